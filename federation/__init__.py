@@ -1,0 +1,1 @@
+"""The library that the platform and the silo connector share: documents, keys, learning, aggregation."""

@@ -1,0 +1,29 @@
+"""The errors that cross a boundary: each carries a stable code that a machine can act on."""
+
+from __future__ import annotations
+
+
+class FederationError(Exception):
+    """Something a person or a peer must be told, with a stable dotted code.
+
+    `message` is for whoever gets it and must be safe to show to them; `field` names the part of the input at fault
+    (dotted path, as in ``model.hidden``), when there is one.
+    """
+
+    def __init__(self, code: str, message: str, field: str | None = None) -> None:
+        super().__init__(f"{code}: {message}")
+        self.code = code
+        self.message = message
+        self.field = field
+
+
+class Invalid(FederationError):
+    """The input is wrong and will stay wrong: trying again does not help."""
+
+
+class Untrusted(FederationError):
+    """A signature, a certificate or a digest does not hold."""
+
+
+class Transient(FederationError):
+    """It failed now and may well succeed later: try again with back-off."""

@@ -1,0 +1,143 @@
+"""Ed25519 keys as the platform, the organisations and the silos hold them (RFC 8032).
+
+A private key on disk is PKCS#8 PEM, readable by its owner only. A public key travels as the base64 of its 32 raw
+bytes. The key id names a key everywhere: ``ed25519:`` and the first 32 hex digits of the SHA-256 of the raw bytes.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+
+from federation.errors import Invalid, Untrusted
+
+KEY_ID_PATTERN = r"^ed25519:[0-9a-f]{32}$"
+
+
+@dataclass(frozen=True)
+class PublicKey:
+    """Somebody's public half: 32 raw bytes."""
+
+    raw: bytes
+
+    def __post_init__(self) -> None:
+        if len(self.raw) != 32:
+            raise Invalid("key.invalid", f"An Ed25519 public key has 32 bytes; this one has {len(self.raw)}.")
+
+    @classmethod
+    def from_encoded(cls, text: str) -> PublicKey:
+        """Read the base64 form. Raises Invalid ``key.invalid``."""
+        try:
+            return cls(base64.b64decode(text, validate=True))
+        except (binascii.Error, ValueError) as error:
+            raise Invalid("key.invalid", "This is not the base64 of an Ed25519 public key.") from error
+
+    @property
+    def encoded(self) -> str:
+        """The base64 of the raw bytes."""
+        return base64.b64encode(self.raw).decode()
+
+    @cached_property
+    def key_id(self) -> str:
+        """The name of this key in every envelope."""
+        return "ed25519:" + hashlib.sha256(self.raw).hexdigest()[:32]
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """What two people compare by telephone: eight groups of four hex digits, the digits of the key id."""
+        digits = self.key_id.removeprefix("ed25519:")
+        return " ".join(digits[start : start + 4] for start in range(0, 32, 4))
+
+    @cached_property
+    def _verifier(self) -> Ed25519PublicKey:
+        return Ed25519PublicKey.from_public_bytes(self.raw)
+
+    def verify(self, signature: bytes, message: bytes) -> None:
+        """Raise Untrusted ``signature.invalid`` unless this key signed the message."""
+        try:
+            self._verifier.verify(signature, message)
+        except InvalidSignature as error:
+            raise Untrusted("signature.invalid", "The signature does not hold.") from error
+
+
+class PrivateKey:
+    """A signing key. Its bytes appear in no log and no repr."""
+
+    def __init__(self, key: Ed25519PrivateKey) -> None:
+        self._key = key
+        self.public = PublicKey(key.public_key().public_bytes_raw())
+
+    def __repr__(self) -> str:
+        return f"<PrivateKey {self.public.key_id}>"
+
+    @classmethod
+    def generate(cls) -> PrivateKey:
+        """A new key from the operating system's randomness."""
+        return cls(Ed25519PrivateKey.generate())
+
+    @classmethod
+    def load(cls, path: Path) -> PrivateKey:
+        """Read a PEM file. Raises Invalid ``key.unreadable``."""
+        try:
+            key = serialization.load_pem_private_key(path.read_bytes(), password=None)
+        except (OSError, ValueError, TypeError) as error:
+            raise Invalid("key.unreadable", f"{path} holds no readable private key ({type(error).__name__}).") from error
+        if not isinstance(key, Ed25519PrivateKey):
+            raise Invalid("key.unreadable", f"{path} holds a key of another kind than Ed25519.")
+        return cls(key)
+
+    def save(self, path: Path) -> None:
+        """Write a PEM file that only its owner can read; never over an existing one (``key.exists``)."""
+        pem = self._key.private_bytes(
+            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+        )
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+        except FileExistsError as error:
+            raise Invalid("key.exists", f"{path} is there already; a key is never written over.") from error
+        with os.fdopen(handle, "wb") as stream:
+            stream.write(pem)
+            stream.flush()
+            os.fsync(stream.fileno())
+
+    @classmethod
+    def load_or_generate(cls, path: Path) -> PrivateKey:
+        """The key at this path, made now if there is none."""
+        if not path.exists():
+            cls.generate().save(path)
+        return cls.load(path)
+
+    def sign(self, message: bytes) -> bytes:
+        """The 64 bytes of the signature."""
+        return self._key.sign(message)
+
+    @property
+    def cryptography_key(self) -> Ed25519PrivateKey:
+        """The key as pyca/cryptography has it, for libraries that sign by themselves (RFC 9421)."""
+        return self._key
+
+
+def save_public(path: Path, keys: Iterable[PublicKey]) -> None:
+    """Write public keys, one base64 line each."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("".join(f"{key.encoded}\n" for key in keys))
+
+
+def load_public(path: Path) -> tuple[PublicKey, ...]:
+    """Read public keys, one base64 line each. Raises Invalid ``key.unreadable``."""
+    try:
+        lines = path.read_text().split()
+    except OSError as error:
+        raise Invalid("key.unreadable", f"{path} can't be read ({error.strerror}).") from error
+    return tuple(PublicKey.from_encoded(line) for line in lines)

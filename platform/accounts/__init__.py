@@ -1,0 +1,1 @@
+"""Organisations, people, roles, keys and API tokens."""

@@ -1,0 +1,9 @@
+"""The web process: Django for pages, REST and submissions; raw ASGI for what waits or streams."""
+
+import os
+
+from django.core.asgi import get_asgi_application
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
+
+application = get_asgi_application()

@@ -1,0 +1,11 @@
+"""The Celery application of the workers and of beat."""
+
+import os
+
+from celery import Celery
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
+
+app = Celery("consilience")
+app.config_from_object("django.conf:settings", namespace="CELERY")
+app.autodiscover_tasks()

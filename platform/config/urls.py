@@ -1,0 +1,5 @@
+"""Every address that Django answers. Long polls, event streams and blobs are answered beside it (asgi.py)."""
+
+from django.urls import URLPattern, URLResolver
+
+urlpatterns: list[URLPattern | URLResolver] = []

@@ -1,0 +1,1 @@
+"""Consortia, who takes part in them, and invitations."""

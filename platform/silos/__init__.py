@@ -1,0 +1,1 @@
+"""Silos: enrolment, keys, heartbeat, datasets, and the connector API."""

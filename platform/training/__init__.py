@@ -1,0 +1,1 @@
+"""Jobs, rounds, steps, orders and submissions, and what moves them."""
