@@ -1,0 +1,182 @@
+"""Signed requests between a relay and the platform: HTTP Message Signatures (RFC 9421) with Ed25519, no I/O.
+
+Covered are the method, the path, the query, the body (Content-Digest, RFC 9530) and the silo that speaks; the host is
+not, since proxies may change it, and a key serves one platform only. A signature holds for a minute; that its nonce is
+new is for the platform to check, which keeps nonces for at least twice that long.
+"""
+
+from __future__ import annotations
+
+import base64
+import secrets
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from http_message_signatures import (
+    ContentDigest,
+    HTTPMessageSignaturesException,
+    HTTPMessageSigner,
+    HTTPMessageVerifier,
+    HTTPSignatureKeyResolver,
+)
+from http_message_signatures.algorithms import ED25519
+
+from federation.errors import Untrusted
+from federation.protocol import PROTOCOL_VERSION
+from federation.protocol.keys import PrivateKey, PublicKey
+
+LABEL = "sig1"
+TAG = "consilience-connector"
+CLOCK_SKEW_S = 60
+SILO_HEADER = "Consilience-Silo"
+PROTOCOL_HEADER = "Consilience-Protocol"
+_NONCE_BYTES = 18
+_NONCE_LENGTH_MIN, _NONCE_LENGTH_MAX = 22, 100
+_ORIGIN = "https://connector.invalid"  # the library wants a whole address; the host is not covered
+
+
+@dataclass(frozen=True)
+class VerifiedRequest:
+    """Who signed a request, once: the platform still has to see that the nonce is new."""
+
+    key_id: str
+    nonce: str
+    created: datetime
+    silo_id: str | None
+
+
+def new_nonce() -> str:
+    """A nonce that has not been before (144 random bits)."""
+    return base64.b64encode(secrets.token_bytes(_NONCE_BYTES)).decode()
+
+
+def sign_request(
+    method: str,
+    path_with_query: str,
+    body: bytes | None,
+    key: PrivateKey,
+    silo_id: str | None = None,
+    now: datetime | None = None,
+    nonce: str | None = None,
+) -> dict[str, str]:
+    """The headers that make this request ours: digest, signature, silo and protocol version.
+
+    `path_with_query` is the encoded path as it goes over the wire; `body` is None for a request without one.
+    """
+    headers = {PROTOCOL_HEADER: PROTOCOL_VERSION}
+    if silo_id is not None:
+        headers[SILO_HEADER] = silo_id
+    message = _Message(method, _ORIGIN + path_with_query, headers)
+    signer = HTTPMessageSigner(signature_algorithm=ED25519, key_resolver=_OwnKey(key))
+    signer.sign(
+        message,
+        key_id=key.public.key_id,
+        created=now or datetime.now(UTC),
+        nonce=nonce or new_nonce(),
+        label=LABEL,
+        tag=TAG,
+        include_alg=False,
+        covered_component_ids=_components(with_body=False, with_silo=silo_id is not None),
+        body=body or None,
+    )
+    return headers
+
+
+def claimed_key_id(headers: Mapping[str, str]) -> str | None:
+    """The key id that a request claims, unverified: only for looking the key up."""
+    value = {name.lower(): text for name, text in headers.items()}.get("signature-input", "")
+    _, found, rest = value.partition(';keyid="')
+    return rest.partition('"')[0] if found else None
+
+
+def verify_request(
+    method: str,
+    path_with_query: str,
+    headers: Mapping[str, str],
+    body: bytes | None,
+    key_resolver: Callable[[str], PublicKey | None],
+    now: datetime | None = None,
+) -> VerifiedRequest:
+    """Check the signature of a request against the key that `key_resolver` knows under its id.
+
+    Raises Untrusted ``signature.missing`` without a signature, ``signature.clock`` when it was made more than a minute
+    from now, and ``signature.invalid`` for everything else: the reason stays with us.
+    """
+    lowered = {name.lower(): value for name, value in headers.items()}
+    if "signature" not in lowered or "signature-input" not in lowered:
+        raise Untrusted("signature.missing", "The request carries no signature.")
+    required = _components(with_body=bool(body), with_silo=SILO_HEADER.lower() in lowered)
+    verifier = _Verifier(key_resolver, now or datetime.now(UTC))
+    try:
+        results = verifier.verify(
+            _Message(method, _ORIGIN + path_with_query, lowered),
+            max_age=None,  # the clock is _Verifier's
+            expect_tag=TAG,
+            expect_label=LABEL,
+            require_components=required,
+        )
+        if body:
+            ContentDigest.verify(lowered["content-digest"], body)
+    except HTTPMessageSignaturesException as error:
+        raise _invalid() from error
+    (result,) = results
+    nonce = result.nonce or ""
+    if not _NONCE_LENGTH_MIN <= len(nonce) <= _NONCE_LENGTH_MAX:
+        raise _invalid()
+    created = datetime.fromtimestamp(int(result.parameters["created"]), UTC)
+    return VerifiedRequest(str(result.parameters["keyid"]), nonce, created, lowered.get(SILO_HEADER.lower()))
+
+
+def _components(*, with_body: bool, with_silo: bool) -> tuple[str, ...]:
+    silo = (SILO_HEADER.lower(),) if with_silo else ()
+    return ("@method", "@path", "@query", *silo, *(("content-digest",) if with_body else ()))
+
+
+def _invalid() -> Untrusted:
+    return Untrusted("signature.invalid", "The signature of the request does not hold.")
+
+
+@dataclass
+class _Message:
+    """A request as the library wants to see it."""
+
+    method: str
+    url: str
+    headers: dict[str, str] = field(default_factory=dict)
+
+
+class _OwnKey(HTTPSignatureKeyResolver):
+    def __init__(self, key: PrivateKey) -> None:
+        self._key = key
+
+    def resolve_private_key(self, key_id: str) -> Any:
+        return self._key.cryptography_key
+
+
+class _KnownKeys(HTTPSignatureKeyResolver):
+    def __init__(self, resolve: Callable[[str], PublicKey | None]) -> None:
+        self._resolve = resolve
+
+    def resolve_public_key(self, key_id: str) -> Any:
+        key = self._resolve(key_id)
+        return None if key is None else Ed25519PublicKey.from_public_bytes(key.raw)
+
+
+class _Verifier(HTTPMessageVerifier):
+    """The library's verifier with our clock: one error code for it, the same tolerance both ways."""
+
+    def __init__(self, resolve: Callable[[str], PublicKey | None], now: datetime) -> None:
+        super().__init__(signature_algorithm=ED25519, key_resolver=_KnownKeys(resolve))
+        self._now = now
+
+    def validate_created_and_expires(self, sig_input: Any, max_age: Any = None) -> None:
+        created = sig_input.params.get("created")
+        if type(created) is not int:
+            raise _invalid()
+        if abs(created - self._now.timestamp()) > CLOCK_SKEW_S:
+            raise Untrusted(
+                "signature.clock", f"The clocks of both sides must agree within {CLOCK_SKEW_S} s; check yours."
+            )

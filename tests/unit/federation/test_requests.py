@@ -1,0 +1,143 @@
+"""Requests are signed whole, for a minute, by a known key; anything else is refused with a code."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from federation.errors import Untrusted
+from federation.protocol.keys import PrivateKey, PublicKey
+from federation.protocol.requests import claimed_key_id, new_nonce, sign_request, verify_request
+
+NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+SILO = "0b8f7f0c-90a1-4c0c-8d3a-3a3b9a6a7c11"
+PATH = "/connector/v1/orders?x=1&y=%2F"
+BODY = b'{"held":[]}'
+
+
+@pytest.fixture
+def key() -> PrivateKey:
+    return PrivateKey.generate()
+
+
+def known(key: PrivateKey) -> Callable[[str], PublicKey | None]:
+    return {key.public.key_id: key.public}.get
+
+
+def code_of(call: Callable[[], object]) -> str:
+    with pytest.raises(Untrusted) as caught:
+        call()
+    return caught.value.code
+
+
+def test_signed_request_verifies_and_says_who_and_when(key: PrivateKey) -> None:
+    headers = sign_request("POST", PATH, BODY, key, SILO, NOW, "n" * 24)
+    verified = verify_request("POST", PATH, headers, BODY, known(key), NOW + timedelta(seconds=59))
+    assert verified.key_id == key.public.key_id
+    assert verified.nonce == "n" * 24
+    assert verified.created == NOW
+    assert verified.silo_id == SILO
+    assert headers["Consilience-Protocol"] == "1.0"
+    assert claimed_key_id(headers) == key.public.key_id
+
+
+def test_headers_of_any_case_and_without_body_or_silo(key: PrivateKey) -> None:
+    headers = sign_request("GET", "/connector/v1/x", None, key, None, NOW)
+    assert "Content-Digest" not in headers
+    upper = {name.upper(): value for name, value in headers.items()}
+    assert verify_request("GET", "/connector/v1/x", upper, None, known(key), NOW).silo_id is None
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [
+        ("PUT", PATH, BODY),
+        ("POST", "/connector/v1/orders?x=2&y=%2F", BODY),
+        ("POST", "/connector/v1/orders", BODY),
+        ("POST", "/connector/v1/other?x=1&y=%2F", BODY),
+        ("POST", PATH, b'{"held":[1]}'),
+    ],
+)
+def test_what_was_not_signed_is_refused(key: PrivateKey, method: str, path: str, body: bytes) -> None:
+    headers = sign_request("POST", PATH, BODY, key, SILO, NOW)
+    assert code_of(lambda: verify_request(method, path, headers, body, known(key), NOW)) == "signature.invalid"
+
+
+def test_a_body_added_to_a_request_signed_without_one_is_refused(key: PrivateKey) -> None:
+    headers = sign_request("POST", PATH, None, key, SILO, NOW)
+    assert code_of(lambda: verify_request("POST", PATH, headers, BODY, known(key), NOW)) == "signature.invalid"
+    uncovered = headers | sign_request("POST", PATH, BODY, key, SILO, NOW)
+    uncovered |= {name: headers[name] for name in ("Signature", "Signature-Input")}
+    assert code_of(lambda: verify_request("POST", PATH, uncovered, BODY, known(key), NOW)) == "signature.invalid"
+
+
+def test_the_silo_header_can_be_neither_changed_nor_added(key: PrivateKey) -> None:
+    other = "ffffffff-90a1-4c0c-8d3a-3a3b9a6a7c11"
+    signed = sign_request("POST", PATH, BODY, key, SILO, NOW)
+    changed = signed | {"Consilience-Silo": other}
+    assert code_of(lambda: verify_request("POST", PATH, changed, BODY, known(key), NOW)) == "signature.invalid"
+    added = sign_request("POST", PATH, BODY, key, None, NOW) | {"Consilience-Silo": other}
+    assert code_of(lambda: verify_request("POST", PATH, added, BODY, known(key), NOW)) == "signature.invalid"
+
+
+@pytest.mark.parametrize("seconds", [-61, 61, 86400])
+def test_a_clock_more_than_a_minute_off_has_its_own_code(key: PrivateKey, seconds: int) -> None:
+    headers = sign_request("POST", PATH, BODY, key, SILO, NOW)
+    then = NOW + timedelta(seconds=seconds)
+    assert code_of(lambda: verify_request("POST", PATH, headers, BODY, known(key), then)) == "signature.clock"
+
+
+def test_without_signature(key: PrivateKey) -> None:
+    assert code_of(lambda: verify_request("POST", PATH, {}, BODY, known(key), NOW)) == "signature.missing"
+
+
+def test_unknown_key_and_somebody_elses_signature(key: PrivateKey) -> None:
+    headers = sign_request("POST", PATH, BODY, key, SILO, NOW)
+    stranger = PrivateKey.generate()
+    assert code_of(lambda: verify_request("POST", PATH, headers, BODY, known(stranger), NOW)) == "signature.invalid"
+
+    def impostor(_: str) -> PublicKey:
+        return stranger.public
+
+    assert code_of(lambda: verify_request("POST", PATH, headers, BODY, impostor, NOW)) == "signature.invalid"
+
+
+@pytest.mark.parametrize("nonce", ["", "short", "x" * 101])
+def test_a_nonce_must_be_long_enough_and_not_too_long(key: PrivateKey, nonce: str) -> None:
+    if not nonce:
+        headers = sign_request("POST", PATH, BODY, key, SILO, NOW)
+        headers = {k: v.replace(";nonce=", ";xnonce=") for k, v in headers.items()}
+    else:
+        headers = sign_request("POST", PATH, BODY, key, SILO, NOW, nonce)
+    assert code_of(lambda: verify_request("POST", PATH, headers, BODY, known(key), NOW)) == "signature.invalid"
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        {"Signature": "nonsense", "Signature-Input": "nonsense"},
+        {"Signature": "sig1=:AAAA:", "Signature-Input": 'sig1=("@method")'},
+        {"Signature": "sig1=1", "Signature-Input": "sig1=1"},
+        {"Signature": "sig1=:AAAA:", "Signature-Input": 'sig1=();created="x"'},
+        {"Signature": "sig1=:AAAA:", "Signature-Input": "sig1=();created=99999999999999"},
+        {"Signature": "sig2=:AAAA:", "Signature-Input": "sig2=();created=1"},
+        {"Content-Digest": "sha-256=:AAAA:"},
+        {"Content-Digest": "md5=:AAAA:"},
+    ],
+)
+def test_malformed_headers_are_refused_never_an_accident(key: PrivateKey, broken: dict[str, str]) -> None:
+    headers = sign_request("POST", PATH, BODY, key, SILO, NOW) | broken
+    assert code_of(lambda: verify_request("POST", PATH, headers, BODY, known(key), NOW)).startswith("signature.")
+
+
+def test_a_path_that_is_no_path_is_refused(key: PrivateKey) -> None:
+    headers = sign_request("POST", PATH, BODY, key, SILO, NOW)
+    assert code_of(lambda: verify_request("POST", "/a b", headers, BODY, known(key), NOW)) == "signature.invalid"
+
+
+def test_every_nonce_is_new_and_long() -> None:
+    nonces = {new_nonce() for _ in range(1000)}
+    assert len(nonces) == 1000
+    assert all(len(nonce) == 24 for nonce in nonces)
