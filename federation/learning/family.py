@@ -1,0 +1,70 @@
+"""A model family: a kind of model that a job may name, with everything needed to lay it out, start it and run it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict
+
+from federation.errors import Invalid
+from federation.protocol.tensors import PARAMETERS_MAX, Layout, TensorSpec, count_parameters
+
+if TYPE_CHECKING:
+    import torch
+
+
+class ModelSpecification(BaseModel):
+    """The declarative description of a model: what a job's author writes, bounded, without code."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    family: str
+
+
+@dataclass(frozen=True)
+class Family:
+    """A kind of model. `layout`, `initial` and `build` get (specification, n_features, n_classes[, seed]).
+
+    `build` makes a torch module whose state dict is the layout; its forward gives [rows, 1] logits (two classes) or
+    [rows, n_classes] logits. `initial` needs no torch and is a function of its arguments alone.
+    """
+
+    name: str
+    title: str
+    when_to_use: str
+    Specification: type[ModelSpecification]
+    layout: Callable[[Any, int, int], Layout]
+    initial: Callable[[Any, int, int, int], dict[str, NDArray[np.float32]]]
+    build: Callable[[Any, int, int], torch.nn.Module]
+
+
+def checked_layout(layout: Layout) -> Layout:
+    """The layout, if it is not too large. Raises Invalid ``model.too_large``."""
+    if count_parameters(layout) > PARAMETERS_MAX:
+        raise Invalid("model.too_large", f"The model would have more than {PARAMETERS_MAX} parameters.")
+    return layout
+
+
+def linear_layout(name: str, n_in: int, n_out: int) -> Layout:
+    """The tensors of a fully connected layer, named as torch names them."""
+    return (TensorSpec(f"{name}.weight", (n_out, n_in)), TensorSpec(f"{name}.bias", (n_out,)))
+
+
+def linear_initial(layout: Layout, seed: int) -> dict[str, NDArray[np.float32]]:
+    """Starting weights of fully connected layers: uniform within 1/sqrt(inputs), the distribution of torch's ``nn.Linear``.
+
+    Drawn by PCG64 in the order of the layout: the same seed gives the same bytes on every machine.
+    """
+    generator = np.random.Generator(np.random.PCG64(seed))
+    weights: dict[str, NDArray[np.float32]] = {}
+    bound = 1.0
+    for spec in layout:
+        if len(spec.shape) == 2:
+            bound = 1.0 / math.sqrt(spec.shape[1])
+        weights[spec.name] = generator.uniform(-bound, bound, size=spec.shape).astype(np.float32)
+    return weights

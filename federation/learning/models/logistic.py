@@ -1,0 +1,53 @@
+"""Logistic regression: one weight a feature, for two classes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from federation.errors import Invalid
+from federation.learning.family import Family, ModelSpecification, checked_layout, linear_initial, linear_layout
+from federation.protocol.tensors import Layout
+
+if TYPE_CHECKING:
+    import torch
+
+
+class LogisticSpecification(ModelSpecification):
+    """Logistic regression has nothing to choose."""
+
+    family: Literal["logistic"] = "logistic"
+
+
+def layout(spec: LogisticSpecification, n_features: int, n_classes: int) -> Layout:
+    """One output: the log-odds of class 1. Raises Invalid ``model.does_not_fit`` for more than two classes."""
+    if n_classes != 2:
+        raise Invalid("model.does_not_fit", f"Logistic regression needs two classes, not {n_classes}.", "model.family")
+    return checked_layout(linear_layout("linear", n_features, 1))
+
+
+def initial(spec: LogisticSpecification, n_features: int, n_classes: int, seed: int) -> dict[str, NDArray[np.float32]]:
+    """Small random weights."""
+    return linear_initial(layout(spec, n_features, n_classes), seed)
+
+
+def build(spec: LogisticSpecification, n_features: int, n_classes: int) -> torch.nn.Module:
+    """The torch module."""
+    from collections import OrderedDict
+
+    import torch
+
+    return torch.nn.Sequential(OrderedDict(linear=torch.nn.Linear(n_features, 1)))
+
+
+FAMILY = Family(
+    name="logistic",
+    title="Logistic regression",
+    when_to_use="Two classes and tabular data: start here. Few rows suffice and each weight can be read and explained.",
+    Specification=LogisticSpecification,
+    layout=layout,
+    initial=initial,
+    build=build,
+)

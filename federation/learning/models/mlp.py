@@ -1,0 +1,68 @@
+"""Multi-layer perceptron: fully connected hidden layers with an activation between them."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+
+from federation.learning.family import Family, ModelSpecification, checked_layout, linear_initial, linear_layout
+from federation.protocol.tensors import Layout
+
+if TYPE_CHECKING:
+    import torch
+
+
+class MlpSpecification(ModelSpecification):
+    """Widths of the hidden layers, from the input on, and the activation after each."""
+
+    family: Literal["mlp"] = "mlp"
+    hidden: Annotated[tuple[Annotated[int, Field(ge=1, le=65_536)], ...], Field(min_length=1, max_length=16)]
+    activation: Literal["relu", "tanh", "gelu"] = "relu"
+
+
+def _widths(spec: MlpSpecification, n_features: int, n_classes: int) -> list[tuple[int, int]]:
+    return list(pairwise([n_features, *spec.hidden, n_classes]))
+
+
+def layout(spec: MlpSpecification, n_features: int, n_classes: int) -> Layout:
+    """A weight and a bias for each layer; one output a class."""
+    specs: Layout = ()
+    for number, (n_in, n_out) in enumerate(_widths(spec, n_features, n_classes)):
+        specs += linear_layout(f"layer{number}", n_in, n_out)
+        checked_layout(specs)
+    return specs
+
+
+def initial(spec: MlpSpecification, n_features: int, n_classes: int, seed: int) -> dict[str, NDArray[np.float32]]:
+    """Random weights scaled to each layer's inputs."""
+    return linear_initial(layout(spec, n_features, n_classes), seed)
+
+
+def build(spec: MlpSpecification, n_features: int, n_classes: int) -> torch.nn.Module:
+    """The torch module."""
+    from collections import OrderedDict
+
+    import torch
+
+    activations = {"relu": torch.nn.ReLU, "tanh": torch.nn.Tanh, "gelu": torch.nn.GELU}
+    layers: OrderedDict[str, torch.nn.Module] = OrderedDict()
+    for number, (n_in, n_out) in enumerate(_widths(spec, n_features, n_classes)):
+        if number:
+            layers[f"activation{number}"] = activations[spec.activation]()
+        layers[f"layer{number}"] = torch.nn.Linear(n_in, n_out)
+    return torch.nn.Sequential(layers)
+
+
+FAMILY = Family(
+    name="mlp",
+    title="Multi-layer perceptron",
+    when_to_use="Thousands of rows a silo and relations that a straight line misses. Hard to explain; compare it with a regression first.",
+    Specification=MlpSpecification,
+    layout=layout,
+    initial=initial,
+    build=build,
+)

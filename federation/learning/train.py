@@ -1,0 +1,137 @@
+"""Local training: a silo improves the global model on its own rows and hands over the difference."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from federation.errors import Invalid
+from federation.learning.data import ArrayData
+from federation.learning.family import Family, ModelSpecification
+from federation.learning.module import load_module, loss_of
+from federation.learning.specification import LocalTraining
+from federation.learning.weights import read_flat, unflatten, write_weights
+from federation.protocol.tensors import Layout
+
+
+@dataclass(frozen=True)
+class TrainingResult:
+    """What local training did. The loss is the mean over all steps, as the model saw each batch before its step."""
+
+    rows: int
+    train_loss: float
+    update_norm_l2: float
+    steps: int
+    phases_s: dict[str, float]
+    update_digest: str
+    update_size_bytes: int
+
+
+def train(
+    model_path: Path,
+    layout: Layout,
+    family: Family,
+    spec: ModelSpecification,
+    data: ArrayData,
+    local: LocalTraining,
+    round_seed: int,
+    out_path: Path,
+) -> TrainingResult:
+    """Train from the model in `model_path` and write the update (local minus global, float32) to `out_path`.
+
+    Batches are shuffled passes over the rows, drawn from `round_seed`; the result is a function of the arguments alone
+    (on one machine with one torch thread). Raises Invalid ``model.*`` or ``tensors.*`` when the model does not fit,
+    ``training.no_rows``, and ``training.diverged`` when the update is not finite.
+    """
+    if not len(data):
+        raise Invalid("training.no_rows", "There is no row to train on.")
+    started = time.perf_counter()
+    start = read_flat(model_path, layout)
+    module = load_module(family, spec, data.n_features, data.n_classes, layout, start.copy())
+    loaded = time.perf_counter()
+    steps = local.steps_for(len(data))
+    train_loss = _run(module, data, local, steps, round_seed, unflatten(start, layout))
+    trained = time.perf_counter()
+    update = {
+        name: parameter.detach().numpy() - unflatten(start, layout)[name] for name, parameter in module.named_parameters()
+    }
+    norm_l2 = math.sqrt(sum(float(np.dot(part, part)) for part in (u.ravel().astype(np.float64) for u in update.values())))
+    if not (math.isfinite(norm_l2) and math.isfinite(train_loss)):
+        raise Invalid("training.diverged", "Training diverged: the update is not finite. Lower the learning rate.")
+    digest = write_weights(out_path, layout, update)
+    written = time.perf_counter()
+    return TrainingResult(
+        rows=len(data),
+        train_loss=train_loss,
+        update_norm_l2=norm_l2,
+        steps=steps,
+        phases_s={"load": loaded - started, "train": trained - loaded, "write": written - trained},
+        update_digest=digest,
+        update_size_bytes=out_path.stat().st_size,
+    )
+
+
+def _run(
+    module: torch.nn.Module,
+    data: ArrayData,
+    local: LocalTraining,
+    steps: int,
+    seed: int,
+    start: dict[str, NDArray[np.float32]],
+) -> float:
+    features, target = torch.from_numpy(data.features), torch.from_numpy(data.target)
+    parameters = dict(module.named_parameters())
+    optimiser = _optimiser(list(parameters.values()), local)
+    anchors = [(parameter, torch.from_numpy(start[name])) for name, parameter in parameters.items()]
+    pull = local.learning_rate * local.proximal_mu
+    module.train()
+    total = torch.zeros((), dtype=torch.float64)
+    for batch in _batches(len(data), local.batch_size, steps, seed):
+        index = torch.from_numpy(batch)
+        optimiser.zero_grad(set_to_none=True)
+        loss = loss_of(module(features[index]), target[index])
+        loss.backward()  # type: ignore[no-untyped-call]
+        optimiser.step()
+        if pull:
+            _pull(anchors, pull)
+        total += loss.detach()
+    return float(total) / steps
+
+
+def _pull(anchors: list[tuple[torch.nn.Parameter, torch.Tensor]], pull: float) -> None:
+    """FedProx's proximal term, (mu / 2) |w - w0|^2, as an exact proximal step after each optimiser step.
+
+    Minimising the linearised loss plus the term in closed form gives w = (w' + lr mu w0) / (1 + lr mu), with w' the plain
+    step. To first order it is the gradient form of Li et al. 2020 (FedProx, eq. 2), and unlike that it is stable for any mu.
+    """
+    with torch.no_grad():
+        for parameter, anchor in anchors:
+            parameter.lerp_(anchor, pull / (1.0 + pull))
+
+
+def _optimiser(parameters: list[torch.nn.Parameter], local: LocalTraining) -> torch.optim.Optimizer:
+    if local.optimiser == "adam":
+        return torch.optim.Adam(parameters, lr=local.learning_rate, weight_decay=local.weight_decay)
+    return torch.optim.SGD(
+        parameters, lr=local.learning_rate, momentum=local.momentum, weight_decay=local.weight_decay
+    )
+
+
+def _batches(rows: int, batch_size: int, steps: int, seed: int) -> Iterator[NDArray[np.int64]]:
+    """Row numbers of `steps` batches: shuffled passes over all rows, one after another."""
+    generator = np.random.Generator(np.random.PCG64(seed))
+    done = 0
+    while done < steps:
+        order = generator.permutation(rows)
+        for begin in range(0, rows, batch_size):
+            yield order[begin : begin + batch_size]
+            done += 1
+            if done == steps:
+                return
