@@ -1,0 +1,115 @@
+"""One round's aggregation, as a worker calls it: updates in, next model out, and what was thought of each update."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from federation.aggregation.apply import AppliedUpdate, apply
+from federation.aggregation.strategies import Strategy
+from federation.aggregation.sums import ClearSum, UpdatesRejectedError
+from federation.errors import Invalid
+from federation.protocol.tensors import Layout
+
+
+@dataclass(frozen=True)
+class Contribution:
+    """One silo's update: a key of the caller's, the file, and the weight (rows)."""
+
+    key: str
+    path: Path
+    weight: float
+
+
+@dataclass(frozen=True)
+class Accepted:
+    """An update that counted. The cosine to the mean is None where either is zero."""
+
+    key: str
+    norm_l2: float
+    cosine_to_mean: float | None
+
+
+@dataclass(frozen=True)
+class Rejected:
+    """An update that did not count, and why."""
+
+    key: str
+    code: str
+    message: str
+
+
+@dataclass(frozen=True)
+class Aggregation:
+    """The next model and state, written under names of no meaning; the caller moves them to where their digests say."""
+
+    model_path: Path
+    model_digest: str
+    model_size_bytes: int
+    state_path: Path | None
+    state_digest: str | None
+    norm_l2: float
+    accepted: tuple[Accepted, ...]
+    rejected: tuple[Rejected, ...]
+
+
+class NothingAcceptedError(Invalid):
+    """Every update was rejected: there is no next model."""
+
+    def __init__(self, rejected: tuple[Rejected, ...]) -> None:
+        super().__init__("aggregation.nothing_accepted", "No update could be accepted.")
+        self.rejected = rejected
+
+
+def aggregate(
+    strategy: Strategy,
+    global_path: Path,
+    updates: Sequence[Contribution],
+    layout: Layout,
+    norm_max: float,
+    state_path: Path | None,
+    out_dir: Path,
+) -> Aggregation:
+    """Check all updates and apply the mean of the good ones, in one pass over the files when all are good, else in two.
+
+    `state_path` is the strategy's state after the last round (None in the first). Raises NothingAcceptedError, and
+    Invalid for what is wrong with the global model or the state; then nothing is left in `out_dir`.
+    """
+    accepted, rejected = list(updates), []
+    token = uuid.uuid4().hex
+    model_out, state_out = out_dir / f"model-{token}.safetensors", out_dir / f"state-{token}.safetensors"
+    while accepted:
+        total = ClearSum([(update.path, update.weight) for update in accepted], layout, norm_max)
+        try:
+            applied = apply(strategy, global_path, total, state_path, model_out, state_out)
+        except UpdatesRejectedError as error:
+            rejected += [Rejected(accepted[place].key, why.code, why.message) for place, why in error.reasons.items()]
+            accepted = [update for place, update in enumerate(accepted) if place not in error.reasons]
+        else:
+            return _result(applied, total, accepted, rejected, model_out, state_out)
+    raise NothingAcceptedError(tuple(rejected))
+
+
+def _result(
+    applied: AppliedUpdate,
+    total: ClearSum,
+    accepted: list[Contribution],
+    rejected: list[Rejected],
+    model_path: Path,
+    state_path: Path,
+) -> Aggregation:
+    return Aggregation(
+        model_path=model_path,
+        model_digest=applied.model_digest,
+        model_size_bytes=applied.model_size_bytes,
+        state_path=state_path if applied.state_digest else None,
+        state_digest=applied.state_digest,
+        norm_l2=applied.norm_l2,
+        accepted=tuple(
+            Accepted(update.key, figures.norm_l2, figures.cosine_to_mean)
+            for update, figures in zip(accepted, total.figures, strict=True)
+        ),
+        rejected=tuple(rejected),
+    )

@@ -1,0 +1,88 @@
+"""What an update must be before it may count: the model's own tensors, finite, within the norm bound."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from federation.aggregation.blocks import BLOCK_WORDS, TensorFile, block_ranges
+from federation.errors import Invalid
+from federation.protocol.tensors import Layout, count_parameters, file_size_bytes
+
+_CODES = {
+    "tensors.truncated": "update.truncated",
+    "tensors.trailing": "update.size",
+    "tensors.too_large": "update.size",
+    "tensors.dtype": "update.dtype",
+    "tensors.shape": "update.shape",
+}
+
+
+def open_update(path: Path, layout: Layout) -> TensorFile:
+    """Open an update whose tensors are exactly those of the layout, in its order; the values are not looked at yet.
+
+    Raises Invalid ``update.truncated``, ``header``, ``schema``, ``shape``, ``dtype`` or ``size``.
+    """
+    try:
+        opened = TensorFile(path, file_size_bytes(layout))
+    except Invalid as error:
+        raise Invalid(_CODES.get(error.code, "update.header"), error.message, error.field) from error
+    try:
+        _compare(opened.header.layout, layout)
+    except Invalid:
+        opened.close()
+        raise
+    return opened
+
+
+def _compare(found: Layout, expected: Layout) -> None:
+    if found == expected:
+        return
+    names, wanted = [spec.name for spec in found], [spec.name for spec in expected]
+    if names != wanted:
+        missing, extra = sorted(set(wanted) - set(names)), sorted(set(names) - set(wanted))
+        message = f"missing {missing[:3]}, unexpected {extra[:3]}" if missing or extra else "they are in another order"
+        raise Invalid("update.schema", f"The tensors are not those of the model: {message}.")
+    _raise_first_other_shape(found, expected)
+
+
+def _raise_first_other_shape(found: Layout, expected: Layout) -> None:
+    for one, other in zip(found, expected, strict=True):
+        if one.shape != other.shape:
+            raise Invalid("update.shape", f"The shape is {list(one.shape)}, not {list(other.shape)}.", one.name)
+
+
+def square_sum(words: NDArray[np.float64]) -> float:
+    """Sum of squares of float64 words. Any NaN or infinity among them makes it not finite; no float32 can overflow it."""
+    return float(np.dot(words, words))
+
+
+def check_square_sum(total: float, norm_max: float) -> float:
+    """The L2 norm from the sum of squares. Raises Invalid ``update.not_finite`` or ``update.norm_exceeded``."""
+    if not math.isfinite(total):
+        raise Invalid("update.not_finite", "The update holds values that are not finite numbers.")
+    norm_l2 = math.sqrt(total)
+    if norm_l2 > norm_max:
+        raise Invalid("update.norm_exceeded", f"The update's norm is {norm_l2:.6g}, {norm_max:.6g} is allowed.")
+    return norm_l2
+
+
+def check_update(path: Path, layout: Layout, norm_max: float) -> float:
+    """Check a whole update on its own; returns its L2 norm (float64 accumulation).
+
+    Raises Invalid as `open_update` and `check_square_sum` do.
+    """
+    total = 0.0
+    words = np.empty(BLOCK_WORDS, dtype="<f4")
+    wide = np.empty(BLOCK_WORDS, dtype=np.float64)
+    with open_update(path, layout) as update, np.errstate(invalid="ignore", over="ignore"):
+        for offset, count in block_ranges(count_parameters(layout)):
+            update.read_into(words[:count], offset)
+            wide[:count] = words[:count]
+            total += square_sum(wide[:count])
+    return check_square_sum(total, norm_max)
+
+
