@@ -75,7 +75,9 @@ class Target(_Part):
     column: ColumnName
     positive: Annotated[str, Field(max_length=40)] | None = None
     classes: Labels | None = None
-    names: Annotated[tuple[Annotated[str, Field(min_length=1, max_length=100)], ...], Field(max_length=1000)] | None = None
+    names: Annotated[tuple[Annotated[str, Field(min_length=1, max_length=100)], ...], Field(max_length=1000)] | None = (
+        None
+    )
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -212,7 +214,9 @@ class DatasetDeclaration(_Part):
 
         Names, titles, file format and dropped columns may differ.
         """
-        kept = [column.model_dump(mode="json", include={"name", "type", "levels", "unit"}) for column in self.columns_used]
+        kept = [
+            column.model_dump(mode="json", include={"name", "type", "levels", "unit"}) for column in self.columns_used
+        ]
         steps = [step.model_dump(mode="json") for step in self.steps if not isinstance(step, DropColumns)]
         meaning = {
             "version": 1,

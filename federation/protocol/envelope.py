@@ -66,6 +66,11 @@ def peek(envelope: bytes) -> bytes:
     return _parse(envelope).payload
 
 
+def payload_type_of(envelope: bytes) -> str:
+    """What kind of document an envelope says it holds; `verify` then holds it to that."""
+    return str(_parse(envelope).payload_type)
+
+
 def _parse(envelope: bytes) -> Envelope:
     if len(envelope) > ENVELOPE_BYTES_MAX:
         raise Invalid("envelope.too_large", f"A document may have {ENVELOPE_BYTES_MAX} bytes.")

@@ -1,9 +1,43 @@
-"""The web process: Django for pages, REST and submissions; raw ASGI for what waits or streams."""
+"""The web process: Django for pages and REST; beside it, raw ASGI for what waits or streams."""
 
 import os
 
 from django.core.asgi import get_asgi_application
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
+django = get_asgi_application()
 
-application = get_asgi_application()
+from artefacts import grants  # noqa: E402 - the apps must be loaded before anything imports a model
+from artefacts.asgi import application as artefacts  # noqa: E402
+from live.hub import hub  # noqa: E402
+from live.http import Receive, Scope, Send  # noqa: E402
+from silos.connector import PREFIX, ConnectorApplication  # noqa: E402
+from training.event_stream import PATH as EVENTS, stream_events  # noqa: E402
+from training.long_poll import take_answer, wait_for_orders  # noqa: E402
+
+connector = ConnectorApplication(handlers={"submissions": take_answer}, waiting={"orders": wait_for_orders})
+
+
+async def application(scope: Scope, receive: Receive, send: Send) -> None:
+    """Hand a connection to whom it is for."""
+    if scope["type"] == "lifespan":
+        await _lifespan(receive, send)
+    elif scope["type"] == "http" and scope["path"].startswith((grants.BLOBS, grants.UPLOADS)):
+        await artefacts(scope, receive, send)
+    elif scope["type"] == "http" and scope["path"].startswith(PREFIX):
+        await connector(scope, receive, send)
+    elif scope["type"] == "http" and EVENTS.fullmatch(scope["path"]):
+        await stream_events(scope, receive, send)
+    else:
+        await django(scope, receive, send)
+
+
+async def _lifespan(receive: Receive, send: Send) -> None:
+    while True:
+        message = await receive()
+        if message["type"] == "lifespan.startup":
+            await send({"type": "lifespan.startup.complete"})
+        elif message["type"] == "lifespan.shutdown":
+            await hub.close()
+            await send({"type": "lifespan.shutdown.complete"})
+            return

@@ -26,8 +26,6 @@ INSTALLED_APPS = [
     "drf_spectacular",
     "drf_spectacular_sidecar",
     "audit",
-    "artefacts",
-    "live",
     "accounts",
     "rest",
     "consortia",

@@ -1,0 +1,96 @@
+"""One artefact on its way in: bytes are kept as they come, and it counts only when its digest holds."""
+
+import fcntl
+import hashlib
+import os
+from typing import BinaryIO
+from uuid import UUID
+
+from artefacts import store
+from federation.errors import Invalid
+from federation.protocol.digests import digest_file
+from live.http import Refused
+
+
+class Upload:
+    """The upload of one artefact for one order. Its methods do file work: call them from a thread."""
+
+    def __init__(self, order_id: str, digest: str, *, size_bytes_max: int) -> None:
+        try:
+            self._part = store.part_path(UUID(order_id), digest)
+        except ValueError as error:
+            raise Invalid("request.malformed", "The address names no order.") from error
+        self._digest, self._size_max = digest, size_bytes_max
+        self._stream: BinaryIO | None = None
+        self._hash = hashlib.sha256()
+        self._hashed_from_start = False
+        self._total = 0
+        self.offset = 0
+
+    def progress(self) -> tuple[int, bool]:
+        """How many bytes are kept, and whether the artefact is complete."""
+        whole = store.size_bytes(self._digest)
+        if whole is not None:
+            return whole, True
+        return (self._part.stat().st_size if self._part.exists() else 0), False
+
+    def begin(self, start: int, total: int) -> None:
+        """Get ready for the bytes from `start`. Raises Refused 413, or 409 ``upload.offset`` with the offset to use."""
+        if total > self._size_max:
+            raise Refused(413, "blob.too_large", f"An artefact for this order may have {self._size_max} bytes.")
+        kept, complete = self.progress()
+        if complete:
+            start, kept = 0, 0  # the same bytes again: taken once more, and compared by digest
+        elif start == 0:
+            kept = 0
+        if start != kept:
+            headers = [(b"upload-offset", str(kept).encode())]
+            raise Refused(409, "upload.offset", f"{kept} bytes are kept; go on from there.", headers)
+        self._part.parent.mkdir(parents=True, exist_ok=True)
+        self._stream = self._open_alone()
+        self._stream.truncate(start)
+        self._stream.seek(start)
+        self._total, self.offset = total, start
+        self._hashed_from_start = start == 0
+
+    def _open_alone(self) -> BinaryIO:
+        """The part, with a lock on it: two writers at once could leave other bytes behind the digest than were hashed."""
+        stream = os.fdopen(os.open(self._part, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600), "r+b")
+        try:
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            alone = self._part.stat().st_ino == os.fstat(stream.fileno()).st_ino
+        except (BlockingIOError, FileNotFoundError):
+            alone = False
+        if not alone:
+            stream.close()
+            raise Refused(409, "upload.busy", "Another connection is putting the same artefact.", [(b"retry-after", b"2")])
+        return stream
+
+    def append(self, block: bytes | bytearray) -> None:
+        """Keep some more bytes. Raises Refused 413 when there are more than were announced."""
+        assert self._stream is not None
+        if self.offset + len(block) > self._total:
+            raise Refused(413, "blob.too_large", "More bytes came than were announced.")
+        self._stream.write(block)
+        self.offset += len(block)
+        if self._hashed_from_start:
+            self._hash.update(block)
+
+    def finish(self) -> bool:
+        """Whether it is complete now; then it is in the store. Raises Invalid ``blob.digest_mismatch``, keeping nothing."""
+        assert self._stream is not None
+        self._stream.flush()
+        if self.offset < self._total:
+            return False
+        os.fsync(self._stream.fileno())
+        found = "sha256:" + self._hash.hexdigest() if self._hashed_from_start else digest_file(self._part)
+        if found != self._digest:
+            self._part.unlink()
+            raise Invalid("blob.digest_mismatch", "The bytes are not what their digest says; nothing was kept.")
+        store.adopt(self._part, self._digest)
+        return True
+
+    def close(self) -> None:
+        """Let go of the file."""
+        if self._stream is not None:
+            self._stream.close()

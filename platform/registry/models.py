@@ -1,0 +1,54 @@
+"""Models that jobs have learned, and their versions."""
+
+from __future__ import annotations
+
+import uuid
+from typing import ClassVar
+
+from django.db import models
+from django.db.models import Q
+
+
+class Model(models.Model):
+    """What one training job learns: a family with its shape, and a version for every round."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    consortium = models.ForeignKey("consortia.Consortium", on_delete=models.PROTECT, related_name="models")
+    name = models.CharField(max_length=200)
+    specification = models.JSONField()
+    layout = models.JSONField()
+    n_features = models.PositiveIntegerField()
+    n_classes = models.PositiveIntegerField()
+    preprocessing = models.JSONField()
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering: ClassVar = ["-created_at"]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class ModelVersion(models.Model):
+    """A model's weights after a round (round 0: as it started), with how well it did where it was tried."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    model = models.ForeignKey(Model, on_delete=models.PROTECT, related_name="versions")
+    round_number = models.PositiveIntegerField()
+    digest = models.CharField(max_length=80, db_index=True)
+    size_bytes = models.BigIntegerField()
+    optimiser_digest = models.CharField(max_length=80, blank=True)
+    metrics = models.JSONField(default=dict)
+    is_best = models.BooleanField(default=False)
+    created_at = models.DateTimeField(auto_now_add=True)
+    pruned_at = models.DateTimeField(null=True)
+
+    class Meta:
+        ordering: ClassVar = ["model", "round_number"]
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["model", "round_number"], name="version_once_a_round"),
+            models.UniqueConstraint(fields=["model"], condition=Q(is_best=True), name="version_one_best_a_model"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.model.name}, round {self.round_number}"

@@ -1,0 +1,143 @@
+"""The connector API: one raw ASGI application that reads, authenticates and hands over to small functions.
+
+A handler gets the silo and the body's JSON object and returns what is answered. Waiting for orders is a handler too,
+an asynchronous one (`training.long_poll`); apps above register theirs in `config.asgi`.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from django.conf import settings
+
+from audit.actors import System
+from federation.errors import FederationError, Invalid
+from federation.protocol.keys import PublicKey, load_public
+from live import database
+from live.http import Disconnected, Receive, Refused, Scope, Send, answer, answer_json, answer_problem, headers_of, read_body
+from silos import actions, datasets
+from silos.models import Silo
+from silos.requests import SignedRequest, authenticate, check_new_connector
+
+log = logging.getLogger(__name__)
+PREFIX = "/connector/v1/"
+BODY_BYTES_MAX = 8 << 20
+
+JSON = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """What an asynchronous handler needs to look again by itself."""
+
+    silo: Silo
+    body: JSON
+
+
+SyncHandler = Callable[[Silo, JSON], JSON]
+AsyncHandler = Callable[[Waiting], Awaitable[bytes]]
+
+
+class ConnectorApplication:
+    """Routes of the connector API."""
+
+    def __init__(self, handlers: Mapping[str, SyncHandler], waiting: Mapping[str, AsyncHandler]) -> None:
+        self._handlers = {"heartbeat": _heartbeat, "datasets": _dataset, **handlers}
+        self._waiting = waiting
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        name = scope["path"].removeprefix(PREFIX)
+        try:
+            if name != "enrol" and name not in self._handlers and name not in self._waiting:
+                raise Refused(404, "not_found", "The connector API has no such address.")
+            if scope["method"] != "POST":
+                raise Refused(405, "method.not_allowed", "This address takes POST.", [(b"allow", b"POST")])
+            body = await read_body(receive, BODY_BYTES_MAX)
+            query = scope["query_string"].decode("latin-1")
+            path = scope.get("raw_path", scope["path"].encode()).decode("latin-1").partition("?")[0]
+            request = SignedRequest("POST", f"{path}?{query}" if query else path, headers_of(scope), body)
+            if name in self._waiting:
+                waiting = await database.call(_admit, request)
+                await answer(send, 200, await self._waiting[name](waiting))
+            else:
+                await answer_json(send, 201 if name == "enrol" else 200, await database.call(self._handle, name, request))
+        except Disconnected:
+            return
+        except FederationError as error:
+            await answer_problem(send, error)
+        except Exception:
+            log.exception("%s failed", scope["path"])
+            await answer_problem(send, Refused(500, "internal", "The platform failed; it was logged. Try again later."))
+
+    def _handle(self, name: str, request: SignedRequest) -> JSON:
+        if name == "enrol":
+            return _enrol(request)
+        silo = authenticate(request)
+        return self._handlers[name](silo, _object(request.body))
+
+
+def _admit(request: SignedRequest) -> Waiting:
+    return Waiting(authenticate(request), _object(request.body))
+
+
+def _object(body: bytes) -> JSON:
+    try:
+        data = json.loads(body)
+    except (ValueError, RecursionError) as error:
+        raise Refused(400, "request.malformed", "The body is not JSON.") from error
+    if not isinstance(data, dict):
+        raise Refused(400, "request.malformed", "The body must be a JSON object.")
+    return data
+
+
+def text_of(data: JSON, name: str) -> str:
+    """A text field of a request. Raises Invalid ``request.field``."""
+    value = data.get(name)
+    if not isinstance(value, str) or not value or "\x00" in value:
+        raise Invalid("request.field", f"{name} must be a text.", name)
+    return value
+
+
+def envelope_of(data: JSON, name: str = "document") -> bytes:
+    """A sealed document of a request, as bytes. Raises Invalid ``request.field``."""
+    value = data.get(name)
+    if not isinstance(value, dict):
+        raise Invalid("request.field", f"{name} must be a DSSE envelope.", name)
+    return json.dumps(value, separators=(",", ":")).encode()
+
+
+def _enrol(request: SignedRequest) -> JSON:
+    data = _object(request.body)
+    transport_key = PublicKey.from_encoded(text_of(data, "transport_key"))
+    check_new_connector(request, transport_key)
+    silo = actions.enrol(
+        code=text_of(data, "code"),
+        transport_key=transport_key,
+        statement=envelope_of(data, "statement"),
+        certificate=envelope_of(data, "certificate"),
+        by=System("enrolment"),
+    )
+    keys = load_public(settings.PLATFORM_PUBLIC_KEY_FILE)
+    return {
+        "silo_id": str(silo.id),
+        "silo": silo.name,
+        "organisation_id": str(silo.organisation_id),
+        "organisation": silo.organisation.name,
+        "state": "pending",
+        "platform_keys": [{"key_id": key.key_id, "public_key": key.encoded} for key in keys],
+    }
+
+
+def _heartbeat(silo: Silo, data: JSON) -> JSON:
+    skew = data.get("clock_skew_s")
+    actions.note_heartbeat(by=silo, report=data, clock_skew_s=float(skew) if isinstance(skew, int | float) else 0.0)
+    return {"state": silo.state}
+
+
+def _dataset(silo: Silo, data: JSON) -> JSON:
+    return {"dataset_id": str(datasets.register(registration=envelope_of(data), by=silo).id)}

@@ -1,0 +1,132 @@
+"""Silos and what they are known by."""
+
+from __future__ import annotations
+
+import uuid
+from typing import ClassVar
+
+from django.db import models
+from django.db.models import Q
+
+from federation.protocol.keys import PublicKey
+from silos.transitions import SiloState
+
+
+class Silo(models.Model):
+    """A connector at an organisation: one trainer with data and keys, one relay with the network."""
+
+    State = SiloState
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    organisation = models.ForeignKey("accounts.Organisation", on_delete=models.PROTECT, related_name="silos")
+    name = models.CharField(max_length=120)
+    state = models.CharField(max_length=12, choices=SiloState, default=SiloState.CREATED)
+    identity_key = models.BinaryField(null=True, max_length=32)
+    transport_key = models.BinaryField(null=True, max_length=32)
+    signatory_key = models.ForeignKey("accounts.SignatoryKey", null=True, on_delete=models.PROTECT, related_name="+")
+    statement = models.BinaryField(null=True)
+    certificate = models.BinaryField(null=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+    enrolled_at = models.DateTimeField(null=True)
+    confirmed_at = models.DateTimeField(null=True)
+    confirmed_by = models.ForeignKey("accounts.User", null=True, on_delete=models.PROTECT, related_name="+")
+    revoked_at = models.DateTimeField(null=True)
+    last_seen_at = models.DateTimeField(null=True)
+    silent_since = models.DateTimeField(null=True)
+    connector_version = models.CharField(max_length=60, blank=True)
+    capabilities = models.JSONField(default=dict)
+    clock_skew_s = models.FloatField(null=True)
+    disk_free_bytes = models.BigIntegerField(null=True)
+    orders_issued = models.BigIntegerField(default=0)
+
+    actor_kind: ClassVar[str] = "silo"
+
+    class Meta:
+        ordering: ClassVar = ["organisation__name", "name"]
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["organisation", "name"], name="silo_name_once_an_organisation"),
+            models.CheckConstraint(
+                condition=Q(state="created") | Q(state="revoked") | Q(identity_key__isnull=False, transport_key__isnull=False),
+                name="silo_has_keys_once_enrolled",
+            ),
+            models.CheckConstraint(
+                condition=~Q(state="active") | Q(confirmed_at__isnull=False, confirmed_by__isnull=False),
+                name="silo_active_iff_confirmed",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def actor_id(self) -> str:
+        """Who acts, in an audit event."""
+        return str(self.id)
+
+    @property
+    def actor_name(self) -> str:
+        """How the actor is called, in an audit event."""
+        return self.name
+
+    @property
+    def identity(self) -> PublicKey | None:
+        """The trainer's key, which signs submissions."""
+        return PublicKey(bytes(self.identity_key)) if self.identity_key else None
+
+    @property
+    def transport(self) -> PublicKey | None:
+        """The relay's key, which signs requests."""
+        return PublicKey(bytes(self.transport_key)) if self.transport_key else None
+
+
+class EnrolmentCode(models.Model):
+    """A single-use, expiring code with which one connector may present itself as this silo. Kept as its hash."""
+
+    silo = models.ForeignKey(Silo, on_delete=models.CASCADE, related_name="enrolment_codes")
+    code_hash = models.BinaryField(max_length=32, unique=True)
+    created_by = models.ForeignKey("accounts.User", on_delete=models.PROTECT, related_name="+")
+    created_at = models.DateTimeField(auto_now_add=True)
+    expires_at = models.DateTimeField()
+    used_at = models.DateTimeField(null=True)
+
+    def __str__(self) -> str:
+        return f"code for {self.silo_id}"
+
+
+class RequestNonce(models.Model):
+    """A signed request that was seen: the same one again is a replay."""
+
+    key_id = models.CharField(max_length=60)
+    nonce = models.CharField(max_length=100)
+    expires_at = models.DateTimeField(db_index=True)
+
+    class Meta:
+        constraints: ClassVar = [models.UniqueConstraint(fields=["key_id", "nonce"], name="request_once_only")]
+
+    def __str__(self) -> str:
+        return f"{self.key_id} {self.nonce}"
+
+
+class Dataset(models.Model):
+    """Data that a silo holds and has described: schema and declared transformations, never a value."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    silo = models.ForeignKey(Silo, on_delete=models.PROTECT, related_name="datasets")
+    name = models.CharField(max_length=100)
+    title = models.CharField(max_length=200)
+    description = models.TextField(blank=True)
+    declaration = models.JSONField()
+    registration = models.BinaryField()
+    schema_digest = models.CharField(max_length=80, db_index=True)
+    n_features = models.PositiveIntegerField()
+    n_classes = models.PositiveIntegerField()
+    rows_coarse = models.BigIntegerField()
+    registered_at = models.DateTimeField()
+    withdrawn_at = models.DateTimeField(null=True)
+
+    class Meta:
+        ordering: ClassVar = ["name", "silo__name"]
+        constraints: ClassVar = [models.UniqueConstraint(fields=["silo", "name"], name="dataset_name_once_a_silo")]
+
+    def __str__(self) -> str:
+        return self.title

@@ -1,0 +1,1 @@
+"""What is done to jobs: launched, steered, moved from round to round, answered by silos."""

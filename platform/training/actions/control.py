@@ -1,0 +1,38 @@
+"""Steering a job: pause, resume, cancel."""
+
+from __future__ import annotations
+
+from django.db import transaction
+
+from audit.actors import Actor
+from training import dispatch
+from training.actions.rounds import give_up_open_round
+from training.actions.states import move
+from training.models import Job
+from training.transitions import JobState
+
+
+def pause(*, job: Job, by: Actor) -> Job:
+    """Open no further round; a round that is open goes on to its end and counts."""
+    with transaction.atomic():
+        job = Job.objects.select_for_update().get(id=job.id)
+        move(job=job, to=JobState.PAUSED, by=by, code="job.paused_by_request", reason=f"Paused by {by.actor_name}.")
+    return job
+
+
+def resume(*, job: Job, by: Actor) -> Job:
+    """Go on from where the job stands."""
+    with transaction.atomic():
+        job = Job.objects.select_for_update().get(id=job.id)
+        move(job=job, to=JobState.RUNNING, by=by)
+        dispatch.open_round(job.id)
+    return job
+
+
+def cancel(*, job: Job, by: Actor) -> Job:
+    """End the job now: its open orders are called back, versions made so far stay."""
+    with transaction.atomic():
+        job = Job.objects.select_for_update().get(id=job.id)
+        move(job=job, to=JobState.CANCELLED, by=by, code="job.cancelled_by_request", reason=f"Cancelled by {by.actor_name}.")
+        give_up_open_round(job=job, by=by, code="job.cancelled")
+    return job

@@ -1,0 +1,107 @@
+"""Launching a job: everything that can be known to be wrong is said now, before a silo is troubled."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from django.db import transaction
+
+from accounts.models import User
+from consortia.models import Consortium, Participation
+from federation.errors import Invalid
+from federation.learning.models import parse_model
+from registry.models import ModelVersion
+from silos.models import Dataset
+from silos.transitions import SiloState
+from training import dispatch
+from training.actions.states import tell
+from training.models import CohortSeat, Job
+from training.requests import JobRequest, read_request
+
+
+def launch(*, consortium: Consortium, request: Mapping[str, Any], by: User) -> Job:
+    """Queue a job. Raises Invalid with a stable code and the field at fault; then nothing was kept."""
+    asked = read_request(request)
+    datasets = check_datasets(consortium=consortium, asked=asked)
+    version = check_version(consortium=consortium, asked=asked, datasets=datasets)
+    if asked.model is not None:
+        family, specification = parse_model(asked.model)
+        family.layout(specification, datasets[0].n_features, datasets[0].n_classes)
+    with transaction.atomic():
+        job = Job.objects.create(
+            consortium=consortium,
+            name=asked.name,
+            task=asked.task,
+            launched_by=by,
+            request=asked.model_dump(mode="json"),
+            evaluated_version=version,
+            rounds_planned=asked.rounds if asked.task == "train" else 0,
+            quorum=asked.effective_quorum,
+            round_deadline_s=asked.round_deadline_s,
+            retries_max=asked.retries_max,
+        )
+        CohortSeat.objects.bulk_create(
+            CohortSeat(job=job, silo_id=dataset.silo_id, dataset=dataset, position=position)
+            for position, dataset in enumerate(datasets, start=1)
+        )
+        tell(job=job, verb="job.launched", by=by, detail={"name": job.name, "silos": len(datasets), "task": job.task})
+        dispatch.start_job(job.id)
+    return job
+
+
+def check_datasets(*, consortium: Consortium, asked: JobRequest) -> list[Dataset]:
+    """The datasets asked for, in that order: this consortium's, offered, at silos that may work, of one schema."""
+    members = Participation.objects.filter(consortium=consortium, state=Participation.State.ACTIVE)
+    found = {
+        dataset.id: dataset
+        for dataset in Dataset.objects.select_related("silo__organisation").filter(
+            id__in=asked.datasets, withdrawn_at=None, silo__organisation__in=members.values("organisation")
+        )
+    }
+    datasets: list[Dataset] = []
+    for position, dataset_id in enumerate(asked.datasets):
+        if dataset_id not in found:
+            raise Invalid("dataset.unknown", "No dataset of this consortium has this id.", f"datasets.{position}")
+        dataset = found[dataset_id]
+        if dataset.silo.state != SiloState.ACTIVE:
+            raise Invalid(
+                "silo.not_active", f"The silo {dataset.silo.name} is {dataset.silo.get_state_display()}.", f"datasets.{position}"
+            )
+        datasets.append(dataset)
+    if len({dataset.silo_id for dataset in datasets}) != len(datasets):
+        raise Invalid("dataset.silo_twice", "Two of the datasets are at the same silo; name one a silo.", "datasets")
+    if len({dataset.schema_digest for dataset in datasets}) > 1:
+        raise Invalid("dataset.schemas_differ", _differing(datasets), "datasets")
+    return datasets
+
+
+def check_version(*, consortium: Consortium, asked: JobRequest, datasets: Sequence[Dataset]) -> ModelVersion | None:
+    """The stored model that an evaluation names: of this consortium, kept, and made for such data."""
+    if asked.model_version is None:
+        return None
+    version = ModelVersion.objects.select_related("model").filter(
+        id=asked.model_version, model__consortium=consortium
+    ).first()
+    if version is None:
+        raise Invalid("model.unknown", "This consortium has no model version of this id.", "model_version")
+    if version.pruned_at is not None:
+        raise Invalid("model.pruned", "The weights of this version are not kept any more.", "model_version")
+    first = datasets[0]
+    if (version.model.n_features, version.model.n_classes) != (first.n_features, first.n_classes):
+        raise Invalid(
+            "model.does_not_fit",
+            f"The model takes {version.model.n_features} features and tells {version.model.n_classes} classes apart; "
+            f"the data have {first.n_features} and {first.n_classes}.",
+            "model_version",
+        )
+    return version
+
+
+def _differing(datasets: Sequence[Dataset]) -> str:
+    first = datasets[0]
+    other = next(dataset for dataset in datasets if dataset.schema_digest != first.schema_digest)
+    return (
+        f"“{first.title}” at {first.silo.name} and “{other.title}” at {other.silo.name} are not declared alike: "
+        "columns, transformations, classes and split must be the same."
+    )

@@ -1,0 +1,156 @@
+"""How a job moves from round to round: open, claim, close, give up. Every step is one transaction."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from uuid import UUID, uuid4
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import Q
+from django.utils import timezone
+
+from audit.actors import Actor
+from federation.protocol.documents import OrderKind
+from live import notices
+from registry.models import ModelVersion
+from silos.models import Silo
+from training import issuing
+from training.actions.states import move, tell
+from training.models import Job, Order, Round, Step
+from training.transitions import IN_PROGRESS, OUTSTANDING, JobState, OrderState, RoundState
+
+
+def open_next(*, job: Job, by: Actor, attempt: int = 1) -> Round | None:
+    """Open the round that comes next, if the (locked) job is running and none is open.
+
+    After the last training round the newest model is evaluated once more; after that the job is complete.
+    """
+    if job.state != JobState.RUNNING or job.rounds.filter(state__in=IN_PROGRESS).exists():
+        return None
+    done = job.rounds.filter(state=RoundState.CLOSED).count()
+    number = done + 1
+    if number > job.rounds_planned + 1:
+        move(job=job, to=JobState.COMPLETED, by=by)
+        return None
+    version = _base_version(job)
+    kind = OrderKind.TRAIN if number <= job.rounds_planned else OrderKind.EVALUATE
+    now = timezone.now()
+    round_ = Round.objects.create(job=job, number=number, attempt=attempt, base_version=version, opened_at=now)
+    silos = [seat.silo for seat in job.seats.select_related("silo").filter(silo__state=Silo.State.ACTIVE)]
+    step = Step.objects.create(
+        round=round_,
+        kind=kind,
+        quorum=job.quorum,
+        expected=len(silos),
+        deadline_at=now + timedelta(seconds=job.round_deadline_s),
+    )
+    orders = issuing.issue(round_=round_, step=step, version=version, silos=silos)
+    tell(job=job, verb="round.opened", by=by, detail={"round": number, "attempt": attempt, "silos": len(orders)})
+    notices.notify_many(notices.ORDERS, [order.silo_id for order in orders])
+    return round_
+
+
+def claim(*, round_id: UUID, by: Actor) -> Round | None:
+    """Take a round for closing: exactly one caller gets it. None when there is nothing to do, or somebody else does it.
+
+    It is due when every silo has answered, or at the deadline; a claim whose lease has lapsed can be taken over.
+    """
+    del by
+    now = timezone.now()
+    with transaction.atomic():
+        round_ = Round.objects.select_for_update().select_related("job", "base_version__model").filter(id=round_id).first()
+        if round_ is None:
+            return None
+        lapsed = round_.state == RoundState.AGGREGATING and round_.lease_until is not None and round_.lease_until < now
+        if not lapsed and not (round_.state == RoundState.COLLECTING and is_due(round_)):
+            return None
+        round_.state, round_.lease = RoundState.AGGREGATING, uuid4()
+        round_.lease_until = now + timedelta(seconds=settings.STEP_LEASE_S)
+        round_.aggregating_at = round_.aggregating_at or now
+        round_.save(update_fields=["state", "lease", "lease_until", "aggregating_at"])
+        Order.objects.filter(step__round=round_, state__in=OUTSTANDING).update(
+            state=OrderState.EXPIRED, code="order.deadline", settled_at=now
+        )
+    return round_
+
+
+def is_due(round_: Round) -> bool:
+    """Whether a collecting round can be closed: nobody is left to answer, or the time is up."""
+    step = round_.steps.latest("position")
+    if step.deadline_at <= timezone.now():
+        return True
+    return not step.orders.filter(state__in=OUTSTANDING).exists()
+
+
+def hold(*, claimed: Round) -> Round | None:
+    """The claimed round again, locked, if the claim still stands. To be called inside the closing transaction."""
+    job = Job.objects.select_for_update().get(id=claimed.job_id)  # the parent first, as everywhere
+    round_ = (
+        Round.objects.select_for_update()
+        .filter(id=claimed.id, state=RoundState.AGGREGATING, lease=claimed.lease)
+        .first()
+    )
+    if round_ is not None:
+        round_.job = job
+    return round_
+
+
+def abandon(*, round_: Round, by: Actor, code: str, reason: str) -> None:
+    """Give a (locked) round up, and try it again; after too many times pause the job with the reason."""
+    _end(round_, RoundState.ABANDONED, code)
+    job = round_.job
+    tell(job=job, verb="round.abandoned", by=by,
+         detail={"round": round_.number, "attempt": round_.attempt, "code": code, "reason": reason})
+    if job.state != JobState.RUNNING:
+        return
+    if round_.attempt > job.retries_max:
+        move(job=job, to=JobState.PAUSED, by=by, code=code, reason=reason)
+    else:
+        open_next(job=job, by=by, attempt=round_.attempt + 1)
+
+
+def close(*, round_: Round, by: Actor, update_norm_l2: float | None) -> None:
+    """A (locked) round is done: the next one opens in the same transaction."""
+    round_.update_norm_l2 = update_norm_l2
+    _end(round_, RoundState.CLOSED, "", "update_norm_l2")
+    tell(job=round_.job, verb="round.closed", by=by, detail={"round": round_.number, "attempt": round_.attempt})
+    open_next(job=round_.job, by=by)
+
+
+def give_up_open_round(*, job: Job, by: Actor, code: str) -> None:
+    """End whatever round of a (locked) job is open; its orders are called back."""
+    round_ = job.rounds.select_for_update().filter(state__in=IN_PROGRESS).first()
+    if round_ is not None:
+        _end(round_, RoundState.ABANDONED, code)
+        tell(job=job, verb="round.abandoned", by=by, detail={"round": round_.number, "code": code})
+
+
+def reopen(*, job_id: UUID, by: Actor) -> Round | None:
+    """Open the next round of a running job that has none open."""
+    with transaction.atomic():
+        job = Job.objects.select_for_update().get(id=job_id)
+        last = job.rounds.order_by("-opened_at").first()
+        again = last is not None and last.state == RoundState.ABANDONED
+        return open_next(job=job, by=by, attempt=last.attempt + 1 if again and last else 1)
+
+
+def _end(round_: Round, state: RoundState, code: str, *fields: str) -> None:
+    round_.state, round_.reason_code, round_.closed_at = state, code, timezone.now()
+    round_.lease = round_.lease_until = None
+    round_.save(update_fields=["state", "reason_code", "closed_at", "lease", "lease_until", *fields])
+    if state == RoundState.ABANDONED:
+        called_back = Order.objects.filter(step__round=round_).filter(
+            Q(state__in=OUTSTANDING) | Q(state=OrderState.SUBMITTED)
+        )
+        silos = list(called_back.filter(state__in=OUTSTANDING).values_list("silo_id", flat=True))
+        called_back.update(state=OrderState.CANCELLED, code=code, settled_at=timezone.now())
+        notices.notify_many(notices.ORDERS, silos)
+
+
+def _base_version(job: Job) -> ModelVersion:
+    """The model that the next round starts from."""
+    if job.evaluated_version is not None:
+        return job.evaluated_version
+    assert job.model is not None
+    return job.model.versions.latest("round_number")

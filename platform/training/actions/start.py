@@ -1,0 +1,79 @@
+"""Starting a queued job: the first model, the manifest, the first round."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from uuid import UUID
+
+from django.db import transaction
+
+from artefacts import store
+from audit.actors import Actor
+from federation.errors import FederationError
+from federation.learning.models import parse_model
+from federation.learning.weights import write_weights
+from federation.protocol import documents
+from federation.protocol.digests import digest_bytes
+from registry.actions import add_version
+from registry.models import Model, ModelVersion
+from training import issuing
+from training.actions.rounds import open_next
+from training.actions.states import move
+from training.models import Job
+from training.transitions import JobState
+
+
+def start(*, job_id: UUID, by: Actor) -> None:
+    """Take a queued job into its first round. Safe to repeat; what can't start fails with its reason."""
+    with transaction.atomic():
+        job = Job.objects.select_for_update(of=("self",)).select_related("evaluated_version__model").get(id=job_id)
+        if job.state != JobState.QUEUED:
+            return
+        try:
+            version = job.evaluated_version or _first_version(job, by)
+        except FederationError as error:
+            move(job=job, to=JobState.FAILED, by=by, code=error.code, reason=error.message)
+            return
+        manifest = issuing.manifest_of(job, version, created_at=documents.now())
+        job.model = version.model
+        job.manifest = documents.seal(manifest, issuing.signing_key())
+        job.manifest_digest = digest_bytes(job.manifest)
+        job.save(update_fields=["model", "manifest", "manifest_digest"])
+        move(job=job, to=JobState.RUNNING, by=by)
+        open_next(job=job, by=by)
+
+
+def _first_version(job: Job, by: Actor) -> ModelVersion:
+    """The model as it starts: the family's initial weights under the job's seed."""
+    dataset = job.seats.select_related("dataset").order_by("position")[0].dataset
+    family, specification = parse_model(job.request["model"])
+    layout = family.layout(specification, dataset.n_features, dataset.n_classes)
+    folder = store.new_folder()
+    try:
+        file = Path(folder) / "initial.safetensors"
+        digest = write_weights(
+            file, layout, family.initial(specification, dataset.n_features, dataset.n_classes, _seed(job))
+        )
+        size_bytes = file.stat().st_size
+        store.adopt(file, digest)
+    finally:
+        store.remove_folder(folder)
+    declaration = dataset.declaration
+    model = Model.objects.create(
+        consortium_id=job.consortium_id,
+        name=job.name,
+        specification=specification.model_dump(mode="json"),
+        layout=[{"name": spec.name, "shape": list(spec.shape), "dtype": spec.dtype} for spec in layout],
+        n_features=dataset.n_features,
+        n_classes=dataset.n_classes,
+        preprocessing={key: declaration[key] for key in ("name", "columns", "steps", "split")},
+    )
+    return add_version(
+        model=model, round_number=0, digest=digest, size_bytes=size_bytes, optimiser_digest="", by=by
+    )
+
+
+def _seed(job: Job) -> int:
+    """The seed of the initial weights, apart from every other use of the job's seed."""
+    return int.from_bytes(hashlib.sha256(f"consilience/initial/v1/{job.request['seed']}".encode()).digest()[:8], "big")

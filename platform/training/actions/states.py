@@ -1,0 +1,35 @@
+"""The only place where the state of a job changes."""
+
+from __future__ import annotations
+
+from django.utils import timezone
+
+from audit.actions import record
+from audit.actors import Actor
+from live import notices
+from rest.errors import Conflict
+from training.models import Job
+from training.transitions import ENDED, JOB, JobState
+
+
+def move(*, job: Job, to: JobState, by: Actor, code: str = "", reason: str = "") -> None:
+    """Change the state of a job that the caller has locked. Raises Conflict ``job.wrong_state``."""
+    if to not in JOB[JobState(job.state)]:
+        raise Conflict("job.wrong_state", f"A job that is {JobState(job.state).label} can't become {to.label}.")
+    job.state, job.reason_code, job.reason = to, code, reason
+    fields = ["state", "reason_code", "reason"]
+    if to in ENDED:
+        job.ended_at = timezone.now()
+        fields.append("ended_at")
+    if to == JobState.RUNNING and job.started_at is None:
+        job.started_at = timezone.now()
+        fields.append("started_at")
+    job.save(update_fields=fields)
+    detail = {"code": code, "reason": reason} if code else {}
+    tell(job=job, verb=f"job.{to.value}", by=by, detail=detail)
+
+
+def tell(*, job: Job, verb: str, by: Actor, detail: dict[str, object]) -> None:
+    """Write an event of this job down, and wake those who follow it."""
+    record(by=by, verb=verb, subject=job, consortium_id=job.consortium_id, job_id=job.id, detail=detail)
+    notices.notify(notices.JOBS, job.id)

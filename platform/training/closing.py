@@ -1,0 +1,166 @@
+"""Closing a step: the files are added up outside any transaction, then everything that follows is one transaction.
+
+A worker that dies in between leaves a lease that lapses; the next one adds up again and comes to the same bytes. A
+worker that was only slow finds its lease gone and changes nothing.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from uuid import UUID
+
+from django.db import transaction
+from django.utils import timezone
+
+from artefacts import store
+from audit.actors import Actor
+from federation.aggregation.aggregate import Aggregation, Contribution, NothingAcceptedError, Rejected, aggregate
+from federation.aggregation.strategies import parse_strategy
+from federation.errors import FederationError
+from federation.protocol.documents import OrderKind
+from federation.protocol.tensors import TensorSpec
+from registry.actions import add_version, judge
+from training.actions import rounds
+from training.actions.states import tell
+from training.models import Evaluation, Order, Round, Submission
+from training.transitions import OrderState
+
+log = logging.getLogger(__name__)
+
+
+def close_step(*, round_id: UUID, by: Actor) -> None:
+    """Close a round's step if it is due and nobody else does it."""
+    claimed = rounds.claim(round_id=round_id, by=by)
+    if claimed is None:
+        return
+    step = claimed.steps.latest("position")
+    submissions = list(Submission.objects.select_related("order").filter(order__step=step, order__state=OrderState.SUBMITTED))
+    if len(submissions) < step.quorum:
+        _abandon(claimed, by, "round.quorum_not_met", f"{len(submissions)} of at least {step.quorum} silos answered in time.")
+    elif step.kind == OrderKind.EVALUATE:
+        _close_evaluation(claimed, by)
+    else:
+        _close_training(claimed, submissions, step.quorum, by)
+
+
+def _close_training(claimed: Round, submissions: Sequence[Submission], quorum: int, by: Actor) -> None:
+    folder = store.new_folder()
+    try:
+        try:
+            result = _aggregate(claimed, submissions, folder)
+        except NothingAcceptedError as error:
+            _abandon(claimed, by, "round.too_few_accepted", "No silo's update could be accepted.", error.rejected)
+            return
+        except FederationError as error:
+            log.error("round %s can't be aggregated: %s", claimed.id, error)
+            _abandon(claimed, by, error.code, error.message)
+            return
+        if len(result.accepted) < quorum:
+            reason = f"{len(result.accepted)} updates could be accepted, at least {quorum} are needed."
+            _abandon(claimed, by, "round.too_few_accepted", reason, result.rejected)
+            return
+        store.adopt(result.model_path, result.model_digest)
+        if result.state_path is not None and result.state_digest is not None:
+            store.adopt(result.state_path, result.state_digest)
+    finally:
+        store.remove_folder(folder)
+    with transaction.atomic():
+        round_ = rounds.hold(claimed=claimed)
+        if round_ is None:
+            return
+        _settle(round_, result, by)
+        model = claimed.base_version.model
+        add_version(
+            model=model,
+            round_number=round_.number,
+            digest=result.model_digest,
+            size_bytes=result.model_size_bytes,
+            optimiser_digest=result.state_digest or "",
+            by=by,
+        )
+        judge(version=claimed.base_version, metrics=combined_metrics(round_), by=by)
+        rounds.close(round_=round_, by=by, update_norm_l2=result.norm_l2)
+
+
+def _aggregate(claimed: Round, submissions: Sequence[Submission], folder: Path) -> Aggregation:
+    job, version = claimed.job, claimed.base_version
+    layout = tuple(
+        TensorSpec(name=spec["name"], shape=tuple(spec["shape"]), dtype=spec["dtype"]) for spec in version.model.layout
+    )
+    return aggregate(
+        parse_strategy(job.request["strategy"]),
+        store.path_of(version.digest),
+        [
+            Contribution(str(submission.order_id), store.path_of(submission.payload_digest), float(submission.rows))
+            for submission in sorted(submissions, key=lambda submission: submission.order.silo_id)
+        ],
+        layout,
+        float(job.request["limits"]["update_norm_l2_max"]),
+        store.path_of(version.optimiser_digest) if version.optimiser_digest else None,
+        folder,
+    )
+
+
+def _close_evaluation(claimed: Round, by: Actor) -> None:
+    with transaction.atomic():
+        round_ = rounds.hold(claimed=claimed)
+        if round_ is None:
+            return
+        Order.objects.filter(step__round=round_, state=OrderState.SUBMITTED).update(
+            state=OrderState.APPLIED, settled_at=timezone.now()
+        )
+        if round_.job.evaluated_version_id is None:
+            judge(version=claimed.base_version, metrics=combined_metrics(round_), by=by)
+        rounds.close(round_=round_, by=by, update_norm_l2=None)
+
+
+def _settle(round_: Round, result: Aggregation, by: Actor) -> None:
+    """Tell the updates that counted from those that did not."""
+    now = timezone.now()
+    for accepted in result.accepted:
+        Submission.objects.filter(order_id=accepted.key).update(
+            update_norm_l2=accepted.norm_l2, update_cosine=accepted.cosine_to_mean
+        )
+    Order.objects.filter(id__in=[accepted.key for accepted in result.accepted]).update(
+        state=OrderState.APPLIED, settled_at=now
+    )
+    _reject(round_, result.rejected, by)
+
+
+def _reject(round_: Round, rejected: Iterable[Rejected], by: Actor) -> None:
+    for update in rejected:
+        Order.objects.filter(id=update.key).update(
+            state=OrderState.REJECTED, code=update.code, message=update.message, settled_at=timezone.now()
+        )
+        tell(job=round_.job, verb="update.rejected", by=by,
+             detail={"round": round_.number, "order": update.key, "code": update.code, "reason": update.message})
+
+
+def _abandon(claimed: Round, by: Actor, code: str, reason: str, rejected: Sequence[Rejected] = ()) -> None:
+    with transaction.atomic():
+        round_ = rounds.hold(claimed=claimed)
+        if round_ is None:
+            return
+        _reject(round_, rejected, by)
+        rounds.abandon(round_=round_, by=by, code=code, reason=reason)
+
+
+def combined_metrics(round_: Round) -> dict[str, object]:
+    """How a round's global model did over the silos: means over test rows, and how they were combined, in words."""
+    found = [
+        evaluation
+        for evaluation in Evaluation.objects.filter(order__step__round=round_)
+        if evaluation.rows and evaluation.accuracy is not None and evaluation.loss is not None
+    ]
+    rows = sum(evaluation.rows for evaluation in found)
+    if not rows:
+        return {}
+    return {
+        "accuracy": sum((evaluation.accuracy or 0.0) * evaluation.rows for evaluation in found) / rows,
+        "loss": sum((evaluation.loss or 0.0) * evaluation.rows for evaluation in found) / rows,
+        "silos": len(found),
+        "combination": "mean over the silos' own test rows, each row counting once",
+    }
+

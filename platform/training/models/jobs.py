@@ -1,0 +1,79 @@
+"""Jobs and who sits in them."""
+
+from __future__ import annotations
+
+import uuid
+from typing import ClassVar
+
+from django.db import models
+from django.db.models import Q
+
+from training.transitions import JobState
+
+
+class Job(models.Model):
+    """Something that silos do together, as it was launched: train a model in rounds, or evaluate one."""
+
+    State = JobState
+
+    class Task(models.TextChoices):
+        TRAIN = "train", "train"
+        EVALUATE = "evaluate", "evaluate"
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    consortium = models.ForeignKey("consortia.Consortium", on_delete=models.PROTECT, related_name="jobs")
+    name = models.CharField(max_length=200)
+    task = models.CharField(max_length=10, choices=Task)
+    state = models.CharField(max_length=10, choices=JobState, default=JobState.QUEUED)
+    reason_code = models.CharField(max_length=80, blank=True)
+    reason = models.TextField(blank=True)
+    launched_by = models.ForeignKey("accounts.User", on_delete=models.PROTECT, related_name="+")
+    request = models.JSONField()
+    model = models.ForeignKey("registry.Model", null=True, on_delete=models.PROTECT, related_name="jobs")
+    evaluated_version = models.ForeignKey(
+        "registry.ModelVersion", null=True, blank=True, on_delete=models.PROTECT, related_name="+"
+    )
+    manifest = models.BinaryField(null=True)
+    manifest_digest = models.CharField(max_length=80, blank=True)
+    rounds_planned = models.PositiveIntegerField()
+    quorum = models.PositiveIntegerField()
+    round_deadline_s = models.FloatField()
+    retries_max = models.PositiveIntegerField(default=3)
+    created_at = models.DateTimeField(auto_now_add=True)
+    started_at = models.DateTimeField(null=True)
+    ended_at = models.DateTimeField(null=True)
+
+    class Meta:
+        ordering: ClassVar = ["-created_at"]
+        indexes: ClassVar = [models.Index(fields=["consortium", "-created_at"], name="job_of_consortium")]
+        constraints: ClassVar = [
+            models.CheckConstraint(
+                condition=Q(state__in=["draft", "reserving", "queued", "failed", "cancelled"])
+                | Q(manifest__isnull=False, model__isnull=False, started_at__isnull=False),
+                name="job_has_manifest_once_running",
+            ),
+            models.CheckConstraint(
+                condition=Q(state__in=["completed", "failed", "cancelled"], ended_at__isnull=False)
+                | (~Q(state__in=["completed", "failed", "cancelled"]) & Q(ended_at__isnull=True)),
+                name="job_ended_iff_at_its_end",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class CohortSeat(models.Model):
+    """One silo of a job's cohort, with the dataset that it brings."""
+
+    job = models.ForeignKey(Job, on_delete=models.CASCADE, related_name="seats")
+    silo = models.ForeignKey("silos.Silo", on_delete=models.PROTECT, related_name="+")
+    dataset = models.ForeignKey("silos.Dataset", on_delete=models.PROTECT, related_name="+")
+    position = models.PositiveIntegerField()
+
+    class Meta:
+        ordering: ClassVar = ["position"]
+        constraints: ClassVar = [models.UniqueConstraint(fields=["job", "silo"], name="seat_once_a_silo")]
+
+    def __str__(self) -> str:
+        return f"{self.silo} in {self.job}"

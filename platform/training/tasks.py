@@ -1,0 +1,44 @@
+"""The workers' doors. Arguments are ids; the rows are the truth, a message is only a nudge."""
+
+from uuid import UUID
+
+from celery import shared_task
+
+from audit.actors import System
+from training import closing, sweeping
+from training import dispatch as names
+from training.actions import rounds, start
+
+WORKER = System("worker")
+SWEEP = System("sweep")
+
+
+@shared_task(name=names.START_JOB)
+def start_job(job_id: str) -> None:
+    """Start a queued job."""
+    start.start(job_id=UUID(job_id), by=WORKER)
+
+
+@shared_task(name=names.OPEN_ROUND)
+def open_round(job_id: str) -> None:
+    """Open the next round of a job that has none."""
+    rounds.reopen(job_id=UUID(job_id), by=WORKER)
+
+
+@shared_task(name=names.CLOSE_STEP)
+def close_step(round_id: str) -> None:
+    """Close a step that is due."""
+    closing.close_step(round_id=UUID(round_id), by=WORKER)
+
+
+@shared_task(name="training.tasks.sweep")
+def sweep() -> None:
+    """Nudge what is due."""
+    sweeping.nudge(by=SWEEP)
+    sweeping.note_silent_silos(by=SWEEP)
+
+
+@shared_task(name="training.tasks.tidy")
+def tidy() -> None:
+    """Delete what has served."""
+    sweeping.tidy(by=SWEEP)

@@ -1,0 +1,95 @@
+"""Which state of a job, a round or an order may follow which. Pure: tables and a question."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TypeVar
+
+from django.db.models import TextChoices
+
+
+class JobState(TextChoices):
+    """The life of a job (DESIGN, 5)."""
+
+    DRAFT = "draft", "draft"
+    RESERVING = "reserving", "reserving budget"
+    QUEUED = "queued", "queued"
+    RUNNING = "running", "running"
+    PAUSED = "paused", "paused"
+    COMPLETED = "completed", "completed"
+    FAILED = "failed", "failed"
+    CANCELLED = "cancelled", "cancelled"
+
+
+class RoundState(TextChoices):
+    """The life of a round."""
+
+    OPENING = "opening", "opening"
+    COLLECTING = "collecting", "collecting"
+    EXCHANGING = "exchanging", "exchanging"
+    AGGREGATING = "aggregating", "aggregating"
+    CLOSED = "closed", "closed"
+    ABANDONED = "abandoned", "abandoned"
+
+
+class OrderState(TextChoices):
+    """The life of an order."""
+
+    ISSUED = "issued", "issued"
+    DELIVERED = "delivered", "delivered"
+    ACCEPTED = "accepted", "at work"
+    REFUSED = "refused", "refused by the silo"
+    SUBMITTED = "submitted", "submitted"
+    APPLIED = "applied", "counted"
+    REJECTED = "rejected", "rejected"
+    LATE = "late", "late"
+    CANCELLED = "cancelled", "cancelled"
+    EXPIRED = "expired", "expired"
+
+
+JOB: Mapping[JobState, frozenset[JobState]] = {
+    JobState.DRAFT: frozenset({JobState.RESERVING, JobState.QUEUED, JobState.CANCELLED}),
+    JobState.RESERVING: frozenset({JobState.QUEUED, JobState.FAILED, JobState.CANCELLED}),
+    JobState.QUEUED: frozenset({JobState.RUNNING, JobState.FAILED, JobState.CANCELLED}),
+    JobState.RUNNING: frozenset({JobState.PAUSED, JobState.COMPLETED, JobState.FAILED, JobState.CANCELLED}),
+    JobState.PAUSED: frozenset({JobState.RUNNING, JobState.FAILED, JobState.CANCELLED}),
+    JobState.COMPLETED: frozenset(),
+    JobState.FAILED: frozenset(),
+    JobState.CANCELLED: frozenset(),
+}
+ROUND: Mapping[RoundState, frozenset[RoundState]] = {
+    RoundState.OPENING: frozenset({RoundState.COLLECTING, RoundState.ABANDONED}),
+    RoundState.COLLECTING: frozenset({RoundState.EXCHANGING, RoundState.AGGREGATING, RoundState.ABANDONED}),
+    RoundState.EXCHANGING: frozenset({RoundState.AGGREGATING, RoundState.ABANDONED}),
+    RoundState.AGGREGATING: frozenset({RoundState.CLOSED, RoundState.ABANDONED}),
+    RoundState.CLOSED: frozenset(),
+    RoundState.ABANDONED: frozenset(),
+}
+_OPEN_ENDS = frozenset({OrderState.REFUSED, OrderState.SUBMITTED, OrderState.LATE, OrderState.CANCELLED, OrderState.EXPIRED})
+ORDER: Mapping[OrderState, frozenset[OrderState]] = {
+    OrderState.ISSUED: frozenset({OrderState.DELIVERED}) | _OPEN_ENDS,
+    OrderState.DELIVERED: frozenset({OrderState.ACCEPTED}) | _OPEN_ENDS,
+    OrderState.ACCEPTED: _OPEN_ENDS,
+    OrderState.SUBMITTED: frozenset({OrderState.APPLIED, OrderState.REJECTED, OrderState.CANCELLED}),
+    OrderState.EXPIRED: frozenset({OrderState.LATE}),
+    OrderState.REFUSED: frozenset(),
+    OrderState.APPLIED: frozenset(),
+    OrderState.REJECTED: frozenset(),
+    OrderState.LATE: frozenset(),
+    OrderState.CANCELLED: frozenset(),
+}
+
+S = TypeVar("S", JobState, RoundState, OrderState)
+
+
+def sources(table: Mapping[S, frozenset[S]], to: S) -> list[S]:
+    """The states from which `to` can be reached."""
+    return [state for state, allowed in table.items() if to in allowed]
+
+
+OUTSTANDING = (OrderState.ISSUED, OrderState.DELIVERED, OrderState.ACCEPTED)
+"""Orders that a silo still has to answer."""
+ENDED = (JobState.COMPLETED, JobState.FAILED, JobState.CANCELLED)
+"""Jobs in which nothing will happen any more."""
+IN_PROGRESS = (RoundState.OPENING, RoundState.COLLECTING, RoundState.EXCHANGING, RoundState.AGGREGATING)
+"""Rounds that are not over."""
