@@ -1,0 +1,170 @@
+"""What is done to organisations, people, the roles they hold and the keys they sign with."""
+
+from __future__ import annotations
+
+from django.contrib.auth.password_validation import validate_password
+from django.db import transaction
+from django.utils import timezone
+
+from accounts.models import Organisation, OrganisationRole, SignatoryKey, User
+from accounts.models.user import normalise_email
+from accounts.permissions import Role
+from accounts.transitions import SignatoryKeyState, check_signatory_key_transition
+from audit.actions import record
+from audit.actors import Actor
+from federation.protocol.keys import PublicKey
+from rest.errors import Conflict
+
+
+@transaction.atomic
+def create_organisation(*, name: str, slug: str, country: str, kind: str, by: Actor) -> Organisation:
+    """Take an organisation into the house."""
+    organisation = Organisation.objects.create(name=name, slug=slug, country=country, kind=kind)
+    record(
+        by=by,
+        verb="organisation.created",
+        subject=organisation,
+        organisation_id=organisation.id,
+        detail={"name": name, "slug": slug},
+    )
+    return organisation
+
+
+@transaction.atomic
+def edit_organisation(*, organisation: Organisation, name: str, country: str, kind: str, by: Actor) -> Organisation:
+    """Correct what is known of an organisation; its slug stays."""
+    organisation.name, organisation.country, organisation.kind = name, country, kind
+    organisation.save(update_fields=["name", "country", "kind"])
+    record(
+        by=by,
+        verb="organisation.edited",
+        subject=organisation,
+        organisation_id=organisation.id,
+        detail={"name": name, "country": country, "kind": kind},
+    )
+    return organisation
+
+
+@transaction.atomic
+def create_user(
+    *,
+    email: str,
+    full_name: str,
+    by: Actor,
+    password: str | None = None,
+    is_platform_administrator: bool = False,
+) -> User:
+    """Make an account. Without a password its owner sets one by a link (see `accounts.invitations`).
+
+    Raises Django's ValidationError for a weak password.
+    """
+    user = User(email=normalise_email(email), full_name=full_name, is_platform_administrator=is_platform_administrator)
+    if password is not None:
+        validate_password(password, user)
+    user.set_password(password)
+    user.save(force_insert=True)
+    record(by=by, verb="user.created", subject=user, detail={"platform_administrator": is_platform_administrator})
+    return user
+
+
+@transaction.atomic
+def deactivate_user(*, user: User, by: Actor) -> User:
+    """Nobody signs in by this account any more, and none of its tokens works."""
+    user.is_active = False
+    user.save(update_fields=["is_active"])
+    record(by=by, verb="user.deactivated", subject=user)
+    return user
+
+
+@transaction.atomic
+def reactivate_user(*, user: User, by: Actor) -> User:
+    """The account works again, with the roles it had."""
+    user.is_active = True
+    user.save(update_fields=["is_active"])
+    record(by=by, verb="user.reactivated", subject=user)
+    return user
+
+
+@transaction.atomic
+def grant_role(*, user: User, organisation: Organisation, role: Role | str, by: Actor) -> OrganisationRole:
+    """Give a person a role in an organisation. Raises Conflict `role.held_already`."""
+    role = Role(role)
+    Organisation.objects.select_for_update(no_key=True).get(pk=organisation.pk)
+    if OrganisationRole.objects.filter(user=user, organisation=organisation, role=role).exists():
+        raise Conflict("role.held_already", "This person holds this role already.", "role")
+    granted = OrganisationRole.objects.create(user=user, organisation=organisation, role=role)
+    record(
+        by=by,
+        verb="organisation_role.granted",
+        subject=user,
+        organisation_id=organisation.id,
+        detail={"role": role.value, "person": user.full_name},
+    )
+    return granted
+
+
+@transaction.atomic
+def revoke_role(*, granted: OrganisationRole, by: Actor) -> None:
+    """Take a role back. An organisation keeps one administrator: raises Conflict `organisation.last_administrator`."""
+    organisation = Organisation.objects.select_for_update(no_key=True).get(pk=granted.organisation_id)
+    administrators = OrganisationRole.objects.filter(
+        organisation=organisation, role=Role.ORGANISATION_ADMINISTRATOR, user__is_active=True
+    )
+    if granted.role == Role.ORGANISATION_ADMINISTRATOR and not administrators.exclude(pk=granted.pk).exists():
+        raise Conflict(
+            "organisation.last_administrator", "Every organisation keeps one administrator; name another one first."
+        )
+    removed, _ = OrganisationRole.objects.filter(pk=granted.pk).delete()
+    if not removed:
+        raise Conflict("role.revoked_already", "This role has been taken back already.")
+    record(
+        by=by,
+        verb="organisation_role.revoked",
+        subject=granted.user,
+        organisation_id=organisation.id,
+        detail={"role": granted.role, "person": granted.user.full_name},
+    )
+
+
+@transaction.atomic
+def add_signatory_key(*, organisation: Organisation, public_key: PublicKey, by: Actor) -> SignatoryKey:
+    """Register the key by which an organisation signs. Raises Conflict `signatory_key.known|one_active`."""
+    Organisation.objects.select_for_update(no_key=True).get(pk=organisation.pk)
+    if SignatoryKey.objects.filter(key_id=public_key.key_id).exists():
+        raise Conflict("signatory_key.known", "This key has been registered before.", "public_key")
+    if organisation.signatory_keys.filter(state=SignatoryKeyState.ACTIVE).exists():
+        raise Conflict(
+            "signatory_key.one_active", "The organisation has an active signatory key; revoke that one first."
+        )
+    added = SignatoryKey.objects.create(
+        organisation=organisation,
+        public_key=public_key.raw,
+        key_id=public_key.key_id,
+        added_by=by if isinstance(by, User) else None,
+    )
+    record(
+        by=by,
+        verb="signatory_key.added",
+        subject=added,
+        organisation_id=organisation.id,
+        detail={"key_id": added.key_id, "fingerprint": public_key.fingerprint},
+    )
+    return added
+
+
+@transaction.atomic
+def revoke_signatory_key(*, signatory_key: SignatoryKey, by: Actor) -> SignatoryKey:
+    """The organisation no longer stands by this key. Raises Conflict `signatory_key.transition`."""
+    locked = SignatoryKey.objects.select_for_update().get(pk=signatory_key.pk)
+    check_signatory_key_transition(SignatoryKeyState(locked.state), SignatoryKeyState.REVOKED)
+    locked.state = SignatoryKeyState.REVOKED
+    locked.revoked_at = timezone.now()
+    locked.save(update_fields=["state", "revoked_at"])
+    record(
+        by=by,
+        verb="signatory_key.revoked",
+        subject=locked,
+        organisation_id=locked.organisation_id,
+        detail={"key_id": locked.key_id},
+    )
+    return locked

@@ -1,0 +1,48 @@
+"""How the REST API knows who asks: a bearer token, or the browser's session."""
+
+from __future__ import annotations
+
+from rest_framework import authentication, exceptions
+from rest_framework.request import Request
+
+from accounts.models import ApiToken, User
+from accounts.models.token import PREFIX
+from accounts.tokens import authenticate_token
+from rest.errors import Forbidden, Unauthenticated
+
+CHALLENGE = 'Bearer realm="consilience"'
+_TOKEN_LENGTH_MAX = 100
+
+
+class TokenAuthentication(authentication.BaseAuthentication):
+    """`Authorization: Bearer cns_…`."""
+
+    def authenticate(self, request: Request) -> tuple[User, ApiToken] | None:
+        """The token's person and the token; None where no bearer token came. Raises Unauthenticated `token.*`."""
+        scheme, _, secret = request.headers.get("Authorization", "").partition(" ")
+        if scheme.lower() != "bearer":
+            return None
+        secret = secret.strip()
+        headers = {"WWW-Authenticate": f'{CHALLENGE}, error="invalid_token"'}
+        if not secret.startswith(PREFIX) or len(secret) > _TOKEN_LENGTH_MAX or not secret.isascii():
+            raise Unauthenticated("token.unknown", "No token reads like this.", headers=headers)
+        try:
+            token = authenticate_token(secret)
+        except Unauthenticated as problem:
+            raise Unauthenticated(problem.code, problem.message, headers=headers) from None
+        return token.user, token
+
+    def authenticate_header(self, request: Request) -> str:
+        """How a stranger is told to present a token."""
+        return CHALLENGE
+
+
+class SessionAuthentication(authentication.SessionAuthentication):
+    """Whoever signed in with the browser; a page of another site can't act for them."""
+
+    def enforce_csrf(self, request: Request) -> None:
+        """Raise Forbidden `csrf.failed`."""
+        try:
+            super().enforce_csrf(request)
+        except exceptions.PermissionDenied as error:
+            raise Forbidden("csrf.failed", f"{error.detail}") from error

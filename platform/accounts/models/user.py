@@ -1,0 +1,68 @@
+"""A person who signs in."""
+
+from __future__ import annotations
+
+import uuid
+from typing import ClassVar
+
+from django.contrib.auth.models import AbstractBaseUser, BaseUserManager
+from django.db import models
+from django.db.models.functions import Lower
+from django.utils import timezone
+
+
+class UserManager(BaseUserManager["User"]):
+    """People are found by their e-mail address, whatever its case."""
+
+    def get_by_natural_key(self, username: str | None) -> User:
+        """The person with this address."""
+        return self.get(email=normalise_email(username or ""))
+
+
+def normalise_email(email: str) -> str:
+    """The form in which an address is stored and compared."""
+    return email.strip().lower()
+
+
+class User(AbstractBaseUser):
+    """A person, who signs in with an e-mail address and acts by the roles that others have granted."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    email = models.EmailField(max_length=254)
+    full_name = models.CharField(max_length=200)
+    is_active = models.BooleanField(default=True)
+    is_platform_administrator = models.BooleanField(default=False)
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+
+    objects = UserManager()
+
+    USERNAME_FIELD = "email"
+    EMAIL_FIELD = "email"
+    REQUIRED_FIELDS: ClassVar[list[str]] = ["full_name"]
+
+    actor_kind: ClassVar[str] = "user"
+
+    class Meta:
+        ordering = ("email",)
+        constraints = (
+            models.UniqueConstraint(
+                name="user_email_unique",
+                fields=("email",),
+                violation_error_code="user.email_taken",
+                violation_error_message="Somebody has an account with this e-mail address.",
+            ),
+            models.CheckConstraint(name="user_email_lower_case", condition=models.Q(email=Lower("email"))),
+        )
+
+    def __str__(self) -> str:
+        return self.full_name
+
+    @property
+    def actor_id(self) -> str:
+        """The id under which events name this person."""
+        return str(self.pk)
+
+    @property
+    def actor_name(self) -> str:
+        """The name under which events show this person."""
+        return self.full_name

@@ -1,0 +1,26 @@
+"""The states of a signatory key, and which may follow which."""
+
+from __future__ import annotations
+
+from django.db import models
+
+from rest.errors import Conflict
+
+
+class SignatoryKeyState(models.TextChoices):
+    """Whether the organisation still stands by its key."""
+
+    ACTIVE = "active"
+    REVOKED = "revoked"
+
+
+SIGNATORY_KEY_TRANSITIONS: dict[SignatoryKeyState, frozenset[SignatoryKeyState]] = {
+    SignatoryKeyState.ACTIVE: frozenset({SignatoryKeyState.REVOKED}),
+    SignatoryKeyState.REVOKED: frozenset(),
+}
+
+
+def check_signatory_key_transition(now: SignatoryKeyState, then: SignatoryKeyState) -> None:
+    """Raise Conflict `signatory_key.transition` unless `then` may follow `now`."""
+    if then not in SIGNATORY_KEY_TRANSITIONS[now]:
+        raise Conflict("signatory_key.transition", f"A key that is {now} can't become {then}.")

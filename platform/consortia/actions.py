@@ -1,0 +1,137 @@
+"""What is done to consortia: founded, edited, joined, left; and the roles in them."""
+
+from __future__ import annotations
+
+from django.db import transaction
+from django.utils import timezone
+
+from accounts.models import Organisation, OrganisationRole, User
+from accounts.permissions import Role
+from audit.actions import record
+from audit.actors import Actor
+from consortia.models import Consortium, ConsortiumRole, Participation
+from consortia.transitions import ParticipationState, check_participation_transition
+from rest.errors import Conflict
+
+
+@transaction.atomic
+def found_consortium(
+    *, name: str, slug: str, description: str = "", organisation: Organisation | None = None, by: User
+) -> Consortium:
+    """Found a consortium; the founder becomes its administrator, their organisation (if named) its first member."""
+    consortium = Consortium.objects.create(name=name, slug=slug, description=description, founded_by=by)
+    record(
+        by=by,
+        verb="consortium.founded",
+        subject=consortium,
+        consortium_id=consortium.id,
+        organisation_id=organisation.id if organisation else None,
+        detail={"name": name, "slug": slug},
+    )
+    grant_consortium_role(user=by, consortium=consortium, role=Role.CONSORTIUM_ADMINISTRATOR, by=by)
+    if organisation is not None:
+        Participation.objects.create(
+            consortium=consortium, organisation=organisation, state=ParticipationState.ACTIVE, joined_at=timezone.now()
+        )
+        record(
+            by=by,
+            verb="participation.joined",
+            subject=organisation,
+            consortium_id=consortium.id,
+            organisation_id=organisation.id,
+        )
+    return consortium
+
+
+@transaction.atomic
+def edit_consortium(*, consortium: Consortium, name: str, description: str, by: Actor) -> Consortium:
+    """Say better what the consortium is for; its slug stays."""
+    consortium.name, consortium.description = name, description
+    consortium.save(update_fields=["name", "description"])
+    record(by=by, verb="consortium.edited", subject=consortium, consortium_id=consortium.id, detail={"name": name})
+    return consortium
+
+
+@transaction.atomic
+def leave_consortium(*, participation: Participation, by: Actor) -> Participation:
+    """An organisation leaves. The roles of those of its people who belong to no other member end with it.
+
+    Raises Conflict `participation.transition`, and `consortium.last_administrator` where nobody would be left to
+    run the consortium.
+    """
+    Consortium.objects.select_for_update(no_key=True).get(pk=participation.consortium_id)
+    locked = (
+        Participation.objects.select_for_update(of=("self",))
+        .select_related("consortium", "organisation")
+        .get(pk=participation.pk)
+    )
+    check_participation_transition(ParticipationState(locked.state), ParticipationState.LEFT)
+    locked.state = ParticipationState.LEFT
+    locked.left_at = timezone.now()
+    locked.save(update_fields=["state", "left_at"])
+    record(
+        by=by,
+        verb="participation.left",
+        subject=locked.organisation,
+        consortium_id=locked.consortium_id,
+        organisation_id=locked.organisation_id,
+        detail={"organisation": locked.organisation.name},
+    )
+    for granted in _roles_that_end_with(locked):
+        revoke_consortium_role(granted=granted, by=by)
+    return locked
+
+
+def _roles_that_end_with(left: Participation) -> list[ConsortiumRole]:
+    """Consortium roles of the leaving organisation's people who belong to no other member."""
+    theirs = OrganisationRole.objects.filter(organisation=left.organisation).values("user")
+    of_others = OrganisationRole.objects.filter(
+        organisation__participations__consortium=left.consortium,
+        organisation__participations__state=ParticipationState.ACTIVE,
+    ).values("user")
+    return list(
+        ConsortiumRole.objects.filter(consortium=left.consortium, user__in=theirs)
+        .exclude(user__in=of_others)
+        .select_related("user")
+    )
+
+
+@transaction.atomic
+def grant_consortium_role(*, user: User, consortium: Consortium, role: Role | str, by: Actor) -> ConsortiumRole:
+    """Give a person a role in a consortium. Raises Conflict `role.held_already`."""
+    role = Role(role)
+    Consortium.objects.select_for_update(no_key=True).get(pk=consortium.pk)
+    if ConsortiumRole.objects.filter(user=user, consortium=consortium, role=role).exists():
+        raise Conflict("role.held_already", "This person holds this role already.", "role")
+    granted = ConsortiumRole.objects.create(user=user, consortium=consortium, role=role)
+    record(
+        by=by,
+        verb="consortium_role.granted",
+        subject=user,
+        consortium_id=consortium.id,
+        detail={"role": role.value, "person": user.full_name},
+    )
+    return granted
+
+
+@transaction.atomic
+def revoke_consortium_role(*, granted: ConsortiumRole, by: Actor) -> None:
+    """Take a role back. A consortium keeps one administrator: raises Conflict `consortium.last_administrator`."""
+    Consortium.objects.select_for_update(no_key=True).get(pk=granted.consortium_id)
+    administrators = ConsortiumRole.objects.filter(
+        consortium=granted.consortium_id, role=Role.CONSORTIUM_ADMINISTRATOR, user__is_active=True
+    )
+    if granted.role == Role.CONSORTIUM_ADMINISTRATOR and not administrators.exclude(pk=granted.pk).exists():
+        raise Conflict(
+            "consortium.last_administrator", "Every consortium keeps one administrator; name another one first."
+        )
+    removed, _ = ConsortiumRole.objects.filter(pk=granted.pk).delete()
+    if not removed:
+        raise Conflict("role.revoked_already", "This role has been taken back already.")
+    record(
+        by=by,
+        verb="consortium_role.revoked",
+        subject=granted.user,
+        consortium_id=granted.consortium_id,
+        detail={"role": granted.role, "person": granted.user.full_name},
+    )

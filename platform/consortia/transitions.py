@@ -1,0 +1,34 @@
+"""The states of a participation, and which may follow which."""
+
+from __future__ import annotations
+
+from django.db import models
+
+from rest.errors import Conflict
+
+
+class ParticipationState(models.TextChoices):
+    """Where an organisation stands in a consortium."""
+
+    INVITED = "invited"
+    ACTIVE = "active"
+    DECLINED = "declined"
+    WITHDRAWN = "withdrawn"
+    LEFT = "left"
+
+
+PARTICIPATION_TRANSITIONS: dict[ParticipationState, frozenset[ParticipationState]] = {
+    ParticipationState.INVITED: frozenset(
+        {ParticipationState.ACTIVE, ParticipationState.DECLINED, ParticipationState.WITHDRAWN}
+    ),
+    ParticipationState.ACTIVE: frozenset({ParticipationState.LEFT}),
+    ParticipationState.DECLINED: frozenset({ParticipationState.INVITED}),
+    ParticipationState.WITHDRAWN: frozenset({ParticipationState.INVITED}),
+    ParticipationState.LEFT: frozenset({ParticipationState.INVITED}),
+}
+
+
+def check_participation_transition(now: ParticipationState, then: ParticipationState) -> None:
+    """Raise Conflict `participation.transition` unless `then` may follow `now`."""
+    if then not in PARTICIPATION_TRANSITIONS[now]:
+        raise Conflict("participation.transition", f"A participation that is {now} can't become {then}.")

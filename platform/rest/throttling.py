@@ -1,0 +1,45 @@
+"""How often one may knock. Where Redis is away nobody is kept out: what must stay slow (sign-in) counts in PostgreSQL."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+from redis.exceptions import RedisError
+from rest_framework.request import Request
+from rest_framework.throttling import AnonRateThrottle, UserRateThrottle
+
+if TYPE_CHECKING:  # REST framework reads its settings, which name this module, before its views are there
+    from rest_framework.views import APIView
+
+logger = logging.getLogger(__name__)
+
+
+class PerUser(UserRateThrottle):
+    """So many requests a minute for each person, whatever token or session they come with."""
+
+    def get_cache_key(self, request: Request, view: APIView) -> str | None:
+        """Strangers are counted by `PerAddress`."""
+        if not request.user or not request.user.is_authenticated:
+            return None
+        return super().get_cache_key(request, view)
+
+    def allow_request(self, request: Request, view: APIView) -> bool:
+        """Whether there is room."""
+        try:
+            return super().allow_request(request, view)
+        except RedisError:
+            logger.warning("Redis is away: requests are not throttled.")
+            return True
+
+
+class PerAddress(AnonRateThrottle):
+    """So many requests a minute for each address, for whoever did not sign in."""
+
+    def allow_request(self, request: Request, view: APIView) -> bool:
+        """Whether there is room."""
+        try:
+            return super().allow_request(request, view)
+        except RedisError:
+            logger.warning("Redis is away: requests are not throttled.")
+            return True
