@@ -32,7 +32,7 @@ class TensorFile:
     def __init__(self, path: Path, size_limit: int) -> None:
         self._stream = path.open("rb", buffering=0)
         try:
-            self.header: Header = read_header(self._stream, size_limit)  # type: ignore[arg-type]
+            self.header: Header = read_header(self._stream, size_limit)
         except BaseException:
             self._stream.close()
             raise
@@ -48,7 +48,7 @@ class TensorFile:
 
     def read_into(self, words: NDArray[np.float32], offset: int) -> None:
         """Fill `words` (float32, contiguous) from word `offset` of the data on. Raises Invalid ``tensors.truncated``."""
-        view = memoryview(words).cast("B")
+        view = words.view(np.uint8).data
         position = self.header.data_offset + offset * WORD_BYTES
         done = 0
         while done < len(view):

@@ -56,7 +56,7 @@ def _raise_first_other_shape(found: Layout, expected: Layout) -> None:
 
 
 def square_sum(words: NDArray[np.float64]) -> float:
-    """Sum of squares of float64 words. Any NaN or infinity among them makes it not finite; no float32 can overflow it."""
+    """Sum of squares of float64 words. NaN or infinity among them makes it not finite; values of float32 never do."""
     return float(np.dot(words, words))
 
 
@@ -65,7 +65,7 @@ def check_square_sum(total: float, norm_max: float) -> float:
     if not math.isfinite(total):
         raise Invalid("update.not_finite", "The update holds values that are not finite numbers.")
     norm_l2 = math.sqrt(total)
-    if norm_l2 > norm_max:
+    if total > norm_max * norm_max:
         raise Invalid("update.norm_exceeded", f"The update's norm is {norm_l2:.6g}, {norm_max:.6g} is allowed.")
     return norm_l2
 
@@ -84,5 +84,3 @@ def check_update(path: Path, layout: Layout, norm_max: float) -> float:
             wide[:count] = words[:count]
             total += square_sum(wide[:count])
     return check_square_sum(total, norm_max)
-
-

@@ -59,7 +59,11 @@ class ClearSum:
     """
 
     def __init__(
-        self, updates: Sequence[tuple[Path, float]], layout: Layout, norm_max: float = math.inf, block_words: int = BLOCK_WORDS
+        self,
+        updates: Sequence[tuple[Path, float]],
+        layout: Layout,
+        norm_max: float = math.inf,
+        block_words: int = BLOCK_WORDS,
     ) -> None:
         if not updates:
             raise Invalid("aggregation.nothing_to_sum", "There is no update.")

@@ -60,9 +60,12 @@ def train(
     train_loss = _run(module, data, local, steps, round_seed, unflatten(start, layout))
     trained = time.perf_counter()
     update = {
-        name: parameter.detach().numpy() - unflatten(start, layout)[name] for name, parameter in module.named_parameters()
+        name: parameter.detach().numpy() - unflatten(start, layout)[name]
+        for name, parameter in module.named_parameters()
     }
-    norm_l2 = math.sqrt(sum(float(np.dot(part, part)) for part in (u.ravel().astype(np.float64) for u in update.values())))
+    norm_l2 = math.sqrt(
+        sum(float(np.dot(part, part)) for part in (u.ravel().astype(np.float64) for u in update.values()))
+    )
     if not (math.isfinite(norm_l2) and math.isfinite(train_loss)):
         raise Invalid("training.diverged", "Training diverged: the update is not finite. Lower the learning rate.")
     digest = write_weights(out_path, layout, update)
@@ -119,9 +122,7 @@ def _pull(anchors: list[tuple[torch.nn.Parameter, torch.Tensor]], pull: float) -
 def _optimiser(parameters: list[torch.nn.Parameter], local: LocalTraining) -> torch.optim.Optimizer:
     if local.optimiser == "adam":
         return torch.optim.Adam(parameters, lr=local.learning_rate, weight_decay=local.weight_decay)
-    return torch.optim.SGD(
-        parameters, lr=local.learning_rate, momentum=local.momentum, weight_decay=local.weight_decay
-    )
+    return torch.optim.SGD(parameters, lr=local.learning_rate, momentum=local.momentum, weight_decay=local.weight_decay)
 
 
 def _batches(rows: int, batch_size: int, steps: int, seed: int) -> Iterator[NDArray[np.int64]]:

@@ -1,165 +1,48 @@
-"""What a silo declares about its data: columns, the steps that make features of them, the split. Never a value, never a path.
+"""What a silo declares about its data: columns, steps, split. Never a value of the data, never a path.
 
-The vocabulary is closed: a declaration is read by the platform and other members before anything runs, and carried out by
-the silo's trainer alone. Steps run in their order; one-hot features go to the end, all else keeps the columns' order.
+The vocabulary is closed (``dataset_steps.py``): a declaration is read by the platform and by other members before anything
+runs, and carried out by the silo's trainer alone. Steps run in their order; one-hot features go to the end, all else keeps
+the order of the columns.
 """
 
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping
 from functools import cached_property
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, StrictInt, StrictStr, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 
 from federation.errors import Invalid
+from federation.protocol.dataset_steps import (
+    COLUMNS_MAX,
+    ByColumn,
+    Column,
+    DropColumns,
+    Label,
+    OneHot,
+    Part,
+    Split,
+    Standardise,
+    Step,
+    Target,
+)
 from federation.protocol.digests import digest_bytes
 
-COLUMNS_MAX = 10_000
 FEATURES_MAX = 100_000
-_COMPARISON = re.compile(r"(>=|<=|==|!=|>|<)\s*(-?\d{1,15}(?:\.\d{1,15})?)")
-
-ColumnName = Annotated[str, Field(min_length=1, max_length=200)]
-ColumnNames = Annotated[tuple[ColumnName, ...], Field(min_length=1, max_length=COLUMNS_MAX)]
-Label = StrictInt | Annotated[StrictStr, Field(min_length=1, max_length=200)]
-Labels = Annotated[tuple[Label, ...], Field(min_length=2, max_length=1000)]
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-
-class Column(_Part):
-    """A column of the file. A value that is not of the type, among the levels, or within the bounds is a data error."""
-
-    name: ColumnName
-    type: Literal["number", "integer", "category", "text"]
-    levels: Labels | None = None
-    unit: Annotated[str, Field(max_length=50)] | None = None
-    minimum: float | None = None
-    maximum: float | None = None
-
-    @model_validator(mode="after")
-    def _check(self) -> Self:
-        if self.levels is not None:
-            if self.type == "number" or self.type == "text":
-                raise ValueError(f"levels belong to integer and category columns, not to {self.type}")
-            if len(set(self.levels)) != len(self.levels) or len({type(level) for level in self.levels}) != 1:
-                raise ValueError("levels are distinct, and all whole numbers or all texts")
-            if self.type == "integer" and not isinstance(self.levels[0], int):
-                raise ValueError("levels of an integer column are whole numbers")
-        if (self.minimum is not None or self.maximum is not None) and self.type not in ("number", "integer"):
-            raise ValueError(f"bounds belong to numbers, not to {self.type}")
-        return self
-
-
-class DropColumns(_Part):
-    """Columns that play no part: they are not even read."""
-
-    step: Literal["drop_columns"]
-    columns: ColumnNames
-
-
-class DropRowsWithMissing(_Part):
-    """Leave out every row that misses a value in one of the columns that still play a part."""
-
-    step: Literal["drop_rows_with_missing"]
-
-
-class Target(_Part):
-    """What is to be predicted: `positive`, as in ``>0`` (class 1, all else class 0), or the values that are the classes."""
-
-    step: Literal["target"]
-    column: ColumnName
-    positive: Annotated[str, Field(max_length=40)] | None = None
-    classes: Labels | None = None
-    names: Annotated[tuple[Annotated[str, Field(min_length=1, max_length=100)], ...], Field(max_length=1000)] | None = (
-        None
-    )
-
-    @model_validator(mode="after")
-    def _check(self) -> Self:
-        if (self.positive is None) == (self.classes is None):
-            raise ValueError("give either positive or classes")
-        if self.positive is not None and not _COMPARISON.fullmatch(self.positive):
-            raise ValueError("positive is a comparison with a number, as in >0 or ==2")
-        if self.classes is not None and len(set(self.classes)) != len(self.classes):
-            raise ValueError("classes are distinct")
-        if self.names is not None and len(self.names) != self.n_classes:
-            raise ValueError("give one name a class")
-        return self
-
-    @property
-    def n_classes(self) -> int:
-        """Number of classes."""
-        return 2 if self.classes is None else len(self.classes)
-
-    @property
-    def class_names(self) -> tuple[str, ...]:
-        """What people call the classes, in the order of their numbers."""
-        if self.names is not None:
-            return self.names
-        if self.classes is not None:
-            return tuple(str(label) for label in self.classes)
-        return (f"not {self.column} {self.positive}", f"{self.column} {self.positive}")
-
-    @property
-    def comparison(self) -> tuple[str, float] | None:
-        """Operator and number of `positive`."""
-        match = _COMPARISON.fullmatch(self.positive or "")
-        return (match[1], float(match[2])) if match else None
-
-
-class OneHot(_Part):
-    """A 0/1 feature for each declared level, so that a silo that lacks a level has the same features."""
-
-    step: Literal["one_hot"]
-    columns: ColumnNames
-    drop_first: bool = False
-
-
-class Standardise(_Part):
-    """Subtract the mean and divide by (standard deviation + epsilon), both of the training rows. All features if none is named."""
-
-    step: Literal["standardise"]
-    columns: ColumnNames | None = None
-    ddof: Annotated[int, Field(ge=0, le=1)] = 1
-    epsilon: Annotated[float, Field(ge=0, le=1)] = 1e-9
-    fit: Literal["train"] = "train"
-
-
-Step = Annotated[DropColumns | DropRowsWithMissing | Target | OneHot | Standardise, Field(discriminator="step")]
-
-
-class StratifiedShuffle(_Part):
-    """scikit-learn's ``train_test_split`` over the rows in file order, stratified unless a class has fewer than 3 rows."""
-
-    method: Literal["stratified_shuffle"]
-    train_fraction: Annotated[float, Field(gt=0, lt=1)]
-    seed: Annotated[int, Field(ge=0, lt=2**32)]
-
-
-class ByColumn(_Part):
-    """A column says which rows are for training; it is no feature."""
-
-    method: Literal["by_column"]
-    column: ColumnName
-    train_value: Label
-
-
-Split = Annotated[StratifiedShuffle | ByColumn, Field(discriminator="method")]
-
-
-class DatasetDeclaration(_Part):
+class DatasetDeclaration(Part):
     """A data set as its silo describes it to the consortium."""
 
     name: Annotated[str, Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=100)]
     title: Annotated[str, Field(min_length=1, max_length=200)]
     description: Annotated[str, Field(max_length=4000)] = ""
     format: Literal["csv", "parquet"] = "csv"
-    delimiter: Annotated[str, Field(pattern=r"^[,;|\t ]$")] = ","
+    encoding: Literal["utf-8", "windows-1252", "latin-1"] = "utf-8"
+    delimiter: Literal[",", ";", "|", "\t", " "] = ","
+    decimal: Literal[".", ","] = "."
     header: bool = True
     missing: Annotated[tuple[Annotated[str, Field(max_length=50)], ...], Field(max_length=50)] = ()
     columns: Annotated[tuple[Column, ...], Field(min_length=1, max_length=COLUMNS_MAX)]
@@ -168,9 +51,11 @@ class DatasetDeclaration(_Part):
 
     @model_validator(mode="after")
     def _check(self) -> Self:
-        if len({column.name for column in self.columns}) != len(self.columns):
+        if len(self.columns_by_name) != len(self.columns):
             raise ValueError("columns have distinct names")
-        if not _trace(self):
+        if self.decimal == self.delimiter and self.format == "csv":
+            raise ValueError("the delimiter can't be the decimal mark too")
+        if not self._features:
             raise ValueError("no feature is left")
         return self
 
@@ -195,7 +80,7 @@ class DatasetDeclaration(_Part):
 
     @cached_property
     def _features(self) -> tuple[str, ...]:
-        return _trace(self)
+        return _Trace(self).run()
 
     @cached_property
     def columns_by_name(self) -> Mapping[str, Column]:
@@ -212,71 +97,82 @@ class DatasetDeclaration(_Part):
     def schema_digest(self) -> str:
         """Digest of what must be equal for silos to train together: features, what they mean, classes, steps, split.
 
-        Names, titles, file format and dropped columns may differ.
+        Name, title, file format, bounds and dropped columns may differ.
         """
-        kept = [
-            column.model_dump(mode="json", include={"name", "type", "levels", "unit"}) for column in self.columns_used
-        ]
-        steps = [step.model_dump(mode="json") for step in self.steps if not isinstance(step, DropColumns)]
-        meaning = {
+        meant = {"name", "type", "levels", "unit"}
+        schema = {
             "version": 1,
-            "columns": kept,
-            "steps": steps,
+            "columns": [column.model_dump(mode="json", include=meant) for column in self.columns_used],
+            "steps": [step.model_dump(mode="json") for step in self.steps if not isinstance(step, DropColumns)],
             "split": self.split.model_dump(mode="json"),
             "features": self.features(),
             "classes": self.class_names,
         }
-        return digest_bytes(json.dumps(meaning, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode())
+        return digest_bytes(json.dumps(schema, sort_keys=True, separators=(",", ":")).encode())
 
 
-def _trace(declaration: DatasetDeclaration) -> tuple[str, ...]:
-    """Follow the columns through the steps: the features' names. Raises ValueError where a step can't be carried out."""
-    types = {column.name: column for column in declaration.columns}
-    plain = {column.name for column in declaration.columns}
-    encoded: list[str] = []
-    targets = 0
-    standardised = False
+class _Trace:
+    """Follows the columns through the steps, without data. Raises ValueError where a step can't be carried out."""
 
-    def take(names: tuple[str, ...], step: str) -> None:
+    def __init__(self, declaration: DatasetDeclaration) -> None:
+        self.declaration = declaration
+        self.columns = declaration.columns_by_name
+        self.plain = set(self.columns)
+        self.encoded: list[str] = []
+
+    def run(self) -> tuple[str, ...]:
+        """Names of the features."""
+        split, steps = self.declaration.split, self.declaration.steps
+        if isinstance(split, ByColumn):
+            self.take((split.column,), "split")
+            self.check_labels(split.column, (split.train_value,))
+        if sum(isinstance(step, Target) for step in steps) != 1:
+            raise ValueError("there is exactly one target step")
+        for place, step in enumerate(steps):
+            if place and isinstance(steps[place - 1], Standardise) and not isinstance(step, Standardise):
+                raise ValueError("standardise comes last")
+            self.follow(step)
+        left = [column.name for column in self.declaration.columns if column.name in self.plain]
+        for name in left:
+            if self.columns[name].type not in ("number", "integer"):
+                raise ValueError(f"{name!r} is {self.columns[name].type}: encode it or drop it")
+        features = (*left, *self.encoded)
+        if len(features) > FEATURES_MAX or len(set(features)) != len(features):
+            raise ValueError(f"features have distinct names, and there are at most {FEATURES_MAX}")
+        return features
+
+    def follow(self, step: Step) -> None:
+        """What a step does to the columns."""
+        match step:
+            case DropColumns():
+                self.take(step.columns, step.step)
+            case Target():
+                self.take((step.column,), step.step)
+                self.check_labels(step.column, step.classes or ())
+                if step.positive is not None and not self.columns[step.column].is_numeric:
+                    raise ValueError("positive needs a column of numbers")
+            case OneHot():
+                self.take(step.columns, step.step)
+                for name in step.columns:
+                    levels = self.columns[name].levels
+                    if levels is None:
+                        raise ValueError(f"one_hot needs the levels of {name!r}")
+                    self.encoded += [f"{name}={level}" for level in levels[int(step.drop_first) :]]
+            case Standardise(columns=columns) if columns is not None:
+                if unknown := set(columns) - self.plain - set(self.encoded):
+                    raise ValueError(f"standardise names {min(unknown)!r}, which is no feature")
+
+    def take(self, names: tuple[str, ...], step: str) -> None:
+        """These columns are no plain columns any more."""
         for name in names:
-            if name not in plain:
-                raise ValueError(f"{step} names {name!r}, which is not a column at that point")
-            plain.remove(name)
+            if name not in self.plain:
+                raise ValueError(f"{step} names {name!r}, which is no column at that point")
+            self.plain.remove(name)
 
-    if isinstance(declaration.split, ByColumn):
-        take((declaration.split.column,), "split")
-    for step in declaration.steps:
-        if isinstance(step, DropColumns):
-            take(step.columns, step.step)
-        elif isinstance(step, Target):
-            take((step.column,), step.step)
-            targets += 1
-            if step.positive is not None and types[step.column].type not in ("number", "integer"):
-                raise ValueError("positive needs a column of numbers")
-        elif isinstance(step, OneHot):
-            take(step.columns, step.step)
-            for name in step.columns:
-                levels = types[name].levels
-                if levels is None:
-                    raise ValueError(f"one_hot needs the levels of {name!r}")
-                encoded += [f"{name}={level}" for level in levels[int(step.drop_first) :]]
-        elif isinstance(step, Standardise):
-            standardised = True
-            known = {*plain, *encoded}
-            if unknown := [name for name in step.columns or () if name not in known]:
-                raise ValueError(f"standardise names {unknown[0]!r}, which is not a feature at that point")
-        if standardised and not isinstance(step, Standardise):
-            raise ValueError("standardise comes last")
-    if targets != 1:
-        raise ValueError("there is exactly one target step")
-    left = [column.name for column in declaration.columns if column.name in plain]
-    for name in left:
-        if types[name].type not in ("number", "integer"):
-            raise ValueError(f"{name!r} is {types[name].type}: encode it or drop it")
-    features = (*left, *encoded)
-    if len(features) > FEATURES_MAX or len(set(features)) != len(features):
-        raise ValueError(f"features have distinct names and are at most {FEATURES_MAX}")
-    return features
+    def check_labels(self, name: str, labels: tuple[Label, ...]) -> None:
+        """Labels have to be of the column's kind."""
+        if self.columns[name].is_numeric and not all(isinstance(label, int) for label in labels):
+            raise ValueError(f"{name!r} holds numbers, so its labels are whole numbers")
 
 
 def parse_declaration(data: Mapping[str, Any]) -> DatasetDeclaration:

@@ -1,8 +1,8 @@
 """Tensors on the wire: the safetensors format, read and written strictly, without the library and without numpy.
 
-A file is an 8-byte little-endian header length, a JSON header, and the tensors' bytes. We write the tensors in the order
-of a *layout* without gaps, so the data of two files of one layout line up word by word. What we read we hold to the same:
-no metadata, no gaps, no other order, no bytes at the end. Format: https://github.com/huggingface/safetensors, "Format".
+A file is an 8-byte little-endian header length, a JSON header, and the tensors' bytes. We write the tensors in the
+order of a *layout* without gaps, so the data of two files of one layout line up word by word. What we read we hold to
+the same: no metadata, no gaps, no other order, no bytes at the end. Format: github.com/huggingface/safetensors.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import re
 import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -26,6 +27,8 @@ PARAMETERS_MAX = 2**27
 TENSORS_MAX = 4096
 DIMENSIONS_MAX = 8
 FILE_BYTES_MAX = 8 + HEADER_BYTES_MAX + WORD_BYTES * PARAMETERS_MAX
+NAME_PATTERN = r"^[A-Za-z0-9_./-]{1,200}$"
+_NAME = re.compile(r"[A-Za-z0-9_./-]{1,200}")
 _FIELDS = {"dtype", "shape", "data_offsets"}
 
 
@@ -33,7 +36,7 @@ _FIELDS = {"dtype", "shape", "data_offsets"}
 class TensorSpec:
     """One named tensor of a model: its shape and element type, without its values."""
 
-    name: Annotated[str, Field(min_length=1, max_length=200)]
+    name: Annotated[str, Field(pattern=NAME_PATTERN)]
     shape: Annotated[tuple[Annotated[int, Field(ge=0, le=PARAMETERS_MAX)], ...], Field(max_length=DIMENSIONS_MAX)]
     dtype: Literal["F32"] = "F32"
 
@@ -155,9 +158,9 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _spec(name: str, entry: Any) -> tuple[TensorSpec, list[int]]:
-    field = name[:200]
-    if not 1 <= len(name) <= 200:
-        raise Invalid("tensors.header", "A tensor's name has 1 to 200 characters.", field)
+    if not _NAME.fullmatch(name):
+        raise Invalid("tensors.header", "A tensor's name is 1 to 200 letters, digits, dots, dashes, slashes, underscores.")
+    field = name
     if not isinstance(entry, dict) or set(entry) != _FIELDS:
         raise Invalid("tensors.header", "A tensor has dtype, shape and data_offsets, and nothing else.", field)
     if entry["dtype"] != "F32":

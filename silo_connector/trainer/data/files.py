@@ -11,26 +11,37 @@ import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet
 
-from federation.protocol.datasets import COLUMNS_MAX, Column, DatasetDeclaration
+from federation.protocol.dataset_steps import COLUMNS_MAX
+from federation.protocol.datasets import DatasetDeclaration
 from silo_connector.trainer.data.errors import DataError
 
 FILE_BYTES_MAX = 16 << 30
-_FIRST_LINE_BYTES_MAX = 4 << 20
+CELLS_MAX = 1 << 30
+_FIRST_RECORD_BYTES_MAX = 4 << 20
 _BLOCK_BYTES = 8 << 20
 
 
 def read_columns(declaration: DatasetDeclaration, path: Path) -> dict[str, pa.ChunkedArray]:
-    """The columns that play a part, by name, as the file has them (texts from CSV).
+    """The columns that play a part, by name, as the file has them (texts from CSV). A symbolic link is followed.
 
     Raises DataError ``data.unreadable``, ``too_large``, ``encoding``, ``missing_column``, ``column_count``,
-    ``too_many_columns``, ``duplicate_column`` or ``malformed``.
+    ``too_many_columns``, ``duplicate_column``, ``malformed`` or ``no_rows``.
     """
     _check_file(path)
     try:
         table = _read_csv(declaration, path) if declaration.format == "csv" else _read_parquet(declaration, path)
     except OSError as error:
         raise DataError("data.unreadable", f"{path} can't be read: {error}") from error
+    if not table.num_rows:
+        raise DataError("data.no_rows", f"{path} has no row.")
+    check_cells(table.num_rows, len(declaration.features()), path)
     return {column.name: table.column(column.name) for column in declaration.columns_used}
+
+
+def check_cells(rows: int, features: int, path: Path) -> None:
+    """Refuse what would not fit into memory. Raises DataError ``data.too_large``."""
+    if rows * features > CELLS_MAX:
+        raise DataError("data.too_large", f"{path}: {rows} rows of {features} features are more than {CELLS_MAX} values.")
 
 
 def _check_file(path: Path) -> None:
@@ -51,76 +62,92 @@ def _check_file(path: Path) -> None:
 def _read_csv(declaration: DatasetDeclaration, path: Path) -> pa.Table:
     names = _names_of_csv(declaration, path)
     used = [column.name for column in declaration.columns_used]
-    bad_rows: list[tuple[int | None, int, int]] = []
+    bad: list[tuple[int | None, int, int]] = []
 
     def note(row: pyarrow.csv.InvalidRow) -> str:
-        bad_rows.append((row.number, row.expected_columns, row.actual_columns))
-        return "skip" if len(bad_rows) < 2 else "error"
+        bad.append((row.number, row.expected_columns, row.actual_columns))
+        return "error"
 
     try:
-        table = pyarrow.csv.read_csv(
-            str(path),
-            read_options=pyarrow.csv.ReadOptions(
-                use_threads=False, block_size=_BLOCK_BYTES, column_names=names, skip_rows_after_names=int(declaration.header)
-            ),
-            parse_options=pyarrow.csv.ParseOptions(
-                delimiter=declaration.delimiter, newlines_in_values=True, invalid_row_handler=note
-            ),
-            convert_options=pyarrow.csv.ConvertOptions(
-                include_columns=used,
-                column_types={name: pa.string() for name in used},
-                strings_can_be_null=False,
-                check_utf8=True,
-            ),
-        )
+        with pa.OSFile(str(path)) as stream:
+            return pyarrow.csv.read_csv(
+                stream,
+                read_options=pyarrow.csv.ReadOptions(
+                    use_threads=False,
+                    block_size=_BLOCK_BYTES,
+                    encoding=declaration.encoding,
+                    column_names=names,
+                    skip_rows_after_names=int(declaration.header),
+                ),
+                parse_options=pyarrow.csv.ParseOptions(
+                    delimiter=declaration.delimiter, newlines_in_values=True, invalid_row_handler=note
+                ),
+                convert_options=pyarrow.csv.ConvertOptions(
+                    include_columns=used,
+                    column_types={name: pa.string() for name in used},
+                    strings_can_be_null=False,
+                    check_utf8=True,
+                ),
+            )
     except pa.ArrowInvalid as error:
-        if not bad_rows:
-            raise _why_unreadable(path, error) from error
-        table = None
-    if bad_rows:
-        number, expected, actual = bad_rows[0]
-        where = f"record {number}" if number is not None else "a record"
-        raise DataError("data.malformed", f"{path}: {where} has {actual} values, not {expected}.")
-    return table
+        if bad:
+            number, expected, actual = bad[0]
+            where = "a record" if number is None else f"record {number}"
+            raise DataError("data.malformed", f"{path}: {where} has {actual} values, not {expected}.") from error
+        raise _why_unreadable(declaration, path, error) from error
 
 
 def _names_of_csv(declaration: DatasetDeclaration, path: Path) -> list[str]:
-    """Names for the file's columns, after a look at its first line alone."""
-    with path.open("rb") as stream:
-        line = stream.readline(_FIRST_LINE_BYTES_MAX)
-    if len(line) == _FIRST_LINE_BYTES_MAX:
-        raise DataError("data.too_many_columns", f"{path}: the first line is longer than {_FIRST_LINE_BYTES_MAX} bytes.")
-    if line.count(declaration.delimiter.encode()) >= COLUMNS_MAX * 2:
-        raise DataError("data.too_many_columns", f"{path} has more than {COLUMNS_MAX} columns.")
-    try:
-        text = line.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise DataError("data.encoding", f"{path} is not UTF-8: line 1, byte {error.start + 1}.") from error
-    first = next(csv.reader([text.rstrip("\r\n")], delimiter=declaration.delimiter), [])
+    """Names for the file's columns, after a look at its first record alone."""
+    first = _first_record(declaration, path)
     if len(first) > COLUMNS_MAX:
         raise DataError("data.too_many_columns", f"{path} has {len(first)} columns, {COLUMNS_MAX} are allowed.")
     if declaration.header:
-        _check_names([name.strip() for name in first], declaration.columns_used, path)
-        return [name.strip() for name in first]
+        names = [name.strip() for name in first]
+        _check_names(names, declaration, path)
+        return names
     if len(first) != len(declaration.columns):
-        raise DataError("data.column_count", f"{path} has {len(first)} columns, {len(declaration.columns)} are declared.")
+        wanted = len(declaration.columns)
+        raise DataError("data.column_count", f"{path} has {len(first)} columns, {wanted} are declared.")
     return [column.name for column in declaration.columns]
+
+
+def _first_record(declaration: DatasetDeclaration, path: Path) -> list[str]:
+    with path.open("rb") as stream:
+        record = stream.readline(_FIRST_RECORD_BYTES_MAX)
+        while record.count(b'"') % 2 and len(record) < _FIRST_RECORD_BYTES_MAX:
+            line = stream.readline(_FIRST_RECORD_BYTES_MAX - len(record))
+            if not line:
+                break
+            record += line
+    if len(record) >= _FIRST_RECORD_BYTES_MAX:
+        limit = _FIRST_RECORD_BYTES_MAX
+        raise DataError("data.too_many_columns", f"{path}: the first record is longer than {limit} bytes.")
+    try:
+        text = record.decode("utf-8-sig" if declaration.encoding == "utf-8" else declaration.encoding)
+        return next(csv.reader([text.rstrip("\r\n")], delimiter=declaration.delimiter, strict=True), [])
+    except UnicodeDecodeError as error:
+        place = f"line 1, byte {error.start + 1}"
+        raise DataError("data.encoding", f"{path} is not {declaration.encoding}: {place}.") from error
+    except csv.Error as error:
+        raise DataError("data.malformed", f"{path}: the first record can't be read: {error}.") from error
 
 
 def _read_parquet(declaration: DatasetDeclaration, path: Path) -> pa.Table:
     try:
         with pyarrow.parquet.ParquetFile(path) as file:
-            names = file.schema_arrow.names
+            names = list(file.schema_arrow.names)
             if len(names) > COLUMNS_MAX:
                 raise DataError("data.too_many_columns", f"{path} has {len(names)} columns, {COLUMNS_MAX} are allowed.")
-            _check_names(names, declaration.columns_used, path)
+            _check_names(names, declaration, path)
+            check_cells(file.metadata.num_rows, len(declaration.columns_used), path)
             return file.read(columns=[column.name for column in declaration.columns_used], use_threads=False)
     except pa.ArrowException as error:
         raise DataError("data.malformed", f"{path} is no Parquet file that can be read: {error}") from error
 
 
-def _check_names(names: list[str], needed: tuple[Column, ...], path: Path) -> None:
-    for column in needed:
+def _check_names(names: list[str], declaration: DatasetDeclaration, path: Path) -> None:
+    for column in declaration.columns_used:
         count = names.count(column.name)
         if count == 0:
             raise DataError("data.missing_column", f"{path} has no column {column.name!r}.")
@@ -128,12 +155,13 @@ def _check_names(names: list[str], needed: tuple[Column, ...], path: Path) -> No
             raise DataError("data.duplicate_column", f"{path} has {count} columns named {column.name!r}.")
 
 
-def _why_unreadable(path: Path, error: pa.ArrowInvalid) -> DataError:
+def _why_unreadable(declaration: DatasetDeclaration, path: Path, error: pa.ArrowInvalid) -> DataError:
     """Whether a CSV file that can't be read is in another encoding, and where; else what the reader says."""
     with path.open("rb") as stream:
         for number, line in enumerate(stream, start=1):
             try:
-                line.decode("utf-8")
+                line.decode(declaration.encoding)
             except UnicodeDecodeError as place:
-                return DataError("data.encoding", f"{path} is not UTF-8: line {number}, byte {place.start + 1}.")
+                where = f"line {number}, byte {place.start + 1}"
+                return DataError("data.encoding", f"{path} is not {declaration.encoding}: {where}.")
     return DataError("data.malformed", f"{path} can't be read: {error}")

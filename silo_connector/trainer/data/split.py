@@ -7,14 +7,14 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from federation.protocol.datasets import StratifiedShuffle
+from federation.protocol.dataset_steps import StratifiedShuffle
 from silo_connector.trainer.data.errors import DataError
 
 _ROWS_A_CLASS_MIN = 3
 
 
 def split_rows(split: StratifiedShuffle, target: NDArray[np.int64], path: Path) -> NDArray[np.bool_]:
-    """True for the rows that are for training. Raises DataError ``data.no_rows`` when there are too few rows to split."""
+    """True for the rows that are for training. Raises DataError ``data.no_rows`` when there are too few to split."""
     from sklearn.model_selection import train_test_split
 
     counts = np.unique(target, return_counts=True)[1]

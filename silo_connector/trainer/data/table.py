@@ -1,18 +1,21 @@
-"""A silo's rows on their way to features: columns of one length, with what is missing marked."""
+"""Columns of a silo's file on their way to features: typed as declared, with what is missing marked."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from federation.protocol.datasets import Column, DatasetDeclaration
+from federation.protocol.dataset_steps import Column, Label
+from federation.protocol.datasets import DatasetDeclaration
 from silo_connector.trainer.data.errors import DataError
+
+Mask = NDArray[np.bool_]
 
 
 @dataclass
@@ -22,118 +25,150 @@ class Numbers:
     values: NDArray[np.float64]
 
     @property
-    def missing(self) -> NDArray[np.bool_]:
+    def missing(self) -> Mask:
         """Which rows miss a value."""
         return np.isnan(self.values)
 
-    def select(self, rows: NDArray[np.bool_]) -> Numbers:
+    def select(self, rows: Mask) -> Numbers:
         """The column with only these rows."""
         return Numbers(self.values[rows])
 
+    def equals(self, label: Label) -> Mask:
+        """Which rows have this value."""
+        return np.asarray(self.values == float(label))
+
 
 @dataclass
-class Labels:
-    """A column as texts, numbered: `codes` int64 [rows] into `levels`, -1 where missing."""
+class Codes:
+    """A column of texts, numbered: `codes` int64 [rows] into `texts`, -1 where missing."""
 
     codes: NDArray[np.int64]
-    levels: tuple[str, ...]
+    texts: tuple[str, ...]
 
     @property
-    def missing(self) -> NDArray[np.bool_]:
+    def missing(self) -> Mask:
         """Which rows miss a value."""
-        return self.codes < 0
+        return np.asarray(self.codes < 0)
 
-    def select(self, rows: NDArray[np.bool_]) -> Labels:
+    def select(self, rows: Mask) -> Codes:
         """The column with only these rows."""
-        return Labels(self.codes[rows], self.levels)
+        return Codes(self.codes[rows], self.texts)
+
+    def equals(self, label: Label) -> Mask:
+        """Which rows have this value."""
+        place = self.texts.index(str(label)) if str(label) in self.texts else -2
+        return np.asarray(self.codes == place)
 
 
-def read_column(column: Column, raw: pa.ChunkedArray, declaration: DatasetDeclaration, path: Path) -> Numbers | Labels:
+def read_column(column: Column, raw: pa.ChunkedArray, declaration: DatasetDeclaration, path: Path) -> Numbers | Codes:
     """A column as declared, from the file's own values.
 
-    Raises DataError ``data.bad_value``, naming file, row (the first is 1) and column.
+    Raises DataError ``data.bad_type``, or ``data.bad_value`` naming file, row (the first is 1) and column.
     """
-    if not (pa.types.is_string(raw.type) or pa.types.is_large_string(raw.type)):
-        raw = _as_text_or_number(column, raw, path)
-    texts = pa.types.is_string(raw.type) or pa.types.is_large_string(raw.type)
-    if texts:
-        raw = pc.utf8_trim_whitespace(raw)
-        tokens = pa.array(["", *declaration.missing], type=raw.type)
-        raw = pc.if_else(pc.is_in(raw, value_set=tokens), pa.scalar(None, type=raw.type), raw)
-    numeric = column.type in ("number", "integer") or (column.levels is not None and isinstance(column.levels[0], int))
-    if numeric:
-        return _numbers(column, raw, path)
-    return _labels(column, raw, path)
+    return _Reading(column, declaration, path).read(raw)
 
 
-def _as_text_or_number(column: Column, raw: pa.ChunkedArray, path: Path) -> pa.ChunkedArray:
-    kind = raw.type
-    if pa.types.is_dictionary(kind):
-        return raw.cast(pa.string())
-    if pa.types.is_boolean(kind):
-        return raw.cast(pa.int8())
-    if pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind):
-        return raw if column.type in ("number", "integer") or column.levels else raw.cast(pa.string())
-    if pa.types.is_null(kind):
-        return raw.cast(pa.string())
-    if pa.types.is_string_view(kind):
-        return raw.cast(pa.string())
-    raise DataError("data.bad_type", f"{path}: column {column.name!r} holds {kind}, which is not {column.type}.")
+def _is_text(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind))
 
 
-def _numbers(column: Column, raw: pa.ChunkedArray, path: Path) -> Numbers:
-    try:
-        cast = pc.cast(raw, pa.float64())
-    except pa.ArrowInvalid:
-        _raise_first_bad_number(column, raw, path)
-        raise
-    values = cast.to_numpy(zero_copy_only=False) if len(cast) else np.empty(0)
-    values = np.array(values, dtype=np.float64)
-    present = ~np.asarray(cast.is_null().to_numpy(zero_copy_only=False), dtype=bool)
-    values[~present] = np.nan
-    _refuse(column, raw, path, present & ~np.isfinite(values), "is not a finite number")
-    if column.type == "integer" or column.levels is not None:
-        _refuse(column, raw, path, present & (values != np.floor(values)), "is not a whole number")
-    if column.levels is not None:
-        allowed = np.array(column.levels, dtype=np.float64)
-        _refuse(column, raw, path, present & ~np.isin(values, allowed), "is not among the declared levels")
-    if column.minimum is not None:
-        _refuse(column, raw, path, present & (values < column.minimum), f"is below {column.minimum:g}")
-    if column.maximum is not None:
-        _refuse(column, raw, path, present & (values > column.maximum), f"is above {column.maximum:g}")
-    return Numbers(values)
+@dataclass(frozen=True)
+class _Reading:
+    column: Column
+    declaration: DatasetDeclaration
+    path: Path
 
+    def read(self, raw: pa.ChunkedArray) -> Numbers | Codes:
+        raw = self.plain(raw)
+        if _is_text(raw.type):
+            raw = pc.utf8_trim_whitespace(raw)
+            tokens = pa.array(["", *self.declaration.missing], type=raw.type)
+            raw = pc.if_else(pc.is_in(raw, value_set=tokens), pa.scalar(None, type=raw.type), raw)
+        return self.numbers(raw) if self.column.is_numeric else self.codes(raw)
 
-def _labels(column: Column, raw: pa.ChunkedArray, path: Path) -> Labels:
-    encoded = pc.dictionary_encode(raw.cast(pa.string())).combine_chunks()
-    if isinstance(encoded, pa.ChunkedArray):
-        encoded = encoded.chunk(0) if encoded.num_chunks else pa.DictionaryArray.from_arrays([], pa.array([], pa.string()))
-    found = tuple(encoded.dictionary.to_pylist())
-    codes = np.array(encoded.indices.fill_null(-1).to_numpy(zero_copy_only=False), dtype=np.int64)
-    if column.levels is None:
-        return Labels(codes, found)
-    levels = tuple(str(level) for level in column.levels)
-    places = {level: place for place, level in enumerate(levels)}
-    renumber = np.array([*(places.get(level, -2) for level in found), -1], dtype=np.int64)
-    codes = renumber[codes]
-    _refuse(column, raw, path, codes == -2, "is not among the declared levels")
-    return Labels(codes, levels)
+    def plain(self, raw: pa.ChunkedArray) -> pa.ChunkedArray:
+        """The values as texts or as numbers, from whatever the file holds."""
+        kind = raw.type
+        if pa.types.is_dictionary(kind):
+            raw = raw.cast(kind.value_type)
+            kind = raw.type
+        if pa.types.is_boolean(kind):
+            return raw.cast(pa.int8()) if self.column.is_numeric else raw.cast(pa.string())
+        if pa.types.is_null(kind) or pa.types.is_string_view(kind):
+            return raw.cast(pa.string())
+        if pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind):
+            return raw if self.column.is_numeric else raw.cast(pa.string())
+        if not _is_text(kind):
+            raise DataError(
+                "data.bad_type", f"{self.path}: column {self.column.name!r} holds {kind}, not {self.column.type}."
+            )
+        return raw
 
-
-def _refuse(column: Column, raw: pa.ChunkedArray, path: Path, bad: NDArray[np.bool_], why: str) -> None:
-    if bad.any():
-        row = int(np.argmax(bad))
-        _raise_bad_value(column, raw[row].as_py(), row, path, why)
-
-
-def _raise_first_bad_number(column: Column, raw: pa.ChunkedArray, path: Path) -> None:
-    for row, value in enumerate(raw):
+    def numbers(self, raw: pa.ChunkedArray) -> Numbers:
+        column = self.column
+        texts = raw
+        if _is_text(raw.type) and self.declaration.decimal != ".":
+            texts = pc.replace_substring(raw, self.declaration.decimal, ".")
         try:
-            pc.cast(value, pa.float64())
+            cast = pc.cast(texts, pa.float64())
         except pa.ArrowInvalid:
-            _raise_bad_value(column, value.as_py(), row, path, "is not a number")
+            self.refuse_first_not_a_number(raw, texts)
+        values = np.array(cast.fill_null(np.nan).to_numpy(), dtype=np.float64)
+        present = ~np.isnan(values)
+        if _is_text(raw.type):  # a text that says "nan" is no number
+            present = np.array(raw.is_valid().to_numpy(), dtype=bool)
+        for sentinel in _as_numbers(self.declaration.missing):
+            present &= values != sentinel
+        values[~present] = np.nan
+        self.refuse(raw, present & ~np.isfinite(values), "is not a finite number")
+        if column.type == "integer" or column.levels is not None:
+            self.refuse(raw, present & (values != np.floor(values)), "is not a whole number")
+        if column.levels is not None:
+            levels = np.array(column.levels, dtype=np.float64)
+            self.refuse(raw, present & ~np.isin(values, levels), "is not among the declared levels")
+        if column.minimum is not None:
+            self.refuse(raw, present & (values < column.minimum), f"is below {column.minimum:g}")
+        if column.maximum is not None:
+            self.refuse(raw, present & (values > column.maximum), f"is above {column.maximum:g}")
+        return Numbers(values)
+
+    def codes(self, raw: pa.ChunkedArray) -> Codes:
+        joined = raw.cast(pa.string()).combine_chunks()
+        encoded = pc.dictionary_encode(joined)
+        found = tuple(encoded.dictionary.to_pylist())
+        codes = np.array(encoded.indices.fill_null(-1).to_numpy(), dtype=np.int64)
+        if self.column.levels is None:
+            return Codes(codes, found)
+        texts = tuple(str(level) for level in self.column.levels)
+        places = {text: place for place, text in enumerate(texts)}
+        renumbered = np.array([*(places.get(text, -2) for text in found), -1], dtype=np.int64)[codes]
+        self.refuse(raw, renumbered == -2, "is not among the declared levels")
+        return Codes(renumbered, texts)
+
+    def refuse(self, raw: pa.ChunkedArray, bad: Mask, why: str) -> None:
+        if bad.any():
+            row = int(np.argmax(bad))
+            self.refuse_value(raw[row].as_py(), row, why)
+
+    def refuse_first_not_a_number(self, raw: pa.ChunkedArray, texts: pa.ChunkedArray) -> NoReturn:
+        for row, value in enumerate(texts):
+            try:
+                pc.cast(value, pa.float64())
+            except pa.ArrowInvalid:
+                self.refuse_value(raw[row].as_py(), row, "is not a number")
+        raise AssertionError("every value was a number after all")
+
+    def refuse_value(self, value: Any, row: int, why: str) -> NoReturn:
+        shown = repr(value[:60] if isinstance(value, str) else value)
+        raise DataError("data.bad_value", f"{self.path}: row {row + 1}, column {self.column.name!r}: {shown} {why}.")
 
 
-def _raise_bad_value(column: Column, value: Any, row: int, path: Path, why: str) -> None:
-    shown = repr(value if not isinstance(value, str) else value[:60])
-    raise DataError("data.bad_value", f"{path}: row {row + 1}, column {column.name!r}: {shown} {why}.")
+def _as_numbers(tokens: tuple[str, ...]) -> list[float]:
+    """The numbers among the tokens that stand for a missing value, as -9 is in many files."""
+    found = []
+    for token in tokens:
+        try:
+            found.append(float(token))
+        except ValueError:
+            continue
+    return found

@@ -1,0 +1,147 @@
+"""The closed vocabulary of dataset declarations: columns, the steps that make features of them, the ways to split."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, StrictInt, StrictStr, model_validator
+
+COLUMNS_MAX = 10_000
+_COMPARISON = re.compile(r"(>=|<=|==|!=|>|<)\s*(-?[0-9]{1,15}(?:\.[0-9]{1,15})?)")
+
+ColumnName = Annotated[str, Field(min_length=1, max_length=200)]
+ColumnNames = Annotated[tuple[ColumnName, ...], Field(min_length=1, max_length=COLUMNS_MAX)]
+ClassName = Annotated[str, Field(min_length=1, max_length=100)]
+Label = StrictInt | Annotated[StrictStr, Field(min_length=1, max_length=200)]
+Labels = Annotated[tuple[Label, ...], Field(min_length=2, max_length=1000)]
+
+
+class Part(BaseModel):
+    """A piece of a declaration: immutable, closed to unknown fields."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class Column(Part):
+    """A column of the file. A value that is not of the type, among the levels or within the bounds is a data error."""
+
+    name: ColumnName
+    type: Literal["number", "integer", "category", "text"]
+    levels: Labels | None = None
+    unit: Annotated[str, Field(max_length=50)] | None = None
+    minimum: float | None = None
+    maximum: float | None = None
+
+    @property
+    def is_numeric(self) -> bool:
+        """Whether its values are numbers: by type, or because its levels are."""
+        return self.type in ("number", "integer") or (self.levels is not None and isinstance(self.levels[0], int))
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.levels is not None:
+            if self.type in ("number", "text"):
+                raise ValueError(f"levels belong to integer and category columns, not to {self.type}")
+            if len(set(self.levels)) != len(self.levels) or len({type(level) for level in self.levels}) != 1:
+                raise ValueError("levels are distinct, and all whole numbers or all texts")
+            if self.type == "integer" and not isinstance(self.levels[0], int):
+                raise ValueError("levels of an integer column are whole numbers")
+        if (self.minimum is not None or self.maximum is not None) and self.type not in ("number", "integer"):
+            raise ValueError(f"bounds belong to numbers, not to {self.type}")
+        return self
+
+
+class DropColumns(Part):
+    """Columns that play no part: they are not even read."""
+
+    step: Literal["drop_columns"]
+    columns: ColumnNames
+
+
+class DropRowsWithMissing(Part):
+    """Leave out every row that misses a value in any column that still plays a part."""
+
+    step: Literal["drop_rows_with_missing"]
+
+
+class Target(Part):
+    """What is to be predicted: `positive`, as in ``>0`` (class 1, all else class 0), or the values that are classes."""
+
+    step: Literal["target"]
+    column: ColumnName
+    positive: Annotated[str, Field(max_length=40)] | None = None
+    classes: Labels | None = None
+    names: Annotated[tuple[ClassName, ...], Field(max_length=1000)] | None = None
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if (self.positive is None) == (self.classes is None):
+            raise ValueError("give either positive or classes")
+        if self.positive is not None and not _COMPARISON.fullmatch(self.positive):
+            raise ValueError("positive is a comparison with a number, as in >0 or ==2")
+        if self.classes is not None and len({str(label) for label in self.classes}) != len(self.classes):
+            raise ValueError("classes are distinct")
+        if self.names is not None and len(self.names) != self.n_classes:
+            raise ValueError("give one name a class")
+        return self
+
+    @property
+    def n_classes(self) -> int:
+        """Number of classes."""
+        return 2 if self.classes is None else len(self.classes)
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """What people call the classes, in the order of their numbers."""
+        if self.names is not None:
+            return self.names
+        if self.classes is not None:
+            return tuple(str(label) for label in self.classes)
+        return (f"not {self.column} {self.positive}", f"{self.column} {self.positive}")
+
+    @property
+    def comparison(self) -> tuple[str, float] | None:
+        """Operator and number of `positive`."""
+        match = _COMPARISON.fullmatch(self.positive or "")
+        return (match[1], float(match[2])) if match else None
+
+
+class OneHot(Part):
+    """A 0/1 feature for each declared level, so that a silo which lacks a level has the same features."""
+
+    step: Literal["one_hot"]
+    columns: ColumnNames
+    drop_first: bool = False
+
+
+class Standardise(Part):
+    """Subtract the mean, divide by (standard deviation + epsilon), both of the training rows; no names: all features."""
+
+    step: Literal["standardise"]
+    columns: ColumnNames | None = None
+    ddof: Annotated[int, Field(ge=0, le=1)] = 1
+    epsilon: Annotated[float, Field(ge=0, le=1)] = 1e-9
+    fit: Literal["train"] = "train"
+
+
+Step = Annotated[DropColumns | DropRowsWithMissing | Target | OneHot | Standardise, Field(discriminator="step")]
+
+
+class StratifiedShuffle(Part):
+    """scikit-learn's ``train_test_split`` on the rows in file order, stratified unless a class has fewer than 3 rows."""
+
+    method: Literal["stratified_shuffle"]
+    train_fraction: Annotated[float, Field(gt=0, lt=1)]
+    seed: Annotated[int, Field(ge=0, lt=2**32)]
+
+
+class ByColumn(Part):
+    """A column says which rows are for training; it is no feature."""
+
+    method: Literal["by_column"]
+    column: ColumnName
+    train_value: Label
+
+
+Split = Annotated[StratifiedShuffle | ByColumn, Field(discriminator="method")]
