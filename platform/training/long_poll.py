@@ -18,7 +18,7 @@ from silos.connector import JSON, Waiting, envelope_of
 from silos.models import Silo
 from training.actions.answers import answer, deliver, note_held
 from training.models import Order
-from training.transitions import OUTSTANDING
+from training.transitions import CALLED_BACK, OUTSTANDING
 
 HELD_MAX = 1000
 
@@ -70,7 +70,7 @@ def look(silo: Silo, held: Sequence[UUID]) -> Found:
         if orders:
             deliver(orders=orders, by=silo)
         cancelled = (
-            Order.objects.filter(id__in=held, silo=silo).exclude(state__in=OUTSTANDING).values_list("id", flat=True)
+            Order.objects.filter(id__in=held, silo=silo, state__in=CALLED_BACK).values_list("id", flat=True)
             if held
             else []
         )

@@ -89,6 +89,8 @@ def sources(table: Mapping[S, frozenset[S]], to: S) -> list[S]:
 
 OUTSTANDING = (OrderState.ISSUED, OrderState.DELIVERED, OrderState.ACCEPTED)
 """Orders that a silo still has to answer."""
+CALLED_BACK = (OrderState.CANCELLED, OrderState.EXPIRED)
+"""Orders that a silo need not work on any more."""
 ENDED = (JobState.COMPLETED, JobState.FAILED, JobState.CANCELLED)
 """Jobs in which nothing will happen any more."""
 IN_PROGRESS = (RoundState.OPENING, RoundState.COLLECTING, RoundState.EXCHANGING, RoundState.AGGREGATING)

@@ -1,0 +1,138 @@
+"""Server-sent events of a job: what the audit says of it, as it happens, without a thread or a connection held.
+
+`GET /api/v1/jobs/<id>/events/` with a session cookie or a token. Each event carries the audit event's id; a client that
+reconnects with `Last-Event-ID` misses none. A comment every 15 s keeps proxies from closing the stream.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+from http.cookies import CookieError, SimpleCookie
+from urllib.parse import parse_qs
+from uuid import UUID
+
+from django.conf import settings
+from django.contrib.auth import get_user
+from django.contrib.sessions.backends.db import SessionStore
+from django.http import HttpRequest
+
+from accounts.models import User
+from accounts.tokens import authenticate_token
+from audit.models import Event
+from federation.errors import FederationError
+from live import database, notices
+from live.http import Receive, Refused, Scope, Send, answer_problem, headers_of
+from live.hub import hub
+from rest.errors import Forbidden, Unauthenticated
+from training.models import Job
+from training.permissions import access_job
+from training.transitions import ENDED
+
+PATH = re.compile(r"/api/v1/jobs/([0-9a-f-]{36})/events/")
+KEEP_ALIVE_S = 15.0
+STREAM_MAX_S = 3600.0
+_BATCH = 500
+
+
+async def stream_events(scope: Scope, receive: Receive, send: Send) -> None:
+    """Answer one follower until it leaves, the job has ended, or an hour is over (it then reconnects by itself)."""
+    match = PATH.fullmatch(scope["path"])
+    assert match is not None
+    headers = headers_of(scope)
+    try:
+        if scope["method"] != "GET":
+            raise Refused(405, "method.not_allowed", "This address takes GET.", [(b"allow", b"GET")])
+        job = await database.call(_admit, match[1], headers)
+        last = _last_event(headers, scope["query_string"].decode("latin-1"))
+    except FederationError as error:
+        await answer_problem(send, error)
+        return
+    fields = [
+        (b"content-type", b"text/event-stream; charset=utf-8"),
+        (b"cache-control", b"no-store"),
+        (b"x-accel-buffering", b"no"),
+    ]
+    await send({"type": "http.response.start", "status": 200, "headers": fields})
+    gone = asyncio.ensure_future(_until_gone(receive))
+    try:
+        await _follow(job, last, send, gone)
+    finally:
+        gone.cancel()
+
+
+async def _follow(job: Job, last: int, send: Send, gone: asyncio.Future[None]) -> None:
+    loop = asyncio.get_running_loop()
+    end = loop.time() + STREAM_MAX_S
+    with hub.waiting(notices.JOBS, job.id) as news:
+        while not gone.done() and loop.time() < end:
+            news.clear()
+            events, ended = await database.call(_events_after, job.id, last)
+            for event_id, body in events:
+                last = event_id
+                await send({"type": "http.response.body", "body": body, "more_body": True})
+            if ended and len(events) < _BATCH:
+                await send({"type": "http.response.body", "body": b"event: end\ndata: {}\n\n"})
+                return
+            if events:
+                continue
+            waiting = asyncio.ensure_future(news.wait())
+            await asyncio.wait({waiting, gone}, timeout=KEEP_ALIVE_S, return_when=asyncio.FIRST_COMPLETED)
+            if not waiting.done():
+                waiting.cancel()
+                await send({"type": "http.response.body", "body": b": still here\n\n", "more_body": True})
+    if not gone.done():
+        await send({"type": "http.response.body", "body": b""})
+
+
+async def _until_gone(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+def _events_after(job_id: UUID, last: int) -> tuple[list[tuple[int, bytes]], bool]:
+    ended = Job.objects.filter(id=job_id, state__in=ENDED).exists()
+    rows = Event.objects.filter(job_id=job_id, id__gt=last).order_by("id")[:_BATCH]
+    return [(event.id, _encode(event)) for event in rows], ended
+
+
+def _encode(event: Event) -> bytes:
+    data = {
+        "id": event.id,
+        "at": event.at.isoformat(),
+        "verb": event.verb,
+        "actor": event.actor_name,
+        "detail": event.detail,
+    }
+    return f"id: {event.id}\nevent: {event.verb}\ndata: {json.dumps(data)}\n\n".encode()
+
+
+def _last_event(headers: dict[str, str], query: str) -> int:
+    text = headers.get("last-event-id") or (parse_qs(query).get("after") or ["0"])[0]
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 18 else 0
+
+
+def _admit(job_id: str, headers: dict[str, str]) -> Job:
+    kind, _, secret = headers.get("authorization", "").partition(" ")
+    if kind.lower() == "bearer":
+        token = authenticate_token(secret.strip())
+        if "jobs:read" not in token.scopes:
+            raise Forbidden("token.scope", "This token lacks the scope jobs:read.")
+        return access_job(token.user, job_id)
+    return access_job(_session_user(headers), job_id)
+
+
+def _session_user(headers: dict[str, str]) -> User:
+    request = HttpRequest()
+    try:
+        cookie = SimpleCookie(headers.get("cookie", "")).get(settings.SESSION_COOKIE_NAME)
+    except CookieError:
+        cookie = None
+    if cookie is not None:
+        request.session = SessionStore(cookie.value)
+        user = get_user(request)
+        if isinstance(user, User) and user.is_active:
+            return user
+    raise Unauthenticated("authentication.missing", "Sign in, or send a token.")
+
