@@ -9,6 +9,7 @@ from django.db import transaction
 
 from accounts.models import User
 from consortia.models import Consortium, Participation
+from consortia.transitions import ParticipationState
 from federation.errors import Invalid
 from federation.learning.models import parse_model
 from registry.models import ModelVersion
@@ -52,7 +53,7 @@ def launch(*, consortium: Consortium, request: Mapping[str, Any], by: User) -> J
 
 def check_datasets(*, consortium: Consortium, asked: JobRequest) -> list[Dataset]:
     """The datasets asked for, in that order: this consortium's, offered, at silos that may work, of one schema."""
-    members = Participation.objects.filter(consortium=consortium, state=Participation.State.ACTIVE)
+    members = Participation.objects.filter(consortium=consortium, state=ParticipationState.ACTIVE)
     found = {
         dataset.id: dataset
         for dataset in Dataset.objects.select_related("silo__organisation").filter(

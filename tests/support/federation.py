@@ -1,0 +1,203 @@
+"""A consortium made through the actions, with silos whose trainers are played by the test: they hold keys and really sign."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from accounts.actions import create_organisation, create_user, grant_role
+from accounts.models import Organisation, User
+from accounts.permissions import Role
+from artefacts import store
+from audit.actors import System
+from consortia.actions import found_consortium, grant_consortium_role
+from consortia.models import Consortium, Participation
+from consortia.transitions import ParticipationState
+from federation.learning.weights import write_weights
+from federation.protocol import documents
+from federation.protocol.datasets import DatasetDeclaration
+from federation.protocol.documents import OrderKind
+from federation.protocol.keys import PrivateKey
+from federation.protocol.tensors import TensorSpec
+from silos import actions, datasets
+from silos.models import Dataset, Silo
+from training.models import Order
+
+TEST = System("test")
+DECLARATION = tomllib.loads(
+    (Path(__file__).parents[2] / "silo_connector/examples/heart-disease.toml").read_text()
+)
+ENVIRONMENT = documents.Environment(connector_version="test")
+
+
+@dataclass
+class PlayedSilo:
+    """A silo and its secrets."""
+
+    silo: Silo
+    identity: PrivateKey
+    transport: PrivateKey
+    signatory: PrivateKey
+    dataset: Dataset | None = None
+
+    def train(self, order: Order, delta: float, rows: int = 10, **changes: Any) -> bytes:
+        """The signed submission to a train order with an update of `delta` everywhere; its file is in the store."""
+        said = documents.read(documents.Order, json_payload(bytes(order.envelope)))
+        model = order.step.round.base_version.model
+        layout = tuple(TensorSpec(name=s["name"], shape=tuple(s["shape"]), dtype=s["dtype"]) for s in model.layout)
+        folder = store.new_folder()
+        file = folder / "update"
+        weights = {spec.name: np.full(spec.shape, delta, np.float32) for spec in layout}
+        digest = write_weights(file, layout, weights)
+        size = file.stat().st_size
+        store.adopt(file, digest)
+        store.remove_folder(folder)
+        fields: dict[str, Any] = {
+            "order_id": said.order_id,
+            "number": said.number,
+            "kind": said.kind,
+            "silo_id": said.silo_id,
+            "job_id": said.job_id,
+            "manifest_digest": said.manifest_digest,
+            "round": said.round,
+            "attempt": said.attempt,
+            "model_digest": said.model.digest if said.model else None,
+            "evaluation": {"rows": 10, "loss": 1.0 / said.round, "accuracy": 0.5},
+            "environment": ENVIRONMENT,
+            "created_at": documents.now(),
+        }
+        if said.kind == OrderKind.TRAIN:
+            fields |= {
+                "payload": {"digest": digest, "size_bytes": size},
+                "training": {"rows": rows, "steps": 1, "loss": 0.5, "update_norm_l2": 1.0},
+            }
+        return documents.seal(documents.Submission.model_validate(fields | changes), self.identity)
+
+    def refuse(self, order: Order, code: str = "data.unreadable") -> bytes:
+        """The signed refusal of an order."""
+        said = documents.read(documents.Order, json_payload(bytes(order.envelope)))
+        refusal = documents.Refusal(
+            order_id=said.order_id, number=said.number, silo_id=said.silo_id, job_id=said.job_id, code=code,
+            message="The data can't be read.", environment=ENVIRONMENT, created_at=documents.now(),
+        )
+        return documents.seal(refusal, self.identity)
+
+
+@dataclass
+class Federation:
+    """A consortium with its people and silos."""
+
+    consortium: Consortium
+    administrator: User
+    scientist: User
+    silos: list[PlayedSilo] = field(default_factory=list)
+
+    def request(self, **changes: Any) -> dict[str, Any]:
+        """A launch request over all silos."""
+        return {
+            "name": "Heart disease",
+            "purpose": "research",
+            "datasets": [str(played.dataset.id) for played in self.silos if played.dataset],
+            "protection": {"mode": "clear"},
+            "model": {"family": "logistic"},
+            "strategy": {"name": "fedavg"},
+            "local": {"epochs": 1},
+            "rounds": 2,
+            "quorum": 2,
+            **changes,
+        }
+
+    def played(self, silo_id: object) -> PlayedSilo:
+        """The silo with this id."""
+        return next(played for played in self.silos if played.silo.id == silo_id)
+
+
+def json_payload(envelope: bytes) -> bytes:
+    """The payload of an envelope, unverified."""
+    from federation.protocol.envelope import peek
+
+    assert json.loads(envelope)
+    return peek(envelope)
+
+
+def make_federation(silos: int = 3, name: str = "heart") -> Federation:
+    """A consortium of so many organisations with one confirmed silo each, a dataset at each, and a data scientist."""
+    administrator = create_user(email=f"admin@{name}.example", full_name="Ada Admin", password="a long password 1", by=TEST)
+    scientist = create_user(email=f"ds@{name}.example", full_name="Dana Data", password="a long password 1", by=TEST)
+    organisations = [
+        create_organisation(name=f"Hospital {name} {i}", slug=f"hospital-{name}-{i}", country="CH", kind="hospital", by=TEST)
+        for i in range(silos)
+    ]
+    grant_role(user=administrator, organisation=organisations[0], role=Role.ORGANISATION_ADMINISTRATOR, by=TEST)
+    grant_role(user=scientist, organisation=organisations[0], role=Role.DATA_SCIENTIST, by=TEST)
+    consortium = found_consortium(
+        name=f"Consortium {name}", slug=f"consortium-{name}", description="", organisation=organisations[0], by=administrator
+    )
+    for organisation in organisations[1:]:
+        Participation.objects.create(
+            consortium=consortium, organisation=organisation, state=ParticipationState.ACTIVE, joined_at=documents.now()
+        )
+    grant_consortium_role(user=scientist, consortium=consortium, role=Role.DATA_SCIENTIST, by=administrator)
+    federation = Federation(consortium, administrator, scientist)
+    federation.silos = [enrol(organisation, administrator) for organisation in organisations]
+    return federation
+
+
+def enrol(organisation: Organisation, administrator: User, name: str = "main") -> PlayedSilo:
+    """A silo, enrolled with a code, confirmed, with its dataset registered."""
+    silo = actions.create(organisation=organisation, name=f"{organisation.slug} {name}", by=administrator)
+    code, _ = actions.issue_code(silo=silo, by=administrator)
+    identity, transport, signatory = PrivateKey.generate(), PrivateKey.generate(), PrivateKey.generate()
+    silo = actions.enrol(
+        code=code,
+        transport_key=transport.public,
+        statement=statement(identity, signatory),
+        certificate=certificate(organisation.name, identity, signatory),
+        by=TEST,
+    )
+    silo = actions.confirm(silo=silo, by=administrator)
+    played = PlayedSilo(silo, identity, transport, signatory)
+    played.dataset = datasets.register(registration=registration(played), by=silo)
+    return played
+
+
+def statement(identity: PrivateKey, signatory: PrivateKey) -> bytes:
+    """A trainer presents itself."""
+    return documents.seal(
+        documents.EnrolmentStatement(
+            identity_key=identity.public.encoded, signatory_key=signatory.public.encoded, connector_version="test",
+            created_at=documents.now(),
+        ),
+        identity,
+    )
+
+
+def certificate(organisation: str, identity: PrivateKey, signatory: PrivateKey) -> bytes:
+    """The signatory's word for an identity key."""
+    now = documents.now()
+    return documents.seal(
+        documents.SiloCertificate(
+            organisation=organisation, signatory_key=signatory.public.encoded, identity_key=identity.public.encoded,
+            not_before=now - timedelta(days=1), not_after=now + timedelta(days=365),
+        ),
+        signatory,
+    )
+
+
+def registration(played: PlayedSilo, **changes: Any) -> bytes:
+    """A signed dataset registration: heart disease."""
+    data = {key: value for key, value in DECLARATION.items() if key != "source"}
+    declaration = DatasetDeclaration.model_validate(data | changes)
+    return documents.seal(
+        documents.DatasetRegistration(
+            silo_id=played.silo.id, declaration=declaration, schema_digest=declaration.schema_digest, rows_coarse=300,
+            registered_at=documents.now(),
+        ),
+        played.identity,
+    )
