@@ -16,6 +16,7 @@ class Hospital:
 
     key: str
     organisation: str
+    country: str
     silo: str
     file: str
     sha256: str
@@ -23,15 +24,17 @@ class Hospital:
     silo_it: str
     administrator: str
 
-    def email(self, person: str) -> str:
-        """The sign-in of one of its people, by part: `steward`, `it` or `admin`."""
-        return f"{person}@{self.key}.{DOMAIN}"
+    def email(self, role: str) -> str:
+        """The sign-in of one of its people: `organisation_administrator`, `steward` or `silo_it`."""
+        local = {"organisation_administrator": "administrator", "silo_it": "it"}.get(role, role)
+        return f"{local}@{self.key}.{DOMAIN}"
 
 
 HOSPITALS = (
     Hospital(
         key="cleveland",
         organisation="Cleveland Clinic Foundation",
+        country="US",
         silo="cleveland",
         file="processed.cleveland.data",
         sha256="a74b7efa387bc9d108d7d0115d831fe9b414b29ae7124f331b622b4efa0427c8",
@@ -42,6 +45,7 @@ HOSPITALS = (
     Hospital(
         key="budapest",
         organisation="Hungarian Institute of Cardiology",
+        country="HU",
         silo="budapest",
         file="processed.hungarian.data",
         sha256="d1ad108f785768cd3d7e82dc522e6f5a61eea93cccfb3a46ee8076f73fc3d796",
@@ -52,6 +56,7 @@ HOSPITALS = (
     Hospital(
         key="switzerland",
         organisation="University Hospitals Zurich and Basel",
+        country="CH",
         silo="switzerland",
         file="processed.switzerland.data",
         sha256="834a405ccf5b66ab4056bb77794adc8df0b7125186454c0a1d002d33c6c3b314",
@@ -62,6 +67,7 @@ HOSPITALS = (
     Hospital(
         key="longbeach",
         organisation="V.A. Medical Center Long Beach",
+        country="US",
         silo="longbeach",
         file="processed.va.data",
         sha256="e7c93d8d0d2acdadfa4c5e8de768e2191e7f618b952e29623f1f0d5949ff6b8f",

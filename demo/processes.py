@@ -173,8 +173,12 @@ def run(
     what: str,
     timeout_s: float = 120.0,
     cwd: Path | None = None,
+    given: str | None = None,
 ) -> str:
-    """Run a command to its end and return what it printed; a failure names `what` and leaves the output in the log."""
+    """Run a command to its end and return what it printed; `given` is its input.
+
+    A failure raises DemoError, names `what` and leaves the output in the log.
+    """
     log.parent.mkdir(parents=True, exist_ok=True)
     try:
         done = subprocess.run(
@@ -185,12 +189,12 @@ def run(
             text=True,
             timeout=timeout_s,
             check=False,
-            stdin=subprocess.DEVNULL,
+            input=given or "",
         )
     except subprocess.TimeoutExpired as error:
         raise DemoError(f"{what} did not end within {timeout_s:.0f} s.", log) from error
     with log.open("a") as stream:
-        stream.write(done.stdout + done.stderr)
+        stream.write(done.stderr)
     if done.returncode != 0:
         raise DemoError(f"{what} failed ({describe_exit(done.returncode)}).", log)
     return done.stdout

@@ -1,4 +1,4 @@
-"""Where the hospitals' records come from: four files inside a published wheel, taken out and checked, never imported."""
+"""Where the hospitals' records come from: four files in a published wheel, taken out and checked, never imported."""
 
 from __future__ import annotations
 

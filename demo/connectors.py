@@ -1,0 +1,136 @@
+"""A hospital's connector, set up with the commands that its own IT would type, and its two processes."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from demo.hospitals import DECLARATION_NAME, Hospital
+from demo.processes import Child, run
+from demo.services import ONE_THREAD, ROOT
+
+SILO_CONNECTOR = str(Path(sys.executable).with_name("silo-connector"))
+EXAMPLE = ROOT / "silo_connector" / "examples" / "heart-disease.toml"
+EXAMPLE_TITLE = "Heart disease, Cleveland Clinic Foundation"
+EXAMPLE_SOURCE = "processed.cleveland.data"
+
+
+def isolation() -> Sequence[str] | None:
+    """How a process is started without any network here: the words before it, or None where the kernel refuses."""
+    unshare = shutil.which("unshare")
+    if unshare is None:
+        return None
+    ways = (("--net",),) if os.geteuid() == 0 else (("--user", "--map-root-user", "--net"),)
+    for way in ways:
+        words = [unshare, *way, "--"]
+        if subprocess.run([*words, "true"], capture_output=True, check=False).returncode == 0:
+            return words
+    return None
+
+
+@dataclass
+class Connector:
+    """One silo's side: a folder as it would be on premises, a relay and a trainer."""
+
+    hospital: Hospital
+    folder: Path
+    logs: Path
+    isolated_by: Sequence[str] | None
+    relay: Child = field(init=False)
+    trainer: Child = field(init=False)
+
+    def __post_init__(self) -> None:
+        allow = [] if self.isolated_by is not None else ["--allow-network"]
+        name = self.hospital.key
+        self.relay = self._process(f"relay-{name}", "relay", [], ())
+        self.trainer = self._process(f"trainer-{name}", "trainer", allow, self.isolated_by or ())
+
+    @property
+    def configuration(self) -> Path:
+        """What silo IT edits."""
+        return self.folder / "connector.toml"
+
+    @property
+    def _signatory_key(self) -> Path:
+        return self.folder / "signatory" / "signatory.key"
+
+    @property
+    def enrolled(self) -> bool:
+        """Whether the platform has answered an enrolment."""
+        return (self.folder / "relay" / "enrolment.json").exists()
+
+    def configure(self, platform_url: str, platform_fingerprint: str, records: Path) -> None:
+        """Lay out the folder: the hospital's own records, their declaration, the configuration."""
+        data = self.folder / "data"
+        data.mkdir(parents=True, exist_ok=True)
+        self.folder.chmod(0o700)
+        if not (data / self.hospital.file).exists():
+            shutil.copyfile(records / self.hospital.file, data / self.hospital.file)
+        declaration = EXAMPLE.read_text()
+        declaration = declaration.replace(EXAMPLE_TITLE, f"Heart disease, {self.hospital.organisation}")
+        declaration = declaration.replace(EXAMPLE_SOURCE, self.hospital.file)
+        (data / f"{DECLARATION_NAME}.toml").write_text(declaration)
+        self.configuration.write_text(
+            f'platform_url = "{platform_url}"\n'
+            f'platform_key = "{platform_fingerprint}"\n'
+            f'organisation = "{self.hospital.organisation}"\n'
+            'spool = "spool"\ntrainer_state = "trainer"\nrelay_state = "relay"\n\n'
+            f'[[dataset]]\ndeclaration = "data/{DECLARATION_NAME}.toml"\n\n'
+            "[training]\nthreads = 1\n"
+        )
+
+    def make_keys(self) -> None:
+        """The organisation's signatory key, the silo's identity key, and the one's word for the other."""
+        if not self._signatory_key.exists():
+            self._signatory_key.parent.mkdir(mode=0o700, exist_ok=True)
+            self._command(
+                "key", "make", "--organisation", self.hospital.organisation, "--out", str(self._signatory_key)
+            )
+        self._command("prepare", "--config", str(self.configuration))
+        self._command("key", "certify", "--key", str(self._signatory_key), "--config", str(self.configuration))
+
+    def enrol(self, code: str) -> None:
+        """Present the connector to the platform with a single-use code."""
+        self._command("enrol", "--config", str(self.configuration), "--code", code)
+
+    def fingerprints(self) -> str:
+        """What silo IT reads out on the telephone."""
+        return self._command("fingerprints", "--config", str(self.configuration))
+
+    def _command(self, *words: str) -> str:
+        return run(
+            [SILO_CONNECTOR, *words],
+            environment=self._environment,
+            log=self.logs / f"connector-{self.hospital.key}.log",
+            what=f"`silo-connector {' '.join(words[:2])}` for {self.hospital.silo}",
+            cwd=self.folder,
+        )
+
+    @property
+    def _environment(self) -> dict[str, str]:
+        kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "TMPDIR") if name in os.environ}
+        return {**kept, **ONE_THREAD, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"}
+
+    def _process(self, name: str, part: str, options: Sequence[str], wrapper: Sequence[str]) -> Child:
+        return Child(
+            name=name,
+            command=[
+                sys.executable,
+                "-m",
+                "silo_connector",
+                "run",
+                part,
+                "--config",
+                str(self.configuration),
+                *options,
+            ],
+            log=self.logs / f"{name}.log",
+            environment=self._environment,
+            cwd=self.folder,
+            wrapper=wrapper,
+        )

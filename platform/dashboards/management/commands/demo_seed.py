@@ -1,0 +1,127 @@
+"""Builds the demo's consortium through the actions, as its people would: organisations, roles, invitations, silos."""
+
+from __future__ import annotations
+
+import ipaddress
+import json
+import sys
+from typing import Any
+from urllib.parse import urlsplit
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError
+from django.db import transaction
+from pydantic import BaseModel, ConfigDict
+
+from accounts.actions import create_organisation, create_user, grant_role
+from accounts.models import Organisation, User
+from accounts.permissions import CONSORTIUM_ROLES, Role
+from audit.actors import System
+from consortia.actions import found_consortium, grant_consortium_role
+from consortia.invitations import accept, invite
+from consortia.models import Consortium
+from silos.actions import create as create_silo
+from silos.models import Silo
+
+SEED = System("demo")
+
+
+class Plan(BaseModel):
+    """A part of what is asked for."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class PersonPlan(Plan):
+    """Somebody with an account, and what they are."""
+
+    email: str
+    name: str
+    role: Role
+
+
+class OrganisationPlan(Plan):
+    """An organisation with its people; a member brings the names of its silos."""
+
+    name: str
+    slug: str
+    country: str
+    kind: str
+    people: tuple[PersonPlan, ...]
+    silos: tuple[str, ...] = ()
+
+
+class ConsortiumPlan(Plan):
+    """Everything: whoever coordinates, and the members. One password for all, made anew for each demo."""
+
+    name: str
+    slug: str
+    description: str
+    password: str
+    coordinator: OrganisationPlan
+    members: tuple[OrganisationPlan, ...]
+
+
+def build(plan: ConsortiumPlan) -> Consortium:
+    """Do it all, or nothing."""
+    with transaction.atomic():
+        _organisation(plan.coordinator)
+        staff = {person.role: _person(person, plan.password) for person in plan.coordinator.people}
+        founder = staff[Role.CONSORTIUM_ADMINISTRATOR]
+        consortium = found_consortium(name=plan.name, slug=plan.slug, description=plan.description, by=founder)
+        for role, user in staff.items():
+            if role in CONSORTIUM_ROLES and user != founder:
+                grant_consortium_role(user=user, consortium=consortium, role=role, by=founder)
+        for member in plan.members:
+            _member(member, consortium, founder, plan.password)
+    return consortium
+
+
+def _member(member: OrganisationPlan, consortium: Consortium, founder: User, password: str) -> None:
+    """A member's house and people; it is invited, its steward accepts, its IT names the silos."""
+    organisation = _organisation(member)
+    people = {person.role: _person(person, password) for person in member.people}
+    for role, user in people.items():
+        grant_role(user=user, organisation=organisation, role=role, by=SEED)
+    invitation = invite(consortium=consortium, organisation=organisation, by=founder)
+    accept(invitation=invitation, by=people[Role.STEWARD])
+    for name in member.silos:
+        create_silo(organisation=organisation, name=name, by=people[Role.SILO_IT])
+
+
+def _organisation(plan: OrganisationPlan) -> Organisation:
+    return create_organisation(name=plan.name, slug=plan.slug, country=plan.country, kind=plan.kind, by=SEED)
+
+
+def _person(plan: PersonPlan, password: str) -> User:
+    return create_user(
+        email=plan.email,
+        full_name=plan.name,
+        password=password,
+        is_platform_administrator=plan.role is Role.PLATFORM_ADMINISTRATOR,
+        by=SEED,
+    )
+
+
+def _is_loopback(url: str) -> bool:
+    host = urlsplit(url).hostname or ""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+class Command(BaseCommand):
+    """Read the plan as JSON on standard input, build what is missing, print the ids as JSON."""
+
+    help = __doc__ or ""
+
+    def handle(self, *_args: Any, **_options: Any) -> None:
+        """Build, or find what was built before."""
+        if not _is_loopback(settings.PUBLIC_URL):
+            raise CommandError("This makes accounts that share a password: it works on a loopback address only.")
+        plan = ConsortiumPlan.model_validate_json(sys.stdin.read())
+        consortium = Consortium.objects.filter(slug=plan.slug).first() or build(plan)
+        silos = Silo.objects.filter(organisation__in=consortium.organisations.all())
+        ids = {"consortium": str(consortium.id), "silos": {silo.name: str(silo.id) for silo in silos}}
+        self.stdout.write(json.dumps(ids))
