@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -74,10 +75,17 @@ def aggregate(
 ) -> Aggregation:
     """Check all updates and apply the mean of the good ones, in one pass over the files when all are good, else in two.
 
-    `state_path` is the strategy's state after the last round (None in the first). Raises NothingAcceptedError, and
-    Invalid for what is wrong with the global model or the state; then nothing is left in `out_dir`.
+    `state_path` is the strategy's state after the last round (None in the first). An update is rejected with
+    ``update.weight`` when its weight is no positive finite number, else with the codes of ``checks.py``. Raises
+    NothingAcceptedError, and Invalid for what is wrong with the global model or the state; then nothing is left in
+    `out_dir`.
     """
-    accepted, rejected = list(updates), []
+    accepted = [update for update in updates if math.isfinite(update.weight) and update.weight > 0]
+    rejected = [
+        Rejected(update.key, "update.weight", "The weight must be a positive number.")
+        for update in updates
+        if update not in accepted
+    ]
     token = uuid.uuid4().hex
     model_out, state_out = out_dir / f"model-{token}.safetensors", out_dir / f"state-{token}.safetensors"
     while accepted:

@@ -1,4 +1,4 @@
-"""Applying the mean of a round to the global model: the next model and the strategy's next state, written in one pass."""
+"""Applying the mean of a round to the global model: the next model and the strategy's next state, in one pass."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from typing import BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from federation.aggregation.blocks import TensorFile
+from federation.aggregation.blocks import BLOCK_WORDS, TensorFile
 from federation.aggregation.checks import square_sum
 from federation.aggregation.strategies import Strategy
 from federation.aggregation.sums import SumOfUpdates
 from federation.errors import Invalid
 from federation.protocol.digests import digest_file
-from federation.protocol.tensors import WORD_BYTES, Layout, TensorSpec, count_parameters, write_header
+from federation.protocol.tensors import WORD_BYTES, Layout, TensorSpec, count_parameters, encode_header, write_header
 
 
 @dataclass(frozen=True)
@@ -54,52 +54,46 @@ def apply(
     """
     if strategy.moments and out_state_path is None:
         raise ValueError(f"{strategy.name} keeps state and needs a place for it")
-    state_out = out_state_path if strategy.moments else None
+    out_state_path = out_state_path if strategy.moments else None
     try:
-        model_digest, norm_l2 = _write(strategy, global_path, total, state_path, out_model_path, state_out)
-        state_digest = digest_file(state_out) if state_out is not None else None
+        with ExitStack() as stack:
+            model = stack.enter_context(TensorFile.of_layout(global_path, total.layout))
+            state = _State(stack, strategy, total.layout, state_path, out_state_path)
+            out = stack.enter_context(out_model_path.open("wb"))
+            model_digest, norm_l2 = _write(strategy, model, total, state, out)
+        state_digest = digest_file(out_state_path) if out_state_path is not None else None
     except BaseException:
         out_model_path.unlink(missing_ok=True)
-        if state_out is not None:
-            state_out.unlink(missing_ok=True)
+        if out_state_path is not None:
+            out_state_path.unlink(missing_ok=True)
         raise
     return AppliedUpdate(model_digest, out_model_path.stat().st_size, state_digest, norm_l2)
 
 
 def _write(
-    strategy: Strategy,
-    global_path: Path,
-    total: SumOfUpdates,
-    state_path: Path | None,
-    out_model_path: Path,
-    out_state_path: Path | None,
+    strategy: Strategy, model: TensorFile, total: SumOfUpdates, state: _State, out: BinaryIO
 ) -> tuple[str, float]:
-    with ExitStack() as stack:
-        model = stack.enter_context(TensorFile.of_layout(global_path, total.layout))
-        state = _State(stack, strategy, total.layout, state_path, out_state_path)
-        out = stack.enter_context(out_model_path.open("wb"))
-        write_header(out, total.layout)
-        out.flush()
-        digest = hashlib.sha256(out_model_path.read_bytes())
-        square = 0.0
-        buffer = np.empty(0, dtype="<f4")
-        for offset, mean in total.blocks():
-            if len(buffer) < len(mean):
-                buffer = np.empty(len(mean), dtype="<f4")
-            words = buffer[: len(mean)]
-            model.read_into(words, offset)
-            moments = state.read(offset, len(mean))
-            step = strategy.step(mean, moments)
-            state.write(offset, moments)
-            square += square_sum(step)
+    head = encode_header(total.layout)
+    out.write(head)
+    digest = hashlib.sha256(head)
+    square = 0.0
+    next_words, spare = np.empty(BLOCK_WORDS, dtype="<f4"), np.empty(BLOCK_WORDS)
+    for offset, mean in total.blocks():
+        words = next_words[: len(mean)]
+        model.read_into(words, offset)
+        moments = state.read(offset, len(mean))
+        step = strategy.step(mean, moments, spare[: len(mean)])
+        state.write(offset, moments)
+        square += square_sum(step)
+        with np.errstate(over="ignore", invalid="ignore"):
             np.add(words, step, out=words, casting="same_kind")
-            if not np.isfinite(words).all():
-                raise Invalid("aggregation.not_finite", "The next model would hold values that are not finite numbers.")
-            data = words.view(np.uint8).data
-            digest.update(data)
-            out.write(data)
-        _flush(out)
-        state.flush()
+        if not np.isfinite(words).all():
+            raise Invalid("aggregation.not_finite", "The next model would hold values that are not finite numbers.")
+        data = words.view(np.uint8).data
+        digest.update(data)
+        out.write(data)
+    _flush(out)
+    state.flush()
     return "sha256:" + digest.hexdigest(), math.sqrt(square)
 
 
@@ -109,33 +103,39 @@ class _State:
     def __init__(
         self, stack: ExitStack, strategy: Strategy, layout: Layout, state_path: Path | None, out_path: Path | None
     ) -> None:
-        self._layout = state_layout(strategy, layout)
         self._words = count_parameters(layout)
+        self._moments = [np.zeros(BLOCK_WORDS) for _ in strategy.moments]
+        self._narrow = np.empty(BLOCK_WORDS if strategy.moments else 0, dtype="<f4")
         self._last: TensorFile | None = None
         self._next: BinaryIO | None = None
         if out_path is None:
             return
+        tensors = state_layout(strategy, layout)
         if state_path is not None:
-            self._last = stack.enter_context(TensorFile.of_layout(state_path, self._layout))
-        self._next = stack.enter_context(out_path.open("wb"))
-        self._data_offset = write_header(self._next, self._layout)
+            self._last = stack.enter_context(TensorFile.of_layout(state_path, tensors))
+        self._next = stack.enter_context(out_path.open("wb", buffering=0))
+        self._data_offset = write_header(self._next, tensors)
 
     def read(self, offset: int, count: int) -> list[NDArray[np.float64]]:
-        """The block's moments, float64."""
-        moments = []
-        words = np.zeros(count, dtype="<f4")
-        for place in range(len(self._layout)):
-            if self._last is not None:
-                self._last.read_into(words, place * self._words + offset)
-            moments.append(words.astype(np.float64))
-        return moments
+        """The block's moments, float64; valid until the next block is read."""
+        for place, moment in enumerate(self._moments):
+            if self._last is None:
+                moment[:count] = 0
+            else:
+                self._last.read_into(self._narrow[:count], place * self._words + offset)
+                moment[:count] = self._narrow[:count]
+        return [moment[:count] for moment in self._moments]
 
     def write(self, offset: int, moments: list[NDArray[np.float64]]) -> None:
         """Keep the block's moments, rounded to float32."""
         for place, moment in enumerate(moments):
             assert self._next is not None
+            narrow = self._narrow[: len(moment)]
+            narrow[:] = moment
             self._next.seek(self._data_offset + (place * self._words + offset) * WORD_BYTES)
-            self._next.write(moment.astype("<f4").view(np.uint8).data)
+            view = narrow.view(np.uint8).data
+            while view:
+                view = view[self._next.write(view) :]
 
     def flush(self) -> None:
         """Bring the next state file to the disk."""

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from federation.aggregation.blocks import BLOCK_WORDS, TensorFile, block_ranges
+from federation.aggregation.blocks import BLOCK_WORDS, TensorFile, block_ranges, dot
 from federation.errors import Invalid
 from federation.protocol.tensors import Layout, count_parameters, file_size_bytes
 
@@ -57,7 +57,7 @@ def _raise_first_other_shape(found: Layout, expected: Layout) -> None:
 
 def square_sum(words: NDArray[np.float64]) -> float:
     """Sum of squares of float64 words. NaN or infinity among them makes it not finite; values of float32 never do."""
-    return float(np.dot(words, words))
+    return dot(words, words)
 
 
 def check_square_sum(total: float, norm_max: float) -> float:

@@ -30,8 +30,11 @@ class Strategy(BaseModel):
         """The weight of the proximal term that local training has to use (0: none)."""
         return 0.0
 
-    def step(self, mean: Block, moments: Sequence[Block]) -> Block:
-        """What to add to a block of the global model; `moments` hold that block's state and are brought up to date."""
+    def step(self, mean: Block, moments: Sequence[Block], out: Block) -> Block:
+        """What to add to a block of the global model: `mean` itself, or `out` filled (all float64, of one length).
+
+        `moments` hold the block's state and are brought up to date in place; `mean` is not changed.
+        """
         raise NotImplementedError
 
 
@@ -43,7 +46,7 @@ class FedAvg(Strategy):
 
     name: Literal["fedavg"] = "fedavg"
 
-    def step(self, mean: Block, moments: Sequence[Block]) -> Block:
+    def step(self, mean: Block, moments: Sequence[Block], out: Block) -> Block:
         """The mean itself."""
         return mean
 
@@ -62,7 +65,7 @@ class FedProx(Strategy):
         """The weight of the proximal term."""
         return self.proximal_mu
 
-    def step(self, mean: Block, moments: Sequence[Block]) -> Block:
+    def step(self, mean: Block, moments: Sequence[Block], out: Block) -> Block:
         """The mean itself."""
         return mean
 
@@ -70,7 +73,8 @@ class FedProx(Strategy):
 class FedAdam(Strategy):
     """The mean of the updates is a pseudo-gradient for Adam on the server (Reddi et al. 2021, algorithm 2).
 
-    Without bias correction; both moments start at 0: m = b1 m + (1 - b1) d, v = b2 v + (1 - b2) d^2, step = lr m / (sqrt(v) + tau).
+    m = b1 m + (1 - b1) d; v = b2 v + (1 - b2) d^2; step = lr m / (sqrt(v) + tau), without bias correction; both moments
+    start at 0.
     """
 
     title = "FedAdam"
@@ -83,18 +87,20 @@ class FedAdam(Strategy):
     beta2: Annotated[float, Field(ge=0, lt=1)] = 0.999
     tau: Annotated[float, Field(gt=0, le=1)] = 1e-8
 
-    def step(self, mean: Block, moments: Sequence[Block]) -> Block:
+    def step(self, mean: Block, moments: Sequence[Block], out: Block) -> Block:
         """One Adam step of the server."""
         m, v = moments
         m *= self.beta1
-        m += (1 - self.beta1) * mean
+        m += np.multiply(mean, 1 - self.beta1, out=out)
         v *= self.beta2
-        v += (1 - self.beta2) * np.square(mean)
-        step: Block = np.sqrt(v)
-        step += self.tau
-        np.divide(m, step, out=step)
-        step *= self.learning_rate
-        return step
+        np.multiply(mean, mean, out=out)
+        out *= 1 - self.beta2
+        v += out
+        np.sqrt(v, out=out)
+        out += self.tau
+        np.divide(m, out, out=out)
+        out *= self.learning_rate
+        return out
 
 
 STRATEGIES: Mapping[str, type[Strategy]] = MappingProxyType({"fedavg": FedAvg, "fedprox": FedProx, "fedadam": FedAdam})

@@ -1,4 +1,4 @@
-"""The sum of updates, block by block. Everything downstream takes it through `SumOfUpdates`; masks will stand behind it too."""
+"""The sum of updates, block by block: the rest takes it through `SumOfUpdates`, behind which masks will stand."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from federation.aggregation.blocks import BLOCK_WORDS, TensorFile, block_ranges
+from federation.aggregation.blocks import BLOCK_WORDS, TensorFile, block_ranges, dot
 from federation.aggregation.checks import check_square_sum, open_update, square_sum
 from federation.errors import Invalid
 from federation.protocol.tensors import Layout, count_parameters
@@ -54,8 +54,8 @@ class ClearSum:
     """The weighted mean of updates that lie in files, checked while they are read.
 
     Weights are positive and finite; only their proportions matter. Addition is float64 in the order given, element by
-    element (no BLAS), so the same files give the same bits on every machine. Memory: one block a silo, at most about 16 MB
-    in all up to a thousand silos. Once the blocks are used up, `figures` tells norms and cosines.
+    element (no BLAS), so the same files give the same bits on every machine. Memory: a block for each silo, 16 MB in
+    all up to a thousand silos. Once the blocks are used up, `figures` and `norm_l2` (of the mean) are there.
     """
 
     def __init__(
@@ -76,11 +76,12 @@ class ClearSum:
         total = math.fsum(weight for _, weight in updates)
         self._shares = [weight / total for _, weight in updates]
         self._norm_max = norm_max
+        self._square_max = norm_max * norm_max
         room = _BUFFER_BYTES // (4 * len(updates))
         self._block_words = max(min(block_words, room), _BLOCK_WORDS_MIN)
 
     def blocks(self) -> Iterator[tuple[int, NDArray[np.float64]]]:
-        """See `SumOfUpdates`. Raises UpdatesRejectedError, after all files were looked at, when an update must not count.
+        """See `SumOfUpdates`. Raises UpdatesRejectedError when an update must not count, once all were looked at whole.
 
         Blocks yielded before the raise are void: write them where nobody looks yet.
         """
@@ -105,12 +106,12 @@ class ClearSum:
                     else:
                         np.multiply(part, share, out=part)
                         np.add(total, part, out=total)
-                if not np.all(squares <= self._norm_max**2):
+                if not np.all(squares <= self._square_max):
                     self._check_rest(files, {}, squares, offset + count)
                 mean_square += square_sum(total)
                 narrow[:count] = total
                 for place in range(len(files)):
-                    dots[place] += float(np.dot(words[place, :count], narrow[:count]))
+                    dots[place] += dot(words[place, :count], narrow[:count])
                 yield offset, total
             self._finish(squares, dots, mean_square)
 
@@ -150,9 +151,14 @@ class ClearSum:
             except Invalid as error:
                 reasons[place] = error
                 continue
-            product = norm_l2 * self.norm_l2
-            cosine = max(-1.0, min(1.0, float(dots[place]) / product)) if product > 0 else None
-            figures.append(UpdateFigures(norm_l2, cosine))
+            figures.append(UpdateFigures(norm_l2, _cosine(float(dots[place]), norm_l2 * self.norm_l2)))
         if reasons:
             raise UpdatesRejectedError(reasons)
         self.figures = figures
+
+
+def _cosine(dot: float, product: float) -> float | None:
+    """Cosine from a dot product in float32; None where that has no meaning (a zero vector, or far out of range)."""
+    if not 1e-30 < product < 1e30:
+        return None
+    return max(-1.0, min(1.0, dot / product))

@@ -90,7 +90,10 @@ def _predict(module: torch.nn.Module, data: ArrayData) -> tuple[float, NDArray[n
 
 
 def area_under_curve(score: NDArray[np.float64], target: NDArray[np.int64]) -> float | None:
-    """Probability that a row of class 1 scores above one of class 0, ties counting half (Mann-Whitney); None with one class."""
+    """Probability that a row of class 1 scores above one of class 0, ties counting half; None with one class alone.
+
+    From the ranks, as the Mann-Whitney statistic. `score` float64 [rows], `target` int64 [rows] of 0 and 1.
+    """
     positives = int(np.count_nonzero(target == 1))
     negatives = len(target) - positives
     if not positives or not negatives:

@@ -56,7 +56,7 @@ def linear_layout(name: str, n_in: int, n_out: int) -> Layout:
 
 
 def linear_initial(layout: Layout, seed: int) -> dict[str, NDArray[np.float32]]:
-    """Starting weights of fully connected layers: uniform within 1/sqrt(inputs), the distribution of torch's ``nn.Linear``.
+    """Starting weights of fully connected layers: uniform within 1/sqrt(inputs), as torch's ``nn.Linear`` starts.
 
     Drawn by PCG64 in the order of the layout: the same seed gives the same bytes on every machine.
     """
@@ -66,5 +66,8 @@ def linear_initial(layout: Layout, seed: int) -> dict[str, NDArray[np.float32]]:
     for spec in layout:
         if len(spec.shape) == 2:
             bound = 1.0 / math.sqrt(spec.shape[1])
-        weights[spec.name] = generator.uniform(-bound, bound, size=spec.shape).astype(np.float32)
+        drawn = generator.random(size=spec.shape, dtype=np.float32)
+        drawn *= np.float32(2 * bound)
+        drawn -= np.float32(bound)
+        weights[spec.name] = drawn
     return weights

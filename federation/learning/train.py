@@ -20,6 +20,8 @@ from federation.learning.specification import LocalTraining
 from federation.learning.weights import read_flat, unflatten, write_weights
 from federation.protocol.tensors import Layout
 
+_BLOCK_WORDS = 128 * 1024
+
 
 @dataclass(frozen=True)
 class TrainingResult:
@@ -54,21 +56,18 @@ def train(
         raise Invalid("training.no_rows", "There is no row to train on.")
     started = time.perf_counter()
     start = read_flat(model_path, layout)
-    module = load_module(family, spec, data.n_features, data.n_classes, layout, start.copy())
+    flat = start.copy()  # the module's parameters are views into it: training changes it in place
+    module = load_module(family, spec, data.n_features, data.n_classes, layout, flat)
     loaded = time.perf_counter()
     steps = local.steps_for(len(data))
     train_loss = _run(module, data, local, steps, round_seed, unflatten(start, layout))
     trained = time.perf_counter()
-    update = {
-        name: parameter.detach().numpy() - unflatten(start, layout)[name]
-        for name, parameter in module.named_parameters()
-    }
-    norm_l2 = math.sqrt(
-        sum(float(np.dot(part, part)) for part in (u.ravel().astype(np.float64) for u in update.values()))
-    )
+    with np.errstate(invalid="ignore", over="ignore"):
+        flat -= start
+    norm_l2 = _norm_l2(flat)
     if not (math.isfinite(norm_l2) and math.isfinite(train_loss)):
         raise Invalid("training.diverged", "Training diverged: the update is not finite. Lower the learning rate.")
-    digest = write_weights(out_path, layout, update)
+    digest = write_weights(out_path, layout, unflatten(flat, layout))
     written = time.perf_counter()
     return TrainingResult(
         rows=len(data),
@@ -108,11 +107,20 @@ def _run(
     return float(total) / steps
 
 
+def _norm_l2(words: NDArray[np.float32]) -> float:
+    total = 0.0
+    for begin in range(0, len(words), _BLOCK_WORDS):
+        part = words[begin : begin + _BLOCK_WORDS].astype(np.float64)
+        total += float(np.dot(part, part))
+    return math.sqrt(total)
+
+
 def _pull(anchors: list[tuple[torch.nn.Parameter, torch.Tensor]], pull: float) -> None:
     """FedProx's proximal term, (mu / 2) |w - w0|^2, as an exact proximal step after each optimiser step.
 
-    Minimising the linearised loss plus the term in closed form gives w = (w' + lr mu w0) / (1 + lr mu), with w' the plain
-    step. To first order it is the gradient form of Li et al. 2020 (FedProx, eq. 2), and unlike that it is stable for any mu.
+    Minimising the linearised loss plus the term in closed form gives w = (w' + lr mu w0) / (1 + lr mu), with w' the
+    plain step. To first order in lr mu it is the gradient form of Li et al. 2020 (FedProx, eq. 2), and unlike that it
+    is stable for any mu.
     """
     with torch.no_grad():
         for parameter, anchor in anchors:

@@ -22,11 +22,11 @@ def read_flat(path: Path, layout: Layout) -> NDArray[np.float32]:
     Raises Invalid ``tensors.*`` for a malformed file and ``model.layout`` for another layout.
     """
     with path.open("rb", buffering=0) as stream:
-        header = read_header(stream, file_size_bytes(layout))  # type: ignore[arg-type]
+        header = read_header(stream, file_size_bytes(layout))
         if header.layout != layout:
             raise Invalid("model.layout", "The file's tensors are not those of the model.")
         flat = np.empty(count_parameters(layout), dtype="<f4")
-        view = memoryview(flat).cast("B") if flat.size else memoryview(b"")
+        view = flat.view(np.uint8).data
         done = 0
         while done < len(view):
             count = stream.readinto(view[done:])

@@ -116,7 +116,7 @@ class OneHot(Part):
 
 
 class Standardise(Part):
-    """Subtract the mean, divide by (standard deviation + epsilon), both of the training rows; no names: all features."""
+    """Subtract the mean and divide by (standard deviation + epsilon), of the training rows; no names: all features."""
 
     step: Literal["standardise"]
     columns: ColumnNames | None = None
@@ -129,7 +129,7 @@ Step = Annotated[DropColumns | DropRowsWithMissing | Target | OneHot | Standardi
 
 
 class StratifiedShuffle(Part):
-    """scikit-learn's ``train_test_split`` on the rows in file order, stratified unless a class has fewer than 3 rows."""
+    """scikit-learn's ``train_test_split`` of the rows in file order, stratified unless a class has under 3 rows."""
 
     method: Literal["stratified_shuffle"]
     train_fraction: Annotated[float, Field(gt=0, lt=1)]

@@ -1,8 +1,8 @@
 """What a silo declares about its data: columns, steps, split. Never a value of the data, never a path.
 
-The vocabulary is closed (``dataset_steps.py``): a declaration is read by the platform and by other members before anything
-runs, and carried out by the silo's trainer alone. Steps run in their order; one-hot features go to the end, all else keeps
-the order of the columns.
+The vocabulary is closed (``dataset_steps.py``): a declaration is read by the platform and by other members before
+anything runs, and carried out by the silo's trainer alone. Steps run in their order; one-hot features go to the end,
+all else keeps the order of the columns.
 """
 
 from __future__ import annotations

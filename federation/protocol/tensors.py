@@ -159,7 +159,9 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _spec(name: str, entry: Any) -> tuple[TensorSpec, list[int]]:
     if not _NAME.fullmatch(name):
-        raise Invalid("tensors.header", "A tensor's name is 1 to 200 letters, digits, dots, dashes, slashes, underscores.")
+        raise Invalid(
+            "tensors.header", "A tensor's name is 1 to 200 letters, digits, dots, dashes, slashes, underscores."
+        )
     field = name
     if not isinstance(entry, dict) or set(entry) != _FIELDS:
         raise Invalid("tensors.header", "A tensor has dtype, shape and data_offsets, and nothing else.", field)

@@ -1,4 +1,4 @@
-"""The model families: one module of this package each, found by looking. To add a family, add a file with a ``FAMILY``."""
+"""The model families: one module of this package each, found by looking. To add one, add a file with a ``FAMILY``."""
 
 from __future__ import annotations
 

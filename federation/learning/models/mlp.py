@@ -60,7 +60,10 @@ def build(spec: MlpSpecification, n_features: int, n_classes: int) -> torch.nn.M
 FAMILY = Family(
     name="mlp",
     title="Multi-layer perceptron",
-    when_to_use="Thousands of rows a silo and relations that a straight line misses. Hard to explain; compare it with a regression first.",
+    when_to_use=(
+        "Thousands of rows a silo, and relations that a straight line misses. "
+        "Hard to explain: compare it with a regression first."
+    ),
     Specification=MlpSpecification,
     layout=layout,
     initial=initial,

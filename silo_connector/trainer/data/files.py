@@ -41,7 +41,9 @@ def read_columns(declaration: DatasetDeclaration, path: Path) -> dict[str, pa.Ch
 def check_cells(rows: int, features: int, path: Path) -> None:
     """Refuse what would not fit into memory. Raises DataError ``data.too_large``."""
     if rows * features > CELLS_MAX:
-        raise DataError("data.too_large", f"{path}: {rows} rows of {features} features are more than {CELLS_MAX} values.")
+        raise DataError(
+            "data.too_large", f"{path}: {rows} rows of {features} features are more than {CELLS_MAX} values."
+        )
 
 
 def _check_file(path: Path) -> None:
