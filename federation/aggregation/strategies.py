@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from federation.errors import Invalid
+from federation.validation import refusal
 
 Block = NDArray[np.float64]
 
@@ -118,6 +119,4 @@ def parse_strategy(data: Mapping[str, Any]) -> Strategy:
     try:
         return kind.model_validate(dict(data))
     except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False, include_context=False)[0]
-        field = ".".join(["strategy", *(str(part) for part in first["loc"])])
-        raise Invalid("strategy.invalid", first["msg"], field) from error
+        raise refusal(error, "strategy.invalid", "strategy") from error

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from federation.errors import Invalid
+from federation.validation import refusal
 
 
 class LocalTraining(BaseModel):
@@ -46,9 +46,7 @@ def parse_local(data: Mapping[str, Any]) -> LocalTraining:
     try:
         return LocalTraining.model_validate(dict(data))
     except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False, include_context=False)[0]
-        field = ".".join(["local", *(str(part) for part in first["loc"])])
-        raise Invalid("local.invalid", first["msg"], field) from error
+        raise refusal(error, "local.invalid", "local") from error
 
 
 def round_seed(manifest_seed: int, silo_id: str, round_number: int) -> int:

@@ -14,7 +14,6 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, ValidationError, model_validator
 
-from federation.errors import Invalid
 from federation.protocol.dataset_steps import (
     COLUMNS_MAX,
     ByColumn,
@@ -29,6 +28,7 @@ from federation.protocol.dataset_steps import (
     Target,
 )
 from federation.protocol.digests import digest_bytes
+from federation.validation import refusal
 
 FEATURES_MAX = 100_000
 
@@ -180,6 +180,4 @@ def parse_declaration(data: Mapping[str, Any]) -> DatasetDeclaration:
     try:
         return DatasetDeclaration.model_validate(dict(data))
     except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False, include_context=False)[0]
-        field = ".".join(str(part) for part in first["loc"]) or None
-        raise Invalid("dataset.invalid", first["msg"], field) from error
+        raise refusal(error, "dataset.invalid") from error

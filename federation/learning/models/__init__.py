@@ -12,6 +12,7 @@ from pydantic import ValidationError
 
 from federation.errors import Invalid
 from federation.learning.family import Family, ModelSpecification
+from federation.validation import refusal
 
 __all__ = ["FAMILIES", "parse_model"]
 
@@ -39,6 +40,4 @@ def parse_model(data: Mapping[str, Any]) -> tuple[Family, ModelSpecification]:
     try:
         return family, family.Specification.model_validate(dict(data))
     except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False, include_context=False)[0]
-        field = ".".join(["model", *(str(part) for part in first["loc"])])
-        raise Invalid("model.invalid", first["msg"], field) from error
+        raise refusal(error, "model.invalid", "model") from error
