@@ -1,6 +1,5 @@
 """Nudges to the workers, sent when the present transaction commits. A lost one is made good by the sweep."""
 
-from functools import partial
 from uuid import UUID
 
 from celery import current_app
@@ -27,5 +26,8 @@ def close_step(round_id: UUID) -> None:
 
 
 def _on_commit(task: str, row_id: UUID) -> None:
+    def send() -> None:
+        current_app.send_task(task, args=[str(row_id)], retry=False)
+
     # robust: a broker that is away must not undo or fail what the database has
-    transaction.on_commit(partial(current_app.send_task, task, args=[str(row_id)], retry=False), robust=True)
+    transaction.on_commit(send, robust=True)

@@ -128,8 +128,8 @@ def json_payload(envelope: bytes) -> bytes:
 
 def make_federation(silos: int = 3, name: str = "heart") -> Federation:
     """A consortium of so many organisations with one confirmed silo each, a dataset at each, and a data scientist."""
-    administrator = create_user(email=f"admin@{name}.example", full_name="Ada Admin", password="a long password 1", by=TEST)
-    scientist = create_user(email=f"ds@{name}.example", full_name="Dana Data", password="a long password 1", by=TEST)
+    administrator = create_user(email=f"admin@{name}.example", full_name="Ada Admin", by=TEST)
+    scientist = create_user(email=f"ds@{name}.example", full_name="Dana Data", by=TEST)
     organisations = [
         create_organisation(name=f"Hospital {name} {i}", slug=f"hospital-{name}-{i}", country="CH", kind="hospital", by=TEST)
         for i in range(silos)
@@ -161,7 +161,7 @@ def enrol(organisation: Organisation, administrator: User, name: str = "main") -
         certificate=certificate(organisation.name, identity, signatory),
         by=TEST,
     )
-    silo = actions.confirm(silo=silo, by=administrator)
+    silo = actions.confirm(silo=silo, identity_fingerprint=identity.public.fingerprint, by=administrator)
     played = PlayedSilo(silo, identity, transport, signatory)
     played.dataset = datasets.register(registration=registration(played), by=silo)
     return played

@@ -1,0 +1,285 @@
+"""The connector API over real HTTP: enrolment, signatures, long poll, artefacts, answers."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+
+from artefacts import grants, store
+from federation.protocol import documents
+from federation.protocol.digests import digest_bytes
+from federation.protocol.envelope import peek
+from federation.protocol.keys import PrivateKey
+from silos import actions
+from silos.models import EnrolmentCode, Silo
+from tests.support.federation import TEST, Federation, certificate, make_federation, registration, statement
+from tests.support.live_platform import Client, serving
+from training.actions import launch, start
+from training.models import Order
+from training.transitions import OrderState
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def port(transactional_db: None, blob_root: Path) -> Iterator[int]:
+    with serving() as port:
+        yield port
+
+
+@pytest.fixture
+def federation(transactional_db: None, blob_root: Path) -> Federation:
+    return make_federation()
+
+
+def relay(port: int, federation: Federation, index: int = 0) -> Client:
+    played = federation.silos[index]
+    return Client(port, played.transport, str(played.silo.id))
+
+
+def launched(federation: Federation) -> None:
+    job = launch.launch(consortium=federation.consortium, request=federation.request(), by=federation.scientist)
+    start.start(job_id=job.id, by=TEST)
+
+
+def as_object(envelope: bytes) -> object:
+    import json
+
+    return json.loads(envelope)
+
+
+class TestEnrolment:
+    def test_a_connector_enrols_waits_for_confirmation_and_may_then_work(self, port: int, federation: Federation) -> None:
+        played = federation.silos[0]
+        silo = actions.create(organisation=played.silo.organisation, name="second", by=TEST)
+        code, _ = actions.issue_code(silo=silo, by=federation.administrator)
+        identity, transport = PrivateKey.generate(), PrivateKey.generate()
+        body = {
+            "code": code.lower(),
+            "transport_key": transport.public.encoded,
+            "statement": as_object(statement(identity, played.signatory)),
+            "certificate": as_object(certificate("x", identity, played.signatory)),
+        }
+        client = Client(port, transport)
+        answer = client.post("/connector/v1/enrol", body)
+        assert (answer.status, answer.json["silo_id"]) == (201, str(silo.id))
+        assert answer.json["platform_keys"]
+        assert client.post("/connector/v1/enrol", body).code == "enrolment.code_used"
+        client.silo_id = str(silo.id)
+        assert client.post("/connector/v1/orders", {"held": [], "wait_s": 0}).code == "silo.unconfirmed"
+        silo = Silo.objects.get(id=silo.id)
+        actions.confirm(silo=silo, identity_fingerprint=identity.public.fingerprint, by=federation.administrator)
+        assert client.post("/connector/v1/orders", {"held": [], "wait_s": 0}).json == {"orders": [], "cancelled": []}
+        actions.revoke(silo=silo, by=federation.administrator)
+        assert client.post("/connector/v1/orders", {"held": [], "wait_s": 0}).code == "silo.revoked"
+
+    def test_what_is_wrong_with_an_enrolment_is_told_and_uses_up_no_code(self, port: int, federation: Federation) -> None:
+        played = federation.silos[0]
+        silo = actions.create(organisation=played.silo.organisation, name="second", by=TEST)
+        code, row = actions.issue_code(silo=silo, by=federation.administrator)
+        identity, transport, stranger = PrivateKey.generate(), PrivateKey.generate(), PrivateKey.generate()
+        good = {
+            "code": code,
+            "transport_key": transport.public.encoded,
+            "statement": as_object(statement(identity, played.signatory)),
+            "certificate": as_object(certificate("x", identity, played.signatory)),
+        }
+        client = Client(port, transport)
+
+        def code_of(**changes: object) -> str:
+            return client.post("/connector/v1/enrol", {**good, **changes}).code
+
+        assert code_of(code="AAAAA-AAAAA-AAAAA-AAAAA-AAAAA") == "enrolment.code_unknown"
+        assert code_of(certificate=as_object(certificate("x", stranger, played.signatory))) == "certificate.other_key"
+        assert code_of(statement=as_object(statement(identity, stranger))) == "certificate.other_key"
+        assert code_of(
+            statement=as_object(statement(identity, stranger)), certificate=as_object(certificate("x", identity, stranger))
+        ) == "certificate.unknown_signatory"
+        assert code_of(statement="nonsense") == "request.field"
+        assert code_of(statement={"payload": "AA==", "payloadType": "x", "signatures": []}) == "document.malformed"
+        assert code_of(transport_key=stranger.public.encoded) == "signature.invalid"
+        assert code_of(transport_key="short") == "key.invalid"
+        EnrolmentCode.objects.filter(id=row.id).update(expires_at=datetime.now(UTC))
+        assert code_of() == "enrolment.code_expired"
+        assert EnrolmentCode.objects.get(id=row.id).used_at is None
+
+
+class TestSignatures:
+    def test_a_replayed_request_is_refused(self, port: int, federation: Federation) -> None:
+        client = relay(port, federation)
+        body = {"held": [], "wait_s": 0}
+        assert client.post("/connector/v1/orders", body).status == 200
+        again = client.send("POST", "/connector/v1/orders", b'{"held": [], "wait_s": 0}', client.sent[0])
+        assert (again.status, again.code) == (401, "signature.replayed")
+
+    def test_a_wrong_clock_is_told(self, port: int, federation: Federation) -> None:
+        client = relay(port, federation)
+        past = datetime.now(UTC) - timedelta(seconds=90)
+        answer = client.post("/connector/v1/orders", {"held": []}, now=past)
+        assert (answer.status, answer.code) == (401, "signature.clock")
+
+    def test_another_key_another_body_another_address_or_none_is_refused(self, port: int, federation: Federation) -> None:
+        client = relay(port, federation)
+        stranger = Client(port, PrivateKey.generate(), client.silo_id)
+        assert stranger.post("/connector/v1/orders", {}).code == "signature.invalid"
+        other = Client(port, client.key, str(federation.silos[1].silo.id))
+        assert other.post("/connector/v1/orders", {}).code == "signature.invalid"
+        nobody = Client(port, client.key, str(uuid4()))
+        assert nobody.post("/connector/v1/orders", {}).code == "signature.invalid"
+        client.post("/connector/v1/orders", {"wait_s": 0})
+        assert client.send("POST", "/connector/v1/orders", b"{}", client.sent[-1]).code == "signature.invalid"
+        assert client.send("POST", "/connector/v1/heartbeat", b'{"wait_s": 0}', client.sent[-1]).code == "signature.invalid"
+        assert client.send("POST", "/connector/v1/orders", b"{}").code == "signature.missing"
+
+    @pytest.mark.parametrize(
+        ("body", "code"),
+        [
+            (b"", "request.malformed"),
+            (b"[]", "request.malformed"),
+            (b"\xff\xfe", "request.malformed"),
+            (b"[" * 100_000, "request.malformed"),
+            (b'{"held": "x"}', "request.field"),
+            (b'{"held": ["x"]}', "request.field"),
+            (b'{"held": [], "wait_s": true}', "request.field"),
+            (b'{"held": [], "wait_s": -1}', "request.field"),
+        ],
+    )
+    def test_a_malformed_body_is_a_clear_error(self, port: int, federation: Federation, body: bytes, code: str) -> None:
+        from federation.protocol.requests import sign_request
+
+        client = relay(port, federation)
+        assert client.key is not None
+        headers = sign_request("POST", "/connector/v1/orders", body, client.key, client.silo_id)
+        answer = client.send("POST", "/connector/v1/orders", body, headers)
+        assert 400 <= answer.status < 500
+        assert answer.code == code
+
+    def test_an_oversized_body_is_refused(self, port: int, federation: Federation) -> None:
+        answer = relay(port, federation).send("POST", "/connector/v1/orders", b"x" * (9 << 20))
+        assert answer.code == "request.too_large"
+
+
+class TestOrders:
+    def test_a_poll_is_answered_as_soon_as_there_is_an_order(self, port: int, federation: Federation) -> None:
+        client = relay(port, federation)
+        answers: list[object] = []
+        began = time.monotonic()
+        thread = threading.Thread(
+            target=lambda: answers.append(client.post("/connector/v1/orders", {"held": [], "wait_s": 20}).json)
+        )
+        thread.start()
+        time.sleep(0.5)
+        launched(federation)
+        thread.join(10)
+        assert time.monotonic() - began < 10
+        (answer,) = answers
+        assert isinstance(answer, dict)
+        assert len(answer["orders"]) == 1
+
+    def test_an_order_is_given_again_until_the_relay_holds_it(self, port: int, federation: Federation) -> None:
+        launched(federation)
+        client = relay(port, federation)
+        first = client.post("/connector/v1/orders", {"held": [], "wait_s": 0}).json
+        again = client.post("/connector/v1/orders", {"held": [], "wait_s": 0}).json
+        assert first == again
+        order = Order.objects.get(silo=federation.silos[0].silo)
+        assert order.state == OrderState.DELIVERED
+        assert client.post("/connector/v1/orders", {"held": [str(order.id)], "wait_s": 0}).json["orders"] == []
+        order.refresh_from_db()
+        assert order.state == OrderState.ACCEPTED
+
+    def test_a_silo_gets_and_answers_its_own_orders_only(self, port: int, federation: Federation) -> None:
+        launched(federation)
+        order = Order.objects.get(silo=federation.silos[1].silo)
+        document = as_object(federation.silos[1].train(order, 1.0))
+        assert relay(port, federation, 0).post("/connector/v1/submissions", {"document": document}).status == 401
+        answer = relay(port, federation, 1).post("/connector/v1/submissions", {"document": document})
+        assert answer.json == {"state": "submitted", "code": None}
+
+    def test_a_held_order_that_is_called_back_is_told(self, port: int, federation: Federation) -> None:
+        launched(federation)
+        order = Order.objects.get(silo=federation.silos[0].silo)
+        from training.actions.control import cancel
+
+        cancel(job=order.step.round.job, by=federation.scientist)
+        answer = relay(port, federation).post("/connector/v1/orders", {"held": [str(order.id)], "wait_s": 0})
+        assert answer.json["cancelled"] == [str(order.id)]
+
+
+class TestDatasets:
+    def test_a_registration_is_taken_once_and_only_from_its_silo(self, port: int, federation: Federation) -> None:
+        mine, other = federation.silos[:2]
+        client = relay(port, federation)
+        good = client.post("/connector/v1/datasets", {"document": as_object(registration(mine, title="New title"))})
+        assert mine.dataset is not None
+        assert good.json == {"dataset_id": str(mine.dataset.id)}
+        theirs = client.post("/connector/v1/datasets", {"document": as_object(registration(other))})
+        assert theirs.code == "signature.invalid"
+
+
+class TestArtefacts:
+    data = bytes(range(256)) * 5000
+
+    def upload_path(self, order_id: object | None = None, size_max: int = 10_000_000) -> str:
+        expires = int(time.time()) + 60
+        url = grants.upload_url(order_id or uuid4(), size_bytes_max=size_max, expires_at_s=expires)  # type: ignore[arg-type]
+        return url.replace("{digest}", digest_bytes(self.data))
+
+    def test_an_upload_in_parts_goes_on_where_it_stopped_and_can_be_fetched(self, port: int, federation: Federation) -> None:
+        client, path, total = Client(port), self.upload_path(), len(self.data)
+        first = client.send("PUT", path, self.data[:1000], {"content-range": f"bytes 0-999/{total}"})
+        assert first.json == {"complete": False, "offset": 1000}
+        assert client.send("HEAD", path).headers["upload-offset"] == "1000"
+        wrong = client.send("PUT", path, self.data[5000:], {"content-range": f"bytes 5000-{total - 1}/{total}"})
+        assert (wrong.status, wrong.headers["upload-offset"]) == (409, "1000")
+        rest = client.send("PUT", path, self.data[1000:], {"content-range": f"bytes 1000-{total - 1}/{total}"})
+        assert rest.json == {"complete": True, "offset": total}
+        url = grants.download_url(digest_bytes(self.data), expires_at_s=int(time.time()) + 60)
+        assert client.send("GET", url).body == self.data
+        part = client.send("GET", url, headers={"range": "bytes=10-19"})
+        assert (part.status, part.body) == (206, self.data[10:20])
+        assert client.send("GET", url, headers={"range": f"bytes={total}-"}).status == 416
+        assert client.send("HEAD", url).headers["content-length"] == str(total)
+        assert client.send("PUT", path, self.data).json["complete"]
+
+    def test_bytes_that_are_not_what_the_digest_says_are_not_kept(self, port: int, federation: Federation) -> None:
+        client, path = Client(port), self.upload_path()
+        answer = client.send("PUT", path, b"x" + self.data[1:])
+        assert (answer.status, answer.code) == (422, "blob.digest_mismatch")
+        assert client.send("HEAD", path).headers["upload-offset"] == "0"
+        assert store.size_bytes(digest_bytes(self.data)) is None
+
+    def test_too_many_bytes_are_refused(self, port: int, federation: Federation) -> None:
+        client = Client(port)
+        assert client.send("PUT", self.upload_path(size_max=100), self.data).code == "blob.too_large"
+
+    def test_only_addresses_that_were_handed_out_work(self, port: int, federation: Federation) -> None:
+        client, path = Client(port), self.upload_path()
+        assert client.send("PUT", path.replace("max=10000000", "max=99999999"), self.data).code == "grant.invalid"
+        assert client.send("PUT", path.partition("?")[0], self.data).code == "request.malformed"
+        digest = digest_bytes(self.data)
+        expired = grants.download_url(digest, expires_at_s=int(time.time()) - 1)
+        assert client.send("GET", expired).code == "grant.expired"
+        gone = grants.download_url(digest, expires_at_s=int(time.time()) + 9)
+        assert client.send("GET", gone).code == "blob.not_found"
+        assert client.send("GET", "/connector/v1/blobs/../../etc/passwd?exp=9999999999&sig=x").status in {401, 422}
+
+
+def test_the_orders_of_a_job_open_and_say_what_they_must(port: int, federation: Federation) -> None:
+    launched(federation)
+    answer = relay(port, federation).post("/connector/v1/orders", {"held": [], "wait_s": 0}).json["orders"][0]
+    import json
+
+    order = documents.read(documents.Order, peek(json.dumps(answer["order"]).encode()))
+    sealed = json.dumps(answer["manifest"], separators=(",", ":")).encode()
+    assert order.manifest_digest == digest_bytes(sealed)
+    manifest = documents.read(documents.Manifest, peek(sealed))
+    assert {member.silo_id for member in manifest.cohort} == {played.silo.id for played in federation.silos}
+    assert order.model is not None
+    assert Client(port).send("GET", order.model.url).status == 200

@@ -1,0 +1,90 @@
+"""The web application served over real HTTP from a thread of the test process, and a client that signs as a relay does."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import uvicorn
+
+from federation.protocol.keys import PrivateKey
+from federation.protocol.requests import sign_request
+
+
+@dataclass
+class Answer:
+    """What came back."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+    @property
+    def code(self) -> str:
+        assert self.headers["content-type"] == "application/problem+json"
+        return str(self.json["code"])
+
+
+@dataclass
+class Client:
+    """Speaks HTTP to the platform; with a key and a silo it signs like that silo's relay."""
+
+    port: int
+    key: PrivateKey | None = None
+    silo_id: str | None = None
+    replay: dict[str, str] | None = None
+    sent: list[dict[str, str]] = field(default_factory=list)
+
+    def send(self, method: str, path: str, body: bytes | None = None, headers: dict[str, str] | None = None) -> Answer:
+        """One request, as it is."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
+        try:
+            connection.request(method, path, body=body, headers=headers or {})
+            response = connection.getresponse()
+            fields = {name.lower(): value for name, value in response.getheaders()}
+            return Answer(response.status, fields, response.read())
+        finally:
+            connection.close()
+
+    def post(self, path: str, data: object, **signing: Any) -> Answer:
+        """A signed POST of JSON."""
+        assert self.key is not None
+        body = json.dumps(data).encode()
+        headers = sign_request("POST", path, body, self.key, self.silo_id, **signing)
+        self.sent.append(headers)
+        return self.send("POST", path, body, headers)
+
+
+@contextmanager
+def serving() -> Iterator[int]:
+    """The platform on a free loopback port, until the end of the block."""
+    from config.asgi import application
+
+    listener = socket.socket()
+    listener.bind(("127.0.0.1", 0))
+    config = uvicorn.Config(application, log_level="warning", lifespan="on", timeout_graceful_shutdown=2)
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
+    thread.start()
+    try:
+        deadline = time.monotonic() + 20
+        while not server.started:
+            assert thread.is_alive(), "the server did not start"
+            assert time.monotonic() < deadline, "the server did not start in time"
+            time.sleep(0.02)
+        yield int(listener.getsockname()[1])
+    finally:
+        server.should_exit = True
+        thread.join(20)
+        listener.close()
