@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -20,17 +21,33 @@ EXAMPLE_TITLE = "Heart disease, Cleveland Clinic Foundation"
 EXAMPLE_SOURCE = "processed.cleveland.data"
 
 
-def isolation() -> Sequence[str] | None:
-    """How a process is started without any network here: the words before it, or None where the kernel refuses."""
+@dataclass(frozen=True)
+class Isolation:
+    """How a process is started without a network on this machine."""
+
+    words: tuple[str, ...]
+    interfaces: tuple[str, ...]
+
+    @property
+    def possible(self) -> bool:
+        """Whether the kernel lets us."""
+        return bool(self.words)
+
+
+def isolation() -> Isolation:
+    """Try it: as root a network namespace, else one in a user namespace of our own.
+
+    Some kernels put a tunnel into every new namespace; those (no route goes through them) are named, to be tolerated.
+    """
     unshare = shutil.which("unshare")
-    if unshare is None:
-        return None
-    ways = (("--net",),) if os.geteuid() == 0 else (("--user", "--map-root-user", "--net"),)
-    for way in ways:
-        words = [unshare, *way, "--"]
-        if subprocess.run([*words, "true"], capture_output=True, check=False).returncode == 0:
-            return words
-    return None
+    options = ("--net",) if os.geteuid() == 0 else ("--user", "--map-root-user", "--net")
+    words = (unshare or "unshare", *options, "--")
+    if unshare is not None:
+        done = subprocess.run([*words, "cat", "/proc/net/dev"], capture_output=True, text=True, check=False)
+        if done.returncode == 0:
+            names = [line.partition(":")[0].strip() for line in done.stdout.splitlines() if ":" in line]
+            return Isolation(words, tuple(name for name in names if name != "lo"))
+    return Isolation((), ())
 
 
 @dataclass
@@ -40,15 +57,15 @@ class Connector:
     hospital: Hospital
     folder: Path
     logs: Path
-    isolated_by: Sequence[str] | None
+    isolation: Isolation
     relay: Child = field(init=False)
     trainer: Child = field(init=False)
 
     def __post_init__(self) -> None:
-        allow = [] if self.isolated_by is not None else ["--allow-network"]
+        allow = [] if self.isolation.possible else ["--allow-network"]
         name = self.hospital.key
         self.relay = self._process(f"relay-{name}", "relay", [], ())
-        self.trainer = self._process(f"trainer-{name}", "trainer", allow, self.isolated_by or ())
+        self.trainer = self._process(f"trainer-{name}", "trainer", allow, self.isolation.words)
 
     @property
     def configuration(self) -> Path:
@@ -81,7 +98,7 @@ class Connector:
             f'organisation = "{self.hospital.organisation}"\n'
             'spool = "spool"\ntrainer_state = "trainer"\nrelay_state = "relay"\n\n'
             f'[[dataset]]\ndeclaration = "data/{DECLARATION_NAME}.toml"\n\n'
-            "[training]\nthreads = 1\n"
+            f"[training]\nthreads = 1\ntolerated_interfaces = {json.dumps(self.isolation.interfaces)}\n"
         )
 
     def make_keys(self) -> None:
@@ -98,9 +115,9 @@ class Connector:
         """Present the connector to the platform with a single-use code."""
         self._command("enrol", "--config", str(self.configuration), "--code", code)
 
-    def fingerprints(self) -> str:
-        """What silo IT reads out on the telephone."""
-        return self._command("fingerprints", "--config", str(self.configuration))
+    def fingerprints(self) -> dict[str, str]:
+        """What silo IT reads out on the telephone, by role."""
+        return dict(json.loads(self._command("fingerprints", "--json", "--config", str(self.configuration))))
 
     def _command(self, *words: str) -> str:
         return run(

@@ -49,6 +49,7 @@ class Coordinator:
     web: Child = field(init=False)
     worker: Child = field(init=False)
     beat: Child = field(init=False)
+    children: list[Child] = field(init=False, default_factory=list)
 
     @property
     def url(self) -> str:
@@ -111,7 +112,8 @@ class Coordinator:
         )
         schedule = str(self.home.root / "beat-schedule")
         self.beat = self._child("beat", [*celery, "beat", "--schedule", schedule, "--pidfile="], environment)
-        for child in (self.web, self.worker, self.beat):
+        self.children = [self.web, self.worker, self.beat]
+        for child in self.children:
             child.start()
         self._await_web()
 

@@ -57,6 +57,7 @@ class Child:
     stop_timeout_s: float = 15.0
     wrapper: Sequence[str] = ()
     _process: subprocess.Popen[bytes] | None = field(default=None, init=False, repr=False)
+    _asked_to_stop: bool = field(default=False, init=False, repr=False)
     _peak_rss_bytes: int = field(default=0, init=False, repr=False)
 
     @property
@@ -74,10 +75,16 @@ class Child:
         """How it ended, if it did."""
         return self._process.poll() if self._process else None
 
+    @property
+    def ending(self) -> str:
+        """How it ended, in words."""
+        return "it is running" if (code := self.returncode) is None else describe_exit(code)
+
     def start(self) -> None:
         """Start it; what it prints is appended to its log."""
         if self.running:
             raise DemoError(f"{self.name} is running already.")
+        self._asked_to_stop = False
         self.log.parent.mkdir(parents=True, exist_ok=True)
         command = [*self.wrapper, *dies_with_parent(self.stop_signal), *self.command]
         with self.log.open("ab") as stream:
@@ -105,16 +112,22 @@ class Child:
             self._signal(signal.SIGKILL)
             self._process.wait()
 
+    def ask_to_stop(self) -> None:
+        """Send it its stop signal, and don't wait."""
+        if self._process is not None and self._process.poll() is None:
+            self.sample()
+            with contextlib.suppress(ProcessLookupError):
+                self._process.send_signal(self.stop_signal)
+            self._asked_to_stop = True
+
     def stop(self) -> None:
         """Ask it to end, wait, and kill what is left of its session."""
         if self._process is None:
             return
-        if self._process.poll() is None:
-            self.sample()
-            with contextlib.suppress(ProcessLookupError):
-                self._process.send_signal(self.stop_signal)
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                self._process.wait(self.stop_timeout_s)
+        if not self._asked_to_stop:
+            self.ask_to_stop()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(self.stop_timeout_s)
         self._signal(signal.SIGKILL)
         self._process.wait()
 
@@ -159,9 +172,12 @@ def describe_exit(code: int) -> str:
     return f"exit status {code}" if code >= 0 else f"signal {signal.Signals(-code).name}"
 
 
-def stop_all(children: Iterable[Child]) -> None:
-    """Stop in the reverse order of starting."""
-    for child in reversed(list(children)):
+def stop_together(children: Iterable[Child]) -> None:
+    """Ask all to end, then wait for each."""
+    children = list(children)
+    for child in children:
+        child.ask_to_stop()
+    for child in children:
         child.stop()
 
 

@@ -1,0 +1,166 @@
+"""Everybody on one machine: the coordinator and the hospitals, started in order, tended, and stopped in order."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from demo import sources
+from demo.client import Client
+from demo.connectors import Connector, Isolation, isolation
+from demo.consortium import plan
+from demo.coordinator import Coordinator
+from demo.home import Home
+from demo.hospitals import HOSPITALS, Hospital
+from demo.processes import Child, DemoError, stop_together
+from demo.services import Services
+
+DATASETS_TIMEOUT_S = 90.0
+RESTARTS_MAX = 3
+RESTARTS_WITHIN_S = 60.0
+
+Step = Callable[[str], None]
+
+
+@dataclass
+class Ensemble:
+    """All processes of one demo, or of one test with real processes."""
+
+    home: Home
+    port: int
+    durable: bool = True
+    extra_environment: dict[str, str] = field(default_factory=dict)
+    hospitals: Sequence[Hospital] = HOSPITALS
+    isolation: Isolation = field(init=False)
+    coordinator: Coordinator = field(init=False)
+    connectors: list[Connector] = field(init=False, default_factory=list)
+    silo_ids: dict[str, str] = field(init=False, default_factory=dict)
+    _deaths: dict[str, list[float]] = field(init=False, default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.isolation = isolation()
+        services = Services(self.home.root, durable=self.durable)
+        self.coordinator = Coordinator(self.home, services, self.port, self.extra_environment)
+        self.connectors = [
+            Connector(hospital, self.home.silos / hospital.key, self.home.logs, self.isolation)
+            for hospital in self.hospitals
+        ]
+
+    @property
+    def url(self) -> str:
+        """Where the platform is."""
+        return self.coordinator.url
+
+    def sign_in(self, email: str) -> Client:
+        """One of the demo's people, at the platform."""
+        return Client.signed_in(self.url, email, self.home.password())
+
+    def fetch_records(self) -> Path:
+        """The four hospitals' files, in one place before they are handed out."""
+        sources.fetch(self.home.data, self.home.log("records"))
+        return self.home.data
+
+    def start_platform(self, waiting_for: Step) -> None:
+        """Database, broker, schema, web and workers; and the consortium, if it is not there yet."""
+        waiting_for("PostgreSQL and Redis")
+        self.coordinator.start_services()
+        waiting_for("the database's schema")
+        self.coordinator.manage("migrate", "--no-input")
+        waiting_for("the web process, and the consortium's founding")
+        with ThreadPoolExecutor(1) as aside:
+            founding = aside.submit(self.coordinator.manage, "demo_seed", given=plan(self.home.password()))
+            self.coordinator.start_processes()
+            self.silo_ids = dict(json.loads(founding.result())["silos"])
+
+    def enrol_silos(self, waiting_for: Step) -> None:
+        """Each hospital's IT sets its connector up, with a code; its administrator compares fingerprints and confirms."""
+        new = [connector for connector in self.connectors if not connector.enrolled]
+        waiting_for(", ".join(connector.hospital.silo for connector in new) or "nobody: all are enrolled")
+        for connector in self.connectors:
+            if connector.enrolled:
+                connector.configure(self.url, self.coordinator.fingerprint, self.home.data)
+        with ThreadPoolExecutor(2) as hands:
+            list(hands.map(self._enrol, new))
+
+    def _enrol(self, connector: Connector) -> None:
+        hospital = connector.hospital
+        silo = self.silo_ids[hospital.silo]
+        told = self.sign_in(hospital.email("silo_it")).post(f"silos/{silo}/enrolment-codes/")
+        connector.configure(told["platform_url"], told["platform_key_fingerprint"], self.home.data)
+        connector.make_keys()
+        connector.enrol(told["code"])
+        read_out = connector.fingerprints()["identity"]
+        administrator = self.sign_in(hospital.email("organisation_administrator"))
+        shown = administrator.get(f"silos/{silo}/")["identity"]["fingerprint"]
+        if shown != read_out:
+            raise DemoError(f"{hospital.silo}: the platform shows the key {shown}, the connector has {read_out}.")
+        administrator.post(f"silos/{silo}/confirm/", {"identity_fingerprint": read_out})
+
+    def start_connectors(self) -> None:
+        """A relay and a trainer for each hospital."""
+        for connector in self.connectors:
+            connector.relay.start()
+            connector.trainer.start()
+
+    def await_datasets(self, client: Client, waiting_for: Step) -> dict[str, str]:
+        """Dataset ids by silo name, once every trainer has registered its own."""
+        deadline = time.monotonic() + DATASETS_TIMEOUT_S
+        while True:
+            self.check()
+            found = {row["silo"]["name"]: row["id"] for row in client.all("datasets/") if not row["withdrawn_at"]}
+            missing = [hospital.silo for hospital in self.hospitals if hospital.silo not in found]
+            if not missing:
+                return {hospital.silo: found[hospital.silo] for hospital in self.hospitals}
+            waiting_for(f"the trainers of {', '.join(missing)} to register their data")
+            if time.monotonic() > deadline:
+                late = next(one for one in self.connectors if one.hospital.silo == missing[0])
+                raise DemoError(f"No data of {', '.join(missing)} were registered in time.", late.trainer.log)
+            time.sleep(0.5)
+
+    @property
+    def children(self) -> list[Child]:
+        """Every process that runs or ran, in the order of starting."""
+        connectors = [child for connector in self.connectors for child in (connector.relay, connector.trainer)]
+        return [*self.coordinator.services.children, *self.coordinator.children, *connectors]
+
+    def check(self) -> None:
+        """Note memory; raise DemoError when a process has ended by itself."""
+        for child in self.children:
+            child.check()
+            child.sample()
+
+    def tend(self) -> Iterable[str]:
+        """Start again what has ended by itself, and say so; raise DemoError for what ends again and again."""
+        for child in self.children:
+            child.sample()
+            if child.returncode is None:
+                continue
+            now = time.monotonic()
+            deaths = [at for at in self._deaths.get(child.name, []) if now - at < RESTARTS_WITHIN_S]
+            if child in self.coordinator.services.children or len(deaths) >= RESTARTS_MAX:
+                child.check()
+            self._deaths[child.name] = [*deaths, now]
+            yield f"{child.name} ended ({child.ending}); starting it again"
+            child.start()
+
+    def peak_rss_mb(self) -> dict[str, float]:
+        """Peak resident memory by process name."""
+        return {child.name: child.peak_rss_mb for child in self.children}
+
+    def stop(self, waiting_for: Step = lambda _what: None) -> None:
+        """Trainers first, so that nothing is half done; then relays, the platform, database and broker."""
+        coordinator = self.coordinator
+        groups = (
+            ("the trainers", [connector.trainer for connector in self.connectors]),
+            ("the relays", [connector.relay for connector in self.connectors]),
+            ("the platform", coordinator.children),
+        )
+        for name, children in groups:
+            waiting_for(name)
+            stop_together(children)
+        waiting_for("PostgreSQL and Redis")
+        coordinator.services.stop()
