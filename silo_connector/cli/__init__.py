@@ -1,0 +1,115 @@
+"""The command line of silo IT, ``silo-connector``. A command imports only what its own side of the house may have."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from federation.errors import FederationError
+from silo_connector import VERSION
+
+Command = Callable[[argparse.Namespace], int]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command; 0 if it went well, 1 if not, 2 for a command line that can't be understood."""
+    options = _parser().parse_args(arguments)
+    command: Command = options.command
+    try:
+        return command(options)
+    except FederationError as error:
+        print(f"silo-connector: {error.message}  [{error.code}]", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="silo-connector",
+        description="Connects a silo to a Consilience platform: training happens here, data stay here.",
+        epilog="First steps: key make, prepare, key certify, enrol, doctor, run. See docs/silo-it.md.",
+    )
+    parser.add_argument("--version", action="version", version=f"silo-connector {VERSION}")
+    commands = parser.add_subparsers(required=True, metavar="command")
+    _add_keys(commands)
+    _add_enrolment(commands)
+    _add_run(commands)
+    _add_checks(commands)
+    return parser
+
+
+def _add_keys(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    keys = commands.add_parser("key", help="the organisation's signatory key").add_subparsers(
+        required=True, metavar="key command"
+    )
+    make = keys.add_parser("make", help="make the signatory key (once per organisation, kept on premises)")
+    make.add_argument("--organisation", required=True, help="the organisation's name as the platform has it")
+    make.add_argument("--out", type=Path, required=True, help="where the key goes; its public card goes beside it")
+    make.set_defaults(command=_lazily("keys", "make"))
+    certify = keys.add_parser("certify", help="certify a silo's identity key with the signatory key")
+    certify.add_argument("--key", type=Path, required=True, help="the signatory key")
+    certify.add_argument("--config", type=Path, help="this silo's connector.toml: certify it in place and pin the key")
+    certify.add_argument("--identity-key", help="the base64 of a silo's identity key, to certify one that is elsewhere")
+    certify.add_argument("--out", type=Path, help="with --identity-key: where the certificate goes")
+    certify.add_argument("--organisation", help="the organisation's name, if the key's public card is not beside it")
+    certify.add_argument("--days", type=int, default=730, help="how long the certificate holds (default 730)")
+    certify.set_defaults(command=_lazily("keys", "certify"))
+
+
+def _add_enrolment(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    prepare = commands.add_parser("prepare", help="make the silo's identity key (trainer's side)")
+    _add_config(prepare)
+    prepare.add_argument("--certificate", type=Path, help="install a certificate that was made elsewhere")
+    prepare.set_defaults(command=_lazily("enrolment", "prepare"))
+    enrol = commands.add_parser("enrol", help="enrol this silo with a single-use code (relay's side)")
+    _add_config(enrol)
+    enrol.add_argument("--code", required=True, help="the code from the enrolment page, or - to read it from stdin")
+    enrol.add_argument("--again", action="store_true", help="replace an enrolment that was revoked")
+    enrol.set_defaults(command=_lazily("enrolment", "enrol"))
+    fingerprints = commands.add_parser("fingerprints", help="show the fingerprints to compare by telephone")
+    _add_config(fingerprints)
+    fingerprints.add_argument("--json", action="store_true", help="for machines")
+    fingerprints.set_defaults(command=_lazily("enrolment", "fingerprints"))
+
+
+def _add_run(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    run = commands.add_parser("run", help="run one of the two processes").add_subparsers(
+        required=True, metavar="relay|trainer"
+    )
+    relay = run.add_parser("relay", help="the process with the network")
+    _add_config(relay)
+    relay.set_defaults(command=_lazily("run", "relay"))
+    trainer = run.add_parser("trainer", help="the process with the data and the silo's keys")
+    _add_config(trainer)
+    trainer.add_argument("--allow-network", action="store_true", help="start even though this process has a network")
+    trainer.set_defaults(command=_lazily("run", "trainer"))
+
+
+def _add_checks(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    data = commands.add_parser("data", help="the silo's datasets").add_subparsers(required=True, metavar="check")
+    check = data.add_parser("check", help="read each dataset as training would, and say what is wrong with it")
+    _add_config(check)
+    check.set_defaults(command=_lazily("data", "check"))
+    doctor = commands.add_parser("doctor", help="look for what may be wrong, and say what to do")
+    _add_config(doctor)
+    doctor.add_argument("--code", help="an enrolment code to check without using it up")
+    doctor.add_argument("--side", choices=("relay", "trainer", "both"), default="both", help="what this machine runs")
+    doctor.add_argument("--json", action="store_true", help="for machines")
+    doctor.set_defaults(command=_lazily("doctor", "doctor"))
+
+
+def _add_config(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--config", type=Path, default=Path("connector.toml"), help="default: connector.toml")
+
+
+def _lazily(module: str, name: str) -> Command:
+    def command(options: argparse.Namespace) -> int:
+        import importlib
+
+        function: Command = getattr(importlib.import_module(f"silo_connector.cli.{module}"), name)
+        return function(options)
+
+    return command

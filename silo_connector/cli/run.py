@@ -1,0 +1,21 @@
+"""``silo-connector run``: the two processes."""
+
+from __future__ import annotations
+
+import argparse
+
+from silo_connector import config as configuration
+
+
+def relay(options: argparse.Namespace) -> int:
+    """The process with the network."""
+    from silo_connector.relay import process
+
+    return process.main(configuration.load(options.config))
+
+
+def trainer(options: argparse.Namespace) -> int:
+    """The process with the data."""
+    from silo_connector.trainer import process
+
+    return process.main(configuration.load(options.config), allow_network=options.allow_network)

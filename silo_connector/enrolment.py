@@ -1,0 +1,51 @@
+"""What the platform answered to the enrolment: who we are there, and the keys it says are its own."""
+
+from __future__ import annotations
+
+from typing import Annotated
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from federation.errors import Invalid, Untrusted
+from federation.protocol.keys import PublicKey
+
+
+class PlatformKey(BaseModel):
+    """A signing key of the platform."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    key_id: Annotated[str, Field(max_length=100)]
+    public_key: Annotated[str, Field(max_length=100)]
+
+
+class Enrolment(BaseModel):
+    """The platform's answer. Nothing in it is trusted but a key whose fingerprint a person has copied."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    silo_id: UUID
+    organisation: Annotated[str, Field(max_length=200)] = ""
+    silo: Annotated[str, Field(max_length=200)] = ""
+    platform_keys: Annotated[tuple[PlatformKey, ...], Field(min_length=1, max_length=20)]
+
+    @classmethod
+    def read(cls, data: bytes) -> Enrolment:
+        """Read the answer. Raises Invalid ``enrolment.malformed``."""
+        try:
+            return cls.model_validate_json(data)
+        except ValidationError as error:
+            raise Invalid("enrolment.malformed", "The platform's answer to the enrolment can't be read.") from error
+
+    def platform_key(self, fingerprint: str) -> PublicKey:
+        """The one key of the platform that has this fingerprint. Raises Untrusted ``enrolment.platform_key``."""
+        for entry in self.platform_keys:
+            key = PublicKey.from_encoded(entry.public_key)
+            if key.fingerprint == fingerprint:
+                return key
+        raise Untrusted(
+            "enrolment.platform_key",
+            "None of the keys that the platform shows has the fingerprint in connector.toml (platform_key). Compare it "
+            "with the enrolment page; if it is right there, somebody stands between you and the platform.",
+        )

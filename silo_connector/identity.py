@@ -1,0 +1,165 @@
+"""The silo's identity and its organisation's word for it: keys, certificate, statement, pins (trainer side)."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from federation.errors import Invalid
+from federation.protocol import envelope
+from federation.protocol.documents import EnrolmentStatement, SiloCertificate, now, open_sealed, read, seal
+from federation.protocol.keys import PrivateKey, PublicKey
+from silo_connector import VERSION, spool
+from silo_connector.config import Config
+from silo_connector.folders import Folder
+from silo_connector.spool import Spool
+
+IDENTITY_KEY = "identity.key"
+SIGNATORY_PIN = "signatory.pin.json"
+CERTIFICATE_DAYS = 730
+KINDS = ("train", "evaluate")
+
+
+@dataclass(frozen=True)
+class Signatory:
+    """An organisation's signatory key as its own trainers know it."""
+
+    organisation: str
+    key: PublicKey
+
+    def to_json(self) -> str:
+        """The public card of the key."""
+        card = {"organisation": self.organisation, "public_key": self.key.encoded, "key_id": self.key.key_id}
+        return json.dumps(card, indent=1) + "\n"
+
+    @classmethod
+    def from_json(cls, text: str) -> Signatory:
+        """Read the card. Raises Invalid ``signatory.invalid``."""
+        try:
+            card = json.loads(text)
+            return cls(str(card["organisation"]), PublicKey.from_encoded(card["public_key"]))
+        except (ValueError, KeyError, TypeError) as error:
+            raise Invalid("signatory.invalid", "This is no card of a signatory key.") from error
+
+
+def card_of(key_file: Path) -> Path:
+    """Where the public card of a signatory key lies: beside it."""
+    return key_file.with_suffix(".json")
+
+
+def make_signatory(organisation: str, key_file: Path) -> Signatory:
+    """Make the organisation's signatory key and its public card."""
+    key = PrivateKey.generate()
+    key.save(key_file)
+    signatory = Signatory(organisation, key.public)
+    card_of(key_file).write_text(signatory.to_json())
+    return signatory
+
+
+def capabilities() -> dict[str, Any]:
+    """What this connector can do, as the platform is told."""
+    from federation.learning.models import FAMILIES
+
+    return {"kinds": list(KINDS), "protection": ["clear"], "families": sorted(FAMILIES)}
+
+
+def identity_key(config: Config) -> PrivateKey:
+    """The silo's identity key. Raises Invalid ``key.unreadable`` before ``prepare``."""
+    return PrivateKey.load(config.trainer_state / IDENTITY_KEY)
+
+
+def pinned_signatory(config: Config) -> Signatory | None:
+    """The organisation's key that this trainer has pinned."""
+    pin = config.trainer_state / SIGNATORY_PIN
+    return Signatory.from_json(pin.read_text()) if pin.exists() else None
+
+
+def prepare(config: Config) -> PublicKey:
+    """Make the identity key if there is none, and present it where the signatory is known already."""
+    config.trainer_state.mkdir(parents=True, exist_ok=True, mode=0o700)
+    Spool(config.spool).make()
+    key = PrivateKey.load_or_generate(config.trainer_state / IDENTITY_KEY)
+    signatory = pinned_signatory(config)
+    if signatory is not None:
+        _write_statement(config, key, signatory)
+    return key.public
+
+
+def certify(config: Config, signatory_key: PrivateKey, organisation: str, days: int = CERTIFICATE_DAYS) -> bytes:
+    """Certify this silo's own identity key and pin the signatory: for a signatory key on this machine."""
+    certificate = issue_certificate(signatory_key, organisation, identity_key(config).public, days)
+    install_certificate(config, certificate)
+    return certificate
+
+
+def issue_certificate(signatory_key: PrivateKey, organisation: str, identity: PublicKey, days: int) -> bytes:
+    """The sealed certificate of an identity key, made where the signatory key is."""
+    if not 1 <= days <= 3650:
+        raise Invalid("certificate.invalid", "A certificate holds from 1 to 3650 days.")
+    moment = now()
+    certificate = SiloCertificate(
+        organisation=organisation,
+        signatory_key=signatory_key.public.encoded,
+        identity_key=identity.encoded,
+        not_before=moment - timedelta(minutes=5),
+        not_after=moment + timedelta(days=days),
+    )
+    return seal(certificate, signatory_key)
+
+
+def install_certificate(config: Config, sealed: bytes) -> Signatory:
+    """Take a certificate of our identity key: check it, pin its signatory, present ourselves with it.
+
+    Raises Invalid ``certificate.invalid`` when it is of another key or out of its time, ``signatory.pinned`` when
+    another signatory is pinned already, and what ``open_sealed`` raises.
+    """
+    key = identity_key(config)
+    claimed = read(SiloCertificate, envelope.peek(sealed))
+    signatory = Signatory(claimed.organisation, PublicKey.from_encoded(claimed.signatory_key))
+    certificate = open_sealed(SiloCertificate, sealed, [signatory.key])
+    if certificate.identity_key != key.public.encoded:
+        raise Invalid("certificate.invalid", "The certificate is of another silo's identity key.")
+    if not certificate.not_before <= now() < certificate.not_after:
+        raise Invalid("certificate.invalid", "The certificate does not hold now; are the clocks right?")
+    pinned = pinned_signatory(config)
+    if pinned is not None and pinned.key != signatory.key:
+        raise Invalid(
+            "signatory.pinned",
+            f"This trainer has pinned another signatory key ({pinned.key.fingerprint}). If your organisation really "
+            f"has a new one, remove {config.trainer_state / SIGNATORY_PIN} first.",
+        )
+    with Folder.open(config.trainer_state) as state:
+        state.replace(SIGNATORY_PIN, signatory.to_json().encode())
+    with _enrolment_folder(config) as folder:
+        folder.replace(spool.CERTIFICATE, sealed)
+    _write_statement(config, key, signatory)
+    return signatory
+
+
+def has_certificate(config: Config) -> bool:
+    """Whether there is a certificate to present."""
+    return (config.spool / "outbox" / spool.ENROLMENT / spool.CERTIFICATE).exists()
+
+
+def _write_statement(config: Config, key: PrivateKey, signatory: Signatory) -> None:
+    from silo_connector.trainer.leaving import leave
+
+    statement = EnrolmentStatement(
+        identity_key=key.public.encoded,
+        signatory_key=signatory.key.encoded,
+        connector_version=VERSION,
+        capabilities=capabilities(),
+        created_at=now(),
+    )
+    with _enrolment_folder(config) as folder:
+        folder.replace(spool.STATEMENT, leave(statement, key))
+
+
+def _enrolment_folder(config: Config) -> Folder:
+    place = Spool(config.spool)
+    place.make()
+    with place.place("outbox") as outbox:
+        return outbox.make_folder(spool.ENROLMENT)

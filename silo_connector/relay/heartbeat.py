@@ -1,0 +1,58 @@
+"""Says every half minute that the silo is alive, with the trainer's own words about itself."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+from datetime import UTC, datetime
+from typing import Any
+
+from federation.errors import Invalid
+from silo_connector import VERSION, spool
+from silo_connector.folders import Folder
+from silo_connector.logs import Log
+from silo_connector.relay.backoff import Backoff
+from silo_connector.relay.errors import Declined, Unreachable
+from silo_connector.relay.platform import Platform
+from silo_connector.spool import Spool
+
+LOG = Log("relay")
+INTERVAL_S = 30.0
+
+
+async def beat(platform: Platform, place: Spool, confirmed: asyncio.Event) -> None:
+    """For ever, while the silo is confirmed."""
+    backoff = Backoff()
+    while True:
+        await confirmed.wait()
+        pause_s = INTERVAL_S
+        try:
+            await platform.post("heartbeat", content(place))
+            backoff.reset()
+        except (Unreachable, Declined) as error:
+            after_s = error.retry_after_s if isinstance(error, Unreachable) else None
+            pause_s = max(INTERVAL_S, backoff.next_s(after_s))
+            LOG.info("heartbeat.missed", code=error.code)
+        await asyncio.sleep(pause_s)
+
+
+def content(place: Spool) -> dict[str, Any]:
+    """What a heartbeat says."""
+    disk = os.statvfs(place.root)
+    return {
+        "relay_version": VERSION,
+        "trainer": trainer_status(place),
+        "disk_free_bytes": disk.f_bavail * disk.f_frsize,
+        "clock": datetime.now(UTC).isoformat(timespec="milliseconds"),
+    }
+
+
+def trainer_status(place: Spool) -> dict[str, Any] | None:
+    """What the trainer last said of itself, if that can be read."""
+    try:
+        with Folder.open(place.root) as folder:
+            status = json.loads(folder.read(spool.STATUS, spool.SMALL_BYTES_MAX))
+    except (Invalid, ValueError, RecursionError):
+        return None
+    return status if isinstance(status, dict) else None

@@ -1,0 +1,90 @@
+"""The platform as the relay sees it: signed JSON calls over one origin, never a redirect, never an unbounded answer."""
+
+from __future__ import annotations
+
+import json
+import ssl
+from typing import Any
+
+import aiohttp
+from yarl import URL
+
+from federation.protocol.keys import PrivateKey
+from federation.protocol.requests import sign_request
+from silo_connector import VERSION
+from silo_connector.config import Config
+from silo_connector.relay.answers import checked
+from silo_connector.relay.errors import Unreachable
+
+ANSWER_BYTES_MAX = 64 << 20
+CALL_TIMEOUT_S = 30.0
+_CONNECT_TIMEOUT_S = 15.0
+API = "/connector/v1"
+
+
+def tls_context(config: Config) -> ssl.SSLContext | None:
+    """How the platform's certificate is verified: always, by the system's authorities or by ``ca_file``."""
+    return None if config.is_plain_http else ssl.create_default_context(cafile=config.ca_file)
+
+
+class Platform:
+    """Signed calls with the transport key. Open with ``async with``."""
+
+    def __init__(self, config: Config, key: PrivateKey, silo_id: str | None = None) -> None:
+        self.config = config
+        self.silo_id = silo_id
+        self.tls = tls_context(config)
+        self._key = key
+        self._session: aiohttp.ClientSession | None = None
+
+    async def __aenter__(self) -> Platform:
+        connector = aiohttp.TCPConnector(limit=20, ssl=self.tls if self.tls is not None else True)
+        self._session = aiohttp.ClientSession(
+            connector=connector,
+            headers={"User-Agent": f"consilience-connector/{VERSION}"},
+            cookie_jar=aiohttp.DummyCookieJar(),
+            trust_env=False,
+        )
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        if self._session is not None:
+            await self._session.close()
+
+    async def post(self, name: str, content: dict[str, Any], timeout_s: float = CALL_TIMEOUT_S) -> dict[str, Any]:
+        """Call ``/connector/v1/<name>``. Raises Unreachable or Declined."""
+        path = f"{API}/{name}"
+        body = json.dumps(content, separators=(",", ":")).encode()
+        headers = sign_request("POST", path, body, self._key, self.silo_id)
+        headers["Content-Type"] = "application/json"
+        status, answer_headers, answer = await self.exchange("POST", path, headers, body, ANSWER_BYTES_MAX, timeout_s)
+        return checked(status, answer_headers, answer)
+
+    async def exchange(
+        self, method: str, path: str, headers: dict[str, str], body: bytes | None, size_max: int, timeout_s: float
+    ) -> tuple[int, dict[str, str], bytes]:
+        """One request with a small body and a bounded answer. Raises Unreachable."""
+        assert self._session is not None
+        address = URL(self.config.platform_url + path, encoded=True)
+        timeout = aiohttp.ClientTimeout(total=timeout_s, sock_connect=_CONNECT_TIMEOUT_S)
+        proxy = None if self.config.is_plain_http else self.config.proxy
+        try:
+            async with self._session.request(
+                method, address, data=body, headers=headers, allow_redirects=False, timeout=timeout, proxy=proxy
+            ) as answer:
+                return answer.status, _titled(answer.headers), await _bounded(answer.content, size_max)
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise Unreachable("platform.unreachable", f"{type(error).__name__}: {error}"[:300]) from error
+
+
+async def _bounded(content: aiohttp.StreamReader, size_max: int) -> bytes:
+    data = bytearray()
+    async for block in content.iter_any():
+        data += block
+        if len(data) > size_max:
+            raise Unreachable("platform.answer_too_large", f"The platform's answer has more than {size_max} bytes.")
+    return bytes(data)
+
+
+def _titled(headers: Any) -> dict[str, str]:
+    return {name.title(): value for name, value in headers.items()}

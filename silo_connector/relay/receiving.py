@@ -1,0 +1,124 @@
+"""Orders on their way in: fetch the model, check its digest, hand the whole to the trainer by one rename."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+from typing import Any
+
+from federation.errors import FederationError, Invalid
+from federation.protocol.digests import digest_stream
+from silo_connector import spool
+from silo_connector.config import Config
+from silo_connector.folders import Folder
+from silo_connector.logs import Log
+from silo_connector.relay.backoff import Backoff
+from silo_connector.relay.errors import Declined, Unreachable
+from silo_connector.relay.routing import ModelSource, Route, Routes
+from silo_connector.relay.transfers import Transfers
+from silo_connector.spool import Spool
+
+LOG = Log("relay")
+TMP_PREFIX = "in-"
+_CORRUPT_MAX = 3
+
+
+class Receiver:
+    """Takes orders from a poll into the inbox."""
+
+    def __init__(self, config: Config, place: Spool, routes: Routes, transfers: Transfers) -> None:
+        self._config = config
+        self._spool = place
+        self._routes = routes
+        self._transfers = transfers
+        self._slots = asyncio.Semaphore(4)
+
+    async def receive(self, route: Route, order: bytes, manifest: bytes) -> None:
+        """Carry one order to the inbox; again and again until it is there. Idempotent by order id."""
+        self._routes.keep(route)
+        with self._spool.place("inbox") as inbox, self._spool.place("outbox") as outbox:
+            if inbox.exists(route.order_id) or outbox.exists(route.order_id):
+                return
+        backoff = Backoff()
+        while True:
+            try:
+                async with self._slots:
+                    await self._carry(route, order, manifest)
+                    return
+            except Unreachable as error:
+                wait_s = backoff.next_s(error.retry_after_s)
+                LOG.warning(
+                    "model.retry", order_id=route.order_id, code=error.code, reason=error.message, wait_s=wait_s
+                )
+            except OSError as error:
+                wait_s = max(5.0, backoff.next_s())
+                LOG.error("order.disk", order_id=route.order_id, reason=error.strerror, wait_s=wait_s)
+            await asyncio.sleep(wait_s)
+
+    def abandon(self, order_id: str) -> None:
+        """Remove what had come of an order that is no longer wanted."""
+        with self._spool.place("tmp") as tmp:
+            tmp.remove(TMP_PREFIX + order_id)
+
+    async def _carry(self, route: Route, order: bytes, manifest: bytes) -> None:
+        name = TMP_PREFIX + route.order_id
+        with self._spool.place("tmp") as tmp:
+            with tmp.make_folder(name) as folder:
+                folder.write(spool.ORDER, order, durable=False)
+                folder.write(spool.MANIFEST, manifest, durable=False)
+                if route.model is not None:
+                    await self._fetch(route.order_id, route.model, folder)
+            with self._spool.place("inbox") as inbox:
+                if inbox.exists(route.order_id):
+                    tmp.remove(name)
+                else:
+                    tmp.move(name, inbox, route.order_id, durable=False)
+        LOG.info("order.received", order_id=route.order_id, model_bytes=route.model.size_bytes if route.model else 0)
+
+    async def _fetch(self, order_id: str, model: ModelSource, folder: Folder) -> None:
+        """The model, or none if the platform has not got it: the trainer then refuses the order, and says why."""
+        if model.size_bytes > self._config.limits.model_bytes_max:
+            LOG.warning("model.too_large", order_id=order_id, size_bytes=model.size_bytes)
+            return
+        for attempt in range(_CORRUPT_MAX):
+            self._check_disk(model.size_bytes)
+            try:
+                with folder.append(spool.MODEL) as file:
+                    await self._transfers.download(model.url, file, model.size_bytes)
+                with folder.open_file(spool.MODEL, model.size_bytes) as file:
+                    digest = await asyncio.to_thread(digest_stream, file)
+            except (Declined, Invalid) as error:
+                LOG.warning("model.unavailable", order_id=order_id, code=error.code, reason=error.message)
+                folder.remove(spool.MODEL)
+                return
+            if digest == model.digest:
+                return
+            LOG.warning("model.digest_mismatch", order_id=order_id, attempt=attempt + 1)
+            folder.remove(spool.MODEL)
+
+    def _check_disk(self, size_bytes: int) -> None:
+        disk = os.statvfs(self._spool.root)
+        if disk.f_bavail * disk.f_frsize < size_bytes + self._config.limits.disk_free_bytes_min:
+            raise Unreachable("disk.full", "There is not enough free disk space for the model.", 30.0)
+
+
+def sealed_of(entry: Any, key: str) -> bytes:
+    """The envelope under a key of an entry of a poll's answer, as bytes. Raises Invalid ``order.unroutable``."""
+    value = entry.get(key) if isinstance(entry, dict) else None
+    if not isinstance(value, dict):
+        raise Invalid("order.unroutable", f"An order came without its {key}.")
+    sealed = json.dumps(value, separators=(",", ":")).encode()
+    if len(sealed) > spool.DOCUMENT_BYTES_MAX:
+        raise Invalid("order.unroutable", f"An order's {key} is too large.")
+    return sealed
+
+
+def routed(entry: Any) -> tuple[Route, bytes, bytes] | None:
+    """An entry of a poll's answer, or None if it can't be carried (which is logged)."""
+    try:
+        order, manifest = sealed_of(entry, "order"), sealed_of(entry, "manifest")
+        return Route.of_order(order), order, manifest
+    except FederationError as error:
+        LOG.warning("order.unroutable", reason=error.message)
+        return None

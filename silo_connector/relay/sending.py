@@ -1,0 +1,169 @@
+"""Outcomes on their way out: check what is in the outbox, journal it, send payload and document, then let it go."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from federation.errors import FederationError, Invalid
+from federation.protocol import envelope
+from federation.protocol.digests import digest_bytes, digest_stream, is_digest
+from silo_connector import spool
+from silo_connector.egress import Departure, record
+from silo_connector.folders import Folder
+from silo_connector.logs import Log
+from silo_connector.relay.backoff import Backoff
+from silo_connector.relay.errors import Declined, OffsetConflict, Unreachable
+from silo_connector.relay.platform import Platform
+from silo_connector.relay.routing import Route, Routes
+from silo_connector.relay.transfers import Transfers
+from silo_connector.spool import Spool
+
+LOG = Log("relay")
+_MISMATCHES_MAX = 3
+
+
+@dataclass(frozen=True)
+class Outgoing:
+    """A folder of the outbox, read and found to be in order."""
+
+    name: str
+    document: dict[str, Any]
+    document_digest: str
+    document_size_bytes: int
+    payload_digest: str | None = None
+    payload_size_bytes: int = 0
+
+
+class Sender:
+    """Sends what the trainer has put into the outbox."""
+
+    def __init__(self, platform: Platform, transfers: Transfers, place: Spool, routes: Routes, state: Path) -> None:
+        self._platform = platform
+        self._transfers = transfers
+        self._spool = place
+        self._routes = routes
+        self._state = state
+        self._slots = asyncio.Semaphore(4)
+        self._journalled: set[str] = set()
+
+    async def send(self, name: str) -> None:
+        """Send one folder; again and again until the platform has it or will never take it."""
+        backoff = Backoff()
+        while True:
+            try:
+                async with self._slots:
+                    await self._send_once(name)
+                    return
+            except Unreachable as error:
+                wait_s = backoff.next_s(error.retry_after_s)
+                LOG.warning("outbox.retry", folder=name, code=error.code, reason=error.message, wait_s=round(wait_s, 2))
+            except OSError as error:
+                wait_s = max(5.0, backoff.next_s())
+                LOG.error("outbox.disk", folder=name, reason=error.strerror, wait_s=wait_s)
+            except Declined as error:
+                if error.code.startswith(("silo.", "signature.")):
+                    wait_s = max(3.0, backoff.next_s())  # it is about us, not about this folder
+                    LOG.warning("outbox.not_now", folder=name, code=error.code, reason=error.message)
+                else:
+                    self._give_up(name, error)
+                    return
+            except Invalid as error:
+                self._give_up(name, error)
+                return
+            await asyncio.sleep(wait_s)
+
+    async def _send_once(self, name: str) -> None:
+        with self._spool.place("outbox") as outbox:
+            if not outbox.exists(name):
+                return
+            with outbox.folder(name) as folder:
+                outgoing = await asyncio.to_thread(read_outgoing, name, folder)
+                self._journal(outgoing)
+                if outgoing.payload_digest is not None:
+                    await self._upload(outgoing, outgoing.payload_digest, folder)
+        endpoint = "datasets" if spool.is_dataset_folder(name) else "submissions"
+        answer = await self._platform.post(endpoint, {"document": outgoing.document})
+        LOG.info(
+            "outbox.sent",
+            folder=name,
+            state=answer.get("state"),
+            code=answer.get("code"),
+            size_bytes=outgoing.document_size_bytes + outgoing.payload_size_bytes,
+        )
+        self._spool.drop("outbox", name)
+        self._routes.forget(name)
+
+    async def _upload(self, outgoing: Outgoing, digest: str, folder: Folder) -> None:
+        route = self._routes.find(outgoing.name) or Route(outgoing.name)
+        if route.upload is None:
+            raise Unreachable("upload.no_grant", "It is not known where this payload goes; asking for the order again.")
+        size_bytes = outgoing.payload_size_bytes
+        if size_bytes > route.upload.size_bytes_max:
+            raise Invalid("upload.too_large", "The payload is larger than the order allows.")
+        path = route.upload.path(digest)
+        offset, mismatches = 0, 0
+        with folder.open_file(spool.UPDATE, size_bytes) as source:
+            while True:
+                try:
+                    if await self._transfers.upload(path, source, offset, size_bytes):
+                        return
+                    offset, complete = await self._transfers.kept(path)
+                except OffsetConflict as conflict:
+                    offset, complete = conflict.offset, False
+                    if offset >= size_bytes:
+                        offset, complete = await self._transfers.kept(path)
+                except Unreachable as error:
+                    LOG.info("upload.interrupted", folder=outgoing.name, code=error.code, reason=error.message)
+                    offset, complete = await self._transfers.kept(path)
+                except Declined as error:
+                    mismatches += 1
+                    if error.code != "blob.digest_mismatch" or mismatches >= _MISMATCHES_MAX:
+                        raise
+                    offset, complete = 0, False
+                if complete:
+                    return
+                if offset >= size_bytes:
+                    raise Unreachable("upload.confused", "The platform's account of the upload makes no sense.")
+
+    def _journal(self, outgoing: Outgoing) -> None:
+        if outgoing.document_digest in self._journalled:
+            return
+        order_id = outgoing.name if spool.is_order_id(outgoing.name) else None
+        departures = [Departure("document", outgoing.document_digest, outgoing.document_size_bytes, order_id)]
+        if outgoing.payload_digest is not None:
+            departures.insert(0, Departure("payload", outgoing.payload_digest, outgoing.payload_size_bytes, order_id))
+        record(self._state, *departures)
+        self._journalled.add(outgoing.document_digest)
+
+    def _give_up(self, name: str, error: FederationError) -> None:
+        LOG.error("outbox.dead", folder=name, code=error.code, reason=error.message)
+        self._spool.set_aside("outbox", name, "dead", error.code, error.message)
+
+
+def read_outgoing(name: str, folder: Folder) -> Outgoing:
+    """Read a folder of the outbox and check that its payload is what its document says. Raises Invalid."""
+    sealed = folder.read(spool.DOCUMENT, spool.DOCUMENT_BYTES_MAX)
+    payload = envelope.peek(sealed)
+    try:
+        document, inner = json.loads(sealed), json.loads(payload)
+        reference = inner.get("payload")
+    except (ValueError, AttributeError, RecursionError) as error:
+        raise Invalid("outbox.malformed", "The document can't be read.") from error
+    outgoing = Outgoing(name, document, digest_bytes(sealed), len(sealed))
+    if spool.is_order_id(name) and inner.get("order_id") != name:
+        raise Invalid("outbox.malformed", "The document answers another order than its folder says.")
+    if reference is None:
+        return outgoing
+    if not isinstance(reference, dict) or spool.is_dataset_folder(name):
+        raise Invalid("outbox.malformed", "The document's payload can't be read.")
+    digest, size_bytes = reference.get("digest"), reference.get("size_bytes")
+    if not isinstance(digest, str) or not is_digest(digest) or type(size_bytes) is not int or size_bytes < 1:
+        raise Invalid("outbox.malformed", "The document's payload can't be read.")
+    with folder.open_file(spool.UPDATE, size_bytes) as source:
+        if digest_stream(source) != digest:
+            raise Invalid("payload.digest_mismatch", "The payload is not what its document says; it was not sent.")
+    return Outgoing(name, document, outgoing.document_digest, len(sealed), digest, size_bytes)

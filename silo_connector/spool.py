@@ -1,0 +1,128 @@
+"""The spool: the only way between relay and trainer, one folder an order, written whole and renamed into place."""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from uuid import UUID
+
+from silo_connector.folders import Folder
+
+ORDER = "order.dsse.json"
+MANIFEST = "manifest.dsse.json"
+MODEL = "model.safetensors"
+CANCELLED = "cancelled"
+DOCUMENT = "document.dsse.json"
+UPDATE = "update.safetensors"
+REASON = "reason.json"
+ENROLMENT = "enrolment"
+STATEMENT = "statement.dsse.json"
+CERTIFICATE = "certificate.dsse.json"
+RESPONSE = "response.json"
+STATUS = "status.json"
+
+DOCUMENT_BYTES_MAX = 4 << 20
+SMALL_BYTES_MAX = 64 << 10
+_PLACES = ("inbox", "outbox", "tmp", "dead", "quarantine")
+_LEFTOVER_AGE_S = 24 * 3600
+_DATASET = re.compile(r"dataset-[0-9a-f]{16}")
+_KEPT_ASIDE_MAX = 1000
+
+
+def is_order_id(name: str) -> bool:
+    """Whether a name is a UUID in its canonical form, and may so become part of a path."""
+    try:
+        return str(UUID(name)) == name
+    except (ValueError, TypeError, AttributeError):
+        return False
+
+
+def is_dataset_folder(name: str) -> bool:
+    """Whether a name in the outbox is that of a dataset's registration."""
+    return _DATASET.fullmatch(name) is not None
+
+
+class Spool:
+    """The directory that both processes share."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def make(self) -> None:
+        """Make what is missing of it."""
+        for place in _PLACES:
+            (self.root / place).mkdir(parents=True, exist_ok=True)
+
+    @contextmanager
+    def place(self, name: str) -> Iterator[Folder]:
+        """One of inbox, outbox, tmp, dead, quarantine, opened."""
+        with Folder.open(self.root / name) as folder:
+            yield folder
+
+    def orders_in(self, place: str) -> set[str]:
+        """The order ids that have a folder there (links and files of such a name don't count)."""
+        with self.place(place) as folder:
+            return {name for name in folder.names() if is_order_id(name) and folder.is_folder(name)}
+
+    def drop(self, place: str, name: str) -> None:
+        """Remove an entry: gone for readers at once, from the disk a moment later."""
+        with self.place(place) as source, self.place("tmp") as tmp:
+            grave = f"gone-{place}-{name}"[:200]
+            if not source.exists(name):
+                return
+            tmp.remove(grave)
+            source.move(name, tmp, grave, durable=False)
+            tmp.remove(grave)
+
+    def set_aside(self, place: str, name: str, target: str, code: str, message: str) -> None:
+        """Move an entry to ``dead`` or ``quarantine``, with the reason beside or in it; the oldest make room."""
+        reason = _reason(code, message)
+        with self.place(place) as source, self.place(target) as folder:
+            entries = [entry for entry in folder.names() if not entry.endswith(REASON)]
+            for oldest in entries[: max(0, len(entries) - _KEPT_ASIDE_MAX + 1)]:
+                folder.remove(oldest)
+                folder.remove(f"{oldest}.{REASON}")
+            folder.remove(name)
+            source.move(name, folder)
+            folder.replace(f"{name}.{REASON}", reason)
+
+    def close_aside(self, place: str, name: str) -> None:
+        """Mark something set aside as over: kept for people to look at, no longer held."""
+        with self.place(place) as folder:
+            if folder.exists(name):
+                folder.remove(f"{name}.over")
+                folder.move(name, folder, f"{name}.over")
+
+    def drop_from_before_boot(self, boot_time_s: float) -> None:
+        """Remove orders that came in before the machine started: they were not written durably, and are given again."""
+        for order_id in self.orders_in("inbox"):
+            with self.place("inbox") as inbox:
+                stale = time.time() - inbox.age_s(order_id, time.time()) < boot_time_s
+            if stale:
+                self.drop("inbox", order_id)
+
+    def sweep(self, prefix: str) -> None:
+        """Remove what crashes left in tmp under our prefix, once it is a day old; and all that was on its way out."""
+        now_s = time.time()
+        with self.place("tmp") as tmp:
+            for name in tmp.names():
+                if name.startswith("gone-") or (name.startswith(prefix) and tmp.age_s(name, now_s) > _LEFTOVER_AGE_S):
+                    tmp.remove(name)
+
+
+def boot_time_s(proc: Path = Path("/proc")) -> float:
+    """When this machine started, in seconds since the epoch; 0 where that can't be found out."""
+    try:
+        lines = (proc / "stat").read_text().splitlines()
+        return float(next(line.split()[1] for line in lines if line.startswith("btime ")))
+    except (OSError, StopIteration, ValueError, IndexError):
+        return 0.0
+
+
+def _reason(code: str, message: str) -> bytes:
+    at = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+    return json.dumps({"code": code, "message": message, "at": at}).encode()

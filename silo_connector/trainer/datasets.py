@@ -1,0 +1,109 @@
+"""The silo's datasets as configured: declarations, rows loaded once, and their registration with the platform."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+from federation.errors import FederationError
+from federation.protocol.datasets import DatasetDeclaration
+from federation.protocol.documents import DatasetRegistration, now
+from federation.protocol.keys import PrivateKey
+from silo_connector.config import Config, DatasetFile
+from silo_connector.logs import Log
+from silo_connector.trainer.data import DataError, LocalDataset, Prepared, load, read_declaration
+from silo_connector.trainer.leaving import coarse, leave
+from silo_connector.trainer.memory import Memory
+from silo_connector.trainer.refusals import Refused
+
+if TYPE_CHECKING:
+    from silo_connector.trainer.outcomes import Outcomes
+
+LOG = Log("trainer")
+_Version = tuple[Path, int, int, int]
+
+
+def read_dataset(file: DatasetFile) -> LocalDataset:
+    """A dataset of the configuration. Raises Invalid ``dataset.unreadable`` or ``dataset.invalid``."""
+    dataset = read_declaration(file.declaration)
+    return dataset if file.source is None else dataclasses.replace(dataset, path=file.source)
+
+
+def configured(config: Config) -> dict[str, LocalDataset]:
+    """The datasets of the configuration, by name; what can't be read is logged and left out."""
+    found: dict[str, LocalDataset] = {}
+    for file in config.datasets:
+        try:
+            dataset = read_dataset(file)
+        except FederationError as error:
+            LOG.error("dataset.unusable", file=str(file.declaration), code=error.code, reason=str(error))
+            continue
+        name = dataset.declaration.name
+        if name in found:
+            LOG.error("dataset.unusable", file=str(file.declaration), code="dataset.twice", reason=f"{name} is taken")
+            continue
+        found[name] = dataset
+    return found
+
+
+class Datasets:
+    """Rows ready for use. A file is read again only when it has changed."""
+
+    def __init__(self, datasets: Mapping[str, LocalDataset]) -> None:
+        self._datasets = datasets
+        self._loaded: dict[str, tuple[_Version, Prepared]] = {}
+
+    @property
+    def declarations(self) -> dict[str, DatasetDeclaration]:
+        """By name."""
+        return {name: dataset.declaration for name, dataset in self._datasets.items()}
+
+    def rows(self, name: str) -> Prepared:
+        """The rows of a dataset. Raises Refused with the data error's code; its message stays on site."""
+        dataset = self._datasets[name]
+        try:
+            version = _version(dataset.path)
+            known = self._loaded.get(name)
+            if known is None or known[0] != version:
+                self._loaded.pop(name, None)
+                known = (version, load(dataset.declaration, dataset.path))
+                self._loaded[name] = known
+                LOG.info("dataset.loaded", name=name, rows=known[1].rows_total)
+        except DataError as error:
+            raise Refused(error.code, error.message) from error
+        except OSError as error:
+            raise Refused("data.unreadable", f"{dataset.path}: {error.strerror}") from error
+        return known[1]
+
+    def register(self, silo_id: UUID, key: PrivateKey, memory: Memory, outcomes: Outcomes) -> None:
+        """Describe each dataset to the platform, if that would say anything new."""
+        for name in self._datasets:
+            try:
+                self._register(name, silo_id, key, memory, outcomes)
+            except FederationError as error:
+                LOG.error("dataset.unusable", name=name, code=error.code, reason=error.message)
+
+    def _register(self, name: str, silo_id: UUID, key: PrivateKey, memory: Memory, outcomes: Outcomes) -> None:
+        declaration = self._datasets[name].declaration
+        registration = DatasetRegistration(
+            silo_id=silo_id,
+            declaration=declaration,
+            schema_digest=declaration.schema_digest,
+            rows_coarse=coarse(self.rows(name).rows_total),
+            registered_at=now(),
+        )
+        said = registration.model_dump_json(exclude={"registered_at"}).encode()
+        fingerprint = hashlib.sha256(said).hexdigest()
+        if memory.registered(name) != fingerprint:
+            outcomes.put_journalled(f"dataset-{fingerprint[:16]}", leave(registration, key))
+            memory.register(name, fingerprint)
+            LOG.info("dataset.registered", name=name, rows_coarse=registration.rows_coarse)
+
+
+def _version(path: Path) -> _Version:
+    found = path.stat()
+    return path, found.st_mtime_ns, found.st_size, found.st_ino

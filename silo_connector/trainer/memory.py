@@ -1,0 +1,125 @@
+"""What the trainer remembers over crashes: which orders it has taken, and what it answered. SQLite, synced."""
+
+from __future__ import annotations
+
+import sqlite3
+from dataclasses import dataclass
+from pathlib import Path
+
+from federation.protocol.documents import now
+from silo_connector.trainer.refusals import Refused
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS orders (
+    order_id TEXT PRIMARY KEY,
+    starts INTEGER NOT NULL DEFAULT 0,
+    document BLOB,
+    payload_digest TEXT,
+    payload_size_bytes INTEGER,
+    taken_at TEXT NOT NULL,
+    done_at TEXT,
+    CHECK ((document IS NULL) = (done_at IS NULL)),
+    CHECK ((payload_digest IS NULL) = (payload_size_bytes IS NULL))
+);
+CREATE TABLE IF NOT EXISTS numbers (
+    silo_id TEXT NOT NULL,
+    number INTEGER NOT NULL,
+    order_id TEXT NOT NULL,
+    PRIMARY KEY (silo_id, number)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS registrations (
+    name TEXT PRIMARY KEY,
+    fingerprint TEXT NOT NULL,
+    registered_at TEXT NOT NULL
+);
+"""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What was answered to an order, for ever: the sealed document and what file goes with it."""
+
+    order_id: str
+    document: bytes
+    payload_digest: str | None = None
+    payload_size_bytes: int | None = None
+
+
+class Memory:
+    """One connection, used by one thread."""
+
+    def __init__(self, state: Path) -> None:
+        self._database = sqlite3.connect(state / "trainer.sqlite", isolation_level=None, check_same_thread=False)
+        self._database.execute("PRAGMA journal_mode = WAL")
+        self._database.execute("PRAGMA synchronous = FULL")
+        self._database.executescript(_SCHEMA)
+
+    def outcome(self, order_id: str) -> Outcome | None:
+        """What was answered to an order, if it was."""
+        row = self._database.execute(
+            "SELECT document, payload_digest, payload_size_bytes FROM orders "
+            "WHERE order_id = ? AND document IS NOT NULL",
+            (order_id,),
+        ).fetchone()
+        return None if row is None else Outcome(order_id, *row)
+
+    def take(self, order_id: str, silo_id: str, number: int) -> int:
+        """Take an order before anything is done for it; how often it has been started by now.
+
+        Raises Refused ``order.number_reused`` when the number belongs to another order.
+        """
+        with self._transaction():
+            self._database.execute(
+                "INSERT INTO orders (order_id, starts, taken_at) VALUES (?, 1, ?) "
+                "ON CONFLICT (order_id) DO UPDATE SET starts = starts + 1",
+                (order_id, now().isoformat()),
+            )
+            self._database.execute(
+                "INSERT INTO numbers VALUES (?, ?, ?) ON CONFLICT DO NOTHING", (silo_id, number, order_id)
+            )
+            (owner,) = self._database.execute(
+                "SELECT order_id FROM numbers WHERE silo_id = ? AND number = ?", (silo_id, number)
+            ).fetchone()
+            (starts,) = self._database.execute("SELECT starts FROM orders WHERE order_id = ?", (order_id,)).fetchone()
+        if owner != order_id:
+            raise Refused("order.number_reused", f"Number {number} belongs to order {owner}.")
+        return int(starts)
+
+    def finish(self, outcome: Outcome) -> Outcome:
+        """Fix the outcome of an order: the first one stays, and is returned."""
+        with self._transaction():
+            self._database.execute(
+                "UPDATE orders SET document = ?, payload_digest = ?, payload_size_bytes = ?, done_at = ? "
+                "WHERE order_id = ? AND document IS NULL",
+                (
+                    outcome.document,
+                    outcome.payload_digest,
+                    outcome.payload_size_bytes,
+                    now().isoformat(),
+                    outcome.order_id,
+                ),
+            )
+        fixed = self.outcome(outcome.order_id)
+        assert fixed is not None, "an order is taken before it is finished"
+        return fixed
+
+    def registered(self, name: str) -> str | None:
+        """The fingerprint of a dataset's last registration."""
+        row = self._database.execute("SELECT fingerprint FROM registrations WHERE name = ?", (name,)).fetchone()
+        return None if row is None else str(row[0])
+
+    def register(self, name: str, fingerprint: str) -> None:
+        """Remember a dataset's registration."""
+        self._database.execute(
+            "INSERT INTO registrations VALUES (?, ?, ?) ON CONFLICT (name) DO UPDATE "
+            "SET fingerprint = excluded.fingerprint, registered_at = excluded.registered_at",
+            (name, fingerprint, now().isoformat()),
+        )
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._database.close()
+
+    def _transaction(self) -> sqlite3.Connection:
+        self._database.execute("BEGIN IMMEDIATE")
+        return self._database  # as a context manager it commits, or rolls back on an error

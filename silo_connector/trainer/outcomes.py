@@ -1,0 +1,96 @@
+"""Outcomes and their way into the outbox: journalled, whole, and byte for byte the same however often it is done."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+from federation.errors import Invalid
+from federation.protocol.digests import digest_bytes, digest_file
+from silo_connector import spool
+from silo_connector.egress import Departure, record
+from silo_connector.folders import Folder
+from silo_connector.spool import Spool
+from silo_connector.trainer.memory import Outcome
+
+TMP_PREFIX = "out-"
+KEPT_NEWEST = 8
+KEPT_FOR_S = 24 * 3600.0
+_SUFFIX = ".safetensors"
+
+
+class Outcomes:
+    """The trainer's own copies of payloads, and their hand-over to the relay."""
+
+    def __init__(self, state: Path, place: Spool) -> None:
+        self._state = state
+        self._folder = state / "outcomes"
+        self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._spool = place
+
+    def payload(self, order_id: str) -> Path:
+        """Where the payload of an order is written and kept."""
+        return self._folder / f"{order_id}{_SUFFIX}"
+
+    def hand_over(self, outcome: Outcome) -> None:
+        """Put an outcome into the outbox, unless it is there.
+
+        Raises Invalid ``outcome.pruned`` when its payload has been removed since (its order is long over).
+        """
+        with self._spool.place("outbox") as outbox:
+            if outbox.exists(outcome.order_id):
+                return
+        departures = [
+            Departure("document", digest_bytes(outcome.document), len(outcome.document), outcome.order_id),
+        ]
+        if outcome.payload_digest is not None and outcome.payload_size_bytes is not None:
+            self._check_payload(outcome.order_id, outcome.payload_digest)
+            departures.insert(
+                0, Departure("update", outcome.payload_digest, outcome.payload_size_bytes, outcome.order_id)
+            )
+        record(self._state, *departures)
+        self.put(outcome.order_id, outcome.document, self.payload(outcome.order_id) if len(departures) > 1 else None)
+
+    def put_journalled(self, name: str, document: bytes) -> None:
+        """Put a document of its own (a dataset's registration) into the outbox."""
+        record(self._state, Departure("dataset", digest_bytes(document), len(document)))
+        with self._spool.place("outbox") as outbox:
+            if not outbox.exists(name):
+                self.put(name, document)
+
+    def put(self, name: str, document: bytes, payload: Path | None = None) -> None:
+        """Write a folder of the outbox beside it and rename it into place."""
+        partial = TMP_PREFIX + name
+        with self._spool.place("tmp") as tmp, self._spool.place("outbox") as outbox:
+            tmp.remove(partial)
+            with tmp.make_folder(partial) as folder:
+                folder.write(spool.DOCUMENT, document)
+                if payload is not None:
+                    folder.link_or_copy(payload, spool.UPDATE)
+                folder.sync()
+            tmp.move(partial, outbox, name)
+
+    def prune(self) -> None:
+        """Remove payloads that nobody will ask for again: not waiting in the outbox, and neither new nor recent."""
+        waiting = self._spool.orders_in("outbox")
+        files = sorted(self._folder.glob(f"*{_SUFFIX}"), key=lambda file: file.stat().st_mtime, reverse=True)
+        oldest_s = time.time() - KEPT_FOR_S
+        for rank, file in enumerate(files):
+            if file.name.removesuffix(_SUFFIX) not in waiting and (
+                rank >= KEPT_NEWEST or file.stat().st_mtime < oldest_s
+            ):
+                file.unlink(missing_ok=True)
+
+    def _check_payload(self, order_id: str, digest: str) -> None:
+        path = self.payload(order_id)
+        if not path.exists() or digest_file(path) != digest:
+            raise Invalid("outcome.pruned", f"The payload of {order_id} is no longer here.")
+
+
+def make_room(folder: Path) -> Folder:
+    """An empty folder of ours for work in progress."""
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    opened = Folder.open(folder)
+    for name in opened.names():
+        opened.remove(name)
+    return opened

@@ -1,0 +1,105 @@
+"""The trainer's process: a loop that waits for the inbox, and one thread that works."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import signal
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+from federation.errors import FederationError, Invalid
+from federation.protocol.documents import now
+from silo_connector import VERSION, spool
+from silo_connector.config import Config
+from silo_connector.folders import Folder
+from silo_connector.identity import IDENTITY_KEY, capabilities
+from silo_connector.instance import claim
+from silo_connector.logs import Log, configure
+from silo_connector.spool import Spool
+from silo_connector.trainer.isolation import check_isolated
+from silo_connector.trainer.leaving import Status, check_may_leave
+from silo_connector.watching import Watch
+
+LOG = Log("trainer")
+STATUS_S = 20.0
+FAULT_PAUSE_S = 5.0
+
+
+def main(config: Config, *, allow_network: bool = False) -> int:
+    """Run until SIGTERM or SIGINT. Does not return when stopped: the process ends at once, in whatever it was doing."""
+    claim(config.trainer_state, "trainer")
+    configure("trainer", config.trainer_state / "log")
+    try:
+        check_isolated(tolerated=config.tolerated_interfaces)
+    except Invalid as error:
+        if not allow_network:
+            LOG.error(error.code, reason=error.message)
+            return 1
+        LOG.warning("trainer.network_allowed", reason=error.message.partition(". ")[0])
+    os.environ.setdefault("OMP_NUM_THREADS", str(config.training_threads))
+    try:
+        asyncio.run(_run(config))
+    except FederationError as error:
+        LOG.error("trainer.stopped", code=error.code, reason=error.message)
+        return 1
+    return 0
+
+
+async def _run(config: Config) -> None:
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, _stop)
+    Spool(config.spool).make()
+    await _wait_for_identity(config)
+    from silo_connector.trainer.trainer import Trainer
+
+    loop = asyncio.get_running_loop()
+    worker = ThreadPoolExecutor(1, thread_name_prefix="trainer")
+    trainer = await loop.run_in_executor(worker, Trainer, config)
+    LOG.info("trainer.started", version=VERSION)
+    watch = Watch(config.spool / "inbox", config.spool / "inbox" / spool.ENROLMENT)
+    (config.spool / "inbox" / spool.ENROLMENT).mkdir(exist_ok=True)
+    async with watch.running(LOG):
+        await loop.run_in_executor(worker, trainer.start)
+        telling = asyncio.create_task(_tell(config, trainer))
+        while True:
+            if telling.done():
+                telling = asyncio.create_task(_tell(config, trainer))
+            try:
+                await loop.run_in_executor(worker, trainer.look)
+            except Exception as error:
+                LOG.error("trainer.fault", trace=error)
+                await asyncio.sleep(FAULT_PAUSE_S)
+            await watch.wait()
+
+
+async def _wait_for_identity(config: Config) -> None:
+    said = False
+    while not (config.trainer_state / IDENTITY_KEY).exists():
+        if not said:
+            LOG.info("trainer.unprepared", hint="run: silo-connector prepare --config …")
+            said = True
+        await asyncio.sleep(1)
+
+
+async def _tell(config: Config, trainer: object) -> None:
+    """Write the status every while; the relay carries it to the platform."""
+    told = capabilities()
+    while True:
+        state = "working" if getattr(trainer, "is_working", False) else "idle"
+        if not getattr(trainer, "is_enrolled", False):
+            state = "waiting_for_enrolment"
+        status = Status(connector_version=VERSION, capabilities=told, state=state, at=now())
+        check_may_leave(status)
+        with contextlib.suppress(OSError), Folder.open(config.spool) as folder:
+            folder.replace(spool.STATUS, status.model_dump_json().encode(), durable=False)
+        await asyncio.sleep(STATUS_S)
+
+
+def _stop() -> None:
+    """End now. What was half done is done after the next start: nothing here relies on a clean end."""
+    LOG.info("trainer.stopped", at_s=round(time.monotonic(), 1))
+    logging.shutdown()
+    os._exit(0)

@@ -1,0 +1,101 @@
+"""Every way in which a trainer says no: a stable code, and the one sentence about it that may leave the site.
+
+What exactly was wrong is in the local log; nothing of it is ever put into these sentences.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from federation.errors import FederationError
+
+FALLBACK = "trainer.failed"
+
+REFUSALS: Mapping[str, str] = MappingProxyType(
+    {
+        # the order
+        "order.expired": "The order has expired.",
+        "order.not_yet_valid": "The order was issued in the future; compare the clocks.",
+        "order.kind_not_supported": "This connector does not carry out orders of this kind.",
+        "order.number_reused": "The order's once-only number has been used by another order.",
+        "order.task_mismatch": "The job's task does not include this kind of order.",
+        "order.model_missing": "The order names no model.",
+        "order.upload_missing": "The order says nothing about where the update goes.",
+        "order.malformed": "The order can't be read.",
+        "protocol.version": "This connector speaks another version of the protocol.",
+        "document.malformed": "The manifest can't be read.",
+        "manifest.missing": "The manifest did not come with the order.",
+        "manifest.untrusted": "The manifest is not signed by the platform's key.",
+        "manifest.digest_mismatch": "The manifest is not the one that the order refers to.",
+        "manifest.job_mismatch": "The manifest belongs to another job than the order.",
+        # what is not built yet is refused, never passed over
+        "protection.not_supported": "This connector does not support the job's protection mode.",
+        "privacy.not_supported": "This connector does not support the job's privacy settings.",
+        "agreement.not_supported": "This connector can't verify agreements.",
+        "code.not_supported": "This connector runs no custom code.",
+        # who takes part, with what
+        "cohort.not_a_member": "This silo is not in the job's cohort.",
+        "cohort.identity_mismatch": "The cohort names another identity key for this silo.",
+        "cohort.signatory_mismatch": "The cohort names another signatory key for this silo.",
+        "dataset.unknown": "This silo has no dataset of that name.",
+        "dataset.schema_changed": "The dataset's schema is not the one that the job was launched with.",
+        "dataset.unreadable": "The dataset's declaration can't be read.",
+        "dataset.invalid": "The dataset's declaration is not valid.",
+        # the model
+        "model.unavailable": "The model could not be fetched.",
+        "model.digest_mismatch": "The model is not what its digest says.",
+        "model.size_mismatch": "The model's size is not the one in the order.",
+        "model.too_large": "The model is larger than this silo allows.",
+        "model.unknown_family": "This connector does not know the model's family.",
+        "model.invalid": "The model's specification is not valid.",
+        "model.layout": "The model's tensors are not those of the job.",
+        "model.layout_mismatch": "The manifest's tensors are not those of the model's family.",
+        "model.does_not_fit": "The model does not fit the dataset.",
+        "tensors.header": "The model file's header is not valid.",
+        "tensors.truncated": "The model file is truncated.",
+        "tensors.trailing": "The model file has bytes after its tensors.",
+        "tensors.metadata": "The model file carries metadata.",
+        "tensors.duplicate": "The model file names a tensor twice.",
+        "tensors.dtype": "The model file has another element type than 32-bit floats.",
+        "tensors.shape": "The model file has an impossible shape.",
+        "tensors.offsets": "The model file's offsets are not contiguous.",
+        "tensors.too_large": "The model file is too large.",
+        # the work
+        "local.invalid": "The job's local training is not valid.",
+        "training.no_rows": "There are no rows to train on.",
+        "training.diverged": "Training diverged: the update is not finite.",
+        "evaluation.not_finite": "The model's loss is not finite on this silo's rows.",
+        "update.norm_exceeded": "The update is larger than the job's bound.",
+        "leaving.not_allowed": "The outcome held something that may not leave the site.",
+        # the data: never which row, column or value
+        "data.unreadable": "The data can't be read.",
+        "data.encoding": "The data are not in the expected encoding.",
+        "data.malformed": "The data file is malformed.",
+        "data.missing_column": "A declared column is missing.",
+        "data.duplicate_column": "A column occurs twice.",
+        "data.column_count": "The data have another number of columns than declared.",
+        "data.bad_type": "A column has another type than declared.",
+        "data.bad_value": "A value is not as declared.",
+        "data.missing_value": "A value is missing where none may be.",
+        "data.not_finite": "A feature is not a finite number.",
+        "data.too_many_columns": "The data have too many columns.",
+        "data.too_large": "The data are too large.",
+        "data.no_rows": "No rows are left.",
+        "data.invalid": "The data are not as declared.",
+        # the trainer itself
+        "trainer.crashed": "The trainer was stopped too often while it worked on this order.",
+        "trainer.failed": "The trainer could not carry out the order; its local log says why.",
+    }
+)
+
+
+class Refused(FederationError):
+    """An order that will not be carried out. `message` is for the local log; the code's own sentence leaves."""
+
+
+def leaving_code(code: str) -> str:
+    """The code that may leave for a code that occurred: itself if it is in the table."""
+    if code in REFUSALS:
+        return code
+    return "data.invalid" if code.startswith("data.") else FALLBACK

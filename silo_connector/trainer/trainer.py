@@ -1,0 +1,232 @@
+"""The trainer: takes orders from the inbox one by one, and leaves one outcome each in the outbox, whatever happens."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import time
+from pathlib import Path
+from typing import BinaryIO
+
+from federation.errors import FederationError, Invalid, Untrusted
+from federation.protocol.documents import BlobReference, Environment, Refusal, now
+from silo_connector import VERSION, spool
+from silo_connector.config import Config
+from silo_connector.enrolment import Enrolment
+from silo_connector.folders import Folder
+from silo_connector.identity import identity_key, pinned_signatory
+from silo_connector.logs import Log
+from silo_connector.spool import Spool, boot_time_s
+from silo_connector.trainer.datasets import Datasets, configured
+from silo_connector.trainer.leaving import leave
+from silo_connector.trainer.memory import Memory, Outcome
+from silo_connector.trainer.outcomes import TMP_PREFIX, Outcomes, make_room
+from silo_connector.trainer.refusals import REFUSALS, Refused, leaving_code
+from silo_connector.trainer.verification import OrderHead, Task, Trust, judge, open_order
+from silo_connector.trainer.work import carry_out, warm_up
+
+LOG = Log("trainer")
+STARTS_MAX = 20
+_BLOCK_BYTES = 1 << 20
+
+
+class Trainer:
+    """All of the trainer's work, in one thread."""
+
+    def __init__(self, config: Config) -> None:
+        self._config = config
+        self._spool = Spool(config.spool)
+        self._key = identity_key(config)
+        self._memory = Memory(config.trainer_state)
+        self._outcomes = Outcomes(config.trainer_state, self._spool)
+        self._datasets = Datasets(configured(config))
+        self._environment = Environment(connector_version=VERSION, image_digest=config.image_digest)
+        self._answer: bytes | None = None
+        self._trust: Trust | None = None
+        self.is_enrolled = False
+        self.is_working = False
+
+    def start(self) -> None:
+        """Clear what a crash left behind, and load what takes long to load."""
+        self._spool.make()
+        self._spool.sweep(TMP_PREFIX)
+        self._spool.drop_from_before_boot(boot_time_s())
+        make_room(self._work).close()
+        warm_up(self._config.training_threads)
+        for name in self._datasets.declarations:
+            with contextlib.suppress(Refused):  # register() says so, once the silo is enrolled
+                self._datasets.rows(name)
+
+    def look(self) -> None:
+        """Do all that is to be done now."""
+        self._look_at_enrolment()
+        if self._trust is None:
+            return
+        for name in self._waiting():
+            self.is_working = True
+            try:
+                self._handle(name, self._trust)
+            except OSError as error:
+                LOG.error("order.disk", order_id=name, reason=str(error))
+                time.sleep(1)
+            finally:
+                self.is_working = False
+
+    @property
+    def _work(self) -> Path:
+        return self._config.trainer_state / "work"
+
+    def _look_at_enrolment(self) -> None:
+        try:
+            with self._spool.place("inbox") as inbox, inbox.folder(spool.ENROLMENT) as folder:
+                answer = folder.read(spool.RESPONSE, spool.SMALL_BYTES_MAX)
+        except Invalid:
+            return
+        if answer == self._answer:
+            return
+        self._answer = answer
+        signatory = pinned_signatory(self._config)
+        if signatory is None:
+            LOG.error("enrolment.no_signatory", hint="run: silo-connector key certify …")
+            return
+        try:
+            enrolment = Enrolment.read(answer)
+            key = enrolment.platform_key(self._config.platform_key)
+        except FederationError as error:
+            LOG.error("enrolment.refused", code=error.code, reason=error.message)
+            return
+        self._trust = Trust(enrolment.silo_id, key, self._key.public, signatory.key)
+        self.is_enrolled = True
+        LOG.info("enrolment.read", silo_id=str(enrolment.silo_id), platform_key=key.key_id)
+        self._datasets.register(enrolment.silo_id, self._key, self._memory, self._outcomes)
+
+    def _waiting(self) -> list[str]:
+        """Names in the inbox, the oldest first; what is no order's folder is put aside."""
+        with self._spool.place("inbox") as inbox:
+            names = [name for name in inbox.names() if name != spool.ENROLMENT]
+            orders = {name for name in names if spool.is_order_id(name) and inbox.is_folder(name)}
+            now_s = time.time()
+            waiting = sorted(orders, key=lambda name: -inbox.age_s(name, now_s))
+        for name in set(names) - orders:
+            self._quarantine(name, Invalid("inbox.not_an_order", "This is no folder of an order."))
+        return waiting
+
+    def _handle(self, name: str, trust: Trust) -> None:
+        started = time.perf_counter()
+        try:
+            with self._spool.place("inbox") as inbox, inbox.folder(name) as folder:
+                if folder.exists(spool.CANCELLED):
+                    LOG.info("order.cancelled", order_id=name)
+                else:
+                    outcome = self._outcome(name, folder, trust)
+                    self._outcomes.hand_over(outcome)
+        except Invalid as error:
+            if error.code != "spool.missing" or self._still_there(name):
+                self._quarantine(name, error)
+            return
+        except Untrusted as error:
+            self._quarantine(name, error)
+            return
+        self._spool.drop("inbox", name)
+        self._outcomes.prune()
+        LOG.info("order.done", order_id=name, seconds=round(time.perf_counter() - started, 3))
+
+    def _outcome(self, name: str, folder: Folder, trust: Trust) -> Outcome:
+        """The one outcome of an order: the one there is already, or a new one."""
+        started = time.perf_counter()
+        head, order = open_order(folder.read(spool.ORDER, spool.DOCUMENT_BYTES_MAX), trust)
+        if str(head.order_id) != name:
+            raise Untrusted("order.wrong_folder", "The order lies in another order's folder.")
+        known = self._memory.outcome(name)
+        if known is not None:
+            LOG.info("order.answered_before", order_id=name)
+            return known
+        try:
+            starts = self._memory.take(name, str(trust.silo_id), head.number)
+            if starts > STARTS_MAX:
+                raise Refused("trainer.crashed", f"The order was started {starts} times.")
+            if isinstance(order, Refused):
+                raise order
+            try:
+                manifest = folder.read(spool.MANIFEST, spool.DOCUMENT_BYTES_MAX)
+            except Invalid as error:
+                raise Refused("manifest.missing", error.message) from error
+            task = judge(order, manifest, trust, self._datasets.declarations, now())
+            return self._memory.finish(self._carry_out(task, folder, started))
+        except Refused as refused:
+            return self._memory.finish(self._refusal(head, refused))
+        except (OSError, MemoryError):
+            raise
+        except Exception as error:
+            LOG.error("order.fault", trace=error, order_id=name)
+            return self._memory.finish(self._refusal(head, Refused("trainer.failed", str(error))))
+
+    def _carry_out(self, task: Task, folder: Folder, started: float) -> Outcome:
+        order_id = str(task.order.order_id)
+        with make_room(self._work):
+            model = self._work / spool.MODEL
+            take_model(folder, task.model, model, self._config.limits.model_bytes_max)
+            verified = time.perf_counter()
+            rows = self._datasets.rows(task.member.dataset)
+            phases_s = {"verify": verified - started, "data": time.perf_counter() - verified}
+            update = self._outcomes.payload(order_id)
+            submission = carry_out(task, model, rows, update, self._environment, phases_s)
+            model.unlink()
+        try:
+            document = leave(submission, self._key, task.manifest, None if submission.payload is None else update)
+        except FederationError as error:
+            raise Refused("leaving.not_allowed", str(error)) from error
+        if submission.payload is None:
+            return Outcome(order_id, document)
+        return Outcome(order_id, document, submission.payload.digest, submission.payload.size_bytes)
+
+    def _refusal(self, head: OrderHead, refused: Refused) -> Outcome:
+        code = leaving_code(refused.code)
+        LOG.warning("order.refused", order_id=str(head.order_id), code=refused.code, sent=code, reason=refused.message)
+        self._outcomes.payload(str(head.order_id)).unlink(missing_ok=True)
+        refusal = Refusal(
+            order_id=head.order_id,
+            number=head.number,
+            silo_id=head.silo_id,
+            job_id=head.job_id,
+            code=code,
+            message=REFUSALS[code],
+            environment=self._environment,
+            created_at=now(),
+        )
+        return Outcome(str(head.order_id), leave(refusal, self._key))
+
+    def _still_there(self, name: str) -> bool:
+        with self._spool.place("inbox") as inbox:
+            return inbox.exists(name)
+
+    def _quarantine(self, name: str, error: FederationError) -> None:
+        LOG.error("inbox.quarantined", name=name[:100], code=error.code, reason=error.message)
+        self._spool.set_aside("inbox", name, "quarantine", error.code, error.message)
+
+
+def take_model(folder: Folder, reference: BlobReference, target: Path, size_max: int) -> None:
+    """Copy the model out of the inbox to where nobody else writes, and see that it is what the order says."""
+    if reference.size_bytes > size_max:
+        raise Refused("model.too_large", f"The model has {reference.size_bytes} bytes; {size_max} are allowed.")
+    try:
+        source = folder.open_file(spool.MODEL, size_max)
+    except Invalid as error:
+        code = "model.unavailable" if error.code == "spool.missing" else "model.size_mismatch"
+        raise Refused(code, error.message) from error
+    with source, target.open("wb", buffering=0) as copy:
+        digest, size_bytes = _copy(source, copy, reference.size_bytes)
+    if size_bytes != reference.size_bytes:
+        raise Refused("model.size_mismatch", f"The model has {size_bytes} bytes, not {reference.size_bytes}.")
+    if digest != reference.digest:
+        raise Refused("model.digest_mismatch", f"The model's digest is {digest}.")
+
+
+def _copy(source: BinaryIO, copy: BinaryIO, size_bytes: int) -> tuple[str, int]:
+    state, copied = hashlib.sha256(), 0
+    buffer = memoryview(bytearray(_BLOCK_BYTES))
+    while copied <= size_bytes and (count := source.readinto(buffer)):  # type: ignore[attr-defined]
+        state.update(buffer[:count])
+        copy.write(buffer[:count])
+        copied += count
+    return "sha256:" + state.hexdigest(), copied

@@ -1,0 +1,165 @@
+"""Judging an order before anything is done for it: who signed it, what it asks, and whether that is ours to do."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from federation.errors import FederationError, Invalid, Untrusted
+from federation.learning.family import Family, ModelSpecification
+from federation.learning.models import parse_model
+from federation.learning.specification import LocalTraining, parse_local
+from federation.protocol import envelope
+from federation.protocol.datasets import DatasetDeclaration
+from federation.protocol.digests import digest_bytes
+from federation.protocol.documents import BlobReference, CohortMember, Manifest, Order, OrderKind, read
+from federation.protocol.keys import PublicKey
+from silo_connector.trainer.refusals import Refused
+
+CLOCK_TOLERANCE = timedelta(seconds=120)
+_CARRIED_OUT = (OrderKind.TRAIN, OrderKind.EVALUATE)
+
+
+@dataclass(frozen=True)
+class Trust:
+    """Who we are and whom we believe."""
+
+    silo_id: UUID
+    platform_key: PublicKey
+    identity_key: PublicKey
+    signatory_key: PublicKey
+
+
+@dataclass(frozen=True)
+class OrderHead:
+    """What is needed to answer an order, even one that can't be read whole."""
+
+    order_id: UUID
+    number: int
+    silo_id: UUID
+    job_id: UUID
+
+
+@dataclass(frozen=True)
+class Task:
+    """An order that is in order: what to do, with what."""
+
+    order: Order
+    manifest: Manifest
+    member: CohortMember
+    model: BlobReference
+    family: Family
+    spec: ModelSpecification
+    local: LocalTraining | None
+
+
+def open_order(sealed: bytes, trust: Trust) -> tuple[OrderHead, Order | Refused]:
+    """Verify who signed an order, and read it.
+
+    An order of the platform for us that can't be read comes back as the refusal that it gets. Raises Untrusted or
+    Invalid when it can't even be answered: not signed by the platform, not for us, no id or number.
+    """
+    payload = envelope.verify(sealed, Order.payload_type, [trust.platform_key]).payload
+    head = _head(payload)
+    if head.silo_id != trust.silo_id:
+        raise Untrusted("order.not_for_us", "The order is for another silo.")
+    try:
+        return head, read(Order, payload)
+    except Invalid as error:
+        code = error.code if error.code == "protocol.version" else "order.malformed"
+        if error.field == "kind":
+            code = "order.kind_not_supported"
+        return head, Refused(code, error.message, error.field)
+
+
+def judge(
+    order: Order, manifest_sealed: bytes, trust: Trust, datasets: Mapping[str, DatasetDeclaration], moment: datetime
+) -> Task:
+    """Everything about an order and its manifest that must hold before the model is even looked at. Raises Refused."""
+    _check_order(order, moment)
+    manifest = _manifest(order, manifest_sealed, trust)
+    _check_what_is_not_built(manifest)
+    if order.kind is OrderKind.TRAIN and manifest.task != "train":
+        raise Refused("order.task_mismatch", f"A {manifest.task} job sent a train order.")
+    member = _member(manifest, trust)
+    declaration = datasets.get(member.dataset)
+    if declaration is None:
+        raise Refused("dataset.unknown", f"There is no dataset {member.dataset!r} here.")
+    if declaration.schema_digest != member.schema_digest:
+        raise Refused("dataset.schema_changed", f"The schema of {member.dataset!r} is not the one in the manifest.")
+    if (len(declaration.features()), declaration.n_classes) != (manifest.n_features, manifest.n_classes):
+        raise Refused("model.does_not_fit", "The manifest's numbers of features and classes are not the dataset's.")
+    try:
+        family, spec = parse_model(manifest.model)
+        if family.layout(spec, manifest.n_features, manifest.n_classes) != manifest.layout:
+            raise Refused("model.layout_mismatch", "The manifest's layout is not that of the family.")
+        local = parse_local(manifest.local) if order.kind is OrderKind.TRAIN else None
+    except Refused:
+        raise
+    except FederationError as error:
+        raise Refused(error.code, error.message, error.field) from error
+    if order.model is None:
+        raise Refused("order.model_missing", "The order has no model.")
+    if order.kind is OrderKind.TRAIN and order.upload is None:
+        raise Refused("order.upload_missing", "The order has no upload grant.")
+    return Task(order, manifest, member, order.model, family, spec, local)
+
+
+def _head(payload: bytes) -> OrderHead:
+    try:
+        data = json.loads(payload)
+        number = data["number"]
+        if type(number) is not int or not 1 <= number <= 2**53:
+            raise ValueError
+        return OrderHead(UUID(data["order_id"]), number, UUID(data["silo_id"]), UUID(data["job_id"]))
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise Invalid("order.malformed", "The order has no proper id or number.") from error
+
+
+def _check_order(order: Order, moment: datetime) -> None:
+    if order.kind not in _CARRIED_OUT:
+        raise Refused("order.kind_not_supported", f"Orders of kind {order.kind} are not carried out.")
+    if moment >= order.expires_at:
+        raise Refused("order.expired", f"The order expired at {order.expires_at}.")
+    if order.issued_at > moment + CLOCK_TOLERANCE:
+        raise Refused("order.not_yet_valid", f"The order was issued at {order.issued_at}.")
+
+
+def _manifest(order: Order, sealed: bytes, trust: Trust) -> Manifest:
+    try:
+        payload = envelope.verify(sealed, Manifest.payload_type, [trust.platform_key]).payload
+    except FederationError as error:
+        raise Refused("manifest.untrusted", error.message) from error
+    if digest_bytes(payload) != order.manifest_digest:
+        raise Refused("manifest.digest_mismatch", "The manifest has another digest than the order says.")
+    try:
+        manifest = read(Manifest, payload)
+    except Invalid as error:
+        protection = error.field is not None and error.field.startswith("protection")
+        raise Refused("protection.not_supported" if protection else error.code, error.message, error.field) from error
+    if manifest.job_id != order.job_id:
+        raise Refused("manifest.job_mismatch", "The manifest is of another job.")
+    return manifest
+
+
+def _check_what_is_not_built(manifest: Manifest) -> None:
+    if manifest.privacy is not None:
+        raise Refused("privacy.not_supported", "The manifest has privacy settings.", "privacy")
+    if manifest.agreement_digest is not None:
+        raise Refused("agreement.not_supported", "The manifest refers to an agreement.", "agreement_digest")
+    if manifest.code_digest is not None:
+        raise Refused("code.not_supported", "The manifest refers to custom code.", "code_digest")
+
+
+def _member(manifest: Manifest, trust: Trust) -> CohortMember:
+    ours = [member for member in manifest.cohort if member.silo_id == trust.silo_id]
+    if len(ours) != 1:
+        raise Refused("cohort.not_a_member", f"The cohort names this silo {len(ours)} times.")
+    if ours[0].identity_key != trust.identity_key.encoded:
+        raise Refused("cohort.identity_mismatch", "The cohort names another identity key for us.")
+    if ours[0].signatory_key != trust.signatory_key.encoded:
+        raise Refused("cohort.signatory_mismatch", "The cohort names another signatory key for us.")
+    return ours[0]

@@ -1,0 +1,103 @@
+"""Carrying out an order: evaluate the incoming model on the own test rows, then train, and say what came of it."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+from federation.errors import FederationError
+from federation.learning.specification import round_seed
+from federation.protocol.documents import (
+    Confusion,
+    Environment,
+    EvaluationReport,
+    OrderKind,
+    PayloadReference,
+    Submission,
+    TrainingReport,
+    now,
+)
+from silo_connector.trainer.data import Prepared
+from silo_connector.trainer.refusals import Refused
+from silo_connector.trainer.verification import Task
+
+
+def warm_up(threads: int) -> None:
+    """Load torch and what it only loads with its first step (seconds), for so many threads of the machine."""
+    import torch
+
+    torch.set_num_threads(threads)
+    parameter = torch.nn.Parameter(torch.zeros(1))
+    optimiser = torch.optim.SGD([parameter], lr=1.0)
+    parameter.sum().backward()  # type: ignore[no-untyped-call]
+    optimiser.step()
+
+
+def carry_out(
+    task: Task, model: Path, rows: Prepared, update: Path, environment: Environment, phases_s: dict[str, float]
+) -> Submission:
+    """Do what a verified order asks; a train order leaves its update in the file. Raises Refused.
+
+    `phases_s` has the seconds of the phases before this one, and goes on into the submission.
+    """
+    started = time.perf_counter()
+    evaluation = _evaluate(task, model, rows)
+    phases_s = {**phases_s, "evaluate": time.perf_counter() - started}
+    training, payload = None, None
+    if task.order.kind is OrderKind.TRAIN:
+        training, payload, more_s = _train(task, model, rows, update)
+        phases_s |= more_s
+    order = task.order
+    return Submission(
+        order_id=order.order_id,
+        number=order.number,
+        kind=order.kind,
+        silo_id=order.silo_id,
+        job_id=order.job_id,
+        manifest_digest=order.manifest_digest,
+        round=order.round,
+        attempt=order.attempt,
+        model_digest=task.model.digest,
+        payload=payload,
+        training=training,
+        evaluation=evaluation,
+        phases_s={phase: round(seconds, 4) for phase, seconds in phases_s.items()},
+        environment=environment,
+        created_at=now(),
+    )
+
+
+def _evaluate(task: Task, model: Path, rows: Prepared) -> EvaluationReport:
+    from federation.learning.evaluate import evaluate
+
+    manifest = task.manifest
+    try:
+        found = evaluate(model, manifest.layout, task.family, task.spec, rows.test, manifest.limits.minimum_cell)
+    except FederationError as error:
+        raise Refused(error.code, error.message) from error
+    return EvaluationReport(
+        rows=found.rows,
+        loss=found.loss,
+        accuracy=found.accuracy,
+        auc=found.auc,
+        confusion=None if found.confusion is None else Confusion(counts=found.confusion),
+        suppressed=found.suppressed,
+    )
+
+
+def _train(
+    task: Task, model: Path, rows: Prepared, update: Path
+) -> tuple[TrainingReport, PayloadReference, dict[str, float]]:
+    from federation.learning.train import train
+
+    manifest = task.manifest
+    assert task.local is not None, "a verified train order has its local training"
+    seed = round_seed(manifest.seed, str(task.order.silo_id), task.order.round)
+    try:
+        done = train(model, manifest.layout, task.family, task.spec, rows.train, task.local, seed, update)
+    except FederationError as error:
+        raise Refused(error.code, error.message) from error
+    if done.update_norm_l2 > manifest.limits.update_norm_l2_max:
+        raise Refused("update.norm_exceeded", f"The update has norm {done.update_norm_l2:.6g}.")
+    report = TrainingReport(rows=done.rows, steps=done.steps, loss=done.train_loss, update_norm_l2=done.update_norm_l2)
+    return report, PayloadReference(digest=done.update_digest, size_bytes=done.update_size_bytes), done.phases_s

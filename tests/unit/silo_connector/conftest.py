@@ -1,0 +1,24 @@
+"""A platform and a site, fresh for each test."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from tests.unit.silo_connector.fake_platform import FakePlatform
+from tests.unit.silo_connector.sites import Site, enrolled, make_site
+
+
+@pytest.fixture
+async def platform() -> AsyncIterator[FakePlatform]:
+    found = FakePlatform()
+    server = await found.start()
+    yield found
+    await server.close()
+
+
+@pytest.fixture
+async def site(tmp_path: Path, platform: FakePlatform) -> Site:
+    return await enrolled(make_site(tmp_path, platform))

@@ -1,0 +1,318 @@
+"""A small platform for the connector's tests: real HTTP, real signatures, faults on demand. It knows one silo."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections import deque
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+from uuid import UUID, uuid4
+
+import numpy as np
+from aiohttp import web
+from aiohttp.test_utils import TestServer
+
+from federation.errors import FederationError
+from federation.learning.models import parse_model
+from federation.protocol.digests import digest_bytes
+from federation.protocol.documents import (
+    BlobReference,
+    CohortMember,
+    DatasetRegistration,
+    EnrolmentStatement,
+    Manifest,
+    Order,
+    OrderKind,
+    Protection,
+    SiloCertificate,
+    Submission,
+    UploadGrant,
+    now,
+    open_sealed,
+    read,
+    seal,
+)
+from federation.protocol.envelope import peek
+from federation.protocol.keys import PrivateKey, PublicKey
+from federation.protocol.requests import verify_request
+from federation.protocol.tensors import Layout, encode_header
+
+Fault = str
+
+
+def problem(status: int, code: str, **headers: str) -> web.Response:
+    """A problem detail."""
+    body = {"type": "about:blank", "title": code, "status": status, "code": code, "detail": f"about {code}"}
+    return web.json_response(body, status=status, headers=headers, content_type="application/problem+json")
+
+
+@dataclass
+class FakePlatform:
+    """State that a test sets and reads."""
+
+    key: PrivateKey = field(default_factory=PrivateKey.generate)
+    code: str = "ABCD-EFGH"
+    silo_id: UUID = field(default_factory=uuid4)
+    state: str = "active"
+    orders: dict[str, dict[str, Any]] = field(default_factory=dict)
+    cancelled: set[str] = field(default_factory=set)
+    blobs: dict[str, bytes] = field(default_factory=dict)
+    kept: dict[str, bytearray] = field(default_factory=dict)
+    complete: set[str] = field(default_factory=set)
+    submissions: list[dict[str, Any]] = field(default_factory=list)
+    datasets: list[dict[str, Any]] = field(default_factory=list)
+    heartbeats: list[dict[str, Any]] = field(default_factory=list)
+    requests: list[tuple[str, str]] = field(default_factory=list)
+    held: list[list[str]] = field(default_factory=list)
+    faults: deque[tuple[str, web.Response | str]] = field(default_factory=deque)
+    upload_limit_bytes: int | None = None
+    transport: PublicKey | None = None
+    identity: PublicKey | None = None
+    signatory: PublicKey | None = None
+    nonces: set[str] = field(default_factory=set)
+    changed: asyncio.Event = field(default_factory=asyncio.Event)
+    url: str = ""
+
+    # -- what a test does ------------------------------------------------------------------------------------------
+
+    def issue(self, order: Order, manifest: Manifest) -> str:
+        """Give an order to the silo."""
+        self.orders[str(order.order_id)] = {
+            "order": json.loads(seal(order, self.key)),
+            "manifest": json.loads(seal(manifest, self.key)),
+        }
+        self.changed.set()
+        return str(order.order_id)
+
+    def fail(self, path: str, *answers: web.Response | str) -> None:
+        """Answer the next requests under a path with these, once each; "cut" ends the connection."""
+        self.faults.extend((path, answer) for answer in answers)
+
+    async def until(self, condition: Any, timeout_s: float = 20.0) -> None:
+        """Wait for something to become true."""
+        async with asyncio.timeout(timeout_s):
+            while not condition():
+                await asyncio.sleep(0.01)
+
+    # -- the server ------------------------------------------------------------------------------------------------
+
+    async def start(self) -> TestServer:
+        """Serve on a loopback port."""
+        app = web.Application(client_max_size=1 << 30)
+        app.router.add_post("/connector/v1/enrol", self._enrol)
+        app.router.add_post("/connector/v1/{name}", self._call)
+        app.router.add_get("/connector/v1/blobs/{digest}", self._blob)
+        app.router.add_route("HEAD", "/connector/v1/uploads/{order}/{digest}", self._upload_head)
+        app.router.add_put("/connector/v1/uploads/{order}/{digest}", self._upload)
+        server = TestServer(app)
+        await server.start_server()
+        self.url = str(server.make_url("")).rstrip("/")
+        return server
+
+    def _fault(self, request: web.Request) -> web.Response | None:
+        self.requests.append((request.method, request.path))
+        for index, (path, answer) in enumerate(self.faults):
+            if request.path.startswith(path):
+                del self.faults[index]
+                if isinstance(answer, str):
+                    assert request.transport is not None
+                    request.transport.abort()
+                    return web.Response(status=599)
+                return answer
+        return None
+
+    async def _enrol(self, request: web.Request) -> web.Response:
+        if (fault := self._fault(request)) is not None:
+            return fault
+        body = await request.read()
+        content = json.loads(body)
+        transport = PublicKey.from_encoded(content["transport_key"])
+        verify_request("POST", request.path_qs, request.headers, body, {transport.key_id: transport}.get)
+        if content["code"] != self.code:
+            return problem(409, "enrolment.code_unknown")
+        statement_sealed = json.dumps(content["statement"]).encode()
+        statement = read(EnrolmentStatement, peek(statement_sealed))
+        open_sealed(EnrolmentStatement, statement_sealed, [PublicKey.from_encoded(statement.identity_key)])
+        signatory = PublicKey.from_encoded(statement.signatory_key)
+        certificate = open_sealed(SiloCertificate, json.dumps(content["certificate"]).encode(), [signatory])
+        assert certificate.identity_key == statement.identity_key
+        self.transport, self.signatory = transport, signatory
+        self.identity = PublicKey.from_encoded(statement.identity_key)
+        keys = [{"key_id": self.key.public.key_id, "public_key": self.key.public.encoded}]
+        answer = {"silo_id": str(self.silo_id), "organisation": "Org", "silo": "Silo", "state": "pending"}
+        return web.json_response(answer | {"platform_keys": keys}, status=201)
+
+    async def _call(self, request: web.Request) -> web.Response:
+        if (fault := self._fault(request)) is not None:
+            return fault
+        body = await request.read()
+        assert self.transport is not None
+        try:
+            known = {self.transport.key_id: self.transport}.get
+            verified = verify_request("POST", request.path_qs, request.headers, body, known)
+        except FederationError as error:
+            return problem(401, error.code)
+        if verified.nonce in self.nonces:
+            return problem(401, "signature.replayed")
+        self.nonces.add(verified.nonce)
+        if self.state != "active":
+            return problem(403, self.state)
+        content = json.loads(body)
+        name = request.match_info["name"]
+        if name == "orders":
+            return await self._orders(content)
+        if name == "submissions":
+            return self._submission(content)
+        {"datasets": self.datasets, "heartbeat": self.heartbeats}[name].append(content)
+        return web.json_response({"dataset_id": str(uuid4()), "state": "active"})
+
+    async def _orders(self, content: dict[str, Any]) -> web.Response:
+        self.held.append(content["held"])
+        deadline = asyncio.get_running_loop().time() + min(content["wait_s"], 5)
+        while True:
+            self.changed.clear()
+            orders = [entry for order_id, entry in self.orders.items() if order_id not in content["held"]]
+            cancelled = [order_id for order_id in content["held"] if order_id in self.cancelled]
+            left = deadline - asyncio.get_running_loop().time()
+            if orders or cancelled or left <= 0:
+                return web.json_response({"orders": orders, "cancelled": cancelled})
+            try:
+                await asyncio.wait_for(self.changed.wait(), left)
+            except TimeoutError:
+                continue
+
+    def _submission(self, content: dict[str, Any]) -> web.Response:
+        payload = json.loads(peek(json.dumps(content["document"]).encode()))
+        order_id = payload["order_id"]
+        if payload.get("payload") and payload["payload"]["digest"] not in self.complete:
+            return problem(409, "submission.payload_missing")
+        self.submissions.append(content["document"])
+        self.orders.pop(order_id, None)
+        return web.json_response({"state": "submitted" if "kind" in payload else "refused", "code": None})
+
+    async def _blob(self, request: web.Request) -> web.StreamResponse:
+        if (fault := self._fault(request)) is not None:
+            return fault
+        data = self.blobs.get(request.match_info["digest"])
+        if data is None:
+            return problem(404, "blob.not_found")
+        begin = int(request.headers.get("Range", "bytes=0-")[6:].rstrip("-"))
+        headers = {"Content-Range": f"bytes {begin}-{len(data) - 1}/{len(data)}"} if begin else {}
+        return web.Response(body=data[begin:], status=206 if begin else 200, headers=headers)
+
+    async def _upload_head(self, request: web.Request) -> web.Response:
+        if (fault := self._fault(request)) is not None:
+            return fault
+        digest = request.match_info["digest"]
+        headers = {"Upload-Offset": str(len(self.kept.get(digest, b"")))}
+        return web.Response(headers=headers | ({"Upload-Complete": "?1"} if digest in self.complete else {}))
+
+    async def _upload(self, request: web.Request) -> web.Response:
+        if (fault := self._fault(request)) is not None:
+            return fault
+        digest = request.match_info["digest"]
+        span, _, total = request.headers["Content-Range"].removeprefix("bytes ").partition("/")
+        begin = int(span.partition("-")[0])
+        kept = self.kept.setdefault(digest, bytearray())
+        if begin != len(kept):
+            return problem(409, "upload.offset", **{"Upload-Offset": str(len(kept))})
+        async for block in request.content.iter_any():
+            kept += block
+            if self.upload_limit_bytes is not None and len(kept) >= self.upload_limit_bytes:
+                self.upload_limit_bytes = None
+                assert request.transport is not None
+                request.transport.abort()
+                return web.Response()
+        if len(kept) == int(total):
+            if digest_bytes(bytes(kept)) != digest:
+                del self.kept[digest]
+                return problem(422, "blob.digest_mismatch")
+            self.complete.add(digest)
+        return web.json_response({"complete": digest in self.complete, "offset": len(kept)})
+
+    # -- what it would say -----------------------------------------------------------------------------------------
+
+    def answered(self, index: int = -1) -> Submission:
+        """A submission that came in, verified."""
+        assert self.identity is not None
+        return open_sealed(Submission, json.dumps(self.submissions[index]).encode(), [self.identity])
+
+    def registration(self, index: int = -1) -> DatasetRegistration:
+        """A registration that came in, verified."""
+        assert self.identity is not None
+        return open_sealed(DatasetRegistration, json.dumps(self.datasets[index]["document"]).encode(), [self.identity])
+
+    def manifest(self, schema_digest: str, n_features: int, **changes: Any) -> Manifest:
+        """A job that fits the silo's dataset."""
+        assert self.identity is not None
+        assert self.signatory is not None
+        model = changes.pop("model", {"family": "logistic"})
+        family, spec = parse_model(model)
+        layout = changes.pop("layout", family.layout(spec, n_features, 2))
+        member = CohortMember(
+            silo_id=self.silo_id,
+            organisation="Org",
+            silo="Silo",
+            dataset_id=uuid4(),
+            dataset="tiny",
+            schema_digest=schema_digest,
+            identity_key=self.identity.encoded,
+            signatory_key=self.signatory.encoded,
+        )
+        content: dict[str, Any] = {
+            "job_id": uuid4(),
+            "consortium_id": uuid4(),
+            "name": "job",
+            "launched_by": "somebody",
+            "task": "train",
+            "purpose": "test",
+            "model": model,
+            "n_features": n_features,
+            "n_classes": 2,
+            "layout": layout,
+            "initial_model_digest": digest_bytes(b""),
+            "strategy": {"name": "fedavg"},
+            "local": {"steps": 5, "batch_size": 4, "learning_rate": 0.1},
+            "rounds": 1,
+            "quorum": 1,
+            "round_deadline_s": 60,
+            "protection": Protection(mode="clear"),
+            "limits": {"update_norm_l2_max": 1e4, "minimum_cell": 1},
+            "seed": 7,
+            "cohort": (member,),
+            "created_at": now(),
+        }
+        return Manifest.model_validate(content | changes)
+
+    def order(self, manifest: Manifest, weights: bytes, **changes: Any) -> Order:
+        """An order of that job with this model."""
+        digest = digest_bytes(weights)
+        self.blobs[digest] = weights
+        order_id = changes.pop("order_id", uuid4())
+        content: dict[str, Any] = {
+            "order_id": order_id,
+            "number": 1,
+            "kind": OrderKind.TRAIN,
+            "silo_id": self.silo_id,
+            "job_id": manifest.job_id,
+            "manifest_digest": digest_bytes(manifest.model_dump_json().encode()),
+            "round": 1,
+            "attempt": 1,
+            "model": BlobReference(
+                digest=digest, size_bytes=len(weights), url=f"/connector/v1/blobs/{digest}?exp=1&sig=x"
+            ),
+            "upload": UploadGrant(
+                size_bytes_max=1 << 30, url=f"/connector/v1/uploads/{order_id}/{{digest}}?max=1&exp=1&sig=x"
+            ),
+            "issued_at": now(),
+            "expires_at": now() + timedelta(minutes=10),
+        }
+        return Order.model_validate(content | changes)
+
+
+def weights_of(layout: Layout, fill: float = 0.0) -> bytes:
+    """The bytes of a model of this layout."""
+    count = sum(spec.size for spec in layout)
+    return encode_header(layout) + np.full(count, fill, "<f4").tobytes()
