@@ -114,7 +114,7 @@ class Client:
             headers["Authorization"] = f"Bearer {self._token}"
         elif token := self._cookie("csrftoken"):
             headers["X-CSRFToken"] = token
-        request = urllib.request.Request(self.url + path, body, headers, method=method)
+        request = urllib.request.Request(self.url + path, body, headers, method=method)  # noqa: S310 - our own address
         try:
             answer = self._opener.open(request, timeout=timeout_s)
         except urllib.error.HTTPError as error:

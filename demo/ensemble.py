@@ -77,7 +77,7 @@ class Ensemble:
             self.silo_ids = dict(json.loads(founding.result())["silos"])
 
     def enrol_silos(self, waiting_for: Step) -> None:
-        """Each hospital's IT sets its connector up, with a code; its administrator compares fingerprints and confirms."""
+        """Each hospital's IT sets its connector up with a code; an administrator compares fingerprints and confirms."""
         new = [connector for connector in self.connectors if not connector.enrolled]
         waiting_for(", ".join(connector.hospital.silo for connector in new) or "nobody: all are enrolled")
         for connector in self.connectors:
