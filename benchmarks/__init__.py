@@ -1,0 +1,1 @@
+"""What is measured: against limits and against published results. Nothing here is a test."""

@@ -1,0 +1,98 @@
+"""Trainers that train nothing: each answers a train order at once with an update made beforehand, in a real spool.
+
+Run as `python -m benchmarks.dummy_trainers FOLDER ...`; each folder is a silo's, with `identity.key` and a spool.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from pathlib import Path
+
+import numpy as np
+
+from federation.learning.weights import write_weights
+from federation.protocol import documents
+from federation.protocol.documents import OrderKind
+from federation.protocol.envelope import peek
+from federation.protocol.keys import PrivateKey
+from silo_connector import spool
+from silo_connector.logs import Log
+from silo_connector.spool import Spool
+from silo_connector.watching import Watch
+
+ENVIRONMENT = documents.Environment(connector_version="dummy")
+
+
+class DummyTrainer:
+    """One silo's trainer, without the training."""
+
+    def __init__(self, folder: Path) -> None:
+        self._spool = Spool(folder / "spool")
+        self._spool.make()
+        self._key = PrivateKey.load(folder / "identity.key")
+        self._seed = abs(hash(folder.name)) % 2**32
+        self._updates: dict[str, tuple[Path, str]] = {}
+        self._folder = folder
+        self._watch = Watch(folder / "spool" / "inbox")
+
+    async def run(self) -> None:
+        """Answer for ever."""
+        async with self._watch.running(Log("dummy")):
+            while True:
+                for order_id in sorted(self._spool.orders_in("inbox")):
+                    self._answer(order_id)
+                await self._watch.wait()
+
+    def _answer(self, order_id: str) -> None:
+        with self._spool.place("inbox") as inbox, inbox.folder(order_id) as folder:
+            order = documents.read(documents.Order, peek(folder.read(spool.ORDER, spool.DOCUMENT_BYTES_MAX)))
+            manifest = documents.read(documents.Manifest, peek(folder.read(spool.MANIFEST, spool.DOCUMENT_BYTES_MAX)))
+        assert order.model is not None
+        trains = order.kind == OrderKind.TRAIN
+        path, digest = self._update(manifest) if trains else (None, "")
+        submission = documents.Submission(
+            order_id=order.order_id,
+            number=order.number,
+            kind=order.kind,
+            silo_id=order.silo_id,
+            job_id=order.job_id,
+            manifest_digest=order.manifest_digest,
+            round=order.round,
+            attempt=order.attempt,
+            model_digest=order.model.digest,
+            payload=documents.PayloadReference(digest=digest, size_bytes=path.stat().st_size) if path else None,
+            training=documents.TrainingReport(rows=100, steps=1, loss=0.5, update_norm_l2=1.0) if trains else None,
+            evaluation=documents.EvaluationReport(rows=50, loss=0.5, accuracy=0.5),
+            environment=ENVIRONMENT,
+            created_at=documents.now(),
+        )
+        partial = f"out-{order_id}"
+        with self._spool.place("tmp") as tmp, self._spool.place("outbox") as outbox:
+            with tmp.make_folder(partial) as folder:
+                folder.write(spool.DOCUMENT, documents.seal(submission, self._key), durable=False)
+                if path is not None:
+                    folder.link_or_copy(path, spool.UPDATE)
+            tmp.move(partial, outbox, order_id, durable=False)
+        self._spool.drop("inbox", order_id)
+
+    def _update(self, manifest: documents.Manifest) -> tuple[Path, str]:
+        """An update for this model, made once."""
+        if manifest.initial_model_digest not in self._updates:
+            generator = np.random.default_rng(self._seed)
+            weights = {
+                spec.name: (generator.random(spec.shape, dtype=np.float32) - 0.5) * np.float32(1e-3)
+                for spec in manifest.layout
+            }
+            path = self._folder / f"update-{len(self._updates)}.safetensors"
+            self._updates[manifest.initial_model_digest] = path, write_weights(path, manifest.layout, weights)
+        return self._updates[manifest.initial_model_digest]
+
+
+async def main(folders: list[str]) -> None:
+    """Run a dummy trainer for each folder."""
+    await asyncio.gather(*(DummyTrainer(Path(folder)).run() for folder in folders))
+
+
+if __name__ == "__main__":
+    asyncio.run(main(sys.argv[1:]))

@@ -1,0 +1,143 @@
+"""The platform's real processes with silos whose relays are real and whose trainers are dummies."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import psutil
+
+from demo.coordinator import Coordinator, choose_port
+from demo.home import Home
+from demo.processes import Child, family, stop_together
+from demo.services import ROOT, Services
+
+if TYPE_CHECKING:
+    from tests.support.federation import Federation
+
+
+class Stack:
+    """Everything a benchmark of the platform needs, running."""
+
+    def __init__(self, folder: Path) -> None:
+        self.home = Home(folder)
+        self.home.logs.mkdir(parents=True, exist_ok=True)
+        services = Services(folder)
+        self.coordinator = Coordinator(self.home, services, choose_port([None]), {"LOG_LEVEL": "WARNING"})
+        self.connectors: list[Child] = []
+        self._peak_pss_mb: dict[str, float] = {}
+
+    def start(self) -> None:
+        """Services, schema, web, worker, beat; and Django in this process, on the same database."""
+        self.coordinator.start_services()
+        self.coordinator.manage("migrate", "--no-input")
+        self.coordinator.start_processes()
+        os.environ.update(self.coordinator.environment())
+        import django
+
+        django.setup()
+
+    def enrol(self, silos: int) -> Federation:
+        """A consortium with so many silos, made through the actions; their relays and dummy trainers run."""
+        from tests.support.federation import make_federation
+
+        federation = make_federation(silos, "bench")
+        folders = []
+        for played in federation.silos:
+            folder = self.home.silos / played.silo.organisation.slug
+            (folder / "relay").mkdir(parents=True)
+            (folder / "trainer").mkdir()
+            played.transport.save(folder / "relay" / "transport.key")
+            played.identity.save(folder / "identity.key")
+            answer = {
+                "silo_id": str(played.silo.id),
+                "platform_keys": [{"key_id": "unused", "public_key": played.identity.public.encoded}],
+            }
+            (folder / "relay" / "enrolment.json").write_text(json.dumps(answer))
+            (folder / "connector.toml").write_text(
+                f'platform_url = "{self.coordinator.url}"\nplatform_key = "{self.coordinator.fingerprint}"\n'
+                'spool = "spool"\ntrainer_state = "trainer"\nrelay_state = "relay"\n'
+            )
+            folders.append(folder)
+        environment = self.coordinator.environment()
+        command = [sys.executable, "-m", "silo_connector", "run", "relay", "--config"]
+        self.connectors = [
+            Child(f"relay-{place}", [*command, str(folder / "connector.toml")], self.home.log(f"relay-{place}"), environment, cwd=ROOT)
+            for place, folder in enumerate(folders)
+        ]
+        dummies = [sys.executable, "-m", "benchmarks.dummy_trainers", *map(str, folders)]
+        self.connectors.append(Child("dummies", dummies, self.home.log("dummies"), environment, cwd=ROOT))
+        for child in self.connectors:
+            child.start()
+        return federation
+
+    def sample_memory(self) -> None:
+        """Note what web and worker hold, each with its children, shared pages counted once (PSS)."""
+        for child in (self.coordinator.web, self.coordinator.worker):
+            assert child.pid is not None
+            held = sum(_pss_mb(pid) for pid in family(child.pid))
+            self._peak_pss_mb[child.name] = max(self._peak_pss_mb.get(child.name, 0.0), held)
+
+    def take_peaks(self) -> dict[str, float]:
+        """The peaks since the last call."""
+        peaks, self._peak_pss_mb = self._peak_pss_mb, {}
+        return {name: round(peak, 1) for name, peak in peaks.items()}
+
+    def cpu_s(self, child: Child) -> float:
+        """Processor time of a child and its children so far."""
+        assert child.pid is not None
+        return sum(sum(psutil.Process(pid).cpu_times()[:2]) for pid in family(child.pid))
+
+    def check(self) -> None:
+        """Raise DemoError when a process has ended by itself."""
+        for child in [*self.coordinator.children, *self.connectors]:
+            child.check()
+
+    def stop(self) -> None:
+        """End everything."""
+        stop_together(self.connectors)
+        stop_together(self.coordinator.children)
+        self.coordinator.services.stop()
+
+
+@contextmanager
+def running(folder: Path) -> Iterator[Stack]:
+    """A stack for the length of the block."""
+    stack = Stack(folder)
+    try:
+        stack.start()
+        yield stack
+    finally:
+        from django.apps import apps
+
+        if apps.ready:
+            from django.db import connections
+
+            connections.close_all()
+        stack.stop()
+
+
+def _pss_mb(pid: int) -> float:
+    try:
+        for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
+            if line.startswith("Pss:"):
+                return int(line.split()[1]) / 1024
+    except OSError:
+        return 0.0
+    return 0.0
+
+
+def wait_for(condition: object, timeout_s: float, what: str) -> None:
+    """Wait until a condition holds."""
+    assert callable(condition)
+    deadline = time.monotonic() + timeout_s
+    while not condition():
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"waited {timeout_s:.0f} s for {what}")
+        time.sleep(0.1)
