@@ -68,6 +68,13 @@ class Spool:
         with self.place(place) as folder:
             return {name for name in folder.names() if is_order_id(name) and folder.is_folder(name)}
 
+    def recent_orders_in(self, place: str, age_max_s: float) -> set[str]:
+        """Those of them that were put there not longer ago than this."""
+        now_s = time.time()
+        with self.place(place) as folder:
+            names = {name for name in folder.names() if is_order_id(name) and folder.is_folder(name)}
+            return {name for name in names if folder.age_s(name, now_s) <= age_max_s}
+
     def drop(self, place: str, name: str) -> None:
         """Remove an entry: gone for readers at once, from the disk a moment later."""
         with self.place(place) as source, self.place("tmp") as tmp:

@@ -18,7 +18,7 @@ _CODE = re.compile(r"[a-z0-9_]+(\.[a-z0-9_]+)+")
 
 def checked(status: int, headers: Mapping[str, str], body: bytes) -> dict[str, Any]:
     """The JSON object of a good answer. Raises Unreachable, Declined or OffsetConflict."""
-    if status >= 500 or status in _AGAIN:
+    if status >= 500 or status in _AGAIN or (status >= 400 and "Retry-After" in headers):
         raise Unreachable("platform.unavailable", f"The platform answered {status}.", retry_after_s(headers))
     if 300 <= status < 400:
         raise Unreachable("platform.redirects", f"The platform answered {status}; redirects are never followed.")

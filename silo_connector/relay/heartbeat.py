@@ -28,7 +28,7 @@ async def beat(platform: Platform, place: Spool, confirmed: asyncio.Event) -> No
         await confirmed.wait()
         pause_s = INTERVAL_S
         try:
-            await platform.post("heartbeat", content(place))
+            await platform.post("heartbeat", content(place, platform.clock_skew_s))
             backoff.reset()
         except (Unreachable, Declined) as error:
             after_s = error.retry_after_s if isinstance(error, Unreachable) else None
@@ -37,13 +37,14 @@ async def beat(platform: Platform, place: Spool, confirmed: asyncio.Event) -> No
         await asyncio.sleep(pause_s)
 
 
-def content(place: Spool) -> dict[str, Any]:
+def content(place: Spool, clock_skew_s: float) -> dict[str, Any]:
     """What a heartbeat says."""
     disk = os.statvfs(place.root)
     return {
         "relay_version": VERSION,
         "trainer": trainer_status(place),
         "disk_free_bytes": disk.f_bavail * disk.f_frsize,
+        "clock_skew_s": clock_skew_s,
         "clock": datetime.now(UTC).isoformat(timespec="milliseconds"),
     }
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import ssl
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from typing import Any
 
 import aiohttp
@@ -34,6 +37,7 @@ class Platform:
         self.config = config
         self.silo_id = silo_id
         self.tls = tls_context(config)
+        self.clock_skew_s = 0.0
         self._key = key
         self._session: aiohttp.ClientSession | None = None
 
@@ -72,9 +76,15 @@ class Platform:
             async with self._session.request(
                 method, address, data=body, headers=headers, allow_redirects=False, timeout=timeout, proxy=proxy
             ) as answer:
+                self._compare_clocks(answer.headers.get("Date"))
                 return answer.status, _titled(answer.headers), await _bounded(answer.content, size_max)
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise Unreachable("platform.unreachable", f"{type(error).__name__}: {error}"[:300]) from error
+
+    def _compare_clocks(self, date: str | None) -> None:
+        """By how many seconds our clock is ahead of the platform's, to the second."""
+        with contextlib.suppress(ValueError, TypeError):
+            self.clock_skew_s = round((datetime.now(UTC) - parsedate_to_datetime(date or "")).total_seconds(), 1)
 
 
 async def _bounded(content: aiohttp.StreamReader, size_max: int) -> bytes:

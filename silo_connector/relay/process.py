@@ -32,7 +32,9 @@ POLL_WAIT_S = 50.0
 POLL_GRACE_S = 20.0
 UNCONFIRMED_S = 2.0
 REVOKED_S = 60.0
-PENDING_MAX = 1000
+PENDING_MAX = 500
+HELD_MAX = 1000
+ASIDE_S = 31 * 86400.0  # no order lives longer
 _CALM_S = 1.0
 
 
@@ -67,9 +69,10 @@ class Relay:
     def held(self) -> list[str]:
         """The orders that the platform need not give us (again)."""
         held = set(self._incoming) | self._spool.orders_in("inbox")
-        for place in ("dead", "quarantine"):
-            held |= self._spool.orders_in(place)
         held |= {order_id for order_id in self._spool.orders_in("outbox") if self._routes.knows(order_id)}
+        for place in ("dead", "quarantine"):
+            aside = self._spool.recent_orders_in(place, ASIDE_S) - held
+            held |= set(sorted(aside)[: max(0, HELD_MAX - len(held))])
         return sorted(held - self._cancelled)
 
     async def _poll_for_ever(self, group: asyncio.TaskGroup) -> None:

@@ -19,11 +19,12 @@ from silo_connector.relay.backoff import Backoff
 from silo_connector.relay.errors import Declined, OffsetConflict, Unreachable
 from silo_connector.relay.platform import Platform
 from silo_connector.relay.routing import Route, Routes
-from silo_connector.relay.transfers import Transfers
+from silo_connector.relay.transfers import SMALL_BYTES, Transfers
 from silo_connector.spool import Spool
 
 LOG = Log("relay")
 _MISMATCHES_MAX = 3
+_LOST_MAX = 5
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,7 @@ class Sender:
 
     async def send(self, name: str) -> None:
         """Send one folder; again and again until the platform has it or will never take it."""
-        backoff = Backoff()
+        backoff, lost = Backoff(), 0
         while True:
             try:
                 async with self._slots:
@@ -65,8 +66,9 @@ class Sender:
                 wait_s = max(5.0, backoff.next_s())
                 LOG.error("outbox.disk", folder=name, reason=error.strerror, wait_s=wait_s)
             except Declined as error:
-                if error.code.startswith(("silo.", "signature.")):
-                    wait_s = max(3.0, backoff.next_s())  # it is about us, not about this folder
+                lost += error.code == "submission.payload_missing"
+                if error.code.startswith(("silo.", "signature.")) or 0 < lost <= _LOST_MAX:
+                    wait_s = max(3.0, backoff.next_s())  # it is about us, or sending again may help
                     LOG.warning("outbox.not_now", folder=name, code=error.code, reason=error.message)
                 else:
                     self._give_up(name, error)
@@ -107,6 +109,10 @@ class Sender:
         path = route.upload.path(digest)
         offset, mismatches = 0, 0
         with folder.open_file(spool.UPDATE, size_bytes) as source:
+            if size_bytes > SMALL_BYTES:  # what an earlier relay sent is worth a question
+                offset, complete = await self._transfers.kept(path)
+                if complete:
+                    return
             while True:
                 try:
                     if await self._transfers.upload(path, source, offset, size_bytes):

@@ -133,7 +133,7 @@ def _manifest(order: Order, sealed: bytes, trust: Trust) -> Manifest:
         payload = envelope.verify(sealed, Manifest.payload_type, [trust.platform_key]).payload
     except FederationError as error:
         raise Refused("manifest.untrusted", error.message) from error
-    if digest_bytes(payload) != order.manifest_digest:
+    if digest_bytes(sealed) != order.manifest_digest:
         raise Refused("manifest.digest_mismatch", "The manifest has another digest than the order says.")
     try:
         manifest = read(Manifest, payload)

@@ -297,7 +297,7 @@ class FakePlatform:
             "kind": OrderKind.TRAIN,
             "silo_id": self.silo_id,
             "job_id": manifest.job_id,
-            "manifest_digest": digest_bytes(manifest.model_dump_json().encode()),
+            "manifest_digest": digest_bytes(seal(manifest, self.key)),
             "round": 1,
             "attempt": 1,
             "model": BlobReference(
