@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from federation.errors import Invalid
-from federation.protocol.tensors import WORD_BYTES, Header, Layout, file_size_bytes, read_header
+from federation.protocol.tensors import WORD_BYTES, Header, Layout, read_header
 
 BLOCK_WORDS = 128 * 1024
 _DOT_WORDS = 8 * 1024
@@ -41,10 +41,10 @@ class TensorFile:
     Raises Invalid ``tensors.*`` for a malformed file.
     """
 
-    def __init__(self, path: Path, size_limit: int) -> None:
+    def __init__(self, path: Path) -> None:
         self._stream = path.open("rb", buffering=0)
         try:
-            self.header: Header = read_header(self._stream, size_limit)
+            self.header: Header = read_header(self._stream)
         except BaseException:
             self._stream.close()
             raise
@@ -52,7 +52,7 @@ class TensorFile:
     @classmethod
     def of_layout(cls, path: Path, layout: Layout) -> Self:
         """Open a file that must be of this layout. Raises Invalid ``model.layout`` when it is not."""
-        opened = cls(path, file_size_bytes(layout))
+        opened = cls(path)
         if opened.header.layout != layout:
             opened.close()
             raise Invalid("model.layout", "The file's tensors are not those of the model.")

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from federation.aggregation.blocks import BLOCK_WORDS, TensorFile, block_ranges, dot
 from federation.errors import Invalid
-from federation.protocol.tensors import Layout, count_parameters, file_size_bytes
+from federation.protocol.tensors import Layout, count_parameters
 
 _CODES = {
     "tensors.truncated": "update.truncated",
@@ -27,7 +27,7 @@ def open_update(path: Path, layout: Layout) -> TensorFile:
     Raises Invalid ``update.truncated``, ``header``, ``schema``, ``shape``, ``dtype`` or ``size``.
     """
     try:
-        opened = TensorFile(path, file_size_bytes(layout))
+        opened = TensorFile(path)
     except Invalid as error:
         raise Invalid(_CODES.get(error.code, "update.header"), error.message, error.field) from error
     try:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from federation.errors import Invalid
-from federation.protocol.tensors import Layout, count_parameters, encode_header, file_size_bytes, read_header
+from federation.protocol.tensors import Layout, count_parameters, encode_header, read_header
 
 Weights = dict[str, NDArray[np.float32]]
 
@@ -22,7 +22,7 @@ def read_flat(path: Path, layout: Layout) -> NDArray[np.float32]:
     Raises Invalid ``tensors.*`` for a malformed file and ``model.layout`` for another layout.
     """
     with path.open("rb", buffering=0) as stream:
-        header = read_header(stream, file_size_bytes(layout))
+        header = read_header(stream)
         if header.layout != layout:
             raise Invalid("model.layout", "The file's tensors are not those of the model.")
         flat = np.empty(count_parameters(layout), dtype="<f4")

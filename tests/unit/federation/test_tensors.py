@@ -39,7 +39,7 @@ def make_file(header: Any, data: bytes = b"", *, length: int | None = None) -> i
     return io.BytesIO(struct.pack("<Q", len(text) if length is None else length) + text + data)
 
 
-def entry(begin: int = 0, end: int = 8, shape: Any = (2,), dtype: str = "F32", **more: Any) -> dict[str, Any]:
+def entry(begin: int = 0, end: int = 8, shape: Any = (2,), dtype: Any = "F32", **more: Any) -> dict[str, Any]:
     return {"dtype": dtype, "shape": shape, "data_offsets": [begin, end], **more}
 
 
@@ -47,6 +47,13 @@ def refused(stream: io.BytesIO, **limits: int) -> str:
     with pytest.raises(Invalid) as caught:
         read_header(stream, **limits)
     return caught.value.code
+
+
+def outcome(data: bytes) -> Layout | str:
+    try:
+        return read_header(io.BytesIO(data)).layout
+    except Invalid as error:
+        return error.code
 
 
 def values(layout: Layout, seed: int = 0) -> dict[str, Any]:
@@ -107,23 +114,20 @@ def test_of_damaged_files_we_accept_none_that_the_library_refuses(draw: st.DataO
         data += draw.draw(st.binary(min_size=1, max_size=9))
     else:
         data[place:place] = draw.draw(st.binary(min_size=1, max_size=4))
-    try:
-        header = read_header(io.BytesIO(bytes(data)))
-    except Invalid as error:
-        assert error.code.startswith("tensors.")
+    layout_or_code = outcome(bytes(data))
+    if isinstance(layout_or_code, str):
+        assert layout_or_code.startswith("tensors.")
         return
-    found = safetensors.deserialize(bytes(data))
-    assert {name: tuple(info["shape"]) for name, info in found} == {spec.name: spec.shape for spec in header.layout}
+    found = safetensors.deserialize(bytes(data))  # type: ignore[no-untyped-call]
+    assert {name: tuple(info["shape"]) for name, info in found} == {spec.name: spec.shape for spec in layout_or_code}
 
 
 @given(st.binary(max_size=200))
 @example(b"")
 @example(b"\x02\x00\x00\x00\x00\x00\x00\x00{}")
 def test_no_bytes_raise_anything_else(data: bytes) -> None:
-    try:
-        read_header(io.BytesIO(data))
-    except Invalid as error:
-        assert error.code.startswith("tensors.")
+    layout_or_code = outcome(data)
+    assert not isinstance(layout_or_code, str) or layout_or_code.startswith("tensors.")
 
 
 @pytest.mark.parametrize(
