@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from django.contrib.auth.password_validation import validate_password
 from django.db import transaction
 from django.utils import timezone
@@ -13,7 +15,7 @@ from accounts.transitions import SignatoryKeyState, check_signatory_key_transiti
 from audit.actions import record
 from audit.actors import Actor
 from federation.protocol.keys import PublicKey
-from rest.errors import Conflict
+from rest.errors import Conflict, Unprocessable
 
 
 @transaction.atomic
@@ -53,8 +55,10 @@ def create_user(
     by: Actor,
     password: str | None = None,
     is_platform_administrator: bool = False,
+    organisation: Organisation | None = None,
+    roles: Iterable[Role | str] = (),
 ) -> User:
-    """Make an account. Without a password its owner sets one by a link (see `accounts.invitations`).
+    """Make an account, with roles in an organisation. Without a password its owner sets one (see `accounts.welcome`).
 
     Raises Django's ValidationError for a weak password.
     """
@@ -63,13 +67,51 @@ def create_user(
         validate_password(password, user)
     user.set_password(password)
     user.save(force_insert=True)
-    record(by=by, verb="user.created", subject=user, detail={"platform_administrator": is_platform_administrator})
+    record(
+        by=by,
+        verb="user.created",
+        subject=user,
+        organisation_id=organisation.id if organisation else None,
+        detail={"person": full_name, "platform_administrator": is_platform_administrator},
+    )
+    if organisation is not None:
+        for role in roles:
+            grant_role(user=user, organisation=organisation, role=role, by=by)
+    return user
+
+
+@transaction.atomic
+def take_in(
+    *, organisation: Organisation, email: str, full_name: str, role: Role | str, by: Actor
+) -> tuple[User, bool]:
+    """Somebody joins an organisation; an account is made for who has none. Returns them, and whether they are new.
+
+    Raises Unprocessable `user.name_missing` where a new account has no name.
+    """
+    known = User.objects.filter(email=normalise_email(email)).first()
+    if known is not None:
+        grant_role(user=known, organisation=organisation, role=role, by=by)
+        return known, False
+    if not full_name:
+        raise Unprocessable("user.name_missing", "Nobody has an account with this address: give a name.", "full_name")
+    return create_user(email=email, full_name=full_name, organisation=organisation, roles=[role], by=by), True
+
+
+@transaction.atomic
+def set_password(*, user: User, password: str, by: Actor) -> User:
+    """Choose a new password: other sessions of this person end. Raises Django's ValidationError for a weak one."""
+    validate_password(password, user)
+    user.set_password(password)
+    user.save(update_fields=["password"])
+    record(by=by, verb="user.password_set", subject=user)
     return user
 
 
 @transaction.atomic
 def deactivate_user(*, user: User, by: Actor) -> User:
-    """Nobody signs in by this account any more, and none of its tokens works."""
+    """Nobody signs in by this account any more, and none of its tokens works. Raises Conflict `user.self`."""
+    if isinstance(by, User) and by.pk == user.pk:
+        raise Conflict("user.self", "Nobody closes their own account; another administrator does.")
     user.is_active = False
     user.save(update_fields=["is_active"])
     record(by=by, verb="user.deactivated", subject=user)

@@ -150,3 +150,13 @@ ABOUT_THE_ORGANISATION = frozenset(
 def in_consortium(role: Role) -> frozenset[Permission]:
     """What a role held in an organisation allows in the consortia where that organisation is active."""
     return ROLES[role] - GRANTED_IN_CONSORTIUM_ONLY - ABOUT_THE_ORGANISATION
+
+
+def roles_allowing(permission: Permission) -> tuple[Role, ...]:
+    """The roles that hold a permission."""
+    return tuple(role for role in Role if permission in ROLES[role])
+
+
+def house_roles_allowing(permission: Permission) -> tuple[Role, ...]:
+    """The roles that, held in an organisation, give a permission in the consortia where it takes part."""
+    return tuple(role for role in ORGANISATION_ROLES if permission in in_consortium(role))

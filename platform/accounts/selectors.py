@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from uuid import UUID
-
-from django.db.models import QuerySet
+from django.db.models import Prefetch, Q, QuerySet
 
 from accounts.models import Organisation, OrganisationRole, User
-from accounts.permissions import ROLES, Permission, Role
-from rest.errors import NotFound
+from accounts.models.user import normalise_email
+from accounts.permissions import ROLES, Permission, Role, roles_allowing
+from rest.errors import Unprocessable
 
 
 def platform_permissions_of(user: User) -> frozenset[Permission]:
@@ -22,16 +21,50 @@ def organisation_permissions_of(user: User, organisation: Organisation) -> froze
     return platform_permissions_of(user).union(*(ROLES[Role(role)] for role in roles))
 
 
-def organisations_visible_to(user: User) -> QuerySet[Organisation]:
-    """Those that a person belongs to; all of them for whoever keeps the platform."""
-    if user.is_platform_administrator:
-        return Organisation.objects.all()
+def organisations_of(user: User) -> QuerySet[Organisation]:
+    """Those that a person belongs to."""
     return Organisation.objects.filter(pk__in=OrganisationRole.objects.filter(user=user).values("organisation"))
 
 
-def access_organisation(user: User, organisation_id: UUID) -> Organisation:
-    """The organisation, for whoever belongs to it. Raises NotFound alike where it is absent or not theirs."""
-    found = organisations_visible_to(user).filter(pk=organisation_id).first()
+def organisations_visible_to(user: User) -> QuerySet[Organisation]:
+    """Those that a person belongs to; all of them for whoever keeps the platform."""
+    return Organisation.objects.all() if user.is_platform_administrator else organisations_of(user)
+
+
+def organisations_where(user: User, permission: Permission) -> QuerySet[Organisation]:
+    """Those in which a person may do something."""
+    if permission in platform_permissions_of(user):
+        return Organisation.objects.all()
+    held = OrganisationRole.objects.filter(user=user, role__in=roles_allowing(permission))
+    return Organisation.objects.filter(pk__in=held.values("organisation"))
+
+
+def memberships_of(user: User) -> QuerySet[OrganisationRole]:
+    """The roles that a person holds, by organisation."""
+    return (
+        OrganisationRole.objects.filter(user=user).select_related("organisation").order_by("organisation__name", "role")
+    )
+
+
+def people_of(organisation: Organisation) -> QuerySet[User]:
+    """Whoever holds a role in it, with those roles as `roles_here`."""
+    here = OrganisationRole.objects.filter(organisation=organisation).order_by("role")
+    return User.objects.filter(pk__in=here.values("user")).prefetch_related(
+        Prefetch("organisation_roles", queryset=here, to_attr="roles_here")
+    )
+
+
+def users_visible_to(user: User) -> QuerySet[User]:
+    """Oneself and one's colleagues; everybody for whoever keeps the platform."""
+    if user.is_platform_administrator:
+        return User.objects.all()
+    colleagues = OrganisationRole.objects.filter(organisation__in=organisations_of(user)).values("user")
+    return User.objects.filter(Q(pk=user.pk) | Q(pk__in=colleagues))
+
+
+def person_with_email(email: str) -> User:
+    """The person who signs in with this address. Raises Unprocessable `user.unknown`."""
+    found = User.objects.filter(email=normalise_email(email), is_active=True).first()
     if found is None:
-        raise NotFound.of("organisation")
+        raise Unprocessable("user.unknown", "Nobody has an account with this e-mail address.", "email")
     return found

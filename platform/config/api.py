@@ -1,5 +1,12 @@
 """The addresses under `/api/v1/`; each app names its own."""
 
-from django.urls import URLPattern, URLResolver
+from django.urls import URLPattern, URLResolver, include, path
 
-urlpatterns: list[URLPattern | URLResolver] = []
+from rest import openapi
+
+urlpatterns: list[URLPattern | URLResolver] = [
+    path("", include("accounts.api.urls")),
+    path("", include("consortia.api.urls")),
+    path("schema/", openapi.schema, name="api-schema"),
+    path("docs/", openapi.docs, name="api-docs"),
+]

@@ -45,6 +45,7 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "config.errors.ProblemPages",
 ]
 
 ROOT_URLCONF = "config.urls"
@@ -118,6 +119,8 @@ _secure = PUBLIC_URL.startswith("https://")
 SESSION_COOKIE_SECURE = _secure
 CSRF_COOKIE_SECURE = _secure
 SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_AGE = 12 * 3600
+CSRF_FAILURE_VIEW = "config.errors.csrf_failed"
 SESSION_COOKIE_SAMESITE = "Lax"
 SECURE_SSL_REDIRECT = _secure and env.flag("SSL_REDIRECT", default=True)
 SECURE_HSTS_SECONDS = 31_536_000 if _secure else 0
@@ -153,7 +156,7 @@ REST_FRAMEWORK: dict[str, Any] = {
     "DEFAULT_PARSER_CLASSES": ["rest.parsers.PlainJSONParser"],
     "DEFAULT_METADATA_CLASS": None,
     "NUM_PROXIES": 1 if env.flag("BEHIND_TLS_PROXY", default=False) else 0,
-    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "DEFAULT_SCHEMA_CLASS": "rest.schema.AutoSchema",
     "DEFAULT_PAGINATION_CLASS": "rest.pagination.CursorPage",
     "DEFAULT_FILTER_BACKENDS": ["django_filters.rest_framework.DjangoFilterBackend"],
     "DEFAULT_THROTTLE_CLASSES": ["rest.throttling.PerUser", "rest.throttling.PerAddress"],

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from accounts.access import check_allowed
 from accounts.models import Organisation, User
 from accounts.permissions import Permission
 from consortia.models import Consortium
 from consortia.selectors import permissions_of
 from rest.checks import boolean_twin
-from rest.errors import Forbidden
 
 
 def require(
@@ -18,8 +18,7 @@ def require(
     organisation: Organisation | None = None,
 ) -> None:
     """Raise Forbidden `permission.denied` unless a role of this person, here or on the platform, allows it."""
-    if permission not in permissions_of(user, consortium=consortium, organisation=organisation):
-        raise Forbidden("permission.denied", f"None of your roles here allows this ({permission.value}).")
+    check_allowed(permissions_of(user, consortium=consortium, organisation=organisation), permission)
 
 
 may = boolean_twin(require)

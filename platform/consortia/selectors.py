@@ -7,11 +7,17 @@ from uuid import UUID
 from django.db.models import F, Q, QuerySet, Value
 
 from accounts.models import Organisation, OrganisationRole, User
-from accounts.permissions import ROLES, Permission, Role, in_consortium
-from accounts.selectors import organisation_permissions_of, platform_permissions_of
-from consortia.models import Consortium, ConsortiumRole, Participation
+from accounts.permissions import ROLES, Permission, Role, house_roles_allowing, in_consortium, roles_allowing
+from accounts.selectors import (
+    organisation_permissions_of,
+    organisations_of,
+    organisations_where,
+    platform_permissions_of,
+)
+from audit.models import ActorKind, Event
+from consortia.models import Consortium, ConsortiumRole, Invitation, Participation
 from consortia.transitions import ParticipationState
-from rest.errors import NotFound
+from rest.errors import NotFound, Unprocessable
 
 
 def permissions_of(
@@ -59,6 +65,27 @@ def consortia_visible_to(user: User) -> QuerySet[Consortium]:
     return Consortium.objects.filter(Q(pk__in=by_role) | Q(pk__in=by_house))
 
 
+def _where_active(held: QuerySet[OrganisationRole]) -> QuerySet[Participation, dict[str, UUID]]:
+    """The consortia in which the organisations of these roles take part now."""
+    houses = held.values("organisation")
+    active = Participation.objects.filter(state=ParticipationState.ACTIVE, organisation__in=houses)
+    return active.values("consortium")
+
+
+def consortia_where(user: User, permission: Permission) -> QuerySet[Consortium]:
+    """Those in which a person may do something."""
+    if permission in platform_permissions_of(user):
+        return Consortium.objects.all()
+    held = ConsortiumRole.objects.filter(user=user, role__in=roles_allowing(permission)).values("consortium")
+    houses = OrganisationRole.objects.filter(user=user, role__in=house_roles_allowing(permission)).values(
+        "organisation"
+    )
+    by_house = Participation.objects.filter(state=ParticipationState.ACTIVE, organisation__in=houses).values(
+        "consortium"
+    )
+    return Consortium.objects.filter(Q(pk__in=held) | Q(pk__in=by_house))
+
+
 def access_consortium(user: User, consortium_id: UUID | str) -> Consortium:
     """The consortium, for whoever sees it. Raises NotFound alike where it is absent or not theirs."""
     try:
@@ -76,3 +103,50 @@ def active_organisations(consortium: Consortium) -> QuerySet[Organisation]:
     return Organisation.objects.filter(
         participations__consortium=consortium, participations__state=ParticipationState.ACTIVE
     )
+
+
+def invitations_visible_to(user: User) -> QuerySet[Invitation]:
+    """Those to a person's organisations, and those of consortia for which they may invite."""
+    return Invitation.objects.select_related(
+        "participation__consortium", "participation__organisation", "invited_by"
+    ).filter(
+        Q(participation__organisation__in=organisations_of(user))
+        | Q(participation__consortium__in=consortia_where(user, Permission.PARTICIPANT_INVITE))
+    )
+
+
+def events_visible_to(user: User) -> QuerySet[Event]:
+    """What happened where a person may read the record, and what they did themselves."""
+    if Permission.EVENT_VIEW in platform_permissions_of(user):
+        return Event.objects.all()
+    return Event.objects.filter(
+        Q(consortium_id__in=consortia_where(user, Permission.EVENT_VIEW).values("pk"))
+        | Q(organisation_id__in=organisations_where(user, Permission.EVENT_VIEW).values("pk"))
+        | Q(actor_kind=ActorKind.USER, actor_id=user.actor_id)
+    )
+
+
+def organisation_with(slug: str) -> Organisation:
+    """The organisation of this slug, to be invited. Raises Unprocessable `organisation.unknown`."""
+    found = Organisation.objects.filter(slug=slug).first()
+    if found is None:
+        raise Unprocessable("organisation.unknown", "No organisation has this slug.", "organisation")
+    return found
+
+
+def invitations_to_answer(user: User) -> QuerySet[Invitation]:
+    """Open ones that a person may answer for an organisation of theirs."""
+    houses = organisations_where(user, Permission.INVITATION_ANSWER)
+    return invitations_visible_to(user).filter(answer="", participation__organisation__in=houses)
+
+
+def open_invitations_of(consortium: Consortium) -> QuerySet[Invitation]:
+    """Those that wait for an answer."""
+    return Invitation.objects.filter(participation__consortium=consortium, answer="").select_related(
+        "participation__organisation", "invited_by"
+    )
+
+
+def organisations_that_may_leave(user: User, consortium: Consortium) -> QuerySet[Organisation]:
+    """Those that take part now, and for which a person may say that they leave."""
+    return active_organisations(consortium).filter(pk__in=organisations_where(user, Permission.CONSORTIUM_LEAVE))

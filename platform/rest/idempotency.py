@@ -1,7 +1,8 @@
 """A POST that is sent twice is done once: the header `Idempotency-Key`.
 
-The answer is stored in the transaction that does the work, so that both are there or neither is. Whoever is at work holds
-an advisory lock of that transaction: a second request meanwhile is told so at once, and a crash lets go of it by itself.
+The answer is stored in the transaction that does the work, so that both are there or neither is. Whoever is at work
+holds an advisory lock of that transaction: a second request meanwhile is told so at once, and a crash lets go of it by
+itself.
 """
 
 from __future__ import annotations

@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.conf import settings
 from django.db import models
 from django.utils import timezone
+from rest_framework.utils.encoders import JSONEncoder
 
 
 class IdempotencyKey(models.Model):
@@ -17,7 +18,7 @@ class IdempotencyKey(models.Model):
     path = models.CharField(max_length=500)
     request_digest = models.CharField(max_length=64)
     response_status = models.PositiveSmallIntegerField()
-    response_body = models.JSONField(null=True)
+    response_body = models.JSONField(null=True, encoder=JSONEncoder)
     created_at = models.DateTimeField(default=timezone.now, editable=False)
 
     class Meta:

@@ -21,7 +21,7 @@ CURSOR_LENGTH_MAX = 1000
 
 
 class CursorPage(CursorPagination):
-    """`?cursor=…&page_size=…`. The order is the view's `page_ordering`, else the model's; its first field is never null."""
+    """`?cursor=…&page_size=…`. The order is the view's `page_ordering`, else the model's; it begins with no null."""
 
     page_size_query_param = "page_size"
     max_page_size = PAGE_SIZE_MAX

@@ -74,7 +74,7 @@ def _as_problem(exc: Exception) -> Found | None:
         return 422, "input.invalid", "Some of what was sent is wrong.", flat(exc.detail), {}
     if isinstance(exc, exceptions.APIException):
         return _of_framework(exc)
-    problem = _translate(exc)
+    problem = problem_of(exc)
     if problem is None:
         return None
     return problem.status, problem.code, problem.message, problem.fields, problem.headers
@@ -90,7 +90,7 @@ def _of_framework(exc: exceptions.APIException) -> Found:
     return exc.status_code, code, force_str(exc.detail), {}, headers
 
 
-def _translate(exc: Exception) -> Problem | None:
+def problem_of(exc: Exception) -> Problem | None:
     """What our own code, Django or PostgreSQL raised, as a Problem."""
     match exc:
         case Problem():

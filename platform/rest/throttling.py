@@ -1,4 +1,4 @@
-"""How often one may knock. Where Redis is away nobody is kept out: what must stay slow (sign-in) counts in PostgreSQL."""
+"""How often one may knock. While Redis is away nobody is kept out; what must stay slow (sign-in) counts elsewhere."""
 
 from __future__ import annotations
 

@@ -1,0 +1,85 @@
+"""What doors ask before an action: who is this, may they see this, may they do that."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from django.contrib.auth.models import AnonymousUser
+from django.http import HttpRequest
+from rest_framework.request import Request
+
+from accounts.models import ApiToken, Organisation, OrganisationRole, SignatoryKey, User
+from accounts.permissions import Permission
+from accounts.selectors import (
+    organisation_permissions_of,
+    organisations_visible_to,
+    platform_permissions_of,
+    users_visible_to,
+)
+from rest.checks import boolean_twin
+from rest.errors import Forbidden, NotFound, Unauthenticated
+
+
+def signed_in(request: Request | HttpRequest) -> User:
+    """Who asks. Raises Unauthenticated `authentication.required` for a stranger."""
+    user: object = request.user
+    if isinstance(user, AnonymousUser) or not isinstance(user, User):
+        raise Unauthenticated("authentication.required", "Sign in first.")
+    return user
+
+
+def check_allowed(allowed: frozenset[Permission], permission: Permission) -> None:
+    """Raise Forbidden `permission.denied` unless the permission is among those allowed."""
+    if permission not in allowed:
+        raise Forbidden("permission.denied", f"None of your roles here allows this ({permission.value}).")
+
+
+def require(user: User, permission: Permission, *, organisation: Organisation | None = None) -> None:
+    """Raise Forbidden `permission.denied` unless a role of theirs, there or on the platform, allows it."""
+    if organisation is None:
+        check_allowed(platform_permissions_of(user), permission)
+    else:
+        check_allowed(organisation_permissions_of(user, organisation), permission)
+
+
+may = boolean_twin(require)
+
+
+def access_organisation(user: User, organisation_id: UUID) -> Organisation:
+    """The organisation, for whoever belongs to it. Raises NotFound alike where it is absent or not theirs."""
+    found = organisations_visible_to(user).filter(pk=organisation_id).first()
+    if found is None:
+        raise NotFound.of("organisation")
+    return found
+
+
+def access_organisation_role(organisation: Organisation, role_id: UUID) -> OrganisationRole:
+    """A role in this organisation. Raises NotFound for one of another."""
+    found = organisation.roles.select_related("user").filter(pk=role_id).first()
+    if found is None:
+        raise NotFound.of("role")
+    return found
+
+
+def access_signatory_key(organisation: Organisation, signatory_key_id: UUID) -> SignatoryKey:
+    """A key of this organisation. Raises NotFound for one of another."""
+    found = organisation.signatory_keys.filter(pk=signatory_key_id).first()
+    if found is None:
+        raise NotFound.of("signatory key")
+    return found
+
+
+def access_user(user: User, user_id: UUID) -> User:
+    """A person, for themselves, for their colleagues and for the platform's keepers. Raises NotFound otherwise."""
+    found = users_visible_to(user).filter(pk=user_id).first()
+    if found is None:
+        raise NotFound.of("person")
+    return found
+
+
+def access_token(user: User, token_id: UUID) -> ApiToken:
+    """One's own token. Raises NotFound for anybody else's."""
+    found = user.api_tokens.filter(pk=token_id).first()
+    if found is None:
+        raise NotFound.of("token")
+    return found

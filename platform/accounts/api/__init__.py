@@ -1,0 +1,1 @@
+"""REST: organisations, people and their roles, signatory keys, one's own tokens."""

@@ -1,0 +1,93 @@
+"""The forms of accounts."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from django import forms
+from django.contrib.auth.forms import AuthenticationForm, PasswordChangeForm, SetPasswordForm
+
+from accounts.actions import set_password
+from accounts.models import Scope, User
+from accounts.models.organisation import OrganisationKind, country_is_a_code, slug_is_plain
+from accounts.permissions import ORGANISATION_ROLES
+from accounts.sign_in import check_credentials
+from rest.addresses import address_of
+from rest.errors import Problem
+
+ROLE_CHOICES = [(role.value, role.label) for role in ORGANISATION_ROLES]
+
+
+class SignInForm(AuthenticationForm):
+    """E-mail address and password."""
+
+    def clean(self) -> dict[str, Any]:
+        """Judge them; what is wrong with them is never said."""
+        email, password = self.cleaned_data.get("username"), self.cleaned_data.get("password")
+        if email and password:
+            address = address_of(self.request) if self.request else ""
+            try:
+                self.user_cache = check_credentials(email=email, password=password, address=address)
+            except Problem as problem:
+                raise forms.ValidationError(problem.message, code=problem.code) from problem
+        return self.cleaned_data
+
+
+class ChoosePassword(SetPasswordForm):  # type: ignore[type-arg]
+    """A first password, or a new one by a link."""
+
+    def save(self, commit: bool = True) -> User:
+        """Through the action, so that it is recorded."""
+        return set_password(user=self.user, password=self.cleaned_data["new_password1"], by=self.user)
+
+
+class ChangePassword(PasswordChangeForm):  # type: ignore[type-arg]
+    """A new password, for whoever knows the old one."""
+
+    def save(self, commit: bool = True) -> User:
+        """Through the action, so that it is recorded."""
+        return set_password(user=self.user, password=self.cleaned_data["new_password1"], by=self.user)
+
+
+class TokenForm(forms.Form):
+    """A token to make for oneself."""
+
+    name = forms.CharField(max_length=100, help_text="What it is for, such as: notebook on my laptop")
+    scopes = forms.MultipleChoiceField(
+        choices=[(scope.value, scope.value) for scope in Scope], widget=forms.CheckboxSelectMultiple
+    )
+    lifetime_days = forms.TypedChoiceField(
+        label="Valid for",
+        choices=[(7, "7 days"), (30, "30 days"), (90, "90 days"), (365, "a year")],
+        initial=90,
+        coerce=int,
+    )
+
+    @property
+    def lifetime(self) -> timedelta:
+        """How long it will live."""
+        return timedelta(days=self.cleaned_data["lifetime_days"])
+
+
+class PersonForm(forms.Form):
+    """Somebody to take into an organisation."""
+
+    email = forms.EmailField(label="E-mail address", max_length=254)
+    full_name = forms.CharField(max_length=200, required=False, help_text="Needed for somebody who has no account yet")
+    role = forms.ChoiceField(choices=ROLE_CHOICES)
+
+
+class OrganisationForm(forms.Form):
+    """An organisation to take into the house."""
+
+    name = forms.CharField(max_length=200)
+    slug = forms.CharField(max_length=60, validators=[slug_is_plain], help_text="Its short name in addresses; it stays")
+    country = forms.CharField(max_length=2, validators=[country_is_a_code], help_text="Two letters, such as CH")
+    kind = forms.ChoiceField(choices=OrganisationKind.choices)
+
+
+class SignatoryKeyForm(forms.Form):
+    """The public half of a signatory key."""
+
+    public_key = forms.CharField(max_length=100, help_text="As silo-connector key make prints it (base64)")

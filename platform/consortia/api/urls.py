@@ -1,0 +1,34 @@
+"""The addresses of consortia under `/api/v1/`."""
+
+from django.urls import path
+
+from consortia.api.consortia import Consortia, ConsortiumRoles, OneConsortium, OneConsortiumRole
+from consortia.api.participants import (
+    Accept,
+    Decline,
+    Invitations,
+    Leave,
+    OneInvitation,
+    Participants,
+    Withdraw,
+)
+from consortia.api.record import Events, WhoAmI
+
+_CONSORTIUM = "consortia/<uuid:consortium_id>/"
+_INVITATION = "invitations/<uuid:invitation_id>/"
+
+urlpatterns = [
+    path("me/", WhoAmI.as_view(), name="api-me"),
+    path("consortia/", Consortia.as_view(), name="api-consortia"),
+    path(_CONSORTIUM, OneConsortium.as_view(), name="api-consortium"),
+    path(f"{_CONSORTIUM}participants/", Participants.as_view(), name="api-participants"),
+    path(f"{_CONSORTIUM}participants/<uuid:organisation_id>/leave/", Leave.as_view(), name="api-leave"),
+    path(f"{_CONSORTIUM}roles/", ConsortiumRoles.as_view(), name="api-consortium-roles"),
+    path(f"{_CONSORTIUM}roles/<uuid:role_id>/", OneConsortiumRole.as_view(), name="api-consortium-role"),
+    path("invitations/", Invitations.as_view(), name="api-invitations"),
+    path(_INVITATION, OneInvitation.as_view(), name="api-invitation"),
+    path(f"{_INVITATION}accept/", Accept.as_view(), name="api-accept"),
+    path(f"{_INVITATION}decline/", Decline.as_view(), name="api-decline"),
+    path(f"{_INVITATION}withdraw/", Withdraw.as_view(), name="api-withdraw"),
+    path("events/", Events.as_view(), name="api-events"),
+]

@@ -1,0 +1,45 @@
+"""The forms of consortia."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.db.models import QuerySet
+
+from accounts.models import Organisation
+from accounts.models.organisation import slug_is_plain
+from accounts.permissions import CONSORTIUM_ROLES
+
+
+class ConsortiumForm(forms.Form):
+    """A consortium to found."""
+
+    name = forms.CharField(max_length=200)
+    slug = forms.CharField(max_length=60, validators=[slug_is_plain], help_text="Its short name in addresses; it stays")
+    description = forms.CharField(max_length=4000, required=False, widget=forms.Textarea)
+    organisation = forms.ModelChoiceField(
+        queryset=Organisation.objects.none(), label="First member", empty_label="none of mine yet"
+    )
+
+    def __init__(self, data: Any = None, *, organisations: QuerySet[Organisation], organisation_required: bool) -> None:
+        super().__init__(data)
+        field = self.fields["organisation"]
+        assert isinstance(field, forms.ModelChoiceField)
+        field.queryset, field.required = organisations, organisation_required
+
+
+class InvitationForm(forms.Form):
+    """An organisation to invite."""
+
+    organisation = forms.CharField(
+        max_length=60, validators=[slug_is_plain], help_text="Its short name, as it stands on its page"
+    )
+    message = forms.CharField(max_length=2000, required=False, widget=forms.Textarea)
+
+
+class RoleForm(forms.Form):
+    """A role for somebody who has an account."""
+
+    email = forms.EmailField(label="E-mail address", max_length=254)
+    role = forms.ChoiceField(choices=[(role.value, role.label) for role in CONSORTIUM_ROLES])

@@ -1,0 +1,21 @@
+"""The pages of consortia."""
+
+from django.urls import path
+
+from consortia import views
+
+_CONSORTIUM = "consortia/<uuid:consortium_id>/"
+_INVITATION = "invitations/<uuid:invitation_id>/"
+
+urlpatterns = [
+    path("", views.home, name="home"),
+    path("consortia/found/", views.found, name="consortium-found"),
+    path(_CONSORTIUM, views.consortium, name="consortium"),
+    path(f"{_CONSORTIUM}invite/", views.invite, name="consortium-invite"),
+    path(f"{_CONSORTIUM}participants/<uuid:organisation_id>/leave/", views.leave, name="consortium-leave"),
+    path(f"{_CONSORTIUM}roles/", views.grant, name="consortium-roles"),
+    path(f"{_CONSORTIUM}roles/<uuid:role_id>/revoke/", views.revoke, name="consortium-role-revoke"),
+    path(f"{_INVITATION}accept/", views.answer, {"answer": "accept"}, name="invitation-accept"),
+    path(f"{_INVITATION}decline/", views.answer, {"answer": "decline"}, name="invitation-decline"),
+    path(f"{_INVITATION}withdraw/", views.withdraw, name="invitation-withdraw"),
+]
