@@ -16,7 +16,7 @@ import psutil
 from demo.coordinator import Coordinator, choose_port
 from demo.home import Home
 from demo.processes import Child, family, stop_together
-from demo.services import ROOT, Services
+from demo.services import PYTHONPATH, ROOT, Services
 
 if TYPE_CHECKING:
     from tests.support.federation import Federation
@@ -39,6 +39,7 @@ class Stack:
         self.coordinator.manage("migrate", "--no-input")
         self.coordinator.start_processes()
         os.environ.update(self.coordinator.environment())
+        sys.path[:0] = PYTHONPATH.split(os.pathsep)
         import django
 
         django.setup()
