@@ -1,0 +1,210 @@
+"""The demo from the first process to the last: start everything, train, say what was learned, stay, stop."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from rich.table import Table
+
+from demo import job as first_job
+from demo.client import Client
+from demo.coordinator import PORT, choose_port
+from demo.ensemble import Ensemble
+from demo.following import Follower, human_bytes
+from demo.home import Home
+from demo.hospitals import DATA_SCIENTIST, HOSPITALS, PEOPLE
+from demo.job import ACCURACY_POOLED_MIN, Outcome
+from demo.processes import DemoError
+from demo.screen import Screen
+from demo.services import ROOT, temporary_folder
+
+TEND_EVERY_S = 1.0
+
+
+def run(screen: Screen) -> int:
+    """`make demo`: everything, until Ctrl-C."""
+    home = Home.from_environment(ROOT)
+    try:
+        with home.held(), _interrupted_by_sigterm(), _everybody(screen, home) as ensemble:
+            screen.say()
+            _tell(screen, home, ensemble, _learn(screen, home, ensemble))
+            while True:
+                for note in ensemble.tend():
+                    screen.say(f"[yellow]![/] {note}")
+                time.sleep(TEND_EVERY_S)
+    except KeyboardInterrupt:
+        screen.say("Everything has been stopped. `make demo` goes on from here.")
+        return 0
+    except DemoError as error:
+        screen.failure(error)
+        return 1
+
+
+def check(screen: Screen, install_s: float) -> int:
+    """`make demo-check`: the same in a temporary folder, once; the last line is JSON."""
+    home = Home(temporary_folder("demo"))
+    started = time.monotonic()
+    try:
+        with home.held(), _interrupted_by_sigterm(), _everybody(screen, home) as ensemble:
+            start_s = time.monotonic() - started
+            outcome = _learn(screen, home, ensemble)
+            figures = _figures(outcome, install_s, start_s, ensemble.peak_rss_mb())
+    except DemoError as error:
+        screen.failure(error)
+        screen.say(f"The folder of this run is kept: {home.root}")
+        print(json.dumps({"ok": False, "reason": error.reason}), flush=True)
+        return 1
+    except KeyboardInterrupt:
+        print(json.dumps({"ok": False, "reason": "interrupted"}), flush=True)
+        return 130
+    shutil.rmtree(home.root, ignore_errors=True)
+    print(json.dumps(figures), flush=True)
+    return 0 if figures["ok"] else 1
+
+
+@contextmanager
+def _interrupted_by_sigterm() -> Iterator[None]:
+    """A SIGTERM ends the demo as Ctrl-C does."""
+
+    def interrupt(_number: int, _frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+@contextmanager
+def _everybody(screen: Screen, home: Home) -> Iterator[Ensemble]:
+    """All processes, up and with their data registered; stopped in order whatever happens."""
+    port = choose_port([home.recall("port"), PORT])
+    home.remember(port=port)
+    ensemble = Ensemble(home, port)
+    try:
+        with screen.step("Taking the hospitals' records out of their published archive") as waiting_for:
+            waiting_for("the archive to be downloaded, and its files to be checked")
+            ensemble.fetch_records()
+        with screen.step("Starting the coordinator's platform") as waiting_for:
+            ensemble.start_platform(waiting_for)
+        with screen.step("Enrolling the hospitals' connectors, confirmed by their own administrators") as waiting_for:
+            ensemble.enrol_silos(waiting_for)
+        if not ensemble.isolation.possible:
+            screen.say(
+                "[yellow]![/] This kernel gives us no network namespaces: the trainers run with --allow-network."
+            )
+        how = "without any network" if ensemble.isolation.possible else "with this machine's network"
+        with screen.step(f"Starting relays and trainers (trainers {how})") as waiting_for:
+            ensemble.start_connectors()
+            administrator = ensemble.sign_in(DATA_SCIENTIST.email)
+            ensemble.await_datasets(administrator, waiting_for)
+        yield ensemble
+    finally:
+        before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+        try:
+            with screen.step("Stopping everything, in order") as waiting_for:
+                ensemble.stop(waiting_for)
+        finally:
+            signal.signal(signal.SIGINT, before)
+
+
+def _learn(screen: Screen, home: Home, ensemble: Ensemble) -> Outcome:
+    """Launch the first job as the data scientist, or take it up again; follow it to its end."""
+    browser = ensemble.sign_in(DATA_SCIENTIST.email)
+    client = browser.with_token("demo", first_job.SCOPES)
+    job_id = home.recall("job")
+    if job_id is None:
+        datasets = ensemble.await_datasets(client, lambda _what: None)
+        consortium = next(client.all("consortia/"))["id"]
+        job_id = client.post("jobs/", first_job.request(consortium, datasets))["id"]
+        home.remember(job=job_id)
+        screen.say(
+            f"[green]✓[/] {DATA_SCIENTIST.name} has launched a job over the REST API ({ensemble.url}/api/v1/jobs/)"
+        )
+    else:
+        screen.say("The job of this folder was launched before; going on from there.")
+
+    def tend() -> None:
+        for note in ensemble.tend():
+            screen.say(f"[yellow]![/] {note}")
+
+    _resume(client, job_id)
+    Follower(client, job_id).follow(screen, tend)
+    return first_job.outcome(client, job_id)
+
+
+def _resume(client: Client, job_id: str) -> None:
+    """A job that paused while everything was down goes on."""
+    if client.get(f"jobs/{job_id}/")["state"] == "paused":
+        client.post(f"jobs/{job_id}/resume/")
+
+
+def _figures(outcome: Outcome, install_s: float, start_s: float, peak_rss_mb: dict[str, float]) -> dict[str, Any]:
+    """The line that `make demo-check` ends with."""
+    return {
+        "ok": outcome.accuracy_pooled >= ACCURACY_POOLED_MIN,
+        "silos": len(outcome.silos),
+        "rounds": outcome.rounds,
+        "strategy": outcome.strategy,
+        "accuracy_per_silo": {silo.silo: round(silo.accuracy, 4) for silo in outcome.silos},
+        "accuracy_pooled": round(outcome.accuracy_pooled, 4),
+        "install_s": round(install_s, 1),
+        "start_s": round(start_s, 1),
+        "train_s": round(outcome.train_s, 1),
+        "bytes_up": outcome.bytes_up,
+        "bytes_down": outcome.bytes_down,
+        "peak_rss_mb": peak_rss_mb,
+    }
+
+
+def _tell(screen: Screen, home: Home, ensemble: Ensemble, outcome: Outcome) -> None:
+    """What was learned, per silo, and where to look."""
+    learned = Table(
+        title=f"What was learned in {outcome.rounds} rounds ({outcome.train_s:.0f} s)", title_justify="left"
+    )
+    for title in ("silo", "hospital", "its test rows", "right before", "right after", "sent up", "got down"):
+        learned.add_column(title, justify="left" if title in ("silo", "hospital") else "right")
+    for silo in outcome.silos:
+        learned.add_row(
+            *(silo.silo, silo.organisation, str(silo.rows), f"{silo.accuracy_before:.1%}", f"{silo.accuracy:.1%}"),
+            *(human_bytes(silo.bytes_up), human_bytes(silo.bytes_down)),
+        )
+    rows = sum(silo.rows for silo in outcome.silos)
+    learned.add_row(
+        *("all", "", str(rows), f"{outcome.accuracy_pooled_before:.1%}", f"{outcome.accuracy_pooled:.1%}"),
+        *(human_bytes(outcome.bytes_up), human_bytes(outcome.bytes_down)),
+        style="bold",
+    )
+    screen.say(learned)
+    screen.say("One model for all four; no patient's record has left its hospital.\n")
+    people = Table(title=f"Sign in at {ensemble.url} (everybody's password: {home.password()})", title_justify="left")
+    for title in ("e-mail", "who", "what they do"):
+        people.add_column(title)
+    for person in PEOPLE:
+        people.add_row(person.email, person.name, person.does)
+    for hospital in HOSPITALS[:1]:
+        people.add_row(hospital.email("steward"), hospital.steward, f"steward of {hospital.organisation}")
+        people.add_row(hospital.email("silo_it"), hospital.silo_it, "its IT")
+        people.add_row(hospital.email("organisation_administrator"), hospital.administrator, "its administrator")
+    screen.say(people)
+    others = ", ".join(hospital.key for hospital in HOSPITALS[1:])
+    screen.say(f"The people of {others} have the same addresses with their hospital's name.\n")
+    screen.say(f"The job       {ensemble.url}/jobs/{outcome.job_id}/")
+    screen.say(f"The REST API  {ensemble.url}/api/v1/docs/")
+    screen.say(f"The silos     {_short(home.silos)}/<hospital>/ (spool, keys, egress journal)")
+    screen.say(f"The logs      {_short(home.logs)}/")
+    screen.say("\nEverything keeps running. Ctrl-C stops it.")
+
+
+def _short(path: Path) -> str:
+    """A path as seen from the checkout."""
+    return str(path.relative_to(ROOT)) if path.is_relative_to(ROOT) else str(path)
