@@ -7,6 +7,9 @@ from rest import openapi
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("accounts.api.urls")),
     path("", include("consortia.api.urls")),
+    path("", include("silos.api.urls")),
+    path("", include("registry.api.urls")),
+    path("", include("training.api.urls")),
     path("schema/", openapi.schema, name="api-schema"),
     path("docs/", openapi.docs, name="api-docs"),
 ]

@@ -38,6 +38,18 @@ def judge(*, version: ModelVersion, metrics: dict[str, Any], by: Actor) -> None:
         version.save(update_fields=["is_best"])
 
 
+def note_download(*, version: ModelVersion, by: Actor) -> None:
+    """Write down who has taken a model's weights."""
+    with transaction.atomic():
+        record(
+            by=by,
+            verb="model.downloaded",
+            subject=version,
+            consortium_id=version.model.consortium_id,
+            detail={"model": version.model.name, "round": version.round_number, "digest": version.digest},
+        )
+
+
 def prune(*, model: Model, by: Actor, keep: int = VERSIONS_KEPT) -> int:
     """Delete the weights of versions that are neither the best, nor the first, nor among the newest. Rows stay."""
     kept = list(model.versions.order_by("-round_number").values_list("id", flat=True)[:keep])

@@ -28,8 +28,9 @@ _ALPHABET = "ABCDEFGHJKLMNPQRSTUVWXYZ23456789"
 def create(*, organisation: Organisation, name: str, by: Actor) -> Silo:
     """Give a silo its name; its connector still has to enrol."""
     with transaction.atomic():
+        Organisation.objects.select_for_update(no_key=True).get(id=organisation.id)
         if Silo.objects.filter(organisation=organisation, name=name).exists():
-            raise Invalid("silo.name_taken", "This organisation has a silo of that name already.", "name")
+            raise Conflict("silo.name_taken", "This organisation has a silo of that name already.", "name")
         silo = Silo.objects.create(organisation=organisation, name=name)
         record(by=by, verb="silo.created", subject=silo, organisation_id=organisation.id)
     return silo
@@ -81,10 +82,14 @@ def enrol(*, code: str, transport_key: PublicKey, statement: bytes, certificate:
     return silo
 
 
-def confirm(*, silo: Silo, by: User) -> Silo:
-    """The fingerprints were compared: the connector may work from now on."""
+def confirm(*, silo: Silo, identity_fingerprint: str, by: User) -> Silo:
+    """The connector may work from now on: whoever confirms repeats the fingerprint that its site shows.
+
+    Raises Conflict ``silo.fingerprint_mismatch`` unless it is that of the key which has presented itself.
+    """
     with transaction.atomic():
         silo = Silo.objects.select_for_update().get(id=silo.id)
+        _check_fingerprint(silo, identity_fingerprint)
         silo.confirmed_at, silo.confirmed_by = timezone.now(), by
         _move(silo, SiloState.ACTIVE, "confirmed_at", "confirmed_by")
         record(by=by, verb="silo.confirmed", subject=silo, organisation_id=silo.organisation_id,
@@ -115,6 +120,17 @@ def note_heartbeat(*, by: Silo, report: dict[str, Any], clock_skew_s: float) -> 
         disk_free_bytes=disk if isinstance(disk, int) and 0 <= disk < 2**62 else None,
         connector_version=str(trainer.get("connector_version") or report.get("relay_version") or "")[:60],
     )
+
+
+def _check_fingerprint(silo: Silo, told: str) -> None:
+    """Raise Conflict ``silo.fingerprint_mismatch`` unless this, in whatever spacing, names the silo's identity key."""
+    digits = "".join(told.split()).lower()
+    if silo.identity is not None and digits != silo.identity.fingerprint.replace(" ", ""):
+        raise Conflict(
+            "silo.fingerprint_mismatch",
+            "This is not the fingerprint of the key that has presented itself. Don't confirm: ask the site.",
+            "identity_fingerprint",
+        )
 
 
 def _check_documents(statement: bytes, certificate: bytes) -> tuple[EnrolmentStatement, SiloCertificate]:

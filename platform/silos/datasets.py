@@ -6,8 +6,10 @@ from django.db import transaction
 from django.utils import timezone
 
 from audit.actions import record
+from audit.actors import Actor
 from federation.errors import Invalid, Untrusted
 from federation.protocol.documents import DatasetRegistration, open_sealed
+from rest.errors import Conflict
 from silos.models import Dataset, Silo
 
 
@@ -43,9 +45,16 @@ def register(*, registration: bytes, by: Silo) -> Dataset:
     return dataset
 
 
-def withdraw(*, dataset: Dataset, by: object) -> None:
-    """Offer the dataset no longer; running jobs go on, new ones can't name it."""
+def withdraw(*, dataset: Dataset, by: Actor) -> Dataset:
+    """Offer the dataset no longer; running jobs go on, new ones can't name it.
+
+    Raises Conflict ``dataset.withdrawn_already``.
+    """
     with transaction.atomic():
-        dataset.withdrawn_at = timezone.now()
-        dataset.save(update_fields=["withdrawn_at"])
-        record(by=by, verb="dataset.withdrawn", subject=dataset, organisation_id=dataset.silo.organisation_id)  # type: ignore[arg-type]
+        locked = Dataset.objects.select_for_update(of=("self",)).select_related("silo__organisation").get(id=dataset.id)
+        if locked.withdrawn_at is not None:
+            raise Conflict("dataset.withdrawn_already", "This dataset has been withdrawn already.")
+        locked.withdrawn_at = timezone.now()
+        locked.save(update_fields=["withdrawn_at"])
+        record(by=by, verb="dataset.withdrawn", subject=locked, organisation_id=locked.silo.organisation_id)
+    return locked

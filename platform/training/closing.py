@@ -24,6 +24,7 @@ from federation.protocol.tensors import TensorSpec
 from registry.actions import add_version, judge
 from training.actions import rounds
 from training.actions.states import tell
+from training.combining import combine
 from training.models import Evaluation, Order, Round, Submission
 from training.transitions import OrderState
 
@@ -148,19 +149,5 @@ def _abandon(claimed: Round, by: Actor, code: str, reason: str, rejected: Sequen
 
 
 def combined_metrics(round_: Round) -> dict[str, object]:
-    """How a round's global model did over the silos: means over test rows, and how they were combined, in words."""
-    found = [
-        evaluation
-        for evaluation in Evaluation.objects.filter(order__step__round=round_)
-        if evaluation.rows and evaluation.accuracy is not None and evaluation.loss is not None
-    ]
-    rows = sum(evaluation.rows for evaluation in found)
-    if not rows:
-        return {}
-    return {
-        "accuracy": sum((evaluation.accuracy or 0.0) * evaluation.rows for evaluation in found) / rows,
-        "loss": sum((evaluation.loss or 0.0) * evaluation.rows for evaluation in found) / rows,
-        "silos": len(found),
-        "combination": "mean over the silos' own test rows, each row counting once",
-    }
-
+    """How a round's global model did over the silos."""
+    return combine(Evaluation.objects.filter(order__step__round=round_))

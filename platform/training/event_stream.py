@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+from collections.abc import Mapping
 from http.cookies import CookieError, SimpleCookie
 from urllib.parse import parse_qs
 from uuid import UUID
@@ -33,6 +34,7 @@ from training.transitions import ENDED
 PATH = re.compile(r"/api/v1/jobs/([0-9a-f-]{36})/events/")
 KEEP_ALIVE_S = 15.0
 STREAM_MAX_S = 3600.0
+END = b"event: end\ndata: {}\n\n"
 _BATCH = 500
 
 
@@ -73,7 +75,7 @@ async def _follow(job: Job, last: int, send: Send, gone: asyncio.Future[None]) -
                 last = event_id
                 await send({"type": "http.response.body", "body": body, "more_body": True})
             if ended and len(events) < _BATCH:
-                await send({"type": "http.response.body", "body": b"event: end\ndata: {}\n\n"})
+                await send({"type": "http.response.body", "body": END})
                 return
             if events:
                 continue
@@ -89,6 +91,14 @@ async def _follow(job: Job, last: int, send: Send, gone: asyncio.Future[None]) -
 async def _until_gone(receive: Receive) -> None:
     while (await receive())["type"] != "http.disconnect":
         pass
+
+
+def events_so_far(job: Job, headers: Mapping[str, str], query: str) -> bytes:
+    """What a follower who does not wait is told."""
+    lower = {name.lower(): value for name, value in headers.items()}
+    events, ended = _events_after(job.id, _last_event(lower, query))
+    told = b"".join(body for _, body in events)
+    return told + END if ended and len(events) < _BATCH else told
 
 
 def _events_after(job_id: UUID, last: int) -> tuple[list[tuple[int, bytes]], bool]:

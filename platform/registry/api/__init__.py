@@ -1,0 +1,1 @@
+"""REST: models, their versions, cards and weights."""

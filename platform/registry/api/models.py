@@ -1,0 +1,113 @@
+"""REST: models, their versions, cards and weights."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from django.db.models import QuerySet
+from django.http import StreamingHttpResponse
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import extend_schema
+from rest_framework.generics import ListAPIView
+from rest_framework.renderers import JSONRenderer
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from accounts.access import signed_in
+from accounts.models import Scope
+from accounts.permissions import Permission
+from registry import selectors
+from registry.actions import note_download
+from registry.cards import card_of
+from registry.download import open_weights, stream_weights
+from registry.filters import ModelFilter, VersionFilter
+from registry.models import Model, ModelVersion
+from registry.permissions import access_model, access_version
+from registry.serializers import CardOut, ModelDetailOut, ModelOut, VersionOut
+
+
+class Models(ListAPIView[Model]):
+    """The models of your consortia, newest first."""
+
+    scopes = {"GET": Scope.MODELS_READ}
+    queryset = Model.objects.none()
+    serializer_class = ModelOut
+    filterset_class = ModelFilter
+    page_ordering = ("-created_at", "id")
+
+    def get_queryset(self) -> QuerySet[Model]:
+        """Those that the asker sees."""
+        return selectors.models_visible_to(signed_in(self.request))
+
+
+class OneModel(APIView):
+    """A model."""
+
+    scopes = {"GET": Scope.MODELS_READ}
+
+    @extend_schema(responses=ModelDetailOut)
+    def get(self, request: Request, model_id: UUID) -> Response:
+        """Its family, its shape, and the data that it takes."""
+        return Response(ModelDetailOut(access_model(signed_in(request), model_id)).data)
+
+
+class ModelVersions(ListAPIView[ModelVersion]):
+    """The versions of a model, one a round, in their order. Round 0 is the model as it started."""
+
+    scopes = {"GET": Scope.MODELS_READ}
+    queryset = ModelVersion.objects.none()
+    serializer_class = VersionOut
+    filterset_class = VersionFilter
+    page_ordering = ("round_number", "id")
+
+    def get_queryset(self) -> QuerySet[ModelVersion]:
+        """Those of the model."""
+        model = access_model(signed_in(self.request), self.kwargs["model_id"])
+        return ModelVersion.objects.filter(model=model)
+
+
+class OneVersion(APIView):
+    """A model's weights after a round."""
+
+    scopes = {"GET": Scope.MODELS_READ}
+
+    @extend_schema(responses=VersionOut)
+    def get(self, request: Request, version_id: UUID) -> Response:
+        """What it is and how well it did."""
+        return Response(VersionOut(access_version(signed_in(request), version_id)).data)
+
+
+class VersionCard(APIView):
+    """What goes with a model's weights."""
+
+    scopes = {"GET": Scope.MODELS_READ}
+
+    @extend_schema(responses=CardOut)
+    def get(self, request: Request, version_id: UUID) -> Response:
+        """Architecture, preprocessing, metrics and lineage: job, manifest, round, participants."""
+        return Response(card_of(access_version(signed_in(request), version_id)))
+
+
+class BinaryRenderer(JSONRenderer):
+    """For clients that ask for bytes; an error is told in JSON all the same."""
+
+    media_type = "application/octet-stream"
+    format = "binary"
+
+
+class VersionDownload(APIView):
+    """A model's weights."""
+
+    scopes = {"GET": Scope.MODELS_READ}
+    renderer_classes = (JSONRenderer, BinaryRenderer)
+    http_method_names = ("get",)
+
+    @extend_schema(responses={(200, "application/octet-stream"): OpenApiTypes.BINARY})
+    def get(self, request: Request, version_id: UUID) -> StreamingHttpResponse:
+        """The weights as safetensors; their digest is in the ETag and in the card."""
+        user = signed_in(request)
+        version = access_version(user, version_id, Permission.MODEL_DOWNLOAD)
+        weights = open_weights(version)
+        note_download(version=version, by=user)
+        return stream_weights(version, weights)

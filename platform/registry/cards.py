@@ -1,0 +1,103 @@
+"""A model version's card: what it is, what goes in and out, how well it did where, and where it comes from."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from registry.models import Model, ModelVersion
+
+FORMAT = "consilience-model-card/1"
+
+
+def card_of(version: ModelVersion) -> dict[str, Any]:
+    """The card, as JSON values. Exact rows are told only of test data that were evaluated."""
+    model = version.model
+    return {
+        "format": FORMAT,
+        "name": model.name,
+        "model_id": str(model.id),
+        "version_id": str(version.id),
+        "weights": {
+            "format": "safetensors",
+            "digest": version.digest,
+            "size_bytes": version.size_bytes,
+            "kept": version.pruned_at is None,
+        },
+        "architecture": {
+            "specification": model.specification,
+            "layout": model.layout,
+            "parameters": parameters_of(model),
+            "n_features": model.n_features,
+            "n_classes": model.n_classes,
+        },
+        "preprocessing": model.preprocessing,
+        "metrics": {"combined": version.metrics, "silos": _evaluations(version)},
+        "lineage": _lineage(version),
+    }
+
+
+def parameters_of(model: Model) -> int:
+    """How many numbers the model has."""
+    total = 0
+    for spec in model.layout:
+        size = 1
+        for extent in spec["shape"]:
+            size *= extent
+        total += size
+    return total
+
+
+def _evaluations(version: ModelVersion) -> list[dict[str, Any]]:
+    """How it did on each silo's own test rows, the last time it was tried there."""
+    rows = version.evaluations.filter(order__state="applied").select_related("silo__organisation")
+    latest = {row.silo_id: row for row in rows.order_by("order__settled_at")}
+    return [
+        {
+            "organisation": row.silo.organisation.name,
+            "silo": row.silo.name,
+            "rows_evaluated": row.rows,
+            "accuracy": row.accuracy,
+            "loss": row.loss,
+            "auc": row.auc,
+        }
+        for row in sorted(latest.values(), key=lambda row: row.silo.name)
+    ]
+
+
+def _lineage(version: ModelVersion) -> dict[str, Any]:
+    """Job, manifest, round, and whose updates counted on the way."""
+    model = version.model
+    before = model.versions.filter(round_number__lt=version.round_number).order_by("-round_number").first()
+    told: dict[str, Any] = {
+        "consortium": {"id": str(model.consortium_id), "name": model.consortium.name},
+        "round": version.round_number,
+        "created_at": version.created_at.isoformat(),
+        "previous_digest": before.digest if before else None,
+        "job": None,
+        "participants": [],
+    }
+    job = model.jobs.filter(task="train").first()
+    if job is None:
+        return told
+    asked = job.request
+    told["job"] = {
+        "id": str(job.id),
+        "name": job.name,
+        "purpose": asked["purpose"],
+        "manifest_digest": job.manifest_digest,
+        "rounds_planned": job.rounds_planned,
+        **{name: asked[name] for name in ("strategy", "local", "protection", "limits", "seed")},
+    }
+    counted = job.rounds.filter(number__lte=version.round_number, steps__orders__state="applied")
+    by_silo = list(counted.filter(steps__orders__kind="train").values_list("steps__orders__silo_id", flat=True))
+    told["participants"] = [
+        {
+            "organisation": seat.silo.organisation.name,
+            "silo": seat.silo.name,
+            "dataset": seat.dataset.name,
+            "schema_digest": seat.dataset.schema_digest,
+            "updates_counted": by_silo.count(seat.silo_id),
+        }
+        for seat in job.seats.select_related("silo__organisation", "dataset")
+    ]
+    return told

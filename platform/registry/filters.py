@@ -1,0 +1,38 @@
+"""By what models are looked for."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+import django_filters
+from django.db.models import QuerySet
+
+from accounts.access import signed_in
+from consortia.access import access_consortium
+from registry.models import Model, ModelVersion
+
+
+class ModelFilter(django_filters.FilterSet):
+    """`?consortium=…&job=…`"""
+
+    consortium = django_filters.UUIDFilter(method="in_consortium")
+    job = django_filters.UUIDFilter(field_name="jobs", lookup_expr="id")
+
+    class Meta:
+        model = Model
+        fields: tuple[str, ...] = ()
+
+    def in_consortium(self, queryset: QuerySet[Model], name: str, value: UUID) -> QuerySet[Model]:
+        """Its models. Raises NotFound where the consortium can't be seen."""
+        return queryset.filter(consortium=access_consortium(signed_in(self.request), value))
+
+
+class VersionFilter(django_filters.FilterSet):
+    """`?best=true`, `?kept=true`"""
+
+    best = django_filters.BooleanFilter(field_name="is_best")
+    kept = django_filters.BooleanFilter(field_name="pruned_at", lookup_expr="isnull")
+
+    class Meta:
+        model = ModelVersion
+        fields: tuple[str, ...] = ()

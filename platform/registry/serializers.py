@@ -1,0 +1,110 @@
+"""Models and their versions as JSON."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rest_framework import serializers
+
+from consortia.serializers import ConsortiumBrief
+from registry.cards import parameters_of
+from registry.models import Model, ModelVersion
+
+
+class CombinedMetrics(serializers.Serializer[Any]):
+    """How a model did over the silos. All are left out where no silo could tell."""
+
+    accuracy = serializers.FloatField(required=False)
+    loss = serializers.FloatField(required=False)
+    silos = serializers.IntegerField(required=False, help_text="How many silos told.")
+    combination = serializers.CharField(required=False, help_text="How the silos' figures were put together.")
+
+
+class VersionOut(serializers.ModelSerializer[ModelVersion]):
+    """A model's weights after a round."""
+
+    model_id = serializers.UUIDField()
+    metrics = CombinedMetrics()
+
+    class Meta:
+        model = ModelVersion
+        fields: tuple[str, ...] = (
+            "id",
+            "model_id",
+            "round_number",
+            "digest",
+            "size_bytes",
+            "metrics",
+            "is_best",
+            "created_at",
+            "pruned_at",
+        )
+
+
+class ModelOut(serializers.ModelSerializer[Model]):
+    """A model, in a list."""
+
+    consortium = ConsortiumBrief()
+    family = serializers.CharField(source="specification.family")
+    parameters = serializers.SerializerMethodField()
+    job_id = serializers.SerializerMethodField(help_text="The job that trained it.")
+    latest_version = serializers.SerializerMethodField()
+    best_version = serializers.SerializerMethodField()
+
+    class Meta:
+        model = Model
+        fields: tuple[str, ...] = (
+            "id",
+            "name",
+            "consortium",
+            "family",
+            "parameters",
+            "n_features",
+            "n_classes",
+            "job_id",
+            "latest_version",
+            "best_version",
+            "created_at",
+        )
+
+    def get_parameters(self, model: Model) -> int:
+        """How many numbers it has."""
+        return parameters_of(model)
+
+    def get_job_id(self, model: Model) -> str | None:
+        """The job that trained it."""
+        return next((str(job.id) for job in model.jobs.all() if job.task == "train"), None)
+
+    def get_latest_version(self, model: Model) -> str | None:
+        """The version after the last round."""
+        newest = max(model.versions.all(), key=lambda version: version.round_number, default=None)
+        return str(newest.id) if newest else None
+
+    def get_best_version(self, model: Model) -> str | None:
+        """The version with the lowest loss over the silos."""
+        return next((str(version.id) for version in model.versions.all() if version.is_best), None)
+
+
+class ModelDetailOut(ModelOut):
+    """A model, with all that is needed to use it."""
+
+    specification = serializers.DictField(help_text="The family and its settings.")
+    layout = serializers.ListField(child=serializers.DictField(), help_text="Name, shape and type of each tensor.")
+    preprocessing = serializers.DictField(help_text="Columns, transformations and split of the data that it takes.")
+
+    class Meta(ModelOut.Meta):
+        fields = (*ModelOut.Meta.fields, "specification", "layout", "preprocessing")
+
+
+class CardOut(serializers.Serializer[Any]):
+    """A model version's card."""
+
+    format = serializers.CharField()
+    name = serializers.CharField()
+    model_id = serializers.UUIDField()
+    version_id = serializers.UUIDField()
+    weights = serializers.DictField()
+    architecture = serializers.DictField()
+    preprocessing = serializers.DictField()
+    metrics = serializers.DictField()
+    lineage = serializers.DictField()

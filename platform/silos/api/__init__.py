@@ -1,0 +1,1 @@
+"""REST: silos, their enrolment, and the datasets that they offer."""

@@ -1,0 +1,60 @@
+"""Who sees which silos and datasets, and what there is to see."""
+
+from __future__ import annotations
+
+from django.conf import settings
+from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.utils import timezone
+
+from accounts.models import OrganisationRole, User
+from consortia.models import Consortium, Participation
+from consortia.selectors import consortia_visible_to
+from consortia.transitions import ParticipationState
+from federation.protocol.datasets import DatasetDeclaration
+from federation.protocol.keys import PublicKey, load_public
+from silos.models import Dataset, Silo
+
+
+def silos_visible_to(user: User) -> QuerySet[Silo]:
+    """Those of one's own organisations, and of the organisations active in the consortia that one sees.
+
+    Each row has `is_own`: whether it is of an organisation that the person belongs to.
+    """
+    own = OrganisationRole.objects.filter(user=user, organisation=OuterRef("organisation"))
+    silos = Silo.objects.select_related("organisation", "signatory_key", "confirmed_by").annotate(is_own=Exists(own))
+    if user.is_platform_administrator:
+        return silos
+    fellows = Participation.objects.filter(
+        consortium__in=consortia_visible_to(user), state=ParticipationState.ACTIVE
+    ).values("organisation")
+    return silos.filter(Q(is_own=True) | Q(organisation__in=fellows))
+
+
+def datasets_visible_to(user: User) -> QuerySet[Dataset]:
+    """The datasets at the silos that one sees; the withdrawn ones too."""
+    visible = silos_visible_to(user).order_by().values("id")
+    return Dataset.objects.select_related("silo__organisation").filter(silo__in=visible)
+
+
+def silos_of(consortium: Consortium) -> QuerySet[Silo]:
+    """The silos of the organisations that take part now."""
+    members = Participation.objects.filter(consortium=consortium, state=ParticipationState.ACTIVE)
+    return Silo.objects.filter(organisation__in=members.values("organisation"))
+
+
+def health_of(silo: Silo) -> str:
+    """`unseen`, `online`, or `silent` when nothing was heard of it for longer than is usual."""
+    if silo.last_seen_at is None:
+        return "unseen"
+    silent_s = (timezone.now() - silo.last_seen_at).total_seconds()
+    return "silent" if silent_s > settings.SILO_SILENT_AFTER_S else "online"
+
+
+def declaration_of(dataset: Dataset) -> DatasetDeclaration:
+    """What the silo has declared of a dataset; it was checked when it was registered."""
+    return DatasetDeclaration.model_validate(dataset.declaration)
+
+
+def platform_keys() -> tuple[PublicKey, ...]:
+    """The keys with which the platform signs orders: what a connector must pin."""
+    return load_public(settings.PLATFORM_PUBLIC_KEY_FILE)

@@ -1,0 +1,153 @@
+"""Silos and datasets as JSON."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from drf_spectacular.utils import extend_schema_field
+from rest_framework import serializers
+
+from accounts.serializers import OrganisationBrief
+from federation.protocol.keys import PublicKey
+from rest.serializers import Input
+from silos import selectors
+from silos.models import Dataset, Silo
+from silos.transitions import SiloState
+
+
+class KeyOut(serializers.Serializer[PublicKey]):
+    """A public key by its names."""
+
+    key_id = serializers.CharField()
+    fingerprint = serializers.CharField(help_text="What two people compare by telephone.")
+
+
+class SiloBrief(serializers.ModelSerializer[Silo]):
+    """A silo, as others refer to it."""
+
+    class Meta:
+        model = Silo
+        fields = ("id", "name")
+
+
+class SiloOut(serializers.ModelSerializer[Silo]):
+    """A silo: who it is, what it is known by, how it does. Disk and clock are told to its own organisation only."""
+
+    organisation = OrganisationBrief()
+    state = serializers.ChoiceField(choices=SiloState.values)
+    is_own = serializers.BooleanField(help_text="Whether it is of an organisation that you belong to.")
+    identity = KeyOut(allow_null=True, help_text="The trainer's key, which signs submissions.")
+    transport = KeyOut(allow_null=True, help_text="The relay's key, which signs requests.")
+    signatory = KeyOut(
+        source="signatory_key.key", allow_null=True, default=None, help_text="The organisation's key: it certified it."
+    )
+    capabilities = serializers.DictField()
+    health = serializers.SerializerMethodField()
+    clock_skew_s = serializers.SerializerMethodField()
+    disk_free_bytes = serializers.SerializerMethodField()
+
+    class Meta:
+        model = Silo
+        fields: tuple[str, ...] = (
+            "id",
+            "name",
+            "organisation",
+            "is_own",
+            "state",
+            "identity",
+            "transport",
+            "signatory",
+            "created_at",
+            "enrolled_at",
+            "confirmed_at",
+            "revoked_at",
+            "last_seen_at",
+            "health",
+            "connector_version",
+            "capabilities",
+            "clock_skew_s",
+            "disk_free_bytes",
+        )
+
+    @extend_schema_field({"type": "string", "enum": ["unseen", "online", "silent"]})
+    def get_health(self, silo: Silo) -> str:
+        """How long ago it was heard of, in a word."""
+        return selectors.health_of(silo)
+
+    def get_clock_skew_s(self, silo: Silo) -> float | None:
+        """By how much its clock is ahead."""
+        return silo.clock_skew_s if getattr(silo, "is_own", False) else None
+
+    def get_disk_free_bytes(self, silo: Silo) -> int | None:
+        """Room on the relay's disk."""
+        return silo.disk_free_bytes if getattr(silo, "is_own", False) else None
+
+
+class NewSilo(Input):
+    """A silo to be."""
+
+    organisation = serializers.UUIDField(help_text="One of your organisations.")
+    name = serializers.CharField(max_length=120)
+
+
+class EnrolmentCodeOut(serializers.Serializer[Any]):
+    """What silo IT needs to enrol a connector. The code is shown once."""
+
+    code = serializers.CharField(allow_null=True, help_text="Null when the answer is given again (Idempotency-Key).")
+    expires_at = serializers.DateTimeField()
+    platform_url = serializers.CharField()
+    platform_key_fingerprint = serializers.CharField(help_text="What the connector must pin.")
+
+
+class Confirmation(Input):
+    """The fingerprint that was read out by the site."""
+
+    identity_fingerprint = serializers.CharField(max_length=60, help_text="As the site shows it, spaced or not.")
+
+
+class DatasetOut(serializers.ModelSerializer[Dataset]):
+    """A dataset, in a list."""
+
+    silo = SiloBrief()
+    organisation = OrganisationBrief(source="silo.organisation")
+    silo_state = serializers.ChoiceField(source="silo.state", choices=SiloState.values)
+    rows_coarse = serializers.IntegerField(min_value=0, help_text="Rounded by the silo.")
+
+    class Meta:
+        model = Dataset
+        fields: tuple[str, ...] = (
+            "id",
+            "name",
+            "title",
+            "description",
+            "organisation",
+            "silo",
+            "silo_state",
+            "schema_digest",
+            "n_features",
+            "n_classes",
+            "rows_coarse",
+            "registered_at",
+            "withdrawn_at",
+        )
+
+
+class DatasetDetailOut(DatasetOut):
+    """A dataset with its declaration: columns, steps and split, never a value."""
+
+    declaration = serializers.DictField(
+        help_text="Columns, transformations and split, as the trainer carries them out."
+    )
+    features = serializers.SerializerMethodField()
+    classes = serializers.SerializerMethodField()
+
+    class Meta(DatasetOut.Meta):
+        fields = (*DatasetOut.Meta.fields, "declaration", "features", "classes")
+
+    def get_features(self, dataset: Dataset) -> list[str]:
+        """Names of the features, in the order in which a model gets them."""
+        return list(selectors.declaration_of(dataset).features())
+
+    def get_classes(self, dataset: Dataset) -> list[str]:
+        """What people call the classes."""
+        return list(selectors.declaration_of(dataset).class_names)

@@ -1,0 +1,1 @@
+"""REST: jobs from quote to metrics, and what a job may name."""

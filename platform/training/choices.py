@@ -1,0 +1,35 @@
+"""What a job may name: model families and strategies, with the JSON Schema of their settings."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from federation.aggregation.strategies import STRATEGIES
+from federation.learning.models import FAMILIES
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One of several, as it is offered."""
+
+    name: str
+    title: str
+    when_to_use: str
+    settings: dict[str, Any]
+
+
+def model_families() -> tuple[Choice, ...]:
+    """The kinds of models."""
+    return tuple(
+        Choice(family.name, family.title, family.when_to_use, family.Specification.model_json_schema())
+        for family in FAMILIES.values()
+    )
+
+
+def strategies() -> tuple[Choice, ...]:
+    """What the platform can do with the silos' updates."""
+    return tuple(
+        Choice(name, strategy.title, strategy.when_to_use, strategy.model_json_schema())
+        for name, strategy in STRATEGIES.items()
+    )

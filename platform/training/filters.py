@@ -1,0 +1,35 @@
+"""By what jobs are looked for."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+import django_filters
+from django.db.models import QuerySet
+
+from accounts.access import signed_in
+from consortia.access import access_consortium
+from training.models import Job
+from training.transitions import JobState, RoundState
+
+
+class JobFilter(django_filters.FilterSet):
+    """`?consortium=…&state=running&state=paused&task=…`"""
+
+    consortium = django_filters.UUIDFilter(method="in_consortium")
+    state = django_filters.MultipleChoiceFilter(choices=JobState.choices)
+    task = django_filters.ChoiceFilter(choices=Job.Task.choices)
+
+    class Meta:
+        model = Job
+        fields: tuple[str, ...] = ()
+
+    def in_consortium(self, queryset: QuerySet[Job], name: str, value: UUID) -> QuerySet[Job]:
+        """Its jobs. Raises NotFound where the consortium can't be seen."""
+        return queryset.filter(consortium=access_consortium(signed_in(self.request), value))
+
+
+class RoundFilter(django_filters.FilterSet):
+    """`?state=…`"""
+
+    state = django_filters.ChoiceFilter(choices=RoundState.choices)

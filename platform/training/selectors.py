@@ -1,0 +1,79 @@
+"""What can be asked of jobs: where they stand, what each silo does, how well the model does."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from django.db.models import Count, Prefetch, Q, QuerySet
+
+from accounts.models import User
+from consortia.selectors import consortia_visible_to
+from registry.models import ModelVersion
+from training.models import Evaluation, Job, Order, Round, Step
+from training.rows import CohortRow, MetricsRow, RoundRow
+from training.transitions import IN_PROGRESS, RoundState
+
+
+def jobs_visible_to(user: User) -> QuerySet[Job]:
+    """The jobs of the consortia that a person sees, each with its number of `rounds_closed`."""
+    return (
+        Job.objects.filter(consortium__in=consortia_visible_to(user))
+        .select_related("consortium", "launched_by")
+        .annotate(rounds_closed=Count("rounds", filter=Q(rounds__state=RoundState.CLOSED)))
+        .defer("manifest")
+    )
+
+
+def rounds_of(job: Job) -> QuerySet[Round]:
+    """The rounds of a job with their steps, orders and what was answered, in their order."""
+    orders = Order.objects.select_related("silo__organisation", "submission").defer("envelope", "submission__document")
+    steps = Step.objects.prefetch_related(Prefetch("orders", queryset=orders.order_by("silo__name")))
+    rounds = Round.objects.filter(job=job).select_related("base_version")
+    return rounds.prefetch_related(Prefetch("steps", queryset=steps))
+
+
+def evaluated_rounds_of(job: Job) -> QuerySet[Round]:
+    """The rounds that were closed, each with the silos' evaluations of the model that it began with."""
+    evaluations = Evaluation.objects.select_related("silo__organisation").order_by("silo__name")
+    orders = Order.objects.defer("envelope").prefetch_related(Prefetch("evaluation", queryset=evaluations))
+    steps = Step.objects.prefetch_related(Prefetch("orders", queryset=orders))
+    return (
+        Round.objects.filter(job=job, state=RoundState.CLOSED)
+        .select_related("base_version", "job")
+        .prefetch_related(Prefetch("steps", queryset=steps))
+    )
+
+
+@dataclass(frozen=True)
+class Standing:
+    """Where a job stands."""
+
+    job: Job
+    current_round: RoundRow | None
+    cohort: tuple[CohortRow, ...]
+    best_version: ModelVersion | None
+    evaluated: MetricsRow | None
+
+    @property
+    def metrics(self) -> dict[str, object]:
+        """The newest figures over all silos."""
+        return self.evaluated.combined if self.evaluated else {}
+
+
+def standing_of(job: Job) -> Standing:
+    """The round that is open or was last, what the silos do in it, and how well the newest evaluated model does."""
+    newest = rounds_of(job).order_by("-opened_at")
+    round_ = newest.filter(state__in=IN_PROGRESS).first() or newest.first()
+    current = RoundRow(round_) if round_ else None
+    last = evaluated_rounds_of(job).order_by("-number").first()
+    evaluated = MetricsRow(last) if last else None
+    orders = {row.order.silo_id: row for row in current.orders} if current else {}
+    evaluations = {row.silo.id: row for row in evaluated.silos} if evaluated else {}
+    seats = job.seats.select_related("silo__organisation", "dataset").order_by("position")
+    return Standing(
+        job=job,
+        current_round=current,
+        cohort=tuple(CohortRow(seat, orders.get(seat.silo_id), evaluations.get(seat.silo_id)) for seat in seats),
+        best_version=ModelVersion.objects.filter(model=job.model_id, is_best=True).first() if job.model_id else None,
+        evaluated=evaluated,
+    )

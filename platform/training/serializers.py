@@ -1,0 +1,230 @@
+"""Jobs, rounds and figures as JSON."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rest_framework import serializers
+
+from accounts.serializers import OrganisationBrief, UserBrief
+from consortia.serializers import ConsortiumBrief
+from federation.protocol.documents import OrderKind
+from registry.serializers import CombinedMetrics, VersionOut
+from silos.models import Dataset, Silo
+from silos.transitions import SiloState
+from training.models import Job, Round
+from training.quotes import Quote
+from training.rows import CohortRow, EvaluationRow, MetricsRow, OrderRow, RoundRow
+from training.selectors import Standing
+from training.transitions import OrderState, RoundState
+
+KINDS = [kind.value for kind in OrderKind]
+
+
+class SiloOfOrganisation(serializers.ModelSerializer[Silo]):
+    """A silo with its organisation."""
+
+    organisation = OrganisationBrief()
+
+    class Meta:
+        model = Silo
+        fields = ("id", "name", "organisation")
+
+
+class JobOut(serializers.ModelSerializer[Job]):
+    """A job, in a list."""
+
+    consortium = ConsortiumBrief()
+    launched_by = UserBrief()
+    rounds_closed = serializers.IntegerField(help_text="Rounds done, the closing evaluation included.")
+
+    class Meta:
+        model = Job
+        fields = (
+            "id",
+            "name",
+            "task",
+            "consortium",
+            "state",
+            "reason_code",
+            "reason",
+            "launched_by",
+            "rounds_planned",
+            "rounds_closed",
+            "created_at",
+            "started_at",
+            "ended_at",
+        )
+
+
+class OrderOut(serializers.Serializer[OrderRow]):
+    """What a silo was told to do, and how far it has come."""
+
+    id = serializers.UUIDField(source="order.id")
+    silo = SiloOfOrganisation(source="order.silo")
+    kind = serializers.ChoiceField(source="order.kind", choices=KINDS)
+    state = serializers.ChoiceField(source="order.state", choices=OrderState.values)
+    code = serializers.CharField(source="order.code", help_text="Why it was refused, rejected, or called back.")
+    message = serializers.CharField(source="order.message")
+    issued_at = serializers.DateTimeField(source="order.issued_at")
+    delivered_at = serializers.DateTimeField(source="order.delivered_at", allow_null=True)
+    answered_at = serializers.DateTimeField(source="order.answered_at", allow_null=True)
+    settled_at = serializers.DateTimeField(source="order.settled_at", allow_null=True)
+    duration_s = serializers.FloatField(allow_null=True, help_text="From handing it over to the answer.")
+    phases_s = serializers.DictField(child=serializers.FloatField(), help_text="As the trainer told.")
+    bytes_down = serializers.IntegerField()
+    bytes_up = serializers.IntegerField()
+
+
+class RoundBrief(serializers.Serializer[Any]):
+    """A round, without its orders."""
+
+    number = serializers.IntegerField(source="round.number")
+    attempt = serializers.IntegerField(source="round.attempt")
+    state = serializers.ChoiceField(source="round.state", choices=RoundState.values)
+    reason_code = serializers.CharField(source="round.reason_code")
+    kind = serializers.ChoiceField(source="step.kind", choices=KINDS)
+    quorum = serializers.IntegerField(source="step.quorum")
+    expected = serializers.IntegerField(source="step.expected", help_text="How many silos were asked.")
+    answered = serializers.IntegerField(help_text="How many have answered, whatever they answered.")
+    opened_at = serializers.DateTimeField(source="round.opened_at")
+    deadline_at = serializers.DateTimeField(source="step.deadline_at")
+    aggregating_at = serializers.DateTimeField(source="round.aggregating_at", allow_null=True)
+    closed_at = serializers.DateTimeField(source="round.closed_at", allow_null=True)
+    duration_s = serializers.FloatField(allow_null=True)
+    update_norm_l2 = serializers.FloatField(source="round.update_norm_l2", allow_null=True)
+    bytes_down = serializers.IntegerField()
+    bytes_up = serializers.IntegerField()
+
+
+class RoundOut(RoundBrief):
+    """A round, with what each silo did in it."""
+
+    orders = OrderOut(many=True)
+
+    def to_representation(self, instance: Any) -> Any:
+        """The round as it is shown."""
+        return super().to_representation(RoundRow(instance) if isinstance(instance, Round) else instance)
+
+
+class EvaluationOut(serializers.Serializer[EvaluationRow]):
+    """How a model did on one silo's own test rows; null where telling would point at somebody."""
+
+    silo = SiloOfOrganisation()
+    rows_evaluated = serializers.IntegerField(allow_null=True)
+    accuracy = serializers.FloatField(allow_null=True)
+    loss = serializers.FloatField(allow_null=True)
+    auc = serializers.FloatField(allow_null=True)
+    confusion = serializers.ListField(
+        child=serializers.ListField(child=serializers.IntegerField()),
+        allow_null=True,
+        help_text="Rows of class i that were taken for class j: whole, or not at all.",
+    )
+    suppressed = serializers.BooleanField()
+
+
+class MetricsOut(serializers.Serializer[Any]):
+    """How the model with which a round began did over the silos."""
+
+    round = serializers.IntegerField(source="round.number", help_text="The round in which it was evaluated.")
+    version_id = serializers.UUIDField(source="round.base_version_id")
+    version_round = serializers.IntegerField(
+        source="round.base_version.round_number", help_text="The round that made this model; 0 as it started."
+    )
+    combined = CombinedMetrics()
+    silos = EvaluationOut(many=True)
+
+    def to_representation(self, instance: Any) -> Any:
+        """The figures as they are shown."""
+        return super().to_representation(MetricsRow(instance) if isinstance(instance, Round) else instance)
+
+
+class DatasetBrief(serializers.ModelSerializer[Dataset]):
+    """A dataset, as others refer to it."""
+
+    class Meta:
+        model = Dataset
+        fields = ("id", "name", "title", "rows_coarse")
+
+
+class CohortOut(serializers.Serializer[CohortRow]):
+    """A silo of a job, what it brings, what it does now, and how well the model does there."""
+
+    silo = SiloOfOrganisation(source="seat.silo")
+    silo_state = serializers.ChoiceField(source="seat.silo.state", choices=SiloState.values)
+    dataset = DatasetBrief(source="seat.dataset")
+    order = OrderOut(allow_null=True)
+    evaluation = EvaluationOut(allow_null=True)
+
+
+class JobDetailOut(serializers.Serializer[Standing]):
+    """A job: as it was asked for, and where it stands."""
+
+    request = serializers.DictField(source="job.request", help_text="As it was launched.")
+    quorum = serializers.IntegerField(source="job.quorum")
+    round_deadline_s = serializers.FloatField(source="job.round_deadline_s")
+    retries_max = serializers.IntegerField(source="job.retries_max")
+    manifest_digest = serializers.CharField(source="job.manifest_digest")
+    model_id = serializers.UUIDField(source="job.model_id", allow_null=True)
+    current_round = RoundBrief(allow_null=True, help_text="The open one, else the last.")
+    cohort = CohortOut(many=True)
+    best_version = VersionOut(allow_null=True)
+    metrics = CombinedMetrics(help_text="Of the newest model that the silos have evaluated.")
+
+    def get_fields(self) -> dict[str, serializers.Field[Any, Any, Any, Any]]:
+        """What lists tell of a job, too."""
+        of_lists = JobOut().get_fields()
+        for name, field in of_lists.items():
+            field.source = f"job.{name}"
+        return {**of_lists, **super().get_fields()}
+
+
+class QuotedSilo(serializers.Serializer[Dataset]):
+    """A silo that would take part."""
+
+    silo = SiloOfOrganisation()
+    dataset = DatasetBrief(source="*")
+
+
+class QuoteOut(serializers.Serializer[Quote]):
+    """What a job would take."""
+
+    silos = QuotedSilo(source="datasets", many=True)
+    rows_coarse = serializers.IntegerField()
+    quorum = serializers.IntegerField()
+    rounds = serializers.IntegerField()
+    parameters = serializers.IntegerField()
+    model_size_bytes = serializers.IntegerField()
+    bytes_down_per_round = serializers.IntegerField()
+    bytes_up_per_round = serializers.IntegerField()
+    bytes_total = serializers.IntegerField()
+
+
+class SignatureOut(serializers.Serializer[Any]):
+    """A signature of an envelope."""
+
+    keyid = serializers.CharField()
+    sig = serializers.CharField()
+
+
+class EnvelopeOut(serializers.Serializer[Any]):
+    """A DSSE envelope."""
+
+    payload = serializers.CharField(help_text="base64 of the signed bytes")
+    payloadType = serializers.CharField()  # noqa: N815 - DSSE says so
+    signatures = SignatureOut(many=True)
+
+
+class ChoiceOut(serializers.Serializer[Any]):
+    """Something that a job may name, with the JSON Schema of its settings."""
+
+    name = serializers.CharField()
+    title = serializers.CharField()
+    when_to_use = serializers.CharField()
+    settings = serializers.DictField(help_text="JSON Schema")
+
+
+class ChoicesOut(serializers.Serializer[Any]):
+    """All that there are."""
+
+    results = ChoiceOut(many=True)

@@ -1,0 +1,105 @@
+"""The played federation with all its kinds of people, a job that has run, and somebody of another consortium."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from accounts.actions import create_user, grant_role
+from accounts.models import Organisation, User
+from accounts.permissions import Role
+from consortia.actions import found_consortium
+from registry.models import Model, ModelVersion
+from silos.models import Dataset, Silo
+from tests.support.federation import TEST, Federation, make_federation
+from tests.support.world import house, person
+from training import closing
+from training.actions import answers, launch, start
+from training.models import Job, Order
+from training.transitions import OUTSTANDING
+
+
+@dataclass(frozen=True)
+class Cohort:
+    """Everybody by what they are. The first organisation is that of administrator, scientist, steward and IT."""
+
+    federation: Federation
+    keeper: User
+    administrator: User
+    scientist: User
+    steward: User
+    it: User
+    neighbour: User
+    outsider: User
+    nobody: User
+    elsewhere: Organisation
+
+    @property
+    def silo(self) -> Silo:
+        """The first organisation's."""
+        return self.federation.silos[0].silo
+
+    @property
+    def dataset(self) -> Dataset:
+        """The first organisation's."""
+        dataset = self.federation.silos[0].dataset
+        assert dataset is not None
+        return dataset
+
+
+def make_cohort() -> Cohort:
+    """Three silos; the neighbour is the second organisation's auditor, the outsider has a consortium of their own."""
+    federation = make_federation()
+    home, second = (played.silo.organisation for played in federation.silos[:2])
+    steward, it, neighbour, outsider = person("steward"), person("it"), person("neighbour"), person("outsider")
+    elsewhere = house("elsewhere")
+    for user, organisation, role in (
+        (steward, home, Role.STEWARD),
+        (it, home, Role.SILO_IT),
+        (neighbour, second, Role.AUDITOR),
+        (outsider, elsewhere, Role.ORGANISATION_ADMINISTRATOR),
+        (outsider, elsewhere, Role.DATA_SCIENTIST),
+    ):
+        grant_role(user=user, organisation=organisation, role=role, by=TEST)
+    found_consortium(name="Others", slug="others", organisation=elsewhere, by=outsider)
+    return Cohort(
+        federation=federation,
+        keeper=create_user(email="keeper@example.org", full_name="Keeper", is_platform_administrator=True, by=TEST),
+        administrator=federation.administrator,
+        scientist=federation.scientist,
+        steward=steward,
+        it=it,
+        neighbour=neighbour,
+        outsider=outsider,
+        nobody=person("nobody"),
+        elsewhere=elsewhere,
+    )
+
+
+def run_job(cohort: Cohort, *, rounds_answered: int | None = None, **changes: object) -> Job:
+    """Launch a job and start it; let every silo answer so many rounds, or all to the end."""
+    federation = cohort.federation
+    job = launch.launch(consortium=federation.consortium, request=federation.request(**changes), by=cohort.scientist)
+    start.start(job_id=job.id, by=TEST)
+    done = 0
+    while rounds_answered is None or done < rounds_answered:
+        orders = list(Order.objects.filter(step__round__job=job, state__in=OUTSTANDING))
+        if not orders:
+            break
+        for order in orders:
+            played = federation.played(order.silo_id)
+            answers.answer(document=played.train(order, 0.5), by=played.silo)
+        closing.close_step(round_id=orders[0].step.round_id, by=TEST)
+        done += 1
+    job.refresh_from_db()
+    return job
+
+
+def model_of(job: Job) -> Model:
+    """What it learned."""
+    assert job.model is not None
+    return job.model
+
+
+def last_version(job: Job) -> ModelVersion:
+    """The newest."""
+    return model_of(job).versions.latest("round_number")
