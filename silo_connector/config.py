@@ -25,10 +25,11 @@ class DatasetFile:
 
 @dataclass(frozen=True)
 class Limits:
-    """Bounds on what the platform may have us store."""
+    """Bounds on what the platform may have us store, and on how small a count of ours may be that it is told."""
 
     model_bytes_max: int = 2 << 30
     disk_free_bytes_min: int = 256 << 20
+    minimum_cell: int = 5
 
 
 @dataclass(frozen=True)
@@ -99,21 +100,14 @@ class _Reader:
             allow_plain_http=allow_plain_http,
             image_digest=self._take(self._data, "image_digest", str, None),
             datasets=tuple(self._dataset(entry) for entry in self._list("dataset")),
-            training_threads=_within("training.threads", self._take(training, "threads", int, 1), 1, 256),
+            training_threads=self._within(training, "training", "threads", 1, 1, 256),
             tolerated_interfaces=tuple(map(str, self._take(training, "tolerated_interfaces", list, []))),
             limits=Limits(
-                model_bytes_max=_within(
-                    "limits.model_bytes_max",
-                    self._take(limits, "model_bytes_max", int, Limits.model_bytes_max),
-                    1,
-                    1 << 40,
+                model_bytes_max=self._within(limits, "limits", "model_bytes_max", Limits.model_bytes_max, 1, 1 << 40),
+                disk_free_bytes_min=self._within(
+                    limits, "limits", "disk_free_bytes_min", Limits.disk_free_bytes_min, 0, 1 << 50
                 ),
-                disk_free_bytes_min=_within(
-                    "limits.disk_free_bytes_min",
-                    self._take(limits, "disk_free_bytes_min", int, Limits.disk_free_bytes_min),
-                    0,
-                    1 << 50,
-                ),
+                minimum_cell=self._within(limits, "limits", "minimum_cell", Limits.minimum_cell, 1, 1000),
             ),
         )
         for where, table in (("", self._data), ("training.", training), ("limits.", limits)):
@@ -129,6 +123,12 @@ class _Reader:
         value = table.pop(key)
         if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
             raise _invalid(key, f"must be of type {kind.__name__}")
+        return value
+
+    def _within(self, table: dict[str, Any], where: str, key: str, default: int, low: int, high: int) -> int:
+        value: int = self._take(table, key, int, default)
+        if not low <= value <= high:
+            raise _invalid(f"{where}.{key}", f"must be between {low} and {high}")
         return value
 
     def _table(self, key: str) -> dict[str, Any]:
@@ -183,12 +183,6 @@ def _fingerprint(text: str) -> str:
     if not _FINGERPRINT.fullmatch(digits):
         raise _invalid("platform_key", "must be the fingerprint from the enrolment page: eight groups of four digits")
     return " ".join(digits[start : start + 4] for start in range(0, 32, 4))
-
-
-def _within(key: str, value: int, low: int, high: int) -> int:
-    if not low <= value <= high:
-        raise _invalid(key, f"must be between {low} and {high}")
-    return value
 
 
 def _invalid(key: str, what: str) -> Invalid:

@@ -170,14 +170,15 @@ class Folder:
             target.sync()
 
     def remove(self, name: str) -> None:
-        """Remove a file, a link (not what it points to) or a whole directory; nothing if it is gone."""
-        try:
+        """Remove a file, a link (not what it points to) or a whole directory; nothing if it is gone.
+
+        A tree that is nested too deeply to be removed stays where it is.
+        """
+        with contextlib.suppress(FileNotFoundError, RecursionError):
             if self.is_folder(name):
                 shutil.rmtree(_component(name), dir_fd=self._descriptor)
             else:
                 os.unlink(_component(name), dir_fd=self._descriptor)
-        except FileNotFoundError:
-            return
 
     def sync(self) -> None:
         """Make names durable."""
@@ -198,6 +199,6 @@ class Folder:
 
 
 def _component(name: str) -> str:
-    if not name or name in (".", "..") or "/" in name or "\0" in name or len(name) > 255:
+    if not name or name in (".", "..") or "/" in name or "\0" in name or len(os.fsencode(name)) > 255:
         raise Invalid("spool.name", "This is no name of a file.")
     return name

@@ -12,10 +12,33 @@ from federation.errors import Invalid
 def claim(folder: Path, process: str) -> int:
     """Hold the folder's lock until this process ends. Raises Invalid ``state.in_use``."""
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    descriptor = os.open(folder / f"{process}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    descriptor = os.open(_file(folder, process), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
         os.close(descriptor)
         raise Invalid("state.in_use", f"Another {process} is running on {folder}.") from error
+    os.ftruncate(descriptor, 0)
+    os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
     return descriptor
+
+
+def running(folder: Path, process: str) -> int | None:
+    """The process id of whoever holds the lock (0 if it can't be told), or None when nobody does."""
+    try:
+        descriptor = os.open(_file(folder, process), os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return None
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        text = os.pread(descriptor, 20, 0).strip()
+        return int(text) if text.isdigit() else 0
+    else:
+        return None
+    finally:
+        os.close(descriptor)
+
+
+def _file(folder: Path, process: str) -> Path:
+    return folder / f"{process}.lock"

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import os
 import re
 import time
 from collections.abc import Iterator
@@ -27,10 +29,10 @@ STATUS = "status.json"
 
 DOCUMENT_BYTES_MAX = 4 << 20
 SMALL_BYTES_MAX = 64 << 10
-_PLACES = ("inbox", "outbox", "tmp", "dead", "quarantine")
+PLACES = ("inbox", "outbox", "tmp", "dead", "quarantine")
 _LEFTOVER_AGE_S = 24 * 3600
 _DATASET = re.compile(r"dataset-[0-9a-f]{16}")
-_KEPT_ASIDE_MAX = 1000
+KEPT_ASIDE_MAX = 1000
 
 
 def is_order_id(name: str) -> bool:
@@ -54,7 +56,7 @@ class Spool:
 
     def make(self) -> None:
         """Make what is missing of it."""
-        for place in _PLACES:
+        for place in PLACES:
             (self.root / place).mkdir(parents=True, exist_ok=True)
 
     @contextmanager
@@ -78,24 +80,27 @@ class Spool:
     def drop(self, place: str, name: str) -> None:
         """Remove an entry: gone for readers at once, from the disk a moment later."""
         with self.place(place) as source, self.place("tmp") as tmp:
-            grave = f"gone-{place}-{name}"[:200]
+            grave = f"gone-{place}-{_short(name)}"
             if not source.exists(name):
                 return
             tmp.remove(grave)
             source.move(name, tmp, grave, durable=False)
             tmp.remove(grave)
 
-    def set_aside(self, place: str, name: str, target: str, code: str, message: str) -> None:
-        """Move an entry to ``dead`` or ``quarantine``, with the reason beside or in it; the oldest make room."""
-        reason = _reason(code, message)
+    def set_aside(self, place: str, name: str, target: str, code: str, message: str) -> str:
+        """Move an entry to ``dead`` or ``quarantine``, the reason beside it; the oldest make room. Its name there."""
+        kept_as = name if is_order_id(name) or is_dataset_folder(name) else f"odd-{_short(name)}"
         with self.place(place) as source, self.place(target) as folder:
             entries = [entry for entry in folder.names() if not entry.endswith(REASON)]
-            for oldest in entries[: max(0, len(entries) - _KEPT_ASIDE_MAX + 1)]:
+            now_s = time.time()
+            entries.sort(key=lambda entry: -folder.age_s(entry, now_s))
+            for oldest in entries[: max(0, len(entries) - KEPT_ASIDE_MAX + 1)]:
                 folder.remove(oldest)
                 folder.remove(f"{oldest}.{REASON}")
-            folder.remove(name)
-            source.move(name, folder)
-            folder.replace(f"{name}.{REASON}", reason)
+            folder.remove(kept_as)
+            source.move(name, folder, kept_as)
+            folder.replace(f"{kept_as}.{REASON}", _reason(code, message))
+        return kept_as
 
     def close_aside(self, place: str, name: str) -> None:
         """Mark something set aside as over: kept for people to look at, no longer held."""
@@ -128,6 +133,10 @@ def boot_time_s(proc: Path = Path("/proc")) -> float:
         return float(next(line.split()[1] for line in lines if line.startswith("btime ")))
     except (OSError, StopIteration, ValueError, IndexError):
         return 0.0
+
+
+def _short(name: str) -> str:
+    return hashlib.sha256(os.fsencode(name)).hexdigest()[:32]
 
 
 def _reason(code: str, message: str) -> bytes:

@@ -13,7 +13,7 @@ from silo_connector.logs import Log
 
 RESCAN_S = 5.0
 RESCAN_WITHOUT_INOTIFY_S = 0.25
-_WANTED = Mask.MOVED_TO | Mask.CREATE | Mask.CLOSE_WRITE | Mask.DELETE | Mask.ONLYDIR
+_WANTED = Mask.MOVED_TO | Mask.ONLYDIR
 
 
 class Watch:

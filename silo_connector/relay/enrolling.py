@@ -75,3 +75,8 @@ def _install(config: Config, place: Spool, answer: dict[str, Any]) -> Enrolment:
 
 def _put_key_in_place(state: Path) -> None:
     (state / f"{TRANSPORT_KEY}.new").replace(state / TRANSPORT_KEY)
+
+
+def held_in(place: Spool) -> list[str]:
+    """The orders that are in the house: what a poll names so that they are not given again."""
+    return sorted(place.orders_in("inbox") | place.orders_in("outbox"))

@@ -14,6 +14,7 @@ from silo_connector.folders import Folder
 from silo_connector.logs import Log
 from silo_connector.relay.backoff import Backoff
 from silo_connector.relay.errors import Declined, Unreachable
+from silo_connector.relay.gate import Gate
 from silo_connector.relay.platform import Platform
 from silo_connector.spool import Spool
 
@@ -21,19 +22,19 @@ LOG = Log("relay")
 INTERVAL_S = 30.0
 
 
-async def beat(platform: Platform, place: Spool, confirmed: asyncio.Event) -> None:
+async def beat(platform: Platform, place: Spool, gate: Gate) -> None:
     """For ever, while the silo is confirmed."""
     backoff = Backoff()
     while True:
-        await confirmed.wait()
+        await gate.passed()
         pause_s = INTERVAL_S
         try:
             await platform.post("heartbeat", content(place, platform.clock_skew_s))
             backoff.reset()
-        except (Unreachable, Declined) as error:
+        except (Unreachable, Declined, OSError) as error:
             after_s = error.retry_after_s if isinstance(error, Unreachable) else None
             pause_s = max(INTERVAL_S, backoff.next_s(after_s))
-            LOG.info("heartbeat.missed", code=error.code)
+            LOG.info("heartbeat.missed", reason=str(error))
         await asyncio.sleep(pause_s)
 
 

@@ -22,6 +22,7 @@ from silo_connector.relay.errors import Unreachable
 ANSWER_BYTES_MAX = 64 << 20
 CALL_TIMEOUT_S = 30.0
 _CONNECT_TIMEOUT_S = 15.0
+_KEEP_ALIVE_S = 4.0
 API = "/connector/v1"
 
 
@@ -42,10 +43,13 @@ class Platform:
         self._session: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> Platform:
-        connector = aiohttp.TCPConnector(limit=20, ssl=self.tls if self.tls is not None else True)
+        tls = self.tls if self.tls is not None else True
+        # Servers close idle connections after 5 s: one that is about to be closed is not worth a lost request.
+        connector = aiohttp.TCPConnector(limit=20, ssl=tls, keepalive_timeout=_KEEP_ALIVE_S)
         self._session = aiohttp.ClientSession(
             connector=connector,
-            headers={"User-Agent": f"consilience-connector/{VERSION}"},
+            headers={"User-Agent": f"consilience-connector/{VERSION}", "Accept-Encoding": "identity"},
+            auto_decompress=False,
             cookie_jar=aiohttp.DummyCookieJar(),
             trust_env=False,
         )

@@ -7,7 +7,7 @@ import json
 import os
 from typing import Any
 
-from federation.errors import FederationError, Invalid
+from federation.errors import Invalid
 from federation.protocol.digests import digest_stream
 from silo_connector import spool
 from silo_connector.config import Config
@@ -34,7 +34,7 @@ class Receiver:
         self._transfers = transfers
         self._slots = asyncio.Semaphore(4)
 
-    async def receive(self, route: Route, order: bytes, manifest: bytes) -> None:
+    async def receive(self, route: Route, order: bytes, manifest: bytes | None) -> None:
         """Carry one order to the inbox; again and again until it is there. Idempotent by order id."""
         self._routes.keep(route)
         with self._spool.place("inbox") as inbox, self._spool.place("outbox") as outbox:
@@ -61,12 +61,13 @@ class Receiver:
         with self._spool.place("tmp") as tmp:
             tmp.remove(TMP_PREFIX + order_id)
 
-    async def _carry(self, route: Route, order: bytes, manifest: bytes) -> None:
+    async def _carry(self, route: Route, order: bytes, manifest: bytes | None) -> None:
         name = TMP_PREFIX + route.order_id
         with self._spool.place("tmp") as tmp:
             with tmp.make_folder(name) as folder:
                 folder.write(spool.ORDER, order, durable=False)
-                folder.write(spool.MANIFEST, manifest, durable=False)
+                if manifest is not None:
+                    folder.write(spool.MANIFEST, manifest, durable=False)
                 if route.model is not None:
                     await self._fetch(route.order_id, route.model, folder)
             with self._spool.place("inbox") as inbox:
@@ -103,22 +104,18 @@ class Receiver:
             raise Unreachable("disk.full", "There is not enough free disk space for the model.", 30.0)
 
 
-def sealed_of(entry: Any, key: str) -> bytes:
-    """The envelope under a key of an entry of a poll's answer, as bytes. Raises Invalid ``order.unroutable``."""
+def routed(entry: Any) -> tuple[Route, bytes, bytes | None]:
+    """An entry of a poll's answer: its route, the order and the manifest. Raises Invalid ``order.unroutable``."""
+    order = _sealed(entry, "order")
+    if order is None:
+        raise Invalid("order.unroutable", "An order is no envelope, or too large.")
+    return Route.of_order(order), order, _sealed(entry, "manifest")
+
+
+def _sealed(entry: Any, key: str) -> bytes | None:
+    """The envelope under a key, as bytes; whether it holds is for the trainer to find out."""
     value = entry.get(key) if isinstance(entry, dict) else None
     if not isinstance(value, dict):
-        raise Invalid("order.unroutable", f"An order came without its {key}.")
-    sealed = json.dumps(value, separators=(",", ":")).encode()
-    if len(sealed) > spool.DOCUMENT_BYTES_MAX:
-        raise Invalid("order.unroutable", f"An order's {key} is too large.")
-    return sealed
-
-
-def routed(entry: Any) -> tuple[Route, bytes, bytes] | None:
-    """An entry of a poll's answer, or None if it can't be carried (which is logged)."""
-    try:
-        order, manifest = sealed_of(entry, "order"), sealed_of(entry, "manifest")
-        return Route.of_order(order), order, manifest
-    except FederationError as error:
-        LOG.warning("order.unroutable", reason=error.message)
         return None
+    sealed = json.dumps(value, separators=(",", ":")).encode()
+    return sealed if len(sealed) <= spool.DOCUMENT_BYTES_MAX else None

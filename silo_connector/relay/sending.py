@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from silo_connector.folders import Folder
 from silo_connector.logs import Log
 from silo_connector.relay.backoff import Backoff
 from silo_connector.relay.errors import Declined, OffsetConflict, Unreachable
+from silo_connector.relay.gate import Gate
 from silo_connector.relay.platform import Platform
 from silo_connector.relay.routing import Route, Routes
 from silo_connector.relay.transfers import SMALL_BYTES, Transfers
@@ -25,6 +27,8 @@ from silo_connector.spool import Spool
 LOG = Log("relay")
 _MISMATCHES_MAX = 3
 _LOST_MAX = 5
+NO_GRANT = "upload.no_grant"
+OVER_AFTER_S = 31 * 86400.0  # no order lives longer
 
 
 @dataclass(frozen=True)
@@ -42,8 +46,11 @@ class Outgoing:
 class Sender:
     """Sends what the trainer has put into the outbox."""
 
-    def __init__(self, platform: Platform, transfers: Transfers, place: Spool, routes: Routes, state: Path) -> None:
+    def __init__(
+        self, platform: Platform, gate: Gate, transfers: Transfers, place: Spool, routes: Routes, state: Path
+    ) -> None:
         self._platform = platform
+        self._gate = gate
         self._transfers = transfers
         self._spool = place
         self._routes = routes
@@ -55,21 +62,27 @@ class Sender:
         """Send one folder; again and again until the platform has it or will never take it."""
         backoff, lost = Backoff(), 0
         while True:
+            await self._gate.passed()
             try:
                 async with self._slots:
                     await self._send_once(name)
                     return
             except Unreachable as error:
+                if error.code == NO_GRANT and self._is_long_over(name):
+                    self._give_up(name, error)
+                    return
                 wait_s = backoff.next_s(error.retry_after_s)
                 LOG.warning("outbox.retry", folder=name, code=error.code, reason=error.message, wait_s=round(wait_s, 2))
             except OSError as error:
                 wait_s = max(5.0, backoff.next_s())
-                LOG.error("outbox.disk", folder=name, reason=error.strerror, wait_s=wait_s)
+                LOG.error("outbox.disk", folder=name, reason=str(error), wait_s=round(wait_s, 2))
             except Declined as error:
                 lost += error.code == "submission.payload_missing"
-                if error.code.startswith(("silo.", "signature.")) or 0 < lost <= _LOST_MAX:
-                    wait_s = max(3.0, backoff.next_s())  # it is about us, or sending again may help
-                    LOG.warning("outbox.not_now", folder=name, code=error.code, reason=error.message)
+                if self._gate.concerns(error):
+                    wait_s = self._gate.close(error)
+                elif 0 < lost <= _LOST_MAX:
+                    wait_s = backoff.next_s()
+                    LOG.warning("outbox.retry", folder=name, code=error.code, wait_s=round(wait_s, 2))
                 else:
                     self._give_up(name, error)
                     return
@@ -102,7 +115,7 @@ class Sender:
     async def _upload(self, outgoing: Outgoing, digest: str, folder: Folder) -> None:
         route = self._routes.find(outgoing.name) or Route(outgoing.name)
         if route.upload is None:
-            raise Unreachable("upload.no_grant", "It is not known where this payload goes; asking for the order again.")
+            raise Unreachable(NO_GRANT, "It is not known where this payload goes; asking for the order again.")
         size_bytes = outgoing.payload_size_bytes
         if size_bytes > route.upload.size_bytes_max:
             raise Invalid("upload.too_large", "The payload is larger than the order allows.")
@@ -145,9 +158,14 @@ class Sender:
         record(self._state, *departures)
         self._journalled.add(outgoing.document_digest)
 
+    def _is_long_over(self, name: str) -> bool:
+        with self._spool.place("outbox") as outbox:
+            return outbox.age_s(name, time.time()) > OVER_AFTER_S
+
     def _give_up(self, name: str, error: FederationError) -> None:
         LOG.error("outbox.dead", folder=name, code=error.code, reason=error.message)
         self._spool.set_aside("outbox", name, "dead", error.code, error.message)
+        self._routes.forget(name)
 
 
 def read_outgoing(name: str, folder: Folder) -> Outgoing:

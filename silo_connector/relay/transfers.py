@@ -18,6 +18,7 @@ from silo_connector.relay.platform import Platform
 
 SMALL_BYTES = 1 << 20
 _SMALL_TIMEOUT_S = 120.0
+_ABORT_S = 1.0
 _PATH = re.compile(r"/connector/v1/(blobs|uploads)/[A-Za-z0-9._~%!$&'()*+,;=:@/?\-]*")
 _RANGE = re.compile(r"bytes (\d{1,18})-\d{1,18}/(\d{1,18}|\*)")
 
@@ -85,12 +86,14 @@ class Transfers:
         return await self._in_thread(send, source, offset, size_bytes)
 
     async def _in_thread(self, transfer: bulk.Transfer, file: BinaryIO, offset: int, size_bytes: int) -> bool:
-        """Run it in a thread; when we are cancelled its connection is shut, which ends the thread too."""
+        """Run it in a thread. When cancelled, its connection is shut and the file stays open until it has ended."""
         loop = asyncio.get_running_loop()
+        running = loop.run_in_executor(self._threads, transfer.run, file, offset, size_bytes)
         try:
-            return await loop.run_in_executor(self._threads, transfer.run, file, offset, size_bytes)
+            return await asyncio.shield(running)
         except asyncio.CancelledError:
             transfer.abort()
+            await asyncio.wait([running], timeout=_ABORT_S)
             raise
 
 

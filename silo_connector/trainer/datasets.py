@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import hashlib
 from collections.abc import Mapping
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from silo_connector.trainer.outcomes import Outcomes
 
 LOG = Log("trainer")
-_Version = tuple[Path, int, int, int]
+_Version = tuple[Path, int, int, int] | None
 
 
 def read_dataset(file: DatasetFile) -> LocalDataset:
@@ -51,39 +52,57 @@ def configured(config: Config) -> dict[str, LocalDataset]:
 
 
 class Datasets:
-    """Rows ready for use. A file is read again only when it has changed."""
+    """Rows ready for use. A file is read again only when it has changed; `version` counts how often rows changed."""
 
     def __init__(self, datasets: Mapping[str, LocalDataset]) -> None:
+        self.version = 0
         self._datasets = datasets
-        self._loaded: dict[str, tuple[_Version, Prepared]] = {}
+        self._loaded: dict[str, tuple[_Version, Prepared | Refused]] = {}
 
     @property
     def declarations(self) -> dict[str, DatasetDeclaration]:
         """By name."""
         return {name: dataset.declaration for name, dataset in self._datasets.items()}
 
+    def refresh(self) -> None:
+        """Load what is new or has changed on disk."""
+        for name in self._datasets:
+            with contextlib.suppress(Refused):  # logged when it happened
+                self.rows(name)
+
     def rows(self, name: str) -> Prepared:
         """The rows of a dataset. Raises Refused with the data error's code; its message stays on site."""
         dataset = self._datasets[name]
-        try:
-            version = _version(dataset.path)
-            known = self._loaded.get(name)
-            if known is None or known[0] != version:
-                self._loaded.pop(name, None)
-                known = (version, load(dataset.declaration, dataset.path))
-                self._loaded[name] = known
-                LOG.info("dataset.loaded", name=name, rows=known[1].rows_total)
-        except DataError as error:
-            raise Refused(error.code, error.message) from error
-        except OSError as error:
-            raise Refused("data.unreadable", f"{dataset.path}: {error.strerror}") from error
+        version = _version(dataset.path)
+        known = self._loaded.get(name)
+        if known is None or known[0] != version:
+            self._loaded.pop(name, None)  # before the new rows need memory
+            known = (version, self._load(dataset, version))
+            self._loaded[name] = known
+            self.version += 1
+        if isinstance(known[1], Refused):
+            raise known[1]
         return known[1]
+
+    def _load(self, dataset: LocalDataset, version: _Version) -> Prepared | Refused:
+        name = dataset.declaration.name
+        try:
+            rows = load(dataset.declaration, dataset.path)
+            if _version(dataset.path) != version:
+                raise DataError("data.changed", f"{dataset.path} changed while it was read.")
+        except DataError as error:
+            LOG.error("dataset.unusable", name=name, code=error.code, reason=error.message)
+            return Refused(error.code, error.message)
+        LOG.info("dataset.loaded", name=name, rows=rows.rows_total)
+        return rows
 
     def register(self, silo_id: UUID, key: PrivateKey, memory: Memory, outcomes: Outcomes) -> None:
         """Describe each dataset to the platform, if that would say anything new."""
         for name in self._datasets:
             try:
                 self._register(name, silo_id, key, memory, outcomes)
+            except Refused:
+                continue  # logged when it happened
             except FederationError as error:
                 LOG.error("dataset.unusable", name=name, code=error.code, reason=error.message)
 
@@ -105,5 +124,9 @@ class Datasets:
 
 
 def _version(path: Path) -> _Version:
-    found = path.stat()
+    """What tells one state of a file from another; None when it can't be looked at."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
     return path, found.st_mtime_ns, found.st_size, found.st_ino

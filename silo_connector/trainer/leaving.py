@@ -6,6 +6,7 @@ A field that is not named here does not leave, whatever the document's type may 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -20,13 +21,14 @@ from federation.protocol.documents import (
     EnrolmentStatement,
     EvaluationReport,
     Manifest,
+    PayloadReference,
     Refusal,
     SiloCertificate,
     Submission,
     seal,
 )
 from federation.protocol.keys import PrivateKey
-from federation.protocol.tensors import file_size_bytes, read_header
+from federation.protocol.tensors import Layout, file_size_bytes, read_header
 from silo_connector.trainer.refusals import REFUSALS
 
 PHASES = frozenset({"verify", "data", "evaluate", "load", "train", "write"})
@@ -92,16 +94,31 @@ FIELDS: Mapping[type[BaseModel], frozenset[str]] = MappingProxyType(
 )
 
 
-def leave(document: Document, key: PrivateKey, manifest: Manifest | None = None, payload: Path | None = None) -> bytes:
+@dataclass(frozen=True)
+class Bounds:
+    """What an outcome of a job is held to: the job's limits, and the site's own where they are tighter."""
+
+    layout: Layout
+    minimum_cell: int
+    update_norm_l2_max: float
+
+    @classmethod
+    def of(cls, manifest: Manifest, minimum_cell: int) -> Bounds:
+        """The bounds of a job on a site that lets no smaller cell out than this."""
+        limits = manifest.limits
+        return cls(manifest.layout, max(minimum_cell, limits.minimum_cell), limits.update_norm_l2_max)
+
+
+def leave(document: Document, key: PrivateKey, bounds: Bounds | None = None, payload: Path | None = None) -> bytes:
     """Sign a document if it, and the file that goes with it, may leave the site.
 
     Raises Invalid ``leaving.not_allowed`` with the field at fault.
     """
-    check_may_leave(document, manifest, payload)
+    check_may_leave(document, bounds, payload)
     return seal(document, key)
 
 
-def check_may_leave(thing: BaseModel, manifest: Manifest | None = None, payload: Path | None = None) -> None:
+def check_may_leave(thing: BaseModel, bounds: Bounds | None = None, payload: Path | None = None) -> None:
     """The one allow-list. Raises Invalid ``leaving.not_allowed`` with the field at fault."""
     allowed = FIELDS.get(type(thing))
     if allowed is None:
@@ -111,7 +128,7 @@ def check_may_leave(thing: BaseModel, manifest: Manifest | None = None, payload:
             raise _not_allowed(field)
     match thing:
         case Submission():
-            _check_submission(thing, manifest, payload)
+            _check_submission(thing, bounds, payload)
         case Refusal():
             if REFUSALS.get(thing.code) != thing.message:
                 raise _not_allowed("message")
@@ -133,25 +150,27 @@ def coarse(rows: int) -> int:
     return (rows + step // 2) // step * step
 
 
-def _check_submission(submission: Submission, manifest: Manifest | None, payload: Path | None) -> None:
-    if manifest is None:
+def _check_submission(submission: Submission, bounds: Bounds | None, payload: Path | None) -> None:
+    if bounds is None:
         raise _not_allowed("manifest_digest")
-    if (submission.payload is None) != (payload is None) or (submission.payload is None) != (
-        submission.training is None
-    ):
+    if len({submission.payload is None, submission.training is None, payload is None}) != 1:
         raise _not_allowed("payload")
     if submission.evaluation is not None:
-        _check_evaluation(submission.evaluation, manifest.limits.minimum_cell)
-    if submission.training is not None and submission.training.update_norm_l2 > manifest.limits.update_norm_l2_max:
+        _check_evaluation(submission.evaluation, bounds.minimum_cell)
+    if submission.training is not None and submission.training.update_norm_l2 > bounds.update_norm_l2_max:
         raise _not_allowed("training.update_norm_l2")
-    if payload is None or submission.payload is None:
-        return
+    if payload is not None and submission.payload is not None:
+        _check_payload(submission.payload, payload, bounds.layout)
+
+
+def _check_payload(reference: PayloadReference, payload: Path, layout: Layout) -> None:
+    """The file is the model's tensors and nothing else, and the very bytes that the document names."""
     with payload.open("rb", buffering=0) as stream:
-        header = read_header(stream, file_size_bytes(manifest.layout))
+        header = read_header(stream, file_size_bytes(layout))
         stream.seek(0)
-        if header.layout != manifest.layout or submission.payload.digest != digest_stream(stream):
+        if header.layout != layout or reference.digest != digest_stream(stream):
             raise _not_allowed("payload.digest")
-        if submission.payload.size_bytes != stream.tell():
+        if reference.size_bytes != stream.tell():
             raise _not_allowed("payload.size_bytes")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sqlite3
 from dataclasses import dataclass
 from pathlib import Path
@@ -84,6 +85,11 @@ class Memory:
         if owner != order_id:
             raise Refused("order.number_reused", f"Number {number} belongs to order {owner}.")
         return int(starts)
+
+    def untake(self, order_id: str) -> None:
+        """A start that came to nothing for want of disk does not count."""
+        with contextlib.suppress(sqlite3.Error):
+            self._database.execute("UPDATE orders SET starts = starts - 1 WHERE order_id = ?", (order_id,))
 
     def finish(self, outcome: Outcome) -> Outcome:
         """Fix the outcome of an order: the first one stays, and is returned."""

@@ -32,6 +32,11 @@ class Outcomes:
         """Where the payload of an order is written and kept."""
         return self._folder / f"{order_id}{_SUFFIX}"
 
+    def sync(self) -> None:
+        """Make the names of payloads durable (their bytes are)."""
+        with Folder.open(self._folder) as folder:
+            folder.sync()
+
     def hand_over(self, outcome: Outcome) -> None:
         """Put an outcome into the outbox, unless it is there.
 

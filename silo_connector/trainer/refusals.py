@@ -82,6 +82,7 @@ REFUSALS: Mapping[str, str] = MappingProxyType(
         "data.too_many_columns": "The data have too many columns.",
         "data.too_large": "The data are too large.",
         "data.no_rows": "No rows are left.",
+        "data.changed": "The data changed while they were read.",
         "data.invalid": "The data are not as declared.",
         # the trainer itself
         "trainer.crashed": "The trainer was stopped too often while it worked on this order.",

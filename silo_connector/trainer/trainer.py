@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
-import hashlib
 import time
 from pathlib import Path
-from typing import BinaryIO
 
 from federation.errors import FederationError, Invalid, Untrusted
-from federation.protocol.documents import BlobReference, Environment, Refusal, now
+from federation.protocol.documents import Environment, Refusal, now
 from silo_connector import VERSION, spool
 from silo_connector.config import Config
 from silo_connector.enrolment import Enrolment
@@ -18,7 +15,8 @@ from silo_connector.identity import identity_key, pinned_signatory
 from silo_connector.logs import Log
 from silo_connector.spool import Spool, boot_time_s
 from silo_connector.trainer.datasets import Datasets, configured
-from silo_connector.trainer.leaving import leave
+from silo_connector.trainer.inbox import Inbox, take_model
+from silo_connector.trainer.leaving import Bounds, leave
 from silo_connector.trainer.memory import Memory, Outcome
 from silo_connector.trainer.outcomes import TMP_PREFIX, Outcomes, make_room
 from silo_connector.trainer.refusals import REFUSALS, Refused, leaving_code
@@ -27,7 +25,6 @@ from silo_connector.trainer.work import carry_out, warm_up
 
 LOG = Log("trainer")
 STARTS_MAX = 20
-_BLOCK_BYTES = 1 << 20
 
 
 class Trainer:
@@ -41,6 +38,8 @@ class Trainer:
         self._outcomes = Outcomes(config.trainer_state, self._spool)
         self._datasets = Datasets(configured(config))
         self._environment = Environment(connector_version=VERSION, image_digest=config.image_digest)
+        self._inbox = Inbox(self._spool)
+        self._registered_version = -1
         self._answer: bytes | None = None
         self._trust: Trust | None = None
         self.is_enrolled = False
@@ -53,22 +52,20 @@ class Trainer:
         self._spool.drop_from_before_boot(boot_time_s())
         make_room(self._work).close()
         warm_up(self._config.training_threads)
-        for name in self._datasets.declarations:
-            with contextlib.suppress(Refused):  # register() says so, once the silo is enrolled
-                self._datasets.rows(name)
+        self._datasets.refresh()
 
     def look(self) -> None:
         """Do all that is to be done now."""
         self._look_at_enrolment()
         if self._trust is None:
             return
-        for name in self._waiting():
+        self._register()
+        for name in self._inbox.waiting():
             self.is_working = True
             try:
                 self._handle(name, self._trust)
             except OSError as error:
                 LOG.error("order.disk", order_id=name, reason=str(error))
-                time.sleep(1)
             finally:
                 self.is_working = False
 
@@ -77,12 +74,8 @@ class Trainer:
         return self._config.trainer_state / "work"
 
     def _look_at_enrolment(self) -> None:
-        try:
-            with self._spool.place("inbox") as inbox, inbox.folder(spool.ENROLMENT) as folder:
-                answer = folder.read(spool.RESPONSE, spool.SMALL_BYTES_MAX)
-        except Invalid:
-            return
-        if answer == self._answer:
+        answer = self._inbox.enrolment()
+        if answer is None or answer == self._answer:
             return
         self._answer = answer
         signatory = pinned_signatory(self._config)
@@ -98,34 +91,29 @@ class Trainer:
         self._trust = Trust(enrolment.silo_id, key, self._key.public, signatory.key)
         self.is_enrolled = True
         LOG.info("enrolment.read", silo_id=str(enrolment.silo_id), platform_key=key.key_id)
-        self._datasets.register(enrolment.silo_id, self._key, self._memory, self._outcomes)
+        self._registered_version = -1
 
-    def _waiting(self) -> list[str]:
-        """Names in the inbox, the oldest first; what is no order's folder is put aside."""
-        with self._spool.place("inbox") as inbox:
-            names = [name for name in inbox.names() if name != spool.ENROLMENT]
-            orders = {name for name in names if spool.is_order_id(name) and inbox.is_folder(name)}
-            now_s = time.time()
-            waiting = sorted(orders, key=lambda name: -inbox.age_s(name, now_s))
-        for name in set(names) - orders:
-            self._quarantine(name, Invalid("inbox.not_an_order", "This is no folder of an order."))
-        return waiting
+    def _register(self) -> None:
+        """Tell the platform of datasets that are new or have changed."""
+        self._datasets.refresh()
+        if self._trust is None or self._datasets.version == self._registered_version:
+            return
+        self._registered_version = self._datasets.version
+        self._datasets.register(self._trust.silo_id, self._key, self._memory, self._outcomes)
 
     def _handle(self, name: str, trust: Trust) -> None:
         started = time.perf_counter()
         try:
             with self._spool.place("inbox") as inbox, inbox.folder(name) as folder:
+                if not folder.exists(spool.CANCELLED):
+                    outcome = self._outcome(name, folder, trust)
                 if folder.exists(spool.CANCELLED):
                     LOG.info("order.cancelled", order_id=name)
                 else:
-                    outcome = self._outcome(name, folder, trust)
                     self._outcomes.hand_over(outcome)
-        except Invalid as error:
-            if error.code != "spool.missing" or self._still_there(name):
-                self._quarantine(name, error)
-            return
-        except Untrusted as error:
-            self._quarantine(name, error)
+        except (Invalid, Untrusted) as error:
+            if self._inbox.has(name):  # otherwise it was taken away meanwhile
+                self._inbox.quarantine(name, error)
             return
         self._spool.drop("inbox", name)
         self._outcomes.prune()
@@ -155,7 +143,8 @@ class Trainer:
             return self._memory.finish(self._carry_out(task, folder, started))
         except Refused as refused:
             return self._memory.finish(self._refusal(head, refused))
-        except (OSError, MemoryError):
+        except OSError:
+            self._memory.untake(name)
             raise
         except Exception as error:
             LOG.error("order.fault", trace=error, order_id=name)
@@ -170,12 +159,15 @@ class Trainer:
             rows = self._datasets.rows(task.member.dataset)
             phases_s = {"verify": verified - started, "data": time.perf_counter() - verified}
             update = self._outcomes.payload(order_id)
-            submission = carry_out(task, model, rows, update, self._environment, phases_s)
+            minimum_cell = max(task.manifest.limits.minimum_cell, self._config.limits.minimum_cell)
+            submission = carry_out(task, model, rows, update, minimum_cell, self._environment, phases_s)
             model.unlink()
+        payload = None if submission.payload is None else update
         try:
-            document = leave(submission, self._key, task.manifest, None if submission.payload is None else update)
+            document = leave(submission, self._key, Bounds.of(task.manifest, minimum_cell), payload)
         except FederationError as error:
             raise Refused("leaving.not_allowed", str(error)) from error
+        self._outcomes.sync()
         if submission.payload is None:
             return Outcome(order_id, document)
         return Outcome(order_id, document, submission.payload.digest, submission.payload.size_bytes)
@@ -195,38 +187,3 @@ class Trainer:
             created_at=now(),
         )
         return Outcome(str(head.order_id), leave(refusal, self._key))
-
-    def _still_there(self, name: str) -> bool:
-        with self._spool.place("inbox") as inbox:
-            return inbox.exists(name)
-
-    def _quarantine(self, name: str, error: FederationError) -> None:
-        LOG.error("inbox.quarantined", name=name[:100], code=error.code, reason=error.message)
-        self._spool.set_aside("inbox", name, "quarantine", error.code, error.message)
-
-
-def take_model(folder: Folder, reference: BlobReference, target: Path, size_max: int) -> None:
-    """Copy the model out of the inbox to where nobody else writes, and see that it is what the order says."""
-    if reference.size_bytes > size_max:
-        raise Refused("model.too_large", f"The model has {reference.size_bytes} bytes; {size_max} are allowed.")
-    try:
-        source = folder.open_file(spool.MODEL, size_max)
-    except Invalid as error:
-        code = "model.unavailable" if error.code == "spool.missing" else "model.size_mismatch"
-        raise Refused(code, error.message) from error
-    with source, target.open("wb", buffering=0) as copy:
-        digest, size_bytes = _copy(source, copy, reference.size_bytes)
-    if size_bytes != reference.size_bytes:
-        raise Refused("model.size_mismatch", f"The model has {size_bytes} bytes, not {reference.size_bytes}.")
-    if digest != reference.digest:
-        raise Refused("model.digest_mismatch", f"The model's digest is {digest}.")
-
-
-def _copy(source: BinaryIO, copy: BinaryIO, size_bytes: int) -> tuple[str, int]:
-    state, copied = hashlib.sha256(), 0
-    buffer = memoryview(bytearray(_BLOCK_BYTES))
-    while copied <= size_bytes and (count := source.readinto(buffer)):  # type: ignore[attr-defined]
-        state.update(buffer[:count])
-        copy.write(buffer[:count])
-        copied += count
-    return "sha256:" + state.hexdigest(), copied

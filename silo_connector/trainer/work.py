@@ -34,14 +34,20 @@ def warm_up(threads: int) -> None:
 
 
 def carry_out(
-    task: Task, model: Path, rows: Prepared, update: Path, environment: Environment, phases_s: dict[str, float]
+    task: Task,
+    model: Path,
+    rows: Prepared,
+    update: Path,
+    minimum_cell: int,
+    environment: Environment,
+    phases_s: dict[str, float],
 ) -> Submission:
     """Do what a verified order asks; a train order leaves its update in the file. Raises Refused.
 
     `phases_s` has the seconds of the phases before this one, and goes on into the submission.
     """
     started = time.perf_counter()
-    evaluation = _evaluate(task, model, rows)
+    evaluation = _evaluate(task, model, rows, minimum_cell)
     phases_s = {**phases_s, "evaluate": time.perf_counter() - started}
     training, payload = None, None
     if task.order.kind is OrderKind.TRAIN:
@@ -67,12 +73,12 @@ def carry_out(
     )
 
 
-def _evaluate(task: Task, model: Path, rows: Prepared) -> EvaluationReport:
+def _evaluate(task: Task, model: Path, rows: Prepared, minimum_cell: int) -> EvaluationReport:
     from federation.learning.evaluate import evaluate
 
     manifest = task.manifest
     try:
-        found = evaluate(model, manifest.layout, task.family, task.spec, rows.test, manifest.limits.minimum_cell)
+        found = evaluate(model, manifest.layout, task.family, task.spec, rows.test, minimum_cell)
     except FederationError as error:
         raise Refused(error.code, error.message) from error
     return EvaluationReport(

@@ -1,0 +1,41 @@
+"""``silo-connector doctor``."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+
+from silo_connector import config as configuration
+from silo_connector.config import Config
+from silo_connector.doctor import site
+from silo_connector.doctor.findings import Finding, State, as_json, as_table
+
+
+def doctor(options: argparse.Namespace) -> int:
+    """Look at everything of this side; 1 if something does not work."""
+    config = configuration.load(options.config)
+    findings = asyncio.run(examine(config, options.side, options.code))
+    worst = 1 if any(finding.state is State.FAIL for finding in findings) else 0
+    if options.json:
+        print(json.dumps({"ok": not worst, "findings": as_json(findings)}))
+    else:
+        print(as_table(findings))
+    return worst
+
+
+async def examine(config: Config, side: str, code: str | None) -> list[Finding]:
+    """All findings, in the order in which they should be dealt with."""
+    found = [*site.look_at_spool(config)]
+    if not any(finding.state is State.FAIL for finding in found):
+        found += site.look_at_disk(config)
+    if side in ("trainer", "both"):
+        found += site.look_at_keys(config)
+        found += site.look_at_data(config)
+        found += site.look_at_isolation(config)
+    if side in ("relay", "both"):
+        from silo_connector.doctor.connection import look_at_platform
+
+        found += [finding async for finding in look_at_platform(config, code)]
+    found += site.look_at_processes(config, side)
+    return found

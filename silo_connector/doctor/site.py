@@ -1,0 +1,178 @@
+"""What the doctor looks at on this machine: folders, keys, data, processes."""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from federation.errors import FederationError, Invalid
+from federation.protocol import envelope
+from federation.protocol.documents import SiloCertificate, read
+from federation.protocol.keys import PrivateKey
+from silo_connector import spool
+from silo_connector.config import Config
+from silo_connector.doctor.findings import Finding, fail, ok, skip, warn
+from silo_connector.folders import Folder
+from silo_connector.identity import IDENTITY_KEY, pinned_signatory
+from silo_connector.instance import running
+from silo_connector.spool import PLACES, Spool
+
+DISK_COMFORTABLE_BYTES = 2 << 30
+CERTIFICATE_SOON = timedelta(days=60)
+STATUS_FRESH = timedelta(seconds=90)
+
+
+def look_at_spool(config: Config) -> Iterator[Finding]:
+    """Both processes must be able to write in the spool, all of it on one file system."""
+    name = "spool"
+    try:
+        Spool(config.spool).make()
+        devices = set()
+        for place in PLACES:
+            with Folder.open(config.spool / place) as folder:
+                probe = f"doctor-{os.getpid()}"
+                folder.write(probe, b"", durable=False)
+                folder.remove(probe)
+            devices.add((config.spool / place).stat().st_dev)
+    except (OSError, Invalid) as error:
+        advice = "Give the user that runs relay and trainer write access to the spool and what is in it."
+        yield fail(name, f"{config.spool}: {error}", advice)
+        return
+    if len(devices) > 1:
+        yield fail(
+            name, f"{config.spool} spans file systems.", "Mount the spool as a whole, not its folders one by one."
+        )
+    elif config.spool.stat().st_mode & stat.S_IWOTH:
+        yield warn(name, f"Everybody may write to {config.spool}.", f"chmod o-w {config.spool}")
+    else:
+        yield ok(name, f"{config.spool} is writable")
+    yield from _set_aside(config)
+
+
+def _set_aside(config: Config) -> Iterator[Finding]:
+    for place in ("dead", "quarantine"):
+        reasons = sorted((config.spool / place).glob(f"*.{spool.REASON}"))
+        if reasons:
+            codes = sorted({str(json.loads(file.read_text()).get("code")) for file in reasons[-20:]})
+            advice = f"See {config.spool / place}/*.{spool.REASON}; delete entries that you have dealt with."
+            yield warn(place, f"{len(reasons)} set aside: {', '.join(codes)}", advice)
+
+
+def look_at_disk(config: Config) -> Iterator[Finding]:
+    """There has to be room for models."""
+    disk = os.statvfs(config.spool)
+    free = disk.f_bavail * disk.f_frsize
+    detail = f"{free / 2**30:.1f} GiB free at {config.spool}"
+    if free < config.limits.disk_free_bytes_min:
+        yield fail("disk", detail, "Make room: below limits.disk_free_bytes_min no model is fetched.")
+    elif free < DISK_COMFORTABLE_BYTES:
+        yield warn("disk", detail, "Large models may not fit; make room.")
+    else:
+        yield ok("disk", detail)
+
+
+def look_at_keys(config: Config) -> Iterator[Finding]:
+    """The identity key, the organisation's word for it, and who may read them."""
+    identity = config.trainer_state / IDENTITY_KEY
+    if not identity.exists():
+        yield fail("identity key", f"{identity} is not there.", "Run: silo-connector prepare --config …")
+        return
+    yield look_at_key_file("identity key", identity)
+    try:
+        signatory = pinned_signatory(config)
+    except FederationError as error:
+        yield fail("signatory", error.message, "Restore the trainer's state from its backup.")
+        return
+    if signatory is None:
+        yield fail("signatory", "No signatory key is pinned.", "Run: silo-connector key certify …")
+        return
+    yield ok("signatory", f"{signatory.organisation}: {signatory.key.fingerprint}")
+    yield from _certificate(config)
+
+
+def look_at_key_file(check: str, file: Path) -> Finding:
+    """A private key that only its owner can read."""
+    try:
+        key = PrivateKey.load(file)
+        mode = file.stat().st_mode
+    except (Invalid, OSError) as error:
+        return fail(check, str(error), "Run this as the user that runs the process, or restore the key.")
+    if mode & (stat.S_IRWXG | stat.S_IRWXO):
+        return fail(check, f"{file} can be read by others ({stat.filemode(mode)}).", f"chmod 600 {file}")
+    return ok(check, key.public.fingerprint)
+
+
+def _certificate(config: Config) -> Iterator[Finding]:
+    name, renew = "certificate", "Certify again: silo-connector key certify …, then enrol --again with a new code."
+    try:
+        with Folder.open(config.spool / "outbox" / spool.ENROLMENT) as folder:
+            certificate = read(SiloCertificate, envelope.peek(folder.read(spool.CERTIFICATE, spool.SMALL_BYTES_MAX)))
+    except Invalid as error:
+        yield fail(name, error.message, "Run: silo-connector key certify …")
+        return
+    left = certificate.not_after - datetime.now(UTC)
+    detail = f"holds until {certificate.not_after:%Y-%m-%d}"
+    if left < timedelta(0):
+        yield fail(name, detail, renew)
+    elif left < CERTIFICATE_SOON:
+        yield warn(name, detail, renew)
+    else:
+        yield ok(name, detail)
+
+
+def look_at_data(config: Config) -> Iterator[Finding]:
+    """Each dataset must be as declared."""
+    from silo_connector.trainer.data import load
+    from silo_connector.trainer.datasets import read_dataset
+
+    if not config.datasets:
+        yield warn("data", "No dataset is configured.", "Declare one with [[dataset]] in connector.toml.")
+    for file in config.datasets:
+        try:
+            dataset = read_dataset(file)
+            rows = load(dataset.declaration, dataset.path)
+        except FederationError as error:
+            yield fail("data", f"{file.declaration.name}: {error.message}", "Compare with: silo-connector data check")
+        else:
+            train, test = len(rows.train), len(rows.test)
+            yield ok("data", f"{dataset.declaration.name}: {train} rows for training, {test} for testing")
+
+
+def look_at_isolation(config: Config, proc: Path = Path("/proc")) -> Iterator[Finding]:
+    """The running trainer must have no network; without one running, it is told what this process would meet."""
+    from silo_connector.trainer.isolation import check_isolated
+
+    name, process = "isolation", running(config.trainer_state, "trainer")
+    if not process or not (proc / str(process) / "net" / "dev").exists():
+        yield skip(name, "No trainer can be seen from here; it checks by itself when it starts.")
+        return
+    try:
+        check_isolated(proc / str(process), config.tolerated_interfaces)
+        yield ok(name, "The running trainer has no network.")
+    except Invalid as error:
+        detail, _, advice = error.message.partition(". ")
+        yield warn(name, detail.replace("This process", "The running trainer"), advice)
+
+
+def look_at_processes(config: Config, side: str) -> Iterator[Finding]:
+    """Whether relay and trainer run, and whether the trainer has spoken of late."""
+    states = {"relay": config.relay_state, "trainer": config.trainer_state}
+    for process, state in states.items():
+        if side not in (process, "both"):
+            continue
+        if running(state, process) is None:
+            yield warn(process, "It does not run (or not on this machine).", f"silo-connector run {process} --config …")
+        else:
+            yield ok(process, "It runs.")
+    try:
+        with Folder.open(config.spool) as folder:
+            status = json.loads(folder.read(spool.STATUS, spool.SMALL_BYTES_MAX))
+        age = datetime.now(UTC) - datetime.fromisoformat(status["at"])
+    except (Invalid, ValueError, KeyError, TypeError):
+        return
+    if age > STATUS_FRESH:
+        yield warn("trainer", f"It last spoke {age.total_seconds():.0f} s ago.", "See the trainer's log.")

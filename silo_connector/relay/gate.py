@@ -1,0 +1,50 @@
+"""Whether this silo may speak: nothing but polls leaves the relay before an administrator has confirmed it."""
+
+from __future__ import annotations
+
+import asyncio
+
+from silo_connector.logs import Log
+from silo_connector.relay.errors import Declined
+
+LOG = Log("relay")
+UNCONFIRMED_S = 2.0
+REVOKED_S = 60.0
+OTHERWISE_S = 5.0
+
+
+class Gate:
+    """Open while the platform lets this silo work. What sends waits at it before every attempt."""
+
+    def __init__(self) -> None:
+        self._open = asyncio.Event()
+        self._said: str | None = None
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the silo is confirmed, as far as we know."""
+        return self._open.is_set()
+
+    async def passed(self) -> None:
+        """Wait until it is open."""
+        await self._open.wait()
+
+    def admit(self) -> None:
+        """A poll was answered: the silo is active."""
+        if not self._open.is_set():
+            LOG.info("silo.active")
+        self._said = None
+        self._open.set()
+
+    @staticmethod
+    def concerns(error: Declined) -> bool:
+        """Whether the platform objects to us, and not to what we sent."""
+        return error.status in (401, 403) and error.code.startswith(("silo.", "signature."))
+
+    def close(self, error: Declined) -> float:
+        """The platform objects to us: stop sending. Seconds until the next poll."""
+        self._open.clear()
+        if self._said != error.code:
+            LOG.warning("silo.not_active", code=error.code, reason=error.message)
+        self._said = error.code
+        return {"silo.unconfirmed": UNCONFIRMED_S, "silo.revoked": REVOKED_S}.get(error.code, OTHERWISE_S)

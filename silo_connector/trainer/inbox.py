@@ -1,0 +1,90 @@
+"""The trainer's inbox, trusted no more than the network: orders are read, models copied out, the rest put aside."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from pathlib import Path
+from typing import BinaryIO
+
+from federation.errors import FederationError, Invalid
+from federation.protocol.documents import BlobReference
+from silo_connector import spool
+from silo_connector.folders import Folder
+from silo_connector.logs import Log
+from silo_connector.spool import Spool
+from silo_connector.trainer.refusals import Refused
+
+LOG = Log("trainer")
+_BLOCK_BYTES = 1 << 20
+
+
+class Inbox:
+    """What the relay has put in."""
+
+    def __init__(self, place: Spool) -> None:
+        self._spool = place
+        self._stuck: set[str] = set()
+
+    def enrolment(self) -> bytes | None:
+        """The platform's answer to the enrolment, if there is one."""
+        try:
+            with self._spool.place("inbox") as inbox, inbox.folder(spool.ENROLMENT) as folder:
+                return folder.read(spool.RESPONSE, spool.SMALL_BYTES_MAX)
+        except Invalid:
+            return None
+
+    def waiting(self) -> list[str]:
+        """The ids of orders, the oldest first; what is no order's folder is put aside."""
+        with self._spool.place("inbox") as inbox:
+            names = [name for name in inbox.names() if name != spool.ENROLMENT]
+            orders = {name for name in names if spool.is_order_id(name) and inbox.is_folder(name)}
+            now_s = time.time()
+            waiting = sorted(orders - self._stuck, key=lambda name: -inbox.age_s(name, now_s))
+        for name in sorted(set(names) - orders):
+            self.quarantine(name, Invalid("inbox.not_an_order", "This is no folder of an order."))
+        return waiting
+
+    def has(self, name: str) -> bool:
+        """Whether there still is an entry of this name."""
+        with self._spool.place("inbox") as inbox:
+            return inbox.exists(name)
+
+    def quarantine(self, name: str, error: FederationError) -> None:
+        """Put an entry aside, once; what can't even be moved is left alone from now on."""
+        if name in self._stuck:
+            return
+        try:
+            kept_as = self._spool.set_aside("inbox", name, "quarantine", error.code, error.message)
+            LOG.error("inbox.quarantined", kept_as=kept_as, code=error.code, reason=error.message)
+        except (OSError, Invalid) as trouble:
+            self._stuck.add(name)
+            LOG.error("inbox.stuck", name=name[:100], code=error.code, reason=str(trouble))
+
+
+def take_model(folder: Folder, reference: BlobReference, target: Path, size_max: int) -> None:
+    """Copy the model to where nobody else writes, and see that it is what the order says. Raises Refused."""
+    if reference.size_bytes > size_max:
+        raise Refused("model.too_large", f"The model has {reference.size_bytes} bytes; {size_max} are allowed.")
+    try:
+        source = folder.open_file(spool.MODEL, size_max)
+    except Invalid as error:
+        code = "model.unavailable" if error.code == "spool.missing" else "model.size_mismatch"
+        raise Refused(code, error.message) from error
+    with source, target.open("wb", buffering=0) as copy:
+        digest, size_bytes = _copy(source, copy, reference.size_bytes)
+    if size_bytes != reference.size_bytes:
+        raise Refused("model.size_mismatch", f"The model has {size_bytes} bytes, not {reference.size_bytes}.")
+    if digest != reference.digest:
+        raise Refused("model.digest_mismatch", f"The model's digest is {digest}.")
+
+
+def _copy(source: BinaryIO, copy: BinaryIO, size_bytes: int) -> tuple[str, int]:
+    """Copy a little more than so many bytes at most; the digest and number of what was copied."""
+    state, copied = hashlib.sha256(), 0
+    buffer = memoryview(bytearray(_BLOCK_BYTES))
+    while copied <= size_bytes and (count := source.readinto(buffer)):  # type: ignore[attr-defined]
+        state.update(buffer[:count])
+        copy.write(buffer[:count])
+        copied += count
+    return "sha256:" + state.hexdigest(), copied
