@@ -42,7 +42,7 @@ class ChoosePassword(SetPasswordForm):  # type: ignore[type-arg]
         return set_password(user=self.user, password=self.cleaned_data["new_password1"], by=self.user)
 
 
-class ChangePassword(PasswordChangeForm):  # type: ignore[type-arg]
+class ChangePassword(PasswordChangeForm):
     """A new password, for whoever knows the old one."""
 
     def save(self, commit: bool = True) -> User:

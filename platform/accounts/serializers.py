@@ -28,7 +28,7 @@ class OrganisationBrief(serializers.ModelSerializer[Organisation]):
 
     class Meta:
         model = Organisation
-        fields = ("id", "name", "slug")
+        fields: tuple[str, ...] = ("id", "name", "slug")
 
 
 class OrganisationEdit(Input):
@@ -58,7 +58,15 @@ class UserOut(serializers.ModelSerializer[User]):
 
     class Meta:
         model = User
-        fields = ("id", "email", "full_name", "is_active", "is_platform_administrator", "created_at", "last_login")
+        fields: tuple[str, ...] = (
+            "id",
+            "email",
+            "full_name",
+            "is_active",
+            "is_platform_administrator",
+            "created_at",
+            "last_login",
+        )
 
 
 class NewUser(Input):
@@ -87,7 +95,7 @@ class UserCreated(UserOut):
     welcome_url = serializers.URLField(read_only=True, allow_null=True)
 
     class Meta(UserOut.Meta):
-        fields = (*UserOut.Meta.fields, "welcome_url")
+        fields: tuple[str, ...] = (*UserOut.Meta.fields, "welcome_url")
 
 
 class UserEdit(Input):
@@ -149,7 +157,15 @@ class TokenOut(serializers.ModelSerializer[ApiToken]):
 
     class Meta:
         model = ApiToken
-        fields = ("id", "name", "scopes", "created_at", "expires_at", "last_used_at", "revoked_at")
+        fields: tuple[str, ...] = (
+            "id",
+            "name",
+            "scopes",
+            "created_at",
+            "expires_at",
+            "last_used_at",
+            "revoked_at",
+        )
 
 
 class TokenCreated(TokenOut):
@@ -158,7 +174,7 @@ class TokenCreated(TokenOut):
     token = serializers.CharField(read_only=True, allow_null=True)
 
     class Meta(TokenOut.Meta):
-        fields = (*TokenOut.Meta.fields, "token")
+        fields: tuple[str, ...] = (*TokenOut.Meta.fields, "token")
 
 
 class NewToken(Input):

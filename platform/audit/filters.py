@@ -6,9 +6,10 @@ import django_filters
 from django.db.models import QuerySet
 
 from audit.models import ActorKind, Event
+from rest.filters import FilterSet
 
 
-class EventFilter(django_filters.FilterSet):
+class EventFilter(FilterSet):
     """By where it happened, who did it, what it was done to, which kind of thing it is, and when."""
 
     consortium = django_filters.UUIDFilter(field_name="consortium_id")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from typing import Any
 from uuid import UUID
 
 from django.db.models import F, Q, QuerySet, Value
@@ -65,7 +66,7 @@ def consortia_visible_to(user: User) -> QuerySet[Consortium]:
     return Consortium.objects.filter(Q(pk__in=by_role) | Q(pk__in=by_house))
 
 
-def _where_active(held: QuerySet[OrganisationRole]) -> QuerySet[Participation, dict[str, UUID]]:
+def _where_active(held: QuerySet[OrganisationRole]) -> QuerySet[Participation, Any]:
     """The consortia in which the organisations of these roles take part now."""
     houses = held.values("organisation")
     active = Participation.objects.filter(state=ParticipationState.ACTIVE, organisation__in=houses)

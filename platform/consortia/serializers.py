@@ -28,7 +28,7 @@ class ConsortiumBrief(serializers.ModelSerializer[Consortium]):
 
     class Meta:
         model = Consortium
-        fields = ("id", "name", "slug")
+        fields: tuple[str, ...] = ("id", "name", "slug")
 
 
 class ConsortiumEdit(Input):
@@ -116,7 +116,7 @@ class MyOrganisation(OrganisationBrief):
     roles = serializers.ListField(child=serializers.ChoiceField(choices=[role.value for role in ORGANISATION_ROLES]))
 
     class Meta(OrganisationBrief.Meta):
-        fields = (*OrganisationBrief.Meta.fields, "roles")
+        fields: tuple[str, ...] = (*OrganisationBrief.Meta.fields, "roles")
 
 
 class MyConsortium(ConsortiumBrief):
@@ -127,7 +127,7 @@ class MyConsortium(ConsortiumBrief):
     )
 
     class Meta(ConsortiumBrief.Meta):
-        fields = (*ConsortiumBrief.Meta.fields, "permissions")
+        fields: tuple[str, ...] = (*ConsortiumBrief.Meta.fields, "permissions")
 
 
 class Me(serializers.Serializer[object]):

@@ -13,7 +13,6 @@ from collections.abc import Callable, Collection
 from datetime import timedelta
 from functools import wraps
 from typing import Any, TypeVar
-from uuid import UUID
 
 from django.db import connection, transaction
 from django.utils import timezone
@@ -54,7 +53,7 @@ def idempotent(*, hide: Collection[str] = ()) -> Callable[[Handler], Handler]:
 
 @transaction.atomic
 def _once(request: Request, key: str, work: Callable[[], Response], hide: Collection[str]) -> Response:
-    user_id: UUID = request.user.pk
+    user_id = str(request.user.pk)
     method, path = str(request.method), request.path[:500]
     digest = _digest_of(request)
     if not _lock(f"{user_id} {key} {method} {path}"):

@@ -27,7 +27,7 @@ class CursorPage(CursorPagination):
     max_page_size = PAGE_SIZE_MAX
     _model: type[Model]
 
-    def paginate_queryset(
+    def paginate_queryset(  # type: ignore[override]  # only querysets have cursors
         self, queryset: QuerySet[Any], request: Request, view: APIView | None = None
     ) -> list[Any] | None:
         """One page, or Unprocessable `cursor.invalid` or `page_size.invalid`."""

@@ -40,6 +40,6 @@ class SignedInWithScope(BasePermission):
         needed = getattr(view, "scopes", {}).get(method, SESSION_ONLY)
         if needed == SESSION_ONLY:
             raise Forbidden("scope.session_only", "This is done by somebody who signed in, not by a token.")
-        if needed not in request.auth.scopes:
+        if needed not in getattr(request.auth, "scopes", ()):
             raise Forbidden("scope.missing", f"The token lacks the scope {needed}.")
         return True

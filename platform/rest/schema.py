@@ -6,6 +6,7 @@ from typing import Any
 
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from drf_spectacular.openapi import AutoSchema as SpectacularAutoSchema
+from drf_spectacular.plumbing import ResolvedComponent
 from drf_spectacular.utils import OpenApiParameter
 
 from rest.permissions import SESSION_ONLY
@@ -67,7 +68,7 @@ class AutoSchema(SpectacularAutoSchema):
             found |= {"404", "409", "413", "415", "422", "503"}
         return found
 
-    def get_override_parameters(self) -> list[OpenApiParameter]:
+    def get_override_parameters(self) -> list[Any]:
         """Those of the view, and the header where it is honoured."""
         parameters: list[Any] = list(super().get_override_parameters())
         handler = getattr(self.view, str(self.method).lower(), None)
@@ -84,23 +85,23 @@ class AutoSchema(SpectacularAutoSchema):
         return parameters
 
     def _map_serializer(self, serializer: Any, direction: Any, *args: Any, **kwargs: Any) -> dict[str, Any]:
-        mapped: dict[str, Any] = super()._map_serializer(serializer, direction, *args, **kwargs)
+        mapped: dict[str, Any] = super()._map_serializer(serializer, direction, *args, **kwargs)  # type: ignore[no-untyped-call]
         if isinstance(serializer, Input) and mapped.get("type") == "object":
             mapped["additionalProperties"] = False
         return mapped
 
 
 def _problem_component(registry: Any) -> Any:
-    from drf_spectacular.plumbing import ResolvedComponent
-
-    return ResolvedComponent(name="Problem", type=ResolvedComponent.SCHEMA, schema=PROBLEM, object="Problem")
+    return ResolvedComponent(  # type: ignore[no-untyped-call]
+        name="Problem", type=ResolvedComponent.SCHEMA, schema=PROBLEM, object="Problem"
+    )
 
 
 def _problem_response(meaning: str) -> dict[str, Any]:
     return {"description": meaning, "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}}
 
 
-class BearerScheme(OpenApiAuthenticationExtension):
+class BearerScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
     """How the document names tokens."""
 
     target_class = "accounts.authentication.TokenAuthentication"
@@ -111,7 +112,7 @@ class BearerScheme(OpenApiAuthenticationExtension):
         return {"type": "http", "scheme": "bearer", "bearerFormat": "cns_…"}
 
 
-class SessionScheme(OpenApiAuthenticationExtension):
+class SessionScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
     """How the document names the browser's session."""
 
     target_class = "accounts.authentication.SessionAuthentication"

@@ -23,11 +23,12 @@ from consortia.permissions import require
 from consortia.selectors import invitations_visible_to, organisation_with
 from consortia.serializers import InvitationOut, NewInvitation, ParticipationOut
 from consortia.transitions import ParticipationState
+from rest.filters import FilterSet
 from rest.idempotency import idempotent
 from rest.serializers import validated
 
 
-class ParticipationFilter(django_filters.FilterSet):
+class ParticipationFilter(FilterSet):
     """By where they stand."""
 
     state = django_filters.ChoiceFilter(choices=ParticipationState.choices)
@@ -80,7 +81,7 @@ class Leave(APIView):
         return Response(ParticipationOut(leave_consortium(participation=participation, by=user)).data)
 
 
-class InvitationFilter(django_filters.FilterSet):
+class InvitationFilter(FilterSet):
     """Open ones only, or by their answer."""
 
     open = django_filters.BooleanFilter(method="by_open")

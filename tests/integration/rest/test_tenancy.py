@@ -8,19 +8,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.urls import URLPattern, URLResolver, get_resolver
 
-from accounts.actions import add_signatory_key
+from accounts.actions import add_signatory_key, grant_role
 from accounts.models import OrganisationRole, Scope
 from accounts.tokens import issue_token
 from audit.models import Event
 from consortia import invitations
 from consortia.models import ConsortiumRole
 from federation.protocol.keys import PrivateKey
-from tests.support.world import World, client_of
+from tests.support.world import TEST, World, client_of, house
 
 WORLD = ("keeper", "administrator", "steward", "it", "auditor", "scientist", "outsider", "nobody")
 
@@ -63,11 +64,9 @@ def at(text: str) -> Callable[[World], str]:
 
 
 def open_invitation(action: str) -> Callable[[World], str]:
-    """An address of a fresh invitation to elsewhere... sent to a fourth organisation, of which steward is steward."""
+    """An address of a fresh invitation to a fourth organisation, of which the steward is steward too."""
 
     def path(world: World) -> str:
-        from tests.support.world import TEST, grant_role, house
-
         fourth = house("fourth")
         grant_role(user=world.steward, organisation=fourth, role="steward", by=TEST)
         grant_role(user=world.it, organisation=fourth, role="silo_it", by=TEST)
@@ -93,8 +92,6 @@ def signatory_key(world: World) -> str:
 
 
 def own_token(world: World) -> str:
-    from datetime import timedelta
-
     token, _ = issue_token(
         user=world.it, name="t", scopes=[Scope.ACCOUNT_READ], lifetime=timedelta(days=1), by=world.it
     )
