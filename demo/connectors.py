@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -12,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from demo.hospitals import DECLARATION_NAME, Hospital
-from demo.processes import Child, run
+from demo.processes import Child, DemoError, run
 from demo.services import ONE_THREAD, ROOT
 
 SILO_CONNECTOR = str(Path(sys.executable).with_name("silo-connector"))
@@ -111,13 +112,13 @@ class Connector:
         self._command("prepare", "--config", str(self.configuration))
         self._command("key", "certify", "--key", str(self._signatory_key), "--config", str(self.configuration))
 
-    def enrol(self, code: str) -> None:
-        """Present the connector to the platform with a single-use code."""
-        self._command("enrol", "--config", str(self.configuration), "--code", code)
-
-    def fingerprints(self) -> dict[str, str]:
-        """What silo IT reads out on the telephone, by role."""
-        return dict(json.loads(self._command("fingerprints", "--json", "--config", str(self.configuration))))
+    def enrol(self, code: str) -> str:
+        """Present the connector with a single-use code; returns the identity's fingerprint, for the telephone."""
+        shown = self._command("enrol", "--config", str(self.configuration), "--code", code)
+        identity = re.search(r"^ +identity +([0-9a-f ]{39})$", shown, re.MULTILINE)
+        if identity is None:
+            raise DemoError(f"The connector of {self.hospital.silo} shows no fingerprint of its identity.")
+        return identity[1]
 
     def _command(self, *words: str) -> str:
         return run(

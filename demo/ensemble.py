@@ -65,24 +65,30 @@ class Ensemble:
         return self.home.data
 
     def start_platform(self, waiting_for: Step) -> None:
-        """Database, broker, schema, web and workers; and the consortium, if it is not there yet."""
+        """Database, broker, schema, web and workers; the consortium is founded and the hospitals make their keys."""
         waiting_for("PostgreSQL and Redis")
         self.coordinator.start_services()
         waiting_for("the database's schema")
         self.coordinator.manage("migrate", "--no-input")
-        waiting_for("the web process, and the consortium's founding")
-        with ThreadPoolExecutor(1) as aside:
+        waiting_for("the web process, the consortium's founding, and the hospitals' keys")
+        with ThreadPoolExecutor(2) as aside:
             founding = aside.submit(self.coordinator.manage, "demo_seed", given=plan(self.home.password()))
+            keys = [aside.submit(self._prepare, connector) for connector in self.connectors]
             self.coordinator.start_processes()
             self.silo_ids = dict(json.loads(founding.result())["silos"])
+            for made in keys:
+                made.result()
+
+    def _prepare(self, connector: Connector) -> None:
+        """On the hospital's premises, before the platform hears of it."""
+        connector.configure(self.url, self.coordinator.fingerprint, self.home.data)
+        if not connector.enrolled:
+            connector.make_keys()
 
     def enrol_silos(self, waiting_for: Step) -> None:
-        """Each hospital's IT sets its connector up with a code; an administrator compares fingerprints and confirms."""
+        """Each hospital's IT presents its connector; its administrator compares fingerprints and confirms."""
         new = [connector for connector in self.connectors if not connector.enrolled]
         waiting_for(", ".join(connector.hospital.silo for connector in new) or "nobody: all are enrolled")
-        for connector in self.connectors:
-            if connector.enrolled:
-                connector.configure(self.url, self.coordinator.fingerprint, self.home.data)
         with ThreadPoolExecutor(2) as hands:
             list(hands.map(self._enrol, new))
 
@@ -90,10 +96,9 @@ class Ensemble:
         hospital = connector.hospital
         silo = self.silo_ids[hospital.silo]
         told = self.sign_in(hospital.email("silo_it")).post(f"silos/{silo}/enrolment-codes/")
-        connector.configure(told["platform_url"], told["platform_key_fingerprint"], self.home.data)
-        connector.make_keys()
-        connector.enrol(told["code"])
-        read_out = connector.fingerprints()["identity"]
+        if told["platform_key_fingerprint"] != self.coordinator.fingerprint:
+            raise DemoError(f"The enrolment page of {hospital.silo} shows another key than the platform's own.")
+        read_out = connector.enrol(told["code"])
         administrator = self.sign_in(hospital.email("organisation_administrator"))
         shown = administrator.get(f"silos/{silo}/")["identity"]["fingerprint"]
         if shown != read_out:

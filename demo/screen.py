@@ -30,7 +30,7 @@ class Screen:
         """One line, or something larger."""
         with self._lock:
             self._last_line_at = time.monotonic()
-            self.console.print(text)
+            self.console.print(text, soft_wrap=isinstance(text, str))
 
     @contextmanager
     def step(self, doing: str) -> Iterator[Callable[[str], None]]:

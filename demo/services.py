@@ -52,8 +52,8 @@ class Services:
         """The variables of `.env.sample` for these services. Secret and keys are made once and kept in the folder."""
         keys, blobs = self.folder / "keys", self.folder / "blobs"
         blobs.mkdir(exist_ok=True, mode=0o700)
-        platform_key = PrivateKey.load_or_generate(keys / "platform.key")
-        save_public(keys / "platform.pub", [platform_key.public])
+        if not (keys / "platform.pub").exists():
+            save_public(keys / "platform.pub", [PrivateKey.load_or_generate(keys / "platform.key").public])
         return {
             "DJANGO_SETTINGS_MODULE": "config.settings",
             "SECRET_KEY": self._secret_key(keys / "secret_key"),

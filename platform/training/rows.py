@@ -93,33 +93,37 @@ class EvaluationRow:
 
     @property
     def suppressed(self) -> bool:
-        """Whether there were too few rows to tell anything."""
-        return self.evaluation.suppressed or self.evaluation.rows < self.minimum_cell
+        """Whether something was left out: all of it where there are too few rows, else the counts by class."""
+        return self._too_few or self.evaluation.suppressed
+
+    @property
+    def _too_few(self) -> bool:
+        return self.evaluation.rows < self.minimum_cell
 
     @property
     def rows_evaluated(self) -> int | None:
         """On how many of the silo's own test rows."""
-        return None if self.suppressed else self.evaluation.rows
+        return None if self._too_few else self.evaluation.rows
 
     @property
     def accuracy(self) -> float | None:
         """Share of the rows that it got right."""
-        return None if self.suppressed else self.evaluation.accuracy
+        return None if self._too_few else self.evaluation.accuracy
 
     @property
     def loss(self) -> float | None:
         """Mean cross-entropy."""
-        return None if self.suppressed else self.evaluation.loss
+        return None if self._too_few else self.evaluation.loss
 
     @property
     def auc(self) -> float | None:
         """Area under the ROC curve, for two classes."""
-        return None if self.suppressed else self.evaluation.auc
+        return None if self._too_few else self.evaluation.auc
 
     @property
     def confusion(self) -> list[list[int]] | None:
         """Counts by class: rows of class i that were taken for class j. Whole, or not at all."""
-        return None if self.suppressed else confusion_shown(self.evaluation, self.minimum_cell)
+        return None if self._too_few else confusion_shown(self.evaluation, self.minimum_cell)
 
 
 @dataclass(frozen=True)
