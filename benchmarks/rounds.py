@@ -57,6 +57,7 @@ def measure(stack: Stack, federation: Federation, parameters: int) -> dict[str, 
         while not over.wait(0.2):
             stack.sample_memory()
 
+    before_s = stack.processor_times_s()
     watcher = threading.Thread(target=watch_memory)
     watcher.start()
     try:
@@ -72,8 +73,12 @@ def measure(stack: Stack, federation: Federation, parameters: int) -> dict[str, 
     finally:
         over.set()
         watcher.join()
+    spent = {name: after - before_s[name] for name, after in stack.processor_times_s().items()}
+    per_round = {name: f"{seconds / (ROUNDS[parameters] + WARM_UP) * 1000:.0f} ms" for name, seconds in spent.items()}
+    print(f"processor time a round: {per_round}", file=sys.stderr)
     starts = [round_.opened_at for round_ in Round.objects.filter(job=job, attempt=1).order_by("number")]
     lengths = [(after - before).total_seconds() for before, after in zip(starts, starts[1:], strict=False)][WARM_UP:]
+    print(_phases(list(Round.objects.filter(job=job, steps__kind="train"))[WARM_UP:]), file=sys.stderr)
     last = Round.objects.filter(job=job).order_by("number")[ROUNDS[parameters] - 1]
     sent = Submission.objects.filter(order__step__round=last)
     payload = sent.aggregate(total=Sum("payload_size_bytes"))["total"] or 0
@@ -86,6 +91,25 @@ def measure(stack: Stack, federation: Federation, parameters: int) -> dict[str, 
         "bytes_down": SILOS * (version.size_bytes + manifest) + sum(orders),
         "peak_rss_mb": stack.take_peaks(),
     }
+
+
+def _phases(rounds: list[Any]) -> str:
+    """Where the time of a round goes, in medians of milliseconds after its start."""
+    from training.models import Order
+
+    marks: dict[str, list[float]] = {name: [] for name in ("delivered", "first in", "last in", "claimed", "closed")}
+    for round_ in rounds:
+        orders = list(Order.objects.filter(step__round=round_))
+        moments = {
+            "delivered": max(order.delivered_at or round_.opened_at for order in orders),
+            "first in": min(order.answered_at or round_.opened_at for order in orders),
+            "last in": max(order.answered_at or round_.opened_at for order in orders),
+            "claimed": round_.aggregating_at,
+            "closed": round_.closed_at,
+        }
+        for name, moment in moments.items():
+            marks[name].append((moment - round_.opened_at).total_seconds() * 1000)
+    return ", ".join(f"{name} {statistics.median(values):.0f} ms" for name, values in marks.items())
 
 
 def idle(stack: Stack, connectors: int) -> dict[str, Any]:

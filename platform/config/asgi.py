@@ -1,5 +1,6 @@
 """The web process: Django for pages and REST; beside it, raw ASGI for what waits or streams."""
 
+import asyncio
 import os
 
 from django.core.asgi import get_asgi_application
@@ -9,6 +10,7 @@ django = get_asgi_application()
 
 from artefacts import grants  # noqa: E402 - the apps must be loaded before anything imports a model
 from artefacts.asgi import application as artefacts  # noqa: E402
+from live import database  # noqa: E402
 from live.hub import hub  # noqa: E402
 from live.http import Receive, Scope, Send  # noqa: E402
 from silos.connector import PREFIX, ConnectorApplication  # noqa: E402
@@ -39,5 +41,6 @@ async def _lifespan(receive: Receive, send: Send) -> None:
             await send({"type": "lifespan.startup.complete"})
         elif message["type"] == "lifespan.shutdown":
             await hub.close()
+            await asyncio.to_thread(database.close)
             await send({"type": "lifespan.shutdown.complete"})
             return

@@ -1,4 +1,8 @@
-"""Short database work on behalf of the event loop: a thread and a connection for as long as it takes, no longer."""
+"""Short database work on behalf of the event loop: a thread for as long as it takes, no longer.
+
+The few threads keep their connections: handing one back to the pool and taking it again costs more than a small query.
+What waits holds neither. A connection that broke is let go, and whoever asked may try again.
+"""
 
 import asyncio
 from collections.abc import Callable
@@ -6,21 +10,51 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import ParamSpec, TypeVar
 
-from django.db import connections
+from django.db import InterfaceError, OperationalError, connection, connections
+
+from federation.errors import Transient
 
 P = ParamSpec("P")
 R = TypeVar("R")
+THREADS = 4
 
-_THREADS = ThreadPoolExecutor(max_workers=4, thread_name_prefix="database")
+
+class _Threads:
+    """The threads, and the connections that they hold."""
+
+    def __init__(self) -> None:
+        self.executor = ThreadPoolExecutor(THREADS, thread_name_prefix="database", initializer=self._note)
+        self._held: list[object] = []
+
+    def _note(self) -> None:
+        connection.inc_thread_sharing()  # so that `close` may close it from another thread
+        self._held.append(connections["default"])
+
+    def close(self) -> None:
+        self.executor.shutdown(wait=True)
+        for held in self._held:
+            held.close()  # type: ignore[attr-defined]
+
+
+_threads = _Threads()
+
+
+async def call(function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+    """Run a synchronous function that uses the ORM. Raises Transient ``database.away`` when the database is."""
+    work = partial(_run, partial(function, *args, **kwargs))
+    return await asyncio.get_running_loop().run_in_executor(_threads.executor, work)
+
+
+def close() -> None:
+    """Let go of threads and connections; new ones come when they are needed."""
+    global _threads  # noqa: PLW0603 - the process has one set of them
+    old, _threads = _threads, _Threads()
+    old.close()
 
 
 def _run(work: Callable[[], R]) -> R:
     try:
         return work()
-    finally:
+    except (OperationalError, InterfaceError) as error:
         connections.close_all()
-
-
-async def call(function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
-    """Run a synchronous function that uses the ORM; its connection goes back to the pool before this returns."""
-    return await asyncio.get_running_loop().run_in_executor(_THREADS, partial(_run, partial(function, *args, **kwargs)))
+        raise Transient("database.away", "The platform's database does not answer. Try again in a moment.") from error

@@ -6,15 +6,10 @@ from django.db import connection
 
 ORDERS = "consilience_orders"
 JOBS = "consilience_jobs"
+"""Sent by the trigger on audit events."""
 
 
-def notify(channel: str, subject: UUID) -> None:
-    """Wake whoever waits for this subject, when the present transaction commits (a notice is part of it)."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_notify(%s, %s)", [channel, str(subject)])
-
-
-def notify_many(channel: str, subjects: list[UUID]) -> None:
+def notify(channel: str, subjects: list[UUID]) -> None:
     """Wake whoever waits for any of these subjects: one statement."""
     if subjects:
         with connection.cursor() as cursor:

@@ -120,10 +120,12 @@ def _close_evaluation(claimed: Round, by: Actor) -> None:
 def _settle(round_: Round, result: Aggregation, by: Actor) -> None:
     """Tell the updates that counted from those that did not."""
     now = timezone.now()
-    for accepted in result.accepted:
-        Submission.objects.filter(order_id=accepted.key).update(
-            update_norm_l2=accepted.norm_l2, update_cosine=accepted.cosine_to_mean
-        )
+    figures = {accepted.key: accepted for accepted in result.accepted}
+    counted = list(Submission.objects.filter(order_id__in=figures).only("id", "order_id"))
+    for submission in counted:
+        found = figures[str(submission.order_id)]
+        submission.update_norm_l2, submission.update_cosine = found.norm_l2, found.cosine_to_mean
+    Submission.objects.bulk_update(counted, ["update_norm_l2", "update_cosine"])
     Order.objects.filter(id__in=[accepted.key for accepted in result.accepted]).update(
         state=OrderState.APPLIED, settled_at=now
     )

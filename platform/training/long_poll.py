@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from uuid import UUID
 
 from django.conf import settings
-from django.db import transaction
+from django.db.models import Q
 from django.utils import timezone
 
 from federation.errors import Invalid
@@ -18,9 +19,12 @@ from silos.connector import JSON, Waiting, envelope_of
 from silos.models import Silo
 from training.actions.answers import answer, deliver, note_held
 from training.models import Order
-from training.transitions import CALLED_BACK, OUTSTANDING
+from training.transitions import CALLED_BACK, OUTSTANDING, OrderState
 
 HELD_MAX = 1000
+ORDERS_MAX = 100
+SEEN_EVERY = timedelta(seconds=10)
+"""A silo that polls all the time is not written down as seen every time."""
 
 
 @dataclass(frozen=True)
@@ -42,42 +46,49 @@ async def wait_for_orders(waiting: Waiting) -> bytes:
     held, wait_s = _read(waiting.body)
     deadline = asyncio.get_running_loop().time() + wait_s
     with hub.waiting(notices.ORDERS, waiting.silo.id) as news:
-        while True:
-            news.clear()
-            found = await database.call(look, waiting.silo, held)
+        found = await database.call(first_look, waiting.silo, held)
+        while not found.orders and not found.cancelled:
             left_s = deadline - asyncio.get_running_loop().time()
-            if found.orders or found.cancelled or left_s <= 0:
-                return found.encode()
+            if left_s <= 0:
+                break
             try:
                 await asyncio.wait_for(news.wait(), left_s)
             except TimeoutError:
-                return Found((), ()).encode()
+                break
+            news.clear()
+            found = await database.call(look, waiting.silo, held)
+        return found.encode()
+
+
+def first_look(silo: Silo, held: Sequence[UUID]) -> Found:
+    """The same as `look`, after noting that the silo is there and which orders it has on its disk."""
+    now = timezone.now()
+    if silo.silent_since is not None or silo.last_seen_at is None or now - silo.last_seen_at > SEEN_EVERY:
+        Silo.objects.filter(id=silo.id).update(last_seen_at=now, silent_since=None)
+    if held:
+        note_held(held=held, by=silo)
+    return look(silo, held)
 
 
 def look(silo: Silo, held: Sequence[UUID]) -> Found:
     """What the silo should know now: orders that it does not hold, and held ones that nobody wants any more."""
-    now = timezone.now()
-    with transaction.atomic():
-        Silo.objects.filter(id=silo.id).update(last_seen_at=now, silent_since=None)
-        if held:
-            note_held(held=held, by=silo)
-        orders = list(
-            Order.objects.filter(silo=silo, state__in=OUTSTANDING, expires_at__gt=now)
-            .exclude(id__in=held)
-            .select_related("step__round__job")
-            .order_by("number")[:100]
-        )
-        if orders:
-            deliver(orders=orders, by=silo)
-        cancelled = (
-            Order.objects.filter(id__in=held, silo=silo, state__in=CALLED_BACK).values_list("id", flat=True)
-            if held
-            else []
-        )
-        return Found(
-            tuple((bytes(order.envelope), bytes(order.step.round.job.manifest or b"null")) for order in orders),
-            tuple(cancelled),
-        )
+    new = Q(state__in=OUTSTANDING, expires_at__gt=timezone.now())
+    if held:
+        new = new & ~Q(id__in=held) | Q(id__in=held, state__in=CALLED_BACK)
+    found = list(
+        Order.objects.filter(new, silo=silo)
+        .order_by("number")
+        .values_list("id", "state", "envelope", "step__round__job__manifest")[:ORDERS_MAX]
+    )
+    issued = [order_id for order_id, state, _, _ in found if state == OrderState.ISSUED]
+    if issued:
+        deliver(orders=issued, by=silo)
+    return Found(
+        tuple(
+            (bytes(envelope), bytes(manifest or b"null")) for _, state, envelope, manifest in found if state in OUTSTANDING
+        ),
+        tuple(order_id for order_id, state, _, _ in found if state in CALLED_BACK),
+    )
 
 
 def take_answer(silo: Silo, data: JSON) -> JSON:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from uuid import UUID
 
 from django.db import transaction
+from django.db.models.functions import Coalesce, Now
 from django.utils import timezone
 
 from artefacts import store
@@ -19,20 +20,19 @@ from silos.models import Silo
 from training import dispatch
 from training.actions.states import tell
 from training.models import Evaluation, Order, Round, Submission
-from training.transitions import OUTSTANDING, OrderState, RoundState
+from training.transitions import OUTSTANDING, OrderState
 
 
 def note_held(*, held: Sequence[UUID], by: Silo) -> None:
     """The silo's relay has these orders on its disk: they need not be given again."""
-    Order.objects.filter(id__in=held, silo=by, state=OrderState.DELIVERED).update(state=OrderState.ACCEPTED)
-    Order.objects.filter(id__in=held, silo=by, state=OrderState.ISSUED).update(
-        state=OrderState.ACCEPTED, delivered_at=timezone.now()
+    Order.objects.filter(id__in=held, silo=by, state__in=(OrderState.ISSUED, OrderState.DELIVERED)).update(
+        state=OrderState.ACCEPTED, delivered_at=Coalesce("delivered_at", Now())
     )
 
 
-def deliver(*, orders: Sequence[Order], by: Silo) -> None:
+def deliver(*, orders: Sequence[UUID], by: Silo) -> None:
     """These orders are being handed to the silo's relay."""
-    Order.objects.filter(id__in=[order.id for order in orders], silo=by, state=OrderState.ISSUED).update(
+    Order.objects.filter(id__in=orders, silo=by, state=OrderState.ISSUED).update(
         state=OrderState.DELIVERED, delivered_at=timezone.now()
     )
 
@@ -48,22 +48,26 @@ def answer(*, document: bytes, by: Silo) -> Order:
     kind = Refusal if payload_type_of(document) == Refusal.payload_type else SubmissionDocument
     said: Refusal | SubmissionDocument = open_sealed(kind, document, [by.identity])
     with transaction.atomic():
-        order = Order.objects.select_related("step").filter(id=said.order_id, silo=by).first()
+        order = (
+            Order.objects.select_for_update(of=("self",))
+            .select_related("submission", "step__round__job", "step__round__base_version")
+            .filter(id=said.order_id, silo=by)
+            .first()
+        )
         if order is None:
             raise NotFound("order.not_found", "This silo was given no such order.")
-        # parent first: whoever closes the round has it locked, and then this answer is late
-        round_ = _share(order.step.round_id)
-        order = Order.objects.select_for_update(of=("self",)).select_related("step").get(id=order.id)
-        earlier = Submission.objects.filter(order=order).first()
+        earlier: Submission | None = getattr(order, "submission", None)
         if earlier is not None:
             if earlier.document_digest != digest_bytes(document):
                 raise Conflict("order.already_answered", "This order was answered before, with other bytes.")
             return order
+        round_ = order.step.round
         _check_fits(order, round_, said, by)
-        if order.state not in OUTSTANDING or round_.state != RoundState.COLLECTING:
-            _settle(order, OrderState.LATE if order.state == OrderState.EXPIRED else None)
-            return order
-        if isinstance(said, Refusal):
+        if order.state not in OUTSTANDING:
+            # whoever closed the round took the order's row first: this answer is late, refused before, or called back
+            if order.state == OrderState.EXPIRED:
+                _settle(order, OrderState.LATE)
+        elif isinstance(said, Refusal):
             _refuse(order, round_, said, by)
         else:
             _submit(order, round_, said, document, by)
@@ -79,11 +83,6 @@ def dispatch_if_last(order: Order) -> None:
             dispatch.close_step(order.step.round_id)
 
     transaction.on_commit(look, robust=True)
-
-
-def _share(round_id: UUID) -> Round:
-    """The round, kept from being closed until this transaction ends; other answers may come in meanwhile."""
-    return Round.objects.raw("SELECT * FROM training_round WHERE id = %s FOR SHARE", [round_id])[0]
 
 
 def _check_fits(order: Order, round_: Round, said: Refusal | SubmissionDocument, by: Silo) -> None:
@@ -144,8 +143,6 @@ def _submit(order: Order, round_: Round, said: SubmissionDocument, document: byt
     tell(job=round_.job, verb="order.submitted", by=by, detail={"round": round_.number})
 
 
-def _settle(order: Order, state: OrderState | None, *fields: str) -> None:
-    order.answered_at = timezone.now()
-    if state is not None:
-        order.state = state
+def _settle(order: Order, state: OrderState, *fields: str) -> None:
+    order.answered_at, order.state = timezone.now(), state
     order.save(update_fields=["state", "answered_at", *fields])

@@ -7,7 +7,7 @@ from uuid import UUID, uuid4
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import Count, Q
 from django.utils import timezone
 
 from audit.actors import Actor
@@ -26,10 +26,14 @@ def open_next(*, job: Job, by: Actor, attempt: int = 1) -> Round | None:
 
     After the last training round the newest model is evaluated once more; after that the job is complete.
     """
-    if job.state != JobState.RUNNING or job.rounds.filter(state__in=IN_PROGRESS).exists():
+    if job.state != JobState.RUNNING:
         return None
-    done = job.rounds.filter(state=RoundState.CLOSED).count()
-    number = done + 1
+    counts = job.rounds.aggregate(
+        open=Count("id", filter=Q(state__in=IN_PROGRESS)), closed=Count("id", filter=Q(state=RoundState.CLOSED))
+    )
+    if counts["open"]:
+        return None
+    number = counts["closed"] + 1
     if number > job.rounds_planned + 1:
         move(job=job, to=JobState.COMPLETED, by=by)
         return None
@@ -47,7 +51,7 @@ def open_next(*, job: Job, by: Actor, attempt: int = 1) -> Round | None:
     )
     orders = issuing.issue(round_=round_, step=step, version=version, silos=silos)
     tell(job=job, verb="round.opened", by=by, detail={"round": number, "attempt": attempt, "silos": len(orders)})
-    notices.notify_many(notices.ORDERS, [order.silo_id for order in orders])
+    notices.notify(notices.ORDERS, [order.silo_id for order in orders])
     return round_
 
 
@@ -145,7 +149,7 @@ def _end(round_: Round, state: RoundState, code: str, *fields: str) -> None:
         )
         silos = list(called_back.filter(state__in=OUTSTANDING).values_list("silo_id", flat=True))
         called_back.update(state=OrderState.CANCELLED, code=code, settled_at=timezone.now())
-        notices.notify_many(notices.ORDERS, silos)
+        notices.notify(notices.ORDERS, silos)
 
 
 def _base_version(job: Job) -> ModelVersion:

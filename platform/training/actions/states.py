@@ -6,7 +6,6 @@ from django.utils import timezone
 
 from audit.actions import record
 from audit.actors import Actor
-from live import notices
 from rest.errors import Conflict
 from training.models import Job
 from training.transitions import ENDED, JOB, JobState
@@ -30,6 +29,5 @@ def move(*, job: Job, to: JobState, by: Actor, code: str = "", reason: str = "")
 
 
 def tell(*, job: Job, verb: str, by: Actor, detail: dict[str, object]) -> None:
-    """Write an event of this job down, and wake those who follow it."""
+    """Write an event of this job down; the event wakes those who follow the job (a trigger of `audit`)."""
     record(by=by, verb=verb, subject=job, consortium_id=job.consortium_id, job_id=job.id, detail=detail)
-    notices.notify(notices.JOBS, job.id)
