@@ -124,7 +124,7 @@ class Ensemble:
             if time.monotonic() > deadline:
                 late = next(one for one in self.connectors if one.hospital.silo == missing[0])
                 raise DemoError(f"No data of {', '.join(missing)} were registered in time.", late.trainer.log)
-            time.sleep(0.5)
+            time.sleep(1)
 
     @property
     def children(self) -> list[Child]:

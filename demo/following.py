@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
@@ -18,6 +19,8 @@ from demo.processes import DemoError
 from demo.screen import Screen
 
 LOOK_EVERY_S = 1.0
+LOOK_PAUSE_S = 0.4
+COUNT_EVERY_S = 3.0
 STANDSTILL_MAX_S = 300.0
 WORDS = {
     "issued": "has an order waiting",
@@ -45,8 +48,8 @@ class Follower:
         self._news = threading.Event()
         self._over = threading.Event()
         self.job: dict[str, Any] = client.get(f"jobs/{job_id}/")
-        self.metrics: list[dict[str, Any]] = []
-        self.bytes_up: dict[str, int] = {}
+        self._bytes_up: Counter[str] = Counter()
+        self._counted_rounds, self._counted_at = 0, 0.0
         self._changed_at = time.monotonic()
 
     def follow(self, screen: Screen, tend: Callable[[], None]) -> None:
@@ -64,7 +67,8 @@ class Follower:
                         break
                     tend()
                     self._check_progress()
-                    self._news.wait(LOOK_EVERY_S)
+                    self._over.wait(LOOK_PAUSE_S)
+                    self._news.wait(LOOK_EVERY_S - LOOK_PAUSE_S)
                     self._news.clear()
         finally:
             self._over.set()
@@ -87,13 +91,13 @@ class Follower:
         job = self._client.get(f"jobs/{self._job_id}/")
         if self._stage(job) != self._stage(self.job):
             self._changed_at = time.monotonic()
-        if job["rounds_closed"] != len(self.metrics):
-            self.metrics = list(self._client.all(f"jobs/{self._job_id}/metrics/"))
-            rounds = list(self._client.all(f"jobs/{self._job_id}/rounds/"))
-            for member in job["cohort"]:
-                name = member["silo"]["name"]
-                orders = [order for entry in rounds for order in entry["orders"] if order["silo"]["name"] == name]
-                self.bytes_up[name] = sum(order["bytes_up"] for order in orders)
+        stale = time.monotonic() - self._counted_at > COUNT_EVERY_S
+        if job["rounds_closed"] != self._counted_rounds and (stale or job["state"] in ENDED):
+            self._counted_rounds, self._counted_at = job["rounds_closed"], time.monotonic()
+            self._bytes_up = Counter()
+            for entry in self._client.all(f"jobs/{self._job_id}/rounds/"):
+                for order in entry["orders"]:
+                    self._bytes_up[order["silo"]["name"]] += order["bytes_up"]
         self.job = job
 
     @staticmethod
@@ -124,7 +128,10 @@ class Follower:
 
     def _tell(self, screen: Screen, told: int) -> int:
         """A line for each round whose model was evaluated since we last told."""
-        for entry in self.metrics[told:]:
+        if self.job["rounds_closed"] == told:
+            return told
+        metrics = list(self._client.all(f"jobs/{self._job_id}/metrics/"))
+        for entry in metrics[told:]:
             accuracy = entry["combined"].get("accuracy")
             each = ", ".join(
                 f"{one['silo']['name']} {one['accuracy']:.3f}" for one in entry["silos"] if one["accuracy"] is not None
@@ -132,9 +139,8 @@ class Follower:
             made = entry["version_round"]
             model = f"after round {made:2d}/{self.job['rounds_planned']}" if made else "before round  1   "
             total = "-" if accuracy is None else f"{accuracy:.3f}"
-            sent = human_bytes(sum(self.bytes_up.values()))
-            screen.say(f"  {model} accuracy {total} ({each}), {sent} up so far")
-        return len(self.metrics)
+            screen.say(f"  {model} accuracy {total} ({each})")
+        return len(metrics)
 
     def _draw(self) -> RenderableType:
         """The job as it stands."""
@@ -155,7 +161,7 @@ class Follower:
                 silo["organisation"]["name"],
                 f"{WORDS.get(state, state)}{' ' + order['code'] if order and order['code'] else ''}",
                 "-" if accuracy is None else f"{accuracy:.3f}",
-                human_bytes(self.bytes_up.get(silo["name"], 0)),
+                human_bytes(self._bytes_up[silo["name"]]),
             )
         below = Text(self._waiting_for() if job["state"] not in ENDED and current else "", style="dim")
         return Group(head, ProgressBar(total=max(planned, 1), completed=closed, width=60), table, below)

@@ -9,6 +9,7 @@ import time
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -34,11 +35,11 @@ def run(screen: Screen) -> int:
     """`make demo`: everything, until Ctrl-C."""
     home = Home.from_environment(ROOT)
     try:
-        with home.held(), _interrupted_by_sigterm(), _everybody(screen, home) as ensemble:
+        with home.held(), _interrupted_by_sigterm(), _everybody(screen, home) as everybody:
             screen.say()
-            _tell(screen, home, ensemble, _learn(screen, home, ensemble))
+            _tell(screen, home, everybody.ensemble, _learn(screen, home, everybody))
             while True:
-                for note in ensemble.tend():
+                for note in everybody.ensemble.tend():
                     screen.say(f"[yellow]![/] {note}")
                 time.sleep(TEND_EVERY_S)
     except KeyboardInterrupt:
@@ -54,12 +55,12 @@ def check(screen: Screen, install_s: float) -> int:
     home = Home(temporary_folder("demo"))
     started = time.monotonic()
     try:
-        with home.held(), _interrupted_by_sigterm(), _everybody(screen, home) as ensemble:
+        with home.held(), _interrupted_by_sigterm(), _everybody(screen, home) as everybody:
             start_s = time.monotonic() - started
-            outcome = _learn(screen, home, ensemble)
+            outcome = _learn(screen, home, everybody)
             if outcome.accuracy_pooled < ACCURACY_POOLED_MIN:
                 raise DemoError(f"The accuracy is {outcome.accuracy_pooled:.4f}, below {ACCURACY_POOLED_MIN}.")
-            figures = _figures(outcome, install_s, start_s, ensemble.peak_rss_mb())
+            figures = _figures(outcome, install_s, start_s, everybody.ensemble.peak_rss_mb())
     except Exception as error:
         explained = _explained(error, home)
         screen.failure(explained)
@@ -98,8 +99,17 @@ def _interrupted_by_sigterm() -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
+@dataclass(frozen=True)
+class Everybody:
+    """All processes up, the data scientist signed in, and the datasets that she can name, by silo."""
+
+    ensemble: Ensemble
+    scientist: Client
+    datasets: dict[str, str]
+
+
 @contextmanager
-def _everybody(screen: Screen, home: Home) -> Iterator[Ensemble]:
+def _everybody(screen: Screen, home: Home) -> Iterator[Everybody]:
     """All processes, up and with their data registered; stopped in order whatever happens."""
     port = choose_port([home.recall("port"), PORT])
     home.remember(port=port)
@@ -119,9 +129,9 @@ def _everybody(screen: Screen, home: Home) -> Iterator[Ensemble]:
         how = "without any network" if ensemble.isolation.possible else "with this machine's network"
         with screen.step(f"Starting relays and trainers (trainers {how})") as waiting_for:
             ensemble.start_connectors()
-            administrator = ensemble.sign_in(DATA_SCIENTIST.email)
-            ensemble.await_datasets(administrator, waiting_for)
-        yield ensemble
+            scientist = ensemble.sign_in(DATA_SCIENTIST.email).with_token("demo", first_job.SCOPES)
+            datasets = ensemble.await_datasets(scientist, waiting_for)
+        yield Everybody(ensemble, scientist, datasets)
     finally:
         before = signal.signal(signal.SIGINT, signal.SIG_IGN)
         try:
@@ -131,15 +141,13 @@ def _everybody(screen: Screen, home: Home) -> Iterator[Ensemble]:
             signal.signal(signal.SIGINT, before)
 
 
-def _learn(screen: Screen, home: Home, ensemble: Ensemble) -> Outcome:
+def _learn(screen: Screen, home: Home, everybody: Everybody) -> Outcome:
     """Launch the first job as the data scientist, or take it up again; follow it to its end."""
-    browser = ensemble.sign_in(DATA_SCIENTIST.email)
-    client = browser.with_token("demo", first_job.SCOPES)
+    client, ensemble = everybody.scientist, everybody.ensemble
     job_id = home.recall("job")
     if job_id is None:
-        datasets = ensemble.await_datasets(client, lambda _what: None)
         consortium = next(client.all("consortia/"))["id"]
-        job_id = client.post("jobs/", first_job.request(consortium, datasets))["id"]
+        job_id = client.post("jobs/", first_job.request(consortium, everybody.datasets))["id"]
         home.remember(job=job_id)
         screen.say(
             f"[green]✓[/] {DATA_SCIENTIST.name} has launched a job over the REST API ({ensemble.url}/api/v1/jobs/)"
