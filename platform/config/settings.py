@@ -120,6 +120,7 @@ SESSION_COOKIE_SECURE = _secure
 CSRF_COOKIE_SECURE = _secure
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_AGE = 12 * 3600
+SESSION_ENGINE = "accounts.sessions"
 CSRF_FAILURE_VIEW = "config.errors.csrf_failed"
 SESSION_COOKIE_SAMESITE = "Lax"
 SECURE_SSL_REDIRECT = _secure and env.flag("SSL_REDIRECT", default=True)

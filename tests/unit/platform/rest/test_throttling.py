@@ -1,0 +1,60 @@
+"""Throttles, with and without Redis."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import AnonymousUser
+from django.core.cache.backends.redis import RedisCache
+from rest_framework.test import APIRequestFactory
+
+from accounts.models import User
+from rest.throttling import PerAddress, PerUser
+
+
+def request_of(user: object, address: str = "192.0.2.1", **headers: str) -> Any:
+    request = APIRequestFactory().get("/", REMOTE_ADDR=address, **headers)
+    request.user = user
+    return request
+
+
+@pytest.fixture
+def view() -> Any:
+    return SimpleNamespace()
+
+
+def limited(kind: type, monkeypatch: pytest.MonkeyPatch, cache: Any = None) -> Any:
+    monkeypatch.setattr(kind, "rate", "3/min", raising=False)
+    throttle = kind()
+    if cache is not None:
+        throttle.cache = cache
+    return throttle
+
+
+def test_a_person_has_so_many_requests_a_minute(monkeypatch: pytest.MonkeyPatch, view: Any) -> None:
+    user = User(full_name="Ada")
+    told = [limited(PerUser, monkeypatch).allow_request(request_of(user), view) for _ in range(4)]
+    assert told == [True, True, True, False]
+    assert limited(PerUser, monkeypatch).allow_request(request_of(User(full_name="Bo")), view)
+
+
+def test_an_address_has_so_many_whatever_it_says_it_is(monkeypatch: pytest.MonkeyPatch, view: Any) -> None:
+    told = [
+        limited(PerAddress, monkeypatch).allow_request(
+            request_of(AnonymousUser(), "192.0.2.77", HTTP_X_FORWARDED_FOR=f"10.0.0.{number}"), view
+        )
+        for number in range(4)
+    ]
+    assert told == [True, True, True, False]
+
+
+@pytest.mark.parametrize(("kind", "user"), [(PerUser, User(full_name="Ada")), (PerAddress, AnonymousUser())])
+def test_without_redis_nobody_is_kept_out(
+    kind: type, user: object, monkeypatch: pytest.MonkeyPatch, view: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    gone = RedisCache("redis://127.0.0.1:1/0", {})
+    told = [limited(kind, monkeypatch, gone).allow_request(request_of(user), view) for _ in range(4)]
+    assert told == [True] * 4
+    assert "Redis is away" in caplog.text
