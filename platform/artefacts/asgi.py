@@ -1,9 +1,13 @@
 """Artefacts over HTTP, streamed: never whole in memory, never through Django."""
 
 import asyncio
+import os
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import BinaryIO
 from urllib.parse import parse_qsl
 
 from artefacts import grants, store
@@ -35,38 +39,58 @@ async def application(scope: Scope, receive: Receive, send: Send) -> None:
 
 async def _download(scope: Scope, send: Send, digest: str, query: Mapping[str, str]) -> None:
     grants.check_download(digest, expires=_number(query, "exp"), signature=query.get("sig", ""))
-    path = store.path_of(digest)
-    try:
-        stream = await asyncio.to_thread(path.open, "rb", 0)
-    except FileNotFoundError:
-        raise Refused(404, "blob.not_found", "This artefact is not kept any more.") from None
-    with stream:
-        size = await asyncio.to_thread(lambda: Path(path).stat().st_size)
-        start, stop = _range(headers_of(scope).get("range"), size)
+    wanted = headers_of(scope).get("range")
+    opened = await asyncio.to_thread(_open, store.path_of(digest), wanted)
+    with opened.stream:
         fields: Headers = [
             (b"content-type", b"application/octet-stream"),
-            (b"content-length", str(stop - start).encode()),
+            (b"content-length", str(opened.stop - opened.start).encode()),
             (b"accept-ranges", b"bytes"),
             (b"etag", f'"{digest}"'.encode()),
             (b"cache-control", b"private, immutable"),
         ]
-        partial = (start, stop) != (0, size)
-        if partial:
-            fields.append((b"content-range", f"bytes {start}-{stop - 1}/{size}".encode()))
-        await send({"type": "http.response.start", "status": 206 if partial else 200, "headers": fields})
+        is_part = (opened.start, opened.stop) != (0, opened.size)
+        if is_part:
+            fields.append((b"content-range", f"bytes {opened.start}-{opened.stop - 1}/{opened.size}".encode()))
+        await send({"type": "http.response.start", "status": 206 if is_part else 200, "headers": fields})
         if scope["method"] == "HEAD":
             await send({"type": "http.response.body", "body": b""})
             return
-        stream.seek(start)
-        left = stop - start
-        while left > 0:
-            block = await asyncio.to_thread(stream.read, min(_BLOCK_BYTES, left))
-            if not block:
-                return
+        block, left = opened.first, opened.stop - opened.start
+        while True:
             left -= len(block)
             await send({"type": "http.response.body", "body": block, "more_body": left > 0})
-        if stop == start:
-            await send({"type": "http.response.body", "body": b""})
+            if left <= 0:
+                return
+            block = await asyncio.to_thread(opened.stream.read, min(_BLOCK_BYTES, left))
+            if not block:
+                return
+
+
+@dataclass(frozen=True)
+class _Opened:
+    """A blob, the bytes of it that are wanted, and the first of them: small ones take one visit to a thread."""
+
+    stream: BinaryIO
+    size: int
+    start: int
+    stop: int
+    first: bytes
+
+
+def _open(path: Path, wanted: str | None) -> _Opened:
+    try:
+        stream = path.open("rb", 0)
+    except FileNotFoundError:
+        raise Refused(404, "blob.not_found", "This artefact is not kept any more.") from None
+    try:
+        size = os.fstat(stream.fileno()).st_size
+        start, stop = _range(wanted, size)
+        stream.seek(start)
+        return _Opened(stream, size, start, stop, stream.read(min(_BLOCK_BYTES, stop - start)))  # type: ignore[arg-type]
+    except BaseException:
+        stream.close()
+        raise
 
 
 async def _upload(scope: Scope, receive: Receive, send: Send, rest: str, query: Mapping[str, str]) -> None:
@@ -80,26 +104,41 @@ async def _upload(scope: Scope, receive: Receive, send: Send, rest: str, query: 
         await answer(send, 200, headers=_progress(offset, complete))
         return
     start, total = _content_range(headers_of(scope))
-    await asyncio.to_thread(upload.begin, start, total)
-    pending = bytearray()
+    block = await _next_block(receive)
+    begun = False
     try:
-        while True:
-            message = await receive()
-            if message["type"] == "http.disconnect":
-                raise Disconnected
-            pending += message.get("body", b"")
-            last = not message.get("more_body")
-            if len(pending) >= _BLOCK_BYTES or last:
-                block, pending = pending, bytearray()
-                await asyncio.to_thread(upload.append, block)
-            if last:
-                break
-        complete = await asyncio.to_thread(upload.finish)
+        while not block.last:
+            await asyncio.to_thread(upload.append if begun else partial(upload.begin, start, total), block.data)
+            begun = True
+            block = await _next_block(receive)
+        finish = upload.finish if begun else partial(upload.take_whole, start, total)
+        complete = await asyncio.to_thread(finish, block.data)
     finally:
-        if pending:
-            await asyncio.to_thread(upload.append, pending)
         upload.close()
+    if block.broken_off:
+        raise Disconnected
     await answer_json(send, 200, {"complete": complete, "offset": upload.offset})
+
+
+@dataclass(frozen=True)
+class _Block:
+    """Some bytes of a body; the last ones of it, or of a connection that broke off."""
+
+    data: bytes
+    last: bool
+    broken_off: bool = False
+
+
+async def _next_block(receive: Receive) -> _Block:
+    pending = bytearray()
+    while len(pending) < _BLOCK_BYTES:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            return _Block(bytes(pending), last=True, broken_off=True)
+        pending += message.get("body", b"")
+        if not message.get("more_body"):
+            return _Block(bytes(pending), last=True)
+    return _Block(bytes(pending), last=False)
 
 
 def _progress(offset: int, complete: bool) -> Headers:

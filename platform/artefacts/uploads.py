@@ -34,8 +34,16 @@ class Upload:
             return whole, True
         return (self._part.stat().st_size if self._part.exists() else 0), False
 
-    def begin(self, start: int, total: int) -> None:
-        """Get ready for the bytes from `start`. Raises Refused 413, or 409 ``upload.offset`` with the offset to use."""
+    def take_whole(self, start: int, total: int, block: bytes) -> bool:
+        """All that comes, at once. Returns and raises as `begin` and `finish` do."""
+        self.begin(start, total, b"")
+        return self.finish(block)
+
+    def begin(self, start: int, total: int, block: bytes) -> None:
+        """Get ready for the bytes from `start`, and keep the first of them.
+
+        Raises Refused 413, or 409 ``upload.offset`` with the offset to use.
+        """
         if total > self._size_max:
             raise Refused(413, "blob.too_large", f"An artefact for this order may have {self._size_max} bytes.")
         kept, complete = self.progress()
@@ -52,6 +60,7 @@ class Upload:
         self._stream.seek(start)
         self._total, self.offset = total, start
         self._hashed_from_start = start == 0
+        self.append(block)
 
     def _open_alone(self) -> BinaryIO:
         """The part, with a lock on it: two writers at once could leave other bytes behind the digest than were hashed."""
@@ -66,7 +75,7 @@ class Upload:
             raise Refused(409, "upload.busy", "Another connection is putting the same artefact.", [(b"retry-after", b"2")])
         return stream
 
-    def append(self, block: bytes | bytearray) -> None:
+    def append(self, block: bytes) -> None:
         """Keep some more bytes. Raises Refused 413 when there are more than were announced."""
         assert self._stream is not None
         if self.offset + len(block) > self._total:
@@ -76,8 +85,12 @@ class Upload:
         if self._hashed_from_start:
             self._hash.update(block)
 
-    def finish(self) -> bool:
-        """Whether it is complete now; then it is in the store. Raises Invalid ``blob.digest_mismatch``, keeping nothing."""
+    def finish(self, block: bytes) -> bool:
+        """Keep the last bytes; whether it is complete now, and then in the store.
+
+        Raises Invalid ``blob.digest_mismatch``, keeping nothing.
+        """
+        self.append(block)
         assert self._stream is not None
         self._stream.flush()
         if self.offset < self._total:
