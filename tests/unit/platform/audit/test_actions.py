@@ -32,7 +32,13 @@ def test_what_looks_like_a_secret_is_refused(detail: object) -> None:
 def test_what_is_no_secret_is_taken() -> None:
     key = PrivateKey.generate().public
     check_no_secret(
-        {"code": "data.unreadable", "key_id": key.key_id, "fingerprint": key.fingerprint, "tokens": 3, "rows": [1, None]}
+        {
+            "code": "data.unreadable",
+            "key_id": key.key_id,
+            "fingerprint": key.fingerprint,
+            "tokens": 3,
+            "rows": [1, None],
+        }
     )
 
 
