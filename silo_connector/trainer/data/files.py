@@ -116,15 +116,16 @@ def _names_of_csv(declaration: DatasetDeclaration, path: Path) -> list[str]:
 
 def _first_record(declaration: DatasetDeclaration, path: Path) -> list[str]:
     with path.open("rb") as stream:
-        record = stream.readline(_FIRST_RECORD_BYTES_MAX)
-        while record.count(b'"') % 2 and len(record) < _FIRST_RECORD_BYTES_MAX:
-            line = stream.readline(_FIRST_RECORD_BYTES_MAX - len(record))
-            if not line:
-                break
-            record += line
-    if len(record) >= _FIRST_RECORD_BYTES_MAX:
-        limit = _FIRST_RECORD_BYTES_MAX
-        raise DataError("data.too_many_columns", f"{path}: the first record is longer than {limit} bytes.")
+        data = stream.read(_FIRST_RECORD_BYTES_MAX)
+    quotes, end = 0, 0
+    while end < len(data):
+        begin, end = end, data.find(b"\n", end) + 1 or len(data)
+        quotes += data.count(b'"', begin, end)
+        if quotes % 2 == 0:
+            break
+    if end >= _FIRST_RECORD_BYTES_MAX:
+        raise DataError("data.too_many_columns", f"{path}: the first record is longer than {end} bytes.")
+    record = data[:end]
     try:
         text = record.decode("utf-8-sig" if declaration.encoding == "utf-8" else declaration.encoding)
         return next(csv.reader([text.rstrip("\r\n")], delimiter=declaration.delimiter, strict=True), [])
