@@ -54,6 +54,10 @@ class Trainer:
         warm_up(self._config.training_threads)
         self._datasets.refresh()
 
+    def close(self) -> None:
+        """Let go of what is open."""
+        self._memory.close()
+
     def look(self) -> None:
         """Do all that is to be done now."""
         self._look_at_enrolment()

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
 
+from silo_connector.trainer.trainer import Trainer
 from tests.unit.silo_connector.fake_platform import FakePlatform
 from tests.unit.silo_connector.sites import Site, enrolled, make_site
 
@@ -22,3 +23,12 @@ async def platform() -> AsyncIterator[FakePlatform]:
 @pytest.fixture
 async def site(tmp_path: Path, platform: FakePlatform) -> Site:
     return await enrolled(make_site(tmp_path, platform))
+
+
+@pytest.fixture
+def trainer(site: Site) -> Iterator[Trainer]:
+    """A trainer that has started, in this process; a test calls `look`."""
+    found = Trainer(site.config)
+    found.start()
+    yield found
+    found.close()

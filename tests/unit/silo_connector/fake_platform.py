@@ -244,13 +244,13 @@ class FakePlatform:
         assert self.identity is not None
         return open_sealed(DatasetRegistration, json.dumps(self.datasets[index]["document"]).encode(), [self.identity])
 
-    def manifest(self, schema_digest: str, n_features: int, **changes: Any) -> Manifest:
+    def manifest(self, schema_digest: str, features: int, **changes: Any) -> Manifest:
         """A job that fits the silo's dataset."""
         assert self.identity is not None
         assert self.signatory is not None
         model = changes.pop("model", {"family": "logistic"})
         family, spec = parse_model(model)
-        layout = changes.pop("layout", family.layout(spec, n_features, 2))
+        layout = changes.pop("layout", family.layout(spec, features, 2))
         member = CohortMember(
             silo_id=self.silo_id,
             organisation="Org",
@@ -269,7 +269,7 @@ class FakePlatform:
             "task": "train",
             "purpose": "test",
             "model": model,
-            "n_features": n_features,
+            "n_features": features,
             "n_classes": 2,
             "layout": layout,
             "initial_model_digest": digest_bytes(b""),

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import signal
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from federation.protocol.datasets import DatasetDeclaration
+from federation.protocol.documents import Manifest, Order, Refusal, Submission, open_sealed, seal
+from federation.protocol.keys import PrivateKey
 from silo_connector import config as configuration
-from silo_connector import identity
+from silo_connector import identity, spool
 from silo_connector.config import Config
 from silo_connector.relay.enrolling import enrol
 from silo_connector.trainer.data import read_declaration
-from tests.unit.silo_connector.fake_platform import FakePlatform
+from tests.unit.silo_connector.fake_platform import FakePlatform, weights_of
 
 ROOT = Path(__file__).parents[3]
 TINY = """
@@ -50,21 +54,84 @@ class Site:
         """The tiny dataset's."""
         return read_declaration(self.folder / "tiny.toml").declaration
 
+    @property
+    def inbox(self) -> Path:
+        """Where orders come in."""
+        return self.config.spool / "inbox"
+
+    @property
+    def outbox(self) -> Path:
+        """Where outcomes go out."""
+        return self.config.spool / "outbox"
+
+    def write_rows(self, count: int) -> None:
+        """The data: so many rows of which half are ill."""
+        rows = "\n".join(f"{i % 7},{(i * 3) % 5 - 2},{i % 2}" for i in range(count))
+        partial = self.folder / "tiny.csv.new"
+        partial.write_text(f"a,b,y\n{rows}\n")
+        partial.replace(self.folder / "tiny.csv")
+
+    def job(self, **changes: Any) -> Manifest:
+        """A job that fits the data."""
+        return self.platform.manifest(self.declaration.schema_digest, len(self.declaration.features()), **changes)
+
+    def order(self, manifest: Manifest, fill: float = 0.0, **changes: Any) -> Order:
+        """An order of that job, on a model that is filled with a number."""
+        return self.platform.order(manifest, weights_of(manifest.layout, fill), **changes)
+
+    def deliver(self, order: Order, manifest: Manifest, key: PrivateKey | None = None) -> Path:
+        """Put an order into the inbox as the relay does; signed by the platform if no other key is given."""
+        key = key or self.platform.key
+        folder = self.inbox / str(order.order_id)
+        folder.mkdir()
+        (folder / spool.ORDER).write_bytes(seal(order, key))
+        (folder / spool.MANIFEST).write_bytes(seal(manifest, key))
+        if order.model is not None:
+            (folder / spool.MODEL).write_bytes(self.platform.blobs[order.model.digest])
+        return folder
+
+    def outcome(self, order: Order) -> Submission | Refusal:
+        """What the trainer put into the outbox, verified."""
+        sealed = (self.outbox / str(order.order_id) / spool.DOCUMENT).read_bytes()
+        keys = [identity.identity_key(self.config).public]
+        if json.loads(sealed)["payloadType"] == Refusal.payload_type:
+            return open_sealed(Refusal, sealed, keys)
+        return open_sealed(Submission, sealed, keys)
+
+    def refusal(self, order: Order) -> str:
+        """The code with which the trainer said no."""
+        outcome = self.outcome(order)
+        assert isinstance(outcome, Refusal), outcome
+        return outcome.code
+
+    def submission(self, order: Order) -> Submission:
+        """What the trainer did."""
+        outcome = self.outcome(order)
+        assert isinstance(outcome, Submission), outcome
+        return outcome
+
+    def quarantined(self) -> dict[str, str]:
+        """The codes with which things were put aside, by their names there."""
+        reasons = (self.config.spool / "quarantine").glob("*.reason.json")
+        return {file.name.removesuffix(".reason.json"): json.loads(file.read_text())["code"] for file in reasons}
+
+    def log(self, process: str) -> list[dict[str, Any]]:
+        """What a process has logged."""
+        state = {"relay": self.config.relay_state, "trainer": self.config.trainer_state}[process]
+        return [json.loads(line) for line in (state / "log" / f"{process}.jsonl").read_text().splitlines()]
+
     async def start(self, process: str, *more: str) -> asyncio.subprocess.Process:
         """Start the relay or the trainer as a real process."""
-        arguments = ["-m", "silo_connector.cli", "run", process, "--config", str(self.config.path), *more]
+        arguments = ["-m", "silo_connector", "run", process, "--config", str(self.config.path), *more]
         if process == "trainer":
             arguments.append("--allow-network")
-        log = (self.folder / f"{process}.err").open("ab")
         environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-        with log:
+        with (self.folder / f"{process}.err").open("ab") as log:
             return await asyncio.create_subprocess_exec(sys.executable, *arguments, stderr=log, env=environment)
 
 
 def make_site(folder: Path, platform: FakePlatform, more: str = "") -> Site:
     """Lay out a site; not enrolled yet."""
-    rows = "\n".join(f"{i % 7},{(i * 3) % 5 - 2},{i % 2}" for i in range(60))
-    (folder / "tiny.csv").write_text(f"a,b,y\n{rows}\n")
     (folder / "tiny.toml").write_text(TINY)
     text = f"""
         platform_url = "{platform.url}"
@@ -77,7 +144,9 @@ def make_site(folder: Path, platform: FakePlatform, more: str = "") -> Site:
         declaration = "tiny.toml"
     """
     (folder / "connector.toml").write_text(text)
-    return Site(folder, configuration.load(folder / "connector.toml"), platform)
+    site = Site(folder, configuration.load(folder / "connector.toml"), platform)
+    site.write_rows(60)
+    return site
 
 
 async def enrolled(site: Site) -> Site:
@@ -85,7 +154,7 @@ async def enrolled(site: Site) -> Site:
     signatory_file = site.folder / "signatory.key"
     identity.make_signatory("Org", signatory_file)
     identity.prepare(site.config)
-    identity.certify(site.config, identity.PrivateKey.load(signatory_file), "Org")
+    identity.certify(site.config, PrivateKey.load(signatory_file), "Org")
     await enrol(site.config, site.platform.code)
     return site
 

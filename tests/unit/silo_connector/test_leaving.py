@@ -1,0 +1,254 @@
+"""The one allow-list: what may leave the site does, and everything else does not, whatever a document could carry."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Union, get_args, get_origin
+from uuid import uuid4
+
+import pytest
+from pydantic import BaseModel
+
+from federation.errors import Invalid
+from federation.protocol.datasets import DatasetDeclaration
+from federation.protocol.digests import digest_bytes
+from federation.protocol.documents import (
+    Confusion,
+    DatasetRegistration,
+    EnrolmentStatement,
+    Environment,
+    EvaluationReport,
+    Manifest,
+    Order,
+    OrderKind,
+    PayloadReference,
+    Refusal,
+    Submission,
+    TrainingReport,
+    now,
+    open_sealed,
+)
+from federation.protocol.keys import PrivateKey
+from federation.protocol.tensors import TensorSpec
+from silo_connector.trainer.data import read_declaration
+from silo_connector.trainer.leaving import FIELDS, Bounds, Status, check_may_leave, coarse, leave
+from silo_connector.trainer.refusals import REFUSALS, leaving_code
+from tests.unit.silo_connector.fake_platform import weights_of
+from tests.unit.silo_connector.sites import TINY
+
+LAYOUT = (TensorSpec("linear.weight", (1, 2)), TensorSpec("linear.bias", (1,)))
+BOUNDS = Bounds(LAYOUT, minimum_cell=5, update_norm_l2_max=10.0)
+KEY = PrivateKey.generate()
+ENVIRONMENT = Environment(connector_version="0.1.0")
+
+
+@pytest.fixture
+def update(tmp_path: Path) -> Path:
+    file = tmp_path / "update.safetensors"
+    file.write_bytes(weights_of(LAYOUT, 0.5))
+    return file
+
+
+def submission(update: Path | None = None, **changes: Any) -> Submission:
+    content: dict[str, Any] = {
+        "order_id": uuid4(),
+        "number": 1,
+        "kind": OrderKind.TRAIN,
+        "silo_id": uuid4(),
+        "job_id": uuid4(),
+        "manifest_digest": digest_bytes(b"m"),
+        "round": 1,
+        "attempt": 1,
+        "model_digest": digest_bytes(b"w"),
+        "evaluation": EvaluationReport(rows=20, loss=0.5, accuracy=0.75, auc=0.8, confusion=confusion(8, 5, 7, 0)),
+        "phases_s": {"train": 0.5},
+        "environment": ENVIRONMENT,
+        "created_at": now(),
+    }
+    if update is not None:
+        data = update.read_bytes()
+        content["payload"] = PayloadReference(digest=digest_bytes(data), size_bytes=len(data))
+        content["training"] = TrainingReport(rows=40, steps=5, loss=0.6, update_norm_l2=1.0)
+    return Submission.model_validate(content | changes)
+
+
+def confusion(*cells: int) -> Confusion:
+    return Confusion(counts=((cells[0], cells[1]), (cells[2], cells[3])))
+
+
+def refused(document: BaseModel, payload: Path | None = None, bounds: Bounds | None = BOUNDS) -> str | None:
+    with pytest.raises(Invalid) as caught:
+        check_may_leave(document, bounds, payload)
+    assert caught.value.code == "leaving.not_allowed"
+    return caught.value.field
+
+
+def test_a_training_outcome_leaves_signed(update: Path) -> None:
+    document = submission(update)
+    assert open_sealed(Submission, leave(document, KEY, BOUNDS, update), [KEY.public]) == document
+
+
+def test_an_evaluation_leaves_without_a_file() -> None:
+    check_may_leave(submission(kind=OrderKind.EVALUATE), BOUNDS)
+
+
+@pytest.mark.parametrize(
+    ("changes", "field"),
+    [
+        ({"ledger": {"epsilon": 1}}, "ledger.epsilon"),
+        ({"phases_s": {"patient 17": 1.0}}, "phases_s.patient 17"),
+        ({"evaluation": EvaluationReport(rows=3, accuracy=0.5)}, "evaluation.rows"),
+        ({"evaluation": EvaluationReport(rows=0, accuracy=0.5)}, "evaluation.rows"),
+        ({"evaluation": EvaluationReport(rows=20, confusion=confusion(8, 4, 8, 0))}, "evaluation.confusion"),
+        ({"evaluation": EvaluationReport(rows=20, confusion=confusion(8, 5, 8, 0))}, "evaluation.confusion"),
+        ({"training": TrainingReport(rows=40, steps=5, loss=0.6, update_norm_l2=10.1)}, "training.update_norm_l2"),
+        ({"training": None}, "payload"),
+        ({"payload": None}, "payload"),
+    ],
+)
+def test_what_is_outside_the_bounds_stays(update: Path, changes: dict[str, Any], field: str) -> None:
+    assert refused(submission(update, **changes), update) == field
+
+
+def test_a_file_without_a_document_and_a_document_without_a_file(update: Path) -> None:
+    assert refused(submission(), update) == "payload"
+    assert refused(submission(update)) == "payload"
+    assert refused(refusal("order.expired"), update) == "payload"
+    assert refused(submission(update), update, bounds=None) == "manifest_digest"
+
+
+def test_a_file_that_is_not_the_job_s_tensors_stays(update: Path, tmp_path: Path) -> None:
+    document = submission(update)
+    patients = tmp_path / "patients.csv"
+    patients.write_text("name,age\nSomebody,77\n")
+    with pytest.raises(Invalid, match=r"tensors\."):
+        check_may_leave(submission(patients), BOUNDS, patients)
+    other = tmp_path / "other.safetensors"
+    other.write_bytes(weights_of((TensorSpec("linear.weight", (1, 3)),)))
+    assert refused(submission(other), other) == "payload.digest"
+    update.write_bytes(weights_of(LAYOUT, 0.25))
+    assert refused(document, update) == "payload.digest"
+    wrong_size = document.payload.model_copy(update={"size_bytes": 1}) if document.payload else None
+    update.write_bytes(weights_of(LAYOUT, 0.5))
+    assert refused(document.model_copy(update={"payload": wrong_size}), update) == "payload.size_bytes"
+
+
+def test_a_file_with_something_hidden_in_its_header_stays(tmp_path: Path) -> None:
+    file = tmp_path / "hidden.safetensors"
+    plain = weights_of(LAYOUT)
+    head_bytes = int.from_bytes(plain[:8], "little")
+    head = plain[8 : 8 + head_bytes].rstrip()[:-1] + b',"__metadata__":{"note":"Somebody, 77"}}'
+    file.write_bytes(len(head).to_bytes(8, "little") + head + plain[8 + head_bytes :])
+    with pytest.raises(Invalid, match=r"tensors\."):
+        check_may_leave(submission(file), BOUNDS, file)
+
+
+def refusal(code: str, message: str | None = None, **changes: Any) -> Refusal:
+    return Refusal(
+        order_id=uuid4(),
+        number=1,
+        silo_id=uuid4(),
+        job_id=uuid4(),
+        code=code,
+        message=REFUSALS[code] if message is None else message,
+        environment=ENVIRONMENT,
+        created_at=now(),
+        **changes,
+    )
+
+
+def test_a_refusal_says_its_code_s_own_sentence_and_nothing_else() -> None:
+    for code in REFUSALS:
+        check_may_leave(refusal(code))
+    assert refused(refusal("data.bad_value", "row 17: Somebody is 277 years old")) == "message"
+    assert refused(refusal("made.up", "x")) == "message"
+    assert refused(refusal("order.expired", rule="clause 7")) == "rule"
+
+
+def test_codes_that_are_not_in_the_table_become_plain_ones() -> None:
+    assert leaving_code("data.bad_value") == "data.bad_value"
+    assert leaving_code("data.column_somebody") == "data.invalid"
+    assert leaving_code("anything.else") == "trainer.failed"
+
+
+def registration(**changes: Any) -> DatasetRegistration:
+    declaration = declared()
+    content = {
+        "silo_id": uuid4(),
+        "declaration": declaration,
+        "schema_digest": declaration.schema_digest,
+        "rows_coarse": 60,
+        "registered_at": now(),
+    }
+    return DatasetRegistration.model_validate(content | changes)
+
+
+def declared() -> DatasetDeclaration:
+    import tempfile
+
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "tiny.toml"
+        file.write_text(TINY)
+        return read_declaration(file).declaration
+
+
+def test_a_registration_says_rows_coarsely_and_its_own_schema() -> None:
+    check_may_leave(registration())
+    assert refused(registration(rows_coarse=61)) == "rows_coarse"
+    assert refused(registration(schema_digest=digest_bytes(b"other"))) == "schema_digest"
+
+
+@pytest.mark.parametrize(
+    ("rows", "told"),
+    [(0, 0), (4, 0), (5, 10), (46, 50), (60, 60), (303, 300), (999, 1000), (1049, 1000), (12345, 12000)],
+)
+def test_rows_are_told_in_tens_and_two_digits(rows: int, told: int) -> None:
+    assert coarse(rows) == told
+    assert coarse(told) == told
+
+
+def test_a_status_has_a_fixed_vocabulary() -> None:
+    good = Status(connector_version="0.1.0", capabilities={"kinds": ["train"]}, state="idle", at=now())
+    check_may_leave(good)
+    assert refused(good.model_copy(update={"state": "reading Somebody's file"})) == "state"
+    assert refused(good.model_copy(update={"capabilities": {"host": "pc17"}})) == "capabilities.host"
+
+
+def test_a_statement_tells_no_more_than_what_the_connector_can_do() -> None:
+    statement = EnrolmentStatement(
+        identity_key="k", signatory_key="s", connector_version="0.1.0", capabilities={"users": 3}, created_at=now()
+    )
+    assert refused(statement) == "capabilities.users"
+
+
+def test_other_documents_do_not_leave_at_all() -> None:
+    certificate = EvaluationReport(rows=20)
+    assert refused(certificate) == "EvaluationReport"
+
+
+def _fields(kind: Any, path: str = "") -> Iterator[str]:
+    """Dotted paths of everything that a model can carry (what is free-form counts as itself)."""
+    if get_origin(kind) is not None and (get_origin(kind) is Union or type(kind).__name__ == "UnionType"):
+        for option in get_args(kind):
+            yield from _fields(option, path)
+    elif get_origin(kind) in (tuple, list) or type(kind).__name__ == "_AnnotatedAlias":
+        yield from _fields(get_args(kind)[0], path)
+    elif isinstance(kind, type) and issubclass(kind, BaseModel):
+        for name, field in kind.model_fields.items():
+            yield from _fields(field.annotation, f"{path}.{name}" if path else name)
+    elif kind is not type(None):
+        yield path
+
+
+def test_every_field_of_a_declaration_was_looked_at_before_it_may_leave() -> None:
+    """Fails when the declaration gets a field: decide whether it may leave, and name it in the allow-list."""
+    carried = set(_fields(DatasetRegistration))
+    assert {field for field in carried if field.startswith("declaration.")} == {
+        field for field in FIELDS[DatasetRegistration] if field.startswith("declaration.")
+    }
+
+
+def test_no_order_is_in_the_list() -> None:
+    assert Order not in FIELDS
+    assert Manifest not in FIELDS

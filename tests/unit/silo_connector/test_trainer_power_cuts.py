@@ -1,0 +1,106 @@
+"""Power cuts: wherever the trainer ends, after the next start there is one outcome, whole and journalled."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from federation.protocol.digests import digest_bytes
+from silo_connector import egress, folders, spool
+from silo_connector.folders import Folder
+from silo_connector.spool import Spool
+from silo_connector.trainer import outcomes
+from silo_connector.trainer import trainer as trainer_module
+from silo_connector.trainer.memory import Memory
+from silo_connector.trainer.outcomes import Outcomes
+from silo_connector.trainer.trainer import Trainer
+from tests.unit.silo_connector.sites import Site
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    return {file.name: file.read_bytes() for file in folder.iterdir()}
+
+
+class PowerCut(BaseException):
+    """The process ends here."""
+
+
+STEPS: list[tuple[object, str]] = [
+    (Memory, "take"),
+    (trainer_module, "take_model"),
+    (trainer_module, "carry_out"),
+    (trainer_module, "leave"),
+    (Outcomes, "sync"),
+    (Memory, "finish"),
+    (outcomes, "record"),
+    (Folder, "link_or_copy"),
+    (Folder, "move"),
+    (Spool, "drop"),
+    (Outcomes, "prune"),
+]
+
+
+@pytest.mark.parametrize("after", [False, True])
+@pytest.mark.parametrize("step", STEPS, ids=[step for _, step in STEPS])
+async def test_a_power_cut_at_any_step_leaves_one_outcome(
+    site: Site, step: tuple[object, str], after: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    manifest = site.job()
+    order = site.order(manifest)
+    first = Trainer(site.config)
+    first.look()  # the registration goes out
+    site.deliver(order, manifest)
+    owner, name = step
+    real = getattr(owner, name)
+
+    def cut(*arguments: Any, **options: Any) -> None:
+        if after:
+            real(*arguments, **options)
+        raise PowerCut
+
+    with monkeypatch.context() as patch:
+        patch.setattr(owner, name, cut)
+        with pytest.raises(PowerCut):
+            first.look()
+    first.close()
+    folder = site.outbox / str(order.order_id)
+    before = files(folder) if folder.exists() else None
+    second = Trainer(site.config)
+    second.start()
+    second.look()
+    second.look()
+    second.close()
+    submission = site.submission(order)
+    assert submission.payload is not None
+    assert digest_bytes((folder / spool.UPDATE).read_bytes()) == submission.payload.digest
+    if before is not None:
+        assert files(folder) == before
+    assert not (site.inbox / str(order.order_id)).exists()
+    leftovers = [file.name for file in (site.config.spool / "tmp").iterdir()]
+    assert not leftovers
+    journal = (site.config.trainer_state / egress.FILE).read_text().splitlines()
+    digests = {json.loads(line)["digest"] for line in journal if json.loads(line)["order_id"] is not None}
+    assert {submission.payload.digest, digest_bytes((folder / spool.DOCUMENT).read_bytes())} <= digests
+
+
+async def test_the_journal_is_on_the_disk_before_anything_is_in_the_outbox(
+    site: Site, trainer: Trainer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trainer.look()
+    manifest = site.job()
+    order = site.order(manifest)
+    site.deliver(order, manifest)
+    real_move = Folder.move
+
+    def watched(self: Folder, name: str, target: Folder, *arguments: Any, **options: Any) -> None:
+        if target.name == "outbox":
+            journal = (site.config.trainer_state / egress.FILE).read_text()
+            assert str(order.order_id) in journal
+        real_move(self, name, target, *arguments, **options)
+
+    monkeypatch.setattr(folders.Folder, "move", watched)
+    trainer.look()
+    site.submission(order)
