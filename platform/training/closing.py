@@ -33,10 +33,10 @@ log = logging.getLogger(__name__)
 
 def close_step(*, round_id: UUID, by: Actor) -> None:
     """Close a round's step if it is due and nobody else does it."""
-    claimed = rounds.claim(round_id=round_id, by=by)
-    if claimed is None:
+    claim = rounds.claim(round_id=round_id, by=by)
+    if claim is None:
         return
-    step = claimed.steps.latest("position")
+    claimed, step = claim.round, claim.step
     submissions = list(Submission.objects.select_related("order").filter(order__step=step, order__state=OrderState.SUBMITTED))
     if len(submissions) < step.quorum:
         _abandon(claimed, by, "round.quorum_not_met", f"{len(submissions)} of at least {step.quorum} silos answered in time.")

@@ -11,12 +11,12 @@ import json
 import re
 from collections.abc import Mapping
 from http.cookies import CookieError, SimpleCookie
+from importlib import import_module
 from urllib.parse import parse_qs
 from uuid import UUID
 
 from django.conf import settings
 from django.contrib.auth import get_user
-from django.contrib.sessions.backends.db import SessionStore
 from django.http import HttpRequest
 
 from accounts.models import User
@@ -140,9 +140,8 @@ def _session_user(headers: dict[str, str]) -> User:
     except CookieError:
         cookie = None
     if cookie is not None:
-        request.session = SessionStore(cookie.value)
+        request.session = import_module(settings.SESSION_ENGINE).SessionStore(cookie.value)
         user = get_user(request)
         if isinstance(user, User) and user.is_active:
             return user
     raise Unauthenticated("authentication.missing", "Sign in, or send a token.")
-

@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.db import transaction
 
 from audit.actors import Actor
+from rest.errors import Conflict
 from training import dispatch
 from training.actions.rounds import give_up_open_round
 from training.actions.states import move
@@ -24,6 +25,8 @@ def resume(*, job: Job, by: Actor) -> Job:
     """Go on from where the job stands."""
     with transaction.atomic():
         job = Job.objects.select_for_update().get(id=job.id)
+        if job.state != JobState.PAUSED:  # a queued job becomes running too, but by its start
+            raise Conflict("job.wrong_state", f"A job that is {JobState(job.state).label} can't be resumed.")
         move(job=job, to=JobState.RUNNING, by=by)
         dispatch.open_round(job.id)
     return job
@@ -33,6 +36,7 @@ def cancel(*, job: Job, by: Actor) -> Job:
     """End the job now: its open orders are called back, versions made so far stay."""
     with transaction.atomic():
         job = Job.objects.select_for_update().get(id=job.id)
-        move(job=job, to=JobState.CANCELLED, by=by, code="job.cancelled_by_request", reason=f"Cancelled by {by.actor_name}.")
+        reason = f"Cancelled by {by.actor_name}."
+        move(job=job, to=JobState.CANCELLED, by=by, code="job.cancelled_by_request", reason=reason)
         give_up_open_round(job=job, by=by, code="job.cancelled")
     return job

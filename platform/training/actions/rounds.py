@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID, uuid4
 
@@ -19,6 +20,8 @@ from training import issuing
 from training.actions.states import move, tell
 from training.models import Job, Order, Round, Step
 from training.transitions import IN_PROGRESS, OUTSTANDING, JobState, OrderState, RoundState
+
+CLAIMS_MAX = 5
 
 
 def open_next(*, job: Job, by: Actor, attempt: int = 1) -> Round | None:
@@ -55,36 +58,43 @@ def open_next(*, job: Job, by: Actor, attempt: int = 1) -> Round | None:
     return round_
 
 
-def claim(*, round_id: UUID, by: Actor) -> Round | None:
+@dataclass(frozen=True)
+class Claim:
+    """A round that one worker has taken for closing, and the step that is to be closed."""
+
+    round: Round
+    step: Step
+
+
+def claim(*, round_id: UUID, by: Actor) -> Claim | None:
     """Take a round for closing: exactly one caller gets it. None when there is nothing to do, or somebody else does it.
 
-    It is due when every silo has answered, or at the deadline; a claim whose lease has lapsed can be taken over.
+    It is due when every silo has answered, or at the deadline; a claim whose lease has lapsed can be taken over, so many
+    times: whatever kills its workers again and again is given up.
     """
-    del by
     now = timezone.now()
     with transaction.atomic():
-        round_ = Round.objects.select_for_update().select_related("job", "base_version__model").filter(id=round_id).first()
+        round_ = Round.objects.select_for_update(of=("self",)).select_related("base_version__model").filter(id=round_id).first()
         if round_ is None:
             return None
+        step = round_.steps.latest("position")
+        outstanding = step.orders.filter(state__in=OUTSTANDING)
         lapsed = round_.state == RoundState.AGGREGATING and round_.lease_until is not None and round_.lease_until < now
-        if not lapsed and not (round_.state == RoundState.COLLECTING and is_due(round_)):
+        waited_for = step.deadline_at > now and outstanding.exists()
+        if not lapsed and (round_.state != RoundState.COLLECTING or waited_for):
             return None
-        round_.state, round_.lease = RoundState.AGGREGATING, uuid4()
+        round_.state, round_.lease, round_.claims = RoundState.AGGREGATING, uuid4(), round_.claims + 1
         round_.lease_until = now + timedelta(seconds=settings.STEP_LEASE_S)
         round_.aggregating_at = round_.aggregating_at or now
-        round_.save(update_fields=["state", "lease", "lease_until", "aggregating_at"])
-        Order.objects.filter(step__round=round_, state__in=OUTSTANDING).update(
-            state=OrderState.EXPIRED, code="order.deadline", settled_at=now
-        )
-    return round_
-
-
-def is_due(round_: Round) -> bool:
-    """Whether a collecting round can be closed: nobody is left to answer, or the time is up."""
-    step = round_.steps.latest("position")
-    if step.deadline_at <= timezone.now():
-        return True
-    return not step.orders.filter(state__in=OUTSTANDING).exists()
+        round_.save(update_fields=["state", "lease", "lease_until", "aggregating_at", "claims"])
+        if step.deadline_at <= now:
+            outstanding.update(state=OrderState.EXPIRED, code="order.deadline", settled_at=now)
+    if round_.claims > CLAIMS_MAX:
+        with transaction.atomic():
+            if (held := hold(claimed=round_)) is not None:
+                abandon(round_=held, by=by, code="round.not_closed", reason=f"{CLAIMS_MAX} workers failed to close it.")
+        return None
+    return Claim(round_, step)
 
 
 def hold(*, claimed: Round) -> Round | None:

@@ -30,6 +30,7 @@ class Round(models.Model):
     closed_at = models.DateTimeField(null=True)
     lease = models.UUIDField(null=True)
     lease_until = models.DateTimeField(null=True)
+    claims = models.PositiveSmallIntegerField(default=0)
     update_norm_l2 = models.FloatField(null=True)
     updates_deleted_at = models.DateTimeField(null=True)
 

@@ -109,7 +109,7 @@ def test_a_worker_that_was_overtaken_changes_nothing(federation: Federation) -> 
     assert rounds.claim(round_id=round_.id, by=TEST) is None
     Round.objects.filter(id=round_.id).update(lease_until=timezone.now() - timedelta(seconds=1))
     closing.close_step(round_id=round_.id, by=TEST)
-    assert rounds.hold(claimed=claimed) is None
+    assert rounds.hold(claimed=claimed.round) is None
     assert job.model is not None
     assert job.model.versions.count() == 2
 
@@ -259,3 +259,14 @@ def test_a_wrong_launch_is_told_and_leaves_nothing(federation: Federation, chang
         launch.launch(consortium=federation.consortium, request=federation.request(**changes), by=federation.scientist)
     assert caught.value.code == code
     assert not Job.objects.exists()
+
+
+def test_a_round_that_kills_every_worker_is_given_up(federation: Federation) -> None:
+    job = launched(federation, retries_max=0)
+    round_ = answer_all(federation, job)
+    for _ in range(rounds.CLAIMS_MAX):
+        assert rounds.claim(round_id=round_.id, by=TEST) is not None
+        Round.objects.filter(id=round_.id).update(lease_until=timezone.now() - timedelta(seconds=1))
+    assert rounds.claim(round_id=round_.id, by=TEST) is None
+    job.refresh_from_db()
+    assert (job.state, job.reason_code) == (JobState.PAUSED, "round.not_closed")

@@ -1,0 +1,130 @@
+"""The launch forms. What they ask for is judged by `training.requests`; its errors come back to the fields."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from django import forms
+from django.forms.boundfield import BoundField
+
+from federation.errors import FederationError
+from federation.learning.specification import LocalTraining
+from silos.models import Dataset
+from training.choices import Choice, model_families, strategies
+from training.schema_fields import fields_of
+
+_SEPARATOR = "."
+
+
+class CohortForm(forms.Form):
+    """What every job says: its name, its silos, its protection, how long it waits. Enough for an evaluation."""
+
+    task = "evaluate"
+    name = forms.CharField(max_length=200)
+    purpose = forms.CharField(max_length=4000, required=False, widget=forms.Textarea(attrs={"rows": 2}))
+    datasets = forms.MultipleChoiceField(
+        widget=forms.CheckboxSelectMultiple, error_messages={"required": "Choose at least one dataset."}
+    )
+    protection = forms.ChoiceField(
+        choices=[("clear", "Clear: the platform sees every silo's own update")],
+        widget=forms.RadioSelect,
+        error_messages={"required": "Say how updates are protected. Nobody trains in clear by default."},
+    )
+    quorum = forms.IntegerField(
+        min_value=1, max_value=1000, required=False, help_text="Silos that have to answer; empty for three quarters"
+    )
+    round_deadline_s = forms.FloatField(
+        label="Deadline of a round, in seconds", min_value=1, max_value=30 * 86400, initial=600
+    )
+    retries_max = forms.IntegerField(
+        label="Retries of a round", min_value=0, max_value=100, initial=3, help_text="Then the job pauses"
+    )
+
+    def __init__(self, data: Any = None, *, datasets: Sequence[Dataset], initial: dict[str, Any] | None = None) -> None:
+        super().__init__(data, initial=initial)
+        field = self.fields["datasets"]
+        assert isinstance(field, forms.MultipleChoiceField)
+        field.choices = [(str(dataset.id), dataset.title) for dataset in datasets]
+
+    def request(self) -> dict[str, Any]:
+        """The launch request of a valid form."""
+        said = self.cleaned_data
+        return {
+            "task": self.task,
+            **{name: said[name] for name in ("name", "purpose", "datasets", "round_deadline_s", "retries_max")},
+            "quorum": said["quorum"],
+            "protection": {"mode": said["protection"]},
+        }
+
+    def take(self, error: FederationError) -> None:
+        """Show an error at the field that it is about, or above all fields."""
+        self.add_error(self._field_of(error.field or ""), f"{error.message} ({error.code})")
+
+    def _field_of(self, path: str) -> str | None:
+        return next((name for name in self.fields if path == name or path.startswith(f"{name}.")), None)
+
+
+class TrainingForm(CohortForm):
+    """A training job. Families, strategies and their settings are made from what the library offers."""
+
+    task = "train"
+    rounds = forms.IntegerField(min_value=1, max_value=10_000, initial=10)
+    seed = forms.IntegerField(min_value=0, max_value=2**32 - 1, initial=0, help_text="The same seed, the same start")
+    model = forms.ChoiceField(label="Model family")
+    strategy = forms.ChoiceField(label="Strategy on the platform")
+
+    def __init__(self, data: Any = None, *, datasets: Sequence[Dataset], initial: dict[str, Any] | None = None) -> None:
+        super().__init__(data, datasets=datasets, initial=initial)
+        self.families, self.strategies = model_families(), strategies()
+        for kind, choices in (("model", self.families), ("strategy", self.strategies)):
+            chosen = self.fields[kind]
+            assert isinstance(chosen, forms.ChoiceField)
+            chosen.choices = [(choice.name, choice.title) for choice in choices]
+            for choice in choices:
+                for name, field in fields_of(choice.settings).items():
+                    self.fields[_SEPARATOR.join((kind, choice.name, name))] = field
+        for name, field in fields_of(LocalTraining.model_json_schema(), leave_out=("proximal_mu",)).items():
+            if name == "epochs":
+                field.initial = 1
+            self.fields[f"local{_SEPARATOR}{name}"] = field
+
+    def request(self) -> dict[str, Any]:
+        """The launch request of a valid form."""
+        family, strategy = self.cleaned_data["model"], self.cleaned_data["strategy"]
+        return {
+            **super().request(),
+            "rounds": self.cleaned_data["rounds"],
+            "seed": self.cleaned_data["seed"],
+            "model": {"family": family, **self._settings("model", family)},
+            "strategy": {"name": strategy, **self._settings("strategy", strategy)},
+            "local": self._settings("local"),
+        }
+
+    def _settings(self, *prefix: str) -> dict[str, Any]:
+        """What was filled in of a group of settings."""
+        start = _SEPARATOR.join(prefix) + _SEPARATOR
+        given = {name.removeprefix(start): self.cleaned_data[name] for name in self.fields if name.startswith(start)}
+        return {name: value for name, value in given.items() if value not in (None, "", [])}
+
+    def _field_of(self, path: str) -> str | None:
+        kind, _, rest = path.partition(".")
+        chosen = self.cleaned_data.get(kind, "") if kind in ("model", "strategy") else ""
+        own = _SEPARATOR.join(part for part in (kind, chosen, rest.partition(".")[0]) if part)
+        return own if own in self.fields else super()._field_of(path)
+
+    def families_with_fields(self) -> Iterator[tuple[Choice, list[BoundField]]]:
+        """The model families, each with the fields of its settings."""
+        return ((choice, self._bound("model", choice.name)) for choice in self.families)
+
+    def strategies_with_fields(self) -> Iterator[tuple[Choice, list[BoundField]]]:
+        """The strategies likewise."""
+        return ((choice, self._bound("strategy", choice.name)) for choice in self.strategies)
+
+    def local_fields(self) -> list[BoundField]:
+        """What silos do in a round."""
+        return self._bound("local")
+
+    def _bound(self, *prefix: str) -> list[BoundField]:
+        start = _SEPARATOR.join(prefix) + _SEPARATOR
+        return [self[name] for name in self.fields if name.startswith(start)]
