@@ -3,8 +3,12 @@
 from django.urls import URLPattern, URLResolver, include, path
 
 urlpatterns: list[URLPattern | URLResolver] = [
+    path("", include("dashboards.urls")),
     path("", include("accounts.urls")),
     path("", include("consortia.urls")),
+    path("", include("silos.urls")),
+    path("", include("registry.urls")),
+    path("", include("training.urls")),
     path("api/v1/", include("config.api")),
 ]
 

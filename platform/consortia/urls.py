@@ -8,7 +8,6 @@ _CONSORTIUM = "consortia/<uuid:consortium_id>/"
 _INVITATION = "invitations/<uuid:invitation_id>/"
 
 urlpatterns = [
-    path("", views.home, name="home"),
     path("consortia/found/", views.found, name="consortium-found"),
     path(_CONSORTIUM, views.consortium, name="consortium"),
     path(f"{_CONSORTIUM}invite/", views.invite, name="consortium-invite"),

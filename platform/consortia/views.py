@@ -19,26 +19,12 @@ from consortia.forms import ConsortiumForm, InvitationForm, RoleForm
 from consortia.permissions import require
 from consortia.selectors import (
     consortia_visible_to,
-    invitations_to_answer,
     open_invitations_of,
     organisation_with,
     organisations_that_may_leave,
     permissions_of,
 )
 from rest.pages import told, valid
-
-
-@require_safe
-@login_required
-def home(request: HttpRequest) -> HttpResponse:
-    """The consortia that one sees, and the invitations that wait for an answer."""
-    user = signed_in(request)
-    context = {
-        "consortia": consortia_visible_to(user),
-        "invitations": invitations_to_answer(user),
-        "may_found": organisations_where(user, Permission.CONSORTIUM_FOUND).exists(),
-    }
-    return render(request, "consortia/home.html", context)
 
 
 @login_required
@@ -75,7 +61,7 @@ def consortium(request: HttpRequest, consortium_id: UUID) -> HttpResponse:
         "leavable": {organisation.pk for organisation in organisations_that_may_leave(user, wanted)},
         "may_invite": Permission.PARTICIPANT_INVITE in allowed,
         "may_grant": Permission.CONSORTIUM_ROLE_GRANT in allowed,
-        "permissions": allowed,
+        "may_launch": Permission.JOB_LAUNCH in allowed,
         "invitation_form": InvitationForm(),
         "role_form": RoleForm(),
     }

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
 from django.conf import settings
 from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
@@ -13,6 +16,9 @@ from consortia.transitions import ParticipationState
 from federation.protocol.datasets import DatasetDeclaration
 from federation.protocol.keys import PublicKey, load_public
 from silos.models import Dataset, Silo
+
+if TYPE_CHECKING:  # orders belong to an app above this one; they are read by way of the silo
+    from training.models import Order
 
 
 def silos_visible_to(user: User) -> QuerySet[Silo]:
@@ -55,6 +61,37 @@ def declaration_of(dataset: Dataset) -> DatasetDeclaration:
     return DatasetDeclaration.model_validate(dataset.declaration)
 
 
+@dataclass(frozen=True)
+class StepRow:
+    """A step of a declaration, or its split, in words."""
+
+    name: str
+    settings: tuple[tuple[str, str], ...]
+
+
+def steps_of(declaration: DatasetDeclaration) -> list[StepRow]:
+    """What the trainer does with the columns, in its order; at last it splits the rows."""
+    said = [step.model_dump(mode="json", exclude_none=True) for step in (*declaration.steps, declaration.split)]
+    rows = []
+    for step in said:
+        name = step.pop("step", "split")
+        settings = ((key.replace("_", " "), _in_words(value)) for key, value in step.items())
+        rows.append(StepRow(str(name), tuple(settings)))
+    return rows
+
+
+def _in_words(value: object) -> str:
+    return ", ".join(str(item) for item in value) if isinstance(value, list) else str(value)
+
+
 def platform_keys() -> tuple[PublicKey, ...]:
     """The keys with which the platform signs orders: what a connector must pin."""
     return load_public(settings.PLATFORM_PUBLIC_KEY_FILE)
+
+
+def recent_orders(silo: Silo, user: User, count: int = 25) -> QuerySet[Order]:
+    """The newest orders to a silo, for its own people; for others those of the consortia that they see."""
+    orders = silo.orders.select_related("step__round__job").defer("envelope", "step__round__job__manifest")
+    if not OrganisationRole.objects.filter(user=user, organisation=silo.organisation).exists():
+        orders = orders.filter(step__round__job__consortium__in=consortia_visible_to(user))
+    return orders.order_by("-number")[:count]

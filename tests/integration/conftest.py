@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.support.cohort import Cohort
     from tests.support.world import World
 
 
@@ -16,3 +19,11 @@ def world(db: None) -> World:
     from tests.support.world import make_world  # Django is set up only after this file is read
 
     return make_world()
+
+
+@pytest.fixture
+def cohort(db: None, blob_root: Path) -> Cohort:
+    """A consortium with three silos that are played by the test, and all its kinds of people."""
+    from tests.support.cohort import make_cohort
+
+    return make_cohort()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from django.test import Client
+
 from accounts.actions import create_user, grant_role
 from accounts.models import Organisation, User
 from accounts.permissions import Role
@@ -92,6 +94,13 @@ def run_job(cohort: Cohort, *, rounds_answered: int | None = None, **changes: ob
         done += 1
     job.refresh_from_db()
     return job
+
+
+def browser(user: User) -> Client:
+    """A browser in which this person has signed in."""
+    client = Client()
+    client.force_login(user)
+    return client
 
 
 def model_of(job: Job) -> Model:

@@ -1,0 +1,7 @@
+"""Pages that span apps."""
+
+from django.urls import path
+
+from dashboards import views
+
+urlpatterns = [path("", views.home, name="home")]

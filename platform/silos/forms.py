@@ -1,0 +1,34 @@
+"""The forms of silos."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.db.models import QuerySet
+
+from accounts.models import Organisation
+
+
+class SiloForm(forms.Form):
+    """A silo to be."""
+
+    organisation = forms.ModelChoiceField(queryset=Organisation.objects.none(), empty_label=None)
+    name = forms.CharField(max_length=120, help_text="As its people call it, such as “Cardiology, main site”")
+
+    def __init__(self, data: Any = None, *, organisations: QuerySet[Organisation]) -> None:
+        super().__init__(data)
+        field = self.fields["organisation"]
+        assert isinstance(field, forms.ModelChoiceField)
+        field.queryset = organisations
+
+
+class ConfirmationForm(forms.Form):
+    """What the site reads out."""
+
+    identity_fingerprint = forms.CharField(
+        max_length=60,
+        label="The identity fingerprint that the site shows",
+        help_text="Have it read to you by telephone, from `silo-connector fingerprints`; don't copy it from this page",
+        widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false"}),
+    )

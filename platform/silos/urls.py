@@ -1,0 +1,20 @@
+"""The pages of silos and datasets."""
+
+from django.urls import path
+
+from silos import dataset_views, views
+
+_SILO = "silos/<uuid:silo_id>/"
+_DATASET = "datasets/<uuid:dataset_id>/"
+
+urlpatterns = [
+    path("silos/", views.silos, name="silos"),
+    path("silos/new/", views.new_silo, name="silo-new"),
+    path(_SILO, views.silo, name="silo"),
+    path(f"{_SILO}code/", views.code, name="silo-code"),
+    path(f"{_SILO}confirm/", views.confirm, name="silo-confirm"),
+    path(f"{_SILO}revoke/", views.revoke, name="silo-revoke"),
+    path("datasets/", dataset_views.datasets, name="datasets"),
+    path(_DATASET, dataset_views.dataset, name="dataset"),
+    path(f"{_DATASET}withdraw/", dataset_views.dataset_withdraw, name="dataset-withdraw"),
+]

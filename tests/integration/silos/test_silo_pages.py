@@ -1,0 +1,135 @@
+"""The pages of silos and datasets: enrolment from the code to the confirmation, health, orders, withdrawal."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from django.test import Client
+
+from audit.models import Event
+from federation.protocol.keys import PrivateKey
+from silos import actions
+from silos.models import Silo
+from silos.transitions import SiloState
+from tests.support.cohort import Cohort, browser, run_job
+from tests.support.federation import TEST, certificate, statement
+
+pytestmark = pytest.mark.django_db
+
+
+def test_a_silo_from_its_name_to_its_confirmation(cohort: Cohort) -> None:
+    it, administrator = browser(cohort.it), browser(cohort.administrator)
+    home = cohort.silo.organisation
+    assert it.get("/silos/new/").status_code == 200
+    made = it.post("/silos/new/", {"organisation": home.id, "name": "annexe"})
+    silo = Silo.objects.get(name="annexe")
+    assert made["Location"] == f"/silos/{silo.id}/"
+
+    shown = it.post(f"/silos/{silo.id}/code/")
+    code = re.search(r"[A-Z2-9]{5}(-[A-Z2-9]{5}){4}", shown.content.decode())
+    assert code is not None
+    assert "no-store" in shown["Cache-Control"]
+    assert f"silo-connector enrol --config connector.toml --code {code[0]}" in shown.content.decode()
+    assert code[0] not in it.get(f"/silos/{silo.id}/").content.decode()
+
+    identity, transport, signatory = PrivateKey.generate(), PrivateKey.generate(), cohort.federation.silos[0].signatory
+    actions.enrol(
+        code=code[0],
+        transport_key=transport.public,
+        statement=statement(identity, signatory),
+        certificate=certificate(home.name, identity, signatory),
+        by=TEST,
+    )
+    assert "Is this your connector?" not in it.get(f"/silos/{silo.id}/").content.decode()
+    page = administrator.get(f"/silos/{silo.id}/").content.decode()
+    assert identity.public.fingerprint in page
+    assert "Is this your connector?" in page
+
+    other = PrivateKey.generate().public.fingerprint
+    told = administrator.post(f"/silos/{silo.id}/confirm/", {"identity_fingerprint": other}, follow=True)
+    assert "not the fingerprint of the key that has presented itself" in told.content.decode()
+    silo.refresh_from_db()
+    assert silo.state == SiloState.PRESENTED
+    spoken = identity.public.fingerprint.replace(" ", "").upper()
+    administrator.post(f"/silos/{silo.id}/confirm/", {"identity_fingerprint": spoken})
+    silo.refresh_from_db()
+    assert silo.state == SiloState.ACTIVE
+    verbs = list(Event.objects.filter(subject_id=str(silo.id)).order_by("id").values_list("verb", flat=True))
+    assert verbs == ["silo.created", "silo.code_issued", "silo.presented", "silo.confirmed"]
+
+
+def test_a_name_that_is_taken_is_told(cohort: Cohort) -> None:
+    told = browser(cohort.it).post(
+        "/silos/new/", {"organisation": cohort.silo.organisation_id, "name": cohort.silo.name}, follow=True
+    )
+    assert "has a silo of that name already" in told.content.decode()
+    elsewhere = browser(cohort.it).post("/silos/new/", {"organisation": cohort.elsewhere.id, "name": "mine now"})
+    assert elsewhere.status_code == 422
+    assert not Silo.objects.filter(name="mine now").exists()
+
+
+def test_revoking_asks_first(cohort: Cohort) -> None:
+    client, path = browser(cohort.steward), f"/silos/{cohort.silo.id}/revoke/"
+    assert "Revoke" in client.get(path).content.decode()
+    cohort.silo.refresh_from_db()
+    assert cohort.silo.state == SiloState.ACTIVE
+    client.post(path)
+    cohort.silo.refresh_from_db()
+    assert cohort.silo.state == SiloState.REVOKED
+
+
+def test_who_sees_what(cohort: Cohort) -> None:
+    run_job(cohort, rounds_answered=1)
+    actions.note_heartbeat(by=cohort.silo, report={"disk_free_bytes": 5_000_000_000}, clock_skew_s=0.25)
+    path = f"/silos/{cohort.silo.id}/"
+    own, neighbour = browser(cohort.it).get(path), browser(cohort.neighbour).get(path)
+    assert "Free disk" in own.content.decode()
+    assert "Free disk" not in neighbour.content.decode()
+    for page in (own, neighbour):
+        assert "online" in page.content.decode()
+        assert "Heart disease" in page.content.decode()
+        assert len(page.context["orders"]) == 2
+    assert "Make an enrolment code" not in neighbour.content.decode()
+    assert cohort.silo.name in browser(cohort.neighbour).get("/silos/").content.decode()
+    assert cohort.silo.name not in browser(cohort.outsider).get("/silos/").content.decode()
+
+
+def test_who_may_not_is_told_so(cohort: Cohort) -> None:
+    silo, dataset = cohort.silo.id, cohort.dataset.id
+    for path in (
+        f"/silos/{silo}/",
+        f"/silos/{silo}/revoke/",
+        f"/datasets/{dataset}/",
+        f"/datasets/{dataset}/withdraw/",
+    ):
+        assert browser(cohort.outsider).get(path).status_code == 404, path
+        assert Client().get(path).status_code == 302, path
+    for path in (f"/silos/{silo}/code/", f"/silos/{silo}/confirm/", f"/silos/{silo}/revoke/"):
+        assert browser(cohort.neighbour).post(path).status_code == 403, path
+    assert browser(cohort.it).post(f"/silos/{silo}/confirm/").status_code == 403
+    assert browser(cohort.it).post(f"/datasets/{dataset}/withdraw/").status_code == 403
+    assert browser(cohort.neighbour).get("/silos/new/").status_code == 403
+
+
+def test_a_dataset_is_shown_as_it_was_declared(cohort: Cohort) -> None:
+    client = browser(cohort.neighbour)
+    assert "Heart disease, Cleveland" in client.get("/datasets/").content.decode()
+    consortium = cohort.federation.consortium.id
+    assert "Heart disease, Cleveland" in client.get(f"/datasets/?consortium={consortium}").content.decode()
+    page = client.get(f"/datasets/{cohort.dataset.id}/").content.decode()
+    assert "one_hot" in page
+    assert "train fraction 0.66" in page
+    assert "healthy, ill" in page
+    assert "Withdraw…" not in page
+
+
+def test_a_withdrawn_dataset_is_offered_no_more(cohort: Cohort) -> None:
+    client, path = browser(cohort.steward), f"/datasets/{cohort.dataset.id}/withdraw/"
+    assert client.get(path).status_code == 200
+    client.post(path)
+    again = client.post(path, follow=True)
+    assert "has been withdrawn already" in again.content.decode()
+    assert str(cohort.dataset.id) not in client.get("/datasets/").content.decode()
+    launch = browser(cohort.scientist).get(f"/consortia/{cohort.federation.consortium.id}/launch/").content.decode()
+    assert str(cohort.dataset.id) not in launch
