@@ -196,7 +196,7 @@ class Postgres:
                 "max_connections = 100\nshared_buffers = '64MB'\n"
             )
             if not self.durable:
-                settings.write("fsync = off\nsynchronous_commit = off\nfull_page_writes = off\n")
+                settings.write("fsync = off\nfull_page_writes = off\n")
 
     def _end_leftover(self) -> None:
         """Stop a server that an earlier run, killed outright, left on this cluster."""

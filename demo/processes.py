@@ -217,10 +217,17 @@ def run(
 
 
 def wait_until_gone(pid: int, timeout_s: float) -> bool:
-    """Whether a process that is not our child ends in time."""
+    """Whether a process ends in time; one that its parent has not yet been told of has ended."""
     deadline = time.monotonic() + timeout_s
-    while psutil.pid_exists(pid):
+    while _is_alive(pid):
         if time.monotonic() > deadline:
             return False
         time.sleep(0.05)
     return True
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        return bool(psutil.Process(pid).status() != psutil.STATUS_ZOMBIE)
+    except psutil.Error:
+        return False

@@ -1,0 +1,111 @@
+"""Child processes: they end when they are told to, and with whoever started them."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from demo.processes import Child, DemoError, run, stop_together, tail
+
+ENVIRONMENT = {"PATH": os.environ["PATH"], "PYTHONPATH": str(Path(__file__).parents[3])}
+SLOW = """
+import signal, sys, time
+signal.signal(signal.SIGTERM, lambda *_: (time.sleep(0.6), sys.exit()))
+print('up', flush=True)
+time.sleep(60)
+"""
+STARTER = """
+import pathlib, time
+from demo.processes import Child
+child = Child('sleeper', ['sleep', '60'], pathlib.Path({log!r}), {{'PATH': '/bin:/usr/bin'}})
+child.start()
+print(child.pid, flush=True)
+time.sleep(60)
+"""
+DEAF = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('deaf', flush=True); time.sleep(60)"
+
+
+def child(tmp_path: Path, code: str, name: str = "child", **options: float) -> Child:
+    """A Python process with some code."""
+    return Child(name, [sys.executable, "-c", code], tmp_path / f"{name}.log", ENVIRONMENT, **options)  # type: ignore[arg-type]
+
+
+def wait_for(log: Path, text: str) -> None:
+    """Until a log holds a text."""
+    for _ in range(200):
+        if text in tail(log):
+            return
+        time.sleep(0.05)
+    pytest.fail(f"{text!r} did not appear in {log}: {tail(log)}")
+
+
+def test_what_ignores_the_signal_is_killed_with_its_own_children(tmp_path: Path) -> None:
+    deaf = child(tmp_path, f"import os; os.fork()\n{DEAF}", stop_timeout_s=0.5)
+    deaf.start()
+    wait_for(deaf.log, "deaf\ndeaf")
+    grandchildren = psutil.Process(deaf.pid).children()
+    assert len(grandchildren) == 1
+    deaf.stop()
+    assert deaf.returncode == -signal.SIGKILL
+    psutil.wait_procs(grandchildren, timeout=5)
+    assert not grandchildren[0].is_running() or grandchildren[0].status() == psutil.STATUS_ZOMBIE
+
+
+def test_a_child_dies_with_whoever_started_it(tmp_path: Path) -> None:
+    starter = STARTER.format(log=str(tmp_path / "log"))
+    with subprocess.Popen(
+        [sys.executable, "-c", starter], env=ENVIRONMENT, stdout=subprocess.PIPE, text=True
+    ) as supervisor:
+        assert supervisor.stdout is not None
+        sleeper = psutil.Process(int(supervisor.stdout.readline()))
+        supervisor.kill()
+    sleeper.wait(5)
+
+
+def test_several_are_stopped_together(tmp_path: Path) -> None:
+    children = [child(tmp_path, SLOW, f"slow-{number}") for number in range(4)]
+    for one in children:
+        one.start()
+    for one in children:
+        wait_for(one.log, "up")
+    started = time.monotonic()
+    stop_together(children)
+    assert time.monotonic() - started < 2.0
+    assert [one.returncode for one in children] == [0, 0, 0, 0]
+
+
+def test_an_end_that_nobody_asked_for_is_told_with_the_log(tmp_path: Path) -> None:
+    failing = child(tmp_path, "print('the reason'); raise SystemExit(3)")
+    failing.start()
+    wait_for(failing.log, "the reason")
+    time.sleep(0.2)
+    with pytest.raises(DemoError, match="exit status 3") as caught:
+        failing.check()
+    assert caught.value.log == failing.log
+
+
+def test_peak_memory_is_kept_after_the_end(tmp_path: Path) -> None:
+    hungry = child(
+        tmp_path, "held = bytearray(64 << 20); print('full', flush=True); del held; import time; time.sleep(60)"
+    )
+    hungry.start()
+    wait_for(hungry.log, "full")
+    assert hungry.peak_rss_mb > 64
+    hungry.stop()
+    assert hungry.peak_rss_mb > 64
+
+
+def test_a_command_that_fails_or_hangs_says_which(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    with pytest.raises(DemoError, match="The thing failed"):
+        run([sys.executable, "-c", "raise SystemExit('no')"], environment=ENVIRONMENT, log=log, what="The thing")
+    assert "no" in log.read_text()
+    with pytest.raises(DemoError, match="did not end within"):
+        run(["sleep", "10"], environment=ENVIRONMENT, log=log, what="It", timeout_s=0.2)
