@@ -16,6 +16,7 @@ from federation.errors import Invalid
 from federation.learning.data import ArrayData
 from federation.learning.family import Family, ModelSpecification
 from federation.learning.module import load_module, loss_of
+from federation.learning.optimisers import make_step
 from federation.learning.specification import LocalTraining
 from federation.learning.weights import read_flat, unflatten, write_weights
 from federation.protocol.tensors import Layout
@@ -90,17 +91,18 @@ def _run(
 ) -> float:
     features, target = torch.from_numpy(data.features), torch.from_numpy(data.target)
     parameters = dict(module.named_parameters())
-    optimiser = _optimiser(list(parameters.values()), local)
+    step = make_step(list(parameters.values()), local)
     anchors = [(parameter, torch.from_numpy(start[name])) for name, parameter in parameters.items()]
     pull = local.learning_rate * local.proximal_mu
     module.train()
     total = torch.zeros((), dtype=torch.float64)
     for batch in _batches(len(data), local.batch_size, steps, seed):
         index = torch.from_numpy(batch)
-        optimiser.zero_grad(set_to_none=True)
+        for parameter in parameters.values():
+            parameter.grad = None
         loss = loss_of(module(features[index]), target[index])
         loss.backward()  # type: ignore[no-untyped-call]
-        optimiser.step()
+        step()
         if pull:
             _pull(anchors, pull)
         total += loss.detach()
@@ -125,12 +127,6 @@ def _pull(anchors: list[tuple[torch.nn.Parameter, torch.Tensor]], pull: float) -
     with torch.no_grad():
         for parameter, anchor in anchors:
             parameter.lerp_(anchor, pull / (1.0 + pull))
-
-
-def _optimiser(parameters: list[torch.nn.Parameter], local: LocalTraining) -> torch.optim.Optimizer:
-    if local.optimiser == "adam":
-        return torch.optim.Adam(parameters, lr=local.learning_rate, weight_decay=local.weight_decay)
-    return torch.optim.SGD(parameters, lr=local.learning_rate, momentum=local.momentum, weight_decay=local.weight_decay)
 
 
 def _batches(rows: int, batch_size: int, steps: int, seed: int) -> Iterator[NDArray[np.int64]]:

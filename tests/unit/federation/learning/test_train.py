@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -205,3 +207,18 @@ def test_a_global_model_that_is_not_finite_is_not_trained_on(logistic: Start) ->
     with pytest.raises(Invalid) as caught:
         run(logistic)
     assert caught.value.code == "training.diverged"
+
+
+def test_training_loads_no_compiler(logistic: Start) -> None:
+    """Torch's optimiser classes would: seconds and tens of megabytes in every trainer, for nothing."""
+    program = (
+        "import sys; from pathlib import Path; import numpy as np;"
+        "from federation.learning.data import ArrayData; from federation.learning.models import parse_model;"
+        "from federation.learning.specification import parse_local; from federation.learning.train import train;"
+        "family, spec = parse_model({'family': 'logistic'}); layout = family.layout(spec, 4, 2);"
+        "data = ArrayData(np.zeros((8, 4), np.float32), np.zeros(8, np.int64), 2); path = Path(sys.argv[1]);"
+        "local = parse_local({'steps': 3, 'momentum': 0.5});"
+        "train(path, layout, family, spec, data, local, 1, path.with_name('update'));"
+        "assert 'torch._dynamo' not in sys.modules and 'sympy' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", program, str(logistic.path)], check=True)
