@@ -288,7 +288,7 @@ def test_two_administrators_who_go_at_once_leave_one() -> None:
         ConsortiumRole.objects.get(user=world.administrator, consortium=world.consortium),
         grant_consortium_role(user=second, consortium=world.consortium, role=role, by=TEST),
     ]
-    ended = at_once(*(lambda one=one: revoke_consortium_role(granted=one, by=TEST) for one in held))  # type: ignore[misc]
+    ended = at_once(*(lambda one=one: revoke_consortium_role(granted=one, by=TEST) for one in held))
     assert ended == ["consortium.last_administrator", "done"]
     assert ConsortiumRole.objects.filter(consortium=world.consortium, role=role).count() == 1
 

@@ -177,7 +177,7 @@ def test_an_enormous_body(client: APIClient) -> None:
 
 @pytest.mark.parametrize("media_type", ["text/plain", "application/xml", "multipart/form-data; boundary=x", "rubbish"])
 def test_a_media_type_that_we_dont_read(client: APIClient, media_type: str) -> None:
-    answer = client.generic("POST", "/api/v1/consortia/", b"{}", content_type=media_type)
+    answer = client.generic("POST", "/api/v1/consortia/", "{}", content_type=media_type)
     checked(answer, 415, "media_type.unsupported")
 
 

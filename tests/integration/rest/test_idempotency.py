@@ -10,13 +10,15 @@ import pytest
 from django.db import connection, connections
 from django.utils import timezone
 
+from accounts.actions import create_organisation, create_user
 from accounts.models import ApiToken, Organisation, User
 from audit.models import Event
 from rest import idempotency
 from rest.models import IdempotencyKey
-from tests.support.world import TEST, World, client_of, create_user
+from tests.support.world import TEST, World, client_of
 
 FOURTH = {"name": "Fourth", "slug": "fourth", "country": "CH", "kind": "bank"}
+DOOR = "accounts.api.organisations.create_organisation"
 FIFTH = {"name": "Fifth", "slug": "fifth", "country": "CH", "kind": "bank"}
 
 
@@ -117,17 +119,15 @@ def in_thread(work: Any) -> threading.Thread:
 
 
 def test_a_second_request_meanwhile_is_told_so_at_once(keeper: User, monkeypatch: pytest.MonkeyPatch) -> None:
-    import accounts.api.organisations as door
-
     entered, go_on = threading.Event(), threading.Event()
-    create, answers = door.create_organisation, []
+    answers: list[Any] = []
 
     def slowly(**wanted: Any) -> Organisation:
         entered.set()
         assert go_on.wait(20)
-        return create(**wanted)
+        return create_organisation(**wanted)
 
-    monkeypatch.setattr(door, "create_organisation", slowly)
+    monkeypatch.setattr(DOOR, slowly)
     thread = in_thread(lambda: answers.append(post(keeper, "k1", FOURTH)))
     assert entered.wait(20)
     meanwhile = post(keeper, "k1", FOURTH)
@@ -157,12 +157,8 @@ def test_many_at_once_do_it_once(keeper: User) -> None:
 
 def test_a_crash_half_way_blocks_nobody(keeper: User, monkeypatch: pytest.MonkeyPatch) -> None:
     """The connection dies after the work and before the commit, as when the process is killed."""
-    import accounts.api.organisations as door
-
-    create = door.create_organisation
-
     def killed(**wanted: Any) -> Organisation:
-        create(**wanted)
+        create_organisation(**wanted)
         with connection.cursor() as cursor:
             cursor.execute("SELECT pg_backend_pid()")
             pid = cursor.fetchone()[0]
@@ -170,7 +166,7 @@ def test_a_crash_half_way_blocks_nobody(keeper: User, monkeypatch: pytest.Monkey
         others.join(20)
         return Organisation.objects.get(slug="fourth")
 
-    monkeypatch.setattr(door, "create_organisation", killed)
+    monkeypatch.setattr(DOOR, killed)
     with pytest.raises(Exception, match=r"terminat|closed"):
         post(keeper, "k1", FOURTH)
     connections.close_all()

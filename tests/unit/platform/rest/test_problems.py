@@ -86,7 +86,7 @@ def test_nested_errors_become_dotted_paths() -> None:
         {
             "name": ["Too long."],
             "model": {"hidden": [{}, {"width": ["Negative."]}], "non_field_errors": ["Does not fit."]},
-            "roles": {1: ["Unknown."]},
+            "roles": {"1": ["Unknown."]},
             "non_field_errors": ["Nothing said."],
         }
     ).detail

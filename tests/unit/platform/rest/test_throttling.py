@@ -14,8 +14,8 @@ from accounts.models import User
 from rest.throttling import PerAddress, PerUser
 
 
-def request_of(user: object, address: str = "192.0.2.1", **headers: str) -> Any:
-    request = APIRequestFactory().get("/", REMOTE_ADDR=address, **headers)
+def request_of(user: User | AnonymousUser, address: str = "192.0.2.1", forwarded_for: str = "") -> Any:
+    request = APIRequestFactory().get("/", REMOTE_ADDR=address, HTTP_X_FORWARDED_FOR=forwarded_for)
     request.user = user
     return request
 
@@ -43,7 +43,7 @@ def test_a_person_has_so_many_requests_a_minute(monkeypatch: pytest.MonkeyPatch,
 def test_an_address_has_so_many_whatever_it_says_it_is(monkeypatch: pytest.MonkeyPatch, view: Any) -> None:
     told = [
         limited(PerAddress, monkeypatch).allow_request(
-            request_of(AnonymousUser(), "192.0.2.77", HTTP_X_FORWARDED_FOR=f"10.0.0.{number}"), view
+            request_of(AnonymousUser(), "192.0.2.77", f"10.0.0.{number}"), view
         )
         for number in range(4)
     ]
@@ -52,7 +52,7 @@ def test_an_address_has_so_many_whatever_it_says_it_is(monkeypatch: pytest.Monke
 
 @pytest.mark.parametrize(("kind", "user"), [(PerUser, User(full_name="Ada")), (PerAddress, AnonymousUser())])
 def test_without_redis_nobody_is_kept_out(
-    kind: type, user: object, monkeypatch: pytest.MonkeyPatch, view: Any, caplog: pytest.LogCaptureFixture
+    kind: type, user: User | AnonymousUser, monkeypatch: pytest.MonkeyPatch, view: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
     gone = RedisCache("redis://127.0.0.1:1/0", {})
     told = [limited(kind, monkeypatch, gone).allow_request(request_of(user), view) for _ in range(4)]
