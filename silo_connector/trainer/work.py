@@ -23,14 +23,13 @@ from silo_connector.trainer.verification import Task
 
 
 def warm_up(threads: int) -> None:
-    """Load torch and what it only loads with its first step (seconds), for so many threads of the machine."""
+    """Load torch and local training (seconds), for so many threads of the machine."""
     import torch
 
+    from federation.learning import evaluate, train  # noqa: F401
+
     torch.set_num_threads(threads)
-    parameter = torch.nn.Parameter(torch.zeros(1))
-    optimiser = torch.optim.SGD([parameter], lr=1.0)
-    parameter.sum().backward()  # type: ignore[no-untyped-call]
-    optimiser.step()
+    torch.zeros(1, requires_grad=True).sum().backward()  # type: ignore[no-untyped-call]
 
 
 def carry_out(

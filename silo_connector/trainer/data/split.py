@@ -1,8 +1,8 @@
 """Which rows are for training and which for testing: scikit-learn's ``train_test_split``, row for row, without it.
 
-Written out here because the split is part of a dataset's signed declaration: it must stay what it is when a library moves
-on (numpy has frozen `RandomState`), and loading scikit-learn for it would cost each trainer seconds and 80 MB. Tests hold
-it against the original.
+Written out here because the split is part of a dataset's signed declaration: it must stay what it is when a library
+moves on (numpy has frozen `RandomState`), and loading scikit-learn for it would cost each trainer seconds and 80 MB.
+Tests hold it against the original.
 """
 
 from __future__ import annotations
@@ -49,7 +49,8 @@ def _stratified(target: NDArray[np.int64], n_train: int, random: np.random.Rando
     for number, count in enumerate(counts):
         order = random.permutation(count)
         chosen.append(np.flatnonzero(classes == number)[order][: takes[number]])
-    return np.concatenate(chosen)
+    rows: NDArray[np.int64] = np.concatenate(chosen)
+    return rows
 
 
 def _shares(counts: Counts, draws: int, random: np.random.RandomState) -> Counts:
