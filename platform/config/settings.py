@@ -78,6 +78,7 @@ def _database(url: str) -> dict[str, Any]:
         "HOST": host,
         "PORT": str(parts.port or ""),
         "CONN_MAX_AGE": 0,
+        "CONN_HEALTH_CHECKS": True,  # a pooled connection may be older than the server that it was made to
         "OPTIONS": {
             "pool": {
                 "min_size": 1,
@@ -156,6 +157,7 @@ REST_FRAMEWORK: dict[str, Any] = {
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["rest.parsers.PlainJSONParser"],
     "DEFAULT_METADATA_CLASS": None,
+    "URL_FORMAT_OVERRIDE": None,
     "NUM_PROXIES": 1 if env.flag("BEHIND_TLS_PROXY", default=False) else 0,
     "DEFAULT_SCHEMA_CLASS": "rest.schema.AutoSchema",
     "DEFAULT_PAGINATION_CLASS": "rest.pagination.CursorPage",
@@ -180,6 +182,18 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
     "REDOC_DIST": "SIDECAR",
     "SCHEMA_PATH_PREFIX": "/api/v1",
     "COMPONENT_SPLIT_REQUEST": True,
+    "ENUM_NAME_OVERRIDES": {
+        "OrganisationKind": "accounts.models.OrganisationKind",
+        "OrganisationRoleName": "accounts.serializers.ROLE_CHOICES",
+        "ConsortiumRoleName": "consortia.serializers.ROLE_CHOICES",
+        "OrderKind": "training.serializers.KINDS",
+        "JobState": "training.transitions.JobState",
+        "RoundState": "training.transitions.RoundState",
+        "OrderState": "training.transitions.OrderState",
+        "SiloState": "silos.transitions.SiloState",
+        "ParticipationState": "consortia.transitions.ParticipationState",
+        "SignatoryKeyState": "accounts.transitions.SignatoryKeyState",
+    },
 }
 
 CELERY_BROKER_URL = REDIS_URL
