@@ -1,0 +1,166 @@
+"""The demo as a person starts it: processes of its own, in folders of its own, ended by Ctrl-C."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from demo.services import ROOT, temporary_folder
+
+pytestmark = pytest.mark.slow
+TIMEOUT_S = 240.0
+KEYS = [
+    *("ok", "silos", "rounds", "strategy", "accuracy_per_silo", "accuracy_pooled", "install_s", "start_s", "train_s"),
+    *("bytes_up", "bytes_down", "peak_rss_mb"),
+]
+PROCESSES = {"postgres", "redis", "web", "worker", "beat"} | {
+    f"{part}-{silo}" for part in ("relay", "trainer") for silo in ("cleveland", "budapest", "switzerland", "longbeach")
+}
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    """A folder through which an unprivileged PostgreSQL may pass."""
+    made = temporary_folder("test")
+    yield made
+    shutil.rmtree(made, ignore_errors=True)
+
+
+def environment(heart_disease: Path, folder: Path) -> dict[str, str]:
+    """A person's shell, with the data at hand."""
+    kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
+    return {**kept, "DEMO_DATA": str(heart_disease), "DEMO_DIR": str(folder), "TMPDIR": str(folder)}
+
+
+def processes_in(folder: Path) -> list[str]:
+    """Command lines of what runs on behalf of a folder."""
+    found = []
+    for process in psutil.process_iter(["cmdline", "cwd", "environ"]):
+        known = [*(process.info["cmdline"] or []), *(process.info["environ"] or {}).values(), process.info["cwd"] or ""]
+        if process.pid != os.getpid() and any(str(folder) in text for text in known):
+            found.append(" ".join(process.info["cmdline"] or ["?"]))
+    return found
+
+
+def test_demo_check_trains_and_ends_with_one_line_of_json(heart_disease: Path, folder: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "demo", "check"],
+        cwd=ROOT,
+        env=environment(heart_disease, folder),
+        capture_output=True,
+        text=True,
+        timeout=TIMEOUT_S,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    *lines, last = done.stdout.splitlines()
+    figures = json.loads(last)
+    assert list(figures) == KEYS
+    assert (figures["ok"], figures["silos"], figures["rounds"], figures["strategy"]) == (True, 4, 15, "fedadam")
+    assert figures["accuracy_pooled"] >= 0.72
+    rows = {"cleveland": 104, "budapest": 89, "switzerland": 16, "longbeach": 45}
+    assert set(figures["accuracy_per_silo"]) == set(rows)
+    correct = sum(round(figures["accuracy_per_silo"][silo] * count) for silo, count in rows.items())
+    assert figures["accuracy_pooled"] == pytest.approx(correct / 254, abs=5e-5)
+    assert set(figures["peak_rss_mb"]) == PROCESSES
+    assert all(size > 1 for size in figures["peak_rss_mb"].values())
+    assert figures["bytes_up"] > 0
+    assert figures["bytes_down"] > 0
+    assert any("after round 15/15" in line for line in lines)
+    assert not processes_in(folder)
+    assert not list(folder.glob("consilience-*")), "nothing is left of a run that went well"
+
+
+class Demo:
+    """A `make demo` that somebody watches."""
+
+    def __init__(self, heart_disease: Path, folder: Path) -> None:
+        self.log = folder.parent / f"{folder.name}.out"
+        with self.log.open("w") as stream:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "demo", "run"],
+                cwd=ROOT,
+                env=environment(heart_disease, folder),
+                stdout=stream,
+                stderr=stream,
+                start_new_session=True,
+            )
+
+    def wait_for(self, text: str) -> str:
+        """Everything printed, once it holds a text; a line must have come in each five seconds."""
+        deadline, size, grew_at = time.monotonic() + TIMEOUT_S, 0, time.monotonic()
+        while text not in (printed := self.log.read_text()):
+            assert self.process.poll() is None, printed
+            assert time.monotonic() < deadline, printed
+            if len(printed) > size:
+                size, grew_at = len(printed), time.monotonic()
+            assert time.monotonic() - grew_at < 6, f"nothing said for six seconds after: {printed[-200:]}"
+            time.sleep(0.1)
+        return printed
+
+    def stop(self, which: signal.Signals) -> int:
+        """Interrupt it, as Ctrl-C or a shutdown does."""
+        self.process.send_signal(which)
+        return self.process.wait(60)
+
+
+def test_demo_stops_on_ctrl_c_and_goes_on_where_it_was(heart_disease: Path, folder: Path) -> None:
+    demo = Demo(heart_disease, folder)
+    try:
+        demo.wait_for("after round  2/15")
+        assert demo.stop(signal.SIGINT) == 0
+        assert "Everything has been stopped" in demo.log.read_text()
+        assert not processes_in(folder)
+        demo = Demo(heart_disease, folder)
+        printed = demo.wait_for("Ctrl-C stops it.")
+        assert "launched before; going on" in printed
+        assert "No patient" in printed or "no patient" in printed
+        jobs = set(re.findall(r"/jobs/([0-9a-f-]{36})/", printed))
+        assert jobs == {json.loads((folder / "demo.json").read_text())["job"]}
+        second = subprocess.run(
+            [sys.executable, "-m", "demo", "run"],
+            cwd=ROOT,
+            env=environment(heart_disease, folder),
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        assert second.returncode == 1
+        assert "A demo is running in" in second.stdout
+        assert demo.stop(signal.SIGTERM) == 0
+        assert not processes_in(folder)
+    finally:
+        if demo.process.poll() is None:
+            demo.process.kill()
+        demo.log.unlink()
+
+
+def test_a_failure_names_its_reason_and_shows_the_log(folder: Path) -> None:
+    empty = folder / "empty"
+    empty.mkdir()
+    done = subprocess.run(
+        [sys.executable, "-m", "demo", "check"],
+        cwd=ROOT,
+        env=environment(empty, folder),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 1
+    told = json.loads(done.stdout.splitlines()[-1])
+    assert told["ok"] is False
+    assert "by SHA-256" in told["reason"]
+    assert not processes_in(folder)
