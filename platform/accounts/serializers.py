@@ -12,7 +12,7 @@ from accounts.permissions import ORGANISATION_ROLES
 from accounts.tokens import LIFETIME_MAX
 from rest.serializers import Input
 
-ROLE_CHOICES = [role.value for role in ORGANISATION_ROLES]
+ROLE_CHOICES = [(role.value, role.label) for role in ORGANISATION_ROLES]
 
 
 class OrganisationOut(serializers.ModelSerializer[Organisation]):

@@ -1,0 +1,17 @@
+"""Letting go of what has served: stored answers, ended sessions, old guesses."""
+
+from __future__ import annotations
+
+from django.utils import timezone
+
+from accounts.models import SignInFailure
+from accounts.sessions import SessionStore
+from accounts.sign_in import WINDOW
+from rest import idempotency
+
+
+def forget_expired() -> None:
+    """Delete what nobody will ask for again. What is recorded for ever (events, tokens' rows) stays."""
+    idempotency.forget_expired()
+    SessionStore.clear_expired()
+    SignInFailure.objects.filter(at__lt=timezone.now() - WINDOW).delete()

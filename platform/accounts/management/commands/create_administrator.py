@@ -1,0 +1,36 @@
+"""The first person on a fresh platform."""
+
+from __future__ import annotations
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from accounts.actions import create_user
+from accounts.models import User
+from accounts.models.user import normalise_email
+from accounts.welcome import welcome_url
+from audit.actors import System
+
+
+class Command(BaseCommand):
+    """Make a platform administrator, who takes in organisations and their first people."""
+
+    help = "Make a platform administrator, and print the address at which they choose their password."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        """Who it is."""
+        parser.add_argument("email")
+        parser.add_argument("full_name")
+
+    def handle(self, *args: object, **options: str) -> None:
+        """Refuses an e-mail address that has an account."""
+        email = normalise_email(options["email"])
+        if User.objects.filter(email=email).exists():
+            raise CommandError(f"{email} has an account already.")
+        user = create_user(
+            email=email,
+            full_name=options["full_name"],
+            is_platform_administrator=True,
+            by=System("create_administrator"),
+        )
+        self.stdout.write("Open this address within three days and choose a password. It works once:")
+        self.stdout.write(welcome_url(user))
