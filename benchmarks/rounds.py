@@ -8,6 +8,7 @@ The last line is JSON. With `--idle N` it measures N idle connectors on the one 
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import math
 import shutil
@@ -37,6 +38,7 @@ def width_for(parameters: int) -> int:
 def measure(stack: Stack, federation: Federation, parameters: int) -> dict[str, Any]:
     """Run one job and read its figures."""
     from django.db.models import Sum
+
     from registry.models import ModelVersion
     from training.actions import launch
     from training.models import Job, Order, Round, Submission
@@ -77,7 +79,7 @@ def measure(stack: Stack, federation: Federation, parameters: int) -> dict[str, 
     per_round = {name: f"{seconds / (ROUNDS[parameters] + WARM_UP) * 1000:.0f} ms" for name, seconds in spent.items()}
     print(f"processor time a round: {per_round}", file=sys.stderr)
     starts = [round_.opened_at for round_ in Round.objects.filter(job=job, attempt=1).order_by("number")]
-    lengths = [(after - before).total_seconds() for before, after in zip(starts, starts[1:], strict=False)][WARM_UP:]
+    lengths = [(after - before).total_seconds() for before, after in itertools.pairwise(starts)][WARM_UP:]
     print(_phases(list(Round.objects.filter(job=job, steps__kind="train"))[WARM_UP:]), file=sys.stderr)
     last = Round.objects.filter(job=job).order_by("number")[ROUNDS[parameters] - 1]
     sent = Submission.objects.filter(order__step__round=last)

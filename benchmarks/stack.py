@@ -69,7 +69,13 @@ class Stack:
         environment = self.coordinator.environment()
         command = [sys.executable, "-m", "silo_connector", "run", "relay", "--config"]
         self.connectors = [
-            Child(f"relay-{place}", [*command, str(folder / "connector.toml")], self.home.log(f"relay-{place}"), environment, cwd=ROOT)
+            Child(
+                f"relay-{place}",
+                [*command, str(folder / "connector.toml")],
+                self.home.log(f"relay-{place}"),
+                environment,
+                cwd=ROOT,
+            )
             for place, folder in enumerate(folders)
         ]
         dummies = [sys.executable, "-m", "benchmarks.dummy_trainers", *map(str, folders)]
@@ -90,14 +96,17 @@ class Stack:
         peaks, self._peak_pss_mb = self._peak_pss_mb, {}
         return {name: round(peak, 1) for name, peak in peaks.items()}
 
+    def cpu_s(self, child: Child) -> float:
+        """Processor time of a child and its children so far."""
+        assert child.pid is not None
+        return sum(sum(psutil.Process(pid).cpu_times()[:2]) for pid in family(child.pid))
+
     def processor_times_s(self) -> dict[str, float]:
         """Processor time of every process with its children so far; the relays together."""
         spent: dict[str, float] = {}
         for child in [*self.coordinator.services.children, *self.coordinator.children, *self.connectors]:
-            assert child.pid is not None
             name = child.name.partition("-")[0]
-            own = sum(sum(psutil.Process(pid).cpu_times()[:2]) for pid in family(child.pid))
-            spent[name] = spent.get(name, 0.0) + own
+            spent[name] = spent.get(name, 0.0) + self.cpu_s(child)
         return spent
 
     def check(self) -> None:

@@ -27,7 +27,7 @@ def digest_stream(stream: BinaryIO) -> str:
     state = hashlib.sha256()
     buffer = bytearray(_BLOCK_BYTES)
     view = memoryview(buffer)
-    while count := stream.readinto(buffer):  # type: ignore[attr-defined]
+    while count := stream.readinto(buffer):
         state.update(view[:count])
     return "sha256:" + state.hexdigest()
 

@@ -31,7 +31,7 @@ Finite = Annotated[float, Field(allow_inf_nan=False)]
 
 
 class OrderKind(StrEnum):
-    """What a silo can be told to do. Kinds that this version does not carry out are refused with ``order.kind_not_supported``."""
+    """What a silo can be told to do. What this version does not carry out is refused: ``order.kind_not_supported``."""
 
     TRAIN = "train"
     EVALUATE = "evaluate"
@@ -110,7 +110,7 @@ class CohortMember(Part):
 
 
 class Protection(Part):
-    """How updates are protected on their way into the sum. ``clear`` has to be said; masks and encryption come later."""
+    """How updates are protected on their way into the sum. ``clear`` has to be said; more modes come later."""
 
     mode: Literal["clear"]
 
@@ -245,7 +245,9 @@ class Submission(Document):
     payload: PayloadReference | None = None
     training: TrainingReport | None = None
     evaluation: EvaluationReport | None = None
-    phases_s: dict[Name, Annotated[float, Field(ge=0, allow_inf_nan=False)]] = Field(default_factory=dict, max_length=20)
+    phases_s: dict[Name, Annotated[float, Field(ge=0, allow_inf_nan=False)]] = Field(
+        default_factory=dict, max_length=20
+    )
     ledger: dict[str, Any] | None = None
     environment: Environment
     created_at: AwareDatetime

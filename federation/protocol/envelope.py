@@ -13,7 +13,7 @@ from typing import Any
 
 from securesystemslib.dsse import Envelope
 from securesystemslib.exceptions import Error as SecuresystemslibError
-from securesystemslib.signer import Signature
+from securesystemslib.signer import Signature  # type: ignore[attr-defined,unused-ignore]
 
 from federation.errors import Invalid, Untrusted
 from federation.protocol.keys import PrivateKey, PublicKey

@@ -91,7 +91,9 @@ class PrivateKey:
         try:
             key = serialization.load_pem_private_key(path.read_bytes(), password=None)
         except (OSError, ValueError, TypeError) as error:
-            raise Invalid("key.unreadable", f"{path} holds no readable private key ({type(error).__name__}).") from error
+            raise Invalid(
+                "key.unreadable", f"{path} holds no readable private key ({type(error).__name__})."
+            ) from error
         if not isinstance(key, Ed25519PrivateKey):
             raise Invalid("key.unreadable", f"{path} holds a key of another kind than Ed25519.")
         return cls(key)

@@ -13,7 +13,18 @@ from urllib.parse import parse_qsl
 from artefacts import grants, store
 from artefacts.uploads import Upload
 from federation.errors import FederationError
-from live.http import Disconnected, Headers, Receive, Refused, Scope, Send, answer, answer_json, answer_problem, headers_of
+from live.http import (
+    Disconnected,
+    Headers,
+    Receive,
+    Refused,
+    Scope,
+    Send,
+    answer,
+    answer_json,
+    answer_problem,
+    headers_of,
+)
 
 _BLOCK_BYTES = 1 << 20
 _RANGE = re.compile(r"bytes=(\d{1,15})-(\d{0,15})")
@@ -87,7 +98,7 @@ def _open(path: Path, wanted: str | None) -> _Opened:
         size = os.fstat(stream.fileno()).st_size
         start, stop = _range(wanted, size)
         stream.seek(start)
-        return _Opened(stream, size, start, stop, stream.read(min(_BLOCK_BYTES, stop - start)))  # type: ignore[arg-type]
+        return _Opened(stream, size, start, stop, stream.read(min(_BLOCK_BYTES, stop - start)))
     except BaseException:
         stream.close()
         raise
@@ -160,7 +171,9 @@ def _range(header: str | None, size: int) -> tuple[int, int]:
     start = int(match[1])
     stop = min(int(match[2]) + 1, size) if match[2] else size
     if start >= size or stop <= start:
-        raise Refused(416, "range.unsatisfiable", "The artefact ends before.", [(b"content-range", f"bytes */{size}".encode())])
+        raise Refused(
+            416, "range.unsatisfiable", "The artefact ends before.", [(b"content-range", f"bytes */{size}".encode())]
+        )
     return start, stop
 
 
@@ -175,5 +188,3 @@ def _content_range(headers: Mapping[str, str]) -> tuple[int, int]:
     if not length.isdigit():
         raise Refused(411, "request.length_required", "Send Content-Length, or Content-Range for a part.")
     return 0, int(length)
-
-

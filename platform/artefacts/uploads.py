@@ -63,7 +63,7 @@ class Upload:
         self.append(block)
 
     def _open_alone(self) -> BinaryIO:
-        """The part, with a lock on it: two writers at once could leave other bytes behind the digest than were hashed."""
+        """The part, with a lock on it: two writers at once could leave other bytes than were hashed."""
         stream = os.fdopen(os.open(self._part, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600), "r+b")
         try:
             fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -72,7 +72,9 @@ class Upload:
             alone = False
         if not alone:
             stream.close()
-            raise Refused(409, "upload.busy", "Another connection is putting the same artefact.", [(b"retry-after", b"2")])
+            raise Refused(
+                409, "upload.busy", "Another connection is putting the same artefact.", [(b"retry-after", b"2")]
+            )
         return stream
 
     def append(self, block: bytes) -> None:

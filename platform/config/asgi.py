@@ -11,10 +11,11 @@ django = get_asgi_application()
 from artefacts import grants  # noqa: E402 - the apps must be loaded before anything imports a model
 from artefacts.asgi import application as artefacts  # noqa: E402
 from live import database  # noqa: E402
-from live.hub import hub  # noqa: E402
 from live.http import Receive, Scope, Send  # noqa: E402
+from live.hub import hub  # noqa: E402
 from silos.connector import PREFIX, ConnectorApplication  # noqa: E402
-from training.event_stream import PATH as EVENTS, stream_events  # noqa: E402
+from training.event_stream import PATH as EVENTS  # noqa: E402
+from training.event_stream import stream_events  # noqa: E402
 from training.long_poll import take_answer, wait_for_orders  # noqa: E402
 
 connector = ConnectorApplication(handlers={"submissions": take_answer}, waiting={"orders": wait_for_orders})
@@ -31,7 +32,7 @@ async def application(scope: Scope, receive: Receive, send: Send) -> None:
     elif scope["type"] == "http" and EVENTS.fullmatch(scope["path"]):
         await stream_events(scope, receive, send)
     else:
-        await django(scope, receive, send)
+        await django(dict(scope), receive, send)  # type: ignore[arg-type]
 
 
 async def _lifespan(receive: Receive, send: Send) -> None:

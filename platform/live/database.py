@@ -47,7 +47,7 @@ async def call(function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R
 
 def close() -> None:
     """Let go of threads and connections; new ones come when they are needed."""
-    global _threads  # noqa: PLW0603 - the process has one set of them
+    global _threads
     old, _threads = _threads, _Threads()
     old.close()
 

@@ -50,7 +50,11 @@ async def read_body(receive: Receive, size_bytes_max: int) -> bytes:
 
 
 async def answer(
-    send: Send, status: int, body: bytes = b"", content_type: bytes = b"application/json", headers: Headers | None = None
+    send: Send,
+    status: int,
+    body: bytes = b"",
+    content_type: bytes = b"application/json",
+    headers: Headers | None = None,
 ) -> None:
     """Send a whole answer."""
     fields = [(b"content-length", str(len(body)).encode()), (b"cache-control", b"no-store"), *(headers or [])]

@@ -14,5 +14,6 @@ def notify(channel: str, subjects: list[UUID]) -> None:
     if subjects:
         with connection.cursor() as cursor:
             cursor.execute(
-                "SELECT pg_notify(%s, subject) FROM unnest(%s::text[]) AS subject", [channel, [str(s) for s in subjects]]
+                "SELECT pg_notify(%s, subject) FROM unnest(%s::text[]) AS subject",
+                [channel, [str(s) for s in subjects]],
             )

@@ -55,15 +55,23 @@ def prune(*, model: Model, by: Actor, keep: int = VERSIONS_KEPT) -> int:
     kept = list(model.versions.order_by("-round_number").values_list("id", flat=True)[:keep])
     pruned: list[ModelVersion] = []
     with transaction.atomic():
-        for version in model.versions.select_for_update().filter(pruned_at=None, is_best=False).exclude(
-            id__in=kept
-        ).exclude(round_number=0):
+        for version in (
+            model.versions.select_for_update()
+            .filter(pruned_at=None, is_best=False)
+            .exclude(id__in=kept)
+            .exclude(round_number=0)
+        ):
             version.pruned_at = timezone.now()
             version.save(update_fields=["pruned_at"])
             pruned.append(version)
         if pruned:
-            record(by=by, verb="model.pruned", subject=model, consortium_id=model.consortium_id,
-                   detail={"rounds": [version.round_number for version in pruned]})
+            record(
+                by=by,
+                verb="model.pruned",
+                subject=model,
+                consortium_id=model.consortium_id,
+                detail={"rounds": [version.round_number for version in pruned]},
+            )
     for version in pruned:
         for digest in filter(None, (version.digest, version.optimiser_digest)):
             if not is_referenced(digest):

@@ -10,9 +10,10 @@ from django.db.models import QuerySet
 from accounts.access import signed_in
 from consortia.access import access_consortium
 from registry.models import Model, ModelVersion
+from rest.filters import FilterSet
 
 
-class ModelFilter(django_filters.FilterSet):
+class ModelFilter(FilterSet):
     """`?consortium=…&job=…`"""
 
     consortium = django_filters.UUIDFilter(method="in_consortium")
@@ -27,7 +28,7 @@ class ModelFilter(django_filters.FilterSet):
         return queryset.filter(consortium=access_consortium(signed_in(self.request), value))
 
 
-class VersionFilter(django_filters.FilterSet):
+class VersionFilter(FilterSet):
     """`?best=true`, `?kept=true`"""
 
     best = django_filters.BooleanFilter(field_name="is_best")

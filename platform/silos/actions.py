@@ -53,7 +53,7 @@ def issue_code(*, silo: Silo, by: User) -> tuple[str, EnrolmentCode]:
 def enrol(*, code: str, transport_key: PublicKey, statement: bytes, certificate: bytes, by: Actor) -> Silo:
     """A connector presents itself with a code. It may do nothing until it is confirmed.
 
-    Raises NotFound, Conflict or Gone ``enrolment.code_unknown|code_used|code_expired``, Invalid ``certificate.*`` or ``enrolment.*``.
+    Raises NotFound, Conflict or Gone ``enrolment.code_unknown|code_used|code_expired``, Invalid ``certificate.*``.
     A failure uses up no code.
     """
     said, certified = _check_documents(statement, certificate)
@@ -73,12 +73,29 @@ def enrol(*, code: str, transport_key: PublicKey, statement: bytes, certificate:
         silo.statement, silo.certificate = statement, certificate
         silo.connector_version, silo.capabilities = said.connector_version, said.capabilities
         silo.enrolled_at, silo.confirmed_at, silo.confirmed_by = timezone.now(), None, None
-        _move(silo, SiloState.PRESENTED, "identity_key", "transport_key", "signatory_key", "statement", "certificate",
-              "connector_version", "capabilities", "enrolled_at", "confirmed_at", "confirmed_by")
+        _move(
+            silo,
+            SiloState.PRESENTED,
+            "identity_key",
+            "transport_key",
+            "signatory_key",
+            "statement",
+            "certificate",
+            "connector_version",
+            "capabilities",
+            "enrolled_at",
+            "confirmed_at",
+            "confirmed_by",
+        )
         row.used_at = timezone.now()
         row.save(update_fields=["used_at"])
-        record(by=silo, verb="silo.presented", subject=silo, organisation_id=silo.organisation_id,
-               detail={"identity": silo.identity.key_id if silo.identity else None})
+        record(
+            by=silo,
+            verb="silo.presented",
+            subject=silo,
+            organisation_id=silo.organisation_id,
+            detail={"identity": silo.identity.key_id if silo.identity else None},
+        )
     return silo
 
 
@@ -92,8 +109,13 @@ def confirm(*, silo: Silo, identity_fingerprint: str, by: User) -> Silo:
         _check_fingerprint(silo, identity_fingerprint)
         silo.confirmed_at, silo.confirmed_by = timezone.now(), by
         _move(silo, SiloState.ACTIVE, "confirmed_at", "confirmed_by")
-        record(by=by, verb="silo.confirmed", subject=silo, organisation_id=silo.organisation_id,
-               detail={"identity": silo.identity.key_id if silo.identity else None})
+        record(
+            by=by,
+            verb="silo.confirmed",
+            subject=silo,
+            organisation_id=silo.organisation_id,
+            detail={"identity": silo.identity.key_id if silo.identity else None},
+        )
     return silo
 
 
@@ -142,12 +164,14 @@ def _check_documents(statement: bytes, certificate: bytes) -> tuple[EnrolmentSta
     if certified.identity_key != said.identity_key or certified.signatory_key != said.signatory_key:
         raise Invalid("certificate.other_key", "The certificate is for another silo's key.", "certificate")
     if not certified.not_before <= timezone.now() < certified.not_after:
-        raise Invalid("certificate.not_valid_now", "The certificate is not valid now. Certify the silo again.", "certificate")
+        raise Invalid(
+            "certificate.not_valid_now", "The certificate is not valid now. Certify the silo again.", "certificate"
+        )
     return said, certified
 
 
 def _signatory(organisation: Organisation, key: PublicKey, by: Actor) -> SignatoryKey:
-    """The organisation's signatory key. The first one presented is taken (and confirmed with the silo); then it is fixed."""
+    """The organisation's signatory key. The first one presented is taken, and confirmed with the silo; then it is fixed."""
     known = SignatoryKey.objects.filter(organisation=organisation, revoked_at=None)
     found = known.filter(key_id=key.key_id).first()
     if found is not None:

@@ -18,7 +18,18 @@ from audit.actors import System
 from federation.errors import FederationError, Invalid
 from federation.protocol.keys import PublicKey, load_public
 from live import database
-from live.http import Disconnected, Receive, Refused, Scope, Send, answer, answer_json, answer_problem, headers_of, read_body
+from live.http import (
+    Disconnected,
+    Receive,
+    Refused,
+    Scope,
+    Send,
+    answer,
+    answer_json,
+    answer_problem,
+    headers_of,
+    read_body,
+)
 from silos import actions, datasets
 from silos.models import Silo
 from silos.requests import SignedRequest, authenticate, check_new_connector
@@ -65,7 +76,9 @@ class ConnectorApplication:
                 waiting = await database.call(_admit, request)
                 await answer(send, 200, await self._waiting[name](waiting))
             else:
-                await answer_json(send, 201 if name == "enrol" else 200, await database.call(self._handle, name, request))
+                await answer_json(
+                    send, 201 if name == "enrol" else 200, await database.call(self._handle, name, request)
+                )
         except Disconnected:
             return
         except FederationError as error:

@@ -40,8 +40,13 @@ def register(*, registration: bytes, by: Silo) -> Dataset:
             "withdrawn_at": None,
         }
         dataset, _ = Dataset.objects.update_or_create(silo=by, name=declaration.name, defaults=values)
-        record(by=by, verb="dataset.registered", subject=dataset, organisation_id=by.organisation_id,
-               detail={"name": dataset.name, "schema": dataset.schema_digest})
+        record(
+            by=by,
+            verb="dataset.registered",
+            subject=dataset,
+            organisation_id=by.organisation_id,
+            detail={"name": dataset.name, "schema": dataset.schema_digest},
+        )
     return dataset
 
 

@@ -46,7 +46,9 @@ class Silo(models.Model):
         constraints: ClassVar = [
             models.UniqueConstraint(fields=["organisation", "name"], name="silo_name_once_an_organisation"),
             models.CheckConstraint(
-                condition=Q(state="created") | Q(state="revoked") | Q(identity_key__isnull=False, transport_key__isnull=False),
+                condition=Q(state="created")
+                | Q(state="revoked")
+                | Q(identity_key__isnull=False, transport_key__isnull=False),
                 name="silo_has_keys_once_enrolled",
             ),
             models.CheckConstraint(

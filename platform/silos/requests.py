@@ -47,7 +47,9 @@ def authenticate(request: SignedRequest, *, unconfirmed: bool = False) -> Silo:
     if silo.state == SiloState.REVOKED:
         raise Refused(403, "silo.revoked", "This silo was revoked. It can be enrolled again with a new code.")
     if silo.state != SiloState.ACTIVE and not unconfirmed:
-        raise Refused(403, "silo.unconfirmed", "An administrator of the own organisation still has to confirm this silo.")
+        raise Refused(
+            403, "silo.unconfirmed", "An administrator of the own organisation still has to confirm this silo."
+        )
     return silo
 
 

@@ -37,9 +37,13 @@ def close_step(*, round_id: UUID, by: Actor) -> None:
     if claim is None:
         return
     claimed, step = claim.round, claim.step
-    submissions = list(Submission.objects.select_related("order").filter(order__step=step, order__state=OrderState.SUBMITTED))
+    submissions = list(
+        Submission.objects.select_related("order").filter(order__step=step, order__state=OrderState.SUBMITTED)
+    )
     if len(submissions) < step.quorum:
-        _abandon(claimed, by, "round.quorum_not_met", f"{len(submissions)} of at least {step.quorum} silos answered in time.")
+        _abandon(
+            claimed, by, "round.quorum_not_met", f"{len(submissions)} of at least {step.quorum} silos answered in time."
+        )
     elif step.kind == OrderKind.EVALUATE:
         _close_evaluation(claimed, by)
     else:
@@ -137,8 +141,12 @@ def _reject(round_: Round, rejected: Iterable[Rejected], by: Actor) -> None:
         Order.objects.filter(id=update.key).update(
             state=OrderState.REJECTED, code=update.code, message=update.message, settled_at=timezone.now()
         )
-        tell(job=round_.job, verb="update.rejected", by=by,
-             detail={"round": round_.number, "order": update.key, "code": update.code, "reason": update.message})
+        tell(
+            job=round_.job,
+            verb="update.rejected",
+            by=by,
+            detail={"round": round_.number, "order": update.key, "code": update.code, "reason": update.message},
+        )
 
 
 def _abandon(claimed: Round, by: Actor, code: str, reason: str, rejected: Sequence[Rejected] = ()) -> None:

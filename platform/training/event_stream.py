@@ -12,6 +12,7 @@ import re
 from collections.abc import Mapping
 from http.cookies import CookieError, SimpleCookie
 from importlib import import_module
+from typing import Any
 from urllib.parse import parse_qs
 from uuid import UUID
 
@@ -80,7 +81,8 @@ async def _follow(job: Job, last: int, send: Send, gone: asyncio.Future[None]) -
             if events:
                 continue
             waiting = asyncio.ensure_future(news.wait())
-            await asyncio.wait({waiting, gone}, timeout=KEEP_ALIVE_S, return_when=asyncio.FIRST_COMPLETED)
+            either: set[asyncio.Future[Any]] = {waiting, gone}
+            await asyncio.wait(either, timeout=KEEP_ALIVE_S, return_when=asyncio.FIRST_COMPLETED)
             if not waiting.done():
                 waiting.cancel()
                 await send({"type": "http.response.body", "body": b": still here\n\n", "more_body": True})
@@ -128,7 +130,7 @@ def _admit(job_id: str, headers: dict[str, str]) -> Job:
     if kind.lower() == "bearer":
         token = authenticate_token(secret.strip())
         if "jobs:read" not in token.scopes:
-            raise Forbidden("token.scope", "This token lacks the scope jobs:read.")
+            raise Forbidden("scope.missing", "The token lacks the scope jobs:read.")
         return access_job(token.user, job_id)
     return access_job(_session_user(headers), job_id)
 
@@ -144,4 +146,4 @@ def _session_user(headers: dict[str, str]) -> User:
         user = get_user(request)
         if isinstance(user, User) and user.is_active:
             return user
-    raise Unauthenticated("authentication.missing", "Sign in, or send a token.")
+    raise Unauthenticated("authentication.required", "Sign in, or send a token.")

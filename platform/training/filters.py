@@ -9,11 +9,12 @@ from django.db.models import QuerySet
 
 from accounts.access import signed_in
 from consortia.access import access_consortium
+from rest.filters import FilterSet
 from training.models import Job
 from training.transitions import JobState, RoundState
 
 
-class JobFilter(django_filters.FilterSet):
+class JobFilter(FilterSet):
     """`?consortium=…&state=running&state=paused&task=…`"""
 
     consortium = django_filters.UUIDFilter(method="in_consortium")
@@ -29,7 +30,7 @@ class JobFilter(django_filters.FilterSet):
         return queryset.filter(consortium=access_consortium(signed_in(self.request), value))
 
 
-class RoundFilter(django_filters.FilterSet):
+class RoundFilter(FilterSet):
     """`?state=…`"""
 
     state = django_filters.ChoiceFilter(choices=RoundState.choices)

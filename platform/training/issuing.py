@@ -132,7 +132,7 @@ def issue(*, round_: Round, step: Step, version: ModelVersion, silos: Sequence[S
 
 
 def _next_numbers(silos: Sequence[Silo]) -> dict[UUID, int]:
-    """The next order number of each silo. Rows are locked in the order of ids, so that two jobs can't block each other."""
+    """The next order number of each silo. Rows are locked in the order of ids: two jobs can't block each other."""
     mine = Silo.objects.filter(id__in=[silo.id for silo in silos])
     locked = mine.select_for_update(no_key=True).order_by("id").values_list("id", "orders_issued")
     numbers = {silo_id: issued + 1 for silo_id, issued in locked}

@@ -70,7 +70,7 @@ def _answer(
             raise
         except FederationError as error:
             form.take(error)
-    chosen = set(form.data.getlist("datasets")) if form.is_bound else set()
+    chosen = set(request.POST.getlist("datasets"))
     context = {
         "consortium": consortium,
         "form": form,

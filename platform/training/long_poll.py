@@ -85,7 +85,9 @@ def look(silo: Silo, held: Sequence[UUID]) -> Found:
         deliver(orders=issued, by=silo)
     return Found(
         tuple(
-            (bytes(envelope), bytes(manifest or b"null")) for _, state, envelope, manifest in found if state in OUTSTANDING
+            (bytes(envelope), bytes(manifest or b"null"))
+            for _, state, envelope, manifest in found
+            if state in OUTSTANDING
         ),
         tuple(order_id for order_id, state, _, _ in found if state in CALLED_BACK),
     )

@@ -17,7 +17,7 @@ class NumbersField(forms.CharField):
 
     def to_python(self, value: Any) -> Any:
         """The list. Raises ValidationError for what is no number."""
-        text = super().to_python(value)
+        text = super().to_python(value) or ""
         try:
             return [int(part) for part in _NUMBERS.split(text.strip()) if part][:LIST_LENGTH_MAX]
         except ValueError:
@@ -48,7 +48,7 @@ def _field(name: str, member: Mapping[str, Any]) -> forms.Field:
         "initial": _shown(member.get("default")),
         "help_text": member.get("description", ""),
     }
-    bounds = {"min_value": member.get("minimum"), "max_value": member.get("maximum")}
+    bounds: dict[str, Any] = {"min_value": member.get("minimum"), "max_value": member.get("maximum")}
     match member.get("type"):
         case "boolean":
             return forms.BooleanField(**shared)

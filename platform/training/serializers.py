@@ -18,7 +18,7 @@ from training.rows import CohortRow, EvaluationRow, MetricsRow, OrderRow, RoundR
 from training.selectors import Standing
 from training.transitions import OrderState, RoundState
 
-KINDS = [kind.value for kind in OrderKind]
+KINDS = [(kind.value, kind.value) for kind in OrderKind]
 
 
 class SiloOfOrganisation(serializers.ModelSerializer[Silo]):
@@ -63,7 +63,7 @@ class OrderOut(serializers.Serializer[OrderRow]):
     id = serializers.UUIDField(source="order.id")
     silo = SiloOfOrganisation(source="order.silo")
     kind = serializers.ChoiceField(source="order.kind", choices=KINDS)
-    state = serializers.ChoiceField(source="order.state", choices=OrderState.values)
+    state = serializers.ChoiceField(source="order.state", choices=OrderState.choices)
     code = serializers.CharField(source="order.code", help_text="Why it was refused, rejected, or called back.")
     message = serializers.CharField(source="order.message")
     issued_at = serializers.DateTimeField(source="order.issued_at")
@@ -81,7 +81,7 @@ class RoundBrief(serializers.Serializer[Any]):
 
     number = serializers.IntegerField(source="round.number")
     attempt = serializers.IntegerField(source="round.attempt")
-    state = serializers.ChoiceField(source="round.state", choices=RoundState.values)
+    state = serializers.ChoiceField(source="round.state", choices=RoundState.choices)
     reason_code = serializers.CharField(source="round.reason_code")
     kind = serializers.ChoiceField(source="step.kind", choices=KINDS)
     quorum = serializers.IntegerField(source="step.quorum")
@@ -151,7 +151,7 @@ class CohortOut(serializers.Serializer[CohortRow]):
     """A silo of a job, what it brings, what it does now, and how well the model does there."""
 
     silo = SiloOfOrganisation(source="seat.silo")
-    silo_state = serializers.ChoiceField(source="seat.silo.state", choices=SiloState.values)
+    silo_state = serializers.ChoiceField(source="seat.silo.state", choices=SiloState.choices)
     dataset = DatasetBrief(source="seat.dataset")
     order = OrderOut(allow_null=True)
     evaluation = EvaluationOut(allow_null=True)

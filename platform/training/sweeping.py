@@ -84,14 +84,22 @@ def delete_updates(*, by: Actor) -> int:
         if later < UPDATES_KEPT_ROUNDS and round_.job.ended_at is None:
             continue
         digests = list(
-            Submission.objects.filter(order__step__round=round_).exclude(payload_digest="").values_list("payload_digest", flat=True)
+            Submission.objects.filter(order__step__round=round_)
+            .exclude(payload_digest="")
+            .values_list("payload_digest", flat=True)
         )
         with transaction.atomic():
-            if not Round.objects.filter(id=round_.id, updates_deleted_at=None).update(updates_deleted_at=timezone.now()):
+            if not Round.objects.filter(id=round_.id, updates_deleted_at=None).update(
+                updates_deleted_at=timezone.now()
+            ):
                 continue
             if digests:
-                tell(job=round_.job, verb="round.updates_deleted", by=by,
-                     detail={"round": round_.number, "updates": len(digests)})
+                tell(
+                    job=round_.job,
+                    verb="round.updates_deleted",
+                    by=by,
+                    detail={"round": round_.number, "updates": len(digests)},
+                )
         for digest in digests:
             if not is_needed(digest):
                 store.remove(digest)
@@ -101,6 +109,7 @@ def delete_updates(*, by: Actor) -> int:
 
 def is_needed(digest: str) -> bool:
     """Whether a round whose updates are still kept, or a model version, has these bytes."""
-    return is_referenced(digest) or Submission.objects.filter(
-        payload_digest=digest, order__step__round__updates_deleted_at=None
-    ).exists()
+    return (
+        is_referenced(digest)
+        or Submission.objects.filter(payload_digest=digest, order__step__round__updates_deleted_at=None).exists()
+    )

@@ -14,7 +14,7 @@ WORKER = System("worker")
 SWEEP = System("sweep")
 
 
-class Door(Task):  # type: ignore[misc]
+class Door(Task):  # type: ignore[type-arg,unused-ignore]
     """A task that lets go of a database connection which broke: workers keep theirs between tasks."""
 
     def on_failure(self, exc: BaseException, *_: object) -> None:

@@ -65,7 +65,9 @@ ROUND: Mapping[RoundState, frozenset[RoundState]] = {
     RoundState.CLOSED: frozenset(),
     RoundState.ABANDONED: frozenset(),
 }
-_OPEN_ENDS = frozenset({OrderState.REFUSED, OrderState.SUBMITTED, OrderState.LATE, OrderState.CANCELLED, OrderState.EXPIRED})
+_OPEN_ENDS = frozenset(
+    {OrderState.REFUSED, OrderState.SUBMITTED, OrderState.LATE, OrderState.CANCELLED, OrderState.EXPIRED}
+)
 ORDER: Mapping[OrderState, frozenset[OrderState]] = {
     OrderState.ISSUED: frozenset({OrderState.DELIVERED}) | _OPEN_ENDS,
     OrderState.DELIVERED: frozenset({OrderState.ACCEPTED}) | _OPEN_ENDS,

@@ -1,4 +1,4 @@
-"""The whole ensemble as real processes: database, broker, web, worker, beat, and four hospitals' relays and trainers."""
+"""The whole ensemble as real processes: database, broker, web, worker, beat, four hospitals' relays and trainers."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Kill -9 any process at any moment of a round: the job ends the same way, and no update counts twice.
 
-Training is a function of data and seed, and so is aggregation. The final model of a job through which processes were killed
-is therefore, byte for byte, that of a job in peace; an update lost or counted twice would change it.
+Training is a function of data and seed, and so is aggregation. The final model of a job through which processes were
+killed is therefore, byte for byte, that of a job in peace; an update lost or counted twice would change it.
 """
 
 from __future__ import annotations

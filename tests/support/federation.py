@@ -1,4 +1,4 @@
-"""A consortium made through the actions, with silos whose trainers are played by the test: they hold keys and really sign."""
+"""A consortium made through the actions, with silos played by the test: they hold keys and really sign."""
 
 from __future__ import annotations
 
@@ -30,9 +30,7 @@ from silos.models import Dataset, Silo
 from training.models import Order
 
 TEST = System("test")
-DECLARATION = tomllib.loads(
-    (Path(__file__).parents[2] / "silo_connector/examples/heart-disease.toml").read_text()
-)
+DECLARATION = tomllib.loads((Path(__file__).parents[2] / "silo_connector/examples/heart-disease.toml").read_text())
 ENVIRONMENT = documents.Environment(connector_version="test")
 
 
@@ -83,8 +81,14 @@ class PlayedSilo:
         """The signed refusal of an order."""
         said = documents.read(documents.Order, json_payload(bytes(order.envelope)))
         refusal = documents.Refusal(
-            order_id=said.order_id, number=said.number, silo_id=said.silo_id, job_id=said.job_id, code=code,
-            message="The data can't be read.", environment=ENVIRONMENT, created_at=documents.now(),
+            order_id=said.order_id,
+            number=said.number,
+            silo_id=said.silo_id,
+            job_id=said.job_id,
+            code=code,
+            message="The data can't be read.",
+            environment=ENVIRONMENT,
+            created_at=documents.now(),
         )
         return documents.seal(refusal, self.identity)
 
@@ -131,13 +135,19 @@ def make_federation(silos: int = 3, name: str = "heart") -> Federation:
     administrator = create_user(email=f"admin@{name}.example", full_name="Ada Admin", by=TEST)
     scientist = create_user(email=f"ds@{name}.example", full_name="Dana Data", by=TEST)
     organisations = [
-        create_organisation(name=f"Hospital {name} {i}", slug=f"hospital-{name}-{i}", country="CH", kind="hospital", by=TEST)
+        create_organisation(
+            name=f"Hospital {name} {i}", slug=f"hospital-{name}-{i}", country="CH", kind="hospital", by=TEST
+        )
         for i in range(silos)
     ]
     grant_role(user=administrator, organisation=organisations[0], role=Role.ORGANISATION_ADMINISTRATOR, by=TEST)
     grant_role(user=scientist, organisation=organisations[0], role=Role.DATA_SCIENTIST, by=TEST)
     consortium = found_consortium(
-        name=f"Consortium {name}", slug=f"consortium-{name}", description="", organisation=organisations[0], by=administrator
+        name=f"Consortium {name}",
+        slug=f"consortium-{name}",
+        description="",
+        organisation=organisations[0],
+        by=administrator,
     )
     for organisation in organisations[1:]:
         Participation.objects.create(
@@ -171,7 +181,9 @@ def statement(identity: PrivateKey, signatory: PrivateKey) -> bytes:
     """A trainer presents itself."""
     return documents.seal(
         documents.EnrolmentStatement(
-            identity_key=identity.public.encoded, signatory_key=signatory.public.encoded, connector_version="test",
+            identity_key=identity.public.encoded,
+            signatory_key=signatory.public.encoded,
+            connector_version="test",
             created_at=documents.now(),
         ),
         identity,
@@ -183,8 +195,11 @@ def certificate(organisation: str, identity: PrivateKey, signatory: PrivateKey) 
     now = documents.now()
     return documents.seal(
         documents.SiloCertificate(
-            organisation=organisation, signatory_key=signatory.public.encoded, identity_key=identity.public.encoded,
-            not_before=now - timedelta(days=1), not_after=now + timedelta(days=365),
+            organisation=organisation,
+            signatory_key=signatory.public.encoded,
+            identity_key=identity.public.encoded,
+            not_before=now - timedelta(days=1),
+            not_after=now + timedelta(days=365),
         ),
         signatory,
     )
@@ -196,7 +211,10 @@ def registration(played: PlayedSilo, **changes: Any) -> bytes:
     declaration = DatasetDeclaration.model_validate(data | changes)
     return documents.seal(
         documents.DatasetRegistration(
-            silo_id=played.silo.id, declaration=declaration, schema_digest=declaration.schema_digest, rows_coarse=300,
+            silo_id=played.silo.id,
+            declaration=declaration,
+            schema_digest=declaration.schema_digest,
+            rows_coarse=300,
             registered_at=documents.now(),
         ),
         played.identity,

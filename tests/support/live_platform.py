@@ -1,4 +1,4 @@
-"""The web application served over real HTTP from a thread of the test process, and a client that signs as a relay does."""
+"""The web application over real HTTP, from a thread of the test process, and a client that signs as a relay does."""
 
 from __future__ import annotations
 

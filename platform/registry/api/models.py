@@ -102,6 +102,7 @@ class VersionDownload(APIView):
     scopes = {"GET": Scope.MODELS_READ}
     renderer_classes = (JSONRenderer, BinaryRenderer)
     http_method_names = ("get",)
+    more_problems = ("410",)
 
     @extend_schema(responses={(200, "application/octet-stream"): OpenApiTypes.BINARY})
     def get(self, request: Request, version_id: UUID) -> StreamingHttpResponse:

@@ -45,8 +45,11 @@ def answer(*, document: bytes, by: Silo) -> Order:
     """
     if by.identity is None:
         raise Untrusted("silo.unconfirmed", "This silo has no identity key.")
-    kind = Refusal if payload_type_of(document) == Refusal.payload_type else SubmissionDocument
-    said: Refusal | SubmissionDocument = open_sealed(kind, document, [by.identity])
+    said: Refusal | SubmissionDocument
+    if payload_type_of(document) == Refusal.payload_type:
+        said = open_sealed(Refusal, document, [by.identity])
+    else:
+        said = open_sealed(SubmissionDocument, document, [by.identity])
     with transaction.atomic():
         order = (
             Order.objects.select_for_update(of=("self",))
@@ -108,7 +111,12 @@ def _check_fits(order: Order, round_: Round, said: Refusal | SubmissionDocument,
 def _refuse(order: Order, round_: Round, said: Refusal, by: Silo) -> None:
     order.code, order.message = said.code, said.message
     _settle(order, OrderState.REFUSED, "code", "message")
-    tell(job=round_.job, verb="order.refused", by=by, detail={"round": round_.number, "code": said.code, "reason": said.message})
+    tell(
+        job=round_.job,
+        verb="order.refused",
+        by=by,
+        detail={"round": round_.number, "code": said.code, "reason": said.message},
+    )
 
 
 def _submit(order: Order, round_: Round, said: SubmissionDocument, document: bytes, by: Silo) -> None:

@@ -67,7 +67,9 @@ def check_datasets(*, consortium: Consortium, asked: JobRequest) -> list[Dataset
         dataset = found[dataset_id]
         if dataset.silo.state != SiloState.ACTIVE:
             raise Invalid(
-                "silo.not_active", f"The silo {dataset.silo.name} is {dataset.silo.get_state_display()}.", f"datasets.{position}"
+                "silo.not_active",
+                f"The silo {dataset.silo.name} is {dataset.silo.get_state_display()}.",
+                f"datasets.{position}",
             )
         datasets.append(dataset)
     if len({dataset.silo_id for dataset in datasets}) != len(datasets):
@@ -81,9 +83,11 @@ def check_version(*, consortium: Consortium, asked: JobRequest, datasets: Sequen
     """The stored model that an evaluation names: of this consortium, kept, and made for such data."""
     if asked.model_version is None:
         return None
-    version = ModelVersion.objects.select_related("model").filter(
-        id=asked.model_version, model__consortium=consortium
-    ).first()
+    version = (
+        ModelVersion.objects.select_related("model")
+        .filter(id=asked.model_version, model__consortium=consortium)
+        .first()
+    )
     if version is None:
         raise Invalid("model.unknown", "This consortium has no model version of this id.", "model_version")
     if version.pruned_at is not None:

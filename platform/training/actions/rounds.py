@@ -69,12 +69,17 @@ class Claim:
 def claim(*, round_id: UUID, by: Actor) -> Claim | None:
     """Take a round for closing: exactly one caller gets it. None when there is nothing to do, or somebody else does it.
 
-    It is due when every silo has answered, or at the deadline; a claim whose lease has lapsed can be taken over, so many
-    times: whatever kills its workers again and again is given up.
+    It is due when all silos have answered, or at the deadline. A claim whose lease has lapsed can be taken over, but not
+    for ever: whatever kills its workers again and again is given up.
     """
     now = timezone.now()
     with transaction.atomic():
-        round_ = Round.objects.select_for_update(of=("self",)).select_related("base_version__model").filter(id=round_id).first()
+        round_ = (
+            Round.objects.select_for_update(of=("self",))
+            .select_related("base_version__model")
+            .filter(id=round_id)
+            .first()
+        )
         if round_ is None:
             return None
         step = round_.steps.latest("position")
@@ -114,8 +119,12 @@ def abandon(*, round_: Round, by: Actor, code: str, reason: str) -> None:
     """Give a (locked) round up, and try it again; after too many times pause the job with the reason."""
     _end(round_, RoundState.ABANDONED, code)
     job = round_.job
-    tell(job=job, verb="round.abandoned", by=by,
-         detail={"round": round_.number, "attempt": round_.attempt, "code": code, "reason": reason})
+    tell(
+        job=job,
+        verb="round.abandoned",
+        by=by,
+        detail={"round": round_.number, "attempt": round_.attempt, "code": code, "reason": reason},
+    )
     if job.state != JobState.RUNNING:
         return
     if round_.attempt > job.retries_max:

@@ -69,9 +69,7 @@ def _first_version(job: Job, by: Actor) -> ModelVersion:
         n_classes=dataset.n_classes,
         preprocessing={key: declaration[key] for key in ("name", "columns", "steps", "split")},
     )
-    return add_version(
-        model=model, round_number=0, digest=digest, size_bytes=size_bytes, optimiser_digest="", by=by
-    )
+    return add_version(model=model, round_number=0, digest=digest, size_bytes=size_bytes, optimiser_digest="", by=by)
 
 
 def _seed(job: Job) -> int:

@@ -24,7 +24,7 @@ def move(*, job: Job, to: JobState, by: Actor, code: str = "", reason: str = "")
         job.started_at = timezone.now()
         fields.append("started_at")
     job.save(update_fields=fields)
-    detail = {"code": code, "reason": reason} if code else {}
+    detail: dict[str, object] = {"code": code, "reason": reason} if code else {}
     tell(job=job, verb=f"job.{to.value}", by=by, detail=detail)
 
 

@@ -39,7 +39,9 @@ class Round(models.Model):
         constraints: ClassVar = [
             models.UniqueConstraint(fields=["job", "number", "attempt"], name="round_attempt_once"),
             models.UniqueConstraint(
-                fields=["job"], condition=Q(state__in=[str(state) for state in IN_PROGRESS]), name="round_one_open_a_job"
+                fields=["job"],
+                condition=Q(state__in=[str(state) for state in IN_PROGRESS]),
+                name="round_one_open_a_job",
             ),
             models.CheckConstraint(
                 condition=Q(state="aggregating", lease__isnull=False, lease_until__isnull=False)

@@ -55,7 +55,9 @@ def as_object(envelope: bytes) -> object:
 
 
 class TestEnrolment:
-    def test_a_connector_enrols_waits_for_confirmation_and_may_then_work(self, port: int, federation: Federation) -> None:
+    def test_a_connector_enrols_waits_for_confirmation_and_may_then_work(
+        self, port: int, federation: Federation
+    ) -> None:
         played = federation.silos[0]
         silo = actions.create(organisation=played.silo.organisation, name="second", by=TEST)
         code, _ = actions.issue_code(silo=silo, by=federation.administrator)
@@ -79,7 +81,9 @@ class TestEnrolment:
         actions.revoke(silo=silo, by=federation.administrator)
         assert client.post("/connector/v1/orders", {"held": [], "wait_s": 0}).code == "silo.revoked"
 
-    def test_what_is_wrong_with_an_enrolment_is_told_and_uses_up_no_code(self, port: int, federation: Federation) -> None:
+    def test_what_is_wrong_with_an_enrolment_is_told_and_uses_up_no_code(
+        self, port: int, federation: Federation
+    ) -> None:
         played = federation.silos[0]
         silo = actions.create(organisation=played.silo.organisation, name="second", by=TEST)
         code, row = actions.issue_code(silo=silo, by=federation.administrator)
@@ -98,9 +102,13 @@ class TestEnrolment:
         assert code_of(code="AAAAA-AAAAA-AAAAA-AAAAA-AAAAA") == "enrolment.code_unknown"
         assert code_of(certificate=as_object(certificate("x", stranger, played.signatory))) == "certificate.other_key"
         assert code_of(statement=as_object(statement(identity, stranger))) == "certificate.other_key"
-        assert code_of(
-            statement=as_object(statement(identity, stranger)), certificate=as_object(certificate("x", identity, stranger))
-        ) == "certificate.unknown_signatory"
+        assert (
+            code_of(
+                statement=as_object(statement(identity, stranger)),
+                certificate=as_object(certificate("x", identity, stranger)),
+            )
+            == "certificate.unknown_signatory"
+        )
         assert code_of(statement="nonsense") == "request.field"
         assert code_of(statement={"payload": "AA==", "payloadType": "x", "signatures": []}) == "document.malformed"
         assert code_of(transport_key=stranger.public.encoded) == "signature.invalid"
@@ -124,7 +132,9 @@ class TestSignatures:
         answer = client.post("/connector/v1/orders", {"held": []}, now=past)
         assert (answer.status, answer.code) == (401, "signature.clock")
 
-    def test_another_key_another_body_another_address_or_none_is_refused(self, port: int, federation: Federation) -> None:
+    def test_another_key_another_body_another_address_or_none_is_refused(
+        self, port: int, federation: Federation
+    ) -> None:
         client = relay(port, federation)
         stranger = Client(port, PrivateKey.generate(), client.silo_id)
         assert stranger.post("/connector/v1/orders", {}).code == "signature.invalid"
@@ -134,7 +144,10 @@ class TestSignatures:
         assert nobody.post("/connector/v1/orders", {}).code == "signature.invalid"
         client.post("/connector/v1/orders", {"wait_s": 0})
         assert client.send("POST", "/connector/v1/orders", b"{}", client.sent[-1]).code == "signature.invalid"
-        assert client.send("POST", "/connector/v1/heartbeat", b'{"wait_s": 0}', client.sent[-1]).code == "signature.invalid"
+        assert (
+            client.send("POST", "/connector/v1/heartbeat", b'{"wait_s": 0}', client.sent[-1]).code
+            == "signature.invalid"
+        )
         assert client.send("POST", "/connector/v1/orders", b"{}").code == "signature.missing"
 
     @pytest.mark.parametrize(
@@ -231,7 +244,9 @@ class TestArtefacts:
         url = grants.upload_url(order_id or uuid4(), size_bytes_max=size_max, expires_at_s=expires)  # type: ignore[arg-type]
         return url.replace("{digest}", digest_bytes(self.data))
 
-    def test_an_upload_in_parts_goes_on_where_it_stopped_and_can_be_fetched(self, port: int, federation: Federation) -> None:
+    def test_an_upload_in_parts_goes_on_where_it_stopped_and_can_be_fetched(
+        self, port: int, federation: Federation
+    ) -> None:
         client, path, total = Client(port), self.upload_path(), len(self.data)
         first = client.send("PUT", path, self.data[:1000], {"content-range": f"bytes 0-999/{total}"})
         assert first.json == {"complete": False, "offset": 1000}

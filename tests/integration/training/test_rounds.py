@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -31,7 +32,9 @@ def federation(blob_root: Path) -> Federation:
 
 
 def launched(federation: Federation, **changes: object) -> Job:
-    job = launch.launch(consortium=federation.consortium, request=federation.request(**changes), by=federation.scientist)
+    job = launch.launch(
+        consortium=federation.consortium, request=federation.request(**changes), by=federation.scientist
+    )
     start.start(job_id=job.id, by=TEST)
     job.refresh_from_db()
     return job
@@ -148,7 +151,9 @@ def test_an_answer_signed_by_another_key_is_not_taken(federation: Federation) ->
         ({"payload": {"digest": "sha256:" + "0" * 64, "size_bytes": 5}}, "submission.payload_missing"),
     ],
 )
-def test_an_answer_that_does_not_fit_its_order_is_refused(federation: Federation, changes: dict[str, object], code: str) -> None:
+def test_an_answer_that_does_not_fit_its_order_is_refused(
+    federation: Federation, changes: dict[str, Any], code: str
+) -> None:
     order = open_orders(launched(federation))[0]
     played = federation.played(order.silo_id)
     with pytest.raises(FederationError) as caught:
@@ -254,7 +259,9 @@ def test_an_evaluation_job_evaluates_a_stored_model_once(federation: Federation)
         ({"model_version": "00000000-0000-4000-8000-000000000000"}, "job.invalid"),
     ],
 )
-def test_a_wrong_launch_is_told_and_leaves_nothing(federation: Federation, changes: dict[str, object], code: str) -> None:
+def test_a_wrong_launch_is_told_and_leaves_nothing(
+    federation: Federation, changes: dict[str, Any], code: str
+) -> None:
     with pytest.raises(FederationError) as caught:
         launch.launch(consortium=federation.consortium, request=federation.request(**changes), by=federation.scientist)
     assert caught.value.code == code
