@@ -69,8 +69,8 @@ class Claim:
 def claim(*, round_id: UUID, by: Actor) -> Claim | None:
     """Take a round for closing: exactly one caller gets it. None when there is nothing to do, or somebody else does it.
 
-    It is due when all silos have answered, or at the deadline. A claim whose lease has lapsed can be taken over, but not
-    for ever: whatever kills its workers again and again is given up.
+    It is due when all silos have answered, or at the deadline. A claim whose lease has lapsed can be taken over, though
+    not for ever: whatever kills its workers again and again is given up.
     """
     now = timezone.now()
     with transaction.atomic():
