@@ -157,6 +157,7 @@ def test_many_at_once_do_it_once(keeper: User) -> None:
 
 def test_a_crash_half_way_blocks_nobody(keeper: User, monkeypatch: pytest.MonkeyPatch) -> None:
     """The connection dies after the work and before the commit, as when the process is killed."""
+
     def killed(**wanted: Any) -> Organisation:
         create_organisation(**wanted)
         with connection.cursor() as cursor:
