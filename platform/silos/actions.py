@@ -171,7 +171,7 @@ def _check_documents(statement: bytes, certificate: bytes) -> tuple[EnrolmentSta
 
 
 def _signatory(organisation: Organisation, key: PublicKey, by: Actor) -> SignatoryKey:
-    """The organisation's signatory key. The first one presented is taken, and confirmed with the silo; then it is fixed."""
+    """The organisation's signatory key. The first one presented is taken, confirmed with the silo; then it is fixed."""
     known = SignatoryKey.objects.filter(organisation=organisation, revoked_at=None)
     found = known.filter(key_id=key.key_id).first()
     if found is not None:

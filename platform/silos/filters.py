@@ -9,12 +9,13 @@ from django.db.models import QuerySet
 
 from accounts.access import signed_in
 from consortia.access import access_consortium
+from rest.filters import FilterSet
 from silos import selectors
 from silos.models import Dataset, Silo
 from silos.transitions import SiloState
 
 
-class SiloFilter(django_filters.FilterSet):
+class SiloFilter(FilterSet):
     """`?organisation=…&consortium=…&state=…`"""
 
     organisation = django_filters.UUIDFilter(field_name="organisation_id")
@@ -31,7 +32,7 @@ class SiloFilter(django_filters.FilterSet):
         return queryset.filter(id__in=selectors.silos_of(consortium).values("id"))
 
 
-class DatasetFilter(django_filters.FilterSet):
+class DatasetFilter(FilterSet):
     """`?consortium=…&silo=…&name=…&schema_digest=…&withdrawn=…`; the withdrawn ones are left out unless asked for."""
 
     consortium = django_filters.UUIDFilter(method="in_consortium")

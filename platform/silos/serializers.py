@@ -34,7 +34,7 @@ class SiloOut(serializers.ModelSerializer[Silo]):
     """A silo: who it is, what it is known by, how it does. Disk and clock are told to its own organisation only."""
 
     organisation = OrganisationBrief()
-    state = serializers.ChoiceField(choices=SiloState.values)
+    state = serializers.ChoiceField(choices=SiloState.choices)
     is_own = serializers.BooleanField(help_text="Whether it is of an organisation that you belong to.")
     identity = KeyOut(allow_null=True, help_text="The trainer's key, which signs submissions.")
     transport = KeyOut(allow_null=True, help_text="The relay's key, which signs requests.")
@@ -110,7 +110,7 @@ class DatasetOut(serializers.ModelSerializer[Dataset]):
 
     silo = SiloBrief()
     organisation = OrganisationBrief(source="silo.organisation")
-    silo_state = serializers.ChoiceField(source="silo.state", choices=SiloState.values)
+    silo_state = serializers.ChoiceField(source="silo.state", choices=SiloState.choices)
     rows_coarse = serializers.IntegerField(min_value=0, help_text="Rounded by the silo.")
 
     class Meta:

@@ -1,4 +1,4 @@
-"""The published runs on the four hospitals through our aggregation: every figure equal (benchmarks/heart_disease.py)."""
+"""The published runs on the four hospitals through our aggregation, figure by figure (benchmarks/heart_disease.py)."""
 
 from __future__ import annotations
 
