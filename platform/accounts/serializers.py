@@ -98,6 +98,12 @@ class UserCreated(UserOut):
         fields: tuple[str, ...] = (*UserOut.Meta.fields, "welcome_url")
 
 
+class WelcomeAddress(serializers.Serializer[Any]):
+    """Where somebody chooses a password; shown once."""
+
+    welcome_url = serializers.URLField(read_only=True, allow_null=True)
+
+
 class UserEdit(Input):
     """Open or close an account."""
 

@@ -10,7 +10,7 @@ from accounts.serializers import OrganisationBrief, UserBrief
 from consortia.models import Consortium, ConsortiumRole, Invitation, Participation
 from rest.serializers import Input
 
-ROLE_CHOICES = [role.value for role in CONSORTIUM_ROLES]
+ROLE_CHOICES = [(role.value, role.label) for role in CONSORTIUM_ROLES]
 
 
 class ConsortiumOut(serializers.ModelSerializer[Consortium]):
@@ -113,7 +113,9 @@ class NewConsortiumRole(Input):
 class MyOrganisation(OrganisationBrief):
     """An organisation that you belong to, and as what."""
 
-    roles = serializers.ListField(child=serializers.ChoiceField(choices=[role.value for role in ORGANISATION_ROLES]))
+    roles = serializers.ListField(
+        child=serializers.ChoiceField(choices=[(role.value, role.label) for role in ORGANISATION_ROLES])
+    )
 
     class Meta(OrganisationBrief.Meta):
         fields: tuple[str, ...] = (*OrganisationBrief.Meta.fields, "roles")

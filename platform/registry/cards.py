@@ -88,8 +88,10 @@ def _lineage(version: ModelVersion) -> dict[str, Any]:
         "rounds_planned": job.rounds_planned,
         **{name: asked[name] for name in ("strategy", "local", "protection", "limits", "seed")},
     }
-    counted = job.rounds.filter(number__lte=version.round_number, steps__orders__state="applied")
-    by_silo = list(counted.filter(steps__orders__kind="train").values_list("steps__orders__silo_id", flat=True))
+    counted = job.rounds.filter(
+        number__lte=version.round_number, steps__orders__state="applied", steps__orders__kind="train"
+    )
+    by_silo = list(counted.values_list("steps__orders__silo_id", flat=True))
     told["participants"] = [
         {
             "organisation": seat.silo.organisation.name,

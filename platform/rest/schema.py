@@ -35,6 +35,7 @@ _MEANINGS = {
     "404": "No such thing, or none of yours",
     "406": "Not in this media type",
     "409": "Not in this state",
+    "410": "Not there any more",
     "413": "Too large",
     "415": "Not this media type",
     "422": "Readable, and wrong",
@@ -59,7 +60,7 @@ class AutoSchema(SpectacularAutoSchema):
         return operation
 
     def _problems(self) -> set[str]:
-        found = {"406"}
+        found = {"406", *getattr(self.view, "more_problems", ())}
         if "{" in self.path:
             found.add("404")
         if self.method == "GET":

@@ -1,0 +1,332 @@
+"""Every endpoint of silos, datasets, jobs and models, asked the same questions.
+
+Does it work for who may; is a stranger told to sign in (401), somebody without the role refused (403), somebody of
+another consortium told that there is nothing (404); is a wrong method refused (405); does a token need its scope; is
+what changed written down, once, in the name of who did it?
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.db import transaction
+from django.test import override_settings
+from django.urls import URLPattern, URLResolver, get_resolver
+from pytest_django import DjangoDbBlocker
+
+from accounts.models import Scope
+from accounts.tokens import issue_token
+from audit.models import Event
+from federation.protocol.keys import PrivateKey
+from silos import actions as silo_actions
+from silos.models import Silo
+from tests.support.cohort import Cohort, last_version, make_cohort, model_of, run_job
+from tests.support.federation import TEST, certificate, statement
+from tests.support.world import client_of
+from training.actions import control
+from training.models import Job
+
+pytestmark = pytest.mark.django_db
+
+READERS = ("keeper", "administrator", "scientist", "steward", "it", "neighbour")
+OUT = ("outsider", "nobody")
+APPS = {"silos", "registry", "training"}
+Body = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Scene:
+    """The cohort, and what requests are about."""
+
+    cohort: Cohort
+    job: Job
+    running: Job
+    paused: Job
+    presented: Silo
+
+
+@pytest.fixture(scope="module")
+def scene(
+    django_db_setup: None, django_db_blocker: DjangoDbBlocker, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Scene]:
+    """Made once, in a transaction around all tests of this file; each test is a savepoint within it."""
+    blobs = tmp_path_factory.mktemp("blobs")
+    with django_db_blocker.unblock(), override_settings(BLOB_ROOT=blobs), transaction.atomic():
+        cohort = make_cohort()
+        paused = control.pause(job=run_job(cohort, rounds_answered=0), by=TEST)
+        yield Scene(cohort, run_job(cohort, rounds=1), run_job(cohort, rounds_answered=0), paused, present(cohort))
+        transaction.set_rollback(True)
+
+
+def present(cohort: Cohort) -> Silo:
+    """A second silo of the first organisation presents itself."""
+    home, signatory, identity = cohort.silo.organisation, cohort.federation.silos[0].signatory, PrivateKey.generate()
+    silo = silo_actions.create(organisation=home, name="annexe", by=TEST)
+    code, _ = silo_actions.issue_code(silo=silo, by=cohort.it)
+    return silo_actions.enrol(
+        code=code,
+        transport_key=PrivateKey.generate().public,
+        statement=statement(identity, signatory),
+        certificate=certificate(home.name, identity, signatory),
+        by=TEST,
+    )
+
+
+def fingerprint_of(scene: Scene) -> Body:
+    """What its site reads out."""
+    assert scene.presented.identity is not None
+    return {"identity_fingerprint": scene.presented.identity.fingerprint}
+
+
+def launch_body(scene: Scene) -> Body:
+    """A job over all silos."""
+    federation = scene.cohort.federation
+    return {"consortium": str(federation.consortium.id), **federation.request()}
+
+
+@dataclass(frozen=True)
+class Door:
+    """One method at one address: who may, who may not, to whom it does not exist, and the event that it writes."""
+
+    name: str
+    method: str
+    path: Callable[[Scene], str]
+    scope: Scope
+    may: tuple[str, ...] = READERS
+    forbidden: tuple[str, ...] = ()
+    absent: tuple[str, ...] = OUT
+    body: Callable[[Scene], Body] | None = None
+    status: int = 200
+    verb: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.method} {self.name}"
+
+    def ask(self, scene: Scene, who: str | None) -> Any:
+        """Its answer to somebody."""
+        path, body = self.path(scene), self.body(scene) if self.body else None
+        client = client_of(getattr(scene.cohort, who) if who else None)
+        return getattr(client, self.method)(f"/api/v1/{path}", body, format="json")
+
+
+STEERERS = ("scientist", "administrator")
+NO_STEERERS = ("keeper", "steward", "it", "neighbour")
+DOORS = [
+    Door("api-silos", "get", lambda s: "silos/", Scope.SILOS_READ, may=(*READERS, *OUT), absent=()),
+    Door(
+        "api-silos",
+        "post",
+        lambda s: "silos/",
+        Scope.SILOS_WRITE,
+        may=("it", "administrator"),
+        forbidden=("steward", "scientist", "keeper"),
+        absent=("neighbour", *OUT),
+        body=lambda s: {"organisation": str(s.cohort.silo.organisation_id), "name": "another"},
+        status=201,
+        verb="silo.created",
+    ),
+    Door("api-silo", "get", lambda s: f"silos/{s.cohort.silo.id}/", Scope.SILOS_READ),
+    Door(
+        "api-enrolment-codes",
+        "post",
+        lambda s: f"silos/{s.cohort.silo.id}/enrolment-codes/",
+        Scope.SILOS_WRITE,
+        may=("it", "administrator"),
+        forbidden=("steward", "scientist", "keeper", "neighbour"),
+        status=201,
+        verb="silo.code_issued",
+    ),
+    Door(
+        "api-silo-confirm",
+        "post",
+        lambda s: f"silos/{s.presented.id}/confirm/",
+        Scope.SILOS_WRITE,
+        may=("administrator",),
+        forbidden=("it", "steward", "scientist", "keeper", "neighbour"),
+        body=fingerprint_of,
+        verb="silo.confirmed",
+    ),
+    Door(
+        "api-silo-revoke",
+        "post",
+        lambda s: f"silos/{s.cohort.silo.id}/revoke/",
+        Scope.SILOS_WRITE,
+        may=("administrator", "steward", "it"),
+        forbidden=("scientist", "keeper", "neighbour"),
+        verb="silo.revoked",
+    ),
+    Door("api-datasets", "get", lambda s: "datasets/", Scope.DATASETS_READ, may=(*READERS, *OUT), absent=()),
+    Door("api-dataset", "get", lambda s: f"datasets/{s.cohort.dataset.id}/", Scope.DATASETS_READ),
+    Door(
+        "api-dataset-withdraw",
+        "post",
+        lambda s: f"datasets/{s.cohort.dataset.id}/withdraw/",
+        Scope.DATASETS_WRITE,
+        may=("administrator", "steward"),
+        forbidden=("it", "scientist", "keeper", "neighbour"),
+        verb="dataset.withdrawn",
+    ),
+    Door("api-jobs", "get", lambda s: "jobs/", Scope.JOBS_READ, may=(*READERS, *OUT), absent=()),
+    Door(
+        "api-jobs",
+        "post",
+        lambda s: "jobs/",
+        Scope.JOBS_WRITE,
+        may=("scientist",),
+        forbidden=("keeper", "administrator", "steward", "it", "neighbour"),
+        body=launch_body,
+        status=201,
+        verb="job.launched",
+    ),
+    Door(
+        "api-job-quote",
+        "post",
+        lambda s: "jobs/quote/",
+        Scope.JOBS_READ,
+        may=("scientist",),
+        forbidden=("keeper", "administrator", "steward", "it", "neighbour"),
+        body=launch_body,
+    ),
+    Door("api-job", "get", lambda s: f"jobs/{s.job.id}/", Scope.JOBS_READ),
+    Door(
+        "api-job-pause",
+        "post",
+        lambda s: f"jobs/{s.running.id}/pause/",
+        Scope.JOBS_WRITE,
+        verb="job.paused",
+        may=STEERERS,
+        forbidden=NO_STEERERS,
+    ),
+    Door(
+        "api-job-resume",
+        "post",
+        lambda s: f"jobs/{s.paused.id}/resume/",
+        Scope.JOBS_WRITE,
+        verb="job.running",
+        may=STEERERS,
+        forbidden=NO_STEERERS,
+    ),
+    Door(
+        "api-job-cancel",
+        "post",
+        lambda s: f"jobs/{s.running.id}/cancel/",
+        Scope.JOBS_WRITE,
+        verb="job.cancelled",
+        may=STEERERS,
+        forbidden=NO_STEERERS,
+    ),
+    Door("api-job-rounds", "get", lambda s: f"jobs/{s.job.id}/rounds/", Scope.JOBS_READ),
+    Door("api-job-metrics", "get", lambda s: f"jobs/{s.job.id}/metrics/", Scope.JOBS_READ),
+    Door("api-job-manifest", "get", lambda s: f"jobs/{s.job.id}/manifest/", Scope.JOBS_READ),
+    Door("api-job-events", "get", lambda s: f"jobs/{s.job.id}/events/", Scope.JOBS_READ),
+    Door("api-model-families", "get", lambda s: "model-families/", Scope.JOBS_READ, may=("scientist", *OUT), absent=()),
+    Door("api-strategies", "get", lambda s: "strategies/", Scope.JOBS_READ, may=("scientist", *OUT), absent=()),
+    Door("api-models", "get", lambda s: "models/", Scope.MODELS_READ, may=(*READERS, *OUT), absent=()),
+    Door("api-model", "get", lambda s: f"models/{model_of(s.job).id}/", Scope.MODELS_READ),
+    Door("api-model-versions", "get", lambda s: f"models/{model_of(s.job).id}/versions/", Scope.MODELS_READ),
+    Door("api-model-version", "get", lambda s: f"model-versions/{last_version(s.job).id}/", Scope.MODELS_READ),
+    Door(
+        "api-model-version-card", "get", lambda s: f"model-versions/{last_version(s.job).id}/card/", Scope.MODELS_READ
+    ),
+    Door(
+        "api-model-version-download",
+        "get",
+        lambda s: f"model-versions/{last_version(s.job).id}/download/",
+        Scope.MODELS_READ,
+        may=("scientist", "administrator"),
+        forbidden=("keeper", "steward", "it", "neighbour"),
+        verb="model.downloaded",
+    ),
+]
+
+
+def let_go(answer: Any) -> None:
+    """Close what an answer that streams has open. (Its own `close` ends the request, and with it the connection.)"""
+    for close in answer._resource_closers:
+        close()
+
+
+def pairs(group: str) -> list[Any]:
+    """Every door with everybody of a group."""
+    return [pytest.param(door, who, id=f"{door}-{who}") for door in DOORS for who in getattr(door, group)]
+
+
+@pytest.mark.parametrize(("door", "who"), pairs("may"))
+def test_works_for_who_may(scene: Scene, door: Door, who: str) -> None:
+    before = Event.objects.count()
+    answer = door.ask(scene, who)
+    assert answer.status_code == door.status, answer.content
+    written = list(Event.objects.order_by("id")[before:])
+    if door.verb:
+        mine = [event for event in written if event.verb == door.verb]
+        assert len(mine) == 1
+        assert mine[0].actor_id == str(getattr(scene.cohort, who).pk)
+    else:
+        assert not written
+    let_go(answer)
+
+
+@pytest.mark.parametrize("door", DOORS, ids=str)
+def test_a_stranger_is_told_to_sign_in(scene: Scene, door: Door) -> None:
+    answer = door.ask(scene, None)
+    assert answer.status_code == 401
+    assert answer["Content-Type"] == "application/problem+json"
+    assert answer.json()["code"] == "authentication.required"
+
+
+@pytest.mark.parametrize(("door", "who"), pairs("forbidden"))
+def test_without_the_role_it_is_refused(scene: Scene, door: Door, who: str) -> None:
+    before = Event.objects.count()
+    answer = door.ask(scene, who)
+    assert answer.status_code == 403, answer.content
+    assert answer.json()["code"] == "permission.denied"
+    assert Event.objects.count() == before
+
+
+@pytest.mark.parametrize(("door", "who"), pairs("absent"))
+def test_what_is_not_theirs_does_not_exist(scene: Scene, door: Door, who: str) -> None:
+    before = Event.objects.count()
+    answer = door.ask(scene, who)
+    assert answer.status_code == 404, answer.content
+    assert Event.objects.count() == before
+
+
+@pytest.mark.parametrize("door", DOORS, ids=str)
+def test_a_wrong_method_is_refused(scene: Scene, door: Door) -> None:
+    answer = client_of(scene.cohort.scientist).put(f"/api/v1/{door.path(scene)}", {}, format="json")
+    assert answer.status_code == 405, answer.content
+    assert answer.json()["code"] == "method.not_allowed"
+    assert door.method.upper() in answer["Allow"]
+
+
+@pytest.mark.parametrize("door", DOORS, ids=str)
+def test_a_token_needs_its_scope(scene: Scene, door: Door) -> None:
+    who = getattr(scene.cohort, door.may[0])
+    others = [scope for scope in Scope if scope != door.scope]
+    path, body = door.path(scene), door.body(scene) if door.body else None
+    for scopes, status in ((others, 403), ([door.scope], door.status)):
+        _, secret = issue_token(user=who, name="t", scopes=scopes, lifetime=timedelta(days=1), by=who)
+        client = client_of()
+        client.credentials(HTTP_AUTHORIZATION=f"Bearer {secret}")
+        answer = getattr(client, door.method)(f"/api/v1/{path}", body, format="json")
+        assert answer.status_code == status, answer.content
+        if status == 403:
+            assert answer.json()["code"] == "scope.missing"
+        let_go(answer)
+
+
+def names(patterns: list[URLPattern | URLResolver]) -> Iterator[str]:
+    """The names of the addresses of these apps in our REST API."""
+    for entry in patterns:
+        if isinstance(entry, URLResolver):
+            yield from names(entry.url_patterns)
+        elif (entry.name or "").startswith("api-") and entry.callback.__module__.split(".")[0] in APPS:
+            yield str(entry.name)
+
+
+def test_no_endpoint_is_forgotten() -> None:
+    assert {door.name for door in DOORS} == set(names(get_resolver().url_patterns))
