@@ -31,8 +31,10 @@ class Watch:
 
     async def wait(self) -> None:
         """Until something changed since the last return, or a while went by."""
+        # Not wait_for: in Python 3.11 it loses a cancellation that comes together with the event.
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._changed.wait(), self._rescan_s)
+            async with asyncio.timeout(self._rescan_s):
+                await self._changed.wait()
         self._changed.clear()
 
     @contextlib.asynccontextmanager

@@ -13,6 +13,10 @@ class Unreachable(Transient):
         self.retry_after_s = retry_after_s
 
 
+class AnswerTooLarge(Unreachable):
+    """An answer has more bytes than we are willing to read."""
+
+
 class Declined(FederationError):
     """The platform says no (4xx), and will say so again."""
 

@@ -17,7 +17,7 @@ from federation.protocol.requests import sign_request
 from silo_connector import VERSION
 from silo_connector.config import Config
 from silo_connector.relay.answers import checked
-from silo_connector.relay.errors import Unreachable
+from silo_connector.relay.errors import AnswerTooLarge, Unreachable
 
 ANSWER_BYTES_MAX = 64 << 20
 CALL_TIMEOUT_S = 30.0
@@ -96,7 +96,7 @@ async def _bounded(content: aiohttp.StreamReader, size_max: int) -> bytes:
     async for block in content.iter_any():
         data += block
         if len(data) > size_max:
-            raise Unreachable("platform.answer_too_large", f"The platform's answer has more than {size_max} bytes.")
+            raise AnswerTooLarge("platform.answer_too_large", f"The platform's answer has more than {size_max} bytes.")
     return bytes(data)
 
 

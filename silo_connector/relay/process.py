@@ -54,22 +54,27 @@ async def _until_told(config: Config) -> None:
 
 async def _run(config: Config) -> None:
     Spool(config.spool).make()
+    state = config.relay_state
     while True:
-        file = config.relay_state / ENROLMENT_FILE
-        await _wait_for(file)
-        data = file.read_bytes()
-        enrolment = Enrolment.read(data)
-        key = PrivateKey.load(config.relay_state / TRANSPORT_KEY)
+        await _wait_for(state / ENROLMENT_FILE)
+        files = enrolment_files(state)
+        enrolment = Enrolment.read(files[0])
+        key = PrivateKey.load(state / TRANSPORT_KEY)
         LOG.info("relay.started", version=VERSION, silo_id=str(enrolment.silo_id), transport_key=key.public.key_id)
         async with Platform(config, key, str(enrolment.silo_id)) as platform:
             try:
-                await Relay(config, platform, partial(_holds, file, data)).run()
+                await Relay(config, platform, partial(_are, files, state)).run()
             except* EnrolmentChanged:
                 LOG.info("enrolment.changed")
 
 
-def _holds(file: Path, data: bytes) -> bool:
-    return file.read_bytes() == data
+def enrolment_files(state: Path) -> tuple[bytes, bytes]:
+    """What an enrolment consists of: the platform's answer and the transport key."""
+    return (state / ENROLMENT_FILE).read_bytes(), (state / TRANSPORT_KEY).read_bytes()
+
+
+def _are(files: tuple[bytes, bytes], state: Path) -> bool:
+    return enrolment_files(state) == files
 
 
 async def _wait_for(file: Path) -> None:

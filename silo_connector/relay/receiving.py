@@ -22,6 +22,7 @@ from silo_connector.spool import Spool
 LOG = Log("relay")
 TMP_PREFIX = "in-"
 _CORRUPT_MAX = 3
+DISK_PAUSE_S = 5.0
 
 
 class Receiver:
@@ -52,7 +53,7 @@ class Receiver:
                     "model.retry", order_id=route.order_id, code=error.code, reason=error.message, wait_s=wait_s
                 )
             except OSError as error:
-                wait_s = max(5.0, backoff.next_s())
+                wait_s = max(DISK_PAUSE_S, backoff.next_s())
                 LOG.error("order.disk", order_id=route.order_id, reason=error.strerror, wait_s=wait_s)
             await asyncio.sleep(wait_s)
 
@@ -64,6 +65,8 @@ class Receiver:
     async def _carry(self, route: Route, order: bytes, manifest: bytes | None) -> None:
         name = TMP_PREFIX + route.order_id
         with self._spool.place("tmp") as tmp:
+            if not tmp.is_folder(name):
+                tmp.remove(name)
             with tmp.make_folder(name) as folder:
                 folder.write(spool.ORDER, order, durable=False)
                 if manifest is not None:

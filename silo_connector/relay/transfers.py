@@ -13,7 +13,7 @@ from typing import BinaryIO
 
 from silo_connector.relay import bulk
 from silo_connector.relay.answers import PROBLEM_BYTES_MAX, checked, upload_offset
-from silo_connector.relay.errors import Declined, Unreachable
+from silo_connector.relay.errors import AnswerTooLarge, Declined, Unreachable
 from silo_connector.relay.platform import Platform
 
 SMALL_BYTES = 1 << 20
@@ -47,12 +47,17 @@ class Transfers:
             return
         headers = {"Range": f"bytes={offset}-"} if offset else {}
         if size_bytes - offset <= SMALL_BYTES:
-            status, answer, body = await self._platform.exchange(
-                "GET", path, headers, None, max(size_bytes, PROBLEM_BYTES_MAX), _SMALL_TIMEOUT_S
-            )
+            size_max = max(size_bytes, PROBLEM_BYTES_MAX)
+            try:
+                status, answer, body = await self._platform.exchange(
+                    "GET", path, headers, None, size_max, _SMALL_TIMEOUT_S
+                )
+            except AnswerTooLarge as error:
+                raise Declined(200, "blob.too_large", error.message) from error
             if status not in (200, 206):
                 checked(status, answer, body)
-            begin_writing(status, answer, target, offset, size_bytes)
+            if len(body) > begin_writing(status, answer, target, offset, size_bytes):
+                raise Declined(200, "blob.too_large", "The platform sends more bytes than its order states.")
             target.write(body)
         else:
             receive = bulk.Receiving(self._platform.config, self._platform.tls, path, headers, begin_writing)

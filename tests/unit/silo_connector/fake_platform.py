@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 from collections import deque
 from dataclasses import dataclass, field
@@ -39,13 +40,26 @@ from federation.protocol.keys import PrivateKey, PublicKey
 from federation.protocol.requests import verify_request
 from federation.protocol.tensors import Layout, encode_header
 
-Fault = str
+CUT = "cut"
 
 
-def problem(status: int, code: str, **headers: str) -> web.Response:
+@dataclass(frozen=True)
+class Answer:
+    """What a test has the platform answer."""
+
+    status: int = 200
+    body: bytes = b""
+    headers: tuple[tuple[str, str], ...] = ()
+
+    def response(self) -> web.Response:
+        """A new response of this kind."""
+        return web.Response(status=self.status, body=self.body, headers=dict(self.headers))
+
+
+def problem(status: int, code: str, **headers: str) -> Answer:
     """A problem detail."""
     body = {"type": "about:blank", "title": code, "status": status, "code": code, "detail": f"about {code}"}
-    return web.json_response(body, status=status, headers=headers, content_type="application/problem+json")
+    return Answer(status, json.dumps(body).encode(), tuple(headers.items()))
 
 
 @dataclass
@@ -65,8 +79,11 @@ class FakePlatform:
     datasets: list[dict[str, Any]] = field(default_factory=list)
     heartbeats: list[dict[str, Any]] = field(default_factory=list)
     requests: list[tuple[str, str]] = field(default_factory=list)
+    ranges: list[str] = field(default_factory=list)
+    blob_limit_bytes: int | None = None
     held: list[list[str]] = field(default_factory=list)
-    faults: deque[tuple[str, web.Response | str]] = field(default_factory=deque)
+    faults: deque[tuple[str, Answer | str]] = field(default_factory=deque)
+    constant: Answer = Answer(503)
     upload_limit_bytes: int | None = None
     transport: PublicKey | None = None
     identity: PublicKey | None = None
@@ -86,7 +103,7 @@ class FakePlatform:
         self.changed.set()
         return str(order.order_id)
 
-    def fail(self, path: str, *answers: web.Response | str) -> None:
+    def fail(self, path: str, *answers: Answer | str) -> None:
         """Answer the next requests under a path with these, once each; "cut" ends the connection."""
         self.faults.extend((path, answer) for answer in answers)
 
@@ -115,12 +132,13 @@ class FakePlatform:
         self.requests.append((request.method, request.path))
         for index, (path, answer) in enumerate(self.faults):
             if request.path.startswith(path):
-                del self.faults[index]
+                if answer is not self.constant:
+                    del self.faults[index]
                 if isinstance(answer, str):
                     assert request.transport is not None
                     request.transport.abort()
                     return web.Response(status=599)
-                return answer
+                return answer.response()
         return None
 
     async def _enrol(self, request: web.Request) -> web.Response:
@@ -131,7 +149,7 @@ class FakePlatform:
         transport = PublicKey.from_encoded(content["transport_key"])
         verify_request("POST", request.path_qs, request.headers, body, {transport.key_id: transport}.get)
         if content["code"] != self.code:
-            return problem(409, "enrolment.code_unknown")
+            return problem(409, "enrolment.code_unknown").response()
         statement_sealed = json.dumps(content["statement"]).encode()
         statement = read(EnrolmentStatement, peek(statement_sealed))
         open_sealed(EnrolmentStatement, statement_sealed, [PublicKey.from_encoded(statement.identity_key)])
@@ -153,12 +171,12 @@ class FakePlatform:
             known = {self.transport.key_id: self.transport}.get
             verified = verify_request("POST", request.path_qs, request.headers, body, known)
         except FederationError as error:
-            return problem(401, error.code)
+            return problem(401, error.code).response()
         if verified.nonce in self.nonces:
-            return problem(401, "signature.replayed")
+            return problem(401, "signature.replayed").response()
         self.nonces.add(verified.nonce)
         if self.state != "active":
-            return problem(403, self.state)
+            return problem(403, self.state).response()
         content = json.loads(body)
         name = request.match_info["name"]
         if name == "orders":
@@ -178,16 +196,15 @@ class FakePlatform:
             left = deadline - asyncio.get_running_loop().time()
             if orders or cancelled or left <= 0:
                 return web.json_response({"orders": orders, "cancelled": cancelled})
-            try:
-                await asyncio.wait_for(self.changed.wait(), left)
-            except TimeoutError:
-                continue
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(left):
+                    await self.changed.wait()
 
     def _submission(self, content: dict[str, Any]) -> web.Response:
         payload = json.loads(peek(json.dumps(content["document"]).encode()))
         order_id = payload["order_id"]
         if payload.get("payload") and payload["payload"]["digest"] not in self.complete:
-            return problem(409, "submission.payload_missing")
+            return problem(409, "submission.payload_missing").response()
         self.submissions.append(content["document"])
         self.orders.pop(order_id, None)
         return web.json_response({"state": "submitted" if "kind" in payload else "refused", "code": None})
@@ -197,10 +214,24 @@ class FakePlatform:
             return fault
         data = self.blobs.get(request.match_info["digest"])
         if data is None:
-            return problem(404, "blob.not_found")
+            return problem(404, "blob.not_found").response()
+        self.ranges.append(request.headers.get("Range", ""))
         begin = int(request.headers.get("Range", "bytes=0-")[6:].rstrip("-"))
+        if self.blob_limit_bytes is not None:
+            return await self._part_of_blob(request, data[begin:])
         headers = {"Content-Range": f"bytes {begin}-{len(data) - 1}/{len(data)}"} if begin else {}
         return web.Response(body=data[begin:], status=206 if begin else 200, headers=headers)
+
+    async def _part_of_blob(self, request: web.Request, data: bytes) -> web.StreamResponse:
+        """Promise all, send a part, cut the connection."""
+        answer = web.StreamResponse(headers={"Content-Length": str(len(data))})
+        await answer.prepare(request)
+        await answer.write(data[: self.blob_limit_bytes])
+        self.blob_limit_bytes = None
+        await asyncio.sleep(0.05)
+        assert request.transport is not None
+        request.transport.abort()
+        return answer
 
     async def _upload_head(self, request: web.Request) -> web.Response:
         if (fault := self._fault(request)) is not None:
@@ -213,11 +244,12 @@ class FakePlatform:
         if (fault := self._fault(request)) is not None:
             return fault
         digest = request.match_info["digest"]
+        self.ranges.append(request.headers["Content-Range"])
         span, _, total = request.headers["Content-Range"].removeprefix("bytes ").partition("/")
         begin = int(span.partition("-")[0])
         kept = self.kept.setdefault(digest, bytearray())
         if begin != len(kept):
-            return problem(409, "upload.offset", **{"Upload-Offset": str(len(kept))})
+            return problem(409, "upload.offset", **{"Upload-Offset": str(len(kept))}).response()
         async for block in request.content.iter_any():
             kept += block
             if self.upload_limit_bytes is not None and len(kept) >= self.upload_limit_bytes:
@@ -228,7 +260,7 @@ class FakePlatform:
         if len(kept) == int(total):
             if digest_bytes(bytes(kept)) != digest:
                 del self.kept[digest]
-                return problem(422, "blob.digest_mismatch")
+                return problem(422, "blob.digest_mismatch").response()
             self.complete.add(digest)
         return web.json_response({"complete": digest in self.complete, "offset": len(kept)})
 
