@@ -77,6 +77,22 @@ def access_user(user: User, user_id: UUID) -> User:
     return found
 
 
+def require_welcome(user: User, person: User) -> None:
+    """Raise Forbidden `permission.denied` unless they may give this person a new address to choose a password at.
+
+    Whoever has that address has the account. So it is for whoever keeps the platform, and, while nobody has ever
+    used the account, for who could make it: an administrator of the organisation for which it was made.
+    """
+    if may(user, Permission.USER_EDIT):
+        return
+    if person.has_been_used or person.home is None or person.is_platform_administrator:
+        raise Forbidden("permission.denied", "Whoever keeps the platform can do this.")
+    require(user, Permission.USER_CREATE, organisation=person.home)
+
+
+may_welcome = boolean_twin(require_welcome)
+
+
 def access_token(user: User, token_id: UUID) -> ApiToken:
     """One's own token. Raises NotFound for anybody else's."""
     found = user.api_tokens.filter(pk=token_id).first()

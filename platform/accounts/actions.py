@@ -62,7 +62,12 @@ def create_user(
 
     Raises Django's ValidationError for a weak password.
     """
-    user = User(email=normalise_email(email), full_name=full_name, is_platform_administrator=is_platform_administrator)
+    user = User(
+        email=normalise_email(email),
+        full_name=full_name,
+        is_platform_administrator=is_platform_administrator,
+        home=organisation,
+    )
     if password is not None:
         validate_password(password, user)
     user.set_password(password)
@@ -104,6 +109,13 @@ def set_password(*, user: User, password: str, by: Actor) -> User:
     user.set_password(password)
     user.save(update_fields=["password"])
     record(by=by, verb="user.password_set", subject=user)
+    return user
+
+
+@transaction.atomic
+def renew_welcome(*, user: User, by: Actor) -> User:
+    """Note that somebody is given a new address at which to choose a password (`accounts.welcome` makes it)."""
+    record(by=by, verb="user.welcome_renewed", subject=user, detail={"person": user.full_name})
     return user
 
 

@@ -14,11 +14,20 @@ from accounts.access import (
     access_organisation,
     access_organisation_role,
     access_signatory_key,
+    access_user,
     may,
     require,
+    require_welcome,
     signed_in,
 )
-from accounts.actions import add_signatory_key, create_organisation, revoke_role, revoke_signatory_key, take_in
+from accounts.actions import (
+    add_signatory_key,
+    create_organisation,
+    renew_welcome,
+    revoke_role,
+    revoke_signatory_key,
+    take_in,
+)
 from accounts.forms import OrganisationForm, PersonForm, SignatoryKeyForm
 from accounts.models import Organisation
 from accounts.permissions import Permission
@@ -84,6 +93,19 @@ def add_person(request: HttpRequest, organisation_id: UUID) -> HttpResponse:
         person, is_new = take_in(organisation=house, **form.cleaned_data, by=user)
         welcome = welcome_url(person) if is_new else ""
     return _page(request, house, PersonForm(), welcome) if welcome else redirect("organisation", house.pk)
+
+
+@never_cache
+@require_POST
+@login_required
+def welcome_again(request: HttpRequest, organisation_id: UUID, user_id: UUID) -> HttpResponse:
+    """A new address for somebody who missed theirs."""
+    user = signed_in(request)
+    house = access_organisation(user, organisation_id)
+    person = access_user(user, user_id)
+    require_welcome(user, person)
+    renew_welcome(user=person, by=user)
+    return _page(request, house, PersonForm(), welcome_url(person))
 
 
 @require_POST

@@ -19,6 +19,7 @@ urlpatterns = [
     path("organisations/", houses.organisations, name="organisations"),
     path(_ORGANISATION, houses.organisation, name="organisation"),
     path(f"{_ORGANISATION}people/", houses.add_person, name="organisation-people"),
+    path(f"{_ORGANISATION}people/<uuid:user_id>/welcome/", houses.welcome_again, name="person-welcome"),
     path(f"{_ORGANISATION}roles/<uuid:role_id>/revoke/", houses.remove_role, name="organisation-role-revoke"),
     path(f"{_ORGANISATION}signatory-keys/", houses.add_key, name="signatory-keys"),
     path(

@@ -24,6 +24,7 @@ from rest.models import IdempotencyKey
 
 LIFETIME = timedelta(hours=24)
 REPLAYED = "Idempotency-Replayed"
+SHOWN_ONCE = {"Cache-Control": "no-store"}  # the headers of an answer that holds a secret
 _KEY = re.compile(r"[\x21-\x7e]{1,255}")
 _LOCK_SPACE = "consilience idempotency v1"
 

@@ -55,12 +55,12 @@ def make_world() -> World:
     """North (administrator, IT) and south (steward, auditor) in a consortium; a scientist by a role in it alone."""
     north, south, elsewhere = house("north"), house("south"), house("elsewhere")
     keeper = create_user(email="keeper@example.org", full_name="Keeper", is_platform_administrator=True, by=TEST)
-    administrator, it = person("administrator"), person("it")
+    administrator = person("administrator")
+    it = create_user(email="it@example.org", full_name="It", organisation=north, roles=[Role.SILO_IT], by=TEST)
     steward, auditor = person("steward"), person("auditor")
     scientist, outsider, nobody = person("scientist"), person("outsider"), person("nobody")
     for user, organisation, role in (
         (administrator, north, Role.ORGANISATION_ADMINISTRATOR),
-        (it, north, Role.SILO_IT),
         (steward, south, Role.STEWARD),
         (auditor, south, Role.AUDITOR),
         (outsider, elsewhere, Role.ORGANISATION_ADMINISTRATOR),

@@ -11,8 +11,15 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from accounts.access import access_organisation, access_organisation_role, access_user, require, signed_in
-from accounts.actions import create_user, deactivate_user, grant_role, reactivate_user, revoke_role
+from accounts.access import (
+    access_organisation,
+    access_organisation_role,
+    access_user,
+    require,
+    require_welcome,
+    signed_in,
+)
+from accounts.actions import create_user, deactivate_user, grant_role, reactivate_user, renew_welcome, revoke_role
 from accounts.models import OrganisationRole, Scope, User
 from accounts.permissions import Permission
 from accounts.selectors import people_of, person_with_email, users_visible_to
@@ -24,9 +31,11 @@ from accounts.serializers import (
     UserCreated,
     UserEdit,
     UserOut,
+    WelcomeAddress,
 )
 from accounts.welcome import welcome_url
-from rest.idempotency import idempotent
+from rest.idempotency import SHOWN_ONCE, idempotent
+from rest.permissions import SESSION_ONLY
 from rest.serializers import validated
 
 
@@ -51,7 +60,8 @@ class Users(ListAPIView[User]):
         organisation = access_organisation(user, house) if house else None
         require(user, Permission.USER_CREATE, organisation=organisation)
         created = create_user(**wanted, organisation=organisation, by=user)
-        return Response({**UserOut(created).data, "welcome_url": welcome_url(created)}, status=201)
+        told = {**UserOut(created).data, "welcome_url": welcome_url(created)}
+        return Response(told, status=201, headers=SHOWN_ONCE)
 
 
 class OneUser(APIView):
@@ -73,6 +83,22 @@ class OneUser(APIView):
         wanted = validated(UserEdit, request)["is_active"]
         edited = (reactivate_user if wanted else deactivate_user)(user=person, by=user)
         return Response(UserOut(edited).data)
+
+
+class Welcome(APIView):
+    """A new address at which somebody chooses a password."""
+
+    scopes = {"POST": SESSION_ONLY}
+
+    @extend_schema(request=None, responses={201: WelcomeAddress})
+    @idempotent(hide=("welcome_url",))
+    def post(self, request: Request, user_id: UUID) -> Response:
+        """Make one: for platform administrators, and for who made an account that nobody has used yet."""
+        user = signed_in(request)
+        person = access_user(user, user_id)
+        require_welcome(user, person)
+        renew_welcome(user=person, by=user)
+        return Response({"welcome_url": welcome_url(person)}, status=201, headers=SHOWN_ONCE)
 
 
 class People(ListAPIView[User]):

@@ -16,7 +16,7 @@ from accounts.access import access_token, signed_in
 from accounts.models import ApiToken, Scope
 from accounts.serializers import NewToken, TokenCreated, TokenOut
 from accounts.tokens import issue_token, revoke_token
-from rest.idempotency import idempotent
+from rest.idempotency import SHOWN_ONCE, idempotent
 from rest.permissions import SESSION_ONLY
 from rest.serializers import validated
 
@@ -45,7 +45,7 @@ class Tokens(ListAPIView[ApiToken]):
             lifetime=timedelta(days=wanted["expires_in_days"]),
             by=user,
         )
-        return Response({**TokenOut(token).data, "token": secret}, status=201)
+        return Response({**TokenOut(token).data, "token": secret}, status=201, headers=SHOWN_ONCE)
 
 
 class OneToken(APIView):

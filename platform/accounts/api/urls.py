@@ -3,7 +3,7 @@
 from django.urls import path
 
 from accounts.api.organisations import OneOrganisation, OneSignatoryKey, Organisations, SignatoryKeys
-from accounts.api.people import OneOrganisationRole, OneUser, OrganisationRoles, People, Users
+from accounts.api.people import OneOrganisationRole, OneUser, OrganisationRoles, People, Users, Welcome
 from accounts.api.tokens import OneToken, Tokens
 
 _ORGANISATION = "organisations/<uuid:organisation_id>/"
@@ -22,6 +22,7 @@ urlpatterns = [
     ),
     path("users/", Users.as_view(), name="api-users"),
     path("users/<uuid:user_id>/", OneUser.as_view(), name="api-user"),
+    path("users/<uuid:user_id>/welcome/", Welcome.as_view(), name="api-user-welcome"),
     path("tokens/", Tokens.as_view(), name="api-tokens"),
     path("tokens/<uuid:token_id>/", OneToken.as_view(), name="api-token"),
 ]

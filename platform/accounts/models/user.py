@@ -32,6 +32,14 @@ class User(AbstractBaseUser):
     full_name = models.CharField(max_length=200)
     is_active = models.BooleanField(default=True)
     is_platform_administrator = models.BooleanField(default=False)
+    home = models.ForeignKey(
+        "accounts.Organisation",
+        on_delete=models.PROTECT,
+        null=True,
+        editable=False,
+        related_name="+",
+        help_text="The organisation for which the account was made; what a person may do comes from roles alone.",
+    )
     created_at = models.DateTimeField(default=timezone.now, editable=False)
 
     objects = UserManager()
@@ -56,6 +64,11 @@ class User(AbstractBaseUser):
 
     def __str__(self) -> str:
         return self.full_name
+
+    @property
+    def has_been_used(self) -> bool:
+        """Whether somebody has ever chosen a password for this account, or signed in by it."""
+        return self.has_usable_password() or self.last_login is not None
 
     @property
     def actor_id(self) -> str:

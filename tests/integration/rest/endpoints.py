@@ -203,6 +203,16 @@ ENDPOINTS = [
         body=lambda world: {"is_active": False},
         verb="user.deactivated",
     ),
+    Endpoint(
+        "api-user-welcome",
+        "post",
+        at("users/{it}/welcome/"),
+        ("keeper", "administrator"),
+        ("it",),
+        ("steward", *OUT),
+        status=201,
+        verb="user.welcome_renewed",
+    ),
     Endpoint("api-tokens", "get", at("tokens/"), EVERYBODY),
     Endpoint(
         "api-tokens",

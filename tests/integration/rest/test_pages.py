@@ -158,6 +158,14 @@ ACTS: list[Act] = [
         ("it",),
         OUT,
     ),
+    (
+        "person-welcome",
+        lambda world: f"/organisations/{world.north.pk}/people/{world.it.pk}/welcome/",
+        {},
+        "user.welcome_renewed",
+        (),
+        OUT,
+    ),
     ("organisation-role-revoke", role_at_home, {}, "organisation_role.revoked", ("it",), OUT),
     (
         "signatory-keys",
@@ -263,10 +271,11 @@ def test_a_welcome_address_is_on_one_page_only(world: World) -> None:
     client, place = browser(world.administrator), f"/organisations/{world.north.pk}/people/"
     body = {"email": "new@example.org", "full_name": "New", "role": "auditor"}
     answer = client.post(place, body)
-    assert b"/welcome/" in answer.content
+    assert b"http://testserver/welcome/" in answer.content
     assert "no-store" in answer["Cache-Control"]
     again = client.post(place, body | {"role": "steward"}, follow=True)
-    assert b"/welcome/" not in again.content
+    assert b"http://testserver/welcome/" not in again.content
+    assert b"has not come yet" in again.content
     assert b"Done." in again.content
     held = client.post(place, body, follow=True)
     assert b"holds this role already" in held.content

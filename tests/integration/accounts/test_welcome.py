@@ -1,0 +1,65 @@
+"""Who may give whom a new address at which a password is chosen: whoever has it, has the account."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from django.utils import timezone
+
+from accounts.actions import create_user, grant_role, set_password
+from accounts.models import User
+from accounts.permissions import Role
+from tests.support.world import TEST, World, client_of
+
+PASSWORD = "correct horse battery staple"
+
+
+def asked(user: User, of: User) -> Any:
+    return client_of(user).post(f"/api/v1/users/{of.pk}/welcome/")
+
+
+@pytest.fixture
+def new(world: World) -> User:
+    """Somebody for whom the administrator of north made an account that nobody has used."""
+    return create_user(
+        email="new@example.org",
+        full_name="New",
+        organisation=world.north,
+        roles=[Role.AUDITOR],
+        by=world.administrator,
+    )
+
+
+def test_of_an_unused_account_by_who_made_it(world: World, new: User) -> None:
+    answer = asked(world.administrator, new)
+    assert answer.status_code == 201
+    assert answer["Cache-Control"] == "no-store"
+    assert "/welcome/" in answer.json()["welcome_url"]
+    assert asked(world.it, new).status_code == 403
+    assert asked(world.steward, new).status_code == 404
+
+
+def test_of_an_account_with_a_password_by_the_platform_s_keepers_only(world: World, new: User) -> None:
+    set_password(user=new, password=PASSWORD, by=new)
+    assert asked(world.administrator, new).status_code == 403
+    assert asked(new, new).status_code == 403
+    assert asked(world.keeper, new).status_code == 201
+
+
+def test_of_an_account_that_was_used(world: World, new: User) -> None:
+    User.objects.filter(pk=new.pk).update(last_login=timezone.now())
+    assert asked(world.administrator, new).status_code == 403
+
+
+def test_an_account_of_another_house_is_not_won_by_giving_it_a_role(world: World, new: User) -> None:
+    grant_role(user=new, organisation=world.elsewhere, role=Role.AUDITOR, by=world.outsider)
+    assert asked(world.outsider, new).status_code == 403
+    assert asked(world.administrator, new).status_code == 201
+
+
+@pytest.mark.parametrize("keeper", [True, False])
+def test_nor_is_one_that_the_platform_made(world: World, keeper: bool) -> None:
+    made = create_user(email="made@example.org", full_name="M", is_platform_administrator=keeper, by=TEST)
+    grant_role(user=made, organisation=world.north, role=Role.AUDITOR, by=world.administrator)
+    assert asked(world.administrator, made).status_code == 403
