@@ -5,12 +5,13 @@ What waits holds neither. A connection that broke is let go, and whoever asked m
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from functools import partial
 from typing import ParamSpec, TypeVar
 
-from django.db import InterfaceError, OperationalError, connection, connections
+from django.db import InterfaceError, OperationalError, connection, connections, transaction
 
 from federation.errors import Transient
 
@@ -43,6 +44,17 @@ async def call(function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R
     """Run a synchronous function that uses the ORM. Raises Transient ``database.away`` when the database is."""
     work = partial(_run, partial(function, *args, **kwargs))
     return await asyncio.get_running_loop().run_in_executor(_threads.executor, work)
+
+
+@contextmanager
+def forgettable() -> Iterator[None]:
+    """A transaction that does not wait for the disk: for marks which a crash of the database may take back.
+
+    It is atomic and seen by everybody like any other; a crash loses at most the last second of such commits.
+    """
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("SET LOCAL synchronous_commit TO off")
+        yield
 
 
 def close() -> None:

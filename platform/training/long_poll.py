@@ -63,11 +63,15 @@ async def wait_for_orders(waiting: Waiting) -> bytes:
 def first_look(silo: Silo, held: Sequence[UUID]) -> Found:
     """The same as `look`, after noting that the silo is there and which orders it has on its disk."""
     now = timezone.now()
-    if silo.silent_since is not None or silo.last_seen_at is None or now - silo.last_seen_at > SEEN_EVERY:
-        Silo.objects.filter(id=silo.id).update(last_seen_at=now, silent_since=None)
-    if held:
-        note_held(held=held, by=silo)
-    return look(silo, held)
+    seen = silo.silent_since is None and silo.last_seen_at is not None and now - silo.last_seen_at <= SEEN_EVERY
+    if seen and not held:
+        return look(silo, held)
+    with database.forgettable():
+        if not seen:
+            Silo.objects.filter(id=silo.id).update(last_seen_at=now, silent_since=None)
+        if held:
+            note_held(held=held, by=silo)
+        return look(silo, held)
 
 
 def look(silo: Silo, held: Sequence[UUID]) -> Found:
@@ -82,7 +86,8 @@ def look(silo: Silo, held: Sequence[UUID]) -> Found:
     )
     issued = [order_id for order_id, state, _, _ in found if state == OrderState.ISSUED]
     if issued:
-        deliver(orders=issued, by=silo)
+        with database.forgettable():
+            deliver(orders=issued, by=silo)
     return Found(
         tuple(
             (bytes(envelope), bytes(manifest or b"null"))

@@ -92,9 +92,9 @@ class Routes:
         self._path.mkdir(parents=True, exist_ok=True, mode=0o700)
 
     def keep(self, route: Route) -> None:
-        """Remember, durably."""
+        """Remember. What a power cut takes back comes with the order again, since an unknown order is not held."""
         with Folder.open(self._path) as folder:
-            folder.replace(f"{route.order_id}.json", json.dumps(asdict(route)).encode())
+            folder.replace(f"{route.order_id}.json", json.dumps(asdict(route)).encode(), durable=False)
 
     def find(self, order_id: str) -> Route | None:
         """The route of an order, if it is known."""

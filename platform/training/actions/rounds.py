@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from audit.actors import Actor
 from federation.protocol.documents import OrderKind
-from live import notices
+from live import database, notices
 from registry.models import ModelVersion
 from silos.models import Silo
 from training import issuing
@@ -73,7 +73,7 @@ def claim(*, round_id: UUID, by: Actor) -> Claim | None:
     not for ever: whatever kills its workers again and again is given up.
     """
     now = timezone.now()
-    with transaction.atomic():
+    with database.forgettable():  # a claim that a crash takes back is claimed again
         round_ = (
             Round.objects.select_for_update(of=("self",))
             .select_related("base_version__model")
