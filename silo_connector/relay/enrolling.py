@@ -67,10 +67,19 @@ def _install(config: Config, place: Spool, answer: dict[str, Any]) -> Enrolment:
     _put_key_in_place(config.relay_state)
     with Folder.open(config.relay_state) as state:
         state.replace(ENROLMENT_FILE, data)
-    enrolment.platform_key(config.platform_key)
-    with place.place("inbox") as inbox, inbox.make_folder(spool.ENROLMENT) as folder:
-        folder.replace(spool.RESPONSE, data)
+    tell_trainer(config, place, data)
     return enrolment
+
+
+def tell_trainer(config: Config, place: Spool, data: bytes) -> None:
+    """Put the platform's answer where the trainer reads it, if it is not there.
+
+    Raises Untrusted ``enrolment.platform_key`` when the platform's key is not the one in the configuration.
+    """
+    Enrolment.read(data).platform_key(config.platform_key)
+    with place.place("inbox") as inbox, inbox.make_folder(spool.ENROLMENT) as folder:
+        if not folder.exists(spool.RESPONSE) or folder.read(spool.RESPONSE, spool.SMALL_BYTES_MAX) != data:
+            folder.replace(spool.RESPONSE, data)
 
 
 def _put_key_in_place(state: Path) -> None:

@@ -101,13 +101,13 @@ class Routes:
         try:
             with Folder.open(self._path) as folder:
                 data = json.loads(folder.read(f"{order_id}.json", SMALL_BYTES_MAX))
-        except (Invalid, ValueError):
+                return Route(order_id, _model(data["model"]), _upload(data["upload"]))
+        except (Invalid, ValueError, KeyError, TypeError):
             return None
-        return Route(order_id, _model(data.get("model")), _upload(data.get("upload")))
 
     def knows(self, order_id: str) -> bool:
         """Whether there is a route."""
-        return (self._path / f"{order_id}.json").exists()
+        return self.find(order_id) is not None
 
     def forget(self, order_id: str) -> None:
         """The order is over."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import ssl
 from collections import deque
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -85,6 +86,8 @@ class FakePlatform:
     faults: deque[tuple[str, Answer | str]] = field(default_factory=deque)
     constant: Answer = Answer(503)
     upload_limit_bytes: int | None = None
+    upload_pause_bytes: int | None = None
+    upload_paused: asyncio.Event = field(default_factory=asyncio.Event)
     transport: PublicKey | None = None
     identity: PublicKey | None = None
     signatory: PublicKey | None = None
@@ -115,7 +118,7 @@ class FakePlatform:
 
     # -- the server ------------------------------------------------------------------------------------------------
 
-    async def start(self) -> TestServer:
+    async def start(self, tls: ssl.SSLContext | None = None) -> TestServer:
         """Serve on a loopback port."""
         app = web.Application(client_max_size=1 << 30)
         app.router.add_post("/connector/v1/enrol", self._enrol)
@@ -123,8 +126,8 @@ class FakePlatform:
         app.router.add_get("/connector/v1/blobs/{digest}", self._blob)
         app.router.add_route("HEAD", "/connector/v1/uploads/{order}/{digest}", self._upload_head)
         app.router.add_put("/connector/v1/uploads/{order}/{digest}", self._upload)
-        server = TestServer(app)
-        await server.start_server()
+        server = TestServer(app, scheme="http" if tls is None else "https")
+        await server.start_server(ssl=tls)
         self.url = str(server.make_url("")).rstrip("/")
         return server
 
@@ -252,6 +255,10 @@ class FakePlatform:
             return problem(409, "upload.offset", **{"Upload-Offset": str(len(kept))}).response()
         async for block in request.content.iter_any():
             kept += block
+            if self.upload_pause_bytes is not None and len(kept) >= self.upload_pause_bytes:
+                self.upload_pause_bytes = None
+                self.upload_paused.set()
+                await asyncio.sleep(3)
             if self.upload_limit_bytes is not None and len(kept) >= self.upload_limit_bytes:
                 self.upload_limit_bytes = None
                 assert request.transport is not None

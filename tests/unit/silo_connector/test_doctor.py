@@ -1,0 +1,244 @@
+"""The doctor: says what is wrong, what to do, and nothing else; its exit code says whether something does not work."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from federation.protocol.documents import now
+from silo_connector import identity, spool
+from silo_connector.cli import main
+from silo_connector.cli.doctor import examine
+from silo_connector.doctor import connection
+from silo_connector.doctor import site as site_checks
+from silo_connector.doctor.findings import Finding, State
+from silo_connector.relay.enrolling import ENROLMENT_FILE, TRANSPORT_KEY
+from silo_connector.relay.errors import Unreachable
+from silo_connector.relay.platform import Platform
+from tests.unit.silo_connector.fake_platform import Answer, FakePlatform, problem
+from tests.unit.silo_connector.sites import Site, make_site
+
+
+async def findings(site: Site, side: str = "both", code: str | None = None) -> dict[str, Finding]:
+    """The worst finding of each check."""
+    order = list(State)
+    worst: dict[str, Finding] = {}
+    for finding in await examine(site.config, side, code):
+        if finding.check not in worst or order.index(finding.state) > order.index(worst[finding.check].state):
+            worst[finding.check] = finding
+    return worst
+
+
+async def test_a_good_site_has_nothing_that_fails(site: Site) -> None:
+    found = await findings(site)
+    assert {check: finding.state for check, finding in found.items()} == {
+        "spool": "ok",
+        "disk": found["disk"].state,
+        "identity key": "ok",
+        "signatory": "ok",
+        "certificate": "ok",
+        "data": "ok",
+        "isolation": "skip",
+        "transport key": "ok",
+        "platform": "ok",
+        "clock": "ok",
+        "platform key": "ok",
+        "enrolment": "ok",
+        "relay": "warn",
+        "trainer": "warn",
+    }
+
+
+async def test_the_command_prints_a_table_or_json_and_says_by_its_code(
+    site: Site, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = str(site.config.path)
+    assert await asyncio.to_thread(main, ["doctor", "--config", config]) == 0
+    assert "ok    data" in capsys.readouterr().out
+    (site.folder / "tiny.csv").unlink()
+    assert await asyncio.to_thread(main, ["doctor", "--config", config, "--json"]) == 1
+    told = json.loads(capsys.readouterr().out)
+    assert told["ok"] is False
+    (wrong,) = [finding for finding in told["findings"] if finding["state"] == "fail"]
+    assert wrong["check"] == "data"
+    assert wrong["advice"]
+
+
+async def test_each_side_is_looked_at_by_itself(site: Site) -> None:
+    assert "platform" not in await findings(site, "trainer")
+    assert "data" not in await findings(site, "relay")
+
+
+async def test_a_site_that_is_not_enrolled(tmp_path: Path, platform: FakePlatform) -> None:
+    found = await findings(make_site(tmp_path, platform))
+    assert found["identity key"].state == "fail"
+    assert found["enrolment"].state == "warn"
+    assert found["platform"].state == "ok"
+
+
+@pytest.mark.parametrize(
+    ("answer", "state", "says"),
+    [
+        (problem(403, "silo.unconfirmed"), "warn", "not confirmed"),
+        (problem(403, "silo.revoked"), "fail", "revoked"),
+        (problem(401, "signature.clock"), "fail", "clock"),
+        (problem(401, "signature.invalid"), "fail", "signature.invalid"),
+        (Answer(503), "fail", "503"),
+    ],
+)
+async def test_enrolment_states(site: Site, platform: FakePlatform, answer: Answer, state: str, says: str) -> None:
+    platform.fail("/connector/v1/orders", answer)
+    found = (await findings(site))["enrolment"]
+    assert (found.state, says in found.detail) == (state, True)
+
+
+async def test_nobody_listens(site: Site, platform: FakePlatform) -> None:
+    text = site.config.path.read_text().replace(platform.url, "http://127.0.0.1:9")
+    site.config.path.write_text(text)
+    moved = make_site_again(site)
+    found = await findings(moved)
+    assert found["platform"].state == "fail"
+    assert "platform_url" in found["platform"].advice
+
+
+def make_site_again(site: Site) -> Site:
+    from silo_connector import config as configuration
+
+    return Site(site.folder, configuration.load(site.config.path), site.platform)
+
+
+@pytest.mark.parametrize(("skew_s", "state"), [(0.0, "ok"), (-9.0, "ok"), (30.0, "warn"), (-61.0, "fail")])
+async def test_clocks(site: Site, monkeypatch: pytest.MonkeyPatch, skew_s: float, state: str) -> None:
+    def compare(self: Platform, _: str | None) -> None:
+        self.clock_skew_s = skew_s
+
+    monkeypatch.setattr(Platform, "_compare_clocks", compare)
+    assert (await findings(site))["clock"].state == state
+
+
+async def test_codes(site: Site, platform: FakePlatform) -> None:
+    good = Answer(body=b'{"state": "valid", "expires_at": "2030-01-01T00:00:00Z", "silo": "North"}')
+    platform.fail("/connector/v1/enrolment-code", good)
+    assert (await findings(site, code="ABCD"))["code"].state == "ok"
+    platform.fail("/connector/v1/enrolment-code", problem(410, "enrolment.code_expired"))
+    found = (await findings(site, code="ABCD"))["code"]
+    assert (found.state, "code_expired" in found.detail) == ("fail", True)
+    platform.fail("/connector/v1/enrolment-code", Answer(404))
+    assert (await findings(site, code="ABCD"))["code"].state == "skip"
+
+
+async def test_another_platform_key(site: Site) -> None:
+    text = site.config.path.read_text().replace(site.config.platform_key, "0000 " * 7 + "0000")
+    site.config.path.write_text(text)
+    assert (await findings(make_site_again(site)))["platform key"].state == "fail"
+
+
+@pytest.mark.parametrize("file", ["trainer/identity.key", f"relay/{TRANSPORT_KEY}"])
+async def test_a_key_that_others_can_read(site: Site, file: str) -> None:
+    (site.folder / file).chmod(0o644)
+    check = "identity key" if "identity" in file else "transport key"
+    found = (await findings(site))[check]
+    assert (found.state, found.advice.startswith("chmod 600")) == ("fail", True)
+
+
+@pytest.mark.parametrize(("days_later", "state"), [(0, "ok"), (700, "warn"), (731, "fail")])
+async def test_the_certificate_s_time(site: Site, monkeypatch: pytest.MonkeyPatch, days_later: int, state: str) -> None:
+    later = now() + timedelta(days=days_later)
+
+    class Clock:
+        @staticmethod
+        def now(_: object) -> object:
+            return later
+
+    monkeypatch.setattr(site_checks, "datetime", Clock)
+    (found,) = [finding for finding in site_checks.look_at_keys(site.config) if finding.check == "certificate"]
+    assert found.state == state
+
+
+def spoil_pin(site: Site) -> None:
+    (site.config.trainer_state / identity.SIGNATORY_PIN).write_text("{}")
+
+
+def remove_pin(site: Site) -> None:
+    (site.config.trainer_state / identity.SIGNATORY_PIN).unlink()
+
+
+@pytest.mark.parametrize("spoil", [spoil_pin, remove_pin])
+async def test_a_lost_signatory(site: Site, spoil: Callable[[Site], None]) -> None:
+    spoil(site)
+    assert (await findings(site, "trainer"))["signatory"].state == "fail"
+
+
+async def test_a_spool_that_can_not_be_written(site: Site) -> None:
+    place = site.config.spool / "tmp"
+    place.rmdir()
+    place.write_text("in the way")
+    found = await findings(site, "trainer")
+    assert found["spool"].state == "fail"
+
+
+async def test_a_spool_that_everybody_may_write(site: Site) -> None:
+    site.config.spool.chmod(0o777)
+    assert (await findings(site, "trainer"))["spool"].state == "warn"
+
+
+async def test_what_was_set_aside_is_told(site: Site) -> None:
+    from silo_connector.spool import Spool
+
+    (site.outbox / "dataset-0123456789abcdef").mkdir()
+    Spool(site.config.spool).set_aside("outbox", "dataset-0123456789abcdef", "dead", "some.code", "why")
+    found = (await findings(site, "trainer"))["dead"]
+    assert (found.state, "some.code" in found.detail) == ("warn", True)
+
+
+async def test_disk(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Disk:
+        f_bavail, f_frsize = 1, 1024
+
+    monkeypatch.setattr(os, "statvfs", lambda _: Disk())
+    assert (await findings(site, "trainer"))["disk"].state == "fail"
+
+
+async def test_isolation_of_a_running_trainer(site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(site_checks, "running", lambda *_: 17)
+    net = tmp_path / "proc" / "17" / "net"
+    net.mkdir(parents=True)
+    (net / "dev").write_text("a\nb\n lo: 0\n")
+    (found,) = site_checks.look_at_isolation(site.config, tmp_path / "proc")
+    assert found.state == "ok"
+    (net / "dev").write_text("a\nb\n lo: 0\n eth0: 0\n")
+    (found,) = site_checks.look_at_isolation(site.config, tmp_path / "proc")
+    assert (found.state, "eth0" in found.detail) == ("warn", True)
+
+
+async def test_a_silent_trainer(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(site_checks, "running", lambda *_: 17)
+    status = {"at": (now() - timedelta(minutes=5)).isoformat()}
+    (site.config.spool / spool.STATUS).write_text(json.dumps(status))
+    assert (await findings(site, "trainer"))["trainer"].state == "warn"
+    (site.config.spool / spool.STATUS).write_text("nonsense")
+    assert (await findings(site, "trainer"))["trainer"].state == "ok"
+
+
+@pytest.mark.parametrize(
+    ("message", "says"),
+    [
+        ("certificate verify failed", "ca_file"),
+        ("getaddrinfo failed", "DNS"),
+        ("Connection refused", "runs"),
+        ("timed out", "firewall"),
+    ],
+)
+def test_advice_fits_the_fault(message: str, says: str) -> None:
+    assert says in connection._advice(Unreachable("platform.unreachable", message))
+
+
+async def test_the_enrolment_is_broken(site: Site) -> None:
+    (site.config.relay_state / ENROLMENT_FILE).write_text("{}")
+    assert (await findings(site))["enrolment"].state == "fail"

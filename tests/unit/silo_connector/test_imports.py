@@ -1,0 +1,28 @@
+"""Each side of the house loads only its own: no data code beside the network, no network code beside the data."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from tests.unit.silo_connector.sites import ROOT
+
+
+@pytest.mark.parametrize(
+    ("module", "absent"),
+    [
+        ("silo_connector.relay.process", {"torch", "pyarrow", "numpy", "sklearn", "silo_connector.trainer"}),
+        ("silo_connector.trainer.trainer", {"aiohttp", "http", "requests", "silo_connector.relay"}),
+        ("silo_connector.trainer.process", {"aiohttp", "http", "torch", "silo_connector.relay"}),
+        ("silo_connector.cli", {"aiohttp", "torch", "pyarrow", "numpy", "pydantic"}),
+    ],
+)
+def test_each_side_loads_only_its_own(module: str, absent: set[str]) -> None:
+    code = f"import sys, {module}; print('\\n'.join(sys.modules))"
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT, timeout=60
+    )
+    loaded = set(done.stdout.split())
+    assert not absent & loaded
