@@ -23,19 +23,34 @@ WEB_TIMEOUT_S = 60.0
 QUEUES = "rounds,aggregation,housekeeping"
 
 
+_claims: list[socket.socket] = []
+
+
 def choose_port(wished: Sequence[int | None]) -> int:
     """The first wished port of the loopback interface that is free, or any."""
-    for port in wished:
-        if port is None:
-            continue
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-            return port
-    return free_port()
+    return next((port for port in wished if port is not None and _is_free(port) and _claim(port)), None) or free_port()
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
+
+
+def _claim(port: int) -> bool:
+    """Whether no other demo on this machine is about to listen there: a name that ends with this process says so."""
+    claim = socket.socket(socket.AF_UNIX)
+    try:
+        claim.bind(f"\0consilience-demo-port-{port}")
+    except OSError:
+        claim.close()
+        return False
+    _claims.append(claim)
+    return True
 
 
 @dataclass

@@ -1,0 +1,21 @@
+"""Two demos that start at the same moment don't take the same port."""
+
+from __future__ import annotations
+
+import socket
+
+from demo.coordinator import choose_port
+from demo.redis_server import free_port
+
+
+def test_a_free_port_that_was_wished_for_is_taken_once() -> None:
+    wished = free_port()
+    assert choose_port([None, wished]) == wished
+    assert choose_port([wished]) != wished
+
+
+def test_a_port_where_somebody_listens_is_not_taken() -> None:
+    with socket.socket() as somebody:
+        somebody.bind(("127.0.0.1", 0))
+        somebody.listen()
+        assert choose_port([somebody.getsockname()[1]]) != somebody.getsockname()[1]
