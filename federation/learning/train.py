@@ -37,6 +37,12 @@ class TrainingResult:
     update_size_bytes: int
 
 
+def warm_up(threads: int) -> None:
+    """Use so many threads of the machine, and do what takes longer the first time."""
+    torch.set_num_threads(threads)
+    torch.zeros(1, requires_grad=True).sum().backward()  # type: ignore[no-untyped-call]
+
+
 def train(
     model_path: Path,
     layout: Layout,

@@ -24,12 +24,9 @@ from silo_connector.trainer.verification import Task
 
 def warm_up(threads: int) -> None:
     """Load torch and local training (seconds), for so many threads of the machine."""
-    import torch
-
     from federation.learning import evaluate, train  # noqa: F401
 
-    torch.set_num_threads(threads)
-    torch.zeros(1, requires_grad=True).sum().backward()  # type: ignore[no-untyped-call]
+    train.warm_up(threads)
 
 
 def carry_out(

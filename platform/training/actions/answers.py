@@ -74,11 +74,11 @@ def answer(*, document: bytes, by: Silo) -> Order:
             _refuse(order, round_, said, by)
         else:
             _submit(order, round_, said, document, by)
-        dispatch_if_last(order)
+        __dispatch_if_last(order)
     return order
 
 
-def dispatch_if_last(order: Order) -> None:
+def __dispatch_if_last(order: Order) -> None:
     """Nudge a worker once this answer is committed, if nobody else is left to answer."""
 
     def look() -> None:
