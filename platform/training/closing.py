@@ -72,7 +72,7 @@ def _close_training(claimed: Round, submissions: Sequence[Submission], quorum: i
     finally:
         store.remove_folder(folder)
     with transaction.atomic():
-        round_ = rounds.hold(claimed=claimed)
+        round_ = claimed.held()
         if round_ is None:
             return
         _settle(round_, result, by)
@@ -110,7 +110,7 @@ def _aggregate(claimed: Round, submissions: Sequence[Submission], folder: Path) 
 
 def _close_evaluation(claimed: Round, by: Actor) -> None:
     with transaction.atomic():
-        round_ = rounds.hold(claimed=claimed)
+        round_ = claimed.held()
         if round_ is None:
             return
         Order.objects.filter(step__round=round_, state=OrderState.SUBMITTED).update(
@@ -151,7 +151,7 @@ def _reject(round_: Round, rejected: Iterable[Rejected], by: Actor) -> None:
 
 def _abandon(claimed: Round, by: Actor, code: str, reason: str, rejected: Sequence[Rejected] = ()) -> None:
     with transaction.atomic():
-        round_ = rounds.hold(claimed=claimed)
+        round_ = claimed.held()
         if round_ is None:
             return
         _reject(round_, rejected, by)

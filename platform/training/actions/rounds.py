@@ -96,23 +96,10 @@ def claim(*, round_id: UUID, by: Actor) -> Claim | None:
             outstanding.update(state=OrderState.EXPIRED, code="order.deadline", settled_at=now)
     if round_.claims > CLAIMS_MAX:
         with transaction.atomic():
-            if (held := hold(claimed=round_)) is not None:
+            if (held := round_.held()) is not None:
                 abandon(round_=held, by=by, code="round.not_closed", reason=f"{CLAIMS_MAX} workers failed to close it.")
         return None
     return Claim(round_, step)
-
-
-def hold(*, claimed: Round) -> Round | None:
-    """The claimed round again, locked, if the claim still stands. To be called inside the closing transaction."""
-    job = Job.objects.select_for_update().get(id=claimed.job_id)  # the parent first, as everywhere
-    round_ = (
-        Round.objects.select_for_update()
-        .filter(id=claimed.id, state=RoundState.AGGREGATING, lease=claimed.lease)
-        .first()
-    )
-    if round_ is not None:
-        round_.job = job
-    return round_
 
 
 def abandon(*, round_: Round, by: Actor, code: str, reason: str) -> None:

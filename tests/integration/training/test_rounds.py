@@ -112,7 +112,7 @@ def test_a_worker_that_was_overtaken_changes_nothing(federation: Federation) -> 
     assert rounds.claim(round_id=round_.id, by=TEST) is None
     Round.objects.filter(id=round_.id).update(lease_until=timezone.now() - timedelta(seconds=1))
     closing.close_step(round_id=round_.id, by=TEST)
-    assert rounds.hold(claimed=claimed.round) is None
+    assert claimed.round.held() is None
     assert job.model is not None
     assert job.model.versions.count() == 2
 
