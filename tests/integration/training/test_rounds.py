@@ -259,9 +259,7 @@ def test_an_evaluation_job_evaluates_a_stored_model_once(federation: Federation)
         ({"model_version": "00000000-0000-4000-8000-000000000000"}, "job.invalid"),
     ],
 )
-def test_a_wrong_launch_is_told_and_leaves_nothing(
-    federation: Federation, changes: dict[str, Any], code: str
-) -> None:
+def test_a_wrong_launch_is_told_and_leaves_nothing(federation: Federation, changes: dict[str, Any], code: str) -> None:
     with pytest.raises(FederationError) as caught:
         launch.launch(consortium=federation.consortium, request=federation.request(**changes), by=federation.scientist)
     assert caught.value.code == code
