@@ -27,7 +27,7 @@ def digest_stream(stream: BinaryIO) -> str:
     state = hashlib.sha256()
     buffer = bytearray(_BLOCK_BYTES)
     view = memoryview(buffer)
-    while count := stream.readinto(buffer):
+    while count := stream.readinto(buffer):  # type: ignore[attr-defined]
         state.update(view[:count])
     return "sha256:" + state.hexdigest()
 
@@ -35,4 +35,4 @@ def digest_stream(stream: BinaryIO) -> str:
 def digest_file(path: Path) -> str:
     """The content address of a file, read in blocks."""
     with path.open("rb", buffering=0) as stream:
-        return digest_stream(stream)  # type: ignore[arg-type]
+        return digest_stream(stream)
