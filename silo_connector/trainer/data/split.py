@@ -49,8 +49,7 @@ def _stratified(target: NDArray[np.int64], n_train: int, random: np.random.Rando
     for number, count in enumerate(counts):
         order = random.permutation(count)
         chosen.append(np.flatnonzero(classes == number)[order][: takes[number]])
-    rows: NDArray[np.int64] = np.concatenate(chosen)
-    return rows
+    return np.concatenate(chosen)
 
 
 def _shares(counts: Counts, draws: int, random: np.random.RandomState) -> Counts:
@@ -67,4 +66,5 @@ def _shares(counts: Counts, draws: int, random: np.random.RandomState) -> Counts
         tied = random.choice(tied, size=min(len(tied), left), replace=False)
         shares[tied] += 1
         left -= len(tied)
-    return shares.astype(np.int64)
+    whole: Counts = shares.astype(np.int64)
+    return whole
