@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import logging
+from functools import cache, cached_property
 from typing import TYPE_CHECKING
 
+from django.core.cache import DEFAULT_CACHE_ALIAS, BaseCache, caches
 from redis.exceptions import RedisError
 from rest_framework.request import Request
 from rest_framework.throttling import AnonRateThrottle, UserRateThrottle
@@ -15,8 +17,21 @@ if TYPE_CHECKING:  # REST framework reads its settings, which name this module, 
 logger = logging.getLogger(__name__)
 
 
+@cache
+def _counters() -> BaseCache:
+    """Where requests are counted: one pool of connections a process. Django's own proxy opens one for each request,
+    since every request of an ASGI server has a context of its own.
+    """
+    return caches.create_connection(DEFAULT_CACHE_ALIAS)
+
+
 class PerUser(UserRateThrottle):
     """So many requests a minute for each person, whatever token or session they come with."""
+
+    @cached_property
+    def cache(self) -> BaseCache:  # type: ignore[override]  # the framework has it as an attribute of the class
+        """The counters."""
+        return _counters()
 
     def get_cache_key(self, request: Request, view: APIView) -> str | None:
         """Strangers are counted by `PerAddress`."""
@@ -35,6 +50,11 @@ class PerUser(UserRateThrottle):
 
 class PerAddress(AnonRateThrottle):
     """So many requests a minute for each address, for whoever did not sign in."""
+
+    @cached_property
+    def cache(self) -> BaseCache:  # type: ignore[override]  # as above
+        """The counters."""
+        return _counters()
 
     def allow_request(self, request: Request, view: APIView) -> bool:
         """Whether there is room."""
