@@ -139,6 +139,25 @@ def install_certificate(config: Config, sealed: bytes) -> Signatory:
     return signatory
 
 
+@dataclass(frozen=True)
+class Presented:
+    """The public keys with which the silo presents itself."""
+
+    identity: PublicKey
+    signatory: PublicKey
+
+
+def presented(config: Config) -> Presented | None:
+    """What lies in the spool for the enrolment, if there is something."""
+    try:
+        with Folder.open(config.spool / "outbox" / spool.ENROLMENT) as folder:
+            sealed = folder.read(spool.STATEMENT, spool.SMALL_BYTES_MAX)
+        statement = read(EnrolmentStatement, envelope.peek(sealed))
+    except Invalid:
+        return None
+    return Presented(PublicKey.from_encoded(statement.identity_key), PublicKey.from_encoded(statement.signatory_key))
+
+
 def has_certificate(config: Config) -> bool:
     """Whether there is a certificate to present."""
     return (config.spool / "outbox" / spool.ENROLMENT / spool.CERTIFICATE).exists()

@@ -60,17 +60,16 @@ def fingerprints(options: argparse.Namespace) -> int:
 
 
 def fingerprints_of(config: Config) -> dict[str, str | None]:
-    """Fingerprints by role; None where the key is not here (or not made)."""
+    """Fingerprints by role, of what was presented or lies here; None where neither is to be seen."""
     from silo_connector.relay.enrolling import ENROLMENT_FILE, TRANSPORT_KEY
 
-    identity_file, transport_file = config.trainer_state / identity.IDENTITY_KEY, config.relay_state / TRANSPORT_KEY
-    signatory = identity.pinned_signatory(config)
+    presented = identity.presented(config)
     answer = config.relay_state / ENROLMENT_FILE
     return {
         "platform": config.platform_key,
-        "signatory": None if signatory is None else signatory.key.fingerprint,
-        "identity": _fingerprint(identity_file),
-        "transport": _fingerprint(transport_file),
+        "signatory": presented.signatory.fingerprint if presented else None,
+        "identity": presented.identity.fingerprint if presented else None,
+        "transport": _fingerprint(config.relay_state / TRANSPORT_KEY),
         "silo_id": str(Enrolment.read(answer.read_bytes()).silo_id) if answer.exists() else None,
     }
 
