@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import secrets
 from datetime import timedelta
 from typing import Any
@@ -17,7 +16,8 @@ from federation.errors import Invalid
 from federation.protocol.documents import EnrolmentStatement, SiloCertificate, open_sealed, read
 from federation.protocol.envelope import peek
 from federation.protocol.keys import PublicKey
-from rest.errors import Conflict, Gone, NotFound
+from rest.errors import Conflict
+from silos.codes import check_usable, hash_of
 from silos.models import EnrolmentCode, Silo
 from silos.transitions import TRANSITIONS, SiloState
 
@@ -44,7 +44,7 @@ def issue_code(*, silo: Silo, by: User) -> tuple[str, EnrolmentCode]:
         now = timezone.now()
         EnrolmentCode.objects.filter(silo=silo, used_at=None, expires_at__gt=now).update(expires_at=now)
         row = EnrolmentCode.objects.create(
-            silo=silo, code_hash=_hash(code), created_by=by, expires_at=now + CODE_LIFETIME
+            silo=silo, code_hash=hash_of(code), created_by=by, expires_at=now + CODE_LIFETIME
         )
         record(by=by, verb="silo.code_issued", subject=silo, organisation_id=silo.organisation_id)
     return code, row
@@ -58,13 +58,7 @@ def enrol(*, code: str, transport_key: PublicKey, statement: bytes, certificate:
     """
     said, certified = _check_documents(statement, certificate)
     with transaction.atomic():
-        row = EnrolmentCode.objects.select_for_update().filter(code_hash=_hash(code)).first()
-        if row is None:
-            raise NotFound("enrolment.code_unknown", "No enrolment code reads like this. Check it, or make a new one.")
-        if row.used_at is not None:
-            raise Conflict("enrolment.code_used", "This code was used before. Make a new one on the silo's page.")
-        if row.expires_at <= timezone.now():
-            raise Gone("enrolment.code_expired", "This code has expired. Make a new one on the silo's page.")
+        row = check_usable(EnrolmentCode.objects.select_for_update().filter(code_hash=hash_of(code)).first())
         silo = Silo.objects.select_for_update().select_related("organisation").get(id=row.silo_id)
         signatory = _signatory(silo.organisation, PublicKey.from_encoded(certified.signatory_key), by)
         silo.identity_key = PublicKey.from_encoded(said.identity_key).raw
@@ -192,7 +186,3 @@ def _move(silo: Silo, to: SiloState, *fields: str) -> None:
         raise Conflict("silo.wrong_state", f"A silo that is {SiloState(silo.state).label} can't become {to.label}.")
     silo.state = to
     silo.save(update_fields=["state", *fields])
-
-
-def _hash(code: str) -> bytes:
-    return hashlib.sha256(code.strip().upper().replace("-", "").encode()).digest()

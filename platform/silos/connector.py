@@ -31,7 +31,8 @@ from live.http import (
     read_body,
 )
 from silos import actions, datasets
-from silos.models import Silo
+from silos.codes import check_usable, hash_of
+from silos.models import EnrolmentCode, Silo
 from silos.requests import SignedRequest, authenticate, check_new_connector
 
 log = logging.getLogger(__name__)
@@ -64,7 +65,7 @@ class ConnectorApplication:
         """Answer one request."""
         name = scope["path"].removeprefix(PREFIX)
         try:
-            if name != "enrol" and name not in self._handlers and name not in self._waiting:
+            if name not in _UNENROLLED and name not in self._handlers and name not in self._waiting:
                 raise Refused(404, "not_found", "The connector API has no such address.")
             if scope["method"] != "POST":
                 raise Refused(405, "method.not_allowed", "This address takes POST.", [(b"allow", b"POST")])
@@ -88,8 +89,8 @@ class ConnectorApplication:
             await answer_problem(send, Refused(500, "internal", "The platform failed; it was logged. Try again later."))
 
     def _handle(self, name: str, request: SignedRequest) -> JSON:
-        if name == "enrol":
-            return _enrol(request)
+        if name in _UNENROLLED:
+            return _UNENROLLED[name](request)
         silo = authenticate(request)
         return self._handlers[name](silo, _object(request.body))
 
@@ -154,3 +155,13 @@ def _heartbeat(silo: Silo, data: JSON) -> JSON:
 
 def _dataset(silo: Silo, data: JSON) -> JSON:
     return {"dataset_id": str(datasets.register(registration=envelope_of(data), by=silo).id)}
+
+
+def _code(request: SignedRequest) -> JSON:
+    """Whether a code could be used now, for whoever holds it; asking changes nothing."""
+    code = text_of(_object(request.body), "code")
+    row = check_usable(EnrolmentCode.objects.select_related("silo").filter(code_hash=hash_of(code)).first())
+    return {"state": "valid", "silo": row.silo.name, "expires_at": row.expires_at.isoformat()}
+
+
+_UNENROLLED: Mapping[str, Callable[[SignedRequest], JSON]] = {"enrol": _enrol, "enrolment-code": _code}

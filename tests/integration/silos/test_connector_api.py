@@ -118,6 +118,21 @@ class TestEnrolment:
         assert EnrolmentCode.objects.get(id=row.id).used_at is None
 
 
+    def test_asking_about_a_code_does_not_use_it_up(self, port: int, federation: Federation) -> None:
+        silo = actions.create(organisation=federation.silos[0].silo.organisation, name="second", by=TEST)
+        code, row = actions.issue_code(silo=silo, by=federation.administrator)
+        client = Client(port, PrivateKey.generate())
+        for _ in range(2):
+            answer = client.post("/connector/v1/enrolment-code", {"code": code})
+            assert (answer.status, answer.json["state"], answer.json["silo"]) == (200, "valid", "second")
+        wrong = {"code": "AAAAA-AAAAA-AAAAA-AAAAA-AAAAA"}
+        assert client.post("/connector/v1/enrolment-code", wrong).code == "enrolment.code_unknown"
+        assert client.post("/connector/v1/enrolment-code", {}).code == "request.field"
+        EnrolmentCode.objects.filter(id=row.id).update(expires_at=datetime.now(UTC))
+        assert client.post("/connector/v1/enrolment-code", {"code": code}).code == "enrolment.code_expired"
+        assert EnrolmentCode.objects.get(id=row.id).used_at is None
+
+
 class TestSignatures:
     def test_a_replayed_request_is_refused(self, port: int, federation: Federation) -> None:
         client = relay(port, federation)
