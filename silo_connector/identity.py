@@ -116,6 +116,8 @@ def install_certificate(config: Config, sealed: bytes) -> Signatory:
     Raises Invalid ``certificate.invalid`` when it is of another key or out of its time, ``signatory.pinned`` when
     another signatory is pinned already, and what ``open_sealed`` raises.
     """
+    from silo_connector.trainer.leaving import check_may_leave
+
     key = identity_key(config)
     claimed = read(SiloCertificate, envelope.peek(sealed))
     signatory = Signatory(claimed.organisation, PublicKey.from_encoded(claimed.signatory_key))
@@ -131,6 +133,7 @@ def install_certificate(config: Config, sealed: bytes) -> Signatory:
             f"This trainer has pinned another signatory key ({pinned.key.fingerprint}). If your organisation really "
             f"has a new one, remove {config.trainer_state / SIGNATORY_PIN} first.",
         )
+    check_may_leave(certificate)
     with Folder.open(config.trainer_state) as state:
         state.replace(SIGNATORY_PIN, signatory.to_json().encode())
     with _enrolment_folder(config) as folder:

@@ -32,7 +32,7 @@ SMALL_BYTES_MAX = 64 << 10
 PLACES = ("inbox", "outbox", "tmp", "dead", "quarantine")
 _LEFTOVER_AGE_S = 24 * 3600
 _DATASET = re.compile(r"dataset-[0-9a-f]{16}")
-KEPT_ASIDE_MAX = 1000
+KEPT_ASIDE_MAX = 100
 
 
 def is_order_id(name: str) -> bool:

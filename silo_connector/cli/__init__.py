@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from federation.errors import FederationError
 from silo_connector import VERSION
+
+SHARED_UMASK = 0o007
+"""Relay and trainer may run as two users of one group; keys and state are readable by their owner only anyway."""
 
 Command = Callable[[argparse.Namespace], int]
 
@@ -17,6 +21,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; 0 if it went well, 1 if not, 2 for a command line that can't be understood."""
     options = _parser().parse_args(arguments)
     command: Command = options.command
+    before = os.umask(SHARED_UMASK)
     try:
         return command(options)
     except FederationError as error:
@@ -24,6 +29,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
     except KeyboardInterrupt:
         return 130
+    finally:
+        os.umask(before)
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -102,11 +102,12 @@ class Relay:
         """Act on a poll's answer; whether there was anything new in it."""
         new = False
         cancelled, orders = answer.get("cancelled"), answer.get("orders")
-        for order_id in cancelled if isinstance(cancelled, list) else []:
-            if isinstance(order_id, str) and spool.is_order_id(order_id) and order_id not in self._cancelled:
-                new = True
-                self._cancel(order_id)
         held = set(self.held())
+        for order_id in cancelled if isinstance(cancelled, list) else []:
+            if isinstance(order_id, str) and order_id in held:
+                new = True
+                held.discard(order_id)
+                self._cancel(order_id)
         for entry in orders if isinstance(orders, list) else []:
             try:
                 route, order, manifest = routed(entry)

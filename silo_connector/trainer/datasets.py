@@ -81,7 +81,7 @@ class Datasets:
             self._loaded[name] = known
             self.version += 1
         if isinstance(known[1], Refused):
-            raise known[1]
+            raise Refused(known[1].code, known[1].message)  # a new one: a traceback grows with each raise
         return known[1]
 
     def _load(self, dataset: LocalDataset, version: _Version) -> Prepared | Refused:

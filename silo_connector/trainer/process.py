@@ -9,6 +9,7 @@ import os
 import signal
 import time
 from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
 
 from federation.errors import FederationError, Invalid
 from federation.protocol.documents import now
@@ -22,6 +23,9 @@ from silo_connector.spool import Spool
 from silo_connector.trainer.isolation import check_isolated
 from silo_connector.trainer.leaving import Status, check_may_leave
 from silo_connector.watching import Watch
+
+if TYPE_CHECKING:
+    from silo_connector.trainer.trainer import Trainer
 
 LOG = Log("trainer")
 STATUS_S = 20.0
@@ -64,15 +68,14 @@ async def _run(config: Config) -> None:
     async with watch.running(LOG):
         await loop.run_in_executor(worker, trainer.start)
         telling = asyncio.create_task(_tell(config, trainer))
-        while True:
-            if telling.done():
-                telling = asyncio.create_task(_tell(config, trainer))
+        while not telling.done():  # it never is, unless it failed
             try:
                 await loop.run_in_executor(worker, trainer.look)
             except Exception as error:
                 LOG.error("trainer.fault", trace=error)
                 await asyncio.sleep(FAULT_PAUSE_S)
             await watch.wait()
+        await telling
 
 
 async def _wait_for_identity(config: Config) -> None:
@@ -84,13 +87,11 @@ async def _wait_for_identity(config: Config) -> None:
         await asyncio.sleep(1)
 
 
-async def _tell(config: Config, trainer: object) -> None:
+async def _tell(config: Config, trainer: Trainer) -> None:
     """Write the status every while; the relay carries it to the platform."""
     told = capabilities()
     while True:
-        state = "working" if getattr(trainer, "is_working", False) else "idle"
-        if not getattr(trainer, "is_enrolled", False):
-            state = "waiting_for_enrolment"
+        state = "working" if trainer.is_working else "idle" if trainer.is_enrolled else "waiting_for_enrolment"
         status = Status(connector_version=VERSION, capabilities=told, state=state, at=now())
         check_may_leave(status)
         with contextlib.suppress(OSError), Folder.open(config.spool) as folder:
