@@ -66,8 +66,9 @@ chromium:
 test: check chromium ## every check and every test
 	@$(BIN)/python -m pytest
 
-test-fast: $(VENV)/installed-dev ## the tests that take less than a minute together
-	@$(BIN)/python -m pytest -m "not slow"
+test-fast: $(VENV)/installed-dev ## the unit tests: less than a minute together
+	@$(BIN)/python -m pytest -m "not slow" tests/unit/silo_connector & connector=$$!; \
+	$(BIN)/python -m pytest -m "not slow" tests/unit --ignore tests/unit/silo_connector; wait $$connector
 
 check: $(VENV)/installed-dev ## lint, types, layers, migrations, settings, generated documents
 	@mkdir -p var/check

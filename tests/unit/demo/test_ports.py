@@ -3,9 +3,23 @@
 from __future__ import annotations
 
 import socket
+from collections.abc import Iterator
 
+import pytest
+
+from demo import coordinator
 from demo.coordinator import choose_port
 from demo.redis_server import free_port
+
+
+@pytest.fixture(autouse=True)
+def claims(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Give back at the end what was claimed."""
+    made: list[socket.socket] = []
+    monkeypatch.setattr(coordinator, "_claims", made)
+    yield
+    for claim in made:
+        claim.close()
 
 
 def test_a_free_port_that_was_wished_for_is_taken_once() -> None:
