@@ -92,6 +92,13 @@ def test_every_app_is_under_the_layers() -> None:
     assert named_in_layers == set(APPS)
 
 
+def test_every_setting_is_explained() -> None:
+    read = set(re.findall(r'env\.\w+\("(\w+)"', (PLATFORM / "config" / "settings.py").read_text()))
+    told = set(re.findall(r"^#?([A-Z][A-Z0-9_]+)=", (ROOT / ".env.sample").read_text(), re.MULTILINE))
+    assert "SECRET_KEY" in read
+    assert told == read
+
+
 # --- writes -----------------------------------------------------------------------------------------------------
 
 
