@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
 import re
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from uuid import UUID
 
@@ -59,7 +59,7 @@ class Spool:
         for place in PLACES:
             (self.root / place).mkdir(parents=True, exist_ok=True)
 
-    @contextmanager
+    @contextlib.contextmanager
     def place(self, name: str) -> Iterator[Folder]:
         """One of inbox, outbox, tmp, dead, quarantine, opened."""
         with Folder.open(self.root / name) as folder:
@@ -80,12 +80,11 @@ class Spool:
     def drop(self, place: str, name: str) -> None:
         """Remove an entry: gone for readers at once, from the disk a moment later."""
         with self.place(place) as source, self.place("tmp") as tmp:
-            grave = f"gone-{place}-{_short(name)}"
-            if not source.exists(name):
-                return
+            grave = f"gone-{os.getpid()}-{_short(name)}"
             tmp.remove(grave)
-            source.move(name, tmp, grave, durable=False)
-            tmp.remove(grave)
+            with contextlib.suppress(FileNotFoundError):  # the other process may have been quicker
+                source.move(name, tmp, grave, durable=False)
+                tmp.remove(grave)
 
     def set_aside(self, place: str, name: str, target: str, code: str, message: str) -> str:
         """Move an entry to ``dead`` or ``quarantine``, the reason beside it; the oldest make room. Its name there."""

@@ -47,9 +47,10 @@ def main(config: Config, *, allow_network: bool = False) -> int:
     try:
         asyncio.run(_run(config))
     except FederationError as error:
-        LOG.error("trainer.stopped", code=error.code, reason=error.message)
-        return 1
-    return 0
+        LOG.error("trainer.failed", code=error.code, reason=error.message)
+    except Exception as error:
+        LOG.error("trainer.failed", trace=error)
+    return 1
 
 
 async def _run(config: Config) -> None:

@@ -70,6 +70,8 @@ class Trainer:
                 self._handle(name, self._trust)
             except OSError as error:
                 LOG.error("order.disk", order_id=name, reason=str(error))
+            except Exception as error:  # the next order is to be done all the same
+                LOG.error("order.fault", trace=error, order_id=name)
             finally:
                 self.is_working = False
 

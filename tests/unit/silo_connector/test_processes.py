@@ -198,3 +198,22 @@ async def test_a_trainer_with_a_network_refuses_to_start(site: Site) -> None:
     assert done.returncode == 1
     assert b"trainer.network" in said
     assert b"network_mode: none" in said
+
+
+async def test_a_trainer_without_a_network_starts(site: Site) -> None:
+    user = () if os.geteuid() == 0 else ("--user", "--map-root-user")
+    look = await asyncio.create_subprocess_exec(
+        "unshare", *user, "--net", "cat", "/proc/net/dev", stdout=asyncio.subprocess.PIPE
+    )
+    table, _ = await look.communicate()
+    if look.returncode or any(not line.strip().startswith("lo:") for line in table.decode().splitlines()[2:]):
+        pytest.skip("this kernel gives no empty network namespace")
+    arguments = [sys.executable, "-m", "silo_connector", "run", "trainer", "--config", str(site.config.path)]
+    trainer = await asyncio.create_subprocess_exec(
+        "unshare", *user, "--net", "--", *arguments, env={**os.environ, "PYTHONPATH": str(ROOT)}
+    )
+    try:
+        await taught(site)
+        assert "trainer.network_allowed" not in {line["event"] for line in site.log("trainer")}
+    finally:
+        await kill(trainer)

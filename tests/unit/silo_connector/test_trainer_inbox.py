@@ -15,6 +15,8 @@ from federation.protocol.documents import BlobReference
 from federation.protocol.keys import PrivateKey
 from silo_connector import spool
 from silo_connector.spool import Spool
+from silo_connector.trainer.memory import Outcome
+from silo_connector.trainer.outcomes import Outcomes
 from silo_connector.trainer.trainer import Trainer
 from tests.unit.silo_connector.sites import Site
 
@@ -182,6 +184,28 @@ async def test_an_inbox_that_can_not_be_cleared_does_not_stop_the_others(
     trainer.look()
     trainer.look()
     site.submission(order)
+
+
+async def test_a_fault_in_one_order_does_not_stop_the_others(
+    site: Site, trainer: Trainer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    manifest = site.job()
+    first, second = site.order(manifest), site.order(manifest, number=2)
+    site.deliver(first, manifest)
+    site.deliver(second, manifest)
+    real = Outcomes.hand_over
+
+    def fails(self: Outcomes, outcome: Outcome) -> None:
+        if outcome.order_id == str(first.order_id):
+            raise ZeroDivisionError
+        real(self, outcome)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Outcomes, "hand_over", fails)
+        trainer.look()
+    site.submission(second)
+    trainer.look()
+    site.submission(first)
 
 
 async def test_an_enrolment_answer_with_another_platform_key_is_not_believed(site: Site, tmp_path: Path) -> None:
