@@ -32,6 +32,16 @@ def size_bytes(digest: str) -> int | None:
         return None
 
 
+def read_small(digest: str, size_bytes_max: int) -> bytes | None:
+    """The bytes of a blob that is no larger than this; None for a larger one, or one that is not there."""
+    try:
+        with path_of(digest).open("rb", 0) as stream:
+            data = stream.read(size_bytes_max + 1)
+    except FileNotFoundError:
+        return None
+    return data if data is not None and len(data) <= size_bytes_max else None
+
+
 def part_path(order_id: UUID, digest: str) -> Path:
     """Where the bytes of an unfinished upload are kept. Parts of two orders never meet."""
     return Path(settings.BLOB_ROOT) / "uploads" / str(order_id) / f"{path_of(digest).name}.part"
@@ -47,6 +57,20 @@ def adopt(file: Path, digest: str) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+def keep(data: bytes, digest: str) -> None:
+    """Make these bytes, whose digest the caller has checked, a blob."""
+    folder = new_folder()
+    try:
+        file = folder / "small"
+        with file.open("wb") as stream:
+            stream.write(data)
+            stream.flush()
+            os.fsync(stream.fileno())
+        adopt(file, digest)
+    finally:
+        remove_folder(folder)
 
 
 def remove(digest: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -12,7 +13,9 @@ from django.conf import settings
 from django.db.models import Q
 from django.utils import timezone
 
+from artefacts import store
 from federation.errors import Invalid
+from federation.protocol import INLINE_BYTES_MAX
 from live import database, notices
 from live.hub import hub
 from silos.connector import JSON, Waiting, envelope_of
@@ -28,15 +31,29 @@ SEEN_EVERY = timedelta(seconds=10)
 
 
 @dataclass(frozen=True)
+class Handed:
+    """An order as it is handed over: envelopes as they were signed, and the model if it is small."""
+
+    order: bytes
+    manifest: bytes
+    model: bytes | None
+
+    def encode(self) -> bytes:
+        """Its JSON. The envelopes are JSON already and go in as they are."""
+        model = b"" if self.model is None else b',"model":"' + base64.b64encode(self.model) + b'"'
+        return b'{"order":' + self.order + b',"manifest":' + self.manifest + model + b"}"
+
+
+@dataclass(frozen=True)
 class Found:
     """What a look at the database brought."""
 
-    orders: tuple[tuple[bytes, bytes], ...]
-    cancelled: tuple[UUID, ...]
+    orders: tuple[Handed, ...] = ()
+    cancelled: tuple[UUID, ...] = ()
 
     def encode(self) -> bytes:
-        """The answer. The envelopes are JSON already and go in as they are."""
-        orders = b",".join(b'{"order":' + order + b',"manifest":' + manifest + b"}" for order, manifest in self.orders)
+        """The answer's JSON."""
+        orders = b",".join(order.encode() for order in self.orders)
         cancelled = b",".join(f'"{order_id}"'.encode() for order_id in self.cancelled)
         return b'{"orders":[' + orders + b'],"cancelled":[' + cancelled + b"]}"
 
@@ -82,26 +99,40 @@ def look(silo: Silo, held: Sequence[UUID]) -> Found:
     found = list(
         Order.objects.filter(new, silo=silo)
         .order_by("number")
-        .values_list("id", "state", "envelope", "step__round__job__manifest")[:ORDERS_MAX]
+        .values_list("id", "state", "envelope", "step__round__job__manifest", "step__round__base_version__digest")[
+            :ORDERS_MAX
+        ]
     )
-    issued = [order_id for order_id, state, _, _ in found if state == OrderState.ISSUED]
+    issued = [order_id for order_id, state, *_ in found if state == OrderState.ISSUED]
     if issued:
         with database.forgettable():
             deliver(orders=issued, by=silo)
     return Found(
         tuple(
-            (bytes(envelope), bytes(manifest or b"null"))
-            for _, state, envelope, manifest in found
+            Handed(bytes(envelope), bytes(manifest or b"null"), store.read_small(digest, INLINE_BYTES_MAX))
+            for _, state, envelope, manifest, digest in found
             if state in OUTSTANDING
         ),
-        tuple(order_id for order_id, state, _, _ in found if state in CALLED_BACK),
+        tuple(order_id for order_id, state, *_ in found if state in CALLED_BACK),
     )
 
 
 def take_answer(silo: Silo, data: JSON) -> JSON:
-    """Handle `POST /connector/v1/submissions`."""
-    order = answer(document=envelope_of(data), by=silo)
+    """Handle `POST /connector/v1/submissions`: a document, and its payload if that is small."""
+    order = answer(document=envelope_of(data), payload=_payload(data.get("payload")), by=silo)
     return {"state": order.state, "code": order.code or None}
+
+
+def _payload(value: object) -> bytes | None:
+    if value is None:
+        return None
+    try:
+        payload = base64.b64decode(value, validate=True) if isinstance(value, str) else b""
+    except ValueError:
+        payload = b""
+    if not 0 < len(payload) <= INLINE_BYTES_MAX:
+        raise Invalid("request.field", f"payload must be base64 of 1 to {INLINE_BYTES_MAX} bytes.", "payload")
+    return payload
 
 
 def _read(body: JSON) -> tuple[list[UUID], float]:

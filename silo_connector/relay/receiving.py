@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import json
 import os
 from typing import Any
 
 from federation.errors import Invalid
-from federation.protocol.digests import digest_stream
+from federation.protocol import INLINE_BYTES_MAX
+from federation.protocol.digests import digest_bytes, digest_stream
 from silo_connector import spool
 from silo_connector.config import Config
 from silo_connector.folders import Folder
@@ -35,7 +37,7 @@ class Receiver:
         self._transfers = transfers
         self._slots = asyncio.Semaphore(4)
 
-    async def receive(self, route: Route, order: bytes, manifest: bytes | None) -> None:
+    async def receive(self, route: Route, order: bytes, manifest: bytes | None, model: bytes | None = None) -> None:
         """Carry one order to the inbox; again and again until it is there. Idempotent by order id."""
         self._routes.keep(route)
         with self._spool.place("inbox") as inbox, self._spool.place("outbox") as outbox:
@@ -45,7 +47,7 @@ class Receiver:
         while True:
             try:
                 async with self._slots:
-                    await self._carry(route, order, manifest)
+                    await self._carry(route, order, manifest, model)
                     return
             except Unreachable as error:
                 wait_s = backoff.next_s(error.retry_after_s)
@@ -62,7 +64,7 @@ class Receiver:
         with self._spool.place("tmp") as tmp:
             tmp.remove(TMP_PREFIX + order_id)
 
-    async def _carry(self, route: Route, order: bytes, manifest: bytes | None) -> None:
+    async def _carry(self, route: Route, order: bytes, manifest: bytes | None, model: bytes | None) -> None:
         name = TMP_PREFIX + route.order_id
         with self._spool.place("tmp") as tmp:
             if not tmp.is_folder(name):
@@ -72,7 +74,10 @@ class Receiver:
                 if manifest is not None:
                     folder.write(spool.MANIFEST, manifest, durable=False)
                 if route.model is not None:
-                    await self._fetch(route.order_id, route.model, folder)
+                    if model is not None and is_what_is_wanted(model, route.model):
+                        folder.write(spool.MODEL, model, durable=False)
+                    else:
+                        await self._fetch(route.order_id, route.model, folder)
             with self._spool.place("inbox") as inbox:
                 if inbox.exists(route.order_id):
                     tmp.remove(name)
@@ -107,12 +112,27 @@ class Receiver:
             raise Unreachable("disk.full", "There is not enough free disk space for the model.", 30.0)
 
 
-def routed(entry: Any) -> tuple[Route, bytes, bytes | None]:
-    """An entry of a poll's answer: its route, the order and the manifest. Raises Invalid ``order.unroutable``."""
+def is_what_is_wanted(model: bytes, wanted: ModelSource) -> bool:
+    """Whether a model that came inside the poll's answer is the one that the order names."""
+    return len(model) == wanted.size_bytes and digest_bytes(model) == wanted.digest
+
+
+def routed(entry: Any) -> tuple[Route, bytes, bytes | None, bytes | None]:
+    """An entry of a poll's answer: route, order, manifest, a small model. Raises Invalid ``order.unroutable``."""
     order = _sealed(entry, "order")
     if order is None:
         raise Invalid("order.unroutable", "An order is no envelope, or too large.")
-    return Route.of_order(order), order, _sealed(entry, "manifest")
+    return Route.of_order(order), order, _sealed(entry, "manifest"), _inline(entry.get("model"))
+
+
+def _inline(value: Any) -> bytes | None:
+    """A small artefact in base64, or None for anything else: then it is fetched."""
+    if not isinstance(value, str) or len(value) > 2 * INLINE_BYTES_MAX:
+        return None
+    try:
+        return base64.b64decode(value, validate=True)
+    except ValueError:
+        return None
 
 
 def _sealed(entry: Any, key: str) -> bytes | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import json
 import time
 from dataclasses import dataclass
@@ -10,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from federation.errors import FederationError, Invalid
-from federation.protocol import envelope
+from federation.protocol import INLINE_BYTES_MAX, envelope
 from federation.protocol.digests import digest_bytes, digest_stream, is_digest
 from silo_connector import spool
 from silo_connector.egress import Departure, record
@@ -98,10 +99,16 @@ class Sender:
             with outbox.folder(name) as folder:
                 outgoing = await asyncio.to_thread(read_outgoing, name, folder)
                 self._journal(outgoing)
-                if outgoing.payload_digest is not None:
+                request: dict[str, Any] = {"document": outgoing.document}
+                if 0 < outgoing.payload_size_bytes <= INLINE_BYTES_MAX:
+                    payload = folder.read(spool.UPDATE, outgoing.payload_size_bytes)
+                    if digest_bytes(payload) != outgoing.payload_digest:
+                        raise Invalid("payload.digest_mismatch", "The payload changed before it was sent.")
+                    request["payload"] = base64.b64encode(payload).decode()
+                elif outgoing.payload_digest is not None:
                     await self._upload(outgoing, outgoing.payload_digest, folder)
         endpoint = "datasets" if spool.is_dataset_folder(name) else "submissions"
-        answer = await self._platform.post(endpoint, {"document": outgoing.document})
+        answer = await self._platform.post(endpoint, request)
         LOG.info(
             "outbox.sent",
             folder=name,
@@ -111,6 +118,7 @@ class Sender:
         )
         self._spool.drop("outbox", name)
         self._routes.forget(name)
+        self._journalled.discard(outgoing.document_digest)
 
     async def _upload(self, outgoing: Outgoing, digest: str, folder: Folder) -> None:
         route = self._routes.find(outgoing.name) or Route(outgoing.name)

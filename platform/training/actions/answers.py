@@ -37,9 +37,10 @@ def deliver(*, orders: Sequence[UUID], by: Silo) -> None:
     )
 
 
-def answer(*, document: bytes, by: Silo) -> Order:
+def answer(*, document: bytes, by: Silo, payload: bytes | None = None) -> Order:
     """Take a silo's signed answer to an order. The same bytes again change nothing; another answer is a conflict.
 
+    A small payload may come along; a larger one was uploaded before.
     Raises Untrusted ``signature.invalid``, NotFound ``order.not_found``, Conflict ``order.already_answered``, and
     Invalid ``submission.*`` when the answer does not fit the order or its payload is not there.
     """
@@ -50,6 +51,8 @@ def answer(*, document: bytes, by: Silo) -> Order:
         said = open_sealed(Refusal, document, [by.identity])
     else:
         said = open_sealed(SubmissionDocument, document, [by.identity])
+        if payload is not None:
+            _keep_payload(said, payload)
     with transaction.atomic():
         order = (
             Order.objects.select_for_update(of=("self",))
@@ -86,6 +89,12 @@ def __dispatch_if_last(order: Order) -> None:
             dispatch.close_step(order.step.round_id)
 
     transaction.on_commit(look, robust=True)
+
+
+def _keep_payload(said: SubmissionDocument, payload: bytes) -> None:
+    if said.payload is None or said.payload.digest != digest_bytes(payload):
+        raise Invalid("blob.digest_mismatch", "The payload is not what the document says; nothing was kept.", "payload")
+    store.keep(payload, said.payload.digest)
 
 
 def _check_fits(order: Order, round_: Round, said: Refusal | SubmissionDocument, by: Silo) -> None:
