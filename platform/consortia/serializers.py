@@ -7,7 +7,7 @@ from rest_framework import serializers
 from accounts.models.organisation import SLUG_PATTERN
 from accounts.permissions import CONSORTIUM_ROLES, ORGANISATION_ROLES, Permission
 from accounts.serializers import OrganisationBrief, UserBrief
-from consortia.models import Consortium, ConsortiumRole, Invitation, Participation
+from consortia.models import Consortium, ConsortiumRole, Invitation, InvitationAnswer, Participation
 from rest.serializers import Input
 
 ROLE_CHOICES = [(role.value, role.label) for role in CONSORTIUM_ROLES]
@@ -78,6 +78,7 @@ class InvitationOut(serializers.ModelSerializer[Invitation]):
     consortium = InvitedTo(source="participation.consortium")
     organisation = OrganisationBrief(source="participation.organisation")
     invited_by = UserBrief(allow_null=True)
+    answer = serializers.ChoiceField(choices=InvitationAnswer.choices, allow_blank=True)
 
     class Meta:
         model = Invitation

@@ -10,7 +10,7 @@ from django.db.models import QuerySet
 from accounts.access import signed_in
 from consortia.access import access_consortium
 from registry.models import Model, ModelVersion
-from rest.filters import FilterSet
+from rest.filters import FilterSet, YesNoFilter
 
 
 class ModelFilter(FilterSet):
@@ -31,8 +31,8 @@ class ModelFilter(FilterSet):
 class VersionFilter(FilterSet):
     """`?best=true`, `?kept=true`"""
 
-    best = django_filters.BooleanFilter(field_name="is_best")
-    kept = django_filters.BooleanFilter(field_name="pruned_at", lookup_expr="isnull")
+    best = YesNoFilter(field_name="is_best")
+    kept = YesNoFilter(field_name="pruned_at", lookup_expr="isnull")
 
     class Meta:
         model = ModelVersion

@@ -9,7 +9,7 @@ from django.db.models import QuerySet
 
 from accounts.access import signed_in
 from consortia.access import access_consortium
-from rest.filters import FilterSet
+from rest.filters import FilterSet, YesNoFilter
 from silos import selectors
 from silos.models import Dataset, Silo
 from silos.transitions import SiloState
@@ -39,7 +39,7 @@ class DatasetFilter(FilterSet):
     silo = django_filters.UUIDFilter(field_name="silo_id")
     name = django_filters.CharFilter(max_length=100)
     schema_digest = django_filters.CharFilter(max_length=80)
-    withdrawn = django_filters.BooleanFilter(field_name="withdrawn_at", lookup_expr="isnull", exclude=True)
+    withdrawn = YesNoFilter(field_name="withdrawn_at", lookup_expr="isnull", exclude=True)
 
     class Meta:
         model = Dataset

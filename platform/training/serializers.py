@@ -215,6 +215,16 @@ class EnvelopeOut(serializers.Serializer[Any]):
     signatures = SignatureOut(many=True)
 
 
+class ServerSentEvent(serializers.Serializer[Any]):
+    """An event of a stream. The last one is called `end` and has no id."""
+
+    id = serializers.CharField(required=False, help_text="Of the audit event; go on after it with `Last-Event-ID`.")
+    event = serializers.CharField(help_text="The verb of the audit event, such as `round.closed`.")
+    data = serializers.CharField(  # type: ignore[assignment]  # the name is that of the standard
+        help_text="JSON: id, at, verb, actor and detail of the audit event."
+    )
+
+
 class ChoiceOut(serializers.Serializer[Any]):
     """Something that a job may name, with the JSON Schema of its settings."""
 

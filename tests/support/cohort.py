@@ -10,9 +10,11 @@ from accounts.actions import create_user, grant_role
 from accounts.models import Organisation, User
 from accounts.permissions import Role
 from consortia.actions import found_consortium
+from federation.protocol.keys import PrivateKey
 from registry.models import Model, ModelVersion
+from silos import actions as silo_actions
 from silos.models import Dataset, Silo
-from tests.support.federation import TEST, Federation, make_federation
+from tests.support.federation import TEST, Federation, certificate, make_federation, statement
 from tests.support.world import house, person
 from training import closing
 from training.actions import answers, launch, start
@@ -74,6 +76,20 @@ def make_cohort() -> Cohort:
         outsider=outsider,
         nobody=person("nobody"),
         elsewhere=elsewhere,
+    )
+
+
+def present(cohort: Cohort) -> Silo:
+    """A second silo of the first organisation presents itself."""
+    home, signatory, identity = cohort.silo.organisation, cohort.federation.silos[0].signatory, PrivateKey.generate()
+    silo = silo_actions.create(organisation=home, name="annexe", by=TEST)
+    code, _ = silo_actions.issue_code(silo=silo, by=cohort.it)
+    return silo_actions.enrol(
+        code=code,
+        transport_key=PrivateKey.generate().public,
+        statement=statement(identity, signatory),
+        certificate=certificate(home.name, identity, signatory),
+        by=TEST,
     )
 
 

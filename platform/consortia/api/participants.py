@@ -23,7 +23,7 @@ from consortia.permissions import require
 from consortia.selectors import invitations_visible_to, organisation_with
 from consortia.serializers import InvitationOut, NewInvitation, ParticipationOut
 from consortia.transitions import ParticipationState
-from rest.filters import FilterSet
+from rest.filters import FilterSet, YesNoFilter
 from rest.idempotency import idempotent
 from rest.serializers import validated
 
@@ -84,7 +84,7 @@ class Leave(APIView):
 class InvitationFilter(FilterSet):
     """Open ones only, or by their answer."""
 
-    open = django_filters.BooleanFilter(method="by_open")
+    open = YesNoFilter(method="by_open")
     answer = django_filters.ChoiceFilter(choices=InvitationAnswer.choices)
 
     class Meta:

@@ -21,7 +21,7 @@ from training.event_stream import events_so_far
 from training.filters import RoundFilter
 from training.models import Round
 from training.permissions import access_job
-from training.serializers import EnvelopeOut, MetricsOut, RoundOut
+from training.serializers import EnvelopeOut, MetricsOut, RoundOut, ServerSentEvent
 
 
 class Rounds(ListAPIView[Round]):
@@ -84,7 +84,7 @@ class JobEvents(APIView):
             OpenApiParameter("Last-Event-ID", OpenApiTypes.STR, OpenApiParameter.HEADER, description="Go on after it."),
             OpenApiParameter("after", OpenApiTypes.STR, description="The same, for clients that can't set headers."),
         ],
-        responses={(200, "text/event-stream"): OpenApiTypes.STR},
+        responses={(200, "text/event-stream"): ServerSentEvent},
     )
     def get(self, request: Request, job_id: UUID) -> HttpResponse:
         """Server-sent events, each with the id of its audit event. The last one is `end`, once the job has ended.

@@ -22,7 +22,7 @@ from rest.idempotency import idempotent
 from training import selectors
 from training.actions import control
 from training.actions.launch import launch
-from training.api.launching import JobLaunch, LaunchTarget
+from training.api.launching import EXAMPLES, JobLaunch, LaunchTarget
 from training.filters import JobFilter
 from training.models import Job
 from training.permissions import access_job
@@ -43,7 +43,7 @@ class Jobs(ListAPIView[Job]):
         """Those that the asker sees."""
         return selectors.jobs_visible_to(signed_in(self.request))
 
-    @extend_schema(request=JobLaunch, responses={201: JobDetailOut})
+    @extend_schema(request=JobLaunch, responses={201: JobDetailOut}, examples=EXAMPLES)
     @idempotent()
     def post(self, request: Request) -> Response:
         """Launch a job: everything that can be known to be wrong is said now."""
@@ -58,7 +58,7 @@ class JobQuote(APIView):
 
     scopes = {"POST": Scope.JOBS_READ}
 
-    @extend_schema(request=JobLaunch, responses=QuoteOut)
+    @extend_schema(request=JobLaunch, responses=QuoteOut, examples=EXAMPLES)
     def post(self, request: Request) -> Response:
         """Weigh a launch request, with the checks of a launch: which silos, how many rows, how many bytes."""
         consortium, asked = _read_launch(request, signed_in(request))

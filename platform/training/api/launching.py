@@ -7,6 +7,7 @@ from operator import or_
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
+from drf_spectacular.utils import OpenApiExample
 from pydantic import Field, create_model
 from rest_framework import serializers
 
@@ -21,6 +22,38 @@ class LaunchTarget(serializers.Serializer[Any]):
 
     consortium = serializers.UUIDField()
 
+
+_ID = "0b8f7c9e-2d54-4c7a-9a63-5d0c4f1e2a7"
+EXAMPLES = [
+    OpenApiExample(
+        "Logistic regression over two silos",
+        request_only=True,
+        value={
+            "consortium": f"{_ID}0",
+            "name": "Heart disease, first try",
+            "purpose": "Find out whether a linear model will do",
+            "datasets": [f"{_ID}1", f"{_ID}2"],
+            "protection": {"mode": "clear"},
+            "model": {"family": "logistic"},
+            "strategy": {"name": "fedadam", "learning_rate": 0.05},
+            "local": {"epochs": 1, "batch_size": 16, "learning_rate": 0.1},
+            "rounds": 10,
+            "quorum": 1,
+        },
+    ),
+    OpenApiExample(
+        "Evaluation of a stored model",
+        request_only=True,
+        value={
+            "consortium": f"{_ID}0",
+            "name": "A second look",
+            "task": "evaluate",
+            "datasets": [f"{_ID}1"],
+            "protection": {"mode": "clear"},
+            "model_version": f"{_ID}3",
+        },
+    ),
+]
 
 if TYPE_CHECKING:
     JobLaunch = JobRequest

@@ -21,11 +21,9 @@ from pytest_django import DjangoDbBlocker
 from accounts.models import Scope
 from accounts.tokens import issue_token
 from audit.models import Event
-from federation.protocol.keys import PrivateKey
-from silos import actions as silo_actions
 from silos.models import Silo
-from tests.support.cohort import Cohort, last_version, make_cohort, model_of, run_job
-from tests.support.federation import TEST, certificate, statement
+from tests.support.cohort import Cohort, last_version, make_cohort, model_of, present, run_job
+from tests.support.federation import TEST
 from tests.support.world import client_of
 from training.actions import control
 from training.models import Job
@@ -60,20 +58,6 @@ def scene(
         paused = control.pause(job=run_job(cohort, rounds_answered=0), by=TEST)
         yield Scene(cohort, run_job(cohort, rounds=1), run_job(cohort, rounds_answered=0), paused, present(cohort))
         transaction.set_rollback(True)
-
-
-def present(cohort: Cohort) -> Silo:
-    """A second silo of the first organisation presents itself."""
-    home, signatory, identity = cohort.silo.organisation, cohort.federation.silos[0].signatory, PrivateKey.generate()
-    silo = silo_actions.create(organisation=home, name="annexe", by=TEST)
-    code, _ = silo_actions.issue_code(silo=silo, by=cohort.it)
-    return silo_actions.enrol(
-        code=code,
-        transport_key=PrivateKey.generate().public,
-        statement=statement(identity, signatory),
-        certificate=certificate(home.name, identity, signatory),
-        by=TEST,
-    )
 
 
 def fingerprint_of(scene: Scene) -> Body:

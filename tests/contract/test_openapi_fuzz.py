@@ -1,0 +1,258 @@
+"""Every operation of the OpenAPI document, asked with good and bad input by people of several roles (Schemathesis).
+
+No answer is a 5xx, every answer is one that the document tells of, bad input is refused. Ids that were made up are
+mostly exchanged for real ones, so that requests come as far as the actions. Each request is undone afterwards.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+import pytest
+import requests
+import schemathesis
+from django.core.management import call_command
+from django.test import override_settings
+from hypothesis import HealthCheck, settings
+from pytest_django import DjangoDbBlocker
+from schemathesis import Case
+from schemathesis.checks import not_a_server_error
+from schemathesis.config import SchemathesisConfig
+from schemathesis.specs.openapi.checks import (
+    content_type_conformance,
+    negative_data_rejection,
+    response_headers_conformance,
+    response_schema_conformance,
+    status_code_conformance,
+)
+
+from accounts.actions import grant_role
+from accounts.models import OrganisationRole, Scope
+from accounts.permissions import Role
+from accounts.tokens import issue_token
+from consortia import invitations
+from consortia.models import ConsortiumRole
+from federation.protocol.keys import PrivateKey
+from live import database
+from rest.openapi import schema_document
+from tests.support.cohort import browser, last_version, make_cohort, model_of, present, run_job
+from tests.support.federation import TEST
+from tests.support.in_process import ask, one_connection
+from tests.support.world import house
+from training.actions import control
+
+pytestmark = [pytest.mark.slow, pytest.mark.django_db]
+
+CHECKS = [
+    not_a_server_error,
+    status_code_conformance,
+    content_type_conformance,
+    response_headers_conformance,
+    response_schema_conformance,
+    negative_data_rejection,
+]
+ROLES = ("keeper", "administrator", "scientist", "steward", "it", "neighbour", "outsider", "stranger", "token")
+
+# Whoever may do it: the administrator, but for these. Every request is theirs too, so that it comes to the action.
+ABLE = {
+    "GET /api/v1/model-versions/{version_id}/download/": "scientist",
+    "POST /api/v1/jobs/": "scientist",
+    "POST /api/v1/jobs/quote/": "scientist",
+    "DELETE /api/v1/tokens/{token_id}/": "scientist",
+    "POST /api/v1/organisations/": "keeper",
+    "PATCH /api/v1/users/{user_id}/": "keeper",
+    "POST /api/v1/users/{user_id}/welcome/": "keeper",
+    "POST /api/v1/organisations/{organisation_id}/signatory-keys/": "steward",
+    "POST /api/v1/invitations/{invitation_id}/accept/": "steward",
+    "POST /api/v1/invitations/{invitation_id}/decline/": "steward",
+    "POST /api/v1/consortia/{consortium_id}/participants/{organisation_id}/leave/": "neighbour",
+}
+
+config = SchemathesisConfig()
+config.projects.default.phases.coverage.enabled = False
+config.projects.default.generation.allow_extra_parameters = False  # unknown ones are passed over
+schema = schemathesis.openapi.from_dict(json.loads(schema_document()), config=config)
+
+
+@dataclass(frozen=True)
+class Platform:
+    """Real values by the names that parameters and members have, and headers with which each role asks.
+
+    What `by_operation` has goes before `ids`.
+    """
+
+    ids: dict[str, tuple[str, ...]]
+    by_operation: dict[str, dict[str, tuple[str, ...]]]
+    headers: dict[str, dict[str, str]]
+
+
+_platform: list[Platform] = []
+_answered: defaultdict[str, set[int]] = defaultdict(set)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def platform(
+    django_db_setup: None, django_db_blocker: DjangoDbBlocker, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Platform]:
+    """A world that is really committed, since some of the application has connections of its own."""
+    blobs = tmp_path_factory.mktemp("blobs")
+    hashers = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+    with django_db_blocker.unblock(), override_settings(BLOB_ROOT=blobs, PASSWORD_HASHERS=hashers), one_connection():
+        try:
+            _platform.append(make_platform())
+            yield _platform[0]
+        finally:
+            _platform.clear()
+            database.close()
+            call_command("flush", interactive=False, verbosity=0)
+
+
+def make_platform() -> Platform:
+    """People, silos, jobs in all states, a model, an invitation."""
+    cohort = make_cohort()
+    federation, home = cohort.federation, cohort.silo.organisation
+    second, fourth = federation.silos[1].silo.organisation, house("fourth")
+    grant_role(user=cohort.neighbour, organisation=second, role=Role.STEWARD, by=TEST)
+    grant_role(user=cohort.steward, organisation=fourth, role=Role.STEWARD, by=TEST)
+    done, running = run_job(cohort, rounds=1), run_job(cohort, rounds_answered=0)
+    paused = control.pause(job=run_job(cohort, rounds_answered=0), by=TEST)
+    invitation = invitations.invite(consortium=federation.consortium, organisation=fourth, by=federation.administrator)
+    presented = present(cohort)
+    assert presented.identity is not None
+    tokens = [
+        issue_token(user=cohort.scientist, name="t", scopes=list(Scope), lifetime=timedelta(days=1), by=TEST)
+        for _ in range(2)
+    ]
+    role = OrganisationRole.objects.get(user=cohort.it)
+    consortium_role = ConsortiumRole.objects.get(user=cohort.scientist)
+    organisations = (str(home.id), str(cohort.elsewhere.id))
+    consortia = (str(federation.consortium.id),)
+    versions = (str(last_version(done).id),)
+    ids = {
+        "silo_id": (str(cohort.silo.id), str(federation.silos[1].silo.id)),
+        "dataset_id": (str(cohort.dataset.id),),
+        "job_id": (str(done.id), str(running.id), str(paused.id)),
+        "model_id": (str(model_of(done).id),),
+        "version_id": versions,
+        "consortium_id": consortia,
+        "organisation_id": organisations,
+        "role_id": (str(role.id), str(consortium_role.id)),
+        "user_id": (str(cohort.it.id),),
+        "token_id": (str(tokens[0][0].id),),
+        "invitation_id": (str(invitation.id),),
+        "signatory_key_id": tuple(str(key.id) for key in home.signatory_keys.all()),
+        # members of bodies and queries
+        "consortium": consortia,
+        "organisation": organisations,
+        "silo": (str(cohort.silo.id),),
+        "identity_fingerprint": (presented.identity.fingerprint,),
+        "job": (str(done.id),),
+        "model_version": versions,
+        "datasets": tuple(str(played.dataset.id) for played in federation.silos if played.dataset),
+        "email": (cohort.it.email,),
+    }
+    by_operation: dict[str, dict[str, tuple[str, ...]]] = {
+        # a stream of a job that has ended ends by itself
+        "GET /api/v1/jobs/{job_id}/events/": {"job_id": (str(done.id),)},
+        "POST /api/v1/jobs/{job_id}/resume/": {"job_id": (str(paused.id),)},
+        "POST /api/v1/silos/{silo_id}/confirm/": {"silo_id": (str(presented.id),)},
+        "POST /api/v1/consortia/{consortium_id}/participants/": {"organisation": (cohort.elsewhere.slug,)},
+        "POST /api/v1/consortia/{consortium_id}/participants/{organisation_id}/leave/": {
+            "organisation_id": (str(second.id),)
+        },
+        "DELETE /api/v1/consortia/{consortium_id}/roles/{role_id}/": {"role_id": (str(consortium_role.id),)},
+        "DELETE /api/v1/organisations/{organisation_id}/roles/{role_id}/": {
+            "role_id": (str(role.id),),
+            "organisation_id": (str(home.id),),
+        },
+        "POST /api/v1/organisations/{organisation_id}/signatory-keys/": {
+            "organisation_id": (str(fourth.id),),
+            "public_key": (PrivateKey.generate().public.encoded,),
+        },
+        "POST /api/v1/jobs/{job_id}/pause/": {"job_id": (str(running.id),)},
+        "POST /api/v1/users/": {"email": ()},
+    }
+    headers = {"stranger": {}, "token": {"Authorization": f"Bearer {tokens[1][1]}"}}
+    for who in ROLES:
+        if who not in headers:
+            headers[who] = session_of(getattr(cohort, who))
+    return Platform(ids, by_operation, headers)
+
+
+def session_of(user: Any) -> dict[str, str]:
+    """What a browser sends that has signed in, with what it needs to change something."""
+    csrf = "a" * 32
+    session = browser(user).cookies["sessionid"].value
+    return {"Cookie": f"sessionid={session}; csrftoken={csrf}", "X-CSRFToken": csrf}
+
+
+def known(operation: str, name: str) -> tuple[str, ...]:
+    """The real values that a parameter or member of an operation may have."""
+    return _platform[0].by_operation.get(operation, {}).get(name, _platform[0].ids.get(name, ()))
+
+
+def real(operation: str, name: str, made_up: Any) -> Any:
+    """A real value for most of the made-up ones; which, depends on the made-up one alone."""
+    values, digits = known(operation, name), sum(str(made_up).encode("utf-8", "replace"))
+    if not values or not isinstance(made_up, str) or digits % 8 == 0:
+        return made_up
+    return values[digits % len(values)]
+
+
+@schema.hook
+def map_case(context: Any, case: Case[Any]) -> Case[Any]:
+    """Exchange made-up values for real ones in the path, the query and the top of the body."""
+    label = case.operation.label
+    for name, value in dict(case.path_parameters or {}).items():
+        endless = label.endswith("/events/")
+        case.path_parameters[name] = known(label, name)[0] if endless else real(label, name, value)
+    for name, value in dict(case.query or {}).items():
+        case.query[name] = real(label, name, value)
+    if isinstance(case.body, dict):
+        for name, value in case.body.items():
+            if isinstance(value, list) and known(label, name) and all(isinstance(item, str) for item in value):
+                case.body[name] = list(dict.fromkeys(real(label, name, item) for item in value))
+            else:
+                case.body[name] = real(label, name, value)
+    return case
+
+
+@schema.parametrize()
+@settings(
+    max_examples=20,
+    deadline=None,
+    derandomize=True,
+    database=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much, HealthCheck.data_too_large],
+)
+def test_no_input_breaks_an_operation_or_its_contract(case: Case[Any]) -> None:
+    label = case.operation.label
+    anybody = ROLES[sum(repr((case.path_parameters, case.query, case.body)).encode("utf-8", "replace")) % len(ROLES)]
+    for name in ("Cookie", "Authorization"):
+        case.headers.pop(name, None)
+    case.cookies = {}
+    for asking in {anybody, ABLE.get(label, "administrator")}:
+        kwargs = case.as_transport_kwargs(base_url="http://testserver", headers=_platform[0].headers[asking])
+        request = requests.Request(**{name: value for name, value in kwargs.items() if name in REQUEST}).prepare()
+        response = ask(request)
+        _answered[label].add(response.status_code)
+        said_nothing = "" in (case.query or {}).values()  # an empty parameter is one that was not given
+        case.validate_response(response, checks=CHECKS[:-1] if said_nothing else CHECKS)
+        assert asking != "stranger" or response.status_code >= 400
+
+
+REQUEST = ("method", "url", "headers", "params", "data", "json", "cookies", "files")
+
+
+def test_every_operation_was_carried_out() -> None:
+    """The one before is worth something only where some requests succeed."""
+    if not _answered:
+        pytest.skip("needs the test before it")
+    for label, statuses in sorted(_answered.items()):
+        print(label, sorted(statuses))
+    assert not {label for label, statuses in _answered.items() if not any(status < 300 for status in statuses)}
