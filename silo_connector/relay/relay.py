@@ -110,7 +110,7 @@ class Relay:
                 self._cancel(order_id)
         for entry in orders if isinstance(orders, list) else []:
             try:
-                route, order, manifest = routed(entry)
+                route, order, manifest, model = routed(entry)
             except FederationError as error:
                 self._say_unroutable(error)
                 continue
@@ -119,7 +119,7 @@ class Relay:
             new = True
             held.add(route.order_id)
             self._cancelled.discard(route.order_id)
-            self._start(self._incoming, route.order_id, self._receiver.receive(route, order, manifest), group)
+            self._start(self._incoming, route.order_id, self._receiver.receive(route, order, manifest, model), group)
         return new
 
     def _say_unroutable(self, error: FederationError) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import contextlib
 import json
 import ssl
@@ -206,6 +207,12 @@ class FakePlatform:
     def _submission(self, content: dict[str, Any]) -> web.Response:
         payload = json.loads(peek(json.dumps(content["document"]).encode()))
         order_id = payload["order_id"]
+        if "payload" in content:
+            update = base64.b64decode(content["payload"])
+            if payload["payload"] is None or digest_bytes(update) != payload["payload"]["digest"]:
+                return problem(422, "blob.digest_mismatch").response()
+            self.kept[digest_bytes(update)] = bytearray(update)
+            self.complete.add(digest_bytes(update))
         if payload.get("payload") and payload["payload"]["digest"] not in self.complete:
             return problem(409, "submission.payload_missing").response()
         self.submissions.append(content["document"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import json
 from typing import Any
 from uuid import uuid4
@@ -41,6 +42,30 @@ async def test_an_order_comes_whole_and_is_held(site: Site, platform: FakePlatfo
         await platform.until(lambda: platform.held[-1] == [str(order.order_id)])
         assert blob_requests(platform) == 1
         assert not list((site.config.spool / "tmp").iterdir())
+
+
+async def test_a_small_model_may_come_with_its_order(site: Site, platform: FakePlatform) -> None:
+    manifest = site.job()
+    order = site.order(manifest, 0.5)
+    order_id = platform.issue(order, manifest)
+    platform.orders[order_id]["model"] = base64.b64encode(weights_of(manifest.layout, 0.5)).decode()
+    async with relaying(site):
+        await platform.until(lambda: (site.inbox / order_id).exists())
+    assert (site.inbox / order_id / spool.MODEL).read_bytes() == weights_of(manifest.layout, 0.5)
+    assert blob_requests(platform) == 0
+
+
+@pytest.mark.parametrize("model", ["", "AAAA", "no base64!", "A" * 200_000, 7, None, {"a": 1}])
+async def test_what_comes_with_an_order_and_is_not_its_model_is_passed_over(
+    site: Site, platform: FakePlatform, model: Any
+) -> None:
+    manifest = site.job()
+    order_id = platform.issue(site.order(manifest), manifest)
+    platform.orders[order_id]["model"] = model
+    async with relaying(site):
+        await platform.until(lambda: (site.inbox / order_id).exists())
+    assert (site.inbox / order_id / spool.MODEL).read_bytes() == weights_of(manifest.layout)
+    assert blob_requests(platform) == 1
 
 
 async def test_an_order_that_is_answered_already_is_not_fetched_again(site: Site, platform: FakePlatform) -> None:

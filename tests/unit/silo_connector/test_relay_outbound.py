@@ -23,7 +23,8 @@ from tests.unit.silo_connector.fake_platform import Answer, FakePlatform, proble
 from tests.unit.silo_connector.relays import answer_in_outbox, dead, given, relaying
 from tests.unit.silo_connector.sites import Site
 
-UPDATE = bytes(range(256)) * 20
+TINY = bytes(range(256)) * 20
+UPDATE = bytes(range(256)) * 300
 LARGE = os.urandom(4 << 20)
 
 
@@ -45,6 +46,16 @@ async def answered(site: Site, update: bytes | None = UPDATE) -> str:
     answer_in_outbox(site, order, update)
     (site.inbox / str(order.order_id)).rename(site.folder / f"taken-{order.order_id}")
     return str(order.order_id)
+
+
+async def test_a_tiny_update_goes_with_its_document(site: Site, platform: FakePlatform) -> None:
+    async with relaying(site):
+        order_id = await answered(site, TINY)
+        await platform.until(lambda: not (site.outbox / order_id).exists())
+    assert uploads(platform) == []
+    assert bytes(platform.kept[digest_bytes(TINY)]) == TINY
+    journal = [json.loads(line) for line in (site.config.relay_state / FILE).read_text().splitlines()]
+    assert [line["purpose"] for line in journal][-2:] == ["payload", "document"]
 
 
 async def test_a_small_answer_goes_out_in_two_requests(site: Site, platform: FakePlatform) -> None:
@@ -190,6 +201,7 @@ def change(file: Path) -> None:
     file.write_bytes(file.read_bytes()[:-1] + b"!")
 
 
+@pytest.mark.parametrize("update", [TINY, UPDATE], ids=["tiny", "small"])
 @pytest.mark.parametrize("name", [spool.DOCUMENT, spool.UPDATE])
 @pytest.mark.parametrize(
     "how",
@@ -204,14 +216,14 @@ def change(file: Path) -> None:
     ],
 )
 async def test_what_is_not_what_its_document_says_is_not_sent(
-    site: Site, platform: FakePlatform, name: str, how: Callable[[Path], object]
+    site: Site, platform: FakePlatform, name: str, how: Callable[[Path], object], update: bytes
 ) -> None:
     async with relaying(site):
         order, _ = await given(site)
         (site.inbox / str(order.order_id)).rename(site.folder / "taken")
         platform.state = "silo.unconfirmed"
         platform.changed.set()
-        folder = answer_in_outbox(site, order, UPDATE)
+        folder = answer_in_outbox(site, order, update)
     how(folder / name)
     platform.state = "active"
     platform.submissions.clear()
