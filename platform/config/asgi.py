@@ -16,9 +16,11 @@ from live.hub import hub  # noqa: E402
 from silos.connector import PREFIX, ConnectorApplication  # noqa: E402
 from training.event_stream import PATH as EVENTS  # noqa: E402
 from training.event_stream import stream_events  # noqa: E402
-from training.long_poll import take_answer, wait_for_orders  # noqa: E402
+from training.long_poll import take_answer, take_heartbeat, wait_for_orders  # noqa: E402
 
-connector = ConnectorApplication(handlers={"submissions": take_answer}, waiting={"orders": wait_for_orders})
+connector = ConnectorApplication(
+    handlers={"submissions": take_answer, "heartbeat": take_heartbeat}, waiting={"orders": wait_for_orders}
+)
 
 
 async def application(scope: Scope, receive: Receive, send: Send) -> None:

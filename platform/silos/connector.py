@@ -58,7 +58,7 @@ class ConnectorApplication:
     """Routes of the connector API."""
 
     def __init__(self, handlers: Mapping[str, SyncHandler], waiting: Mapping[str, AsyncHandler]) -> None:
-        self._handlers = {"heartbeat": _heartbeat, "datasets": _dataset, **handlers}
+        self._handlers = {"heartbeat": heartbeat, "datasets": _dataset, **handlers}
         self._waiting = waiting
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -147,7 +147,8 @@ def _enrol(request: SignedRequest) -> JSON:
     }
 
 
-def _heartbeat(silo: Silo, data: JSON) -> JSON:
+def heartbeat(silo: Silo, data: JSON) -> JSON:
+    """Keep what a silo says of its health."""
     skew = data.get("clock_skew_s")
     actions.note_heartbeat(by=silo, report=data, clock_skew_s=float(skew) if isinstance(skew, int | float) else 0.0)
     return {"state": silo.state}

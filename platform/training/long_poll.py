@@ -18,7 +18,7 @@ from federation.errors import Invalid
 from federation.protocol import INLINE_BYTES_MAX
 from live import database, notices
 from live.hub import hub
-from silos.connector import JSON, Waiting, envelope_of
+from silos.connector import JSON, Waiting, envelope_of, heartbeat
 from silos.models import Silo
 from training.actions.answers import answer, deliver, note_held
 from training.models import Order
@@ -26,6 +26,7 @@ from training.transitions import CALLED_BACK, OUTSTANDING, OrderState
 
 HELD_MAX = 1000
 ORDERS_MAX = 100
+TOLD_FOR = timedelta(hours=1)
 SEEN_EVERY = timedelta(seconds=10)
 """A silo that polls all the time is not written down as seen every time."""
 
@@ -69,7 +70,8 @@ async def wait_for_orders(waiting: Waiting) -> bytes:
             if left_s <= 0:
                 break
             try:
-                await asyncio.wait_for(news.wait(), left_s)
+                async with asyncio.timeout(left_s):  # `wait_for` may swallow a cancellation
+                    await news.wait()
             except TimeoutError:
                 break
             news.clear()
@@ -121,6 +123,18 @@ def take_answer(silo: Silo, data: JSON) -> JSON:
     """Handle `POST /connector/v1/submissions`: a document, and its payload if that is small."""
     order = answer(document=envelope_of(data), payload=_payload(data.get("payload")), by=silo)
     return {"state": order.state, "code": order.code or None}
+
+
+def take_heartbeat(silo: Silo, data: JSON) -> JSON:
+    """Handle `POST /connector/v1/heartbeat`: keep the silo's report, and tell which of its updates did not count."""
+    rejected = Order.objects.filter(silo=silo, state=OrderState.REJECTED, settled_at__gt=timezone.now() - TOLD_FOR)
+    return {
+        **heartbeat(silo, data),
+        "rejected": [
+            {"order_id": str(order.id), "code": order.code, "message": order.message}
+            for order in rejected.order_by("-settled_at")[:ORDERS_MAX]
+        ],
+    }
 
 
 def _payload(value: object) -> bytes | None:

@@ -20,22 +20,38 @@ from silo_connector.spool import Spool
 
 LOG = Log("relay")
 INTERVAL_S = 30.0
+_REJECTED_MAX = 100
 
 
 async def beat(platform: Platform, place: Spool, gate: Gate) -> None:
     """For ever, while the silo is confirmed."""
-    backoff = Backoff()
+    backoff, told = Backoff(), set[str]()
     while True:
         await gate.passed()
         pause_s = INTERVAL_S
         try:
-            await platform.post("heartbeat", content(place, platform.clock_skew_s))
+            answer = await platform.post("heartbeat", content(place, platform.clock_skew_s))
+            told = tell_rejected(answer.get("rejected"), told)
             backoff.reset()
         except (Unreachable, Declined, OSError) as error:
             after_s = error.retry_after_s if isinstance(error, Unreachable) else None
             pause_s = max(INTERVAL_S, backoff.next_s(after_s))
             LOG.info("heartbeat.missed", reason=str(error))
         await asyncio.sleep(pause_s)
+
+
+def tell_rejected(entries: Any, told: set[str]) -> set[str]:
+    """Write into the log, once, which of our updates did not count and why. Returns the orders that are told now."""
+    known: set[str] = set()
+    for entry in entries[:_REJECTED_MAX] if isinstance(entries, list) else []:
+        order_id = entry.get("order_id") if isinstance(entry, dict) else None
+        if not isinstance(order_id, str) or not spool.is_order_id(order_id):
+            continue
+        known.add(order_id)
+        if order_id not in told:
+            code, reason = str(entry.get("code"))[:80], str(entry.get("message"))[:500]
+            LOG.warning("update.rejected", order_id=order_id, code=code, reason=reason)
+    return known
 
 
 def content(place: Spool, clock_skew_s: float) -> dict[str, Any]:

@@ -20,7 +20,8 @@ from silos import actions
 from silos.models import EnrolmentCode, Silo
 from tests.support.federation import TEST, Federation, certificate, make_federation, registration, statement
 from tests.support.live_platform import Client, serving
-from training.actions import launch, start
+from training import closing
+from training.actions import answers, launch, start
 from training.models import Order
 from training.transitions import OrderState
 
@@ -116,7 +117,6 @@ class TestEnrolment:
         EnrolmentCode.objects.filter(id=row.id).update(expires_at=datetime.now(UTC))
         assert code_of() == "enrolment.code_expired"
         assert EnrolmentCode.objects.get(id=row.id).used_at is None
-
 
     def test_asking_about_a_code_does_not_use_it_up(self, port: int, federation: Federation) -> None:
         silo = actions.create(organisation=federation.silos[0].silo.organisation, name="second", by=TEST)
@@ -238,6 +238,18 @@ class TestOrders:
         cancel(job=order.step.round.job, by=federation.scientist)
         answer = relay(port, federation).post("/connector/v1/orders", {"held": [str(order.id)], "wait_s": 0})
         assert answer.json["cancelled"] == [str(order.id)]
+
+
+def test_a_silo_is_told_which_of_its_updates_did_not_count(port: int, federation: Federation) -> None:
+    launched(federation)
+    for played, delta in zip(federation.silos, (float("nan"), 1.0, 1.0), strict=True):
+        order = Order.objects.get(silo=played.silo)
+        answers.answer(document=played.train(order, delta), by=played.silo)
+    closing.close_step(round_id=order.step.round_id, by=TEST)
+    beat = {"relay_version": "1", "trainer": None, "disk_free_bytes": 1 << 30, "clock_skew_s": 0.1}
+    (told,) = relay(port, federation, 0).post("/connector/v1/heartbeat", beat).json["rejected"]
+    assert told["code"] == "update.not_finite"
+    assert relay(port, federation, 1).post("/connector/v1/heartbeat", beat).json["rejected"] == []
 
 
 class TestDatasets:
