@@ -210,7 +210,7 @@ def _tell(screen: Screen, home: Home, ensemble: Ensemble, outcome: Outcome) -> N
     screen.say("One model for all four; no patient's record has left its hospital.\n")
     people = Table(title=f"Sign in at {ensemble.url} (everybody's password: {home.password()})", title_justify="left")
     for title in ("e-mail", "who", "what they do"):
-        people.add_column(title, overflow="fold")
+        people.add_column(title, no_wrap=title == "e-mail", overflow="fold")
     for person in PEOPLE:
         people.add_row(person.email, person.name, person.does)
     for hospital in HOSPITALS[:1]:
