@@ -7,6 +7,7 @@
 import os
 import shutil
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from uuid import UUID, uuid4
 
@@ -88,6 +89,17 @@ def new_folder() -> Path:
 def remove_folder(folder: Path) -> None:
     """Delete a folder that `new_folder` made, with what is left in it."""
     shutil.rmtree(folder, ignore_errors=True)
+
+
+def digests_older_than(age_s: float) -> Iterator[str]:
+    """The digests of complete blobs that have lain here for so long."""
+    limit = time.time() - age_s
+    for file in (Path(settings.BLOB_ROOT) / "sha256").glob("??/*"):
+        try:
+            if file.stat().st_mtime < limit:
+                yield f"sha256:{file.name}"
+        except FileNotFoundError:
+            continue
 
 
 def remove_abandoned(older_than_s: float) -> int:

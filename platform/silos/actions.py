@@ -54,11 +54,14 @@ def enrol(*, code: str, transport_key: PublicKey, statement: bytes, certificate:
     """A connector presents itself with a code. It may do nothing until it is confirmed.
 
     Raises NotFound, Conflict or Gone ``enrolment.code_unknown|code_used|code_expired``, Invalid ``certificate.*``.
-    A failure uses up no code.
+    A failure uses up no code; the same connector again with the same code, whose answer was lost, gets it again.
     """
     said, certified = _check_documents(statement, certificate)
     with transaction.atomic():
-        row = check_usable(EnrolmentCode.objects.select_for_update().filter(code_hash=hash_of(code)).first())
+        row = EnrolmentCode.objects.select_for_update().filter(code_hash=hash_of(code)).first()
+        if row is not None and row.used_at is not None and _is_same_again(row, transport_key, statement):
+            return Silo.objects.select_related("organisation").get(id=row.silo_id)
+        row = check_usable(row)
         silo = Silo.objects.select_for_update().select_related("organisation").get(id=row.silo_id)
         signatory = _signatory(silo.organisation, PublicKey.from_encoded(certified.signatory_key), by)
         silo.identity_key = PublicKey.from_encoded(said.identity_key).raw
@@ -91,6 +94,13 @@ def enrol(*, code: str, transport_key: PublicKey, statement: bytes, certificate:
             detail={"identity": silo.identity.key_id if silo.identity else None},
         )
     return silo
+
+
+def _is_same_again(row: EnrolmentCode, transport_key: PublicKey, statement: bytes) -> bool:
+    """Whether this code enrolled exactly this connector, which still waits to be confirmed."""
+    silo = row.silo
+    same = bytes(silo.transport_key or b"") == transport_key.raw and bytes(silo.statement or b"") == statement
+    return same and silo.state == SiloState.PRESENTED
 
 
 def confirm(*, silo: Silo, identity_fingerprint: str, by: User) -> Silo:

@@ -70,6 +70,9 @@ def tidy(*, by: Actor) -> None:
     """Delete what has served: old nonces, unfinished files, updates of closed rounds, pruned versions."""
     RequestNonce.objects.filter(expires_at__lt=timezone.now()).delete()
     store.remove_abandoned(ABANDONED_FILES_S)
+    for digest in store.digests_older_than(ABANDONED_FILES_S):
+        if not is_needed(digest):  # it was put here for a row that never came
+            store.remove(digest)
     delete_updates(by=by)
     for model in Model.objects.filter(versions__pruned_at=None).distinct():
         prune(model=model, by=by)

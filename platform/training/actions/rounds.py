@@ -12,6 +12,7 @@ from django.db.models import Count, Q
 from django.utils import timezone
 
 from audit.actors import Actor
+from consortia.selectors import active_organisations
 from federation.protocol.documents import OrderKind
 from live import database, notices
 from registry.models import ModelVersion
@@ -44,7 +45,9 @@ def open_next(*, job: Job, by: Actor, attempt: int = 1) -> Round | None:
     kind = OrderKind.TRAIN if number <= job.rounds_planned else OrderKind.EVALUATE
     now = timezone.now()
     round_ = Round.objects.create(job=job, number=number, attempt=attempt, base_version=version, opened_at=now)
-    silos = [seat.silo for seat in job.seats.select_related("silo").filter(silo__state=Silo.State.ACTIVE)]
+    members = active_organisations(job.consortium)
+    seats = job.seats.select_related("silo").filter(silo__state=Silo.State.ACTIVE, silo__organisation__in=members)
+    silos = [seat.silo for seat in seats]
     step = Step.objects.create(
         round=round_,
         kind=kind,

@@ -73,6 +73,8 @@ class TestEnrolment:
         answer = client.post("/connector/v1/enrol", body)
         assert (answer.status, answer.json["silo_id"]) == (201, str(silo.id))
         assert answer.json["platform_keys"]
+        assert client.post("/connector/v1/enrol", body).json == answer.json  # its answer may have been lost
+        body["statement"] = as_object(statement(identity, played.signatory))
         assert client.post("/connector/v1/enrol", body).code == "enrolment.code_used"
         client.silo_id = str(silo.id)
         assert client.post("/connector/v1/orders", {"held": [], "wait_s": 0}).code == "silo.unconfirmed"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import time
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -12,13 +14,16 @@ from django.utils import timezone
 
 from artefacts import store
 from audit.models import Event
+from consortia.actions import leave_consortium
+from consortia.models import Participation
 from federation.errors import FederationError, Untrusted
 from federation.learning.weights import read_weights
+from federation.protocol.digests import digest_bytes
 from federation.protocol.keys import PrivateKey
 from federation.protocol.tensors import TensorSpec
 from registry.models import ModelVersion
 from tests.support.federation import TEST, Federation, make_federation
-from training import closing
+from training import closing, sweeping
 from training.actions import answers, control, launch, rounds, start
 from training.models import Job, Order, Round, Step
 from training.transitions import JobState, OrderState, RoundState
@@ -275,3 +280,45 @@ def test_a_round_that_kills_every_worker_is_given_up(federation: Federation) -> 
     assert rounds.claim(round_id=round_.id, by=TEST) is None
     job.refresh_from_db()
     assert (job.state, job.reason_code) == (JobState.PAUSED, "round.not_closed")
+
+
+def test_a_member_that_left_gets_no_further_order(federation: Federation) -> None:
+    job = launched(federation)
+    round_ = answer_all(federation, job)
+    left = federation.silos[2].silo
+    leave_consortium(
+        participation=Participation.objects.get(consortium=federation.consortium, organisation=left.organisation),
+        by=TEST,
+    )
+    closing.close_step(round_id=round_.id, by=TEST)
+    assert left.id not in {order.silo_id for order in open_orders(job)}
+    assert len(open_orders(job)) == 2
+
+
+def test_what_nobody_refers_to_is_deleted_after_a_while(federation: Federation) -> None:
+    job = launched(federation)
+    assert job.model is not None
+    kept = job.model.versions.get().digest
+    orphan = digest_bytes(b"nobody's")
+    store.keep(b"nobody's", orphan)
+    old_s = time.time() - 2 * sweeping.ABANDONED_FILES_S
+    for digest in (kept, orphan):
+        os.utime(store.path_of(digest), (old_s, old_s))
+    sweeping.tidy(by=TEST)
+    assert store.size_bytes(orphan) is None
+    assert store.size_bytes(kept) is not None
+
+
+def test_updates_are_deleted_when_the_next_round_has_closed(federation: Federation) -> None:
+    job = launched(federation)
+    digests = []
+    for number in (1, 2):
+        orders = open_orders(job)
+        round_ = answer_all(federation, job, (10.0**number, 2 * 10.0**number, 3 * 10.0**number))
+        closing.close_step(round_id=round_.id, by=TEST)
+        digests.append(
+            [order.submission.payload_digest for order in Order.objects.filter(id__in=[o.id for o in orders])]
+        )
+        sweeping.delete_updates(by=TEST)
+    assert all(store.size_bytes(digest) is None for digest in digests[0])
+    assert all(store.size_bytes(digest) is not None for digest in digests[1])
