@@ -65,6 +65,9 @@ def test_a_child_dies_with_whoever_started_it(tmp_path: Path) -> None:
     ) as supervisor:
         assert supervisor.stdout is not None
         sleeper = psutil.Process(int(supervisor.stdout.readline()))
+        command = Path(f"/proc/{sleeper.pid}/comm")
+        while command.read_text().strip() != "sleep":  # until then it is the program that arranges for the end
+            time.sleep(0.02)
         supervisor.kill()
     sleeper.wait(5)
 

@@ -80,15 +80,15 @@ class Site:
         return self.platform.order(manifest, weights_of(manifest.layout, fill), **changes)
 
     def deliver(self, order: Order, manifest: Manifest, key: PrivateKey | None = None) -> Path:
-        """Put an order into the inbox as the relay does; signed by the platform if no other key is given."""
+        """Put an order into the inbox whole, as the relay does; signed by the platform if no other key is given."""
         key = key or self.platform.key
-        folder = self.inbox / str(order.order_id)
+        folder = self.config.spool / "tmp" / f"delivered-{order.order_id}"
         folder.mkdir()
         (folder / spool.ORDER).write_bytes(seal(order, key))
         (folder / spool.MANIFEST).write_bytes(seal(manifest, key))
         if order.model is not None:
             (folder / spool.MODEL).write_bytes(self.platform.blobs[order.model.digest])
-        return folder
+        return folder.rename(self.inbox / str(order.order_id))
 
     def outcome(self, order: Order) -> Submission | Refusal:
         """What the trainer put into the outbox, verified."""
