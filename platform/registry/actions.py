@@ -30,7 +30,7 @@ def judge(*, version: ModelVersion, metrics: dict[str, Any], by: Actor) -> None:
     del by
     version.metrics = metrics
     version.save(update_fields=["metrics"])
-    best = ModelVersion.objects.filter(model=version.model_id, is_best=True).first()
+    best = ModelVersion.objects.filter(model=version.model_id, is_best=True).order_by("pk").first()
     loss = metrics.get("loss")
     if loss is not None and (best is None or best.metrics.get("loss") is None or loss < best.metrics["loss"]):
         ModelVersion.objects.filter(model=version.model_id, is_best=True).update(is_best=False)

@@ -24,7 +24,7 @@ def register(*, registration: bytes, by: Silo) -> Dataset:
     if said.schema_digest != declaration.schema_digest:
         raise Invalid("dataset.schema_digest", "The schema digest is not that of the declaration.", "schema_digest")
     with transaction.atomic():
-        earlier = Dataset.objects.select_for_update().filter(silo=by, name=declaration.name).first()
+        earlier = Dataset.objects.select_for_update().filter(silo=by, name=declaration.name).order_by("pk").first()
         if earlier is not None and earlier.registered_at > said.registered_at:
             return earlier
         values = {

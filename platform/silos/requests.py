@@ -70,7 +70,7 @@ def _claimed(headers: Mapping[str, str]) -> Silo | None:
         silo_id = UUID(headers.get(SILO_HEADER.lower(), ""))
     except ValueError:
         return None
-    return Silo.objects.filter(id=silo_id).first()
+    return Silo.objects.filter(id=silo_id).order_by("pk").first()
 
 
 def _remember(key_id: str, nonce: str) -> None:

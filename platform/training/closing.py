@@ -160,4 +160,4 @@ def _abandon(claimed: Round, by: Actor, code: str, reason: str, rejected: Sequen
 
 def combined_metrics(round_: Round) -> dict[str, object]:
     """How a round's global model did over the silos."""
-    return combine(Evaluation.objects.filter(order__step__round=round_))
+    return combine(Evaluation.objects.filter(order__step__round=round_).order_by("pk"))

@@ -58,6 +58,7 @@ def answer(*, document: bytes, by: Silo, payload: bytes | None = None) -> Order:
             Order.objects.select_for_update(of=("self",))
             .select_related("submission", "step__round__job", "step__round__base_version")
             .filter(id=said.order_id, silo=by)
+            .order_by("pk")  # the model's own order would join all that is above it
             .first()
         )
         if order is None:

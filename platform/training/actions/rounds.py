@@ -81,6 +81,7 @@ def claim(*, round_id: UUID, by: Actor) -> Claim | None:
             Round.objects.select_for_update(of=("self",))
             .select_related("base_version__model")
             .filter(id=round_id)
+            .order_by("pk")
             .first()
         )
         if round_ is None:
@@ -133,7 +134,7 @@ def close(*, round_: Round, by: Actor, update_norm_l2: float | None) -> None:
 
 def give_up_open_round(*, job: Job, by: Actor, code: str) -> None:
     """End whatever round of a (locked) job is open; its orders are called back."""
-    round_ = job.rounds.select_for_update().filter(state__in=IN_PROGRESS).first()
+    round_ = job.rounds.select_for_update().filter(state__in=IN_PROGRESS).order_by("pk").first()
     if round_ is not None:
         _end(round_, RoundState.ABANDONED, code)
         tell(job=job, verb="round.abandoned", by=by, detail={"round": round_.number, "code": code})

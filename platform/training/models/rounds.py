@@ -62,7 +62,7 @@ class Round(models.Model):
         """This claimed round again, locked with its job, if the claim still stands. For the closing transaction."""
         job = Job.objects.select_for_update().get(id=self.job_id)  # the parent first, as everywhere
         mine = Round.objects.select_for_update().filter(id=self.id, state=RoundState.AGGREGATING, lease=self.lease)
-        round_ = mine.first()
+        round_ = mine.order_by("pk").first()
         if round_ is not None:
             round_.job = job
         return round_
