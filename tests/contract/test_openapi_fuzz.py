@@ -23,6 +23,7 @@ from pytest_django import DjangoDbBlocker
 from schemathesis import Case
 from schemathesis.checks import not_a_server_error
 from schemathesis.config import SchemathesisConfig
+from schemathesis.generation.meta import TestPhase
 from schemathesis.specs.openapi.checks import (
     content_type_conformance,
     negative_data_rejection,
@@ -74,7 +75,7 @@ ABLE = {
 }
 
 config = SchemathesisConfig()
-config.projects.default.phases.coverage.enabled = False
+config.projects.default.phases.coverage.unexpected_methods = set()  # asked of every endpoint elsewhere
 config.projects.default.generation.allow_extra_parameters = False  # unknown ones are passed over
 schema = schemathesis.openapi.from_dict(json.loads(schema_document()), config=config)
 
@@ -204,8 +205,7 @@ def real(operation: str, name: str, made_up: Any) -> Any:
     return values[digits % len(values)]
 
 
-@schema.hook
-def map_case(context: Any, case: Case[Any]) -> Case[Any]:
+def make_real(case: Case[Any]) -> None:
     """Exchange made-up values for real ones in the path, the query and the top of the body."""
     label = case.operation.label
     for name, value in dict(case.path_parameters or {}).items():
@@ -219,12 +219,11 @@ def map_case(context: Any, case: Case[Any]) -> Case[Any]:
                 case.body[name] = list(dict.fromkeys(real(label, name, item) for item in value))
             else:
                 case.body[name] = real(label, name, value)
-    return case
 
 
 @schema.parametrize()
 @settings(
-    max_examples=20,
+    max_examples=6,
     deadline=None,
     derandomize=True,
     database=None,
@@ -236,7 +235,10 @@ def test_no_input_breaks_an_operation_or_its_contract(case: Case[Any]) -> None:
     for name in ("Cookie", "Authorization"):
         case.headers.pop(name, None)
     case.cookies = {}
-    for asking in {anybody, ABLE.get(label, "administrator")}:
+    make_real(case)
+    able = ABLE.get(label, "administrator")
+    systematic = case.meta is not None and case.meta.phase.name is TestPhase.COVERAGE
+    for asking in {able} if systematic else {able, anybody}:
         kwargs = case.as_transport_kwargs(base_url="http://testserver", headers=_platform[0].headers[asking])
         request = requests.Request(**{name: value for name, value in kwargs.items() if name in REQUEST}).prepare()
         response = ask(request)

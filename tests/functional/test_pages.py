@@ -1,0 +1,149 @@
+"""The pages in a real browser, under our security policy: signing in, launching, following a job live, steering it."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+from accounts.actions import set_password
+from artefacts import store
+from tests.support.cohort import Cohort, make_cohort, run_job
+from tests.support.federation import TEST
+from tests.support.live_platform import serving
+from training import closing
+from training.actions import answers, start
+from training.models import Job, Order
+from training.transitions import OUTSTANDING, JobState
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.django_db(transaction=True),
+    # whitenoise's static files; Django takes each into memory as a whole
+    pytest.mark.filterwarnings("ignore:StreamingHttpResponse must consume synchronous iterators"),
+]
+
+PASSWORD = "a long password 1"
+CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def chromium() -> Iterator[Browser]:
+    """A browser. Playwright leaves an event loop in this thread, in which Django would let nobody near the database."""
+    path = next((found for name in CHROMIUM if (found := shutil.which(name))), None)
+    if path is None:
+        pytest.fail("No chromium on the path: `make chromium` installs one.")
+    with sync_playwright() as playwright, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
+        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def cohort(transactional_db: None, blob_root: Path) -> Cohort:
+    made = make_cohort()
+    set_password(user=made.scientist, password=PASSWORD, by=TEST)
+    return made
+
+
+@pytest.fixture
+def page(cohort: Cohort, chromium: Browser) -> Iterator[Page]:
+    """A browser in which the data scientist has signed in; whatever it complains of fails the test."""
+    with serving() as port:
+        context = chromium.new_context(base_url=f"http://127.0.0.1:{port}")
+        page = context.new_page()
+        complaints: list[str] = []
+        page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.goto("/")
+        page.get_by_label(re.compile("e-?mail", re.IGNORECASE)).fill(cohort.scientist.email)
+        page.get_by_label("Password").fill(PASSWORD)
+        page.get_by_role("button", name="Sign in").click()
+        expect(page.get_by_role("link", name="Consortium heart")).to_be_visible()
+        yield page
+        context.close()
+    assert not [text for text in complaints if "status of 422" not in text]
+
+
+def answer_round(cohort: Cohort, job: Job) -> None:
+    """Every silo answers, and the round is closed."""
+    orders = list(Order.objects.filter(step__round__job=job, state__in=OUTSTANDING))
+    for order in orders:
+        played = cohort.federation.played(order.silo_id)
+        answers.answer(document=played.train(order, 0.5), by=played.silo)
+    closing.close_step(round_id=orders[0].step.round_id, by=TEST)
+
+
+def test_a_job_is_followed_without_loading_the_page_again(cohort: Cohort, page: Page) -> None:
+    job = run_job(cohort, rounds_answered=0)
+    page.goto(f"/jobs/{job.id}/")
+    status = page.get_by_role("status")
+    expect(status).to_contain_text("Round 1: collecting, 0 of 3 silos have answered")
+    page.evaluate("window.notLoadedAgain = true")
+    page.get_by_role("link", name="Pause…").focus()
+    answer_round(cohort, job)
+    expect(status).to_contain_text("Round 2: collecting, 0 of 3")
+    expect(status).to_contain_text("Accuracy 0.500")
+    assert page.evaluate("document.activeElement.id") == "control-pause"
+    answer_round(cohort, job)
+    answer_round(cohort, job)
+    expect(status).to_contain_text("completed")
+    expect(page.get_by_role("link", name="Pause…")).to_have_count(0)
+    assert page.evaluate("window.notLoadedAgain") is True
+
+
+def test_a_job_is_cancelled_only_after_a_second_thought(cohort: Cohort, page: Page) -> None:
+    job = run_job(cohort, rounds_answered=0)
+    page.goto(f"/jobs/{job.id}/")
+    page.get_by_role("link", name="Cancel…").click()
+    page.get_by_role("link", name="No, go back").click()
+    job.refresh_from_db()
+    assert job.state == JobState.RUNNING
+    page.get_by_role("link", name="Cancel…").click()
+    page.get_by_role("button", name="Cancel it").click()
+    expect(page.get_by_text("Cancelled by Dana Data. job.cancelled_by_request")).to_be_visible()
+    job.refresh_from_db()
+    assert job.state == JobState.CANCELLED
+
+
+def test_the_launch_form_shows_what_belongs_to_the_choice_and_keeps_what_was_typed(cohort: Cohort, page: Page) -> None:
+    page.get_by_role("link", name="Consortium heart").click()
+    page.get_by_role("link", name="Launch a job").click()
+    expect(page.get_by_label("Hidden")).to_be_hidden()
+    page.get_by_label("Model family").select_option("mlp")
+    expect(page.get_by_label("Hidden")).to_be_visible()
+    page.get_by_label("Hidden").fill("eight")
+    page.get_by_label("Name").fill("From the browser")
+    for box in page.get_by_role("checkbox").all():
+        box.check()
+    page.get_by_role("button", name="Launch").click()  # the browser itself insists on a protection
+    expect(page.get_by_role("alert")).to_have_count(0)
+    page.get_by_role("radio").check()
+    page.get_by_role("button", name="Launch").click()
+    expect(page.get_by_role("alert")).to_contain_text("Nothing was launched yet")
+    expect(page.get_by_label("Hidden")).to_have_value("eight")
+    assert not Job.objects.exists()
+    page.get_by_label("Hidden").fill("8")
+    page.get_by_role("button", name="See what it takes").click()
+    expect(page.get_by_role("region", name="Quote")).to_contain_text("130")
+    page.get_by_role("button", name="Launch").click()
+    expect(page.get_by_role("status")).to_contain_text("queued")
+    job = Job.objects.get()
+    assert job.request["model"]["hidden"] == [8]
+    start.start(job_id=job.id, by=TEST)
+    expect(page.get_by_role("status")).to_contain_text("running")
+
+
+def test_a_model_is_downloaded(cohort: Cohort, page: Page) -> None:
+    job = run_job(cohort, rounds=1)
+    page.goto(f"/models/{job.model_id}/")
+    with page.expect_download() as download:
+        page.get_by_role("link", name="Download the version after round 1").click()
+    version = job.model.versions.get(round_number=1) if job.model else None
+    assert version is not None
+    assert Path(download.value.path()).read_bytes() == store.path_of(version.digest).read_bytes()
