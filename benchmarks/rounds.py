@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from tests.support.federation import Federation
 
 SILOS = 5
-ROUNDS = {10_000: 120, 1_000_000: 20, 10_000_000: 10}
+ROUNDS = {10_000: 60, 1_000_000: 20, 10_000_000: 10}
 LIMIT_S = {10_000: 0.15, 1_000_000: 0.30, 10_000_000: 1.5}
 WARM_UP = 3
 
