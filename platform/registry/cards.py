@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.db.models import Count
+
 from registry.models import Model, ModelVersion
 
 FORMAT = "consilience-model-card/1"
@@ -91,14 +93,14 @@ def _lineage(version: ModelVersion) -> dict[str, Any]:
     counted = job.rounds.filter(
         number__lte=version.round_number, steps__orders__state="applied", steps__orders__kind="train"
     )
-    by_silo = list(counted.values_list("steps__orders__silo_id", flat=True))
+    by_silo = dict(counted.order_by().values_list("steps__orders__silo_id").annotate(Count("steps__orders")))
     told["participants"] = [
         {
             "organisation": seat.silo.organisation.name,
             "silo": seat.silo.name,
             "dataset": seat.dataset.name,
             "schema_digest": seat.dataset.schema_digest,
-            "updates_counted": by_silo.count(seat.silo_id),
+            "updates_counted": by_silo.get(seat.silo_id, 0),
         }
         for seat in job.seats.select_related("silo__organisation", "dataset")
     ]

@@ -9,7 +9,7 @@ from django.db.models import Count, Prefetch, Q, QuerySet
 from accounts.models import User
 from consortia.selectors import consortia_visible_to
 from registry.models import ModelVersion
-from training.models import Evaluation, Job, Order, Round, Step
+from training.models import Job, Order, Round, Step
 from training.rows import CohortRow, MetricsRow, RoundRow
 from training.transitions import IN_PROGRESS, RoundState
 
@@ -26,7 +26,8 @@ def jobs_visible_to(user: User) -> QuerySet[Job]:
 
 def rounds_of(job: Job) -> QuerySet[Round]:
     """The rounds of a job with their steps, orders and what was answered, in their order."""
-    orders = Order.objects.select_related("silo__organisation", "submission").defer("envelope", "submission__document")
+    orders = Order.objects.select_related("submission").prefetch_related("silo__organisation")
+    orders = orders.defer("envelope", "submission__document")
     steps = Step.objects.prefetch_related(Prefetch("orders", queryset=orders.order_by("silo__name")))
     rounds = Round.objects.filter(job=job).select_related("base_version")
     return rounds.prefetch_related(Prefetch("steps", queryset=steps))
@@ -34,8 +35,8 @@ def rounds_of(job: Job) -> QuerySet[Round]:
 
 def evaluated_rounds_of(job: Job) -> QuerySet[Round]:
     """The rounds that were closed, each with the silos' evaluations of the model that it began with."""
-    evaluations = Evaluation.objects.select_related("silo__organisation").order_by("silo__name")
-    orders = Order.objects.defer("envelope").prefetch_related(Prefetch("evaluation", queryset=evaluations))
+    orders = Order.objects.select_related("evaluation").prefetch_related("evaluation__silo__organisation")
+    orders = orders.defer("envelope")
     steps = Step.objects.prefetch_related(Prefetch("orders", queryset=orders))
     return (
         Round.objects.filter(job=job, state=RoundState.CLOSED)

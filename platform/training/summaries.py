@@ -2,24 +2,32 @@
 
 from __future__ import annotations
 
-from django.db.models import Count, Max, Q, QuerySet, Sum
+from django.db.models import Count, DecimalField, OuterRef, QuerySet, Subquery, Sum
+from django.db.models.functions import Coalesce
 
 from audit.models import Event
 from registry.models import ModelVersion
-from training.models import Job, Round
+from training.models import Job, Order, Round, Step
 from training.transitions import OUTSTANDING
 
 
 def round_summaries(job: Job) -> QuerySet[Round]:
-    """The rounds of a job, newest first, each with `kind`, `expected`, `answered` and `bytes_up`."""
+    """The rounds of a job, newest first, each with `kind`, `expected`, `answered` and `bytes_up`.
+
+    They are counted by subqueries, so that a page of rounds costs what it shows, however many there are.
+    """
+    step = Step.objects.filter(round=OuterRef("pk")).order_by("-position")
+    orders = Order.objects.filter(step__round=OuterRef("pk")).order_by().values("step__round")
+    answered = orders.exclude(state__in=OUTSTANDING).annotate(count=Count("pk")).values("count")
+    bytes_up = orders.annotate(size=Sum("submission__payload_size_bytes")).values("size")
     return (
         Round.objects.filter(job=job)
         .select_related("base_version")
         .annotate(
-            kind=Max("steps__kind"),
-            expected=Max("steps__expected"),
-            answered=Count("steps__orders", filter=~Q(steps__orders__state__in=OUTSTANDING)),
-            bytes_up=Sum("steps__orders__submission__payload_size_bytes", default=0),
+            kind=Subquery(step.values("kind")[:1]),
+            expected=Subquery(step.values("expected")[:1]),
+            answered=Coalesce(Subquery(answered), 0),
+            bytes_up=Coalesce(Subquery(bytes_up), 0, output_field=DecimalField()),
         )
         .order_by("-opened_at")
     )
