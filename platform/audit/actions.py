@@ -7,14 +7,23 @@ from collections.abc import Mapping
 from uuid import UUID
 
 from django.db import models, transaction
+from django.utils import timezone
+from psycopg.types.json import Jsonb
 
 from audit.actors import Actor
-from audit.models import Event
+from live import database
 
 _SECRET_NAME = re.compile(
     r"(^|_)(password|secret|token|authorization|cookie|session_key|private_key|signing_key|enrolment_code)$"
 )
 _SECRET_VALUE = re.compile(r"\bcns_[A-Za-z0-9_-]{20,}|PRIVATE KEY-----")
+
+_APPEND = """
+    INSERT INTO audit_event (at, verb, actor_kind, actor_id, actor_name, subject_kind, subject_id,
+                             consortium_id, organisation_id, job_id, detail)
+    VALUES (%(at)s, %(verb)s, %(actor_kind)s, %(actor_id)s, %(actor_name)s, %(subject_kind)s, %(subject_id)s,
+            %(consortium_id)s, %(organisation_id)s, %(job_id)s, %(detail)s)
+"""
 
 
 def record(
@@ -26,7 +35,7 @@ def record(
     organisation_id: UUID | None = None,
     job_id: UUID | None = None,
     detail: Mapping[str, object] | None = None,
-) -> Event:
+) -> None:
     """Append one event. Must be called in the action's own transaction; raises RuntimeError outside of any.
 
     `verb` is dotted, noun first: `job.launched`. `detail` holds plain JSON values for a reader, never a secret:
@@ -36,17 +45,21 @@ def record(
         raise RuntimeError(f"The event {verb} must be recorded in the transaction of what it tells of.")
     plain = dict(detail or {})
     check_no_secret(plain)
-    return Event.objects.create(
-        verb=verb,
-        actor_kind=by.actor_kind,
-        actor_id=by.actor_id,
-        actor_name=by.actor_name,
-        subject_kind=subject._meta.model_name or "",
-        subject_id=str(subject.pk),
-        consortium_id=consortium_id,
-        organisation_id=organisation_id,
-        job_id=job_id,
-        detail=plain,
+    database.fetch(
+        _APPEND,
+        {
+            "at": timezone.now(),
+            "verb": verb,
+            "actor_kind": by.actor_kind,
+            "actor_id": by.actor_id,
+            "actor_name": by.actor_name,
+            "subject_kind": subject._meta.model_name or "",
+            "subject_id": str(subject.pk),
+            "consortium_id": consortium_id,
+            "organisation_id": organisation_id,
+            "job_id": job_id,
+            "detail": Jsonb(plain),
+        },
     )
 
 

@@ -80,11 +80,12 @@ def _database(url: str) -> dict[str, Any]:
         "CONN_MAX_AGE": 0,
         "CONN_HEALTH_CHECKS": True,  # a pooled connection may be older than the server that it was made to
         "OPTIONS": {
+            "prepare_threshold": 5,  # for `live.database.fetch`; the ORM's own statements are bound by the client
             "pool": {
                 "min_size": 1,
                 "max_size": int(env.number("DATABASE_POOL_MAX", 10)),
                 "timeout": 10,
-            }
+            },
         },
     }
 

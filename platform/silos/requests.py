@@ -4,18 +4,44 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from uuid import UUID
 
-from django.db import connection
 from django.utils import timezone
 
 from federation.errors import Untrusted
 from federation.protocol.keys import PublicKey
-from federation.protocol.requests import CLOCK_SKEW_S, SILO_HEADER, verify_request
+from federation.protocol.requests import CLOCK_SKEW_S, SILO_HEADER, claimed_key_id, verify_request
+from live import database
 from live.http import Refused
 from silos.models import Silo
 from silos.transitions import SiloState
+
+# The commit of a nonce does not wait for the disk. Were the last second of them lost in a crash of the database, a
+# request repeated in that minute would do nothing new: each of the connector API is idempotent or single-use.
+_REMEMBER = """
+    WITH relaxed AS (SELECT set_config('synchronous_commit', 'off', true))
+    INSERT INTO silos_requestnonce (key_id, nonce, expires_at)
+    SELECT %(key_id)s, %(nonce)s, %(expires_at)s FROM relaxed
+    ON CONFLICT DO NOTHING RETURNING true
+"""
+_SILO_FIELDS = ("id", "organisation_id", "name", "state", "identity_key", "transport_key")
+_REMEMBER_OF_SILO = """
+    WITH silo AS (
+        SELECT id, organisation_id, name, state, identity_key, transport_key FROM silos_silo
+        WHERE id = %(silo)s AND transport_key = %(transport)s
+    ), relaxed AS (
+        SELECT set_config('synchronous_commit', 'off', true)
+    ), new AS (
+        INSERT INTO silos_requestnonce (key_id, nonce, expires_at)
+        SELECT %(key_id)s, %(nonce)s, %(expires_at)s FROM relaxed, silo
+        ON CONFLICT DO NOTHING RETURNING true
+    )
+    SELECT silo.*, EXISTS (SELECT FROM new) FROM silo
+"""
+_KEYS_MAX = 10_000
+_keys: dict[UUID, PublicKey] = {}
+"""Transport keys by silo, to verify with; every request asks the database whether the key is still the silo's."""
 
 
 @dataclass(frozen=True)
@@ -33,8 +59,8 @@ def authenticate(request: SignedRequest, *, unconfirmed: bool = False) -> Silo:
 
     Raises Untrusted ``signature.*``; Refused 403 ``silo.unconfirmed`` or ``silo.revoked`` when it may not work.
     """
-    silo = _claimed(request.headers)
-    transport = silo.transport if silo else None
+    silo_id = _claimed(request.headers)
+    transport = None if silo_id is None else _transport_key(silo_id, request.headers)
     verified = verify_request(
         request.method,
         request.path_with_query,
@@ -42,8 +68,9 @@ def authenticate(request: SignedRequest, *, unconfirmed: bool = False) -> Silo:
         request.body,
         lambda key_id: transport if transport is not None and transport.key_id == key_id else None,
     )
-    assert silo is not None
-    _remember(verified.key_id, verified.nonce)
+    assert silo_id is not None
+    assert transport is not None
+    silo = _remember_of(silo_id, transport, verified.nonce)
     if silo.state == SiloState.REVOKED:
         raise Refused(403, "silo.revoked", "This silo was revoked. It can be enrolled again with a new code.")
     if silo.state != SiloState.ACTIVE and not unconfirmed:
@@ -65,27 +92,56 @@ def check_new_connector(request: SignedRequest, transport_key: PublicKey) -> Non
     _remember(verified.key_id, verified.nonce)
 
 
-def _claimed(headers: Mapping[str, str]) -> Silo | None:
+def _claimed(headers: Mapping[str, str]) -> UUID | None:
     try:
-        silo_id = UUID(headers.get(SILO_HEADER.lower(), ""))
+        return UUID(headers.get(SILO_HEADER.lower(), ""))
     except ValueError:
         return None
-    return Silo.objects.filter(id=silo_id).order_by("pk").first()
+
+
+def _transport_key(silo_id: UUID, headers: Mapping[str, str]) -> PublicKey | None:
+    """The key to verify with, from memory if that is the one claimed. Whether it still is the silo's is seen later."""
+    known = _keys.get(silo_id)
+    if known is not None and known.key_id == claimed_key_id(headers):
+        return known
+    raw = Silo.objects.filter(id=silo_id).order_by("pk").values_list("transport_key", flat=True).first()
+    if raw is None:
+        return None
+    if len(_keys) >= _KEYS_MAX:
+        _keys.clear()
+    _keys[silo_id] = PublicKey(bytes(raw))
+    return _keys[silo_id]
+
+
+def _remember_of(silo_id: UUID, transport: PublicKey, nonce: str) -> Silo:
+    """The silo as it is now, and its nonce written down, in one statement.
+
+    Raises Untrusted ``signature.invalid`` when this is no longer its key, ``signature.replayed``.
+    """
+    rows = database.fetch(
+        _REMEMBER_OF_SILO,
+        {
+            "silo": silo_id,
+            "transport": transport.raw,
+            "key_id": transport.key_id,
+            "nonce": nonce,
+            "expires_at": _forgotten_at(),
+        },
+    )
+    if not rows:
+        raise Untrusted("signature.invalid", "The signature of the request does not hold.")
+    *values, is_new = rows[0]
+    if not is_new:
+        raise Untrusted("signature.replayed", "This request was seen before.")
+    return Silo.from_db("default", _SILO_FIELDS, values)
 
 
 def _remember(key_id: str, nonce: str) -> None:
-    """Raise Untrusted ``signature.replayed`` when this nonce was seen before.
+    """Raise Untrusted ``signature.replayed`` when this nonce was seen before."""
+    new = database.fetch(_REMEMBER, {"key_id": key_id, "nonce": nonce, "expires_at": _forgotten_at()})
+    if not new:
+        raise Untrusted("signature.replayed", "This request was seen before.")
 
-    The commit does not wait for the disk. Were the last second of nonces lost in a crash of the database, a request
-    repeated in that minute would do nothing new: every request of the connector API is idempotent or single-use.
-    """
-    expires_at = timezone.now() + timedelta(seconds=2 * CLOCK_SKEW_S)
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "WITH relaxed AS (SELECT set_config('synchronous_commit', 'off', true)) "
-            "INSERT INTO silos_requestnonce (key_id, nonce, expires_at) SELECT %s, %s, %s FROM relaxed "
-            "ON CONFLICT DO NOTHING",
-            [key_id, nonce, expires_at],
-        )
-        if cursor.rowcount == 0:
-            raise Untrusted("signature.replayed", "This request was seen before.")
+
+def _forgotten_at() -> datetime:
+    return timezone.now() + timedelta(seconds=2 * CLOCK_SKEW_S)

@@ -10,7 +10,6 @@ from datetime import timedelta
 from uuid import UUID
 
 from django.conf import settings
-from django.db.models import Q
 from django.utils import timezone
 
 from artefacts import store
@@ -20,15 +19,13 @@ from live import database, notices
 from live.hub import hub
 from silos.connector import JSON, Waiting, envelope_of, heartbeat
 from silos.models import Silo
-from training.actions.answers import answer, deliver, note_held
+from training import statements
+from training.actions.answers import answer
 from training.models import Order
 from training.transitions import CALLED_BACK, OUTSTANDING, OrderState
 
 HELD_MAX = 1000
-ORDERS_MAX = 100
 TOLD_FOR = timedelta(hours=1)
-SEEN_EVERY = timedelta(seconds=10)
-"""A silo that polls all the time is not written down as seen every time."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +61,7 @@ async def wait_for_orders(waiting: Waiting) -> bytes:
     held, wait_s = _read(waiting.body)
     deadline = asyncio.get_running_loop().time() + wait_s
     with hub.waiting(notices.ORDERS, waiting.silo.id) as news:
-        found = await database.call(first_look, waiting.silo, held)
+        found = await database.call(look, waiting.silo, held)
         while not found.orders and not found.cancelled:
             left_s = deadline - asyncio.get_running_loop().time()
             if left_s <= 0:
@@ -79,50 +76,23 @@ async def wait_for_orders(waiting: Waiting) -> bytes:
         return found.encode()
 
 
-def first_look(silo: Silo, held: Sequence[UUID]) -> Found:
-    """The same as `look`, after noting that the silo is there and which orders it has on its disk."""
-    now = timezone.now()
-    seen = silo.silent_since is None and silo.last_seen_at is not None and now - silo.last_seen_at <= SEEN_EVERY
-    if seen and not held:
-        return look(silo, held)
-    with database.forgettable():
-        if not seen:
-            Silo.objects.filter(id=silo.id).update(last_seen_at=now, silent_since=None)
-        if held:
-            note_held(held=held, by=silo)
-        return look(silo, held)
-
-
 def look(silo: Silo, held: Sequence[UUID]) -> Found:
     """What the silo should know now: orders that it does not hold, and held ones that nobody wants any more."""
-    new = Q(state__in=OUTSTANDING, expires_at__gt=timezone.now())
-    if held:
-        new = new & ~Q(id__in=held) | Q(id__in=held, state__in=CALLED_BACK)
-    found = list(
-        Order.objects.filter(new, silo=silo)
-        .order_by("number")
-        .values_list("id", "state", "envelope", "step__round__job__manifest", "step__round__base_version__digest")[
-            :ORDERS_MAX
-        ]
-    )
-    issued = [order_id for order_id, state, *_ in found if state == OrderState.ISSUED]
-    if issued:
-        with database.forgettable():
-            deliver(orders=issued, by=silo)
+    found = statements.look(silo_id=silo.id, held=held)
     return Found(
         tuple(
-            Handed(bytes(envelope), bytes(manifest or b"null"), store.read_small(digest, INLINE_BYTES_MAX))
-            for _, state, envelope, manifest, digest in found
-            if state in OUTSTANDING
+            Handed(order.envelope, order.manifest or b"null", store.read_small(order.model_digest, INLINE_BYTES_MAX))
+            for order in found
+            if order.state in OUTSTANDING
         ),
-        tuple(order_id for order_id, state, *_ in found if state in CALLED_BACK),
+        tuple(order.order_id for order in found if order.state in CALLED_BACK),
     )
 
 
 def take_answer(silo: Silo, data: JSON) -> JSON:
     """Handle `POST /connector/v1/submissions`: a document, and its payload if that is small."""
-    order = answer(document=envelope_of(data), payload=_payload(data.get("payload")), by=silo)
-    return {"state": order.state, "code": order.code or None}
+    taken = answer(document=envelope_of(data), payload=_payload(data.get("payload")), by=silo)
+    return {"state": taken.state, "code": taken.code or None}
 
 
 def take_heartbeat(silo: Silo, data: JSON) -> JSON:
@@ -132,7 +102,7 @@ def take_heartbeat(silo: Silo, data: JSON) -> JSON:
         **heartbeat(silo, data),
         "rejected": [
             {"order_id": str(order.id), "code": order.code, "message": order.message}
-            for order in rejected.order_by("-settled_at")[:ORDERS_MAX]
+            for order in rejected.order_by("-settled_at")[: statements.ORDERS_MAX]
         ],
     }
 

@@ -1,12 +1,10 @@
-"""What silos do with orders: take them, answer them."""
+"""What silos answer to orders."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from uuid import UUID
+from dataclasses import dataclass
 
 from django.db import transaction
-from django.db.models.functions import Coalesce, Now
 from django.utils import timezone
 
 from artefacts import store
@@ -17,27 +15,22 @@ from federation.protocol.documents import Submission as SubmissionDocument
 from federation.protocol.envelope import payload_type_of
 from rest.errors import Conflict, NotFound
 from silos.models import Silo
-from training import dispatch
+from training import dispatch, statements
 from training.actions.states import tell
-from training.models import Evaluation, Order, Round, Submission
+from training.models import Job, Order, Submission
+from training.statements import LockedOrder
 from training.transitions import OUTSTANDING, OrderState
 
 
-def note_held(*, held: Sequence[UUID], by: Silo) -> None:
-    """The silo's relay has these orders on its disk: they need not be given again."""
-    Order.objects.filter(id__in=held, silo=by, state__in=(OrderState.ISSUED, OrderState.DELIVERED)).update(
-        state=OrderState.ACCEPTED, delivered_at=Coalesce("delivered_at", Now())
-    )
+@dataclass(frozen=True)
+class Taken:
+    """What has become of an order by its answer."""
+
+    state: OrderState
+    code: str = ""
 
 
-def deliver(*, orders: Sequence[UUID], by: Silo) -> None:
-    """These orders are being handed to the silo's relay."""
-    Order.objects.filter(id__in=orders, silo=by, state=OrderState.ISSUED).update(
-        state=OrderState.DELIVERED, delivered_at=timezone.now()
-    )
-
-
-def answer(*, document: bytes, by: Silo, payload: bytes | None = None) -> Order:
+def answer(*, document: bytes, by: Silo, payload: bytes | None = None) -> Taken:
     """Take a silo's signed answer to an order. The same bytes again change nothing; another answer is a conflict.
 
     A small payload may come along; a larger one was uploaded before.
@@ -54,42 +47,38 @@ def answer(*, document: bytes, by: Silo, payload: bytes | None = None) -> Order:
         if payload is not None:
             _keep_payload(said, payload)
     with transaction.atomic():
-        order = (
-            Order.objects.select_for_update(of=("self",))
-            .select_related("submission", "step__round__job", "step__round__base_version")
-            .filter(id=said.order_id, silo=by)
-            .order_by("pk")  # the model's own order would join all that is above it
-            .first()
-        )
+        order = statements.lock_order(order_id=said.order_id, silo_id=by.id)
         if order is None:
             raise NotFound("order.not_found", "This silo was given no such order.")
-        earlier: Submission | None = getattr(order, "submission", None)
-        if earlier is not None:
-            if earlier.document_digest != digest_bytes(document):
+        if order.state not in OUTSTANDING and (earlier := _earlier_answer(order)) is not None:
+            if earlier != digest_bytes(document):
                 raise Conflict("order.already_answered", "This order was answered before, with other bytes.")
-            return order
-        round_ = order.step.round
-        _check_fits(order, round_, said, by)
+            return Taken(OrderState(order.state), order.code)
+        _check_fits(order, said, by)
         if order.state not in OUTSTANDING:
             # whoever closed the round took the order's row first: this answer is late, refused before, or called back
-            if order.state == OrderState.EXPIRED:
-                _settle(order, OrderState.LATE)
+            taken = _note_late(order)
         elif isinstance(said, Refusal):
-            _refuse(order, round_, said, by)
+            taken = _refuse(order, said, by)
         else:
-            _submit(order, round_, said, document, by)
-        __dispatch_if_last(order)
-    return order
+            taken = _submit(order, said, document, by)
+        _dispatch_if_last(order)
+    return taken
 
 
-def __dispatch_if_last(order: Order) -> None:
+def _dispatch_if_last(order: LockedOrder) -> None:
     """Nudge a worker once this answer is committed, if nobody else is left to answer."""
 
     def look() -> None:
-        if not Order.objects.filter(step_id=order.step_id, state__in=OUTSTANDING).exists():
-            dispatch.close_step(order.step.round_id)
+        if not statements.somebody_outstanding(order.step_id):
+            dispatch.close_step(order.round_id)
 
     transaction.on_commit(look, robust=True)
+
+
+def _earlier_answer(order: LockedOrder) -> str | None:
+    """The digest of the document with which it was answered, if it was."""
+    return Submission.objects.filter(order=order.order_id).values_list("document_digest", flat=True).first()
 
 
 def _keep_payload(said: SubmissionDocument, payload: bytes) -> None:
@@ -98,17 +87,16 @@ def _keep_payload(said: SubmissionDocument, payload: bytes) -> None:
     store.keep(payload, said.payload.digest)
 
 
-def _check_fits(order: Order, round_: Round, said: Refusal | SubmissionDocument, by: Silo) -> None:
-    job = round_.job
-    if said.silo_id != by.id or said.job_id != job.id or said.number != order.number:
+def _check_fits(order: LockedOrder, said: Refusal | SubmissionDocument, by: Silo) -> None:
+    if said.silo_id != by.id or said.job_id != order.job_id or said.number != order.number:
         raise Invalid("submission.other_order", "The answer does not fit the order that it names.", "order_id")
     if isinstance(said, Refusal):
         return
-    if (said.kind, said.round, said.attempt) != (order.kind, round_.number, round_.attempt):
+    if (said.kind, said.round, said.attempt) != (order.kind, order.round_number, order.attempt):
         raise Invalid("submission.other_order", "The answer does not fit the order that it names.", "round")
-    if said.manifest_digest != job.manifest_digest:
+    if said.manifest_digest != order.manifest_digest:
         raise Invalid("submission.other_manifest", "The answer is under another manifest.", "manifest_digest")
-    if said.model_digest != round_.base_version.digest:
+    if said.model_digest != order.model_digest:
         raise Invalid("submission.other_model", "The answer is about another model.", "model_digest")
     if (said.kind == OrderKind.TRAIN) != (said.payload is not None and said.training is not None):
         raise Invalid("submission.payload", "A train order is answered with an update, no other with one.", "payload")
@@ -118,49 +106,32 @@ def _check_fits(order: Order, round_: Round, said: Refusal | SubmissionDocument,
         raise Invalid("submission.payload_missing", "The update was not uploaded, or has another size.", "payload")
 
 
-def _refuse(order: Order, round_: Round, said: Refusal, by: Silo) -> None:
-    order.code, order.message = said.code, said.message
-    _settle(order, OrderState.REFUSED, "code", "message")
+def _note_late(order: LockedOrder) -> Taken:
+    if order.state != OrderState.EXPIRED:
+        return Taken(OrderState(order.state), order.code)
+    Order.objects.filter(id=order.order_id).update(state=OrderState.LATE, answered_at=timezone.now())
+    return Taken(OrderState.LATE, order.code)
+
+
+def _refuse(order: LockedOrder, said: Refusal, by: Silo) -> Taken:
+    Order.objects.filter(id=order.order_id).update(
+        state=OrderState.REFUSED, answered_at=timezone.now(), code=said.code, message=said.message
+    )
     tell(
-        job=round_.job,
+        job=_job_of(order),
         verb="order.refused",
         by=by,
-        detail={"round": round_.number, "code": said.code, "reason": said.message},
+        detail={"round": order.round_number, "code": said.code, "reason": said.message},
     )
+    return Taken(OrderState.REFUSED, said.code)
 
 
-def _submit(order: Order, round_: Round, said: SubmissionDocument, document: bytes, by: Silo) -> None:
-    Submission.objects.create(
-        order=order,
-        document=document,
-        document_digest=digest_bytes(document),
-        payload_digest=said.payload.digest if said.payload else "",
-        payload_size_bytes=said.payload.size_bytes if said.payload else 0,
-        rows=said.training.rows if said.training else 0,
-        steps=said.training.steps if said.training else 0,
-        train_loss=said.training.loss if said.training else None,
-        update_norm_l2=said.training.update_norm_l2 if said.training else None,
-        phases_s=said.phases_s,
-        connector_version=said.environment.connector_version,
-        received_at=timezone.now(),
-    )
-    if said.evaluation is not None:
-        report = said.evaluation
-        Evaluation.objects.create(
-            order=order,
-            version_id=round_.base_version_id,
-            silo=by,
-            rows=report.rows,
-            loss=report.loss,
-            accuracy=report.accuracy,
-            auc=report.auc,
-            confusion=[list(row) for row in report.confusion.counts] if report.confusion else None,
-            suppressed=report.suppressed,
-        )
-    _settle(order, OrderState.SUBMITTED)
-    tell(job=round_.job, verb="order.submitted", by=by, detail={"round": round_.number})
+def _submit(order: LockedOrder, said: SubmissionDocument, document: bytes, by: Silo) -> Taken:
+    statements.submit(order, said, document=document, document_digest=digest_bytes(document))
+    tell(job=_job_of(order), verb="order.submitted", by=by, detail={"round": order.round_number})
+    return Taken(OrderState.SUBMITTED)
 
 
-def _settle(order: Order, state: OrderState, *fields: str) -> None:
-    order.answered_at, order.state = timezone.now(), state
-    order.save(update_fields=["state", "answered_at", *fields])
+def _job_of(order: LockedOrder) -> Job:
+    """As much of the job as an event needs."""
+    return Job.from_db("default", ("id", "consortium_id"), (order.job_id, order.consortium_id))

@@ -1,0 +1,179 @@
+"""What every poll and every answer asks of the database, in SQL: one statement where the ORM would take several."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from uuid import UUID
+
+from django.utils import timezone
+from psycopg.types.json import Jsonb
+
+from federation.protocol.documents import Submission
+from live import database
+from training.transitions import CALLED_BACK, OUTSTANDING, OrderState
+
+ORDERS_MAX = 100
+SEEN_EVERY = timedelta(seconds=10)
+"""A silo that polls all the time is not written down as seen every time."""
+
+
+def _listed(states: Sequence[OrderState]) -> str:
+    """States as literals: with parameters PostgreSQL would not see that an index on some states serves."""
+    return ", ".join(f"'{state.value}'" for state in states)
+
+
+@dataclass(frozen=True)
+class FoundOrder:
+    """An order that a silo should know of, with what goes along with it."""
+
+    order_id: UUID
+    state: str
+    envelope: bytes
+    manifest: bytes | None
+    model_digest: str
+
+
+# Its commit does not wait for the disk: what a crash takes back is marked again at the next poll.
+_LOOK = f"""
+    WITH relaxed AS (
+        SELECT set_config('synchronous_commit', 'off', true)
+    ), seen AS (
+        UPDATE silos_silo SET last_seen_at = %(now)s, silent_since = NULL FROM relaxed
+        WHERE id = %(silo)s AND (last_seen_at IS NULL OR last_seen_at < %(seen_before)s OR silent_since IS NOT NULL)
+    ), held AS (
+        UPDATE training_order SET state = '{OrderState.ACCEPTED.value}', delivered_at = COALESCE(delivered_at, %(now)s)
+        FROM relaxed
+        WHERE id = ANY(%(held)s) AND silo_id = %(silo)s
+          AND state IN ({_listed((OrderState.ISSUED, OrderState.DELIVERED))})
+    ), found AS (
+        SELECT id, state, envelope, step_id, number FROM training_order
+        WHERE silo_id = %(silo)s AND state IN ({_listed(OUTSTANDING)})
+          AND expires_at > %(now)s AND id <> ALL(%(held)s)
+        UNION ALL
+        SELECT id, state, envelope, step_id, number FROM training_order
+        WHERE silo_id = %(silo)s AND state IN ({_listed(CALLED_BACK)}) AND id = ANY(%(held)s)
+        ORDER BY number LIMIT {ORDERS_MAX}
+    ), delivered AS (
+        UPDATE training_order SET state = '{OrderState.DELIVERED.value}', delivered_at = %(now)s FROM relaxed, found
+        WHERE training_order.id = found.id AND training_order.state = '{OrderState.ISSUED.value}'
+    )
+    SELECT found.id, found.state, found.envelope, job.manifest, version.digest
+    FROM found
+    JOIN training_step AS step ON step.id = found.step_id
+    JOIN training_round AS round ON round.id = step.round_id
+    JOIN training_job AS job ON job.id = round.job_id
+    JOIN registry_modelversion AS version ON version.id = round.base_version_id
+    ORDER BY found.number
+"""  # noqa: S608 - states and bounds of ours, nothing from outside
+
+
+def look(*, silo_id: UUID, held: Sequence[UUID]) -> list[FoundOrder]:
+    """Note that a silo is there and which orders its relay has; the orders that it lacks, or need not keep.
+
+    What is issued counts as delivered from now on.
+    """
+    now = timezone.now()
+    given = {"silo": silo_id, "held": list(held), "now": now, "seen_before": now - SEEN_EVERY}
+    return [FoundOrder(*row) for row in database.fetch(_LOOK, given)]
+
+
+@dataclass(frozen=True)
+class LockedOrder:
+    """An order whose row is locked, and what an answer to it must fit."""
+
+    order_id: UUID
+    silo_id: UUID
+    state: str
+    kind: str
+    number: int
+    code: str
+    step_id: int
+    round_id: UUID
+    round_number: int
+    attempt: int
+    version_id: UUID
+    model_digest: str
+    job_id: UUID
+    consortium_id: UUID
+    manifest_digest: str
+
+
+_LOCK = """
+    SELECT own.id, own.silo_id, own.state, own.kind, own.number, own.code, step.id, round.id, round.number,
+           round.attempt, version.id, version.digest, job.id, job.consortium_id, job.manifest_digest
+    FROM training_order AS own
+    JOIN training_step AS step ON step.id = own.step_id
+    JOIN training_round AS round ON round.id = step.round_id
+    JOIN training_job AS job ON job.id = round.job_id
+    JOIN registry_modelversion AS version ON version.id = round.base_version_id
+    WHERE own.id = %(order)s AND own.silo_id = %(silo)s
+    FOR UPDATE OF own
+"""
+
+
+def lock_order(*, order_id: UUID, silo_id: UUID) -> LockedOrder | None:
+    """The order of this silo, locked until the transaction ends."""
+    rows = database.fetch(_LOCK, {"order": order_id, "silo": silo_id})
+    return LockedOrder(*rows[0]) if rows else None
+
+
+_SUBMIT = f"""
+    WITH submitted AS (
+        INSERT INTO training_submission
+            (order_id, document, document_digest, payload_digest, payload_size_bytes, rows, steps, train_loss,
+             update_norm_l2, phases_s, connector_version, received_at)
+        VALUES
+            (%(order)s, %(document)s, %(document_digest)s, %(payload_digest)s, %(payload_size_bytes)s, %(rows)s,
+             %(steps)s, %(train_loss)s, %(update_norm_l2)s, %(phases_s)s, %(connector_version)s, %(now)s)
+    ), evaluated AS (
+        INSERT INTO training_evaluation
+            (order_id, version_id, silo_id, rows, loss, accuracy, auc, confusion, suppressed)
+        SELECT %(order)s, %(version)s, %(silo)s, %(test_rows)s::bigint, %(loss)s::float8, %(accuracy)s::float8,
+               %(auc)s::float8, %(confusion)s::jsonb, %(suppressed)s::boolean
+        WHERE %(test_rows)s::bigint IS NOT NULL
+    )
+    UPDATE training_order SET state = '{OrderState.SUBMITTED.value}', answered_at = %(now)s WHERE id = %(order)s
+"""  # noqa: S608 - a state of ours
+
+
+def submit(order: LockedOrder, said: Submission, *, document: bytes, document_digest: str) -> None:
+    """Keep an answer: the document as it came, what it reports, and the order's new state."""
+    payload, training, evaluation = said.payload, said.training, said.evaluation
+    confusion = evaluation.confusion if evaluation else None
+    database.fetch(
+        _SUBMIT,
+        {
+            "now": timezone.now(),
+            "order": order.order_id,
+            "silo": order.silo_id,
+            "version": order.version_id,
+            "document": document,
+            "document_digest": document_digest,
+            "payload_digest": payload.digest if payload else "",
+            "payload_size_bytes": payload.size_bytes if payload else 0,
+            "rows": training.rows if training else 0,
+            "steps": training.steps if training else 0,
+            "train_loss": training.loss if training else None,
+            "update_norm_l2": training.update_norm_l2 if training else None,
+            "phases_s": Jsonb(dict(said.phases_s)),
+            "connector_version": said.environment.connector_version,
+            "test_rows": evaluation.rows if evaluation else None,
+            "loss": evaluation.loss if evaluation else None,
+            "accuracy": evaluation.accuracy if evaluation else None,
+            "auc": evaluation.auc if evaluation else None,
+            "confusion": Jsonb([list(row) for row in confusion.counts]) if confusion else None,
+            "suppressed": evaluation.suppressed if evaluation else False,
+        },
+    )
+
+
+_SOMEBODY_OUTSTANDING = f"""
+    SELECT EXISTS (SELECT FROM training_order WHERE step_id = %(step)s AND state IN ({_listed(OUTSTANDING)}))
+"""  # noqa: S608 - states of ours
+
+
+def somebody_outstanding(step_id: int) -> bool:
+    """Whether a silo still has to answer in this step."""
+    return bool(database.fetch(_SOMEBODY_OUTSTANDING, {"step": step_id})[0][0])
