@@ -99,10 +99,10 @@ def access_consortium(user: User, consortium_id: UUID | str) -> Consortium:
     return found
 
 
-def active_organisations(consortium: Consortium) -> QuerySet[Organisation]:
+def active_organisations(consortium_id: UUID) -> QuerySet[Organisation]:
     """The organisations that take part now."""
     return Organisation.objects.filter(
-        participations__consortium=consortium, participations__state=ParticipationState.ACTIVE
+        participations__consortium=consortium_id, participations__state=ParticipationState.ACTIVE
     )
 
 
@@ -150,4 +150,4 @@ def open_invitations_of(consortium: Consortium) -> QuerySet[Invitation]:
 
 def organisations_that_may_leave(user: User, consortium: Consortium) -> QuerySet[Organisation]:
     """Those that take part now, and for which a person may say that they leave."""
-    return active_organisations(consortium).filter(pk__in=organisations_where(user, Permission.CONSORTIUM_LEAVE))
+    return active_organisations(consortium.id).filter(pk__in=organisations_where(user, Permission.CONSORTIUM_LEAVE))

@@ -26,6 +26,7 @@ from training.actions import rounds
 from training.actions.states import tell
 from training.combining import combine
 from training.models import Evaluation, Order, Round, Submission
+from training.statements import rounds as statements
 from training.transitions import OrderState
 
 log = logging.getLogger(__name__)
@@ -38,7 +39,9 @@ def close_step(*, round_id: UUID, by: Actor) -> None:
         return
     claimed, step = claim.round, claim.step
     submissions = list(
-        Submission.objects.select_related("order").filter(order__step=step, order__state=OrderState.SUBMITTED)
+        Submission.objects.filter(order__step=step.step_id, order__state=OrderState.SUBMITTED)
+        .order_by("order__silo_id")
+        .only("order_id", "payload_digest", "rows")
     )
     if len(submissions) < step.quorum:
         _abandon(
@@ -75,7 +78,8 @@ def _close_training(claimed: Round, submissions: Sequence[Submission], quorum: i
         round_ = claimed.held()
         if round_ is None:
             return
-        _settle(round_, result, by)
+        statements.settle(result.accepted)
+        _reject(round_, result.rejected, by)
         model = claimed.base_version.model
         add_version(
             model=model,
@@ -99,7 +103,7 @@ def _aggregate(claimed: Round, submissions: Sequence[Submission], folder: Path) 
         store.path_of(version.digest),
         [
             Contribution(str(submission.order_id), store.path_of(submission.payload_digest), float(submission.rows))
-            for submission in sorted(submissions, key=lambda submission: submission.order.silo_id)
+            for submission in submissions
         ],
         layout,
         float(job.request["limits"]["update_norm_l2_max"]),
@@ -119,21 +123,6 @@ def _close_evaluation(claimed: Round, by: Actor) -> None:
         if round_.job.evaluated_version_id is None:
             judge(version=claimed.base_version, metrics=combined_metrics(round_), by=by)
         rounds.close(round_=round_, by=by, update_norm_l2=None)
-
-
-def _settle(round_: Round, result: Aggregation, by: Actor) -> None:
-    """Tell the updates that counted from those that did not."""
-    now = timezone.now()
-    figures = {accepted.key: accepted for accepted in result.accepted}
-    counted = list(Submission.objects.filter(order_id__in=figures).only("id", "order_id"))
-    for submission in counted:
-        found = figures[str(submission.order_id)]
-        submission.update_norm_l2, submission.update_cosine = found.norm_l2, found.cosine_to_mean
-    Submission.objects.bulk_update(counted, ["update_norm_l2", "update_cosine"])
-    Order.objects.filter(id__in=[accepted.key for accepted in result.accepted]).update(
-        state=OrderState.APPLIED, settled_at=now
-    )
-    _reject(round_, result.rejected, by)
 
 
 def _reject(round_: Round, rejected: Iterable[Rejected], by: Actor) -> None:

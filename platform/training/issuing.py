@@ -6,11 +6,10 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from functools import cache
 from pathlib import Path
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
-from django.db import models
 
 from artefacts import grants
 from federation.protocol import documents
@@ -19,6 +18,7 @@ from federation.protocol.keys import PrivateKey
 from registry.models import ModelVersion
 from silos.models import Silo
 from training.models import CohortSeat, Job, Order, Round, Step
+from training.statements.orders import next_order_numbers
 
 UPLOAD_MARGIN_BYTES = 1 << 16
 """An update is as large as the model, give or take its header."""
@@ -86,7 +86,7 @@ def issue(*, round_: Round, step: Step, version: ModelVersion, silos: Sequence[S
     job, key, now = round_.job, signing_key(), documents.now()
     expires_at = step.deadline_at + GRACE
     expires_at_s = int(expires_at.timestamp())
-    numbers = _next_numbers(silos)
+    numbers = next_order_numbers([silo.id for silo in silos])
     model = documents.BlobReference(
         digest=version.digest,
         size_bytes=version.size_bytes,
@@ -129,12 +129,3 @@ def issue(*, round_: Round, step: Step, version: ModelVersion, silos: Sequence[S
         )
     Order.objects.bulk_create(orders)
     return orders
-
-
-def _next_numbers(silos: Sequence[Silo]) -> dict[UUID, int]:
-    """The next order number of each silo. Rows are locked in the order of ids: two jobs can't block each other."""
-    mine = Silo.objects.filter(id__in=[silo.id for silo in silos])
-    locked = mine.select_for_update(no_key=True).order_by("id").values_list("id", "orders_issued")
-    numbers = {silo_id: issued + 1 for silo_id, issued in locked}
-    mine.update(orders_issued=models.F("orders_issued") + 1)
-    return numbers

@@ -19,9 +19,9 @@ from live import database, notices
 from live.hub import hub
 from silos.connector import JSON, Waiting, envelope_of, heartbeat
 from silos.models import Silo
-from training import statements
 from training.actions.answers import answer
 from training.models import Order
+from training.statements import orders as statements
 from training.transitions import CALLED_BACK, OUTSTANDING, OrderState
 
 HELD_MAX = 1000

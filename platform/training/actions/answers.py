@@ -15,10 +15,11 @@ from federation.protocol.documents import Submission as SubmissionDocument
 from federation.protocol.envelope import payload_type_of
 from rest.errors import Conflict, NotFound
 from silos.models import Silo
-from training import dispatch, statements
+from training import dispatch
 from training.actions.states import tell
 from training.models import Job, Order, Submission
-from training.statements import LockedOrder
+from training.statements import orders as statements
+from training.statements.orders import LockedOrder
 from training.transitions import OUTSTANDING, OrderState
 
 

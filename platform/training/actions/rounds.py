@@ -14,12 +14,14 @@ from django.utils import timezone
 from audit.actors import Actor
 from consortia.selectors import active_organisations
 from federation.protocol.documents import OrderKind
-from live import database, notices
+from live import notices
 from registry.models import ModelVersion
 from silos.models import Silo
 from training import issuing
 from training.actions.states import move, tell
 from training.models import Job, Order, Round, Step
+from training.statements import rounds as statements
+from training.statements.rounds import ClaimedStep
 from training.transitions import IN_PROGRESS, OUTSTANDING, JobState, OrderState, RoundState
 
 CLAIMS_MAX = 5
@@ -45,7 +47,7 @@ def open_next(*, job: Job, by: Actor, attempt: int = 1) -> Round | None:
     kind = OrderKind.TRAIN if number <= job.rounds_planned else OrderKind.EVALUATE
     now = timezone.now()
     round_ = Round.objects.create(job=job, number=number, attempt=attempt, base_version=version, opened_at=now)
-    members = active_organisations(job.consortium)
+    members = active_organisations(job.consortium_id)
     seats = job.seats.select_related("silo").filter(silo__state=Silo.State.ACTIVE, silo__organisation__in=members)
     silos = [seat.silo for seat in seats]
     step = Step.objects.create(
@@ -66,7 +68,7 @@ class Claim:
     """A round that one worker has taken for closing, and the step that is to be closed."""
 
     round: Round
-    step: Step
+    step: ClaimedStep
 
 
 def claim(*, round_id: UUID, by: Actor) -> Claim | None:
@@ -75,29 +77,10 @@ def claim(*, round_id: UUID, by: Actor) -> Claim | None:
     It is due when all silos have answered, or at the deadline. A claim whose lease has lapsed can be taken over, though
     not for ever: whatever kills its workers again and again is given up.
     """
-    now = timezone.now()
-    with database.forgettable():  # a claim that a crash takes back is claimed again
-        round_ = (
-            Round.objects.select_for_update(of=("self",))
-            .select_related("base_version__model")
-            .filter(id=round_id)
-            .order_by("pk")
-            .first()
-        )
-        if round_ is None:
-            return None
-        step = round_.steps.latest("position")
-        outstanding = step.orders.filter(state__in=OUTSTANDING)
-        lapsed = round_.state == RoundState.AGGREGATING and round_.lease_until is not None and round_.lease_until < now
-        waited_for = step.deadline_at > now and outstanding.exists()
-        if not lapsed and (round_.state != RoundState.COLLECTING or waited_for):
-            return None
-        round_.state, round_.lease, round_.claims = RoundState.AGGREGATING, uuid4(), round_.claims + 1
-        round_.lease_until = now + timedelta(seconds=settings.STEP_LEASE_S)
-        round_.aggregating_at = round_.aggregating_at or now
-        round_.save(update_fields=["state", "lease", "lease_until", "aggregating_at", "claims"])
-        if step.deadline_at <= now:
-            outstanding.update(state=OrderState.EXPIRED, code="order.deadline", settled_at=now)
+    step = statements.claim(round_id=round_id, lease=uuid4(), lease_s=settings.STEP_LEASE_S)
+    if step is None:
+        return None
+    round_ = Round.objects.select_related("job", "base_version__model").get(id=round_id)
     if round_.claims > CLAIMS_MAX:
         with transaction.atomic():
             if (held := round_.held()) is not None:

@@ -1,4 +1,4 @@
-"""What every poll and every answer asks of the database, in SQL: one statement where the ORM would take several."""
+"""Orders as they are polled for, answered and numbered."""
 
 from __future__ import annotations
 
@@ -12,16 +12,12 @@ from psycopg.types.json import Jsonb
 
 from federation.protocol.documents import Submission
 from live import database
+from training.statements import listed
 from training.transitions import CALLED_BACK, OUTSTANDING, OrderState
 
 ORDERS_MAX = 100
 SEEN_EVERY = timedelta(seconds=10)
 """A silo that polls all the time is not written down as seen every time."""
-
-
-def _listed(states: Sequence[OrderState]) -> str:
-    """States as literals: with parameters PostgreSQL would not see that an index on some states serves."""
-    return ", ".join(f"'{state.value}'" for state in states)
 
 
 @dataclass(frozen=True)
@@ -46,14 +42,14 @@ _LOOK = f"""
         UPDATE training_order SET state = '{OrderState.ACCEPTED.value}', delivered_at = COALESCE(delivered_at, %(now)s)
         FROM relaxed
         WHERE id = ANY(%(held)s) AND silo_id = %(silo)s
-          AND state IN ({_listed((OrderState.ISSUED, OrderState.DELIVERED))})
+          AND state IN ({listed((OrderState.ISSUED, OrderState.DELIVERED))})
     ), found AS (
         SELECT id, state, envelope, step_id, number FROM training_order
-        WHERE silo_id = %(silo)s AND state IN ({_listed(OUTSTANDING)})
+        WHERE silo_id = %(silo)s AND state IN ({listed(OUTSTANDING)})
           AND expires_at > %(now)s AND id <> ALL(%(held)s)
         UNION ALL
         SELECT id, state, envelope, step_id, number FROM training_order
-        WHERE silo_id = %(silo)s AND state IN ({_listed(CALLED_BACK)}) AND id = ANY(%(held)s)
+        WHERE silo_id = %(silo)s AND state IN ({listed(CALLED_BACK)}) AND id = ANY(%(held)s)
         ORDER BY number LIMIT {ORDERS_MAX}
     ), delivered AS (
         UPDATE training_order SET state = '{OrderState.DELIVERED.value}', delivered_at = %(now)s FROM relaxed, found
@@ -170,10 +166,24 @@ def submit(order: LockedOrder, said: Submission, *, document: bytes, document_di
 
 
 _SOMEBODY_OUTSTANDING = f"""
-    SELECT EXISTS (SELECT FROM training_order WHERE step_id = %(step)s AND state IN ({_listed(OUTSTANDING)}))
+    SELECT EXISTS (SELECT FROM training_order WHERE step_id = %(step)s AND state IN ({listed(OUTSTANDING)}))
 """  # noqa: S608 - states of ours
 
 
 def somebody_outstanding(step_id: int) -> bool:
     """Whether a silo still has to answer in this step."""
     return bool(database.fetch(_SOMEBODY_OUTSTANDING, {"step": step_id})[0][0])
+
+
+_NEXT_NUMBERS = """
+    WITH mine AS (
+        SELECT id FROM silos_silo WHERE id = ANY(%(silos)s) ORDER BY id FOR NO KEY UPDATE
+    )
+    UPDATE silos_silo SET orders_issued = orders_issued + 1 FROM mine WHERE silos_silo.id = mine.id
+    RETURNING silos_silo.id, silos_silo.orders_issued
+"""
+
+
+def next_order_numbers(silo_ids: Sequence[UUID]) -> dict[UUID, int]:
+    """The next order number of each silo. Rows are locked in the order of ids: two jobs can't block each other."""
+    return dict(database.fetch(_NEXT_NUMBERS, {"silos": list(silo_ids)}))
