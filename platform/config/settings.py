@@ -1,5 +1,6 @@
 """The one settings module of web, worker, beat and commands. Every variable is explained in `.env.sample`."""
 
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
@@ -25,6 +26,8 @@ INSTALLED_APPS = [
     "django_filters",
     "drf_spectacular",
     "drf_spectacular_sidecar",
+    "django_htmx",
+    "lucide",
     "audit",
     "accounts",
     "rest",
@@ -45,6 +48,7 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "django_htmx.middleware.HtmxMiddleware",
     "config.errors.ProblemPages",
 ]
 
@@ -119,7 +123,11 @@ USE_TZ = True
 
 STATIC_URL = "static/"
 STATIC_ROOT = env.text("STATIC_ROOT", "") or None
-STATICFILES_DIRS = [ROOT / "static"]
+STATICFILES_DIRS = [
+    ROOT / "static",
+    # Plotly's own bundle comes out of its Python package; the package itself is never imported.
+    ("plotly", str(Path(str(find_spec("plotly").origin)).parent / "package_data")),  # type: ignore[union-attr]
+]
 WHITENOISE_USE_FINDERS = True
 WHITENOISE_AUTOREFRESH = DEBUG
 

@@ -4,4 +4,4 @@ from django.urls import path
 
 from dashboards import views
 
-urlpatterns = [path("", views.home, name="home")]
+urlpatterns = [path("", views.home, name="home"), path("gallery/", views.gallery, name="gallery")]

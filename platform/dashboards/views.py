@@ -5,12 +5,14 @@ from __future__ import annotations
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.utils import timezone
 from django.views.decorators.http import require_safe
 
 from accounts.access import signed_in
 from accounts.permissions import Permission
 from accounts.selectors import organisations_where
 from consortia.selectors import consortia_visible_to
+from dashboards import charts
 from dashboards.selectors import jobs_for, waiting_for
 
 
@@ -26,3 +28,49 @@ def home(request: HttpRequest) -> HttpResponse:
         "jobs": jobs_for(user),
     }
     return render(request, "dashboards/home.html", context)
+
+
+@require_safe
+@login_required
+def gallery(request: HttpRequest) -> HttpResponse:
+    """Every part that pages are made of, in each of its states: for those who build pages."""
+    rounds = list(range(1, 16))
+    names = ("Cleveland Clinic Foundation", "Hungarian Institute of Cardiology", "V.A. Medical Center, Long Beach")
+    shape = [1 - 0.9 ** (number + 2) for number in rounds]
+    lines = charts.line_chart(
+        key="gallery-lines",
+        caption="Accuracy of the global model on each silo's own test rows, by round",
+        x=rounds,
+        x_title="Round",
+        y_title="Accuracy",
+        series=[
+            charts.Series("All silos", [0.5 + 0.3 * value for value in shape]),
+            *(
+                charts.Series(name, [0.45 + (0.25 + 0.05 * place) * value for value in shape], place)
+                for place, name in enumerate(names)
+            ),
+        ],
+        marked_x=12,
+        marked_label="best",
+    )
+    bars = charts.bar_chart(
+        key="gallery-bars",
+        caption="Seconds of each phase, by silo",
+        x=names,
+        x_title="Silo",
+        y_title="Seconds",
+        lying=True,
+        series=[
+            charts.Series(phase, [1.0 + place, 2.0, 3.0 - place], place)
+            for place, phase in enumerate(("fetch", "train", "send"))
+        ],
+    )
+    context = {
+        "lines": lines,
+        "bars": bars,
+        "names": names,
+        "trend": shape,
+        "now": timezone.now(),
+        "states": ["active", "running", "queued", "paused", "completed", "failed", "cancelled", "revoked"],
+    }
+    return render(request, "dashboards/gallery.html", context)

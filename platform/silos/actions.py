@@ -31,7 +31,7 @@ def create(*, organisation: Organisation, name: str, by: Actor) -> Silo:
         Organisation.objects.select_for_update(no_key=True).get(id=organisation.id)
         if Silo.objects.filter(organisation=organisation, name=name).exists():
             raise Conflict("silo.name_taken", "This organisation has a silo of that name already.", "name")
-        silo = Silo.objects.create(organisation=organisation, name=name)
+        silo = Silo.objects.create(organisation=organisation, name=name, palette=Silo.objects.count())
         record(by=by, verb="silo.created", subject=silo, organisation_id=organisation.id)
     return silo
 

@@ -38,6 +38,7 @@ class Silo(models.Model):
     clock_skew_s = models.FloatField(null=True)
     disk_free_bytes = models.BigIntegerField(null=True)
     orders_issued = models.BigIntegerField(default=0)
+    palette = models.PositiveIntegerField(default=0)
 
     actor_kind: ClassVar[str] = "silo"
 

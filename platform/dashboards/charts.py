@@ -1,0 +1,164 @@
+"""Charts: a Plotly figure as plain data, and the same figures as a table. Pure; how they look is in `plot.js`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+POINTS_MAX = 400
+"""More points than that nobody can tell apart on a screen."""
+
+Figure = dict[str, Any]
+Cell = str | int | float | None
+
+
+@dataclass(frozen=True)
+class Chart:
+    """A figure, what it shows in a sentence, and its table twin."""
+
+    key: str
+    caption: str
+    figure: Figure
+    headings: tuple[str, ...]
+    rows: tuple[tuple[Cell, ...], ...]
+    url: str = ""
+
+    @property
+    def element_id(self) -> str:
+        """The id of the figure's JSON in the page."""
+        return f"figure-{self.key}"
+
+    def __bool__(self) -> bool:
+        return bool(self.rows)
+
+
+@dataclass(frozen=True)
+class Series:
+    """One line of a chart. `palette` is the number of a silo's colour; None for what is drawn over all silos."""
+
+    name: str
+    values: Sequence[float | None]
+    palette: int | None = None
+
+    @property
+    def meta(self) -> dict[str, Any]:
+        """What `plot.js` chooses colour, width and dash by."""
+        return {"role": "combined"} if self.palette is None else {"series": self.palette}
+
+
+def line_chart(
+    *,
+    key: str,
+    caption: str,
+    x: Sequence[int],
+    x_title: str,
+    y_title: str,
+    series: Sequence[Series],
+    digits: int = 3,
+    y_range: tuple[float, float] | None = None,
+    marked_x: int | None = None,
+    marked_label: str = "",
+) -> Chart:
+    """Lines over rounds. Where there are more than `POINTS_MAX` rounds, evenly many are left out of the drawing."""
+    kept = thinned(len(x))
+    mode = "lines+markers" if len(kept) <= 40 else "lines"
+    data = [
+        {
+            "type": "scatter",
+            "mode": mode,
+            "name": one.name,
+            "x": [x[place] for place in kept],
+            "y": [rounded(one.values[place], digits + 2) for place in kept],
+            "meta": one.meta,
+            "connectgaps": False,
+            "hovertemplate": f"{escaped(one.name)}: %{{y:.{digits}f}}<br>{x_title} %{{x}}<extra></extra>",
+        }
+        for one in series
+    ]
+    layout: Figure = {"xaxis": {"title": x_title}, "yaxis": {"title": y_title}}
+    if x and max(x) <= 30:
+        layout["xaxis"]["dtick"] = 1 if max(x) <= 15 else 2
+    if y_range is not None:
+        layout["yaxis"]["range"] = list(y_range)
+    if marked_x is not None and marked_x in x:
+        layout["shapes"] = [
+            {
+                "type": "line",
+                "x0": marked_x,
+                "x1": marked_x,
+                "y0": 0,
+                "y1": 1,
+                "yref": "paper",
+                "line": {"dash": "dot", "width": 1},
+            }
+        ]
+        layout["annotations"] = [
+            {
+                "x": marked_x,
+                "y": 1,
+                "yref": "paper",
+                "text": marked_label,
+                "showarrow": False,
+                "xanchor": "left",
+                "yanchor": "top",
+                "xshift": 4,
+            }
+        ]
+    rows = tuple((x[place], *(rounded(one.values[place], digits) for one in series)) for place in range(len(x)))
+    return Chart(key, caption, {"data": data, "layout": layout}, (x_title, *(one.name for one in series)), rows)
+
+
+def bar_chart(
+    *,
+    key: str,
+    caption: str,
+    x: Sequence[Cell],
+    x_title: str,
+    y_title: str,
+    series: Sequence[Series],
+    digits: int = 2,
+    stacked: bool = True,
+    lying: bool = False,
+) -> Chart:
+    """Bars, stacked unless told otherwise; lying where they stand for names, which are longer than numbers."""
+    kept = thinned(len(x))
+    along, up = ("y", "x") if lying else ("x", "y")
+    data = [
+        {
+            "type": "bar",
+            "name": one.name,
+            along: [x[place] for place in kept],
+            up: [rounded(one.values[place], digits + 2) for place in kept],
+            "orientation": "h" if lying else "v",
+            "meta": one.meta,
+            "hovertemplate": f"{escaped(one.name)}: %{{{up}:.{digits}f}}<br>{x_title} %{{{along}}}<extra></extra>",
+        }
+        for one in series
+    ]
+    layout: Figure = {
+        f"{along}axis": {"title": "" if lying else x_title},
+        f"{up}axis": {"title": y_title, "rangemode": "tozero"},
+        "barmode": "stack" if stacked else "group",
+    }
+    if lying:
+        layout["yaxis"]["autorange"] = "reversed"
+    rows = tuple((x[place], *(rounded(one.values[place], digits) for one in series)) for place in range(len(x)))
+    return Chart(key, caption, {"data": data, "layout": layout}, (x_title, *(one.name for one in series)), rows)
+
+
+def thinned(count: int, limit: int = POINTS_MAX) -> list[int]:
+    """The places of at most `limit` points out of `count`, evenly spread, the first and the last among them."""
+    if count <= limit:
+        return list(range(count))
+    return [round(place * (count - 1) / (limit - 1)) for place in range(limit)]
+
+
+def rounded(value: float | None, digits: int) -> float | None:
+    """A figure with no more digits than a reader needs."""
+    return None if value is None else round(value, digits)
+
+
+def escaped(name: str) -> str:
+    """A name within Plotly's text, which reads a little HTML and %{…}."""
+    return name.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").replace("%{", "% {")

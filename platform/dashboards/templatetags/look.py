@@ -1,0 +1,94 @@
+"""How times, ids, sizes and the way around are written on pages."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from django import template
+from django.template import Context
+from django.template.defaultfilters import filesizeformat
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.formats import date_format
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.timesince import timesince
+
+register = template.Library()
+SHORT_ID = 8
+
+
+@register.inclusion_tag("_components/nav/link.html", takes_context=True)
+def nav_link(context: Context, name: str, label: str, icon: str, count: int = 0) -> dict[str, Any]:
+    """A link of the way around, marked where the reader is in that part of the house."""
+    url = reverse(name)
+    path = context["request"].path if "request" in context else ""
+    exact = path == url
+    return {
+        "url": url,
+        "label": label,
+        "icon": icon,
+        "count": count,
+        "exact": exact,
+        "current": exact or (url != "/" and path.startswith(url)),
+    }
+
+
+@register.simple_tag
+def when(moment: datetime | None, empty: str = "–") -> str | SafeString:
+    """A moment as people say it, the exact one on hover; a script keeps it fresh."""
+    if moment is None:
+        return empty
+    local = timezone.localtime(moment)
+    ago = timesince(moment, depth=1)
+    said = "just now" if (timezone.now() - moment).total_seconds() < 60 else f"{ago} ago"
+    return format_html(
+        '<time datetime="{}" title="{}" data-relative>{}</time>',
+        local.isoformat(timespec="seconds"),
+        f"{date_format(local, 'j F Y, H:i:s')} {local.tzname()}",
+        said,
+    )
+
+
+@register.inclusion_tag("_components/copyable/copyable.html")
+def short_id(value: object, label: str = "the id", length: int = SHORT_ID) -> dict[str, str]:
+    """An id or a digest by its first digits, the whole to copy and on hover."""
+    whole = str(value)
+    digits = whole.partition(":")[2] or whole
+    return {"value": whole, "shown": digits[:length], "label": label}
+
+
+@register.filter
+def seconds(value: float | None) -> str:
+    """A duration for a reader: 0.42 s, 12 s, 3 min 5 s, 2 h 10 min."""
+    if value is None:
+        return "–"
+    if value < 10:
+        return f"{value:.2f} s"
+    whole = round(value)
+    if whole < 120:
+        return f"{whole} s"
+    minutes, rest = divmod(whole, 60)
+    if minutes < 120:
+        return f"{minutes} min {rest} s"
+    return f"{minutes // 60} h {minutes % 60} min"
+
+
+@register.filter
+def size(value: int | None) -> str:
+    """Bytes for a reader."""
+    return "–" if value is None else str(filesizeformat(value))
+
+
+@register.inclusion_tag("_components/spark/spark.html")
+def spark(values: Sequence[float | None], label: str) -> dict[str, str]:
+    """A small line without axes; what it tells is said in `label`."""
+    known = [(place, value) for place, value in enumerate(values) if value is not None]
+    if len(known) < 2:
+        return {"points": "", "label": label}
+    low, high = min(value for _, value in known), max(value for _, value in known)
+    span, last = (high - low) or 1.0, known[-1][0] or 1
+    points = " ".join(f"{100 * place / last:.1f},{22 - 20 * (value - low) / span:.1f}" for place, value in known)
+    return {"points": points, "label": label}

@@ -1,0 +1,75 @@
+// Draws every chart of a page: figures come as JSON beside them, colours and type from the page's own style sheet.
+// A trace says what it is in `meta` ({series: 3} or {role: "combined"}); how that looks is decided here alone.
+const DASHES = ["solid", "dot", "dash", "dashdot"];
+const MARKS = ["circle", "square", "diamond", "triangle-up"];
+const CONFIG = { displayModeBar: false, responsive: true, doubleClick: "reset", showTips: false, scrollZoom: false };
+const probe = document.createElement("span");
+probe.hidden = true;
+document.body.append(probe);
+
+function colour(name) {
+  probe.style.color = `var(--${name})`;
+  return getComputedStyle(probe).color;
+}
+
+function faded(rgb, part) {
+  return rgb.replace(/^rgb\(/, "rgba(").replace(/\)$/, `, ${part})`);
+}
+
+function dressed(trace) {
+  const { series, role } = trace.meta ?? {};
+  const mine = series === undefined ? colour({ combined: "text", good: "good", bad: "bad", quiet: "line-strong" }[role] ?? "accent") : colour(`series-${series % 8}`);
+  const cycle = series === undefined ? 0 : Math.floor(series / 8) % 4;
+  const line = { color: mine, width: role === "combined" ? 3 : 1.75, dash: DASHES[cycle], ...trace.line };
+  const marker = { color: mine, size: 6, symbol: MARKS[cycle], ...trace.marker };
+  if (trace.type === "bar") return { ...trace, marker: { color: mine, line: { width: 0 }, ...trace.marker } };
+  return { ...trace, line, marker };
+}
+
+function axis(given, text, line) {
+  const { title, ...rest } = given ?? {};
+  return {
+    gridcolor: line, zeroline: false, linecolor: line, tickcolor: line, automargin: true, fixedrange: true,
+    tickfont: { color: text, size: 12 }, ...rest, title: { text: title ?? "", font: { color: text, size: 12 }, standoff: 8 },
+  };
+}
+
+function layout(given) {
+  const text = colour("text-quiet");
+  const strong = colour("text");
+  const line = faded(colour("line-strong"), 0.25);
+  const axes = Object.fromEntries(
+    Object.entries({ xaxis: {}, yaxis: {}, ...given }).filter(([name]) => /^[xy]axis\d*$/.test(name)).map(([name, own]) => [name, axis(own, text, line)]),
+  );
+  return {
+    margin: { l: 8, r: 8, t: 8, b: 8 }, hovermode: "closest", dragmode: false, showlegend: true, barmode: "stack", bargap: 0.25,
+    paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)", font: { family: getComputedStyle(document.body).fontFamily, color: text, size: 12 },
+    legend: { orientation: "h", y: 1.02, yanchor: "bottom", x: 0, traceorder: "normal", font: { color: strong, size: 12 }, itemclick: "toggle", itemdoubleclick: "toggleothers" },
+    hoverlabel: { bgcolor: colour("raised"), bordercolor: colour("line-strong"), font: { color: strong, size: 12 }, align: "left", namelength: 0 },
+    ...given, ...axes,
+    shapes: (given.shapes ?? []).map((shape) => ({ ...shape, line: { color: text, ...shape.line } })),
+  };
+}
+
+function draw(chart) {
+  const place = chart.querySelector(".plot");
+  const source = chart.querySelector('script[type="application/json"]');
+  if (!place || !source) return;
+  const figure = JSON.parse(source.textContent);
+  place.classList.remove("skeleton");
+  Plotly.react(place, figure.data.map(dressed), layout(figure.layout ?? {}), CONFIG);
+}
+
+export function drawAll(root = document) {
+  for (const chart of root.querySelectorAll("[data-chart]")) draw(chart);
+}
+
+// When a part of the page was fetched again, the plots in it are let go before and drawn after.
+export function purge(root) {
+  for (const place of root.querySelectorAll(".js-plotly-plot")) Plotly.purge(place);
+}
+
+drawAll();
+matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => drawAll());
+document.addEventListener("htmx:beforeSwap", (event) => purge(event.target));
+document.addEventListener("htmx:afterSwap", (event) => drawAll(event.target));
