@@ -72,6 +72,11 @@ class Silo(models.Model):
         return self.name
 
     @property
+    def series(self) -> int:
+        """Which of the eight colours of the style sheet stands for it on every page."""
+        return self.palette % 8
+
+    @property
     def identity(self) -> PublicKey | None:
         """The trainer's key, which signs submissions."""
         return PublicKey(bytes(self.identity_key)) if self.identity_key else None

@@ -48,12 +48,12 @@ def test_a_finished_job_shows_everything(cohort: Cohort) -> None:
     job = run_job(cohort)
     page = browser(cohort.scientist).get(f"/jobs/{job.id}/").content.decode()
     assert "completed" in page
-    assert job.manifest_digest in page
     assert "0.500" in page
     for played in cohort.federation.silos:
         assert played.silo.name in page
     assert "round.closed" in page
     assert "job.js" not in page
+    assert job.manifest_digest in browser(cohort.scientist).get(f"/jobs/{job.id}/configuration/").content.decode()
     assert "Pause…" not in page
 
 
@@ -124,6 +124,7 @@ def test_who_may_not_is_told_so(cohort: Cohort) -> None:
     job = run_job(cohort, rounds_answered=0)
     consortium = cohort.federation.consortium
     paths = [f"/jobs/{job.id}/", f"/jobs/{job.id}/live/", f"/jobs/{job.id}/rounds/", f"/jobs/{job.id}/rounds/1/1/"]
+    paths += [f"/jobs/{job.id}/{part}/" for part in ("charts", "silos", "configuration", "events")]
     for path in [*paths, f"/jobs/{job.id}/cancel/", f"/consortia/{consortium.id}/launch/"]:
         assert browser(cohort.outsider).get(path).status_code == 404, path
         assert Client().get(path).status_code == 302, path
