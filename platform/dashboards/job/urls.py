@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from dashboards.job import views
+from dashboards.job import downloads, views
 
 _JOB = "jobs/<uuid:job_id>/"
 
@@ -15,4 +15,7 @@ urlpatterns = [
     path(f"{_JOB}silos/", views.silos, name="job-silos"),
     path(f"{_JOB}configuration/", views.configuration, name="job-configuration"),
     path(f"{_JOB}events/", views.events, name="job-record"),
+    path(f"{_JOB}report/", views.report, name="job-report"),
+    path(f"{_JOB}figures.csv", downloads.as_csv, name="job-csv"),
+    path(f"{_JOB}figures.json", downloads.as_json, name="job-json"),
 ]

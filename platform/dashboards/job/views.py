@@ -9,6 +9,7 @@ from django.contrib.auth.decorators import login_required
 from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
+from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import condition, require_safe
 
@@ -18,6 +19,7 @@ from audit.models import Event
 from dashboards.charts import Chart
 from dashboards.job import figures, series
 from dashboards.job.participation import participation
+from dashboards.job.report import answers
 from rest.errors import NotFound
 from training import selectors, summaries
 from training.models import Job
@@ -156,6 +158,33 @@ def events(request: HttpRequest, job_id: UUID) -> HttpResponse:
     job = access_job(user, job_id)
     page = Paginator(Event.objects.filter(job_id=job.id).order_by("-id"), PAGE_SIZE).get_page(request.GET.get("page"))
     return render(request, "dashboards/job/events.html", {**_frame(job, user), "tab": "events", "page": page})
+
+
+@require_safe
+@login_required
+def report(request: HttpRequest, job_id: UUID) -> HttpResponse:
+    """The job for paper: what it was, how it went, and the seven questions with this job's evidence."""
+    user = signed_in(request)
+    job = access_job(user, job_id)
+    members, versions = series.members_of(job), series.versions_of(job)
+    times = series.round_times_of(job)
+    work = series.work_of(job, {one.number for one in times})
+    drawn = (
+        figures.convergence(versions, members, "accuracy"),
+        figures.convergence(versions, members, "loss"),
+        figures.drift(work, members, "update_cosine"),
+        figures.phases(work, members),
+    )
+    context = {
+        **_frame(job, user),
+        "tab": "report",
+        "answers": answers(job, versions=versions, members=members, times=times, work=work),
+        "charts": [chart for chart in drawn if chart],
+        "best": next((row for row in versions if row.is_best), None),
+        "members": members,
+        "written_at": timezone.now(),
+    }
+    return render(request, "dashboards/job/report.html", context)
 
 
 def overview_charts(job: Job) -> list[Chart]:
