@@ -10,6 +10,7 @@ django = get_asgi_application()
 
 from artefacts import grants  # noqa: E402 - the apps must be loaded before anything imports a model
 from artefacts.asgi import application as artefacts  # noqa: E402
+from config import health  # noqa: E402
 from live import database  # noqa: E402
 from live.http import Receive, Scope, Send  # noqa: E402
 from live.hub import hub  # noqa: E402
@@ -33,6 +34,8 @@ async def application(scope: Scope, receive: Receive, send: Send) -> None:
         await connector(scope, receive, send)
     elif scope["type"] == "http" and EVENTS.fullmatch(scope["path"]):
         await stream_events(scope, receive, send)
+    elif scope["type"] == "http" and scope["path"] in health.PATHS:
+        await health.application(scope, receive, send)
     else:
         await django(dict(scope), receive, send)  # type: ignore[arg-type]
 
