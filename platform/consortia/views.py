@@ -7,15 +7,24 @@ from uuid import UUID
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.views.decorators.http import require_POST, require_safe
 
 from accounts.access import signed_in
+from accounts.models import User
 from accounts.permissions import Permission
 from accounts.selectors import organisations_where, person_with_email
 from consortia import invitations
 from consortia.access import access_consortium, access_consortium_role, access_invitation, access_participation
-from consortia.actions import found_consortium, grant_consortium_role, leave_consortium, revoke_consortium_role
-from consortia.forms import ConsortiumForm, InvitationForm, RoleForm
+from consortia.actions import (
+    end_participation,
+    found_consortium,
+    grant_consortium_role,
+    leave_consortium,
+    revoke_consortium_role,
+)
+from consortia.forms import ConsortiumForm, InvitationForm, RemovalForm, RoleForm
+from consortia.models import Consortium
 from consortia.permissions import require
 from consortia.selectors import (
     consortia_visible_to,
@@ -60,6 +69,7 @@ def consortium(request: HttpRequest, consortium_id: UUID) -> HttpResponse:
         "roles": wanted.roles.select_related("user").order_by("user__full_name", "role"),
         "leavable": {organisation.pk for organisation in organisations_that_may_leave(user, wanted)},
         "may_invite": Permission.PARTICIPANT_INVITE in allowed,
+        "may_remove": Permission.PARTICIPANT_REMOVE in allowed,
         "may_grant": Permission.CONSORTIUM_ROLE_GRANT in allowed,
         "may_launch": Permission.JOB_LAUNCH in allowed,
         "invitation_form": InvitationForm(),
@@ -96,6 +106,29 @@ def leave(request: HttpRequest, consortium_id: UUID, organisation_id: UUID) -> H
     return redirect("home")
 
 
+@login_required
+def remove(request: HttpRequest, consortium_id: UUID, organisation_id: UUID) -> HttpResponse:
+    """Ask first, and why; then end an organisation's participation."""
+    user = signed_in(request)
+    wanted = access_consortium(user, consortium_id)
+    require(user, Permission.PARTICIPANT_REMOVE, consortium=wanted)
+    participation = access_participation(wanted, organisation_id)
+    form = RemovalForm(request.POST if request.method == "POST" else None)
+    if form.is_valid():
+        with told(request, f"{participation.organisation} takes part no longer."):
+            end_participation(participation=participation, reason=form.cleaned_data["reason"], by=user)
+        return _back_to(wanted, user)
+    context = {
+        "question": f"Remove {participation.organisation} from {wanted}?",
+        "consequence": "Its silos get no further orders, its people see the consortium no longer, and their roles here "
+        "end. What it contributed to stays. It can be invited again.",
+        "form": form,
+        "yes": "Remove it",
+        "back": reverse("consortium", args=[wanted.pk]),
+    }
+    return render(request, "_components/confirm.html", context, status=422 if form.errors else 200)
+
+
 @require_POST
 @login_required
 def grant(request: HttpRequest, consortium_id: UUID) -> HttpResponse:
@@ -120,6 +153,11 @@ def revoke(request: HttpRequest, consortium_id: UUID, role_id: UUID) -> HttpResp
     require(user, Permission.CONSORTIUM_ROLE_GRANT, consortium=wanted)
     with told(request, "The role is taken back."):
         revoke_consortium_role(granted=access_consortium_role(wanted, role_id), by=user)
+    return _back_to(wanted, user)
+
+
+def _back_to(wanted: Consortium, user: User) -> HttpResponse:
+    """The consortium's page, while they still see it."""
     if not consortia_visible_to(user).filter(pk=wanted.pk).exists():
         return redirect("home")
     return redirect("consortium", wanted.pk)

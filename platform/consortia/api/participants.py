@@ -17,11 +17,11 @@ from accounts.models import Scope
 from accounts.permissions import Permission
 from consortia import invitations
 from consortia.access import access_consortium, access_invitation, access_participation
-from consortia.actions import leave_consortium
+from consortia.actions import end_participation, leave_consortium
 from consortia.models import Invitation, InvitationAnswer, Participation
 from consortia.permissions import require
 from consortia.selectors import invitations_visible_to, organisation_with
-from consortia.serializers import InvitationOut, NewInvitation, ParticipationOut
+from consortia.serializers import InvitationOut, NewInvitation, ParticipationOut, Removal
 from consortia.transitions import ParticipationState
 from rest.filters import FilterSet, YesNoFilter
 from rest.idempotency import idempotent
@@ -79,6 +79,23 @@ class Leave(APIView):
         participation = access_participation(consortium, organisation_id)
         require(user, Permission.CONSORTIUM_LEAVE, organisation=participation.organisation)
         return Response(ParticipationOut(leave_consortium(participation=participation, by=user)).data)
+
+
+class Remove(APIView):
+    """A consortium ends an organisation's participation."""
+
+    scopes = {"POST": Scope.CONSORTIA_WRITE}
+
+    @extend_schema(request=Removal, responses=ParticipationOut)
+    @idempotent()
+    def post(self, request: Request, consortium_id: UUID, organisation_id: UUID) -> Response:
+        """Remove it, for a consortium that you administer. Roles of its people there end with it."""
+        user = signed_in(request)
+        consortium = access_consortium(user, consortium_id)
+        require(user, Permission.PARTICIPANT_REMOVE, consortium=consortium)
+        participation = access_participation(consortium, organisation_id)
+        reason = validated(Removal, request)["reason"]
+        return Response(ParticipationOut(end_participation(participation=participation, reason=reason, by=user)).data)
 
 
 class InvitationFilter(FilterSet):
