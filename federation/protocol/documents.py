@@ -96,6 +96,16 @@ class DatasetRegistration(Document):
     registered_at: AwareDatetime
 
 
+class DatasetWithdrawal(Document):
+    """A silo declares a dataset no longer, and so offers it no more (signed by the silo)."""
+
+    payload_type = "application/vnd.consilience.dataset-withdrawal.v1+json"
+
+    silo_id: UUID
+    name: Annotated[str, Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=100)]
+    withdrawn_at: AwareDatetime
+
+
 class CohortMember(Part):
     """One silo of a job: who it is, and with which data."""
 
