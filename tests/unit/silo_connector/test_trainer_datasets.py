@@ -78,7 +78,9 @@ async def test_a_dataset_that_gets_another_name_is_withdrawn_under_the_old_one(
     trainer = Trainer(site.config)
     trainer.look()
     trainer.close()
-    names = {(folder / spool.DOCUMENT).read_bytes().count(b"dataset-withdrawal") for folder in site.outbox.glob("dataset-*")}
+    names = {
+        (folder / spool.DOCUMENT).read_bytes().count(b"dataset-withdrawal") for folder in site.outbox.glob("dataset-*")
+    }
     assert names == {0, 1}
 
 
