@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -31,7 +32,7 @@ def register(played: PlayedSilo, **changes: object) -> Dataset:
     return datasets.register(registration=registration(played, **changes), by=played.silo)
 
 
-def take_withdrawal(played: PlayedSilo, **changes: object) -> Dataset | None:
+def take_withdrawal(played: PlayedSilo, **changes: Any) -> Dataset | None:
     return datasets.take_withdrawal(withdrawal=withdrawal(played, **changes), by=played.silo)
 
 

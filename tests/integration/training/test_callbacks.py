@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from celery import current_app
 
 from audit.models import Event
 from consortia.actions import leave_consortium
@@ -99,7 +100,7 @@ def test_nobody_else_waits_for_a_revoked_silo(
 ) -> None:
     """The sweep nudges the round as soon as nobody else is left to answer; with a quorum it counts."""
     nudged: list[object] = []
-    monkeypatch.setattr(dispatch.current_app, "send_task", lambda task, args, **_: nudged.append((task, *args)))
+    monkeypatch.setattr(current_app, "send_task", lambda task, args, **_: nudged.append((task, *args)))
     job, gone = launched(federation), federation.silos[2]
     round_ = Round.objects.get(job=job)
     revoke(federation, gone)

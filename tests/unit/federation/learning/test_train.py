@@ -238,18 +238,8 @@ def test_training_that_is_called_off_ends_before_its_next_batch_and_writes_nothi
 def test_being_asked_changes_no_bit_of_the_update(logistic: Start) -> None:
     plain, _ = run(logistic)
     settings = parse_local({"steps": 20, "batch_size": 8, "learning_rate": 0.1})
-    out = logistic.path.with_name("asked")
-    asked = []
-    result = train(
-        logistic.path,
-        logistic.layout,
-        logistic.family,
-        logistic.spec,
-        DATA,
-        settings,
-        7,
-        out,
-        lambda: bool(asked.append(1)),
-    )
+    out, asked = logistic.path.with_name("asked"), iter(range(1000))
+    arguments = (logistic.path, logistic.layout, logistic.family, logistic.spec, DATA, settings, 7, out)
+    result = train(*arguments, lambda: next(asked) < 0)
     assert result.update_digest == plain.update_digest
-    assert len(asked) == 20
+    assert next(asked) == 20
