@@ -105,8 +105,12 @@ class Trainer:
         self._datasets.refresh()
         if self._trust is None or self._datasets.version == self._registered_version:
             return
+        try:
+            self._datasets.register(self._trust.silo_id, self._key, self._memory, self._outcomes)
+        except OSError as error:  # said at the next look; orders are not kept waiting for it
+            LOG.error("dataset.disk", reason=str(error))
+            return
         self._registered_version = self._datasets.version
-        self._datasets.register(self._trust.silo_id, self._key, self._memory, self._outcomes)
 
     def _handle(self, name: str, trust: Trust) -> None:
         started = time.perf_counter()

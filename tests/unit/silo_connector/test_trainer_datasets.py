@@ -14,6 +14,7 @@ from federation.protocol.documents import DatasetRegistration, DatasetWithdrawal
 from silo_connector import egress, identity, spool
 from silo_connector.config import DatasetFile
 from silo_connector.trainer.memory import Memory
+from silo_connector.trainer.outcomes import Outcomes
 from silo_connector.trainer.trainer import Trainer
 from tests.unit.silo_connector.sites import TINY, Site
 
@@ -128,3 +129,17 @@ async def test_what_waits_to_be_sent_is_not_overtaken_by_the_same_word_later(
         trainer.close()
     folders = sorted(site.outbox.glob("dataset-*"), key=lambda folder: folder.stat().st_mtime_ns)
     assert [b"withdrawal" in (folder / spool.DOCUMENT).read_bytes() for folder in folders] == [False, True, False, True]
+
+
+async def test_what_a_full_disk_kept_from_being_said_is_said_later(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    trainer = Trainer(site.config)
+    with monkeypatch.context() as patch:
+        patch.setattr(Outcomes, "put", full)
+        trainer.look()
+    assert taken(site) == []
+    trainer.look()
+    trainer.close()
+    assert len(taken(site)) == 1
