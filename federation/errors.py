@@ -35,3 +35,7 @@ class Untrusted(FederationError):
 
 class Transient(FederationError):
     """It failed now and may well succeed later: try again with back-off."""
+
+
+class Stopped(FederationError):
+    """What was under way was called off by whoever had asked for it: there is no result."""

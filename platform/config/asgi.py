@@ -4,8 +4,16 @@ import asyncio
 import os
 
 from django.core.asgi import get_asgi_application
+from django.core.exceptions import ImproperlyConfigured
+
+from config import environment as env
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
+if env.text("PLATFORM_SIGNING_KEY_FILE", ""):
+    raise ImproperlyConfigured(
+        "The web process must not hold the platform's signing key. "
+        "Take PLATFORM_SIGNING_KEY_FILE out of web's environment; only the worker needs it."
+    )
 django = get_asgi_application()
 
 from artefacts import grants  # noqa: E402 - the apps must be loaded before anything imports a model

@@ -9,7 +9,7 @@ from federation.protocol.documents.base import Code, Count, Digest, Document, Fi
 from federation.protocol.documents.enrolment import EnrolmentStatement, SiloCertificate
 from federation.protocol.documents.manifests import CohortMember, Limits, Manifest, Protection
 from federation.protocol.documents.orders import BlobReference, Order, OrderKind, UploadGrant
-from federation.protocol.documents.registrations import DatasetRegistration
+from federation.protocol.documents.registrations import DatasetRegistration, DatasetWithdrawal
 from federation.protocol.documents.sealing import now, open_sealed, read, seal
 from federation.protocol.documents.submissions import (
     Confusion,
@@ -28,6 +28,7 @@ __all__ = [
     "Confusion",
     "Count",
     "DatasetRegistration",
+    "DatasetWithdrawal",
     "Digest",
     "Document",
     "EnrolmentStatement",
