@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationIn
 from federation.aggregation.strategies import parse_strategy
 from federation.errors import Invalid
 from federation.learning.models import parse_model
-from federation.learning.specification import LocalTraining, parse_local
+from federation.learning.specification import parse_local
 from federation.protocol.documents import Limits, Protection
 from federation.validation import refusal
 
@@ -72,24 +72,19 @@ class JobRequest(BaseModel):
         """The quorum; three quarters of the silos, rounded up, when none was asked for."""
         return self.quorum if self.quorum is not None else -(-3 * len(self.datasets) // 4)
 
-    @property
-    def local_training(self) -> LocalTraining:
-        """What silos do in a round; FedProx puts its proximal term in."""
-        mu = self.strategy.get("proximal_mu") if self.strategy.get("name") == "fedprox" else None
-        return parse_local({**self.local, "proximal_mu": mu} if mu is not None else self.local)
+
+def local_of(asked: Mapping[str, Any]) -> dict[str, Any]:
+    """What silos are told to do in a round: as asked for, and the strategy's proximal term (FedProx) in it."""
+    local: dict[str, Any] = dict(asked["local"])
+    mu = parse_strategy(asked["strategy"]).local_proximal_mu if asked["task"] == "train" else 0.0
+    return {**local, "proximal_mu": mu} if mu else local
 
 
 _SAY_PROTECTION = 'Say how updates are protected, as in {"mode": "clear"}: nobody trains in clear by default.'
 _BETTER = {
     ("name", "string_pattern_mismatch"): "A name is one line, without control characters.",
     ("purpose", "string_pattern_mismatch"): "No text holds a NUL character.",
-    **{
-        (
-            "protection",
-            kind,
-        ): 'Say how updates are protected, as in {"mode": "clear"}: nobody trains in clear by default.'
-        for kind in ("missing", "model_type")
-    },
+    **{("protection", kind): _SAY_PROTECTION for kind in ("missing", "model_type")},
 }
 
 
