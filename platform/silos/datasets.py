@@ -72,7 +72,12 @@ def take_withdrawal(*, withdrawal: bytes, by: Silo) -> Dataset | None:
     said = _opened(DatasetWithdrawal, withdrawal, by)
     with transaction.atomic():
         dataset = Dataset.objects.select_for_update().filter(silo=by, name=said.name).order_by("pk").first()
-        if dataset is None or dataset.withdrawn_at is not None or dataset.registered_at > said.withdrawn_at:
+        if dataset is None or dataset.registered_at > said.withdrawn_at:
+            return dataset
+        if dataset.withdrawn_at is not None:
+            if dataset.withdrawn_by_silo and dataset.withdrawn_at < said.withdrawn_at:
+                dataset.withdrawn_at = said.withdrawn_at  # no registration before this one offers it again
+                dataset.save(update_fields=["withdrawn_at"])
             return dataset
         dataset.withdrawn_at, dataset.withdrawn_by_silo = said.withdrawn_at, True
         dataset.save(update_fields=["withdrawn_at", "withdrawn_by_silo"])
