@@ -172,7 +172,7 @@ def test_the_house_of_the_last_administrator_is_not_removed(world: World) -> Non
         ({"reason": ""}, "input.invalid", 422),
         ({"reason": "   "}, "input.invalid", 422),
         ({"reason": "x" * 2001}, "input.invalid", 422),
-        ({"reason": "They know cns_" + "a" * 30}, "participation.reason_secret", 422),
+        ({"reason": "They know cns_" + "a" * 30}, "text.secret", 422),
     ],
 )
 def test_a_removal_needs_a_reason_that_can_be_kept(world: World, body: dict[str, str], code: str, status: int) -> None:

@@ -122,6 +122,12 @@ def test_all_that_is_wrong_is_told_at_once(cohort: Cohort, scientist: APIClient)
     assert not Job.objects.exists()
 
 
+def test_a_name_that_holds_a_token_is_refused_and_nothing_kept(cohort: Cohort, scientist: APIClient) -> None:
+    answer = scientist.post("/api/v1/jobs/", body_of(cohort, name="cns_" + "a" * 40), format="json")
+    assert (answer.status_code, answer.json()["code"]) == (422, "text.secret")
+    assert not Job.objects.exists()
+
+
 def test_datasets_that_do_not_go_together_are_refused(cohort: Cohort, scientist: APIClient) -> None:
     def code_of(**changes: Any) -> str:
         return str(scientist.post("/api/v1/jobs/", body_of(cohort, **changes), format="json").json()["code"])
