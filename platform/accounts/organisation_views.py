@@ -83,8 +83,7 @@ def _page(
 def add_person(request: HttpRequest, organisation_id: UUID) -> HttpResponse:
     """Take somebody in: a role for who has an account, an account for who has none."""
     user = signed_in(request)
-    house = access_organisation(user, organisation_id)
-    require(user, Permission.ORGANISATION_ROLE_GRANT, organisation=house)
+    house = access_organisation(user, organisation_id, Permission.ORGANISATION_ROLE_GRANT)
     form = PersonForm(request.POST)
     if not form.is_valid():
         return _page(request, house, form, status=422)
@@ -113,8 +112,7 @@ def welcome_again(request: HttpRequest, organisation_id: UUID, user_id: UUID) ->
 def remove_role(request: HttpRequest, organisation_id: UUID, role_id: UUID) -> HttpResponse:
     """Take a role back."""
     user = signed_in(request)
-    house = access_organisation(user, organisation_id)
-    require(user, Permission.ORGANISATION_ROLE_GRANT, organisation=house)
+    house = access_organisation(user, organisation_id, Permission.ORGANISATION_ROLE_GRANT)
     with told(request, "The role is taken back."):
         revoke_role(granted=access_organisation_role(house, role_id), by=user)
     if not may(user, Permission.ORGANISATION_VIEW, organisation=house):
@@ -127,8 +125,7 @@ def remove_role(request: HttpRequest, organisation_id: UUID, role_id: UUID) -> H
 def add_key(request: HttpRequest, organisation_id: UUID) -> HttpResponse:
     """Register the public half of a signatory key."""
     user = signed_in(request)
-    house = access_organisation(user, organisation_id)
-    require(user, Permission.SIGNATORY_KEY_MANAGE, organisation=house)
+    house = access_organisation(user, organisation_id, Permission.SIGNATORY_KEY_MANAGE)
     form = SignatoryKeyForm(request.POST)
     with told(request, "The signatory key is registered. Compare its fingerprint."):
         public_key = PublicKey.from_encoded(valid(form)["public_key"])
@@ -141,8 +138,7 @@ def add_key(request: HttpRequest, organisation_id: UUID) -> HttpResponse:
 def revoke_key(request: HttpRequest, organisation_id: UUID, signatory_key_id: UUID) -> HttpResponse:
     """The organisation no longer stands by its key."""
     user = signed_in(request)
-    house = access_organisation(user, organisation_id)
-    require(user, Permission.SIGNATORY_KEY_MANAGE, organisation=house)
+    house = access_organisation(user, organisation_id, Permission.SIGNATORY_KEY_MANAGE)
     with told(request, "The signatory key is revoked."):
         revoke_signatory_key(signatory_key=access_signatory_key(house, signatory_key_id), by=user)
     return redirect("organisation", house.pk)
