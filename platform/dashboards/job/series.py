@@ -196,8 +196,9 @@ def work_of(job: Job, rounds: Iterable[int]) -> tuple[WorkRow, ...]:
 
 
 def _work_row(row: tuple[Any, ...]) -> WorkRow:
-    *head, size, phases, model_size = row
-    return WorkRow(*head, size or 0, phases or {}, model_size)
+    values = list(row)
+    values[-3:-1] = row[-3] or 0, row[-2] or {}  # nothing of it where there was no answer
+    return WorkRow(*values)
 
 
 def closed_rounds(times: Iterable[RoundTimes]) -> tuple[RoundTimes, ...]:
