@@ -35,6 +35,7 @@ INSTALLED_APPS = [
     "silos",
     "registry",
     "training",
+    "monitoring",
     "dashboards",
 ]
 
@@ -209,6 +210,8 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
     },
 }
 
+WEBHOOK_ALLOW_PRIVATE = env.flag("WEBHOOK_ALLOW_PRIVATE", False)
+
 CELERY_BROKER_URL = REDIS_URL
 CELERY_TASK_ACKS_LATE = True
 CELERY_TASK_REJECT_ON_WORKER_LOST = True
@@ -226,6 +229,7 @@ CELERY_TASK_ROUTES = {
     "training.tasks.close_step": {"queue": "aggregation"},
 }
 CELERY_BEAT_SCHEDULE = {
+    "notify": {"task": "monitoring.tasks.notify", "schedule": 5.0, "options": {"expires": 10}},
     "sweep": {"task": "training.tasks.sweep", "schedule": SWEEP_EVERY_S, "options": {"expires": 10}},
     "tidy": {"task": "training.tasks.tidy", "schedule": 60.0, "options": {"expires": 60}},
     "forget": {"task": "accounts.tasks.forget", "schedule": 3600.0, "options": {"expires": 3600}},

@@ -9,6 +9,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("silos.urls")),
     path("", include("registry.urls")),
     path("", include("training.urls")),
+    path("", include("monitoring.urls")),
     path("api/v1/", include("config.api")),
 ]
 

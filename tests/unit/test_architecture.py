@@ -261,7 +261,7 @@ def test_every_state_column_has_a_table() -> None:
 
 
 def test_every_table_is_drawn() -> None:
-    drawn = import_module("training.management.commands.state_diagrams").TABLES.values()
+    drawn = import_module("dashboards.management.commands.state_diagrams").TABLES.values()
     assert not [where for where, _, table in tables() if not any(table is one for one in drawn)]
 
 

@@ -11,6 +11,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from accounts.transitions import SIGNATORY_KEY_TRANSITIONS
 from consortia.transitions import PARTICIPATION_TRANSITIONS
+from monitoring.transitions import TRANSITIONS as DELIVERY
 from silos.transitions import TRANSITIONS as SILO
 from training.transitions import JOB, ORDER, ROUND
 
@@ -21,6 +22,7 @@ TABLES: Mapping[str, Mapping[Any, Iterable[Any]]] = {
     "Silo": SILO,
     "Participation of an organisation in a consortium": PARTICIPATION_TRANSITIONS,
     "Signatory key": SIGNATORY_KEY_TRANSITIONS,
+    "Delivery of a notice": DELIVERY,
 }
 
 

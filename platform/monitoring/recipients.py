@@ -1,0 +1,80 @@
+"""Who is told of what, unless they chose otherwise. Only people who may see the thing themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from django.db.models import Q, QuerySet
+
+from accounts.models import User
+from accounts.permissions import Role
+from audit.models import Event
+from monitoring.models import Kind
+from training.models import Job
+
+
+@dataclass(frozen=True)
+class Rule:
+    """What a kind of notice says of itself, and whose e-mail is on without their asking."""
+
+    why: str
+    launcher: bool = False
+    consortium_roles: tuple[Role, ...] = ()
+    house_roles: tuple[Role, ...] = ()
+    by_default: frozenset[str] = frozenset()
+
+
+LAUNCHER = "launcher"
+_ADMINISTRATOR, _HOUSE = Role.CONSORTIUM_ADMINISTRATOR, Role.ORGANISATION_ADMINISTRATOR
+
+RULES: Mapping[Kind, Rule] = {
+    Kind.JOB_COMPLETED: Rule(
+        "You launched it, or administer the consortium.", True, (_ADMINISTRATOR,), (), frozenset({LAUNCHER})
+    ),
+    Kind.JOB_FAILED: Rule(
+        "You launched it, or administer the consortium.",
+        True,
+        (_ADMINISTRATOR,),
+        (),
+        frozenset({LAUNCHER, _ADMINISTRATOR}),
+    ),
+    Kind.JOB_PAUSED: Rule(
+        "You launched it, or administer the consortium.",
+        True,
+        (_ADMINISTRATOR,),
+        (),
+        frozenset({LAUNCHER, _ADMINISTRATOR}),
+    ),
+    Kind.ROUND_ABANDONED: Rule("You launched the job, or administer the consortium.", True, (_ADMINISTRATOR,)),
+    Kind.SILO_SILENT: Rule(
+        "You belong to its IT, or administer its organisation.",
+        False,
+        (),
+        (Role.SILO_IT, _HOUSE),
+        frozenset({Role.SILO_IT}),
+    ),
+    Kind.SILO_PRESENTED: Rule("You may confirm it.", False, (), (_HOUSE,), frozenset({_HOUSE})),
+    Kind.INVITATION: Rule("You may answer it.", False, (), (_HOUSE,), frozenset({_HOUSE})),
+}
+
+
+def people_for(kind: Kind, event: Event) -> QuerySet[User]:
+    """Whoever may be told of this event."""
+    rule = RULES[kind]
+    wanted = Q(pk__in=[])
+    if rule.launcher and event.job_id:
+        wanted |= Q(pk__in=Job.objects.filter(id=event.job_id).values("launched_by"))
+    if rule.consortium_roles and event.consortium_id:
+        wanted |= Q(consortium_roles__consortium=event.consortium_id, consortium_roles__role__in=rule.consortium_roles)
+    if rule.house_roles and event.organisation_id:
+        wanted |= Q(
+            organisation_roles__organisation=event.organisation_id, organisation_roles__role__in=rule.house_roles
+        )
+    return User.objects.filter(wanted, is_active=True).distinct()
+
+
+def default_for(kind: Kind, *, is_launcher: bool, roles: frozenset[str]) -> bool:
+    """Whether somebody who is this is sent an e-mail without having chosen."""
+    held = roles | ({LAUNCHER} if is_launcher else frozenset())
+    return bool(RULES[kind].by_default & held)

@@ -1,0 +1,15 @@
+"""The workers' doors: notices are gathered and sent every few seconds. The rows are the truth."""
+
+from celery import shared_task
+
+from audit.actors import System
+from monitoring import actions
+
+MONITOR = System("monitoring")
+
+
+@shared_task(name="monitoring.tasks.notify")
+def notify() -> None:
+    """Make what is to be told, and send what is due."""
+    actions.gather(by=MONITOR)
+    actions.deliver_due(by=MONITOR)

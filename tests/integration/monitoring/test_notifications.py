@@ -1,0 +1,246 @@
+"""Who is told of what: from an event of the record to an e-mail or a call to a real address."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import timedelta
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from typing import Any
+
+import pytest
+from django.core import mail
+from django.test import Client
+from django.utils import timezone
+
+from accounts.permissions import Role
+from consortia import invitations
+from consortia.actions import grant_consortium_role
+from monitoring import actions, webhooks
+from monitoring.models import Delivery, Kind, Notice, Webhook
+from silos.models import Silo
+from tests.support.cohort import Cohort, browser, run_job
+from tests.support.federation import TEST
+from training import sweeping
+from training.actions import control
+
+pytestmark = pytest.mark.django_db
+
+
+@dataclass
+class Receiver:
+    """Somebody's server, and what it got."""
+
+    url: str = ""
+    status: int = 204
+    got: list[tuple[dict[str, str], bytes]] = field(default_factory=list)
+
+
+@pytest.fixture
+def receiver(settings: Any) -> Iterator[Receiver]:
+    settings.WEBHOOK_ALLOW_PRIVATE = True
+    told = Receiver()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            told.got.append(({name.lower(): value for name, value in self.headers.items()}, body))
+            self.send_response(told.status)
+            if told.status == 302:
+                self.send_header("Location", "http://127.0.0.1:9/elsewhere")
+            self.end_headers()
+
+        def log_message(self, *args: object) -> None:
+            """Say nothing."""
+
+    server = HTTPServer(("127.0.0.1", 0), Handler)
+    told.url = f"http://127.0.0.1:{server.server_port}/hook?x=1"
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    yield told
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+@pytest.fixture(autouse=True)
+def caught_up(cohort: Cohort) -> None:
+    """What happened while the cohort was made has been told."""
+    actions.gather(by=TEST)
+    Delivery.objects.all().delete()
+
+
+def told_to(address: str) -> list[str]:
+    return [str(message.subject) for message in mail.outbox if message.to == [address]]
+
+
+def notify() -> None:
+    actions.gather(by=TEST)
+    actions.deliver_due(by=TEST)
+
+
+def test_the_launcher_is_told_that_a_job_is_done(cohort: Cohort) -> None:
+    job = run_job(cohort)
+    notify()
+    assert told_to(cohort.scientist.email) == [f"[Consilience] Completed: {job.name}"]
+    text = mail.outbox[0].body
+    assert f"/jobs/{job.id}/" in text
+    assert "accuracy 0.500" in text
+    assert not told_to(cohort.neighbour.email)
+    notify()
+    assert len(mail.outbox) == 1
+
+
+def test_a_pause_says_why_and_reaches_the_administrator_too(cohort: Cohort) -> None:
+    job = run_job(cohort, rounds_answered=1)
+    control.pause(job=job, by=cohort.scientist)
+    notify()
+    assert told_to(cohort.scientist.email) == [f"[Consilience] Paused: {job.name}"]
+    assert told_to(cohort.administrator.email) == [f"[Consilience] Paused: {job.name}"]
+    assert "Paused by" in mail.outbox[0].body
+
+
+def test_a_silent_silo_is_told_to_its_own_it_and_to_nobody_else(cohort: Cohort, settings: Any) -> None:
+    long_ago = timezone.now() - timedelta(days=2)
+    Silo.objects.filter(id=cohort.silo.id).update(last_seen_at=long_ago)
+    assert sweeping.note_silent_silos(by=TEST) == 1
+    notify()
+    assert [message.to for message in mail.outbox] == [[cohort.it.email]]
+    assert "silo-connector doctor" in mail.outbox[0].body
+
+
+def test_an_invitation_is_told_to_those_who_may_answer(cohort: Cohort) -> None:
+    consortium = cohort.federation.consortium
+    invitations.invite(consortium=consortium, organisation=cohort.elsewhere, by=cohort.administrator)
+    notify()
+    people = {address for message in mail.outbox for address in message.to}
+    answering = cohort.elsewhere.roles.filter(role=Role.ORGANISATION_ADMINISTRATOR)
+    assert people == {role.user.email for role in answering}
+
+
+def test_who_chose_otherwise_is_not_told(cohort: Cohort) -> None:
+    client = browser(cohort.scientist)
+    assert client.post("/account/notifications/choose/", {"email": ["job.failed"]}).status_code == 302
+    run_job(cohort)
+    notify()
+    assert not mail.outbox
+    page = client.get("/account/notifications/").content.decode()
+    assert 'name="email" value="job.failed" checked' in page
+    assert 'name="email" value="job.completed" checked' not in page
+
+
+def test_a_webhook_is_called_with_a_signature_that_holds(cohort: Cohort, receiver: Receiver) -> None:
+    client = browser(cohort.scientist)
+    page = client.post("/account/webhooks/", {"url": receiver.url, "kinds": ["job.completed"]}).content.decode()
+    webhook = Webhook.objects.get()
+    secret = webhooks.secret_of(webhook)
+    assert secret in page
+    assert secret not in client.get("/account/notifications/").content.decode()
+    job = run_job(cohort)
+    notify()
+    ((headers, body),) = receiver.got
+    said = json.loads(body)
+    assert (said["type"], said["data"]["job_id"]) == ("job.completed", str(job.id))
+    stamp = int(headers["webhook-timestamp"])
+    assert headers["webhook-signature"] == webhooks.signature(secret, headers["webhook-id"], stamp, body)
+    notify()
+    assert len(receiver.got) == 1
+
+
+def test_a_failing_address_is_tried_again_later_and_given_up_in_the_end(cohort: Cohort, receiver: Receiver) -> None:
+    receiver.status = 500
+    actions.add_webhook(url=receiver.url, kinds=["job.completed"], by=cohort.scientist)
+    run_job(cohort)
+    actions.gather(by=TEST)
+    for _ in range(len(actions.BACK_OFF_S) + 1):
+        Delivery.objects.update(next_try_at=timezone.now())
+        actions.deliver_due(by=TEST)
+    delivery = Delivery.objects.get(channel="webhook")
+    assert (delivery.state, delivery.attempts) == ("failed", len(actions.BACK_OFF_S) + 1)
+    assert delivery.error == "127.0.0.1 answered 500."
+    assert Webhook.objects.get().failures == len(receiver.got)
+    assert told_to(cohort.scientist.email)
+
+
+def test_no_redirect_is_followed(cohort: Cohort, receiver: Receiver) -> None:
+    receiver.status = 302
+    webhook = actions.add_webhook(url=receiver.url, kinds=["job.completed"], by=cohort.scientist)
+    client = browser(cohort.scientist)
+    page = client.post(f"/account/webhooks/{webhook.id}/try/", follow=True).content.decode()
+    assert "answered 302" in page
+    assert len(receiver.got) == 1
+
+
+def test_an_address_inside_is_not_called_even_by_a_name(cohort: Cohort, settings: Any) -> None:
+    settings.WEBHOOK_ALLOW_PRIVATE = False
+    client = browser(cohort.scientist)
+    answer = client.post("/account/webhooks/", {"url": "https://10.0.0.1/", "kinds": ["job.failed"]})
+    assert answer.status_code == 422
+    assert "webhook.private" in answer.content.decode()
+    assert 'value="https://10.0.0.1/"' in answer.content.decode()
+    webhook = Webhook.objects.create(user=cohort.scientist, url="https://localhost/", kinds=["job.failed"])
+    page = client.post(f"/account/webhooks/{webhook.id}/try/", follow=True).content.decode()
+    assert "private network" in page
+
+
+def test_a_worker_that_dies_while_sending_sends_it_again(cohort: Cohort, monkeypatch: pytest.MonkeyPatch) -> None:
+    run_job(cohort)
+    actions.gather(by=TEST)
+
+    def die(delivery: Delivery) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(actions, "_send", die)
+    with pytest.raises(KeyboardInterrupt):
+        actions.deliver_due(by=TEST)
+    monkeypatch.undo()
+    assert actions.deliver_due(by=TEST) == 0
+    Delivery.objects.update(next_try_at=timezone.now())
+    assert actions.deliver_due(by=TEST) == 1
+    assert told_to(cohort.scientist.email)
+
+
+def test_a_webhook_is_its_owner_s_alone(cohort: Cohort, settings: Any) -> None:
+    settings.WEBHOOK_ALLOW_PRIVATE = True
+    webhook = actions.add_webhook(url="http://127.0.0.1:9/", kinds=["job.failed"], by=cohort.scientist)
+    for path in (f"/account/webhooks/{webhook.id}/try/", f"/account/webhooks/{webhook.id}/remove/"):
+        assert browser(cohort.administrator).post(path).status_code == 404
+        assert Client().post(path).status_code == 302
+    assert browser(cohort.scientist).post(f"/account/webhooks/{webhook.id}/remove/").status_code == 302
+    assert not Webhook.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("data", "code"),
+    [
+        ({"url": "https://example.org/", "kinds": []}, "webhook.kinds"),
+        ({"url": "https://example.org/", "kinds": ["everything"]}, "notice.kind"),
+        ({"url": "", "kinds": ["job.failed"]}, "webhook.address"),
+        ({"url": "https://example.org/\x00", "kinds": ["job.failed"]}, "webhook.address"),
+        ({"url": "https://example.org/" + "a" * 600, "kinds": ["job.failed"]}, "webhook.address"),
+    ],
+)
+def test_what_is_wrong_with_a_webhook_is_told(cohort: Cohort, data: dict[str, Any], code: str) -> None:
+    answer = browser(cohort.scientist).post("/account/webhooks/", data)
+    assert answer.status_code == 422
+    assert code in answer.content.decode()
+    assert not Webhook.objects.exists()
+
+
+def test_an_event_that_becomes_visible_late_is_still_told(cohort: Cohort) -> None:
+    job = run_job(cohort)
+    notify()
+    late = Notice.objects.latest("event_id")
+    Notice.objects.filter(id=late.id).delete()
+    grant_consortium_role(
+        consortium=cohort.federation.consortium,
+        user=cohort.neighbour,
+        role=Role.CONSORTIUM_ADMINISTRATOR,
+        by=cohort.administrator,
+    )
+    mail.outbox.clear()
+    notify()
+    assert told_to(cohort.scientist.email) == [f"[Consilience] Completed: {job.name}"]
+    assert set(Notice.objects.values_list("kind", flat=True)) <= set(Kind.values)
