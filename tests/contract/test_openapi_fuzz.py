@@ -170,6 +170,9 @@ def make_platform() -> Platform:
         "POST /api/v1/consortia/{consortium_id}/participants/{organisation_id}/leave/": {
             "organisation_id": (str(second.id),)
         },
+        "POST /api/v1/consortia/{consortium_id}/participants/{organisation_id}/remove/": {
+            "organisation_id": (str(federation.silos[2].silo.organisation_id),)
+        },
         "DELETE /api/v1/consortia/{consortium_id}/roles/{role_id}/": {"role_id": (str(consortium_role.id),)},
         "DELETE /api/v1/organisations/{organisation_id}/roles/{role_id}/": {
             "role_id": (str(role.id),),
