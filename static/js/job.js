@@ -2,7 +2,7 @@
 // something new to draw. Where the stream of events is lost, the page looks by itself every few seconds; while nobody looks
 // at the page, it rests. Without this script the page is still right when it is loaded again.
 import { redraw } from "./plot.js";
-import { refreshTimes } from "./page.js";
+import { openScrollers, refreshTimes } from "./page.js";
 
 const live = document.getElementById("live");
 const POLL_MS = 5000;
@@ -42,10 +42,7 @@ async function charts() {
   if (answer.status !== 200) return;
   tag = answer.headers.get("ETag") ?? "";
   const told = await answer.json();
-  for (const [key, chart] of Object.entries(told)) {
-    // the first evaluation brings charts where there were none: then the page is fetched whole
-    if (!redraw(key, chart)) location.reload();
-  }
+  for (const [key, chart] of Object.entries(told)) redraw(key, chart);
 }
 
 function replace(html) {
@@ -53,6 +50,7 @@ function replace(html) {
   const focused = document.activeElement?.closest(".live-part") ? document.activeElement.id : "";
   for (const part of fresh.querySelectorAll(".live-part")) document.getElementById(part.id)?.replaceWith(part);
   refreshTimes(live);
+  openScrollers(live);
   if (focused) document.getElementById(focused)?.focus({ preventScroll: true });
   if (live.querySelector('[data-ended="yes"]')) stop();
 }

@@ -55,6 +55,25 @@ window.addEventListener("pageshow", () => {
   for (const form of document.querySelectorAll("form[data-sent]")) delete form.dataset.sent;
 });
 
-document.addEventListener("htmx:afterSwap", (event) => refreshTimes(event.target));
+// What scrolls sideways can be reached and moved by keyboard as well.
+export function openScrollers(root = document) {
+  for (const part of root.querySelectorAll(".scroll")) {
+    const moves = part.scrollWidth > part.clientWidth || part.scrollHeight > part.clientHeight;
+    if (!moves || part.tabIndex === 0) continue;
+    part.tabIndex = 0;
+    part.setAttribute("role", "region");
+    if (part.hasAttribute("aria-label")) continue;
+    const heading = part.closest("section, form, figure, details, main")?.querySelector("caption, h2, h3, h1");
+    part.setAttribute("aria-label", heading?.textContent.trim() || "Table");
+  }
+}
+
+document.addEventListener("htmx:afterSwap", (event) => {
+  refreshTimes(event.target);
+  openScrollers(event.target);
+});
+document.addEventListener("toggle", (event) => openScrollers(event.target), true);
+window.addEventListener("resize", () => openScrollers());
 refreshTimes();
+openScrollers();
 setInterval(refreshTimes, 30000);

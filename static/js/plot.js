@@ -54,7 +54,7 @@ function layout(given) {
 function draw(chart) {
   const place = chart.querySelector(".plot");
   const source = chart.querySelector('script[type="application/json"]');
-  if (!place || !source) return;
+  if (!place || !source || chart.closest("[hidden]")) return;
   const figure = JSON.parse(source.textContent);
   place.classList.remove("skeleton");
   Plotly.react(place, figure.data.map(dressed), layout(figure.layout ?? {}), CONFIG);
@@ -67,7 +67,7 @@ export function drawAll(root = document) {
 // Newer figures for a chart that stands on the page: drawn over it, and its table written anew.
 export function redraw(key, { figure, headings, rows }) {
   const chart = document.querySelector(`[data-chart="${CSS.escape(key)}"]`);
-  if (!chart) return false;
+  if (!chart) return;
   chart.querySelector('script[type="application/json"]').textContent = JSON.stringify(figure);
   chart.querySelector("tbody").replaceChildren(
     ...rows.map((cells) => {
@@ -91,8 +91,8 @@ export function redraw(key, { figure, headings, rows }) {
       return one;
     }),
   );
+  chart.closest("section[hidden]")?.toggleAttribute("hidden", rows.length === 0);
   draw(chart);
-  return true;
 }
 
 // When a part of the page was fetched again, the plots in it are let go before and drawn after.

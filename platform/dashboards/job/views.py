@@ -188,10 +188,11 @@ def report(request: HttpRequest, job_id: UUID) -> HttpResponse:
 
 
 def overview_charts(job: Job) -> list[Chart]:
-    """How the model does: accuracy and loss, over all silos and at each."""
+    """How the model does: accuracy and loss, over all silos and at each; empty until the first evaluation."""
+    if job.task != Job.Task.TRAIN:
+        return []
     versions, members = series.versions_of(job), series.members_of(job)
-    drawn = (figures.convergence(versions, members, measure) for measure in ("accuracy", "loss"))
-    return [chart for chart in drawn if chart]
+    return [figures.convergence(versions, members, measure) for measure in ("accuracy", "loss")]
 
 
 def _frame(job: Job, user: User) -> dict[str, Any]:

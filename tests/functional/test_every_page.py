@@ -1,0 +1,172 @@
+"""Every page in a real browser, as everybody who may see it, in light and dark, wide and narrow.
+
+A page must neither complain (console, policy, scripts) nor be wider than its window, and axe finds nothing serious.
+Screenshots are kept in `var/screenshots/`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from django.conf import settings
+from playwright.sync_api import Browser, BrowserContext, Page
+
+from accounts.models import User
+from tests.support.cohort import Cohort, browser, make_cohort, present, run_job
+from tests.support.live_platform import serving
+from tests.support.windows import VIEWS, View
+from training.models import Job
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.django_db(transaction=True),
+    # whitenoise's static files; Django takes each into memory as a whole
+    pytest.mark.filterwarnings("ignore:StreamingHttpResponse must consume synchronous iterators"),
+]
+SCREENSHOTS = Path(settings.ROOT) / "var" / "screenshots"
+SERIOUS = {"serious", "critical"}
+DRAWN = """
+    [...document.querySelectorAll(".plot.skeleton")].every(plot => plot.closest("[hidden]"))
+"""
+ROLES = ("keeper", "administrator", "scientist", "steward", "it", "neighbour", "nobody")
+
+
+@pytest.fixture
+def world(transactional_db: None, blob_root: Path) -> tuple[Cohort, Job, Job]:
+    """A finished job, a running one, a silo to confirm."""
+    cohort = make_cohort()
+    present(cohort)
+    return cohort, run_job(cohort, rounds=4), run_job(cohort, rounds_answered=1)
+
+
+@pytest.fixture
+def port() -> Iterator[int]:
+    with serving() as port:
+        yield port
+
+
+def pages_of(cohort: Cohort, done: Job, running: Job) -> dict[str, str]:
+    """The addresses of all pages that somebody may see, by the names of their screenshots."""
+    consortium = cohort.federation.consortium.id
+    job = f"/jobs/{done.id}"
+    return {
+        "home": "/",
+        "jobs": "/jobs/",
+        "job": f"{job}/",
+        "job-running": f"/jobs/{running.id}/",
+        "job-silos": f"{job}/silos/",
+        "job-rounds": f"{job}/rounds/",
+        "job-round": f"{job}/rounds/2/1/",
+        "job-configuration": f"{job}/configuration/",
+        "job-events": f"{job}/events/",
+        "job-report": f"{job}/report/",
+        "jobs-compare": f"/jobs/compare/?job={done.id}&job={running.id}",
+        "job-pause": f"/jobs/{running.id}/pause/",
+        "launch": f"/consortia/{consortium}/launch/",
+        "consortium": f"/consortia/{consortium}/",
+        "models": "/models/",
+        "model": f"/models/{done.model_id}/",
+        "datasets": "/datasets/",
+        "dataset": f"/datasets/{cohort.dataset.id}/",
+        "silos": "/silos/",
+        "silo": f"/silos/{cohort.silo.id}/",
+        "organisations": "/organisations/",
+        "organisation": f"/organisations/{cohort.silo.organisation_id}/",
+        "account": "/account/",
+        "tokens": "/account/tokens/",
+        "notifications": "/account/notifications/",
+        "gallery": "/gallery/",
+        "not-found": "/jobs/00000000-0000-4000-8000-000000000000/",
+    }
+
+
+def signed_in(chromium: Browser, port: int, user: User, view: View) -> BrowserContext:
+    """A fresh session of this person's in a window of this kind."""
+    context = chromium.new_context(
+        base_url=f"http://127.0.0.1:{port}",
+        color_scheme=view.scheme,
+        viewport={"width": view.width, "height": view.height},
+        reduced_motion="reduce",
+    )
+    session = browser(user).cookies["sessionid"].value
+    context.add_cookies([{"name": "sessionid", "value": session, "url": f"http://127.0.0.1:{port}"}])
+    return context
+
+
+def complaints_of(page: Page) -> list[str]:
+    """What the browser says against a page, from now on."""
+    found: list[str] = []
+    expected = re.compile(r"status of 40[34]")
+    page.on(
+        "console",
+        lambda told: found.append(told.text) if told.type == "error" and not expected.search(told.text) else None,
+    )
+    page.on("pageerror", lambda error: found.append(str(error)))
+    return found
+
+
+def check(page: Page, address: str) -> list[str]:
+    """What is wrong with the page as it stands."""
+    page.goto(address)
+    page.wait_for_function(DRAWN)
+    wrong = []
+    wide, window = page.evaluate("[document.documentElement.scrollWidth, document.documentElement.clientWidth]")
+    if wide > window:
+        wrong.append(f"{wide} pixels wide in a window of {window}")
+    report = Axe().run(page, options={"resultTypes": ["violations"]}).response
+    for violation in report["violations"]:
+        if violation["impact"] in SERIOUS:
+            nodes = "; ".join(node["html"][:120] for node in violation["nodes"][:3])
+            wrong.append(f"axe {violation['id']} ({violation['impact']}): {nodes}")
+    return wrong
+
+
+@pytest.mark.parametrize("view", VIEWS, ids=lambda view: view.name)
+def test_every_page_is_in_order(world: tuple[Cohort, Job, Job], port: int, chromium: Browser, view: View) -> None:
+    cohort, done, running = world
+    folder = SCREENSHOTS / view.name
+    folder.mkdir(parents=True, exist_ok=True)
+    context = signed_in(chromium, port, cohort.scientist, view)
+    wrong = {}
+    for name, address in pages_of(cohort, done, running).items():
+        page = context.new_page()
+        complaints = complaints_of(page)
+        found = check(page, address)
+        page.screenshot(path=folder / f"{name}.png", full_page=True)
+        if found or complaints:
+            wrong[name] = found + complaints
+        page.close()
+    context.close()
+    assert not wrong
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_everybody_s_own_way(world: tuple[Cohort, Job, Job], port: int, chromium: Browser, role: str) -> None:
+    """Each role, from the home page along every link of the way around, and what waits for them."""
+    cohort, _, _ = world
+    context = signed_in(chromium, port, getattr(cohort, role), VIEWS[0])
+    page = context.new_page()
+    complaints = complaints_of(page)
+    wrong = {}
+    page.goto("/")
+    ways = page.locator("main a[href^='/'], header nav a[href^='/']").evaluate_all(
+        "links => [...new Set(links.map(link => link.getAttribute('href')))]"
+    )
+    assert len(ways) > 4
+    for address in ["/", *ways]:
+        if "/api/" in address or "." in address.rsplit("/", 1)[-1]:
+            continue
+        answer = page.goto(address)
+        assert answer is not None
+        if answer.status != 200:
+            wrong[address] = f"{answer.status}"
+    (SCREENSHOTS / "roles").mkdir(parents=True, exist_ok=True)
+    page.goto("/")
+    page.screenshot(path=SCREENSHOTS / "roles" / f"{role}.png", full_page=True)
+    context.close()
+    assert not wrong
+    assert not complaints
