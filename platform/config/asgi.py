@@ -3,6 +3,7 @@
 import asyncio
 import os
 
+from django.conf import settings
 from django.core.asgi import get_asgi_application
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
@@ -27,6 +28,8 @@ async def application(scope: Scope, receive: Receive, send: Send) -> None:
     """Hand a connection to whom it is for."""
     if scope["type"] == "lifespan":
         await _lifespan(receive, send)
+    elif settings.MAINTENANCE:
+        await django(dict(scope), receive, send)  # type: ignore[arg-type]
     elif scope["type"] == "http" and scope["path"].startswith((grants.BLOBS, grants.UPLOADS)):
         await artefacts(scope, receive, send)
     elif scope["type"] == "http" and scope["path"].startswith(PREFIX):

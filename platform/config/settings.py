@@ -14,6 +14,7 @@ SECRET_KEY = env.text("SECRET_KEY")
 PUBLIC_URL = env.text("PUBLIC_URL").rstrip("/")
 ALLOWED_HOSTS = env.words("ALLOWED_HOSTS", urlsplit(PUBLIC_URL).hostname or "")
 CSRF_TRUSTED_ORIGINS = [PUBLIC_URL]
+MAINTENANCE = env.flag("MAINTENANCE", default=False)
 
 INSTALLED_APPS = [
     "django.contrib.auth",
@@ -39,9 +40,11 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "config.middleware.RequestIds",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
-    "config.middleware.content_security_policy",
+    "config.middleware.ContentSecurityPolicy",
+    "config.middleware.Maintenance",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
@@ -234,8 +237,9 @@ CELERY_BEAT_SCHEDULE = {
 LOGGING: dict[str, Any] = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {"line": {"format": "{asctime} {levelname} {name} {message}", "style": "{"}},
-    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "formatters": {"line": {"format": "{asctime} {levelname} {name} [{request_id}] {message}", "style": "{"}},
+    "filters": {"request_id": {"()": "config.logs.WithRequestId"}},
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["request_id"]}},
     "root": {"handlers": ["stderr"], "level": env.text("LOG_LEVEL", "INFO")},
     "loggers": {
         "django.server": {"level": "WARNING"},
