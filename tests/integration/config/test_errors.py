@@ -109,11 +109,11 @@ def test_maintenance(world: World, settings: Any) -> None:
     machine = client.get("/api/v1/consortia/")
     assert (machine.status_code, machine.json()["code"]) == (503, "maintenance")
     assert client.get("/health/").status_code != 503
-    static = client.get("/static/css/base.css")
-    assert b"box-sizing" in b"".join(static)
-    static.close()
     settings.MAINTENANCE = False
     assert client.get("/").status_code == 200
+    settings.MAINTENANCE = True
+    static = client.get("/static/css/base.css")
+    assert b"box-sizing" in b"".join(static)
 
 
 def test_maintenance_holds_connectors_and_streams_too(settings: Any) -> None:
