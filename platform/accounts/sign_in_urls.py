@@ -3,7 +3,7 @@
 from allauth.account.views import AccountInactiveView, PasswordResetDoneView, ReauthenticateView
 from allauth.mfa.base.views import ReauthenticateView as ReauthenticateByCodeView
 from django.contrib.auth.views import LogoutView
-from django.urls import include, path
+from django.urls import include, path, re_path
 from django.views.generic import RedirectView
 
 from accounts import views
@@ -22,7 +22,11 @@ urlpatterns = [
     path("sign-out/", LogoutView.as_view(), name="sign-out"),
     path("password/forgotten/", views.ForgottenPassword.as_view(), name="account_reset_password"),
     path("password/forgotten/sent/", PasswordResetDoneView.as_view(), name="account_reset_password_done"),
-    path("password/new/<uidb36>-<key>/", views.NewPassword.as_view(), name="account_reset_password_from_key"),
+    re_path(
+        r"^password/new/(?P<uidb36>[0-9A-Za-z]+)-(?P<key>[^/]+)/$",
+        views.NewPassword.as_view(),
+        name="account_reset_password_from_key",
+    ),
     path("welcome/<uidb64>/<token>/", views.Welcome.as_view(), name="welcome"),
     path("account/confirm/", ReauthenticateView.as_view(), name="account_reauthenticate"),
     path("account/confirm/code/", ReauthenticateByCodeView.as_view(), name="mfa_reauthenticate"),

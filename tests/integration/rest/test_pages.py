@@ -28,6 +28,7 @@ PAGES = [
     ("account", "/account/", ("it", "nobody", "keeper"), ()),
     ("password", "/account/password/", ("it",), ()),
     ("tokens", "/account/tokens/", ("it", "nobody"), ()),
+    ("sessions-end", "/account/sessions/end/", ("it", "nobody"), ()),
     ("organisations", "/organisations/", ("it", "nobody", "keeper"), ()),
     (
         "organisation",
@@ -295,7 +296,7 @@ def test_what_people_write_is_text(world: World) -> None:
 
 
 @pytest.mark.parametrize(
-    ("path", "most"), [("/", 12), ("/consortia/{consortium}/", 11), ("/organisations/{north}/", 9), ("/account/", 4)]
+    ("path", "most"), [("/", 12), ("/consortia/{consortium}/", 11), ("/organisations/{north}/", 9), ("/account/", 8)]
 )
 def test_how_many_queries_a_page_takes(world: World, path: str, most: int) -> None:
     place, client = address(path, world), browser(world.administrator)
@@ -354,5 +355,8 @@ def names(patterns: list[URLPattern | URLResolver]) -> set[str]:
 
 def test_no_page_is_forgotten() -> None:
     elsewhere = {"sign-in", "welcome", "invitation-accept", "invitation-decline", "consortium-leave"}
+    # tests/integration/accounts: test_second_factor, test_letters, test_account
+    elsewhere |= {"account_login", "account_reset_password", "account_reset_password_from_key", "session-end"}
+    elsewhere |= {name for name in names(get_resolver().url_patterns) if name.startswith("mfa_")}
     asked = {page[0] for page in PAGES} | {act[0] for act in ACTS} | elsewhere
     assert names(get_resolver().url_patterns) <= asked
