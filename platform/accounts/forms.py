@@ -29,6 +29,9 @@ ROLE_CHOICES = [(role.value, role.label) for role in ORGANISATION_ROLES]
 class SignInForm(LoginForm):  # type: ignore[misc]
     """E-mail address and password."""
 
+    fields: dict[str, forms.Field]
+    cleaned_data: dict[str, Any]
+
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         del self.fields["login"]

@@ -9,13 +9,8 @@ from accounts import letters
 from accounts.housekeeping import forget_expired
 
 # The mail server is away or busy: again after 10 s, 20 s, … and for the last time after some two hours.
-_WHILE_AWAY = {
-    "autoretry_for": (OSError, SMTPException),
-    "retry_backoff": 10,
-    "retry_backoff_max": 1800,
-    "retry_jitter": True,
-    "max_retries": 10,
-}
+_AWAY = (OSError, SMTPException)
+_BACKOFF_S, _BACKOFF_MAX_S, _RETRIES = 10, 1800, 10
 
 
 @shared_task(name="accounts.tasks.forget")
@@ -24,13 +19,25 @@ def forget() -> None:
     forget_expired()
 
 
-@shared_task(name="accounts.tasks.send_welcome", **_WHILE_AWAY)
+@shared_task(
+    name="accounts.tasks.send_welcome",
+    autoretry_for=_AWAY,
+    retry_backoff=_BACKOFF_S,
+    retry_backoff_max=_BACKOFF_MAX_S,
+    max_retries=_RETRIES,
+)
 def send_welcome(user_id: str) -> None:
     """Doubled, there are two letters and either address works. Lost, an administrator asks for another."""
     letters.send_welcome(UUID(user_id))
 
 
-@shared_task(name="accounts.tasks.send_password_reset", **_WHILE_AWAY)
+@shared_task(
+    name="accounts.tasks.send_password_reset",
+    autoretry_for=_AWAY,
+    retry_backoff=_BACKOFF_S,
+    retry_backoff_max=_BACKOFF_MAX_S,
+    max_retries=_RETRIES,
+)
 def send_password_reset(user_id: str) -> None:
     """Doubled, there are two letters and either address works. Lost, the person asks again."""
     letters.send_password_reset(UUID(user_id))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Awaitable, Callable
-from typing import Any, cast
+from typing import Any
 
 from asgiref.sync import iscoroutinefunction, markcoroutinefunction
 from django.conf import settings
@@ -28,15 +28,16 @@ class Middleware:
 
     def __init__(self, get_response: Answer) -> None:
         self.get_response = get_response
-        if iscoroutinefunction(get_response):
+        self.waits = iscoroutinefunction(get_response)
+        if self.waits:
             markcoroutinefunction(self)
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase | Awaitable[HttpResponseBase]:
         """Before, the view, after."""
-        if iscoroutinefunction(self):
+        if self.waits:
             return self._later(request)
         early = self.before(request)
-        return self.after(request, early or cast("HttpResponseBase", self.get_response(request)))
+        return self.after(request, early or self.get_response(request))
 
     async def _later(self, request: HttpRequest) -> HttpResponseBase:
         early = self.before(request)

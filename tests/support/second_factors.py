@@ -22,4 +22,4 @@ def telephone(user: User, secret: str = SECRET) -> str:
 
 def code(secret: str = SECRET, *, steps_on: int = 0) -> str:
     """What the app shows now, or so many steps of 30 s later."""
-    return format_hotp_value(hotp_value(secret, int(time.time()) // 30 + steps_on))
+    return str(format_hotp_value(hotp_value(secret, int(time.time()) // 30 + steps_on)))

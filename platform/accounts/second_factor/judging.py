@@ -29,7 +29,7 @@ def needs_second_factor(user: User) -> bool:
 
 def has_second_factor(user: User) -> bool:
     """Whether an app of theirs makes codes."""
-    return Authenticator.objects.filter(user=user, type=Authenticator.Type.TOTP).exists()
+    return bool(Authenticator.objects.filter(user=user, type=Authenticator.Type.TOTP).exists())
 
 
 def note_shown(session: SessionBase, user: User) -> None:

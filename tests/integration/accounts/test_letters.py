@@ -64,7 +64,7 @@ def test_somebody_taken_in_is_invited_by_a_letter(
     assert "North has" in letter.body
     html = letter.alternatives[0]  # type: ignore[attr-defined]
     assert html.mimetype == "text/html"
-    place = ADDRESS.search(letter.body)
+    place = ADDRESS.search(str(letter.body))
     assert place
     assert f'href="http://testserver{place[1]}"' in html.content
     client = Client()
@@ -105,9 +105,8 @@ def test_a_mail_server_that_is_away_is_tried_again(world: World, monkeypatch: py
         raise SMTPServerDisconnected
 
     monkeypatch.setattr("django.core.mail.backends.locmem.EmailBackend.send_messages", away)
-    with pytest.raises((Retry, SMTPServerDisconnected)):
-        tasks.send_welcome.apply(args=[str(world.it.pk)], throw=True)
-    assert SMTPServerDisconnected in tasks.send_welcome.autoretry_for or tasks.send_welcome.max_retries == 10
+    with pytest.raises(Retry):
+        tasks.send_welcome.apply(args=(str(world.it.pk),), throw=True, retries=0)
 
 
 @pytest.mark.parametrize("email", ["it@example.org", " IT@Example.org ", "stranger@example.org"])
@@ -130,7 +129,7 @@ def test_the_way_back_in(world: World, queued: list[Any], django_capture_on_comm
     for _, (user_id,) in queued:
         tasks.send_password_reset(user_id)
     (letter,) = mail.outbox
-    place = ADDRESS.search(letter.body)
+    place = ADDRESS.search(str(letter.body))
     assert place
     assert urlsplit(place[1]).path.startswith("/password/new/")
     form = client.get(place[1], follow=True).redirect_chain[-1][0]
