@@ -1,18 +1,81 @@
-"""From pydantic's report to one refusal that a person can act on."""
+"""From pydantic's report to one refusal that a person can act on: everything that is wrong, by field."""
 
 from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
 from federation.errors import Invalid
 
+if TYPE_CHECKING:
+    from pydantic_core import ErrorDetails
 
-def refusal(error: ValidationError, code: str, within: str | None = None) -> Invalid:
-    """The first thing that is wrong, as Invalid with this code; its field is a dotted path, under `within` if given.
+FAULTS_MAX = 100
+Better = Mapping[tuple[str, str], str]
 
-    The value that was refused is never part of it.
+# What pydantic's types of errors mean, for people who have never heard of it; `{…}` is from the error's context.
+_PLAIN = {
+    "missing": "This has to be given.",
+    "extra_forbidden": "There is no such field here.",
+    "int_type": "This has to be a whole number.",
+    "int_parsing": "This has to be a whole number.",
+    "int_from_float": "This has to be a whole number.",
+    "int_parsing_size": "This number is too large.",
+    "float_type": "This has to be a number.",
+    "float_parsing": "This has to be a number.",
+    "finite_number": "This has to be a finite number.",
+    "bool_type": "This has to be true or false.",
+    "bool_parsing": "This has to be true or false.",
+    "string_type": "This has to be text.",
+    "string_too_short": "This needs at least {min_length} characters.",
+    "string_too_long": "This may have at most {max_length} characters.",
+    "string_pattern_mismatch": "This does not match the pattern {pattern}",
+    "too_short": "There have to be at least {min_length} of these.",
+    "too_long": "There may be at most {max_length} of these.",
+    "greater_than_equal": "This has to be at least {ge}.",
+    "greater_than": "This has to be more than {gt}.",
+    "less_than_equal": "This has to be at most {le}.",
+    "less_than": "This has to be less than {lt}.",
+    "literal_error": "This has to be {expected}.",
+    "enum": "This has to be {expected}.",
+    "uuid_type": "This has to be an id (a UUID).",
+    "uuid_parsing": "This has to be an id (a UUID).",
+    "list_type": "This has to be a list.",
+    "tuple_type": "This has to be a list.",
+    "dict_type": "This has to be an object with named members.",
+    "model_type": "This has to be an object with named members.",
+    "model_attributes_type": "This has to be an object with named members.",
+}
+
+
+def refusal(error: ValidationError, code: str, within: str | None = None, better: Better | None = None) -> Invalid:
+    """All that is wrong, as Invalid with this code; fields are dotted paths, under `within` if given.
+
+    Its message and its field are those of the first fault. `better` has the words for a path and a type of error where
+    there are better ones. The values that were refused are never part of it, and no more than FAULTS_MAX are told.
     """
-    first = error.errors(include_url=False, include_input=False, include_context=False)[0]
-    path = [within] if within else []
-    path += [str(part) for part in first["loc"]]
-    return Invalid(code, first["msg"].removeprefix("Value error, "), ".".join(path) or None)
+    fields: dict[str, list[str]] = {}
+    for fault in error.errors(include_url=False, include_input=False)[:FAULTS_MAX]:
+        path = ".".join([*([within] if within else []), *(str(part) for part in fault["loc"])])
+        if fault["type"] == "too_short" and any(inner.startswith(f"{path}.") for inner in fields):
+            continue  # members that are wrong themselves were not counted
+        said = (better or {}).get((path, fault["type"])) or _plain(fault)
+        if said not in fields.setdefault(path, []):
+            fields[path].append(said)
+    first = next(iter(fields))
+    of_the_whole = fields.pop("", [])  # what is wrong with everything together belongs to no field
+    message = of_the_whole[0] if first == "" else fields[first][0]
+    return Invalid(code, message, first or None, fields=fields)
+
+
+def _plain(fault: ErrorDetails) -> str:
+    """What a fault is, in a sentence."""
+    if fault["type"] == "string_too_short" and fault["ctx"]["min_length"] == 1:
+        return "This can't be empty."
+    if known := _PLAIN.get(fault["type"]):
+        context = fault.get("ctx", {})
+        whole = {name: int(value) for name, value in context.items() if isinstance(value, float) and value.is_integer()}
+        return known.format_map({**context, **whole})
+    return fault["msg"].removeprefix("Value error, ")

@@ -43,8 +43,13 @@ def is_order_id(name: str) -> bool:
         return False
 
 
+def dataset_folder(digest: str) -> str:
+    """The name in the outbox of a document about a dataset: its registration, or its withdrawal."""
+    return f"dataset-{digest.rpartition(':')[2][:16]}"
+
+
 def is_dataset_folder(name: str) -> bool:
-    """Whether a name in the outbox is that of a dataset's registration."""
+    """Whether a name in the outbox is that of a document about a dataset."""
     return _DATASET.fullmatch(name) is not None
 
 

@@ -28,9 +28,9 @@ class LocalTraining(BaseModel):
     @model_validator(mode="after")
     def _check_length(self) -> Self:
         if (self.steps is None) == (self.epochs is None):
-            raise ValueError("give either steps or epochs")
+            raise ValueError("Give either steps or epochs.")
         if self.optimiser == "adam" and self.momentum:
-            raise ValueError("momentum belongs to sgd")
+            raise ValueError("Momentum belongs to sgd.")
         return self
 
     def steps_for(self, rows: int) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from federation.errors import Invalid
+from federation.errors import Invalid, Stopped
 from federation.learning.data import ArrayData
 from federation.learning.family import Family, ModelSpecification
 from federation.learning.module import load_module, loss_of
@@ -52,12 +52,16 @@ def train(
     local: LocalTraining,
     round_seed: int,
     out_path: Path,
+    should_stop: Callable[[], bool] = lambda: False,
 ) -> TrainingResult:
     """Train from the model in `model_path` and write the update (local minus global, float32) to `out_path`.
 
     Batches are shuffled passes over the rows, drawn from `round_seed`; the result is a function of the arguments alone
     (on one machine with one torch thread). Raises Invalid ``model.*`` or ``tensors.*`` when the model does not fit,
     ``training.no_rows``, and ``training.diverged`` when the update is not finite.
+
+    `should_stop` is asked before every batch, so it has to be quick. Once it says yes, Stopped ``training.stopped`` is
+    raised and nothing is written.
     """
     if not len(data):
         raise Invalid("training.no_rows", "There is no row to train on.")
@@ -67,7 +71,7 @@ def train(
     module = load_module(family, spec, data.n_features, data.n_classes, layout, flat)
     loaded = time.perf_counter()
     steps = local.steps_for(len(data))
-    train_loss = _run(module, data, local, steps, round_seed, unflatten(start, layout))
+    train_loss = _run(module, data, local, steps, round_seed, unflatten(start, layout), should_stop)
     trained = time.perf_counter()
     with np.errstate(invalid="ignore", over="ignore"):
         flat -= start
@@ -94,6 +98,7 @@ def _run(
     steps: int,
     seed: int,
     start: dict[str, NDArray[np.float32]],
+    should_stop: Callable[[], bool],
 ) -> float:
     features, target = torch.from_numpy(data.features), torch.from_numpy(data.target)
     parameters = dict(module.named_parameters())
@@ -103,6 +108,8 @@ def _run(
     module.train()
     total = torch.zeros((), dtype=torch.float64)
     for batch in _batches(len(data), local.batch_size, steps, seed):
+        if should_stop():
+            raise Stopped("training.stopped", "Training was called off.")
         index = torch.from_numpy(batch)
         for parameter in parameters.values():
             parameter.grad = None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from uuid import UUID
 
 from django.contrib.auth.models import AnonymousUser
+from django.db.models import QuerySet
 from django.http import HttpRequest
 from rest_framework.request import Request
 
@@ -13,11 +14,13 @@ from accounts.permissions import Permission
 from accounts.selectors import (
     organisation_permissions_of,
     organisations_visible_to,
+    organisations_where,
     platform_permissions_of,
     users_visible_to,
 )
 from rest.checks import boolean_twin
-from rest.errors import Forbidden, NotFound, Unauthenticated
+from rest.errors import Forbidden, Unauthenticated
+from rest.lookups import the_one
 
 
 def signed_in(request: Request | HttpRequest) -> User:
@@ -45,36 +48,50 @@ def require(user: User, permission: Permission, *, organisation: Organisation | 
 may = boolean_twin(require)
 
 
-def access_organisation(user: User, organisation_id: UUID) -> Organisation:
-    """The organisation, for whoever belongs to it. Raises NotFound alike where it is absent or not theirs."""
-    found = organisations_visible_to(user).filter(pk=organisation_id).first()
-    if found is None:
-        raise NotFound.of("organisation")
-    return found
+def access_organisation(
+    user: User, organisation_id: UUID, permission: Permission = Permission.ORGANISATION_VIEW
+) -> Organisation:
+    """The organisation, for whoever belongs to it and may do this there.
+
+    Raises NotFound alike where it is absent or not theirs, Forbidden for the rest.
+    """
+    organisation = the_one(organisations_visible_to(user).filter(pk=organisation_id), "organisation")
+    if permission is not Permission.ORGANISATION_VIEW:
+        require(user, permission, organisation=organisation)
+    return organisation
+
+
+def access_organisation_if_named(
+    user: User, organisation_id: UUID | None, permission: Permission
+) -> Organisation | None:
+    """The organisation for which they may do this; None where none is named and they may do it on the platform."""
+    if organisation_id is not None:
+        return access_organisation(user, organisation_id, permission)
+    require(user, permission)
+    return None
+
+
+def access_organisations(user: User, permission: Permission) -> QuerySet[Organisation]:
+    """All in which they may do this. Raises Forbidden where there is none and no role on the platform allows it."""
+    houses = organisations_where(user, permission)
+    if not houses.exists():
+        require(user, permission)
+    return houses
 
 
 def access_organisation_role(organisation: Organisation, role_id: UUID) -> OrganisationRole:
     """A role in this organisation. Raises NotFound for one of another."""
-    found = organisation.roles.select_related("user").filter(pk=role_id).first()
-    if found is None:
-        raise NotFound.of("role")
-    return found
+    return the_one(organisation.roles.select_related("user").filter(pk=role_id), "role")
 
 
 def access_signatory_key(organisation: Organisation, signatory_key_id: UUID) -> SignatoryKey:
     """A key of this organisation. Raises NotFound for one of another."""
-    found = organisation.signatory_keys.filter(pk=signatory_key_id).first()
-    if found is None:
-        raise NotFound.of("signatory key")
-    return found
+    return the_one(organisation.signatory_keys.filter(pk=signatory_key_id), "signatory key")
 
 
 def access_user(user: User, user_id: UUID) -> User:
     """A person, for themselves, for their colleagues and for the platform's keepers. Raises NotFound otherwise."""
-    found = users_visible_to(user).filter(pk=user_id).first()
-    if found is None:
-        raise NotFound.of("person")
-    return found
+    return the_one(users_visible_to(user).filter(pk=user_id), "person")
 
 
 def require_welcome(user: User, person: User) -> None:
@@ -95,7 +112,4 @@ may_welcome = boolean_twin(require_welcome)
 
 def access_token(user: User, token_id: UUID) -> ApiToken:
     """One's own token. Raises NotFound for anybody else's."""
-    found = user.api_tokens.filter(pk=token_id).first()
-    if found is None:
-        raise NotFound.of("token")
-    return found
+    return the_one(user.api_tokens.filter(pk=token_id), "token")

@@ -85,8 +85,7 @@ def _page(
 def add_person(request: HttpRequest, organisation_id: UUID) -> HttpResponse:
     """Take somebody in: a role for who has an account, an account for who has none."""
     user = signed_in(request)
-    house = access_organisation(user, organisation_id)
-    require(user, Permission.ORGANISATION_ROLE_GRANT, organisation=house)
+    house = access_organisation(user, organisation_id, Permission.ORGANISATION_ROLE_GRANT)
     form = PersonForm(request.POST)
     if not form.is_valid():
         return _page(request, house, form, status=422)
@@ -124,8 +123,7 @@ def _handed_over(request: HttpRequest, person: User) -> str:
 def remove_role(request: HttpRequest, organisation_id: UUID, role_id: UUID) -> HttpResponse:
     """Take a role back."""
     user = signed_in(request)
-    house = access_organisation(user, organisation_id)
-    require(user, Permission.ORGANISATION_ROLE_GRANT, organisation=house)
+    house = access_organisation(user, organisation_id, Permission.ORGANISATION_ROLE_GRANT)
     with told(request, "The role is taken back."):
         revoke_role(granted=access_organisation_role(house, role_id), by=user)
     if not may(user, Permission.ORGANISATION_VIEW, organisation=house):
@@ -138,8 +136,7 @@ def remove_role(request: HttpRequest, organisation_id: UUID, role_id: UUID) -> H
 def add_key(request: HttpRequest, organisation_id: UUID) -> HttpResponse:
     """Register the public half of a signatory key."""
     user = signed_in(request)
-    house = access_organisation(user, organisation_id)
-    require(user, Permission.SIGNATORY_KEY_MANAGE, organisation=house)
+    house = access_organisation(user, organisation_id, Permission.SIGNATORY_KEY_MANAGE)
     form = SignatoryKeyForm(request.POST)
     with told(request, "The signatory key is registered. Compare its fingerprint."):
         public_key = PublicKey.from_encoded(valid(form)["public_key"])
@@ -152,8 +149,7 @@ def add_key(request: HttpRequest, organisation_id: UUID) -> HttpResponse:
 def revoke_key(request: HttpRequest, organisation_id: UUID, signatory_key_id: UUID) -> HttpResponse:
     """The organisation no longer stands by its key."""
     user = signed_in(request)
-    house = access_organisation(user, organisation_id)
-    require(user, Permission.SIGNATORY_KEY_MANAGE, organisation=house)
+    house = access_organisation(user, organisation_id, Permission.SIGNATORY_KEY_MANAGE)
     with told(request, "The signatory key is revoked."):
         revoke_signatory_key(signatory_key=access_signatory_key(house, signatory_key_id), by=user)
     return redirect("organisation", house.pk)

@@ -22,6 +22,7 @@ class Permission(Enum):
     CONSORTIUM_EDIT = "consortium.edit"
     CONSORTIUM_ROLE_GRANT = "consortium_role.grant"
     PARTICIPANT_INVITE = "participant.invite"
+    PARTICIPANT_REMOVE = "participant.remove"
     INVITATION_ANSWER = "invitation.answer"
     CONSORTIUM_LEAVE = "consortium.leave"
     SILO_VIEW = "silo.view"
@@ -73,6 +74,7 @@ ROLES: dict[Role, frozenset[Permission]] = {
         P.CONSORTIUM_EDIT,
         P.CONSORTIUM_ROLE_GRANT,
         P.PARTICIPANT_INVITE,
+        P.PARTICIPANT_REMOVE,
         P.JOB_CONTROL,
         P.MODEL_DOWNLOAD,
         P.MODEL_MANAGE,
@@ -124,6 +126,7 @@ GRANTED_IN_CONSORTIUM_ONLY = frozenset(
         P.CONSORTIUM_EDIT,
         P.CONSORTIUM_ROLE_GRANT,
         P.PARTICIPANT_INVITE,
+        P.PARTICIPANT_REMOVE,
         P.JOB_LAUNCH,
         P.JOB_CONTROL,
         P.MODEL_MANAGE,

@@ -11,6 +11,7 @@ from django.utils import timezone
 from psycopg.types.json import Jsonb
 
 from audit.actors import Actor
+from federation.errors import Invalid
 from live import database
 
 _SECRET_NAME = re.compile(
@@ -39,7 +40,7 @@ def record(
     """Append one event. Must be called in the action's own transaction; raises RuntimeError outside of any.
 
     `verb` is dotted, noun first: `job.launched`. `detail` holds plain JSON values for a reader, never a secret:
-    a name or a value that looks like one raises ValueError, so that the action fails rather than leaks.
+    what looks like one raises (`check_no_secret`), so that the action fails rather than leaks.
     """
     if not transaction.get_connection().in_atomic_block:
         raise RuntimeError(f"The event {verb} must be recorded in the transaction of what it tells of.")
@@ -63,16 +64,17 @@ def record(
     )
 
 
-def check_no_secret(value: object) -> None:
-    """Raise ValueError where a name or a text, however deep, looks like a secret."""
+def check_no_secret(value: object, field: str | None = None) -> None:
+    """Raise ValueError where a name, however deep, is that of a secret; Invalid ``text.secret`` where a text is one."""
     if isinstance(value, Mapping):
         for name, inner in value.items():
             if _SECRET_NAME.search(str(name)):
                 raise ValueError(f"An event's detail must not hold {name!r}.")
-            check_no_secret(inner)
+            check_no_secret(inner, field)
     elif isinstance(value, str):
         if _SECRET_VALUE.search(value):
-            raise ValueError("An event's detail must not hold a token or a key.")
+            told = "This text holds a token or a private key, and would be kept for good. Leave it out."
+            raise Invalid("text.secret", told, field)
     elif isinstance(value, list | tuple):
         for inner in value:
-            check_no_secret(inner)
+            check_no_secret(inner, field)

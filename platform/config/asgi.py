@@ -5,12 +5,21 @@ import os
 
 from django.conf import settings
 from django.core.asgi import get_asgi_application
+from django.core.exceptions import ImproperlyConfigured
+
+from config import environment as env
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
+if env.text("PLATFORM_SIGNING_KEY_FILE", ""):
+    raise ImproperlyConfigured(
+        "The web process must not hold the platform's signing key. "
+        "Take PLATFORM_SIGNING_KEY_FILE out of web's environment; only the worker needs it."
+    )
 django = get_asgi_application()
 
 from artefacts import grants  # noqa: E402 - the apps must be loaded before anything imports a model
 from artefacts.asgi import application as artefacts  # noqa: E402
+from config import health  # noqa: E402
 from live import database  # noqa: E402
 from live.http import Receive, Scope, Send  # noqa: E402
 from live.hub import hub  # noqa: E402
@@ -28,6 +37,8 @@ async def application(scope: Scope, receive: Receive, send: Send) -> None:
     """Hand a connection to whom it is for."""
     if scope["type"] == "lifespan":
         await _lifespan(receive, send)
+    elif scope["type"] == "http" and scope["path"] in health.PATHS:
+        await health.application(scope, receive, send)
     elif settings.MAINTENANCE:
         await django(dict(scope), receive, send)  # type: ignore[arg-type]
     elif scope["type"] == "http" and scope["path"].startswith((grants.BLOBS, grants.UPLOADS)):

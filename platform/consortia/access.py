@@ -1,40 +1,71 @@
-"""What doors ask before they touch a consortium: may this person see it, and what hangs on it?"""
+"""What doors ask before they touch a consortium: may this person see it, and what hangs on it; may they do that?"""
 
 from __future__ import annotations
 
 from uuid import UUID
 
 from accounts.models import User
+from accounts.permissions import Permission
 from consortia.models import Consortium, ConsortiumRole, Invitation, Participation
-from consortia.selectors import access_consortium, invitations_visible_to
+from consortia.permissions import require
+from consortia.selectors import consortia_visible_to, invitations_visible_to
 from rest.errors import NotFound
+from rest.lookups import the_one
 
-__all__ = ["access_consortium", "access_consortium_role", "access_invitation", "access_participation"]
+
+def access_consortium(
+    user: User, consortium_id: UUID | str, permission: Permission = Permission.CONSORTIUM_VIEW
+) -> Consortium:
+    """The consortium, for whoever sees it and may do this in it.
+
+    Raises NotFound alike where it is absent or not theirs, Forbidden for the rest.
+    """
+    try:
+        wanted = consortium_id if isinstance(consortium_id, UUID) else UUID(str(consortium_id))
+    except ValueError:
+        raise NotFound.of("consortium") from None
+    consortium = the_one(consortia_visible_to(user).filter(pk=wanted), "consortium")
+    if permission is not Permission.CONSORTIUM_VIEW:
+        require(user, permission, consortium=consortium)
+    return consortium
 
 
-def access_participation(consortium: Consortium, organisation_id: UUID) -> Participation:
-    """An organisation's place in this consortium. Raises NotFound where it never had one."""
-    found = (
-        consortium.participations.select_related("organisation", "consortium")
-        .filter(organisation_id=organisation_id)
-        .first()
-    )
-    if found is None:
-        raise NotFound.of("participant")
-    return found
+def access_participation_to_leave(user: User, consortium_id: UUID, organisation_id: UUID) -> Participation:
+    """An organisation's place in a consortium, for those of its people who may give it up."""
+    participation = _participation(access_consortium(user, consortium_id), organisation_id)
+    require(user, Permission.CONSORTIUM_LEAVE, organisation=participation.organisation)
+    return participation
+
+
+def access_participation_to_end(user: User, consortium_id: UUID, organisation_id: UUID) -> Participation:
+    """An organisation's place in a consortium, for whoever may take it away."""
+    return _participation(access_consortium(user, consortium_id, Permission.PARTICIPANT_REMOVE), organisation_id)
+
+
+def _participation(consortium: Consortium, organisation_id: UUID) -> Participation:
+    rows = consortium.participations.select_related("organisation", "consortium")
+    return the_one(rows.filter(organisation_id=organisation_id), "participant")
 
 
 def access_consortium_role(consortium: Consortium, role_id: UUID) -> ConsortiumRole:
     """A role in this consortium. Raises NotFound for one of another."""
-    found = consortium.roles.select_related("user").filter(pk=role_id).first()
-    if found is None:
-        raise NotFound.of("role")
-    return found
+    return the_one(consortium.roles.select_related("user").filter(pk=role_id), "role")
 
 
 def access_invitation(user: User, invitation_id: UUID) -> Invitation:
     """An invitation, for the people of the invited organisation and for who may invite. Raises NotFound otherwise."""
-    found = invitations_visible_to(user).filter(pk=invitation_id).first()
-    if found is None:
-        raise NotFound.of("invitation")
-    return found
+    return the_one(invitations_visible_to(user).filter(pk=invitation_id), "invitation")
+
+
+def access_invitation_to_answer(user: User, invitation_id: UUID) -> Invitation:
+    """An invitation, for whoever may answer it for the invited organisation."""
+    invitation = access_invitation(user, invitation_id)
+    require(user, Permission.INVITATION_ANSWER, organisation=invitation.participation.organisation)
+    return invitation
+
+
+def access_invitation_to_withdraw(user: User, invitation_id: UUID) -> Invitation:
+    """An invitation, for whoever may take it back for the consortium."""
+    invitation = access_invitation(user, invitation_id)
+    require(user, Permission.PARTICIPANT_INVITE, consortium=invitation.participation.consortium)
+    return invitation

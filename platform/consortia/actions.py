@@ -1,4 +1,4 @@
-"""What is done to consortia: founded, edited, joined, left; and the roles in them."""
+"""What is done to consortia: founded, edited, joined, left, ended for a member; and the roles in them."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from django.utils import timezone
 
 from accounts.models import Organisation, OrganisationRole, User
 from accounts.permissions import Role
-from audit.actions import record
+from audit.actions import check_no_secret, record
 from audit.actors import Actor
 from consortia.models import Consortium, ConsortiumRole, Participation
 from consortia.transitions import ParticipationState, check_participation_transition
-from rest.errors import Conflict
+from rest.errors import Conflict, Unprocessable
 
 
 @transaction.atomic
@@ -52,13 +52,28 @@ def edit_consortium(*, consortium: Consortium, name: str, description: str, by: 
     return consortium
 
 
-@transaction.atomic
 def leave_consortium(*, participation: Participation, by: Actor) -> Participation:
     """An organisation leaves. The roles of those of its people who belong to no other member end with it.
 
     Raises Conflict `participation.transition`, and `consortium.last_administrator` where nobody would be left to
     run the consortium.
     """
+    return _end(participation, "participation.left", {}, by)
+
+
+def end_participation(*, participation: Participation, reason: str, by: Actor) -> Participation:
+    """The consortium ends an organisation's participation. It is as if that had left, and the reason is written down.
+
+    Raises what `leave_consortium` raises, and Unprocessable `participation.reason_missing`.
+    """
+    if not reason.strip():
+        raise Unprocessable("participation.reason_missing", "Say why; it is written down.", "reason")
+    check_no_secret(reason, "reason")
+    return _end(participation, "participation.ended", {"reason": reason.strip()}, by)
+
+
+@transaction.atomic
+def _end(participation: Participation, verb: str, detail: dict[str, str], by: Actor) -> Participation:
     Consortium.objects.select_for_update(no_key=True).get(pk=participation.consortium_id)
     locked = (
         Participation.objects.select_for_update(of=("self",))
@@ -71,11 +86,11 @@ def leave_consortium(*, participation: Participation, by: Actor) -> Participatio
     locked.save(update_fields=["state", "left_at"])
     record(
         by=by,
-        verb="participation.left",
+        verb=verb,
         subject=locked.organisation,
         consortium_id=locked.consortium_id,
         organisation_id=locked.organisation_id,
-        detail={"organisation": locked.organisation.name},
+        detail={"organisation": locked.organisation.name, **detail},
     )
     for granted in _roles_that_end_with(locked):
         revoke_consortium_role(granted=granted, by=by)

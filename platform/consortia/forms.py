@@ -38,6 +38,16 @@ class InvitationForm(forms.Form):
     message = forms.CharField(max_length=2000, required=False, widget=forms.Textarea)
 
 
+class RemovalForm(forms.Form):
+    """Why an organisation is removed."""
+
+    reason = forms.CharField(
+        max_length=2000,
+        widget=forms.Textarea(attrs={"rows": 3}),
+        help_text="It is written down for good, where the organisation's people read it too",
+    )
+
+
 class RoleForm(forms.Form):
     """A role for somebody who has an account."""
 

@@ -18,7 +18,7 @@ from accounts.selectors import (
 from audit.models import ActorKind, Event
 from consortia.models import Consortium, ConsortiumRole, Invitation, Participation
 from consortia.transitions import ParticipationState
-from rest.errors import NotFound, Unprocessable
+from rest.errors import Unprocessable
 
 
 def permissions_of(
@@ -85,18 +85,6 @@ def consortia_where(user: User, permission: Permission) -> QuerySet[Consortium]:
         "consortium"
     )
     return Consortium.objects.filter(Q(pk__in=held) | Q(pk__in=by_house))
-
-
-def access_consortium(user: User, consortium_id: UUID | str) -> Consortium:
-    """The consortium, for whoever sees it. Raises NotFound alike where it is absent or not theirs."""
-    try:
-        wanted = consortium_id if isinstance(consortium_id, UUID) else UUID(str(consortium_id))
-    except ValueError:
-        raise NotFound.of("consortium") from None
-    found = consortia_visible_to(user).filter(pk=wanted).first()
-    if found is None:
-        raise NotFound.of("consortium")
-    return found
 
 
 def active_organisations(consortium_id: UUID) -> QuerySet[Organisation]:

@@ -57,6 +57,12 @@ class ParticipationOut(serializers.ModelSerializer[Participation]):
         fields = ("organisation", "state", "joined_at", "left_at")
 
 
+class Removal(Input):
+    """Why an organisation is removed."""
+
+    reason = serializers.CharField(max_length=2000, help_text="written down for good, where its people read it too")
+
+
 class NewInvitation(Input):
     """An organisation to invite, by its slug."""
 

@@ -12,6 +12,7 @@ urlpatterns = [
     path(_CONSORTIUM, views.consortium, name="consortium"),
     path(f"{_CONSORTIUM}invite/", views.invite, name="consortium-invite"),
     path(f"{_CONSORTIUM}participants/<uuid:organisation_id>/leave/", views.leave, name="consortium-leave"),
+    path(f"{_CONSORTIUM}participants/<uuid:organisation_id>/remove/", views.remove, name="consortium-remove"),
     path(f"{_CONSORTIUM}roles/", views.grant, name="consortium-roles"),
     path(f"{_CONSORTIUM}roles/<uuid:role_id>/revoke/", views.revoke, name="consortium-role-revoke"),
     path(f"{_INVITATION}accept/", views.answer, {"answer": "accept"}, name="invitation-accept"),

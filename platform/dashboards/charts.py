@@ -18,6 +18,7 @@ class Chart:
     """A figure, what it shows in a sentence, and its table twin."""
 
     key: str
+    title: str
     caption: str
     figure: Figure
     headings: tuple[str, ...]
@@ -50,6 +51,7 @@ class Series:
 def line_chart(
     *,
     key: str,
+    title: str,
     caption: str,
     x: Sequence[int],
     x_title: str,
@@ -77,8 +79,10 @@ def line_chart(
         for one in series
     ]
     layout: Figure = {"xaxis": {"title": x_title}, "yaxis": {"title": y_title}}
-    if x and max(x) <= 30:
-        layout["xaxis"]["dtick"] = 1 if max(x) <= 15 else 2
+    if x:
+        layout["xaxis"]["range"] = [x[0] - 0.5, x[-1] + 0.5]
+        if x[-1] - x[0] <= 30:
+            layout["xaxis"]["dtick"] = 1 if x[-1] - x[0] <= 15 else 2
     if y_range is not None:
         layout["yaxis"]["range"] = list(y_range)
     if marked_x is not None and marked_x in x:
@@ -106,12 +110,13 @@ def line_chart(
             }
         ]
     rows = tuple((x[place], *(rounded(one.values[place], digits) for one in series)) for place in range(len(x)))
-    return Chart(key, caption, {"data": data, "layout": layout}, (x_title, *(one.name for one in series)), rows)
+    return Chart(key, title, caption, {"data": data, "layout": layout}, (x_title, *(one.name for one in series)), rows)
 
 
 def bar_chart(
     *,
     key: str,
+    title: str,
     caption: str,
     x: Sequence[Cell],
     x_title: str,
@@ -144,7 +149,7 @@ def bar_chart(
     if lying:
         layout["yaxis"]["autorange"] = "reversed"
     rows = tuple((x[place], *(rounded(one.values[place], digits) for one in series)) for place in range(len(x)))
-    return Chart(key, caption, {"data": data, "layout": layout}, (x_title, *(one.name for one in series)), rows)
+    return Chart(key, title, caption, {"data": data, "layout": layout}, (x_title, *(one.name for one in series)), rows)
 
 
 def thinned(count: int, limit: int = POINTS_MAX) -> list[int]:

@@ -1,7 +1,12 @@
 """Pages that span apps."""
 
-from django.urls import path
+from django.urls import include, path
 
-from dashboards import views
+from dashboards import compare, views
 
-urlpatterns = [path("", views.home, name="home"), path("gallery/", views.gallery, name="gallery")]
+urlpatterns = [
+    path("", views.home, name="home"),
+    path("gallery/", views.gallery, name="gallery"),
+    path("jobs/compare/", compare.compare, name="jobs-compare"),
+    path("", include("dashboards.job.urls")),
+]

@@ -39,6 +39,7 @@ def gallery(request: HttpRequest) -> HttpResponse:
     shape = [1 - 0.9 ** (number + 2) for number in rounds]
     lines = charts.line_chart(
         key="gallery-lines",
+        title="Accuracy",
         caption="Accuracy of the global model on each silo's own test rows, by round",
         x=rounds,
         x_title="Round",
@@ -55,6 +56,7 @@ def gallery(request: HttpRequest) -> HttpResponse:
     )
     bars = charts.bar_chart(
         key="gallery-bars",
+        title="Where silos spend a round",
         caption="Seconds of each phase, by silo",
         x=names,
         x_title="Silo",

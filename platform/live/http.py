@@ -79,8 +79,8 @@ async def answer_problem(send: Send, error: FederationError) -> None:
         "code": error.code,
         "detail": error.message,
     }
-    if error.field:
-        problem["fields"] = {error.field: [error.message]}
+    if error.fields:
+        problem["fields"] = error.fields
     headers = error.headers if isinstance(error, Refused) else []
     await answer(send, status, json.dumps(problem).encode(), b"application/problem+json", headers)
 

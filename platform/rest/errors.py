@@ -5,12 +5,10 @@ Plain Python, so that actions and workers may raise them as well; `rest.problems
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import ClassVar
 
-from federation.errors import FederationError
-
-Fields = Mapping[str, Sequence[str]]
+from federation.errors import FederationError, Fields
 
 
 class Problem(FederationError):
@@ -27,10 +25,7 @@ class Problem(FederationError):
         fields: Fields | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> None:
-        super().__init__(code, message, field)
-        self.fields: dict[str, list[str]] = {name: list(messages) for name, messages in (fields or {}).items()}
-        if field is not None and field not in self.fields:
-            self.fields[field] = [message]
+        super().__init__(code, message, field, fields=fields)
         self.headers: dict[str, str] = dict(headers or {})
 
 

@@ -96,9 +96,11 @@ def problem_of(exc: Exception) -> Problem | None:
         case Problem():
             return exc
         case Transient():
-            return Unavailable(exc.code, exc.message, exc.field, headers={"Retry-After": str(RETRY_AFTER_S)})
+            return Unavailable(
+                exc.code, exc.message, exc.field, fields=exc.fields, headers={"Retry-After": str(RETRY_AFTER_S)}
+            )
         case FederationError():
-            return Unprocessable(exc.code, exc.message, exc.field)
+            return Unprocessable(exc.code, exc.message, exc.field, fields=exc.fields)
         case Http404():
             return NotFound("not_found", "There is nothing at this address.")
         case PermissionDenied():

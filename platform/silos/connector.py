@@ -16,6 +16,8 @@ from django.conf import settings
 
 from audit.actors import System
 from federation.errors import FederationError, Invalid
+from federation.protocol.documents import DatasetWithdrawal
+from federation.protocol.envelope import payload_type_of
 from federation.protocol.keys import PublicKey, load_public
 from live import database
 from live.http import (
@@ -155,7 +157,11 @@ def heartbeat(silo: Silo, data: JSON) -> JSON:
 
 
 def _dataset(silo: Silo, data: JSON) -> JSON:
-    return {"dataset_id": str(datasets.register(registration=envelope_of(data), by=silo).id)}
+    document = envelope_of(data)
+    if payload_type_of(document) == DatasetWithdrawal.payload_type:
+        withdrawn = datasets.take_withdrawal(withdrawal=document, by=silo)
+        return {"dataset_id": str(withdrawn.id) if withdrawn else None}
+    return {"dataset_id": str(datasets.register(registration=document, by=silo).id)}
 
 
 def _code(request: SignedRequest) -> JSON:

@@ -9,14 +9,14 @@ from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
-from django.views.decorators.http import require_safe
+from django.views.decorators.http import require_POST, require_safe
 
 from accounts.access import may, signed_in
 from accounts.permissions import Permission
 from consortia.access import access_consortium
 from rest.pages import told
 from silos import selectors
-from silos.datasets import withdraw
+from silos.datasets import offer_again, withdraw
 from silos.permissions import access_dataset
 from silos.views import PAGE_SIZE
 
@@ -44,12 +44,13 @@ def dataset(request: HttpRequest, dataset_id: UUID) -> HttpResponse:
     user = signed_in(request)
     wanted = access_dataset(user, dataset_id)
     declaration = selectors.declaration_of(wanted)
+    may_manage = may(user, Permission.DATASET_MANAGE, organisation=wanted.silo.organisation)
     context = {
         "dataset": wanted,
         "declaration": declaration,
         "steps": selectors.steps_of(declaration),
-        "may_withdraw": wanted.withdrawn_at is None
-        and may(user, Permission.DATASET_MANAGE, organisation=wanted.silo.organisation),
+        "may_withdraw": may_manage and (wanted.withdrawn_at is None or wanted.withdrawn_by_silo),
+        "may_offer": may_manage and wanted.withdrawn_at is not None and not wanted.withdrawn_by_silo,
     }
     return render(request, "silos/dataset.html", context)
 
@@ -66,8 +67,19 @@ def dataset_withdraw(request: HttpRequest, dataset_id: UUID) -> HttpResponse:
         return redirect(back)
     context = {
         "question": f"Withdraw “{wanted.title}”?",
-        "consequence": "New jobs can't name it any more. Jobs that are running with it go on.",
+        "consequence": "New jobs can't name it until somebody offers it again. Jobs that are running with it go on.",
         "yes": "Withdraw it",
         "back": back,
     }
     return render(request, "_components/confirm.html", context)
+
+
+@require_POST
+@login_required
+def dataset_offer(request: HttpRequest, dataset_id: UUID) -> HttpResponse:
+    """Offer it again."""
+    user = signed_in(request)
+    wanted = access_dataset(user, dataset_id, Permission.DATASET_MANAGE)
+    with told(request, f"“{wanted.title}” is on offer again."):
+        offer_again(dataset=wanted, by=user)
+    return redirect(reverse("dataset", args=[wanted.id]))

@@ -1,6 +1,8 @@
-"""What a silo registers about the data that it holds."""
+"""What a silo registers about the data that it holds, and whether they are on offer."""
 
 from __future__ import annotations
+
+from typing import TypeVar
 
 from django.db import transaction
 from django.utils import timezone
@@ -8,18 +10,19 @@ from django.utils import timezone
 from audit.actions import record
 from audit.actors import Actor
 from federation.errors import Invalid, Untrusted
-from federation.protocol.documents import DatasetRegistration, open_sealed
+from federation.protocol.documents import DatasetRegistration, DatasetWithdrawal, open_sealed
 from rest.errors import Conflict
 from silos.models import Dataset, Silo
 
+D = TypeVar("D", DatasetRegistration, DatasetWithdrawal)
+
 
 def register(*, registration: bytes, by: Silo) -> Dataset:
-    """Take a dataset's description, signed by the silo's identity key; a newer one replaces the older."""
-    if by.identity is None:
-        raise Untrusted("silo.unconfirmed", "This silo has no identity key.")
-    said = open_sealed(DatasetRegistration, registration, [by.identity])
-    if said.silo_id != by.id:
-        raise Invalid("dataset.other_silo", "The registration is another silo's.", "silo_id")
+    """Take a dataset's description, signed by the silo's identity key; a newer one replaces the older.
+
+    It says what the data are, not whether they are on offer: a person's withdrawal stays.
+    """
+    said = _opened(DatasetRegistration, registration, by)
     declaration = said.declaration
     if said.schema_digest != declaration.schema_digest:
         raise Invalid("dataset.schema_digest", "The schema digest is not that of the declaration.", "schema_digest")
@@ -27,7 +30,7 @@ def register(*, registration: bytes, by: Silo) -> Dataset:
         earlier = Dataset.objects.select_for_update().filter(silo=by, name=declaration.name).order_by("pk").first()
         if earlier is not None and earlier.registered_at > said.registered_at:
             return earlier
-        values = {
+        values: dict[str, object] = {
             "title": declaration.title,
             "description": declaration.description,
             "declaration": declaration.model_dump(mode="json"),
@@ -37,29 +40,102 @@ def register(*, registration: bytes, by: Silo) -> Dataset:
             "n_classes": declaration.n_classes,
             "rows_coarse": said.rows_coarse,
             "registered_at": said.registered_at,
-            "withdrawn_at": None,
         }
+        if earlier is not None and _offers_again(earlier, said):
+            values |= {"withdrawn_at": None, "withdrawn_by_silo": False}
         dataset, _ = Dataset.objects.update_or_create(silo=by, name=declaration.name, defaults=values)
         record(
             by=by,
             verb="dataset.registered",
             subject=dataset,
             organisation_id=by.organisation_id,
-            detail={"name": dataset.name, "schema": dataset.schema_digest},
+            detail={
+                "name": dataset.name,
+                "schema": dataset.schema_digest,
+                "offered": dataset.withdrawn_at is None,
+            },
+        )
+    return dataset
+
+
+def _offers_again(earlier: Dataset, said: DatasetRegistration) -> bool:
+    """Whether the silo takes its own withdrawal back. What a person has withdrawn only a person can offer again."""
+    return earlier.withdrawn_by_silo and earlier.withdrawn_at is not None and earlier.withdrawn_at <= said.registered_at
+
+
+def take_withdrawal(*, withdrawal: bytes, by: Silo) -> Dataset | None:
+    """The silo, signing, declares a dataset no longer: it is offered no more until the silo declares it again.
+
+    None when the platform knows no such dataset. What a person has withdrawn stays withdrawn by that person; what was
+    declared after this was signed is offered.
+    """
+    said = _opened(DatasetWithdrawal, withdrawal, by)
+    with transaction.atomic():
+        dataset = Dataset.objects.select_for_update().filter(silo=by, name=said.name).order_by("pk").first()
+        if dataset is None or dataset.registered_at > said.withdrawn_at:
+            return dataset
+        if dataset.withdrawn_at is not None:
+            if dataset.withdrawn_by_silo and dataset.withdrawn_at < said.withdrawn_at:
+                dataset.withdrawn_at = said.withdrawn_at  # no registration before this one offers it again
+                dataset.save(update_fields=["withdrawn_at"])
+            return dataset
+        dataset.withdrawn_at, dataset.withdrawn_by_silo = said.withdrawn_at, True
+        dataset.save(update_fields=["withdrawn_at", "withdrawn_by_silo"])
+        record(
+            by=by,
+            verb="dataset.withdrawn",
+            subject=dataset,
+            organisation_id=by.organisation_id,
+            detail={"name": dataset.name, "by_silo": True},
         )
     return dataset
 
 
 def withdraw(*, dataset: Dataset, by: Actor) -> Dataset:
-    """Offer the dataset no longer; running jobs go on, new ones can't name it.
+    """Offer the dataset no longer, whatever its silo registers; running jobs go on, new ones can't name it.
 
-    Raises Conflict ``dataset.withdrawn_already``.
+    Raises Conflict ``dataset.withdrawn_already``, unless it was the silo that withdrew it: then it now stays withdrawn.
     """
     with transaction.atomic():
-        locked = Dataset.objects.select_for_update(of=("self",)).select_related("silo__organisation").get(id=dataset.id)
-        if locked.withdrawn_at is not None:
+        locked = _locked(dataset)
+        if locked.withdrawn_at is not None and not locked.withdrawn_by_silo:
             raise Conflict("dataset.withdrawn_already", "This dataset has been withdrawn already.")
-        locked.withdrawn_at = timezone.now()
-        locked.save(update_fields=["withdrawn_at"])
+        locked.withdrawn_at, locked.withdrawn_by_silo = timezone.now(), False
+        locked.save(update_fields=["withdrawn_at", "withdrawn_by_silo"])
         record(by=by, verb="dataset.withdrawn", subject=locked, organisation_id=locked.silo.organisation_id)
     return locked
+
+
+def offer_again(*, dataset: Dataset, by: Actor) -> Dataset:
+    """Take a person's withdrawal back: new jobs can name the dataset again.
+
+    Raises Conflict ``dataset.not_withdrawn``, and ``dataset.withdrawn_by_silo`` where the silo doesn't declare it.
+    """
+    with transaction.atomic():
+        locked = _locked(dataset)
+        if locked.withdrawn_at is None:
+            raise Conflict("dataset.not_withdrawn", "This dataset is on offer: it isn't withdrawn.")
+        if locked.withdrawn_by_silo:
+            raise Conflict(
+                "dataset.withdrawn_by_silo",
+                "Its silo declares this dataset no longer. It is offered again when silo IT puts it back into "
+                "connector.toml.",
+            )
+        locked.withdrawn_at = None
+        locked.save(update_fields=["withdrawn_at"])
+        record(by=by, verb="dataset.offered", subject=locked, organisation_id=locked.silo.organisation_id)
+    return locked
+
+
+def _locked(dataset: Dataset) -> Dataset:
+    return Dataset.objects.select_for_update(of=("self",)).select_related("silo__organisation").get(id=dataset.id)
+
+
+def _opened(kind: type[D], document: bytes, by: Silo) -> D:
+    """What the silo signed with its identity key, about itself."""
+    if by.identity is None:
+        raise Untrusted("silo.unconfirmed", "This silo has no identity key.")
+    said = open_sealed(kind, document, [by.identity])
+    if said.silo_id != by.id:
+        raise Invalid("dataset.other_silo", "The document is about another silo.", "silo_id")
+    return said

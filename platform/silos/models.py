@@ -72,6 +72,11 @@ class Silo(models.Model):
         return self.name
 
     @property
+    def series(self) -> int:
+        """Which of the eight colours of the style sheet stands for it on every page."""
+        return self.palette % 8
+
+    @property
     def identity(self) -> PublicKey | None:
         """The trainer's key, which signs submissions."""
         return PublicKey(bytes(self.identity_key)) if self.identity_key else None
@@ -126,10 +131,17 @@ class Dataset(models.Model):
     rows_coarse = models.BigIntegerField()
     registered_at = models.DateTimeField()
     withdrawn_at = models.DateTimeField(null=True)
+    withdrawn_by_silo = models.BooleanField(default=False)
 
     class Meta:
         ordering: ClassVar = ["name", "silo__name"]
-        constraints: ClassVar = [models.UniqueConstraint(fields=["silo", "name"], name="dataset_name_once_a_silo")]
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["silo", "name"], name="dataset_name_once_a_silo"),
+            models.CheckConstraint(
+                condition=Q(withdrawn_by_silo=False) | Q(withdrawn_at__isnull=False),
+                name="dataset_withdrawn_by_silo_only_if_withdrawn",
+            ),
+        ]
 
     def __str__(self) -> str:
         return self.title

@@ -112,6 +112,9 @@ class DatasetOut(serializers.ModelSerializer[Dataset]):
     organisation = OrganisationBrief(source="silo.organisation")
     silo_state = serializers.ChoiceField(source="silo.state", choices=SiloState.choices)
     rows_coarse = serializers.IntegerField(min_value=0, help_text="Rounded by the silo.")
+    withdrawn_by_silo = serializers.BooleanField(
+        help_text="Whether the silo withdrew it, by declaring it no longer; a person's withdrawal stays until undone."
+    )
 
     class Meta:
         model = Dataset
@@ -129,6 +132,7 @@ class DatasetOut(serializers.ModelSerializer[Dataset]):
             "rows_coarse",
             "registered_at",
             "withdrawn_at",
+            "withdrawn_by_silo",
         )
 
 

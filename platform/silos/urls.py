@@ -17,4 +17,5 @@ urlpatterns = [
     path("datasets/", dataset_views.datasets, name="datasets"),
     path(_DATASET, dataset_views.dataset, name="dataset"),
     path(f"{_DATASET}withdraw/", dataset_views.dataset_withdraw, name="dataset-withdraw"),
+    path(f"{_DATASET}offer/", dataset_views.dataset_offer, name="dataset-offer"),
 ]

@@ -14,7 +14,7 @@ from django.urls import reverse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
-from accounts.access import require, signed_in
+from accounts.access import access_organisations, signed_in
 from accounts.models import User
 from accounts.permissions import Permission
 from accounts.selectors import organisation_permissions_of, organisations_where
@@ -43,9 +43,7 @@ def silos(request: HttpRequest) -> HttpResponse:
 def new_silo(request: HttpRequest) -> HttpResponse:
     """Give a silo its name."""
     user = signed_in(request)
-    houses = organisations_where(user, Permission.SILO_ENROL)
-    if not houses.exists():
-        require(user, Permission.SILO_ENROL)
+    houses = access_organisations(user, Permission.SILO_ENROL)
     form = SiloForm(request.POST or None, organisations=houses)
     if request.method == "POST" and form.is_valid():
         silo = None

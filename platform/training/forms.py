@@ -48,18 +48,23 @@ class CohortForm(forms.Form):
         field.choices = [(str(dataset.id), dataset.title) for dataset in datasets]
 
     def request(self) -> dict[str, Any]:
-        """The launch request of a valid form."""
+        """The launch request that the form makes, without what is wrong already as it was typed."""
+        names = ("name", "purpose", "datasets", "quorum", "round_deadline_s", "retries_max")
         said = self.cleaned_data
-        return {
-            "task": self.task,
-            **{name: said[name] for name in ("name", "purpose", "datasets", "round_deadline_s", "retries_max")},
-            "quorum": said["quorum"],
-            "protection": {"mode": said["protection"]},
-        }
+        protection = {"protection": {"mode": said["protection"]}} if "protection" in said else {}
+        return {"task": self.task, **self._said(*names), **protection}
+
+    def _said(self, *names: str) -> dict[str, Any]:
+        return {name: self.cleaned_data[name] for name in names if name in self.cleaned_data}
 
     def take(self, error: FederationError) -> None:
-        """Show an error at the field that it is about, or above all fields."""
-        self.add_error(self._field_of(error.field or ""), f"{error.message} ({error.code})")
+        """Show what is wrong at the fields that it is about, or above all fields; fields that were told off keep it."""
+        said = error.fields or {"": [error.message]}
+        told = [(self._field_of(path), f"{text} ({error.code})") for path, texts in said.items() for text in texts]
+        before = set(self.errors)
+        for field, text in told:
+            if field not in before:
+                self.add_error(field, text)
 
     def _field_of(self, path: str) -> str | None:
         return next((name for name in self.fields if path == name or path.startswith(f"{name}.")), None)
@@ -90,21 +95,17 @@ class TrainingForm(CohortForm):
             self.fields[f"local{_SEPARATOR}{name}"] = field
 
     def request(self) -> dict[str, Any]:
-        """The launch request of a valid form."""
-        family, strategy = self.cleaned_data["model"], self.cleaned_data["strategy"]
-        return {
-            **super().request(),
-            "rounds": self.cleaned_data["rounds"],
-            "seed": self.cleaned_data["seed"],
-            "model": {"family": family, **self._settings("model", family)},
-            "strategy": {"name": strategy, **self._settings("strategy", strategy)},
-            "local": self._settings("local"),
-        }
+        """The launch request that the form makes, without what is wrong already as it was typed."""
+        asked = {**super().request(), **self._said("rounds", "seed"), "local": self._settings("local")}
+        for kind, named in (("model", "family"), ("strategy", "name")):
+            if chosen := self.cleaned_data.get(kind):
+                asked[kind] = {named: chosen, **self._settings(kind, chosen)}
+        return asked
 
     def _settings(self, *prefix: str) -> dict[str, Any]:
         """What was filled in of a group of settings."""
         start = _SEPARATOR.join(prefix) + _SEPARATOR
-        given = {name.removeprefix(start): self.cleaned_data[name] for name in self.fields if name.startswith(start)}
+        given = {name.removeprefix(start): value for name, value in self.cleaned_data.items() if name.startswith(start)}
         return {name: value for name, value in given.items() if value not in (None, "", [])}
 
     def _field_of(self, path: str) -> str | None:

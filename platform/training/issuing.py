@@ -18,6 +18,7 @@ from federation.protocol.keys import PrivateKey
 from registry.models import ModelVersion
 from silos.models import Silo
 from training.models import CohortSeat, Job, Order, Round, Step
+from training.requests import local_of
 from training.statements.orders import next_order_numbers
 
 UPLOAD_MARGIN_BYTES = 1 << 16
@@ -52,7 +53,7 @@ def manifest_of(job: Job, version: ModelVersion, *, created_at: datetime) -> doc
             "layout": model.layout,
             "initial_model_digest": version.digest,
             "strategy": asked["strategy"],
-            "local": asked["local"],
+            "local": local_of(asked),
             "rounds": job.rounds_planned,
             "quorum": job.quorum,
             "round_deadline_s": job.round_deadline_s,

@@ -24,6 +24,7 @@ from silos.transitions import SiloState
 from training.actions.launch import launch
 from training.forms import CohortForm, TrainingForm
 from training.quotes import Quote, quote
+from training.requests import read_request
 
 
 @login_required
@@ -60,12 +61,16 @@ def _answer(
 ) -> HttpResponse:
     """The form, with a quote where one was asked for; or the job's page once it is launched."""
     told: Quote | None = None
-    if request.method == "POST" and form.is_valid():
+    if request.method == "POST":
+        complete = form.is_valid()
         asked = form.request() | more
         try:
-            if "quote" not in request.POST:
+            if not complete:
+                read_request(asked)  # for what else is wrong: everything is told at once
+            elif "quote" not in request.POST:
                 return redirect("job", launch(consortium=consortium, request=asked, by=user).id)
-            told = quote(consortium=consortium, request=asked)
+            else:
+                told = quote(consortium=consortium, request=asked)
         except (Forbidden, NotFound):
             raise
         except FederationError as error:

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Annotated, Any, Literal, Self
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 
 from federation.aggregation.strategies import parse_strategy
 from federation.errors import Invalid
 from federation.learning.models import parse_model
-from federation.learning.specification import LocalTraining, parse_local
+from federation.learning.specification import parse_local
 from federation.protocol.documents import Limits, Protection
+from federation.validation import refusal
+
+_OF_TASK = {
+    "model": ("train", "A training job names a model, an evaluation does not."),
+    "model_version": ("evaluate", "An evaluation names a stored model_version, a training job does not."),
+}
 
 
 class JobRequest(BaseModel):
@@ -25,7 +31,7 @@ class JobRequest(BaseModel):
     task: Literal["train", "evaluate"] = "train"
     datasets: Annotated[list[UUID], Field(min_length=1, max_length=1000)]
     protection: Protection
-    model: dict[str, Any] | None = None
+    model: Annotated[dict[str, Any] | None, Field(validate_default=True)] = None
     strategy: dict[str, Any] = Field(default_factory=lambda: {"name": "fedavg"})
     local: dict[str, Any] = Field(default_factory=lambda: {"epochs": 1})
     rounds: Annotated[int, Field(ge=1, le=10_000)] = 10
@@ -34,43 +40,89 @@ class JobRequest(BaseModel):
     retries_max: Annotated[int, Field(ge=0, le=100)] = 3
     limits: Limits = Field(default_factory=Limits)
     seed: Annotated[int, Field(ge=0, le=2**32 - 1)] = 0
-    model_version: UUID | None = None
+    model_version: Annotated[UUID | None, Field(validate_default=True)] = None
 
-    @model_validator(mode="after")
-    def _check(self) -> Self:
-        if (self.task == "train") != (self.model is not None):
-            raise ValueError("a training job names a model, an evaluation does not")
-        if (self.task == "evaluate") != (self.model_version is not None):
-            raise ValueError("an evaluation names a stored model_version, a training job does not")
-        if self.quorum is not None and self.quorum > len(self.datasets):
-            raise ValueError("the quorum is larger than the number of silos")
-        if len(set(self.datasets)) != len(self.datasets):
-            raise ValueError("a dataset is named twice")
-        return self
+    # Each field is judged as it is read, against those above it that were right: all faults are found at once.
+
+    @field_validator("datasets")
+    @classmethod
+    def _check_datasets(cls, datasets: list[UUID]) -> list[UUID]:
+        if len(set(datasets)) != len(datasets):
+            raise ValueError("A dataset is named twice.")
+        return datasets
+
+    @field_validator("model", "model_version")
+    @classmethod
+    def _check_for_task(cls, given: Any, info: ValidationInfo) -> Any:
+        task = info.data.get("task")  # absent where it is wrong itself
+        of, why = _OF_TASK[str(info.field_name)]
+        if task is not None and (task == of) != (given is not None):
+            raise ValueError(why)
+        return given
+
+    @field_validator("quorum")
+    @classmethod
+    def _check_quorum(cls, quorum: int | None, info: ValidationInfo) -> int | None:
+        if quorum is not None and quorum > len(info.data.get("datasets", ())) > 0:
+            raise ValueError("The quorum is larger than the number of silos.")
+        return quorum
 
     @property
     def effective_quorum(self) -> int:
         """The quorum; three quarters of the silos, rounded up, when none was asked for."""
         return self.quorum if self.quorum is not None else -(-3 * len(self.datasets) // 4)
 
-    @property
-    def local_training(self) -> LocalTraining:
-        """What silos do in a round; FedProx puts its proximal term in."""
-        mu = self.strategy.get("proximal_mu") if self.strategy.get("name") == "fedprox" else None
-        return parse_local({**self.local, "proximal_mu": mu} if mu is not None else self.local)
+
+def local_of(asked: Mapping[str, Any]) -> dict[str, Any]:
+    """What silos are told to do in a round: as asked for, and the strategy's proximal term (FedProx) in it."""
+    local: dict[str, Any] = dict(asked["local"])
+    mu = parse_strategy(asked["strategy"]).local_proximal_mu if asked["task"] == "train" else 0.0
+    return {**local, "proximal_mu": mu} if mu else local
+
+
+_SAY_PROTECTION = 'Say how updates are protected, as in {"mode": "clear"}: nobody trains in clear by default.'
+_BETTER = {
+    ("name", "string_pattern_mismatch"): "A name is one line, without control characters.",
+    ("purpose", "string_pattern_mismatch"): "No text holds a NUL character.",
+    **{("protection", kind): _SAY_PROTECTION for kind in ("missing", "model_type")},
+}
 
 
 def read_request(data: Mapping[str, Any]) -> JobRequest:
-    """Read a launch request whole. Raises Invalid with a code and a field; what passes here names real things only."""
+    """Read a launch request whole; what passes here names real things only.
+
+    Raises one Invalid with all that is wrong, by field. Its code is that of the faults where they are of one kind
+    (`job.protection`, `model.invalid`, …), else `job.invalid`.
+    """
+    faults: list[Invalid] = []
     try:
         request = JobRequest.model_validate(dict(data))
     except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False, include_context=False)[0]
-        field = ".".join(str(part) for part in first["loc"]) or None
-        code = {"protection": "job.protection"}.get(str(first["loc"][0]) if first["loc"] else "", "job.invalid")
-        raise Invalid(code, first["msg"].removeprefix("Value error, "), field) from error
-    if request.model is not None:
-        parse_model(request.model)
-        parse_strategy(request.strategy)
-        _ = request.local_training
+        only_protection = all(fault["loc"][:1] == ("protection",) for fault in error.errors())
+        faults.append(refusal(error, "job.protection" if only_protection else "job.invalid", better=_BETTER))
+    if data.get("task", "train") == "train":
+        faults += _faults_of_specifications(data)
+    if faults:
+        raise _together(faults)
     return request
+
+
+def _faults_of_specifications(data: Mapping[str, Any]) -> Iterator[Invalid]:
+    """What is wrong within model, strategy and local training, as far as they can be read."""
+    for name, parse in (("model", parse_model), ("strategy", parse_strategy), ("local", parse_local)):
+        given = data.get(name)
+        if isinstance(given, Mapping):
+            try:
+                parse(given)
+            except Invalid as fault:
+                yield fault
+
+
+def _together(faults: Sequence[Invalid]) -> Invalid:
+    """Several refusals as one."""
+    fields = {path: said for fault in faults for path, said in fault.fields.items()}
+    if len(faults) == len(fields) == 1:
+        return faults[0]
+    codes = {fault.code for fault in faults}
+    message = f"Some of what was asked for is wrong: {', '.join(sorted(fields))}."
+    return Invalid(codes.pop() if len(codes) == 1 else "job.invalid", message, fields=fields)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from django.db.models import Count, DecimalField, OuterRef, QuerySet, Subquery, Sum
 from django.db.models.functions import Coalesce
 
 from audit.models import Event
-from registry.models import ModelVersion
 from training.models import Job, Order, Round, Step
 from training.transitions import OUTSTANDING
 
@@ -33,14 +34,6 @@ def round_summaries(job: Job) -> QuerySet[Round]:
     )
 
 
-def judged_versions(job: Job, count: int) -> list[ModelVersion]:
-    """The newest versions of the job's model that were evaluated over the silos, newest first."""
-    if job.model_id is None or job.task != Job.Task.TRAIN:
-        return []
-    versions = ModelVersion.objects.filter(model=job.model_id).exclude(metrics={})
-    return list(versions.order_by("-round_number")[:count])
-
-
-def newest_events(job: Job, count: int) -> list[Event]:
-    """What happened last."""
-    return list(Event.objects.filter(job_id=job.id).order_by("-id")[:count])
+def newest_events(job: Job, count: int, besides: Sequence[str] = ()) -> list[Event]:
+    """What happened last, some kinds of events left out."""
+    return list(Event.objects.filter(job_id=job.id).exclude(verb__in=besides).order_by("-id")[:count])

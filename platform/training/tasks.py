@@ -8,7 +8,7 @@ from django.db import InterfaceError, OperationalError, connections
 from audit.actors import System
 from training import closing, sweeping
 from training import dispatch as names
-from training.actions import rounds, start
+from training.actions import callbacks, rounds, start
 
 WORKER = System("worker")
 SWEEP = System("sweep")
@@ -43,7 +43,8 @@ def close_step(round_id: str) -> None:
 
 @shared_task(base=Door, name="training.tasks.sweep")
 def sweep() -> None:
-    """Nudge what is due."""
+    """Call back what nobody can answer, nudge what is due."""
+    callbacks.call_back(by=SWEEP)
     sweeping.nudge(by=SWEEP)
     sweeping.note_silent_silos(by=SWEEP)
 

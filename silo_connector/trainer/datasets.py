@@ -6,13 +6,14 @@ import contextlib
 import dataclasses
 import hashlib
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 from uuid import UUID
 
 from federation.errors import FederationError
 from federation.protocol.datasets import DatasetDeclaration
-from federation.protocol.documents import DatasetRegistration, now
+from federation.protocol.documents import DatasetRegistration, DatasetWithdrawal, now
 from federation.protocol.keys import PrivateKey
 from silo_connector.config import Config, DatasetFile
 from silo_connector.logs import Log
@@ -34,29 +35,40 @@ def read_dataset(file: DatasetFile) -> LocalDataset:
     return dataset if file.source is None else dataclasses.replace(dataset, path=file.source)
 
 
-def configured(config: Config) -> dict[str, LocalDataset]:
-    """The datasets of the configuration, by name; what can't be read is logged and left out."""
+@dataclass(frozen=True)
+class Configured:
+    """The datasets of the configuration, by name. Not all of them where a declaration couldn't be read."""
+
+    datasets: Mapping[str, LocalDataset]
+    are_all: bool = True
+
+
+def configured(config: Config) -> Configured:
+    """Read the declarations; one that can't be read is logged and left out."""
     found: dict[str, LocalDataset] = {}
+    are_all = True
     for file in config.datasets:
         try:
             dataset = read_dataset(file)
         except FederationError as error:
             LOG.error("dataset.unusable", file=str(file.declaration), code=error.code, reason=str(error))
+            are_all = False
             continue
         name = dataset.declaration.name
         if name in found:
             LOG.error("dataset.unusable", file=str(file.declaration), code="dataset.twice", reason=f"{name} is taken")
             continue
         found[name] = dataset
-    return found
+    return Configured(found, are_all)
 
 
 class Datasets:
     """Rows ready for use. A file is read again only when it has changed; `version` counts how often rows changed."""
 
-    def __init__(self, datasets: Mapping[str, LocalDataset]) -> None:
+    def __init__(self, configured: Configured) -> None:
         self.version = 0
-        self._datasets = datasets
+        self._datasets = configured.datasets
+        self._are_all = configured.are_all
         self._loaded: dict[str, tuple[_Version, Prepared | Refused]] = {}
 
     @property
@@ -97,7 +109,7 @@ class Datasets:
         return rows
 
     def register(self, silo_id: UUID, key: PrivateKey, memory: Memory, outcomes: Outcomes) -> None:
-        """Describe each dataset to the platform, if that would say anything new."""
+        """Describe each dataset to the platform, if that would say anything new; withdraw what is declared no more."""
         for name in self._datasets:
             try:
                 self._register(name, silo_id, key, memory, outcomes)
@@ -105,6 +117,17 @@ class Datasets:
                 continue  # logged when it happened
             except FederationError as error:
                 LOG.error("dataset.unusable", name=name, code=error.code, reason=error.message)
+        for name in memory.registered_names() - set(self._datasets):
+            if self._are_all:
+                self._withdraw(name, silo_id, key, memory, outcomes)
+            else:  # the declaration that can't be read may be this one's
+                LOG.warning("dataset.not_withdrawn", name=name, reason="a declaration can't be read")
+
+    def _withdraw(self, name: str, silo_id: UUID, key: PrivateKey, memory: Memory, outcomes: Outcomes) -> None:
+        withdrawal = DatasetWithdrawal(silo_id=silo_id, name=name, withdrawn_at=now())
+        outcomes.put_journalled(leave(withdrawal, key))
+        memory.forget_registration(name)
+        LOG.info("dataset.withdrawn", name=name)
 
     def _register(self, name: str, silo_id: UUID, key: PrivateKey, memory: Memory, outcomes: Outcomes) -> None:
         declaration = self._datasets[name].declaration
@@ -118,7 +141,7 @@ class Datasets:
         said = registration.model_dump_json(exclude={"registered_at"}).encode()
         fingerprint = hashlib.sha256(said).hexdigest()
         if memory.registered(name) != fingerprint:
-            outcomes.put_journalled(f"dataset-{fingerprint[:16]}", leave(registration, key))
+            outcomes.put_journalled(leave(registration, key))
             memory.register(name, fingerprint)
             LOG.info("dataset.registered", name=name, rows_coarse=registration.rows_coarse)
 

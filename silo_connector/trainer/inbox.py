@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO
 
@@ -16,6 +18,7 @@ from silo_connector.spool import Spool
 from silo_connector.trainer.refusals import Refused
 
 LOG = Log("trainer")
+LOOK_EVERY_S = 0.5
 _BLOCK_BYTES = 1 << 20
 
 
@@ -60,6 +63,21 @@ class Inbox:
         except (OSError, Invalid) as trouble:
             self._stuck.add(name)
             LOG.error("inbox.stuck", name=name[:100], code=error.code, reason=str(trouble))
+
+
+def cancellation(folder: Folder) -> Callable[[], bool]:
+    """Whether the relay has marked an order as cancelled, to be asked at every batch: it looks twice a second."""
+    looked_s = -math.inf
+
+    def is_cancelled() -> bool:
+        nonlocal looked_s
+        now_s = time.monotonic()
+        if now_s - looked_s < LOOK_EVERY_S:
+            return False
+        looked_s = now_s
+        return folder.exists(spool.CANCELLED)
+
+    return is_cancelled
 
 
 def take_model(folder: Folder, reference: BlobReference, target: Path, size_max: int) -> None:

@@ -17,6 +17,7 @@ from federation.errors import Invalid
 from federation.protocol.digests import digest_stream
 from federation.protocol.documents import (
     DatasetRegistration,
+    DatasetWithdrawal,
     Document,
     EnrolmentStatement,
     EvaluationReport,
@@ -80,6 +81,7 @@ FIELDS: Mapping[type[BaseModel], frozenset[str]] = MappingProxyType(
                 *(f"declaration.steps.{name}" for name in ("drop_first", "ddof", "epsilon", "fit")),
             }
         ),
+        DatasetWithdrawal: frozenset({"protocol", "silo_id", "name", "withdrawn_at"}),
         EnrolmentStatement: frozenset(
             {
                 *("protocol", "identity_key", "signatory_key", "connector_version", "created_at"),

@@ -122,6 +122,14 @@ class Memory:
             (name, fingerprint, now().isoformat()),
         )
 
+    def registered_names(self) -> set[str]:
+        """The datasets that the platform was told of, and not that they are declared no longer."""
+        return {str(name) for (name,) in self._database.execute("SELECT name FROM registrations")}
+
+    def forget_registration(self, name: str) -> None:
+        """The dataset is withdrawn: declared again, it is registered anew."""
+        self._database.execute("DELETE FROM registrations WHERE name = ?", (name,))
+
     def close(self) -> None:
         """Let go of the file."""
         self._database.close()

@@ -56,12 +56,11 @@ class Outcomes:
         record(self._state, *departures)
         self.put(outcome.order_id, outcome.document, self.payload(outcome.order_id) if len(departures) > 1 else None)
 
-    def put_journalled(self, name: str, document: bytes) -> None:
-        """Put a document of its own (a dataset's registration) into the outbox."""
-        record(self._state, Departure("dataset", digest_bytes(document), len(document)))
-        with self._spool.place("outbox") as outbox:
-            if not outbox.exists(name):
-                self.put(name, document)
+    def put_journalled(self, document: bytes) -> None:
+        """Put a document about a dataset into the outbox. Each has a folder of its own: what was said before stays."""
+        digest = digest_bytes(document)
+        record(self._state, Departure("dataset", digest, len(document)))
+        self.put(spool.dataset_folder(digest), document)
 
     def put(self, name: str, document: bytes, payload: Path | None = None) -> None:
         """Write a folder of the outbox beside it and rename it into place."""

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from pathlib import Path
 
-from federation.errors import FederationError, Invalid, Untrusted
+from federation.errors import FederationError, Invalid, Stopped, Untrusted
 from federation.protocol.documents import Environment, Refusal, now
 from silo_connector import VERSION, spool
 from silo_connector.config import Config
@@ -15,7 +16,7 @@ from silo_connector.identity import identity_key, pinned_signatory
 from silo_connector.logs import Log
 from silo_connector.spool import Spool, boot_time_s
 from silo_connector.trainer.datasets import Datasets, configured
-from silo_connector.trainer.inbox import Inbox, take_model
+from silo_connector.trainer.inbox import Inbox, cancellation, take_model
 from silo_connector.trainer.leaving import Bounds, leave
 from silo_connector.trainer.memory import Memory, Outcome
 from silo_connector.trainer.outcomes import TMP_PREFIX, Outcomes, make_room
@@ -104,16 +105,22 @@ class Trainer:
         self._datasets.refresh()
         if self._trust is None or self._datasets.version == self._registered_version:
             return
+        try:
+            self._datasets.register(self._trust.silo_id, self._key, self._memory, self._outcomes)
+        except OSError as error:  # said at the next look; orders are not kept waiting for it
+            LOG.error("dataset.disk", reason=str(error))
+            return
         self._registered_version = self._datasets.version
-        self._datasets.register(self._trust.silo_id, self._key, self._memory, self._outcomes)
 
     def _handle(self, name: str, trust: Trust) -> None:
         started = time.perf_counter()
         try:
             with self._spool.place("inbox") as inbox, inbox.folder(name) as folder:
+                outcome = None
                 if not folder.exists(spool.CANCELLED):
-                    outcome = self._outcome(name, folder, trust)
-                if folder.exists(spool.CANCELLED):
+                    with contextlib.suppress(Stopped):
+                        outcome = self._outcome(name, folder, trust)
+                if outcome is None or folder.exists(spool.CANCELLED):
                     LOG.info("order.cancelled", order_id=name)
                 else:
                     self._outcomes.hand_over(outcome)
@@ -126,7 +133,7 @@ class Trainer:
         LOG.info("order.done", order_id=name, seconds=round(time.perf_counter() - started, 3))
 
     def _outcome(self, name: str, folder: Folder, trust: Trust) -> Outcome:
-        """The one outcome of an order: the one there is already, or a new one."""
+        """The one outcome of an order: the one there is already, or a new one. Raises Stopped when it is cancelled."""
         started = time.perf_counter()
         head, order = open_order(folder.read(spool.ORDER, spool.DOCUMENT_BYTES_MAX), trust)
         if str(head.order_id) != name:
@@ -149,7 +156,7 @@ class Trainer:
             return self._memory.finish(self._carry_out(task, folder, started))
         except Refused as refused:
             return self._memory.finish(self._refusal(head, refused))
-        except OSError:
+        except (OSError, Stopped):
             self._memory.untake(name)
             raise
         except Exception as error:
@@ -166,7 +173,9 @@ class Trainer:
             phases_s = {"verify": verified - started, "data": time.perf_counter() - verified}
             update = self._outcomes.payload(order_id)
             minimum_cell = max(task.manifest.limits.minimum_cell, self._config.limits.minimum_cell)
-            submission = carry_out(task, model, rows, update, minimum_cell, self._environment, phases_s)
+            submission = carry_out(
+                task, model, rows, update, minimum_cell, self._environment, phases_s, cancellation(folder)
+            )
             model.unlink()
         payload = None if submission.payload is None else update
         try:

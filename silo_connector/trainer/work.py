@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from pathlib import Path
 
-from federation.errors import FederationError
+from federation.errors import FederationError, Stopped
 from federation.learning.specification import round_seed
 from federation.protocol.documents import (
     Confusion,
@@ -37,8 +38,9 @@ def carry_out(
     minimum_cell: int,
     environment: Environment,
     phases_s: dict[str, float],
+    should_stop: Callable[[], bool],
 ) -> Submission:
-    """Do what a verified order asks; a train order leaves its update in the file. Raises Refused.
+    """Do what a verified order asks; a train order leaves its update in the file. Raises Refused, and Stopped.
 
     `phases_s` has the seconds of the phases before this one, and goes on into the submission.
     """
@@ -47,7 +49,7 @@ def carry_out(
     phases_s = {**phases_s, "evaluate": time.perf_counter() - started}
     training, payload = None, None
     if task.order.kind is OrderKind.TRAIN:
-        training, payload, more_s = _train(task, model, rows, update)
+        training, payload, more_s = _train(task, model, rows, update, should_stop)
         phases_s |= more_s
     order = task.order
     return Submission(
@@ -88,7 +90,7 @@ def _evaluate(task: Task, model: Path, rows: Prepared, minimum_cell: int) -> Eva
 
 
 def _train(
-    task: Task, model: Path, rows: Prepared, update: Path
+    task: Task, model: Path, rows: Prepared, update: Path, should_stop: Callable[[], bool]
 ) -> tuple[TrainingReport, PayloadReference, dict[str, float]]:
     from federation.learning.train import train
 
@@ -96,7 +98,9 @@ def _train(
     assert task.local is not None, "a verified train order has its local training"
     seed = round_seed(manifest.seed, str(task.order.silo_id), task.order.round)
     try:
-        done = train(model, manifest.layout, task.family, task.spec, rows.train, task.local, seed, update)
+        done = train(model, manifest.layout, task.family, task.spec, rows.train, task.local, seed, update, should_stop)
+    except Stopped:
+        raise
     except FederationError as error:
         raise Refused(error.code, error.message) from error
     if done.update_norm_l2 > manifest.limits.update_norm_l2_max:

@@ -64,6 +64,37 @@ export function drawAll(root = document) {
   for (const chart of root.querySelectorAll("[data-chart]")) draw(chart);
 }
 
+// Newer figures for a chart that stands on the page: drawn over it, and its table written anew.
+export function redraw(key, { figure, headings, rows }) {
+  const chart = document.querySelector(`[data-chart="${CSS.escape(key)}"]`);
+  if (!chart) return false;
+  chart.querySelector('script[type="application/json"]').textContent = JSON.stringify(figure);
+  chart.querySelector("tbody").replaceChildren(
+    ...rows.map((cells) => {
+      const line = document.createElement("tr");
+      cells.forEach((cell, place) => {
+        const one = document.createElement(place ? "td" : "th");
+        if (place) one.className = "number";
+        else one.scope = "row";
+        one.textContent = cell ?? "–";
+        line.append(one);
+      });
+      return line;
+    }),
+  );
+  chart.querySelector("thead tr").replaceChildren(
+    ...headings.map((heading, place) => {
+      const one = document.createElement("th");
+      one.scope = "col";
+      if (place) one.className = "number";
+      one.textContent = heading;
+      return one;
+    }),
+  );
+  draw(chart);
+  return true;
+}
+
 // When a part of the page was fetched again, the plots in it are let go before and drawn after.
 export function purge(root) {
   for (const place of root.querySelectorAll(".js-plotly-plot")) Plotly.purge(place);

@@ -41,8 +41,9 @@ from consortia.models import ConsortiumRole
 from federation.protocol.keys import PrivateKey
 from live import database
 from rest.openapi import schema_document
+from silos import datasets
 from tests.support.cohort import browser, last_version, make_cohort, model_of, present, run_job
-from tests.support.federation import TEST
+from tests.support.federation import TEST, registration
 from tests.support.in_process import ask, one_connection
 from tests.support.world import house
 from training.actions import control
@@ -129,6 +130,8 @@ def make_platform() -> Platform:
         issue_token(user=cohort.scientist, name="t", scopes=list(Scope), lifetime=timedelta(days=1), by=TEST)
         for _ in range(2)
     ]
+    other = registration(federation.silos[0], name="other", title="Other")
+    withdrawn = datasets.withdraw(dataset=datasets.register(registration=other, by=cohort.silo), by=cohort.steward)
     role = OrganisationRole.objects.get(user=cohort.it)
     consortium_role = ConsortiumRole.objects.get(user=cohort.scientist)
     organisations = (str(home.id), str(cohort.elsewhere.id))
@@ -160,6 +163,7 @@ def make_platform() -> Platform:
     by_operation: dict[str, dict[str, tuple[str, ...]]] = {
         # a stream of a job that has ended ends by itself
         "GET /api/v1/jobs/{job_id}/events/": {"job_id": (str(done.id),)},
+        "POST /api/v1/datasets/{dataset_id}/offer/": {"dataset_id": (str(withdrawn.id),)},
         "POST /api/v1/jobs/{job_id}/resume/": {"job_id": (str(paused.id),)},
         "POST /api/v1/silos/{silo_id}/confirm/": {"silo_id": (str(presented.id),)},
         "POST /api/v1/consortia/{consortium_id}/participants/": {"organisation": (cohort.elsewhere.slug,)},

@@ -219,3 +219,9 @@ def registration(played: PlayedSilo, **changes: Any) -> bytes:
         ),
         played.identity,
     )
+
+
+def withdrawal(played: PlayedSilo, name: str = DECLARATION["name"], **changes: Any) -> bytes:
+    """The signed word that a dataset is declared no longer."""
+    fields = {"silo_id": played.silo.id, "name": name, "withdrawn_at": documents.now()}
+    return documents.seal(documents.DatasetWithdrawal.model_validate(fields | changes), played.identity)

@@ -63,8 +63,7 @@ class OneOrganisation(APIView):
     def patch(self, request: Request, organisation_id: UUID) -> Response:
         """Correct what is known of it; the slug stays."""
         user = signed_in(request)
-        organisation = access_organisation(user, organisation_id)
-        require(user, Permission.ORGANISATION_EDIT, organisation=organisation)
+        organisation = access_organisation(user, organisation_id, Permission.ORGANISATION_EDIT)
         known = {name: getattr(organisation, name) for name in ("name", "country", "kind")}
         wanted = known | validated(OrganisationEdit, request, partial=True)
         edited = edit_organisation(organisation=organisation, **wanted, by=user)
@@ -87,8 +86,7 @@ class SignatoryKeys(ListAPIView[SignatoryKey]):
     def post(self, request: Request, organisation_id: UUID) -> Response:
         """Register the public half of a key made on the premises."""
         user = signed_in(request)
-        organisation = access_organisation(user, organisation_id)
-        require(user, Permission.SIGNATORY_KEY_MANAGE, organisation=organisation)
+        organisation = access_organisation(user, organisation_id, Permission.SIGNATORY_KEY_MANAGE)
         public_key = PublicKey.from_encoded(validated(NewSignatoryKey, request)["public_key"])
         added = add_signatory_key(organisation=organisation, public_key=public_key, by=user)
         return Response(SignatoryKeyOut(added).data, status=201)
@@ -103,7 +101,6 @@ class OneSignatoryKey(APIView):
     def delete(self, request: Request, organisation_id: UUID, signatory_key_id: UUID) -> Response:
         """Revoke it: the organisation no longer stands by it. It stays listed."""
         user = signed_in(request)
-        organisation = access_organisation(user, organisation_id)
-        require(user, Permission.SIGNATORY_KEY_MANAGE, organisation=organisation)
+        organisation = access_organisation(user, organisation_id, Permission.SIGNATORY_KEY_MANAGE)
         revoke_signatory_key(signatory_key=access_signatory_key(organisation, signatory_key_id), by=user)
         return Response(status=204)

@@ -13,6 +13,7 @@ from rest_framework.views import APIView
 
 from accounts.access import (
     access_organisation,
+    access_organisation_if_named,
     access_organisation_role,
     access_user,
     require,
@@ -56,9 +57,7 @@ class Users(ListAPIView[User]):
         """Make an account. The answer holds the address at which its owner chooses a password; pass it on safely."""
         user = signed_in(request)
         wanted = validated(NewUser, request)
-        house = wanted.pop("organisation", None)
-        organisation = access_organisation(user, house) if house else None
-        require(user, Permission.USER_CREATE, organisation=organisation)
+        organisation = access_organisation_if_named(user, wanted.pop("organisation", None), Permission.USER_CREATE)
         created = create_user(**wanted, organisation=organisation, by=user)
         told = {**UserOut(created).data, "welcome_url": welcome_url(created)}
         return Response(told, status=201, headers=SHOWN_ONCE)
@@ -131,8 +130,7 @@ class OrganisationRoles(ListAPIView[OrganisationRole]):
     def post(self, request: Request, organisation_id: UUID) -> Response:
         """Grant a role to somebody who has an account."""
         user = signed_in(request)
-        organisation = access_organisation(user, organisation_id)
-        require(user, Permission.ORGANISATION_ROLE_GRANT, organisation=organisation)
+        organisation = access_organisation(user, organisation_id, Permission.ORGANISATION_ROLE_GRANT)
         wanted = validated(NewOrganisationRole, request)
         person = person_with_email(wanted["email"])
         granted = grant_role(user=person, organisation=organisation, role=wanted["role"], by=user)
@@ -148,7 +146,6 @@ class OneOrganisationRole(APIView):
     def delete(self, request: Request, organisation_id: UUID, role_id: UUID) -> Response:
         """Take it back. An organisation keeps one administrator."""
         user = signed_in(request)
-        organisation = access_organisation(user, organisation_id)
-        require(user, Permission.ORGANISATION_ROLE_GRANT, organisation=organisation)
+        organisation = access_organisation(user, organisation_id, Permission.ORGANISATION_ROLE_GRANT)
         revoke_role(granted=access_organisation_role(organisation, role_id), by=user)
         return Response(status=204)

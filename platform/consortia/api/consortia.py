@@ -11,14 +11,13 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from accounts.access import access_organisation, signed_in
+from accounts.access import access_organisation_if_named, signed_in
 from accounts.models import Scope
 from accounts.permissions import Permission
 from accounts.selectors import person_with_email
 from consortia.access import access_consortium, access_consortium_role
 from consortia.actions import edit_consortium, found_consortium, grant_consortium_role, revoke_consortium_role
 from consortia.models import Consortium, ConsortiumRole
-from consortia.permissions import require
 from consortia.selectors import consortia_visible_to
 from consortia.serializers import (
     ConsortiumEdit,
@@ -48,9 +47,7 @@ class Consortia(ListAPIView[Consortium]):
         """Found one: you become its administrator, your organisation its first member."""
         user = signed_in(request)
         wanted = validated(NewConsortium, request)
-        house = wanted.pop("organisation", None)
-        organisation = access_organisation(user, house) if house else None
-        require(user, Permission.CONSORTIUM_FOUND, organisation=organisation)
+        organisation = access_organisation_if_named(user, wanted.pop("organisation", None), Permission.CONSORTIUM_FOUND)
         founded = found_consortium(**wanted, organisation=organisation, by=user)
         return Response(ConsortiumOut(founded).data, status=201)
 
@@ -69,8 +66,7 @@ class OneConsortium(APIView):
     def patch(self, request: Request, consortium_id: UUID) -> Response:
         """Say better what it is for; the slug stays."""
         user = signed_in(request)
-        consortium = access_consortium(user, consortium_id)
-        require(user, Permission.CONSORTIUM_EDIT, consortium=consortium)
+        consortium = access_consortium(user, consortium_id, Permission.CONSORTIUM_EDIT)
         known = {"name": consortium.name, "description": consortium.description}
         wanted = known | validated(ConsortiumEdit, request, partial=True)
         return Response(ConsortiumOut(edit_consortium(consortium=consortium, **wanted, by=user)).data)
@@ -94,8 +90,7 @@ class ConsortiumRoles(ListAPIView[ConsortiumRole]):
     def post(self, request: Request, consortium_id: UUID) -> Response:
         """Grant a role to somebody who has an account."""
         user = signed_in(request)
-        consortium = access_consortium(user, consortium_id)
-        require(user, Permission.CONSORTIUM_ROLE_GRANT, consortium=consortium)
+        consortium = access_consortium(user, consortium_id, Permission.CONSORTIUM_ROLE_GRANT)
         wanted = validated(NewConsortiumRole, request)
         person = person_with_email(wanted["email"])
         granted = grant_consortium_role(user=person, consortium=consortium, role=wanted["role"], by=user)
@@ -111,7 +106,6 @@ class OneConsortiumRole(APIView):
     def delete(self, request: Request, consortium_id: UUID, role_id: UUID) -> Response:
         """Take it back. A consortium keeps one administrator."""
         user = signed_in(request)
-        consortium = access_consortium(user, consortium_id)
-        require(user, Permission.CONSORTIUM_ROLE_GRANT, consortium=consortium)
+        consortium = access_consortium(user, consortium_id, Permission.CONSORTIUM_ROLE_GRANT)
         revoke_consortium_role(granted=access_consortium_role(consortium, role_id), by=user)
         return Response(status=204)

@@ -16,12 +16,18 @@ from accounts.access import signed_in
 from accounts.models import Scope
 from accounts.permissions import Permission
 from consortia import invitations
-from consortia.access import access_consortium, access_invitation, access_participation
-from consortia.actions import leave_consortium
+from consortia.access import (
+    access_consortium,
+    access_invitation,
+    access_invitation_to_answer,
+    access_invitation_to_withdraw,
+    access_participation_to_end,
+    access_participation_to_leave,
+)
+from consortia.actions import end_participation, leave_consortium
 from consortia.models import Invitation, InvitationAnswer, Participation
-from consortia.permissions import require
 from consortia.selectors import invitations_visible_to, organisation_with
-from consortia.serializers import InvitationOut, NewInvitation, ParticipationOut
+from consortia.serializers import InvitationOut, NewInvitation, ParticipationOut, Removal
 from consortia.transitions import ParticipationState
 from rest.filters import FilterSet, YesNoFilter
 from rest.idempotency import idempotent
@@ -57,8 +63,7 @@ class Participants(ListAPIView[Participation]):
     def post(self, request: Request, consortium_id: UUID) -> Response:
         """Invite an organisation."""
         user = signed_in(request)
-        consortium = access_consortium(user, consortium_id)
-        require(user, Permission.PARTICIPANT_INVITE, consortium=consortium)
+        consortium = access_consortium(user, consortium_id, Permission.PARTICIPANT_INVITE)
         wanted = validated(NewInvitation, request)
         organisation = organisation_with(wanted["organisation"])
         sent = invitations.invite(consortium=consortium, organisation=organisation, message=wanted["message"], by=user)
@@ -75,10 +80,23 @@ class Leave(APIView):
     def post(self, request: Request, consortium_id: UUID, organisation_id: UUID) -> Response:
         """Leave, for an organisation of yours. Roles of its people in the consortium end with it."""
         user = signed_in(request)
-        consortium = access_consortium(user, consortium_id)
-        participation = access_participation(consortium, organisation_id)
-        require(user, Permission.CONSORTIUM_LEAVE, organisation=participation.organisation)
+        participation = access_participation_to_leave(user, consortium_id, organisation_id)
         return Response(ParticipationOut(leave_consortium(participation=participation, by=user)).data)
+
+
+class Remove(APIView):
+    """A consortium ends an organisation's participation."""
+
+    scopes = {"POST": Scope.CONSORTIA_WRITE}
+
+    @extend_schema(request=Removal, responses=ParticipationOut)
+    @idempotent()
+    def post(self, request: Request, consortium_id: UUID, organisation_id: UUID) -> Response:
+        """Remove it, for a consortium that you administer. Roles of its people there end with it."""
+        user = signed_in(request)
+        participation = access_participation_to_end(user, consortium_id, organisation_id)
+        reason = validated(Removal, request)["reason"]
+        return Response(ParticipationOut(end_participation(participation=participation, reason=reason, by=user)).data)
 
 
 class InvitationFilter(FilterSet):
@@ -130,8 +148,7 @@ class Accept(APIView):
     def post(self, request: Request, invitation_id: UUID) -> Response:
         """Join the consortium, for an organisation of yours."""
         user = signed_in(request)
-        invitation = access_invitation(user, invitation_id)
-        require(user, Permission.INVITATION_ANSWER, organisation=invitation.participation.organisation)
+        invitation = access_invitation_to_answer(user, invitation_id)
         return Response(ParticipationOut(invitations.accept(invitation=invitation, by=user)).data)
 
 
@@ -145,8 +162,7 @@ class Decline(APIView):
     def post(self, request: Request, invitation_id: UUID) -> Response:
         """Decline, for an organisation of yours. It can be invited again."""
         user = signed_in(request)
-        invitation = access_invitation(user, invitation_id)
-        require(user, Permission.INVITATION_ANSWER, organisation=invitation.participation.organisation)
+        invitation = access_invitation_to_answer(user, invitation_id)
         return Response(ParticipationOut(invitations.decline(invitation=invitation, by=user)).data)
 
 
@@ -160,6 +176,5 @@ class Withdraw(APIView):
     def post(self, request: Request, invitation_id: UUID) -> Response:
         """Take the invitation back, for a consortium that you administer."""
         user = signed_in(request)
-        invitation = access_invitation(user, invitation_id)
-        require(user, Permission.PARTICIPANT_INVITE, consortium=invitation.participation.consortium)
+        invitation = access_invitation_to_withdraw(user, invitation_id)
         return Response(ParticipationOut(invitations.withdraw(invitation=invitation, by=user)).data)

@@ -17,7 +17,6 @@ from audit.models import Event
 from audit.serializers import EventOut
 from consortia.access import access_consortium
 from consortia.identity import identity_of
-from consortia.permissions import require
 from consortia.selectors import events_visible_to
 from consortia.serializers import Me
 from rest.serializers import uuid_parameter
@@ -35,9 +34,9 @@ class Events(ListAPIView[Event]):
         """Those that the asker may read; whoever names a consortium or an organisation may read its record."""
         user = signed_in(self.request)
         if consortium_id := uuid_parameter(self.request, "consortium"):
-            require(user, Permission.EVENT_VIEW, consortium=access_consortium(user, consortium_id))
+            access_consortium(user, consortium_id, Permission.EVENT_VIEW)
         if organisation_id := uuid_parameter(self.request, "organisation"):
-            require(user, Permission.EVENT_VIEW, organisation=access_organisation(user, organisation_id))
+            access_organisation(user, organisation_id, Permission.EVENT_VIEW)
         return events_visible_to(user)
 
 

@@ -10,6 +10,7 @@ from consortia.api.participants import (
     Leave,
     OneInvitation,
     Participants,
+    Remove,
     Withdraw,
 )
 from consortia.api.record import Events, WhoAmI
@@ -23,6 +24,7 @@ urlpatterns = [
     path(_CONSORTIUM, OneConsortium.as_view(), name="api-consortium"),
     path(f"{_CONSORTIUM}participants/", Participants.as_view(), name="api-participants"),
     path(f"{_CONSORTIUM}participants/<uuid:organisation_id>/leave/", Leave.as_view(), name="api-leave"),
+    path(f"{_CONSORTIUM}participants/<uuid:organisation_id>/remove/", Remove.as_view(), name="api-remove"),
     path(f"{_CONSORTIUM}roles/", ConsortiumRoles.as_view(), name="api-consortium-roles"),
     path(f"{_CONSORTIUM}roles/<uuid:role_id>/", OneConsortiumRole.as_view(), name="api-consortium-role"),
     path("invitations/", Invitations.as_view(), name="api-invitations"),

@@ -16,7 +16,7 @@ from accounts.models import Scope
 from accounts.permissions import Permission
 from rest.idempotency import idempotent
 from silos import selectors
-from silos.datasets import withdraw
+from silos.datasets import offer_again, withdraw
 from silos.filters import DatasetFilter
 from silos.models import Dataset
 from silos.permissions import access_dataset
@@ -56,7 +56,21 @@ class DatasetWithdrawal(APIView):
     @extend_schema(request=None, responses=DatasetDetailOut)
     @idempotent()
     def post(self, request: Request, dataset_id: UUID) -> Response:
-        """Offer it no longer: running jobs go on, new ones can't name it."""
+        """Offer it no longer, until somebody offers it again: running jobs go on, new ones can't name it."""
         user = signed_in(request)
         dataset = access_dataset(user, dataset_id, Permission.DATASET_MANAGE)
         return Response(DatasetDetailOut(withdraw(dataset=dataset, by=user)).data)
+
+
+class DatasetOffer(APIView):
+    """The end of a withdrawal."""
+
+    scopes = {"POST": Scope.DATASETS_WRITE}
+
+    @extend_schema(request=None, responses=DatasetDetailOut)
+    @idempotent()
+    def post(self, request: Request, dataset_id: UUID) -> Response:
+        """Offer it again: new jobs can name it."""
+        user = signed_in(request)
+        dataset = access_dataset(user, dataset_id, Permission.DATASET_MANAGE)
+        return Response(DatasetDetailOut(offer_again(dataset=dataset, by=user)).data)

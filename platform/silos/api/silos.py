@@ -12,7 +12,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from accounts.access import access_organisation, require, signed_in
+from accounts.access import access_organisation, signed_in
 from accounts.models import Scope, User
 from accounts.permissions import Permission
 from rest.idempotency import idempotent
@@ -43,8 +43,7 @@ class Silos(ListAPIView[Silo]):
         """Give a silo of your organisation its name; its connector still has to enrol."""
         user = signed_in(request)
         wanted = validated(NewSilo, request)
-        organisation = access_organisation(user, wanted["organisation"])
-        require(user, Permission.SILO_ENROL, organisation=organisation)
+        organisation = access_organisation(user, wanted["organisation"], Permission.SILO_ENROL)
         silo = actions.create(organisation=organisation, name=wanted["name"], by=user)
         return _told(silo, user, 201)
 

@@ -149,3 +149,6 @@ def test_maintenance_holds_connectors_and_streams_too(settings: Any) -> None:
         asyncio.run(ask(path))
         assert said[0]["status"] == 503
         assert b"maintenance" in said[1]["body"]
+    said.clear()
+    asyncio.run(ask("/health/live"))
+    assert said[0]["status"] == 200

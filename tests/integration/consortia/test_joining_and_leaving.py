@@ -16,6 +16,7 @@ from accounts.permissions import Role
 from audit.models import Event
 from consortia import invitations
 from consortia.actions import (
+    end_participation,
     found_consortium,
     grant_consortium_role,
     leave_consortium,
@@ -118,6 +119,71 @@ def test_whoever_leaves_takes_their_people_along(world: World) -> None:
     gone = Event.objects.get(verb="consortium_role.revoked")
     assert (gone.subject_id, gone.actor_id) == (str(world.auditor.pk), str(world.steward.pk))
     refused("participation.transition", lambda: leave_consortium(participation=world.participation, by=world.steward))
+
+
+def test_the_consortium_can_end_a_participation_and_says_why(world: World) -> None:
+    grant_consortium_role(user=world.auditor, consortium=world.consortium, role=Role.AUDITOR, by=world.administrator)
+    ended = end_participation(participation=world.participation, reason=" No contract. ", by=world.administrator)
+    assert (ended.state, ended.left_at is not None) == (ParticipationState.LEFT, True)
+    event = Event.objects.get(verb="participation.ended")
+    assert event.detail == {"organisation": "South", "reason": "No contract."}
+    assert (event.consortium_id, event.organisation_id) == (world.consortium.pk, world.south.pk)
+    assert not Event.objects.filter(verb="participation.left").exists()
+    assert not ConsortiumRole.objects.filter(user=world.auditor).exists()
+    assert world.consortium not in consortia_visible_to(world.steward)
+    told = client_of(world.steward).get(f"/api/v1/events/?organisation={world.south.pk}").json()["results"]
+    assert "No contract." in [one["detail"].get("reason") for one in told], "its own people can read why"
+    refused(
+        "participation.transition",
+        lambda: end_participation(participation=world.participation, reason="Again.", by=world.administrator),
+    )
+    again = invitations.invite(consortium=world.consortium, organisation=world.south, by=world.administrator)
+    assert invitations.accept(invitation=again, by=world.steward).state == ParticipationState.ACTIVE
+
+
+def test_who_is_only_invited_is_not_removed(world: World) -> None:
+    sent = invitations.invite(consortium=world.consortium, organisation=world.elsewhere, by=world.administrator)
+    refused(
+        "participation.transition",
+        lambda: end_participation(participation=sent.participation, reason="No.", by=world.administrator),
+    )
+
+
+def test_the_house_of_the_last_administrator_is_not_removed(world: World) -> None:
+    north = Participation.objects.get(consortium=world.consortium, organisation=world.north)
+    refused(
+        "consortium.last_administrator",
+        lambda: end_participation(participation=north, reason="All of us.", by=world.administrator),
+    )
+    path = f"/api/v1/consortia/{world.consortium.pk}/participants/{world.north.pk}/remove/"
+    answer = client_of(world.administrator).post(path, {"reason": "All of us."}, format="json")
+    assert (answer.status_code, answer.json()["code"]) == (409, "consortium.last_administrator")
+    grant_consortium_role(
+        user=world.steward, consortium=world.consortium, role=Role.CONSORTIUM_ADMINISTRATOR, by=world.administrator
+    )
+    end_participation(participation=north, reason="They want to.", by=world.steward)
+    assert world.consortium not in consortia_visible_to(world.administrator)
+
+
+@pytest.mark.parametrize(
+    ("body", "code", "status"),
+    [
+        ({}, "input.invalid", 422),
+        ({"reason": ""}, "input.invalid", 422),
+        ({"reason": "   "}, "input.invalid", 422),
+        ({"reason": "x" * 2001}, "input.invalid", 422),
+        ({"reason": "They know cns_" + "a" * 30}, "text.secret", 422),
+    ],
+)
+def test_a_removal_needs_a_reason_that_can_be_kept(world: World, body: dict[str, str], code: str, status: int) -> None:
+    path = f"/api/v1/consortia/{world.consortium.pk}/participants/{world.south.pk}/remove/"
+    answer = client_of(world.administrator).post(path, body, format="json")
+    assert (answer.status_code, answer.json()["code"], list(answer.json()["fields"])) == (status, code, ["reason"])
+    assert world.participation.state == ParticipationState.ACTIVE
+    refused(
+        "participation.reason_missing",
+        lambda: end_participation(participation=world.participation, reason=" ", by=world.administrator),
+    )
 
 
 def test_a_consortium_keeps_an_administrator(world: World) -> None:

@@ -9,10 +9,11 @@ from django.test.utils import CaptureQueriesContext
 from accounts.actions import grant_role
 from accounts.permissions import ROLES, Permission, Role, in_consortium
 from accounts.selectors import organisations_where
+from consortia.access import access_consortium
 from consortia.actions import grant_consortium_role, leave_consortium
 from consortia.identity import identity_of
 from consortia.permissions import may, require
-from consortia.selectors import access_consortium, consortia_visible_to, consortia_where, permissions_of
+from consortia.selectors import consortia_visible_to, consortia_where, permissions_of
 from rest.errors import Forbidden, NotFound
 from tests.support.world import TEST, World, client_of, house
 

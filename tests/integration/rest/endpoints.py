@@ -282,6 +282,16 @@ ENDPOINTS = [
         OUT,
         verb="participation.left",
     ),
+    Endpoint(
+        "api-remove",
+        "post",
+        at(CON + "participants/{south}/remove/"),
+        ("administrator",),
+        ("keeper", "steward", "it", "auditor", "scientist"),
+        OUT,
+        body=lambda world: {"reason": "The contract has ended."},
+        verb="participation.ended",
+    ),
     Endpoint("api-consortium-roles", "get", at(CON + "roles/"), ("keeper", "steward", "scientist"), absent=OUT),
     Endpoint(
         "api-consortium-roles",

@@ -237,6 +237,39 @@ def test_leaving(world: World) -> None:
     assert browser(world.steward).get(f"/consortia/{world.consortium.pk}/").status_code == 404
 
 
+def test_removing_asks_first_and_why(world: World) -> None:
+    place = f"/consortia/{world.consortium.pk}/participants/{world.south.pk}/remove/"
+    home = f"/consortia/{world.consortium.pk}/"
+    assert browser().get(place)["Location"].startswith("/sign-in/")
+    for who in ("keeper", "steward", "it", "auditor", "scientist"):
+        client = browser(getattr(world, who))
+        assert client.post(place, {"reason": "Mine."}).status_code == 403, who
+        assert place not in client.get(home).content.decode()
+    for who in OUT:
+        assert browser(getattr(world, who)).post(place, {"reason": "Mine."}).status_code == 404, who
+    client = browser(world.administrator)
+    assert place in client.get(home).content.decode()
+    asked = client.get(place)
+    assert b"Remove South from Hearts?" in asked.content
+    assert not Looked(asked.content.decode()).wrong
+    without = client.post(place, {"reason": " "})
+    assert (without.status_code, without.context["form"].errors) == (422, {"reason": ["This field is required."]})
+    assert not Event.objects.filter(verb="participation.ended").exists()
+    page = client.post(place, {"reason": "The contract has ended."}, follow=True).content.decode()
+    assert "South takes part no longer." in page
+    assert place not in page
+    event = Event.objects.get(verb="participation.ended")
+    assert event.detail == {"organisation": "South", "reason": "The contract has ended."}
+    assert browser(world.steward).get(home).status_code == 404
+
+
+def test_the_last_administrator_is_not_removed(world: World) -> None:
+    place = f"/consortia/{world.consortium.pk}/participants/{world.north.pk}/remove/"
+    page = browser(world.administrator).post(place, {"reason": "All of us."}, follow=True).content.decode()
+    assert "name another one first" in page
+    assert not Event.objects.filter(verb="participation.ended").exists()
+
+
 def test_founding(world: World) -> None:
     client = browser(world.administrator)
     body = {"name": "Lungs", "slug": "lungs", "description": "d", "organisation": str(world.north.pk)}
@@ -354,7 +387,14 @@ def names(patterns: list[URLPattern | URLResolver]) -> set[str]:
 
 
 def test_no_page_is_forgotten() -> None:
-    elsewhere = {"sign-in", "welcome", "invitation-accept", "invitation-decline", "consortium-leave"}
+    elsewhere = {
+        "sign-in",
+        "welcome",
+        "invitation-accept",
+        "invitation-decline",
+        "consortium-leave",
+        "consortium-remove",
+    }
     # tests/integration/accounts: test_second_factor, test_letters, test_account
     elsewhere |= {"account_login", "account_reset_password", "account_reset_password_from_key", "session-end"}
     elsewhere |= {name for name in names(get_resolver().url_patterns) if name.startswith("mfa_")}

@@ -18,7 +18,7 @@ from federation.protocol.envelope import peek
 from federation.protocol.keys import PrivateKey
 from silos import actions
 from silos.models import EnrolmentCode, Silo
-from tests.support.federation import TEST, Federation, certificate, make_federation, registration, statement
+from tests.support.federation import TEST, Federation, certificate, make_federation, registration, statement, withdrawal
 from tests.support.live_platform import Client, serving
 from training import closing
 from training.actions import answers, launch, start
@@ -263,6 +263,23 @@ class TestDatasets:
         assert good.json == {"dataset_id": str(mine.dataset.id)}
         theirs = client.post("/connector/v1/datasets", {"document": as_object(registration(other))})
         assert theirs.code == "signature.invalid"
+
+    def test_a_silo_withdraws_its_dataset_and_offers_it_again(self, port: int, federation: Federation) -> None:
+        mine, client = federation.silos[0], relay(port, federation)
+        assert mine.dataset is not None
+
+        def tell(document: bytes) -> object:
+            return client.post("/connector/v1/datasets", {"document": as_object(document)}).json
+
+        assert tell(withdrawal(mine)) == {"dataset_id": str(mine.dataset.id)}
+        mine.dataset.refresh_from_db()
+        assert mine.dataset.withdrawn_by_silo
+        assert tell(registration(mine)) == {"dataset_id": str(mine.dataset.id)}
+        mine.dataset.refresh_from_db()
+        assert mine.dataset.withdrawn_at is None
+        assert tell(withdrawal(mine, name="unheard-of")) == {"dataset_id": None}
+        other = client.post("/connector/v1/datasets", {"document": as_object(withdrawal(federation.silos[1]))})
+        assert other.code == "signature.invalid"
 
 
 class TestArtefacts:

@@ -184,6 +184,11 @@ def test_datasets_are_found_and_the_withdrawn_ones_only_when_asked_for(cohort: C
     assert found("withdrawn=true") == [str(second.id)]
     again = client.post(f"/api/v1/datasets/{second.id}/withdraw/")
     assert (again.status_code, again.json()["code"]) == (409, "dataset.withdrawn_already")
+    offered = client.post(f"/api/v1/datasets/{second.id}/offer/").json()
+    assert (offered["withdrawn_at"], offered["withdrawn_by_silo"]) == (None, False)
+    assert str(second.id) in found("")
+    again = client.post(f"/api/v1/datasets/{second.id}/offer/")
+    assert (again.status_code, again.json()["code"]) == (409, "dataset.not_withdrawn")
 
 
 def test_the_word_and_the_deed_are_one(cohort: Cohort, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,11 +9,11 @@ from django.test import Client
 
 from audit.models import Event
 from federation.protocol.keys import PrivateKey
-from silos import actions
+from silos import actions, datasets
 from silos.models import Silo
 from silos.transitions import SiloState
 from tests.support.cohort import Cohort, browser, run_job
-from tests.support.federation import TEST, certificate, statement
+from tests.support.federation import TEST, certificate, statement, withdrawal
 
 pytestmark = pytest.mark.django_db
 
@@ -108,7 +108,9 @@ def test_who_may_not_is_told_so(cohort: Cohort) -> None:
     for path in (f"/silos/{silo}/code/", f"/silos/{silo}/confirm/", f"/silos/{silo}/revoke/"):
         assert browser(cohort.neighbour).post(path).status_code == 403, path
     assert browser(cohort.it).post(f"/silos/{silo}/confirm/").status_code == 403
-    assert browser(cohort.it).post(f"/datasets/{dataset}/withdraw/").status_code == 403
+    for path in (f"/datasets/{dataset}/withdraw/", f"/datasets/{dataset}/offer/"):
+        assert browser(cohort.outsider).post(path).status_code == 404, path
+        assert browser(cohort.it).post(path).status_code == 403, path
     assert browser(cohort.neighbour).get("/silos/new/").status_code == 403
 
 
@@ -133,3 +135,26 @@ def test_a_withdrawn_dataset_is_offered_no_more(cohort: Cohort) -> None:
     assert str(cohort.dataset.id) not in client.get("/datasets/").content.decode()
     launch = browser(cohort.scientist).get(f"/consortia/{cohort.federation.consortium.id}/launch/").content.decode()
     assert str(cohort.dataset.id) not in launch
+
+
+def test_a_withdrawn_dataset_is_offered_again_with_a_button(cohort: Cohort) -> None:
+    client, page = browser(cohort.steward), f"/datasets/{cohort.dataset.id}/"
+    assert "Offer again" not in client.get(page).content.decode()
+    client.post(f"{page}withdraw/")
+    assert "Offer again" in client.get(page).content.decode()
+    assert "Offer again" not in browser(cohort.it).get(page).content.decode()
+    told = client.post(f"{page}offer/", follow=True).content.decode()
+    assert "is on offer again" in told
+    assert "Offer again" not in told
+    assert str(cohort.dataset.id) in client.get("/datasets/").content.decode()
+    assert "isn&#x27;t withdrawn" in client.post(f"{page}offer/", follow=True).content.decode()
+
+
+def test_a_dataset_that_its_silo_withdrew_is_not_for_a_person_to_offer(cohort: Cohort) -> None:
+    client, page = browser(cohort.steward), f"/datasets/{cohort.dataset.id}/"
+    datasets.take_withdrawal(withdrawal=withdrawal(cohort.federation.silos[0]), by=cohort.silo)
+    shown = client.get(page).content.decode()
+    assert "withdrawn by the silo" in shown
+    assert "Offer again" not in shown
+    assert "Withdraw…" in shown
+    assert "declares this dataset no longer" in client.post(f"{page}offer/", follow=True).content.decode()

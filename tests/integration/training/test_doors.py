@@ -21,9 +21,10 @@ from pytest_django import DjangoDbBlocker
 from accounts.models import Scope
 from accounts.tokens import issue_token
 from audit.models import Event
-from silos.models import Silo
+from silos import datasets
+from silos.models import Dataset, Silo
 from tests.support.cohort import Cohort, last_version, make_cohort, model_of, present, run_job
-from tests.support.federation import TEST
+from tests.support.federation import TEST, registration
 from tests.support.world import client_of
 from training.actions import control
 from training.models import Job
@@ -45,6 +46,7 @@ class Scene:
     running: Job
     paused: Job
     presented: Silo
+    withdrawn: Dataset
 
 
 @pytest.fixture(scope="module")
@@ -56,7 +58,17 @@ def scene(
     with django_db_blocker.unblock(), override_settings(BLOB_ROOT=blobs), transaction.atomic():
         cohort = make_cohort()
         paused = control.pause(job=run_job(cohort, rounds_answered=0), by=TEST)
-        yield Scene(cohort, run_job(cohort, rounds=1), run_job(cohort, rounds_answered=0), paused, present(cohort))
+        other = registration(cohort.federation.silos[0], name="other", title="Other")
+        withdrawn = datasets.register(registration=other, by=cohort.silo)
+        datasets.withdraw(dataset=withdrawn, by=cohort.steward)
+        yield Scene(
+            cohort,
+            job=run_job(cohort, rounds=1),
+            running=run_job(cohort, rounds_answered=0),
+            paused=paused,
+            presented=present(cohort),
+            withdrawn=withdrawn,
+        )
         transaction.set_rollback(True)
 
 
@@ -153,6 +165,15 @@ DOORS = [
         may=("administrator", "steward"),
         forbidden=("it", "scientist", "keeper", "neighbour"),
         verb="dataset.withdrawn",
+    ),
+    Door(
+        "api-dataset-offer",
+        "post",
+        lambda s: f"datasets/{s.withdrawn.id}/offer/",
+        Scope.DATASETS_WRITE,
+        may=("administrator", "steward"),
+        forbidden=("it", "scientist", "keeper", "neighbour"),
+        verb="dataset.offered",
     ),
     Door("api-jobs", "get", lambda s: "jobs/", Scope.JOBS_READ, may=(*READERS, *OUT), absent=()),
     Door(

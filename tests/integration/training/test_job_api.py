@@ -70,13 +70,13 @@ BAD: list[tuple[dict[str, Any], int, str, str | None]] = [
     ({"datasets": []}, 422, "job.invalid", "datasets"),
     ({"datasets": [str(uuid4())], "quorum": 1}, 422, "dataset.unknown", "datasets.0"),
     ({"quorum": 0}, 422, "job.invalid", "quorum"),
-    ({"quorum": 4}, 422, "job.invalid", None),
+    ({"quorum": 4}, 422, "job.invalid", "quorum"),
     ({"rounds": 0}, 422, "job.invalid", "rounds"),
     ({"rounds": 10**400}, 422, "job.invalid", "rounds"),
     ({"rounds": 1.5}, 422, "job.invalid", "rounds"),
     ({"round_deadline_s": 10**300}, 422, "job.invalid", "round_deadline_s"),
     ({"seed": -1}, 422, "job.invalid", "seed"),
-    ({"model": None}, 422, "job.invalid", None),
+    ({"model": None}, 422, "job.invalid", "model"),
     ({"model": {"family": "oracle"}}, 422, "model.unknown_family", "model.family"),
     ({"model": {"family": ["mlp"]}}, 422, "model.unknown_family", "model.family"),
     ({"model": {"family": "mlp", "hidden": [0]}}, 422, "model.invalid", "model.hidden.0"),
@@ -86,7 +86,7 @@ BAD: list[tuple[dict[str, Any], int, str, str | None]] = [
     ({"local": {"epochs": 1, "steps": 1}}, 422, "local.invalid", "local"),
     ({"local": {"epochs": 1, "batch_size": 0}}, 422, "local.invalid", "local.batch_size"),
     ({"limits": {"minimum_cell": 0}}, 422, "job.invalid", "limits.minimum_cell"),
-    ({"task": "evaluate", "model": None}, 422, "job.invalid", None),
+    ({"task": "evaluate", "model": None}, 422, "job.invalid", "model_version"),
     ({"task": "evaluate", "model": None, "model_version": str(uuid4())}, 422, "model.unknown", "model_version"),
 ]
 
@@ -99,6 +99,32 @@ def test_a_bad_launch_is_refused_with_code_and_field_and_so_is_its_quote(
         answer = scientist.post(path, body_of(cohort, **changes), format="json")
         assert (answer.status_code, answer.json()["code"]) == (status, code), answer.content
         assert list(answer.json().get("fields", {})) == ([field] if field else []), answer.content
+    assert not Job.objects.exists()
+
+
+def test_all_that_is_wrong_is_told_at_once(cohort: Cohort, scientist: APIClient) -> None:
+    wrong = {
+        "protection": None,
+        "quorum": 4,
+        "rounds": "many",
+        "colour": "red",
+        "model": {"family": "oracle"},
+        "strategy": {"name": "fedadam", "beta1": 1, "tau": 0},
+        "local": {"epochs": "few"},
+    }
+    for path in ("/api/v1/jobs/", "/api/v1/jobs/quote/"):
+        answer = scientist.post(path, body_of(cohort, **wrong), format="json")
+        assert (answer.status_code, answer.json()["code"]) == (422, "job.invalid")
+        assert set(answer.json()["fields"]) == {
+            *("protection", "quorum", "rounds", "colour", "model.family"),
+            *("strategy.beta1", "strategy.tau", "local.epochs"),
+        }
+    assert not Job.objects.exists()
+
+
+def test_a_name_that_holds_a_token_is_refused_and_nothing_kept(cohort: Cohort, scientist: APIClient) -> None:
+    answer = scientist.post("/api/v1/jobs/", body_of(cohort, name="cns_" + "a" * 40), format="json")
+    assert (answer.status_code, answer.json()["code"]) == (422, "text.secret")
     assert not Job.objects.exists()
 
 

@@ -48,12 +48,12 @@ def test_a_finished_job_shows_everything(cohort: Cohort) -> None:
     job = run_job(cohort)
     page = browser(cohort.scientist).get(f"/jobs/{job.id}/").content.decode()
     assert "completed" in page
-    assert job.manifest_digest in page
     assert "0.500" in page
     for played in cohort.federation.silos:
         assert played.silo.name in page
     assert "round.closed" in page
     assert "job.js" not in page
+    assert job.manifest_digest in browser(cohort.scientist).get(f"/jobs/{job.id}/configuration/").content.decode()
     assert "Pause…" not in page
 
 
@@ -124,6 +124,7 @@ def test_who_may_not_is_told_so(cohort: Cohort) -> None:
     job = run_job(cohort, rounds_answered=0)
     consortium = cohort.federation.consortium
     paths = [f"/jobs/{job.id}/", f"/jobs/{job.id}/live/", f"/jobs/{job.id}/rounds/", f"/jobs/{job.id}/rounds/1/1/"]
+    paths += [f"/jobs/{job.id}/{part}/" for part in ("charts", "silos", "configuration", "events")]
     for path in [*paths, f"/jobs/{job.id}/cancel/", f"/consortia/{consortium.id}/launch/"]:
         assert browser(cohort.outsider).get(path).status_code == 404, path
         assert Client().get(path).status_code == 302, path
@@ -154,14 +155,14 @@ def test_the_form_launches_what_was_typed(cohort: Cohort) -> None:
         ({"datasets": []}, "Choose at least one dataset."),
         ({"datasets": ["61cbb2f5-5bb6-4b0c-9d4c-1f1c2d6fdc2d"]}, "Select a valid choice"),
         ({"quorum": "0"}, "greater than or equal to 1"),
-        ({"quorum": "9"}, "the quorum is larger than the number of silos"),
+        ({"quorum": "9"}, "The quorum is larger than the number of silos"),
         ({"rounds": "many"}, "Enter a whole number."),
         ({"model.mlp.hidden": "8, eight"}, "Whole numbers, separated by commas."),
         ({"model.mlp.hidden": ""}, "model.invalid"),
         ({"model.mlp.hidden": "65536, 65536, 65536"}, "model.too_large"),
         ({"strategy.fedadam.beta1": "1"}, "strategy.invalid"),
-        ({"local.steps": "5"}, "give either steps or epochs"),
-        ({"local.optimiser": "adam", "local.momentum": "0.5"}, "momentum belongs to sgd"),
+        ({"local.steps": "5"}, "Give either steps or epochs"),
+        ({"local.optimiser": "adam", "local.momentum": "0.5"}, "Momentum belongs to sgd"),
         ({"name": "a\x00b"}, "Null characters are not allowed."),
     ],
 )
@@ -181,6 +182,24 @@ def test_an_error_stands_at_its_field(cohort: Cohort) -> None:
     changes = {"model": "logistic", "datasets": form_of(cohort)["datasets"], "local.batch_size": "100000"}
     answer = browser(cohort.scientist).post(launch_path(cohort), form_of(cohort, **changes))
     assert set(answer.context["form"].errors) == {"local.batch_size"}
+
+
+def test_everything_is_told_at_once_each_at_its_field(cohort: Cohort) -> None:
+    wrong = {
+        "name": "",
+        "quorum": "9",
+        "model.mlp.hidden": "0, 8",
+        "strategy.fedadam.beta1": "1",
+        "strategy.fedadam.tau": "0",
+        "local.momentum": "1",
+        "local.steps": "-1",
+    }
+    answer = browser(cohort.scientist).post(launch_path(cohort), form_of(cohort, **wrong))
+    errors = answer.context["form"].errors
+    assert set(errors) == set(wrong)
+    assert errors["name"] == ["This field is required."]
+    assert errors["quorum"] == ["The quorum is larger than the number of silos. (job.invalid)"]
+    assert not Job.objects.exists()
 
 
 def test_a_quote_is_shown_and_nothing_launched(cohort: Cohort) -> None:

@@ -16,9 +16,13 @@ from artefacts import store
 from audit.models import Event
 from consortia.actions import leave_consortium
 from consortia.models import Participation
+from federation.aggregation.strategies import parse_strategy
 from federation.errors import FederationError, Untrusted
+from federation.learning.specification import parse_local
 from federation.learning.weights import read_weights
+from federation.protocol import documents
 from federation.protocol.digests import digest_bytes
+from federation.protocol.envelope import peek
 from federation.protocol.keys import PrivateKey
 from federation.protocol.tensors import TensorSpec
 from registry.models import ModelVersion
@@ -83,6 +87,23 @@ def test_a_job_trains_its_rounds_evaluates_the_last_model_and_completes(federati
     for name in first:
         np.testing.assert_allclose(last[name], first[name] + 2, rtol=1e-6)
     assert not Order.objects.filter(step__round__job=job).exclude(state=OrderState.APPLIED).exists()
+
+
+@pytest.mark.parametrize(
+    ("strategy", "mu"),
+    [
+        ({"name": "fedavg"}, None),
+        ({"name": "fedprox", "proximal_mu": 0.25}, 0.25),
+        ({"name": "fedprox"}, parse_strategy({"name": "fedprox"}).local_proximal_mu),
+    ],
+)
+def test_silos_are_told_the_strategy_s_proximal_term(
+    federation: Federation, strategy: dict[str, Any], mu: float | None
+) -> None:
+    job = launched(federation, strategy=strategy)
+    manifest = documents.read(documents.Manifest, peek(bytes(job.manifest or b"")))
+    assert manifest.local.get("proximal_mu") == mu
+    parse_local(manifest.local)
 
 
 def test_updates_count_by_their_rows(federation: Federation) -> None:

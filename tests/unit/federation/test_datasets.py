@@ -110,7 +110,7 @@ def test_silos_may_not_differ_in_what_the_features_mean(other: dict[str, Any]) -
     ("data", "why"),
     [
         (changed(name="Not a slug"), "pattern"),
-        (changed(path="/data/loans.csv"), "Extra"),
+        (changed(path="/data/loans.csv"), "no such field"),
         (changed(format="pickle"), "csv"),
         (changed(delimiter=","), None),
         (changed(decimal=","), "decimal mark"),

@@ -8,7 +8,7 @@ from typing import Any, Union, get_args, get_origin
 from uuid import uuid4
 
 import pytest
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 
 from federation.errors import Invalid
 from federation.protocol.datasets import DatasetDeclaration
@@ -16,6 +16,7 @@ from federation.protocol.digests import digest_bytes
 from federation.protocol.documents import (
     Confusion,
     DatasetRegistration,
+    DatasetWithdrawal,
     EnrolmentStatement,
     Environment,
     EvaluationReport,
@@ -197,6 +198,14 @@ def test_a_registration_says_rows_coarsely_and_its_own_schema() -> None:
     check_may_leave(registration())
     assert refused(registration(rows_coarse=61)) == "rows_coarse"
     assert refused(registration(schema_digest=digest_bytes(b"other"))) == "schema_digest"
+
+
+def test_a_withdrawal_names_a_dataset_and_nothing_else() -> None:
+    withdrawal = DatasetWithdrawal(silo_id=uuid4(), name="tiny", withdrawn_at=now())
+    assert open_sealed(DatasetWithdrawal, leave(withdrawal, KEY), [KEY.public]) == withdrawal
+    assert set(_fields(DatasetWithdrawal)) == FIELDS[DatasetWithdrawal]
+    with pytest.raises(ValidationError):
+        DatasetWithdrawal(silo_id=uuid4(), name="Somebody, 77", withdrawn_at=now())
 
 
 @pytest.mark.parametrize(

@@ -58,6 +58,12 @@ def test_registrations(memory: Memory) -> None:
     memory.register("d", "one")
     memory.register("d", "two")
     assert memory.registered("d") == "two"
+    memory.register("e", "three")
+    assert memory.registered_names() == {"d", "e"}
+    memory.forget_registration("d")
+    memory.forget_registration("never registered")
+    assert memory.registered_names() == {"e"}
+    assert memory.registered("d") is None
 
 
 def test_half_an_outcome_can_not_be_stored(memory: Memory, tmp_path: Path) -> None:

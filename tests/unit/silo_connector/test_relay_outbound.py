@@ -8,17 +8,22 @@ import os
 import time
 from collections.abc import Callable
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 
 from federation.protocol.digests import digest_bytes
+from federation.protocol.documents import DatasetWithdrawal, now, open_sealed, seal
 from federation.protocol.keys import PrivateKey
 from silo_connector import spool
 from silo_connector.egress import FILE
+from silo_connector.identity import identity_key
 from silo_connector.relay import backoff, gate
 from silo_connector.relay.enrolling import enrol
 from silo_connector.relay.relay import EnrolmentChanged
 from silo_connector.relay.transfers import Transfers
+from silo_connector.spool import Spool
+from silo_connector.trainer.outcomes import Outcomes
 from tests.unit.silo_connector.fake_platform import Answer, FakePlatform, problem
 from tests.unit.silo_connector.relays import answer_in_outbox, dead, given, relaying
 from tests.unit.silo_connector.sites import Site
@@ -241,6 +246,18 @@ async def test_an_answer_in_another_order_s_folder_is_not_sent(site: Site, platf
     async with relaying(site):
         await platform.until(lambda: dead(site))
     assert dead(site) == {str(second.order_id): "outbox.malformed"}
+
+
+async def test_a_dataset_s_withdrawal_goes_where_registrations_go(site: Site, platform: FakePlatform) -> None:
+    key = identity_key(site.config)
+    withdrawal = seal(DatasetWithdrawal(silo_id=uuid4(), name="tiny", withdrawn_at=now()), key)
+    Outcomes(site.config.trainer_state, Spool(site.config.spool)).put_journalled(withdrawal)
+    async with relaying(site):
+        await platform.until(lambda: not list(site.outbox.glob("dataset-*")))
+    (sent,) = platform.datasets
+    assert open_sealed(DatasetWithdrawal, json.dumps(sent["document"]).encode(), [key.public]).name == "tiny"
+    assert digest_bytes(withdrawal) in (site.config.relay_state / FILE).read_text()
+    assert not platform.submissions
 
 
 async def test_strange_names_in_the_outbox_are_left_alone(site: Site, platform: FakePlatform) -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +13,9 @@ import pytest
 from federation.protocol.digests import digest_bytes
 from federation.protocol.documents import OrderKind, Submission
 from silo_connector import spool
+from silo_connector.folders import Folder
 from silo_connector.spool import Spool
-from silo_connector.trainer import outcomes
+from silo_connector.trainer import inbox, outcomes
 from silo_connector.trainer import trainer as trainer_module
 from silo_connector.trainer.memory import Memory
 from silo_connector.trainer.trainer import Trainer
@@ -158,6 +162,53 @@ async def test_an_order_cancelled_while_it_is_worked_on_is_dropped(
     trainer.look()
     assert not (site.outbox / str(order.order_id)).exists()
     assert not folder.exists()
+
+
+@pytest.mark.parametrize("delay_s", [0.0, 0.3])
+async def test_a_cancelled_order_stops_the_training_that_is_under_way(
+    site: Site, trainer: Trainer, monkeypatch: pytest.MonkeyPatch, delay_s: float
+) -> None:
+    """The training asked for would take a minute; what comes after it is done at once, and as if nothing had been."""
+    endless = site.job(local={"steps": 1_000_000, "batch_size": 4, "learning_rate": 0.001})
+    order = site.order(endless)
+    folder = site.deliver(order, endless)
+    real, marked = carry_out, threading.Event()
+
+    def mark() -> None:
+        (folder / spool.CANCELLED).touch()
+        marked.set()
+
+    def cancelled(*arguments: Any) -> Submission:
+        threading.Timer(delay_s, mark).start()
+        return real(*arguments)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(trainer_module, "carry_out", cancelled)
+        started = time.monotonic()
+        await asyncio.wait_for(asyncio.to_thread(trainer.look), 30)
+    assert marked.is_set()
+    assert time.monotonic() - started < 10
+    assert not folder.exists()
+    assert not (site.outbox / str(order.order_id)).exists()
+    assert not list((site.config.trainer_state / "outcomes").iterdir())
+    manifest = site.job()
+    following = site.order(manifest, number=2)
+    site.deliver(following, manifest)
+    trainer.look()
+    assert site.submission(following).training is not None
+
+
+async def test_the_marker_is_looked_for_at_once_and_then_now_and_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Folder.open(tmp_path) as folder:
+        is_cancelled = inbox.cancellation(folder)
+        assert not is_cancelled()
+        (tmp_path / spool.CANCELLED).touch()
+        assert not is_cancelled(), "it was looked for a moment ago"
+        monkeypatch.setattr(inbox, "LOOK_EVERY_S", 0.0)
+        assert is_cancelled()
+        assert inbox.cancellation(folder)(), "the first time it is looked for"
 
 
 async def test_the_site_s_own_minimum_cell_holds_whatever_the_job_says(site: Site, trainer: Trainer) -> None:

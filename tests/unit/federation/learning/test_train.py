@@ -14,7 +14,7 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from federation.errors import Invalid
+from federation.errors import Invalid, Stopped
 from federation.learning.data import ArrayData
 from federation.learning.specification import parse_local
 from federation.learning.train import TrainingResult, train
@@ -222,3 +222,24 @@ def test_training_loads_no_compiler(logistic: Start) -> None:
         "assert 'torch._dynamo' not in sys.modules and 'sympy' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", program, str(logistic.path)], check=True)
+
+
+def test_training_that_is_called_off_ends_before_its_next_batch_and_writes_nothing(logistic: Start) -> None:
+    out, asked = logistic.path.with_name("update"), iter(range(1000))
+    settings = parse_local({"steps": 100_000, "batch_size": 8, "learning_rate": 0.1})
+    arguments = (logistic.path, logistic.layout, logistic.family, logistic.spec, DATA, settings, 7, out)
+    with pytest.raises(Stopped) as caught:
+        train(*arguments, lambda: next(asked) == 5)
+    assert caught.value.code == "training.stopped"
+    assert next(asked) == 6
+    assert not out.exists()
+
+
+def test_being_asked_changes_no_bit_of_the_update(logistic: Start) -> None:
+    plain, _ = run(logistic)
+    settings = parse_local({"steps": 20, "batch_size": 8, "learning_rate": 0.1})
+    out, asked = logistic.path.with_name("asked"), iter(range(1000))
+    arguments = (logistic.path, logistic.layout, logistic.family, logistic.spec, DATA, settings, 7, out)
+    result = train(*arguments, lambda: next(asked) < 0)
+    assert result.update_digest == plain.update_digest
+    assert next(asked) == 20

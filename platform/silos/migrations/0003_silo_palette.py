@@ -11,7 +11,7 @@ def number(apps, schema_editor):
 
 
 class Migration(migrations.Migration):
-    dependencies = [("silos", "0001_initial")]
+    dependencies = [("silos", "0002_withdrawn_by_silo")]
     operations = [
         migrations.AddField("silo", "palette", models.PositiveIntegerField(default=0)),
         migrations.RunPython(number, migrations.RunPython.noop),

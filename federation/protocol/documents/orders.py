@@ -1,0 +1,61 @@
+"""What the platform tells a silo to do."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated, Any
+from uuid import UUID
+
+from pydantic import AwareDatetime, Field
+
+from federation.protocol.documents.base import Count, Digest, Document, Part
+
+
+class OrderKind(StrEnum):
+    """What a silo can be told to do. What this version does not carry out is refused: ``order.kind_not_supported``."""
+
+    TRAIN = "train"
+    EVALUATE = "evaluate"
+    STATISTICS = "statistics"
+    RESERVE = "reserve"
+    RELEASE = "release"
+    KEY_EXCHANGE = "key_exchange"
+    CONSISTENCY = "consistency"
+    UNMASK = "unmask"
+    DECRYPT = "decrypt"
+    CHECKPOINT = "checkpoint"
+
+
+class BlobReference(Part):
+    """Where the relay fetches an artefact, and what it must be."""
+
+    digest: Digest
+    size_bytes: Count
+    url: Annotated[str, Field(max_length=2000, pattern=r"^/connector/v1/blobs/")]
+
+
+class UploadGrant(Part):
+    """Where the relay puts an artefact: ``{digest}`` in the address stands for the artefact's own digest."""
+
+    size_bytes_max: Count
+    url: Annotated[str, Field(max_length=2000, pattern=r"^/connector/v1/uploads/")]
+
+
+class Order(Document):
+    """One step for one silo (signed by the platform; once only, expiring)."""
+
+    payload_type = "application/vnd.consilience.order.v1+json"
+
+    order_id: UUID
+    number: Annotated[int, Field(ge=1, le=2**53)]
+    kind: OrderKind
+    silo_id: UUID
+    job_id: UUID
+    manifest_digest: Digest
+    round: Count
+    attempt: Annotated[int, Field(ge=1, le=10_000)]
+    model: BlobReference | None = None
+    upload: UploadGrant | None = None
+    parameters: dict[str, Any] = Field(default_factory=dict)
+    issued_at: AwareDatetime
+    expires_at: AwareDatetime

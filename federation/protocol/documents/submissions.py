@@ -1,0 +1,92 @@
+"""What a silo answers to an order: what it did, or that it won't."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+from uuid import UUID
+
+from pydantic import AwareDatetime, Field
+
+from federation.protocol.documents.base import Code, Count, Digest, Document, Finite, Name, Part
+from federation.protocol.documents.orders import OrderKind
+
+
+class PayloadReference(Part):
+    """The file that goes with a submission."""
+
+    digest: Digest
+    size_bytes: Count
+
+
+class Confusion(Part):
+    """Counts by class: ``counts[i][j]`` rows of class i were taken for class j. Whole, or not at all."""
+
+    counts: tuple[tuple[Count, ...], ...] = Field(max_length=1000)
+
+
+class EvaluationReport(Part):
+    """How the global model of the order does on the silo's own test rows."""
+
+    rows: Count
+    loss: Finite | None = None
+    accuracy: Annotated[float, Field(ge=0, le=1)] | None = None
+    auc: Annotated[float, Field(ge=0, le=1)] | None = None
+    confusion: Confusion | None = None
+    suppressed: bool = False
+
+
+class TrainingReport(Part):
+    """What local training did."""
+
+    rows: Count
+    steps: Count
+    loss: Finite
+    update_norm_l2: Annotated[float, Field(ge=0, allow_inf_nan=False)]
+
+
+class Environment(Part):
+    """What the silo ran on."""
+
+    connector_version: Name
+    image_digest: Digest | None = None
+
+
+class Submission(Document):
+    """What a silo's trainer answers to an order (signed by the silo's identity key)."""
+
+    payload_type = "application/vnd.consilience.submission.v1+json"
+
+    order_id: UUID
+    number: Annotated[int, Field(ge=1, le=2**53)]
+    kind: OrderKind
+    silo_id: UUID
+    job_id: UUID
+    manifest_digest: Digest
+    round: Count
+    attempt: Annotated[int, Field(ge=1, le=10_000)]
+    model_digest: Digest
+    payload: PayloadReference | None = None
+    training: TrainingReport | None = None
+    evaluation: EvaluationReport | None = None
+    phases_s: dict[Name, Annotated[float, Field(ge=0, allow_inf_nan=False)]] = Field(
+        default_factory=dict, max_length=20
+    )
+    ledger: dict[str, Any] | None = None
+    environment: Environment
+    created_at: AwareDatetime
+
+
+class Refusal(Document):
+    """A silo says no, with a stable code and nothing of the site's secrets (signed by the silo's identity key)."""
+
+    payload_type = "application/vnd.consilience.refusal.v1+json"
+
+    order_id: UUID
+    number: Annotated[int, Field(ge=1, le=2**53)]
+    silo_id: UUID
+    job_id: UUID
+    code: Code
+    message: Annotated[str, Field(max_length=500)]
+    rule: Annotated[str, Field(max_length=200)] | None = None
+    environment: Environment
+    created_at: AwareDatetime

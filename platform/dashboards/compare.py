@@ -1,0 +1,117 @@
+"""Jobs side by side: what was asked for, how their models did over the rounds, and at each silo."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from django.contrib.auth.decorators import login_required
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.views.decorators.http import require_safe
+
+from accounts.access import signed_in
+from dashboards.charts import Chart, Series, line_chart
+from dashboards.job import series
+from dashboards.job.series import Member, VersionRow
+from rest.errors import BadRequest
+from training.models import Job
+from training.permissions import access_job
+
+JOBS_MIN, JOBS_MAX = 2, 5
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One line of the configurations: the value in each job, and whether they differ."""
+
+    name: str
+    values: tuple[str, ...]
+
+    @property
+    def differs(self) -> bool:
+        """Whether not all jobs have the same."""
+        return len(set(self.values)) > 1
+
+
+@dataclass(frozen=True)
+class Compared:
+    """A job, and what is drawn of it."""
+
+    job: Job
+    versions: tuple[VersionRow, ...]
+    members: tuple[Member, ...]
+    series: int
+
+    @property
+    def best(self) -> VersionRow | None:
+        """Its best version."""
+        return next((row for row in self.versions if row.is_best), None)
+
+    def accuracy_at(self, silo_id: UUID) -> float | None:
+        """Of the best version, on that silo's own test rows."""
+        score = self.best.by_silo.get(silo_id) if self.best else None
+        return score.accuracy if score else None
+
+
+@require_safe
+@login_required
+def compare(request: HttpRequest) -> HttpResponse:
+    """Two to five jobs side by side. Raises BadRequest ``compare.number``; a job that one may not see is not found."""
+    user = signed_in(request)
+    wanted = list(dict.fromkeys(request.GET.getlist("job")))
+    if not JOBS_MIN <= len(wanted) <= JOBS_MAX:
+        raise BadRequest("compare.number", f"Choose {JOBS_MIN} to {JOBS_MAX} jobs in the list of jobs to compare them.")
+    compared = [
+        Compared(job, series.versions_of(job), series.members_of(job), place)
+        for place, job in enumerate(access_job(user, job_id) for job_id in wanted)
+    ]
+    silos = {member.silo_id: member for one in compared for member in one.members}
+    context = {
+        "compared": compared,
+        "settings": settings_of([one.job for one in compared]),
+        "charts": [chart for chart in (_curves(compared, "accuracy"), _curves(compared, "loss")) if chart],
+        "silos": [
+            (member, [one.accuracy_at(member.silo_id) for one in compared])
+            for member in sorted(silos.values(), key=lambda member: (member.organisation, member.name))
+        ],
+    }
+    return render(request, "dashboards/compare.html", context)
+
+
+def settings_of(jobs: Sequence[Job]) -> list[Setting]:
+    """The configurations as launched, a line a setting, those that differ first."""
+    flat = [_flattened(job.request) for job in jobs]
+    names = list(dict.fromkeys(name for one in flat for name in one))
+    lines = [Setting(name, tuple(one.get(name, "–") for one in flat)) for name in names]
+    return sorted(lines, key=lambda line: not line.differs)
+
+
+def _flattened(data: Mapping[str, object], prefix: str = "") -> dict[str, str]:
+    found: dict[str, str] = {}
+    for name, value in data.items():
+        if isinstance(value, Mapping):
+            found |= _flattened(value, f"{prefix}{name}.")
+        elif isinstance(value, list):
+            found[prefix + name] = ", ".join(map(str, value)) if name != "datasets" else f"{len(value)} datasets"
+        elif name not in {"name"} or prefix:
+            found[prefix + name] = "–" if value is None or value == "" else str(value)
+    return found
+
+
+def _curves(compared: Sequence[Compared], measure: str) -> Chart:
+    numbers = sorted({row.round_number for one in compared for row in one.versions})
+    told = [{row.round_number: getattr(row, measure) for row in one.versions} for one in compared]
+    return line_chart(
+        key=f"compare-{measure}",
+        title=measure.capitalize(),
+        caption=f"{measure.capitalize()} over all silos of each job's cohort, after each round",
+        x=numbers,
+        x_title="After round",
+        y_title={"accuracy": "Accuracy", "loss": "Loss (nats)"}[measure],
+        series=[
+            Series(one.job.name, [values.get(number) for number in numbers], one.series)
+            for one, values in zip(compared, told, strict=True)
+        ],
+    )

@@ -1,0 +1,1 @@
+"""The page of one job: where it stands, how the model does, what every silo did."""

@@ -1,0 +1,141 @@
+"""A job's figures to take away: every silo in every round as CSV, everything together as JSON."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from typing import Any
+from uuid import UUID
+
+from django.contrib.auth.decorators import login_required
+from django.http import HttpRequest, HttpResponse
+from django.utils import timezone
+from django.utils.text import slugify
+from django.views.decorators.http import require_safe
+
+from accounts.access import signed_in
+from dashboards.job import series
+from training.models import Job
+from training.permissions import access_job
+
+EVERYTHING = 10**6
+COLUMNS = (
+    "round",
+    "attempt",
+    "kind",
+    "silo_id",
+    "silo",
+    "organisation",
+    "state",
+    "code",
+    "delivered_at",
+    "answered_at",
+    "update_norm_l2",
+    "update_cosine_to_mean",
+    "bytes_down",
+    "bytes_up",
+    "base_accuracy",
+    "base_loss",
+    "base_auc",
+)
+
+
+@require_safe
+@login_required
+def as_csv(request: HttpRequest, job_id: UUID) -> HttpResponse:
+    """A line for each silo in each round; `base_…` is how the model did with which the round began."""
+    job = access_job(signed_in(request), job_id)
+    text = io.StringIO()
+    writer = csv.writer(text)
+    writer.writerow(COLUMNS)
+    writer.writerows([_cell(row[column]) for column in COLUMNS] for row in _lines(job))
+    return _attachment(text.getvalue(), "text/csv; charset=utf-8", job, "csv")
+
+
+@require_safe
+@login_required
+def as_json(request: HttpRequest, job_id: UUID) -> HttpResponse:
+    """The job as launched, its rounds, its model's versions, and a row for each silo in each round."""
+    job = access_job(signed_in(request), job_id)
+    told = {
+        "job": {
+            "id": str(job.id),
+            "name": job.name,
+            "state": job.state,
+            "reason_code": job.reason_code,
+            "request": job.request,
+            "manifest_digest": job.manifest_digest,
+            "created_at": job.created_at,
+            "ended_at": job.ended_at,
+        },
+        "rounds": [
+            {
+                "round": one.number,
+                "attempt": one.attempt,
+                "state": one.state,
+                "opened_at": one.opened_at,
+                "closed_at": one.closed_at,
+                "collecting_s": one.collecting_s,
+                "aggregating_s": one.aggregating_s,
+                "update_norm_l2": one.update_norm_l2,
+            }
+            for one in series.round_times_of(job, EVERYTHING)
+        ],
+        "versions": [
+            {"after_round": row.round_number, "accuracy": row.accuracy, "loss": row.loss, "best": row.is_best}
+            for row in series.versions_of(job, EVERYTHING)
+        ],
+        "work": _lines(job),
+        "read_at": timezone.now(),
+    }
+    return _attachment(json.dumps(told, default=_plain, indent=1), "application/json", job, "json")
+
+
+def _lines(job: Job) -> list[dict[str, Any]]:
+    members = {member.silo_id: member for member in series.members_of(job)}
+    scores = {row.round_number: row.by_silo for row in series.versions_of(job, EVERYTHING)}
+    numbers = {one.number for one in series.round_times_of(job, EVERYTHING)}
+    lines = []
+    for row in sorted(series.work_of(job, numbers), key=lambda row: (row.round_number, row.attempt, str(row.silo_id))):
+        score = scores.get(row.round_number - 1, {}).get(row.silo_id)
+        member = members[row.silo_id]
+        lines.append(
+            {
+                "round": row.round_number,
+                "attempt": row.attempt,
+                "kind": row.kind,
+                "silo_id": row.silo_id,
+                "silo": member.name,
+                "organisation": member.organisation,
+                "state": row.state,
+                "code": row.code,
+                "delivered_at": row.delivered_at,
+                "answered_at": row.answered_at,
+                "update_norm_l2": row.update_norm_l2,
+                "update_cosine_to_mean": row.update_cosine,
+                "bytes_down": row.model_size_bytes if row.delivered_at else 0,
+                "bytes_up": row.payload_size_bytes,
+                "base_accuracy": score.accuracy if score else None,
+                "base_loss": score.loss if score else None,
+                "base_auc": score.auc if score else None,
+                "phases_s": row.phases_s,
+            }
+        )
+    return lines
+
+
+def _cell(value: object) -> object:
+    """A cell that no spreadsheet takes for a formula."""
+    text = value.isoformat() if hasattr(value, "isoformat") else value
+    return f"'{text}" if isinstance(text, str) and text[:1] in "=+-@\t\r" else text
+
+
+def _plain(value: object) -> str:
+    return value.isoformat() if hasattr(value, "isoformat") else str(value)
+
+
+def _attachment(text: str, content_type: str, job: Job, ending: str) -> HttpResponse:
+    name = slugify(job.name)[:60] or "job"
+    headers = {"Content-Disposition": f'attachment; filename="{name}-{str(job.id)[:8]}.{ending}"'}
+    return HttpResponse(text, content_type=content_type, headers=headers)

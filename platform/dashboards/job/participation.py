@@ -1,0 +1,66 @@
+"""Who took part in which round: a table of silos by rounds. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from dashboards.job.series import Member, RoundTimes, WorkRow
+from training.transitions import OUTSTANDING, OrderState
+
+WORDS = {
+    OrderState.APPLIED: ("counted", "good", "●"),
+    OrderState.SUBMITTED: ("answered", "info", "◐"),
+    OrderState.REFUSED: ("refused by the silo", "warn", "×"),
+    OrderState.REJECTED: ("rejected by the platform", "bad", "⊘"),
+    OrderState.LATE: ("late", "warn", "◔"),
+    OrderState.EXPIRED: ("no answer in time", "bad", "○"),
+    OrderState.CANCELLED: ("called back", "quiet", "–"),
+}
+AT_WORK = ("at work", "info", "…")
+
+
+@dataclass(frozen=True)
+class Presence:
+    """What one silo did in one round, as a word, a tone and a mark that needs no colour."""
+
+    word: str
+    tone: str
+    mark: str
+    code: str = ""
+
+
+@dataclass(frozen=True)
+class Attendance:
+    """One silo's row."""
+
+    member: Member
+    cells: tuple[Presence | None, ...]
+    counted: int
+    asked: int
+
+    @property
+    def share(self) -> float | None:
+        """Part of the rounds in which its answer counted."""
+        return self.counted / self.asked if self.asked else None
+
+
+def participation(
+    work: Sequence[WorkRow], times: Sequence[RoundTimes], members: Sequence[Member]
+) -> tuple[Attendance, ...]:
+    """A row for each silo, a cell for each of these rounds; None where it was not asked."""
+    found = {(row.silo_id, row.round_number, row.attempt): row for row in work}
+    rows = []
+    for member in members:
+        mine = [found.get((member.silo_id, one.number, one.attempt)) for one in times]
+        settled = [row for row in mine if row is not None and OrderState(row.state) not in OUTSTANDING]
+        counted = sum(row.state in {OrderState.APPLIED, OrderState.SUBMITTED} for row in settled)
+        rows.append(Attendance(member, tuple(_presence(row) for row in mine), counted, len(settled)))
+    return tuple(rows)
+
+
+def _presence(row: WorkRow | None) -> Presence | None:
+    if row is None:
+        return None
+    state = OrderState(row.state)
+    return Presence(*(AT_WORK if state in OUTSTANDING else WORDS[state]), row.code)

@@ -1,0 +1,206 @@
+"""What the figures of a job are drawn from: rows of numbers, read in a few statements however long the job is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from dashboards.charts import thinned
+from registry.models import ModelVersion
+from training.models import Evaluation, Job, Order, Round
+from training.transitions import RoundState
+
+VERSIONS_DRAWN = 200
+ROUNDS_DRAWN = 120
+
+
+@dataclass(frozen=True)
+class Member:
+    """A silo of the cohort, as charts and tables name it."""
+
+    silo_id: UUID
+    name: str
+    organisation: str
+    palette: int
+
+    @property
+    def series(self) -> int:
+        """Which of the eight colours of the style sheet is its own."""
+        return self.palette % 8
+
+
+@dataclass(frozen=True)
+class VersionRow:
+    """How the model after a round does, over all silos and at each that may tell."""
+
+    round_number: int
+    accuracy: float | None
+    loss: float | None
+    is_best: bool
+    by_silo: dict[UUID, SiloScore]
+
+
+@dataclass(frozen=True)
+class SiloScore:
+    """One silo's figures; None where they could point at somebody."""
+
+    accuracy: float | None
+    loss: float | None
+    auc: float | None
+
+
+@dataclass(frozen=True)
+class WorkRow:
+    """What one silo did in one round."""
+
+    silo_id: UUID
+    round_number: int
+    attempt: int
+    state: str
+    code: str
+    kind: str
+    issued_at: datetime
+    delivered_at: datetime | None
+    answered_at: datetime | None
+    update_norm_l2: float | None
+    update_cosine: float | None
+    payload_size_bytes: int
+    phases_s: dict[str, float]
+    model_size_bytes: int
+
+
+@dataclass(frozen=True)
+class RoundTimes:
+    """How long the parts of a round took, in seconds; None for what has not ended."""
+
+    number: int
+    attempt: int
+    state: str
+    reason_code: str
+    kind: str
+    opened_at: datetime
+    closed_at: datetime | None
+    collecting_s: float | None
+    aggregating_s: float | None
+    update_norm_l2: float | None
+
+    @property
+    def label(self) -> str:
+        """Its number, and which attempt if not the first."""
+        return str(self.number) if self.attempt == 1 else f"{self.number}.{self.attempt}"
+
+    @property
+    def total_s(self) -> float | None:
+        """From its opening to its end."""
+        return (self.closed_at - self.opened_at).total_seconds() if self.closed_at else None
+
+
+def members_of(job: Job) -> tuple[Member, ...]:
+    """The cohort by its silos' names."""
+    seats = job.seats.select_related("silo__organisation").order_by("silo__organisation__name", "silo__name")
+    return tuple(Member(seat.silo_id, seat.silo.name, seat.silo.organisation.name, seat.silo.palette) for seat in seats)
+
+
+def versions_of(job: Job, limit: int = VERSIONS_DRAWN) -> tuple[VersionRow, ...]:
+    """The judged versions of the job's model in their order; of very many, evenly many, with the best among them."""
+    if job.model_id is None or job.task != Job.Task.TRAIN:
+        return ()
+    judged = list(
+        ModelVersion.objects.filter(model=job.model_id)
+        .exclude(metrics={})
+        .order_by("round_number")
+        .values_list("id", "round_number", "metrics", "is_best")
+    )
+    places = sorted({*thinned(len(judged), limit), *(place for place, row in enumerate(judged) if row[3])})
+    kept = [judged[place] for place in places]
+    scores = _scores(job, [row[0] for row in kept])
+    return tuple(
+        VersionRow(number, metrics.get("accuracy"), metrics.get("loss"), is_best, scores.get(version_id, {}))
+        for version_id, number, metrics, is_best in kept
+    )
+
+
+def _scores(job: Job, versions: Sequence[UUID]) -> dict[UUID, dict[UUID, SiloScore]]:
+    minimum_cell = int(job.request["limits"]["minimum_cell"])
+    found: dict[UUID, dict[UUID, SiloScore]] = {}
+    rows = Evaluation.objects.filter(version__in=versions, order__step__round__job=job).order_by()
+    for version, silo, count, accuracy, loss, auc in rows.values_list(
+        "version_id", "silo_id", "rows", "accuracy", "loss", "auc"
+    ):
+        shown = SiloScore(None, None, None) if count < minimum_cell else SiloScore(accuracy, loss, auc)
+        found.setdefault(version, {})[silo] = shown
+    return found
+
+
+def round_times_of(job: Job, limit: int = ROUNDS_DRAWN) -> tuple[RoundTimes, ...]:
+    """The newest rounds, every attempt, in their order."""
+    rows = list(
+        Round.objects.filter(job=job)
+        .order_by("-opened_at")
+        .values_list(
+            "number",
+            "attempt",
+            "state",
+            "reason_code",
+            "steps__kind",
+            "opened_at",
+            "closed_at",
+            "aggregating_at",
+            "update_norm_l2",
+        )[:limit]
+    )
+    return tuple(
+        RoundTimes(
+            number=number,
+            attempt=attempt,
+            state=state,
+            reason_code=code,
+            kind=kind or "",
+            opened_at=opened_at,
+            closed_at=closed_at,
+            collecting_s=_between(opened_at, aggregating_at or closed_at),
+            aggregating_s=_between(aggregating_at, closed_at),
+            update_norm_l2=norm,
+        )
+        for number, attempt, state, code, kind, opened_at, closed_at, aggregating_at, norm in reversed(rows)
+    )
+
+
+def _between(start: datetime | None, end: datetime | None) -> float | None:
+    return (end - start).total_seconds() if start is not None and end is not None else None
+
+
+def work_of(job: Job, rounds: Iterable[int]) -> tuple[WorkRow, ...]:
+    """What every silo did in these rounds."""
+    fields = (
+        "silo_id",
+        "step__round__number",
+        "step__round__attempt",
+        "state",
+        "code",
+        "kind",
+        "issued_at",
+        "delivered_at",
+        "answered_at",
+        "submission__update_norm_l2",
+        "submission__update_cosine",
+        "submission__payload_size_bytes",
+        "submission__phases_s",
+        "step__round__base_version__size_bytes",
+    )
+    orders = Order.objects.filter(step__round__job=job, step__round__number__in=list(rounds)).order_by()
+    return tuple(_work_row(row) for row in orders.values_list(*fields))
+
+
+def _work_row(row: tuple[Any, ...]) -> WorkRow:
+    values = list(row)
+    values[-3:-1] = row[-3] or 0, row[-2] or {}  # nothing of it where there was no answer
+    return WorkRow(*values)
+
+
+def closed_rounds(times: Iterable[RoundTimes]) -> tuple[RoundTimes, ...]:
+    """Those that came to their end."""
+    return tuple(one for one in times if one.state == RoundState.CLOSED)

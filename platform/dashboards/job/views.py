@@ -1,0 +1,218 @@
+"""Pages of one job: overview, rounds, silos, configuration, events. Thin: rows in, a template out."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from django.contrib.auth.decorators import login_required
+from django.core.paginator import Paginator
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import render
+from django.utils import timezone
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import condition, require_safe
+
+from accounts.access import signed_in
+from accounts.models import User
+from audit.models import Event
+from dashboards.charts import Chart
+from dashboards.job import figures, series
+from dashboards.job.participation import participation
+from dashboards.job.report import answers
+from rest.errors import NotFound
+from training import selectors, summaries
+from training.models import Job
+from training.permissions import access_job
+from training.rows import MetricsRow, RoundRow
+from training.steering import controls_for
+from training.transitions import ENDED
+
+PAGE_SIZE = 50
+EVENTS_SHOWN = 12
+ROUNDS_ATTENDED = 40
+_EVERYDAY = ("order.submitted", "round.opened", "round.updates_deleted")
+"""Events that every round has: they stand on the page of all events, not among the last few."""
+
+
+@require_safe
+@never_cache
+@login_required
+def overview(request: HttpRequest, job_id: UUID) -> HttpResponse:
+    """Where a job stands, how the model does, who takes part, what happened last."""
+    user = signed_in(request)
+    job = access_job(user, job_id)
+    newest = Event.objects.filter(job_id=job.id).order_by("-id").values_list("id", flat=True).first() or 0
+    context = {**_standing(job, user), "tab": "overview", "charts": overview_charts(job), "newest_event_id": newest}
+    return render(request, "dashboards/job/overview.html", context)
+
+
+@require_safe
+@never_cache
+@login_required
+def live(request: HttpRequest, job_id: UUID) -> HttpResponse:
+    """The part of the overview which moves, without its charts."""
+    user = signed_in(request)
+    return render(request, "dashboards/job/live.html", _standing(access_job(user, job_id), user))
+
+
+def _newest_event(request: HttpRequest, job_id: UUID) -> str | None:
+    """What the charts were drawn after. The page itself decides who may see it."""
+    del request
+    newest = Event.objects.filter(job_id=job_id).order_by("-id").values_list("id", flat=True).first()
+    return f'"{job_id}-{newest}"' if newest else None
+
+
+@require_safe
+@login_required
+def charts(request: HttpRequest, job_id: UUID) -> HttpResponse:
+    """The overview's charts as JSON, for a page that is open: nothing is sent where nothing has happened."""
+    job = access_job(signed_in(request), job_id)
+
+    @condition(etag_func=_newest_event)
+    def answer(request: HttpRequest, job_id: UUID) -> HttpResponse:
+        del request, job_id
+        told = {
+            chart.key: {"figure": chart.figure, "headings": chart.headings, "rows": chart.rows}
+            for chart in overview_charts(job)
+        }
+        return JsonResponse(told, headers={"Cache-Control": "private, no-cache"})
+
+    return answer(request, job_id)
+
+
+@require_safe
+@login_required
+def rounds(request: HttpRequest, job_id: UUID) -> HttpResponse:
+    """All rounds of a job, and how long their parts took."""
+    user = signed_in(request)
+    job = access_job(user, job_id)
+    page = Paginator(summaries.round_summaries(job), PAGE_SIZE).get_page(request.GET.get("page"))
+    times = series.round_times_of(job)
+    work = series.work_of(job, {one.number for one in times})
+    context = {
+        **_frame(job, user),
+        "tab": "rounds",
+        "page": page,
+        "rounds": page,
+        "charts": [chart for chart in (figures.round_timeline(times), figures.traffic(work)) if chart],
+    }
+    return render(request, "dashboards/job/rounds.html", context)
+
+
+@require_safe
+@login_required
+def one_round(request: HttpRequest, job_id: UUID, number: int, attempt: int) -> HttpResponse:
+    """One round: what each silo did, and how the model with which it began did there."""
+    job = access_job(signed_in(request), job_id)
+    found = selectors.rounds_of(job).filter(number=number, attempt=attempt).first()
+    if found is None:
+        raise NotFound.of("round")
+    evaluated = selectors.evaluated_rounds_of(job).filter(id=found.id).first()
+    context = {"job": job, "row": RoundRow(found), "metrics": MetricsRow(evaluated) if evaluated else None}
+    return render(request, "training/round.html", context)
+
+
+@require_safe
+@login_required
+def silos(request: HttpRequest, job_id: UUID) -> HttpResponse:
+    """What each silo's updates are like, and where its time goes."""
+    user = signed_in(request)
+    job = access_job(user, job_id)
+    members = series.members_of(job)
+    times = series.round_times_of(job)
+    work = series.work_of(job, {one.number for one in times})
+    drawn = (
+        figures.drift(work, members, "update_norm_l2"),
+        figures.drift(work, members, "update_cosine"),
+        figures.phases(work, members),
+    )
+    newest = times[-ROUNDS_ATTENDED:]
+    context = {
+        **_frame(job, user),
+        "tab": "silos",
+        "charts": [chart for chart in drawn if chart],
+        "attendance": participation(work, newest, members),
+        "times": newest,
+    }
+    return render(request, "dashboards/job/silos.html", context)
+
+
+@require_safe
+@login_required
+def configuration(request: HttpRequest, job_id: UUID) -> HttpResponse:
+    """The job as it was launched."""
+    user = signed_in(request)
+    job = access_job(user, job_id)
+    seats = job.seats.select_related("silo__organisation", "dataset").order_by("position")
+    return render(
+        request, "dashboards/job/configuration.html", {**_frame(job, user), "tab": "configuration", "seats": seats}
+    )
+
+
+@require_safe
+@login_required
+def events(request: HttpRequest, job_id: UUID) -> HttpResponse:
+    """Everything that happened in a job, with reasons."""
+    user = signed_in(request)
+    job = access_job(user, job_id)
+    page = Paginator(Event.objects.filter(job_id=job.id).order_by("-id"), PAGE_SIZE).get_page(request.GET.get("page"))
+    return render(request, "dashboards/job/events.html", {**_frame(job, user), "tab": "events", "page": page})
+
+
+@require_safe
+@login_required
+def report(request: HttpRequest, job_id: UUID) -> HttpResponse:
+    """The job for paper: what it was, how it went, and the seven questions with this job's evidence."""
+    user = signed_in(request)
+    job = access_job(user, job_id)
+    members, versions = series.members_of(job), series.versions_of(job)
+    times = series.round_times_of(job)
+    work = series.work_of(job, {one.number for one in times})
+    drawn = (
+        figures.convergence(versions, members, "accuracy"),
+        figures.convergence(versions, members, "loss"),
+        figures.drift(work, members, "update_cosine"),
+        figures.phases(work, members),
+    )
+    context = {
+        **_frame(job, user),
+        "tab": "report",
+        "answers": answers(job, versions=versions, members=members, times=times, work=work),
+        "charts": [chart for chart in drawn if chart],
+        "best": next((row for row in versions if row.is_best), None),
+        "members": members,
+        "written_at": timezone.now(),
+    }
+    return render(request, "dashboards/job/report.html", context)
+
+
+def overview_charts(job: Job) -> list[Chart]:
+    """How the model does: accuracy and loss, over all silos and at each."""
+    versions, members = series.versions_of(job), series.members_of(job)
+    drawn = (figures.convergence(versions, members, measure) for measure in ("accuracy", "loss"))
+    return [chart for chart in drawn if chart]
+
+
+def _frame(job: Job, user: User) -> dict[str, Any]:
+    return {"job": job, "controls": controls_for(job, user), "ended": job.state in ENDED}
+
+
+def _standing(job: Job, user: User) -> dict[str, Any]:
+    times = series.round_times_of(job, ROUNDS_ATTENDED)
+    members = series.members_of(job)
+    work = series.work_of(job, {one.number for one in times})
+    reached = max((one.number for one in times), default=0)
+    finished = [one.total_s for one in series.closed_rounds(times) if one.total_s is not None]
+    return {
+        **_frame(job, user),
+        "standing": selectors.standing_of(job),
+        "attendance": participation(work, times, members),
+        "times": times,
+        "round_reached": min(reached, job.rounds_planned) if job.rounds_planned else reached,
+        "mean_round_s": sum(finished) / len(finished) if finished else None,
+        "bytes_up": sum(row.payload_size_bytes for row in work),
+        "bytes_down": sum(row.model_size_bytes for row in work if row.delivered_at),
+        "rounds_counted": len(times),
+        "events": summaries.newest_events(job, EVENTS_SHOWN, besides=_EVERYDAY),
+    }

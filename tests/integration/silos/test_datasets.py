@@ -1,0 +1,147 @@
+"""When a dataset is on offer: what a silo registers, what it withdraws itself, and what people decide."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from itertools import permutations
+from typing import Any
+
+import pytest
+
+from audit.models import Event
+from federation.errors import FederationError
+from federation.protocol import documents
+from federation.protocol.envelope import peek
+from federation.protocol.keys import PrivateKey
+from silos import datasets
+from silos.models import Dataset
+from tests.support.cohort import Cohort
+from tests.support.federation import PlayedSilo, registration, withdrawal
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def played(cohort: Cohort) -> PlayedSilo:
+    return cohort.federation.silos[0]
+
+
+def now_of(cohort: Cohort) -> Dataset:
+    return Dataset.objects.get(id=cohort.dataset.id)
+
+
+def register(played: PlayedSilo, **changes: object) -> Dataset:
+    return datasets.register(registration=registration(played, **changes), by=played.silo)
+
+
+def take_withdrawal(played: PlayedSilo, **changes: Any) -> Dataset | None:
+    return datasets.take_withdrawal(withdrawal=withdrawal(played, **changes), by=played.silo)
+
+
+def registration_at(played: PlayedSilo, at: datetime) -> bytes:
+    said = documents.read(documents.DatasetRegistration, peek(registration(played)))
+    return documents.seal(said.model_copy(update={"registered_at": at}), played.identity)
+
+
+def last_event(verb: str) -> Event:
+    return Event.objects.filter(verb=verb).latest("id")
+
+
+def test_a_registration_does_not_undo_a_persons_withdrawal(cohort: Cohort, played: PlayedSilo) -> None:
+    withdrawn = datasets.withdraw(dataset=cohort.dataset, by=cohort.steward)
+    register(played, title="A better title")
+    dataset = now_of(cohort)
+    assert dataset.title == "A better title"
+    assert dataset.withdrawn_at == withdrawn.withdrawn_at
+    assert last_event("dataset.registered").detail["offered"] is False
+
+
+def test_a_person_offers_it_again(cohort: Cohort) -> None:
+    datasets.withdraw(dataset=cohort.dataset, by=cohort.steward)
+    datasets.offer_again(dataset=cohort.dataset, by=cohort.administrator)
+    assert now_of(cohort).withdrawn_at is None
+    event = last_event("dataset.offered")
+    assert (event.subject_id, event.actor_id) == (str(cohort.dataset.id), cohort.administrator.actor_id)
+    with pytest.raises(FederationError) as caught:
+        datasets.offer_again(dataset=cohort.dataset, by=cohort.administrator)
+    assert caught.value.code == "dataset.not_withdrawn"
+
+
+def test_a_silo_withdraws_what_it_declares_no_longer_and_offers_it_again(cohort: Cohort, played: PlayedSilo) -> None:
+    assert take_withdrawal(played) == cohort.dataset
+    dataset = now_of(cohort)
+    assert dataset.withdrawn_at is not None
+    assert dataset.withdrawn_by_silo
+    event = last_event("dataset.withdrawn")
+    assert (event.actor_kind, event.actor_id) == ("silo", str(played.silo.id))
+    assert event.detail["by_silo"] is True
+    register(played)
+    dataset = now_of(cohort)
+    assert (dataset.withdrawn_at, dataset.withdrawn_by_silo) == (None, False)
+    assert last_event("dataset.registered").detail["offered"] is True
+
+
+def test_the_same_withdrawal_again_changes_nothing(cohort: Cohort, played: PlayedSilo) -> None:
+    document = withdrawal(played)
+    for _ in range(2):
+        datasets.take_withdrawal(withdrawal=document, by=played.silo)
+    assert Event.objects.filter(verb="dataset.withdrawn").count() == 1
+
+
+def test_what_a_person_has_withdrawn_stays_withdrawn_whatever_the_silo_declares(
+    cohort: Cohort, played: PlayedSilo
+) -> None:
+    datasets.withdraw(dataset=cohort.dataset, by=cohort.steward)
+    take_withdrawal(played)
+    register(played)
+    dataset = now_of(cohort)
+    assert dataset.withdrawn_at is not None
+    assert not dataset.withdrawn_by_silo
+
+
+def test_a_person_can_make_the_silos_withdrawal_stay_but_not_undo_it(cohort: Cohort, played: PlayedSilo) -> None:
+    take_withdrawal(played)
+    with pytest.raises(FederationError) as caught:
+        datasets.offer_again(dataset=cohort.dataset, by=cohort.steward)
+    assert caught.value.code == "dataset.withdrawn_by_silo"
+    datasets.withdraw(dataset=cohort.dataset, by=cohort.steward)
+    register(played)
+    assert now_of(cohort).withdrawn_at is not None
+
+
+@pytest.mark.parametrize("order", list(permutations(range(4))), ids=str)
+@pytest.mark.parametrize("words", ["RWRW", "WRWR"])
+def test_the_last_word_that_was_signed_holds_in_whatever_order_they_come(
+    cohort: Cohort, played: PlayedSilo, words: str, order: tuple[int, ...]
+) -> None:
+    """A relay that was away sends all that waits at once."""
+    start = documents.now()
+    for place in order:
+        at = start + timedelta(seconds=place)
+        if words[place] == "W":
+            take_withdrawal(played, withdrawn_at=at)
+        else:
+            datasets.register(registration=registration_at(played, at), by=played.silo)
+    dataset = now_of(cohort)
+    assert dataset.withdrawn_by_silo == (words[-1] == "W")
+    assert (dataset.withdrawn_at is not None) == dataset.withdrawn_by_silo
+
+
+def test_a_dataset_that_nobody_knows_is_none(played: PlayedSilo) -> None:
+    assert take_withdrawal(played, name="never-registered") is None
+    assert not Event.objects.filter(verb="dataset.withdrawn").exists()
+
+
+def test_only_the_silo_itself_withdraws_its_dataset(cohort: Cohort, played: PlayedSilo) -> None:
+    other = cohort.federation.silos[1]
+    with pytest.raises(FederationError) as caught:
+        datasets.take_withdrawal(withdrawal=withdrawal(other), by=played.silo)
+    assert caught.value.code == "signature.invalid"
+    with pytest.raises(FederationError) as caught:
+        take_withdrawal(played, silo_id=other.silo.id)
+    assert caught.value.code == "dataset.other_silo"
+    played.identity = PrivateKey.generate()
+    with pytest.raises(FederationError) as caught:
+        take_withdrawal(played)
+    assert caught.value.code == "signature.invalid"
+    assert now_of(cohort).withdrawn_at is None
