@@ -26,7 +26,7 @@ from accounts.second_factor.judging import needs_second_factor
 from accounts.second_factor.sealing import seal, unseal
 from accounts.sign_in import check_credentials
 from audit.actions import record
-from rest.addresses import address_of
+from rest.addresses import address_of, ip_of
 from rest.errors import Unauthenticated
 
 NO_ACCOUNT = (
@@ -48,7 +48,7 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
 
     def get_client_ip(self, request: HttpRequest) -> str:
         """As everywhere else: a header that anybody may send is nothing."""
-        return address_of(request)
+        return ip_of(request)
 
     def login(self, request: HttpRequest, user: User) -> None:
         """The last step, whichever way they came."""

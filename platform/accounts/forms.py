@@ -18,7 +18,7 @@ from accounts.models import Scope, User
 from accounts.models.organisation import OrganisationKind, country_is_a_code, slug_is_plain
 from accounts.models.user import normalise_email
 from accounts.permissions import ORGANISATION_ROLES
-from accounts.sign_in import check_credentials, count_try
+from accounts.sign_in import check_credentials, count_try, forgive
 from rest.addresses import address_of
 from rest.errors import Problem
 
@@ -91,6 +91,14 @@ class ChoosePassword(SetPasswordForm):  # type: ignore[type-arg]
 
 class ChangePassword(PasswordChangeForm):
     """A new password, for whoever knows the old one."""
+
+    def clean_old_password(self) -> str:
+        """Judge it, slowly for whoever guesses in a browser that was left open. Raises TooMany."""
+        what, place = f"old password of {self.user.pk}", str(self.user.pk)
+        count_try(what, place)
+        old = super().clean_old_password()
+        forgive(what, place)
+        return old
 
     def save(self, commit: bool = True) -> User:
         """Through the action, so that it is recorded."""

@@ -12,6 +12,7 @@ from asgiref.sync import iscoroutinefunction, markcoroutinefunction
 from django.http import HttpRequest, HttpResponseBase
 from django.shortcuts import redirect
 from django.urls import reverse
+from django_htmx.http import HttpResponseClientRedirect
 
 from accounts.models import User
 from accounts.second_factor.judging import check_session, has_second_factor, has_shown, needs_second_factor
@@ -66,6 +67,8 @@ class SignedIn:
         if not needs_second_factor(user):
             return None
         place = "mfa_reauthenticate" if has_second_factor(user) else "mfa_activate_totp"
+        if request.headers.get("HX-Request"):  # a fragment of a page: the page itself is to go there
+            return HttpResponseClientRedirect(reverse(place))
         query = {"next": request.get_full_path()} if request.method == "GET" else {}
         return redirect(f"{reverse(place)}?{urlencode(query)}" if query else place)
 

@@ -12,14 +12,14 @@ from accounts.second_factor import views as factor
 _FACTOR = "account/second-factor/"
 
 urlpatterns = [
-    path("sign-in/", views.SignIn.as_view(), name="account_login"),
     path("sign-in/", views.SignIn.as_view(), name="sign-in"),
+    path("sign-in/", views.SignIn.as_view(), name="account_login"),
     path("sign-in/code/", factor.Code.as_view(), name="mfa_authenticate"),
     path("sign-in/closed/", AccountInactiveView.as_view(), name="account_inactive"),
     path("sign-in/with/", include("allauth.socialaccount.providers.openid_connect.urls")),
     path("sign-in/cancelled/", RedirectView.as_view(pattern_name="sign-in"), name="socialaccount_login_cancelled"),
-    path("sign-out/", LogoutView.as_view(), name="account_logout"),
     path("sign-out/", LogoutView.as_view(), name="sign-out"),
+    path("sign-out/", LogoutView.as_view(), name="account_logout"),
     path("password/forgotten/", views.ForgottenPassword.as_view(), name="account_reset_password"),
     path("password/forgotten/sent/", PasswordResetDoneView.as_view(), name="account_reset_password_done"),
     re_path(

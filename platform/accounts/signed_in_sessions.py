@@ -15,7 +15,7 @@ from django.utils.crypto import constant_time_compare
 
 from accounts.agents import name_of
 from accounts.models import User
-from rest.addresses import address_of
+from rest.addresses import ip_of
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ def touch(request: HttpRequest, user: User) -> None:
     seen = UserSession(
         session_key=str(request.session.session_key),
         user=user,
-        ip=address_of(request) or "::",
+        ip=ip_of(request),
         user_agent=request.headers.get("User-Agent", "")[:HTTP_USER_AGENT_MAX_LENGTH],
         last_seen_at=timezone.now(),
     )

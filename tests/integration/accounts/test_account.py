@@ -106,6 +106,15 @@ def test_a_new_token_has_a_button_to_copy_it(world: World) -> None:
     assert re.search(r'data-copy="cns_[\w-]{43}"', page)
 
 
+@pytest.mark.parametrize("address", ["", "garbage", "fe80::1%eth0", "192.0.2.1:80"])
+def test_an_address_that_is_none_is_no_fault(world: World, address: str) -> None:
+    set_password(user=world.it, password="correct horse battery staple", by=TEST)
+    client = Client(REMOTE_ADDR=address)
+    body = {"username": world.it.email, "password": "correct horse battery staple"}
+    assert client.post("/sign-in/", body).status_code == 302
+    assert client.get("/account/").status_code == 200
+
+
 @pytest.mark.parametrize("agent", ["", "x" * 10_000, "<script>", "\x7f"])
 def test_any_claim_of_a_browser_is_taken(world: World, agent: str) -> None:
     here = browser(world.it, agent, "192.0.2.1")

@@ -58,7 +58,9 @@ def test_who_administers_sets_it_up_before_anything_else(world: World, who: str)
     assert client.post("/account/tokens/", {"name": "x"})["Location"] == SET_UP
     refused = client.get("/api/v1/consortia/")
     assert (refused.status_code, refused.json()["code"]) == (403, "second_factor.required")
-    assert client.post("/sign-out/").status_code == 302
+    fragment = client.get("/", headers={"hx-request": "true"})
+    assert fragment["HX-Redirect"].startswith(SET_UP)
+    assert client.post("/sign-out/")["Location"] == "/sign-in/"
 
 
 @pytest.mark.parametrize("who", ["it", "auditor", "scientist", "nobody"])
