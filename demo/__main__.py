@@ -1,4 +1,4 @@
-"""The command line of the demo: `python -m demo run`, `check` and `services`."""
+"""The command line of the demo: `python -m demo run`, `check`, `code` and `services`."""
 
 from __future__ import annotations
 
@@ -6,9 +6,24 @@ import argparse
 import sys
 import time
 
+from demo.codes import code_at, seconds_left
+from demo.home import Home
 from demo.screen import Screen
-from demo.services import run_beside
+from demo.services import ROOT, run_beside
 from demo.story import check, run
+
+
+def tell_code(email: str) -> int:
+    """Print the present code of somebody; a status of 1 for who has no app."""
+    secrets = Home.from_environment(ROOT).second_factors()
+    if (secret := secrets.get(email.strip().lower())) is None:
+        known = "\n".join(sorted(secrets)) or "nobody: no demo has run in this folder (DEMO_DIR names another)"
+        print(f"{email} shows no code when signing in. Those who do:\n{known}", file=sys.stderr)
+        return 1
+    now = time.time()
+    print(code_at(secret, now))
+    print(f"for another {seconds_left(now)} s; it works once", file=sys.stderr)
+    return 0
 
 
 def main() -> int:
@@ -18,6 +33,8 @@ def main() -> int:
     commands.add_parser("run", help="everything, until Ctrl-C")
     checking = commands.add_parser("check", help="everything once, in a temporary folder; the last line is JSON")
     checking.add_argument("--install-started", type=float, default=None, help="when the installation began (Unix time)")
+    coding = commands.add_parser("code", help="what somebody's authenticator app shows now")
+    coding.add_argument("email", help="one of the demo's people, such as steward@cleveland.demo.consilience.test")
     services = commands.add_parser("services", help="run a command with a PostgreSQL and a Redis of its own")
     services.add_argument("words", nargs=argparse.REMAINDER, metavar="-- COMMAND")
     given = parser.parse_args()
@@ -25,6 +42,8 @@ def main() -> int:
         return run(Screen())
     if given.command == "check":
         return check(Screen(), 0.0 if given.install_started is None else time.time() - given.install_started)
+    if given.command == "code":
+        return tell_code(given.email)
     return run_beside([word for word in given.words if word != "--"])
 
 

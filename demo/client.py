@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import time
 import urllib.error
 import urllib.parse
 import urllib.request
@@ -13,12 +14,19 @@ from http.client import HTTPException, HTTPResponse
 from http.cookiejar import CookieJar
 from typing import Any
 
+from demo.codes import STEP_S, code_at
 from demo.processes import DemoError
 
 TIMEOUT_S = 30.0
 SIGN_IN = "/sign-in/"
+CODE = "/sign-in/code/"
+SET_UP = "/account/second-factor/"
 _INPUT = re.compile(r"<input\b[^>]*>")
 _ATTRIBUTE = re.compile(r'(\w+)="([^"]*)"')
+
+
+def _first_form(page: str) -> str:
+    return page.partition("<form")[2].partition("</form>")[0]
 
 
 class Refused(DemoError):
@@ -48,18 +56,35 @@ class Client:
         )
 
     @classmethod
-    def signed_in(cls, url: str, email: str, password: str) -> Client:
-        """Fill in the form at the sign-in page. Raises DemoError when the platform does not let them in."""
+    def signed_in(cls, url: str, email: str, password: str, second_factor: str | None = None) -> Client:
+        """Fill in the form at the sign-in page, and the code of an authenticator app with this secret where asked.
+
+        Raises DemoError when the platform does not let them in.
+        """
         client = cls(url)
         page = client._open("GET", SIGN_IN).read().decode()
-        fields = {}
-        for attributes in (dict(_ATTRIBUTE.findall(tag)) for tag in _INPUT.findall(page)):
-            given = {"password": password, "hidden": attributes.get("value", "")}
-            fields[attributes.get("name", "")] = given.get(attributes.get("type", "text"), email)
-        client._open("POST", SIGN_IN, urllib.parse.urlencode(fields).encode(), "application/x-www-form-urlencoded")
-        if client._cookie("sessionid") is None:
-            raise DemoError(f"The platform does not let {email} sign in.")
+        came_to = client._submit(SIGN_IN, page, email, password)
+        if came_to.url.endswith(CODE) and second_factor is not None:
+            came_to = client._show(second_factor, came_to.read().decode())
+        place = urllib.parse.urlsplit(came_to.url).path
+        if place.startswith((SIGN_IN, SET_UP)) or client._cookie("sessionid") is None:
+            raise DemoError(f"The platform does not let {email} sign in: it went to {place}.")
         return client
+
+    def _show(self, secret: str, page: str) -> HTTPResponse:
+        """Type the code that the app shows now; the next one where that was used already."""
+        try:
+            return self._submit(CODE, page, code_at(secret, time.time()))
+        except Refused:
+            return self._submit(CODE, page, code_at(secret, time.time() + STEP_S))
+
+    def _submit(self, path: str, page: str, text: str, password: str = "") -> HTTPResponse:
+        """Fill in the form of a page: the password where it asks for one, the text elsewhere."""
+        fields = {}
+        for attributes in (dict(_ATTRIBUTE.findall(tag)) for tag in _INPUT.findall(_first_form(page))):
+            given = {"password": password, "hidden": attributes.get("value", "")}
+            fields[attributes.get("name", "")] = given.get(attributes.get("type", "text"), text)
+        return self._open("POST", path, urllib.parse.urlencode(fields).encode(), "application/x-www-form-urlencoded")
 
     def with_token(self, name: str, scopes: list[str]) -> Client:
         """Make a token for programs, as the person does on the page of tokens, and go on with it alone."""

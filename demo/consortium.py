@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from demo.hospitals import (
@@ -23,13 +24,14 @@ DESCRIPTION = (
 )
 
 
-def plan(password: str) -> Plan:
-    """The whole plan."""
+def plan(password: str, second_factors: Mapping[str, str]) -> Plan:
+    """The whole plan; `second_factors` are the secrets in people's authenticator apps, by e-mail address."""
     return {
         "name": CONSORTIUM,
         "slug": "heart-disease",
         "description": DESCRIPTION,
         "password": password,
+        "second_factors": dict(second_factors),
         "coordinator": {
             "name": COORDINATOR,
             "slug": "cardio-data-trust",

@@ -15,7 +15,7 @@ from demo.connectors import Connector, Isolation, isolation
 from demo.consortium import plan
 from demo.coordinator import Coordinator
 from demo.home import Home
-from demo.hospitals import HOSPITALS, Hospital
+from demo.hospitals import HOSPITALS, WITH_SECOND_FACTOR, Hospital
 from demo.processes import Child, DemoError, stop_together
 from demo.services import Services
 
@@ -57,7 +57,7 @@ class Ensemble:
 
     def sign_in(self, email: str) -> Client:
         """One of the demo's people, at the platform."""
-        return Client.signed_in(self.url, email, self.home.password())
+        return Client.signed_in(self.url, email, self.home.password(), self.home.second_factors().get(email))
 
     def fetch_records(self) -> Path:
         """The four hospitals' files, in one place before they are handed out."""
@@ -72,7 +72,8 @@ class Ensemble:
         self.coordinator.manage("migrate", "--no-input")
         waiting_for("the web process, the consortium's founding, and the hospitals' keys")
         with ThreadPoolExecutor(2) as aside:
-            founding = aside.submit(self.coordinator.manage, "demo_seed", given=plan(self.home.password()))
+            whole = plan(self.home.password(), self.home.second_factors(WITH_SECOND_FACTOR))
+            founding = aside.submit(self.coordinator.manage, "demo_seed", given=whole)
             keys = [aside.submit(self._prepare, connector) for connector in self.connectors]
             self.coordinator.start_processes()
             self.silo_ids = dict(json.loads(founding.result())["silos"])

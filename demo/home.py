@@ -6,12 +6,13 @@ import fcntl
 import json
 import os
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from demo.codes import new_secret
 from demo.processes import DemoError
 
 WORDS = 4
@@ -43,6 +44,11 @@ class Home:
     def silos(self) -> Path:
         """One folder a hospital: what would be on its premises."""
         return self.root / "silos"
+
+    @property
+    def letters(self) -> Path:
+        """What the platform would send by e-mail, one file a letter."""
+        return self.root / "mail"
 
     def log(self, name: str) -> Path:
         """The log of one process."""
@@ -81,6 +87,14 @@ class Home:
     @property
     def _memory(self) -> Path:
         return self.root / "demo.json"
+
+    def second_factors(self, people: Iterable[str] = ()) -> dict[str, str]:
+        """The secrets in people's authenticator apps, by e-mail address; made for those who have none yet."""
+        known = dict(self.recall("second_factors") or {})
+        made = {email: new_secret() for email in people if email not in known}
+        if made:
+            self.remember(second_factors=known | made)
+        return known | made
 
     def password(self) -> str:
         """The one password of all the demo's people, made at random the first time."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import shutil
 import signal
 import time
@@ -218,13 +219,24 @@ def _tell(screen: Screen, home: Home, ensemble: Ensemble, outcome: Outcome) -> N
         people.add_row(hospital.email("silo_it"), hospital.silo_it, "its IT")
         people.add_row(hospital.email("organisation_administrator"), hospital.administrator, "its administrator")
     screen.say(people)
+    screen.say(
+        "Administrators and stewards are asked for a code of their authenticator app. It shows now:\n"
+        f"    {_told_by(home)} code {HOSPITALS[0].email('steward')}\n"
+    )
     others = ", ".join(hospital.key for hospital in HOSPITALS[1:])
     screen.say(f"The people of {others} have the same addresses with their hospital's name.\n")
     screen.say(f"The job       {ensemble.url}/jobs/{outcome.job_id}/")
     screen.say(f"The REST API  {ensemble.url}/api/v1/docs/")
     screen.say(f"The silos     {_short(home.silos)}/<hospital>/ (spool, keys, egress journal)")
+    screen.say(f"The letters   {_short(home.letters)}/ (invitations, forgotten passwords)")
     screen.say(f"The logs      {_short(home.logs)}/")
     screen.say("\nEverything keeps running. Ctrl-C stops it.")
+
+
+def _told_by(home: Home) -> str:
+    """How the demo's command line is reached from the checkout, in this folder."""
+    folder = "" if home.root == ROOT / "var" / "demo" else f"DEMO_DIR={shlex.quote(str(home.root))} "
+    return f"{folder}.venv/bin/python -m demo"
 
 
 def _short(path: Path) -> str:

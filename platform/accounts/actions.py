@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from django.conf import settings
 from django.contrib.auth.password_validation import validate_password
 from django.db import transaction
 from django.utils import timezone
 
+from accounts import dispatch
 from accounts.models import Organisation, OrganisationRole, SignatoryKey, User
 from accounts.models.user import normalise_email
 from accounts.permissions import Role
@@ -82,6 +84,8 @@ def create_user(
     if organisation is not None:
         for role in roles:
             grant_role(user=user, organisation=organisation, role=role, by=by)
+    if password is None and settings.EMAIL_CONFIGURED:
+        dispatch.send_welcome(user.pk)
     return user
 
 
@@ -116,6 +120,8 @@ def set_password(*, user: User, password: str, by: Actor) -> User:
 def renew_welcome(*, user: User, by: Actor) -> User:
     """Note that somebody is given a new address at which to choose a password (`accounts.welcome` makes it)."""
     record(by=by, verb="user.welcome_renewed", subject=user, detail={"person": user.full_name})
+    if settings.EMAIL_CONFIGURED:
+        dispatch.send_welcome(user.pk)
     return user
 
 

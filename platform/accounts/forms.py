@@ -4,23 +4,47 @@ from __future__ import annotations
 
 from datetime import timedelta
 from typing import Any
+from uuid import uuid4
 
+from allauth.account.forms import LoginForm, ResetPasswordForm
+from allauth.account.models import Login
 from django import forms
-from django.contrib.auth.forms import AuthenticationForm, PasswordChangeForm, SetPasswordForm
+from django.contrib.auth.forms import PasswordChangeForm, SetPasswordForm
+from django.http import HttpRequest
 
+from accounts import dispatch
 from accounts.actions import set_password
 from accounts.models import Scope, User
 from accounts.models.organisation import OrganisationKind, country_is_a_code, slug_is_plain
+from accounts.models.user import normalise_email
 from accounts.permissions import ORGANISATION_ROLES
-from accounts.sign_in import check_credentials
+from accounts.sign_in import check_credentials, count_try, forgive
 from rest.addresses import address_of
 from rest.errors import Problem
 
+LETTERS_MAX = 5
 ROLE_CHOICES = [(role.value, role.label) for role in ORGANISATION_ROLES]
 
 
-class SignInForm(AuthenticationForm):
+class SignInForm(LoginForm):  # type: ignore[misc]
     """E-mail address and password."""
+
+    fields: dict[str, forms.Field]
+    cleaned_data: dict[str, Any]
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        del self.fields["login"]
+        email = forms.EmailInput(attrs={"autocomplete": "username", "autofocus": True})
+        password = forms.PasswordInput(attrs={"autocomplete": "current-password"})
+        self.fields = {
+            "username": forms.CharField(label="E-mail address", max_length=254, widget=email),
+            "password": forms.CharField(strip=False, widget=password),
+        }
+
+    def user_credentials(self) -> dict[str, str]:
+        """What was typed, by allauth's names."""
+        return {"email": self.cleaned_data["username"], "password": self.cleaned_data["password"]}
 
     def clean(self) -> dict[str, Any]:
         """Judge them; what is wrong with them is never said."""
@@ -28,10 +52,33 @@ class SignInForm(AuthenticationForm):
         if email and password:
             address = address_of(self.request) if self.request else ""
             try:
-                self.user_cache = check_credentials(email=email, password=password, address=address)
+                self.user = check_credentials(email=email, password=password, address=address)
             except Problem as problem:
                 raise forms.ValidationError(problem.message, code=problem.code) from problem
+            self._login = Login(user=self.user, email=self.user.email)
         return self.cleaned_data
+
+
+class ForgottenPassword(ResetPasswordForm):  # type: ignore[misc]
+    """Somebody asks for a way back in; whether they have an account is never said."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        widget = forms.EmailInput(attrs={"autocomplete": "username", "autofocus": True})
+        self.fields["email"] = forms.EmailField(label="E-mail address", max_length=254, widget=widget)
+
+    def clean_email(self) -> str:
+        """As it is stored."""
+        return normalise_email(self.cleaned_data["email"])
+
+    def save(self, request: HttpRequest, **kwargs: Any) -> str:
+        """Have the letter sent. Raises TooMany: nobody's letter-box is to be filled."""
+        email = str(self.cleaned_data["email"])
+        count_try(f"password of {email}", address_of(request), from_anywhere_max=LETTERS_MAX)
+        found = User.objects.filter(email=email, is_active=True).first()
+        # the same work for who has no account: how long this takes tells nothing
+        dispatch.send_password_reset(found.pk if found else uuid4())
+        return email
 
 
 class ChoosePassword(SetPasswordForm):  # type: ignore[type-arg]
@@ -44,6 +91,14 @@ class ChoosePassword(SetPasswordForm):  # type: ignore[type-arg]
 
 class ChangePassword(PasswordChangeForm):
     """A new password, for whoever knows the old one."""
+
+    def clean_old_password(self) -> str:
+        """Judge it, slowly for whoever guesses in a browser that was left open. Raises TooMany."""
+        what, place = f"old password of {self.user.pk}", str(self.user.pk)
+        count_try(what, place)
+        old = super().clean_old_password()
+        forgive(what, place)
+        return old
 
     def save(self, commit: bool = True) -> User:
         """Through the action, so that it is recorded."""

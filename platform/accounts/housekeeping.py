@@ -7,6 +7,7 @@ from django.utils import timezone
 from accounts.models import SignInFailure
 from accounts.sessions import SessionStore
 from accounts.sign_in import WINDOW
+from accounts.signed_in_sessions import forget_ended
 from rest import idempotency
 
 
@@ -14,4 +15,5 @@ def forget_expired() -> None:
     """Delete what nobody will ask for again. What is recorded for ever (events, tokens' rows) stays."""
     idempotency.forget_expired()
     SessionStore.clear_expired()
+    forget_ended()
     SignInFailure.objects.filter(at__lt=timezone.now() - WINDOW).delete()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from uuid import UUID
 
+from django.conf import settings
+from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
@@ -29,7 +31,7 @@ from accounts.actions import (
     take_in,
 )
 from accounts.forms import OrganisationForm, PersonForm, SignatoryKeyForm
-from accounts.models import Organisation
+from accounts.models import Organisation, User
 from accounts.permissions import Permission
 from accounts.selectors import organisation_permissions_of, organisations_visible_to, people_of
 from accounts.welcome import welcome_url
@@ -90,7 +92,7 @@ def add_person(request: HttpRequest, organisation_id: UUID) -> HttpResponse:
     welcome = ""
     with told(request, "Done."):
         person, is_new = take_in(organisation=house, **form.cleaned_data, by=user)
-        welcome = welcome_url(person) if is_new else ""
+        welcome = _handed_over(request, person) if is_new else ""
     return _page(request, house, PersonForm(), welcome) if welcome else redirect("organisation", house.pk)
 
 
@@ -104,7 +106,16 @@ def welcome_again(request: HttpRequest, organisation_id: UUID, user_id: UUID) ->
     person = access_user(user, user_id)
     require_welcome(user, person)
     renew_welcome(user=person, by=user)
-    return _page(request, house, PersonForm(), welcome_url(person))
+    welcome = _handed_over(request, person)
+    return _page(request, house, PersonForm(), welcome) if welcome else redirect("organisation", house.pk)
+
+
+def _handed_over(request: HttpRequest, person: User) -> str:
+    """The address for a first password where a person is to hand it over; nothing where a letter does."""
+    if not settings.EMAIL_CONFIGURED:
+        return welcome_url(person)
+    messages.success(request, f"An invitation is on its way to {person.email}.")
+    return ""
 
 
 @require_POST

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
-from django.db.models import Prefetch, Q, QuerySet
+from dataclasses import dataclass
+from datetime import datetime
 
-from accounts.models import Organisation, OrganisationRole, User
+from allauth.mfa.models import Authenticator
+from django.db.models import Prefetch, Q, QuerySet
+from django.utils import timezone
+
+from accounts.models import ApiToken, Organisation, OrganisationRole, User
 from accounts.models.user import normalise_email
 from accounts.permissions import ROLES, Permission, Role, roles_allowing
+from accounts.second_factor.judging import needs_second_factor
 from rest.errors import Unprocessable
 
 
@@ -68,3 +74,30 @@ def person_with_email(email: str) -> User:
     if found is None:
         raise Unprocessable("user.unknown", "Nobody has an account with this e-mail address.", "email")
     return found
+
+
+@dataclass(frozen=True)
+class FactorRow:
+    """Somebody's second factor, as their own page shows it."""
+
+    since: datetime | None
+    used_at: datetime | None
+    codes_left: int
+    is_required: bool
+
+
+def second_factor_of(user: User) -> FactorRow:
+    """Since when they have one, and how many recovery codes are left."""
+    factors = {factor.type: factor for factor in Authenticator.objects.filter(user=user)}
+    app, codes = factors.get(Authenticator.Type.TOTP), factors.get(Authenticator.Type.RECOVERY_CODES)
+    return FactorRow(
+        since=app.created_at if app else None,
+        used_at=app.last_used_at if app else None,
+        codes_left=len(codes.wrap().get_unused_codes()) if codes else 0,
+        is_required=needs_second_factor(user),
+    )
+
+
+def usable_tokens_of(user: User) -> QuerySet[ApiToken]:
+    """Their tokens that work now."""
+    return user.api_tokens.filter(revoked_at__isnull=True, expires_at__gt=timezone.now())

@@ -1,7 +1,6 @@
 """The pages of accounts."""
 
-from django.contrib.auth.views import LogoutView
-from django.urls import path
+from django.urls import include, path
 
 from accounts import organisation_views as houses
 from accounts import views
@@ -9,11 +8,11 @@ from accounts import views
 _ORGANISATION = "organisations/<uuid:organisation_id>/"
 
 urlpatterns = [
-    path("sign-in/", views.SignIn.as_view(), name="sign-in"),
-    path("sign-out/", LogoutView.as_view(), name="sign-out"),
-    path("welcome/<uidb64>/<token>/", views.Welcome.as_view(), name="welcome"),
+    path("", include("accounts.sign_in_urls")),
     path("account/", views.account, name="account"),
     path("account/password/", views.Password.as_view(), name="password"),
+    path("account/sessions/end/", views.end_every_session, name="sessions-end"),
+    path("account/sessions/<int:session_id>/end/", views.end_one_session, name="session-end"),
     path("account/tokens/", views.tokens, name="tokens"),
     path("account/tokens/<uuid:token_id>/revoke/", views.revoke, name="token-revoke"),
     path("organisations/", houses.organisations, name="organisations"),

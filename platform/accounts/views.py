@@ -2,36 +2,65 @@
 
 from __future__ import annotations
 
+from typing import Any
 from uuid import UUID
 
+from allauth.account.views import LoginView, PasswordResetFromKeyView, PasswordResetView
+from django.conf import settings
 from django.contrib import messages
+from django.contrib.auth import logout
 from django.contrib.auth import views as auth
 from django.contrib.auth.decorators import login_required
+from django.forms import Form
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
-from django.urls import reverse_lazy
+from django.urls import reverse, reverse_lazy
+from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
 from accounts.access import access_token, signed_in
 from accounts.forms import ChangePassword, ChoosePassword, SignInForm, TokenForm
-from accounts.selectors import memberships_of
+from accounts.selectors import memberships_of, second_factor_of, usable_tokens_of
+from accounts.session_actions import end_all_sessions, end_session
+from accounts.signed_in_sessions import sessions_of
 from accounts.tokens import issue_token, revoke_token
 from rest.pages import told
 
 
-class SignIn(auth.LoginView):
-    """E-mail address and password."""
+class SignIn(LoginView):  # type: ignore[misc]
+    """E-mail address and password, or the identity provider of one's house."""
 
-    form_class = SignInForm
-    template_name = "accounts/sign_in.html"
-    redirect_authenticated_user = True
-
-    def form_invalid(self, form: SignInForm) -> HttpResponse:  # type: ignore[override]
+    def form_invalid(self, form: SignInForm) -> HttpResponse:
         """Say so with a status that says so."""
-        too_many = form.has_error("__all__", code="sign_in.too_many")
-        response = super().form_invalid(form)
-        response.status_code = 429 if too_many else 422
+        response: HttpResponse = super().form_invalid(form)
+        response.status_code = 429 if form.has_error("__all__", code="sign_in.too_many") else 422
+        return response
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        """With the other ways in."""
+        found: dict[str, Any] = super().get_context_data(**kwargs)
+        providers = settings.SOCIALACCOUNT_PROVIDERS["openid_connect"]["APPS"]
+        return found | {"providers": providers, "letters": settings.EMAIL_CONFIGURED}
+
+
+class ForgottenPassword(PasswordResetView):  # type: ignore[misc]
+    """A letter with an address at which a new password is chosen."""
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        """Without letters nobody can be helped here."""
+        return {**super().get_context_data(**kwargs), "letters": settings.EMAIL_CONFIGURED}
+
+
+class NewPassword(PasswordResetFromKeyView):  # type: ignore[misc]
+    """What the letter leads to."""
+
+    success_url = reverse_lazy("sign-in")
+
+    def form_valid(self, form: Form) -> HttpResponse:
+        """Back to signing in."""
+        response: HttpResponse = super().form_valid(form)
+        messages.success(self.request, "Your password is set. Sign in with it.")
         return response
 
 
@@ -61,11 +90,49 @@ class Password(auth.PasswordChangeView):
         return super().form_valid(form)
 
 
+@never_cache
 @require_safe
 @login_required
 def account(request: HttpRequest) -> HttpResponse:
-    """Who one is here."""
-    return render(request, "accounts/account.html", {"memberships": memberships_of(signed_in(request))})
+    """Who one is here, and how one signs in."""
+    user = signed_in(request)
+    context = {
+        "memberships": memberships_of(user),
+        "sessions": sessions_of(user, request.session.session_key),
+        "factor": second_factor_of(user),
+        "tokens": usable_tokens_of(user),
+    }
+    return render(request, "accounts/account.html", context)
+
+
+@require_POST
+@login_required
+def end_one_session(request: HttpRequest, session_id: int) -> HttpResponse:
+    """Sign out of one browser."""
+    user = signed_in(request)
+    with told(request, "That browser is signed out."):
+        end_session(user=user, session_id=session_id, by=user)
+    return redirect("account")
+
+
+@never_cache
+@login_required
+def end_every_session(request: HttpRequest) -> HttpResponse:
+    """Sign out everywhere, after a second thought."""
+    user = signed_in(request)
+    if request.method == "POST":
+        end_all_sessions(user=user, by=user)
+        logout(request)
+        messages.success(request, "You are signed out everywhere.")
+        return redirect("sign-in")
+    context = {
+        "question": "Sign out everywhere?",
+        "consequence": "Every browser, this one included, asks for your password again. API tokens go on working; "
+        "revoke those that you no longer trust.",
+        "yes": "Sign out everywhere",
+        "back": reverse("account"),
+    }
+    return render(request, "_components/confirm.html", context)
 
 
 @never_cache
@@ -80,7 +147,7 @@ def tokens(request: HttpRequest) -> HttpResponse:
             user=user, name=chosen["name"], scopes=chosen["scopes"], lifetime=form.lifetime, by=user
         )
         form = TokenForm()
-    context = {"form": form, "secret": secret, "tokens": user.api_tokens.all()}
+    context = {"form": form, "secret": secret, "tokens": user.api_tokens.all(), "now": timezone.now()}
     return render(request, "accounts/tokens.html", context, status=422 if form.errors else 200)
 
 

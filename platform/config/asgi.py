@@ -3,6 +3,7 @@
 import asyncio
 import os
 
+from django.conf import settings
 from django.core.asgi import get_asgi_application
 from django.core.exceptions import ImproperlyConfigured
 
@@ -36,14 +37,16 @@ async def application(scope: Scope, receive: Receive, send: Send) -> None:
     """Hand a connection to whom it is for."""
     if scope["type"] == "lifespan":
         await _lifespan(receive, send)
+    elif scope["type"] == "http" and scope["path"] in health.PATHS:
+        await health.application(scope, receive, send)
+    elif settings.MAINTENANCE:
+        await django(dict(scope), receive, send)  # type: ignore[arg-type]
     elif scope["type"] == "http" and scope["path"].startswith((grants.BLOBS, grants.UPLOADS)):
         await artefacts(scope, receive, send)
     elif scope["type"] == "http" and scope["path"].startswith(PREFIX):
         await connector(scope, receive, send)
     elif scope["type"] == "http" and EVENTS.fullmatch(scope["path"]):
         await stream_events(scope, receive, send)
-    elif scope["type"] == "http" and scope["path"] in health.PATHS:
-        await health.application(scope, receive, send)
     else:
         await django(dict(scope), receive, send)  # type: ignore[arg-type]
 

@@ -12,11 +12,12 @@ from django.shortcuts import render
 from django.template.loader import render_to_string
 
 from federation.errors import FederationError
-from rest.errors import BadRequest, Forbidden, NotFound, Problem, Unauthenticated
+from rest.errors import BadRequest, Forbidden, NotFound, Problem, TooMany, Unauthenticated, Unavailable
 from rest.problems import plain_response, problem_of
 
 MACHINE_PREFIXES = ("/api/", "/connector/")
-_PAGES = {403: "errors/403.html", 404: "errors/404.html"}
+MAINTENANCE_RETRY_S = 120
+_PAGES = {status: f"errors/{status}.html" for status in (400, 403, 404, 429, 503)}
 
 
 class Broken(Problem):
@@ -45,41 +46,72 @@ class ProblemPages:
         if not isinstance(exception, FederationError):
             return None
         problem = problem_of(exception)
-        return None if problem is None else _answer(request, problem)
+        return None if problem is None else answer_page(request, problem)
 
 
-def _answer(request: HttpRequest, problem: Problem) -> HttpResponse:
+def answer_page(request: HttpRequest, problem: Problem) -> HttpResponse:
+    """The page of a problem, with what to do and the id to quote; the problem itself for a machine."""
     if request.path.startswith(MACHINE_PREFIXES):
         return plain_response(problem)
     if isinstance(problem, Unauthenticated):
         return redirect_to_login(request.get_full_path())
     page = _PAGES.get(problem.status, "errors/problem.html")
-    return render(request, page, {"problem": problem}, status=problem.status)
+    response = render(request, page, _told(request, problem), status=problem.status)
+    for name, value in problem.headers.items():
+        response.headers[name] = value
+    return response
+
+
+def _told(request: HttpRequest, problem: Problem) -> dict[str, object]:
+    wait_s = int(problem.headers.get("Retry-After", 0))
+    return {
+        "problem": problem,
+        "request_id": getattr(request, "request_id", ""),
+        "wait_minutes": -(-wait_s // 60),
+    }
+
+
+def _answer_bare(request: HttpRequest, problem: Problem, page: str) -> HttpResponse:
+    """Touches nothing that may be what is broken or away: no database, no session."""
+    if request.path.startswith(MACHINE_PREFIXES):
+        return plain_response(problem)
+    body = render_to_string(page, _told(request, problem))
+    return HttpResponse(body, status=problem.status, headers=problem.headers)
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
     """400."""
-    return _answer(request, BadRequest("request.malformed", "This request can't be read."))
+    return _answer_bare(request, BadRequest("request.malformed", "This request can't be read."), "errors/400.html")
 
 
 def permission_denied(request: HttpRequest, exception: Exception) -> HttpResponse:
     """403."""
-    return _answer(request, Forbidden("permission.denied", "None of your roles allows this."))
+    return answer_page(request, Forbidden("permission.denied", "None of your roles allows this."))
 
 
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
     """404."""
-    return _answer(request, NotFound("not_found", "There is nothing at this address."))
+    return answer_page(request, NotFound("not_found", "There is nothing at this address."))
 
 
 def csrf_failed(request: HttpRequest, reason: str = "") -> HttpResponse:
     """403, for a form that did not come from one of our own pages."""
-    return _answer(request, Forbidden("csrf.failed", "The form did not come from our page, or it is too old."))
+    return answer_page(request, Forbidden("csrf.failed", "The form did not come from our page, or it is too old."))
+
+
+def too_many(request: HttpRequest) -> HttpResponse:
+    """429."""
+    return answer_page(request, TooMany("throttled", "That was too often.", headers={"Retry-After": "60"}))
 
 
 def broken(request: HttpRequest) -> HttpResponse:
-    """500. Touches nothing that may be what broke: no database, no session."""
+    """500."""
     problem = Broken("internal", "Something went wrong on our side. It has been written down.")
-    if request.path.startswith(MACHINE_PREFIXES):
-        return plain_response(problem)
-    return HttpResponse(render_to_string("errors/500.html", {"problem": problem}), status=500)
+    return _answer_bare(request, problem, "errors/500.html")
+
+
+def under_maintenance(request: HttpRequest) -> HttpResponse:
+    """503, while the platform's keepers work on it."""
+    wait = {"Retry-After": str(MAINTENANCE_RETRY_S)}
+    problem = Unavailable("maintenance", "The platform is being worked on and will be back soon.", headers=wait)
+    return _answer_bare(request, problem, "errors/503.html")

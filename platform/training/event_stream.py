@@ -21,6 +21,7 @@ from django.contrib.auth import get_user
 from django.http import HttpRequest
 
 from accounts.models import User
+from accounts.second_factor.judging import check_session
 from accounts.tokens import authenticate_token
 from audit.models import Event
 from federation.errors import FederationError
@@ -145,5 +146,6 @@ def _session_user(headers: dict[str, str]) -> User:
         request.session = import_module(settings.SESSION_ENGINE).SessionStore(cookie.value)
         user = get_user(request)
         if isinstance(user, User) and user.is_active:
+            check_session(request.session, user)
             return user
     raise Unauthenticated("authentication.required", "Sign in, or send a token.")

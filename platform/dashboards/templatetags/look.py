@@ -14,7 +14,7 @@ from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
-from django.utils.timesince import timesince
+from django.utils.timesince import timesince, timeuntil
 
 register = template.Library()
 SHORT_ID = 8
@@ -43,7 +43,8 @@ def when(moment: datetime | None, empty: str = "–") -> str | SafeString:
         return empty
     local = timezone.localtime(moment)
     ago = timesince(moment, depth=1)
-    said = "just now" if (timezone.now() - moment).total_seconds() < 60 else f"{ago} ago"
+    age_s = (timezone.now() - moment).total_seconds()
+    said = f"in {timeuntil(moment, depth=1)}" if age_s < -60 else "just now" if age_s < 60 else f"{ago} ago"
     return format_html(
         '<time datetime="{}" title="{}" data-relative>{}</time>',
         local.isoformat(timespec="seconds"),

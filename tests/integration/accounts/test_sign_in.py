@@ -207,6 +207,14 @@ def test_changing_the_password_ends_other_sessions(ada: User, client: Client) ->
     assert other.get("/account/").status_code == 302
 
 
+def test_guessing_the_old_password_ends_soon(ada: User, client: Client) -> None:
+    client.force_login(ada)
+    body = {"old_password": "x", "new_password1": PASSWORD + "!", "new_password2": PASSWORD + "!"}
+    statuses = [client.post("/account/password/", body).status_code for _ in range(sign_in.PAIR_MAX + 1)]
+    assert statuses == [200] * sign_in.PAIR_MAX + [429]
+    assert client.post("/account/password/", body | {"old_password": PASSWORD}).status_code == 429
+
+
 def test_weak_passwords_are_refused_by_the_action(ada: User) -> None:
     from django.core.exceptions import ValidationError
 

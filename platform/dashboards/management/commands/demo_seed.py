@@ -16,6 +16,8 @@ from pydantic import BaseModel, ConfigDict
 from accounts.actions import create_organisation, create_user, grant_role
 from accounts.models import Organisation, User
 from accounts.permissions import CONSORTIUM_ROLES, Role
+from accounts.second_factor.actions import set_up
+from accounts.second_factor.judging import has_second_factor
 from audit.actors import System
 from consortia.actions import found_consortium, grant_consortium_role
 from consortia.invitations import accept, invite
@@ -52,12 +54,16 @@ class OrganisationPlan(Plan):
 
 
 class ConsortiumPlan(Plan):
-    """Everything: whoever coordinates, and the members. One password for all, made anew for each demo."""
+    """Everything: whoever coordinates, and the members. One password for all, made anew for each demo.
+
+    `second_factors` are the secrets in people's authenticator apps, by e-mail address.
+    """
 
     name: str
     slug: str
     description: str
     password: str
+    second_factors: dict[str, str] = {}
     coordinator: OrganisationPlan
     members: tuple[OrganisationPlan, ...]
 
@@ -103,6 +109,13 @@ def _person(plan: PersonPlan, password: str) -> User:
     )
 
 
+def _set_up_second_factors(plan: ConsortiumPlan) -> None:
+    """For those who have none yet, also in a demo that was built before there were any."""
+    for user in User.objects.filter(email__in=plan.second_factors):
+        if not has_second_factor(user):
+            set_up(user=user, secret=plan.second_factors[user.email], by=SEED)
+
+
 def _is_loopback(url: str) -> bool:
     host = urlsplit(url).hostname or ""
     try:
@@ -122,6 +135,7 @@ class Command(BaseCommand):
             raise CommandError("This makes accounts that share a password: it works on a loopback address only.")
         plan = ConsortiumPlan.model_validate_json(sys.stdin.read())
         consortium = Consortium.objects.filter(slug=plan.slug).first() or build(plan)
+        _set_up_second_factors(plan)
         silos = Silo.objects.filter(organisation__in=consortium.organisations.all())
         ids = {"consortium": str(consortium.id), "silos": {silo.name: str(silo.id) for silo in silos}}
         self.stdout.write(json.dumps(ids))

@@ -1,0 +1,31 @@
+"""The way out for whoever lost their telephone and their recovery codes."""
+
+from __future__ import annotations
+
+from io import StringIO
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.test import Client
+
+from accounts.second_factor.judging import has_second_factor
+from tests.support.second_factors import telephone
+from tests.support.world import World
+
+
+def test_it_takes_the_factor_and_the_sessions(world: World) -> None:
+    telephone(world.it)
+    client = Client()
+    client.force_login(world.it)
+    assert client.get("/account/").status_code == 200
+    said = StringIO()
+    call_command("reset_second_factor", " IT@example.org", stdout=said)
+    assert "It is signed out" in said.getvalue()
+    assert not has_second_factor(world.it)
+    assert client.get("/account/").status_code == 302
+
+
+@pytest.mark.parametrize(("email", "said"), [("none@example.org", "Nobody"), ("it@example.org", "no second factor")])
+def test_it_refuses(world: World, email: str, said: str) -> None:
+    with pytest.raises(CommandError, match=said):
+        call_command("reset_second_factor", email)
