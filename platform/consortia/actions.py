@@ -44,12 +44,24 @@ def found_consortium(
 
 
 @transaction.atomic
-def edit_consortium(*, consortium: Consortium, name: str, description: str, by: Actor) -> Consortium:
-    """Say better what the consortium is for; its slug stays."""
-    consortium.name, consortium.description = name, description
-    consortium.save(update_fields=["name", "description"])
-    record(by=by, verb="consortium.edited", subject=consortium, consortium_id=consortium.id, detail={"name": name})
-    return consortium
+def edit_consortium(
+    *, consortium: Consortium, name: str, description: str, seen: str | None = None, by: Actor
+) -> Consortium:
+    """Say better what the consortium is for; its slug stays.
+
+    `seen` is the `description_digest` that whoever edits had before them. Raises Conflict
+    `consortium.changed_meanwhile` where it is another one by now. None overwrites whatever is there.
+    """
+    locked = Consortium.objects.select_for_update(no_key=True).get(pk=consortium.pk)
+    if seen is not None and seen != locked.description_digest:
+        raise Conflict(
+            "consortium.changed_meanwhile",
+            "Somebody else has changed this since you opened it. Compare with what it says now, then save again.",
+        )
+    locked.name, locked.description = name, description
+    locked.save(update_fields=["name", "description"])
+    record(by=by, verb="consortium.edited", subject=locked, consortium_id=locked.id, detail={"name": name})
+    return locked
 
 
 def leave_consortium(*, participation: Participation, by: Actor) -> Participation:

@@ -29,13 +29,21 @@ class ConsortiumForm(forms.Form):
         field.queryset, field.required = organisations, organisation_required
 
 
+class ConsortiumEditForm(forms.Form):
+    """What a consortium is called and for; `seen` names the description that whoever edits has before them."""
+
+    name = forms.CharField(max_length=200)
+    description = forms.CharField(max_length=4000, required=False, widget=forms.Textarea)
+    seen = forms.CharField(max_length=64, widget=forms.HiddenInput)
+
+
 class InvitationForm(forms.Form):
     """An organisation to invite."""
 
     organisation = forms.CharField(
         max_length=60, validators=[slug_is_plain], help_text="Its short name, as it stands on its page"
     )
-    message = forms.CharField(max_length=2000, required=False, widget=forms.Textarea)
+    message = forms.CharField(max_length=2000, required=False, widget=forms.Textarea(attrs={"rows": 4}))
 
 
 class RemovalForm(forms.Form):

@@ -1,4 +1,4 @@
-"""The pages of consortia."""
+"""The pages of consortia; those of one stand in `dashboards`."""
 
 from django.urls import path
 
@@ -9,11 +9,8 @@ _INVITATION = "invitations/<uuid:invitation_id>/"
 
 urlpatterns = [
     path("consortia/found/", views.found, name="consortium-found"),
-    path(_CONSORTIUM, views.consortium, name="consortium"),
-    path(f"{_CONSORTIUM}invite/", views.invite, name="consortium-invite"),
     path(f"{_CONSORTIUM}participants/<uuid:organisation_id>/leave/", views.leave, name="consortium-leave"),
     path(f"{_CONSORTIUM}participants/<uuid:organisation_id>/remove/", views.remove, name="consortium-remove"),
-    path(f"{_CONSORTIUM}roles/", views.grant, name="consortium-roles"),
     path(f"{_CONSORTIUM}roles/<uuid:role_id>/revoke/", views.revoke, name="consortium-role-revoke"),
     path(f"{_INVITATION}accept/", views.answer, {"answer": "accept"}, name="invitation-accept"),
     path(f"{_INVITATION}decline/", views.answer, {"answer": "decline"}, name="invitation-decline"),

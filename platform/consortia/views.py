@@ -1,4 +1,4 @@
-"""Pages: the consortia that one sees, and one of them."""
+"""Pages: founding a consortium, leaving it, removing from it; invitations. Those of one stand in `dashboards`."""
 
 from __future__ import annotations
 
@@ -8,12 +8,11 @@ from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
-from django.views.decorators.http import require_POST, require_safe
+from django.views.decorators.http import require_POST
 
 from accounts.access import access_organisations, signed_in
 from accounts.models import User
 from accounts.permissions import Permission
-from accounts.selectors import person_with_email
 from consortia import invitations
 from consortia.access import (
     access_consortium,
@@ -26,20 +25,13 @@ from consortia.access import (
 from consortia.actions import (
     end_participation,
     found_consortium,
-    grant_consortium_role,
     leave_consortium,
     revoke_consortium_role,
 )
-from consortia.forms import ConsortiumForm, InvitationForm, RemovalForm, RoleForm
+from consortia.forms import ConsortiumForm, RemovalForm
 from consortia.models import Consortium
-from consortia.selectors import (
-    consortia_visible_to,
-    open_invitations_of,
-    organisation_with,
-    organisations_that_may_leave,
-    permissions_of,
-)
-from rest.pages import told, valid
+from consortia.selectors import consortia_visible_to
+from rest.pages import told
 
 
 @login_required
@@ -57,43 +49,6 @@ def found(request: HttpRequest) -> HttpResponse:
         if consortium is not None:
             return redirect("consortium", consortium.pk)
     return render(request, "consortia/found.html", {"form": form}, status=422 if form.errors else 200)
-
-
-@require_safe
-@login_required
-def consortium(request: HttpRequest, consortium_id: UUID) -> HttpResponse:
-    """A consortium: who takes part, and who is what in it."""
-    user = signed_in(request)
-    wanted = access_consortium(user, consortium_id)
-    allowed = permissions_of(user, consortium=wanted)
-    context = {
-        "consortium": wanted,
-        "participations": wanted.participations.select_related("organisation").order_by("organisation__name"),
-        "invitations": open_invitations_of(wanted) if Permission.PARTICIPANT_INVITE in allowed else (),
-        "roles": wanted.roles.select_related("user").order_by("user__full_name", "role"),
-        "leavable": {organisation.pk for organisation in organisations_that_may_leave(user, wanted)},
-        "may_invite": Permission.PARTICIPANT_INVITE in allowed,
-        "may_remove": Permission.PARTICIPANT_REMOVE in allowed,
-        "may_grant": Permission.CONSORTIUM_ROLE_GRANT in allowed,
-        "may_launch": Permission.JOB_LAUNCH in allowed,
-        "invitation_form": InvitationForm(),
-        "role_form": RoleForm(),
-    }
-    return render(request, "consortia/consortium.html", context)
-
-
-@require_POST
-@login_required
-def invite(request: HttpRequest, consortium_id: UUID) -> HttpResponse:
-    """Invite an organisation."""
-    user = signed_in(request)
-    wanted = access_consortium(user, consortium_id, Permission.PARTICIPANT_INVITE)
-    form = InvitationForm(request.POST)
-    with told(request, "The invitation is sent."):
-        checked = valid(form)
-        organisation = organisation_with(checked["organisation"])
-        invitations.invite(consortium=wanted, organisation=organisation, message=checked["message"], by=user)
-    return redirect("consortium", wanted.pk)
 
 
 @require_POST
@@ -123,23 +78,9 @@ def remove(request: HttpRequest, consortium_id: UUID, organisation_id: UUID) -> 
         "end. What it contributed to stays. It can be invited again.",
         "form": form,
         "yes": "Remove it",
-        "back": reverse("consortium", args=[participation.consortium_id]),
+        "back": reverse("consortium-participants", args=[participation.consortium_id]),
     }
     return render(request, "_components/confirm.html", context, status=422 if form.errors else 200)
-
-
-@require_POST
-@login_required
-def grant(request: HttpRequest, consortium_id: UUID) -> HttpResponse:
-    """Grant a role."""
-    user = signed_in(request)
-    wanted = access_consortium(user, consortium_id, Permission.CONSORTIUM_ROLE_GRANT)
-    form = RoleForm(request.POST)
-    with told(request, "The role is granted."):
-        checked = valid(form)
-        person = person_with_email(checked["email"])
-        grant_consortium_role(user=person, consortium=wanted, role=checked["role"], by=user)
-    return redirect("consortium", wanted.pk)
 
 
 @require_POST
@@ -157,7 +98,7 @@ def _back_to(wanted: Consortium, user: User) -> HttpResponse:
     """The consortium's page, while they still see it."""
     if not consortia_visible_to(user).filter(pk=wanted.pk).exists():
         return redirect("home")
-    return redirect("consortium", wanted.pk)
+    return redirect("consortium-participants", wanted.pk)
 
 
 @require_POST
@@ -183,4 +124,4 @@ def withdraw(request: HttpRequest, invitation_id: UUID) -> HttpResponse:
     invitation = access_invitation_to_withdraw(user, invitation_id)
     with told(request, "The invitation is taken back."):
         invitations.withdraw(invitation=invitation, by=user)
-    return redirect("consortium", invitation.participation.consortium_id)
+    return redirect("consortium-participants", invitation.participation.consortium_id)

@@ -1,62 +1,91 @@
-"""What a person finds when they come in: their consortia, their jobs, and what waits for them."""
+"""What a person finds when they come in: their consortia as cards, and their jobs with how the models do."""
 
 from __future__ import annotations
 
+from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
 
-from django.db.models import QuerySet
+from django.conf import settings
+from django.db.models import Count, IntegerField, Model, OuterRef, Q, QuerySet, Subquery
+from django.db.models.functions import Coalesce
+from django.utils import timezone
 
 from accounts.models import User
-from accounts.permissions import Permission
-from accounts.selectors import organisations_of, organisations_where
-from consortia.models import Invitation
-from consortia.selectors import consortia_where, invitations_to_answer
-from silos.models import Silo
+from consortia.models import Consortium, Participation
+from consortia.transitions import ParticipationState
+from dashboards.charts import thinned
+from registry.models import ModelVersion
 from silos.transitions import SiloState
 from training.models import Job
 from training.selectors import jobs_visible_to
-from training.transitions import ENDED, JobState
+from training.transitions import ENDED
 
 JOBS_SHOWN = 10
-WAITING_SHOWN = 20
+SPARK_POINTS = 60
+
+
+def with_counts(consortia: QuerySet[Consortium]) -> QuerySet[Consortium]:
+    """Each with `n_organisations`, `n_silos` (that may work), `n_online` of them, `n_datasets`, `n_jobs`,
+    `n_running` and `n_models`: counted by subqueries, whatever their number."""
+    active = Participation.objects.filter(consortium=OuterRef("pk"), state=ParticipationState.ACTIVE)
+    usable = Q(organisation__silos__state=SiloState.ACTIVE)
+    lately = timezone.now() - timedelta(seconds=settings.SILO_SILENT_AFTER_S)
+    offered = usable & Q(organisation__silos__datasets__isnull=False, organisation__silos__datasets__withdrawn_at=None)
+    jobs = Job.objects.filter(consortium=OuterRef("pk"))
+    models = Consortium.objects.filter(pk=OuterRef("pk"))
+    return consortia.annotate(
+        n_organisations=_counted(active, "consortium", Count("pk")),
+        n_silos=_counted(active, "consortium", Count("organisation__silos", filter=usable)),
+        n_online=_counted(
+            active,
+            "consortium",
+            Count("organisation__silos", filter=usable & Q(organisation__silos__last_seen_at__gte=lately)),
+        ),
+        n_datasets=_counted(active, "consortium", Count("organisation__silos__datasets", filter=offered)),
+        n_jobs=_counted(jobs, "consortium", Count("pk")),
+        n_running=_counted(jobs, "consortium", Count("pk", filter=~Q(state__in=ENDED))),
+        n_models=_counted(models, "pk", Count("models")),
+    )
+
+
+def _counted(rows: QuerySet[Any], by: str, count: Count) -> Coalesce:
+    found: QuerySet[Model, Any] = rows.order_by().values(by).annotate(n=count).values("n")
+    return Coalesce(Subquery(found), 0, output_field=IntegerField())
 
 
 @dataclass(frozen=True)
-class Waiting:
-    """What waits for a person to act."""
+class JobRow:
+    """A job, and how its model did after each round."""
 
-    invitations: QuerySet[Invitation]
-    silos_to_confirm: list[Silo]
-    silos_to_enrol: list[Silo]
-    silent_silos: list[Silo]
-    paused_jobs: list[Job]
+    job: Job
+    accuracies: tuple[float | None, ...]
 
-    def __bool__(self) -> bool:
-        return any((self.invitations, self.silos_to_confirm, self.silos_to_enrol, self.silent_silos, self.paused_jobs))
-
-
-def waiting_for(user: User) -> Waiting:
-    """Invitations to answer, silos to confirm or to enrol, silos that fell silent, jobs that paused."""
-    silos = Silo.objects.select_related("organisation").order_by("organisation__name", "name")
-    to_confirm = silos.filter(
-        state=SiloState.PRESENTED, organisation__in=organisations_where(user, Permission.SILO_CONFIRM)
-    )
-    to_enrol = silos.filter(state=SiloState.CREATED, organisation__in=organisations_where(user, Permission.SILO_ENROL))
-    silent = silos.filter(state=SiloState.ACTIVE, silent_since__isnull=False, organisation__in=organisations_of(user))
-    paused = jobs_visible_to(user).filter(
-        state=JobState.PAUSED, consortium__in=consortia_where(user, Permission.JOB_CONTROL)
-    )
-    return Waiting(
-        invitations=invitations_to_answer(user),
-        silos_to_confirm=list(to_confirm[:WAITING_SHOWN]),
-        silos_to_enrol=list(to_enrol[:WAITING_SHOWN]),
-        silent_silos=list(silent[:WAITING_SHOWN]),
-        paused_jobs=list(paused.order_by("-created_at")[:WAITING_SHOWN]),
-    )
+    @property
+    def accuracy(self) -> float | None:
+        """The newest that is known."""
+        return next((value for value in reversed(self.accuracies) if value is not None), None)
 
 
-def jobs_for(user: User) -> list[Job]:
+def jobs_for(user: User) -> list[JobRow]:
     """The jobs that are going on, then the newest of those that have ended."""
     visible = jobs_visible_to(user).order_by("-created_at")
     going = list(visible.exclude(state__in=ENDED)[:JOBS_SHOWN])
-    return going + list(visible.filter(state__in=ENDED)[: JOBS_SHOWN - len(going)])
+    return with_accuracies(going + list(visible.filter(state__in=ENDED)[: JOBS_SHOWN - len(going)]))
+
+
+def with_accuracies(jobs: Sequence[Job]) -> list[JobRow]:
+    """Each with the accuracies of its model's versions, read in one statement; of very many, evenly many."""
+    trained = [job.model_id for job in jobs if job.model_id and job.task == Job.Task.TRAIN]
+    told: dict[UUID, list[float | None]] = defaultdict(list)
+    judged = ModelVersion.objects.filter(model__in=trained).exclude(metrics={}).order_by("model", "round_number")
+    for model_id, accuracy in judged.values_list("model_id", "metrics__accuracy"):
+        told[model_id].append(accuracy)
+    rows = []
+    for job in jobs:
+        values = told.get(job.model_id, []) if job.model_id and job.task == Job.Task.TRAIN else []
+        rows.append(JobRow(job, tuple(values[place] for place in thinned(len(values), SPARK_POINTS))))
+    return rows

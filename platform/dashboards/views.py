@@ -13,19 +13,24 @@ from accounts.permissions import Permission
 from accounts.selectors import organisations_where
 from consortia.selectors import consortia_visible_to
 from dashboards import charts
-from dashboards.selectors import jobs_for, waiting_for
+from dashboards.next_steps import next_steps_of
+from dashboards.selectors import jobs_for, with_counts
+from dashboards.waiting import incidents_for, waiting_for
 
 
 @require_safe
 @login_required
 def home(request: HttpRequest) -> HttpResponse:
-    """One's consortia and jobs, and what waits for oneself."""
+    """One's consortia and jobs, what waits for oneself, and what went wrong."""
     user = signed_in(request)
+    consortia, jobs = list(with_counts(consortia_visible_to(user))), jobs_for(user)
     context = {
-        "consortia": consortia_visible_to(user),
+        "consortia": consortia,
         "may_found": organisations_where(user, Permission.CONSORTIUM_FOUND).exists(),
         "waiting": waiting_for(user),
-        "jobs": jobs_for(user),
+        "incidents": incidents_for(user),
+        "jobs": jobs,
+        "next_steps": () if consortia and jobs else next_steps_of(user),
     }
     return render(request, "dashboards/home.html", context)
 

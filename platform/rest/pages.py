@@ -41,3 +41,33 @@ def valid(form: forms.BaseForm) -> dict[str, Any]:
             {name if name in form.fields else "__all__": list(errors) for name, errors in form.errors.items()}
         )
     return form.cleaned_data
+
+
+@contextmanager
+def shown_at(form: forms.BaseForm) -> Iterator[None]:
+    """Do something for a form that is shown again where it is refused: the reason then stands at the field it is about.
+
+    The block's own success is seen by `form.is_valid()`. What may not be seen still raises.
+    """
+    try:
+        yield
+    except (NotFound, Forbidden, Unauthenticated):
+        raise
+    except (FederationError, ValidationError, IntegrityError) as error:
+        problem = problem_of(error)
+        if problem is None:
+            raise
+        for name, texts in problem.fields.items():
+            form.add_error(name if name in form.fields else None, list(texts))
+        if not problem.fields:
+            form.add_error(None, problem.message)
+
+
+def kept_query(request: HttpRequest, *besides: str) -> str:
+    """The rest of a list's address, to put before what another page of it needs: what was asked for stays asked for."""
+    query = request.GET.copy()
+    for name in besides:
+        query.pop(name, None)
+    for name in [name for name, values in query.lists() if not any(values)]:
+        query.pop(name)
+    return f"{query.urlencode()}&" if query else ""

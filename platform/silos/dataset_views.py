@@ -1,4 +1,4 @@
-"""Pages: the datasets that silos offer."""
+"""Pages: the list of datasets that silos offer, and their withdrawal; that of one stands in `dashboards`."""
 
 from __future__ import annotations
 
@@ -11,11 +11,13 @@ from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_POST, require_safe
 
-from accounts.access import may, signed_in
+from accounts.access import signed_in
 from accounts.permissions import Permission
 from consortia.access import access_consortium
-from rest.pages import told
+from consortia.selectors import consortia_visible_to
+from rest.pages import kept_query, told
 from silos import selectors
+from silos.dataset_list import DatasetsAsked
 from silos.datasets import offer_again, withdraw
 from silos.permissions import access_dataset
 from silos.views import PAGE_SIZE
@@ -24,35 +26,19 @@ from silos.views import PAGE_SIZE
 @require_safe
 @login_required
 def datasets(request: HttpRequest) -> HttpResponse:
-    """The datasets on offer: all that one sees, or those of one consortium."""
+    """The datasets on offer: all that one sees, or those that were asked for."""
     user = signed_in(request)
     wanted = request.GET.get("consortium")
     consortium = access_consortium(user, wanted) if wanted else None
-    found = selectors.datasets_visible_to(user).filter(withdrawn_at=None)
-    if consortium is not None:
-        found = found.filter(silo__in=selectors.silos_of(consortium))
-    found = found.order_by("title", "silo__organisation__name", "id")
-    page = Paginator(found, PAGE_SIZE).get_page(request.GET.get("page"))
-    query = f"consortium={consortium.id}&" if consortium else ""
-    return render(request, "silos/datasets.html", {"page": page, "consortium": consortium, "query": query})
-
-
-@require_safe
-@login_required
-def dataset(request: HttpRequest, dataset_id: UUID) -> HttpResponse:
-    """What a silo has declared of a dataset."""
-    user = signed_in(request)
-    wanted = access_dataset(user, dataset_id)
-    declaration = selectors.declaration_of(wanted)
-    may_manage = may(user, Permission.DATASET_MANAGE, organisation=wanted.silo.organisation)
+    form = DatasetsAsked(request.GET, consortia=consortia_visible_to(user))
+    found = form.narrow(selectors.datasets_visible_to(user)).order_by("title", "silo__organisation__name", "id")
     context = {
-        "dataset": wanted,
-        "declaration": declaration,
-        "steps": selectors.steps_of(declaration),
-        "may_withdraw": may_manage and (wanted.withdrawn_at is None or wanted.withdrawn_by_silo),
-        "may_offer": may_manage and wanted.withdrawn_at is not None and not wanted.withdrawn_by_silo,
+        "form": form,
+        "page": Paginator(found, PAGE_SIZE).get_page(request.GET.get("page")),
+        "consortium": consortium,
+        "query": kept_query(request, "page"),
     }
-    return render(request, "silos/dataset.html", context)
+    return render(request, "silos/datasets.html", context)
 
 
 @login_required

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
+from statistics import median
 from typing import TYPE_CHECKING
 
 from django.conf import settings
@@ -54,6 +57,28 @@ def health_of(silo: Silo) -> str:
         return "unseen"
     silent_s = (timezone.now() - silo.last_seen_at).total_seconds()
     return "silent" if silent_s > settings.SILO_SILENT_AFTER_S else "online"
+
+
+@dataclass(frozen=True)
+class SiloRow:
+    """A silo in a list: whether it was heard of lately, and how many datasets it offers."""
+
+    silo: Silo
+    health: str
+    n_datasets: int
+
+
+def silo_rows(silos: Sequence[Silo]) -> list[SiloRow]:
+    """One for each, their datasets counted in one statement."""
+    offered = Dataset.objects.filter(silo__in=[silo.pk for silo in silos], withdrawn_at=None).order_by()
+    counts = Counter(offered.values_list("silo_id", flat=True))
+    return [SiloRow(silo, health_of(silo), counts[silo.pk]) for silo in silos]
+
+
+def median_pick_up_s(orders: Sequence[Order]) -> float | None:
+    """Seconds from issuing an order to the silo's fetching it, in the middle of these; None where none was fetched."""
+    waits = [(order.delivered_at - order.issued_at).total_seconds() for order in orders if order.delivered_at]
+    return median(waits) if waits else None
 
 
 def declaration_of(dataset: Dataset) -> DatasetDeclaration:

@@ -1,4 +1,4 @@
-"""The pages of silos and datasets."""
+"""The pages of silos and datasets; that of one dataset stands in `dashboards`."""
 
 from django.urls import path
 
@@ -12,10 +12,10 @@ urlpatterns = [
     path("silos/new/", views.new_silo, name="silo-new"),
     path(_SILO, views.silo, name="silo"),
     path(f"{_SILO}code/", views.code, name="silo-code"),
+    path(f"{_SILO}progress/", views.progress, name="silo-progress"),
     path(f"{_SILO}confirm/", views.confirm, name="silo-confirm"),
     path(f"{_SILO}revoke/", views.revoke, name="silo-revoke"),
     path("datasets/", dataset_views.datasets, name="datasets"),
-    path(_DATASET, dataset_views.dataset, name="dataset"),
     path(f"{_DATASET}withdraw/", dataset_views.dataset_withdraw, name="dataset-withdraw"),
     path(f"{_DATASET}offer/", dataset_views.dataset_offer, name="dataset-offer"),
 ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
-from django.conf import settings
+from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse
@@ -18,8 +18,9 @@ from accounts.access import access_organisations, signed_in
 from accounts.models import User
 from accounts.permissions import Permission
 from accounts.selectors import organisation_permissions_of, organisations_where
-from rest.pages import told, valid
+from rest.pages import shown_at, told
 from silos import actions, selectors
+from silos.enrolment import Stage, Texts, mark_of, open_code_of, stage_of, texts_for
 from silos.forms import ConfirmationForm, SiloForm
 from silos.models import Silo
 from silos.permissions import access_silo
@@ -34,7 +35,7 @@ def silos(request: HttpRequest) -> HttpResponse:
     user = signed_in(request)
     found = selectors.silos_visible_to(user).order_by("organisation__name", "name")
     page = Paginator(found, PAGE_SIZE).get_page(request.GET.get("page"))
-    rows = [(silo, selectors.health_of(silo)) for silo in page]
+    rows = selectors.silo_rows(list(page))
     may_make = organisations_where(user, Permission.SILO_ENROL).exists()
     return render(request, "silos/silos.html", {"page": page, "rows": rows, "may_make": may_make})
 
@@ -70,14 +71,18 @@ def code(request: HttpRequest, silo_id: UUID) -> HttpResponse:
     user = signed_in(request)
     wanted = access_silo(user, silo_id, Permission.SILO_ENROL)
     secret, row = actions.issue_code(silo=wanted, by=user)
-    context = {
-        **_context(wanted, user),
-        "code": secret,
-        "code_expires_at": row.expires_at,
-        "platform_url": settings.PUBLIC_URL,
-        "platform_key": selectors.platform_keys()[0],
-    }
-    return render(request, "silos/silo.html", context)
+    return render(request, "silos/silo.html", _context(wanted, user, texts=texts_for(wanted, secret, row.expires_at)))
+
+
+@require_safe
+@never_cache
+@login_required
+def progress(request: HttpRequest, silo_id: UUID) -> HttpResponse:
+    """For a page that waits: the same line again, or, once the silo has got on, the way to its page anew."""
+    wanted = access_silo(signed_in(request), silo_id)
+    if request.GET.get("mark") != mark_of(wanted):
+        return HttpResponse(status=204, headers={"HX-Redirect": reverse("silo", args=[wanted.id])})
+    return HttpResponse(status=204)
 
 
 @require_POST
@@ -87,9 +92,12 @@ def confirm(request: HttpRequest, silo_id: UUID) -> HttpResponse:
     user = signed_in(request)
     wanted = access_silo(user, silo_id, Permission.SILO_CONFIRM)
     form = ConfirmationForm(request.POST)
-    with told(request, "Confirmed: the connector may work from now on."):
-        fingerprint = valid(form)["identity_fingerprint"]
-        actions.confirm(silo=wanted, identity_fingerprint=fingerprint, by=user)
+    if form.is_valid():
+        with shown_at(form):
+            actions.confirm(silo=wanted, identity_fingerprint=form.cleaned_data["identity_fingerprint"], by=user)
+    if form.errors:
+        return render(request, "silos/silo.html", _context(wanted, user, confirmation_form=form), status=422)
+    messages.success(request, "Confirmed: the connector may work from now on.")
     return redirect("silo", wanted.id)
 
 
@@ -113,15 +121,26 @@ def revoke(request: HttpRequest, silo_id: UUID) -> HttpResponse:
     return render(request, "_components/confirm.html", context)
 
 
-def _context(silo: Silo, user: User) -> dict[str, Any]:
+def _context(
+    silo: Silo, user: User, *, texts: Texts | None = None, confirmation_form: ConfirmationForm | None = None
+) -> dict[str, Any]:
     allowed = organisation_permissions_of(user, silo.organisation)
+    stage = stage_of(silo, has_code=texts is not None)
+    orders = list(selectors.recent_orders(silo, user))
+    may_enrol = Permission.SILO_ENROL in allowed
     return {
         "silo": silo,
         "health": selectors.health_of(silo),
-        "datasets": silo.datasets.all(),
-        "orders": selectors.recent_orders(silo, user),
-        "may_enrol": Permission.SILO_ENROL in allowed,
+        "datasets": silo.datasets.order_by("title"),
+        "orders": orders,
+        "pick_up_s": selectors.median_pick_up_s(orders),
+        "stage": stage,
+        "mark": mark_of(silo),
+        "leads": stage is not Stage.DONE and (may_enrol or Permission.SILO_CONFIRM in allowed),
+        "texts": texts or (texts_for(silo) if may_enrol and stage is not Stage.DONE else None),
+        "open_code": open_code_of(silo) if may_enrol and texts is None else None,
+        "may_enrol": may_enrol,
         "may_confirm": Permission.SILO_CONFIRM in allowed and silo.state == Silo.State.PRESENTED,
         "may_revoke": Permission.SILO_REVOKE in allowed and silo.state != Silo.State.REVOKED,
-        "confirmation_form": ConfirmationForm(),
+        "confirmation_form": confirmation_form or ConfirmationForm(),
     }

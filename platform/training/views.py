@@ -12,7 +12,10 @@ from accounts.access import signed_in
 from accounts.permissions import Permission
 from consortia.access import access_consortium
 from consortia.permissions import may
+from consortia.selectors import consortia_visible_to
+from rest.pages import kept_query
 from training import selectors
+from training.job_list import JobsAsked
 
 PAGE_SIZE = 50
 
@@ -20,17 +23,17 @@ PAGE_SIZE = 50
 @require_safe
 @login_required
 def jobs(request: HttpRequest) -> HttpResponse:
-    """The jobs that one sees, or those of one consortium; newest first."""
+    """The jobs that one sees, or those that were asked for; newest first. Two and more can be compared."""
     user = signed_in(request)
     wanted = request.GET.get("consortium")
     consortium = access_consortium(user, wanted) if wanted else None
-    found = selectors.jobs_visible_to(user)
-    if consortium is not None:
-        found = found.filter(consortium=consortium)
+    form = JobsAsked(request.GET, consortia=consortia_visible_to(user))
+    found = form.narrow(selectors.jobs_visible_to(user)).order_by("-created_at")
     context = {
-        "page": Paginator(found.order_by("-created_at"), PAGE_SIZE).get_page(request.GET.get("page")),
+        "form": form,
+        "page": Paginator(found, PAGE_SIZE).get_page(request.GET.get("page")),
         "consortium": consortium,
-        "query": f"consortium={consortium.id}&" if consortium else "",
+        "query": kept_query(request, "page"),
         "may_launch": consortium is not None and may(user, Permission.JOB_LAUNCH, consortium=consortium),
     }
     return render(request, "training/jobs.html", context)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import uuid
 
 from django.conf import settings
@@ -38,3 +39,8 @@ class Consortium(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def description_digest(self) -> str:
+        """Which name and description these are: whoever edits them says which they have seen."""
+        return hashlib.sha256(f"{self.name}\0{self.description}".encode()).hexdigest()[:32]

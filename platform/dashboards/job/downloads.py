@@ -15,6 +15,7 @@ from django.utils.text import slugify
 from django.views.decorators.http import require_safe
 
 from accounts.access import signed_in
+from dashboards.exports import attachment, cell, plain
 from dashboards.job import series
 from training.models import Job
 from training.permissions import access_job
@@ -49,7 +50,7 @@ def as_csv(request: HttpRequest, job_id: UUID) -> HttpResponse:
     text = io.StringIO()
     writer = csv.writer(text)
     writer.writerow(COLUMNS)
-    writer.writerows([_cell(row[column]) for column in COLUMNS] for row in _lines(job))
+    writer.writerows([cell(row[column]) for column in COLUMNS] for row in _lines(job))
     return _attachment(text.getvalue(), "text/csv; charset=utf-8", job, "csv")
 
 
@@ -89,7 +90,7 @@ def as_json(request: HttpRequest, job_id: UUID) -> HttpResponse:
         "work": _lines(job),
         "read_at": timezone.now(),
     }
-    return _attachment(json.dumps(told, default=_plain, indent=1), "application/json", job, "json")
+    return _attachment(json.dumps(told, default=plain, indent=1), "application/json", job, "json")
 
 
 def _lines(job: Job) -> list[dict[str, Any]]:
@@ -125,17 +126,6 @@ def _lines(job: Job) -> list[dict[str, Any]]:
     return lines
 
 
-def _cell(value: object) -> object:
-    """A cell that no spreadsheet takes for a formula."""
-    text = value.isoformat() if hasattr(value, "isoformat") else value
-    return f"'{text}" if isinstance(text, str) and text[:1] in "=+-@\t\r" else text
-
-
-def _plain(value: object) -> str:
-    return value.isoformat() if hasattr(value, "isoformat") else str(value)
-
-
 def _attachment(text: str, content_type: str, job: Job, ending: str) -> HttpResponse:
     name = slugify(job.name)[:60] or "job"
-    headers = {"Content-Disposition": f'attachment; filename="{name}-{str(job.id)[:8]}.{ending}"'}
-    return HttpResponse(text, content_type=content_type, headers=headers)
+    return attachment(text, content_type, f"{name}-{str(job.id)[:8]}", ending)

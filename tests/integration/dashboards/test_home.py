@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -12,6 +13,8 @@ from silos.models import Silo
 from silos.transitions import SiloState
 from tests.support.cohort import Cohort, browser, run_job
 from training.actions import control
+from training.models import Job
+from training.transitions import JobState
 
 pytestmark = pytest.mark.django_db
 
@@ -51,9 +54,58 @@ def test_each_finds_what_waits_for_them(cohort: Cohort) -> None:
     assert "is paused" not in page_of(cohort.neighbour)
 
 
+def test_what_went_wrong_is_told_for_a_week(cohort: Cohort) -> None:
+    job = run_job(cohort, rounds_answered=0)
+    assert "Incidents" not in page_of(cohort.neighbour)
+    failed = {"state": JobState.FAILED, "reason_code": "round.quorum_not_met", "reason": "Too few answered."}
+    Job.objects.filter(pk=job.pk).update(**failed, ended_at=timezone.now())
+    for user in (cohort.neighbour, cohort.scientist):
+        assert "Too few answered." in page_of(user)
+        assert "round.quorum_not_met" in page_of(user)
+    assert "Incidents" not in page_of(cohort.outsider)
+    Job.objects.filter(pk=job.pk).update(ended_at=timezone.now() - timedelta(days=8))
+    assert "Incidents" not in page_of(cohort.neighbour)
+    paused = run_job(cohort, rounds_answered=0)
+    control.pause(job=paused, by=cohort.scientist)
+    assert "Paused by Dana Data." in page_of(cohort.neighbour)
+
+
+def test_cards_and_jobs_tell_how_it_goes(cohort: Cohort) -> None:
+    run_job(cohort)
+    going = run_job(cohort, rounds_answered=1)
+    Silo.objects.filter(pk=cohort.silo.pk).update(last_seen_at=timezone.now())
+    answer = browser(cohort.scientist).get("/")
+    (card,) = answer.context["consortia"]
+    assert (card.n_organisations, card.n_silos, card.n_online, card.n_running, card.n_jobs) == (3, 3, 1, 1, 2)
+    assert (card.n_datasets, card.n_models) == (3, 2)
+    assert answer.context["jobs"][0].job.id == going.id
+    assert answer.context["jobs"][1].accuracies[-1] == 0.5
+    assert "<polyline" in answer.content.decode()
+
+
+def test_where_there_is_nothing_yet_each_role_is_told_what_comes_next(cohort: Cohort) -> None:
+    told = {
+        cohort.keeper: ("Take organisations in", "/organisations/"),
+        cohort.administrator: ("Invite organisations", ""),
+        cohort.steward: ("for you to answer", "/datasets/"),
+        cohort.it: ("from the code to a running connector", "/silos/new/"),
+        cohort.scientist: ("share a schema", "/datasets/"),
+        cohort.neighbour: ("on the record", "/activity/"),
+    }
+    for user, (text, link) in told.items():
+        page = page_of(user)
+        assert "What to do next" in page, user
+        assert text in page
+        assert link in page
+    assert "What to do next" not in page_of(cohort.nobody)
+    run_job(cohort, rounds_answered=0)
+    assert "What to do next" not in page_of(cohort.it)
+
+
 def test_it_asks_as_many_questions_whatever_there_is(cohort: Cohort, django_assert_max_num_queries: Any) -> None:
     for _ in range(3):
         run_job(cohort, rounds_answered=0)
+    run_job(cohort)
     client = browser(cohort.scientist)
     with django_assert_max_num_queries(16):
         client.get("/")

@@ -329,7 +329,7 @@ def test_what_people_write_is_text(world: World) -> None:
 
 
 @pytest.mark.parametrize(
-    ("path", "most"), [("/", 12), ("/consortia/{consortium}/", 11), ("/organisations/{north}/", 9), ("/account/", 8)]
+    ("path", "most"), [("/", 14), ("/consortia/{consortium}/", 13), ("/organisations/{north}/", 9), ("/account/", 8)]
 )
 def test_how_many_queries_a_page_takes(world: World, path: str, most: int) -> None:
     place, client = address(path, world), browser(world.administrator)

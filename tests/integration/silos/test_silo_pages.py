@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import re
+import shlex
+import tomllib
 
 import pytest
+from django.conf import settings
 from django.test import Client
+from django.utils import timezone
+from pytest_django import DjangoAssertNumQueries
 
 from audit.models import Event
+from demo.services import ROOT
 from federation.protocol.keys import PrivateKey
-from silos import actions, datasets
+from silos import actions, datasets, enrolment, selectors
 from silos.models import Silo
 from silos.transitions import SiloState
-from tests.support.cohort import Cohort, browser, run_job
+from tests.support.cohort import Cohort, browser, present, run_job
 from tests.support.federation import TEST, certificate, statement, withdrawal
 
 pytestmark = pytest.mark.django_db
@@ -57,6 +63,67 @@ def test_a_silo_from_its_name_to_its_confirmation(cohort: Cohort) -> None:
     assert silo.state == SiloState.ACTIVE
     verbs = list(Event.objects.filter(subject_id=str(silo.id)).order_by("id").values_list("verb", flat=True))
     assert verbs == ["silo.created", "silo.code_issued", "silo.presented", "silo.confirmed"]
+
+
+def test_a_page_that_waits_is_sent_on_when_the_silo_gets_on(cohort: Cohort) -> None:
+    silo = actions.create(organisation=cohort.silo.organisation, name="annexe", by=cohort.it)
+    it = browser(cohort.it)
+    shown = it.post(f"/silos/{silo.id}/code/")
+    waits = f"/silos/{silo.id}/progress/?mark={shown.context['mark']}"
+    assert f'hx-get="{waits}"' in shown.content.decode()
+    assert "HX-Redirect" not in it.get(waits).headers
+    assert Client().get(waits).status_code == 302
+    assert browser(cohort.outsider).get(waits).status_code == 404
+    assert "made one" in browser(cohort.administrator).get(f"/silos/{silo.id}/").content.decode()
+    Silo.objects.filter(pk=silo.pk).update(
+        state=SiloState.PRESENTED, identity_key=b"i" * 32, transport_key=b"t" * 32, enrolled_at=timezone.now()
+    )
+    assert it.get(waits)["HX-Redirect"] == f"/silos/{silo.id}/"
+    assert "For the confirmation." in it.get(f"/silos/{silo.id}/").content.decode()
+
+
+def test_what_is_copied_to_the_premises_is_whole(cohort: Cohort) -> None:
+    organisation = cohort.silo.organisation
+    type(organisation).objects.filter(pk=organisation.pk).update(name='O"Brien & $(Sons)')
+    silo = actions.create(organisation=organisation, name="the\nannexe", by=cohort.it)
+    silo.organisation.refresh_from_db()
+    texts = enrolment.texts_for(silo, "ABCDE-FGHJK")
+    told = tomllib.loads(texts.configuration)
+    assert told["platform_url"] == settings.PUBLIC_URL
+    assert told["platform_key"] == selectors.platform_keys()[0].fingerprint
+    assert shlex.split(texts.signatory)[4] == 'O"Brien & $(Sons)'
+    for commands in (texts.in_containers, texts.without_containers):
+        assert "enrol --config connector.toml --code ABCDE-FGHJK\n" in commands
+    again = enrolment.texts_for(cohort.silo, "ABCDE-FGHJK")
+    assert ("--again" in again.without_containers) is (cohort.silo.enrolled_at is not None)
+    assert texts.compose == (ROOT / "silo_connector" / "docker-compose.yml").read_text()
+    page = browser(cohort.it).get(f"/silos/{silo.id}/").content.decode()
+    assert "THE-CODE" in page
+    assert "THE-CODE" not in browser(cohort.neighbour).get(f"/silos/{silo.id}/").content.decode()
+
+
+def test_a_wrong_fingerprint_stays_in_the_field(cohort: Cohort) -> None:
+    silo = present(cohort)
+    other = PrivateKey.generate().public.fingerprint
+    told = browser(cohort.administrator).post(f"/silos/{silo.id}/confirm/", {"identity_fingerprint": other})
+    assert told.status_code == 422
+    assert "identity_fingerprint" in told.context["confirmation_form"].errors
+    assert f'value="{other}"' in told.content.decode()
+
+
+def test_a_silo_that_works_tells_how_it_does(
+    cohort: Cohort, django_assert_max_num_queries: DjangoAssertNumQueries
+) -> None:
+    run_job(cohort, rounds_answered=1)
+    actions.note_heartbeat(by=cohort.silo, report={"disk_free_bytes": 5_000_000_000}, clock_skew_s=0.25)
+    client, path = browser(cohort.it), f"/silos/{cohort.silo.id}/"
+    with django_assert_max_num_queries(16):
+        page = client.get(path).content.decode()
+    assert "not reported" in page
+    assert "Enrol again" not in page
+    shown = client.post(f"{path}code/").content.decode()
+    assert "Enrol again" in shown
+    assert cohort.silo.name in client.get("/silos/").content.decode()
 
 
 def test_a_name_that_is_taken_is_told(cohort: Cohort) -> None:
@@ -124,6 +191,37 @@ def test_a_dataset_is_shown_as_it_was_declared(cohort: Cohort) -> None:
     assert "train fraction 0.66" in page
     assert "healthy, ill" in page
     assert "Withdraw…" not in page
+
+
+def test_datasets_are_looked_for(cohort: Cohort) -> None:
+    client, withdrawn = browser(cohort.steward), cohort.dataset
+
+    def listed(query: str) -> int:
+        return len(client.get(f"/datasets/?{query}").context["page"].object_list)
+
+    everything = len(cohort.federation.silos)
+    assert listed("") == listed(f"schema={withdrawn.schema_digest[7:15]}") == everything
+    assert listed(f"q={withdrawn.silo.name.upper()}") == 1
+    assert listed("q=nothing-like-it") == listed("schema=ffffffffffff") == 0
+    datasets.withdraw(dataset=withdrawn, by=cohort.steward)
+    assert (listed(""), listed("withdrawn=on")) == (everything - 1, everything)
+    assert client.get("/datasets/?consortium=nonsense").status_code == 404
+    assert len(browser(cohort.outsider).get("/datasets/").context["page"].object_list) == 0
+
+
+def test_a_dataset_tells_who_may_train_on_it_and_what_did(
+    cohort: Cohort, django_assert_max_num_queries: DjangoAssertNumQueries
+) -> None:
+    job = run_job(cohort, rounds_answered=1)
+    client, path = browser(cohort.neighbour), f"/datasets/{cohort.dataset.id}/"
+    with django_assert_max_num_queries(20):
+        shown = client.get(path)
+    page = shown.content.decode()
+    assert f"/jobs/{job.id}/" in page
+    assert f"/consortia/{cohort.federation.consortium.id}/" in page
+    assert len(shown.context["alike"]) == len(cohort.federation.silos) - 1
+    datasets.withdraw(dataset=cohort.dataset, by=cohort.steward)
+    assert "Nobody: it is withdrawn." in client.get(path).content.decode()
 
 
 def test_a_withdrawn_dataset_is_offered_no_more(cohort: Cohort) -> None:

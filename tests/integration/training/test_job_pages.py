@@ -120,6 +120,27 @@ def test_the_list_is_of_one_consortium_or_of_all(cohort: Cohort) -> None:
     assert "Heart disease" not in browser(cohort.outsider).get("/jobs/").content.decode()
 
 
+def test_the_list_is_narrowed_and_jobs_are_chosen_to_compare(cohort: Cohort, monkeypatch: pytest.MonkeyPatch) -> None:
+    going, ended = run_job(cohort, rounds_answered=0, name="Still going"), run_job(cohort, name="All done")
+    client = browser(cohort.scientist)
+
+    def listed(query: str) -> set[str]:
+        page = client.get(f"/jobs/?{query}").content.decode()
+        return {job.name for job in (going, ended) if f"/jobs/{job.id}/" in page}
+
+    assert listed("") == {"Still going", "All done"}
+    assert listed("state=running") == listed("state=going") == listed("q=still") == {"Still going"}
+    assert listed("state=ended") == listed("state=completed&q=done") == {"All done"}
+    assert listed("state=failed") == listed("q=%27%3B--") == set()
+    assert listed("state=nonsense") == {"Still going", "All done"}
+    page = client.get("/jobs/").content.decode()
+    for job in (going, ended):
+        assert f'form="compare" name="job" value="{job.id}"' in page
+    assert client.get(f"/jobs/compare/?job={going.id}&job={ended.id}").status_code == 200
+    monkeypatch.setattr("training.views.PAGE_SIZE", 1)
+    assert "?q=l&amp;page=2" in client.get("/jobs/?consortium=&q=l&page=1").content.decode()
+
+
 def test_who_may_not_is_told_so(cohort: Cohort) -> None:
     job = run_job(cohort, rounds_answered=0)
     consortium = cohort.federation.consortium
@@ -228,4 +249,4 @@ def test_the_page_asks_as_many_questions_whatever_its_size(cohort: Cohort, djang
     with django_assert_max_num_queries(28):
         client.get(f"/jobs/{job.id}/")
     with django_assert_max_num_queries(12):
-        client.get("/jobs/")
+        assert client.get("/jobs/").status_code == 200

@@ -1,0 +1,89 @@
+"""What each kind of person does first: shown where there is little to see yet. Pure but for what they hold."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from accounts.models import OrganisationRole, User
+from accounts.permissions import Role
+from consortia.models import ConsortiumRole
+
+
+@dataclass(frozen=True)
+class NextStep:
+    """What somebody in a role can do, and the name of the page where it is done; none where it comes by itself."""
+
+    role: str
+    icon: str
+    text: str
+    page: str = ""
+    label: str = ""
+
+
+STEPS: Mapping[Role, NextStep] = {
+    Role.PLATFORM_ADMINISTRATOR: NextStep(
+        "Platform administrator",
+        "building-2",
+        "Take organisations in, give each its first administrator, then found a consortium or let them found one.",
+        "organisations",
+        "Organisations",
+    ),
+    Role.CONSORTIUM_ADMINISTRATOR: NextStep(
+        "Consortium administrator",
+        "users-round",
+        "Invite organisations on the consortium's page, under Participants, and give data scientists and auditors "
+        "their roles there.",
+    ),
+    Role.ORGANISATION_ADMINISTRATOR: NextStep(
+        "Organisation administrator",
+        "user-plus",
+        "Take your people in and give them roles. Invitations to consortia, and connectors to be confirmed, appear "
+        "on this page.",
+        "organisations",
+        "Your organisation",
+    ),
+    Role.STEWARD: NextStep(
+        "Steward",
+        "shield-check",
+        "Invitations to your organisation appear on this page for you to answer. You watch over its datasets, and can "
+        "withdraw any of them.",
+        "datasets",
+        "Datasets",
+    ),
+    Role.SILO_IT: NextStep(
+        "Silo IT",
+        "server",
+        "Give a silo its name; its page leads you from the code to a running connector.",
+        "silo-new",
+        "New silo",
+    ),
+    Role.DATA_SCIENTIST: NextStep(
+        "Data scientist",
+        "activity",
+        "Look which datasets share a schema; then launch a job from the consortium's page. Launching takes the role "
+        "in the consortium, from its administrator.",
+        "datasets",
+        "Datasets",
+    ),
+    Role.AUDITOR: NextStep(
+        "Auditor",
+        "scroll-text",
+        "Everything that was done is on the record: narrow it down, and take it along as a file.",
+        "activity",
+        "Activity",
+    ),
+}
+
+
+def next_steps_of(user: User) -> list[NextStep]:
+    """One for each role that the person holds anywhere, in the order of the table."""
+    held = set(
+        OrganisationRole.objects.filter(user=user)
+        .order_by()
+        .values_list("role", flat=True)
+        .union(ConsortiumRole.objects.filter(user=user).order_by().values_list("role", flat=True))
+    )
+    if user.is_platform_administrator:
+        held.add(Role.PLATFORM_ADMINISTRATOR)
+    return [step for role, step in STEPS.items() if role in held]

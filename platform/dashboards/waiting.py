@@ -1,0 +1,78 @@
+"""What waits for a person to act, and what went wrong that they should know of."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from django.db.models import Q, QuerySet
+from django.utils import timezone
+
+from accounts.models import User
+from accounts.permissions import Permission
+from accounts.selectors import organisations_of, organisations_where
+from consortia.models import Invitation
+from consortia.selectors import consortia_where, invitations_to_answer
+from silos.models import Silo
+from silos.transitions import SiloState
+from training.models import Job
+from training.selectors import jobs_visible_to
+from training.transitions import JobState
+
+WAITING_SHOWN = 20
+INCIDENTS_FOR = timedelta(days=7)
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """What waits for a person to act."""
+
+    invitations: QuerySet[Invitation]
+    silos_to_confirm: list[Silo]
+    silos_to_enrol: list[Silo]
+    paused_jobs: list[Job]
+
+    def __bool__(self) -> bool:
+        return any((self.invitations, self.silos_to_confirm, self.silos_to_enrol, self.paused_jobs))
+
+
+@dataclass(frozen=True)
+class Incidents:
+    """What went wrong: silos of one's own that fell silent, jobs that failed or paused."""
+
+    silent_silos: list[Silo]
+    jobs: list[Job]
+
+    def __bool__(self) -> bool:
+        return bool(self.silent_silos or self.jobs)
+
+
+def waiting_for(user: User) -> Waiting:
+    """Invitations to answer, silos to confirm or to enrol, paused jobs to resume or to cancel."""
+    silos = Silo.objects.select_related("organisation").order_by("organisation__name", "name")
+    to_confirm = silos.filter(
+        state=SiloState.PRESENTED, organisation__in=organisations_where(user, Permission.SILO_CONFIRM)
+    )
+    to_enrol = silos.filter(state=SiloState.CREATED, organisation__in=organisations_where(user, Permission.SILO_ENROL))
+    paused = jobs_visible_to(user).filter(
+        state=JobState.PAUSED, consortium__in=consortia_where(user, Permission.JOB_CONTROL)
+    )
+    return Waiting(
+        invitations=invitations_to_answer(user),
+        silos_to_confirm=list(to_confirm[:WAITING_SHOWN]),
+        silos_to_enrol=list(to_enrol[:WAITING_SHOWN]),
+        paused_jobs=list(paused.order_by("-created_at")[:WAITING_SHOWN]),
+    )
+
+
+def incidents_for(user: User) -> Incidents:
+    """Silent silos; jobs that failed in the last week, and paused ones that somebody else has to decide about."""
+    silent = Silo.objects.select_related("organisation").filter(
+        state=SiloState.ACTIVE, silent_since__isnull=False, organisation__in=organisations_of(user)
+    )
+    failed = Q(state=JobState.FAILED, ended_at__gte=timezone.now() - INCIDENTS_FOR)
+    paused = Q(state=JobState.PAUSED) & ~Q(consortium__in=consortia_where(user, Permission.JOB_CONTROL))
+    jobs = jobs_visible_to(user).filter(failed | paused).order_by("-created_at")
+    return Incidents(
+        silent_silos=list(silent.order_by("silent_since")[:WAITING_SHOWN]), jobs=list(jobs[:WAITING_SHOWN])
+    )
