@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from django.db.models import Count, Prefetch, Q, QuerySet
+from django.db.models import Count, OuterRef, Prefetch, QuerySet, Subquery
+from django.db.models.functions import Coalesce
 
 from accounts.models import User
 from consortia.selectors import consortia_visible_to
@@ -16,10 +17,12 @@ from training.transitions import IN_PROGRESS, RoundState
 
 def jobs_visible_to(user: User) -> QuerySet[Job]:
     """The jobs of the consortia that a person sees, each with its number of `rounds_closed`."""
+    closed = Round.objects.filter(job=OuterRef("pk"), state=RoundState.CLOSED).order_by().values("job")
     return (
         Job.objects.filter(consortium__in=consortia_visible_to(user))
         .select_related("consortium", "launched_by")
-        .annotate(rounds_closed=Count("rounds", filter=Q(rounds__state=RoundState.CLOSED)))
+        # By a subquery, which costs what a page shows; a join would count the rounds of every job first.
+        .annotate(rounds_closed=Coalesce(Subquery(closed.annotate(count=Count("pk")).values("count")), 0))
         .defer("manifest")
     )
 

@@ -87,15 +87,15 @@ def rounds(request: HttpRequest, job_id: UUID) -> HttpResponse:
     """All rounds of a job, and how long their parts took."""
     user = signed_in(request)
     job = access_job(user, job_id)
-    page = Paginator(summaries.round_summaries(job), PAGE_SIZE).get_page(request.GET.get("page"))
+    page = Paginator(summaries.round_ids(job), PAGE_SIZE).get_page(request.GET.get("page"))
     times = series.round_times_of(job)
-    work = series.work_of(job, {one.number for one in times})
+    moved = series.traffic_of(job, {one.number for one in times})
     context = {
         **_frame(job, user),
         "tab": "rounds",
         "page": page,
-        "rounds": page,
-        "charts": [chart for chart in (figures.round_timeline(times), figures.traffic(work)) if chart],
+        "rounds": summaries.round_summaries(job, page.object_list),
+        "charts": [chart for chart in (figures.round_timeline(times), figures.traffic(moved)) if chart],
     }
     return render(request, "dashboards/job/rounds.html", context)
 
@@ -120,7 +120,7 @@ def silos(request: HttpRequest, job_id: UUID) -> HttpResponse:
     user = signed_in(request)
     job = access_job(user, job_id)
     members = series.members_of(job)
-    times = series.round_times_of(job)
+    times = series.round_times_of(job, series.drawn(series.ROUNDS_DRAWN, members))
     work = series.work_of(job, {one.number for one in times})
     drawn = (
         figures.drift(work, members, "update_norm_l2"),
@@ -166,8 +166,9 @@ def report(request: HttpRequest, job_id: UUID) -> HttpResponse:
     """The job for paper: what it was, how it went, and the seven questions with this job's evidence."""
     user = signed_in(request)
     job = access_job(user, job_id)
-    members, versions = series.members_of(job), series.versions_of(job)
-    times = series.round_times_of(job)
+    members = series.members_of(job)
+    versions = series.versions_of(job, series.drawn(series.VERSIONS_DRAWN, members))
+    times = series.round_times_of(job, series.drawn(series.ROUNDS_DRAWN, members))
     work = series.work_of(job, {one.number for one in times})
     drawn = (
         figures.convergence(versions, members, "accuracy"),
@@ -189,7 +190,8 @@ def report(request: HttpRequest, job_id: UUID) -> HttpResponse:
 
 def overview_charts(job: Job) -> list[Chart]:
     """How the model does: accuracy and loss, over all silos and at each."""
-    versions, members = series.versions_of(job), series.members_of(job)
+    members = series.members_of(job)
+    versions = series.versions_of(job, series.drawn(series.VERSIONS_DRAWN, members))
     drawn = (figures.convergence(versions, members, measure) for measure in ("accuracy", "loss"))
     return [chart for chart in drawn if chart]
 
@@ -199,8 +201,8 @@ def _frame(job: Job, user: User) -> dict[str, Any]:
 
 
 def _standing(job: Job, user: User) -> dict[str, Any]:
-    times = series.round_times_of(job, ROUNDS_ATTENDED)
     members = series.members_of(job)
+    times = series.round_times_of(job, ROUNDS_ATTENDED)
     work = series.work_of(job, {one.number for one in times})
     reached = max((one.number for one in times), default=0)
     finished = [one.total_s for one in series.closed_rounds(times) if one.total_s is not None]

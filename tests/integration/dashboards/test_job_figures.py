@@ -50,7 +50,10 @@ def test_work_tells_norm_direction_bytes_and_phases(cohort: Cohort) -> None:
     assert all(row.payload_size_bytes > 0 for row in trained)
     members = series.members_of(job)
     assert figures.drift(work, members, "update_cosine").rows
-    assert figures.traffic(work).rows[0][2] is not None
+    moved = series.traffic_of(job, {one.number for one in times})
+    assert sum(one.bytes_up for one in moved) == sum(row.payload_size_bytes for row in work)
+    assert sum(one.bytes_down for one in moved) == sum(row.model_size_bytes for row in work if row.delivered_at)
+    assert len(figures.traffic(moved).rows) == len({one.number for one in times})
     assert all((one.total_s or 0) >= 0 for one in times)
     assert len(figures.round_timeline(times).rows) == len(times)
 
