@@ -64,6 +64,10 @@ class Standing:
         return self.evaluated.combined if self.evaluated else {}
 
 
+_LONG = ("dataset__declaration", "dataset__registration", "silo__statement", "silo__certificate")
+"""What nobody needs of a silo to see where it stands."""
+
+
 def standing_of(job: Job) -> Standing:
     """The round that is open or was last, what the silos do in it, and how well the newest evaluated model does."""
     newest = rounds_of(job).order_by("-opened_at")
@@ -73,7 +77,7 @@ def standing_of(job: Job) -> Standing:
     evaluated = MetricsRow(last) if last else None
     orders = {row.order.silo_id: row for row in current.orders} if current else {}
     evaluations = {row.silo.id: row for row in evaluated.silos} if evaluated else {}
-    seats = job.seats.select_related("silo__organisation", "dataset").order_by("position")
+    seats = job.seats.select_related("silo__organisation", "dataset").order_by("position").defer(*_LONG)
     return Standing(
         job=job,
         current_round=current,

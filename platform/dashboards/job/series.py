@@ -17,7 +17,7 @@ from training.transitions import RoundState
 
 VERSIONS_DRAWN = 200
 ROUNDS_DRAWN = 120
-ROWS_DRAWN = 4000
+ROWS_DRAWN = 2500
 """Rows of silos' figures that one page is drawn from at most: of large cohorts fewer rounds are shown."""
 
 
@@ -111,9 +111,9 @@ class Traffic:
     bytes_up: int
 
 
-def drawn(most: int, members: Sequence[Member]) -> int:
-    """How many rounds or versions are drawn of a cohort: `most`, or as many as `ROWS_DRAWN` rows of its silos are."""
-    return min(most, max(20, ROWS_DRAWN // max(1, len(members))))
+def drawn(most: int, members: Sequence[Member], rows: int = ROWS_DRAWN) -> int:
+    """How many rounds or versions are drawn of a cohort: `most`, or as many as make so many rows of its silos."""
+    return min(most, max(10, rows // max(1, len(members))))
 
 
 def members_of(job: Job) -> tuple[Member, ...]:

@@ -31,6 +31,8 @@ from training.transitions import ENDED
 PAGE_SIZE = 50
 EVENTS_SHOWN = 12
 ROUNDS_ATTENDED = 40
+CELLS_MAX = 1000
+"""Of the table of who took part: of large cohorts fewer rounds are shown."""
 _EVERYDAY = ("order.submitted", "round.opened", "round.updates_deleted")
 """Events that every round has: they stand on the page of all events, not among the last few."""
 
@@ -127,7 +129,7 @@ def silos(request: HttpRequest, job_id: UUID) -> HttpResponse:
         figures.drift(work, members, "update_cosine"),
         figures.phases(work, members),
     )
-    newest = times[-ROUNDS_ATTENDED:]
+    newest = times[-series.drawn(ROUNDS_ATTENDED, members, CELLS_MAX) :]
     context = {
         **_frame(job, user),
         "tab": "silos",
@@ -202,7 +204,7 @@ def _frame(job: Job, user: User) -> dict[str, Any]:
 
 def _standing(job: Job, user: User) -> dict[str, Any]:
     members = series.members_of(job)
-    times = series.round_times_of(job, ROUNDS_ATTENDED)
+    times = series.round_times_of(job, series.drawn(ROUNDS_ATTENDED, members, CELLS_MAX))
     work = series.work_of(job, {one.number for one in times})
     reached = max((one.number for one in times), default=0)
     finished = [one.total_s for one in series.closed_rounds(times) if one.total_s is not None]
