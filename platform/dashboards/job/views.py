@@ -15,7 +15,9 @@ from django.views.decorators.http import condition, require_safe
 
 from accounts.access import signed_in
 from accounts.models import User
+from accounts.permissions import Permission
 from audit.models import Event
+from consortia.permissions import may
 from dashboards.charts import Chart
 from dashboards.job import figures, series
 from dashboards.job.participation import participation
@@ -199,7 +201,12 @@ def overview_charts(job: Job) -> list[Chart]:
 
 
 def _frame(job: Job, user: User) -> dict[str, Any]:
-    return {"job": job, "controls": controls_for(job, user), "ended": job.state in ENDED}
+    return {
+        "job": job,
+        "controls": controls_for(job, user),
+        "may_launch": job.task == Job.Task.TRAIN and may(user, Permission.JOB_LAUNCH, consortium=job.consortium),
+        "ended": job.state in ENDED,
+    }
 
 
 def _standing(job: Job, user: User) -> dict[str, Any]:
