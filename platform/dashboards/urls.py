@@ -9,4 +9,5 @@ urlpatterns = [
     path("gallery/", views.gallery, name="gallery"),
     path("jobs/compare/", compare.compare, name="jobs-compare"),
     path("", include("dashboards.job.urls")),
+    path("", include("dashboards.model.urls")),
 ]
