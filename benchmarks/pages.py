@@ -63,6 +63,7 @@ def paths(ids: dict[str, Any]) -> dict[str, str]:
         "organisations": "/organisations/",
         "organisation": f"/organisations/{ids['organisation']}/",
         "account": "/account/",
+        "tutorial": "/tutorial/",
     }
 
 

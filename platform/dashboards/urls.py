@@ -2,10 +2,11 @@
 
 from django.urls import include, path
 
-from dashboards import compare, views
+from dashboards import compare, tutorial, views
 
 urlpatterns = [
     path("", views.home, name="home"),
+    path("tutorial/", tutorial.tutorial, name="tutorial"),
     path("gallery/", views.gallery, name="gallery"),
     path("jobs/compare/", compare.compare, name="jobs-compare"),
     path("", include("dashboards.job.urls")),
