@@ -25,6 +25,7 @@ from rest.errors import NotFound
 from training.models import Job
 
 PAGE_SIZE = 25
+POINTS_DRAWN = 100
 
 
 @require_safe
@@ -74,7 +75,7 @@ def _named(model: Model, number: str | None) -> ModelVersion | None:
 
 
 def _charts(job: Job) -> list[Any]:
-    versions = series.versions_of(job, silos_of_best=True)
+    versions = series.versions_of(job, POINTS_DRAWN, silos_of_best=True)
     return [chart for one in ("accuracy", "loss") if (chart := figures.convergence(versions, (), one))]
 
 
