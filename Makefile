@@ -3,7 +3,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install demo demo-check test test-fast check bench-rounds openapi diagrams clean chromium
+.PHONY: help install demo demo-check test test-fast check bench-rounds bench-pages openapi diagrams clean chromium
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -86,6 +86,9 @@ check: $(VENV)/installed-dev ## lint, types, layers, migrations, settings, gener
 
 bench-rounds: $(VENV)/installed ## how long a round takes and how much memory, at three model sizes
 	@exec $(BIN)/python -m benchmarks.rounds
+
+bench-pages: $(VENV)/installed ## how long the server takes over every page of a platform that is full
+	@exec $(BIN)/python -m benchmarks.pages
 
 openapi: $(VENV)/installed-dev ## write docs/openapi.yaml anew
 	@$(SETTINGS) $(MANAGE) spectacular --validate --fail-on-warn --file docs/openapi.yaml

@@ -20,6 +20,7 @@ from training.models import Job
 from training.permissions import access_job
 
 JOBS_MIN, JOBS_MAX = 2, 5
+POINTS_DRAWN = 100
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,7 @@ def compare(request: HttpRequest) -> HttpResponse:
     if not JOBS_MIN <= len(wanted) <= JOBS_MAX:
         raise BadRequest("compare.number", f"Choose {JOBS_MIN} to {JOBS_MAX} jobs in the list of jobs to compare them.")
     compared = [
-        Compared(job, series.versions_of(job), series.members_of(job), place)
+        Compared(job, series.versions_of(job, POINTS_DRAWN, silos_of_best=True), series.members_of(job), place)
         for place, job in enumerate(access_job(user, job_id) for job_id in wanted)
     ]
     silos = {member.silo_id: member for one in compared for member in one.members}

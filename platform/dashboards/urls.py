@@ -2,14 +2,16 @@
 
 from django.urls import include, path
 
-from dashboards import compare, datasets, views
+from dashboards import compare, datasets, tutorial, views
 
 urlpatterns = [
     path("", views.home, name="home"),
+    path("tutorial/", tutorial.tutorial, name="tutorial"),
     path("gallery/", views.gallery, name="gallery"),
     path("jobs/compare/", compare.compare, name="jobs-compare"),
     path("datasets/<uuid:dataset_id>/", datasets.dataset, name="dataset"),
     path("", include("dashboards.job.urls")),
     path("", include("dashboards.activity.urls")),
     path("", include("dashboards.consortium.urls")),
+    path("", include("dashboards.model.urls")),
 ]

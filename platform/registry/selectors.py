@@ -5,7 +5,8 @@ The jobs and evaluations that stand behind a model belong to an app above this o
 
 from __future__ import annotations
 
-from django.db.models import QuerySet
+from django.db.models import Count, OuterRef, QuerySet, Subquery
+from django.db.models.functions import Coalesce
 
 from accounts.models import User
 from consortia.selectors import consortia_visible_to
@@ -18,6 +19,25 @@ def models_visible_to(user: User) -> QuerySet[Model]:
         Model.objects.filter(consortium__in=consortia_visible_to(user))
         .select_related("consortium")
         .prefetch_related("jobs", "versions")
+    )
+
+
+def listed_models(user: User) -> QuerySet[Model]:
+    """The same for a list: each with its best version's figures, how many versions there are, and its job."""
+    best = ModelVersion.objects.filter(model=OuterRef("pk"), is_best=True)
+    counted = ModelVersion.objects.filter(model=OuterRef("pk")).order_by().values("model")
+    trained = Model.objects.filter(pk=OuterRef("pk"), jobs__task="train").order_by()
+    return (
+        Model.objects.filter(consortium__in=consortia_visible_to(user))
+        .select_related("consortium")
+        .defer("preprocessing")
+        .annotate(
+            best_round=Subquery(best.values("round_number")[:1]),
+            best_metrics=Subquery(best.values("metrics")[:1]),
+            versions_kept=Coalesce(Subquery(counted.annotate(count=Count("pk")).values("count")), 0),
+            trained_by=Subquery(trained.values("jobs__id")[:1]),
+            trained_by_name=Subquery(trained.values("jobs__name")[:1]),
+        )
     )
 
 

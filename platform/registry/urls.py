@@ -1,4 +1,4 @@
-"""The pages of models."""
+"""The list of models; the page of one stands in `dashboards`."""
 
 from django.urls import path
 
@@ -6,5 +6,4 @@ from registry import views
 
 urlpatterns = [
     path("models/", views.models, name="models"),
-    path("models/<uuid:model_id>/", views.model, name="model"),
 ]

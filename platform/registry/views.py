@@ -1,8 +1,6 @@
-"""Pages: models and their versions."""
+"""Pages: the list of models."""
 
 from __future__ import annotations
-
-from uuid import UUID
 
 from django.contrib.auth.decorators import login_required
 from django.core.paginator import Paginator
@@ -11,12 +9,8 @@ from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
 from accounts.access import signed_in
-from accounts.permissions import Permission
 from consortia.access import access_consortium
-from consortia.selectors import permissions_of
 from registry import selectors
-from registry.cards import parameters_of
-from registry.permissions import access_model
 
 PAGE_SIZE = 50
 
@@ -28,7 +22,7 @@ def models(request: HttpRequest) -> HttpResponse:
     user = signed_in(request)
     wanted = request.GET.get("consortium")
     consortium = access_consortium(user, wanted) if wanted else None
-    found = selectors.models_visible_to(user).order_by("-created_at")
+    found = selectors.listed_models(user).order_by("-created_at")
     if consortium is not None:
         found = found.filter(consortium=consortium)
     context = {
@@ -37,23 +31,3 @@ def models(request: HttpRequest) -> HttpResponse:
         "query": f"consortium={consortium.id}&" if consortium else "",
     }
     return render(request, "registry/models.html", context)
-
-
-@require_safe
-@login_required
-def model(request: HttpRequest, model_id: UUID) -> HttpResponse:
-    """A model: what it is, and a version for every round."""
-    user = signed_in(request)
-    wanted = access_model(user, model_id)
-    allowed = permissions_of(user, consortium=wanted.consortium)
-    versions = wanted.versions.order_by("-round_number")
-    context = {
-        "model": wanted,
-        "parameters": parameters_of(wanted),
-        "job": next((job for job in wanted.jobs.all() if job.task == "train"), None),
-        "best": versions.filter(is_best=True).first(),
-        "page": Paginator(versions, PAGE_SIZE).get_page(request.GET.get("page")),
-        "may_download": Permission.MODEL_DOWNLOAD in allowed,
-        "may_launch": Permission.JOB_LAUNCH in allowed,
-    }
-    return render(request, "registry/model.html", context)

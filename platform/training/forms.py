@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, Self
 
 from django import forms
 from django.forms.boundfield import BoundField
 
 from federation.errors import FederationError
 from federation.learning.specification import LocalTraining
+from federation.protocol.documents import Limits
 from silos.models import Dataset
 from training.choices import Choice, model_families, strategies
 from training.schema_fields import fields_of
 
 _SEPARATOR = "."
+_LIMITS = {
+    "update_norm_l2_max": "An update that is longer is refused",
+    "minimum_cell": "Counts of fewer rows than this are told to nobody",
+}
 
 
 class CohortForm(forms.Form):
@@ -43,16 +48,44 @@ class CohortForm(forms.Form):
 
     def __init__(self, data: Any = None, *, datasets: Sequence[Dataset], initial: dict[str, Any] | None = None) -> None:
         super().__init__(data, initial=initial)
+        self.offered = datasets
         field = self.fields["datasets"]
         assert isinstance(field, forms.MultipleChoiceField)
         field.choices = [(str(dataset.id), dataset.title) for dataset in datasets]
+        for name, one in fields_of(Limits.model_json_schema()).items():
+            one.help_text = one.help_text or _LIMITS.get(name, "")
+            self.fields[f"limits{_SEPARATOR}{name}"] = one
 
     def request(self) -> dict[str, Any]:
         """The launch request that the form makes, without what is wrong already as it was typed."""
         names = ("name", "purpose", "datasets", "quorum", "round_deadline_s", "retries_max")
         said = self.cleaned_data
         protection = {"protection": {"mode": said["protection"]}} if "protection" in said else {}
-        return {"task": self.task, **self._said(*names), **protection}
+        limits = {"limits": given} if (given := self._settings("limits")) else {}
+        return {"task": self.task, **self._said(*names), **protection, **limits}
+
+    def as_it_stands(self) -> Self:
+        """This form as though it were sent as it is shown now, before anybody has typed."""
+        shown = {name: self.get_initial_for_field(field, name) for name, field in self.fields.items()}
+        return type(self)(shown, datasets=self.offered)
+
+    def chosen_datasets(self) -> set[str]:
+        """The ids that are ticked."""
+        return set(self["datasets"].value() or ())
+
+    def limit_fields(self) -> list[BoundField]:
+        """Bounds that everybody holds to."""
+        return self._bound("limits")
+
+    def _settings(self, *prefix: str) -> dict[str, Any]:
+        """What was filled in of a group of settings."""
+        start = _SEPARATOR.join(prefix) + _SEPARATOR
+        given = {name.removeprefix(start): value for name, value in self.cleaned_data.items() if name.startswith(start)}
+        return {name: value for name, value in given.items() if value not in (None, "", [])}
+
+    def _bound(self, *prefix: str) -> list[BoundField]:
+        start = _SEPARATOR.join(prefix) + _SEPARATOR
+        return [self[name] for name in self.fields if name.startswith(start)]
 
     def _said(self, *names: str) -> dict[str, Any]:
         return {name: self.cleaned_data[name] for name in names if name in self.cleaned_data}
@@ -76,8 +109,8 @@ class TrainingForm(CohortForm):
     task = "train"
     rounds = forms.IntegerField(min_value=1, max_value=10_000, initial=10)
     seed = forms.IntegerField(min_value=0, max_value=2**32 - 1, initial=0, help_text="The same seed, the same start")
-    model = forms.ChoiceField(label="Model family")
-    strategy = forms.ChoiceField(label="Strategy on the platform")
+    model = forms.ChoiceField(label="Model family", error_messages={"required": "Choose a model."})
+    strategy = forms.ChoiceField(label="Strategy on the platform", error_messages={"required": "Choose a strategy."})
 
     def __init__(self, data: Any = None, *, datasets: Sequence[Dataset], initial: dict[str, Any] | None = None) -> None:
         super().__init__(data, datasets=datasets, initial=initial)
@@ -86,6 +119,7 @@ class TrainingForm(CohortForm):
             chosen = self.fields[kind]
             assert isinstance(chosen, forms.ChoiceField)
             chosen.choices = [(choice.name, choice.title) for choice in choices]
+            chosen.initial = choices[0].name
             for choice in choices:
                 for name, field in fields_of(choice.settings).items():
                     self.fields[_SEPARATOR.join((kind, choice.name, name))] = field
@@ -94,6 +128,14 @@ class TrainingForm(CohortForm):
                 field.initial = 1
             self.fields[f"local{_SEPARATOR}{name}"] = field
 
+    def clean(self) -> None:
+        """Settings of what was not chosen are not sent, so nothing is wrong with them."""
+        super().clean()
+        for name in list(self.errors):
+            kind, _, rest = name.partition(_SEPARATOR)
+            if kind in ("model", "strategy") and rest and not rest.startswith(f"{self.cleaned_data.get(kind)}."):
+                del self.errors[name]
+
     def request(self) -> dict[str, Any]:
         """The launch request that the form makes, without what is wrong already as it was typed."""
         asked = {**super().request(), **self._said("rounds", "seed"), "local": self._settings("local")}
@@ -101,12 +143,6 @@ class TrainingForm(CohortForm):
             if chosen := self.cleaned_data.get(kind):
                 asked[kind] = {named: chosen, **self._settings(kind, chosen)}
         return asked
-
-    def _settings(self, *prefix: str) -> dict[str, Any]:
-        """What was filled in of a group of settings."""
-        start = _SEPARATOR.join(prefix) + _SEPARATOR
-        given = {name.removeprefix(start): value for name, value in self.cleaned_data.items() if name.startswith(start)}
-        return {name: value for name, value in given.items() if value not in (None, "", [])}
 
     def _field_of(self, path: str) -> str | None:
         kind, _, rest = path.partition(".")
@@ -125,7 +161,3 @@ class TrainingForm(CohortForm):
     def local_fields(self) -> list[BoundField]:
         """What silos do in a round."""
         return self._bound("local")
-
-    def _bound(self, *prefix: str) -> list[BoundField]:
-        start = _SEPARATOR.join(prefix) + _SEPARATOR
-        return [self[name] for name in self.fields if name.startswith(start)]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from uuid import UUID
 
 from django.db.models import Count, DecimalField, OuterRef, QuerySet, Subquery, Sum
 from django.db.models.functions import Coalesce
@@ -12,17 +13,22 @@ from training.models import Job, Order, Round, Step
 from training.transitions import OUTSTANDING
 
 
-def round_summaries(job: Job) -> QuerySet[Round]:
-    """The rounds of a job, newest first, each with `kind`, `expected`, `answered` and `bytes_up`.
+def round_ids(job: Job) -> QuerySet[Round, UUID]:
+    """The ids of a job's rounds, newest first: what a page of rounds is cut from."""
+    return Round.objects.filter(job=job).order_by("-opened_at").values_list("pk", flat=True)
 
-    They are counted by subqueries, so that a page of rounds costs what it shows, however many there are.
+
+def round_summaries(job: Job, ids: Iterable[UUID]) -> QuerySet[Round]:
+    """These rounds of a job, newest first, each with `kind`, `expected`, `answered` and `bytes_up`.
+
+    They are counted by subqueries, which the database would also ask for the rounds before a page's first.
     """
     step = Step.objects.filter(round=OuterRef("pk")).order_by("-position")
     orders = Order.objects.filter(step__round=OuterRef("pk")).order_by().values("step__round")
     answered = orders.exclude(state__in=OUTSTANDING).annotate(count=Count("pk")).values("count")
     bytes_up = orders.annotate(size=Sum("submission__payload_size_bytes")).values("size")
     return (
-        Round.objects.filter(job=job)
+        Round.objects.filter(job=job, pk__in=list(ids))
         .select_related("base_version")
         .annotate(
             kind=Subquery(step.values("kind")[:1]),

@@ -8,7 +8,13 @@ _JOB = "jobs/<uuid:job_id>/"
 
 urlpatterns = [
     path("consortia/<uuid:consortium_id>/launch/", launch_views.launch_training, name="job-launch"),
+    path("consortia/<uuid:consortium_id>/launch/preview/", launch_views.preview_training, name="job-launch-preview"),
     path("model-versions/<uuid:version_id>/evaluate/", launch_views.launch_evaluation, name="job-evaluate"),
+    path(
+        "model-versions/<uuid:version_id>/evaluate/preview/",
+        launch_views.preview_evaluation,
+        name="job-evaluate-preview",
+    ),
     path("jobs/", views.jobs, name="jobs"),
     path(f"{_JOB}pause/", steering.steer, {"action": "pause"}, name="job-pause"),
     path(f"{_JOB}resume/", steering.steer, {"action": "resume"}, name="job-resume"),

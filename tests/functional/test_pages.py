@@ -11,6 +11,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from accounts.actions import set_password
 from artefacts import store
+from silos.models import Dataset
 from tests.support.cohort import Cohort, make_cohort, run_job
 from tests.support.federation import TEST
 from tests.support.live_platform import serving
@@ -100,7 +101,7 @@ def test_the_launch_form_shows_what_belongs_to_the_choice_and_keeps_what_was_typ
     page.get_by_role("link", name="Consortium heart").click()
     page.get_by_role("link", name="Launch a job").click()
     expect(page.get_by_label("Hidden")).to_be_hidden()
-    page.get_by_label("Model family").select_option("mlp")
+    page.get_by_role("radio", name="Multi-layer perceptron").check()
     expect(page.get_by_label("Hidden")).to_be_visible()
     page.get_by_label("Hidden").fill("eight")
     page.get_by_label("Name").fill("From the browser")
@@ -108,14 +109,14 @@ def test_the_launch_form_shows_what_belongs_to_the_choice_and_keeps_what_was_typ
         box.check()
     page.get_by_role("button", name="Launch").click()  # the browser itself insists on a protection
     expect(page.get_by_role("alert")).to_have_count(0)
-    page.get_by_role("radio").check()
+    page.get_by_role("radio", name="Clear").check()
     page.get_by_role("button", name="Launch").click()
     expect(page.get_by_role("alert")).to_contain_text("Nothing was launched yet")
     expect(page.get_by_label("Hidden")).to_have_value("eight")
     assert not Job.objects.exists()
     page.get_by_label("Hidden").fill("8")
     page.get_by_role("button", name="See what it takes").click()
-    expect(page.get_by_role("region", name="Quote")).to_contain_text("130")
+    expect(page.get_by_role("region", name="What it takes")).to_contain_text("130")
     page.get_by_role("button", name="Launch").click()
     expect(page.get_by_role("status")).to_contain_text("queued")
     job = Job.objects.get()
@@ -132,3 +133,28 @@ def test_a_model_is_downloaded(cohort: Cohort, page: Page) -> None:
     version = job.model.versions.get(round_number=1) if job.model else None
     assert version is not None
     assert Path(download.value.path()).read_bytes() == store.path_of(version.digest).read_bytes()
+
+
+def test_the_launch_form_follows_what_is_typed(cohort: Cohort, page: Page) -> None:
+    Dataset.objects.filter(id=cohort.dataset.id).update(schema_digest=f"sha256:{'0' * 64}")
+    page.goto(f"/consortia/{cohort.federation.consortium.id}/launch/")
+    other = page.locator(f'input[value="{cohort.dataset.id}"]')
+    chosen = cohort.federation.silos[1].dataset
+    assert chosen is not None
+    page.locator(f'input[value="{chosen.id}"]').check()
+    expect(other).to_be_disabled()
+    expect(page.locator(f"#match-{cohort.dataset.id}")).to_contain_text("its schema is another")
+    page.get_by_role("radio", name="Multi-layer perceptron").check()
+    page.get_by_label("Hidden").fill("8")
+    features = cohort.dataset.n_features
+    expect(page.locator("#parameters")).to_have_text(str(8 * (features + 1) + 2 * 9), timeout=20_000)
+    page.get_by_label("Name").fill("Typed live")
+    page.get_by_role("radio", name="Clear").check()
+    expect(page.get_by_text("Ready to launch")).to_be_visible(timeout=20_000)
+
+
+def test_pages_of_models_and_the_tutorial_please_the_browser(cohort: Cohort, page: Page) -> None:
+    job = run_job(cohort, rounds=1)
+    for path in ("/models/", f"/models/{job.model_id}/?round=0&with=1", "/tutorial/", "/api/v1/docs/"):
+        page.goto(path)
+        page.wait_for_load_state("networkidle")

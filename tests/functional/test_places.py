@@ -13,12 +13,17 @@ from accounts.actions import set_password
 from accounts.models import User
 from federation.protocol.keys import PrivateKey
 from silos import actions
-from tests.functional.test_pages import PASSWORD, chromium, pytestmark
 from tests.support.cohort import Cohort, make_cohort, run_job
 from tests.support.federation import TEST, certificate, statement
 from tests.support.live_platform import serving
 
-__all__ = ["chromium", "pytestmark"]
+PASSWORD = "a long password 1"
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.django_db(transaction=True),
+    # whitenoise's static files; Django takes each into memory as a whole
+    pytest.mark.filterwarnings("ignore:StreamingHttpResponse must consume synchronous iterators"),
+]
 
 
 @pytest.fixture

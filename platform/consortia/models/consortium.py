@@ -6,35 +6,35 @@ import hashlib
 import uuid
 
 from django.conf import settings
-from django.db import models
+from django.db import models as db  # not `models`: that is what a consortium's models are called in its class
 from django.utils import timezone
 
 from accounts.models.organisation import SLUG_PATTERN, Organisation, slug_is_plain
 
 
-class Consortium(models.Model):
+class Consortium(db.Model):
     """A circle of organisations that train models together without moving their data."""
 
-    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
-    name = models.CharField(max_length=200)
-    slug = models.CharField(max_length=60, validators=[slug_is_plain])
-    description = models.TextField(max_length=4000, blank=True)
-    founded_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
-    founded_at = models.DateTimeField(default=timezone.now, editable=False)
-    organisations = models.ManyToManyField(
+    id = db.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    name = db.CharField(max_length=200)
+    slug = db.CharField(max_length=60, validators=[slug_is_plain])
+    description = db.TextField(max_length=4000, blank=True)
+    founded_by = db.ForeignKey(settings.AUTH_USER_MODEL, on_delete=db.PROTECT, related_name="+")
+    founded_at = db.DateTimeField(default=timezone.now, editable=False)
+    organisations = db.ManyToManyField(
         Organisation, through="consortia.Participation", related_name="consortia", editable=False
     )
 
     class Meta:
         ordering = ("name", "id")
         constraints = (
-            models.UniqueConstraint(
+            db.UniqueConstraint(
                 name="consortium_slug_unique",
                 fields=("slug",),
                 violation_error_code="consortium.slug_taken",
                 violation_error_message="Another consortium has this slug.",
             ),
-            models.CheckConstraint(name="consortium_slug_plain", condition=models.Q(slug__regex=SLUG_PATTERN)),
+            db.CheckConstraint(name="consortium_slug_plain", condition=db.Q(slug__regex=SLUG_PATTERN)),
         )
 
     def __str__(self) -> str:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from statistics import fmean
+from collections.abc import Callable, Sequence
+from statistics import fmean, median
+from uuid import UUID
 
 from dashboards.charts import Chart, Series, bar_chart, line_chart
-from dashboards.job.series import Member, RoundTimes, VersionRow, WorkRow
+from dashboards.job.series import Member, RoundTimes, Traffic, VersionRow, WorkRow
 
 MEGABYTE = 1e6
+LINES_MAX = 12
+"""Of more silos than that nobody can follow a line each: the lowest, the middle and the highest are drawn instead."""
 
 
 def convergence(versions: Sequence[VersionRow], members: Sequence[Member], measure: str) -> Chart:
@@ -27,16 +30,12 @@ def convergence(versions: Sequence[VersionRow], members: Sequence[Member], measu
         y_title={"accuracy": "Accuracy", "loss": "Loss (nats)"}[measure],
         series=[
             Series("All silos", [getattr(row, measure) for row in versions]),
-            *(
-                Series(
-                    member.name,
-                    [
-                        getattr(row.by_silo[member.silo_id], measure) if member.silo_id in row.by_silo else None
-                        for row in versions
-                    ],
-                    member.palette,
-                )
-                for member in members
+            *_lines(
+                members,
+                lambda member: [
+                    getattr(row.by_silo[member.silo_id], measure) if member.silo_id in row.by_silo else None
+                    for row in versions
+                ],
             ),
         ],
         marked_x=best,
@@ -65,11 +64,24 @@ def drift(work: Sequence[WorkRow], members: Sequence[Member], measure: str) -> C
         x=numbers,
         x_title="Round",
         y_title=title,
-        series=[
-            Series(member.name, [found.get((member.silo_id, number)) for number in numbers], member.palette)
-            for member in members
-        ],
+        series=_lines(members, lambda member: [found.get((member.silo_id, number)) for number in numbers]),
     )
+
+
+def _lines(members: Sequence[Member], values_of: Callable[[Member], list[float | None]]) -> list[Series]:
+    """A line a silo; of very many silos their lowest, middle and highest at each place."""
+    if len(members) <= LINES_MAX:
+        return [Series(member.name, values_of(member), member.palette) for member in members]
+    known = [[value for value in place if value is not None] for place in zip(*map(values_of, members), strict=True)]
+    words: tuple[tuple[str, Callable[[list[float]], float]], ...] = (
+        ("Highest silo", max),
+        ("Middle silo", median),
+        ("Lowest silo", min),
+    )
+    return [
+        Series(word, [judge(values) if values else None for values in known], place)
+        for place, (word, judge) in enumerate(words)
+    ]
 
 
 def round_timeline(times: Sequence[RoundTimes]) -> Chart:
@@ -91,14 +103,16 @@ def round_timeline(times: Sequence[RoundTimes]) -> Chart:
 def phases(work: Sequence[WorkRow], members: Sequence[Member]) -> Chart:
     """Where each silo spends a round, on average: on the way, and in its trainer's phases."""
     names = list(dict.fromkeys(phase for row in work for phase in row.phases_s))
-    answered = [row for row in work if row.delivered_at and row.answered_at]
-    mine = {member.silo_id: [row for row in answered if row.silo_id == member.silo_id] for member in members}
+    mine: dict[UUID, list[WorkRow]] = {member.silo_id: [] for member in members}
+    for row in work:
+        if row.delivered_at and row.answered_at:
+            mine[row.silo_id].append(row)
     told = [member for member in members if mine[member.silo_id]]
+    if slowest := len(told) > LINES_MAX:
+        told = sorted(told, key=lambda member: -fmean(map(_took_s, mine[member.silo_id])))[:LINES_MAX]
 
     def on_the_way(row: WorkRow) -> float:
-        assert row.delivered_at is not None
-        assert row.answered_at is not None
-        return max(0.0, (row.answered_at - row.delivered_at).total_seconds() - sum(row.phases_s.values()))
+        return max(0.0, _took_s(row) - sum(row.phases_s.values()))
 
     series = [
         Series(name, [fmean(row.phases_s.get(name, 0.0) for row in mine[member.silo_id]) for member in told], place)
@@ -108,7 +122,9 @@ def phases(work: Sequence[WorkRow], members: Sequence[Member]) -> Chart:
     return bar_chart(
         key="phases",
         title="Where silos spend a round",
-        caption="Mean seconds of a round at each silo: the trainer's phases, and transfer and waiting around them",
+        caption="Mean seconds of a round at "
+        + (f"the {LINES_MAX} silos that take longest" if slowest else "each silo")
+        + ": the trainer's phases, and transfer and waiting around them",
         x=[member.name for member in told],
         x_title="Silo",
         y_title="Seconds",
@@ -118,24 +134,24 @@ def phases(work: Sequence[WorkRow], members: Sequence[Member]) -> Chart:
     )
 
 
-def traffic(work: Sequence[WorkRow]) -> Chart:
+def _took_s(row: WorkRow) -> float:
+    assert row.delivered_at is not None
+    assert row.answered_at is not None
+    return (row.answered_at - row.delivered_at).total_seconds()
+
+
+def traffic(rounds: Sequence[Traffic]) -> Chart:
     """Megabytes to and from all silos, by round."""
-    numbers = sorted({row.round_number for row in work})
-    down = dict.fromkeys(numbers, 0)
-    up = dict.fromkeys(numbers, 0)
-    for row in work:
-        down[row.round_number] += row.model_size_bytes if row.delivered_at else 0
-        up[row.round_number] += row.payload_size_bytes
     return bar_chart(
         key="traffic",
         title="Bytes",
         caption="Megabytes of models sent to the silos and of updates received from them, by round",
-        x=numbers,
+        x=[one.round_number for one in rounds],
         x_title="Round",
         y_title="MB",
         series=[
-            Series("To the silos", [down[number] / MEGABYTE for number in numbers], 0),
-            Series("From the silos", [up[number] / MEGABYTE for number in numbers], 1),
+            Series("To the silos", [one.bytes_down / MEGABYTE for one in rounds], 0),
+            Series("From the silos", [one.bytes_up / MEGABYTE for one in rounds], 1),
         ],
         digits=3,
     )

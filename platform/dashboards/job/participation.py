@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
+
+from django.utils.html import format_html
+from django.utils.safestring import SafeString, mark_safe
 
 from dashboards.job.series import Member, RoundTimes, WorkRow
 from training.transitions import OUTSTANDING, OrderState
@@ -40,9 +44,28 @@ class Attendance:
     asked: int
 
     @property
+    def marks(self) -> SafeString:
+        """The cells as they stand in the table. There may be thousands, of a dozen kinds: each kind is written once."""
+        return mark_safe("".join(map(_cell, self.cells)))  # noqa: S308 each of them is safe
+
+    @property
     def share(self) -> float | None:
         """Part of the rounds in which its answer counted."""
         return self.counted / self.asked if self.asked else None
+
+
+@lru_cache(maxsize=1000)
+def _cell(presence: Presence | None) -> SafeString:
+    if presence is None:
+        return format_html('<td class="cell"><span class="sr-only">{}</span></td>', "not asked")
+    told = f"{presence.word}: {presence.code}" if presence.code else presence.word
+    return format_html(
+        '<td class="cell {}"><span aria-hidden="true" title="{}">{}</span><span class="sr-only">{}</span></td>',
+        presence.tone,
+        told,
+        presence.mark,
+        presence.word,
+    )
 
 
 def participation(

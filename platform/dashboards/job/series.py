@@ -8,6 +8,8 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from django.db.models import Q, Sum
+
 from dashboards.charts import thinned
 from registry.models import ModelVersion
 from training.models import Evaluation, Job, Order, Round
@@ -15,6 +17,8 @@ from training.transitions import RoundState
 
 VERSIONS_DRAWN = 200
 ROUNDS_DRAWN = 120
+ROWS_DRAWN = 2500
+"""Rows of silos' figures that one page is drawn from at most: of large cohorts fewer rounds are shown."""
 
 
 @dataclass(frozen=True)
@@ -98,14 +102,31 @@ class RoundTimes:
         return (self.closed_at - self.opened_at).total_seconds() if self.closed_at else None
 
 
+@dataclass(frozen=True)
+class Traffic:
+    """Bytes of one round, over all its attempts and silos."""
+
+    round_number: int
+    bytes_down: int
+    bytes_up: int
+
+
+def drawn(most: int, members: Sequence[Member], rows: int = ROWS_DRAWN) -> int:
+    """How many rounds or versions are drawn of a cohort: `most`, or as many as make so many rows of its silos."""
+    return min(most, max(10, rows // max(1, len(members))))
+
+
 def members_of(job: Job) -> tuple[Member, ...]:
     """The cohort by its silos' names."""
     seats = job.seats.select_related("silo__organisation").order_by("silo__organisation__name", "silo__name")
     return tuple(Member(seat.silo_id, seat.silo.name, seat.silo.organisation.name, seat.silo.palette) for seat in seats)
 
 
-def versions_of(job: Job, limit: int = VERSIONS_DRAWN) -> tuple[VersionRow, ...]:
-    """The judged versions of the job's model in their order; of very many, evenly many, with the best among them."""
+def versions_of(job: Job, limit: int = VERSIONS_DRAWN, *, silos_of_best: bool = False) -> tuple[VersionRow, ...]:
+    """The judged versions of the job's model in their order; of very many, evenly many, with the best among them.
+
+    With `silos_of_best`, the silos' own figures are read of the best version alone.
+    """
     if job.model_id is None or job.task != Job.Task.TRAIN:
         return ()
     judged = list(
@@ -116,7 +137,7 @@ def versions_of(job: Job, limit: int = VERSIONS_DRAWN) -> tuple[VersionRow, ...]
     )
     places = sorted({*thinned(len(judged), limit), *(place for place, row in enumerate(judged) if row[3])})
     kept = [judged[place] for place in places]
-    scores = _scores(job, [row[0] for row in kept])
+    scores = _scores(job, [row[0] for row in kept if row[3] or not silos_of_best])
     return tuple(
         VersionRow(number, metrics.get("accuracy"), metrics.get("loss"), is_best, scores.get(version_id, {}))
         for version_id, number, metrics, is_best in kept
@@ -199,6 +220,20 @@ def _work_row(row: tuple[Any, ...]) -> WorkRow:
     values = list(row)
     values[-3:-1] = row[-3] or 0, row[-2] or {}  # nothing of it where there was no answer
     return WorkRow(*values)
+
+
+def traffic_of(job: Job, rounds: Iterable[int]) -> tuple[Traffic, ...]:
+    """What these rounds moved, added up by the database."""
+    orders = Order.objects.filter(step__round__job=job, step__round__number__in=list(rounds)).order_by()
+    sums = orders.values_list("step__round__number").annotate(
+        down=Sum("step__round__base_version__size_bytes", filter=Q(delivered_at__isnull=False)),
+        up=Sum("submission__payload_size_bytes"),
+    )
+    return tuple(sorted((Traffic(number, int(down or 0), int(up or 0)) for number, down, up in sums), key=_round_of))
+
+
+def _round_of(traffic: Traffic) -> int:
+    return traffic.round_number
 
 
 def closed_rounds(times: Iterable[RoundTimes]) -> tuple[RoundTimes, ...]:

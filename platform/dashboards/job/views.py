@@ -15,7 +15,9 @@ from django.views.decorators.http import condition, require_safe
 
 from accounts.access import signed_in
 from accounts.models import User
+from accounts.permissions import Permission
 from audit.models import Event
+from consortia.permissions import may
 from dashboards.charts import Chart
 from dashboards.job import figures, series
 from dashboards.job.participation import participation
@@ -31,6 +33,8 @@ from training.transitions import ENDED
 PAGE_SIZE = 50
 EVENTS_SHOWN = 12
 ROUNDS_ATTENDED = 40
+CELLS_MAX = 1000
+"""Of the table of who took part: of large cohorts fewer rounds are shown."""
 _EVERYDAY = ("order.submitted", "round.opened", "round.updates_deleted")
 """Events that every round has: they stand on the page of all events, not among the last few."""
 
@@ -87,15 +91,15 @@ def rounds(request: HttpRequest, job_id: UUID) -> HttpResponse:
     """All rounds of a job, and how long their parts took."""
     user = signed_in(request)
     job = access_job(user, job_id)
-    page = Paginator(summaries.round_summaries(job), PAGE_SIZE).get_page(request.GET.get("page"))
+    page = Paginator(summaries.round_ids(job), PAGE_SIZE).get_page(request.GET.get("page"))
     times = series.round_times_of(job)
-    work = series.work_of(job, {one.number for one in times})
+    moved = series.traffic_of(job, {one.number for one in times})
     context = {
         **_frame(job, user),
         "tab": "rounds",
         "page": page,
-        "rounds": page,
-        "charts": [chart for chart in (figures.round_timeline(times), figures.traffic(work)) if chart],
+        "rounds": summaries.round_summaries(job, page.object_list),
+        "charts": [chart for chart in (figures.round_timeline(times), figures.traffic(moved)) if chart],
     }
     return render(request, "dashboards/job/rounds.html", context)
 
@@ -120,14 +124,14 @@ def silos(request: HttpRequest, job_id: UUID) -> HttpResponse:
     user = signed_in(request)
     job = access_job(user, job_id)
     members = series.members_of(job)
-    times = series.round_times_of(job)
+    times = series.round_times_of(job, series.drawn(series.ROUNDS_DRAWN, members))
     work = series.work_of(job, {one.number for one in times})
     drawn = (
         figures.drift(work, members, "update_norm_l2"),
         figures.drift(work, members, "update_cosine"),
         figures.phases(work, members),
     )
-    newest = times[-ROUNDS_ATTENDED:]
+    newest = times[-series.drawn(ROUNDS_ATTENDED, members, CELLS_MAX) :]
     context = {
         **_frame(job, user),
         "tab": "silos",
@@ -166,8 +170,9 @@ def report(request: HttpRequest, job_id: UUID) -> HttpResponse:
     """The job for paper: what it was, how it went, and the seven questions with this job's evidence."""
     user = signed_in(request)
     job = access_job(user, job_id)
-    members, versions = series.members_of(job), series.versions_of(job)
-    times = series.round_times_of(job)
+    members = series.members_of(job)
+    versions = series.versions_of(job, series.drawn(series.VERSIONS_DRAWN, members))
+    times = series.round_times_of(job, series.drawn(series.ROUNDS_DRAWN, members))
     work = series.work_of(job, {one.number for one in times})
     drawn = (
         figures.convergence(versions, members, "accuracy"),
@@ -191,17 +196,23 @@ def overview_charts(job: Job) -> list[Chart]:
     """How the model does: accuracy and loss, over all silos and at each; empty until the first evaluation."""
     if job.task != Job.Task.TRAIN:
         return []
-    versions, members = series.versions_of(job), series.members_of(job)
+    members = series.members_of(job)
+    versions = series.versions_of(job, series.drawn(series.VERSIONS_DRAWN, members))
     return [figures.convergence(versions, members, measure) for measure in ("accuracy", "loss")]
 
 
 def _frame(job: Job, user: User) -> dict[str, Any]:
-    return {"job": job, "controls": controls_for(job, user), "ended": job.state in ENDED}
+    return {
+        "job": job,
+        "controls": controls_for(job, user),
+        "may_launch": job.task == Job.Task.TRAIN and may(user, Permission.JOB_LAUNCH, consortium=job.consortium),
+        "ended": job.state in ENDED,
+    }
 
 
 def _standing(job: Job, user: User) -> dict[str, Any]:
-    times = series.round_times_of(job, ROUNDS_ATTENDED)
     members = series.members_of(job)
+    times = series.round_times_of(job, series.drawn(ROUNDS_ATTENDED, members, CELLS_MAX))
     work = series.work_of(job, {one.number for one in times})
     reached = max((one.number for one in times), default=0)
     finished = [one.total_s for one in series.closed_rounds(times) if one.total_s is not None]

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from uuid import uuid4
+
 import pytest
 
-from dashboards.job import figures, series
+from dashboards.job import downloads, figures, series
 from dashboards.job.participation import participation
 from tests.support.cohort import Cohort, browser, run_job
 from training.models import Order
@@ -50,7 +52,10 @@ def test_work_tells_norm_direction_bytes_and_phases(cohort: Cohort) -> None:
     assert all(row.payload_size_bytes > 0 for row in trained)
     members = series.members_of(job)
     assert figures.drift(work, members, "update_cosine").rows
-    assert figures.traffic(work).rows[0][2] is not None
+    moved = series.traffic_of(job, {one.number for one in times})
+    assert sum(one.bytes_up for one in moved) == sum(row.payload_size_bytes for row in work)
+    assert sum(one.bytes_down for one in moved) == sum(row.model_size_bytes for row in work if row.delivered_at)
+    assert len(figures.traffic(moved).rows) == len({one.number for one in times})
     assert all((one.total_s or 0) >= 0 for one in times)
     assert len(figures.round_timeline(times).rows) == len(times)
 
@@ -80,3 +85,36 @@ def test_an_open_page_is_sent_charts_only_when_something_happened(cohort: Cohort
     assert again.status_code == 200
     assert again["ETag"] != first["ETag"]
     assert browser(cohort.outsider).get(f"/jobs/{job.id}/charts/").status_code == 404
+
+
+def test_a_download_is_bounded_and_can_be_taken_in_parts(cohort: Cohort, monkeypatch: pytest.MonkeyPatch) -> None:
+    job = run_job(cohort)
+    client, silos = browser(cohort.scientist), len(cohort.federation.silos)
+    whole = client.get(f"/jobs/{job.id}/figures.csv").content.decode().splitlines()
+    part = client.get(f"/jobs/{job.id}/figures.csv?first=2&last=2").content.decode().splitlines()
+    assert len(part) == 1 + silos
+    assert set(part) <= set(whole)
+    assert len(client.get(f"/jobs/{job.id}/figures.json?last=1").json()["work"]) == silos
+    monkeypatch.setattr(downloads, "LINES_MAX", silos)
+    refused = client.get(f"/jobs/{job.id}/figures.json")
+    assert refused.status_code == 422
+    assert "?first=1&amp;last=1" in refused.content.decode()
+    assert client.get(f"/jobs/{job.id}/figures.csv?first=one").status_code == 400
+    assert browser(cohort.outsider).get(f"/jobs/{job.id}/figures.csv").status_code == 404
+
+
+def test_of_many_silos_the_lowest_the_middle_and_the_highest_are_drawn() -> None:
+    members = [series.Member(uuid4(), f"silo {place}", "House", place) for place in range(figures.LINES_MAX + 1)]
+    scores = {one.silo_id: series.SiloScore(place / 100, 1.0, None) for place, one in enumerate(members)}
+    row = series.VersionRow(0, 0.05, 1.0, is_best=True, by_silo=scores)
+    chart = figures.convergence([row], members, "accuracy")
+    assert chart.headings == ("After round", "All silos", "Highest silo", "Middle silo", "Lowest silo")
+    assert chart.rows == ((0, 0.05, 0.12, 0.06, 0.0),)
+    few = figures.convergence([row], members[:3], "accuracy")
+    assert len(few.headings) == 2 + 3
+
+
+def test_of_large_cohorts_fewer_rounds_are_drawn() -> None:
+    members = [series.Member(uuid4(), "s", "h", 0)] * 50
+    assert series.drawn(120, members[:4]) == 120
+    assert series.drawn(120, members) == 50

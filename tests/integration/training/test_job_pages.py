@@ -228,7 +228,7 @@ def test_a_quote_is_shown_and_nothing_launched(cohort: Cohort) -> None:
     page = answer.content.decode()
     assert answer.status_code == 200
     assert "What it takes" in page
-    assert "<dd>14</dd>" in page
+    assert "<dt>Parameters</dt><dd>14</dd>" in page
     assert not Job.objects.exists()
 
 

@@ -116,7 +116,8 @@ def _set_up_second_factors(plan: ConsortiumPlan) -> None:
             set_up(user=user, secret=plan.second_factors[user.email], by=SEED)
 
 
-def _is_loopback(url: str) -> bool:
+def is_loopback(url: str) -> bool:
+    """Whether this address is of this machine alone."""
     host = urlsplit(url).hostname or ""
     try:
         return ipaddress.ip_address(host).is_loopback
@@ -131,7 +132,7 @@ class Command(BaseCommand):
 
     def handle(self, *_args: Any, **_options: Any) -> None:
         """Build, or find what was built before."""
-        if not _is_loopback(settings.PUBLIC_URL):
+        if not is_loopback(settings.PUBLIC_URL):
             raise CommandError("This makes accounts that share a password: it works on a loopback address only.")
         plan = ConsortiumPlan.model_validate_json(sys.stdin.read())
         consortium = Consortium.objects.filter(slug=plan.slug).first() or build(plan)

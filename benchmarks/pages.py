@@ -1,0 +1,160 @@
+"""How long the server takes over every page on a platform that is full: 30 consortia, 500 jobs, one of 500 rounds.
+
+Each page is asked for through Django's whole stack with a person signed in; the median of several answers counts, and
+the queries and bytes of one. To hold: every page within 300 ms and 30 queries; downloads are only measured. The last
+line is JSON; the exit code is 1 where a page does not hold.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import statistics
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from demo.coordinator import Coordinator
+from demo.home import Home
+from demo.services import PYTHONPATH, ROOT, Services, temporary_folder
+
+TIMES = 7
+LIMIT_MS = 300
+QUERIES_MAX = 30
+DECLARATION = ROOT / "silo_connector" / "examples" / "heart-disease.toml"
+DOWNLOADS = ("job csv", "job json")
+
+
+def paths(ids: dict[str, Any]) -> dict[str, str]:
+    """Every page by a name."""
+    job, model = f"/jobs/{ids['job']}/", f"/models/{ids['model']}/"
+    consortium = f"/consortia/{ids['consortium']}/"
+    return {
+        "home": "/",
+        "jobs": "/jobs/",
+        "jobs, last page": "/jobs/?page=10",
+        "jobs of a consortium": f"/jobs/?consortium={ids['consortium']}",
+        "compare jobs": "/jobs/compare/?" + "&".join(f"job={one}" for one in ids["jobs"][:5]),
+        "job": job,
+        "job live": f"{job}live/",
+        "job charts": f"{job}charts/",
+        "job silos": f"{job}silos/",
+        "job rounds": f"{job}rounds/",
+        "job rounds, last page": f"{job}rounds/?page=11",
+        "job round": f"{job}rounds/250/1/",
+        "job configuration": f"{job}configuration/",
+        "job events": f"{job}events/",
+        "job report": f"{job}report/",
+        "job csv": f"{job}figures.csv",
+        "job json": f"{job}figures.json",
+        "short job": f"/jobs/{ids['jobs'][1]}/",
+        "launch": f"{consortium}launch/",
+        "launch again": f"{consortium}launch/?from={ids['job']}",
+        "models": "/models/",
+        "model": model,
+        "consortium": consortium,
+        "silos": "/silos/",
+        "silo": f"/silos/{ids['silo']}/",
+        "datasets": "/datasets/",
+        "dataset": f"/datasets/{ids['dataset']}/",
+        "organisations": "/organisations/",
+        "organisation": f"/organisations/{ids['organisation']}/",
+        "account": "/account/",
+        "tutorial": "/tutorial/",
+    }
+
+
+def measure(ids: dict[str, Any], only: list[str]) -> dict[str, dict[str, float]]:
+    """Ask for each page so many times."""
+    from django.db import connection
+    from django.test import Client
+    from django.test.utils import CaptureQueriesContext
+
+    from accounts.models import User
+
+    client = Client(headers={"host": "localhost"})
+    client.force_login(User.objects.get(id=ids["user"]))
+    figures: dict[str, dict[str, float]] = {}
+    for name, path in paths(ids).items():
+        if only and not any(name.startswith(one) for one in only):
+            continue
+        with CaptureQueriesContext(connection) as asked:
+            answer = client.get(path)
+        if answer.status_code != 200:
+            raise RuntimeError(f"{path} answers {answer.status_code}")
+        body, times = b"".join(answer) if answer.streaming else answer.content, []
+        queries = len(asked)  # now: the next request forgets them
+        for _ in range(TIMES):
+            began = time.perf_counter()
+            again = client.get(path)
+            _ = b"".join(again) if again.streaming else again.content
+            times.append(1000 * (time.perf_counter() - began))
+        figures[name] = {
+            "median_ms": round(statistics.median(times), 1),
+            "queries": queries,
+            "kbytes": round(len(body) / 1000, 1),
+        }
+        print(f"{name:24}{figures[name]}", file=sys.stderr)
+    return figures
+
+
+def breaches(figures: dict[str, dict[str, float]]) -> list[str]:
+    """The pages that are too slow or ask too much."""
+    return [
+        name
+        for name, one in figures.items()
+        if one["queries"] >= QUERIES_MAX or (one["median_ms"] >= LIMIT_MS and name not in DOWNLOADS)
+    ]
+
+
+def run(folder: Path, only: list[str]) -> int:
+    """Services, seed, measure."""
+    services = Services(folder)
+    home = Home(folder)
+    home.logs.mkdir(parents=True, exist_ok=True)
+    coordinator = Coordinator(home, services, 0, {"LOG_LEVEL": "WARNING"})
+    coordinator.start_services()
+    try:
+        coordinator.manage("migrate", "--no-input")
+        began = time.monotonic()
+        ids = json.loads(coordinator.manage("bench_seed", str(DECLARATION), timeout_s=300))
+        print(f"seeded in {time.monotonic() - began:.0f} s", file=sys.stderr)
+        os.environ.update(coordinator.environment())
+        sys.path[:0] = PYTHONPATH.split(os.pathsep)
+        import django
+
+        django.setup()
+        from django.db import connections
+
+        try:
+            with connections["default"].cursor() as cursor:
+                cursor.execute("ANALYZE")
+            figures = measure(ids, only)
+        finally:
+            connections.close_all()
+    finally:
+        services.stop()
+    wrong = breaches(figures)
+    if wrong:
+        print(f"more than {LIMIT_MS} ms or {QUERIES_MAX} queries: {', '.join(wrong)}", file=sys.stderr)
+    print(json.dumps({"pages": figures}))
+    return 1 if wrong else 0
+
+
+def main() -> int:
+    """Measure, and print the figures as the last line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--only", nargs="*", default=[], help="pages whose names begin so")
+    asked = parser.parse_args()
+    folder = temporary_folder("pages")
+    try:
+        return run(folder, asked.only)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,202 @@
+"""Fills a platform for benchmarks of its pages: consortia, silos, jobs, and one very long job over many silos."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from argparse import ArgumentParser
+from datetime import timedelta
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError
+from django.db import transaction
+from django.utils import timezone
+
+from accounts.actions import create_user
+from accounts.models import Organisation, OrganisationRole, User
+from accounts.permissions import Role
+from audit.actors import System
+from consortia.models import Consortium, ConsortiumRole, Participation
+from consortia.transitions import ParticipationState
+from dashboards.management.commands.demo_seed import is_loopback
+from dashboards.management.played_jobs import Played, Rows, digest_of, wave, write_all
+from federation.protocol.datasets import DatasetDeclaration, parse_declaration
+from silos.models import Dataset, Silo
+from silos.transitions import SiloState
+from training.transitions import JobState
+
+SEED = System("benchmark")
+TOWNS = ("Aarau", "Basel", "Bern", "Chur", "Genf", "Luzern", "Lugano", "Olten", "Sion", "Thun", "Winterthur", "Zug")
+FIELDS = (
+    "Heart disease",
+    "Stroke",
+    "Sepsis",
+    "Diabetes",
+    "Kidney failure",
+    "Card fraud",
+    "Loan default",
+    "Lung nodules",
+)
+MEMBERS = 4
+STATES = (
+    *[JobState.COMPLETED] * 16,
+    *(JobState.FAILED, JobState.CANCELLED, JobState.PAUSED, JobState.RUNNING),
+)
+
+
+class Command(BaseCommand):
+    """Seed, and print the ids that a benchmark asks for as JSON."""
+
+    help = __doc__ or ""
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        """How much of everything."""
+        parser.add_argument("declaration", type=Path, help="a dataset's declaration (TOML), for all silos")
+        parser.add_argument("--consortia", type=int, default=30)
+        parser.add_argument("--jobs", type=int, default=500)
+        parser.add_argument("--rounds", type=int, default=500, help="of the one long job")
+        parser.add_argument("--silos", type=int, default=50, help="of the one long job")
+
+    def handle(self, *_args: Any, **options: Any) -> None:
+        """Seed an empty platform."""
+        if not is_loopback(settings.PUBLIC_URL):
+            raise CommandError("This makes up people and jobs: it works on a loopback address only.")
+        if Consortium.objects.exists():
+            raise CommandError("There are consortia already: this fills an empty database only.")
+        declared = tomllib.loads(options["declaration"].read_text())
+        declaration = parse_declaration({name: declared[name] for name in declared if name != "source"})
+        with transaction.atomic():
+            user = create_user(email="reader@bench.example", full_name="Rea Reader", by=SEED)
+            consortia = _consortia(options["consortia"], options["silos"], user)
+            datasets = _datasets(consortia, declaration, user)
+            rows = Rows()
+            now = timezone.now()
+            long = Played(
+                consortium=consortia[0],
+                name="Heart disease over every clinic, the long run",
+                by=user,
+                datasets=datasets[consortia[0]],
+                rounds=options["rounds"],
+                state=JobState.RUNNING,
+                begun=now - timedelta(seconds=20.0 * (options["rounds"] + 1)),
+            )
+            others = (
+                _short(consortia[place % len(consortia)], datasets, place, user) for place in range(options["jobs"] - 1)
+            )
+            made = write_all(chain([long], others), rows)
+            for silo in Silo.objects.all():
+                silo.orders_issued = rows.numbers[silo.id]
+                silo.save(update_fields=["orders_issued"])
+        ids = {
+            "user": str(user.id),
+            "consortium": str(consortia[0].id),
+            "organisation": str(datasets[consortia[0]][0].silo.organisation_id),
+            "silo": str(datasets[consortia[0]][0].silo_id),
+            "dataset": str(datasets[consortia[0]][0].id),
+            "job": str(made[0].id),
+            "jobs": [str(job.id) for job in made[:6]],
+            "model": str(made[0].model_id),
+        }
+        self.stdout.write(json.dumps(ids))
+
+
+def _consortia(count: int, silos: int, user: User) -> list[Consortium]:
+    """Consortia of overlapping houses, the first of all of them; the reader has a role in each."""
+    houses = Organisation.objects.bulk_create(
+        Organisation(
+            name=f"Kantonsspital {TOWNS[place % len(TOWNS)]} {place // len(TOWNS) + 1}",
+            slug=f"house-{place}",
+            country="CH",
+            kind="hospital",
+        )
+        for place in range(silos)
+    )
+    consortia = Consortium.objects.bulk_create(
+        Consortium(
+            name=f"{FIELDS[place % len(FIELDS)]} {place + 1}",
+            slug=f"consortium-{place}",
+            description="Houses that learn together, without a record leaving any of them.",
+            founded_by=user,
+        )
+        for place in range(count)
+    )
+    for place, consortium in enumerate(consortia):
+        members = houses if place == 0 else [houses[(MEMBERS * place + one) % silos] for one in range(MEMBERS)]
+        Participation.objects.bulk_create(
+            Participation(
+                consortium=consortium,
+                organisation=house,
+                state=ParticipationState.ACTIVE,
+                joined_at=timezone.now() - timedelta(days=300),
+            )
+            for house in dict.fromkeys(members)
+        )
+    roles = (Role.DATA_SCIENTIST, Role.CONSORTIUM_ADMINISTRATOR)
+    ConsortiumRole.objects.bulk_create(
+        ConsortiumRole(user=user, consortium=consortium, role=role) for consortium in consortia for role in roles
+    )
+    OrganisationRole.objects.create(user=user, organisation=houses[0], role=Role.ORGANISATION_ADMINISTRATOR)
+    return consortia
+
+
+def _datasets(
+    consortia: list[Consortium], declaration: DatasetDeclaration, user: User
+) -> dict[Consortium, list[Dataset]]:
+    """One silo with one dataset at each house; by consortium."""
+    now = timezone.now()
+    houses = list(Organisation.objects.filter(participations__consortium=consortia[0]).order_by("slug"))
+    silos = Silo.objects.bulk_create(
+        Silo(
+            organisation=house,
+            name=f"{house.slug}-connector",
+            state=SiloState.ACTIVE,
+            identity_key=digest_of(house.id, "identity").encode()[-32:],
+            transport_key=digest_of(house.id, "transport").encode()[-32:],
+            confirmed_at=now,
+            confirmed_by=user,
+            last_seen_at=now - timedelta(seconds=30 * wave(house.slug)),
+            connector_version="0.1.0",
+            palette=place,
+        )
+        for place, house in enumerate(houses)
+    )
+    datasets = Dataset.objects.bulk_create(
+        Dataset(
+            silo=silo,
+            name=declaration.name,
+            title=f"{declaration.name}, {silo.organisation.name}",
+            description=declaration.description,
+            declaration=declaration.model_dump(mode="json"),
+            registration=b"{}",
+            schema_digest=declaration.schema_digest,
+            n_features=len(declaration.features()),
+            n_classes=declaration.n_classes,
+            rows_coarse=100 * (1 + place % 9),
+            registered_at=now - timedelta(days=200),
+        )
+        for place, silo in enumerate(silos)
+    )
+    by_house = {dataset.silo.organisation_id: dataset for dataset in datasets}
+    members = Participation.objects.values_list("consortium_id", "organisation_id").order_by("organisation__slug")
+    found: dict[Any, list[Dataset]] = {}
+    for consortium_id, house_id in members:
+        found.setdefault(consortium_id, []).append(by_house[house_id])
+    return {consortium: found[consortium.id] for consortium in consortia}
+
+
+def _short(consortium: Consortium, datasets: dict[Consortium, list[Dataset]], place: int, user: User) -> Played:
+    """An everyday job of a few rounds over a few silos."""
+    state = STATES[place % len(STATES)]
+    return Played(
+        consortium=consortium,
+        name=f"{consortium.name.rstrip(' 0123456789')}, try {place + 1}",
+        by=user,
+        datasets=datasets[consortium][:MEMBERS],
+        rounds=6,
+        state=state,
+        begun=timezone.now() - timedelta(hours=place + 1),
+        reason="3 of 4 silos have to answer, 2 did." if state in {JobState.FAILED, JobState.PAUSED} else "",
+    )

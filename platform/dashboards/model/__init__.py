@@ -1,0 +1,1 @@
+"""The page of one model: its versions, how each does where, where it comes from."""

@@ -1,0 +1,7 @@
+"""The page of one model."""
+
+from django.urls import path
+
+from dashboards.model import views
+
+urlpatterns = [path("models/<uuid:model_id>/", views.model, name="model")]

@@ -1,0 +1,99 @@
+"""Page: a model with its versions, one of them looked at closely, perhaps with another beside it."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from django.contrib.auth.decorators import login_required
+from django.core.paginator import Paginator
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.urls import reverse
+from django.views.decorators.http import require_safe
+
+from accounts.access import signed_in
+from accounts.permissions import Permission
+from consortia.selectors import permissions_of
+from dashboards.job import figures, series
+from dashboards.model.lineage import Graph, Source, graph
+from dashboards.model.rows import at_silos, differences
+from registry.cards import card_of
+from registry.models import Model, ModelVersion
+from registry.permissions import access_model
+from rest.errors import NotFound
+from training.models import Job
+
+PAGE_SIZE = 25
+POINTS_DRAWN = 100
+
+
+@require_safe
+@login_required
+def model(request: HttpRequest, model_id: UUID) -> HttpResponse:
+    """A model. `?round=…` names the version that is looked at (else the best), `?with=…` one beside it."""
+    user = signed_in(request)
+    wanted = access_model(user, model_id)
+    allowed = permissions_of(user, consortium=wanted.consortium)
+    versions = wanted.versions.order_by("-round_number")
+    best = versions.filter(is_best=True).first()
+    shown = _named(wanted, request.GET.get("round")) or best or versions.first()
+    beside = _named(wanted, request.GET.get("with"))
+    job = Job.objects.defer("manifest").filter(model=wanted, task=Job.Task.TRAIN).first()
+    card = card_of(shown) if shown else None
+    sources = _sources(job, card) if job and card else []
+    context = {
+        "model": wanted,
+        "job": job,
+        "best": best,
+        "newest": versions.first(),
+        "shown": shown,
+        "beside": beside,
+        "differences": differences(shown, beside) if shown and beside else [],
+        "at_silos": at_silos(job, shown, beside) if shown else [],
+        "card": card,
+        "sources": sources,
+        "graph": _drawn(job, shown, sources) if job and shown else None,
+        "charts": _charts(job) if job else [],
+        "page": Paginator(versions, PAGE_SIZE).get_page(request.GET.get("page")),
+        "may_download": Permission.MODEL_DOWNLOAD in allowed,
+        "may_launch": Permission.JOB_LAUNCH in allowed,
+    }
+    return render(request, "registry/model.html", context)
+
+
+def _named(model: Model, number: str | None) -> ModelVersion | None:
+    """The version after this round. Raises NotFound where there is none."""
+    if not number:
+        return None
+    found = None
+    if number.isascii() and number.isdigit() and len(number) < 9:
+        found = model.versions.filter(round_number=int(number)).first()
+    if found is None:
+        raise NotFound.of("model version")
+    return found
+
+
+def _charts(job: Job) -> list[Any]:
+    versions = series.versions_of(job, POINTS_DRAWN, silos_of_best=True)
+    return [chart for one in ("accuracy", "loss") if (chart := figures.convergence(versions, (), one))]
+
+
+def _sources(job: Job, card: dict[str, Any]) -> list[Source]:
+    """The data sets of the cohort; the card tells in the same order how many updates counted."""
+    seats = job.seats.select_related("dataset", "silo").defer("dataset__declaration", "dataset__registration")
+    return [
+        Source(seat.dataset.title, seat.silo.name, told["updates_counted"], reverse("dataset", args=[seat.dataset_id]))
+        for seat, told in zip(seats, card["lineage"]["participants"], strict=True)
+    ]
+
+
+def _drawn(job: Job, shown: ModelVersion, sources: list[Source]) -> Graph:
+    accuracy = shown.metrics.get("accuracy")
+    number = shown.round_number
+    return graph(
+        sources,
+        job=(job.name, reverse("job", args=[job.id])),
+        rounds=f"{number} round{'' if number == 1 else 's'}",
+        version=(f"Version {number}", "not evaluated" if accuracy is None else f"accuracy {accuracy:.3f}"),
+    )
