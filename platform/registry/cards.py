@@ -50,20 +50,24 @@ def parameters_of(model: Model) -> int:
 
 
 def _evaluations(version: ModelVersion) -> list[dict[str, Any]]:
-    """How it did on each silo's own test rows, the last time it was tried there."""
-    rows = version.evaluations.filter(order__state="applied").select_related("silo__organisation")
+    """How it did on each silo's own test rows, the last time it was tried there; too few rows tell nothing."""
+    rows = version.evaluations.filter(order__state="applied")
+    rows = rows.select_related("silo__organisation", "order__step__round__job")
     latest = {row.silo_id: row for row in rows.order_by("order__settled_at")}
-    return [
-        {
-            "organisation": row.silo.organisation.name,
-            "silo": row.silo.name,
-            "rows_evaluated": row.rows,
-            "accuracy": row.accuracy,
-            "loss": row.loss,
-            "auc": row.auc,
-        }
-        for row in sorted(latest.values(), key=lambda row: row.silo.name)
-    ]
+    told = []
+    for row in sorted(latest.values(), key=lambda row: row.silo.name):
+        few = row.rows < int(row.order.step.round.job.request["limits"]["minimum_cell"])
+        told.append(
+            {
+                "organisation": row.silo.organisation.name,
+                "silo": row.silo.name,
+                "rows_evaluated": None if few else row.rows,
+                "accuracy": None if few else row.accuracy,
+                "loss": None if few else row.loss,
+                "auc": None if few else row.auc,
+            }
+        )
+    return told
 
 
 def _lineage(version: ModelVersion) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from rest_framework.test import APIClient
 
 from federation.protocol import documents
 from federation.protocol.envelope import peek
+from registry.models import ModelVersion
 from silos import actions as silo_actions
 from silos import datasets
 from silos.models import Silo
@@ -219,6 +220,11 @@ def test_what_could_point_at_somebody_is_left_out(cohort: Cohort, scientist: API
     assert [row["rows_evaluated"] for row in shown] == [20, 20, None]
     assert [row["accuracy"] for row in shown] == [0.5, 0.5, None]
     assert [row["auc"] for row in shown] == [None, None, None]
+    first = ModelVersion.objects.get(model=Job.objects.get().model, round_number=0)
+    card = scientist.get(f"/api/v1/model-versions/{first.id}/card/").json()["metrics"]["silos"]
+    assert [row["rows_evaluated"] for row in card] == [20, 20, None]
+    assert [row["accuracy"] for row in card] == [0.5, 0.5, None]
+    assert [row["auc"] for row in card] == [None, None, None]
 
 
 def test_the_cohort_tells_what_each_silo_does(cohort: Cohort, scientist: APIClient) -> None:

@@ -7,10 +7,15 @@ import json
 import os
 import time
 from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 from pathlib import Path
 from uuid import uuid4
 
 import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
 
 from federation.protocol.digests import digest_bytes
 from federation.protocol.documents import DatasetWithdrawal, now, open_sealed, seal
@@ -20,6 +25,7 @@ from silo_connector.egress import FILE
 from silo_connector.identity import identity_key
 from silo_connector.relay import backoff, gate
 from silo_connector.relay.enrolling import enrol
+from silo_connector.relay.platform import Platform
 from silo_connector.relay.relay import EnrolmentChanged
 from silo_connector.relay.transfers import Transfers
 from silo_connector.spool import Spool
@@ -366,3 +372,24 @@ def test_keys_of_the_relay_are_its_own(site: Site) -> None:
     transport = PrivateKey.load(site.config.relay_state / "transport.key")
     assert transport.public.key_id == (site.platform.transport.key_id if site.platform.transport else None)
     assert (site.config.relay_state / "transport.key").stat().st_mode & 0o077 == 0
+
+
+@pytest.mark.parametrize(("takes_s", "told_s"), [(0.0, 3600.0), (0.4, 0.0)])
+async def test_the_date_of_an_answer_that_was_long_in_coming_tells_nothing(
+    site: Site, monkeypatch: pytest.MonkeyPatch, takes_s: float, told_s: float
+) -> None:
+    """Servers date a long poll's answer when it was asked."""
+
+    async def slow(request: web.Request) -> web.Response:
+        await asyncio.sleep(takes_s)
+        an_hour_ago = format_datetime(datetime.now(UTC) - timedelta(hours=1), usegmt=True)
+        return web.json_response({}, headers={"Date": an_hour_ago})
+
+    monkeypatch.setattr("silo_connector.relay.platform._PROMPT_S", 0.2)
+    application = web.Application()
+    application.router.add_post("/connector/v1/orders", slow)
+    async with TestServer(application) as server:
+        config = replace(site.config, platform_url=str(server.make_url("")).rstrip("/"))
+        async with Platform(config, PrivateKey.generate()) as platform:
+            await platform.post("orders", {})
+            assert abs(platform.clock_skew_s - told_s) < 5
