@@ -82,7 +82,7 @@ def _deliveries(notice: Notice, kind: Kind, event: Event) -> Iterable[Delivery]:
     launched = Job.objects.filter(id=event.job_id) if event.job_id else Job.objects.none()
     launcher = launched.values_list("launched_by", flat=True).first()
     for person in people:
-        if _wants_email(person, kind, event, is_launcher=person.pk == launcher):
+        if settings.EMAIL_CONFIGURED and _wants_email(person, kind, event, is_launcher=person.pk == launcher):
             yield Delivery(notice=notice, user=person, channel=Channel.EMAIL)
         for webhook in person.webhooks.all():
             if webhook.disabled_at is None and kind in webhook.kinds:

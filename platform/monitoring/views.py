@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from uuid import UUID
 
+from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
@@ -107,6 +108,7 @@ def _page(
             }
             for kind in Kind
         ],
+        "letters": settings.EMAIL_CONFIGURED,
         "webhooks": user.webhooks.all(),
         "deliveries": Delivery.objects.filter(user=user).select_related("notice", "webhook")[:DELIVERIES_SHOWN],
         "added": added,

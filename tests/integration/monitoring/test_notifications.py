@@ -66,8 +66,9 @@ def receiver(settings: Any) -> Iterator[Receiver]:
 
 
 @pytest.fixture(autouse=True)
-def caught_up(cohort: Cohort) -> None:
-    """What happened while the cohort was made has been told."""
+def caught_up(cohort: Cohort, settings: Any) -> None:
+    """Letters are sent, and what happened while the cohort was made has been told."""
+    settings.EMAIL_CONFIGURED = True
     actions.gather(by=TEST)
     Delivery.objects.all().delete()
 
@@ -91,6 +92,15 @@ def test_the_launcher_is_told_that_a_job_is_done(cohort: Cohort) -> None:
     assert not told_to(cohort.neighbour.email)
     notify()
     assert len(mail.outbox) == 1
+
+
+def test_without_a_way_for_letters_none_wait_for_ever(cohort: Cohort, settings: Any) -> None:
+    settings.EMAIL_CONFIGURED = False
+    run_job(cohort)
+    notify()
+    assert Notice.objects.filter(kind="job.completed").exists()
+    assert not Delivery.objects.exists()
+    assert "sends no letters yet" in browser(cohort.scientist).get("/account/notifications/").content.decode()
 
 
 def test_a_pause_says_why_and_reaches_the_administrator_too(cohort: Cohort) -> None:
