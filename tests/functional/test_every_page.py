@@ -67,7 +67,14 @@ def pages_of(cohort: Cohort, done: Job, running: Job) -> dict[str, str]:
         "jobs-compare": f"/jobs/compare/?job={done.id}&job={running.id}",
         "job-pause": f"/jobs/{running.id}/pause/",
         "launch": f"/consortia/{consortium}/launch/",
+        "launch-again": f"/consortia/{consortium}/launch/?from={done.id}",
         "consortium": f"/consortia/{consortium}/",
+        **{
+            f"consortium-{tab}": f"/consortia/{consortium}/{tab}/"
+            for tab in ("participants", "silos", "datasets", "jobs", "models", "activity")
+        },
+        "activity": "/activity/",
+        "tutorial": "/tutorial/",
         "models": "/models/",
         "model": f"/models/{done.model_id}/",
         "datasets": "/datasets/",
@@ -141,6 +148,19 @@ def test_every_page_is_in_order(world: tuple[Cohort, Job, Job], port: int, chrom
             wrong[name] = found + complaints
         page.close()
     context.close()
+    stranger = chromium.new_context(
+        base_url=f"http://127.0.0.1:{port}",
+        color_scheme=view.scheme,
+        viewport={"width": view.width, "height": view.height},
+    )
+    for name, address in {"sign-in": "/sign-in/", "forgotten": "/password/forgotten/"}.items():
+        page = stranger.new_page()
+        complaints = complaints_of(page)
+        found = check(page, address)
+        page.screenshot(path=folder / f"{name}.png", full_page=True)
+        if found or complaints:
+            wrong[name] = found + complaints
+    stranger.close()
     assert not wrong
 
 
