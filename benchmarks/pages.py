@@ -17,6 +17,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from benchmarks.stack import QUIET
 from demo.coordinator import Coordinator
 from demo.home import Home
 from demo.services import PYTHONPATH, ROOT, Services, temporary_folder
@@ -122,7 +123,7 @@ def run(folder: Path, only: list[str]) -> int:
         began = time.monotonic()
         ids = json.loads(coordinator.manage("bench_seed", str(DECLARATION), timeout_s=300))
         print(f"seeded in {time.monotonic() - began:.0f} s", file=sys.stderr)
-        os.environ.update(coordinator.environment())
+        os.environ.update({**coordinator.environment(), **QUIET})
         sys.path[:0] = PYTHONPATH.split(os.pathsep)
         import django
 
