@@ -58,20 +58,25 @@ class Hub:
         pause_s = _RETRY_MIN_S
         while True:
             try:
-                async for channel, payload in _notices():
+                async for notices in _notices():
                     pause_s = _RETRY_MIN_S
-                    if channel is None:
-                        self.wake_all()
-                    for event in self._waiting.get((channel or "", payload), ()):
-                        event.set()
+                    for channel, payload in notices:
+                        if channel is None:
+                            self.wake_all()
+                        for event in self._waiting.get((channel or "", payload), ()):
+                            event.set()
             except (psycopg.Error, OSError) as error:
                 log.warning("lost the LISTEN connection, trying again in %.1f s: %s", pause_s, error)
                 await asyncio.sleep(pause_s)
                 pause_s = min(pause_s * 2, _RETRY_MAX_S)
 
 
-async def _notices() -> AsyncIterator[tuple[str | None, str]]:
-    """The notices of a fresh connection; first (None, ""), once it listens."""
+async def _notices() -> AsyncIterator[list[tuple[str | None, str]]]:
+    """The notices of a fresh connection, as many as have come at once; first [(None, "")], once it listens.
+
+    They are taken from libpq as soon as its socket can be read: the driver's own generator asks the event loop anew
+    for each, and a round brings a dozen.
+    """
     parameters = {
         name: value
         for name, value in connections["default"].get_connection_params().items()
@@ -80,9 +85,21 @@ async def _notices() -> AsyncIterator[tuple[str | None, str]]:
     async with await psycopg.AsyncConnection.connect(**parameters, autocommit=True) as connection:
         for channel in (ORDERS, JOBS):
             await connection.execute(f"LISTEN {channel}")
-        yield None, ""
-        async for notice in connection.notifies():
-            yield notice.channel, notice.payload
+        yield [(None, "")]
+        libpq, loop, readable = connection.pgconn, asyncio.get_running_loop(), asyncio.Event()
+        loop.add_reader(libpq.socket, readable.set)
+        try:
+            while True:
+                readable.clear()
+                libpq.consume_input()  # raises OperationalError once the connection is gone
+                found: list[tuple[str | None, str]] = []
+                while (notice := libpq.notifies()) is not None:
+                    found.append((notice.relname.decode(), notice.extra.decode()))
+                if found:
+                    yield found
+                await readable.wait()
+        finally:
+            loop.remove_reader(libpq.socket)
 
 
 hub = Hub()

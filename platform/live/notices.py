@@ -2,18 +2,17 @@
 
 from uuid import UUID
 
-from django.db import connection
+from live import database
 
 ORDERS = "consilience_orders"
 JOBS = "consilience_jobs"
 """Sent by the trigger on audit events."""
 
 
+_NOTIFY = "SELECT pg_notify(%(channel)s, subject::text) FROM unnest(%(subjects)s::uuid[]) AS subject"
+
+
 def notify(channel: str, subjects: list[UUID]) -> None:
     """Wake whoever waits for any of these subjects: one statement."""
     if subjects:
-        with connection.cursor() as cursor:
-            cursor.execute(
-                "SELECT pg_notify(%s, subject) FROM unnest(%s::text[]) AS subject",
-                [channel, [str(s) for s in subjects]],
-            )
+        database.fetch(_NOTIFY, {"channel": channel, "subjects": subjects})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 from django.db import transaction
@@ -10,6 +11,7 @@ from django.utils import timezone
 from artefacts import store
 from audit.actions import record
 from audit.actors import Actor
+from registry import statements
 from registry.models import Model, ModelVersion
 
 VERSIONS_KEPT = 20
@@ -20,22 +22,26 @@ def add_version(
 ) -> ModelVersion:
     """Keep the weights that a round has made. Part of the round's own transaction and audit event."""
     del by
-    return ModelVersion.objects.create(
-        model=model, round_number=round_number, digest=digest, size_bytes=size_bytes, optimiser_digest=optimiser_digest
+    version = ModelVersion(
+        model=model,
+        round_number=round_number,
+        digest=digest,
+        size_bytes=size_bytes,
+        optimiser_digest=optimiser_digest,
+        created_at=timezone.now(),
     )
+    statements.add(version)
+    return version
 
 
 def judge(*, version: ModelVersion, metrics: dict[str, Any], by: Actor) -> None:
     """Keep how well a version did over the silos, and mark the best: lowest loss, of equals the earliest."""
     del by
     version.metrics = metrics
-    version.save(update_fields=["metrics"])
-    best = ModelVersion.objects.filter(model=version.model_id, is_best=True).order_by("pk").first()
-    loss = metrics.get("loss")
-    if loss is not None and (best is None or best.metrics.get("loss") is None or loss < best.metrics["loss"]):
-        ModelVersion.objects.filter(model=version.model_id, is_best=True).update(is_best=False)
+    best, loss = statements.judge(version, metrics), metrics.get("loss")
+    if loss is not None and (best is None or best.get("loss") is None or loss < best["loss"]):
+        statements.mark_best(version.id, model_id=version.model_id)
         version.is_best = True
-        version.save(update_fields=["is_best"])
 
 
 def note_download(*, version: ModelVersion, by: Actor) -> None:
@@ -72,14 +78,14 @@ def prune(*, model: Model, by: Actor, keep: int = VERSIONS_KEPT) -> int:
                 consortium_id=model.consortium_id,
                 detail={"rounds": [version.round_number for version in pruned]},
             )
-    for version in pruned:
-        for digest in filter(None, (version.digest, version.optimiser_digest)):
-            if not is_referenced(digest):
-                store.remove(digest)
+    gone = {digest for version in pruned for digest in (version.digest, version.optimiser_digest) if digest}
+    for digest in gone - referenced(gone):
+        store.remove(digest)
     return len(pruned)
 
 
-def is_referenced(digest: str) -> bool:
-    """Whether a kept version has these bytes."""
+def referenced(digests: Collection[str]) -> set[str]:
+    """Those of these digests that a kept version has."""
     kept = ModelVersion.objects.filter(pruned_at=None)
-    return kept.filter(digest=digest).exists() or kept.filter(optimiser_digest=digest).exists()
+    weights = kept.filter(digest__in=digests).values_list("digest", flat=True)
+    return set(weights.union(kept.filter(optimiser_digest__in=digests).values_list("optimiser_digest", flat=True)))

@@ -25,8 +25,10 @@ from registry.actions import add_version, judge
 from training.actions import rounds
 from training.actions.states import tell
 from training.combining import combine
-from training.models import Evaluation, Order, Round, Submission
+from training.models import Order, Round
+from training.statements import closing as reading
 from training.statements import rounds as statements
+from training.statements.closing import Answer
 from training.transitions import OrderState
 
 log = logging.getLogger(__name__)
@@ -38,26 +40,22 @@ def close_step(*, round_id: UUID, by: Actor) -> None:
     if claim is None:
         return
     claimed, step = claim.round, claim.step
-    submissions = list(
-        Submission.objects.filter(order__step=step.step_id, order__state=OrderState.SUBMITTED)
-        .order_by("order__silo_id")
-        .only("order_id", "payload_digest", "rows")
-    )
-    if len(submissions) < step.quorum:
+    answers = reading.answers(step.step_id)
+    if len(answers) < step.quorum:
         _abandon(
-            claimed, by, "round.quorum_not_met", f"{len(submissions)} of at least {step.quorum} silos answered in time."
+            claimed, by, "round.quorum_not_met", f"{len(answers)} of at least {step.quorum} silos answered in time."
         )
     elif step.kind == OrderKind.EVALUATE:
         _close_evaluation(claimed, by)
     else:
-        _close_training(claimed, submissions, step.quorum, by)
+        _close_training(claimed, answers, step.quorum, by)
 
 
-def _close_training(claimed: Round, submissions: Sequence[Submission], quorum: int, by: Actor) -> None:
+def _close_training(claimed: Round, answers: Sequence[Answer], quorum: int, by: Actor) -> None:
     folder = store.new_folder()
     try:
         try:
-            result = _aggregate(claimed, submissions, folder)
+            result = _aggregate(claimed, answers, folder)
         except NothingAcceptedError as error:
             _abandon(claimed, by, "round.too_few_accepted", "No silo's update could be accepted.", error.rejected)
             return
@@ -75,25 +73,23 @@ def _close_training(claimed: Round, submissions: Sequence[Submission], quorum: i
     finally:
         store.remove_folder(folder)
     with transaction.atomic():
-        round_ = claimed.held()
-        if round_ is None:
+        if not reading.hold(claimed):
             return
         statements.settle(result.accepted)
-        _reject(round_, result.rejected, by)
-        model = claimed.base_version.model
-        add_version(
-            model=model,
-            round_number=round_.number,
+        _reject(claimed, result.rejected, by)
+        version = add_version(
+            model=claimed.base_version.model,
+            round_number=claimed.number,
             digest=result.model_digest,
             size_bytes=result.model_size_bytes,
             optimiser_digest=result.state_digest or "",
             by=by,
         )
-        judge(version=claimed.base_version, metrics=combined_metrics(round_), by=by)
-        rounds.close(round_=round_, by=by, update_norm_l2=result.norm_l2)
+        judge(version=claimed.base_version, metrics=combined_metrics(claimed), by=by)
+        rounds.close(round_=claimed, by=by, update_norm_l2=result.norm_l2, version=version)
 
 
-def _aggregate(claimed: Round, submissions: Sequence[Submission], folder: Path) -> Aggregation:
+def _aggregate(claimed: Round, answers: Sequence[Answer], folder: Path) -> Aggregation:
     job, version = claimed.job, claimed.base_version
     layout = tuple(
         TensorSpec(name=spec["name"], shape=tuple(spec["shape"]), dtype=spec["dtype"]) for spec in version.model.layout
@@ -102,8 +98,8 @@ def _aggregate(claimed: Round, submissions: Sequence[Submission], folder: Path) 
         parse_strategy(job.request["strategy"]),
         store.path_of(version.digest),
         [
-            Contribution(str(submission.order_id), store.path_of(submission.payload_digest), float(submission.rows))
-            for submission in submissions
+            Contribution(str(answer.order_id), store.path_of(answer.payload_digest), float(answer.rows))
+            for answer in answers
         ],
         layout,
         float(job.request["limits"]["update_norm_l2_max"]),
@@ -114,15 +110,14 @@ def _aggregate(claimed: Round, submissions: Sequence[Submission], folder: Path) 
 
 def _close_evaluation(claimed: Round, by: Actor) -> None:
     with transaction.atomic():
-        round_ = claimed.held()
-        if round_ is None:
+        if not reading.hold(claimed):
             return
-        Order.objects.filter(step__round=round_, state=OrderState.SUBMITTED).update(
+        Order.objects.filter(step__round=claimed, state=OrderState.SUBMITTED).update(
             state=OrderState.APPLIED, settled_at=timezone.now()
         )
-        if round_.job.evaluated_version_id is None:
-            judge(version=claimed.base_version, metrics=combined_metrics(round_), by=by)
-        rounds.close(round_=round_, by=by, update_norm_l2=None)
+        if claimed.job.evaluated_version_id is None:
+            judge(version=claimed.base_version, metrics=combined_metrics(claimed), by=by)
+        rounds.close(round_=claimed, by=by)
 
 
 def _reject(round_: Round, rejected: Iterable[Rejected], by: Actor) -> None:
@@ -140,13 +135,12 @@ def _reject(round_: Round, rejected: Iterable[Rejected], by: Actor) -> None:
 
 def _abandon(claimed: Round, by: Actor, code: str, reason: str, rejected: Sequence[Rejected] = ()) -> None:
     with transaction.atomic():
-        round_ = claimed.held()
-        if round_ is None:
+        if not reading.hold(claimed):
             return
-        _reject(round_, rejected, by)
-        rounds.abandon(round_=round_, by=by, code=code, reason=reason)
+        _reject(claimed, rejected, by)
+        rounds.abandon(round_=claimed, by=by, code=code, reason=reason)
 
 
 def combined_metrics(round_: Round) -> dict[str, object]:
     """How a round's global model did over the silos."""
-    return combine(Evaluation.objects.filter(order__step__round=round_).order_by("pk"))
+    return combine(reading.measured(round_.id))

@@ -3,13 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Protocol
 
 from training.models import Evaluation
 
 COMBINATION = "mean over the silos' own test rows, each row counting once"
 
 
-def combine(evaluations: Iterable[Evaluation]) -> dict[str, object]:
+class Measured(Protocol):
+    """How a model did at one silo: test rows, and what it said of them unless they were too few."""
+
+    @property
+    def rows(self) -> int: ...
+    @property
+    def accuracy(self) -> float | None: ...
+    @property
+    def loss(self) -> float | None: ...
+
+
+def combine(evaluations: Iterable[Measured]) -> dict[str, object]:
     """Means over test rows, and how they were combined, in words; empty where no silo could tell."""
     found = [
         (evaluation.rows, evaluation.accuracy, evaluation.loss)

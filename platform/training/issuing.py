@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cache
 from pathlib import Path
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
@@ -16,9 +17,9 @@ from federation.protocol import documents
 from federation.protocol.documents import OrderKind
 from federation.protocol.keys import PrivateKey
 from registry.models import ModelVersion
-from silos.models import Silo
-from training.models import CohortSeat, Job, Order, Round, Step
+from training.models import CohortSeat, Job, Round
 from training.requests import local_of
+from training.statements.opening import IssuedOrder
 from training.statements.orders import next_order_numbers
 
 UPLOAD_MARGIN_BYTES = 1 << 16
@@ -82,26 +83,38 @@ def _member(seat: CohortSeat) -> dict[str, object]:
     }
 
 
-def issue(*, round_: Round, step: Step, version: ModelVersion, silos: Sequence[Silo]) -> list[Order]:
-    """One signed order for each silo, numbered in that silo's own row. Part of the transaction that opens the step."""
-    job, key, now = round_.job, signing_key(), documents.now()
-    expires_at = step.deadline_at + GRACE
-    expires_at_s = int(expires_at.timestamp())
-    numbers = next_order_numbers([silo.id for silo in silos])
+@dataclass(frozen=True)
+class Term:
+    """Until when a step is answered, and until when its orders hold."""
+
+    opened_at: datetime
+    deadline_at: datetime
+
+    @property
+    def expires_at(self) -> datetime:
+        """When an order lapses."""
+        return self.deadline_at + GRACE
+
+
+def issue(*, round_: Round, kind: OrderKind, term: Term, silo_ids: Sequence[UUID]) -> list[IssuedOrder]:
+    """One signed order for each silo, numbered in that silo's own row. Part of the transaction that opens the round."""
+    job, version, key = round_.job, round_.base_version, signing_key()
+    expires_at_s = int(term.expires_at.timestamp())
+    numbers = next_order_numbers(silo_ids)
+    size_max = version.size_bytes + UPLOAD_MARGIN_BYTES
     model = documents.BlobReference(
         digest=version.digest,
         size_bytes=version.size_bytes,
         url=grants.download_url(version.digest, expires_at_s=expires_at_s),
     )
-    orders: list[Order] = []
-    for silo in silos:
+    orders: list[IssuedOrder] = []
+    for silo_id in silo_ids:
         order_id = uuid4()
-        size_max = version.size_bytes + UPLOAD_MARGIN_BYTES
         document = documents.Order(
             order_id=order_id,
-            number=numbers[silo.id],
-            kind=OrderKind(step.kind),
-            silo_id=silo.id,
+            number=numbers[silo_id],
+            kind=kind,
+            silo_id=silo_id,
             job_id=job.id,
             manifest_digest=job.manifest_digest,
             round=round_.number,
@@ -111,22 +124,10 @@ def issue(*, round_: Round, step: Step, version: ModelVersion, silos: Sequence[S
                 size_bytes_max=size_max,
                 url=grants.upload_url(order_id, size_bytes_max=size_max, expires_at_s=expires_at_s),
             )
-            if step.kind == OrderKind.TRAIN
+            if kind == OrderKind.TRAIN
             else None,
-            issued_at=now,
-            expires_at=expires_at,
+            issued_at=term.opened_at,
+            expires_at=term.expires_at,
         )
-        orders.append(
-            Order(
-                id=order_id,
-                step=step,
-                silo=silo,
-                kind=step.kind,
-                number=document.number,
-                envelope=documents.seal(document, key),
-                issued_at=now,
-                expires_at=expires_at,
-            )
-        )
-    Order.objects.bulk_create(orders)
+        orders.append(IssuedOrder(order_id, silo_id, document.number, documents.seal(document, key)))
     return orders

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import timedelta
 
 from django.conf import settings
@@ -12,16 +13,18 @@ from django.utils import timezone
 from artefacts import store
 from audit.actions import record
 from audit.actors import Actor
-from registry.actions import is_referenced, prune
+from registry.actions import prune, referenced
 from registry.models import Model
 from silos.models import RequestNonce, Silo
 from training import dispatch
 from training.actions.states import tell
 from training.models import Job, Order, Round, Submission
+from training.statements import tidying as statements
 from training.transitions import IN_PROGRESS, OUTSTANDING, JobState, RoundState
 
 ABANDONED_FILES_S = 7 * 86400.0
 UPDATES_KEPT_ROUNDS = 1
+_ROUNDS_AT_ONCE = 200
 
 
 def nudge(*, by: Actor) -> dict[str, int]:
@@ -70,9 +73,9 @@ def tidy(*, by: Actor) -> None:
     """Delete what has served: old nonces, unfinished files, updates of closed rounds, pruned versions."""
     RequestNonce.objects.filter(expires_at__lt=timezone.now()).delete()
     store.remove_abandoned(ABANDONED_FILES_S)
-    for digest in store.digests_older_than(ABANDONED_FILES_S):
-        if not is_needed(digest):  # it was put here for a row that never came
-            store.remove(digest)
+    old = set(store.digests_older_than(ABANDONED_FILES_S))
+    for digest in old - needed(old):  # it was put here for a row that never came
+        store.remove(digest)
     delete_updates(by=by)
     for model in Model.objects.filter(versions__pruned_at=None).distinct():
         prune(model=model, by=by)
@@ -80,39 +83,29 @@ def tidy(*, by: Actor) -> None:
 
 def delete_updates(*, by: Actor) -> int:
     """Delete stored updates of rounds that another round of the job has followed (DESIGN, 5.6). The audit tells it."""
-    over = Round.objects.filter(state__in=[RoundState.CLOSED, RoundState.ABANDONED], updates_deleted_at=None)
     count = 0
-    for round_ in over.select_related("job"):
-        later = round_.job.rounds.filter(opened_at__gt=round_.opened_at, closed_at__isnull=False).count()
-        if later < UPDATES_KEPT_ROUNDS and round_.job.ended_at is None:
-            continue
-        digests = list(
-            Submission.objects.filter(order__step__round=round_)
-            .exclude(payload_digest="")
-            .values_list("payload_digest", flat=True)
-        )
+    while over := statements.served(UPDATES_KEPT_ROUNDS, limit=_ROUNDS_AT_ONCE):
+        digests: set[str] = set()
         with transaction.atomic():
-            if not Round.objects.filter(id=round_.id, updates_deleted_at=None).update(
-                updates_deleted_at=timezone.now()
-            ):
-                continue
-            if digests:
-                tell(
-                    job=round_.job,
-                    verb="round.updates_deleted",
-                    by=by,
-                    detail={"round": round_.number, "updates": len(digests)},
-                )
-        for digest in digests:
-            if not is_needed(digest):
-                store.remove(digest)
-        count += len(digests)
+            mine = statements.note_updates_deleted([served.round_id for served in over])
+            for served in over:
+                if served.round_id not in mine:
+                    continue
+                digests.update(served.digests)
+                count += len(served.digests)
+                if served.digests:
+                    tell(
+                        job=Job.from_db("default", ("id", "consortium_id"), (served.job_id, served.consortium_id)),
+                        verb="round.updates_deleted",
+                        by=by,
+                        detail={"round": served.number, "updates": len(served.digests)},
+                    )
+        for digest in digests - needed(digests):
+            store.remove(digest)
     return count
 
 
-def is_needed(digest: str) -> bool:
-    """Whether a round whose updates are still kept, or a model version, has these bytes."""
-    return (
-        is_referenced(digest)
-        or Submission.objects.filter(payload_digest=digest, order__step__round__updates_deleted_at=None).exists()
-    )
+def needed(digests: Collection[str]) -> set[str]:
+    """Those of these digests that a round whose updates are still kept, or a model version, has."""
+    kept = Submission.objects.filter(payload_digest__in=digests, order__step__round__updates_deleted_at=None)
+    return referenced(digests) | set(kept.values_list("payload_digest", flat=True))

@@ -9,6 +9,8 @@ import signal
 from functools import partial
 from pathlib import Path
 
+import uvloop
+
 from federation.errors import FederationError
 from federation.protocol.keys import PrivateKey
 from silo_connector import VERSION
@@ -31,7 +33,8 @@ def main(config: Config) -> int:
     configure("relay", config.relay_state / "log")
     code = 0
     try:
-        asyncio.run(_until_told(config))
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(_until_told(config))
     except FederationError as error:
         LOG.error("relay.failed", code=error.code, reason=error.message)
         code = 1

@@ -8,18 +8,18 @@ from uuid import UUID, uuid4
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Count, Q
+from django.db.models import Q
 from django.utils import timezone
 
 from audit.actors import Actor
-from consortia.selectors import active_organisations
+from federation.protocol import documents
 from federation.protocol.documents import OrderKind
 from live import notices
 from registry.models import ModelVersion
-from silos.models import Silo
 from training import issuing
 from training.actions.states import move, tell
-from training.models import Job, Order, Round, Step
+from training.models import Job, Order, Round
+from training.statements import closing, opening
 from training.statements import rounds as statements
 from training.statements.rounds import ClaimedStep
 from training.transitions import IN_PROGRESS, OUTSTANDING, JobState, OrderState, RoundState
@@ -27,39 +27,36 @@ from training.transitions import IN_PROGRESS, OUTSTANDING, JobState, OrderState,
 CLAIMS_MAX = 5
 
 
-def open_next(*, job: Job, by: Actor, attempt: int = 1) -> Round | None:
+def open_next(*, job: Job, by: Actor, attempt: int = 1, version: ModelVersion | None = None) -> Round | None:
     """Open the round that comes next, if the (locked) job is running and none is open.
 
-    After the last training round the newest model is evaluated once more; after that the job is complete.
+    It starts from `version`, else from the job's newest one. After the last training round the newest model is
+    evaluated once more; after that the job is complete.
     """
     if job.state != JobState.RUNNING:
         return None
-    counts = job.rounds.aggregate(
-        open=Count("id", filter=Q(state__in=IN_PROGRESS)), closed=Count("id", filter=Q(state=RoundState.CLOSED))
-    )
-    if counts["open"]:
+    standing = opening.standing(job)
+    if standing.rounds_open:
         return None
-    number = counts["closed"] + 1
+    number = standing.rounds_closed + 1
     if number > job.rounds_planned + 1:
         move(job=job, to=JobState.COMPLETED, by=by)
         return None
-    version = _base_version(job)
+    now = documents.now()
+    term = issuing.Term(opened_at=now, deadline_at=now + timedelta(seconds=job.round_deadline_s))
+    round_ = Round(job=job, number=number, attempt=attempt, base_version=version or _newest_version(job), opened_at=now)
     kind = OrderKind.TRAIN if number <= job.rounds_planned else OrderKind.EVALUATE
-    now = timezone.now()
-    round_ = Round.objects.create(job=job, number=number, attempt=attempt, base_version=version, opened_at=now)
-    members = active_organisations(job.consortium_id)
-    seats = job.seats.select_related("silo").filter(silo__state=Silo.State.ACTIVE, silo__organisation__in=members)
-    silos = [seat.silo for seat in seats]
-    step = Step.objects.create(
-        round=round_,
+    orders = issuing.issue(round_=round_, kind=kind, term=term, silo_ids=standing.silo_ids)
+    opening.open_round(
+        round_,
         kind=kind,
         quorum=job.quorum,
-        expected=len(silos),
-        deadline_at=now + timedelta(seconds=job.round_deadline_s),
+        deadline_at=term.deadline_at,
+        expires_at=term.expires_at,
+        orders=orders,
     )
-    orders = issuing.issue(round_=round_, step=step, version=version, silos=silos)
     tell(job=job, verb="round.opened", by=by, detail={"round": number, "attempt": attempt, "silos": len(orders)})
-    notices.notify(notices.ORDERS, [order.silo_id for order in orders])
+    notices.notify(notices.ORDERS, standing.silo_ids)
     return round_
 
 
@@ -80,18 +77,20 @@ def claim(*, round_id: UUID, by: Actor) -> Claim | None:
     step = statements.claim(round_id=round_id, lease=uuid4(), lease_s=settings.STEP_LEASE_S)
     if step is None:
         return None
-    round_ = Round.objects.select_related("job", "base_version__model").get(id=round_id)
+    round_ = closing.claimed_round(round_id)
     if round_.claims > CLAIMS_MAX:
         with transaction.atomic():
-            if (held := round_.held()) is not None:
-                abandon(round_=held, by=by, code="round.not_closed", reason=f"{CLAIMS_MAX} workers failed to close it.")
+            if closing.hold(round_):
+                abandon(
+                    round_=round_, by=by, code="round.not_closed", reason=f"{CLAIMS_MAX} workers failed to close it."
+                )
         return None
     return Claim(round_, step)
 
 
 def abandon(*, round_: Round, by: Actor, code: str, reason: str) -> None:
     """Give a (locked) round up, and try it again; after too many times pause the job with the reason."""
-    _end(round_, RoundState.ABANDONED, code)
+    _abandon(round_, code)
     job = round_.job
     tell(
         job=job,
@@ -107,19 +106,20 @@ def abandon(*, round_: Round, by: Actor, code: str, reason: str) -> None:
         open_next(job=job, by=by, attempt=round_.attempt + 1)
 
 
-def close(*, round_: Round, by: Actor, update_norm_l2: float | None) -> None:
-    """A (locked) round is done: the next one opens in the same transaction."""
-    round_.update_norm_l2 = update_norm_l2
-    _end(round_, RoundState.CLOSED, "", "update_norm_l2")
+def close(
+    *, round_: Round, by: Actor, update_norm_l2: float | None = None, version: ModelVersion | None = None
+) -> None:
+    """A (locked) round is done: the next one opens in the same transaction, from the version that this one made."""
+    closing.close(round_.id, update_norm_l2=update_norm_l2)
     tell(job=round_.job, verb="round.closed", by=by, detail={"round": round_.number, "attempt": round_.attempt})
-    open_next(job=round_.job, by=by)
+    open_next(job=round_.job, by=by, version=version)
 
 
 def give_up_open_round(*, job: Job, by: Actor, code: str) -> None:
     """End whatever round of a (locked) job is open; its orders are called back."""
     round_ = job.rounds.select_for_update().filter(state__in=IN_PROGRESS).order_by("pk").first()
     if round_ is not None:
-        _end(round_, RoundState.ABANDONED, code)
+        _abandon(round_, code)
         tell(job=job, verb="round.abandoned", by=by, detail={"round": round_.number, "code": code})
 
 
@@ -132,20 +132,19 @@ def reopen(*, job_id: UUID, by: Actor) -> Round | None:
         return open_next(job=job, by=by, attempt=last.attempt + 1 if again and last else 1)
 
 
-def _end(round_: Round, state: RoundState, code: str, *fields: str) -> None:
-    round_.state, round_.reason_code, round_.closed_at = state, code, timezone.now()
+def _abandon(round_: Round, code: str) -> None:
+    round_.state, round_.reason_code, round_.closed_at = RoundState.ABANDONED, code, timezone.now()
     round_.lease = round_.lease_until = None
-    round_.save(update_fields=["state", "reason_code", "closed_at", "lease", "lease_until", *fields])
-    if state == RoundState.ABANDONED:
-        called_back = Order.objects.filter(step__round=round_).filter(
-            Q(state__in=OUTSTANDING) | Q(state=OrderState.SUBMITTED)
-        )
-        silos = list(called_back.filter(state__in=OUTSTANDING).values_list("silo_id", flat=True))
-        called_back.update(state=OrderState.CANCELLED, code=code, settled_at=timezone.now())
-        notices.notify(notices.ORDERS, silos)
+    round_.save(update_fields=["state", "reason_code", "closed_at", "lease", "lease_until"])
+    called_back = Order.objects.filter(step__round=round_).filter(
+        Q(state__in=OUTSTANDING) | Q(state=OrderState.SUBMITTED)
+    )
+    silos = list(called_back.filter(state__in=OUTSTANDING).values_list("silo_id", flat=True))
+    called_back.update(state=OrderState.CANCELLED, code=code, settled_at=timezone.now())
+    notices.notify(notices.ORDERS, silos)
 
 
-def _base_version(job: Job) -> ModelVersion:
+def _newest_version(job: Job) -> ModelVersion:
     """The model that the next round starts from."""
     if job.evaluated_version is not None:
         return job.evaluated_version

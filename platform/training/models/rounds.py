@@ -58,15 +58,6 @@ class Round(models.Model):
     def __str__(self) -> str:
         return f"round {self.number} of {self.job_id}"
 
-    def held(self) -> Round | None:
-        """This claimed round again, locked with its job, if the claim still stands. For the closing transaction."""
-        job = Job.objects.select_for_update().get(id=self.job_id)  # the parent first, as everywhere
-        mine = Round.objects.select_for_update().filter(id=self.id, state=RoundState.AGGREGATING, lease=self.lease)
-        round_ = mine.order_by("pk").first()
-        if round_ is not None:
-            round_.job = job
-        return round_
-
 
 class Step(models.Model):
     """One kind of order to everybody in a round, with its own quorum and deadline. Masks add steps, not states."""

@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 
-from training.transitions import OrderState
+from django.db.models import TextChoices
 
 
-def listed(states: Sequence[OrderState]) -> str:
+def listed(states: Sequence[TextChoices]) -> str:
     """States as literals: with parameters PostgreSQL would not see that an index on some states serves."""
     return ", ".join(f"'{state.value}'" for state in states)

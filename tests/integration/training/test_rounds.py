@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from django.db import transaction
 from django.utils import timezone
 
 from artefacts import store
@@ -30,6 +31,7 @@ from tests.support.federation import TEST, Federation, make_federation
 from training import closing, sweeping
 from training.actions import answers, control, launch, rounds, start
 from training.models import Job, Order, Round, Step
+from training.statements import closing as statements
 from training.transitions import JobState, OrderState, RoundState
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("blob_root")]
@@ -138,7 +140,8 @@ def test_a_worker_that_was_overtaken_changes_nothing(federation: Federation) -> 
     assert rounds.claim(round_id=round_.id, by=TEST) is None
     Round.objects.filter(id=round_.id).update(lease_until=timezone.now() - timedelta(seconds=1))
     closing.close_step(round_id=round_.id, by=TEST)
-    assert claimed.round.held() is None
+    with transaction.atomic():
+        assert not statements.hold(claimed.round)
     assert job.model is not None
     assert job.model.versions.count() == 2
 

@@ -141,3 +141,16 @@ def test_every_nonce_is_new_and_long() -> None:
     nonces = {new_nonce() for _ in range(1000)}
     assert len(nonces) == 1000
     assert all(len(nonce) == 24 for nonce in nonces)
+
+
+def test_the_second_request_of_a_kind_says_its_own_time_nonce_and_body(key: PrivateKey) -> None:
+    """Signature bases are filled into a template: what one request said must not be in the next."""
+    first = sign_request("POST", PATH, b"one", key, SILO, now=NOW, nonce="a" * 24)
+    later = NOW + timedelta(seconds=30)
+    second = sign_request("POST", PATH, b"two", key, SILO, now=later, nonce="b" * 24)
+    for headers, body, now in ((first, b"one", NOW), (second, b"two", later)):
+        found = verify_request("POST", PATH, headers, body, known(key), now)
+        assert found.created == now
+        assert found.nonce in headers["Signature-Input"]
+    mixed = {**first, "Content-Digest": second["Content-Digest"]}
+    assert code_of(lambda: verify_request("POST", PATH, mixed, b"two", known(key), NOW)) == "signature.invalid"

@@ -1,0 +1,139 @@
+"""A claimed round as its closing reads it, holds it and ends it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from django.utils import timezone
+
+from live import database
+from registry.models import Model, ModelVersion
+from training.models import Job, Round
+from training.transitions import OrderState, RoundState
+
+_ROUND = ("id", "job_id", "number", "attempt", "state", "base_version_id", "lease", "claims")
+_JOB = (
+    "id",
+    "consortium_id",
+    "state",
+    "request",
+    "model_id",
+    "evaluated_version_id",
+    "manifest_digest",
+    "rounds_planned",
+    "quorum",
+    "round_deadline_s",
+    "retries_max",
+)
+_VERSION = ("id", "model_id", "digest", "size_bytes", "optimiser_digest", "is_best")
+_MODEL = ("id", "layout")
+
+
+def _columns(table: str, names: Sequence[str]) -> str:
+    return ", ".join(f"{table}.{name}" for name in names)
+
+
+_CLAIMED = f"""
+    SELECT {_columns("round", _ROUND)}, {_columns("job", _JOB)}, {_columns("version", _VERSION)},
+           {_columns("model", _MODEL)}
+    FROM training_round AS round
+    JOIN training_job AS job ON job.id = round.job_id
+    JOIN registry_modelversion AS version ON version.id = round.base_version_id
+    JOIN registry_model AS model ON model.id = version.model_id
+    WHERE round.id = %(round)s
+"""  # noqa: S608 - names of ours
+
+
+def claimed_round(round_id: UUID) -> Round:
+    """A round with its job and base version, as far as closing needs them; other fields are read when asked for."""
+    row = iter(database.fetch(_CLAIMED, {"round": round_id})[0])
+    values = {
+        cls: {name: next(row) for name in names}
+        for cls, names in ((Round, _ROUND), (Job, _JOB), (ModelVersion, _VERSION), (Model, _MODEL))
+    }
+    values[Job]["request"] = json.loads(values[Job]["request"])
+    values[Model]["layout"] = json.loads(values[Model]["layout"])
+    round_ = Round.from_db("default", _ROUND, list(values[Round].values()))
+    round_.job = Job.from_db("default", _JOB, list(values[Job].values()))
+    round_.base_version = ModelVersion.from_db("default", _VERSION, list(values[ModelVersion].values()))
+    round_.base_version.model = Model.from_db("default", _MODEL, list(values[Model].values()))
+    return round_
+
+
+_LOCK_JOB = "SELECT state, reason_code, reason, started_at, ended_at FROM training_job WHERE id = %(job)s FOR UPDATE"
+_LOCK_ROUND = f"""
+    SELECT id FROM training_round
+    WHERE id = %(round)s AND state = '{RoundState.AGGREGATING.value}' AND lease = %(lease)s FOR UPDATE
+"""  # noqa: S608 - a state of ours
+
+
+def hold(round_: Round) -> bool:
+    """Lock a claimed round with its job, which is then as it is now. False if the claim does not stand any more."""
+    job = round_.job
+    # the parent first, as everywhere
+    ((job.state, job.reason_code, job.reason, job.started_at, job.ended_at),) = database.fetch(
+        _LOCK_JOB, {"job": job.id}
+    )
+    return bool(database.fetch(_LOCK_ROUND, {"round": round_.id, "lease": round_.lease}))
+
+
+@dataclass(frozen=True)
+class Answer:
+    """An update that a silo has sent."""
+
+    order_id: UUID
+    payload_digest: str
+    rows: int
+
+
+_ANSWERS = f"""
+    SELECT own.id, submission.payload_digest, submission.rows
+    FROM training_order AS own JOIN training_submission AS submission ON submission.order_id = own.id
+    WHERE own.step_id = %(step)s AND own.state = '{OrderState.SUBMITTED.value}'
+    ORDER BY own.silo_id
+"""  # noqa: S608 - a state of ours
+
+
+def answers(step_id: int) -> list[Answer]:
+    """What counts in a step, in the order of the silos' ids: sums are the same whoever was first."""
+    return [Answer(*row) for row in database.fetch(_ANSWERS, {"step": step_id})]
+
+
+@dataclass(frozen=True)
+class Measured:
+    """How a round's global model did at one silo."""
+
+    rows: int
+    accuracy: float | None
+    loss: float | None
+
+
+_MEASURED = """
+    SELECT evaluation.rows, evaluation.accuracy, evaluation.loss
+    FROM training_evaluation AS evaluation
+    JOIN training_order AS own ON own.id = evaluation.order_id
+    JOIN training_step AS step ON step.id = own.step_id
+    WHERE step.round_id = %(round)s
+    ORDER BY evaluation.silo_id
+"""
+
+
+def measured(round_id: UUID) -> list[Measured]:
+    """What the silos found of a round's global model."""
+    return [Measured(*row) for row in database.fetch(_MEASURED, {"round": round_id})]
+
+
+_CLOSE = f"""
+    UPDATE training_round
+    SET state = '{RoundState.CLOSED.value}', reason_code = '', closed_at = %(now)s, lease = NULL, lease_until = NULL,
+        update_norm_l2 = %(norm)s
+    WHERE id = %(round)s
+"""  # noqa: S608 - a state of ours
+
+
+def close(round_id: UUID, *, update_norm_l2: float | None) -> None:
+    """A (locked) round is over and counts."""
+    database.fetch(_CLOSE, {"now": timezone.now(), "norm": update_norm_l2, "round": round_id})
