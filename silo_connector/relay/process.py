@@ -9,8 +9,6 @@ import signal
 from functools import partial
 from pathlib import Path
 
-import uvloop
-
 from federation.errors import FederationError
 from federation.protocol.keys import PrivateKey
 from silo_connector import VERSION
@@ -33,8 +31,7 @@ def main(config: Config) -> int:
     configure("relay", config.relay_state / "log")
     code = 0
     try:
-        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            runner.run(_until_told(config))
+        asyncio.run(_until_told(config))
     except FederationError as error:
         LOG.error("relay.failed", code=error.code, reason=error.message)
         code = 1
