@@ -12,7 +12,7 @@ from typing import Any
 
 FILE_BYTES_MAX = 10 << 20
 FILES_KEPT = 5
-_FIELDS = "consilience_fields"
+_FIELDS, _LINE = "consilience_fields", "consilience_line"
 
 
 class JsonLines(logging.Formatter):
@@ -23,6 +23,14 @@ class JsonLines(logging.Formatter):
         self._process = process
 
     def format(self, record: logging.LogRecord) -> str:
+        # kept with the record: two handlers, and the rotation of one of them, ask for the same line
+        made: str | None = getattr(record, _LINE, None)
+        if made is None:
+            made = self._line_of(record)
+            setattr(record, _LINE, made)
+        return made
+
+    def _line_of(self, record: logging.LogRecord) -> str:
         line: dict[str, Any] = {
             "at": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname.lower(),

@@ -62,16 +62,17 @@ def adopt(file: Path, digest: str) -> None:
 
 def keep(data: bytes, digest: str) -> None:
     """Make these bytes, whose digest the caller has checked, a blob."""
-    folder = new_folder()
+    file = Path(settings.BLOB_ROOT) / "work" / f"{uuid4()}.small"
+    file.parent.mkdir(parents=True, exist_ok=True)
     try:
-        file = folder / "small"
-        with file.open("wb") as stream:
+        with file.open("xb") as stream:
             stream.write(data)
             stream.flush()
             os.fsync(stream.fileno())
         adopt(file, digest)
-    finally:
-        remove_folder(folder)
+    except BaseException:
+        file.unlink(missing_ok=True)
+        raise
 
 
 def remove(digest: str) -> None:
@@ -103,12 +104,23 @@ def digests_older_than(age_s: float) -> Iterator[str]:
 
 
 def remove_abandoned(older_than_s: float) -> int:
-    """Delete unfinished uploads and work folders that nobody has touched for so long. Returns how many."""
+    """Delete unfinished uploads, work folders and files that nobody has touched for so long. Returns how many."""
     removed, limit = 0, time.time() - older_than_s
     for area in ("uploads", "work"):
-        for folder in (Path(settings.BLOB_ROOT) / area).glob("*"):
-            newest = max((entry.stat().st_mtime for entry in folder.iterdir()), default=folder.stat().st_mtime)
-            if newest < limit:
-                remove_folder(folder)
+        for found in (Path(settings.BLOB_ROOT) / area).glob("*"):
+            entries = found.iterdir() if found.is_dir() else ()
+            if max((entry.stat().st_mtime for entry in entries), default=_touched_at(found)) < limit:
+                if found.is_dir():
+                    remove_folder(found)
+                else:
+                    found.unlink(missing_ok=True)
                 removed += 1
     return removed
+
+
+def _touched_at(path: Path) -> float:
+    """When it was last changed; now, when it has gone meanwhile."""
+    try:
+        return path.stat().st_mtime
+    except FileNotFoundError:
+        return time.time()

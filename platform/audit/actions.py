@@ -19,12 +19,60 @@ _SECRET_NAME = re.compile(
 )
 _SECRET_VALUE = re.compile(r"\bcns_[A-Za-z0-9_-]{20,}|PRIVATE KEY-----")
 
-_APPEND = """
-    INSERT INTO audit_event (at, verb, actor_kind, actor_id, actor_name, subject_kind, subject_id,
-                             consortium_id, organisation_id, job_id, detail)
-    VALUES (%(at)s, %(verb)s, %(actor_kind)s, %(actor_id)s, %(actor_name)s, %(subject_kind)s, %(subject_id)s,
-            %(consortium_id)s, %(organisation_id)s, %(job_id)s, %(detail)s)
-"""
+_COLUMNS = {
+    "at": "timestamptz",
+    "verb": "varchar",
+    "actor_kind": "varchar",
+    "actor_id": "varchar",
+    "actor_name": "varchar",
+    "subject_kind": "varchar",
+    "subject_id": "varchar",
+    "consortium_id": "uuid",
+    "organisation_id": "uuid",
+    "job_id": "uuid",
+    "detail": "jsonb",
+}
+
+
+def appending(source: str) -> str:
+    """The statement that appends the event of `event_of` for each row of `source`.
+
+    For a statement of SQL that is an action in itself: its own transaction, event included.
+    """
+    values = ", ".join(f"%(event_{name})s::{kind}" for name, kind in _COLUMNS.items())
+    return f"INSERT INTO audit_event ({', '.join(_COLUMNS)}) SELECT {values} FROM {source}"  # noqa: S608 - names of ours
+
+
+_APPEND = appending("(VALUES (true)) AS once")
+
+
+def event_of(
+    *,
+    by: Actor,
+    verb: str,
+    subject_kind: str,
+    subject_id: object,
+    consortium_id: UUID | None = None,
+    organisation_id: UUID | None = None,
+    job_id: UUID | None = None,
+    detail: Mapping[str, object] | None = None,
+) -> dict[str, object]:
+    """The parameters of a statement made with `appending`. Raises as `record` does where there is a secret in it."""
+    plain = dict(detail or {})
+    check_no_secret(plain)
+    return {
+        "event_at": timezone.now(),
+        "event_verb": verb,
+        "event_actor_kind": by.actor_kind,
+        "event_actor_id": by.actor_id,
+        "event_actor_name": by.actor_name,
+        "event_subject_kind": subject_kind,
+        "event_subject_id": str(subject_id),
+        "event_consortium_id": consortium_id,
+        "event_organisation_id": organisation_id,
+        "event_job_id": job_id,
+        "event_detail": Jsonb(plain),
+    }
 
 
 def record(
@@ -44,24 +92,17 @@ def record(
     """
     if not transaction.get_connection().in_atomic_block:
         raise RuntimeError(f"The event {verb} must be recorded in the transaction of what it tells of.")
-    plain = dict(detail or {})
-    check_no_secret(plain)
-    database.fetch(
-        _APPEND,
-        {
-            "at": timezone.now(),
-            "verb": verb,
-            "actor_kind": by.actor_kind,
-            "actor_id": by.actor_id,
-            "actor_name": by.actor_name,
-            "subject_kind": subject._meta.model_name or "",
-            "subject_id": str(subject.pk),
-            "consortium_id": consortium_id,
-            "organisation_id": organisation_id,
-            "job_id": job_id,
-            "detail": Jsonb(plain),
-        },
+    event = event_of(
+        by=by,
+        verb=verb,
+        subject_kind=subject._meta.model_name or "",
+        subject_id=subject.pk,
+        consortium_id=consortium_id,
+        organisation_id=organisation_id,
+        job_id=job_id,
+        detail=detail,
     )
+    database.fetch(_APPEND, event)
 
 
 def check_no_secret(value: object, field: str | None = None) -> None:

@@ -11,6 +11,7 @@ import logging
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
+from uuid import UUID
 
 from django.conf import settings
 
@@ -35,7 +36,7 @@ from live.http import (
 from silos import actions, datasets
 from silos.codes import check_usable, hash_of
 from silos.models import EnrolmentCode, Silo
-from silos.requests import SignedRequest, authenticate, check_new_connector
+from silos.requests import SignedRequest, authenticate, check_new_connector, claimed_silo_id
 
 log = logging.getLogger(__name__)
 PREFIX = "/connector/v1/"
@@ -46,10 +47,11 @@ JSON = dict[str, Any]
 
 @dataclass(frozen=True)
 class Waiting:
-    """What an asynchronous handler needs to look again by itself."""
+    """A request that may be held. Nothing that it claims is true before `admit` has returned."""
 
-    silo: Silo
-    body: JSON
+    claimed_silo_id: UUID | None
+    admit: Callable[[], tuple[Silo, JSON]]
+    """Who asks, and for what: database work, for a thread. Raises as `authenticate` does."""
 
 
 SyncHandler = Callable[[Silo, JSON], JSON]
@@ -76,8 +78,7 @@ class ConnectorApplication:
             path = scope.get("raw_path", scope["path"].encode()).decode("latin-1").partition("?")[0]
             request = SignedRequest("POST", f"{path}?{query}" if query else path, headers_of(scope), body)
             if name in self._waiting:
-                waiting = await database.call(_admit, request)
-                await answer(send, 200, await self._waiting[name](waiting))
+                await answer(send, 200, await self._waiting[name](_waiting(request)))
             else:
                 await answer_json(
                     send, 201 if name == "enrol" else 200, await database.call(self._handle, name, request)
@@ -97,8 +98,8 @@ class ConnectorApplication:
         return self._handlers[name](silo, _object(request.body))
 
 
-def _admit(request: SignedRequest) -> Waiting:
-    return Waiting(authenticate(request), _object(request.body))
+def _waiting(request: SignedRequest) -> Waiting:
+    return Waiting(claimed_silo_id(request.headers), lambda: (authenticate(request), _object(request.body)))
 
 
 def _object(body: bytes) -> JSON:

@@ -59,7 +59,7 @@ def authenticate(request: SignedRequest, *, unconfirmed: bool = False) -> Silo:
 
     Raises Untrusted ``signature.*``; Refused 403 ``silo.unconfirmed`` or ``silo.revoked`` when it may not work.
     """
-    silo_id = _claimed(request.headers)
+    silo_id = claimed_silo_id(request.headers)
     transport = None if silo_id is None else _transport_key(silo_id, request.headers)
     verified = verify_request(
         request.method,
@@ -92,7 +92,8 @@ def check_new_connector(request: SignedRequest, transport_key: PublicKey) -> Non
     _remember(verified.key_id, verified.nonce)
 
 
-def _claimed(headers: Mapping[str, str]) -> UUID | None:
+def claimed_silo_id(headers: Mapping[str, str]) -> UUID | None:
+    """The silo that a request says it is from."""
     try:
         return UUID(headers.get(SILO_HEADER.lower(), ""))
     except ValueError:

@@ -58,10 +58,16 @@ class Found:
 
 async def wait_for_orders(waiting: Waiting) -> bytes:
     """Handle `POST /connector/v1/orders`: nothing is held while it waits, no thread and no connection."""
-    held, wait_s = _read(waiting.body)
-    deadline = asyncio.get_running_loop().time() + wait_s
-    with hub.waiting(notices.ORDERS, waiting.silo.id) as news:
-        found = await database.call(look, waiting.silo, held)
+
+    def first_look() -> tuple[Silo, list[UUID], float, Found]:
+        silo, body = waiting.admit()
+        held, wait_s = _read(body)
+        return silo, held, wait_s, look(silo, held)
+
+    started = asyncio.get_running_loop().time()
+    with hub.waiting(notices.ORDERS, waiting.claimed_silo_id) as news:
+        silo, held, wait_s, found = await database.call(first_look)
+        deadline = started + wait_s
         while not found.orders and not found.cancelled:
             left_s = deadline - asyncio.get_running_loop().time()
             if left_s <= 0:
@@ -72,7 +78,7 @@ async def wait_for_orders(waiting: Waiting) -> bytes:
             except TimeoutError:
                 break
             news.clear()
-            found = await database.call(look, waiting.silo, held)
+            found = await database.call(look, silo, held)
         return found.encode()
 
 

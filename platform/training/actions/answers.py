@@ -8,7 +8,8 @@ from django.db import transaction
 from django.utils import timezone
 
 from artefacts import store
-from federation.errors import Invalid, Untrusted
+from audit.actions import event_of
+from federation.errors import Invalid, Transient, Untrusted
 from federation.protocol.digests import digest_bytes
 from federation.protocol.documents import OrderKind, Refusal, open_sealed
 from federation.protocol.documents import Submission as SubmissionDocument
@@ -19,7 +20,7 @@ from training import dispatch
 from training.actions.states import tell
 from training.models import Job, Order, Submission
 from training.statements import orders as statements
-from training.statements.orders import LockedOrder
+from training.statements.orders import AnsweredOrder
 from training.transitions import OUTSTANDING, OrderState
 
 
@@ -47,10 +48,10 @@ def answer(*, document: bytes, by: Silo, payload: bytes | None = None) -> Taken:
         said = open_sealed(SubmissionDocument, document, [by.identity])
         if payload is not None:
             _keep_payload(said, payload)
+    if isinstance(said, SubmissionDocument) and _submit_to_open_order(said, document, by):
+        return Taken(OrderState.SUBMITTED)
     with transaction.atomic():
-        order = statements.lock_order(order_id=said.order_id, silo_id=by.id)
-        if order is None:
-            raise NotFound("order.not_found", "This silo was given no such order.")
+        order = _known(statements.lock_order(order_id=said.order_id, silo_id=by.id))
         if order.state not in OUTSTANDING and (earlier := _earlier_answer(order)) is not None:
             if earlier != digest_bytes(document):
                 raise Conflict("order.already_answered", "This order was answered before, with other bytes.")
@@ -62,12 +63,39 @@ def answer(*, document: bytes, by: Silo, payload: bytes | None = None) -> Taken:
         elif isinstance(said, Refusal):
             taken = _refuse(order, said, by)
         else:
-            taken = _submit(order, said, document, by)
+            raise Transient("order.busy", "Another answer to this order is being taken. Send it again.")
         _dispatch_if_last(order)
     return taken
 
 
-def _dispatch_if_last(order: LockedOrder) -> None:
+def _submit_to_open_order(said: SubmissionDocument, document: bytes, by: Silo) -> bool:
+    """Take what is answered to an order that is open, as nearly all are, in one statement; False if it is not open."""
+    order = _known(statements.find_order(order_id=said.order_id, silo_id=by.id))
+    if order.state not in OUTSTANDING:
+        return False
+    _check_fits(order, said, by)
+    event = event_of(
+        by=by,
+        verb="order.submitted",
+        subject_kind="job",
+        subject_id=order.job_id,
+        consortium_id=order.consortium_id,
+        job_id=order.job_id,
+        detail={"round": order.round_number},
+    )
+    taken = statements.submit(order, said, document=document, document_digest=digest_bytes(document), event=event)
+    if taken:
+        _dispatch_if_last(order)
+    return taken
+
+
+def _known(order: AnsweredOrder | None) -> AnsweredOrder:
+    if order is None:
+        raise NotFound("order.not_found", "This silo was given no such order.")
+    return order
+
+
+def _dispatch_if_last(order: AnsweredOrder) -> None:
     """Nudge a worker once this answer is committed, if nobody else is left to answer."""
 
     def look() -> None:
@@ -77,7 +105,7 @@ def _dispatch_if_last(order: LockedOrder) -> None:
     transaction.on_commit(look, robust=True)
 
 
-def _earlier_answer(order: LockedOrder) -> str | None:
+def _earlier_answer(order: AnsweredOrder) -> str | None:
     """The digest of the document with which it was answered, if it was."""
     return Submission.objects.filter(order=order.order_id).values_list("document_digest", flat=True).first()
 
@@ -88,7 +116,7 @@ def _keep_payload(said: SubmissionDocument, payload: bytes) -> None:
     store.keep(payload, said.payload.digest)
 
 
-def _check_fits(order: LockedOrder, said: Refusal | SubmissionDocument, by: Silo) -> None:
+def _check_fits(order: AnsweredOrder, said: Refusal | SubmissionDocument, by: Silo) -> None:
     if said.silo_id != by.id or said.job_id != order.job_id or said.number != order.number:
         raise Invalid("submission.other_order", "The answer does not fit the order that it names.", "order_id")
     if isinstance(said, Refusal):
@@ -107,14 +135,14 @@ def _check_fits(order: LockedOrder, said: Refusal | SubmissionDocument, by: Silo
         raise Invalid("submission.payload_missing", "The update was not uploaded, or has another size.", "payload")
 
 
-def _note_late(order: LockedOrder) -> Taken:
+def _note_late(order: AnsweredOrder) -> Taken:
     if order.state != OrderState.EXPIRED:
         return Taken(OrderState(order.state), order.code)
     Order.objects.filter(id=order.order_id).update(state=OrderState.LATE, answered_at=timezone.now())
     return Taken(OrderState.LATE, order.code)
 
 
-def _refuse(order: LockedOrder, said: Refusal, by: Silo) -> Taken:
+def _refuse(order: AnsweredOrder, said: Refusal, by: Silo) -> Taken:
     Order.objects.filter(id=order.order_id).update(
         state=OrderState.REFUSED, answered_at=timezone.now(), code=said.code, message=said.message
     )
@@ -127,12 +155,6 @@ def _refuse(order: LockedOrder, said: Refusal, by: Silo) -> Taken:
     return Taken(OrderState.REFUSED, said.code)
 
 
-def _submit(order: LockedOrder, said: SubmissionDocument, document: bytes, by: Silo) -> Taken:
-    statements.submit(order, said, document=document, document_digest=digest_bytes(document))
-    tell(job=_job_of(order), verb="order.submitted", by=by, detail={"round": order.round_number})
-    return Taken(OrderState.SUBMITTED)
-
-
-def _job_of(order: LockedOrder) -> Job:
+def _job_of(order: AnsweredOrder) -> Job:
     """As much of the job as an event needs."""
     return Job.from_db("default", ("id", "consortium_id"), (order.job_id, order.consortium_id))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
@@ -10,6 +10,7 @@ from uuid import UUID
 from django.utils import timezone
 from psycopg.types.json import Jsonb
 
+from audit.actions import appending
 from federation.protocol.documents import Submission
 from live import database
 from training.statements import listed
@@ -76,8 +77,8 @@ def look(*, silo_id: UUID, held: Sequence[UUID]) -> list[FoundOrder]:
 
 
 @dataclass(frozen=True)
-class LockedOrder:
-    """An order whose row is locked, and what an answer to it must fit."""
+class AnsweredOrder:
+    """An order, and what an answer to it must fit."""
 
     order_id: UUID
     silo_id: UUID
@@ -96,7 +97,7 @@ class LockedOrder:
     manifest_digest: str
 
 
-_LOCK = """
+_FIND = """
     SELECT own.id, own.silo_id, own.state, own.kind, own.number, own.code, step.id, round.id, round.number,
            round.attempt, version.id, version.digest, job.id, job.consortium_id, job.manifest_digest
     FROM training_order AS own
@@ -105,40 +106,61 @@ _LOCK = """
     JOIN training_job AS job ON job.id = round.job_id
     JOIN registry_modelversion AS version ON version.id = round.base_version_id
     WHERE own.id = %(order)s AND own.silo_id = %(silo)s
-    FOR UPDATE OF own
 """
+_LOCK = f"{_FIND} FOR UPDATE OF own"
 
 
-def lock_order(*, order_id: UUID, silo_id: UUID) -> LockedOrder | None:
+def find_order(*, order_id: UUID, silo_id: UUID) -> AnsweredOrder | None:
+    """The order of this silo as it is now; it may be another moment later."""
+    return _answered(_FIND, order_id, silo_id)
+
+
+def lock_order(*, order_id: UUID, silo_id: UUID) -> AnsweredOrder | None:
     """The order of this silo, locked until the transaction ends."""
-    rows = database.fetch(_LOCK, {"order": order_id, "silo": silo_id})
-    return LockedOrder(*rows[0]) if rows else None
+    return _answered(_LOCK, order_id, silo_id)
+
+
+def _answered(statement: str, order_id: UUID, silo_id: UUID) -> AnsweredOrder | None:
+    rows = database.fetch(statement, {"order": order_id, "silo": silo_id})
+    return AnsweredOrder(*rows[0]) if rows else None
 
 
 _SUBMIT = f"""
-    WITH submitted AS (
+    WITH answered AS (
+        UPDATE training_order SET state = '{OrderState.SUBMITTED.value}', answered_at = %(now)s
+        WHERE id = %(order)s AND state IN ({listed(OUTSTANDING)})
+        RETURNING id
+    ), submitted AS (
         INSERT INTO training_submission
             (order_id, document, document_digest, payload_digest, payload_size_bytes, rows, steps, train_loss,
              update_norm_l2, phases_s, connector_version, received_at)
-        VALUES
-            (%(order)s, %(document)s, %(document_digest)s, %(payload_digest)s, %(payload_size_bytes)s, %(rows)s,
-             %(steps)s, %(train_loss)s, %(update_norm_l2)s, %(phases_s)s, %(connector_version)s, %(now)s)
+        SELECT id, %(document)s::bytea, %(document_digest)s, %(payload_digest)s, %(payload_size_bytes)s::bigint,
+               %(rows)s::bigint, %(steps)s::bigint, %(train_loss)s::float8, %(update_norm_l2)s::float8,
+               %(phases_s)s::jsonb, %(connector_version)s, %(now)s
+        FROM answered
     ), evaluated AS (
         INSERT INTO training_evaluation
             (order_id, version_id, silo_id, rows, loss, accuracy, auc, confusion, suppressed)
-        SELECT %(order)s, %(version)s, %(silo)s, %(test_rows)s::bigint, %(loss)s::float8, %(accuracy)s::float8,
+        SELECT id, %(version)s, %(silo)s, %(test_rows)s::bigint, %(loss)s::float8, %(accuracy)s::float8,
                %(auc)s::float8, %(confusion)s::jsonb, %(suppressed)s::boolean
-        WHERE %(test_rows)s::bigint IS NOT NULL
+        FROM answered WHERE %(test_rows)s::bigint IS NOT NULL
+    ), told AS (
+        {appending("answered")}
     )
-    UPDATE training_order SET state = '{OrderState.SUBMITTED.value}', answered_at = %(now)s WHERE id = %(order)s
-"""  # noqa: S608 - a state of ours
+    SELECT id FROM answered
+"""  # noqa: S608 - states of ours
 
 
-def submit(order: LockedOrder, said: Submission, *, document: bytes, document_digest: str) -> None:
-    """Keep an answer: the document as it came, what it reports, and the order's new state."""
+def submit(
+    order: AnsweredOrder, said: Submission, *, document: bytes, document_digest: str, event: Mapping[str, object]
+) -> bool:
+    """Keep an answer: the document as it came, what it reports, the order's new state, and the event that tells of it.
+
+    Whole in itself. False, and nothing kept, if the order was not open any more.
+    """
     payload, training, evaluation = said.payload, said.training, said.evaluation
     confusion = evaluation.confusion if evaluation else None
-    database.fetch(
+    rows = database.fetch(
         _SUBMIT,
         {
             "now": timezone.now(),
@@ -161,8 +183,10 @@ def submit(order: LockedOrder, said: Submission, *, document: bytes, document_di
             "auc": evaluation.auc if evaluation else None,
             "confusion": Jsonb([list(row) for row in confusion.counts]) if confusion else None,
             "suppressed": evaluation.suppressed if evaluation else False,
+            **event,
         },
     )
+    return bool(rows)
 
 
 _SOMEBODY_OUTSTANDING = f"""
