@@ -21,11 +21,14 @@ from pytest_django.plugin import DjangoDbBlocker
 from demo.services import ONE_THREAD, ROOT, Services, temporary_folder
 
 WITHOUT_DJANGO = tuple(ROOT / "tests" / "unit" / name for name in ("federation", "silo_connector", "demo"))
+WHOLE_STACKS = "whole stacks"
 SERVICES = pytest.StashKey[Services]()
 
 
 def pytest_configure(config: pytest.Config) -> None:
     """Start what the settings name and set the environment. Torch reads its number of threads there too."""
+    if config.getoption("numprocesses", None):
+        return  # the processes that run the tests start their own
     services = Services(temporary_folder("tests"), durable=False)
     config.stash[SERVICES] = services
     atexit.register(_stop, services)
@@ -36,6 +39,18 @@ def pytest_configure(config: pytest.Config) -> None:
     os.environ.update(
         ALLOWED_HOSTS="testserver,localhost,127.0.0.1", THROTTLE_USER="100000/min", THROTTLE_ANONYMOUS="100000/min"
     )
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """For two processes side by side: what runs whole stacks stays together and starts first, the rest goes by file."""
+    for item in items:
+        group = WHOLE_STACKS if _runs_whole_stacks(item) else str(item.path)
+        item.add_marker(pytest.mark.xdist_group(group))
+    items.sort(key=lambda item: not _runs_whole_stacks(item))
+
+
+def _runs_whole_stacks(item: pytest.Item) -> bool:
+    return item.path.relative_to(ROOT / "tests").parts[0] in {"faults", "functional"}
 
 
 def pytest_pycollect_makemodule(module_path: Path) -> None:
