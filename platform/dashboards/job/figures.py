@@ -105,7 +105,7 @@ def phases(work: Sequence[WorkRow], members: Sequence[Member]) -> Chart:
     names = list(dict.fromkeys(phase for row in work for phase in row.phases_s))
     mine: dict[UUID, list[WorkRow]] = {member.silo_id: [] for member in members}
     for row in work:
-        if row.delivered_at and row.answered_at:
+        if row.took_s is not None:
             mine[row.silo_id].append(row)
     told = [member for member in members if mine[member.silo_id]]
     if slowest := len(told) > LINES_MAX:
@@ -135,9 +135,8 @@ def phases(work: Sequence[WorkRow], members: Sequence[Member]) -> Chart:
 
 
 def _took_s(row: WorkRow) -> float:
-    assert row.delivered_at is not None
-    assert row.answered_at is not None
-    return (row.answered_at - row.delivered_at).total_seconds()
+    assert row.took_s is not None
+    return row.took_s
 
 
 def traffic(rounds: Sequence[Traffic]) -> Chart:

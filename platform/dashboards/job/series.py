@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
-from django.db.models import Q, Sum
+from django.db.models import F, FloatField, Q, QuerySet, Sum
+from django.db.models.functions import Cast, Extract
 
 from dashboards.charts import thinned
 from registry.models import ModelVersion
@@ -64,16 +64,22 @@ class WorkRow:
     round_number: int
     attempt: int
     state: str
-    code: str
     kind: str
-    issued_at: datetime
-    delivered_at: datetime | None
-    answered_at: datetime | None
+    took_s: float | None
     update_norm_l2: float | None
     update_cosine: float | None
-    payload_size_bytes: int
     phases_s: dict[str, float]
-    model_size_bytes: int
+
+
+@dataclass(frozen=True)
+class TurnRow:
+    """How far one silo came with one round."""
+
+    silo_id: UUID
+    round_number: int
+    attempt: int
+    state: str
+    code: str
 
 
 @dataclass(frozen=True)
@@ -195,39 +201,41 @@ def _between(start: datetime | None, end: datetime | None) -> float | None:
 
 
 def work_of(job: Job, rounds: Iterable[int]) -> tuple[WorkRow, ...]:
-    """What every silo did in these rounds."""
-    fields = (
+    """What every silo did in these rounds; `took_s` is from handing the order over to the answer."""
+    took = Extract(F("answered_at") - F("delivered_at"), "epoch")
+    rows = _orders(job, rounds).values_list(
         "silo_id",
         "step__round__number",
         "step__round__attempt",
         "state",
-        "code",
         "kind",
-        "issued_at",
-        "delivered_at",
-        "answered_at",
+        Cast(took, FloatField()),
         "submission__update_norm_l2",
         "submission__update_cosine",
-        "submission__payload_size_bytes",
         "submission__phases_s",
-        "step__round__base_version__size_bytes",
     )
-    orders = Order.objects.filter(step__round__job=job, step__round__number__in=list(rounds)).order_by()
-    return tuple(_work_row(row) for row in orders.values_list(*fields))
+    return tuple(WorkRow(*row[:-1], phases_s=row[-1] or {}) for row in rows)
 
 
-def _work_row(row: tuple[Any, ...]) -> WorkRow:
-    values = list(row)
-    values[-3:-1] = row[-3] or 0, row[-2] or {}  # nothing of it where there was no answer
-    return WorkRow(*values)
+def turns_of(job: Job, rounds: Iterable[int]) -> tuple[TurnRow, ...]:
+    """How far every silo came with these rounds."""
+    rows = _orders(job, rounds).values_list("silo_id", "step__round__number", "step__round__attempt", "state", "code")
+    return tuple(TurnRow(*row) for row in rows)
+
+
+def _orders(job: Job, rounds: Iterable[int]) -> QuerySet[Order]:
+    return Order.objects.filter(step__round__job=job, step__round__number__in=list(rounds)).order_by()
 
 
 def traffic_of(job: Job, rounds: Iterable[int]) -> tuple[Traffic, ...]:
     """What these rounds moved, added up by the database."""
-    orders = Order.objects.filter(step__round__job=job, step__round__number__in=list(rounds)).order_by()
-    sums = orders.values_list("step__round__number").annotate(
-        down=Sum("step__round__base_version__size_bytes", filter=Q(delivered_at__isnull=False)),
-        up=Sum("submission__payload_size_bytes"),
+    sums = (
+        _orders(job, rounds)
+        .values_list("step__round__number")
+        .annotate(
+            down=Sum("step__round__base_version__size_bytes", filter=Q(delivered_at__isnull=False)),
+            up=Sum("submission__payload_size_bytes"),
+        )
     )
     return tuple(sorted((Traffic(number, int(down or 0), int(up or 0)) for number, down, up in sums), key=_round_of))
 

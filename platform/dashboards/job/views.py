@@ -136,7 +136,7 @@ def silos(request: HttpRequest, job_id: UUID) -> HttpResponse:
         **_frame(job, user),
         "tab": "silos",
         "charts": [chart for chart in drawn if chart],
-        "attendance": participation(work, newest, members),
+        "attendance": participation(series.turns_of(job, {one.number for one in newest}), newest, members),
         "times": newest,
     }
     return render(request, "dashboards/job/silos.html", context)
@@ -183,7 +183,14 @@ def report(request: HttpRequest, job_id: UUID) -> HttpResponse:
     context = {
         **_frame(job, user),
         "tab": "report",
-        "answers": answers(job, versions=versions, members=members, times=times, work=work),
+        "answers": answers(
+            job,
+            versions=versions,
+            members=members,
+            times=times,
+            work=work,
+            traffic=series.traffic_of(job, {one.number for one in times}),
+        ),
         "charts": [chart for chart in drawn if chart],
         "best": next((row for row in versions if row.is_best), None),
         "members": members,
@@ -213,18 +220,19 @@ def _frame(job: Job, user: User) -> dict[str, Any]:
 def _standing(job: Job, user: User) -> dict[str, Any]:
     members = series.members_of(job)
     times = series.round_times_of(job, series.drawn(ROUNDS_ATTENDED, members, CELLS_MAX))
-    work = series.work_of(job, {one.number for one in times})
+    numbers = {one.number for one in times}
+    moved = series.traffic_of(job, numbers)
     reached = max((one.number for one in times), default=0)
     finished = [one.total_s for one in series.closed_rounds(times) if one.total_s is not None]
     return {
         **_frame(job, user),
         "standing": selectors.standing_of(job),
-        "attendance": participation(work, times, members),
+        "attendance": participation(series.turns_of(job, numbers), times, members),
         "times": times,
         "round_reached": min(reached, job.rounds_planned) if job.rounds_planned else reached,
         "mean_round_s": sum(finished) / len(finished) if finished else None,
-        "bytes_up": sum(row.payload_size_bytes for row in work),
-        "bytes_down": sum(row.model_size_bytes for row in work if row.delivered_at),
+        "bytes_up": sum(one.bytes_up for one in moved),
+        "bytes_down": sum(one.bytes_down for one in moved),
         "rounds_counted": len(times),
         "events": summaries.newest_events(job, EVENTS_SHOWN, besides=_EVERYDAY),
     }
