@@ -262,7 +262,7 @@ def work_of(job: Job, rounds: Iterable[int]) -> tuple[WorkRow, ...]:
         "submission__update_cosine",
         "submission__phases_s",
     )
-    return tuple(WorkRow(*row[:-1], phases_s=row[-1] or {}) for row in rows)
+    return tuple(WorkRow(*told, phases or {}) for *told, phases in rows)
 
 
 def turns_of(job: Job, rounds: Iterable[int]) -> tuple[TurnRow, ...]:

@@ -65,7 +65,7 @@ def _copy(kind: type[models.Model], rows: Iterable[models.Model]) -> None:
     """Write rows by COPY, several times as fast as the ORM would. They are old: their moments are taken as said."""
     fields = [one for one in kind._meta.concrete_fields if not isinstance(one, models.AutoField)]
     readers = [_reader(one) for one in fields]
-    names = sql.SQL(", ").join(sql.Identifier(one.column) for one in fields)
+    names = sql.SQL(", ").join([sql.Identifier(str(one.column)) for one in fields])
     statement = sql.SQL("COPY {} ({}) FROM STDIN").format(sql.Identifier(kind._meta.db_table), names)
     with connection.cursor() as cursor, cursor.copy(statement) as copy:
         for row in rows:

@@ -45,7 +45,7 @@ def test_what_pages_name_is_there_compressed_and_kept_for_ever(collected: Path) 
     answer = Client().get(f"/static/{names['plotly/plotly.min.js']}", headers={"accept-encoding": "gzip"})
     assert (answer["Content-Encoding"], answer["Content-Type"]) == ("gzip", 'text/javascript; charset="utf-8"')
     assert "immutable" in answer["Cache-Control"]
-    assert gzip.decompress(answer.getvalue())[:10]  # type: ignore[attr-defined]
+    assert gzip.decompress(answer.getvalue())[:10]
 
 
 def test_a_module_that_two_name_is_loaded_once(collected: Path) -> None:

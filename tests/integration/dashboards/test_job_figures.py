@@ -12,12 +12,13 @@ import pytest
 from django.db.models import F
 from django.http import StreamingHttpResponse
 from django.test import Client
+from django.utils import timezone
 
 from dashboards.job import downloads, figures, lines, series
 from dashboards.job.participation import participation
 from silos.models import Silo
 from tests.support.cohort import Cohort, browser, run_job
-from training.models import Job, Order, Submission
+from training.models import Evaluation, Job, Order, Submission
 from training.transitions import OrderState
 
 pytestmark = pytest.mark.django_db
@@ -48,6 +49,27 @@ def test_very_long_jobs_are_thinned_and_keep_the_best(cohort: Cohort) -> None:
     thin = series.versions_of(job, limit=2)
     assert len(thin) < len(whole)
     assert any(row.is_best for row in thin)
+
+
+def test_an_open_page_is_sent_its_moving_part_only_when_something_moved(cohort: Cohort) -> None:
+    job = run_job(cohort, rounds_answered=1)
+    client = browser(cohort.scientist)
+
+    def status(tag: str) -> int:
+        return client.get(f"/jobs/{job.id}/live/", headers={"If-None-Match": tag}).status_code
+
+    tag = client.get(f"/jobs/{job.id}/live/")["ETag"]
+    assert status(tag) == 304
+    moved = (
+        lambda: Order.objects.filter(step__round__job=job, state="issued").update(state="accepted"),
+        lambda: Silo.objects.filter(id=cohort.silo.id).update(last_seen_at=timezone.now() + timedelta(minutes=2)),
+        lambda: client.post(f"/jobs/{job.id}/pause/"),
+    )
+    for move in moved:
+        move()
+        assert status(tag) == 200
+        tag = client.get(f"/jobs/{job.id}/live/")["ETag"]
+    assert browser(cohort.outsider).get(f"/jobs/{job.id}/live/", headers={"If-None-Match": tag}).status_code == 404
 
 
 def hand_over(job: Job) -> None:
@@ -156,14 +178,28 @@ def test_a_download_tells_what_silos_did_and_how_the_model_did_there(cohort: Coh
 
 
 def test_of_many_silos_the_lowest_the_middle_and_the_highest_are_drawn() -> None:
-    members = [series.Member(uuid4(), f"silo {place}", "House", place) for place in range(figures.LINES_MAX + 1)]
+    members = [series.Member(uuid4(), f"silo {place}", "House", place) for place in range(series.LINES_MAX + 1)]
+    spread = series.Spread(accuracy=(0.12, 0.06, 0.0), loss=(1.0, 1.0, 1.0))
     scores = {one.silo_id: series.SiloScore(place / 100, 1.0, None) for place, one in enumerate(members)}
-    row = series.VersionRow(0, 0.05, 1.0, is_best=True, by_silo=scores)
+    row = series.VersionRow(0, 0.05, 1.0, is_best=True, by_silo=scores, spread=spread)
     chart = figures.convergence([row], members, "accuracy")
     assert chart.headings == ("After round", "All silos", "Highest silo", "Middle silo", "Lowest silo")
     assert chart.rows == ((0, 0.05, 0.12, 0.06, 0.0),)
     few = figures.convergence([row], members[:3], "accuracy")
     assert len(few.headings) == 2 + 3
+
+
+def test_how_far_silos_lie_apart_is_judged_by_the_database(cohort: Cohort) -> None:
+    job = run_job(cohort)
+    told = [0.2, 0.5, 0.9]
+    for order in Order.objects.filter(step__round__job=job).select_related("evaluation"):
+        place = [played.silo.id for played in cohort.federation.silos].index(order.silo_id)
+        Evaluation.objects.filter(order=order).update(accuracy=told[place])
+    rows = series.versions_of(job, spread=True)
+    assert {row.spread.accuracy for row in rows if row.spread} == {(0.9, 0.5, 0.2)}
+    assert [bool(row.by_silo) for row in rows] == [row.is_best for row in rows]
+    job.request["limits"]["minimum_cell"] = 10**6
+    assert {row.spread for row in series.versions_of(job, spread=True)} == {None}
 
 
 def test_of_large_cohorts_fewer_rounds_are_drawn() -> None:
