@@ -262,7 +262,10 @@ def work_of(job: Job, rounds: Iterable[int]) -> tuple[WorkRow, ...]:
         "submission__update_cosine",
         "submission__phases_s",
     )
-    return tuple(WorkRow(*told, phases or {}) for *told, phases in rows)
+    return tuple(
+        WorkRow(silo, number, attempt, state, kind, took_s, norm, cosine, phases or {})
+        for silo, number, attempt, state, kind, took_s, norm, cosine, phases in rows
+    )
 
 
 def turns_of(job: Job, rounds: Iterable[int]) -> tuple[TurnRow, ...]:
