@@ -44,7 +44,8 @@ class Ensemble:
     def __post_init__(self) -> None:
         self.isolation = isolation()
         services = Services(self.home.root, durable=self.durable)
-        self.coordinator = Coordinator(self.home, services, self.port, self.extra_environment)
+        given = {"STATIC_ROOT": str(self.home.static), **self.extra_environment}
+        self.coordinator = Coordinator(self.home, services, self.port, given)
         self.connectors = [
             Connector(hospital, self.home.silos / hospital.key, self.home.logs, self.isolation)
             for hospital in self.hospitals
@@ -69,7 +70,10 @@ class Ensemble:
         waiting_for("PostgreSQL and Redis")
         self.coordinator.start_services()
         waiting_for("the database's schema")
-        self.coordinator.manage("migrate", "--no-input")
+        with ThreadPoolExecutor(1) as aside:
+            collected = aside.submit(self.coordinator.manage, "collectstatic", "--no-input")
+            self.coordinator.manage("migrate", "--no-input")
+            collected.result()
         waiting_for("the web process, the consortium's founding, and the hospitals' keys")
         with ThreadPoolExecutor(2) as aside:
             whole = plan(self.home.password(), self.home.second_factors(WITH_SECOND_FACTOR))

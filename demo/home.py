@@ -46,6 +46,11 @@ class Home:
         return self.root / "silos"
 
     @property
+    def static(self) -> Path:
+        """Style sheets and scripts as web serves them."""
+        return self.root / "static"
+
+    @property
     def letters(self) -> Path:
         """What the platform would send by e-mail, one file a letter."""
         return self.root / "mail"

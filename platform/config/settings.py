@@ -22,7 +22,7 @@ INSTALLED_APPS = [
     "django.contrib.contenttypes",
     "django.contrib.sessions",
     "django.contrib.messages",
-    "django.contrib.staticfiles",
+    "config.static_files.StaticFiles",
     "django.contrib.humanize",
     "rest_framework",
     "django_filters",
@@ -88,7 +88,7 @@ def _database(url: str) -> dict[str, Any]:
     parts = urlsplit(url)
     host = parse_qs(parts.query).get("host", [parts.hostname or ""])[0]
     return {
-        "ENGINE": "django.db.backends.postgresql",
+        "ENGINE": "live.postgresql",
         "NAME": parts.path.lstrip("/"),
         "USER": unquote(parts.username or ""),
         "PASSWORD": unquote(parts.password or ""),
@@ -190,7 +190,13 @@ STATICFILES_DIRS = [
     # Plotly's own bundle comes out of its Python package; the package itself is never imported.
     ("plotly", str(Path(str(find_spec("plotly").origin)).parent / "package_data")),  # type: ignore[union-attr]
 ]
-WHITENOISE_USE_FINDERS = True
+WHITENOISE_USE_FINDERS = STATIC_ROOT is None
+WHITENOISE_KEEP_ONLY_HASHED_FILES = True
+if STATIC_ROOT is not None:
+    STORAGES = {
+        "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+        "staticfiles": {"BACKEND": "config.static_files.HashedFiles"},
+    }
 WHITENOISE_AUTOREFRESH = DEBUG
 
 _secure = PUBLIC_URL.startswith("https://")

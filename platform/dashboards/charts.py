@@ -6,6 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from django.utils.formats import localize
+from django.utils.html import conditional_escape
+from django.utils.safestring import SafeString, mark_safe
+
 POINTS_MAX = 400
 """More points than that nobody can tell apart on a screen."""
 
@@ -30,8 +34,19 @@ class Chart:
         """The id of the figure's JSON in the page."""
         return f"figure-{self.key}"
 
+    @property
+    def body(self) -> SafeString:
+        """The rows as they stand in the table: there may be thousands of cells, each in the words of the language."""
+        return mark_safe("\n".join(map(_row, self.rows)))  # noqa: S308 each of them is safe
+
     def __bool__(self) -> bool:
         return bool(self.rows)
+
+
+def _row(cells: tuple[Cell, ...]) -> str:
+    first, *others = (conditional_escape("–" if cell is None else localize(cell)) for cell in cells)
+    told = "".join(f'<td class="number">{other}</td>' for other in others)
+    return f'<tr><th scope="row">{first}</th>{told}</tr>'
 
 
 @dataclass(frozen=True)

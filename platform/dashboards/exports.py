@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from django.http import HttpResponse
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+
+from django.http import HttpResponse, StreamingHttpResponse
 from django.utils.text import slugify
+
+from live import database
 
 _FORMULA = "=+-@\t\r"
 
@@ -21,5 +25,26 @@ def plain(value: object) -> str:
 
 def attachment(text: str, content_type: str, name: str, ending: str) -> HttpResponse:
     """A file to keep, named after what it tells of."""
-    headers = {"Content-Disposition": f'attachment; filename="{slugify(name)[:80] or "figures"}.{ending}"'}
-    return HttpResponse(text, content_type=content_type, headers=headers)
+    return HttpResponse(text, content_type=content_type, headers=_named(name, ending))
+
+
+class StreamedText(StreamingHttpResponse):
+    """The same in parts, each made when the one before has gone out: neither the whole file nor a connection to the
+    database is held while it is sent."""
+
+    def __init__(self, parts: Iterable[Callable[[], str]], content_type: str, name: str, ending: str) -> None:
+        self._parts = iter(parts)
+        super().__init__(self._made(), content_type=content_type, headers=_named(name, ending))
+
+    def _made(self) -> Iterator[str]:
+        for make in self._parts:
+            yield make()
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        """What a server that is asynchronous asks for; Django itself would make all of it first."""
+        for make in self._parts:
+            yield self.make_bytes(await database.call(make))
+
+
+def _named(name: str, ending: str) -> dict[str, str]:
+    return {"Content-Disposition": f'attachment; filename="{slugify(name)[:80] or "figures"}.{ending}"'}

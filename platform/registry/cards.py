@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from operator import itemgetter
 from typing import Any
 
 from django.db.models import Count
@@ -51,20 +52,31 @@ def parameters_of(model: Model) -> int:
 
 def _evaluations(version: ModelVersion) -> list[dict[str, Any]]:
     """How it did on each silo's own test rows, the last time it was tried there; too few rows tell nothing."""
-    rows = version.evaluations.filter(order__state="applied")
-    rows = rows.select_related("silo__organisation", "order__step__round__job")
-    latest = {row.silo_id: row for row in rows.order_by("order__settled_at")}
+    rows = version.evaluations.filter(order__state="applied").order_by("order__settled_at")
+    latest = {
+        row[0]: row[1:]
+        for row in rows.values_list(
+            "silo_id",
+            "silo__name",
+            "silo__organisation__name",
+            "rows",
+            "accuracy",
+            "loss",
+            "auc",
+            "order__step__round__job__request__limits__minimum_cell",
+        )
+    }
     told = []
-    for row in sorted(latest.values(), key=lambda row: row.silo.name):
-        few = row.rows < int(row.order.step.round.job.request["limits"]["minimum_cell"])
+    for silo, organisation, count, accuracy, loss, auc, minimum_cell in sorted(latest.values(), key=itemgetter(0)):
+        few = count < int(minimum_cell)
         told.append(
             {
-                "organisation": row.silo.organisation.name,
-                "silo": row.silo.name,
-                "rows_evaluated": None if few else row.rows,
-                "accuracy": None if few else row.accuracy,
-                "loss": None if few else row.loss,
-                "auc": None if few else row.auc,
+                "organisation": organisation,
+                "silo": silo,
+                "rows_evaluated": None if few else count,
+                "accuracy": None if few else accuracy,
+                "loss": None if few else loss,
+                "auc": None if few else auc,
             }
         )
     return told
@@ -82,7 +94,7 @@ def _lineage(version: ModelVersion) -> dict[str, Any]:
         "job": None,
         "participants": [],
     }
-    job = model.jobs.filter(task="train").first()
+    job = model.jobs.filter(task="train").defer("manifest").first()
     if job is None:
         return told
     asked = job.request
@@ -98,14 +110,17 @@ def _lineage(version: ModelVersion) -> dict[str, Any]:
         number__lte=version.round_number, steps__orders__state="applied", steps__orders__kind="train"
     )
     by_silo = dict(counted.order_by().values_list("steps__orders__silo_id").annotate(Count("steps__orders")))
+    seats = job.seats.values_list(
+        "silo_id", "silo__organisation__name", "silo__name", "dataset__name", "dataset__schema_digest"
+    )
     told["participants"] = [
         {
-            "organisation": seat.silo.organisation.name,
-            "silo": seat.silo.name,
-            "dataset": seat.dataset.name,
-            "schema_digest": seat.dataset.schema_digest,
-            "updates_counted": by_silo.get(seat.silo_id, 0),
+            "organisation": organisation,
+            "silo": silo,
+            "dataset": dataset,
+            "schema_digest": schema_digest,
+            "updates_counted": by_silo.get(silo_id, 0),
         }
-        for seat in job.seats.select_related("silo__organisation", "dataset")
+        for silo_id, organisation, silo, dataset, schema_digest in seats
     ]
     return told

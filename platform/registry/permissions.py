@@ -14,7 +14,7 @@ from rest.errors import NotFound
 
 def access_model(user: User, model_id: UUID, permission: Permission = Permission.MODEL_VIEW) -> Model:
     """The model, for who may do this to it. Raises the same NotFound for absent and hidden, Forbidden for the rest."""
-    model = models_visible_to(user).filter(id=model_id).first()
+    model = models_visible_to(user).prefetch_related(None).filter(id=model_id).first()
     if model is None:
         raise NotFound.of("model")
     require(user, permission, consortium=model.consortium)

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from uuid import UUID
 
-from django.db.models import Count, OuterRef, Prefetch, QuerySet, Subquery
+from django.db.models import Count, OuterRef, Prefetch, QuerySet, Subquery, prefetch_related_objects
 from django.db.models.functions import Coalesce
 
 from accounts.models import User
 from consortia.selectors import consortia_visible_to
 from registry.models import ModelVersion
+from silos.models import Silo
 from training.models import Job, Order, Round, Step
 from training.rows import CohortRow, MetricsRow, RoundRow
 from training.transitions import IN_PROGRESS, RoundState
@@ -70,14 +72,16 @@ _LONG = ("dataset__declaration", "dataset__registration", "silo__statement", "si
 
 def standing_of(job: Job) -> Standing:
     """The round that is open or was last, what the silos do in it, and how well the newest evaluated model does."""
-    newest = rounds_of(job).order_by("-opened_at")
+    seats = tuple(job.seats.select_related("silo__organisation", "dataset").order_by("position").defer(*_LONG))
+    rounds = Round.objects.filter(job=job).select_related("base_version", "job").defer("job__manifest")
+    newest = rounds.order_by("-opened_at")
     round_ = newest.filter(state__in=IN_PROGRESS).first() or newest.first()
+    closed = rounds.filter(state=RoundState.CLOSED).order_by("-number").first()
+    _fetch_orders([one for one in (round_, closed) if one], {seat.silo_id: seat.silo for seat in seats})
     current = RoundRow(round_) if round_ else None
-    last = evaluated_rounds_of(job).order_by("-number").first()
-    evaluated = MetricsRow(last) if last else None
+    evaluated = MetricsRow(closed) if closed else None
     orders = {row.order.silo_id: row for row in current.orders} if current else {}
     evaluations = {row.silo.id: row for row in evaluated.silos} if evaluated else {}
-    seats = job.seats.select_related("silo__organisation", "dataset").order_by("position").defer(*_LONG)
     return Standing(
         job=job,
         current_round=current,
@@ -85,3 +89,14 @@ def standing_of(job: Job) -> Standing:
         best_version=ModelVersion.objects.filter(model=job.model_id, is_best=True).first() if job.model_id else None,
         evaluated=evaluated,
     )
+
+
+def _fetch_orders(rounds: list[Round], silos: dict[UUID, Silo]) -> None:
+    """The steps and orders of these rounds with what was answered; the silos are those of the seats."""
+    orders = Order.objects.select_related("submission", "evaluation").defer("envelope", "submission__document")
+    steps = Step.objects.prefetch_related(Prefetch("orders", queryset=orders.order_by("silo__name")))
+    prefetch_related_objects(rounds, Prefetch("steps", queryset=steps))
+    for order in (order for one in rounds for step in one.steps.all() for order in step.orders.all()):
+        order.silo = silos[order.silo_id]
+        if hasattr(order, "evaluation"):
+            order.evaluation.silo = order.silo

@@ -15,7 +15,6 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 from accounts.access import signed_in
-from audit.models import Event
 from audit.serializers import EventOut
 from consortia.access import access_consortium
 from consortia.selectors import consortia_visible_to
@@ -75,7 +74,7 @@ def as_json(request: HttpRequest) -> HttpResponse:
     """The same as JSON; `complete` says whether that is all."""
     rows, complete = _exported(request)
     told = {"events": rows, "complete": complete, "read_at": timezone.now()}
-    return attachment(json.dumps(told, default=plain, indent=1), "application/json", _name(), "json")
+    return attachment(json.dumps(told, default=plain), "application/json", _name(), "json")
 
 
 def _form(request: HttpRequest) -> ActivityFilter:
@@ -86,9 +85,10 @@ def _form(request: HttpRequest) -> ActivityFilter:
 
 
 def _exported(request: HttpRequest) -> tuple[list[dict[str, Any]], bool]:
-    events: list[Event] = list(narrowed(signed_in(request), _form(request).cleaned_data)[: EXPORTED_MAX + 1])
-    rows = [dict(row) for row in EventOut(events[:EXPORTED_MAX], many=True).data]
-    return rows, len(events) <= EXPORTED_MAX
+    """The rows as REST shows them; its serializer would take most of the time for as many."""
+    found = narrowed(signed_in(request), _form(request).cleaned_data).values(*COLUMNS)
+    rows = [{**row, "at": row["at"].isoformat().replace("+00:00", "Z")} for row in found[: EXPORTED_MAX + 1]]
+    return rows[:EXPORTED_MAX], len(rows) <= EXPORTED_MAX
 
 
 def _name() -> str:

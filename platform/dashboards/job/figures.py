@@ -7,11 +7,10 @@ from statistics import fmean, median
 from uuid import UUID
 
 from dashboards.charts import Chart, Series, bar_chart, line_chart
-from dashboards.job.series import Member, RoundTimes, Traffic, VersionRow, WorkRow
+from dashboards.job.series import LINES_MAX, Member, RoundTimes, Traffic, VersionRow, WorkRow, is_large
 
 MEGABYTE = 1e6
-LINES_MAX = 12
-"""Of more silos than that nobody can follow a line each: the lowest, the middle and the highest are drawn instead."""
+SPREAD = ("Highest silo", "Middle silo", "Lowest silo")
 
 
 def convergence(versions: Sequence[VersionRow], members: Sequence[Member], measure: str) -> Chart:
@@ -30,13 +29,7 @@ def convergence(versions: Sequence[VersionRow], members: Sequence[Member], measu
         y_title={"accuracy": "Accuracy", "loss": "Loss (nats)"}[measure],
         series=[
             Series("All silos", [getattr(row, measure) for row in versions]),
-            *_lines(
-                members,
-                lambda member: [
-                    getattr(row.by_silo[member.silo_id], measure) if member.silo_id in row.by_silo else None
-                    for row in versions
-                ],
-            ),
+            *(_spread(versions, measure) if is_large(members) else _each(versions, members, measure)),
         ],
         marked_x=best,
         marked_label="best",
@@ -68,19 +61,28 @@ def drift(work: Sequence[WorkRow], members: Sequence[Member], measure: str) -> C
     )
 
 
+def _each(versions: Sequence[VersionRow], members: Sequence[Member], measure: str) -> list[Series]:
+    def told(row: VersionRow, member: Member) -> float | None:
+        score = row.by_silo.get(member.silo_id)
+        return None if score is None else getattr(score, measure)
+
+    return [Series(member.name, [told(row, member) for row in versions], member.palette) for member in members]
+
+
+def _spread(versions: Sequence[VersionRow], measure: str) -> list[Series]:
+    places = [getattr(row.spread, measure) if row.spread else (None, None, None) for row in versions]
+    return [Series(word, [place[at] for place in places], at) for at, word in enumerate(SPREAD)]
+
+
 def _lines(members: Sequence[Member], values_of: Callable[[Member], list[float | None]]) -> list[Series]:
-    """A line a silo; of very many silos their lowest, middle and highest at each place."""
-    if len(members) <= LINES_MAX:
+    """A line a silo; of very many silos their highest, middle and lowest at each place."""
+    if not is_large(members):
         return [Series(member.name, values_of(member), member.palette) for member in members]
     known = [[value for value in place if value is not None] for place in zip(*map(values_of, members), strict=True)]
-    words: tuple[tuple[str, Callable[[list[float]], float]], ...] = (
-        ("Highest silo", max),
-        ("Middle silo", median),
-        ("Lowest silo", min),
-    )
+    judges: tuple[Callable[[list[float]], float], ...] = (max, median, min)
     return [
         Series(word, [judge(values) if values else None for values in known], place)
-        for place, (word, judge) in enumerate(words)
+        for place, (word, judge) in enumerate(zip(SPREAD, judges, strict=True))
     ]
 
 
@@ -105,7 +107,7 @@ def phases(work: Sequence[WorkRow], members: Sequence[Member]) -> Chart:
     names = list(dict.fromkeys(phase for row in work for phase in row.phases_s))
     mine: dict[UUID, list[WorkRow]] = {member.silo_id: [] for member in members}
     for row in work:
-        if row.delivered_at and row.answered_at:
+        if row.took_s is not None:
             mine[row.silo_id].append(row)
     told = [member for member in members if mine[member.silo_id]]
     if slowest := len(told) > LINES_MAX:
@@ -135,9 +137,8 @@ def phases(work: Sequence[WorkRow], members: Sequence[Member]) -> Chart:
 
 
 def _took_s(row: WorkRow) -> float:
-    assert row.delivered_at is not None
-    assert row.answered_at is not None
-    return (row.answered_at - row.delivered_at).total_seconds()
+    assert row.took_s is not None
+    return row.took_s
 
 
 def traffic(rounds: Sequence[Traffic]) -> Chart:

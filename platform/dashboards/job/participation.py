@@ -9,7 +9,7 @@ from functools import lru_cache
 from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
 
-from dashboards.job.series import Member, RoundTimes, WorkRow
+from dashboards.job.series import Member, RoundTimes, TurnRow
 from training.transitions import OUTSTANDING, OrderState
 
 WORDS = {
@@ -21,6 +21,7 @@ WORDS = {
     OrderState.EXPIRED: ("no answer in time", "bad", "○"),
     OrderState.CANCELLED: ("called back", "quiet", "–"),
 }
+COUNTED = frozenset({OrderState.APPLIED, OrderState.SUBMITTED})
 AT_WORK = ("at work", "info", "…")
 
 
@@ -69,21 +70,20 @@ def _cell(presence: Presence | None) -> SafeString:
 
 
 def participation(
-    work: Sequence[WorkRow], times: Sequence[RoundTimes], members: Sequence[Member]
+    turns: Sequence[TurnRow], times: Sequence[RoundTimes], members: Sequence[Member]
 ) -> tuple[Attendance, ...]:
     """A row for each silo, a cell for each of these rounds; None where it was not asked."""
-    found = {(row.silo_id, row.round_number, row.attempt): row for row in work}
+    found = {(row.silo_id, row.round_number, row.attempt): row for row in turns}
     rows = []
     for member in members:
         mine = [found.get((member.silo_id, one.number, one.attempt)) for one in times]
-        settled = [row for row in mine if row is not None and OrderState(row.state) not in OUTSTANDING]
-        counted = sum(row.state in {OrderState.APPLIED, OrderState.SUBMITTED} for row in settled)
-        rows.append(Attendance(member, tuple(_presence(row) for row in mine), counted, len(settled)))
+        settled = [row for row in mine if row is not None and row.state not in OUTSTANDING]
+        counted = sum(row.state in COUNTED for row in settled)
+        cells = tuple(None if row is None else _presence(row.state, row.code) for row in mine)
+        rows.append(Attendance(member, cells, counted, len(settled)))
     return tuple(rows)
 
 
-def _presence(row: WorkRow | None) -> Presence | None:
-    if row is None:
-        return None
-    state = OrderState(row.state)
-    return Presence(*(AT_WORK if state in OUTSTANDING else WORDS[state]), row.code)
+@lru_cache(maxsize=1000)
+def _presence(state: str, code: str) -> Presence:
+    return Presence(*(AT_WORK if state in OUTSTANDING else WORDS[OrderState(state)]), code)

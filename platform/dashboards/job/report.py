@@ -11,7 +11,7 @@ from statistics import fmean
 
 from django.template.defaultfilters import filesizeformat
 
-from dashboards.job.series import Member, RoundTimes, VersionRow, WorkRow
+from dashboards.job.series import Member, RoundTimes, Traffic, VersionRow, WorkRow
 from training.models import Job
 from training.transitions import OUTSTANDING, OrderState
 
@@ -42,12 +42,13 @@ def answers(
     members: Sequence[Member],
     times: Sequence[RoundTimes],
     work: Sequence[WorkRow],
+    traffic: Sequence[Traffic],
 ) -> tuple[Answer, ...]:
     """The seven answers in the order of the field's list of failures."""
     return (
         _converges(versions),
         _private(job),
-        _communication(work, members, times),
+        _communication(traffic, work, members, times),
         _stragglers(work, times, job),
         _each_silo(versions, members),
         _drift(work, members),
@@ -88,12 +89,13 @@ def _private(job: Job) -> Answer:
     )
 
 
-def _communication(work: Sequence[WorkRow], members: Sequence[Member], times: Sequence[RoundTimes]) -> Answer:
+def _communication(
+    traffic: Sequence[Traffic], work: Sequence[WorkRow], members: Sequence[Member], times: Sequence[RoundTimes]
+) -> Answer:
     question, failure = "What does it cost in bytes?", "communication cost ignored"
     if not work:
         return Answer(question, failure)
-    down = sum(row.model_size_bytes for row in work if row.delivered_at)
-    up = sum(row.payload_size_bytes for row in work)
+    down, up = sum(one.bytes_down for one in traffic), sum(one.bytes_up for one in traffic)
     rounds = len({(row.round_number, row.attempt) for row in work})
     told = (
         (
@@ -107,7 +109,7 @@ def _communication(work: Sequence[WorkRow], members: Sequence[Member], times: Se
 
 def _stragglers(work: Sequence[WorkRow], times: Sequence[RoundTimes], job: Job) -> Answer:
     question, failure = "What happens when silos drop out?", "no plan for stragglers and dropouts"
-    settled = [row for row in work if OrderState(row.state) not in OUTSTANDING]
+    settled = [row for row in work if row.state not in OUTSTANDING]
     if not settled:
         return Answer(question, failure)
     counted = sum(row.state in {OrderState.APPLIED, OrderState.SUBMITTED} for row in settled)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
-from django.db.models import Q, Sum
+from django.db.models import Aggregate, F, FloatField, Max, Min, Q, QuerySet, Sum
+from django.db.models.functions import Cast, Extract
 
 from dashboards.charts import thinned
 from registry.models import ModelVersion
@@ -17,6 +17,7 @@ from training.transitions import RoundState
 
 VERSIONS_DRAWN = 200
 ROUNDS_DRAWN = 120
+LINES_MAX = 12
 ROWS_DRAWN = 2500
 """Rows of silos' figures that one page is drawn from at most: of large cohorts fewer rounds are shown."""
 
@@ -45,6 +46,15 @@ class VersionRow:
     loss: float | None
     is_best: bool
     by_silo: dict[UUID, SiloScore]
+    spread: Spread | None = None
+
+
+@dataclass(frozen=True)
+class Spread:
+    """The highest, the middle and the lowest of what the silos of a large cohort tell."""
+
+    accuracy: tuple[float | None, float | None, float | None]
+    loss: tuple[float | None, float | None, float | None]
 
 
 @dataclass(frozen=True)
@@ -64,16 +74,22 @@ class WorkRow:
     round_number: int
     attempt: int
     state: str
-    code: str
     kind: str
-    issued_at: datetime
-    delivered_at: datetime | None
-    answered_at: datetime | None
+    took_s: float | None
     update_norm_l2: float | None
     update_cosine: float | None
-    payload_size_bytes: int
     phases_s: dict[str, float]
-    model_size_bytes: int
+
+
+@dataclass(frozen=True)
+class TurnRow:
+    """How far one silo came with one round."""
+
+    silo_id: UUID
+    round_number: int
+    attempt: int
+    state: str
+    code: str
 
 
 @dataclass(frozen=True)
@@ -116,16 +132,26 @@ def drawn(most: int, members: Sequence[Member], rows: int = ROWS_DRAWN) -> int:
     return min(most, max(10, rows // max(1, len(members))))
 
 
+def is_large(members: Sequence[Member]) -> bool:
+    """Whether nobody can follow a line for each of them: their lowest, middle and highest are drawn instead."""
+    return len(members) > LINES_MAX
+
+
 def members_of(job: Job) -> tuple[Member, ...]:
     """The cohort by its silos' names."""
-    seats = job.seats.select_related("silo__organisation").order_by("silo__organisation__name", "silo__name")
-    return tuple(Member(seat.silo_id, seat.silo.name, seat.silo.organisation.name, seat.silo.palette) for seat in seats)
+    seats = job.seats.order_by("silo__organisation__name", "silo__name")
+    return tuple(
+        Member(*row) for row in seats.values_list("silo_id", "silo__name", "silo__organisation__name", "silo__palette")
+    )
 
 
-def versions_of(job: Job, limit: int = VERSIONS_DRAWN, *, silos_of_best: bool = False) -> tuple[VersionRow, ...]:
+def versions_of(
+    job: Job, limit: int = VERSIONS_DRAWN, *, silos_of_best: bool = False, spread: bool = False
+) -> tuple[VersionRow, ...]:
     """The judged versions of the job's model in their order; of very many, evenly many, with the best among them.
 
-    With `silos_of_best`, the silos' own figures are read of the best version alone.
+    With `silos_of_best`, the silos' own figures are read of the best version alone; with `spread` as well, and of the
+    others how far apart they lie.
     """
     if job.model_id is None or job.task != Job.Task.TRAIN:
         return ()
@@ -137,18 +163,46 @@ def versions_of(job: Job, limit: int = VERSIONS_DRAWN, *, silos_of_best: bool = 
     )
     places = sorted({*thinned(len(judged), limit), *(place for place, row in enumerate(judged) if row[3])})
     kept = [judged[place] for place in places]
-    scores = _scores(job, [row[0] for row in kept if row[3] or not silos_of_best])
+    scores = _scores(job, [row[0] for row in kept if row[3] or not (silos_of_best or spread)])
+    spreads = _spreads(job, [row[0] for row in kept]) if spread else {}
     return tuple(
-        VersionRow(number, metrics.get("accuracy"), metrics.get("loss"), is_best, scores.get(version_id, {}))
-        for version_id, number, metrics, is_best in kept
+        VersionRow(
+            number, metrics.get("accuracy"), metrics.get("loss"), is_best, scores.get(version, {}), spreads.get(version)
+        )
+        for version, number, metrics, is_best in kept
     )
 
 
+class _Median(Aggregate):
+    """PostgreSQL's, between the middle two of an even number."""
+
+    function = "PERCENTILE_CONT"
+    template = "%(function)s(0.5) WITHIN GROUP (ORDER BY %(expressions)s)"
+    output_field = FloatField()
+
+
+def _spreads(job: Job, versions: Sequence[UUID]) -> dict[UUID, Spread]:
+    told = {
+        f"{measure}_{name}": judge(measure)
+        for measure in ("accuracy", "loss")
+        for name, judge in (("high", Max), ("middle", _Median), ("low", Min))
+    }
+    rows = _evaluations(job, versions).filter(rows__gte=_minimum_cell(job)).values("version_id").annotate(**told)
+    return {row[0]: Spread(row[1:4], row[4:7]) for row in rows.values_list("version_id", *told)}
+
+
+def _minimum_cell(job: Job) -> int:
+    return int(job.request["limits"]["minimum_cell"])
+
+
+def _evaluations(job: Job, versions: Sequence[UUID]) -> QuerySet[Evaluation]:
+    return Evaluation.objects.filter(version__in=versions, order__step__round__job=job).order_by()
+
+
 def _scores(job: Job, versions: Sequence[UUID]) -> dict[UUID, dict[UUID, SiloScore]]:
-    minimum_cell = int(job.request["limits"]["minimum_cell"])
+    minimum_cell = _minimum_cell(job)
     found: dict[UUID, dict[UUID, SiloScore]] = {}
-    rows = Evaluation.objects.filter(version__in=versions, order__step__round__job=job).order_by()
-    for version, silo, count, accuracy, loss, auc in rows.values_list(
+    for version, silo, count, accuracy, loss, auc in _evaluations(job, versions).values_list(
         "version_id", "silo_id", "rows", "accuracy", "loss", "auc"
     ):
         shown = SiloScore(None, None, None) if count < minimum_cell else SiloScore(accuracy, loss, auc)
@@ -195,39 +249,44 @@ def _between(start: datetime | None, end: datetime | None) -> float | None:
 
 
 def work_of(job: Job, rounds: Iterable[int]) -> tuple[WorkRow, ...]:
-    """What every silo did in these rounds."""
-    fields = (
+    """What every silo did in these rounds; `took_s` is from handing the order over to the answer."""
+    took = Extract(F("answered_at") - F("delivered_at"), "epoch")
+    rows = _orders(job, rounds).values_list(
         "silo_id",
         "step__round__number",
         "step__round__attempt",
         "state",
-        "code",
         "kind",
-        "issued_at",
-        "delivered_at",
-        "answered_at",
+        Cast(took, FloatField()),
         "submission__update_norm_l2",
         "submission__update_cosine",
-        "submission__payload_size_bytes",
         "submission__phases_s",
-        "step__round__base_version__size_bytes",
     )
-    orders = Order.objects.filter(step__round__job=job, step__round__number__in=list(rounds)).order_by()
-    return tuple(_work_row(row) for row in orders.values_list(*fields))
+    return tuple(
+        WorkRow(silo, number, attempt, state, kind, took_s, norm, cosine, phases or {})
+        for silo, number, attempt, state, kind, took_s, norm, cosine, phases in rows
+    )
 
 
-def _work_row(row: tuple[Any, ...]) -> WorkRow:
-    values = list(row)
-    values[-3:-1] = row[-3] or 0, row[-2] or {}  # nothing of it where there was no answer
-    return WorkRow(*values)
+def turns_of(job: Job, rounds: Iterable[int]) -> tuple[TurnRow, ...]:
+    """How far every silo came with these rounds."""
+    rows = _orders(job, rounds).values_list("silo_id", "step__round__number", "step__round__attempt", "state", "code")
+    return tuple(TurnRow(*row) for row in rows)
+
+
+def _orders(job: Job, rounds: Iterable[int]) -> QuerySet[Order]:
+    return Order.objects.filter(step__round__job=job, step__round__number__in=list(rounds)).order_by()
 
 
 def traffic_of(job: Job, rounds: Iterable[int]) -> tuple[Traffic, ...]:
     """What these rounds moved, added up by the database."""
-    orders = Order.objects.filter(step__round__job=job, step__round__number__in=list(rounds)).order_by()
-    sums = orders.values_list("step__round__number").annotate(
-        down=Sum("step__round__base_version__size_bytes", filter=Q(delivered_at__isnull=False)),
-        up=Sum("submission__payload_size_bytes"),
+    sums = (
+        _orders(job, rounds)
+        .values_list("step__round__number")
+        .annotate(
+            down=Sum("step__round__base_version__size_bytes", filter=Q(delivered_at__isnull=False)),
+            up=Sum("submission__payload_size_bytes"),
+        )
     )
     return tuple(sorted((Traffic(number, int(down or 0), int(up or 0)) for number, down, up in sums), key=_round_of))
 

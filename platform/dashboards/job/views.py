@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -17,11 +18,12 @@ from accounts.access import signed_in
 from accounts.models import User
 from accounts.permissions import Permission
 from audit.models import Event
-from consortia.permissions import may
+from consortia.selectors import permissions_of
 from dashboards.charts import Chart
 from dashboards.job import figures, series
 from dashboards.job.participation import participation
 from dashboards.job.report import answers
+from dashboards.job.series import Member, VersionRow
 from rest.errors import NotFound
 from training import selectors, summaries
 from training.models import Job
@@ -47,7 +49,13 @@ def overview(request: HttpRequest, job_id: UUID) -> HttpResponse:
     user = signed_in(request)
     job = access_job(user, job_id)
     newest = Event.objects.filter(job_id=job.id).order_by("-id").values_list("id", flat=True).first() or 0
-    context = {**_standing(job, user), "tab": "overview", "charts": overview_charts(job), "newest_event_id": newest}
+    members = series.members_of(job)
+    context = {
+        **_standing(job, user, members),
+        "tab": "overview",
+        "charts": overview_charts(job, members),
+        "newest_event_id": newest,
+    }
     return render(request, "dashboards/job/overview.html", context)
 
 
@@ -55,34 +63,37 @@ def overview(request: HttpRequest, job_id: UUID) -> HttpResponse:
 @never_cache
 @login_required
 def live(request: HttpRequest, job_id: UUID) -> HttpResponse:
-    """The part of the overview which moves, without its charts."""
+    """The part of the overview which moves, without its charts: nothing is sent where nothing has moved."""
     user = signed_in(request)
-    return render(request, "dashboards/job/live.html", _standing(access_job(user, job_id), user))
+    job = access_job(user, job_id)
 
+    def answer(request: HttpRequest) -> HttpResponse:
+        return render(request, "dashboards/job/live.html", _standing(job, user, series.members_of(job)))
 
-def _newest_event(request: HttpRequest, job_id: UUID) -> str | None:
-    """What the charts were drawn after. The page itself decides who may see it."""
-    del request
-    newest = Event.objects.filter(job_id=job_id).order_by("-id").values_list("id", flat=True).first()
-    return f'"{job_id}-{newest}"' if newest else None
+    return _unless_known(request, summaries.mark_of(job), answer)
 
 
 @require_safe
 @login_required
 def charts(request: HttpRequest, job_id: UUID) -> HttpResponse:
-    """The overview's charts as JSON, for a page that is open: nothing is sent where nothing has happened."""
+    """The overview's charts as JSON, for a page that is open: nothing is sent where there is nothing new to draw."""
     job = access_job(signed_in(request), job_id)
+    newest = summaries.newest_events(job, 1, besides=_EVERYDAY)
 
-    @condition(etag_func=_newest_event)
-    def answer(request: HttpRequest, job_id: UUID) -> HttpResponse:
-        del request, job_id
+    def answer(request: HttpRequest) -> HttpResponse:
+        del request
         told = {
             chart.key: {"figure": chart.figure, "headings": chart.headings, "rows": chart.rows}
-            for chart in overview_charts(job)
+            for chart in overview_charts(job, series.members_of(job))
         }
         return JsonResponse(told, headers={"Cache-Control": "private, no-cache"})
 
-    return answer(request, job_id)
+    return _unless_known(request, f"{job.id}-{newest[0].id if newest else 0}", answer)
+
+
+def _unless_known(request: HttpRequest, mark: str, answer: Callable[[HttpRequest], HttpResponse]) -> HttpResponse:
+    """304 for who has the answer of this mark already."""
+    return condition(etag_func=lambda _: f'"{mark}"')(answer)(request)
 
 
 @require_safe
@@ -136,7 +147,7 @@ def silos(request: HttpRequest, job_id: UUID) -> HttpResponse:
         **_frame(job, user),
         "tab": "silos",
         "charts": [chart for chart in drawn if chart],
-        "attendance": participation(work, newest, members),
+        "attendance": participation(series.turns_of(job, {one.number for one in newest}), newest, members),
         "times": newest,
     }
     return render(request, "dashboards/job/silos.html", context)
@@ -171,7 +182,7 @@ def report(request: HttpRequest, job_id: UUID) -> HttpResponse:
     user = signed_in(request)
     job = access_job(user, job_id)
     members = series.members_of(job)
-    versions = series.versions_of(job, series.drawn(series.VERSIONS_DRAWN, members))
+    versions = _versions(job, members)
     times = series.round_times_of(job, series.drawn(series.ROUNDS_DRAWN, members))
     work = series.work_of(job, {one.number for one in times})
     drawn = (
@@ -183,7 +194,14 @@ def report(request: HttpRequest, job_id: UUID) -> HttpResponse:
     context = {
         **_frame(job, user),
         "tab": "report",
-        "answers": answers(job, versions=versions, members=members, times=times, work=work),
+        "answers": answers(
+            job,
+            versions=versions,
+            members=members,
+            times=times,
+            work=work,
+            traffic=series.traffic_of(job, {one.number for one in times}),
+        ),
         "charts": [chart for chart in drawn if chart],
         "best": next((row for row in versions if row.is_best), None),
         "members": members,
@@ -192,39 +210,44 @@ def report(request: HttpRequest, job_id: UUID) -> HttpResponse:
     return render(request, "dashboards/job/report.html", context)
 
 
-def overview_charts(job: Job) -> list[Chart]:
+def overview_charts(job: Job, members: Sequence[Member]) -> list[Chart]:
     """How the model does: accuracy and loss, over all silos and at each; empty until the first evaluation."""
     if job.task != Job.Task.TRAIN:
         return []
-    members = series.members_of(job)
-    versions = series.versions_of(job, series.drawn(series.VERSIONS_DRAWN, members))
+    versions = _versions(job, members)
     return [figures.convergence(versions, members, measure) for measure in ("accuracy", "loss")]
 
 
+def _versions(job: Job, members: Sequence[Member]) -> tuple[VersionRow, ...]:
+    limit = series.drawn(series.VERSIONS_DRAWN, members)
+    return series.versions_of(job, limit, spread=series.is_large(members))
+
+
 def _frame(job: Job, user: User) -> dict[str, Any]:
+    allowed = permissions_of(user, consortium=job.consortium)
     return {
         "job": job,
-        "controls": controls_for(job, user),
-        "may_launch": job.task == Job.Task.TRAIN and may(user, Permission.JOB_LAUNCH, consortium=job.consortium),
+        "controls": controls_for(job) if Permission.JOB_CONTROL in allowed else [],
+        "may_launch": job.task == Job.Task.TRAIN and Permission.JOB_LAUNCH in allowed,
         "ended": job.state in ENDED,
     }
 
 
-def _standing(job: Job, user: User) -> dict[str, Any]:
-    members = series.members_of(job)
+def _standing(job: Job, user: User, members: Sequence[Member]) -> dict[str, Any]:
     times = series.round_times_of(job, series.drawn(ROUNDS_ATTENDED, members, CELLS_MAX))
-    work = series.work_of(job, {one.number for one in times})
+    numbers = {one.number for one in times}
+    moved = series.traffic_of(job, numbers)
     reached = max((one.number for one in times), default=0)
     finished = [one.total_s for one in series.closed_rounds(times) if one.total_s is not None]
     return {
         **_frame(job, user),
         "standing": selectors.standing_of(job),
-        "attendance": participation(work, times, members),
+        "attendance": participation(series.turns_of(job, numbers), times, members),
         "times": times,
         "round_reached": min(reached, job.rounds_planned) if job.rounds_planned else reached,
         "mean_round_s": sum(finished) / len(finished) if finished else None,
-        "bytes_up": sum(row.payload_size_bytes for row in work),
-        "bytes_down": sum(row.model_size_bytes for row in work if row.delivered_at),
+        "bytes_up": sum(one.bytes_up for one in moved),
+        "bytes_down": sum(one.bytes_down for one in moved),
         "rounds_counted": len(times),
         "events": summaries.newest_events(job, EVENTS_SHOWN, besides=_EVERYDAY),
     }

@@ -5,14 +5,16 @@ from __future__ import annotations
 import hashlib
 import math
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from operator import attrgetter
 from typing import Any, ClassVar
 from uuid import UUID
 
-from django.db import models
+from django.db import connection, models
+from psycopg import sql
+from psycopg.types.json import Jsonb
 
 from accounts.models import User
 from audit.models import ActorKind, Event
@@ -23,7 +25,6 @@ from training.models import CohortSeat, Evaluation, Job, Order, Round, Step, Sub
 from training.requests import JobRequest
 from training.transitions import ENDED, JobState, OrderState, RoundState
 
-BATCH = 2000
 SHAPE = {"linear.weight": [1, 13], "linear.bias": [1]}
 
 
@@ -53,22 +54,31 @@ class Rows:
     def write(self) -> None:
         """Write all that was kept, and forget it."""
         for kind in self.KINDS:
-            with _moments_as_said(kind):
-                kind._default_manager.bulk_create(self.kept[kind], batch_size=BATCH)
+            if kind is Step:  # few, and orders name them by the ids that the database gives them here
+                kind._default_manager.bulk_create(self.kept[kind])
+            else:
+                _copy(kind, self.kept[kind])
             self.kept[kind].clear()
 
 
-@contextmanager
-def _moments_as_said(kind: type[models.Model]) -> Iterator[None]:
-    """Within this block a field which would take the present moment takes what was said: these rows are old."""
-    fields = [one for one in kind._meta.local_fields if getattr(one, "auto_now_add", False)]
-    for one in fields:
-        vars(one)["auto_now_add"] = False
-    try:
-        yield
-    finally:
-        for one in fields:
-            vars(one)["auto_now_add"] = True
+def _copy(kind: type[models.Model], rows: Iterable[models.Model]) -> None:
+    """Write rows by COPY, several times as fast as the ORM would. They are old: their moments are taken as said."""
+    fields = [one for one in kind._meta.concrete_fields if not isinstance(one, models.AutoField)]
+    readers = [_reader(one) for one in fields]
+    names = sql.SQL(", ").join([sql.Identifier(str(one.column)) for one in fields])
+    statement = sql.SQL("COPY {} ({}) FROM STDIN").format(sql.Identifier(kind._meta.db_table), names)
+    with connection.cursor() as cursor, cursor.copy(statement) as copy:
+        for row in rows:
+            copy.write_row([read(row) for read in readers])
+
+
+def _reader(field: models.Field[Any, Any]) -> Callable[[models.Model], object]:
+    """What reads a row's value for this field's column."""
+    if isinstance(field, models.JSONField):
+        return lambda row: Jsonb(getattr(row, field.attname))
+    if isinstance(field, models.ForeignKey) and field.related_model is Step:
+        return lambda row: getattr(row, field.name).pk  # it had none when the row was made
+    return attrgetter(field.attname)
 
 
 @dataclass(frozen=True)

@@ -81,10 +81,10 @@ def _charts(job: Job) -> list[Any]:
 
 def _sources(job: Job, card: dict[str, Any]) -> list[Source]:
     """The data sets of the cohort; the card tells in the same order how many updates counted."""
-    seats = job.seats.select_related("dataset", "silo").defer("dataset__declaration", "dataset__registration")
+    seats = job.seats.values_list("dataset_id", "dataset__title", "silo__name")
     return [
-        Source(seat.dataset.title, seat.silo.name, told["updates_counted"], reverse("dataset", args=[seat.dataset_id]))
-        for seat, told in zip(seats, card["lineage"]["participants"], strict=True)
+        Source(title, silo, told["updates_counted"], reverse("dataset", args=[dataset_id]))
+        for (dataset_id, title, silo), told in zip(seats, card["lineage"]["participants"], strict=True)
     ]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 from django import template
@@ -42,15 +43,39 @@ def when(moment: datetime | None, empty: str = "–") -> str | SafeString:
     if moment is None:
         return empty
     local = timezone.localtime(moment)
-    ago = timesince(moment, depth=1)
     age_s = (timezone.now() - moment).total_seconds()
-    said = f"in {timeuntil(moment, depth=1)}" if age_s < -60 else "just now" if age_s < 60 else f"{ago} ago"
+    if age_s < -60:
+        said = f"in {timeuntil(moment, depth=1)}"
+    else:
+        said = "just now" if age_s < 60 else f"{timesince(moment, depth=1)} ago"
     return format_html(
         '<time datetime="{}" title="{}" data-relative>{}</time>',
         local.isoformat(timespec="seconds"),
         f"{date_format(local, 'j F Y, H:i:s')} {local.tzname()}",
         said,
     )
+
+
+_TONES = {
+    "good": "active completed closed applied online confirmed",
+    "info live": "running collecting aggregating",
+    "info": "opening exchanging submitted",
+    "warn": "presented paused silent late expired created queued invited",
+    "bad": "revoked failed rejected refused abandoned",
+}
+_TONE_OF = {state: tone for tone, states in _TONES.items() for state in states.split()}
+
+
+@register.simple_tag
+def badge(state: str, label: str = "") -> SafeString:
+    """A state in a word. Pages have hundreds, of a dozen kinds: each kind is written once."""
+    return _badge(str(state), str(label or state))
+
+
+@lru_cache(maxsize=500)
+def _badge(state: str, label: str) -> SafeString:
+    tone = _TONE_OF.get(state)
+    return format_html('<span class="badge{}">{}</span>', f" {tone}" if tone else "", label)
 
 
 @register.inclusion_tag("_components/copyable/copyable.html")

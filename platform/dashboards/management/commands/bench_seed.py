@@ -24,6 +24,7 @@ from consortia.transitions import ParticipationState
 from dashboards.management.commands.demo_seed import is_loopback
 from dashboards.management.played_jobs import Played, Rows, digest_of, wave, write_all
 from federation.protocol.datasets import DatasetDeclaration, parse_declaration
+from registry.models import ModelVersion
 from silos.models import Dataset, Silo
 from silos.transitions import SiloState
 from training.transitions import JobState
@@ -94,11 +95,14 @@ class Command(BaseCommand):
             "user": str(user.id),
             "consortium": str(consortia[0].id),
             "organisation": str(datasets[consortia[0]][0].silo.organisation_id),
+            "neighbour": str(datasets[consortia[0]][1].silo.organisation_id),
             "silo": str(datasets[consortia[0]][0].silo_id),
             "dataset": str(datasets[consortia[0]][0].id),
             "job": str(made[0].id),
             "jobs": [str(job.id) for job in made[:6]],
+            "rounds": options["rounds"],
             "model": str(made[0].model_id),
+            "version": str(ModelVersion.objects.get(model=made[0].model_id, is_best=True).id),
         }
         self.stdout.write(json.dumps(ids))
 

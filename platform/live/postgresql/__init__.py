@@ -1,0 +1,1 @@
+"""Django's PostgreSQL, reading moments faster: what `DATABASES` names as its engine."""
