@@ -41,6 +41,7 @@ def pytest_configure(config: pytest.Config) -> None:
     )
 
 
+@pytest.hookimpl(tryfirst=True)  # xdist reads the groups in its own
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """For two processes side by side: what runs whole stacks stays together and starts first, the rest goes by file."""
     for item in items:
