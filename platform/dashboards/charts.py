@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from django.utils.formats import localize
+
 POINTS_MAX = 400
 """More points than that nobody can tell apart on a screen."""
 
@@ -29,6 +31,11 @@ class Chart:
     def element_id(self) -> str:
         """The id of the figure's JSON in the page."""
         return f"figure-{self.key}"
+
+    @property
+    def rows_as_read(self) -> tuple[tuple[str | None, ...], ...]:
+        """The table's cells as the reader's language writes numbers, for a page that draws them itself."""
+        return tuple(tuple(None if cell is None else str(localize(cell)) for cell in row) for row in self.rows)
 
     def __bool__(self) -> bool:
         return bool(self.rows)

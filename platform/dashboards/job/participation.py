@@ -8,20 +8,22 @@ from functools import lru_cache
 
 from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
+from django.utils.translation import gettext
+from django.utils.translation import gettext_noop as _
 
 from dashboards.job.series import Member, RoundTimes, WorkRow
 from training.transitions import OUTSTANDING, OrderState
 
 WORDS = {
-    OrderState.APPLIED: ("counted", "good", "●"),
-    OrderState.SUBMITTED: ("answered", "info", "◐"),
-    OrderState.REFUSED: ("refused by the silo", "warn", "×"),
-    OrderState.REJECTED: ("rejected by the platform", "bad", "⊘"),
-    OrderState.LATE: ("late", "warn", "◔"),
-    OrderState.EXPIRED: ("no answer in time", "bad", "○"),
-    OrderState.CANCELLED: ("called back", "quiet", "–"),
+    OrderState.APPLIED: (_("counted"), "good", "●"),
+    OrderState.SUBMITTED: (_("answered"), "info", "◐"),
+    OrderState.REFUSED: (_("refused by the silo"), "warn", "×"),
+    OrderState.REJECTED: (_("rejected by the platform"), "bad", "⊘"),
+    OrderState.LATE: (_("late"), "warn", "◔"),
+    OrderState.EXPIRED: (_("no answer in time"), "bad", "○"),
+    OrderState.CANCELLED: (_("called back"), "quiet", "–"),
 }
-AT_WORK = ("at work", "info", "…")
+AT_WORK = (_("at work"), "info", "…")
 
 
 @dataclass(frozen=True)
@@ -46,7 +48,8 @@ class Attendance:
     @property
     def marks(self) -> SafeString:
         """The cells as they stand in the table. There may be thousands, of a dozen kinds: each kind is written once."""
-        return mark_safe("".join(map(_cell, self.cells)))  # noqa: S308 each of them is safe
+        not_asked = gettext("not asked")
+        return mark_safe("".join(_cell(cell, not_asked) for cell in self.cells))  # noqa: S308 each of them is safe
 
     @property
     def share(self) -> float | None:
@@ -55,9 +58,9 @@ class Attendance:
 
 
 @lru_cache(maxsize=1000)
-def _cell(presence: Presence | None) -> SafeString:
+def _cell(presence: Presence | None, not_asked: str) -> SafeString:
     if presence is None:
-        return format_html('<td class="cell"><span class="sr-only">{}</span></td>', "not asked")
+        return format_html('<td class="cell"><span class="sr-only">{}</span></td>', not_asked)
     told = f"{presence.word}: {presence.code}" if presence.code else presence.word
     return format_html(
         '<td class="cell {}"><span aria-hidden="true" title="{}">{}</span><span class="sr-only">{}</span></td>',
@@ -86,4 +89,5 @@ def _presence(row: WorkRow | None) -> Presence | None:
     if row is None:
         return None
     state = OrderState(row.state)
-    return Presence(*(AT_WORK if state in OUTSTANDING else WORDS[state]), row.code)
+    word, tone, mark = AT_WORK if state in OUTSTANDING else WORDS[state]
+    return Presence(gettext(word), tone, mark, row.code)

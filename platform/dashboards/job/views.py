@@ -77,7 +77,7 @@ def charts(request: HttpRequest, job_id: UUID) -> HttpResponse:
     def answer(request: HttpRequest, job_id: UUID) -> HttpResponse:
         del request, job_id
         told = {
-            chart.key: {"figure": chart.figure, "headings": chart.headings, "rows": chart.rows}
+            chart.key: {"figure": chart.figure, "headings": chart.headings, "rows": chart.rows_as_read}
             for chart in overview_charts(job)
         }
         return JsonResponse(told, headers={"Cache-Control": "private, no-cache"})
