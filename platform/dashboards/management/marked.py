@@ -22,7 +22,11 @@ PLURALS = {"ngettext", "ngettext_lazy"}
 _QUOTED = re.compile(r"""\b_\((["'])(.*?)\1\)""")
 _TAG = re.compile(r"{[{%].*?[%}]}", re.DOTALL)
 # What only machines are told, and settings that are wrong before there is anybody to tell.
-_FOR_MACHINES = ("/api/", "/connector", "long_poll", "event_stream", "/statements/", "/management/", "/migrations/")
+_FOR_MACHINES = (
+    *("/api/", "/artefacts/", "/live/", "/management/", "/migrations/", "/statements/"),
+    *("/authentication.py", "/connector.py", "/event_stream.py", "/long_poll.py", "/requests.py", "/answers.py"),
+    *("/idempotency.py", "/pagination.py", "/parsers.py", "/serializers.py"),
+)
 
 
 def marked(root: Path) -> Iterator[Message]:
@@ -31,8 +35,8 @@ def marked(root: Path) -> Iterator[Message]:
         if path.suffix in {".html", ".txt"}:
             yield from of_template(path.read_text(), Engine.get_default())
     for path in sorted((root / "platform").rglob("*.py")):
-        if not any(part in path.as_posix() for part in _FOR_MACHINES):
-            yield from of_python(path.read_text())
+        for_machines = any(part in path.as_posix() for part in _FOR_MACHINES)
+        yield from of_python(path.read_text(), for_machines=for_machines)
     yield from of_library()
 
 
@@ -61,7 +65,7 @@ def _of_translate(node: TranslateNode) -> Iterator[Message]:
         yield Message(literal)
 
 
-def of_python(source: str) -> Iterator[Message]:
+def of_python(source: str, *, for_machines: bool = False) -> Iterator[Message]:
     """What Python marks, and the fixed words of problems: those are looked up where a page shows them."""
     for node in ast.walk(ast.parse(source)):
         if not isinstance(node, ast.Call):
@@ -72,7 +76,7 @@ def of_python(source: str) -> Iterator[Message]:
             yield Message(words[0])
         elif name in PLURALS and isinstance(words[0], str) and isinstance(words[1], str):
             yield Message(words[0], words[1])
-        elif isinstance(problem := _of_problem(name, node, words), str):
+        elif not for_machines and isinstance(problem := _of_problem(name, node, words), str):
             yield Message(problem)
 
 
