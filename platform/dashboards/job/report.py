@@ -173,7 +173,7 @@ def _each_silo(versions: Sequence[VersionRow], members: Sequence[Member]) -> Ans
             )
             % {
                 "round": best.round_number,
-                "accuracy": number_format(best.accuracy, 3),
+                "accuracy": "–" if best.accuracy is None else number_format(best.accuracy, 3),
                 "low": number_format(low, 3),
                 "worst": worst.name,
                 "organisation": worst.organisation,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from django.template import Engine
@@ -80,7 +80,7 @@ def of_python(source: str, *, for_machines: bool = False) -> Iterator[Message]:
             yield Message(problem)
 
 
-def _of_problem(name: str, node: ast.Call, words: list[object]) -> str | None:
+def _of_problem(name: str, node: ast.Call, words: Sequence[object]) -> str | None:
     if name in {"of", "the_one"} and words and isinstance(words[-1], str):
         return f"There is no such {words[-1]}."
     if len(words) > 1 and isinstance(words[0], str) and isinstance(words[1], str) and name[:1].isupper():

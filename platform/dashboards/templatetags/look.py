@@ -7,7 +7,6 @@ from datetime import datetime
 from typing import Any
 
 from django import template
-from django.contrib.humanize.templatetags.humanize import NaturalTimeFormatter
 from django.template import Context
 from django.template.defaultfilters import filesizeformat
 from django.urls import reverse
@@ -15,9 +14,9 @@ from django.utils import timezone
 from django.utils.formats import date_format, number_format
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
-from django.utils.timesince import timesince, timeuntil
 from django.utils.translation import gettext as _
 
+from dashboards.moments import in_relation
 from rest.errors import Problem
 from rest.pages import in_words
 
@@ -47,21 +46,11 @@ def when(moment: datetime | None, empty: str = "–") -> str | SafeString:
     if moment is None:
         return empty
     age_s = (timezone.now() - moment).total_seconds()
-    if age_s < -60:
-        told = _("in %(time)s") % {
-            "time": timeuntil(moment, depth=1, time_strings=NaturalTimeFormatter.future_substrings)
-        }
-    elif age_s < 60:
-        told = _("just now")
-    else:
-        told = _("%(time)s ago") % {
-            "time": timesince(moment, depth=1, time_strings=NaturalTimeFormatter.past_substrings)
-        }
     return format_html(
         '<time datetime="{}" title="{}" data-relative>{}</time>',
         timezone.localtime(moment).isoformat(timespec="seconds"),
         exact(moment),
-        told,
+        in_relation(age_s),
     )
 
 
