@@ -57,10 +57,20 @@ def when(moment: datetime | None, empty: str = "–") -> str | SafeString:
 @register.filter
 def exact(moment: datetime | None) -> str:
     """A moment to the second, with the name of its zone."""
+    return _written(moment, "DATETIME_FORMAT")
+
+
+@register.filter
+def brief(moment: datetime | None) -> str:
+    """The same, for a column of them."""
+    return _written(moment, "SHORT_DATETIME_FORMAT")
+
+
+def _written(moment: datetime | None, form: str) -> str:
     if moment is None:
         return "–"
     local = timezone.localtime(moment)
-    return f"{date_format(local, 'DATETIME_FORMAT')} {local.tzname()}"
+    return f"{date_format(local, form)} {local.tzname()}"
 
 
 @register.filter

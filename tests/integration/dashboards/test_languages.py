@@ -13,16 +13,21 @@ from typing import Any
 import pytest
 from django.apps import apps
 from django.conf import settings
+from django.core import mail
 from django.db import connection
 from django.test import Client
 from django.utils import translation
 from django.utils.translation.trans_real import DjangoTranslation
 
+from accounts import letters
 from accounts.languages import time_zones
 from accounts.models import Scope, User
 from audit.models import Event
+from monitoring import actions
+from monitoring.models import Notice
 from silos.models import Dataset
 from tests.support.cohort import Cohort, browser, present, run_job
+from tests.support.federation import TEST
 from tests.support.pages import Seen, pages_of, seen
 from training.models import Job
 
@@ -263,23 +268,23 @@ def _body(answer: Any) -> str:
 
 
 def test_what_the_browser_asks_for_is_spoken_to_strangers_and_rest_stays_english(cohort: Cohort) -> None:
-    asks = {"HTTP_ACCEPT_LANGUAGE": "de-CH,de;q=0.9,en;q=0.5"}
-    page = Client().get("/sign-in/", **asks)
+    asks = {"Accept-Language": "de-CH,de;q=0.9,en;q=0.5"}
+    page = Client().get("/sign-in/", headers=asks)
     assert "Passwort" in page.content.decode()
     assert "Accept-Language" in page.headers["Vary"]
-    assert "Password" in Client().get("/sign-in/", HTTP_ACCEPT_LANGUAGE="fr").content.decode()
-    problem = browser(cohort.scientist).get("/api/v1/jobs/00000000-0000-4000-8000-000000000000/", **asks)
+    assert "Password" in Client().get("/sign-in/", headers={"Accept-Language": "fr"}).content.decode()
+    problem = browser(cohort.scientist).get("/api/v1/jobs/00000000-0000-4000-8000-000000000000/", headers=asks)
     assert problem.json()["detail"] == "There is no such job."
-    assert browser(cohort.scientist).get("/api/v1/jobs/", {"page_size": "x"}, **asks).json()["detail"].isascii()
+    assert browser(cohort.scientist).get("/api/v1/jobs/", {"page_size": "x"}, headers=asks).json()["detail"].isascii()
 
 
 def test_a_person_s_choice_goes_before_the_browser_s(cohort: Cohort) -> None:
     client = german(cohort.scientist)
-    told = client.get("/account/", HTTP_ACCEPT_LANGUAGE="en")
+    told = client.get("/account/", headers={"Accept-Language": "en"})
     assert "Von jetzt an sprechen die Seiten so mit Ihnen." in told.content.decode()
-    nothing = client.get("/jobs/00000000-0000-4000-8000-000000000000/", HTTP_ACCEPT_LANGUAGE="en")
+    nothing = client.get("/jobs/00000000-0000-4000-8000-000000000000/", headers={"Accept-Language": "en"})
     assert "Einen solchen Job gibt es nicht." in nothing.content.decode()
-    nowhere = client.get("/no/such/address/", HTTP_ACCEPT_LANGUAGE="en")
+    nowhere = client.get("/no/such/address/", headers={"Accept-Language": "en"})
     assert "Unter dieser Adresse ist nichts." in nowhere.content.decode()
     event = Event.objects.filter(verb="user.language_chosen").get()
     assert event.detail == {"language": "de", "time_zone": "Europe/Berlin"}
@@ -302,3 +307,30 @@ def test_a_zone_that_is_no_more_breaks_no_page(cohort: Cohort) -> None:
 def test_dates_asked_for_stay_what_a_date_field_takes(cohort: Cohort) -> None:
     page = german(cohort.scientist).get("/activity/?since=2026-01-31").content.decode()
     assert 'value="2026-01-31"' in page
+
+
+def test_letters_are_written_in_their_reader_s_language(cohort: Cohort) -> None:
+    User.objects.filter(pk=cohort.scientist.pk).update(language="de")
+    for person in (cohort.scientist, cohort.administrator):
+        assert letters.send_password_reset(person.pk)
+    german_one, english_one = mail.outbox
+    assert german_one.subject == "Ein neues Passwort für Consilience"
+    assert "Wählen Sie es hier." in german_one.body
+    assert isinstance(german_one, mail.EmailMultiAlternatives)
+    assert '<html lang="de">' in str(german_one.alternatives[0])
+    assert english_one.subject == "A new password for Consilience"
+    assert translation.get_language() == "en"
+
+
+def test_notices_are_told_in_their_reader_s_words(cohort: Cohort, settings: Any) -> None:
+    settings.EMAIL_CONFIGURED = True
+    User.objects.filter(pk=cohort.scientist.pk).update(language="de", time_zone="Europe/Berlin")
+    actions.gather(by=TEST)
+    run_job(cohort, rounds=1)
+    actions.gather(by=TEST)
+    actions.deliver_due(by=TEST)
+    told = next(one for one in mail.outbox if one.to == [cohort.scientist.email])
+    assert told.subject.startswith("[Consilience] Fertig: ")
+    assert "Genauigkeit 0," in told.body
+    assert "Wählen Sie, worüber Sie benachrichtigt werden:" in told.body
+    assert Notice.objects.get(kind="job.completed").subject.startswith("Completed: ")
