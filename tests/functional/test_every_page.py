@@ -150,3 +150,23 @@ def test_everybody_s_own_way(world: tuple[Cohort, Job, Job], port: int, chromium
     context.close()
     assert not wrong
     assert not complaints
+
+
+def test_longer_words_fit_the_narrowest_window(world: tuple[Cohort, Job, Job], port: int, chromium: Browser) -> None:
+    """German ones."""
+    cohort, done, running = world
+    cohort.scientist.language = "de"
+    cohort.scientist.save()
+    view = min(VIEWS, key=lambda view: view.width)
+    context = signed_in(chromium, port, cohort.scientist, view)
+    page = context.new_page()
+    complaints = complaints_of(page)
+    wide = {}
+    for name, address in pages_of(cohort, done, running).items():
+        page.goto(address, wait_until="domcontentloaded")
+        needed, window = page.evaluate("[document.documentElement.scrollWidth, document.documentElement.clientWidth]")
+        if needed > window:
+            wide[name] = needed - window
+    context.close()
+    assert not wide
+    assert not complaints
