@@ -245,7 +245,7 @@ def test_times_say_how_long_ago_and_exactly_on_hover(cohort: Cohort) -> None:
     found = re.search(r'<time datetime="2020-02-01T00:30:00\+01:00" title="([^"]*)" data-relative>([^<]*)<', page)
     assert found is not None
     assert found[1] == "1. Februar 2020, 00:30:00 CET"
-    assert re.fullmatch(r"vor \d+ Jahren", found[2])
+    assert re.fullmatch(r"vor \d+\sJahren", found[2])
 
 
 def test_files_are_for_machines(world: tuple[Cohort, Job, Job]) -> None:
