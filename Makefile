@@ -3,7 +3,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install demo demo-check test test-fast check bench-rounds bench-pages openapi diagrams clean chromium
+.PHONY: help install demo demo-check test test-fast check bench-rounds bench-pages openapi diagrams messages clean chromium
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -83,6 +83,7 @@ check: $(VENV)/installed-dev ## lint, types, layers, migrations, settings, gener
 	@echo "check: openapi";          $(SETTINGS) $(MANAGE) spectacular --validate --fail-on-warn --file var/check/openapi.yaml
 	@cmp -s var/check/openapi.yaml docs/openapi.yaml || { echo "docs/openapi.yaml is stale: run make openapi"; exit 1; }
 	@echo "check: diagrams";         $(SETTINGS) $(MANAGE) state_diagrams docs/generated/states.md --check
+	@echo "check: messages";         $(SETTINGS) $(MANAGE) messages --check
 
 bench-rounds: $(VENV)/installed ## how long a round takes and how much memory, at three model sizes
 	@exec $(BIN)/python -m benchmarks.rounds
@@ -95,6 +96,9 @@ openapi: $(VENV)/installed-dev ## write docs/openapi.yaml anew
 
 diagrams: $(VENV)/installed-dev ## write docs/generated anew
 	@$(SETTINGS) $(MANAGE) state_diagrams docs/generated/states.md
+
+messages: $(VENV)/installed-dev ## collect what pages say into locale/, and compile it
+	@$(SETTINGS) $(MANAGE) messages
 
 clean: ## remove what was made, but not the demo's folder
 	@rm -rf $(VENV) var/check .mypy_cache .ruff_cache .pytest_cache .hypothesis build *.egg-info

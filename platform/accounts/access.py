@@ -7,6 +7,7 @@ from uuid import UUID
 from django.contrib.auth.models import AnonymousUser
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.utils.translation import gettext as _
 from rest_framework.request import Request
 
 from accounts.models import ApiToken, Organisation, OrganisationRole, SignatoryKey, User
@@ -34,7 +35,10 @@ def signed_in(request: Request | HttpRequest) -> User:
 def check_allowed(allowed: frozenset[Permission], permission: Permission) -> None:
     """Raise Forbidden `permission.denied` unless the permission is among those allowed."""
     if permission not in allowed:
-        raise Forbidden("permission.denied", f"None of your roles here allows this ({permission.value}).")
+        raise Forbidden(
+            "permission.denied",
+            _("None of your roles here allows this (%(permission)s).") % {"permission": permission.value},
+        )
 
 
 def require(user: User, permission: Permission, *, organisation: Organisation | None = None) -> None:

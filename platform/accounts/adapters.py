@@ -18,6 +18,7 @@ from django.contrib import messages
 from django.db import transaction
 from django.http import HttpRequest
 from django.shortcuts import redirect
+from django.utils.translation import gettext_lazy as _
 
 from accounts import actions
 from accounts.models import User
@@ -29,7 +30,7 @@ from audit.actions import record
 from rest.addresses import address_of, ip_of
 from rest.errors import Unauthenticated
 
-NO_ACCOUNT = (
+NO_ACCOUNT = _(
     "Nobody here has an account with a confirmed e-mail address of that sign-in. An administrator of your organisation "
     "makes one."
 )
@@ -78,7 +79,9 @@ class SecondFactorAdapter(DefaultMFAAdapter):  # type: ignore[misc]
     """The second factor."""
 
     error_messages = DefaultMFAAdapter.error_messages | {
-        "cannot_delete_authenticator": "A role of yours asks for a second factor: it can't be removed, only replaced.",
+        "cannot_delete_authenticator": _(
+            "A role of yours asks for a second factor: it can't be removed, only replaced."
+        ),
     }
 
     def get_totp_issuer(self) -> str:
@@ -128,7 +131,10 @@ class IdentityAdapter(DefaultSocialAccountAdapter):  # type: ignore[misc]
 
     def on_authentication_error(self, request: HttpRequest, provider: Any, **kwargs: Any) -> None:
         """Back to the page of sign-in, with the reason as far as it is anybody's business."""
-        messages.error(request, f"Signing in with {provider.name} did not work. Try again, or use your password.")
+        messages.error(
+            request,
+            _("Signing in with %(name)s did not work. Try again, or use your password.") % {"name": provider.name},
+        )
         raise ImmediateHttpResponse(redirect("sign-in"))
 
     @staticmethod

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from django.utils.translation import gettext
+from django.utils.translation import gettext_noop as _
+
 # In this order: most claim to be several, and the first that is found is what they are.
 _BROWSERS = (
     ("Edg/", "Edge"),
@@ -13,7 +16,7 @@ _BROWSERS = (
     ("Chrome/", "Chrome"),
     ("Safari/", "Safari"),
     ("curl/", "curl"),
-    ("Python", "A Python program"),
+    ("Python", _("A Python program")),
 )
 _SYSTEMS = (
     ("iPhone", "iPhone"),
@@ -31,5 +34,5 @@ def name_of(agent: str) -> str:
     browser = next((name for mark, name in _BROWSERS if mark in agent), "")
     system = next((name for mark, name in _SYSTEMS if mark in agent), "")
     if browser and system:
-        return f"{browser} on {system}"
-    return browser or system or "Unknown browser"
+        return gettext("%(browser)s on %(system)s") % {"browser": browser, "system": system}
+    return gettext(browser) if browser else system or gettext("Unknown browser")

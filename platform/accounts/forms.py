@@ -9,11 +9,14 @@ from uuid import uuid4
 from allauth.account.forms import LoginForm, ResetPasswordForm
 from allauth.account.models import Login
 from django import forms
+from django.conf import settings
 from django.contrib.auth.forms import PasswordChangeForm, SetPasswordForm
 from django.http import HttpRequest
+from django.utils.translation import gettext_lazy as _
 
 from accounts import dispatch
 from accounts.actions import set_password
+from accounts.languages import time_zones
 from accounts.models import Scope, User
 from accounts.models.organisation import OrganisationKind, country_is_a_code, slug_is_plain
 from accounts.models.user import normalise_email
@@ -21,6 +24,7 @@ from accounts.permissions import ORGANISATION_ROLES
 from accounts.sign_in import check_credentials, count_try, forgive
 from rest.addresses import address_of
 from rest.errors import Problem
+from rest.pages import in_words
 
 LETTERS_MAX = 5
 ROLE_CHOICES = [(role.value, role.label) for role in ORGANISATION_ROLES]
@@ -38,8 +42,8 @@ class SignInForm(LoginForm):  # type: ignore[misc]
         email = forms.EmailInput(attrs={"autocomplete": "username", "autofocus": True})
         password = forms.PasswordInput(attrs={"autocomplete": "current-password"})
         self.fields = {
-            "username": forms.CharField(label="E-mail address", max_length=254, widget=email),
-            "password": forms.CharField(strip=False, widget=password),
+            "username": forms.CharField(label=_("E-mail address"), max_length=254, widget=email),
+            "password": forms.CharField(label=_("Password"), strip=False, widget=password),
         }
 
     def user_credentials(self) -> dict[str, str]:
@@ -54,7 +58,7 @@ class SignInForm(LoginForm):  # type: ignore[misc]
             try:
                 self.user = check_credentials(email=email, password=password, address=address)
             except Problem as problem:
-                raise forms.ValidationError(problem.message, code=problem.code) from problem
+                raise forms.ValidationError(in_words(problem.message), code=problem.code) from problem
             self._login = Login(user=self.user, email=self.user.email)
         return self.cleaned_data
 
@@ -65,7 +69,7 @@ class ForgottenPassword(ResetPasswordForm):  # type: ignore[misc]
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         widget = forms.EmailInput(attrs={"autocomplete": "username", "autofocus": True})
-        self.fields["email"] = forms.EmailField(label="E-mail address", max_length=254, widget=widget)
+        self.fields["email"] = forms.EmailField(label=_("E-mail address"), max_length=254, widget=widget)
 
     def clean_email(self) -> str:
         """As it is stored."""
@@ -108,13 +112,15 @@ class ChangePassword(PasswordChangeForm):
 class TokenForm(forms.Form):
     """A token to make for oneself."""
 
-    name = forms.CharField(max_length=100, help_text="What it is for, such as: notebook on my laptop")
+    name = forms.CharField(
+        label=_("Name"), max_length=100, help_text=_("What it is for, such as: notebook on my laptop")
+    )
     scopes = forms.MultipleChoiceField(
-        choices=[(scope.value, scope.value) for scope in Scope], widget=forms.CheckboxSelectMultiple
+        label=_("Scopes"), choices=[(scope.value, scope.value) for scope in Scope], widget=forms.CheckboxSelectMultiple
     )
     lifetime_days = forms.TypedChoiceField(
-        label="Valid for",
-        choices=[(7, "7 days"), (30, "30 days"), (90, "90 days"), (365, "a year")],
+        label=_("Valid for"),
+        choices=[(7, _("7 days")), (30, _("30 days")), (90, _("90 days")), (365, _("a year"))],
         initial=90,
         coerce=int,
     )
@@ -125,24 +131,48 @@ class TokenForm(forms.Form):
         return timedelta(days=self.cleaned_data["lifetime_days"])
 
 
+def _time_zones() -> list[tuple[str, str]]:
+    return [("", settings.TIME_ZONE), *((name, name) for name in time_zones())]
+
+
+class LanguageForm(forms.Form):
+    """How one is spoken to."""
+
+    language = forms.ChoiceField(
+        label=_("Language"), required=False, choices=[("", _("as the browser asks")), *settings.LANGUAGES]
+    )
+    time_zone = forms.ChoiceField(label=_("Time zone"), required=False, choices=_time_zones)
+
+
 class PersonForm(forms.Form):
     """Somebody to take into an organisation."""
 
-    email = forms.EmailField(label="E-mail address", max_length=254)
-    full_name = forms.CharField(max_length=200, required=False, help_text="Needed for somebody who has no account yet")
-    role = forms.ChoiceField(choices=ROLE_CHOICES)
+    email = forms.EmailField(label=_("E-mail address"), max_length=254)
+    full_name = forms.CharField(
+        label=_("Full name"), max_length=200, required=False, help_text=_("Needed for somebody who has no account yet")
+    )
+    role = forms.ChoiceField(label=_("Role"), choices=ROLE_CHOICES)
 
 
 class OrganisationForm(forms.Form):
     """An organisation to take into the house."""
 
-    name = forms.CharField(max_length=200)
-    slug = forms.CharField(max_length=60, validators=[slug_is_plain], help_text="Its short name in addresses; it stays")
-    country = forms.CharField(max_length=2, validators=[country_is_a_code], help_text="Two letters, such as CH")
-    kind = forms.ChoiceField(choices=OrganisationKind.choices)
+    name = forms.CharField(label=_("Name"), max_length=200)
+    slug = forms.CharField(
+        label=_("Short name"),
+        max_length=60,
+        validators=[slug_is_plain],
+        help_text=_("Its short name in addresses; it stays"),
+    )
+    country = forms.CharField(
+        label=_("Country"), max_length=2, validators=[country_is_a_code], help_text=_("Two letters, such as CH")
+    )
+    kind = forms.ChoiceField(label=_("Kind"), choices=OrganisationKind.choices)
 
 
 class SignatoryKeyForm(forms.Form):
     """The public half of a signatory key."""
 
-    public_key = forms.CharField(max_length=100, help_text="As silo-connector key make prints it (base64)")
+    public_key = forms.CharField(
+        label=_("Public key"), max_length=100, help_text=_("As silo-connector key make prints it (base64)")
+    )

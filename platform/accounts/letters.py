@@ -10,7 +10,9 @@ from django.conf import settings
 from django.core.mail import EmailMultiAlternatives
 from django.template.loader import render_to_string
 from django.urls import reverse
+from django.utils.translation import gettext as _
 
+from accounts.languages import speaking_to
 from accounts.models import User
 from accounts.welcome import welcome_url
 
@@ -20,7 +22,8 @@ def send_welcome(user_id: UUID) -> bool:
     user = User.objects.select_related("home").filter(pk=user_id, is_active=True).first()
     if user is None or user.has_usable_password():
         return False
-    _send(user, "welcome", "Your account on Consilience", welcome_url(user))
+    with speaking_to(user):
+        _send(user, "welcome", _("Your account on Consilience"), welcome_url(user))
     return True
 
 
@@ -32,7 +35,8 @@ def send_password_reset(user_id: UUID) -> bool:
     key = default_token_generator.make_token(user)
     parts = {"uidb36": user_pk_to_url_str(user), "key": key}
     path = reverse("account_reset_password_from_key", kwargs=parts)
-    _send(user, "password_reset", "A new password for Consilience", settings.PUBLIC_URL + path)
+    with speaking_to(user):
+        _send(user, "password_reset", _("A new password for Consilience"), settings.PUBLIC_URL + path)
     return True
 
 

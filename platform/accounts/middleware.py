@@ -14,6 +14,7 @@ from django.shortcuts import redirect
 from django.urls import reverse
 from django_htmx.http import HttpResponseClientRedirect
 
+from accounts.languages import speak_to
 from accounts.models import User
 from accounts.second_factor.judging import check_session, has_second_factor, has_shown, needs_second_factor
 from accounts.signed_in_sessions import touch
@@ -32,7 +33,7 @@ _OPEN = frozenset(
 
 
 class SignedIn:
-    """Notes when a session was last seen, and leads to the second factor whoever has not shown theirs."""
+    """Notes when a session was last seen, speaks the person's language, leads to the second factor who must show it."""
 
     sync_capable = True
     async_capable = True
@@ -61,6 +62,7 @@ class SignedIn:
             except Forbidden as problem:
                 return plain_response(problem)
             return None
+        speak_to(user)
         match = request.resolver_match
         if match is None or match.url_name in _OPEN or has_shown(request.session, user):
             return None

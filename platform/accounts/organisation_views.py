@@ -9,6 +9,7 @@ from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
@@ -47,7 +48,7 @@ def organisations(request: HttpRequest) -> HttpResponse:
     if request.method == "POST":
         require(user, Permission.ORGANISATION_CREATE)
         if form is not None and form.is_valid():
-            with told(request, "The organisation is taken in."):
+            with told(request, _("The organisation is taken in.")):
                 create_organisation(**form.cleaned_data, by=user)
             return redirect("organisations")
     context = {"organisations": organisations_visible_to(user), "form": form}
@@ -90,7 +91,7 @@ def add_person(request: HttpRequest, organisation_id: UUID) -> HttpResponse:
     if not form.is_valid():
         return _page(request, house, form, status=422)
     welcome = ""
-    with told(request, "Done."):
+    with told(request, _("Done.")):
         person, is_new = take_in(organisation=house, **form.cleaned_data, by=user)
         welcome = _handed_over(request, person) if is_new else ""
     return _page(request, house, PersonForm(), welcome) if welcome else redirect("organisation", house.pk)
@@ -114,7 +115,7 @@ def _handed_over(request: HttpRequest, person: User) -> str:
     """The address for a first password where a person is to hand it over; nothing where a letter does."""
     if not settings.EMAIL_CONFIGURED:
         return welcome_url(person)
-    messages.success(request, f"An invitation is on its way to {person.email}.")
+    messages.success(request, _("An invitation is on its way to %(email)s.") % {"email": person.email})
     return ""
 
 
@@ -124,7 +125,7 @@ def remove_role(request: HttpRequest, organisation_id: UUID, role_id: UUID) -> H
     """Take a role back."""
     user = signed_in(request)
     house = access_organisation(user, organisation_id, Permission.ORGANISATION_ROLE_GRANT)
-    with told(request, "The role is taken back."):
+    with told(request, _("The role is taken back.")):
         revoke_role(granted=access_organisation_role(house, role_id), by=user)
     if not may(user, Permission.ORGANISATION_VIEW, organisation=house):
         return redirect("home")
@@ -138,7 +139,7 @@ def add_key(request: HttpRequest, organisation_id: UUID) -> HttpResponse:
     user = signed_in(request)
     house = access_organisation(user, organisation_id, Permission.SIGNATORY_KEY_MANAGE)
     form = SignatoryKeyForm(request.POST)
-    with told(request, "The signatory key is registered. Compare its fingerprint."):
+    with told(request, _("The signatory key is registered. Compare its fingerprint.")):
         public_key = PublicKey.from_encoded(valid(form)["public_key"])
         add_signatory_key(organisation=house, public_key=public_key, by=user)
     return redirect("organisation", house.pk)
@@ -150,6 +151,6 @@ def revoke_key(request: HttpRequest, organisation_id: UUID, signatory_key_id: UU
     """The organisation no longer stands by its key."""
     user = signed_in(request)
     house = access_organisation(user, organisation_id, Permission.SIGNATORY_KEY_MANAGE)
-    with told(request, "The signatory key is revoked."):
+    with told(request, _("The signatory key is revoked.")):
         revoke_signatory_key(signatory_key=access_signatory_key(house, signatory_key_id), by=user)
     return redirect("organisation", house.pk)

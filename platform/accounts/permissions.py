@@ -5,6 +5,7 @@ from __future__ import annotations
 from enum import Enum
 
 from django.db import models
+from django.utils.translation import gettext_lazy as _
 
 
 class Permission(Enum):
@@ -46,13 +47,13 @@ P = Permission
 class Role(models.TextChoices):
     """What somebody is, on the platform, in an organisation or in a consortium."""
 
-    PLATFORM_ADMINISTRATOR = "platform_administrator"
-    CONSORTIUM_ADMINISTRATOR = "consortium_administrator"
-    ORGANISATION_ADMINISTRATOR = "organisation_administrator"
-    STEWARD = "steward"
-    SILO_IT = "silo_it"
-    DATA_SCIENTIST = "data_scientist"
-    AUDITOR = "auditor"
+    PLATFORM_ADMINISTRATOR = "platform_administrator", _("Platform Administrator")
+    CONSORTIUM_ADMINISTRATOR = "consortium_administrator", _("Consortium Administrator")
+    ORGANISATION_ADMINISTRATOR = "organisation_administrator", _("Organisation Administrator")
+    STEWARD = "steward", _("Steward")
+    SILO_IT = "silo_it", _("Silo It")
+    DATA_SCIENTIST = "data_scientist", _("Data Scientist")
+    AUDITOR = "auditor", _("Auditor")
 
 
 _READ = frozenset({P.ORGANISATION_VIEW, P.CONSORTIUM_VIEW, P.SILO_VIEW, P.DATASET_VIEW, P.JOB_VIEW, P.MODEL_VIEW})

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from allauth.usersessions.models import UserSession
+from django.conf import settings
 from django.contrib.sessions.models import Session
 from django.db import transaction
+from django.utils.translation import override
 
 from accounts.agents import name_of
 from accounts.models import User
@@ -21,7 +23,9 @@ def end_session(*, user: User, session_id: int, by: Actor) -> None:
         raise NotFound.of("session")
     Session.objects.filter(session_key=found.session_key).delete()
     found.delete()
-    record(by=by, verb="user.session_ended", subject=user, detail={"browser": name_of(found.user_agent)})
+    with override(settings.LANGUAGE_CODE):  # the record is in one language
+        browser = name_of(found.user_agent)
+    record(by=by, verb="user.session_ended", subject=user, detail={"browser": browser})
 
 
 @transaction.atomic

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from django.db import models
+from django.utils.translation import gettext_lazy as _
 
 from rest.errors import Conflict
 
@@ -10,8 +11,8 @@ from rest.errors import Conflict
 class SignatoryKeyState(models.TextChoices):
     """Whether the organisation still stands by its key."""
 
-    ACTIVE = "active"
-    REVOKED = "revoked"
+    ACTIVE = "active", _("Active")
+    REVOKED = "revoked", _("Revoked")
 
 
 SIGNATORY_KEY_TRANSITIONS: dict[SignatoryKeyState, frozenset[SignatoryKeyState]] = {
@@ -23,4 +24,7 @@ SIGNATORY_KEY_TRANSITIONS: dict[SignatoryKeyState, frozenset[SignatoryKeyState]]
 def check_signatory_key_transition(now: SignatoryKeyState, then: SignatoryKeyState) -> None:
     """Raise Conflict `signatory_key.transition` unless `then` may follow `now`."""
     if then not in SIGNATORY_KEY_TRANSITIONS[now]:
-        raise Conflict("signatory_key.transition", f"A key that is {now} can't become {then}.")
+        raise Conflict(
+            "signatory_key.transition",
+            f"A key that is {now} can't become {then}.",
+        )

@@ -11,6 +11,7 @@ urlpatterns = [
     path("", include("accounts.sign_in_urls")),
     path("account/", views.account, name="account"),
     path("account/password/", views.Password.as_view(), name="password"),
+    path("account/language/", views.language, name="language"),
     path("account/sessions/end/", views.end_every_session, name="sessions-end"),
     path("account/sessions/<int:session_id>/end/", views.end_one_session, name="session-end"),
     path("account/tokens/", views.tokens, name="tokens"),

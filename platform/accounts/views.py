@@ -16,16 +16,20 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse, reverse_lazy
 from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
 from accounts.access import access_token, signed_in
-from accounts.forms import ChangePassword, ChoosePassword, SignInForm, TokenForm
+from accounts.forms import ChangePassword, ChoosePassword, LanguageForm, SignInForm, TokenForm
+from accounts.language_actions import choose_language
+from accounts.languages import speak_to
 from accounts.selectors import memberships_of, second_factor_of, usable_tokens_of
 from accounts.session_actions import end_all_sessions, end_session
 from accounts.signed_in_sessions import sessions_of
 from accounts.tokens import issue_token, revoke_token
-from rest.pages import told
+from rest.pages import told, valid
 
 
 class SignIn(LoginView):  # type: ignore[misc]
@@ -60,7 +64,7 @@ class NewPassword(PasswordResetFromKeyView):  # type: ignore[misc]
     def form_valid(self, form: Form) -> HttpResponse:
         """Back to signing in."""
         response: HttpResponse = super().form_valid(form)
-        messages.success(self.request, "Your password is set. Sign in with it.")
+        messages.success(self.request, _("Your password is set. Sign in with it."))
         return response
 
 
@@ -73,7 +77,7 @@ class Welcome(auth.PasswordResetConfirmView):
 
     def form_valid(self, form: ChoosePassword) -> HttpResponse:  # type: ignore[override]
         """Back to signing in."""
-        messages.success(self.request, "Your password is set. Sign in with it.")
+        messages.success(self.request, _("Your password is set. Sign in with it."))
         return super().form_valid(form)
 
 
@@ -86,7 +90,7 @@ class Password(auth.PasswordChangeView):
 
     def form_valid(self, form: ChangePassword) -> HttpResponse:  # type: ignore[override]
         """Back to the account."""
-        messages.success(self.request, "Your password is changed; you stay signed in here and nowhere else.")
+        messages.success(self.request, _("Your password is changed; you stay signed in here and nowhere else."))
         return super().form_valid(form)
 
 
@@ -101,8 +105,20 @@ def account(request: HttpRequest) -> HttpResponse:
         "sessions": sessions_of(user, request.session.session_key),
         "factor": second_factor_of(user),
         "tokens": usable_tokens_of(user),
+        "language_form": LanguageForm(initial={"language": user.language, "time_zone": user.time_zone}),
     }
     return render(request, "accounts/account.html", context)
+
+
+@require_POST
+@login_required
+def language(request: HttpRequest) -> HttpResponse:
+    """Keep one's language and time zone; what is said about it is said in the new language."""
+    user = signed_in(request)
+    with told(request, gettext_lazy("From now on the pages speak to you like this.")):
+        choose_language(user=user, **valid(LanguageForm(request.POST)), by=user)
+        speak_to(user)
+    return redirect("account")
 
 
 @require_POST
@@ -110,7 +126,7 @@ def account(request: HttpRequest) -> HttpResponse:
 def end_one_session(request: HttpRequest, session_id: int) -> HttpResponse:
     """Sign out of one browser."""
     user = signed_in(request)
-    with told(request, "That browser is signed out."):
+    with told(request, _("That browser is signed out.")):
         end_session(user=user, session_id=session_id, by=user)
     return redirect("account")
 
@@ -123,13 +139,15 @@ def end_every_session(request: HttpRequest) -> HttpResponse:
     if request.method == "POST":
         end_all_sessions(user=user, by=user)
         logout(request)
-        messages.success(request, "You are signed out everywhere.")
+        messages.success(request, _("You are signed out everywhere."))
         return redirect("sign-in")
     context = {
-        "question": "Sign out everywhere?",
-        "consequence": "Every browser, this one included, asks for your password again. API tokens go on working; "
-        "revoke those that you no longer trust.",
-        "yes": "Sign out everywhere",
+        "question": _("Sign out everywhere?"),
+        "consequence": _(
+            "Every browser, this one included, asks for your password again. API tokens go on working; "
+            "revoke those that you no longer trust."
+        ),
+        "yes": _("Sign out everywhere"),
         "back": reverse("account"),
     }
     return render(request, "_components/confirm.html", context)
@@ -143,9 +161,9 @@ def tokens(request: HttpRequest) -> HttpResponse:
     form, secret = TokenForm(request.POST or None), ""
     if request.method == "POST" and form.is_valid():
         chosen = form.cleaned_data
-        _, secret = issue_token(
-            user=user, name=chosen["name"], scopes=chosen["scopes"], lifetime=form.lifetime, by=user
-        )
+        secret = issue_token(user=user, name=chosen["name"], scopes=chosen["scopes"], lifetime=form.lifetime, by=user)[
+            1
+        ]
         form = TokenForm()
     context = {"form": form, "secret": secret, "tokens": user.api_tokens.all(), "now": timezone.now()}
     return render(request, "accounts/tokens.html", context, status=422 if form.errors else 200)
@@ -157,6 +175,6 @@ def revoke(request: HttpRequest, token_id: UUID) -> HttpResponse:
     """Revoke a token."""
     user = signed_in(request)
     token = access_token(user, token_id)
-    with told(request, f"The token “{token.name}” is revoked."):
+    with told(request, _("The token “%(name)s” is revoked.") % {"name": token.name}):
         revoke_token(token=token, by=user)
     return redirect("tokens")

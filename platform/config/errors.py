@@ -11,6 +11,8 @@ from django.http.response import HttpResponseBase
 from django.shortcuts import render
 from django.template.loader import render_to_string
 
+from accounts.languages import speak_to
+from accounts.models import User
 from federation.errors import FederationError
 from rest.errors import BadRequest, Forbidden, NotFound, Problem, TooMany, Unauthenticated, Unavailable
 from rest.problems import plain_response, problem_of
@@ -55,6 +57,9 @@ def answer_page(request: HttpRequest, problem: Problem) -> HttpResponse:
         return plain_response(problem)
     if isinstance(problem, Unauthenticated):
         return redirect_to_login(request.get_full_path())
+    user = getattr(request, "user", None)
+    if isinstance(user, User):  # an address that leads nowhere has no view, before which this would have been done
+        speak_to(user)
     page = _PAGES.get(problem.status, "errors/problem.html")
     response = render(request, page, _told(request, problem), status=problem.status)
     for name, value in problem.headers.items():

@@ -10,8 +10,10 @@ from asgiref.sync import iscoroutinefunction, markcoroutinefunction
 from django.conf import settings
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
+from django.utils import timezone, translation
+from django.utils.cache import patch_vary_headers
 
-from config.errors import under_maintenance
+from config.errors import MACHINE_PREFIXES, under_maintenance
 from config.logs import request_id
 
 POLICY = "default-src 'self'; object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
@@ -72,6 +74,24 @@ class ContentSecurityPolicy(Middleware):
     def after(self, request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
         """Say so, unless the view said something else."""
         response.headers.setdefault("Content-Security-Policy", POLICY)
+        return response
+
+
+class Languages(Middleware):
+    """Pages speak the browser's language until it is known who asks (`accounts.languages`); machines get English."""
+
+    def before(self, request: HttpRequest) -> None:
+        """Choose."""
+        for_machines = request.path.startswith(MACHINE_PREFIXES)
+        wanted = settings.LANGUAGE_CODE if for_machines else translation.get_language_from_request(request)
+        translation.activate(wanted)
+        timezone.deactivate()
+
+    def after(self, request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
+        """Say which it was."""
+        if not request.path.startswith(MACHINE_PREFIXES):
+            patch_vary_headers(response, ("Accept-Language",))
+            response.headers.setdefault("Content-Language", translation.get_language())
         return response
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from django.db import models
+from django.utils.translation import gettext_lazy as _
 
 from rest.errors import Conflict
 
@@ -10,11 +11,11 @@ from rest.errors import Conflict
 class ParticipationState(models.TextChoices):
     """Where an organisation stands in a consortium."""
 
-    INVITED = "invited"
-    ACTIVE = "active"
-    DECLINED = "declined"
-    WITHDRAWN = "withdrawn"
-    LEFT = "left"
+    INVITED = "invited", _("Invited")
+    ACTIVE = "active", _("Active")
+    DECLINED = "declined", _("Declined")
+    WITHDRAWN = "withdrawn", _("Withdrawn")
+    LEFT = "left", _("Left")
 
 
 PARTICIPATION_TRANSITIONS: dict[ParticipationState, frozenset[ParticipationState]] = {
@@ -31,4 +32,7 @@ PARTICIPATION_TRANSITIONS: dict[ParticipationState, frozenset[ParticipationState
 def check_participation_transition(now: ParticipationState, then: ParticipationState) -> None:
     """Raise Conflict `participation.transition` unless `then` may follow `now`."""
     if then not in PARTICIPATION_TRANSITIONS[now]:
-        raise Conflict("participation.transition", f"A participation that is {now} can't become {then}.")
+        raise Conflict(
+            "participation.transition",
+            f"A participation that is {now} can't become {then}.",
+        )

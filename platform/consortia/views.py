@@ -8,6 +8,7 @@ from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
 from accounts.access import access_organisations, signed_in
@@ -29,7 +30,7 @@ from consortia.actions import (
     revoke_consortium_role,
 )
 from consortia.forms import ConsortiumForm, RemovalForm
-from consortia.models import Consortium
+from consortia.models import Consortium, Participation
 from consortia.selectors import consortia_visible_to
 from rest.pages import told
 
@@ -44,11 +45,15 @@ def found(request: HttpRequest) -> HttpResponse:
     )
     if request.method == "POST" and form.is_valid():
         consortium = None
-        with told(request, "The consortium is founded."):
+        with told(request, _("The consortium is founded.")):
             consortium = found_consortium(**form.cleaned_data, by=user)
         if consortium is not None:
             return redirect("consortium", consortium.pk)
     return render(request, "consortia/found.html", {"form": form}, status=422 if form.errors else 200)
+
+
+def _names(participation: Participation) -> dict[str, str]:
+    return {"organisation": str(participation.organisation), "consortium": str(participation.consortium)}
 
 
 @require_POST
@@ -57,7 +62,8 @@ def leave(request: HttpRequest, consortium_id: UUID, organisation_id: UUID) -> H
     """An organisation leaves."""
     user = signed_in(request)
     participation = access_participation_to_leave(user, consortium_id, organisation_id)
-    with told(request, f"{participation.organisation} has left {participation.consortium}."):
+    names = _names(participation)
+    with told(request, _("%(organisation)s has left %(consortium)s.") % names):
         leave_consortium(participation=participation, by=user)
     return redirect("home")
 
@@ -67,17 +73,20 @@ def remove(request: HttpRequest, consortium_id: UUID, organisation_id: UUID) -> 
     """Ask first, and why; then end an organisation's participation."""
     user = signed_in(request)
     participation = access_participation_to_end(user, consortium_id, organisation_id)
+    names = _names(participation)
     form = RemovalForm(request.POST if request.method == "POST" else None)
     if form.is_valid():
-        with told(request, f"{participation.organisation} takes part no longer."):
+        with told(request, _("%(organisation)s takes part no longer.") % names):
             end_participation(participation=participation, reason=form.cleaned_data["reason"], by=user)
         return _back_to(participation.consortium, user)
     context = {
-        "question": f"Remove {participation.organisation} from {participation.consortium}?",
-        "consequence": "Its silos get no further orders, its people see the consortium no longer, and their roles here "
-        "end. What it contributed to stays. It can be invited again.",
+        "question": _("Remove %(organisation)s from %(consortium)s?") % names,
+        "consequence": _(
+            "Its silos get no further orders, its people see the consortium no longer, and their roles here "
+            "end. What it contributed to stays. It can be invited again."
+        ),
         "form": form,
-        "yes": "Remove it",
+        "yes": _("Remove it"),
         "back": reverse("consortium-participants", args=[participation.consortium_id]),
     }
     return render(request, "_components/confirm.html", context, status=422 if form.errors else 200)
@@ -89,7 +98,7 @@ def revoke(request: HttpRequest, consortium_id: UUID, role_id: UUID) -> HttpResp
     """Take a role back."""
     user = signed_in(request)
     wanted = access_consortium(user, consortium_id, Permission.CONSORTIUM_ROLE_GRANT)
-    with told(request, "The role is taken back."):
+    with told(request, _("The role is taken back.")):
         revoke_consortium_role(granted=access_consortium_role(wanted, role_id), by=user)
     return _back_to(wanted, user)
 
@@ -108,8 +117,8 @@ def answer(request: HttpRequest, invitation_id: UUID, answer: str) -> HttpRespon
     user = signed_in(request)
     invitation = access_invitation_to_answer(user, invitation_id)
     act, done = {
-        "accept": (invitations.accept, "Your organisation takes part now."),
-        "decline": (invitations.decline, "The invitation is declined."),
+        "accept": (invitations.accept, _("Your organisation takes part now.")),
+        "decline": (invitations.decline, _("The invitation is declined.")),
     }[answer]
     with told(request, done):
         act(invitation=invitation, by=user)
@@ -122,6 +131,6 @@ def withdraw(request: HttpRequest, invitation_id: UUID) -> HttpResponse:
     """Take an invitation back."""
     user = signed_in(request)
     invitation = access_invitation_to_withdraw(user, invitation_id)
-    with told(request, "The invitation is taken back."):
+    with told(request, _("The invitation is taken back.")):
         invitations.withdraw(invitation=invitation, by=user)
     return redirect("consortium-participants", invitation.participation.consortium_id)

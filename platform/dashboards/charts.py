@@ -39,6 +39,11 @@ class Chart:
         """The rows as they stand in the table: there may be thousands of cells, each in the words of the language."""
         return mark_safe("\n".join(map(_row, self.rows)))  # noqa: S308 each of them is safe
 
+    @property
+    def rows_as_read(self) -> tuple[tuple[str | None, ...], ...]:
+        """The table's cells as the reader's language writes numbers, for a page that draws them itself."""
+        return tuple(tuple(None if cell is None else str(localize(cell)) for cell in row) for row in self.rows)
+
     def __bool__(self) -> bool:
         return bool(self.rows)
 

@@ -9,6 +9,8 @@ from uuid import UUID
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 from django.views.decorators.http import require_safe
 
 from accounts.access import signed_in
@@ -63,7 +65,11 @@ def compare(request: HttpRequest) -> HttpResponse:
     user = signed_in(request)
     wanted = list(dict.fromkeys(request.GET.getlist("job")))
     if not JOBS_MIN <= len(wanted) <= JOBS_MAX:
-        raise BadRequest("compare.number", f"Choose {JOBS_MIN} to {JOBS_MAX} jobs in the list of jobs to compare them.")
+        raise BadRequest(
+            "compare.number",
+            _("Choose %(least)s to %(most)s jobs in the list of jobs to compare them.")
+            % {"least": JOBS_MIN, "most": JOBS_MAX},
+        )
     compared = [
         Compared(job, series.versions_of(job, POINTS_DRAWN, silos_of_best=True), series.members_of(job), place)
         for place, job in enumerate(access_job(user, job_id) for job_id in wanted)
@@ -95,7 +101,11 @@ def _flattened(data: Mapping[str, object], prefix: str = "") -> dict[str, str]:
         if isinstance(value, Mapping):
             found |= _flattened(value, f"{prefix}{name}.")
         elif isinstance(value, list):
-            found[prefix + name] = ", ".join(map(str, value)) if name != "datasets" else f"{len(value)} datasets"
+            found[prefix + name] = (
+                ", ".join(map(str, value))
+                if name != "datasets"
+                else (ngettext("%(count)s dataset", "%(count)s datasets", len(value)) % {"count": len(value)})
+            )
         elif name not in {"name"} or prefix:
             found[prefix + name] = "–" if value is None or value == "" else str(value)
     return found
@@ -106,11 +116,14 @@ def _curves(compared: Sequence[Compared], measure: str) -> Chart:
     told = [{row.round_number: getattr(row, measure) for row in one.versions} for one in compared]
     return line_chart(
         key=f"compare-{measure}",
-        title=measure.capitalize(),
-        caption=f"{measure.capitalize()} over all silos of each job's cohort, after each round",
+        title={"accuracy": _("Accuracy"), "loss": _("Loss")}[measure],
+        caption={
+            "accuracy": _("Accuracy over all silos of each job's cohort, after each round"),
+            "loss": _("Loss over all silos of each job's cohort, after each round"),
+        }[measure],
         x=numbers,
-        x_title="After round",
-        y_title={"accuracy": "Accuracy", "loss": "Loss (nats)"}[measure],
+        x_title=_("After round"),
+        y_title={"accuracy": _("Accuracy"), "loss": _("Loss (nats)")}[measure],
         series=[
             Series(one.job.name, [values.get(number) for number in numbers], one.series)
             for one, values in zip(compared, told, strict=True)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from django.utils.translation import gettext_noop as _
+
 from accounts.models import OrganisationRole, User
 from accounts.permissions import Role
 from consortia.models import ConsortiumRole
@@ -23,55 +25,63 @@ class NextStep:
 
 STEPS: Mapping[Role, NextStep] = {
     Role.PLATFORM_ADMINISTRATOR: NextStep(
-        "Platform administrator",
+        _("Platform administrator"),
         "building-2",
-        "Take organisations in, give each its first administrator, then found a consortium or let them found one.",
+        _("Take organisations in, give each its first administrator, then found a consortium or let them found one."),
         "organisations",
-        "Organisations",
+        _("Organisations"),
     ),
     Role.CONSORTIUM_ADMINISTRATOR: NextStep(
-        "Consortium administrator",
+        _("Consortium administrator"),
         "users-round",
-        "Invite organisations on the consortium's page, under Participants, and give data scientists and auditors "
-        "their roles there.",
+        _(
+            "Invite organisations on the consortium's page, under Participants, and give data scientists and auditors "
+            "their roles there."
+        ),
     ),
     Role.ORGANISATION_ADMINISTRATOR: NextStep(
-        "Organisation administrator",
+        _("Organisation administrator"),
         "user-plus",
-        "Take your people in and give them roles. Invitations to consortia, and connectors to be confirmed, appear "
-        "on this page.",
+        _(
+            "Take your people in and give them roles. Invitations to consortia, and connectors to be confirmed, appear "
+            "on this page."
+        ),
         "organisations",
-        "Your organisation",
+        _("Your organisation"),
     ),
     Role.STEWARD: NextStep(
-        "Steward",
+        _("Steward"),
         "shield-check",
-        "Invitations to your organisation appear on this page for you to answer. You watch over its datasets, and can "
-        "withdraw any of them.",
+        _(
+            "Invitations to your organisation appear on this page for you to answer. You watch over its datasets, and "
+            "can withdraw any of them."
+        ),
         "datasets",
-        "Datasets",
+        _("Datasets"),
     ),
     Role.SILO_IT: NextStep(
-        "Silo IT",
+        _("Silo IT"),
         "server",
-        "Give a silo its name; its page leads you from the code to a running connector.",
+        _("Give a silo its name; its page leads you from the code to a running connector."),
         "silo-new",
-        "New silo",
+        _("New silo"),
     ),
     Role.DATA_SCIENTIST: NextStep(
-        "Data scientist",
+        _("Data scientist"),
         "activity",
-        "Look which datasets share a schema; then launch a job from the consortium's page. Launching takes the role "
-        "in the consortium, from its administrator.",
+        _(
+            "Look which datasets share a schema; then launch a job from the consortium's page. Launching takes the "
+            "role in the consortium, from its administrator."
+        ),
         "datasets",
-        "Datasets",
+        _("Datasets"),
     ),
     Role.AUDITOR: NextStep(
-        "Auditor",
+        _("Auditor"),
         "scroll-text",
-        "Everything that was done is on the record: narrow it down, and take it along as a file.",
+        _("Everything that was done is on the record: narrow it down, and take it along as a file."),
         "activity",
-        "Activity",
+        _("Activity"),
     ),
 }
 

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pprint import pformat
 from typing import Any
 
+from django.utils.translation import gettext as _
+
 from training.snippets import WIDTH
 
 GET = 'curl --silent --show-error --fail-with-body -H "Authorization: Bearer $CONSILIENCE_TOKEN"'
@@ -30,9 +32,11 @@ def steps(api: str, body: Mapping[str, Any]) -> tuple[Step, ...]:
     text = json.dumps(body, indent=2).replace("'", "'\\''")
     return (
         Step(
-            "See what there is",
-            "Your consortia, and the datasets that their silos have described. Those with the same schema_digest can "
-            "train together.",
+            _("See what there is"),
+            _(
+                "Your consortia, and the datasets that their silos have described. Those with the same schema_digest "
+                "can train together."
+            ),
             f'API="{api}"\n{GET} "$API/consortia/"\n{GET} "$API/datasets/?consortium={body["consortium"]}"',
             "import os, time, uuid\nimport requests\n\n"
             f'api = "{api}"\nsession = requests.Session()\n'
@@ -46,17 +50,19 @@ def steps(api: str, body: Mapping[str, Any]) -> tuple[Step, ...]:
             '    print(one["id"], one["title"], one["schema_digest"])',
         ),
         Step(
-            "Ask what it takes",
-            "A quote has every check of a launch and changes nothing. It tells who takes part, how many parameters the "
-            "model has, and how many bytes travel.",
+            _("Ask what it takes"),
+            _(
+                "A quote has every check of a launch and changes nothing. It tells who takes part, how many parameters "
+                "the model has, and how many bytes travel."
+            ),
             f'JOB=\'{text}\'\n{POST} "$API/jobs/quote/" -d "$JOB"',
             f"job = {pformat(dict(body), sort_dicts=False, width=WIDTH)}\n"
             'quote = session.post(api + "/jobs/quote/", json=job, timeout=30)\n'
             "print(quote.status_code, quote.json())",
         ),
         Step(
-            "Launch",
-            "The same body. With an Idempotency-Key it is launched once, however often the request is sent.",
+            _("Launch"),
+            _("The same body. With an Idempotency-Key it is launched once, however often the request is sent."),
             f'ID=$({POST} -H "Idempotency-Key: $(cat /proc/sys/kernel/random/uuid)" "$API/jobs/" -d "$JOB" \\\n'
             "  | python3 -c 'import json, sys; print(json.load(sys.stdin)[\"id\"])')\n"
             'echo "$ID"',
@@ -65,8 +71,11 @@ def steps(api: str, body: Mapping[str, Any]) -> tuple[Step, ...]:
             'launched.raise_for_status()\njob_id = launched.json()["id"]\nprint(job_id)',
         ),
         Step(
-            "Follow",
-            "Every silo trains in every round. Ask until the job has ended; its metrics tell how the model does where.",
+            _("Follow"),
+            _(
+                "Every silo trains in every round. Ask until the job has ended; its metrics tell how the model does "
+                "where."
+            ),
             "STATE=queued\n"
             'while [ "$STATE" = queued ] || [ "$STATE" = running ]; do\n'
             f"  sleep {WAIT_S}\n"
@@ -80,8 +89,8 @@ def steps(api: str, body: Mapping[str, Any]) -> tuple[Step, ...]:
             'print(state, get(f"/jobs/{job_id}/metrics/")["results"][-1])',
         ),
         Step(
-            "Take the model",
-            "The version with the lowest loss over the silos, as safetensors. Its card says what goes in and out.",
+            _("Take the model"),
+            _("The version with the lowest loss over the silos, as safetensors. Its card says what goes in and out."),
             f'VERSION=$({GET} "$API/models/?job=$ID" \\\n'
             '  | python3 -c \'import json, sys; print(json.load(sys.stdin)["results"][0]["best_version"])\')\n'
             f'{GET} "$API/model-versions/$VERSION/card/"\n'

@@ -13,7 +13,9 @@ from django.db import transaction
 from django.db.models import F
 from django.template.loader import render_to_string
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
+from accounts.languages import speaking_to
 from accounts.models import User
 from audit.actions import record
 from audit.actors import Actor
@@ -22,7 +24,7 @@ from federation.errors import FederationError
 from monitoring import webhooks
 from monitoring.models import Channel, Choice, Delivery, Kind, Notice, Webhook
 from monitoring.recipients import default_for, people_for
-from monitoring.wording import words_for
+from monitoring.wording import Said, words_for
 from rest.errors import Conflict, Unprocessable
 from training.models import Job
 
@@ -128,13 +130,18 @@ def _send(delivery: Delivery) -> None:
         assert delivery.webhook is not None
         webhooks.post(delivery.webhook, webhooks.message_of(notice), message_id=f"notice-{notice.event_id}")
         return
-    context = {"notice": notice, "person": delivery.user, "url": settings.PUBLIC_URL}
-    send_mail(
-        subject=f"[Consilience] {notice.subject}",
-        message=render_to_string("monitoring/notice.txt", context),
-        from_email=None,
-        recipient_list=[delivery.user.email],
-    )
+    person = delivery.user
+    with speaking_to(person):
+        said = _in_their_words(notice, person)
+        message = render_to_string("monitoring/notice.txt", {"said": said, "url": settings.PUBLIC_URL})
+    send_mail(subject=f"[Consilience] {said.subject}", message=message, from_email=None, recipient_list=[person.email])
+
+
+def _in_their_words(notice: Notice, person: User) -> Said:
+    """As it was kept; said anew for who has chosen another language or clock, where what it tells of is still there."""
+    kept = Said(notice.subject, notice.text, notice.path)
+    event = Event.objects.filter(id=notice.event_id).first() if person.language or person.time_zone else None
+    return (words_for(Kind(notice.kind), event) if event else None) or kept
 
 
 def _put_off(delivery: Delivery, error: Exception) -> None:
@@ -174,7 +181,10 @@ def add_webhook(*, url: str, kinds: Iterable[str], by: User) -> Webhook:
     with transaction.atomic():
         User.objects.select_for_update(no_key=True).get(pk=by.pk)
         if Webhook.objects.filter(user=by).count() >= WEBHOOKS_MAX:
-            raise Conflict("webhook.too_many", f"You have {WEBHOOKS_MAX} webhooks already; remove one first.")
+            raise Conflict(
+                "webhook.too_many",
+                _("You have %(number)s webhooks already; remove one first.") % {"number": WEBHOOKS_MAX},
+            )
         webhook = Webhook.objects.create(user=by, url=url, kinds=chosen)
         record(by=by, verb="webhook.added", subject=webhook, detail={"host": webhooks.host_of(url), "kinds": chosen})
     return webhook

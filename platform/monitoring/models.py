@@ -8,6 +8,7 @@ from typing import ClassVar
 from django.conf import settings
 from django.db import models
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 
 from monitoring.transitions import DeliveryState
 
@@ -15,20 +16,20 @@ from monitoring.transitions import DeliveryState
 class Kind(models.TextChoices):
     """What people can be told of."""
 
-    JOB_COMPLETED = "job.completed", "a job completed"
-    JOB_FAILED = "job.failed", "a job failed"
-    JOB_PAUSED = "job.paused", "a job paused"
-    ROUND_ABANDONED = "round.abandoned", "a round was given up"
-    SILO_SILENT = "silo.silent", "a silo fell silent"
-    SILO_PRESENTED = "silo.presented", "a silo waits to be confirmed"
-    INVITATION = "participation.invited", "your organisation was invited"
+    JOB_COMPLETED = "job.completed", _("a job completed")
+    JOB_FAILED = "job.failed", _("a job failed")
+    JOB_PAUSED = "job.paused", _("a job paused")
+    ROUND_ABANDONED = "round.abandoned", _("a round was given up")
+    SILO_SILENT = "silo.silent", _("a silo fell silent")
+    SILO_PRESENTED = "silo.presented", _("a silo waits to be confirmed")
+    INVITATION = "participation.invited", _("your organisation was invited")
 
 
 class Channel(models.TextChoices):
     """How somebody is told."""
 
-    EMAIL = "email", "e-mail"
-    WEBHOOK = "webhook", "webhook"
+    EMAIL = "email", _("e-mail")
+    WEBHOOK = "webhook", _("webhook")
 
 
 class Notice(models.Model):

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from django.db.models import Q, QuerySet
+from django.utils.translation import gettext_noop as _
 
 from accounts.models import User
 from accounts.permissions import Role
@@ -30,32 +31,32 @@ _ADMINISTRATOR, _HOUSE = Role.CONSORTIUM_ADMINISTRATOR, Role.ORGANISATION_ADMINI
 
 RULES: Mapping[Kind, Rule] = {
     Kind.JOB_COMPLETED: Rule(
-        "You launched it, or administer the consortium.", True, (_ADMINISTRATOR,), (), frozenset({LAUNCHER})
+        _("You launched it, or administer the consortium."), True, (_ADMINISTRATOR,), (), frozenset({LAUNCHER})
     ),
     Kind.JOB_FAILED: Rule(
-        "You launched it, or administer the consortium.",
+        _("You launched it, or administer the consortium."),
         True,
         (_ADMINISTRATOR,),
         (),
         frozenset({LAUNCHER, _ADMINISTRATOR}),
     ),
     Kind.JOB_PAUSED: Rule(
-        "You launched it, or administer the consortium.",
+        _("You launched it, or administer the consortium."),
         True,
         (_ADMINISTRATOR,),
         (),
         frozenset({LAUNCHER, _ADMINISTRATOR}),
     ),
-    Kind.ROUND_ABANDONED: Rule("You launched the job, or administer the consortium.", True, (_ADMINISTRATOR,)),
+    Kind.ROUND_ABANDONED: Rule(_("You launched the job, or administer the consortium."), True, (_ADMINISTRATOR,)),
     Kind.SILO_SILENT: Rule(
-        "You belong to its IT, or administer its organisation.",
+        _("You belong to its IT, or administer its organisation."),
         False,
         (),
         (Role.SILO_IT, _HOUSE),
         frozenset({Role.SILO_IT}),
     ),
-    Kind.SILO_PRESENTED: Rule("You may confirm it.", False, (), (_HOUSE,), frozenset({_HOUSE})),
-    Kind.INVITATION: Rule("You may answer it.", False, (), (_HOUSE,), frozenset({_HOUSE})),
+    Kind.SILO_PRESENTED: Rule(_("You may confirm it."), False, (), (_HOUSE,), frozenset({_HOUSE})),
+    Kind.INVITATION: Rule(_("You may answer it."), False, (), (_HOUSE,), frozenset({_HOUSE})),
 }
 
 

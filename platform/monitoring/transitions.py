@@ -3,14 +3,15 @@
 from collections.abc import Mapping
 
 from django.db.models import TextChoices
+from django.utils.translation import gettext_lazy as _
 
 
 class DeliveryState(TextChoices):
     """The life of a notice's way to one person."""
 
-    PENDING = "pending", "on its way"
-    SENT = "sent", "sent"
-    FAILED = "failed", "given up"
+    PENDING = "pending", _("on its way")
+    SENT = "sent", _("sent")
+    FAILED = "failed", _("given up")
 
 
 TRANSITIONS: Mapping[DeliveryState, frozenset[DeliveryState]] = {

@@ -9,6 +9,7 @@ from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
@@ -37,7 +38,7 @@ def notifications(request: HttpRequest) -> HttpResponse:
 def choose(request: HttpRequest) -> HttpResponse:
     """Keep one's choices."""
     user = signed_in(request)
-    with told(request, "Your choices are kept."):
+    with told(request, _("Your choices are kept.")):
         actions.choose(wanted=request.POST.getlist("email"), by=user)
     return redirect("notifications")
 
@@ -62,7 +63,7 @@ def try_webhook(request: HttpRequest, webhook_id: UUID) -> HttpResponse:
     """Send a message to an address now."""
     user = signed_in(request)
     webhook = _own(user, webhook_id)
-    with told(request, f"{webhook.url} has answered."):
+    with told(request, _("%(url)s has answered.") % {"url": webhook.url}):
         actions.try_webhook(webhook=webhook, by=user)
     return redirect("notifications")
 
@@ -73,7 +74,7 @@ def remove_webhook(request: HttpRequest, webhook_id: UUID) -> HttpResponse:
     """Forget an address."""
     user = signed_in(request)
     actions.remove_webhook(webhook=_own(user, webhook_id), by=user)
-    messages.success(request, "The webhook is gone.")
+    messages.success(request, _("The webhook is gone."))
     return redirect("notifications")
 
 

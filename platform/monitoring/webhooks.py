@@ -22,6 +22,7 @@ from urllib.parse import urlsplit
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from django.conf import settings
+from django.utils.translation import gettext as _
 
 from federation.errors import Transient
 from monitoring.models import Notice, Webhook
@@ -75,7 +76,11 @@ def host_of(url: str) -> str:
 def check_address(url: str) -> None:
     """Raise Unprocessable ``webhook.address`` unless the address may be called, as far as its text tells."""
     if len(url) > URL_LENGTH_MAX or not url.isprintable() or " " in url:
-        raise Unprocessable("webhook.address", f"An address has at most {URL_LENGTH_MAX} printable characters.", "url")
+        raise Unprocessable(
+            "webhook.address",
+            _("An address has at most %(number)s printable characters.") % {"number": URL_LENGTH_MAX},
+            "url",
+        )
     try:
         parts = urlsplit(url)
         port = parts.port
@@ -133,7 +138,7 @@ def _resolved(host: str, port: int) -> str:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError) as error:
         raise Transient("webhook.failed", f"{host} is not known to the name service.") from error
-    for *_, address in found:
+    for *_rest, address in found:
         _check_ip(ipaddress.ip_address(str(address[0]).partition("%")[0]))
     return str(found[0][4][0])
 

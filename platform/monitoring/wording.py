@@ -6,6 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from django.utils import timezone
+from django.utils.formats import date_format, number_format
+from django.utils.translation import gettext as _
+
 from accounts.models import Organisation
 from audit.models import Event
 from consortia.models import Consortium
@@ -40,44 +44,57 @@ def _of_job(kind: Kind, job: Job, detail: Mapping[str, Any]) -> Said:
     path = f"/jobs/{job.id}/"
     reason, code = str(detail.get("reason", "")), str(detail.get("code", ""))
     because = f"\n\n{reason} ({code})" if reason else ""
+    names = {"job": job.name, "consortium": job.consortium.name}
     if kind == Kind.JOB_COMPLETED:
         metrics = _best_metrics(job)
-        told = f" The best version reached {metrics}." if metrics else ""
-        return Said(f"Completed: {job.name}", f"“{job.name}” in {job.consortium.name} is complete.{told}", path)
+        told = " " + _("The best version reached %(metrics)s.") % {"metrics": metrics} if metrics else ""
+        return Said(_("Completed: %(job)s") % names, _("“%(job)s” in %(consortium)s is complete.") % names + told, path)
     if kind == Kind.ROUND_ABANDONED:
         number = detail.get("round", "?")
-        text = f"Round {number} of “{job.name}” in {job.consortium.name} was given up; it is tried again.{because}"
-        return Said(f"Round {number} given up: {job.name}", text, f"{path}rounds/")
-    word = {Kind.JOB_FAILED: "failed", Kind.JOB_PAUSED: "paused"}[kind]
-    todo = {
-        Kind.JOB_FAILED: "It can be launched again from its page once the reason is gone.",
-        Kind.JOB_PAUSED: "It goes on when somebody resumes it on its page.",
+        names["round"] = str(number)
+        text = _("Round %(round)s of “%(job)s” in %(consortium)s was given up; it is tried again.") % names + because
+        return Said(_("Round %(round)s given up: %(job)s") % names, text, f"{path}rounds/")
+    subject, text = {
+        Kind.JOB_FAILED: (_("Failed: %(job)s"), _("“%(job)s” in %(consortium)s has failed.")),
+        Kind.JOB_PAUSED: (_("Paused: %(job)s"), _("“%(job)s” in %(consortium)s has paused.")),
     }[kind]
-    text = f"“{job.name}” in {job.consortium.name} has {word}.{because}\n\n{todo}"
-    return Said(f"{word.capitalize()}: {job.name}", text, path)
+    todo = {
+        Kind.JOB_FAILED: _("It can be launched again from its page once the reason is gone."),
+        Kind.JOB_PAUSED: _("It goes on when somebody resumes it on its page."),
+    }[kind]
+    return Said(subject % names, f"{text % names}{because}\n\n{todo}", path)
 
 
 def _best_metrics(job: Job) -> str:
     best = job.model.versions.filter(is_best=True).first() if job.model_id and job.model else None
     if best is None or best.metrics.get("accuracy") is None:
         return ""
-    return f"accuracy {best.metrics['accuracy']:.3f} over the silos, after round {best.round_number}"
+    return _("accuracy %(accuracy)s over the silos, after round %(round)s") % {
+        "accuracy": number_format(best.metrics["accuracy"], 3),
+        "round": best.round_number,
+    }
 
 
 def _of_silo(kind: Kind, silo: Silo) -> Said:
     path = f"/silos/{silo.id}/"
+    names = {"silo": silo.name, "organisation": silo.organisation.name}
     if kind == Kind.SILO_PRESENTED:
-        text = (
-            f"A connector has presented itself as {silo.name} of {silo.organisation.name}. Nothing is sent to it "
+        text = _(
+            "A connector has presented itself as %(silo)s of %(organisation)s. Nothing is sent to it "
             "before somebody has compared the fingerprints by telephone and confirmed it."
         )
-        return Said(f"To confirm: {silo.name}", text, path)
-    since = f" since {silo.silent_since:%d %B %Y, %H:%M} UTC" if silo.silent_since else ""
-    text = (
-        f"{silo.name} of {silo.organisation.name} has not been heard of{since}. Its rounds go on without it while the "
-        "quorum holds. On the connector's machine `silo-connector doctor` says what is wrong."
+        return Said(_("To confirm: %(silo)s") % names, text % names, path)
+    if silo.silent_since:
+        since = timezone.localtime(silo.silent_since)
+        names["since"] = f"{date_format(since, 'DATE_FORMAT')}, {since:%H:%M} {since.tzname()}"
+        unheard = _("%(silo)s of %(organisation)s has not been heard of since %(since)s.")
+    else:
+        unheard = _("%(silo)s of %(organisation)s has not been heard of.")
+    todo = _(
+        "Its rounds go on without it while the quorum holds. On the connector's machine `silo-connector doctor` says "
+        "what is wrong."
     )
-    return Said(f"Silent: {silo.name}", text, path)
+    return Said(_("Silent: %(silo)s") % names, f"{unheard % names} {todo}", path)
 
 
 def _of_invitation(event: Event) -> Said | None:
@@ -87,7 +104,6 @@ def _of_invitation(event: Event) -> Said | None:
     organisation = Organisation.objects.filter(pk=event.organisation_id).first()
     if consortium is None or organisation is None:
         return None
-    text = (
-        f"{consortium.name} has invited {organisation.name} to take part. You can accept or decline on your home page."
-    )
-    return Said(f"Invitation: {consortium.name}", text, "/")
+    names = {"consortium": consortium.name, "organisation": organisation.name}
+    text = _("%(consortium)s has invited %(organisation)s to take part. You can accept or decline on your home page.")
+    return Said(_("Invitation: %(consortium)s") % names, text % names, "/")

@@ -11,14 +11,21 @@ from django.contrib import messages
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError
 from django.http import HttpRequest
+from django.utils.functional import Promise
+from django.utils.translation import gettext
 
 from federation.errors import FederationError
 from rest.errors import Forbidden, NotFound, Unauthenticated
 from rest.problems import problem_of
 
 
+def in_words(message: str) -> str:
+    """A problem's message in the reader's language. One that was put together with names or numbers stays English."""
+    return gettext(message) if message else ""
+
+
 @contextmanager
-def told(request: HttpRequest, done: str) -> Iterator[None]:
+def told(request: HttpRequest, done: str | Promise) -> Iterator[None]:
     """Do something for a form: say that it is done, or on the next page why not. What may not be seen still raises."""
     try:
         yield
@@ -29,9 +36,9 @@ def told(request: HttpRequest, done: str) -> Iterator[None]:
         if problem is None:
             raise
         details = [text for texts in problem.fields.values() for text in texts]
-        messages.error(request, " ".join(dict.fromkeys([problem.message, *details])))
+        messages.error(request, " ".join(in_words(text) for text in dict.fromkeys([problem.message, *details])))
     else:
-        messages.success(request, done)
+        messages.success(request, str(done))
 
 
 def valid(form: forms.BaseForm) -> dict[str, Any]:
@@ -58,9 +65,9 @@ def shown_at(form: forms.BaseForm) -> Iterator[None]:
         if problem is None:
             raise
         for name, texts in problem.fields.items():
-            form.add_error(name if name in form.fields else None, list(texts))
+            form.add_error(name if name in form.fields else None, [in_words(text) for text in texts])
         if not problem.fields:
-            form.add_error(None, problem.message)
+            form.add_error(None, in_words(problem.message))
 
 
 def kept_query(request: HttpRequest, *besides: str) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 
 from django.db import transaction
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from accounts.models import Organisation, SignatoryKey, User
 from audit.actions import record
@@ -193,6 +194,9 @@ def _signatory(organisation: Organisation, key: PublicKey, by: Actor) -> Signato
 
 def _move(silo: Silo, to: SiloState, *fields: str) -> None:
     if to not in TRANSITIONS[SiloState(silo.state)]:
-        raise Conflict("silo.wrong_state", f"A silo that is {SiloState(silo.state).label} can't become {to.label}.")
+        raise Conflict(
+            "silo.wrong_state",
+            _("A silo that is %(now)s can't become %(then)s.") % {"now": SiloState(silo.state).label, "then": to.label},
+        )
     silo.state = to
     silo.save(update_fields=["state", *fields])

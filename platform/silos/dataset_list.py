@@ -6,6 +6,7 @@ from typing import Any
 
 from django import forms
 from django.db.models import Q, QuerySet
+from django.utils.translation import gettext_lazy as _
 
 from consortia.models import Consortium
 from silos import selectors
@@ -15,12 +16,14 @@ from silos.models import Dataset
 class DatasetsAsked(forms.Form):
     """Words, consortium, schema; every part may be left open, and what can't be read narrows nothing."""
 
-    q = forms.CharField(label="Title, silo, organisation", required=False, max_length=100)
+    q = forms.CharField(label=_("Title, silo, organisation"), required=False, max_length=100)
     consortium = forms.ModelChoiceField(
-        queryset=Consortium.objects.none(), label="Consortium", required=False, empty_label="any"
+        queryset=Consortium.objects.none(), label=_("Consortium"), required=False, empty_label=_("any")
     )
-    schema = forms.CharField(label="Schema", required=False, max_length=80, widget=forms.TextInput(attrs={"size": 12}))
-    withdrawn = forms.BooleanField(label="Withdrawn too", required=False)
+    schema = forms.CharField(
+        label=_("Schema"), required=False, max_length=80, widget=forms.TextInput(attrs={"size": 12})
+    )
+    withdrawn = forms.BooleanField(label=_("Withdrawn too"), required=False)
 
     def __init__(self, data: Any = None, *, consortia: QuerySet[Consortium]) -> None:
         super().__init__(data, label_suffix="")

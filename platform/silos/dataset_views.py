@@ -9,6 +9,7 @@ from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
 from accounts.access import signed_in
@@ -48,13 +49,13 @@ def dataset_withdraw(request: HttpRequest, dataset_id: UUID) -> HttpResponse:
     wanted = access_dataset(user, dataset_id, Permission.DATASET_MANAGE)
     back = reverse("dataset", args=[wanted.id])
     if request.method == "POST":
-        with told(request, f"“{wanted.title}” is withdrawn."):
+        with told(request, _("“%(title)s” is withdrawn.") % {"title": wanted.title}):
             withdraw(dataset=wanted, by=user)
         return redirect(back)
     context = {
-        "question": f"Withdraw “{wanted.title}”?",
-        "consequence": "New jobs can't name it until somebody offers it again. Jobs that are running with it go on.",
-        "yes": "Withdraw it",
+        "question": _("Withdraw “%(title)s”?") % {"title": wanted.title},
+        "consequence": _("New jobs can't name it until somebody offers it again. Jobs that are running with it go on."),
+        "yes": _("Withdraw it"),
         "back": back,
     }
     return render(request, "_components/confirm.html", context)
@@ -66,6 +67,6 @@ def dataset_offer(request: HttpRequest, dataset_id: UUID) -> HttpResponse:
     """Offer it again."""
     user = signed_in(request)
     wanted = access_dataset(user, dataset_id, Permission.DATASET_MANAGE)
-    with told(request, f"“{wanted.title}” is on offer again."):
+    with told(request, _("“%(title)s” is on offer again.") % {"title": wanted.title}):
         offer_again(dataset=wanted, by=user)
     return redirect(reverse("dataset", args=[wanted.id]))

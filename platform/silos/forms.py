@@ -6,6 +6,7 @@ from typing import Any
 
 from django import forms
 from django.db.models import QuerySet
+from django.utils.translation import gettext_lazy as _
 
 from accounts.models import Organisation
 
@@ -13,8 +14,12 @@ from accounts.models import Organisation
 class SiloForm(forms.Form):
     """A silo to be."""
 
-    organisation = forms.ModelChoiceField(queryset=Organisation.objects.none(), empty_label=None)
-    name = forms.CharField(max_length=120, help_text="As its people call it, such as “Cardiology, main site”")
+    organisation = forms.ModelChoiceField(
+        label=_("Organisation"), queryset=Organisation.objects.none(), empty_label=None
+    )
+    name = forms.CharField(
+        label=_("Name"), max_length=120, help_text=_("As its people call it, such as “Cardiology, main site”")
+    )
 
     def __init__(self, data: Any = None, *, organisations: QuerySet[Organisation]) -> None:
         super().__init__(data)
@@ -28,7 +33,9 @@ class ConfirmationForm(forms.Form):
 
     identity_fingerprint = forms.CharField(
         max_length=60,
-        label="The identity fingerprint that the site shows",
-        help_text="Have it read to you by telephone, from `silo-connector fingerprints`; don't copy it from this page",
+        label=_("The identity fingerprint that the site shows"),
+        help_text=_(
+            "Have it read to you by telephone, from `silo-connector fingerprints`; don't copy it from this page"
+        ),
         widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false"}),
     )

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from django.conf import settings
 from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 
 from accounts.models import OrganisationRole, User
 from consortia.models import Consortium, Participation
@@ -51,6 +52,9 @@ def silos_of(consortium: Consortium) -> QuerySet[Silo]:
     return Silo.objects.filter(organisation__in=members.values("organisation"))
 
 
+HEALTH = {"unseen": _("unseen"), "online": _("online"), "silent": _("silent")}
+
+
 def health_of(silo: Silo) -> str:
     """`unseen`, `online`, or `silent` when nothing was heard of it for longer than is usual."""
     if silo.last_seen_at is None:
@@ -66,6 +70,11 @@ class SiloRow:
     silo: Silo
     health: str
     n_datasets: int
+
+    @property
+    def health_label(self) -> str:
+        """The same in the reader's language."""
+        return str(HEALTH[self.health])
 
 
 def silo_rows(silos: Sequence[Silo]) -> list[SiloRow]:

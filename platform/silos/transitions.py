@@ -1,15 +1,16 @@
 """Which state of a silo may follow which."""
 
 from django.db.models import TextChoices
+from django.utils.translation import gettext_lazy as _
 
 
 class SiloState(TextChoices):
     """Where a silo is between a name on a page and a connector that may work."""
 
-    CREATED = "created", "waiting for its connector"
-    PRESENTED = "presented", "to be confirmed"
-    ACTIVE = "active", "active"
-    REVOKED = "revoked", "revoked"
+    CREATED = "created", _("waiting for its connector")
+    PRESENTED = "presented", _("to be confirmed")
+    ACTIVE = "active", _("active")
+    REVOKED = "revoked", _("revoked")
 
 
 TRANSITIONS: dict[SiloState, frozenset[SiloState]] = {

@@ -11,6 +11,7 @@ from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
+from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
@@ -48,7 +49,7 @@ def new_silo(request: HttpRequest) -> HttpResponse:
     form = SiloForm(request.POST or None, organisations=houses)
     if request.method == "POST" and form.is_valid():
         silo = None
-        with told(request, "The silo has its name. Now enrol its connector."):
+        with told(request, _("The silo has its name. Now enrol its connector.")):
             silo = actions.create(**form.cleaned_data, by=user)
         if silo is not None:
             return redirect("silo", silo.id)
@@ -97,7 +98,7 @@ def confirm(request: HttpRequest, silo_id: UUID) -> HttpResponse:
             actions.confirm(silo=wanted, identity_fingerprint=form.cleaned_data["identity_fingerprint"], by=user)
     if form.errors:
         return render(request, "silos/silo.html", _context(wanted, user, confirmation_form=form), status=422)
-    messages.success(request, "Confirmed: the connector may work from now on.")
+    messages.success(request, _("Confirmed: the connector may work from now on."))
     return redirect("silo", wanted.id)
 
 
@@ -108,14 +109,16 @@ def revoke(request: HttpRequest, silo_id: UUID) -> HttpResponse:
     wanted = access_silo(user, silo_id, Permission.SILO_REVOKE)
     back = reverse("silo", args=[wanted.id])
     if request.method == "POST":
-        with told(request, f"{wanted.name} is revoked."):
+        with told(request, _("%(name)s is revoked.") % {"name": wanted.name}):
             actions.revoke(silo=wanted, by=user)
         return redirect(back)
     context = {
-        "question": f"Revoke {wanted.name}?",
-        "consequence": "Its keys count for nothing any more, and running jobs go on without it. "
-        "It can be enrolled again with a new code and new keys.",
-        "yes": "Revoke it",
+        "question": _("Revoke %(name)s?") % {"name": wanted.name},
+        "consequence": _(
+            "Its keys count for nothing any more, and running jobs go on without it. "
+            "It can be enrolled again with a new code and new keys."
+        ),
+        "yes": _("Revoke it"),
         "back": back,
     }
     return render(request, "_components/confirm.html", context)
@@ -126,11 +129,13 @@ def _context(
 ) -> dict[str, Any]:
     allowed = organisation_permissions_of(user, silo.organisation)
     stage = stage_of(silo, has_code=texts is not None)
+    health = selectors.health_of(silo)
     orders = list(selectors.recent_orders(silo, user))
     may_enrol = Permission.SILO_ENROL in allowed
     return {
         "silo": silo,
-        "health": selectors.health_of(silo),
+        "health": health,
+        "health_label": selectors.HEALTH[health],
         "datasets": silo.datasets.order_by("title"),
         "orders": orders,
         "pick_up_s": selectors.median_pick_up_s(orders),

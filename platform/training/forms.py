@@ -7,18 +7,20 @@ from typing import Any, Self
 
 from django import forms
 from django.forms.boundfield import BoundField
+from django.utils.translation import gettext_lazy as _
 
 from federation.errors import FederationError
 from federation.learning.specification import LocalTraining
 from federation.protocol.documents import Limits
+from rest.pages import in_words
 from silos.models import Dataset
 from training.choices import Choice, model_families, strategies
 from training.schema_fields import fields_of
 
 _SEPARATOR = "."
 _LIMITS = {
-    "update_norm_l2_max": "An update that is longer is refused",
-    "minimum_cell": "Counts of fewer rows than this are told to nobody",
+    "update_norm_l2_max": _("An update that is longer is refused"),
+    "minimum_cell": _("Counts of fewer rows than this are told to nobody"),
 }
 
 
@@ -26,24 +28,33 @@ class CohortForm(forms.Form):
     """What every job says: its name, its silos, its protection, how long it waits. Enough for an evaluation."""
 
     task = "evaluate"
-    name = forms.CharField(max_length=200)
-    purpose = forms.CharField(max_length=4000, required=False, widget=forms.Textarea(attrs={"rows": 2}))
+    name = forms.CharField(label=_("Name"), max_length=200)
+    purpose = forms.CharField(
+        label=_("Purpose"), max_length=4000, required=False, widget=forms.Textarea(attrs={"rows": 2})
+    )
     datasets = forms.MultipleChoiceField(
-        widget=forms.CheckboxSelectMultiple, error_messages={"required": "Choose at least one dataset."}
+        label=_("Datasets"),
+        widget=forms.CheckboxSelectMultiple,
+        error_messages={"required": _("Choose at least one dataset.")},
     )
     protection = forms.ChoiceField(
-        choices=[("clear", "Clear: the platform sees every silo's own update")],
+        label=_("Protection"),
+        choices=[("clear", _("Clear: the platform sees every silo's own update"))],
         widget=forms.RadioSelect,
-        error_messages={"required": "Say how updates are protected. Nobody trains in clear by default."},
+        error_messages={"required": _("Say how updates are protected. Nobody trains in clear by default.")},
     )
     quorum = forms.IntegerField(
-        min_value=1, max_value=1000, required=False, help_text="Silos that have to answer; empty for three quarters"
+        label=_("Quorum"),
+        min_value=1,
+        max_value=1000,
+        required=False,
+        help_text=_("Silos that have to answer; empty for three quarters"),
     )
     round_deadline_s = forms.FloatField(
-        label="Deadline of a round, in seconds", min_value=1, max_value=30 * 86400, initial=600
+        label=_("Deadline of a round, in seconds"), min_value=1, max_value=30 * 86400, initial=600
     )
     retries_max = forms.IntegerField(
-        label="Retries of a round", min_value=0, max_value=100, initial=3, help_text="Then the job pauses"
+        label=_("Retries of a round"), min_value=0, max_value=100, initial=3, help_text=_("Then the job pauses")
     )
 
     def __init__(self, data: Any = None, *, datasets: Sequence[Dataset], initial: dict[str, Any] | None = None) -> None:
@@ -93,7 +104,9 @@ class CohortForm(forms.Form):
     def take(self, error: FederationError) -> None:
         """Show what is wrong at the fields that it is about, or above all fields; fields that were told off keep it."""
         said = error.fields or {"": [error.message]}
-        told = [(self._field_of(path), f"{text} ({error.code})") for path, texts in said.items() for text in texts]
+        told = [
+            (self._field_of(path), f"{in_words(text)} ({error.code})") for path, texts in said.items() for text in texts
+        ]
         before = set(self.errors)
         for field, text in told:
             if field not in before:
@@ -107,10 +120,14 @@ class TrainingForm(CohortForm):
     """A training job. Families, strategies and their settings are made from what the library offers."""
 
     task = "train"
-    rounds = forms.IntegerField(min_value=1, max_value=10_000, initial=10)
-    seed = forms.IntegerField(min_value=0, max_value=2**32 - 1, initial=0, help_text="The same seed, the same start")
-    model = forms.ChoiceField(label="Model family", error_messages={"required": "Choose a model."})
-    strategy = forms.ChoiceField(label="Strategy on the platform", error_messages={"required": "Choose a strategy."})
+    rounds = forms.IntegerField(label=_("Rounds"), min_value=1, max_value=10_000, initial=10)
+    seed = forms.IntegerField(
+        label=_("Seed"), min_value=0, max_value=2**32 - 1, initial=0, help_text=_("The same seed, the same start")
+    )
+    model = forms.ChoiceField(label=_("Model family"), error_messages={"required": _("Choose a model.")})
+    strategy = forms.ChoiceField(
+        label=_("Strategy on the platform"), error_messages={"required": _("Choose a strategy.")}
+    )
 
     def __init__(self, data: Any = None, *, datasets: Sequence[Dataset], initial: dict[str, Any] | None = None) -> None:
         super().__init__(data, datasets=datasets, initial=initial)

@@ -6,6 +6,7 @@ from typing import Any
 
 from django import forms
 from django.db.models import Q, QuerySet
+from django.utils.translation import gettext_lazy as _
 
 from consortia.models import Consortium
 from training.models import Job
@@ -13,9 +14,9 @@ from training.transitions import ENDED, JobState
 
 GOING, OVER = "going", "ended"
 _STATES = [
-    ("", "any"),
-    (GOING, "all that go on"),
-    (OVER, "all that have ended"),
+    ("", _("any")),
+    (GOING, _("all that go on")),
+    (OVER, _("all that have ended")),
     *((state.value, state.label) for state in JobState),
 ]
 
@@ -23,10 +24,10 @@ _STATES = [
 class JobsAsked(forms.Form):
     """State, consortium and words; every part may be left open, and what can't be read narrows nothing."""
 
-    q = forms.CharField(label="Name or purpose", required=False, max_length=100)
-    state = forms.ChoiceField(label="State", required=False, choices=_STATES)
+    q = forms.CharField(label=_("Name or purpose"), required=False, max_length=100)
+    state = forms.ChoiceField(label=_("State"), required=False, choices=_STATES)
     consortium = forms.ModelChoiceField(
-        queryset=Consortium.objects.none(), label="Consortium", required=False, empty_label="any"
+        queryset=Consortium.objects.none(), label=_("Consortium"), required=False, empty_label=_("any")
     )
 
     def __init__(self, data: Any = None, *, consortia: QuerySet[Consortium]) -> None:

@@ -10,6 +10,7 @@ from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
 from accounts.access import signed_in
@@ -104,7 +105,10 @@ def _evaluation_desk(request: HttpRequest, version_id: UUID) -> Desk:
     consortium = version.model.consortium
     require(user, Permission.JOB_LAUNCH, consortium=consortium)
     datasets = _on_offer(user, consortium)
-    name = f"Evaluation of {version.model.name}, round {version.round_number}"
+    name = _("Evaluation of %(model)s, round %(round)s") % {
+        "model": version.model.name,
+        "round": version.round_number,
+    }
     form = CohortForm(request.POST or None, datasets=datasets, initial={"name": name[:200]})
     return Desk(user, consortium, datasets, form, reverse("job-evaluate-preview", args=[version.id]), version)
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
+from django.utils.translation import gettext as _
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 
 from federation.aggregation.strategies import parse_strategy
@@ -124,5 +125,5 @@ def _together(faults: Sequence[Invalid]) -> Invalid:
     if len(faults) == len(fields) == 1:
         return faults[0]
     codes = {fault.code for fault in faults}
-    message = f"Some of what was asked for is wrong: {', '.join(sorted(fields))}."
+    message = _("Some of what was asked for is wrong: %(fields)s.") % {"fields": ", ".join(sorted(fields))}
     return Invalid(codes.pop() if len(codes) == 1 else "job.invalid", message, fields=fields)

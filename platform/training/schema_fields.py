@@ -7,6 +7,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from django import forms
+from django.utils.translation import gettext as _
+
+from rest.pages import in_words
 
 LIST_LENGTH_MAX = 1000
 _NUMBERS = re.compile(r"[\s,;]+")
@@ -21,7 +24,7 @@ class NumbersField(forms.CharField):
         try:
             return [int(part) for part in _NUMBERS.split(text.strip()) if part][:LIST_LENGTH_MAX]
         except ValueError:
-            raise forms.ValidationError("Whole numbers, separated by commas.", code="invalid") from None
+            raise forms.ValidationError(_("Whole numbers, separated by commas."), code="invalid") from None
 
 
 def fields_of(schema: Mapping[str, Any], leave_out: tuple[str, ...] = ()) -> dict[str, forms.Field]:
@@ -43,10 +46,10 @@ def _without_null(member: Mapping[str, Any]) -> Mapping[str, Any]:
 def _field(name: str, member: Mapping[str, Any]) -> forms.Field:
     """One field, with the bounds and the default that the schema tells."""
     shared: dict[str, Any] = {
-        "label": name.replace("_", " ").capitalize(),
+        "label": _(label_of(name)),
         "required": False,
         "initial": _shown(member.get("default")),
-        "help_text": member.get("description", ""),
+        "help_text": in_words(member.get("description", "")),
     }
     bounds: dict[str, Any] = {"min_value": member.get("minimum"), "max_value": member.get("maximum")}
     match member.get("type"):
@@ -57,11 +60,18 @@ def _field(name: str, member: Mapping[str, Any]) -> forms.Field:
         case "number":
             return forms.FloatField(**shared, **bounds, widget=forms.NumberInput(attrs={"step": "any"}))
         case "array":
-            return NumbersField(**{**shared, "help_text": shared["help_text"] or "Whole numbers, separated by commas"})
+            return NumbersField(
+                **{**shared, "help_text": shared["help_text"] or _("Whole numbers, separated by commas")}
+            )
         case _ if "enum" in member:
             return forms.ChoiceField(**shared, choices=[(value, value) for value in member["enum"]])
         case _:
             return forms.CharField(**shared)
+
+
+def label_of(name: str) -> str:
+    """How a setting is called where people fill it in."""
+    return name.replace("_", " ").capitalize()
 
 
 def _shown(default: Any) -> Any:

@@ -9,6 +9,8 @@ from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
+from django.utils.translation import gettext
+from django.utils.translation import gettext_noop as _
 
 from accounts.access import signed_in
 from accounts.permissions import Permission
@@ -18,19 +20,27 @@ from training.models import Job
 from training.permissions import access_job
 from training.transitions import JOB, JobState
 
-CONTROLS: dict[str, tuple[Callable[..., Job], JobState, str, str]] = {
+CONTROLS: dict[str, tuple[Callable[..., Job], JobState, str, str, str]] = {
     "pause": (
         control.pause,
         JobState.PAUSED,
-        "Pause this job?",
-        "No further round is opened. A round that is open goes on to its end and counts.",
+        _("Pause this job?"),
+        _("No further round is opened. A round that is open goes on to its end and counts."),
+        _("Pause it"),
     ),
-    "resume": (control.resume, JobState.RUNNING, "Resume this job?", "It goes on from where it stands."),
+    "resume": (
+        control.resume,
+        JobState.RUNNING,
+        _("Resume this job?"),
+        _("It goes on from where it stands."),
+        _("Resume it"),
+    ),
     "cancel": (
         control.cancel,
         JobState.CANCELLED,
-        "Cancel this job?",
-        "It ends now: open orders are called back. Model versions made so far stay. This can't be undone.",
+        _("Cancel this job?"),
+        _("It ends now: open orders are called back. Model versions made so far stay. This can't be undone."),
+        _("Cancel it"),
     ),
 }
 
@@ -40,16 +50,16 @@ def steer(request: HttpRequest, job_id: UUID, action: str) -> HttpResponse:
     """Ask first, then pause, resume or cancel."""
     user = signed_in(request)
     wanted = access_job(user, job_id, Permission.JOB_CONTROL)
-    act, to, question, consequence = CONTROLS[action]
+    act, to, question, consequence, yes = CONTROLS[action]
     back = reverse("job", args=[wanted.id])
     if request.method == "POST":
-        with told(request, f"The job is {to.label}."):
+        with told(request, gettext("The job is %(state)s.") % {"state": to.label}):
             act(job=wanted, by=user)
         return redirect(back)
     context = {
-        "question": question,
-        "consequence": f"“{wanted.name}”: {consequence}",
-        "yes": f"{action.capitalize()} it",
+        "question": gettext(question),
+        "consequence": f"“{wanted.name}”: {gettext(consequence)}",
+        "yes": gettext(yes),
         "back": back,
     }
     return render(request, "_components/confirm.html", context)
@@ -58,5 +68,5 @@ def steer(request: HttpRequest, job_id: UUID, action: str) -> HttpResponse:
 def controls_for(job: Job) -> list[str]:
     """What can be done to the job now by whoever may: names of `CONTROLS`."""
     possible = JOB[JobState(job.state)]
-    names = [name for name, (_, to, _, _) in CONTROLS.items() if to in possible]
+    names = [name for name, known in CONTROLS.items() if known[1] in possible]
     return [name for name in names if name != "resume"] if job.state == JobState.QUEUED else names

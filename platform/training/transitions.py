@@ -6,45 +6,46 @@ from collections.abc import Mapping
 from typing import TypeVar
 
 from django.db.models import TextChoices
+from django.utils.translation import gettext_lazy as _
 
 
 class JobState(TextChoices):
     """The life of a job (DESIGN, 5)."""
 
-    DRAFT = "draft", "draft"
-    RESERVING = "reserving", "reserving budget"
-    QUEUED = "queued", "queued"
-    RUNNING = "running", "running"
-    PAUSED = "paused", "paused"
-    COMPLETED = "completed", "completed"
-    FAILED = "failed", "failed"
-    CANCELLED = "cancelled", "cancelled"
+    DRAFT = "draft", _("draft")
+    RESERVING = "reserving", _("reserving budget")
+    QUEUED = "queued", _("queued")
+    RUNNING = "running", _("running")
+    PAUSED = "paused", _("paused")
+    COMPLETED = "completed", _("completed")
+    FAILED = "failed", _("failed")
+    CANCELLED = "cancelled", _("cancelled")
 
 
 class RoundState(TextChoices):
     """The life of a round."""
 
-    OPENING = "opening", "opening"
-    COLLECTING = "collecting", "collecting"
-    EXCHANGING = "exchanging", "exchanging"
-    AGGREGATING = "aggregating", "aggregating"
-    CLOSED = "closed", "closed"
-    ABANDONED = "abandoned", "abandoned"
+    OPENING = "opening", _("opening")
+    COLLECTING = "collecting", _("collecting")
+    EXCHANGING = "exchanging", _("exchanging")
+    AGGREGATING = "aggregating", _("aggregating")
+    CLOSED = "closed", _("closed")
+    ABANDONED = "abandoned", _("abandoned")
 
 
 class OrderState(TextChoices):
     """The life of an order."""
 
-    ISSUED = "issued", "issued"
-    DELIVERED = "delivered", "delivered"
-    ACCEPTED = "accepted", "at work"
-    REFUSED = "refused", "refused by the silo"
-    SUBMITTED = "submitted", "submitted"
-    APPLIED = "applied", "counted"
-    REJECTED = "rejected", "rejected"
-    LATE = "late", "late"
-    CANCELLED = "cancelled", "cancelled"
-    EXPIRED = "expired", "expired"
+    ISSUED = "issued", _("issued")
+    DELIVERED = "delivered", _("delivered")
+    ACCEPTED = "accepted", _("at work")
+    REFUSED = "refused", _("refused by the silo")
+    SUBMITTED = "submitted", _("submitted")
+    APPLIED = "applied", _("counted")
+    REJECTED = "rejected", _("rejected")
+    LATE = "late", _("late")
+    CANCELLED = "cancelled", _("cancelled")
+    EXPIRED = "expired", _("expired")
 
 
 JOB: Mapping[JobState, frozenset[JobState]] = {

@@ -1,6 +1,7 @@
 // The launch form: only the chosen family's and strategy's settings are shown, and datasets that can't join those that are
 // ticked say why. Without this script everything is shown, and the server says the same when the form is sent.
 const form = document.querySelector("form[data-launch]");
+const words = form.dataset; // in the reader's language
 
 function showSettings(kind) {
   const chosen = form.querySelector(`input[name="${kind}"]:checked`)?.value;
@@ -16,7 +17,7 @@ function markDatasets() {
     const row = box.closest("tr");
     const other = schemas.size > 0 && (!schemas.has(box.closest("tbody").dataset.schema) || (box.checked && schemas.size > 1));
     const twice = silos.has(box.dataset.silo) && silos.get(box.dataset.silo) !== box;
-    const why = other ? "no: its schema is another than that of the chosen" : twice ? "no: another of this silo is chosen" : box.checked ? "chosen" : "yes";
+    const why = other ? words.otherSchema : twice ? words.sameSilo : box.checked ? words.chosenAlready : words.free;
     row.toggleAttribute("data-chosen", box.checked);
     row.toggleAttribute("data-barred", other || twice);
     row.querySelector("[data-match]").textContent = why;
@@ -27,13 +28,13 @@ function markDatasets() {
     const mine = [...group.querySelectorAll('input[name="datasets"]')];
     button.hidden = false;
     button.disabled = schemas.size > 0 && !schemas.has(group.dataset.schema);
-    button.textContent = mine.some((box) => box.checked) && mine.every((box) => box.checked || box.disabled) ? "Choose none" : "Choose all";
+    button.textContent = mine.some((box) => box.checked) && mine.every((box) => box.checked || box.disabled) ? words.chooseNone : words.chooseAll;
   }
 }
 
 function chooseAll(button) {
   const mine = [...button.closest("tbody").querySelectorAll('input[name="datasets"]')];
-  const wanted = button.textContent === "Choose all";
+  const wanted = button.textContent === words.chooseAll;
   const seen = new Set();
   for (const box of mine) {
     box.checked = wanted && !seen.has(box.dataset.silo);

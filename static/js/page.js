@@ -7,7 +7,7 @@ function said(moment) {
   for (const [unit, length] of UNITS) {
     if (Math.abs(age) >= length) return words.format(-Math.round(age / length), unit);
   }
-  return age < 0 ? "in a moment" : "just now";
+  return age < 0 ? document.body.dataset.inAMoment : document.body.dataset.justNow;
 }
 
 export function refreshTimes(root = document) {
@@ -32,7 +32,7 @@ async function copy(button) {
   }
   button.dataset.copied = "";
   const said = button.getAttribute("aria-label");
-  button.setAttribute("aria-label", "Copied");
+  button.setAttribute("aria-label", document.body.dataset.copied);
   setTimeout(() => {
     delete button.dataset.copied;
     button.setAttribute("aria-label", said);
@@ -64,7 +64,7 @@ export function openScrollers(root = document) {
     part.setAttribute("role", "region");
     if (part.hasAttribute("aria-label")) continue;
     const heading = part.closest("section, form, figure, details, main")?.querySelector("caption, h2, h3, h1");
-    part.setAttribute("aria-label", heading?.textContent.trim() || "Table");
+    part.setAttribute("aria-label", heading?.textContent.trim() || document.body.dataset.table);
   }
 }
 

@@ -3,6 +3,9 @@
 const DASHES = ["solid", "dot", "dash", "dashdot"];
 const MARKS = ["circle", "square", "diamond", "triangle-up"];
 const CONFIG = { displayModeBar: false, responsive: true, doubleClick: "reset", showTips: false, scrollZoom: false };
+// numbers on hover are written as the page writes them
+const PARTS = new Intl.NumberFormat(document.documentElement.lang).formatToParts(12345.6);
+const SEPARATORS = ["decimal", "group"].map((kind) => PARTS.find((part) => part.type === kind).value).join("");
 const probe = document.createElement("span");
 probe.hidden = true;
 document.body.append(probe);
@@ -46,7 +49,7 @@ function layout(given) {
     paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)", font: { family: getComputedStyle(document.body).fontFamily, color: text, size: 12 },
     legend: { orientation: "h", y: 1.02, yanchor: "bottom", x: 0, traceorder: "normal", font: { color: strong, size: 12 }, itemclick: "toggle", itemdoubleclick: "toggleothers" },
     hoverlabel: { bgcolor: colour("raised"), bordercolor: colour("line-strong"), font: { color: strong, size: 12 }, align: "left", namelength: 0 },
-    ...given, ...axes,
+    separators: SEPARATORS, ...given, ...axes,
     shapes: (given.shapes ?? []).map((shape) => ({ ...shape, line: { color: text, ...shape.line } })),
   };
 }

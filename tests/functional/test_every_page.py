@@ -18,6 +18,7 @@ from playwright.sync_api import Browser, BrowserContext, Page
 from accounts.models import User
 from tests.support.cohort import Cohort, browser, make_cohort, present, run_job
 from tests.support.live_platform import serving
+from tests.support.pages import pages_of
 from tests.support.windows import VIEWS, View
 from training.models import Job
 
@@ -47,48 +48,6 @@ def world(transactional_db: None, blob_root: Path) -> tuple[Cohort, Job, Job]:
 def port() -> Iterator[int]:
     with serving() as port:
         yield port
-
-
-def pages_of(cohort: Cohort, done: Job, running: Job) -> dict[str, str]:
-    """The addresses of all pages that somebody may see, by the names of their screenshots."""
-    consortium = cohort.federation.consortium.id
-    job = f"/jobs/{done.id}"
-    return {
-        "home": "/",
-        "jobs": "/jobs/",
-        "job": f"{job}/",
-        "job-running": f"/jobs/{running.id}/",
-        "job-silos": f"{job}/silos/",
-        "job-rounds": f"{job}/rounds/",
-        "job-round": f"{job}/rounds/2/1/",
-        "job-configuration": f"{job}/configuration/",
-        "job-events": f"{job}/events/",
-        "job-report": f"{job}/report/",
-        "jobs-compare": f"/jobs/compare/?job={done.id}&job={running.id}",
-        "job-pause": f"/jobs/{running.id}/pause/",
-        "launch": f"/consortia/{consortium}/launch/",
-        "launch-again": f"/consortia/{consortium}/launch/?from={done.id}",
-        "consortium": f"/consortia/{consortium}/",
-        **{
-            f"consortium-{tab}": f"/consortia/{consortium}/{tab}/"
-            for tab in ("participants", "silos", "datasets", "jobs", "models", "activity")
-        },
-        "activity": "/activity/",
-        "tutorial": "/tutorial/",
-        "models": "/models/",
-        "model": f"/models/{done.model_id}/",
-        "datasets": "/datasets/",
-        "dataset": f"/datasets/{cohort.dataset.id}/",
-        "silos": "/silos/",
-        "silo": f"/silos/{cohort.silo.id}/",
-        "organisations": "/organisations/",
-        "organisation": f"/organisations/{cohort.silo.organisation_id}/",
-        "account": "/account/",
-        "tokens": "/account/tokens/",
-        "notifications": "/account/notifications/",
-        "gallery": "/gallery/",
-        "not-found": "/jobs/00000000-0000-4000-8000-000000000000/",
-    }
 
 
 def signed_in(chromium: Browser, port: int, user: User, view: View) -> BrowserContext:
@@ -190,4 +149,24 @@ def test_everybody_s_own_way(world: tuple[Cohort, Job, Job], port: int, chromium
     page.screenshot(path=SCREENSHOTS / "roles" / f"{role}.png", full_page=True)
     context.close()
     assert not wrong
+    assert not complaints
+
+
+def test_longer_words_fit_the_narrowest_window(world: tuple[Cohort, Job, Job], port: int, chromium: Browser) -> None:
+    """German ones."""
+    cohort, done, running = world
+    cohort.scientist.language = "de"
+    cohort.scientist.save()
+    view = min(VIEWS, key=lambda view: view.width)
+    context = signed_in(chromium, port, cohort.scientist, view)
+    page = context.new_page()
+    complaints = complaints_of(page)
+    wide = {}
+    for name, address in pages_of(cohort, done, running).items():
+        page.goto(address, wait_until="domcontentloaded")
+        needed, window = page.evaluate("[document.documentElement.scrollWidth, document.documentElement.clientWidth]")
+        if needed > window:
+            wide[name] = needed - window
+    context.close()
+    assert not wide
     assert not complaints

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from django.utils import timezone
 from playwright.sync_api import Browser, Page, expect
 
 from accounts.actions import set_password
@@ -160,3 +162,23 @@ def test_pages_of_models_and_the_tutorial_please_the_browser(cohort: Cohort, pag
     for path in ("/models/", f"/models/{job.model_id}/?round=0&with=1", "/tutorial/", "/api/v1/docs/"):
         page.goto(path)
         page.wait_for_load_state("networkidle")
+
+
+def test_scripts_speak_the_language_that_somebody_chooses(cohort: Cohort, page: Page) -> None:
+    job = run_job(cohort, rounds=1)
+    Job.objects.filter(id=job.id).update(created_at=timezone.now() - timedelta(days=3))
+    page.goto("/account/")
+    page.get_by_label("Language").select_option("Deutsch")
+    page.get_by_label("Time zone").select_option("Europe/Berlin")
+    page.get_by_role("button", name="Keep this").click()
+    expect(page.get_by_role("status")).to_contain_text("Von jetzt an")
+    page.goto("/jobs/")
+    expect(page.get_by_text("vor 3 Tagen")).to_be_visible()
+    page.goto(f"/consortia/{cohort.federation.consortium.id}/launch/")
+    page.locator(f'input[value="{cohort.dataset.id}"]').check()
+    expect(page.locator(f"#match-{cohort.dataset.id}")).to_have_text("gewählt")
+    page.get_by_role("button", name="Alle wählen").click()
+    expect(page.get_by_role("button", name="Keinen wählen")).to_be_visible()
+    page.goto(f"/jobs/{job.id}/")
+    page.wait_for_function("document.querySelector('.js-plotly-plot')")
+    assert page.evaluate("document.querySelector('.js-plotly-plot').layout.separators") == ",."

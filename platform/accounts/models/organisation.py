@@ -8,24 +8,25 @@ from django.conf import settings
 from django.core.validators import RegexValidator
 from django.db import models
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 
 from accounts.transitions import SignatoryKeyState
 from federation.protocol.keys import PublicKey
 
 SLUG_PATTERN = r"^[a-z0-9](-?[a-z0-9])*$"
-slug_is_plain = RegexValidator(SLUG_PATTERN, "Lower-case letters and digits, with single hyphens between them.")
-country_is_a_code = RegexValidator(r"^[A-Z]{2}$", "Two capital letters (ISO 3166-1 alpha-2).")
+slug_is_plain = RegexValidator(SLUG_PATTERN, _("Lower-case letters and digits, with single hyphens between them."))
+country_is_a_code = RegexValidator(r"^[A-Z]{2}$", _("Two capital letters (ISO 3166-1 alpha-2)."))
 
 
 class OrganisationKind(models.TextChoices):
     """What sort of house it is."""
 
-    HOSPITAL = "hospital"
-    BANK = "bank"
-    UNIVERSITY = "university"
-    COMPANY = "company"
-    AUTHORITY = "authority"
-    OTHER = "other"
+    HOSPITAL = "hospital", _("Hospital")
+    BANK = "bank", _("Bank")
+    UNIVERSITY = "university", _("University")
+    COMPANY = "company", _("Company")
+    AUTHORITY = "authority", _("Authority")
+    OTHER = "other", _("Other")
 
 
 class Organisation(models.Model):

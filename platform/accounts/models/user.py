@@ -40,6 +40,8 @@ class User(AbstractBaseUser):
         related_name="+",
         help_text="The organisation for which the account was made; what a person may do comes from roles alone.",
     )
+    language = models.CharField(max_length=10, blank=True, default="", help_text="Empty: as the browser asks.")
+    time_zone = models.CharField(max_length=64, blank=True, default="", help_text="Empty: as the settings say.")
     created_at = models.DateTimeField(default=timezone.now, editable=False)
 
     objects = UserManager()

@@ -8,18 +8,20 @@ from allauth.core import context
 from allauth.mfa.base.forms import AuthenticateForm, ReauthenticateForm
 from allauth.mfa.totp.forms import ActivateTOTPForm
 from django import forms
+from django.utils.translation import gettext as _
 
 from accounts.models import User
 from accounts.second_factor.codes import step_of, use_code
 from accounts.second_factor.judging import note_shown
 from rest.addresses import address_of
 from rest.errors import Problem
+from rest.pages import in_words
 
 _WIDGET = {"autocomplete": "one-time-code", "inputmode": "text", "autofocus": True, "spellcheck": "false"}
 
 
 def _code_field(help_text: str) -> forms.CharField:
-    return forms.CharField(label="Code", max_length=20, help_text=help_text, widget=forms.TextInput(attrs=_WIDGET))
+    return forms.CharField(label=_("Code"), max_length=20, help_text=help_text, widget=forms.TextInput(attrs=_WIDGET))
 
 
 class TakesCode(forms.Form):
@@ -29,7 +31,7 @@ class TakesCode(forms.Form):
 
     def __init__(self, *args: object, **kwargs: object) -> None:
         super().__init__(*args, **kwargs)  # type: ignore[arg-type]
-        self.fields["code"] = _code_field("Six digits from your authenticator app, or one of your recovery codes")
+        self.fields["code"] = _code_field(_("Six digits from your authenticator app, or one of your recovery codes"))
 
     def clean_code(self) -> str:
         """Judge it, slowly for whoever guesses."""
@@ -37,7 +39,7 @@ class TakesCode(forms.Form):
         try:
             self.authenticator = use_code(user=self.user, code=code, address=address_of(context.request))
         except Problem as problem:
-            raise forms.ValidationError(problem.message, code=problem.code) from problem
+            raise forms.ValidationError(in_words(problem.message), code=problem.code) from problem
         note_shown(context.request.session, self.user)
         return code
 
@@ -55,13 +57,13 @@ class SetUpForm(ActivateTOTPForm):  # type: ignore[misc]
 
     def __init__(self, *args: object, **kwargs: object) -> None:
         super().__init__(*args, **kwargs)
-        self.fields["code"] = _code_field("The six digits that the app shows now")
+        self.fields["code"] = _code_field(_("The six digits that the app shows now"))
 
     def clean_code(self) -> str:
         """Judge it. It is about a secret that whoever types it has before them, so guessing is no matter."""
         code = "".join(str(self.cleaned_data["code"]).split())
         if step_of(self.secret, code, time.time()) is None:
             raise forms.ValidationError(
-                "The app shows another code for this secret. Is its clock right?", code="second_factor.wrong"
+                _("The app shows another code for this secret. Is its clock right?"), code="second_factor.wrong"
             )
         return code

@@ -8,6 +8,7 @@ from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
 from accounts.access import signed_in
@@ -37,7 +38,9 @@ def invite(request: HttpRequest, consortium_id: UUID) -> HttpResponse:
             )
     if form.errors:
         return participants_page(request, wanted, invitation_form=form)
-    messages.success(request, "The invitation is sent. It waits on the home page of their administrators and stewards.")
+    messages.success(
+        request, _("The invitation is sent. It waits on the home page of their administrators and stewards.")
+    )
     return redirect("consortium-participants", wanted.pk)
 
 
@@ -54,7 +57,7 @@ def grant(request: HttpRequest, consortium_id: UUID) -> HttpResponse:
             grant_consortium_role(user=person, consortium=wanted, role=form.cleaned_data["role"], by=user)
     if form.errors:
         return participants_page(request, wanted, role_form=form)
-    messages.success(request, "The role is granted.")
+    messages.success(request, _("The role is granted."))
     return redirect("consortium-participants", wanted.pk)
 
 
@@ -72,7 +75,7 @@ def settings(request: HttpRequest, consortium_id: UUID) -> HttpResponse:
             with shown_at(form):
                 edit_consortium(consortium=wanted, **form.cleaned_data, by=user)
             if form.is_valid():
-                messages.success(request, "Saved.")
+                messages.success(request, _("Saved."))
                 return redirect("consortium-settings", wanted.pk)
     wanted.refresh_from_db()
     changed = bool(form.errors) and form.data.get("seen") != wanted.description_digest

@@ -71,7 +71,7 @@ def people_of(consortium: Consortium, user: User) -> list[Person]:
         users.setdefault(role.user_id, role.user)
         houses.setdefault(role.user_id, {})[role.organisation.name] = None
         if role.organisation_id in seen_ids:
-            at_home.setdefault(role.user_id, []).append(Role(role.role).label)
+            at_home.setdefault(role.user_id, []).append(str(Role(role.role).label))
     return [
         Person(
             user=one,

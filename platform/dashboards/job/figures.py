@@ -6,33 +6,36 @@ from collections.abc import Callable, Sequence
 from statistics import fmean, median
 from uuid import UUID
 
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
+
 from dashboards.charts import Chart, Series, bar_chart, line_chart
 from dashboards.job.series import LINES_MAX, Member, RoundTimes, Traffic, VersionRow, WorkRow, is_large
 
 MEGABYTE = 1e6
-SPREAD = ("Highest silo", "Middle silo", "Lowest silo")
+SPREAD = (gettext_noop("Highest silo"), gettext_noop("Middle silo"), gettext_noop("Lowest silo"))
 
 
 def convergence(versions: Sequence[VersionRow], members: Sequence[Member], measure: str) -> Chart:
     """Accuracy or loss of the model after each round, over all silos and at each."""
     best = next((row.round_number for row in versions if row.is_best), None)
     words = {
-        "accuracy": "Share of each silo's own test rows that the model gets right, after each round",
-        "loss": "Mean cross-entropy on each silo's own test rows, after each round",
+        "accuracy": _("Share of each silo's own test rows that the model gets right, after each round"),
+        "loss": _("Mean cross-entropy on each silo's own test rows, after each round"),
     }
     return line_chart(
         key=measure,
-        title=measure.capitalize(),
+        title={"accuracy": _("Accuracy"), "loss": _("Loss")}[measure],
         caption=words[measure],
         x=[row.round_number for row in versions],
-        x_title="After round",
-        y_title={"accuracy": "Accuracy", "loss": "Loss (nats)"}[measure],
+        x_title=_("After round"),
+        y_title={"accuracy": _("Accuracy"), "loss": _("Loss (nats)")}[measure],
         series=[
-            Series("All silos", [getattr(row, measure) for row in versions]),
+            Series(_("All silos"), [getattr(row, measure) for row in versions]),
             *(_spread(versions, measure) if is_large(members) else _each(versions, members, measure)),
         ],
         marked_x=best,
-        marked_label="best",
+        marked_label=_("best"),
     )
 
 
@@ -41,12 +44,12 @@ def drift(work: Sequence[WorkRow], members: Sequence[Member], measure: str) -> C
     numbers = sorted({row.round_number for row in work if row.kind == "train"})
     found = {(row.silo_id, row.round_number): getattr(row, measure) for row in work if row.kind == "train"}
     words = {
-        "update_norm_l2": ("drift-norm", "Length of updates", "L2 norm of each silo's update", "L2 norm"),
+        "update_norm_l2": ("drift-norm", _("Length of updates"), _("L2 norm of each silo's update"), _("L2 norm")),
         "update_cosine": (
             "drift-cosine",
-            "Direction of updates",
-            "Cosine between each silo's update and the mean of all: 1 is the same way, 0 is unrelated",
-            "Cosine",
+            _("Direction of updates"),
+            _("Cosine between each silo's update and the mean of all: 1 is the same way, 0 is unrelated"),
+            _("Cosine"),
         ),
     }
     key, heading, caption, title = words[measure]
@@ -55,7 +58,7 @@ def drift(work: Sequence[WorkRow], members: Sequence[Member], measure: str) -> C
         title=heading,
         caption=caption,
         x=numbers,
-        x_title="Round",
+        x_title=_("Round"),
         y_title=title,
         series=_lines(members, lambda member: [found.get((member.silo_id, number)) for number in numbers]),
     )
@@ -71,7 +74,7 @@ def _each(versions: Sequence[VersionRow], members: Sequence[Member], measure: st
 
 def _spread(versions: Sequence[VersionRow], measure: str) -> list[Series]:
     places = [getattr(row.spread, measure) if row.spread else (None, None, None) for row in versions]
-    return [Series(word, [place[at] for place in places], at) for at, word in enumerate(SPREAD)]
+    return [Series(_(word), [place[at] for place in places], at) for at, word in enumerate(SPREAD)]
 
 
 def _lines(members: Sequence[Member], values_of: Callable[[Member], list[float | None]]) -> list[Series]:
@@ -81,7 +84,7 @@ def _lines(members: Sequence[Member], values_of: Callable[[Member], list[float |
     known = [[value for value in place if value is not None] for place in zip(*map(values_of, members), strict=True)]
     judges: tuple[Callable[[list[float]], float], ...] = (max, median, min)
     return [
-        Series(word, [judge(values) if values else None for values in known], place)
+        Series(_(word), [judge(values) if values else None for values in known], place)
         for place, (word, judge) in enumerate(zip(SPREAD, judges, strict=True))
     ]
 
@@ -90,14 +93,14 @@ def round_timeline(times: Sequence[RoundTimes]) -> Chart:
     """How long each round waited for the silos, and how long the platform took after that."""
     return bar_chart(
         key="timeline",
-        title="Time of rounds",
-        caption="Seconds of each round: waiting for the silos, then aggregating",
+        title=_("Time of rounds"),
+        caption=_("Seconds of each round: waiting for the silos, then aggregating"),
         x=[one.label for one in times],
-        x_title="Round",
-        y_title="Seconds",
+        x_title=_("Round"),
+        y_title=_("Seconds"),
         series=[
-            Series("Collecting", [one.collecting_s for one in times], 0),
-            Series("Aggregating", [one.aggregating_s for one in times], 1),
+            Series(_("Collecting"), [one.collecting_s for one in times], 0),
+            Series(_("Aggregating"), [one.aggregating_s for one in times], 1),
         ],
     )
 
@@ -120,16 +123,20 @@ def phases(work: Sequence[WorkRow], members: Sequence[Member]) -> Chart:
         Series(name, [fmean(row.phases_s.get(name, 0.0) for row in mine[member.silo_id]) for member in told], place)
         for place, name in enumerate(names)
     ]
-    series.append(Series("on the way", [fmean(map(on_the_way, mine[member.silo_id])) for member in told], len(names)))
+    series.append(
+        Series(_("on the way"), [fmean(map(on_the_way, mine[member.silo_id])) for member in told], len(names))
+    )
+    what = _("the trainer's phases, and transfer and waiting around them")
     return bar_chart(
         key="phases",
-        title="Where silos spend a round",
-        caption="Mean seconds of a round at "
-        + (f"the {LINES_MAX} silos that take longest" if slowest else "each silo")
-        + ": the trainer's phases, and transfer and waiting around them",
+        title=_("Where silos spend a round"),
+        caption=_("Mean seconds of a round at the %(number)s silos that take longest: %(what)s")
+        % {"number": LINES_MAX, "what": what}
+        if slowest
+        else _("Mean seconds of a round at each silo: %(what)s") % {"what": what},
         x=[member.name for member in told],
-        x_title="Silo",
-        y_title="Seconds",
+        x_title=_("Silo"),
+        y_title=_("Seconds"),
         series=series,
         lying=True,
         digits=3,
@@ -145,14 +152,14 @@ def traffic(rounds: Sequence[Traffic]) -> Chart:
     """Megabytes to and from all silos, by round."""
     return bar_chart(
         key="traffic",
-        title="Bytes",
-        caption="Megabytes of models sent to the silos and of updates received from them, by round",
+        title=_("Bytes"),
+        caption=_("Megabytes of models sent to the silos and of updates received from them, by round"),
         x=[one.round_number for one in rounds],
-        x_title="Round",
+        x_title=_("Round"),
         y_title="MB",
         series=[
-            Series("To the silos", [one.bytes_down / MEGABYTE for one in rounds], 0),
-            Series("From the silos", [one.bytes_up / MEGABYTE for one in rounds], 1),
+            Series(_("To the silos"), [one.bytes_down / MEGABYTE for one in rounds], 0),
+            Series(_("From the silos"), [one.bytes_up / MEGABYTE for one in rounds], 1),
         ],
         digits=3,
     )

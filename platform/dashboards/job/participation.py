@@ -8,21 +8,23 @@ from functools import lru_cache
 
 from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
+from django.utils.translation import get_language, gettext
+from django.utils.translation import gettext_noop as _
 
 from dashboards.job.series import Member, RoundTimes, TurnRow
 from training.transitions import OUTSTANDING, OrderState
 
 WORDS = {
-    OrderState.APPLIED: ("counted", "good", "●"),
-    OrderState.SUBMITTED: ("answered", "info", "◐"),
-    OrderState.REFUSED: ("refused by the silo", "warn", "×"),
-    OrderState.REJECTED: ("rejected by the platform", "bad", "⊘"),
-    OrderState.LATE: ("late", "warn", "◔"),
-    OrderState.EXPIRED: ("no answer in time", "bad", "○"),
-    OrderState.CANCELLED: ("called back", "quiet", "–"),
+    OrderState.APPLIED: (_("counted"), "good", "●"),
+    OrderState.SUBMITTED: (_("answered"), "info", "◐"),
+    OrderState.REFUSED: (_("refused by the silo"), "warn", "×"),
+    OrderState.REJECTED: (_("rejected by the platform"), "bad", "⊘"),
+    OrderState.LATE: (_("late"), "warn", "◔"),
+    OrderState.EXPIRED: (_("no answer in time"), "bad", "○"),
+    OrderState.CANCELLED: (_("called back"), "quiet", "–"),
 }
 COUNTED = frozenset({OrderState.APPLIED, OrderState.SUBMITTED})
-AT_WORK = ("at work", "info", "…")
+AT_WORK = (_("at work"), "info", "…")
 
 
 @dataclass(frozen=True)
@@ -47,7 +49,8 @@ class Attendance:
     @property
     def marks(self) -> SafeString:
         """The cells as they stand in the table. There may be thousands, of a dozen kinds: each kind is written once."""
-        return mark_safe("".join(map(_cell, self.cells)))  # noqa: S308 each of them is safe
+        not_asked = gettext("not asked")
+        return mark_safe("".join(_cell(cell, not_asked) for cell in self.cells))  # noqa: S308 each of them is safe
 
     @property
     def share(self) -> float | None:
@@ -56,9 +59,9 @@ class Attendance:
 
 
 @lru_cache(maxsize=1000)
-def _cell(presence: Presence | None) -> SafeString:
+def _cell(presence: Presence | None, not_asked: str) -> SafeString:
     if presence is None:
-        return format_html('<td class="cell"><span class="sr-only">{}</span></td>', "not asked")
+        return format_html('<td class="cell"><span class="sr-only">{}</span></td>', not_asked)
     told = f"{presence.word}: {presence.code}" if presence.code else presence.word
     return format_html(
         '<td class="cell {}"><span aria-hidden="true" title="{}">{}</span><span class="sr-only">{}</span></td>',
@@ -74,16 +77,18 @@ def participation(
 ) -> tuple[Attendance, ...]:
     """A row for each silo, a cell for each of these rounds; None where it was not asked."""
     found = {(row.silo_id, row.round_number, row.attempt): row for row in turns}
-    rows = []
+    rows, language = [], get_language()
     for member in members:
         mine = [found.get((member.silo_id, one.number, one.attempt)) for one in times]
         settled = [row for row in mine if row is not None and row.state not in OUTSTANDING]
         counted = sum(row.state in COUNTED for row in settled)
-        cells = tuple(None if row is None else _presence(row.state, row.code) for row in mine)
+        cells = tuple(None if row is None else _presence(row.state, row.code, language) for row in mine)
         rows.append(Attendance(member, cells, counted, len(settled)))
     return tuple(rows)
 
 
 @lru_cache(maxsize=1000)
-def _presence(state: str, code: str) -> Presence:
-    return Presence(*(AT_WORK if state in OUTSTANDING else WORDS[OrderState(state)]), code)
+def _presence(state: str, code: str, language: str | None) -> Presence:
+    del language  # a row of the cache for each
+    word, tone, mark = AT_WORK if state in OUTSTANDING else WORDS[OrderState(state)]
+    return Presence(gettext(word), tone, mark, code)

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from statistics import fmean
 
 from django.template.defaultfilters import filesizeformat
+from django.utils.formats import number_format
+from django.utils.translation import gettext as _
 
 from dashboards.job.series import Member, RoundTimes, Traffic, VersionRow, WorkRow
 from training.models import Job
@@ -57,58 +59,76 @@ def answers(
 
 
 def _converges(versions: Sequence[VersionRow]) -> Answer:
-    question, failure = "Does it converge on uneven data?", "tested only on even splits"
+    question, failure = _("Does it converge on uneven data?"), _("tested only on even splits")
     losses = [(row.round_number, row.loss) for row in versions if row.loss is not None]
     if len(losses) < 2:
-        return Answer(question, failure, (), ("convergence: the model was not evaluated often enough",))
+        return Answer(question, failure, (), (_("convergence: the model was not evaluated often enough"),))
     (first, began), (last, ended) = losses[0], losses[-1]
     lowest_at, lowest = min(losses, key=lambda pair: pair[1])
     told = [
         (
-            f"Loss over all silos' own, uneven data: {began:.4f} after round {first}, {ended:.4f} after round {last}; "
-            f"lowest {lowest:.4f} after round {lowest_at}."
+            _(
+                "Loss over all silos' own, uneven data: %(began)s after round %(first)s, %(ended)s after round "
+                "%(last)s; lowest %(lowest)s after round %(lowest_at)s."
+            )
+            % {
+                "began": number_format(began, 4),
+                "first": first,
+                "ended": number_format(ended, 4),
+                "last": last,
+                "lowest": number_format(lowest, 4),
+                "lowest_at": lowest_at,
+            }
         )
     ]
     if ended > lowest * 1.05:
-        told.append("It rose again after its lowest point: fewer rounds, or the best version, serve better.")
-    return Answer(question, failure, tuple(told), ("simulated label, feature and quantity skew",))
+        told.append(_("It rose again after its lowest point: fewer rounds, or the best version, serve better."))
+    return Answer(question, failure, tuple(told), (_("simulated label, feature and quantity skew"),))
 
 
 def _private(job: Job) -> Answer:
     mode = job.request["protection"]["mode"]
-    words = {"clear": "Updates were aggregated in clear: the platform could read each silo's update."}
+    words = {"clear": _("Updates were aggregated in clear: the platform could read each silo's update.")}
     told = (
-        words.get(mode, f"Protection: {mode}."),
-        f"Confusion counts below {job.request['limits']['minimum_cell']} are withheld.",
+        words.get(mode, _("Protection: %(mode)s.") % {"mode": mode}),
+        _("Confusion counts below %(number)s are withheld.") % {"number": job.request["limits"]["minimum_cell"]},
     )
     return Answer(
-        "Where do secure aggregation and differential privacy run?",
-        "architecture assumed private",
+        _("Where do secure aggregation and differential privacy run?"),
+        _("architecture assumed private"),
         told,
-        ("ε per silo: this job ran without differential privacy",),
+        (_("ε per silo: this job ran without differential privacy"),),
     )
 
 
 def _communication(
     traffic: Sequence[Traffic], work: Sequence[WorkRow], members: Sequence[Member], times: Sequence[RoundTimes]
 ) -> Answer:
-    question, failure = "What does it cost in bytes?", "communication cost ignored"
+    question, failure = _("What does it cost in bytes?"), _("communication cost ignored")
     if not work:
         return Answer(question, failure)
     down, up = sum(one.bytes_down for one in traffic), sum(one.bytes_up for one in traffic)
     rounds = len({(row.round_number, row.attempt) for row in work})
     told = (
         (
-            f"{filesizeformat(down)} to the silos and {filesizeformat(up)} back in {rounds} rounds with "
-            f"{len(members)} silos: "
-            f"{filesizeformat((down + up) / max(1, rounds * len(members)))} a round and silo."
+            _(
+                "%(down)s to the silos and %(up)s back in %(rounds)s rounds with %(silos)s silos: %(each)s a round and "
+                "silo."
+            )
+            % {
+                "down": filesizeformat(down),
+                "up": filesizeformat(up),
+                "rounds": rounds,
+                "silos": len(members),
+                "each": filesizeformat((down + up) / max(1, rounds * len(members))),
+            }
         ),
     )
-    return Answer(question, failure, told, () if len(times) == rounds else ("older rounds of a very long job",))
+    return Answer(question, failure, told, () if len(times) == rounds else (_("older rounds of a very long job"),))
 
 
 def _stragglers(work: Sequence[WorkRow], times: Sequence[RoundTimes], job: Job) -> Answer:
-    question, failure = "What happens when silos drop out?", "no plan for stragglers and dropouts"
+    question, failure = _("What happens when silos drop out?"), _("no plan for stragglers and dropouts")
     settled = [row for row in work if row.state not in OUTSTANDING]
     if not settled:
         return Answer(question, failure)
@@ -116,16 +136,25 @@ def _stragglers(work: Sequence[WorkRow], times: Sequence[RoundTimes], job: Job) 
     abandoned = sum(one.state == "abandoned" for one in times)
     told = [
         (
-            f"{counted} of {len(settled)} orders were answered and counted ({counted / len(settled):.0%}); "
-            f"{abandoned} rounds were given up and tried again."
+            _(
+                "%(counted)s of %(settled)s orders were answered and counted (%(share)s %%); "
+                "%(abandoned)s rounds were given up and tried again."
+            )
+            % {
+                "counted": number_format(counted),
+                "settled": number_format(len(settled)),
+                "share": round(100 * counted / len(settled)),
+                "abandoned": abandoned,
+            }
         ),
-        f"A round needs {job.quorum} silos and waits {job.round_deadline_s:.0f} s for them.",
+        _("A round needs %(quorum)s silos and waits %(seconds)s s for them.")
+        % {"quorum": job.quorum, "seconds": number_format(job.round_deadline_s, 0)},
     ]
-    return Answer(question, failure, tuple(told), ("a simulated loss of a third of the silos",))
+    return Answer(question, failure, tuple(told), (_("a simulated loss of a third of the silos"),))
 
 
 def _each_silo(versions: Sequence[VersionRow], members: Sequence[Member]) -> Answer:
-    question, failure = "How does the model do at each silo?", "only the global average is optimised"
+    question, failure = _("How does the model do at each silo?"), _("only the global average is optimised")
     best = next((row for row in versions if row.is_best), None)
     if best is None:
         return Answer(question, failure)
@@ -135,20 +164,31 @@ def _each_silo(versions: Sequence[VersionRow], members: Sequence[Member]) -> Ans
         if (score := best.by_silo.get(member.silo_id)) is not None and score.accuracy is not None
     ]
     if not scores:
-        return Answer(question, failure, (), ("accuracy by silo: withheld, or no silo told any",))
+        return Answer(question, failure, (), (_("accuracy by silo: withheld, or no silo told any"),))
     low, worst = min(scores, key=lambda pair: pair[0])
     high, top = max(scores, key=lambda pair: pair[0])
     told = (
         (
-            f"Best version, after round {best.round_number}: accuracy {best.accuracy:.3f} over all silos, "
-            f"{low:.3f} at the worst ({worst.name}, {worst.organisation}), {high:.3f} at the best ({top.name})."
+            _(
+                "Best version, after round %(round)s: accuracy %(accuracy)s over all silos, %(low)s at the worst "
+                "(%(worst)s, %(organisation)s), %(high)s at the best (%(top)s)."
+            )
+            % {
+                "round": best.round_number,
+                "accuracy": "–" if best.accuracy is None else number_format(best.accuracy, 3),
+                "low": number_format(low, 3),
+                "worst": worst.name,
+                "organisation": worst.organisation,
+                "high": number_format(high, 3),
+                "top": top.name,
+            }
         ),
     )
-    return Answer(question, failure, told, ("gain over training at each silo alone",))
+    return Answer(question, failure, told, (_("gain over training at each silo alone"),))
 
 
 def _drift(work: Sequence[WorkRow], members: Sequence[Member]) -> Answer:
-    question, failure = "Do updates still point the same way?", "local epochs cranked up, drift unseen"
+    question, failure = _("Do updates still point the same way?"), _("local epochs cranked up, drift unseen")
     named = {member.silo_id: member.name for member in members}
     mine: dict[str, list[float]] = {}
     for row in work:
@@ -160,21 +200,23 @@ def _drift(work: Sequence[WorkRow], members: Sequence[Member]) -> Answer:
     low = min(means, key=lambda name: means[name])
     told = [
         (
-            f"Mean cosine between a silo's update and the mean of all: {fmean(means.values()):.2f}; "
-            f"lowest {means[low]:.2f} at {low}."
+            _("Mean cosine between a silo's update and the mean of all: %(mean)s; lowest %(lowest)s at %(silo)s.")
+            % {"mean": number_format(fmean(means.values()), 2), "lowest": number_format(means[low], 2), "silo": low}
         )
     ]
     if means[low] < AGAINST:
-        told.append("That silo pulls against the others: FedProx, an adaptive server optimiser or fewer epochs help.")
+        told.append(
+            _("That silo pulls against the others: FedProx, an adaptive server optimiser or fewer epochs help.")
+        )
     return Answer(question, failure, tuple(told))
 
 
 def _built_from() -> Answer:
     return Answer(
-        "What is ours, and why?",
-        "built from scratch",
+        _("What is ours, and why?"),
+        _("built from scratch"),
         (
-            (
+            _(
                 "Aggregation, the connector and the documents are this project's; training is PyTorch, signatures are "
                 "Ed25519 by pyca/cryptography in DSSE envelopes. Each choice has a decision record in docs/adr/."
             ),

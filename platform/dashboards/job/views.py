@@ -83,7 +83,7 @@ def charts(request: HttpRequest, job_id: UUID) -> HttpResponse:
     def answer(request: HttpRequest) -> HttpResponse:
         del request
         told = {
-            chart.key: {"figure": chart.figure, "headings": chart.headings, "rows": chart.rows}
+            chart.key: {"figure": chart.figure, "headings": chart.headings, "rows": chart.rows_as_read}
             for chart in overview_charts(job, series.members_of(job))
         }
         return JsonResponse(told, headers={"Cache-Control": "private, no-cache"})

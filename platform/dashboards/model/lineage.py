@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
 DATASETS_SHOWN = 6
 WIDTH, HEIGHT, GAP_X, GAP_Y = 190, 44, 50, 10
 LETTERS = 25
@@ -65,21 +68,34 @@ def graph(sources: Sequence[Source], *, job: tuple[str, str], rounds: str, versi
     height = count * (HEIGHT + GAP_Y) - GAP_Y
     middle = (height - HEIGHT) // 2
     first = [
-        Node(0, place * (HEIGHT + GAP_Y), cut(one.title), cut(f"{one.silo}, {one.updates_counted} updates"), one.url)
+        Node(0, place * (HEIGHT + GAP_Y), cut(one.title), cut(f"{one.silo}, {_updates(one.updates_counted)}"), one.url)
         for place, one in enumerate(shown)
     ]
     if len(sources) > len(shown):
         first.append(
-            Node(0, len(shown) * (HEIGHT + GAP_Y), f"and {len(sources) - len(shown)} more", "in the words below")
+            Node(
+                0,
+                len(shown) * (HEIGHT + GAP_Y),
+                _("and %(number)s more") % {"number": len(sources) - len(shown)},
+                _("in the words below"),
+            )
         )
     later = [
         Node((place + 1) * (WIDTH + GAP_X), middle, cut(title), cut(more), url)
         for place, (title, more, url) in enumerate(
-            ((job[0], "the job", job[1]), (rounds, "aggregated by the platform", ""), (version[0], version[1], ""))
+            (
+                (job[0], _("the job"), job[1]),
+                (rounds, _("aggregated by the platform"), ""),
+                (version[0], version[1], ""),
+            )
         )
     ]
     edges = [_edge(node, later[0]) for node in first] + [_edge(later[0], later[1]), _edge(later[1], later[2])]
     return Graph((*first, *later), tuple(edges), 4 * WIDTH + 3 * GAP_X, height)
+
+
+def _updates(count: int) -> str:
+    return ngettext("%(count)s update", "%(count)s updates", count) % {"count": count}
 
 
 def cut(text: str) -> str:

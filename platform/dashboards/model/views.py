@@ -10,6 +10,9 @@ from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
+from django.utils.formats import number_format
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 from django.views.decorators.http import require_safe
 
 from accounts.access import signed_in
@@ -94,6 +97,11 @@ def _drawn(job: Job, shown: ModelVersion, sources: list[Source]) -> Graph:
     return graph(
         sources,
         job=(job.name, reverse("job", args=[job.id])),
-        rounds=f"{number} round{'' if number == 1 else 's'}",
-        version=(f"Version {number}", "not evaluated" if accuracy is None else f"accuracy {accuracy:.3f}"),
+        rounds=ngettext("%(count)s round", "%(count)s rounds", number) % {"count": number},
+        version=(
+            _("Version %(number)s") % {"number": number},
+            _("not evaluated")
+            if accuracy is None
+            else _("accuracy %(accuracy)s") % {"accuracy": number_format(accuracy, 3)},
+        ),
     )

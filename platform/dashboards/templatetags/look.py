@@ -12,10 +12,14 @@ from django.template import Context
 from django.template.defaultfilters import filesizeformat
 from django.urls import reverse
 from django.utils import timezone
-from django.utils.formats import date_format
+from django.utils.formats import date_format, number_format
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
-from django.utils.timesince import timesince, timeuntil
+from django.utils.translation import gettext as _
+
+from dashboards.moments import in_relation
+from rest.errors import Problem
+from rest.pages import in_words
 
 register = template.Library()
 SHORT_ID = 8
@@ -42,17 +46,12 @@ def when(moment: datetime | None, empty: str = "–") -> str | SafeString:
     """A moment as people say it, the exact one on hover; a script keeps it fresh."""
     if moment is None:
         return empty
-    local = timezone.localtime(moment)
     age_s = (timezone.now() - moment).total_seconds()
-    if age_s < -60:
-        said = f"in {timeuntil(moment, depth=1)}"
-    else:
-        said = "just now" if age_s < 60 else f"{timesince(moment, depth=1)} ago"
     return format_html(
         '<time datetime="{}" title="{}" data-relative>{}</time>',
-        local.isoformat(timespec="seconds"),
-        f"{date_format(local, 'j F Y, H:i:s')} {local.tzname()}",
-        said,
+        timezone.localtime(moment).isoformat(timespec="seconds"),
+        exact(moment),
+        in_relation(age_s),
     )
 
 
@@ -78,12 +77,43 @@ def _badge(state: str, label: str) -> SafeString:
     return format_html('<span class="badge{}">{}</span>', f" {tone}" if tone else "", label)
 
 
+@register.filter
+def exact(moment: datetime | None) -> str:
+    """A moment to the second, with the name of its zone."""
+    return _written(moment, "DATETIME_FORMAT")
+
+
+@register.filter
+def brief(moment: datetime | None) -> str:
+    """The same, for a column of them."""
+    return _written(moment, "SHORT_DATETIME_FORMAT")
+
+
+def _written(moment: datetime | None, form: str) -> str:
+    if moment is None:
+        return "–"
+    local = timezone.localtime(moment)
+    return f"{date_format(local, form)} {local.tzname()}"
+
+
+@register.filter
+def day(moment: datetime) -> str:
+    """The day of a moment, where the reader is."""
+    return date_format(timezone.localtime(moment), "DATE_FORMAT")
+
+
+@register.filter
+def said(problem: Problem) -> str:
+    """What a problem tells, in the reader's language where its words are fixed."""
+    return in_words(problem.message)
+
+
 @register.inclusion_tag("_components/copyable/copyable.html")
-def short_id(value: object, label: str = "the id", length: int = SHORT_ID) -> dict[str, str]:
+def short_id(value: object, label: str = "", length: int = SHORT_ID) -> dict[str, str]:
     """An id or a digest by its first digits, the whole to copy and on hover."""
     whole = str(value)
     digits = whole.partition(":")[2] or whole
-    return {"value": whole, "shown": digits[:length], "label": label}
+    return {"value": whole, "shown": digits[:length], "label": label or _("the id")}
 
 
 @register.filter
@@ -92,14 +122,14 @@ def seconds(value: float | None) -> str:
     if value is None:
         return "–"
     if value < 10:
-        return f"{value:.2f} s"
+        return f"{number_format(value, 2)} s"
     whole = round(value)
     if whole < 120:
         return f"{whole} s"
     minutes, rest = divmod(whole, 60)
     if minutes < 120:
         return f"{minutes} min {rest} s"
-    return f"{minutes // 60} h {minutes % 60} min"
+    return f"{number_format(minutes // 60)} h {minutes % 60} min"
 
 
 @register.filter

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from django.db import transaction
+from django.utils.translation import gettext as _
 
 from audit.actors import Actor
 from rest.errors import Conflict
@@ -26,7 +27,9 @@ def resume(*, job: Job, by: Actor) -> Job:
     with transaction.atomic():
         job = Job.objects.select_for_update().get(id=job.id)
         if job.state != JobState.PAUSED:  # a queued job becomes running too, but by its start
-            raise Conflict("job.wrong_state", f"A job that is {JobState(job.state).label} can't be resumed.")
+            raise Conflict(
+                "job.wrong_state", _("A job that is %(now)s can't be resumed.") % {"now": JobState(job.state).label}
+            )
         move(job=job, to=JobState.RUNNING, by=by)
         dispatch.open_round(job.id)
     return job

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from django.db import transaction
+from django.utils.translation import gettext as _
 
 from accounts.models import User
 from consortia.models import Consortium, Participation
@@ -68,7 +69,8 @@ def check_datasets(*, consortium: Consortium, asked: JobRequest) -> list[Dataset
         if dataset.silo.state != SiloState.ACTIVE:
             raise Invalid(
                 "silo.not_active",
-                f"The silo {dataset.silo.name} is {dataset.silo.get_state_display()}.",
+                _("The silo %(name)s is %(state)s.")
+                % {"name": dataset.silo.name, "state": dataset.silo.get_state_display()},
                 f"datasets.{position}",
             )
         datasets.append(dataset)
@@ -96,8 +98,16 @@ def check_version(*, consortium: Consortium, asked: JobRequest, datasets: Sequen
     if (version.model.n_features, version.model.n_classes) != (first.n_features, first.n_classes):
         raise Invalid(
             "model.does_not_fit",
-            f"The model takes {version.model.n_features} features and tells {version.model.n_classes} classes apart; "
-            f"the data have {first.n_features} and {first.n_classes}.",
+            _(
+                "The model takes %(features)s features and tells %(classes)s classes apart; the data have "
+                "%(has_features)s and %(has_classes)s."
+            )
+            % {
+                "features": version.model.n_features,
+                "classes": version.model.n_classes,
+                "has_features": first.n_features,
+                "has_classes": first.n_classes,
+            },
             "model_version",
         )
     return version
@@ -106,7 +116,12 @@ def check_version(*, consortium: Consortium, asked: JobRequest, datasets: Sequen
 def _differing(datasets: Sequence[Dataset]) -> str:
     first = datasets[0]
     other = next(dataset for dataset in datasets if dataset.schema_digest != first.schema_digest)
-    return (
-        f"“{first.title}” at {first.silo.name} and “{other.title}” at {other.silo.name} are not declared alike: "
-        "columns, transformations, classes and split must be the same."
-    )
+    return _(
+        "“%(first)s” at %(first_silo)s and “%(other)s” at %(other_silo)s are not declared alike: columns, "
+        "transformations, classes and split must be the same."
+    ) % {
+        "first": first.title,
+        "first_silo": first.silo.name,
+        "other": other.title,
+        "other_silo": other.silo.name,
+    }

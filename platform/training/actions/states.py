@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from audit.actions import record
 from audit.actors import Actor
@@ -14,7 +15,10 @@ from training.transitions import ENDED, JOB, JobState
 def move(*, job: Job, to: JobState, by: Actor, code: str = "", reason: str = "") -> None:
     """Change the state of a job that the caller has locked. Raises Conflict ``job.wrong_state``."""
     if to not in JOB[JobState(job.state)]:
-        raise Conflict("job.wrong_state", f"A job that is {JobState(job.state).label} can't become {to.label}.")
+        raise Conflict(
+            "job.wrong_state",
+            _("A job that is %(now)s can't become %(then)s.") % {"now": JobState(job.state).label, "then": to.label},
+        )
     job.state, job.reason_code, job.reason = to, code, reason
     fields = ["state", "reason_code", "reason"]
     if to in ENDED:

@@ -7,6 +7,7 @@ from typing import ClassVar
 
 from django.db import models
 from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
 
 from training.transitions import JobState
 
@@ -17,8 +18,8 @@ class Job(models.Model):
     State = JobState
 
     class Task(models.TextChoices):
-        TRAIN = "train", "train"
-        EVALUATE = "evaluate", "evaluate"
+        TRAIN = "train", _("train")
+        EVALUATE = "evaluate", _("evaluate")
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     consortium = models.ForeignKey("consortia.Consortium", on_delete=models.PROTECT, related_name="jobs")

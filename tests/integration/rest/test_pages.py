@@ -388,7 +388,7 @@ def names(patterns: list[URLPattern | URLResolver]) -> set[str]:
 
 def test_no_page_is_forgotten() -> None:
     elsewhere = {"sign-in", "welcome", "invitation-accept", "invitation-decline", "consortium-leave"}
-    elsewhere |= {"consortium-remove", "session-end"}
+    elsewhere |= {"consortium-remove", "session-end", "language"}
     asked = {page[0] for page in PAGES} | {act[0] for act in ACTS} | elsewhere
     # those that allauth looks up are asked in tests/integration/accounts
     found = {name for name in names(get_resolver().url_patterns) if not name.startswith(("mfa_", "account_"))}
