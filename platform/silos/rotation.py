@@ -38,15 +38,15 @@ def rotate(*, key_file: Path, public_file: Path, by: Actor) -> Rotated:
     old = PrivateKey.load(key_file)
     new_file = key_file.with_name(f"{key_file.name}.new")
     new = _kept(new_file) or _keep(PrivateKey.generate(), new_file)
+    retired_file = key_file.with_name(f"{key_file.name}.retired-{old.public.key_id.removeprefix('ed25519:')[:16]}")
+    retired = _kept(retired_file) or _keep(old, retired_file)
+    if retired.public != old.public:
+        raise Invalid("key.exists", f"{retired_file} holds another key than the one to be retired: move it elsewhere.")
     known = load_public(public_file) if public_file.exists() else (old.public,)
     save_public(public_file, known)  # better to find out now that it can't be written
     succession = _succeed(old, new.public, by)
     others = [key for key in known if key != new.public]
     save_public(public_file, [new.public, *others][:PUBLIC_KEYS_MAX])
-    retired_file = key_file.with_name(f"{key_file.name}.retired-{old.public.key_id.removeprefix('ed25519:')[:16]}")
-    retired = _kept(retired_file) or _keep(old, retired_file)
-    if retired.public != old.public:
-        raise Invalid("key.exists", f"{retired_file} holds another key than the one to be retired: move it elsewhere.")
     new_file.replace(key_file)
     _sync(key_file.parent)
     return Rotated(succession, new.public, retired_file)
