@@ -84,7 +84,7 @@ async def _enrolment(config: Config, platform: Platform) -> AsyncIterator[Findin
     except FederationError as error:
         yield fail("enrolment", error.message, "Enrol again with a new code: enrol --again.")
         return
-    yield ok("pinned key", f"{config.platform_key}; the platform shows it")
+    yield ok("pinned key", f"{config.platform_key}; the platform showed it when we enrolled")
     platform.silo_id = str(enrolment.silo_id)
     try:
         await platform.post("orders", {"held": held_in(Spool(config.spool)), "wait_s": 0}, _TIMEOUT_S)

@@ -133,7 +133,7 @@ def crossing(monkeypatch: pytest.MonkeyPatch, after: int | None) -> list[str]:
     monkeypatch.setattr(Path, "unlink", dying("unlink", Path.unlink))
     monkeypatch.setattr(PrivateKey, "save", dying("save", PrivateKey.save))
     monkeypatch.setattr(rotation, "_succeed", dying("succeed", rotation._succeed))
-    monkeypatch.setattr(rotation, "save_public", dying("show", rotation.save_public))
+    monkeypatch.setattr(rotation, "save_public", dying("show", save_public))
     return done
 
 

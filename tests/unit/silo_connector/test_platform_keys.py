@@ -47,7 +47,7 @@ def deliver(
     """An order signed with this key lies in the inbox, with these successions."""
     manifest = site.job()
     sealed = seal(manifest, manifest_key or key)
-    given = {"number": next(NUMBERS), "manifest_digest": digest_bytes(sealed)}
+    given: dict[str, Any] = {"number": next(NUMBERS), "manifest_digest": digest_bytes(sealed)}
     order = site.order(manifest, **(given | changes))
     made = site.deliver(order, manifest, key).rename(site.config.spool / "tmp" / "made")
     (made / spool.MANIFEST).write_bytes(sealed)
