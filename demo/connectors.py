@@ -8,6 +8,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -82,6 +83,10 @@ class Connector:
         """Whether the platform has answered an enrolment."""
         return (self.folder / "relay" / "enrolment.json").exists()
 
+    def _pinned(self) -> str | None:
+        """The platform key that was pinned when it enrolled: it stays pinned, whatever has succeeded it."""
+        return str(tomllib.loads(self.configuration.read_text())["platform_key"]) if self.enrolled else None
+
     def configure(self, platform_url: str, platform_fingerprint: str, records: Path) -> None:
         """Lay out the folder: the hospital's own records, their declaration, the configuration."""
         data = self.folder / "data"
@@ -95,7 +100,7 @@ class Connector:
         (data / f"{DECLARATION_NAME}.toml").write_text(declaration)
         self.configuration.write_text(
             f'platform_url = "{platform_url}"\n'
-            f'platform_key = "{platform_fingerprint}"\n'
+            f'platform_key = "{self._pinned() or platform_fingerprint}"\n'
             f'organisation = "{self.hospital.organisation}"\n'
             'spool = "spool"\ntrainer_state = "trainer"\nrelay_state = "relay"\n\n'
             f'[[dataset]]\ndeclaration = "data/{DECLARATION_NAME}.toml"\n\n'

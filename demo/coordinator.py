@@ -109,11 +109,11 @@ class Coordinator:
         with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as stream:
             stream.writelines(f"{name}='{value}'\n" for name, value in settings.items() if name not in os.environ)
 
-    def manage(self, *words: str, given: Any = None, timeout_s: float = 120.0) -> str:
+    def manage(self, *words: str, given: Any = None, timeout_s: float = 120.0, with_signing_key: bool = False) -> str:
         """Run a management command; `given` goes to it as JSON."""
         return run(
             [sys.executable, str(ROOT / "manage.py"), *words],
-            environment=self.environment(),
+            environment=self.environment(with_signing_key=with_signing_key),
             log=self.home.log("manage"),
             what=f"`manage.py {words[0]}`",
             timeout_s=timeout_s,

@@ -17,6 +17,7 @@ from silo_connector.folders import Folder
 ORDER = "order.dsse.json"
 MANIFEST = "manifest.dsse.json"
 MODEL = "model.safetensors"
+SUCCESSIONS = "successions.json"
 CANCELLED = "cancelled"
 DOCUMENT = "document.dsse.json"
 UPDATE = "update.safetensors"

@@ -71,6 +71,11 @@ def payload_type_of(envelope: bytes) -> str:
     return str(_parse(envelope).payload_type)
 
 
+def signers(envelope: bytes) -> frozenset[str]:
+    """The ids of the keys that an envelope says have signed it; whether they have, `verify` finds out."""
+    return frozenset(_parse(envelope).signatures)
+
+
 def _parse(envelope: bytes) -> Envelope:
     if len(envelope) > ENVELOPE_BYTES_MAX:
         raise Invalid("envelope.too_large", f"A document may have {ENVELOPE_BYTES_MAX} bytes.")

@@ -10,6 +10,7 @@ import base64
 import binascii
 import hashlib
 import os
+import stat
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
@@ -131,9 +132,16 @@ class PrivateKey:
 
 
 def save_public(path: Path, keys: Iterable[PublicKey]) -> None:
-    """Write public keys, one base64 line each."""
+    """Write public keys, one base64 line each: readers see the old lines or the new, and who may read stays."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text("".join(f"{key.encoded}\n" for key in keys))
+    partial = path.with_name(f"{path.name}.partial")
+    partial.unlink(missing_ok=True)
+    with partial.open("x") as stream:
+        stream.writelines(f"{key.encoded}\n" for key in keys)
+        stream.flush()
+        os.fsync(stream.fileno())
+    partial.chmod(stat.S_IMODE(path.stat().st_mode) if path.exists() else 0o644)
+    partial.replace(path)
 
 
 def load_public(path: Path) -> tuple[PublicKey, ...]:

@@ -87,6 +87,27 @@ class Silo(models.Model):
         return PublicKey(bytes(self.transport_key)) if self.transport_key else None
 
 
+class KeySuccession(models.Model):
+    """The platform's signing key handed on to the next: a document sealed by the predecessor, kept as it was signed."""
+
+    sequence = models.PositiveIntegerField()
+    predecessor = models.CharField(max_length=40)
+    key_id = models.CharField(max_length=40)
+    document = models.BinaryField()
+    made_at = models.DateTimeField()
+
+    class Meta:
+        ordering: ClassVar = ["sequence"]
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["sequence"], name="key_succession_numbered_once"),
+            models.UniqueConstraint(fields=["predecessor"], name="key_succession_never_forks"),
+            models.UniqueConstraint(fields=["key_id"], name="key_succession_brings_a_new_key"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.predecessor} to {self.key_id}"
+
+
 class EnrolmentCode(models.Model):
     """A single-use, expiring code with which one connector may present itself as this silo. Kept as its hash."""
 

@@ -13,10 +13,12 @@ from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 
 from artefacts import grants
+from federation.errors import Transient
 from federation.protocol import documents
 from federation.protocol.documents import OrderKind
 from federation.protocol.keys import PrivateKey
 from registry.models import ModelVersion
+from silos.successions import has_successor
 from training.models import CohortSeat, Job, Round
 from training.requests import local_of
 from training.statements.opening import IssuedOrder
@@ -28,12 +30,31 @@ GRACE = timedelta(seconds=30)
 """An order expires a little after its step's deadline: who answers in between is told that it is late."""
 
 
-@cache
 def signing_key() -> PrivateKey:
-    """The platform's key. Raises ImproperlyConfigured in a process that has none, as web must not."""
-    if not settings.PLATFORM_SIGNING_KEY_FILE:
+    """The platform's key. Raises ImproperlyConfigured in a process that has none, as web must not.
+
+    Once a key has a successor nothing is signed with it any more, since trainers would refuse it: the file is read
+    again, and raises Transient ``key.retired`` while it holds the old one.
+    """
+    file = settings.PLATFORM_SIGNING_KEY_FILE
+    if not file:
         raise ImproperlyConfigured("This process signs nothing: PLATFORM_SIGNING_KEY_FILE is for workers only.")
-    return PrivateKey.load(Path(settings.PLATFORM_SIGNING_KEY_FILE))
+    key = _load(file)
+    if has_successor(key.public):
+        _load.cache_clear()
+        key = _load(file)
+        if has_successor(key.public):
+            raise Transient(
+                "key.retired",
+                f"{file} holds the key {key.public.key_id}, which has a successor. Put the new key there and restart "
+                "the worker; nothing is lost meanwhile.",
+            )
+    return key
+
+
+@cache
+def _load(file: str) -> PrivateKey:
+    return PrivateKey.load(Path(file))
 
 
 def manifest_of(job: Job, version: ModelVersion, *, created_at: datetime) -> documents.Manifest:

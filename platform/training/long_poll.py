@@ -19,6 +19,7 @@ from live import database, notices
 from live.hub import hub
 from silos.connector import JSON, Waiting, envelope_of, heartbeat
 from silos.models import Silo
+from silos.successions import successions_to
 from training.actions.answers import answer
 from training.models import Order
 from training.statements import orders as statements
@@ -48,12 +49,15 @@ class Found:
 
     orders: tuple[Handed, ...] = ()
     cancelled: tuple[UUID, ...] = ()
+    successions: tuple[bytes, ...] = ()
+    """How the platform's key came to be: who pinned an earlier one needs them to verify the orders."""
 
     def encode(self) -> bytes:
         """The answer's JSON."""
         orders = b",".join(order.encode() for order in self.orders)
         cancelled = b",".join(f'"{order_id}"'.encode() for order_id in self.cancelled)
-        return b'{"orders":[' + orders + b'],"cancelled":[' + cancelled + b"]}"
+        successions = b',"successions":[' + b",".join(self.successions) + b"]" if self.successions else b""
+        return b'{"orders":[' + orders + b'],"cancelled":[' + cancelled + b"]" + successions + b"}"
 
 
 async def wait_for_orders(waiting: Waiting) -> bytes:
@@ -85,13 +89,16 @@ async def wait_for_orders(waiting: Waiting) -> bytes:
 def look(silo: Silo, held: Sequence[UUID]) -> Found:
     """What the silo should know now: orders that it does not hold, and held ones that nobody wants any more."""
     found = statements.look(silo_id=silo.id, held=held)
+    orders = tuple(
+        Handed(order.envelope, order.manifest or b"null", store.read_small(order.model_digest, INLINE_BYTES_MAX))
+        for order in found
+        if order.state in OUTSTANDING
+    )
+    newest = found[0].newest_succession if orders else None
     return Found(
-        tuple(
-            Handed(order.envelope, order.manifest or b"null", store.read_small(order.model_digest, INLINE_BYTES_MAX))
-            for order in found
-            if order.state in OUTSTANDING
-        ),
+        orders,
         tuple(order.order_id for order in found if order.state in CALLED_BACK),
+        () if newest is None else successions_to(newest),
     )
 
 

@@ -31,6 +31,7 @@ async def examine(config: Config, side: str, code: str | None) -> list[Finding]:
         found += site.look_at_disk(config)
     if side in ("trainer", "both"):
         found += site.look_at_keys(config)
+        found += site.look_at_platform_key(config)
         found += site.look_at_data(config)
         found += site.look_at_isolation(config)
     if side in ("relay", "both"):

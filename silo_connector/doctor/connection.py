@@ -79,12 +79,12 @@ async def _enrolment(config: Config, platform: Platform) -> AsyncIterator[Findin
         enrolment = Enrolment.read((config.relay_state / ENROLMENT_FILE).read_bytes())
         enrolment.platform_key(config.platform_key)
     except Untrusted as error:
-        yield fail("platform key", error.message, "Until this is cleared up the trainer refuses every order.")
+        yield fail("pinned key", error.message, "Until this is cleared up the trainer refuses every order.")
         return
     except FederationError as error:
         yield fail("enrolment", error.message, "Enrol again with a new code: enrol --again.")
         return
-    yield ok("platform key", config.platform_key)
+    yield ok("pinned key", f"{config.platform_key}; the platform showed it when we enrolled")
     platform.silo_id = str(enrolment.silo_id)
     try:
         await platform.post("orders", {"held": held_in(Spool(config.spool)), "wait_s": 0}, _TIMEOUT_S)

@@ -19,6 +19,7 @@ from silo_connector.doctor.findings import Finding, fail, ok, skip, warn
 from silo_connector.folders import Folder
 from silo_connector.identity import IDENTITY_KEY, pinned_signatory
 from silo_connector.instance import running
+from silo_connector.platform_keys import known_chain
 from silo_connector.spool import PLACES, Spool
 
 DISK_COMFORTABLE_BYTES = 2 << 30
@@ -92,6 +93,22 @@ def look_at_keys(config: Config) -> Iterator[Finding]:
         return
     yield ok("signatory", f"{signatory.organisation}: {signatory.key.fingerprint}")
     yield from _certificate(config)
+
+
+def look_at_platform_key(config: Config) -> Iterator[Finding]:
+    """Which key the trainer takes for the platform's, and how it came to that."""
+    name = "platform key"
+    try:
+        chain = known_chain(config.trainer_state)
+    except FederationError as error:
+        yield fail(name, error.message, "Until this is cleared up the trainer takes no orders.")
+        return
+    if chain is None or not chain.links or config.platform_key not in {key.fingerprint for key in chain.keys}:
+        yield ok(name, f"{config.platform_key}, as pinned in connector.toml")
+        return
+    last = chain.links[-1].said
+    detail = f"by succession {last.sequence} of {last.made_at:%Y-%m-%d %H:%M %Z}; pinned: {config.platform_key}"
+    yield ok(name, f"{chain.current.fingerprint}, {detail}")
 
 
 def look_at_key_file(check: str, file: Path) -> Finding:

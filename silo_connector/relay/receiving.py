@@ -6,6 +6,7 @@ import asyncio
 import base64
 import json
 import os
+from dataclasses import dataclass
 from typing import Any
 
 from federation.errors import Invalid
@@ -27,6 +28,16 @@ _CORRUPT_MAX = 3
 DISK_PAUSE_S = 5.0
 
 
+@dataclass(frozen=True)
+class Parcel:
+    """An entry of a poll's answer: where the order goes, its envelope and the manifest's, and the model if small."""
+
+    route: Route
+    order: bytes
+    manifest: bytes | None = None
+    model: bytes | None = None
+
+
 class Receiver:
     """Takes orders from a poll into the inbox."""
 
@@ -37,8 +48,9 @@ class Receiver:
         self._transfers = transfers
         self._slots = asyncio.Semaphore(4)
 
-    async def receive(self, route: Route, order: bytes, manifest: bytes | None, model: bytes | None = None) -> None:
+    async def receive(self, parcel: Parcel, successions: bytes | None = None) -> None:
         """Carry one order to the inbox; again and again until it is there. Idempotent by order id."""
+        route = parcel.route
         self._routes.keep(route)
         with self._spool.place("inbox") as inbox, self._spool.place("outbox") as outbox:
             if inbox.exists(route.order_id) or outbox.exists(route.order_id):
@@ -47,7 +59,7 @@ class Receiver:
         while True:
             try:
                 async with self._slots:
-                    await self._carry(route, order, manifest, model)
+                    await self._carry(parcel, successions)
                     return
             except Unreachable as error:
                 wait_s = backoff.next_s(error.retry_after_s)
@@ -64,13 +76,16 @@ class Receiver:
         with self._spool.place("tmp") as tmp:
             tmp.remove(TMP_PREFIX + order_id)
 
-    async def _carry(self, route: Route, order: bytes, manifest: bytes | None, model: bytes | None) -> None:
+    async def _carry(self, parcel: Parcel, successions: bytes | None) -> None:
+        route, manifest, model = parcel.route, parcel.manifest, parcel.model
         name = TMP_PREFIX + route.order_id
         with self._spool.place("tmp") as tmp:
             if not tmp.is_folder(name):
                 tmp.remove(name)
             with tmp.make_folder(name) as folder:
-                folder.write(spool.ORDER, order, durable=False)
+                folder.write(spool.ORDER, parcel.order, durable=False)
+                if successions is not None:
+                    folder.write(spool.SUCCESSIONS, successions, durable=False)
                 if manifest is not None:
                     folder.write(spool.MANIFEST, manifest, durable=False)
                 if route.model is not None:
@@ -117,12 +132,24 @@ def is_what_is_wanted(model: bytes, wanted: ModelSource) -> bool:
     return len(model) == wanted.size_bytes and digest_bytes(model) == wanted.digest
 
 
-def routed(entry: Any) -> tuple[Route, bytes, bytes | None, bytes | None]:
-    """An entry of a poll's answer: route, order, manifest, a small model. Raises Invalid ``order.unroutable``."""
+def routed(entry: Any) -> Parcel:
+    """Read an entry of a poll's answer. Raises Invalid ``order.unroutable``."""
     order = _sealed(entry, "order")
     if order is None:
         raise Invalid("order.unroutable", "An order is no envelope, or too large.")
-    return Route.of_order(order), order, _sealed(entry, "manifest"), _inline(entry.get("model"))
+    return Parcel(Route.of_order(order), order, _sealed(entry, "manifest"), _inline(entry.get("model")))
+
+
+def successions_in(answer: dict[str, Any]) -> bytes | None:
+    """The successions of the platform's key in a poll's answer, for the trainer to judge; None beyond bounds."""
+    entries = answer.get("successions")
+    if not isinstance(entries, list) or not entries:
+        return None
+    sealed = json.dumps(entries, separators=(",", ":")).encode()
+    if len(sealed) <= spool.SMALL_BYTES_MAX:
+        return sealed
+    LOG.warning("successions.too_large", size_bytes=len(sealed))
+    return None
 
 
 def _inline(value: Any) -> bytes | None:

@@ -16,7 +16,7 @@ from silo_connector.relay.errors import Declined, Unreachable
 from silo_connector.relay.gate import Gate
 from silo_connector.relay.heartbeat import beat
 from silo_connector.relay.platform import Platform
-from silo_connector.relay.receiving import TMP_PREFIX, Receiver, routed
+from silo_connector.relay.receiving import TMP_PREFIX, Receiver, routed, successions_in
 from silo_connector.relay.routing import Routes
 from silo_connector.relay.sending import OVER_AFTER_S, Sender
 from silo_connector.relay.transfers import Transfers
@@ -103,6 +103,7 @@ class Relay:
         new = False
         cancelled, orders = answer.get("cancelled"), answer.get("orders")
         held = set(self.held())
+        successions = successions_in(answer)
         for order_id in cancelled if isinstance(cancelled, list) else []:
             if isinstance(order_id, str) and order_id in held:
                 new = True
@@ -110,16 +111,17 @@ class Relay:
                 self._cancel(order_id)
         for entry in orders if isinstance(orders, list) else []:
             try:
-                route, order, manifest, model = routed(entry)
+                parcel = routed(entry)
             except FederationError as error:
                 self._say_unroutable(error)
                 continue
-            if route.order_id in held or len(self._incoming) >= PENDING_MAX:
+            order_id = parcel.route.order_id
+            if order_id in held or len(self._incoming) >= PENDING_MAX:
                 continue
             new = True
-            held.add(route.order_id)
-            self._cancelled.discard(route.order_id)
-            self._start(self._incoming, route.order_id, self._receiver.receive(route, order, manifest, model), group)
+            held.add(order_id)
+            self._cancelled.discard(order_id)
+            self._start(self._incoming, order_id, self._receiver.receive(parcel, successions), group)
         return new
 
     def _say_unroutable(self, error: FederationError) -> None:

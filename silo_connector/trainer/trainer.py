@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
+from dataclasses import replace
 from pathlib import Path
 
 from federation.errors import FederationError, Invalid, Stopped, Untrusted
@@ -14,6 +15,7 @@ from silo_connector.enrolment import Enrolment
 from silo_connector.folders import Folder
 from silo_connector.identity import identity_key, pinned_signatory
 from silo_connector.logs import Log
+from silo_connector.platform_keys import chain_from, follow, keep
 from silo_connector.spool import Spool, boot_time_s
 from silo_connector.trainer.datasets import Datasets, configured
 from silo_connector.trainer.inbox import Inbox, cancellation, take_model
@@ -91,13 +93,13 @@ class Trainer:
             return
         try:
             enrolment = Enrolment.read(answer)
-            key = enrolment.platform_key(self._config.platform_key)
+            platform = chain_from(self._config.trainer_state, enrolment.platform_key(self._config.platform_key))
         except FederationError as error:
             LOG.error("enrolment.refused", code=error.code, reason=error.message)
             return
-        self._trust = Trust(enrolment.silo_id, key, self._key.public, signatory.key)
+        self._trust = Trust(enrolment.silo_id, platform, self._key.public, signatory.key)
         self.is_enrolled = True
-        LOG.info("enrolment.read", silo_id=str(enrolment.silo_id), platform_key=key.key_id)
+        LOG.info("enrolment.read", silo_id=str(enrolment.silo_id), platform_key=platform.current.key_id)
         self._registered_version = -1
 
     def _register(self) -> None:
@@ -135,7 +137,9 @@ class Trainer:
     def _outcome(self, name: str, folder: Folder, trust: Trust) -> Outcome:
         """The one outcome of an order: the one there is already, or a new one. Raises Stopped when it is cancelled."""
         started = time.perf_counter()
-        head, order = open_order(folder.read(spool.ORDER, spool.DOCUMENT_BYTES_MAX), trust)
+        sealed = folder.read(spool.ORDER, spool.DOCUMENT_BYTES_MAX)
+        trust = self._follow(sealed, folder, trust)
+        head, order = open_order(sealed, trust, now())
         if str(head.order_id) != name:
             raise Untrusted("order.wrong_folder", "The order lies in another order's folder.")
         known = self._memory.outcome(name)
@@ -162,6 +166,23 @@ class Trainer:
         except Exception as error:
             LOG.error("order.fault", trace=error, order_id=name)
             return self._memory.finish(self._refusal(head, Refused("trainer.failed", str(error))))
+
+    def _follow(self, sealed: bytes, folder: Folder, trust: Trust) -> Trust:
+        """Adopt the platform's new key where successions lead to it: kept before anything is done under it."""
+        chain = follow(trust.platform, sealed, folder)
+        if chain is trust.platform:
+            return trust
+        keep(self._config.trainer_state, chain)
+        self._trust = replace(trust, platform=chain)
+        for link in chain.links[len(trust.platform.links) :]:
+            LOG.warning(
+                "platform_key.adopted",
+                platform_key=link.key.key_id,
+                instead_of=link.said.predecessor,
+                succession=link.said.sequence,
+                made_at=link.said.made_at.isoformat(),
+            )
+        return self._trust
 
     def _carry_out(self, task: Task, folder: Folder, started: float) -> Outcome:
         order_id = str(task.order.order_id)

@@ -17,9 +17,12 @@ from federation.protocol.datasets import DatasetDeclaration
 from federation.protocol.digests import digest_bytes
 from federation.protocol.documents import BlobReference, CohortMember, Manifest, Order, OrderKind, read
 from federation.protocol.keys import PublicKey
+from federation.protocol.successions import KeyChain
 from silo_connector.trainer.refusals import Refused
 
 CLOCK_TOLERANCE = timedelta(seconds=120)
+RETIRED_KEY_LIFE = timedelta(days=31)
+"""No order of the platform's is open for longer: beyond that, one by a retired key is a forgery, whatever it says."""
 _CARRIED_OUT = (OrderKind.TRAIN, OrderKind.EVALUATE)
 
 
@@ -28,7 +31,7 @@ class Trust:
     """Who we are and whom we believe."""
 
     silo_id: UUID
-    platform_key: PublicKey
+    platform: KeyChain
     identity_key: PublicKey
     signatory_key: PublicKey
 
@@ -56,23 +59,42 @@ class Task:
     local: LocalTraining | None
 
 
-def open_order(sealed: bytes, trust: Trust) -> tuple[OrderHead, Order | Refused]:
+def open_order(sealed: bytes, trust: Trust, moment: datetime) -> tuple[OrderHead, Order | Refused]:
     """Verify who signed an order, and read it.
 
     An order of the platform for us that can't be read comes back as the refusal that it gets. Raises Untrusted or
-    Invalid when it can't even be answered: not signed by the platform, not for us, no id or number.
+    Invalid when it can't even be answered: not signed by the platform, signed by a key that it had retired by then, not
+    for us, no id or number.
     """
-    payload = envelope.verify(sealed, Order.payload_type, [trust.platform_key]).payload
-    head = _head(payload)
+    verified = envelope.verify(sealed, Order.payload_type, trust.platform.keys)
+    head = _head(verified.payload)
     if head.silo_id != trust.silo_id:
         raise Untrusted("order.not_for_us", "The order is for another silo.")
+    order = _read_order(verified.payload)
+    if trust.platform.current.key_id not in verified.key_ids:
+        _check_retired(verified.key_ids, order, trust.platform, moment)
+    return head, order
+
+
+def _read_order(payload: bytes) -> Order | Refused:
     try:
-        return head, read(Order, payload)
+        return read(Order, payload)
     except Invalid as error:
         code = error.code if error.code == "protocol.version" else "order.malformed"
         if error.field == "kind":
             code = "order.kind_not_supported"
-        return head, Refused(code, error.message, error.field)
+        return Refused(code, error.message, error.field)
+
+
+def _check_retired(key_ids: frozenset[str], order: Order | Refused, chain: KeyChain, moment: datetime) -> None:
+    """A retired key still speaks for orders from before its succession, for as long as they can be open."""
+    retired_at = max(filter(None, map(chain.retired_at, key_ids)))
+    issued_later = isinstance(order, Refused) or order.issued_at > retired_at + CLOCK_TOLERANCE
+    if issued_later or moment > retired_at + RETIRED_KEY_LIFE:
+        raise Untrusted(
+            "order.retired_key",
+            f"The order is signed by a key that the platform retired at {retired_at}, and is not from before that.",
+        )
 
 
 def judge(
@@ -130,7 +152,8 @@ def _check_order(order: Order, moment: datetime) -> None:
 
 def _manifest(order: Order, sealed: bytes, trust: Trust) -> Manifest:
     try:
-        payload = envelope.verify(sealed, Manifest.payload_type, [trust.platform_key]).payload
+        # A job may outlive the key that signed its manifest: the order, whose key was judged, vouches for these bytes.
+        payload = envelope.verify(sealed, Manifest.payload_type, trust.platform.keys).payload
     except FederationError as error:
         raise Refused("manifest.untrusted", error.message) from error
     if digest_bytes(sealed) != order.manifest_digest:

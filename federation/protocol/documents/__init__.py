@@ -20,6 +20,7 @@ from federation.protocol.documents.submissions import (
     Submission,
     TrainingReport,
 )
+from federation.protocol.documents.successions import PlatformKeySuccession
 
 __all__ = [
     "BlobReference",
@@ -42,6 +43,7 @@ __all__ = [
     "OrderKind",
     "Part",
     "PayloadReference",
+    "PlatformKeySuccession",
     "Protection",
     "Refusal",
     "SiloCertificate",

@@ -30,6 +30,8 @@ class FoundOrder:
     envelope: bytes
     manifest: bytes | None
     model_digest: str
+    newest_succession: int | None
+    """The id of the last succession of the platform's key, read along: it costs the poll no statement of its own."""
 
 
 # Its commit does not wait for the disk: what a crash takes back is marked again at the next poll.
@@ -56,7 +58,8 @@ _LOOK = f"""
         UPDATE training_order SET state = '{OrderState.DELIVERED.value}', delivered_at = %(now)s FROM relaxed, found
         WHERE training_order.id = found.id AND training_order.state = '{OrderState.ISSUED.value}'
     )
-    SELECT found.id, found.state, found.envelope, job.manifest, version.digest
+    SELECT found.id, found.state, found.envelope, job.manifest, version.digest,
+           (SELECT max(id) FROM silos_keysuccession)
     FROM found
     JOIN training_step AS step ON step.id = found.step_id
     JOIN training_round AS round ON round.id = step.round_id

@@ -74,6 +74,7 @@ class FakePlatform:
     state: str = "active"
     orders: dict[str, dict[str, Any]] = field(default_factory=dict)
     cancelled: set[str] = field(default_factory=set)
+    successions: list[Any] = field(default_factory=list)
     blobs: dict[str, bytes] = field(default_factory=dict)
     kept: dict[str, bytearray] = field(default_factory=dict)
     complete: set[str] = field(default_factory=set)
@@ -199,7 +200,8 @@ class FakePlatform:
             cancelled = [order_id for order_id in content["held"] if order_id in self.cancelled]
             left = deadline - asyncio.get_running_loop().time()
             if orders or cancelled or left <= 0:
-                return web.json_response({"orders": orders, "cancelled": cancelled})
+                handed = {"successions": self.successions} if self.successions else {}
+                return web.json_response({"orders": orders, "cancelled": cancelled, **handed})
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(left):
                     await self.changed.wait()

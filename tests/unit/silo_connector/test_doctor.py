@@ -49,6 +49,7 @@ async def test_a_good_site_has_nothing_that_fails(site: Site) -> None:
         "platform": "ok",
         "clock": "ok",
         "platform key": "ok",
+        "pinned key": "ok",
         "enrolment": "ok",
         "relay": "warn",
         "trainer": "warn",
@@ -136,7 +137,7 @@ async def test_codes(site: Site, platform: FakePlatform) -> None:
 async def test_another_platform_key(site: Site) -> None:
     text = site.config.path.read_text().replace(site.config.platform_key, "0000 " * 7 + "0000")
     site.config.path.write_text(text)
-    assert (await findings(make_site_again(site)))["platform key"].state == "fail"
+    assert (await findings(make_site_again(site)))["pinned key"].state == "fail"
 
 
 @pytest.mark.parametrize("file", ["trainer/identity.key", f"relay/{TRANSPORT_KEY}"])

@@ -17,6 +17,7 @@ from federation.protocol.datasets import DatasetDeclaration
 from federation.protocol.digests import digest_bytes
 from federation.protocol.documents import Manifest, Order, OrderKind, now, seal
 from federation.protocol.keys import PrivateKey
+from federation.protocol.successions import KeyChain
 from federation.protocol.tensors import TensorSpec
 from silo_connector.trainer.refusals import REFUSALS, Refused
 from silo_connector.trainer.verification import Task, Trust, judge, open_order
@@ -54,7 +55,7 @@ def scene() -> Scene:
     platform = FakePlatform()
     identity, signatory = PrivateKey.generate().public, PrivateKey.generate().public
     platform.identity, platform.signatory = identity, signatory
-    return Scene(platform, Trust(platform.silo_id, platform.key.public, identity, signatory), declared())
+    return Scene(platform, Trust(platform.silo_id, KeyChain(platform.key.public), identity, signatory), declared())
 
 
 def test_a_good_order_is_a_task(scene: Scene) -> None:
@@ -163,11 +164,11 @@ def sealed_order(scene: Scene, **changes: Any) -> bytes:
 
 def test_an_order_is_opened_with_the_platform_s_key_only(scene: Scene) -> None:
     order = scene.order(scene.job())
-    head, read = open_order(seal(order, scene.platform.key), scene.trust)
+    head, read = open_order(seal(order, scene.platform.key), scene.trust, now())
     assert read == order
     assert (head.order_id, head.number) == (order.order_id, 1)
     with pytest.raises(Untrusted, match=r"signature\.invalid"):
-        open_order(seal(order, PrivateKey.generate()), scene.trust)
+        open_order(seal(order, PrivateKey.generate()), scene.trust, now())
 
 
 @pytest.mark.parametrize(
@@ -183,7 +184,7 @@ def test_an_order_is_opened_with_the_platform_s_key_only(scene: Scene) -> None:
 def test_an_order_that_can_not_be_read_whole_can_still_be_answered(
     scene: Scene, changes: dict[str, Any], code: str
 ) -> None:
-    _, refused = open_order(sealed_order(scene, **changes), scene.trust)
+    _, refused = open_order(sealed_order(scene, **changes), scene.trust, now())
     assert isinstance(refused, Refused)
     assert refused.code == code
 
@@ -203,7 +204,7 @@ def test_an_order_that_can_not_be_read_whole_can_still_be_answered(
 )
 def test_an_order_that_can_not_be_answered_is_not_read(scene: Scene, changes: dict[str, Any]) -> None:
     with pytest.raises(FederationError):
-        open_order(sealed_order(scene, **changes), scene.trust)
+        open_order(sealed_order(scene, **changes), scene.trust, now())
 
 
 @pytest.mark.parametrize(
@@ -220,4 +221,4 @@ def test_an_order_that_can_not_be_answered_is_not_read(scene: Scene, changes: di
 )
 def test_what_is_no_envelope_is_not_read(scene: Scene, broken: Callable[[bytes], bytes]) -> None:
     with pytest.raises(FederationError):
-        open_order(broken(sealed_order(scene)), scene.trust)
+        open_order(broken(sealed_order(scene)), scene.trust, now())

@@ -1,0 +1,178 @@
+"""A chain of the platform's keys grows by links that all verify, or not at all."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from federation.errors import FederationError
+from federation.protocol import envelope
+from federation.protocol.documents import PlatformKeySuccession, now, seal
+from federation.protocol.keys import PrivateKey
+from federation.protocol.successions import SUCCESSIONS_MAX, KeyChain
+
+KEYS = [PrivateKey.generate() for _ in range(6)]
+STRANGER = PrivateKey.generate()
+START = now()
+
+
+def at(sequence: int) -> datetime:
+    """When the succession of this number was made: a day after the one before."""
+    return START + timedelta(days=sequence)
+
+
+def link(old: int, new: int | None = None, *signers: PrivateKey, **changes: Any) -> bytes:
+    """The succession of a key, by default to the next one and signed by it alone."""
+    fields = {
+        "sequence": old + 1,
+        "predecessor": KEYS[old].public.key_id,
+        "public_key": KEYS[old + 1 if new is None else new].public.encoded,
+        "made_at": at(old + 1),
+    }
+    return seal(PlatformKeySuccession.model_validate(fields | changes), *(signers or (KEYS[old],)))
+
+
+def chain_to(end: int) -> KeyChain:
+    """The chain from the first key to this one."""
+    return KeyChain(KEYS[0].public).extended([link(old) for old in range(end)])
+
+
+def refusal(chain: KeyChain, *handed: bytes) -> str:
+    """The code with which a chain refuses what is handed along."""
+    with pytest.raises(FederationError) as caught:
+        chain.extended(handed)
+    return caught.value.code
+
+
+def test_it_leads_from_the_root_to_the_current_key_in_whatever_order_it_comes() -> None:
+    chain = KeyChain(KEYS[0].public).extended([link(2), link(0), link(1)])
+    assert chain.keys == tuple(key.public for key in KEYS[:4])
+    assert chain.current == KEYS[3].public
+    assert chain.retired_at(KEYS[1].public.key_id) == at(2)
+    assert chain.retired_at(KEYS[3].public.key_id) is None
+
+
+def test_it_begins_at_whichever_key_is_the_root() -> None:
+    """Whoever has pinned a later key can't verify what lies before it, and need not."""
+    chain = KeyChain(KEYS[2].public).extended([link(0), link(1), link(2), link(3)])
+    assert chain.keys == tuple(key.public for key in KEYS[2:5])
+
+
+def test_what_is_known_already_changes_nothing() -> None:
+    chain = chain_to(3)
+    for handed in ([], [link(0)], [link(0), link(1), link(2)]):
+        assert chain.extended(handed) is chain
+
+
+def test_it_grows_bit_by_bit_as_at_once() -> None:
+    chain = chain_to(1)
+    for old in range(1, 4):
+        chain = chain.extended([link(old)])
+    assert chain == chain_to(4)
+
+
+def test_a_gap_is_not_jumped_over() -> None:
+    assert chain_to(1).extended([link(2), link(3)]) == chain_to(1)
+
+
+def test_a_number_or_a_date_that_does_not_follow() -> None:
+    chain = chain_to(2)
+    assert refusal(chain, link(2, sequence=4)) == "succession.goes_back"
+    assert refusal(chain, link(2, sequence=2)) == "succession.goes_back"
+    assert refusal(chain, link(2, made_at=at(2))) == "succession.goes_back"
+
+
+def test_it_never_leads_back_to_a_key_that_has_been_there() -> None:
+    assert refusal(chain_to(2), link(2, 0)) == "succession.goes_back"
+    assert refusal(chain_to(2), link(2, 2)) == "succession.goes_back"
+
+
+def test_two_successors_of_one_key() -> None:
+    assert refusal(KeyChain(KEYS[0].public), link(0), link(0, 3)) == "succession.forked"
+    assert refusal(chain_to(2), link(0, 3)) == "succession.forked"
+    assert refusal(chain_to(2), link(1, made_at=at(4))) == "succession.forked"
+    assert refusal(chain_to(2), link(2), link(2, 5)) == "succession.forked"
+
+
+@pytest.mark.parametrize("signer", [STRANGER, KEYS[1]], ids=["a stranger", "the new key itself"])
+def test_only_the_predecessor_vouches(signer: PrivateKey) -> None:
+    assert refusal(KeyChain(KEYS[0].public), link(0, None, signer)) == "succession.untrusted"
+    assert refusal(chain_to(1), link(0, 3, signer)) == "succession.untrusted"
+
+
+def test_exactly_one_signature() -> None:
+    assert refusal(KeyChain(KEYS[0].public), link(0, None, KEYS[0], STRANGER)) == "succession.malformed"
+    unsigned = json.loads(link(0)) | {"signatures": []}
+    assert refusal(KeyChain(KEYS[0].public), json.dumps(unsigned).encode()) == "succession.malformed"
+
+
+def changed(change: Callable[[dict[str, Any]], object]) -> bytes:
+    """A succession, truly signed over something that is none."""
+    content = json.loads(envelope.peek(link(0)))
+    change(content)
+    return envelope.sign(json.dumps(content).encode(), PlatformKeySuccession.payload_type, KEYS[0])
+
+
+@pytest.mark.parametrize(
+    "handed",
+    [
+        b"",
+        b"[]",
+        b"null",
+        b"x" * 5000,
+        envelope.sign(envelope.peek(link(0)), "application/vnd.consilience.order.v1+json", KEYS[0]),
+        envelope.sign(b"no json", PlatformKeySuccession.payload_type, KEYS[0]),
+        changed(lambda content: content.update(public_key="no key")),
+        changed(lambda content: content.update(public_key=base64.b64encode(b"short").decode())),
+        changed(lambda content: content.update(public_key=7)),
+        changed(lambda content: content.update(predecessor="ed25519:")),
+        changed(lambda content: content.update(sequence=0)),
+        changed(lambda content: content.update(made_at="2026-01-01T00:00:00")),
+        changed(lambda content: content.update(protocol="2.0")),
+        changed(lambda content: content.update(more=1)),
+        changed(lambda content: content.pop("made_at")),
+    ],
+)
+def test_what_is_no_succession(handed: bytes) -> None:
+    assert refusal(KeyChain(KEYS[0].public), handed) == "succession.malformed"
+    assert refusal(KeyChain(KEYS[0].public), link(0), handed) == "succession.malformed", "all or nothing"
+
+
+def test_so_many_at_once_are_not_even_read() -> None:
+    assert refusal(KeyChain(KEYS[0].public), *[b""] * (SUCCESSIONS_MAX + 1)) == "succession.malformed"
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    root=st.integers(0, 2),
+    bad=st.dictionaries(st.integers(0, 4), st.sampled_from(["signer", "bit", "missing"])),
+    shuffled=st.permutations(range(5)),
+)
+def test_a_chain_is_adopted_only_as_far_as_every_link_verifies(
+    root: int, bad: dict[int, str], shuffled: list[int]
+) -> None:
+    """An independent reckoning: the longest run of good links from the root; a false link on the way refuses all."""
+    handed = []
+    for old in shuffled:
+        sealed = link(old, None, STRANGER) if bad.get(old) == "signer" else link(old)
+        if bad.get(old) == "bit":
+            content = json.loads(sealed)
+            signature = bytearray(base64.b64decode(content["signatures"][0]["sig"]))
+            signature[0] ^= 1
+            content["signatures"][0]["sig"] = base64.b64encode(signature).decode()
+            sealed = json.dumps(content).encode()
+        if bad.get(old) != "missing":
+            handed.append(sealed)
+    first_bad = next((old for old in range(root, 5) if old in bad), 5)
+    chain = KeyChain(KEYS[root].public)
+    if bad.get(first_bad) in ("signer", "bit"):
+        assert refusal(chain, *handed) == "succession.untrusted"
+    else:
+        assert chain.extended(handed).keys == tuple(key.public for key in KEYS[root : first_bad + 1])
