@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import secrets
 from datetime import timedelta
-from typing import Any
 
 from django.db import transaction
 from django.utils import timezone
@@ -133,20 +132,6 @@ def revoke(*, silo: Silo, by: User) -> Silo:
         EnrolmentCode.objects.filter(silo=silo, used_at=None).update(expires_at=timezone.now())
         record(by=by, verb="silo.revoked", subject=silo, organisation_id=silo.organisation_id)
     return silo
-
-
-def note_heartbeat(*, by: Silo, report: dict[str, Any], clock_skew_s: float) -> None:
-    """Keep what the silo says of its health."""
-    trainer = report.get("trainer")
-    trainer = trainer if isinstance(trainer, dict) else {}
-    disk = report.get("disk_free_bytes")
-    Silo.objects.filter(id=by.id).update(
-        last_seen_at=timezone.now(),
-        silent_since=None,
-        clock_skew_s=clock_skew_s,
-        disk_free_bytes=disk if isinstance(disk, int) and 0 <= disk < 2**62 else None,
-        connector_version=str(trainer.get("connector_version") or report.get("relay_version") or "")[:60],
-    )
 
 
 def _check_fingerprint(silo: Silo, told: str) -> None:

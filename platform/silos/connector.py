@@ -35,6 +35,7 @@ from live.http import (
 )
 from silos import actions, datasets
 from silos.codes import check_usable, hash_of
+from silos.health import note_heartbeat
 from silos.models import EnrolmentCode, Silo
 from silos.requests import SignedRequest, authenticate, check_new_connector, claimed_silo_id
 
@@ -152,8 +153,7 @@ def _enrol(request: SignedRequest) -> JSON:
 
 def heartbeat(silo: Silo, data: JSON) -> JSON:
     """Keep what a silo says of its health."""
-    skew = data.get("clock_skew_s")
-    actions.note_heartbeat(by=silo, report=data, clock_skew_s=float(skew) if isinstance(skew, int | float) else 0.0)
+    note_heartbeat(by=silo, report=data)
     return {"state": silo.state}
 
 

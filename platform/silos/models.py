@@ -37,6 +37,10 @@ class Silo(models.Model):
     capabilities = models.JSONField(default=dict)
     clock_skew_s = models.FloatField(null=True)
     disk_free_bytes = models.BigIntegerField(null=True)
+    memory_total_bytes = models.BigIntegerField(null=True)
+    memory_free_bytes = models.BigIntegerField(null=True)
+    gpus = models.JSONField(default=list)
+    latency_s = models.FloatField(null=True)
     orders_issued = models.BigIntegerField(default=0)
     palette = models.PositiveIntegerField(default=0)
 

@@ -30,8 +30,18 @@ class SiloBrief(serializers.ModelSerializer[Silo]):
         fields = ("id", "name")
 
 
+_OWN_FIGURES = (
+    "clock_skew_s",
+    "latency_s",
+    "disk_free_bytes",
+    "memory_free_bytes",
+    "memory_total_bytes",
+    "gpus",
+)
+
+
 class SiloOut(serializers.ModelSerializer[Silo]):
-    """A silo: who it is, what it is known by, how it does. Disk and clock are told to its own organisation only."""
+    """A silo: who it is, what it is known by, how it does. The figures are told to its own organisation only."""
 
     organisation = OrganisationBrief()
     state = serializers.ChoiceField(choices=SiloState.choices)
@@ -43,8 +53,12 @@ class SiloOut(serializers.ModelSerializer[Silo]):
     )
     capabilities = serializers.DictField()
     health = serializers.SerializerMethodField()
-    clock_skew_s = serializers.SerializerMethodField()
-    disk_free_bytes = serializers.SerializerMethodField()
+    clock_skew_s = serializers.FloatField(allow_null=True, help_text="By how much its clock is ahead.")
+    latency_s = serializers.FloatField(allow_null=True, help_text="How long its relay's last heartbeat took.")
+    disk_free_bytes = serializers.IntegerField(allow_null=True, help_text="Room on the relay's disk.")
+    memory_free_bytes = serializers.IntegerField(allow_null=True, help_text="Memory that the trainer could take.")
+    memory_total_bytes = serializers.IntegerField(allow_null=True)
+    gpus = serializers.ListField(child=serializers.CharField(), allow_null=True, help_text="Models, by the driver.")
 
     class Meta:
         model = Silo
@@ -65,8 +79,7 @@ class SiloOut(serializers.ModelSerializer[Silo]):
             "health",
             "connector_version",
             "capabilities",
-            "clock_skew_s",
-            "disk_free_bytes",
+            *_OWN_FIGURES,
         )
 
     @extend_schema_field({"type": "string", "enum": ["unseen", "online", "silent"]})
@@ -74,13 +87,10 @@ class SiloOut(serializers.ModelSerializer[Silo]):
         """How long ago it was heard of, in a word."""
         return selectors.health_of(silo)
 
-    def get_clock_skew_s(self, silo: Silo) -> float | None:
-        """By how much its clock is ahead."""
-        return silo.clock_skew_s if getattr(silo, "is_own", False) else None
-
-    def get_disk_free_bytes(self, silo: Silo) -> int | None:
-        """Room on the relay's disk."""
-        return silo.disk_free_bytes if getattr(silo, "is_own", False) else None
+    def to_representation(self, silo: Silo) -> dict[str, Any]:
+        """The figures left out for everybody else."""
+        told = super().to_representation(silo)
+        return told if getattr(silo, "is_own", False) else {**told, **dict.fromkeys(_OWN_FIGURES)}
 
 
 class NewSilo(Input):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import time
 from datetime import UTC, datetime
 from typing import Any
 
@@ -26,11 +27,14 @@ _REJECTED_MAX = 100
 async def beat(platform: Platform, place: Spool, gate: Gate) -> None:
     """For ever, while the silo is confirmed."""
     backoff, told = Backoff(), set[str]()
+    latency_s: float | None = None
     while True:
         await gate.passed()
         pause_s = INTERVAL_S
         try:
-            answer = await platform.post("heartbeat", content(place, platform.clock_skew_s))
+            began = time.monotonic()
+            answer = await platform.post("heartbeat", content(place, platform.clock_skew_s, latency_s))
+            latency_s = round(time.monotonic() - began, 4)
             told = tell_rejected(answer.get("rejected"), told)
             backoff.reset()
         except (Unreachable, Declined, OSError) as error:
@@ -54,14 +58,15 @@ def tell_rejected(entries: Any, told: set[str]) -> set[str]:
     return known
 
 
-def content(place: Spool, clock_skew_s: float) -> dict[str, Any]:
-    """What a heartbeat says."""
+def content(place: Spool, clock_skew_s: float, latency_s: float | None = None) -> dict[str, Any]:
+    """What a heartbeat says; `latency_s` is how long the one before took, there and back."""
     disk = os.statvfs(place.root)
     return {
         "relay_version": VERSION,
         "trainer": trainer_status(place),
         "disk_free_bytes": disk.f_bavail * disk.f_frsize,
         "clock_skew_s": clock_skew_s,
+        "latency_s": latency_s,
         "clock": datetime.now(UTC).isoformat(timespec="milliseconds"),
     }
 

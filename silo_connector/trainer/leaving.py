@@ -31,12 +31,15 @@ from federation.protocol.documents import (
 from federation.protocol.keys import PrivateKey
 from federation.protocol.tensors import Layout, file_size_bytes, read_header
 from silo_connector.trainer.refusals import REFUSALS
+from silo_connector.trainer.resources import Resources
 
 PHASES = frozenset({"verify", "data", "evaluate", "load", "train", "write"})
 STATES = frozenset({"waiting_for_enrolment", "idle", "working"})
 _ENVIRONMENT = ("environment.connector_version", "environment.image_digest")
 _ANSWER = ("protocol", "order_id", "number", "silo_id", "job_id", "created_at", *_ENVIRONMENT)
 _CAPABILITIES = ("capabilities.kinds", "capabilities.protection", "capabilities.families")
+
+_RESOURCES = ("resources.memory_total_bytes", "resources.memory_free_bytes", "resources.gpus")
 
 
 class Status(BaseModel):
@@ -46,6 +49,7 @@ class Status(BaseModel):
 
     connector_version: str
     capabilities: dict[str, Any]
+    resources: Resources
     state: str
     at: AwareDatetime
 
@@ -91,7 +95,7 @@ FIELDS: Mapping[type[BaseModel], frozenset[str]] = MappingProxyType(
         SiloCertificate: frozenset(
             {"protocol", "organisation", "signatory_key", "identity_key", "not_before", "not_after"}
         ),
-        Status: frozenset({"connector_version", "state", "at", *_CAPABILITIES}),
+        Status: frozenset({"connector_version", "state", "at", *_CAPABILITIES, *_RESOURCES}),
     }
 )
 

@@ -22,6 +22,7 @@ from silo_connector.logs import Log, configure
 from silo_connector.spool import Spool
 from silo_connector.trainer.isolation import check_isolated
 from silo_connector.trainer.leaving import Status, check_may_leave
+from silo_connector.trainer.resources import resources
 from silo_connector.watching import Watch
 
 if TYPE_CHECKING:
@@ -93,7 +94,7 @@ async def _tell(config: Config, trainer: Trainer) -> None:
     told = capabilities()
     while True:
         state = "working" if trainer.is_working else "idle" if trainer.is_enrolled else "waiting_for_enrolment"
-        status = Status(connector_version=VERSION, capabilities=told, state=state, at=now())
+        status = Status(connector_version=VERSION, capabilities=told, resources=resources(), state=state, at=now())
         check_may_leave(status)
         with contextlib.suppress(OSError), Folder.open(config.spool) as folder:
             folder.replace(spool.STATUS, status.model_dump_json().encode(), durable=False)

@@ -13,6 +13,7 @@ from accounts.actions import set_password
 from accounts.models import User
 from federation.protocol.keys import PrivateKey
 from silos import actions
+from silos.health import note_heartbeat
 from tests.support.cohort import Cohort, make_cohort, run_job
 from tests.support.federation import TEST, certificate, statement
 from tests.support.live_platform import serving
@@ -106,7 +107,7 @@ def test_a_silo_is_enrolled_while_its_page_is_open(cohort: Cohort, chromium: Bro
     expect(administrator.get_by_text("the connector may work from now on")).to_be_visible()
     expect(it.get_by_text("For relay and trainer, both running, to report.")).to_be_visible(timeout=15_000)
     silo.refresh_from_db()
-    actions.note_heartbeat(by=silo, report={"relay_version": "0.1.0"}, clock_skew_s=0.1)
+    note_heartbeat(by=silo, report={"relay_version": "0.1.0", "clock_skew_s": 0.1})
     expect(it.get_by_text("Order pick-up")).to_be_visible(timeout=15_000)
     expect(it.get_by_role("heading", name="Enrolment")).to_have_count(0)
     assert not complaints

@@ -11,9 +11,10 @@ from rest_framework.test import APIClient
 from audit.models import Event
 from federation.protocol.keys import PrivateKey, load_public
 from silos import actions, datasets
+from silos.health import note_heartbeat
 from silos.models import EnrolmentCode, Silo
 from silos.transitions import SiloState
-from tests.support.cohort import Cohort
+from tests.support.cohort import Cohort, browser
 from tests.support.federation import TEST, certificate, registration, statement
 from tests.support.world import client_of
 
@@ -117,11 +118,38 @@ def test_bad_silos_are_refused_and_nothing_is_made(
 
 
 def test_health_is_for_all_and_its_figures_for_the_own_organisation(cohort: Cohort, it: APIClient) -> None:
-    actions.note_heartbeat(by=cohort.silo, report={"disk_free_bytes": 7, "relay_version": "9"}, clock_skew_s=0.5)
+    note_heartbeat(by=cohort.silo, report={"disk_free_bytes": 7, "relay_version": "9", "clock_skew_s": 0.5})
     path = f"/api/v1/silos/{cohort.silo.id}/"
     own, neighbour = it.get(path).json(), client_of(cohort.neighbour).get(path).json()
     assert (own["health"], own["disk_free_bytes"], own["clock_skew_s"]) == ("online", 7, 0.5)
     assert (neighbour["health"], neighbour["disk_free_bytes"], neighbour["clock_skew_s"]) == ("online", None, None)
+
+
+def test_what_a_silo_says_of_itself_is_bounded_and_what_makes_no_sense_is_not_kept(
+    cohort: Cohort, it: APIClient
+) -> None:
+    told = {"memory_total_bytes": 8 << 30, "memory_free_bytes": 3 << 30, "gpus": ["NVIDIA A100", 7, "x" * 500]}
+    trainer = {"connector_version": "1.2\x00", "resources": told}
+    note_heartbeat(by=cohort.silo, report={"trainer": trainer, "latency_s": 0.0123, "clock_skew_s": -2})
+    path = f"/api/v1/silos/{cohort.silo.id}/"
+    own = it.get(path).json()
+    assert (own["memory_total_bytes"], own["memory_free_bytes"], own["latency_s"]) == (8 << 30, 3 << 30, 0.0123)
+    assert own["gpus"] == ["NVIDIA A100", "", "x" * 80]
+    assert (own["connector_version"], own["clock_skew_s"]) == ("1.2", -2.0)
+    neighbour = client_of(cohort.neighbour).get(path).json()
+    assert {neighbour[name] for name in ("memory_total_bytes", "memory_free_bytes", "latency_s", "gpus")} == {None}
+    page = browser(cohort.it).get(f"/silos/{cohort.silo.id}/").content.decode()
+    assert "NVIDIA A100" in page
+    assert "0.01 s" in page
+    nonsense = {"resources": {"memory_free_bytes": -1, "memory_total_bytes": True, "gpus": {"a": 1}}}
+    unread: tuple[Any, ...] = (nonsense, {"resources": []}, "idle", None)
+    for trainer_said in unread:
+        note_heartbeat(
+            by=cohort.silo, report={"trainer": trainer_said, "latency_s": float("nan"), "clock_skew_s": "late"}
+        )
+        own = it.get(path).json()
+        assert (own["memory_free_bytes"], own["memory_total_bytes"], own["gpus"]) == (None, None, [])
+        assert (own["latency_s"], own["clock_skew_s"]) == (None, 0.0)
 
 
 def test_silos_are_found_by_organisation_consortium_and_state(cohort: Cohort, it: APIClient) -> None:

@@ -16,6 +16,7 @@ from audit.models import Event
 from demo.services import ROOT
 from federation.protocol.keys import PrivateKey
 from silos import actions, datasets, enrolment, selectors
+from silos.health import note_heartbeat
 from silos.models import Silo
 from silos.transitions import SiloState
 from tests.support.cohort import Cohort, browser, present, run_job
@@ -115,7 +116,7 @@ def test_a_silo_that_works_tells_how_it_does(
     cohort: Cohort, django_assert_max_num_queries: DjangoAssertNumQueries
 ) -> None:
     run_job(cohort, rounds_answered=1)
-    actions.note_heartbeat(by=cohort.silo, report={"disk_free_bytes": 5_000_000_000}, clock_skew_s=0.25)
+    note_heartbeat(by=cohort.silo, report={"disk_free_bytes": 5_000_000_000, "clock_skew_s": 0.25})
     client, path = browser(cohort.it), f"/silos/{cohort.silo.id}/"
     with django_assert_max_num_queries(16):
         page = client.get(path).content.decode()
@@ -148,7 +149,7 @@ def test_revoking_asks_first(cohort: Cohort) -> None:
 
 def test_who_sees_what(cohort: Cohort) -> None:
     run_job(cohort, rounds_answered=1)
-    actions.note_heartbeat(by=cohort.silo, report={"disk_free_bytes": 5_000_000_000}, clock_skew_s=0.25)
+    note_heartbeat(by=cohort.silo, report={"disk_free_bytes": 5_000_000_000, "clock_skew_s": 0.25})
     path = f"/silos/{cohort.silo.id}/"
     own, neighbour = browser(cohort.it).get(path), browser(cohort.neighbour).get(path)
     assert "Free disk" in own.content.decode()

@@ -35,6 +35,7 @@ from federation.protocol.tensors import TensorSpec
 from silo_connector.trainer.data import read_declaration
 from silo_connector.trainer.leaving import FIELDS, Bounds, Status, check_may_leave, coarse, leave
 from silo_connector.trainer.refusals import REFUSALS, leaving_code
+from silo_connector.trainer.resources import Resources
 from tests.unit.silo_connector.fake_platform import weights_of
 from tests.unit.silo_connector.sites import TINY
 
@@ -218,7 +219,13 @@ def test_rows_are_told_in_tens_and_two_digits(rows: int, told: int) -> None:
 
 
 def test_a_status_has_a_fixed_vocabulary() -> None:
-    good = Status(connector_version="0.1.0", capabilities={"kinds": ["train"]}, state="idle", at=now())
+    good = Status(
+        connector_version="0.1.0",
+        capabilities={"kinds": ["train"]},
+        resources=Resources(memory_free_bytes=1, gpus=("A GPU",)),
+        state="idle",
+        at=now(),
+    )
     check_may_leave(good)
     assert refused(good.model_copy(update={"state": "reading Somebody's file"})) == "state"
     assert refused(good.model_copy(update={"capabilities": {"host": "pc17"}})) == "capabilities.host"

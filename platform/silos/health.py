@@ -1,0 +1,51 @@
+"""What silos say of their health. None of it is trusted: it is shown, and bounded."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from django.utils import timezone
+
+from silos.models import Silo
+
+GPUS_MAX = 16
+_NAME_LENGTH_MAX = 80
+_BYTES_MAX = 2**62
+_SECONDS_MAX = 1e9
+
+
+def note_heartbeat(*, by: Silo, report: dict[str, Any]) -> None:
+    """Keep what the silo says of its health; what makes no sense is kept as not told."""
+    trainer = _object(report.get("trainer"))
+    resources = _object(trainer.get("resources"))
+    gpus = resources.get("gpus")
+    Silo.objects.filter(id=by.id).update(
+        last_seen_at=timezone.now(),
+        silent_since=None,
+        clock_skew_s=_seconds(report.get("clock_skew_s")) or 0.0,
+        latency_s=_seconds(report.get("latency_s")),
+        disk_free_bytes=_size_bytes(report.get("disk_free_bytes")),
+        memory_total_bytes=_size_bytes(resources.get("memory_total_bytes")),
+        memory_free_bytes=_size_bytes(resources.get("memory_free_bytes")),
+        gpus=[_text(gpu)[:_NAME_LENGTH_MAX] for gpu in (gpus if isinstance(gpus, list) else [])[:GPUS_MAX]],
+        connector_version=_text(trainer.get("connector_version") or report.get("relay_version"))[:60],
+    )
+
+
+def _object(value: object) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _text(value: object) -> str:
+    return value.replace("\x00", "") if isinstance(value, str) else ""
+
+
+def _size_bytes(value: object) -> int | None:
+    return value if type(value) is int and 0 <= value < _BYTES_MAX else None
+
+
+def _seconds(value: object) -> float | None:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        return None
+    return float(value) if abs(value) < _SECONDS_MAX else None
