@@ -43,15 +43,17 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(tryfirst=True)  # xdist reads the groups in its own
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """For two processes side by side: what runs whole stacks stays together and starts first, the rest goes by file."""
+    """For two processes side by side: what runs whole stacks stays together, the rest goes by file; the long first."""
     for item in items:
-        group = WHOLE_STACKS if _runs_whole_stacks(item) else str(item.path)
-        item.add_marker(pytest.mark.xdist_group(group))
-    items.sort(key=lambda item: not _runs_whole_stacks(item))
+        item.add_marker(pytest.mark.xdist_group(WHOLE_STACKS if _length(item) == 0 else str(item.path)))
+    items.sort(key=_length)
 
 
-def _runs_whole_stacks(item: pytest.Item) -> bool:
-    return item.path.relative_to(ROOT / "tests").parts[0] in {"faults", "functional"}
+def _length(item: pytest.Item) -> int:
+    folder, *rest = item.path.relative_to(ROOT / "tests").parts
+    if folder == "faults" or (folder, *rest) == ("functional", "test_demo.py"):
+        return 0
+    return 1 if folder == "functional" else 2
 
 
 def pytest_pycollect_makemodule(module_path: Path) -> None:

@@ -7,8 +7,9 @@ from django.utils import timezone
 
 from accounts.models import Organisation, OrganisationRole, User
 from accounts.permissions import Role
-from audit.actions import check_no_secret, record
+from audit.actions import record
 from audit.actors import Actor
+from audit.statements import check_no_secret
 from consortia.models import Consortium, ConsortiumRole, Participation
 from consortia.transitions import ParticipationState, check_participation_transition
 from rest.errors import Conflict, Unprocessable

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from typing import Any
 
 from django.db import transaction
@@ -13,6 +12,7 @@ from audit.actions import record
 from audit.actors import Actor
 from registry import statements
 from registry.models import Model, ModelVersion
+from registry.selectors import referenced
 
 VERSIONS_KEPT = 20
 
@@ -82,10 +82,3 @@ def prune(*, model: Model, by: Actor, keep: int = VERSIONS_KEPT) -> int:
     for digest in gone - referenced(gone):
         store.remove(digest)
     return len(pruned)
-
-
-def referenced(digests: Collection[str]) -> set[str]:
-    """Those of these digests that a kept version has."""
-    kept = ModelVersion.objects.filter(pruned_at=None)
-    weights = kept.filter(digest__in=digests).values_list("digest", flat=True)
-    return set(weights.union(kept.filter(optimiser_digest__in=digests).values_list("optimiser_digest", flat=True)))

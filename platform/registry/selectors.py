@@ -5,6 +5,8 @@ The jobs and evaluations that stand behind a model belong to an app above this o
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from django.db.models import Count, OuterRef, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 
@@ -46,3 +48,10 @@ def versions_visible_to(user: User) -> QuerySet[ModelVersion]:
     return ModelVersion.objects.filter(model__consortium__in=consortia_visible_to(user)).select_related(
         "model__consortium"
     )
+
+
+def referenced(digests: Collection[str]) -> set[str]:
+    """Those of these digests that a kept version has."""
+    kept = ModelVersion.objects.filter(pruned_at=None)
+    weights = kept.filter(digest__in=digests).values_list("digest", flat=True)
+    return set(weights.union(kept.filter(optimiser_digest__in=digests).values_list("optimiser_digest", flat=True)))

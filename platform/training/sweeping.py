@@ -13,8 +13,9 @@ from django.utils import timezone
 from artefacts import store
 from audit.actions import record
 from audit.actors import Actor
-from registry.actions import prune, referenced
+from registry.actions import prune
 from registry.models import Model
+from registry.selectors import referenced
 from silos.models import RequestNonce, Silo
 from training import dispatch
 from training.actions.states import tell

@@ -8,7 +8,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from artefacts import store
-from audit.actions import event_of
+from audit.statements import event_of
 from federation.errors import Invalid, Transient, Untrusted
 from federation.protocol.digests import digest_bytes
 from federation.protocol.documents import OrderKind, Refusal, open_sealed

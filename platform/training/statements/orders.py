@@ -10,7 +10,7 @@ from uuid import UUID
 from django.utils import timezone
 from psycopg.types.json import Jsonb
 
-from audit.actions import appending
+from audit.statements import appending
 from federation.protocol.documents import Submission
 from live import database
 from training.statements import listed

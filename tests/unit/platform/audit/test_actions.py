@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from accounts.models import ApiToken, User
-from audit.actions import check_no_secret
 from audit.actors import Actor, System
+from audit.statements import check_no_secret
 from federation.errors import Invalid
 from federation.protocol.keys import PrivateKey
 
