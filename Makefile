@@ -3,7 +3,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install demo demo-check test test-fast check bench-rounds bench-pages openapi diagrams messages clean chromium
+.PHONY: help install demo demo-check test test-fast check bench-rounds bench-pages openapi diagrams messages pictures clean chromium
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -93,6 +93,10 @@ bench-pages: $(VENV)/installed ## how long the server takes over every page of a
 
 openapi: $(VENV)/installed-dev ## write docs/openapi.yaml anew
 	@$(SETTINGS) $(MANAGE) spectacular --validate --fail-on-warn --file docs/openapi.yaml
+
+pictures: $(VENV)/installed-dev chromium ## take the pictures of README and docs anew, from a demo on the real records
+	@$(BIN)/python -m pytest tests/functional/test_demo.py -k goes_on_where_it_was
+	@cp var/screenshots/docs/*.png docs/pictures/
 
 diagrams: $(VENV)/installed-dev ## write docs/generated anew
 	@$(SETTINGS) $(MANAGE) state_diagrams docs/generated/states.md

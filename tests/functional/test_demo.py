@@ -15,11 +15,15 @@ from pathlib import Path
 
 import psutil
 import pytest
+from playwright.sync_api import Browser
 
+from demo.hospitals import DATA_SCIENTIST
 from demo.services import ROOT, temporary_folder
+from tests.support.windows import DRAWN, SCREENSHOTS
 
 pytestmark = pytest.mark.slow
 TIMEOUT_S = 240.0
+PICTURES = SCREENSHOTS / "docs"
 KEYS = [
     *("ok", "silos", "rounds", "strategy", "accuracy_per_silo", "accuracy_pooled", "install_s", "start_s", "train_s"),
     *("bytes_up", "bytes_down", "peak_rss_mb"),
@@ -115,7 +119,32 @@ class Demo:
         return self.process.wait(60)
 
 
-def test_demo_stops_on_ctrl_c_and_goes_on_where_it_was(heart_disease: Path, folder: Path) -> None:
+def take_pictures(chromium: Browser, url: str, job: str, password: str) -> None:
+    """What README and docs show (`make pictures` takes them over): a scientist's pages of a job on real records."""
+    PICTURES.mkdir(parents=True, exist_ok=True)
+    context = chromium.new_context(base_url=url, viewport={"width": 1280, "height": 860}, reduced_motion="reduce")
+    page = context.new_page()
+    page.goto("/sign-in/")
+    page.get_by_label("E-mail").fill(DATA_SCIENTIST.email)
+    page.get_by_label("Password", exact=True).fill(password)
+    page.get_by_role("button", name="Sign in", exact=True).click()
+    page.wait_for_url("**/")
+    for name, address in {
+        "home": "/",
+        "job": f"/jobs/{job}/",
+        "silos": f"/jobs/{job}/silos/",
+        "report": f"/jobs/{job}/report/",
+        "launch": f"/jobs/{job}/again/",
+    }.items():
+        answer = page.goto(address)
+        assert answer is not None
+        assert answer.status == 200
+        page.wait_for_function(DRAWN)
+        page.screenshot(path=PICTURES / f"{name}.png")
+    context.close()
+
+
+def test_demo_stops_on_ctrl_c_and_goes_on_where_it_was(heart_disease: Path, folder: Path, chromium: Browser) -> None:
     demo = Demo(heart_disease, folder)
     try:
         demo.wait_for("after round  2/15")
@@ -128,6 +157,8 @@ def test_demo_stops_on_ctrl_c_and_goes_on_where_it_was(heart_disease: Path, fold
         assert "No patient" in printed or "no patient" in printed
         jobs = set(re.findall(r"/jobs/([0-9a-f-]{36})/", printed))
         assert jobs == {json.loads((folder / "demo.json").read_text())["job"]}
+        remembered = json.loads((folder / "demo.json").read_text())
+        take_pictures(chromium, f"http://127.0.0.1:{remembered['port']}", remembered["job"], remembered["password"])
         second = subprocess.run(
             [sys.executable, "-m", "demo", "run"],
             cwd=ROOT,

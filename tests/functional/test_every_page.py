@@ -12,14 +12,13 @@ from pathlib import Path
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from django.conf import settings
 from playwright.sync_api import Browser, BrowserContext, Page
 
 from accounts.models import User
 from tests.support.cohort import Cohort, browser, make_cohort, present, run_job
 from tests.support.live_platform import serving
 from tests.support.pages import pages_of
-from tests.support.windows import VIEWS, View
+from tests.support.windows import DRAWN, SCREENSHOTS, VIEWS, View
 from training.models import Job
 
 pytestmark = [
@@ -28,11 +27,7 @@ pytestmark = [
     # whitenoise's static files; Django takes each into memory as a whole
     pytest.mark.filterwarnings("ignore:StreamingHttpResponse must consume synchronous iterators"),
 ]
-SCREENSHOTS = Path(settings.ROOT) / "var" / "screenshots"
 SERIOUS = {"serious", "critical"}
-DRAWN = """
-    [...document.querySelectorAll(".plot.skeleton")].every(plot => plot.closest("[hidden]"))
-"""
 ROLES = ("keeper", "administrator", "scientist", "steward", "it", "neighbour", "nobody")
 
 
@@ -76,14 +71,14 @@ def complaints_of(page: Page) -> list[str]:
 
 
 def check(page: Page, address: str, view: View) -> list[str]:
-    """What is wrong with the page as it stands. What axe finds besides contrast is the same in every window."""
+    """What is wrong with the page as it stands. What axe finds is much the same in every window."""
     page.goto(address)
     page.wait_for_function(DRAWN)
     wrong = []
     wide, window = page.evaluate("[document.documentElement.scrollWidth, document.documentElement.clientWidth]")
     if wide > window:
         wrong.append(f"{wide} pixels wide in a window of {window}")
-    only = {} if view is VIEWS[0] else {"runOnly": {"type": "rule", "values": ["color-contrast"]}}
+    only = {} if view is VIEWS[0] else {"runOnly": {"type": "rule", "values": ["color-contrast", "target-size"]}}
     report = Axe().run(page, options={"resultTypes": ["violations"], **only}).response
     for violation in report["violations"]:
         if violation["impact"] in SERIOUS:

@@ -5,6 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from demo.services import ROOT
+
+SCREENSHOTS = ROOT / "var" / "screenshots"
+DRAWN = """
+    [...document.querySelectorAll(".plot.skeleton")].every(plot => plot.closest("[hidden]"))
+"""
+"""Whether all charts in sight have been drawn."""
+
 
 @dataclass(frozen=True)
 class View:

@@ -8,7 +8,7 @@ from functools import lru_cache
 
 from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
-from django.utils.translation import get_language, gettext
+from django.utils.translation import gettext
 from django.utils.translation import gettext_noop as _
 
 from dashboards.job.series import Member, RoundTimes, TurnRow
@@ -77,18 +77,24 @@ def participation(
 ) -> tuple[Attendance, ...]:
     """A row for each silo, a cell for each of these rounds; None where it was not asked."""
     found = {(row.silo_id, row.round_number, row.attempt): row for row in turns}
-    rows, language = [], get_language()
+    presences: dict[tuple[str, str], Presence] = {}  # thousands of cells, of a dozen kinds
+
+    def presence_of(row: TurnRow) -> Presence:
+        kind = (row.state, row.code)
+        if kind not in presences:
+            presences[kind] = _presence(*kind)
+        return presences[kind]
+
+    rows = []
     for member in members:
         mine = [found.get((member.silo_id, one.number, one.attempt)) for one in times]
         settled = [row for row in mine if row is not None and row.state not in OUTSTANDING]
         counted = sum(row.state in COUNTED for row in settled)
-        cells = tuple(None if row is None else _presence(row.state, row.code, language) for row in mine)
+        cells = tuple(None if row is None else presence_of(row) for row in mine)
         rows.append(Attendance(member, cells, counted, len(settled)))
     return tuple(rows)
 
 
-@lru_cache(maxsize=1000)
-def _presence(state: str, code: str, language: str | None) -> Presence:
-    del language  # a row of the cache for each
+def _presence(state: str, code: str) -> Presence:
     word, tone, mark = AT_WORK if state in OUTSTANDING else WORDS[OrderState(state)]
     return Presence(gettext(word), tone, mark, code)
