@@ -125,22 +125,25 @@ def take_pictures(chromium: Browser, url: str, job: str, password: str) -> None:
     context = chromium.new_context(base_url=url, viewport={"width": 1280, "height": 860}, reduced_motion="reduce")
     page = context.new_page()
     page.goto("/sign-in/")
-    page.get_by_label("E-mail").fill(DATA_SCIENTIST.email)
-    page.get_by_label("Password", exact=True).fill(password)
-    page.get_by_role("button", name="Sign in", exact=True).click()
+    page.get_by_label("E-mail address").fill(DATA_SCIENTIST.email)
+    page.get_by_label("Password").fill(password)
+    page.get_by_role("button", name="Sign in").click()
     page.wait_for_url("**/")
     for name, address in {
         "home": "/",
         "job": f"/jobs/{job}/",
         "silos": f"/jobs/{job}/silos/",
         "report": f"/jobs/{job}/report/",
-        "launch": f"/jobs/{job}/again/",
     }.items():
         answer = page.goto(address)
         assert answer is not None
         assert answer.status == 200
         page.wait_for_function(DRAWN)
         page.screenshot(path=PICTURES / f"{name}.png")
+    page.goto(f"/jobs/{job}/")
+    page.locator("a[href*='/launch/']").first.click()
+    page.wait_for_url("**/launch/**")
+    page.screenshot(path=PICTURES / "launch.png")
     context.close()
 
 
@@ -174,7 +177,7 @@ def test_demo_stops_on_ctrl_c_and_goes_on_where_it_was(heart_disease: Path, fold
         assert not processes_in(folder)
     finally:
         if demo.process.poll() is None:
-            demo.process.kill()
+            demo.stop(signal.SIGINT)
         demo.log.unlink()
 
 
