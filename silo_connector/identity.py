@@ -55,8 +55,14 @@ def make_signatory(organisation: str, key_file: Path) -> Signatory:
     key = PrivateKey.generate()
     key.save(key_file)
     signatory = Signatory(organisation, key.public)
-    card_of(key_file).write_text(signatory.to_json())
+    publish(card_of(key_file), signatory.to_json().encode())
     return signatory
+
+
+def publish(path: Path, content: bytes) -> None:
+    """Write what is no secret and is carried elsewhere: whoever made it, the trainer's user must be able to read it."""
+    path.write_bytes(content)
+    path.chmod(0o644)
 
 
 def capabilities() -> dict[str, Any]:

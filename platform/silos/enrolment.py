@@ -65,6 +65,13 @@ class Texts:
     expires_at: datetime | None
 
 
+IN_A_CONTAINER = (
+    'docker run --rm --network none --user "$(id -u):$(id -g)" '
+    '--volume "$PWD:/here" --workdir /here consilience-trainer'
+)
+"""``silo-connector`` in the folder where one is, on a machine that has only the image."""
+
+
 def texts_for(silo: Silo, code: str = "", expires_at: datetime | None = None) -> Texts:
     """Without a code, the place where it goes says so."""
     again = " --again" if silo.enrolled_at else ""
@@ -73,6 +80,8 @@ def texts_for(silo: Silo, code: str = "", expires_at: datetime | None = None) ->
     containers = (
         "mkdir -p site   # connector.toml and the datasets' declarations go in here",
         "echo DATA=/path/to/the/data > .env",
+        "docker compose build",
+        f"alias silo-connector='{IN_A_CONTAINER}'   # for the commands with the signatory key",
         "docker compose run --rm trainer prepare --config connector.toml",
         f'{key} --identity-key "what it printed" --out site/certificate.json',
         "docker compose run --rm trainer prepare --config connector.toml --certificate certificate.json",

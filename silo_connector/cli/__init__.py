@@ -14,6 +14,8 @@ from silo_connector import VERSION
 SHARED_UMASK = 0o007
 """Relay and trainer may run as two users of one group; keys and state are readable by their owner only anyway."""
 
+SIDES = ("relay", "trainer")
+
 Command = Callable[[argparse.Namespace], int]
 
 
@@ -27,10 +29,27 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except FederationError as error:
         print(f"silo-connector: {error.message}  [{error.code}]", file=sys.stderr)
         return 1
+    except ModuleNotFoundError as error:
+        if (missing := _side_of(error)) is None:
+            raise
+        message = f"This image has no {missing}: run the command in the {missing}'s container"
+        print(f"silo-connector: {message} (docker compose run --rm {missing} …).  [command.elsewhere]", file=sys.stderr)
+        return 1
+    except OSError as error:
+        if error.filename is None:
+            raise
+        message = f"{error.filename}: {error.strerror}. This command runs as user {os.geteuid()}"
+        print(f"silo-connector: {message}, who must be allowed that there.  [file.unusable]", file=sys.stderr)
+        return 1
     except KeyboardInterrupt:
         return 130
     finally:
         os.umask(before)
+
+
+def _side_of(error: ModuleNotFoundError) -> str | None:
+    """The side of the connector that is not in this image, when that is what the error is about."""
+    return next((side for side in SIDES if error.name == f"silo_connector.{side}"), None)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -103,7 +122,7 @@ def _add_checks(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
     doctor = commands.add_parser("doctor", help="look for what may be wrong, and say what to do")
     _add_config(doctor)
     doctor.add_argument("--code", help="an enrolment code to check without using it up")
-    doctor.add_argument("--side", choices=("relay", "trainer", "both"), default="both", help="what this machine runs")
+    doctor.add_argument("--side", choices=(*SIDES, "both"), help="default: what is installed here")
     doctor.add_argument("--json", action="store_true", help="for machines")
     doctor.set_defaults(command=_lazily("doctor", "doctor"))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+from importlib.util import find_spec
 
 from silo_connector import config as configuration
 from silo_connector.config import Config
@@ -15,13 +16,19 @@ from silo_connector.doctor.findings import Finding, State, as_json, as_table
 def doctor(options: argparse.Namespace) -> int:
     """Look at everything of this side; 1 if something does not work."""
     config = configuration.load(options.config)
-    findings = asyncio.run(examine(config, options.side, options.code))
+    findings = asyncio.run(examine(config, options.side or installed(), options.code))
     worst = 1 if any(finding.state is State.FAIL for finding in findings) else 0
     if options.json:
         print(json.dumps({"ok": not worst, "findings": as_json(findings)}))
     else:
         print(as_table(findings))
     return worst
+
+
+def installed(package: str = "silo_connector") -> str:
+    """The sides that can be looked at from here: each container's image has its own only."""
+    sides = [side for side in ("relay", "trainer") if find_spec(f"{package}.{side}") is not None]
+    return sides[0] if len(sides) == 1 else "both"
 
 
 async def examine(config: Config, side: str, code: str | None) -> list[Finding]:

@@ -27,7 +27,10 @@ def prepare(options: argparse.Namespace) -> int:
         print(f"Certified by {signatory.organisation}; pinned signatory: {signatory.key.fingerprint}")
         print("Compare this fingerprint with whoever keeps your organisation's signatory key.", file=sys.stderr)
     elif identity.pinned_signatory(config) is None:
-        print("Next: silo-connector key certify --key <signatory key> --config <connector.toml>", file=sys.stderr)
+        print("Next, where the signatory key is; first line: on this machine, second: elsewhere", file=sys.stderr)
+        print("  silo-connector key certify --key signatory.key --config connector.toml", file=sys.stderr)
+        elsewhere = f'--identity-key "{key.encoded}" --out certificate.json'
+        print(f"  silo-connector key certify --key signatory.key {elsewhere}", file=sys.stderr)
     return 0
 
 

@@ -33,7 +33,7 @@ def certify(options: argparse.Namespace) -> int:
         if options.out is None:
             raise Invalid("arguments", "Say with --out where the certificate goes.")
         identity_key = PublicKey.from_encoded(options.identity_key)
-        options.out.write_bytes(identity.issue_certificate(key, organisation, identity_key, options.days))
+        identity.publish(options.out, identity.issue_certificate(key, organisation, identity_key, options.days))
         print(f"Certificate for {identity_key.fingerprint}: {options.out}")
         return 0
     config = configuration.load(options.config)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 
 from federation.errors import FederationError, Untrusted
 from federation.protocol.keys import PrivateKey
@@ -71,7 +72,14 @@ async def _code(platform: Platform, code: str) -> Finding:
         return fail("code", f"{error.message} [{error.code}]", "Make a new code on the silo's page.")
     except Unreachable as error:
         return skip("code", error.message)
-    return ok("code", f"valid until {str(answer.get('expires_at'))[:25]} for {str(answer.get('silo'))[:100]}")
+    return ok("code", f"valid until {_moment(answer.get('expires_at'))} for {str(answer.get('silo'))[:100]}")
+
+
+def _moment(text: object) -> str:
+    try:
+        return f"{datetime.fromisoformat(str(text)).astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+    except ValueError:
+        return "a moment that can't be read"
 
 
 async def _enrolment(config: Config, platform: Platform) -> AsyncIterator[Finding]:

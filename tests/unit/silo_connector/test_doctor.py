@@ -14,7 +14,7 @@ import pytest
 from federation.protocol.documents import now
 from silo_connector import identity, spool
 from silo_connector.cli import main
-from silo_connector.cli.doctor import examine
+from silo_connector.cli.doctor import examine, installed
 from silo_connector.doctor import connection
 from silo_connector.doctor import site as site_checks
 from silo_connector.doctor.findings import Finding, State
@@ -54,6 +54,20 @@ async def test_a_good_site_has_nothing_that_fails(site: Site) -> None:
         "relay": "warn",
         "trainer": "warn",
     }
+
+
+@pytest.mark.parametrize(
+    ("sides", "looked_at"), [(["relay"], "relay"), (["trainer"], "trainer"), (["relay", "trainer"], "both")]
+)
+def test_in_a_container_it_looks_at_the_side_that_is_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sides: list[str], looked_at: str
+) -> None:
+    package = tmp_path / f"image_of_{'_'.join(sides)}"
+    for folder in (package, *(package / side for side in sides)):
+        folder.mkdir()
+        (folder / "__init__.py").touch()
+    monkeypatch.syspath_prepend(tmp_path)
+    assert installed(package.name) == looked_at
 
 
 async def test_the_command_prints_a_table_or_json_and_says_by_its_code(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import sys
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
@@ -71,6 +72,7 @@ async def test_a_silo_is_certified_where_the_signatory_key_is(
     await cli("prepare", "--config", fresh.config.path)
     encoded = identity.identity_key(fresh.config).public.encoded
     assert await cli("key", "certify", "--key", key, "--identity-key", encoded, "--out", certificate) == 0
+    assert certificate.stat().st_mode & 0o777 == 0o644, "the trainer's user must be able to read what another made"
     assert await cli("prepare", "--config", fresh.config.path, "--certificate", certificate) == 0
     pinned = identity.pinned_signatory(fresh.config)
     assert pinned is not None
@@ -82,6 +84,38 @@ async def test_a_silo_is_certified_where_the_signatory_key_is(
     assert await cli("key", "certify", "--key", key, "--identity-key", encoded) == 1
     assert await cli("key", "certify", "--key", key, "--identity-key", "nonsense", "--out", certificate) == 1
     assert "key.invalid" in capsys.readouterr().err
+
+
+async def test_a_file_that_cannot_be_used_is_named(
+    fresh: Site, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    absent = tmp_path / "absent.json"
+    assert await cli("prepare", "--config", fresh.config.path, "--certificate", absent) == 1
+    assert f"{absent}: No such file or directory" in (told := capsys.readouterr().err)
+    assert "file.unusable" in told
+
+
+async def test_a_command_of_the_other_containers_side_is_told_where_to_go(
+    fresh: Site, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in [name for name in sys.modules if name.split(".")[:2] == ["silo_connector", "trainer"]]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.delitem(sys.modules, "silo_connector.cli.data", raising=False)
+    monkeypatch.setattr(sys, "meta_path", [_Without("silo_connector.trainer"), *sys.meta_path])
+    assert await cli("data", "check", "--config", fresh.config.path) == 1
+    assert "docker compose run --rm trainer" in (told := capsys.readouterr().err)
+    assert "command.elsewhere" in told
+
+
+class _Without:
+    """An import system as in an image from which a package was removed."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def find_spec(self, name: str, path: object = None, target: object = None) -> None:
+        if name == self._name:
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
 
 
 async def test_a_wrong_code_is_told_and_nothing_is_kept(
