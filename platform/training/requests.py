@@ -13,13 +13,21 @@ from federation.aggregation.strategies import parse_strategy
 from federation.errors import Invalid
 from federation.learning.models import parse_model
 from federation.learning.specification import parse_local
-from federation.protocol.documents import Limits, Protection
+from federation.protocol.documents import Limits
 from federation.validation import refusal
 
 _OF_TASK = {
     "model": ("train", "A training job names a model, an evaluation does not."),
     "model_version": ("evaluate", "An evaluation names a stored model_version, a training job does not."),
 }
+
+
+class Protection(BaseModel):
+    """How updates are protected on their way into the sum. ``clear`` has to be said; more modes come later."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    mode: Literal["clear"]
 
 
 class JobRequest(BaseModel):

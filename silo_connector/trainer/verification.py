@@ -169,6 +169,8 @@ def _manifest(order: Order, sealed: bytes, trust: Trust) -> Manifest:
 
 
 def _check_what_is_not_built(manifest: Manifest) -> None:
+    if manifest.protection.mode != "clear":
+        raise Refused("protection.not_supported", "The manifest asks for another protection mode.", "protection.mode")
     if manifest.privacy is not None:
         raise Refused("privacy.not_supported", "The manifest has privacy settings.", "privacy")
     if manifest.agreement_digest is not None:

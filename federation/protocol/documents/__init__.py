@@ -5,10 +5,12 @@ Every document is immutable, refuses fields that it does not know, and travels i
 Fields for agreements, differential privacy and masks are here from the first version and empty until they are used.
 """
 
+from federation.protocol.documents.agreements import Agreement
 from federation.protocol.documents.base import Code, Count, Digest, Document, Finite, Name, Part, Text
 from federation.protocol.documents.enrolment import EnrolmentStatement, SiloCertificate
-from federation.protocol.documents.manifests import CohortMember, Limits, Manifest, Protection
+from federation.protocol.documents.manifests import CohortMember, Limits, Manifest, PrivacyCost, Protection
 from federation.protocol.documents.orders import BlobReference, Order, OrderKind, UploadGrant
+from federation.protocol.documents.purposes import Purpose, UseConditions
 from federation.protocol.documents.registrations import DatasetRegistration, DatasetWithdrawal
 from federation.protocol.documents.sealing import now, open_sealed, read, seal
 from federation.protocol.documents.submissions import (
@@ -21,13 +23,31 @@ from federation.protocol.documents.submissions import (
     TrainingReport,
 )
 from federation.protocol.documents.successions import PlatformKeySuccession
+from federation.protocol.documents.terms import (
+    Changes,
+    Cohort,
+    CoveredDataset,
+    CustomCode,
+    Leaving,
+    Member,
+    Privacy,
+    Retention,
+    Terms,
+    Validity,
+    Work,
+)
 
 __all__ = [
+    "Agreement",
     "BlobReference",
+    "Changes",
     "Code",
+    "Cohort",
     "CohortMember",
     "Confusion",
     "Count",
+    "CoveredDataset",
+    "CustomCode",
     "DatasetRegistration",
     "DatasetWithdrawal",
     "Digest",
@@ -36,21 +56,31 @@ __all__ = [
     "Environment",
     "EvaluationReport",
     "Finite",
+    "Leaving",
     "Limits",
     "Manifest",
+    "Member",
     "Name",
     "Order",
     "OrderKind",
     "Part",
     "PayloadReference",
     "PlatformKeySuccession",
+    "Privacy",
+    "PrivacyCost",
     "Protection",
+    "Purpose",
     "Refusal",
+    "Retention",
     "SiloCertificate",
     "Submission",
+    "Terms",
     "Text",
     "TrainingReport",
     "UploadGrant",
+    "UseConditions",
+    "Validity",
+    "Work",
     "now",
     "open_sealed",
     "read",

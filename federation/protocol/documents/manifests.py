@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 from uuid import UUID
 
 from pydantic import AwareDatetime, Field
 
 from federation.protocol.documents.base import Count, Digest, Document, Name, Part, Text
+from federation.protocol.documents.purposes import Purpose
+from federation.protocol.documents.terms import ProtectionMode, Task
 from federation.protocol.tensors import TensorSpec
 
 
@@ -22,12 +24,21 @@ class CohortMember(Part):
     schema_digest: Digest
     identity_key: str
     signatory_key: str
+    certificate: Annotated[str, Field(max_length=4000)] | None = None
+    """The sealed word of the signatory for the identity key, as JSON: what shows that the silo is the member's."""
 
 
 class Protection(Part):
-    """How updates are protected on their way into the sum. ``clear`` has to be said; more modes come later."""
+    """How updates are protected on their way into the sum. ``clear`` has to be said."""
 
-    mode: Literal["clear"]
+    mode: ProtectionMode
+
+
+class PrivacyCost(Part):
+    """What a job costs every record of each dataset, as declared at launch: record-level (epsilon, delta)."""
+
+    epsilon: Annotated[float, Field(ge=0, le=1e6, allow_inf_nan=False)]
+    delta: Annotated[float, Field(ge=0, lt=1, allow_inf_nan=False)]
 
 
 class Limits(Part):
@@ -46,11 +57,13 @@ class Manifest(Document):
     consortium_id: UUID
     name: Name
     launched_by: Name
-    task: Literal["train", "evaluate"]
+    task: Task
     purpose: Text
+    use: Purpose | None = None
+    """The purpose as it can be judged; `purpose` is the launcher's own words."""
     agreement_digest: Digest | None = None
     code_digest: Digest | None = None
-    privacy: dict[str, Any] | None = None
+    privacy: PrivacyCost | None = None
     model: dict[str, Any]
     n_features: Annotated[int, Field(ge=1, le=1_000_000)]
     n_classes: Annotated[int, Field(ge=2, le=100_000)]

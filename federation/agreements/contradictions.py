@@ -1,0 +1,130 @@
+"""Terms that contradict one another or can never be met: told at once, by field, before anybody signs them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from datetime import datetime
+
+from federation.errors import Invalid
+from federation.protocol.documents import Terms, UseConditions
+
+Fault = tuple[str, str]
+"""A dotted field and what is wrong with it."""
+
+_NEEDS = {
+    "GS": ("countries", "Name the countries that GS limits the use to."),
+    "IS": ("institutions", "Name the institutions that IS limits the use to."),
+    "US": ("users", "Name the users that US limits the use to."),
+    "PS": ("projects", "Name the projects that PS limits the use to."),
+    "TS": ("until", "Say until when TS lets the data be used."),
+    "MOR": ("moratorium_until", "Say when the moratorium MOR ends."),
+    "RS": ("research", "Say in words what kind of research RS limits the use to."),
+}
+
+
+def check_terms(terms: Terms, families: frozenset[str], moment: datetime) -> None:
+    """Raise one Invalid ``agreement.contradiction`` with everything that is wrong, by field.
+
+    `families` are the model families that there are.
+    """
+    fields: dict[str, list[str]] = {}
+    for name, said in faults(terms, families, moment):
+        fields.setdefault(name, []).append(said)
+    if fields:
+        first = next(iter(fields))
+        raise Invalid("agreement.contradiction", fields[first][0], first, fields=fields)
+
+
+def faults(terms: Terms, families: frozenset[str], moment: datetime) -> Iterator[Fault]:
+    """Everything that is wrong with the terms."""
+    yield from _of_members(terms)
+    yield from of_use(terms.purposes, "purposes")
+    for position, covered in enumerate(terms.datasets):
+        if covered.use is not None:
+            yield from of_use(covered.use, f"datasets.{position}.use")
+    yield from _of_work(terms, families)
+    yield from _of_privacy(terms)
+    if len(set(terms.protection)) != len(terms.protection):
+        yield "protection", "A protection mode is named twice."
+    if terms.cohort.minimum_participants > (bringing := len({covered.signatory_key for covered in terms.datasets})):
+        yield (
+            "cohort.minimum_participants",
+            f"Only {bringing} of the members bring data: a job could never have so many participants.",
+        )
+    if terms.leaving.release_confirmed_by_each and not terms.leaving.final_model:
+        yield "leaving.release_confirmed_by_each", "No model may leave, so there is no release to confirm."
+    if terms.leaving.recipients and not terms.leaving.final_model:
+        yield "leaving.recipients", "No model may leave, so nobody can receive one."
+    if terms.leaving.round_models and not terms.leaving.final_model:
+        yield "leaving.round_models", "The models of rounds may leave but the final one may not."
+    if terms.validity.not_after <= terms.validity.not_before:
+        yield "validity.not_after", "The agreement would end before it begins."
+    elif terms.validity.not_after <= moment:
+        yield "validity.not_after", "The agreement would have expired already."
+
+
+def _of_members(terms: Terms) -> Iterator[Fault]:
+    keys = Counter(member.signatory_key for member in terms.members)
+    names = Counter(member.organisation for member in terms.members)
+    for position, member in enumerate(terms.members):
+        if keys[member.signatory_key] > 1:
+            yield f"members.{position}.signatory_key", "Two members have the same signatory key."
+        if names[member.organisation] > 1:
+            yield f"members.{position}.organisation", "Two members have the same name."
+    brought = Counter((covered.signatory_key, covered.dataset) for covered in terms.datasets)
+    for position, covered in enumerate(terms.datasets):
+        if covered.signatory_key not in keys:
+            yield f"datasets.{position}.signatory_key", "Whoever brings this data set is no member."
+        if brought[covered.signatory_key, covered.dataset] > 1:
+            yield f"datasets.{position}.dataset", "This data set is covered twice."
+
+
+def of_use(use: UseConditions, within: str) -> Iterator[Fault]:
+    """What is wrong with conditions of use."""
+    if use.permission == "DS" and not use.diseases:
+        yield f"{within}.diseases", "Name the diseases that DS limits the use to."
+    if use.permission != "DS" and use.diseases:
+        yield f"{within}.diseases", "Diseases are named with the permission DS only."
+    if use.permission == "FIN" and not use.finance:
+        yield f"{within}.finance", "Name the purposes that FIN allows."
+    if use.permission != "FIN" and use.finance:
+        yield f"{within}.finance", "Purposes of a bank are named with the permission FIN only."
+    if len(set(use.modifiers)) != len(use.modifiers):
+        yield f"{within}.modifiers", "A modifier is named twice."
+    if use.permission == "POA" and "NPOA" in use.modifiers:
+        yield f"{within}.modifiers", "POA allows nothing but what NPOA forbids."
+    if "PUB" in use.modifiers and "MOR" not in use.modifiers and use.moratorium_until is not None:
+        yield f"{within}.moratorium_until", "A moratorium is named with the modifier MOR only."
+    for modifier, (name, said) in _NEEDS.items():
+        if modifier in use.modifiers and not getattr(use, name):
+            yield f"{within}.{name}", said
+        elif modifier not in use.modifiers and getattr(use, name) and name != "moratorium_until":
+            yield f"{within}.{name}", f"This is judged with the modifier {modifier} only: add it, or leave this empty."
+
+
+def _of_work(terms: Terms, families: frozenset[str]) -> Iterator[Fault]:
+    for name, values in (("tasks", terms.work.tasks), ("families", terms.work.families)):
+        if len(set(values)) != len(values):
+            yield f"work.{name}", "Something is named twice."
+    if unknown := sorted(set(terms.work.families) - families):
+        yield "work.families", f"There is no family {unknown[0]}; there are {', '.join(sorted(families))}."
+
+
+def _of_privacy(terms: Terms) -> Iterator[Fault]:
+    privacy = terms.privacy
+    if privacy.required and privacy.epsilon_max == 0:
+        yield (
+            "privacy.epsilon_max",
+            "Differential privacy is required, but epsilon may not be above 0: no job could run.",
+        )
+    if privacy.required and privacy.epsilon_max is None:
+        yield "privacy.epsilon_max", "Differential privacy is required: say how large epsilon may be."
+    if privacy.required and privacy.delta_max is None:
+        yield "privacy.delta_max", "Differential privacy is required: say how large delta may be."
+    for position, covered in enumerate(terms.datasets):
+        if covered.epsilon_max == 0:
+            yield (
+                f"datasets.{position}.epsilon_max",
+                "With a ceiling of 0 it could serve no job: leave it out.",
+            )

@@ -1,0 +1,217 @@
+"""The one function that decides whether a job may have something done at a silo. Pure: platform and trainer call it.
+
+Nothing is decided elsewhere: the platform asks at quote and launch, so that a data scientist learns before; the
+trainer asks at every order, and its answer is the one that counts. Loosening any one term, or any one limit of the
+policy, never refuses more; a property test shows it over generated agreements and jobs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from federation.agreements.policy import Policy
+from federation.agreements.purposes import unmet
+from federation.agreements.rules import LOCAL_POLICY, Refusal
+from federation.protocol.documents import Agreement, CoveredDataset, Manifest, Order, OrderKind, Terms
+from federation.protocol.keys import PublicKey
+from federation.protocol.tensors import count_parameters
+
+_TASK_OF = {OrderKind.TRAIN: "train", OrderKind.EVALUATE: "evaluate", OrderKind.STATISTICS: "statistics"}
+
+
+@dataclass(frozen=True)
+class Standing:
+    """An agreement version, and how it stands where the question is asked."""
+
+    agreement: Agreement
+    digest: str
+    signed_by: frozenset[str]
+    """Ids of the keys whose signatures over it have been verified."""
+    newest_digest: str | None
+    """The newest version that the silo's own organisation has signed, as the silo itself knows."""
+    suspended: bool = False
+    begun: bool = False
+    """Whether the job was begun here before its organisation signed a newer version."""
+
+
+@dataclass(frozen=True)
+class Position:
+    """What has been spent and done at the silo, and how much data there are."""
+
+    rows_coarse: int
+    epsilon_spent: float = 0.0
+    delta_spent: float = 0.0
+    rounds_today: int = 0
+
+
+@dataclass(frozen=True)
+class Place:
+    """The silo that is asked: its organisation's signatory key, the dataset, and its own policy."""
+
+    signatory_key: str
+    dataset: str
+    position: Position
+    policy: Policy = field(default_factory=Policy)
+
+
+def decide(
+    standing: Standing | None, manifest: Manifest, order: Order | None, place: Place, moment: datetime
+) -> Refusal | None:
+    """Whether this job, or this order of it, is refused at this place and why; None when it is allowed.
+
+    Without an order the question is whether the job could be begun.
+    """
+    return next(refusals(standing, manifest, order, place, moment), None)
+
+
+def refusals(
+    standing: Standing | None, manifest: Manifest, order: Order | None, place: Place, moment: datetime
+) -> Iterator[Refusal]:
+    """Everything that speaks against it, what is graver first."""
+    if standing is None or manifest.agreement_digest is None:
+        yield Refusal("agreement.missing", "members")
+        return
+    yield from _of_standing(standing, manifest, place, moment)
+    terms = standing.agreement.terms
+    covered = _covered(terms, place)
+    if covered is None:
+        yield Refusal("agreement.dataset", "datasets")
+        return
+    yield from _of_purpose(terms, covered, manifest, moment)
+    yield from _of_work(terms, manifest, order)
+    yield from _of_protection(terms, covered, manifest, place.position)
+    yield from _of_cohort(terms, manifest, place.position)
+    if manifest.limits.minimum_cell < terms.leaving.minimum_cell:
+        yield Refusal("agreement.minimum_cell", "leaving")
+    yield from of_policy(manifest, order, place, moment)
+
+
+def _of_standing(standing: Standing, manifest: Manifest, place: Place, moment: datetime) -> Iterator[Refusal]:
+    agreement = standing.agreement
+    terms = agreement.terms
+    if standing.digest != manifest.agreement_digest:
+        yield Refusal("agreement.mismatch", "members")
+    if agreement.consortium_id != manifest.consortium_id:
+        yield Refusal("agreement.other_consortium", "members")
+    if place.signatory_key not in {member.signatory_key for member in terms.members}:
+        yield Refusal("agreement.not_a_member", "members")
+    if not {_key_id(member.signatory_key) for member in terms.members} <= standing.signed_by:
+        yield Refusal("agreement.unsigned", "members")
+    if standing.suspended:
+        yield Refusal("agreement.suspended", "changes")
+    goes_on = standing.begun and terms.changes.running_jobs == "continue"
+    if standing.newest_digest is None:
+        yield Refusal("agreement.not_signed_here", "members")
+    elif standing.digest != standing.newest_digest and not goes_on:
+        yield Refusal("agreement.superseded", "changes")
+    if moment < terms.validity.not_before:
+        yield Refusal("agreement.not_yet_valid", "validity")
+    if moment >= terms.validity.not_after:
+        yield Refusal("agreement.expired", "validity")
+
+
+def _covered(terms: Terms, place: Place) -> CoveredDataset | None:
+    found = (
+        covered
+        for covered in terms.datasets
+        if covered.signatory_key == place.signatory_key and covered.dataset == place.dataset
+    )
+    return next(found, None)
+
+
+def _of_purpose(terms: Terms, covered: CoveredDataset, manifest: Manifest, moment: datetime) -> Iterator[Refusal]:
+    asked = (manifest.use, manifest.launched_by, moment.date())
+    if (code := unmet(terms.purposes, *asked)) is not None:
+        yield Refusal("agreement.purpose", "purposes", code)
+    elif covered.use is not None and (code := unmet(covered.use, *asked)) is not None:
+        yield Refusal("agreement.purpose", "datasets", code)
+
+
+def _of_work(terms: Terms, manifest: Manifest, order: Order | None) -> Iterator[Refusal]:
+    work = terms.work
+    if manifest.task not in work.tasks:
+        yield Refusal("agreement.task", "work", manifest.task)
+    if order is not None and _TASK_OF.get(order.kind, manifest.task) not in {*work.tasks, *_implied(work.tasks)}:
+        yield Refusal("agreement.task", "work", order.kind.value)
+    if str(manifest.model.get("family")) not in work.families:
+        yield Refusal("agreement.family", "work")
+    if count_parameters(manifest.layout) > work.parameters_max:
+        yield Refusal("agreement.parameters", "work")
+    if manifest.rounds > work.rounds_max:
+        yield Refusal("agreement.rounds", "work")
+    if order is not None and order.round > manifest.rounds + (order.kind is OrderKind.EVALUATE):
+        yield Refusal("order.round_beyond", "work")
+    if manifest.limits.update_norm_l2_max > work.update_norm_l2_max:
+        yield Refusal("agreement.update_norm", "work")
+    if manifest.code_digest is not None and manifest.code_digest not in terms.code.digests:
+        yield Refusal("agreement.code", "code")
+
+
+def _implied(tasks: tuple[str, ...]) -> tuple[str, ...]:
+    """Who may train may have the model evaluated: every train order does so first."""
+    return ("evaluate",) if "train" in tasks else ()
+
+
+def _of_protection(terms: Terms, covered: CoveredDataset, manifest: Manifest, position: Position) -> Iterator[Refusal]:
+    if manifest.protection.mode not in terms.protection:
+        yield Refusal("agreement.protection", "protection", manifest.protection.mode)
+    cost = manifest.privacy
+    if cost is None:
+        if terms.privacy.required or (covered.epsilon_max is not None and manifest.task == "train"):
+            yield Refusal("agreement.privacy_required", "privacy")
+        return
+    if terms.privacy.epsilon_max is not None and cost.epsilon > terms.privacy.epsilon_max:
+        yield Refusal("agreement.epsilon", "privacy")
+    if terms.privacy.delta_max is not None and cost.delta > terms.privacy.delta_max:
+        yield Refusal("agreement.delta", "privacy")
+    if covered.epsilon_max is not None and position.epsilon_spent + cost.epsilon > covered.epsilon_max:
+        yield Refusal("agreement.dataset_epsilon", "datasets")
+    if covered.delta_max is not None and position.delta_spent + cost.delta > covered.delta_max:
+        yield Refusal("agreement.dataset_delta", "datasets")
+
+
+def _of_cohort(terms: Terms, manifest: Manifest, position: Position) -> Iterator[Refusal]:
+    """Participants are organisations: three silos of one house hide nobody behind each other."""
+    members = {member.signatory_key for member in terms.members}
+    cohort = {member.signatory_key for member in manifest.cohort}
+    if not cohort <= members:
+        yield Refusal("agreement.cohort", "members")
+    if min(len(cohort), manifest.quorum) < terms.cohort.minimum_participants:
+        yield Refusal("agreement.minimum_participants", "cohort")
+    if position.rows_coarse < terms.cohort.minimum_rows:
+        yield Refusal("agreement.minimum_rows", "cohort")
+
+
+def of_policy(manifest: Manifest, order: Order | None, place: Place, moment: datetime) -> Iterator[Refusal]:
+    """What the silo's own policy says against it. `policy` as the clause: these are no clauses of the agreement."""
+    policy, position = place.policy, place.position
+    cohort = {member.signatory_key for member in manifest.cohort}
+    if policy.epsilon_max is not None and (
+        manifest.privacy is None or position.epsilon_spent + manifest.privacy.epsilon > policy.epsilon_max
+    ):
+        yield _local(policy, "policy.epsilon")
+    if policy.families is not None and str(manifest.model.get("family")) not in policy.families:
+        yield _local(policy, "policy.family")
+    if policy.parameters_max is not None and count_parameters(manifest.layout) > policy.parameters_max:
+        yield _local(policy, "policy.parameters")
+    if manifest.code_digest is not None and policy.custom_code == "never":
+        yield _local(policy, "policy.code")
+    if min(len(cohort), manifest.quorum) < policy.minimum_participants:
+        yield _local(policy, "policy.minimum_participants")
+    if position.rows_coarse < policy.minimum_rows:
+        yield _local(policy, "policy.minimum_rows")
+    if order is not None and policy.is_quiet(moment):
+        yield _local(policy, "policy.quiet_hours")
+    begins_round = order is not None and order.kind is OrderKind.TRAIN
+    if begins_round and policy.rounds_per_day_max is not None and position.rounds_today >= policy.rounds_per_day_max:
+        yield _local(policy, "policy.rounds_per_day")
+
+
+def _local(policy: Policy, code: str) -> Refusal:
+    return Refusal(code, "policy", told_as=code if policy.tell else LOCAL_POLICY)
+
+
+def _key_id(encoded: str) -> str:
+    return PublicKey.from_encoded(encoded).key_id

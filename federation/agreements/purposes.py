@@ -1,0 +1,99 @@
+"""Whether a job's purpose is among the uses that data are allowed for. Pure.
+
+The matching follows GA4GH's Data Use Ontology: a permission says what for, a modifier narrows it (CC alone widens it).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import date
+from types import MappingProxyType
+
+from federation.protocol.documents import Purpose, UseConditions
+
+_MEDICAL = frozenset({"health", "disease", "methods"})
+_RESEARCH = _MEDICAL | {"general_research", "population_origins"}
+_OF_DISEASES = frozenset({"disease", "methods", "clinical_care"})
+
+
+def covers(broader: str, narrower: str) -> bool:
+    """Whether one disease code is another or contains it: ICD-10 by prefix, MONDO by being equal."""
+    system, _, code = broader.partition(":")
+    other_system, _, other = narrower.partition(":")
+    if system != other_system:
+        return False
+    if system == "ICD-10":
+        return other.replace(".", "").startswith(code.replace(".", ""))
+    return code == other
+
+
+def unmet(use: UseConditions, purpose: Purpose | None, launched_by: str, today: date) -> str | None:
+    """The first code of `use` that this purpose does not meet; None if it meets them all.
+
+    A job that declares no purpose meets no conditions but none at all. `launched_by` is the launcher's id.
+    """
+    if purpose is None:
+        return None if use.permission == "NRES" and not use.modifiers else use.permission
+    if not _permitted(use, purpose):
+        return use.permission
+    for modifier in use.modifiers:
+        if not _JUDGES[modifier](use, purpose, launched_by, today):
+            return modifier
+    return None
+
+
+def _permitted(use: UseConditions, purpose: Purpose) -> bool:
+    category = purpose.category
+    if use.permission == "NRES":
+        return True
+    if use.permission == "POA":
+        return category == "population_origins"
+    if use.permission == "FIN":
+        return category in use.finance
+    if category == "clinical_care" and "CC" not in use.modifiers:
+        return False
+    if use.permission == "DS":
+        return category in _OF_DISEASES and _all_covered(use, purpose)
+    return category == "clinical_care" or category in (_RESEARCH if use.permission == "GRU" else _MEDICAL)
+
+
+def _all_covered(use: UseConditions, purpose: Purpose) -> bool:
+    return bool(purpose.diseases) and all(
+        any(covers(broader, disease) for broader in use.diseases) for disease in purpose.diseases
+    )
+
+
+def _among(named: tuple[str, ...], allowed: tuple[str, ...]) -> bool:
+    return bool(named) and set(named) <= set(allowed)
+
+
+def _after_moratorium(use: UseConditions, purpose: Purpose) -> bool:
+    if not purpose.publishes:
+        return True
+    first, end = purpose.publishes_from, use.moratorium_until
+    return first is not None and end is not None and first >= end
+
+
+_Judge = Callable[[UseConditions, Purpose, str, date], bool]
+_JUDGES: Mapping[str, _Judge] = MappingProxyType(
+    {
+        "RS": lambda use, purpose, by, today: purpose.restrictions_accepted,
+        "NMDS": lambda use, purpose, by, today: purpose.category != "methods",
+        "GSO": lambda use, purpose, by, today: purpose.genetic,
+        "NPUNCU": lambda use, purpose, by, today: not purpose.commercial and not purpose.for_profit,
+        "PUB": lambda use, purpose, by, today: purpose.publishes,
+        "COL": lambda use, purpose, by, today: purpose.collaborates,
+        "IRB": lambda use, purpose, by, today: purpose.ethics_approval is not None,
+        "GS": lambda use, purpose, by, today: _among(purpose.countries, use.countries),
+        "MOR": lambda use, purpose, by, today: _after_moratorium(use, purpose),
+        "TS": lambda use, purpose, by, today: use.until is not None and today <= use.until,
+        "US": lambda use, purpose, by, today: by in use.users,
+        "PS": lambda use, purpose, by, today: purpose.project is not None and purpose.project in use.projects,
+        "IS": lambda use, purpose, by, today: _among(purpose.institutions, use.institutions),
+        "RTN": lambda use, purpose, by, today: purpose.returns_results,
+        "CC": lambda use, purpose, by, today: True,
+        "NPOA": lambda use, purpose, by, today: purpose.category != "population_origins",
+        "NPU": lambda use, purpose, by, today: not purpose.for_profit,
+        "NCU": lambda use, purpose, by, today: not purpose.commercial,
+    }
+)

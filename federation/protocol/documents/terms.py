@@ -1,0 +1,120 @@
+"""The terms of a data-use agreement. Loosening a term never forbids more (``federation.agreements.decisions``)."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import AwareDatetime, Field
+
+from federation.protocol.documents.base import Digest, Name, Part, Text
+from federation.protocol.documents.purposes import UseConditions
+
+Task = Literal["train", "evaluate", "statistics"]
+Metric = Literal["loss", "accuracy", "auc", "confusion"]
+ProtectionMode = Literal["masked", "encrypted", "clear"]
+Encoded = Annotated[str, Field(pattern=r"^[A-Za-z0-9+/]{43}=$")]
+"""The base64 of a public key's 32 bytes."""
+DatasetName = Annotated[str, Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=100)]
+Epsilon = Annotated[float, Field(ge=0, le=1e6, allow_inf_nan=False)]
+Delta = Annotated[float, Field(ge=0, lt=1, allow_inf_nan=False)]
+
+
+class Member(Part):
+    """An organisation that is bound, and the key with which it signs."""
+
+    organisation: Name
+    signatory_key: Encoded
+
+
+class CoveredDataset(Part):
+    """Data that a member brings, and what it allows beyond the agreement's own purposes being met."""
+
+    signatory_key: Encoded
+    dataset: DatasetName
+    use: UseConditions | None = None
+    epsilon_max: Epsilon | None = None
+    delta_max: Delta | None = None
+
+
+class Work(Part):
+    """What jobs may do."""
+
+    tasks: tuple[Task, ...] = Field(min_length=1, max_length=3)
+    families: tuple[Name, ...] = Field(min_length=1, max_length=50)
+    parameters_max: Annotated[int, Field(ge=1, le=10**10)]
+    rounds_max: Annotated[int, Field(ge=1, le=100_000)]
+    update_norm_l2_max: Annotated[float, Field(gt=0, le=1e9)]
+
+
+class CustomCode(Part):
+    """Training plans that members wrote themselves: by hash only, none if the list is empty."""
+
+    digests: tuple[Digest, ...] = Field(default=(), max_length=200)
+    reviewers: Literal[1, 2] = 1
+
+
+class Privacy(Part):
+    """Differential privacy: whether every job needs it, and what one job may cost at most."""
+
+    required: bool = False
+    epsilon_max: Epsilon | None = None
+    delta_max: Delta | None = None
+
+
+class Cohort(Part):
+    """How many must take part, so that nobody's part can be told from the sum."""
+
+    minimum_participants: Annotated[int, Field(ge=1, le=10_000)]
+    minimum_rows: Annotated[int, Field(ge=0, le=10**9)] = 0
+
+
+class Leaving(Part):
+    """What may leave a silo and the consortium, and to whom."""
+
+    metrics: tuple[Metric, ...] = Field(default=(), max_length=10)
+    minimum_cell: Annotated[int, Field(ge=1, le=1000)]
+    round_models: bool = False
+    final_model: bool = True
+    recipients: tuple[Name, ...] = Field(default=(), max_length=500)
+    """Organisations beyond the members that may have a model."""
+    release_confirmed_by_each: bool = False
+
+
+class Validity(Part):
+    """From when to when jobs may be begun and orders carried out."""
+
+    not_before: AwareDatetime
+    not_after: AwareDatetime
+
+
+class Retention(Part):
+    """How long things are kept."""
+
+    updates_rounds: Annotated[int, Field(ge=1, le=1000)] = 1
+    models_days: Annotated[int, Field(ge=1, le=36500)] | None = None
+
+
+class Changes(Part):
+    """What happens to what runs when the agreement changes or a member leaves."""
+
+    running_jobs: Literal["continue", "stop"] = "stop"
+    on_leaving: Literal["models_stay", "models_retired"] = "models_stay"
+
+
+class Terms(Part):
+    """All that members agree on."""
+
+    members: tuple[Member, ...] = Field(min_length=1, max_length=250)
+    purposes: UseConditions
+    datasets: tuple[CoveredDataset, ...] = Field(min_length=1, max_length=10_000)
+    work: Work
+    code: CustomCode = Field(default_factory=CustomCode)
+    protection: tuple[ProtectionMode, ...] = Field(min_length=1, max_length=3)
+    privacy: Privacy = Field(default_factory=Privacy)
+    cohort: Cohort
+    leaving: Leaving
+    validity: Validity
+    retention: Retention = Field(default_factory=Retention)
+    changes: Changes = Field(default_factory=Changes)
+    notes: Text = ""
+    """What the members want to say beyond this. It binds people; no machine judges it."""
