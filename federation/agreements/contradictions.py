@@ -94,12 +94,10 @@ def of_use(use: UseConditions, within: str) -> Iterator[Fault]:
         yield f"{within}.modifiers", "A modifier is named twice."
     if use.permission == "POA" and "NPOA" in use.modifiers:
         yield f"{within}.modifiers", "POA allows nothing but what NPOA forbids."
-    if "PUB" in use.modifiers and "MOR" not in use.modifiers and use.moratorium_until is not None:
-        yield f"{within}.moratorium_until", "A moratorium is named with the modifier MOR only."
     for modifier, (name, said) in _NEEDS.items():
         if modifier in use.modifiers and not getattr(use, name):
             yield f"{within}.{name}", said
-        elif modifier not in use.modifiers and getattr(use, name) and name != "moratorium_until":
+        elif modifier not in use.modifiers and getattr(use, name):
             yield f"{within}.{name}", f"This is judged with the modifier {modifier} only: add it, or leave this empty."
 
 

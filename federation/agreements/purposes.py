@@ -30,10 +30,10 @@ def covers(broader: str, narrower: str) -> bool:
 def unmet(use: UseConditions, purpose: Purpose | None, launched_by: str, today: date) -> str | None:
     """The first code of `use` that this purpose does not meet; None if it meets them all.
 
-    A job that declares no purpose meets no conditions but none at all. `launched_by` is the launcher's id.
+    A job that declares no purpose meets no condition at all. `launched_by` is the launcher's id.
     """
     if purpose is None:
-        return None if use.permission == "NRES" and not use.modifiers else use.permission
+        return None if use.permission == "NRES" and set(use.modifiers) <= {"CC"} else use.permission
     if not _permitted(use, purpose):
         return use.permission
     for modifier in use.modifiers:

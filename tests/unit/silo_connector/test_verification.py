@@ -87,7 +87,7 @@ def test_a_wrong_order_is_refused(scene: Scene, changes: dict[str, Any], code: s
 @pytest.mark.parametrize(
     ("changes", "code"),
     [
-        ({"privacy": {"epsilon": 1}}, "privacy.not_supported"),
+        ({"privacy": {"epsilon": 1, "delta": 1e-5}}, "privacy.not_supported"),
         ({"agreement_digest": digest_bytes(b"a")}, "agreement.not_supported"),
         ({"code_digest": digest_bytes(b"c")}, "code.not_supported"),
         ({"task": "evaluate"}, "order.task_mismatch"),

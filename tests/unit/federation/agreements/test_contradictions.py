@@ -1,0 +1,121 @@
+"""Terms that contradict one another are told at once, by field."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import date, timedelta
+
+import pytest
+
+from federation.agreements.contradictions import check_terms
+from federation.errors import Invalid
+from federation.protocol.documents import (
+    Cohort,
+    CoveredDataset,
+    Leaving,
+    Member,
+    Privacy,
+    Terms,
+    UseConditions,
+    Validity,
+)
+from federation.protocol.keys import PrivateKey
+from tests.support.agreements import KEYS, NOW, terms_of
+
+FAMILIES = frozenset({"logistic", "mlp", "softmax"})
+
+
+def changed(**changes: object) -> Terms:
+    """Terms with this said otherwise."""
+    return terms_of().model_copy(update=changes)
+
+
+def use(**fields: object) -> Terms:
+    """Terms with these purposes."""
+    return changed(purposes=UseConditions.model_validate(fields))
+
+
+def members(change: Callable[[tuple[Member, ...]], tuple[Member, ...]]) -> Terms:
+    """Terms with other members."""
+    return changed(members=change(terms_of().members))
+
+
+def first_dataset(**fields: object) -> Terms:
+    """Terms in which the first data set is covered otherwise."""
+    first, *rest = terms_of().datasets
+    return changed(datasets=(first.model_copy(update=fields), *rest))
+
+
+STRANGER = PrivateKey.generate().public.encoded
+FAULTS = [
+    ("members.0.organisation", members(lambda all_: (*all_, all_[0].model_copy(update={"signatory_key": STRANGER})))),
+    ("members.0.signatory_key", members(lambda all_: (*all_, all_[0].model_copy(update={"organisation": "Other"})))),
+    ("datasets.0.signatory_key", first_dataset(signatory_key=STRANGER)),
+    ("datasets.0.dataset", changed(datasets=terms_of().datasets + terms_of().datasets[:1])),
+    ("datasets.0.epsilon_max", first_dataset(epsilon_max=0)),
+    ("datasets.0.use.diseases", first_dataset(use=UseConditions(permission="DS"))),
+    ("purposes.diseases", use(permission="DS")),
+    ("purposes.diseases", use(permission="HMB", diseases=["ICD-10:I"])),
+    ("purposes.finance", use(permission="FIN")),
+    ("purposes.finance", use(permission="NRES", finance=["aml"])),
+    ("purposes.modifiers", use(permission="HMB", modifiers=["NCU", "NCU"])),
+    ("purposes.modifiers", use(permission="POA", modifiers=["NPOA"])),
+    *(
+        (f"purposes.{name}", use(permission="HMB", modifiers=[code]))
+        for code, name in (
+            ("GS", "countries"),
+            ("IS", "institutions"),
+            ("US", "users"),
+            ("PS", "projects"),
+            ("TS", "until"),
+            ("MOR", "moratorium_until"),
+            ("RS", "research"),
+        )
+    ),
+    ("purposes.countries", use(permission="HMB", countries=["CH"])),
+    ("purposes.until", use(permission="HMB", until=date(2027, 1, 1))),
+    ("purposes.moratorium_until", use(permission="HMB", moratorium_until=date(2027, 1, 1))),
+    ("work.families", changed(work=terms_of().work.model_copy(update={"families": ("logistic", "oracle")}))),
+    ("work.tasks", changed(work=terms_of().work.model_copy(update={"tasks": ("train", "train")}))),
+    ("protection", changed(protection=("clear", "clear"))),
+    ("privacy.epsilon_max", changed(privacy=Privacy(required=True, epsilon_max=0, delta_max=1e-5))),
+    ("privacy.epsilon_max", changed(privacy=Privacy(required=True, delta_max=1e-5))),
+    ("privacy.delta_max", changed(privacy=Privacy(required=True, epsilon_max=1))),
+    ("cohort.minimum_participants", changed(cohort=Cohort(minimum_participants=6))),
+    (
+        "leaving.release_confirmed_by_each",
+        changed(leaving=Leaving(minimum_cell=5, final_model=False, release_confirmed_by_each=True)),
+    ),
+    ("leaving.recipients", changed(leaving=Leaving(minimum_cell=5, final_model=False, recipients=("Other",)))),
+    ("leaving.round_models", changed(leaving=Leaving(minimum_cell=5, final_model=False, round_models=True))),
+    ("validity.not_after", changed(validity=Validity(not_before=NOW, not_after=NOW))),
+    ("validity.not_after", changed(validity=Validity(not_before=NOW - timedelta(days=2), not_after=NOW))),
+]
+
+
+def test_terms_without_a_contradiction_pass() -> None:
+    check_terms(terms_of(), FAMILIES, NOW)
+
+
+@pytest.mark.parametrize(("field", "terms"), FAULTS)
+def test_a_contradiction_is_told_with_its_field(field: str, terms: Terms) -> None:
+    with pytest.raises(Invalid) as caught:
+        check_terms(terms, FAMILIES, NOW)
+    assert caught.value.code == "agreement.contradiction"
+    assert field in caught.value.fields
+
+
+def test_everything_wrong_is_told_together() -> None:
+    terms = changed(
+        privacy=Privacy(required=True, epsilon_max=0),
+        cohort=Cohort(minimum_participants=9),
+        datasets=(CoveredDataset(signatory_key=KEYS[0].public.encoded, dataset="a", epsilon_max=0),),
+    )
+    with pytest.raises(Invalid) as caught:
+        check_terms(terms, FAMILIES, NOW)
+    assert set(caught.value.fields) == {
+        "datasets.0.epsilon_max",
+        "privacy.epsilon_max",
+        "privacy.delta_max",
+        "cohort.minimum_participants",
+    }

@@ -1,0 +1,260 @@
+"""Each rule by an example: what is allowed turns into exactly this refusal when this one thing changes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import time, timedelta
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from federation.agreements.policy import Policy, QuietHours
+from federation.agreements.rules import LOCAL_POLICY, RULES
+from federation.protocol.documents import (
+    Changes,
+    Cohort,
+    CoveredDataset,
+    CustomCode,
+    Leaving,
+    Limits,
+    OrderKind,
+    Privacy,
+    PrivacyCost,
+    Protection,
+    Purpose,
+    UseConditions,
+)
+from tests.support.agreements import KEYS, NOW, Case, allowed_case
+
+Change = Callable[[Case], Case]
+
+
+def standing(**changes: Any) -> Change:
+    """The agreement stands otherwise."""
+
+    def change(case: Case) -> Case:
+        assert case.standing is not None
+        return replace(case, standing=replace(case.standing, **changes))
+
+    return change
+
+
+def job(**changes: Any) -> Change:
+    """The job is another."""
+    return lambda case: case.asking(**changes)
+
+
+def order(**changes: Any) -> Change:
+    """The order is another."""
+
+    def change(case: Case) -> Case:
+        assert case.order is not None
+        return replace(case, order=case.order.model_copy(update=changes))
+
+    return change
+
+
+def place(**changes: Any) -> Change:
+    """The silo is another."""
+    return lambda case: replace(case, place=replace(case.place, **changes))
+
+
+def position(**changes: Any) -> Change:
+    """Something has been done or spent at the silo."""
+    return lambda case: place(position=replace(case.place.position, **changes))(case)
+
+
+def terms(**changes: Any) -> Change:
+    """The agreement says something else, and all have signed that."""
+
+    def change(case: Case) -> Case:
+        assert case.standing is not None
+        return case.under(case.standing.agreement.terms.model_copy(update=changes))
+
+    return change
+
+
+def work(**changes: Any) -> Change:
+    """Jobs may do something else."""
+
+    def change(case: Case) -> Case:
+        assert case.standing is not None
+        return terms(work=case.standing.agreement.terms.work.model_copy(update=changes))(case)
+
+    return change
+
+
+def at(moment: timedelta) -> Change:
+    """It is another moment."""
+    return lambda case: replace(case, moment=NOW + moment)
+
+
+def covered(**changes: Any) -> Change:
+    """The silo's data set is covered under other conditions."""
+
+    def change(case: Case) -> Case:
+        first = CoveredDataset(signatory_key=KEYS[0].public.encoded, dataset="heart-disease", **changes)
+        return terms(datasets=(first,))(case)
+
+    return change
+
+
+def both(*changes: Change) -> Change:
+    """One change after another."""
+
+    def change(case: Case) -> Case:
+        for one in changes:
+            case = one(case)
+        return case
+
+    return change
+
+
+def others_of(case: Case) -> Case:
+    """Two of the cohort's four silos are of the first member."""
+    first, second, *rest = case.manifest.cohort
+    again = second.model_copy(update={"signatory_key": first.signatory_key})
+    return case.asking(cohort=(first, again, *rest[:1]), quorum=3)
+
+
+DIGEST = "sha256:" + "d" * 64
+REVIEWED = Policy(custom_code="approved")
+DP = PrivacyCost(epsilon=2.0, delta=1e-6)
+REFUSED: list[tuple[str, str, Change]] = [
+    ("agreement.missing", "members", lambda case: replace(case, standing=None)),
+    ("agreement.missing", "members", job(agreement_digest=None)),
+    ("agreement.mismatch", "members", job(agreement_digest=DIGEST)),
+    ("agreement.other_consortium", "members", job(consortium_id=UUID(int=7))),
+    ("agreement.not_a_member", "members", lambda case: terms(members=case_members(case)[1:])(case)),
+    ("agreement.unsigned", "members", standing(signed_by=frozenset(key.public.key_id for key in KEYS[1:]))),
+    ("agreement.not_signed_here", "members", standing(newest_digest=None)),
+    ("agreement.suspended", "changes", standing(suspended=True)),
+    ("agreement.superseded", "changes", standing(newest_digest=DIGEST)),
+    ("agreement.superseded", "changes", standing(newest_digest=DIGEST, begun=True)),
+    ("agreement.not_yet_valid", "validity", at(timedelta(days=-31))),
+    ("agreement.expired", "validity", at(timedelta(days=335))),
+    ("agreement.dataset", "datasets", place(dataset="something-else")),
+    ("agreement.purpose", "purposes", job(use=Purpose(category="disease", diseases=("ICD-10:C34",)))),
+    ("agreement.purpose", "purposes", job(use=None)),
+    ("agreement.purpose", "datasets", covered(use=UseConditions(permission="NRES", modifiers=("IRB",)))),
+    ("agreement.task", "work", work(tasks=("evaluate",))),
+    ("agreement.task", "work", order(kind=OrderKind.STATISTICS)),
+    ("agreement.family", "work", work(families=("mlp",))),
+    ("agreement.parameters", "work", work(parameters_max=13)),
+    ("agreement.rounds", "work", job(rounds=51)),
+    ("order.round_beyond", "work", order(round=11)),
+    ("order.round_beyond", "work", order(round=12, kind=OrderKind.EVALUATE)),
+    ("agreement.update_norm", "work", job(limits=Limits(update_norm_l2_max=10001))),
+    ("agreement.code", "code", job(code_digest=DIGEST)),
+    ("agreement.protection", "protection", job(protection=Protection(mode="encrypted"))),
+    ("agreement.privacy_required", "privacy", terms(privacy=Privacy(required=True, epsilon_max=1, delta_max=1e-5))),
+    ("agreement.privacy_required", "privacy", covered(epsilon_max=3.0)),
+    ("agreement.epsilon", "privacy", both(job(privacy=DP), terms(privacy=Privacy(epsilon_max=1.9)))),
+    ("agreement.delta", "privacy", both(job(privacy=DP), terms(privacy=Privacy(delta_max=1e-7)))),
+    ("agreement.dataset_epsilon", "datasets", both(job(privacy=DP), covered(epsilon_max=1.5))),
+    (
+        "agreement.dataset_epsilon",
+        "datasets",
+        both(job(privacy=DP), covered(epsilon_max=3.0), position(epsilon_spent=1.1)),
+    ),
+    (
+        "agreement.dataset_delta",
+        "datasets",
+        both(job(privacy=DP), covered(delta_max=2e-6), position(delta_spent=1.5e-6)),
+    ),
+    ("agreement.cohort", "members", lambda case: terms(members=case_members(case)[:3])(case)),
+    ("agreement.minimum_participants", "cohort", terms(cohort=Cohort(minimum_participants=5))),
+    ("agreement.minimum_participants", "cohort", job(quorum=2)),
+    ("agreement.minimum_participants", "cohort", others_of),
+    ("agreement.minimum_rows", "cohort", position(rows_coarse=90)),
+    ("agreement.minimum_cell", "leaving", terms(leaving=Leaving(minimum_cell=6))),
+]
+
+
+def case_members(case: Case) -> tuple[Any, ...]:
+    """The members of the agreement."""
+    assert case.standing is not None
+    return case.standing.agreement.terms.members
+
+
+@pytest.mark.parametrize(("code", "clause", "change"), REFUSED)
+def test_what_is_outside_the_agreement_is_refused_and_the_clause_named(code: str, clause: str, change: Change) -> None:
+    case = allowed_case()
+    assert case.decide() is None
+    refusal = change(case).decide()
+    assert refusal is not None
+    assert (refusal.code, refusal.clause) == (code, clause)
+    assert refusal.meaning
+    assert refusal.advice
+    assert refusal.outward_code == code
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        both(standing(newest_digest=DIGEST, begun=True), lambda case: case),
+        job(use=Purpose(category="disease", diseases=("ICD-10:I25", "ICD-10:I20.0"))),
+        order(round=11, kind=OrderKind.EVALUATE),
+        order(round=10),
+        job(privacy=DP),
+        both(job(privacy=DP), covered(epsilon_max=3.0), position(epsilon_spent=1.0)),
+        both(
+            job(code_digest=DIGEST),
+            terms(code=CustomCode(digests=(DIGEST,))),
+            place(policy=Policy(custom_code="approved")),
+        ),
+        at(timedelta(days=335, seconds=-1)),
+        position(rows_coarse=100),
+    ],
+)
+def test_what_is_within_it_is_allowed(change: Change) -> None:
+    case = allowed_case(changes=Changes(running_jobs="continue"))
+    refusal = change(case).decide()
+    assert refusal is None, refusal
+
+
+NOON = QuietHours(begin=time(11), end=time(13))
+AFTERNOON = QuietHours(begin=time(14), end=time(15))
+NIGHT = QuietHours(begin=time(20), end=time(13))
+POLICIES: list[tuple[str, Policy, Change]] = [
+    ("policy.epsilon", Policy(epsilon_max=10), job()),
+    ("policy.epsilon", Policy(epsilon_max=1), job(privacy=DP)),
+    ("policy.family", Policy(families=("mlp",)), job()),
+    ("policy.parameters", Policy(parameters_max=13), job()),
+    ("policy.code", Policy(), both(job(code_digest=DIGEST), terms(code=CustomCode(digests=(DIGEST,))))),
+    ("policy.minimum_participants", Policy(minimum_participants=5), job()),
+    ("policy.minimum_rows", Policy(minimum_rows=301), job()),
+    ("policy.quiet_hours", Policy(quiet_hours=(NOON,)), job()),
+    ("policy.quiet_hours", Policy(quiet_hours=(NIGHT,)), job()),
+    (
+        "policy.quiet_hours",
+        Policy(quiet_hours=(QuietHours(begin=time(14), end=time(15)),), time_zone="Europe/Zurich"),
+        job(),
+    ),
+    ("policy.rounds_per_day", Policy(rounds_per_day_max=3), position(rounds_today=3)),
+]
+
+
+@pytest.mark.parametrize("tell", [True, False])
+@pytest.mark.parametrize(("code", "policy", "change"), POLICIES)
+def test_the_silos_own_policy_refuses_and_says_why_only_if_it_wants_to(
+    code: str, policy: Policy, change: Change, *, tell: bool
+) -> None:
+    case = change(place(policy=policy.model_copy(update={"tell": tell}))(allowed_case()))
+    refusal = case.decide()
+    assert refusal is not None
+    assert refusal.code == code
+    assert refusal.outward_code == (code if tell else LOCAL_POLICY)
+
+
+def test_a_day_of_rounds_is_no_matter_for_an_evaluation_or_a_quote() -> None:
+    case = both(place(policy=Policy(rounds_per_day_max=0)), order(kind=OrderKind.EVALUATE))(allowed_case())
+    assert case.decide() is None
+    assert replace(case, order=None).decide() is None
+
+
+def test_every_rule_is_shown_to_refuse() -> None:
+    seen = {code for code, *_ in REFUSED} | {code for code, *_ in POLICIES} | {LOCAL_POLICY}
+    assert seen == set(RULES) - {"agreement.malformed"}
