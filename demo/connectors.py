@@ -14,10 +14,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from demo.hospitals import DECLARATION_NAME, Hospital
-from demo.processes import Child, DemoError, run
-from demo.services import ONE_THREAD, ROOT
+from demo.processes import Child, DemoError
+from demo.services import ROOT
+from demo.signatory import Signatory, connector_environment
 
-SILO_CONNECTOR = str(Path(sys.executable).with_name("silo-connector"))
 EXAMPLE = ROOT / "silo_connector" / "examples" / "heart-disease.toml"
 EXAMPLE_TITLE = "Heart disease, Cleveland Clinic Foundation"
 EXAMPLE_SOURCE = "processed.cleveland.data"
@@ -75,8 +75,10 @@ class Connector:
         return self.folder / "connector.toml"
 
     @property
-    def _signatory_key(self) -> Path:
-        return self.folder / "signatory" / "signatory.key"
+    def signatory(self) -> Signatory:
+        """The hospital's own key, kept beside the connector here; in life it is in a safe."""
+        log = self.logs / f"connector-{self.hospital.key}.log"
+        return Signatory(self.hospital.organisation, self.folder / "signatory", log)
 
     @property
     def enrolled(self) -> bool:
@@ -109,13 +111,17 @@ class Connector:
 
     def make_keys(self) -> None:
         """The organisation's signatory key, the silo's identity key, and the one's word for the other."""
-        if not self._signatory_key.exists():
-            self._signatory_key.parent.mkdir(mode=0o700, exist_ok=True)
-            self._command(
-                "key", "make", "--organisation", self.hospital.organisation, "--out", str(self._signatory_key)
-            )
+        self.signatory.make()
         self._command("prepare", "--config", str(self.configuration))
-        self._command("key", "certify", "--key", str(self._signatory_key), "--config", str(self.configuration))
+        self._command("key", "certify", "--key", str(self.signatory.key), "--config", str(self.configuration))
+
+    def sign(self, agreement: bytes) -> None:
+        """The signatory signs on premises: the trainer keeps it, the relay carries the signature to the platform."""
+        given = self.folder / "agreement.json"
+        given.write_bytes(agreement)
+        self._command(
+            "sign", str(given), "--config", str(self.configuration), "--key", str(self.signatory.key), "--yes"
+        )
 
     def enrol(self, code: str) -> str:
         """Present the connector with a single-use code; returns the identity's fingerprint, for the telephone."""
@@ -126,18 +132,7 @@ class Connector:
         return identity[1]
 
     def _command(self, *words: str) -> str:
-        return run(
-            [SILO_CONNECTOR, *words],
-            environment=self._environment,
-            log=self.logs / f"connector-{self.hospital.key}.log",
-            what=f"`silo-connector {' '.join(words[:2])}` for {self.hospital.silo}",
-            cwd=self.folder,
-        )
-
-    @property
-    def _environment(self) -> dict[str, str]:
-        kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "TMPDIR") if name in os.environ}
-        return {**kept, **ONE_THREAD, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"}
+        return self.signatory.command(*words)
 
     def _process(self, name: str, part: str, options: Sequence[str], wrapper: Sequence[str]) -> Child:
         return Child(
@@ -153,7 +148,7 @@ class Connector:
                 *options,
             ],
             log=self.logs / f"{name}.log",
-            environment=self._environment,
+            environment=connector_environment(),
             cwd=self.folder,
             wrapper=wrapper,
         )

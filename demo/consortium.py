@@ -13,6 +13,7 @@ from demo.hospitals import (
     DATA_SCIENTIST,
     HOSPITALS,
     PLATFORM_ADMINISTRATOR,
+    STEWARD,
     Hospital,
     Person,
 )
@@ -42,6 +43,7 @@ def plan(password: str, second_factors: Mapping[str, str]) -> Plan:
                 _person(CONSORTIUM_ADMINISTRATOR, "consortium_administrator"),
                 _person(DATA_SCIENTIST, "data_scientist"),
                 _person(AUDITOR, "auditor"),
+                _person(STEWARD, "steward"),
             ],
         },
         "members": [_member(hospital) for hospital in HOSPITALS],

@@ -10,14 +10,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from demo import sources
+from demo.agreement import Agreed, conclude
 from demo.client import Client
 from demo.connectors import Connector, Isolation, isolation
 from demo.consortium import plan
 from demo.coordinator import Coordinator
 from demo.home import Home
-from demo.hospitals import HOSPITALS, WITH_SECOND_FACTOR, Hospital
+from demo.hospitals import CONSORTIUM_ADMINISTRATOR, COORDINATOR, HOSPITALS, STEWARD, WITH_SECOND_FACTOR, Hospital
 from demo.processes import Child, DemoError, stop_together
 from demo.services import Services
+from demo.signatory import Signatory
 
 DATASETS_TIMEOUT_S = 90.0
 RESTARTS_MAX = 3
@@ -109,6 +111,29 @@ class Ensemble:
         if shown != read_out:
             raise DemoError(f"{hospital.silo}: the platform shows the key {shown}, the connector has {read_out}.")
         administrator.post(f"silos/{silo}/confirm/", {"identity_fingerprint": read_out})
+
+    def conclude_agreement(self, waiting_for: Step) -> Agreed:
+        """The five parties sign, each with its own key on its own premises."""
+        signatory = self.coordinator_signatory
+        signatory.make()
+        steward, administrator = self.sign_in(STEWARD.email), self.sign_in(CONSORTIUM_ADMINISTRATOR.email)
+        house = next(row for row in steward.all("organisations/") if row["name"] == COORDINATOR)["id"]
+        if not any(key["state"] == "active" for key in steward.all(f"organisations/{house}/signatory-keys/")):
+            steward.post(f"organisations/{house}/signatory-keys/", {"public_key": signatory.public_key})
+        waiting_for("the hospitals' and the coordinator's signatures")
+        consortium = str(next(iter(administrator.all("consortia/")))["id"])
+        return conclude(
+            administrator=administrator,
+            steward=steward,
+            consortium=consortium,
+            connectors=self.connectors,
+            coordinator=signatory,
+        )
+
+    @property
+    def coordinator_signatory(self) -> Signatory:
+        """The fifth party's key: it has no silo."""
+        return Signatory(COORDINATOR, self.home.root / "coordinator", self.home.log("connector-coordinator"))
 
     def start_connectors(self) -> None:
         """A relay and a trainer for each hospital."""

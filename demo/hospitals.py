@@ -90,11 +90,13 @@ class Person:
 PLATFORM_ADMINISTRATOR = Person(f"operator@{DOMAIN}", "Olga Petrov", "keeps the platform")
 CONSORTIUM_ADMINISTRATOR = Person(f"administrator@{DOMAIN}", "Anneke de Vries", "administers the consortium")
 DATA_SCIENTIST = Person(f"scientist@{DOMAIN}", "Tomás Herrera", "launches jobs")
+STEWARD = Person(f"steward@{DOMAIN}", "Pieter Bakker", "signs for the coordinator")
 AUDITOR = Person(f"auditor@{DOMAIN}", "Miriam Adler", "reads what was done")
 # Whoever administers something or is a steward shows a code when signing in.
 WITH_SECOND_FACTOR = (
     PLATFORM_ADMINISTRATOR.email,
     CONSORTIUM_ADMINISTRATOR.email,
+    STEWARD.email,
     *(hospital.email(role) for hospital in HOSPITALS for role in ("organisation_administrator", "steward")),
 )
-PEOPLE = (CONSORTIUM_ADMINISTRATOR, DATA_SCIENTIST, AUDITOR, PLATFORM_ADMINISTRATOR)
+PEOPLE = (CONSORTIUM_ADMINISTRATOR, DATA_SCIENTIST, AUDITOR, STEWARD, PLATFORM_ADMINISTRATOR)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from demo.agreement import PURPOSE
 from demo.client import Client
 from demo.processes import DemoError
 
@@ -21,6 +22,7 @@ def request(consortium: str, datasets: dict[str, str]) -> dict[str, Any]:
         "consortium": consortium,
         "name": "Heart disease from thirteen attributes",
         "purpose": "Show that four hospitals learn together what none can learn alone.",
+        "use": PURPOSE,
         "task": "train",
         "datasets": list(datasets.values()),
         "protection": {"mode": "clear"},

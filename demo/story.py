@@ -18,6 +18,7 @@ from typing import Any
 from rich.table import Table
 
 from demo import job as first_job
+from demo.agreement import Agreed
 from demo.client import Client
 from demo.coordinator import PORT, choose_port
 from demo.ensemble import Ensemble
@@ -26,6 +27,7 @@ from demo.home import Home
 from demo.hospitals import DATA_SCIENTIST, HOSPITALS, PEOPLE
 from demo.job import ACCURACY_POOLED_MIN, Outcome
 from demo.processes import DemoError
+from demo.refusals import try_them
 from demo.screen import Screen
 from demo.services import ROOT, temporary_folder
 
@@ -61,7 +63,12 @@ def check(screen: Screen, install_s: float) -> int:
             outcome = _learn(screen, home, everybody)
             if outcome.accuracy_pooled < ACCURACY_POOLED_MIN:
                 raise DemoError(f"The accuracy is {outcome.accuracy_pooled:.4f}, below {ACCURACY_POOLED_MIN}.")
+            with screen.step("Trying a job that the agreement does not allow"):
+                refusals = _try_outside(everybody)
             figures = _figures(outcome, install_s, start_s, everybody.ensemble.peak_rss_mb())
+            audit = json.loads(everybody.ensemble.coordinator.manage("verify_audit", "--json"))
+            figures |= {"audit": {"events": audit["events"], "verified": audit["verified"]}}
+            figures |= {"agreement": _agreement(everybody.agreed), "refusals_tested": refusals}
     except Exception as error:
         explained = _explained(error, home)
         screen.failure(explained)
@@ -107,6 +114,7 @@ class Everybody:
     ensemble: Ensemble
     scientist: Client
     datasets: dict[str, str]
+    agreed: Agreed
 
 
 @contextmanager
@@ -132,7 +140,9 @@ def _everybody(screen: Screen, home: Home) -> Iterator[Everybody]:
             ensemble.start_connectors()
             scientist = ensemble.sign_in(DATA_SCIENTIST.email).with_token("demo", first_job.SCOPES)
             datasets = ensemble.await_datasets(scientist, waiting_for)
-        yield Everybody(ensemble, scientist, datasets)
+        with screen.step("Signing the data-use agreement, each party with its own key") as waiting_for:
+            agreed = ensemble.conclude_agreement(waiting_for)
+        yield Everybody(ensemble, scientist, datasets, agreed)
     finally:
         before = signal.signal(signal.SIGINT, signal.SIG_IGN)
         try:
@@ -163,6 +173,15 @@ def _learn(screen: Screen, home: Home, everybody: Everybody) -> Outcome:
     _resume(client, job_id)
     Follower(client, job_id).follow(screen, tend)
     return first_job.outcome(client, job_id)
+
+
+def _try_outside(everybody: Everybody) -> dict[str, int]:
+    consortium = next(everybody.scientist.all("consortia/"))["id"]
+    return try_them(everybody.scientist, everybody.ensemble.coordinator, consortium, everybody.datasets)
+
+
+def _agreement(agreed: Agreed) -> dict[str, Any]:
+    return {"members": agreed.members, "signatures": agreed.signatures, "hash": agreed.digest}
 
 
 def _resume(client: Client, job_id: str) -> None:

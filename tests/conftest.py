@@ -95,6 +95,7 @@ def django_db_setup(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -
     """The test database, in which alone events may be truncated: that is how tests with threads leave it empty."""
     with django_db_blocker.unblock(), connection.cursor() as cursor:
         cursor.execute("DROP TRIGGER audit_event_no_truncate ON audit_event")
+        cursor.execute("DROP TRIGGER audit_link_no_truncate ON audit_link")
 
 
 @pytest.fixture(scope="session")

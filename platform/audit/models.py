@@ -53,3 +53,57 @@ class Event(models.Model):
 
     def __str__(self) -> str:
         return f"{self.at:%Y-%m-%d %H:%M:%S} {self.actor_name} {self.verb} {self.subject_kind} {self.subject_id}"
+
+
+class Link(models.Model):
+    """An event's place in the hash chain of its consortium, or of the platform: the bytes that were hashed, and how."""
+
+    event_id = models.BigIntegerField(primary_key=True)
+    chain = models.CharField(max_length=50)
+    position = models.BigIntegerField()
+    record = models.BinaryField()
+    digest = models.BinaryField(max_length=32)
+
+    class Meta:
+        constraints = (
+            models.UniqueConstraint(name="audit_link_position_once", fields=("chain", "position")),
+            models.CheckConstraint(name="audit_link_position_from_one", condition=models.Q(position__gte=1)),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.chain} {self.position}"
+
+
+class Head(models.Model):
+    """The last link of a chain: what the next one follows."""
+
+    chain = models.CharField(max_length=50, primary_key=True)
+    position = models.BigIntegerField()
+    digest = models.BinaryField(max_length=32)
+
+    def __str__(self) -> str:
+        return f"{self.chain} {self.position}"
+
+
+class Unchained(models.Model):
+    """An event that the sequencer has not chained yet; a trigger writes it with the event."""
+
+    event_id = models.BigIntegerField(primary_key=True)
+
+    def __str__(self) -> str:
+        return str(self.event_id)
+
+
+class Checkpoint(models.Model):
+    """The head of a chain at a moment, signed by the platform: a document, kept as it was signed."""
+
+    chain = models.CharField(max_length=50)
+    position = models.BigIntegerField()
+    document = models.BinaryField()
+    made_at = models.DateTimeField()
+
+    class Meta:
+        constraints = (models.UniqueConstraint(name="audit_checkpoint_once", fields=("chain", "position")),)
+
+    def __str__(self) -> str:
+        return f"{self.chain} {self.position}"

@@ -15,6 +15,7 @@ from federation.protocol.documents import Limits
 from rest.pages import in_words
 from silos.models import Dataset
 from training.choices import Choice, model_families, strategies
+from training.purpose_fields import declared, purpose_fields
 from training.schema_fields import fields_of
 
 _SEPARATOR = "."
@@ -63,6 +64,8 @@ class CohortForm(forms.Form):
         field = self.fields["datasets"]
         assert isinstance(field, forms.MultipleChoiceField)
         field.choices = [(str(dataset.id), dataset.title) for dataset in datasets]
+        for name, one in purpose_fields().items():
+            self.fields[f"use{_SEPARATOR}{name}"] = one
         for name, one in fields_of(Limits.model_json_schema()).items():
             one.help_text = one.help_text or _LIMITS.get(name, "")
             self.fields[f"limits{_SEPARATOR}{name}"] = one
@@ -73,7 +76,8 @@ class CohortForm(forms.Form):
         said = self.cleaned_data
         protection = {"protection": {"mode": said["protection"]}} if "protection" in said else {}
         limits = {"limits": given} if (given := self._settings("limits")) else {}
-        return {"task": self.task, **self._said(*names), **protection, **limits}
+        use = {"use": given} if (given := declared(self._settings("use"))) else {}
+        return {"task": self.task, **self._said(*names), **use, **protection, **limits}
 
     def as_it_stands(self) -> Self:
         """This form as though it were sent as it is shown now, before anybody has typed."""
@@ -83,6 +87,10 @@ class CohortForm(forms.Form):
     def chosen_datasets(self) -> set[str]:
         """The ids that are ticked."""
         return set(self["datasets"].value() or ())
+
+    def purpose_fields(self) -> list[BoundField]:
+        """What the agreement's conditions are compared with."""
+        return self._bound("use")
 
     def limit_fields(self) -> list[BoundField]:
         """Bounds that everybody holds to."""

@@ -19,7 +19,8 @@ from federation.protocol.documents import OrderKind
 from federation.protocol.keys import PrivateKey
 from registry.models import ModelVersion
 from silos.successions import has_successor
-from training.models import CohortSeat, Job, Round
+from training.judging import member_of
+from training.models import Job, Round
 from training.requests import local_of
 from training.statements.opening import IssuedOrder
 from training.statements.orders import next_order_numbers
@@ -60,7 +61,9 @@ def _load(file: str) -> PrivateKey:
 def manifest_of(job: Job, version: ModelVersion, *, created_at: datetime) -> documents.Manifest:
     """What the job is, in full, as it will be signed."""
     asked, model = job.request, version.model
-    cohort = job.seats.select_related("silo__organisation", "silo__signatory_key", "dataset").order_by("position")
+    cohort = job.seats.select_related("dataset__silo__organisation", "dataset__silo__signatory_key").order_by(
+        "position"
+    )
     return documents.Manifest.model_validate(
         {
             "job_id": job.id,
@@ -69,6 +72,8 @@ def manifest_of(job: Job, version: ModelVersion, *, created_at: datetime) -> doc
             "launched_by": str(job.launched_by_id),
             "task": job.task,
             "purpose": asked["purpose"],
+            "use": asked.get("use"),
+            "agreement_digest": job.agreement.digest if job.agreement else None,
             "model": model.specification,
             "n_features": model.n_features,
             "n_classes": model.n_classes,
@@ -82,26 +87,10 @@ def manifest_of(job: Job, version: ModelVersion, *, created_at: datetime) -> doc
             "protection": asked["protection"],
             "limits": asked["limits"],
             "seed": asked["seed"],
-            "cohort": [_member(seat) for seat in cohort],
+            "cohort": [member_of(seat.dataset) for seat in cohort],
             "created_at": created_at,
         }
     )
-
-
-def _member(seat: CohortSeat) -> dict[str, object]:
-    silo = seat.silo
-    assert silo.identity is not None
-    assert silo.signatory_key is not None
-    return {
-        "silo_id": silo.id,
-        "organisation": silo.organisation.name,
-        "silo": silo.name,
-        "dataset_id": seat.dataset_id,
-        "dataset": seat.dataset.name,
-        "schema_digest": seat.dataset.schema_digest,
-        "identity_key": silo.identity.encoded,
-        "signatory_key": silo.signatory_key.key.encoded,
-    }
 
 
 @dataclass(frozen=True)

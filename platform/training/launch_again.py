@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from federation.learning.specification import LocalTraining
+from training.purpose_fields import as_typed
 
 PLAIN = ("name", "purpose", "datasets", "rounds", "seed", "quorum", "round_deadline_s", "retries_max")
 
@@ -16,6 +17,7 @@ def typed(asked: Mapping[str, Any], offered: Sequence[str]) -> dict[str, Any]:
     filled["datasets"] = [dataset for dataset in asked["datasets"] if dataset in offered]
     filled["protection"] = asked["protection"]["mode"]
     filled |= {f"limits.{name}": value for name, value in asked.get("limits", {}).items()}
+    filled |= {f"use.{name}": value for name, value in as_typed(asked.get("use")).items()}
     for kind, named in (("model", "family"), ("strategy", "name")):
         said = dict(asked.get(kind) or {})
         filled[kind] = chosen = said.pop(named, None)

@@ -9,6 +9,7 @@ from typing import Any
 from django.conf import settings
 from django.urls import reverse
 
+from accounts.models import User
 from consortia.models import Consortium
 from federation.errors import FederationError
 from federation.learning.models import parse_model
@@ -33,7 +34,7 @@ class Preview:
 
 
 def preview(
-    *, consortium: Consortium, form: CohortForm, datasets: Sequence[Dataset], version: ModelVersion | None
+    *, consortium: Consortium, form: CohortForm, datasets: Sequence[Dataset], version: ModelVersion | None, by: User
 ) -> Preview:
     """Weigh a form, whole or not; nothing is kept. Errors that the form does not know yet are added to it."""
     complete = form.is_valid()
@@ -41,7 +42,7 @@ def preview(
     told = None
     if complete:
         try:
-            told = quote(consortium=consortium, request=asked)
+            told = quote(consortium=consortium, request=asked, by=by)
         except FederationError as error:
             form.take(error)
     missing = tuple(

@@ -147,7 +147,7 @@ def _preview(request: HttpRequest, desk: Desk) -> HttpResponse:
 
 
 def _weighed(desk: Desk, form: CohortForm) -> Any:
-    return preview(consortium=desk.consortium, form=form, datasets=desk.datasets, version=desk.version)
+    return preview(consortium=desk.consortium, form=form, datasets=desk.datasets, version=desk.version, by=desk.user)
 
 
 def _on_offer(user: User, consortium: Consortium) -> list[Dataset]:

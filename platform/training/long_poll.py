@@ -36,11 +36,13 @@ class Handed:
     order: bytes
     manifest: bytes
     model: bytes | None
+    agreement: bytes | None = None
 
     def encode(self) -> bytes:
         """Its JSON. The envelopes are JSON already and go in as they are."""
+        agreement = b"" if self.agreement is None else b',"agreement":' + self.agreement
         model = b"" if self.model is None else b',"model":"' + base64.b64encode(self.model) + b'"'
-        return b'{"order":' + self.order + b',"manifest":' + self.manifest + model + b"}"
+        return b'{"order":' + self.order + b',"manifest":' + self.manifest + agreement + model + b"}"
 
 
 @dataclass(frozen=True)
@@ -90,7 +92,12 @@ def look(silo: Silo, held: Sequence[UUID]) -> Found:
     """What the silo should know now: orders that it does not hold, and held ones that nobody wants any more."""
     found = statements.look(silo_id=silo.id, held=held)
     orders = tuple(
-        Handed(order.envelope, order.manifest or b"null", store.read_small(order.model_digest, INLINE_BYTES_MAX))
+        Handed(
+            order.envelope,
+            order.manifest or b"null",
+            store.read_small(order.model_digest, INLINE_BYTES_MAX),
+            order.agreement,
+        )
         for order in found
         if order.state in OUTSTANDING
     )

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from accounts.models import User
 from consortia.models import Consortium
-from federation.learning.models import parse_model
-from federation.protocol.tensors import Layout, TensorSpec, count_parameters, file_size_bytes
+from federation.protocol.tensors import count_parameters, file_size_bytes
 from silos.models import Dataset
-from training.actions.launch import check_datasets, check_version
-from training.requests import JobRequest, read_request
+from training.actions.launch import check_datasets, check_version, model_of
+from training.judging import Verdict, verdicts
+from training.requests import read_request
 
 
 @dataclass(frozen=True)
@@ -19,6 +20,7 @@ class Quote:
     """Who would take part, over how much data, and how many bytes would travel."""
 
     datasets: tuple[Dataset, ...]
+    verdicts: tuple[Verdict, ...]
     rows_coarse: int
     quorum: int
     rounds: int
@@ -28,17 +30,27 @@ class Quote:
     bytes_up_per_round: int
     bytes_total: int
 
+    @property
+    def refused(self) -> tuple[Verdict, ...]:
+        """The silos that may not join."""
+        return tuple(verdict for verdict in self.verdicts if not verdict.allowed)
 
-def quote(*, consortium: Consortium, request: Mapping[str, Any]) -> Quote:
-    """Weigh a launch request. Raises what launching it would raise."""
+
+def quote(*, consortium: Consortium, request: Mapping[str, Any], by: User) -> Quote:
+    """Weigh a launch request. Raises what launching it would raise, but for silos that may not join: it tells those."""
     asked = read_request(request)
     datasets = check_datasets(consortium=consortium, asked=asked)
-    size = file_size_bytes(layout := _layout(consortium, asked, datasets))
+    version = check_version(consortium=consortium, asked=asked, datasets=datasets)
+    model = model_of(asked, version, datasets)
+    layout = model.layout
+    _agreement, found = verdicts(consortium=consortium, asked=asked, datasets=datasets, model=model, by=by)
+    size = file_size_bytes(layout)
     train = asked.task == "train"
     down, up = size * len(datasets), size * len(datasets) if train else 0
     rounds = asked.rounds if train else 0
     return Quote(
         datasets=tuple(datasets),
+        verdicts=tuple(found),
         rows_coarse=sum(dataset.rows_coarse for dataset in datasets),
         quorum=asked.effective_quorum,
         rounds=rounds,
@@ -48,12 +60,3 @@ def quote(*, consortium: Consortium, request: Mapping[str, Any]) -> Quote:
         bytes_up_per_round=up,
         bytes_total=rounds * (down + up) + down,  # after the last round the model is evaluated once more
     )
-
-
-def _layout(consortium: Consortium, asked: JobRequest, datasets: Sequence[Dataset]) -> Layout:
-    version = check_version(consortium=consortium, asked=asked, datasets=datasets)
-    if version is not None:
-        return tuple(TensorSpec(spec["name"], tuple(spec["shape"]), spec["dtype"]) for spec in version.model.layout)
-    assert asked.model is not None
-    family, specification = parse_model(asked.model)
-    return family.layout(specification, datasets[0].n_features, datasets[0].n_classes)

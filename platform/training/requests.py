@@ -13,7 +13,7 @@ from federation.aggregation.strategies import parse_strategy
 from federation.errors import Invalid
 from federation.learning.models import parse_model
 from federation.learning.specification import parse_local
-from federation.protocol.documents import Limits
+from federation.protocol.documents import Limits, Purpose
 from federation.validation import refusal
 
 _OF_TASK = {
@@ -37,6 +37,8 @@ class JobRequest(BaseModel):
 
     name: Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f]+$")]
     purpose: Annotated[str, Field(max_length=4000, pattern=r"^[^\x00]*$")] = ""
+    use: Purpose | None = None
+    """The purpose as the agreement's conditions are compared with it; `purpose` is for people."""
     task: Literal["train", "evaluate"] = "train"
     datasets: Annotated[list[UUID], Field(min_length=1, max_length=1000)]
     protection: Protection

@@ -12,6 +12,7 @@ from federation.protocol.documents import OrderKind
 from registry.serializers import CombinedMetrics, VersionOut
 from silos.models import Dataset, Silo
 from silos.transitions import SiloState
+from training.judging import Verdict
 from training.models import Job, Round
 from training.quotes import Quote
 from training.rows import CohortRow, EvaluationRow, MetricsRow, OrderRow, RoundRow
@@ -186,17 +187,22 @@ class JobDetailOut(serializers.Serializer[Standing]):
         return {**of_lists, **super().get_fields()}
 
 
-class QuotedSilo(serializers.Serializer[Dataset]):
-    """A silo that would take part."""
+class QuotedSilo(serializers.Serializer[Verdict]):
+    """A silo that was asked for: whether it can join, and if not which clause of the agreement says no."""
 
     silo = SiloOfOrganisation()
-    dataset = DatasetBrief(source="*")
+    dataset = DatasetBrief()
+    allowed = serializers.BooleanField(help_text="As far as the platform knows; the silo decides by itself.")
+    code = serializers.CharField(help_text="Why not; empty if it can join.")
+    clause = serializers.CharField(help_text="The clause of the agreement that says no.")
+    meaning = serializers.CharField()
+    advice = serializers.CharField(help_text="What can be done about it.")
 
 
 class QuoteOut(serializers.Serializer[Quote]):
     """What a job would take."""
 
-    silos = QuotedSilo(source="datasets", many=True)
+    silos = QuotedSilo(source="verdicts", many=True)
     rows_coarse = serializers.IntegerField()
     quorum = serializers.IntegerField()
     rounds = serializers.IntegerField()

@@ -5,6 +5,7 @@ from uuid import UUID
 from celery import Task, shared_task
 from django.db import InterfaceError, OperationalError, connections
 
+from audit import sequencing
 from audit.actors import System
 from training import closing, sweeping
 from training import dispatch as names
@@ -43,10 +44,11 @@ def close_step(round_id: str) -> None:
 
 @shared_task(base=Door, name="training.tasks.sweep")
 def sweep() -> None:
-    """Call back what nobody can answer, nudge what is due."""
+    """Call back what nobody can answer, nudge what is due, chain the events of the record."""
     callbacks.call_back(by=SWEEP)
     sweeping.nudge(by=SWEEP)
     sweeping.note_silent_silos(by=SWEEP)
+    sequencing.chain_new()
 
 
 @shared_task(base=Door, name="training.tasks.tidy")

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from agreements.models import AgreementVersion
 
 from accounts.actions import create_organisation, create_user, grant_role
 from accounts.models import Organisation, User
@@ -27,6 +28,7 @@ from federation.protocol.keys import PrivateKey
 from federation.protocol.tensors import TensorSpec
 from silos import actions, datasets
 from silos.models import Dataset, Silo
+from tests.support.signed import bring_into_force, wide_terms
 from training.models import Order
 
 TEST = System("test")
@@ -117,6 +119,19 @@ class Federation:
             **changes,
         }
 
+    def agree(self, **changes: Any) -> AgreementVersion:
+        """Bring an agreement into force that allows whatever the platform can do, but for these terms."""
+        houses = {played.silo.organisation.name: played for played in self.silos}
+        terms = wide_terms(
+            [(name, played.signatory) for name, played in houses.items()],
+            [(played.signatory, played.dataset.name) for played in self.silos if played.dataset],
+            **changes,
+        )
+        signers = [(played.silo, played.signatory) for played in houses.values()]
+        return bring_into_force(
+            consortium=self.consortium, terms=terms, administrator=self.administrator, signers=signers
+        )
+
     def played(self, silo_id: object) -> PlayedSilo:
         """The silo with this id."""
         return next(played for played in self.silos if played.silo.id == silo_id)
@@ -130,8 +145,11 @@ def json_payload(envelope: bytes) -> bytes:
     return peek(envelope)
 
 
-def make_federation(silos: int = 3, name: str = "heart") -> Federation:
-    """A consortium of so many organisations with one confirmed silo each, a dataset at each, and a data scientist."""
+def make_federation(silos: int = 3, name: str = "heart", *, agreed: bool = True) -> Federation:
+    """A consortium of so many organisations with one confirmed silo each, a dataset at each, and a data scientist.
+
+    `agreed`: an agreement with wide terms is in force.
+    """
     administrator = create_user(email=f"admin@{name}.example", full_name="Ada Admin", by=TEST)
     scientist = create_user(email=f"ds@{name}.example", full_name="Dana Data", by=TEST)
     organisations = [
@@ -156,6 +174,8 @@ def make_federation(silos: int = 3, name: str = "heart") -> Federation:
     grant_consortium_role(user=scientist, consortium=consortium, role=Role.DATA_SCIENTIST, by=administrator)
     federation = Federation(consortium, administrator, scientist)
     federation.silos = [enrol(organisation, administrator) for organisation in organisations]
+    if agreed:
+        federation.agree()
     return federation
 
 

@@ -7,6 +7,7 @@ Fields for agreements, differential privacy and masks are here from the first ve
 
 from federation.protocol.documents.agreements import Agreement
 from federation.protocol.documents.base import Code, Count, Digest, Document, Finite, Name, Part, Text
+from federation.protocol.documents.checkpoints import AuditCheckpoint
 from federation.protocol.documents.enrolment import EnrolmentStatement, SiloCertificate
 from federation.protocol.documents.manifests import CohortMember, Limits, Manifest, PrivacyCost, Protection
 from federation.protocol.documents.orders import BlobReference, Order, OrderKind, UploadGrant
@@ -39,6 +40,7 @@ from federation.protocol.documents.terms import (
 
 __all__ = [
     "Agreement",
+    "AuditCheckpoint",
     "BlobReference",
     "Changes",
     "Code",

@@ -144,13 +144,17 @@ def _note_late(order: AnsweredOrder) -> Taken:
 
 def _refuse(order: AnsweredOrder, said: Refusal, by: Silo) -> Taken:
     Order.objects.filter(id=order.order_id).update(
-        state=OrderState.REFUSED, answered_at=timezone.now(), code=said.code, message=said.message
+        state=OrderState.REFUSED,
+        answered_at=timezone.now(),
+        code=said.code,
+        message=said.message,
+        clause=said.rule or "",
     )
     tell(
         job=_job_of(order),
         verb="order.refused",
         by=by,
-        detail={"round": order.round_number, "code": said.code, "reason": said.message},
+        detail={"round": order.round_number, "code": said.code, "reason": said.message, "clause": said.rule or ""},
     )
     return Taken(OrderState.REFUSED, said.code)
 

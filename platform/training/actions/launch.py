@@ -13,11 +13,13 @@ from consortia.models import Consortium, Participation
 from consortia.transitions import ParticipationState
 from federation.errors import Invalid
 from federation.learning.models import parse_model
+from federation.protocol.tensors import TensorSpec
 from registry.models import ModelVersion
 from silos.models import Dataset
 from silos.transitions import SiloState
 from training import dispatch
 from training.actions.states import tell
+from training.judging import ModelAsked, check_allowed, verdicts
 from training.models import CohortSeat, Job
 from training.requests import JobRequest, read_request
 
@@ -27,9 +29,10 @@ def launch(*, consortium: Consortium, request: Mapping[str, Any], by: User) -> J
     asked = read_request(request)
     datasets = check_datasets(consortium=consortium, asked=asked)
     version = check_version(consortium=consortium, asked=asked, datasets=datasets)
-    if asked.model is not None:
-        family, specification = parse_model(asked.model)
-        family.layout(specification, datasets[0].n_features, datasets[0].n_classes)
+    agreement, found = verdicts(
+        consortium=consortium, asked=asked, datasets=datasets, model=model_of(asked, version, datasets), by=by
+    )
+    check_allowed(found)
     with transaction.atomic():
         job = Job.objects.create(
             consortium=consortium,
@@ -37,6 +40,7 @@ def launch(*, consortium: Consortium, request: Mapping[str, Any], by: User) -> J
             task=asked.task,
             launched_by=by,
             request=asked.model_dump(mode="json"),
+            agreement=agreement,
             evaluated_version=version,
             rounds_planned=asked.rounds if asked.task == "train" else 0,
             quorum=asked.effective_quorum,
@@ -57,7 +61,7 @@ def check_datasets(*, consortium: Consortium, asked: JobRequest) -> list[Dataset
     members = Participation.objects.filter(consortium=consortium, state=ParticipationState.ACTIVE)
     found = {
         dataset.id: dataset
-        for dataset in Dataset.objects.select_related("silo__organisation").filter(
+        for dataset in Dataset.objects.select_related("silo__organisation", "silo__signatory_key").filter(
             id__in=asked.datasets, withdrawn_at=None, silo__organisation__in=members.values("organisation")
         )
     }
@@ -79,6 +83,18 @@ def check_datasets(*, consortium: Consortium, asked: JobRequest) -> list[Dataset
     if len({dataset.schema_digest for dataset in datasets}) > 1:
         raise Invalid("dataset.schemas_differ", _differing(datasets), "datasets")
     return datasets
+
+
+def model_of(asked: JobRequest, version: ModelVersion | None, datasets: Sequence[Dataset]) -> ModelAsked:
+    """The model that a job is about: the stored one, or the one that it would make."""
+    if version is not None:
+        stored = version.model
+        layout = tuple(TensorSpec(spec["name"], tuple(spec["shape"]), spec["dtype"]) for spec in stored.layout)
+        return ModelAsked(stored.specification, layout)
+    assert asked.model is not None
+    family, specification = parse_model(asked.model)
+    layout = family.layout(specification, datasets[0].n_features, datasets[0].n_classes)
+    return ModelAsked(asked.model, layout)
 
 
 def check_version(*, consortium: Consortium, asked: JobRequest, datasets: Sequence[Dataset]) -> ModelVersion | None:

@@ -18,6 +18,7 @@ from live import notices
 from registry.models import ModelVersion
 from training import issuing
 from training.actions.states import move, tell
+from training.agreement_stops import what_stops
 from training.models import Job, Order, Round
 from training.statements import closing, opening
 from training.statements import rounds as statements
@@ -37,6 +38,9 @@ def open_next(*, job: Job, by: Actor, attempt: int = 1, version: ModelVersion | 
         return None
     standing = opening.standing(job)
     if standing.rounds_open:
+        return None
+    if (stop := what_stops(standing, job.quorum)) is not None:
+        move(job=job, to=stop.to, by=by, code=stop.code, reason=stop.reason)
         return None
     number = standing.rounds_closed + 1
     if number > job.rounds_planned + 1:

@@ -61,8 +61,9 @@ class JobQuote(APIView):
     @extend_schema(request=JobLaunch, responses=QuoteOut, examples=EXAMPLES)
     def post(self, request: Request) -> Response:
         """Weigh a launch request, with the checks of a launch: which silos, how many rows, how many bytes."""
-        consortium, asked = _read_launch(request, signed_in(request))
-        return Response(QuoteOut(quote(consortium=consortium, request=asked)).data)
+        user = signed_in(request)
+        consortium, asked = _read_launch(request, user)
+        return Response(QuoteOut(quote(consortium=consortium, request=asked, by=user)).data)
 
 
 class OneJob(APIView):

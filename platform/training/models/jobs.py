@@ -30,6 +30,7 @@ class Job(models.Model):
     reason = models.TextField(blank=True)
     launched_by = models.ForeignKey("accounts.User", on_delete=models.PROTECT, related_name="+")
     request = models.JSONField()
+    agreement = models.ForeignKey("agreements.AgreementVersion", null=True, on_delete=models.PROTECT, related_name="+")
     model = models.ForeignKey("registry.Model", null=True, on_delete=models.PROTECT, related_name="jobs")
     evaluated_version = models.ForeignKey(
         "registry.ModelVersion", null=True, blank=True, on_delete=models.PROTECT, related_name="+"

@@ -25,6 +25,8 @@ class Order(models.Model):
     state = models.CharField(max_length=10, choices=OrderState, default=OrderState.ISSUED)
     code = models.CharField(max_length=80, blank=True)
     message = models.TextField(blank=True)
+    clause = models.CharField(max_length=40, blank=True, default="", db_default="")
+    """The clause of the agreement by which a silo refused it."""
     envelope = models.BinaryField()
     issued_at = models.DateTimeField()
     expires_at = models.DateTimeField()

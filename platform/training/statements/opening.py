@@ -17,14 +17,29 @@ from training.transitions import IN_PROGRESS, OrderState, RoundState
 
 @dataclass(frozen=True)
 class Standing:
-    """How far a job has come, and the silos that can be asked now: active, of organisations that still take part."""
+    """How far a job has come, and the silos that can be asked now: active, of organisations that still take part.
+
+    Those whose organisation has suspended the job's agreement are not asked; `agreement_state` is empty without one.
+    """
 
     rounds_open: int
     rounds_closed: int
     silo_ids: list[UUID]
+    suspended: int
+    agreement_state: str
+    agreement_over: bool
+    running_jobs: str
 
 
 _STANDING = f"""
+    WITH agreed AS (
+        SELECT version.agreement_id, version.state, version.not_after, version.terms
+        FROM training_job AS job JOIN agreements_agreementversion AS version ON version.id = job.agreement_id
+        WHERE job.id = %(job)s
+    ), suspended AS (
+        SELECT organisation_id FROM agreements_suspension
+        WHERE agreement_id = (SELECT agreement_id FROM agreed) AND lifted_at IS NULL
+    )
     SELECT (SELECT count(*) FROM training_round WHERE job_id = %(job)s AND state IN ({listed(IN_PROGRESS)})),
            (SELECT count(*) FROM training_round WHERE job_id = %(job)s AND state = '{RoundState.CLOSED.value}'),
            ARRAY(SELECT seat.silo_id
@@ -34,7 +49,12 @@ _STANDING = f"""
                    ON part.organisation_id = silo.organisation_id AND part.consortium_id = %(consortium)s
                  WHERE seat.job_id = %(job)s AND silo.state = '{SiloState.ACTIVE.value}'
                    AND part.state = '{ParticipationState.ACTIVE.value}'
-                 ORDER BY seat.position)
+                   AND silo.organisation_id NOT IN (SELECT organisation_id FROM suspended)
+                 ORDER BY seat.position),
+           (SELECT count(*) FROM suspended),
+           COALESCE(agreed.state, ''), COALESCE(agreed.not_after <= now(), false),
+           COALESCE(agreed.terms->'changes'->>'running_jobs', 'stop')
+    FROM (VALUES (true)) AS once LEFT JOIN agreed ON true
 """  # noqa: S608 - states of ours
 
 

@@ -30,6 +30,7 @@ class FoundOrder:
     envelope: bytes
     manifest: bytes | None
     model_digest: str
+    agreement: bytes | None
     newest_succession: int | None
     """The id of the last succession of the platform's key, read along: it costs the poll no statement of its own."""
 
@@ -58,13 +59,14 @@ _LOOK = f"""
         UPDATE training_order SET state = '{OrderState.DELIVERED.value}', delivered_at = %(now)s FROM relaxed, found
         WHERE training_order.id = found.id AND training_order.state = '{OrderState.ISSUED.value}'
     )
-    SELECT found.id, found.state, found.envelope, job.manifest, version.digest,
+    SELECT found.id, found.state, found.envelope, job.manifest, version.digest, agreement.envelope,
            (SELECT max(id) FROM silos_keysuccession)
     FROM found
     JOIN training_step AS step ON step.id = found.step_id
     JOIN training_round AS round ON round.id = step.round_id
     JOIN training_job AS job ON job.id = round.job_id
     JOIN registry_modelversion AS version ON version.id = round.base_version_id
+    LEFT JOIN agreements_agreementversion AS agreement ON agreement.id = job.agreement_id
     ORDER BY found.number
 """  # noqa: S608 - states and bounds of ours, nothing from outside
 

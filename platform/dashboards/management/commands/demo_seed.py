@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict
 
 from accounts.actions import create_organisation, create_user, grant_role
 from accounts.models import Organisation, User
-from accounts.permissions import CONSORTIUM_ROLES, Role
+from accounts.permissions import CONSORTIUM_ROLES, ORGANISATION_ROLES, Role
 from accounts.second_factor.actions import set_up
 from accounts.second_factor.judging import has_second_factor
 from audit.actors import System
@@ -71,13 +71,19 @@ class ConsortiumPlan(Plan):
 def build(plan: ConsortiumPlan) -> Consortium:
     """Do it all, or nothing."""
     with transaction.atomic():
-        _organisation(plan.coordinator)
+        coordinator = _organisation(plan.coordinator)
         staff = {person.role: _person(person, plan.password) for person in plan.coordinator.people}
         founder = staff[Role.CONSORTIUM_ADMINISTRATOR]
-        consortium = found_consortium(name=plan.name, slug=plan.slug, description=plan.description, by=founder)
+        consortium = found_consortium(
+            name=plan.name, slug=plan.slug, description=plan.description, organisation=coordinator, by=founder
+        )
         for role, user in staff.items():
-            if role in CONSORTIUM_ROLES and user != founder:
+            if user == founder:
+                continue
+            if role in CONSORTIUM_ROLES:
                 grant_consortium_role(user=user, consortium=consortium, role=role, by=founder)
+            elif role in ORGANISATION_ROLES:
+                grant_role(user=user, organisation=coordinator, role=role, by=SEED)
         for member in plan.members:
             _member(member, consortium, founder, plan.password)
     return consortium

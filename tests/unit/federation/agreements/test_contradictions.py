@@ -20,7 +20,7 @@ from federation.protocol.documents import (
     Validity,
 )
 from federation.protocol.keys import PrivateKey
-from tests.support.agreements import KEYS, NOW, terms_of
+from tests.support.questions import KEYS, NOW, terms_of
 
 FAMILIES = frozenset({"logistic", "mlp", "softmax"})
 

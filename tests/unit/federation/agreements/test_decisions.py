@@ -26,7 +26,7 @@ from federation.protocol.documents import (
     Purpose,
     UseConditions,
 )
-from tests.support.agreements import KEYS, NOW, Case, allowed_case
+from tests.support.questions import KEYS, NOW, Case, allowed_case
 
 Change = Callable[[Case], Case]
 

@@ -23,7 +23,7 @@ from federation.protocol.documents import (
     UseConditions,
     Work,
 )
-from tests.support.agreements import DATASET, KEYS, NOW, Case, allowed_case
+from tests.support.questions import DATASET, KEYS, NOW, Case, allowed_case
 
 WIDE = Work(
     tasks=("train", "evaluate", "statistics"),

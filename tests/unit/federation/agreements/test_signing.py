@@ -14,7 +14,7 @@ from federation.agreements.differences import differences
 from federation.agreements.text import clauses, plain_text
 from federation.errors import FederationError, Untrusted
 from federation.protocol.keys import PrivateKey
-from tests.support.agreements import KEYS, agreement_of, digest_of, terms_of
+from tests.support.questions import KEYS, agreement_of, digest_of, terms_of
 
 AGREEMENT = agreement_of(terms_of())
 

@@ -1,0 +1,92 @@
+"""A bundle's documents, sorted by what they are. Nothing is verified here."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+
+from federation.errors import Invalid
+from federation.evidence.bundles import Entry
+
+PLATFORM_KEY = "platform-key"
+SUCCESSION = "succession/"
+AGREEMENT = "agreement"
+MANIFEST = "manifest"
+ORDER = "order/"
+ANSWER = "answer/"
+RECORD = "audit/"
+CHECKPOINT = "checkpoint"
+
+
+@dataclass
+class Evidence:
+    """What a bundle holds: envelopes as they were signed, by the name of the order where there are many."""
+
+    platform_key: str = ""
+    successions: list[bytes] = field(default_factory=list)
+    agreement: bytes | None = None
+    manifest: bytes | None = None
+    orders: dict[str, bytes] = field(default_factory=dict)
+    answers: dict[str, bytes] = field(default_factory=dict)
+    links: list[tuple[int, bytes, bytes]] = field(default_factory=list)
+    checkpoint: bytes | None = None
+
+
+def gather(entries: Iterable[Entry]) -> Evidence:
+    """Sort the entries. Raises Invalid ``bundle.malformed`` for a name that no bundle has, or that is there twice."""
+    found, names = Evidence(), set[str]()
+    for entry in entries:
+        if entry.name in names:
+            raise Invalid("bundle.malformed", f"{entry.name} is there twice.")
+        names.add(entry.name)
+        _take(found, entry)
+    found.links.sort(key=lambda link: link[0])
+    return found
+
+
+def _take(found: Evidence, entry: Entry) -> None:
+    name, content = entry.name, entry.content
+    if name == PLATFORM_KEY:
+        found.platform_key = content.decode("ascii", errors="replace")
+    elif name == AGREEMENT:
+        found.agreement = content
+    elif name == MANIFEST:
+        found.manifest = content
+    elif name == CHECKPOINT:
+        found.checkpoint = content
+    elif name.startswith(SUCCESSION):
+        found.successions.append(content)
+    elif name.startswith(ORDER):
+        found.orders[name.removeprefix(ORDER)] = content
+    elif name.startswith(ANSWER):
+        found.answers[name.removeprefix(ANSWER)] = content
+    elif name.startswith(RECORD):
+        found.links.extend(_links(entry))
+    else:
+        raise Invalid("bundle.malformed", f"A bundle has nothing that is called {name[:80]!r}.")
+
+
+def _links(entry: Entry) -> Iterator[tuple[int, bytes, bytes]]:
+    """Lines of position, digest and record."""
+    for line in entry.content.splitlines():
+        try:
+            position, digest, record = line.split(b" ", 2)
+            yield int(position), record, bytes.fromhex(digest.decode("ascii"))
+        except ValueError as error:
+            raise Invalid("bundle.malformed", f"{entry.name} holds a line that is no record.") from error
+
+
+def link_line(position: int, digest: bytes, record: bytes) -> bytes:
+    """A record of the audit log as a bundle holds it."""
+    return b"%d %s %s\n" % (position, digest.hex().encode(), record)
+
+
+def order_name(order_id: object) -> str:
+    """The name of an order's entry."""
+    return f"{ORDER}{order_id}"
+
+
+def compact(value: object) -> bytes:
+    """JSON without spaces, for what is no signed document."""
+    return json.dumps(value, separators=(",", ":")).encode()

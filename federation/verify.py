@@ -1,0 +1,89 @@
+"""``python -m federation.verify BUNDLE``: checks a job's evidence offline, without the platform and without trust in it.
+
+With a model before the bundle (``MODEL.safetensors BUNDLE``) it also says of which round, manifest and agreement the
+weights are. The status is 0 when everything holds, 1 when something does not, 2 when there is nothing to check.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from federation.errors import FederationError
+from federation.evidence.bundles import read_bundle
+from federation.evidence.reading import gather
+from federation.evidence.verification import Fault, Report, verify_evidence
+from federation.protocol.digests import digest_stream
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Check what the command line names."""
+    parser = argparse.ArgumentParser(prog="federation.verify", description=__doc__)
+    parser.add_argument("files", nargs="+", metavar="[MODEL.safetensors] BUNDLE", type=Path)
+    parser.add_argument("--platform-key", help="the platform key's fingerprint as you know it from elsewhere")
+    parser.add_argument("--json", action="store_true", help="one line of JSON")
+    options = parser.parse_args(arguments)
+    if len(options.files) > 2:
+        parser.error("one bundle, and at most one model before it")
+    *models, bundle = options.files
+    try:
+        report = check(bundle, models[0] if models else None, options.platform_key)
+    except OSError as error:
+        print(f"{error.filename}: {error.strerror}", file=sys.stderr)
+        return 2
+    tell(report, as_json=options.json)
+    return 0 if report.holds else 1
+
+
+def check(bundle: Path, model: Path | None = None, pinned: str | None = None) -> Report:
+    """Check a bundle, and a model against it. Raises OSError for what can't be read."""
+    try:
+        with bundle.open("rb") as stream:
+            evidence = gather(read_bundle(stream))
+    except FederationError as error:
+        return Report(faults=[Fault(bundle.name, error.code, error.message)])
+    report = verify_evidence(evidence, None if pinned is None else " ".join(pinned.split()))
+    if model is not None:
+        with model.open("rb") as stream:
+            digest = digest_stream(stream)
+        if digest in report.models:
+            report.checked["the model stood after round"] = report.models[digest]
+        else:
+            told = f"Its digest is {digest}; no order of this job that holds has sent out such a model."
+            report.faults.append(Fault(model.name, "model.not_in_bundle", told))
+    return report
+
+
+def tell(report: Report, *, as_json: bool = False) -> None:
+    """Print what was found."""
+    if as_json:
+        faults = [{"where": fault.where, "code": fault.code, "what": fault.what} for fault in report.faults]
+        told = {
+            "holds": report.holds,
+            "job": report.job_id,
+            "agreement": report.agreement,
+            "manifest": report.manifest,
+            "platform_key": report.platform_key,
+            "checked": report.checked,
+            "faults": faults,
+        }
+        print(json.dumps(told))
+        return
+    if report.agreement:
+        print(f"Job        {report.job_id}")
+        print(f"Agreement  {report.agreement}")
+        print(f"           signed by {', '.join(report.members)}")
+        print(f"Manifest   {report.manifest}")
+        print(f"Platform   {report.platform_key}   (compare it with the one that you know)")
+        for what, count in report.checked.items():
+            print(f"  {what}: {count}")
+    for fault in report.faults:
+        print(f"FAIL {fault.where}: {fault.what}  [{fault.code}]")
+    print("Everything holds." if report.holds else f"{len(report.faults)} faults. This is not evidence.")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

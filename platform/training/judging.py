@@ -1,0 +1,186 @@
+"""Which silos may join a job, and which clause says no to the others: the function that every trainer asks as well."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+from uuid import UUID
+
+from agreements import selectors
+from agreements.models import AgreementVersion
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from accounts.models import User
+from consortia.models import Consortium
+from federation.agreements.decisions import Place, Position, Standing, decide
+from federation.agreements.policy import Policy
+from federation.agreements.rules import Refusal
+from federation.agreements.signing import SignedAgreement, open_agreement
+from federation.errors import Invalid
+from federation.protocol.documents import Manifest
+from federation.protocol.tensors import Layout
+from silos.models import Dataset, Silo
+from training.requests import JobRequest, local_of
+
+_UNKNOWN = UUID(int=0)
+_UNKNOWN_DIGEST = "sha256:" + "0" * 64
+_OF_ITS_OWN = Policy(custom_code="approved")
+"""What the platform takes a silo's own policy to be, which it does not know."""
+
+
+@dataclass(frozen=True)
+class ModelAsked:
+    """The model that a job is about: its specification and its tensors."""
+
+    specification: Mapping[str, Any]
+    layout: Layout
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Whether a data set may be used for a job, as the platform can tell."""
+
+    dataset: Dataset
+    refusal: Refusal | None
+
+    @property
+    def silo(self) -> Silo:
+        """Where the data are."""
+        return self.dataset.silo
+
+    @property
+    def allowed(self) -> bool:
+        """Whether the silo may join."""
+        return self.refusal is None
+
+    @property
+    def code(self) -> str:
+        """The code of the refusal, empty when there is none."""
+        return self.refusal.code if self.refusal else ""
+
+    @property
+    def clause(self) -> str:
+        """The clause that refuses."""
+        return self.refusal.clause if self.refusal else ""
+
+    @property
+    def meaning(self) -> str:
+        """What the refusal means."""
+        return self.refusal.meaning if self.refusal else ""
+
+    @property
+    def advice(self) -> str:
+        """What can be done about it."""
+        return self.refusal.advice if self.refusal else ""
+
+
+def verdicts(
+    *, consortium: Consortium, asked: JobRequest, datasets: Sequence[Dataset], model: ModelAsked, by: User
+) -> tuple[AgreementVersion | None, list[Verdict]]:
+    """The agreement in force, and what it says of each silo of the job."""
+    version = selectors.in_force(consortium)
+    if version is None:
+        return None, [Verdict(dataset, Refusal("agreement.missing", "members")) for dataset in datasets]
+    opened = opened_agreement(selectors.complete_envelope(version))
+    suspended = selectors.suspended_in(version)
+    manifest = _manifest(consortium, asked, datasets, model, opened.digest, by)
+    now = timezone.now()
+
+    def judged(dataset: Dataset) -> Verdict:
+        assert dataset.silo.signatory_key is not None
+        standing = Standing(
+            agreement=opened.agreement,
+            digest=opened.digest,
+            signed_by=opened.signed_by,
+            newest_digest=opened.digest,
+            suspended=dataset.silo.organisation_id in suspended,
+        )
+        place = Place(
+            signatory_key=dataset.silo.signatory_key.key.encoded,
+            dataset=dataset.name,
+            position=Position(rows_coarse=dataset.rows_coarse),
+            policy=_OF_ITS_OWN,
+        )
+        return Verdict(dataset, decide(standing, manifest, None, place, now))
+
+    return version, [judged(dataset) for dataset in datasets]
+
+
+def check_allowed(found: Sequence[Verdict]) -> None:
+    """Raise one Invalid with every silo that may not join, at the data set that was named."""
+    fields = {
+        f"datasets.{position}": [f"{verdict.silo.name}: {verdict.meaning} {verdict.advice}"]
+        for position, verdict in enumerate(found)
+        if not verdict.allowed
+    }
+    if not fields:
+        return
+    codes = {verdict.code for verdict in found if not verdict.allowed}
+    message = next(iter(fields.values()))[0]
+    if len(fields) > 1:
+        message = _("%(refused)s of %(all)s silos may not join. %(first)s") % {
+            "refused": len(fields),
+            "all": len(found),
+            "first": message,
+        }
+    raise Invalid(codes.pop() if len(codes) == 1 else "agreement.refused", message, fields=fields)
+
+
+@lru_cache(maxsize=64)
+def opened_agreement(envelope: bytes) -> SignedAgreement:
+    """An agreement with its signatures verified; the same bytes only once."""
+    return open_agreement(envelope)
+
+
+def _manifest(
+    consortium: Consortium, asked: JobRequest, datasets: Sequence[Dataset], model: ModelAsked, digest: str, by: User
+) -> Manifest:
+    """The manifest that the job would have, as far as an agreement is concerned with it."""
+    return Manifest.model_validate(
+        {
+            "job_id": _UNKNOWN,
+            "consortium_id": consortium.id,
+            "name": asked.name,
+            "launched_by": str(by.id),
+            "task": asked.task,
+            "purpose": asked.purpose,
+            "use": asked.use,
+            "agreement_digest": digest,
+            "model": model.specification,
+            "n_features": datasets[0].n_features,
+            "n_classes": datasets[0].n_classes,
+            "layout": model.layout,
+            "initial_model_digest": _UNKNOWN_DIGEST,
+            "strategy": asked.strategy,
+            "local": local_of(asked.model_dump(mode="json")),
+            "rounds": asked.rounds if asked.task == "train" else 0,
+            "quorum": asked.effective_quorum,
+            "round_deadline_s": asked.round_deadline_s,
+            "protection": {"mode": asked.protection.mode},
+            "limits": asked.limits,
+            "seed": asked.seed,
+            "cohort": [member_of(dataset) for dataset in datasets],
+            "created_at": timezone.now(),
+        }
+    )
+
+
+def member_of(dataset: Dataset) -> dict[str, object]:
+    """A silo's place in a cohort, with the word of its organisation for its key."""
+    silo = dataset.silo
+    assert silo.identity is not None
+    assert silo.signatory_key is not None
+    return {
+        "silo_id": silo.id,
+        "organisation": silo.organisation.name,
+        "silo": silo.name,
+        "dataset_id": dataset.id,
+        "dataset": dataset.name,
+        "schema_digest": dataset.schema_digest,
+        "identity_key": silo.identity.encoded,
+        "signatory_key": silo.signatory_key.key.encoded,
+        "certificate": bytes(silo.certificate).decode() if silo.certificate else None,
+    }
