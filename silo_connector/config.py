@@ -52,6 +52,8 @@ class Config:
     training_threads: int = 1
     tolerated_interfaces: tuple[str, ...] = ()
     limits: Limits = Limits()
+    policy: Path | None = None
+    syslog: Path | None = None
 
     @property
     def platform_host(self) -> str:
@@ -85,6 +87,7 @@ class _Reader:
     def config(self) -> Config:
         training = self._table("training")
         limits = self._table("limits")
+        journal = self._table("journal")
         allow_plain_http = self._take(self._data, "allow_plain_http", bool, False)
         config = Config(
             path=self._path,
@@ -109,8 +112,15 @@ class _Reader:
                 ),
                 minimum_cell=self._within(limits, "limits", "minimum_cell", Limits.minimum_cell, 1, 1000),
             ),
+            policy=self._optional_file("policy"),
+            syslog=_socket(self._take(journal, "syslog", str, None)),
         )
-        for where, table in (("", self._data), ("training.", training), ("limits.", limits)):
+        for where, table in (
+            ("", self._data),
+            ("training.", training),
+            ("limits.", limits),
+            ("journal.", journal),
+        ):
             if table:
                 raise _invalid(where + next(iter(table)), "is no setting that this version knows")
         return config
@@ -170,6 +180,12 @@ def _origin(text: str, allow_plain_http: bool) -> str:
     if parts.scheme == "http" and parts.hostname not in _LOOPBACK and not allow_plain_http:
         raise _invalid(key, "must be https (or set allow_plain_http = true, and know why)")
     return f"{parts.scheme}://{parts.netloc}"
+
+
+def _socket(text: str | None) -> Path | None:
+    if text is not None and not text.startswith("/"):
+        raise _invalid("journal.syslog", "must be the path of a Unix socket, as /dev/log: the trainer has no network")
+    return None if text is None else Path(text)
 
 
 def _proxy(text: str | None) -> str | None:

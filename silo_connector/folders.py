@@ -116,11 +116,11 @@ class Folder:
                     raise Invalid("spool.too_large", f"{self.name}/{name} grew beyond {size_max} bytes.")
         return bytes(data)
 
-    def create(self, name: str) -> BinaryIO:
+    def create(self, name: str, mode: int = 0o660) -> BinaryIO:
         """A new file for writing, in place of whatever had the name (unless that is a directory)."""
         if self.exists(name):
             os.unlink(_component(name), dir_fd=self._descriptor)
-        return os.fdopen(os.open(_component(name), _CREATE, 0o660, dir_fd=self._descriptor), "wb")
+        return os.fdopen(os.open(_component(name), _CREATE, mode, dir_fd=self._descriptor), "wb")
 
     def append(self, name: str) -> BinaryIO:
         """A regular file opened for writing at its end, made if it is not there."""
@@ -134,18 +134,18 @@ class Folder:
             raise Invalid("spool.not_regular", f"{self.name}/{name} is no regular file.")
         return os.fdopen(descriptor, "r+b", buffering=0)
 
-    def write(self, name: str, data: bytes, *, durable: bool = True) -> None:
+    def write(self, name: str, data: bytes, *, durable: bool = True, mode: int = 0o660) -> None:
         """A new file with these bytes; if durable, they are on the disk when this returns."""
-        with self.create(name) as stream:
+        with self.create(name, mode) as stream:
             stream.write(data)
             stream.flush()
             if durable:
                 os.fsync(stream.fileno())
 
-    def replace(self, name: str, data: bytes, *, durable: bool = True) -> None:
+    def replace(self, name: str, data: bytes, *, durable: bool = True, mode: int = 0o660) -> None:
         """Put a file in place at once: readers see the old bytes or the new, never a part."""
         partial = f".{name}.partial"
-        self.write(partial, data, durable=durable)
+        self.write(partial, data, durable=durable, mode=mode)
         os.replace(partial, _component(name), src_dir_fd=self._descriptor, dst_dir_fd=self._descriptor)
         if durable:
             self.sync()

@@ -40,5 +40,17 @@ def running(folder: Path, process: str) -> int | None:
         os.close(descriptor)
 
 
+def check_own(state: Path) -> None:
+    """Raise Invalid ``state.other_user`` where what we write could not be read by whoever runs the trainer."""
+    try:
+        owner = state.stat().st_uid
+    except OSError as error:
+        raise Invalid(
+            "state.missing", f"{state} is not there ({error.strerror}): run `silo-connector prepare` first."
+        ) from error
+    if owner != os.geteuid():
+        raise Invalid("state.other_user", f"{state} belongs to user {owner}: run this command as that user.")
+
+
 def _file(folder: Path, process: str) -> Path:
     return folder / f"{process}.lock"

@@ -17,6 +17,7 @@ from silo_connector.folders import Folder
 ORDER = "order.dsse.json"
 MANIFEST = "manifest.dsse.json"
 MODEL = "model.safetensors"
+AGREEMENT = "agreement.json"
 SUCCESSIONS = "successions.json"
 CANCELLED = "cancelled"
 DOCUMENT = "document.dsse.json"
@@ -33,6 +34,7 @@ SMALL_BYTES_MAX = 64 << 10
 PLACES = ("inbox", "outbox", "tmp", "dead", "quarantine")
 _LEFTOVER_AGE_S = 24 * 3600
 _DATASET = re.compile(r"dataset-[0-9a-f]{16}")
+_AGREEMENT = re.compile(r"agreement-[0-9a-f]{32}")
 KEPT_ASIDE_MAX = 100
 
 
@@ -52,6 +54,21 @@ def dataset_folder(digest: str) -> str:
 def is_dataset_folder(name: str) -> bool:
     """Whether a name in the outbox is that of a document about a dataset."""
     return _DATASET.fullmatch(name) is not None
+
+
+def agreement_folder(digest: str) -> str:
+    """The name in the outbox of the own organisation's signature on an agreement of this hash."""
+    return f"agreement-{digest.rpartition(':')[2][:32]}"
+
+
+def is_agreement_folder(name: str) -> bool:
+    """Whether a name in the outbox is that of a signature on an agreement."""
+    return _AGREEMENT.fullmatch(name) is not None
+
+
+def is_outgoing(name: str) -> bool:
+    """Whether the relay sends what lies in the outbox under this name."""
+    return is_order_id(name) or is_dataset_folder(name) or is_agreement_folder(name)
 
 
 class Spool:
@@ -94,7 +111,7 @@ class Spool:
 
     def set_aside(self, place: str, name: str, target: str, code: str, message: str) -> str:
         """Move an entry to ``dead`` or ``quarantine``, the reason beside it; the oldest make room. Its name there."""
-        kept_as = name if is_order_id(name) or is_dataset_folder(name) else f"odd-{_short(name)}"
+        kept_as = name if is_outgoing(name) else f"odd-{_short(name)}"
         with self.place(place) as source, self.place(target) as folder:
             entries = [entry for entry in folder.names() if not entry.endswith(REASON)]
             now_s = time.time()

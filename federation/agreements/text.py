@@ -22,6 +22,11 @@ _MODES = {
 }
 _METRICS = {"loss": "loss", "accuracy": "accuracy", "auc": "area under the ROC curve", "confusion": "confusion matrix"}
 WIDTH = 92
+CLAUSES = (
+    *("members", "purposes", "datasets", "work", "code", "protection", "privacy"),
+    *("cohort", "leaving", "validity", "retention", "changes", "notes"),
+)
+"""The ids of all clauses, in their order: what refusals name."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +65,7 @@ def clauses(agreement: Agreement) -> tuple[Clause, ...]:
 def plain_text(agreement: Agreement, digest: str) -> str:
     """The whole agreement as plain text, with the hash of the bytes that it was made from."""
     head = [
-        f"DATA-USE AGREEMENT OF {agreement.consortium.upper()}",
+        f"DATA-USE AGREEMENT OF {' '.join(agreement.consortium.upper().split())}",
         f"Version {agreement.version}, proposed on {day(agreement.proposed_at)}",
         f"Agreement {agreement.agreement_id}",
         f"Supersedes {agreement.supersedes}" if agreement.supersedes else "The first version.",

@@ -49,6 +49,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _side_of(error: ModuleNotFoundError) -> str | None:
     """The side of the connector that is not in this image, when that is what the error is about."""
+    if error.name == "federation.agreements":  # the relay judges nothing
+        return "trainer"
     return next((side for side in SIDES if error.name == f"silo_connector.{side}"), None)
 
 
@@ -63,6 +65,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_keys(commands)
     _add_enrolment(commands)
     _add_run(commands)
+    _add_agreements(commands)
     _add_checks(commands)
     return parser
 
@@ -114,11 +117,42 @@ def _add_run(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     trainer.set_defaults(command=_lazily("run", "trainer"))
 
 
+def _add_agreements(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    sign = commands.add_parser("sign", help="sign a data-use agreement with the signatory key")
+    sign.add_argument("agreement", type=Path, nargs="?", help="the file downloaded from the agreement's page")
+    sign.add_argument("--config", type=Path, help="default: connector.toml; not needed with --export")
+    sign.add_argument("--key", type=Path, help="the signatory key, if connector.toml does not name it")
+    sign.add_argument("--export", type=Path, metavar="FILE", help="write the signed agreement to a file")
+    sign.add_argument("--import", type=Path, metavar="FILE", dest="import_", help="take one that was signed elsewhere")
+    sign.add_argument("--yes", action="store_true", help="do not ask")
+    sign.set_defaults(command=_lazily("signing", "sign"))
+    suspend = commands.add_parser("suspend", help="do nothing more under an agreement, at once")
+    suspend.add_argument("agreement_id", nargs="?", help="default: all that are kept here")
+    _add_config(suspend)
+    suspend.add_argument("--lift", action="store_true", help="end a suspension")
+    suspend.add_argument("--reason", default="", help="kept here, told to nobody")
+    suspend.set_defaults(command=_lazily("agreements", "suspend"))
+    agreements = commands.add_parser("agreements", help="what has been signed here")
+    _add_config(agreements)
+    agreements.set_defaults(command=_lazily("agreements", "show"))
+    policy = commands.add_parser("policy", help="this silo's own limits").add_subparsers(
+        required=True, metavar="check|show"
+    )
+    for name, said in (("check", "what policy.toml would do with each job now open"), ("show", "the limits that hold")):
+        command = policy.add_parser(name, help=said)
+        _add_config(command)
+        command.set_defaults(command=_lazily("policy", name))
+
+
 def _add_checks(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     data = commands.add_parser("data", help="the silo's datasets").add_subparsers(required=True, metavar="check")
     check = data.add_parser("check", help="read each dataset as training would, and say what is wrong with it")
     _add_config(check)
     check.set_defaults(command=_lazily("data", "check"))
+    journal = commands.add_parser("journal", help="what was done here").add_subparsers(required=True, metavar="verify")
+    verify = journal.add_parser("verify", help="whether the journal's chain is whole")
+    _add_config(verify)
+    verify.set_defaults(command=_lazily("journal", "check"))
     doctor = commands.add_parser("doctor", help="look for what may be wrong, and say what to do")
     _add_config(doctor)
     doctor.add_argument("--code", help="an enrolment code to check without using it up")

@@ -37,8 +37,13 @@ async def examine(config: Config, side: str, code: str | None) -> list[Finding]:
     if not any(finding.state is State.FAIL for finding in found):
         found += site.look_at_disk(config)
     if side in ("trainer", "both"):
+        from silo_connector.doctor import agreements
+
         found += site.look_at_keys(config)
         found += site.look_at_platform_key(config)
+        found += agreements.look_at_policy(config)
+        found += agreements.look_at_agreements(config)
+        found += agreements.look_at_journal(config)
         found += site.look_at_data(config)
         found += site.look_at_isolation(config)
     if side in ("relay", "both"):

@@ -30,12 +30,13 @@ DISK_PAUSE_S = 5.0
 
 @dataclass(frozen=True)
 class Parcel:
-    """An entry of a poll's answer: where the order goes, its envelope and the manifest's, and the model if small."""
+    """An entry of a poll's answer: where the order goes, the envelopes that come with it, and the model if small."""
 
     route: Route
     order: bytes
     manifest: bytes | None = None
     model: bytes | None = None
+    agreement: bytes | None = None
 
 
 class Receiver:
@@ -88,6 +89,8 @@ class Receiver:
                     folder.write(spool.SUCCESSIONS, successions, durable=False)
                 if manifest is not None:
                     folder.write(spool.MANIFEST, manifest, durable=False)
+                if parcel.agreement is not None:
+                    folder.write(spool.AGREEMENT, parcel.agreement, durable=False)
                 if route.model is not None:
                     if model is not None and is_what_is_wanted(model, route.model):
                         folder.write(spool.MODEL, model, durable=False)
@@ -137,7 +140,13 @@ def routed(entry: Any) -> Parcel:
     order = _sealed(entry, "order")
     if order is None:
         raise Invalid("order.unroutable", "An order is no envelope, or too large.")
-    return Parcel(Route.of_order(order), order, _sealed(entry, "manifest"), _inline(entry.get("model")))
+    return Parcel(
+        Route.of_order(order),
+        order,
+        _sealed(entry, "manifest"),
+        _inline(entry.get("model")),
+        _sealed(entry, "agreement"),
+    )
 
 
 def successions_in(answer: dict[str, Any]) -> bytes | None:

@@ -149,9 +149,7 @@ class Relay:
             await self._gate.passed()
             try:
                 with self._spool.place("outbox") as outbox:
-                    names = [
-                        name for name in outbox.names() if spool.is_order_id(name) or spool.is_dataset_folder(name)
-                    ]
+                    names = [name for name in outbox.names() if spool.is_outgoing(name)]
                 for name in names:
                     if name in self._cancelled:
                         self._spool.drop("outbox", name)

@@ -107,8 +107,7 @@ class Sender:
                     request["payload"] = base64.b64encode(payload).decode()
                 elif outgoing.payload_digest is not None:
                     await self._upload(outgoing, outgoing.payload_digest, folder)
-        endpoint = "datasets" if spool.is_dataset_folder(name) else "submissions"
-        answer = await self._platform.post(endpoint, request)
+        answer = await self._platform.post(_endpoint(name), request)
         LOG.info(
             "outbox.sent",
             folder=name,
@@ -176,6 +175,12 @@ class Sender:
         self._routes.forget(name)
 
 
+def _endpoint(name: str) -> str:
+    if spool.is_agreement_folder(name):
+        return "agreements"
+    return "datasets" if spool.is_dataset_folder(name) else "submissions"
+
+
 def read_outgoing(name: str, folder: Folder) -> Outgoing:
     """Read a folder of the outbox and check that its payload is what its document says. Raises Invalid."""
     sealed = folder.read(spool.DOCUMENT, spool.DOCUMENT_BYTES_MAX)
@@ -190,7 +195,7 @@ def read_outgoing(name: str, folder: Folder) -> Outgoing:
         raise Invalid("outbox.malformed", "The document answers another order than its folder says.")
     if reference is None:
         return outgoing
-    if not isinstance(reference, dict) or spool.is_dataset_folder(name):
+    if not isinstance(reference, dict) or not spool.is_order_id(name):
         raise Invalid("outbox.malformed", "The document's payload can't be read.")
     digest, size_bytes = reference.get("digest"), reference.get("size_bytes")
     if not isinstance(digest, str) or not is_digest(digest) or type(size_bytes) is not int or size_bytes < 1:

@@ -13,6 +13,7 @@ from federation.errors import FederationError, Invalid
 from federation.protocol.documents import BlobReference
 from silo_connector import spool
 from silo_connector.folders import Folder
+from silo_connector.journal import Journal
 from silo_connector.logs import Log
 from silo_connector.spool import Spool
 from silo_connector.trainer.refusals import Refused
@@ -25,8 +26,9 @@ _BLOCK_BYTES = 1 << 20
 class Inbox:
     """What the relay has put in."""
 
-    def __init__(self, place: Spool) -> None:
+    def __init__(self, place: Spool, journal: Journal) -> None:
         self._spool = place
+        self._journal = journal
         self._stuck: set[str] = set()
 
     def enrolment(self) -> bytes | None:
@@ -59,6 +61,7 @@ class Inbox:
             return
         try:
             kept_as = self._spool.set_aside("inbox", name, "quarantine", error.code, error.message)
+            self._journal.add("inbox.quarantined", kept_as=kept_as, code=error.code)
             LOG.error("inbox.quarantined", kept_as=kept_as, code=error.code, reason=error.message)
         except (OSError, Invalid) as trouble:
             self._stuck.add(name)

@@ -1,118 +1,52 @@
-"""What may leave the site: an allow-list of fields, vocabularies and bounds. Everything goes through ``leave``.
-
-A field that is not named here does not leave, whatever the document's type may carry one day.
-"""
+"""What may leave the site: an allow-list of fields (``allowed.py``), vocabularies, bounds. All goes through here."""
 
 from __future__ import annotations
 
+import base64
+import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict
+from pydantic import BaseModel
 
 from federation.errors import Invalid
+from federation.protocol import envelope
 from federation.protocol.digests import digest_stream
 from federation.protocol.documents import (
+    Agreement,
     DatasetRegistration,
-    DatasetWithdrawal,
     Document,
-    EnrolmentStatement,
     EvaluationReport,
     Manifest,
     PayloadReference,
     Refusal,
-    SiloCertificate,
     Submission,
+    read,
     seal,
 )
-from federation.protocol.keys import PrivateKey
+from federation.protocol.keys import PrivateKey, PublicKey
 from federation.protocol.tensors import Layout, file_size_bytes, read_header
-from silo_connector.trainer.refusals import REFUSALS
-from silo_connector.trainer.resources import Resources
-
-PHASES = frozenset({"verify", "data", "evaluate", "load", "train", "write"})
-STATES = frozenset({"waiting_for_enrolment", "idle", "working"})
-_ENVIRONMENT = ("environment.connector_version", "environment.image_digest")
-_ANSWER = ("protocol", "order_id", "number", "silo_id", "job_id", "created_at", *_ENVIRONMENT)
-_CAPABILITIES = ("capabilities.kinds", "capabilities.protection", "capabilities.families")
-
-_RESOURCES = ("resources.memory_total_bytes", "resources.memory_free_bytes", "resources.gpus")
-
-
-class Status(BaseModel):
-    """What the trainer says about itself between orders."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    connector_version: str
-    capabilities: dict[str, Any]
-    resources: Resources
-    state: str
-    at: AwareDatetime
-
-
-FIELDS: Mapping[type[BaseModel], frozenset[str]] = MappingProxyType(
-    {
-        Submission: frozenset(
-            {
-                *_ANSWER,
-                *("kind", "manifest_digest", "round", "attempt", "model_digest"),
-                *("payload", "payload.digest", "payload.size_bytes"),
-                *("training", "training.rows", "training.steps", "training.loss", "training.update_norm_l2"),
-                *("evaluation", "evaluation.rows", "evaluation.loss", "evaluation.accuracy", "evaluation.auc"),
-                *("evaluation.confusion", "evaluation.confusion.counts", "evaluation.suppressed"),
-                *(f"phases_s.{phase}" for phase in PHASES),
-            }
-        ),
-        Refusal: frozenset({*_ANSWER, "code", "message"}),
-        DatasetRegistration: frozenset(
-            {
-                *("protocol", "silo_id", "schema_digest", "rows_coarse", "registered_at"),
-                *(f"declaration.{name}" for name in ("name", "title", "description", "format", "delimiter", "header")),
-                *(
-                    f"declaration.{name}"
-                    for name in ("missing", "encoding", "decimal", "split.method", "split.train_fraction", "split.seed")
-                ),
-                *("declaration.split.column", "declaration.split.train_value"),
-                *(f"declaration.columns.{name}" for name in ("name", "type", "levels", "unit", "minimum", "maximum")),
-                *(
-                    f"declaration.steps.{name}"
-                    for name in ("step", "column", "columns", "positive", "classes", "names")
-                ),
-                *(f"declaration.steps.{name}" for name in ("drop_first", "ddof", "epsilon", "fit")),
-            }
-        ),
-        DatasetWithdrawal: frozenset({"protocol", "silo_id", "name", "withdrawn_at"}),
-        EnrolmentStatement: frozenset(
-            {
-                *("protocol", "identity_key", "signatory_key", "connector_version", "created_at"),
-                *_CAPABILITIES,
-            }
-        ),
-        SiloCertificate: frozenset(
-            {"protocol", "organisation", "signatory_key", "identity_key", "not_before", "not_after"}
-        ),
-        Status: frozenset({"connector_version", "state", "at", *_CAPABILITIES, *_RESOURCES}),
-    }
-)
+from silo_connector.trainer.allowed import FIELDS, FIGURES, STATES, Status
+from silo_connector.trainer.refusals import may_name, may_say
 
 
 @dataclass(frozen=True)
 class Bounds:
-    """What an outcome of a job is held to: the job's limits, and the site's own where they are tighter."""
+    """What an outcome of a job is held to: its limits, its agreement's, and the site's own; the tightest counts."""
 
     layout: Layout
     minimum_cell: int
     update_norm_l2_max: float
+    metrics: frozenset[str]
+    """The figures about a model that the agreement lets out."""
 
     @classmethod
-    def of(cls, manifest: Manifest, minimum_cell: int) -> Bounds:
-        """The bounds of a job on a site that lets no smaller cell out than this."""
+    def of(cls, manifest: Manifest, minimum_cell: int, metrics: frozenset[str]) -> Bounds:
+        """The bounds of a job on a site that lets no smaller cell out than this, and these figures only."""
         limits = manifest.limits
-        return cls(manifest.layout, max(minimum_cell, limits.minimum_cell), limits.update_norm_l2_max)
+        return cls(manifest.layout, max(minimum_cell, limits.minimum_cell), limits.update_norm_l2_max, metrics)
 
 
 def leave(document: Document, key: PrivateKey, bounds: Bounds | None = None, payload: Path | None = None) -> bytes:
@@ -122,6 +56,22 @@ def leave(document: Document, key: PrivateKey, bounds: Bounds | None = None, pay
     """
     check_may_leave(document, bounds, payload)
     return seal(document, key)
+
+
+def leave_signature(sealed: bytes, signatory: PublicKey) -> bytes:
+    """An agreement with the own organisation's signature and nothing else that may have stood in the envelope.
+
+    Raises what ``envelope.verify`` and ``read`` raise.
+    """
+    payload = envelope.verify(sealed, Agreement.payload_type, [signatory]).payload
+    read(Agreement, payload)
+    (own,) = (entry["sig"] for entry in json.loads(sealed)["signatures"] if entry["keyid"] == signatory.key_id)
+    content = {
+        "payload": base64.b64encode(payload).decode(),
+        "payloadType": Agreement.payload_type,
+        "signatures": [{"keyid": signatory.key_id, "sig": own}],
+    }
+    return json.dumps(content, separators=(",", ":")).encode()
 
 
 def check_may_leave(thing: BaseModel, bounds: Bounds | None = None, payload: Path | None = None) -> None:
@@ -136,8 +86,10 @@ def check_may_leave(thing: BaseModel, bounds: Bounds | None = None, payload: Pat
         case Submission():
             _check_submission(thing, bounds, payload)
         case Refusal():
-            if REFUSALS.get(thing.code) != thing.message:
+            if not may_say(thing):
                 raise _not_allowed("message")
+            if not may_name(thing):
+                raise _not_allowed("rule")
         case DatasetRegistration():
             if thing.rows_coarse != coarse(thing.rows_coarse):
                 raise _not_allowed("rows_coarse")
@@ -162,7 +114,7 @@ def _check_submission(submission: Submission, bounds: Bounds | None, payload: Pa
     if len({submission.payload is None, submission.training is None, payload is None}) != 1:
         raise _not_allowed("payload")
     if submission.evaluation is not None:
-        _check_evaluation(submission.evaluation, bounds.minimum_cell)
+        _check_evaluation(submission.evaluation, bounds)
     if submission.training is not None and submission.training.update_norm_l2 > bounds.update_norm_l2_max:
         raise _not_allowed("training.update_norm_l2")
     if payload is not None and submission.payload is not None:
@@ -180,10 +132,14 @@ def _check_payload(reference: PayloadReference, payload: Path, layout: Layout) -
             raise _not_allowed("payload.size_bytes")
 
 
-def _check_evaluation(report: EvaluationReport, minimum_cell: int) -> None:
-    figures = (report.loss, report.accuracy, report.auc, report.confusion)
-    if report.rows < minimum_cell and (report.rows or any(figure is not None for figure in figures)):
+def _check_evaluation(report: EvaluationReport, bounds: Bounds) -> None:
+    minimum_cell = bounds.minimum_cell
+    told = [name for name in FIGURES if getattr(report, name) is not None]
+    if report.rows < minimum_cell and (report.rows or told):
         raise _not_allowed("evaluation.rows")
+    for name in told:
+        if name not in bounds.metrics:
+            raise _not_allowed(f"evaluation.{name}")
     if report.confusion is not None:
         cells = [cell for row in report.confusion.counts for cell in row]
         if any(0 < cell < minimum_cell for cell in cells) or sum(cells) != report.rows:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from federation.protocol.documents import now
+from silo_connector.trainer.jobs import Jobs
 from silo_connector.trainer.refusals import Refused
 
 _SCHEMA = """
@@ -54,6 +55,7 @@ class Memory:
         self._database.execute("PRAGMA journal_mode = WAL")
         self._database.execute("PRAGMA synchronous = FULL")
         self._database.executescript(_SCHEMA)
+        self.jobs = Jobs(self._database)
 
     def outcome(self, order_id: str) -> Outcome | None:
         """What was answered to an order, if it was."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import asdict
 from pathlib import Path
 
 from federation.errors import Invalid
@@ -10,6 +11,7 @@ from federation.protocol.digests import digest_bytes, digest_file
 from silo_connector import spool
 from silo_connector.egress import Departure, record
 from silo_connector.folders import Folder
+from silo_connector.journal import Journal
 from silo_connector.spool import Spool
 from silo_connector.trainer.memory import Outcome
 
@@ -22,8 +24,9 @@ _SUFFIX = ".safetensors"
 class Outcomes:
     """The trainer's own copies of payloads, and their hand-over to the relay."""
 
-    def __init__(self, state: Path, place: Spool) -> None:
+    def __init__(self, state: Path, place: Spool, journal: Journal) -> None:
         self._state = state
+        self._journal = journal
         self._folder = state / "outcomes"
         self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._spool = place
@@ -53,14 +56,28 @@ class Outcomes:
             departures.insert(
                 0, Departure("update", outcome.payload_digest, outcome.payload_size_bytes, outcome.order_id)
             )
-        record(self._state, *departures)
+        self._record(*departures)
         self.put(outcome.order_id, outcome.document, self.payload(outcome.order_id) if len(departures) > 1 else None)
 
     def put_journalled(self, document: bytes) -> None:
         """Put a document about a dataset into the outbox. Each has a folder of its own: what was said before stays."""
         digest = digest_bytes(document)
-        record(self._state, Departure("dataset", digest, len(document)))
+        self._record(Departure("dataset", digest, len(document)))
         self.put(spool.dataset_folder(digest), document)
+
+    def put_signature(self, document: bytes, agreement_digest: str) -> None:
+        """Put the own organisation's signature on an agreement into the outbox, unless it waits there already."""
+        with self._spool.place("outbox") as outbox:
+            if outbox.exists(spool.agreement_folder(agreement_digest)):
+                return
+        self._record(Departure("agreement", digest_bytes(document), len(document)))
+        self.put(spool.agreement_folder(agreement_digest), document)
+
+    def _record(self, *departures: Departure) -> None:
+        """In both journals before it is in the outbox: the one that is read, and the one that is chained."""
+        record(self._state, *departures)
+        for departure in departures:
+            self._journal.add("sent", durable=departure is departures[-1], **asdict(departure))
 
     def put(self, name: str, document: bytes, payload: Path | None = None) -> None:
         """Write a folder of the outbox beside it and rename it into place."""

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import logging
 import os
+import resource
 import signal
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -19,9 +20,11 @@ from silo_connector.folders import Folder
 from silo_connector.identity import IDENTITY_KEY, capabilities
 from silo_connector.instance import claim
 from silo_connector.logs import Log, configure
+from silo_connector.policy import load_policy
 from silo_connector.spool import Spool
+from silo_connector.trainer.allowed import Status
 from silo_connector.trainer.isolation import check_isolated
-from silo_connector.trainer.leaving import Status, check_may_leave
+from silo_connector.trainer.leaving import check_may_leave
 from silo_connector.trainer.resources import resources
 from silo_connector.watching import Watch
 
@@ -44,6 +47,7 @@ def main(config: Config, *, allow_network: bool = False) -> int:
             LOG.error(error.code, reason=error.message)
             return 1
         LOG.warning("trainer.network_allowed", reason=error.message.partition(". ")[0])
+    bound_memory(config)
     os.environ.setdefault("OMP_NUM_THREADS", str(config.training_threads))
     try:
         asyncio.run(_run(config))
@@ -52,6 +56,21 @@ def main(config: Config, *, allow_network: bool = False) -> int:
     except Exception as error:
         LOG.error("trainer.failed", trace=error)
     return 1
+
+
+def bound_memory(config: Config) -> None:
+    """Keep this process to its share of the memory, where policy.toml names one: beyond it, allocating fails."""
+    try:
+        share = load_policy(config.policy).memory_share_max
+    except Invalid as error:  # no order is carried out under it, so that nothing needs memory
+        LOG.error("policy.unusable", code=error.code, reason=error.message)
+        return
+    total = resources().memory_total_bytes
+    if share < 1 and total is not None:
+        _, hard = resource.getrlimit(resource.RLIMIT_DATA)
+        bound = int(total * share)
+        resource.setrlimit(resource.RLIMIT_DATA, (bound if hard < 0 else min(bound, hard), hard))
+        LOG.info("memory.bounded", bytes_max=bound)
 
 
 async def _run(config: Config) -> None:

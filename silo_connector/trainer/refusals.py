@@ -6,19 +6,34 @@ What exactly was wrong is in the local log; nothing of it is ever put into these
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from types import MappingProxyType
+from typing import get_args
+from uuid import UUID
 
+from federation.agreements.rules import LOCAL_POLICY, RULES
+from federation.agreements.rules import Refusal as Decision
+from federation.agreements.text import CLAUSES
+from federation.agreements.vocabulary import MODIFIERS, PERMISSIONS
 from federation.errors import FederationError
+from federation.protocol.documents import Environment, OrderKind, Refusal, now
+from federation.protocol.documents.terms import ProtectionMode, Task
 
 FALLBACK = "trainer.failed"
+POLICY = "policy"
+"""What a refusal names instead of a clause when it was the site's own policy, which is told only if the site wants."""
+WHATS = frozenset({*PERMISSIONS, *MODIFIERS, *OrderKind, *get_args(Task), *get_args(ProtectionMode)})
+"""What may stand in a refusal's sentence beside the words of the table: codes of documents that all members have."""
 
 REFUSALS: Mapping[str, str] = MappingProxyType(
     {
+        **{code: rule.meaning for code, rule in RULES.items()},
         # the order
         "order.expired": "The order has expired.",
         "order.not_yet_valid": "The order was issued in the future; compare the clocks.",
         "order.kind_not_supported": "This connector does not carry out orders of this kind.",
         "order.number_reused": "The order's once-only number has been used by another order.",
+        "order.reordered": "An order for a later round of the job has been carried out already.",
         "order.task_mismatch": "The job's task does not include this kind of order.",
         "order.model_missing": "The order names no model.",
         "order.upload_missing": "The order says nothing about where the update goes.",
@@ -29,13 +44,17 @@ REFUSALS: Mapping[str, str] = MappingProxyType(
         "manifest.untrusted": "The manifest is not signed by the platform's key.",
         "manifest.digest_mismatch": "The manifest is not the one that the order refers to.",
         "manifest.job_mismatch": "The manifest belongs to another job than the order.",
+        "manifest.changed": "The job began here under another manifest.",
+        # the agreement, beyond what its terms say (those are in federation.agreements.rules)
+        "agreement.forged": "A signature on the agreement does not hold.",
+        "agreements.unreadable": "The agreements that this silo has signed can't be read.",
         # what is not built yet is refused, never passed over
         "protection.not_supported": "This connector does not support the job's protection mode.",
         "privacy.not_supported": "This connector does not support the job's privacy settings.",
-        "agreement.not_supported": "This connector can't verify agreements.",
         "code.not_supported": "This connector runs no custom code.",
         # who takes part, with what
         "cohort.not_a_member": "This silo is not in the job's cohort.",
+        "cohort.uncertified": "The cohort has a silo that its organisation has not certified.",
         "cohort.identity_mismatch": "The cohort names another identity key for this silo.",
         "cohort.signatory_mismatch": "The cohort names another signatory key for this silo.",
         "dataset.unknown": "This silo has no dataset of that name.",
@@ -45,6 +64,8 @@ REFUSALS: Mapping[str, str] = MappingProxyType(
         # the model
         "model.unavailable": "The model could not be fetched.",
         "model.digest_mismatch": "The model is not what its digest says.",
+        "model.not_initial": "The first round's model is not the one that the manifest names.",
+        "model.swapped": "Another model was given for the same round before.",
         "model.size_mismatch": "The model's size is not the one in the order.",
         "model.too_large": "The model is larger than this silo allows.",
         "model.unknown_family": "This connector does not know the model's family.",
@@ -92,7 +113,75 @@ REFUSALS: Mapping[str, str] = MappingProxyType(
 
 
 class Refused(FederationError):
-    """An order that will not be carried out. `message` is for the local log; the code's own sentence leaves."""
+    """An order that will not be carried out. `message` is for the local log; the code's own sentence leaves.
+
+    `decision` is the agreement's or the policy's, where it was one of them that refused.
+    """
+
+    def __init__(self, code: str, message: str, field: str | None = None, *, decision: Decision | None = None) -> None:
+        super().__init__(code, message, field)
+        self.decision = decision
+
+    @classmethod
+    def by(cls, decision: Decision) -> Refused:
+        """What an agreement or the policy has decided."""
+        return cls(decision.code, f"{decision.meaning} {decision.advice}", decision=decision)
+
+    @property
+    def clause(self) -> str | None:
+        """The clause of the agreement, or ``policy``, that refused."""
+        return None if self.decision is None else self.decision.clause
+
+
+@dataclass(frozen=True)
+class OrderHead:
+    """What is needed to answer an order, even one that can't be read whole."""
+
+    order_id: UUID
+    number: int
+    silo_id: UUID
+    job_id: UUID
+
+
+def document(head: OrderHead, refused: Refused, environment: Environment) -> Refusal:
+    """What leaves of a refusal: a code that may, its sentence, and the clause unless it is the site's secret."""
+    decision = refused.decision
+    code = leaving_code(refused.code if decision is None else decision.outward_code)
+    what = "" if decision is None or code != decision.code else decision.what
+    return Refusal(
+        order_id=head.order_id,
+        number=head.number,
+        silo_id=head.silo_id,
+        job_id=head.job_id,
+        code=code,
+        message=sentence(code, what if what in WHATS else ""),
+        rule=None if decision is None or code == LOCAL_POLICY else decision.clause,
+        environment=environment,
+        created_at=now(),
+    )
+
+
+def sentence(code: str, what: str = "") -> str:
+    """The words for a code, with what exactly was at fault."""
+    text = REFUSALS[code]
+    return f"{text[:-1]}: {what}." if what else text
+
+
+def may_say(refusal: Refusal) -> bool:
+    """Whether a refusal's sentence is one of the table's."""
+    if refusal.code not in REFUSALS:
+        return False
+    whats = WHATS if refusal.code in RULES else ()
+    return refusal.message in {sentence(refusal.code, what) for what in ("", *whats)}
+
+
+def may_name(refusal: Refusal) -> bool:
+    """Whether the rule that a refusal names goes with its code: a clause, or the policy where it is told."""
+    if refusal.rule is None:
+        return True
+    if refusal.code.startswith("policy."):
+        return refusal.rule == POLICY
+    return refusal.code in RULES and refusal.code != LOCAL_POLICY and refusal.rule in CLAUSES
 
 
 def leaving_code(code: str) -> str:

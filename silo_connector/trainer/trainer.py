@@ -4,26 +4,26 @@ from __future__ import annotations
 
 import contextlib
 import time
-from dataclasses import replace
 from pathlib import Path
 
 from federation.errors import FederationError, Invalid, Stopped, Untrusted
-from federation.protocol.documents import Environment, Refusal, now
+from federation.protocol.documents import Environment, Order, now
 from silo_connector import VERSION, spool
 from silo_connector.config import Config
-from silo_connector.enrolment import Enrolment
 from silo_connector.folders import Folder
-from silo_connector.identity import identity_key, pinned_signatory
+from silo_connector.identity import identity_key
+from silo_connector.journal import Journal
 from silo_connector.logs import Log
-from silo_connector.platform_keys import chain_from, follow, keep
 from silo_connector.spool import Spool, boot_time_s
 from silo_connector.trainer.datasets import Datasets, configured
 from silo_connector.trainer.inbox import Inbox, cancellation, take_model
 from silo_connector.trainer.leaving import Bounds, leave
 from silo_connector.trainer.memory import Memory, Outcome
 from silo_connector.trainer.outcomes import TMP_PREFIX, Outcomes, make_room
-from silo_connector.trainer.refusals import REFUSALS, Refused, leaving_code
-from silo_connector.trainer.verification import OrderHead, Task, Trust, judge, open_order
+from silo_connector.trainer.permits import Permit, Permits
+from silo_connector.trainer.refusals import OrderHead, Refused, document
+from silo_connector.trainer.trusting import enrolled, followed
+from silo_connector.trainer.verification import Task, Trust, check_supported, judge, open_order
 from silo_connector.trainer.work import carry_out, warm_up
 
 LOG = Log("trainer")
@@ -38,10 +38,12 @@ class Trainer:
         self._spool = Spool(config.spool)
         self._key = identity_key(config)
         self._memory = Memory(config.trainer_state)
-        self._outcomes = Outcomes(config.trainer_state, self._spool)
+        self._journal = Journal(config.trainer_state, config.syslog)
+        self._permits = Permits(config, self._memory.jobs)
+        self._outcomes = Outcomes(config.trainer_state, self._spool, self._journal)
         self._datasets = Datasets(configured(config))
         self._environment = Environment(connector_version=VERSION, image_digest=config.image_digest)
-        self._inbox = Inbox(self._spool)
+        self._inbox = Inbox(self._spool, self._journal)
         self._registered_version = -1
         self._answer: bytes | None = None
         self._trust: Trust | None = None
@@ -54,6 +56,7 @@ class Trainer:
         self._spool.sweep(TMP_PREFIX)
         self._spool.drop_from_before_boot(boot_time_s())
         make_room(self._work).close()
+        self._journal.add("trainer.started", version=VERSION)
         warm_up(self._config.training_threads)
         self._datasets.refresh()
 
@@ -87,19 +90,11 @@ class Trainer:
         if answer is None or answer == self._answer:
             return
         self._answer = answer
-        signatory = pinned_signatory(self._config)
-        if signatory is None:
-            LOG.error("enrolment.no_signatory", hint="run: silo-connector key certify …")
+        trust = enrolled(self._config, answer, self._key.public)
+        if trust is None:
             return
-        try:
-            enrolment = Enrolment.read(answer)
-            platform = chain_from(self._config.trainer_state, enrolment.platform_key(self._config.platform_key))
-        except FederationError as error:
-            LOG.error("enrolment.refused", code=error.code, reason=error.message)
-            return
-        self._trust = Trust(enrolment.silo_id, platform, self._key.public, signatory.key)
+        self._trust = trust
         self.is_enrolled = True
-        LOG.info("enrolment.read", silo_id=str(enrolment.silo_id), platform_key=platform.current.key_id)
         self._registered_version = -1
 
     def _register(self) -> None:
@@ -138,7 +133,7 @@ class Trainer:
         """The one outcome of an order: the one there is already, or a new one. Raises Stopped when it is cancelled."""
         started = time.perf_counter()
         sealed = folder.read(spool.ORDER, spool.DOCUMENT_BYTES_MAX)
-        trust = self._follow(sealed, folder, trust)
+        trust = self._trust = followed(self._config, sealed, folder, trust, self._journal)
         head, order = open_order(sealed, trust, now())
         if str(head.order_id) != name:
             raise Untrusted("order.wrong_folder", "The order lies in another order's folder.")
@@ -152,12 +147,8 @@ class Trainer:
                 raise Refused("trainer.crashed", f"The order was started {starts} times.")
             if isinstance(order, Refused):
                 raise order
-            try:
-                manifest = folder.read(spool.MANIFEST, spool.DOCUMENT_BYTES_MAX)
-            except Invalid as error:
-                raise Refused("manifest.missing", error.message) from error
-            task = judge(order, manifest, trust, self._datasets.declarations, now())
-            return self._memory.finish(self._carry_out(task, folder, started))
+            task, permit, data_s = self._permitted(order, folder, trust)
+            return self._memory.finish(self._carry_out(task, permit, folder, started, data_s))
         except Refused as refused:
             return self._memory.finish(self._refusal(head, refused))
         except (OSError, Stopped):
@@ -167,59 +158,56 @@ class Trainer:
             LOG.error("order.fault", trace=error, order_id=name)
             return self._memory.finish(self._refusal(head, Refused("trainer.failed", str(error))))
 
-    def _follow(self, sealed: bytes, folder: Folder, trust: Trust) -> Trust:
-        """Adopt the platform's new key where successions lead to it: kept before anything is done under it."""
-        chain = follow(trust.platform, sealed, folder)
-        if chain is trust.platform:
-            return trust
-        keep(self._config.trainer_state, chain)
-        self._trust = replace(trust, platform=chain)
-        for link in chain.links[len(trust.platform.links) :]:
-            LOG.warning(
-                "platform_key.adopted",
-                platform_key=link.key.key_id,
-                instead_of=link.said.predecessor,
-                succession=link.said.sequence,
-                made_at=link.said.made_at.isoformat(),
-            )
-        return self._trust
+    def _permitted(self, order: Order, folder: Folder, trust: Trust) -> tuple[Task, Permit, float]:
+        """Judge an order, what came with it, and whether it is allowed; how long the data took. Raises Refused."""
+        try:
+            manifest = folder.read(spool.MANIFEST, spool.DOCUMENT_BYTES_MAX)
+        except Invalid as error:
+            raise Refused("manifest.missing", error.message) from error
+        task = judge(order, manifest, trust, self._datasets.declarations, now())
+        started = time.perf_counter()
+        rows_total = self._datasets.rows(task.member.dataset).rows_total
+        data_s = time.perf_counter() - started
+        permit = self._permits.grant(task, manifest, folder, trust, rows_total)
+        check_supported(task.manifest)
+        self._journal.add(
+            "order.allowed",
+            durable=False,  # the line about the answer is, and this one with it
+            order_id=str(order.order_id),
+            job_id=str(order.job_id),
+            kind=order.kind.value,
+            round=order.round,
+            attempt=order.attempt,
+            manifest=order.manifest_digest,
+            agreement=task.manifest.agreement_digest,
+        )
+        return task, permit, data_s
 
-    def _carry_out(self, task: Task, folder: Folder, started: float) -> Outcome:
+    def _carry_out(self, task: Task, permit: Permit, folder: Folder, started: float, data_s: float) -> Outcome:
         order_id = str(task.order.order_id)
         with make_room(self._work):
             model = self._work / spool.MODEL
             take_model(folder, task.model, model, self._config.limits.model_bytes_max)
-            verified = time.perf_counter()
+            phases_s = {"verify": time.perf_counter() - started - data_s, "data": data_s}
             rows = self._datasets.rows(task.member.dataset)
-            phases_s = {"verify": verified - started, "data": time.perf_counter() - verified}
             update = self._outcomes.payload(order_id)
-            minimum_cell = max(task.manifest.limits.minimum_cell, self._config.limits.minimum_cell)
-            submission = carry_out(
-                task, model, rows, update, minimum_cell, self._environment, phases_s, cancellation(folder)
-            )
+            bounds = Bounds.of(task.manifest, permit.minimum_cell, permit.metrics)
+            submission = carry_out(task, model, rows, update, bounds, self._environment, phases_s, cancellation(folder))
             model.unlink()
         payload = None if submission.payload is None else update
         try:
-            document = leave(submission, self._key, Bounds.of(task.manifest, minimum_cell), payload)
+            answer = leave(submission, self._key, bounds, payload)
         except FederationError as error:
             raise Refused("leaving.not_allowed", str(error)) from error
         self._outcomes.sync()
         if submission.payload is None:
-            return Outcome(order_id, document)
-        return Outcome(order_id, document, submission.payload.digest, submission.payload.size_bytes)
+            return Outcome(order_id, answer)
+        return Outcome(order_id, answer, submission.payload.digest, submission.payload.size_bytes)
 
     def _refusal(self, head: OrderHead, refused: Refused) -> Outcome:
-        code = leaving_code(refused.code)
-        LOG.warning("order.refused", order_id=str(head.order_id), code=refused.code, sent=code, reason=refused.message)
+        refusal = document(head, refused, self._environment)
+        told = {"code": refused.code, "sent": refusal.code, "clause": refused.clause}
+        LOG.warning("order.refused", order_id=str(head.order_id), reason=refused.message, **told)
+        self._journal.add("order.refused", durable=False, order_id=str(head.order_id), job_id=str(head.job_id), **told)
         self._outcomes.payload(str(head.order_id)).unlink(missing_ok=True)
-        refusal = Refusal(
-            order_id=head.order_id,
-            number=head.number,
-            silo_id=head.silo_id,
-            job_id=head.job_id,
-            code=code,
-            message=REFUSALS[code],
-            environment=self._environment,
-            created_at=now(),
-        )
         return Outcome(str(head.order_id), leave(refusal, self._key))

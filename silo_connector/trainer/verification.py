@@ -18,7 +18,7 @@ from federation.protocol.digests import digest_bytes
 from federation.protocol.documents import BlobReference, CohortMember, Manifest, Order, OrderKind, read
 from federation.protocol.keys import PublicKey
 from federation.protocol.successions import KeyChain
-from silo_connector.trainer.refusals import Refused
+from silo_connector.trainer.refusals import OrderHead, Refused
 
 CLOCK_TOLERANCE = timedelta(seconds=120)
 RETIRED_KEY_LIFE = timedelta(days=31)
@@ -34,16 +34,6 @@ class Trust:
     platform: KeyChain
     identity_key: PublicKey
     signatory_key: PublicKey
-
-
-@dataclass(frozen=True)
-class OrderHead:
-    """What is needed to answer an order, even one that can't be read whole."""
-
-    order_id: UUID
-    number: int
-    silo_id: UUID
-    job_id: UUID
 
 
 @dataclass(frozen=True)
@@ -100,10 +90,12 @@ def _check_retired(key_ids: frozenset[str], order: Order | Refused, chain: KeyCh
 def judge(
     order: Order, manifest_sealed: bytes, trust: Trust, datasets: Mapping[str, DatasetDeclaration], moment: datetime
 ) -> Task:
-    """Everything about an order and its manifest that must hold before the model is even looked at. Raises Refused."""
+    """Everything about an order and its manifest that must hold before the model is even looked at. Raises Refused.
+
+    Whether the agreement allows it, `permits` finds out after this.
+    """
     _check_order(order, moment)
     manifest = _manifest(order, manifest_sealed, trust)
-    _check_what_is_not_built(manifest)
     if order.kind is OrderKind.TRAIN and manifest.task != "train":
         raise Refused("order.task_mismatch", f"A {manifest.task} job sent a train order.")
     member = _member(manifest, trust)
@@ -125,6 +117,8 @@ def judge(
         raise Refused(error.code, error.message, error.field) from error
     if order.model is None:
         raise Refused("order.model_missing", "The order has no model.")
+    if order.round <= 1 and order.model.digest != manifest.initial_model_digest:
+        raise Refused("model.not_initial", f"Round {order.round} begins with {order.model.digest}.")
     if order.kind is OrderKind.TRAIN and order.upload is None:
         raise Refused("order.upload_missing", "The order has no upload grant.")
     return Task(order, manifest, member, order.model, family, spec, local)
@@ -168,13 +162,12 @@ def _manifest(order: Order, sealed: bytes, trust: Trust) -> Manifest:
     return manifest
 
 
-def _check_what_is_not_built(manifest: Manifest) -> None:
+def check_supported(manifest: Manifest) -> None:
+    """Raise Refused for what an agreement may allow and this connector can't do: it is never passed over."""
     if manifest.protection.mode != "clear":
         raise Refused("protection.not_supported", "The manifest asks for another protection mode.", "protection.mode")
     if manifest.privacy is not None:
         raise Refused("privacy.not_supported", "The manifest has privacy settings.", "privacy")
-    if manifest.agreement_digest is not None:
-        raise Refused("agreement.not_supported", "The manifest refers to an agreement.", "agreement_digest")
     if manifest.code_digest is not None:
         raise Refused("code.not_supported", "The manifest refers to custom code.", "code_digest")
 

@@ -19,6 +19,7 @@ from federation.protocol.documents import (
     now,
 )
 from silo_connector.trainer.data import Prepared
+from silo_connector.trainer.leaving import Bounds
 from silo_connector.trainer.refusals import Refused
 from silo_connector.trainer.verification import Task
 
@@ -35,7 +36,7 @@ def carry_out(
     model: Path,
     rows: Prepared,
     update: Path,
-    minimum_cell: int,
+    bounds: Bounds,
     environment: Environment,
     phases_s: dict[str, float],
     should_stop: Callable[[], bool],
@@ -45,7 +46,7 @@ def carry_out(
     `phases_s` has the seconds of the phases before this one, and goes on into the submission.
     """
     started = time.perf_counter()
-    evaluation = _evaluate(task, model, rows, minimum_cell)
+    evaluation = _evaluate(task, model, rows, bounds)
     phases_s = {**phases_s, "evaluate": time.perf_counter() - started}
     training, payload = None, None
     if task.order.kind is OrderKind.TRAIN:
@@ -71,22 +72,22 @@ def carry_out(
     )
 
 
-def _evaluate(task: Task, model: Path, rows: Prepared, minimum_cell: int) -> EvaluationReport:
+def _evaluate(task: Task, model: Path, rows: Prepared, bounds: Bounds) -> EvaluationReport:
     from federation.learning.evaluate import evaluate
 
     manifest = task.manifest
     try:
-        found = evaluate(model, manifest.layout, task.family, task.spec, rows.test, minimum_cell)
+        found = evaluate(model, manifest.layout, task.family, task.spec, rows.test, bounds.minimum_cell)
     except FederationError as error:
         raise Refused(error.code, error.message) from error
-    return EvaluationReport(
-        rows=found.rows,
-        loss=found.loss,
-        accuracy=found.accuracy,
-        auc=found.auc,
-        confusion=None if found.confusion is None else Confusion(counts=found.confusion),
-        suppressed=found.suppressed,
-    )
+    figures = {
+        "loss": found.loss,
+        "accuracy": found.accuracy,
+        "auc": found.auc,
+        "confusion": None if found.confusion is None else Confusion(counts=found.confusion),
+    }
+    told = {name: figure for name, figure in figures.items() if name in bounds.metrics}
+    return EvaluationReport.model_validate({"rows": found.rows, "suppressed": found.suppressed, **told})
 
 
 def _train(

@@ -93,6 +93,13 @@ class FakePlatform:
     transport: PublicKey | None = None
     identity: PublicKey | None = None
     signatory: PublicKey | None = None
+    certificate: str | None = None
+    consortium_id: UUID = field(default_factory=uuid4)
+    partner: PrivateKey = field(default_factory=PrivateKey.generate)
+    """The signatory key of another member."""
+    agreement: bytes | None = None
+    """The agreement under which jobs are launched, as it is handed out with orders."""
+    signatures: list[dict[str, Any]] = field(default_factory=list)
     nonces: set[str] = field(default_factory=set)
     changed: asyncio.Event = field(default_factory=asyncio.Event)
     url: str = ""
@@ -104,6 +111,7 @@ class FakePlatform:
         self.orders[str(order.order_id)] = {
             "order": json.loads(seal(order, self.key)),
             "manifest": json.loads(seal(manifest, self.key)),
+            "agreement": None if self.agreement is None else json.loads(self.agreement),
         }
         self.changed.set()
         return str(order.order_id)
@@ -162,6 +170,7 @@ class FakePlatform:
         certificate = open_sealed(SiloCertificate, json.dumps(content["certificate"]).encode(), [signatory])
         assert certificate.identity_key == statement.identity_key
         self.transport, self.signatory = transport, signatory
+        self.certificate = json.dumps(content["certificate"])
         self.identity = PublicKey.from_encoded(statement.identity_key)
         keys = [{"key_id": self.key.public.key_id, "public_key": self.key.public.encoded}]
         answer = {"silo_id": str(self.silo_id), "organisation": "Org", "silo": "Silo", "state": "pending"}
@@ -188,6 +197,9 @@ class FakePlatform:
             return await self._orders(content)
         if name == "submissions":
             return self._submission(content)
+        if name == "agreements":
+            self.signatures.append(content["document"])
+            return web.json_response({"state": "signing", "missing": ["Org 1"]})
         {"datasets": self.datasets, "heartbeat": self.heartbeats}[name].append(content)
         return web.json_response({"dataset_id": str(uuid4()), "state": "active"})
 
@@ -308,10 +320,11 @@ class FakePlatform:
             schema_digest=schema_digest,
             identity_key=self.identity.encoded,
             signatory_key=self.signatory.encoded,
+            certificate=self.certificate,
         )
         content: dict[str, Any] = {
             "job_id": uuid4(),
-            "consortium_id": uuid4(),
+            "consortium_id": self.consortium_id,
             "name": "job",
             "launched_by": "somebody",
             "task": "train",
@@ -320,10 +333,11 @@ class FakePlatform:
             "n_features": features,
             "n_classes": 2,
             "layout": layout,
-            "initial_model_digest": digest_bytes(b""),
+            "initial_model_digest": digest_bytes(weights_of(layout)),
+            "agreement_digest": None if self.agreement is None else digest_bytes(peek(self.agreement)),
             "strategy": {"name": "fedavg"},
             "local": {"steps": 5, "batch_size": 4, "learning_rate": 0.1},
-            "rounds": 1,
+            "rounds": 10,
             "quorum": 1,
             "round_deadline_s": 60,
             "protection": Protection(mode="clear"),

@@ -7,21 +7,25 @@ import json
 import os
 import signal
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from federation.protocol.datasets import DatasetDeclaration
-from federation.protocol.documents import Manifest, Order, Refusal, Submission, open_sealed, seal
+from federation.protocol.documents import Agreement, Manifest, Order, Refusal, Submission, open_sealed, seal
 from federation.protocol.keys import PrivateKey
 from silo_connector import config as configuration
 from silo_connector import identity, spool
+from silo_connector.agreements import Store
 from silo_connector.config import Config
 from silo_connector.relay.enrolling import enrol
 from silo_connector.trainer.data import read_declaration
+from tests.unit.silo_connector import agreed
 from tests.unit.silo_connector.fake_platform import FakePlatform, weights_of
 
 ROOT = Path(__file__).parents[3]
+SIGNATORY = "signatory.key"
 TINY = """
 name = "tiny"
 title = "Tiny"
@@ -86,6 +90,8 @@ class Site:
         folder.mkdir()
         (folder / spool.ORDER).write_bytes(seal(order, key))
         (folder / spool.MANIFEST).write_bytes(seal(manifest, key))
+        if self.platform.agreement is not None:
+            (folder / spool.AGREEMENT).write_bytes(self.platform.agreement)
         if order.model is not None:
             (folder / spool.MODEL).write_bytes(self.platform.blobs[order.model.digest])
         return folder.rename(self.inbox / str(order.order_id))
@@ -97,6 +103,35 @@ class Site:
         if json.loads(sealed)["payloadType"] == Refusal.payload_type:
             return open_sealed(Refusal, sealed, keys)
         return open_sealed(Submission, sealed, keys)
+
+    @property
+    def signatory(self) -> PrivateKey:
+        """The organisation's signatory key."""
+        return PrivateKey.load(self.folder / SIGNATORY)
+
+    @property
+    def store(self) -> Store:
+        """The agreements as the trainer keeps them."""
+        return Store(self.config.trainer_state, self.signatory.public)
+
+    def agree(self, *, keep: bool = True, by: Sequence[PrivateKey] | None = None, **changes: Any) -> bytes:
+        """An agreement of the organisation and another one that both signed: the platform's jobs are under it now.
+
+        `changes` are to its terms, or to the document itself (``version``, ``agreement_id``). Kept by the trainer
+        unless told otherwise.
+        """
+        of_document = {name: changes.pop(name) for name in list(changes) if name in Agreement.model_fields}
+        said = agreed.terms([self.signatory.public, self.platform.partner.public], **changes)
+        document = agreed.agreement(self.platform.consortium_id, said, **of_document)
+        sealed = agreed.signed(document, *((self.signatory, self.platform.partner) if by is None else by))
+        if keep:
+            self.store.install(sealed)
+        self.platform.agreement = sealed
+        return sealed
+
+    def journal(self) -> list[dict[str, Any]]:
+        """What the trainer has written into its journal."""
+        return [json.loads(line) for line in (self.config.trainer_state / "journal.jsonl").read_text().splitlines()]
 
     def refusal(self, order: Order) -> str:
         """The code with which the trainer said no."""
@@ -149,13 +184,19 @@ def make_site(folder: Path, platform: FakePlatform, more: str = "") -> Site:
     return site
 
 
+def make_site_again(site: Site) -> Site:
+    """The site with its configuration read again."""
+    return Site(site.folder, configuration.load(site.config.path), site.platform)
+
+
 async def enrolled(site: Site) -> Site:
     """Keys, certificate, enrolment."""
-    signatory_file = site.folder / "signatory.key"
+    signatory_file = site.folder / SIGNATORY
     identity.make_signatory("Org", signatory_file)
     identity.prepare(site.config)
     identity.certify(site.config, PrivateKey.load(signatory_file), "Org")
     await enrol(site.config, site.platform.code)
+    site.agree()
     return site
 
 

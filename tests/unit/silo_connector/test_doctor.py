@@ -22,7 +22,7 @@ from silo_connector.relay.enrolling import ENROLMENT_FILE, TRANSPORT_KEY
 from silo_connector.relay.errors import Unreachable
 from silo_connector.relay.platform import Platform
 from tests.unit.silo_connector.fake_platform import Answer, FakePlatform, problem
-from tests.unit.silo_connector.sites import Site, make_site
+from tests.unit.silo_connector.sites import Site, make_site, make_site_again
 
 
 async def findings(site: Site, side: str = "both", code: str | None = None) -> dict[str, Finding]:
@@ -43,6 +43,9 @@ async def test_a_good_site_has_nothing_that_fails(site: Site) -> None:
         "identity key": "ok",
         "signatory": "ok",
         "certificate": "ok",
+        "policy": "ok",
+        "agreements": "ok",
+        "journal": "ok",
         "data": "ok",
         "isolation": "skip",
         "transport key": "ok",
@@ -120,12 +123,6 @@ async def test_nobody_listens(site: Site, platform: FakePlatform) -> None:
     found = await findings(moved)
     assert found["platform"].state == "fail"
     assert "platform_url" in found["platform"].advice
-
-
-def make_site_again(site: Site) -> Site:
-    from silo_connector import config as configuration
-
-    return Site(site.folder, configuration.load(site.config.path), site.platform)
 
 
 @pytest.mark.parametrize(("skew_s", "state"), [(0.0, "ok"), (-9.0, "ok"), (30.0, "warn"), (-61.0, "fail")])
@@ -257,3 +254,37 @@ def test_advice_fits_the_fault(message: str, says: str) -> None:
 async def test_the_enrolment_is_broken(site: Site) -> None:
     (site.config.relay_state / ENROLMENT_FILE).write_text("{}")
     assert (await findings(site))["enrolment"].state == "fail"
+
+
+async def test_what_binds_the_site_is_looked_at(site: Site) -> None:
+    async def found(check: str) -> tuple[str, str]:
+        finding = (await findings(make_site_again(site), "trainer"))[check]
+        return finding.state.value, finding.detail
+
+    (agreement_id,) = site.store.ids()
+    file = site.config.trainer_state / "agreements" / f"{agreement_id}.json"
+    site.store.suspend(agreement_id, "")
+    assert (await found("agreements"))[0] == "warn"
+    assert "suspended" in (await found("agreements"))[1]
+    file.write_text("{}")
+    assert (await found("agreements"))[0] == "fail"
+    file.unlink()
+    assert await found("agreements") == ("warn", "No agreement has been signed here: every order is refused.")
+    moment = now()
+    for begins, ends, says in ((-9, -1, "expired"), (-9, 9, "expires"), (9, 99, "begins"), (-9, 99, "valid until")):
+        validity = {"not_before": moment + timedelta(days=begins), "not_after": moment + timedelta(days=ends)}
+        for left in site.store.ids():
+            (file.parent / f"{left}.json").unlink()
+        site.agree(validity=validity)
+        state, detail = await found("agreements")
+        assert (state, says in detail) == ("ok" if says == "valid until" else "warn", True)
+    site.agree(datasets=[{"signatory_key": site.platform.partner.public.encoded, "dataset": "other"}])
+    for left in site.store.ids()[:]:
+        kept = site.store.find(left)
+        if kept is not None and kept.signed.agreement.terms.datasets[0].dataset == "tiny":
+            (file.parent / f"{left}.json").unlink()
+    assert await found("agreements") == ("warn", "No agreement covers the data set tiny.")
+    site.config.path.write_text('policy = "policy.toml"\n' + site.config.path.read_text())
+    assert (await found("policy"))[0] == "fail"
+    (site.config.trainer_state / "journal.jsonl").write_text("nothing\n")
+    assert (await found("journal"))[0] == "fail"

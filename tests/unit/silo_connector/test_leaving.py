@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Union, get_args, get_origin
 from uuid import uuid4
@@ -10,7 +12,9 @@ from uuid import uuid4
 import pytest
 from pydantic import BaseModel, ValidationError
 
-from federation.errors import Invalid
+from federation.agreements.rules import LOCAL_POLICY
+from federation.agreements.rules import Refusal as Decision
+from federation.errors import Invalid, Untrusted
 from federation.protocol.datasets import DatasetDeclaration
 from federation.protocol.digests import digest_bytes
 from federation.protocol.documents import (
@@ -32,15 +36,19 @@ from federation.protocol.documents import (
 )
 from federation.protocol.keys import PrivateKey
 from federation.protocol.tensors import TensorSpec
+from silo_connector.trainer.allowed import FIELDS, Status
 from silo_connector.trainer.data import read_declaration
-from silo_connector.trainer.leaving import FIELDS, Bounds, Status, check_may_leave, coarse, leave
-from silo_connector.trainer.refusals import REFUSALS, leaving_code
+from silo_connector.trainer.leaving import Bounds, check_may_leave, coarse, leave, leave_signature
+from silo_connector.trainer.refusals import REFUSALS, OrderHead, Refused, document, leaving_code, sentence
 from silo_connector.trainer.resources import Resources
+from tests.unit.silo_connector.agreed import agreement, signed, terms
 from tests.unit.silo_connector.fake_platform import weights_of
 from tests.unit.silo_connector.sites import TINY
 
 LAYOUT = (TensorSpec("linear.weight", (1, 2)), TensorSpec("linear.bias", (1,)))
-BOUNDS = Bounds(LAYOUT, minimum_cell=5, update_norm_l2_max=10.0)
+BOUNDS = Bounds(
+    LAYOUT, minimum_cell=5, update_norm_l2_max=10.0, metrics=frozenset({"loss", "accuracy", "auc", "confusion"})
+)
 KEY = PrivateKey.generate()
 ENVIRONMENT = Environment(connector_version="0.1.0")
 
@@ -166,6 +174,52 @@ def test_a_refusal_says_its_code_s_own_sentence_and_nothing_else() -> None:
     assert refused(refusal("data.bad_value", "row 17: Somebody is 277 years old")) == "message"
     assert refused(refusal("made.up", "x")) == "message"
     assert refused(refusal("order.expired", rule="clause 7")) == "rule"
+    assert refused(refusal("order.expired", rule="work")) == "rule", "no clause of an agreement has said that"
+
+
+def test_a_refusal_by_an_agreement_names_its_clause_and_what_was_at_fault() -> None:
+    check_may_leave(refusal("agreement.purpose", sentence("agreement.purpose", "DS"), rule="purposes"))
+    assert (
+        refused(refusal("agreement.purpose", sentence("agreement.purpose", "Somebody"), rule="purposes")) == "message"
+    )
+    assert refused(refusal("agreement.purpose", rule="Somebody")) == "rule"
+    assert refused(refusal("order.expired", sentence("order.expired", "DS"))) == "message"
+
+
+def test_a_refusal_by_the_site_s_own_policy_names_nothing_unless_the_site_wants_it() -> None:
+    hidden = Decision("policy.family", "policy", told_as=LOCAL_POLICY)
+    told = Decision("policy.family", "policy", told_as="policy.family")
+    head = OrderHead(uuid4(), 1, uuid4(), uuid4())
+    first, second = (document(head, Refused.by(decision), ENVIRONMENT) for decision in (hidden, told))
+    assert (first.code, first.rule) == (LOCAL_POLICY, None)
+    assert (second.code, second.rule) == ("policy.family", "policy")
+    check_may_leave(first)
+    check_may_leave(second)
+    assert refused(first.model_copy(update={"rule": "policy"})) == "rule"
+    assert refused(second.model_copy(update={"rule": "work"})) == "rule"
+
+
+def test_figures_that_the_agreement_does_not_name_stay() -> None:
+    only_loss = replace(BOUNDS, metrics=frozenset({"loss"}))
+    report = EvaluationReport(rows=20, loss=0.5)
+    check_may_leave(submission(kind=OrderKind.EVALUATE, evaluation=report), only_loss)
+    for figure in ({"accuracy": 0.5}, {"auc": 0.5}, {"confusion": confusion(10, 0, 0, 10)}):
+        more = report.model_copy(update=figure)
+        assert refused(submission(kind=OrderKind.EVALUATE, evaluation=more), bounds=only_loss) in {
+            f"evaluation.{name}" for name in figure
+        }
+
+
+def test_a_signature_leaves_with_the_agreement_s_bytes_and_nothing_else() -> None:
+    own, other = PrivateKey.generate(), PrivateKey.generate()
+    sealed = signed(agreement(uuid4(), terms([own.public, other.public])), own, other)
+    stuffed = json.loads(sealed) | {"note": "Somebody, 77"}
+    left = json.loads(leave_signature(json.dumps(stuffed).encode(), own.public))
+    assert set(left) == {"payload", "payloadType", "signatures"}
+    assert left["payload"] == json.loads(sealed)["payload"]
+    assert [entry["keyid"] for entry in left["signatures"]] == [own.public.key_id]
+    with pytest.raises(Untrusted, match=r"signature\.invalid"):
+        leave_signature(sealed, PrivateKey.generate().public)
 
 
 def test_codes_that_are_not_in_the_table_become_plain_ones() -> None:

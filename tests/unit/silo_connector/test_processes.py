@@ -50,7 +50,7 @@ async def test_an_order_becomes_a_submission(site: Site, platform: FakePlatform)
         assert submission.training.steps == 5
         assert submission.payload is not None
         assert submission.payload.digest in platform.complete
-        platform.issue(site.order(manifest, 0.5, number=2, kind=OrderKind.EVALUATE), manifest)
+        platform.issue(site.order(manifest, 0.5, number=2, round=2, kind=OrderKind.EVALUATE), manifest)
         await platform.until(lambda: len(platform.submissions) == 2)
         assert platform.answered().payload is None
         await platform.until(lambda: not list(site.outbox.glob("*-*-*-*")))

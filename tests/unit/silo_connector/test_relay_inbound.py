@@ -36,7 +36,13 @@ async def test_an_order_comes_whole_and_is_held(site: Site, platform: FakePlatfo
     async with relaying(site):
         order, manifest = await given(site)
         folder = site.inbox / str(order.order_id)
-        assert {file.name for file in folder.iterdir()} == {spool.ORDER, spool.MANIFEST, spool.MODEL}
+        assert {file.name for file in folder.iterdir()} == {
+            spool.ORDER,
+            spool.MANIFEST,
+            spool.AGREEMENT,
+            spool.MODEL,
+        }
+        assert (folder / spool.AGREEMENT).read_bytes() == platform.agreement
         assert (folder / spool.MODEL).read_bytes() == weights_of(manifest.layout)
         assert digest_bytes((folder / spool.MANIFEST).read_bytes()) == order.manifest_digest
         await platform.until(lambda: platform.held[-1] == [str(order.order_id)])

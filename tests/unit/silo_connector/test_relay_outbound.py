@@ -23,6 +23,7 @@ from federation.protocol.keys import PrivateKey
 from silo_connector import spool
 from silo_connector.egress import FILE
 from silo_connector.identity import identity_key
+from silo_connector.journal import Journal
 from silo_connector.relay import backoff, gate
 from silo_connector.relay.enrolling import enrol
 from silo_connector.relay.platform import Platform
@@ -257,7 +258,9 @@ async def test_an_answer_in_another_order_s_folder_is_not_sent(site: Site, platf
 async def test_a_dataset_s_withdrawal_goes_where_registrations_go(site: Site, platform: FakePlatform) -> None:
     key = identity_key(site.config)
     withdrawal = seal(DatasetWithdrawal(silo_id=uuid4(), name="tiny", withdrawn_at=now()), key)
-    Outcomes(site.config.trainer_state, Spool(site.config.spool)).put_journalled(withdrawal)
+    Outcomes(site.config.trainer_state, Spool(site.config.spool), Journal(site.config.trainer_state)).put_journalled(
+        withdrawal
+    )
     async with relaying(site):
         await platform.until(lambda: not list(site.outbox.glob("dataset-*")))
     (sent,) = platform.datasets

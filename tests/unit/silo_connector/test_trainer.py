@@ -30,7 +30,7 @@ def files(folder: Path) -> dict[str, bytes]:
 async def test_train_and_evaluate(site: Site, trainer: Trainer) -> None:
     manifest = site.job()
     train = site.order(manifest)
-    evaluate = site.order(manifest, 0.5, number=2, kind=OrderKind.EVALUATE, upload=None)
+    evaluate = site.order(manifest, 0.5, number=2, round=2, kind=OrderKind.EVALUATE, upload=None)
     site.deliver(train, manifest)
     site.deliver(evaluate, manifest)
     trainer.look()

@@ -143,7 +143,7 @@ async def test_a_model_that_is_no_safetensors_file_is_refused(
     digest = digest_bytes(weights)
     site.platform.blobs[digest] = weights
     reference = BlobReference(digest=digest, size_bytes=len(weights), url="/connector/v1/blobs/x")
-    order = site.order(manifest, model=reference)
+    order = site.order(manifest, model=reference, round=2)
     site.deliver(order, manifest)
     trainer.look()
     assert site.refusal(order) == code

@@ -20,7 +20,7 @@ from federation.protocol.keys import PrivateKey
 from federation.protocol.successions import KeyChain
 from federation.protocol.tensors import TensorSpec
 from silo_connector.trainer.refusals import REFUSALS, Refused
-from silo_connector.trainer.verification import Task, Trust, judge, open_order
+from silo_connector.trainer.verification import Task, Trust, check_supported, judge, open_order
 from tests.unit.silo_connector.fake_platform import FakePlatform, weights_of
 from tests.unit.silo_connector.test_leaving import declared
 
@@ -87,9 +87,7 @@ def test_a_wrong_order_is_refused(scene: Scene, changes: dict[str, Any], code: s
 @pytest.mark.parametrize(
     ("changes", "code"),
     [
-        ({"privacy": {"epsilon": 1, "delta": 1e-5}}, "privacy.not_supported"),
-        ({"agreement_digest": digest_bytes(b"a")}, "agreement.not_supported"),
-        ({"code_digest": digest_bytes(b"c")}, "code.not_supported"),
+        ({"initial_model_digest": digest_bytes(b"another")}, "model.not_initial"),
         ({"task": "evaluate"}, "order.task_mismatch"),
         ({"n_features": 3}, "model.does_not_fit"),
         ({"n_classes": 3}, "model.does_not_fit"),
@@ -101,6 +99,22 @@ def test_a_wrong_order_is_refused(scene: Scene, changes: dict[str, Any], code: s
 def test_a_wrong_manifest_is_refused(scene: Scene, changes: dict[str, Any], code: str) -> None:
     manifest = scene.job(**changes)
     assert scene.refusal(scene.order(manifest), manifest) == code
+
+
+@pytest.mark.parametrize(
+    ("changes", "code"),
+    [
+        ({"protection": {"mode": "masked"}}, "protection.not_supported"),
+        ({"privacy": {"epsilon": 1, "delta": 0}}, "privacy.not_supported"),
+        ({"code_digest": digest_bytes(b"c")}, "code.not_supported"),
+    ],
+)
+def test_what_is_not_built_yet_is_refused(scene: Scene, changes: dict[str, Any], code: str) -> None:
+    check_supported(scene.job())
+    with pytest.raises(Refused) as caught:
+        check_supported(scene.job(**changes))
+    assert caught.value.code == code
+    assert code in REFUSALS
 
 
 @pytest.mark.parametrize("model", [{"family": "unheard_of"}, {"family": "mlp", "hidden": []}, {}])
@@ -140,7 +154,7 @@ def test_a_manifest_of_somebody_else_is_refused(scene: Scene) -> None:
 @pytest.mark.parametrize(
     ("changes", "code"),
     [
-        ({"protection": {"mode": "masked"}}, "protection.not_supported"),
+        ({"protection": {"mode": "shouted"}}, "protection.not_supported"),
         ({"unheard_of": 1}, "document.malformed"),
         ({"protocol": "2.0"}, "protocol.version"),
         ({"seed": -1}, "document.malformed"),

@@ -1,0 +1,18 @@
+"""``silo-connector journal verify``: whether the chain of what was done here is whole."""
+
+from __future__ import annotations
+
+import argparse
+
+from silo_connector import config as configuration
+from silo_connector.journal import FILE, verify
+
+
+def check(options: argparse.Namespace) -> int:
+    """Follow the chain; the head can be compared with one that was noted elsewhere."""
+    config = configuration.load(options.config)
+    head = verify(config.trainer_state)
+    print(f"ok   {config.trainer_state / FILE}: {head.lines} lines")
+    if head.digest is not None:
+        print(f"     head {head.digest}")
+    return 0

@@ -1,0 +1,154 @@
+"""``silo-connector policy``: the limits that hold here, and what they would do with the jobs that are known."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from federation.agreements.decisions import Place, Position, Standing, refusals
+from federation.agreements.policy import Policy
+from federation.errors import FederationError, Invalid
+from federation.protocol import envelope
+from federation.protocol.digests import digest_bytes
+from federation.protocol.documents import Manifest, Order, now, read
+from silo_connector import config as configuration
+from silo_connector import identity, spool
+from silo_connector.agreements import Store
+from silo_connector.cli.terminal import printable
+from silo_connector.config import Config
+from silo_connector.policy import load_policy
+from silo_connector.spool import Spool
+from silo_connector.trainer.jobs import Begun
+
+JOBS_MAX = 50
+
+
+def show(options: argparse.Namespace) -> int:
+    """The limits as they hold, defaults included."""
+    config = configuration.load(options.config)
+    policy = load_policy(config.policy)
+    print(config.policy or "No policy.toml is configured (policy = … in connector.toml): defaults.")
+    for name, value in policy.model_dump(mode="json").items():
+        print(f"  {name:<22} {_said(value)}")
+    return 0
+
+
+def check(options: argparse.Namespace) -> int:
+    """Say for each job that is known or waits in the inbox what policy and agreement would do with it."""
+    config = configuration.load(options.config)
+    policy = load_policy(config.policy)
+    print(f"ok   {config.policy or 'no policy.toml: defaults'}")
+    pinned = identity.pinned_signatory(config)
+    if pinned is None:
+        raise Invalid("signatory.missing", "No signatory key is pinned here: run `silo-connector key certify` first.")
+    found = _latest(_jobs(config))
+    if not found:
+        print("     No job is known here yet.")
+    for job in found:
+        _tell(job, config, policy, Store(config.trainer_state, pinned.key), pinned.key.encoded)
+    return 0
+
+
+@dataclass(frozen=True)
+class _Job:
+    manifest: Manifest
+    agreement: bytes | None
+    order: Order | None
+    where: str
+    begun: Begun | None = None
+
+
+def _jobs(config: Config) -> Iterator[_Job]:
+    """What lies in the inbox, and what was worked on of late. Nothing of it is verified: it is only told here."""
+    place = Spool(config.spool)
+    place.make()
+    with place.place("inbox") as inbox:
+        for order_id in sorted(place.orders_in("inbox")):
+            try:
+                with inbox.folder(order_id) as folder:
+                    order = read(Order, envelope.peek(folder.read(spool.ORDER, spool.DOCUMENT_BYTES_MAX)))
+                    manifest = read(Manifest, envelope.peek(folder.read(spool.MANIFEST, spool.DOCUMENT_BYTES_MAX)))
+                    has_agreement = folder.exists(spool.AGREEMENT)
+                    agreement = folder.read(spool.AGREEMENT, spool.DOCUMENT_BYTES_MAX) if has_agreement else None
+            except FederationError as error:
+                print(f"?    order {order_id} can't be read: {error.message}")
+            else:
+                yield _Job(manifest, agreement, order, f"order {order_id} waits in the inbox")
+    if (config.trainer_state / "trainer.sqlite").exists():
+        from silo_connector.trainer.memory import Memory
+
+        memory = Memory(config.trainer_state)
+        try:
+            for known in memory.jobs.newest(JOBS_MAX):
+                where = f"last worked on {known.last_at:%Y-%m-%d %H:%M} UTC, round {known.last_round}"
+                begun = memory.jobs.begun(known.job_id)
+                yield _Job(read(Manifest, envelope.peek(known.manifest)), known.agreement, None, where, begun)
+        finally:
+            memory.close()
+
+
+def _latest(jobs: Iterator[_Job]) -> list[_Job]:
+    found: dict[str, _Job] = {}
+    for job in jobs:
+        found.setdefault(digest_bytes(job.manifest.model_dump_json().encode()), job)
+    return list(found.values())
+
+
+def _tell(job: _Job, config: Config, policy: Policy, store: Store, signatory: str) -> None:
+    manifest = job.manifest
+    print(f"\n     {printable(manifest.name)} ({manifest.job_id}): {job.where}")
+    ours = [member for member in manifest.cohort if member.signatory_key == signatory]
+    said = False
+    for member in ours:
+        place = Place(signatory, member.dataset, Position(_rows_coarse(config, member.dataset)), policy)
+        for refused in refusals(_standing(job, store), manifest, job.order, place, now()):
+            said = True
+            print(f"no   {refused.code} ({refused.clause}): {printable(refused.meaning)}")
+            print(f"     -> {refused.advice}")
+    if not ours:
+        print("no   No silo of this organisation is in the job's cohort.")
+    elif not said:
+        print("ok   It would be allowed.")
+
+
+def _standing(job: _Job, store: Store) -> Standing | None:
+    from silo_connector.trainer.permits import open_or_refuse, standing_of
+
+    if job.agreement is None:
+        return None
+    try:
+        opened = open_or_refuse(job.agreement)
+    except FederationError:
+        return None
+    return standing_of(opened, store.find(opened.agreement.agreement_id), job.begun, job.order)
+
+
+def _rows_coarse(config: Config, name: str) -> int:
+    """The rows of a data set as they are told; 0 where it can't be read."""
+    from silo_connector.trainer.data import load
+    from silo_connector.trainer.datasets import read_dataset
+    from silo_connector.trainer.leaving import coarse
+
+    for file in config.datasets:
+        try:
+            dataset = read_dataset(file)
+            if dataset.declaration.name == name:
+                return coarse(load(dataset.declaration, dataset.path).rows_total)
+        except FederationError:
+            continue
+    return 0
+
+
+def _said(value: object) -> str:
+    match value:
+        case None:
+            return "no limit of our own"
+        case []:
+            return "none"
+        case list():
+            return ", ".join(
+                f"{item['begin']} to {item['end']}" if isinstance(item, dict) else str(item) for item in value
+            )
+        case _:
+            return str(value).lower() if isinstance(value, bool) else str(value)

@@ -1,0 +1,184 @@
+"""``silo-connector sign``: the organisation's signature on an agreement, made on premises over what is shown."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+from federation.agreements import signing
+from federation.agreements.contradictions import faults
+from federation.agreements.differences import differences
+from federation.agreements.signing import SignedAgreement, open_agreement
+from federation.agreements.text import plain_text
+from federation.errors import Invalid
+from federation.learning.models import FAMILIES
+from federation.protocol.documents import now
+from federation.protocol.envelope import ENVELOPE_BYTES_MAX
+from federation.protocol.keys import PrivateKey, PublicKey
+from silo_connector import config as configuration
+from silo_connector import identity
+from silo_connector.agreements import Kept, Store
+from silo_connector.cli.terminal import printable, wrapped
+from silo_connector.config import Config
+from silo_connector.identity import Signatory
+from silo_connector.instance import check_own
+from silo_connector.journal import Journal
+
+DEFAULT_CONFIG = Path("connector.toml")
+
+
+def sign(options: argparse.Namespace) -> int:
+    """Show an agreement, ask, sign; or take a signature that was made elsewhere."""
+    config = _config(options)
+    if options.import_ is not None:
+        return _import(options, config)
+    if options.agreement is None:
+        raise Invalid("arguments", "Name the file with the agreement, as it was downloaded from its page.")
+    sealed = _read(options.agreement)
+    opened = open_agreement(sealed)
+    key = PrivateKey.load(_key_file(options, config))
+    pinned = None if config is None else _pinned(config)
+    if pinned is not None and pinned.key != key.public:
+        raise Invalid(
+            "signatory.pinned",
+            f"This trainer has pinned the signatory key {pinned.key.fingerprint}; this is {key.public.fingerprint}.",
+        )
+    kept = None if config is None or pinned is None else _kept(config, pinned, opened)
+    signed = signing.sign(sealed, key)  # refuses a stranger's key before anybody reads twenty pages
+    _show(opened, kept, key.public, config is not None)
+    if not options.yes and not _confirmed():
+        raise Invalid("agreement.not_confirmed", "Nothing was signed.")
+    if options.export is not None:
+        _export(signed, options.export)
+    if config is not None and pinned is not None:
+        _take(config, pinned, signed)
+    return 0
+
+
+def _import(options: argparse.Namespace, config: Config | None) -> int:
+    assert config is not None, "only a signature that goes elsewhere needs no configuration"
+    signed = _read(options.import_)
+    open_agreement(signed)
+    if options.agreement is not None:
+        downloaded = _read(options.agreement)
+        open_agreement(downloaded)
+        signed = signing.merge([downloaded, signed])
+    _take(config, _pinned(config), signed)
+    return 0
+
+
+def _take(config: Config, pinned: Signatory, signed: bytes) -> None:
+    """Keep a signed version as the newest, and hand the signature to the relay."""
+    from silo_connector.spool import Spool
+    from silo_connector.trainer.leaving import leave_signature
+    from silo_connector.trainer.outcomes import Outcomes
+
+    check_own(config.trainer_state)
+    kept = Store(config.trainer_state, pinned.key).install(signed)
+    agreement = kept.signed.agreement
+    journal = Journal(config.trainer_state, config.syslog)
+    told: dict[str, Any] = {
+        "agreement_id": str(agreement.agreement_id),
+        "version": agreement.version,
+        "agreement": kept.digest,
+    }
+    journal.add("agreement.signed", signatory=pinned.key.key_id, **told)
+    place = Spool(config.spool)
+    place.make()
+    Outcomes(config.trainer_state, place, journal).put_signature(leave_signature(signed, pinned.key), kept.digest)
+    print(f"Signed: version {agreement.version} of agreement {agreement.agreement_id}.")
+    print(f"  {kept.digest}")
+    print("It is kept here as the newest version, and the signature waits for the relay.")
+    if kept.suspension is not None:
+        print("The agreement is still suspended here; `silo-connector suspend --lift` ends that.", file=sys.stderr)
+
+
+def _show(opened: SignedAgreement, kept: Kept | None, key: PublicKey, is_silo: bool) -> None:
+    agreement = opened.agreement
+    print(printable(plain_text(agreement, opened.digest)))
+    if kept is not None and kept.digest == opened.digest:
+        print("Your organisation has signed this very version before.")
+    elif kept is not None:
+        _show_differences(kept, opened)
+    elif is_silo:
+        print("No earlier version of this agreement has been signed here.")
+    for field, said in faults(agreement.terms, frozenset(FAMILIES), now()):
+        print(f"WARNING  {printable(f'{field}: {said}')}")
+    missing = ", ".join(opened.missing) or "nobody"
+    print(wrapped(f"Not signed yet by: {missing}"))
+    (name,) = (member.organisation for member in agreement.terms.members if member.signatory_key == key.encoded)
+    print(wrapped(f"You sign for: {name}, with the key {key.fingerprint}"))
+    print(f"Hash: {opened.digest}")
+    print("Compare the hash with the one on the agreement's page.")
+
+
+def _show_differences(kept: Kept, opened: SignedAgreement) -> None:
+    before = kept.signed.agreement
+    print(f"What changed since version {before.version} ({kept.digest}), which was signed here:")
+    for clause in differences(before, opened.agreement):
+        if clause.changed:
+            print(f"\n{clause.number}. {clause.title}")
+            for mark, line in clause.lines:
+                if mark != " ":
+                    print(wrapped(line, f" {mark} "))
+    if opened.agreement.supersedes != kept.digest:
+        print("\nWARNING  It does not say that it supersedes that version: there was another one in between.")
+    print()
+
+
+def _confirmed() -> bool:
+    try:
+        return input("Type yes to sign: ").strip().lower() == "yes"
+    except EOFError:
+        return False
+
+
+def _config(options: argparse.Namespace) -> Config | None:
+    if options.config is None and options.export is not None:
+        return None
+    return configuration.load(options.config or DEFAULT_CONFIG)
+
+
+def _key_file(options: argparse.Namespace, config: Config | None) -> Path:
+    key: Path | None = options.key or (None if config is None else config.signatory_key)
+    if key is None:
+        raise Invalid(
+            "arguments",
+            "Name the signatory key with --key. Where it is on another machine, sign there with --export, and take the "
+            "signature here with --import.",
+        )
+    return key
+
+
+def _pinned(config: Config) -> Signatory:
+    pinned = identity.pinned_signatory(config)
+    if pinned is None:
+        raise Invalid(
+            "signatory.missing",
+            "This trainer has pinned no signatory key yet: run `silo-connector key certify` first (docs/silo-it.md).",
+        )
+    return pinned
+
+
+def _kept(config: Config, pinned: Signatory, opened: SignedAgreement) -> Kept | None:
+    return Store(config.trainer_state, pinned.key).find(opened.agreement.agreement_id)
+
+
+def _read(path: Path) -> bytes:
+    with path.open("rb") as stream:
+        return stream.read(ENVELOPE_BYTES_MAX + 1)
+
+
+def _export(signed: bytes, path: Path) -> None:
+    partial = path.with_name(f".{path.name}.partial")
+    with partial.open("wb") as stream:
+        stream.write(signed + b"\n")
+        stream.flush()
+        os.fsync(stream.fileno())
+    partial.chmod(0o644)  # it is no secret, and the trainer's user must be able to read it
+    partial.replace(path)
+    print(f"The signed agreement: {path}")
+    print("Take it to the silo (sign --import), or upload it on the agreement's page.", file=sys.stderr)

@@ -1,0 +1,97 @@
+"""What the doctor looks at of what binds this silo: agreements, the own policy, and the journal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+
+from federation.errors import FederationError, Invalid
+from silo_connector.agreements import Kept, Store
+from silo_connector.config import Config
+from silo_connector.doctor.findings import Finding, fail, ok, warn
+from silo_connector.identity import pinned_signatory
+from silo_connector.journal import verify
+from silo_connector.policy import load_policy
+
+EXPIRES_SOON = timedelta(days=30)
+_SIGN = "Download the agreement from its page and run: silo-connector sign …"
+
+
+def look_at_policy(config: Config) -> Iterator[Finding]:
+    """The own limits must be readable, or every order is refused."""
+    try:
+        load_policy(config.policy)
+    except Invalid as error:
+        yield fail("policy", error.message, "Until this is cleared up every order is refused; see policy.sample.toml.")
+        return
+    yield ok("policy", str(config.policy) if config.policy else "no policy.toml: agreements alone limit jobs")
+
+
+def look_at_agreements(config: Config) -> Iterator[Finding]:
+    """What the organisation has signed here, whether it holds now, and whether it covers the data."""
+    name = "agreements"
+    try:
+        pinned = pinned_signatory(config)
+    except FederationError:
+        return  # said with the keys
+    if pinned is None:
+        return
+    store = Store(config.trainer_state, pinned.key)
+    kept: list[Kept] = []
+    for agreement_id in store.ids():
+        try:
+            found = store.find(agreement_id)
+        except (FederationError, OSError) as error:
+            yield fail(name, str(error), "Until this is cleared up orders under this agreement are refused.")
+        else:
+            kept += [] if found is None else [found]
+    if not kept:
+        yield warn(name, "No agreement has been signed here: every order is refused.", _SIGN)
+    for agreement in kept:
+        yield _standing(agreement)
+    yield from _uncovered(config, kept, pinned.key.encoded)
+
+
+def _standing(kept: Kept) -> Finding:
+    name, agreement = "agreements", kept.signed.agreement
+    detail = f"{agreement.consortium}, version {agreement.version} ({kept.digest[:19]}…)"
+    validity, now = agreement.terms.validity, datetime.now(UTC)
+    if kept.suspension is not None:
+        since = f"{kept.suspension.since:%Y-%m-%d %H:%M} UTC"
+        return warn(name, f"{detail} is suspended since {since}.", "To end that: silo-connector suspend --lift")
+    if now >= validity.not_after:
+        return warn(name, f"{detail} expired {validity.not_after:%Y-%m-%d}.", "Have the members sign a new version.")
+    if now >= validity.not_after - EXPIRES_SOON:
+        return warn(name, f"{detail} expires {validity.not_after:%Y-%m-%d}.", "Have the members sign a new version.")
+    if now < validity.not_before:
+        return warn(name, f"{detail} begins {validity.not_before:%Y-%m-%d}.", "Until then orders under it are refused.")
+    return ok(name, f"{detail}, valid until {validity.not_after:%Y-%m-%d}")
+
+
+def _uncovered(config: Config, kept: list[Kept], signatory: str) -> Iterator[Finding]:
+    from silo_connector.trainer.datasets import read_dataset
+
+    covered = {
+        entry.dataset
+        for agreement in kept
+        for entry in agreement.signed.agreement.terms.datasets
+        if entry.signatory_key == signatory
+    }
+    for file in config.datasets if kept else ():
+        try:
+            name = read_dataset(file).declaration.name
+        except FederationError:
+            continue  # said with the data
+        if name not in covered:
+            advice = "Amend the agreement, or leave it: jobs on this data set are refused."
+            yield warn("agreements", f"No agreement covers the data set {name}.", advice)
+
+
+def look_at_journal(config: Config) -> Iterator[Finding]:
+    """The chain of what was done here must be whole."""
+    try:
+        head = verify(config.trainer_state)
+    except FederationError as error:
+        yield fail("journal", error.message, "Find out who can write into the trainer's state.")
+        return
+    yield ok("journal", f"{head.lines} lines, the chain holds")

@@ -1,0 +1,153 @@
+"""The journal of what this silo did, refused, signed and sent: each line names the hash of the line before.
+
+Whoever changes, removes or inserts a line breaks the chain, and `silo-connector journal verify` says where. What no
+chain can show is that its end was cut off: compare the head with one that was noted elsewhere (the system's log).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+import socket
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from federation.errors import Invalid, Untrusted
+from federation.protocol.digests import digest_bytes
+from silo_connector.logs import Log
+
+FILE = "journal.jsonl"
+LOG = Log("journal")
+_SYSLOG_PRIORITY = 13 * 8 + 6  # facility "log audit", severity "informational" (RFC 5424)
+_FLAGS = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
+
+
+@dataclass(frozen=True)
+class Head:
+    """How far a journal goes: its lines, the hash of the last one, and its bytes."""
+
+    lines: int = 0
+    digest: str | None = None
+    size_bytes: int = 0
+
+
+class Journal:
+    """Appends lines; several processes may, one at a time."""
+
+    def __init__(self, state: Path, syslog: Path | None = None) -> None:
+        self._path = state / FILE
+        self._syslog = syslog
+        self._head = Head()
+        self._syslog_failed = False
+
+    def add(self, event: str, *, durable: bool = True, **fields: object) -> None:
+        """Write that something happened; if durable, it is on the disk when this returns, and all before it."""
+        with _opened(self._path) as descriptor:
+            head = self._end(descriptor)
+            at = datetime.now(UTC).isoformat(timespec="milliseconds")
+            entry = {"n": head.lines + 1, "before": head.digest, "at": at, "event": event, **fields}
+            line = json.dumps(entry, default=str).encode()
+            os.write(descriptor, line + b"\n")
+            if durable:
+                os.fsync(descriptor)
+            self._head = Head(head.lines + 1, digest_bytes(line), head.size_bytes + len(line) + 1)
+        self._forward(line)
+
+    def _end(self, descriptor: int) -> Head:
+        """Where the journal ends now: another process may have written since we did."""
+        size = os.fstat(descriptor).st_size
+        if size < self._head.size_bytes:
+            self._head = Head()
+        if size > self._head.size_bytes:
+            data = _read(descriptor, self._head.size_bytes, size)
+            if not data.endswith(b"\n"):  # the power went in the middle of the last line: it stays, and is chained
+                os.write(descriptor, b"\n")
+                data += b"\n"
+            for line in data[:-1].split(b"\n"):
+                self._head = Head(self._head.lines + 1, digest_bytes(line), self._head.size_bytes + len(line) + 1)
+        return self._head
+
+    def _forward(self, line: bytes) -> None:
+        """Hand the line to the system's log, through its socket: that needs no network."""
+        if self._syslog is None:
+            return
+        try:
+            with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as log:
+                log.setblocking(False)
+                log.sendto(b"<%d>silo-connector: %s" % (_SYSLOG_PRIORITY, line), str(self._syslog))
+            self._syslog_failed = False
+        except OSError as error:
+            if not self._syslog_failed:
+                LOG.error("journal.syslog", socket=str(self._syslog), reason=error.strerror)
+            self._syslog_failed = True
+
+
+def verify(state: Path) -> Head:
+    """Follow the chain from the first line to the last.
+
+    Raises Untrusted ``journal.broken`` with the line at which it breaks, Invalid ``journal.unreadable``.
+    """
+    path = state / FILE
+    if not path.exists():
+        return Head()
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise Invalid("journal.unreadable", f"{path} can't be read ({error.strerror}).") from error
+    head = Head(size_bytes=len(data))
+    *lines, unfinished = data.split(b"\n")
+    for number, line in enumerate(lines, start=1):
+        _check(path, number, line, head.digest, is_last=number == len(lines))
+        head = Head(number, digest_bytes(line), len(data))
+    if unfinished and _entry(unfinished) is not None:
+        raise _broken(path, len(lines) + 1, "it is whole but not ended")
+    return head
+
+
+def _check(path: Path, number: int, line: bytes, before: str | None, *, is_last: bool) -> None:
+    entry = _entry(line)
+    if entry is None:
+        if is_last:
+            raise _broken(path, number, "it is no entry")
+        return  # half a line that a power cut left; the line after it has its hash
+    if entry.get("n") != number:
+        raise _broken(path, number, f"it says that it is line {entry.get('n')}")
+    if entry.get("before") != before:
+        raise _broken(path, number, "the line before it was changed, removed or inserted")
+
+
+def _entry(line: bytes) -> dict[str, object] | None:
+    try:
+        entry = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    return entry if isinstance(entry, dict) else None
+
+
+def _broken(path: Path, number: int, why: str) -> Untrusted:
+    return Untrusted(
+        "journal.broken",
+        f"Line {number} of {path} does not fit: {why}. Somebody or something wrote into the journal; keep a copy, and "
+        "compare with a backup.",
+    )
+
+
+@contextlib.contextmanager
+def _opened(path: Path) -> Iterator[int]:
+    descriptor = os.open(path, _FLAGS, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def _read(descriptor: int, begin: int, end: int) -> bytes:
+    data = bytearray()
+    while len(data) < end - begin and (block := os.pread(descriptor, end - begin - len(data), begin + len(data))):
+        data += block
+    return bytes(data)

@@ -1,0 +1,87 @@
+"""What may leave the site, field by field: a field that is not named here does not leave, whatever may carry it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict
+
+from federation.protocol.documents import (
+    DatasetRegistration,
+    DatasetWithdrawal,
+    EnrolmentStatement,
+    Refusal,
+    SiloCertificate,
+    Submission,
+)
+from silo_connector.trainer.resources import Resources
+
+PHASES = frozenset({"verify", "data", "evaluate", "load", "train", "write"})
+FIGURES = ("loss", "accuracy", "auc", "confusion")
+"""What an evaluation tells about a model, by the names that agreements have for them."""
+STATES = frozenset({"waiting_for_enrolment", "idle", "working"})
+_ENVIRONMENT = ("environment.connector_version", "environment.image_digest")
+_ANSWER = ("protocol", "order_id", "number", "silo_id", "job_id", "created_at", *_ENVIRONMENT)
+_CAPABILITIES = ("capabilities.kinds", "capabilities.protection", "capabilities.families")
+
+_RESOURCES = ("resources.memory_total_bytes", "resources.memory_free_bytes", "resources.gpus")
+
+
+class Status(BaseModel):
+    """What the trainer says about itself between orders."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    connector_version: str
+    capabilities: dict[str, Any]
+    resources: Resources
+    state: str
+    at: AwareDatetime
+
+
+FIELDS: Mapping[type[BaseModel], frozenset[str]] = MappingProxyType(
+    {
+        Submission: frozenset(
+            {
+                *_ANSWER,
+                *("kind", "manifest_digest", "round", "attempt", "model_digest"),
+                *("payload", "payload.digest", "payload.size_bytes"),
+                *("training", "training.rows", "training.steps", "training.loss", "training.update_norm_l2"),
+                *("evaluation", "evaluation.rows", "evaluation.loss", "evaluation.accuracy", "evaluation.auc"),
+                *("evaluation.confusion", "evaluation.confusion.counts", "evaluation.suppressed"),
+                *(f"phases_s.{phase}" for phase in PHASES),
+            }
+        ),
+        Refusal: frozenset({*_ANSWER, "code", "message", "rule"}),
+        DatasetRegistration: frozenset(
+            {
+                *("protocol", "silo_id", "schema_digest", "rows_coarse", "registered_at"),
+                *(f"declaration.{name}" for name in ("name", "title", "description", "format", "delimiter", "header")),
+                *(
+                    f"declaration.{name}"
+                    for name in ("missing", "encoding", "decimal", "split.method", "split.train_fraction", "split.seed")
+                ),
+                *("declaration.split.column", "declaration.split.train_value"),
+                *(f"declaration.columns.{name}" for name in ("name", "type", "levels", "unit", "minimum", "maximum")),
+                *(
+                    f"declaration.steps.{name}"
+                    for name in ("step", "column", "columns", "positive", "classes", "names")
+                ),
+                *(f"declaration.steps.{name}" for name in ("drop_first", "ddof", "epsilon", "fit")),
+            }
+        ),
+        DatasetWithdrawal: frozenset({"protocol", "silo_id", "name", "withdrawn_at"}),
+        EnrolmentStatement: frozenset(
+            {
+                *("protocol", "identity_key", "signatory_key", "connector_version", "created_at"),
+                *_CAPABILITIES,
+            }
+        ),
+        SiloCertificate: frozenset(
+            {"protocol", "organisation", "signatory_key", "identity_key", "not_before", "not_after"}
+        ),
+        Status: frozenset({"connector_version", "state", "at", *_CAPABILITIES, *_RESOURCES}),
+    }
+)

@@ -1,0 +1,143 @@
+"""What the trainer remembers of jobs: with which manifest each began, and which of its orders were allowed."""
+
+from __future__ import annotations
+
+import sqlite3
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from uuid import UUID
+
+from federation.protocol.documents import Order, OrderKind, now
+from silo_connector.trainer.refusals import Refused
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS jobs (
+    job_id TEXT PRIMARY KEY,
+    manifest_digest TEXT NOT NULL,
+    agreement_digest TEXT NOT NULL,
+    manifest BLOB NOT NULL,
+    agreement BLOB NOT NULL,
+    begun_at TEXT NOT NULL
+);
+CREATE TABLE IF NOT EXISTS allowed (
+    order_id TEXT PRIMARY KEY,
+    job_id TEXT NOT NULL REFERENCES jobs,
+    kind TEXT NOT NULL,
+    round INTEGER NOT NULL,
+    attempt INTEGER NOT NULL,
+    model_digest TEXT NOT NULL,
+    allowed_at TEXT NOT NULL
+);
+CREATE INDEX IF NOT EXISTS allowed_by_job ON allowed (job_id, round, attempt);
+CREATE INDEX IF NOT EXISTS allowed_by_moment ON allowed (allowed_at);
+"""
+
+
+@dataclass(frozen=True)
+class Begun:
+    """A job as it began here: under which manifest and agreement, by their hashes, and when."""
+
+    manifest_digest: str
+    agreement_digest: str
+    begun_at: datetime
+
+
+@dataclass(frozen=True)
+class KnownJob:
+    """A job with its sealed documents, and how far it has come here."""
+
+    job_id: UUID
+    manifest: bytes
+    agreement: bytes
+    begun_at: datetime
+    last_at: datetime
+    last_round: int
+
+
+class Jobs:
+    """Tables of the trainer's memory."""
+
+    def __init__(self, database: sqlite3.Connection) -> None:
+        self._database = database
+        database.executescript(_SCHEMA)
+
+    def begun(self, job_id: UUID) -> Begun | None:
+        """How a job began here, if it did."""
+        row = self._database.execute(
+            "SELECT manifest_digest, agreement_digest, begun_at FROM jobs WHERE job_id = ?", (str(job_id),)
+        ).fetchone()
+        return None if row is None else Begun(row[0], row[1], datetime.fromisoformat(row[2]))
+
+    def check_order(self, order: Order, model_digest: str) -> None:
+        """Orders of a job go forward, and all of a round are about one model.
+
+        Raises Refused ``manifest.changed``, ``order.reordered``, ``model.swapped``.
+        """
+        begun = self.begun(order.job_id)
+        if begun is None:
+            return
+        if begun.manifest_digest != order.manifest_digest:
+            raise Refused("manifest.changed", f"The job began under the manifest {begun.manifest_digest}.")
+        others = (str(order.job_id), str(order.order_id))
+        last = self._database.execute(
+            "SELECT round, attempt FROM allowed WHERE job_id = ? AND order_id != ? "
+            "ORDER BY round DESC, attempt DESC LIMIT 1",
+            others,
+        ).fetchone()
+        if last is not None and (order.round, order.attempt) < last:
+            raise Refused("order.reordered", f"Round {last[0]}, attempt {last[1]} was allowed before.")
+        other = self._database.execute(
+            "SELECT model_digest FROM allowed WHERE job_id = ? AND order_id != ? AND round = ? AND model_digest != ?",
+            (*others, order.round, model_digest),
+        ).fetchone()
+        if other is not None:
+            raise Refused("model.swapped", f"Round {order.round} was about {other[0]} before.")
+
+    def allow(self, order: Order, model_digest: str, agreement_digest: str, manifest: bytes, agreement: bytes) -> None:
+        """Remember that an order was allowed, before anything is done for it. The same one again changes nothing."""
+        moment = _text(now())
+        with self._database:
+            self._database.execute("BEGIN IMMEDIATE")
+            self._database.execute(
+                "INSERT INTO jobs VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
+                (str(order.job_id), order.manifest_digest, agreement_digest, manifest, agreement, moment),
+            )
+            self._database.execute(
+                "INSERT INTO allowed VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
+                (
+                    str(order.order_id),
+                    str(order.job_id),
+                    order.kind.value,
+                    order.round,
+                    order.attempt,
+                    model_digest,
+                    moment,
+                ),
+            )
+
+    def rounds_since(self, moment: datetime, but: UUID | None = None) -> int:
+        """How many orders to train were allowed since, but for one."""
+        (count,) = self._database.execute(
+            "SELECT count(*) FROM allowed WHERE allowed_at >= ? AND kind = ? AND order_id != ?",
+            (_text(moment), OrderKind.TRAIN.value, str(but)),
+        ).fetchone()
+        return int(count)
+
+    def newest(self, count: int) -> list[KnownJob]:
+        """The jobs that were worked on last."""
+        rows = self._database.execute(
+            "SELECT jobs.job_id, manifest, agreement, begun_at, max(allowed_at), max(round) "
+            "FROM jobs JOIN allowed USING (job_id) GROUP BY jobs.job_id ORDER BY max(allowed_at) DESC LIMIT ?",
+            (count,),
+        )
+        return [
+            KnownJob(
+                UUID(job_id), manifest, agreement, datetime.fromisoformat(begun), datetime.fromisoformat(last), round_
+            )
+            for job_id, manifest, agreement, begun, last, round_ in rows
+        ]
+
+
+def _text(moment: datetime) -> str:
+    """A moment as it is kept, so that the order of texts is that of moments."""
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds")

@@ -1,0 +1,156 @@
+"""Whether the agreement, the site's policy and the cohort's certificates allow an order: asked at every one.
+
+The deciding is ``federation.agreements.decisions``, the same that the platform asks. What is from here is what the
+platform can't change: the newest version that was signed here, suspensions, the policy, and what was done before.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
+
+from federation.agreements.decisions import Place, Position, Standing, decide
+from federation.agreements.policy import Policy
+from federation.agreements.rules import LOCAL_POLICY
+from federation.agreements.rules import Refusal as Decision
+from federation.agreements.signing import SignedAgreement, open_agreement
+from federation.errors import FederationError, Invalid, Untrusted
+from federation.protocol.digests import digest_bytes
+from federation.protocol.documents import Order, now
+from silo_connector import spool
+from silo_connector.agreements import Kept, Store
+from silo_connector.config import Config
+from silo_connector.folders import Folder
+from silo_connector.policy import PolicyFile
+from silo_connector.trainer.certificates import Certificates
+from silo_connector.trainer.jobs import Begun, Jobs
+from silo_connector.trainer.leaving import coarse
+from silo_connector.trainer.refusals import Refused
+from silo_connector.trainer.verification import Task, Trust
+
+_OPENED_MAX = 32
+
+
+@dataclass(frozen=True)
+class Permit:
+    """An order is allowed, and this is what may leave of it."""
+
+    metrics: frozenset[str]
+    minimum_cell: int
+
+
+class Permits:
+    """Decides; what does not change from order to order is looked at once."""
+
+    def __init__(self, config: Config, jobs: Jobs) -> None:
+        self._config = config
+        self._jobs = jobs
+        self._policy = PolicyFile(config.policy)
+        self._certificates = Certificates()
+        self._opened: OrderedDict[str, SignedAgreement] = OrderedDict()
+        self._store: Store | None = None
+        self._signatory = ""
+
+    def grant(self, task: Task, manifest: bytes, folder: Folder, trust: Trust, rows_total: int) -> Permit:
+        """Allow an order, and remember that it was; `manifest` is the sealed one. Raises Refused."""
+        order, moment = task.order, now()
+        sealed = _sealed_agreement(folder)
+        standing = None if sealed is None else self._standing(sealed, task, trust)
+        policy = self._policy_now()
+        today = self._jobs.rounds_since(midnight(moment, policy), order.order_id)
+        position = Position(coarse(rows_total), rounds_today=today)
+        place = Place(trust.signatory_key.encoded, task.member.dataset, position, policy)
+        refused = decide(standing, task.manifest, order, place, moment)
+        if refused is not None:
+            raise Refused.by(refused)
+        assert standing is not None, "an order without an agreement is refused"
+        assert sealed is not None, "and so is one whose agreement did not come with it"
+        self._certificates.check(order.manifest_digest, task.manifest.cohort, moment)
+        self._jobs.check_order(order, task.model.digest)
+        self._jobs.allow(order, task.model.digest, standing.digest, manifest, sealed)
+        leaving = standing.agreement.terms.leaving
+        return Permit(frozenset(leaving.metrics), max(leaving.minimum_cell, self._config.limits.minimum_cell))
+
+    def _policy_now(self) -> Policy:
+        try:
+            return self._policy.now()
+        except Invalid as error:  # what the site wants can't be read, so nothing is sure to be wanted
+            raise Refused(LOCAL_POLICY, error.message) from error
+
+    def _standing(self, sealed: bytes, task: Task, trust: Trust) -> Standing:
+        opened = self._open(sealed)
+        kept = self._kept(opened, trust)
+        return standing_of(opened, kept, self._jobs.begun(task.order.job_id), task.order)
+
+    def _kept(self, opened: SignedAgreement, trust: Trust) -> Kept | None:
+        if self._store is None or self._signatory != trust.signatory_key.encoded:
+            self._store = Store(self._config.trainer_state, trust.signatory_key)
+            self._signatory = trust.signatory_key.encoded
+        try:
+            return self._store.find(opened.agreement.agreement_id)
+        except (Invalid, OSError) as error:
+            raise Refused("agreements.unreadable", str(error)) from error
+
+    def _open(self, sealed: bytes) -> SignedAgreement:
+        """An agreement with every signature verified; those that were seen of late are known."""
+        digest = digest_bytes(sealed)
+        opened = self._opened.get(digest)
+        if opened is None:
+            opened = open_or_refuse(sealed)
+            self._opened[digest] = opened
+            if len(self._opened) > _OPENED_MAX:
+                self._opened.popitem(last=False)
+        return opened
+
+
+def open_or_refuse(sealed: bytes) -> SignedAgreement:
+    """Read an agreement and verify its signatures. Raises Refused ``agreement.forged``, ``agreement.malformed``."""
+    try:
+        return open_agreement(sealed)
+    except Untrusted as error:
+        if error.code == "agreement.malformed":
+            raise Refused.by(Decision("agreement.malformed", "members")) from error
+        raise Refused("agreement.forged", error.message) from error
+    except FederationError as error:
+        raise Refused.by(Decision("agreement.malformed", "members")) from error
+
+
+def standing_of(opened: SignedAgreement, kept: Kept | None, begun: Begun | None, order: Order | None) -> Standing:
+    """How an agreement that came with an order stands here.
+
+    A job goes on under a superseded version if an order of the very same manifest was allowed before the newer version
+    was signed here.
+    """
+    goes_on = (
+        kept is not None
+        and begun is not None
+        and begun.agreement_digest == opened.digest
+        and (order is None or begun.manifest_digest == order.manifest_digest)
+        and begun.begun_at < kept.signed_at
+    )
+    return Standing(
+        opened.agreement,
+        opened.digest,
+        opened.signed_by,
+        newest_digest=None if kept is None else kept.digest,
+        suspended=kept is not None and kept.suspension is not None,
+        begun=goes_on,
+    )
+
+
+def midnight(moment: datetime, policy: Policy) -> datetime:
+    """When today began, by the policy's time zone."""
+    local = moment.astimezone(ZoneInfo(policy.time_zone))
+    return local.replace(hour=0, minute=0, second=0, microsecond=0).astimezone(UTC)
+
+
+def _sealed_agreement(folder: Folder) -> bytes | None:
+    """The agreement that came with an order; None if none did. Raises Refused if what came is no file."""
+    if not folder.exists(spool.AGREEMENT):
+        return None
+    try:
+        return folder.read(spool.AGREEMENT, spool.DOCUMENT_BYTES_MAX)
+    except Invalid as error:
+        raise Refused.by(Decision("agreement.malformed", "members")) from error
