@@ -32,6 +32,11 @@ class Permission(Enum):
     SILO_REVOKE = "silo.revoke"
     DATASET_VIEW = "dataset.view"
     DATASET_MANAGE = "dataset.manage"
+    AGREEMENT_VIEW = "agreement.view"
+    AGREEMENT_DRAFT = "agreement.draft"
+    AGREEMENT_NEGOTIATE = "agreement.negotiate"
+    AGREEMENT_APPROVE = "agreement.approve"
+    AGREEMENT_SUSPEND = "agreement.suspend"
     JOB_VIEW = "job.view"
     JOB_LAUNCH = "job.launch"
     JOB_CONTROL = "job.control"
@@ -56,7 +61,17 @@ class Role(models.TextChoices):
     AUDITOR = "auditor", _("Auditor")
 
 
-_READ = frozenset({P.ORGANISATION_VIEW, P.CONSORTIUM_VIEW, P.SILO_VIEW, P.DATASET_VIEW, P.JOB_VIEW, P.MODEL_VIEW})
+_READ = frozenset(
+    {
+        P.ORGANISATION_VIEW,
+        P.CONSORTIUM_VIEW,
+        P.SILO_VIEW,
+        P.DATASET_VIEW,
+        P.AGREEMENT_VIEW,
+        P.JOB_VIEW,
+        P.MODEL_VIEW,
+    }
+)
 
 ROLES: dict[Role, frozenset[Permission]] = {
     # Keeps the platform; sees what runs on it, launches nothing and downloads no model.
@@ -76,6 +91,8 @@ ROLES: dict[Role, frozenset[Permission]] = {
         P.CONSORTIUM_ROLE_GRANT,
         P.PARTICIPANT_INVITE,
         P.PARTICIPANT_REMOVE,
+        P.AGREEMENT_DRAFT,
+        P.AGREEMENT_NEGOTIATE,
         P.JOB_CONTROL,
         P.MODEL_DOWNLOAD,
         P.MODEL_MANAGE,
@@ -94,8 +111,10 @@ ROLES: dict[Role, frozenset[Permission]] = {
         P.SILO_CONFIRM,
         P.SILO_REVOKE,
         P.DATASET_MANAGE,
+        P.AGREEMENT_NEGOTIATE,
         P.EVENT_VIEW,
     },
+    # Speaks for the house where data are used: approves and hands in what its signatory signed, suspends at once.
     Role.STEWARD: _READ
     | {
         P.SIGNATORY_KEY_MANAGE,
@@ -103,6 +122,9 @@ ROLES: dict[Role, frozenset[Permission]] = {
         P.CONSORTIUM_LEAVE,
         P.SILO_REVOKE,
         P.DATASET_MANAGE,
+        P.AGREEMENT_NEGOTIATE,
+        P.AGREEMENT_APPROVE,
+        P.AGREEMENT_SUSPEND,
         P.EVENT_VIEW,
     },
     # Makes the code and runs the connector; somebody else of the organisation confirms the fingerprints.
@@ -128,6 +150,7 @@ GRANTED_IN_CONSORTIUM_ONLY = frozenset(
         P.CONSORTIUM_ROLE_GRANT,
         P.PARTICIPANT_INVITE,
         P.PARTICIPANT_REMOVE,
+        P.AGREEMENT_DRAFT,
         P.JOB_LAUNCH,
         P.JOB_CONTROL,
         P.MODEL_MANAGE,
@@ -145,6 +168,8 @@ ABOUT_THE_ORGANISATION = frozenset(
         P.SILO_CONFIRM,
         P.SILO_REVOKE,
         P.DATASET_MANAGE,
+        P.AGREEMENT_APPROVE,
+        P.AGREEMENT_SUSPEND,
         P.INVITATION_ANSWER,
         P.CONSORTIUM_LEAVE,
     }

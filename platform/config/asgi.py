@@ -17,7 +17,8 @@ if env.text("PLATFORM_SIGNING_KEY_FILE", ""):
     )
 django = get_asgi_application()
 
-from artefacts import grants  # noqa: E402 - the apps must be loaded before anything imports a model
+from agreements.connector import take_document  # noqa: E402 - the apps must be loaded before anything imports a model
+from artefacts import grants  # noqa: E402
 from artefacts.asgi import application as artefacts  # noqa: E402
 from config import health  # noqa: E402
 from live import database  # noqa: E402
@@ -29,7 +30,8 @@ from training.event_stream import stream_events  # noqa: E402
 from training.long_poll import take_answer, take_heartbeat, wait_for_orders  # noqa: E402
 
 connector = ConnectorApplication(
-    handlers={"submissions": take_answer, "heartbeat": take_heartbeat}, waiting={"orders": wait_for_orders}
+    handlers={"submissions": take_answer, "heartbeat": take_heartbeat, "agreements": take_document},
+    waiting={"orders": wait_for_orders},
 )
 
 

@@ -40,6 +40,7 @@ INSTALLED_APPS = [
     "rest",
     "consortia",
     "silos",
+    "agreements",
     "registry",
     "training",
     "monitoring",
@@ -276,6 +277,7 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
         "RoundState": "training.transitions.RoundState",
         "OrderState": "training.transitions.OrderState",
         "SiloState": "silos.transitions.SiloState",
+        "AgreementState": "agreements.transitions.AgreementState",
         "ParticipationState": "consortia.transitions.ParticipationState",
         "SignatoryKeyState": "accounts.transitions.SignatoryKeyState",
     },
@@ -303,6 +305,7 @@ CELERY_BEAT_SCHEDULE = {
     "notify": {"task": "monitoring.tasks.notify", "schedule": 5.0, "options": {"expires": 10}},
     "sweep": {"task": "training.tasks.sweep", "schedule": SWEEP_EVERY_S, "options": {"expires": 10}},
     "tidy": {"task": "training.tasks.tidy", "schedule": 60.0, "options": {"expires": 60}},
+    "settle": {"task": "agreements.tasks.settle", "schedule": 10.0, "options": {"expires": 20}},
     "forget": {"task": "accounts.tasks.forget", "schedule": 3600.0, "options": {"expires": 3600}},
 }
 

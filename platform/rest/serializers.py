@@ -21,6 +21,8 @@ def json_type_of(field: serializers.Field[Any, Any, Any, Any]) -> tuple[type, st
             return int, "a whole number"
         case serializers.ListField():
             return list, "a list"
+        case serializers.DictField():
+            return dict, "an object"
         case _:
             return str, "a text"
 

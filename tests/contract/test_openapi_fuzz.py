@@ -36,14 +36,17 @@ from accounts.actions import grant_role
 from accounts.models import OrganisationRole, Scope
 from accounts.permissions import Role
 from accounts.tokens import issue_token
+from agreements.actions.standing import suspend
 from consortia import invitations
+from consortia.actions import grant_consortium_role
 from consortia.models import ConsortiumRole
 from federation.protocol.keys import PrivateKey
 from live import database
 from rest.openapi import schema_document
 from silos import datasets
+from tests.support.agreements import agreed, being_signed, drafted, proposed, signed_by
 from tests.support.cohort import browser, last_version, make_cohort, model_of, present, run_job
-from tests.support.federation import TEST, registration
+from tests.support.federation import TEST, make_federation, registration
 from tests.support.in_process import ask, one_connection
 from tests.support.world import house
 from training.actions import control
@@ -70,6 +73,9 @@ ABLE = {
     "PATCH /api/v1/users/{user_id}/": "keeper",
     "POST /api/v1/users/{user_id}/welcome/": "keeper",
     "POST /api/v1/organisations/{organisation_id}/signatory-keys/": "steward",
+    "POST /api/v1/agreements/versions/{agreement_version_id}/signatures/": "steward",
+    "POST /api/v1/agreements/versions/{agreement_version_id}/suspend/": "steward",
+    "POST /api/v1/agreements/versions/{agreement_version_id}/lift/": "steward",
     "POST /api/v1/invitations/{invitation_id}/accept/": "steward",
     "POST /api/v1/invitations/{invitation_id}/decline/": "steward",
     "POST /api/v1/consortia/{consortium_id}/participants/{organisation_id}/leave/": "neighbour",
@@ -132,6 +138,18 @@ def make_platform() -> Platform:
     ]
     other = registration(federation.silos[0], name="other", title="Other")
     withdrawn = datasets.withdraw(dataset=datasets.register(registration=other, by=cohort.silo), by=cohort.steward)
+    # a consortium each for what is in force, drafted, proposed, being signed, suspended, and for what is to be drafted
+    circles = {name: make_federation(2, name) for name in ("drafted", "proposed", "signing", "suspended", "none")}
+    for circle in circles.values():
+        for user in (cohort.administrator, cohort.steward):
+            grant_consortium_role(user=user, consortium=circle.consortium, role=Role.CONSORTIUM_ADMINISTRATOR, by=TEST)
+        grant_role(user=cohort.steward, organisation=circle.silos[0].silo.organisation, role=Role.STEWARD, by=TEST)
+    in_force = agreed(federation)
+    draft, proposal = drafted(circles["drafted"]), proposed(circles["proposed"])
+    signing, suspended = being_signed(circles["signing"]), agreed(circles["suspended"])
+    first = circles["suspended"].silos[0].silo.organisation
+    suspend(consortium=suspended.consortium, organisation=first, reason="because", by=cohort.steward)
+    signed = signed_by(signing, circles["signing"].silos[0].signatory).decode()
     role = OrganisationRole.objects.get(user=cohort.it)
     consortium_role = ConsortiumRole.objects.get(user=cohort.scientist)
     organisations = (str(home.id), str(cohort.elsewhere.id))
@@ -149,6 +167,7 @@ def make_platform() -> Platform:
         "user_id": (str(cohort.it.id),),
         "token_id": (str(tokens[0][0].id),),
         "invitation_id": (str(invitation.id),),
+        "agreement_version_id": (str(in_force.id),),
         "signatory_key_id": tuple(str(key.id) for key in home.signatory_keys.all()),
         # members of bodies and queries
         "consortium": consortia,
@@ -160,6 +179,7 @@ def make_platform() -> Platform:
         "datasets": tuple(str(played.dataset.id) for played in federation.silos if played.dataset),
         "email": (cohort.it.email,),
     }
+    of_version = "POST /api/v1/agreements/versions/{agreement_version_id}/"
     by_operation: dict[str, dict[str, tuple[str, ...]]] = {
         # a stream of a job that has ended ends by itself
         "GET /api/v1/jobs/{job_id}/events/": {"job_id": (str(done.id),)},
@@ -184,6 +204,22 @@ def make_platform() -> Platform:
         },
         "POST /api/v1/jobs/{job_id}/pause/": {"job_id": (str(running.id),)},
         "POST /api/v1/users/": {"email": ()},
+        "POST /api/v1/agreements/versions/": {"consortium": (str(circles["none"].consortium.id),)},
+        f"{of_version}propose/": {"agreement_version_id": (str(draft.id),)},
+        f"{of_version}take-back/": {"agreement_version_id": (str(proposal.id),)},
+        f"{of_version}open-signing/": {
+            "agreement_version_id": (str(proposal.id),),
+            "seen_digest": (proposal.terms_digest,),
+        },
+        f"{of_version}reopen/": {"agreement_version_id": (str(signing.id),)},
+        f"{of_version}withdraw/": {"agreement_version_id": (str(proposal.id),)},
+        f"{of_version}revisions/": {
+            "agreement_version_id": (str(proposal.id),),
+            "seen_digest": (proposal.terms_digest,),
+        },
+        f"{of_version}comments/": {"agreement_version_id": (str(proposal.id),), "clause": ("work",)},
+        f"{of_version}signatures/": {"agreement_version_id": (str(signing.id),), "document": (signed,)},
+        f"{of_version}lift/": {"agreement_version_id": (str(suspended.id),), "organisation": (str(first.id),)},
     }
     headers = {"stranger": {}, "token": {"Authorization": f"Bearer {tokens[1][1]}"}}
     for who in ROLES:
@@ -224,6 +260,8 @@ def make_real(case: Case[Any]) -> None:
         for name, value in case.body.items():
             if isinstance(value, list) and known(label, name) and all(isinstance(item, str) for item in value):
                 case.body[name] = list(dict.fromkeys(real(label, name, item) for item in value))
+            elif name == "document" and isinstance(value, dict):  # what nobody makes up: a signature
+                case.body[name] = json.loads(known(label, name)[0])
             else:
                 case.body[name] = real(label, name, value)
 

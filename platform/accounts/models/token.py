@@ -30,6 +30,8 @@ class Scope(models.TextChoices):
     SILOS_WRITE = "silos:write"
     DATASETS_READ = "datasets:read"
     DATASETS_WRITE = "datasets:write"
+    AGREEMENTS_READ = "agreements:read"
+    AGREEMENTS_WRITE = "agreements:write"
     JOBS_READ = "jobs:read"
     JOBS_WRITE = "jobs:write"
     MODELS_READ = "models:read"

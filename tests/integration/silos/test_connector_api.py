@@ -18,6 +18,7 @@ from federation.protocol.envelope import peek
 from federation.protocol.keys import PrivateKey
 from silos import actions
 from silos.models import EnrolmentCode, Silo
+from tests.support.agreements import being_signed, signed_by
 from tests.support.federation import TEST, Federation, certificate, make_federation, registration, statement, withdrawal
 from tests.support.live_platform import Client, serving
 from training import closing
@@ -280,6 +281,20 @@ class TestDatasets:
         assert tell(withdrawal(mine, name="unheard-of")) == {"dataset_id": None}
         other = client.post("/connector/v1/datasets", {"document": as_object(withdrawal(federation.silos[1]))})
         assert other.code == "signature.invalid"
+
+
+class TestAgreements:
+    def test_a_signature_made_on_premises_is_taken_once(self, port: int, federation: Federation) -> None:
+        version = being_signed(federation)
+        client = relay(port, federation)
+        body = {"document": as_object(signed_by(version, federation.silos[0].signatory))}
+        for _ in range(2):
+            answer = client.post("/connector/v1/agreements", body)
+            missing = [played.silo.organisation.name for played in federation.silos[1:]]
+            assert (answer.status, answer.json) == (200, {"state": "signing", "missing": missing})
+        others = {"document": as_object(signed_by(version, federation.silos[1].signatory))}
+        answer = relay(port, federation, 2).post("/connector/v1/agreements", others)
+        assert (answer.status, answer.code) == (422, "agreement.no_mandate")
 
 
 class TestArtefacts:

@@ -10,6 +10,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from accounts.transitions import SIGNATORY_KEY_TRANSITIONS
+from agreements.transitions import TRANSITIONS as AGREEMENT
 from consortia.transitions import PARTICIPATION_TRANSITIONS
 from monitoring.transitions import TRANSITIONS as DELIVERY
 from silos.transitions import TRANSITIONS as SILO
@@ -21,6 +22,7 @@ TABLES: Mapping[str, Mapping[Any, Iterable[Any]]] = {
     "Order": ORDER,
     "Silo": SILO,
     "Participation of an organisation in a consortium": PARTICIPATION_TRANSITIONS,
+    "Version of an agreement": AGREEMENT,
     "Signatory key": SIGNATORY_KEY_TRANSITIONS,
     "Delivery of a notice": DELIVERY,
 }

@@ -1,0 +1,1 @@
+"""Data-use agreements: what the members negotiate, sign and are bound by."""

@@ -1,0 +1,53 @@
+"""What is done to versions whose time is over, or one of whose members is gone: the platform says so by itself.
+
+A member leaves, or revokes its key, in apps below this one, which know nothing of agreements. So nobody is told at
+that moment; it is asked whenever it matters (`selectors.in_force`, `take_signature`), and the sweep writes it down.
+"""
+
+from __future__ import annotations
+
+from django.db import transaction
+from django.utils import timezone
+
+from agreements.actions.steps import throw_open
+from agreements.holding import hold, move, write_down
+from agreements.membership import gone_from
+from agreements.models import AgreementVersion
+from agreements.transitions import CURRENT, AgreementState
+from audit.actors import Actor
+
+S = AgreementState
+
+
+@transaction.atomic
+def settle(*, version: AgreementVersion, by: Actor) -> AgreementVersion:
+    """Bring a version's state up to what is the case: expired, suspended, or open to changes again."""
+    locked = hold(version)
+    now = timezone.now()
+    if locked.state == S.SIGNING:
+        _settle_signing(locked, by)
+    elif locked.state in CURRENT and locked.is_over(now):
+        move(locked, S.EXPIRED, ended_at=now, reason_code="agreement.expired", reason="Its validity has passed.")
+        write_down(locked, "agreement.expired", {"digest": locked.digest}, by)
+    elif locked.state == S.IN_FORCE and (gone := gone_from(locked)):
+        reason = f"No longer members by the keys that it names: {', '.join(gone)}. The others need a new version."
+        move(locked, S.SUSPENDED, reason_code="agreement.member_gone", reason=reason[:2000])
+        write_down(locked, "agreement.suspended", {"digest": locked.digest, "gone": gone}, by)
+    return locked
+
+
+def _settle_signing(locked: AgreementVersion, by: Actor) -> None:
+    if gone := gone_from(locked):
+        reason = f"No longer members by the keys that it names: {', '.join(gone)}. Take them out, or have them back."
+        throw_open(locked=locked, code="agreement.member_gone", reason=reason[:2000], by=by)
+    elif locked.is_over(timezone.now()):
+        reason = "Its validity passed before the last had signed. Choose a later end."
+        throw_open(locked=locked, code="agreement.expired", reason=reason, by=by)
+
+
+def settle_all(*, by: Actor) -> int:
+    """Do so for every version of which the state may be old; how many there were."""
+    rows = AgreementVersion.objects.filter(state__in=(S.SIGNING, *CURRENT)).defer("payload", "envelope", "terms")
+    for version in (found := list(rows.order_by("drafted_at"))):
+        settle(version=version, by=by)
+    return len(found)

@@ -1,0 +1,1 @@
+"""REST: agreements, negotiated, signed and suspended."""

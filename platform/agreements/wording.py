@@ -1,0 +1,75 @@
+"""Terms as somebody hands them in, and the document that is made of them. Pure, but for the clock."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from django.utils import timezone
+from pydantic import ValidationError
+
+from agreements.models import AgreementVersion
+from federation.agreements.contradictions import check_terms
+from federation.agreements.text import Clause, clauses
+from federation.errors import Invalid
+from federation.learning.models import FAMILIES
+from federation.protocol.documents import Agreement, Terms, read
+from federation.validation import refusal
+
+WITHIN = "terms"
+FAMILY_NAMES = frozenset(FAMILIES)
+
+
+def read_terms(data: Mapping[str, Any]) -> Terms:
+    """Terms from JSON values. Raises Invalid ``agreement.terms`` with all that is wrong, by field under `terms`."""
+    try:
+        return Terms.model_validate_json(json.dumps(data), strict=True)
+    except ValidationError as error:
+        raise refusal(error, "agreement.terms", WITHIN) from error
+
+
+def check_wording(terms: Terms) -> None:
+    """Raise Invalid ``agreement.contradiction`` with everything that contradicts itself, by field under `terms`."""
+    try:
+        check_terms(terms, FAMILY_NAMES, timezone.now())
+    except Invalid as error:
+        fields = {f"{WITHIN}.{name}": said for name, said in error.fields.items()}
+        raise Invalid(error.code, error.message, next(iter(fields)), fields=fields) from error
+
+
+def kept(terms: Terms) -> dict[str, Any]:
+    """Terms as they are stored while they may change."""
+    plain: dict[str, Any] = terms.model_dump(mode="json")
+    return plain
+
+
+def terms_of(version: AgreementVersion) -> Terms:
+    """The terms of a version, as they stand."""
+    return Terms.model_validate(version.terms)
+
+
+def agreement_of(version: AgreementVersion, terms: Mapping[str, Any] | None = None) -> Agreement:
+    """What the version says: the signed document, or what it would be if signing were opened with these terms."""
+    if version.payload is not None and terms is None:
+        return read(Agreement, bytes(version.payload))
+    return Agreement(
+        agreement_id=version.agreement_id,
+        consortium_id=version.consortium_id,
+        consortium=version.consortium.name,
+        version=version.number,
+        supersedes=version.supersedes.digest if version.supersedes else None,
+        terms=Terms.model_validate(version.terms if terms is None else terms),
+        proposed_at=in_ms(version.proposed_at or version.drafted_at),
+    )
+
+
+def clauses_of(version: AgreementVersion) -> tuple[Clause, ...]:
+    """Its clauses as people read them."""
+    return clauses(agreement_of(version))
+
+
+def in_ms(moment: datetime) -> datetime:
+    """A moment in whole milliseconds, as documents have it."""
+    return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
