@@ -10,9 +10,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from demo.client import Client
-from demo.connectors import Connector, Signatory
+from demo.connectors import Connector
 from demo.hospitals import COORDINATOR, DECLARATION_NAME
 from demo.processes import DemoError
+from demo.signatory import Signatory
 
 SCOPES = ["agreements:read", "agreements:write", "consortia:read"]
 IN_FORCE_TIMEOUT_S = 60.0

@@ -85,7 +85,7 @@ class JobEvidence(APIView):
 
     @extend_schema(responses={(200, "application/jsonl"): OpenApiTypes.STR})
     def get(self, request: Request, job_id: UUID) -> StreamingHttpResponse:
-        """The bundle: agreement, manifest, orders, answers, the record's chain. `python -m federation.verify` checks it.
+        """Agreement, manifest, orders, answers, the record's chain: `python -m federation.verify` checks the bundle.
 
         For who may read the record of the consortium.
         """
