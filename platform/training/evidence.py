@@ -18,7 +18,7 @@ from federation.protocol.keys import load_public
 from live import database
 from rest.errors import Conflict
 from silos.models import KeySuccession
-from training.models import Job, Order, Submission
+from training.models import Job, KeptRefusal, Order, Submission
 
 RECORDS_AT_ONCE = 1000
 LINES_AT_ONCE = 200
@@ -70,9 +70,10 @@ def _entries(job: Job) -> Iterator[Entry]:
         for order_id, envelope in orders.filter(id__in=some).order_by("number").values_list("id", "envelope"):
             yield Entry(f"{reading.ORDER}{order_id}", bytes(envelope))
     for some in batched(ids):
-        answers = Submission.objects.filter(order__in=some).order_by("received_at", "id")
-        for order_id, document in answers.values_list("order_id", "document"):
-            yield Entry(f"{reading.ANSWER}{order_id}", bytes(document))
+        for kind in (Submission, KeptRefusal):
+            answers = kind.objects.filter(order__in=some).order_by("received_at", "order")
+            for order_id, document in answers.values_list("order_id", "document"):
+                yield Entry(f"{reading.ANSWER}{order_id}", bytes(document))
     yield from _audit(chain_of(job.consortium_id))
 
 
