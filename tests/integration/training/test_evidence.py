@@ -44,7 +44,7 @@ def download(user: User, job: Job) -> bytes:
     client.force_login(user)
     answer = client.get(f"/api/v1/jobs/{job.id}/evidence/")
     assert answer.status_code == 200, answer.content
-    return b"".join(answer.streaming_content)
+    return bytes(answer.getvalue())
 
 
 def test_the_bundle_of_a_job_holds_and_names_its_models(cohort: Cohort) -> None:
