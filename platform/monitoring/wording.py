@@ -91,7 +91,7 @@ def _of_silo(kind: Kind, silo: Silo) -> Said:
     else:
         unheard = _("%(silo)s of %(organisation)s has not been heard of.")
     todo = _(
-        "Its rounds go on without it while the quorum holds. On the connector's machine `silo-connector doctor` says "
+        "Its rounds go on without it while the quorum holds. On the connector's machine “silo-connector doctor” says "
         "what is wrong."
     )
     return Said(_("Silent: %(silo)s") % names, f"{unheard % names} {todo}", path)

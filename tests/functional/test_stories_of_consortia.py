@@ -45,7 +45,6 @@ def test_a_consortium_administrator_invites_grants_and_steers(cohort: Cohort, ch
     convener = person("convener")
     grant_consortium_role(user=convener, consortium=consortium, role=Role.CONSORTIUM_ADMINISTRATOR, by=TEST)
     with story(chromium, port, "consortium-administrator", convener) as told:
-        told.look("home")
         told.follow(consortium.name)
         told.tab("Participants")
         told.page.get_by_role("textbox", name="Organisation").fill("nobody-knows")
@@ -80,7 +79,6 @@ def test_a_consortium_administrator_invites_grants_and_steers(cohort: Cohort, ch
         told.told("The job is running")
         told.follow(consortium.name)
         told.tab("Activity")
-        told.look("activity")
     assert consortium.roles.filter(user=cohort.nobody, role=Role.AUDITOR).exists()
 
 
@@ -140,7 +138,6 @@ def test_a_platform_administrator_takes_a_house_in_and_its_first_person_comes(
     cohort: Cohort, chromium: Browser, port: int
 ) -> None:
     with story(chromium, port, "platform-administrator", cohort.keeper) as told:
-        told.look("home")
         told.go("Organisations")
         told.fill(Name="Spital Süd mit einem langen Namen, Abteilung für Kardiologie", Short_name="Spital Süd")
         told.page.get_by_label("Country").fill("CH")

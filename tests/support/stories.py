@@ -30,6 +30,18 @@ LARGE_LIGHT = (View("light-4k", "light", 3840, 2160),)
 LARGE_DARK = (View("dark-4k", "dark", 3840, 2160),)
 FITS = "() => document.documentElement.scrollWidth <= document.documentElement.clientWidth"
 SETTLES_MS = 3000
+STICKS_OUT = """
+    () => {
+        const out = (one, place) => one.getBoundingClientRect().right > place.getBoundingClientRect().right + 1;
+        const plots = [...document.querySelectorAll(".js-plotly-plot")].filter((plot) => plot.clientWidth);
+        const parts = [...document.querySelectorAll(".card :is(button, .button, input, select, textarea, pre)")];
+        return [
+            ...plots.filter((plot) => out(plot.querySelector(".main-svg"), plot)),
+            ...parts.filter((part) => !part.closest(".scroll") && out(part, part.closest(".card"))),
+        ].map((one) => one.outerHTML.slice(0, 120));
+    }
+"""
+"""What reaches over the edge of its card: plots, buttons, fields."""
 EXPECTED = re.compile(r"status of 422|^htmx:(afterRequest|sendAbort), ")
 """A refused form, which the story asked for; a fragment that was under way when its page was left."""
 
@@ -59,6 +71,7 @@ class Story:
             )
             if needed > window:
                 self.wrong.append(f"{name}, {view.name}: {needed} pixels wide in a window of {window}")
+            self.wrong += [f"{name}, {view.name}: sticks out: {one}" for one in self.page.evaluate(STICKS_OUT)]
             picture = folder / f"{self.role}-{self.stops}-{name}-{view.name}.png"
             self.page.screenshot(path=picture, full_page=True, animations="disabled")
         self.page.emulate_media(color_scheme=WIDE.scheme)
