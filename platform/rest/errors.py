@@ -10,6 +10,10 @@ from typing import ClassVar
 
 from federation.errors import FederationError, Fields
 
+CHANGED_MEANWHILE = (
+    "Somebody else has changed this since you opened it. Compare with what it says now, then save again."
+)
+
 
 class Problem(FederationError):
     """Something that whoever asked must be told, with the HTTP status that says it."""
