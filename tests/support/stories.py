@@ -28,7 +28,6 @@ WINDOWS = (
 )
 LARGE_LIGHT = (View("light-4k", "light", 3840, 2160),)
 LARGE_DARK = (View("dark-4k", "dark", 3840, 2160),)
-FITS = "() => document.documentElement.scrollWidth <= document.documentElement.clientWidth"
 SETTLES_MS = 3000
 STICKS_OUT = """
     () => {
@@ -42,6 +41,12 @@ STICKS_OUT = """
     }
 """
 """What reaches over the edge of its card: plots, buttons, fields."""
+SETTLED = f"""
+    () => document.documentElement.scrollWidth <= document.documentElement.clientWidth && !({STICKS_OUT})().length &&
+        [...document.querySelectorAll(".js-plotly-plot")].every(
+            (plot) => Math.abs(plot.querySelector(".main-svg").getBoundingClientRect().width - plot.clientWidth) < 2
+        )
+"""
 EXPECTED = re.compile(r"status of 422|^htmx:(afterRequest|sendAbort), ")
 """A refused form, which the story asked for; a fragment that was under way when its page was left."""
 
@@ -64,8 +69,8 @@ class Story:
             self.page.emulate_media(color_scheme=view.scheme)
             self.page.set_viewport_size({"width": view.width, "height": view.height})
             self.page.wait_for_function(DRAWN)
-            with suppress(TimeoutError):  # charts follow the window after a moment
-                self.page.wait_for_function(FITS, timeout=SETTLES_MS)
+            with suppress(TimeoutError):  # charts follow their room after a moment
+                self.page.wait_for_function(SETTLED, timeout=SETTLES_MS)
             needed, window = self.page.evaluate(
                 "[document.documentElement.scrollWidth, document.documentElement.clientWidth]"
             )
