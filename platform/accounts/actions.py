@@ -200,7 +200,11 @@ def add_signatory_key(*, organisation: Organisation, public_key: PublicKey, by: 
     """Register the key by which an organisation signs. Raises Conflict `signatory_key.known|one_active`."""
     Organisation.objects.select_for_update(no_key=True).get(pk=organisation.pk)
     if SignatoryKey.objects.filter(key_id=public_key.key_id).exists():
-        raise Conflict("signatory_key.known", "This key has been registered before.", "public_key")
+        raise Conflict(
+            "signatory_key.known",
+            "This key has been registered before.",
+            "public_key",
+        )
     if organisation.signatory_keys.filter(state=SignatoryKeyState.ACTIVE).exists():
         raise Conflict(
             "signatory_key.one_active", "The organisation has an active signatory key; revoke that one first."

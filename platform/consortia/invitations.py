@@ -58,7 +58,11 @@ def _check_may_be_invited(now: ParticipationState) -> None:
     if now is ParticipationState.ACTIVE:
         raise Conflict("participation.active", "This organisation takes part already.", "organisation")
     if now is ParticipationState.INVITED:
-        raise Conflict("participation.invited", "This organisation has an open invitation.", "organisation")
+        raise Conflict(
+            "participation.invited",
+            "This organisation has an open invitation. Take that back before you send another.",
+            "organisation",
+        )
     check_participation_transition(now, ParticipationState.INVITED)
 
 
