@@ -20,9 +20,7 @@ class Model(models.Model):
     n_features = models.PositiveIntegerField()
     n_classes = models.PositiveIntegerField()
     preprocessing = models.JSONField()
-    agreement = models.ForeignKey(
-        "agreements.AgreementVersion", null=True, on_delete=models.PROTECT, related_name="+"
-    )
+    agreement = models.ForeignKey("agreements.AgreementVersion", null=True, on_delete=models.PROTECT, related_name="+")
     """The version under which it was learned: its terms say who may have it."""
     rounds_planned = models.PositiveIntegerField(default=0, db_default=0)
     created_at = models.DateTimeField(auto_now_add=True)
