@@ -20,8 +20,10 @@ from federation.agreements.policy import Policy
 from federation.agreements.rules import Refusal
 from federation.agreements.signing import SignedAgreement, open_agreement
 from federation.errors import Invalid
+from federation.learning.models import parse_model
 from federation.protocol.documents import Manifest
-from federation.protocol.tensors import Layout
+from federation.protocol.tensors import Layout, TensorSpec
+from registry.models import ModelVersion
 from silos.models import Dataset, Silo
 from training.requests import JobRequest, local_of
 
@@ -75,6 +77,18 @@ class Verdict:
     def advice(self) -> str:
         """What can be done about it."""
         return self.refusal.advice if self.refusal else ""
+
+
+def model_of(asked: JobRequest, version: ModelVersion | None, datasets: Sequence[Dataset]) -> ModelAsked:
+    """The model that a job is about: the stored one, or the one that it would make."""
+    if version is not None:
+        stored = version.model
+        layout = tuple(TensorSpec(spec["name"], tuple(spec["shape"]), spec["dtype"]) for spec in stored.layout)
+        return ModelAsked(stored.specification, layout)
+    assert asked.model is not None
+    family, specification = parse_model(asked.model)
+    layout = family.layout(specification, datasets[0].n_features, datasets[0].n_classes)
+    return ModelAsked(asked.model, layout)
 
 
 def verdicts(

@@ -10,8 +10,8 @@ from accounts.models import User
 from consortia.models import Consortium
 from federation.protocol.tensors import count_parameters, file_size_bytes
 from silos.models import Dataset
-from training.actions.launch import check_datasets, check_version, model_of
-from training.judging import Verdict, verdicts
+from training.actions.launch import check_datasets, check_version
+from training.judging import Verdict, model_of, verdicts
 from training.requests import read_request
 
 

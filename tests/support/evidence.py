@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import timedelta
-from uuid import UUID, uuid4
+from uuid import UUID
 
 from federation.agreements.signing import sign, unsigned
 from federation.evidence import reading
@@ -59,10 +59,10 @@ class Played:
             model = documents.BlobReference(
                 digest=model_of(number - 1), size_bytes=100, url="/connector/v1/blobs/" + model_of(number - 1)
             )
-            for member, identity in zip(self.manifest.cohort, self.identities, strict=True):
+            for place, (member, identity) in enumerate(zip(self.manifest.cohort, self.identities, strict=True)):
                 order = order_of(
                     self.manifest,
-                    order_id=uuid4(),
+                    order_id=UUID(int=number << 64 | place),
                     number=number,
                     silo_id=member.silo_id,
                     manifest_digest=digest,

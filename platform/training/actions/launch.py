@@ -12,14 +12,12 @@ from accounts.models import User
 from consortia.models import Consortium, Participation
 from consortia.transitions import ParticipationState
 from federation.errors import Invalid
-from federation.learning.models import parse_model
-from federation.protocol.tensors import TensorSpec
 from registry.models import ModelVersion
 from silos.models import Dataset
 from silos.transitions import SiloState
 from training import dispatch
 from training.actions.states import tell
-from training.judging import ModelAsked, check_allowed, verdicts
+from training.judging import check_allowed, model_of, verdicts
 from training.models import CohortSeat, Job
 from training.requests import JobRequest, read_request
 
@@ -83,18 +81,6 @@ def check_datasets(*, consortium: Consortium, asked: JobRequest) -> list[Dataset
     if len({dataset.schema_digest for dataset in datasets}) > 1:
         raise Invalid("dataset.schemas_differ", _differing(datasets), "datasets")
     return datasets
-
-
-def model_of(asked: JobRequest, version: ModelVersion | None, datasets: Sequence[Dataset]) -> ModelAsked:
-    """The model that a job is about: the stored one, or the one that it would make."""
-    if version is not None:
-        stored = version.model
-        layout = tuple(TensorSpec(spec["name"], tuple(spec["shape"]), spec["dtype"]) for spec in stored.layout)
-        return ModelAsked(stored.specification, layout)
-    assert asked.model is not None
-    family, specification = parse_model(asked.model)
-    layout = family.layout(specification, datasets[0].n_features, datasets[0].n_classes)
-    return ModelAsked(asked.model, layout)
 
 
 def check_version(*, consortium: Consortium, asked: JobRequest, datasets: Sequence[Dataset]) -> ModelVersion | None:
