@@ -28,7 +28,7 @@ from silo_connector.trainer.certificates import Certificates
 from silo_connector.trainer.jobs import Begun, Jobs
 from silo_connector.trainer.leaving import coarse
 from silo_connector.trainer.refusals import Refused
-from silo_connector.trainer.verification import Task, Trust
+from silo_connector.trainer.verification import Task, Trust, check_supported
 
 _OPENED_MAX = 32
 
@@ -67,6 +67,7 @@ class Permits:
             raise Refused.by(refused)
         assert standing is not None, "an order without an agreement is refused"
         assert sealed is not None, "and so is one whose agreement did not come with it"
+        check_supported(task.manifest)
         self._certificates.check(order.manifest_digest, task.manifest.cohort, moment)
         self._jobs.check_order(order, task.model.digest)
         self._jobs.allow(order, task.model.digest, standing.digest, manifest, sealed)
