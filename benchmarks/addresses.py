@@ -71,6 +71,7 @@ def paths(ids: dict[str, Any]) -> dict[str, str]:
         "consortium remove": f"{consortium}participants/{ids['neighbour']}/remove/",
         "found a consortium": "/consortia/found/",
         "activity": "/activity/",
+        "chains of the record": "/activity/chains/",
         "activity of silos": "/activity/?verb=silo.",
         "activity csv": "/activity/events.csv",
         "activity json": "/activity/events.json",

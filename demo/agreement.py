@@ -10,9 +10,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from demo.client import Client
-from demo.connectors import Connector, Signatory
+from demo.connectors import Connector
 from demo.hospitals import COORDINATOR, DECLARATION_NAME
 from demo.processes import DemoError
+from demo.signatory import Signatory
 
 SCOPES = ["agreements:read", "agreements:write", "consortia:read"]
 IN_FORCE_TIMEOUT_S = 60.0
@@ -70,9 +71,10 @@ def conclude(
     found = next((row for row in administrator.all("agreements/versions/", state="in_force")), None)
     if found is None:
         draft = {"consortium": consortium, "terms": terms(connectors, coordinator)}
-        version = str(administrator.post("agreements/versions/", draft)["id"])
+        drafted = administrator.post("agreements/versions/", draft)
+        version, seen = str(drafted["id"]), {"seen_digest": drafted["terms_digest"]}
         administrator.post(f"agreements/versions/{version}/propose/")
-        administrator.post(f"agreements/versions/{version}/open-signing/")
+        administrator.post(f"agreements/versions/{version}/open-signing/", seen)
         document = json.dumps(administrator.get(f"agreements/versions/{version}/document/")).encode()
         for connector in connectors:
             connector.sign(document)

@@ -1,4 +1,4 @@
-"""``python -m federation.verify BUNDLE``: checks a job's evidence offline, without the platform and without trust in it.
+"""``python -m federation.verify BUNDLE``: checks a job's evidence offline, without the platform, trusting it nowhere.
 
 With a model before the bundle (``MODEL.safetensors BUNDLE``) it also says of which round, manifest and agreement the
 weights are. The status is 0 when everything holds, 1 when something does not, 2 when there is nothing to check.

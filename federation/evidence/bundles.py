@@ -1,7 +1,8 @@
 """A bundle of evidence: one text file, a line for each document, chained so that no byte of it can change unseen.
 
-Each line is the JSON of a name, a content in base64 and the SHA-256 of both, so that a changed line is named; the last
-line is the head of a hash chain over all lines before it (``federation.protocol.chains``), so that none can be left out.
+Each line is the JSON of a name, a content in base64 and the SHA-256 of both, so that a changed line is named; the
+last line is the head of a hash chain over all lines before it (``federation.protocol.chains``), so that none can be
+left out.
 Lines are compared as bytes: there is one way only to write a bundle.
 """
 

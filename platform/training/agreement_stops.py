@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from agreements.transitions import AgreementState
-
 from federation.agreements.rules import RULES
 from training.statements.opening import Standing
 from training.transitions import JobState

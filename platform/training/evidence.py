@@ -2,30 +2,54 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from itertools import islice
+from typing import Any
+from uuid import UUID
 
 from django.conf import settings
+from django.http import StreamingHttpResponse
 
 from audit.models import Checkpoint, Link
 from audit.sequencing import chain_of
-from federation.errors import Invalid
 from federation.evidence import reading
 from federation.evidence.bundles import Entry, write_bundle
 from federation.protocol.keys import load_public
+from live import database
+from rest.errors import Conflict
 from silos.models import KeySuccession
-from training.models import Job, Order, Submission
+from training.models import Job, KeptRefusal, Order, Submission
 
 RECORDS_AT_ONCE = 1000
+LINES_AT_ONCE = 200
 
 
-def check_has_evidence(job: Job) -> None:
-    """Raise Invalid ``evidence.none`` for a job that never began: nothing was signed for it."""
+def bundle_answer(job: Job) -> StreamingHttpResponse:
+    """The file as an answer. Raises Conflict ``evidence.none`` for a job that never began."""
     if job.manifest is None:
-        raise Invalid("evidence.none", "This job never began: nothing was signed for it.")
+        raise Conflict("evidence.none", "This job never began: nothing was signed for it.")
+    headers = {"Content-Disposition": f'attachment; filename="evidence-{job.id}.jsonl"', "Cache-Control": "no-store"}
+    return EvidenceAnswer(bundle_of(job), content_type="application/jsonl", headers=headers)
+
+
+class EvidenceAnswer(StreamingHttpResponse):
+    """A bundle as it goes out: a block of lines at a time, each read in a thread of the database's."""
+
+    def __init__(self, lines: Iterator[bytes], **named: Any) -> None:
+        self._lines = lines
+        super().__init__(lines, **named)
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        """What a server that is asynchronous asks for; Django itself would make all of it first."""
+        while block := await database.call(self._block):
+            yield block
+
+    def _block(self) -> bytes:
+        return b"".join(islice(self._lines, LINES_AT_ONCE))
 
 
 def bundle_of(job: Job) -> Iterator[bytes]:
-    """The lines of the job's bundle, read from the database as they go out."""
+    """The lines of the job's bundle."""
     return write_bundle(_entries(job))
 
 
@@ -40,12 +64,16 @@ def _entries(job: Job) -> Iterator[Entry]:
     if job.agreement is not None and job.agreement.envelope is not None:
         yield Entry(reading.AGREEMENT, bytes(job.agreement.envelope))
     yield Entry(reading.MANIFEST, bytes(job.manifest or b""))
-    orders = Order.objects.filter(step__round__job=job).order_by("issued_at", "number")
-    for order_id, envelope in orders.values_list("id", "envelope").iterator(chunk_size=RECORDS_AT_ONCE):
-        yield Entry(f"{reading.ORDER}{order_id}", bytes(envelope))
-    answers = Submission.objects.filter(order__step__round__job=job).order_by("received_at", "id")
-    for order_id, document in answers.values_list("order_id", "document").iterator(chunk_size=RECORDS_AT_ONCE):
-        yield Entry(f"{reading.ANSWER}{order_id}", bytes(document))
+    orders = Order.objects.filter(step__round__job=job)
+    ids = list(orders.order_by("issued_at", "number").values_list("id", flat=True))
+    for some in batched(ids):
+        for order_id, envelope in orders.filter(id__in=some).order_by("number").values_list("id", "envelope"):
+            yield Entry(f"{reading.ORDER}{order_id}", bytes(envelope))
+    for some in batched(ids):
+        for kind in (Submission, KeptRefusal):
+            answers = kind.objects.filter(order__in=some).order_by("received_at", "order")
+            for order_id, document in answers.values_list("order_id", "document"):
+                yield Entry(f"{reading.ANSWER}{order_id}", bytes(document))
     yield from _audit(chain_of(job.consortium_id))
 
 
@@ -53,15 +81,14 @@ def _audit(chain: str) -> Iterator[Entry]:
     checkpoint = Checkpoint.objects.filter(chain=chain).order_by("-position").first()
     if checkpoint is None:
         return
-    links = Link.objects.filter(chain=chain, position__lte=checkpoint.position).order_by("position")
-    block: list[bytes] = []
-    number = 0
-    for link in links.iterator(chunk_size=RECORDS_AT_ONCE):
-        block.append(reading.link_line(link.position, bytes(link.digest), bytes(link.record)))
-        if len(block) == RECORDS_AT_ONCE:
-            number += 1
-            yield Entry(f"{reading.RECORD}{number}", b"".join(block))
-            block = []
-    if block:
-        yield Entry(f"{reading.RECORD}{number + 1}", b"".join(block))
+    for first in range(1, checkpoint.position + 1, RECORDS_AT_ONCE):
+        last = min(first + RECORDS_AT_ONCE - 1, checkpoint.position)
+        links = Link.objects.filter(chain=chain, position__range=(first, last)).order_by("position")
+        lines = [reading.link_line(link.position, bytes(link.digest), bytes(link.record)) for link in links]
+        yield Entry(f"{reading.RECORD}{first}", b"".join(lines))
     yield Entry(reading.CHECKPOINT, bytes(checkpoint.document))
+
+
+def batched(ids: list[UUID]) -> Iterator[list[UUID]]:
+    """So many at once."""
+    return (ids[start : start + RECORDS_AT_ONCE] for start in range(0, len(ids), RECORDS_AT_ONCE))

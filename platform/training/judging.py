@@ -8,12 +8,12 @@ from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
-from agreements import selectors
-from agreements.models import AgreementVersion
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from accounts.models import User
+from agreements import selectors
+from agreements.models import AgreementVersion
 from consortia.models import Consortium
 from federation.agreements.decisions import Place, Position, Standing, decide
 from federation.agreements.policy import Policy

@@ -81,5 +81,17 @@ def as_typed(use: Mapping[str, Any] | None) -> dict[str, Any]:
     return {name: ", ".join(value) if _is_list(value) else value for name, value in (use or {}).items()}
 
 
+def in_words(use: Mapping[str, Any] | None) -> list[tuple[str, str]]:
+    """A declared purpose for people: each part with its label. What was left open is left out."""
+    fields, told = purpose_fields(), []
+    for name, value in (use or {}).items():
+        if value in (None, "", [], False):
+            continue
+        said = dict(CATEGORIES).get(value, value) if name == "category" else value
+        words = ", ".join(value) if _is_list(value) else _("yes") if value is True else said
+        told.append((str(fields[name].label), str(words)))
+    return told
+
+
 def _is_list(value: object) -> bool:
     return isinstance(value, Sequence) and not isinstance(value, str)

@@ -5,9 +5,9 @@ from uuid import UUID
 from celery import Task, shared_task
 from django.db import InterfaceError, OperationalError, connections
 
-from audit import sequencing
+from audit import checkpoints, sequencing
 from audit.actors import System
-from training import closing, sweeping
+from training import closing, issuing, sweeping
 from training import dispatch as names
 from training.actions import callbacks, rounds, start
 
@@ -53,5 +53,6 @@ def sweep() -> None:
 
 @shared_task(base=Door, name="training.tasks.tidy")
 def tidy() -> None:
-    """Delete what has served."""
+    """Delete what has served; sign the heads of the record's chains."""
     sweeping.tidy(by=SWEEP)
+    checkpoints.sign_heads(issuing.signing_key())

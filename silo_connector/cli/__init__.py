@@ -67,6 +67,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_run(commands)
     _add_agreements(commands)
     _add_checks(commands)
+    _add_verify(commands)
     return parser
 
 
@@ -159,6 +160,14 @@ def _add_checks(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
     doctor.add_argument("--side", choices=(*SIDES, "both"), help="default: what is installed here")
     doctor.add_argument("--json", action="store_true", help="for machines")
     doctor.set_defaults(command=_lazily("doctor", "doctor"))
+
+
+def _add_verify(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    verify = commands.add_parser("verify", help="check a job's evidence, and a model against it, without the platform")
+    verify.add_argument("files", nargs="+", type=Path, metavar="[MODEL.safetensors] BUNDLE")
+    _add_config(verify)
+    verify.add_argument("--json", action="store_true", help="for machines")
+    verify.set_defaults(command=_lazily("evidence", "verify"))
 
 
 def _add_config(parser: argparse.ArgumentParser) -> None:

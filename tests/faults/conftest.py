@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from demo.agreement import PURPOSE
 from demo.client import Client
 from demo.coordinator import choose_port
 from demo.ensemble import Ensemble
@@ -43,6 +44,7 @@ class Federation:
             "protection": {"mode": "clear"},
             "model": {"family": "logistic"},
             "strategy": {"name": "fedadam", "learning_rate": 0.01},
+            "use": PURPOSE,
             "local": {"steps": 400, "batch_size": 4, "learning_rate": 0.01},
             "rounds": rounds,
             "quorum": len(self.datasets),
@@ -108,6 +110,7 @@ def federation(heart_disease: Path) -> Iterator[Federation]:
         ensemble.start_connectors()
         client = ensemble.sign_in(DATA_SCIENTIST.email).with_token("faults", SCOPES)
         datasets = ensemble.await_datasets(client, lambda _: None)
+        ensemble.conclude_agreement(lambda _: None)
         consortium = str(next(iter(client.all("consortia/")))["id"])
         yield Federation(ensemble, client, consortium, [datasets[hospital.silo] for hospital in HOSPITALS])
     finally:

@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from agreements.models import AgreementVersion
 
 from accounts.actions import create_organisation, create_user, grant_role
 from accounts.models import Organisation, User
 from accounts.permissions import Role
+from agreements.models import AgreementVersion
 from artefacts import store
 from audit.actors import System
 from consortia.actions import found_consortium, grant_consortium_role

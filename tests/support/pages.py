@@ -43,6 +43,7 @@ def pages_of(cohort: Cohort, done: Job, running: Job) -> dict[str, str]:
             for tab in ("participants", "silos", "datasets", "jobs", "models", "activity")
         },
         "activity": "/activity/",
+        "chains of the record": "/activity/chains/",
         "tutorial": "/tutorial/",
         "models": "/models/",
         "model": f"/models/{done.model_id}/",

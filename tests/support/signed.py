@@ -6,11 +6,10 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
+from accounts.models import User
 from agreements.actions import drafting, signing, steps
 from agreements.models import AgreementVersion, Via
 from agreements.selectors import document_of
-
-from accounts.models import User
 from consortia.models import Consortium
 from federation.agreements.signing import sign
 from federation.learning.models import FAMILIES

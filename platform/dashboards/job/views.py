@@ -18,6 +18,7 @@ from accounts.access import signed_in
 from accounts.models import User
 from accounts.permissions import Permission
 from audit.models import Event
+from consortia.permissions import may
 from consortia.selectors import permissions_of
 from dashboards.charts import Chart
 from dashboards.job import figures, series
@@ -28,6 +29,7 @@ from rest.errors import NotFound
 from training import selectors, summaries
 from training.models import Job
 from training.permissions import access_job
+from training.purpose_fields import in_words
 from training.rows import MetricsRow, RoundRow
 from training.steering import controls_for
 from training.transitions import ENDED
@@ -160,9 +162,13 @@ def configuration(request: HttpRequest, job_id: UUID) -> HttpResponse:
     user = signed_in(request)
     job = access_job(user, job_id)
     seats = job.seats.select_related("silo__organisation", "dataset").order_by("position")
-    return render(
-        request, "dashboards/job/configuration.html", {**_frame(job, user), "tab": "configuration", "seats": seats}
-    )
+    more = {
+        "tab": "configuration",
+        "seats": seats,
+        "declared": in_words(job.request.get("use")),
+        "may_read_record": may(user, Permission.EVENT_VIEW, consortium=job.consortium),
+    }
+    return render(request, "dashboards/job/configuration.html", {**_frame(job, user), **more})
 
 
 @require_safe

@@ -18,7 +18,7 @@ from rest.errors import Conflict, NotFound
 from silos.models import Silo
 from training import dispatch
 from training.actions.states import tell
-from training.models import Job, Order, Submission
+from training.models import Job, KeptRefusal, Order, Submission
 from training.statements import orders as statements
 from training.statements.orders import AnsweredOrder
 from training.transitions import OUTSTANDING, OrderState
@@ -61,7 +61,7 @@ def answer(*, document: bytes, by: Silo, payload: bytes | None = None) -> Taken:
             # whoever closed the round took the order's row first: this answer is late, refused before, or called back
             taken = _note_late(order)
         elif isinstance(said, Refusal):
-            taken = _refuse(order, said, by)
+            taken = _refuse(order, said, document, by)
         else:
             raise Transient("order.busy", "Another answer to this order is being taken. Send it again.")
         _dispatch_if_last(order)
@@ -142,7 +142,7 @@ def _note_late(order: AnsweredOrder) -> Taken:
     return Taken(OrderState.LATE, order.code)
 
 
-def _refuse(order: AnsweredOrder, said: Refusal, by: Silo) -> Taken:
+def _refuse(order: AnsweredOrder, said: Refusal, document: bytes, by: Silo) -> Taken:
     Order.objects.filter(id=order.order_id).update(
         state=OrderState.REFUSED,
         answered_at=timezone.now(),
@@ -150,6 +150,7 @@ def _refuse(order: AnsweredOrder, said: Refusal, by: Silo) -> Taken:
         message=said.message,
         clause=said.rule or "",
     )
+    KeptRefusal.objects.create(order_id=order.order_id, document=document, received_at=timezone.now())
     tell(
         job=_job_of(order),
         verb="order.refused",

@@ -3,7 +3,7 @@
 from django.urls import path
 
 from training.api.choices import ModelFamilies, Strategies
-from training.api.following import JobEvents, JobManifest, Metrics, Rounds
+from training.api.following import JobEvents, JobEvidence, JobManifest, Metrics, Rounds
 from training.api.jobs import JobCancel, JobPause, JobQuote, JobResume, Jobs, OneJob
 
 _JOB = "jobs/<uuid:job_id>/"
@@ -18,6 +18,7 @@ urlpatterns = [
     path(f"{_JOB}rounds/", Rounds.as_view(), name="api-job-rounds"),
     path(f"{_JOB}metrics/", Metrics.as_view(), name="api-job-metrics"),
     path(f"{_JOB}manifest/", JobManifest.as_view(), name="api-job-manifest"),
+    path(f"{_JOB}evidence/", JobEvidence.as_view(), name="api-job-evidence"),
     path(f"{_JOB}events/", JobEvents.as_view(), name="api-job-events"),
     path("model-families/", ModelFamilies.as_view(), name="api-model-families"),
     path("strategies/", Strategies.as_view(), name="api-strategies"),

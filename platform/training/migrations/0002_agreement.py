@@ -23,4 +23,21 @@ class Migration(migrations.Migration):
             name="clause",
             field=models.CharField(blank=True, db_default="", default="", max_length=40),
         ),
+        migrations.CreateModel(
+            name="KeptRefusal",
+            fields=[
+                (
+                    "order",
+                    models.OneToOneField(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        primary_key=True,
+                        related_name="refusal",
+                        serialize=False,
+                        to="training.order",
+                    ),
+                ),
+                ("document", models.BinaryField()),
+                ("received_at", models.DateTimeField()),
+            ],
+        ),
     ]

@@ -50,6 +50,17 @@ class Order(models.Model):
         return f"{self.kind} {self.number} for {self.silo_id}"
 
 
+class KeptRefusal(models.Model):
+    """A silo's signed refusal of an order, as it came: evidence that it was refused, by whom and why."""
+
+    order = models.OneToOneField(Order, primary_key=True, on_delete=models.CASCADE, related_name="refusal")
+    document = models.BinaryField()
+    received_at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return f"refusal of {self.order_id}"
+
+
 class Submission(models.Model):
     """A silo's signed answer to an order, as it came; the bytes stay what they were."""
 

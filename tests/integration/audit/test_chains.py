@@ -17,7 +17,7 @@ from consortia.actions import edit_consortium
 from tests.support.world import TEST, World, house
 
 
-def forge(sql: str, *parameters: object) -> None:
+def forge(sql: str, *parameters: int) -> None:
     """What somebody does who owns the database: without the triggers."""
     tables = ("audit_event", "audit_link")
     with transaction.atomic(), connection.cursor() as cursor:

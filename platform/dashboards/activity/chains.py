@@ -1,0 +1,77 @@
+"""Page: the hash chains of the record, how far they go, and whether they hold when somebody asks now."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.contrib.auth.decorators import login_required
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_http_methods
+
+from accounts.access import signed_in
+from accounts.models import User
+from accounts.permissions import Permission
+from audit.models import Checkpoint, Head
+from audit.sequencing import PLATFORM, Verified, chain_of, verify
+from consortia.permissions import may
+from consortia.selectors import consortia_visible_to
+from rest.errors import NotFound
+
+
+@dataclass(frozen=True)
+class ChainRow:
+    """A chain that somebody may read: whose it is, how long, and the last head that the platform has signed."""
+
+    name: str
+    title: str
+    events: int
+    digest: str
+    signed_events: int | None
+    signed_at: datetime | None
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@never_cache
+@login_required
+def chains(request: HttpRequest) -> HttpResponse:
+    """The chains; with POST, one of them is walked from its first link."""
+    user = signed_in(request)
+    rows = readable(user)
+    found: Verified | None = None
+    if request.method == "POST":
+        asked = request.POST.get("chain", "")
+        if asked not in {row.name for row in rows}:
+            raise NotFound.of("chain")
+        found = verify(asked)
+    return render(request, "dashboards/activity/chains.html", {"rows": rows, "found": found})
+
+
+def readable(user: User) -> list[ChainRow]:
+    """The chains whose record this person may read: of consortia, and of the platform for who keeps it."""
+    titles = {
+        chain_of(consortium.id): consortium.name
+        for consortium in consortia_visible_to(user).order_by("name")
+        if may(user, Permission.EVENT_VIEW, consortium=consortium)
+    }
+    if user.is_platform_administrator:
+        titles[PLATFORM] = ""
+    heads = {head.chain: head for head in Head.objects.filter(chain__in=titles)}
+    signed = {
+        row.chain: row
+        for row in Checkpoint.objects.filter(chain__in=titles).order_by("chain", "-position").distinct("chain")
+    }
+    return [
+        ChainRow(
+            name=name,
+            title=title,
+            events=head.position,
+            digest=bytes(head.digest).hex(),
+            signed_events=signed[name].position if name in signed else None,
+            signed_at=signed[name].made_at if name in signed else None,
+        )
+        for name, title in titles.items()
+        if (head := heads.get(name)) is not None
+    ]

@@ -1,0 +1,20 @@
+"""``silo-connector verify``: a job's evidence, checked here, against the platform key that this silo has pinned."""
+
+from __future__ import annotations
+
+import argparse
+
+from federation import verify as checking
+from federation.errors import Invalid
+from silo_connector import config as configuration
+
+
+def verify(options: argparse.Namespace) -> int:
+    """Check a bundle, and a model against it; 1 where something does not hold."""
+    if len(options.files) > 2:
+        raise Invalid("arguments", "Give one bundle, and at most one model before it.")
+    *models, bundle = options.files
+    pinned = configuration.load(options.config).platform_key if options.config.exists() else None
+    report = checking.check(bundle, models[0] if models else None, pinned)
+    checking.tell(report, as_json=options.json)
+    return 0 if report.holds else 1

@@ -1,0 +1,94 @@
+"""REST of agreements: what the endpoints tell and refuse. (Who may is asked in `test_doors.py`.)"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from agreements.actions import steps
+from agreements.models import AgreementVersion
+from tests.support.agreements import agreed, being_signed, proposed, signed_by, terms_for
+from tests.support.cohort import Cohort
+from tests.support.world import client_of
+
+pytestmark = pytest.mark.django_db
+
+Body = dict[str, Any]
+
+
+@pytest.fixture
+def current(cohort: Cohort) -> AgreementVersion:
+    """A version in force."""
+    return agreed(cohort.federation)
+
+
+@pytest.fixture
+def coming(cohort: Cohort, current: AgreementVersion) -> AgreementVersion:
+    """The next one, proposed."""
+    return proposed(cohort.federation, protection=["masked"])
+
+
+def test_a_version_is_told_whole(cohort: Cohort, current: AgreementVersion, coming: AgreementVersion) -> None:
+    client = client_of(cohort.scientist)
+    told = client.get(f"/api/v1/agreements/versions/{current.pk}/").json()
+    assert (told["state"], told["number"], told["missing"]) == ("in_force", 1, [])
+    assert told["digest"] == current.digest
+    assert [clause["id"] for clause in told["clauses"]][:2] == ["members", "purposes"]
+    first = told["parties"][0]
+    assert first["fingerprint"] == cohort.federation.silos[0].signatory.public.fingerprint
+    assert (first["stands"], first["signed_via"], first["suspension"]) == (True, "connector", None)
+    next_one = client.get(f"/api/v1/agreements/versions/{coming.pk}/").json()
+    assert (next_one["state"], next_one["digest"], next_one["supersedes"]) == ("proposed", "", current.digest)
+    assert len(next_one["missing"]) == 3
+    text = client.get(f"/api/v1/agreements/versions/{current.pk}/text/")
+    assert text["Content-Type"].startswith("text/plain")
+    assert current.digest in text.content.decode()
+    listed = client.get(f"/api/v1/agreements/versions/?consortium={current.consortium_id}&state=in_force").json()
+    assert [row["id"] for row in listed["results"]] == [str(current.pk)]
+
+
+@pytest.mark.parametrize(
+    ("changes", "code", "field"),
+    [
+        ({"members": []}, "agreement.terms", "terms.members"),
+        ({"work": {"tasks": ["train"]}}, "agreement.terms", "terms.work.families"),
+        ({"protection": "clear"}, "agreement.terms", "terms.protection"),
+        ({"more": 1}, "agreement.terms", "terms.more"),
+        ({"cohort": {"minimum_participants": "2"}}, "agreement.terms", "terms.cohort.minimum_participants"),
+        ({"cohort": {"minimum_participants": 9}}, "agreement.contradiction", "terms.cohort.minimum_participants"),
+    ],
+)
+def test_what_is_wrong_with_terms_is_told_by_field(
+    cohort: Cohort, coming: AgreementVersion, changes: Body, code: str, field: str
+) -> None:
+    client = client_of(cohort.administrator)
+    terms = terms_for(cohort.federation, **changes)
+    body = {"terms": terms, "seen_digest": coming.terms_digest}
+    answer = client.post(f"/api/v1/agreements/versions/{coming.pk}/revisions/", body, format="json")
+    assert (answer.status_code, answer.json()["code"]) == (422, code)
+    assert field in answer.json()["fields"]
+
+
+def test_the_document_of_the_api_can_be_signed_and_handed_in(
+    cohort: Cohort, current: AgreementVersion, coming: AgreementVersion
+) -> None:
+    coming = steps.open_signing(version=coming, by=cohort.administrator)
+    client = client_of(cohort.steward)
+    path = f"/api/v1/agreements/versions/{coming.pk}"
+    answer = client.get(f"{path}/document/")
+    assert "attachment" in answer["Content-Disposition"]
+    signed = json.loads(signed_by(coming, cohort.federation.silos[0].signatory))
+    taken = client.post(f"{path}/signatures/", {"document": signed}, format="json")
+    assert (taken.json()["state"], len(taken.json()["missing"])) == ("signing", 2)
+    empty = client.post(f"{path}/signatures/", {"document": json.loads(answer.content)}, format="json")
+    assert (empty.status_code, empty.json()["code"]) == (422, "agreement.no_mandate")
+    rubbish = client.post(f"{path}/signatures/", {"document": {"x": 1}}, format="json")
+    assert (rubbish.status_code, rubbish.json()["code"]) == (422, "envelope.malformed")
+
+
+def test_being_signed_again(cohort: Cohort, coming: AgreementVersion) -> None:
+    """A draft that was withdrawn leaves room for the next, whose number is another."""
+    steps.withdraw(version=coming, by=cohort.administrator)
+    assert being_signed(cohort.federation, protection=["masked"]).number == coming.number + 1

@@ -1,0 +1,343 @@
+"""Every endpoint of agreements, asked the same questions.
+
+Does it work for who may; is a stranger told to sign in (401), somebody without the role refused (403), somebody of
+another consortium told that there is nothing (404); is a wrong method refused (405); does a token need its scope; is
+what changed written down, in the name of who did it?
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.db import transaction
+from django.test import override_settings
+from django.urls import URLPattern, URLResolver, get_resolver
+from pytest_django import DjangoDbBlocker
+
+from accounts.models import Scope
+from accounts.tokens import issue_token
+from agreements.actions import standing, steps
+from agreements.models import AgreementVersion
+from audit.models import Event
+from tests.support.agreements import agreed, proposed, signed_by, terms_for
+from tests.support.cohort import Cohort, make_cohort
+from tests.support.world import client_of
+
+pytestmark = pytest.mark.django_db
+
+READ, WRITE = Scope.AGREEMENTS_READ, Scope.AGREEMENTS_WRITE
+READERS = ("keeper", "administrator", "scientist", "steward", "it", "neighbour")
+OUT = ("outsider", "nobody")
+DRAFTERS, NO_DRAFTERS = ("administrator",), ("keeper", "steward", "scientist", "it", "neighbour")
+SPEAKERS, NO_SPEAKERS = ("administrator", "steward"), ("keeper", "scientist", "it", "neighbour")
+STEWARDS, NO_STEWARDS = ("steward",), ("keeper", "administrator", "scientist", "it", "neighbour")
+Body = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Scene:
+    """The cohort with a version in force, and the next one under way."""
+
+    cohort: Cohort
+    current: AgreementVersion
+    coming: AgreementVersion
+
+    @property
+    def home(self) -> str:
+        """The id of the steward's organisation."""
+        return str(self.cohort.silo.organisation_id)
+
+
+@pytest.fixture(scope="module")
+def made(
+    django_db_setup: None, django_db_blocker: DjangoDbBlocker, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Scene]:
+    """Made once, in a transaction around all tests of this file; each test is a savepoint within it."""
+    blobs = tmp_path_factory.mktemp("blobs")
+    with django_db_blocker.unblock(), override_settings(BLOB_ROOT=blobs), transaction.atomic():
+        cohort = make_cohort()
+        current = agreed(cohort.federation)
+        yield Scene(cohort, current, proposed(cohort.federation, protection=["masked"]))
+        transaction.set_rollback(True)
+
+
+@pytest.fixture
+def scene(made: Scene) -> Scene:
+    """The same, with the version as the database has it."""
+    made.coming.refresh_from_db()
+    return made
+
+
+def bring_to(state: str) -> Callable[[Scene], None]:
+    """What brings the coming version to this state first."""
+
+    def bring(scene: Scene) -> None:
+        version, by = scene.coming, scene.cohort.administrator
+        match state:
+            case "draft":
+                steps.take_back(version=version, by=by)
+            case "signing":
+                steps.open_signing(version=version, by=by)
+            case "suspended":
+                house = scene.cohort.silo.organisation
+                standing.suspend(
+                    consortium=version.consortium, organisation=house, reason="because", by=scene.cohort.steward
+                )
+            case "free":
+                steps.withdraw(version=version, by=by)
+        version.refresh_from_db()
+
+    return bring
+
+
+@dataclass(frozen=True)
+class Door:
+    """One method at one address of a version: who may, who may not, and the event that it writes."""
+
+    name: str
+    method: str
+    path: str
+    may: tuple[str, ...] = READERS
+    forbidden: tuple[str, ...] = ()
+    absent: tuple[str, ...] = OUT
+    body: Callable[[Scene], Body] | None = None
+    status: int = 200
+    verb: str = ""
+    of: str = "coming"
+    first: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.method} {self.name}"
+
+    @property
+    def scope(self) -> Scope:
+        """What a token needs."""
+        return READ if self.method == "get" else WRITE
+
+    def ask(self, scene: Scene, client: Any) -> Any:
+        """Its answer."""
+        version = getattr(scene, self.of)
+        path = self.path.format(version=f"agreements/versions/{version.pk}")
+        return getattr(client, self.method)(f"/api/v1/{path}/", self.body(scene) if self.body else None, format="json")
+
+
+def terms(scene: Scene, **changes: Any) -> Body:
+    """Terms that are none of those which stand already."""
+    return {"terms": terms_for(scene.cohort.federation, protection=["clear", "masked"], **changes)}
+
+
+def document(scene: Scene) -> Body:
+    """What the home organisation's signatory makes of the document."""
+    sealed = signed_by(scene.coming, scene.cohort.federation.silos[0].signatory)
+    return {"document": json.loads(sealed)}
+
+
+DOORS = [
+    Door("api-agreements", "get", "agreements/versions", may=(*READERS, *OUT), absent=()),
+    Door(
+        "api-agreements",
+        "post",
+        "agreements/versions",
+        may=DRAFTERS,
+        forbidden=NO_DRAFTERS,
+        body=lambda s: {"consortium": str(s.current.consortium_id), **terms(s)},
+        status=201,
+        verb="agreement.drafted",
+        first="free",
+    ),
+    Door("api-agreement", "get", "{version}"),
+    Door("api-agreement-text", "get", "{version}/text"),
+    Door("api-agreement-document", "get", "{version}/document", of="current"),
+    Door(
+        "api-agreement-propose",
+        "post",
+        "{version}/propose",
+        may=DRAFTERS,
+        forbidden=NO_DRAFTERS,
+        verb="agreement.proposed",
+        first="draft",
+    ),
+    Door(
+        "api-agreement-take-back",
+        "post",
+        "{version}/take-back",
+        may=DRAFTERS,
+        forbidden=NO_DRAFTERS,
+        verb="agreement.taken_back",
+    ),
+    Door(
+        "api-agreement-open-signing",
+        "post",
+        "{version}/open-signing",
+        may=DRAFTERS,
+        forbidden=NO_DRAFTERS,
+        body=lambda s: {"seen_digest": s.coming.terms_digest},
+        verb="agreement.signing_opened",
+    ),
+    Door(
+        "api-agreement-reopen",
+        "post",
+        "{version}/reopen",
+        may=SPEAKERS,
+        forbidden=NO_SPEAKERS,
+        body=lambda s: {"reason": "a question"},
+        verb="agreement.reopened",
+        first="signing",
+    ),
+    Door(
+        "api-agreement-withdraw",
+        "post",
+        "{version}/withdraw",
+        may=DRAFTERS,
+        forbidden=NO_DRAFTERS,
+        body=lambda s: {},
+        verb="agreement.withdrawn",
+    ),
+    Door(
+        "api-agreement-terminate",
+        "post",
+        "{version}/terminate",
+        may=DRAFTERS,
+        forbidden=NO_DRAFTERS,
+        body=lambda s: {"reason": "It is over"},
+        verb="agreement.terminated",
+        of="current",
+    ),
+    Door("api-agreement-revisions", "get", "{version}/revisions"),
+    Door(
+        "api-agreement-revisions",
+        "post",
+        "{version}/revisions",
+        may=SPEAKERS,
+        forbidden=NO_SPEAKERS,
+        body=lambda s: {**terms(s), "seen_digest": s.coming.terms_digest},
+        status=201,
+        verb="agreement.revised",
+    ),
+    Door("api-agreement-comments", "get", "{version}/comments"),
+    Door(
+        "api-agreement-comments",
+        "post",
+        "{version}/comments",
+        may=SPEAKERS,
+        forbidden=NO_SPEAKERS,
+        body=lambda s: {"clause": "work", "text": "Fewer rounds"},
+        status=201,
+        verb="agreement.commented",
+    ),
+    Door(
+        "api-agreement-signatures",
+        "post",
+        "{version}/signatures",
+        may=STEWARDS,
+        forbidden=NO_STEWARDS,
+        body=document,
+        verb="agreement.signed",
+        first="signing",
+    ),
+    Door(
+        "api-agreement-suspend",
+        "post",
+        "{version}/suspend",
+        may=STEWARDS,
+        forbidden=NO_STEWARDS,
+        body=lambda s: {"organisation": s.home, "reason": "a question"},
+        status=201,
+        verb="agreement.suspended_by_member",
+        of="current",
+    ),
+    Door(
+        "api-agreement-lift",
+        "post",
+        "{version}/lift",
+        may=STEWARDS,
+        forbidden=NO_STEWARDS,
+        body=lambda s: {"organisation": s.home},
+        verb="agreement.suspension_lifted",
+        of="current",
+        first="suspended",
+    ),
+]
+
+
+def pairs(group: str) -> list[Any]:
+    """Every door with everybody of a group."""
+    return [pytest.param(door, who, id=f"{door}-{who}") for door in DOORS for who in getattr(door, group)]
+
+
+@pytest.mark.parametrize(("door", "who"), pairs("may"))
+def test_works_for_who_may(scene: Scene, door: Door, who: str) -> None:
+    bring_to(door.first)(scene)
+    before = Event.objects.count()
+    answer = door.ask(scene, client_of(getattr(scene.cohort, who)))
+    assert answer.status_code == door.status, answer.content
+    written = [(event.verb, event.actor_id) for event in Event.objects.order_by("id")[before:]]
+    assert written == ([(door.verb, str(getattr(scene.cohort, who).pk))] if door.verb else [])
+
+
+@pytest.mark.parametrize("door", DOORS, ids=str)
+def test_is_closed_to_everybody_else(scene: Scene, door: Door) -> None:
+    bring_to(door.first)(scene)
+    before = Event.objects.count()
+    stranger = door.ask(scene, client_of())
+    assert (stranger.status_code, stranger.json()["code"]) == (401, "authentication.required")
+    for who in door.forbidden:
+        answer = door.ask(scene, client_of(getattr(scene.cohort, who)))
+        assert (answer.status_code, answer.json()["code"]) == (403, "permission.denied"), who
+    for who in door.absent:
+        answer = door.ask(scene, client_of(getattr(scene.cohort, who)))
+        assert answer.status_code == 404, who
+        assert answer.json()["code"].endswith(".not_found")
+    assert Event.objects.count() == before
+
+
+@pytest.mark.parametrize("door", DOORS, ids=str)
+def test_a_wrong_method_is_refused(scene: Scene, door: Door) -> None:
+    path = door.path.format(version=f"agreements/versions/{scene.coming.pk}")
+    answer = client_of(scene.cohort.administrator).put(f"/api/v1/{path}/", {}, format="json")
+    assert (answer.status_code, answer.json()["code"]) == (405, "method.not_allowed")
+    assert door.method.upper() in answer["Allow"]
+
+
+@pytest.mark.parametrize("door", DOORS, ids=str)
+def test_a_token_needs_its_scope(scene: Scene, door: Door) -> None:
+    bring_to(door.first)(scene)
+    who = getattr(scene.cohort, door.may[0])
+    for scopes, status in (([s for s in Scope if s != door.scope], 403), ([door.scope], door.status)):
+        _, secret = issue_token(user=who, name="t", scopes=scopes, lifetime=timedelta(days=1), by=who)
+        client = client_of()
+        client.credentials(HTTP_AUTHORIZATION=f"Bearer {secret}")
+        answer = door.ask(scene, client)
+        assert answer.status_code == status, answer.content
+
+
+def test_a_draft_is_changed_by_who_drafts_only(scene: Scene) -> None:
+    bring_to("draft")(scene)
+    door = next(door for door in DOORS if (door.name, door.method) == ("api-agreement-revisions", "post"))
+    assert door.ask(scene, client_of(scene.cohort.steward)).status_code == 403
+    assert door.ask(scene, client_of(scene.cohort.administrator)).status_code == 201
+
+
+def test_nobody_suspends_for_another_house(scene: Scene) -> None:
+    other = str(scene.cohort.federation.silos[1].silo.organisation_id)
+    path = f"/api/v1/agreements/versions/{scene.current.pk}/suspend/"
+    answer = client_of(scene.cohort.steward).post(path, {"organisation": other, "reason": "x"}, format="json")
+    assert (answer.status_code, answer.json()["code"]) == (403, "permission.denied")
+
+
+def names(patterns: list[URLPattern | URLResolver]) -> Iterator[str]:
+    """The names of the addresses of agreements in our REST API."""
+    for entry in patterns:
+        if isinstance(entry, URLResolver):
+            yield from names(entry.url_patterns)
+        elif (entry.name or "").startswith("api-") and entry.callback.__module__.split(".")[0] == "agreements":
+            yield str(entry.name)
+
+
+def test_no_endpoint_is_forgotten() -> None:
+    assert {door.name for door in DOORS} == set(names(get_resolver().url_patterns))

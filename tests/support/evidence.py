@@ -1,0 +1,128 @@
+"""A job's evidence made from nothing but keys: an agreement, a manifest, orders, answers and an audit chain."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+from uuid import UUID, uuid4
+
+from federation.agreements.signing import sign, unsigned
+from federation.evidence import reading
+from federation.evidence.bundles import Entry
+from federation.protocol import documents
+from federation.protocol.chains import canonical, first_digest, next_digest
+from federation.protocol.digests import digest_bytes
+from federation.protocol.keys import PrivateKey
+from tests.support.questions import NOW, agreement_of, manifest_of, order_of, terms_of
+
+CHAIN = "consortium/test"
+ENVIRONMENT = documents.Environment(connector_version="test")
+
+
+class Played:
+    """A platform and its silos, who sign what they are asked to."""
+
+    def __init__(self, silos: int = 4, rounds: int = 50) -> None:
+        self.platform = PrivateKey.generate()
+        self.signatories = [PrivateKey.generate() for _ in range(silos)]
+        self.identities = [PrivateKey.generate() for _ in range(silos)]
+        terms = terms_of(tuple(self.signatories))
+        terms = terms.model_copy(update={"work": terms.work.model_copy(update={"rounds_max": rounds})})
+        agreement = agreement_of(terms)
+        self.agreement = unsigned(agreement)
+        for key in self.signatories:
+            self.agreement = sign(self.agreement, key)
+        plain = manifest_of(agreement, silos)
+        cohort = tuple(
+            member.model_copy(
+                update={"identity_key": identity.public.encoded, "certificate": certificate(key, identity)}
+            )
+            for member, key, identity in zip(plain.cohort, self.signatories, self.identities, strict=True)
+        )
+        self.manifest = plain.model_copy(update={"cohort": cohort, "rounds": rounds})
+        self.sealed_manifest = documents.seal(self.manifest, self.platform)
+
+    def entries(self, rounds: int) -> list[Entry]:
+        """The whole bundle of a job of so many rounds."""
+        return [
+            Entry(reading.PLATFORM_KEY, self.platform.public.encoded.encode()),
+            Entry(reading.AGREEMENT, self.agreement),
+            Entry(reading.MANIFEST, self.sealed_manifest),
+            *self.exchanges(rounds),
+            *self.audit(20),
+        ]
+
+    def exchanges(self, rounds: int) -> Iterator[Entry]:
+        """An order and its answer for every silo and round."""
+        digest = digest_bytes(self.sealed_manifest)
+        for number in range(1, rounds + 1):
+            model = documents.BlobReference(
+                digest=model_of(number - 1), size_bytes=100, url="/connector/v1/blobs/" + model_of(number - 1)
+            )
+            for member, identity in zip(self.manifest.cohort, self.identities, strict=True):
+                order = order_of(
+                    self.manifest,
+                    order_id=uuid4(),
+                    number=number,
+                    silo_id=member.silo_id,
+                    manifest_digest=digest,
+                    round=number,
+                    model=model,
+                )
+                yield Entry(f"{reading.ORDER}{order.order_id}", documents.seal(order, self.platform))
+                yield Entry(f"{reading.ANSWER}{order.order_id}", documents.seal(answer_to(order), identity))
+
+    def audit(self, records: int) -> Iterator[Entry]:
+        """So many records, and the head that the platform has signed."""
+        digest, lines = first_digest(CHAIN), []
+        for position in range(1, records + 1):
+            record = canonical({"id": position, "verb": "job.launched"})
+            digest = next_digest(digest, record)
+            lines.append(reading.link_line(position, digest, record))
+        yield Entry(f"{reading.RECORD}1", b"".join(lines))
+        checkpoint = documents.AuditCheckpoint(chain=CHAIN, position=records, digest=digest.hex(), made_at=NOW)
+        yield Entry(reading.CHECKPOINT, documents.seal(checkpoint, self.platform))
+
+
+def certificate(signatory: PrivateKey, identity: PrivateKey) -> str:
+    """The organisation's word for its silo's key."""
+    said = documents.SiloCertificate(
+        organisation="Hospital",
+        signatory_key=signatory.public.encoded,
+        identity_key=identity.public.encoded,
+        not_before=NOW - timedelta(days=1),
+        not_after=NOW + timedelta(days=365),
+    )
+    return documents.seal(said, signatory).decode()
+
+
+def model_of(round_number: int) -> str:
+    """The digest of the model as it stood after a round."""
+    return digest_bytes(b"model %d" % round_number)
+
+
+def answer_to(order: documents.Order) -> documents.Submission:
+    """What a silo says that has trained."""
+    assert order.model is not None
+    return documents.Submission(
+        order_id=order.order_id,
+        number=order.number,
+        kind=order.kind,
+        silo_id=order.silo_id,
+        job_id=order.job_id,
+        manifest_digest=order.manifest_digest,
+        round=order.round,
+        attempt=order.attempt,
+        model_digest=order.model.digest,
+        payload=documents.PayloadReference(digest=digest_bytes(b"update"), size_bytes=6),
+        training=documents.TrainingReport(rows=10, steps=1, loss=0.5, update_norm_l2=1.0),
+        environment=ENVIRONMENT,
+        created_at=NOW,
+    )
+
+
+def silo_of(entry: Entry) -> UUID:
+    """For whom an order is."""
+    from federation.protocol.envelope import peek
+
+    return documents.read(documents.Order, peek(entry.content)).silo_id

@@ -1,0 +1,183 @@
+"""A job's evidence, checked offline: it holds as it is, and whatever is changed in it is found and named."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from federation.errors import FederationError
+from federation.evidence import reading
+from federation.evidence.bundles import Entry, read_bundle, write_bundle
+from federation.evidence.reading import gather
+from federation.evidence.verification import Report, verify_evidence
+from federation.protocol import documents
+from federation.protocol.envelope import peek
+from federation.protocol.keys import PrivateKey
+from tests.support.evidence import Played, certificate, model_of
+
+PLAYED = Played()
+ENTRIES = PLAYED.entries(rounds=3)
+BUNDLE = b"".join(write_bundle(ENTRIES))
+ROOT = Path(__file__).parents[4]
+
+
+def report_of(entries: list[Entry]) -> Report:
+    """What a bundle of these comes to."""
+    return verify_evidence(gather(read_bundle(list(write_bundle(entries)))))
+
+
+def without(name: str) -> list[Entry]:
+    """All but one."""
+    return [entry for entry in ENTRIES if entry.name != name]
+
+
+def with_(name: str, content: bytes) -> list[Entry]:
+    """One that says something else."""
+    return [replace(entry, content=content) if entry.name == name else entry for entry in ENTRIES]
+
+
+def first(prefix: str) -> Entry:
+    """The first entry whose name begins so."""
+    return next(entry for entry in ENTRIES if entry.name.startswith(prefix))
+
+
+def resealed(entry: Entry, kind: type[documents.Document], key: PrivateKey, **changes: object) -> list[Entry]:
+    """An entry that says something else and is signed anew."""
+    said = documents.read(kind, peek(entry.content))
+    return with_(entry.name, documents.seal(said.model_copy(update=changes), key))
+
+
+def test_what_was_not_touched_holds() -> None:
+    report = report_of(ENTRIES)
+    assert report.holds, report.faults
+    assert report.checked == {
+        "signatures of the agreement": 4,
+        "silos": 4,
+        "orders": 12,
+        "answers": 12,
+        "audit records": 20,
+    }
+    assert report.models[model_of(2)] == 2
+
+
+def test_the_platforms_key_is_compared_with_the_one_that_is_known() -> None:
+    evidence = gather(read_bundle(BUNDLE.splitlines(keepends=True)))
+    assert verify_evidence(evidence, PLAYED.platform.public.fingerprint).holds
+    other = verify_evidence(evidence, PrivateKey.generate().public.fingerprint)
+    assert [fault.code for fault in other.faults] == ["platform_key.other"]
+
+
+STRANGER = PrivateKey.generate()
+ORDER, ANSWER = first(reading.ORDER), first(reading.ANSWER)
+CHANGED: list[tuple[str, str, Callable[[], list[Entry]]]] = [
+    ("agreement", "bundle.incomplete", lambda: without("agreement")),
+    ("manifest", "bundle.incomplete", lambda: without("manifest")),
+    ("audit", "checkpoint.missing", lambda: without("checkpoint")),
+    ("audit", "chain.head", lambda: without("audit/1")),
+    ("manifest", "signature.invalid", lambda: resealed(first("manifest"), documents.Manifest, STRANGER)),
+    (
+        "manifest, silo silo 1",
+        "agreement.rounds",
+        lambda: resealed(first("manifest"), documents.Manifest, PLAYED.platform, rounds=51),
+    ),
+    (ORDER.name, "signature.invalid", lambda: resealed(ORDER, documents.Order, STRANGER)),
+    (ORDER.name, "order.round_beyond", lambda: resealed(ORDER, documents.Order, PLAYED.platform, round=51)),
+    (ORDER.name, "order.other_silo", lambda: resealed(ORDER, documents.Order, PLAYED.platform, silo_id=uuid(9))),
+    (
+        ORDER.name,
+        "order.other_manifest",
+        lambda: resealed(ORDER, documents.Order, PLAYED.platform, manifest_digest="sha256:" + "0" * 64),
+    ),
+    (ANSWER.name, "signature.invalid", lambda: resealed(ANSWER, documents.Submission, PLAYED.platform)),
+    (ANSWER.name, "answer.other_order", lambda: resealed(ANSWER, documents.Submission, PLAYED.identities[0], number=7)),
+    (ANSWER.name, "answer.other_round", lambda: resealed(ANSWER, documents.Submission, PLAYED.identities[0], round=2)),
+    (
+        ANSWER.name,
+        "answer.other_model",
+        lambda: resealed(ANSWER, documents.Submission, PLAYED.identities[0], model_digest=model_of(9)),
+    ),
+    (ANSWER.name, "answer.no_order", lambda: without(ORDER.name)),
+]
+
+
+def uuid(number: int) -> object:
+    """An id that nobody has."""
+    from uuid import UUID
+
+    return UUID(int=number)
+
+
+@pytest.mark.parametrize(("where", "code", "change"), CHANGED)
+def test_what_does_not_fit_is_named(where: str, code: str, change: Callable[[], list[Entry]]) -> None:
+    report = report_of(change())
+    faults = {(fault.where, fault.code) for fault in report.faults}
+    name = where.replace("order/", "order ").replace("answer/", "answer to order ")
+    assert (name, code) in faults, report.faults
+
+
+def test_a_silo_that_nobody_certifies_or_another_does_is_named() -> None:
+    manifest = PLAYED.manifest
+    for forged in (None, certificate(STRANGER, PLAYED.identities[0]), certificate(PLAYED.signatories[0], STRANGER)):
+        member = manifest.cohort[0].model_copy(update={"certificate": forged})
+        changed = manifest.model_copy(update={"cohort": (member, *manifest.cohort[1:])})
+        report = report_of(with_("manifest", documents.seal(changed, PLAYED.platform)))
+        assert ("manifest, silo silo 1", "cohort.uncertified") in {(one.where, one.code) for one in report.faults}
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.integers(0, len(BUNDLE) - 1), st.integers(0, 7))
+def test_any_one_changed_bit_is_found(position: int, bit: int) -> None:
+    changed = bytearray(BUNDLE)
+    changed[position] ^= 1 << bit
+    line = BUNDLE[:position].count(b"\n") + 1
+    with pytest.raises(FederationError) as caught:
+        list(read_bundle(bytes(changed).splitlines(keepends=True)))
+    assert caught.value.code in {"bundle.changed", "bundle.truncated", "bundle.malformed"}
+    last = BUNDLE.count(b"\n")
+    assert f"ine {line} " in caught.value.message or f"to {last} " in caught.value.message or line in (1, last)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(1, BUNDLE.count(b"\n") - 2))
+def test_a_line_that_is_left_out_is_missed(number: int) -> None:
+    lines = BUNDLE.splitlines(keepends=True)
+    with pytest.raises(FederationError):
+        list(read_bundle([*lines[:number], *lines[number + 1 :]]))
+    with pytest.raises(FederationError):
+        list(read_bundle(lines[:number]))
+
+
+def test_the_program_runs_by_itself_and_binds_a_model_to_its_round(tmp_path: Path) -> None:
+    bundle, model = tmp_path / "evidence.jsonl", tmp_path / "model.safetensors"
+    bundle.write_bytes(BUNDLE)
+    model.write_bytes(b"model 2")
+
+    def run(*words: str) -> tuple[int, dict[str, object]]:
+        done = subprocess.run(
+            [sys.executable, "-m", "federation.verify", "--json", *words],
+            capture_output=True,
+            text=True,
+            cwd=ROOT,
+            check=False,
+        )
+        return done.returncode, json.loads(done.stdout)
+
+    status, told = run(str(bundle))
+    assert (status, told["holds"]) == (0, True)
+    status, told = run(str(model), str(bundle))
+    assert status == 0
+    assert isinstance(told["checked"], dict)
+    assert told["checked"]["the model stood after round"] == 2
+    model.write_bytes(b"another model")
+    status, told = run(str(model), str(bundle))
+    assert (status, told["holds"]) == (1, False)
+    bundle.write_bytes(BUNDLE.replace(b"a", b"b", 1))
+    assert run(str(bundle))[0] == 1
