@@ -168,9 +168,15 @@ class Trainer:
         except Invalid as error:
             raise Refused("manifest.missing", error.message) from error
         task = judge(order, manifest, trust, self._datasets.declarations, now())
-        started = time.perf_counter()
-        rows_total = self._datasets.rows(task.member.dataset).rows_total
-        data_s = time.perf_counter() - started
+        data_s = 0.0
+
+        def rows_total() -> int:
+            nonlocal data_s
+            started = time.perf_counter()
+            rows = self._datasets.rows(task.member.dataset)
+            data_s = time.perf_counter() - started
+            return rows.rows_total
+
         permit = self._permits.grant(task, manifest, folder, trust, rows_total)
         self._journal.add(
             "order.allowed",

@@ -32,6 +32,13 @@ def a_job_outside_what_the_data_set_is_for(site: Site, trainer: Trainer) -> Orde
     return play(site, site.job(use={"category": "health", "for_profit": True}))
 
 
+@refused_as("agreement.purpose", "purposes")
+def asking_whether_the_data_can_be_read(site: Site, trainer: Trainer) -> Order:
+    (site.folder / "tiny.csv").unlink()
+    site.agree(purposes=CANCER)
+    return play(site, site.job())
+
+
 @refused_as("agreement.dataset", "datasets")
 def a_data_set_that_the_agreement_does_not_cover(site: Site, trainer: Trainer) -> Order:
     site.agree(datasets=[{"signatory_key": site.signatory.public.encoded, "dataset": "other"}])
