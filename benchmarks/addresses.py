@@ -24,6 +24,7 @@ NOT_MEASURED = {
     "openid_connect_login": "leads to the identity provider",
     "openid_connect_callback": "where the identity provider leads back to",
     "socialaccount_login_cancelled": "leads to the page of signing in",
+    "signatory-key-revoke": "only with a signatory key, of which it reads that one row",
     "silo-progress": "a fragment without a body: whether a silo's page is still true",
 }
 """Addresses that answer GET and are not in the list, by their names, each with the reason."""
@@ -69,6 +70,7 @@ def paths(ids: dict[str, Any]) -> dict[str, str]:
             for tab in ("participants", "silos", "datasets", "jobs", "models", "activity", "settings")
         },
         "consortium remove": f"{consortium}participants/{ids['neighbour']}/remove/",
+        "consortium leave": f"{consortium}participants/{ids['organisation']}/leave/",
         "found a consortium": "/consortia/found/",
         "activity": "/activity/",
         "chains of the record": "/activity/chains/",
@@ -84,6 +86,7 @@ def paths(ids: dict[str, Any]) -> dict[str, str]:
         "dataset withdraw": f"{dataset}withdraw/",
         "organisations": "/organisations/",
         "organisation": f"/organisations/{ids['organisation']}/",
+        "organisation edit": f"/organisations/{ids['organisation']}/edit/",
         "account": "/account/",
         "password": "/account/password/",
         "sign out everywhere": "/account/sessions/end/",

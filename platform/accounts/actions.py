@@ -17,7 +17,7 @@ from accounts.transitions import SignatoryKeyState, check_signatory_key_transiti
 from audit.actions import record
 from audit.actors import Actor
 from federation.protocol.keys import PublicKey
-from rest.errors import Conflict, Unprocessable
+from rest.errors import CHANGED_MEANWHILE, Conflict, Unprocessable
 
 
 @transaction.atomic
@@ -35,18 +35,27 @@ def create_organisation(*, name: str, slug: str, country: str, kind: str, by: Ac
 
 
 @transaction.atomic
-def edit_organisation(*, organisation: Organisation, name: str, country: str, kind: str, by: Actor) -> Organisation:
-    """Correct what is known of an organisation; its slug stays."""
-    organisation.name, organisation.country, organisation.kind = name, country, kind
-    organisation.save(update_fields=["name", "country", "kind"])
+def edit_organisation(
+    *, organisation: Organisation, name: str, country: str, kind: str, seen: str | None = None, by: Actor
+) -> Organisation:
+    """Correct what is known of an organisation; its slug stays.
+
+    `seen` is the `facts_digest` that whoever edits had before them. Raises Conflict
+    `organisation.changed_meanwhile` where it is another one by now. None overwrites whatever is there.
+    """
+    locked = Organisation.objects.select_for_update(no_key=True).get(pk=organisation.pk)
+    if seen is not None and seen != locked.facts_digest:
+        raise Conflict("organisation.changed_meanwhile", CHANGED_MEANWHILE)
+    locked.name, locked.country, locked.kind = name, country, kind
+    locked.save(update_fields=["name", "country", "kind"])
     record(
         by=by,
         verb="organisation.edited",
-        subject=organisation,
-        organisation_id=organisation.id,
+        subject=locked,
+        organisation_id=locked.id,
         detail={"name": name, "country": country, "kind": kind},
     )
-    return organisation
+    return locked
 
 
 @transaction.atomic
@@ -191,7 +200,11 @@ def add_signatory_key(*, organisation: Organisation, public_key: PublicKey, by: 
     """Register the key by which an organisation signs. Raises Conflict `signatory_key.known|one_active`."""
     Organisation.objects.select_for_update(no_key=True).get(pk=organisation.pk)
     if SignatoryKey.objects.filter(key_id=public_key.key_id).exists():
-        raise Conflict("signatory_key.known", "This key has been registered before.", "public_key")
+        raise Conflict(
+            "signatory_key.known",
+            "This key has been registered before.",
+            "public_key",
+        )
     if organisation.signatory_keys.filter(state=SignatoryKeyState.ACTIVE).exists():
         raise Conflict(
             "signatory_key.one_active", "The organisation has an active signatory key; revoke that one first."

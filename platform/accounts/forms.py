@@ -22,6 +22,8 @@ from accounts.models.organisation import OrganisationKind, country_is_a_code, sl
 from accounts.models.user import normalise_email
 from accounts.permissions import ORGANISATION_ROLES
 from accounts.sign_in import check_credentials, count_try, forgive
+from federation.errors import FederationError
+from federation.protocol.keys import PublicKey
 from rest.addresses import address_of
 from rest.errors import Problem
 from rest.pages import in_words
@@ -154,20 +156,32 @@ class PersonForm(forms.Form):
     role = forms.ChoiceField(label=_("Role"), choices=ROLE_CHOICES)
 
 
-class OrganisationForm(forms.Form):
-    """An organisation to take into the house."""
+class OrganisationFactsForm(forms.Form):
+    """What is known of an organisation."""
 
     name = forms.CharField(label=_("Name"), max_length=200)
+    country = forms.CharField(
+        label=_("Country"), max_length=2, validators=[country_is_a_code], help_text=_("Two letters, such as CH")
+    )
+    kind = forms.ChoiceField(label=_("Kind"), choices=OrganisationKind.choices)
+
+
+class OrganisationEditForm(OrganisationFactsForm):
+    """What is to be corrected; `seen` names the facts that whoever edits has before them."""
+
+    seen = forms.CharField(max_length=64, widget=forms.HiddenInput)
+
+
+class OrganisationForm(OrganisationFactsForm):
+    """An organisation to take into the house."""
+
     slug = forms.CharField(
         label=_("Short name"),
         max_length=60,
         validators=[slug_is_plain],
         help_text=_("Its short name in addresses; it stays"),
     )
-    country = forms.CharField(
-        label=_("Country"), max_length=2, validators=[country_is_a_code], help_text=_("Two letters, such as CH")
-    )
-    kind = forms.ChoiceField(label=_("Kind"), choices=OrganisationKind.choices)
+    field_order = ("name", "slug", "country", "kind")
 
 
 class SignatoryKeyForm(forms.Form):
@@ -176,3 +190,11 @@ class SignatoryKeyForm(forms.Form):
     public_key = forms.CharField(
         label=_("Public key"), max_length=100, help_text=_("As silo-connector key make prints it (base64)")
     )
+
+    def clean_public_key(self) -> PublicKey:
+        """As a key."""
+        try:
+            return PublicKey.from_encoded(self.cleaned_data["public_key"])
+        except FederationError as error:
+            told = _("This is no public key. Paste the whole line that “silo-connector key make” has printed.")
+            raise forms.ValidationError(told, code=error.code) from error

@@ -9,6 +9,7 @@ from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
@@ -26,18 +27,18 @@ from accounts.access import (
 from accounts.actions import (
     add_signatory_key,
     create_organisation,
+    edit_organisation,
     renew_welcome,
     revoke_role,
     revoke_signatory_key,
     take_in,
 )
-from accounts.forms import OrganisationForm, PersonForm, SignatoryKeyForm
+from accounts.forms import OrganisationEditForm, OrganisationForm, PersonForm, SignatoryKeyForm
 from accounts.models import Organisation, User
-from accounts.permissions import Permission
+from accounts.permissions import Permission, Role
 from accounts.selectors import organisation_permissions_of, organisations_visible_to, people_of
 from accounts.welcome import welcome_url
-from federation.protocol.keys import PublicKey
-from rest.pages import told, valid
+from rest.pages import shown_at, told
 
 
 @login_required
@@ -48,9 +49,11 @@ def organisations(request: HttpRequest) -> HttpResponse:
     if request.method == "POST":
         require(user, Permission.ORGANISATION_CREATE)
         if form is not None and form.is_valid():
-            with told(request, _("The organisation is taken in.")):
+            with shown_at(form):
                 create_organisation(**form.cleaned_data, by=user)
-            return redirect("organisations")
+            if form.is_valid():
+                messages.success(request, _("The organisation is taken in."))
+                return redirect("organisations")
     context = {"organisations": organisations_visible_to(user), "form": form}
     return render(request, "accounts/organisations.html", context, status=422 if form and form.errors else 200)
 
@@ -60,11 +63,16 @@ def organisations(request: HttpRequest) -> HttpResponse:
 def organisation(request: HttpRequest, organisation_id: UUID) -> HttpResponse:
     """An organisation: who belongs to it, and how it signs."""
     user = signed_in(request)
-    return _page(request, access_organisation(user, organisation_id), PersonForm())
+    return _page(request, access_organisation(user, organisation_id))
 
 
 def _page(
-    request: HttpRequest, house: Organisation, form: PersonForm, welcome: str = "", status: int = 200
+    request: HttpRequest,
+    house: Organisation,
+    form: PersonForm | None = None,
+    *,
+    key_form: SignatoryKeyForm | None = None,
+    welcome: str = "",
 ) -> HttpResponse:
     allowed = organisation_permissions_of(signed_in(request), house)
     context = {
@@ -73,11 +81,32 @@ def _page(
         "signatory_keys": house.signatory_keys.all(),
         "may_grant": Permission.ORGANISATION_ROLE_GRANT in allowed,
         "may_sign": Permission.SIGNATORY_KEY_MANAGE in allowed,
-        "form": form,
-        "key_form": SignatoryKeyForm(),
+        "may_edit": Permission.ORGANISATION_EDIT in allowed,
+        "form": form or PersonForm(),
+        "key_form": key_form or SignatoryKeyForm(),
         "welcome": welcome,
     }
+    status = 422 if form or key_form else 200
     return render(request, "accounts/organisation.html", context, status=status)
+
+
+@login_required
+def edit(request: HttpRequest, organisation_id: UUID) -> HttpResponse:
+    """Correct what is known of it; whoever may is told when somebody else did so in the meantime."""
+    user = signed_in(request)
+    house = access_organisation(user, organisation_id, Permission.ORGANISATION_EDIT)
+    known = {"name": house.name, "country": house.country, "kind": house.kind}
+    form = OrganisationEditForm(request.POST if request.method == "POST" else None, initial=known)
+    if form.is_valid():
+        with shown_at(form):
+            edit_organisation(organisation=house, **form.cleaned_data, by=user)
+        if form.is_valid():
+            messages.success(request, _("Saved."))
+            return redirect("organisation", house.pk)
+    house.refresh_from_db()
+    context = {"organisation": house, "form": form, "now_seen": house.facts_digest}
+    context["changed"] = bool(form.errors) and form.data.get("seen") != house.facts_digest
+    return render(request, "accounts/organisation_edit.html", context, status=422 if form.errors else 200)
 
 
 @never_cache
@@ -88,13 +117,16 @@ def add_person(request: HttpRequest, organisation_id: UUID) -> HttpResponse:
     user = signed_in(request)
     house = access_organisation(user, organisation_id, Permission.ORGANISATION_ROLE_GRANT)
     form = PersonForm(request.POST)
-    if not form.is_valid():
-        return _page(request, house, form, status=422)
     welcome = ""
-    with told(request, _("Done.")):
-        person, is_new = take_in(organisation=house, **form.cleaned_data, by=user)
-        welcome = _handed_over(request, person) if is_new else ""
-    return _page(request, house, PersonForm(), welcome) if welcome else redirect("organisation", house.pk)
+    if form.is_valid():
+        with shown_at(form):
+            person, is_new = take_in(organisation=house, **form.cleaned_data, by=user)
+            names = {"person": person.full_name, "role": Role(form.cleaned_data["role"]).label}
+            messages.success(request, _("%(person)s has a role here now: %(role)s.") % names)
+            welcome = _handed_over(request, person) if is_new else ""
+    if form.errors:
+        return _page(request, house, form)
+    return _page(request, house, welcome=welcome) if welcome else redirect("organisation", house.pk)
 
 
 @never_cache
@@ -108,7 +140,7 @@ def welcome_again(request: HttpRequest, organisation_id: UUID, user_id: UUID) ->
     require_welcome(user, person)
     renew_welcome(user=person, by=user)
     welcome = _handed_over(request, person)
-    return _page(request, house, PersonForm(), welcome) if welcome else redirect("organisation", house.pk)
+    return _page(request, house, welcome=welcome) if welcome else redirect("organisation", house.pk)
 
 
 def _handed_over(request: HttpRequest, person: User) -> str:
@@ -139,18 +171,33 @@ def add_key(request: HttpRequest, organisation_id: UUID) -> HttpResponse:
     user = signed_in(request)
     house = access_organisation(user, organisation_id, Permission.SIGNATORY_KEY_MANAGE)
     form = SignatoryKeyForm(request.POST)
-    with told(request, _("The signatory key is registered. Compare its fingerprint.")):
-        public_key = PublicKey.from_encoded(valid(form)["public_key"])
-        add_signatory_key(organisation=house, public_key=public_key, by=user)
+    if form.is_valid():
+        with shown_at(form):
+            add_signatory_key(organisation=house, public_key=form.cleaned_data["public_key"], by=user)
+    if form.errors:
+        return _page(request, house, key_form=form)
+    messages.success(request, _("The signatory key is registered. Compare its fingerprint."))
     return redirect("organisation", house.pk)
 
 
-@require_POST
 @login_required
 def revoke_key(request: HttpRequest, organisation_id: UUID, signatory_key_id: UUID) -> HttpResponse:
-    """The organisation no longer stands by its key."""
+    """Ask first; then the organisation no longer stands by its key."""
     user = signed_in(request)
     house = access_organisation(user, organisation_id, Permission.SIGNATORY_KEY_MANAGE)
-    with told(request, _("The signatory key is revoked.")):
-        revoke_signatory_key(signatory_key=access_signatory_key(house, signatory_key_id), by=user)
-    return redirect("organisation", house.pk)
+    key = access_signatory_key(house, signatory_key_id)
+    if request.method == "POST":
+        with told(request, _("The signatory key is revoked.")):
+            revoke_signatory_key(signatory_key=key, by=user)
+        return redirect("organisation", house.pk)
+    context = {
+        "question": _("Revoke the signatory key %(fingerprint)s?") % {"fingerprint": key.fingerprint},
+        "consequence": _(
+            "%(organisation)s signs with it no more, and no silo can be enrolled by it. Another key can be registered "
+            "afterwards. This can't be undone."
+        )
+        % {"organisation": house.name},
+        "yes": _("Revoke it"),
+        "back": reverse("organisation", args=[house.pk]),
+    }
+    return render(request, "_components/confirm.html", context)

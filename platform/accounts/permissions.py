@@ -52,12 +52,12 @@ P = Permission
 class Role(models.TextChoices):
     """What somebody is, on the platform, in an organisation or in a consortium."""
 
-    PLATFORM_ADMINISTRATOR = "platform_administrator", _("Platform Administrator")
-    CONSORTIUM_ADMINISTRATOR = "consortium_administrator", _("Consortium Administrator")
-    ORGANISATION_ADMINISTRATOR = "organisation_administrator", _("Organisation Administrator")
+    PLATFORM_ADMINISTRATOR = "platform_administrator", _("Platform administrator")
+    CONSORTIUM_ADMINISTRATOR = "consortium_administrator", _("Consortium administrator")
+    ORGANISATION_ADMINISTRATOR = "organisation_administrator", _("Organisation administrator")
     STEWARD = "steward", _("Steward")
-    SILO_IT = "silo_it", _("Silo It")
-    DATA_SCIENTIST = "data_scientist", _("Data Scientist")
+    SILO_IT = "silo_it", _("Silo IT")
+    DATA_SCIENTIST = "data_scientist", _("Data scientist")
     AUDITOR = "auditor", _("Auditor")
 
 

@@ -72,7 +72,11 @@ def person_with_email(email: str) -> User:
     """The person who signs in with this address. Raises Unprocessable `user.unknown`."""
     found = User.objects.filter(email=normalise_email(email), is_active=True).first()
     if found is None:
-        raise Unprocessable("user.unknown", "Nobody has an account with this e-mail address.", "email")
+        raise Unprocessable(
+            "user.unknown",
+            "Nobody has an account with this e-mail address. An administrator of their organisation makes one.",
+            "email",
+        )
     return found
 
 

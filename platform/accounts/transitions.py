@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from django.db import models
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from rest.errors import Conflict
@@ -26,5 +27,6 @@ def check_signatory_key_transition(now: SignatoryKeyState, then: SignatoryKeySta
     if then not in SIGNATORY_KEY_TRANSITIONS[now]:
         raise Conflict(
             "signatory_key.transition",
-            f"A key that is {now} can't become {then}.",
+            gettext("A key that is %(now)s can't become %(then)s. Load the page again to see how it stands.")
+            % {"now": now.label.lower(), "then": then.label.lower()},
         )

@@ -18,6 +18,7 @@ urlpatterns = [
     path("account/tokens/<uuid:token_id>/revoke/", views.revoke, name="token-revoke"),
     path("organisations/", houses.organisations, name="organisations"),
     path(_ORGANISATION, houses.organisation, name="organisation"),
+    path(f"{_ORGANISATION}edit/", houses.edit, name="organisation-edit"),
     path(f"{_ORGANISATION}people/", houses.add_person, name="organisation-people"),
     path(f"{_ORGANISATION}people/<uuid:user_id>/welcome/", houses.welcome_again, name="person-welcome"),
     path(f"{_ORGANISATION}roles/<uuid:role_id>/revoke/", houses.remove_role, name="organisation-role-revoke"),

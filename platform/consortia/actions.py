@@ -12,7 +12,7 @@ from audit.actors import Actor
 from audit.statements import check_no_secret
 from consortia.models import Consortium, ConsortiumRole, Participation
 from consortia.transitions import ParticipationState, check_participation_transition
-from rest.errors import Conflict, Unprocessable
+from rest.errors import CHANGED_MEANWHILE, Conflict, Unprocessable
 
 
 @transaction.atomic
@@ -55,10 +55,7 @@ def edit_consortium(
     """
     locked = Consortium.objects.select_for_update(no_key=True).get(pk=consortium.pk)
     if seen is not None and seen != locked.description_digest:
-        raise Conflict(
-            "consortium.changed_meanwhile",
-            "Somebody else has changed this since you opened it. Compare with what it says now, then save again.",
-        )
+        raise Conflict("consortium.changed_meanwhile", CHANGED_MEANWHILE)
     locked.name, locked.description = name, description
     locked.save(update_fields=["name", "description"])
     record(by=by, verb="consortium.edited", subject=locked, consortium_id=locked.id, detail={"name": name})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from django.db import transaction
 from django.utils import timezone
+from django.utils.translation import gettext_noop as _
 
 from accounts.models import Organisation, User
 from audit.actions import record
@@ -12,6 +13,11 @@ from consortia.models import Consortium, Invitation, InvitationAnswer, Participa
 from consortia.transitions import ParticipationState, check_participation_transition
 from rest.errors import Conflict
 
+ANSWERED = {
+    InvitationAnswer.ACCEPTED: _("This invitation has been accepted already."),
+    InvitationAnswer.DECLINED: _("This invitation has been declined already. The consortium can invite again."),
+    InvitationAnswer.WITHDRAWN: _("This invitation has been taken back already. The consortium can invite again."),
+}
 _STATE_AFTER = {
     InvitationAnswer.ACCEPTED: ParticipationState.ACTIVE,
     InvitationAnswer.DECLINED: ParticipationState.DECLINED,
@@ -52,7 +58,11 @@ def _check_may_be_invited(now: ParticipationState) -> None:
     if now is ParticipationState.ACTIVE:
         raise Conflict("participation.active", "This organisation takes part already.", "organisation")
     if now is ParticipationState.INVITED:
-        raise Conflict("participation.invited", "This organisation has an open invitation.", "organisation")
+        raise Conflict(
+            "participation.invited",
+            "This organisation has an open invitation. Take that back before you send another.",
+            "organisation",
+        )
     check_participation_transition(now, ParticipationState.INVITED)
 
 
@@ -80,7 +90,7 @@ def _answer(*, invitation: Invitation, answer: InvitationAnswer, by: Actor) -> P
     )
     locked = Invitation.objects.select_for_update().get(pk=invitation.pk)
     if locked.answer:
-        raise Conflict("invitation.answered", f"This invitation has been {locked.answer} already.")
+        raise Conflict("invitation.answered", ANSWERED[InvitationAnswer(locked.answer)])
     state = _STATE_AFTER[answer]
     check_participation_transition(ParticipationState(participation.state), state)
     now = timezone.now()

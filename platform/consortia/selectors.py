@@ -119,7 +119,11 @@ def organisation_with(slug: str) -> Organisation:
     """The organisation of this slug, to be invited. Raises Unprocessable `organisation.unknown`."""
     found = Organisation.objects.filter(slug=slug).first()
     if found is None:
-        raise Unprocessable("organisation.unknown", "No organisation has this slug.", "organisation")
+        raise Unprocessable(
+            "organisation.unknown",
+            "No organisation has this short name. It stands on the organisation's own page.",
+            "organisation",
+        )
     return found
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from django.db import models
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from rest.errors import Conflict
@@ -34,5 +35,6 @@ def check_participation_transition(now: ParticipationState, then: ParticipationS
     if then not in PARTICIPATION_TRANSITIONS[now]:
         raise Conflict(
             "participation.transition",
-            f"A participation that is {now} can't become {then}.",
+            gettext("A participation that is %(now)s can't become %(then)s. Load the page again to see how it stands.")
+            % {"now": now.label.lower(), "then": then.label.lower()},
         )

@@ -56,16 +56,26 @@ def _names(participation: Participation) -> dict[str, str]:
     return {"organisation": str(participation.organisation), "consortium": str(participation.consortium)}
 
 
-@require_POST
 @login_required
 def leave(request: HttpRequest, consortium_id: UUID, organisation_id: UUID) -> HttpResponse:
-    """An organisation leaves."""
+    """Ask first; then an organisation leaves."""
     user = signed_in(request)
     participation = access_participation_to_leave(user, consortium_id, organisation_id)
     names = _names(participation)
-    with told(request, _("%(organisation)s has left %(consortium)s.") % names):
-        leave_consortium(participation=participation, by=user)
-    return redirect("home")
+    if request.method == "POST":
+        with told(request, _("%(organisation)s has left %(consortium)s.") % names):
+            leave_consortium(participation=participation, by=user)
+        return redirect("home")
+    context = {
+        "question": _("Leave %(consortium)s with %(organisation)s?") % names,
+        "consequence": _(
+            "Your silos get no further orders from it, your people see it no longer, and the roles that they hold in "
+            "it end. What you contributed to stays. You come back only when you are invited again."
+        ),
+        "yes": _("Leave it"),
+        "back": reverse("consortium-participants", args=[participation.consortium_id]),
+    }
+    return render(request, "_components/confirm.html", context)
 
 
 @login_required

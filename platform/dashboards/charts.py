@@ -13,6 +13,9 @@ from django.utils.safestring import SafeString, mark_safe
 POINTS_MAX = 400
 """More points than that nobody can tell apart on a screen."""
 
+SHARES = (0.0, 1.0)
+"""Between these lie shares, such as an accuracy."""
+
 Figure = dict[str, Any]
 Cell = str | int | float | None
 
@@ -78,11 +81,14 @@ def line_chart(
     y_title: str,
     series: Sequence[Series],
     digits: int = 3,
-    y_range: tuple[float, float] | None = None,
+    y_limits: tuple[float, float] | None = None,
     marked_x: int | None = None,
     marked_label: str = "",
 ) -> Chart:
-    """Lines over rounds. Where there are more than `POINTS_MAX` rounds, evenly many are left out of the drawing."""
+    """Lines over rounds. Where there are more than `POINTS_MAX` rounds, evenly many are left out of the drawing.
+
+    `y_limits` are those beyond which there can be nothing: the axis never goes further.
+    """
     kept = thinned(len(x))
     mode = "lines+markers" if len(kept) <= 40 else "lines"
     data = [
@@ -103,8 +109,8 @@ def line_chart(
         layout["xaxis"]["range"] = [x[0] - 0.5, x[-1] + 0.5]
         if x[-1] - x[0] <= 30:
             layout["xaxis"]["dtick"] = 1 if x[-1] - x[0] <= 15 else 2
-    if y_range is not None:
-        layout["yaxis"]["range"] = list(y_range)
+    if y_limits is not None:
+        layout["yaxis"]["autorangeoptions"] = {"clipmin": y_limits[0], "clipmax": y_limits[1]}
     if marked_x is not None and marked_x in x:
         layout["shapes"] = [
             {

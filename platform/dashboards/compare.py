@@ -14,7 +14,7 @@ from django.utils.translation import ngettext
 from django.views.decorators.http import require_safe
 
 from accounts.access import signed_in
-from dashboards.charts import Chart, Series, line_chart
+from dashboards.charts import SHARES, Chart, Series, line_chart
 from dashboards.job import series
 from dashboards.job.series import Member, VersionRow
 from rest.errors import BadRequest
@@ -128,4 +128,5 @@ def _curves(compared: Sequence[Compared], measure: str) -> Chart:
             Series(one.job.name, [values.get(number) for number in numbers], one.series)
             for one, values in zip(compared, told, strict=True)
         ],
+        y_limits=SHARES if measure == "accuracy" else None,
     )

@@ -21,7 +21,7 @@ from audit.actions import record
 from audit.actors import Actor
 from audit.models import Event
 from federation.errors import FederationError
-from monitoring import webhooks
+from monitoring import incidents, webhooks
 from monitoring.models import Channel, Choice, Delivery, Kind, Notice, Webhook
 from monitoring.recipients import default_for, people_for
 from monitoring.wording import Said, words_for
@@ -55,8 +55,11 @@ def gather(*, by: Actor) -> int:
 
 
 def _make(event: Event) -> None:
+    event = incidents.placed(event)
     kind = Kind(event.verb)
     said = words_for(kind, event)
+    if said is not None and incidents.is_old_news(event, said.path):
+        said = None
     with transaction.atomic():
         notice, new = Notice.objects.get_or_create(
             event_id=event.id,

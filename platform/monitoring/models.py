@@ -22,6 +22,9 @@ class Kind(models.TextChoices):
     ROUND_ABANDONED = "round.abandoned", _("a round was given up")
     SILO_SILENT = "silo.silent", _("a silo fell silent")
     SILO_PRESENTED = "silo.presented", _("a silo waits to be confirmed")
+    ORDER_REFUSED = "order.refused", _("incident: a silo refused its order")
+    UPDATE_REJECTED = "update.rejected", _("incident: a silo's update was rejected")
+    SILO_REVOKED = "silo.revoked", _("incident: a silo was revoked")
     INVITATION = "participation.invited", _("your organisation was invited")
 
 

@@ -56,6 +56,27 @@ RULES: Mapping[Kind, Rule] = {
         frozenset({Role.SILO_IT}),
     ),
     Kind.SILO_PRESENTED: Rule(_("You may confirm it."), False, (), (_HOUSE,), frozenset({_HOUSE})),
+    Kind.ORDER_REFUSED: Rule(
+        _("You launched the job, administer the consortium, or belong to the silo's IT."),
+        True,
+        (_ADMINISTRATOR,),
+        (Role.SILO_IT, _HOUSE),
+        frozenset({LAUNCHER, Role.SILO_IT}),
+    ),
+    Kind.UPDATE_REJECTED: Rule(
+        _("You launched the job, administer the consortium, or belong to the silo's IT."),
+        True,
+        (_ADMINISTRATOR,),
+        (Role.SILO_IT, _HOUSE),
+        frozenset({LAUNCHER, _ADMINISTRATOR, Role.SILO_IT}),
+    ),
+    Kind.SILO_REVOKED: Rule(
+        _("You belong to its IT, watch over its data, or administer its organisation."),
+        False,
+        (),
+        (Role.SILO_IT, Role.STEWARD, _HOUSE),
+        frozenset({Role.SILO_IT, Role.STEWARD, _HOUSE}),
+    ),
     Kind.INVITATION: Rule(_("You may answer it."), False, (), (_HOUSE,), frozenset({_HOUSE})),
 }
 

@@ -19,6 +19,7 @@ from monitoring import actions
 from monitoring.models import Delivery, Kind, Webhook
 from monitoring.recipients import RULES
 from monitoring.webhooks import secret_of
+from monitoring.wording import subject_of
 from rest.errors import NotFound, Problem
 from rest.pages import told
 
@@ -111,7 +112,10 @@ def _page(
         ],
         "letters": settings.EMAIL_CONFIGURED,
         "webhooks": user.webhooks.all(),
-        "deliveries": Delivery.objects.filter(user=user).select_related("notice", "webhook")[:DELIVERIES_SHOWN],
+        "deliveries": [
+            {"sent": sent, "subject": subject_of(sent.notice)}
+            for sent in Delivery.objects.filter(user=user).select_related("notice", "webhook")[:DELIVERIES_SHOWN]
+        ],
         "added": added,
         "secret": secret_of(added) if added else "",
         "url": url,

@@ -85,7 +85,9 @@ def check_address(url: str) -> None:
         parts = urlsplit(url)
         port = parts.port
     except ValueError:
-        raise Unprocessable("webhook.address", "This is no web address.", "url") from None
+        raise Unprocessable(
+            "webhook.address", "This is no web address. One looks like https://example.org/hook.", "url"
+        ) from None
     if parts.scheme != "https" and not (settings.WEBHOOK_ALLOW_PRIVATE and parts.scheme == "http"):
         raise Unprocessable("webhook.address", "The address must begin with https://.", "url")
     if not parts.hostname or parts.username is not None or parts.fragment or port == 0:
@@ -100,7 +102,11 @@ def check_address(url: str) -> None:
 def _check_ip(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> None:
     mapped = getattr(address, "ipv4_mapped", None) or address
     if not settings.WEBHOOK_ALLOW_PRIVATE and (not mapped.is_global or mapped.is_multicast):
-        raise Unprocessable("webhook.private", "The address leads into a private network and is not called.", "url")
+        raise Unprocessable(
+            "webhook.private",
+            "The address leads into a private network and is not called. Name one that can be reached from outside.",
+            "url",
+        )
 
 
 def post(webhook: Webhook, message: dict[str, Any], *, message_id: str) -> None:

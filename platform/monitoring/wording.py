@@ -9,13 +9,17 @@ from typing import Any
 from django.utils import timezone
 from django.utils.formats import date_format, number_format
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
 
 from accounts.models import Organisation
 from audit.models import Event
 from consortia.models import Consortium
-from monitoring.models import Kind
+from monitoring.incidents import INCIDENTS, silo_of
+from monitoring.models import Kind, Notice
+from rest.sentences import said_anew
 from silos.models import Silo
 from training.models import Job
+from training.reasons import in_the_readers_words
 
 
 @dataclass(frozen=True)
@@ -27,11 +31,33 @@ class Said:
     path: str
 
 
+SUBJECTS = {
+    Kind.JOB_COMPLETED: gettext_noop("Completed: %(job)s"),
+    Kind.JOB_FAILED: gettext_noop("Failed: %(job)s"),
+    Kind.JOB_PAUSED: gettext_noop("Paused: %(job)s"),
+    Kind.ROUND_ABANDONED: gettext_noop("Round %(round)s given up: %(job)s"),
+    Kind.SILO_SILENT: gettext_noop("Silent: %(silo)s"),
+    Kind.SILO_PRESENTED: gettext_noop("To confirm: %(silo)s"),
+    Kind.ORDER_REFUSED: gettext_noop("Incident: %(silo)s refused its order"),
+    Kind.UPDATE_REJECTED: gettext_noop("Incident: an update of %(silo)s was rejected"),
+    Kind.SILO_REVOKED: gettext_noop("Incident: %(silo)s was revoked"),
+    Kind.INVITATION: gettext_noop("Invitation: %(consortium)s"),
+}
+
+
+def subject_of(notice: Notice) -> str:
+    """What a notice is about, in the reader's language."""
+    return said_anew([SUBJECTS[Kind(notice.kind)]], notice.subject) or notice.subject
+
+
 def words_for(kind: Kind, event: Event) -> Said | None:
     """The words for an event; None where what it tells of is gone."""
     if kind in {Kind.SILO_SILENT, Kind.SILO_PRESENTED}:
         silo = Silo.objects.select_related("organisation").filter(id=event.subject_id).first()
         return _of_silo(kind, silo) if silo else None
+    if kind in INCIDENTS:
+        silo = silo_of(event)
+        return _of_incident(kind, silo, event) if silo else None
     if kind == Kind.INVITATION:
         return _of_invitation(event)
     if event.job_id is None:
@@ -42,21 +68,24 @@ def words_for(kind: Kind, event: Event) -> Said | None:
 
 def _of_job(kind: Kind, job: Job, detail: Mapping[str, Any]) -> Said:
     path = f"/jobs/{job.id}/"
-    reason, code = str(detail.get("reason", "")), str(detail.get("code", ""))
+    code = str(detail.get("code", ""))
+    reason = in_the_readers_words(code, str(detail.get("reason", "")))
     because = f"\n\n{reason} ({code})" if reason else ""
     names = {"job": job.name, "consortium": job.consortium.name}
     if kind == Kind.JOB_COMPLETED:
         metrics = _best_metrics(job)
         told = " " + _("The best version reached %(metrics)s.") % {"metrics": metrics} if metrics else ""
-        return Said(_("Completed: %(job)s") % names, _("“%(job)s” in %(consortium)s is complete.") % names + told, path)
+        return Said(
+            _(SUBJECTS[Kind.JOB_COMPLETED]) % names, _("“%(job)s” in %(consortium)s is complete.") % names + told, path
+        )
     if kind == Kind.ROUND_ABANDONED:
         number = detail.get("round", "?")
         names["round"] = str(number)
         text = _("Round %(round)s of “%(job)s” in %(consortium)s was given up; it is tried again.") % names + because
-        return Said(_("Round %(round)s given up: %(job)s") % names, text, f"{path}rounds/")
+        return Said(_(SUBJECTS[Kind.ROUND_ABANDONED]) % names, text, f"{path}rounds/")
     subject, text = {
-        Kind.JOB_FAILED: (_("Failed: %(job)s"), _("“%(job)s” in %(consortium)s has failed.")),
-        Kind.JOB_PAUSED: (_("Paused: %(job)s"), _("“%(job)s” in %(consortium)s has paused.")),
+        Kind.JOB_FAILED: (_(SUBJECTS[kind]), _("“%(job)s” in %(consortium)s has failed.")),
+        Kind.JOB_PAUSED: (_(SUBJECTS[kind]), _("“%(job)s” in %(consortium)s has paused.")),
     }[kind]
     todo = {
         Kind.JOB_FAILED: _("It can be launched again from its page once the reason is gone."),
@@ -83,7 +112,7 @@ def _of_silo(kind: Kind, silo: Silo) -> Said:
             "A connector has presented itself as %(silo)s of %(organisation)s. Nothing is sent to it "
             "before somebody has compared the fingerprints by telephone and confirmed it."
         )
-        return Said(_("To confirm: %(silo)s") % names, text % names, path)
+        return Said(_(SUBJECTS[Kind.SILO_PRESENTED]) % names, text % names, path)
     if silo.silent_since:
         since = timezone.localtime(silo.silent_since)
         names["since"] = f"{date_format(since, 'DATE_FORMAT')}, {since:%H:%M} {since.tzname()}"
@@ -91,10 +120,36 @@ def _of_silo(kind: Kind, silo: Silo) -> Said:
     else:
         unheard = _("%(silo)s of %(organisation)s has not been heard of.")
     todo = _(
-        "Its rounds go on without it while the quorum holds. On the connector's machine `silo-connector doctor` says "
+        "Its rounds go on without it while the quorum holds. On the connector's machine “silo-connector doctor” says "
         "what is wrong."
     )
-    return Said(_("Silent: %(silo)s") % names, f"{unheard % names} {todo}", path)
+    return Said(_(SUBJECTS[Kind.SILO_SILENT]) % names, f"{unheard % names} {todo}", path)
+
+
+def _of_incident(kind: Kind, silo: Silo, event: Event) -> Said:
+    job = Job.objects.filter(id=event.job_id).only("name").first() if event.job_id else None
+    names = {"silo": silo.name, "organisation": silo.organisation.name, "job": job.name if job else ""}
+    names |= {"round": str(event.detail.get("round", "?")), "by": event.actor_name}
+    subject = _(SUBJECTS[kind]) % names
+    if kind == Kind.SILO_REVOKED:
+        text = _(
+            "%(by)s has revoked %(silo)s of %(organisation)s: its keys count for nothing any more. Where that was not "
+            "meant, enrol it again with a new code."
+        )
+        return Said(subject, text % names, f"/silos/{silo.id}/")
+    code = str(event.detail.get("code", ""))
+    reason = in_the_readers_words(code, str(event.detail.get("reason", "")))
+    text, todo = {
+        Kind.ORDER_REFUSED: (
+            _("%(silo)s of %(organisation)s refused its order of round %(round)s of “%(job)s”."),
+            _("Its IT finds more in the trainer's log. What the silo refuses again within a day is not told again."),
+        ),
+        Kind.UPDATE_REJECTED: (
+            _("The update of %(silo)s of %(organisation)s for round %(round)s of “%(job)s” was rejected."),
+            _("It changed nothing in the model. What is rejected again within a day is not told again."),
+        ),
+    }[kind]
+    return Said(subject, f"{text % names}\n\n{reason} ({code})\n\n{todo}", f"/silos/{silo.id}/")
 
 
 def _of_invitation(event: Event) -> Said | None:
@@ -106,4 +161,4 @@ def _of_invitation(event: Event) -> Said | None:
         return None
     names = {"consortium": consortium.name, "organisation": organisation.name}
     text = _("%(consortium)s has invited %(organisation)s to take part. You can accept or decline on your home page.")
-    return Said(_("Invitation: %(consortium)s") % names, text % names, "/")
+    return Said(_(SUBJECTS[Kind.INVITATION]) % names, text % names, "/")

@@ -20,6 +20,9 @@ class Model(models.Model):
     n_features = models.PositiveIntegerField()
     n_classes = models.PositiveIntegerField()
     preprocessing = models.JSONField()
+    agreement = models.ForeignKey("agreements.AgreementVersion", null=True, on_delete=models.PROTECT, related_name="+")
+    """The version under which it was learned: its terms say who may have it."""
+    rounds_planned = models.PositiveIntegerField(default=0, db_default=0)
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
@@ -52,3 +55,32 @@ class ModelVersion(models.Model):
 
     def __str__(self) -> str:
         return f"{self.model.name}, round {self.round_number}"
+
+    @property
+    def is_final(self) -> bool:
+        """Whether this is what the job was for, and no model of a round on the way there."""
+        return self.round_number >= self.model.rounds_planned
+
+
+class ReleaseConfirmation(models.Model):
+    """A member's word that a version may be handed out, where the agreement asks each for it."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    version = models.ForeignKey(ModelVersion, on_delete=models.CASCADE, related_name="confirmations")
+    organisation = models.ForeignKey("accounts.Organisation", on_delete=models.PROTECT, related_name="+")
+    by = models.ForeignKey("accounts.User", on_delete=models.PROTECT, related_name="+")
+    at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering: ClassVar = ["at", "id"]
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                name="release_confirmed_once",
+                fields=["version", "organisation"],
+                violation_error_code="release.confirmed_already",
+                violation_error_message="Your organisation has confirmed this release already.",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.organisation} lets {self.version} go"

@@ -46,7 +46,7 @@ def listed_models(user: User) -> QuerySet[Model]:
 def versions_visible_to(user: User) -> QuerySet[ModelVersion]:
     """The versions of those models."""
     return ModelVersion.objects.filter(model__consortium__in=consortia_visible_to(user)).select_related(
-        "model__consortium"
+        "model__consortium", "model__agreement__consortium"
     )
 
 

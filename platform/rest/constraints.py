@@ -6,7 +6,7 @@ from functools import cache
 
 from django.apps import apps
 from django.db import IntegrityError
-from django.db.models import BaseConstraint
+from django.db.models import BaseConstraint, UniqueConstraint
 
 from rest.errors import Conflict
 
@@ -30,4 +30,9 @@ def conflict_of(error: IntegrityError) -> Conflict | None:
     constraint = _named().get(name or "")
     if constraint is None:
         return None
-    return Conflict(str(constraint.violation_error_code), str(constraint.get_violation_error_message()))
+    fields = constraint.fields if isinstance(constraint, UniqueConstraint) else ()
+    return Conflict(
+        str(constraint.violation_error_code),
+        str(constraint.get_violation_error_message()),
+        fields[0] if len(fields) == 1 else None,
+    )

@@ -8,7 +8,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import ClassVar
 
+from django.utils.translation import gettext_noop as _
+
 from federation.errors import FederationError, Fields
+
+CHANGED_MEANWHILE = _(
+    "Somebody else has changed this since you opened it. Compare with what it says now, then save again."
+)
 
 
 class Problem(FederationError):

@@ -58,12 +58,17 @@ def _once(request: Request, key: str, work: Callable[[], Response], hide: Collec
     method, path = str(request.method), request.path[:500]
     digest = _digest_of(request)
     if not _lock(f"{user_id} {key} {method} {path}"):
-        raise Conflict("idempotency.in_progress", "The first request with this key is still at work.")
+        raise Conflict(
+            "idempotency.in_progress",
+            "The first request with this key is still at work. Send it again in a few seconds.",
+        )
     mine = IdempotencyKey.objects.filter(user_id=user_id, key=key, method=method, path=path)
     mine.filter(created_at__lt=timezone.now() - LIFETIME).delete()
     if (known := mine.first()) is not None:
         if known.request_digest != digest:
-            raise Unprocessable("idempotency.key_reused", "This key came with another request before.")
+            raise Unprocessable(
+                "idempotency.key_reused", "This key came with another request before. Take a new key for a new request."
+            )
         return Response(known.response_body, status=known.response_status, headers={REPLAYED: "true"})
     response = work()
     if response.status_code < 300:

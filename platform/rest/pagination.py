@@ -57,7 +57,9 @@ class CursorPage(CursorPagination):
             if cursor is not None and cursor.position is not None:
                 self._check_position(str(cursor.position))
         except (CursorUnreadable, ValidationError, ValueError, OverflowError, FieldDoesNotExist) as error:
-            raise Unprocessable("cursor.invalid", "This is not a cursor of this list.", "cursor") from error
+            raise Unprocessable(
+                "cursor.invalid", "This is not a cursor of this list. Begin again without one.", "cursor"
+            ) from error
         return cursor
 
     def _check_position(self, position: str) -> None:

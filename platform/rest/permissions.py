@@ -41,5 +41,5 @@ class SignedInWithScope(BasePermission):
         if needed == SESSION_ONLY:
             raise Forbidden("scope.session_only", "This is done by somebody who signed in, not by a token.")
         if needed not in getattr(request.auth, "scopes", ()):
-            raise Forbidden("scope.missing", f"The token lacks the scope {needed}.")
+            raise Forbidden("scope.missing", f"The token lacks the scope {needed}. Make one that has it.")
         return True

@@ -30,7 +30,9 @@ def create(*, organisation: Organisation, name: str, by: Actor) -> Silo:
     with transaction.atomic():
         Organisation.objects.select_for_update(no_key=True).get(id=organisation.id)
         if Silo.objects.filter(organisation=organisation, name=name).exists():
-            raise Conflict("silo.name_taken", "This organisation has a silo of that name already.", "name")
+            raise Conflict(
+                "silo.name_taken", "This organisation has a silo of that name already. Choose another name.", "name"
+            )
         silo = Silo.objects.create(organisation=organisation, name=name, palette=Silo.objects.count())
         record(by=by, verb="silo.created", subject=silo, organisation_id=organisation.id)
     return silo

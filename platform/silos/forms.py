@@ -35,7 +35,7 @@ class ConfirmationForm(forms.Form):
         max_length=60,
         label=_("The identity fingerprint that the site shows"),
         help_text=_(
-            "Have it read to you by telephone, from `silo-connector fingerprints`; don't copy it from this page"
+            "Have it read to you by telephone, from “silo-connector fingerprints”; don't copy it from this page"
         ),
         widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false"}),
     )

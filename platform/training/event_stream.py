@@ -131,7 +131,7 @@ def _admit(job_id: str, headers: dict[str, str]) -> Job:
     if kind.lower() == "bearer":
         token = authenticate_token(secret.strip())
         if "jobs:read" not in token.scopes:
-            raise Forbidden("scope.missing", "The token lacks the scope jobs:read.")
+            raise Forbidden("scope.missing", "The token lacks the scope jobs:read. Make one that has it.")
         return access_job(token.user, job_id)
     return access_job(_session_user(headers), job_id)
 

@@ -2,13 +2,18 @@
 // A trace says what it is in `meta` ({series: 3} or {role: "combined"}); how that looks is decided here alone.
 const DASHES = ["solid", "dot", "dash", "dashdot"];
 const MARKS = ["circle", "square", "diamond", "triangle-up"];
-const CONFIG = { displayModeBar: false, responsive: true, doubleClick: "reset", showTips: false, scrollZoom: false };
+const CONFIG = { displayModeBar: false, doubleClick: "reset", showTips: false, scrollZoom: false };
 // numbers on hover are written as the page writes them
 const PARTS = new Intl.NumberFormat(document.documentElement.lang).formatToParts(12345.6);
 const SEPARATORS = ["decimal", "group"].map((kind) => PARTS.find((part) => part.type === kind).value).join("");
 const probe = document.createElement("span");
 probe.hidden = true;
 document.body.append(probe);
+
+// a plot follows the room that it has, which changes with the window and with what stands beside it
+const room = new ResizeObserver((entries) => {
+  for (const { target, contentRect } of entries) if (target._fullLayout && contentRect.width) Plotly.Plots.resize(target);
+});
 
 function colour(name) {
   probe.style.color = `var(--${name})`;
@@ -61,6 +66,7 @@ function draw(chart) {
   const figure = JSON.parse(source.textContent);
   place.classList.remove("skeleton");
   Plotly.react(place, figure.data.map(dressed), layout(figure.layout ?? {}), CONFIG);
+  room.observe(place);
 }
 
 export function drawAll(root = document) {
@@ -100,7 +106,10 @@ export function redraw(key, { figure, headings, rows }) {
 
 // When a part of the page was fetched again, the plots in it are let go before and drawn after.
 export function purge(root) {
-  for (const place of root.querySelectorAll(".js-plotly-plot")) Plotly.purge(place);
+  for (const place of root.querySelectorAll(".js-plotly-plot")) {
+    room.unobserve(place);
+    Plotly.purge(place);
+  }
 }
 
 drawAll();

@@ -14,13 +14,12 @@ from playwright.sync_api import Browser, Page, expect
 from accounts.actions import set_password
 from artefacts import store
 from silos.models import Dataset
-from tests.support.cohort import Cohort, make_cohort, run_job
+from tests.support.cohort import Cohort, answer_round, make_cohort, run_job
 from tests.support.federation import TEST
 from tests.support.live_platform import serving
-from training import closing
-from training.actions import answers, start
-from training.models import Job, Order
-from training.transitions import OUTSTANDING, JobState
+from training.actions import start
+from training.models import Job
+from training.transitions import JobState
 
 pytestmark = [
     pytest.mark.slow,
@@ -58,15 +57,6 @@ def page(cohort: Cohort, chromium: Browser) -> Iterator[Page]:
         yield page
         context.close()
     assert not [text for text in complaints if not EXPECTED.search(text)]
-
-
-def answer_round(cohort: Cohort, job: Job) -> None:
-    """Every silo answers, and the round is closed."""
-    orders = list(Order.objects.filter(step__round__job=job, state__in=OUTSTANDING))
-    for order in orders:
-        played = cohort.federation.played(order.silo_id)
-        answers.answer(document=played.train(order, 0.5), by=played.silo)
-    closing.close_step(round_id=orders[0].step.round_id, by=TEST)
 
 
 def test_a_job_is_followed_without_loading_the_page_again(cohort: Cohort, page: Page) -> None:

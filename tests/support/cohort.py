@@ -99,17 +99,21 @@ def run_job(cohort: Cohort, *, rounds_answered: int | None = None, **changes: ob
     job = launch.launch(consortium=federation.consortium, request=federation.request(**changes), by=cohort.scientist)
     start.start(job_id=job.id, by=TEST)
     done = 0
-    while rounds_answered is None or done < rounds_answered:
-        orders = list(Order.objects.filter(step__round__job=job, state__in=OUTSTANDING))
-        if not orders:
-            break
-        for order in orders:
-            played = federation.played(order.silo_id)
-            answers.answer(document=played.train(order, 0.5), by=played.silo)
-        closing.close_step(round_id=orders[0].step.round_id, by=TEST)
+    while (rounds_answered is None or done < rounds_answered) and answer_round(cohort, job):
         done += 1
     job.refresh_from_db()
     return job
+
+
+def answer_round(cohort: Cohort, job: Job) -> bool:
+    """Every silo answers, and the round is closed. False where nothing was asked of them."""
+    orders = list(Order.objects.filter(step__round__job=job, state__in=OUTSTANDING))
+    for order in orders:
+        played = cohort.federation.played(order.silo_id)
+        answers.answer(document=played.train(order, 0.5), by=played.silo)
+    if orders:
+        closing.close_step(round_id=orders[0].step.round_id, by=TEST)
+    return bool(orders)
 
 
 def browser(user: User) -> Client:

@@ -9,7 +9,7 @@ from demo.services import ROOT
 
 SCREENSHOTS = ROOT / "var" / "screenshots"
 DRAWN = """
-    [...document.querySelectorAll(".plot.skeleton")].every(plot => plot.closest("[hidden]"))
+    () => [...document.querySelectorAll(".plot.skeleton")].every(plot => plot.closest("[hidden]"))
 """
 """Whether all charts in sight have been drawn."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import uuid
 
 from django.conf import settings
@@ -57,6 +58,11 @@ class Organisation(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def facts_digest(self) -> str:
+        """Which name, country and kind these are: whoever edits them says which they have seen."""
+        return hashlib.sha256(f"{self.name}\0{self.country}\0{self.kind}".encode()).hexdigest()[:32]
 
 
 class SignatoryKey(models.Model):

@@ -11,6 +11,7 @@ from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.text import slugify
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
 from accounts.access import signed_in
@@ -90,8 +91,11 @@ def _parts(request: HttpRequest, job: Job) -> list[lines.Span]:
     if total > LINES_MAX:
         raise Unprocessable(
             "figures.too_many",
-            f"These rounds have {total} lines, and a file holds {LINES_MAX}. "
-            f"Take them along in parts: add ?first=1&last={max(1, len(counted) * LINES_MAX // total)} to the address.",
+            _(
+                "These rounds have %(total)s lines, and a file holds %(most)s. Take them along in parts: add "
+                "?first=1&last=%(last)s to the address."
+            )
+            % {"total": total, "most": LINES_MAX, "last": max(1, len(counted) * LINES_MAX // total)},
         )
     return lines.spans(counted)
 

@@ -9,7 +9,7 @@ from uuid import UUID
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop
 
-from dashboards.charts import Chart, Series, bar_chart, line_chart
+from dashboards.charts import SHARES, Chart, Series, bar_chart, line_chart
 from dashboards.job.series import LINES_MAX, Member, RoundTimes, Traffic, VersionRow, WorkRow, is_large
 
 MEGABYTE = 1e6
@@ -34,6 +34,7 @@ def convergence(versions: Sequence[VersionRow], members: Sequence[Member], measu
             Series(_("All silos"), [getattr(row, measure) for row in versions]),
             *(_spread(versions, measure) if is_large(members) else _each(versions, members, measure)),
         ],
+        y_limits=SHARES if measure == "accuracy" else None,
         marked_x=best,
         marked_label=_("best"),
     )

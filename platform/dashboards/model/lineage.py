@@ -10,7 +10,7 @@ from django.utils.translation import ngettext
 
 DATASETS_SHOWN = 6
 WIDTH, HEIGHT, GAP_X, GAP_Y = 190, 44, 50, 10
-LETTERS = 25
+LETTERS = 23
 
 
 @dataclass(frozen=True)

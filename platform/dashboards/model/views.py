@@ -5,25 +5,28 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
+from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import render
+from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.formats import number_format
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
-from django.views.decorators.http import require_safe
+from django.views.decorators.http import require_POST, require_safe
 
 from accounts.access import signed_in
 from accounts.permissions import Permission
+from agreements.selectors import houses_in
 from consortia.selectors import permissions_of
 from dashboards.job import figures, series
 from dashboards.model.lineage import Graph, Source, graph
 from dashboards.model.rows import at_silos, differences
 from registry.cards import card_of
 from registry.models import Model, ModelVersion
-from registry.permissions import access_model
+from registry.permissions import access_model, access_version_to_confirm
+from registry.release import confirm_release, release_of
 from rest.errors import NotFound
 from training.models import Job
 
@@ -60,9 +63,22 @@ def model(request: HttpRequest, model_id: UUID) -> HttpResponse:
         "charts": _charts(job) if job else [],
         "page": Paginator(versions, PAGE_SIZE).get_page(request.GET.get("page")),
         "may_download": Permission.MODEL_DOWNLOAD in allowed,
+        "release": release_of(shown) if shown else None,
+        "house": houses_in(user, wanted.consortium, Permission.AGREEMENT_APPROVE).first(),
         "may_launch": Permission.JOB_LAUNCH in allowed,
     }
     return render(request, "registry/model.html", context)
+
+
+@require_POST
+@login_required
+def confirm(request: HttpRequest, version_id: UUID) -> HttpResponse:
+    """A member's steward lets a version be handed out."""
+    user = signed_in(request)
+    version, house = access_version_to_confirm(user, version_id)
+    confirm_release(version=version, organisation=house, by=user)
+    messages.success(request, _("Confirmed for %(house)s.") % {"house": house.name})
+    return redirect(f"{reverse('model', args=[version.model_id])}?round={version.round_number}")
 
 
 def _named(model: Model, number: str | None) -> ModelVersion | None:

@@ -17,9 +17,12 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
+from audit.deeds import deed_of
+from audit.models import Event
 from dashboards.moments import in_relation
 from rest.errors import Problem
 from rest.pages import in_words
+from training.reasons import in_the_readers_words
 
 register = template.Library()
 SHORT_ID = 8
@@ -106,6 +109,28 @@ def day(moment: datetime) -> str:
 def said(problem: Problem) -> str:
     """What a problem tells, in the reader's language where its words are fixed."""
     return in_words(problem.message)
+
+
+@register.simple_tag
+def because(code: str, text: str) -> str:
+    """Why something came to nothing, in the reader's language."""
+    return in_the_readers_words(code, text)
+
+
+@register.filter
+def deed(event: Event) -> str:
+    """What was done, in words."""
+    return deed_of(event.verb)
+
+
+@register.filter
+def details(event: Event) -> list[tuple[str, object]]:
+    """What the record holds besides; the reason in the reader's language."""
+    code = str(event.detail.get("code", ""))
+    return [
+        (name, in_the_readers_words(code, str(value)) if name == "reason" else value)
+        for name, value in event.detail.items()
+    ]
 
 
 @register.inclusion_tag("_components/copyable/copyable.html")

@@ -7,7 +7,8 @@ from uuid import UUID
 from django.db.models import QuerySet
 from django.http import StreamingHttpResponse
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import extend_schema, extend_schema_field
+from rest_framework import serializers
 from rest_framework.generics import ListAPIView
 from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
@@ -22,9 +23,11 @@ from registry.actions import note_download
 from registry.cards import card_of
 from registry.download import open_weights, stream_weights
 from registry.filters import ModelFilter, VersionFilter
-from registry.models import Model, ModelVersion
-from registry.permissions import access_model, access_version
+from registry.models import Model, ModelVersion, ReleaseConfirmation
+from registry.permissions import access_model, access_version, access_version_to_confirm
+from registry.release import check_release, confirm_release, missing
 from registry.serializers import CardOut, ModelDetailOut, ModelOut, VersionOut
+from rest.idempotency import idempotent
 
 
 class Models(ListAPIView[Model]):
@@ -109,6 +112,35 @@ class VersionDownload(APIView):
         """The weights as safetensors; their digest is in the ETag and in the card."""
         user = signed_in(request)
         version = access_version(user, version_id, Permission.MODEL_DOWNLOAD)
+        check_release(version, user)
         weights = open_weights(version)
         note_download(version=version, by=user)
         return stream_weights(version, weights)
+
+
+class ReleaseOut(serializers.Serializer[ReleaseConfirmation]):
+    """A member's word that a version may be handed out."""
+
+    organisation = serializers.CharField(source="organisation.name")
+    at = serializers.DateTimeField()
+    missing = serializers.SerializerMethodField()
+
+    @extend_schema_field(serializers.ListField(child=serializers.CharField()))
+    def get_missing(self, confirmation: ReleaseConfirmation) -> list[str]:
+        """Members that have yet to confirm."""
+        return list(missing(confirmation.version))
+
+
+class VersionRelease(APIView):
+    """A member lets a version be handed out."""
+
+    scopes = {"POST": Scope.AGREEMENTS_WRITE}
+
+    @extend_schema(request=None, responses={201: ReleaseOut})
+    @idempotent()
+    def post(self, request: Request, version_id: UUID) -> Response:
+        """Confirm for your organisation, whose steward you are, where the agreement asks every member to."""
+        user = signed_in(request)
+        version, house = access_version_to_confirm(user, version_id)
+        made = confirm_release(version=version, organisation=house, by=user)
+        return Response(ReleaseOut(made).data, status=201)

@@ -2,7 +2,15 @@
 
 from django.urls import path
 
-from registry.api.models import Models, ModelVersions, OneModel, OneVersion, VersionCard, VersionDownload
+from registry.api.models import (
+    Models,
+    ModelVersions,
+    OneModel,
+    OneVersion,
+    VersionCard,
+    VersionDownload,
+    VersionRelease,
+)
 
 _VERSION = "model-versions/<uuid:version_id>/"
 
@@ -12,5 +20,6 @@ urlpatterns = [
     path("models/<uuid:model_id>/versions/", ModelVersions.as_view(), name="api-model-versions"),
     path(_VERSION, OneVersion.as_view(), name="api-model-version"),
     path(f"{_VERSION}card/", VersionCard.as_view(), name="api-model-version-card"),
+    path(f"{_VERSION}release/", VersionRelease.as_view(), name="api-model-version-release"),
     path(f"{_VERSION}download/", VersionDownload.as_view(), name="api-model-version-download"),
 ]

@@ -63,6 +63,8 @@ def _first_version(job: Job, by: Actor) -> ModelVersion:
     model = Model.objects.create(
         consortium_id=job.consortium_id,
         name=job.name,
+        agreement_id=job.agreement_id,
+        rounds_planned=job.rounds_planned,
         specification=specification.model_dump(mode="json"),
         layout=[{"name": spec.name, "shape": list(spec.shape), "dtype": spec.dtype} for spec in layout],
         n_features=dataset.n_features,

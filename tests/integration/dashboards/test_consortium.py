@@ -68,7 +68,9 @@ def test_a_refused_form_keeps_what_was_typed_and_says_why_at_the_field(cohort: C
     client = browser(cohort.administrator)
     answer = client.post(address(cohort, "invite/"), {"organisation": "no-such-house", "message": "Do come."})
     assert answer.status_code == 422
-    assert answer.context["invitation_form"].errors == {"organisation": ["No organisation has this slug."]}
+    assert answer.context["invitation_form"].errors == {
+        "organisation": ["No organisation has this short name. It stands on the organisation's own page."]
+    }
     page = answer.content.decode()
     assert "Do come." in page
     assert 'value="no-such-house"' in page

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from dashboards.charts import Series, bar_chart, escaped, line_chart, thinned
+from dashboards.charts import SHARES, Series, bar_chart, escaped, line_chart, thinned
 
 
 def test_the_table_tells_the_same_as_the_drawing() -> None:
@@ -64,6 +64,24 @@ def test_the_best_round_is_marked_only_if_it_is_drawn() -> None:
         return len(chart.figure["layout"].get("shapes", []))
 
     assert (shapes(2), shapes(7)) == (1, 0)
+
+
+def test_no_axis_goes_further_than_there_can_be_anything() -> None:
+    axes = [
+        line_chart(
+            key="k",
+            title="T",
+            caption="C",
+            x=[0],
+            x_title="R",
+            y_title="Accuracy",
+            series=[Series("A", [0.5])],
+            y_limits=limits,
+        ).figure["layout"]["yaxis"]
+        for limits in (SHARES, None)
+    ]
+    assert axes[0]["autorangeoptions"] == {"clipmin": 0.0, "clipmax": 1.0}
+    assert "autorangeoptions" not in axes[1]
 
 
 def test_nothing_to_draw_is_falsy() -> None:

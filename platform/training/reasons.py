@@ -1,0 +1,76 @@
+"""Why a job, a round or an order came to nothing, in the reader's language.
+
+The record keeps the sentence as it was written, in English, beside a stable code. A page in another language says it
+anew by the code: word for word where the sentence has one of the known forms, else what the code means, and the words
+of the record after it. A code that is not known here is told as it was kept.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from django.utils.translation import gettext
+from django.utils.translation import gettext_noop as _
+
+from rest.sentences import said_anew
+
+FORMS: Mapping[str, tuple[str, ...]] = {
+    "job.paused_by_request": (_("Paused by %(who)s."),),
+    "job.cancelled_by_request": (_("Cancelled by %(who)s."),),
+    "round.quorum_not_met": (_("%(answered)s of at least %(needed)s silos answered in time."),),
+    "round.too_few_accepted": (
+        _("No silo's update could be accepted."),
+        _("%(accepted)s updates could be accepted, at least %(needed)s are needed."),
+    ),
+    "round.not_closed": (_("%(number)s workers failed to close it."),),
+    "silo.revoked": (_("The silo was revoked while it had this order."),),
+    "silo.unconfirmed": (_("The silo enrolled anew while it had this order, and waits to be confirmed."),),
+    "participation.ended": (_("The silo's organisation left the consortium while it had this order."),),
+    "update.norm_exceeded": (
+        _("The update's norm is %(norm)s, %(allowed)s is allowed."),
+        _("The update has norm %(norm)s."),
+    ),
+    "update.not_finite": (_("The update holds values that are not finite numbers."),),
+    "dataset.unknown": (_("There is no dataset %(dataset)s here."),),
+    "dataset.schema_changed": (_("The schema of %(dataset)s is not the one in the manifest."),),
+    "model.too_large": (_("The model has %(bytes)s bytes; %(allowed)s are allowed."),),
+    "order.expired": (_("The order expired at %(moment)s."),),
+}
+"""The sentences that are written with a code, their names and numbers left open."""
+
+MEANINGS: Mapping[str, str] = {
+    "order.deadline": _("No answer came before the round's deadline."),
+    "job.cancelled": _("The job was cancelled while this was under way."),
+    "data.unreadable": _("The silo can't read its data. Its IT sees in the trainer's log which file it is and why."),
+    "data.malformed": _("The silo's data file is not laid out as it should be. Its IT mends the file."),
+    "data.missing_column": _(
+        "A declared column is missing from the silo's data. Its IT compares file and declaration."
+    ),
+    "data.bad_value": _(
+        "A value in the silo's data is not what its declaration allows. Its IT mends one or the other."
+    ),
+    "data.bad_type": _("A column of the silo's data has another type than declared. Its IT mends one or the other."),
+    "data.no_rows": _("Too few rows of the silo's data can be used."),
+    "data.changed": _("The silo's data changed while they were read. The next round reads them again."),
+    "dataset.unknown": _("The silo does not know this dataset. Its IT looks whether connector.toml still names it."),
+    "trainer.crashed": _(
+        "The silo's trainer ended several times over this order. Its IT sees why in the trainer's log."
+    ),
+    "leaving.not_allowed": _("The silo's policy does not let the answer leave."),
+    "manifest.untrusted": _("The silo does not trust the key that signed the job."),
+    "protection.not_supported": _("The silo's connector does not know this protection. A newer connector may."),
+    "order.expired": _("The order came too late to the silo."),
+    "model.too_large": _("The model is larger than the silo takes."),
+}
+"""What a code means, where its sentence may have many forms, or where none was written."""
+
+
+def in_the_readers_words(code: str, text: str) -> str:
+    """The sentence of the record as the reader's language says it; the sentence itself where that is English."""
+    if (anew := said_anew(FORMS.get(code, ()), text)) is not None:
+        return anew
+    meaning = MEANINGS.get(code, "")
+    translated = gettext(meaning) if meaning else ""
+    if not text:
+        return translated
+    return f"{translated} ({text})" if translated != meaning else text

@@ -1,0 +1,183 @@
+"""What members' people do, each from signing in to the end of their way: they click, type and are told."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, expect
+
+from accounts.actions import grant_role
+from accounts.models import Organisation
+from accounts.permissions import Role
+from consortia import invitations
+from consortia.actions import found_consortium, grant_consortium_role
+from consortia.models import Consortium, Participation
+from federation.protocol.keys import PrivateKey
+from silos import actions
+from silos.models import Silo
+from tests.support.cohort import Cohort, make_cohort, present, run_job
+from tests.support.federation import TEST, certificate, statement
+from tests.support.live_platform import serving
+from tests.support.stories import story
+from tests.support.world import person
+from training.actions import answers
+from training.models import Order
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.django_db(transaction=True),
+    # whitenoise's static files; Django takes each into memory as a whole
+    pytest.mark.filterwarnings("ignore:StreamingHttpResponse must consume synchronous iterators"),
+]
+
+
+@pytest.fixture
+def cohort(transactional_db: None, blob_root: Path) -> Cohort:
+    return make_cohort()
+
+
+@pytest.fixture
+def port(cohort: Cohort) -> Iterator[int]:
+    with serving() as port:
+        yield port
+
+
+def test_an_organisation_administrator_takes_people_in_and_confirms_a_silo(
+    cohort: Cohort, chromium: Browser, port: int
+) -> None:
+    silo, house = present(cohort), cohort.silo.organisation
+    administrator = person("house-administrator")
+    grant_role(user=administrator, organisation=house, role=Role.ORGANISATION_ADMINISTRATOR, by=TEST)
+    with story(chromium, port, "organisation-administrator", administrator) as told:
+        told.follow("Compare the fingerprints of annexe")
+        told.look("to-confirm")
+        told.fill(The_identity_fingerprint="0000 0000")
+        told.press("They are the same: confirm")
+        silo.refresh_from_db()
+        assert silo.identity is not None
+        told.fill(The_identity_fingerprint=silo.identity.fingerprint)
+        told.press("They are the same: confirm")
+        told.told("the connector may work from now on")
+        told.go("Organisations")
+        told.follow(house.name)
+        told.fill(mail_address="new-colleague@example.org", Full_name="Nora New")
+        told.page.get_by_label("Role").select_option(label="Silo IT")
+        told.press("Take in")
+        expect(told.page.get_by_role("cell", name="new-colleague@example.org")).to_be_visible()
+        told.look("taken-in")
+        told.go("Datasets")
+        told.page.get_by_role("row", name=house.name).get_by_role("link").first.click()
+        told.follow("Withdraw…")
+        told.press("Withdraw it")
+        told.told("is withdrawn")
+        told.press("Offer again")
+        told.told("is on offer again")
+        told.go("Home")
+        told.follow("Found a consortium")
+        told.fill(Name="Kidneys", Short_name="kidneys", Description="Chronic disease, three years")
+        told.page.get_by_label("First member").select_option(label=house.name)
+        told.press("Found")
+        told.heading("Kidneys")
+        told.look("founded")
+    assert Silo.objects.get(id=silo.id).state == Silo.State.ACTIVE
+    assert Consortium.objects.get(slug="kidneys").participations.get().organisation == house
+
+
+def test_a_steward_answers_an_invitation_and_watches_over_the_house(
+    cohort: Cohort, chromium: Browser, port: int
+) -> None:
+    other = found_consortium(name="Lungs", slug="lungs", organisation=cohort.elsewhere, by=cohort.outsider)
+    invitations.invite(
+        consortium=other, organisation=cohort.silo.organisation, message="Will you join us?", by=cohort.outsider
+    )
+    key = PrivateKey.generate().public
+    with story(chromium, port, "steward", cohort.steward) as told:
+        expect(told.page.get_by_text("Will you join us?")).to_be_visible()
+        told.look("home")
+        told.press("Take part in Lungs")
+        told.told("takes part now")
+        told.follow("Lungs")
+        told.tab("Participants")
+        told.go("Organisations")
+        told.follow(cohort.silo.organisation.name)
+        told.page.get_by_label("Public key").fill("not a key")
+        told.press("Register the key")
+        told.look("not-a-key")
+        told.page.get_by_label("Public key").fill(key.encoded)
+        told.press("Register the key")
+        expect(told.page.get_by_text("revoke that one first")).to_be_visible()
+        told.follow("Revoke…")
+        told.press("Revoke it")
+        told.told("The signatory key is revoked")
+        told.page.get_by_label("Public key").fill(key.encoded)
+        told.press("Register the key")
+        told.told("The signatory key is registered")
+        told.go("Silos")
+        told.page.get_by_role("main").get_by_role("link", name=cohort.silo.name).click()
+        told.follow("Revoke…")
+        told.follow("No, go back")
+        told.look("silo")
+        told.go("Activity")
+    assert Participation.objects.get(consortium=other, organisation=cohort.silo.organisation).state == "active"
+
+
+def test_silo_it_makes_a_silo_and_sees_why_an_order_was_refused(cohort: Cohort, chromium: Browser, port: int) -> None:
+    order = Order.objects.get(step__round__job=run_job(cohort, rounds_answered=0), silo=cohort.silo)
+    answers.answer(document=cohort.federation.silos[0].refuse(order), by=cohort.silo)
+    with story(chromium, port, "silo-it", cohort.it) as told:
+        told.look("home")
+        told.go("Silos")
+        told.follow("New silo")
+        told.fill(Name="Annexe of the second cardiology ward, north wing")
+        told.press("Make it")
+        told.told("Now enrol its connector")
+        told.press("Make an enrolment code")
+        code = told.page.get_by_role("region", name="the enrolment code").inner_text()
+        told.look("code")
+        signatory, identity = cohort.federation.silos[0].signatory, PrivateKey.generate()
+        actions.enrol(
+            code=code,
+            transport_key=PrivateKey.generate().public,
+            statement=statement(identity, signatory),
+            certificate=certificate(cohort.silo.organisation.name, identity, signatory),
+            by=TEST,
+        )
+        expect(told.page.get_by_text("An administrator of")).to_be_visible(timeout=15_000)
+        told.look("presented")
+        told.go("Silos")
+        told.page.get_by_role("main").get_by_role("link", name=cohort.silo.name).click()
+        expect(told.page.get_by_text("data.unreadable").first).to_be_visible()
+        told.look("refused")
+
+
+def test_an_auditor_reads_what_was_done_and_changes_nothing(cohort: Cohort, chromium: Browser, port: int) -> None:
+    job = run_job(cohort)
+    second: Organisation = cohort.federation.silos[1].silo.organisation
+    auditor = person("auditor")
+    grant_role(user=auditor, organisation=second, role=Role.AUDITOR, by=TEST)
+    grant_consortium_role(
+        user=auditor, consortium=cohort.federation.consortium, role=Role.AUDITOR, by=cohort.administrator
+    )
+    with story(chromium, port, "auditor", auditor) as told:
+        told.look("home")
+        told.go("Activity")
+        told.page.get_by_label("What").fill("job.")
+        told.press("Show")
+        told.look("activity")
+        with told.page.expect_download() as download:
+            told.page.get_by_role("link", name="CSV").click()
+        assert "job.completed" in Path(download.value.path()).read_text()
+        told.follow(job.name)
+        expect(told.page.get_by_role("link", name="Launch again…")).to_have_count(0)
+        told.tab("Events")
+        told.tab("Report")
+        told.look("report")
+        told.follow("Model")
+        told.look("model")
+        expect(told.page.get_by_role("link", name="Download")).to_have_count(0)
+        told.follow("Consortium heart")
+        told.tab("Participants")
+        expect(told.page.get_by_role("button", name="Invite")).to_have_count(0)
+        told.tab("Settings")

@@ -1,0 +1,145 @@
+"""A model goes out as the agreement lets it: by kind of version, to whom, and once each member has confirmed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.test import Client
+
+from accounts.actions import grant_role
+from accounts.models import User
+from accounts.permissions import Role
+from audit.models import Event
+from federation.protocol.documents import Leaving
+from registry.models import ModelVersion, ReleaseConfirmation
+from registry.release import missing
+from tests.support.cohort import browser
+from tests.support.federation import TEST, Federation, make_federation
+from tests.support.world import house, person
+from training import closing
+from training.actions import answers, launch, start
+from training.models import Job, Order
+from training.transitions import OUTSTANDING
+
+pytestmark = pytest.mark.django_db
+METRICS = ("loss", "accuracy")
+
+
+def learned(**leaving: Any) -> tuple[Federation, Job]:
+    """A job that is complete, under such terms of release."""
+    federation = make_federation(agreed=False)
+    federation.agree(leaving=Leaving(metrics=METRICS, minimum_cell=1, **leaving))
+    request = federation.request(rounds=2)
+    job = launch.launch(consortium=federation.consortium, request=request, by=federation.scientist)
+    start.start(job_id=job.id, by=TEST)
+    while orders := list(Order.objects.filter(step__round__job=job, state__in=OUTSTANDING)):
+        for order in orders:
+            played = federation.played(order.silo_id)
+            answers.answer(document=played.train(order, 0.5), by=played.silo)
+        closing.close_step(round_id=orders[0].step.round_id, by=TEST)
+    job.refresh_from_db()
+    return federation, job
+
+
+def version(job: Job, number: int) -> ModelVersion:
+    """The version after a round."""
+    assert job.model is not None
+    return job.model.versions.get(round_number=number)
+
+
+def download(client: Client, wanted: ModelVersion) -> tuple[int, str]:
+    """The status, and the code of a refusal."""
+    answer = client.get(f"/api/v1/model-versions/{wanted.id}/download/")
+    answer.close()
+    return answer.status_code, answer.json()["code"] if answer.status_code != 200 else ""
+
+
+def test_the_final_model_goes_out_and_those_of_rounds_only_if_the_agreement_says_so() -> None:
+    federation, job = learned()
+    client = browser(federation.scientist)
+    assert download(client, version(job, 2)) == (200, "")
+    assert download(client, version(job, 1)) == (403, "release.round_model")
+    federation, job = learned_again(federation, round_models=True)
+    assert download(client, version(job, 1)) == (200, "")
+
+
+def learned_again(_federation: Federation, **leaving: Any) -> tuple[Federation, Job]:
+    """Another consortium, whose scientist is the same person."""
+    other = make_federation(name="other", agreed=False)
+    other.agree(leaving=Leaving(metrics=METRICS, minimum_cell=1, **leaving))
+    other.scientist = _federation.scientist
+    grant_role(user=other.scientist, organisation=other.silos[0].silo.organisation, role=Role.DATA_SCIENTIST, by=TEST)
+    job = launch.launch(consortium=other.consortium, request=other.request(rounds=2), by=other.scientist)
+    start.start(job_id=job.id, by=TEST)
+    orders = list(Order.objects.filter(step__round__job=job, state__in=OUTSTANDING))
+    for order in orders:
+        played = other.played(order.silo_id)
+        answers.answer(document=played.train(order, 0.5), by=played.silo)
+    closing.close_step(round_id=orders[0].step.round_id, by=TEST)
+    job.refresh_from_db()
+    return other, job
+
+
+def test_where_no_model_may_leave_none_does_and_nothing_is_written_of_a_download() -> None:
+    federation, job = learned(final_model=False)
+    assert download(browser(federation.scientist), version(job, 2)) == (403, "release.not_allowed")
+    assert not Event.objects.filter(verb="model.downloaded").exists()
+
+
+def test_only_members_and_those_that_are_named_get_it() -> None:
+    federation, job = learned()
+    guest, elsewhere = person("guest"), house("elsewhere")
+    grant_role(user=guest, organisation=elsewhere, role=Role.DATA_SCIENTIST, by=TEST)
+    from consortia.actions import grant_consortium_role
+
+    grant_consortium_role(
+        user=guest, consortium=federation.consortium, role=Role.DATA_SCIENTIST, by=federation.administrator
+    )
+    assert download(browser(guest), version(job, 2)) == (403, "release.recipient")
+
+
+def steward(federation: Federation, index: int) -> User:
+    """The steward of one of the members."""
+    user = person(f"steward-{index}")
+    grant_role(user=user, organisation=federation.silos[index].silo.organisation, role=Role.STEWARD, by=TEST)
+    return user
+
+
+def by_rest(user: User, wanted: ModelVersion) -> int:
+    """Confirm over the REST API."""
+    return browser(user).post(f"/api/v1/model-versions/{wanted.id}/release/").status_code
+
+
+def by_page(user: User, wanted: ModelVersion) -> int:
+    """Confirm with the button of the page."""
+    client = browser(user)
+    page = client.get(f"/models/{wanted.model_id}/?round={wanted.round_number}").content.decode()
+    assert "Confirm for" in page
+    answer = client.post(f"/model-versions/{wanted.id}/confirm-release/")
+    return 201 if answer.status_code == 302 else answer.status_code
+
+
+@pytest.mark.parametrize("confirm", [by_rest, by_page])
+def test_where_the_agreement_asks_each_member_has_to_confirm(confirm: Callable[[User, ModelVersion], int]) -> None:
+    federation, job = learned(release_confirmed_by_each=True)
+    wanted, client = version(job, 2), browser(federation.scientist)
+    for index in range(3):
+        assert download(client, wanted) == (403, "release.unconfirmed")
+        assert len(missing(wanted)) == 3 - index
+        assert confirm(steward(federation, index), wanted) == 201
+    assert download(client, wanted) == (200, "")
+    assert ReleaseConfirmation.objects.filter(version=wanted).count() == 3
+    assert Event.objects.filter(verb="model.release_confirmed").count() == 3
+
+
+def test_a_confirmation_counts_once_and_is_for_stewards_of_members() -> None:
+    federation, job = learned(release_confirmed_by_each=True)
+    wanted, first = version(job, 2), steward(federation, 0)
+    assert by_rest(first, wanted) == 201
+    assert by_rest(first, wanted) == 409
+    assert by_rest(federation.scientist, wanted) == 403
+    assert by_rest(person("stranger"), wanted) == 404
+    other, job = learned_again(federation)
+    assert by_rest(steward(other, 1), version(job, 1)) == 409
