@@ -1,7 +1,8 @@
 """The journal of what this silo did, refused, signed and sent: each line names the hash of the line before.
 
-Whoever changes, removes or inserts a line breaks the chain, and `silo-connector journal verify` says where. What no
-chain can show is that its end was cut off: compare the head with one that was noted elsewhere (the system's log).
+Whoever changes, removes or inserts a line breaks the chain, and `silo-connector journal verify` says where. That its
+end was cut off no chain can show: the trainer's memory holds the head as it was at its last answer, and the system's
+log may hold all of it.
 """
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ class Journal:
     def __init__(self, state: Path, syslog: Path | None = None) -> None:
         self._path = state / FILE
         self._syslog = syslog
-        self._head = Head()
+        self._head = self._on_disk = Head()
         self._syslog_failed = False
 
     def add(self, event: str, *, durable: bool = True, **fields: object) -> None:
@@ -55,7 +56,14 @@ class Journal:
             if durable:
                 os.fsync(descriptor)
             self._head = Head(head.lines + 1, digest_bytes(line), head.size_bytes + len(line) + 1)
+            if durable:
+                self._on_disk = self._head
         self._forward(line)
+
+    @property
+    def head(self) -> Head:
+        """How far it surely goes: what this process has written and waited for."""
+        return self._on_disk
 
     def _end(self, descriptor: int) -> Head:
         """Where the journal ends now: another process may have written since we did."""
@@ -86,13 +94,16 @@ class Journal:
             self._syslog_failed = True
 
 
-def verify(state: Path) -> Head:
-    """Follow the chain from the first line to the last.
+def verify(state: Path, noted: Head | None = None) -> Head:
+    """Follow the chain from the first line to the last, over a head that was noted earlier if one was.
 
     Raises Untrusted ``journal.broken`` with the line at which it breaks, Invalid ``journal.unreadable``.
     """
     path = state / FILE
+    noted = noted or Head()
     if not path.exists():
+        if noted.lines:
+            raise _broken(path, 1, f"there were {noted.lines} lines, and the file is gone")
         return Head()
     try:
         data = path.read_bytes()
@@ -103,8 +114,12 @@ def verify(state: Path) -> Head:
     for number, line in enumerate(lines, start=1):
         _check(path, number, line, head.digest, is_last=number == len(lines))
         head = Head(number, digest_bytes(line), len(data))
+        if number == noted.lines and head.digest != noted.digest:
+            raise _broken(path, number, "it is not what it was when the trainer last gave an answer")
     if unfinished and _entry(unfinished) is not None:
         raise _broken(path, len(lines) + 1, "it is whole but not ended")
+    if head.lines < noted.lines:
+        raise _broken(path, head.lines + 1, f"there were {noted.lines} lines, and the end is cut off")
     return head
 
 

@@ -15,6 +15,8 @@ SHARED_UMASK = 0o007
 """Relay and trainer may run as two users of one group; keys and state are readable by their owner only anyway."""
 
 SIDES = ("relay", "trainer")
+JUDGING = ("federation.agreements", "federation.evidence", "federation.learning")
+"""What the relay's image has not got: it judges nothing."""
 
 Command = Callable[[argparse.Namespace], int]
 
@@ -49,7 +51,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _side_of(error: ModuleNotFoundError) -> str | None:
     """The side of the connector that is not in this image, when that is what the error is about."""
-    if error.name == "federation.agreements":  # the relay judges nothing
+    if error.name in JUDGING:
         return "trainer"
     return next((side for side in SIDES if error.name == f"silo_connector.{side}"), None)
 

@@ -20,6 +20,7 @@ from silo_connector.config import Config
 from silo_connector.policy import load_policy
 from silo_connector.spool import Spool
 from silo_connector.trainer.jobs import Begun
+from silo_connector.trainer.memory import FILE, Memory
 
 JOBS_MAX = 50
 
@@ -75,9 +76,7 @@ def _jobs(config: Config) -> Iterator[_Job]:
                 print(f"?    order {order_id} can't be read: {error.message}")
             else:
                 yield _Job(manifest, agreement, order, f"order {order_id} waits in the inbox")
-    if (config.trainer_state / "trainer.sqlite").exists():
-        from silo_connector.trainer.memory import Memory
-
+    if (config.trainer_state / FILE).exists():
         memory = Memory(config.trainer_state)
         try:
             for known in memory.jobs.newest(JOBS_MAX):

@@ -115,8 +115,11 @@ def _check_submission(submission: Submission, bounds: Bounds | None, payload: Pa
         raise _not_allowed("payload")
     if submission.evaluation is not None:
         _check_evaluation(submission.evaluation, bounds)
-    if submission.training is not None and submission.training.update_norm_l2 > bounds.update_norm_l2_max:
-        raise _not_allowed("training.update_norm_l2")
+    if submission.training is not None:
+        if submission.training.update_norm_l2 > bounds.update_norm_l2_max:
+            raise _not_allowed("training.update_norm_l2")
+        if submission.training.loss is not None and "loss" not in bounds.metrics:
+            raise _not_allowed("training.loss")
     if payload is not None and submission.payload is not None:
         _check_payload(submission.payload, payload, bounds.layout)
 

@@ -8,9 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from federation.protocol.documents import now
+from silo_connector.journal import Head
 from silo_connector.trainer.jobs import Jobs
 from silo_connector.trainer.refusals import Refused
 
+FILE = "trainer.sqlite"
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS orders (
     order_id TEXT PRIMARY KEY,
@@ -34,6 +36,11 @@ CREATE TABLE IF NOT EXISTS registrations (
     fingerprint TEXT NOT NULL,
     registered_at TEXT NOT NULL
 );
+CREATE TABLE IF NOT EXISTS journal_head (
+    id INTEGER PRIMARY KEY CHECK (id = 1),
+    lines INTEGER NOT NULL,
+    digest TEXT NOT NULL
+);
 """
 
 
@@ -51,7 +58,7 @@ class Memory:
     """One connection, used by one thread."""
 
     def __init__(self, state: Path) -> None:
-        self._database = sqlite3.connect(state / "trainer.sqlite", isolation_level=None, check_same_thread=False)
+        self._database = sqlite3.connect(state / FILE, isolation_level=None, check_same_thread=False)
         self._database.execute("PRAGMA journal_mode = WAL")
         self._database.execute("PRAGMA synchronous = FULL")
         self._database.executescript(_SCHEMA)
@@ -93,9 +100,13 @@ class Memory:
         with contextlib.suppress(sqlite3.Error):
             self._database.execute("UPDATE orders SET starts = starts - 1 WHERE order_id = ?", (order_id,))
 
-    def finish(self, outcome: Outcome) -> Outcome:
-        """Fix the outcome of an order: the first one stays, and is returned."""
+    def finish(self, outcome: Outcome, head: Head | None = None) -> Outcome:
+        """Fix the outcome of an order, and how far the journal goes: the first outcome stays, and is returned."""
         with self._transaction():
+            if head is not None and head.digest is not None:
+                self._database.execute(
+                    "INSERT OR REPLACE INTO journal_head VALUES (1, ?, ?)", (head.lines, head.digest)
+                )
             self._database.execute(
                 "UPDATE orders SET document = ?, payload_digest = ?, payload_size_bytes = ?, done_at = ? "
                 "WHERE order_id = ? AND document IS NULL",
@@ -110,6 +121,11 @@ class Memory:
         fixed = self.outcome(outcome.order_id)
         assert fixed is not None, "an order is taken before it is finished"
         return fixed
+
+    def journal_head(self) -> Head:
+        """How far the journal went at the last answer."""
+        row = self._database.execute("SELECT lines, digest FROM journal_head").fetchone()
+        return Head() if row is None else Head(*row)
 
     def registered(self, name: str) -> str | None:
         """The fingerprint of a dataset's last registration."""
@@ -139,3 +155,14 @@ class Memory:
     def _transaction(self) -> sqlite3.Connection:
         self._database.execute("BEGIN IMMEDIATE")
         return self._database  # as a context manager it commits, or rolls back on an error
+
+
+def noted_head(state: Path) -> Head:
+    """How far the journal went when the trainer last gave an answer; nowhere where there is no memory yet."""
+    if not (state / FILE).exists():
+        return Head()
+    memory = Memory(state)
+    try:
+        return memory.journal_head()
+    finally:
+        memory.close()

@@ -7,6 +7,7 @@ platform can't change: the newest version that was signed here, suspensions, the
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
@@ -28,9 +29,10 @@ from silo_connector.trainer.certificates import Certificates
 from silo_connector.trainer.jobs import Begun, Jobs
 from silo_connector.trainer.leaving import coarse
 from silo_connector.trainer.refusals import Refused
-from silo_connector.trainer.verification import Task, Trust
+from silo_connector.trainer.verification import Task, Trust, check_supported
 
 _OPENED_MAX = 32
+_ENOUGH_ROWS = 10**15
 
 
 @dataclass(frozen=True)
@@ -53,20 +55,29 @@ class Permits:
         self._store: Store | None = None
         self._signatory = ""
 
-    def grant(self, task: Task, manifest: bytes, folder: Folder, trust: Trust, rows_total: int) -> Permit:
-        """Allow an order, and remember that it was; `manifest` is the sealed one. Raises Refused."""
+    def grant(self, task: Task, manifest: bytes, folder: Folder, trust: Trust, rows_total: Callable[[], int]) -> Permit:
+        """Allow an order, and remember that it was; `manifest` is the sealed one. Raises Refused.
+
+        The rows are asked for last: whoever is refused anyway learns nothing about the data, not even by a code.
+        """
         order, moment = task.order, now()
         sealed = _sealed_agreement(folder)
         standing = None if sealed is None else self._standing(sealed, task, trust)
         policy = self._policy_now()
         today = self._jobs.rounds_since(midnight(moment, policy), order.order_id)
-        position = Position(coarse(rows_total), rounds_today=today)
-        place = Place(trust.signatory_key.encoded, task.member.dataset, position, policy)
-        refused = decide(standing, task.manifest, order, place, moment)
-        if refused is not None:
-            raise Refused.by(refused)
+
+        def judge(rows_coarse: int) -> None:
+            position = Position(rows_coarse, rounds_today=today)
+            place = Place(trust.signatory_key.encoded, task.member.dataset, position, policy)
+            refused = decide(standing, task.manifest, order, place, moment)
+            if refused is not None:
+                raise Refused.by(refused)
+
+        judge(_ENOUGH_ROWS)
+        judge(coarse(rows_total()))
         assert standing is not None, "an order without an agreement is refused"
         assert sealed is not None, "and so is one whose agreement did not come with it"
+        check_supported(task.manifest)
         self._certificates.check(order.manifest_digest, task.manifest.cohort, moment)
         self._jobs.check_order(order, task.model.digest)
         self._jobs.allow(order, task.model.digest, standing.digest, manifest, sealed)

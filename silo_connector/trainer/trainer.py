@@ -23,7 +23,7 @@ from silo_connector.trainer.outcomes import TMP_PREFIX, Outcomes, make_room
 from silo_connector.trainer.permits import Permit, Permits
 from silo_connector.trainer.refusals import OrderHead, Refused, document
 from silo_connector.trainer.trusting import enrolled, followed
-from silo_connector.trainer.verification import Task, Trust, check_supported, judge, open_order
+from silo_connector.trainer.verification import Task, Trust, judge, open_order
 from silo_connector.trainer.work import carry_out, warm_up
 
 LOG = Log("trainer")
@@ -148,15 +148,18 @@ class Trainer:
             if isinstance(order, Refused):
                 raise order
             task, permit, data_s = self._permitted(order, folder, trust)
-            return self._memory.finish(self._carry_out(task, permit, folder, started, data_s))
+            return self._finish(self._carry_out(task, permit, folder, started, data_s))
         except Refused as refused:
-            return self._memory.finish(self._refusal(head, refused))
+            return self._finish(self._refusal(head, refused))
         except (OSError, Stopped):
             self._memory.untake(name)
             raise
         except Exception as error:
             LOG.error("order.fault", trace=error, order_id=name)
-            return self._memory.finish(self._refusal(head, Refused("trainer.failed", str(error))))
+            return self._finish(self._refusal(head, Refused("trainer.failed", str(error))))
+
+    def _finish(self, outcome: Outcome) -> Outcome:
+        return self._memory.finish(outcome, self._journal.head)
 
     def _permitted(self, order: Order, folder: Folder, trust: Trust) -> tuple[Task, Permit, float]:
         """Judge an order, what came with it, and whether it is allowed; how long the data took. Raises Refused."""
@@ -165,11 +168,16 @@ class Trainer:
         except Invalid as error:
             raise Refused("manifest.missing", error.message) from error
         task = judge(order, manifest, trust, self._datasets.declarations, now())
-        started = time.perf_counter()
-        rows_total = self._datasets.rows(task.member.dataset).rows_total
-        data_s = time.perf_counter() - started
+        data_s = 0.0
+
+        def rows_total() -> int:
+            nonlocal data_s
+            started = time.perf_counter()
+            rows = self._datasets.rows(task.member.dataset)
+            data_s = time.perf_counter() - started
+            return rows.rows_total
+
         permit = self._permits.grant(task, manifest, folder, trust, rows_total)
-        check_supported(task.manifest)
         self._journal.add(
             "order.allowed",
             durable=False,  # the line about the answer is, and this one with it

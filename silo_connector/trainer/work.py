@@ -50,7 +50,7 @@ def carry_out(
     phases_s = {**phases_s, "evaluate": time.perf_counter() - started}
     training, payload = None, None
     if task.order.kind is OrderKind.TRAIN:
-        training, payload, more_s = _train(task, model, rows, update, should_stop)
+        training, payload, more_s = _train(task, model, rows, update, bounds, should_stop)
         phases_s |= more_s
     order = task.order
     return Submission(
@@ -91,7 +91,7 @@ def _evaluate(task: Task, model: Path, rows: Prepared, bounds: Bounds) -> Evalua
 
 
 def _train(
-    task: Task, model: Path, rows: Prepared, update: Path, should_stop: Callable[[], bool]
+    task: Task, model: Path, rows: Prepared, update: Path, bounds: Bounds, should_stop: Callable[[], bool]
 ) -> tuple[TrainingReport, PayloadReference, dict[str, float]]:
     from federation.learning.train import train
 
@@ -106,5 +106,10 @@ def _train(
         raise Refused(error.code, error.message) from error
     if done.update_norm_l2 > manifest.limits.update_norm_l2_max:
         raise Refused("update.norm_exceeded", f"The update has norm {done.update_norm_l2:.6g}.")
-    report = TrainingReport(rows=done.rows, steps=done.steps, loss=done.train_loss, update_norm_l2=done.update_norm_l2)
+    report = TrainingReport(
+        rows=done.rows,
+        steps=done.steps,
+        loss=done.train_loss if "loss" in bounds.metrics else None,
+        update_norm_l2=done.update_norm_l2,
+    )
     return report, PayloadReference(digest=done.update_digest, size_bytes=done.update_size_bytes), done.phases_s

@@ -40,7 +40,8 @@ class TrainingReport(Part):
 
     rows: Count
     steps: Count
-    loss: Finite
+    loss: Finite | None = None
+    """None where the agreement lets no loss out."""
     update_norm_l2: Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 

@@ -64,3 +64,8 @@ def unsigned(document: Agreement) -> bytes:
 def digest_of(sealed: bytes) -> str:
     """The agreement's hash."""
     return signing.open_agreement(sealed).digest
+
+
+def opened(sealed: bytes) -> Agreement:
+    """What an envelope holds."""
+    return signing.open_agreement(sealed).agreement

@@ -95,14 +95,25 @@ async def test_a_file_that_cannot_be_used_is_named(
     assert "file.unusable" in told
 
 
+@pytest.mark.parametrize(
+    ("command", "missing", "loaded"),
+    [
+        (["data", "check"], "silo_connector.trainer", ["silo_connector.cli.data"]),
+        (["agreements"], "federation.agreements", ["silo_connector.agreements", "silo_connector.cli.agreements"]),
+    ],
+)
 async def test_a_command_of_the_other_containers_side_is_told_where_to_go(
-    fresh: Site, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    fresh: Site,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    command: list[str],
+    missing: str,
+    loaded: list[str],
 ) -> None:
-    for name in [name for name in sys.modules if name.split(".")[:2] == ["silo_connector", "trainer"]]:
+    for name in [name for name in sys.modules if name == missing or name.startswith(f"{missing}.") or name in loaded]:
         monkeypatch.delitem(sys.modules, name)
-    monkeypatch.delitem(sys.modules, "silo_connector.cli.data", raising=False)
-    monkeypatch.setattr(sys, "meta_path", [_Without("silo_connector.trainer"), *sys.meta_path])
-    assert await cli("data", "check", "--config", fresh.config.path) == 1
+    monkeypatch.setattr(sys, "meta_path", [_Without(missing), *sys.meta_path])
+    assert await cli(*command, "--config", fresh.config.path) == 1
     assert "docker compose run --rm trainer" in (told := capsys.readouterr().err)
     assert "command.elsewhere" in told
 

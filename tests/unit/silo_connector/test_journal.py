@@ -135,6 +135,13 @@ async def test_the_trainer_tells_what_it_allowed_refused_and_sent(
     assert await asyncio.to_thread(main, ["journal", "verify", "--config", config]) == 0
     assert f"{len(site.journal())} lines" in capsys.readouterr().out
     file = site.config.trainer_state / FILE
-    file.write_text(file.read_text().replace("round_beyond", "round_before"))
+    whole = file.read_text()
+    file.write_text("".join(whole.splitlines(keepends=True)[:3]))
+    assert await asyncio.to_thread(main, ["journal", "verify", "--config", config]) == 1
+    assert "the end is cut off" in capsys.readouterr().err
+    file.unlink()
+    assert await asyncio.to_thread(main, ["journal", "verify", "--config", config]) == 1
+    assert "the file is gone" in capsys.readouterr().err
+    file.write_text(whole.replace("round_beyond", "round_before"))
     assert await asyncio.to_thread(main, ["journal", "verify", "--config", config]) == 1
     assert "[journal.broken]" in capsys.readouterr().err

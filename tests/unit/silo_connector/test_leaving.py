@@ -199,7 +199,9 @@ def test_a_refusal_by_the_site_s_own_policy_names_nothing_unless_the_site_wants_
     assert refused(second.model_copy(update={"rule": "work"})) == "rule"
 
 
-def test_figures_that_the_agreement_does_not_name_stay() -> None:
+def test_figures_that_the_agreement_does_not_name_stay(update: Path) -> None:
+    no_loss = replace(BOUNDS, metrics=frozenset({"accuracy"}))
+    assert refused(submission(update, evaluation=None), update, no_loss) == "training.loss"
     only_loss = replace(BOUNDS, metrics=frozenset({"loss"}))
     report = EvaluationReport(rows=20, loss=0.5)
     check_may_leave(submission(kind=OrderKind.EVALUATE, evaluation=report), only_loss)
