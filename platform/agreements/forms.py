@@ -129,9 +129,9 @@ class TermsForm(forms.Form):
             help_text=_("The other members read it beside the changed clauses."),
         )
         fields["reopen"] = forms.BooleanField(
-            label=_("Throw the signatures so far away"),
+            label=_("Throw away the signatures made so far"),
             required=False,
-            help_text=_("Who has signed has signed other terms then, and signs again."),
+            help_text=_("Whoever has signed already must read and sign the new terms."),
         )
 
     def _add_datasets(self, data: Any, terms: Mapping[str, Any]) -> None:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
@@ -14,13 +13,12 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_noop as n
 from django.views.decorators.http import require_POST
 
 from accounts.access import signed_in
 from accounts.models import User
 from accounts.permissions import Permission
-from agreements.actions import drafting, standing, steps
+from agreements.actions import drafting
 from agreements.forms import CommentForm, ReasonForm, TermsForm
 from agreements.models import AgreementVersion
 from agreements.offered import Offer, offer_of
@@ -29,6 +27,7 @@ from agreements.selectors import current_version
 from agreements.transitions import AgreementState
 from agreements.wording import first_terms, read_terms
 from consortia.access import access_consortium
+from dashboards.agreement.questions import STEPS
 from dashboards.agreement.rows import side_by_side
 from dashboards.agreement.views import page_frame, version_page
 from dashboards.consortium.views import frame
@@ -142,77 +141,6 @@ def comment(request: HttpRequest, agreement_version_id: UUID) -> HttpResponse:
     if form.errors:
         return version_page(request, version, comment_form=form)
     return redirect(f"{reverse('agreement', args=[version.pk])}#{form.cleaned_data['clause']}")
-
-
-@dataclass(frozen=True)
-class Step:
-    """Something that is asked before it is done: the question, what follows, and what is said once it is done."""
-
-    permission: Permission
-    question: str
-    consequence: str
-    yes: str
-    done: str
-    act: Callable[[AgreementVersion, str, User], object]
-    reason: bool = False
-
-
-STEPS: Mapping[str, Step] = {
-    "propose": Step(
-        Permission.AGREEMENT_DRAFT,
-        n("Propose %(version)s?"),
-        n("The members can then comment on it and change it. Nothing is signed yet."),
-        n("Propose it"),
-        n("Proposed. The members' stewards find it on their home page."),
-        lambda version, reason, user: steps.propose(version=version, by=user),
-    ),
-    "take-back": Step(
-        Permission.AGREEMENT_DRAFT,
-        n("Take %(version)s back?"),
-        n("It becomes a draft again, which only who drafts can change."),
-        n("Take it back"),
-        n("It is a draft again."),
-        lambda version, reason, user: steps.take_back(version=version, by=user),
-    ),
-    "open-signing": Step(
-        Permission.AGREEMENT_DRAFT,
-        n("Open %(version)s for signing?"),
-        n(
-            "The text is fixed as it stands. Every member reads it and signs it on its own premises. A change later on "
-            "throws the signatures away."
-        ),
-        n("Open signing"),
-        n("Signing is open."),
-        lambda version, reason, user: steps.open_signing(version=version, seen_digest=reason or None, by=user),
-    ),
-    "reopen": Step(
-        Permission.AGREEMENT_NEGOTIATE,
-        n("Stop the signing of %(version)s?"),
-        n("The terms can then be changed. The signatures so far are thrown away: who has signed signs again."),
-        n("Stop it"),
-        n("The terms are open to changes again."),
-        lambda version, reason, user: steps.reopen(version=version, reason=reason, by=user),
-        reason=True,
-    ),
-    "withdraw": Step(
-        Permission.AGREEMENT_DRAFT,
-        n("Withdraw %(version)s?"),
-        n("It is given up for good. What holds now goes on, and another version can be drafted."),
-        n("Withdraw it"),
-        n("It is withdrawn."),
-        lambda version, reason, user: steps.withdraw(version=version, reason=reason, by=user),
-        reason=True,
-    ),
-    "terminate": Step(
-        Permission.AGREEMENT_DRAFT,
-        n("End the agreement, %(version)s?"),
-        n("No job is launched under it and no order is carried out any more, for no member. This can't be undone."),
-        n("End it"),
-        n("The agreement has ended."),
-        lambda version, reason, user: standing.terminate(version=version, reason=reason, by=user),
-        reason=True,
-    ),
-}
 
 
 @login_required

@@ -3,6 +3,7 @@
 from django.urls import path
 
 from dashboards.agreement import acts, members, views
+from dashboards.agreement.questions import STEPS
 
 _CONSORTIUM = "consortia/<uuid:consortium_id>/agreement/"
 _VERSION = "agreements/<uuid:agreement_version_id>/"
@@ -21,5 +22,5 @@ urlpatterns = [
     path(f"{_HOUSE}approve/", members.approve, name="agreement-approve"),
     path(f"{_HOUSE}suspend/", members.suspend, name="agreement-suspend"),
     path(f"{_HOUSE}lift/", members.lift, name="agreement-lift"),
-    *(path(f"{_VERSION}{name}/", acts.step, {"name": name}, name=f"agreement-{name}") for name in acts.STEPS),
+    *(path(f"{_VERSION}{name}/", acts.step, {"name": name}, name=f"agreement-{name}") for name in STEPS),
 ]
