@@ -110,7 +110,7 @@ TERMS: Mapping[str, Term] = MappingProxyType(
             _("Countries"), _("With GS: where results may be used; two capital letters, one a line.")
         ),
         "use.institutions": Term(_("Institutions"), _("With IS: who may use results, one a line.")),
-        "use.users": Term(_("Users"), _("With US: who may launch jobs, by their e-mail address, one a line.")),
+        "use.users": Term(_("Users"), _("With US: who may launch jobs, by the id of their account, one a line.")),
         "use.projects": Term(_("Projects"), _("With PS: the approved projects, one a line.")),
         "use.until": Term(_("Last day of use"), _("With TS: nothing is done after this day.")),
         "use.moratorium_until": Term(
@@ -129,7 +129,9 @@ TERMS: Mapping[str, Term] = MappingProxyType(
             _("Delta of all jobs together"),
             _("The same for delta, the chance that the bound fails; empty for no ceiling."),
         ),
-        "work.tasks": Term(_("Tasks"), _("Training changes a model; evaluation only tries one; statistics only count.")),
+        "work.tasks": Term(
+            _("Tasks"), _("Training changes a model; evaluation only tries one; statistics only count.")
+        ),
         "work.families": Term(_("Model families"), _("The kinds of models that may be trained.")),
         "work.parameters_max": Term(
             _("Parameters at most"), _("How large a model may be. A larger one can remember more of the data.")
@@ -202,6 +204,10 @@ _CHOICES = {
     "accuracy": _("accuracy"),
     "auc": _("area under the ROC curve"),
     "confusion": _("confusion matrix"),
+    "credit_risk": _("credit risk"),
+    "fraud": _("fraud"),
+    "aml": _("anti-money laundering"),
+    "stress_testing": _("stress testing"),
     "stop": _("they stop"),
     "continue": _("they go on under the old version"),
     "models_stay": _("they stay in use"),

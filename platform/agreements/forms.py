@@ -14,9 +14,10 @@ from django.utils.translation import gettext_lazy
 from agreements.explanations import choices
 from agreements.fields import LinesField, MomentField, labelled, number, one_of, several, ticked, whole
 from agreements.offered import Offer, Offered
-from agreements.wording import FAMILY_NAMES, WITHIN
+from agreements.wording import WITHIN
 from federation.agreements.vocabulary import FINANCE, MODIFIERS, PERMISSIONS, UseCode
 from federation.errors import FederationError
+from federation.learning.models import FAMILIES
 from rest.pages import in_words
 
 _LISTS = ("diseases", "finance", "modifiers", "countries", "institutions", "users", "projects")
@@ -30,8 +31,9 @@ class UseForm(forms.Form):
         codes = [(use.code, f"{use.code}: {use.label}") for use in PERMISSIONS.values()]
         none = [("", _("nothing beyond the agreement's own purposes"))] if of_dataset else []
         self.fields["permission"] = one_of("use.permission", none + codes)
+        self.fields["permission"].widget.attrs["lang"] = "en"  # the codes are told as they were published
         self.fields["diseases"] = LinesField(**labelled("use.diseases"))
-        self.fields["finance"] = several("use.finance", [(use.code, use.label) for use in FINANCE.values()])
+        self.fields["finance"] = several("use.finance", choices(*FINANCE))
         self.fields["modifiers"] = several(
             "use.modifiers", [(use.code, f"{use.code}: {use.label}") for use in MODIFIERS.values()]
         )
@@ -95,7 +97,9 @@ class TermsForm(forms.Form):
         self.use = UseForm(data, of_dataset=False, prefix="purposes", initial=dict(terms.get("purposes", {})))
         self._add_datasets(data, terms)
         fields["work.tasks"] = several("work.tasks", choices("train", "evaluate", "statistics"))
-        fields["work.families"] = several("work.families", [(name, name) for name in sorted(FAMILY_NAMES)])
+        fields["work.families"] = several(
+            "work.families", [(name, in_words(FAMILIES[name].title)) for name in sorted(FAMILIES)]
+        )
         fields["work.parameters_max"] = whole("work.parameters_max", 1)
         fields["work.rounds_max"] = whole("work.rounds_max", 1)
         fields["work.update_norm_l2_max"] = number("work.update_norm_l2_max")
@@ -258,6 +262,12 @@ class ReasonForm(forms.Form):
         widget=forms.Textarea(attrs={"rows": 3}),
         help_text=gettext_lazy("It is written down for good, where the other members read it too"),
     )
+
+
+class SeenForm(forms.Form):
+    """Which wording it is about, so that nobody opens another one for signing than they read."""
+
+    seen_digest = forms.CharField(max_length=80, widget=forms.HiddenInput)
 
 
 class SignatureForm(forms.Form):

@@ -19,7 +19,7 @@ from accounts.access import signed_in
 from accounts.models import User
 from accounts.permissions import Permission
 from agreements.actions import drafting
-from agreements.forms import CommentForm, ReasonForm, TermsForm
+from agreements.forms import CommentForm, ReasonForm, SeenForm, TermsForm
 from agreements.models import AgreementVersion
 from agreements.offered import Offer, offer_of
 from agreements.permissions import access_version, access_version_to_revise
@@ -153,10 +153,10 @@ def step(request: HttpRequest, agreement_version_id: UUID, name: str) -> HttpRes
     if wanted.reason:
         form = ReasonForm(request.POST if request.method == "POST" else None)
     elif name == "open-signing":
-        form = _Seen(request.POST or None, initial={"reason": version.terms_digest})
+        form = SeenForm(request.POST or None, initial={"seen_digest": version.terms_digest})
     if request.method == "POST" and (form is None or form.is_valid()):
         with told(request, _(wanted.done)):
-            wanted.act(version, form.cleaned_data["reason"] if form else "", user)
+            wanted.act(version, next(iter(form.cleaned_data.values())) if form else "", user)
         return redirect("agreement", version.pk)
     context = {
         "question": _(wanted.question) % {"version": _named(version)},
@@ -166,12 +166,6 @@ def step(request: HttpRequest, agreement_version_id: UUID, name: str) -> HttpRes
         "back": reverse("agreement", args=[version.pk]),
     }
     return render(request, "_components/confirm.html", context, status=422 if form and form.errors else 200)
-
-
-class _Seen(forms.Form):
-    """Which wording it is about, so that nobody opens another one than they read."""
-
-    reason = forms.CharField(max_length=80, widget=forms.HiddenInput)
 
 
 def _named(version: AgreementVersion) -> str:

@@ -23,6 +23,7 @@ class Step:
     yes: str
     done: str
     act: Callable[[AgreementVersion, str, User], object]
+    """Takes what the form said: the reason, or the wording that was seen; nothing where there is no form."""
     reason: bool = False
 
 
@@ -33,7 +34,7 @@ STEPS: Mapping[str, Step] = {
         _("The members can then comment on it and change it. Nothing is signed yet."),
         _("Propose it"),
         _("Proposed. The members' stewards find it on their home page."),
-        lambda version, reason, user: steps.propose(version=version, by=user),
+        lambda version, said, user: steps.propose(version=version, by=user),
     ),
     "take-back": Step(
         Permission.AGREEMENT_DRAFT,
@@ -41,7 +42,7 @@ STEPS: Mapping[str, Step] = {
         _("It becomes a draft again, which only who drafts can change."),
         _("Take it back"),
         _("It is a draft again."),
-        lambda version, reason, user: steps.take_back(version=version, by=user),
+        lambda version, said, user: steps.take_back(version=version, by=user),
     ),
     "open-signing": Step(
         Permission.AGREEMENT_DRAFT,
@@ -52,7 +53,7 @@ STEPS: Mapping[str, Step] = {
         ),
         _("Open signing"),
         _("Signing is open."),
-        lambda version, reason, user: steps.open_signing(version=version, seen_digest=reason or None, by=user),
+        lambda version, said, user: steps.open_signing(version=version, seen_digest=said or None, by=user),
     ),
     "reopen": Step(
         Permission.AGREEMENT_NEGOTIATE,
@@ -60,7 +61,7 @@ STEPS: Mapping[str, Step] = {
         _("The terms can then be changed. The signatures so far are thrown away: who has signed signs again."),
         _("Stop it"),
         _("The terms are open to changes again."),
-        lambda version, reason, user: steps.reopen(version=version, reason=reason, by=user),
+        lambda version, said, user: steps.reopen(version=version, reason=said, by=user),
         reason=True,
     ),
     "withdraw": Step(
@@ -69,7 +70,7 @@ STEPS: Mapping[str, Step] = {
         _("It is given up for good. What holds now goes on, and another version can be drafted."),
         _("Withdraw it"),
         _("It is withdrawn."),
-        lambda version, reason, user: steps.withdraw(version=version, reason=reason, by=user),
+        lambda version, said, user: steps.withdraw(version=version, reason=said, by=user),
         reason=True,
     ),
     "terminate": Step(
@@ -78,7 +79,7 @@ STEPS: Mapping[str, Step] = {
         _("No job is launched under it and no order is carried out any more, for no member. This can't be undone."),
         _("End it"),
         _("The agreement has ended."),
-        lambda version, reason, user: standing.terminate(version=version, reason=reason, by=user),
+        lambda version, said, user: standing.terminate(version=version, reason=said, by=user),
         reason=True,
     ),
 }
