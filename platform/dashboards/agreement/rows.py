@@ -16,7 +16,7 @@ from agreements.transitions import CURRENT, AgreementState
 from agreements.wording import agreement_of
 from consortia.selectors import permissions_of
 from federation.agreements.differences import ChangedClause, differences
-from federation.agreements.text import Clause, clauses
+from federation.agreements.text import Clause, clauses, day
 from rest.errors import NotFound
 
 
@@ -118,6 +118,29 @@ def own_parts(user: User, may: May, parties: Sequence[PartyRow]) -> list[OwnPart
         OwnPart(house, party, any(approval.user_id == user.pk for approval in party.approvals))
         for house in may.houses
         if (party := by_id.get(house.pk)) is not None
+    ]
+
+
+@dataclass(frozen=True)
+class PaperRow:
+    """A member's signature as it stands on paper: in the language and by the clock of the signed text."""
+
+    organisation: str
+    fingerprint: str
+    signed: str
+    approvals: tuple[str, ...]
+
+
+def paper_rows(parties: Sequence[PartyRow]) -> list[PaperRow]:
+    """The signatures in the order of the members."""
+    return [
+        PaperRow(
+            party.organisation,
+            party.fingerprint,
+            day(party.signed_at) if party.signed_at else "none yet",
+            tuple(f"{approval.user.full_name}, {day(approval.at)}" for approval in party.approvals),
+        )
+        for party in parties
     ]
 
 

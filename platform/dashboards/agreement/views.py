@@ -25,6 +25,7 @@ from dashboards.agreement.rows import (
     May,
     clause_rows,
     own_parts,
+    paper_rows,
     side_by_side,
     steps_of,
     the_other,
@@ -137,7 +138,7 @@ def paper(request: HttpRequest, agreement_version_id: UUID) -> HttpResponse:
         "version": wanted,
         "agreement": agreement_of(wanted),
         "clauses": clauses(agreement_of(wanted)),
-        "parties": parties(wanted),
+        "rows": paper_rows(parties(wanted)),
     }
     return render(request, "dashboards/agreement/paper.html", context)
 
