@@ -3,24 +3,28 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from accounts.models import Organisation, User
+from accounts.models import Organisation, SignatoryKey, User
 from accounts.permissions import Permission, roles_allowing
+from accounts.transitions import SignatoryKeyState
 from agreements.membership import gone_from, named_members
 from agreements.models import AgreementVersion, Approval, Comment, Revision, Signature, Suspension
 from agreements.transitions import CURRENT, OPEN, AgreementState
-from consortia.models import Consortium
+from consortia.models import Consortium, Participation
 from consortia.selectors import active_organisations, consortia_visible_to
+from consortia.transitions import ParticipationState
 from federation.agreements.signing import merge
 from federation.protocol import envelope
 from federation.protocol.documents import Agreement
+from federation.protocol.keys import PublicKey
 from rest.errors import Conflict
 
 
@@ -177,3 +181,45 @@ def houses_in(user: User, consortium: Consortium, permission: Permission) -> Que
 def voice_of(user: User, consortium: Consortium) -> Organisation | None:
     """The member for which somebody negotiates here; None for who only administers the consortium."""
     return houses_in(user, consortium, Permission.AGREEMENT_NEGOTIATE).first()
+
+
+@dataclass(frozen=True)
+class ToSign:
+    """A version that a steward's organisation is to read, or to sign."""
+
+    version: AgreementVersion
+    organisation: Organisation
+
+    @property
+    def is_signing(self) -> bool:
+        """Whether its signature is what is waited for; else its opinion."""
+        return self.version.state == AgreementState.SIGNING
+
+
+def versions_waiting_for(user: User, most: int) -> list[ToSign]:
+    """Versions before the members of which a person's organisation has not signed, for its stewards: three queries."""
+    held = user.organisation_roles.filter(role__in=roles_allowing(Permission.AGREEMENT_APPROVE))
+    keys = SignatoryKey.objects.select_related("organisation").filter(
+        organisation__in=held.values("organisation"), state=SignatoryKeyState.ACTIVE
+    )
+    mine = {key.key_id: key.organisation for key in keys}
+    if not mine:
+        return []
+    consortia = Participation.objects.filter(
+        organisation__in=list(mine.values()), state=ParticipationState.ACTIVE
+    ).values("consortium")
+    rows = AgreementVersion.objects.filter(
+        state__in=(AgreementState.PROPOSED, AgreementState.SIGNING), consortium__in=consortia
+    )
+    found = list(rows.select_related("consortium").defer("payload", "envelope").order_by("-proposed_at")[:most])
+    signed = set(Signature.objects.filter(version__in=found).values_list("version_id", "key_id"))
+    return [
+        ToSign(version, mine[key_id])
+        for version in found
+        for key_id in _key_ids(version.terms)
+        if key_id in mine and (version.pk, key_id) not in signed
+    ]
+
+
+def _key_ids(terms: Mapping[str, Any]) -> list[str]:
+    return [PublicKey.from_encoded(str(member["signatory_key"])).key_id for member in terms["members"]]

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from datetime import datetime
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.utils import timezone
@@ -68,6 +68,37 @@ def agreement_of(version: AgreementVersion, terms: Mapping[str, Any] | None = No
 def clauses_of(version: AgreementVersion) -> tuple[Clause, ...]:
     """Its clauses as people read them."""
     return clauses(agreement_of(version))
+
+
+def first_terms(members: Mapping[str, str], datasets: Sequence[tuple[str, str]]) -> dict[str, Any]:
+    """Terms to begin with, where a consortium has none yet: cautious ones, for who drafts to change.
+
+    `members` are the names of organisations by their keys, `datasets` the keys of members with the names of their data.
+    """
+    begin = in_ms(timezone.now()).replace(hour=0, minute=0, second=0, microsecond=0)
+    return {
+        "members": [{"organisation": name, "signatory_key": key} for key, name in members.items()],
+        "purposes": {"permission": "HMB", "modifiers": ["NCU"]},
+        "datasets": [{"signatory_key": key, "dataset": name} for key, name in datasets],
+        "work": {
+            "tasks": ["train", "evaluate"],
+            "families": sorted(FAMILY_NAMES),
+            "parameters_max": 10_000_000,
+            "rounds_max": 200,
+            "update_norm_l2_max": 1000.0,
+        },
+        "code": {"digests": [], "reviewers": 2},
+        "protection": [],
+        "privacy": {"required": False},
+        "cohort": {"minimum_participants": max(1, min(3, len({key for key, _ in datasets}))), "minimum_rows": 100},
+        "leaving": {"metrics": ["loss", "accuracy", "auc"], "minimum_cell": 10, "final_model": True},
+        "validity": {
+            "not_before": begin.isoformat(),
+            "not_after": (begin + timedelta(days=365)).isoformat(),
+        },
+        "retention": {"updates_rounds": 1},
+        "changes": {"running_jobs": "stop", "on_leaving": "models_stay"},
+    }
 
 
 def in_ms(moment: datetime) -> datetime:

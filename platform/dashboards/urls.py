@@ -12,6 +12,7 @@ urlpatterns = [
     path("datasets/<uuid:dataset_id>/", datasets.dataset, name="dataset"),
     path("", include("dashboards.job.urls")),
     path("", include("dashboards.activity.urls")),
+    path("", include("dashboards.agreement.urls")),
     path("", include("dashboards.consortium.urls")),
     path("", include("dashboards.model.urls")),
 ]

@@ -11,6 +11,7 @@ from django.utils import timezone
 from accounts.models import User
 from accounts.permissions import Permission
 from accounts.selectors import organisations_of, organisations_where
+from agreements.selectors import ToSign, versions_waiting_for
 from consortia.models import Invitation
 from consortia.selectors import consortia_where, invitations_to_answer
 from silos.models import Silo
@@ -31,9 +32,10 @@ class Waiting:
     silos_to_confirm: list[Silo]
     silos_to_enrol: list[Silo]
     paused_jobs: list[Job]
+    agreements: list[ToSign]
 
     def __bool__(self) -> bool:
-        return any((self.invitations, self.silos_to_confirm, self.silos_to_enrol, self.paused_jobs))
+        return any((self.invitations, self.silos_to_confirm, self.silos_to_enrol, self.paused_jobs, self.agreements))
 
 
 @dataclass(frozen=True)
@@ -48,7 +50,7 @@ class Incidents:
 
 
 def waiting_for(user: User) -> Waiting:
-    """Invitations to answer, silos to confirm or to enrol, paused jobs to resume or to cancel."""
+    """Invitations to answer, silos to confirm or to enrol, paused jobs to resume or to cancel, agreements to sign."""
     silos = Silo.objects.select_related("organisation").order_by("organisation__name", "name")
     to_confirm = silos.filter(
         state=SiloState.PRESENTED, organisation__in=organisations_where(user, Permission.SILO_CONFIRM)
@@ -62,6 +64,7 @@ def waiting_for(user: User) -> Waiting:
         silos_to_confirm=list(to_confirm[:WAITING_SHOWN]),
         silos_to_enrol=list(to_enrol[:WAITING_SHOWN]),
         paused_jobs=list(paused.order_by("-created_at")[:WAITING_SHOWN]),
+        agreements=versions_waiting_for(user, WAITING_SHOWN),
     )
 
 

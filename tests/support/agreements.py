@@ -5,6 +5,9 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.test import Client
+
 from accounts.actions import create_user, grant_role
 from accounts.models import Organisation, User
 from accounts.permissions import Role
@@ -101,3 +104,14 @@ def sign_all(federation: Federation, version: AgreementVersion) -> AgreementVers
 def agreed(federation: Federation, **changes: Any) -> AgreementVersion:
     """A version in force."""
     return sign_all(federation, being_signed(federation, **changes))
+
+
+def page_of(federation: Federation, tail: str = "") -> str:
+    """The address of the consortium's agreements."""
+    return f"/consortia/{federation.consortium.id}/agreement/{tail}"
+
+
+def hand_in(client: Client, version: AgreementVersion, sealed: bytes) -> Any:
+    """The answer to a signed file that is uploaded on the version's page."""
+    file = SimpleUploadedFile("signed.json", sealed, content_type="application/json")
+    return client.post(f"/agreements/{version.pk}/signature/", {"document": file})

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
 
+from agreements.models import AgreementVersion
 from tests.support.cohort import Cohort
 from training.models import Job
 
@@ -22,6 +23,7 @@ def pages_of(cohort: Cohort, done: Job, running: Job) -> dict[str, str]:
     """The addresses of all pages that somebody may see, by the names of their screenshots."""
     consortium = cohort.federation.consortium.id
     job = f"/jobs/{done.id}"
+    versions = AgreementVersion.objects.filter(consortium=consortium).order_by("number")
     return {
         "home": "/",
         "jobs": "/jobs/",
@@ -40,7 +42,12 @@ def pages_of(cohort: Cohort, done: Job, running: Job) -> dict[str, str]:
         "consortium": f"/consortia/{consortium}/",
         **{
             f"consortium-{tab}": f"/consortia/{consortium}/{tab}/"
-            for tab in ("participants", "silos", "datasets", "jobs", "models", "activity")
+            for tab in ("participants", "agreement", "silos", "datasets", "jobs", "models", "activity")
+        },
+        **{
+            f"agreement-{version.number}{name}": f"/agreements/{version.pk}/{page}"
+            for version in versions
+            for name, page in (("", ""), ("-compare", "compare/"), ("-paper", "paper/"))
         },
         "activity": "/activity/",
         "chains of the record": "/activity/chains/",
@@ -86,9 +93,10 @@ class _Reader(HTMLParser):
         self.json = False
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        if tag in SILENT:
-            self.silent.append(tag)
         given = {name: value or "" for name, value in attrs}
+        in_its_own_language = given.get("lang") == "en" and tag != "html"  # what is signed is signed in English
+        if tag in SILENT or in_its_own_language or tag in self.silent[-1:]:
+            self.silent.append(tag)
         self.json = tag == "script" and given.get("type") == "application/json"
         for name, value in _working(tag, given):
             self.found.attributes.append((tag, name, value))

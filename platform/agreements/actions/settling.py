@@ -46,8 +46,13 @@ def _settle_signing(locked: AgreementVersion, by: Actor) -> None:
 
 
 def settle_all(*, by: Actor) -> int:
-    """Do so for every version of which the state may be old; how many there were."""
-    rows = AgreementVersion.objects.filter(state__in=(S.SIGNING, *CURRENT)).defer("payload", "envelope", "terms")
-    for version in (found := list(rows.order_by("drafted_at"))):
+    """Do so for every version of which the state is old; how many there were. The others are only looked at."""
+    rows = AgreementVersion.objects.filter(state__in=(S.SIGNING, *CURRENT)).defer("payload", "envelope")
+    due = [version for version in rows.order_by("drafted_at") if _is_due(version)]
+    for version in due:
         settle(version=version, by=by)
-    return len(found)
+    return len(due)
+
+
+def _is_due(version: AgreementVersion) -> bool:
+    return version.is_over(timezone.now()) or (version.state != S.SUSPENDED and bool(gone_from(version)))

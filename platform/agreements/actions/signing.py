@@ -144,11 +144,13 @@ def _bring_into_force(locked: AgreementVersion, by: Silo | User) -> None:
 
 
 @transaction.atomic
-def approve(*, version: AgreementVersion, organisation: Organisation, seen_digest: str, by: User) -> Approval:
+def approve(
+    *, version: AgreementVersion, organisation: Organisation, seen_digest: str, shown_by: str = "", by: User
+) -> Approval:
     """Say, having shown again who one is, that the organisation means to sign these bytes. The signature still binds.
 
-    Raises Conflict `agreement.not_signing`, `agreement.changed_meanwhile` or `agreement.approved_already`,
-    Unprocessable `agreement.not_a_member`.
+    `shown_by` says by what they showed it. Raises Conflict `agreement.not_signing`, `agreement.changed_meanwhile` or
+    `agreement.approved_already`, Unprocessable `agreement.not_a_member`.
     """
     locked = hold(version)
     if locked.state != S.SIGNING:
@@ -169,6 +171,11 @@ def approve(*, version: AgreementVersion, organisation: Organisation, seen_diges
         subject=locked,
         consortium_id=locked.consortium_id,
         organisation_id=organisation.pk,
-        detail={"version": locked.number, "digest": locked.digest, "organisation": organisation.name},
+        detail={
+            "version": locked.number,
+            "digest": locked.digest,
+            "organisation": organisation.name,
+            "shown_by": shown_by,
+        },
     )
     return made

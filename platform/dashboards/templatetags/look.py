@@ -59,11 +59,11 @@ def when(moment: datetime | None, empty: str = "–") -> str | SafeString:
 
 
 _TONES = {
-    "good": "active completed closed applied online confirmed",
+    "good": "active completed closed applied online confirmed in_force",
     "info live": "running collecting aggregating",
-    "info": "opening exchanging submitted",
-    "warn": "presented paused silent late expired created queued invited",
-    "bad": "revoked failed rejected refused abandoned",
+    "info": "opening exchanging submitted proposed signing",
+    "warn": "presented paused silent late expired created queued invited suspended",
+    "bad": "revoked failed rejected refused abandoned terminated",
 }
 _TONE_OF = {state: tone for tone, states in _TONES.items() for state in states.split()}
 

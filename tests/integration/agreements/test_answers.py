@@ -9,25 +9,13 @@ import pytest
 
 from agreements.actions import steps
 from agreements.models import AgreementVersion
-from tests.support.agreements import agreed, being_signed, proposed, signed_by, terms_for
+from tests.support.agreements import being_signed, signed_by, terms_for
 from tests.support.cohort import Cohort
 from tests.support.world import client_of
 
 pytestmark = pytest.mark.django_db
 
 Body = dict[str, Any]
-
-
-@pytest.fixture
-def current(cohort: Cohort) -> AgreementVersion:
-    """A version in force."""
-    return agreed(cohort.federation)
-
-
-@pytest.fixture
-def coming(cohort: Cohort, current: AgreementVersion) -> AgreementVersion:
-    """The next one, proposed."""
-    return proposed(cohort.federation, protection=["masked"])
 
 
 def test_a_version_is_told_whole(cohort: Cohort, current: AgreementVersion, coming: AgreementVersion) -> None:

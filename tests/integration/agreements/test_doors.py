@@ -60,7 +60,7 @@ def made(
     """Made once, in a transaction around all tests of this file; each test is a savepoint within it."""
     blobs = tmp_path_factory.mktemp("blobs")
     with django_db_blocker.unblock(), override_settings(BLOB_ROOT=blobs), transaction.atomic():
-        cohort = make_cohort()
+        cohort = make_cohort(agreed=False)
         current = agreed(cohort.federation)
         yield Scene(cohort, current, proposed(cohort.federation, protection=["masked"]))
         transaction.set_rollback(True)

@@ -23,7 +23,7 @@ pytestmark = pytest.mark.django_db
 @pytest.fixture
 def federation(db: None) -> Federation:
     """Three organisations with a silo each."""
-    return make_federation()
+    return make_federation(agreed=False)
 
 
 def refused(code: str, work: Callable[[], object]) -> FederationError:

@@ -22,10 +22,12 @@ from django.utils.translation.trans_real import DjangoTranslation
 from accounts import letters
 from accounts.languages import time_zones
 from accounts.models import Scope, User
+from agreements.models import AgreementVersion
 from audit.models import Event
 from monitoring import actions
 from monitoring.models import Notice
 from silos.models import Dataset
+from tests.support.agreements import agreed, being_signed
 from tests.support.cohort import Cohort, browser, present, run_job
 from tests.support.federation import TEST
 from tests.support.pages import Seen, pages_of, seen
@@ -60,6 +62,8 @@ def world(cohort: Cohort) -> tuple[Cohort, Job, Job]:
     with connection.cursor() as cursor:
         cursor.execute("ALTER SEQUENCE audit_event_id_seq RESTART WITH 54321")
     Dataset.objects.update(rows_coarse=12345)
+    agreed(cohort.federation)
+    being_signed(cohort.federation, protection=["masked"])
     present(cohort)
     return cohort, run_job(cohort, rounds=4), run_job(cohort, rounds_answered=1)
 
@@ -153,6 +157,13 @@ def test_nothing_on_any_page_is_said_past_the_translators(
     assert not wrong
 
 
+def agreement_pages(cohort: Cohort) -> dict[str, str]:
+    """Those that a scientist does not see."""
+    coming = AgreementVersion.objects.get(consortium=cohort.federation.consortium, state="signing")
+    names = ("", "edit/", "reopen/", f"members/{cohort.silo.organisation_id}/suspend/")
+    return {name: f"/agreements/{coming.pk}/{name}" for name in names}
+
+
 def test_nothing_is_said_past_the_translators_to_strangers_and_where_forms_are_wrong(
     world: tuple[Cohort, Job, Job], every_string_marked: None
 ) -> None:
@@ -166,6 +177,12 @@ def test_nothing_is_said_past_the_translators_to_strangers_and_where_forms_are_w
         "sign-in wrong": stranger.post("/sign-in/", {"username": "a@example.org", "password": "wrong"}),
         "launch empty": scientist.post(f"/consortia/{consortium}/launch/", {"model": "mlp", "strategy": "fedavg"}),
         "token empty": scientist.post("/account/tokens/", {}),
+        **{
+            f"agreement {name}": client.get(address)
+            for client in (administrator, browser(cohort.steward))
+            for name, address in agreement_pages(cohort).items()
+        },
+        "home": browser(cohort.steward).get("/"),
         "compare one": scientist.get(f"/jobs/compare/?job={running.id}"),
         "invited nobody": administrator.post(
             f"/consortia/{consortium}/invite/", {"organisation": "nobody-at-all"}, follow=True

@@ -1,0 +1,237 @@
+"""What each clause and each term means, in words for people who sign, not for those who program."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from django.utils.translation import gettext
+from django.utils.translation import gettext_noop as _
+
+
+@dataclass(frozen=True)
+class Term:
+    """A term as it is labelled where it is filled in, and what agreeing to it means."""
+
+    label: str
+    help: str
+
+
+CLAUSES: Mapping[str, Term] = MappingProxyType(
+    {
+        "members": Term(
+            _("Members"),
+            _(
+                "Who is bound. Each organisation signs with its signatory key, of which the private half is on its "
+                "own premises only. The agreement comes into force when the last of them has signed."
+            ),
+        ),
+        "purposes": Term(
+            _("Purposes"),
+            _(
+                "What the data may be used for. Whoever launches a job declares its purpose; a job whose purpose is "
+                "outside this clause is refused by every silo. The codes are those of the GA4GH Data Use Ontology."
+            ),
+        ),
+        "datasets": Term(
+            _("Data sets"),
+            _(
+                "Which data each member brings. What is not listed is not touched. A member can make its own data "
+                "stricter than the common purposes, never looser."
+            ),
+        ),
+        "work": Term(
+            _("What jobs may do"), _("What a job may be: which kinds of task and model, how large, and for how long.")
+        ),
+        "code": Term(
+            _("Custom code"),
+            _(
+                "Training code that members wrote themselves. It runs only if its exact hash stands here and the "
+                "silo's own people have reviewed it. Without a hash, none runs."
+            ),
+        ),
+        "protection": Term(
+            _("Protection of updates"),
+            _(
+                "How a silo's contribution is protected on its way to the platform. Masked and encrypted "
+                "contributions can be read only as a sum over several silos; those in clear can be read one by one "
+                "by whoever runs the platform."
+            ),
+        ),
+        "privacy": Term(
+            _("Differential privacy"),
+            _(
+                "Differential privacy bounds by how much any one person's record can change a model. Epsilon and "
+                "delta are the measure: the smaller, the less a model can tell about anybody."
+            ),
+        ),
+        "cohort": Term(
+            _("How many take part"),
+            _("How many organisations, and how much data, must take part so that nobody stands out."),
+        ),
+        "leaving": Term(
+            _("What may leave, and to whom"),
+            _("Which figures and models may leave the silos and the consortium, and who may have them."),
+        ),
+        "validity": Term(
+            _("Validity"), _("From when to when the agreement allows jobs. After the end nothing is done under it.")
+        ),
+        "retention": Term(_("Retention"), _("How long contributions and models are kept.")),
+        "changes": Term(
+            _("Changes, suspension and leaving"),
+            _("What becomes of running jobs when the agreement changes, and of models when a member leaves."),
+        ),
+        "notes": Term(
+            _("Notes"), _("What the members want to say beyond this. It binds people; no machine checks it.")
+        ),
+    }
+)
+
+TERMS: Mapping[str, Term] = MappingProxyType(
+    {
+        "members": Term(
+            _("Members"),
+            _("Organisations of this consortium with a signatory key. Each that is ticked has to sign."),
+        ),
+        "use.permission": Term(_("Permission"), _("The broadest use that is allowed. Everything below narrows it.")),
+        "use.diseases": Term(
+            _("Diseases"),
+            _(
+                "With DS only: codes such as ICD-10:I25 (that code and all narrower ones) or MONDO:0005010 (exactly "
+                "that one), one a line."
+            ),
+        ),
+        "use.finance": Term(_("Purposes of a bank"), _("With FIN only: the uses that are allowed.")),
+        "use.modifiers": Term(
+            _("Further conditions"), _("Each one that is ticked has to be met too. Some need a word more below.")
+        ),
+        "use.countries": Term(
+            _("Countries"), _("With GS: where results may be used; two capital letters, one a line.")
+        ),
+        "use.institutions": Term(_("Institutions"), _("With IS: who may use results, one a line.")),
+        "use.users": Term(_("Users"), _("With US: who may launch jobs, by the id of their account, one a line.")),
+        "use.projects": Term(_("Projects"), _("With PS: the approved projects, one a line.")),
+        "use.until": Term(_("Last day of use"), _("With TS: nothing is done after this day.")),
+        "use.moratorium_until": Term(
+            _("Nothing published before"), _("With MOR: the day on which results may be published.")
+        ),
+        "use.research": Term(
+            _("Kind of research"),
+            _("With RS: in words. No machine checks it; whoever launches a job declares that it is kept to."),
+        ),
+        "dataset.covered": Term(_("Covered"), _("Only data sets that are ticked may be used.")),
+        "dataset.epsilon_max": Term(
+            _("Epsilon of all jobs together"),
+            _("How much privacy all jobs on this data set may cost in all; empty for no ceiling."),
+        ),
+        "dataset.delta_max": Term(
+            _("Delta of all jobs together"),
+            _("The same for delta, the chance that the bound fails; empty for no ceiling."),
+        ),
+        "work.tasks": Term(
+            _("Tasks"), _("Training changes a model; evaluation only tries one; statistics only count.")
+        ),
+        "work.families": Term(_("Model families"), _("The kinds of models that may be trained.")),
+        "work.parameters_max": Term(
+            _("Parameters at most"), _("How large a model may be. A larger one can remember more of the data.")
+        ),
+        "work.rounds_max": Term(_("Rounds at most"), _("How often a job may go through the data of every silo.")),
+        "work.update_norm_l2_max": Term(
+            _("Longest update"),
+            _("The largest L2 norm of a silo's contribution in one round: no silo can say more than that."),
+        ),
+        "code.digests": Term(_("Hashes of allowed code"), _("One a line, beginning with sha256:. Empty for none.")),
+        "code.reviewers": Term(_("Reviewers"), _("How many people of each silo's organisation review the code first.")),
+        "protection": Term(_("Allowed ways of protection"), _("A job has to use one of these.")),
+        "privacy.required": Term(_("Differential privacy is required"), _("Every job needs it, and both ceilings.")),
+        "privacy.epsilon_max": Term(
+            _("Epsilon of one job at most"), _("Empty for no ceiling. Common values lie between 0.5 and 10.")
+        ),
+        "privacy.delta_max": Term(
+            _("Delta of one job at most"),
+            _("Empty for no ceiling. It should be well below one over the number of records."),
+        ),
+        "cohort.minimum_participants": Term(
+            _("Organisations at least"),
+            _("Fewer than that and no round is done. Several silos of one house count once."),
+        ),
+        "cohort.minimum_rows": Term(_("Rows of a data set at least"), _("A smaller data set takes no part.")),
+        "leaving.metrics": Term(
+            _("Figures that may leave"), _("What a silo tells about how well a model does on its data.")
+        ),
+        "leaving.minimum_cell": Term(
+            _("Smallest count told"), _("No figure about fewer rows than this leaves a silo.")
+        ),
+        "leaving.round_models": Term(_("Models of single rounds may be handed out"), _("Not only the one at the end.")),
+        "leaving.final_model": Term(
+            _("The final model may be handed out"), _("To the members, and whom you name below.")
+        ),
+        "leaving.recipients": Term(
+            _("Further recipients"), _("Organisations beyond the members that may have a model, one a line.")
+        ),
+        "leaving.release_confirmed_by_each": Term(
+            _("Each member confirms a release"), _("No model is handed out before every member has said yes to it.")
+        ),
+        "validity.not_before": Term(_("Valid from"), _("The moment in UTC.")),
+        "validity.not_after": Term(_("Valid until"), _("The moment in UTC. A new version can follow before that.")),
+        "retention.updates_rounds": Term(
+            _("Rounds for which updates are kept"),
+            _("The platform deletes a silo's contribution that many rounds later."),
+        ),
+        "retention.models_days": Term(
+            _("Days for which models are kept"), _("After the job has ended; empty for no limit.")
+        ),
+        "changes.running_jobs": Term(
+            _("Running jobs, when a new version comes into force"), _("They stop, or go on under the old version.")
+        ),
+        "changes.on_leaving": Term(
+            _("Models, when a member leaves"), _("They stay in use, or those learned with its data are retired.")
+        ),
+        "notes": Term(_("Notes"), _("Beyond the clauses; for people.")),
+    }
+)
+
+_GROUPS: Mapping[str, tuple[str, ...]] = {"purposes": ("use.",), "datasets": ("dataset.", "use.")}
+_CHOICES = {
+    "train": _("training"),
+    "evaluate": _("evaluation"),
+    "statistics": _("statistics"),
+    "masked": _("masked: hidden in the sum over several silos"),
+    "encrypted": _("encrypted: added up without being read"),
+    "clear": _("clear: whoever runs the platform can read each one"),
+    "loss": _("loss"),
+    "accuracy": _("accuracy"),
+    "auc": _("area under the ROC curve"),
+    "confusion": _("confusion matrix"),
+    "credit_risk": _("credit risk"),
+    "fraud": _("fraud"),
+    "aml": _("anti-money laundering"),
+    "stress_testing": _("stress testing"),
+    "stop": _("they stop"),
+    "continue": _("they go on under the old version"),
+    "models_stay": _("they stay in use"),
+    "models_retired": _("those learned with its data are retired"),
+}
+
+
+def terms_in(clause: str) -> list[Term]:
+    """The terms that a clause is made of, in the reader's language."""
+    prefixes = _GROUPS.get(clause, (f"{clause}.",))
+    found = [term for name, term in TERMS.items() if name == clause or name.startswith(prefixes)]
+    return [Term(gettext(term.label), gettext(term.help)) for term in found]
+
+
+def about(clause: str) -> str:
+    """What a clause is about, in the reader's language."""
+    return gettext(CLAUSES[clause].help)
+
+
+def title(clause: str) -> str:
+    """What a clause is called, in the reader's language; the signed text has it in its own."""
+    return gettext(CLAUSES[clause].label)
+
+
+def choices(*names: str) -> list[tuple[str, str]]:
+    """Values to choose from, in the reader's language."""
+    return [(name, gettext(_CHOICES[name])) for name in names]

@@ -1,0 +1,90 @@
+"""Fields of the forms about terms: lists typed line by line, numbers as people write them, moments in UTC."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+from typing import Any
+
+from django import forms
+from django.utils.translation import gettext as _
+
+from agreements.explanations import TERMS
+
+_SEPARATORS = re.compile(r"[\n,;]+")
+_MOMENT = "%Y-%m-%dT%H:%M"
+
+
+class LinesField(forms.CharField):
+    """Several texts, one a line or with commas between them."""
+
+    widget = forms.Textarea(attrs={"rows": 2, "spellcheck": "false"})
+
+    def prepare_value(self, value: Any) -> Any:
+        """A list as lines; what was typed as it was typed."""
+        return "\n".join(value) if isinstance(value, list | tuple) else value
+
+    def to_python(self, value: Any) -> Any:
+        """The texts, each once."""
+        text = super().to_python(value) or ""
+        return list(dict.fromkeys(part.strip() for part in _SEPARATORS.split(text) if part.strip()))
+
+
+class MomentField(forms.DateTimeField):
+    """A moment, typed and shown in UTC whatever the reader's zone: it stands so in what is signed."""
+
+    widget = forms.DateTimeInput(attrs={"type": "datetime-local"}, format=_MOMENT)
+
+    def prepare_value(self, value: Any) -> Any:
+        """As the browser's own field takes it."""
+        if isinstance(value, str) and (found := _read(value)) is not None:
+            return found.strftime(_MOMENT)
+        return value
+
+    def to_python(self, value: Any) -> Any:
+        """The moment as documents write it. Raises ValidationError."""
+        if not value:
+            return None
+        found = _read(str(value))
+        if found is None:
+            raise forms.ValidationError(_("A date and a time, such as 2027-01-31T12:00."), code="invalid")
+        return found.isoformat().replace("+00:00", "Z")
+
+
+def _read(text: str) -> datetime | None:
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+
+
+def labelled(name: str, **more: Any) -> dict[str, Any]:
+    """Label and help of a term, and that the form itself requires nothing: what is missing is told with the rest."""
+    term = TERMS[name]
+    return {"label": _(term.label), "help_text": _(term.help), "required": False, **more}
+
+
+def number(name: str) -> forms.FloatField:
+    """Any number."""
+    return forms.FloatField(**labelled(name), widget=forms.NumberInput(attrs={"step": "any", "min": 0}))
+
+
+def whole(name: str, least: int = 0) -> forms.IntegerField:
+    """A whole number."""
+    return forms.IntegerField(**labelled(name), min_value=least)
+
+
+def ticked(name: str) -> forms.BooleanField:
+    """Yes or no."""
+    return forms.BooleanField(**labelled(name))
+
+
+def several(name: str, choices: list[tuple[str, str]]) -> forms.MultipleChoiceField:
+    """Some of these."""
+    return forms.MultipleChoiceField(**labelled(name), choices=choices, widget=forms.CheckboxSelectMultiple)
+
+
+def one_of(name: str, choices: list[tuple[str, str]]) -> forms.ChoiceField:
+    """One of these."""
+    return forms.ChoiceField(**labelled(name), choices=choices)

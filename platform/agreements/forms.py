@@ -1,0 +1,301 @@
+"""The forms of negotiating and signing. What they say is judged with the terms; its errors come back to the fields."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from django import forms
+from django.forms.boundfield import BoundField
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from agreements.explanations import choices
+from agreements.fields import LinesField, MomentField, labelled, number, one_of, several, ticked, whole
+from agreements.offered import Offer, Offered
+from agreements.wording import WITHIN
+from federation.agreements.vocabulary import FINANCE, MODIFIERS, PERMISSIONS, UseCode
+from federation.errors import FederationError
+from federation.learning.models import FAMILIES
+from rest.pages import in_words
+
+_LISTS = ("diseases", "finance", "modifiers", "countries", "institutions", "users", "projects")
+
+
+class UseForm(forms.Form):
+    """What data may be used for: those of the agreement as a whole, or what one data set says beyond that."""
+
+    def __init__(self, data: Any = None, *, of_dataset: bool, **kwargs: Any) -> None:
+        super().__init__(data, **kwargs)
+        codes = [(use.code, f"{use.code}: {use.label}") for use in PERMISSIONS.values()]
+        none = [("", _("nothing beyond the agreement's own purposes"))] if of_dataset else []
+        self.fields["permission"] = one_of("use.permission", none + codes)
+        self.fields["permission"].widget.attrs["lang"] = "en"  # the codes are told as they were published
+        self.fields["diseases"] = LinesField(**labelled("use.diseases"))
+        self.fields["finance"] = several("use.finance", choices(*FINANCE))
+        self.fields["modifiers"] = several(
+            "use.modifiers", [(use.code, f"{use.code}: {use.label}") for use in MODIFIERS.values()]
+        )
+        for name in ("countries", "institutions", "users", "projects"):
+            self.fields[name] = LinesField(**labelled(f"use.{name}"))
+        for name in ("until", "moratorium_until"):
+            widget = forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d")
+            self.fields[name] = forms.DateField(**labelled(f"use.{name}"), widget=widget)
+        self.fields["research"] = forms.CharField(
+            **labelled("use.research"), max_length=4000, widget=forms.Textarea(attrs={"rows": 2})
+        )
+
+    def said(self) -> dict[str, Any] | None:
+        """The conditions, as terms have them; None for a data set that says nothing of its own."""
+        given = self.cleaned_data
+        if not given.get("permission"):
+            return None
+        found: dict[str, Any] = {"permission": given["permission"], "research": given.get("research", "")}
+        found |= {name: given[name] for name in _LISTS if given.get(name)}
+        found |= {name: given[name].isoformat() for name in ("until", "moratorium_until") if given.get(name)}
+        return found
+
+    def modifier_rows(self) -> Iterator[tuple[Any, UseCode]]:
+        """The check boxes, each with what its code means."""
+        return ((box, MODIFIERS[str(box.data["value"])]) for box in self["modifiers"].subwidgets)
+
+    def permission_codes(self) -> Iterator[UseCode]:
+        """What each permission means."""
+        return iter(PERMISSIONS.values())
+
+    def detail_fields(self) -> list[BoundField]:
+        """What single codes need to be judged."""
+        names = ("diseases", "finance", "countries", "institutions", "users", "projects")
+        return [self[name] for name in (*names, "until", "moratorium_until", "research")]
+
+
+@dataclass(frozen=True)
+class DatasetFields:
+    """A data set that could be covered, with its fields."""
+
+    offered: Offered
+    covered: BoundField
+    epsilon_max: BoundField
+    delta_max: BoundField
+    use: UseForm
+
+    @property
+    def open(self) -> bool:
+        """Whether it says something of its own, or something in there is wrong."""
+        return bool(self.use.errors or self.use["permission"].value())
+
+
+class TermsForm(forms.Form):
+    """The terms of a version, clause by clause."""
+
+    def __init__(self, data: Any = None, *, offer: Offer, terms: Mapping[str, Any]) -> None:
+        super().__init__(data, initial=_flat(terms))
+        self.offer = offer
+        fields = self.fields
+        fields["members"] = several("members", list(offer.members.items()))
+        self.use = UseForm(data, of_dataset=False, prefix="purposes", initial=dict(terms.get("purposes", {})))
+        self._add_datasets(data, terms)
+        fields["work.tasks"] = several("work.tasks", choices("train", "evaluate", "statistics"))
+        fields["work.families"] = several(
+            "work.families", [(name, in_words(FAMILIES[name].title)) for name in sorted(FAMILIES)]
+        )
+        fields["work.parameters_max"] = whole("work.parameters_max", 1)
+        fields["work.rounds_max"] = whole("work.rounds_max", 1)
+        fields["work.update_norm_l2_max"] = number("work.update_norm_l2_max")
+        fields["code.digests"] = LinesField(**labelled("code.digests"))
+        fields["code.reviewers"] = one_of("code.reviewers", [("1", "1"), ("2", "2")])
+        fields["protection"] = several("protection", choices("masked", "encrypted", "clear"))
+        fields["privacy.required"] = ticked("privacy.required")
+        fields["privacy.epsilon_max"] = number("privacy.epsilon_max")
+        fields["privacy.delta_max"] = number("privacy.delta_max")
+        fields["cohort.minimum_participants"] = whole("cohort.minimum_participants", 1)
+        fields["cohort.minimum_rows"] = whole("cohort.minimum_rows")
+        fields["leaving.metrics"] = several("leaving.metrics", choices("loss", "accuracy", "auc", "confusion"))
+        fields["leaving.minimum_cell"] = whole("leaving.minimum_cell", 1)
+        for name in ("final_model", "round_models", "release_confirmed_by_each"):
+            fields[f"leaving.{name}"] = ticked(f"leaving.{name}")
+        fields["leaving.recipients"] = LinesField(**labelled("leaving.recipients"))
+        for name in ("not_before", "not_after"):
+            fields[f"validity.{name}"] = MomentField(**labelled(f"validity.{name}"))
+        fields["retention.updates_rounds"] = whole("retention.updates_rounds", 1)
+        fields["retention.models_days"] = whole("retention.models_days", 1)
+        fields["changes.running_jobs"] = one_of("changes.running_jobs", choices("stop", "continue"))
+        fields["changes.on_leaving"] = one_of("changes.on_leaving", choices("models_stay", "models_retired"))
+        fields["notes"] = forms.CharField(
+            **labelled("notes"), max_length=4000, widget=forms.Textarea(attrs={"rows": 3})
+        )
+        fields["note"] = forms.CharField(
+            label=_("What you changed, and why"),
+            max_length=2000,
+            required=False,
+            widget=forms.Textarea(attrs={"rows": 2}),
+            help_text=_("The other members read it beside the changed clauses."),
+        )
+        fields["reopen"] = forms.BooleanField(
+            label=_("Throw away the signatures made so far"),
+            required=False,
+            help_text=_("Whoever has signed already must read and sign the new terms."),
+        )
+
+    def _add_datasets(self, data: Any, terms: Mapping[str, Any]) -> None:
+        said = {(one["signatory_key"], one["dataset"]): one for one in terms.get("datasets", ())}
+        self.uses: dict[str, UseForm] = {}
+        for one in self.offer.datasets:
+            known = said.get((one.key, one.dataset), {})
+            name = f"dataset.{one.place}"
+            self.fields[name] = ticked("dataset.covered")
+            self.fields[name].initial = bool(known)
+            for ceiling in ("epsilon_max", "delta_max"):
+                self.fields[f"{name}.{ceiling}"] = number(f"dataset.{ceiling}")
+                self.fields[f"{name}.{ceiling}"].initial = known.get(ceiling)
+            use = dict(known.get("use") or {})
+            self.uses[one.place] = UseForm(data, of_dataset=True, prefix=f"{name}.use", initial=use)
+
+    def full_clean(self) -> None:
+        """With the forms within it."""
+        super().full_clean()
+        for inner in self._inner():
+            inner.full_clean()
+
+    def _inner(self) -> tuple[UseForm, ...]:
+        return (self.use, *self.uses.values()) if hasattr(self, "uses") else ()
+
+    @property
+    def is_wrong(self) -> bool:
+        """Whether anything is, here or in the forms within."""
+        return bool(self.errors) or any(inner.errors for inner in self._inner())
+
+    def said(self) -> dict[str, Any]:
+        """The terms that the form makes, as JSON values, without what is wrong already as it was typed."""
+        given = self.cleaned_data
+        chosen = given.get("members", [])
+        found: dict[str, Any] = {
+            "members": [{"organisation": self.offer.members[key], "signatory_key": key} for key in chosen],
+            "datasets": [self._dataset(one) for one in self._covered()],
+            "protection": given.get("protection", []),
+            "notes": given.get("notes", ""),
+        }
+        if (use := self.use.said()) is not None:
+            found["purposes"] = use
+        for name, value in given.items():
+            group, _dot, term = name.partition(".")
+            if term and group != "dataset" and value not in (None, ""):
+                found.setdefault(group, {})[term] = int(value) if name == "code.reviewers" else value
+        return found
+
+    def _covered(self) -> list[Offered]:
+        return [one for one in self.offer.datasets if self.cleaned_data.get(f"dataset.{one.place}")]
+
+    def _dataset(self, one: Offered) -> dict[str, Any]:
+        name = f"dataset.{one.place}"
+        ceilings = {
+            ceiling: value
+            for ceiling in ("epsilon_max", "delta_max")
+            if (value := self.cleaned_data.get(f"{name}.{ceiling}")) is not None
+        }
+        use = self.uses[one.place].said()
+        return {"signatory_key": one.key, "dataset": one.dataset, **ceilings, **({"use": use} if use else {})}
+
+    def take(self, error: FederationError) -> None:
+        """Show what is wrong at the fields that it is about, or above all fields."""
+        covered = self._covered()
+        for path, texts in (error.fields or {"": [error.message]}).items():
+            form, field = self._place_of(path.removeprefix(f"{WITHIN}."), covered)
+            if field is None or not form.has_error(field):
+                form.add_error(field, [in_words(text) for text in texts])
+
+    def _place_of(self, path: str, covered: list[Offered]) -> tuple[forms.Form, str | None]:
+        first, _dot, rest = path.partition(".")
+        if first == "purposes":
+            name = rest.partition(".")[0] or "permission"
+            return self.use, name if name in self.use.fields else "permission"
+        if first == "datasets" and rest.partition(".")[0].isdigit():
+            position, _dot, within = rest.partition(".")
+            place = covered[int(position)].place
+            if within.startswith("use"):
+                name = within.removeprefix("use").lstrip(".").partition(".")[0]
+                return self.uses[place], name if name in self.uses[place].fields else "permission"
+            return self, f"dataset.{place}.{within}" if within.endswith("_max") else f"dataset.{place}"
+        term = f"{first}.{rest.partition('.')[0]}"
+        found = next((name for name in (term, first) if name in self.fields), None)
+        if found is None and any(name.startswith(f"{first}.") for name in self.fields):
+            found = next(name for name in self.fields if name.startswith(f"{first}."))
+        return self, found
+
+    def dataset_rows(self) -> Iterator[DatasetFields]:
+        """The data sets, each with its fields."""
+        for one in self.offer.datasets:
+            name = f"dataset.{one.place}"
+            bound = (self[name], self[f"{name}.epsilon_max"], self[f"{name}.delta_max"])
+            yield DatasetFields(one, *bound, self.uses[one.place])
+
+    def fields_of(self, clause: str) -> list[BoundField]:
+        """The fields of a clause that has nothing but fields."""
+        return [self[name] for name in self.fields if name == clause or name.startswith(f"{clause}.")]
+
+
+def _flat(terms: Mapping[str, Any]) -> dict[str, Any]:
+    """Terms by the names of the form's fields."""
+    flat: dict[str, Any] = {"members": [one["signatory_key"] for one in terms.get("members", ())]}
+    for name, value in terms.items():
+        if isinstance(value, Mapping) and name != "purposes":
+            flat |= {f"{name}.{term}": inner for term, inner in value.items()}
+        elif name not in ("members", "datasets", "purposes"):
+            flat[name] = value
+    return flat
+
+
+class CommentForm(forms.Form):
+    """Something to say about a clause."""
+
+    clause = forms.CharField(max_length=40, widget=forms.HiddenInput)
+    text = forms.CharField(label=gettext_lazy("Comment"), max_length=4000, widget=forms.Textarea(attrs={"rows": 2}))
+
+
+class ReasonForm(forms.Form):
+    """Why."""
+
+    reason = forms.CharField(
+        label=gettext_lazy("Reason"),
+        max_length=2000,
+        widget=forms.Textarea(attrs={"rows": 3}),
+        help_text=gettext_lazy("It is written down for good, where the other members read it too"),
+    )
+
+
+class SeenForm(forms.Form):
+    """Which wording it is about, so that nobody opens another one for signing than they read."""
+
+    seen_digest = forms.CharField(max_length=80, widget=forms.HiddenInput)
+
+
+class SignatureForm(forms.Form):
+    """A file that was signed on premises."""
+
+    document = forms.FileField(
+        label=gettext_lazy("Signed document"),
+        help_text=gettext_lazy("The file that silo-connector sign --export wrote"),
+        widget=forms.ClearableFileInput(attrs={"accept": ".json,application/json"}),
+    )
+
+
+class ApprovalForm(forms.Form):
+    """A steward shows again who they are, and says that these bytes are meant."""
+
+    seen_digest = forms.CharField(max_length=80, widget=forms.HiddenInput)
+    proof = forms.CharField(max_length=200, strip=False)
+
+    def __init__(self, data: Any = None, *, by_code: bool, **kwargs: Any) -> None:
+        super().__init__(data, **kwargs)
+        field = self.fields["proof"]
+        if by_code:
+            field.label = _("Code")
+            field.help_text = _("Six digits from your authenticator app, or one of your recovery codes")
+            field.widget = forms.TextInput(attrs={"autocomplete": "one-time-code", "spellcheck": "false"})
+        else:
+            field.label, field.help_text = (
+                _("Password"),
+                _("You have no second factor: show who you are by your password."),
+            )
+            field.widget = forms.PasswordInput(attrs={"autocomplete": "current-password"})

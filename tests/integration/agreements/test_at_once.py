@@ -1,0 +1,106 @@
+"""Two at the same moment: each does one thing, and the outcome is one that could have come one after the other."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+from threading import Barrier
+
+import pytest
+from django.db import connections
+
+from agreements.actions import drafting, signing
+from agreements.actions.settling import settle_all
+from agreements.models import AgreementVersion, Signature, Via
+from agreements.selectors import in_force
+from agreements.transitions import AgreementState as S
+from audit.models import Event
+from consortia.actions import leave_consortium
+from consortia.models import Participation
+from federation.errors import FederationError
+from tests.support.agreements import being_signed, parsed, proposed, signed_by
+from tests.support.federation import TEST, Federation, make_federation
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def federation(transactional_db: None, blob_root: Path) -> Federation:
+    """Three organisations with a silo each."""
+    return make_federation(agreed=False)
+
+
+def at_once(*works: Callable[[], object]) -> list[str]:
+    """What becomes of each when all begin at the same moment: the code of its error, or nothing."""
+    ready = Barrier(len(works))
+
+    def run(work: Callable[[], object]) -> str:
+        try:
+            ready.wait()
+            work()
+        except FederationError as error:
+            return error.code
+        finally:
+            connections.close_all()
+        return ""
+
+    with ThreadPoolExecutor(len(works)) as threads:
+        return list(threads.map(run, works))
+
+
+def test_all_sign_at_once_and_the_agreement_comes_into_force_once(federation: Federation) -> None:
+    version = being_signed(federation)
+    hand_in = [
+        partial(signing.take_signature, envelope=signed_by(version, one.signatory), by=one.silo, via=Via.CONNECTOR)
+        for one in federation.silos
+    ]
+    assert at_once(*hand_in, *hand_in) == [""] * 6
+    version.refresh_from_db()
+    assert (version.state, Signature.objects.count()) == (S.IN_FORCE, 3)
+    assert Event.objects.filter(verb="agreement.entered_into_force").count() == 1
+    assert Event.objects.filter(verb="agreement.signed").count() == 3
+
+
+def test_the_last_signs_while_another_leaves(federation: Federation) -> None:
+    version = being_signed(federation)
+    for played in federation.silos[:2]:
+        signing.take_signature(envelope=signed_by(version, played.signatory), by=played.silo, via=Via.CONNECTOR)
+    last = federation.silos[2]
+    place = Participation.objects.get(
+        consortium=federation.consortium, organisation=federation.silos[1].silo.organisation
+    )
+    sealed = signed_by(version, last.signatory)
+    at_once(
+        partial(signing.take_signature, envelope=sealed, by=last.silo, via=Via.CONNECTOR),
+        partial(leave_consortium, participation=place, by=TEST),
+    )
+    version.refresh_from_db()
+    assert version.state in {S.IN_FORCE, S.PROPOSED}
+    assert (version.envelope is not None) == (version.state == S.IN_FORCE)
+    assert in_force(federation.consortium) is None
+    settle_all(by=TEST)
+    version.refresh_from_db()
+    assert version.state in {S.SUSPENDED, S.PROPOSED}
+
+
+def test_two_drafts_and_two_counter_proposals_at_once(federation: Federation) -> None:
+    draft = partial(
+        drafting.draft, consortium=federation.consortium, terms=parsed(federation), by=federation.administrator
+    )
+    assert sorted(at_once(draft, draft)) == ["", "agreement.overlapping"]
+    assert AgreementVersion.objects.count() == 1
+    AgreementVersion.objects.all().delete()
+    version = proposed(federation)
+    revise = [
+        partial(
+            drafting.revise,
+            version=version,
+            terms=parsed(federation, protection=[mode]),
+            seen_digest=version.terms_digest,
+            by=federation.administrator,
+        )
+        for mode in ("masked", "encrypted")
+    ]
+    assert sorted(at_once(*revise)) == ["", "agreement.changed_meanwhile"]

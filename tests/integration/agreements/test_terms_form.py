@@ -1,0 +1,194 @@
+"""The form of terms: it says again what the terms say, keeps what was typed, and tells what is wrong at its field."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from html.parser import HTMLParser
+from typing import Any
+
+import pytest
+from django.test import Client
+
+from agreements.actions import drafting, steps
+from agreements.models import AgreementVersion, Revision, Signature
+from agreements.transitions import AgreementState as S
+from consortia.actions import leave_consortium
+from consortia.models import Participation
+from tests.support.agreements import being_signed, hand_in, page_of, parsed, proposed, signed_by
+from tests.support.cohort import Cohort, browser
+from tests.support.federation import TEST
+
+pytestmark = pytest.mark.django_db
+
+
+class Typed(HTMLParser):
+    """What a browser would send of a page's form of terms."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.data: dict[str, list[str]] = {}
+        self.select, self.area, self.within = "", "", False
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
+        given = {name: value if value is not None else "" for name, value in attributes}
+        if tag == "form":
+            self.within = given.get("class") == "terms"
+        if not self.within:
+            return
+        name = given.get("name", "")
+        box = given.get("type") in ("checkbox", "radio")
+        if tag == "input" and (not box or "checked" in given):
+            self.data.setdefault(name, []).append(given.get("value", "on" if box else ""))
+        elif tag == "select":
+            self.select = name
+        elif tag == "option" and "selected" in given:
+            self.data.setdefault(self.select, []).append(given.get("value", ""))
+        elif tag == "textarea":
+            self.area = name
+            self.data[name] = [""]
+
+    def handle_data(self, data: str) -> None:
+        if self.area:
+            self.data[self.area][0] += data.removeprefix("\n")
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag == "textarea":
+            self.area = ""
+
+
+def typed(client: Client, address: str, **changes: Any) -> dict[str, Any]:
+    """The form as it is shown, with some of it typed over."""
+    found = Typed(client.get(address).content.decode()).data
+    return {**found, **{name.replace("__", "."): value for name, value in changes.items()}}
+
+
+def test_a_draft_begins_with_cautious_terms_and_says_all_that_is_missing(cohort: Cohort) -> None:
+    client, address = browser(cohort.administrator), page_of(cohort.federation, "draft/")
+    first = typed(client, address, work__rounds_max="7")
+    answer = client.post(address, first)
+    assert answer.status_code == 422
+    assert list(answer.context["form"].errors) == ["protection"]
+    assert answer.context["form"]["work.rounds_max"].value() == "7"
+    assert not AgreementVersion.objects.exists()
+    answer = client.post(address, {**first, "protection": ["clear"]})
+    version = AgreementVersion.objects.get()
+    assert answer["Location"] == f"/agreements/{version.pk}/"
+    assert version.terms["work"]["rounds_max"] == 7
+    assert len(version.terms["members"]) == len(version.terms["datasets"]) == 3
+
+
+def test_the_form_says_again_what_the_terms_say(cohort: Cohort) -> None:
+    """Shown and sent unchanged, nothing is lost: the very same terms, which is told."""
+    federation = cohort.federation
+    first = federation.silos[0]
+    assert first.dataset is not None
+    use = {"permission": "DS", "diseases": ["ICD-10:I25"], "modifiers": ["GS"], "countries": ["CH", "DE"]}
+    covered = [
+        {
+            "signatory_key": first.signatory.public.encoded,
+            "dataset": first.dataset.name,
+            "epsilon_max": 2.5,
+            "use": use,
+        },
+        {"signatory_key": federation.silos[1].signatory.public.encoded, "dataset": "not-described-here"},
+    ]
+    version = proposed(
+        federation,
+        datasets=covered,
+        purposes={
+            "permission": "FIN",
+            "finance": ["aml"],
+            "modifiers": ["RS", "TS"],
+            "until": "2030-05-06",
+            "research": "Only that.",
+        },
+        code={"digests": ["sha256:" + "0" * 64], "reviewers": 2},
+        leaving={"metrics": ["loss"], "minimum_cell": 7, "recipients": ["A university"]},
+        privacy={"required": True, "epsilon_max": 3.0, "delta_max": 1e-6},
+        retention={"updates_rounds": 2, "models_days": 90},
+        changes={"running_jobs": "continue", "on_leaving": "models_retired"},
+        notes="Be kind.",
+    )
+    client, address = browser(cohort.administrator), f"/agreements/{version.pk}/edit/"
+    answer = client.post(address, typed(client, address))
+    assert answer.context["form"].non_field_errors() == ["These are the terms as they stand already."]
+
+
+@pytest.mark.parametrize(
+    ("changes", "field"),
+    [
+        ({"cohort__minimum_participants": "9"}, "cohort.minimum_participants"),
+        ({"privacy__required": "on", "privacy__epsilon_max": "0"}, "privacy.epsilon_max"),
+        ({"validity__not_after": "2001-01-01T00:00"}, "validity.not_after"),
+        ({"validity__not_after": "soon"}, "validity.not_after"),
+        ({"work__families": []}, "work.families"),
+        ({"members": []}, "members"),
+        ({"code__digests": "not a hash"}, "code.digests"),
+        ({"notes": "x" * 5000}, "notes"),
+    ],
+)
+def test_what_is_wrong_stands_at_its_field(
+    cohort: Cohort, coming: AgreementVersion, changes: Mapping[str, Any], field: str
+) -> None:
+    client, address = browser(cohort.steward), f"/agreements/{coming.pk}/edit/"
+    answer = client.post(address, typed(client, address, **changes))
+    assert answer.status_code == 422
+    assert field in answer.context["form"].errors, answer.context["form"].errors
+    assert Revision.objects.filter(version=coming).count() == 1
+
+
+def test_what_is_wrong_with_uses_stands_at_theirs(cohort: Cohort, coming: AgreementVersion) -> None:
+    client, address = browser(cohort.steward), f"/agreements/{coming.pk}/edit/"
+    first = typed(client, address)
+    dataset = next(name for name in first if name.endswith(".use-permission"))
+    answer = client.post(address, {**first, "purposes-permission": ["DS"], dataset: ["FIN"]})
+    form = answer.context["form"]
+    assert "diseases" in form.use.errors
+    inner = next(row for row in form.dataset_rows() if row.use.errors)
+    assert "finance" in inner.use.errors
+    assert inner.open
+
+
+def test_somebody_who_changed_it_meanwhile_is_told_with_what_changed(cohort: Cohort, coming: AgreementVersion) -> None:
+    client, address = browser(cohort.steward), f"/agreements/{coming.pk}/edit/"
+    mine = typed(client, address, work__rounds_max="55")
+    theirs = parsed(cohort.federation, protection=["masked"])
+    drafting.revise(version=coming, terms=theirs, by=cohort.administrator)
+    answer = client.post(address, mine)
+    page = answer.content.decode()
+    assert answer.status_code == 422
+    assert "It says something else now" in page
+    assert "<del>clear" in page
+    assert 'value="55"' in page
+    coming.refresh_from_db()
+    assert coming.terms["protection"] == ["masked"]
+    again = client.post(address, {**mine, "seen_digest": coming.terms_digest, "note": "as I said"})
+    assert again.status_code == 302
+    coming.refresh_from_db()
+    assert (coming.terms["work"]["rounds_max"], Revision.objects.filter(version=coming).count()) == (55, 3)
+
+
+def test_a_counter_proposal_while_it_is_signed_has_to_be_meant(cohort: Cohort) -> None:
+    version = being_signed(cohort.federation)
+    hand_in(browser(cohort.steward), version, signed_by(version, cohort.federation.silos[0].signatory))
+    client, address = browser(cohort.steward), f"/agreements/{version.pk}/edit/"
+    mine = typed(client, address, work__rounds_max="55")
+    answer = client.post(address, mine)
+    assert "reopen" in answer.context["form"].errors
+    assert Signature.objects.exists()
+    assert client.post(address, {**mine, "reopen": "on"}).status_code == 302
+    version.refresh_from_db()
+    assert (version.state, Signature.objects.exists()) == (S.PROPOSED, False)
+    assert client.get(address).status_code == 200
+    steps.withdraw(version=version, by=TEST)
+    assert client.get(address).status_code == 409
+
+
+def test_a_member_that_has_left_is_shown_as_gone(cohort: Cohort, coming: AgreementVersion) -> None:
+    gone = cohort.federation.silos[2].silo.organisation
+    left = Participation.objects.get(consortium=cohort.federation.consortium, organisation=gone)
+    leave_consortium(participation=left, by=TEST)
+    client = browser(cohort.steward)
+    assert "no member by this key" in client.get(f"/agreements/{coming.pk}/").content.decode()
+    assert "no member by this key" in client.get(f"/agreements/{coming.pk}/edit/").content.decode()
