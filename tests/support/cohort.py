@@ -51,7 +51,10 @@ class Cohort:
 
 
 def make_cohort(*, agreed: bool = True) -> Cohort:
-    """Three silos, and an agreement in force if `agreed`; the neighbour is the second organisation's auditor, the outsider has a consortium of their own."""
+    """Three silos, and an agreement in force if `agreed`.
+
+    The neighbour is the second organisation's auditor, the outsider has a consortium of their own.
+    """
     federation = make_federation(agreed=agreed)
     home, second = (played.silo.organisation for played in federation.silos[:2])
     steward, it, neighbour, outsider = person("steward"), person("it"), person("neighbour"), person("outsider")
