@@ -81,6 +81,12 @@ ABLE = {
     "POST /api/v1/consortia/{consortium_id}/participants/{organisation_id}/leave/": "neighbour",
 }
 
+# Bodies with hundreds of fields, each of which is tried with every kind of wrong value: one in eight will do.
+LARGE = {
+    "POST /api/v1/agreements/versions/",
+    "POST /api/v1/agreements/versions/{agreement_version_id}/revisions/",
+}
+
 config = SchemathesisConfig()
 config.projects.default.phases.coverage.unexpected_methods = set()  # asked of every endpoint elsewhere
 config.projects.default.generation.allow_extra_parameters = False  # unknown ones are passed over
@@ -283,6 +289,8 @@ def test_no_input_breaks_an_operation_or_its_contract(case: Case[Any]) -> None:
     make_real(case)
     able = ABLE.get(label, "administrator")
     systematic = case.meta is not None and case.meta.phase.name is TestPhase.COVERAGE
+    if systematic and label in LARGE and sum(repr(case.body).encode("utf-8", "replace")) % 8:
+        return
     for asking in {able} if systematic else {able, anybody}:
         kwargs = case.as_transport_kwargs(base_url="http://testserver", headers=_platform[0].headers[asking])
         request = requests.Request(**{name: value for name, value in kwargs.items() if name in REQUEST}).prepare()

@@ -75,6 +75,7 @@ class Steps:
     amend: bool
     comment: bool
     sign: bool
+    suspend: bool
 
     @property
     def any(self) -> bool:
@@ -99,6 +100,7 @@ def steps_of(version: AgreementVersion, may: May) -> Steps:
         amend=not version.is_open and may.draft,
         comment=version.is_open and may.negotiate,
         sign=signing and bool(may.houses),
+        suspend=state in CURRENT and bool(may.houses),
     )
 
 
