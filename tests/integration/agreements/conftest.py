@@ -12,9 +12,17 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture
+def cohort(db: None, blob_root: object) -> Cohort:
+    """A consortium whose members have agreed on nothing."""
+    from tests.support.cohort import make_cohort  # Django is set up only after this file is read
+
+    return make_cohort(agreed=False)
+
+
+@pytest.fixture
 def current(cohort: Cohort) -> AgreementVersion:
     """A version in force."""
-    from tests.support.agreements import agreed  # Django is set up only after this file is read
+    from tests.support.agreements import agreed
 
     return agreed(cohort.federation)
 
