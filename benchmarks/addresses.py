@@ -25,6 +25,15 @@ NOT_MEASURED = {
     "openid_connect_callback": "where the identity provider leads back to",
     "socialaccount_login_cancelled": "leads to the page of signing in",
     "signatory-key-revoke": "only with a signatory key, of which it reads that one row",
+    "agreement-draft": "the form of a proposal, empty",
+    "agreement-document": "a file, once signing is open",
+    **{
+        f"agreement-{name}": "a question before a step is taken: it reads less than the version's page"
+        for name in (
+            *("propose", "take-back", "open-signing", "reopen", "withdraw", "terminate"),
+            *("approve", "suspend", "lift"),
+        )
+    },
     "silo-progress": "a fragment without a body: whether a silo's page is still true",
 }
 """Addresses that answer GET and are not in the list, by their names, each with the reason."""
@@ -34,7 +43,7 @@ def paths(ids: dict[str, Any]) -> dict[str, str]:
     """Every page by a name."""
     job, model, silo = f"/jobs/{ids['job']}/", f"/models/{ids['model']}/", f"/silos/{ids['silo']}/"
     consortium, dataset = f"/consortia/{ids['consortium']}/", f"/datasets/{ids['dataset']}/"
-    middle = ids["rounds"] // 2
+    middle, agreement = ids["rounds"] // 2, f"/agreements/{ids['agreement']}/"
     return {
         "home": "/",
         "jobs": "/jobs/",
@@ -67,8 +76,12 @@ def paths(ids: dict[str, Any]) -> dict[str, str]:
         "consortium": consortium,
         **{
             f"consortium {tab}": f"{consortium}{tab}/"
-            for tab in ("participants", "silos", "datasets", "jobs", "models", "activity", "settings")
+            for tab in ("participants", "agreement", "silos", "datasets", "jobs", "models", "activity", "settings")
         },
+        "agreement": agreement,
+        "agreement edit": f"{agreement}edit/",
+        "agreement compare": f"{agreement}compare/",
+        "agreement on paper": f"{agreement}paper/",
         "consortium remove": f"{consortium}participants/{ids['neighbour']}/remove/",
         "consortium leave": f"{consortium}participants/{ids['organisation']}/leave/",
         "found a consortium": "/consortia/found/",

@@ -27,7 +27,7 @@ from audit.models import Event
 from monitoring import actions
 from monitoring.models import Notice
 from silos.models import Dataset
-from tests.support.agreements import agreed, being_signed
+from tests.support.agreements import being_signed
 from tests.support.cohort import Cohort, browser, present, run_job
 from tests.support.federation import TEST
 from tests.support.pages import Seen, pages_of, seen
@@ -62,7 +62,6 @@ def world(cohort: Cohort) -> tuple[Cohort, Job, Job]:
     with connection.cursor() as cursor:
         cursor.execute("ALTER SEQUENCE audit_event_id_seq RESTART WITH 54321")
     Dataset.objects.update(rows_coarse=12345)
-    agreed(cohort.federation)
     being_signed(cohort.federation, protection=["masked"])
     present(cohort)
     return cohort, run_job(cohort, rounds=4), run_job(cohort, rounds_answered=1)

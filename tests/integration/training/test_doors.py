@@ -227,6 +227,14 @@ DOORS = [
     Door("api-job-rounds", "get", lambda s: f"jobs/{s.job.id}/rounds/", Scope.JOBS_READ),
     Door("api-job-metrics", "get", lambda s: f"jobs/{s.job.id}/metrics/", Scope.JOBS_READ),
     Door("api-job-manifest", "get", lambda s: f"jobs/{s.job.id}/manifest/", Scope.JOBS_READ),
+    Door(
+        "api-job-evidence",
+        "get",
+        lambda s: f"jobs/{s.job.id}/evidence/",
+        Scope.JOBS_READ,
+        may=("administrator", "steward", "keeper", "neighbour"),
+        forbidden=("scientist", "it"),
+    ),
     Door("api-job-events", "get", lambda s: f"jobs/{s.job.id}/events/", Scope.JOBS_READ),
     Door("api-model-families", "get", lambda s: "model-families/", Scope.JOBS_READ, may=("scientist", *OUT), absent=()),
     Door("api-strategies", "get", lambda s: "strategies/", Scope.JOBS_READ, may=("scientist", *OUT), absent=()),
@@ -245,6 +253,15 @@ DOORS = [
         may=("scientist", "administrator"),
         forbidden=("keeper", "steward", "it", "neighbour"),
         verb="model.downloaded",
+    ),
+    Door(  # the agreement of the scene asks nobody: tests/integration/registry/test_release.py has one that does
+        "api-model-version-release",
+        "post",
+        lambda s: f"model-versions/{last_version(s.job).id}/release/",
+        Scope.AGREEMENTS_WRITE,
+        may=("steward",),
+        forbidden=("scientist", "administrator", "keeper", "it", "neighbour"),
+        status=409,
     ),
 ]
 

@@ -18,12 +18,16 @@ from django.utils import timezone
 from accounts.actions import create_user
 from accounts.models import Organisation, OrganisationRole, User
 from accounts.permissions import Role
+from agreements.actions import drafting, steps
+from agreements.models import AgreementVersion
+from agreements.wording import read_terms
 from audit.actors import System
 from consortia.models import Consortium, ConsortiumRole, Participation
 from consortia.transitions import ParticipationState
 from dashboards.management.commands.demo_seed import is_loopback
 from dashboards.management.played_jobs import Played, Rows, digest_of, wave, write_all
 from federation.protocol.datasets import DatasetDeclaration, parse_declaration
+from federation.protocol.keys import PrivateKey
 from registry.models import ModelVersion
 from silos.models import Dataset, Silo
 from silos.transitions import SiloState
@@ -88,11 +92,13 @@ class Command(BaseCommand):
                 _short(consortia[place % len(consortia)], datasets, place, user) for place in range(options["jobs"] - 1)
             )
             made = write_all(chain([long], others), rows)
+            agreement = _agreement(consortia[0], datasets[consortia[0]], user)
             for silo in Silo.objects.all():
                 silo.orders_issued = rows.numbers[silo.id]
                 silo.save(update_fields=["orders_issued"])
         ids = {
             "user": str(user.id),
+            "agreement": str(agreement.id),
             "consortium": str(consortia[0].id),
             "organisation": str(datasets[consortia[0]][0].silo.organisation_id),
             "neighbour": str(datasets[consortia[0]][1].silo.organisation_id),
@@ -105,6 +111,32 @@ class Command(BaseCommand):
             "version": str(ModelVersion.objects.get(model=made[0].model_id, is_best=True).id),
         }
         self.stdout.write(json.dumps(ids))
+
+
+def _agreement(consortium: Consortium, datasets: list[Dataset], user: User) -> AgreementVersion:
+    """A proposal over every member of the long job, with as many data sets."""
+    keys = {dataset.silo.organisation.name: PrivateKey.generate().public.encoded for dataset in datasets}
+    now = timezone.now()
+    terms = {
+        "members": [{"organisation": name, "signatory_key": key} for name, key in keys.items()],
+        "purposes": {"permission": "HMB", "modifiers": ["NCU", "IRB"]},
+        "datasets": [
+            {"signatory_key": keys[dataset.silo.organisation.name], "dataset": dataset.name} for dataset in datasets
+        ],
+        "work": {
+            "tasks": ["train", "evaluate"],
+            "families": ["logistic"],
+            "parameters_max": 10_000,
+            "rounds_max": 1000,
+            "update_norm_l2_max": 1e4,
+        },
+        "protection": ["clear"],
+        "cohort": {"minimum_participants": 3},
+        "leaving": {"metrics": ["loss", "accuracy"], "minimum_cell": 5},
+        "validity": {"not_before": now.isoformat(), "not_after": (now + timedelta(days=365)).isoformat()},
+    }
+    version = drafting.draft(consortium=consortium, terms=read_terms(terms), by=user)
+    return steps.propose(version=version, by=user)
 
 
 def _consortia(count: int, silos: int, user: User) -> list[Consortium]:
