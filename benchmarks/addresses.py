@@ -95,6 +95,7 @@ def paths(ids: dict[str, Any]) -> dict[str, str]:
         "silo revoke": f"{silo}revoke/",
         "new silo": "/silos/new/",
         "datasets": "/datasets/",
+        "data for a purpose": f"/datasets/for-a-purpose/?consortium={ids['consortium']}&category=health",
         "dataset": dataset,
         "dataset withdraw": f"{dataset}withdraw/",
         "organisations": "/organisations/",

@@ -2,13 +2,14 @@
 
 from django.urls import include, path
 
-from dashboards import compare, datasets, tutorial, views
+from dashboards import compare, datasets, find_data, tutorial, views
 
 urlpatterns = [
     path("", views.home, name="home"),
     path("tutorial/", tutorial.tutorial, name="tutorial"),
     path("gallery/", views.gallery, name="gallery"),
     path("jobs/compare/", compare.compare, name="jobs-compare"),
+    path("datasets/for-a-purpose/", find_data.find, name="find-data"),
     path("datasets/<uuid:dataset_id>/", datasets.dataset, name="dataset"),
     path("", include("dashboards.job.urls")),
     path("", include("dashboards.activity.urls")),

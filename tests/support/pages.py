@@ -55,6 +55,7 @@ def pages_of(cohort: Cohort, done: Job, running: Job) -> dict[str, str]:
         "models": "/models/",
         "model": f"/models/{done.model_id}/",
         "datasets": "/datasets/",
+        "find data": f"/datasets/for-a-purpose/?consortium={consortium}&category=health",
         "dataset": f"/datasets/{cohort.dataset.id}/",
         "silos": "/silos/",
         "silo": f"/silos/{cohort.silo.id}/",
