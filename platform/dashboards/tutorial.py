@@ -14,10 +14,13 @@ from django.views.decorators.http import require_safe
 from accounts.access import signed_in
 from accounts.models import Scope, User
 from accounts.permissions import Permission
+from agreements.selectors import in_force
+from agreements.wording import terms_of
 from consortia.models import Consortium
 from consortia.selectors import consortia_where
 from consortia.transitions import ParticipationState
 from dashboards import tutorial_steps
+from federation.agreements.examples import purpose_within
 from silos.models import Dataset
 from silos.transitions import SiloState
 
@@ -40,6 +43,7 @@ class Example:
             "consortium": str(self.consortium.id) if self.consortium else "<consortium id>",
             "name": "My first federated model",
             "purpose": "Follow the tutorial",
+            "use": self._use,
             "datasets": [str(one.id) for one in self.datasets] or ["<dataset id>", "<dataset id>"],
             "protection": {"mode": "clear"},
             "model": {"family": "logistic" if binary else "softmax"},
@@ -47,6 +51,12 @@ class Example:
             "local": {"epochs": 1},
             "rounds": 3,
         }
+
+    @property
+    def _use(self) -> dict[str, Any]:
+        """A purpose that the agreement in force allows, for the reader to replace by their own."""
+        version = in_force(self.consortium) if self.consortium else None
+        return purpose_within(terms_of(version).purposes) if version else {"category": "general_research"}
 
 
 @require_safe

@@ -7,6 +7,7 @@ from typing import Any, get_args
 
 import pytest
 
+from federation.agreements.examples import purpose_within
 from federation.agreements.purposes import covers, unmet
 from federation.agreements.vocabulary import CATEGORIES, FINANCE, MODIFIERS, PERMISSIONS
 from federation.protocol.documents import Purpose, UseConditions
@@ -143,3 +144,26 @@ def test_the_tables_have_every_code_of_the_documents_and_no_other() -> None:
     assert set(CATEGORIES) == {name for part in get_args(Category) for name in get_args(part)}
     ids = [code.id for code in (*PERMISSIONS.values(), *MODIFIERS.values())]
     assert len(set(ids)) == len(ids)
+
+
+@pytest.mark.parametrize(
+    "use",
+    [
+        UseConditions(permission="NRES"),
+        UseConditions(permission="DS", diseases=("ICD-10:I25",), modifiers=("NCU", "IRB", "NMDS", "CC", "NPOA")),
+        UseConditions(permission="FIN", finance=("aml",), modifiers=("NPU", "NPUNCU")),
+        UseConditions(permission="POA", modifiers=("GSO", "COL", "RTN", "PUB")),
+        UseConditions(
+            permission="GRU",
+            modifiers=("RS", "GS", "PS", "IS", "PUB", "MOR", "TS"),
+            research="cohort studies",
+            countries=("CH",),
+            projects=("HEART",),
+            institutions=("A",),
+            moratorium_until=date(2027, 1, 1),
+            until=date(2027, 1, 1),
+        ),
+    ],
+)
+def test_the_tutorials_example_meets_the_conditions(use: UseConditions) -> None:
+    assert unmet(use, Purpose.model_validate(purpose_within(use)), "user-1", TODAY) is None
