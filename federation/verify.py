@@ -9,7 +9,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from federation.errors import FederationError
@@ -38,14 +38,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0 if report.holds else 1
 
 
-def check(bundle: Path, model: Path | None = None, pinned: str | None = None) -> Report:
+def check(
+    bundle: Path,
+    model: Path | None = None,
+    pinned: str | None = None,
+    kept: Mapping[str, tuple[int, str]] | None = None,
+) -> Report:
     """Check a bundle, and a model against it. Raises OSError for what can't be read."""
     try:
         with bundle.open("rb") as stream:
             evidence = gather(read_bundle(stream))
     except FederationError as error:
         return Report(faults=[Fault(bundle.name, error.code, error.message)])
-    report = verify_evidence(evidence, None if pinned is None else " ".join(pinned.split()))
+    report = verify_evidence(evidence, None if pinned is None else " ".join(pinned.split()), kept)
     if model is not None:
         with model.open("rb") as stream:
             digest = digest_stream(stream)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
@@ -74,11 +74,14 @@ class _Documents:
     cohort: dict[UUID, CohortMember]
 
 
-def verify_evidence(evidence: Evidence, pinned: str | None = None) -> Report:
+def verify_evidence(
+    evidence: Evidence, pinned: str | None = None, kept: Mapping[str, tuple[int, str]] | None = None
+) -> Report:
     """Check a bundle. `pinned` is the fingerprint of the platform's key as it is known from elsewhere.
 
     Never raises for what is in the bundle: every fault is in the report. Without `pinned` the bundle's own word is
-    taken for the platform's key, and only for that.
+    taken for the platform's key, and only for that. `kept` has, by chain, the position and digest of a head that was
+    seen earlier: a history that has been rewritten since does not lead through it.
     """
     report = Report()
     found = _trunk(evidence, pinned, report)
@@ -86,7 +89,7 @@ def verify_evidence(evidence: Evidence, pinned: str | None = None) -> Report:
         return report
     orders = dict(_orders(evidence, found, report))
     _answers(evidence, found, orders, report)
-    _chain(evidence, found, report)
+    _chain(evidence, found, report, kept or {})
     return report
 
 
@@ -210,7 +213,7 @@ def _answer(sealed: bytes, key: PublicKey) -> Submission | Refusal:
     return open_sealed(Submission, sealed, [key])
 
 
-def _chain(evidence: Evidence, found: _Documents, report: Report) -> None:
+def _chain(evidence: Evidence, found: _Documents, report: Report, kept: Mapping[str, tuple[int, str]]) -> None:
     if evidence.checkpoint is None:
         report.faults.append(Fault("audit", "checkpoint.missing", "The platform has signed no head of the chain."))
         return
@@ -224,6 +227,10 @@ def _chain(evidence: Evidence, found: _Documents, report: Report) -> None:
         report.faults.append(Fault("audit", outcome.code, outcome.what))
     elif outcome != said.position:
         report.faults.append(Fault("audit", "chain.gap", f"{outcome} records are there, {said.position} are signed."))
+    position, digest = kept.get(said.chain, (0, ""))
+    if 0 < position <= said.position and {at: link for at, _, link in upto}.get(position, b"").hex() != digest:
+        told = f"It does not lead through the head that was kept at event {position}: history was rewritten."
+        report.faults.append(Fault("audit", "checkpoint.rewritten", told))
     if len(upto) != len(evidence.links):
         report.faults.append(Fault("audit", "chain.unsigned", "There are records after the head that is signed."))
     report.checked["audit records"] = len(evidence.links)

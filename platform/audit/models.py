@@ -107,3 +107,18 @@ class Checkpoint(models.Model):
 
     def __str__(self) -> str:
         return f"{self.chain} {self.position}"
+
+
+class Countersignature(models.Model):
+    """A silo's signature on a checkpoint: it keeps that head itself, and would see another history of it."""
+
+    checkpoint = models.ForeignKey(Checkpoint, on_delete=models.CASCADE, related_name="countersignatures")
+    silo_id = models.UUIDField()
+    document = models.BinaryField()
+    at = models.DateTimeField()
+
+    class Meta:
+        constraints = (models.UniqueConstraint(name="audit_countersigned_once", fields=("checkpoint", "silo_id")),)
+
+    def __str__(self) -> str:
+        return f"{self.silo_id} on {self.checkpoint}"

@@ -27,10 +27,15 @@ from live.hub import hub  # noqa: E402
 from silos.connector import PREFIX, ConnectorApplication  # noqa: E402
 from training.event_stream import PATH as EVENTS  # noqa: E402
 from training.event_stream import stream_events  # noqa: E402
-from training.long_poll import take_answer, take_heartbeat, wait_for_orders  # noqa: E402
+from training.long_poll import take_answer, take_checkpoint, take_heartbeat, wait_for_orders  # noqa: E402
 
 connector = ConnectorApplication(
-    handlers={"submissions": take_answer, "heartbeat": take_heartbeat, "agreements": take_document},
+    handlers={
+        "submissions": take_answer,
+        "checkpoints": take_checkpoint,
+        "heartbeat": take_heartbeat,
+        "agreements": take_document,
+    },
     waiting={"orders": wait_for_orders},
 )
 

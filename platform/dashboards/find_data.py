@@ -48,6 +48,8 @@ class PurposeForm(forms.Form):
     """A consortium, and a purpose as a job would declare it."""
 
     consortium = forms.ModelChoiceField(queryset=Consortium.objects.none(), label=_("Consortium"))
+    purpose: Purpose | None = None
+    """What was declared, once the form is valid."""
 
     def __init__(self, data: Any = None, *, consortia: QuerySet[Consortium]) -> None:
         super().__init__(data, label_suffix="")

@@ -17,6 +17,7 @@ from federation.errors import Invalid
 from federation.protocol import INLINE_BYTES_MAX
 from live import database, notices
 from live.hub import hub
+from silos.checkpoints import take_countersignature, to_countersign
 from silos.connector import JSON, Waiting, envelope_of, heartbeat
 from silos.models import Silo
 from silos.successions import successions_to
@@ -120,11 +121,17 @@ def take_heartbeat(silo: Silo, data: JSON) -> JSON:
     rejected = Order.objects.filter(silo=silo, state=OrderState.REJECTED, settled_at__gt=timezone.now() - TOLD_FOR)
     return {
         **heartbeat(silo, data),
+        "checkpoints": to_countersign(silo),
         "rejected": [
             {"order_id": str(order.id), "code": order.code, "message": order.message}
             for order in rejected.order_by("-settled_at")[: statements.ORDERS_MAX]
         ],
     }
+
+
+def take_checkpoint(silo: Silo, data: JSON) -> JSON:
+    """Handle `POST /connector/v1/checkpoints`: a head of an audit chain with the silo's signature."""
+    return {"state": "kept" if take_countersignature(document=envelope_of(data), by=silo) else "known"}
 
 
 def _payload(value: object) -> bytes | None:

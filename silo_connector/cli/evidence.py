@@ -7,6 +7,7 @@ import argparse
 from federation import verify as checking
 from federation.errors import Invalid
 from silo_connector import config as configuration
+from silo_connector.trainer.checkpoints import kept_checkpoints
 
 
 def verify(options: argparse.Namespace) -> int:
@@ -14,7 +15,11 @@ def verify(options: argparse.Namespace) -> int:
     if len(options.files) > 2:
         raise Invalid("arguments", "Give one bundle, and at most one model before it.")
     *models, bundle = options.files
-    pinned = configuration.load(options.config).platform_key if options.config.exists() else None
-    report = checking.check(bundle, models[0] if models else None, pinned)
+    pinned, kept = None, {}
+    if options.config.exists():
+        config = configuration.load(options.config)
+        pinned = config.platform_key
+        kept = {name: (one.position, one.digest) for name, one in kept_checkpoints(config.trainer_state).items()}
+    report = checking.check(bundle, models[0] if models else None, pinned, kept)
     checking.tell(report, as_json=options.json)
     return 0 if report.holds else 1

@@ -9,6 +9,7 @@ from typing import Any
 from pydantic import AwareDatetime, BaseModel, ConfigDict
 
 from federation.protocol.documents import (
+    AuditCheckpoint,
     DatasetRegistration,
     DatasetWithdrawal,
     EnrolmentStatement,
@@ -82,6 +83,7 @@ FIELDS: Mapping[type[BaseModel], frozenset[str]] = MappingProxyType(
         SiloCertificate: frozenset(
             {"protocol", "organisation", "signatory_key", "identity_key", "not_before", "not_after"}
         ),
+        AuditCheckpoint: frozenset({"protocol", "chain", "position", "digest", "made_at"}),
         Status: frozenset({"connector_version", "state", "at", *_CAPABILITIES, *_RESOURCES}),
     }
 )

@@ -73,6 +73,12 @@ class Outcomes:
         self._record(Departure("agreement", digest_bytes(document), len(document)))
         self.put(spool.agreement_folder(agreement_digest), document)
 
+    def put_checkpoint(self, document: bytes) -> None:
+        """Put a countersigned head of an audit chain into the outbox."""
+        digest = digest_bytes(document)
+        self._record(Departure("checkpoint", digest, len(document)))
+        self.put(spool.checkpoint_folder(digest), document)
+
     def _record(self, *departures: Departure) -> None:
         """In both journals before it is in the outbox: the one that is read, and the one that is chained."""
         record(self._state, *departures)

@@ -15,6 +15,7 @@ from silo_connector.identity import identity_key
 from silo_connector.journal import Journal
 from silo_connector.logs import Log
 from silo_connector.spool import Spool, boot_time_s
+from silo_connector.trainer.checkpoints import Checkpoints
 from silo_connector.trainer.datasets import Datasets, configured
 from silo_connector.trainer.inbox import Inbox, cancellation, take_model
 from silo_connector.trainer.leaving import Bounds, leave
@@ -44,6 +45,7 @@ class Trainer:
         self._datasets = Datasets(configured(config))
         self._environment = Environment(connector_version=VERSION, image_digest=config.image_digest)
         self._inbox = Inbox(self._spool, self._journal)
+        self._checkpoints = Checkpoints(config.trainer_state, self._key, self._outcomes, self._journal)
         self._registered_version = -1
         self._answer: bytes | None = None
         self._trust: Trust | None = None
@@ -70,6 +72,7 @@ class Trainer:
         if self._trust is None:
             return
         self._register()
+        self._countersign(self._trust)
         for name in self._inbox.waiting():
             self.is_working = True
             try:
@@ -108,6 +111,13 @@ class Trainer:
             LOG.error("dataset.disk", reason=str(error))
             return
         self._registered_version = self._datasets.version
+
+    def _countersign(self, trust: Trust) -> None:
+        """Sign and keep the heads of audit chains that have moved."""
+        try:
+            self._checkpoints.look(self._inbox.heads(), trust.platform)
+        except OSError as error:  # shown again with the next heartbeat
+            LOG.error("checkpoint.disk", reason=str(error))
 
     def _handle(self, name: str, trust: Trust) -> None:
         started = time.perf_counter()

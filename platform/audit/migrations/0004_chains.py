@@ -1,5 +1,6 @@
 """Hash chains over events: links, heads, and a trigger that tells the sequencer of every new event."""
 
+import django.db.models.deletion
 from django.db import migrations, models
 
 TELL = """
@@ -71,6 +72,28 @@ class Migration(migrations.Migration):
             options={
                 "constraints": [
                     models.UniqueConstraint(fields=("chain", "position"), name="audit_checkpoint_once"),
+                ],
+            },
+        ),
+        migrations.CreateModel(
+            name="Countersignature",
+            fields=[
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("silo_id", models.UUIDField()),
+                ("document", models.BinaryField()),
+                ("at", models.DateTimeField()),
+                (
+                    "checkpoint",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="countersignatures",
+                        to="audit.checkpoint",
+                    ),
+                ),
+            ],
+            options={
+                "constraints": [
+                    models.UniqueConstraint(fields=("checkpoint", "silo_id"), name="audit_countersigned_once"),
                 ],
             },
         ),

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
 from django.contrib.auth.decorators import login_required
+from django.db.models import Count
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.cache import never_cache
@@ -31,6 +33,13 @@ class ChainRow:
     digest: str
     signed_events: int | None
     signed_at: datetime | None
+    countersigned: int
+
+
+def _last(chains: Iterable[str]) -> list[int]:
+    """The last signed head of each chain."""
+    rows = Checkpoint.objects.filter(chain__in=list(chains)).order_by("chain", "-position").distinct("chain")
+    return list(rows.values_list("pk", flat=True))
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -61,7 +70,7 @@ def readable(user: User) -> list[ChainRow]:
     heads = {head.chain: head for head in Head.objects.filter(chain__in=titles)}
     signed = {
         row.chain: row
-        for row in Checkpoint.objects.filter(chain__in=titles).order_by("chain", "-position").distinct("chain")
+        for row in Checkpoint.objects.filter(pk__in=_last(titles)).annotate(silos=Count("countersignatures"))
     }
     return [
         ChainRow(
@@ -71,6 +80,7 @@ def readable(user: User) -> list[ChainRow]:
             digest=bytes(head.digest).hex(),
             signed_events=signed[name].position if name in signed else None,
             signed_at=signed[name].made_at if name in signed else None,
+            countersigned=signed[name].silos if name in signed else 0,
         )
         for name, title in titles.items()
         if (head := heads.get(name)) is not None

@@ -21,7 +21,7 @@ from federation.evidence.verification import Report, verify_evidence
 from federation.protocol import documents
 from federation.protocol.envelope import peek
 from federation.protocol.keys import PrivateKey
-from tests.support.evidence import Played, certificate, model_of
+from tests.support.evidence import CHAIN, Played, certificate, model_of
 
 PLAYED = Played()
 ENTRIES = PLAYED.entries(rounds=3)
@@ -73,6 +73,16 @@ def test_the_platforms_key_is_compared_with_the_one_that_is_known() -> None:
     assert verify_evidence(evidence, PLAYED.platform.public.fingerprint).holds
     other = verify_evidence(evidence, PrivateKey.generate().public.fingerprint)
     assert [fault.code for fault in other.faults] == ["platform_key.other"]
+
+
+def test_a_history_that_was_rewritten_since_a_head_was_kept_is_found() -> None:
+    evidence = gather(read_bundle(BUNDLE.splitlines(keepends=True)))
+    kept = {position: digest.hex() for position, _, digest in evidence.links}
+    assert verify_evidence(evidence, kept={CHAIN: (7, kept[7])}).holds
+    assert verify_evidence(evidence, kept={CHAIN: (900, "f" * 64)}).holds, "an older bundle says nothing of later"
+    assert verify_evidence(evidence, kept={"another": (7, "f" * 64)}).holds
+    found = verify_evidence(evidence, kept={CHAIN: (7, "f" * 64)})
+    assert [fault.code for fault in found.faults] == ["checkpoint.rewritten"]
 
 
 STRANGER = PrivateKey.generate()
