@@ -67,8 +67,8 @@ def check(screen: Screen, install_s: float) -> int:
                 refusals = _try_outside(everybody)
             figures = _figures(outcome, install_s, start_s, everybody.ensemble.peak_rss_mb())
             audit = json.loads(everybody.ensemble.coordinator.manage("verify_audit", "--json"))
-            figures |= {"audit": {"events": audit["events"], "verified": audit["verified"]}}
             figures |= {"agreement": _agreement(everybody.agreed), "refusals_tested": refusals}
+            figures |= {"audit": {"events": audit["events"], "verified": audit["verified"]}}
     except Exception as error:
         explained = _explained(error, home)
         screen.failure(explained)

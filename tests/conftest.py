@@ -9,6 +9,7 @@ from __future__ import annotations
 import atexit
 import os
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -91,11 +92,20 @@ def django_db_modify_db_settings(services: Services) -> None:
 
 
 @pytest.fixture(scope="session")
-def django_db_setup(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> None:
-    """The test database, in which alone events may be truncated: that is how tests with threads leave it empty."""
+def django_db_setup(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
+    """The test database, in which alone events may be truncated: that is how tests with threads leave it empty.
+
+    It can't be dropped while somebody is in it: what is pooled, or was left by a thread that has ended, is cut off.
+    """
     with django_db_blocker.unblock(), connection.cursor() as cursor:
         cursor.execute("DROP TRIGGER audit_event_no_truncate ON audit_event")
         cursor.execute("DROP TRIGGER audit_link_no_truncate ON audit_link")
+    yield
+    with django_db_blocker.unblock(), connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+            "WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_type = 'client backend'"
+        )
 
 
 @pytest.fixture(scope="session")

@@ -26,7 +26,7 @@ TIMEOUT_S = 240.0
 PICTURES = SCREENSHOTS / "docs"
 KEYS = [
     *("ok", "silos", "rounds", "strategy", "accuracy_per_silo", "accuracy_pooled", "install_s", "start_s", "train_s"),
-    *("bytes_up", "bytes_down", "peak_rss_mb"),
+    *("bytes_up", "bytes_down", "peak_rss_mb", "agreement", "refusals_tested", "audit"),
 ]
 PROCESSES = {"postgres", "redis", "web", "worker", "beat"} | {
     f"{part}-{silo}" for part in ("relay", "trainer") for silo in ("cleveland", "budapest", "switzerland", "longbeach")
@@ -81,6 +81,11 @@ def test_demo_check_trains_and_ends_with_one_line_of_json(heart_disease: Path, f
     assert all(size > 1 for size in figures["peak_rss_mb"].values())
     assert figures["bytes_up"] > 0
     assert figures["bytes_down"] > 0
+    assert (figures["agreement"]["members"], figures["agreement"]["signatures"]) == (5, 5)
+    assert figures["agreement"]["hash"].startswith("sha256:")
+    assert figures["refusals_tested"] == {"agreement.purpose": 5}, "once by the platform, once by each silo"
+    assert figures["audit"]["verified"] is True
+    assert figures["audit"]["events"] > 100
     assert any("after round 15/15" in line for line in lines)
     assert not processes_in(folder)
     assert not list(folder.glob("consilience-*")), "nothing is left of a run that went well"

@@ -99,7 +99,7 @@ def test_the_launch_form_shows_what_belongs_to_the_choice_and_keeps_what_was_typ
     expect(page.get_by_label("Hidden")).to_be_visible()
     page.get_by_label("Hidden").fill("eight")
     page.get_by_label("Name").fill("From the browser")
-    for box in page.get_by_role("checkbox").all():
+    for box in page.get_by_role("group", name="Datasets").get_by_role("checkbox").all():
         box.check()
     page.get_by_role("button", name="Launch").click()  # the browser itself insists on a protection
     expect(page.get_by_role("alert")).to_have_count(0)
