@@ -18,8 +18,7 @@ from accounts.models import User
 from accounts.permissions import Permission
 from audit.models import Checkpoint, Head
 from audit.sequencing import PLATFORM, Verified, chain_of, verify
-from consortia.permissions import may
-from consortia.selectors import consortia_visible_to
+from consortia.selectors import consortia_where
 from rest.errors import NotFound
 
 
@@ -62,8 +61,7 @@ def readable(user: User) -> list[ChainRow]:
     """The chains whose record this person may read: of consortia, and of the platform for who keeps it."""
     titles = {
         chain_of(consortium.id): consortium.name
-        for consortium in consortia_visible_to(user).order_by("name")
-        if may(user, Permission.EVENT_VIEW, consortium=consortium)
+        for consortium in consortia_where(user, Permission.EVENT_VIEW).order_by("name")
     }
     if user.is_platform_administrator:
         titles[PLATFORM] = ""
