@@ -18,6 +18,8 @@ from federation.protocol.documents import Agreement, CoveredDataset, Manifest, O
 from federation.protocol.keys import PublicKey
 from federation.protocol.tensors import count_parameters
 
+PLAN = "plan"
+"""The family of models that a training plan computes."""
 _TASK_OF = {OrderKind.TRAIN: "train", OrderKind.EVALUATE: "evaluate", OrderKind.STATISTICS: "statistics"}
 
 
@@ -44,6 +46,8 @@ class Position:
     epsilon_spent: float = 0.0
     delta_spent: float = 0.0
     rounds_today: int = 0
+    code_reviewers: int = 0
+    """How many people of the silo's organisation approve the job's code (``federation.plans.reviews``)."""
 
 
 @dataclass(frozen=True)
@@ -81,6 +85,7 @@ def refusals(
         return
     yield from _of_purpose(terms, covered, manifest, moment)
     yield from _of_work(terms, manifest, order)
+    yield from _of_code(terms, manifest, place.position)
     yield from _of_protection(terms, covered, manifest, place.position)
     yield from _of_cohort(terms, manifest, place.position)
     if manifest.limits.minimum_cell < terms.leaving.minimum_cell:
@@ -145,8 +150,18 @@ def _of_work(terms: Terms, manifest: Manifest, order: Order | None) -> Iterator[
         yield Refusal("order.round_beyond", "work")
     if manifest.limits.update_norm_l2_max > work.update_norm_l2_max:
         yield Refusal("agreement.update_norm", "work")
-    if manifest.code_digest is not None and manifest.code_digest not in terms.code.digests:
+
+
+def _of_code(terms: Terms, manifest: Manifest, position: Position) -> Iterator[Refusal]:
+    """A plan's model and the plan belong together: neither hides behind the other."""
+    if manifest.code_digest is None:
+        if manifest.model.get("family") == PLAN:
+            yield Refusal("agreement.code", "code")
+        return
+    if manifest.code_digest not in terms.code.digests or manifest.model.get("family") != PLAN:
         yield Refusal("agreement.code", "code")
+    if position.code_reviewers < terms.code.reviewers:
+        yield Refusal("agreement.code_review", "code")
 
 
 def _implied(tasks: tuple[str, ...]) -> tuple[str, ...]:

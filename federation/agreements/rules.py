@@ -73,6 +73,10 @@ RULES: Mapping[str, Rule] = MappingProxyType(
         "agreement.code": Rule(
             "The custom code is not among those allowed.", "Have its hash added to the agreement, or use a family."
         ),
+        "agreement.code_review": Rule(
+            "Not enough people of the silo's organisation have approved the custom code.",
+            "Ask its stewards to read the training plan, and to approve it with `silo-connector approve`.",
+        ),
         "agreement.protection": Rule("The protection mode is not allowed.", "Choose an allowed mode."),
         "agreement.privacy_required": Rule(
             "Differential privacy is required.", "Launch the job with differential privacy."

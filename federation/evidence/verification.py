@@ -128,7 +128,12 @@ def _manifest_under_agreement(found: _Documents) -> Iterator[Fault]:
     standing = Standing(agreement.agreement, agreement.digest, agreement.signed_by, agreement.digest)
     for member in manifest.cohort:
         where = f"manifest, silo {member.silo}"
-        place = Place(member.signatory_key, member.dataset, Position(_ENOUGH_ROWS), Policy(custom_code="approved"))
+        place = Place(
+            member.signatory_key,
+            member.dataset,
+            Position(_ENOUGH_ROWS, code_reviewers=2),
+            Policy(custom_code="approved"),
+        )
         refusal = decide(standing, manifest, None, place, manifest.created_at)
         if refusal is not None:
             yield Fault(where, refusal.code, refusal.meaning)

@@ -13,6 +13,7 @@ from federation.protocol.documents.manifests import CohortMember, Limits, Manife
 from federation.protocol.documents.orders import BlobReference, Order, OrderKind, UploadGrant
 from federation.protocol.documents.purposes import Purpose, UseConditions
 from federation.protocol.documents.registrations import DatasetRegistration, DatasetWithdrawal
+from federation.protocol.documents.reviews import CodeReview
 from federation.protocol.documents.sealing import now, open_sealed, read, seal
 from federation.protocol.documents.submissions import (
     Confusion,
@@ -45,6 +46,7 @@ __all__ = [
     "Changes",
     "Code",
     "Cohort",
+    "CodeReview",
     "CohortMember",
     "Confusion",
     "Count",

@@ -122,6 +122,13 @@ def others_of(case: Case) -> Case:
 DIGEST = "sha256:" + "d" * 64
 REVIEWED = Policy(custom_code="approved")
 DP = PrivacyCost(epsilon=2.0, delta=1e-6)
+CODE = both(
+    job(code_digest=DIGEST, model={"family": "plan"}),
+    work(families=("logistic", "plan")),
+    terms(code=CustomCode(digests=(DIGEST,))),
+    position(code_reviewers=1),
+)
+"""Custom code as the agreement allows it."""
 REFUSED: list[tuple[str, str, Change]] = [
     ("agreement.missing", "members", lambda case: replace(case, standing=None)),
     ("agreement.missing", "members", job(agreement_digest=None)),
@@ -147,7 +154,15 @@ REFUSED: list[tuple[str, str, Change]] = [
     ("order.round_beyond", "work", order(round=11)),
     ("order.round_beyond", "work", order(round=12, kind=OrderKind.EVALUATE)),
     ("agreement.update_norm", "work", job(limits=Limits(update_norm_l2_max=10001))),
-    ("agreement.code", "code", job(code_digest=DIGEST)),
+    ("agreement.code", "code", both(CODE, job(code_digest="sha256:" + "e" * 64))),
+    ("agreement.code", "code", both(CODE, job(model={"family": "logistic"}))),
+    ("agreement.code", "code", both(CODE, job(code_digest=None))),
+    ("agreement.code_review", "code", both(CODE, position(code_reviewers=0))),
+    (
+        "agreement.code_review",
+        "code",
+        both(CODE, terms(code=CustomCode(digests=(DIGEST,), reviewers=2))),
+    ),
     ("agreement.protection", "protection", job(protection=Protection(mode="encrypted"))),
     ("agreement.privacy_required", "privacy", terms(privacy=Privacy(required=True, epsilon_max=1, delta_max=1e-5))),
     ("agreement.privacy_required", "privacy", covered(epsilon_max=3.0)),
@@ -200,10 +215,12 @@ def test_what_is_outside_the_agreement_is_refused_and_the_clause_named(code: str
         order(round=10),
         job(privacy=DP),
         both(job(privacy=DP), covered(epsilon_max=3.0), position(epsilon_spent=1.0)),
+        both(CODE, place(policy=Policy(custom_code="approved"))),
         both(
-            job(code_digest=DIGEST),
-            terms(code=CustomCode(digests=(DIGEST,))),
+            CODE,
             place(policy=Policy(custom_code="approved")),
+            terms(code=CustomCode(digests=(DIGEST,), reviewers=2)),
+            position(code_reviewers=2),
         ),
         at(timedelta(days=335, seconds=-1)),
         position(rows_coarse=100),
@@ -223,7 +240,7 @@ POLICIES: list[tuple[str, Policy, Change]] = [
     ("policy.epsilon", Policy(epsilon_max=1), job(privacy=DP)),
     ("policy.family", Policy(families=("mlp",)), job()),
     ("policy.parameters", Policy(parameters_max=13), job()),
-    ("policy.code", Policy(), both(job(code_digest=DIGEST), terms(code=CustomCode(digests=(DIGEST,))))),
+    ("policy.code", Policy(), CODE),
     ("policy.minimum_participants", Policy(minimum_participants=5), job()),
     ("policy.minimum_rows", Policy(minimum_rows=301), job()),
     ("policy.quiet_hours", Policy(quiet_hours=(NOON,)), job()),

@@ -27,7 +27,7 @@ from tests.support.questions import DATASET, KEYS, NOW, Case, allowed_case
 
 WIDE = Work(
     tasks=("train", "evaluate", "statistics"),
-    families=("logistic", "mlp", "softmax"),
+    families=("logistic", "mlp", "softmax", "plan"),
     parameters_max=100,
     rounds_max=20,
     update_norm_l2_max=1e4,
@@ -55,7 +55,7 @@ MODIFIERS = (
 CATEGORIES = ("general_research", "health", "disease", "population_origins", "methods", "clinical_care", "fraud", "aml")
 LADDER = {"DS": "HMB", "HMB": "GRU", "POA": "GRU", "GRU": "NRES", "FIN": "NRES", "NRES": "NRES"}
 TASKS = ("train", "evaluate", "statistics")
-FAMILIES = ("logistic", "mlp", "softmax")
+FAMILIES = ("logistic", "mlp", "softmax", "plan")
 
 
 BASE = allowed_case(work=WIDE)
@@ -113,6 +113,7 @@ TERMS: dict[str, st.SearchStrategy[object]] = {
     "rounds_max": st.sampled_from([1, 9, 10, 11]),
     "update_norm_l2_max": st.sampled_from([1.0, 1e4, 1e6]),
     "digests": some(DIGESTS),
+    "reviewers": st.sampled_from([1, 2]),
     "protection": some(("masked", "encrypted", "clear"), 1),
     "privacy": st.builds(Privacy, required=st.booleans(), epsilon_max=ceilings, delta_max=deltas),
     "minimum_participants": st.integers(1, 5),
@@ -131,7 +132,8 @@ JOB: dict[str, st.SearchStrategy[object]] = {
     "use": purposes,
     "task": st.sampled_from(["train", "evaluate"]),
     "rounds": st.sampled_from([1, 10, 20]),
-    "model": st.sampled_from([{"family": family} for family in FAMILIES]),
+    "model": st.sampled_from([{"family": family} for family in FAMILIES if family != "plan"]),
+    "plan": st.sampled_from(DIGESTS),
     "protection": st.builds(Protection, mode=st.sampled_from(["clear", "masked", "encrypted"])),
     "privacy": st.one_of(st.none(), st.builds(PrivacyCost, epsilon=st.sampled_from([0.5, 2.0]), delta=st.just(1e-6))),
     "code_digest": st.sampled_from([None, *DIGESTS]),
@@ -144,6 +146,7 @@ SILO: dict[str, st.SearchStrategy[object]] = {
     "rows_coarse": st.sampled_from([90, 300, 500]),
     "epsilon_spent": st.sampled_from([0.0, 1.0]),
     "rounds_today": st.sampled_from([0, 2]),
+    "code_reviewers": st.sampled_from([0, 1, 2]),
     "suspended": st.booleans(),
     "begun": st.booleans(),
     "newest_digest": st.sampled_from([None, DIGESTS[0]]),
@@ -198,6 +201,8 @@ def cases(draw: st.DrawFn) -> Case:
     assert case.standing is not None
     assert case.order is not None
     asked = few(draw, JOB, 3)
+    if "plan" in asked:
+        asked |= {"model": {"family": "plan"}, "code_digest": asked.pop("plan")}
     agreement = case.standing.agreement
     cohort = case.manifest.cohort[: len(agreement.terms.members)]
     manifest = case.manifest.model_copy(update={"cohort": cohort, "quorum": len(cohort), **asked})
@@ -306,6 +311,7 @@ LOOSER: dict[str, Callable[[Terms], Terms]] = {
     "more rounds": part("work", rounds_max=lambda n: n * 2),
     "larger updates": part("work", update_norm_l2_max=lambda n: n * 2),
     "more code": part("code", digests=DIGESTS),
+    "fewer reviewers": part("code", reviewers=1),
     "more protection modes": lambda terms: terms.model_copy(update={"protection": ("masked", "encrypted", "clear")}),
     "privacy not required": part("privacy", required=False),
     "no epsilon ceiling": part("privacy", epsilon_max=None),

@@ -1,0 +1,147 @@
+"""A training plan: one Python file that declares a model and its loss. It is read here, and never executed.
+
+A plan says what it is in a literal that can be read without running it, and defines up to three functions::
+
+    PLAN = {
+        "interface": 1,
+        "title": "Logistic regression with a focal loss",
+        "parameters": [
+            {"name": "linear.weight", "shape": [1, "n_features"]},
+            {"name": "linear.bias", "shape": [1], "start": "zeros"},
+        ],
+    }
+
+    def predict(parameters, features):  # logits: [rows, 1] with two classes, or [rows, n_classes]
+        return features @ parameters["linear.weight"].T + parameters["linear.bias"]
+
+    def loss(outputs, target):  # one number a row
+        ...
+
+    def transform(features):  # the features that predict gets, [rows, n_features]
+        ...
+
+`loss` and `transform` may be left out. What runs a plan is the silo's runner, which has no network, no keys and no
+data but one batch at a time; the training loop stays outside it (``silo_connector.runner``).
+"""
+
+from __future__ import annotations
+
+import ast
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from federation.errors import Invalid
+from federation.learning.models.plan import PlanParameter
+from federation.protocol.digests import digest_bytes
+from federation.validation import refusal
+
+SOURCE_BYTES_MAX = 256 << 10
+INTERFACE = 1
+FUNCTIONS = {"predict": ("parameters", "features"), "loss": ("outputs", "target"), "transform": ("features",)}
+REQUIRED = "predict"
+
+
+class Declaration(BaseModel):
+    """What a plan says of itself."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    interface: Literal[1]
+    title: Annotated[str, Field(min_length=1, max_length=200)]
+    parameters: Annotated[tuple[PlanParameter, ...], Field(min_length=1, max_length=4096)]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A plan as it was read: its text, the hash that names it everywhere, and what it declares."""
+
+    source: bytes
+    text: str
+    declaration: Declaration
+    functions: frozenset[str]
+
+    @property
+    def digest(self) -> str:
+        """The hash of the file, byte for byte."""
+        return digest_bytes(self.source)
+
+    @property
+    def model(self) -> dict[str, Any]:
+        """The specification of the model that a job under this plan has."""
+        parameters = [one.model_dump(mode="json") for one in self.declaration.parameters]
+        return {"family": "plan", "parameters": parameters}
+
+
+def read_plan(source: bytes) -> Plan:
+    """Read a plan without running it.
+
+    Raises Invalid ``plan.too_large``, ``plan.not_text``, ``plan.not_python`` (with the line), ``plan.undeclared``,
+    ``plan.invalid`` (with every field at fault) and ``plan.functions``.
+    """
+    if len(source) > SOURCE_BYTES_MAX:
+        raise Invalid("plan.too_large", f"The file has {len(source)} bytes; a plan may have {SOURCE_BYTES_MAX}.")
+    try:
+        text = source.decode()
+    except UnicodeDecodeError as error:
+        raise Invalid("plan.not_text", f"The file is no UTF-8 text (byte {error.start}).") from error
+    if hidden := sorted({character for character in text if _is_hidden(character)}):
+        told = ", ".join(f"U+{ord(character):04X}" for character in hidden[:5])
+        raise Invalid("plan.not_text", f"The file has characters that a reader does not see ({told}). Remove them.")
+    tree = _parsed(text)
+    return Plan(source, text, _declared(tree), _functions(tree))
+
+
+def _is_hidden(character: str) -> bool:
+    """Whether a reviewer would not see it, or see it elsewhere: controls and the marks of bidirectional text."""
+    point = ord(character)
+    control = (point < 32 and character not in "\n\t\r") or 0x7F <= point < 0xA0
+    direction = point in (0x61C, 0x200E, 0x200F) or 0x202A <= point <= 0x202E or 0x2066 <= point <= 0x2069
+    return control or direction or point in (0x200B, 0x200C, 0x200D, 0x2060, 0xFEFF, 0x2028, 0x2029)
+
+
+def _parsed(text: str) -> ast.Module:
+    try:
+        return ast.parse(text)
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+        line = getattr(error, "lineno", None)
+        where = f"Line {line}: " if line else ""
+        raise Invalid(
+            "plan.not_python", f"{where}this is no Python ({getattr(error, 'msg', None) or error})."
+        ) from error
+
+
+def _declared(tree: ast.Module) -> Declaration:
+    said = [node.value for node in tree.body if _is_declaration(node)]
+    if len(said) != 1 or said[0] is None:
+        raise Invalid("plan.undeclared", "The file has to say once, at its top level, PLAN = {…} with what it is.")
+    try:
+        value = ast.literal_eval(said[0])
+    except (ValueError, TypeError, MemoryError, RecursionError) as error:
+        raise Invalid(
+            "plan.undeclared", "PLAN has to be written out: texts, numbers, lists, no expressions."
+        ) from error
+    try:
+        return Declaration.model_validate(value)
+    except ValidationError as error:
+        raise refusal(error, "plan.invalid", "PLAN") from error
+
+
+def _is_declaration(node: ast.stmt) -> bool:
+    if isinstance(node, ast.Assign):
+        return any(isinstance(target, ast.Name) and target.id == "PLAN" for target in node.targets)
+    return isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name) and node.target.id == "PLAN"
+
+
+def _functions(tree: ast.Module) -> frozenset[str]:
+    found = {node.name: node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name in FUNCTIONS}
+    if REQUIRED not in found:
+        raise Invalid("plan.functions", "The file has to define predict(parameters, features).")
+    for name, node in found.items():
+        given = node.args
+        names = tuple(one.arg for one in given.args)
+        if names != FUNCTIONS[name] or given.posonlyargs or given.kwonlyargs or given.vararg or given.kwarg:
+            told = ", ".join(FUNCTIONS[name])
+            raise Invalid("plan.functions", f"Line {node.lineno}: it has to be {name}({told}).")
+    return frozenset(found)

@@ -1,0 +1,50 @@
+"""Reviews of a training plan: how many people of a house stand behind it. Platform and trainer count by the same rule."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from federation.errors import Untrusted
+from federation.protocol import envelope
+from federation.protocol.documents import CodeReview, open_sealed, seal
+from federation.protocol.keys import PrivateKey, PublicKey
+
+
+def sign_review(review: CodeReview, key: PrivateKey) -> bytes:
+    """The sealed review. Raises Untrusted ``review.other_key`` if the key is not the one that it names."""
+    if review.signatory_key != key.public.encoded:
+        raise Untrusted("review.other_key", "The review names another signatory key.")
+    return seal(review, key)
+
+
+def open_review(sealed: bytes, signatory: PublicKey) -> CodeReview:
+    """Read a review that an organisation has signed.
+
+    Raises Untrusted ``review.malformed`` for another kind of document, ``review.other_key`` where it names another key,
+    and what ``open_sealed`` raises.
+    """
+    if envelope.payload_type_of(sealed) != CodeReview.payload_type:
+        raise Untrusted("review.malformed", "This is no review of code.")
+    review = open_sealed(CodeReview, sealed, [signatory])
+    if review.signatory_key != signatory.encoded:
+        raise Untrusted("review.other_key", "The review names another signatory key than the one that signed it.")
+    return review
+
+
+def same_reviewer(name: str) -> str:
+    """A reviewer's name as it is compared: case and spaces make nobody another person."""
+    return " ".join(name.casefold().split())
+
+
+def reviewers_of(reviews: Iterable[CodeReview], code_digest: str) -> int:
+    """How many people of a house approve this code: by the newest word of each, and none while one of them refuses."""
+    newest: dict[str, CodeReview] = {}
+    for review in reviews:
+        if review.code_digest != code_digest:
+            continue
+        name = same_reviewer(review.reviewer)
+        if name not in newest or review.reviewed_at >= newest[name].reviewed_at:
+            newest[name] = review
+    if any(review.verdict == "refused" for review in newest.values()):
+        return 0
+    return len(newest)
