@@ -113,7 +113,7 @@ def _parsed(text: str) -> ast.Module:
 
 
 def _declared(tree: ast.Module) -> Declaration:
-    said = [node.value for node in tree.body if _is_declaration(node)]
+    said = [node.value for node in tree.body if isinstance(node, ast.Assign | ast.AnnAssign) and _is_declaration(node)]
     if len(said) != 1 or said[0] is None:
         raise Invalid("plan.undeclared", "The file has to say once, at its top level, PLAN = {…} with what it is.")
     try:
@@ -128,10 +128,9 @@ def _declared(tree: ast.Module) -> Declaration:
         raise refusal(error, "plan.invalid", "PLAN") from error
 
 
-def _is_declaration(node: ast.stmt) -> bool:
-    if isinstance(node, ast.Assign):
-        return any(isinstance(target, ast.Name) and target.id == "PLAN" for target in node.targets)
-    return isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name) and node.target.id == "PLAN"
+def _is_declaration(node: ast.Assign | ast.AnnAssign) -> bool:
+    targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+    return any(isinstance(target, ast.Name) and target.id == "PLAN" for target in targets)
 
 
 def _functions(tree: ast.Module) -> frozenset[str]:

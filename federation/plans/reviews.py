@@ -1,4 +1,4 @@
-"""Reviews of a training plan: how many people of a house stand behind it. Platform and trainer count by the same rule."""
+"""Reviews of a training plan: how many people of a house stand behind it, by one rule for platform and trainer."""
 
 from __future__ import annotations
 

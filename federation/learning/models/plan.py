@@ -24,8 +24,8 @@ class PlanParameter(BaseModel):
     name: Annotated[str, Field(pattern=NAME_PATTERN)]
     shape: Annotated[tuple[Extent, ...], Field(max_length=DIMENSIONS_MAX)]
     start: Literal["uniform", "zeros", "ones"] = "uniform"
-    """`uniform` is within 1/sqrt(inputs), the inputs being all extents but the first; of a tensor with one extent, those
-    of the tensor before it."""
+    """`uniform` is within 1/sqrt(inputs): all extents but the first; of a tensor with one extent, those of the tensor
+    before it."""
 
 
 class PlanSpecification(ModelSpecification):
