@@ -14,61 +14,11 @@ from django.utils.translation import gettext_lazy
 from agreements.explanations import choices
 from agreements.fields import LinesField, MomentField, labelled, number, one_of, several, ticked, whole
 from agreements.offered import Offer, Offered
+from agreements.use_form import Unjudged, UseForm
 from agreements.wording import WITHIN
-from federation.agreements.vocabulary import FINANCE, MODIFIERS, PERMISSIONS, UseCode
 from federation.errors import FederationError
 from federation.learning.models import FAMILIES
 from rest.pages import in_words
-
-_LISTS = ("diseases", "finance", "modifiers", "countries", "institutions", "users", "projects")
-
-
-class UseForm(forms.Form):
-    """What data may be used for: those of the agreement as a whole, or what one data set says beyond that."""
-
-    def __init__(self, data: Any = None, *, of_dataset: bool, **kwargs: Any) -> None:
-        super().__init__(data, **kwargs)
-        codes = [(use.code, f"{use.code}: {use.label}") for use in PERMISSIONS.values()]
-        none = [("", _("nothing beyond the agreement's own purposes"))] if of_dataset else []
-        self.fields["permission"] = one_of("use.permission", none + codes)
-        self.fields["permission"].widget.attrs["lang"] = "en"  # the codes are told as they were published
-        self.fields["diseases"] = LinesField(**labelled("use.diseases"))
-        self.fields["finance"] = several("use.finance", choices(*FINANCE))
-        self.fields["modifiers"] = several(
-            "use.modifiers", [(use.code, f"{use.code}: {use.label}") for use in MODIFIERS.values()]
-        )
-        for name in ("countries", "institutions", "users", "projects"):
-            self.fields[name] = LinesField(**labelled(f"use.{name}"))
-        for name in ("until", "moratorium_until"):
-            widget = forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d")
-            self.fields[name] = forms.DateField(**labelled(f"use.{name}"), widget=widget)
-        self.fields["research"] = forms.CharField(
-            **labelled("use.research"), max_length=4000, widget=forms.Textarea(attrs={"rows": 2})
-        )
-
-    def said(self) -> dict[str, Any] | None:
-        """The conditions, as terms have them; None for a data set that says nothing of its own."""
-        given = self.cleaned_data
-        if not given.get("permission"):
-            return None
-        found: dict[str, Any] = {"permission": given["permission"], "research": given.get("research", "")}
-        found |= {name: given[name] for name in _LISTS if given.get(name)}
-        found |= {name: given[name].isoformat() for name in ("until", "moratorium_until") if given.get(name)}
-        return found
-
-    def modifier_rows(self) -> Iterator[tuple[Any, UseCode]]:
-        """The check boxes, each with what its code means."""
-        return ((box, MODIFIERS[str(box.data["value"])]) for box in self["modifiers"].subwidgets)
-
-    def permission_codes(self) -> Iterator[UseCode]:
-        """What each permission means."""
-        return iter(PERMISSIONS.values())
-
-    def detail_fields(self) -> list[BoundField]:
-        """What single codes need to be judged."""
-        names = ("diseases", "finance", "countries", "institutions", "users", "projects")
-        return [self[name] for name in (*names, "until", "moratorium_until", "research")]
-
 
 @dataclass(frozen=True)
 class DatasetFields:
@@ -78,20 +28,22 @@ class DatasetFields:
     covered: BoundField
     epsilon_max: BoundField
     delta_max: BoundField
-    use: UseForm
-
-    @property
-    def open(self) -> bool:
-        """Whether it says something of its own, or something in there is wrong."""
-        return bool(self.use.errors or self.use["permission"].value())
+    use: UseForm | None
+    """None where it says nothing of its own, and nobody asked to."""
 
 
-class TermsForm(forms.Form):
-    """The terms of a version, clause by clause."""
+class TermsForm(Unjudged):
+    """The terms of a version, clause by clause.
+
+    What single data sets allow beyond the rest is drawn only where something is said: with `narrow`, the place of a
+    data set, the form is not judged but shown again with what was typed, and with the fields of that data set.
+    """
 
     def __init__(self, data: Any = None, *, offer: Offer, terms: Mapping[str, Any]) -> None:
         super().__init__(data, initial=_flat(terms))
         self.offer = offer
+        self.narrowed = str(data.get("narrow", "")) if data else ""
+        self.judged = not self.narrowed
         fields = self.fields
         fields["members"] = several("members", list(offer.members.items()))
         self.use = UseForm(data, of_dataset=False, prefix="purposes", initial=dict(terms.get("purposes", {})))
@@ -149,13 +101,16 @@ class TermsForm(forms.Form):
             for ceiling in ("epsilon_max", "delta_max"):
                 self.fields[f"{name}.{ceiling}"] = number(f"dataset.{ceiling}")
                 self.fields[f"{name}.{ceiling}"].initial = known.get(ceiling)
-            use = dict(known.get("use") or {})
-            self.uses[one.place] = UseForm(data, of_dataset=True, prefix=f"{name}.use", initial=use)
+            use, prefix = dict(known.get("use") or {}), f"{name}.use"
+            asked = self.narrowed == one.place or (data is not None and f"{prefix}-permission" in data)
+            if use or asked:
+                self.uses[one.place] = UseForm(data, of_dataset=True, prefix=prefix, initial=use)
 
     def full_clean(self) -> None:
         """With the forms within it."""
         super().full_clean()
         for inner in self._inner():
+            inner.judged = self.judged
             inner.full_clean()
 
     def _inner(self) -> tuple[UseForm, ...]:
@@ -194,7 +149,7 @@ class TermsForm(forms.Form):
             for ceiling in ("epsilon_max", "delta_max")
             if (value := self.cleaned_data.get(f"{name}.{ceiling}")) is not None
         }
-        use = self.uses[one.place].said()
+        use = self.uses[one.place].said() if one.place in self.uses else None
         return {"signatory_key": one.key, "dataset": one.dataset, **ceilings, **({"use": use} if use else {})}
 
     def take(self, error: FederationError) -> None:
@@ -213,7 +168,7 @@ class TermsForm(forms.Form):
         if first == "datasets" and rest.partition(".")[0].isdigit():
             position, _dot, within = rest.partition(".")
             place = covered[int(position)].place
-            if within.startswith("use"):
+            if within.startswith("use") and place in self.uses:
                 name = within.removeprefix("use").lstrip(".").partition(".")[0]
                 return self.uses[place], name if name in self.uses[place].fields else "permission"
             return self, f"dataset.{place}.{within}" if within.endswith("_max") else f"dataset.{place}"
@@ -228,7 +183,7 @@ class TermsForm(forms.Form):
         for one in self.offer.datasets:
             name = f"dataset.{one.place}"
             bound = (self[name], self[f"{name}.epsilon_max"], self[f"{name}.delta_max"])
-            yield DatasetFields(one, *bound, self.uses[one.place])
+            yield DatasetFields(one, *bound, self.uses.get(one.place))
 
     def fields_of(self, clause: str) -> list[BoundField]:
         """The fields of a clause that has nothing but fields."""

@@ -114,7 +114,12 @@ def _note(form: TermsForm) -> str:
 
 
 def _taken(form: TermsForm, work: Callable[[], AgreementVersion]) -> AgreementVersion | None:
-    """Do it; None where something is wrong, which then stands at its field, all of it at once."""
+    """Do it; None where something is wrong, which then stands at its field, all of it at once.
+
+    None as well where more fields were asked for, and nothing is to be done yet.
+    """
+    if not form.judged:
+        return None
     form.full_clean()
     try:
         if form.is_wrong:

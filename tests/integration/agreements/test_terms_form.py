@@ -141,13 +141,36 @@ def test_what_is_wrong_stands_at_its_field(
 def test_what_is_wrong_with_uses_stands_at_theirs(cohort: Cohort, coming: AgreementVersion) -> None:
     client, address = browser(cohort.steward), f"/agreements/{coming.pk}/edit/"
     first = typed(client, address)
-    dataset = next(name for name in first if name.endswith(".use-permission"))
+    assert not any(name.endswith(".use-permission") for name in first)
+    place = next(iter(client.get(address).context["form"].dataset_rows())).offered.place
+    dataset = f"dataset.{place}.use-permission"
     answer = client.post(address, {**first, "purposes-permission": ["DS"], dataset: ["FIN"]})
     form = answer.context["form"]
     assert "diseases" in form.use.errors
-    inner = next(row for row in form.dataset_rows() if row.use.errors)
+    inner = next(row for row in form.dataset_rows() if row.use and row.use.errors)
     assert "finance" in inner.use.errors
-    assert inner.open
+    assert 'aria-invalid="true"' in answer.content.decode()
+
+
+def test_a_data_set_s_own_purposes_are_asked_for_and_nothing_typed_is_lost(
+    cohort: Cohort, coming: AgreementVersion
+) -> None:
+    """A press opens its fields; neither is anything judged yet, nor saved."""
+    client, address = browser(cohort.steward), f"/agreements/{coming.pk}/edit/"
+    mine = typed(client, address, work__rounds_max="55", members=[])
+    place = next(iter(client.get(address).context["form"].dataset_rows())).offered.place
+    answer = client.post(address, {**mine, "narrow": place})
+    again = Typed(answer.content.decode()).data
+    assert answer.status_code == 200
+    assert answer.context["form"].errors == {}
+    assert again["work.rounds_max"] == ["55"]
+    assert "members" not in again
+    assert again[f"dataset.{place}.use-permission"] == [""]
+    assert Revision.objects.filter(version=coming).count() == 1
+    own = {f"dataset.{place}.use-permission": ["GRU"], "members": typed(client, address)["members"]}
+    assert client.post(address, {**again, **own}).status_code == 302
+    coming.refresh_from_db()
+    assert [one.get("use", {}) and one["use"]["permission"] for one in coming.terms["datasets"]].count("GRU") == 1
 
 
 def test_somebody_who_changed_it_meanwhile_is_told_with_what_changed(cohort: Cohort, coming: AgreementVersion) -> None:
