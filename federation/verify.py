@@ -55,7 +55,9 @@ def check(
         with model.open("rb") as stream:
             digest = digest_stream(stream)
         if digest in report.models:
-            report.checked["the model stood after round"] = report.models[digest]
+            last = report.models[digest]
+            report.checked["the model stood after round"] = last
+            report.checked["answers with an update in that round"] = report.trained.get(last, 0)
         else:
             told = f"Its digest is {digest}; no order of this job that holds has sent out such a model."
             report.faults.append(Fault(model.name, "model.not_in_bundle", told))
@@ -70,6 +72,7 @@ def tell(report: Report, *, as_json: bool = False) -> None:
             "holds": report.holds,
             "job": report.job_id,
             "agreement": report.agreement,
+            "members": report.members,
             "manifest": report.manifest,
             "platform_key": report.platform_key,
             "checked": report.checked,
@@ -80,7 +83,9 @@ def tell(report: Report, *, as_json: bool = False) -> None:
     if report.agreement:
         print(f"Job        {report.job_id}")
         print(f"Agreement  {report.agreement}")
-        print(f"           signed by {', '.join(report.members)}")
+        for name, fingerprint in report.members.items():
+            print(f"  member   {name}: {fingerprint}")
+        print("           (compare the keys with those that the members themselves tell you)")
         print(f"Manifest   {report.manifest}")
         print(f"Platform   {report.platform_key}   (compare it with the one that you know)")
         for what, count in report.checked.items():

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from federation.agreements.vocabulary import CATEGORIES, FINANCE, MODIFIERS, PERMISSIONS
+from federation.agreements.vocabulary import FINANCE, MODIFIERS, PERMISSIONS
 from federation.protocol.documents import Agreement, CoveredDataset, Terms, UseConditions
 from federation.protocol.keys import PublicKey
 
@@ -217,8 +217,3 @@ def _changes(terms: Terms) -> Iterator[str]:
 
 def _notes(terms: Terms) -> Iterator[str]:
     yield terms.notes or "None."
-
-
-def purpose_words(category: str) -> str:
-    """What a job's category means."""
-    return CATEGORIES[category]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
@@ -80,13 +79,3 @@ def _links(entry: Entry) -> Iterator[tuple[int, bytes, bytes]]:
 def link_line(position: int, digest: bytes, record: bytes) -> bytes:
     """A record of the audit log as a bundle holds it."""
     return b"%d %s %s\n" % (position, digest.hex().encode(), record)
-
-
-def order_name(order_id: object) -> str:
-    """The name of an order's entry."""
-    return f"{ORDER}{order_id}"
-
-
-def compact(value: object) -> bytes:
-    """JSON without spaces, for what is no signed document."""
-    return json.dumps(value, separators=(",", ":")).encode()

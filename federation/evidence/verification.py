@@ -15,7 +15,7 @@ from federation.agreements.signing import SignedAgreement, open_agreement
 from federation.errors import FederationError, Untrusted
 from federation.evidence.reading import Evidence
 from federation.protocol import envelope
-from federation.protocol.chains import Break, verify_chain
+from federation.protocol.chains import Break, chain_of, verify_chain
 from federation.protocol.digests import digest_bytes
 from federation.protocol.documents import (
     AuditCheckpoint,
@@ -53,11 +53,14 @@ class Report:
     checked: dict[str, int] = field(default_factory=dict)
     platform_key: str = ""
     agreement: str = ""
-    members: tuple[str, ...] = ()
+    members: dict[str, str] = field(default_factory=dict)
+    """The organisations that the agreement names, and the fingerprints of the keys with which they signed it."""
     manifest: str = ""
     job_id: str = ""
     models: dict[str, int] = field(default_factory=dict)
     """The round after which each model that was sent out stood, by its digest."""
+    trained: dict[int, int] = field(default_factory=dict)
+    """How many answers with an update hold, by round."""
 
     @property
     def holds(self) -> bool:
@@ -84,7 +87,7 @@ def verify_evidence(
     seen earlier: a history that has been rewritten since does not lead through it.
     """
     report = Report()
-    found = _trunk(evidence, pinned, report)
+    found = _guarded("bundle", report, lambda: _trunk(evidence, pinned, report))
     if found is None:
         return report
     orders = dict(_orders(evidence, found, report))
@@ -100,7 +103,10 @@ def _trunk(evidence: Evidence, pinned: str | None, report: Report) -> _Documents
     if keys is None or agreement is None:
         return None
     report.platform_key, report.agreement = keys.root.fingerprint, agreement.digest
-    report.members = tuple(member.organisation for member in agreement.agreement.terms.members)
+    report.members = {
+        member.organisation: PublicKey.from_encoded(member.signatory_key).fingerprint
+        for member in agreement.agreement.terms.members
+    }
     if not agreement.complete:
         told = f"Not signed by {', '.join(agreement.missing)}."
         report.faults.append(Fault("agreement", "agreement.unsigned", told))
@@ -191,15 +197,17 @@ def _answers(evidence: Evidence, found: _Documents, orders: dict[str, Order], re
         if order is None or order.silo_id not in found.cohort:
             report.faults.append(Fault(where, "answer.no_order", "There is no such order that holds."))
             continue
-        key = PublicKey.from_encoded(found.cohort[order.silo_id].identity_key)
-        said = _guarded(where, report, partial(_answer, sealed, key))
+        said = _guarded(where, report, partial(_answer, sealed, found.cohort[order.silo_id].identity_key))
         if said is None:
             continue
         mine = (order.order_id, order.number, order.silo_id, order.job_id)
         if (said.order_id, said.number, said.silo_id, said.job_id) != mine:
             report.faults.append(Fault(where, "answer.other_order", "It answers another order."))
         if isinstance(said, Submission):
-            report.faults.extend(_fits(said, order, found, where))
+            faults = list(_fits(said, order, found, where))
+            report.faults.extend(faults)
+            if said.payload is not None and not faults:
+                report.trained[said.round] = report.trained.get(said.round, 0) + 1
     report.checked["answers"] = len(evidence.answers)
 
 
@@ -212,7 +220,8 @@ def _fits(said: Submission, order: Order, found: _Documents, where: str) -> Iter
         yield Fault(where, "answer.other_model", "It is about another model.")
 
 
-def _answer(sealed: bytes, key: PublicKey) -> Submission | Refusal:
+def _answer(sealed: bytes, identity_key: str) -> Submission | Refusal:
+    key = PublicKey.from_encoded(identity_key)
     if envelope.payload_type_of(sealed) == Refusal.payload_type:
         return open_sealed(Refusal, sealed, [key])
     return open_sealed(Submission, sealed, [key])
@@ -225,6 +234,10 @@ def _chain(evidence: Evidence, found: _Documents, report: Report, kept: Mapping[
     sealed = evidence.checkpoint
     said = _guarded("checkpoint", report, lambda: open_sealed(AuditCheckpoint, sealed, found.keys.keys))
     if said is None:
+        return
+    if said.chain != chain_of(found.manifest.consortium_id):
+        told = f"The head that is signed is of the chain {said.chain}, the job's is another."
+        report.faults.append(Fault("checkpoint", "checkpoint.other_chain", told))
         return
     upto = [link for link in evidence.links if link[0] <= said.position]
     outcome = verify_chain(said.chain, upto, bytes.fromhex(said.digest))

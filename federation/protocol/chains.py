@@ -12,7 +12,10 @@ import hmac
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from uuid import UUID
 
+PLATFORM = "platform"
+"""The chain of what belongs to no consortium."""
 _FIRST = b"consilience/chain/v1/first\x00"
 _LINK = b"consilience/chain/v1/link\x00"
 
@@ -24,6 +27,11 @@ class Break:
     position: int
     code: str
     what: str
+
+
+def chain_of(consortium_id: UUID | None) -> str:
+    """The name of the chain that an event of a consortium, or of none, belongs to."""
+    return PLATFORM if consortium_id is None else f"consortium/{consortium_id.hex}"
 
 
 def first_digest(name: str) -> bytes:

@@ -20,6 +20,7 @@ from federation.errors import FederationError
 from federation.learning.models import FAMILIES
 from rest.pages import in_words
 
+
 @dataclass(frozen=True)
 class DatasetFields:
     """A data set that could be covered, with its fields."""

@@ -9,21 +9,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC
-from uuid import UUID
 
 from django.db import connection, transaction
 
 from audit.models import Event, Head, Link, Unchained
-from federation.protocol.chains import Break, canonical, first_digest, next_digest, verify_chain
+from federation.protocol.chains import Break, canonical, chain_of, first_digest, next_digest, verify_chain
 
 BATCH = 2000
-PLATFORM = "platform"
 _LOCK = 0x434E_5341  # this sequencer's advisory lock: two at once would wait for each other anyway
-
-
-def chain_of(consortium_id: UUID | None) -> str:
-    """The name of the chain that an event belongs to."""
-    return PLATFORM if consortium_id is None else f"consortium/{consortium_id.hex}"
 
 
 def record_of(event: Event) -> bytes:

@@ -13,7 +13,6 @@ from agreements.wording import terms_of
 from audit.actions import record
 from federation.protocol.documents import Leaving, Terms
 from registry.models import ModelVersion, ReleaseConfirmation
-from rest.checks import boolean_twin
 from rest.errors import Conflict, Forbidden
 
 
@@ -52,9 +51,6 @@ def check_release(version: ModelVersion, user: User) -> None:
             "release.unconfirmed",
             f"The agreement asks every member to confirm a release. Still missing: {', '.join(still)}.",
         )
-
-
-may_release = boolean_twin(check_release)
 
 
 def release_of(version: ModelVersion) -> Release:

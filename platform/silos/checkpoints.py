@@ -7,11 +7,11 @@ import json
 from django.utils import timezone
 
 from audit.models import Checkpoint, Countersignature
-from audit.sequencing import chain_of
 from consortia.models import Participation
 from consortia.transitions import ParticipationState
 from federation.errors import Invalid, Untrusted
 from federation.protocol import envelope
+from federation.protocol.chains import chain_of
 from federation.protocol.documents import AuditCheckpoint, open_sealed
 from silos.models import Silo
 

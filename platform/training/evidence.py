@@ -11,9 +11,9 @@ from django.conf import settings
 from django.http import StreamingHttpResponse
 
 from audit.models import Checkpoint, Link
-from audit.sequencing import chain_of
 from federation.evidence import reading
 from federation.evidence.bundles import Entry, write_bundle
+from federation.protocol.chains import chain_of
 from federation.protocol.keys import load_public
 from live import database
 from rest.errors import Conflict

@@ -10,12 +10,11 @@ from federation.agreements.signing import sign, unsigned
 from federation.evidence import reading
 from federation.evidence.bundles import Entry
 from federation.protocol import documents
-from federation.protocol.chains import canonical, first_digest, next_digest
+from federation.protocol.chains import canonical, chain_of, first_digest, next_digest
 from federation.protocol.digests import digest_bytes
 from federation.protocol.keys import PrivateKey
 from tests.support.questions import NOW, agreement_of, manifest_of, order_of, terms_of
 
-CHAIN = "consortium/test"
 ENVIRONMENT = documents.Environment(connector_version="test")
 
 
@@ -74,13 +73,14 @@ class Played:
 
     def audit(self, records: int) -> Iterator[Entry]:
         """So many records, and the head that the platform has signed."""
-        digest, lines = first_digest(CHAIN), []
+        chain = chain_of(self.manifest.consortium_id)
+        digest, lines = first_digest(chain), []
         for position in range(1, records + 1):
             record = canonical({"id": position, "verb": "job.launched"})
             digest = next_digest(digest, record)
             lines.append(reading.link_line(position, digest, record))
         yield Entry(f"{reading.RECORD}1", b"".join(lines))
-        checkpoint = documents.AuditCheckpoint(chain=CHAIN, position=records, digest=digest.hex(), made_at=NOW)
+        checkpoint = documents.AuditCheckpoint(chain=chain, position=records, digest=digest.hex(), made_at=NOW)
         yield Entry(reading.CHECKPOINT, documents.seal(checkpoint, self.platform))
 
 

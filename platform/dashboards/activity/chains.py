@@ -17,8 +17,9 @@ from accounts.access import signed_in
 from accounts.models import User
 from accounts.permissions import Permission
 from audit.models import Checkpoint, Head
-from audit.sequencing import PLATFORM, Verified, chain_of, verify
+from audit.sequencing import Verified, verify
 from consortia.selectors import consortia_where
+from federation.protocol.chains import PLATFORM, chain_of
 from rest.errors import NotFound
 
 

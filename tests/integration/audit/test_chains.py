@@ -12,8 +12,9 @@ from django.db import ProgrammingError, connection, connections, transaction
 
 from accounts.actions import create_organisation
 from audit.models import Event, Head, Link, Unchained
-from audit.sequencing import PLATFORM, chain_new, chain_of, verify
+from audit.sequencing import chain_new, verify
 from consortia.actions import edit_consortium
+from federation.protocol.chains import PLATFORM, chain_of
 from tests.support.world import TEST, World, house
 
 

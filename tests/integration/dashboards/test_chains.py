@@ -7,7 +7,8 @@ from django.db import connection
 from django.test import Client
 
 from audit.models import Link
-from audit.sequencing import PLATFORM, chain_new, chain_of
+from audit.sequencing import chain_new
+from federation.protocol.chains import PLATFORM, chain_of
 from tests.integration.audit.test_chains import forge
 from tests.support.cohort import Cohort, browser, make_cohort
 

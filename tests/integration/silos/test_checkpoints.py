@@ -8,9 +8,9 @@ import pytest
 
 from audit import checkpoints, sequencing
 from audit.models import Checkpoint, Countersignature
-from audit.sequencing import chain_of
 from consortia.actions import edit_consortium
 from federation.errors import FederationError, Invalid
+from federation.protocol.chains import chain_of
 from federation.protocol.documents import AuditCheckpoint, now, seal
 from federation.protocol.envelope import peek, sign
 from silos.checkpoints import take_countersignature, to_countersign

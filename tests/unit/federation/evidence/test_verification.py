@@ -19,12 +19,14 @@ from federation.evidence.bundles import Entry, read_bundle, write_bundle
 from federation.evidence.reading import gather
 from federation.evidence.verification import Report, verify_evidence
 from federation.protocol import documents
+from federation.protocol.chains import chain_of
 from federation.protocol.envelope import peek
 from federation.protocol.keys import PrivateKey
-from tests.support.evidence import CHAIN, Played, certificate, model_of
+from tests.support.evidence import Played, certificate, model_of
 
 PLAYED = Played()
 ENTRIES = PLAYED.entries(rounds=3)
+CHAIN = chain_of(PLAYED.manifest.consortium_id)
 BUNDLE = b"".join(write_bundle(ENTRIES))
 ROOT = Path(__file__).parents[4]
 
@@ -66,6 +68,8 @@ def test_what_was_not_touched_holds() -> None:
         "audit records": 20,
     }
     assert report.models[model_of(2)] == 2
+    assert report.trained == {1: 4, 2: 4, 3: 4}
+    assert set(report.members.values()) == {key.public.fingerprint for key in PLAYED.signatories}
 
 
 def test_the_platforms_key_is_compared_with_the_one_that_is_known() -> None:
@@ -92,6 +96,11 @@ CHANGED: list[tuple[str, str, Callable[[], list[Entry]]]] = [
     ("manifest", "bundle.incomplete", lambda: without("manifest")),
     ("audit", "checkpoint.missing", lambda: without("checkpoint")),
     ("audit", "chain.head", lambda: without("audit/1")),
+    (
+        "checkpoint",
+        "checkpoint.other_chain",
+        lambda: resealed(first("checkpoint"), documents.AuditCheckpoint, PLAYED.platform, chain="platform"),
+    ),
     ("manifest", "signature.invalid", lambda: resealed(first("manifest"), documents.Manifest, STRANGER)),
     (
         "manifest, silo silo 1",
@@ -142,6 +151,17 @@ def test_a_silo_that_nobody_certifies_or_another_does_is_named() -> None:
         assert ("manifest, silo silo 1", "cohort.uncertified") in {(one.where, one.code) for one in report.faults}
 
 
+@pytest.mark.parametrize("key", ["", "no key", "A" * 43 + "=", "é" * 44])
+def test_a_key_that_is_none_is_reported(key: str) -> None:
+    """A platform can seal any text as a silo's key: whoever checks it gets a report and no stack trace."""
+    manifest = PLAYED.manifest
+    for name in ("identity_key", "signatory_key"):
+        member = manifest.cohort[0].model_copy(update={name: key})
+        changed = manifest.model_copy(update={"cohort": (member, *manifest.cohort[1:])})
+        report = report_of(with_("manifest", documents.seal(changed, PLAYED.platform)))
+        assert not report.holds
+
+
 @settings(max_examples=300, deadline=None)
 @given(st.integers(0, len(BUNDLE) - 1), st.integers(0, 7))
 def test_any_one_changed_bit_is_found(position: int, bit: int) -> None:
@@ -186,6 +206,7 @@ def test_the_program_runs_by_itself_and_binds_a_model_to_its_round(tmp_path: Pat
     assert status == 0
     assert isinstance(told["checked"], dict)
     assert told["checked"]["the model stood after round"] == 2
+    assert told["checked"]["answers with an update in that round"] == 4
     model.write_bytes(b"another model")
     status, told = run(str(model), str(bundle))
     assert (status, told["holds"]) == (1, False)
