@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-DOWNLOADS = ("job csv", "job json", "activity csv", "activity json")
+DOWNLOADS = ("job csv", "job json", "activity csv", "activity json", "agreement pdf")
 """What is written to a file while it is made: measured, and to be answered at all within the limit."""
 
 STRANGERS = ("sign in", "password forgotten", "password forgotten, sent", "account closed")
@@ -82,6 +82,7 @@ def paths(ids: dict[str, Any]) -> dict[str, str]:
         "agreement edit": f"{agreement}edit/",
         "agreement compare": f"{agreement}compare/",
         "agreement on paper": f"{agreement}paper/",
+        "agreement pdf": f"{agreement}paper.pdf",
         "consortium remove": f"{consortium}participants/{ids['neighbour']}/remove/",
         "consortium leave": f"{consortium}participants/{ids['organisation']}/leave/",
         "found a consortium": "/consortia/found/",

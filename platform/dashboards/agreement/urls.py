@@ -16,6 +16,7 @@ urlpatterns = [
     path(f"{_VERSION}edit/", acts.edit, name="agreement-edit"),
     path(f"{_VERSION}compare/", views.compare, name="agreement-compare"),
     path(f"{_VERSION}paper/", views.paper, name="agreement-paper"),
+    path(f"{_VERSION}paper.pdf", views.paper_pdf, name="agreement-pdf"),
     path(f"{_VERSION}document/", views.document, name="agreement-document"),
     path(f"{_VERSION}comment/", acts.comment, name="agreement-comment"),
     path(f"{_VERSION}signature/", members.hand_in, name="agreement-hand-in"),

@@ -8,6 +8,7 @@ from uuid import UUID
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.utils import translation
 from django.views.decorators.http import require_safe
 
 from accounts.access import signed_in
@@ -18,7 +19,15 @@ from agreements.api.versions import document_answer
 from agreements.forms import ApprovalForm, CommentForm, SignatureForm
 from agreements.models import AgreementVersion
 from agreements.permissions import access_version
-from agreements.selectors import current_version, open_version, parties, revisions_of, suspensions_of, versions_of
+from agreements.selectors import (
+    current_version,
+    document_of,
+    open_version,
+    parties,
+    revisions_of,
+    suspensions_of,
+    versions_of,
+)
 from agreements.wording import agreement_of
 from consortia.access import access_consortium
 from dashboards.agreement.rows import (
@@ -141,6 +150,30 @@ def paper(request: HttpRequest, agreement_version_id: UUID) -> HttpResponse:
         "rows": paper_rows(parties(wanted)),
     }
     return render(request, "dashboards/agreement/paper.html", context)
+
+
+@require_safe
+@login_required
+def paper_pdf(request: HttpRequest, agreement_version_id: UUID) -> HttpResponse:
+    """The same as a PDF, with the signed document attached."""
+    from dashboards.agreement.paper import pdf_of  # half a second, for whoever asks for one
+
+    wanted = access_version(signed_in(request), agreement_version_id)
+    agreement = agreement_of(wanted)
+    with translation.override("en"):  # as the signed text is
+        state = str(wanted.get_state_display())
+    made = pdf_of(
+        agreement,
+        clauses(agreement),
+        paper_rows(parties(wanted)),
+        state=state,
+        digest=wanted.digest or "",
+        document=document_of(wanted) if wanted.payload is not None else None,
+        made_at=agreement.proposed_at,
+    )
+    name = f"agreement-{wanted.consortium.slug}-{wanted.number}.pdf"
+    headers = {"Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "no-store"}
+    return HttpResponse(made, content_type="application/pdf", headers=headers)
 
 
 @require_safe

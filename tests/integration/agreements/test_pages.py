@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import json
+from io import BytesIO
 from typing import Any
 
 import pytest
 from django.test import Client
+from pypdf import PdfReader
 
 from agreements.actions import drafting
 from agreements.explanations import CLAUSES, TERMS, terms_in
 from agreements.models import AgreementVersion, Approval, Comment, Signature, Suspension
+from agreements.selectors import document_of
 from agreements.transitions import AgreementState as S
 from agreements.wording import clauses_of
 from audit.models import Event
-from tests.support.agreements import being_signed, hand_in, page_of, parsed, signed_by
+from federation.agreements.signing import open_agreement
+from tests.support.agreements import being_signed, hand_in, page_of, parsed, proposed, signed_by
 from tests.support.cohort import Cohort, browser
 from tests.support.second_factors import code, telephone
 
@@ -25,7 +29,7 @@ OUT = ("outsider", "nobody")
 QUERIES_MAX = 20
 
 
-READ = ("", "compare/", "paper/", "document/")
+READ = ("", "compare/", "paper/", "paper.pdf", "document/")
 
 
 @pytest.mark.parametrize("tail", READ)
@@ -100,6 +104,42 @@ def test_the_text_is_that_of_the_bytes_with_help_for_every_clause(cohort: Cohort
     paper = browser(cohort.scientist).get(f"/agreements/{current.pk}/paper/").content.decode()
     assert current.digest in paper
     assert cohort.federation.silos[2].signatory.public.fingerprint in paper
+
+
+def pdf_at(client: Client, version: AgreementVersion) -> PdfReader:
+    """The PDF of a version, read again."""
+    answer = client.get(f"/agreements/{version.pk}/paper.pdf")
+    assert answer["Content-Type"] == "application/pdf"
+    assert answer["Content-Disposition"].startswith("attachment;")
+    return PdfReader(BytesIO(answer.content))
+
+
+def test_the_pdf_has_the_text_the_hash_and_what_was_signed(cohort: Cohort, current: AgreementVersion) -> None:
+    paper = pdf_at(browser(cohort.scientist), current)
+    pages = [" ".join(page.extract_text().split()) for page in paper.pages]
+    text = " ".join(pages)
+    assert current.digest is not None
+    assert all(current.digest in page for page in pages)
+    for clause in clauses_of(current):
+        assert f"{clause.number}. {clause.title}" in text
+        assert " ".join(clause.lines[0].split())[:60] in text
+    for played in cohort.federation.silos:
+        assert played.signatory.public.fingerprint in text
+    (attached,) = paper.attachments["agreement.json"]
+    assert attached == document_of(current)
+    assert open_agreement(attached).digest == current.digest
+
+
+def test_the_pdf_of_a_draft_says_so_and_names_that_no_font_has_are_told(cohort: Cohort) -> None:
+    house = cohort.silo.organisation
+    house.name = "北京 Hospital <b>" + "x" * 150
+    house.save(update_fields=["name"])
+    version = proposed(cohort.federation)
+    paper = pdf_at(browser(cohort.administrator), version)
+    text = " ".join(" ".join(page.extract_text() for page in paper.pages).split())
+    assert "not fixed: the terms may still change" in text
+    assert "[U+5317][U+4EAC] Hospital <b>" in text
+    assert not paper.attachments
 
 
 # --- what members do --------------------------------------------------------------------------------------------
