@@ -15,7 +15,8 @@ from pathlib import Path
 from federation.errors import FederationError
 from federation.evidence.bundles import read_bundle
 from federation.evidence.reading import gather
-from federation.evidence.verification import Fault, Report, verify_evidence
+from federation.evidence.report import Fault, Report
+from federation.evidence.verification import verify_evidence
 from federation.protocol.digests import digest_stream
 
 
@@ -54,14 +55,20 @@ def check(
     if model is not None:
         with model.open("rb") as stream:
             digest = digest_stream(stream)
-        if digest in report.models:
-            last = report.models[digest]
-            report.checked["the model stood after round"] = last
-            report.checked["answers with an update in that round"] = report.trained.get(last, 0)
+        if digest in report.models or digest in report.passports:
+            _bind(digest, report)
         else:
             told = f"Its digest is {digest}; no order of this job that holds has sent out such a model."
             report.faults.append(Fault(model.name, "model.not_in_bundle", told))
     return report
+
+
+def _bind(digest: str, report: Report) -> None:
+    """Say which weights these are: by their passport, or by the orders that sent them out."""
+    passport = report.passports.get(digest)
+    report.checked["the model stood after round"] = report.models[digest] if passport is None else passport.round
+    if passport is not None:
+        report.checked["answers that it was made from"] = len(passport.participants)
 
 
 def tell(report: Report, *, as_json: bool = False) -> None:

@@ -12,6 +12,7 @@ PLATFORM_KEY = "platform-key"
 SUCCESSION = "succession/"
 AGREEMENT = "agreement"
 MANIFEST = "manifest"
+PASSPORT = "passport/"
 ORDER = "order/"
 ANSWER = "answer/"
 RECORD = "audit/"
@@ -26,6 +27,7 @@ class Evidence:
     successions: list[bytes] = field(default_factory=list)
     agreement: bytes | None = None
     manifest: bytes | None = None
+    passports: dict[str, bytes] = field(default_factory=dict)
     orders: dict[str, bytes] = field(default_factory=dict)
     answers: dict[str, bytes] = field(default_factory=dict)
     links: list[tuple[int, bytes, bytes]] = field(default_factory=list)
@@ -56,6 +58,8 @@ def _take(found: Evidence, entry: Entry) -> None:
         found.checkpoint = content
     elif name.startswith(SUCCESSION):
         found.successions.append(content)
+    elif name.startswith(PASSPORT):
+        found.passports[name.removeprefix(PASSPORT)] = content
     elif name.startswith(ORDER):
         found.orders[name.removeprefix(ORDER)] = content
     elif name.startswith(ANSWER):

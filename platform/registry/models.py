@@ -62,6 +62,17 @@ class ModelVersion(models.Model):
         return self.round_number >= self.model.rounds_planned
 
 
+class Passport(models.Model):
+    """What the platform signed about a version's weights: their job, round, agreement, and whose answers made them."""
+
+    version = models.OneToOneField(ModelVersion, primary_key=True, on_delete=models.CASCADE, related_name="passport")
+    document = models.BinaryField()
+    issued_at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return f"passport of {self.version_id}"
+
+
 class ReleaseConfirmation(models.Model):
     """A member's word that a version may be handed out, where the agreement asks each for it."""
 

@@ -12,7 +12,8 @@ from django.db.models.functions import Coalesce
 
 from accounts.models import User
 from consortia.selectors import consortia_visible_to
-from registry.models import Model, ModelVersion
+from registry.models import Model, ModelVersion, Passport
+from rest.errors import Conflict
 
 
 def models_visible_to(user: User) -> QuerySet[Model]:
@@ -55,3 +56,14 @@ def referenced(digests: Collection[str]) -> set[str]:
     kept = ModelVersion.objects.filter(pruned_at=None)
     weights = kept.filter(digest__in=digests).values_list("digest", flat=True)
     return set(weights.union(kept.filter(optimiser_digest__in=digests).values_list("optimiser_digest", flat=True)))
+
+
+def passport_of(version: ModelVersion) -> bytes:
+    """What the platform signed about the weights. Raises Conflict ``passport.not_yet``."""
+    found = Passport.objects.filter(version=version).values_list("document", flat=True).first()
+    if found is None:
+        raise Conflict(
+            "passport.not_yet",
+            "This version has no passport yet: the platform signs it within a minute of the silos trying the model.",
+        )
+    return bytes(found)

@@ -16,6 +16,7 @@ from federation.evidence.bundles import Entry, write_bundle
 from federation.protocol.chains import chain_of
 from federation.protocol.keys import load_public
 from live import database
+from registry.models import Passport
 from rest.errors import Conflict
 from silos.models import KeySuccession
 from training.models import Job, KeptRefusal, Order, Submission
@@ -64,6 +65,10 @@ def _entries(job: Job) -> Iterator[Entry]:
     if job.agreement is not None and job.agreement.envelope is not None:
         yield Entry(reading.AGREEMENT, bytes(job.agreement.envelope))
     yield Entry(reading.MANIFEST, bytes(job.manifest or b""))
+    if job.task == Job.Task.TRAIN:
+        papers = Passport.objects.filter(version__model__jobs=job).order_by("version__round_number")
+        for number, document in papers.values_list("version__round_number", "document"):
+            yield Entry(f"{reading.PASSPORT}{number}", bytes(document))
     orders = Order.objects.filter(step__round__job=job)
     ids = list(orders.order_by("issued_at", "number").values_list("id", flat=True))
     for some in batched(ids):

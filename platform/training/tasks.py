@@ -7,7 +7,7 @@ from django.db import InterfaceError, OperationalError, connections
 
 from audit import checkpoints, sequencing
 from audit.actors import System
-from training import closing, issuing, sweeping
+from training import closing, issuing, passports, sweeping
 from training import dispatch as names
 from training.actions import callbacks, rounds, start
 
@@ -53,6 +53,7 @@ def sweep() -> None:
 
 @shared_task(base=Door, name="training.tasks.tidy")
 def tidy() -> None:
-    """Delete what has served; sign the heads of the record's chains."""
+    """Delete what has served; sign the heads of the record's chains, and the passports of new models."""
     sweeping.tidy(by=SWEEP)
     checkpoints.sign_heads(issuing.signing_key())
+    passports.issue_missing(issuing.signing_key())

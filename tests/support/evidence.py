@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from uuid import UUID
 
 from federation.agreements.signing import sign, unsigned
 from federation.evidence import reading
 from federation.evidence.bundles import Entry
+from federation.evidence.passports import Evaluation, Participant, Passport, seal_passport
 from federation.protocol import documents
 from federation.protocol.chains import canonical, chain_of, first_digest, next_digest
 from federation.protocol.digests import digest_bytes
@@ -47,7 +48,8 @@ class Played:
             Entry(reading.PLATFORM_KEY, self.platform.public.encoded.encode()),
             Entry(reading.AGREEMENT, self.agreement),
             Entry(reading.MANIFEST, self.sealed_manifest),
-            *self.exchanges(rounds),
+            *(exchanged := list(self.exchanges(rounds))),
+            *self.passports(rounds, exchanged),
             *self.audit(20),
         ]
 
@@ -70,6 +72,39 @@ class Played:
                 )
                 yield Entry(f"{reading.ORDER}{order.order_id}", documents.seal(order, self.platform))
                 yield Entry(f"{reading.ANSWER}{order.order_id}", documents.seal(answer_to(order), identity))
+
+    def passports(self, rounds: int, exchanged: Sequence[Entry]) -> Iterator[Entry]:
+        """What the platform says of the weights after each round."""
+        answers = {entry.name: entry.content for entry in exchanged if entry.name.startswith(reading.ANSWER)}
+        for number in range(1, rounds + 1):
+            made_from = [
+                Participant(
+                    order_id=order_id,
+                    organisation=member.organisation,
+                    silo=member.silo,
+                    dataset=member.dataset,
+                    answer_digest=digest_bytes(answers[f"{reading.ANSWER}{order_id}"]),
+                    update_digest=digest_bytes(b"update"),
+                )
+                for place, member in enumerate(self.manifest.cohort)
+                for order_id in [UUID(int=number << 64 | place)]
+            ]
+            passport = self.passport_of(number, tuple(made_from))
+            yield Entry(f"{reading.PASSPORT}{number}", seal_passport(model_of(number), passport, self.platform))
+
+    def passport_of(self, number: int, participants: tuple[Participant, ...]) -> Passport:
+        """The passport of the weights after a round."""
+        return Passport(
+            consortium_id=self.manifest.consortium_id,
+            job_id=self.manifest.job_id,
+            manifest_digest=digest_bytes(self.sealed_manifest),
+            agreement_digest=self.manifest.agreement_digest,
+            round=number,
+            base_digest=model_of(number - 1),
+            participants=participants,
+            evaluation=Evaluation(silos=4, loss=0.5, accuracy=0.75),
+            issued_at=NOW,
+        )
 
     def audit(self, records: int) -> Iterator[Entry]:
         """So many records, and the head that the platform has signed."""

@@ -24,7 +24,7 @@ from dashboards.job import figures, series
 from dashboards.model.lineage import Graph, Source, graph
 from dashboards.model.rows import at_silos, differences
 from registry.cards import card_of
-from registry.models import Model, ModelVersion
+from registry.models import Model, ModelVersion, Passport
 from registry.permissions import access_model, access_version_to_confirm
 from registry.release import confirm_release, release_of
 from rest.errors import NotFound
@@ -63,6 +63,7 @@ def model(request: HttpRequest, model_id: UUID) -> HttpResponse:
         "charts": _charts(job) if job else [],
         "page": Paginator(versions, PAGE_SIZE).get_page(request.GET.get("page")),
         "may_download": Permission.MODEL_DOWNLOAD in allowed,
+        "has_passport": shown is not None and Passport.objects.filter(version=shown).exists(),
         "release": release_of(shown) if shown else None,
         "house": houses_in(user, wanted.consortium, Permission.AGREEMENT_APPROVE).first(),
         "may_launch": Permission.JOB_LAUNCH in allowed,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from uuid import UUID
 
 from django.db.models import QuerySet
-from django.http import StreamingHttpResponse
+from django.http import HttpResponse, StreamingHttpResponse
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema, extend_schema_field
 from rest_framework import serializers
@@ -26,6 +26,7 @@ from registry.filters import ModelFilter, VersionFilter
 from registry.models import Model, ModelVersion, ReleaseConfirmation
 from registry.permissions import access_model, access_version, access_version_to_confirm
 from registry.release import check_release, confirm_release, missing
+from registry.selectors import passport_of
 from registry.serializers import CardOut, ModelDetailOut, ModelOut, VersionOut
 from rest.idempotency import idempotent
 
@@ -116,6 +117,22 @@ class VersionDownload(APIView):
         weights = open_weights(version)
         note_download(version=version, by=user)
         return stream_weights(version, weights)
+
+
+class VersionPassport(APIView):
+    """What the platform signed about a model's weights."""
+
+    scopes = {"GET": Scope.MODELS_READ}
+
+    @extend_schema(responses={(200, "application/json"): OpenApiTypes.OBJECT})
+    def get(self, request: Request, version_id: UUID) -> HttpResponse:
+        """A DSSE envelope with an in-toto statement: job, round, manifest, agreement, whose answers made the weights.
+
+        It is signed within a minute of the version being tried by the silos; until then 409 `passport.not_yet`.
+        """
+        version = access_version(signed_in(request), version_id)
+        headers = {"Content-Disposition": f'attachment; filename="{version.id}.passport.json"'}
+        return HttpResponse(passport_of(version), content_type="application/json", headers=headers)
 
 
 class ReleaseOut(serializers.Serializer[ReleaseConfirmation]):

@@ -9,6 +9,7 @@ from registry.api.models import (
     OneVersion,
     VersionCard,
     VersionDownload,
+    VersionPassport,
     VersionRelease,
 )
 
@@ -20,6 +21,7 @@ urlpatterns = [
     path("models/<uuid:model_id>/versions/", ModelVersions.as_view(), name="api-model-versions"),
     path(_VERSION, OneVersion.as_view(), name="api-model-version"),
     path(f"{_VERSION}card/", VersionCard.as_view(), name="api-model-version-card"),
+    path(f"{_VERSION}passport/", VersionPassport.as_view(), name="api-model-version-passport"),
     path(f"{_VERSION}release/", VersionRelease.as_view(), name="api-model-version-release"),
     path(f"{_VERSION}download/", VersionDownload.as_view(), name="api-model-version-download"),
 ]

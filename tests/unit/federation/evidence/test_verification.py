@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from uuid import UUID
 
 import pytest
 from hypothesis import given, settings
@@ -16,11 +17,14 @@ from hypothesis import strategies as st
 from federation.errors import FederationError
 from federation.evidence import reading
 from federation.evidence.bundles import Entry, read_bundle, write_bundle
+from federation.evidence.passports import PAYLOAD_TYPE, Participant, open_passport, seal_passport
 from federation.evidence.reading import gather
-from federation.evidence.verification import Report, verify_evidence
+from federation.evidence.report import Report
+from federation.evidence.verification import verify_evidence
 from federation.protocol import documents
 from federation.protocol.chains import chain_of
-from federation.protocol.envelope import peek
+from federation.protocol.digests import digest_bytes
+from federation.protocol.envelope import peek, sign
 from federation.protocol.keys import PrivateKey
 from tests.support.evidence import Played, certificate, model_of
 
@@ -65,10 +69,13 @@ def test_what_was_not_touched_holds() -> None:
         "silos": 4,
         "orders": 12,
         "answers": 12,
+        "passports": 3,
         "audit records": 20,
     }
     assert report.models[model_of(2)] == 2
-    assert report.trained == {1: 4, 2: 4, 3: 4}
+    assert {digest: len(one.participants) for digest, one in report.passports.items()} == {
+        model_of(number): 4 for number in (1, 2, 3)
+    }
     assert set(report.members.values()) == {key.public.fingerprint for key in PLAYED.signatories}
 
 
@@ -89,6 +96,7 @@ def test_a_history_that_was_rewritten_since_a_head_was_kept_is_found() -> None:
     assert [fault.code for fault in found.faults] == ["checkpoint.rewritten"]
 
 
+ANSWER_OF_TWO = f"{reading.ANSWER}{UUID(int=2 << 64)}"
 STRANGER = PrivateKey.generate()
 ORDER, ANSWER = first(reading.ORDER), first(reading.ANSWER)
 CHANGED: list[tuple[str, str, Callable[[], list[Entry]]]] = [
@@ -129,8 +137,6 @@ CHANGED: list[tuple[str, str, Callable[[], list[Entry]]]] = [
 
 def uuid(number: int) -> object:
     """An id that nobody has."""
-    from uuid import UUID
-
     return UUID(int=number)
 
 
@@ -149,6 +155,56 @@ def test_a_silo_that_nobody_certifies_or_another_does_is_named() -> None:
         changed = manifest.model_copy(update={"cohort": (member, *manifest.cohort[1:])})
         report = report_of(with_("manifest", documents.seal(changed, PLAYED.platform)))
         assert ("manifest, silo silo 1", "cohort.uncertified") in {(one.where, one.code) for one in report.faults}
+
+
+def passport(number: int, weights: str | None = None, key: PrivateKey | None = None, **changes: object) -> list[Entry]:
+    """The bundle with another passport for the weights after a round."""
+    name = f"{reading.PASSPORT}{number}"
+    digest, said = open_passport(first(name).content, [PLAYED.platform.public])
+    sealed = seal_passport(weights or digest, said.model_copy(update=changes), key or PLAYED.platform)
+    return with_(name, sealed)
+
+
+def participants(number: int) -> tuple[Participant, ...]:
+    """Whose answers the weights after a round were made from."""
+    return open_passport(first(f"{reading.PASSPORT}{number}").content, [PLAYED.platform.public])[1].participants
+
+
+def changed_participant(**changes: object) -> tuple[Participant, ...]:
+    """The participants of the second round, the first of them another."""
+    one, *others = participants(2)
+    return (one.model_copy(update=changes), *others)
+
+
+ELSE = digest_bytes(b"something else")
+
+
+@pytest.mark.parametrize(
+    ("code", "change"),
+    [
+        ("signature.invalid", lambda: passport(2, key=STRANGER)),
+        ("passport.other_manifest", lambda: passport(2, manifest_digest=ELSE)),
+        ("passport.other_manifest", lambda: passport(2, job_id=uuid(7))),
+        ("passport.other_agreement", lambda: passport(2, agreement_digest=ELSE)),
+        ("passport.other_agreement", lambda: passport(2, code_digest=ELSE)),
+        ("passport.other_base", lambda: passport(2, base_digest=ELSE)),
+        ("passport.other_model", lambda: passport(2, weights=ELSE)),
+        ("passport.other_model", lambda: passport(3, round=0, participants=(), base_digest=None)),
+        ("passport.participants", lambda: passport(3, round=0)),
+        ("passport.too_few", lambda: passport(2, participants=participants(2)[:1])),
+        ("passport.too_few", lambda: passport(2, participants=participants(2) + participants(2)[:1])),
+        ("passport.other_answer", lambda: passport(2, participants=participants(3))),
+        ("passport.other_answer", lambda: passport(2, participants=changed_participant(answer_digest=ELSE))),
+        ("passport.other_answer", lambda: passport(2, participants=changed_participant(update_digest=ELSE))),
+        ("passport.other_answer", lambda: [entry for entry in ENTRIES if entry.name != ANSWER_OF_TWO]),
+        ("envelope.malformed", lambda: with_("passport/2", PLAYED.sealed_manifest)),
+        ("passport.malformed", lambda: with_("passport/2", sign(b"{}", PAYLOAD_TYPE, PLAYED.platform))),
+    ],
+)
+def test_a_passport_that_does_not_fit_is_named(code: str, change: Callable[[], list[Entry]]) -> None:
+    report = report_of(change())
+    named = {(fault.where.partition(" ")[0], fault.code) for fault in report.faults}
+    assert ("passport", code) in named, report.faults
 
 
 @pytest.mark.parametrize("key", ["", "no key", "A" * 43 + "=", "é" * 44])
@@ -206,7 +262,9 @@ def test_the_program_runs_by_itself_and_binds_a_model_to_its_round(tmp_path: Pat
     assert status == 0
     assert isinstance(told["checked"], dict)
     assert told["checked"]["the model stood after round"] == 2
-    assert told["checked"]["answers with an update in that round"] == 4
+    assert told["checked"]["answers that it was made from"] == 4
+    model.write_bytes(b"model 3")  # the last one: no order has sent it out
+    assert run(str(model), str(bundle))[0] == 0
     model.write_bytes(b"another model")
     status, told = run(str(model), str(bundle))
     assert (status, told["holds"]) == (1, False)

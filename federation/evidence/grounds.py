@@ -1,0 +1,107 @@
+"""What a job stands on: the platform's key, the agreement and the manifest, and whether they fit one another."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from federation.agreements.decisions import Place, Position, Standing, decide
+from federation.agreements.policy import Policy
+from federation.agreements.signing import SignedAgreement, open_agreement
+from federation.errors import FederationError, Untrusted
+from federation.evidence.reading import Evidence
+from federation.evidence.report import Fault, Report, guarded
+from federation.protocol.digests import digest_bytes
+from federation.protocol.documents import CohortMember, Manifest, SiloCertificate, open_sealed
+from federation.protocol.keys import PublicKey
+from federation.protocol.successions import KeyChain
+
+_ENOUGH_ROWS = 10**15
+"""How many rows a silo has is its own to know: each has judged that by itself."""
+
+
+@dataclass(frozen=True)
+class Grounds:
+    """The documents that everything else of a job is held against."""
+
+    keys: KeyChain
+    agreement: SignedAgreement
+    manifest: Manifest
+    manifest_digest: str
+    cohort: dict[UUID, CohortMember]
+
+
+def grounds_of(evidence: Evidence, pinned: str | None, report: Report) -> Grounds | None:
+    """Platform key, agreement and manifest: without them nothing else can be judged."""
+    keys = guarded("platform-key", report, lambda: _keys(evidence, pinned))
+    agreement = guarded("agreement", report, lambda: open_agreement(_there(evidence.agreement)))
+    if keys is None or agreement is None:
+        return None
+    report.platform_key, report.agreement = keys.root.fingerprint, agreement.digest
+    report.members = {
+        member.organisation: PublicKey.from_encoded(member.signatory_key).fingerprint
+        for member in agreement.agreement.terms.members
+    }
+    if not agreement.complete:
+        told = f"Not signed by {', '.join(agreement.missing)}."
+        report.faults.append(Fault("agreement", "agreement.unsigned", told))
+    sealed = evidence.manifest
+    manifest = guarded("manifest", report, lambda: open_sealed(Manifest, _there(sealed), keys.keys))
+    if manifest is None or sealed is None:
+        return None
+    report.manifest, report.job_id = digest_bytes(sealed), str(manifest.job_id)
+    cohort = {member.silo_id: member for member in manifest.cohort}
+    found = Grounds(keys, agreement, manifest, report.manifest, cohort)
+    report.faults.extend(_manifest_under_agreement(found))
+    report.checked |= {"signatures of the agreement": len(agreement.signed_by), "silos": len(cohort)}
+    return found
+
+
+def _keys(evidence: Evidence, pinned: str | None) -> KeyChain:
+    root = PublicKey.from_encoded(evidence.platform_key)
+    if pinned is not None and root.fingerprint != pinned:
+        raise Untrusted("platform_key.other", f"The bundle is of a platform with the key {root.fingerprint}.")
+    return KeyChain(root).extended(evidence.successions)
+
+
+def _manifest_under_agreement(found: Grounds) -> Iterator[Fault]:
+    manifest, agreement = found.manifest, found.agreement
+    standing = Standing(agreement.agreement, agreement.digest, agreement.signed_by, agreement.digest)
+    for member in manifest.cohort:
+        where = f"manifest, silo {member.silo}"
+        place = Place(
+            member.signatory_key,
+            member.dataset,
+            Position(_ENOUGH_ROWS, code_reviewers=2),
+            Policy(custom_code="approved"),
+        )
+        refusal = decide(standing, manifest, None, place, manifest.created_at)
+        if refusal is not None:
+            yield Fault(where, refusal.code, refusal.meaning)
+        fault = certificate_fault(member, manifest.created_at)
+        if fault is not None:
+            yield Fault(where, "cohort.uncertified", fault)
+
+
+def certificate_fault(member: CohortMember, moment: datetime) -> str | None:
+    """What is wrong with the word of a cohort member's organisation for its silo's key; None if nothing is."""
+    if member.certificate is None:
+        return "Nobody certifies the silo's key."
+    try:
+        signatory = PublicKey.from_encoded(member.signatory_key)
+        certified = open_sealed(SiloCertificate, member.certificate.encode(), [signatory])
+    except FederationError as error:
+        return f"The certificate of the silo's key does not hold: {error.message}"
+    if (certified.identity_key, certified.signatory_key) != (member.identity_key, member.signatory_key):
+        return "The certificate is of another key."
+    if not certified.not_before <= moment < certified.not_after:
+        return "The certificate did not hold then."
+    return None
+
+
+def _there(content: bytes | None) -> bytes:
+    if content is None:
+        raise Untrusted("bundle.incomplete", "The bundle has none.")
+    return content

@@ -1,0 +1,88 @@
+"""Models' passports: signed by a worker, apart from the rounds, once it is known how the weights did."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from django.db.models import Q
+
+from federation.evidence.passports import Evaluation, Participant, Passport, seal_passport
+from federation.protocol import documents
+from federation.protocol.documents import OrderKind
+from federation.protocol.keys import PrivateKey
+from registry import models as registry
+from registry.models import ModelVersion
+from training.models import Job, Round, Submission
+from training.transitions import ENDED, OrderState, RoundState
+
+AT_ONCE = 200
+
+
+def issue_missing(key: PrivateKey, limit: int = AT_ONCE) -> int:
+    """Sign passports for versions that the silos have tried, or whose job has ended: how many, `limit` at most.
+
+    A version of a job that goes on and that nobody has tried yet waits: its passport says how it did.
+    """
+    jobs = Job.objects.filter(task=Job.Task.TRAIN).exclude(manifest_digest="")
+    waiting = ModelVersion.objects.filter(passport=None, model__jobs__in=jobs).filter(
+        ~Q(metrics={}) | Q(model__jobs__state__in=ENDED)
+    )
+    made = []
+    for version in waiting.select_related("model").order_by("created_at").distinct()[:limit]:
+        job = jobs.select_related("agreement").defer("manifest").get(model=version.model_id)
+        said = _said(job, version)
+        made.append(
+            registry.Passport(
+                version=version, document=seal_passport(version.digest, said, key), issued_at=said.issued_at
+            )
+        )
+    registry.Passport.objects.bulk_create(made, ignore_conflicts=True)
+    return len(made)
+
+
+def _said(job: Job, version: ModelVersion) -> Passport:
+    closed = job.rounds.filter(number=version.round_number, state=RoundState.CLOSED)
+    round_ = closed.select_related("base_version").first() if version.round_number else None
+    return Passport(
+        consortium_id=job.consortium_id,
+        job_id=job.id,
+        manifest_digest=job.manifest_digest,
+        agreement_digest=job.agreement.digest if job.agreement else None,
+        round=version.round_number,
+        base_digest=round_.base_version.digest if round_ else None,
+        participants=tuple(_participants(job, round_)) if round_ else (),
+        evaluation=_evaluation(version.metrics),
+        issued_at=documents.now(),
+    )
+
+
+def _participants(job: Job, round_: Round) -> Iterable[Participant]:
+    """The answers that were added up, in the order of their silos' ids."""
+    datasets = dict(job.seats.values_list("silo_id", "dataset__name"))
+    counted = Submission.objects.filter(
+        order__step__round=round_, order__step__kind=OrderKind.TRAIN, order__state=OrderState.APPLIED
+    )
+    rows = counted.order_by("order__silo_id").values_list(
+        "order_id",
+        "order__silo_id",
+        "order__silo__organisation__name",
+        "order__silo__name",
+        "document_digest",
+        "payload_digest",
+    )
+    for order_id, silo_id, organisation, silo, answer, update in rows:
+        yield Participant(
+            order_id=order_id,
+            organisation=organisation,
+            silo=silo,
+            dataset=datasets[silo_id],
+            answer_digest=answer,
+            update_digest=update,
+        )
+
+
+def _evaluation(metrics: Mapping[str, Any]) -> Evaluation:
+    return Evaluation(
+        **{name: metrics[name] for name in ("silos", "loss", "accuracy") if metrics.get(name) is not None}
+    )
