@@ -14,6 +14,7 @@ from django.utils.translation import gettext_lazy
 from agreements.explanations import choices
 from agreements.fields import LinesField, MomentField, labelled, number, one_of, several, ticked, whole
 from agreements.offered import Offer, Offered
+from agreements.refusals import contradiction_anew
 from agreements.use_form import Unjudged, UseForm
 from agreements.wording import WITHIN
 from federation.errors import FederationError
@@ -159,7 +160,7 @@ class TermsForm(Unjudged):
         for path, texts in (error.fields or {"": [error.message]}).items():
             form, field = self._place_of(path.removeprefix(f"{WITHIN}."), covered)
             if field is None or not form.has_error(field):
-                form.add_error(field, [in_words(text) for text in texts])
+                form.add_error(field, [contradiction_anew(text) for text in texts])
 
     def _place_of(self, path: str, covered: list[Offered]) -> tuple[forms.Form, str | None]:
         first, _dot, rest = path.partition(".")

@@ -11,6 +11,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils import timezone
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_safe
 from pydantic import ValidationError
@@ -22,6 +23,7 @@ from agreements.wording import terms_of
 from consortia.models import Consortium
 from consortia.selectors import consortia_visible_to
 from federation.agreements.purposes import unmet
+from federation.agreements.rules import RULES
 from federation.agreements.vocabulary import MODIFIERS, PERMISSIONS
 from federation.protocol.documents import CoveredDataset, Purpose, Terms
 from federation.validation import refusal
@@ -112,4 +114,4 @@ def _meaning(code: str) -> str:
     if not code:
         return ""
     known = PERMISSIONS.get(code) or MODIFIERS.get(code)
-    return f"{known.label}. {known.judged}" if known else "The agreement does not cover this data set."
+    return f"{known.label}. {known.judged}" if known else gettext(RULES[code].meaning)

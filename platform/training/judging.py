@@ -14,6 +14,7 @@ from django.utils.translation import gettext as _
 from accounts.models import User
 from agreements import selectors
 from agreements.models import AgreementVersion
+from agreements.refusals import advice_of, meaning_of
 from consortia.models import Consortium
 from federation.agreements.decisions import Place, Position, Standing, decide
 from federation.agreements.policy import Policy
@@ -71,12 +72,12 @@ class Verdict:
     @property
     def meaning(self) -> str:
         """What the refusal means."""
-        return self.refusal.meaning if self.refusal else ""
+        return meaning_of(self.refusal) if self.refusal else ""
 
     @property
     def advice(self) -> str:
         """What can be done about it."""
-        return self.refusal.advice if self.refusal else ""
+        return advice_of(self.refusal) if self.refusal else ""
 
 
 def model_of(asked: JobRequest, version: ModelVersion | None, datasets: Sequence[Dataset]) -> ModelAsked:

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from django.utils.translation import gettext
 from django.utils.translation import gettext_noop as _
 
+from agreements.refusals import refused_anew
 from rest.sentences import said_anew
 
 FORMS: Mapping[str, tuple[str, ...]] = {
@@ -68,6 +69,8 @@ MEANINGS: Mapping[str, str] = {
 def in_the_readers_words(code: str, text: str) -> str:
     """The sentence of the record as the reader's language says it; the sentence itself where that is English."""
     if (anew := said_anew(FORMS.get(code, ()), text)) is not None:
+        return anew
+    if (anew := refused_anew(code, text)) is not None:
         return anew
     meaning = MEANINGS.get(code, "")
     translated = gettext(meaning) if meaning else ""

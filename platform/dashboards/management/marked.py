@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import inspect
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -12,6 +13,8 @@ from django.template.base import Node, NodeList, Template
 from django.templatetags.i18n import BlockTranslateNode, TranslateNode
 
 from dashboards.management.catalogue import Message
+from federation.agreements import contradictions
+from federation.agreements.rules import RULES
 from federation.learning.specification import LocalTraining
 from federation.protocol.documents import Limits
 from training.choices import model_families, strategies
@@ -91,8 +94,21 @@ def _of_problem(name: str, node: ast.Call, words: Sequence[object]) -> str | Non
     return None
 
 
+def _sentences(source: str) -> Iterator[str]:
+    """The fixed sentences that a module yields or has in its tables."""
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Yield | ast.Dict):
+            for part in ast.walk(node):
+                said = part.value if isinstance(part, ast.Constant) else None
+                if isinstance(said, str) and re.fullmatch(r"[A-Z].* .*\.", said):
+                    yield said
+
+
 def of_library() -> Iterator[Message]:
-    """What the library says of its families, strategies and their settings, which the launch form is made of."""
+    """What the library says: of families, strategies and their settings, of refusals, of terms that contradict."""
+    for rule in RULES.values():
+        yield from (Message(rule.meaning), Message(rule.advice))
+    yield from map(Message, _sentences(inspect.getsource(contradictions)))
     choices = (*model_families(), *strategies())
     for choice in choices:
         yield from (Message(choice.title), Message(choice.when_to_use))

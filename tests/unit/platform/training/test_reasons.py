@@ -19,6 +19,20 @@ from training.reasons import FORMS, MEANINGS, in_the_readers_words
             "1 von mindestens 2 Silos haben rechtzeitig geantwortet.",
         ),
         ("order.deadline", "", "Bis zum Ende der Runde kam keine Antwort."),
+        (
+            "agreement.suspended",
+            "The agreement is suspended at this silo. Ask the silo's steward why, and until when.",
+            (
+                "Die Vereinbarung ist in diesem Silo ausgesetzt. "
+                "Fragen Sie die Datenverantwortlichen des Silos, warum und bis wann."
+            ),
+        ),
+        (
+            "agreement.purpose",
+            "The job's purpose is not among those allowed: NPU.",
+            "Der Zweck des Jobs gehört nicht zu den erlaubten: NPU.",
+        ),
+        ("agreement.purpose", "Something else was kept.", "Something else was kept."),
         ("nobody.knows", "As it was kept.", "As it was kept."),
     ],
 )

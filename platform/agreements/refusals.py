@@ -1,0 +1,50 @@
+"""What agreements refuse and what contradicts itself in them, in the reader's language.
+
+The library says it in English, and that is what is kept and signed. Its sentences are in the catalogue of messages as
+they stand (`manage.py messages` reads them there), so that a page finds them by themselves.
+"""
+
+from __future__ import annotations
+
+from django.utils.translation import gettext
+from django.utils.translation import gettext_noop as _
+
+from federation.agreements.rules import RULES, Refusal
+from rest.sentences import said_anew
+
+_COMPOSED = (
+    _("Only %(bringing)s of the members bring data: a job could never have so many participants."),
+    _("This is judged with the modifier %(modifier)s only: add it, or leave this empty."),
+    _("There is no family %(unknown)s; there are %(known)s."),
+)
+"""Contradictions that are told with names and numbers in them (`federation.agreements.contradictions`)."""
+
+
+def meaning_of(refusal: Refusal) -> str:
+    """What the refusal means, with what was at fault."""
+    text = gettext(RULES[refusal.code].meaning)
+    return f"{text[:-1]}: {refusal.what}." if refusal.what else text
+
+
+def advice_of(refusal: Refusal) -> str:
+    """What whoever launched the job can do."""
+    return gettext(refusal.advice)
+
+
+def refused_anew(code: str, text: str) -> str | None:
+    """A sentence that was kept of a refusal, said anew; None where it is not one of its rule's."""
+    rule = RULES.get(code)
+    if rule is None:
+        return None
+    meaning, advice = gettext(rule.meaning), gettext(rule.advice)
+    if text == f"{rule.meaning} {rule.advice}":
+        return f"{meaning} {advice}"
+    if text == rule.meaning:
+        return meaning
+    stem = f"{rule.meaning[:-1]}: "
+    return f"{meaning[:-1]}: {text.removeprefix(stem)}" if text.startswith(stem) else None
+
+
+def contradiction_anew(text: str) -> str:
+    """What contradicts itself in terms, said anew."""
+    return said_anew(_COMPOSED, text) or gettext(text)

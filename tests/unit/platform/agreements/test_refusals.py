@@ -1,0 +1,38 @@
+"""Refusals and contradictions of agreements in another language: every one that the library can say."""
+
+from __future__ import annotations
+
+import pytest
+from django.utils import translation
+
+from agreements.refusals import advice_of, contradiction_anew, meaning_of
+from federation.agreements.contradictions import faults
+from federation.agreements.rules import RULES, Refusal
+from federation.protocol.documents import Cohort, UseConditions
+from tests.support.questions import KEYS, NOW, terms_of
+
+
+@pytest.mark.parametrize("code", RULES)
+def test_every_rule_is_said_in_german(code: str) -> None:
+    refusal = Refusal(code, "members", "NPU")
+    with translation.override("de"):
+        meaning, advice = meaning_of(refusal), advice_of(refusal)
+    assert meaning.endswith(": NPU.")
+    assert meaning != refusal.meaning
+    assert advice != refusal.advice
+    assert (meaning_of(refusal), advice_of(refusal)) == (refusal.meaning, refusal.advice)
+
+
+def test_contradictions_are_said_in_german_also_those_with_numbers_and_names() -> None:
+    terms = terms_of(KEYS).model_copy(
+        update={
+            "cohort": Cohort(minimum_participants=90),
+            "purposes": UseConditions(permission="DS", modifiers=("GS",), projects=("Heart",)),
+        }
+    )
+    found = [said for _, said in faults(terms, frozenset({"mlp"}), NOW)]
+    assert len(found) >= 4
+    with translation.override("de"):
+        for said in found:
+            assert contradiction_anew(said) != said
+    assert [contradiction_anew(said) for said in found] == found
