@@ -12,7 +12,11 @@ document.body.append(probe);
 
 // a plot follows the room that it has, which changes with the window and with what stands beside it
 const room = new ResizeObserver((entries) => {
-  for (const { target, contentRect } of entries) if (target._fullLayout && contentRect.width) Plotly.Plots.resize(target);
+  for (const { target, contentRect } of entries) {
+    if (!target._fullLayout || !contentRect.width) continue;
+    // a legend that now needs fewer lines stays where it was until the layout is made once more
+    Plotly.Plots.resize(target).then(() => target._fullLayout && Plotly.relayout(target, { "legend.y": 1.02 }));
+  }
 });
 
 function colour(name) {

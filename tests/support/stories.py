@@ -34,13 +34,15 @@ STICKS_OUT = """
         const out = (one, place) => one.getBoundingClientRect().right > place.getBoundingClientRect().right + 1;
         const plots = [...document.querySelectorAll(".js-plotly-plot")].filter((plot) => plot.clientWidth);
         const parts = [...document.querySelectorAll(".card :is(button, .button, input, select, textarea, pre)")];
+        const box = (plot, part) => plot.querySelector(part)?.getBoundingClientRect();
+        const covers = (plot) => box(plot, ".legend")?.bottom > box(plot, ".nsewdrag")?.top + 2;
         return [
-            ...plots.filter((plot) => out(plot.querySelector(".main-svg"), plot)),
+            ...plots.filter((plot) => out(plot.querySelector(".main-svg"), plot) || covers(plot)),
             ...parts.filter((part) => !part.closest(".scroll") && out(part, part.closest(".card"))),
         ].map((one) => one.outerHTML.slice(0, 120));
     }
 """
-"""What reaches over the edge of its card: plots, buttons, fields."""
+"""What reaches over the edge of its card: plots, buttons, fields; and plots that their own legend covers."""
 SETTLED = f"""
     () => document.documentElement.scrollWidth <= document.documentElement.clientWidth && !({STICKS_OUT})().length &&
         [...document.querySelectorAll(".js-plotly-plot")].every(
