@@ -73,11 +73,12 @@ def carry_out(
 
 
 def _evaluate(task: Task, model: Path, rows: Prepared, bounds: Bounds) -> EvaluationReport:
+    from federation.learning.computation import of_family
     from federation.learning.evaluate import evaluate
 
     manifest = task.manifest
     try:
-        found = evaluate(model, manifest.layout, task.family, task.spec, rows.test, bounds.minimum_cell)
+        found = evaluate(model, manifest.layout, of_family(task.family, task.spec), rows.test, bounds.minimum_cell)
     except FederationError as error:
         raise Refused(error.code, error.message) from error
     figures = {
@@ -93,13 +94,16 @@ def _evaluate(task: Task, model: Path, rows: Prepared, bounds: Bounds) -> Evalua
 def _train(
     task: Task, model: Path, rows: Prepared, update: Path, bounds: Bounds, should_stop: Callable[[], bool]
 ) -> tuple[TrainingReport, PayloadReference, dict[str, float]]:
+    from federation.learning.computation import of_family
     from federation.learning.train import train
 
     manifest = task.manifest
     assert task.local is not None, "a verified train order has its local training"
     seed = round_seed(manifest.seed, str(task.order.silo_id), task.order.round)
     try:
-        done = train(model, manifest.layout, task.family, task.spec, rows.train, task.local, seed, update, should_stop)
+        done = train(
+            model, manifest.layout, of_family(task.family, task.spec), rows.train, task.local, seed, update, should_stop
+        )
     except Stopped:
         raise
     except FederationError as error:
