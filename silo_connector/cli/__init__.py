@@ -108,8 +108,8 @@ def _add_enrolment(commands: argparse._SubParsersAction[argparse.ArgumentParser]
 
 
 def _add_run(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    run = commands.add_parser("run", help="run one of the two processes").add_subparsers(
-        required=True, metavar="relay|trainer"
+    run = commands.add_parser("run", help="run one of the processes").add_subparsers(
+        required=True, metavar="relay|trainer|runner"
     )
     relay = run.add_parser("relay", help="the process with the network")
     _add_config(relay)
@@ -118,6 +118,10 @@ def _add_run(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     _add_config(trainer)
     trainer.add_argument("--allow-network", action="store_true", help="start even though this process has a network")
     trainer.set_defaults(command=_lazily("run", "trainer"))
+    runner = run.add_parser("runner", help="the process that runs training plans, where custom code is allowed")
+    _add_config(runner)
+    runner.add_argument("--allow-network", action="store_true", help="start even if sessions can't be cut off from it")
+    runner.set_defaults(command=_lazily("run", "runner"))
 
 
 def _add_agreements(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

@@ -1,0 +1,93 @@
+"""Training plans in a real runner: the update is that of the family, bit for bit, whatever the loop does with it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+
+from federation.learning.weights import read_weights
+from federation.protocol.documents import OrderKind
+from silo_connector.trainer.trainer import Trainer
+from tests.unit.silo_connector.runners import EXAMPLE, GOOD, Runner, agreed_to, job_of, reviewed, running, with_runner
+from tests.unit.silo_connector.sites import Site
+
+
+@pytest.fixture(scope="module")
+def runner() -> Iterator[Runner]:
+    with running() as found:
+        yield found
+
+
+@pytest.fixture
+def coding(site: Site, runner: Runner) -> Site:
+    """A site that runs plans."""
+    return with_runner(site, runner.socket)
+
+
+def outcome(site: Site, manifest: Any, **changes: Any) -> Any:
+    """What a trainer makes of one order."""
+    trainer = Trainer(site.config)
+    trainer.start()
+    order = site.order(manifest, 0.25, **{"round": 2, **changes})
+    site.deliver(order, manifest)
+    trainer.look()
+    trainer.close()
+    file = site.config.trainer_state / "outcomes" / f"{order.order_id}.safetensors"
+    weights = read_weights(file, manifest.layout) if file.exists() else None
+    return site.submission(order), weights
+
+
+@pytest.mark.parametrize(
+    "local",
+    [
+        {"steps": 9, "batch_size": 7, "learning_rate": 0.1},
+        {"epochs": 2, "batch_size": 16, "learning_rate": 0.05, "momentum": 0.9, "weight_decay": 0.01},
+        {"steps": 9, "batch_size": 8, "learning_rate": 0.01, "optimiser": "adam"},
+        {"steps": 9, "batch_size": 64, "learning_rate": 0.1, "proximal_mu": 0.5},
+    ],
+)
+async def test_a_plan_gives_the_family_s_update_bit_for_bit_and_its_metrics(
+    coding: Site, local: dict[str, Any]
+) -> None:
+    plan = reviewed(coding, GOOD, "Ada")
+    agreed_to(coding, plan)
+    theirs, expected = outcome(coding, coding.job(local=local), number=1)
+    ours, found = outcome(coding, job_of(coding, plan, local=local), number=2)
+    assert all(np.array_equal(found[name], expected[name]) for name in expected)
+    assert ours.payload == theirs.payload
+    assert ours.training == theirs.training
+    assert ours.evaluation == theirs.evaluation
+
+
+async def test_written_otherwise_it_gives_the_same_but_for_rounding(coding: Site) -> None:
+    written = '    return features @ parameters["linear.weight"].T + parameters["linear.bias"]\n'
+    plan = reviewed(coding, GOOD[: GOOD.rindex("    return")] + written, "Ada")
+    agreed_to(coding, plan)
+    _, expected = outcome(coding, coding.job(), number=1)
+    _, found = outcome(coding, job_of(coding, plan), number=2)
+    for name in expected:
+        np.testing.assert_allclose(found[name], expected[name], rtol=1e-5, atol=1e-6)
+
+
+async def test_the_example_of_the_documentation_trains_and_is_evaluated(coding: Site) -> None:
+    plan = reviewed(coding, EXAMPLE.read_text(), "Ada")
+    agreed_to(coding, plan)
+    submission, weights = outcome(coding, job_of(coding, plan, local={"steps": 50, "batch_size": 8}))
+    assert submission.training is not None
+    assert submission.evaluation is not None
+    assert any(np.any(weight) for weight in weights.values())
+    job = job_of(coding, plan, task="evaluate")
+    submission, weights = outcome(coding, job, number=2, kind=OrderKind.EVALUATE, upload=None)
+    assert (submission.training, weights) == (None, None)
+
+
+async def test_the_journal_tells_which_code_ran_and_how_it_was_confined(coding: Site) -> None:
+    plan = reviewed(coding, GOOD, "Ada")
+    agreed_to(coding, plan)
+    submission, _ = outcome(coding, job_of(coding, plan))
+    (ran,) = [line for line in coding.journal() if line["event"] == "code.run"]
+    assert (ran["code"], ran["order_id"]) == (plan.digest, str(submission.order_id))
+    assert {"limits", "no new privileges"} <= set(ran["measures"])
