@@ -260,7 +260,7 @@ async def test_nothing_of_one_order_is_there_in_the_next(coding: Site) -> None:
     keeps = plan_that("builtins.kept = torch.kept = sys.modules['kept'] = features")
     for number in (1, 2, 3):
         coding.submission(carried_out(coding, keeps + "assert not hasattr(builtins, 'kept')\n", number))
-    assert refused(coding, keeps + "assert hasattr(builtins, 'kept')\n").code == "code.failed"
+    assert coding.refusal(carried_out(coding, keeps + "assert hasattr(builtins, 'kept')\n", 4)) == "code.failed"
 
 
 async def test_a_session_ends_with_its_trainer(coding: Site, runner: Runner) -> None:
