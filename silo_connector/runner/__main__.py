@@ -18,7 +18,8 @@ from silo_connector import VERSION
 from silo_connector.instance import claim
 from silo_connector.isolation import check_isolated
 from silo_connector.logs import Log, configure
-from silo_connector.runner.confinement import NETWORK, WANTED, Limits, not_inspected, readable
+from silo_connector.measures import MEASURES, NETWORK
+from silo_connector.runner.confinement import Limits, not_inspected, readable
 from silo_connector.runner.server import Server
 
 LOG = Log("runner")
@@ -65,7 +66,7 @@ def warm_up() -> None:
 def _look(server: Server, settings: dict[str, Any]) -> None:
     """Say what sessions are confined by; without any way to cut them off from the network there is none."""
     measures = server.measures()
-    missing = [one for one in WANTED if one not in measures]
+    missing = [one for one in MEASURES if one not in measures]
     if NETWORK not in measures:
         try:
             check_isolated(tolerated=settings["tolerated_interfaces"], process="runner")

@@ -12,12 +12,8 @@ import sysconfig
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from silo_connector.measures import LANDLOCK, LIMITS, NETWORK, NOBODY, PRIVILEGES, SECCOMP
 from silo_connector.runner import landlock, syscalls
-
-LIMITS, PRIVILEGES, NOBODY = "limits", "no new privileges", "nobody"
-NETWORK, LANDLOCK, SECCOMP = "own network namespace", "landlock", "seccomp"
-WANTED = (LIMITS, PRIVILEGES, NETWORK, LANDLOCK, SECCOMP)
-"""What is missing of these is said in the log and by the doctor."""
 
 _NOBODY = 65534
 _FILES_MAX = 64
