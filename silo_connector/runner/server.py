@@ -82,7 +82,7 @@ class Server:
             elif descriptor in by_descriptor:  # the trainer has gone: so does the session
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(by_descriptor[descriptor], signal.SIGKILL)
-                self._reap(by_descriptor[descriptor], 0)
+                self._reap(by_descriptor[descriptor], 0, "closed")
         with contextlib.suppress(BlockingIOError):
             while self._ended.recv(4096):
                 pass
@@ -98,7 +98,7 @@ class Server:
                 return
             child = self._fork(connection)
             self._sessions[child] = Session(connection, time.monotonic())
-            LOG.info("session.begun", process=child)
+            LOG.info("session.begun", session=child)
 
     def _fork(self, connection: socket.socket) -> int:
         runner = os.getpid()
@@ -114,20 +114,20 @@ class Server:
         finally:
             os._exit(1)
 
-    def _reap(self, child: int, options: int) -> None:
+    def _reap(self, child: int, options: int, why: str | None = None) -> None:
         if child not in self._sessions:
             return
         found, status, used = os.wait4(child, options)
         if not found:
             return
         ended = self._sessions.pop(child)
-        why = _why(status, used, self._limits)
+        why = why or _why(status, used, self._limits)
         with ended.connection, contextlib.suppress(OSError):
             ended.connection.send(frames.encode({"ended": why}, 0), socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL)
         seconds = round(time.monotonic() - ended.started_s, 3)
         cpu_s = round(used.ru_utime + used.ru_stime, 3)
         told = {"why": why, "status": status, "seconds": seconds, "cpu_s": cpu_s, "memory_kb": used.ru_maxrss}
-        LOG.info("session.ended", process=child, **told)
+        LOG.info("session.ended", session=child, **told)
 
 
 def _why(status: int, used: resource.struct_rusage, limits: Limits) -> str:

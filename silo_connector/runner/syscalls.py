@@ -147,7 +147,7 @@ def forbid_all_but_arithmetic(libc: ctypes.CDLL) -> bool:
         return False
     code = _filter(machine)
     program = _Program(len(code) // 8, code)
-    return libc.prctl(_PR_SET_SECCOMP, _SECCOMP_MODE_FILTER, ctypes.byref(program), 0, 0) == 0
+    return int(libc.prctl(_PR_SET_SECCOMP, _SECCOMP_MODE_FILTER, ctypes.byref(program), 0, 0)) == 0
 
 
 def _filter(machine: str) -> bytes:

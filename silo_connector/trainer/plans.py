@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -98,7 +98,7 @@ class PlanComputation:
         import torch
 
         rows = len(target)
-        parts = [target.numpy(), self._flat, features.numpy().reshape(-1)]
+        parts = [_bytes(target.numpy()), _bytes(self._flat), _bytes(features.numpy())]
         count = 1 + self._flat.size
         frame = self._session.ask("gradients", {"do": "gradients", "rows": rows}, parts, 4 * count)
         found = floats(frame, count)
@@ -110,10 +110,15 @@ class PlanComputation:
         import torch
 
         rows = len(features)
-        parts = [self._flat, features.numpy().reshape(-1)]
+        parts = [_bytes(self._flat), _bytes(features.numpy())]
         head = {"do": "predict", "rows": rows}
         frame = self._session.ask("outputs", head, parts, 4 * rows * self._n_classes)
         columns = frame.head.get("columns")
         if type(columns) is not int or columns not in ({1, 2} if self._n_classes == 2 else {self._n_classes}):
             raise Refused("code.wrong_answer", "The plan's outputs have another number of columns than classes.")
         return torch.from_numpy(floats(frame, rows * columns).reshape(rows, columns))
+
+
+def _bytes(array: NDArray[Any]) -> memoryview:
+    """An array's bytes, row by row; not copied where they lie so already."""
+    return np.ascontiguousarray(array).reshape(-1).view(np.uint8).data

@@ -5,7 +5,7 @@ from __future__ import annotations
 import select
 import socket
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -22,7 +22,7 @@ _LOOK_EVERY_S = 0.2
 _CONNECT_EVERY_S = 0.1
 _MEASURES_MAX = 20
 _ENDED = {"cpu": "code.timeout", "memory": "code.memory"}
-Part = NDArray[Any] | bytes
+Part = memoryview | bytes
 
 
 class RunnerLost(Transient):
@@ -48,10 +48,10 @@ class Session:
         self.lines = source.count(b"\n") + 1
         self.ask("opened", head, [source], 0)
 
-    def ask(self, done: str, head: dict[str, Any], parts: list[Part], answer_bytes_max: int) -> Frame:
+    def ask(self, done: str, head: dict[str, Any], parts: Sequence[Part], answer_bytes_max: int) -> Frame:
         """Send a frame, wait for its answer that says `done`. Raises Refused ``code.*``, RunnerLost, Stopped."""
         self._deadline_s = time.monotonic() + self._timeout_s
-        views = [memoryview(part).cast("B") for part in parts if len(part)]
+        views = [memoryview(part) for part in parts if len(part)]
         try:
             try:
                 for view in (memoryview(frames.encode(head, sum(map(len, views)))), *views):

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
+import json
+import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -9,10 +13,13 @@ import numpy as np
 import pytest
 
 from federation.learning.weights import read_weights
+from federation.plans.declaration import read_plan
 from federation.protocol.documents import OrderKind
+from silo_connector.cli import main
+from silo_connector.trainer.remote import RunnerLost, session
 from silo_connector.trainer.trainer import Trainer
 from tests.unit.silo_connector.runners import EXAMPLE, GOOD, Runner, agreed_to, job_of, reviewed, running, with_runner
-from tests.unit.silo_connector.sites import Site
+from tests.unit.silo_connector.sites import ROOT, Site
 
 
 @pytest.fixture(scope="module")
@@ -91,3 +98,78 @@ async def test_the_journal_tells_which_code_ran_and_how_it_was_confined(coding: 
     (ran,) = [line for line in coding.journal() if line["event"] == "code.run"]
     assert (ran["code"], ran["order_id"]) == (plan.digest, str(submission.order_id))
     assert {"limits", "no new privileges"} <= set(ran["measures"])
+
+
+async def test_the_doctor_looks_at_plans_and_runner(
+    coding: Site, runner: Runner, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async def found() -> dict[str, tuple[str, str]]:
+        capsys.readouterr()
+        await asyncio.to_thread(main, ["doctor", "--json", "--side", "trainer", "--config", str(coding.config.path)])
+        findings = json.loads(capsys.readouterr().out)["findings"]
+        return {one["check"]: (one["state"], one["detail"]) for one in reversed(findings)}
+
+    plan = reviewed(coding, GOOD, "Ada")
+    assert (await found())["plans"] == ("ok", "1 reviewed, 1 approved")
+    state, detail = (await found())["runner"]
+    assert (state, "limits" in detail) == ("ok", True) or (state, "without" in detail) == ("warn", True)
+    text = coding.config.path.read_text()
+    coding.config.path.write_text(text.replace(str(runner.socket), str(coding.folder / "nobody")))
+    assert "can't be reached" in (await found())["runner"][1]
+    coding.config.path.write_text(text)
+    (coding.folder / "policy.toml").write_text("")
+    coding.config.path.write_text(text.partition("[runner]")[0])
+    assert (await found())["runner"] == ("warn", "There is none in connector.toml: no training plan is run.")
+    folder = coding.config.trainer_state / "plans" / plan.digest.removeprefix("sha256:")
+    (folder / "plan.py").write_text(GOOD + "# more\n")
+    assert (await found())["plans"][0] == "fail"
+
+
+async def test_policy_check_says_what_would_be_done_with_a_plan(
+    coding: Site, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async def said() -> str:
+        capsys.readouterr()
+        assert await asyncio.to_thread(main, ["policy", "check", "--config", str(coding.config.path)]) == 0
+        return capsys.readouterr().out
+
+    plan = read_plan(GOOD.encode())
+    agreed_to(coding, plan)
+    coding.deliver(coding.order(manifest := job_of(coding, plan)), manifest)
+    assert "no   agreement.code_review (code)" in await said()
+    reviewed(coding, GOOD, "Ada")
+    assert "ok   It would be allowed." in await said()
+    text = coding.config.path.read_text()
+    coding.config.path.write_text(text.partition("[runner]")[0])
+    assert "no   code.no_runner" in await said()
+    (coding.folder / "policy.toml").write_text("")
+    assert "no   policy.code" in await said()
+
+
+async def test_a_runner_that_has_no_session_free_is_asked_again(coding: Site) -> None:
+    settings = coding.config.runner
+    assert settings is not None
+    plan = reviewed(coding, GOOD, "Ada")
+    agreed_to(coding, plan)
+    with contextlib.ExitStack() as busy:
+        for _ in range(4):
+            busy.enter_context(session(settings, 1.0))
+        with pytest.raises(RunnerLost), session(settings, 1.0):
+            pass
+        ended = asyncio.get_running_loop().call_later(1.0, busy.pop_all().close)
+        submission, _ = await asyncio.to_thread(outcome, coding, job_of(coding, plan))
+        assert submission.payload is not None
+        ended.cancel()
+
+
+async def test_a_second_runner_on_the_same_socket_is_refused(runner: Runner) -> None:
+    arguments = ["-m", "silo_connector", "run", "runner", "--config", str(runner.config)]
+    second = await asyncio.create_subprocess_exec(sys.executable, *arguments, cwd=ROOT, stderr=asyncio.subprocess.PIPE)
+    _, said = await asyncio.wait_for(second.communicate(), 60)
+    assert second.returncode == 1
+    assert b"state.in_use" in said
+    assert runner.process.poll() is None
+
+
+async def test_without_a_runner_configured_none_starts(site: Site) -> None:
+    assert await asyncio.to_thread(main, ["run", "runner", "--config", str(site.config.path)]) == 1

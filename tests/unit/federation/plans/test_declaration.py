@@ -34,7 +34,7 @@ def refused(source: str | bytes) -> Invalid:
 
 def test_it_says_what_it_is_and_its_hash_is_that_of_the_file() -> None:
     plan = read_plan(GOOD.encode())
-    assert (plan.declaration.title, plan.functions, plan.text) == ("Little", {"predict"}, GOOD)
+    assert (plan.declaration.title, set(plan.functions), plan.text) == ("Little", {"predict"}, GOOD)
     assert plan.digest == "sha256:" + hashlib.sha256(GOOD.encode()).hexdigest()
     family, spec = parse_model(plan.model)
     assert [tensor.shape for tensor in family.layout(spec, 4, 2)] == [(1, 4), (1,)]
