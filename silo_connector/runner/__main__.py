@@ -37,14 +37,12 @@ def main(settings: dict[str, Any]) -> int:
         claim(socket.parent, "runner")
         not_inspected()
         warm_up()
-        with tempfile.TemporaryDirectory(prefix="runner-") as empty:
-            Path(empty).chmod(0o555)
-            folders = readable()
-            sys.path[:] = [path for path in sys.path if path.startswith(folders)]
-            limits = Limits(settings["cpu_s"], settings["memory_bytes"], folders)
-            server = Server(socket, limits, empty)
-            _look(server, settings)
-            server.serve()
+        leave_folder()
+        folders = readable()
+        sys.path[:] = [path for path in sys.path if path.startswith(folders)]
+        server = Server(socket, Limits(settings["cpu_s"], settings["memory_bytes"], folders))
+        _look(server, settings)
+        server.serve()
     except FederationError as error:
         LOG.error("runner.failed", code=error.code, reason=error.message)
     except OSError as error:
@@ -61,6 +59,13 @@ def warm_up() -> None:
     weights = torch.zeros(2, 3, requires_grad=True)
     outputs = torch.nn.functional.linear(torch.ones(4, 3), weights)
     torch.nn.functional.cross_entropy(outputs, torch.zeros(4, dtype=torch.int64)).backward()  # type: ignore[no-untyped-call]
+
+
+def leave_folder() -> None:
+    """Be in a folder that is empty for ever: it is removed at once, and nothing can be made in it."""
+    nowhere = Path(tempfile.mkdtemp(prefix="runner-"))
+    os.chdir(nowhere)
+    nowhere.rmdir()
 
 
 def _look(server: Server, settings: dict[str, Any]) -> None:

@@ -31,14 +31,13 @@ class Limits:
     readable: tuple[str, ...] = ()
 
 
-def confine(connection: int, limits: Limits, empty: str, parent: int) -> list[str]:
+def confine(connection: int, limits: Limits, parent: int) -> list[str]:
     """Keep this process to its connection (descriptor 3 from then on) and to arithmetic; the measures that took."""
     libc = ctypes.CDLL(None, use_errno=True)
     with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "w") as score:  # noqa: PTH123
         score.write("1000")
     _keep_only(connection)
     os.environ.clear()
-    os.chdir(empty)
     taken = [*_leave_namespaces(libc), *_change_user()]
     _bound(limits)
     taken.append(LIMITS)

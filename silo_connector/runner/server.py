@@ -36,10 +36,9 @@ class Session:
 class Server:
     """One thread, which waits for connections, for children that end, and for trainers that go."""
 
-    def __init__(self, path: Path, limits: Limits, empty: str) -> None:
+    def __init__(self, path: Path, limits: Limits) -> None:
         self._path = path
         self._limits = limits
-        self._empty = empty
         self._sessions: dict[int, Session] = {}
         self._ended, self._wake = socket.socketpair()
 
@@ -109,7 +108,7 @@ class Server:
             signal.set_wakeup_fd(-1)
             for number in (signal.SIGCHLD, signal.SIGTERM, signal.SIGINT):
                 signal.signal(number, signal.SIG_DFL)
-            session.run(confine(connection.fileno(), self._limits, self._empty, runner), self._limits.memory_bytes)
+            session.run(confine(connection.fileno(), self._limits, runner), self._limits.memory_bytes)
             os._exit(0)
         finally:
             os._exit(1)

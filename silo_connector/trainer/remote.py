@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import select
 import socket
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -143,7 +145,7 @@ def _connected(settings: Runner, patience_s: float, should_stop: Callable[[], bo
     while True:
         connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
-            connection.connect(str(settings.socket))
+            _connect(connection, settings.socket)
         except OSError as error:
             connection.close()
             if time.monotonic() > deadline_s:
@@ -153,6 +155,15 @@ def _connected(settings: Runner, patience_s: float, should_stop: Callable[[], bo
         if should_stop():
             raise Stopped("training.stopped", "Training was called off.")
         time.sleep(_CONNECT_EVERY_S)
+
+
+def _connect(connection: socket.socket, path: Path) -> None:
+    """To the very socket that has this name, and to none that a link in its place may lead to."""
+    descriptor = os.open(path, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        connection.connect(f"/proc/self/fd/{descriptor}")
+    finally:
+        os.close(descriptor)
 
 
 def floats(frame: Frame, count: int) -> NDArray[np.float32]:

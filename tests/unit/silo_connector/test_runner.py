@@ -15,11 +15,13 @@ import pytest
 from federation.learning.weights import read_weights
 from federation.plans.declaration import read_plan
 from federation.protocol.documents import OrderKind
+from silo_connector import spool
 from silo_connector.cli import main
 from silo_connector.trainer.remote import RunnerLost, session
 from silo_connector.trainer.trainer import Trainer
+from tests.unit.silo_connector.fake_platform import FakePlatform
 from tests.unit.silo_connector.runners import EXAMPLE, GOOD, Runner, agreed_to, job_of, reviewed, running, with_runner
-from tests.unit.silo_connector.sites import ROOT, Site
+from tests.unit.silo_connector.sites import ROOT, Site, kill
 
 
 @pytest.fixture(scope="module")
@@ -173,3 +175,22 @@ async def test_a_second_runner_on_the_same_socket_is_refused(runner: Runner) -> 
 
 async def test_without_a_runner_configured_none_starts(site: Site) -> None:
     assert await asyncio.to_thread(main, ["run", "runner", "--config", str(site.config.path)]) == 1
+
+
+@pytest.mark.slow
+async def test_an_order_with_a_plan_becomes_a_submission_by_all_three_processes(
+    coding: Site, platform: FakePlatform
+) -> None:
+    plan = reviewed(coding, GOOD, "Ada")
+    agreed_to(coding, plan)
+    relay, trainer = await coding.start("relay"), await coding.start("trainer")
+    try:
+        manifest = job_of(coding, plan)
+        platform.issue(coding.order(manifest), manifest)
+        await platform.until(lambda: platform.submissions, 60.0)
+        assert platform.answered().payload is not None
+        status = json.loads((coding.config.spool / spool.STATUS).read_text())
+        assert "plan" in status["capabilities"]["families"]
+    finally:
+        await kill(relay)
+        await kill(trainer)
