@@ -96,3 +96,45 @@ class ModuleComputation:
         with torch.inference_mode():
             logits: torch.Tensor = self._module(features)
         return logits
+
+
+class Elsewhere(Protocol):
+    """Who computes a model in another process, in numpy: what is given back has been checked."""
+
+    def gradient(
+        self, flat: NDArray[np.float32], features: NDArray[np.float32], target: NDArray[np.int64]
+    ) -> NDArray[np.float32]:
+        """The mean loss of a batch, and after it its gradient by all weights: float32 [1 + weights], finite."""
+
+    def outputs(self, flat: NDArray[np.float32], features: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Logits of rows: float32 [rows, 1] or [rows, classes], finite."""
+
+
+class RemoteComputation:
+    """A model that is computed elsewhere, over weights that stay here."""
+
+    def __init__(self, elsewhere: Elsewhere, layout: Layout, flat: NDArray[np.float32]) -> None:
+        self._elsewhere = elsewhere
+        self._flat = flat
+        self._gradient = np.zeros_like(flat)
+        gradients = unflatten(self._gradient, layout)
+        self._parameters: dict[str, torch.nn.Parameter] = {}
+        for name, tensor in unflatten(flat, layout).items():
+            parameter = torch.nn.Parameter(torch.from_numpy(tensor))
+            parameter.grad = torch.from_numpy(gradients[name])
+            self._parameters[name] = parameter
+
+    @property
+    def parameters(self) -> Mapping[str, torch.nn.Parameter]:
+        """Views into the weights."""
+        return self._parameters
+
+    def backward(self, features: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+        """One question."""
+        found = self._elsewhere.gradient(self._flat, features.numpy(), target.numpy())
+        self._gradient[:] = found[1:]
+        return torch.tensor(found[0])
+
+    def outputs(self, features: torch.Tensor) -> torch.Tensor:
+        """One question."""
+        return torch.from_numpy(self._elsewhere.outputs(self._flat, features.numpy()))

@@ -91,7 +91,7 @@ def read_plan(source: bytes) -> Plan:
     except UnicodeDecodeError as error:
         raise Invalid("plan.not_text", f"The file is no UTF-8 text (byte {error.start}).") from error
     # Python takes a carriage return alone for the end of a line, and what shows the text does not.
-    if hidden := sorted({character for character in text.replace("\r\n", "\n") if _is_hidden(character)}):
+    if hidden := sorted(filter(_is_hidden, set(text.replace("\r\n", "\n")))):
         told = ", ".join(f"U+{ord(character):04X}" for character in hidden[:5])
         raise Invalid("plan.not_text", f"The file has characters that a reader does not see ({told}). Remove them.")
     tree = _parsed(text)

@@ -108,7 +108,7 @@ def look_at_plans(config: Config) -> Iterator[Finding]:
         if approved:
             yield warn("runner", "There is none in connector.toml: no training plan is run.", "Configure [runner].")
         return
-    yield from _runner(config.runner)
+    yield from look_at_runner(config.runner)
     try:
         never = load_policy(config.policy).custom_code == "never"
     except Invalid:
@@ -118,7 +118,8 @@ def look_at_plans(config: Config) -> Iterator[Finding]:
         yield warn("runner", "The policy runs no custom code (custom_code).", advice)
 
 
-def _runner(settings: Runner) -> Iterator[Finding]:
+def look_at_runner(settings: Runner) -> Iterator[Finding]:
+    """Whether it takes sessions, and by which measures they are confined."""
     from silo_connector.trainer.remote import RunnerLost, session
 
     try:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
@@ -18,8 +18,6 @@ from silo_connector.trainer.refusals import Refused
 from silo_connector.trainer.remote import RunnerLost, Session, floats, session
 
 if TYPE_CHECKING:
-    import torch
-
     from federation.learning.computation import Begin, Computation
 
 LOG = Log("trainer")
@@ -56,6 +54,8 @@ def in_runner(
 
 
 def _begin(plan: Plan, opened: Session) -> Begin:
+    from federation.learning.computation import RemoteComputation
+
     is_loaded = False
 
     def begin(layout: Layout, n_features: int, n_classes: int, flat: NDArray[np.float32]) -> Computation:
@@ -64,59 +64,36 @@ def _begin(plan: Plan, opened: Session) -> Begin:
             shapes = [[tensor.name, tensor.shape] for tensor in layout]
             opened.open(plan.source, {"layout": shapes, "n_features": n_features, "n_classes": n_classes})
             is_loaded = True
-        return PlanComputation(opened, layout, n_classes, flat)
+        return RemoteComputation(_Asked(opened, n_classes), layout, flat)
 
     return begin
 
 
-class PlanComputation:
-    """A plan's model, computed by the runner over weights that stay here."""
+class _Asked:
+    """The runner, asked about one batch after another; what is not exactly as declared, and finite, is refused."""
 
-    def __init__(self, opened: Session, layout: Layout, n_classes: int, flat: NDArray[np.float32]) -> None:
-        import torch
-
-        from federation.learning.weights import unflatten
-
+    def __init__(self, opened: Session, n_classes: int) -> None:
         self._session = opened
         self._n_classes = n_classes
-        self._flat = flat
-        self._gradient = np.zeros_like(flat)
-        gradients = unflatten(self._gradient, layout)
-        self._parameters = {}
-        for name, tensor in unflatten(flat, layout).items():
-            parameter = torch.nn.Parameter(torch.from_numpy(tensor))
-            parameter.grad = torch.from_numpy(gradients[name])
-            self._parameters[name] = parameter
 
-    @property
-    def parameters(self) -> Mapping[str, torch.nn.Parameter]:
-        """The plan's tensors."""
-        return self._parameters
+    def gradient(
+        self, flat: NDArray[np.float32], features: NDArray[np.float32], target: NDArray[np.int64]
+    ) -> NDArray[np.float32]:
+        """Loss and gradient of a batch."""
+        head = {"do": "gradients", "rows": len(target)}
+        count = 1 + flat.size
+        parts = [_bytes(target), _bytes(flat), _bytes(features)]
+        return floats(self._session.ask("gradients", head, parts, 4 * count), count)
 
-    def backward(self, features: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
-        """One question to the runner; the answer is exactly a loss and a gradient, all finite, or it is refused."""
-        import torch
-
-        rows = len(target)
-        parts = [_bytes(target.numpy()), _bytes(self._flat), _bytes(features.numpy())]
-        count = 1 + self._flat.size
-        frame = self._session.ask("gradients", {"do": "gradients", "rows": rows}, parts, 4 * count)
-        found = floats(frame, count)
-        self._gradient[:] = found[1:]
-        return torch.tensor(found[0])
-
-    def outputs(self, features: torch.Tensor) -> torch.Tensor:
-        """One question to the runner; the answer is [rows, 1] or [rows, classes], all finite, or it is refused."""
-        import torch
-
+    def outputs(self, flat: NDArray[np.float32], features: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Logits of rows."""
         rows = len(features)
-        parts = [_bytes(self._flat), _bytes(features.numpy())]
         head = {"do": "predict", "rows": rows}
-        frame = self._session.ask("outputs", head, parts, 4 * rows * self._n_classes)
+        frame = self._session.ask("outputs", head, [_bytes(flat), _bytes(features)], 4 * rows * self._n_classes)
         columns = frame.head.get("columns")
         if type(columns) is not int or columns not in ({1, 2} if self._n_classes == 2 else {self._n_classes}):
             raise Refused("code.wrong_answer", "The plan's outputs have another number of columns than classes.")
-        return torch.from_numpy(floats(frame, rows * columns).reshape(rows, columns))
+        return floats(frame, rows * columns).reshape(rows, columns)
 
 
 def _bytes(array: NDArray[Any]) -> memoryview:

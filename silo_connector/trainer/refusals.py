@@ -86,6 +86,7 @@ REFUSALS: Mapping[str, str] = MappingProxyType(
         "model.too_large": "The model is larger than this silo allows.",
         "model.unknown_family": "This connector does not know the model's family.",
         "model.invalid": "The model's specification is not valid.",
+        "model.duplicate": "The model names a tensor twice.",
         "model.layout": "The model's tensors are not those of the job.",
         "model.layout_mismatch": "The manifest's tensors are not those of the model's family.",
         "model.does_not_fit": "The model does not fit the dataset.",

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import socket
 import struct
 import tempfile
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,8 @@ import pytest
 from federation.errors import FederationError
 from silo_connector import frames
 from silo_connector.config import Runner
+from silo_connector.doctor.agreements import look_at_runner
+from silo_connector.runner import landlock, syscalls
 from silo_connector.trainer.refusals import REFUSALS
 from silo_connector.trainer.remote import floats, session
 from tests.unit.silo_connector.sites import ROOT
@@ -63,8 +66,9 @@ def test_what_is_no_frame(data: bytes, code: str) -> None:
     assert caught.value.code == code
 
 
-def asked(says: Says, timeout_s: int = 5) -> str:
-    """The code of what becomes of a question to a runner that says this."""
+@contextlib.contextmanager
+def saying(says: Says, timeout_s: int = 5) -> Iterator[Runner]:
+    """A runner that says this to the first who comes."""
     folder = Path(tempfile.mkdtemp(prefix="run-"))
     path = folder / "s"
     with socket.socket(socket.AF_UNIX) as listener:
@@ -79,15 +83,22 @@ def asked(says: Says, timeout_s: int = 5) -> str:
         thread = threading.Thread(target=answer)
         thread.start()
         try:
-            with session(Runner(path, answer_timeout_s=timeout_s), 1.0) as opened:
-                opened.open(b"one line\n", {})
-                floats(opened.ask("gradients", {}, [b"x"], 8), 2)
-        except FederationError as error:
-            return error.code
+            yield Runner(path, answer_timeout_s=timeout_s)
         finally:
             thread.join()
             path.unlink()
             folder.rmdir()
+
+
+def asked(says: Says, timeout_s: int = 5) -> str:
+    """The code of what becomes of a question to a runner that says this."""
+    with saying(says, timeout_s) as runner:
+        try:
+            with session(runner, 1.0) as opened:
+                opened.open(b"one line\n", {})
+                floats(opened.ask("gradients", {}, [b"x"], 8), 2)
+        except FederationError as error:
+            return error.code
     return "believed"
 
 
@@ -172,3 +183,16 @@ def test_a_number_of_floats_is_exact() -> None:
 def test_every_code_of_custom_code_is_explained_to_whoever_writes_it() -> None:
     text = (ROOT / "docs" / "training-plans.md").read_text()
     assert not [code for code in REFUSALS if code.startswith("code.") and f"`{code}`" not in text]
+
+
+def test_what_a_kernel_has_not_is_left_out_and_the_doctor_says_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    libc = ctypes.CDLL(None)
+    monkeypatch.setattr(landlock, "version", lambda _: 0)
+    monkeypatch.setattr(syscalls.platform, "machine", lambda: "riscv64")
+    assert not landlock.read_only(libc, [])
+    assert not syscalls.forbid_all_but_arithmetic(libc)
+    with saying(say(HELLO)) as runner:
+        (finding,) = look_at_runner(runner)
+    assert finding.state == "warn"
+    assert "landlock" in finding.detail
+    assert "limits" not in finding.detail
