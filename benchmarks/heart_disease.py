@@ -27,6 +27,7 @@ from numpy.typing import NDArray
 
 from federation.aggregation.aggregate import Contribution, aggregate
 from federation.aggregation.strategies import parse_strategy
+from federation.learning.computation import of_family
 from federation.learning.data import ArrayData
 from federation.learning.evaluate import evaluate
 from federation.learning.models import parse_model
@@ -43,6 +44,7 @@ ROUNDS, LOCAL_STEPS, BATCH_SIZE = 15, 100, 4
 NORM_L2_MAX = 1e4
 ACCURACY_MIN = 0.72
 FAMILY, SPEC = parse_model({"family": "logistic"})
+BEGIN = of_family(FAMILY, SPEC)
 LAYOUT = FAMILY.layout(SPEC, 13, 2)
 
 
@@ -94,7 +96,7 @@ def published_figures(folder: Path) -> dict[tuple[int, str], dict[str, float]]:
 
 
 def _accuracies(model_path: Path, tests: Sequence[ArrayData]) -> list[float]:
-    found = [evaluate(model_path, LAYOUT, FAMILY, SPEC, data, minimum_cell=1).accuracy for data in tests]
+    found = [evaluate(model_path, LAYOUT, BEGIN, data, minimum_cell=1).accuracy for data in tests]
     return [accuracy for accuracy in found if accuracy is not None]
 
 
@@ -182,7 +184,7 @@ def run_ours(method: Method, seed: int, hospitals: Sequence[Prepared], rounds: i
             updates = []
             for hospital, one in zip(HOSPITALS, hospitals, strict=True):
                 shuffle = round_seed(seed, hospital, number)
-                result = train(model_path, LAYOUT, FAMILY, SPEC, one.train, local, shuffle, folder / hospital)
+                result = train(model_path, LAYOUT, BEGIN, one.train, local, shuffle, folder / hospital)
                 updates.append(Contribution(hospital, folder / hospital, result.rows))
             done = aggregate(strategy, model_path, updates, LAYOUT, NORM_L2_MAX, state, folder)
             model_path, state = done.model_path, done.state_path

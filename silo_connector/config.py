@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 from federation.errors import Invalid
 
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
+_SOCKET_PATH_BYTES_MAX = 107
 _FINGERPRINT = re.compile(r"[0-9a-f]{32}")
 
 
@@ -30,6 +31,16 @@ class Limits:
     model_bytes_max: int = 2 << 30
     disk_free_bytes_min: int = 256 << 20
     minimum_cell: int = 5
+
+
+@dataclass(frozen=True)
+class Runner:
+    """Where the runner listens, and what it gives to the training plan of one order."""
+
+    socket: Path
+    cpu_s: int = 3600
+    memory_bytes: int = 2 << 30
+    answer_timeout_s: int = 60
 
 
 @dataclass(frozen=True)
@@ -54,6 +65,7 @@ class Config:
     limits: Limits = Limits()
     policy: Path | None = None
     syslog: Path | None = None
+    runner: Runner | None = None
 
     @property
     def platform_host(self) -> str:
@@ -88,6 +100,7 @@ class _Reader:
         training = self._table("training")
         limits = self._table("limits")
         journal = self._table("journal")
+        runner = self._table("runner")
         allow_plain_http = self._take(self._data, "allow_plain_http", bool, False)
         config = Config(
             path=self._path,
@@ -114,12 +127,14 @@ class _Reader:
             ),
             policy=self._optional_file("policy"),
             syslog=_socket(self._take(journal, "syslog", str, None)),
+            runner=self._runner(runner) if runner else None,
         )
         for where, table in (
             ("", self._data),
             ("training.", training),
             ("limits.", limits),
             ("journal.", journal),
+            ("runner.", runner),
         ):
             if table:
                 raise _invalid(where + next(iter(table)), "is no setting that this version knows")
@@ -149,6 +164,17 @@ class _Reader:
         if not all(isinstance(entry, dict) for entry in entries):
             raise _invalid(key, "must be written as [[dataset]]")
         return entries
+
+    def _runner(self, table: dict[str, Any]) -> Runner:
+        socket = self._file(self._take(table, "socket", str))
+        if len(str(socket).encode()) > _SOCKET_PATH_BYTES_MAX:
+            raise _invalid("runner.socket", f"must be a path of at most {_SOCKET_PATH_BYTES_MAX} bytes")
+        return Runner(
+            socket=socket,
+            cpu_s=self._within(table, "runner", "cpu_s", Runner.cpu_s, 1, 30 * 86400),
+            memory_bytes=self._within(table, "runner", "memory_bytes", Runner.memory_bytes, 64 << 20, 1 << 44),
+            answer_timeout_s=self._within(table, "runner", "answer_timeout_s", Runner.answer_timeout_s, 1, 86400),
+        )
 
     def _dataset(self, entry: dict[str, Any]) -> DatasetFile:
         entry = dict(entry)

@@ -65,11 +65,13 @@ def publish(path: Path, content: bytes) -> None:
     path.chmod(0o644)
 
 
-def capabilities() -> dict[str, Any]:
-    """What this connector can do, as the platform is told."""
+def capabilities(config: Config) -> dict[str, Any]:
+    """What this connector can do, as the platform is told: training plans only where something runs them."""
+    from federation.agreements.decisions import PLAN
     from federation.learning.models import FAMILIES
 
-    return {"kinds": list(KINDS), "protection": ["clear"], "families": sorted(FAMILIES)}
+    families = set(FAMILIES) - ({PLAN} if config.runner is None else set())
+    return {"kinds": list(KINDS), "protection": ["clear"], "families": sorted(families)}
 
 
 def identity_key(config: Config) -> PrivateKey:
@@ -179,7 +181,7 @@ def _write_statement(config: Config, key: PrivateKey, signatory: Signatory) -> N
         identity_key=key.public.encoded,
         signatory_key=signatory.key.encoded,
         connector_version=VERSION,
-        capabilities=capabilities(),
+        capabilities=capabilities(config),
         created_at=now(),
     )
     with _enrolment_folder(config) as folder:

@@ -66,13 +66,13 @@ class Log:
         self._logger.error(event, exc_info=trace, extra={_FIELDS: fields})
 
 
-def configure(process: str, folder: Path) -> None:
-    """Send this process's log to ``<folder>/<process>.jsonl`` and to the standard error."""
-    folder.mkdir(parents=True, exist_ok=True)
-    to_file = RotatingFileHandler(
-        folder / f"{process}.jsonl", maxBytes=FILE_BYTES_MAX, backupCount=FILES_KEPT, encoding="utf-8"
-    )
-    handlers: tuple[logging.Handler, ...] = (to_file, logging.StreamHandler(sys.stderr))
+def configure(process: str, folder: Path | None) -> None:
+    """Send this process's log to the standard error and, if it has a folder, to ``<folder>/<process>.jsonl``."""
+    handlers: list[logging.Handler] = [logging.StreamHandler(sys.stderr)]
+    if folder is not None:
+        folder.mkdir(parents=True, exist_ok=True)
+        file = folder / f"{process}.jsonl"
+        handlers.append(RotatingFileHandler(file, maxBytes=FILE_BYTES_MAX, backupCount=FILES_KEPT, encoding="utf-8"))
     root = logging.getLogger("silo_connector")
     root.setLevel(logging.INFO)
     root.propagate = False

@@ -37,6 +37,7 @@ PLACES = ("inbox", "outbox", "tmp", "dead", "quarantine")
 _LEFTOVER_AGE_S = 24 * 3600
 _DATASET = re.compile(r"dataset-[0-9a-f]{16}")
 _CHECKPOINT = re.compile(r"checkpoint-[0-9a-f]{16}")
+_REVIEW = re.compile(r"review-[0-9a-f]{32}")
 _AGREEMENT = re.compile(r"agreement-[0-9a-f]{32}")
 KEPT_ASIDE_MAX = 100
 
@@ -69,6 +70,16 @@ def is_agreement_folder(name: str) -> bool:
     return _AGREEMENT.fullmatch(name) is not None
 
 
+def review_folder(digest: str) -> str:
+    """The name in the outbox of a review of a training plan; the digest is that of the sealed review."""
+    return f"review-{digest.rpartition(':')[2][:32]}"
+
+
+def is_review_folder(name: str) -> bool:
+    """Whether a name in the outbox is that of a review of a training plan."""
+    return _REVIEW.fullmatch(name) is not None
+
+
 def checkpoint_folder(digest: str) -> str:
     """The name in the outbox of a countersigned head of an audit chain."""
     return f"checkpoint-{digest.rpartition(':')[2][:16]}"
@@ -81,7 +92,8 @@ def is_checkpoint_folder(name: str) -> bool:
 
 def is_outgoing(name: str) -> bool:
     """Whether the relay sends what lies in the outbox under this name."""
-    return is_order_id(name) or is_dataset_folder(name) or is_agreement_folder(name) or is_checkpoint_folder(name)
+    kinds = (is_order_id, is_dataset_folder, is_agreement_folder, is_checkpoint_folder, is_review_folder)
+    return any(is_kind(name) for is_kind in kinds)
 
 
 class Spool:

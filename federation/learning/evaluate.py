@@ -10,9 +10,9 @@ import torch
 from numpy.typing import NDArray
 
 from federation.errors import Invalid
+from federation.learning.computation import Begin, Computation
 from federation.learning.data import ArrayData
-from federation.learning.family import Family, ModelSpecification
-from federation.learning.module import load_module, loss_of
+from federation.learning.losses import loss_of
 from federation.learning.weights import read_flat
 from federation.protocol.tensors import Layout
 
@@ -38,8 +38,7 @@ class Evaluation:
 def evaluate(
     model_path: Path,
     layout: Layout,
-    family: Family,
-    spec: ModelSpecification,
+    begin: Begin,
     data: ArrayData,
     minimum_cell: int,
 ) -> Evaluation:
@@ -47,13 +46,13 @@ def evaluate(
     classes, both present), confusion counts (whole, or not at all when a non-zero cell is below `minimum_cell`).
 
     Raises Invalid ``model.*`` or ``tensors.*`` when the model does not fit, ``evaluation.not_finite`` when the model's
-    loss on these rows is not a number.
+    loss on these rows is not a number; and what the model's computation raises.
     """
     rows = len(data)
     if rows < max(minimum_cell, 1):
         return Evaluation(rows=0, loss=None, accuracy=None, auc=None, confusion=None, suppressed=True)
-    module = load_module(family, spec, data.n_features, data.n_classes, layout, read_flat(model_path, layout))
-    loss, predicted, score = _predict(module, data)
+    model = begin(layout, data.n_features, data.n_classes, read_flat(model_path, layout))
+    loss, predicted, score = _predict(model, data)
     if not np.isfinite(loss):
         raise Invalid("evaluation.not_finite", "The model's loss is not a finite number on this silo's rows.")
     cells = np.bincount(data.target * data.n_classes + predicted, minlength=data.n_classes**2)
@@ -69,16 +68,15 @@ def evaluate(
     )
 
 
-def _predict(module: torch.nn.Module, data: ArrayData) -> tuple[float, NDArray[np.int64], NDArray[np.float64]]:
+def _predict(model: Computation, data: ArrayData) -> tuple[float, NDArray[np.int64], NDArray[np.float64]]:
     """Mean loss, class taken for each row, and score of class 1 (its log-odds against class 0)."""
-    module.eval()
     total = 0.0
     predicted = np.empty(len(data), dtype=np.int64)
     score = np.zeros(len(data))
     with torch.inference_mode():
         for begin in range(0, len(data), _BATCH_ROWS):
             part = slice(begin, begin + _BATCH_ROWS)
-            logits = module(torch.from_numpy(data.features[part])).double()
+            logits = model.outputs(torch.from_numpy(data.features[part])).double()
             total += float(loss_of(logits, torch.from_numpy(data.target[part]), reduction="sum"))
             if logits.shape[1] == 1:
                 score[part] = logits[:, 0].numpy()

@@ -13,9 +13,8 @@ import torch
 from numpy.typing import NDArray
 
 from federation.errors import Invalid, Stopped
+from federation.learning.computation import Begin, Computation
 from federation.learning.data import ArrayData
-from federation.learning.family import Family, ModelSpecification
-from federation.learning.module import load_module, loss_of
 from federation.learning.optimisers import make_step
 from federation.learning.specification import LocalTraining
 from federation.learning.weights import read_flat, unflatten, write_weights
@@ -46,8 +45,7 @@ def warm_up(threads: int) -> None:
 def train(
     model_path: Path,
     layout: Layout,
-    family: Family,
-    spec: ModelSpecification,
+    begin: Begin,
     data: ArrayData,
     local: LocalTraining,
     round_seed: int,
@@ -56,9 +54,11 @@ def train(
 ) -> TrainingResult:
     """Train from the model in `model_path` and write the update (local minus global, float32) to `out_path`.
 
+    `begin` says what computes the model (``federation.learning.computation``); all else is the same for whatever does.
     Batches are shuffled passes over the rows, drawn from `round_seed`; the result is a function of the arguments alone
     (on one machine with one torch thread). Raises Invalid ``model.*`` or ``tensors.*`` when the model does not fit,
-    ``training.no_rows``, and ``training.diverged`` when the update is not finite.
+    ``training.no_rows``, and ``training.diverged`` when the update is not finite; and what the
+    computation raises.
 
     `should_stop` is asked before every batch, so it has to be quick. Once it says yes, Stopped ``training.stopped`` is
     raised and nothing is written.
@@ -67,11 +67,11 @@ def train(
         raise Invalid("training.no_rows", "There is no row to train on.")
     started = time.perf_counter()
     start = read_flat(model_path, layout)
-    flat = start.copy()  # the module's parameters are views into it: training changes it in place
-    module = load_module(family, spec, data.n_features, data.n_classes, layout, flat)
+    flat = start.copy()  # the model's parameters are views into it: training changes it in place
+    model = begin(layout, data.n_features, data.n_classes, flat)
     loaded = time.perf_counter()
     steps = local.steps_for(len(data))
-    train_loss = _run(module, data, local, steps, round_seed, unflatten(start, layout), should_stop)
+    train_loss = _run(model, data, local, steps, round_seed, unflatten(start, layout), should_stop)
     trained = time.perf_counter()
     with np.errstate(invalid="ignore", over="ignore"):
         flat -= start
@@ -92,7 +92,7 @@ def train(
 
 
 def _run(
-    module: torch.nn.Module,
+    model: Computation,
     data: ArrayData,
     local: LocalTraining,
     steps: int,
@@ -101,24 +101,20 @@ def _run(
     should_stop: Callable[[], bool],
 ) -> float:
     features, target = torch.from_numpy(data.features), torch.from_numpy(data.target)
-    parameters = dict(module.named_parameters())
+    parameters = model.parameters
     step = make_step(list(parameters.values()), local)
     anchors = [(parameter, torch.from_numpy(start[name])) for name, parameter in parameters.items()]
     pull = local.learning_rate * local.proximal_mu
-    module.train()
     total = torch.zeros((), dtype=torch.float64)
     for batch in _batches(len(data), local.batch_size, steps, seed):
         if should_stop():
             raise Stopped("training.stopped", "Training was called off.")
         index = torch.from_numpy(batch)
-        for parameter in parameters.values():
-            parameter.grad = None
-        loss = loss_of(module(features[index]), target[index])
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss = model.backward(features[index], target[index])
         step()
         if pull:
             _pull(anchors, pull)
-        total += loss.detach()
+        total += loss
     return float(total) / steps
 
 

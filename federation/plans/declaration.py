@@ -27,13 +27,14 @@ data but one batch at a time; the training loop stays outside it (``silo_connect
 from __future__ import annotations
 
 import ast
+import unicodedata
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from federation.errors import Invalid
-from federation.learning.models.plan import PlanParameter
+from federation.learning.models.plan import PlanParameter, PlanSpecification, layout
 from federation.protocol.digests import digest_bytes
 from federation.validation import refusal
 
@@ -41,6 +42,9 @@ SOURCE_BYTES_MAX = 256 << 10
 INTERFACE = 1
 FUNCTIONS = {"predict": ("parameters", "features"), "loss": ("outputs", "target"), "transform": ("features",)}
 REQUIRED = "predict"
+_UNSEEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zs", "Zl", "Zp"})
+_BLANKS = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0")
+"""Letters and marks that are drawn as nothing; some of them may even stand in a name."""
 
 
 class Declaration(BaseModel):
@@ -75,7 +79,7 @@ class Plan:
 
 
 def read_plan(source: bytes) -> Plan:
-    """Read a plan without running it.
+    """Read a plan without running it. It is UTF-8 whatever it says of its own coding, and so is what runs later.
 
     Raises Invalid ``plan.too_large``, ``plan.not_text``, ``plan.not_python`` (with the line), ``plan.undeclared``,
     ``plan.invalid`` (with every field at fault) and ``plan.functions``.
@@ -86,19 +90,25 @@ def read_plan(source: bytes) -> Plan:
         text = source.decode()
     except UnicodeDecodeError as error:
         raise Invalid("plan.not_text", f"The file is no UTF-8 text (byte {error.start}).") from error
-    if hidden := sorted({character for character in text if _is_hidden(character)}):
+    # Python takes a carriage return alone for the end of a line, and what shows the text does not.
+    if hidden := sorted(filter(_is_hidden, set(text.replace("\r\n", "\n")))):
         told = ", ".join(f"U+{ord(character):04X}" for character in hidden[:5])
         raise Invalid("plan.not_text", f"The file has characters that a reader does not see ({told}). Remove them.")
     tree = _parsed(text)
-    return Plan(source, text, _declared(tree), _functions(tree))
+    plan = Plan(source, text, _declared(tree), _functions(tree))
+    _check_parameters(plan)
+    return plan
 
 
 def _is_hidden(character: str) -> bool:
-    """Whether a reviewer would not see it, or see it elsewhere: controls and the marks of bidirectional text."""
-    point = ord(character)
-    control = (point < 32 and character not in "\n\t\r") or 0x7F <= point < 0xA0
-    direction = point in (0x61C, 0x200E, 0x200F) or 0x202A <= point <= 0x202E or 0x2066 <= point <= 0x2069
-    return control or direction or point in (0x200B, 0x200C, 0x200D, 0x2060, 0xFEFF, 0x2028, 0x2029)
+    """Whether a reviewer would not see it, or see it elsewhere: controls, marks of direction, blank letters."""
+    if character in " \n\t":
+        return False
+    return unicodedata.category(character) in _UNSEEN or character in _BLANKS or _is_selector(character)
+
+
+def _is_selector(character: str) -> bool:
+    return 0xFE00 <= ord(character) <= 0xFE0F or 0xE0100 <= ord(character) <= 0xE01EF
 
 
 def _parsed(text: str) -> ast.Module:
@@ -128,13 +138,26 @@ def _declared(tree: ast.Module) -> Declaration:
         raise refusal(error, "plan.invalid", "PLAN") from error
 
 
+def _check_parameters(plan: Plan) -> None:
+    """What can be seen before numbers of features and classes are known: names that are there twice, giants."""
+    try:
+        layout(PlanSpecification.model_validate(plan.model), 1, 2)
+    except Invalid as error:
+        raise Invalid("plan.invalid", error.message, "PLAN.parameters") from error
+
+
 def _is_declaration(node: ast.Assign | ast.AnnAssign) -> bool:
     targets = node.targets if isinstance(node, ast.Assign) else [node.target]
     return any(isinstance(target, ast.Name) and target.id == "PLAN" for target in targets)
 
 
 def _functions(tree: ast.Module) -> frozenset[str]:
-    found = {node.name: node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name in FUNCTIONS}
+    found: dict[str, ast.FunctionDef] = {}
+    for node in tree.body:
+        if isinstance(node, ast.FunctionDef) and node.name in FUNCTIONS:
+            if node.name in found:
+                raise Invalid("plan.functions", f"Line {node.lineno}: {node.name} is defined twice.")
+            found[node.name] = node
     if REQUIRED not in found:
         raise Invalid("plan.functions", "The file has to define predict(parameters, features).")
     for name, node in found.items():

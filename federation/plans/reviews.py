@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Iterable
+from datetime import datetime
 
 from federation.errors import Untrusted
 from federation.protocol import envelope
@@ -32,18 +34,25 @@ def open_review(sealed: bytes, signatory: PublicKey) -> CodeReview:
 
 
 def same_reviewer(name: str) -> str:
-    """A reviewer's name as it is compared: case and spaces make nobody another person."""
-    return " ".join(name.casefold().split())
+    """A reviewer's name as it is compared: case, spaces and ways to write an accent make nobody another person."""
+    return " ".join(unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).casefold()).split())
+
+
+def _rank(review: CodeReview) -> tuple[datetime, bool]:
+    return review.reviewed_at, review.verdict == "refused"
 
 
 def reviewers_of(reviews: Iterable[CodeReview], code_digest: str) -> int:
-    """How many people of a house approve this code: by the newest word of each, and none while one of them refuses."""
+    """How many people of a house approve this code: by the newest word of each, and none while one of them refuses.
+
+    Of two words of the same moment the refusal counts, in whatever order they come.
+    """
     newest: dict[str, CodeReview] = {}
     for review in reviews:
         if review.code_digest != code_digest:
             continue
         name = same_reviewer(review.reviewer)
-        if name not in newest or review.reviewed_at >= newest[name].reviewed_at:
+        if name not in newest or _rank(review) > _rank(newest[name]):
             newest[name] = review
     if any(review.verdict == "refused" for review in newest.values()):
         return 0

@@ -15,7 +15,8 @@ SHARED_UMASK = 0o007
 """Relay and trainer may run as two users of one group; keys and state are readable by their owner only anyway."""
 
 SIDES = ("relay", "trainer")
-JUDGING = ("federation.agreements", "federation.evidence", "federation.learning")
+PROCESSES = (*SIDES, "runner")
+JUDGING = ("federation.agreements", "federation.evidence", "federation.learning", "federation.plans")
 """What the relay's image has not got: it judges nothing."""
 
 Command = Callable[[argparse.Namespace], int]
@@ -53,7 +54,7 @@ def _side_of(error: ModuleNotFoundError) -> str | None:
     """The side of the connector that is not in this image, when that is what the error is about."""
     if error.name in JUDGING:
         return "trainer"
-    return next((side for side in SIDES if error.name == f"silo_connector.{side}"), None)
+    return next((side for side in PROCESSES if error.name == f"silo_connector.{side}"), None)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -68,6 +69,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_enrolment(commands)
     _add_run(commands)
     _add_agreements(commands)
+    _add_plans(commands)
     _add_checks(commands)
     _add_verify(commands)
     return parser
@@ -108,8 +110,8 @@ def _add_enrolment(commands: argparse._SubParsersAction[argparse.ArgumentParser]
 
 
 def _add_run(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    run = commands.add_parser("run", help="run one of the two processes").add_subparsers(
-        required=True, metavar="relay|trainer"
+    run = commands.add_parser("run", help="run one of the processes").add_subparsers(
+        required=True, metavar="relay|trainer|runner"
     )
     relay = run.add_parser("relay", help="the process with the network")
     _add_config(relay)
@@ -118,6 +120,10 @@ def _add_run(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     _add_config(trainer)
     trainer.add_argument("--allow-network", action="store_true", help="start even though this process has a network")
     trainer.set_defaults(command=_lazily("run", "trainer"))
+    runner = run.add_parser("runner", help="the process that runs training plans, where custom code is allowed")
+    _add_config(runner)
+    runner.add_argument("--allow-network", action="store_true", help="start even if sessions can't be cut off from it")
+    runner.set_defaults(command=_lazily("run", "runner"))
 
 
 def _add_agreements(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -145,6 +151,26 @@ def _add_agreements(commands: argparse._SubParsersAction[argparse.ArgumentParser
         command = policy.add_parser(name, help=said)
         _add_config(command)
         command.set_defaults(command=_lazily("policy", name))
+
+
+def _add_plans(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    approve = commands.add_parser("approve", help="read a training plan, and approve or refuse it")
+    approve.add_argument("plan", type=Path, help="the file downloaded from the plan's page")
+    approve.add_argument("--reviewer", help="who has read it: a person's name, told to the other members")
+    approve.add_argument("--refuse", action="store_true", help="refuse it instead: then it does not run here")
+    approve.add_argument("--note", default="", help="a word about it, told to the other members")
+    approve.add_argument("--key", type=Path, help="the signatory key, if connector.toml does not name it")
+    approve.add_argument("--config", type=Path, help="default: connector.toml; not needed with --export")
+    approve.add_argument("--reviews", type=Path, metavar="FILE", help="what others said of it, from the plan's page")
+    approve.add_argument("--export", type=Path, metavar="FILE", help="write the signed review to a file")
+    approve.add_argument(
+        "--import", type=Path, metavar="FILE", dest="import_", help="take one that was signed elsewhere"
+    )
+    approve.add_argument("--yes", action="store_true", help="do not ask")
+    approve.set_defaults(command=_lazily("approving", "approve"))
+    plans = commands.add_parser("plans", help="the training plans that were reviewed here")
+    _add_config(plans)
+    plans.set_defaults(command=_lazily("plans", "show"))
 
 
 def _add_checks(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

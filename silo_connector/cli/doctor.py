@@ -43,6 +43,7 @@ async def examine(config: Config, side: str, code: str | None) -> list[Finding]:
         found += site.look_at_platform_key(config)
         found += agreements.look_at_policy(config)
         found += agreements.look_at_agreements(config)
+        found += agreements.look_at_plans(config)
         found += agreements.look_at_journal(config)
         found += site.look_at_data(config)
         found += site.look_at_isolation(config)

@@ -12,11 +12,13 @@ from federation.errors import FederationError, Invalid
 from federation.protocol import envelope
 from federation.protocol.digests import digest_bytes
 from federation.protocol.documents import Manifest, Order, now, read
+from federation.protocol.keys import PublicKey
 from silo_connector import config as configuration
 from silo_connector import identity, spool
 from silo_connector.agreements import Store
 from silo_connector.cli.terminal import printable
 from silo_connector.config import Config
+from silo_connector.plans import PlanStore
 from silo_connector.policy import load_policy
 from silo_connector.spool import Spool
 from silo_connector.trainer.jobs import Begun
@@ -100,13 +102,18 @@ def _tell(job: _Job, config: Config, policy: Policy, store: Store, signatory: st
     ours = [member for member in manifest.cohort if member.signatory_key == signatory]
     said = False
     for member in ours:
-        place = Place(signatory, member.dataset, Position(_rows_coarse(config, member.dataset)), policy)
+        position = Position(
+            _rows_coarse(config, member.dataset), code_reviewers=_reviewers(config, manifest, signatory)
+        )
+        place = Place(signatory, member.dataset, position, policy)
         for refused in refusals(_standing(job, store), manifest, job.order, place, now()):
             said = True
             print(f"no   {refused.code} ({refused.clause}): {printable(refused.meaning)}")
             print(f"     -> {refused.advice}")
     if not ours:
         print("no   No silo of this organisation is in the job's cohort.")
+    elif not said and manifest.code_digest is not None and config.runner is None:
+        print("no   code.no_runner: It needs a runner for its training plan, and connector.toml has no [runner].")
     elif not said:
         print("ok   It would be allowed.")
 
@@ -121,6 +128,14 @@ def _standing(job: _Job, store: Store) -> Standing | None:
     except FederationError:
         return None
     return standing_of(opened, store.find(opened.agreement.agreement_id), job.begun, job.order)
+
+
+def _reviewers(config: Config, manifest: Manifest, signatory: str) -> int:
+    """How many people of the house approve a job's training plan."""
+    if manifest.code_digest is None:
+        return 0
+    kept = PlanStore(config.trainer_state, PublicKey.from_encoded(signatory)).find(manifest.code_digest)
+    return 0 if kept is None else kept.reviewers
 
 
 def _rows_coarse(config: Config, name: str) -> int:

@@ -1,4 +1,4 @@
-"""``silo-connector run``: the two processes."""
+"""``silo-connector run``: the processes."""
 
 from __future__ import annotations
 
@@ -17,5 +17,12 @@ def relay(options: argparse.Namespace) -> int:
 def trainer(options: argparse.Namespace) -> int:
     """The process with the data."""
     from silo_connector.trainer import process
+
+    return process.main(configuration.load(options.config), allow_network=options.allow_network)
+
+
+def runner(options: argparse.Namespace) -> int:
+    """The process that runs training plans."""
+    from silo_connector.runner import process
 
     return process.main(configuration.load(options.config), allow_network=options.allow_network)

@@ -7,10 +7,12 @@ from datetime import UTC, datetime, timedelta
 
 from federation.errors import FederationError, Invalid
 from silo_connector.agreements import Kept, Store
-from silo_connector.config import Config
+from silo_connector.config import Config, Runner
 from silo_connector.doctor.findings import Finding, fail, ok, warn
 from silo_connector.identity import pinned_signatory
 from silo_connector.journal import verify
+from silo_connector.measures import MEASURES
+from silo_connector.plans import PlanStore
 from silo_connector.policy import load_policy
 
 EXPIRES_SOON = timedelta(days=30)
@@ -85,6 +87,54 @@ def _uncovered(config: Config, kept: list[Kept], signatory: str) -> Iterator[Fin
         if name not in covered:
             advice = "Amend the agreement, or leave it: jobs on this data set are refused."
             yield warn("agreements", f"No agreement covers the data set {name}.", advice)
+
+
+def look_at_plans(config: Config) -> Iterator[Finding]:
+    """Training plans that were reviewed here must be as they were; and where they run, by which measures."""
+    name = "plans"
+    try:
+        pinned = pinned_signatory(config)
+        if pinned is None:
+            return
+        store = PlanStore(config.trainer_state, pinned.key)
+        kept = [store.find(digest) for digest in store.digests()]
+    except (FederationError, OSError) as error:
+        yield fail(name, str(error), "Until this is cleared up orders that name this plan are refused.")
+        return
+    approved = sum(one is not None and one.reviewers > 0 for one in kept)
+    if kept or config.runner is not None:
+        yield ok(name, f"{len(kept)} reviewed, {approved} approved")
+    if config.runner is None:
+        if approved:
+            yield warn("runner", "There is none in connector.toml: no training plan is run.", "Configure [runner].")
+        return
+    yield from look_at_runner(config.runner)
+    try:
+        never = load_policy(config.policy).custom_code == "never"
+    except Invalid:
+        return  # said with the policy
+    if never:
+        advice = 'Set custom_code = "approved" in policy.toml, or take [runner] out of connector.toml.'
+        yield warn("runner", "The policy runs no custom code (custom_code).", advice)
+
+
+def look_at_runner(settings: Runner) -> Iterator[Finding]:
+    """Whether it takes sessions, and by which measures they are confined."""
+    from silo_connector.trainer.remote import RunnerLost, session
+
+    try:
+        with session(settings, 0.0) as opened:
+            measures = opened.measures
+    except FederationError as error:
+        reason = error.message if isinstance(error, RunnerLost) else "it does not answer"
+        yield fail("runner", reason, "Start it: silo-connector run runner --config …")
+        return
+    missing = [one for one in MEASURES if one not in measures]
+    if missing:
+        advice = "Sessions are confined by the other measures only; a newer kernel, or another sandbox, has them."
+        yield warn("runner", f"It runs without: {', '.join(missing)}.", advice)
+    else:
+        yield ok("runner", f"Each session is confined by: {', '.join(measures)}")
 
 
 def look_at_journal(config: Config) -> Iterator[Finding]:

@@ -178,6 +178,8 @@ class Sender:
 def _endpoint(name: str) -> str:
     if spool.is_agreement_folder(name):
         return "agreements"
+    if spool.is_review_folder(name):
+        return "code-reviews"
     if spool.is_checkpoint_folder(name):
         return "checkpoints"
     return "datasets" if spool.is_dataset_folder(name) else "submissions"

@@ -10,6 +10,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict
 
 from federation.protocol.documents import (
     AuditCheckpoint,
+    CodeReview,
     DatasetRegistration,
     DatasetWithdrawal,
     EnrolmentStatement,
@@ -82,6 +83,9 @@ FIELDS: Mapping[type[BaseModel], frozenset[str]] = MappingProxyType(
         ),
         SiloCertificate: frozenset(
             {"protocol", "organisation", "signatory_key", "identity_key", "not_before", "not_after"}
+        ),
+        CodeReview: frozenset(
+            {"protocol", "code_digest", "signatory_key", "reviewer", "verdict", "note", "reviewed_at"}
         ),
         AuditCheckpoint: frozenset({"protocol", "chain", "position", "digest", "made_at"}),
         Status: frozenset({"connector_version", "state", "at", *_CAPABILITIES, *_RESOURCES}),

@@ -12,10 +12,12 @@ from typing import Any
 from pydantic import BaseModel
 
 from federation.errors import Invalid
+from federation.plans.reviews import open_review
 from federation.protocol import envelope
 from federation.protocol.digests import digest_stream
 from federation.protocol.documents import (
     Agreement,
+    CodeReview,
     DatasetRegistration,
     Document,
     EvaluationReport,
@@ -63,12 +65,25 @@ def leave_signature(sealed: bytes, signatory: PublicKey) -> bytes:
 
     Raises what ``envelope.verify`` and ``read`` raise.
     """
-    payload = envelope.verify(sealed, Agreement.payload_type, [signatory]).payload
-    read(Agreement, payload)
+    return _own_only(sealed, Agreement, signatory)
+
+
+def leave_review(sealed: bytes, signatory: PublicKey) -> bytes:
+    """A review of a training plan as the own organisation signed it, and nothing else of the envelope.
+
+    What is in it its reviewer wrote and was shown before it was signed. Raises what ``open_review`` raises.
+    """
+    check_may_leave(open_review(sealed, signatory))
+    return _own_only(sealed, CodeReview, signatory)
+
+
+def _own_only(sealed: bytes, kind: type[Document], signatory: PublicKey) -> bytes:
+    payload = envelope.verify(sealed, kind.payload_type, [signatory]).payload
+    read(kind, payload)
     (own,) = (entry["sig"] for entry in json.loads(sealed)["signatures"] if entry["keyid"] == signatory.key_id)
     content = {
         "payload": base64.b64encode(payload).decode(),
-        "payloadType": Agreement.payload_type,
+        "payloadType": kind.payload_type,
         "signatures": [{"keyid": signatory.key_id, "sig": own}],
     }
     return json.dumps(content, separators=(",", ":")).encode()

@@ -73,6 +73,15 @@ class Outcomes:
         self._record(Departure("agreement", digest_bytes(document), len(document)))
         self.put(spool.agreement_folder(agreement_digest), document)
 
+    def put_review(self, document: bytes) -> None:
+        """Put a review of a training plan into the outbox, unless it waits there already."""
+        digest = digest_bytes(document)
+        with self._spool.place("outbox") as outbox:
+            if outbox.exists(spool.review_folder(digest)):
+                return
+        self._record(Departure("review", digest, len(document)))
+        self.put(spool.review_folder(digest), document)
+
     def put_checkpoint(self, document: bytes) -> None:
         """Put a countersigned head of an audit chain into the outbox."""
         digest = digest_bytes(document)

@@ -18,12 +18,15 @@ from federation.agreements.rules import LOCAL_POLICY
 from federation.agreements.rules import Refusal as Decision
 from federation.agreements.signing import SignedAgreement, open_agreement
 from federation.errors import FederationError, Invalid, Untrusted
+from federation.learning.models import parse_model
+from federation.plans.declaration import Plan
 from federation.protocol.digests import digest_bytes
 from federation.protocol.documents import Order, now
 from silo_connector import spool
 from silo_connector.agreements import Kept, Store
 from silo_connector.config import Config
 from silo_connector.folders import Folder
+from silo_connector.plans import PlanStore, ReviewedPlan
 from silo_connector.policy import PolicyFile
 from silo_connector.trainer.certificates import Certificates
 from silo_connector.trainer.jobs import Begun, Jobs
@@ -41,6 +44,8 @@ class Permit:
 
     metrics: frozenset[str]
     minimum_cell: int
+    plan: Plan | None = None
+    """The training plan that computes the job's model, where it has one."""
 
 
 class Permits:
@@ -65,15 +70,18 @@ class Permits:
         standing = None if sealed is None else self._standing(sealed, task, trust)
         policy = self._policy_now()
         today = self._jobs.rounds_since(midnight(moment, policy), order.order_id)
+        reviewed = self._reviewed(task.manifest.code_digest, trust)
+        reviewers = 0 if reviewed is None else reviewed.reviewers
 
         def judge(rows_coarse: int) -> None:
-            position = Position(rows_coarse, rounds_today=today)
+            position = Position(rows_coarse, rounds_today=today, code_reviewers=reviewers)
             place = Place(trust.signatory_key.encoded, task.member.dataset, position, policy)
             refused = decide(standing, task.manifest, order, place, moment)
             if refused is not None:
                 raise Refused.by(refused)
 
         judge(_ENOUGH_ROWS)
+        plan = None if reviewed is None else self._runnable(reviewed.plan, task)
         judge(coarse(rows_total()))
         assert standing is not None, "an order without an agreement is refused"
         assert sealed is not None, "and so is one whose agreement did not come with it"
@@ -82,7 +90,26 @@ class Permits:
         self._jobs.check_order(order, task.model.digest)
         self._jobs.allow(order, task.model.digest, standing.digest, manifest, sealed)
         leaving = standing.agreement.terms.leaving
-        return Permit(frozenset(leaving.metrics), max(leaving.minimum_cell, self._config.limits.minimum_cell))
+        return Permit(frozenset(leaving.metrics), max(leaving.minimum_cell, self._config.limits.minimum_cell), plan)
+
+    def _reviewed(self, code_digest: str | None, trust: Trust) -> ReviewedPlan | None:
+        """The plan that a job names, as it was reviewed here; nothing that came with the order is looked at."""
+        if code_digest is None:
+            return None
+        try:
+            return PlanStore(self._config.trainer_state, trust.signatory_key).find(code_digest)
+        except (Invalid, OSError) as error:
+            raise Refused("plans.unreadable", str(error)) from error
+
+    def _runnable(self, plan: Plan, task: Task) -> Plan:
+        """The plan, if it is the job's model that it computes, and here is what runs it."""
+        if parse_model(plan.model)[1] != task.spec:
+            raise Refused("code.other_model", "The plan declares other parameters than the manifest's model.")
+        if task.manifest.privacy is not None:
+            raise Refused("code.privacy", "The gradients of a plan are those of whole batches.")
+        if self._config.runner is None:
+            raise Refused("code.no_runner", "connector.toml has no [runner].")
+        return plan
 
     def _policy_now(self) -> Policy:
         try:

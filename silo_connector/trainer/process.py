@@ -19,11 +19,11 @@ from silo_connector.config import Config
 from silo_connector.folders import Folder
 from silo_connector.identity import IDENTITY_KEY, capabilities
 from silo_connector.instance import claim
+from silo_connector.isolation import check_isolated
 from silo_connector.logs import Log, configure
 from silo_connector.policy import load_policy
 from silo_connector.spool import Spool
 from silo_connector.trainer.allowed import Status
-from silo_connector.trainer.isolation import check_isolated
 from silo_connector.trainer.leaving import check_may_leave
 from silo_connector.trainer.resources import resources
 from silo_connector.watching import Watch
@@ -110,7 +110,7 @@ async def _wait_for_identity(config: Config) -> None:
 
 async def _tell(config: Config, trainer: Trainer) -> None:
     """Write the status every while; the relay carries it to the platform."""
-    told = capabilities()
+    told = capabilities(config)
     while True:
         state = "working" if trainer.is_working else "idle" if trainer.is_enrolled else "waiting_for_enrolment"
         status = Status(connector_version=VERSION, capabilities=told, resources=resources(), state=state, at=now())

@@ -5,6 +5,8 @@ What exactly was wrong is in the local log; nothing of it is ever put into these
 
 from __future__ import annotations
 
+import builtins
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -24,6 +26,12 @@ POLICY = "policy"
 """What a refusal names instead of a clause when it was the site's own policy, which is told only if the site wants."""
 WHATS = frozenset({*PERMISSIONS, *MODIFIERS, *OrderKind, *get_args(Task), *get_args(ProtectionMode)})
 """What may stand in a refusal's sentence beside the words of the table: codes of documents that all members have."""
+
+PLAN_FAILED = "code.failed"
+_ERROR_TYPES = frozenset(
+    name for name, one in vars(builtins).items() if isinstance(one, type) and issubclass(one, BaseException)
+)
+_FAULT = re.compile(r"(?P<type>[A-Za-z]+)( in line [1-9][0-9]{0,5})?")
 
 REFUSALS: Mapping[str, str] = MappingProxyType(
     {
@@ -51,7 +59,15 @@ REFUSALS: Mapping[str, str] = MappingProxyType(
         # what is not built yet is refused, never passed over
         "protection.not_supported": "This connector does not support the job's protection mode.",
         "privacy.not_supported": "This connector does not support the job's privacy settings.",
-        "code.not_supported": "This connector runs no custom code.",
+        # custom code
+        "code.no_runner": "This silo has no runner for custom code, or lost it.",
+        "code.privacy": "Custom code can't be run under differential privacy: its gradients are not by record.",
+        "code.other_model": "The job's model is not the one that its training plan declares.",
+        "code.failed": "The training plan failed.",
+        "code.timeout": "The training plan took longer than this silo allows.",
+        "code.memory": "The training plan needed more memory than this silo allows.",
+        "code.wrong_answer": "The training plan's answer was not what it has to be: finite tensors of its shapes.",
+        "plans.unreadable": "The training plans that this silo has reviewed can't be read.",
         # who takes part, with what
         "cohort.not_a_member": "This silo is not in the job's cohort.",
         "cohort.uncertified": "The cohort has a silo that its organisation has not certified.",
@@ -70,6 +86,7 @@ REFUSALS: Mapping[str, str] = MappingProxyType(
         "model.too_large": "The model is larger than this silo allows.",
         "model.unknown_family": "This connector does not know the model's family.",
         "model.invalid": "The model's specification is not valid.",
+        "model.duplicate": "The model names a tensor twice.",
         "model.layout": "The model's tensors are not those of the job.",
         "model.layout_mismatch": "The manifest's tensors are not those of the model's family.",
         "model.does_not_fit": "The model does not fit the dataset.",
@@ -115,12 +132,16 @@ REFUSALS: Mapping[str, str] = MappingProxyType(
 class Refused(FederationError):
     """An order that will not be carried out. `message` is for the local log; the code's own sentence leaves.
 
-    `decision` is the agreement's or the policy's, where it was one of them that refused.
+    `decision` is the agreement's or the policy's, where it was one of them that refused; `what` is what exactly was at
+    fault, where that may leave the site.
     """
 
-    def __init__(self, code: str, message: str, field: str | None = None, *, decision: Decision | None = None) -> None:
+    def __init__(
+        self, code: str, message: str, field: str | None = None, *, decision: Decision | None = None, what: str = ""
+    ) -> None:
         super().__init__(code, message, field)
         self.decision = decision
+        self.what = what
 
     @classmethod
     def by(cls, decision: Decision) -> Refused:
@@ -147,14 +168,14 @@ def document(head: OrderHead, refused: Refused, environment: Environment) -> Ref
     """What leaves of a refusal: a code that may, its sentence, and the clause unless it is the site's secret."""
     decision = refused.decision
     code = leaving_code(refused.code if decision is None else decision.outward_code)
-    what = "" if decision is None or code != decision.code else decision.what
+    what = refused.what if decision is None else decision.what if code == decision.code else ""
     return Refusal(
         order_id=head.order_id,
         number=head.number,
         silo_id=head.silo_id,
         job_id=head.job_id,
         code=code,
-        message=sentence(code, what if what in WHATS else ""),
+        message=sentence(code, what if may_be_named(code, what) else ""),
         rule=None if decision is None or code == LOCAL_POLICY else decision.clause,
         environment=environment,
         created_at=now(),
@@ -167,12 +188,28 @@ def sentence(code: str, what: str = "") -> str:
     return f"{text[:-1]}: {what}." if what else text
 
 
+def may_be_named(code: str, what: str) -> bool:
+    """Whether this may stand beside the sentence of a code."""
+    if code == PLAN_FAILED:
+        found = _FAULT.fullmatch(what)
+        return found is not None and found["type"] in error_types()
+    return code in RULES and what in WHATS
+
+
+def error_types() -> frozenset[str]:
+    """Python's own errors: of a plan's fault no other is named, for a plan could put data into a name."""
+    return _ERROR_TYPES
+
+
 def may_say(refusal: Refusal) -> bool:
     """Whether a refusal's sentence is one of the table's."""
     if refusal.code not in REFUSALS:
         return False
-    whats = WHATS if refusal.code in RULES else ()
-    return refusal.message in {sentence(refusal.code, what) for what in ("", *whats)}
+    begin = REFUSALS[refusal.code][:-1]
+    what = refusal.message.removeprefix(f"{begin}: ")[:-1]
+    return refusal.message == sentence(refusal.code) or (
+        may_be_named(refusal.code, what) and refusal.message == sentence(refusal.code, what)
+    )
 
 
 def may_name(refusal: Refusal) -> bool:

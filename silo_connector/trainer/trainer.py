@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from federation.errors import FederationError, Invalid, Stopped, Untrusted
-from federation.protocol.documents import Environment, Order, now
+from federation.plans.declaration import Plan
+from federation.protocol.documents import Environment, Order, Submission, now
 from silo_connector import VERSION, spool
 from silo_connector.config import Config
 from silo_connector.folders import Folder
@@ -22,10 +25,14 @@ from silo_connector.trainer.leaving import Bounds, leave
 from silo_connector.trainer.memory import Memory, Outcome
 from silo_connector.trainer.outcomes import TMP_PREFIX, Outcomes, make_room
 from silo_connector.trainer.permits import Permit, Permits
+from silo_connector.trainer.plans import in_runner
 from silo_connector.trainer.refusals import OrderHead, Refused, document
 from silo_connector.trainer.trusting import enrolled, followed
 from silo_connector.trainer.verification import Task, Trust, judge, open_order
-from silo_connector.trainer.work import carry_out, warm_up
+from silo_connector.trainer.work import carry_out, of_family, warm_up
+
+if TYPE_CHECKING:
+    from federation.learning.computation import Begin
 
 LOG = Log("trainer")
 STARTS_MAX = 20
@@ -210,7 +217,12 @@ class Trainer:
             rows = self._datasets.rows(task.member.dataset)
             update = self._outcomes.payload(order_id)
             bounds = Bounds.of(task.manifest, permit.minimum_cell, permit.metrics)
-            submission = carry_out(task, model, rows, update, bounds, self._environment, phases_s, cancellation(folder))
+            stop = cancellation(folder)
+
+            def do(begin: Begin) -> Submission:
+                return carry_out(task, begin, model, rows, update, bounds, self._environment, phases_s, stop)
+
+            submission = do(of_family(task)) if permit.plan is None else self._in_runner(task, permit.plan, stop, do)
             model.unlink()
         payload = None if submission.payload is None else update
         try:
@@ -221,6 +233,18 @@ class Trainer:
         if submission.payload is None:
             return Outcome(order_id, answer)
         return Outcome(order_id, answer, submission.payload.digest, submission.payload.size_bytes)
+
+    def _in_runner(
+        self, task: Task, plan: Plan, stop: Callable[[], bool], do: Callable[[Begin], Submission]
+    ) -> Submission:
+        assert self._config.runner is not None, "without one, orders with a plan are refused"
+
+        def began(measures: list[str]) -> None:
+            told = {"order_id": str(task.order.order_id), "code": plan.digest, "measures": measures}
+            LOG.info("code.run", **told)
+            self._journal.add("code.run", durable=False, **told)
+
+        return in_runner(plan, self._config.runner, stop, began, do)
 
     def _refusal(self, head: OrderHead, refused: Refused) -> Outcome:
         refusal = document(head, refused, self._environment)

@@ -168,8 +168,6 @@ def check_supported(manifest: Manifest) -> None:
         raise Refused("protection.not_supported", "The manifest asks for another protection mode.", "protection.mode")
     if manifest.privacy is not None:
         raise Refused("privacy.not_supported", "The manifest has privacy settings.", "privacy")
-    if manifest.code_digest is not None:
-        raise Refused("code.not_supported", "The manifest refers to custom code.", "code_digest")
 
 
 def _member(manifest: Manifest, trust: Trust) -> CohortMember:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from federation.errors import FederationError, Stopped
+from federation.errors import FederationError, Stopped, Transient
 from federation.learning.specification import round_seed
 from federation.protocol.documents import (
     Confusion,
@@ -23,6 +24,9 @@ from silo_connector.trainer.leaving import Bounds
 from silo_connector.trainer.refusals import Refused
 from silo_connector.trainer.verification import Task
 
+if TYPE_CHECKING:
+    from federation.learning.computation import Begin
+
 
 def warm_up(threads: int) -> None:
     """Load torch and local training (seconds), for so many threads of the machine."""
@@ -31,8 +35,16 @@ def warm_up(threads: int) -> None:
     train.warm_up(threads)
 
 
+def of_family(task: Task) -> Begin:
+    """A family's model, computed in this process."""
+    from federation.learning.computation import of_family
+
+    return of_family(task.family, task.spec)
+
+
 def carry_out(
     task: Task,
+    begin: Begin,
     model: Path,
     rows: Prepared,
     update: Path,
@@ -41,16 +53,17 @@ def carry_out(
     phases_s: dict[str, float],
     should_stop: Callable[[], bool],
 ) -> Submission:
-    """Do what a verified order asks; a train order leaves its update in the file. Raises Refused, and Stopped.
+    """Do what a verified order asks; a train order leaves its update in the file.
 
+    `begin` says what computes the model. Raises Refused, Stopped, and RunnerLost where a plan was not asked to the end.
     `phases_s` has the seconds of the phases before this one, and goes on into the submission.
     """
     started = time.perf_counter()
-    evaluation = _evaluate(task, model, rows, bounds)
+    evaluation = _evaluate(task, begin, model, rows, bounds)
     phases_s = {**phases_s, "evaluate": time.perf_counter() - started}
     training, payload = None, None
     if task.order.kind is OrderKind.TRAIN:
-        training, payload, more_s = _train(task, model, rows, update, bounds, should_stop)
+        training, payload, more_s = _train(task, begin, model, rows, update, bounds, should_stop)
         phases_s |= more_s
     order = task.order
     return Submission(
@@ -72,12 +85,14 @@ def carry_out(
     )
 
 
-def _evaluate(task: Task, model: Path, rows: Prepared, bounds: Bounds) -> EvaluationReport:
+def _evaluate(task: Task, begin: Begin, model: Path, rows: Prepared, bounds: Bounds) -> EvaluationReport:
     from federation.learning.evaluate import evaluate
 
     manifest = task.manifest
     try:
-        found = evaluate(model, manifest.layout, task.family, task.spec, rows.test, bounds.minimum_cell)
+        found = evaluate(model, manifest.layout, begin, rows.test, bounds.minimum_cell)
+    except (Refused, Stopped, Transient):
+        raise
     except FederationError as error:
         raise Refused(error.code, error.message) from error
     figures = {
@@ -91,7 +106,7 @@ def _evaluate(task: Task, model: Path, rows: Prepared, bounds: Bounds) -> Evalua
 
 
 def _train(
-    task: Task, model: Path, rows: Prepared, update: Path, bounds: Bounds, should_stop: Callable[[], bool]
+    task: Task, begin: Begin, model: Path, rows: Prepared, update: Path, bounds: Bounds, should_stop: Callable[[], bool]
 ) -> tuple[TrainingReport, PayloadReference, dict[str, float]]:
     from federation.learning.train import train
 
@@ -99,8 +114,8 @@ def _train(
     assert task.local is not None, "a verified train order has its local training"
     seed = round_seed(manifest.seed, str(task.order.silo_id), task.order.round)
     try:
-        done = train(model, manifest.layout, task.family, task.spec, rows.train, task.local, seed, update, should_stop)
-    except Stopped:
+        done = train(model, manifest.layout, begin, rows.train, task.local, seed, update, should_stop)
+    except (Refused, Stopped, Transient):
         raise
     except FederationError as error:
         raise Refused(error.code, error.message) from error

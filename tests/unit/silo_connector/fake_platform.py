@@ -100,6 +100,7 @@ class FakePlatform:
     agreement: bytes | None = None
     """The agreement under which jobs are launched, as it is handed out with orders."""
     signatures: list[dict[str, Any]] = field(default_factory=list)
+    reviews: list[dict[str, Any]] = field(default_factory=list)
     nonces: set[str] = field(default_factory=set)
     changed: asyncio.Event = field(default_factory=asyncio.Event)
     url: str = ""
@@ -200,6 +201,9 @@ class FakePlatform:
         if name == "agreements":
             self.signatures.append(content["document"])
             return web.json_response({"state": "signing", "missing": ["Org 1"]})
+        if name == "code-reviews":
+            self.reviews.append(content["document"])
+            return web.json_response({"reviewers": 1})
         {"datasets": self.datasets, "heartbeat": self.heartbeats}[name].append(content)
         return web.json_response({"dataset_id": str(uuid4()), "state": "active"})
 

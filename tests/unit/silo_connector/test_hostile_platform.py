@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,12 +20,12 @@ from silo_connector.cli import main
 from silo_connector.identity import identity_key
 from silo_connector.journal import verify
 from silo_connector.trainer.trainer import Trainer
-from tests.unit.silo_connector import agreed, hostile_agreements, hostile_jobs
+from tests.unit.silo_connector import agreed, hostile_agreements, hostile_code, hostile_jobs
 from tests.unit.silo_connector.fake_platform import FakePlatform
 from tests.unit.silo_connector.hostile import ATTACKS, CANCER, honest, silo_of, with_cohort
-from tests.unit.silo_connector.sites import Site, kill
+from tests.unit.silo_connector.sites import Site, enrolled, kill, make_site
 
-MODULES = (hostile_jobs, hostile_agreements)
+MODULES = (hostile_jobs, hostile_agreements, hostile_code)
 """Whose attacks are in the list: they enter themselves."""
 
 
@@ -32,6 +33,13 @@ def departures(site: Site, order: Order) -> list[dict[str, Any]]:
     """What the egress journal says has left for an order."""
     lines = (site.config.trainer_state / "egress.jsonl").read_text().splitlines()
     return [line for line in map(json.loads, lines) if line["order_id"] == str(order.order_id)]
+
+
+@pytest.fixture
+async def site(tmp_path: Path, platform: FakePlatform) -> Site:
+    """A site whose own policy is against nothing, so that it is not what refuses."""
+    (tmp_path / "policy.toml").write_text('custom_code = "approved"\ntell = true\n')
+    return await enrolled(make_site(tmp_path, platform, 'policy = "policy.toml"'))
 
 
 @pytest.mark.parametrize("name", ATTACKS)

@@ -12,16 +12,21 @@ from uuid import uuid4
 
 import pytest
 
+from federation.plans.declaration import read_plan
 from federation.protocol import envelope
+from federation.protocol.digests import digest_bytes
 from federation.protocol.documents import Order, Submission, seal
 from federation.protocol.keys import PrivateKey
 from silo_connector import spool
 from silo_connector.journal import verify
+from silo_connector.plans import PLAN
 from silo_connector.trainer import trainer as trainer_module
 from silo_connector.trainer.trainer import Trainer
 from silo_connector.trainer.work import carry_out
 from tests.unit.silo_connector.fake_platform import FakePlatform
 from tests.unit.silo_connector.hostile import honest, signed_as
+from tests.unit.silo_connector.hostile_code import word_on
+from tests.unit.silo_connector.runners import GOOD, agreed_to, store
 from tests.unit.silo_connector.sites import Site, enrolled, make_site
 
 How = Callable[[Path], object]
@@ -257,3 +262,17 @@ async def test_an_answer_to_the_enrolment_of_another_platform_changes_nothing(si
     trainer.look()
     assert not trainer.is_enrolled
     assert not left(site)
+
+
+async def test_a_review_that_is_put_into_the_inbox_is_put_aside(site: Site, trainer: Trainer) -> None:
+    """Genuine even, as it went to the platform: what a house approves does not come back to it by the network."""
+    plan = read_plan(GOOD.encode())
+    agreed_to(site, plan)
+    sealed = word_on(plan, site.signatory, site.signatory)
+    name = spool.review_folder(digest_bytes(sealed))
+    (site.inbox / name).mkdir()
+    (site.inbox / name / spool.DOCUMENT).write_bytes(sealed)
+    (site.inbox / name / PLAN).write_bytes(plan.source)
+    trainer.look()
+    assert site.quarantined() == {name: "inbox.not_an_order"}
+    assert not store(site).digests()

@@ -16,6 +16,18 @@ from tests.unit.silo_connector.sites import ROOT
         ("silo_connector.relay.process", {"torch", "pyarrow", "numpy", "sklearn", "silo_connector.trainer"}),
         ("silo_connector.trainer.trainer", {"aiohttp", "http", "requests", "silo_connector.relay"}),
         ("silo_connector.trainer.process", {"aiohttp", "http", "torch", "silo_connector.relay"}),
+        (
+            "silo_connector.runner.process",
+            {"torch", "numpy", "pydantic", "silo_connector.trainer", "silo_connector.relay"},
+        ),
+        (
+            "silo_connector.runner.server",
+            {
+                *("pydantic", "cryptography", "pyarrow", "aiohttp", "silo_connector.trainer", "silo_connector.spool"),
+                *("silo_connector.relay", "silo_connector.identity", "silo_connector.plans", "federation.protocol"),
+            },
+        ),
+        ("silo_connector.trainer.trainer", {"silo_connector.runner"}),
         ("silo_connector.cli", {"aiohttp", "torch", "pyarrow", "numpy", "pydantic"}),
     ],
 )

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from federation.errors import Invalid
-from silo_connector.trainer.isolation import check_isolated
+from silo_connector.isolation import check_isolated
 
 DEV = "Inter-|   Receive                                                |  Transmit\n face |bytes    packets errs\n"
 LO = "    lo:       0       0    0    0    0     0          0         0        0       0    0\n"

@@ -7,12 +7,12 @@ import re
 
 import pytest
 
-from tests.unit.silo_connector import hostile_agreements, hostile_jobs
+from tests.unit.silo_connector import hostile_agreements, hostile_code, hostile_jobs
 from tests.unit.silo_connector.hostile import ATTACKS
 from tests.unit.silo_connector.sites import ROOT
 
 TEXT = (ROOT / "docs" / "threat-model.md").read_text()
-MODULES = (hostile_jobs, hostile_agreements)
+MODULES = (hostile_jobs, hostile_agreements, hostile_code)
 """Whose attacks are in the list: they enter themselves."""
 ROW = re.compile(r"^\| (?!attack|---)(?P<attack>.+?) \| (?P<stops>.+) \| (?P<code>[^|]+) \| `(?P<test>\w+)` \|$", re.M)
 

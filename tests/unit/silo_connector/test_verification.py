@@ -106,7 +106,6 @@ def test_a_wrong_manifest_is_refused(scene: Scene, changes: dict[str, Any], code
     [
         ({"protection": {"mode": "masked"}}, "protection.not_supported"),
         ({"privacy": {"epsilon": 1, "delta": 0}}, "privacy.not_supported"),
-        ({"code_digest": digest_bytes(b"c")}, "code.not_supported"),
     ],
 )
 def test_what_is_not_built_yet_is_refused(scene: Scene, changes: dict[str, Any], code: str) -> None:

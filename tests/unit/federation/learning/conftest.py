@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from federation.learning.computation import Begin, of_family
 from federation.learning.data import ArrayData
 from federation.learning.family import Family, ModelSpecification
 from federation.learning.models import parse_model
@@ -33,6 +34,11 @@ class Start:
     layout: Layout
     family: Family
     spec: ModelSpecification
+
+    @property
+    def begin(self) -> Begin:
+        """What computes it."""
+        return of_family(self.family, self.spec)
 
 
 def make_start(folder: Path, data: dict[str, Any], n_features: int = 4, n_classes: int = 2, seed: int = 1) -> Start:

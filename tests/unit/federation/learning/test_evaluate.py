@@ -22,7 +22,7 @@ from tests.unit.federation.learning.conftest import Start, blobs, make_start
 
 
 def run(start: Start, data: ArrayData, minimum_cell: int = 1) -> Evaluation:
-    return evaluate(start.path, start.layout, start.family, start.spec, data, minimum_cell)
+    return evaluate(start.path, start.layout, start.begin, data, minimum_cell)
 
 
 def logits(start: Start, data: ArrayData) -> Any:

@@ -30,7 +30,7 @@ def run(
 ) -> tuple[TrainingResult, NDArray[np.float32]]:
     out = start.path.with_name("update")
     settings = parse_local({"steps": 20, "batch_size": 8, "learning_rate": 0.1, **local})
-    result = train(start.path, start.layout, start.family, start.spec, data, settings, seed, out)
+    result = train(start.path, start.layout, start.begin, data, settings, seed, out)
     return result, read_flat(out, start.layout)
 
 
@@ -119,8 +119,8 @@ def test_every_family_learns(tmp_path: Path, data: dict[str, Any], n_classes: in
     start = make_start(tmp_path, data, n_classes=n_classes)
     out = tmp_path / "update"
     local = parse_local({"epochs": 20, "batch_size": 16, "learning_rate": 0.1})
-    first = train(start.path, start.layout, start.family, start.spec, rows, parse_local({"steps": 1}), 1, out)
-    result = train(start.path, start.layout, start.family, start.spec, rows, local, 1, out)
+    first = train(start.path, start.layout, start.begin, rows, parse_local({"steps": 1}), 1, out)
+    result = train(start.path, start.layout, start.begin, rows, local, 1, out)
     assert result.train_loss < first.train_loss
     update = read_weights(out, start.layout)
     weights = read_weights(start.path, start.layout)
@@ -213,12 +213,13 @@ def test_training_loads_no_compiler(logistic: Start) -> None:
     """Torch's optimiser classes would: seconds and tens of megabytes in every trainer, for nothing."""
     program = (
         "import sys; from pathlib import Path; import numpy as np;"
+        "from federation.learning.computation import of_family;"
         "from federation.learning.data import ArrayData; from federation.learning.models import parse_model;"
         "from federation.learning.specification import parse_local; from federation.learning.train import train;"
         "family, spec = parse_model({'family': 'logistic'}); layout = family.layout(spec, 4, 2);"
         "data = ArrayData(np.zeros((8, 4), np.float32), np.zeros(8, np.int64), 2); path = Path(sys.argv[1]);"
         "local = parse_local({'steps': 3, 'momentum': 0.5});"
-        "train(path, layout, family, spec, data, local, 1, path.with_name('update'));"
+        "train(path, layout, of_family(family, spec), data, local, 1, path.with_name('update'));"
         "assert 'torch._dynamo' not in sys.modules and 'sympy' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", program, str(logistic.path)], check=True)
@@ -227,7 +228,7 @@ def test_training_loads_no_compiler(logistic: Start) -> None:
 def test_training_that_is_called_off_ends_before_its_next_batch_and_writes_nothing(logistic: Start) -> None:
     out, asked = logistic.path.with_name("update"), iter(range(1000))
     settings = parse_local({"steps": 100_000, "batch_size": 8, "learning_rate": 0.1})
-    arguments = (logistic.path, logistic.layout, logistic.family, logistic.spec, DATA, settings, 7, out)
+    arguments = (logistic.path, logistic.layout, logistic.begin, DATA, settings, 7, out)
     with pytest.raises(Stopped) as caught:
         train(*arguments, lambda: next(asked) == 5)
     assert caught.value.code == "training.stopped"
@@ -239,7 +240,7 @@ def test_being_asked_changes_no_bit_of_the_update(logistic: Start) -> None:
     plain, _ = run(logistic)
     settings = parse_local({"steps": 20, "batch_size": 8, "learning_rate": 0.1})
     out, asked = logistic.path.with_name("asked"), iter(range(1000))
-    arguments = (logistic.path, logistic.layout, logistic.family, logistic.spec, DATA, settings, 7, out)
+    arguments = (logistic.path, logistic.layout, logistic.begin, DATA, settings, 7, out)
     result = train(*arguments, lambda: next(asked) < 0)
     assert result.update_digest == plain.update_digest
     assert next(asked) == 20

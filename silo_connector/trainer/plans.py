@@ -1,0 +1,101 @@
+"""Training with a plan: the loop is ours, and each batch's gradient comes from the runner."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from federation.errors import Stopped
+from federation.plans.declaration import Plan
+from federation.protocol.tensors import Layout
+from silo_connector.config import Runner
+from silo_connector.logs import Log
+from silo_connector.trainer.refusals import Refused
+from silo_connector.trainer.remote import RunnerLost, Session, floats, session
+
+if TYPE_CHECKING:
+    from federation.learning.computation import Begin, Computation
+
+LOG = Log("trainer")
+ATTEMPTS = 3
+PATIENCE_S = 10.0
+"""How long a runner that is not there is waited for, each time: long enough for it to be started again."""
+_PAUSE_S = 0.5
+Done = TypeVar("Done")
+
+
+def in_runner(
+    plan: Plan,
+    runner: Runner,
+    should_stop: Callable[[], bool],
+    began: Callable[[list[str]], None],
+    do: Callable[[Begin], Done],
+) -> Done:
+    """Do something with a plan in a session of its own; once more from the start where the runner went away.
+
+    `began` is told by which measures the session is confined. Raises Refused ``code.*``, and what `do` raises.
+    """
+    for attempt in range(1, ATTEMPTS + 1):
+        try:
+            with session(runner, PATIENCE_S, should_stop) as opened:
+                began(opened.measures)
+                return do(_begin(plan, opened))
+        except RunnerLost as error:
+            LOG.warning("runner.lost", attempt=attempt, reason=error.message)
+            lost = error
+            if should_stop():
+                raise Stopped("training.stopped", "Training was called off.") from error
+            time.sleep(_PAUSE_S)
+    raise Refused("code.no_runner", f"The runner was lost {ATTEMPTS} times: {lost.message}") from lost
+
+
+def _begin(plan: Plan, opened: Session) -> Begin:
+    from federation.learning.computation import RemoteComputation
+
+    is_loaded = False
+
+    def begin(layout: Layout, n_features: int, n_classes: int, flat: NDArray[np.float32]) -> Computation:
+        nonlocal is_loaded
+        if not is_loaded:
+            shapes = [[tensor.name, tensor.shape] for tensor in layout]
+            opened.open(plan.source, {"layout": shapes, "n_features": n_features, "n_classes": n_classes})
+            is_loaded = True
+        return RemoteComputation(_Asked(opened, n_classes), layout, flat)
+
+    return begin
+
+
+class _Asked:
+    """The runner, asked about one batch after another; what is not exactly as declared, and finite, is refused."""
+
+    def __init__(self, opened: Session, n_classes: int) -> None:
+        self._session = opened
+        self._n_classes = n_classes
+
+    def gradient(
+        self, flat: NDArray[np.float32], features: NDArray[np.float32], target: NDArray[np.int64]
+    ) -> NDArray[np.float32]:
+        """Loss and gradient of a batch."""
+        head = {"do": "gradients", "rows": len(target)}
+        count = 1 + flat.size
+        parts = [_bytes(target), _bytes(flat), _bytes(features)]
+        return floats(self._session.ask("gradients", head, parts, 4 * count), count)
+
+    def outputs(self, flat: NDArray[np.float32], features: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Logits of rows."""
+        rows = len(features)
+        head = {"do": "predict", "rows": rows}
+        frame = self._session.ask("outputs", head, [_bytes(flat), _bytes(features)], 4 * rows * self._n_classes)
+        columns = frame.head.get("columns")
+        if type(columns) is not int or columns not in ({1, 2} if self._n_classes == 2 else {self._n_classes}):
+            raise Refused("code.wrong_answer", "The plan's outputs have another number of columns than classes.")
+        return floats(frame, rows * columns).reshape(rows, columns)
+
+
+def _bytes(array: NDArray[Any]) -> memoryview:
+    """An array's bytes, row by row; not copied where they lie so already."""
+    return np.ascontiguousarray(array).reshape(-1).view(np.uint8).data

@@ -1,0 +1,102 @@
+"""The runner's image and service: with these files alone it starts, and it is given nothing that it must not have."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from silo_connector import config as configuration
+from tests.unit.silo_connector.sites import ROOT
+
+COMPOSE = yaml.safe_load((ROOT / "silo_connector" / "docker-compose.yml").read_text())
+DOCKERFILE = (ROOT / "silo_connector" / "Dockerfile").read_text()
+
+
+def service(name: str) -> dict[str, Any]:
+    found: dict[str, Any] = COMPOSE["services"][name]
+    return found
+
+
+def stage(name: str) -> str:
+    """The lines of one image, joined where they go on."""
+    text = re.split(r"^FROM ", DOCKERFILE, flags=re.M)
+    return next(part for part in text if part.splitlines()[0].endswith(f"AS {name}")).replace("\\\n", " ")
+
+
+def test_it_has_no_network_no_data_and_no_state_and_little_of_the_machine() -> None:
+    runner = service("runner")
+    assert runner["profiles"] == ["custom-code"]
+    assert runner["network_mode"] == "none"
+    assert runner["read_only"] is True
+    assert runner["cap_drop"] == ["ALL"]
+    assert runner["security_opt"] == ["no-new-privileges:true"]
+    assert {"mem_limit", "cpus", "pids_limit"} <= set(runner)
+    assert [volume.rpartition("}")[2] for volume in runner["volumes"]] == [
+        "/connector.toml:/etc/consilience/connector.toml:ro",
+        "runner:/run/consilience",
+    ]
+    assert not {"ports", "environment", "env_file", "secrets", "devices", "privileged"} & set(runner)
+
+
+def test_trainer_and_runner_share_the_folder_of_the_socket_and_the_relay_does_not() -> None:
+    sample = (ROOT / "silo_connector" / "connector.sample.toml").read_text()
+    assert 'socket = "/run/consilience/runner.socket"' in sample
+    assert "runner:/run/consilience" in service("trainer")["volumes"]
+    assert not [volume for volume in service("relay")["volumes"] if "runner" in volume]
+
+
+def test_its_image_has_torch_and_no_way_to_sign_to_send_or_to_read_data() -> None:
+    (wanted,) = re.findall(r"grep -E '\^\((.+?)\)", stage("runner"))
+    assert set(wanted.split("|")) == {"numpy", "torch"}
+    assert stage("runner").startswith("ground AS runner")
+    assert "Pygments" in stage("trainer")
+
+
+def test_the_sample_s_settings_of_the_runner_are_the_defaults(tmp_path: Path) -> None:
+    text = (ROOT / "silo_connector" / "connector.sample.toml").read_text()
+    head, _, custom = text.partition("# [runner]")
+    file = tmp_path / "connector.toml"
+    settings = [line[2:] for line in custom.splitlines() if " = " in line]
+    file.write_text(head + "[runner]\n" + "\n".join(settings))
+    found = configuration.load(file).runner
+    assert found is not None
+    assert found == configuration.Runner(found.socket)
+
+
+@pytest.mark.slow
+def test_with_the_files_of_its_image_alone_it_starts(tmp_path: Path) -> None:
+    for line in re.findall(r"^COPY (.+)$", stage("runner"), re.M):
+        *sources, target = line.split()
+        folder = tmp_path / target.removeprefix("/srv/consilience/")
+        folder.mkdir(parents=True, exist_ok=True)
+        for source in sources:
+            if (ROOT / source).is_dir():
+                shutil.copytree(ROOT / source, folder, dirs_exist_ok=True)
+            else:
+                shutil.copy(ROOT / source, folder)
+    (tmp_path / "connector.toml").write_text(
+        f'platform_url = "https://p.example"\nplatform_key = "{"0" * 32}"\nspool = "s"\ntrainer_state = "t"\n'
+        'relay_state = "r"\n[runner]\nsocket = "run/s"\n'
+    )
+    arguments = [sys.executable, "-P", "-m", "silo_connector", "run", "runner", "--config", "connector.toml"]
+    log = tmp_path / "log"
+    with log.open("wb") as stream:
+        environment = {"PYTHONPATH": str(tmp_path)}
+        runner = subprocess.Popen(arguments, stderr=stream, cwd=tmp_path, env=environment)
+    try:
+        deadline = time.monotonic() + 60
+        while "runner.started" not in log.read_text():
+            assert runner.poll() is None, log.read_text()
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+    finally:
+        runner.terminate()
+        assert runner.wait(10) == 0
