@@ -34,6 +34,7 @@ class Limits:
 def confine(connection: int, limits: Limits, parent: int) -> list[str]:
     """Keep this process to its connection (descriptor 3 from then on) and to arithmetic; the measures that took."""
     libc = ctypes.CDLL(None, use_errno=True)
+    libc.prctl(_PR_SET_DUMPABLE, 1, 0, 0, 0)  # for the next line: what can't be inspected does not own its /proc
     with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "w") as score:  # noqa: PTH123
         score.write("1000")
     _keep_only(connection)

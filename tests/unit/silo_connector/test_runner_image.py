@@ -16,13 +16,15 @@ import yaml
 from silo_connector import config as configuration
 from tests.unit.silo_connector.sites import ROOT
 
-COMPOSE = yaml.safe_load((ROOT / "silo_connector" / "docker-compose.yml").read_text())
+FILES = [ROOT / "silo_connector" / f"docker-compose{part}.yml" for part in ("", ".custom-code")]
+PLAIN, OVER = (yaml.safe_load(file.read_text()) for file in FILES)
 DOCKERFILE = (ROOT / "silo_connector" / "Dockerfile").read_text()
 
 
 def service(name: str) -> dict[str, Any]:
-    found: dict[str, Any] = COMPOSE["services"][name]
-    return found
+    """A service of both files together: the volumes of the second are added to those of the first."""
+    first, second = (found["services"].get(name, {}) for found in (PLAIN, OVER))
+    return {**first, **second, "volumes": [*first.get("volumes", []), *second.get("volumes", [])]}
 
 
 def stage(name: str) -> str:
@@ -51,6 +53,8 @@ def test_trainer_and_runner_share_the_folder_of_the_socket_and_the_relay_does_no
     assert 'socket = "/run/consilience/runner.socket"' in sample
     assert "runner:/run/consilience" in service("trainer")["volumes"]
     assert not [volume for volume in service("relay")["volumes"] if "runner" in volume]
+    assert set(OVER["services"]) == {"trainer", "runner"}
+    assert set(OVER["services"]["trainer"]) == {"volumes"}
 
 
 def test_its_image_has_torch_and_no_way_to_sign_to_send_or_to_read_data() -> None:
