@@ -16,7 +16,6 @@ from accounts.permissions import Permission
 from accounts.second_factor.judging import has_second_factor
 from accounts.selectors import organisations_of
 from consortia.access import access_consortium
-from consortia.permissions import may
 from dashboards.consortium.views import frame
 from dashboards.plan.rows import commands_for, offered_data, own_parts, plan_rows, tensors_of
 from dashboards.plan.source import differences, highlighted
@@ -42,7 +41,6 @@ def overview(request: HttpRequest, consortium_id: UUID) -> HttpResponse:
     context = {
         **frame(wanted, user, "plans"),
         "rows": plan_rows(plans, wording, house_rows(wanted, plans, wording)),
-        "may_upload": may(user, Permission.PLAN_UPLOAD, consortium=wanted),
     }
     return render(request, "dashboards/plan/overview.html", context)
 
@@ -81,7 +79,6 @@ def plan_page(
         "by_own_house": by_own_house,
         "others": plans_of(wanted.consortium).exclude(pk=wanted.pk),
         "differences": differences(before.text, wanted.text) if before else (),
-        "may_upload": may(user, Permission.PLAN_UPLOAD, consortium=wanted.consortium),
         "commands": commands_for(wanted),
         "review_form": review_form
         or ReviewForm(by_code=has_second_factor(user), initial={"seen_digest": wanted.digest}),
@@ -109,7 +106,7 @@ def _before(request: HttpRequest, user: User, wanted: TrainingPlan) -> tuple[Tra
     """What the plan is compared with, and whether because the reader's organisation approved that last."""
     if other := request.GET.get("with"):
         try:
-            found = plans_of(wanted.consortium).filter(pk=UUID(other)).first()
+            found = plans_of(wanted.consortium).filter(pk=UUID(other)).exclude(pk=wanted.pk).first()
         except ValueError:
             found = None
         if found is None:
