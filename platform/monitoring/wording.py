@@ -200,9 +200,9 @@ def _of_plan(event: Event) -> Said | None:
     plan = TrainingPlan.objects.filter(pk=event.subject_id).select_related("consortium").defer("source").first()
     if plan is None:
         return None
-    names = {"plan": plan.title, "consortium": plan.consortium.name, "by": event.actor_name}
+    names = {"plan": plan.title, "consortium": plan.consortium.name}
     text = _(
-        "%(by)s asks the members of %(consortium)s to review the training plan “%(plan)s”. Read its code on its page "
-        "and approve or refuse it. It runs at your silos only after your organisation has signed that on premises."
+        "The members of %(consortium)s are asked to review the training plan “%(plan)s”. Read its code on its page and "
+        "approve or refuse it. It runs at your silos only after your organisation has signed that on premises."
     )
     return Said(_(SUBJECTS[Kind.PLAN_PROPOSED]) % names, text % names, f"/plans/{plan.pk}/")
