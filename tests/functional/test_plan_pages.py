@@ -116,7 +116,7 @@ def test_from_the_upload_to_a_job(cohort: Cohort, port: int, chromium: Browser, 
     expect(reading.locator(".source .line")).to_have_count(len(SOURCE.splitlines()))
     reading.get_by_label("I have read it and approve it").check()
     reading.locator("input[name='proof']").fill(code(secret))
-    reading.get_by_role("button", name="Say it").dblclick()
+    reading.get_by_role("button", name="Record my verdict").dblclick()
     expect(reading.get_by_text("approved here, not signed").first).to_be_visible()
     assert CodeApproval.objects.count() == 1
     reading.go_back()
