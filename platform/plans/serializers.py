@@ -9,6 +9,7 @@ from rest_framework import serializers
 
 from accounts.serializers import OrganisationBrief, UserBrief
 from consortia.serializers import ConsortiumBrief
+from federation.plans.declaration import SOURCE_BYTES_MAX
 from plans.models import CodeApproval, SignedReview, TrainingPlan, Verdict
 from plans.naming import wording_of
 from plans.standing import HouseRow, house_rows
@@ -108,7 +109,9 @@ class NewPlan(Input):
 
     consortium = serializers.UUIDField(help_text="One in which you may upload plans.")
     text = serializers.CharField(
-        trim_whitespace=False, help_text="The file, byte for byte in UTF-8: what is hashed and reviewed."
+        trim_whitespace=False,
+        max_length=SOURCE_BYTES_MAX,
+        help_text="The file, byte for byte in UTF-8: what is hashed and reviewed.",
     )
     propose = serializers.BooleanField(default=False, help_text="Ask the members' stewards to read it at once.")
 

@@ -105,6 +105,8 @@ def words_of_database() -> list[str]:
             for value in row:
                 found |= set(_texts(value))
     found |= {text.replace("_", " ") for text in found}
+    hashes = {text for text in found if text.startswith("sha256:")}
+    found |= {text[7:15] for text in hashes} | {text[:19] for text in hashes}
     return sorted((text for text in found if len(text) > 1), key=len, reverse=True)
 
 
