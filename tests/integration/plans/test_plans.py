@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import IntegrityError, transaction
+from rest_framework.test import APIClient
 
 from accounts.actions import add_signatory_key, revoke_signatory_key
 from accounts.models import SignatoryKey
@@ -126,6 +128,23 @@ def test_upload_by_file_and_by_text_and_the_source_comes_back(cohort: Cohort) ->
     assert (lacking.status_code, list(lacking.json()["fields"])) == (422, ["file"])
     nul = client.post("/api/v1/plans/", {"consortium": consortium, "text": "x\0"}, format="json")
     assert (nul.status_code, nul.json()["code"]) == (400, "request.nul")
+
+
+def test_the_same_form_under_one_key_is_sent_once(cohort: Cohort) -> None:
+    client = APIClient(enforce_csrf_checks=True)
+    client.force_login(cohort.scientist)
+    client.cookies["csrftoken"] = "a" * 32
+
+    def sent(source: bytes) -> Any:
+        file = SimpleUploadedFile("plan.py", source)
+        body = {"consortium": str(cohort.federation.consortium.pk), "file": file}
+        headers = {"idempotency-key": "one", "x-csrftoken": "a" * 32}
+        return client.post("/api/v1/plans/", body, format="multipart", headers=headers)
+
+    first, again, other = sent(SOURCE), sent(SOURCE), sent(CHANGED)
+    assert (first.status_code, again.status_code) == (201, 201), first.content
+    assert again["Idempotency-Replayed"] == "true"
+    assert (other.status_code, other.json()["code"]) == (422, "idempotency.key_reused")
 
 
 # --- what stewards say ----------------------------------------------------------------------------------------------

@@ -148,7 +148,7 @@ def test_the_evaluation_of_such_a_model_carries_the_hash_and_needs_the_reviews(
     trained = run_job(cohort, plan=plan.digest, model=None)
     version = last_version(trained)
     assert card_of(version)["architecture"]["code_digest"] == plan.digest
-    request = {"task": "evaluate", "model_version": str(version.id), "model": None}
+    request: dict[str, Any] = {"task": "evaluate", "model_version": str(version.id), "model": None}
     evaluation = run_job(cohort, rounds_answered=0, **request)
     assert manifest_of(evaluation).code_digest == plan.digest
     review_everywhere(cohort.federation, verdict="refused")
