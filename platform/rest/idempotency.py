@@ -89,7 +89,8 @@ def _digest_of(request: Request) -> str:
     """What makes two requests the same: the query and the bytes of the body; of a form, its fields and files."""
     told = hashlib.sha256(request.META.get("QUERY_STRING", "").encode() + b"\0")
     if (request.content_type or "").startswith("multipart/"):  # which was read already, and has other bytes each time
-        for name, values in sorted(request.data.lists()):
+        form: Any = request.data
+        for name, values in sorted(form.lists()):
             for value in values:
                 told.update(hashlib.sha256(name.encode()).digest() + _digest_of_value(value))
     else:
