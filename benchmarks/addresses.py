@@ -34,6 +34,8 @@ NOT_MEASURED = {
             *("approve", "suspend", "lift"),
         )
     },
+    "plan-source": "a file, as it was uploaded",
+    "plan-reviews": "a file: the signed reviews of one plan",
     "silo-progress": "a fragment without a body: whether a silo's page is still true",
 }
 """Addresses that answer GET and are not in the list, by their names, each with the reason."""
@@ -78,6 +80,9 @@ def paths(ids: dict[str, Any]) -> dict[str, str]:
             f"consortium {tab}": f"{consortium}{tab}/"
             for tab in ("participants", "agreement", "silos", "datasets", "jobs", "models", "activity", "settings")
         },
+        "plans": f"{consortium}plans/",
+        "plan upload": f"{consortium}plans/upload/",
+        "plan": f"/plans/{ids['plan']}/",
         "agreement": agreement,
         "agreement edit": f"{agreement}edit/",
         "agreement compare": f"{agreement}compare/",

@@ -37,6 +37,9 @@ class Permission(Enum):
     AGREEMENT_NEGOTIATE = "agreement.negotiate"
     AGREEMENT_APPROVE = "agreement.approve"
     AGREEMENT_SUSPEND = "agreement.suspend"
+    PLAN_VIEW = "plan.view"
+    PLAN_UPLOAD = "plan.upload"
+    PLAN_REVIEW = "plan.review"
     JOB_VIEW = "job.view"
     JOB_LAUNCH = "job.launch"
     JOB_CONTROL = "job.control"
@@ -68,6 +71,7 @@ _READ = frozenset(
         P.SILO_VIEW,
         P.DATASET_VIEW,
         P.AGREEMENT_VIEW,
+        P.PLAN_VIEW,
         P.JOB_VIEW,
         P.MODEL_VIEW,
     }
@@ -125,11 +129,12 @@ ROLES: dict[Role, frozenset[Permission]] = {
         P.AGREEMENT_NEGOTIATE,
         P.AGREEMENT_APPROVE,
         P.AGREEMENT_SUSPEND,
+        P.PLAN_REVIEW,
         P.EVENT_VIEW,
     },
     # Makes the code and runs the connector; somebody else of the organisation confirms the fingerprints.
     Role.SILO_IT: _READ | {P.SILO_ENROL, P.SILO_REVOKE},
-    Role.DATA_SCIENTIST: _READ | {P.JOB_LAUNCH, P.JOB_CONTROL, P.MODEL_DOWNLOAD},
+    Role.DATA_SCIENTIST: _READ | {P.PLAN_UPLOAD, P.JOB_LAUNCH, P.JOB_CONTROL, P.MODEL_DOWNLOAD},
     Role.AUDITOR: _READ | {P.EVENT_VIEW},
 }
 
@@ -151,6 +156,7 @@ GRANTED_IN_CONSORTIUM_ONLY = frozenset(
         P.PARTICIPANT_INVITE,
         P.PARTICIPANT_REMOVE,
         P.AGREEMENT_DRAFT,
+        P.PLAN_UPLOAD,
         P.JOB_LAUNCH,
         P.JOB_CONTROL,
         P.MODEL_MANAGE,
@@ -170,6 +176,7 @@ ABOUT_THE_ORGANISATION = frozenset(
         P.DATASET_MANAGE,
         P.AGREEMENT_APPROVE,
         P.AGREEMENT_SUSPEND,
+        P.PLAN_REVIEW,
         P.INVITATION_ANSWER,
         P.CONSORTIUM_LEAVE,
     }

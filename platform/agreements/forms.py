@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,6 +20,8 @@ from agreements.wording import WITHIN
 from federation.errors import FederationError
 from federation.learning.models import FAMILIES
 from rest.pages import in_words
+
+_UPLOADED = "code.uploaded"
 
 
 @dataclass(frozen=True)
@@ -41,11 +43,14 @@ class TermsForm(Unjudged):
     data set, the form is not judged but shown again with what was typed, and with the fields of that data set.
     """
 
-    def __init__(self, data: Any = None, *, offer: Offer, terms: Mapping[str, Any]) -> None:
-        super().__init__(data, initial=_flat(terms))
+    def __init__(
+        self, data: Any = None, *, offer: Offer, terms: Mapping[str, Any], uploaded: Sequence[tuple[str, str]] = ()
+    ) -> None:
+        super().__init__(data, initial=_flat(terms, {digest for digest, _title in uploaded}))
         self.offer = offer
         self.narrowed = str(data.get("narrow", "")) if data else ""
         self.judged = not self.narrowed
+        self.digests_before = [str(digest) for digest in (terms.get("code") or {}).get("digests", ())]
         fields = self.fields
         fields["members"] = several("members", list(offer.members.items()))
         self.use = UseForm(data, of_dataset=False, prefix="purposes", initial=dict(terms.get("purposes", {})))
@@ -57,6 +62,13 @@ class TermsForm(Unjudged):
         fields["work.parameters_max"] = whole("work.parameters_max", 1)
         fields["work.rounds_max"] = whole("work.rounds_max", 1)
         fields["work.update_norm_l2_max"] = number("work.update_norm_l2_max")
+        if uploaded:
+            fields[_UPLOADED] = forms.MultipleChoiceField(
+                label=_("Uploaded training plans that may run"),
+                required=False,
+                choices=[(digest, f"{title} ({digest[:19]}…)") for digest, title in uploaded],
+                widget=forms.CheckboxSelectMultiple,
+            )
         fields["code.digests"] = LinesField(**labelled("code.digests"))
         fields["code.reviewers"] = one_of("code.reviewers", [("1", "1"), ("2", "2")])
         fields["protection"] = several("protection", choices("masked", "encrypted", "clear"))
@@ -136,9 +148,15 @@ class TermsForm(Unjudged):
         if (use := self.use.said()) is not None:
             found["purposes"] = use
         for name, value in given.items():
+            if name == _UPLOADED:
+                continue
             group, _dot, term = name.partition(".")
             if term and group != "dataset" and value not in (None, ""):
                 found.setdefault(group, {})[term] = int(value) if name == "code.reviewers" else value
+        code = found.setdefault("code", {})
+        chosen = dict.fromkeys([*given.get(_UPLOADED, []), *code.get("digests", [])])
+        before = [digest for digest in self.digests_before if digest in chosen]
+        code["digests"] = list(dict.fromkeys([*before, *chosen]))  # in their order: nothing else is a change
         return found
 
     def _covered(self) -> list[Offered]:
@@ -192,14 +210,17 @@ class TermsForm(Unjudged):
         return [self[name] for name in self.fields if name == clause or name.startswith(f"{clause}.")]
 
 
-def _flat(terms: Mapping[str, Any]) -> dict[str, Any]:
-    """Terms by the names of the form's fields."""
+def _flat(terms: Mapping[str, Any], uploaded: Collection[str] = ()) -> dict[str, Any]:
+    """Terms by the names of the form's fields; hashes of plans that are uploaded are ticked, the others typed."""
     flat: dict[str, Any] = {"members": [one["signatory_key"] for one in terms.get("members", ())]}
     for name, value in terms.items():
         if isinstance(value, Mapping) and name != "purposes":
             flat |= {f"{name}.{term}": inner for term, inner in value.items()}
         elif name not in ("members", "datasets", "purposes"):
             flat[name] = value
+    digests = flat.get("code.digests", ())
+    flat[_UPLOADED] = [digest for digest in digests if digest in uploaded]
+    flat["code.digests"] = [digest for digest in digests if digest not in uploaded]
     return flat
 
 

@@ -9,6 +9,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("consortia.api.urls")),
     path("", include("silos.api.urls")),
     path("", include("agreements.api.urls")),
+    path("", include("plans.api.urls")),
     path("", include("registry.api.urls")),
     path("", include("training.api.urls")),
     path("schema/", openapi.schema, name="api-schema"),

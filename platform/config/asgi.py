@@ -24,6 +24,7 @@ from config import health  # noqa: E402
 from live import database  # noqa: E402
 from live.http import Receive, Scope, Send  # noqa: E402
 from live.hub import hub  # noqa: E402
+from plans.connector import take_review_document  # noqa: E402
 from silos.connector import PREFIX, ConnectorApplication  # noqa: E402
 from training.event_stream import PATH as EVENTS  # noqa: E402
 from training.event_stream import stream_events  # noqa: E402
@@ -35,6 +36,7 @@ connector = ConnectorApplication(
         "checkpoints": take_checkpoint,
         "heartbeat": take_heartbeat,
         "agreements": take_document,
+        "code-reviews": take_review_document,
     },
     waiting={"orders": wait_for_orders},
 )

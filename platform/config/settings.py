@@ -41,6 +41,7 @@ INSTALLED_APPS = [
     "consortia",
     "silos",
     "agreements",
+    "plans",
     "registry",
     "training",
     "monitoring",

@@ -17,6 +17,8 @@ from accounts.access import signed_in
 from dashboards.charts import SHARES, Chart, Series, line_chart
 from dashboards.job import series
 from dashboards.job.series import Member, VersionRow
+from plans.models import TrainingPlan
+from plans.selectors import plan_with
 from rest.errors import BadRequest
 from training.models import Job
 from training.permissions import access_job
@@ -46,6 +48,7 @@ class Compared:
     versions: tuple[VersionRow, ...]
     members: tuple[Member, ...]
     series: int
+    plan: TrainingPlan | None
 
     @property
     def best(self) -> VersionRow | None:
@@ -71,7 +74,13 @@ def compare(request: HttpRequest) -> HttpResponse:
             % {"least": JOBS_MIN, "most": JOBS_MAX},
         )
     compared = [
-        Compared(job, series.versions_of(job, POINTS_DRAWN, silos_of_best=True), series.members_of(job), place)
+        Compared(
+            job,
+            series.versions_of(job, POINTS_DRAWN, silos_of_best=True),
+            series.members_of(job),
+            place,
+            plan_with(job.consortium, job.request.get("plan") or ""),
+        )
         for place, job in enumerate(access_job(user, job_id) for job_id in wanted)
     ]
     silos = {member.silo_id: member for one in compared for member in one.members}

@@ -53,8 +53,8 @@ STEPS: Mapping[Role, NextStep] = {
         _("Steward"),
         "shield-check",
         _(
-            "Invitations to your organisation appear on this page for you to answer. You watch over its datasets, and "
-            "can withdraw any of them."
+            "Invitations to your organisation, agreements to sign and training plans to review appear on this page. "
+            "You watch over its datasets, and can withdraw any of them."
         ),
         "datasets",
         _("Datasets"),

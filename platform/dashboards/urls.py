@@ -14,6 +14,7 @@ urlpatterns = [
     path("", include("dashboards.job.urls")),
     path("", include("dashboards.activity.urls")),
     path("", include("dashboards.agreement.urls")),
+    path("", include("dashboards.plan.urls")),
     path("", include("dashboards.consortium.urls")),
     path("", include("dashboards.model.urls")),
 ]

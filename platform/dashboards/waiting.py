@@ -14,6 +14,7 @@ from accounts.selectors import organisations_of, organisations_where
 from agreements.selectors import ToSign, versions_waiting_for
 from consortia.models import Invitation
 from consortia.selectors import consortia_where, invitations_to_answer
+from plans.waiting import ToReview, plans_waiting_for
 from silos.models import Silo
 from silos.transitions import SiloState
 from training.models import Job
@@ -33,9 +34,11 @@ class Waiting:
     silos_to_enrol: list[Silo]
     paused_jobs: list[Job]
     agreements: list[ToSign]
+    plans: list[ToReview]
 
     def __bool__(self) -> bool:
-        return any((self.invitations, self.silos_to_confirm, self.silos_to_enrol, self.paused_jobs, self.agreements))
+        silos = self.silos_to_confirm or self.silos_to_enrol
+        return any((self.invitations, silos, self.paused_jobs, self.agreements, self.plans))
 
 
 @dataclass(frozen=True)
@@ -50,7 +53,7 @@ class Incidents:
 
 
 def waiting_for(user: User) -> Waiting:
-    """Invitations to answer, silos to confirm or to enrol, paused jobs to resume or to cancel, agreements to sign."""
+    """Invitations to answer, silos to confirm or to enrol, paused jobs, agreements to sign, plans to review."""
     silos = Silo.objects.select_related("organisation").order_by("organisation__name", "name")
     to_confirm = silos.filter(
         state=SiloState.PRESENTED, organisation__in=organisations_where(user, Permission.SILO_CONFIRM)
@@ -65,6 +68,7 @@ def waiting_for(user: User) -> Waiting:
         silos_to_enrol=list(to_enrol[:WAITING_SHOWN]),
         paused_jobs=list(paused.order_by("-created_at")[:WAITING_SHOWN]),
         agreements=versions_waiting_for(user, WAITING_SHOWN),
+        plans=plans_waiting_for(user, WAITING_SHOWN),
     )
 
 

@@ -23,7 +23,7 @@ from audit.models import Event
 from federation.errors import FederationError
 from monitoring import incidents, webhooks
 from monitoring.models import Channel, Choice, Delivery, Kind, Notice, Webhook
-from monitoring.recipients import default_for, people_for
+from monitoring.recipients import default_for, people_for, roles_where
 from monitoring.wording import Said, words_for
 from rest.errors import Conflict, Unprocessable
 from training.models import Job
@@ -99,7 +99,7 @@ def _wants_email(person: User, kind: Kind, event: Event, *, is_launcher: bool) -
     chosen = {choice.kind: choice.email for choice in person.notification_choices.all()}
     if kind in chosen:
         return chosen[kind]
-    roles = {role.role for role in person.organisation_roles.all() if role.organisation_id == event.organisation_id}
+    roles = roles_where(person, kind, event)
     roles |= {role.role for role in person.consortium_roles.all() if role.consortium_id == event.consortium_id}
     return default_for(kind, is_launcher=is_launcher, roles=frozenset(roles))
 

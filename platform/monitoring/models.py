@@ -26,6 +26,9 @@ class Kind(models.TextChoices):
     UPDATE_REJECTED = "update.rejected", _("incident: a silo's update was rejected")
     SILO_REVOKED = "silo.revoked", _("incident: a silo was revoked")
     INVITATION = "participation.invited", _("your organisation was invited")
+    AGREEMENT_PROPOSED = "agreement.proposed", _("an agreement is proposed to your organisation")
+    AGREEMENT_SIGNING = "agreement.signing_opened", _("an agreement waits for your approval and signature")
+    PLAN_PROPOSED = "plan.proposed", _("a training plan waits for your review")
 
 
 class Channel(models.TextChoices):

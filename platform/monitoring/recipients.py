@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from django.db.models import Q, QuerySet
 from django.utils.translation import gettext_noop as _
 
-from accounts.models import User
+from accounts.models import OrganisationRole, User
 from accounts.permissions import Role
 from audit.models import Event
+from consortia.selectors import active_organisations
 from monitoring.models import Kind
 from training.models import Job
 
@@ -23,10 +24,14 @@ class Rule:
     launcher: bool = False
     consortium_roles: tuple[Role, ...] = ()
     house_roles: tuple[Role, ...] = ()
+    """Of the organisation that it is about."""
     by_default: frozenset[str] = frozenset()
+    member_roles: tuple[Role, ...] = ()
+    """Of any organisation that takes part in the consortium."""
 
 
 LAUNCHER = "launcher"
+_STEWARD, _BY_STEWARD = (Role.STEWARD,), frozenset({Role.STEWARD})
 _ADMINISTRATOR, _HOUSE = Role.CONSORTIUM_ADMINISTRATOR, Role.ORGANISATION_ADMINISTRATOR
 
 RULES: Mapping[Kind, Rule] = {
@@ -78,6 +83,13 @@ RULES: Mapping[Kind, Rule] = {
         frozenset({Role.SILO_IT, Role.STEWARD, _HOUSE}),
     ),
     Kind.INVITATION: Rule(_("You may answer it."), False, (), (_HOUSE,), frozenset({_HOUSE})),
+    Kind.AGREEMENT_PROPOSED: Rule(_("You are steward of a member."), member_roles=_STEWARD, by_default=_BY_STEWARD),
+    Kind.AGREEMENT_SIGNING: Rule(_("You are steward of a member."), member_roles=_STEWARD, by_default=_BY_STEWARD),
+    Kind.PLAN_PROPOSED: Rule(
+        _("You are steward of a member: its code runs at your silos only with your approval."),
+        member_roles=_STEWARD,
+        by_default=_BY_STEWARD,
+    ),
 }
 
 
@@ -93,7 +105,19 @@ def people_for(kind: Kind, event: Event) -> QuerySet[User]:
         wanted |= Q(
             organisation_roles__organisation=event.organisation_id, organisation_roles__role__in=rule.house_roles
         )
+    if rule.member_roles and event.consortium_id:
+        held = OrganisationRole.objects.filter(
+            role__in=rule.member_roles, organisation__in=active_organisations(event.consortium_id)
+        )
+        wanted |= Q(pk__in=held.values("user"))
     return User.objects.filter(wanted, is_active=True).distinct()
+
+
+def roles_where(person: User, kind: Kind, event: Event) -> set[str]:
+    """What somebody is in the organisation that it is about; in any of theirs, where it is about all members."""
+    everywhere = bool(RULES[kind].member_roles)
+    held = person.organisation_roles.all()
+    return {role.role for role in held if everywhere or role.organisation_id == event.organisation_id}
 
 
 def default_for(kind: Kind, *, is_launcher: bool, roles: frozenset[str]) -> bool:

@@ -12,10 +12,13 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop
 
 from accounts.models import Organisation
+from agreements.models import AgreementVersion
 from audit.models import Event
 from consortia.models import Consortium
 from monitoring.incidents import INCIDENTS, silo_of
 from monitoring.models import Kind, Notice
+from plans.models import TrainingPlan
+from plans.selectors import digests_in
 from rest.sentences import said_anew
 from silos.models import Silo
 from training.models import Job
@@ -42,6 +45,9 @@ SUBJECTS = {
     Kind.UPDATE_REJECTED: gettext_noop("Incident: an update of %(silo)s was rejected"),
     Kind.SILO_REVOKED: gettext_noop("Incident: %(silo)s was revoked"),
     Kind.INVITATION: gettext_noop("Invitation: %(consortium)s"),
+    Kind.AGREEMENT_PROPOSED: gettext_noop("To read: the agreement of %(consortium)s"),
+    Kind.AGREEMENT_SIGNING: gettext_noop("To sign: the agreement of %(consortium)s"),
+    Kind.PLAN_PROPOSED: gettext_noop("To review: %(plan)s"),
 }
 
 
@@ -60,6 +66,10 @@ def words_for(kind: Kind, event: Event) -> Said | None:
         return _of_incident(kind, silo, event) if silo else None
     if kind == Kind.INVITATION:
         return _of_invitation(event)
+    if kind in {Kind.AGREEMENT_PROPOSED, Kind.AGREEMENT_SIGNING}:
+        return _of_agreement(kind, event)
+    if kind == Kind.PLAN_PROPOSED:
+        return _of_plan(event)
     if event.job_id is None:
         return None
     job = Job.objects.select_related("consortium").filter(id=event.job_id).defer("manifest").first()
@@ -162,3 +172,37 @@ def _of_invitation(event: Event) -> Said | None:
     names = {"consortium": consortium.name, "organisation": organisation.name}
     text = _("%(consortium)s has invited %(organisation)s to take part. You can accept or decline on your home page.")
     return Said(_(SUBJECTS[Kind.INVITATION]) % names, text % names, "/")
+
+
+def _of_agreement(kind: Kind, event: Event) -> Said | None:
+    version = AgreementVersion.objects.filter(pk=event.subject_id).select_related("consortium").first()
+    if version is None:
+        return None
+    names = {"consortium": version.consortium.name, "number": str(version.number)}
+    text = {
+        Kind.AGREEMENT_PROPOSED: _(
+            "Version %(number)s of the agreement of %(consortium)s is proposed. Read it for your organisation, comment "
+            "on it or counter-propose; nothing is signed yet."
+        ),
+        Kind.AGREEMENT_SIGNING: _(
+            "Version %(number)s of the agreement of %(consortium)s waits for the members. Read it and approve it on "
+            "its page; your signatory then signs it on premises."
+        ),
+    }[kind]
+    plans = TrainingPlan.objects.filter(consortium=version.consortium_id, digest__in=digests_in(version.terms))
+    code = _("It allows training plans, which your organisation reviews as well: %(plans)s.")
+    titles = ", ".join(plans.order_by("title").values_list("title", flat=True))
+    told = "\n\n" + code % {"plans": titles} if titles else ""
+    return Said(_(SUBJECTS[kind]) % names, text % names + told, f"/agreements/{version.pk}/")
+
+
+def _of_plan(event: Event) -> Said | None:
+    plan = TrainingPlan.objects.filter(pk=event.subject_id).select_related("consortium").defer("source").first()
+    if plan is None:
+        return None
+    names = {"plan": plan.title, "consortium": plan.consortium.name}
+    text = _(
+        "The members of %(consortium)s are asked to review the training plan “%(plan)s”. Read its code on its page and "
+        "approve or refuse it. It runs at your silos only after your organisation has signed that on premises."
+    )
+    return Said(_(SUBJECTS[Kind.PLAN_PROPOSED]) % names, text % names, f"/plans/{plan.pk}/")

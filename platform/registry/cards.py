@@ -28,6 +28,7 @@ def card_of(version: ModelVersion) -> dict[str, Any]:
         },
         "architecture": {
             "specification": model.specification,
+            "code_digest": model.code_digest or None,
             "layout": model.layout,
             "parameters": parameters_of(model),
             "n_features": model.n_features,

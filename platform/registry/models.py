@@ -22,6 +22,8 @@ class Model(models.Model):
     preprocessing = models.JSONField()
     agreement = models.ForeignKey("agreements.AgreementVersion", null=True, on_delete=models.PROTECT, related_name="+")
     """The version under which it was learned: its terms say who may have it."""
+    code_digest = models.CharField(max_length=80, blank=True, default="", db_default="")
+    """The hash of the training plan that computes it; empty where a family of ours does."""
     rounds_planned = models.PositiveIntegerField(default=0, db_default=0)
     created_at = models.DateTimeField(auto_now_add=True)
 

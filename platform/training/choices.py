@@ -7,6 +7,7 @@ from typing import Any
 
 from federation.aggregation.strategies import STRATEGIES
 from federation.learning.models import FAMILIES
+from plans.selectors import FAMILY
 
 
 @dataclass(frozen=True)
@@ -20,10 +21,11 @@ class Choice:
 
 
 def model_families() -> tuple[Choice, ...]:
-    """The kinds of models."""
+    """The kinds of models. A training plan is none of them: a job names it by its hash."""
     return tuple(
         Choice(family.name, family.title, family.when_to_use, family.Specification.model_json_schema())
         for family in FAMILIES.values()
+        if family.name != FAMILY
     )
 
 

@@ -10,8 +10,11 @@ from django.forms.boundfield import BoundField
 from django.utils.translation import gettext_lazy as _
 
 from federation.errors import FederationError
+from federation.learning.models import FAMILIES
 from federation.learning.specification import LocalTraining
 from federation.protocol.documents import Limits
+from plans.models import TrainingPlan
+from plans.selectors import FAMILY
 from rest.pages import in_words
 from silos.models import Dataset
 from training.choices import Choice, model_families, strategies
@@ -19,6 +22,7 @@ from training.purpose_fields import declared, purpose_fields
 from training.schema_fields import fields_of
 
 _SEPARATOR = "."
+PLAN_FIELD = _SEPARATOR.join(("model", FAMILY, "digest"))
 _LIMITS = {
     "update_norm_l2_max": _("An update that is longer is refused"),
     "minimum_cell": _("Counts of fewer rows than this are told to nobody"),
@@ -137,9 +141,19 @@ class TrainingForm(CohortForm):
         label=_("Strategy on the platform"), error_messages={"required": _("Choose a strategy.")}
     )
 
-    def __init__(self, data: Any = None, *, datasets: Sequence[Dataset], initial: dict[str, Any] | None = None) -> None:
+    def __init__(
+        self,
+        data: Any = None,
+        *,
+        datasets: Sequence[Dataset],
+        initial: dict[str, Any] | None = None,
+        plans: Sequence[TrainingPlan] = (),
+    ) -> None:
         super().__init__(data, datasets=datasets, initial=initial)
+        self.plans = plans
         self.families, self.strategies = model_families(), strategies()
+        if plans:
+            self.families += (Choice(FAMILY, FAMILIES[FAMILY].title, FAMILIES[FAMILY].when_to_use, {}),)
         for kind, choices in (("model", self.families), ("strategy", self.strategies)):
             chosen = self.fields[kind]
             assert isinstance(chosen, forms.ChoiceField)
@@ -148,6 +162,15 @@ class TrainingForm(CohortForm):
             for choice in choices:
                 for name, field in fields_of(choice.settings).items():
                     self.fields[_SEPARATOR.join((kind, choice.name, name))] = field
+        if plans:
+            self.fields[PLAN_FIELD] = forms.ChoiceField(
+                label=_("Training plan"),
+                required=False,
+                choices=[(plan.digest, f"{plan.title} ({plan.digest[:19]}…)") for plan in plans],
+                help_text=_(
+                    "Those that the agreement in force names. A silo runs it only where its own people approve."
+                ),
+            )
         for name, field in fields_of(LocalTraining.model_json_schema(), leave_out=("proximal_mu",)).items():
             if name == "epochs":
                 field.initial = 1
@@ -167,9 +190,19 @@ class TrainingForm(CohortForm):
         for kind, named in (("model", "family"), ("strategy", "name")):
             if chosen := self.cleaned_data.get(kind):
                 asked[kind] = {named: chosen, **self._settings(kind, chosen)}
+        if self.cleaned_data.get("model") == FAMILY:
+            del asked["model"]
+            asked["plan"] = self.cleaned_data.get(PLAN_FIELD) or self.plans[0].digest
         return asked
 
+    def as_it_stands(self) -> Self:
+        """This form as though it were sent as it is shown now, before anybody has typed."""
+        shown = {name: self.get_initial_for_field(field, name) for name, field in self.fields.items()}
+        return type(self)(shown, datasets=self.offered, plans=self.plans)
+
     def _field_of(self, path: str) -> str | None:
+        if path == "plan":
+            return PLAN_FIELD if PLAN_FIELD in self.fields else "model"
         kind, _, rest = path.partition(".")
         chosen = self.cleaned_data.get(kind, "") if kind in ("model", "strategy") else ""
         own = _SEPARATOR.join(part for part in (kind, chosen, rest.partition(".")[0]) if part)

@@ -75,6 +75,7 @@ def manifest_of(job: Job, version: ModelVersion, *, created_at: datetime) -> doc
             "use": asked.get("use"),
             "agreement_digest": job.agreement.digest if job.agreement else None,
             "model": model.specification,
+            "code_digest": model.code_digest or None,
             "n_features": model.n_features,
             "n_classes": model.n_classes,
             "layout": model.layout,

@@ -24,6 +24,8 @@ from federation.errors import Invalid
 from federation.learning.models import parse_model
 from federation.protocol.documents import Manifest
 from federation.protocol.tensors import Layout, TensorSpec
+from plans.models import TrainingPlan
+from plans.standing import reviewers_at
 from registry.models import ModelVersion
 from silos.models import Dataset, Silo
 from training.requests import JobRequest, local_of
@@ -40,6 +42,8 @@ class ModelAsked:
 
     specification: Mapping[str, Any]
     layout: Layout
+    code_digest: str | None = None
+    """The hash of the training plan that computes it."""
 
 
 @dataclass(frozen=True)
@@ -80,16 +84,19 @@ class Verdict:
         return advice_of(self.refusal) if self.refusal else ""
 
 
-def model_of(asked: JobRequest, version: ModelVersion | None, datasets: Sequence[Dataset]) -> ModelAsked:
-    """The model that a job is about: the stored one, or the one that it would make."""
+def model_of(
+    asked: JobRequest, version: ModelVersion | None, datasets: Sequence[Dataset], plan: TrainingPlan | None = None
+) -> ModelAsked:
+    """The model that a job is about: the stored one, or the one that it would make, perhaps by a training plan."""
     if version is not None:
         stored = version.model
         layout = tuple(TensorSpec(spec["name"], tuple(spec["shape"]), spec["dtype"]) for spec in stored.layout)
-        return ModelAsked(stored.specification, layout)
-    assert asked.model is not None
-    family, specification = parse_model(asked.model)
+        return ModelAsked(stored.specification, layout, stored.code_digest or None)
+    given = plan.model if plan else asked.model
+    assert given is not None
+    family, specification = parse_model(given)
     layout = family.layout(specification, datasets[0].n_features, datasets[0].n_classes)
-    return ModelAsked(asked.model, layout)
+    return ModelAsked(given, layout, plan.digest if plan else None)
 
 
 def verdicts(
@@ -103,6 +110,7 @@ def verdicts(
     suspended = selectors.suspended_in(version)
     manifest = _manifest(consortium, asked, datasets, model, opened.digest, by)
     now = timezone.now()
+    reviewers = _reviewers(model.code_digest, datasets)
 
     def judged(dataset: Dataset) -> Verdict:
         assert dataset.silo.signatory_key is not None
@@ -116,12 +124,26 @@ def verdicts(
         place = Place(
             signatory_key=dataset.silo.signatory_key.key.encoded,
             dataset=dataset.name,
-            position=Position(rows_coarse=dataset.rows_coarse),
+            position=Position(
+                rows_coarse=dataset.rows_coarse, code_reviewers=reviewers.get(dataset.silo.organisation_id, 0)
+            ),
             policy=_OF_ITS_OWN,
         )
         return Verdict(dataset, decide(standing, manifest, None, place, now))
 
     return version, [judged(dataset) for dataset in datasets]
+
+
+def _reviewers(code_digest: str | None, datasets: Sequence[Dataset]) -> dict[UUID, int]:
+    """How many people of each organisation approve the job's code, by the key that its silo's trainer believes."""
+    if code_digest is None:
+        return {}
+    keys = {
+        dataset.silo.organisation_id: dataset.silo.signatory_key.key
+        for dataset in datasets
+        if dataset.silo.signatory_key is not None
+    }
+    return reviewers_at(code_digest, keys)
 
 
 def check_allowed(found: Sequence[Verdict]) -> None:
@@ -165,6 +187,7 @@ def _manifest(
             "use": asked.use,
             "agreement_digest": digest,
             "model": model.specification,
+            "code_digest": model.code_digest,
             "n_features": datasets[0].n_features,
             "n_classes": datasets[0].n_classes,
             "layout": model.layout,

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from federation.learning.specification import LocalTraining
+from plans.selectors import FAMILY
 from training.purpose_fields import as_typed
 
 PLAIN = ("name", "purpose", "datasets", "rounds", "seed", "quorum", "round_deadline_s", "retries_max")
@@ -22,6 +23,8 @@ def typed(asked: Mapping[str, Any], offered: Sequence[str]) -> dict[str, Any]:
         said = dict(asked.get(kind) or {})
         filled[kind] = chosen = said.pop(named, None)
         filled |= {f"{kind}.{chosen}.{name}": _shown(value) for name, value in said.items()}
+    if digest := asked.get("plan"):
+        filled |= {"model": FAMILY, f"model.{FAMILY}.digest": digest}
     local = {**dict.fromkeys(LocalTraining.model_fields), **asked.get("local", {})}
     return filled | {f"local.{name}": value for name, value in local.items()}
 

@@ -14,6 +14,7 @@ from consortia.models import Consortium
 from federation.errors import FederationError
 from federation.learning.models import parse_model
 from federation.protocol.tensors import count_parameters
+from plans.selectors import plan_with
 from registry.cards import parameters_of
 from registry.models import ModelVersion
 from silos.models import Dataset
@@ -53,7 +54,7 @@ def preview(
     url = settings.PUBLIC_URL + reverse("api-jobs")
     body = {"consortium": str(consortium.id), **asked}
     return Preview(
-        parameters=parameters_of(version.model) if version else _parameters(asked, datasets),
+        parameters=parameters_of(version.model) if version else _parameters(consortium, asked, datasets),
         quote=told,
         missing=missing,
         curl=snippets.curl(url, body, once=True),
@@ -61,14 +62,16 @@ def preview(
     )
 
 
-def _parameters(asked: dict[str, Any], offered: Sequence[Dataset]) -> int | None:
+def _parameters(consortium: Consortium, asked: dict[str, Any], offered: Sequence[Dataset]) -> int | None:
     """Of the model over the first dataset that was chosen; before that, over the first that there is."""
     chosen = set(asked.get("datasets", ()))
     dataset = next((one for one in offered if str(one.id) in chosen), next(iter(offered), None))
-    if dataset is None or "model" not in asked:
+    plan = plan_with(consortium, asked.get("plan", ""))
+    given = plan.model if plan else asked.get("model")
+    if dataset is None or given is None:
         return None
     try:
-        family, specification = parse_model(asked["model"])
+        family, specification = parse_model(given)
         return count_parameters(family.layout(specification, dataset.n_features, dataset.n_classes))
     except FederationError:
         return None

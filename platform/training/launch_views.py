@@ -20,6 +20,7 @@ from consortia.access import access_consortium
 from consortia.models import Consortium
 from consortia.permissions import require
 from federation.errors import FederationError
+from plans.selectors import FAMILY, plans_named
 from registry.models import ModelVersion
 from registry.permissions import access_version
 from rest.errors import Forbidden, NotFound
@@ -27,7 +28,7 @@ from silos import selectors
 from silos.models import Dataset
 from silos.transitions import SiloState
 from training.actions.launch import launch
-from training.forms import CohortForm, TrainingForm
+from training.forms import PLAN_FIELD, CohortForm, TrainingForm
 from training.launch_again import typed
 from training.launch_preview import preview
 from training.models import Job
@@ -95,7 +96,10 @@ def _training_desk(request: HttpRequest, consortium_id: UUID) -> Desk:
         if again.consortium_id != consortium.id or again.task != Job.Task.TRAIN:
             raise NotFound.of("job")
         initial = typed(again.request, [str(dataset.id) for dataset in datasets])
-    form = TrainingForm(request.POST or None, datasets=datasets, initial=initial)
+    plans = plans_named(consortium)
+    if (named := request.GET.get("plan")) in {plan.digest for plan in plans}:
+        initial |= {"model": FAMILY, PLAN_FIELD: named}
+    form = TrainingForm(request.POST or None, datasets=datasets, initial=initial, plans=plans)
     return Desk(user, consortium, datasets, form, reverse("job-launch-preview", args=[consortium.id]), again=again)
 
 

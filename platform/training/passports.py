@@ -49,6 +49,7 @@ def _said(job: Job, version: ModelVersion) -> Passport:
         job_id=job.id,
         manifest_digest=job.manifest_digest,
         agreement_digest=job.agreement.digest if job.agreement else None,
+        code_digest=version.model.code_digest or None,
         round=version.round_number,
         base_digest=round_.base_version.digest if round_ else None,
         participants=tuple(_participants(job, round_)) if round_ else (),

@@ -10,7 +10,7 @@ from accounts.models import User
 from consortia.models import Consortium
 from federation.protocol.tensors import count_parameters, file_size_bytes
 from silos.models import Dataset
-from training.actions.launch import check_datasets, check_version
+from training.actions.launch import check_datasets, check_plan, check_version
 from training.judging import Verdict, model_of, verdicts
 from training.requests import read_request
 
@@ -41,7 +41,8 @@ def quote(*, consortium: Consortium, request: Mapping[str, Any], by: User) -> Qu
     asked = read_request(request)
     datasets = check_datasets(consortium=consortium, asked=asked)
     version = check_version(consortium=consortium, asked=asked, datasets=datasets)
-    model = model_of(asked, version, datasets)
+    plan = check_plan(consortium=consortium, asked=asked)
+    model = model_of(asked, version, datasets, plan)
     layout = model.layout
     _agreement, found = verdicts(consortium=consortium, asked=asked, datasets=datasets, model=model, by=by)
     size = file_size_bytes(layout)

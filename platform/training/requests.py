@@ -14,12 +14,13 @@ from federation.errors import Invalid
 from federation.learning.models import parse_model
 from federation.learning.specification import parse_local
 from federation.protocol.documents import Limits, Purpose
+from federation.protocol.documents.base import Digest
 from federation.validation import refusal
+from plans.selectors import FAMILY
 
-_OF_TASK = {
-    "model": ("train", "A training job names a model, an evaluation does not."),
-    "model_version": ("evaluate", "An evaluation names a stored model_version, a training job does not."),
-}
+_MODEL_VERSION = "An evaluation names a stored model_version, a training job does not."
+_ONE_OF_TWO = "A training job names either a model or a training plan."
+_NOT_OF_EVALUATION = "An evaluation names a stored model_version alone."
 
 
 class Protection(BaseModel):
@@ -42,6 +43,7 @@ class JobRequest(BaseModel):
     task: Literal["train", "evaluate"] = "train"
     datasets: Annotated[list[UUID], Field(min_length=1, max_length=1000)]
     protection: Protection
+    plan: Annotated[Digest | None, Field(description="The hash of a training plan, instead of a model.")] = None
     model: Annotated[dict[str, Any] | None, Field(validate_default=True)] = None
     strategy: dict[str, Any] = Field(default_factory=lambda: {"name": "fedavg"})
     local: dict[str, Any] = Field(default_factory=lambda: {"epochs": 1})
@@ -62,13 +64,31 @@ class JobRequest(BaseModel):
             raise ValueError("A dataset is named twice.")
         return datasets
 
-    @field_validator("model", "model_version")
+    # `task` and `plan` are absent where they are wrong themselves.
+
+    @field_validator("plan")
     @classmethod
-    def _check_for_task(cls, given: Any, info: ValidationInfo) -> Any:
-        task = info.data.get("task")  # absent where it is wrong itself
-        of, why = _OF_TASK[str(info.field_name)]
-        if task is not None and (task == of) != (given is not None):
-            raise ValueError(why)
+    def _check_plan(cls, given: str | None, info: ValidationInfo) -> str | None:
+        if given is not None and info.data.get("task") == "evaluate":
+            raise ValueError(_NOT_OF_EVALUATION)
+        return given
+
+    @field_validator("model")
+    @classmethod
+    def _check_model(cls, given: Any, info: ValidationInfo) -> Any:
+        task = info.data.get("task")
+        if task == "train" and "plan" in info.data and (given is None) == (info.data["plan"] is None):
+            raise ValueError(_ONE_OF_TWO)
+        if task == "evaluate" and given is not None:
+            raise ValueError(_NOT_OF_EVALUATION)
+        return given
+
+    @field_validator("model_version")
+    @classmethod
+    def _check_version(cls, given: Any, info: ValidationInfo) -> Any:
+        task = info.data.get("task")
+        if task is not None and (task == "evaluate") != (given is not None):
+            raise ValueError(_MODEL_VERSION)
         return given
 
     @field_validator("quorum")
@@ -120,13 +140,24 @@ def read_request(data: Mapping[str, Any]) -> JobRequest:
 
 def _faults_of_specifications(data: Mapping[str, Any]) -> Iterator[Invalid]:
     """What is wrong within model, strategy and local training, as far as they can be read."""
-    for name, parse in (("model", parse_model), ("strategy", parse_strategy), ("local", parse_local)):
+    for name, parse in (("model", _parse_bare_model), ("strategy", parse_strategy), ("local", parse_local)):
         given = data.get(name)
         if isinstance(given, Mapping):
             try:
                 parse(given)
             except Invalid as fault:
                 yield fault
+
+
+def _parse_bare_model(given: Mapping[str, Any]) -> None:
+    """Raise what ``parse_model`` raises, and Invalid ``model.needs_plan`` for a plan's model without the plan."""
+    if given.get("family") == FAMILY:
+        raise Invalid(
+            "model.needs_plan",
+            'Name the training plan instead of its model, as in "plan": "sha256:…".',
+            "model.family",
+        )
+    parse_model(given)
 
 
 def _together(faults: Sequence[Invalid]) -> Invalid:

@@ -48,6 +48,7 @@ from tests.support.agreements import agreed, being_signed, drafted, proposed, si
 from tests.support.cohort import browser, last_version, make_cohort, model_of, present, run_job
 from tests.support.federation import TEST, make_federation, registration
 from tests.support.in_process import ask, one_connection
+from tests.support.plans import CHANGED, sealed_review, uploaded
 from tests.support.world import house
 from training.actions import control
 
@@ -76,6 +77,9 @@ ABLE = {
     "POST /api/v1/agreements/versions/{agreement_version_id}/signatures/": "steward",
     "POST /api/v1/agreements/versions/{agreement_version_id}/suspend/": "steward",
     "POST /api/v1/agreements/versions/{agreement_version_id}/lift/": "steward",
+    "POST /api/v1/plans/": "scientist",
+    "POST /api/v1/plans/{plan_id}/propose/": "scientist",
+    "POST /api/v1/plans/{plan_id}/reviews/": "steward",
     "POST /api/v1/invitations/{invitation_id}/accept/": "steward",
     "POST /api/v1/invitations/{invitation_id}/decline/": "steward",
     "POST /api/v1/consortia/{consortium_id}/participants/{organisation_id}/leave/": "neighbour",
@@ -156,6 +160,8 @@ def make_platform() -> Platform:
     first = circles["suspended"].silos[0].silo.organisation
     suspend(consortium=suspended.consortium, organisation=first, reason="because", by=cohort.steward)
     signed = signed_by(signing, circles["signing"].silos[0].signatory).decode()
+    plan = uploaded(federation.consortium, cohort.scientist)
+    review = sealed_review(federation.silos[0], plan).decode()
     role = OrganisationRole.objects.get(user=cohort.it)
     consortium_role = ConsortiumRole.objects.get(user=cohort.scientist)
     organisations = (str(home.id), str(cohort.elsewhere.id))
@@ -174,6 +180,7 @@ def make_platform() -> Platform:
         "token_id": (str(tokens[0][0].id),),
         "invitation_id": (str(invitation.id),),
         "agreement_version_id": (str(in_force.id),),
+        "plan_id": (str(plan.id),),
         "signatory_key_id": tuple(str(key.id) for key in home.signatory_keys.all()),
         # members of bodies and queries
         "consortium": consortia,
@@ -210,6 +217,8 @@ def make_platform() -> Platform:
         },
         "POST /api/v1/jobs/{job_id}/pause/": {"job_id": (str(running.id),)},
         "POST /api/v1/users/": {"email": ()},
+        "POST /api/v1/plans/": {"text": (CHANGED.decode(),)},
+        "POST /api/v1/plans/{plan_id}/reviews/": {"document": (review,)},
         "POST /api/v1/agreements/versions/": {"consortium": (str(circles["none"].consortium.id),)},
         f"{of_version}propose/": {"agreement_version_id": (str(draft.id),)},
         f"{of_version}take-back/": {"agreement_version_id": (str(proposal.id),)},
@@ -263,6 +272,8 @@ def make_real(case: Case[Any]) -> None:
     for name, value in dict(case.query or {}).items():
         case.query[name] = real(label, name, value)
     if isinstance(case.body, dict):
+        if case.body.get("model") is not None and sum(repr(case.body).encode("utf-8", "replace")) % 8:
+            case.body.pop("plan", None)  # a job names one of the two
         for name, value in case.body.items():
             if isinstance(value, list) and known(label, name) and all(isinstance(item, str) for item in value):
                 case.body[name] = list(dict.fromkeys(real(label, name, item) for item in value))

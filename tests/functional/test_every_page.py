@@ -15,9 +15,11 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, BrowserContext, Page
 
 from accounts.models import User
+from plans.actions import propose
 from tests.support.cohort import Cohort, browser, make_cohort, present, run_job
 from tests.support.live_platform import serving
 from tests.support.pages import pages_of
+from tests.support.plans import CHANGED, SOURCE, uploaded
 from tests.support.windows import DRAWN, SCREENSHOTS, VIEWS, View
 from training.models import Job
 
@@ -39,6 +41,8 @@ def world(transactional_db: None, blob_root: Path) -> tuple[Cohort, Job, Job]:
     """A finished job, a running one, a silo to confirm."""
     cohort = make_cohort()
     present(cohort)
+    for source in (SOURCE, CHANGED):
+        propose(plan=uploaded(cohort.federation.consortium, cohort.scientist, source), by=cohort.scientist)
     return cohort, run_job(cohort, rounds=4), run_job(cohort, rounds_answered=1)
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from html.parser import HTMLParser
 
 from agreements.models import AgreementVersion
+from plans.models import TrainingPlan
 from tests.support.cohort import Cohort
 from training.models import Job
 
@@ -42,12 +43,16 @@ def pages_of(cohort: Cohort, done: Job, running: Job) -> dict[str, str]:
         "consortium": f"/consortia/{consortium}/",
         **{
             f"consortium-{tab}": f"/consortia/{consortium}/{tab}/"
-            for tab in ("participants", "agreement", "silos", "datasets", "jobs", "models", "activity")
+            for tab in ("participants", "agreement", "plans", "silos", "datasets", "jobs", "models", "activity")
         },
         **{
             f"agreement-{version.number}{name}": f"/agreements/{version.pk}/{page}"
             for version in versions
             for name, page in (("", ""), ("-compare", "compare/"), ("-paper", "paper/"))
+        },
+        **{
+            f"plan-{place}": f"/plans/{plan.pk}/"
+            for place, plan in enumerate(TrainingPlan.objects.filter(consortium=consortium).order_by("uploaded_at"))
         },
         "activity": "/activity/",
         "chains of the record": "/activity/chains/",

@@ -32,6 +32,8 @@ class Scope(models.TextChoices):
     DATASETS_WRITE = "datasets:write"
     AGREEMENTS_READ = "agreements:read"
     AGREEMENTS_WRITE = "agreements:write"
+    PLANS_READ = "plans:read"
+    PLANS_WRITE = "plans:write"
     JOBS_READ = "jobs:read"
     JOBS_WRITE = "jobs:write"
     MODELS_READ = "models:read"

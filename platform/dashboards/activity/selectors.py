@@ -16,6 +16,7 @@ from accounts.models import User
 from accounts.selectors import organisations_visible_to
 from audit.models import Event
 from consortia.selectors import consortia_visible_to, events_visible_to
+from plans.selectors import plans_visible_to
 from registry.selectors import models_visible_to
 from silos.selectors import datasets_visible_to, silos_visible_to
 from training.models import Job
@@ -103,7 +104,10 @@ _SOURCES: dict[str, tuple[Callable[[User], QuerySet[Any]], str]] = {
     "silo": (silos_visible_to, "name"),
     "dataset": (datasets_visible_to, "title"),
     "model": (models_visible_to, "name"),
+    "trainingplan": (plans_visible_to, "title"),
 }
+_PAGES = {"trainingplan": "plan"}
+"""Where the page is not called as the kind of thing is."""
 
 
 def _targets(user: User, events: Iterable[Event]) -> dict[tuple[str, str], Target]:
@@ -122,5 +126,5 @@ def _targets(user: User, events: Iterable[Event]) -> dict[tuple[str, str], Targe
         if keys := wanted.get(kind):
             rows: QuerySet[Model, Any] = visible(user).filter(pk__in=keys).order_by()
             for key, label in rows.values_list("pk", name):
-                found[kind, str(key)] = Target(label, reverse(kind, args=[key]))
+                found[kind, str(key)] = Target(label, reverse(_PAGES.get(kind, kind), args=[key]))
     return found

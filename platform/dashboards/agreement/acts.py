@@ -27,11 +27,13 @@ from agreements.selectors import current_version
 from agreements.transitions import AgreementState
 from agreements.wording import first_terms, read_terms
 from consortia.access import access_consortium
+from consortia.models import Consortium
 from dashboards.agreement.questions import STEPS
 from dashboards.agreement.rows import side_by_side
 from dashboards.agreement.views import page_frame, version_page
 from dashboards.consortium.views import frame
 from federation.errors import FederationError
+from plans.selectors import plans_of
 from rest.errors import Conflict, Forbidden, NotFound
 from rest.pages import shown_at, told
 
@@ -44,7 +46,8 @@ def draft(request: HttpRequest, consortium_id: UUID) -> HttpResponse:
     current = current_version(wanted)
     offer = offer_of(wanted, current.terms if current else None)
     terms = current.terms if current else _first_terms(offer)
-    form = TermsForm(request.POST if request.method == "POST" else None, offer=offer, terms=terms)
+    data = request.POST if request.method == "POST" else None
+    form = TermsForm(data, offer=offer, terms=terms, uploaded=_uploaded(wanted))
     if request.method == "POST":
         made = _taken(
             form, lambda: drafting.draft(consortium=wanted, terms=read_terms(form.said()), note=_note(form), by=user)
@@ -54,6 +57,11 @@ def draft(request: HttpRequest, consortium_id: UUID) -> HttpResponse:
             return redirect("agreement", made.pk)
     context = {**frame(wanted, user, "agreement"), "form": form, "current": current}
     return render(request, "dashboards/agreement/edit.html", context, status=422 if form.is_wrong else 200)
+
+
+def _uploaded(consortium: Consortium) -> list[tuple[str, str]]:
+    """The hashes of the consortium's training plans, with their titles."""
+    return list(plans_of(consortium).values_list("digest", "title"))
 
 
 def _first_terms(offer: Offer) -> dict[str, Any]:
@@ -71,6 +79,7 @@ def edit(request: HttpRequest, agreement_version_id: UUID) -> HttpResponse:
         request.POST if request.method == "POST" else None,
         offer=offer_of(version.consortium, version.terms),
         terms=version.terms,
+        uploaded=_uploaded(version.consortium),
     )
     seen = request.POST.get("seen_digest", version.terms_digest)
     if request.method == "POST":

@@ -42,6 +42,7 @@ from dashboards.agreement.rows import (
 )
 from dashboards.consortium.views import frame
 from federation.agreements.text import clauses
+from plans.selectors import digests_in, plans_of
 
 
 @require_safe
@@ -86,6 +87,7 @@ def version_page(
     context = {
         **page_frame(wanted, user),
         "clauses": clause_rows(wanted),
+        "plans": plans_of(wanted.consortium).filter(digest__in=digests_in(wanted.terms)),
         "parties": rows,
         "n_signed": sum(row.signed_at is not None for row in rows),
         "own": own_parts(user, may, rows),

@@ -43,6 +43,7 @@ def frame(consortium: Consortium, user: User, tab: str) -> dict[str, Any]:
         "may_remove": Permission.PARTICIPANT_REMOVE in allowed,
         "may_grant": Permission.CONSORTIUM_ROLE_GRANT in allowed,
         "may_draft": Permission.AGREEMENT_DRAFT in allowed,
+        "may_upload": Permission.PLAN_UPLOAD in allowed,
         "may_edit": Permission.CONSORTIUM_EDIT in allowed,
         "may_read": Permission.EVENT_VIEW in allowed,
     }

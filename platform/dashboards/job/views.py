@@ -25,6 +25,7 @@ from dashboards.job import figures, series
 from dashboards.job.participation import participation
 from dashboards.job.report import answers
 from dashboards.job.series import Member, VersionRow
+from plans.selectors import plan_with
 from rest.errors import NotFound
 from training import selectors, summaries
 from training.models import Job
@@ -166,9 +167,15 @@ def configuration(request: HttpRequest, job_id: UUID) -> HttpResponse:
         "tab": "configuration",
         "seats": seats,
         "declared": in_words(job.request.get("use")),
+        "plan": plan_with(job.consortium, job.request.get("plan") or _code_digest(job)),
         "may_read_record": may(user, Permission.EVENT_VIEW, consortium=job.consortium),
     }
     return render(request, "dashboards/job/configuration.html", {**_frame(job, user), **more})
+
+
+def _code_digest(job: Job) -> str:
+    """Of the training plan that computes the stored model of an evaluation."""
+    return job.evaluated_version.model.code_digest if job.evaluated_version else ""
 
 
 @require_safe

@@ -23,6 +23,7 @@ from consortia.selectors import permissions_of
 from dashboards.job import figures, series
 from dashboards.model.lineage import Graph, Source, graph
 from dashboards.model.rows import at_silos, differences
+from plans.selectors import plan_with
 from registry.cards import card_of
 from registry.models import Model, ModelVersion, Passport
 from registry.permissions import access_model, access_version_to_confirm
@@ -58,6 +59,7 @@ def model(request: HttpRequest, model_id: UUID) -> HttpResponse:
         "differences": differences(shown, beside) if shown and beside else [],
         "at_silos": at_silos(job, shown, beside) if shown else [],
         "card": card,
+        "plan": plan_with(wanted.consortium, wanted.code_digest),
         "sources": sources,
         "graph": _drawn(job, shown, sources) if job and shown else None,
         "charts": _charts(job) if job else [],

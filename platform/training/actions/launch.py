@@ -12,6 +12,8 @@ from accounts.models import User
 from consortia.models import Consortium, Participation
 from consortia.transitions import ParticipationState
 from federation.errors import Invalid
+from plans.models import TrainingPlan
+from plans.selectors import plan_with
 from registry.models import ModelVersion
 from silos.models import Dataset
 from silos.transitions import SiloState
@@ -27,9 +29,8 @@ def launch(*, consortium: Consortium, request: Mapping[str, Any], by: User) -> J
     asked = read_request(request)
     datasets = check_datasets(consortium=consortium, asked=asked)
     version = check_version(consortium=consortium, asked=asked, datasets=datasets)
-    agreement, found = verdicts(
-        consortium=consortium, asked=asked, datasets=datasets, model=model_of(asked, version, datasets), by=by
-    )
+    model = model_of(asked, version, datasets, check_plan(consortium=consortium, asked=asked))
+    agreement, found = verdicts(consortium=consortium, asked=asked, datasets=datasets, model=model, by=by)
     check_allowed(found)
     with transaction.atomic():
         job = Job.objects.create(
@@ -81,6 +82,17 @@ def check_datasets(*, consortium: Consortium, asked: JobRequest) -> list[Dataset
     if len({dataset.schema_digest for dataset in datasets}) > 1:
         raise Invalid("dataset.schemas_differ", _differing(datasets), "datasets")
     return datasets
+
+
+def check_plan(*, consortium: Consortium, asked: JobRequest) -> TrainingPlan | None:
+    """The training plan that a job names: one of this consortium. Whether it may run, the agreement says."""
+    if asked.plan is None:
+        return None
+    if (plan := plan_with(consortium, asked.plan)) is None:
+        raise Invalid(
+            "plan.unknown", "This consortium has no training plan of this hash. Upload it there first.", "plan"
+        )
+    return plan
 
 
 def check_version(*, consortium: Consortium, asked: JobRequest, datasets: Sequence[Dataset]) -> ModelVersion | None:

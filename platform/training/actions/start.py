@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 from django.db import transaction
@@ -15,6 +16,7 @@ from federation.learning.models import parse_model
 from federation.learning.weights import write_weights
 from federation.protocol import documents
 from federation.protocol.digests import digest_bytes
+from plans.models import TrainingPlan
 from registry.actions import add_version
 from registry.models import Model, ModelVersion
 from training import issuing
@@ -47,7 +49,7 @@ def start(*, job_id: UUID, by: Actor) -> None:
 def _first_version(job: Job, by: Actor) -> ModelVersion:
     """The model as it starts: the family's initial weights under the job's seed."""
     dataset = job.seats.select_related("dataset").order_by("position")[0].dataset
-    family, specification = parse_model(job.request["model"])
+    family, specification = parse_model(_model_of(job))
     layout = family.layout(specification, dataset.n_features, dataset.n_classes)
     folder = store.new_folder()
     try:
@@ -65,6 +67,7 @@ def _first_version(job: Job, by: Actor) -> ModelVersion:
         name=job.name,
         agreement_id=job.agreement_id,
         rounds_planned=job.rounds_planned,
+        code_digest=job.request.get("plan") or "",
         specification=specification.model_dump(mode="json"),
         layout=[{"name": spec.name, "shape": list(spec.shape), "dtype": spec.dtype} for spec in layout],
         n_features=dataset.n_features,
@@ -72,6 +75,14 @@ def _first_version(job: Job, by: Actor) -> ModelVersion:
         preprocessing={key: declaration[key] for key in ("name", "columns", "steps", "split")},
     )
     return add_version(model=model, round_number=0, digest=digest, size_bytes=size_bytes, optimiser_digest="", by=by)
+
+
+def _model_of(job: Job) -> dict[str, Any]:
+    """The model as it was asked for, or as the job's training plan declares it; plans are kept for good."""
+    if digest := job.request.get("plan"):
+        return TrainingPlan.objects.defer("source").get(consortium=job.consortium_id, digest=digest).model
+    model: dict[str, Any] = job.request["model"]
+    return model
 
 
 def _seed(job: Job) -> int:

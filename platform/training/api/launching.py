@@ -14,6 +14,7 @@ from rest_framework import serializers
 from federation.aggregation.strategies import STRATEGIES
 from federation.learning.models import FAMILIES
 from federation.learning.specification import LocalTraining
+from plans.selectors import FAMILY
 from training.requests import JobRequest
 
 
@@ -42,6 +43,18 @@ EXAMPLES = [
         },
     ),
     OpenApiExample(
+        "A training plan",
+        request_only=True,
+        value={
+            "consortium": f"{_ID}0",
+            "name": "Heart disease, with our own loss",
+            "datasets": [f"{_ID}1", f"{_ID}2"],
+            "protection": {"mode": "clear"},
+            "plan": "sha256:" + "0123456789abcdef" * 4,
+            "rounds": 10,
+        },
+    ),
+    OpenApiExample(
         "Evaluation of a stored model",
         request_only=True,
         value={
@@ -58,12 +71,12 @@ EXAMPLES = [
 if TYPE_CHECKING:
     JobLaunch = JobRequest
 else:
-    _model = reduce(or_, (family.Specification for family in FAMILIES.values()))
+    _model = reduce(or_, (family.Specification for family in FAMILIES.values() if family.name != FAMILY))
     _strategy = reduce(or_, STRATEGIES.values())
     JobLaunch = create_model(
         "JobLaunch",
         __base__=JobRequest,
-        __doc__="A job to launch. A training job names a `model`, an evaluation a stored `model_version`.",
+        __doc__="A job to launch. A training job names a `model` or a `plan`, an evaluation a `model_version`.",
         consortium=(UUID, Field(description="One in which you may launch jobs.")),
         model=(_model | None, None),
         strategy=(_strategy, Field(default={"name": "fedavg"})),

@@ -26,11 +26,14 @@ from agreements.models import AgreementVersion
 from audit.models import Event
 from monitoring import actions
 from monitoring.models import Notice
+from plans.actions import propose
+from plans.models import TrainingPlan
 from silos.models import Dataset
 from tests.support.agreements import being_signed
 from tests.support.cohort import Cohort, browser, present, run_job
 from tests.support.federation import TEST
 from tests.support.pages import Seen, pages_of, seen
+from tests.support.plans import CHANGED, SOURCE, review_everywhere, uploaded
 from training.models import Job
 
 BEGIN, END = "\u27e6", "\u27e7"
@@ -64,6 +67,9 @@ def world(cohort: Cohort) -> tuple[Cohort, Job, Job]:
     Dataset.objects.update(rows_coarse=12345)
     being_signed(cohort.federation, protection=["masked"])
     present(cohort)
+    for source in (SOURCE, CHANGED):
+        propose(plan=uploaded(cohort.federation.consortium, cohort.scientist, source), by=cohort.scientist)
+    review_everywhere(cohort.federation, note="Read")
     return cohort, run_job(cohort, rounds=4), run_job(cohort, rounds_answered=1)
 
 
@@ -99,6 +105,8 @@ def words_of_database() -> list[str]:
             for value in row:
                 found |= set(_texts(value))
     found |= {text.replace("_", " ") for text in found}
+    hashes = {text for text in found if text.startswith("sha256:")}
+    found |= {text[7:15] for text in hashes} | {text[:19] for text in hashes}
     return sorted((text for text in found if len(text) > 1), key=len, reverse=True)
 
 
@@ -182,6 +190,10 @@ def test_nothing_is_said_past_the_translators_to_strangers_and_where_forms_are_w
             for name, address in agreement_pages(cohort).items()
         },
         "home": browser(cohort.steward).get("/"),
+        "plan": browser(cohort.steward).get(f"/plans/{TrainingPlan.objects.order_by('uploaded_at')[1].pk}/"),
+        "plan compared": scientist.get(_compared_plans()),
+        "plan upload": scientist.get(f"/consortia/{consortium}/plans/upload/"),
+        "plan empty": scientist.post(f"/consortia/{consortium}/plans/upload/", {}),
         "compare one": scientist.get(f"/jobs/compare/?job={running.id}"),
         "invited nobody": administrator.post(
             f"/consortia/{consortium}/invite/", {"organisation": "nobody-at-all"}, follow=True
@@ -193,6 +205,11 @@ def test_nothing_is_said_past_the_translators_to_strangers_and_where_forms_are_w
         if found := strange(page.texts, data):
             wrong[name] = found
     assert not wrong
+
+
+def _compared_plans() -> str:
+    one, other = TrainingPlan.objects.order_by("uploaded_at")
+    return f"/plans/{other.pk}/?with={one.pk}"
 
 
 def german(user: User) -> Client:

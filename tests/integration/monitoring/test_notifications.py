@@ -20,9 +20,12 @@ from consortia import invitations
 from consortia.actions import grant_consortium_role
 from monitoring import actions, webhooks
 from monitoring.models import Delivery, Kind, Notice, Webhook
+from plans.actions import propose
 from silos.models import Silo
+from tests.support.agreements import being_signed, steward_of
 from tests.support.cohort import Cohort, browser, run_job
 from tests.support.federation import TEST
+from tests.support.plans import uploaded
 from training import sweeping
 from training.actions import control
 
@@ -254,3 +257,50 @@ def test_an_event_that_becomes_visible_late_is_still_told(cohort: Cohort) -> Non
     notify()
     assert told_to(cohort.scientist.email) == [f"[Consilience] Completed: {job.name}"]
     assert set(Notice.objects.values_list("kind", flat=True)) <= set(Kind.values)
+
+
+def test_stewards_of_all_members_are_told_of_an_agreement_and_nobody_else(cohort: Cohort) -> None:
+    other = steward_of(cohort.federation.silos[1].silo.organisation)
+    stranger = steward_of(cohort.elsewhere)
+    plan = uploaded(cohort.federation.consortium, cohort.scientist)
+    version = being_signed(cohort.federation, code={"digests": [plan.digest]})
+    notify()
+    name = cohort.federation.consortium.name
+    expected = [f"[Consilience] To read: the agreement of {name}", f"[Consilience] To sign: the agreement of {name}"]
+    for person in (cohort.steward, other):
+        assert sorted(told_to(person.email)) == expected
+    for person in (stranger, cohort.administrator, cohort.neighbour, cohort.outsider, cohort.scientist):
+        assert not told_to(person.email), person
+    to_sign = next(message for message in mail.outbox if "To sign" in message.subject)
+    assert f"/agreements/{version.pk}/" in to_sign.body
+    assert plan.title in to_sign.body
+
+
+def test_stewards_are_told_once_of_a_plan_that_waits_and_may_choose_not_to_be(cohort: Cohort) -> None:
+    other = steward_of(cohort.federation.silos[1].silo.organisation)
+    kinds = [kind for kind in Kind.values if kind != Kind.PLAN_PROPOSED]
+    browser(other).post("/account/notifications/choose/", {"email": kinds})
+    plan = uploaded(cohort.federation.consortium, cohort.scientist)
+    notify()
+    assert not mail.outbox, "uploaded is not yet asked for"
+    for _ in range(2):
+        propose(plan=plan, by=cohort.scientist)
+        notify()
+    assert told_to(cohort.steward.email) == [f"[Consilience] To review: {plan.title}"]
+    assert len(mail.outbox) == 1
+    assert f"/plans/{plan.pk}/" in mail.outbox[0].body
+    assert cohort.scientist.full_name not in mail.outbox[0].body
+
+
+def test_a_steward_s_webhook_is_called_for_a_plan(cohort: Cohort, receiver: Receiver) -> None:
+    actions.add_webhook(url=receiver.url, kinds=["plan.proposed"], by=cohort.steward)
+    propose(plan=uploaded(cohort.federation.consortium, cohort.scientist), by=cohort.scientist)
+    notify()
+    assert [json.loads(body)["type"] for _, body in receiver.got] == ["plan.proposed"]
+
+
+def test_the_page_of_choices_says_why_a_steward_is_told(cohort: Cohort) -> None:
+    page = browser(cohort.steward).get("/account/notifications/")
+    chosen = {one["kind"]: one["email"] for one in page.context["kinds"]}
+    assert all(chosen[kind] for kind in (Kind.AGREEMENT_PROPOSED, Kind.AGREEMENT_SIGNING, Kind.PLAN_PROPOSED))
+    assert "A training plan waits for your review" in page.content.decode()

@@ -16,7 +16,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from accounts.actions import create_user
-from accounts.models import Organisation, OrganisationRole, User
+from accounts.models import Organisation, OrganisationRole, SignatoryKey, User
 from accounts.permissions import Role
 from agreements.actions import drafting, steps
 from agreements.models import AgreementVersion
@@ -26,8 +26,13 @@ from consortia.models import Consortium, ConsortiumRole, Participation
 from consortia.transitions import ParticipationState
 from dashboards.management.commands.demo_seed import is_loopback
 from dashboards.management.played_jobs import Played, Rows, digest_of, wave, write_all
+from federation.plans.reviews import sign_review
 from federation.protocol.datasets import DatasetDeclaration, parse_declaration
+from federation.protocol.digests import digest_bytes
+from federation.protocol.documents import CodeReview, now
 from federation.protocol.keys import PrivateKey
+from plans.actions import upload
+from plans.models import SignedReview, TrainingPlan, Via
 from registry.models import ModelVersion
 from silos.models import Dataset, Silo
 from silos.transitions import SiloState
@@ -46,6 +51,7 @@ FIELDS = (
     "Lung nodules",
 )
 MEMBERS = 4
+PLANS, PLAN_LINES = 8, 300
 STATES = (
     *[JobState.COMPLETED] * 16,
     *(JobState.FAILED, JobState.CANCELLED, JobState.PAUSED, JobState.RUNNING),
@@ -92,13 +98,15 @@ class Command(BaseCommand):
                 _short(consortia[place % len(consortia)], datasets, place, user) for place in range(options["jobs"] - 1)
             )
             made = write_all(chain([long], others), rows)
-            agreement = _agreement(consortia[0], datasets[consortia[0]], user)
+            plans = _plans(consortia[0], user)
+            agreement = _agreement(consortia[0], datasets[consortia[0]], plans, user)
             for silo in Silo.objects.all():
                 silo.orders_issued = rows.numbers[silo.id]
                 silo.save(update_fields=["orders_issued"])
         ids = {
             "user": str(user.id),
             "agreement": str(agreement.id),
+            "plan": str(plans[-1].id),
             "consortium": str(consortia[0].id),
             "organisation": str(datasets[consortia[0]][0].silo.organisation_id),
             "neighbour": str(datasets[consortia[0]][1].silo.organisation_id),
@@ -113,8 +121,61 @@ class Command(BaseCommand):
         self.stdout.write(json.dumps(ids))
 
 
-def _agreement(consortium: Consortium, datasets: list[Dataset], user: User) -> AgreementVersion:
-    """A proposal over every member of the long job, with as many data sets."""
+PLAN = """PLAN = {{
+    "interface": 1,
+    "title": "Logistic regression, try {place}",
+    "parameters": [
+        {{"name": "weight", "shape": [1, "n_features"]}},
+        {{"name": "bias", "shape": [1], "start": "zeros"}},
+    ],
+}}
+
+
+def predict(parameters, features):
+    return features @ parameters["weight"].T + parameters["bias"]
+{lines}"""
+
+
+def _plans(consortium: Consortium, user: User) -> list[TrainingPlan]:
+    """Plans of some hundred lines, which every member has reviewed on premises; the last two are compared."""
+    made = []
+    houses = list(Organisation.objects.filter(participations__consortium=consortium))
+    keys = {house: PrivateKey.generate() for house in houses}
+    SignatoryKey.objects.bulk_create(
+        SignatoryKey(organisation=house, public_key=key.public.raw, key_id=key.public.key_id)
+        for house, key in keys.items()
+    )
+    for place in range(PLANS):
+        lines = "\n".join(f"SCALE_{line} = {line * (place + 1)}  # of column {line}" for line in range(PLAN_LINES))
+        source = PLAN.format(place=place, lines=lines).encode()
+        plan = upload(consortium=consortium, source=source, by=user).plan
+        made.append(plan)
+        for house, key in keys.items():
+            review = CodeReview(
+                code_digest=plan.digest,
+                signatory_key=key.public.encoded,
+                reviewer="Rea Reviewer",
+                verdict="approved",
+                reviewed_at=now(),
+            )
+            SignedReview.objects.create(
+                organisation=house,
+                code_digest=plan.digest,
+                key_id=key.public.key_id,
+                reviewer=review.reviewer,
+                verdict=review.verdict,
+                reviewed_at=review.reviewed_at,
+                envelope=(sealed := sign_review(review, key)),
+                payload_digest=digest_bytes(sealed),
+                received_via=Via.CONNECTOR,
+            )
+    return made
+
+
+def _agreement(
+    consortium: Consortium, datasets: list[Dataset], plans: list[TrainingPlan], user: User
+) -> AgreementVersion:
+    """A proposal over every member of the long job, with as many data sets; it names the plans."""
     keys = {dataset.silo.organisation.name: PrivateKey.generate().public.encoded for dataset in datasets}
     now = timezone.now()
     terms = {
@@ -125,11 +186,12 @@ def _agreement(consortium: Consortium, datasets: list[Dataset], user: User) -> A
         ],
         "work": {
             "tasks": ["train", "evaluate"],
-            "families": ["logistic"],
+            "families": ["logistic", "plan"],
             "parameters_max": 10_000,
             "rounds_max": 1000,
             "update_norm_l2_max": 1e4,
         },
+        "code": {"digests": [plan.digest for plan in plans], "reviewers": 2},
         "protection": ["clear"],
         "cohort": {"minimum_participants": 3},
         "leaving": {"metrics": ["loss", "accuracy"], "minimum_cell": 5},

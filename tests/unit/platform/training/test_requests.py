@@ -51,7 +51,7 @@ def test_what_is_right_passes() -> None:
             {"model.hidden.0": "This has to be at least 1."},
         ),
         ({"model": 5}, "job.invalid", {"model": "This has to be an object with named members."}),
-        ({"model": ...}, "job.invalid", {"model": "A training job names a model, an evaluation does not."}),
+        ({"model": ...}, "job.invalid", {"model": "A training job names either a model or a training plan."}),
         ({"local": {"steps": 1, "epochs": 1}}, "local.invalid", {"local": "Give either steps or epochs."}),
         (
             {"strategy": {"name": "fedprox", "proximal_mu": -1}},

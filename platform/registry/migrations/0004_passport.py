@@ -6,7 +6,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("registry", "0002_release"),
+        ("registry", "0003_model_code_digest"),
     ]
 
     operations = [

@@ -1,0 +1,1 @@
+"""Training plans: uploaded, read with their differences, approved or refused."""

@@ -1,0 +1,19 @@
+"""The pages of training plans, and what is done on them."""
+
+from django.urls import path
+
+from dashboards.plan import acts, views
+
+_CONSORTIUM = "consortia/<uuid:consortium_id>/plans/"
+_PLAN = "plans/<uuid:plan_id>/"
+
+urlpatterns = [
+    path(_CONSORTIUM, views.overview, name="consortium-plans"),
+    path(f"{_CONSORTIUM}upload/", acts.upload, name="plan-upload"),
+    path(_PLAN, views.plan, name="plan"),
+    path(f"{_PLAN}source/", views.source, name="plan-source"),
+    path(f"{_PLAN}reviews/", views.reviews, name="plan-reviews"),
+    path(f"{_PLAN}propose/", acts.propose, name="plan-propose"),
+    path(f"{_PLAN}signed-review/", acts.hand_in, name="plan-hand-in"),
+    path(f"{_PLAN}members/<uuid:organisation_id>/review/", acts.review, name="plan-review"),
+]

@@ -1,0 +1,113 @@
+"""How the members of a consortium stand to its plans: what stewards said, and what organisations signed."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from accounts.models import Organisation, SignatoryKey
+from accounts.transitions import SignatoryKeyState
+from consortia.models import Consortium
+from consortia.selectors import active_organisations
+from federation.plans.reviews import reviewers_of, same_reviewer
+from federation.protocol.documents import CodeReview
+from federation.protocol.keys import PublicKey
+from plans.models import CodeApproval, SignedReview, TrainingPlan, Verdict
+from plans.naming import Wording
+from plans.sealed import opened
+
+
+def reviewers_at(digest: str, keys: Mapping[UUID, PublicKey]) -> dict[UUID, int]:
+    """How many people of each organisation approve this code, by reviews that its key verifies: one query."""
+    rows = SignedReview.objects.filter(code_digest=digest, organisation__in=list(keys)).order_by("reviewed_at")
+    found: defaultdict[UUID, list[CodeReview]] = defaultdict(list)
+    for house, sealed in rows.values_list("organisation_id", "envelope"):
+        if (review := opened(bytes(sealed), keys[house])) is not None:
+            found[house].append(review)
+    return {house: reviewers_of(found[house], digest) for house in keys}
+
+
+def keys_of(houses: Iterable[UUID]) -> dict[UUID, PublicKey]:
+    """The present signatory keys of organisations: one query."""
+    rows = SignatoryKey.objects.filter(organisation__in=list(houses), state=SignatoryKeyState.ACTIVE)
+    return {row.organisation_id: row.key for row in rows}
+
+
+@dataclass(frozen=True)
+class HouseRow:
+    """A member of the consortium, and how it stands to a plan."""
+
+    organisation: Organisation
+    words: tuple[CodeApproval, ...]
+    """The newest of each of its stewards."""
+    reviews: tuple[SignedReview, ...]
+    """The newest of each reviewer that its present key has signed."""
+    n_reviewers: int
+    needed: int
+
+    @property
+    def refuses(self) -> bool:
+        """Whether a signed review says no: then nobody else's yes counts."""
+        return any(review.verdict == Verdict.REFUSED for review in self.reviews)
+
+    @property
+    def is_enough(self) -> bool:
+        """Whether its silos may run the plan, as far as reviews go."""
+        return self.n_reviewers >= self.needed
+
+    @property
+    def state(self) -> str:
+        """A word for it: approved, refused, or what is still missing."""
+        if self.refuses:
+            return "refused"
+        if self.is_enough:
+            return "approved"
+        if self.n_reviewers:
+            return "some"
+        if any(word.verdict == Verdict.REFUSED for word in self.words):
+            return "spoken_against"
+        return "spoken_for" if self.words else "waiting"
+
+
+def house_rows(consortium: Consortium, plans: Sequence[TrainingPlan], wording: Wording) -> dict[UUID, list[HouseRow]]:
+    """For each plan the members and how they stand to it, by name: four queries, however many plans."""
+    houses = list(active_organisations(consortium.pk).order_by("name"))
+    keys = keys_of(house.pk for house in houses)
+    words: dict[tuple[UUID, UUID], dict[UUID, CodeApproval]] = defaultdict(dict)
+    for word in CodeApproval.objects.filter(plan__in=[plan.pk for plan in plans]).select_related("user"):
+        words[word.plan_id, word.organisation_id][word.user_id] = word
+    reviews = verified(plans, keys)
+    found = {}
+    for plan in plans:
+        needed = wording.of(plan).needed
+        found[plan.pk] = [
+            HouseRow(
+                organisation=house,
+                words=tuple(words[plan.pk, house.pk].values()),
+                reviews=tuple(newest(row for row, _ in reviews[plan.digest, house.pk])),
+                n_reviewers=reviewers_of((said for _, said in reviews[plan.digest, house.pk]), plan.digest),
+                needed=needed,
+            )
+            for house in houses
+        ]
+    return found
+
+
+def verified(
+    plans: Sequence[TrainingPlan], keys: Mapping[UUID, PublicKey]
+) -> defaultdict[tuple[str, UUID], list[tuple[SignedReview, CodeReview]]]:
+    """The reviews of these plans that the present keys have signed, by hash and organisation, the oldest first."""
+    found: defaultdict[tuple[str, UUID], list[tuple[SignedReview, CodeReview]]] = defaultdict(list)
+    digests = {plan.digest for plan in plans}
+    rows = SignedReview.objects.filter(code_digest__in=digests, organisation__in=list(keys)).order_by("reviewed_at")
+    for row in rows:
+        if (review := opened(bytes(row.envelope), keys[row.organisation_id])) is not None:
+            found[row.code_digest, row.organisation_id].append((row, review))
+    return found
+
+
+def newest(reviews: Iterable[SignedReview]) -> list[SignedReview]:
+    """The newest of each reviewer, given the oldest first."""
+    return list({same_reviewer(review.reviewer): review for review in reviews}.values())
