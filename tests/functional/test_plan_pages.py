@@ -146,7 +146,8 @@ def test_from_the_upload_to_a_job(cohort: Cohort, port: int, chromium: Browser, 
     assert (job.request["plan"], job.request["model"]) == (plan.digest, None)
     scientist.close()
     steward.close()
-    assert not [one for one in complaints + complaints_too if "422" not in one]
+    expected = ("422", "htmx:sendAbort", "htmx:afterRequest")  # refused once; a preview that was no longer waited for
+    assert not [one for one in complaints + complaints_too if not any(text in one for text in expected)]
 
 
 def test_without_scripts(cohort: Cohort, port: int, chromium: Browser) -> None:
