@@ -69,19 +69,30 @@ def conclude(
 ) -> Agreed:
     """Draft, propose and open it; every party signs with its own key; returns once it is in force."""
     found = next((row for row in administrator.all("agreements/versions/", state="in_force")), None)
-    if found is None:
-        draft = {"consortium": consortium, "terms": terms(connectors, coordinator)}
-        drafted = administrator.post("agreements/versions/", draft)
-        version, seen = str(drafted["id"]), {"seen_digest": drafted["terms_digest"]}
-        administrator.post(f"agreements/versions/{version}/propose/")
-        administrator.post(f"agreements/versions/{version}/open-signing/", seen)
-        document = json.dumps(administrator.get(f"agreements/versions/{version}/document/")).encode()
-        for connector in connectors:
-            connector.sign(document)
-        signed = json.loads(coordinator.sign(document))
-        steward.post(f"agreements/versions/{version}/signatures/", {"document": signed})
-    else:
-        version = str(found["id"])
+    if found is not None:
+        return _await_force(administrator, str(found["id"]))
+    first = terms(connectors, coordinator)
+    return bring_into_force(administrator, steward, consortium, first, connectors, coordinator)
+
+
+def bring_into_force(
+    administrator: Client,
+    steward: Client,
+    consortium: str,
+    wanted: dict[str, Any],
+    connectors: Sequence[Connector],
+    coordinator: Signatory,
+) -> Agreed:
+    """A version with these terms, from its draft to the last signature."""
+    drafted = administrator.post("agreements/versions/", {"consortium": consortium, "terms": wanted})
+    version, seen = str(drafted["id"]), {"seen_digest": drafted["terms_digest"]}
+    administrator.post(f"agreements/versions/{version}/propose/")
+    administrator.post(f"agreements/versions/{version}/open-signing/", seen)
+    document = json.dumps(administrator.get(f"agreements/versions/{version}/document/")).encode()
+    for connector in connectors:
+        connector.sign(document)
+    signed = json.loads(coordinator.sign(document))
+    steward.post(f"agreements/versions/{version}/signatures/", {"document": signed})
     return _await_force(administrator, version)
 
 

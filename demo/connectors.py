@@ -123,6 +123,19 @@ class Connector:
             "sign", str(given), "--config", str(self.configuration), "--key", str(self.signatory.key), "--yes"
         )
 
+    def run_plans(self, socket: Path) -> Child:
+        """Let training plans run here, from the trainer's next start on: what runs them, a process of its own."""
+        (self.folder / "policy.toml").write_text('custom_code = "approved"\n')
+        said = self.configuration.read_text()
+        if "[runner]" not in said:
+            self.configuration.write_text(f'policy = "policy.toml"\n{said}\n[runner]\nsocket = "{socket}"\n')
+        return self._process(f"runner-{self.hospital.key}", "runner", [], self.isolation.words)
+
+    def approve(self, plan: Path, reviewer: str) -> None:
+        """Somebody who has read a plan approves it on premises; the relay carries the review to the platform."""
+        words = ("--config", str(self.configuration), "--key", str(self.signatory.key), "--reviewer", reviewer, "--yes")
+        self._command("approve", str(plan), *words)
+
     def enrol(self, code: str) -> str:
         """Present the connector with a single-use code; returns the identity's fingerprint, for the telephone."""
         shown = self._command("enrol", "--config", str(self.configuration), "--code", code)

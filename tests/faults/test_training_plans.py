@@ -1,0 +1,94 @@
+"""Custom code through every real process: uploaded, agreed on, read and approved on premises, run, and killed."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from demo.agreement import SCOPES as AGREEMENTS
+from demo.agreement import bring_into_force
+from demo.client import Client
+from demo.hospitals import CONSORTIUM_ADMINISTRATOR, DATA_SCIENTIST, STEWARD
+from demo.job import SCOPES
+from demo.processes import Child, DemoError
+from tests.faults.conftest import Federation
+
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("federation")]
+
+EXAMPLE = Path(__file__).parents[2] / "docs" / "examples" / "logistic_plan.py"
+REVIEWED_TIMEOUT_S = 60.0
+
+
+@pytest.fixture(scope="module")
+def scientist(federation: Federation) -> Client:
+    """The data scientist, who may upload plans."""
+    signed_in = federation.ensemble.sign_in(DATA_SCIENTIST.email)
+    return signed_in.with_token("plans", [*SCOPES, "plans:read", "plans:write"])
+
+
+@pytest.fixture(scope="module")
+def runners(federation: Federation, tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Child]]:
+    """A runner beside every trainer, which starts anew to hear of it."""
+    folder = tmp_path_factory.mktemp("runners")
+    started = []
+    for connector in federation.ensemble.connectors:
+        runner = connector.run_plans(folder / connector.hospital.key)
+        runner.start()
+        started.append(runner)
+        connector.trainer.kill()
+        connector.trainer.start()
+    yield started
+    for runner in started:
+        runner.kill()
+
+
+@pytest.fixture(scope="module")
+def plan(federation: Federation, scientist: Client) -> dict[str, Any]:
+    """The example, uploaded, and named by an agreement that everybody has signed."""
+    uploaded = dict(scientist.post("plans/", {"consortium": federation.consortium, "text": EXAMPLE.read_text()}))
+    ensemble = federation.ensemble
+    administrator = ensemble.sign_in(CONSORTIUM_ADMINISTRATOR.email).with_token("plans", AGREEMENTS)
+    steward = ensemble.sign_in(STEWARD.email).with_token("plans", AGREEMENTS)
+    current = next(iter(administrator.all("agreements/versions/", state="in_force")))
+    terms = administrator.get(f"agreements/versions/{current['id']}/")["terms"]
+    terms["code"] = {"digests": [uploaded["digest"]], "reviewers": 1}
+    terms["work"]["families"] = ["logistic", "mlp", "plan"]
+    bring_into_force(
+        administrator, steward, federation.consortium, terms, ensemble.connectors, ensemble.coordinator_signatory
+    )
+    return uploaded
+
+
+def launch(federation: Federation, plan: dict[str, Any]) -> str:
+    """A job by the plan."""
+    return federation.launch(model=None, plan=plan["digest"], rounds=3, local={"steps": 60, "batch_size": 4})
+
+
+def test_nothing_runs_before_people_of_every_house_have_approved_it(
+    federation: Federation, plan: dict[str, Any]
+) -> None:
+    with pytest.raises(DemoError, match=r"agreement\.code_review"):
+        launch(federation, plan)
+
+
+def test_a_plan_trains_and_a_runner_that_is_killed_changes_nothing(
+    federation: Federation, scientist: Client, plan: dict[str, Any], runners: list[Child]
+) -> None:
+    for connector in federation.ensemble.connectors:
+        connector.approve(EXAMPLE, f"Steward of {connector.hospital.silo}")
+    deadline = time.monotonic() + REVIEWED_TIMEOUT_S
+    while len(reviews := list(scientist.get(f"plans/{plan['id']}/reviews/"))) < len(runners):
+        assert time.monotonic() < deadline, f"{len(reviews)} reviews came"
+        time.sleep(0.5)
+    in_peace = launch(federation, plan)
+    learned = federation.final_digest(in_peace)
+    killed = launch(federation, plan)
+    federation.wait_for_round(killed, 2)
+    runners[0].kill()
+    time.sleep(0.3)
+    runners[0].start()
+    assert federation.final_digest(killed) == learned
