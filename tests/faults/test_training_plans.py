@@ -31,12 +31,11 @@ def scientist(federation: Federation) -> Client:
 
 
 @pytest.fixture(scope="module")
-def runners(federation: Federation, tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Child]]:
+def runners(federation: Federation) -> Iterator[list[Child]]:
     """A runner beside every trainer, which starts anew to hear of it."""
-    folder = tmp_path_factory.mktemp("runners")
     started = []
     for connector in federation.ensemble.connectors:
-        runner = connector.run_plans(folder / connector.hospital.key)
+        runner = connector.run_plans()
         runner.start()
         started.append(runner)
         connector.trainer.kill()
