@@ -123,6 +123,7 @@ class VersionPassport(APIView):
     """What the platform signed about a model's weights."""
 
     scopes = {"GET": Scope.MODELS_READ}
+    more_problems = ("409",)
 
     @extend_schema(responses={(200, "application/json"): OpenApiTypes.OBJECT})
     def get(self, request: Request, version_id: UUID) -> HttpResponse:
