@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import timedelta
 
 from django.db import transaction
 from django.utils import timezone
@@ -18,6 +17,7 @@ from audit.statements import check_no_secret
 from consortia.models import Consortium
 from federation.errors import Invalid
 from federation.plans.declaration import read_plan
+from federation.plans.reviews import AHEAD_MAX
 from federation.protocol.digests import digest_bytes
 from federation.protocol.documents import CodeReview
 from federation.protocol.envelope import peek
@@ -31,8 +31,6 @@ from silos.models import Silo
 LINES_MAX = 10_000
 PLANS_MAX = 1000
 REVIEWS_MAX = 100_000
-AHEAD_MAX = timedelta(hours=1)
-"""How far the clock of whoever signs may be ahead: the newest word counts, one from the future would for long."""
 
 
 @dataclass(frozen=True)
@@ -47,14 +45,12 @@ class Uploaded:
 def upload(*, consortium: Consortium, source: bytes, by: User) -> Uploaded:
     """Keep a plan for a consortium; the same file again is the plan that is here already.
 
-    Raises what ``read_plan`` raises, Invalid ``plan.too_long`` or ``plan.title``, Conflict ``plan.too_many``.
+    Raises what ``read_plan`` raises, Invalid ``plan.too_long``, Conflict ``plan.too_many``.
     """
     read = read_plan(source)
     if len(read.text.splitlines()) > LINES_MAX:
         raise Invalid("plan.too_long", f"The file has more than {LINES_MAX} lines: nobody reads as many.")
     title = " ".join(read.declaration.title.split())
-    if not title or not title.isprintable():
-        raise Invalid("plan.title", "The title has characters that a reader does not see, or none.", "PLAN.title")
     check_no_secret(title, "PLAN.title")
     locked = hold_consortium(consortium)
     plans = TrainingPlan.objects.filter(consortium=locked)

@@ -103,6 +103,22 @@ def test_characters_that_a_reviewer_does_not_see_are_refused(hidden: str) -> Non
     assert f"U+{ord(hidden):04X}" in error.message
 
 
+@pytest.mark.parametrize(
+    "escape",
+    [r"\x1b[2J", r"\u202e", r"\u2066", r"\u200b", r"\N{SOFT HYPHEN}", r"\n", r"\t", r"\x00", r"\u3164", r"\ue000"],
+)
+def test_a_title_hides_nothing_behind_an_escape(escape: str) -> None:
+    error = refused(GOOD.replace('"Little"', f'"Li{escape}ttle"'))
+    assert (error.code, error.field) == ("plan.title", "PLAN.title")
+
+
+def test_a_title_is_more_than_spaces() -> None:
+    assert refused(GOOD.replace('"Little"', '"   "')).code == "plan.title"
+    assert (
+        read_plan(GOOD.replace('"Little"', r'"Z\u00fcrich \u2192 \u65e5"').encode()).declaration.title == "Zürich → 日"
+    )
+
+
 def test_letters_of_any_language_may_be_there() -> None:
     read_plan((GOOD + "# Zürich, Ελλάδα, 日本, naïve: 😀 →\tend\n").encode())
 
