@@ -92,7 +92,7 @@ def _reviews(job: Job) -> Iterator[Entry]:
         return
     keys = [PublicKey.from_encoded(member["signatory_key"]).key_id for member in job.agreement.terms["members"]]
     rows = SignedReview.objects.filter(code_digest=digest, key_id__in=keys).order_by("reviewed_at", "id")
-    for number, envelope in enumerate(rows.values_list("envelope", flat=True).iterator(RECORDS_AT_ONCE), start=1):
+    for number, envelope in enumerate(list(rows.values_list("envelope", flat=True)), start=1):
         yield Entry(f"{reading.REVIEW}{number}", bytes(envelope))
 
 
