@@ -31,6 +31,8 @@ from silos.models import Silo
 LINES_MAX = 10_000
 PLANS_MAX = 1000
 REVIEWS_MAX = 100_000
+REVIEWS_OF_ONE_MAX = 50
+"""Of one code by one organisation, and as many refusals again: every member verifies and downloads them all."""
 
 
 @dataclass(frozen=True)
@@ -159,8 +161,7 @@ def take_review(*, envelope: bytes, by: Silo | User, via: Via | str, plan: Train
         raise Unprocessable("review.other_code", "The review is of another file than this plan.", "document")
     if review.reviewed_at > timezone.now() + AHEAD_MAX:
         raise Invalid("review.in_future", "The review is from the future: set the clock and sign it again.", "document")
-    check_plain(review.reviewer, "reviewer's name")
-    check_plain(review.note, "note")
+    check_plain(review)
     return _keep(review, sealed, signatory, by, Via(via))
 
 
@@ -192,6 +193,10 @@ def _keep(review: CodeReview, sealed: bytes, signatory: SignatoryKey, by: Silo |
     if kept is None:
         if rows.count() >= REVIEWS_MAX:
             raise Conflict("review.too_many", f"An organisation has {REVIEWS_MAX} reviews at most.")
+        of_one_max = REVIEWS_OF_ONE_MAX * (2 if review.verdict == Verdict.REFUSED else 1)
+        if rows.filter(code_digest=review.code_digest).count() >= of_one_max:
+            told = f"An organisation has {of_one_max} reviews of one file at most, and this one was not kept."
+            raise Conflict("review.too_many", f"{told} Your trainer goes by those that it keeps itself.")
         kept = SignedReview.objects.create(
             organisation=house,
             code_digest=review.code_digest,
