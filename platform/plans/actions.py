@@ -193,7 +193,7 @@ def _keep(review: CodeReview, sealed: bytes, signatory: SignatoryKey, by: Silo |
     if kept is None:
         if rows.count() >= REVIEWS_MAX:
             raise Conflict("review.too_many", f"An organisation has {REVIEWS_MAX} reviews at most.")
-        of_one_max = REVIEWS_OF_ONE_MAX * (2 if review.verdict == Verdict.REFUSED else 1)
+        of_one_max = REVIEWS_OF_ONE_MAX * (2 if review.verdict == "refused" else 1)
         if rows.filter(code_digest=review.code_digest).count() >= of_one_max:
             told = f"An organisation has {of_one_max} reviews of one file at most, and this one was not kept."
             raise Conflict("review.too_many", f"{told} Your trainer goes by those that it keeps itself.")
