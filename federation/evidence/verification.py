@@ -53,8 +53,21 @@ def _passports(
         report.faults.extend(Fault(where, code, what) for code, what in said)
         if not said:
             report.passports[digest] = passport
+    _passports_lead_back(report)
     if evidence.passports:
         report.checked["passports"] = len(evidence.passports)
+
+
+def _passports_lead_back(report: Report) -> None:
+    """Each round began with weights that have a passport too, but the first: that one's are in the manifest.
+
+    Otherwise weights of anybody's could be put between two rounds, and their passport left out.
+    """
+    before = {(digest, passport.round) for digest, passport in report.passports.items()}
+    for passport in report.passports.values():
+        if passport.round > 1 and (passport.base_digest, passport.round - 1) not in before:
+            told = f"Nothing says whose answers the weights were made from with which round {passport.round} began."
+            report.faults.append(Fault(f"passport {passport.round}", "passport.missing", told))
 
 
 def _chain(evidence: Evidence, found: Grounds, report: Report, kept: Mapping[str, tuple[int, str]]) -> None:

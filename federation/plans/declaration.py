@@ -112,6 +112,8 @@ def _declared(tree: ast.Module) -> Declaration:
     said = [node.value for node in tree.body if isinstance(node, ast.Assign | ast.AnnAssign) and _is_declaration(node)]
     if len(said) != 1 or said[0] is None:
         raise Invalid("plan.undeclared", "The file has to say once, at its top level, PLAN = {…} with what it is.")
+    if any(_says_twice(node) for node in ast.walk(said[0]) if isinstance(node, ast.Dict)):
+        raise Invalid("plan.undeclared", "PLAN says the same thing twice: readers would take one for the other.")
     try:
         value = ast.literal_eval(said[0])
     except (ValueError, TypeError, MemoryError, RecursionError) as error:
@@ -126,6 +128,11 @@ def _declared(tree: ast.Module) -> Declaration:
     if not is_plain_line(declaration.title) or not declaration.title.strip():
         raise Invalid("plan.title", "The title has characters that a reader does not see, or none.", "PLAN.title")
     return declaration
+
+
+def _says_twice(node: ast.Dict) -> bool:
+    keys = [key.value for key in node.keys if isinstance(key, ast.Constant)]
+    return len(set(keys)) != len(keys)
 
 
 def _check_parameters(plan: Plan) -> None:

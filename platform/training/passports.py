@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from django.db.models import Q
+from django.db.models import Exists, OuterRef, Q
 
 from federation.evidence.passports import Evaluation, Participant, Passport, seal_passport
 from federation.protocol import documents
@@ -23,11 +23,13 @@ AT_ONCE = 200
 def issue_missing(key: PrivateKey, limit: int = AT_ONCE) -> int:
     """Sign passports for versions that the silos have tried, or whose job has ended: how many, `limit` at most.
 
-    A version of a job that goes on and that nobody has tried yet waits: its passport says how it did.
+    A version of a job that goes on and that nobody has tried yet waits: its passport says how it did. It
+    waits no longer than for a later one to be tried, for passports lead back from round to round.
     """
     jobs = Job.objects.filter(task=Job.Task.TRAIN).exclude(manifest_digest="")
+    later = ModelVersion.objects.filter(model=OuterRef("model"), round_number__gt=OuterRef("round_number"))
     waiting = ModelVersion.objects.filter(passport=None, model__jobs__in=jobs).filter(
-        ~Q(metrics={}) | Q(model__jobs__state__in=ENDED)
+        ~Q(metrics={}) | Q(model__jobs__state__in=ENDED) | Q(Exists(later.exclude(metrics={})))
     )
     made = []
     for version in waiting.select_related("model").order_by("created_at").distinct()[:limit]:

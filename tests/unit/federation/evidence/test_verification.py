@@ -317,6 +317,12 @@ def test_the_program_runs_by_itself_and_binds_a_model_to_its_round(tmp_path: Pat
     assert run(str(bundle))[0] == 1
 
 
+def test_weights_are_not_put_between_two_rounds_by_leaving_their_passport_out() -> None:
+    report = report_of(without("passport/2"))
+    assert [(fault.where, fault.code) for fault in report.faults] == [("passport 3", "passport.missing")]
+    assert report_of(without("passport/3")).holds, "the newest one is still to come"
+
+
 def test_nothing_in_a_bundle_acts_on_the_terminal_of_who_checks_it(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -66,6 +66,8 @@ def test_reading_runs_nothing(tmp_path: Path) -> None:
         (GOOD + DECLARED, "plan.undeclared", "once"),
         (GOOD.replace("1,\n", "int('1'),\n", 1), "plan.undeclared", "written out"),
         ("PLAN: dict\n" + PREDICT, "plan.undeclared", "PLAN"),
+        (GOOD.replace('"title"', '"title": "Other", "title"'), "plan.undeclared", "twice"),
+        (GOOD.replace('"start"', '"start": "ones", "start"'), "plan.undeclared", "twice"),
         ("PLAN = []\n" + PREDICT, "plan.invalid", ""),
         (GOOD.replace('"interface": 1', '"interface": 2'), "plan.invalid", ""),
         (GOOD.replace('"title"', '"name"'), "plan.invalid", ""),
