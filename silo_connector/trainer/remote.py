@@ -153,7 +153,6 @@ def session(
     Raises RunnerLost and Stopped.
     """
     with _connected(settings, patience_s, should_stop) as connection:
-        connection.setblocking(False)
         yield Session(connection, settings.answer_timeout_s, should_stop, until_s)
 
 
@@ -161,6 +160,7 @@ def _connected(settings: Runner, patience_s: float, should_stop: Callable[[], bo
     deadline_s = time.monotonic() + patience_s
     while True:
         connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        connection.setblocking(False)  # before it connects too: a runner that hangs takes no connection, for ever
         try:
             _connect(connection, settings.socket)
         except OSError as error:
