@@ -77,7 +77,7 @@ def test_who_has_left_sees_no_plan_and_hands_in_nothing_for_it(federation: Feder
     leave_consortium(
         participation=Participation.objects.get(consortium=federation.consortium, organisation=house), by=TEST
     )
-    body = {"document": {}}
+    body: dict[str, object] = {"document": {}}
     answers = [
         client.get(place),
         client.get(f"{place}source/"),
