@@ -10,13 +10,15 @@ import argparse
 import json
 import sys
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 from federation.errors import FederationError
-from federation.evidence.bundles import read_bundle
+from federation.evidence.bundles import LINE_BYTES_MAX, read_bundle
 from federation.evidence.reading import gather
 from federation.evidence.report import Fault, Report
 from federation.evidence.verification import verify_evidence
+from federation.plans.seen import is_hidden
 from federation.protocol.digests import digest_stream
 
 
@@ -48,7 +50,7 @@ def check(
     """Check a bundle, and a model against it. Raises OSError for what can't be read."""
     try:
         with bundle.open("rb") as stream:
-            evidence = gather(read_bundle(stream))
+            evidence = gather(read_bundle(iter(partial(stream.readline, LINE_BYTES_MAX + 1), b"")))
     except FederationError as error:
         return Report(faults=[Fault(bundle.name, error.code, error.message)])
     report = verify_evidence(evidence, None if pinned is None else " ".join(pinned.split()), kept)
@@ -91,15 +93,20 @@ def tell(report: Report, *, as_json: bool = False) -> None:
         print(f"Job        {report.job_id}")
         print(f"Agreement  {report.agreement}")
         for name, fingerprint in report.members.items():
-            print(f"  member   {name}: {fingerprint}")
+            print(f"  member   {_plain(name)}: {fingerprint}")
         print("           (compare the keys with those that the members themselves tell you)")
         print(f"Manifest   {report.manifest}")
         print(f"Platform   {report.platform_key}   (compare it with the one that you know)")
         for what, count in report.checked.items():
             print(f"  {what}: {count}")
     for fault in report.faults:
-        print(f"FAIL {fault.where}: {fault.what}  [{fault.code}]")
+        print(_plain(f"FAIL {fault.where}: {fault.what}  [{fault.code}]"))
     print("Everything holds." if report.holds else f"{len(report.faults)} faults. This is not evidence.")
+
+
+def _plain(text: str) -> str:
+    """A bundle's words, none of which may move the cursor of who reads them or hide what was found."""
+    return "".join(f"\\u{ord(one):04x}" if is_hidden(one) or one == "\n" else one for one in text)
 
 
 if __name__ == "__main__":

@@ -41,6 +41,7 @@ class Runner:
     cpu_s: int = 3600
     memory_bytes: int = 2 << 30
     answer_timeout_s: int = 60
+    order_timeout_s: int = 7200
 
 
 @dataclass(frozen=True)
@@ -169,11 +170,13 @@ class _Reader:
         socket = self._file(self._take(table, "socket", str))
         if len(str(socket).encode()) > _SOCKET_PATH_BYTES_MAX:
             raise _invalid("runner.socket", f"must be a path of at most {_SOCKET_PATH_BYTES_MAX} bytes")
+        cpu_s = self._within(table, "runner", "cpu_s", Runner.cpu_s, 1, 30 * 86400)
         return Runner(
             socket=socket,
-            cpu_s=self._within(table, "runner", "cpu_s", Runner.cpu_s, 1, 30 * 86400),
+            cpu_s=cpu_s,
             memory_bytes=self._within(table, "runner", "memory_bytes", Runner.memory_bytes, 64 << 20, 1 << 44),
             answer_timeout_s=self._within(table, "runner", "answer_timeout_s", Runner.answer_timeout_s, 1, 86400),
+            order_timeout_s=self._within(table, "runner", "order_timeout_s", 2 * cpu_s, 1, 60 * 86400),
         )
 
     def _dataset(self, entry: dict[str, Any]) -> DatasetFile:

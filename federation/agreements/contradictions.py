@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 from datetime import datetime
 
+from federation.agreements.decisions import PLAN
 from federation.errors import Invalid
 from federation.protocol.documents import Terms, UseConditions
 
@@ -44,6 +45,7 @@ def faults(terms: Terms, families: frozenset[str], moment: datetime) -> Iterator
         if covered.use is not None:
             yield from of_use(covered.use, f"datasets.{position}.use")
     yield from _of_work(terms, families)
+    yield from _of_code(terms)
     yield from _of_privacy(terms)
     if len(set(terms.protection)) != len(terms.protection):
         yield "protection", "A protection mode is named twice."
@@ -107,6 +109,20 @@ def _of_work(terms: Terms, families: frozenset[str]) -> Iterator[Fault]:
             yield f"work.{name}", "Something is named twice."
     if unknown := sorted(set(terms.work.families) - families):
         yield "work.families", f"There is no family {unknown[0]}; there are {', '.join(sorted(families))}."
+
+
+def _of_code(terms: Terms) -> Iterator[Fault]:
+    """Code that is named has to be able to run; plans as a family and none named yet is no contradiction.
+
+    The members may well agree on plans first, and on which in a later version: until then none runs.
+    """
+    if len(set(terms.code.digests)) != len(terms.code.digests):
+        yield "code.digests", "Something is named twice."
+    if terms.code.digests and PLAN not in terms.work.families:
+        yield (
+            "code.digests",
+            "Training plans are not among the model families: this code could never run. Add them, or leave it out.",
+        )
 
 
 def _of_privacy(terms: Terms) -> Iterator[Fault]:

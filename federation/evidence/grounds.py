@@ -68,13 +68,14 @@ def _keys(evidence: Evidence, pinned: str | None) -> KeyChain:
 
 def _manifest_under_agreement(found: Grounds) -> Iterator[Fault]:
     manifest, agreement = found.manifest, found.agreement
+    needed = agreement.agreement.terms.code.reviewers  # whether so many approved, `approvals` finds by itself
     standing = Standing(agreement.agreement, agreement.digest, agreement.signed_by, agreement.digest)
     for member in manifest.cohort:
         where = f"manifest, silo {member.silo}"
         place = Place(
             member.signatory_key,
             member.dataset,
-            Position(_ENOUGH_ROWS, code_reviewers=2),
+            Position(_ENOUGH_ROWS, code_reviewers=needed),
             Policy(custom_code="approved"),
         )
         refusal = decide(standing, manifest, None, place, manifest.created_at)

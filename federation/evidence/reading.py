@@ -12,6 +12,7 @@ PLATFORM_KEY = "platform-key"
 SUCCESSION = "succession/"
 AGREEMENT = "agreement"
 MANIFEST = "manifest"
+REVIEW = "review/"
 PASSPORT = "passport/"
 ORDER = "order/"
 ANSWER = "answer/"
@@ -27,6 +28,7 @@ class Evidence:
     successions: list[bytes] = field(default_factory=list)
     agreement: bytes | None = None
     manifest: bytes | None = None
+    reviews: dict[str, bytes] = field(default_factory=dict)
     passports: dict[str, bytes] = field(default_factory=dict)
     orders: dict[str, bytes] = field(default_factory=dict)
     answers: dict[str, bytes] = field(default_factory=dict)
@@ -58,6 +60,8 @@ def _take(found: Evidence, entry: Entry) -> None:
         found.checkpoint = content
     elif name.startswith(SUCCESSION):
         found.successions.append(content)
+    elif name.startswith(REVIEW):
+        found.reviews[name.removeprefix(REVIEW)] = content
     elif name.startswith(PASSPORT):
         found.passports[name.removeprefix(PASSPORT)] = content
     elif name.startswith(ORDER):

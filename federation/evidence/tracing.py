@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from uuid import UUID
 
 from federation.evidence.passports import Participant, Passport
 from federation.protocol.documents import Manifest, Order, OrderKind, Submission
@@ -26,7 +27,8 @@ def faults_of(
     answers: Mapping[str, Answered],
 ) -> Iterator[tuple[str, str]]:
     """What is wrong with a passport: a code, and what it means."""
-    if (passport.manifest_digest, passport.job_id) != (manifest_digest, manifest.job_id):
+    mine = (manifest_digest, manifest.job_id, manifest.consortium_id)
+    if (passport.manifest_digest, passport.job_id, passport.consortium_id) != mine:
         yield "passport.other_manifest", "It is of another job."
         return
     if (passport.agreement_digest, passport.code_digest) != (manifest.agreement_digest, manifest.code_digest):
@@ -47,8 +49,9 @@ def faults_of(
     silos = {one.silo_id for one in (orders.get(str(one.order_id)) for one in passport.participants) if one is not None}
     if len(silos) < manifest.quorum or len(silos) != len(passport.participants):
         yield "passport.too_few", f"It names {len(silos)} silos; the quorum is {manifest.quorum}, and each counts once."
+    names = {one.silo_id: (one.organisation, one.silo, one.dataset) for one in manifest.cohort}
     for participant in passport.participants:
-        fault = _misfit(participant, passport, answers)
+        fault = _misfit(participant, passport, answers, names)
         if fault is not None:
             yield "passport.other_answer", f"{participant.silo}: {fault}"
 
@@ -60,7 +63,12 @@ def sent_after(round_number: int, orders: Mapping[str, Order]) -> set[str]:
     }
 
 
-def _misfit(participant: Participant, passport: Passport, answers: Mapping[str, Answered]) -> str | None:
+def _misfit(
+    participant: Participant,
+    passport: Passport,
+    answers: Mapping[str, Answered],
+    names: Mapping[UUID, tuple[str, str, str]],
+) -> str | None:
     answer = answers.get(str(participant.order_id))
     if answer is None:
         return "there is no such answer that holds."
@@ -69,4 +77,6 @@ def _misfit(participant: Participant, passport: Passport, answers: Mapping[str, 
     update = None if answer.said.payload is None else answer.said.payload.digest
     if (answer.digest, update) != (participant.answer_digest, participant.update_digest):
         return "the answer says something else."
+    if (participant.organisation, participant.silo, participant.dataset) != names.get(answer.said.silo_id):
+        return "the answer is of another silo than it names."
     return None

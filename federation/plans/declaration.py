@@ -27,7 +27,6 @@ data but one batch at a time; the training loop stays outside it (``silo_connect
 from __future__ import annotations
 
 import ast
-import unicodedata
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
@@ -35,6 +34,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from federation.errors import Invalid
 from federation.learning.models.plan import PlanParameter, PlanSpecification, layout
+from federation.plans.seen import is_hidden, is_plain_line
 from federation.protocol.digests import digest_bytes
 from federation.validation import refusal
 
@@ -42,9 +42,6 @@ SOURCE_BYTES_MAX = 256 << 10
 INTERFACE = 1
 FUNCTIONS = {"predict": ("parameters", "features"), "loss": ("outputs", "target"), "transform": ("features",)}
 REQUIRED = "predict"
-_UNSEEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zs", "Zl", "Zp"})
-_BLANKS = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0")
-"""Letters and marks that are drawn as nothing; some of them may even stand in a name."""
 
 
 class Declaration(BaseModel):
@@ -82,7 +79,7 @@ def read_plan(source: bytes) -> Plan:
     """Read a plan without running it. It is UTF-8 whatever it says of its own coding, and so is what runs later.
 
     Raises Invalid ``plan.too_large``, ``plan.not_text``, ``plan.not_python`` (with the line), ``plan.undeclared``,
-    ``plan.invalid`` (with every field at fault) and ``plan.functions``.
+    ``plan.invalid`` (with every field at fault), ``plan.title`` and ``plan.functions``.
     """
     if len(source) > SOURCE_BYTES_MAX:
         raise Invalid("plan.too_large", f"The file has {len(source)} bytes; a plan may have {SOURCE_BYTES_MAX}.")
@@ -91,24 +88,13 @@ def read_plan(source: bytes) -> Plan:
     except UnicodeDecodeError as error:
         raise Invalid("plan.not_text", f"The file is no UTF-8 text (byte {error.start}).") from error
     # Python takes a carriage return alone for the end of a line, and what shows the text does not.
-    if hidden := sorted(filter(_is_hidden, set(text.replace("\r\n", "\n")))):
+    if hidden := sorted(filter(is_hidden, set(text.replace("\r\n", "\n")))):
         told = ", ".join(f"U+{ord(character):04X}" for character in hidden[:5])
         raise Invalid("plan.not_text", f"The file has characters that a reader does not see ({told}). Remove them.")
     tree = _parsed(text)
     plan = Plan(source, text, _declared(tree), _functions(tree))
     _check_parameters(plan)
     return plan
-
-
-def _is_hidden(character: str) -> bool:
-    """Whether a reviewer would not see it, or see it elsewhere: controls, marks of direction, blank letters."""
-    if character in " \n\t":
-        return False
-    return unicodedata.category(character) in _UNSEEN or character in _BLANKS or _is_selector(character)
-
-
-def _is_selector(character: str) -> bool:
-    return 0xFE00 <= ord(character) <= 0xFE0F or 0xE0100 <= ord(character) <= 0xE01EF
 
 
 def _parsed(text: str) -> ast.Module:
@@ -126,6 +112,8 @@ def _declared(tree: ast.Module) -> Declaration:
     said = [node.value for node in tree.body if isinstance(node, ast.Assign | ast.AnnAssign) and _is_declaration(node)]
     if len(said) != 1 or said[0] is None:
         raise Invalid("plan.undeclared", "The file has to say once, at its top level, PLAN = {…} with what it is.")
+    if any(_says_twice(node) for node in ast.walk(said[0]) if isinstance(node, ast.Dict)):
+        raise Invalid("plan.undeclared", "PLAN says the same thing twice: readers would take one for the other.")
     try:
         value = ast.literal_eval(said[0])
     except (ValueError, TypeError, MemoryError, RecursionError) as error:
@@ -133,9 +121,18 @@ def _declared(tree: ast.Module) -> Declaration:
             "plan.undeclared", "PLAN has to be written out: texts, numbers, lists, no expressions."
         ) from error
     try:
-        return Declaration.model_validate(value)
+        declaration = Declaration.model_validate(value)
     except ValidationError as error:
         raise refusal(error, "plan.invalid", "PLAN") from error
+    # An escape in the literal is seen in the file, and what it stands for is not seen where the title is shown.
+    if not is_plain_line(declaration.title) or not declaration.title.strip():
+        raise Invalid("plan.title", "The title has characters that a reader does not see, or none.", "PLAN.title")
+    return declaration
+
+
+def _says_twice(node: ast.Dict) -> bool:
+    keys = [key.value for key in node.keys if isinstance(key, ast.Constant)]
+    return len(set(keys)) != len(keys)
 
 
 def _check_parameters(plan: Plan) -> None:

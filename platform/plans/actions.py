@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import timedelta
 
 from django.db import transaction
 from django.utils import timezone
@@ -18,6 +17,7 @@ from audit.statements import check_no_secret
 from consortia.models import Consortium
 from federation.errors import Invalid
 from federation.plans.declaration import read_plan
+from federation.plans.reviews import AHEAD_MAX
 from federation.protocol.digests import digest_bytes
 from federation.protocol.documents import CodeReview
 from federation.protocol.envelope import peek
@@ -31,8 +31,8 @@ from silos.models import Silo
 LINES_MAX = 10_000
 PLANS_MAX = 1000
 REVIEWS_MAX = 100_000
-AHEAD_MAX = timedelta(hours=1)
-"""How far the clock of whoever signs may be ahead: the newest word counts, one from the future would for long."""
+REVIEWS_OF_ONE_MAX = 50
+"""Of one code by one organisation, and as many refusals again: every member verifies and downloads them all."""
 
 
 @dataclass(frozen=True)
@@ -47,14 +47,12 @@ class Uploaded:
 def upload(*, consortium: Consortium, source: bytes, by: User) -> Uploaded:
     """Keep a plan for a consortium; the same file again is the plan that is here already.
 
-    Raises what ``read_plan`` raises, Invalid ``plan.too_long`` or ``plan.title``, Conflict ``plan.too_many``.
+    Raises what ``read_plan`` raises, Invalid ``plan.too_long``, Conflict ``plan.too_many``.
     """
     read = read_plan(source)
     if len(read.text.splitlines()) > LINES_MAX:
         raise Invalid("plan.too_long", f"The file has more than {LINES_MAX} lines: nobody reads as many.")
     title = " ".join(read.declaration.title.split())
-    if not title or not title.isprintable():
-        raise Invalid("plan.title", "The title has characters that a reader does not see, or none.", "PLAN.title")
     check_no_secret(title, "PLAN.title")
     locked = hold_consortium(consortium)
     plans = TrainingPlan.objects.filter(consortium=locked)
@@ -163,8 +161,7 @@ def take_review(*, envelope: bytes, by: Silo | User, via: Via | str, plan: Train
         raise Unprocessable("review.other_code", "The review is of another file than this plan.", "document")
     if review.reviewed_at > timezone.now() + AHEAD_MAX:
         raise Invalid("review.in_future", "The review is from the future: set the clock and sign it again.", "document")
-    check_plain(review.reviewer, "reviewer's name")
-    check_plain(review.note, "note")
+    check_plain(review)
     return _keep(review, sealed, signatory, by, Via(via))
 
 
@@ -196,6 +193,10 @@ def _keep(review: CodeReview, sealed: bytes, signatory: SignatoryKey, by: Silo |
     if kept is None:
         if rows.count() >= REVIEWS_MAX:
             raise Conflict("review.too_many", f"An organisation has {REVIEWS_MAX} reviews at most.")
+        of_one_max = REVIEWS_OF_ONE_MAX * (2 if review.verdict == "refused" else 1)
+        if rows.filter(code_digest=review.code_digest).count() >= of_one_max:
+            told = f"An organisation has {of_one_max} reviews of one file at most, and this one was not kept."
+            raise Conflict("review.too_many", f"{told} Your trainer goes by those that it keeps itself.")
         kept = SignedReview.objects.create(
             organisation=house,
             code_digest=review.code_digest,

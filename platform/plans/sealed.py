@@ -8,6 +8,7 @@ from functools import lru_cache
 
 from federation.errors import Invalid, Untrusted
 from federation.plans.reviews import open_review
+from federation.plans.seen import is_plain_line
 from federation.protocol import envelope
 from federation.protocol.documents import CodeReview, read
 from federation.protocol.keys import PublicKey
@@ -57,7 +58,13 @@ def opened(sealed: bytes, key: PublicKey) -> CodeReview | None:
         return None
 
 
-def check_plain(text: str, field: str) -> None:
+def check_plain(review: CodeReview) -> None:
     """Raise Invalid ``review.malformed`` for characters that can't be kept, or that nobody sees."""
-    if any(unicodedata.category(one) in {"Cc", "Cf", "Cs"} and one not in "\n\r\t" for one in text):
-        raise Invalid("review.malformed", f"The {field} has characters that a reader does not see.", "document")
+    if not is_plain_line(review.reviewer):
+        raise _unseen("reviewer's name")
+    if any(unicodedata.category(one) in {"Cc", "Cf", "Cs"} and one not in "\n\r\t" for one in review.note):
+        raise _unseen("note")
+
+
+def _unseen(field: str) -> Invalid:
+    return Invalid("review.malformed", f"The {field} has characters that a reader does not see.", "document")

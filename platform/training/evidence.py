@@ -14,8 +14,11 @@ from audit.models import Checkpoint, Link
 from federation.evidence import reading
 from federation.evidence.bundles import Entry, write_bundle
 from federation.protocol.chains import chain_of
-from federation.protocol.keys import load_public
+from federation.protocol.documents import Manifest, read
+from federation.protocol.envelope import peek
+from federation.protocol.keys import PublicKey, load_public
 from live import database
+from plans.models import SignedReview
 from registry.models import Passport
 from rest.errors import Conflict
 from silos.models import KeySuccession
@@ -65,6 +68,7 @@ def _entries(job: Job) -> Iterator[Entry]:
     if job.agreement is not None and job.agreement.envelope is not None:
         yield Entry(reading.AGREEMENT, bytes(job.agreement.envelope))
     yield Entry(reading.MANIFEST, bytes(job.manifest or b""))
+    yield from _reviews(job)
     if job.task == Job.Task.TRAIN:
         papers = Passport.objects.filter(version__model__jobs=job).order_by("version__round_number")
         for number, document in papers.values_list("version__round_number", "document"):
@@ -80,6 +84,16 @@ def _entries(job: Job) -> Iterator[Entry]:
             for order_id, document in answers.values_list("order_id", "document"):
                 yield Entry(f"{reading.ANSWER}{order_id}", bytes(document))
     yield from _audit(chain_of(job.consortium_id))
+
+
+def _reviews(job: Job) -> Iterator[Entry]:
+    """What the members of the agreement have signed of the job's code, by the keys that stand in it."""
+    if job.agreement is None or not (digest := read(Manifest, peek(bytes(job.manifest or b""))).code_digest):
+        return
+    keys = [PublicKey.from_encoded(member["signatory_key"]).key_id for member in job.agreement.terms["members"]]
+    rows = SignedReview.objects.filter(code_digest=digest, key_id__in=keys).order_by("reviewed_at", "id")
+    for number, envelope in enumerate(list(rows.values_list("envelope", flat=True)), start=1):
+        yield Entry(f"{reading.REVIEW}{number}", bytes(envelope))
 
 
 def _audit(chain: str) -> Iterator[Entry]:

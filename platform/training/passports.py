@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from django.db.models import Q
+from django.db.models import Exists, OuterRef, Q
 
 from federation.evidence.passports import Evaluation, Participant, Passport, seal_passport
 from federation.protocol import documents
 from federation.protocol.documents import OrderKind
+from federation.protocol.envelope import peek
 from federation.protocol.keys import PrivateKey
 from registry import models as registry
 from registry.models import ModelVersion
@@ -22,15 +23,17 @@ AT_ONCE = 200
 def issue_missing(key: PrivateKey, limit: int = AT_ONCE) -> int:
     """Sign passports for versions that the silos have tried, or whose job has ended: how many, `limit` at most.
 
-    A version of a job that goes on and that nobody has tried yet waits: its passport says how it did.
+    A version of a job that goes on and that nobody has tried yet waits: its passport says how it did. It
+    waits no longer than for a later one to be tried, for passports lead back from round to round.
     """
     jobs = Job.objects.filter(task=Job.Task.TRAIN).exclude(manifest_digest="")
+    later = ModelVersion.objects.filter(model=OuterRef("model"), round_number__gt=OuterRef("round_number"))
     waiting = ModelVersion.objects.filter(passport=None, model__jobs__in=jobs).filter(
-        ~Q(metrics={}) | Q(model__jobs__state__in=ENDED)
+        ~Q(metrics={}) | Q(model__jobs__state__in=ENDED) | Q(Exists(later.exclude(metrics={})))
     )
     made = []
     for version in waiting.select_related("model").order_by("created_at").distinct()[:limit]:
-        job = jobs.select_related("agreement").defer("manifest").get(model=version.model_id)
+        job = jobs.select_related("agreement").get(model=version.model_id)
         said = _said(job, version)
         made.append(
             registry.Passport(
@@ -59,25 +62,22 @@ def _said(job: Job, version: ModelVersion) -> Passport:
 
 
 def _participants(job: Job, round_: Round) -> Iterable[Participant]:
-    """The answers that were added up, in the order of their silos' ids."""
-    datasets = dict(job.seats.values_list("silo_id", "dataset__name"))
+    """The answers that were added up, in the order of their silos' ids; silos are called as in the manifest."""
+    manifest = documents.read(documents.Manifest, peek(bytes(job.manifest or b"")))
+    cohort = {member.silo_id: member for member in manifest.cohort}
     counted = Submission.objects.filter(
         order__step__round=round_, order__step__kind=OrderKind.TRAIN, order__state=OrderState.APPLIED
     )
     rows = counted.order_by("order__silo_id").values_list(
-        "order_id",
-        "order__silo_id",
-        "order__silo__organisation__name",
-        "order__silo__name",
-        "document_digest",
-        "payload_digest",
+        "order_id", "order__silo_id", "document_digest", "payload_digest"
     )
-    for order_id, silo_id, organisation, silo, answer, update in rows:
+    for order_id, silo_id, answer, update in rows:
+        member = cohort[silo_id]
         yield Participant(
             order_id=order_id,
-            organisation=organisation,
-            silo=silo,
-            dataset=datasets[silo_id],
+            organisation=member.organisation,
+            silo=member.silo,
+            dataset=member.dataset,
             answer_digest=answer,
             update_digest=update,
         )

@@ -11,6 +11,7 @@ from pathlib import Path
 from federation.errors import Invalid
 from federation.plans.declaration import SOURCE_BYTES_MAX, Plan, read_plan
 from federation.plans.reviews import open_review, same_reviewer, sign_review
+from federation.plans.seen import is_plain_line
 from federation.protocol.documents import CodeReview, now
 from federation.protocol.keys import PrivateKey
 from silo_connector import config as configuration
@@ -38,6 +39,8 @@ def approve(options: argparse.Namespace) -> int:
     reviewer = " ".join((options.reviewer or "").split())
     if not reviewer:
         raise Invalid("arguments", "Say with --reviewer who has read the plan: the agreement may ask for two people.")
+    if not is_plain_line(reviewer):
+        raise Invalid("arguments", "The reviewer's name has characters that a reader does not see. Type it anew.")
     key = PrivateKey.load(_key_file(options, config))
     pinned = None if config is None else _pinned(config)
     if pinned is not None and pinned.key != key.public:

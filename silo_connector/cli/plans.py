@@ -24,7 +24,7 @@ from silo_connector.cli.terminal import printable, wrapped
 from silo_connector.config import Config
 from silo_connector.plans import PlanStore, ReviewedPlan
 
-_REVIEWS_BYTES_MAX = 4 << 20
+_REVIEWS_BYTES_MAX = 64 << 20
 
 
 def show(options: argparse.Namespace) -> int:

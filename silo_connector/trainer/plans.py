@@ -37,11 +37,13 @@ def in_runner(
 ) -> Done:
     """Do something with a plan in a session of its own; once more from the start where the runner went away.
 
-    `began` is told by which measures the session is confined. Raises Refused ``code.*``, and what `do` raises.
+    All sessions of the order together have the time that the site allows. `began` is told by which measures the session
+    is confined. Raises Refused ``code.*``, and what `do` raises.
     """
+    until_s = time.monotonic() + runner.order_timeout_s
     for attempt in range(1, ATTEMPTS + 1):
         try:
-            with session(runner, PATIENCE_S, should_stop) as opened:
+            with session(runner, PATIENCE_S, should_stop, until_s) as opened:
                 began(opened.measures)
                 return do(_begin(plan, opened))
         except RunnerLost as error:

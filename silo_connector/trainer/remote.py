@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import select
 import socket
@@ -37,11 +38,15 @@ class RunnerLost(Transient):
 class Session:
     """One connection, for one order. Every call has a time limit, and ends when the order is cancelled."""
 
-    def __init__(self, connection: socket.socket, timeout_s: float, should_stop: Callable[[], bool]) -> None:
+    def __init__(
+        self, connection: socket.socket, timeout_s: float, should_stop: Callable[[], bool], until_s: float = math.inf
+    ) -> None:
         self._connection = connection
         self._timeout_s = timeout_s
         self._should_stop = should_stop
+        self._until_s = until_s
         self._deadline_s = 0.0
+        self._looked_s = time.monotonic()
         self.lines = 0
         self.measures = self._hello()
 
@@ -52,7 +57,7 @@ class Session:
 
     def ask(self, done: str, head: dict[str, Any], parts: Sequence[Part], answer_bytes_max: int) -> Frame:
         """Send a frame, wait for its answer that says `done`. Raises Refused ``code.*``, RunnerLost, Stopped."""
-        self._deadline_s = time.monotonic() + self._timeout_s
+        self._deadline_s = min(time.monotonic() + self._timeout_s, self._until_s)
         views = [memoryview(part) for part in parts if len(part)]
         try:
             try:
@@ -69,7 +74,7 @@ class Session:
         return frame
 
     def _hello(self) -> list[str]:
-        self._deadline_s = time.monotonic() + self._timeout_s
+        self._deadline_s = min(time.monotonic() + self._timeout_s, self._until_s)
         try:
             frame = frames.receive(self._receive, 0)
         except (frames.Gone, OSError, Invalid) as error:
@@ -121,29 +126,41 @@ class Session:
         poll = select.poll()
         poll.register(self._connection, event)
         while not poll.poll(_LOOK_EVERY_S * 1000):
+            self._look()
+        self._look()
+
+    def _look(self) -> None:
+        """Whether to go on; also while answers drip in, for which nothing is waited long."""
+        moment_s = time.monotonic()
+        if moment_s - self._looked_s >= _LOOK_EVERY_S:
+            self._looked_s = moment_s
             if self._should_stop():
                 raise Stopped("training.stopped", "Training was called off.")
-            if time.monotonic() > self._deadline_s:
-                raise Refused("code.timeout", f"The plan did not answer within {self._timeout_s:.0f} s.")
-        if time.monotonic() > self._deadline_s:
+        if moment_s > self._until_s:
+            raise Refused("code.timeout", "The plan took longer for the order than this silo allows.")
+        if moment_s > self._deadline_s:
             raise Refused("code.timeout", f"The plan did not answer within {self._timeout_s:.0f} s.")
 
 
 @contextmanager
-def session(settings: Runner, patience_s: float, should_stop: Callable[[], bool] = lambda: False) -> Iterator[Session]:
+def session(
+    settings: Runner, patience_s: float, should_stop: Callable[[], bool] = lambda: False, until_s: float = math.inf
+) -> Iterator[Session]:
     """A new session, which ends with this context; a runner that is being started is waited for.
+
+    From `until_s` on (by the monotonic clock) nothing is waited for: the order has had its time.
 
     Raises RunnerLost and Stopped.
     """
     with _connected(settings, patience_s, should_stop) as connection:
-        connection.setblocking(False)
-        yield Session(connection, settings.answer_timeout_s, should_stop)
+        yield Session(connection, settings.answer_timeout_s, should_stop, until_s)
 
 
 def _connected(settings: Runner, patience_s: float, should_stop: Callable[[], bool]) -> socket.socket:
     deadline_s = time.monotonic() + patience_s
     while True:
         connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        connection.setblocking(False)  # before it connects too: a runner that hangs takes no connection, for ever
         try:
             _connect(connection, settings.socket)
         except OSError as error:

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from datetime import timedelta
+from typing import Any, Literal
 from uuid import UUID
 
 from federation.agreements.signing import sign, unsigned
 from federation.evidence import reading
 from federation.evidence.bundles import Entry
 from federation.evidence.passports import Evaluation, Participant, Passport, seal_passport
+from federation.plans.reviews import sign_review
 from federation.protocol import documents
 from federation.protocol.chains import canonical, chain_of, first_digest, next_digest
 from federation.protocol.digests import digest_bytes
+from federation.protocol.documents import CodeReview
 from federation.protocol.keys import PrivateKey
 from tests.support.questions import NOW, agreement_of, manifest_of, order_of, terms_of
 
@@ -22,12 +25,26 @@ ENVIRONMENT = documents.Environment(connector_version="test")
 class Played:
     """A platform and its silos, who sign what they are asked to."""
 
-    def __init__(self, silos: int = 4, rounds: int = 50) -> None:
+    def __init__(
+        self,
+        silos: int = 4,
+        rounds: int = 50,
+        *,
+        code: str | None = None,
+        reviewers: Literal[1, 2] = 1,
+        metrics: tuple[str, ...] = ("loss", "accuracy"),
+    ) -> None:
         self.platform = PrivateKey.generate()
         self.signatories = [PrivateKey.generate() for _ in range(silos)]
         self.identities = [PrivateKey.generate() for _ in range(silos)]
         terms = terms_of(tuple(self.signatories))
         terms = terms.model_copy(update={"work": terms.work.model_copy(update={"rounds_max": rounds})})
+        leaving = documents.Leaving.model_validate({"metrics": metrics, "minimum_cell": terms.leaving.minimum_cell})
+        terms = terms.model_copy(update={"leaving": leaving})
+        if code is not None:
+            work = terms.work.model_copy(update={"families": ("plan",)})
+            coded = documents.CustomCode(digests=(code,), reviewers=reviewers)
+            terms = terms.model_copy(update={"work": work, "code": coded})
         agreement = agreement_of(terms)
         self.agreement = unsigned(agreement)
         for key in self.signatories:
@@ -39,7 +56,10 @@ class Played:
             )
             for member, key, identity in zip(plain.cohort, self.signatories, self.identities, strict=True)
         )
-        self.manifest = plain.model_copy(update={"cohort": cohort, "rounds": rounds})
+        changes = {"cohort": cohort, "rounds": rounds, "initial_model_digest": model_of(0)}
+        if code is not None:
+            changes |= {"code_digest": code, "model": {"family": "plan", "parameters": []}}
+        self.manifest = plain.model_copy(update=changes)
         self.sealed_manifest = documents.seal(self.manifest, self.platform)
 
     def entries(self, rounds: int) -> list[Entry]:
@@ -52,6 +72,18 @@ class Played:
             *self.passports(rounds, exchanged),
             *self.audit(20),
         ]
+
+    def review(self, number: int, place: int, **changes: Any) -> Entry:
+        """What somebody of a member's house has signed of the job's code, the day before it began."""
+        key = self.signatories[place]
+        said = {
+            "code_digest": self.manifest.code_digest,
+            "signatory_key": key.public.encoded,
+            "reviewer": "Rita Reader",
+            "verdict": "approved",
+            "reviewed_at": self.manifest.created_at - timedelta(days=1),
+        }
+        return Entry(f"{reading.REVIEW}{number}", sign_review(CodeReview.model_validate(said | changes), key))
 
     def exchanges(self, rounds: int) -> Iterator[Entry]:
         """An order and its answer for every silo and round."""
@@ -99,6 +131,7 @@ class Played:
             job_id=self.manifest.job_id,
             manifest_digest=digest_bytes(self.sealed_manifest),
             agreement_digest=self.manifest.agreement_digest,
+            code_digest=self.manifest.code_digest,
             round=number,
             base_digest=model_of(number - 1),
             participants=participants,

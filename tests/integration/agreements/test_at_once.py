@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
-from threading import Barrier
 
 import pytest
-from django.db import connections
 
 from agreements.actions import drafting, signing
 from agreements.actions.settling import settle_all
@@ -19,8 +15,8 @@ from agreements.transitions import AgreementState as S
 from audit.models import Event
 from consortia.actions import leave_consortium
 from consortia.models import Participation
-from federation.errors import FederationError
 from tests.support.agreements import being_signed, parsed, proposed, signed_by
+from tests.support.at_once import at_once
 from tests.support.federation import TEST, Federation, make_federation
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -30,24 +26,6 @@ pytestmark = pytest.mark.django_db(transaction=True)
 def federation(transactional_db: None, blob_root: Path) -> Federation:
     """Three organisations with a silo each."""
     return make_federation(agreed=False)
-
-
-def at_once(*works: Callable[[], object]) -> list[str]:
-    """What becomes of each when all begin at the same moment: the code of its error, or nothing."""
-    ready = Barrier(len(works))
-
-    def run(work: Callable[[], object]) -> str:
-        try:
-            ready.wait()
-            work()
-        except FederationError as error:
-            return error.code
-        finally:
-            connections.close_all()
-        return ""
-
-    with ThreadPoolExecutor(len(works)) as threads:
-        return list(threads.map(run, works))
 
 
 def test_all_sign_at_once_and_the_agreement_comes_into_force_once(federation: Federation) -> None:

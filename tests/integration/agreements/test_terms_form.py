@@ -14,7 +14,7 @@ from agreements.models import AgreementVersion, Revision, Signature
 from agreements.transitions import AgreementState as S
 from consortia.actions import leave_consortium
 from consortia.models import Participation
-from tests.support.agreements import being_signed, hand_in, page_of, parsed, proposed, signed_by
+from tests.support.agreements import being_signed, hand_in, page_of, parsed, proposed, signed_by, terms_for
 from tests.support.cohort import Cohort, browser
 from tests.support.federation import TEST
 
@@ -104,6 +104,7 @@ def test_the_form_says_again_what_the_terms_say(cohort: Cohort) -> None:
             "research": "Only that.",
         },
         code={"digests": ["sha256:" + "0" * 64], "reviewers": 2},
+        work=terms_for(federation)["work"] | {"families": ["logistic", "plan"]},
         leaving={"metrics": ["loss"], "minimum_cell": 7, "recipients": ["A university"]},
         privacy={"required": True, "epsilon_max": 3.0, "delta_max": 1e-6},
         retention={"updates_rounds": 2, "models_days": 90},
@@ -125,6 +126,7 @@ def test_the_form_says_again_what_the_terms_say(cohort: Cohort) -> None:
         ({"work__families": []}, "work.families"),
         ({"members": []}, "members"),
         ({"code__digests": "not a hash"}, "code.digests"),
+        ({"code__digests": "sha256:" + "0" * 64}, "code.digests"),
         ({"notes": "x" * 5000}, "notes"),
     ],
 )

@@ -22,7 +22,7 @@ from monitoring import actions, webhooks
 from monitoring.models import Delivery, Kind, Notice, Webhook
 from plans.actions import propose
 from silos.models import Silo
-from tests.support.agreements import being_signed, steward_of
+from tests.support.agreements import being_signed, steward_of, terms_for
 from tests.support.cohort import Cohort, browser, run_job
 from tests.support.federation import TEST
 from tests.support.plans import uploaded
@@ -263,7 +263,8 @@ def test_stewards_of_all_members_are_told_of_an_agreement_and_nobody_else(cohort
     other = steward_of(cohort.federation.silos[1].silo.organisation)
     stranger = steward_of(cohort.elsewhere)
     plan = uploaded(cohort.federation.consortium, cohort.scientist)
-    version = being_signed(cohort.federation, code={"digests": [plan.digest]})
+    work = terms_for(cohort.federation)["work"] | {"families": ["plan"]}
+    version = being_signed(cohort.federation, code={"digests": [plan.digest]}, work=work)
     notify()
     name = cohort.federation.consortium.name
     expected = [f"[Consilience] To read: the agreement of {name}", f"[Consilience] To sign: the agreement of {name}"]

@@ -202,7 +202,7 @@ def test_whether_the_agreement_names_it_and_what_to_do(cohort: Cohort, plan: Tra
         return " ".join(seen(browser(cohort.scientist).get(f"/plans/{plan.pk}/").content.decode()).texts)
 
     assert "not named" in said()
-    version = proposed(cohort.federation, **named_in_terms(plan))
+    version = proposed(cohort.federation, **named_in_terms(cohort, plan))
     assert "named by the next version" in said()
     AgreementVersion.objects.filter(pk=version.pk).delete()
     agree_on(cohort.federation, SOURCE)
@@ -210,8 +210,9 @@ def test_whether_the_agreement_names_it_and_what_to_do(cohort: Cohort, plan: Tra
     assert f"launch/?plan={plan.digest}" in browser(cohort.scientist).get(f"/plans/{plan.pk}/").content.decode()
 
 
-def named_in_terms(plan: TrainingPlan) -> dict[str, Any]:
-    return {"code": {"digests": [plan.digest], "reviewers": 2}}
+def named_in_terms(cohort: Cohort, plan: TrainingPlan) -> dict[str, Any]:
+    work = terms_for(cohort.federation)["work"] | {"families": ["logistic", "plan"]}
+    return {"code": {"digests": [plan.digest], "reviewers": 2}, "work": work}
 
 
 def test_an_agreement_links_to_the_plans_that_it_names_and_its_form_offers_them(
@@ -219,9 +220,8 @@ def test_an_agreement_links_to_the_plans_that_it_names_and_its_form_offers_them(
 ) -> None:
     other = uploaded(cohort.federation.consortium, cohort.scientist, CHANGED)
     unknown = "sha256:" + "0" * 64
-    terms = named_in_terms(plan)
+    terms = named_in_terms(cohort, plan)
     terms["code"]["digests"].insert(0, unknown)
-    terms["work"] = terms_for(cohort.federation)["work"] | {"families": ["logistic", "plan"]}
     version = proposed(cohort.federation, **terms)
     page = browser(cohort.steward).get(f"/agreements/{version.pk}/").content.decode()
     assert f"/plans/{plan.pk}/" in page

@@ -20,6 +20,7 @@ from federation.plans.declaration import SOURCE_BYTES_MAX
 from federation.protocol.digests import digest_bytes
 from federation.protocol.documents import now
 from federation.protocol.keys import PrivateKey
+from plans import actions
 from plans.actions import LINES_MAX, propose, say, take_review, upload
 from plans.connector import take_review_document
 from plans.models import CodeApproval, SignedReview, TrainingPlan, Via
@@ -240,6 +241,9 @@ def test_what_is_no_review_of_theirs_is_refused(cohort: Cohort, plan: TrainingPl
     refused("review.in_future", lambda: hand_in(cohort, sealed_review(played, at=now() + timedelta(days=1))))
     refused("review.malformed", lambda: hand_in(cohort, sealed_review(played, reviewer="x\0y")))
     refused("review.malformed", lambda: hand_in(cohort, sealed_review(played, reviewer="x\u202ey")))
+    refused("review.malformed", lambda: hand_in(cohort, sealed_review(played, reviewer="x\u3164y")))
+    refused("review.malformed", lambda: hand_in(cohort, sealed_review(played, reviewer="x\nApproved by y")))
+    refused("review.malformed", lambda: hand_in(cohort, sealed_review(played, note="x\u202ey")))
     refused("review.malformed", lambda: hand_in(cohort, bytes(played.silo.certificate or b"")))
     refused("review.too_large", lambda: hand_in(cohort, sealed_review(played) + b" " * (64 << 10)))
     refused("envelope.malformed", lambda: hand_in(cohort, b"{}"))
@@ -254,6 +258,22 @@ def test_what_is_no_review_of_theirs_is_refused(cohort: Cohort, plan: TrainingPl
     refused("review.other_code", lambda: by_steward(sealed_review(played, CHANGED)))
     refused("review.no_mandate", lambda: by_steward(sealed_review(other)))
     assert not SignedReview.objects.exists()
+
+
+def test_one_house_does_not_bury_a_plan_under_reviews_and_may_still_refuse_it(
+    cohort: Cohort, plan: TrainingPlan, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(actions, "REVIEWS_OF_ONE_MAX", 3)
+    played, other = cohort.federation.silos[:2]
+    for number in range(3):
+        hand_in(cohort, last := sealed_review(played, reviewer=f"Reader {number}"))
+    refused("review.too_many", lambda: hand_in(cohort, sealed_review(played, reviewer="One more")))
+    assert hand_in(cohort, last) == 3, "the same again is no other"
+    assert hand_in(cohort, sealed_review(played, CHANGED, reviewer="One more")) == 1
+    take_review(envelope=sealed_review(other), by=other.silo, via=Via.CONNECTOR)
+    for number in range(3):
+        assert hand_in(cohort, sealed_review(played, reviewer=f"Reader {number}", verdict="refused")) == 0
+    refused("review.too_many", lambda: hand_in(cohort, sealed_review(played, reviewer="Again", verdict="refused")))
 
 
 def test_other_signatures_in_the_file_are_passed_over(cohort: Cohort) -> None:

@@ -15,9 +15,13 @@ from federation.evidence.bundles import read_bundle
 from federation.evidence.reading import gather
 from federation.evidence.verification import verify_evidence
 from federation.protocol.keys import PrivateKey, load_public
+from plans.actions import take_review
+from plans.models import SignedReview, Via
 from tests.support.cohort import Cohort, make_cohort, run_job
+from tests.support.plans import CHANGED, SOURCE, agree_on, review_everywhere, sealed_review, uploaded
 from training import issuing
 from training.actions import answers, launch, start
+from training.evidence import bundle_of
 from training.models import Job, Order
 from training.transitions import OUTSTANDING
 
@@ -83,6 +87,26 @@ def test_a_rewritten_answer_is_found(cohort: Cohort) -> None:
     type(order.submission).objects.filter(order=order).update(document=bytes(other.submission.document))
     report = verify_evidence(gather(read_bundle(download(cohort.administrator, job).splitlines(keepends=True))))
     assert f"answer to order {order.id}" in {fault.where for fault in report.faults}
+
+
+def test_the_bundle_of_a_job_with_code_has_what_every_house_signed_of_it(cohort: Cohort) -> None:
+    federation = cohort.federation
+    plan = uploaded(federation.consortium, cohort.scientist)
+    agree_on(federation, SOURCE)
+    review_everywhere(federation)
+    review_everywhere(federation, CHANGED)
+    job = run_job(cohort, plan=plan.digest, model=None)
+    refused = federation.silos[0]
+    take_review(envelope=sealed_review(refused, verdict="refused"), by=refused.silo, via=Via.CONNECTOR)
+    signed_head()
+    evidence = gather(read_bundle(bundle_of(job)))
+    report = verify_evidence(evidence)
+    assert report.holds, report.faults
+    assert (report.checked["code reviews"], list(evidence.reviews)) == (4, ["1", "2", "3", "4"])
+    SignedReview.objects.filter(organisation=refused.silo.organisation, verdict="approved").delete()
+    report = verify_evidence(gather(read_bundle(bundle_of(job))))
+    assert [(fault.where, fault.code) for fault in report.faults] == [("code", "review.missing")]
+    assert refused.silo.organisation.name in report.faults[0].what
 
 
 def test_who_may_not_read_the_record_does_not_get_it(cohort: Cohort) -> None:

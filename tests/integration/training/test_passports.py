@@ -69,6 +69,31 @@ def test_the_bundle_carries_them_and_they_fit_it(cohort: Cohort) -> None:
     assert set(report.passports) == set(model_of(job).versions.values_list("digest", flat=True))
 
 
+def test_a_version_that_nobody_could_tell_of_has_one_before_the_next(cohort: Cohort) -> None:
+    job = run_job(cohort)
+    type(job).objects.filter(pk=job.pk).update(state="running", ended_at=None)
+    untold = model_of(job).versions.get(round_number=1)
+    ModelVersion.objects.filter(pk=untold.pk).update(metrics={})
+    passports.issue_missing(issuing.signing_key())
+    assert passport_of(ModelVersion.objects.get(pk=untold.pk)).evaluation.silos == 0
+    assert registry.Passport.objects.count() == model_of(job).versions.count()
+
+
+def test_who_is_called_otherwise_later_is_called_as_in_the_manifest(cohort: Cohort) -> None:
+    job = run_job(cohort)
+    for played in cohort.federation.silos:
+        type(played.silo).objects.filter(pk=played.silo.pk).update(name=f"New {played.silo.name}"[:60])
+        type(played.silo.organisation).objects.filter(pk=played.silo.organisation_id).update(
+            name=f"New {played.silo.organisation.name}"
+        )
+    key = issuing.signing_key()
+    passports.issue_missing(key)
+    sequencing.chain_new()
+    checkpoints.sign_heads(key)
+    report = verify_evidence(gather(read_bundle(bundle_of(job))), key.public.fingerprint)
+    assert report.holds, report.faults
+
+
 def test_a_version_that_nobody_has_tried_waits_until_its_job_has_ended(cohort: Cohort) -> None:
     job = run_job(cohort, rounds_answered=1)
     last = last_version(job)

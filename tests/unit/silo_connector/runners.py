@@ -98,10 +98,12 @@ def _started(config: Path) -> subprocess.Popen[bytes]:
         return subprocess.Popen([sys.executable, *arguments], stderr=log, cwd=ROOT, env={"SECRET_OF_THE_HOUSE": "x"})
 
 
-def with_runner(site: Site, socket: Path, answer_timeout_s: int = 30) -> Site:
+def with_runner(site: Site, socket: Path, answer_timeout_s: int = 30, order_timeout_s: int = 600) -> Site:
     """The site with a runner configured, and a policy that lets approved code run."""
     (site.folder / "policy.toml").write_text('custom_code = "approved"\ntell = true\n')
-    said = f'[runner]\nsocket = "{socket}"\nanswer_timeout_s = {answer_timeout_s}\n'
+    said = (
+        f'[runner]\nsocket = "{socket}"\nanswer_timeout_s = {answer_timeout_s}\norder_timeout_s = {order_timeout_s}\n'
+    )
     text = site.config.path.read_text()
     site.config.path.write_text(f'policy = "policy.toml"\n{text}\n{said}')
     return make_site_again(site)

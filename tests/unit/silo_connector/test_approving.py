@@ -192,6 +192,8 @@ async def test_what_can_not_be_approved_says_why(site: Site, file: Path, capsys:
     assert await refused(file, *config, "--key", stranger, "--reviewer", "Ada") == "signatory.pinned"
     assert await refused(file, *config, "--reviewer", "Ada") == "arguments"
     assert await refused(file, *config, "--key", stranger, "--reviewer", "  ") == "arguments"
+    for unseen in ("Ada\u200b", "\u202eAda", "Ada\u3164", "Ada\x1b[2J"):
+        assert await refused(file, *config, "--key", site.folder / "signatory.key", "--reviewer", unseen) == "arguments"
     assert await refused(tmp_path / "nowhere", *options(site)) == "file.unusable"
     other.write_text("import os")
     assert await refused(other, *options(site)) == "plan.undeclared"

@@ -160,6 +160,29 @@ def test_one_that_says_nothing_is_not_waited_for() -> None:
     assert ended.is_set()
 
 
+def test_one_that_hangs_and_takes_no_connection_is_not_waited_for() -> None:
+    """Connections that it was given and never took fill its queue: the next one would wait for ever."""
+    with tempfile.TemporaryDirectory() as folder, socket.socket(socket.AF_UNIX) as listener:
+        path = Path(folder) / "x"
+        listener.bind(str(path))
+        listener.listen(0)
+        told: list[str] = []
+
+        def connect() -> None:
+            try:
+                with session(Runner(path, answer_timeout_s=1), 0.3):
+                    pass
+            except FederationError as error:
+                told.append(error.code)
+
+        with socket.socket(socket.AF_UNIX) as first:
+            first.connect(str(path))
+            waiting = threading.Thread(target=connect, daemon=True)
+            waiting.start()
+            waiting.join(5)
+        assert told == ["code.no_runner"]
+
+
 def test_a_link_in_the_socket_s_place_is_not_followed(tmp_path: Path) -> None:
     folder = Path(tempfile.mkdtemp(prefix="run-"))
     with socket.socket(socket.AF_UNIX) as listener:

@@ -8,9 +8,11 @@ import platform
 import textwrap
 import time
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
+from federation.errors import Stopped
 from federation.protocol.documents import Order, Refusal
 from silo_connector import spool
 from silo_connector.trainer import plans
@@ -73,11 +75,11 @@ def plan_that(does: str) -> str:
     )
 
 
-def carried_out(site: Site, source: str, number: int = 1) -> Order:
+def carried_out(site: Site, source: str, number: int = 1, **changes: Any) -> Order:
     """An order with this plan, and what the trainer made of it."""
     plan = reviewed(site, source, "Ada")
     agreed_to(site, plan)
-    manifest = job_of(site, plan)
+    manifest = job_of(site, plan, **changes)
     trainer = Trainer(site.config)
     trainer.start()
     order = site.order(manifest, number=number)
@@ -87,9 +89,9 @@ def carried_out(site: Site, source: str, number: int = 1) -> Order:
     return order
 
 
-def refused(site: Site, source: str) -> Refusal:
+def refused(site: Site, source: str, **changes: Any) -> Refusal:
     """The refusal that it came to; afterwards a good plan is carried out as if nothing had been."""
-    order = carried_out(site, source)
+    order = carried_out(site, source, **changes)
     found = site.outcome(order)
     assert isinstance(found, Refusal), "it was carried out"
     assert [file.name for file in (site.outbox / str(order.order_id)).iterdir()] == [spool.DOCUMENT]
@@ -221,6 +223,35 @@ async def test_what_does_not_answer_is_not_waited_for(impatient: Site, does: str
     started = time.monotonic()
     assert refused(impatient, plan_that(does)).code == "code.timeout"
     assert time.monotonic() - started < 15
+
+
+async def test_what_answers_slowly_for_ever_is_given_up(site: Site, runner: Runner) -> None:
+    hurried, started = with_runner(site, runner.socket, order_timeout_s=2), time.monotonic()
+    steps = {"steps": 1000, "batch_size": 4, "learning_rate": 0.1}
+    assert refused(hurried, plan_that("time.sleep(0.3)"), local=steps).code == "code.timeout"
+    assert time.monotonic() - started < 15
+
+
+async def test_what_answers_byte_by_byte_is_given_up_once_the_order_is_cancelled(site: Site, runner: Runner) -> None:
+    site = with_runner(site, runner.socket)
+    assert site.config.runner is not None
+    asked = 0
+
+    def should_stop() -> bool:
+        nonlocal asked
+        asked += 1
+        return asked > 2
+
+    drip = "os.write(3, struct.pack('<4sIQ', b'CSP1', 60000, 0))\n"
+    plan = plan_that(drip + "while True:\n    os.write(3, b' '); time.sleep(0.01)").encode()
+    started = time.monotonic()
+    with session(site.config.runner, 1.0, should_stop) as opened:
+        opened.open(
+            plan, {"layout": [["linear.weight", [1, 2]], ["linear.bias", [1]]], "n_features": 2, "n_classes": 2}
+        )
+        with pytest.raises(Stopped):
+            opened.ask("outputs", {"do": "predict", "rows": 1}, [bytes(20)], 4)
+    assert time.monotonic() - started < 10
 
 
 async def test_it_has_only_so_many_seconds_of_the_processor_even_if_it_is_deaf_to_signals(coding: Site) -> None:

@@ -12,6 +12,7 @@ from federation.errors import Invalid
 from federation.protocol.documents import (
     Cohort,
     CoveredDataset,
+    CustomCode,
     Leaving,
     Member,
     Privacy,
@@ -22,7 +23,8 @@ from federation.protocol.documents import (
 from federation.protocol.keys import PrivateKey
 from tests.support.questions import KEYS, NOW, terms_of
 
-FAMILIES = frozenset({"logistic", "mlp", "softmax"})
+FAMILIES = frozenset({"logistic", "mlp", "plan", "softmax"})
+PLAN = "sha256:" + "1" * 64
 
 
 def changed(**changes: object) -> Terms:
@@ -46,8 +48,16 @@ def first_dataset(**fields: object) -> Terms:
     return changed(datasets=(first.model_copy(update=fields), *rest))
 
 
+def coded(*digests: str, families: tuple[str, ...] = ("logistic", "plan")) -> Terms:
+    """Terms that name code."""
+    work = terms_of().work.model_copy(update={"families": families})
+    return changed(work=work, code=CustomCode(digests=digests))
+
+
 STRANGER = PrivateKey.generate().public.encoded
 FAULTS = [
+    ("code.digests", coded(PLAN, families=("logistic",))),
+    ("code.digests", coded(PLAN, PLAN)),
     ("members.0.organisation", members(lambda all_: (*all_, all_[0].model_copy(update={"signatory_key": STRANGER})))),
     ("members.0.signatory_key", members(lambda all_: (*all_, all_[0].model_copy(update={"organisation": "Other"})))),
     ("datasets.0.signatory_key", first_dataset(signatory_key=STRANGER)),
@@ -95,6 +105,11 @@ FAULTS = [
 
 def test_terms_without_a_contradiction_pass() -> None:
     check_terms(terms_of(), FAMILIES, NOW)
+
+
+def test_plans_may_be_agreed_on_before_any_is_named() -> None:
+    check_terms(coded(), FAMILIES, NOW)
+    check_terms(coded(PLAN), FAMILIES, NOW)
 
 
 @pytest.mark.parametrize(("field", "terms"), FAULTS)

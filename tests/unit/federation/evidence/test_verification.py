@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import tracemalloc
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from uuid import UUID
 
@@ -26,7 +28,9 @@ from federation.protocol.chains import chain_of
 from federation.protocol.digests import digest_bytes
 from federation.protocol.envelope import peek, sign
 from federation.protocol.keys import PrivateKey
+from federation.verify import check, main
 from tests.support.evidence import Played, certificate, model_of
+from tests.support.questions import NOW
 
 PLAYED = Played()
 ENTRIES = PLAYED.entries(rounds=3)
@@ -99,6 +103,36 @@ def test_a_history_that_was_rewritten_since_a_head_was_kept_is_found() -> None:
 ANSWER_OF_TWO = f"{reading.ANSWER}{UUID(int=2 << 64)}"
 STRANGER = PrivateKey.generate()
 ORDER, ANSWER = first(reading.ORDER), first(reading.ANSWER)
+LAST = next(entry for entry in reversed(ENTRIES) if entry.name.startswith(reading.ORDER))
+LATER = NOW + timedelta(days=335, minutes=3)
+
+
+def blob(number: int) -> documents.BlobReference:
+    """The model as it stood after a round."""
+    return documents.BlobReference(digest=model_of(number), size_bytes=100, url=f"/connector/v1/blobs/{number}")
+
+
+def resealed_manifest(**changes: object) -> list[Entry]:
+    """Another manifest, signed anew."""
+    return resealed(first("manifest"), documents.Manifest, PLAYED.platform, **changes)
+
+
+def resealed_answer(**changes: object) -> list[Entry]:
+    """Another first answer, signed anew by its silo."""
+    return resealed(ANSWER, documents.Submission, PLAYED.identities[0], **changes)
+
+
+def said_training(**changes: object) -> documents.TrainingReport:
+    """What a silo says of its training."""
+    fields = {"rows": 10, "steps": 1, "loss": 0.5, "update_norm_l2": 1.0}
+    return documents.TrainingReport.model_validate(fields | changes)
+
+
+def without_losses() -> list[Entry]:
+    """The bundle of a job under an agreement that lets no loss out, though the answers have it."""
+    return Played(metrics=("accuracy",)).entries(rounds=1)
+
+
 CHANGED: list[tuple[str, str, Callable[[], list[Entry]]]] = [
     ("agreement", "bundle.incomplete", lambda: without("agreement")),
     ("manifest", "bundle.incomplete", lambda: without("manifest")),
@@ -132,6 +166,13 @@ CHANGED: list[tuple[str, str, Callable[[], list[Entry]]]] = [
         lambda: resealed(ANSWER, documents.Submission, PLAYED.identities[0], model_digest=model_of(9)),
     ),
     (ANSWER.name, "answer.no_order", lambda: without(ORDER.name)),
+    (ORDER.name, "model.not_initial", lambda: resealed(ORDER, documents.Order, PLAYED.platform, model=blob(1))),
+    (ORDER.name, "order.task_mismatch", lambda: resealed_manifest(task="evaluate")),
+    (LAST.name, "model.swapped", lambda: resealed(LAST, documents.Order, PLAYED.platform, model=blob(9))),
+    (ANSWER.name, "agreement.expired", lambda: resealed(ORDER, documents.Order, PLAYED.platform, issued_at=LATER)),
+    (ANSWER.name, "update.norm_exceeded", lambda: resealed_answer(training=said_training(update_norm_l2=1e5))),
+    (ANSWER.name, "answer.small_cell", lambda: resealed_answer(evaluation=documents.EvaluationReport(rows=4))),
+    (ANSWER.name, "answer.not_agreed", lambda: [*without_losses()]),
 ]
 
 
@@ -185,6 +226,7 @@ ELSE = digest_bytes(b"something else")
         ("signature.invalid", lambda: passport(2, key=STRANGER)),
         ("passport.other_manifest", lambda: passport(2, manifest_digest=ELSE)),
         ("passport.other_manifest", lambda: passport(2, job_id=uuid(7))),
+        ("passport.other_manifest", lambda: passport(2, consortium_id=uuid(7))),
         ("passport.other_agreement", lambda: passport(2, agreement_digest=ELSE)),
         ("passport.other_agreement", lambda: passport(2, code_digest=ELSE)),
         ("passport.other_base", lambda: passport(2, base_digest=ELSE)),
@@ -196,6 +238,9 @@ ELSE = digest_bytes(b"something else")
         ("passport.other_answer", lambda: passport(2, participants=participants(3))),
         ("passport.other_answer", lambda: passport(2, participants=changed_participant(answer_digest=ELSE))),
         ("passport.other_answer", lambda: passport(2, participants=changed_participant(update_digest=ELSE))),
+        ("passport.other_answer", lambda: passport(2, participants=changed_participant(organisation="Hospital 2"))),
+        ("passport.other_answer", lambda: passport(2, participants=changed_participant(silo="silo 2"))),
+        ("passport.other_answer", lambda: passport(2, participants=changed_participant(dataset="Another"))),
         ("passport.other_answer", lambda: [entry for entry in ENTRIES if entry.name != ANSWER_OF_TWO]),
         ("envelope.malformed", lambda: with_("passport/2", PLAYED.sealed_manifest)),
         ("passport.malformed", lambda: with_("passport/2", sign(b"{}", PAYLOAD_TYPE, PLAYED.platform))),
@@ -270,3 +315,36 @@ def test_the_program_runs_by_itself_and_binds_a_model_to_its_round(tmp_path: Pat
     assert (status, told["holds"]) == (1, False)
     bundle.write_bytes(BUNDLE.replace(b"a", b"b", 1))
     assert run(str(bundle))[0] == 1
+
+
+def test_weights_are_not_put_between_two_rounds_by_leaving_their_passport_out() -> None:
+    report = report_of(without("passport/2"))
+    assert [(fault.where, fault.code) for fault in report.faults] == [("passport 3", "passport.missing")]
+    assert report_of(without("passport/3")).holds, "the newest one is still to come"
+
+
+def test_nothing_in_a_bundle_acts_on_the_terminal_of_who_checks_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bundle = tmp_path / "evidence.jsonl"
+    told = "order/\x1b[2J\x1b[HEverything holds.\x1b[8m\u202e\nEverything holds."
+    bundle.write_bytes(b"".join(write_bundle([*ENTRIES, Entry(told, b"{}")])))
+    assert main([str(bundle)]) == 1
+    shown = capsys.readouterr().out
+    assert not any(character in shown for character in "\x1b\u202e")
+    assert "Everything holds." not in shown.splitlines()
+    assert r"\u001b[2J" in shown
+
+
+def test_a_line_without_an_end_is_not_read_whole(tmp_path: Path) -> None:
+    bundle = tmp_path / "evidence.jsonl"
+    with bundle.open("wb") as stream:
+        stream.write(BUNDLE.splitlines(keepends=True)[0] + b'{"content":"')
+        stream.truncate(8 << 30)
+    tracemalloc.start()
+    try:
+        report = check(bundle)
+        assert tracemalloc.get_traced_memory()[1] < 1 << 30
+    finally:
+        tracemalloc.stop()
+    assert [fault.code for fault in report.faults] == ["bundle.truncated"]

@@ -66,6 +66,8 @@ def test_reading_runs_nothing(tmp_path: Path) -> None:
         (GOOD + DECLARED, "plan.undeclared", "once"),
         (GOOD.replace("1,\n", "int('1'),\n", 1), "plan.undeclared", "written out"),
         ("PLAN: dict\n" + PREDICT, "plan.undeclared", "PLAN"),
+        (GOOD.replace('"title"', '"title": "Other", "title"'), "plan.undeclared", "twice"),
+        (GOOD.replace('"start"', '"start": "ones", "start"'), "plan.undeclared", "twice"),
         ("PLAN = []\n" + PREDICT, "plan.invalid", ""),
         (GOOD.replace('"interface": 1', '"interface": 2'), "plan.invalid", ""),
         (GOOD.replace('"title"', '"name"'), "plan.invalid", ""),
@@ -101,6 +103,22 @@ def test_characters_that_a_reviewer_does_not_see_are_refused(hidden: str) -> Non
     error = refused(GOOD + f"# a comment{hidden} and more\n")
     assert error.code == "plan.not_text"
     assert f"U+{ord(hidden):04X}" in error.message
+
+
+@pytest.mark.parametrize(
+    "escape",
+    [r"\x1b[2J", r"\u202e", r"\u2066", r"\u200b", r"\N{SOFT HYPHEN}", r"\n", r"\t", r"\x00", r"\u3164", r"\ue000"],
+)
+def test_a_title_hides_nothing_behind_an_escape(escape: str) -> None:
+    error = refused(GOOD.replace('"Little"', f'"Li{escape}ttle"'))
+    assert (error.code, error.field) == ("plan.title", "PLAN.title")
+
+
+def test_a_title_is_more_than_spaces() -> None:
+    assert refused(GOOD.replace('"Little"', '"   "')).code == "plan.title"
+    assert (
+        read_plan(GOOD.replace('"Little"', r'"Z\u00fcrich \u2192 \u65e5"').encode()).declaration.title == "Zürich → 日"
+    )
 
 
 def test_letters_of_any_language_may_be_there() -> None:

@@ -75,6 +75,29 @@ def test_the_newest_word_of_each_counts_in_whatever_order_they_come(reviews: lis
         assert reviewers_of(order, CODE) == count
 
 
+@pytest.mark.parametrize(
+    "another",
+    [
+        *("Ada Love\u200blace", "Ada\u2060 Lovelace", "Ada Lovelace\u3164", "Ada\ufe0f Lovelace", "Ada\x00 Lovelace"),
+        *("\u0410da Lovelace", "Ada L\u043evelace", "\u0391da Lovelac\u03b5", "Ada L0velace", "Ada Loveiace"),
+        *("Lovelace, Ada", "Ada-Lovelace", "\u00c1da Lovelace", "\u1d00da Lovelace".replace("\u1d00", "\uff21")),
+    ],
+)
+def test_one_person_is_not_two_by_another_way_to_write_the_name(another: str) -> None:
+    assert reviewers_of([review("Ada Lovelace"), review(another)], CODE) == 1
+
+
+def test_a_refusal_is_taken_back_by_nobody_whose_name_only_looks_alike() -> None:
+    said = [review("Ada", "refused"), review("\u0410da", day=1)]
+    assert reviewers_of(said, CODE) == 0
+    assert reviewers_of([*said, review("Ada", day=2)], CODE) == 1
+
+
+def test_names_in_any_script_are_people() -> None:
+    names = ("\u0418\u0432\u0430\u043d", "\u039d\u03af\u03ba\u03bf\u03c2", "\u674e\u660e", "Ivan", "!")
+    assert reviewers_of([review(name) for name in names], CODE) == len(names)
+
+
 def test_names_are_compared_as_people_would() -> None:
     assert same_reviewer("Ａda  LOVELACE\n") == "ada lovelace"
     assert same_reviewer("Strauß") == same_reviewer("STRAUSS")

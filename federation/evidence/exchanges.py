@@ -1,0 +1,117 @@
+"""Orders under the manifest, and answers under their orders: whether each holds, and fits what it is under."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+from functools import partial
+from uuid import UUID
+
+from federation.evidence.grounds import Grounds
+from federation.evidence.reading import Evidence
+from federation.evidence.report import Fault, Report, guarded
+from federation.evidence.tracing import Answered
+from federation.protocol import envelope
+from federation.protocol.digests import digest_bytes
+from federation.protocol.documents import Order, OrderKind, Refusal, Submission, open_sealed
+from federation.protocol.keys import PublicKey
+
+_CLOCKS_APART = timedelta(minutes=2)
+"""By how much the clocks of platform and trainer may differ, as the trainers see it too."""
+
+
+def orders_of(evidence: Evidence, found: Grounds, report: Report) -> Iterator[tuple[str, Order]]:
+    """The orders that hold, by their names."""
+    numbers: set[tuple[UUID, int]] = set()
+    models: dict[int, str] = {}
+    for name, sealed in evidence.orders.items():
+        where = f"order {name}"
+        order = guarded(where, report, partial(open_sealed, Order, sealed, found.keys.keys))
+        if order is None:
+            continue
+        report.faults.extend(Fault(where, code, what) for code, what in _order_faults(order, name, found))
+        if (order.silo_id, order.number) in numbers:
+            report.faults.append(Fault(where, "order.number_reused", "Its number was used before."))
+        numbers.add((order.silo_id, order.number))
+        if order.model is not None:
+            if models.setdefault(order.round, order.model.digest) != order.model.digest:
+                told = f"Another order of round {order.round} is about another model."
+                report.faults.append(Fault(where, "model.swapped", told))
+            report.models[order.model.digest] = max(report.models.get(order.model.digest, 0), order.round - 1)
+        yield name, order
+    report.checked["orders"] = len(evidence.orders)
+
+
+def _order_faults(order: Order, name: str, found: Grounds) -> Iterator[tuple[str, str]]:
+    manifest = found.manifest
+    if str(order.order_id) != name:
+        yield "order.wrong_name", "It is the order of another name."
+    if order.manifest_digest != found.manifest_digest:
+        yield "order.other_manifest", "It is under another manifest."
+    if order.job_id != manifest.job_id:
+        yield "order.other_job", "It is of another job."
+    if order.silo_id not in found.cohort:
+        yield "order.other_silo", "Its silo is not in the cohort."
+    if order.round > manifest.rounds + (order.kind is OrderKind.EVALUATE):
+        yield "order.round_beyond", f"The job has {manifest.rounds} rounds."
+    if order.kind is OrderKind.TRAIN and manifest.task != "train":
+        yield "order.task_mismatch", f"It asks for training in a job whose task is {manifest.task}."
+    if order.round <= 1 and order.model is not None and order.model.digest != manifest.initial_model_digest:
+        yield "model.not_initial", "The first round begins with another model than the manifest names."
+
+
+def answers_of(
+    evidence: Evidence, found: Grounds, orders: dict[str, Order], report: Report
+) -> Iterator[tuple[str, Answered]]:
+    """The submissions that hold, by the names of their orders."""
+    for name, sealed in evidence.answers.items():
+        where = f"answer to order {name}"
+        order = orders.get(name)
+        if order is None or order.silo_id not in found.cohort:
+            report.faults.append(Fault(where, "answer.no_order", "There is no such order that holds."))
+            continue
+        said = guarded(where, report, partial(_answer, sealed, found.cohort[order.silo_id].identity_key))
+        if said is None:
+            continue
+        mine = (order.order_id, order.number, order.silo_id, order.job_id)
+        if (said.order_id, said.number, said.silo_id, said.job_id) != mine:
+            report.faults.append(Fault(where, "answer.other_order", "It answers another order."))
+        if isinstance(said, Submission):
+            faults = [Fault(where, code, what) for code, what in _answer_faults(said, order, found)]
+            report.faults.extend(faults)
+            if not faults:
+                yield name, Answered(digest_bytes(sealed), said)
+    report.checked["answers"] = len(evidence.answers)
+
+
+def _answer(sealed: bytes, identity_key: str) -> Submission | Refusal:
+    key = PublicKey.from_encoded(identity_key)
+    if envelope.payload_type_of(sealed) == Refusal.payload_type:
+        return open_sealed(Refusal, sealed, [key])
+    return open_sealed(Submission, sealed, [key])
+
+
+def _answer_faults(said: Submission, order: Order, found: Grounds) -> Iterator[tuple[str, str]]:
+    manifest, terms = found.manifest, found.agreement.agreement.terms
+    if said.manifest_digest != found.manifest_digest:
+        yield "answer.other_manifest", "It is under another manifest."
+    if (said.round, said.attempt, said.kind) != (order.round, order.attempt, order.kind):
+        yield "answer.other_round", "It is of another round."
+    if order.model is not None and said.model_digest != order.model.digest:
+        yield "answer.other_model", "It is about another model."
+    if order.issued_at >= terms.validity.not_after + _CLOCKS_APART:
+        yield "agreement.expired", "Its order came when the agreement had expired."
+    if said.training is not None and said.training.update_norm_l2 > manifest.limits.update_norm_l2_max:
+        yield "update.norm_exceeded", "The update is larger than the job's bound."
+    if unagreed := sorted(_figures(said) - set(terms.leaving.metrics)):
+        yield "answer.not_agreed", f"It tells figures that may not leave by the agreement: {', '.join(unagreed)}."
+    if said.evaluation is not None and 0 < said.evaluation.rows < manifest.limits.minimum_cell:
+        yield "answer.small_cell", f"It is about fewer rows than {manifest.limits.minimum_cell}."
+
+
+def _figures(said: Submission) -> set[str]:
+    told = {"loss"} if said.training is not None and said.training.loss is not None else set()
+    if said.evaluation is not None:
+        figures = said.evaluation.model_dump(include={"loss", "accuracy", "auc", "confusion"}, exclude_none=True)
+        told |= set(figures)
+    return told
