@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 from agreements.explanations import choices
 from agreements.fields import LinesField, MomentField, labelled, number, one_of, several, ticked, whole
 from agreements.offered import Offer, Offered
-from agreements.refusals import contradiction_anew
+from agreements.refusals import fault_anew
 from agreements.use_form import Unjudged, UseForm
 from agreements.wording import WITHIN
 from federation.errors import FederationError
@@ -134,6 +134,10 @@ class TermsForm(Unjudged):
         """Whether anything is, here or in the forms within."""
         return bool(self.errors) or any(inner.errors for inner in self._inner())
 
+    def wrong(self) -> list[BoundField]:
+        """The fields with something wrong, here and in the forms within: the page is long."""
+        return [field for form in (*self._inner(), self) for field in form if field.errors]
+
     def said(self) -> dict[str, Any]:
         """The terms that the form makes, as JSON values, without what is wrong already as it was typed."""
         given = self.cleaned_data
@@ -173,11 +177,11 @@ class TermsForm(Unjudged):
 
     def take(self, error: FederationError) -> None:
         """Show what is wrong at the fields that it is about, or above all fields."""
-        covered = self._covered()
+        covered, said = self._covered(), self.said()
         for path, texts in (error.fields or {"": [error.message]}).items():
             form, field = self._place_of(path.removeprefix(f"{WITHIN}."), covered)
             if field is None or not form.has_error(field):
-                form.add_error(field, [contradiction_anew(text) for text in texts])
+                form.add_error(field, [fault_anew(path.removeprefix(f"{WITHIN}."), text, said) for text in texts])
 
     def _place_of(self, path: str, covered: list[Offered]) -> tuple[forms.Form, str | None]:
         first, _dot, rest = path.partition(".")

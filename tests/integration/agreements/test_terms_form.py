@@ -138,6 +138,22 @@ def test_what_is_wrong_stands_at_its_field(
     assert Revision.objects.filter(version=coming).count() == 1
 
 
+def test_what_does_not_look_as_it_has_to_is_named_with_an_example_and_found_by_a_link(
+    cohort: Cohort, coming: AgreementVersion
+) -> None:
+    client, address = browser(cohort.steward), f"/agreements/{coming.pk}/edit/"
+    changes: dict[str, Any] = {"code__digests": "sha256:12", "purposes-countries": "DE, Germany"}
+    answer = client.post(address, typed(client, address, **changes))
+    form = answer.context["form"]
+    assert "“Germany” is not written" in form.use.errors["countries"][0]
+    assert "“sha256:12” is not written" in form.errors["code.digests"][0]
+    assert "pattern" not in str(form.errors) + str(form.use.errors)
+    page = answer.content.decode()
+    for place in ("id_purposes-countries_error", "id_code.digests_error"):
+        assert f'href="#{place}"' in page
+        assert f'id="{place}"' in page
+
+
 def test_what_is_wrong_with_uses_stands_at_theirs(cohort: Cohort, coming: AgreementVersion) -> None:
     client, address = browser(cohort.steward), f"/agreements/{coming.pk}/edit/"
     first = typed(client, address)
