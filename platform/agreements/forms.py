@@ -11,7 +11,7 @@ from django.forms.boundfield import BoundField
 from django.utils.translation import gettext as _
 
 from agreements.explanations import choices
-from agreements.fields import LinesField, MomentField, labelled, number, one_of, several, ticked, whole
+from agreements.fields import LinesField, MomentField, as_before, labelled, number, one_of, several, ticked, whole
 from agreements.offered import Offer, Offered
 from agreements.refusals import fault_anew
 from agreements.use_form import Unjudged, UseForm
@@ -49,7 +49,7 @@ class TermsForm(Unjudged):
         self.offer = offer
         self.narrowed = str(data.get("narrow", "")) if data else ""
         self.judged = not self.narrowed
-        self.digests_before = [str(digest) for digest in (terms.get("code") or {}).get("digests", ())]
+        self.before = _flat(terms)
         fields = self.fields
         fields["members"] = several("members", list(offer.members.items()))
         self.use = UseForm(data, of_dataset=False, prefix="purposes", initial=dict(terms.get("purposes", {})))
@@ -105,6 +105,7 @@ class TermsForm(Unjudged):
 
     def _add_datasets(self, data: Any, terms: Mapping[str, Any]) -> None:
         said = {(one["signatory_key"], one["dataset"]): one for one in terms.get("datasets", ())}
+        self.covered_before = tuple(said)
         self.uses: dict[str, UseForm] = {}
         for one in self.offer.datasets:
             known = said.get((one.key, one.dataset), {})
@@ -141,11 +142,11 @@ class TermsForm(Unjudged):
     def said(self) -> dict[str, Any]:
         """The terms that the form makes, as JSON values, without what is wrong already as it was typed."""
         given = self.cleaned_data
-        chosen = given.get("members", [])
+        members = as_before(given.get("members", []), self.before["members"])
         found: dict[str, Any] = {
-            "members": [{"organisation": self.offer.members[key], "signatory_key": key} for key in chosen],
+            "members": [{"organisation": self.offer.members[key], "signatory_key": key} for key in members],
             "datasets": [self._dataset(one) for one in self._covered()],
-            "protection": given.get("protection", []),
+            "protection": as_before(given.get("protection", []), self.before.get("protection", [])),
             "notes": given.get("notes", ""),
         }
         if (use := self.use.said()) is not None:
@@ -155,15 +156,18 @@ class TermsForm(Unjudged):
                 continue
             group, _dot, term = name.partition(".")
             if term and group != "dataset" and value not in (None, ""):
+                if isinstance(self.fields[name], forms.MultipleChoiceField):
+                    value = as_before(value, self.before.get(name, ()))
                 found.setdefault(group, {})[term] = int(value) if name == "code.reviewers" else value
         code = found.setdefault("code", {})
-        chosen = dict.fromkeys([*given.get(_UPLOADED, []), *code.get("digests", [])])
-        before = [digest for digest in self.digests_before if digest in chosen]
-        code["digests"] = list(dict.fromkeys([*before, *chosen]))  # in their order: nothing else is a change
+        typed = [*given.get(_UPLOADED, []), *code.get("digests", [])]
+        code["digests"] = as_before(typed, self.before["code.digests"])
         return found
 
     def _covered(self) -> list[Offered]:
-        return [one for one in self.offer.datasets if self.cleaned_data.get(f"dataset.{one.place}")]
+        covered = [one for one in self.offer.datasets if self.cleaned_data.get(f"dataset.{one.place}")]
+        stood = {key: place for place, key in enumerate(self.covered_before)}
+        return sorted(covered, key=lambda one: stood.get((one.key, one.dataset), len(stood)))
 
     def _dataset(self, one: Offered) -> dict[str, Any]:
         name = f"dataset.{one.place}"

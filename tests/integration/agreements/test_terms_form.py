@@ -115,6 +115,26 @@ def test_the_form_says_again_what_the_terms_say(cohort: Cohort) -> None:
     assert answer.context["form"].non_field_errors() == ["These are the terms as they stand already."]
 
 
+def test_the_order_of_the_terms_is_kept_since_another_would_be_shown_as_a_change(cohort: Cohort) -> None:
+    federation = cohort.federation
+    keys = [played.signatory.public.encoded for played in federation.silos]
+    names = [played.silo.organisation.name for played in federation.silos]
+    members = [{"organisation": name, "signatory_key": key} for name, key in zip(names, keys, strict=True)]
+    members.sort(key=lambda one: one["organisation"], reverse=True)
+    covered = [{"signatory_key": key, "dataset": "not-described"} for key in sorted(keys, reverse=True)]
+    version = proposed(
+        federation,
+        members=members,
+        datasets=covered,
+        protection=["clear", "masked"],
+        leaving={"metrics": ["auc", "loss"], "minimum_cell": 5},
+        purposes={"permission": "GRU", "modifiers": ["NCU", "IRB"]},
+    )
+    client, address = browser(cohort.administrator), f"/agreements/{version.pk}/edit/"
+    answer = client.post(address, typed(client, address))
+    assert answer.context["form"].non_field_errors() == ["These are the terms as they stand already."]
+
+
 @pytest.mark.parametrize(
     ("changes", "field"),
     [
