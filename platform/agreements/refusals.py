@@ -68,6 +68,6 @@ def fault_anew(path: str, text: str, said: Any) -> str:
     if not text.startswith(_PATTERN) or not place.isdigit() or term not in _EXAMPLES:
         return contradiction_anew(text)
     for part in path.split("."):
-        said = said[int(part) if isinstance(said, list) else part]
+        said = said[int(part) if isinstance(said, list | tuple) else part]
     words = gettext("“%(value)s” is not written as it has to be, such as: %(example)s")
     return words % {"value": said, "example": _EXAMPLES[term]}
