@@ -14,9 +14,10 @@ if TYPE_CHECKING:
 
 FAULTS_MAX = 100
 Better = Mapping[tuple[str, str], str]
+EMPTY = "This can't be empty."
 
 # What pydantic's types of errors mean, for people who have never heard of it; `{…}` is from the error's context.
-_PLAIN = {
+PLAIN = {
     "missing": "This has to be given.",
     "extra_forbidden": "There is no such field here.",
     "int_type": "This has to be a whole number.",
@@ -73,8 +74,8 @@ def refusal(error: ValidationError, code: str, within: str | None = None, better
 def _plain(fault: ErrorDetails) -> str:
     """What a fault is, in a sentence."""
     if fault["type"] == "string_too_short" and fault["ctx"]["min_length"] == 1:
-        return "This can't be empty."
-    if known := _PLAIN.get(fault["type"]):
+        return EMPTY
+    if known := PLAIN.get(fault["type"]):
         context = fault.get("ctx", {})
         whole = {name: int(value) for name, value in context.items() if isinstance(value, float) and value.is_integer()}
         return known.format_map({**context, **whole})

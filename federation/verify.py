@@ -101,7 +101,7 @@ def tell(report: Report, *, as_json: bool = False) -> None:
             print(f"  {what}: {count}")
     for fault in report.faults:
         print(_plain(f"FAIL {fault.where}: {fault.what}  [{fault.code}]"))
-    print("Everything holds." if report.holds else f"{len(report.faults)} faults. This is not evidence.")
+    print("Everything holds." if report.holds else f"Faults: {len(report.faults)}. This is not evidence.")
 
 
 def _plain(text: str) -> str:

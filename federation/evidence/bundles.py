@@ -64,7 +64,7 @@ def read_bundle(lines: Iterable[bytes]) -> Iterator[Entry]:
         if ended:
             raise Untrusted("bundle.changed", f"Line {number} comes after the end.")
         if len(line) > LINE_BYTES_MAX or not line.endswith(b"\n"):
-            raise Untrusted("bundle.truncated", f"Line {number} has no end, or is too long.")
+            raise Untrusted("bundle.truncated", f"Line {number} has no end, or is too long: no whole bundle.")
         bare = line[:-1]
         said = _read(bare, number)
         if "end" in said:

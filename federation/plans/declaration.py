@@ -82,7 +82,7 @@ def read_plan(source: bytes) -> Plan:
     ``plan.invalid`` (with every field at fault), ``plan.title`` and ``plan.functions``.
     """
     if len(source) > SOURCE_BYTES_MAX:
-        raise Invalid("plan.too_large", f"The file has {len(source)} bytes; a plan may have {SOURCE_BYTES_MAX}.")
+        raise Invalid("plan.too_large", "The file is too large: a plan may have 256 KiB at most.")
     try:
         text = source.decode()
     except UnicodeDecodeError as error:

@@ -85,4 +85,6 @@ def _parse(envelope: bytes) -> Envelope:
             raise Invalid("envelope.malformed", "The envelope has too many signatures.")
         return Envelope.from_dict(data)
     except (SecuresystemslibError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise Invalid("envelope.malformed", "This is not a DSSE envelope.") from error
+        raise Invalid(
+            "envelope.malformed", "This is no signed document (DSSE envelope): is it the right file?"
+        ) from error

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -13,6 +14,12 @@ from agreements.explanations import TERMS
 
 _SEPARATORS = re.compile(r"[\n,;]+")
 _MOMENT = "%Y-%m-%dT%H:%M"
+
+
+def as_before(chosen: Iterable[str], before: Iterable[str]) -> list[str]:
+    """What was chosen, each once, in the order in which it stood before: another order alone is no change of terms."""
+    now, was = dict.fromkeys(chosen), dict.fromkeys(before)
+    return [one for one in was if one in now] + [one for one in now if one not in was]
 
 
 class LinesField(forms.CharField):

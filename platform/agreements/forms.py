@@ -1,4 +1,4 @@
-"""The forms of negotiating and signing. What they say is judged with the terms; its errors come back to the fields."""
+"""The form of an agreement's terms. What it says is judged with the terms; its errors come back to the fields."""
 
 from __future__ import annotations
 
@@ -9,12 +9,11 @@ from typing import Any
 from django import forms
 from django.forms.boundfield import BoundField
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
 
 from agreements.explanations import choices
-from agreements.fields import LinesField, MomentField, labelled, number, one_of, several, ticked, whole
+from agreements.fields import LinesField, MomentField, as_before, labelled, number, one_of, several, ticked, whole
 from agreements.offered import Offer, Offered
-from agreements.refusals import contradiction_anew
+from agreements.refusals import fault_anew
 from agreements.use_form import Unjudged, UseForm
 from agreements.wording import WITHIN
 from federation.errors import FederationError
@@ -50,7 +49,7 @@ class TermsForm(Unjudged):
         self.offer = offer
         self.narrowed = str(data.get("narrow", "")) if data else ""
         self.judged = not self.narrowed
-        self.digests_before = [str(digest) for digest in (terms.get("code") or {}).get("digests", ())]
+        self.before = _flat(terms)
         fields = self.fields
         fields["members"] = several("members", list(offer.members.items()))
         self.use = UseForm(data, of_dataset=False, prefix="purposes", initial=dict(terms.get("purposes", {})))
@@ -106,6 +105,7 @@ class TermsForm(Unjudged):
 
     def _add_datasets(self, data: Any, terms: Mapping[str, Any]) -> None:
         said = {(one["signatory_key"], one["dataset"]): one for one in terms.get("datasets", ())}
+        self.covered_before = tuple(said)
         self.uses: dict[str, UseForm] = {}
         for one in self.offer.datasets:
             known = said.get((one.key, one.dataset), {})
@@ -135,14 +135,18 @@ class TermsForm(Unjudged):
         """Whether anything is, here or in the forms within."""
         return bool(self.errors) or any(inner.errors for inner in self._inner())
 
+    def wrong(self) -> list[BoundField]:
+        """The fields with something wrong, here and in the forms within: the page is long."""
+        return [field for form in (*self._inner(), self) for field in form if field.errors]
+
     def said(self) -> dict[str, Any]:
         """The terms that the form makes, as JSON values, without what is wrong already as it was typed."""
         given = self.cleaned_data
-        chosen = given.get("members", [])
+        members = as_before(given.get("members", []), self.before["members"])
         found: dict[str, Any] = {
-            "members": [{"organisation": self.offer.members[key], "signatory_key": key} for key in chosen],
+            "members": [{"organisation": self.offer.members[key], "signatory_key": key} for key in members],
             "datasets": [self._dataset(one) for one in self._covered()],
-            "protection": given.get("protection", []),
+            "protection": as_before(given.get("protection", []), self.before.get("protection", [])),
             "notes": given.get("notes", ""),
         }
         if (use := self.use.said()) is not None:
@@ -152,15 +156,18 @@ class TermsForm(Unjudged):
                 continue
             group, _dot, term = name.partition(".")
             if term and group != "dataset" and value not in (None, ""):
+                if isinstance(self.fields[name], forms.MultipleChoiceField):
+                    value = as_before(value, self.before.get(name, ()))
                 found.setdefault(group, {})[term] = int(value) if name == "code.reviewers" else value
         code = found.setdefault("code", {})
-        chosen = dict.fromkeys([*given.get(_UPLOADED, []), *code.get("digests", [])])
-        before = [digest for digest in self.digests_before if digest in chosen]
-        code["digests"] = list(dict.fromkeys([*before, *chosen]))  # in their order: nothing else is a change
+        typed = [*given.get(_UPLOADED, []), *code.get("digests", [])]
+        code["digests"] = as_before(typed, self.before["code.digests"])
         return found
 
     def _covered(self) -> list[Offered]:
-        return [one for one in self.offer.datasets if self.cleaned_data.get(f"dataset.{one.place}")]
+        covered = [one for one in self.offer.datasets if self.cleaned_data.get(f"dataset.{one.place}")]
+        stood = {key: place for place, key in enumerate(self.covered_before)}
+        return sorted(covered, key=lambda one: stood.get((one.key, one.dataset), len(stood)))
 
     def _dataset(self, one: Offered) -> dict[str, Any]:
         name = f"dataset.{one.place}"
@@ -174,11 +181,11 @@ class TermsForm(Unjudged):
 
     def take(self, error: FederationError) -> None:
         """Show what is wrong at the fields that it is about, or above all fields."""
-        covered = self._covered()
+        covered, said = self._covered(), self.said()
         for path, texts in (error.fields or {"": [error.message]}).items():
             form, field = self._place_of(path.removeprefix(f"{WITHIN}."), covered)
             if field is None or not form.has_error(field):
-                form.add_error(field, [contradiction_anew(text) for text in texts])
+                form.add_error(field, [fault_anew(path.removeprefix(f"{WITHIN}."), text, said) for text in texts])
 
     def _place_of(self, path: str, covered: list[Offered]) -> tuple[forms.Form, str | None]:
         first, _dot, rest = path.partition(".")
@@ -222,58 +229,3 @@ def _flat(terms: Mapping[str, Any], uploaded: Collection[str] = ()) -> dict[str,
     flat[_UPLOADED] = [digest for digest in digests if digest in uploaded]
     flat["code.digests"] = [digest for digest in digests if digest not in uploaded]
     return flat
-
-
-class CommentForm(forms.Form):
-    """Something to say about a clause."""
-
-    clause = forms.CharField(max_length=40, widget=forms.HiddenInput)
-    text = forms.CharField(label=gettext_lazy("Comment"), max_length=4000, widget=forms.Textarea(attrs={"rows": 2}))
-
-
-class ReasonForm(forms.Form):
-    """Why."""
-
-    reason = forms.CharField(
-        label=gettext_lazy("Reason"),
-        max_length=2000,
-        widget=forms.Textarea(attrs={"rows": 3}),
-        help_text=gettext_lazy("It is written down for good, where the other members read it too"),
-    )
-
-
-class SeenForm(forms.Form):
-    """Which wording it is about, so that nobody opens another one for signing than they read."""
-
-    seen_digest = forms.CharField(max_length=80, widget=forms.HiddenInput)
-
-
-class SignatureForm(forms.Form):
-    """A file that was signed on premises."""
-
-    document = forms.FileField(
-        label=gettext_lazy("Signed document"),
-        help_text=gettext_lazy("The file that silo-connector sign --export wrote"),
-        widget=forms.ClearableFileInput(attrs={"accept": ".json,application/json"}),
-    )
-
-
-class ApprovalForm(forms.Form):
-    """A steward shows again who they are, and says that these bytes are meant."""
-
-    seen_digest = forms.CharField(max_length=80, widget=forms.HiddenInput)
-    proof = forms.CharField(max_length=200, strip=False)
-
-    def __init__(self, data: Any = None, *, by_code: bool, **kwargs: Any) -> None:
-        super().__init__(data, **kwargs)
-        field = self.fields["proof"]
-        if by_code:
-            field.label = _("Code")
-            field.help_text = _("Six digits from your authenticator app, or one of your recovery codes")
-            field.widget = forms.TextInput(attrs={"autocomplete": "one-time-code", "spellcheck": "false"})
-        else:
-            field.label, field.help_text = (
-                _("Password"),
-                _("You have no second factor: show who you are by your password."),
-            )
-            field.widget = forms.PasswordInput(attrs={"autocomplete": "current-password"})

@@ -6,10 +6,14 @@ they stand (`manage.py messages` reads them there), so that a page finds them by
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.utils.translation import gettext
 from django.utils.translation import gettext_noop as _
 
 from federation.agreements.rules import RULES, Refusal
+from federation.validation import PLAIN
+from rest.pages import in_words
 from rest.sentences import said_anew
 
 _COMPOSED = (
@@ -18,6 +22,14 @@ _COMPOSED = (
     _("There is no family %(unknown)s; there are %(known)s."),
 )
 """Contradictions that are told with names and numbers in them (`federation.agreements.contradictions`)."""
+
+_PATTERN = PLAIN["string_pattern_mismatch"].partition("{")[0]
+_EXAMPLES = {
+    "diseases": "ICD-10:I25, ICD-10:I25.1, MONDO:0005010",
+    "countries": "DE, CH",
+    "digests": f"sha256:{'0123456789abcdef' * 4}",
+}
+"""What terms look like that have to match a pattern: people read examples, not patterns."""
 
 
 def meaning_of(refusal: Refusal) -> str:
@@ -47,4 +59,15 @@ def refused_anew(code: str, text: str) -> str | None:
 
 def contradiction_anew(text: str) -> str:
     """What contradicts itself in terms, said anew."""
-    return said_anew(_COMPOSED, text) or gettext(text)
+    return said_anew(_COMPOSED, text) or in_words(text)
+
+
+def fault_anew(path: str, text: str, said: Any) -> str:
+    """What is wrong with a term; where a text does not look as it has to, which one it is, and an example."""
+    *_before, term, place = ("", "", *path.split("."))
+    if not text.startswith(_PATTERN) or not place.isdigit() or term not in _EXAMPLES:
+        return contradiction_anew(text)
+    for part in path.split("."):
+        said = said[int(part) if isinstance(said, list | tuple) else part]
+    words = gettext("“%(value)s” is not written as it has to be, such as: %(example)s")
+    return words % {"value": said, "example": _EXAMPLES[term]}

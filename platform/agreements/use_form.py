@@ -11,10 +11,11 @@ from django.forms.utils import ErrorDict
 from django.utils.translation import gettext as _
 
 from agreements.explanations import choices
-from agreements.fields import LinesField, labelled, one_of, several
+from agreements.fields import LinesField, as_before, labelled, one_of, several
 from federation.agreements.vocabulary import FINANCE, MODIFIERS, PERMISSIONS, UseCode
 
 LISTS = ("diseases", "finance", "modifiers", "countries", "institutions", "users", "projects")
+_TICKED = ("finance", "modifiers")
 
 
 class Unjudged(forms.Form):
@@ -60,6 +61,7 @@ class UseForm(Unjudged):
             return None
         found: dict[str, Any] = {"permission": given["permission"], "research": given.get("research", "")}
         found |= {name: given[name] for name in LISTS if given.get(name)}
+        found |= {name: as_before(found[name], self.initial.get(name, ())) for name in _TICKED if name in found}
         found |= {name: given[name].isoformat() for name in ("until", "moratorium_until") if given.get(name)}
         return found
 

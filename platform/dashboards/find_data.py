@@ -18,6 +18,7 @@ from pydantic import ValidationError
 
 from accounts.access import signed_in
 from accounts.models import User
+from agreements.refusals import fault_anew
 from agreements.selectors import in_force
 from agreements.wording import terms_of
 from consortia.models import Consortium
@@ -58,19 +59,22 @@ class PurposeForm(forms.Form):
         field = self.fields["consortium"]
         assert isinstance(field, forms.ModelChoiceField)
         field.queryset = consortia
+        if len(consortia[:2]) == 1:
+            field.empty_label = None  # nothing to choose
         self.fields.update(purpose_fields())
 
     def clean(self) -> None:
         """What a job's purpose may not be is told at its field."""
         said = {name: value for name, value in self.cleaned_data.items() if name != "consortium"}
+        given = declared(said)
         try:
-            self.purpose = Purpose.model_validate(given) if (given := declared(said)) else None
+            self.purpose = Purpose.model_validate(given) if given else None
         except ValidationError as error:
             self.purpose = None
             for path, texts in refusal(error, "job.invalid").fields.items():
                 name = path.partition(".")[0]
                 for text in texts:
-                    self.add_error(name if name in self.fields else None, text)
+                    self.add_error(name if name in self.fields else None, fault_anew(path, text, given))
 
 
 @require_safe

@@ -5,7 +5,7 @@ from __future__ import annotations
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
-from agreements.forms import ApprovalForm
+from agreements.small_forms import ApprovalForm
 from plans.models import Verdict
 
 

@@ -19,11 +19,7 @@ REVIEW_BYTES_MAX = 64 << 10
 def check_size(sealed: bytes) -> None:
     """Raise Invalid ``review.too_large``."""
     if len(sealed) > REVIEW_BYTES_MAX:
-        raise Invalid(
-            "review.too_large",
-            f"The file has {len(sealed)} bytes; a review has {REVIEW_BYTES_MAX} at most.",
-            "document",
-        )
+        raise Invalid("review.too_large", "The file is too large: a review has 64 KiB at most.", "document")
 
 
 def said_key(sealed: bytes) -> PublicKey:

@@ -17,11 +17,17 @@ from django.utils.translation import gettext
 from federation.errors import FederationError
 from rest.errors import Forbidden, NotFound, Unauthenticated
 from rest.problems import problem_of
+from rest.sentences import FAULTS, said_anew
 
 
 def in_words(message: str) -> str:
-    """A problem's message in the reader's language. One that was put together with names or numbers stays English."""
-    return gettext(message) if message else ""
+    """A problem's message in the reader's language.
+
+    One that was put together with names or numbers stays English, unless it says what is wrong with a field.
+    """
+    if not message or (translated := gettext(message)) != message:
+        return translated if message else ""
+    return said_anew(FAULTS, message) or message
 
 
 @contextmanager

@@ -8,6 +8,11 @@ from functools import cache
 
 from django.utils.translation import gettext
 
+from federation.validation import EMPTY, PLAIN
+
+FAULTS = (EMPTY, *dict.fromkeys(re.sub(r"\{(\w+)\}", r"%(\1)s", said) for said in PLAIN.values()))
+"""What may be wrong with a field, as `federation.validation` says it, its bounds left open."""
+
 
 def said_anew(forms: Iterable[str], text: str) -> str | None:
     """The text in the reader's language, where it has one of these forms (`Paused by %(who)s.`) and that language one.

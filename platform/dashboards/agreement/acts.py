@@ -19,11 +19,12 @@ from accounts.access import signed_in
 from accounts.models import User
 from accounts.permissions import Permission
 from agreements.actions import drafting
-from agreements.forms import CommentForm, ReasonForm, SeenForm, TermsForm
+from agreements.forms import TermsForm
 from agreements.models import AgreementVersion
 from agreements.offered import Offer, offer_of
 from agreements.permissions import access_version, access_version_to_revise
 from agreements.selectors import current_version
+from agreements.small_forms import CommentForm, ReasonForm, SeenForm
 from agreements.transitions import AgreementState
 from agreements.wording import first_terms, read_terms
 from consortia.access import access_consortium

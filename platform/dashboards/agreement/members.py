@@ -17,9 +17,9 @@ from accounts.permissions import Permission
 from accounts.second_factor.judging import has_second_factor
 from accounts.second_factor.showing import check_shown_again
 from agreements.actions import signing, standing
-from agreements.forms import ApprovalForm, ReasonForm, SignatureForm
 from agreements.models import Via
 from agreements.permissions import access_version_for_house
+from agreements.small_forms import ApprovalForm, ReasonForm, SignatureForm
 from agreements.transitions import AgreementState
 from dashboards.agreement.views import version_page
 from federation.protocol.envelope import ENVELOPE_BYTES_MAX

@@ -16,7 +16,6 @@ from accounts.models import User
 from accounts.permissions import Permission
 from accounts.second_factor.judging import has_second_factor
 from agreements.api.versions import document_answer
-from agreements.forms import ApprovalForm, CommentForm, SignatureForm
 from agreements.models import AgreementVersion
 from agreements.permissions import access_version
 from agreements.selectors import (
@@ -28,6 +27,7 @@ from agreements.selectors import (
     suspensions_of,
     versions_of,
 )
+from agreements.small_forms import ApprovalForm, CommentForm, SignatureForm
 from agreements.wording import agreement_of
 from consortia.access import access_consortium
 from dashboards.agreement.rows import (

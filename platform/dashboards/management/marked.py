@@ -17,7 +17,9 @@ from federation.agreements import contradictions
 from federation.agreements.rules import RULES
 from federation.learning.specification import LocalTraining
 from federation.plans import declaration
+from federation.protocol import envelope
 from federation.protocol.documents import Limits
+from rest.sentences import FAULTS
 from training.choices import model_families, strategies
 from training.schema_fields import label_of
 
@@ -110,7 +112,9 @@ def of_library() -> Iterator[Message]:
     for rule in RULES.values():
         yield from (Message(rule.meaning), Message(rule.advice))
     yield from map(Message, _sentences(inspect.getsource(contradictions)))
-    yield from of_python(inspect.getsource(declaration))
+    for module in (declaration, envelope):
+        yield from of_python(inspect.getsource(module))
+    yield from map(Message, FAULTS)
     choices = (*model_families(), *strategies())
     for choice in choices:
         yield from (Message(choice.title), Message(choice.when_to_use))

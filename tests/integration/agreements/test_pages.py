@@ -161,8 +161,8 @@ def test_a_signature_is_handed_in_and_what_is_wrong_with_a_file_is_told(cohort: 
     version = being_signed(cohort.federation)
     own, other = (played.signatory for played in cohort.federation.silos[:2])
     for sealed, said in (
-        (b"\xff\x00 no json", "not a DSSE envelope"),
-        (b"{}", "not a DSSE envelope"),
+        (b"\xff\x00 no json", "no signed document (DSSE envelope)"),
+        (b"{}", "no signed document (DSSE envelope)"),
         (json.dumps({"payload": "AA==", "payloadType": "x", "signatures": []}).encode(), "no agreement"),
         (signed_by(version, other), "present signatory key"),
     ):

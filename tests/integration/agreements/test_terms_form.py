@@ -116,6 +116,26 @@ def test_the_form_says_again_what_the_terms_say(cohort: Cohort) -> None:
     assert answer.context["form"].non_field_errors() == ["These are the terms as they stand already."]
 
 
+def test_the_order_of_the_terms_is_kept_since_another_would_be_shown_as_a_change(cohort: Cohort) -> None:
+    federation = cohort.federation
+    keys = [played.signatory.public.encoded for played in federation.silos]
+    names = [played.silo.organisation.name for played in federation.silos]
+    members = [{"organisation": name, "signatory_key": key} for name, key in zip(names, keys, strict=True)]
+    members.sort(key=lambda one: one["organisation"], reverse=True)
+    covered = [{"signatory_key": key, "dataset": "not-described"} for key in sorted(keys, reverse=True)]
+    version = proposed(
+        federation,
+        members=members,
+        datasets=covered,
+        protection=["clear", "masked"],
+        leaving={"metrics": ["auc", "loss"], "minimum_cell": 5},
+        purposes={"permission": "GRU", "modifiers": ["NCU", "IRB"]},
+    )
+    client, address = browser(cohort.administrator), f"/agreements/{version.pk}/edit/"
+    answer = client.post(address, typed(client, address))
+    assert answer.context["form"].non_field_errors() == ["These are the terms as they stand already."]
+
+
 @pytest.mark.parametrize(
     ("changes", "field"),
     [
@@ -138,6 +158,22 @@ def test_what_is_wrong_stands_at_its_field(
     assert answer.status_code == 422
     assert field in answer.context["form"].errors, answer.context["form"].errors
     assert Revision.objects.filter(version=coming).count() == 1
+
+
+def test_what_does_not_look_as_it_has_to_is_named_with_an_example_and_found_by_a_link(
+    cohort: Cohort, coming: AgreementVersion
+) -> None:
+    client, address = browser(cohort.steward), f"/agreements/{coming.pk}/edit/"
+    changes: dict[str, Any] = {"code__digests": "sha256:12", "purposes-countries": "DE, Germany"}
+    answer = client.post(address, typed(client, address, **changes))
+    form = answer.context["form"]
+    assert "“Germany” is not written" in form.use.errors["countries"][0]
+    assert "“sha256:12” is not written" in form.errors["code.digests"][0]
+    assert "pattern" not in str(form.errors) + str(form.use.errors)
+    page = answer.content.decode()
+    for place in ("id_purposes-countries_error", "id_code.digests_error"):
+        assert f'href="#{place}"' in page
+        assert f'id="{place}"' in page
 
 
 def test_what_is_wrong_with_uses_stands_at_theirs(cohort: Cohort, coming: AgreementVersion) -> None:

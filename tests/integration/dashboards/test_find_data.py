@@ -70,7 +70,15 @@ def test_a_wrong_code_is_told_at_its_field_and_what_was_typed_stays() -> None:
     told = page(browser(cohort.scientist), cohort, category="disease", diseases="heart failure")
     assert 'value="heart failure"' in told
     assert 'aria-invalid="true"' in told
+    assert "“heart failure” is not written as it has to be" in told
+    assert "pattern ^" not in told
     assert "May serve it" not in told
+
+
+def test_the_only_consortium_need_not_be_chosen() -> None:
+    cohort = agreed()
+    chosen = browser(cohort.scientist).get(PATH).context["form"]["consortium"]
+    assert [option[1] for option in chosen.field.choices] == [cohort.federation.consortium.name]
 
 
 def test_a_consortium_of_others_is_not_offered(django_assert_max_num_queries: Any) -> None:

@@ -57,7 +57,7 @@ def test_reading_runs_nothing(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("source", "code", "said"),
     [
-        (b"#" * (SOURCE_BYTES_MAX + 1), "plan.too_large", str(SOURCE_BYTES_MAX)),
+        (b"#" * (SOURCE_BYTES_MAX + 1), "plan.too_large", "256 KiB"),
         (b"\xff" + GOOD.encode(), "plan.not_text", "byte 0"),
         (GOOD + "x = (", "plan.not_python", "Line 1"),
         (GOOD + "x = " + "-" * 100_000 + "1", "plan.not_python", ""),
