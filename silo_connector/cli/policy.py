@@ -82,9 +82,11 @@ def _jobs(config: Config) -> Iterator[_Job]:
         memory = Memory(config.trainer_state)
         try:
             for known in memory.jobs.newest(JOBS_MAX):
-                where = f"last worked on {known.last_at:%Y-%m-%d %H:%M} UTC, round {known.last_round}"
-                begun = memory.jobs.begun(known.job_id)
-                yield _Job(read(Manifest, envelope.peek(known.manifest)), known.agreement, None, where, begun)
+                manifest = read(Manifest, envelope.peek(known.manifest))
+                beyond = known.last_round > manifest.rounds
+                at = "the evaluation at its end" if beyond else f"round {known.last_round} of {manifest.rounds}"
+                where = f"last worked on {known.last_at:%Y-%m-%d %H:%M} UTC, {at}"
+                yield _Job(manifest, known.agreement, None, where, memory.jobs.begun(known.job_id))
         finally:
             memory.close()
 

@@ -87,7 +87,7 @@ def test_where_there_is_nothing_yet_each_role_is_told_what_comes_next(cohort: Co
     told = {
         cohort.keeper: ("Take organisations in", "/organisations/"),
         cohort.administrator: ("Invite organisations", ""),
-        cohort.steward: ("for you to answer", "/datasets/"),
+        cohort.steward: ("training plans to review", "/datasets/"),
         cohort.it: ("from the code to a running connector", "/silos/new/"),
         cohort.scientist: ("share a schema", "/datasets/"),
         cohort.neighbour: ("on the record", "/activity/"),
