@@ -176,7 +176,8 @@ def _agreement(
     consortium: Consortium, datasets: list[Dataset], plans: list[TrainingPlan], user: User
 ) -> AgreementVersion:
     """A proposal over every member of the long job, with as many data sets; it names the plans."""
-    keys = {dataset.silo.organisation.name: PrivateKey.generate().public.encoded for dataset in datasets}
+    signatories = SignatoryKey.objects.filter(organisation__participations__consortium=consortium)
+    keys = {row.organisation.name: row.key.encoded for row in signatories.select_related("organisation")}
     now = timezone.now()
     terms = {
         "members": [{"organisation": name, "signatory_key": key} for name, key in keys.items()],
