@@ -17,9 +17,15 @@ import django
 import pytest
 from django.apps import apps
 from django.db import connection
+from hypothesis import HealthCheck, settings
 from pytest_django.plugin import DjangoDbBlocker
 
 from demo.services import ONE_THREAD, ROOT, Services, temporary_folder
+
+# How long a machine takes that has other work says nothing about what is tested.
+settings.register_profile("ours", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("ours")
+
 
 WITHOUT_DJANGO = tuple(ROOT / "tests" / "unit" / name for name in ("federation", "silo_connector", "demo"))
 WHOLE_STACKS = "whole stacks"
