@@ -70,6 +70,7 @@ def load(source: bytes, n_classes: int) -> Plan:
     module = types.ModuleType("plan")
     module.__file__ = FILE
     sys.modules["plan"] = module
+    # what this process is for: the code was read and signed for by people, and `confine` has taken all else away
     exec(compile(source.decode(), FILE, "exec", dont_inherit=True), module.__dict__)  # noqa: S102
     found = module.__dict__
     return Plan(found["predict"], found.get("loss"), found.get("transform"), n_classes)
