@@ -20,7 +20,7 @@ from silo_connector.spool import Spool
 IDENTITY_KEY = "identity.key"
 SIGNATORY_PIN = "signatory.pin.json"
 CERTIFICATE_DAYS = 730
-KINDS = ("train", "evaluate")
+KINDS = ("train", "evaluate", "checkpoint")
 
 
 @dataclass(frozen=True)

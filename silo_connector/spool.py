@@ -28,15 +28,12 @@ STATEMENT = "statement.dsse.json"
 CERTIFICATE = "certificate.dsse.json"
 RESPONSE = "response.json"
 STATUS = "status.json"
-CHECKPOINTS = "checkpoints"
-HEADS = "heads.json"
 
 DOCUMENT_BYTES_MAX = 4 << 20
 SMALL_BYTES_MAX = 64 << 10
 PLACES = ("inbox", "outbox", "tmp", "dead", "quarantine")
 _LEFTOVER_AGE_S = 24 * 3600
 _DATASET = re.compile(r"dataset-[0-9a-f]{16}")
-_CHECKPOINT = re.compile(r"checkpoint-[0-9a-f]{16}")
 _REVIEW = re.compile(r"review-[0-9a-f]{32}")
 _AGREEMENT = re.compile(r"agreement-[0-9a-f]{32}")
 KEPT_ASIDE_MAX = 100
@@ -80,19 +77,9 @@ def is_review_folder(name: str) -> bool:
     return _REVIEW.fullmatch(name) is not None
 
 
-def checkpoint_folder(digest: str) -> str:
-    """The name in the outbox of a countersigned head of an audit chain."""
-    return f"checkpoint-{digest.rpartition(':')[2][:16]}"
-
-
-def is_checkpoint_folder(name: str) -> bool:
-    """Whether a name in the outbox is that of a countersigned head."""
-    return _CHECKPOINT.fullmatch(name) is not None
-
-
 def is_outgoing(name: str) -> bool:
     """Whether the relay sends what lies in the outbox under this name."""
-    kinds = (is_order_id, is_dataset_folder, is_agreement_folder, is_checkpoint_folder, is_review_folder)
+    kinds = (is_order_id, is_dataset_folder, is_agreement_folder, is_review_folder)
     return any(is_kind(name) for is_kind in kinds)
 
 

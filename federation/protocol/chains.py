@@ -34,6 +34,11 @@ def chain_of(consortium_id: UUID | None) -> str:
     return PLATFORM if consortium_id is None else f"consortium/{consortium_id.hex}"
 
 
+def consortium_of(chain: str) -> UUID | None:
+    """The consortium whose events a chain has; None for the platform's."""
+    return None if chain == PLATFORM else UUID(chain.removeprefix("consortium/"))
+
+
 def first_digest(name: str) -> bytes:
     """The 32 bytes that the first link of the chain of this name follows."""
     return hashlib.sha256(_FIRST + name.encode()).digest()

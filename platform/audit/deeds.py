@@ -27,6 +27,8 @@ DEEDS: Mapping[str, str] = {
     "agreement.withdrawn": _("agreement withdrawn"),
     "api_token.issued": _("API token made"),
     "api_token.revoked": _("API token revoked"),
+    "checkpoint.contradicted": _("silo found the record changed"),
+    "checkpoint.refused": _("silo did not countersign the record"),
     "consortium.edited": _("consortium described anew"),
     "consortium.founded": _("consortium founded"),
     "consortium_role.granted": _("role in a consortium granted"),

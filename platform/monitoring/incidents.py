@@ -1,4 +1,4 @@
-"""Incidents: a silo refuses its orders, its update is rejected, its keys are revoked. Told once a day, not every round.
+"""Incidents: a silo refuses an order or the record, its update is rejected, its keys are revoked. Told once a day.
 
 The record writes the first two down as the job's; whose silo it was is found here, so that its people are told as well.
 """
@@ -14,14 +14,14 @@ from monitoring.models import Kind, Notice
 from silos.models import Silo
 from training.models import Order
 
-INCIDENTS = frozenset({Kind.ORDER_REFUSED, Kind.UPDATE_REJECTED, Kind.SILO_REVOKED})
+INCIDENTS = frozenset({Kind.ORDER_REFUSED, Kind.UPDATE_REJECTED, Kind.RECORD_CHANGED, Kind.SILO_REVOKED})
 TOLD_AGAIN_AFTER = timedelta(days=1)
 
 
 def silo_of(event: Event) -> Silo | None:
     """The silo that an incident is about; None where it can't be told any more."""
     silos = Silo.objects.select_related("organisation")
-    if event.verb == Kind.SILO_REVOKED:
+    if event.verb in {Kind.SILO_REVOKED, Kind.RECORD_CHANGED}:
         return silos.filter(id=event.subject_id).first()
     if event.verb == Kind.ORDER_REFUSED and event.actor_kind == ActorKind.SILO:
         return silos.filter(id=event.actor_id).first()

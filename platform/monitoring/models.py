@@ -24,6 +24,7 @@ class Kind(models.TextChoices):
     SILO_PRESENTED = "silo.presented", _("a silo waits to be confirmed")
     ORDER_REFUSED = "order.refused", _("incident: a silo refused its order")
     UPDATE_REJECTED = "update.rejected", _("incident: a silo's update was rejected")
+    RECORD_CHANGED = "checkpoint.contradicted", _("incident: a silo found the record changed")
     SILO_REVOKED = "silo.revoked", _("incident: a silo was revoked")
     INVITATION = "participation.invited", _("your organisation was invited")
     AGREEMENT_PROPOSED = "agreement.proposed", _("an agreement is proposed to your organisation")

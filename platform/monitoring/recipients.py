@@ -75,6 +75,13 @@ RULES: Mapping[Kind, Rule] = {
         (Role.SILO_IT, _HOUSE),
         frozenset({LAUNCHER, _ADMINISTRATOR, Role.SILO_IT}),
     ),
+    Kind.RECORD_CHANGED: Rule(
+        _("You administer or audit the consortium, or belong to the silo's IT."),
+        False,
+        (_ADMINISTRATOR, Role.AUDITOR),
+        (Role.SILO_IT, Role.AUDITOR, _HOUSE),
+        frozenset({_ADMINISTRATOR, Role.AUDITOR, Role.SILO_IT}),
+    ),
     Kind.SILO_REVOKED: Rule(
         _("You belong to its IT, watch over its data, or administer its organisation."),
         False,

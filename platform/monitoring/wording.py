@@ -43,6 +43,7 @@ SUBJECTS = {
     Kind.SILO_PRESENTED: gettext_noop("To confirm: %(silo)s"),
     Kind.ORDER_REFUSED: gettext_noop("Incident: %(silo)s refused its order"),
     Kind.UPDATE_REJECTED: gettext_noop("Incident: an update of %(silo)s was rejected"),
+    Kind.RECORD_CHANGED: gettext_noop("Incident: %(silo)s found the record changed"),
     Kind.SILO_REVOKED: gettext_noop("Incident: %(silo)s was revoked"),
     Kind.INVITATION: gettext_noop("Invitation: %(consortium)s"),
     Kind.AGREEMENT_PROPOSED: gettext_noop("To read: the agreement of %(consortium)s"),
@@ -157,6 +158,14 @@ def _of_incident(kind: Kind, silo: Silo, event: Event) -> Said:
         Kind.UPDATE_REJECTED: (
             _("The update of %(silo)s of %(organisation)s for round %(round)s of “%(job)s” was rejected."),
             _("It changed nothing in the model. What is rejected again within a day is not told again."),
+        ),
+        Kind.RECORD_CHANGED: (
+            _("%(silo)s of %(organisation)s did not countersign the record of what happened on this platform."),
+            _(
+                "Unless the platform was set up again from an older backup, somebody may have changed or removed what "
+                "was written down. Ask the operator, and compare a bundle of evidence with what the silo has kept: "
+                "“silo-connector verify”."
+            ),
         ),
     }[kind]
     return Said(subject, f"{text % names}\n\n{reason} ({code})\n\n{todo}", f"/silos/{silo.id}/")

@@ -17,11 +17,11 @@ from federation.errors import Invalid
 from federation.protocol import INLINE_BYTES_MAX
 from live import database, notices
 from live.hub import hub
-from silos.checkpoints import take_countersignature, to_countersign
 from silos.connector import JSON, Waiting, envelope_of, heartbeat
 from silos.models import Silo
 from silos.successions import successions_to
 from training.actions.answers import answer
+from training.checkpointing import take_countersignature
 from training.models import Order
 from training.statements import orders as statements
 from training.transitions import CALLED_BACK, OUTSTANDING, OrderState
@@ -96,7 +96,7 @@ def look(silo: Silo, held: Sequence[UUID]) -> Found:
         Handed(
             order.envelope,
             order.manifest or b"null",
-            store.read_small(order.model_digest, INLINE_BYTES_MAX),
+            None if order.model_digest is None else store.read_small(order.model_digest, INLINE_BYTES_MAX),
             order.agreement,
         )
         for order in found
@@ -121,7 +121,6 @@ def take_heartbeat(silo: Silo, data: JSON) -> JSON:
     rejected = Order.objects.filter(silo=silo, state=OrderState.REJECTED, settled_at__gt=timezone.now() - TOLD_FOR)
     return {
         **heartbeat(silo, data),
-        "checkpoints": to_countersign(silo),
         "rejected": [
             {"order_id": str(order.id), "code": order.code, "message": order.message}
             for order in rejected.order_by("-settled_at")[: statements.ORDERS_MAX]

@@ -62,6 +62,8 @@ MEANINGS: Mapping[str, str] = {
     "protection.not_supported": _("The silo's connector does not know this protection. A newer connector may."),
     "order.expired": _("The order came too late to the silo."),
     "model.too_large": _("The model is larger than the silo takes."),
+    "checkpoint.goes_back": _("The record is shorter than the silo has countersigned before: something was removed."),
+    "checkpoint.forked": _("The record is not the one that the silo has countersigned before: it was rewritten."),
 }
 """What a code means, where its sentence may have many forms, or where none was written."""
 

@@ -7,7 +7,7 @@ from django.db import InterfaceError, OperationalError, connections
 
 from audit import checkpoints, sequencing
 from audit.actors import System
-from training import closing, issuing, passports, sweeping
+from training import checkpointing, closing, issuing, passports, sweeping
 from training import dispatch as names
 from training.actions import callbacks, rounds, start
 
@@ -53,7 +53,9 @@ def sweep() -> None:
 
 @shared_task(base=Door, name="training.tasks.tidy")
 def tidy() -> None:
-    """Delete what has served; sign the heads of the record's chains, and the passports of new models."""
+    """Delete what has served; have the heads of the record's chains signed by us and by the silos; sign passports."""
     sweeping.tidy(by=SWEEP)
+    checkpointing.tidy()
     checkpoints.sign_heads(issuing.signing_key())
+    checkpointing.issue_orders(issuing.signing_key())
     passports.issue_missing(issuing.signing_key())

@@ -36,7 +36,6 @@ async def beat(platform: Platform, place: Spool, gate: Gate) -> None:
             answer = await platform.post("heartbeat", content(place, platform.clock_skew_s, latency_s))
             latency_s = round(time.monotonic() - began, 4)
             told = tell_rejected(answer.get("rejected"), told)
-            bring_heads(place, answer.get("checkpoints"))
             backoff.reset()
         except (Unreachable, Declined, OSError) as error:
             after_s = error.retry_after_s if isinstance(error, Unreachable) else None
@@ -57,18 +56,6 @@ def tell_rejected(entries: Any, told: set[str]) -> set[str]:
             code, reason = str(entry.get("code"))[:80], str(entry.get("message"))[:500]
             LOG.warning("update.rejected", order_id=order_id, code=code, reason=reason)
     return known
-
-
-def bring_heads(place: Spool, heads: Any) -> None:
-    """Put the heads of audit chains that the platform shows where the trainer finds them; it judges them."""
-    if not isinstance(heads, list) or not heads:
-        return
-    content = json.dumps(heads, separators=(",", ":")).encode()
-    if len(content) > spool.SMALL_BYTES_MAX:
-        LOG.warning("checkpoints.too_large", size_bytes=len(content))
-        return
-    with place.place("inbox") as inbox, inbox.make_folder(spool.CHECKPOINTS) as folder:
-        folder.replace(spool.HEADS, content)
 
 
 def content(place: Spool, clock_skew_s: float, latency_s: float | None = None) -> dict[str, Any]:

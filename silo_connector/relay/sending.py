@@ -13,6 +13,7 @@ from typing import Any
 from federation.errors import FederationError, Invalid
 from federation.protocol import INLINE_BYTES_MAX, envelope
 from federation.protocol.digests import digest_bytes, digest_stream, is_digest
+from federation.protocol.documents import AuditCheckpoint
 from silo_connector import spool
 from silo_connector.egress import Departure, record
 from silo_connector.folders import Folder
@@ -42,6 +43,17 @@ class Outgoing:
     document_size_bytes: int
     payload_digest: str | None = None
     payload_size_bytes: int = 0
+
+    @property
+    def endpoint(self) -> str:
+        """Where it goes."""
+        if spool.is_agreement_folder(self.name):
+            return "agreements"
+        if spool.is_review_folder(self.name):
+            return "code-reviews"
+        if spool.is_dataset_folder(self.name):
+            return "datasets"
+        return "checkpoints" if _is_head(self.document) else "submissions"
 
 
 class Sender:
@@ -107,7 +119,7 @@ class Sender:
                     request["payload"] = base64.b64encode(payload).decode()
                 elif outgoing.payload_digest is not None:
                     await self._upload(outgoing, outgoing.payload_digest, folder)
-        answer = await self._platform.post(_endpoint(name), request)
+        answer = await self._platform.post(outgoing.endpoint, request)
         LOG.info(
             "outbox.sent",
             folder=name,
@@ -175,14 +187,9 @@ class Sender:
         self._routes.forget(name)
 
 
-def _endpoint(name: str) -> str:
-    if spool.is_agreement_folder(name):
-        return "agreements"
-    if spool.is_review_folder(name):
-        return "code-reviews"
-    if spool.is_checkpoint_folder(name):
-        return "checkpoints"
-    return "datasets" if spool.is_dataset_folder(name) else "submissions"
+def _is_head(document: dict[str, Any]) -> bool:
+    """Whether an order was answered with a countersigned head: its bytes are the platform's and name no order."""
+    return document.get("payloadType") == AuditCheckpoint.payload_type
 
 
 def read_outgoing(name: str, folder: Folder) -> Outgoing:
@@ -195,7 +202,7 @@ def read_outgoing(name: str, folder: Folder) -> Outgoing:
     except (ValueError, AttributeError, RecursionError) as error:
         raise Invalid("outbox.malformed", "The document can't be read.") from error
     outgoing = Outgoing(name, document, digest_bytes(sealed), len(sealed))
-    if spool.is_order_id(name) and inner.get("order_id") != name:
+    if spool.is_order_id(name) and not _is_head(document) and inner.get("order_id") != name:
         raise Invalid("outbox.malformed", "The document answers another order than its folder says.")
     if reference is None:
         return outgoing

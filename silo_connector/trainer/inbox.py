@@ -39,18 +39,10 @@ class Inbox:
         except Invalid:
             return None
 
-    def heads(self) -> bytes | None:
-        """The heads of audit chains that the platform shows, if there are some."""
-        try:
-            with self._spool.place("inbox") as inbox, inbox.folder(spool.CHECKPOINTS) as folder:
-                return folder.read(spool.HEADS, spool.SMALL_BYTES_MAX)
-        except Invalid:
-            return None
-
     def waiting(self) -> list[str]:
         """The ids of orders, the oldest first; what is no order's folder is put aside."""
         with self._spool.place("inbox") as inbox:
-            names = [name for name in inbox.names() if name not in (spool.ENROLMENT, spool.CHECKPOINTS)]
+            names = [name for name in inbox.names() if name != spool.ENROLMENT]
             orders = {name for name in names if spool.is_order_id(name) and inbox.is_folder(name)}
             now_s = time.time()
             waiting = sorted(orders - self._stuck, key=lambda name: -inbox.age_s(name, now_s))

@@ -82,12 +82,6 @@ class Outcomes:
         self._record(Departure("review", digest, len(document)))
         self.put(spool.review_folder(digest), document)
 
-    def put_checkpoint(self, document: bytes) -> None:
-        """Put a countersigned head of an audit chain into the outbox."""
-        digest = digest_bytes(document)
-        self._record(Departure("checkpoint", digest, len(document)))
-        self.put(spool.checkpoint_folder(digest), document)
-
     def _record(self, *departures: Departure) -> None:
         """In both journals before it is in the outbox: the one that is read, and the one that is chained."""
         record(self._state, *departures)

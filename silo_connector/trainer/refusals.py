@@ -53,6 +53,12 @@ REFUSALS: Mapping[str, str] = MappingProxyType(
         "manifest.digest_mismatch": "The manifest is not the one that the order refers to.",
         "manifest.job_mismatch": "The manifest belongs to another job than the order.",
         "manifest.changed": "The job began here under another manifest.",
+        # the platform's record
+        "checkpoint.untrusted": "The head of the record is not signed by the platform's key, or can't be read.",
+        "checkpoint.goes_back": "The record is shorter than this silo has countersigned before: something was removed.",
+        "checkpoint.forked": "The record is not the one that this silo has countersigned before: it was rewritten.",
+        "checkpoint.too_many": "More chains of the record are shown than this silo keeps.",
+        "checkpoints.unreadable": "What this silo has countersigned before can't be read.",
         # the agreement, beyond what its terms say (those are in federation.agreements.rules)
         "agreement.forged": "A signature on the agreement does not hold.",
         "agreements.unreadable": "The agreements that this silo has signed can't be read.",
@@ -161,7 +167,8 @@ class OrderHead:
     order_id: UUID
     number: int
     silo_id: UUID
-    job_id: UUID
+    job_id: UUID | None
+    """None where the order belongs to no job."""
 
 
 def document(head: OrderHead, refused: Refused, environment: Environment) -> Refusal:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from federation.errors import FederationError, Invalid, Stopped, Untrusted
 from federation.plans.declaration import Plan
-from federation.protocol.documents import Environment, Order, Submission, now
+from federation.protocol.documents import CheckpointOrder, Environment, Order, Submission, now
 from silo_connector import VERSION, spool
 from silo_connector.config import Config
 from silo_connector.folders import Folder
@@ -28,7 +28,7 @@ from silo_connector.trainer.permits import Permit, Permits
 from silo_connector.trainer.plans import in_runner
 from silo_connector.trainer.refusals import OrderHead, Refused, document
 from silo_connector.trainer.trusting import enrolled, followed
-from silo_connector.trainer.verification import Task, Trust, judge, open_order
+from silo_connector.trainer.verification import Task, Trust, check_open, judge, open_order
 from silo_connector.trainer.work import carry_out, of_family, warm_up
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ class Trainer:
         self._datasets = Datasets(configured(config))
         self._environment = Environment(connector_version=VERSION, image_digest=config.image_digest)
         self._inbox = Inbox(self._spool, self._journal)
-        self._checkpoints = Checkpoints(config.trainer_state, self._key, self._outcomes, self._journal)
+        self._checkpoints = Checkpoints(config.trainer_state, self._key, self._journal)
         self._registered_version = -1
         self._answer: bytes | None = None
         self._trust: Trust | None = None
@@ -79,7 +79,6 @@ class Trainer:
         if self._trust is None:
             return
         self._register()
-        self._countersign(self._trust)
         for name in self._inbox.waiting():
             self.is_working = True
             try:
@@ -119,13 +118,6 @@ class Trainer:
             return
         self._registered_version = self._datasets.version
 
-    def _countersign(self, trust: Trust) -> None:
-        """Sign and keep the heads of audit chains that have moved."""
-        try:
-            self._checkpoints.look(self._inbox.heads(), trust.platform)
-        except OSError as error:  # shown again with the next heartbeat
-            LOG.error("checkpoint.disk", reason=str(error))
-
     def _handle(self, name: str, trust: Trust) -> None:
         started = time.perf_counter()
         try:
@@ -164,6 +156,9 @@ class Trainer:
                 raise Refused("trainer.crashed", f"The order was started {starts} times.")
             if isinstance(order, Refused):
                 raise order
+            if isinstance(order, CheckpointOrder):
+                check_open(order, now())
+                return self._finish(Outcome(name, self._checkpoints.countersign(order, trust.platform)))
             task, permit, data_s = self._permitted(order, folder, trust)
             return self._finish(self._carry_out(task, permit, folder, started, data_s))
         except Refused as refused:
@@ -250,6 +245,7 @@ class Trainer:
         refusal = document(head, refused, self._environment)
         told = {"code": refused.code, "sent": refusal.code, "clause": refused.clause}
         LOG.warning("order.refused", order_id=str(head.order_id), reason=refused.message, **told)
-        self._journal.add("order.refused", durable=False, order_id=str(head.order_id), job_id=str(head.job_id), **told)
+        job_id = None if head.job_id is None else str(head.job_id)
+        self._journal.add("order.refused", durable=False, order_id=str(head.order_id), job_id=job_id, **told)
         self._outcomes.payload(str(head.order_id)).unlink(missing_ok=True)
         return Outcome(str(head.order_id), leave(refusal, self._key))

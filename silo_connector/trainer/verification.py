@@ -15,7 +15,15 @@ from federation.learning.specification import LocalTraining, parse_local
 from federation.protocol import envelope
 from federation.protocol.datasets import DatasetDeclaration
 from federation.protocol.digests import digest_bytes
-from federation.protocol.documents import BlobReference, CohortMember, Manifest, Order, OrderKind, read
+from federation.protocol.documents import (
+    BlobReference,
+    CheckpointOrder,
+    CohortMember,
+    Manifest,
+    Order,
+    OrderKind,
+    read,
+)
 from federation.protocol.keys import PublicKey
 from federation.protocol.successions import KeyChain
 from silo_connector.trainer.refusals import OrderHead, Refused
@@ -49,7 +57,7 @@ class Task:
     local: LocalTraining | None
 
 
-def open_order(sealed: bytes, trust: Trust, moment: datetime) -> tuple[OrderHead, Order | Refused]:
+def open_order(sealed: bytes, trust: Trust, moment: datetime) -> tuple[OrderHead, Order | CheckpointOrder | Refused]:
     """Verify who signed an order, and read it.
 
     An order of the platform for us that can't be read comes back as the refusal that it gets. Raises Untrusted or
@@ -57,18 +65,18 @@ def open_order(sealed: bytes, trust: Trust, moment: datetime) -> tuple[OrderHead
     for us, no id or number.
     """
     verified = envelope.verify(sealed, Order.payload_type, trust.platform.keys)
-    head = _head(verified.payload)
+    head, kind = _head(verified.payload)
     if head.silo_id != trust.silo_id:
         raise Untrusted("order.not_for_us", "The order is for another silo.")
-    order = _read_order(verified.payload)
+    order = _read_order(verified.payload, kind)
     if trust.platform.current.key_id not in verified.key_ids:
         _check_retired(verified.key_ids, order, trust.platform, moment)
     return head, order
 
 
-def _read_order(payload: bytes) -> Order | Refused:
+def _read_order(payload: bytes, kind: object) -> Order | CheckpointOrder | Refused:
     try:
-        return read(Order, payload)
+        return read(CheckpointOrder, payload) if kind == OrderKind.CHECKPOINT else read(Order, payload)
     except Invalid as error:
         code = error.code if error.code == "protocol.version" else "order.malformed"
         if error.field == "kind":
@@ -76,7 +84,9 @@ def _read_order(payload: bytes) -> Order | Refused:
         return Refused(code, error.message, error.field)
 
 
-def _check_retired(key_ids: frozenset[str], order: Order | Refused, chain: KeyChain, moment: datetime) -> None:
+def _check_retired(
+    key_ids: frozenset[str], order: Order | CheckpointOrder | Refused, chain: KeyChain, moment: datetime
+) -> None:
     """A retired key still speaks for orders from before its succession, for as long as they can be open."""
     retired_at = max(filter(None, map(chain.retired_at, key_ids)))
     issued_later = isinstance(order, Refused) or order.issued_at > retired_at + CLOCK_TOLERANCE
@@ -94,7 +104,9 @@ def judge(
 
     Whether the agreement allows it, `permits` finds out after this.
     """
-    _check_order(order, moment)
+    if order.kind not in _CARRIED_OUT:
+        raise Refused("order.kind_not_supported", f"Orders of kind {order.kind} are not carried out.")
+    check_open(order, moment)
     manifest = _manifest(order, manifest_sealed, trust)
     if order.kind is OrderKind.TRAIN and manifest.task != "train":
         raise Refused("order.task_mismatch", f"A {manifest.task} job sent a train order.")
@@ -124,20 +136,22 @@ def judge(
     return Task(order, manifest, member, order.model, family, spec, local)
 
 
-def _head(payload: bytes) -> OrderHead:
+def _head(payload: bytes) -> tuple[OrderHead, object]:
+    """What is needed to answer, and the kind of order that it says it is."""
     try:
         data = json.loads(payload)
         number = data["number"]
         if type(number) is not int or not 1 <= number <= 2**53:
             raise ValueError
-        return OrderHead(UUID(data["order_id"]), number, UUID(data["silo_id"]), UUID(data["job_id"]))
+        kind = data.get("kind")
+        job_id = None if kind == OrderKind.CHECKPOINT else UUID(data["job_id"])
+        return OrderHead(UUID(data["order_id"]), number, UUID(data["silo_id"]), job_id), kind
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise Invalid("order.malformed", "The order has no proper id or number.") from error
 
 
-def _check_order(order: Order, moment: datetime) -> None:
-    if order.kind not in _CARRIED_OUT:
-        raise Refused("order.kind_not_supported", f"Orders of kind {order.kind} are not carried out.")
+def check_open(order: Order | CheckpointOrder, moment: datetime) -> None:
+    """Raise Refused for an order whose time is over, or has not come."""
     if moment >= order.expires_at:
         raise Refused("order.expired", f"The order expired at {order.expires_at}.")
     if order.issued_at > moment + CLOCK_TOLERANCE:

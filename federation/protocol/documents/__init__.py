@@ -10,7 +10,7 @@ from federation.protocol.documents.base import Code, Count, Digest, Document, Fi
 from federation.protocol.documents.checkpoints import AuditCheckpoint
 from federation.protocol.documents.enrolment import EnrolmentStatement, SiloCertificate
 from federation.protocol.documents.manifests import CohortMember, Limits, Manifest, PrivacyCost, Protection
-from federation.protocol.documents.orders import BlobReference, Order, OrderKind, UploadGrant
+from federation.protocol.documents.orders import BlobReference, CheckpointOrder, Order, OrderKind, UploadGrant
 from federation.protocol.documents.purposes import Purpose, UseConditions
 from federation.protocol.documents.registrations import DatasetRegistration, DatasetWithdrawal
 from federation.protocol.documents.reviews import CodeReview
@@ -44,6 +44,7 @@ __all__ = [
     "AuditCheckpoint",
     "BlobReference",
     "Changes",
+    "CheckpointOrder",
     "Code",
     "CodeReview",
     "Cohort",

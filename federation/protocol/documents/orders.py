@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from pydantic import AwareDatetime, Field
@@ -41,15 +41,22 @@ class UploadGrant(Part):
     url: Annotated[str, Field(max_length=2000, pattern=r"^/connector/v1/uploads/")]
 
 
-class Order(Document):
-    """One step for one silo (signed by the platform; once only, expiring)."""
+class Instruction(Document):
+    """What every order has: whom it is for, its once-only number, and until when it holds (signed by the platform)."""
 
     payload_type = "application/vnd.consilience.order.v1+json"
 
     order_id: UUID
     number: Annotated[int, Field(ge=1, le=2**53)]
-    kind: OrderKind
     silo_id: UUID
+    issued_at: AwareDatetime
+    expires_at: AwareDatetime
+
+
+class Order(Instruction):
+    """One step of a job for one silo."""
+
+    kind: OrderKind
     job_id: UUID
     manifest_digest: Digest
     round: Count
@@ -57,5 +64,14 @@ class Order(Document):
     model: BlobReference | None = None
     upload: UploadGrant | None = None
     parameters: dict[str, Any] = Field(default_factory=dict)
-    issued_at: AwareDatetime
-    expires_at: AwareDatetime
+
+
+class CheckpointOrder(Instruction):
+    """To countersign the head of an audit chain and keep it; of no job. The answer is the
+    same head, signed by the silo.
+
+    `checkpoint` is the envelope of the ``AuditCheckpoint`` that the platform has signed.
+    """
+
+    kind: Literal[OrderKind.CHECKPOINT] = OrderKind.CHECKPOINT
+    checkpoint: dict[str, Any]

@@ -85,7 +85,8 @@ class Refusal(Document):
     order_id: UUID
     number: Annotated[int, Field(ge=1, le=2**53)]
     silo_id: UUID
-    job_id: UUID
+    job_id: UUID | None
+    """None where the order belongs to no job."""
     code: Code
     message: Annotated[str, Field(max_length=500)]
     rule: Annotated[str, Field(max_length=200)] | None = None

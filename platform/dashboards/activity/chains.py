@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
@@ -21,6 +22,7 @@ from audit.sequencing import Verified, verify
 from consortia.selectors import consortia_where
 from federation.protocol.chains import PLATFORM, chain_of
 from rest.errors import NotFound
+from training.checkpointing import Contradicted, contradicted
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,7 @@ class ChainRow:
     signed_events: int | None
     signed_at: datetime | None
     countersigned: int
+    contradicted: tuple[Contradicted, ...] = ()
 
 
 def _last(chains: Iterable[str]) -> list[int]:
@@ -71,6 +74,9 @@ def readable(user: User) -> list[ChainRow]:
         row.chain: row
         for row in Checkpoint.objects.filter(pk__in=_last(titles)).annotate(silos=Count("countersignatures"))
     }
+    against: dict[str, list[Contradicted]] = defaultdict(list)
+    for one in contradicted(titles):
+        against[one.chain].append(one)
     return [
         ChainRow(
             name=name,
@@ -80,6 +86,7 @@ def readable(user: User) -> list[ChainRow]:
             signed_events=signed[name].position if name in signed else None,
             signed_at=signed[name].made_at if name in signed else None,
             countersigned=signed[name].silos if name in signed else 0,
+            contradicted=tuple(against[name]),
         )
         for name, title in titles.items()
         if (head := heads.get(name)) is not None

@@ -18,6 +18,7 @@ from rest.errors import Conflict, NotFound
 from silos.models import Silo
 from training import dispatch
 from training.actions.states import tell
+from training.checkpointing import take_refusal
 from training.models import Job, KeptRefusal, Order, Submission
 from training.statements import orders as statements
 from training.statements.orders import AnsweredOrder
@@ -48,6 +49,8 @@ def answer(*, document: bytes, by: Silo, payload: bytes | None = None) -> Taken:
         said = open_sealed(SubmissionDocument, document, [by.identity])
         if payload is not None:
             _keep_payload(said, payload)
+    if isinstance(said, Refusal) and said.job_id is None:
+        return Taken(OrderState.REFUSED, take_refusal(said=said, document=document, by=by))
     if isinstance(said, SubmissionDocument) and _submit_to_open_order(said, document, by):
         return Taken(OrderState.SUBMITTED)
     with transaction.atomic():

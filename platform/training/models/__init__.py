@@ -1,7 +1,8 @@
 """Jobs, rounds, steps, orders, submissions and evaluations."""
 
+from training.models.checkpoints import CheckpointOrder
 from training.models.jobs import CohortSeat, Job
 from training.models.orders import Evaluation, KeptRefusal, Order, Submission
 from training.models.rounds import Round, Step
 
-__all__ = ["CohortSeat", "Evaluation", "Job", "KeptRefusal", "Order", "Round", "Step", "Submission"]
+__all__ = ["CheckpointOrder", "CohortSeat", "Evaluation", "Job", "KeptRefusal", "Order", "Round", "Step", "Submission"]

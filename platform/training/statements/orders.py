@@ -29,7 +29,7 @@ class FoundOrder:
     state: str
     envelope: bytes
     manifest: bytes | None
-    model_digest: str
+    model_digest: str | None
     agreement: bytes | None
     newest_succession: int | None
     """The id of the last succession of the platform's key, read along: it costs the poll no statement of its own."""
@@ -54,6 +54,9 @@ _LOOK = f"""
         UNION ALL
         SELECT id, state, envelope, step_id, number FROM training_order
         WHERE silo_id = %(silo)s AND state IN ({listed(CALLED_BACK)}) AND id = ANY(%(held)s)
+        UNION ALL
+        SELECT id, '{OrderState.ISSUED.value}', envelope, NULL, number FROM training_checkpointorder
+        WHERE silo_id = %(silo)s AND answered_at IS NULL AND expires_at > %(now)s AND id <> ALL(%(held)s)
         ORDER BY number LIMIT {ORDERS_MAX}
     ), delivered AS (
         UPDATE training_order SET state = '{OrderState.DELIVERED.value}', delivered_at = %(now)s FROM relaxed, found
@@ -62,10 +65,10 @@ _LOOK = f"""
     SELECT found.id, found.state, found.envelope, job.manifest, version.digest, agreement.envelope,
            (SELECT max(id) FROM silos_keysuccession)
     FROM found
-    JOIN training_step AS step ON step.id = found.step_id
-    JOIN training_round AS round ON round.id = step.round_id
-    JOIN training_job AS job ON job.id = round.job_id
-    JOIN registry_modelversion AS version ON version.id = round.base_version_id
+    LEFT JOIN training_step AS step ON step.id = found.step_id
+    LEFT JOIN training_round AS round ON round.id = step.round_id
+    LEFT JOIN training_job AS job ON job.id = round.job_id
+    LEFT JOIN registry_modelversion AS version ON version.id = round.base_version_id
     LEFT JOIN agreements_agreementversion AS agreement ON agreement.id = job.agreement_id
     ORDER BY found.number
 """  # noqa: S608 - states and bounds of ours, nothing from outside

@@ -9,11 +9,14 @@ import numpy as np
 import pytest
 from django.conf import settings
 from django.core import mail
+from django.db import transaction
 from django.utils import translation
 
 from accounts.actions import grant_role
 from accounts.permissions import Role
+from audit.actions import record
 from audit.models import Event
+from consortia.actions import grant_consortium_role
 from monitoring import actions
 from monitoring.models import Delivery, Kind, Notice
 from monitoring.wording import subject_of
@@ -94,6 +97,24 @@ def test_a_revocation_is_told_in_the_house_and_nowhere_else(cohort: Cohort) -> N
     subject = f"Incident: {cohort.silo.name} was revoked"
     assert told() == {one.email: [subject] for one in (cohort.it, cohort.steward, cohort.administrator)}
     assert "Ada Admin has revoked" in mail.outbox[0].body
+
+
+def test_a_record_that_a_silo_contradicts_is_told_to_those_who_watch_over_it(cohort: Cohort) -> None:
+    auditor = person("auditor")
+    grant_consortium_role(user=auditor, consortium=cohort.federation.consortium, role=Role.AUDITOR, by=TEST)
+    with transaction.atomic():
+        record(
+            by=cohort.silo,
+            verb="checkpoint.contradicted",
+            subject=cohort.silo,
+            consortium_id=cohort.federation.consortium.id,
+            organisation_id=cohort.silo.organisation_id,
+            detail={"position": 3, "code": "checkpoint.forked", "reason": "It was rewritten."},
+        )
+    subject = f"Incident: {cohort.silo.name} found the record changed"
+    assert told() == {one.email: [subject] for one in (auditor, cohort.it, cohort.administrator)}
+    assert "did not countersign the record" in mail.outbox[0].body
+    assert "It was rewritten. (checkpoint.forked)" in mail.outbox[0].body
 
 
 def test_everybody_chooses_and_reads_it_in_their_language(cohort: Cohort) -> None:

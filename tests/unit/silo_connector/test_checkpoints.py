@@ -1,103 +1,190 @@
-"""Heads of audit chains: countersigned once, kept for ever, and a history that goes back or forks is told."""
+"""Heads of audit chains: ordered, countersigned, kept for ever; a history that goes back or forks is refused."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
 from federation.errors import Invalid
-from federation.protocol.documents import AuditCheckpoint, now, open_sealed, seal
+from federation.protocol.documents import AuditCheckpoint, CheckpointOrder, Refusal, now, open_sealed, seal
 from federation.protocol.envelope import peek
 from federation.protocol.keys import PrivateKey
 from silo_connector import identity, spool
-from silo_connector.relay.heartbeat import bring_heads
+from silo_connector.relay.sending import read_outgoing
 from silo_connector.spool import Spool
 from silo_connector.trainer.checkpoints import FILE, Kept, kept_checkpoints
 from silo_connector.trainer.trainer import Trainer
 from tests.unit.silo_connector.sites import Site
 
 CHAIN = "consortium/0123456789abcdef0123456789abcdef"
+NUMBERS = iter(range(1000, 10_000))
 
 
-def head(site: Site, position: int, digest: str = "a", key: PrivateKey | None = None, **changes: Any) -> dict[str, Any]:
-    """A head as the platform shows it."""
-    fields: dict[str, Any] = {"chain": CHAIN, "position": position, "digest": digest * 64, "made_at": now()}
-    document: dict[str, Any] = json.loads(seal(AuditCheckpoint(**(fields | changes)), key or site.platform.key))
-    return document
+def ordered(
+    site: Site, position: int, digest: str = "a", key: PrivateKey | None = None, **changes: Any
+) -> CheckpointOrder:
+    """An order to countersign a head; `key` signs the head where it is not the platform's."""
+    said = AuditCheckpoint(chain=CHAIN, position=position, digest=digest * 64, made_at=now())
+    fields: dict[str, Any] = {
+        "order_id": uuid4(),
+        "number": next(NUMBERS),
+        "silo_id": site.platform.silo_id,
+        "checkpoint": json.loads(seal(said, key or site.platform.key)),
+        "issued_at": now(),
+        "expires_at": now() + timedelta(days=1),
+    }
+    return CheckpointOrder(**(fields | changes))
 
 
-def show(site: Site, trainer: Trainer, *heads: Any) -> None:
-    """The relay brings these, and the trainer looks."""
-    bring_heads(Spool(site.config.spool), list(heads))
-    trainer.look()
+def give(site: Site, trainer: Trainer, *orders: Any, key: PrivateKey | None = None) -> None:
+    """The relay brings these, and the trainer looks after each."""
+    for order in orders:
+        folder = site.inbox / str(order.order_id)
+        folder.mkdir()
+        (folder / spool.ORDER).write_bytes(seal(order, key or site.platform.key))
+        trainer.look()
 
 
-def signed(site: Site) -> list[AuditCheckpoint]:
-    """What waits in the outbox, verified as signed by the silo."""
-    key = identity.identity_key(site.config).public
-    documents = [(folder / spool.DOCUMENT).read_bytes() for folder in sorted(site.outbox.glob("checkpoint-*"))]
-    return [open_sealed(AuditCheckpoint, document, [key]) for document in documents]
+def document(site: Site, order: Any) -> bytes:
+    """What the trainer answered."""
+    return (site.outbox / str(order.order_id) / spool.DOCUMENT).read_bytes()
 
 
-def refusals(site: Site) -> list[str]:
-    """The codes with which heads were refused, as the journal tells."""
-    lines = (site.config.trainer_state / "journal.jsonl").read_text().splitlines()
-    return [entry["code"] for entry in map(json.loads, lines) if entry["event"] == "checkpoint.refused"]
+def signed(site: Site, order: Any) -> AuditCheckpoint:
+    """The head that it countersigned, verified as signed by the silo."""
+    return open_sealed(AuditCheckpoint, document(site, order), [identity.identity_key(site.config).public])
+
+
+def refused(site: Site, order: Any) -> str:
+    """The code with which it refused: an order of no job."""
+    said = open_sealed(Refusal, document(site, order), [identity.identity_key(site.config).public])
+    assert (said.order_id, said.number, said.job_id) == (order.order_id, order.number, None)
+    return said.code
 
 
 async def test_a_head_is_countersigned_over_the_same_bytes_and_kept(site: Site, trainer: Trainer) -> None:
-    shown = head(site, 10)
-    show(site, trainer, shown)
-    (said,) = signed(site)
-    assert (said.chain, said.position) == (CHAIN, 10)
-    (folder,) = site.outbox.glob("checkpoint-*")
-    assert peek((folder / spool.DOCUMENT).read_bytes()) == peek(json.dumps(shown).encode())
+    first, second = ordered(site, 10), ordered(site, 11, "b")
+    give(site, trainer, first)
+    assert signed(site, first).position == 10
+    assert peek(document(site, first)) == peek(json.dumps(first.checkpoint).encode())
     assert kept_checkpoints(site.config.trainer_state) == {CHAIN: Kept(10, "a" * 64)}
-    show(site, trainer, shown)
-    assert len(signed(site)) == 1
-    show(site, trainer, head(site, 11, "b"))
-    assert sorted(one.position for one in signed(site)) == [10, 11]
-    assert not refusals(site)
+    give(site, trainer, second)
+    assert signed(site, second).position == 11
+    assert kept_checkpoints(site.config.trainer_state) == {CHAIN: Kept(11, "b" * 64)}
+    told = [line for line in site.journal() if line["event"] == "checkpoint.countersigned"]
+    assert [(line["order_id"], line["position"]) for line in told] == [
+        (str(first.order_id), 10),
+        (str(second.order_id), 11),
+    ]
 
 
-async def test_a_history_that_goes_back_or_forks_is_told_and_not_signed(site: Site, trainer: Trainer) -> None:
-    show(site, trainer, head(site, 10))
-    show(site, trainer, head(site, 9))
-    show(site, trainer, head(site, 10, "b"))
-    assert refusals(site) == ["checkpoint.goes_back", "checkpoint.forked"]
-    assert len(signed(site)) == 1
+async def test_the_same_order_again_has_the_same_answer_and_moves_nothing(site: Site, trainer: Trainer) -> None:
+    first, second = ordered(site, 10), ordered(site, 11, "b")
+    give(site, trainer, first)
+    answer = document(site, first)
+    give(site, trainer, second)
+    Spool(site.config.spool).drop("outbox", str(first.order_id))
+    give(site, trainer, first)  # replayed
+    assert document(site, first) == answer
+    assert kept_checkpoints(site.config.trainer_state) == {CHAIN: Kept(11, "b" * 64)}
+
+
+async def test_the_same_head_in_another_order_is_signed_again(site: Site, trainer: Trainer) -> None:
+    """So it is after a crash between keeping a head and noting the answer, too."""
+    first, again = ordered(site, 10), ordered(site, 10)
+    give(site, trainer, first, again)
+    assert signed(site, again).position == 10
+
+
+async def test_a_history_that_goes_back_or_forks_is_refused_and_not_signed(site: Site, trainer: Trainer) -> None:
+    shorter, other = ordered(site, 9), ordered(site, 10, "b")
+    give(site, trainer, ordered(site, 10), shorter, other)
+    assert refused(site, shorter) == "checkpoint.goes_back"
+    assert refused(site, other) == "checkpoint.forked"
     restarted = Trainer(site.config)
     restarted.start()
-    show(site, restarted, head(site, 8))
+    restarted.look()
+    later = ordered(site, 8)
+    give(site, restarted, later)
     restarted.close()
-    assert refusals(site)[-1] == "checkpoint.goes_back"
+    assert refused(site, later) == "checkpoint.goes_back"
     assert kept_checkpoints(site.config.trainer_state) == {CHAIN: Kept(10, "a" * 64)}
+    codes = [line["code"] for line in site.journal() if line["event"] == "order.refused"]
+    assert codes == ["checkpoint.goes_back", "checkpoint.forked", "checkpoint.goes_back"]
 
 
-async def test_nobody_else_can_show_a_head(site: Site, trainer: Trainer) -> None:
-    show(site, trainer, head(site, 10, key=PrivateKey.generate()), "nonsense", {"payload": 1})
-    assert refusals(site) == ["signature.invalid", "envelope.malformed", "envelope.malformed"]
-    assert not signed(site)
+@pytest.mark.parametrize(
+    ("changes", "code"),
+    [
+        (lambda site: {"key": PrivateKey.generate()}, "checkpoint.untrusted"),
+        (lambda site: {"checkpoint": {"payload": 1}}, "checkpoint.untrusted"),
+        (lambda site: {"issued_at": now() - timedelta(days=2), "expires_at": now()}, "order.expired"),
+        (lambda site: {"issued_at": now() + timedelta(hours=1)}, "order.not_yet_valid"),
+    ],
+)
+async def test_a_head_that_the_platform_has_not_signed_or_an_old_order_is_refused(
+    site: Site, trainer: Trainer, changes: Callable[[Site], dict[str, Any]], code: str
+) -> None:
+    order = ordered(site, 10, **changes(site))
+    give(site, trainer, order)
+    assert refused(site, order) == code
     assert not (site.config.trainer_state / FILE).exists()
 
 
-async def test_an_order_is_done_whatever_is_shown(site: Site, trainer: Trainer) -> None:
-    (site.inbox / spool.CHECKPOINTS).mkdir()
-    (site.inbox / spool.CHECKPOINTS / spool.HEADS).write_text("{")
+@pytest.mark.parametrize("changes", [{"silo_id": uuid4()}, {}])
+async def test_an_order_for_another_silo_or_by_another_key_is_put_aside(
+    site: Site, trainer: Trainer, changes: dict[str, Any]
+) -> None:
+    order = ordered(site, 10, **changes)
+    give(site, trainer, order, key=None if changes else PrivateKey.generate())
+    expected = "order.not_for_us" if changes else "signature.invalid"
+    assert site.quarantined() == {str(order.order_id): expected}
+    assert not (site.config.trainer_state / FILE).exists()
+
+
+async def test_a_number_counts_once_for_orders_of_jobs_and_heads_alike(site: Site, trainer: Trainer) -> None:
     manifest = site.job()
-    order = site.order(manifest)
-    site.deliver(order, manifest)
+    of_a_job = site.order(manifest)
+    site.deliver(of_a_job, manifest)
     trainer.look()
-    assert site.submission(order).training is not None
+    assert site.submission(of_a_job).training is not None
+    head = ordered(site, 10, number=of_a_job.number)
+    give(site, trainer, head)
+    assert refused(site, head) == "order.number_reused"
+    assert not (site.config.trainer_state / FILE).exists()
 
 
 async def test_a_damaged_file_is_no_reason_to_begin_anew(site: Site, trainer: Trainer) -> None:
-    show(site, trainer, head(site, 10))
+    give(site, trainer, ordered(site, 10))
     (site.config.trainer_state / FILE).write_text("{")
     with pytest.raises(Invalid) as caught:
         kept_checkpoints(site.config.trainer_state)
     assert caught.value.code == "checkpoints.unreadable"
-    show(site, trainer, head(site, 12))
-    assert len(signed(site)) == 1
+    order = ordered(site, 12)
+    give(site, trainer, order)
+    assert refused(site, order) == "checkpoints.unreadable"
+
+
+async def test_a_job_under_the_name_of_a_head_is_refused(site: Site, trainer: Trainer) -> None:
+    """A kind is one shape: what says that it is a head and has a job's fields can't be read."""
+    manifest = site.job()
+    order = site.order(manifest, kind="checkpoint")
+    site.deliver(order, manifest)
+    trainer.look()
+    said = open_sealed(Refusal, document(site, order), [identity.identity_key(site.config).public])
+    assert said.code == "order.malformed"
+
+
+async def test_the_relay_takes_a_head_to_its_own_door(site: Site, trainer: Trainer) -> None:
+    order, shorter = ordered(site, 10), ordered(site, 9)
+    give(site, trainer, order, shorter)
+    with Spool(site.config.spool).place("outbox") as outbox:
+        for one, endpoint in ((order, "checkpoints"), (shorter, "submissions")):
+            name = str(one.order_id)
+            with outbox.folder(name) as folder:
+                assert read_outgoing(name, folder).endpoint == endpoint

@@ -1,0 +1,197 @@
+"""The signed heads of the audit chains as orders: each silo is to countersign them and keep the newest of each chain.
+
+Who keeps a head would see another history of it: so no operator can rewrite the record unseen.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID, uuid4
+
+from django.db import transaction
+from django.db.models import Exists, OuterRef, Q, Subquery
+from django.utils import timezone
+
+from audit.actions import record
+from audit.models import Checkpoint, Countersignature, Head
+from consortia.transitions import ParticipationState
+from federation.errors import Invalid, Untrusted
+from federation.protocol import documents, envelope
+from federation.protocol.chains import chain_of, consortium_of
+from federation.protocol.keys import PrivateKey
+from live import notices
+from rest.errors import Conflict, NotFound
+from silos.models import Silo
+from training.models import CheckpointOrder
+from training.statements.orders import next_order_numbers
+
+TERM = timedelta(days=1)
+"""How long an order holds: a trainer may be at work on another for hours, and does one after the other."""
+REFUSED_PAUSE = timedelta(hours=1)
+"""Who has refused a chain is asked again after this time: what is wrong with it does not pass by itself."""
+CONTRADICTIONS = frozenset({"checkpoint.goes_back", "checkpoint.forked"})
+"""With these a silo says that the record is another one than it has countersigned before."""
+KEPT_FOR = timedelta(days=31)
+"""For so long an answer may be said again."""
+
+
+def issue_orders(key: PrivateKey) -> int:
+    """Order every silo that is there to countersign the newest head of each of its chains: how many orders.
+
+    A silo has one open order a chain; what moves meanwhile is in the next.
+    """
+    silos = _silos_by_chain()
+    newest = Checkpoint.objects.filter(chain=OuterRef("chain")).order_by("-position").values("pk")[:1]
+    heads = Head.objects.filter(chain__in=silos).annotate(newest=Subquery(newest)).exclude(newest=None)
+    checkpoints = Checkpoint.objects.filter(pk__in=list(heads.values_list("newest", flat=True))).order_by("chain")
+    return sum(_issue(checkpoint, silos[checkpoint.chain], key) for checkpoint in checkpoints)
+
+
+def _silos_by_chain() -> dict[str, set[UUID]]:
+    """The silos that can be asked now, by the chain of each consortium that their organisation takes part in."""
+    found: dict[str, set[UUID]] = defaultdict(set)
+    rows = Silo.objects.filter(
+        state=Silo.State.ACTIVE,
+        silent_since=None,
+        organisation__participations__state=ParticipationState.ACTIVE,
+    ).values_list("id", "organisation__participations__consortium_id")
+    for silo_id, consortium_id in rows:
+        found[chain_of(consortium_id)].add(silo_id)
+    return found
+
+
+@transaction.atomic
+def _issue(checkpoint: Checkpoint, silo_ids: set[UUID], key: PrivateKey) -> int:
+    now = timezone.now()
+    wanting = sorted(silo_ids - _not_to_ask(checkpoint, silo_ids, now))
+    numbers = next_order_numbers(wanting) if wanting else {}
+    CheckpointOrder.objects.bulk_create(
+        [_order(checkpoint, silo_id, number, now, key) for silo_id, number in numbers.items()]
+    )
+    notices.notify(notices.ORDERS, wanting)
+    return len(wanting)
+
+
+def _not_to_ask(checkpoint: Checkpoint, silo_ids: Collection[UUID], now: datetime) -> set[UUID]:
+    """Those of the silos that have an open order of this chain, have signed this head, or refused a short while ago."""
+    asked = CheckpointOrder.objects.filter(silo__in=silo_ids, checkpoint__chain=checkpoint.chain).filter(
+        Q(answered_at=None, expires_at__gt=now) | ~Q(code="") & Q(answered_at__gt=now - REFUSED_PAUSE)
+    )
+    signed = Countersignature.objects.filter(checkpoint=checkpoint, silo_id__in=silo_ids)
+    return {*asked.values_list("silo_id", flat=True), *signed.values_list("silo_id", flat=True)}
+
+
+def _order(checkpoint: Checkpoint, silo_id: UUID, number: int, now: datetime, key: PrivateKey) -> CheckpointOrder:
+    document = documents.CheckpointOrder(
+        order_id=uuid4(),
+        number=number,
+        silo_id=silo_id,
+        checkpoint=json.loads(bytes(checkpoint.document)),
+        issued_at=now,
+        expires_at=now + TERM,
+    )
+    return CheckpointOrder(
+        id=document.order_id,
+        silo_id=silo_id,
+        checkpoint=checkpoint,
+        number=number,
+        envelope=documents.seal(document, key),
+        issued_at=now,
+        expires_at=document.expires_at,
+    )
+
+
+@transaction.atomic
+def take_countersignature(*, document: bytes, by: Silo) -> bool:
+    """Keep a silo's signature on a head, and close its order; whether it is new.
+
+    Raises Untrusted ``signature.invalid``, Invalid ``checkpoint.unknown`` where the platform has signed no such bytes.
+    """
+    if by.identity is None:
+        raise Untrusted("silo.unconfirmed", "This silo has no identity key.")
+    said = documents.open_sealed(documents.AuditCheckpoint, document, [by.identity])
+    row = Checkpoint.objects.filter(chain=said.chain, position=said.position).first()
+    if row is None or envelope.peek(bytes(row.document)) != envelope.peek(document):
+        raise Invalid("checkpoint.unknown", "The platform has signed no such head.", "document")
+    now = timezone.now()
+    CheckpointOrder.objects.filter(silo=by, checkpoint=row, answered_at=None).update(answered_at=now)
+    _, new = Countersignature.objects.get_or_create(
+        checkpoint=row, silo_id=by.id, defaults={"document": document, "at": now}
+    )
+    return new
+
+
+@transaction.atomic
+def take_refusal(*, said: documents.Refusal, document: bytes, by: Silo) -> str:
+    """Keep a silo's refusal to countersign, and write it down: its code. The same bytes again change nothing.
+
+    Raises NotFound ``order.not_found``, Invalid ``submission.other_order``, Conflict ``order.already_answered``.
+    """
+    order = (
+        CheckpointOrder.objects.select_for_update(of=("self",))
+        .select_related("checkpoint")
+        .filter(id=said.order_id, silo=by)
+        .first()
+    )
+    if order is None:
+        raise NotFound("order.not_found", "This silo was given no such order.")
+    if said.silo_id != by.id or said.number != order.number:
+        raise Invalid("submission.other_order", "The answer does not fit the order that it names.", "order_id")
+    if order.answered_at is not None:
+        if order.refusal is None or bytes(order.refusal) != document:
+            raise Conflict("order.already_answered", "This order was answered before, with other bytes.")
+        return order.code
+    order.answered_at, order.code, order.refusal = timezone.now(), said.code, document
+    order.save(update_fields=["answered_at", "code", "refusal"])
+    record(
+        by=by,
+        verb="checkpoint.contradicted" if said.code in CONTRADICTIONS else "checkpoint.refused",
+        subject=by,
+        consortium_id=consortium_of(order.checkpoint.chain),
+        organisation_id=by.organisation_id,
+        detail={"position": order.checkpoint.position, "code": said.code, "reason": said.message},
+    )
+    return order.code
+
+
+def tidy() -> None:
+    """Delete orders that nobody answers any more, and signatures that a later one of the same silo stands for.
+
+    Refusals stay, and each silo's last signature: they are evidence. What a silo has signed before is in its journal.
+    """
+    before = timezone.now() - KEPT_FOR
+    CheckpointOrder.objects.filter(issued_at__lt=before, code="").delete()
+    later = Countersignature.objects.filter(
+        silo_id=OuterRef("silo_id"),
+        checkpoint__chain=OuterRef("checkpoint__chain"),
+        checkpoint__position__gt=OuterRef("checkpoint__position"),
+    )
+    Countersignature.objects.filter(Exists(later), at__lt=before).delete()
+
+
+@dataclass(frozen=True)
+class Contradicted:
+    """A silo that keeps another history of a chain than the platform shows it, as far as it has said."""
+
+    chain: str
+    silo: str
+    code: str
+    at: datetime
+
+
+def contradicted(chains: Collection[str]) -> list[Contradicted]:
+    """The silos that have said so of one of these chains, and have signed none of its heads since."""
+    signed = Countersignature.objects.filter(
+        silo_id=OuterRef("silo_id"), checkpoint__chain=OuterRef("checkpoint__chain"), at__gt=OuterRef("answered_at")
+    )
+    refused = (
+        CheckpointOrder.objects.filter(~Exists(signed), checkpoint__chain__in=chains, code__in=CONTRADICTIONS)
+        .order_by("checkpoint__chain", "silo_id", "answered_at")
+        .distinct("checkpoint__chain", "silo_id")
+        .values_list("checkpoint__chain", "silo__name", "code", "answered_at")
+    )
+    return [Contradicted(chain, silo, code, at) for chain, silo, code, at in refused if at is not None]

@@ -1,0 +1,209 @@
+"""Heads of audit chains between platform and silos: ordered until countersigned, and answers kept as they came."""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+
+import pytest
+from django.test import Client
+from django.utils import timezone
+
+from audit import checkpoints, sequencing
+from audit.models import Checkpoint, Countersignature, Event
+from consortia.actions import edit_consortium
+from federation.errors import FederationError, Invalid
+from federation.protocol import documents
+from federation.protocol.chains import chain_of
+from federation.protocol.documents import AuditCheckpoint, CheckpointOrder, now, read, seal
+from federation.protocol.envelope import peek, sign
+from rest.errors import Conflict, NotFound
+from silos.models import Silo
+from tests.support.federation import ENVIRONMENT, Federation, PlayedSilo, make_federation
+from training import checkpointing, issuing, models
+from training.actions.answers import answer
+from training.long_poll import look, take_checkpoint
+from training.transitions import OrderState
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def federation() -> Federation:
+    """Three silos, and the head of their consortium signed."""
+    made = make_federation()
+    sign_heads()
+    return made
+
+
+def sign_heads() -> int:
+    """What the worker does every minute: how many orders came of it."""
+    sequencing.chain_new()
+    key = issuing.signing_key()
+    checkpoints.sign_heads(key)
+    return checkpointing.issue_orders(key)
+
+
+def move(federation: Federation, name: str) -> None:
+    """Something happens, and the chain is longer."""
+    edit_consortium(consortium=federation.consortium, name=name, description="", by=federation.administrator)
+
+
+def given(played: PlayedSilo) -> list[CheckpointOrder]:
+    """The orders that a poll of the silo brings, as the platform has signed them."""
+    key = issuing.signing_key().public
+    found = look(played.silo, [])
+    assert all(handed.manifest == b"null" and handed.model is handed.agreement is None for handed in found.orders)
+    return [documents.open_sealed(CheckpointOrder, handed.order, [key]) for handed in found.orders]
+
+
+def countersigned(played: PlayedSilo, order: CheckpointOrder) -> bytes:
+    """What the trainer makes of a head."""
+    return sign(peek(json.dumps(order.checkpoint).encode()), AuditCheckpoint.payload_type, played.identity)
+
+
+def refusal(played: PlayedSilo, order: CheckpointOrder, code: str = "checkpoint.forked", **changes: object) -> bytes:
+    """What the trainer says to a head that it does not sign."""
+    said = {
+        "order_id": order.order_id,
+        "number": order.number,
+        "silo_id": order.silo_id,
+        "job_id": None,
+        "code": code,
+        "message": "The record is not the one that this silo has countersigned before: it was rewritten.",
+        "environment": ENVIRONMENT,
+        "created_at": now(),
+    }
+    return seal(documents.Refusal.model_validate(said | changes), played.identity)
+
+
+def test_a_head_is_ordered_until_this_silo_has_countersigned_it(federation: Federation) -> None:
+    first, second = federation.silos[:2]
+    (order,) = given(first)
+    said = read(AuditCheckpoint, peek(json.dumps(order.checkpoint).encode()))
+    assert said.chain == chain_of(federation.consortium.id)
+    assert order.silo_id == first.silo.id
+    assert sign_heads() == 0  # nothing has moved, and what is open is not ordered twice
+    document = json.loads(countersigned(first, order))
+    assert take_checkpoint(first.silo, {"document": document}) == {"state": "kept"}
+    assert take_checkpoint(first.silo, {"document": document}) == {"state": "known"}
+    assert given(first) == []
+    assert len(given(second)) == 1
+    assert Countersignature.objects.get().silo_id == first.silo.id
+    move(federation, "Renamed")
+    assert sign_heads() == 1  # the others have one open
+    (newer,) = given(first)
+    assert newer.number > order.number
+    assert newer.checkpoint != order.checkpoint
+
+
+def test_what_the_relay_holds_is_not_handed_over_again(federation: Federation) -> None:
+    first = federation.silos[0]
+    (order,) = given(first)
+    assert look(first.silo, [order.order_id]).orders == ()
+    models.CheckpointOrder.objects.filter(id=order.order_id).update(expires_at=timezone.now())
+    assert given(first) == []
+    assert sign_heads() == 1
+    assert given(first)[0].order_id != order.order_id
+
+
+def test_numbers_are_those_of_the_silos_other_orders(federation: Federation) -> None:
+    first = federation.silos[0]
+    (order,) = given(first)
+    assert order.number == Silo.objects.get(id=first.silo.id).orders_issued
+
+
+def test_only_silos_that_are_there_and_only_heads_of_their_own_consortia(federation: Federation) -> None:
+    other = make_federation(name="other")
+    away, gone = other.silos[:2]
+    Silo.objects.filter(id=away.silo.id).update(silent_since=timezone.now())
+    Silo.objects.filter(id=gone.silo.id).update(state=Silo.State.REVOKED)
+    sign_heads()
+    (order,) = given(other.silos[2])
+    assert read(AuditCheckpoint, peek(json.dumps(order.checkpoint).encode())).chain == chain_of(other.consortium.id)
+    assert given(away) == given(gone) == []
+    assert federation
+
+
+def test_what_the_platform_has_not_signed_or_another_silo_has_is_not_kept(federation: Federation) -> None:
+    first, second = federation.silos[:2]
+    (order,) = given(first)
+    with pytest.raises(FederationError) as caught:
+        checkpointing.take_countersignature(document=countersigned(second, order), by=first.silo)
+    assert caught.value.code == "signature.invalid"
+    row = Checkpoint.objects.get(chain=chain_of(federation.consortium.id))
+    invented = AuditCheckpoint(chain=row.chain, position=row.position, digest="f" * 64, made_at=now())
+    with pytest.raises(Invalid) as refused:
+        checkpointing.take_countersignature(document=seal(invented, first.identity), by=first.silo)
+    assert refused.value.code == "checkpoint.unknown"
+    assert not Countersignature.objects.exists()
+
+
+def test_a_refusal_is_kept_written_down_and_shown_until_the_silo_signs_again(
+    federation: Federation, client: Client
+) -> None:
+    first = federation.silos[0]
+    chain = chain_of(federation.consortium.id)
+    (order,) = given(first)
+    document = refusal(first, order)
+    for _ in range(2):  # the same bytes again change nothing
+        taken = answer(document=document, by=first.silo)
+        assert (taken.state, taken.code) == (OrderState.REFUSED, "checkpoint.forked")
+    kept = models.CheckpointOrder.objects.get(id=order.order_id)
+    assert (kept.code, bytes(kept.refusal or b"")) == ("checkpoint.forked", document)
+    event = Event.objects.get(verb="checkpoint.contradicted")
+    assert (event.consortium_id, event.subject_id) == (federation.consortium.id, str(first.silo.id))
+    assert event.detail["code"] == "checkpoint.forked"
+    (told,) = checkpointing.contradicted([chain])
+    assert (told.silo, told.code) == (first.silo.name, "checkpoint.forked")
+    client.force_login(federation.administrator)
+    page = client.get("/activity/chains/").content.decode()
+    assert f"{first.silo.name} does not countersign the record of" in page
+    assert sign_heads() == 0  # asked again after an hour, not at once
+    models.CheckpointOrder.objects.filter(id=order.order_id).update(answered_at=timezone.now() - timedelta(hours=2))
+    assert sign_heads() == 1
+    (again,) = given(first)
+    checkpointing.take_countersignature(document=countersigned(first, again), by=first.silo)
+    assert checkpointing.contradicted([chain]) == []
+
+
+def test_a_refusal_for_another_reason_says_nothing_against_the_record(federation: Federation) -> None:
+    first = federation.silos[0]
+    (order,) = given(first)
+    answer(document=refusal(first, order, "order.expired"), by=first.silo)
+    assert Event.objects.get(verb__startswith="checkpoint.").verb == "checkpoint.refused"
+    assert checkpointing.contradicted([chain_of(federation.consortium.id)]) == []
+
+
+def test_an_answer_that_does_not_fit_is_refused_and_changes_nothing(federation: Federation) -> None:
+    first, second = federation.silos[:2]
+    (order,), (others,) = given(first), given(second)
+    with pytest.raises(NotFound):
+        answer(document=refusal(first, others, silo_id=first.silo.id), by=first.silo)
+    with pytest.raises(Invalid) as caught:
+        answer(document=refusal(first, order, number=order.number + 1), by=first.silo)
+    assert caught.value.code == "submission.other_order"
+    assert not models.CheckpointOrder.objects.exclude(code="").exists()
+    answer(document=refusal(first, order), by=first.silo)
+    with pytest.raises(Conflict) as conflict:
+        answer(document=refusal(first, order, "checkpoint.goes_back"), by=first.silo)
+    assert conflict.value.code == "order.already_answered"
+
+
+def test_old_orders_and_signatures_that_later_ones_stand_for_are_deleted(federation: Federation) -> None:
+    first, second = federation.silos[:2]
+    long_ago = timezone.now() - timedelta(days=40)
+    (order,) = given(first)
+    checkpointing.take_countersignature(document=countersigned(first, order), by=first.silo)
+    answer(document=refusal(second, given(second)[0]), by=second.silo)
+    move(federation, "Renamed")
+    sign_heads()
+    (newer,) = given(first)
+    checkpointing.take_countersignature(document=countersigned(first, newer), by=first.silo)
+    models.CheckpointOrder.objects.update(issued_at=long_ago)
+    Countersignature.objects.update(at=long_ago)
+    checkpointing.tidy()
+    left = models.CheckpointOrder.objects.get()
+    assert (left.silo_id, left.code) == (second.silo.id, "checkpoint.forked")
+    newest = Checkpoint.objects.filter(chain=chain_of(federation.consortium.id)).order_by("-position").first()
+    assert Countersignature.objects.get().checkpoint == newest
