@@ -232,6 +232,7 @@ UPLOAD_NORM_L2_MAX = env.number("UPLOAD_NORM_L2_MAX", 1e4)
 # Rounds. A lease is how long a worker may be silent over one step before another takes it.
 STEP_LEASE_S = env.number("STEP_LEASE_S", 60)
 SWEEP_EVERY_S = env.number("SWEEP_EVERY_S", 2)
+TIDY_EVERY_S = env.number("TIDY_EVERY_S", 60)
 LONG_POLL_MAX_S = env.number("LONG_POLL_MAX_S", 50)
 SILO_SILENT_AFTER_S = env.number("SILO_SILENT_AFTER_S", 180)
 
@@ -305,7 +306,7 @@ CELERY_TASK_ROUTES = {
 CELERY_BEAT_SCHEDULE = {
     "notify": {"task": "monitoring.tasks.notify", "schedule": 5.0, "options": {"expires": 10}},
     "sweep": {"task": "training.tasks.sweep", "schedule": SWEEP_EVERY_S, "options": {"expires": 10}},
-    "tidy": {"task": "training.tasks.tidy", "schedule": 60.0, "options": {"expires": 60}},
+    "tidy": {"task": "training.tasks.tidy", "schedule": TIDY_EVERY_S, "options": {"expires": 60}},
     "settle": {"task": "agreements.tasks.settle", "schedule": 10.0, "options": {"expires": 20}},
     "forget": {"task": "accounts.tasks.forget", "schedule": 3600.0, "options": {"expires": 3600}},
 }

@@ -21,7 +21,13 @@ from demo.job import SCOPES
 from demo.processes import Child, DemoError
 from demo.services import temporary_folder
 
-FAST = {"STEP_LEASE_S": "3", "SWEEP_EVERY_S": "1", "THROTTLE_USER": "100000/min", "LOG_LEVEL": "INFO"}
+FAST = {
+    "STEP_LEASE_S": "3",
+    "SWEEP_EVERY_S": "1",
+    "TIDY_EVERY_S": "5",
+    "THROTTLE_USER": "100000/min",
+    "LOG_LEVEL": "INFO",
+}
 JOB_TIMEOUT_S = 120.0
 
 
