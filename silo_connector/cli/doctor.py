@@ -45,6 +45,7 @@ async def examine(config: Config, side: str, code: str | None) -> list[Finding]:
         found += agreements.look_at_agreements(config)
         found += agreements.look_at_plans(config)
         found += agreements.look_at_journal(config)
+        found += agreements.look_at_record(config)
         found += site.look_at_data(config)
         found += site.look_at_isolation(config)
     if side in ("relay", "both"):

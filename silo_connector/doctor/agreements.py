@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from federation.errors import FederationError, Invalid
 from silo_connector.agreements import Kept, Store
 from silo_connector.config import Config, Runner
-from silo_connector.doctor.findings import Finding, fail, ok, warn
+from silo_connector.doctor.findings import Finding, fail, ok, skip, warn
 from silo_connector.identity import pinned_signatory
 from silo_connector.journal import verify
 from silo_connector.measures import MEASURES
@@ -147,3 +147,21 @@ def look_at_journal(config: Config) -> Iterator[Finding]:
         yield fail("journal", error.message, "Find out who can write into the trainer's state.")
         return
     yield ok("journal", f"{head.lines} lines, the chain holds")
+
+
+def look_at_record(config: Config) -> Iterator[Finding]:
+    """How far the platform's record goes that was countersigned here."""
+    from silo_connector.trainer.checkpoints import FILE, kept_checkpoints
+
+    name = "record"
+    try:
+        kept = kept_checkpoints(config.trainer_state)
+    except Invalid as error:
+        yield fail(name, error.message, "Without it nobody here notices that the platform's record was rewritten.")
+        return
+    if not kept:
+        yield skip(name, "Nothing of the platform's record was countersigned yet.")
+        return
+    last = datetime.fromtimestamp((config.trainer_state / FILE).stat().st_mtime, UTC)
+    events = ", ".join(str(one.position) for one in kept.values())
+    yield ok(name, f"countersigned last at {last:%Y-%m-%d %H:%M %Z}; events by consortium: {events}")

@@ -21,6 +21,7 @@ from silo_connector.doctor.findings import Finding, State
 from silo_connector.relay.enrolling import ENROLMENT_FILE, TRANSPORT_KEY
 from silo_connector.relay.errors import Unreachable
 from silo_connector.relay.platform import Platform
+from silo_connector.trainer.checkpoints import FILE
 from tests.unit.silo_connector.fake_platform import Answer, FakePlatform, problem
 from tests.unit.silo_connector.sites import Site, make_site, make_site_again
 
@@ -46,6 +47,7 @@ async def test_a_good_site_has_nothing_that_fails(site: Site) -> None:
         "policy": "ok",
         "agreements": "ok",
         "journal": "ok",
+        "record": "skip",
         "data": "ok",
         "isolation": "skip",
         "transport key": "ok",
@@ -288,3 +290,12 @@ async def test_what_binds_the_site_is_looked_at(site: Site) -> None:
     assert (await found("policy"))[0] == "fail"
     (site.config.trainer_state / "journal.jsonl").write_text("nothing\n")
     assert (await found("journal"))[0] == "fail"
+
+
+async def test_how_far_the_record_was_countersigned(site: Site) -> None:
+    state = site.config.trainer_state
+    (state / FILE).write_text(json.dumps({"consortium/1": {"position": 214, "digest": "a" * 64}}))
+    found = (await findings(site, "trainer"))["record"]
+    assert (found.state, found.detail.partition("; ")[2]) == ("ok", "events by consortium: 214")
+    (state / FILE).write_text("{")
+    assert (await findings(site, "trainer"))["record"].state == "fail"
