@@ -18,6 +18,7 @@ ORDER = "order/"
 ANSWER = "answer/"
 RECORD = "audit/"
 CHECKPOINT = "checkpoint"
+COUNTERSIGNED = "countersigned/"
 
 
 @dataclass
@@ -34,6 +35,8 @@ class Evidence:
     answers: dict[str, bytes] = field(default_factory=dict)
     links: list[tuple[int, bytes, bytes]] = field(default_factory=list)
     checkpoint: bytes | None = None
+    countersigned: dict[str, bytes] = field(default_factory=dict)
+    """The newest head of the record that each silo has signed, by the silo's id."""
 
 
 def gather(entries: Iterable[Entry]) -> Evidence:
@@ -68,6 +71,8 @@ def _take(found: Evidence, entry: Entry) -> None:
         found.orders[name.removeprefix(ORDER)] = content
     elif name.startswith(ANSWER):
         found.answers[name.removeprefix(ANSWER)] = content
+    elif name.startswith(COUNTERSIGNED):
+        found.countersigned[name.removeprefix(COUNTERSIGNED)] = content
     elif name.startswith(RECORD):
         found.links.extend(_links(entry))
     else:

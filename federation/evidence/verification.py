@@ -10,10 +10,10 @@ from federation.evidence.exchanges import answers_of, orders_of
 from federation.evidence.grounds import Grounds, grounds_of
 from federation.evidence.passports import open_passport
 from federation.evidence.reading import Evidence
+from federation.evidence.record import check_record
 from federation.evidence.report import Fault, Report, guarded
 from federation.evidence.tracing import Answered, faults_of, sent_after
-from federation.protocol.chains import Break, chain_of, verify_chain
-from federation.protocol.documents import AuditCheckpoint, Order, open_sealed
+from federation.protocol.documents import Order
 
 
 def verify_evidence(
@@ -33,7 +33,7 @@ def verify_evidence(
     orders = dict(orders_of(evidence, found, report))
     answers = dict(answers_of(evidence, found, orders, report))
     _passports(evidence, found, orders, answers, report)
-    _chain(evidence, found, report, kept or {})
+    check_record(evidence, found, report, kept or {})
     return report
 
 
@@ -68,30 +68,3 @@ def _passports_lead_back(report: Report) -> None:
         if passport.round > 1 and (passport.base_digest, passport.round - 1) not in before:
             told = f"Nothing says whose answers the weights were made from with which round {passport.round} began."
             report.faults.append(Fault(f"passport {passport.round}", "passport.missing", told))
-
-
-def _chain(evidence: Evidence, found: Grounds, report: Report, kept: Mapping[str, tuple[int, str]]) -> None:
-    if evidence.checkpoint is None:
-        report.faults.append(Fault("audit", "checkpoint.missing", "The platform has signed no head of the chain."))
-        return
-    sealed = evidence.checkpoint
-    said = guarded("checkpoint", report, lambda: open_sealed(AuditCheckpoint, sealed, found.keys.keys))
-    if said is None:
-        return
-    if said.chain != chain_of(found.manifest.consortium_id):
-        told = f"The head that is signed is of the chain {said.chain}, the job's is another."
-        report.faults.append(Fault("checkpoint", "checkpoint.other_chain", told))
-        return
-    upto = [link for link in evidence.links if link[0] <= said.position]
-    outcome = verify_chain(said.chain, upto, bytes.fromhex(said.digest))
-    if isinstance(outcome, Break):
-        report.faults.append(Fault("audit", outcome.code, outcome.what))
-    elif outcome != said.position:
-        report.faults.append(Fault("audit", "chain.gap", f"{outcome} records are there, {said.position} are signed."))
-    position, digest = kept.get(said.chain, (0, ""))
-    if 0 < position <= said.position and {at: link for at, _, link in upto}.get(position, b"").hex() != digest:
-        told = f"It does not lead through the head that was kept at event {position}: history was rewritten."
-        report.faults.append(Fault("audit", "checkpoint.rewritten", told))
-    if len(upto) != len(evidence.links):
-        report.faults.append(Fault("audit", "chain.unsigned", "There are records after the head that is signed."))
-    report.checked["audit records"] = len(evidence.links)

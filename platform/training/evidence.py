@@ -10,12 +10,12 @@ from uuid import UUID
 from django.conf import settings
 from django.http import StreamingHttpResponse
 
-from audit.models import Checkpoint, Link
+from audit.models import Checkpoint, Countersignature, Link
 from federation.evidence import reading
 from federation.evidence.bundles import Entry, write_bundle
 from federation.protocol.chains import chain_of
 from federation.protocol.documents import Manifest, read
-from federation.protocol.envelope import peek
+from federation.protocol.envelope import peek, signers
 from federation.protocol.keys import PublicKey, load_public
 from live import database
 from plans.models import SignedReview
@@ -83,7 +83,7 @@ def _entries(job: Job) -> Iterator[Entry]:
             answers = kind.objects.filter(order__in=some).order_by("received_at", "order")
             for order_id, document in answers.values_list("order_id", "document"):
                 yield Entry(f"{reading.ANSWER}{order_id}", bytes(document))
-    yield from _audit(chain_of(job.consortium_id))
+    yield from _audit(job)
 
 
 def _reviews(job: Job) -> Iterator[Entry]:
@@ -96,7 +96,8 @@ def _reviews(job: Job) -> Iterator[Entry]:
         yield Entry(f"{reading.REVIEW}{number}", bytes(envelope))
 
 
-def _audit(chain: str) -> Iterator[Entry]:
+def _audit(job: Job) -> Iterator[Entry]:
+    chain = chain_of(job.consortium_id)
     checkpoint = Checkpoint.objects.filter(chain=chain).order_by("-position").first()
     if checkpoint is None:
         return
@@ -106,6 +107,24 @@ def _audit(chain: str) -> Iterator[Entry]:
         lines = [reading.link_line(link.position, bytes(link.digest), bytes(link.record)) for link in links]
         yield Entry(f"{reading.RECORD}{first}", b"".join(lines))
     yield Entry(reading.CHECKPOINT, bytes(checkpoint.document))
+    for silo_id, document in _countersigned(job, checkpoint):
+        yield Entry(f"{reading.COUNTERSIGNED}{silo_id}", document)
+
+
+def _countersigned(job: Job, last: Checkpoint) -> Iterator[tuple[UUID, bytes]]:
+    """The newest head that each silo of the cohort has signed, with the key that it had in this job."""
+    cohort = read(Manifest, peek(bytes(job.manifest or b""))).cohort
+    keys = {member.silo_id: PublicKey.from_encoded(member.identity_key).key_id for member in cohort}
+    rows = (
+        Countersignature.objects.filter(
+            silo_id__in=keys, checkpoint__chain=last.chain, checkpoint__position__lte=last.position
+        )
+        .order_by("silo_id", "-checkpoint__position")
+        .distinct("silo_id")
+    )
+    for silo_id, document in rows.values_list("silo_id", "document"):
+        if keys[silo_id] in signers(bytes(document)):
+            yield silo_id, bytes(document)
 
 
 def batched(ids: list[UUID]) -> Iterator[list[UUID]]:

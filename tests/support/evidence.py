@@ -140,16 +140,20 @@ class Played:
         )
 
     def audit(self, records: int) -> Iterator[Entry]:
-        """So many records, and the head that the platform has signed."""
+        """So many records, the head that the platform has signed, and an earlier one that the silos have."""
         chain = chain_of(self.manifest.consortium_id)
         digest, lines = first_digest(chain), []
         for position in range(1, records + 1):
             record = canonical({"id": position, "verb": "job.launched"})
             digest = next_digest(digest, record)
             lines.append(reading.link_line(position, digest, record))
+            if position == records // 2:
+                kept = documents.AuditCheckpoint(chain=chain, position=position, digest=digest.hex(), made_at=NOW)
         yield Entry(f"{reading.RECORD}1", b"".join(lines))
         checkpoint = documents.AuditCheckpoint(chain=chain, position=records, digest=digest.hex(), made_at=NOW)
         yield Entry(reading.CHECKPOINT, documents.seal(checkpoint, self.platform))
+        for member, identity in zip(self.manifest.cohort, self.identities, strict=True):
+            yield Entry(f"{reading.COUNTERSIGNED}{member.silo_id}", documents.seal(kept, identity))
 
 
 def certificate(signatory: PrivateKey, identity: PrivateKey) -> str:

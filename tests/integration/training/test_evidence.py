@@ -14,12 +14,15 @@ from audit.models import Checkpoint
 from federation.evidence.bundles import read_bundle
 from federation.evidence.reading import gather
 from federation.evidence.verification import verify_evidence
+from federation.protocol.chains import chain_of
+from federation.protocol.documents import AuditCheckpoint, now, seal
+from federation.protocol.envelope import peek, sign
 from federation.protocol.keys import PrivateKey, load_public
 from plans.actions import take_review
 from plans.models import SignedReview, Via
 from tests.support.cohort import Cohort, make_cohort, run_job
 from tests.support.plans import CHANGED, SOURCE, agree_on, review_everywhere, sealed_review, uploaded
-from training import issuing
+from training import checkpointing, issuing
 from training.actions import answers, launch, start
 from training.evidence import bundle_of
 from training.models import Job, Order
@@ -63,6 +66,27 @@ def test_the_bundle_of_a_job_holds_and_names_its_models(cohort: Cohort) -> None:
     assert report.agreement == job.agreement.digest
     assert job.model is not None
     assert {version.digest for version in job.model.versions.all()} == set(report.models)
+
+
+def test_what_silos_have_countersigned_is_in_the_bundle_and_must_lie_on_its_chain(cohort: Cohort) -> None:
+    job = run_job(cohort)
+    key = signed_head()
+    played = cohort.federation.played(cohort.silo.id)
+    head = Checkpoint.objects.get(chain=chain_of(job.consortium_id))
+    document = sign(peek(bytes(head.document)), AuditCheckpoint.payload_type, played.identity)
+    checkpointing.take_countersignature(document=document, by=played.silo)
+    cancelled = launch.launch(
+        consortium=cohort.federation.consortium, request=cohort.federation.request(), by=cohort.scientist
+    )
+    assert cancelled
+    signed_head()  # the record goes on
+    evidence = gather(read_bundle(download(cohort.administrator, job).splitlines(keepends=True)))
+    assert evidence.countersigned == {str(played.silo.id): document}
+    assert verify_evidence(evidence, key.public.fingerprint).holds
+    evidence.links[0] = (1, b"{}", evidence.links[0][2])
+    other = AuditCheckpoint(chain=head.chain, position=1, digest="f" * 64, made_at=now())
+    evidence.countersigned[str(played.silo.id)] = seal(other, played.identity)
+    assert {"chain.digest", "checkpoint.rewritten"} <= {fault.code for fault in verify_evidence(evidence).faults}
 
 
 def test_a_refusal_is_evidence_too(cohort: Cohort) -> None:

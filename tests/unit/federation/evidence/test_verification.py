@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 import tracemalloc
@@ -75,6 +76,7 @@ def test_what_was_not_touched_holds() -> None:
         "answers": 12,
         "passports": 3,
         "audit records": 20,
+        "silos that countersigned the record": 4,
     }
     assert report.models[model_of(2)] == 2
     assert {digest: len(one.participants) for digest, one in report.passports.items()} == {
@@ -102,7 +104,8 @@ def test_a_history_that_was_rewritten_since_a_head_was_kept_is_found() -> None:
 
 ANSWER_OF_TWO = f"{reading.ANSWER}{UUID(int=2 << 64)}"
 STRANGER = PrivateKey.generate()
-ORDER, ANSWER = first(reading.ORDER), first(reading.ANSWER)
+ORDER, ANSWER, KEPT = first(reading.ORDER), first(reading.ANSWER), first(reading.COUNTERSIGNED)
+NOBODY_S = f"{reading.COUNTERSIGNED}{UUID(int=9)}"
 LAST = next(entry for entry in reversed(ENTRIES) if entry.name.startswith(reading.ORDER))
 LATER = NOW + timedelta(days=335, minutes=3)
 
@@ -120,6 +123,11 @@ def resealed_manifest(**changes: object) -> list[Entry]:
 def resealed_answer(**changes: object) -> list[Entry]:
     """Another first answer, signed anew by its silo."""
     return resealed(ANSWER, documents.Submission, PLAYED.identities[0], **changes)
+
+
+def countersigned(**changes: object) -> list[Entry]:
+    """Another head, signed by the first silo."""
+    return resealed(KEPT, documents.AuditCheckpoint, PLAYED.identities[0], **changes)
 
 
 def said_training(**changes: object) -> documents.TrainingReport:
@@ -143,6 +151,11 @@ CHANGED: list[tuple[str, str, Callable[[], list[Entry]]]] = [
         "checkpoint.other_chain",
         lambda: resealed(first("checkpoint"), documents.AuditCheckpoint, PLAYED.platform, chain="platform"),
     ),
+    (KEPT.name, "signature.invalid", lambda: resealed(KEPT, documents.AuditCheckpoint, PLAYED.platform)),
+    (KEPT.name, "checkpoint.rewritten", lambda: countersigned(digest="f" * 64)),
+    (KEPT.name, "checkpoint.rewritten", lambda: countersigned(position=11)),
+    (KEPT.name, "checkpoint.other_chain", lambda: countersigned(chain="platform")),
+    (NOBODY_S, "order.other_silo", lambda: [*ENTRIES, replace(KEPT, name=NOBODY_S)]),
     ("manifest", "signature.invalid", lambda: resealed(first("manifest"), documents.Manifest, STRANGER)),
     (
         "manifest, silo silo 1",
@@ -186,6 +199,7 @@ def test_what_does_not_fit_is_named(where: str, code: str, change: Callable[[], 
     report = report_of(change())
     faults = {(fault.where, fault.code) for fault in report.faults}
     name = where.replace("order/", "order ").replace("answer/", "answer to order ")
+    name = re.sub("countersigned/(.+)", r"head that silo \1 has signed", name)
     assert (name, code) in faults, report.faults
 
 

@@ -1,0 +1,70 @@
+"""The chain of what happened in the job's consortium: up to a head that the platform signed, and that silos did."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+
+from federation.errors import Invalid
+from federation.evidence.grounds import Grounds
+from federation.evidence.reading import Evidence
+from federation.evidence.report import Fault, Report, guarded
+from federation.protocol.chains import Break, chain_of, verify_chain
+from federation.protocol.documents import AuditCheckpoint, open_sealed
+from federation.protocol.keys import PublicKey
+
+
+def check_record(evidence: Evidence, found: Grounds, report: Report, kept: Mapping[str, tuple[int, str]]) -> None:
+    """Find where the chain does not hold, ends elsewhere than signed, or misses a head that somebody has kept.
+
+    `kept` has, by chain, position and digest of a head that was seen earlier. The silos' own signatures on heads are in
+    the bundle, as far as the platform has put them there: what one of them has signed must lie on this chain.
+    """
+    if evidence.checkpoint is None:
+        report.faults.append(Fault("audit", "checkpoint.missing", "The platform has signed no head of the chain."))
+        return
+    sealed, chain = evidence.checkpoint, chain_of(found.manifest.consortium_id)
+    said = guarded("checkpoint", report, lambda: open_sealed(AuditCheckpoint, sealed, found.keys.keys))
+    if said is None:
+        return
+    if said.chain != chain:
+        told = f"The head that is signed is of the chain {said.chain}, the job's is another."
+        report.faults.append(Fault("checkpoint", "checkpoint.other_chain", told))
+        return
+    upto = [link for link in evidence.links if link[0] <= said.position]
+    outcome = verify_chain(said.chain, upto, bytes.fromhex(said.digest))
+    if isinstance(outcome, Break):
+        report.faults.append(Fault("audit", outcome.code, outcome.what))
+    elif outcome != said.position:
+        report.faults.append(Fault("audit", "chain.gap", f"{outcome} records are there, {said.position} are signed."))
+    digests = {position: digest.hex() for position, _, digest in upto}
+    position, digest = kept.get(said.chain, (0, ""))
+    if 0 < position <= said.position and digests.get(position) != digest:
+        told = f"It does not lead through the head that was kept at event {position}: history was rewritten."
+        report.faults.append(Fault("audit", "checkpoint.rewritten", told))
+    if len(upto) != len(evidence.links):
+        report.faults.append(Fault("audit", "chain.unsigned", "There are records after the head that is signed."))
+    report.checked["audit records"] = len(evidence.links)
+    _countersigned(evidence, found, report, chain, digests)
+
+
+def _countersigned(evidence: Evidence, found: Grounds, report: Report, chain: str, digests: Mapping[int, str]) -> None:
+    """What silos of the cohort have signed of this record themselves."""
+    keys = {str(member.silo_id): member.identity_key for member in found.manifest.cohort}
+    for name, sealed in evidence.countersigned.items():
+        where = f"head that silo {name} has signed"
+        said = guarded(where, report, partial(_by_silo, sealed, keys.get(name)))
+        if said is None:
+            continue
+        if said.chain != chain:
+            report.faults.append(Fault(where, "checkpoint.other_chain", f"It is of the chain {said.chain}."))
+        elif digests.get(said.position) != said.digest:
+            told = f"The record here is not the one that this silo has countersigned at event {said.position}."
+            report.faults.append(Fault(where, "checkpoint.rewritten", told))
+    report.checked["silos that countersigned the record"] = len(evidence.countersigned)
+
+
+def _by_silo(sealed: bytes, key: str | None) -> AuditCheckpoint:
+    if key is None:
+        raise Invalid("order.other_silo", "This silo is not in the cohort.")
+    return open_sealed(AuditCheckpoint, sealed, [PublicKey.from_encoded(key)])
