@@ -7,6 +7,7 @@ from html.parser import HTMLParser
 from typing import Any
 
 import pytest
+from django.template.loader import render_to_string
 from django.test import Client
 
 from agreements.actions import drafting, steps
@@ -253,3 +254,31 @@ def test_a_member_that_has_left_is_shown_as_gone(cohort: Cohort, coming: Agreeme
     client = browser(cohort.steward)
     assert "no member by this key" in client.get(f"/agreements/{coming.pk}/").content.decode()
     assert "no member by this key" in client.get(f"/agreements/{coming.pk}/edit/").content.decode()
+
+
+class Drawn(HTMLParser):
+    """The elements of some HTML, whatever stands in which order within a tag; empty text is nothing."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.found: list[Any] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
+        self.found.append((tag, sorted(attributes)))
+
+    def handle_data(self, data: str) -> None:
+        if data.strip():
+            self.found.append(data.strip())
+
+
+@pytest.mark.parametrize("said", [None, "0.5", "-1", '">x'])
+def test_a_ceiling_is_drawn_as_any_other_field(cohort: Cohort, said: str | None) -> None:
+    client, address = browser(cohort.administrator), page_of(cohort.federation, "draft/")
+    row = next(client.get(address).context["form"].dataset_rows())
+    if said is not None:
+        answer = client.post(address, typed(client, address) | {row.epsilon_max.html_name: said})
+        row = next(answer.context["form"].dataset_rows())
+    for field in (row.epsilon_max, row.delta_max):
+        quick = render_to_string("dashboards/agreement/_ceiling.html", {"field": field})
+        assert Drawn(quick).found == Drawn(field.as_field_group()).found
