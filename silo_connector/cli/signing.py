@@ -105,7 +105,7 @@ def _show(opened: SignedAgreement, kept: Kept | None, key: PublicKey, is_silo: b
         _show_differences(kept, opened)
     elif is_silo:
         print("No earlier version of this agreement has been signed here.")
-    for field, said in faults(agreement.terms, frozenset(FAMILIES), now()):
+    for field, said, _rests_on in faults(agreement.terms, frozenset(FAMILIES), now()):
         print(f"WARNING  {printable(f'{field}: {said}')}")
     missing = ", ".join(opened.missing) or "nobody"
     print(wrapped(f"Not signed yet by: {missing}"))

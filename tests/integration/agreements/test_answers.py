@@ -59,6 +59,17 @@ def test_what_is_wrong_with_terms_is_told_by_field(
     assert field in answer.json()["fields"]
 
 
+def test_contradictions_are_told_together_with_what_can_t_be_read(cohort: Cohort, coming: AgreementVersion) -> None:
+    """Nobody finds out about the next mistake only once the last one is put right."""
+    client = client_of(cohort.administrator)
+    terms = terms_for(cohort.federation, protection=[], privacy={"required": True, "epsilon_max": 0, "delta_max": 2})
+    body = {"terms": terms, "seen_digest": coming.terms_digest}
+    answer = client.post(f"/api/v1/agreements/versions/{coming.pk}/revisions/", body, format="json").json()
+    assert answer["code"] == "agreement.terms"
+    assert set(answer["fields"]) == {"terms.protection", "terms.privacy.delta_max", "terms.privacy.epsilon_max"}
+    assert answer["fields"]["terms.privacy.epsilon_max"][0].startswith("Differential privacy is required")
+
+
 def test_the_document_of_the_api_can_be_signed_and_handed_in(
     cohort: Cohort, current: AgreementVersion, coming: AgreementVersion
 ) -> None:

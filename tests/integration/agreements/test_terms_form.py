@@ -160,6 +160,26 @@ def test_what_is_wrong_stands_at_its_field(
     assert Revision.objects.filter(version=coming).count() == 1
 
 
+@pytest.mark.parametrize(
+    ("changes", "field"),
+    [
+        ({"validity__not_before": "soon"}, "validity.not_before"),
+        ({"work__families": []}, "work.families"),
+        ({"notes": "x" * 5000}, "notes"),
+        ({"cohort__minimum_rows": "many"}, "cohort.minimum_rows"),
+    ],
+)
+def test_what_contradicts_itself_is_told_with_what_is_wrong_otherwise(
+    cohort: Cohort, coming: AgreementVersion, changes: Mapping[str, Any], field: str
+) -> None:
+    client, address = browser(cohort.steward), f"/agreements/{coming.pk}/edit/"
+    contradictory = {"privacy__required": "on", "privacy__epsilon_max": "0", "cohort__minimum_participants": "9"}
+    answer = client.post(address, typed(client, address, **contradictory, **changes))
+    expected = {field, "privacy.epsilon_max", "privacy.delta_max", "cohort.minimum_participants"}
+    assert set(answer.context["form"].errors) == expected
+    assert Revision.objects.filter(version=coming).count() == 1
+
+
 def test_what_does_not_look_as_it_has_to_is_named_with_an_example_and_found_by_a_link(
     cohort: Cohort, coming: AgreementVersion
 ) -> None:
