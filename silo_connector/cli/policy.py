@@ -14,7 +14,7 @@ from federation.protocol.digests import digest_bytes
 from federation.protocol.documents import Manifest, Order, now, read
 from federation.protocol.keys import PublicKey
 from silo_connector import config as configuration
-from silo_connector import identity, spool
+from silo_connector import gpus, identity, spool
 from silo_connector.agreements import Store
 from silo_connector.cli.terminal import printable
 from silo_connector.config import Config
@@ -42,6 +42,7 @@ def check(options: argparse.Namespace) -> int:
     config = configuration.load(options.config)
     policy = load_policy(config.policy)
     print(f"ok   {config.policy or 'no policy.toml: defaults'}")
+    print(f"     {gpus.said(policy.gpu_share_max, gpus.visible())}")
     pinned = identity.pinned_signatory(config)
     if pinned is None:
         raise Invalid("signatory.missing", "No signatory key is pinned here: run `silo-connector key certify` first.")
