@@ -28,6 +28,7 @@ from agreements.wording import agreement_of
 from consortia.access import access_consortium
 from federation.agreements.text import plain_text
 from rest.idempotency import idempotent
+from rest.preconditions import conditional, tag
 from rest.serializers import validated
 
 READ, WRITE = Scope.AGREEMENTS_READ, Scope.AGREEMENTS_WRITE
@@ -63,9 +64,11 @@ class OneVersion(APIView):
     scopes = {"GET": READ}
 
     @extend_schema(responses=AgreementDetailOut)
+    @conditional
     def get(self, request: Request, agreement_version_id: UUID) -> Response:
-        """Its terms, the text that is made of them, its state, and who has signed."""
-        return Response(told(access_version(signed_in(request), agreement_version_id)))
+        """Its terms, the text that is made of them, its state, and who has signed. `ETag` is the `terms_digest`."""
+        version = access_version(signed_in(request), agreement_version_id)
+        return Response(told(version), headers=tag(version.terms_digest))
 
 
 class TextRenderer(JSONRenderer):

@@ -87,6 +87,25 @@ def test_the_document_of_the_api_can_be_signed_and_handed_in(
     assert (rubbish.status_code, rubbish.json()["code"]) == (422, "envelope.malformed")
 
 
+def test_a_wording_that_somebody_has_changed_is_not_replaced_by_who_names_the_one_they_read(
+    cohort: Cohort, coming: AgreementVersion
+) -> None:
+    client, path = client_of(cohort.administrator), f"/api/v1/agreements/versions/{coming.pk}/"
+    tag = client.get(path)["ETag"]
+    assert tag == f'"{coming.terms_digest}"'
+
+    def revise(seen: str, rounds: int, tag: str) -> Any:
+        work = terms_for(cohort.federation)["work"] | {"rounds_max": rounds}
+        body = {"terms": terms_for(cohort.federation, work=work), "seen_digest": seen}
+        return client.post(f"{path}revisions/", body, format="json", headers={"if-match": tag})
+
+    first = revise(coming.terms_digest, 41, tag)
+    assert (first.status_code, first["ETag"]) == (201, f'"{first.json()["terms_digest"]}"')
+    refused = revise(first.json()["terms_digest"], 42, tag)
+    assert (refused.status_code, refused.json()["code"]) == (412, "precondition.failed")
+    assert revise(first.json()["terms_digest"], 42, first["ETag"]).status_code == 201
+
+
 def test_being_signed_again(cohort: Cohort, coming: AgreementVersion) -> None:
     """A draft that was withdrawn leaves room for the next, whose number is another."""
     steps.withdraw(version=coming, by=cohort.administrator)
