@@ -31,7 +31,7 @@ _TAG = re.compile(r"{[{%].*?[%}]}", re.DOTALL)
 _FOR_MACHINES = (
     *("/api/", "/artefacts/", "/live/", "/management/", "/migrations/", "/statements/"),
     *("/authentication.py", "/connector.py", "/event_stream.py", "/long_poll.py", "/requests.py", "/answers.py"),
-    *("/idempotency.py", "/pagination.py", "/parsers.py", "/serializers.py"),
+    *("/idempotency.py", "/pagination.py", "/parsers.py", "/preconditions.py", "/serializers.py"),
 )
 
 
