@@ -27,6 +27,7 @@ from agreements.serializers import AgreementDetailOut, AgreementOut, MaybeBecaus
 from agreements.wording import agreement_of
 from consortia.access import access_consortium
 from federation.agreements.text import plain_text
+from rest.downloads import attachment
 from rest.idempotency import idempotent
 from rest.preconditions import conditional, tag
 from rest.serializers import validated
@@ -107,8 +108,7 @@ class VersionDocument(APIView):
 def document_answer(version: AgreementVersion) -> HttpResponse:
     """The document as a file."""
     name = f"agreement-{version.consortium.slug}-{version.number}.json"
-    headers = {"Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "no-store"}
-    return HttpResponse(document_of(version), content_type="application/json", headers=headers)
+    return attachment(document_of(version), name, "application/json")
 
 
 class Propose(APIView):

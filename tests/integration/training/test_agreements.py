@@ -25,7 +25,6 @@ from federation.protocol.envelope import peek
 from tests.support.cohort import browser
 from tests.support.federation import TEST, Federation, make_federation
 from tests.support.world import person
-from training import judging
 from training.actions import answers, control, launch, start
 from training.actions.rounds import reopen
 from training.closing import close_step
@@ -287,7 +286,7 @@ def test_what_a_job_is_for_is_judged_again_by_the_day_on_which_it_starts(monkeyp
     federation = agreed(purposes=UseConditions(permission="GRU", modifiers=("TS",), until=last))
     job = queued(federation, use={"category": "general_research"})
     tomorrow = timezone.now() + timedelta(days=1)
-    monkeypatch.setattr(judging.timezone, "now", lambda: tomorrow)
+    monkeypatch.setattr(timezone, "now", lambda: tomorrow)
     job = started(job)
     assert (job.state, job.reason_code) == (JobState.FAILED, "agreement.purpose")
     assert not Order.objects.exists()
