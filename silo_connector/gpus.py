@@ -10,21 +10,7 @@ HIDDEN = {"CUDA_VISIBLE_DEVICES": ""}
 """An environment in which torch finds no GPU, if it is set before torch looks for the first time."""
 
 
-def visible() -> int:
-    """How many GPUs torch sees in this process."""
-    import torch
-
-    return torch.cuda.device_count()
-
-
-def set_share(share: float, device: int) -> None:
-    """Let torch take this part of a GPU's memory; beyond it, allocating fails as if the GPU were full."""
-    import torch
-
-    torch.cuda.set_per_process_memory_fraction(share, device)
-
-
-def keep_to(share: float, devices: int, limit: Callable[[float, int], None] = set_share) -> None:
+def keep_to(share: float, devices: int, limit: Callable[[float, int], None]) -> None:
     """Keep this process to its share of each GPU. Raises Invalid ``gpu.unbounded`` where one can't be limited."""
     for device in range(devices):
         try:

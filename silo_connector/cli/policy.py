@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from federation.agreements.decisions import Place, Position, Standing, refusals
 from federation.agreements.policy import Policy
 from federation.errors import FederationError
+from federation.learning.devices import visible_gpus
 from federation.protocol import envelope
 from federation.protocol.digests import digest_bytes
 from federation.protocol.documents import Manifest, Order, now, read
@@ -43,7 +44,7 @@ def check(options: argparse.Namespace) -> int:
     config = configuration.load(options.config)
     policy = load_policy(config.policy)
     print(f"ok   {config.policy or 'no policy.toml: defaults'}")
-    print(f"     {gpus.said(policy.gpu_share_max, gpus.visible())}")
+    print(f"     {gpus.said(policy.gpu_share_max, visible_gpus())}")
     pinned = pinned_in(config)
     found = _latest(_jobs(config))
     if not found:

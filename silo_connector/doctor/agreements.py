@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 from federation.errors import FederationError, Invalid
+from federation.learning.devices import visible_gpus
 from silo_connector import gpus
 from silo_connector.agreements import Kept, Store
 from silo_connector.config import Config, Runner
@@ -28,7 +29,7 @@ def look_at_policy(config: Config) -> Iterator[Finding]:
         yield fail("policy", error.message, "Until this is cleared up every order is refused; see policy.sample.toml.")
         return
     yield ok("policy", str(config.policy) if config.policy else "no policy.toml: agreements alone limit jobs")
-    yield ok("gpu", gpus.said(policy.gpu_share_max, gpus.visible()))
+    yield ok("gpu", gpus.said(policy.gpu_share_max, visible_gpus()))
 
 
 def look_at_agreements(config: Config) -> Iterator[Finding]:

@@ -14,6 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 from federation.errors import FederationError, Invalid
+from federation.learning.devices import limit_gpu, visible_gpus
 from federation.protocol.documents import now
 from silo_connector import VERSION, gpus, spool
 from silo_connector.config import Config
@@ -85,7 +86,7 @@ def share_of_gpus(config: Config) -> float:
         return 0.0
 
 
-def bound_gpus(share: float, devices: int, limit: Callable[[float, int], None] = gpus.set_share) -> None:
+def bound_gpus(share: float, devices: int, limit: Callable[[float, int], None] = limit_gpu) -> None:
     """Keep this process to its share of the GPUs that torch sees, before it does anything with them."""
     if share < 1:
         gpus.keep_to(share, devices, limit)
@@ -99,7 +100,7 @@ async def _run(config: Config, gpu_share: float) -> None:
     await _wait_for_identity(config)
     from silo_connector.trainer.trainer import Trainer
 
-    bound_gpus(gpu_share, gpus.visible())
+    bound_gpus(gpu_share, visible_gpus())
     loop = asyncio.get_running_loop()
     worker = ThreadPoolExecutor(1, thread_name_prefix="trainer")
     trainer = await loop.run_in_executor(worker, Trainer, config)

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from federation.errors import Invalid
+from federation.learning.devices import limit_gpu, visible_gpus
 from silo_connector import gpus
 from silo_connector.cli import main
 from silo_connector.trainer import process
@@ -50,12 +51,12 @@ def test_a_gpu_that_can_not_be_limited_is_not_worked_with() -> None:
 def test_torch_takes_what_it_is_told() -> None:
     """The call is torch's own; where there is no GPU it says so, and the trainer does not get that far."""
     torch = pytest.importorskip("torch")
-    assert gpus.visible() == torch.cuda.device_count()
-    if gpus.visible():
-        gpus.keep_to(0.5, gpus.visible())
+    assert visible_gpus() == torch.cuda.device_count()
+    if visible_gpus():
+        gpus.keep_to(0.5, visible_gpus(), limit_gpu)
     else:
         with pytest.raises((RuntimeError, AssertionError)):
-            gpus.set_share(0.5, 0)
+            limit_gpu(0.5, 0)
 
 
 def test_the_share_is_that_of_the_policy_and_none_while_it_can_not_be_read(policed: Site) -> None:
@@ -116,7 +117,7 @@ def test_what_becomes_of_it_is_said_in_a_sentence(share: float, devices: int, sa
 
 async def test_the_commands_say_what_becomes_of_it_here(policed: Site, capsys: pytest.CaptureFixture[str]) -> None:
     (policed.folder / "policy.toml").write_text("gpu_share_max = 0.5\n")
-    expected, config = gpus.said(0.5, gpus.visible()), str(policed.config.path)
+    expected, config = gpus.said(0.5, visible_gpus()), str(policed.config.path)
     for command in (["policy", "check"], ["doctor", "--side", "trainer"]):
         assert await asyncio.to_thread(main, [*command, "--config", config]) == 0
         assert expected in capsys.readouterr().out
