@@ -132,10 +132,10 @@ def test_who_administers_is_told_how_what_they_proposed_fares(
         played.silo.organisation.name for played in federation.silos[1:]
     ]
     for other in (cohort.scientist, cohort.neighbour, cohort.keeper, cohort.outsider):
-        assert "Agreements that go around" not in page_of(other)
+        assert "Agreements under way" not in page_of(other)
     for played in federation.silos[1:]:
         take_signature(envelope=signed_by(version, played.signatory), by=played.silo, via=Via.CONNECTOR)
-    assert "Agreements that go around" not in page_of(cohort.administrator)
+    assert "Agreements under way" not in page_of(cohort.administrator)
 
 
 def test_it_asks_as_many_questions_whatever_there_is(cohort: Cohort, django_assert_max_num_queries: Any) -> None:
