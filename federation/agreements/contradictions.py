@@ -5,13 +5,22 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from datetime import datetime
+from typing import NamedTuple
 
 from federation.agreements.decisions import PLAN
 from federation.errors import Invalid
 from federation.protocol.documents import Terms, UseConditions
 
-Fault = tuple[str, str]
-"""A dotted field and what is wrong with it."""
+
+class Fault(NamedTuple):
+    """What contradicts itself."""
+
+    field: str
+    """Dotted, as in ``privacy.epsilon_max``."""
+    said: str
+    rests_on: tuple[str, ...] = ()
+    """The other fields without which it can't be known."""
+
 
 _NEEDS = {
     "GS": ("countries", "Name the countries that GS limits the use to."),
@@ -30,7 +39,7 @@ def check_terms(terms: Terms, families: frozenset[str], moment: datetime) -> Non
     `families` are the model families that there are.
     """
     fields: dict[str, list[str]] = {}
-    for name, said in faults(terms, families, moment):
+    for name, said, _rests_on in faults(terms, families, moment):
         fields.setdefault(name, []).append(said)
     if fields:
         first = next(iter(fields))
@@ -48,22 +57,31 @@ def faults(terms: Terms, families: frozenset[str], moment: datetime) -> Iterator
     yield from _of_code(terms)
     yield from _of_privacy(terms)
     if len(set(terms.protection)) != len(terms.protection):
-        yield "protection", "A protection mode is named twice."
+        yield Fault("protection", "A protection mode is named twice.")
     if terms.cohort.minimum_participants > (bringing := len({covered.signatory_key for covered in terms.datasets})):
-        yield (
+        yield Fault(
             "cohort.minimum_participants",
             f"Only {bringing} of the members bring data: a job could never have so many participants.",
+            ("datasets",),
         )
-    if terms.leaving.release_confirmed_by_each and not terms.leaving.final_model:
-        yield "leaving.release_confirmed_by_each", "No model may leave, so there is no release to confirm."
-    if terms.leaving.recipients and not terms.leaving.final_model:
-        yield "leaving.recipients", "No model may leave, so nobody can receive one."
-    if terms.leaving.round_models and not terms.leaving.final_model:
-        yield "leaving.round_models", "The models of rounds may leave but the final one may not."
+    if not terms.leaving.final_model:
+        yield from _of_models_that_stay(terms)
     if terms.validity.not_after <= terms.validity.not_before:
-        yield "validity.not_after", "The agreement would end before it begins."
+        yield Fault("validity.not_after", "The agreement would end before it begins.", ("validity.not_before",))
     elif terms.validity.not_after <= moment:
-        yield "validity.not_after", "The agreement would have expired already."
+        yield Fault("validity.not_after", "The agreement would have expired already.")
+
+
+def _of_models_that_stay(terms: Terms) -> Iterator[Fault]:
+    of_final = ("leaving.final_model",)
+    if terms.leaving.release_confirmed_by_each:
+        yield Fault(
+            "leaving.release_confirmed_by_each", "No model may leave, so there is no release to confirm.", of_final
+        )
+    if terms.leaving.recipients:
+        yield Fault("leaving.recipients", "No model may leave, so nobody can receive one.", of_final)
+    if terms.leaving.round_models:
+        yield Fault("leaving.round_models", "The models of rounds may leave but the final one may not.", of_final)
 
 
 def _of_members(terms: Terms) -> Iterator[Fault]:
@@ -71,44 +89,50 @@ def _of_members(terms: Terms) -> Iterator[Fault]:
     names = Counter(member.organisation for member in terms.members)
     for position, member in enumerate(terms.members):
         if keys[member.signatory_key] > 1:
-            yield f"members.{position}.signatory_key", "Two members have the same signatory key."
+            yield Fault(f"members.{position}.signatory_key", "Two members have the same signatory key.")
         if names[member.organisation] > 1:
-            yield f"members.{position}.organisation", "Two members have the same name."
+            yield Fault(f"members.{position}.organisation", "Two members have the same name.")
     brought = Counter((covered.signatory_key, covered.dataset) for covered in terms.datasets)
     for position, covered in enumerate(terms.datasets):
+        key = f"datasets.{position}.signatory_key"
         if covered.signatory_key not in keys:
-            yield f"datasets.{position}.signatory_key", "Whoever brings this data set is no member."
+            yield Fault(key, "Whoever brings this data set is no member.", ("members",))
         if brought[covered.signatory_key, covered.dataset] > 1:
-            yield f"datasets.{position}.dataset", "This data set is covered twice."
+            yield Fault(f"datasets.{position}.dataset", "This data set is covered twice.", (key,))
 
 
 def of_use(use: UseConditions, within: str) -> Iterator[Fault]:
     """What is wrong with conditions of use."""
+    permission, modifiers = f"{within}.permission", f"{within}.modifiers"
     if use.permission == "DS" and not use.diseases:
-        yield f"{within}.diseases", "Name the diseases that DS limits the use to."
+        yield Fault(f"{within}.diseases", "Name the diseases that DS limits the use to.", (permission,))
     if use.permission != "DS" and use.diseases:
-        yield f"{within}.diseases", "Diseases are named with the permission DS only."
+        yield Fault(f"{within}.diseases", "Diseases are named with the permission DS only.", (permission,))
     if use.permission == "FIN" and not use.finance:
-        yield f"{within}.finance", "Name the purposes that FIN allows."
+        yield Fault(f"{within}.finance", "Name the purposes that FIN allows.", (permission,))
     if use.permission != "FIN" and use.finance:
-        yield f"{within}.finance", "Purposes of a bank are named with the permission FIN only."
+        yield Fault(f"{within}.finance", "Purposes of a bank are named with the permission FIN only.", (permission,))
     if len(set(use.modifiers)) != len(use.modifiers):
-        yield f"{within}.modifiers", "A modifier is named twice."
+        yield Fault(modifiers, "A modifier is named twice.")
     if use.permission == "POA" and "NPOA" in use.modifiers:
-        yield f"{within}.modifiers", "POA allows nothing but what NPOA forbids."
+        yield Fault(modifiers, "POA allows nothing but what NPOA forbids.", (permission,))
     for modifier, (name, said) in _NEEDS.items():
         if modifier in use.modifiers and not getattr(use, name):
-            yield f"{within}.{name}", said
+            yield Fault(f"{within}.{name}", said, (modifiers,))
         elif modifier not in use.modifiers and getattr(use, name):
-            yield f"{within}.{name}", f"This is judged with the modifier {modifier} only: add it, or leave this empty."
+            yield Fault(
+                f"{within}.{name}",
+                f"This is judged with the modifier {modifier} only: add it, or leave this empty.",
+                (modifiers,),
+            )
 
 
 def _of_work(terms: Terms, families: frozenset[str]) -> Iterator[Fault]:
     for name, values in (("tasks", terms.work.tasks), ("families", terms.work.families)):
         if len(set(values)) != len(values):
-            yield f"work.{name}", "Something is named twice."
+            yield Fault(f"work.{name}", "Something is named twice.")
     if unknown := sorted(set(terms.work.families) - families):
-        yield "work.families", f"There is no family {unknown[0]}; there are {', '.join(sorted(families))}."
+        yield Fault("work.families", f"There is no family {unknown[0]}; there are {', '.join(sorted(families))}.")
 
 
 def _of_code(terms: Terms) -> Iterator[Fault]:
@@ -117,28 +141,32 @@ def _of_code(terms: Terms) -> Iterator[Fault]:
     The members may well agree on plans first, and on which in a later version: until then none runs.
     """
     if len(set(terms.code.digests)) != len(terms.code.digests):
-        yield "code.digests", "Something is named twice."
+        yield Fault("code.digests", "Something is named twice.")
     if terms.code.digests and PLAN not in terms.work.families:
-        yield (
+        yield Fault(
             "code.digests",
             "Training plans are not among the model families: this code could never run. Add them, or leave it out.",
+            ("work.families",),
         )
 
 
 def _of_privacy(terms: Terms) -> Iterator[Fault]:
-    privacy = terms.privacy
-    if privacy.required and privacy.epsilon_max == 0:
-        yield (
-            "privacy.epsilon_max",
-            "Differential privacy is required, but epsilon may not be above 0: no job could run.",
-        )
-    if privacy.required and privacy.epsilon_max is None:
-        yield "privacy.epsilon_max", "Differential privacy is required: say how large epsilon may be."
-    if privacy.required and privacy.delta_max is None:
-        yield "privacy.delta_max", "Differential privacy is required: say how large delta may be."
+    if terms.privacy.required:
+        yield from _of_privacy_required(terms)
     for position, covered in enumerate(terms.datasets):
         if covered.epsilon_max == 0:
-            yield (
-                f"datasets.{position}.epsilon_max",
-                "With a ceiling of 0 it could serve no job: leave it out.",
-            )
+            yield Fault(f"datasets.{position}.epsilon_max", "With a ceiling of 0 it could serve no job: leave it out.")
+
+
+def _of_privacy_required(terms: Terms) -> Iterator[Fault]:
+    required = ("privacy.required",)
+    if terms.privacy.epsilon_max == 0:
+        yield Fault(
+            "privacy.epsilon_max",
+            "Differential privacy is required, but epsilon may not be above 0: no job could run.",
+            required,
+        )
+    if terms.privacy.epsilon_max is None:
+        yield Fault("privacy.epsilon_max", "Differential privacy is required: say how large epsilon may be.", required)
+    if terms.privacy.delta_max is None:
+        yield Fault("privacy.delta_max", "Differential privacy is required: say how large delta may be.", required)

@@ -110,7 +110,13 @@ TERMS: Mapping[str, Term] = MappingProxyType(
             _("Countries"), _("With GS: where results may be used; two capital letters, one a line.")
         ),
         "use.institutions": Term(_("Institutions"), _("With IS: who may use results, one a line.")),
-        "use.users": Term(_("Users"), _("With US: who may launch jobs, by the id of their account, one a line.")),
+        "use.users": Term(
+            _("Users"),
+            _(
+                "With US: who may launch jobs, one a line, by e-mail address or by the id that everybody finds on the "
+                "page of their own account. What is signed is the id."
+            ),
+        ),
         "use.projects": Term(_("Projects"), _("With PS: the approved projects, one a line.")),
         "use.until": Term(_("Last day of use"), _("With TS: nothing is done after this day.")),
         "use.moratorium_until": Term(

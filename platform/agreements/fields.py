@@ -11,6 +11,7 @@ from django import forms
 from django.utils.translation import gettext as _
 
 from agreements.explanations import TERMS
+from agreements.people import Account, Accounts, typed_in
 
 _SEPARATORS = re.compile(r"[\n,;]+")
 _MOMENT = "%Y-%m-%dT%H:%M"
@@ -35,6 +36,28 @@ class LinesField(forms.CharField):
         """The texts, each once."""
         text = super().to_python(value) or ""
         return list(dict.fromkeys(part.strip() for part in _SEPARATORS.split(text) if part.strip()))
+
+
+class AccountsField(LinesField):
+    """People by the e-mail address with which they sign in, or the id of their account, which is what is kept."""
+
+    def __init__(self, *, accounts: Accounts, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self._accounts = accounts
+
+    def prepare_value(self, value: Any) -> Any:
+        """Ids with the names of their people; what was typed as it was typed."""
+        if not isinstance(value, list | tuple):
+            return value
+        return "\n".join(self._accounts.named.get(one, Account(one)).shown for one in value)
+
+    def to_python(self, value: Any) -> Any:
+        """The ids, each once. Raises ValidationError with whom nobody here is known by."""
+        ids, unknown = self._accounts.ids_of(typed_in(str(value or "")))
+        if unknown:
+            words = _("Nobody who takes part in this consortium has this address or id: %(unknown)s")
+            raise forms.ValidationError(words % {"unknown": ", ".join(unknown)}, code="unknown")
+        return ids
 
 
 class MomentField(forms.DateTimeField):

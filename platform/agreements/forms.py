@@ -52,7 +52,13 @@ class TermsForm(Unjudged):
         self.before = _flat(terms)
         fields = self.fields
         fields["members"] = several("members", list(offer.members.items()))
-        self.use = UseForm(data, of_dataset=False, prefix="purposes", initial=dict(terms.get("purposes", {})))
+        self.use = UseForm(
+            data,
+            of_dataset=False,
+            accounts=offer.accounts,
+            prefix="purposes",
+            initial=dict(terms.get("purposes", {})),
+        )
         self._add_datasets(data, terms)
         fields["work.tasks"] = several("work.tasks", choices("train", "evaluate", "statistics"))
         fields["work.families"] = several(
@@ -118,7 +124,9 @@ class TermsForm(Unjudged):
             use, prefix = dict(known.get("use") or {}), f"{name}.use"
             asked = self.narrowed == one.place or (data is not None and f"{prefix}-permission" in data)
             if use or asked:
-                self.uses[one.place] = UseForm(data, of_dataset=True, prefix=prefix, initial=use)
+                self.uses[one.place] = UseForm(
+                    data, of_dataset=True, accounts=self.offer.accounts, prefix=prefix, initial=use
+                )
 
     def full_clean(self) -> None:
         """With the forms within it."""

@@ -8,6 +8,7 @@ from typing import Any
 
 from accounts.models import SignatoryKey
 from accounts.transitions import SignatoryKeyState
+from agreements.people import Accounts, accounts_of
 from consortia.models import Consortium
 from consortia.transitions import ParticipationState
 from federation.protocol.keys import PublicKey
@@ -34,10 +35,14 @@ class Offer:
     gone: frozenset[str]
     """Keys that the terms name and no participant stands by."""
     datasets: tuple[Offered, ...]
+    accounts: Accounts
 
 
 def offer_of(consortium: Consortium, terms: Mapping[str, Any] | None = None) -> Offer:
-    """What the consortium has to offer now, and what these terms name already: two queries."""
+    """What the consortium has to offer now, and what these terms name already.
+
+    Two queries, and one more if the terms name people.
+    """
     rows = SignatoryKey.objects.select_related("organisation").filter(
         state=SignatoryKeyState.ACTIVE,
         organisation__participations__consortium=consortium,
@@ -59,4 +64,5 @@ def offer_of(consortium: Consortium, terms: Mapping[str, Any] | None = None) -> 
         Offered(f"{PublicKey.from_encoded(key).key_id[8:20]}:{name}", key, members.get(key, ""), name, title)
         for (key, name), title in titles.items()
     ]
-    return Offer(members, gone, tuple(sorted(found, key=lambda one: (one.organisation, one.dataset))))
+    datasets = tuple(sorted(found, key=lambda one: (one.organisation, one.dataset)))
+    return Offer(members, gone, datasets, accounts_of(consortium, terms))

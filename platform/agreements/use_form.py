@@ -11,7 +11,8 @@ from django.forms.utils import ErrorDict
 from django.utils.translation import gettext as _
 
 from agreements.explanations import choices
-from agreements.fields import LinesField, as_before, labelled, one_of, several
+from agreements.fields import AccountsField, LinesField, as_before, labelled, one_of, several
+from agreements.people import Accounts
 from federation.agreements.vocabulary import FINANCE, MODIFIERS, PERMISSIONS, UseCode
 
 LISTS = ("diseases", "finance", "modifiers", "countries", "institutions", "users", "projects")
@@ -34,7 +35,7 @@ class Unjudged(forms.Form):
 class UseForm(Unjudged):
     """What data may be used for: those of the agreement as a whole, or what one data set says beyond that."""
 
-    def __init__(self, data: Any = None, *, of_dataset: bool, **kwargs: Any) -> None:
+    def __init__(self, data: Any = None, *, of_dataset: bool, accounts: Accounts, **kwargs: Any) -> None:
         super().__init__(data, **kwargs)
         codes = [(use.code, f"{use.code}: {use.label}") for use in PERMISSIONS.values()]
         none = [("", _("nothing beyond the agreement's own purposes"))] if of_dataset else []
@@ -45,8 +46,9 @@ class UseForm(Unjudged):
         self.fields["modifiers"] = several(
             "use.modifiers", [(use.code, f"{use.code}: {use.label}") for use in MODIFIERS.values()]
         )
-        for name in ("countries", "institutions", "users", "projects"):
+        for name in ("countries", "institutions", "projects"):
             self.fields[name] = LinesField(**labelled(f"use.{name}"))
+        self.fields["users"] = AccountsField(**labelled("use.users"), accounts=accounts)
         for name in ("until", "moratorium_until"):
             widget = forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d")
             self.fields[name] = forms.DateField(**labelled(f"use.{name}"), widget=widget)

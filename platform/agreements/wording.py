@@ -12,6 +12,7 @@ from pydantic import ValidationError
 
 from agreements.models import AgreementVersion
 from federation.agreements.contradictions import check_terms
+from federation.agreements.so_far import faults_so_far
 from federation.agreements.text import Clause, clauses
 from federation.errors import Invalid
 from federation.learning.models import FAMILIES
@@ -23,11 +24,24 @@ FAMILY_NAMES = frozenset(FAMILIES)
 
 
 def read_terms(data: Mapping[str, Any]) -> Terms:
-    """Terms from JSON values. Raises Invalid ``agreement.terms`` with all that is wrong, by field under `terms`."""
+    """Terms from JSON values.
+
+    Raises Invalid ``agreement.terms`` with all that is wrong, by field under `terms`: also with what contradicts itself
+    in the rest.
+    """
     try:
         return Terms.model_validate_json(json.dumps(data), strict=True)
     except ValidationError as error:
-        raise refusal(error, "agreement.terms", WITHIN) from error
+        raise with_contradictions(refusal(error, "agreement.terms", WITHIN), data) from error
+
+
+def with_contradictions(refused: Invalid, terms: object) -> Invalid:
+    """What is wrong with terms that can't be read, and what contradicts itself in them so far."""
+    fields = dict(refused.fields)
+    if isinstance(terms, Mapping):
+        for name, said, _rests_on in faults_so_far(terms, FAMILY_NAMES, timezone.now()):
+            fields.setdefault(f"{WITHIN}.{name}", []).append(said)
+    return Invalid(refused.code, refused.message, refused.field, fields=fields)
 
 
 def check_wording(terms: Terms) -> None:

@@ -94,6 +94,14 @@ def active_organisations(consortium_id: UUID) -> QuerySet[Organisation]:
     )
 
 
+def people_in(consortium: Consortium) -> QuerySet[User]:
+    """Whoever holds a role in it, or in an organisation that takes part now."""
+    here = ConsortiumRole.objects.filter(consortium=consortium)
+    at_home = OrganisationRole.objects.filter(organisation__in=active_organisations(consortium.id))
+    by_role = Q(pk__in=here.values("user")) | Q(pk__in=at_home.values("user"))
+    return User.objects.filter(by_role, is_active=True).order_by()
+
+
 def invitations_visible_to(user: User) -> QuerySet[Invitation]:
     """Those to a person's organisations, and those of consortia for which they may invite."""
     return Invitation.objects.select_related(

@@ -15,19 +15,22 @@ from consortia.selectors import consortia_visible_to
 from dashboards import charts
 from dashboards.next_steps import next_steps_of
 from dashboards.selectors import jobs_for, with_counts
+from dashboards.under_way import under_way_in, with_agreements_under_way
 from dashboards.waiting import incidents_for, waiting_for
 
 
 @require_safe
 @login_required
 def home(request: HttpRequest) -> HttpResponse:
-    """One's consortia and jobs, what waits for oneself, and what went wrong."""
+    """One's consortia and jobs, what waits for oneself or goes around, and what went wrong."""
     user = signed_in(request)
-    consortia, jobs = list(with_counts(consortia_visible_to(user))), jobs_for(user)
+    seen = with_agreements_under_way(with_counts(consortia_visible_to(user)), user)
+    consortia, jobs = list(seen), jobs_for(user)
     context = {
         "consortia": consortia,
         "may_found": organisations_where(user, Permission.CONSORTIUM_FOUND).exists(),
         "waiting": waiting_for(user),
+        "under_way": under_way_in(consortia),
         "incidents": incidents_for(user),
         "jobs": jobs,
         "next_steps": () if consortia and jobs else next_steps_of(user),

@@ -76,6 +76,12 @@ class Gone(Problem):
     status = 410
 
 
+class PreconditionFailed(Problem):
+    """What was asked for on condition that nobody has changed it, and somebody has."""
+
+    status = 412
+
+
 class TooLarge(Problem):
     """More bytes than we take."""
 

@@ -36,11 +36,28 @@ _MEANINGS = {
     "406": "Not in this media type",
     "409": "Not in this state",
     "410": "Not there any more",
+    "412": "Changed since it was read (`If-Match`)",
     "413": "Too large",
     "415": "Not this media type",
     "422": "Readable, and wrong",
     "503": "Not now",
 }
+_CONDITIONAL = (
+    OpenApiParameter(
+        "ETag",
+        str,
+        OpenApiParameter.HEADER,
+        response=["200", "201"],
+        description="Which wording this is: another one after every change. For `If-Match`.",
+    ),
+    OpenApiParameter(
+        "If-Match",
+        str,
+        OpenApiParameter.HEADER,
+        description="The `ETag` that you read: the change is made only if nobody else has made one since (else 412, "
+        "`precondition.failed`). Without it, or with `*`, whatever is there is changed.",
+    ),
+)
 
 
 class AutoSchema(SpectacularAutoSchema):
@@ -67,7 +84,11 @@ class AutoSchema(SpectacularAutoSchema):
             found |= {"404", "422"} if self._is_list_view() else set()
         else:
             found |= {"404", "409", "413", "415", "422", "503"}
+            found |= {"412"} if self._is_conditional() else set()
         return found
+
+    def _is_conditional(self) -> bool:
+        return getattr(getattr(self.view, str(self.method).lower(), None), "is_conditional", False)
 
     def get_override_parameters(self) -> list[Any]:
         """Those of the view, and the header where it is honoured."""
@@ -83,6 +104,8 @@ class AutoSchema(SpectacularAutoSchema):
                     "again, with `Idempotency-Replayed: true`.",
                 )
             )
+        if self._is_conditional():
+            parameters += _CONDITIONAL if self.method != "GET" else _CONDITIONAL[:1]
         return parameters
 
     def _map_serializer(self, serializer: Any, direction: Any, *args: Any, **kwargs: Any) -> dict[str, Any]:

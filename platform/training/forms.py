@@ -9,13 +9,13 @@ from django import forms
 from django.forms.boundfield import BoundField
 from django.utils.translation import gettext_lazy as _
 
+from agreements.refusals import fault_anew
 from federation.errors import FederationError
 from federation.learning.models import FAMILIES
 from federation.learning.specification import LocalTraining
 from federation.protocol.documents import Limits
 from plans.models import TrainingPlan
 from plans.selectors import FAMILY
-from rest.pages import in_words
 from silos.models import Dataset
 from training.choices import Choice, model_families, strategies
 from training.purpose_fields import declared, purpose_fields
@@ -115,9 +115,11 @@ class CohortForm(forms.Form):
 
     def take(self, error: FederationError) -> None:
         """Show what is wrong at the fields that it is about, or above all fields; fields that were told off keep it."""
-        said = error.fields or {"": [error.message]}
+        asked = self.request()
         told = [
-            (self._field_of(path), f"{in_words(text)} ({error.code})") for path, texts in said.items() for text in texts
+            (self._field_of(path), f"{fault_anew(path, text, asked)} ({error.code})")
+            for path, texts in (error.fields or {"": [error.message]}).items()
+            for text in texts
         ]
         before = set(self.errors)
         for field, text in told:

@@ -100,10 +100,17 @@ def model_of(
 
 
 def verdicts(
-    *, consortium: Consortium, asked: JobRequest, datasets: Sequence[Dataset], model: ModelAsked, by: User
+    *,
+    consortium: Consortium,
+    asked: JobRequest,
+    datasets: Sequence[Dataset],
+    model: ModelAsked,
+    by: User,
+    under: AgreementVersion | None = None,
 ) -> tuple[AgreementVersion | None, list[Verdict]]:
-    """The agreement in force, and what it says of each silo of the job."""
-    version = selectors.in_force(consortium)
+    """The agreement in force, or the one `under` which the job was launched, and what it says of each of its silos."""
+    newest = selectors.in_force(consortium)
+    version = under or newest
     if version is None:
         return None, [Verdict(dataset, Refusal("agreement.missing", "members")) for dataset in datasets]
     opened = opened_agreement(selectors.complete_envelope(version))
@@ -118,7 +125,7 @@ def verdicts(
             agreement=opened.agreement,
             digest=opened.digest,
             signed_by=opened.signed_by,
-            newest_digest=opened.digest,
+            newest_digest=newest.digest if newest else opened.digest,
             suspended=dataset.silo.organisation_id in suspended,
         )
         place = Place(

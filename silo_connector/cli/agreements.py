@@ -7,8 +7,8 @@ from uuid import UUID
 
 from federation.errors import Invalid
 from silo_connector import config as configuration
-from silo_connector import identity
 from silo_connector.agreements import Kept, Store
+from silo_connector.cli.premises import pinned_in
 from silo_connector.cli.terminal import printable
 from silo_connector.config import Config
 from silo_connector.journal import Journal
@@ -63,13 +63,7 @@ def _show(agreement_id: UUID, kept: Kept) -> None:
 
 
 def _store(config: Config) -> Store:
-    pinned = identity.pinned_signatory(config)
-    if pinned is None:
-        raise Invalid(
-            "signatory.missing",
-            "This trainer has pinned no signatory key yet: run `silo-connector key certify` first (docs/silo-it.md).",
-        )
-    return Store(config.trainer_state, pinned.key)
+    return Store(config.trainer_state, pinned_in(config).key)
 
 
 def _id(text: str) -> UUID:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -13,11 +12,9 @@ from federation.plans.declaration import SOURCE_BYTES_MAX, Plan, read_plan
 from federation.plans.reviews import open_review, same_reviewer, sign_review
 from federation.plans.seen import is_plain_line
 from federation.protocol.documents import CodeReview, now
-from federation.protocol.keys import PrivateKey
-from silo_connector import config as configuration
-from silo_connector import identity
 from silo_connector.agreements import Store
 from silo_connector.cli.plans import show_difference, show_reviews, show_source
+from silo_connector.cli.premises import config_of, confirmed, export, key_of, pinned_in, read
 from silo_connector.cli.terminal import printable, wrapped
 from silo_connector.config import Config
 from silo_connector.identity import Signatory
@@ -25,34 +22,28 @@ from silo_connector.instance import check_own
 from silo_connector.journal import Journal
 from silo_connector.plans import REVIEW_BYTES_MAX, PlanStore, ReviewedPlan
 
-DEFAULT_CONFIG = Path("connector.toml")
+_ELSEWHERE = "Where it is on another machine, review there with --export, and take the review here with --import."
 
 
 def approve(options: argparse.Namespace) -> int:
     """Show a plan, ask, sign; or take a review that was signed elsewhere."""
-    config = _config(options)
-    plan = read_plan(_read(options.plan, SOURCE_BYTES_MAX))
+    config = config_of(options)
+    plan = read_plan(read(options.plan, SOURCE_BYTES_MAX))
     if options.import_ is not None:
         assert config is not None, "only a review that goes elsewhere needs no configuration"
-        _take(config, _pinned(config), plan, _read(options.import_, REVIEW_BYTES_MAX))
+        _take(config, pinned_in(config), plan, read(options.import_, REVIEW_BYTES_MAX))
         return 0
     reviewer = " ".join((options.reviewer or "").split())
     if not reviewer:
         raise Invalid("arguments", "Say with --reviewer who has read the plan: the agreement may ask for two people.")
     if not is_plain_line(reviewer):
         raise Invalid("arguments", "The reviewer's name has characters that a reader does not see. Type it anew.")
-    key = PrivateKey.load(_key_file(options, config))
-    pinned = None if config is None else _pinned(config)
-    if pinned is not None and pinned.key != key.public:
-        raise Invalid(
-            "signatory.pinned",
-            f"This trainer has pinned the signatory key {pinned.key.fingerprint}; this is {key.public.fingerprint}.",
-        )
+    key, pinned = key_of(options, config, _ELSEWHERE)
     store = None if config is None or pinned is None else PlanStore(config.trainer_state, pinned.key)
     _show(plan, store, options.reviews, config)
     verdict = "refuse" if options.refuse else "approve"
     print(wrapped(f"You {verdict} it as {reviewer}, with the key {key.public.fingerprint}. Name and note are told."))
-    if not options.yes and not _confirmed(verdict):
+    if not options.yes and not confirmed(verdict):
         raise Invalid("plan.not_confirmed", "Nothing was signed.")
     review = CodeReview(
         code_digest=plan.digest,
@@ -64,7 +55,7 @@ def approve(options: argparse.Namespace) -> int:
     )
     sealed = sign_review(review, key)
     if options.export is not None:
-        _export(sealed, options.export)
+        export(sealed, options.export, "review", "approve", page="plan")
     if config is not None and pinned is not None:
         _take(config, pinned, plan, sealed)
     return 0
@@ -80,7 +71,7 @@ def _show(plan: Plan, store: PlanStore | None, reviews: Path | None, config: Con
     print(f"Title: {printable(plan.declaration.title)}")
     print(f"Hash:  {plan.digest}")
     print("Compare the hash with the one on the plan's page, and in the agreement.")
-    if config is not None and store is not None and not _is_named(plan, config, _pinned(config)):
+    if config is not None and store is not None and not _is_named(plan, config, pinned_in(config)):
         print("WARNING  No agreement that was signed here names it: it would not run yet.")
 
 
@@ -122,54 +113,3 @@ def _take(config: Config, pinned: Signatory, plan: Plan, sealed: bytes) -> None:
         print("There is no [runner] in connector.toml: nothing is run here (docs/silo-it.md).", file=sys.stderr)
     if _words_of(review.reviewer, kept)[-1] != review:
         print("WARNING  A later word of the same person is kept here, and that one counts.", file=sys.stderr)
-
-
-def _confirmed(verdict: str) -> bool:
-    try:
-        return input(f"Type {verdict} to sign: ").strip().lower() == verdict
-    except EOFError:
-        return False
-
-
-def _config(options: argparse.Namespace) -> Config | None:
-    if options.config is None and options.export is not None:
-        return None
-    return configuration.load(options.config or DEFAULT_CONFIG)
-
-
-def _key_file(options: argparse.Namespace, config: Config | None) -> Path:
-    key: Path | None = options.key or (None if config is None else config.signatory_key)
-    if key is None:
-        raise Invalid(
-            "arguments",
-            "Name the signatory key with --key. Where it is on another machine, review there with --export, and take "
-            "the review here with --import.",
-        )
-    return key
-
-
-def _pinned(config: Config) -> Signatory:
-    pinned = identity.pinned_signatory(config)
-    if pinned is None:
-        raise Invalid(
-            "signatory.missing",
-            "This trainer has pinned no signatory key yet: run `silo-connector key certify` first (docs/silo-it.md).",
-        )
-    return pinned
-
-
-def _read(path: Path, size_max: int) -> bytes:
-    with path.open("rb") as stream:
-        return stream.read(size_max + 1)
-
-
-def _export(sealed: bytes, path: Path) -> None:
-    partial = path.with_name(f".{path.name}.partial")
-    with partial.open("wb") as stream:
-        stream.write(sealed + b"\n")
-        stream.flush()
-        os.fsync(stream.fileno())
-    partial.chmod(0o644)  # it is no secret, and the trainer's user must be able to read it
-    partial.replace(path)
-    print(f"The signed review: {path}")
-    print("Take it to the silo (approve --import), or upload it on the plan's page.", file=sys.stderr)

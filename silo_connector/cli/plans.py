@@ -20,6 +20,7 @@ from federation.protocol.keys import PublicKey
 from silo_connector import config as configuration
 from silo_connector import identity
 from silo_connector.agreements import Store
+from silo_connector.cli.premises import pinned_in
 from silo_connector.cli.terminal import printable, wrapped
 from silo_connector.config import Config
 from silo_connector.plans import PlanStore, ReviewedPlan
@@ -30,9 +31,7 @@ _REVIEWS_BYTES_MAX = 64 << 20
 def show(options: argparse.Namespace) -> int:
     """What is kept here."""
     config = configuration.load(options.config)
-    pinned = identity.pinned_signatory(config)
-    if pinned is None:
-        raise Invalid("signatory.missing", "No signatory key is pinned here: run `silo-connector key certify` first.")
+    pinned = pinned_in(config)
     store = PlanStore(config.trainer_state, pinned.key)
     found = store.digests()
     if not found:

@@ -8,14 +8,16 @@ from dataclasses import dataclass
 
 from federation.agreements.decisions import Place, Position, Standing, refusals
 from federation.agreements.policy import Policy
-from federation.errors import FederationError, Invalid
+from federation.errors import FederationError
+from federation.learning.devices import visible_gpus
 from federation.protocol import envelope
 from federation.protocol.digests import digest_bytes
 from federation.protocol.documents import Manifest, Order, now, read
 from federation.protocol.keys import PublicKey
 from silo_connector import config as configuration
-from silo_connector import identity, spool
+from silo_connector import gpus, spool
 from silo_connector.agreements import Store
+from silo_connector.cli.premises import pinned_in
 from silo_connector.cli.terminal import printable
 from silo_connector.config import Config
 from silo_connector.plans import PlanStore
@@ -42,9 +44,8 @@ def check(options: argparse.Namespace) -> int:
     config = configuration.load(options.config)
     policy = load_policy(config.policy)
     print(f"ok   {config.policy or 'no policy.toml: defaults'}")
-    pinned = identity.pinned_signatory(config)
-    if pinned is None:
-        raise Invalid("signatory.missing", "No signatory key is pinned here: run `silo-connector key certify` first.")
+    print(f"     {gpus.said(policy.gpu_share_max, visible_gpus())}")
+    pinned = pinned_in(config)
     found = _latest(_jobs(config))
     if not found:
         print("     No job is known here yet.")

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import argparse
-import os
 import sys
-from pathlib import Path
 from typing import Any
 
 from federation.agreements import signing
@@ -17,42 +15,35 @@ from federation.errors import Invalid
 from federation.learning.models import FAMILIES
 from federation.protocol.documents import now
 from federation.protocol.envelope import ENVELOPE_BYTES_MAX
-from federation.protocol.keys import PrivateKey, PublicKey
-from silo_connector import config as configuration
-from silo_connector import identity
+from federation.protocol.keys import PublicKey
 from silo_connector.agreements import Kept, Store
+from silo_connector.cli.premises import config_of, confirmed, export, key_of, pinned_in, read
 from silo_connector.cli.terminal import printable, wrapped
 from silo_connector.config import Config
 from silo_connector.identity import Signatory
 from silo_connector.instance import check_own
 from silo_connector.journal import Journal
 
-DEFAULT_CONFIG = Path("connector.toml")
+_ELSEWHERE = "Where it is on another machine, sign there with --export, and take the signature here with --import."
 
 
 def sign(options: argparse.Namespace) -> int:
     """Show an agreement, ask, sign; or take a signature that was made elsewhere."""
-    config = _config(options)
+    config = config_of(options)
     if options.import_ is not None:
         return _import(options, config)
     if options.agreement is None:
         raise Invalid("arguments", "Name the file with the agreement, as it was downloaded from its page.")
-    sealed = _read(options.agreement)
+    sealed = read(options.agreement, ENVELOPE_BYTES_MAX)
     opened = open_agreement(sealed)
-    key = PrivateKey.load(_key_file(options, config))
-    pinned = None if config is None else _pinned(config)
-    if pinned is not None and pinned.key != key.public:
-        raise Invalid(
-            "signatory.pinned",
-            f"This trainer has pinned the signatory key {pinned.key.fingerprint}; this is {key.public.fingerprint}.",
-        )
+    key, pinned = key_of(options, config, _ELSEWHERE)
     kept = None if config is None or pinned is None else _kept(config, pinned, opened)
     signed = signing.sign(sealed, key)  # refuses a stranger's key before anybody reads twenty pages
     _show(opened, kept, key.public, config is not None)
-    if not options.yes and not _confirmed():
+    if not options.yes and not confirmed("yes"):
         raise Invalid("agreement.not_confirmed", "Nothing was signed.")
     if options.export is not None:
-        _export(signed, options.export)
+        export(signed, options.export, "agreement", "sign", page="agreement")
     if config is not None and pinned is not None:
         _take(config, pinned, signed)
     return 0
@@ -60,13 +51,13 @@ def sign(options: argparse.Namespace) -> int:
 
 def _import(options: argparse.Namespace, config: Config | None) -> int:
     assert config is not None, "only a signature that goes elsewhere needs no configuration"
-    signed = _read(options.import_)
+    signed = read(options.import_, ENVELOPE_BYTES_MAX)
     open_agreement(signed)
     if options.agreement is not None:
-        downloaded = _read(options.agreement)
+        downloaded = read(options.agreement, ENVELOPE_BYTES_MAX)
         open_agreement(downloaded)
         signed = signing.merge([downloaded, signed])
-    _take(config, _pinned(config), signed)
+    _take(config, pinned_in(config), signed)
     return 0
 
 
@@ -105,7 +96,7 @@ def _show(opened: SignedAgreement, kept: Kept | None, key: PublicKey, is_silo: b
         _show_differences(kept, opened)
     elif is_silo:
         print("No earlier version of this agreement has been signed here.")
-    for field, said in faults(agreement.terms, frozenset(FAMILIES), now()):
+    for field, said, _rests_on in faults(agreement.terms, frozenset(FAMILIES), now()):
         print(f"WARNING  {printable(f'{field}: {said}')}")
     missing = ", ".join(opened.missing) or "nobody"
     print(wrapped(f"Not signed yet by: {missing}"))
@@ -129,56 +120,5 @@ def _show_differences(kept: Kept, opened: SignedAgreement) -> None:
     print()
 
 
-def _confirmed() -> bool:
-    try:
-        return input("Type yes to sign: ").strip().lower() == "yes"
-    except EOFError:
-        return False
-
-
-def _config(options: argparse.Namespace) -> Config | None:
-    if options.config is None and options.export is not None:
-        return None
-    return configuration.load(options.config or DEFAULT_CONFIG)
-
-
-def _key_file(options: argparse.Namespace, config: Config | None) -> Path:
-    key: Path | None = options.key or (None if config is None else config.signatory_key)
-    if key is None:
-        raise Invalid(
-            "arguments",
-            "Name the signatory key with --key. Where it is on another machine, sign there with --export, and take the "
-            "signature here with --import.",
-        )
-    return key
-
-
-def _pinned(config: Config) -> Signatory:
-    pinned = identity.pinned_signatory(config)
-    if pinned is None:
-        raise Invalid(
-            "signatory.missing",
-            "This trainer has pinned no signatory key yet: run `silo-connector key certify` first (docs/silo-it.md).",
-        )
-    return pinned
-
-
 def _kept(config: Config, pinned: Signatory, opened: SignedAgreement) -> Kept | None:
     return Store(config.trainer_state, pinned.key).find(opened.agreement.agreement_id)
-
-
-def _read(path: Path) -> bytes:
-    with path.open("rb") as stream:
-        return stream.read(ENVELOPE_BYTES_MAX + 1)
-
-
-def _export(signed: bytes, path: Path) -> None:
-    partial = path.with_name(f".{path.name}.partial")
-    with partial.open("wb") as stream:
-        stream.write(signed + b"\n")
-        stream.flush()
-        os.fsync(stream.fileno())
-    partial.chmod(0o644)  # it is no secret, and the trainer's user must be able to read it
-    partial.replace(path)
-    print(f"The signed agreement: {path}")
-    print("Take it to the silo (sign --import), or upload it on the agreement's page.", file=sys.stderr)

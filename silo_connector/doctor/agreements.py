@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 from federation.errors import FederationError, Invalid
+from federation.learning.devices import visible_gpus
+from silo_connector import gpus
 from silo_connector.agreements import Kept, Store
 from silo_connector.config import Config, Runner
 from silo_connector.doctor.findings import Finding, fail, ok, skip, warn
@@ -20,13 +22,14 @@ _SIGN = "Download the agreement from its page and run: silo-connector sign …"
 
 
 def look_at_policy(config: Config) -> Iterator[Finding]:
-    """The own limits must be readable, or every order is refused."""
+    """The own limits must be readable, or every order is refused; and what becomes of the one of GPUs here."""
     try:
-        load_policy(config.policy)
+        policy = load_policy(config.policy)
     except Invalid as error:
         yield fail("policy", error.message, "Until this is cleared up every order is refused; see policy.sample.toml.")
         return
     yield ok("policy", str(config.policy) if config.policy else "no policy.toml: agreements alone limit jobs")
+    yield ok("gpu", gpus.said(policy.gpu_share_max, visible_gpus()))
 
 
 def look_at_agreements(config: Config) -> Iterator[Finding]:

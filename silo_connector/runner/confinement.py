@@ -12,6 +12,7 @@ import sysconfig
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from silo_connector.gpus import HIDDEN
 from silo_connector.measures import LANDLOCK, LIMITS, NETWORK, NOBODY, PRIVILEGES, SECCOMP
 from silo_connector.runner import landlock, syscalls
 
@@ -39,6 +40,7 @@ def confine(connection: int, limits: Limits, parent: int) -> list[str]:
         score.write("1000")
     _keep_only(connection)
     os.environ.clear()
+    os.environ |= HIDDEN
     taken = [*_leave_namespaces(libc), *_change_user()]
     _bound(limits)
     taken.append(LIMITS)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from federation.errors import Invalid
+from silo_connector import gpus
 from silo_connector.config import Config
 
 _ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
@@ -18,7 +19,7 @@ def main(config: Config, *, allow_network: bool = False) -> NoReturn:
     """Becomes the runner. Raises Invalid ``runner.missing`` where connector.toml has none.
 
     The configuration and the environment (a proxy's password, perhaps) would be in the memory of every session: so the
-    program is started anew, with an empty environment.
+    program is started anew, with an empty environment but for what keeps it to one thread and from GPUs.
     """
     runner = config.runner
     if runner is None:
@@ -32,6 +33,6 @@ def main(config: Config, *, allow_network: bool = False) -> NoReturn:
         "allow_network": allow_network,
     }
     environment = {"PYTHONPATH": str(Path(__file__).parents[2]), "PYTHONDONTWRITEBYTECODE": "1", "LC_ALL": "C.UTF-8"}
-    environment |= dict.fromkeys(_ONE_THREAD, "1")
+    environment |= {**dict.fromkeys(_ONE_THREAD, "1"), **gpus.HIDDEN}
     arguments = [sys.executable, "-P", "-m", "silo_connector.runner", json.dumps(settings)]
     os.execve(sys.executable, arguments, environment)  # noqa: S606

@@ -9,12 +9,14 @@ import os
 import resource
 import signal
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 from federation.errors import FederationError, Invalid
+from federation.learning.devices import limit_gpu, visible_gpus
 from federation.protocol.documents import now
-from silo_connector import VERSION, spool
+from silo_connector import VERSION, gpus, spool
 from silo_connector.config import Config
 from silo_connector.folders import Folder
 from silo_connector.identity import IDENTITY_KEY, capabilities
@@ -48,9 +50,12 @@ def main(config: Config, *, allow_network: bool = False) -> int:
             return 1
         LOG.warning("trainer.network_allowed", reason=error.message.partition(". ")[0])
     bound_memory(config)
+    gpu_share = share_of_gpus(config)
+    if gpu_share == 0:
+        os.environ |= gpus.HIDDEN  # torch is not loaded yet
     os.environ.setdefault("OMP_NUM_THREADS", str(config.training_threads))
     try:
-        asyncio.run(_run(config))
+        asyncio.run(_run(config, gpu_share))
     except FederationError as error:
         LOG.error("trainer.failed", code=error.code, reason=error.message)
     except Exception as error:
@@ -73,13 +78,29 @@ def bound_memory(config: Config) -> None:
         LOG.info("memory.bounded", bytes_max=bound)
 
 
-async def _run(config: Config) -> None:
+def share_of_gpus(config: Config) -> float:
+    """The part of each GPU's memory that policy.toml leaves to this process: none while the file can't be read."""
+    try:
+        return load_policy(config.policy).gpu_share_max
+    except Invalid:  # said already; GPUs that are hidden stay so once it can be read: processors will do
+        return 0.0
+
+
+def bound_gpus(share: float, devices: int, limit: Callable[[float, int], None] = limit_gpu) -> None:
+    """Keep this process to its share of the GPUs that torch sees, before it does anything with them."""
+    if share < 1:
+        gpus.keep_to(share, devices, limit)
+    LOG.info("gpu.share", gpus=devices, share_max=share, said=gpus.said(share, devices))
+
+
+async def _run(config: Config, gpu_share: float) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, _stop)
     Spool(config.spool).make()
     await _wait_for_identity(config)
     from silo_connector.trainer.trainer import Trainer
 
+    bound_gpus(gpu_share, visible_gpus())
     loop = asyncio.get_running_loop()
     worker = ThreadPoolExecutor(1, thread_name_prefix="trainer")
     trainer = await loop.run_in_executor(worker, Trainer, config)

@@ -25,6 +25,7 @@ from accounts.serializers import (
 )
 from federation.protocol.keys import PublicKey
 from rest.idempotency import idempotent
+from rest.preconditions import as_seen, conditional, tag
 from rest.serializers import validated
 
 
@@ -55,19 +56,25 @@ class OneOrganisation(APIView):
     scopes = {"GET": Scope.ORGANISATIONS_READ, "PATCH": Scope.ORGANISATIONS_WRITE}
 
     @extend_schema(responses=OrganisationOut)
+    @conditional
     def get(self, request: Request, organisation_id: UUID) -> Response:
         """The organisation."""
-        return Response(OrganisationOut(access_organisation(signed_in(request), organisation_id)).data)
+        return _told(access_organisation(signed_in(request), organisation_id))
 
     @extend_schema(request=OrganisationEdit, responses=OrganisationOut)
+    @conditional
     def patch(self, request: Request, organisation_id: UUID) -> Response:
         """Correct what is known of it; the slug stays."""
         user = signed_in(request)
         organisation = access_organisation(user, organisation_id, Permission.ORGANISATION_EDIT)
         known = {name: getattr(organisation, name) for name in ("name", "country", "kind")}
         wanted = known | validated(OrganisationEdit, request, partial=True)
-        edited = edit_organisation(organisation=organisation, **wanted, by=user)
-        return Response(OrganisationOut(edited).data)
+        with as_seen(request, organisation.facts_digest) as seen:
+            return _told(edit_organisation(organisation=organisation, **wanted, seen=seen, by=user))
+
+
+def _told(organisation: Organisation) -> Response:
+    return Response(OrganisationOut(organisation).data, headers=tag(organisation.facts_digest))
 
 
 class SignatoryKeys(ListAPIView[SignatoryKey]):

@@ -10,6 +10,7 @@ from uuid import UUID
 from drf_spectacular.utils import OpenApiExample
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from agreements.wording import WITHIN, with_contradictions
 from federation.protocol.documents import Terms
 from federation.validation import refusal
 
@@ -39,11 +40,15 @@ class CounterProposal(BaseModel):
 
 
 def read_body(kind: type[B], data: Mapping[str, Any] | list[Any]) -> B:
-    """The body, strictly. Raises Invalid ``agreement.terms`` with all that is wrong, by field."""
+    """The body, strictly.
+
+    Raises Invalid ``agreement.terms`` with all that is wrong, by field, and all that contradicts itself in its terms.
+    """
     try:
         return kind.model_validate_json(json.dumps(data), strict=True)
     except ValidationError as error:
-        raise refusal(error, "agreement.terms") from error
+        given = data.get(WITHIN) if isinstance(data, Mapping) else None
+        raise with_contradictions(refusal(error, "agreement.terms"), given) from error
 
 
 _KEYS = ("1HXqzOSJCZpa5o1Q5dRzmFwHDO0n8tMLBi5zvRk8M2E=", "6oQrCu5pYqjvTkdmpJ8vVqvJ3QvT9gJ4h8m0yq1Xg3Y=")

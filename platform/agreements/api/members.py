@@ -34,6 +34,7 @@ from agreements.serializers import (
     told,
 )
 from rest.idempotency import idempotent
+from rest.preconditions import as_seen, conditional, tag
 from rest.serializers import validated
 
 
@@ -50,21 +51,23 @@ class Revisions(ListAPIView[Revision]):
         return revisions_of(access_version(signed_in(self.request), self.kwargs["agreement_version_id"]))
 
     @extend_schema(request=CounterProposal, responses={201: AgreementDetailOut}, examples=REVISION_EXAMPLES)
+    @conditional
     @idempotent()
     def post(self, request: Request, agreement_version_id: UUID) -> Response:
         """Say it otherwise: an edit of a draft that is yours, a counter-proposal for a member."""
         user = signed_in(request)
         version = access_version_to_revise(user, agreement_version_id)
         wanted = read_body(CounterProposal, request.data)
-        revised = drafting.revise(
-            version=version,
-            terms=wanted.terms,
-            note=wanted.note,
-            seen_digest=wanted.seen_digest,
-            reopen=wanted.reopen,
-            by=user,
-        )
-        return Response(told(revised), status=201)
+        with as_seen(request, version.terms_digest):
+            revised = drafting.revise(
+                version=version,
+                terms=wanted.terms,
+                note=wanted.note,
+                seen_digest=wanted.seen_digest,
+                reopen=wanted.reopen,
+                by=user,
+            )
+        return Response(told(revised), status=201, headers=tag(revised.terms_digest))
 
 
 class Comments(ListAPIView[Comment]):

@@ -27,7 +27,9 @@ from agreements.serializers import AgreementDetailOut, AgreementOut, MaybeBecaus
 from agreements.wording import agreement_of
 from consortia.access import access_consortium
 from federation.agreements.text import plain_text
+from rest.downloads import attachment
 from rest.idempotency import idempotent
+from rest.preconditions import conditional, tag
 from rest.serializers import validated
 
 READ, WRITE = Scope.AGREEMENTS_READ, Scope.AGREEMENTS_WRITE
@@ -63,9 +65,11 @@ class OneVersion(APIView):
     scopes = {"GET": READ}
 
     @extend_schema(responses=AgreementDetailOut)
+    @conditional
     def get(self, request: Request, agreement_version_id: UUID) -> Response:
-        """Its terms, the text that is made of them, its state, and who has signed."""
-        return Response(told(access_version(signed_in(request), agreement_version_id)))
+        """Its terms, the text that is made of them, its state, and who has signed. `ETag` is the `terms_digest`."""
+        version = access_version(signed_in(request), agreement_version_id)
+        return Response(told(version), headers=tag(version.terms_digest))
 
 
 class TextRenderer(JSONRenderer):
@@ -104,8 +108,7 @@ class VersionDocument(APIView):
 def document_answer(version: AgreementVersion) -> HttpResponse:
     """The document as a file."""
     name = f"agreement-{version.consortium.slug}-{version.number}.json"
-    headers = {"Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "no-store"}
-    return HttpResponse(document_of(version), content_type="application/json", headers=headers)
+    return attachment(document_of(version), name, "application/json")
 
 
 class Propose(APIView):

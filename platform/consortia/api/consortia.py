@@ -27,6 +27,7 @@ from consortia.serializers import (
     NewConsortiumRole,
 )
 from rest.idempotency import idempotent
+from rest.preconditions import as_seen, conditional, tag
 from rest.serializers import validated
 
 
@@ -58,18 +59,25 @@ class OneConsortium(APIView):
     scopes = {"GET": Scope.CONSORTIA_READ, "PATCH": Scope.CONSORTIA_WRITE}
 
     @extend_schema(responses=ConsortiumOut)
+    @conditional
     def get(self, request: Request, consortium_id: UUID) -> Response:
         """The consortium."""
-        return Response(ConsortiumOut(access_consortium(signed_in(request), consortium_id)).data)
+        return _told(access_consortium(signed_in(request), consortium_id))
 
     @extend_schema(request=ConsortiumEdit, responses=ConsortiumOut)
+    @conditional
     def patch(self, request: Request, consortium_id: UUID) -> Response:
         """Say better what it is for; the slug stays."""
         user = signed_in(request)
         consortium = access_consortium(user, consortium_id, Permission.CONSORTIUM_EDIT)
         known = {"name": consortium.name, "description": consortium.description}
         wanted = known | validated(ConsortiumEdit, request, partial=True)
-        return Response(ConsortiumOut(edit_consortium(consortium=consortium, **wanted, by=user)).data)
+        with as_seen(request, consortium.description_digest) as seen:
+            return _told(edit_consortium(consortium=consortium, **wanted, seen=seen, by=user))
+
+
+def _told(consortium: Consortium) -> Response:
+    return Response(ConsortiumOut(consortium).data, headers=tag(consortium.description_digest))
 
 
 class ConsortiumRoles(ListAPIView[ConsortiumRole]):

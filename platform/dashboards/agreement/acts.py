@@ -26,7 +26,7 @@ from agreements.permissions import access_version, access_version_to_revise
 from agreements.selectors import current_version
 from agreements.small_forms import CommentForm, ReasonForm, SeenForm
 from agreements.transitions import AgreementState
-from agreements.wording import first_terms, read_terms
+from agreements.wording import check_wording, first_terms, read_terms
 from consortia.access import access_consortium
 from consortia.models import Consortium
 from dashboards.agreement.questions import STEPS
@@ -133,7 +133,7 @@ def _taken(form: TermsForm, work: Callable[[], AgreementVersion]) -> AgreementVe
     form.full_clean()
     try:
         if form.is_wrong:
-            read_terms(form.said())  # for what else is wrong: everything is told at once
+            check_wording(read_terms(form.said()))  # for what else is wrong: everything is told at once
             return None
         return work()
     except (Forbidden, NotFound):

@@ -11,6 +11,7 @@ from accounts.models import Organisation, User
 from accounts.permissions import Permission
 from agreements.explanations import Term, about, terms_in
 from agreements.models import AgreementVersion, Comment, Revision
+from agreements.people import Account, accounts_by_clause
 from agreements.selectors import PartyRow, comments_of, houses_in
 from agreements.transitions import CURRENT, AgreementState
 from agreements.wording import agreement_of
@@ -28,15 +29,20 @@ class ClauseRow:
     about: str
     terms: tuple[Term, ...]
     comments: tuple[Comment, ...]
+    accounts: Sequence[Account] = ()
+    """Whom the clause names by their ids."""
 
 
 def clause_rows(version: AgreementVersion) -> list[ClauseRow]:
-    """The clauses in their order: one query."""
+    """The clauses in their order: one query, two where they name people."""
     said: defaultdict[str, list[Comment]] = defaultdict(list)
     for comment in comments_of(version):
         said[comment.clause].append(comment)
+    named = accounts_by_clause(version.consortium, version.terms)
     return [
-        ClauseRow(clause, about(clause.id), tuple(terms_in(clause.id)), tuple(said[clause.id]))
+        ClauseRow(
+            clause, about(clause.id), tuple(terms_in(clause.id)), tuple(said[clause.id]), named.get(clause.id, ())
+        )
         for clause in clauses(agreement_of(version))
     ]
 

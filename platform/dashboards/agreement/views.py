@@ -43,6 +43,7 @@ from dashboards.agreement.rows import (
 from dashboards.consortium.views import frame
 from federation.agreements.text import clauses
 from plans.selectors import digests_in, plans_of
+from rest.downloads import attachment
 
 
 @require_safe
@@ -174,8 +175,7 @@ def paper_pdf(request: HttpRequest, agreement_version_id: UUID) -> HttpResponse:
         made_at=agreement.proposed_at,
     )
     name = f"agreement-{wanted.consortium.slug}-{wanted.number}.pdf"
-    headers = {"Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "no-store"}
-    return HttpResponse(made, content_type="application/pdf", headers=headers)
+    return attachment(made, name, "application/pdf")
 
 
 @require_safe

@@ -30,16 +30,9 @@ _TAG = re.compile(r"{[{%].*?[%}]}", re.DOTALL)
 # What only machines are told, and settings that are wrong before there is anybody to tell.
 _FOR_MACHINES = (
     *("/api/", "/artefacts/", "/live/", "/management/", "/migrations/", "/statements/"),
-    *(
-        "/authentication.py",
-        "/connector.py",
-        "/event_stream.py",
-        "/long_poll.py",
-        "/requests.py",
-        "/answers.py",
-        "/checkpointing.py",
-    ),
-    *("/idempotency.py", "/pagination.py", "/parsers.py", "/serializers.py"),
+    *("/authentication.py", "/checkpointing.py", "/connector.py", "/event_stream.py", "/long_poll.py"),
+    *("/answers.py", "/requests.py", "/idempotency.py", "/pagination.py", "/parsers.py", "/preconditions.py"),
+    "/serializers.py",
 )
 
 

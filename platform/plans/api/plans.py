@@ -42,6 +42,7 @@ from plans.serializers import (
     review_list,
     told,
 )
+from rest.downloads import attachment
 from rest.idempotency import idempotent
 from rest.parsers import PlainJSONParser
 from rest.serializers import validated
@@ -165,19 +166,13 @@ class PlanSource(APIView):
 
 def source_answer(plan: TrainingPlan) -> HttpResponse:
     """The file, to be saved and never shown or run by a browser."""
-    headers = {
-        "Content-Disposition": f'attachment; filename="{plan.file_name}"',
-        "X-Content-Type-Options": "nosniff",
-        "Cache-Control": "no-store",
-    }
-    return HttpResponse(bytes(plan.source), content_type="text/x-python; charset=utf-8", headers=headers)
+    return attachment(bytes(plan.source), plan.file_name, "text/x-python; charset=utf-8")
 
 
 def reviews_answer(plan: TrainingPlan) -> HttpResponse:
     """The signed reviews as a file."""
     name = f"reviews-{plan.digest.removeprefix('sha256:')[:12]}.json"
-    headers = {"Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "no-store"}
-    return HttpResponse(json.dumps(review_list(reviews_of(plan))), content_type="application/json", headers=headers)
+    return attachment(json.dumps(review_list(reviews_of(plan))), name, "application/json")
 
 
 class ProposePlan(APIView):

@@ -1,4 +1,4 @@
-"""Starting a queued job: the first model, the manifest, the first round."""
+"""Starting a queued job: whether it still may, the first model, the manifest, the first round."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ from registry.models import Model, ModelVersion
 from training import issuing
 from training.actions.rounds import open_next
 from training.actions.states import move
+from training.before_start import what_keeps_from_starting
 from training.models import Job
 from training.transitions import JobState
 
@@ -29,8 +30,12 @@ from training.transitions import JobState
 def start(*, job_id: UUID, by: Actor) -> None:
     """Take a queued job into its first round. Safe to repeat; what can't start fails with its reason."""
     with transaction.atomic():
-        job = Job.objects.select_for_update(of=("self",)).select_related("evaluated_version__model").get(id=job_id)
+        related = ("consortium", "launched_by", "agreement", "evaluated_version__model")
+        job = Job.objects.select_for_update(of=("self",)).select_related(*related).get(id=job_id)
         if job.state != JobState.QUEUED:
+            return
+        if (stop := what_keeps_from_starting(job)) is not None:
+            move(job=job, to=stop.to, by=by, code=stop.code, reason=stop.reason)
             return
         try:
             version = job.evaluated_version or _first_version(job, by)

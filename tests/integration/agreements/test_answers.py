@@ -59,6 +59,17 @@ def test_what_is_wrong_with_terms_is_told_by_field(
     assert field in answer.json()["fields"]
 
 
+def test_contradictions_are_told_together_with_what_can_t_be_read(cohort: Cohort, coming: AgreementVersion) -> None:
+    """Nobody finds out about the next mistake only once the last one is put right."""
+    client = client_of(cohort.administrator)
+    terms = terms_for(cohort.federation, protection=[], privacy={"required": True, "epsilon_max": 0, "delta_max": 2})
+    body = {"terms": terms, "seen_digest": coming.terms_digest}
+    answer = client.post(f"/api/v1/agreements/versions/{coming.pk}/revisions/", body, format="json").json()
+    assert answer["code"] == "agreement.terms"
+    assert set(answer["fields"]) == {"terms.protection", "terms.privacy.delta_max", "terms.privacy.epsilon_max"}
+    assert answer["fields"]["terms.privacy.epsilon_max"][0].startswith("Differential privacy is required")
+
+
 def test_the_document_of_the_api_can_be_signed_and_handed_in(
     cohort: Cohort, current: AgreementVersion, coming: AgreementVersion
 ) -> None:
@@ -74,6 +85,25 @@ def test_the_document_of_the_api_can_be_signed_and_handed_in(
     assert (empty.status_code, empty.json()["code"]) == (422, "agreement.no_mandate")
     rubbish = client.post(f"{path}/signatures/", {"document": {"x": 1}}, format="json")
     assert (rubbish.status_code, rubbish.json()["code"]) == (422, "envelope.malformed")
+
+
+def test_a_wording_that_somebody_has_changed_is_not_replaced_by_who_names_the_one_they_read(
+    cohort: Cohort, coming: AgreementVersion
+) -> None:
+    client, path = client_of(cohort.administrator), f"/api/v1/agreements/versions/{coming.pk}/"
+    tag = client.get(path)["ETag"]
+    assert tag == f'"{coming.terms_digest}"'
+
+    def revise(seen: str, rounds: int, tag: str) -> Any:
+        work = terms_for(cohort.federation)["work"] | {"rounds_max": rounds}
+        body = {"terms": terms_for(cohort.federation, work=work), "seen_digest": seen}
+        return client.post(f"{path}revisions/", body, format="json", headers={"if-match": tag})
+
+    first = revise(coming.terms_digest, 41, tag)
+    assert (first.status_code, first["ETag"]) == (201, f'"{first.json()["terms_digest"]}"')
+    refused = revise(first.json()["terms_digest"], 42, tag)
+    assert (refused.status_code, refused.json()["code"]) == (412, "precondition.failed")
+    assert revise(first.json()["terms_digest"], 42, first["ETag"]).status_code == 201
 
 
 def test_being_signed_again(cohort: Cohort, coming: AgreementVersion) -> None:

@@ -161,6 +161,26 @@ def test_what_is_wrong_stands_at_its_field(
     assert Revision.objects.filter(version=coming).count() == 1
 
 
+@pytest.mark.parametrize(
+    ("changes", "field"),
+    [
+        ({"validity__not_before": "soon"}, "validity.not_before"),
+        ({"work__families": []}, "work.families"),
+        ({"notes": "x" * 5000}, "notes"),
+        ({"cohort__minimum_rows": "many"}, "cohort.minimum_rows"),
+    ],
+)
+def test_what_contradicts_itself_is_told_with_what_is_wrong_otherwise(
+    cohort: Cohort, coming: AgreementVersion, changes: Mapping[str, Any], field: str
+) -> None:
+    client, address = browser(cohort.steward), f"/agreements/{coming.pk}/edit/"
+    contradictory = {"privacy__required": "on", "privacy__epsilon_max": "0", "cohort__minimum_participants": "9"}
+    answer = client.post(address, typed(client, address, **contradictory, **changes))
+    expected = {field, "privacy.epsilon_max", "privacy.delta_max", "cohort.minimum_participants"}
+    assert set(answer.context["form"].errors) == expected
+    assert Revision.objects.filter(version=coming).count() == 1
+
+
 def test_what_does_not_look_as_it_has_to_is_named_with_an_example_and_found_by_a_link(
     cohort: Cohort, coming: AgreementVersion
 ) -> None:
@@ -282,3 +302,55 @@ def test_a_ceiling_is_drawn_as_any_other_field(cohort: Cohort, said: str | None)
     for field in (row.epsilon_max, row.delta_max):
         quick = render_to_string("dashboards/agreement/_ceiling.html", {"field": field})
         assert Drawn(quick).found == Drawn(field.as_field_group()).found
+
+
+# --- people whom terms name -------------------------------------------------------------------------------------
+
+
+def test_people_are_named_by_their_address_and_kept_by_their_id(cohort: Cohort, coming: AgreementVersion) -> None:
+    client, address = browser(cohort.steward), f"/agreements/{coming.pk}/edit/"
+    said = f" {cohort.scientist.email.upper()}, {cohort.neighbour.pk}\n{cohort.scientist.email}"
+    first = typed(client, address) | {"purposes-modifiers": ["US"], "purposes-users": said}
+    assert client.post(address, first).status_code == 302
+    coming.refresh_from_db()
+    ids = [str(cohort.scientist.pk), str(cohort.neighbour.pk)]
+    assert coming.terms["purposes"]["users"] == ids
+    page = client.get(f"/agreements/{coming.pk}/").content.decode()
+    assert f"Users: {', '.join(ids)}." in page, "the text is that of the bytes"
+    assert f'<code class="wrap">{ids[0]}</code> {cohort.scientist.full_name}' in page
+    again = typed(client, address)
+    people = (cohort.scientist, cohort.neighbour)
+    assert again["purposes-users"] == ["\n".join(f"{user.full_name} <{user.pk}>" for user in people)]
+    answer = client.post(address, again)
+    assert answer.context["form"].non_field_errors() == ["These are the terms as they stand already."]
+
+
+@pytest.mark.parametrize("who", ["nobody-at-all@example.org", "not an address", "{outsider}", "{outsider_id}", "\0@x"])
+def test_whoever_takes_no_part_is_refused_at_the_field(cohort: Cohort, coming: AgreementVersion, who: str) -> None:
+    client, address = browser(cohort.steward), f"/agreements/{coming.pk}/edit/"
+    unknown = who.format(outsider=cohort.outsider.email, outsider_id=cohort.outsider.pk)
+    data = {"purposes-modifiers": ["US"], "purposes-users": f"{unknown}\n{cohort.scientist.email}"}
+    answer = client.post(address, typed(client, address) | data)
+    (said,) = answer.context["form"].use.errors["users"]
+    assert said.startswith("Nobody who takes part in this consortium has this address or id: ")
+    assert said.endswith(f": {unknown}")
+    assert answer.context["form"].errors == {}
+    assert cohort.scientist.email in answer.content.decode(), "what was typed stays"
+
+
+def test_who_is_named_already_may_stay_when_they_have_gone(cohort: Cohort) -> None:
+    gone, some_text = str(cohort.outsider.pk), "an id of another platform"
+    purposes = {"permission": "GRU", "modifiers": ["US"], "users": [gone, some_text]}
+    version = proposed(cohort.federation, purposes=purposes)
+    client, address = browser(cohort.steward), f"/agreements/{version.pk}/edit/"
+    assert typed(client, address)["purposes-users"] == [f"{gone}\n{some_text}"]
+    assert client.post(address, typed(client, address, work__rounds_max="55")).status_code == 302
+    version.refresh_from_db()
+    assert version.terms["purposes"]["users"] == [gone, some_text]
+    page = client.get(f"/agreements/{version.pk}/").content.decode()
+    assert "takes part no longer, or never did" in page
+    assert cohort.outsider.full_name not in page
+
+
+def test_everybody_finds_the_id_of_their_account_on_its_page(cohort: Cohort) -> None:
+    assert str(cohort.scientist.pk) in browser(cohort.scientist).get("/account/").content.decode()

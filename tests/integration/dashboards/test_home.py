@@ -8,9 +8,13 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
+from agreements.actions import drafting, steps
+from agreements.actions.signing import take_signature
+from agreements.models import Via
 from silos import actions
 from silos.models import Silo
 from silos.transitions import SiloState
+from tests.support.agreements import parsed, proposed, signed_by
 from tests.support.cohort import Cohort, browser, run_job
 from training.actions import control
 from training.models import Job
@@ -100,6 +104,38 @@ def test_where_there_is_nothing_yet_each_role_is_told_what_comes_next(cohort: Co
     assert "What to do next" not in page_of(cohort.nobody)
     run_job(cohort, rounds_answered=0)
     assert "What to do next" not in page_of(cohort.it)
+
+
+def test_who_administers_is_told_how_what_they_proposed_fares(
+    cohort: Cohort, django_assert_max_num_queries: Any
+) -> None:
+    federation, version = cohort.federation, proposed(cohort.federation)
+    assert "Nobody has said anything yet." in page_of(cohort.administrator)
+    drafting.comment(version=version, clause="privacy", text="My own.", by=cohort.administrator)
+    drafting.comment(version=version, clause="privacy", text="More of it.", by=cohort.steward)
+    drafting.comment(version=version, clause="work", text="Less of it.", by=cohort.steward)
+    drafting.revise(version=version, terms=parsed(federation, notes="As I say."), by=cohort.steward)
+    page = page_of(cohort.administrator)
+    assert f"/agreements/{version.pk}/" in page
+    assert "is proposed." in page
+    assert "2 comments by others." in page
+    assert "1 counter-proposal by others." in page
+    version = steps.open_signing(version=version, by=cohort.administrator)
+    first = federation.silos[0]
+    take_signature(envelope=signed_by(version, first.signatory), by=first.silo, via=Via.CONNECTOR)
+    client = browser(cohort.administrator)
+    with django_assert_max_num_queries(16):
+        page = client.get("/").content.decode()
+    assert "is being signed: 1 of 3 members have signed." in page
+    missing = page.partition("Not yet signed by:")[2].partition("<")[0]
+    assert [name.strip() for name in missing.split(",")] == [
+        played.silo.organisation.name for played in federation.silos[1:]
+    ]
+    for other in (cohort.scientist, cohort.neighbour, cohort.keeper, cohort.outsider):
+        assert "Agreements under way" not in page_of(other)
+    for played in federation.silos[1:]:
+        take_signature(envelope=signed_by(version, played.signatory), by=played.silo, via=Via.CONNECTOR)
+    assert "Agreements under way" not in page_of(cohort.administrator)
 
 
 def test_it_asks_as_many_questions_whatever_there_is(cohort: Cohort, django_assert_max_num_queries: Any) -> None:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.utils import timezone
+from django.utils.html import escape
 
 from accounts.actions import grant_role
 from accounts.models import User
@@ -14,10 +17,12 @@ from agreements.actions.signing import take_signature
 from agreements.models import Via
 from agreements.selectors import complete_envelope, document_of
 from federation.agreements.decisions import Place, Position, Standing, decide
+from federation.agreements.rules import RULES
 from federation.agreements.signing import open_agreement, sign
 from federation.errors import Invalid
 from federation.protocol.documents import Changes, Cohort, CoveredDataset, Manifest, Purpose, UseConditions, read
 from federation.protocol.envelope import peek
+from tests.support.cohort import browser
 from tests.support.federation import TEST, Federation, make_federation
 from tests.support.world import person
 from training.actions import answers, control, launch, start
@@ -207,6 +212,84 @@ def test_a_terminated_agreement_ends_its_jobs_at_their_next_round() -> None:
     standing.terminate(version=job.agreement, reason="The study is over.", by=federation.administrator)
     job = answer_all(federation, job)
     assert (job.state, job.reason_code) == (JobState.CANCELLED, "agreement.expired")
+
+
+def queued(federation: Federation, **changes: Any) -> Job:
+    """A job that was launched, and that no worker has come to yet."""
+    request = federation.request(**changes)
+    return launch.launch(consortium=federation.consortium, request=request, by=federation.scientist)
+
+
+def started(job: Job) -> Job:
+    """What becomes of it when a worker does."""
+    start.start(job_id=job.id, by=TEST)
+    job.refresh_from_db()
+    return job
+
+
+def ended(federation: Federation, how: str) -> None:
+    """The agreement is at its end, in one of the ways that there are."""
+    version = federation.consortium.agreement_versions.get(state="in_force")
+    if how == "terminated":
+        standing.terminate(version=version, reason="The study is over.", by=federation.administrator)
+    elif how == "expired":
+        version.not_after = timezone.now() - timedelta(hours=1)
+        version.save(update_fields=["not_after"])
+    else:
+        amend(federation, notes="Otherwise the same.")
+
+
+@pytest.mark.parametrize(
+    ("how", "running_jobs", "state", "code"),
+    [
+        ("terminated", "stop", JobState.CANCELLED, "agreement.expired"),
+        ("expired", "stop", JobState.CANCELLED, "agreement.expired"),
+        ("superseded", "stop", JobState.CANCELLED, "agreement.superseded"),
+        ("superseded", "continue", JobState.FAILED, "agreement.superseded"),
+    ],
+)
+def test_a_job_does_not_start_once_its_agreement_has_ended(
+    how: str, running_jobs: Any, state: JobState, code: str
+) -> None:
+    """Jobs that run may go on under the old version; one that has not begun is refused by every silo."""
+    federation = agreed(changes=Changes(running_jobs=running_jobs))
+    job = queued(federation)
+    ended(federation, how)
+    job = started(job)
+    assert (job.state, job.reason_code) == (state, code)
+    assert (job.started_at, job.manifest, job.model) == (None, None, None)
+    assert not Order.objects.exists()
+    page = browser(federation.scientist).get(f"/jobs/{job.id}/").content.decode()
+    assert code in page
+    assert escape(RULES[code].meaning) in page
+
+
+def test_a_job_whose_agreement_is_suspended_before_it_starts_waits_without_an_order() -> None:
+    federation = agreed()
+    job, house = queued(federation, quorum=3), federation.silos[0].silo.organisation
+    steward = steward_of(federation, 0)
+    standing.suspend(consortium=federation.consortium, organisation=house, reason="A question.", by=steward)
+    job = started(job)
+    assert (job.state, job.reason_code) == (JobState.PAUSED, "agreement.suspended")
+    assert not Order.objects.exists()
+    page = browser(federation.scientist).get(f"/jobs/{job.id}/").content.decode()
+    assert escape(RULES["agreement.suspended"].meaning) in page
+    standing.lift(consortium=federation.consortium, organisation=house, by=steward)
+    control.resume(job=job, by=federation.scientist)
+    reopen(job_id=job.id, by=TEST)
+    assert Order.objects.count() == 3
+
+
+def test_what_a_job_is_for_is_judged_again_by_the_day_on_which_it_starts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Data that may be used until a day are not asked for after it."""
+    last = timezone.now().date()
+    federation = agreed(purposes=UseConditions(permission="GRU", modifiers=("TS",), until=last))
+    job = queued(federation, use={"category": "general_research"})
+    tomorrow = timezone.now() + timedelta(days=1)
+    monkeypatch.setattr(timezone, "now", lambda: tomorrow)
+    job = started(job)
+    assert (job.state, job.reason_code) == (JobState.FAILED, "agreement.purpose")
+    assert not Order.objects.exists()
 
 
 def test_fewer_participants_than_the_agreement_requires_are_refused() -> None:

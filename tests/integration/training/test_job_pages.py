@@ -223,6 +223,25 @@ def test_everything_is_told_at_once_each_at_its_field(cohort: Cohort) -> None:
     assert not Job.objects.exists()
 
 
+@pytest.mark.parametrize(
+    ("language", "said"),
+    [
+        ("en", "“heart” is not written as it has to be, such as: ICD-10:I25, ICD-10:I25.1, MONDO:0005010"),
+        ("de", "„heart“ ist nicht so geschrieben, wie es sein muss; zum Beispiel: ICD-10:I25, ICD-10:I25.1"),
+    ],
+)
+def test_a_code_that_is_badly_written_is_told_in_words(cohort: Cohort, language: str, said: str) -> None:
+    """Also in the part of the page that is asked for while the form is filled in."""
+    typed = form_of(cohort, **{"use.category": "disease", "use.diseases": "ICD-10:I25, heart"})
+    client, headers = browser(cohort.scientist), {"Accept-Language": language}
+    for address in (launch_path(cohort), f"{launch_path(cohort)}preview/"):
+        page = client.post(address, typed, headers=headers).content.decode()
+        assert said in page, address
+        assert "MONDO:[0-9]" not in page, address
+    errors = client.post(launch_path(cohort), typed, headers=headers).context["form"].errors
+    assert set(errors) == {"use.diseases"}
+
+
 def test_a_quote_is_shown_and_nothing_launched(cohort: Cohort) -> None:
     answer = browser(cohort.scientist).post(launch_path(cohort), form_of(cohort, quote="yes", model="logistic"))
     page = answer.content.decode()

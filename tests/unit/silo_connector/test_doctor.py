@@ -45,6 +45,7 @@ async def test_a_good_site_has_nothing_that_fails(site: Site) -> None:
         "signatory": "ok",
         "certificate": "ok",
         "policy": "ok",
+        "gpu": "ok",
         "agreements": "ok",
         "journal": "ok",
         "record": "skip",

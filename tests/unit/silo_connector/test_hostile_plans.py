@@ -126,7 +126,7 @@ def refused(site: Site, source: str, **changes: Any) -> Refusal:
         ("os.write(4, b'x')", "OSError"),
         ("[os.fstat(one) for one in range(4, 64)]", "OSError"),
         ("os.sendfile(3, 0, 0, 1)", "PermissionError"),
-        ("(lambda: [] if os.environ else 1 / 0)()", "ZeroDivisionError"),
+        ("(lambda: [] if [*os.environ] != ['CUDA_VISIBLE_DEVICES'] else 1 / 0)()", "ZeroDivisionError"),
         ("(lambda again: again(again))(lambda again: again(again))", "RecursionError"),
         ("import tests", "ModuleNotFoundError"),
         ("raise SystemExit", "SystemExit"),

@@ -30,7 +30,7 @@ def test_contradictions_are_said_in_german_also_those_with_numbers_and_names() -
             "purposes": UseConditions(permission="DS", modifiers=("GS",), projects=("Heart",)),
         }
     )
-    found = [said for _, said in faults(terms, frozenset({"mlp"}), NOW)]
+    found = [fault.said for fault in faults(terms, frozenset({"mlp"}), NOW)]
     assert len(found) >= 4
     with translation.override("de"):
         for said in found:
