@@ -47,9 +47,9 @@ def _refused_by_the_platform(client: Client, asked: dict[str, Any]) -> str:
 def _refused_by_the_silos(client: Client, coordinator: Coordinator, asked: dict[str, Any]) -> list[str]:
     told = run(
         [sys.executable, "-m", "demo.forcing"],
-        environment=coordinator.environment() | {"DJANGO_SETTINGS_MODULE": "config.settings"},
+        environment=coordinator.environment(with_signing_key=True) | {"DJANGO_SETTINGS_MODULE": "config.settings"},
         log=coordinator.home.log("forcing"),
-        what="Launching a job past the platform's check",
+        what="Launching a job past the platform's checks",
         cwd=ROOT,
         given=json.dumps({"request": asked, "email": DATA_SCIENTIST.email}),
     )
