@@ -26,4 +26,4 @@ def committed(blocker: DjangoDbBlocker, blobs: Path) -> Iterator[None]:
             yield
         finally:
             database.close()
-            call_command("flush", interactive=False, verbosity=0)
+            call_command("flush", interactive=False, verbosity=0, reset_sequences=False)
