@@ -26,6 +26,11 @@ PASSWORD = "a long password 1"
 
 
 @pytest.fixture
+def quick_passwords() -> None:
+    """Here people sign in as they do in earnest."""
+
+
+@pytest.fixture
 def steward(transactional_db: None, settings: Any) -> User:
     settings.SIGN_IN_TOTP_REQUIRED = True
     house = create_organisation(name="North", slug="north", country="CH", kind="hospital", by=TEST)
