@@ -83,7 +83,8 @@ def test_every_page_is_in_order(world: World, chromium: Browser, view: View) -> 
 @pytest.mark.parametrize("role", ROLES)
 def test_everybody_s_own_way(world: World, chromium: Browser, role: str) -> None:
     """Each role, from the home page along every link of the way around, and what waits for them: wide, then narrow."""
-    user, wrong = getattr(world.cohort, role), {}
+    user = getattr(world.cohort, role)
+    wrong: dict[str, list[str]] = {}
     for view in VIEWS if role in OWN_PAGES else VIEWS[:1]:
         with walk(chromium, world.port, user, view, SCREENSHOTS / "roles", world.seen) as own:
             own.look(f"{role}-{view.name}", "/")
