@@ -48,11 +48,16 @@ def pytest_configure(config: pytest.Config) -> None:
     )
 
 
-@pytest.hookimpl(tryfirst=True)  # xdist reads the groups in its own
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """For two processes side by side: what runs whole stacks stays together, the rest goes by file; the long first."""
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> Iterator[None]:
+    """For two processes side by side: what runs whole stacks stays together, the rest goes by file; the long first.
+
+    The groups are set before xdist reads them, the order after pytest-django has made its own: a long group that
+    comes last is run by one process while the other waits.
+    """
     for item in items:
         item.add_marker(pytest.mark.xdist_group(WHOLE_STACKS if _length(item) == 0 else str(item.path)))
+    yield
     items.sort(key=_length)
 
 
@@ -60,7 +65,7 @@ def _length(item: pytest.Item) -> int:
     folder, *rest = item.path.relative_to(ROOT / "tests").parts
     if folder == "faults" or (folder, *rest) == ("functional", "test_demo.py"):
         return 0
-    return 1 if folder == "functional" else 2
+    return 1 if folder in {"functional", "contract"} else 2
 
 
 def pytest_pycollect_makemodule(module_path: Path) -> None:

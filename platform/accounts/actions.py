@@ -65,12 +65,14 @@ def create_user(
     full_name: str,
     by: Actor,
     password: str | None = None,
+    password_hash: str | None = None,
     is_platform_administrator: bool = False,
     organisation: Organisation | None = None,
     roles: Iterable[Role | str] = (),
 ) -> User:
     """Make an account, with roles in an organisation. Without a password its owner sets one (see `accounts.welcome`).
 
+    `password_hash` is for many who share a password: it was judged and hashed before, which takes half a second.
     Raises Django's ValidationError for a weak password.
     """
     user = User(
@@ -81,7 +83,10 @@ def create_user(
     )
     if password is not None:
         validate_password(password, user)
-    user.set_password(password)
+    if password_hash is not None:
+        user.password = password_hash
+    else:
+        user.set_password(password)
     user.save(force_insert=True)
     record(
         by=by,
@@ -93,7 +98,7 @@ def create_user(
     if organisation is not None:
         for role in roles:
             grant_role(user=user, organisation=organisation, role=role, by=by)
-    if password is None and settings.EMAIL_CONFIGURED:
+    if password is None and password_hash is None and settings.EMAIL_CONFIGURED:
         dispatch.send_welcome(user.pk)
     return user
 

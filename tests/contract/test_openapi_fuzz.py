@@ -16,8 +16,6 @@ from typing import Any
 import pytest
 import requests
 import schemathesis
-from django.core.management import call_command
-from django.test import override_settings
 from hypothesis import HealthCheck, settings
 from pytest_django import DjangoDbBlocker
 from schemathesis import Case
@@ -41,12 +39,12 @@ from consortia import invitations
 from consortia.actions import grant_consortium_role
 from consortia.models import ConsortiumRole
 from federation.protocol.keys import PrivateKey
-from live import database
 from registry.models import Model
 from rest.openapi import schema_document
 from silos import datasets
 from tests.support.agreements import agreed, being_signed, drafted, proposed, signed_by
 from tests.support.cohort import browser, last_version, make_cohort, model_of, present, run_job
+from tests.support.committed import committed
 from tests.support.federation import TEST, make_federation, registration
 from tests.support.in_process import ask, one_connection
 from tests.support.plans import CHANGED, sealed_review, uploaded
@@ -123,16 +121,12 @@ def platform(
     django_db_setup: None, django_db_blocker: DjangoDbBlocker, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Platform]:
     """A world that is really committed, since some of the application has connections of its own."""
-    blobs = tmp_path_factory.mktemp("blobs")
-    hashers = ["django.contrib.auth.hashers.MD5PasswordHasher"]
-    with django_db_blocker.unblock(), override_settings(BLOB_ROOT=blobs, PASSWORD_HASHERS=hashers), one_connection():
+    with committed(django_db_blocker, tmp_path_factory.mktemp("blobs")), one_connection():
         try:
             _platform.append(make_platform())
             yield _platform[0]
         finally:
             _platform.clear()
-            database.close()
-            call_command("flush", interactive=False, verbosity=0)
 
 
 def make_platform() -> Platform:

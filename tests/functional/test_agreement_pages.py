@@ -11,10 +11,10 @@ from playwright.sync_api import Browser, expect
 from accounts.models import User
 from agreements.actions import drafting, steps
 from agreements.models import AgreementVersion
-from tests.functional.test_every_page import check, complaints_of, signed_in
 from tests.support.agreements import agreed, parsed, proposed, signed_by
 from tests.support.cohort import Cohort, make_cohort
 from tests.support.live_platform import serving
+from tests.support.walks import signed_in, walk
 from tests.support.windows import SCREENSHOTS, VIEWS, View
 
 pytestmark = [
@@ -35,29 +35,19 @@ def port() -> Iterator[int]:
         yield port
 
 
-def walk(chromium: Browser, port: int, user: User, view: View, pages: dict[str, str]) -> dict[str, list[str]]:
+def wrong_with(chromium: Browser, port: int, user: User, view: View, pages: dict[str, str]) -> dict[str, list[str]]:
     """What is wrong with these pages for somebody; a picture of each is kept."""
-    folder = SCREENSHOTS / "agreements" / view.name
-    folder.mkdir(parents=True, exist_ok=True)
-    context = signed_in(chromium, port, user, view)
-    wrong = {}
-    for name, address in pages.items():
-        page = context.new_page()
-        complaints = complaints_of(page)
-        found = check(page, address, view)
-        page.screenshot(path=folder / f"{name}.png", full_page=True)
-        if found or complaints:
-            wrong[name] = found + complaints
-        page.close()
-    context.close()
-    return wrong
+    with walk(chromium, port, user, view, SCREENSHOTS / "agreements" / view.name) as own:
+        for name, address in pages.items():
+            own.look(name, address)
+    return own.wrong
 
 
 @pytest.mark.parametrize("view", VIEWS, ids=lambda view: view.name)
 def test_every_page_is_in_order(cohort: Cohort, port: int, chromium: Browser, view: View) -> None:
     federation = cohort.federation
     base = f"/consortia/{federation.consortium.id}/agreement/"
-    wrong = walk(chromium, port, cohort.administrator, view, {"none": base, "first-draft": f"{base}draft/"})
+    wrong = wrong_with(chromium, port, cohort.administrator, view, {"none": base, "first-draft": f"{base}draft/"})
     current = agreed(federation)
     coming = proposed(federation, protection=["masked", "clear"])
     drafting.comment(version=coming, clause="privacy", text="We need differential privacy.", by=cohort.steward)
@@ -68,7 +58,7 @@ def test_every_page_is_in_order(cohort: Cohort, port: int, chromium: Browser, vi
         by=cohort.steward,
     )
     page = f"/agreements/{coming.pk}/"
-    wrong |= walk(
+    wrong |= wrong_with(
         chromium,
         port,
         cohort.administrator,
@@ -87,7 +77,7 @@ def test_every_page_is_in_order(cohort: Cohort, port: int, chromium: Browser, vi
     steps.open_signing(version=coming, by=cohort.administrator)
     house = cohort.silo.organisation_id
     own = {"home-steward": "/", "signing": page, "suspend": f"/agreements/{current.pk}/members/{house}/suspend/"}
-    wrong |= walk(chromium, port, cohort.steward, view, own)
+    wrong |= wrong_with(chromium, port, cohort.steward, view, own)
     assert not wrong
 
 

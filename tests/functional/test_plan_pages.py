@@ -11,11 +11,11 @@ from playwright.sync_api import Browser, Page, expect
 from accounts.models import User
 from plans.actions import propose, say, take_review
 from plans.models import CodeApproval, TrainingPlan, Via
-from tests.functional.test_every_page import check, complaints_of, signed_in
 from tests.support.cohort import Cohort, make_cohort
 from tests.support.live_platform import serving
 from tests.support.plans import CHANGED, SOURCE, agree_on, sealed_review, uploaded
 from tests.support.second_factors import code, telephone
+from tests.support.walks import complaints_of, signed_in, walk
 from tests.support.windows import SCREENSHOTS, VIEWS, View
 from training.models import Job
 
@@ -65,20 +65,10 @@ def test_every_page_is_in_order(cohort: Cohort, port: int, chromium: Browser, vi
 
 def _walk(chromium: Browser, port: int, user: User, view: View, pages: dict[str, str]) -> dict[str, list[str]]:
     """What is wrong with these pages for somebody, everything unfolded; a picture of each is kept."""
-    folder = SCREENSHOTS / "plans" / view.name
-    folder.mkdir(parents=True, exist_ok=True)
-    context = signed_in(chromium, port, user, view)
-    wrong = {}
-    for name, address in pages.items():
-        page = context.new_page()
-        complaints = complaints_of(page)
-        found = check(page, address, view)
-        page.screenshot(path=folder / f"{name}.png", full_page=True)
-        if found or complaints:
-            wrong[name] = found + complaints
-        page.close()
-    context.close()
-    return wrong
+    with walk(chromium, port, user, view, SCREENSHOTS / "plans" / view.name) as own:
+        for name, address in pages.items():
+            own.look(name, address)
+    return own.wrong
 
 
 def _launch_form(page: Page, cohort: Cohort) -> None:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import re
-import shutil
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
 from accounts.actions import create_organisation, create_user, grant_role
 from accounts.models import User
@@ -24,20 +23,11 @@ pytestmark = [
 ]
 
 PASSWORD = "a long password 1"
-CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
 
 
-@pytest.fixture(scope="module", autouse=True)
-def chromium() -> Iterator[Browser]:
-    """A browser. Playwright leaves an event loop in this thread, in which Django would let nobody near the database."""
-    path = next((found for name in CHROMIUM if (found := shutil.which(name))), None)
-    if path is None:
-        pytest.fail("No chromium on the path: `make chromium` installs one.")
-    with sync_playwright() as playwright, pytest.MonkeyPatch.context() as patch:
-        patch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
-        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
-        yield browser
-        browser.close()
+@pytest.fixture
+def quick_passwords() -> None:
+    """Here people sign in as they do in earnest."""
 
 
 @pytest.fixture

@@ -15,6 +15,7 @@ from registry.models import Model, ModelVersion
 from silos import actions as silo_actions
 from silos.models import Dataset, Silo
 from tests.support.federation import TEST, Federation, certificate, make_federation, statement
+from tests.support.remembered import remembered
 from tests.support.world import house, person
 from training import closing
 from training.actions import answers, launch, start
@@ -50,6 +51,7 @@ class Cohort:
         return dataset
 
 
+@remembered
 def make_cohort(*, agreed: bool = True) -> Cohort:
     """Three silos, and an agreement in force if `agreed`.
 

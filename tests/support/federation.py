@@ -28,6 +28,7 @@ from federation.protocol.keys import PrivateKey
 from federation.protocol.tensors import TensorSpec
 from silos import actions, datasets
 from silos.models import Dataset, Silo
+from tests.support.remembered import remembered
 from tests.support.signed import bring_into_force, wide_terms
 from training.models import Order
 
@@ -145,6 +146,7 @@ def json_payload(envelope: bytes) -> bytes:
     return peek(envelope)
 
 
+@remembered
 def make_federation(silos: int = 3, name: str = "heart", *, agreed: bool = True) -> Federation:
     """A consortium of so many organisations with one confirmed silo each, a dataset at each, and a data scientist.
 

@@ -11,6 +11,7 @@ from uuid import uuid4
 
 import pytest
 from celery.exceptions import Retry
+from django.contrib.auth.hashers import make_password
 from django.core import mail
 from django.core.exceptions import ImproperlyConfigured
 from django.db import transaction
@@ -98,6 +99,19 @@ def test_who_has_a_password_is_not_invited(world: World) -> None:
     assert letters.send_welcome(uuid4()) is False
     assert letters.send_password_reset(uuid4()) is False
     assert mail.outbox == []
+
+
+def test_who_shares_a_password_that_was_hashed_before_signs_in_and_is_not_invited(
+    db: None, queued: list[Any], django_capture_on_commit_callbacks: Any
+) -> None:
+    hashed = make_password(PASSWORD)
+    with django_capture_on_commit_callbacks(execute=True):
+        for name in ("first", "second"):
+            create_user(email=f"{name}@example.org", full_name=name.title(), password_hash=hashed, by=TEST)
+    assert queued == []
+    for name in ("first", "second"):
+        answer = Client().post("/sign-in/", {"username": f"{name}@example.org", "password": PASSWORD})
+        assert answer.status_code == 302
 
 
 def test_a_mail_server_that_is_away_is_tried_again(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

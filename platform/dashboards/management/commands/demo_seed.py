@@ -9,6 +9,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from django.conf import settings
+from django.contrib.auth.hashers import make_password
+from django.contrib.auth.password_validation import validate_password
 from django.core.management.base import BaseCommand, CommandError
 from django.db import transaction
 from pydantic import BaseModel, ConfigDict
@@ -70,9 +72,11 @@ class ConsortiumPlan(Plan):
 
 def build(plan: ConsortiumPlan) -> Consortium:
     """Do it all, or nothing."""
+    validate_password(plan.password)
+    password_hash = make_password(plan.password)
     with transaction.atomic():
         coordinator = _organisation(plan.coordinator)
-        staff = {person.role: _person(person, plan.password) for person in plan.coordinator.people}
+        staff = {person.role: _person(person, password_hash) for person in plan.coordinator.people}
         founder = staff[Role.CONSORTIUM_ADMINISTRATOR]
         consortium = found_consortium(
             name=plan.name, slug=plan.slug, description=plan.description, organisation=coordinator, by=founder
@@ -85,14 +89,14 @@ def build(plan: ConsortiumPlan) -> Consortium:
             elif role in ORGANISATION_ROLES:
                 grant_role(user=user, organisation=coordinator, role=role, by=SEED)
         for member in plan.members:
-            _member(member, consortium, founder, plan.password)
+            _member(member, consortium, founder, password_hash)
     return consortium
 
 
-def _member(member: OrganisationPlan, consortium: Consortium, founder: User, password: str) -> None:
+def _member(member: OrganisationPlan, consortium: Consortium, founder: User, password_hash: str) -> None:
     """A member's house and people; it is invited, its steward accepts, its IT names the silos."""
     organisation = _organisation(member)
-    people = {person.role: _person(person, password) for person in member.people}
+    people = {person.role: _person(person, password_hash) for person in member.people}
     for role, user in people.items():
         grant_role(user=user, organisation=organisation, role=role, by=SEED)
     invitation = invite(consortium=consortium, organisation=organisation, by=founder)
@@ -105,11 +109,11 @@ def _organisation(plan: OrganisationPlan) -> Organisation:
     return create_organisation(name=plan.name, slug=plan.slug, country=plan.country, kind=plan.kind, by=SEED)
 
 
-def _person(plan: PersonPlan, password: str) -> User:
+def _person(plan: PersonPlan, password_hash: str) -> User:
     return create_user(
         email=plan.email,
         full_name=plan.name,
-        password=password,
+        password_hash=password_hash,
         is_platform_administrator=plan.role is Role.PLATFORM_ADMINISTRATOR,
         by=SEED,
     )

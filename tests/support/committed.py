@@ -1,0 +1,29 @@
+"""A world that is really committed, since the application has connections of its own, and stays for a whole module.
+
+For tests that leave it as they found it. What each of them would have to make anew is made once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from django.core.management import call_command
+from django.test import override_settings
+from pytest_django import DjangoDbBlocker
+
+from live import database
+
+QUICK = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+
+
+@contextmanager
+def committed(blocker: DjangoDbBlocker, blobs: Path) -> Iterator[None]:
+    """What is written inside is there for everybody until the end, when the database is emptied."""
+    with blocker.unblock(), override_settings(BLOB_ROOT=blobs, PASSWORD_HASHERS=QUICK):
+        try:
+            yield
+        finally:
+            database.close()
+            call_command("flush", interactive=False, verbosity=0, reset_sequences=False)
