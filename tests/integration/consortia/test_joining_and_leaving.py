@@ -334,7 +334,7 @@ def at_once(*works: Callable[[], object]) -> list[str]:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_two_answers_at_once_are_one(django_db_reset_sequences: None) -> None:
+def test_two_answers_at_once_are_one() -> None:
     world = make_world()
     sent = invitations.invite(consortium=world.consortium, organisation=world.elsewhere, by=world.administrator)
     ended = at_once(
