@@ -100,7 +100,7 @@ class Federation:
         return next(child for child in self.ensemble.children if child.name.startswith(name))
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def federation(heart_disease: Path) -> Iterator[Federation]:
     """Everything up, enrolled, with data registered."""
     folder = temporary_folder("faults")
