@@ -9,7 +9,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -45,7 +45,7 @@ def check(
     bundle: Path,
     model: Path | None = None,
     pinned: str | None = None,
-    kept: Mapping[str, tuple[int, str]] | None = None,
+    kept: Mapping[str, Collection[tuple[int, str]]] | None = None,
 ) -> Report:
     """Check a bundle, and a model against it. Raises OSError for what can't be read."""
     try:

@@ -123,6 +123,24 @@ def verify(state: Path, noted: Head | None = None) -> Head:
     return head
 
 
+def entries(state: Path, event: str) -> Iterator[dict[str, object]]:
+    """The lines about such an event, the first one first; none where there is no journal.
+
+    Whether it is whole is for `verify` to say. Raises Invalid ``journal.unreadable``.
+    """
+    path, told = state / FILE, event.encode()
+    try:
+        with path.open("rb") as stream:
+            for line in stream:
+                entry = _entry(line) if told in line else None
+                if entry is not None and entry.get("event") == event:
+                    yield entry
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise Invalid("journal.unreadable", f"{path} can't be read ({error.strerror}).") from error
+
+
 def _check(path: Path, number: int, line: bytes, before: str | None, *, is_last: bool) -> None:
     entry = _entry(line)
     if entry is None:

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from federation.agreements.decisions import PLAN
+from federation.agreements.purposes import have_use_in_common
 from federation.errors import Invalid
 from federation.protocol.documents import Terms, UseConditions
 
@@ -49,10 +50,7 @@ def check_terms(terms: Terms, families: frozenset[str], moment: datetime) -> Non
 def faults(terms: Terms, families: frozenset[str], moment: datetime) -> Iterator[Fault]:
     """Everything that is wrong with the terms."""
     yield from _of_members(terms)
-    yield from of_use(terms.purposes, "purposes")
-    for position, covered in enumerate(terms.datasets):
-        if covered.use is not None:
-            yield from of_use(covered.use, f"datasets.{position}.use")
+    yield from _of_uses(terms)
     yield from _of_work(terms, families)
     yield from _of_code(terms)
     yield from _of_privacy(terms)
@@ -125,6 +123,32 @@ def of_use(use: UseConditions, within: str) -> Iterator[Fault]:
                 f"This is judged with the modifier {modifier} only: add it, or leave this empty.",
                 (modifiers,),
             )
+
+
+def _of_uses(terms: Terms) -> Iterator[Fault]:
+    of_all = [*of_use(terms.purposes, "purposes"), *_of_time(terms, terms.purposes, "purposes")]
+    yield from of_all
+    for position, covered in enumerate(terms.datasets):
+        if covered.use is None:
+            continue
+        within = f"datasets.{position}.use"
+        own = [*of_use(covered.use, within), *_of_time(terms, covered.use, within)]
+        yield from own
+        if not of_all and not own and not have_use_in_common(terms.purposes, covered.use):
+            yield Fault(
+                f"{within}.permission",
+                "The agreement's purposes allow nothing that these conditions allow: the data set could serve no job.",
+                ("purposes", within),
+            )
+
+
+def _of_time(terms: Terms, use: UseConditions, within: str) -> Iterator[Fault]:
+    if "TS" in use.modifiers and use.until is not None and use.until < terms.validity.not_before.date():
+        yield Fault(
+            f"{within}.until",
+            "The data could be used only before the agreement begins: no job could run.",
+            ("validity.not_before", f"{within}.modifiers"),
+        )
 
 
 def _of_work(terms: Terms, families: frozenset[str]) -> Iterator[Fault]:

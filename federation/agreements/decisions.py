@@ -7,6 +7,7 @@ policy, never refuses more; a property test shows it over generated agreements a
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -188,21 +189,33 @@ def _of_protection(terms: Terms, covered: CoveredDataset, manifest: Manifest, po
 
 
 def _of_cohort(terms: Terms, manifest: Manifest, position: Position) -> Iterator[Refusal]:
-    """Participants are organisations: three silos of one house hide nobody behind each other."""
     members = {member.signatory_key for member in terms.members}
     cohort = {member.signatory_key for member in manifest.cohort}
     if not cohort <= members:
         yield Refusal("agreement.cohort", "members")
-    if min(len(cohort), manifest.quorum) < terms.cohort.minimum_participants:
+    if _participants(manifest) < terms.cohort.minimum_participants:
         yield Refusal("agreement.minimum_participants", "cohort")
     if position.rows_coarse < terms.cohort.minimum_rows:
         yield Refusal("agreement.minimum_rows", "cohort")
 
 
+def _participants(manifest: Manifest) -> int:
+    """How many organisations are sure to be in each round: those that the quorum may come from at worst.
+
+    Participants are organisations: three silos of one house hide nobody behind each other, and a round closes with the
+    quorum, whose silos may be those of the houses that have the most.
+    """
+    silos, answered = Counter(member.signatory_key for member in manifest.cohort), 0
+    for number, (_house, count) in enumerate(silos.most_common(), start=1):
+        answered += count
+        if answered >= manifest.quorum:
+            return number
+    return len(silos)
+
+
 def of_policy(manifest: Manifest, order: Order | None, place: Place, moment: datetime) -> Iterator[Refusal]:
     """What the silo's own policy says against it. `policy` as the clause: these are no clauses of the agreement."""
     policy, position = place.policy, place.position
-    cohort = {member.signatory_key for member in manifest.cohort}
     if policy.epsilon_max is not None and (
         manifest.privacy is None or position.epsilon_spent + manifest.privacy.epsilon > policy.epsilon_max
     ):
@@ -213,7 +226,7 @@ def of_policy(manifest: Manifest, order: Order | None, place: Place, moment: dat
         yield _local(policy, "policy.parameters")
     if manifest.code_digest is not None and policy.custom_code == "never":
         yield _local(policy, "policy.code")
-    if min(len(cohort), manifest.quorum) < policy.minimum_participants:
+    if _participants(manifest) < policy.minimum_participants:
         yield _local(policy, "policy.minimum_participants")
     if position.rows_coarse < policy.minimum_rows:
         yield _local(policy, "policy.minimum_rows")

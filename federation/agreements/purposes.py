@@ -7,9 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from datetime import date
+from itertools import product
 from types import MappingProxyType
 
 from federation.protocol.documents import Purpose, UseConditions
+from federation.protocol.documents.purposes import CATEGORIES
 
 _MEDICAL = frozenset({"health", "disease", "methods"})
 _RESEARCH = _MEDICAL | {"general_research", "population_origins"}
@@ -25,6 +27,27 @@ def covers(broader: str, narrower: str) -> bool:
     if system == "ICD-10":
         return other.replace(".", "").startswith(code.replace(".", ""))
     return code == other
+
+
+def have_use_in_common(one: UseConditions, other: UseConditions) -> bool:
+    """Whether there is anything for which both allow data, by kind of use and disease."""
+    if not _kinds(one) & _kinds(other):
+        return False
+    if not one.permission == other.permission == "DS":
+        return True
+    return any(covers(a, b) or covers(b, a) for a, b in product(one.diseases, other.diseases))
+
+
+def _kinds(use: UseConditions) -> frozenset[str]:
+    """The kinds of use that are allowed, for the diseases that are."""
+    asked = (Purpose(category=category, diseases=use.diseases[:1]) for category in CATEGORIES)
+    return frozenset(
+        purpose.category
+        for purpose in asked
+        if _permitted(use, purpose)
+        and not ("NMDS" in use.modifiers and purpose.category == "methods")
+        and not ("NPOA" in use.modifiers and purpose.category == "population_origins")
+    )
 
 
 def unmet(use: UseConditions, purpose: Purpose | None, launched_by: str, today: date) -> str | None:

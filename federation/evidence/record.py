@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from functools import partial
 
 from federation.errors import Invalid
@@ -14,11 +14,13 @@ from federation.protocol.documents import AuditCheckpoint, open_sealed
 from federation.protocol.keys import PublicKey
 
 
-def check_record(evidence: Evidence, found: Grounds, report: Report, kept: Mapping[str, tuple[int, str]]) -> None:
+def check_record(
+    evidence: Evidence, found: Grounds, report: Report, kept: Mapping[str, Collection[tuple[int, str]]]
+) -> None:
     """Find where the chain does not hold, ends elsewhere than signed, or misses a head that somebody has kept.
 
-    `kept` has, by chain, position and digest of a head that was seen earlier. The silos' own signatures on heads are in
-    the bundle, as far as the platform has put them there: what one of them has signed must lie on this chain.
+    `kept` has, by chain, position and digest of each head that was seen earlier. The silos' own signatures on heads are
+    in the bundle, as far as the platform has put them there: what one of them has signed must lie on this chain.
     """
     if evidence.checkpoint is None:
         report.faults.append(Fault("audit", "checkpoint.missing", "The platform has signed no head of the chain."))
@@ -38,9 +40,10 @@ def check_record(evidence: Evidence, found: Grounds, report: Report, kept: Mappi
     elif outcome != said.position:
         report.faults.append(Fault("audit", "chain.gap", f"{outcome} records are there, {said.position} are signed."))
     digests = {position: digest.hex() for position, _, digest in upto}
-    position, digest = kept.get(said.chain, (0, ""))
-    if 0 < position <= said.position and digests.get(position) != digest:
-        told = f"It does not lead through the head that was kept at event {position}: history was rewritten."
+    seen = sorted(head for head in kept.get(said.chain, ()) if head[0] <= said.position)
+    missed = next((position for position, digest in seen if digests.get(position) != digest), None)
+    if missed is not None:
+        told = f"It does not lead through the head that was kept at event {missed}: history was rewritten."
         report.faults.append(Fault("audit", "checkpoint.rewritten", told))
     if len(upto) != len(evidence.links):
         report.faults.append(Fault("audit", "chain.unsigned", "There are records after the head that is signed."))

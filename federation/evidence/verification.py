@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from functools import partial
 
 from federation.evidence.approvals import check_reviews
@@ -17,13 +17,13 @@ from federation.protocol.documents import Order
 
 
 def verify_evidence(
-    evidence: Evidence, pinned: str | None = None, kept: Mapping[str, tuple[int, str]] | None = None
+    evidence: Evidence, pinned: str | None = None, kept: Mapping[str, Collection[tuple[int, str]]] | None = None
 ) -> Report:
     """Check a bundle. `pinned` is the fingerprint of the platform's key as it is known from elsewhere.
 
     Never raises for what is in the bundle: every fault is in the report. Without `pinned` the bundle's own word is
-    taken for the platform's key, and only for that. `kept` has, by chain, the position and digest of a head that was
-    seen earlier: a history that has been rewritten since does not lead through it.
+    taken for the platform's key, and only for that. `kept` has, by chain, the position and digest of each head
+    that was seen earlier: a history that has been rewritten since does not lead through all of them.
     """
     report = Report()
     found = guarded("bundle", report, lambda: grounds_of(evidence, pinned, report))

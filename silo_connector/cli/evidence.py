@@ -7,7 +7,7 @@ import argparse
 from federation import verify as checking
 from federation.errors import Invalid
 from silo_connector import config as configuration
-from silo_connector.trainer.checkpoints import kept_checkpoints
+from silo_connector.trainer.checkpoints import heads_seen
 
 
 def verify(options: argparse.Namespace) -> int:
@@ -19,7 +19,7 @@ def verify(options: argparse.Namespace) -> int:
     if options.config.exists():
         config = configuration.load(options.config)
         pinned = config.platform_key
-        kept = {name: (one.position, one.digest) for name, one in kept_checkpoints(config.trainer_state).items()}
+        kept = heads_seen(config.trainer_state)
     report = checking.check(bundle, models[0] if models else None, pinned, kept)
     checking.tell(report, as_json=options.json)
     return 0 if report.holds else 1

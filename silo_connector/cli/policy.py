@@ -12,7 +12,7 @@ from federation.errors import FederationError
 from federation.learning.devices import visible_gpus
 from federation.protocol import envelope
 from federation.protocol.digests import digest_bytes
-from federation.protocol.documents import Manifest, Order, now, read
+from federation.protocol.documents import CheckpointOrder, Manifest, Order, now, read
 from federation.protocol.keys import PublicKey
 from silo_connector import config as configuration
 from silo_connector import gpus, spool
@@ -71,7 +71,10 @@ def _jobs(config: Config) -> Iterator[_Job]:
         for order_id in sorted(place.orders_in("inbox")):
             try:
                 with inbox.folder(order_id) as folder:
-                    order = read(Order, envelope.peek(folder.read(spool.ORDER, spool.DOCUMENT_BYTES_MAX)))
+                    payload = envelope.peek(folder.read(spool.ORDER, spool.DOCUMENT_BYTES_MAX))
+                    if _is_of_no_job(payload):
+                        continue
+                    order = read(Order, payload)
                     manifest = read(Manifest, envelope.peek(folder.read(spool.MANIFEST, spool.DOCUMENT_BYTES_MAX)))
                     has_agreement = folder.exists(spool.AGREEMENT)
                     agreement = folder.read(spool.AGREEMENT, spool.DOCUMENT_BYTES_MAX) if has_agreement else None
@@ -90,6 +93,15 @@ def _jobs(config: Config) -> Iterator[_Job]:
                 yield _Job(manifest, known.agreement, None, where, memory.jobs.begun(known.job_id))
         finally:
             memory.close()
+
+
+def _is_of_no_job(payload: bytes) -> bool:
+    """Whether it is a head of the platform's record that waits to be countersigned."""
+    try:
+        read(CheckpointOrder, payload)
+    except FederationError:
+        return False
+    return True
 
 
 def _latest(jobs: Iterator[_Job]) -> list[_Job]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,11 +13,12 @@ from federation.protocol.documents import AuditCheckpoint, CheckpointOrder, read
 from federation.protocol.keys import PrivateKey
 from federation.protocol.successions import KeyChain
 from silo_connector.folders import Folder
-from silo_connector.journal import Journal
+from silo_connector.journal import Journal, entries
 from silo_connector.trainer.leaving import check_may_leave
 from silo_connector.trainer.refusals import Refused
 
 FILE = "checkpoints.json"
+SIGNED = "checkpoint.countersigned"
 CHAINS_MAX = 1000
 
 
@@ -38,6 +40,22 @@ def kept_checkpoints(state: Path) -> dict[str, Kept]:
         return {str(name): Kept(int(said["position"]), str(said["digest"])) for name, said in json.loads(text).items()}
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise Invalid("checkpoints.unreadable", f"{state / FILE} is damaged: restore it from a backup.") from error
+
+
+def heads_seen(state: Path) -> dict[str, set[tuple[int, str]]]:
+    """Position and digest of every head that was ever countersigned here, by chain: what is kept, and the journal's.
+
+    The newest alone would not do: whoever rewrites history, and has it grow past that one before the next order, or
+    shows a record that ends before it, is found by those that were signed earlier. Raises as `kept_checkpoints`.
+    """
+    found: dict[str, set[tuple[int, str]]] = defaultdict(set)
+    for chain, kept in kept_checkpoints(state).items():
+        found[chain].add((kept.position, kept.digest))
+    for entry in entries(state, SIGNED):
+        match entry:
+            case {"chain": str(chain), "position": int(position), "digest": str(digest)}:
+                found[chain].add((position, digest))
+    return found
 
 
 class Checkpoints:
@@ -69,7 +87,7 @@ class Checkpoints:
         kept[said.chain] = Kept(said.position, said.digest)
         self._keep(kept)
         self._journal.add(
-            "checkpoint.countersigned",
+            SIGNED,
             durable=False,  # the line about the answer is, and this one with it
             order_id=str(order.order_id),
             chain=said.chain,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import date
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 from pydantic import Field
 
@@ -23,6 +23,7 @@ Category = (
     Literal["general_research", "health", "disease", "population_origins", "methods", "clinical_care"] | FinancePurpose
 )
 """What kind of use a job is."""
+CATEGORIES: tuple[Category, ...] = tuple(one for kinds in get_args(Category) for one in get_args(kinds))
 DiseaseCode = Annotated[str, Field(pattern=r"^(ICD-10:[A-Z][0-9]{0,2}(\.[0-9A-Z]{1,4})?|MONDO:[0-9]{7})$")]
 """`ICD-10:` and a code or the beginning of one, or `MONDO:` and a whole code."""
 

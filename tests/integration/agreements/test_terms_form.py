@@ -84,7 +84,7 @@ def test_the_form_says_again_what_the_terms_say(cohort: Cohort) -> None:
     federation = cohort.federation
     first = federation.silos[0]
     assert first.dataset is not None
-    use = {"permission": "DS", "diseases": ["ICD-10:I25"], "modifiers": ["GS"], "countries": ["CH", "DE"]}
+    use = {"permission": "FIN", "finance": ["aml", "fraud"], "modifiers": ["GS"], "countries": ["CH", "DE"]}
     covered = [
         {
             "signatory_key": first.signatory.public.encoded,

@@ -225,6 +225,13 @@ def a_quorum_below_the_minimum(site: Site, trainer: Trainer) -> Order:
     return play(site, with_cohort(site, silo_of(site, site.platform.partner), quorum=1))
 
 
+@refused_as("agreement.minimum_participants", "cohort")
+def a_quorum_that_one_organisation_s_silos_can_fill(site: Site, trainer: Trainer) -> Order:
+    site.agree(cohort={"minimum_participants": 2})
+    ours, partner = silo_of(site, site.signatory), silo_of(site, site.platform.partner)
+    return play(site, with_cohort(site, ours, partner, quorum=2))
+
+
 @refused_as("agreement.minimum_rows", "cohort")
 def too_few_rows(site: Site, trainer: Trainer) -> Order:
     site.agree(cohort={"minimum_participants": 1, "minimum_rows": 100})

@@ -17,7 +17,7 @@ from federation.protocol.keys import PrivateKey
 from silo_connector import identity, spool
 from silo_connector.relay.sending import read_outgoing
 from silo_connector.spool import Spool
-from silo_connector.trainer.checkpoints import FILE, Kept, kept_checkpoints
+from silo_connector.trainer.checkpoints import FILE, Kept, heads_seen, kept_checkpoints
 from silo_connector.trainer.trainer import Trainer
 from tests.unit.silo_connector.sites import Site
 
@@ -116,6 +116,20 @@ async def test_a_history_that_goes_back_or_forks_is_refused_and_not_signed(site:
     assert kept_checkpoints(site.config.trainer_state) == {CHAIN: Kept(10, "a" * 64)}
     codes = [line["code"] for line in site.journal() if line["event"] == "order.refused"]
     assert codes == ["checkpoint.goes_back", "checkpoint.forked", "checkpoint.goes_back"]
+
+
+async def test_a_history_that_is_rewritten_and_grows_past_what_is_kept_is_found_by_earlier_heads(
+    site: Site, trainer: Trainer
+) -> None:
+    """An order shows a head alone, so that it is signed; a bundle of the new history misses what was signed before."""
+    true, rewritten = ordered(site, 10), ordered(site, 12, "b")
+    give(site, trainer, true, rewritten)
+    assert signed(site, rewritten).position == 12
+    assert heads_seen(site.config.trainer_state) == {CHAIN: {(10, "a" * 64), (12, "b" * 64)}}
+    with (site.config.trainer_state / "journal.jsonl").open("ab") as journal:
+        journal.write(b'{"event": "checkpoint.countersigned", "chain": 7}\n["checkpoint.countersigned"\n')
+    assert heads_seen(site.config.trainer_state)[CHAIN] == {(10, "a" * 64), (12, "b" * 64)}
+    assert heads_seen(site.config.trainer_state / "elsewhere") == {}
 
 
 @pytest.mark.parametrize(

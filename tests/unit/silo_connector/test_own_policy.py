@@ -6,13 +6,16 @@ import asyncio
 import resource
 import tomllib
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 
 from federation.agreements.policy import Policy, parse_policy
 from federation.errors import Invalid
-from federation.protocol.documents import Refusal
+from federation.protocol.documents import CheckpointOrder, Refusal, now, seal
+from silo_connector import spool
 from silo_connector.cli import main
 from silo_connector.policy import load_policy
 from silo_connector.trainer import process
@@ -134,6 +137,25 @@ async def test_the_commands_show_it_and_say_what_it_would_do(policed: Site, caps
     write(site, "familes = []\n")
     assert await asyncio.to_thread(main, ["policy", "check", "--config", config]) == 1
     assert "familes" in capsys.readouterr().err
+
+
+async def test_a_head_that_waits_is_no_job(policed: Site, capsys: pytest.CaptureFixture[str]) -> None:
+    head = CheckpointOrder(
+        order_id=uuid4(),
+        number=1,
+        silo_id=policed.platform.silo_id,
+        checkpoint={},
+        issued_at=now(),
+        expires_at=now() + timedelta(days=1),
+    )
+    Trainer(policed.config).close()
+    folder = policed.inbox / str(head.order_id)
+    folder.mkdir(parents=True)
+    (folder / spool.ORDER).write_bytes(seal(head, policed.platform.key))
+    assert await asyncio.to_thread(main, ["policy", "check", "--config", str(policed.config.path)]) == 0
+    told = capsys.readouterr().out
+    assert str(head.order_id) not in told
+    assert "No job is known here yet" in told
 
 
 def test_the_share_of_memory_bounds_the_process(tmp_path: Path, policed: Site, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -54,8 +54,19 @@ def coded(*digests: str, families: tuple[str, ...] = ("logistic", "plan")) -> Te
     return changed(work=work, code=CustomCode(digests=digests))
 
 
+def dataset_for(**fields: object) -> Terms:
+    """Terms in which the first data set has conditions of its own."""
+    return first_dataset(use=UseConditions.model_validate(fields))
+
+
+BEFORE = (NOW - timedelta(days=3650)).date()
 STRANGER = PrivateKey.generate().public.encoded
 FAULTS = [
+    ("purposes.until", use(permission="HMB", modifiers=("TS",), until=BEFORE)),
+    ("datasets.0.use.until", dataset_for(permission="HMB", modifiers=("TS",), until=BEFORE)),
+    ("datasets.0.use.permission", dataset_for(permission="FIN", finance=("fraud",))),
+    ("datasets.0.use.permission", dataset_for(permission="POA")),
+    ("datasets.0.use.permission", dataset_for(permission="DS", diseases=("ICD-10:C",))),
     ("code.digests", coded(PLAN, families=("logistic",))),
     ("code.digests", coded(PLAN, PLAN)),
     ("members.0.organisation", members(lambda all_: (*all_, all_[0].model_copy(update={"signatory_key": STRANGER})))),
@@ -107,6 +118,19 @@ def test_terms_without_a_contradiction_pass() -> None:
     check_terms(terms_of(), FAMILIES, NOW)
 
 
+@pytest.mark.parametrize(
+    "conditions",
+    [
+        {"permission": "NRES"},
+        {"permission": "HMB", "modifiers": ("NMDS", "TS"), "until": date(2099, 1, 1)},
+        {"permission": "DS", "diseases": ("ICD-10:C", "ICD-10:I25.1")},
+        {"permission": "DS", "diseases": ("ICD-10:I",)},
+    ],
+)
+def test_a_data_set_may_be_for_less_or_more_than_the_agreement(conditions: dict[str, object]) -> None:
+    check_terms(dataset_for(**conditions), FAMILIES, NOW)
+
+
 def test_plans_may_be_agreed_on_before_any_is_named() -> None:
     check_terms(coded(), FAMILIES, NOW)
     check_terms(coded(PLAN), FAMILIES, NOW)
@@ -118,6 +142,12 @@ def test_a_contradiction_is_told_with_its_field(field: str, terms: Terms) -> Non
         check_terms(terms, FAMILIES, NOW)
     assert caught.value.code == "agreement.contradiction"
     assert field in caught.value.fields
+
+
+def test_what_has_a_fault_of_its_own_is_not_said_to_have_no_use() -> None:
+    with pytest.raises(Invalid) as caught:
+        check_terms(dataset_for(permission="DS"), FAMILIES, NOW)
+    assert set(caught.value.fields) == {"datasets.0.use.diseases"}
 
 
 def test_everything_wrong_is_told_together() -> None:

@@ -119,6 +119,17 @@ def others_of(case: Case) -> Case:
     return case.asking(cohort=(first, again, *rest[:1]), quorum=3)
 
 
+def two_of_one_house(quorum: int) -> Change:
+    """Three members, of which the first has two silos: four silos, and three organisations, which are the minimum."""
+
+    def change(case: Case) -> Case:
+        first = case.manifest.cohort[0]
+        second = first.model_copy(update={"silo_id": UUID(int=77), "silo": "another"})
+        return case.asking(cohort=(*case.manifest.cohort[:3], second), quorum=quorum)
+
+    return change
+
+
 DIGEST = "sha256:" + "d" * 64
 REVIEWED = Policy(custom_code="approved")
 DP = PrivacyCost(epsilon=2.0, delta=1e-6)
@@ -183,6 +194,7 @@ REFUSED: list[tuple[str, str, Change]] = [
     ("agreement.minimum_participants", "cohort", terms(cohort=Cohort(minimum_participants=5))),
     ("agreement.minimum_participants", "cohort", job(quorum=2)),
     ("agreement.minimum_participants", "cohort", others_of),
+    ("agreement.minimum_participants", "cohort", two_of_one_house(quorum=3)),  # which may be two organisations
     ("agreement.minimum_rows", "cohort", position(rows_coarse=90)),
     ("agreement.minimum_cell", "leaving", terms(leaving=Leaving(minimum_cell=6))),
 ]
@@ -213,6 +225,7 @@ def test_what_is_outside_the_agreement_is_refused_and_the_clause_named(code: str
         job(use=Purpose(category="disease", diseases=("ICD-10:I25", "ICD-10:I20.0"))),
         order(round=11, kind=OrderKind.EVALUATE),
         order(round=10),
+        two_of_one_house(quorum=4),
         job(privacy=DP),
         both(job(privacy=DP), covered(epsilon_max=3.0), position(epsilon_spent=1.0)),
         both(CODE, place(policy=Policy(custom_code="approved"))),
@@ -242,6 +255,11 @@ POLICIES: list[tuple[str, Policy, Change]] = [
     ("policy.parameters", Policy(parameters_max=13), job()),
     ("policy.code", Policy(), CODE),
     ("policy.minimum_participants", Policy(minimum_participants=5), job()),
+    (
+        "policy.minimum_participants",
+        Policy(minimum_participants=3),
+        both(terms(cohort=Cohort(minimum_participants=1)), two_of_one_house(quorum=3)),
+    ),
     ("policy.minimum_rows", Policy(minimum_rows=301), job()),
     ("policy.quiet_hours", Policy(quiet_hours=(NOON,)), job()),
     ("policy.quiet_hours", Policy(quiet_hours=(NIGHT,)), job()),
