@@ -14,6 +14,8 @@ from federation.agreements.contradictions import Fault, faults
 from federation.protocol.documents import Terms
 
 _TRIES_MAX = 10
+_FAULTS_MAX = 1000
+"""Of what is wrong in so many places, no more is told than that."""
 _KEY = f"{'0' * 43}="
 _STAND_INS: dict[str, Any] = {
     "members": [{"organisation": "-", "signatory_key": _KEY}],
@@ -39,6 +41,8 @@ def faults_so_far(given: Mapping[str, Any], families: frozenset[str], moment: da
             terms = Terms.model_validate_json(json.dumps(mended), strict=True)
             break
         except ValidationError as error:
+            if error.error_count() > _FAULTS_MAX:
+                return
             for fault in error.errors(include_url=False, include_input=False):
                 if fault["loc"] and not _is_within(tuple(map(str, fault["loc"])), wrong):
                     wrong.add(_mend(mended, fault["loc"]))

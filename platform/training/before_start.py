@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from federation.errors import Invalid
 from plans.selectors import plan_with
+from training.actions.launch import check_datasets
 from training.agreement_stops import Stop, what_stops
 from training.judging import model_of, verdicts
 from training.models import Job
 from training.requests import JobRequest
 from training.statements import opening
 from training.transitions import JobState
+
+_GONE = frozenset({"dataset.unknown", "silo.not_active"})
+"""What may be said of single data sets at a launch, and of which."""
 
 
 def what_keeps_from_starting(job: Job) -> Stop | None:
@@ -36,3 +41,21 @@ def what_keeps_from_starting(job: Job) -> Stop | None:
     )
     refused = [one.code for one in found if not one.allowed and one.code != "agreement.suspended"]
     return Stop(JobState.FAILED, refused[0]) if len(found) - len(refused) < job.quorum else None
+
+
+def check_data_are_there(job: Job) -> None:
+    """Raise Invalid, as at the launch, where too few of the job's data sets are left, or they differ by now.
+
+    A silo that was revoked, or whose data were withdrawn, is missed like one that is away: while the quorum holds.
+    """
+    asked = JobRequest.model_validate(job.request)
+    left = list(asked.datasets)
+    while True:
+        try:
+            check_datasets(consortium=job.consortium, asked=asked.model_copy(update={"datasets": left}))
+        except Invalid as error:
+            if error.code not in _GONE or len(left) <= job.quorum:
+                raise
+            left.pop(int((error.field or "").rpartition(".")[2]))
+        else:
+            return

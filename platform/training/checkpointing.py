@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID, uuid4
 
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models import Exists, OuterRef, Q, Subquery
 from django.utils import timezone
 
@@ -37,6 +37,7 @@ CONTRADICTIONS = frozenset({"checkpoint.goes_back", "checkpoint.forked"})
 """With these a silo says that the record is another one than it has countersigned before."""
 KEPT_FOR = timedelta(days=31)
 """For so long an answer may be said again."""
+_LOCK = 0x434E_4348  # of whoever issues these orders
 
 
 def issue_orders(key: PrivateKey) -> int:
@@ -66,6 +67,8 @@ def _silos_by_chain() -> dict[str, set[UUID]]:
 
 @transaction.atomic
 def _issue(checkpoint: Checkpoint, silo_ids: set[UUID], key: PrivateKey) -> int:
+    with connection.cursor() as cursor:  # of two open orders the older would look like a record that goes back
+        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_LOCK])
     now = timezone.now()
     wanting = sorted(silo_ids - _not_to_ask(checkpoint, silo_ids, now))
     numbers = next_order_numbers(wanting) if wanting else {}

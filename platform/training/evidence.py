@@ -115,15 +115,11 @@ def _countersigned(job: Job, last: Checkpoint) -> Iterator[tuple[UUID, bytes]]:
     """The newest head that each silo of the cohort has signed, with the key that it had in this job."""
     cohort = read(Manifest, peek(bytes(job.manifest or b""))).cohort
     keys = {member.silo_id: PublicKey.from_encoded(member.identity_key).key_id for member in cohort}
-    rows = (
-        Countersignature.objects.filter(
-            silo_id__in=keys, checkpoint__chain=last.chain, checkpoint__position__lte=last.position
-        )
-        .order_by("silo_id", "-checkpoint__position")
-        .distinct("silo_id")
-    )
-    for silo_id, document in rows.values_list("silo_id", "document"):
-        if keys[silo_id] in signers(bytes(document)):
+    rows = Countersignature.objects.filter(checkpoint__chain=last.chain, checkpoint__position__lte=last.position)
+    for silo_id, key_id in keys.items():
+        signed = rows.filter(silo_id=silo_id).order_by("-checkpoint__position").values_list("document", flat=True)
+        document = next((one for one in signed.iterator(chunk_size=100) if key_id in signers(bytes(one))), None)
+        if document is not None:
             yield silo_id, bytes(document)
 
 

@@ -22,7 +22,7 @@ from registry.models import Model, ModelVersion
 from training import issuing
 from training.actions.rounds import open_next
 from training.actions.states import move
-from training.before_start import what_keeps_from_starting
+from training.before_start import check_data_are_there, what_keeps_from_starting
 from training.models import Job
 from training.transitions import JobState
 
@@ -38,6 +38,7 @@ def start(*, job_id: UUID, by: Actor) -> None:
             move(job=job, to=stop.to, by=by, code=stop.code, reason=stop.reason)
             return
         try:
+            check_data_are_there(job)
             version = job.evaluated_version or _first_version(job, by)
         except FederationError as error:
             move(job=job, to=JobState.FAILED, by=by, code=error.code, reason=error.message)

@@ -22,6 +22,7 @@ from federation.agreements.signing import open_agreement, sign
 from federation.errors import Invalid
 from federation.protocol.documents import Changes, Cohort, CoveredDataset, Manifest, Purpose, UseConditions, read
 from federation.protocol.envelope import peek
+from silos import datasets
 from tests.support.cohort import browser
 from tests.support.federation import TEST, Federation, make_federation
 from tests.support.world import person
@@ -289,6 +290,33 @@ def test_what_a_job_is_for_is_judged_again_by_the_day_on_which_it_starts(monkeyp
     monkeypatch.setattr(timezone, "now", lambda: tomorrow)
     job = started(job)
     assert (job.state, job.reason_code) == (JobState.FAILED, "agreement.purpose")
+    assert not Order.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("gone", "state", "code"), [(1, JobState.RUNNING, ""), (2, JobState.FAILED, "dataset.unknown")]
+)
+def test_a_job_starts_without_data_that_were_withdrawn_meanwhile_while_the_quorum_holds(
+    gone: int, state: JobState, code: str
+) -> None:
+    federation = agreed(cohort=Cohort(minimum_participants=1))
+    job = queued(federation, quorum=2)
+    for played in federation.silos[:gone]:
+        assert played.dataset is not None
+        datasets.withdraw(dataset=played.dataset, by=TEST)
+    job = started(job)
+    assert (job.state, job.reason_code) == (state, code)
+    assert Order.objects.exists() == (not code)
+
+
+def test_a_job_does_not_start_on_data_that_differ_since_its_launch() -> None:
+    federation = agreed()
+    job = queued(federation)
+    dataset = federation.silos[0].dataset
+    assert dataset is not None
+    type(dataset).objects.filter(pk=dataset.pk).update(schema_digest="sha256:" + "0" * 64)
+    job = started(job)
+    assert (job.state, job.reason_code) == (JobState.FAILED, "dataset.schemas_differ")
     assert not Order.objects.exists()
 
 

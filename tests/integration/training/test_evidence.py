@@ -10,7 +10,7 @@ from rest_framework.test import APIClient
 
 from accounts.models import User
 from audit import checkpoints, sequencing
-from audit.models import Checkpoint
+from audit.models import Checkpoint, Countersignature
 from federation.evidence.bundles import read_bundle
 from federation.evidence.reading import gather
 from federation.evidence.verification import verify_evidence
@@ -79,7 +79,15 @@ def test_what_silos_have_countersigned_is_in_the_bundle_and_must_lie_on_its_chai
         consortium=cohort.federation.consortium, request=cohort.federation.request(), by=cohort.scientist
     )
     assert cancelled
-    signed_head()  # the record goes on
+    signed_head()  # the record goes on, and the silo enrols anew, with another key
+    newer = Checkpoint.objects.filter(chain=head.chain).latest("position")
+    payload = peek(bytes(newer.document))
+    Countersignature.objects.create(
+        checkpoint=newer,
+        silo_id=played.silo.id,
+        document=sign(payload, AuditCheckpoint.payload_type, PrivateKey.generate()),
+        at=now(),
+    )
     evidence = gather(read_bundle(download(cohort.administrator, job).splitlines(keepends=True)))
     assert evidence.countersigned == {str(played.silo.id): document}
     assert verify_evidence(evidence, key.public.fingerprint).holds
