@@ -64,7 +64,7 @@ chromium:
 	fi
 
 test: check chromium ## every check and every test
-	@$(BIN)/python -m pytest --numprocesses 2 --dist loadgroup --no-loadscope-reorder
+	@$(BIN)/python -m pytest --numprocesses 2 --dist loadscope --no-loadscope-reorder
 
 test-fast: $(VENV)/installed-dev ## the unit tests: less than a minute together
 	@$(BIN)/python -m pytest -m "not slow" tests/unit/silo_connector & connector=$$!; \

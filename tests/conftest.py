@@ -19,6 +19,7 @@ from django.apps import apps
 from django.db import connection
 from hypothesis import HealthCheck, settings
 from pytest_django.plugin import DjangoDbBlocker
+from xdist.scheduler import LoadScopeScheduling
 
 from demo.services import ONE_THREAD, ROOT, Services, temporary_folder
 
@@ -48,21 +49,28 @@ def pytest_configure(config: pytest.Config) -> None:
     )
 
 
-@pytest.hookimpl(wrapper=True, tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> Iterator[None]:
-    """For two processes side by side: what runs whole stacks stays together, the rest goes by file; the long first.
+class Together(LoadScopeScheduling):  # type: ignore[misc]
+    """For processes side by side: what runs whole stacks stays together, the rest goes by file."""
 
-    The groups are set before xdist reads them, the order after pytest-django has made its own: a long group that
-    comes last is run by one process while the other waits.
-    """
-    for item in items:
-        item.add_marker(pytest.mark.xdist_group(WHOLE_STACKS if _length(item) == 0 else str(item.path)))
-    yield
-    items.sort(key=_length)
+    def _split_scope(self, nodeid: str) -> str:
+        path = ROOT / nodeid.partition("::")[0]
+        return WHOLE_STACKS if _length(path) == 0 else str(path)
 
 
-def _length(item: pytest.Item) -> int:
-    folder, *rest = item.path.relative_to(ROOT / "tests").parts
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Together:
+    """Who runs what. (The groups of `--dist loadgroup` need an attribute that pytest's items have no longer.)"""
+    return Together(config, log)
+
+
+@pytest.hookimpl(tryfirst=True)  # before xdist tells of it, and after pytest-django has made an order of its own
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """The long first: a long group that comes last is run by one process while the other waits."""
+    session.items.sort(key=lambda item: _length(item.path))
+
+
+def _length(path: Path) -> int:
+    folder, *rest = path.relative_to(ROOT / "tests").parts
     if folder == "faults" or (folder, *rest) == ("functional", "test_demo.py"):
         return 0
     return 1 if folder in {"functional", "contract"} else 2
