@@ -47,14 +47,24 @@ def until(what: str, condition: Callable[[], bool]) -> None:
 def test_every_silo_finds_a_record_that_was_cut(federation: Federation) -> None:
     ensemble, chain = federation.ensemble, chain_of(UUID(federation.consortium))
     states = [load(connector.configuration).trainer_state for connector in ensemble.connectors]
-    federation.final_digest(federation.launch(rounds=1))
+    job_id = federation.launch(rounds=1)
+    federation.final_digest(job_id)
 
     def kept(state: Path) -> int:
         return kept_checkpoints(state)[chain].position if chain in kept_checkpoints(state) else 0
 
-    until("every silo keeps a head", lambda: min(map(kept, states)) > 20)
-    before = [kept(state) for state in states]
     services = ensemble.coordinator.services
+
+    def everything_is_kept() -> bool:
+        """What follows a job has happened too: the chain is longer than is kept only for moments after this."""
+        with psycopg.connect(services.postgres.url()) as database:
+            (head,) = database.execute("SELECT position FROM audit_head WHERE chain = %s", [chain]).fetchone() or (0,)
+            last = "SELECT bool_and(updates_deleted_at IS NOT NULL) FROM training_round WHERE job_id = %s"
+            tidied = database.execute(last, [job_id]).fetchone() == (True,)
+            return tidied and all(kept(state) == head for state in states)
+
+    until("every silo keeps the head", everything_is_kept)
+    before = [kept(state) for state in states]
     with psycopg.connect(services.postgres.url()) as database, psycopg.ClientCursor(database) as cursor:
         cursor.execute(CUT, {"chain": chain, "left": min(before) - 10})
 
