@@ -38,7 +38,7 @@ def run(screen: Screen) -> int:
     """`make demo`: everything, until Ctrl-C."""
     home = Home.from_environment(ROOT)
     try:
-        with home.held(), _interrupted_by_sigterm(), _everybody(screen, home) as everybody:
+        with home.held(), _interrupted_by_signals(), _everybody(screen, home) as everybody:
             screen.say()
             _tell(screen, home, everybody.ensemble, _learn(screen, home, everybody))
             while True:
@@ -58,7 +58,7 @@ def check(screen: Screen, install_s: float) -> int:
     home = Home(temporary_folder("demo"))
     started = time.monotonic()
     try:
-        with home.held(), _interrupted_by_sigterm(), _everybody(screen, home) as everybody:
+        with home.held(), _interrupted_by_signals(), _everybody(screen, home) as everybody:
             start_s = time.monotonic() - started
             outcome = _learn(screen, home, everybody)
             if outcome.accuracy_pooled < ACCURACY_POOLED_MIN:
@@ -94,17 +94,21 @@ def _explained(error: Exception, home: Home) -> DemoError:
 
 
 @contextmanager
-def _interrupted_by_sigterm() -> Iterator[None]:
-    """A SIGTERM ends the demo as Ctrl-C does."""
+def _interrupted_by_signals() -> Iterator[None]:
+    """SIGTERM and SIGINT end the demo as Ctrl-C does, also where whoever started it had SIGINT ignored.
+
+    A shell that starts a command in the background has it ignore SIGINT, and Python then leaves it so.
+    """
 
     def interrupt(_number: int, _frame: FrameType | None) -> None:
         raise KeyboardInterrupt
 
-    before = signal.signal(signal.SIGTERM, interrupt)
+    before = {number: signal.signal(number, interrupt) for number in (signal.SIGTERM, signal.SIGINT)}
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,5 @@
 """What goes between the platform and the silos: sealed documents, digests, tensors on the wire."""
 
-PROTOCOL_VERSION = "1.0"
+PROTOCOL_VERSION = "1.1"
 INLINE_BYTES_MAX = 1 << 16
 """Artefacts up to this size travel inside the message that names them: small rounds are made of requests, not bytes."""

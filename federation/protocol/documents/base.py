@@ -22,7 +22,8 @@ class Document(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
     payload_type: ClassVar[str]
 
-    protocol: Literal["1.0"] = "1.0"
+    protocol: Literal["1.0", "1.1"] = "1.1"
+    """The version under which it was written. A field that 1.1 added has a default that says what 1.0 meant."""
 
 
 class Part(BaseModel):

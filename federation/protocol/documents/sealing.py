@@ -38,7 +38,7 @@ def read(kind: type[D], payload: bytes) -> D:
         first = error.errors(include_url=False, include_input=False)[0]
         field = ".".join(str(part) for part in first["loc"]) or None
         if field == "protocol":
-            raise Invalid("protocol.version", "This side speaks version 1.0 of the protocol.", field) from error
+            raise Invalid("protocol.version", "This side speaks protocol 1.0 and 1.1.", field) from error
         raise Invalid("document.malformed", f"{kind.__name__}: {first['msg']}", field) from error
 
 

@@ -39,7 +39,7 @@ def test_signed_request_verifies_and_says_who_and_when(key: PrivateKey) -> None:
     assert verified.nonce == "n" * 24
     assert verified.created == NOW
     assert verified.silo_id == SILO
-    assert headers["Consilience-Protocol"] == "1.0"
+    assert headers["Consilience-Protocol"] == "1.1"
     assert claimed_key_id(headers) == key.public.key_id
 
 

@@ -187,7 +187,7 @@ def test_an_order_is_opened_with_the_platform_s_key_only(scene: Scene) -> None:
 @pytest.mark.parametrize(
     ("changes", "code"),
     [
-        ({"protocol": "1.1"}, "protocol.version"),
+        ({"protocol": "1.2"}, "protocol.version"),
         ({"kind": "dance"}, "order.kind_not_supported"),
         ({"more": 1}, "order.malformed"),
         ({"model": {"digest": "x", "size_bytes": 1, "url": "http://elsewhere"}}, "order.malformed"),

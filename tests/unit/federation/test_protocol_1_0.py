@@ -1,0 +1,74 @@
+"""What version 0.1.0 signed under protocol 1.0 is still read and verified: recorded documents, not made ones."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from federation.errors import Invalid
+from federation.evidence.passports import Passport
+from federation.protocol import documents
+from federation.protocol.documents import Document, open_sealed, read
+from federation.protocol.envelope import peek
+from federation.protocol.keys import PrivateKey, PublicKey
+
+RECORDED = Path(__file__).parents[2] / "fixtures" / "protocol_1_0"
+KINDS: dict[str, type[Document]] = {
+    "agreement": documents.Agreement,
+    "audit-checkpoint": documents.AuditCheckpoint,
+    "checkpoint-order": documents.CheckpointOrder,
+    "code-review": documents.CodeReview,
+    "dataset-registration": documents.DatasetRegistration,
+    "dataset-withdrawal": documents.DatasetWithdrawal,
+    "enrolment-statement": documents.EnrolmentStatement,
+    "manifest": documents.Manifest,
+    "platform-key-succession": documents.PlatformKeySuccession,
+    "refusal": documents.Refusal,
+    "silo-certificate": documents.SiloCertificate,
+    "submission": documents.Submission,
+    "train-order": documents.Order,
+}
+
+
+def recorded(name: str) -> bytes:
+    return (RECORDED / "documents" / f"{name}.json").read_bytes()
+
+
+def test_every_kind_of_document_was_recorded() -> None:
+    files = {path.stem for path in (RECORDED / "documents").glob("*.json")}
+    assert files == KINDS.keys() | {"passport"}
+    assert Passport, "an in-toto statement, read with the evidence"
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_a_recorded_document_is_read_as_what_it_said(name: str) -> None:
+    payload = peek(recorded(name))
+    said = read(KINDS[name], payload)
+    assert said.protocol == "1.0"
+    kept = json.loads(said.model_dump_json())
+    assert {key: kept[key] for key in json.loads(payload)} == json.loads(payload), "nothing is read as something else"
+
+
+@pytest.mark.parametrize("name", ["refusal", "dataset-withdrawal", "platform-key-succession", "code-review"])
+def test_a_recorded_signature_holds(name: str) -> None:
+    key = PublicKey.from_encoded((RECORDED / "documents" / "made-with.pub").read_text())
+    assert open_sealed(KINDS[name], recorded(name), [key]).protocol == "1.0"
+
+
+def test_a_recorded_key_file_is_read() -> None:
+    key = PrivateKey.load(RECORDED / "identity.pem")
+    statement = read(documents.EnrolmentStatement, peek(recorded("enrolment-statement")))
+    assert len(PublicKey.from_encoded(statement.identity_key).raw) == len(key.public.raw)
+
+
+def test_what_is_written_now_says_1_1_and_what_comes_later_is_refused() -> None:
+    payload = json.loads(peek(recorded("refusal")))
+    assert documents.Refusal.model_validate(payload | {"protocol": "1.1"}).protocol == "1.1"
+    del payload["protocol"]
+    assert documents.Refusal.model_validate(payload).protocol == "1.1"
+    for later in ("1.2", "2.0"):
+        with pytest.raises(Invalid, match=r"protocol\.version") as caught:
+            read(documents.Refusal, json.dumps(payload | {"protocol": later}).encode())
+        assert "1.1" in str(caught.value)
