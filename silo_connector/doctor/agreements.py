@@ -142,10 +142,10 @@ def look_at_runner(settings: Runner) -> Iterator[Finding]:
 
 def look_at_journal(config: Config) -> Iterator[Finding]:
     """The chain of what was done here must be whole."""
-    from silo_connector.trainer.memory import noted_head
+    from silo_connector.trainer.state_check import noted_head
 
     try:
-        head = verify(config.trainer_state, noted_head(config.trainer_state))
+        head = verify(config.trainer_state, noted_head(config))
     except FederationError as error:
         yield fail("journal", error.message, "Find out who can write into the trainer's state.")
         return
