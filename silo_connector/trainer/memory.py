@@ -57,8 +57,10 @@ class Outcome:
 class Memory:
     """One connection, used by one thread."""
 
-    def __init__(self, state: Path) -> None:
-        self._database = sqlite3.connect(state / FILE, isolation_level=None, check_same_thread=False)
+    def __init__(self, state: Path | None) -> None:
+        """What is kept in this folder; an empty one that is kept nowhere for None."""
+        file = ":memory:" if state is None else state / FILE
+        self._database = sqlite3.connect(file, isolation_level=None, check_same_thread=False)
         self._database.execute("PRAGMA journal_mode = WAL")
         self._database.execute("PRAGMA synchronous = FULL")
         self._database.executescript(_SCHEMA)

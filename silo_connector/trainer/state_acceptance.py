@@ -20,7 +20,7 @@ from silo_connector.trainer.checkpoints import raise_heads
 from silo_connector.trainer.memory import Memory
 
 if TYPE_CHECKING:
-    from silo_connector.trainer.state_check import Past
+    from silo_connector.trainer.past import Past
 
 ACCEPTED = "state.accepted"
 BYTES_MAX = 1 << 20
@@ -114,6 +114,14 @@ def is_accepted(entry: Mapping[str, Any], config: Config, keys: frozenset[str]) 
         return key.key_id in keys and said.identity_key == identity_key(config).public.encoded
     except FederationError:
         return False
+
+
+def put_aside(entry: Mapping[str, Any]) -> tuple[int, str | None] | None:
+    """The head of the journal that was put aside with an acceptance, if one was."""
+    match entry:
+        case {"journal_put_aside": {"lines": int(lines), "digest": str() | None as digest}}:
+            return lines, digest
+    return None
 
 
 def _check_signatory(past: Past) -> None:

@@ -19,7 +19,6 @@ from silo_connector.journal import Journal
 from silo_connector.logs import Log
 from silo_connector.spool import Spool, boot_time_s
 from silo_connector.trainer.checkpoints import Checkpoints
-from silo_connector.trainer.clock import Clock
 from silo_connector.trainer.datasets import Datasets, configured
 from silo_connector.trainer.inbox import Inbox, cancellation, take_model
 from silo_connector.trainer.leaving import Bounds, leave
@@ -28,7 +27,7 @@ from silo_connector.trainer.outcomes import TMP_PREFIX, Outcomes, make_room
 from silo_connector.trainer.permits import Permit, Permits
 from silo_connector.trainer.plans import in_runner
 from silo_connector.trainer.refusals import OrderHead, Refused, document
-from silo_connector.trainer.state_check import Past, compare
+from silo_connector.trainer.state_lock import StateLock
 from silo_connector.trainer.trusting import believed, enrolled, followed
 from silo_connector.trainer.verification import Task, Trust, check_open, judge, open_order
 from silo_connector.trainer.work import carry_out, of_family, warm_up
@@ -49,8 +48,8 @@ class Trainer:
         self._key = identity_key(config)
         self._memory = Memory(config.trainer_state)
         self._journal = Journal(config.trainer_state, config.syslog)
-        self._clock = Clock()
-        self._permits = Permits(config, self._memory.jobs, self._clock.now)
+        self._lock = StateLock(config, self._memory, self._journal)
+        self._permits = Permits(config, self._memory.jobs, self._lock.clock.now)
         self._outcomes = Outcomes(config.trainer_state, self._spool, self._journal)
         self._datasets = Datasets(configured(config))
         self._environment = Environment(connector_version=VERSION, image_digest=config.image_digest)
@@ -59,14 +58,13 @@ class Trainer:
         self._registered_version = -1
         self._answer: bytes | None = None
         self._trust: Trust | None = None
-        self._past: Past | None = None
         self.is_enrolled = False
         self.is_working = False
 
     @property
     def is_locked(self) -> bool:
         """Whether every order is refused because what is kept is older than the journal."""
-        return self._past is not None and self._past.code is not None
+        return self._lock.is_locked
 
     def start(self) -> None:
         """Clear what a crash left behind, and load what takes long to load."""
@@ -75,7 +73,8 @@ class Trainer:
         self._spool.drop_from_before_boot(boot_time_s())
         make_room(self._work).close()
         self._journal.add("trainer.started", version=VERSION)
-        if self._look_back().code is None:
+        self._lock.look()
+        if not self.is_locked:
             self._memory.note(self._journal.head)
         warm_up(self._config.training_threads)
         self._datasets.refresh()
@@ -89,11 +88,12 @@ class Trainer:
         self._look_at_enrolment()
         if self._trust is None:
             return
-        past = self._look_back()
-        if past.code is None:
+        if self._lock.look():
+            self._answer = None  # whom to believe is read again from what is kept now
+            self._look_at_enrolment()
+        if not self.is_locked:
             self._register()
-            if self._clock.is_to_be_noted():
-                self._journal.add("moment.seen")
+        self._lock.note_moment()
         for name in self._inbox.waiting():
             self.is_working = True
             try:
@@ -120,24 +120,6 @@ class Trainer:
         self._trust = trust
         self.is_enrolled = True
         self._registered_version = -1
-
-    def _look_back(self) -> Past:
-        """How the stores stand to the journal: looked at when it starts, and as long as something is older."""
-        if self._clock.is_behind and not self.is_locked:
-            self._journal.add("clock.behind", seen=self._clock.latest)
-            self._past = None
-        if self._past is None or self._past.code is not None:
-            before, self._past = self._past, compare(self._config, self._memory)
-            self._clock.begin(self._past.latest)
-            refused = self._past.refusal()
-            if refused is not None and (before is None or before.older != self._past.older):
-                LOG.error(refused.code, reason=refused.message, hint="run: silo-connector doctor --config …")
-            if refused is None and before is not None:
-                LOG.warning("trainer.unlocked")
-                self._answer = None  # whom to believe is read again from what is kept now
-                self._look_at_enrolment()
-        self._clock.now()
-        return self._past
 
     def _register(self) -> None:
         """Tell the platform of datasets that are new or have changed."""
@@ -175,13 +157,13 @@ class Trainer:
         """The one outcome of an order: the one there is already, or a new one. Raises Stopped when it is cancelled."""
         started = time.perf_counter()
         sealed = folder.read(spool.ORDER, spool.DOCUMENT_BYTES_MAX)
-        past = self._look_back() if self._past is None or self._clock.is_behind else self._past
+        past, clock = self._lock.past(), self._lock.clock
         locked = past.refusal()
         if locked is None:
-            trust = self._trust = followed(self._config, sealed, folder, self._trust or trust, self._journal)
+            trust = self._trust = followed(self._config, sealed, folder, trust, self._journal)
         else:
             trust = believed(sealed, folder, trust)
-        head, order = open_order(sealed, trust, self._clock.now())
+        head, order = open_order(sealed, trust, clock.now())
         if str(head.order_id) != name:
             raise Untrusted("order.wrong_folder", "The order lies in another order's folder.")
         known = self._memory.outcome(name)
@@ -198,7 +180,8 @@ class Trainer:
             if isinstance(order, Refused):
                 raise order
             if isinstance(order, CheckpointOrder):
-                self._check_open(order)
+                check_open(order, clock.now())
+                clock.saw(order.issued_at)
                 return self._finish(Outcome(name, self._checkpoints.countersign(order, trust.platform)))
             past.check_job(order.job_id)
             task, permit, data_s = self._permitted(order, folder, trust)
@@ -216,19 +199,14 @@ class Trainer:
         self._journal.sync()
         return self._memory.finish(outcome, self._journal.head)
 
-    def _check_open(self, order: Order | CheckpointOrder) -> None:
-        """Raise Refused for an order that is not open; of one that is, its moment is seen."""
-        check_open(order, self._clock.now())
-        self._clock.saw(order.issued_at)
-
     def _permitted(self, order: Order, folder: Folder, trust: Trust) -> tuple[Task, Permit, float]:
         """Judge an order, what came with it, and whether it is allowed; how long the data took. Raises Refused."""
         try:
             manifest = folder.read(spool.MANIFEST, spool.DOCUMENT_BYTES_MAX)
         except Invalid as error:
             raise Refused("manifest.missing", error.message) from error
-        self._check_open(order)
-        task = judge(order, manifest, trust, self._datasets.declarations, self._clock.now())
+        task = judge(order, manifest, trust, self._datasets.declarations, self._lock.clock.now())
+        self._lock.clock.saw(order.issued_at)
         data_s = 0.0
 
         def rows_total() -> int:
