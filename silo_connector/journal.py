@@ -16,6 +16,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from federation.errors import Invalid, Untrusted
 from federation.protocol.digests import digest_bytes
@@ -164,7 +165,7 @@ def raw_lines(state: Path) -> Iterator[bytes]:
         raise Invalid("journal.unreadable", f"{path} can't be read ({error.strerror}).") from error
 
 
-def begin_anew(state: Path, event: str, fields: Mapping[str, object], syslog: Path | None = None) -> Path | None:
+def begin_anew(state: Path, event: str, fields: Mapping[str, Any], syslog: Path | None = None) -> Path | None:
     """Put the journal aside and begin another with this line; at every moment one of the two is in place.
 
     Returns where the old one is now, None where there was none. Whoever writes meanwhile writes into the old one, or

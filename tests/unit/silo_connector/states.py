@@ -7,6 +7,8 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+from federation.protocol.documents import CheckpointOrder, Order, seal
+from silo_connector import spool
 from silo_connector.cli import main
 from silo_connector.journal import FILE as JOURNAL
 from silo_connector.trainer.trainer import Trainer
@@ -60,3 +62,19 @@ def run_once(site: Site) -> None:
 async def command(site: Site, *arguments: Any) -> int:
     """A command of silo IT's, with the site's configuration."""
     return await asyncio.to_thread(main, [*map(str, arguments), "--config", str(site.config.path)])
+
+
+def trained(site: Site, number: int, **changes: Any) -> Order:
+    """An order of the job, done by a trainer that starts for it and ends."""
+    manifest = changes.pop("manifest", None) or site.job()
+    order = site.order(manifest, number=number, **changes)
+    site.deliver(order, manifest)
+    run_once(site)
+    return order
+
+
+def hand(site: Site, order: CheckpointOrder) -> CheckpointOrder:
+    """The relay brings an order to countersign."""
+    (site.inbox / str(order.order_id)).mkdir()
+    (site.inbox / str(order.order_id) / spool.ORDER).write_bytes(seal(order, site.platform.key))
+    return order

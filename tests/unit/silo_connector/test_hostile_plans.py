@@ -4,16 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import platform
-import shutil
-import sysconfig
 import textwrap
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 import pytest
 
@@ -31,6 +27,7 @@ from tests.unit.silo_connector.runners import (
     PREDICT,
     Runner,
     agreed_to,
+    among_python_s_files,
     job_of,
     reviewed,
     running,
@@ -310,34 +307,16 @@ async def test_nothing_of_one_order_is_there_in_the_next(coding: Site) -> None:
     assert coding.refusal(carried_out(coding, keeps + "assert hasattr(builtins, 'kept')\n", 4)) == "code.failed"
 
 
-@pytest.fixture
-def probe() -> Iterator[Path]:
-    """A folder among Python's files whose access would be noted, with a file in it and a link to that."""
-    folder = Path(sysconfig.get_paths()["purelib"]) / f"probe_{uuid4().hex}"
-    folder.mkdir(mode=0o755)
-    (folder / "kept.py").write_text("one = 1")
-    (folder / "kept.py").chmod(0o644)
-    (folder / "link.py").symlink_to("kept.py")
-    (folder / "kept.py").read_text()
-    if (folder / "kept.py").stat().st_mtime > (folder / "kept.py").stat().st_atime:
-        pytest.skip("this file system notes no access at all")
-    for path in (folder / "kept.py", folder / "link.py", folder):
-        os.utime(path, (1, 2), follow_symlinks=False)
-    yield folder
-    shutil.rmtree(folder)
-
-
-async def test_what_one_order_has_read_is_not_told_to_the_next_by_times(
-    fenced: Site, runner: Runner, probe: Path
-) -> None:
+async def test_what_one_order_has_read_is_not_told_to_the_next_by_times(fenced: Site, runner: Runner) -> None:
     if f'"{NO_TRACES}"' in runner.log.partition('"missing"')[2]:
         pytest.skip("reading is noted here, and the runner says so")
-    names = [str(probe), str(probe / "kept.py"), str(probe / "link.py")]
-    reads = f"os.listdir({names[0]!r}); open({names[1]!r}).read(); open({names[2]!r}).read(); os.readlink({names[2]!r})"
-    fenced.submission(carried_out(fenced, plan_that(reads), 1))
-    assert [Path(name).lstat().st_atime for name in names] == [1, 1, 1]
-    looks = f"assert [os.lstat(name).st_atime for name in {names!r}] == [1, 1, 1]"
-    fenced.submission(carried_out(fenced, plan_that(looks), 2))
+    with among_python_s_files() as probe:
+        names = [str(probe), str(probe / "kept.py"), str(probe / "link.py")]
+        reads = f"os.listdir({names[0]!r}); [open(name).read() for name in {names[1:]!r}]; os.readlink({names[2]!r})"
+        fenced.submission(carried_out(fenced, plan_that(reads), 1))
+        assert [Path(name).lstat().st_atime for name in names] == [1, 1, 1]
+        looks = f"assert [os.lstat(name).st_atime for name in {names!r}] == [1, 1, 1]"
+        fenced.submission(carried_out(fenced, plan_that(looks), 2))
 
 
 async def test_a_session_ends_with_its_trainer(coding: Site, runner: Runner) -> None:

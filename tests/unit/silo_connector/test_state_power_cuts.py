@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from federation.protocol.keys import PrivateKey
 from silo_connector import identity, journal
 from silo_connector.cli import main
 from silo_connector.folders import Folder
@@ -21,9 +22,8 @@ from silo_connector.trainer.trainer import Trainer
 from tests.unit.silo_connector import test_platform_keys as keys
 from tests.unit.silo_connector.runners import EXAMPLE
 from tests.unit.silo_connector.sites import Site
-from tests.unit.silo_connector.states import MEMORY, put_back, remember, run_once
+from tests.unit.silo_connector.states import MEMORY, hand, put_back, remember, run_once
 from tests.unit.silo_connector.test_checkpoints import ordered
-from tests.unit.silo_connector.test_hostile_state import hand
 from tests.unit.silo_connector.test_signing import downloaded
 
 WRITES: tuple[tuple[type, str], ...] = (
@@ -82,7 +82,7 @@ def command(*arguments: object) -> Callable[[Site], None]:
 
 
 def certify(site: Site) -> None:
-    identity.certify(site.config, site.signatory, "Org")
+    identity.certify(site.config, PrivateKey.load(site.folder / "new.key"), "Org")
 
 
 async def an_order_and_a_head(site: Site) -> None:
@@ -107,7 +107,9 @@ async def a_suspension(site: Site) -> None:
 
 
 async def no_pin(site: Site) -> None:
+    """A person has removed it: the organisation has a new key."""
     (site.config.trainer_state / identity.SIGNATORY_PIN).unlink()
+    identity.make_signatory("Org", site.folder / "new.key")
 
 
 async def a_lost_memory(site: Site) -> None:
