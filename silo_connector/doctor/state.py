@@ -17,7 +17,8 @@ def look_at_state(config: Config) -> Iterator[Finding]:
     """What is older than the journal locks the trainer, until it is put right or a person confirms."""
     from silo_connector.journal import FILE as JOURNAL
     from silo_connector.trainer.memory import FILE as MEMORY
-    from silo_connector.trainer.state_check import CLOCK, compared
+    from silo_connector.trainer.past import CLOCK
+    from silo_connector.trainer.state_check import compared
 
     if not any((config.trainer_state / name).exists() for name in (JOURNAL, MEMORY)):
         yield skip("state", "The trainer has kept nothing yet.")

@@ -1,4 +1,4 @@
-"""The organisation's word that a trainer goes on although part of its state was lost: who gives it, and what holds then."""
+"""The organisation's word that a trainer goes on without what it lost: who gives it, and what holds then."""
 
 from __future__ import annotations
 

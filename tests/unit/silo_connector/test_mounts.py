@@ -102,8 +102,10 @@ def test_links_beside_a_read_only_root_are_read_before_each_session(
     link = tmp_path / "stdin"
     link.symlink_to("/proc/self/fd/0")
     os.utime(link, (1, 2), follow_symlinks=False)
-    while (tick := tmp_path / "tick").touch() or tick.stat().st_mtime <= link.lstat().st_ctime:
-        pass  # until the file system's clock has gone on
+    tick = tmp_path / "tick"
+    tick.touch()
+    while tick.stat().st_mtime <= link.lstat().st_ctime:
+        tick.touch()  # until the file system's clock has gone on
     monkeypatch.setattr(mounts, "_FOLDERS_WITH_LINKS", (str(tmp_path), str(tmp_path / "nowhere")))
     mounts.read_links()
     noted = link.lstat().st_atime
