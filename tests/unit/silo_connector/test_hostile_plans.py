@@ -7,6 +7,7 @@ import json
 import platform
 import textwrap
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ import pytest
 from federation.errors import Stopped
 from federation.protocol.documents import Order, Refusal
 from silo_connector import spool
+from silo_connector.measures import NO_TRACES
 from silo_connector.trainer import plans
 from silo_connector.trainer.remote import session
 from silo_connector.trainer.trainer import Trainer
@@ -23,6 +25,7 @@ from tests.unit.silo_connector.runners import (
     PREDICT,
     Runner,
     agreed_to,
+    among_python_s_files,
     job_of,
     reviewed,
     running,
@@ -54,7 +57,8 @@ def coding(site: Site, runner: Runner) -> Site:
 @pytest.fixture
 def fenced(coding: Site, runner: Runner) -> Site:
     """The same, where the kernel has every fence."""
-    if '"missing": []' not in runner.log or platform.machine() != "x86_64":
+    missing = next(json.loads(line)["missing"] for line in runner.log.splitlines() if "runner.started" in line)
+    if set(missing) - {NO_TRACES} or platform.machine() != "x86_64":
         pytest.skip("this kernel has not all of the fences")
     return coding
 
@@ -293,6 +297,18 @@ async def test_nothing_of_one_order_is_there_in_the_next(coding: Site) -> None:
     for number in (1, 2, 3):
         coding.submission(carried_out(coding, keeps + "assert not hasattr(builtins, 'kept')\n", number))
     assert coding.refusal(carried_out(coding, keeps + "assert hasattr(builtins, 'kept')\n", 4)) == "code.failed"
+
+
+async def test_what_one_order_has_read_is_not_told_to_the_next_by_times(fenced: Site, runner: Runner) -> None:
+    if f'"{NO_TRACES}"' in runner.log.partition('"missing"')[2]:
+        pytest.skip("reading is noted here, and the runner says so")
+    with among_python_s_files() as probe:
+        names = [str(probe), str(probe / "kept.py"), str(probe / "link.py")]
+        reads = f"os.listdir({names[0]!r}); [open(name).read() for name in {names[1:]!r}]; os.readlink({names[2]!r})"
+        fenced.submission(carried_out(fenced, plan_that(reads), 1))
+        assert [Path(name).lstat().st_atime for name in names] == [1, 1, 1]
+        looks = f"assert [os.lstat(name).st_atime for name in {names!r}] == [1, 1, 1]"
+        fenced.submission(carried_out(fenced, plan_that(looks), 2))
 
 
 async def test_a_session_ends_with_its_trainer(coding: Site, runner: Runner) -> None:
