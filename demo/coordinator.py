@@ -21,6 +21,8 @@ from federation.protocol.keys import load_public
 PORT = 8000
 WEB_TIMEOUT_S = 60.0
 QUEUES = "rounds,aggregation,housekeeping"
+NOTIFICATIONS = "notifications"
+"""The queue of what waits for other people's servers, and the process that works on it and on nothing else."""
 
 
 _claims: list[socket.socket] = []
@@ -63,6 +65,7 @@ class Coordinator:
     extra_environment: dict[str, str] = field(default_factory=dict)
     web: Child = field(init=False)
     worker: Child = field(init=False)
+    notifications: Child = field(init=False)
     beat: Child = field(init=False)
     children: list[Child] = field(init=False, default_factory=list)
 
@@ -122,7 +125,7 @@ class Coordinator:
         )
 
     def start_processes(self) -> None:
-        """Web, worker and beat; returns once web answers."""
+        """Web, both workers and beat; returns once web answers."""
         environment = self.environment()
         self.web = self._child("web", self._web_command(), environment)
         celery = [sys.executable, "-m", "celery", "-A", "config.celery"]
@@ -131,9 +134,17 @@ class Coordinator:
             [*celery, "worker", "-Q", QUEUES, "--concurrency", "2", "--without-gossip", "--without-mingle"],
             self.environment(with_signing_key=True),
         )
+        self.notifications = self._child(
+            NOTIFICATIONS,
+            [
+                *(*celery, "worker", "-Q", NOTIFICATIONS, "--pool", "threads", "--concurrency", "2"),
+                *("--hostname", f"{NOTIFICATIONS}@%h", "--without-gossip", "--without-mingle"),
+            ],
+            environment,
+        )
         schedule = str(self.home.root / "beat-schedule")
         self.beat = self._child("beat", [*celery, "beat", "--schedule", schedule, "--pidfile="], environment)
-        self.children = [self.web, self.worker, self.beat]
+        self.children = [self.web, self.worker, self.notifications, self.beat]
         for child in self.children:
             child.start()
         self._await_web()

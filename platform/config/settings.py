@@ -286,6 +286,7 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
 }
 
 WEBHOOK_ALLOW_PRIVATE = env.flag("WEBHOOK_ALLOW_PRIVATE", False)
+WEBHOOK_DEADLINE_S = env.number("WEBHOOK_DEADLINE_S", 10)
 
 CELERY_BROKER_URL = REDIS_URL
 CELERY_TASK_ACKS_LATE = True
@@ -302,6 +303,10 @@ CELERY_TASK_DEFAULT_QUEUE = "housekeeping"
 CELERY_TASK_ROUTES = {
     "training.tasks.start_job": {"queue": "rounds"},
     "training.tasks.close_step": {"queue": "aggregation"},
+    # what waits for other people's servers has a queue and a process of its own: rounds never wait for it
+    "monitoring.tasks.notify": {"queue": "notifications"},
+    "accounts.tasks.send_welcome": {"queue": "notifications"},
+    "accounts.tasks.send_password_reset": {"queue": "notifications"},
 }
 CELERY_BEAT_SCHEDULE = {
     "notify": {"task": "monitoring.tasks.notify", "schedule": 5.0, "options": {"expires": 10}},
