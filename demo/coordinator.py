@@ -153,7 +153,7 @@ class Coordinator:
         return [
             *(sys.executable, "-m", "uvicorn", "config.asgi:application"),
             *("--host", "127.0.0.1", "--port", str(self.port), "--loop", "uvloop", "--http", "httptools"),
-            *("--no-access-log", "--timeout-graceful-shutdown", "5"),
+            *("--no-proxy-headers", "--no-access-log", "--timeout-graceful-shutdown", "5"),
         ]
 
     def _child(self, name: str, command: list[str], environment: dict[str, str]) -> Child:

@@ -34,6 +34,7 @@ INNER = """
 def test_a_legend_shows_names_as_they_are(chromium: Browser, blob_root: object) -> None:
     cohort = make_cohort()
     job = run_job(cohort, rounds=2)
+    other = run_job(cohort, rounds=2)
     first, second = (seat.silo_id for seat in job.seats.order_by("position")[:2])
     Silo.objects.filter(id=first).update(name=LINK)
     Silo.objects.filter(id=second).update(name=GIANT)
@@ -41,7 +42,7 @@ def test_a_legend_shows_names_as_they_are(chromium: Browser, blob_root: object) 
     with serving() as port:
         context = signed_in(chromium, port, cohort.scientist, VIEWS[0])
         page = context.new_page()
-        for address in (f"/jobs/{job.id}/", f"/jobs/{job.id}/rounds/", f"/jobs/compare/?job={job.id}&job={job.id}"):
+        for address in (f"/jobs/{job.id}/", f"/jobs/{job.id}/rounds/", f"/jobs/compare/?job={job.id}&job={other.id}"):
             page.goto(f"http://127.0.0.1:{port}{address}")
             page.wait_for_function(DRAWN)
             texts = page.evaluate(TEXTS)
