@@ -85,12 +85,13 @@ class Coordinator:
         settings = self.environment()
         self._write_environment(settings)
 
-    def environment(self, *, with_signing_key: bool = False) -> dict[str, str]:
-        """What the platform's processes get. The signing key is the worker's alone."""
+    def environment(self, *, with_signing_key: bool = False, as_owner: bool = False) -> dict[str, str]:
+        """What the platform's processes get. The signing key is the worker's alone; only migrations own the tables."""
         kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "TMPDIR") if name in os.environ}
         settings = {
             **kept,
             **self.services.environment(self.url),
+            **({} if as_owner else {"DATABASE_URL": self.services.postgres.app_url()}),
             "ALLOWED_HOSTS": "127.0.0.1,localhost",
             "PYTHONPATH": PYTHONPATH,
             "PYTHONUNBUFFERED": "1",
@@ -112,11 +113,22 @@ class Coordinator:
         with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as stream:
             stream.writelines(f"{name}='{value}'\n" for name, value in settings.items() if name not in os.environ)
 
-    def manage(self, *words: str, given: Any = None, timeout_s: float = 120.0, with_signing_key: bool = False) -> str:
+    def migrate(self) -> None:
+        """The schema, as its owner, and what the others may do with it."""
+        self.manage("migrate_and_grant", self.services.postgres.app_role, as_owner=True)
+
+    def manage(
+        self,
+        *words: str,
+        given: Any = None,
+        timeout_s: float = 120.0,
+        with_signing_key: bool = False,
+        as_owner: bool = False,
+    ) -> str:
         """Run a management command; `given` goes to it as JSON."""
         return run(
             [sys.executable, str(ROOT / "manage.py"), *words],
-            environment=self.environment(with_signing_key=with_signing_key),
+            environment=self.environment(with_signing_key=with_signing_key, as_owner=as_owner),
             log=self.home.log("manage"),
             what=f"`manage.py {words[0]}`",
             timeout_s=timeout_s,
