@@ -125,6 +125,8 @@ def django_db_setup(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
             "WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_type = 'client backend'"
         )
+    connection.close()
+    connection.close_pool()  # which would make new connections for those that were cut off while they were in use
 
 
 @pytest.fixture(scope="session")
