@@ -38,6 +38,7 @@ RUN_S = 30.0
 """After so long a run begins no further delivery. The next run goes on, letters first."""
 FAILURES_MAX = 20
 ERROR_LENGTH_MAX = 300
+_GIVEN_UP = "The address failed too often and is not called any more. Send a trial to it."
 
 
 def deliver_due(*, by: Actor, seconds: float = RUN_S) -> int:
@@ -117,9 +118,9 @@ def _put_off(delivery: Delivery, code: str, told: str) -> None:
         waiting = Delivery.objects.filter(webhook_id=delivery.webhook_id, state=Delivery.State.PENDING)
         waiting.exclude(id=delivery.id).filter(next_try_at__lt=later).update(next_try_at=later)
         Webhook.objects.filter(id=delivery.webhook_id).update(failures=F("failures") + 1)
-        Webhook.objects.filter(id=delivery.webhook_id, failures__gte=FAILURES_MAX, disabled_at=None).update(
-            disabled_at=timezone.now()
-        )
+        failing = Webhook.objects.filter(id=delivery.webhook_id, failures__gte=FAILURES_MAX, disabled_at=None)
+        if failing.update(disabled_at=timezone.now()):
+            waiting.update(state=Delivery.State.FAILED, code="webhook.given_up", error=_GIVEN_UP)
     log.warning("delivery %s failed, try %s: %s %s", delivery.id, tries, code, told)
 
 

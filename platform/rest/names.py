@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django import forms
 from django.db import models
@@ -46,7 +46,13 @@ def _told() -> str:
     return _("A name is one line, without characters that are not seen. Type it anew rather than paste it.")
 
 
-class NameField(models.CharField):  # type: ignore[type-arg]  # the class takes no parameters when it runs
+if TYPE_CHECKING:
+    _Column = models.CharField[str, str]
+else:  # the class takes no parameters when it runs
+    _Column = models.CharField
+
+
+class NameField(_Column):
     """A column that holds a name. Whatever way a value comes to it, it is made one line or refused."""
 
     def get_db_prep_save(self, value: Any, connection: Any) -> Any:

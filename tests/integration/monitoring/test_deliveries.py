@@ -13,7 +13,8 @@ from django.db.migrations.loader import MigrationLoader
 from django.utils import timezone
 
 from accounts.models import Organisation, User
-from monitoring import actions, deliveries, webhook_calls
+from federation.errors import Transient
+from monitoring import actions, deliveries, webhook_calls, wording
 from monitoring.models import Channel, Delivery, Kind, Notice, Webhook
 from monitoring.webhook_addresses import check_ip
 from registry.models import Model
@@ -106,7 +107,7 @@ def test_a_name_service_that_does_not_answer_is_not_waited_for(monkeypatch: pyte
 
     monkeypatch.setattr(socket, "getaddrinfo", late)
     deadline = webhook_calls.Deadline(0.2, "hooks.example.org")
-    with pytest.raises(webhook_calls.Transient) as caught:
+    with pytest.raises(Transient) as caught:
         webhook_calls.resolved("hooks.example.org", 443, deadline, check_ip)
     release.set()
     assert caught.value.code == "webhook.deadline"
@@ -131,6 +132,24 @@ def test_what_fails_is_put_off_with_all_that_waits_for_the_same_address(cohort: 
     assert waiting.count() == 4
     assert sorted(waiting.values_list("attempts", flat=True)) == [0, 0, 0, 1]
     assert job.name in mail.outbox[0].subject
+
+
+def test_what_waits_for_an_address_that_is_given_up_is_given_up_too(
+    cohort: Cohort, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(deliveries, "FAILURES_MAX", 1)
+    with dripping(b"HTTP/1.1 500 No\r\n") as server:
+        url = f"http://127.0.0.1:{server.port}/"
+        webhook = actions.add_webhook(url=url, kinds=["job.completed"], by=cohort.scientist)
+        for _ in range(2):
+            run_job(cohort)
+        actions.gather(by=TEST)
+        deliver_until_given_up()
+        assert server.calls == 1 + len(deliveries.BACK_OFF_S)
+    webhook.refresh_from_db()
+    assert webhook.disabled_at is not None
+    told = Delivery.objects.filter(webhook=webhook).values_list("state", "code")
+    assert sorted(told) == [("failed", "webhook.failed"), ("failed", "webhook.given_up")]
 
 
 def test_a_delivery_that_breaks_is_written_down_and_the_others_go_on(
@@ -162,7 +181,7 @@ def _other(notice: Notice, *, kind: str) -> dict[str, Any]:
 def test_an_event_that_can_t_be_told_of_holds_no_other(
     cohort: Cohort, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    real = actions.words_for
+    real = wording.words_for
 
     def words(kind: Kind, event: Any) -> Any:
         if kind == Kind.AGREEMENT_SIGNING or event.id == first.event_id:

@@ -6,6 +6,7 @@ import html
 import json
 import re
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -130,7 +131,7 @@ def texts_in(value: object) -> Iterator[tuple[str, str]]:
 
 
 def evil_charts() -> list[Chart]:
-    words = {"key": "k", "title": EVIL, "caption": EVIL, "x_title": EVIL, "y_title": EVIL}
+    words: dict[str, Any] = {"key": "k", "title": EVIL, "caption": EVIL, "x_title": EVIL, "y_title": EVIL}
     series = [Series(EVIL, [1.0])]
     return [
         line_chart(**words, x=[1], series=series, marked_x=1, marked_label=EVIL),
