@@ -96,7 +96,7 @@ def test_the_certificate_must_name_the_host_that_was_given(
         else:
             with pytest.raises(Transient) as caught:
                 webhooks.post(webhook, webhooks.trial_of(webhook), message_id="one")
-            assert (caught.value.code, "Certificate" in caught.value.message) == ("webhook.failed", True)
+            assert (caught.value.code, "CertVerification" in caught.value.message) == ("webhook.failed", True)
     assert server.asked_for == ["localhost"]
     if name == "localhost":
         head = server.got[0].partition(b"\r\n\r\n")[0].decode()
