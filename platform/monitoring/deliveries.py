@@ -7,7 +7,7 @@ another. While an address fails, all that waits for it is put off with what fail
 from __future__ import annotations
 
 import logging
-import random
+import secrets
 import time
 from datetime import timedelta
 
@@ -29,6 +29,7 @@ from monitoring.wording import Said, words_for
 from rest.names import as_one_line
 
 log = logging.getLogger(__name__)
+_CHANCE = secrets.SystemRandom()
 BACK_OFF_S = (30, 120, 600, 3600, 4 * 3600, 12 * 3600)
 JITTER = 0.2
 """The share by which a pause is longer or shorter, so that what failed together is not tried again together."""
@@ -126,4 +127,4 @@ def _put_off(delivery: Delivery, code: str, told: str) -> None:
 
 def _pause_s(tries: int) -> float:
     pause = BACK_OFF_S[min(tries, len(BACK_OFF_S)) - 1]
-    return pause * random.uniform(1 - JITTER, 1 + JITTER)  # noqa: S311 - spreads load, guards nothing
+    return pause * _CHANCE.uniform(1 - JITTER, 1 + JITTER)
