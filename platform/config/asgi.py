@@ -19,7 +19,7 @@ django = get_asgi_application()
 
 from agreements.connector import take_document  # noqa: E402 - the apps must be loaded before anything imports a model
 from artefacts import grants  # noqa: E402
-from artefacts.asgi import application as artefacts  # noqa: E402
+from artefacts.asgi import ArtefactsApplication  # noqa: E402
 from config import health  # noqa: E402
 from live import database  # noqa: E402
 from live.http import Receive, Scope, Send  # noqa: E402
@@ -29,7 +29,9 @@ from silos.connector import PREFIX, ConnectorApplication  # noqa: E402
 from training.event_stream import PATH as EVENTS  # noqa: E402
 from training.event_stream import stream_events  # noqa: E402
 from training.long_poll import take_answer, take_checkpoint, take_heartbeat, wait_for_orders  # noqa: E402
+from training.uploads import OrderUploads  # noqa: E402
 
+artefacts = ArtefactsApplication(OrderUploads())
 connector = ConnectorApplication(
     handlers={
         "submissions": take_answer,
