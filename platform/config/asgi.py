@@ -21,6 +21,7 @@ from agreements.connector import take_document  # noqa: E402 - the apps must be 
 from artefacts import grants  # noqa: E402
 from artefacts.asgi import ArtefactsApplication  # noqa: E402
 from config import health  # noqa: E402
+from config.strangers import BoundedBodies, BoundedRequests  # noqa: E402
 from live import database  # noqa: E402
 from live.http import Receive, Scope, Send  # noqa: E402
 from live.hub import hub  # noqa: E402
@@ -50,8 +51,13 @@ async def application(scope: Scope, receive: Receive, send: Send) -> None:
         await _lifespan(receive, send)
     elif scope["type"] == "http" and scope["path"] in health.PATHS:
         await health.application(scope, receive, send)
-    elif settings.MAINTENANCE:
-        await django(dict(scope), receive, send)  # type: ignore[arg-type]
+    else:
+        await requests(scope, receive, send)
+
+
+async def _hand_over(scope: Scope, receive: Receive, send: Send) -> None:
+    if settings.MAINTENANCE:
+        await pages(scope, receive, send)
     elif scope["type"] == "http" and scope["path"].startswith((grants.BLOBS, grants.UPLOADS)):
         await artefacts(scope, receive, send)
     elif scope["type"] == "http" and scope["path"].startswith(PREFIX):
@@ -59,7 +65,15 @@ async def application(scope: Scope, receive: Receive, send: Send) -> None:
     elif scope["type"] == "http" and EVENTS.fullmatch(scope["path"]):
         await stream_events(scope, receive, send)
     else:
-        await django(dict(scope), receive, send)  # type: ignore[arg-type]
+        await pages(scope, receive, send)
+
+
+async def _ask_django(scope: Scope, receive: Receive, send: Send) -> None:
+    await django(dict(scope), receive, send)  # type: ignore[arg-type]
+
+
+pages = BoundedBodies(_ask_django)
+requests = BoundedRequests(_hand_over)
 
 
 async def _lifespan(receive: Receive, send: Send) -> None:

@@ -230,6 +230,12 @@ UPLOAD_BYTES_MAX = int(env.number("UPLOAD_BYTES_MAX", 1 << 30))
 UPLOAD_NORM_L2_MAX = env.number("UPLOAD_NORM_L2_MAX", 1e4)
 UPLOADS_IN_FLIGHT_BYTES_MAX = int(env.number("UPLOADS_IN_FLIGHT_BYTES_MAX", 4 << 30))
 
+# What one peer may hold: uvicorn itself bounds none of it (live.connections).
+CONNECTIONS_PER_ADDRESS_MAX = int(env.number("CONNECTIONS_PER_ADDRESS_MAX", 200))
+REQUEST_HEAD_WITHIN_S = env.number("REQUEST_HEAD_WITHIN_S", 10)
+REQUEST_BODY_WINDOW_S = env.number("REQUEST_BODY_WINDOW_S", 20)
+RESPONSE_UNREAD_S = env.number("RESPONSE_UNREAD_S", 60)
+
 # Rounds. A lease is how long a worker may be silent over one step before another takes it.
 STEP_LEASE_S = env.number("STEP_LEASE_S", 60)
 SWEEP_EVERY_S = env.number("SWEEP_EVERY_S", 2)

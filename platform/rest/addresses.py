@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ipaddress
+from collections.abc import Mapping
+from typing import Any
 
 from django.http import HttpRequest
 from rest_framework.throttling import BaseThrottle
@@ -22,3 +24,13 @@ def ip_of(request: HttpRequest) -> str:
 def address_of(request: HttpRequest) -> str:
     """The peer's address; behind our own proxy, what that one saw. A header that anybody may send is nothing."""
     return str(BaseThrottle().get_ident(request) or "")  # type: ignore[arg-type]
+
+
+def address_in(scope: Mapping[str, Any]) -> str:
+    """The same for a request that Django has not seen."""
+    request = HttpRequest()
+    request.META["REMOTE_ADDR"] = (scope.get("client") or [""])[0]
+    forwarded = [value.decode("latin-1") for name, value in scope["headers"] if name == b"x-forwarded-for"]
+    if forwarded:
+        request.META["HTTP_X_FORWARDED_FOR"] = ",".join(forwarded)
+    return address_of(request)
