@@ -13,6 +13,8 @@ from typing import BinaryIO, Protocol
 from urllib.parse import parse_qsl
 from uuid import UUID
 
+from django.conf import settings
+
 from artefacts import grants, store
 from artefacts.uploads import Upload
 from federation.errors import FederationError
@@ -100,6 +102,7 @@ class ArtefactsApplication:
         self, scope: Scope, receive: Receive, send: Send, order_id: UUID, digest: str, size_max: int
     ) -> None:
         start, total = _content_range(headers_of(scope))
+        size_max = min(size_max, settings.UPLOAD_BYTES_MAX)
         if total > size_max:
             raise Refused(413, "blob.too_large", f"An artefact for this order may have {size_max} bytes.")
         claimed = await database.call(self._claims.claim, order_id, digest, total)

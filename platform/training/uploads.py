@@ -31,13 +31,15 @@ class OrderUploads:
         """Bind this artefact to the order, or find it bound.
 
         Raises Refused: 404 ``order.not_found``, 409 ``order.over`` once it waits for no answer, ``upload.not_wanted``
-        where it asks for no update, ``upload.other_artefact`` when its grant was used for another, and 429
-        ``upload.quota`` when the silo has too many bytes in flight.
+        where it asks for no update, ``upload.other_artefact`` when its grant was used for another, 413
+        ``blob.too_large``, and 429 ``upload.quota`` when the silo has too many bytes in flight.
         """
         found = _counted(order_id)
         _check_open(found)
         if found.digest is None:
             quota = settings.UPLOADS_IN_FLIGHT_BYTES_MAX
+            if size_bytes > quota:
+                raise Refused(413, "blob.too_large", f"A silo may upload {quota} bytes at a time on this platform.")
             statements.begin(
                 order_id=order_id,
                 silo_id=found.silo_id,

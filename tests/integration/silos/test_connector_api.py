@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -335,9 +336,14 @@ class TestArtefacts:
         assert client.send("HEAD", path).headers["upload-offset"] == "0"
         assert store.size_bytes(digest_bytes(self.data)) is None
 
-    def test_too_many_bytes_are_refused(self, port: int, federation: Federation) -> None:
-        client = Client(port)
+    def test_too_many_bytes_are_refused(self, port: int, federation: Federation, settings: Any) -> None:
+        client, path = Client(port), self.upload_path(federation)
         assert client.send("PUT", self.upload_path(federation, size_max=100), self.data).code == "blob.too_large"
+        settings.UPLOAD_BYTES_MAX = len(self.data) - 1
+        assert client.send("PUT", path, self.data).code == "blob.too_large"
+        settings.UPLOAD_BYTES_MAX = len(self.data)
+        settings.UPLOADS_IN_FLIGHT_BYTES_MAX = len(self.data) - 1
+        assert client.send("PUT", path, self.data).code == "blob.too_large"
 
     def test_only_addresses_that_were_handed_out_work(self, port: int, federation: Federation) -> None:
         client, path = Client(port), self.upload_path(federation)
