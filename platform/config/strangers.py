@@ -86,7 +86,7 @@ class _Counted:
 
 
 class BoundedRequests:
-    """Behind a proxy, how many requests are answered at a time for each address that it speaks for."""
+    """How many requests are answered at a time for each address, also for those that our own proxy speaks for."""
 
     def __init__(self, inner: Application) -> None:
         self._inner = inner
@@ -94,11 +94,11 @@ class BoundedRequests:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Hand over a request, or refuse it."""
-        if scope["type"] != "http" or not settings.REST_FRAMEWORK["NUM_PROXIES"]:
-            await self._inner(scope, receive, send)  # the connections themselves are counted
+        if scope["type"] != "http":
+            await self._inner(scope, receive, send)
             return
         address, most = counted_as(address_in(scope)), settings.CONNECTIONS_PER_ADDRESS_MAX
-        if self._open[address] >= most:
+        if address and self._open[address] >= most:  # a Unix socket has none
             message = f"One address may have {most} requests at a time. Wait for some to end."
             await answer_problem(send, Refused(429, "connections.too_many", message, [(b"retry-after", b"5")]))
             return

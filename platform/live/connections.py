@@ -46,8 +46,7 @@ class Connection(HttpToolsProtocol):
         self._address = counted_as(self.client[0] if self.client else "")
         open_connections[self._address] += 1
         most = settings.CONNECTIONS_PER_ADDRESS_MAX
-        # behind our own proxy every connection has its address: `config.strangers` counts whom it speaks for
-        if not settings.REST_FRAMEWORK["NUM_PROXIES"] and open_connections[self._address] > most:
+        if self._address and open_connections[self._address] > most and not speaks_for_others():
             self._refuse(429, "connections.too_many", f"One address may have {most} connections. Close some.")
         else:
             self._set_deadline(settings.REQUEST_HEAD_WITHIN_S)
@@ -178,6 +177,11 @@ class Connection(HttpToolsProtocol):
         if self._unread is not None:
             self._unread.cancel()
             self._unread = None
+
+
+def speaks_for_others() -> bool:
+    """Whether connections come from our own proxy. Then `config.strangers` counts those for whom it speaks."""
+    return bool(settings.REST_FRAMEWORK["NUM_PROXIES"])
 
 
 def counted_as(address: str) -> str:
