@@ -93,4 +93,4 @@ def _over() -> Refused:
 
 
 def _claimed(found: FoundUpload) -> Claimed:
-    return Claimed(found.size_bytes, found.is_finished)
+    return Claimed(found.size_bytes or 0, found.is_finished)  # bound: it has a size
