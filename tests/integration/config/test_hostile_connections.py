@@ -112,14 +112,14 @@ def web(services: Services, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     port = free_port()
     kept = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
     environment = kept | services.environment("http://127.0.0.1") | {"PYTHONPATH": PYTHONPATH}
-    environment |= {"REQUEST_HEAD_WITHIN_S": "3", "REQUEST_BODY_WINDOW_S": "2", "CONNECTIONS_PER_ADDRESS_MAX": "60"}
+    environment |= {"REQUEST_HEAD_WITHIN_S": "5", "REQUEST_BODY_WINDOW_S": "2", "CONNECTIONS_PER_ADDRESS_MAX": "30"}
     environment.pop("PLATFORM_SIGNING_KEY_FILE", None)
     command = [sys.executable, "-m", "uvicorn", "config.asgi:application", "--port", str(port), "--loop", "uvloop"]
     log = tmp_path_factory.mktemp("web") / "web.log"
     child = Child("web", [*command, "--http", "live.connections:Connection"], log, environment, cwd=ROOT)
     child.start()
     try:
-        until(lambda: not child.running or "startup complete" in log.read_text(), "web did not start")
+        until(lambda: not child.running or "Uvicorn running on" in log.read_text(), "web did not start")
         assert child.running, tail(log)
         assert child.pid is not None
         yield port, child.pid
@@ -130,7 +130,7 @@ def web(services: Services, tmp_path_factory: pytest.TempPathFactory) -> Iterato
 def test_half_open_requests_are_closed_and_others_are_served_meanwhile(web: tuple[int, int]) -> None:
     port, _ = web
     with contextlib.ExitStack() as stack:
-        peers = [stack.enter_context(connected(port)) for _ in range(50)]
+        peers = [stack.enter_context(connected(port)) for _ in range(25)]
         for place, peer in enumerate(peers):
             peer.sendall((b"", b"POST /sign-in/ HT", b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n", b"\r\n")[place % 4])
         assert Client(port).send("GET", "/health/live").status == 200
@@ -154,12 +154,12 @@ def test_a_head_that_drips_is_late_however_often_something_comes(web: tuple[int,
 def test_one_address_has_only_so_many_connections(web: tuple[int, int]) -> None:
     port, pid = web
     with contextlib.ExitStack() as stack:
-        peers = [stack.enter_context(connected(port)) for _ in range(60)]
+        peers = [stack.enter_context(connected(port)) for _ in range(30)]
         with connected(port) as peer:
             status, problem = answer_of(peer)
             assert (status, problem["code"]) == (429, "connections.too_many")
             assert is_closed(peer)
-        assert len(peers) == 60
+        assert len(peers) == 30
     held = psutil.Process(pid).net_connections
     until(lambda: not [each for each in held() if each.status == "ESTABLISHED" and each.laddr.port == port], "kept")
     assert Client(port).send("GET", "/health/live").status == 200
@@ -182,7 +182,7 @@ def test_what_strangers_send_is_refused_by_its_head_and_costs_no_memory(web: tup
     }
     before = psutil.Process(pid).memory_info().rss
     with contextlib.ExitStack() as stack:
-        for _ in range(4):
+        for _ in range(3):
             for sent, code in heads.items():
                 peer = stack.enter_context(connected(port))
                 peer.sendall(sent)
