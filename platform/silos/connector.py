@@ -23,6 +23,7 @@ from federation.protocol.documents import DatasetWithdrawal
 from federation.protocol.envelope import payload_type_of
 from federation.protocol.keys import PublicKey, load_public
 from federation.protocol.requests import check_body, check_signed
+from federation.validation.encodings import strict_json
 from live import database
 from live.http import (
     STRANGER_BYTES_MAX,
@@ -140,9 +141,9 @@ def _waiting(request: SignedRequest) -> Waiting:
 
 def _object(body: bytes | None) -> JSON:
     try:
-        data = json.loads(body or b"")
-    except (ValueError, RecursionError) as error:
-        raise Refused(400, "request.malformed", "The body is not JSON.") from error
+        data = strict_json(body or b"")
+    except Invalid as error:
+        raise Refused(400, "request.malformed", f"The body can't be read: {error.message}") from error
     if not isinstance(data, dict):
         raise Refused(400, "request.malformed", "The body must be a JSON object.")
     return data
