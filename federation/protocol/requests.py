@@ -135,10 +135,28 @@ def verify_request(
     Raises Untrusted ``signature.missing`` without a signature, ``signature.clock`` when it was made more than a minute
     from now, and ``signature.invalid`` for everything else: the reason stays with us.
     """
+    verified = verify_headers(method, path_with_query, headers, key_resolver, with_body=bool(body), now=now)
+    if body:
+        check_body(headers, body)
+    return verified
+
+
+def verify_headers(
+    method: str,
+    path_with_query: str,
+    headers: Mapping[str, str],
+    key_resolver: Callable[[str], PublicKey | None],
+    *,
+    with_body: bool,
+    now: datetime | None = None,
+) -> VerifiedRequest:
+    """The same before the body has come: of a body only its digest is signed, which `check_body` holds it to.
+
+    Raises as `verify_request` does.
+    """
     lowered = {name.lower(): value for name, value in headers.items()}
-    if "signature" not in lowered or "signature-input" not in lowered:
-        raise Untrusted("signature.missing", "The request carries no signature.")
-    required = _components(with_body=bool(body), with_silo=SILO_HEADER.lower() in lowered)
+    check_signed(lowered)
+    required = _components(with_body=with_body, with_silo=SILO_HEADER.lower() in lowered)
     verifier = _Verifier(key_resolver, now or datetime.now(UTC))
     try:
         results = verifier.verify(
@@ -148,8 +166,6 @@ def verify_request(
             expect_label=LABEL,
             require_components=required,
         )
-        if body:
-            ContentDigest.verify(lowered["content-digest"], body)
     except HTTPMessageSignaturesException as error:
         raise _invalid() from error
     (result,) = results
@@ -158,6 +174,21 @@ def verify_request(
         raise _invalid()
     created = datetime.fromtimestamp(int(result.parameters["created"]), UTC)
     return VerifiedRequest(str(result.parameters["keyid"]), nonce, created, lowered.get(SILO_HEADER.lower()))
+
+
+def check_signed(headers: Mapping[str, str]) -> None:
+    """Raise Untrusted ``signature.missing`` unless there is something to verify. Names of headers are in lower case."""
+    if "signature" not in headers or "signature-input" not in headers:
+        raise Untrusted("signature.missing", "The request carries no signature.")
+
+
+def check_body(headers: Mapping[str, str], body: bytes) -> None:
+    """Raise Untrusted ``signature.invalid`` unless this is the body whose digest the verified headers carry."""
+    lowered = {name.lower(): value for name, value in headers.items()}
+    try:
+        ContentDigest.verify(lowered.get("content-digest", ""), body)
+    except (HTTPMessageSignaturesException, ValueError) as error:
+        raise _invalid() from error
 
 
 def _components(*, with_body: bool, with_silo: bool) -> tuple[str, ...]:
