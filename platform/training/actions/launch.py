@@ -44,6 +44,7 @@ def launch(*, consortium: Consortium, request: Mapping[str, Any], by: User) -> J
             rounds_planned=asked.rounds if asked.task == "train" else 0,
             quorum=asked.effective_quorum,
             round_deadline_s=asked.round_deadline_s,
+            wait=asked.wait,
             retries_max=asked.retries_max,
         )
         CohortSeat.objects.bulk_create(

@@ -20,10 +20,11 @@ from training import issuing
 from training.actions.states import move, tell
 from training.agreement_stops import what_stops
 from training.models import Job, Order, Round
-from training.statements import closing, opening
+from training.statements import closing, opening, waiting
 from training.statements import rounds as statements
 from training.statements.rounds import ClaimedStep
 from training.transitions import IN_PROGRESS, OUTSTANDING, JobState, OrderState, RoundState
+from training.waiting import mode
 
 CLAIMS_MAX = 5
 
@@ -50,6 +51,7 @@ def open_next(*, job: Job, by: Actor, attempt: int = 1, version: ModelVersion | 
     term = issuing.Term(opened_at=now, deadline_at=now + timedelta(seconds=job.round_deadline_s))
     round_ = Round(job=job, number=number, attempt=attempt, base_version=version or _newest_version(job), opened_at=now)
     kind = OrderKind.TRAIN if number <= job.rounds_planned else OrderKind.EVALUATE
+    patience = waiting.patience(round_, mode(job.wait, quorum=job.quorum, silos=len(standing.silo_ids)))
     orders = issuing.issue(round_=round_, kind=kind, term=term, silo_ids=standing.silo_ids)
     opening.open_round(
         round_,
@@ -57,6 +59,7 @@ def open_next(*, job: Job, by: Actor, attempt: int = 1, version: ModelVersion | 
         quorum=job.quorum,
         deadline_at=term.deadline_at,
         expires_at=term.expires_at,
+        patience=patience,
         orders=orders,
     )
     tell(job=job, verb="round.opened", by=by, detail={"round": number, "attempt": attempt, "silos": len(orders)})
@@ -75,8 +78,9 @@ class Claim:
 def claim(*, round_id: UUID, by: Actor) -> Claim | None:
     """Take a round for closing: exactly one caller gets it. None when there is nothing to do, or somebody else does it.
 
-    It is due when all silos have answered, or at the deadline. A claim whose lease has lapsed can be taken over, though
-    not for ever: whatever kills its workers again and again is given up.
+    It is due when all silos have answered, at the deadline, or before it as the job's `wait` says (`training.waiting`).
+    A claim whose lease has lapsed can be taken over, though not for ever: whatever kills its workers again and again is
+    given up.
     """
     step = statements.claim(round_id=round_id, lease=uuid4(), lease_s=settings.STEP_LEASE_S)
     if step is None:

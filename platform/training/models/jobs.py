@@ -10,6 +10,7 @@ from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from training.transitions import JobState
+from training.waiting import Wait
 
 
 class Job(models.Model):
@@ -40,6 +41,7 @@ class Job(models.Model):
     rounds_planned = models.PositiveIntegerField()
     quorum = models.PositiveIntegerField()
     round_deadline_s = models.FloatField()
+    wait = models.CharField(max_length=10, choices=Wait, default=Wait.ALL, db_default=Wait.ALL)
     retries_max = models.PositiveIntegerField(default=3)
     created_at = models.DateTimeField(auto_now_add=True)
     started_at = models.DateTimeField(null=True)

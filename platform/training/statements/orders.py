@@ -103,11 +103,13 @@ class AnsweredOrder:
     job_id: UUID
     consortium_id: UUID
     manifest_digest: str
+    wait: str
 
 
 _FIND = """
     SELECT own.id, own.silo_id, own.state, own.kind, own.number, own.code, step.id, round.id, round.number,
-           round.attempt, version.id, version.digest, job.id, job.consortium_id, job.manifest_digest
+           round.attempt, version.id, version.digest, job.id, job.consortium_id, job.manifest_digest,
+           step.wait
     FROM training_order AS own
     JOIN training_step AS step ON step.id = own.step_id
     JOIN training_round AS round ON round.id = step.round_id
