@@ -119,7 +119,8 @@ def close(
 ) -> None:
     """A (locked) round is done: the next one opens in the same transaction, from the version that this one made."""
     closing.close(round_.id, update_norm_l2=update_norm_l2)
-    tell(job=round_.job, verb="round.closed", by=by, detail={"round": round_.number, "attempt": round_.attempt})
+    detail: dict[str, object] = {"round": round_.number, "attempt": round_.attempt, "close_reason": round_.close_reason}
+    tell(job=round_.job, verb="round.closed", by=by, detail=detail)
     open_next(job=round_.job, by=by, version=version)
 
 
