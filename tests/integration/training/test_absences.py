@@ -10,8 +10,11 @@ import pytest
 from rest_framework.test import APIClient
 
 from accounts.models import User
+from audit.models import Event
 from dashboards.job import series
 from dashboards.job.left_out import waited
+from monitoring.models import Kind
+from monitoring.wording import words_for
 from tests.support.cohort import Cohort, browser, run_job
 from tests.support.federation import TEST
 from training import closing
@@ -30,7 +33,7 @@ def job_without_the_first(cohort: Cohort, **changes: Any) -> Job:
         for order in orders:
             played = cohort.federation.played(order.silo_id)
             refuses = order.silo_id == cohort.silo.id
-            document = played.refuse(order, "data.malformed") if refuses else played.train(order, 0.5)
+            document = played.refuse(order) if refuses else played.train(order, 0.5)
             answers.answer(document=document, by=played.silo)
         closing.close_step(round_id=orders[0].step.round_id, by=TEST)
     job.refresh_from_db()
@@ -55,33 +58,38 @@ def test_a_job_that_completed_without_a_silo_says_so_everywhere(cohort: Cohort) 
     }
     for user, path in pages.values():
         page = browser(user).get(path).content.decode()
-        assert "data.malformed" in page
-        assert "is not laid out as it should be" in page
+        assert "data.unreadable" in page
+        assert "be read." in page
         assert "silo-connector data check" in page
         german = browser(user).get(path, headers={"accept-language": "de"}).content.decode()
         assert "Was zu tun ist:" in german
+        assert "kann seine Daten nicht lesen" in german
         assert "silo-connector data check" in german
+    said = words_for(Kind.JOB_COMPLETED, Event.objects.get(job_id=job.id, verb="job.completed"))
+    assert said is not None
+    assert f"{cohort.silo.name}: " in said.text
+    assert "data.unreadable" in said.text
     told = asked(cohort.scientist, f"jobs/{job.id}/")
     (line,) = told["absences"]
     assert (line["silo"]["id"], line["outcome"], line["code"], line["rounds"], line["last_round"]) == (
-        str(cohort.silo.id), "refused", "data.malformed", 3, 3,
+        str(cohort.silo.id), "refused", "data.unreadable", 3, 3,
     )  # fmt: skip
     assert told["current_round"]["answered"] == 2
     for user, path in ((cohort.it, "absences/"), (cohort.scientist, f"absences/?silo={cohort.silo.id}")):
         (line,) = asked(user, path)["results"]
-        assert (line["job"]["id"], line["code"], line["rounds"]) == (str(job.id), "data.malformed", 3)
+        assert (line["job"]["id"], line["code"], line["rounds"]) == (str(job.id), "data.unreadable", 3)
         assert "silo-connector data check" in line["advice"]
 
 
 def test_of_anothers_silo_one_is_told_what_belongs_to_jobs_that_one_sees(cohort: Cohort) -> None:
     job_without_the_first(cohort)
-    assert "data.malformed" not in browser(cohort.neighbour).get("/").content.decode()
+    assert "data.unreadable" not in browser(cohort.neighbour).get("/").content.decode()
     assert asked(cohort.neighbour, "absences/")["results"] == []
     assert asked(cohort.outsider, "absences/")["results"] == []
     client = APIClient()
     client.force_authenticate(cohort.outsider)
     assert client.get(f"/api/v1/absences/?silo={cohort.silo.id}").status_code == 404
-    assert client.get("/api/v1/absences/?silo=none").status_code == 400
+    assert client.get("/api/v1/absences/?silo=none").status_code == 422
 
 
 def test_a_job_that_all_took_part_in_says_nothing(cohort: Cohort) -> None:

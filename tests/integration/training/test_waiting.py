@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
+from celery import current_app
 from django.conf import settings
 from django.utils import timezone
 
@@ -14,7 +16,7 @@ from federation.protocol import documents
 from federation.protocol.envelope import peek
 from silos.models import Silo
 from tests.support.federation import TEST, Federation, make_federation
-from training import closing, sweeping
+from training import closing, dispatch, sweeping
 from training.actions import answers, launch, start
 from training.models import Job, Order, Round, Step
 from training.statements import waiting
@@ -110,6 +112,32 @@ def test_a_round_closes_at_its_quorum_and_a_grace_and_says_why(federation: Feder
     step = answer(federation, job, (0, 1)).steps.get()
     assert step.usual_s is not None
     assert step.grace_min_s < FIRST_GRACE_MIN_S
+
+
+def test_an_answer_that_meets_the_quorum_puts_a_message_off_to_the_moment(
+    federation: Federation, monkeypatch: pytest.MonkeyPatch, django_capture_on_commit_callbacks: Any
+) -> None:
+    """The sweep would find the round too; it is sent what it needs, once and not before."""
+    sent: list[tuple[str, list[str], float | None]] = []
+    monkeypatch.setattr(
+        current_app, "send_task", lambda task, args, countdown, **_: sent.append((task, args, countdown))
+    )
+    job = launched(federation)
+    with django_capture_on_commit_callbacks(execute=True):
+        round_ = answer(federation, job, (0,))
+    assert sent == []
+    with django_capture_on_commit_callbacks(execute=True):
+        answer(federation, job, (1,))
+    ((task, args, countdown),) = sent
+    assert (task, args) == (dispatch.CLOSE_STEP, [str(round_.id)])
+    assert countdown is not None
+    assert 0 < countdown <= FIRST_GRACE_MIN_S + 1
+    with django_capture_on_commit_callbacks(execute=True):
+        answer(federation, job, (2,))
+    assert sent[-1] == (task, args, None)
+    with django_capture_on_commit_callbacks(execute=True):
+        dispatch.close_step(round_.id, in_s=dispatch.PUT_OFF_MAX_S + 1)
+    assert len(sent) == 2
 
 
 def test_the_grace_grows_with_what_the_quorum_took_and_ends_at_the_deadline(federation: Federation) -> None:
