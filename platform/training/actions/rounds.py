@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from uuid import UUID, uuid4
 
@@ -24,16 +24,19 @@ from training.statements import closing, opening, waiting
 from training.statements import rounds as statements
 from training.statements.rounds import ClaimedStep
 from training.transitions import IN_PROGRESS, OUTSTANDING, JobState, OrderState, RoundState
-from training.waiting import mode
+from training.waiting import Wait, mode
 
 CLAIMS_MAX = 5
+TOO_FEW_ACCEPTED = "round.too_few_accepted"
 
 
-def open_next(*, job: Job, by: Actor, attempt: int = 1, version: ModelVersion | None = None) -> Round | None:
+def open_next(
+    *, job: Job, by: Actor, attempt: int = 1, after: str = "", version: ModelVersion | None = None
+) -> Round | None:
     """Open the round that comes next, if the (locked) job is running and none is open.
 
     It starts from `version`, else from the job's newest one. After the last training round the newest model is
-    evaluated once more; after that the job is complete.
+    evaluated once more; after that the job is complete. `after` is the code for which the last attempt was given up.
     """
     if job.state != JobState.RUNNING:
         return None
@@ -52,6 +55,9 @@ def open_next(*, job: Job, by: Actor, attempt: int = 1, version: ModelVersion | 
     round_ = Round(job=job, number=number, attempt=attempt, base_version=version or _newest_version(job), opened_at=now)
     kind = OrderKind.TRAIN if number <= job.rounds_planned else OrderKind.EVALUATE
     patience = waiting.patience(round_, mode(job.wait, quorum=job.quorum, silos=len(standing.silo_ids)))
+    if after == TOO_FEW_ACCEPTED and patience.wait != Wait.ALL:
+        # the quorum held updates that did not count: this time everybody who is heard of is waited for
+        patience = replace(patience, awaited=frozenset(standing.silo_ids))
     orders = issuing.issue(round_=round_, kind=kind, term=term, silo_ids=standing.silo_ids)
     opening.open_round(
         round_,
@@ -111,7 +117,7 @@ def abandon(*, round_: Round, by: Actor, code: str, reason: str) -> None:
     if round_.attempt > job.retries_max:
         move(job=job, to=JobState.PAUSED, by=by, code=code, reason=reason)
     else:
-        open_next(job=job, by=by, attempt=round_.attempt + 1)
+        open_next(job=job, by=by, attempt=round_.attempt + 1, after=code)
 
 
 def close(
@@ -137,8 +143,9 @@ def reopen(*, job_id: UUID, by: Actor) -> Round | None:
     with transaction.atomic():
         job = Job.objects.select_for_update().get(id=job_id)
         last = job.rounds.order_by("-opened_at").first()
-        again = last is not None and last.state == RoundState.ABANDONED
-        return open_next(job=job, by=by, attempt=last.attempt + 1 if again and last else 1)
+        if last is None or last.state != RoundState.ABANDONED:
+            return open_next(job=job, by=by)
+        return open_next(job=job, by=by, attempt=last.attempt + 1, after=last.reason_code)
 
 
 def _abandon(round_: Round, code: str) -> None:

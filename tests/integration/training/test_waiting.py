@@ -257,6 +257,23 @@ def test_a_silo_that_did_not_use_it_is_not_waited_for_again_until_it_counts(fede
     assert Order.objects.filter(step__round__job=job, awaited=True).count() == 1
 
 
+def test_after_too_few_were_accepted_everybody_who_is_heard_of_is_waited_for(federation: Federation) -> None:
+    """A silo whose updates never count could else fill the quorum of each attempt, until the job pauses."""
+    job = launched(federation, wait="quorum", limits={"update_norm_l2_max": 100.0})
+    for silo, delta in ((0, 1.0), (1, 10.0**6)):
+        played = federation.silos[silo]
+        order = Order.objects.get(step__round=current(job), silo=played.silo)
+        answers.answer(document=played.train(order, delta), by=played.silo)
+    first = close(job.rounds.get())
+    assert (first.state, first.reason_code) == (RoundState.ABANDONED, "round.too_few_accepted")
+    again = answer(federation, job, (0, 1))
+    assert again.attempt == 2
+    assert close(again).state == RoundState.COLLECTING
+    answer(federation, job, (2,))
+    assert close(again).state == RoundState.CLOSED
+    assert close(answer(federation, job, (0, 1))).close_reason == CloseReason.QUORUM  # the next is as ever
+
+
 def test_a_late_answer_is_told_so_and_changes_nothing(federation: Federation) -> None:
     job = launched(federation)
     round_ = current(job)
