@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from accounts.models import User
@@ -17,7 +18,7 @@ from training.counting import OUTCOME_OF, Outcome
 from training.models import Job
 from training.reasons import in_the_readers_words
 from training.selectors import jobs_visible_to
-from training.statements.absences import MissedOrders, missed_at, missed_in
+from training.statements.absences import MissedOrders, missed_at, missed_by_own, missed_in
 from training.transitions import OrderState
 
 TOLD_FOR = timedelta(days=7)
@@ -86,25 +87,21 @@ def absences_in(job: Job) -> tuple[Absence, ...]:
 
 def absences_at(silo: Silo, user: User) -> tuple[Absence, ...]:
     """What a silo missed lately: everything for its own people, for others what they see of the jobs."""
+    found = missed_at(silo.id, since=timezone.now() - TOLD_FOR, limit=TOLD_MAX)
+    if not found:
+        return ()
     own = organisations_of(user).filter(pk=silo.organisation_id).exists()
-    return _lately([silo.id], None if own else user)
+    return _absences(found, _jobs_of(found, Job.objects.all() if own else jobs_visible_to(user)))
 
 
 def absences_of(user: User) -> tuple[Absence, ...]:
     """What the silos of a person's own organisations missed lately."""
-    silos = Silo.objects.filter(organisation__in=organisations_of(user))
-    return _lately(list(silos.order_by("id").values_list("id", flat=True)), None)
+    found = missed_by_own(user.pk, since=timezone.now() - TOLD_FOR, limit=TOLD_MAX)
+    return _absences(found, _jobs_of(found, Job.objects.all())) if found else ()
 
 
-def _lately(silo_ids: Sequence[UUID], seen_by: User | None) -> tuple[Absence, ...]:
-    if not silo_ids:
-        return ()
-    found = missed_at(silo_ids, since=timezone.now() - TOLD_FOR, limit=TOLD_MAX)
-    if not found:
-        return ()
-    jobs = Job.objects.all() if seen_by is None else jobs_visible_to(seen_by)
-    seen = jobs.filter(id__in={one.job_id for one in found}).defer("manifest")
-    return _absences(found, {job.id: job for job in seen})
+def _jobs_of(found: Sequence[MissedOrders], seen: QuerySet[Job]) -> dict[UUID, Job]:
+    return {job.id: job for job in seen.filter(id__in={one.job_id for one in found}).defer("manifest")}
 
 
 def _absences(found: Sequence[MissedOrders], jobs: dict[UUID, Job]) -> tuple[Absence, ...]:

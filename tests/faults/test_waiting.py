@@ -25,10 +25,12 @@ def state_in(one: dict[str, Any]) -> str:
     return str(next(order for order in one["orders"] if order["silo"]["name"] == SILO)["state"])
 
 
+@pytest.mark.timeout(900)
 def test_rounds_go_on_without_a_killed_silo_and_it_comes_back_by_itself(federation: Federation) -> None:
     """With a deadline of an hour, each round that ends at all while the silo is away has not waited for it."""
     quorum = len(federation.datasets) - 1
-    job_id = federation.launch(rounds=2000, quorum=quorum, round_deadline_s=AN_HOUR_S, wait="adaptive")
+    local = {"steps": 20, "batch_size": 4, "learning_rate": 0.01}
+    job_id = federation.launch(rounds=2000, quorum=quorum, round_deadline_s=AN_HOUR_S, wait="adaptive", local=local)
     federation.wait_for_round(job_id, 2)
     children = [federation.child(f"{part}-{SILO}") for part in ("relay", "trainer")]
     for child in children:

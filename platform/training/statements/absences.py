@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -39,7 +38,14 @@ _GROUPED = """
     ORDER BY last_at DESC, own.silo_id, own.state, own.code LIMIT %(limit)s
 """
 _IN_JOB = f"{_MISSED} AND round.job_id = %(job)s AND round.number >= %(first)s {_GROUPED}"
-_AT_SILOS = f"{_MISSED} AND own.silo_id = ANY(%(silos)s) AND own.issued_at >= %(since)s {_GROUPED}"
+_OF_USER = f"""
+    {_MISSED} AND own.issued_at >= %(since)s AND own.silo_id IN (
+        SELECT silo.id FROM silos_silo AS silo
+        JOIN accounts_organisationrole AS role ON role.organisation_id = silo.organisation_id
+        WHERE role.user_id = %(user)s
+    ) {_GROUPED}
+"""  # noqa: S608 - names of ours
+_AT_SILO = f"{_MISSED} AND own.silo_id = %(silo)s AND own.issued_at >= %(since)s {_GROUPED}"
 
 
 def missed_in(job_id: UUID, *, first_round: int, limit: int) -> list[MissedOrders]:
@@ -49,7 +55,13 @@ def missed_in(job_id: UUID, *, first_round: int, limit: int) -> list[MissedOrder
     ]
 
 
-def missed_at(silo_ids: Sequence[UUID], *, since: datetime, limit: int) -> list[MissedOrders]:
-    """Of these silos in any job, since this moment; the newest first."""
-    given = {"silos": list(silo_ids), "since": since, "limit": limit}
-    return [MissedOrders(*row) for row in database.fetch(_AT_SILOS, given)]
+def missed_at(silo_id: UUID, *, since: datetime, limit: int) -> list[MissedOrders]:
+    """Of this silo in any job, since this moment; the newest first."""
+    given = {"silo": silo_id, "since": since, "limit": limit}
+    return [MissedOrders(*row) for row in database.fetch(_AT_SILO, given)]
+
+
+def missed_by_own(user_id: object, *, since: datetime, limit: int) -> list[MissedOrders]:
+    """Of the silos of a person's own organisations, likewise."""
+    given = {"user": user_id, "since": since, "limit": limit}
+    return [MissedOrders(*row) for row in database.fetch(_OF_USER, given)]
