@@ -5,10 +5,20 @@ from __future__ import annotations
 from rest_framework import serializers
 
 from training.absence_serializers import HealthField, SiloOfOrganisation
-from training.judging import Verdict
+from training.judging import Reason, Verdict
 from training.quotes import Quote
 from training.serializers import DatasetBrief
 from training.waiting import Wait
+
+
+class ReasonOut(serializers.Serializer[Reason]):
+    """One reason for which a silo can't join."""
+
+    code = serializers.CharField()
+    clause = serializers.CharField(help_text="The clause of the agreement that says no.")
+    meaning = serializers.CharField()
+    allowed = serializers.CharField(help_text="What the agreement would have allowed; empty where the meaning says it.")
+    advice = serializers.CharField(help_text="What can be done about it.")
 
 
 class QuotedSilo(serializers.Serializer[Verdict]):
@@ -22,6 +32,7 @@ class QuotedSilo(serializers.Serializer[Verdict]):
     clause = serializers.CharField(help_text="The clause of the agreement that says no.")
     meaning = serializers.CharField()
     advice = serializers.CharField(help_text="What can be done about it.")
+    reasons = ReasonOut(many=True, help_text="All of them, the gravest first: the fields above are the first one's.")
 
 
 class QuoteOut(serializers.Serializer[Quote]):
