@@ -9,15 +9,15 @@ from django.utils.translation import gettext_lazy as _
 class Wait(TextChoices):
     """For whom a job's rounds wait. `all` is what every job did before there was a choice."""
 
-    ADAPTIVE = "adaptive", _("for the quorum, then a while for the others")
+    ADAPTIVE = "adaptive", _("for the quorum, then a while")
     QUORUM = "quorum", _("for the quorum alone")
-    ALL = "all", _("for all silos, until the deadline")
+    ALL = "all", _("for all, until the deadline")
 
 
 class CloseReason(TextChoices):
     """Why a round takes no further answers."""
 
-    ANSWERED = "answered", _("all silos have answered")
+    SETTLED = "settled", _("no order was open any more")
     QUORUM = "quorum", _("the quorum has answered")
     GRACE = "grace", _("the quorum has answered, and the others had their time")
     SILENT = "silent", _("the quorum has answered, and the others are silent")

@@ -151,7 +151,7 @@ def _stragglers(work: Sequence[WorkRow], times: Sequence[RoundTimes], members: S
         *(f"{number_format(count)}: {label}." for label, count in told_of.others),
         _("A round needs %(quorum)s silos and waits %(seconds)s s for them.")
         % {"quorum": job.quorum, "seconds": number_format(job.round_deadline_s, 0)},
-        _("Beyond that it waits %(wait)s.") % {"wait": job.get_wait_display()},
+        _("Its rounds wait %(wait)s.") % {"wait": job.get_wait_display()},
         *_left_out(waited(times, work, members)),
     ]
     return Answer(question, failure, tuple(told), (_("a simulated loss of a third of the silos"),))

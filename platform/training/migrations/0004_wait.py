@@ -15,9 +15,9 @@ class Migration(migrations.Migration):
             name="wait",
             field=models.CharField(
                 choices=[
-                    ("adaptive", "for the quorum, then a while for the others"),
+                    ("adaptive", "for the quorum, then a while"),
                     ("quorum", "for the quorum alone"),
-                    ("all", "for all silos, until the deadline"),
+                    ("all", "for all, until the deadline"),
                 ],
                 db_default="all",
                 default="all",
@@ -35,7 +35,7 @@ class Migration(migrations.Migration):
             field=models.CharField(
                 blank=True,
                 choices=[
-                    ("answered", "all silos have answered"),
+                    ("settled", "no order was open any more"),
                     ("quorum", "the quorum has answered"),
                     ("grace", "the quorum has answered, and the others had their time"),
                     ("silent", "the quorum has answered, and the others are silent"),
@@ -61,9 +61,9 @@ class Migration(migrations.Migration):
             name="wait",
             field=models.CharField(
                 choices=[
-                    ("adaptive", "for the quorum, then a while for the others"),
+                    ("adaptive", "for the quorum, then a while"),
                     ("quorum", "for the quorum alone"),
-                    ("all", "for all silos, until the deadline"),
+                    ("all", "for all, until the deadline"),
                 ],
                 db_default="all",
                 default="all",

@@ -36,7 +36,7 @@ SILENT_SQL = "COALESCE(silo.last_seen_at < %(silent_before)s, false)"
 
 DUE = f"""
     SELECT step.id AS step_id, step.round_id, step.kind, step.quorum, gathered.close_at,
-           CASE WHEN gathered.outstanding = 0 THEN '{CloseReason.ANSWERED.value}'
+           CASE WHEN gathered.outstanding = 0 THEN '{CloseReason.SETTLED.value}'
                 WHEN step.deadline_at <= %(now)s THEN '{CloseReason.DEADLINE.value}'
                 WHEN step.wait = '{Wait.ALL.value}' OR gathered.submitted < step.quorum OR gathered.awaited > 0 THEN ''
                 WHEN step.wait = '{Wait.QUORUM.value}' THEN '{CloseReason.QUORUM.value}'

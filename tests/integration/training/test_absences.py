@@ -111,7 +111,7 @@ def test_refused_orders_are_counted_alike_on_pages_and_in_files(cohort: Cohort) 
     text = "".join(part.decode() for part in answer)
     rows = list(csv.DictReader(io.StringIO(text)))
     assert [row["outcome"] for row in rows if row["silo_id"] == str(cohort.silo.id)] == ["refused"] * 3
-    assert {row["close_reason"] for row in rows} == {"answered"}
+    assert {row["close_reason"] for row in rows} == {"settled"}
 
 
 def test_the_report_tells_what_not_waiting_gained_and_what_it_lost(cohort: Cohort) -> None:

@@ -161,7 +161,7 @@ def test_what_silos_took_in_the_rounds_before_is_waited_for(federation: Federati
     let_pass(round_, 0)
     Order.objects.filter(step__round=round_).update(issued_at=timezone.now() - timedelta(seconds=300))
     answer(federation, job, (2,))
-    assert close(round_).close_reason == CloseReason.ANSWERED
+    assert close(round_).close_reason == CloseReason.SETTLED
     following = answer(federation, job, (0, 1))
     due_in_s = waiting.due_in_s(following.steps.get().id)
     assert due_in_s is not None
@@ -206,7 +206,7 @@ def test_a_silent_silo_is_not_waited_for_and_comes_back_by_itself(federation: Fe
     assert close(back).state == RoundState.COLLECTING  # it is waited for again, and not longer than others
     assert not Order.objects.filter(step__round=back, awaited=True).exists()
     answer(federation, job, (2,))
-    assert close(back).close_reason == CloseReason.ANSWERED
+    assert close(back).close_reason == CloseReason.SETTLED
     assert state_of(federation, back, 2)[0] == OrderState.APPLIED
 
 
@@ -241,7 +241,7 @@ def test_a_silo_left_out_twice_running_is_waited_for_to_the_deadline_once(federa
     assert waiting.due_in_s(awaiting.steps.get().id) is None
     assert close(awaiting).state == RoundState.COLLECTING
     answer(federation, job, (2,))
-    assert close(awaiting).close_reason == CloseReason.ANSWERED
+    assert close(awaiting).close_reason == CloseReason.SETTLED
     assert state_of(federation, awaiting, 2)[0] == OrderState.APPLIED
 
 
