@@ -195,7 +195,7 @@ class JobDetailOut(serializers.Serializer[Standing]):
     @extend_schema_field(AbsenceOut(many=True))
     def get_absences(self, standing: Standing) -> Any:
         """A line for each silo and reason."""
-        return AbsenceOut(absences_in(standing.job), many=True).data
+        return [AbsenceOut(one).data for one in absences_in(standing.job)]
 
     def get_fields(self) -> dict[str, serializers.Field[Any, Any, Any, Any]]:
         """What lists tell of a job, too."""

@@ -276,8 +276,8 @@ def work_of(job: Job, rounds: Iterable[int]) -> tuple[WorkRow, ...]:
         "submission__phases_s",
     )
     return tuple(
-        WorkRow(*told, phases or {})  # type: ignore[misc]  # the columns are those of the row
-        for *told, phases in rows
+        WorkRow(silo, number, attempt, state, code, kind, answered_at, took_s, norm, cosine, phases or {})
+        for silo, number, attempt, state, code, kind, answered_at, took_s, norm, cosine, phases in rows
     )
 
 
