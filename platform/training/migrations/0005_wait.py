@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
     dependencies = [
         ("silos", "0005_health"),
-        ("training", "0003_checkpoint_orders"),
+        ("training", "0004_bounded_phases"),
     ]
 
     operations = [
