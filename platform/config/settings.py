@@ -306,6 +306,8 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
         "RoundState": "training.transitions.RoundState",
         "OrderState": "training.transitions.OrderState",
         "SiloState": "silos.transitions.SiloState",
+        "SiloHealth": ["unseen", "online", "silent"],
+        "Wait": "training.waiting.Wait",
         "AgreementState": "agreements.transitions.AgreementState",
         "ParticipationState": "consortia.transitions.ParticipationState",
         "SignatoryKeyState": "accounts.transitions.SignatoryKeyState",

@@ -17,6 +17,7 @@ from consortia.selectors import consortia_where, invitations_to_answer
 from plans.waiting import ToReview, plans_waiting_for
 from silos.models import Silo
 from silos.transitions import SiloState
+from training.absences import Absence, absences_of
 from training.models import Job
 from training.selectors import jobs_visible_to
 from training.transitions import JobState
@@ -43,13 +44,15 @@ class Waiting:
 
 @dataclass(frozen=True)
 class Incidents:
-    """What went wrong: silos of one's own that fell silent, jobs that failed or paused."""
+    """What went wrong: silos of one's own that fell silent or missed rounds, jobs that failed or paused."""
 
     silent_silos: list[Silo]
     jobs: list[Job]
+    absences: tuple[Absence, ...]
+    """What one's own silos missed, and why."""
 
     def __bool__(self) -> bool:
-        return bool(self.silent_silos or self.jobs)
+        return bool(self.silent_silos or self.jobs or self.absences)
 
 
 def waiting_for(user: User) -> Waiting:
@@ -81,5 +84,7 @@ def incidents_for(user: User) -> Incidents:
     paused = Q(state=JobState.PAUSED) & ~Q(consortium__in=consortia_where(user, Permission.JOB_CONTROL))
     jobs = jobs_visible_to(user).filter(failed | paused).order_by("-created_at")
     return Incidents(
-        silent_silos=list(silent.order_by("silent_since")[:WAITING_SHOWN]), jobs=list(jobs[:WAITING_SHOWN])
+        silent_silos=list(silent.order_by("silent_since")[:WAITING_SHOWN]),
+        jobs=list(jobs[:WAITING_SHOWN]),
+        absences=absences_of(user)[:WAITING_SHOWN],
     )

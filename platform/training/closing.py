@@ -57,7 +57,7 @@ def _close_training(claimed: Round, answers: Sequence[Answer], quorum: int, by: 
         try:
             result = _aggregate(claimed, answers, folder)
         except NothingAcceptedError as error:
-            _abandon(claimed, by, "round.too_few_accepted", "No silo's update could be accepted.", error.rejected)
+            _abandon(claimed, by, rounds.TOO_FEW_ACCEPTED, "No silo's update could be accepted.", error.rejected)
             return
         except FederationError as error:
             log.error("round %s can't be aggregated: %s", claimed.id, error)
@@ -65,7 +65,7 @@ def _close_training(claimed: Round, answers: Sequence[Answer], quorum: int, by: 
             return
         if len(result.accepted) < quorum:
             reason = f"{len(result.accepted)} updates could be accepted, at least {quorum} are needed."
-            _abandon(claimed, by, "round.too_few_accepted", reason, result.rejected)
+            _abandon(claimed, by, rounds.TOO_FEW_ACCEPTED, reason, result.rejected)
             return
         store.adopt(result.model_path, result.model_digest)
         if result.state_path is not None and result.state_digest is not None:

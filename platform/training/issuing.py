@@ -85,6 +85,7 @@ def manifest_of(job: Job, version: ModelVersion, *, created_at: datetime) -> doc
             "rounds": job.rounds_planned,
             "quorum": job.quorum,
             "round_deadline_s": job.round_deadline_s,
+            "wait": job.wait,
             "protection": asked["protection"],
             "limits": asked["limits"],
             "seed": asked["seed"],

@@ -210,6 +210,7 @@ def _manifest(
             "rounds": asked.rounds if asked.task == "train" else 0,
             "quorum": asked.effective_quorum,
             "round_deadline_s": asked.round_deadline_s,
+            "wait": asked.wait,
             "protection": {"mode": asked.protection.mode},
             "limits": asked.limits,
             "seed": asked.seed,

@@ -41,6 +41,8 @@ FORMS: Mapping[str, tuple[str, ...]] = {
 
 MEANINGS: Mapping[str, str] = {
     "order.deadline": _("No answer came before the round's deadline."),
+    "order.left_out": _("The round closed without it: the quorum had answered, and the others had had their time."),
+    "order.silent": _("The round closed without it: the quorum had answered, and the silo was not heard of."),
     "job.cancelled": _("The job was cancelled while this was under way."),
     "data.unreadable": _("The silo can't read its data. Its IT sees in the trainer's log which file it is and why."),
     "data.malformed": _("The silo's data file is not laid out as it should be. Its IT mends the file."),

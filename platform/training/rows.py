@@ -7,8 +7,8 @@ from functools import cached_property
 
 from silos.models import Silo
 from training.combining import combine, confusion_shown
+from training.counting import Tally, tally
 from training.models import CohortSeat, Evaluation, Order, Round, Step
-from training.transitions import OUTSTANDING
 
 
 @dataclass(frozen=True)
@@ -58,10 +58,10 @@ class RoundRow:
         size_bytes = self.round.base_version.size_bytes
         return tuple(OrderRow(order, size_bytes) for order in self.step.orders.all()) if self.step else ()
 
-    @property
-    def answered(self) -> int:
-        """How many silos have answered, whatever they answered."""
-        return sum(row.order.state not in OUTSTANDING for row in self.orders)
+    @cached_property
+    def tally(self) -> Tally:
+        """What became of its orders."""
+        return tally(row.order.state for row in self.orders)
 
     @property
     def duration_s(self) -> float | None:

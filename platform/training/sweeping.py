@@ -7,7 +7,6 @@ from datetime import timedelta
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Q
 from django.utils import timezone
 
 from artefacts import store
@@ -19,9 +18,9 @@ from registry.selectors import referenced
 from silos.models import RequestNonce, Silo
 from training import dispatch
 from training.actions.states import tell
-from training.models import Job, Order, Round, Submission, Upload
+from training.models import Job, Round, Submission, Upload
 from training.statements import tidying as statements
-from training.statements import uploads
+from training.statements import uploads, waiting
 from training.transitions import IN_PROGRESS, OUTSTANDING, JobState, RoundState
 
 ABANDONED_FILES_S = 7 * 86400.0
@@ -35,15 +34,8 @@ def nudge(*, by: Actor) -> dict[str, int]:
     del by
     now = timezone.now()
     queued = list(Job.objects.filter(state=JobState.QUEUED).values_list("id", flat=True))
-    waiting = Order.objects.filter(state__in=OUTSTANDING).values("step__round")
-    due = list(
-        Round.objects.filter(
-            Q(state=RoundState.COLLECTING) & (Q(steps__deadline_at__lte=now) | ~Q(id__in=waiting))
-            | Q(state=RoundState.AGGREGATING, lease_until__lt=now)
-        )
-        .distinct()
-        .values_list("id", flat=True)
-    )
+    lapsed = Round.objects.filter(state=RoundState.AGGREGATING, lease_until__lt=now)
+    due = [*waiting.due_rounds(), *lapsed.values_list("id", flat=True)]
     idle = list(
         Job.objects.filter(state=JobState.RUNNING)
         .exclude(id__in=Round.objects.filter(state__in=IN_PROGRESS).values("job"))

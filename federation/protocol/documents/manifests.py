@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 from uuid import UUID
 
 from pydantic import Field
@@ -84,6 +84,8 @@ class Manifest(Document):
     rounds: Annotated[int, Field(ge=0, le=100_000)]
     quorum: Annotated[int, Field(ge=1, le=10_000)]
     round_deadline_s: Annotated[float, Field(gt=0, le=30 * 86400)]
+    wait: Literal["all", "quorum", "adaptive"] = "all"
+    """For whom a round waits beyond its quorum. Since 1.1; under 1.0 every round waited for all until its deadline."""
     protection: Protection
     limits: Limits
     seed: Count

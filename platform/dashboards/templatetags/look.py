@@ -17,11 +17,15 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
+from accounts.models import User
 from audit.deeds import deed_of
 from audit.models import Event
 from dashboards.moments import in_relation
 from rest.errors import Problem
 from rest.pages import in_words
+from silos.models import Silo
+from training import absences
+from training.absences import Absence
 from training.reasons import in_the_readers_words
 
 register = template.Library()
@@ -115,6 +119,12 @@ def said(problem: Problem) -> str:
 def because(code: str, text: str) -> str:
     """Why something came to nothing, in the reader's language."""
     return in_the_readers_words(code, text)
+
+
+@register.simple_tag
+def absences_at(silo: Silo, user: User) -> tuple[Absence, ...]:
+    """What a silo missed lately, as far as this person may see: its page belongs to an app below the one of orders."""
+    return absences.absences_at(silo, user)
 
 
 @register.filter

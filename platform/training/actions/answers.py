@@ -21,8 +21,10 @@ from training.actions.states import tell
 from training.checkpointing import take_refusal
 from training.models import Job, KeptRefusal, Order, Submission
 from training.statements import orders as statements
+from training.statements import waiting
 from training.statements.orders import AnsweredOrder
 from training.transitions import OUTSTANDING, OrderState
+from training.waiting import Wait
 
 
 @dataclass(frozen=True)
@@ -66,7 +68,7 @@ def answer(*, document: bytes, by: Silo, payload: bytes | None = None) -> Taken:
             taken = _refuse(order, said, document, by)
         else:
             raise Transient("order.busy", "Another answer to this order is being taken. Send it again.")
-        _dispatch_if_last(order)
+        _dispatch_if_due(order)
     return taken
 
 
@@ -88,7 +90,7 @@ def _submit_to_open_order(said: SubmissionDocument, document: bytes, payload: by
     )
     taken = statements.submit(order, said, document=document, document_digest=digest_bytes(document), event=event)
     if taken:
-        _dispatch_if_last(order)
+        _dispatch_if_due(order)
     return taken
 
 
@@ -98,12 +100,16 @@ def _known(order: AnsweredOrder | None) -> AnsweredOrder:
     return order
 
 
-def _dispatch_if_last(order: AnsweredOrder) -> None:
-    """Nudge a worker once this answer is committed, if nobody else is left to answer."""
+def _dispatch_if_due(order: AnsweredOrder) -> None:
+    """Nudge a worker once this answer is committed: at once if the round is due by it, else for when it will be."""
 
     def look() -> None:
-        if not statements.somebody_outstanding(order.step_id):
-            dispatch.close_step(order.round_id)
+        if order.wait != Wait.ALL:
+            due_in_s = waiting.due_in_s(order.step_id)
+        else:
+            due_in_s = None if statements.somebody_outstanding(order.step_id) else 0.0
+        if due_in_s is not None:
+            dispatch.close_step(order.round_id, in_s=due_in_s)
 
     transaction.on_commit(look, robust=True)
 

@@ -11,6 +11,7 @@ from django.utils.translation import gettext_lazy as _
 
 from rest.names import NameField
 from training.transitions import JobState
+from training.waiting import Wait
 
 
 class Job(models.Model):
@@ -41,6 +42,7 @@ class Job(models.Model):
     rounds_planned = models.PositiveIntegerField()
     quorum = models.PositiveIntegerField()
     round_deadline_s = models.FloatField()
+    wait = models.CharField(max_length=10, choices=Wait, default=Wait.ALL, db_default=Wait.ALL)
     retries_max = models.PositiveIntegerField(default=3)
     created_at = models.DateTimeField(auto_now_add=True)
     started_at = models.DateTimeField(null=True)

@@ -14,7 +14,7 @@ from registry.models import Model, ModelVersion
 from training.models import Job, Round
 from training.transitions import OrderState, RoundState
 
-_ROUND = ("id", "job_id", "number", "attempt", "state", "base_version_id", "lease", "claims")
+_ROUND = ("id", "job_id", "number", "attempt", "state", "base_version_id", "close_reason", "lease", "claims")
 _JOB = (
     "id",
     "consortium_id",
@@ -26,6 +26,7 @@ _JOB = (
     "rounds_planned",
     "quorum",
     "round_deadline_s",
+    "wait",
     "retries_max",
 )
 _VERSION = ("id", "model_id", "digest", "size_bytes", "optimiser_digest", "is_best")

@@ -103,6 +103,7 @@ class AnsweredOrder:
     job_id: UUID
     consortium_id: UUID
     manifest_digest: str
+    wait: str
     upload_digest: str | None
     """The artefact to which its grant is bound."""
     is_uploaded: bool
@@ -112,7 +113,7 @@ class AnsweredOrder:
 _FIND = """
     SELECT own.id, own.silo_id, own.state, own.kind, own.number, own.code, step.id, round.id, round.number,
            round.attempt, version.id, version.digest, job.id, job.consortium_id, job.manifest_digest,
-           upload.digest, upload.finished_at IS NOT NULL
+           step.wait, upload.digest, upload.finished_at IS NOT NULL
     FROM training_order AS own
     JOIN training_step AS step ON step.id = own.step_id
     JOIN training_round AS round ON round.id = step.round_id
