@@ -24,6 +24,8 @@ class Silo(models.Model):
     identity_key = models.BinaryField(null=True, max_length=32)
     transport_key = models.BinaryField(null=True, max_length=32)
     signatory_key = models.ForeignKey("accounts.SignatoryKey", null=True, on_delete=models.PROTECT, related_name="+")
+    pending_signatory_key = models.BinaryField(null=True, max_length=32)
+    """The organisation's key that the connector brought, whose fingerprint nobody has confirmed yet."""
     statement = models.BinaryField(null=True)
     certificate = models.BinaryField(null=True)
     created_at = models.DateTimeField(auto_now_add=True)
@@ -60,6 +62,11 @@ class Silo(models.Model):
                 condition=~Q(state="active") | Q(confirmed_at__isnull=False, confirmed_by__isnull=False),
                 name="silo_active_iff_confirmed",
             ),
+            models.CheckConstraint(
+                condition=Q(pending_signatory_key__isnull=True)
+                | Q(state="presented", pending_signatory_key__isnull=False),
+                name="silo_pending_signatory_only_while_presented",
+            ),
         ]
 
     def __str__(self) -> str:
@@ -84,6 +91,13 @@ class Silo(models.Model):
     def identity(self) -> PublicKey | None:
         """The trainer's key, which signs submissions."""
         return PublicKey(bytes(self.identity_key)) if self.identity_key else None
+
+    @property
+    def signatory(self) -> PublicKey | None:
+        """The key that certified it: the organisation's, or the pending one that is to become that."""
+        if self.pending_signatory_key:
+            return PublicKey(bytes(self.pending_signatory_key))
+        return self.signatory_key.key if self.signatory_key else None
 
     @property
     def transport(self) -> PublicKey | None:

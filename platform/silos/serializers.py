@@ -48,8 +48,9 @@ class SiloOut(serializers.ModelSerializer[Silo]):
     is_own = serializers.BooleanField(help_text="Whether it is of an organisation that you belong to.")
     identity = KeyOut(allow_null=True, help_text="The trainer's key, which signs submissions.")
     transport = KeyOut(allow_null=True, help_text="The relay's key, which signs requests.")
-    signatory = KeyOut(
-        source="signatory_key.key", allow_null=True, default=None, help_text="The organisation's key: it certified it."
+    signatory = KeyOut(allow_null=True, help_text="The organisation's key: it certified the identity key.")
+    signatory_is_pending = serializers.SerializerMethodField(
+        help_text="Whether the connector brought it, and it counts for nothing until it is confirmed with the silo."
     )
     capabilities = serializers.DictField()
     health = serializers.SerializerMethodField()
@@ -71,6 +72,7 @@ class SiloOut(serializers.ModelSerializer[Silo]):
             "identity",
             "transport",
             "signatory",
+            "signatory_is_pending",
             "created_at",
             "enrolled_at",
             "confirmed_at",
@@ -86,6 +88,10 @@ class SiloOut(serializers.ModelSerializer[Silo]):
     def get_health(self, silo: Silo) -> str:
         """How long ago it was heard of, in a word."""
         return selectors.health_of(silo)
+
+    def get_signatory_is_pending(self, silo: Silo) -> bool:
+        """Whether nobody has confirmed the signatory key yet."""
+        return silo.pending_signatory_key is not None
 
     def to_representation(self, silo: Silo) -> dict[str, Any]:
         """The figures left out for everybody else."""
@@ -110,9 +116,15 @@ class EnrolmentCodeOut(serializers.Serializer[Any]):
 
 
 class Confirmation(Input):
-    """The fingerprint that was read out by the site."""
+    """The fingerprints that were read out by the site."""
 
     identity_fingerprint = serializers.CharField(max_length=60, help_text="As the site shows it, spaced or not.")
+    signatory_fingerprint = serializers.CharField(
+        max_length=60,
+        required=False,
+        default="",
+        help_text="Likewise; asked for while the signatory key is pending. It becomes the organisation's with this.",
+    )
 
 
 class DatasetOut(serializers.ModelSerializer[Dataset]):

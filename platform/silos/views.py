@@ -92,10 +92,10 @@ def confirm(request: HttpRequest, silo_id: UUID) -> HttpResponse:
     """The fingerprints were compared."""
     user = signed_in(request)
     wanted = access_silo(user, silo_id, Permission.SILO_CONFIRM)
-    form = ConfirmationForm(request.POST)
+    form = ConfirmationForm(request.POST, asks_signatory=wanted.pending_signatory_key is not None)
     if form.is_valid():
         with shown_at(form):
-            actions.confirm(silo=wanted, identity_fingerprint=form.cleaned_data["identity_fingerprint"], by=user)
+            actions.confirm(silo=wanted, **form.cleaned_data, by=user)
     if form.errors:
         return render(request, "silos/silo.html", _context(wanted, user, confirmation_form=form), status=422)
     messages.success(request, _("Confirmed: the connector may work from now on."))
@@ -147,5 +147,6 @@ def _context(
         "may_enrol": may_enrol,
         "may_confirm": Permission.SILO_CONFIRM in allowed and silo.state == Silo.State.PRESENTED,
         "may_revoke": Permission.SILO_REVOKE in allowed and silo.state != Silo.State.REVOKED,
-        "confirmation_form": confirmation_form or ConfirmationForm(),
+        "confirmation_form": confirmation_form
+        or ConfirmationForm(asks_signatory=silo.pending_signatory_key is not None),
     }

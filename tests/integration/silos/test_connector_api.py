@@ -75,8 +75,12 @@ class TestEnrolment:
         assert (answer.status, answer.json["silo_id"]) == (201, str(silo.id))
         assert answer.json["platform_keys"]
         assert client.post("/connector/v1/enrol", body).json == answer.json  # its answer may have been lost
-        body["statement"] = as_object(statement(identity, played.signatory))
-        assert client.post("/connector/v1/enrol", body).code == "enrolment.code_used"
+        again = {**body, "statement": as_object(statement(identity, played.signatory))}  # the same keys, said anew
+        assert client.post("/connector/v1/enrol", again).json == answer.json
+        other = PrivateKey.generate()
+        again["statement"] = as_object(statement(other, played.signatory))
+        again["certificate"] = as_object(certificate("x", other, played.signatory))
+        assert client.post("/connector/v1/enrol", again).code == "enrolment.code_used"
         client.silo_id = str(silo.id)
         assert client.post("/connector/v1/orders", {"held": [], "wait_s": 0}).code == "silo.unconfirmed"
         silo = Silo.objects.get(id=silo.id)
