@@ -107,9 +107,9 @@ def enrol(*, code: str, transport_key: PublicKey, statement: bytes, certificate:
 
 
 def _is_same_again(row: EnrolmentCode, transport_key: PublicKey, said: EnrolmentStatement) -> bool:
-    """Whether this code enrolled exactly this connector, by these keys, which still waits to be confirmed."""
+    """Whether this code enrolled exactly this connector, by these keys, which nobody has revoked since."""
     silo = row.silo
-    if silo.state != SiloState.PRESENTED or silo.identity is None or silo.signatory is None:
+    if silo.state not in (SiloState.PRESENTED, SiloState.ACTIVE) or silo.identity is None or silo.signatory is None:
         return False
     keys = silo.identity.encoded, silo.signatory.encoded, bytes(silo.transport_key or b"")
     return keys == (said.identity_key, said.signatory_key, transport_key.raw)

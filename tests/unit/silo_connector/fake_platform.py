@@ -70,6 +70,11 @@ class FakePlatform:
 
     key: PrivateKey = field(default_factory=PrivateKey.generate)
     code: str = "ABCD-EFGH"
+    code_used_by: tuple[str, str] | None = None
+    """The transport and identity key that the code has enrolled."""
+    answer_to_enrolment: asyncio.Event | None = None
+    """If set, an enrolment is taken and answered only once this is."""
+    enrolment_taken: asyncio.Event = field(default_factory=asyncio.Event)
     silo_id: UUID = field(default_factory=uuid4)
     state: str = "active"
     orders: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -133,6 +138,7 @@ class FakePlatform:
         """Serve on a loopback port."""
         app = web.Application(client_max_size=1 << 30)
         app.router.add_post("/connector/v1/enrol", self._enrol)
+        app.router.add_post("/connector/v1/enrolment-code", self._code)
         app.router.add_post("/connector/v1/{name}", self._call)
         app.router.add_get("/connector/v1/blobs/{digest}", self._blob)
         app.router.add_route("HEAD", "/connector/v1/uploads/{order}/{digest}", self._upload_head)
@@ -162,6 +168,8 @@ class FakePlatform:
         content = json.loads(body)
         transport = PublicKey.from_encoded(content["transport_key"])
         verify_request("POST", request.path_qs, request.headers, body, {transport.key_id: transport}.get)
+        if content["platform_key"] != self.key.public.fingerprint:
+            return problem(422, "enrolment.platform_key").response()
         if content["code"] != self.code:
             return problem(409, "enrolment.code_unknown").response()
         statement_sealed = json.dumps(content["statement"]).encode()
@@ -170,12 +178,30 @@ class FakePlatform:
         signatory = PublicKey.from_encoded(statement.signatory_key)
         certificate = open_sealed(SiloCertificate, json.dumps(content["certificate"]).encode(), [signatory])
         assert certificate.identity_key == statement.identity_key
+        if self.code_used_by not in (None, (transport.key_id, statement.identity_key)):
+            return problem(409, "enrolment.code_used").response()
+        self.code_used_by = transport.key_id, statement.identity_key
         self.transport, self.signatory = transport, signatory
         self.certificate = json.dumps(content["certificate"])
         self.identity = PublicKey.from_encoded(statement.identity_key)
-        keys = [{"key_id": self.key.public.key_id, "public_key": self.key.public.encoded}]
+        self.enrolment_taken.set()
+        if self.answer_to_enrolment is not None:
+            await self.answer_to_enrolment.wait()
         answer = {"silo_id": str(self.silo_id), "organisation": "Org", "silo": "Silo", "state": "pending"}
-        return web.json_response(answer | {"platform_keys": keys}, status=201)
+        return web.json_response(answer | {"platform_keys": self._keys()}, status=201)
+
+    def _keys(self) -> list[dict[str, str]]:
+        return [{"key_id": self.key.public.key_id, "public_key": self.key.public.encoded}]
+
+    async def _code(self, request: web.Request) -> web.Response:
+        if (fault := self._fault(request)) is not None:
+            return fault
+        if (await request.json())["code"] != self.code:
+            return problem(404, "enrolment.code_unknown").response()
+        if self.code_used_by is not None:
+            return problem(409, "enrolment.code_used").response()
+        answer = {"state": "valid", "silo": "Silo", "expires_at": "2099-01-01T00:00:00Z"}
+        return web.json_response(answer | {"platform_keys": self._keys()})
 
     async def _call(self, request: web.Request) -> web.Response:
         if (fault := self._fault(request)) is not None:
