@@ -8,10 +8,8 @@ from __future__ import annotations
 
 import base64
 import binascii
-import errno
 import hashlib
 import os
-import secrets
 import stat
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -107,18 +105,14 @@ class PrivateKey:
             serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
         )
         path.parent.mkdir(parents=True, exist_ok=True)
-        partial = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
-        handle = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
         try:
-            with os.fdopen(handle, "wb") as stream:
-                stream.write(pem)
-                stream.flush()
-                os.fsync(stream.fileno())
-            _give_name(partial, path)
+            handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
         except FileExistsError as error:
             raise Invalid("key.exists", f"{path} is there already; a key is never written over.") from error
-        finally:
-            partial.unlink(missing_ok=True)
+        with os.fdopen(handle, "wb") as stream:
+            stream.write(pem)
+            stream.flush()
+            os.fsync(stream.fileno())
 
     @classmethod
     def load_or_generate(cls, path: Path) -> PrivateKey:
@@ -135,18 +129,6 @@ class PrivateKey:
     def cryptography_key(self) -> Ed25519PrivateKey:
         """The key as pyca/cryptography has it, for libraries that sign by themselves (RFC 9421)."""
         return self._key
-
-
-def _give_name(partial: Path, path: Path) -> None:
-    """Put a whole file in place at once, never over another. Raises FileExistsError."""
-    try:
-        os.link(partial, path)
-    except OSError as error:
-        if error.errno not in (errno.EPERM, errno.EOPNOTSUPP, errno.EMLINK):
-            raise
-        if path.exists():  # a file system without second names
-            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(path)) from error
-        partial.rename(path)
 
 
 def save_public(path: Path, keys: Iterable[PublicKey]) -> None:

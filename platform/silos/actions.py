@@ -18,7 +18,7 @@ from federation.protocol.envelope import peek
 from federation.protocol.keys import PublicKey
 from rest.errors import Conflict
 from silos.codes import check_usable, hash_of
-from silos.models import EnrolmentCode, Silo
+from silos.models import EnrolmentCode, RefusedRequest, Silo
 from silos.signatories import confirm_signatory, is_fingerprint_of, registered_signatory
 from silos.transitions import TRANSITIONS, SiloState
 
@@ -94,6 +94,7 @@ def enrol(*, code: str, transport_key: PublicKey, statement: bytes, certificate:
             "confirmed_at",
             "confirmed_by",
         )
+        RefusedRequest.objects.filter(silo=silo).delete()  # it was signed by the keys before
         row.used_at = timezone.now()
         row.save(update_fields=["used_at"])
         record(

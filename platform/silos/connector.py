@@ -37,6 +37,7 @@ from silos import actions, datasets
 from silos.codes import check_usable, hash_of
 from silos.health import note_heartbeat
 from silos.models import EnrolmentCode, Silo
+from silos.refused import noted_for
 from silos.requests import SignedRequest, authenticate, check_new_connector, claimed_silo_id
 
 log = logging.getLogger(__name__)
@@ -96,7 +97,8 @@ class ConnectorApplication:
         if name in _UNENROLLED:
             return _UNENROLLED[name](request)
         silo = authenticate(request)
-        return self._handlers[name](silo, _object(request.body))
+        with noted_for(silo.id, silo.transport):
+            return self._handlers[name](silo, _object(request.body))
 
 
 def _waiting(request: SignedRequest) -> Waiting:

@@ -154,6 +154,19 @@ class RequestNonce(models.Model):
         return f"{self.key_id} {self.nonce}"
 
 
+class RefusedRequest(models.Model):
+    """The last request that a silo's own key signed and the platform refused: one row a silo, seldom written."""
+
+    silo = models.OneToOneField(Silo, primary_key=True, on_delete=models.CASCADE, related_name="refused_request")
+    code = models.CharField(max_length=80)
+    at = models.DateTimeField()
+    clock_skew_s = models.FloatField(null=True)
+    """By how much its clock was ahead, measured by ours, where that was the reason."""
+
+    def __str__(self) -> str:
+        return f"{self.silo_id} {self.code}"
+
+
 class Dataset(models.Model):
     """Data that a silo holds and has described: schema and declared transformations, never a value."""
 

@@ -11,7 +11,8 @@ from accounts.serializers import OrganisationBrief
 from federation.protocol.keys import PublicKey
 from rest.serializers import Input
 from silos import selectors
-from silos.models import Dataset, Silo
+from silos.models import Dataset, RefusedRequest, Silo
+from silos.refused import advice_on
 from silos.transitions import SiloState
 
 
@@ -37,7 +38,25 @@ _OWN_FIGURES = (
     "memory_free_bytes",
     "memory_total_bytes",
     "gpus",
+    "last_refused",
 )
+
+
+class RefusedRequestOut(serializers.ModelSerializer[RefusedRequest]):
+    """The last request of a silo that was refused."""
+
+    clock_skew_s = serializers.FloatField(
+        allow_null=True, help_text="By how much its clock was ahead, measured here, where that was the reason."
+    )
+    advice = serializers.SerializerMethodField(help_text="What to do about it.")
+
+    class Meta:
+        model = RefusedRequest
+        fields = ("code", "at", "clock_skew_s", "advice")
+
+    def get_advice(self, last: RefusedRequest) -> str:
+        """What to do about it."""
+        return advice_on(last)
 
 
 class SiloOut(serializers.ModelSerializer[Silo]):
@@ -60,6 +79,9 @@ class SiloOut(serializers.ModelSerializer[Silo]):
     memory_free_bytes = serializers.IntegerField(allow_null=True, help_text="Memory that the trainer could take.")
     memory_total_bytes = serializers.IntegerField(allow_null=True)
     gpus = serializers.ListField(child=serializers.CharField(), allow_null=True, help_text="Models, by the driver.")
+    last_refused = RefusedRequestOut(
+        source="refused_request", allow_null=True, default=None, help_text="Signed by its own key, and not taken."
+    )
 
     class Meta:
         model = Silo
@@ -84,7 +106,7 @@ class SiloOut(serializers.ModelSerializer[Silo]):
             *_OWN_FIGURES,
         )
 
-    @extend_schema_field({"type": "string", "enum": ["unseen", "online", "silent"]})
+    @extend_schema_field({"type": "string", "enum": ["unseen", "online", "silent", "refused"]})
     def get_health(self, silo: Silo) -> str:
         """How long ago it was heard of, in a word."""
         return selectors.health_of(silo)

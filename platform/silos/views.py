@@ -25,6 +25,7 @@ from silos.enrolment import Stage, Texts, mark_of, open_code_of, stage_of, texts
 from silos.forms import ConfirmationForm, SiloForm
 from silos.models import Silo
 from silos.permissions import access_silo
+from silos.refused import advice_on, is_refused_now, refusal_of
 
 PAGE_SIZE = 50
 
@@ -136,6 +137,7 @@ def _context(
         "silo": silo,
         "health": health,
         "health_label": selectors.HEALTH[health],
+        **_refused(silo),
         "datasets": silo.datasets.order_by("title"),
         "orders": orders,
         "pick_up_s": selectors.median_pick_up_s(orders),
@@ -149,4 +151,14 @@ def _context(
         "may_revoke": Permission.SILO_REVOKE in allowed and silo.state != Silo.State.REVOKED,
         "confirmation_form": confirmation_form
         or ConfirmationForm(asks_signatory=silo.pending_signatory_key is not None),
+    }
+
+
+def _refused(silo: Silo) -> dict[str, Any]:
+    """The last request that was refused, for the silo's own people."""
+    last = refusal_of(silo) if getattr(silo, "is_own", False) else None
+    return {
+        "last_refused": last,
+        "refused_advice": advice_on(last) if last else "",
+        "is_refused_now": last is not None and (is_refused_now(silo) or silo.state == Silo.State.REVOKED),
     }

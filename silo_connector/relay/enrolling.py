@@ -49,7 +49,8 @@ async def enrol(config: Config, code: str, *, again: bool = False) -> Enrolment:
     }
     async with Platform(config, key) as platform:
         await _compare_keys(config, platform, code, may_be_used=is_known)
-        _keep(state, key)
+        if not is_known:
+            _keep(state, key)
         record(
             state,
             Departure("enrolment", digest_bytes(statement), len(statement)),
@@ -103,15 +104,17 @@ def _too_old() -> Invalid:
 
 def _new_key(state: Path) -> tuple[PrivateKey, bool]:
     """The key of an enrolment that got no answer, or a new one; and which of them it is."""
-    if (state / NEW_KEY).exists():
+    try:
         return PrivateKey.load(state / NEW_KEY), True
-    return PrivateKey.generate(), False
+    except Invalid:  # none is there, or half of one: that was never shown to anybody
+        return PrivateKey.generate(), False
 
 
 def _keep(state: Path, key: PrivateKey) -> None:
+    """Have the key on the disk before the platform hears of it."""
     state.mkdir(parents=True, exist_ok=True, mode=0o700)
-    if not (state / NEW_KEY).exists():
-        key.save(state / NEW_KEY)
+    (state / NEW_KEY).unlink(missing_ok=True)
+    key.save(state / NEW_KEY)
 
 
 def _presented(place: Spool) -> tuple[bytes, bytes]:
