@@ -41,27 +41,9 @@ from federation.protocol.envelope import peek
 from federation.protocol.keys import PrivateKey, PublicKey
 from federation.protocol.requests import verify_request
 from federation.protocol.tensors import Layout, encode_header
-
-CUT = "cut"
-
-
-@dataclass(frozen=True)
-class Answer:
-    """What a test has the platform answer."""
-
-    status: int = 200
-    body: bytes = b""
-    headers: tuple[tuple[str, str], ...] = ()
-
-    def response(self) -> web.Response:
-        """A new response of this kind."""
-        return web.Response(status=self.status, body=self.body, headers=dict(self.headers))
-
-
-def problem(status: int, code: str, **headers: str) -> Answer:
-    """A problem detail."""
-    body = {"type": "about:blank", "title": code, "status": status, "code": code, "detail": f"about {code}"}
-    return Answer(status, json.dumps(body).encode(), tuple(headers.items()))
+from tests.unit.silo_connector.fake_answers import CUT as CUT
+from tests.unit.silo_connector.fake_answers import Answer as Answer
+from tests.unit.silo_connector.fake_answers import problem as problem
 
 
 @dataclass
