@@ -219,8 +219,8 @@ def test_page_and_rest_show_both_fingerprints_and_ask_for_both(cohort: Cohort) -
     half = {"identity_fingerprint": new.identity.public.fingerprint}
     answer = browser(administrator).post(f"/silos/{new.row.id}/confirm/", half)
     assert answer.context["confirmation_form"].errors.keys() == {"signatory_fingerprint"}
-    answer = client_of(administrator).post(f"{path}confirm/", half, format="json")
-    assert (answer.status_code, answer.json()["code"]) == (422, "silo.signatory_unconfirmed")
+    by_rest = client_of(administrator).post(f"{path}confirm/", half, format="json")
+    assert (by_rest.status_code, by_rest.json()["code"]) == (422, "silo.signatory_unconfirmed")
     whole = {**half, "signatory_fingerprint": new.signatory.public.fingerprint}
     # who is of another organisation confirms nothing, and learns nothing
     stranger = client_of(cohort.administrator).post(f"{path}confirm/", whole, format="json")

@@ -73,7 +73,7 @@ class FakePlatform:
     blob_limit_bytes: int | None = None
     held: list[list[str]] = field(default_factory=list)
     faults: deque[tuple[str, Answer | str]] = field(default_factory=deque)
-    constant: Answer = Answer(503)
+    constant: Answer = field(default_factory=lambda: Answer(503))
     upload_limit_bytes: int | None = None
     upload_pause_bytes: int | None = None
     upload_paused: asyncio.Event = field(default_factory=asyncio.Event)

@@ -17,6 +17,7 @@ from silo_connector.cli.doctor import examine
 from silo_connector.folders import Folder
 from silo_connector.relay import enrolling
 from silo_connector.relay.enrolling import ANSWER, ENROLMENT_FILE, NEW_KEY, TRANSPORT_KEY, enrol
+from silo_connector.relay.platform import Platform
 from tests.unit.silo_connector.fake_platform import CUT, Answer, FakePlatform, problem
 from tests.unit.silo_connector.sites import ROOT, SIGNATORY, Site, make_site, make_site_again
 
@@ -110,15 +111,15 @@ async def test_whatever_the_platform_answers_the_next_try_works(
 
 async def _only_the_enrolment(site: Site, platform: FakePlatform, answer: Answer | str, code: str) -> None:
     """Let the question about the code through, whose address begins alike, and fail the enrolment itself."""
-    original = enrolling.Platform.post
+    original = Platform.post
 
-    async def post(self: enrolling.Platform, name: str, *words: object) -> object:
+    async def post(self: Platform, name: str, *words: object) -> object:
         if name == "enrol":
             platform.fail("/connector/v1/enrol", answer)
         return await original(self, name, *words)  # type: ignore[arg-type]
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(enrolling.Platform, "post", post)
+        patch.setattr(Platform, "post", post)
         assert await failed(site) == code
 
 
