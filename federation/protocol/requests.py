@@ -43,6 +43,21 @@ _BLANK_BODY = secrets.token_bytes(16)
 _ORIGIN = "https://connector.invalid"  # the library wants a whole address; the host is not covered
 
 
+class ClockOff(Untrusted):
+    """A request that its key signed, at a time that is too far from now: ``signature.clock``.
+
+    `skew_s` is by how many seconds the signer's clock is ahead of ours, negative where it is behind.
+    """
+
+    def __init__(self, skew_s: float) -> None:
+        way = "ahead of" if skew_s > 0 else "behind"
+        super().__init__(
+            "signature.clock",
+            f"Your clock is {abs(skew_s):.0f} s {way} ours; {CLOCK_SKEW_S} s are allowed. Set it by NTP.",
+        )
+        self.skew_s = skew_s
+
+
 @dataclass(frozen=True)
 class VerifiedRequest:
     """Who signed a request, once: the platform still has to see that the nonce is new."""
@@ -132,8 +147,8 @@ def verify_request(
 ) -> VerifiedRequest:
     """Check the signature of a request against the key that `key_resolver` knows under its id.
 
-    Raises Untrusted ``signature.missing`` without a signature, ``signature.clock`` when it was made more than a minute
-    from now, and ``signature.invalid`` for everything else: the reason stays with us.
+    Raises Untrusted ``signature.missing`` without a signature, ClockOff when the key signed it more than a minute from
+    now, and Untrusted ``signature.invalid`` for everything else: the reason stays with us.
     """
     verified = verify_headers(method, path_with_query, headers, key_resolver, with_body=bool(body), now=now)
     if body:
@@ -172,6 +187,8 @@ def verify_headers(
     nonce = result.nonce or ""
     if not _NONCE_LENGTH_MIN <= len(nonce) <= _NONCE_LENGTH_MAX:
         raise _invalid()
+    if abs(verifier.skew_s) > CLOCK_SKEW_S:
+        raise ClockOff(verifier.skew_s)
     created = datetime.fromtimestamp(int(result.parameters["created"]), UTC)
     return VerifiedRequest(str(result.parameters["keyid"]), nonce, created, lowered.get(SILO_HEADER.lower()))
 
@@ -219,17 +236,15 @@ class _KnownKeys(HTTPSignatureKeyResolver):
 
 
 class _Verifier(HTTPMessageVerifier):
-    """The library's verifier with our clock: one error code for it, the same tolerance both ways."""
+    """The library's verifier with our clock, which is judged once the signature holds: a stranger has no clock."""
 
     def __init__(self, resolve: Callable[[str], PublicKey | None], now: datetime) -> None:
         super().__init__(signature_algorithm=ED25519, key_resolver=_KnownKeys(resolve))
         self._now = now
+        self.skew_s = 0.0
 
     def validate_created_and_expires(self, sig_input: Any, max_age: Any = None) -> None:
         created = sig_input.params.get("created")
         if type(created) is not int:
             raise _invalid()
-        if abs(created - self._now.timestamp()) > CLOCK_SKEW_S:
-            raise Untrusted(
-                "signature.clock", f"The clocks of both sides must agree within {CLOCK_SKEW_S} s; check yours."
-            )
+        self.skew_s = created - self._now.timestamp()

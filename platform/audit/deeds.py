@@ -74,6 +74,7 @@ DEEDS: Mapping[str, str] = {
     "silo.code_issued": _("enrolment code made"),
     "silo.confirmed": _("silo confirmed"),
     "silo.created": _("silo made"),
+    "silo.presentation_expired": _("connector not confirmed in time, silo revoked"),
     "silo.presented": _("connector presented itself"),
     "silo.revoked": _("silo revoked"),
     "silo.silent": _("silo fell silent"),

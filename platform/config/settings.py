@@ -342,6 +342,7 @@ CELERY_BEAT_SCHEDULE = {
     "sweep": {"task": "training.tasks.sweep", "schedule": SWEEP_EVERY_S, "options": {"expires": 10}},
     "tidy": {"task": "training.tasks.tidy", "schedule": TIDY_EVERY_S, "options": {"expires": 60}},
     "settle": {"task": "agreements.tasks.settle", "schedule": 10.0, "options": {"expires": 20}},
+    "expire-silos": {"task": "silos.tasks.expire_unconfirmed", "schedule": 600.0, "options": {"expires": 600}},
     "forget": {"task": "accounts.tasks.forget", "schedule": 3600.0, "options": {"expires": 3600}},
 }
 

@@ -77,7 +77,7 @@ def waiting_for(user: User) -> Waiting:
 
 def incidents_for(user: User) -> Incidents:
     """Silent silos; jobs that failed in the last week, and paused ones that somebody else has to decide about."""
-    silent = Silo.objects.select_related("organisation").filter(
+    silent = Silo.objects.select_related("organisation", "refused_request").filter(
         state=SiloState.ACTIVE, silent_since__isnull=False, organisation__in=organisations_of(user)
     )
     failed = Q(state=JobState.FAILED, ended_at__gte=timezone.now() - INCIDENTS_FOR)

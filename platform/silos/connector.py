@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID
@@ -44,6 +44,7 @@ from silos import actions, datasets
 from silos.codes import check_usable, hash_of
 from silos.health import note_heartbeat
 from silos.models import EnrolmentCode, Silo
+from silos.refused import noted_for
 from silos.requests import SignedRequest, authenticate, check_new_connector, claimed_silo_id
 
 log = logging.getLogger(__name__)
@@ -109,9 +110,11 @@ class ConnectorApplication:
         request = await _whole(head, receive, size_max)
 
         def handle() -> JSON:
-            if silo is not None:
-                check_body(request.headers, request.body or b"")
-            return self._handlers[name](silo or authenticate(request), _object(request.body))
+            known = silo or authenticate(request)
+            with noted_for(known.id, known.transport):
+                if silo is not None:
+                    check_body(request.headers, request.body or b"")
+                return self._handlers[name](known, _object(request.body))
 
         return await database.call(handle)
 
@@ -169,6 +172,9 @@ def _enrol(request: SignedRequest) -> JSON:
     data = _object(request.body)
     transport_key = PublicKey.from_encoded(text_of(data, "transport_key"))
     check_new_connector(request, transport_key)
+    keys = load_public(settings.PLATFORM_PUBLIC_KEY_FILE)
+    if "platform_key" in data:
+        _check_pinned(text_of(data, "platform_key"), keys)
     silo = actions.enrol(
         code=text_of(data, "code"),
         transport_key=transport_key,
@@ -176,15 +182,28 @@ def _enrol(request: SignedRequest) -> JSON:
         certificate=envelope_of(data, "certificate"),
         by=System("enrolment"),
     )
-    keys = load_public(settings.PLATFORM_PUBLIC_KEY_FILE)
     return {
         "silo_id": str(silo.id),
         "silo": silo.name,
         "organisation_id": str(silo.organisation_id),
         "organisation": silo.organisation.name,
         "state": "pending",
-        "platform_keys": [{"key_id": key.key_id, "public_key": key.encoded} for key in keys],
+        "platform_keys": _shown(keys),
     }
+
+
+def _shown(keys: Sequence[PublicKey]) -> list[JSON]:
+    return [{"key_id": key.key_id, "public_key": key.encoded} for key in keys]
+
+
+def _check_pinned(fingerprint: str, keys: Sequence[PublicKey]) -> None:
+    """Raise Invalid ``enrolment.platform_key`` unless the connector pinned a key of ours: else it takes no order."""
+    if fingerprint not in {key.fingerprint for key in keys}:
+        raise Invalid(
+            "enrolment.platform_key",
+            "connector.toml names another key of the platform than this one. Compare it with the silo's page.",
+            "platform_key",
+        )
 
 
 def heartbeat(silo: Silo, data: JSON) -> JSON:
@@ -202,10 +221,16 @@ def _dataset(silo: Silo, data: JSON) -> JSON:
 
 
 def _code(request: SignedRequest) -> JSON:
-    """Whether a code could be used now, for whoever holds it; asking changes nothing."""
+    """Whether a code could be used now, for whoever holds it, and which keys are ours; asking changes nothing."""
     code = text_of(_object(request.body), "code")
     row = check_usable(EnrolmentCode.objects.select_related("silo").filter(code_hash=hash_of(code)).first())
-    return {"state": "valid", "silo": row.silo.name, "expires_at": row.expires_at.isoformat()}
+    keys = _shown(load_public(settings.PLATFORM_PUBLIC_KEY_FILE))
+    return {
+        "state": "valid",
+        "silo": row.silo.name,
+        "expires_at": row.expires_at.isoformat(),
+        "platform_keys": keys,
+    }
 
 
 _UNENROLLED: Mapping[str, Callable[[SignedRequest], JSON]] = {"enrol": _enrol, "enrolment-code": _code}

@@ -23,6 +23,7 @@ from live import database
 from live.http import Refused
 from silos import throttle
 from silos.models import Silo
+from silos.refused import noted_for
 from silos.transitions import SiloState
 
 # The commit of a nonce does not wait for the disk. Were the last second of them lost in a crash of the database, a
@@ -71,6 +72,11 @@ def authenticate(request: SignedRequest, *, unconfirmed: bool = False) -> Silo:
     """
     silo_id = claimed_silo_id(request.headers)
     transport = None if silo_id is None else _transport_key(silo_id, request.headers)
+    with noted_for(silo_id, transport):
+        return _admitted(request, silo_id, transport, unconfirmed=unconfirmed)
+
+
+def _admitted(request: SignedRequest, silo_id: UUID | None, transport: PublicKey | None, *, unconfirmed: bool) -> Silo:
     verified = verify_headers(
         request.method,
         request.path_with_query,

@@ -202,7 +202,12 @@ def enrol(organisation: Organisation, administrator: User, name: str = "main") -
         certificate=certificate(organisation.name, identity, signatory),
         by=TEST,
     )
-    silo = actions.confirm(silo=silo, identity_fingerprint=identity.public.fingerprint, by=administrator)
+    silo = actions.confirm(
+        silo=silo,
+        identity_fingerprint=identity.public.fingerprint,
+        signatory_fingerprint=signatory.public.fingerprint,
+        by=administrator,
+    )
     played = PlayedSilo(silo, identity, transport, signatory)
     played.dataset = datasets.register(registration=registration(played), by=silo)
     return played

@@ -19,6 +19,7 @@ from federation.protocol.envelope import peek
 from federation.protocol.keys import PrivateKey
 from silos import actions
 from silos.models import EnrolmentCode, Silo
+from silos.selectors import platform_keys
 from tests.support.agreements import being_signed, signed_by
 from tests.support.federation import TEST, Federation, certificate, make_federation, registration, statement, withdrawal
 from tests.support.live_platform import Client, serving
@@ -76,15 +77,24 @@ class TestEnrolment:
         assert (answer.status, answer.json["silo_id"]) == (201, str(silo.id))
         assert answer.json["platform_keys"]
         assert client.post("/connector/v1/enrol", body).json == answer.json  # its answer may have been lost
-        body["statement"] = as_object(statement(identity, played.signatory))
-        assert client.post("/connector/v1/enrol", body).code == "enrolment.code_used"
+        again = {**body, "statement": as_object(statement(identity, played.signatory))}  # the same keys, said anew
+        assert client.post("/connector/v1/enrol", again).json == answer.json
+        other = PrivateKey.generate()
+        again["statement"] = as_object(statement(other, played.signatory))
+        again["certificate"] = as_object(certificate("x", other, played.signatory))
+        assert client.post("/connector/v1/enrol", again).code == "enrolment.code_used"
         client.silo_id = str(silo.id)
         assert client.post("/connector/v1/orders", {"held": [], "wait_s": 0}).code == "silo.unconfirmed"
         silo = Silo.objects.get(id=silo.id)
         actions.confirm(silo=silo, identity_fingerprint=identity.public.fingerprint, by=federation.administrator)
         assert client.post("/connector/v1/orders", {"held": [], "wait_s": 0}).json == {"orders": [], "cancelled": []}
+        client.silo_id = None
+        assert client.post("/connector/v1/enrol", body).json == answer.json  # lost, and confirmed meanwhile
+        client.silo_id = str(silo.id)
         actions.revoke(silo=silo, by=federation.administrator)
         assert client.post("/connector/v1/orders", {"held": [], "wait_s": 0}).code == "silo.revoked"
+        client.silo_id = None
+        assert client.post("/connector/v1/enrol", body).code == "enrolment.code_used"
 
     def test_what_is_wrong_with_an_enrolment_is_told_and_uses_up_no_code(
         self, port: int, federation: Federation
@@ -118,6 +128,8 @@ class TestEnrolment:
         assert code_of(statement={"payload": "AA==", "payloadType": "x", "signatures": []}) == "document.malformed"
         assert code_of(transport_key=stranger.public.encoded) == "signature.invalid"
         assert code_of(transport_key="short") == "key.invalid"
+        assert code_of(platform_key="0000 " * 7 + "0000") == "enrolment.platform_key"
+        assert code_of(platform_key=7) == "request.field"
         EnrolmentCode.objects.filter(id=row.id).update(expires_at=datetime.now(UTC))
         assert code_of() == "enrolment.code_expired"
         assert EnrolmentCode.objects.get(id=row.id).used_at is None
@@ -129,6 +141,8 @@ class TestEnrolment:
         for _ in range(2):
             answer = client.post("/connector/v1/enrolment-code", {"code": code})
             assert (answer.status, answer.json["state"], answer.json["silo"]) == (200, "valid", "second")
+            shown = [key["public_key"] for key in answer.json["platform_keys"]]
+            assert shown == [key.encoded for key in platform_keys()]
         wrong = {"code": "AAAAA-AAAAA-AAAAA-AAAAA-AAAAA"}
         assert client.post("/connector/v1/enrolment-code", wrong).code == "enrolment.code_unknown"
         assert client.post("/connector/v1/enrolment-code", {}).code == "request.field"
