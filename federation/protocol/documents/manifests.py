@@ -26,6 +26,10 @@ class CohortMember(Part):
     signatory_key: str
     certificate: Annotated[str, Field(max_length=4000)] | None = None
     """The sealed word of the signatory for the identity key, as JSON: what shows that the silo is the member's."""
+    rows_coarse: Count | None = None
+    """What the silo had registered at launch. None in manifests of 1.0, which hold nobody to it."""
+    weight_max: Annotated[int, Field(ge=1, le=2**53)] | None = None
+    """The largest weight of the silo in a round, in rows (``federation.agreements.shares``). None in 1.0: no limit."""
 
 
 class Protection(Part):
@@ -39,6 +43,14 @@ class PrivacyCost(Part):
 
     epsilon: Annotated[float, Field(ge=0, le=1e6, allow_inf_nan=False)]
     delta: Annotated[float, Field(ge=0, lt=1, allow_inf_nan=False)]
+
+
+class Weighting(Part):
+    """How largest weights came about: the share of one organisation, and what part of all rows is trained on."""
+
+    organisation_share_max: Annotated[float, Field(gt=0, le=1, allow_inf_nan=False)] | None = None
+    """None where there are too few organisations for a cap."""
+    train_fraction: Annotated[float, Field(gt=0, le=1, allow_inf_nan=False)] = 1.0
 
 
 class Limits(Part):
@@ -76,6 +88,8 @@ class Manifest(Document):
     round_deadline_s: Annotated[float, Field(gt=0, le=30 * 86400)]
     protection: Protection
     limits: Limits
+    weighting: Weighting | None = None
+    """None in manifests of 1.0, in which each silo weighs what it says."""
     seed: Count
     cohort: tuple[CohortMember, ...] = Field(min_length=1, max_length=10_000)
     created_at: AwareDatetime
