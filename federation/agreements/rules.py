@@ -99,7 +99,7 @@ RULES: Mapping[str, Rule] = MappingProxyType(
         "agreement.minimum_rows": Rule("The data set has too few rows.", "Leave it out."),
         "agreement.organisation_share": Rule(
             "An organisation could weigh more in the job than the agreement allows.",
-            "Launch the job again; if that is no help, report it: the platform gives a silo more weight than was agreed.",
+            "Launch the job again. If that is no help, report it: the platform gives a silo too much weight.",
         ),
         "agreement.minimum_cell": Rule(
             "The job's minimum cell is smaller than the agreement's.", "Raise limits.minimum_cell."

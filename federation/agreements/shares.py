@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import TypeVar
 
+from federation.protocol.dataset_steps import StratifiedShuffle
+from federation.protocol.datasets import DatasetDeclaration
 from federation.protocol.documents import Agreement, CohortMember, Manifest, Weighting
 from federation.protocol.rows import RowLimits, upper_edge
 
@@ -48,6 +50,11 @@ def weigh(cohort: Sequence[Registered], agreed: float | None, train_fraction: fl
     organisations = len({silo.organisation for silo in cohort})
     weighting = Weighting(organisation_share_max=share_max(organisations, agreed), train_fraction=train_fraction)
     return weighting, largest_weights(cohort, weighting)
+
+
+def train_fraction_of(declaration: DatasetDeclaration) -> float:
+    """The part of all rows that is trained on, as declared; all, where only the data know."""
+    return declaration.split.train_fraction if isinstance(declaration.split, StratifiedShuffle) else 1.0
 
 
 def largest_weights(cohort: Sequence[Registered], weighting: Weighting) -> list[int]:

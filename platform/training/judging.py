@@ -28,6 +28,7 @@ from plans.models import TrainingPlan
 from plans.standing import reviewers_at
 from registry.models import ModelVersion
 from silos.models import Dataset, Silo
+from training.cohorts import cohort_of
 from training.requests import JobRequest, local_of
 
 _UNKNOWN = UUID(int=0)
@@ -115,7 +116,7 @@ def verdicts(
         return None, [Verdict(dataset, Refusal("agreement.missing", "members")) for dataset in datasets]
     opened = opened_agreement(selectors.complete_envelope(version))
     suspended = selectors.suspended_in(version)
-    manifest = _manifest(consortium, asked, datasets, model, opened.digest, by)
+    manifest = _manifest(consortium, asked, datasets, model, opened, by)
     now = timezone.now()
     reviewers = _reviewers(model.code_digest, datasets)
 
@@ -180,9 +181,15 @@ def opened_agreement(envelope: bytes) -> SignedAgreement:
 
 
 def _manifest(
-    consortium: Consortium, asked: JobRequest, datasets: Sequence[Dataset], model: ModelAsked, digest: str, by: User
+    consortium: Consortium,
+    asked: JobRequest,
+    datasets: Sequence[Dataset],
+    model: ModelAsked,
+    opened: SignedAgreement,
+    by: User,
 ) -> Manifest:
     """The manifest that the job would have, as far as an agreement is concerned with it."""
+    cohort, weighting = cohort_of(datasets, opened.agreement.terms.cohort.organisation_share_max)
     return Manifest.model_validate(
         {
             "job_id": _UNKNOWN,
@@ -192,7 +199,7 @@ def _manifest(
             "task": asked.task,
             "purpose": asked.purpose,
             "use": asked.use,
-            "agreement_digest": digest,
+            "agreement_digest": opened.digest,
             "model": model.specification,
             "code_digest": model.code_digest,
             "n_features": datasets[0].n_features,
@@ -207,25 +214,8 @@ def _manifest(
             "protection": {"mode": asked.protection.mode},
             "limits": asked.limits,
             "seed": asked.seed,
-            "cohort": [member_of(dataset) for dataset in datasets],
+            "cohort": cohort,
+            "weighting": weighting,
             "created_at": timezone.now(),
         }
     )
-
-
-def member_of(dataset: Dataset) -> dict[str, object]:
-    """A silo's place in a cohort, with the word of its organisation for its key."""
-    silo = dataset.silo
-    assert silo.identity is not None
-    assert silo.signatory_key is not None
-    return {
-        "silo_id": silo.id,
-        "organisation": silo.organisation.name,
-        "silo": silo.name,
-        "dataset_id": dataset.id,
-        "dataset": dataset.name,
-        "schema_digest": dataset.schema_digest,
-        "identity_key": silo.identity.encoded,
-        "signatory_key": silo.signatory_key.key.encoded,
-        "certificate": bytes(silo.certificate).decode() if silo.certificate else None,
-    }

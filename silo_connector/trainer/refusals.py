@@ -52,6 +52,7 @@ REFUSALS: Mapping[str, str] = MappingProxyType(
         "manifest.untrusted": "The manifest is not signed by the platform's key.",
         "manifest.digest_mismatch": "The manifest is not the one that the order refers to.",
         "manifest.job_mismatch": "The manifest belongs to another job than the order.",
+        "manifest.weights": "The manifest weighs data by other figures than this silo registered.",
         "manifest.changed": "The job began here under another manifest.",
         # the platform's record
         "checkpoint.untrusted": "The head of the record is not signed by the platform's key, or can't be read.",
@@ -110,6 +111,7 @@ REFUSALS: Mapping[str, str] = MappingProxyType(
         "training.no_rows": "There are no rows to train on.",
         "training.diverged": "Training diverged: the update is not finite.",
         "evaluation.not_finite": "The model's loss is not finite on this silo's rows.",
+        "update.weight": "The data have more rows than were registered when the job was launched.",
         "update.norm_exceeded": "The update is larger than the job's bound.",
         "leaving.not_allowed": "The outcome held something that may not leave the site.",
         # the data: never which row, column or value

@@ -91,6 +91,7 @@ def _evaluate(task: Task, begin: Begin, model: Path, rows: Prepared, bounds: Bou
     manifest = task.manifest
     try:
         found = evaluate(model, manifest.layout, begin, rows.test, bounds.minimum_cell)
+        bounds.rows.check(found.rows)  # the platform would believe no more
     except (Refused, Stopped, Transient):
         raise
     except FederationError as error:
@@ -122,7 +123,7 @@ def _train(
     if done.update_norm_l2 > manifest.limits.update_norm_l2_max:
         raise Refused("update.norm_exceeded", f"The update has norm {done.update_norm_l2:.6g}.")
     report = TrainingReport(
-        rows=done.rows,
+        rows=bounds.rows.weight(done.rows),
         steps=done.steps,
         loss=done.train_loss if "loss" in bounds.metrics else None,
         update_norm_l2=done.update_norm_l2,

@@ -41,6 +41,8 @@ class Job(models.Model):
     quorum = models.PositiveIntegerField()
     round_deadline_s = models.FloatField()
     retries_max = models.PositiveIntegerField(default=3)
+    organisation_share_max = models.FloatField(null=True)
+    """What one organisation weighs at most among all; None where too few take part, and in jobs from before 1.1."""
     created_at = models.DateTimeField(auto_now_add=True)
     started_at = models.DateTimeField(null=True)
     ended_at = models.DateTimeField(null=True)
@@ -72,6 +74,10 @@ class CohortSeat(models.Model):
     silo = models.ForeignKey("silos.Silo", on_delete=models.PROTECT, related_name="+")
     dataset = models.ForeignKey("silos.Dataset", on_delete=models.PROTECT, related_name="+")
     position = models.PositiveIntegerField()
+    rows_coarse = models.BigIntegerField(null=True)
+    """What the silo had registered when the job began: it is held to that. None before it begins."""
+    weight_max = models.BigIntegerField(null=True)
+    """The most rows with which it counts in a round."""
 
     class Meta:
         ordering: ClassVar = ["position"]
