@@ -45,6 +45,10 @@ class RowLimits:
         """The weight of so many rows in a sum: trainer and platform ask here, and nobody else weighs."""
         return rows if rows <= self.weight_max else int(self.weight_max)
 
+    def believed(self, rows: int) -> int:
+        """As many of these rows as the registration covers: what an honest silo tells where its data have grown."""
+        return rows if rows <= self.rows_max else int(self.rows_max)
+
     def check(self, rows: int) -> None:
         """Raise Invalid ``update.weight`` for more rows than the silo registered."""
         if rows > self.rows_max:

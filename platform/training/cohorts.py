@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from agreements.models import AgreementVersion
 from federation.agreements.shares import Registered, train_fraction_of, weigh
-from federation.protocol.datasets import parse_declaration
 from federation.protocol.documents import Weighting
 from silos.models import Dataset
+from silos.selectors import declaration_of
 
 
 def cohort_of(datasets: Sequence[Dataset], share_agreed: float | None) -> tuple[list[dict[str, object]], Weighting]:
@@ -17,10 +18,16 @@ def cohort_of(datasets: Sequence[Dataset], share_agreed: float | None) -> tuple[
     """
     members = [_member_of(dataset) for dataset in datasets]
     registered = [Registered(str(member["signatory_key"]), int(str(member["rows_coarse"]))) for member in members]
-    weighting, weights = weigh(registered, share_agreed, train_fraction_of(parse_declaration(datasets[0].declaration)))
+    weighting, weights = weigh(registered, share_agreed, train_fraction_of(declaration_of(datasets[0])))
     for member, weight in zip(members, weights, strict=True):
         member["weight_max"] = weight
     return members, weighting
+
+
+def share_agreed_in(agreement: AgreementVersion | None) -> float | None:
+    """What a version lets one organisation weigh among all; None where it says nothing, or there is none."""
+    share: float | None = agreement.terms["cohort"].get("organisation_share_max") if agreement else None
+    return share
 
 
 def _member_of(dataset: Dataset) -> dict[str, object]:

@@ -19,7 +19,7 @@ from federation.protocol.documents import OrderKind
 from federation.protocol.keys import PrivateKey
 from registry.models import ModelVersion
 from silos.successions import has_successor
-from training.cohorts import cohort_of
+from training.cohorts import cohort_of, share_agreed_in
 from training.models import Job, Round
 from training.requests import local_of
 from training.statements.opening import IssuedOrder
@@ -62,8 +62,7 @@ def manifest_of(job: Job, version: ModelVersion, *, created_at: datetime) -> doc
     """What the job is, in full, as it will be signed."""
     asked, model = job.request, version.model
     seats = job.seats.select_related("dataset__silo__organisation", "dataset__silo__signatory_key").order_by("position")
-    agreed = job.agreement.terms["cohort"].get("organisation_share_max") if job.agreement else None
-    cohort, weighting = cohort_of([seat.dataset for seat in seats], agreed)
+    cohort, weighting = cohort_of([seat.dataset for seat in seats], share_agreed_in(job.agreement))
     return documents.Manifest.model_validate(
         {
             "job_id": job.id,

@@ -19,6 +19,7 @@ from consortia.models import Consortium
 from federation.agreements.decisions import Place, Position, Standing, decide
 from federation.agreements.policy import Policy
 from federation.agreements.rules import Refusal
+from federation.agreements.shares import train_fraction_of
 from federation.agreements.signing import SignedAgreement, open_agreement
 from federation.errors import Invalid
 from federation.learning.models import parse_model
@@ -28,6 +29,7 @@ from plans.models import TrainingPlan
 from plans.standing import reviewers_at
 from registry.models import ModelVersion
 from silos.models import Dataset, Silo
+from silos.selectors import declaration_of
 from training.cohorts import cohort_of
 from training.requests import JobRequest, local_of
 
@@ -53,6 +55,14 @@ class Verdict:
 
     dataset: Dataset
     refusal: Refusal | None
+    weight_max: int | None = None
+    """The most rows with which it would count; None where nothing is agreed."""
+
+    @property
+    def is_held(self) -> bool:
+        """Whether it would count with fewer rows than it is expected to train on."""
+        expected = self.dataset.rows_coarse * train_fraction_of(declaration_of(self.dataset))
+        return self.weight_max is not None and self.weight_max < int(expected)
 
     @property
     def silo(self) -> Silo:
@@ -117,6 +127,7 @@ def verdicts(
     opened = opened_agreement(selectors.complete_envelope(version))
     suspended = selectors.suspended_in(version)
     manifest = _manifest(consortium, asked, datasets, model, opened, by)
+    weights = {member.dataset_id: member.weight_max for member in manifest.cohort}
     now = timezone.now()
     reviewers = _reviewers(model.code_digest, datasets)
 
@@ -137,7 +148,7 @@ def verdicts(
             ),
             policy=_OF_ITS_OWN,
         )
-        return Verdict(dataset, decide(standing, manifest, None, place, now))
+        return Verdict(dataset, decide(standing, manifest, None, place, now), weights[dataset.id])
 
     return version, [judged(dataset) for dataset in datasets]
 

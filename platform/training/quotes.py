@@ -8,9 +8,11 @@ from typing import Any
 
 from accounts.models import User
 from consortia.models import Consortium
+from federation.agreements.shares import share_max
 from federation.protocol.tensors import count_parameters, file_size_bytes
 from silos.models import Dataset
 from training.actions.launch import check_datasets, check_plan, check_version
+from training.cohorts import share_agreed_in
 from training.judging import Verdict, model_of, verdicts
 from training.requests import read_request
 
@@ -22,6 +24,7 @@ class Quote:
     datasets: tuple[Dataset, ...]
     verdicts: tuple[Verdict, ...]
     rows_coarse: int
+    organisation_share_max: float | None
     quorum: int
     rounds: int
     parameters: int
@@ -29,6 +32,11 @@ class Quote:
     bytes_down_per_round: int
     bytes_up_per_round: int
     bytes_total: int
+
+    @property
+    def held(self) -> tuple[Verdict, ...]:
+        """The silos that would count with fewer rows than they have: their organisation would have too large a part."""
+        return tuple(verdict for verdict in self.verdicts if verdict.is_held)
 
     @property
     def refused(self) -> tuple[Verdict, ...]:
@@ -44,7 +52,7 @@ def quote(*, consortium: Consortium, request: Mapping[str, Any], by: User) -> Qu
     plan = check_plan(consortium=consortium, asked=asked)
     model = model_of(asked, version, datasets, plan)
     layout = model.layout
-    _agreement, found = verdicts(consortium=consortium, asked=asked, datasets=datasets, model=model, by=by)
+    agreement, found = verdicts(consortium=consortium, asked=asked, datasets=datasets, model=model, by=by)
     size = file_size_bytes(layout)
     train = asked.task == "train"
     down, up = size * len(datasets), size * len(datasets) if train else 0
@@ -53,6 +61,9 @@ def quote(*, consortium: Consortium, request: Mapping[str, Any], by: User) -> Qu
         datasets=tuple(datasets),
         verdicts=tuple(found),
         rows_coarse=sum(dataset.rows_coarse for dataset in datasets),
+        organisation_share_max=share_max(
+            len({dataset.silo.organisation_id for dataset in datasets}), share_agreed_in(agreement)
+        ),
         quorum=asked.effective_quorum,
         rounds=rounds,
         parameters=count_parameters(layout),

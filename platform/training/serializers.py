@@ -160,6 +160,11 @@ class CohortOut(serializers.Serializer[CohortRow]):
 
     silo = SiloOfOrganisation(source="seat.silo")
     silo_state = serializers.ChoiceField(source="seat.silo.state", choices=SiloState.choices)
+    weight_max = serializers.IntegerField(
+        source="seat.weight_max",
+        allow_null=True,
+        help_text="The most rows that count; null before it begins.",
+    )
     dataset = DatasetBrief(source="seat.dataset")
     order = OrderOut(allow_null=True)
     evaluation = EvaluationOut(allow_null=True)
@@ -173,6 +178,11 @@ class JobDetailOut(serializers.Serializer[Standing]):
     round_deadline_s = serializers.FloatField(source="job.round_deadline_s")
     retries_max = serializers.IntegerField(source="job.retries_max")
     manifest_digest = serializers.CharField(source="job.manifest_digest")
+    organisation_share_max = serializers.FloatField(
+        source="job.organisation_share_max",
+        allow_null=True,
+        help_text="The part of all that one organisation weighs at most; null before it begins, or with too few.",
+    )
     model_id = serializers.UUIDField(source="job.model_id", allow_null=True)
     current_round = RoundBrief(allow_null=True, help_text="The open one, else the last.")
     cohort = CohortOut(many=True)
@@ -197,6 +207,9 @@ class QuotedSilo(serializers.Serializer[Verdict]):
     clause = serializers.CharField(help_text="The clause of the agreement that says no.")
     meaning = serializers.CharField()
     advice = serializers.CharField(help_text="What can be done about it.")
+    weight_max = serializers.IntegerField(
+        allow_null=True, help_text="The most rows with which it would count; null without an agreement."
+    )
 
 
 class QuoteOut(serializers.Serializer[Quote]):
@@ -204,6 +217,9 @@ class QuoteOut(serializers.Serializer[Quote]):
 
     silos = QuotedSilo(source="verdicts", many=True)
     rows_coarse = serializers.IntegerField()
+    organisation_share_max = serializers.FloatField(
+        allow_null=True, help_text="The part of all that one organisation would weigh at most; null with too few."
+    )
     quorum = serializers.IntegerField()
     rounds = serializers.IntegerField()
     parameters = serializers.IntegerField()

@@ -111,7 +111,6 @@ REFUSALS: Mapping[str, str] = MappingProxyType(
         "training.no_rows": "There are no rows to train on.",
         "training.diverged": "Training diverged: the update is not finite.",
         "evaluation.not_finite": "The model's loss is not finite on this silo's rows.",
-        "update.weight": "The data have more rows than were registered when the job was launched.",
         "update.norm_exceeded": "The update is larger than the job's bound.",
         "leaving.not_allowed": "The outcome held something that may not leave the site.",
         # the data: never which row, column or value

@@ -85,3 +85,8 @@ class CohortSeat(models.Model):
 
     def __str__(self) -> str:
         return f"{self.silo} in {self.job}"
+
+    @property
+    def registered(self) -> int:
+        """The rows that it had registered when the job began; before that, those that count now."""
+        return self.dataset.rows_coarse if self.rows_coarse is None else self.rows_coarse

@@ -247,12 +247,16 @@ async def test_data_may_become_fewer_while_a_job_runs_but_not_before_it_begins(s
             assert site.refusal(order) == "manifest.weights"
 
 
-async def test_more_test_rows_than_were_registered_are_not_told(site: Site, trainer: Trainer) -> None:
+async def test_no_more_test_rows_are_told_than_were_registered(site: Site, trainer: Trainer) -> None:
+    """Data that have grown since are used; they count as what was registered, and no cells are told."""
     manifest = site.job(rows_coarse=10)
     order = site.order(manifest)
     site.deliver(order, manifest)
     trainer.look()
-    assert site.refusal(order) == "update.weight"
+    evaluation = site.submission(order).evaluation
+    assert evaluation is not None
+    assert (evaluation.rows, evaluation.confusion, evaluation.suppressed) == (14, None, True)
+    assert evaluation.accuracy is not None
 
 
 async def test_an_update_beyond_the_bound_stays_at_home(site: Site, trainer: Trainer) -> None:
