@@ -11,6 +11,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import lru_cache
 from typing import TypeVar
 
 from federation.protocol.dataset_steps import StratifiedShuffle
@@ -45,11 +46,13 @@ def share_max(organisations: int, agreed: float | None) -> float | None:
     return max(SHARE_MAX if agreed is None else agreed, 1 / organisations)
 
 
-def weigh(cohort: Sequence[Registered], agreed: float | None, train_fraction: float) -> tuple[Weighting, list[int]]:
+def weigh(
+    cohort: Sequence[Registered], agreed: float | None, train_fraction: float
+) -> tuple[Weighting, tuple[int, ...]]:
     """What a manifest says of weights: how they come about, and the largest of each silo, in the cohort's order."""
     organisations = len({silo.organisation for silo in cohort})
     weighting = Weighting(organisation_share_max=share_max(organisations, agreed), train_fraction=train_fraction)
-    return weighting, largest_weights(cohort, weighting)
+    return weighting, largest_weights(tuple(cohort), weighting)
 
 
 def train_fraction_of(declaration: DatasetDeclaration) -> float:
@@ -57,7 +60,8 @@ def train_fraction_of(declaration: DatasetDeclaration) -> float:
     return declaration.split.train_fraction if isinstance(declaration.split, StratifiedShuffle) else 1.0
 
 
-def largest_weights(cohort: Sequence[Registered], weighting: Weighting) -> list[int]:
+@lru_cache(maxsize=64)
+def largest_weights(cohort: tuple[Registered, ...], weighting: Weighting) -> tuple[int, ...]:
     """The largest weight of each silo of a cohort, in rows for training, at least 1.
 
     With `s` the share and `e` what an organisation is expected to train on, an organisation's largest weight is
@@ -67,7 +71,7 @@ def largest_weights(cohort: Sequence[Registered], weighting: Weighting) -> list[
     """
     edges = [max(1, upper_edge(silo.rows_coarse)) for silo in cohort]
     if weighting.organisation_share_max is None:
-        return edges
+        return tuple(edges)
     registered: dict[str, int] = {}
     for silo in cohort:
         registered[silo.organisation] = registered.get(silo.organisation, 0) + max(1, silo.rows_coarse)
@@ -83,7 +87,7 @@ def largest_weights(cohort: Sequence[Registered], weighting: Weighting) -> list[
         # one for each, so that nobody is silenced by rounding; the rest in proportion, rounded down
         rest = max(0, math.floor(of_all[silo.organisation]) - count)
         found.append(min(edge, 1 + rest * max(1, silo.rows_coarse) // registered[silo.organisation]))
-    return found
+    return tuple(found)
 
 
 def hold_to_share(weights: Mapping[K, int], organisations: Mapping[K, str], share: float | None) -> dict[K, float]:
@@ -146,14 +150,14 @@ def keeps_to(manifest: Manifest, share: float) -> bool:
     return weighting is not None and (weighting.organisation_share_max or 1.0) <= share
 
 
-def registered_of(cohort: Iterable[CohortMember]) -> list[Registered] | None:
+def registered_of(cohort: Iterable[CohortMember]) -> tuple[Registered, ...] | None:
     """A manifest's cohort as it is weighed; None where a member's rows are not told."""
     found = []
     for member in cohort:
         if member.rows_coarse is None:
             return None
         found.append(Registered(member.signatory_key, member.rows_coarse))
-    return found
+    return tuple(found)
 
 
 def limits_of(member: CohortMember) -> RowLimits:

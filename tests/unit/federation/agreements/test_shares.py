@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from fractions import Fraction
 
 import pytest
@@ -24,7 +25,7 @@ def organisations(cohort: list[Registered]) -> int:
     return len({silo.organisation for silo in cohort})
 
 
-def together(cohort: list[Registered], weights: list[int]) -> Counter[str]:
+def together(cohort: list[Registered], weights: Sequence[int]) -> Counter[str]:
     found: Counter[str] = Counter()
     for silo, weight in zip(cohort, weights, strict=True):
         found[silo.organisation] += weight
@@ -66,7 +67,7 @@ def test_the_order_of_the_cohort_does_not_matter(
     random.shuffle(order)
     again, shuffled = weigh([cohort[place] for place in order], agreed, fraction)
     assert again == weighting
-    assert shuffled == [largest[place] for place in order]
+    assert shuffled == tuple(largest[place] for place in order)
 
 
 @settings(max_examples=100, deadline=None)
@@ -76,7 +77,7 @@ def test_a_larger_share_never_gives_a_smaller_weight(cohort: list[Registered], f
     for agreed in (0.05, 0.2, 0.3, 0.34, 0.4, 0.5):
         _weighting, largest = weigh(cohort, agreed, fraction)
         assert all(one <= other for one, other in zip(before, largest, strict=True))
-        before = largest
+        before = list(largest)
 
 
 @settings(max_examples=100, deadline=None)
@@ -118,14 +119,14 @@ def test_what_is_combined_in_the_open_is_held_to_the_share_exactly(
 def test_an_organisation_that_is_larger_than_all_others_weighs_as_much_as_they() -> None:
     weighting, largest = weigh([Registered("A", 2**53), Registered("B", 1000), Registered("C", 3000)], None, 0.8)
     assert weighting.organisation_share_max == 0.5
-    assert largest == [3200, 1049, 3049]  # A as much as B and C train on; they no more than they registered
+    assert largest == (3200, 1049, 3049)  # A as much as B and C train on; they no more than they registered
 
 
 def test_the_silos_of_one_organisation_share_its_weight_by_what_they_registered() -> None:
     cohort = [Registered("A", 9000), Registered("A", 3000), Registered("B", 1000), Registered("C", 1000)]
     _weighting, largest = weigh(cohort, None, 1.0)
     assert sum(largest[:2]) <= 2000
-    assert largest[:2] == [1499, 500]
+    assert largest[:2] == (1499, 500)
 
 
 @pytest.mark.parametrize(
