@@ -111,7 +111,10 @@ _ANSWERS = f"""
 def answers(step_id: int) -> list[Answer]:
     """What counts in a step, in the order of the silos' ids: sums are the same whoever was first."""
     found = database.fetch(_ANSWERS, {"step": step_id})
-    return [Answer(*row[:4], RowLimits.of(*row[4:])) for row in found]
+    return [
+        Answer(order_id, digest, rows, test_rows, RowLimits.of(rows_coarse, weight_max))
+        for order_id, digest, rows, test_rows, rows_coarse, weight_max in found
+    ]
 
 
 _MEASURED = f"""

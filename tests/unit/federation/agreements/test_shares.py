@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from fractions import Fraction
+from random import Random
 
 import pytest
 from hypothesis import given, settings
@@ -60,7 +61,7 @@ def test_no_organisation_goes_beyond_its_share_whatever_it_claims(
 @settings(max_examples=100, deadline=None)
 @given(cohorts, shares, fractions, st.randoms(use_true_random=False))
 def test_the_order_of_the_cohort_does_not_matter(
-    cohort: list[Registered], agreed: float | None, fraction: float, random: st.RandomGenerator
+    cohort: list[Registered], agreed: float | None, fraction: float, random: Random
 ) -> None:
     weighting, largest = weigh(cohort, agreed, fraction)
     order = list(range(len(cohort)))
