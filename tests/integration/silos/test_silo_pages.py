@@ -273,7 +273,7 @@ def test_a_dataset_that_grew_tenfold_waits_for_its_own_steward(cohort: Cohort) -
     assert browser(cohort.outsider).post(f"{page}rows/", {"rows_coarse": "12000"}).status_code == 404
     client = browser(cohort.steward)
     assert "registered about 12,000 rows, 300 count" in client.get("/").content.decode()
-    assert "12,000 to be confirmed" in client.get("/datasets/").content.decode()
+    assert "12,000 rows to be confirmed" in client.get("/datasets/").content.decode()
     assert "Confirm about 12,000 rows" in client.get(page).content.decode()
     told = client.post(f"{page}rows/", {"rows_coarse": "1200"}, follow=True).content.decode()
     assert "has registered another number of rows since" in told
