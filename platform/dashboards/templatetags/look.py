@@ -163,7 +163,7 @@ def percent(value: float | None) -> str:
     if value is None:
         return ""
     tenths = round(value * 1000)
-    return f"{number_format(tenths / 10, 1 if tenths % 10 else 0)} %"
+    return f"{number_format(tenths / 10, 1 if tenths % 10 else 0)}\N{NO-BREAK SPACE}%"
 
 
 @register.filter

@@ -30,7 +30,7 @@ def now_of(cohort: Cohort) -> Dataset:
     return Dataset.objects.get(id=cohort.dataset.id)
 
 
-def register(played: PlayedSilo, **changes: object) -> Dataset:
+def register(played: PlayedSilo, **changes: Any) -> Dataset:
     return datasets.register(registration=registration(played, **changes), by=played.silo)
 
 
