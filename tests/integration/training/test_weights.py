@@ -14,6 +14,7 @@ from federation.learning.weights import read_weights
 from federation.protocol import documents
 from federation.protocol.envelope import peek
 from federation.protocol.tensors import TensorSpec
+from federation.validation.bounds import ROWS_MAX
 from registry.models import ModelVersion
 from silos import datasets
 from tests.support.federation import TEST, Federation, make_federation, registration
@@ -25,7 +26,7 @@ from training.selectors import evaluated_rounds_of
 from training.transitions import JobState, OrderState, RoundState
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("blob_root")]
-LIE = 2**53
+LIE = ROWS_MAX
 
 
 @pytest.fixture
@@ -143,7 +144,7 @@ def test_who_registers_more_than_all_others_weighs_as_much_as_they(blob_root: Pa
     job = launched(federation)
     weights = list(job.seats.order_by("position").values_list("weight_max", flat=True))
     assert weights == [396, 304, 304]  # 0.66 of the 600 rows of the two others
-    liar = {"delta": 6.0, "rows": 2_000_000_000, "evaluation": evaluation(1_000_000_000, 1.0, -1e300)}
+    liar = {"delta": 6.0, "rows": 2_000_000_000, "evaluation": evaluation(1_000_000_000, 1.0, -1e6)}
     honest = {"delta": 0.0, "rows": 198, "evaluation": evaluation(100, 0.5)}
     orders = answered(federation, job, {0: liar, 1: honest, 2: honest})
     assert [order.code for order in orders] == ["", "", ""]

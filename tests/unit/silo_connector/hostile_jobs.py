@@ -235,7 +235,7 @@ def a_quorum_that_one_organisation_s_silos_can_fill(site: Site, trainer: Trainer
 @refused_as("agreement.organisation_share", "cohort")
 def a_raised_weight_of_one_silo(site: Site, trainer: Trainer) -> Order:
     """The platform lets one silo weigh more than it registered, and so the mean be that silo's."""
-    return play(site, with_cohort(site, silo_of(site, site.platform.partner, weight_max=2**53)))
+    return play(site, with_cohort(site, silo_of(site, site.platform.partner, weight_max=10**10)))
 
 
 @refused_as("agreement.organisation_share", "cohort")

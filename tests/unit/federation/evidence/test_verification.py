@@ -140,7 +140,7 @@ def said_training(**changes: object) -> documents.TrainingReport:
 def with_raised_weight() -> tuple[documents.CohortMember, ...]:
     """The cohort, with a first silo that weighs what it likes."""
     first_of_all, *others = PLAYED.manifest.cohort
-    return (first_of_all.model_copy(update={"weight_max": 2**53}), *others)
+    return (first_of_all.model_copy(update={"weight_max": 10**10}), *others)
 
 
 def without_losses() -> list[Entry]:
@@ -192,7 +192,7 @@ CHANGED: list[tuple[str, str, Callable[[], list[Entry]]]] = [
     (ANSWER.name, "agreement.expired", lambda: resealed(ORDER, documents.Order, PLAYED.platform, issued_at=LATER)),
     (ANSWER.name, "update.norm_exceeded", lambda: resealed_answer(training=said_training(update_norm_l2=1e5))),
     (ANSWER.name, "update.weight", lambda: resealed_answer(training=said_training(rows=305))),
-    (ANSWER.name, "update.weight", lambda: resealed_answer(training=said_training(rows=2**53))),
+    (ANSWER.name, "update.weight", lambda: resealed_answer(training=said_training(rows=10**10))),
     (ANSWER.name, "update.weight", lambda: resealed_answer(evaluation=documents.EvaluationReport(rows=305))),
     ("manifest, silo silo 2", "agreement.organisation_share", lambda: resealed_manifest(cohort=with_raised_weight())),
     ("manifest, silo silo 1", "agreement.organisation_share", lambda: resealed_manifest(weighting=None)),

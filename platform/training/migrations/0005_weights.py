@@ -5,7 +5,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("training", "0003_checkpoint_orders"),
+        ("training", "0004_bounded_phases"),
     ]
 
     operations = [
