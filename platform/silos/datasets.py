@@ -13,6 +13,7 @@ from federation.errors import Invalid, Untrusted
 from federation.protocol.documents import DatasetRegistration, DatasetWithdrawal, open_sealed
 from federation.protocol.rows import coarse
 from rest.errors import Conflict
+from rest.names import as_one_line
 from silos.growth import counted
 from silos.models import Dataset, Silo
 
@@ -35,7 +36,7 @@ def register(*, registration: bytes, by: Silo) -> Dataset:
         if earlier is not None and earlier.registered_at > said.registered_at:
             return earlier
         values: dict[str, object] = {
-            "title": declaration.title,
+            "title": as_one_line(declaration.title) or declaration.name,
             "description": declaration.description,
             "declaration": declaration.model_dump(mode="json"),
             "registration": registration,
