@@ -150,7 +150,12 @@ def verify_request(
     Raises Untrusted ``signature.missing`` without a signature, ClockOff when the key signed it more than a minute from
     now, and Untrusted ``signature.invalid`` for everything else: the reason stays with us.
     """
-    verified = verify_headers(method, path_with_query, headers, key_resolver, with_body=bool(body), now=now)
+    try:
+        verified = verify_headers(method, path_with_query, headers, key_resolver, with_body=bool(body), now=now)
+    except ClockOff:
+        if body:
+            check_body(headers, body)  # a body that is not the signed one says more than a clock that is off
+        raise
     if body:
         check_body(headers, body)
     return verified

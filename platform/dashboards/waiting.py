@@ -15,7 +15,8 @@ from agreements.selectors import ToSign, versions_waiting_for
 from consortia.models import Invitation
 from consortia.selectors import consortia_where, invitations_to_answer
 from plans.waiting import ToReview, plans_waiting_for
-from silos.models import Silo
+from silos.growth import growth_waiting_for
+from silos.models import Dataset, Silo
 from silos.transitions import SiloState
 from training.absences import Absence, absences_of
 from training.models import Job
@@ -36,10 +37,11 @@ class Waiting:
     paused_jobs: list[Job]
     agreements: list[ToSign]
     plans: list[ToReview]
+    grown_datasets: list[Dataset]
 
     def __bool__(self) -> bool:
         silos = self.silos_to_confirm or self.silos_to_enrol
-        return any((self.invitations, silos, self.paused_jobs, self.agreements, self.plans))
+        return any((self.invitations, silos, self.paused_jobs, self.agreements, self.plans, self.grown_datasets))
 
 
 @dataclass(frozen=True)
@@ -56,7 +58,7 @@ class Incidents:
 
 
 def waiting_for(user: User) -> Waiting:
-    """Invitations to answer, silos to confirm or to enrol, paused jobs, agreements to sign, plans to review."""
+    """What waits: invitations, silos to confirm or enrol, paused jobs, agreements, plans, data sets that grew."""
     silos = Silo.objects.select_related("organisation").order_by("organisation__name", "name")
     to_confirm = silos.filter(
         state=SiloState.PRESENTED, organisation__in=organisations_where(user, Permission.SILO_CONFIRM)
@@ -72,6 +74,7 @@ def waiting_for(user: User) -> Waiting:
         paused_jobs=list(paused.order_by("-created_at")[:WAITING_SHOWN]),
         agreements=versions_waiting_for(user, WAITING_SHOWN),
         plans=plans_waiting_for(user, WAITING_SHOWN),
+        grown_datasets=list(growth_waiting_for(user)[:WAITING_SHOWN]),
     )
 
 

@@ -182,6 +182,11 @@ class Dataset(models.Model):
     n_features = models.PositiveIntegerField()
     n_classes = models.PositiveIntegerField()
     rows_coarse = models.BigIntegerField()
+    """The rows that count, as the silo rounded them."""
+    rows_confirmed = models.BigIntegerField(default=0)
+    """What was confirmed last, or registered first: growth is held against it."""
+    rows_pending = models.BigIntegerField(null=True)
+    """So many rows that a steward has to confirm them first."""
     registered_at = models.DateTimeField()
     withdrawn_at = models.DateTimeField(null=True)
     withdrawn_by_silo = models.BooleanField(default=False)

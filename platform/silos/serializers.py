@@ -150,6 +150,12 @@ class Confirmation(Input):
     )
 
 
+class RowsConfirmation(Input):
+    """The number of rows that was looked at."""
+
+    rows_coarse = serializers.IntegerField(min_value=0, max_value=2**53, help_text="As `rows_pending` has it.")
+
+
 class DatasetOut(serializers.ModelSerializer[Dataset]):
     """A dataset, in a list."""
 
@@ -157,6 +163,11 @@ class DatasetOut(serializers.ModelSerializer[Dataset]):
     organisation = OrganisationBrief(source="silo.organisation")
     silo_state = serializers.ChoiceField(source="silo.state", choices=SiloState.choices)
     rows_coarse = serializers.IntegerField(min_value=0, help_text="Rounded by the silo.")
+    rows_pending = serializers.IntegerField(
+        allow_null=True,
+        min_value=0,
+        help_text="Ten times as many or more, registered since: they count once a steward has confirmed them.",
+    )
     withdrawn_by_silo = serializers.BooleanField(
         help_text="Whether the silo withdrew it, by declaring it no longer; a person's withdrawal stays until undone."
     )
@@ -175,6 +186,7 @@ class DatasetOut(serializers.ModelSerializer[Dataset]):
             "n_features",
             "n_classes",
             "rows_coarse",
+            "rows_pending",
             "registered_at",
             "withdrawn_at",
             "withdrawn_by_silo",

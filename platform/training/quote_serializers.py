@@ -32,6 +32,9 @@ class QuotedSilo(serializers.Serializer[Verdict]):
     clause = serializers.CharField(help_text="The clause of the agreement that says no.")
     meaning = serializers.CharField()
     advice = serializers.CharField(help_text="What can be done about it.")
+    weight_max = serializers.IntegerField(
+        allow_null=True, help_text="The most rows with which it would count; null without an agreement."
+    )
     reasons = ReasonOut(many=True, help_text="All of them, the gravest first: the fields above are the first one's.")
 
 
@@ -40,6 +43,9 @@ class QuoteOut(serializers.Serializer[Quote]):
 
     silos = QuotedSilo(source="verdicts", many=True)
     rows_coarse = serializers.IntegerField()
+    organisation_share_max = serializers.FloatField(
+        allow_null=True, help_text="The part of all that one organisation would weigh at most; null with too few."
+    )
     quorum = serializers.IntegerField()
     wait = serializers.ChoiceField(choices=Wait.choices)
     silos_silent = serializers.IntegerField(help_text="How many of them were not heard of for a while.")

@@ -9,11 +9,13 @@ from typing import Any
 from accounts.models import User
 from agreements.selectors import in_force
 from consortia.models import Consortium
+from federation.agreements.shares import share_max
 from federation.protocol.tensors import count_parameters, file_size_bytes
 from silos.models import Dataset, Silo
 from silos.selectors import health_of
 from training.actions.launch import check_datasets, check_plan, check_version
 from training.agreed_defaults import filled_in
+from training.cohorts import share_agreed_in
 from training.judging import Reason, Verdict, model_of, verdicts
 from training.refused_fields import own_refusals, shared_refusals
 from training.requests import read_request
@@ -28,6 +30,7 @@ class Quote:
     datasets: tuple[Dataset, ...]
     verdicts: tuple[Verdict, ...]
     rows_coarse: int
+    organisation_share_max: float | None
     quorum: int
     wait: Wait
     silo_down_s: float
@@ -39,6 +42,11 @@ class Quote:
     bytes_down_per_round: int
     bytes_up_per_round: int
     bytes_total: int
+
+    @property
+    def held(self) -> tuple[Verdict, ...]:
+        """The silos that would count with fewer rows than they have: their organisation would have too large a part."""
+        return tuple(verdict for verdict in self.verdicts if verdict.is_held)
 
     @property
     def refused(self) -> tuple[Verdict, ...]:
@@ -87,7 +95,7 @@ def quote(*, consortium: Consortium, request: Mapping[str, Any], by: User) -> Qu
     plan = check_plan(consortium=consortium, asked=asked)
     model = model_of(asked, version, datasets, plan)
     layout = model.layout
-    _agreement, found = verdicts(consortium=consortium, asked=asked, datasets=datasets, model=model, by=by)
+    agreement, found = verdicts(consortium=consortium, asked=asked, datasets=datasets, model=model, by=by)
     size = file_size_bytes(layout)
     train = asked.task == "train"
     down, up = size * len(datasets), size * len(datasets) if train else 0
@@ -108,6 +116,9 @@ def quote(*, consortium: Consortium, request: Mapping[str, Any], by: User) -> Qu
         datasets=tuple(datasets),
         verdicts=tuple(found),
         rows_coarse=sum(dataset.rows_coarse for dataset in datasets),
+        organisation_share_max=share_max(
+            len({dataset.silo.organisation_id for dataset in datasets}), share_agreed_in(agreement)
+        ),
         quorum=asked.effective_quorum,
         wait=Wait(asked.wait),
         silo_down_s=longer_s(first=False),

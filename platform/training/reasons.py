@@ -32,6 +32,10 @@ FORMS: Mapping[str, tuple[str, ...]] = {
         _("The update has norm %(norm)s."),
     ),
     "update.not_finite": (_("The update holds values that are not finite numbers."),),
+    "update.weight": (
+        _("The answer claims %(rows)s rows; the silo's registration allows %(allowed)s."),
+        _("The weight must be a positive number."),
+    ),
     "dataset.unknown": (_("There is no dataset %(dataset)s here."),),
     "dataset.schema_changed": (_("The schema of %(dataset)s is not the one in the manifest."),),
     "model.too_large": (_("The model has %(bytes)s bytes; %(allowed)s are allowed."),),

@@ -169,6 +169,11 @@ class CohortOut(serializers.Serializer[CohortRow]):
     silo = SiloOfOrganisation(source="seat.silo")
     silo_state = serializers.ChoiceField(source="seat.silo.state", choices=SiloState.choices)
     silo_health = HealthField(source="seat.silo")
+    weight_max = serializers.IntegerField(
+        source="seat.weight_max",
+        allow_null=True,
+        help_text="The most rows that count; null before it begins.",
+    )
     dataset = DatasetBrief(source="seat.dataset")
     order = OrderOut(allow_null=True)
     evaluation = EvaluationOut(allow_null=True)
@@ -183,6 +188,11 @@ class JobDetailOut(serializers.Serializer[Standing]):
     wait = serializers.ChoiceField(source="job.wait", choices=Wait.choices, help_text="For whom its rounds wait.")
     retries_max = serializers.IntegerField(source="job.retries_max")
     manifest_digest = serializers.CharField(source="job.manifest_digest")
+    organisation_share_max = serializers.FloatField(
+        source="job.organisation_share_max",
+        allow_null=True,
+        help_text="The part of all that one organisation weighs at most; null before it begins, or with too few.",
+    )
     model_id = serializers.UUIDField(source="job.model_id", allow_null=True)
     current_round = RoundBrief(allow_null=True, help_text="The open one, else the last.")
     cohort = CohortOut(many=True)

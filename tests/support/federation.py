@@ -241,7 +241,7 @@ def certificate(organisation: str, identity: PrivateKey, signatory: PrivateKey) 
     )
 
 
-def registration(played: PlayedSilo, **changes: Any) -> bytes:
+def registration(played: PlayedSilo, rows_coarse: int = 300, **changes: Any) -> bytes:
     """A signed dataset registration: heart disease."""
     data = {key: value for key, value in DECLARATION.items() if key != "source"}
     declaration = DatasetDeclaration.model_validate(data | changes)
@@ -250,7 +250,7 @@ def registration(played: PlayedSilo, **changes: Any) -> bytes:
             silo_id=played.silo.id,
             declaration=declaration,
             schema_digest=declaration.schema_digest,
-            rows_coarse=300,
+            rows_coarse=rows_coarse,
             registered_at=documents.now(),
         ),
         played.identity,

@@ -168,6 +168,15 @@ def seconds(value: float | None) -> str:
 
 
 @register.filter
+def percent(value: float | None) -> str:
+    """A part of all, to a tenth of a percent where it needs one."""
+    if value is None:
+        return ""
+    tenths = round(value * 1000)
+    return f"{number_format(tenths / 10, 1 if tenths % 10 else 0)}\N{NO-BREAK SPACE}%"
+
+
+@register.filter
 def size(value: int | None) -> str:
     """Bytes for a reader."""
     return "–" if value is None else str(filesizeformat(value))

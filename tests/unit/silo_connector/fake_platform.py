@@ -32,6 +32,7 @@ from federation.protocol.documents import (
     SiloCertificate,
     Submission,
     UploadGrant,
+    Weighting,
     now,
     open_sealed,
     read,
@@ -40,6 +41,7 @@ from federation.protocol.documents import (
 from federation.protocol.envelope import peek
 from federation.protocol.keys import PrivateKey, PublicKey
 from federation.protocol.requests import verify_request
+from federation.protocol.rows import upper_edge
 from federation.protocol.tensors import Layout, encode_header
 from tests.unit.silo_connector.fake_answers import CUT as CUT
 from tests.unit.silo_connector.fake_answers import Answer as Answer
@@ -322,6 +324,7 @@ class FakePlatform:
         assert self.signatory is not None
         model = changes.pop("model", {"family": "logistic"})
         family, spec = parse_model(model)
+        rows_coarse = changes.pop("rows_coarse", 60)
         layout = changes.pop("layout", family.layout(spec, features, 2))
         member = CohortMember(
             silo_id=self.silo_id,
@@ -333,6 +336,8 @@ class FakePlatform:
             identity_key=self.identity.encoded,
             signatory_key=self.signatory.encoded,
             certificate=self.certificate,
+            rows_coarse=rows_coarse,
+            weight_max=changes.pop("weight_max", upper_edge(rows_coarse)),
         )
         content: dict[str, Any] = {
             "job_id": uuid4(),
@@ -354,6 +359,7 @@ class FakePlatform:
             "round_deadline_s": 60,
             "protection": Protection(mode="clear"),
             "limits": {"update_norm_l2_max": 1e4, "minimum_cell": 1},
+            "weighting": Weighting(train_fraction=0.66),
             "seed": 7,
             "cohort": (member,),
             "created_at": now(),
