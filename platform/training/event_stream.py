@@ -28,6 +28,7 @@ from federation.errors import FederationError
 from live import database, notices
 from live.http import Receive, Refused, Scope, Send, answer_problem, headers_of
 from live.hub import hub
+from rest.bearer import presents_bearer
 from rest.errors import Forbidden, Unauthenticated
 from training.models import Job
 from training.permissions import access_job
@@ -127,9 +128,9 @@ def _last_event(headers: dict[str, str], query: str) -> int:
 
 
 def _admit(job_id: str, headers: dict[str, str]) -> Job:
-    kind, _, secret = headers.get("authorization", "").partition(" ")
-    if kind.lower() == "bearer":
-        token = authenticate_token(secret.strip())
+    authorization = headers.get("authorization", "")
+    if presents_bearer(authorization):
+        token = authenticate_token(authorization.strip().partition(" ")[2].strip())
         if "jobs:read" not in token.scopes:
             raise Forbidden("scope.missing", "The token lacks the scope jobs:read. Make one that has it.")
         return access_job(token.user, job_id)
