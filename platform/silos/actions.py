@@ -16,6 +16,7 @@ from federation.errors import Invalid
 from federation.protocol.documents import EnrolmentStatement, SiloCertificate, open_sealed, read
 from federation.protocol.envelope import peek
 from federation.protocol.keys import PublicKey
+from live import notices
 from rest.errors import Conflict
 from silos.codes import check_usable, hash_of
 from silos.models import EnrolmentCode, Silo
@@ -133,6 +134,7 @@ def revoke(*, silo: Silo, by: User) -> Silo:
         _move(silo, SiloState.REVOKED, "revoked_at")
         EnrolmentCode.objects.filter(silo=silo, used_at=None).update(expires_at=timezone.now())
         record(by=by, verb="silo.revoked", subject=silo, organisation_id=silo.organisation_id)
+        notices.notify(notices.ORDERS, [silo.id])  # a poll that is held learns it now
     return silo
 
 

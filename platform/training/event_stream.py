@@ -2,6 +2,10 @@
 
 `GET /api/v1/jobs/<id>/events/` with a session cookie or a token. Each event carries the audit event's id; a client that
 reconnects with `Last-Event-ID` misses none. A comment every 15 s keeps proxies from closing the stream.
+
+Whether whoever follows still may is asked again before anything more is sent: at each wake, and with each comment. So
+a stream outlives a lost role, a revoked token, an ended session or a closed account by 15 s at the most, without a word
+of the job in them. The last event is then `refused`, with the code that a new request gets.
 """
 
 from __future__ import annotations
@@ -9,7 +13,8 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from http.cookies import CookieError, SimpleCookie
 from importlib import import_module
 from typing import Any
@@ -29,7 +34,7 @@ from live import database, notices
 from live.http import Receive, Refused, Scope, Send, answer_problem, headers_of
 from live.hub import hub
 from rest.bearer import presents_bearer
-from rest.errors import Forbidden, Unauthenticated
+from rest.errors import Forbidden, NotFound, Problem, Unauthenticated
 from training.models import Job
 from training.permissions import access_job
 from training.transitions import ENDED
@@ -49,7 +54,8 @@ async def stream_events(scope: Scope, receive: Receive, send: Send) -> None:
     try:
         if scope["method"] != "GET":
             raise Refused(405, "method.not_allowed", "This address takes GET.", [(b"allow", b"GET")])
-        job = await database.call(_admit, match[1], headers)
+        follower = partial(_admit, match[1], headers)
+        job = await database.call(follower)
         last = _last_event(headers, scope["query_string"].decode("latin-1"))
     except FederationError as error:
         await answer_problem(send, error)
@@ -62,18 +68,22 @@ async def stream_events(scope: Scope, receive: Receive, send: Send) -> None:
     await send({"type": "http.response.start", "status": 200, "headers": fields})
     gone = asyncio.ensure_future(_until_gone(receive))
     try:
-        await _follow(job, last, send, gone)
+        await _follow(follower, job, last, send, gone)
     finally:
         gone.cancel()
 
 
-async def _follow(job: Job, last: int, send: Send, gone: asyncio.Future[None]) -> None:
+async def _follow(follower: Callable[[], Job], job: Job, last: int, send: Send, gone: asyncio.Future[None]) -> None:
     loop = asyncio.get_running_loop()
     end = loop.time() + STREAM_MAX_S
     with hub.waiting(notices.JOBS, job.id) as news:
         while not gone.done() and loop.time() < end:
             news.clear()
-            events, ended = await database.call(_events_after, job.id, last)
+            try:
+                events, ended = await database.call(_events_for, follower, last)
+            except (Unauthenticated, Forbidden, NotFound) as problem:
+                await send({"type": "http.response.body", "body": _refused(problem)})
+                return
             for event_id, body in events:
                 last = event_id
                 await send({"type": "http.response.body", "body": body, "more_body": True})
@@ -103,6 +113,16 @@ def events_so_far(job: Job, headers: Mapping[str, str], query: str) -> bytes:
     events, ended = _events_after(job.id, _last_event(lower, query))
     told = b"".join(body for _, body in events)
     return told + END if ended and len(events) < _BATCH else told
+
+
+def _events_for(follower: Callable[[], Job], last: int) -> tuple[list[tuple[int, bytes]], bool]:
+    """What whoever still may follow is told next. Raises Unauthenticated, Forbidden or NotFound for who may not."""
+    return _events_after(follower().id, last)
+
+
+def _refused(problem: Problem) -> bytes:
+    data = {"code": problem.code, "detail": problem.message}
+    return f"event: refused\ndata: {json.dumps(data)}\n\n".encode()
 
 
 def _events_after(job_id: UUID, last: int) -> tuple[list[tuple[int, bytes]], bool]:
