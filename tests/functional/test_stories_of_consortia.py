@@ -79,12 +79,12 @@ def test_a_consortium_administrator_invites_grants_and_steers(cohort: Cohort, ch
         told.told("The job is running")
         told.follow(consortium.name)
         told.tab("Activity")
-    assert consortium.roles.filter(user=cohort.nobody, role=Role.AUDITOR).exists()
     with story(chromium, port, "offered", cohort.nobody) as told:
         told.look("role-offered")
         told.press(f"Accept Auditor of {consortium.name}")
         told.told("You have a role in")
         told.heading("Home")
+    assert consortium.roles.filter(user=cohort.nobody, role=Role.AUDITOR).exists()
 
 
 def test_a_data_scientist_launches_follows_and_takes_the_model(cohort: Cohort, chromium: Browser, port: int) -> None:
