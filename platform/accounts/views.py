@@ -69,7 +69,8 @@ class NewPassword(PasswordResetFromKeyView):  # type: ignore[misc]
         try:
             response: HttpResponse = super().form_valid(form)
         except Conflict:
-            return self.render_to_response(self.get_context_data(token_fail=True), status=409)
+            used: HttpResponse = self.render_to_response(self.get_context_data(token_fail=True), status=409)
+            return used
         messages.success(self.request, _("Your password is set. Sign in with it."))
         return response
 

@@ -51,7 +51,9 @@ class ProblemPages:
         if not isinstance(exception, FederationError):
             return None
         if isinstance(exception, FactorNotFresh) and not request.path.startswith(MACHINE_PREFIXES):
-            return suspend_request(request, reverse("mfa_reauthenticate"))  # and goes on with the form afterwards
+            # asks for the code, and goes on with the form afterwards
+            asked: HttpResponse = suspend_request(request, reverse("mfa_reauthenticate"))
+            return asked
         problem = problem_of(exception)
         return None if problem is None else answer_page(request, problem)
 

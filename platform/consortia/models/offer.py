@@ -16,7 +16,7 @@ class ConsortiumRoleOffer(RoleOffer):
     role = models.CharField(max_length=30, choices=[(role.value, role.label) for role in CONSORTIUM_ROLES])
 
     class Meta(RoleOffer.Meta):
-        constraints = (
+        constraints: tuple[models.BaseConstraint, ...] = (
             *RoleOffer.Meta.constraints,
             models.UniqueConstraint(
                 name="consortium_role_offer_one_open",
