@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -58,6 +59,18 @@ def heads_seen(state: Path) -> dict[str, set[tuple[int, str]]]:
     return found
 
 
+def raise_heads(state: Path, known: Mapping[str, Kept]) -> None:
+    """Keep at least these heads: what was lost is taken from the journal again. Raises as `kept_checkpoints`."""
+    kept = kept_checkpoints(state)
+    behind = {
+        chain: head
+        for chain, head in known.items()
+        if chain not in kept or (kept[chain] != head and kept[chain].position <= head.position)
+    }
+    if behind:
+        _write(state, {**kept, **behind})
+
+
 class Checkpoints:
     """What the trainer does with the heads that the platform orders it to countersign."""
 
@@ -85,21 +98,24 @@ class Checkpoints:
             raise Refused("checkpoint.forked", f"{said.chain} has two histories of {said.position} events.")
         check_may_leave(said)
         kept[said.chain] = Kept(said.position, said.digest)
-        self._keep(kept)
+        _write(self._state, kept)
         self._journal.add(
             SIGNED,
             durable=False,  # the line about the answer is, and this one with it
             order_id=str(order.order_id),
+            silo_id=str(order.silo_id),
+            number=order.number,
             chain=said.chain,
             position=said.position,
             digest=said.digest,
         )
         return envelope.sign(payload, AuditCheckpoint.payload_type, self._key)
 
-    def _keep(self, kept: dict[str, Kept]) -> None:
-        content = {name: {"position": one.position, "digest": one.digest} for name, one in kept.items()}
-        with Folder.open(self._state) as folder:
-            folder.replace(FILE, json.dumps(content, indent=1).encode())
+
+def _write(state: Path, kept: Mapping[str, Kept]) -> None:
+    content = {name: {"position": one.position, "digest": one.digest} for name, one in kept.items()}
+    with Folder.open(state) as folder:
+        folder.replace(FILE, json.dumps(content, indent=1).encode())
 
 
 def _opened(order: CheckpointOrder, platform: KeyChain) -> tuple[bytes, AuditCheckpoint]:

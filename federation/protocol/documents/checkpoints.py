@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import AwareDatetime, Field
+from pydantic import Field
 
-from federation.protocol.documents.base import Count, Document, Name
+from federation.protocol.documents.base import Count, Document, Moment, Name
 
 
 class AuditCheckpoint(Document):
@@ -17,4 +17,4 @@ class AuditCheckpoint(Document):
     chain: Name
     position: Count
     digest: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
-    made_at: AwareDatetime
+    made_at: Moment
