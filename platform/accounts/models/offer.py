@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from typing import ClassVar
 
 from django.conf import settings
 from django.db import models
@@ -33,7 +34,7 @@ class RoleOffer(models.Model):
     class Meta:
         abstract = True
         ordering = ("-offered_at", "id")
-        constraints: tuple[models.BaseConstraint, ...] = (
+        constraints: ClassVar[tuple[models.BaseConstraint, ...]] = (
             models.CheckConstraint(
                 name="%(class)s_answered_at_iff_answer",
                 condition=models.Q(answer="", answered_at__isnull=True)
@@ -49,7 +50,7 @@ class OrganisationRoleOffer(RoleOffer):
     role = models.CharField(max_length=30, choices=[(role.value, role.label) for role in ORGANISATION_ROLES])
 
     class Meta(RoleOffer.Meta):
-        constraints: tuple[models.BaseConstraint, ...] = (
+        constraints: ClassVar[tuple[models.BaseConstraint, ...]] = (
             *RoleOffer.Meta.constraints,
             models.UniqueConstraint(
                 name="organisation_role_offer_one_open",

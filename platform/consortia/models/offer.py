@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from django.db import models
 
 from accounts.models import RoleOffer
@@ -16,7 +18,7 @@ class ConsortiumRoleOffer(RoleOffer):
     role = models.CharField(max_length=30, choices=[(role.value, role.label) for role in CONSORTIUM_ROLES])
 
     class Meta(RoleOffer.Meta):
-        constraints: tuple[models.BaseConstraint, ...] = (
+        constraints: ClassVar[tuple[models.BaseConstraint, ...]] = (
             *RoleOffer.Meta.constraints,
             models.UniqueConstraint(
                 name="consortium_role_offer_one_open",
