@@ -20,7 +20,8 @@ from accounts.tokens import issue_token
 from audit.models import Event
 from demo.services import ROOT
 from rest.permissions import SESSION_ONLY
-from tests.integration.rest.endpoints import ENDPOINTS, Endpoint
+from tests.integration.rest.endpoints import Endpoint
+from tests.integration.rest.offer_endpoints import EVERY_ENDPOINT
 from tests.support.second_factors import code, showed, telephone
 from tests.support.world import TEST, World, client_of
 
@@ -30,7 +31,7 @@ ELSEWHERE = {"POST api-silo-confirm"}
 """Asked below, as it is of another app."""
 SESSION_ACTS = [
     endpoint
-    for endpoint in ENDPOINTS
+    for endpoint in EVERY_ENDPOINT
     if endpoint.method != "get"
     and endpoint.name
     in {

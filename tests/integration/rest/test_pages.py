@@ -9,7 +9,7 @@ from html.parser import HTMLParser
 from typing import Any
 
 import pytest
-from django.db import connection, models
+from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import URLPattern, URLResolver, get_resolver
@@ -17,11 +17,9 @@ from django.urls import URLPattern, URLResolver, get_resolver
 from accounts.actions import grant_role
 from accounts.models import OrganisationRole, User
 from accounts.permissions import Role
-from accounts.role_offers import give_role
 from audit.models import Event
 from consortia import invitations
 from consortia.models import Consortium, ConsortiumRole, Invitation
-from consortia.role_offers import give_consortium_role
 from federation.protocol.keys import PrivateKey
 from tests.support.world import TEST, World, house, person
 
@@ -134,16 +132,6 @@ def role_in_consortium(world: World) -> str:
     return f"/consortia/{world.consortium.pk}/roles/{held.pk}/revoke/"
 
 
-def offer_of_north(world: World) -> str:
-    offer = give_role(user=world.nobody, organisation=world.north, role="steward", by=TEST)
-    return f"/organisations/{world.north.pk}/role-offers/{offer.pk}/withdraw/"
-
-
-def offer_of_consortium(world: World) -> str:
-    offer = give_consortium_role(user=world.nobody, consortium=world.consortium, role="auditor", by=TEST)
-    return f"/consortia/{world.consortium.pk}/role-offers/{offer.pk}/withdraw/"
-
-
 def key_of_north(world: World) -> str:
     from accounts.actions import add_signatory_key
 
@@ -222,8 +210,6 @@ ACTS: list[Act] = [
         OUT,
     ),
     ("consortium-role-revoke", role_in_consortium, {}, "consortium_role.revoked", ("steward", "scientist"), OUT),
-    ("role-offer-withdraw", offer_of_north, {}, "role_offer.withdrawn", ("it",), OUT),
-    ("consortium-role-offer-withdraw", offer_of_consortium, {}, "role_offer.withdrawn", ("steward", "it"), OUT),
     ("invitation-withdraw", of_invitation("withdraw"), {}, "invitation.withdrawn", ("steward",), OUT),
 ]
 
@@ -262,36 +248,6 @@ def test_answering_an_invitation(world: World, action: str, verb: str) -> None:
     assert Event.objects.filter(verb=verb, detail__organisation="Fourth").exists()
     again = browser(world.steward).post(place, follow=True)
     assert b"has been" in again.content
-
-
-@pytest.mark.parametrize("where", ["organisation", "consortium"])
-@pytest.mark.parametrize("action", ["accept", "decline"])
-def test_answering_the_offer_of_a_role(world: World, where: str, action: str) -> None:
-    offer: models.Model
-    if where == "organisation":
-        offer = give_role(user=world.nobody, organisation=world.north, role="steward", by=world.administrator)
-        place, told = f"/role-offers/{offer.pk}/{action}/", b"North offers you a role: Steward"
-    else:
-        offer = give_consortium_role(
-            user=world.nobody, consortium=world.consortium, role="consortium_administrator", by=world.administrator
-        )
-        place, told = f"/consortium-role-offers/{offer.pk}/{action}/", b"Hearts offers you a role"
-    page = browser(world.nobody).get("/").content
-    assert told in page
-    assert b"takes a second factor" in page
-    assert told not in browser(world.it).get("/").content
-    assert browser().post(place)["Location"].startswith("/sign-in/")
-    for who in ("administrator", "it", "outsider"):
-        assert browser(getattr(world, who)).post(place).status_code == 404, who
-    assert browser(world.nobody).get(place).status_code == 405
-    answer = browser(world.nobody).post(place, follow=True)
-    assert answer.status_code == 200
-    assert told not in answer.content
-    verb = {"accept": "role_offer.accepted", "decline": "role_offer.declined"}[action]
-    assert Event.objects.get(verb=verb).actor_id == str(world.nobody.pk)
-    held = world.nobody.organisation_roles.count() + ConsortiumRole.objects.filter(user=world.nobody).count()
-    assert held == (1 if action == "accept" else 0)
-    assert b"already" in browser(world.nobody).post(place, follow=True).content
 
 
 def test_leaving(world: World) -> None:
@@ -433,6 +389,7 @@ def test_no_page_is_forgotten() -> None:
     elsewhere = {"sign-in", "welcome", "invitation-accept", "invitation-decline", "consortium-leave"}
     elsewhere |= {"consortium-remove", "session-end", "language", "role-offer-accept", "role-offer-decline"}
     elsewhere |= {"consortium-role-offer-accept", "consortium-role-offer-decline"}
+    elsewhere |= {"role-offer-withdraw", "consortium-role-offer-withdraw"}
     asked = {page[0] for page in PAGES} | {act[0] for act in ACTS} | elsewhere
     # those that allauth looks up are asked in tests/integration/accounts
     found = {name for name in names(get_resolver().url_patterns) if not name.startswith(("mfa_", "account_"))}

@@ -221,7 +221,9 @@ def test_who_may_no_longer_follow_hears_nothing_more(
     lose(cohort)
     control.cancel(job=job, by=cohort.scientist)
     told = streams[0].next()
-    assert (told["event"], json.loads(told["data"])["code"]) == ("refused", code)
+    assert told["event"] == "refused"
+    # between the two questions of one look, the role may go: the job is then seen, and not allowed
+    assert json.loads(told["data"])["code"] in {code, "permission.denied"}
     assert streams[0].response.read() == b""
 
 
