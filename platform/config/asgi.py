@@ -45,10 +45,11 @@ connector = ConnectorApplication(
 
 
 async def application(scope: Scope, receive: Receive, send: Send) -> None:
-    """Hand a connection to whom it is for."""
+    """Hand a connection to whom it is for, as the first hop that is no proxy of ours made it."""
     if scope["type"] == "lifespan":
         await _lifespan(receive, send)
         return
+    scope = settings.TRUSTED_PROXIES.seen_through(scope)
     try:
         check_bearer_place(scope["path"], headers_of(scope).get("authorization", ""))
     except FederationError as error:

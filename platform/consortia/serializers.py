@@ -16,6 +16,7 @@ from consortia.models import (
     InvitationAnswer,
     Participation,
 )
+from rest.names import NameInput
 from rest.serializers import Input
 
 ROLE_CHOICES = [(role.value, role.label) for role in CONSORTIUM_ROLES]
@@ -42,7 +43,7 @@ class ConsortiumBrief(serializers.ModelSerializer[Consortium]):
 class ConsortiumEdit(Input):
     """What may be said better."""
 
-    name = serializers.CharField(max_length=200)
+    name = NameInput(max_length=200)
     description = serializers.CharField(max_length=4000, allow_blank=True, default="")
 
 
