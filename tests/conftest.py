@@ -44,6 +44,7 @@ def pytest_configure(config: pytest.Config) -> None:
     services.redis.start()
     os.environ.update(services.environment("http://testserver"), **ONE_THREAD)
     os.environ.setdefault("SIGN_IN_TOTP_REQUIRED", "false")  # tests of the second factor turn it on
+    os.environ.setdefault("EMAIL_URL", "console:")  # pytest-django keeps what would be sent
     os.environ.update(
         ALLOWED_HOSTS="testserver,localhost,127.0.0.1", THROTTLE_USER="100000/min", THROTTLE_ANONYMOUS="100000/min"
     )
