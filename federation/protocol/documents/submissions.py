@@ -8,6 +8,7 @@ from uuid import UUID
 from pydantic import AwareDatetime, Field
 
 from federation.protocol.documents.base import Code, Count, Digest, Document, Finite, Name, Part
+from federation.protocol.documents.checkpoints import KeptHead
 from federation.protocol.documents.orders import OrderKind
 
 
@@ -90,5 +91,7 @@ class Refusal(Document):
     code: Code
     message: Annotated[str, Field(max_length=500)]
     rule: Annotated[str, Field(max_length=200)] | None = None
+    kept: KeptHead | None = None
+    """Where it does not countersign a head of the audit log: the head of that chain which it keeps, if it keeps one."""
     environment: Environment
     created_at: AwareDatetime
