@@ -8,6 +8,9 @@ from django.utils import timezone
 from federation.protocol.merkle import Frontier
 from federation.protocol.tree_heads import TreeHead
 
+EVIDENCE = "evidence"
+"""What an event's detail has for verifiers, beside what it tells people: digests of the documents that it is about."""
+
 
 class ActorKind(models.TextChoices):
     """What kind of actor did it."""
@@ -56,6 +59,11 @@ class Event(models.Model):
 
     def __str__(self) -> str:
         return f"{self.at:%Y-%m-%d %H:%M:%S} {self.actor_name} {self.verb} {self.subject_kind} {self.subject_id}"
+
+    @property
+    def told(self) -> dict[str, object]:
+        """The detail without what only verifiers read."""
+        return {name: value for name, value in self.detail.items() if name != EVIDENCE}
 
 
 class Link(models.Model):

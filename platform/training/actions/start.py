@@ -48,8 +48,17 @@ def start(*, job_id: UUID, by: Actor) -> None:
         job.manifest = documents.seal(manifest, issuing.signing_key())
         job.manifest_digest = digest_bytes(job.manifest)
         job.save(update_fields=["model", "manifest", "manifest_digest"])
-        move(job=job, to=JobState.RUNNING, by=by)
+        move(job=job, to=JobState.RUNNING, by=by, evidence=_began_with(job, manifest))
         open_next(job=job, by=by)
+
+
+def _began_with(job: Job, manifest: documents.Manifest) -> dict[str, object]:
+    """The digests of what the job stands on."""
+    return {
+        "manifest": job.manifest_digest,
+        "agreement": manifest.agreement_digest,
+        "initial_model": manifest.initial_model_digest,
+    }
 
 
 def _first_version(job: Job, by: Actor) -> ModelVersion:

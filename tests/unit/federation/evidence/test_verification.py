@@ -29,11 +29,12 @@ from federation.protocol.chains import chain_of
 from federation.protocol.digests import digest_bytes
 from federation.protocol.envelope import peek, sign
 from federation.protocol.keys import PrivateKey
+from federation.protocol.tree_heads import TreeHead
 from federation.verify import check, main
 from tests.support.evidence import Played, certificate, model_of
 from tests.support.questions import NOW
 
-PLAYED = Played()
+PLAYED = Played(rounds=3)
 ENTRIES = PLAYED.entries(rounds=3)
 CHAIN = chain_of(PLAYED.manifest.consortium_id)
 BUNDLE = b"".join(write_bundle(ENTRIES))
@@ -72,13 +73,14 @@ def test_what_was_not_touched_holds() -> None:
     assert report.checked == {
         "signatures of the agreement": 4,
         "silos": 4,
-        "orders": 12,
-        "answers": 12,
+        "orders": 16,
+        "answers": 16,
         "passports": 3,
-        "audit records": 20,
         "silos that countersigned the record": 4,
+        "events of the job": 30,
+        "rounds": 4,
     }
-    assert report.models[model_of(2)] == 2
+    assert report.models[model_of(3)] == 3
     assert {digest: len(one.participants) for digest, one in report.passports.items()} == {
         model_of(number): 4 for number in (1, 2, 3)
     }
@@ -92,15 +94,35 @@ def test_the_platforms_key_is_compared_with_the_one_that_is_known() -> None:
     assert [fault.code for fault in other.faults] == ["platform_key.other"]
 
 
-def test_a_history_that_was_rewritten_since_a_head_was_kept_is_found() -> None:
-    evidence = gather(read_bundle(BUNDLE.splitlines(keepends=True)))
-    kept = {position: digest.hex() for position, _, digest in evidence.links}
-    assert verify_evidence(evidence, kept={CHAIN: {(7, kept[7]), (9, kept[9])}}).holds
-    assert verify_evidence(evidence, kept={CHAIN: {(900, "f" * 64)}}).holds, "an older bundle says nothing of later"
-    assert verify_evidence(evidence, kept={"another": {(7, "f" * 64)}}).holds
-    for others in (set(), {(9, kept[9])}, {(900, "f" * 64)}):  # one of several is enough
-        found = verify_evidence(evidence, kept={CHAIN: {(7, "f" * 64), *others}})
-        assert [fault.code for fault in found.faults] == ["checkpoint.rewritten"]
+OLD = PLAYED.grounds()
+OLD_LOG = list(PLAYED.audit(20))
+
+
+def of_protocol_1_0(entries: list[Entry]) -> set[tuple[str, str]]:
+    """What is wrong with a bundle of protocol 1.0 that has this for its log, but that its documents are newer."""
+    faults = report_of([*OLD, *entries]).faults
+    return {(fault.where, fault.code) for fault in faults if fault.code != "evidence.downgraded"}
+
+
+def test_the_chain_of_a_bundle_of_protocol_1_0_is_checked_as_it_was() -> None:
+    """Whole, up to the head that is signed, and over those that are kept or countersigned."""
+    record, head, *countersigned_ = OLD_LOG
+    assert of_protocol_1_0(OLD_LOG) == set()
+    cut = replace(record, content=b"".join(record.content.splitlines(keepends=True)[:-1]))
+    assert of_protocol_1_0([cut, head]) == {("audit", "chain.head")}
+    longer = next(PLAYED.audit(22))
+    assert of_protocol_1_0([longer, head, *countersigned_]) == {("audit", "chain.unsigned")}
+    evidence = gather([*OLD, *OLD_LOG])
+    digests = {position: digest.hex() for position, _, digest in evidence.links}
+
+    def with_kept(*kept: tuple[int, str]) -> set[str]:
+        heads = {TreeHead(position, digest) for position, digest in kept}
+        return {fault.code for fault in verify_evidence(evidence, kept={CHAIN: heads}).faults} - {"evidence.downgraded"}
+
+    assert with_kept((7, digests[7]), (9, digests[9])) == set()
+    assert with_kept((900, "f" * 64)) == set(), "an older bundle says nothing of later"
+    for others in ((), ((9, digests[9]),), ((900, "f" * 64),)):  # one of several is enough
+        assert with_kept((7, "f" * 64), *others) == {"checkpoint.rewritten"}
 
 
 ANSWER_OF_TWO = f"{reading.ANSWER}{UUID(int=2 << 64)}"
@@ -139,14 +161,13 @@ def said_training(**changes: object) -> documents.TrainingReport:
 
 def without_losses() -> list[Entry]:
     """The bundle of a job under an agreement that lets no loss out, though the answers have it."""
-    return Played(metrics=("accuracy",)).entries(rounds=1)
+    return Played(rounds=1, metrics=("accuracy",)).entries(rounds=1)
 
 
 CHANGED: list[tuple[str, str, Callable[[], list[Entry]]]] = [
     ("agreement", "bundle.incomplete", lambda: without("agreement")),
     ("manifest", "bundle.incomplete", lambda: without("manifest")),
     ("audit", "checkpoint.missing", lambda: without("checkpoint")),
-    ("audit", "chain.head", lambda: without("audit/1")),
     (
         "checkpoint",
         "checkpoint.other_chain",
@@ -155,6 +176,14 @@ CHANGED: list[tuple[str, str, Callable[[], list[Entry]]]] = [
     (KEPT.name, "signature.invalid", lambda: resealed(KEPT, documents.AuditCheckpoint, PLAYED.platform)),
     (KEPT.name, "checkpoint.rewritten", lambda: countersigned(digest="f" * 64)),
     (KEPT.name, "checkpoint.rewritten", lambda: countersigned(position=11)),
+    (KEPT.name, "checkpoint.rewritten", lambda: countersigned(root=None)),
+    (KEPT.name, "checkpoint.rewritten", lambda: without(f"{reading.CONSISTENCY}1")),
+    ("consistency 1", "checkpoint.forked", lambda: with_(f"{reading.CONSISTENCY}1", b"{}")),
+    (
+        "checkpoint",
+        "checkpoint.unproven",
+        lambda: resealed(first("checkpoint"), documents.AuditCheckpoint, PLAYED.platform, root=None),
+    ),
     (KEPT.name, "checkpoint.other_chain", lambda: countersigned(chain="platform")),
     (NOBODY_S, "order.other_silo", lambda: [*ENTRIES, replace(KEPT, name=NOBODY_S)]),
     ("manifest", "signature.invalid", lambda: resealed(first("manifest"), documents.Manifest, STRANGER)),
@@ -323,7 +352,7 @@ def test_the_program_runs_by_itself_and_binds_a_model_to_its_round(tmp_path: Pat
     assert isinstance(told["checked"], dict)
     assert told["checked"]["the model stood after round"] == 2
     assert told["checked"]["answers that it was made from"] == 4
-    model.write_bytes(b"model 3")  # the last one: no order has sent it out
+    model.write_bytes(b"model 3")  # the last one
     assert run(str(model), str(bundle))[0] == 0
     model.write_bytes(b"another model")
     status, told = run(str(model), str(bundle))
@@ -334,8 +363,13 @@ def test_the_program_runs_by_itself_and_binds_a_model_to_its_round(tmp_path: Pat
 
 def test_weights_are_not_put_between_two_rounds_by_leaving_their_passport_out() -> None:
     report = report_of(without("passport/2"))
-    assert [(fault.where, fault.code) for fault in report.faults] == [("passport 3", "passport.missing")]
-    assert report_of(without("passport/3")).holds, "the newest one is still to come"
+    assert [(fault.where, fault.code) for fault in report.faults] == [
+        ("passport 3", "passport.missing"),
+        ("passport of round 2", "passport.left_out"),
+    ]
+    assert {(fault.where, fault.code) for fault in report_of(without("passport/3")).faults} == {
+        ("passport of round 3", "passport.left_out")
+    }
 
 
 def test_nothing_in_a_bundle_acts_on_the_terminal_of_who_checks_it(
