@@ -8,13 +8,13 @@ policy, never refuses more; a property test shows it over generated agreements a
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from federation.agreements.policy import Policy
-from federation.agreements.purposes import unmet
-from federation.agreements.rules import LOCAL_POLICY, Refusal
+from federation.agreements.purposes import allowed_by, unmet_codes
+from federation.agreements.rules import LOCAL_POLICY, Allowed, Refusal
 from federation.protocol.documents import Agreement, CoveredDataset, Manifest, Order, OrderKind, Terms
 from federation.protocol.keys import PublicKey
 from federation.protocol.tensors import count_parameters
@@ -90,7 +90,8 @@ def refusals(
     yield from _of_protection(terms, covered, manifest, place.position)
     yield from _of_cohort(terms, manifest, place.position)
     if manifest.limits.minimum_cell < terms.leaving.minimum_cell:
-        yield Refusal("agreement.minimum_cell", "leaving")
+        least = Allowed("at_least", (terms.leaving.minimum_cell,))
+        yield Refusal("agreement.minimum_cell", "leaving", allowed=least)
     yield from of_policy(manifest, order, place, moment)
 
 
@@ -129,28 +130,28 @@ def _covered(terms: Terms, place: Place) -> CoveredDataset | None:
 
 def _of_purpose(terms: Terms, covered: CoveredDataset, manifest: Manifest, moment: datetime) -> Iterator[Refusal]:
     asked = (manifest.use, manifest.launched_by, moment.date())
-    if (code := unmet(terms.purposes, *asked)) is not None:
-        yield Refusal("agreement.purpose", "purposes", code)
-    elif covered.use is not None and (code := unmet(covered.use, *asked)) is not None:
-        yield Refusal("agreement.purpose", "datasets", code)
+    for clause, use in (("purposes", terms.purposes), ("datasets", covered.use)):
+        for code in () if use is None else unmet_codes(use, *asked):
+            assert use is not None
+            yield Refusal("agreement.purpose", clause, code, allowed=allowed_by(use, code))
 
 
 def _of_work(terms: Terms, manifest: Manifest, order: Order | None) -> Iterator[Refusal]:
     work = terms.work
     if manifest.task not in work.tasks:
-        yield Refusal("agreement.task", "work", manifest.task)
+        yield Refusal("agreement.task", "work", manifest.task, allowed=Allowed("one_of", work.tasks))
     if order is not None and _TASK_OF.get(order.kind, manifest.task) not in {*work.tasks, *_implied(work.tasks)}:
         yield Refusal("agreement.task", "work", order.kind.value)
     if str(manifest.model.get("family")) not in work.families:
-        yield Refusal("agreement.family", "work")
+        yield Refusal("agreement.family", "work", allowed=Allowed("one_of", work.families))
     if count_parameters(manifest.layout) > work.parameters_max:
-        yield Refusal("agreement.parameters", "work")
+        yield Refusal("agreement.parameters", "work", allowed=Allowed("at_most", (work.parameters_max,)))
     if manifest.rounds > work.rounds_max:
-        yield Refusal("agreement.rounds", "work")
+        yield Refusal("agreement.rounds", "work", allowed=Allowed("at_most", (work.rounds_max,)))
     if order is not None and order.round > manifest.rounds + (order.kind is OrderKind.EVALUATE):
         yield Refusal("order.round_beyond", "work")
     if manifest.limits.update_norm_l2_max > work.update_norm_l2_max:
-        yield Refusal("agreement.update_norm", "work")
+        yield Refusal("agreement.update_norm", "work", allowed=Allowed("at_most", (work.update_norm_l2_max,)))
 
 
 def _of_code(terms: Terms, manifest: Manifest, position: Position) -> Iterator[Refusal]:
@@ -172,16 +173,17 @@ def _implied(tasks: tuple[str, ...]) -> tuple[str, ...]:
 
 def _of_protection(terms: Terms, covered: CoveredDataset, manifest: Manifest, position: Position) -> Iterator[Refusal]:
     if manifest.protection.mode not in terms.protection:
-        yield Refusal("agreement.protection", "protection", manifest.protection.mode)
+        mode = manifest.protection.mode
+        yield Refusal("agreement.protection", "protection", mode, allowed=Allowed("one_of", terms.protection))
     cost = manifest.privacy
     if cost is None:
         if terms.privacy.required or (covered.epsilon_max is not None and manifest.task == "train"):
             yield Refusal("agreement.privacy_required", "privacy")
         return
     if terms.privacy.epsilon_max is not None and cost.epsilon > terms.privacy.epsilon_max:
-        yield Refusal("agreement.epsilon", "privacy")
+        yield Refusal("agreement.epsilon", "privacy", allowed=Allowed("at_most", (terms.privacy.epsilon_max,)))
     if terms.privacy.delta_max is not None and cost.delta > terms.privacy.delta_max:
-        yield Refusal("agreement.delta", "privacy")
+        yield Refusal("agreement.delta", "privacy", allowed=Allowed("at_most", (terms.privacy.delta_max,)))
     if covered.epsilon_max is not None and position.epsilon_spent + cost.epsilon > covered.epsilon_max:
         yield Refusal("agreement.dataset_epsilon", "datasets")
     if covered.delta_max is not None and position.delta_spent + cost.delta > covered.delta_max:
@@ -194,23 +196,29 @@ def _of_cohort(terms: Terms, manifest: Manifest, position: Position) -> Iterator
     if not cohort <= members:
         yield Refusal("agreement.cohort", "members")
     if _participants(manifest) < terms.cohort.minimum_participants:
-        yield Refusal("agreement.minimum_participants", "cohort")
+        least = Allowed("at_least", (terms.cohort.minimum_participants,))
+        yield Refusal("agreement.minimum_participants", "cohort", allowed=least)
     if position.rows_coarse < terms.cohort.minimum_rows:
-        yield Refusal("agreement.minimum_rows", "cohort")
+        least = Allowed("at_least", (terms.cohort.minimum_rows,))
+        yield Refusal("agreement.minimum_rows", "cohort", allowed=least)
+
+
+def participants(organisations: Iterable[str], quorum: int) -> int:
+    """How many organisations are sure to be in each round: those that the quorum may come from at worst.
+
+    `organisations` names each silo's. Participants are organisations: three silos of one hide nobody behind each
+    other, and a round closes with the quorum, whose silos may be those of the organisations that have the most.
+    """
+    silos, answered = Counter(organisations), 0
+    for number, (_organisation, count) in enumerate(silos.most_common(), start=1):
+        answered += count
+        if answered >= quorum:
+            return number
+    return len(silos)
 
 
 def _participants(manifest: Manifest) -> int:
-    """How many organisations are sure to be in each round: those that the quorum may come from at worst.
-
-    Participants are organisations: three silos of one house hide nobody behind each other, and a round closes with the
-    quorum, whose silos may be those of the houses that have the most.
-    """
-    silos, answered = Counter(member.signatory_key for member in manifest.cohort), 0
-    for number, (_house, count) in enumerate(silos.most_common(), start=1):
-        answered += count
-        if answered >= manifest.quorum:
-            return number
-    return len(silos)
+    return participants((member.signatory_key for member in manifest.cohort), manifest.quorum)
 
 
 def of_policy(manifest: Manifest, order: Order | None, place: Place, moment: datetime) -> Iterator[Refusal]:

@@ -5,11 +5,12 @@ The matching follows GA4GH's Data Use Ontology: a permission says what for, a mo
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import date
 from itertools import product
 from types import MappingProxyType
 
+from federation.agreements.rules import Allowed
 from federation.protocol.documents import Purpose, UseConditions
 from federation.protocol.documents.purposes import CATEGORIES
 
@@ -51,18 +52,48 @@ def _kinds(use: UseConditions) -> frozenset[str]:
 
 
 def unmet(use: UseConditions, purpose: Purpose | None, launched_by: str, today: date) -> str | None:
-    """The first code of `use` that this purpose does not meet; None if it meets them all.
+    """The first code of `use` that this purpose does not meet; None if it meets them all."""
+    return next(unmet_codes(use, purpose, launched_by, today), None)
+
+
+def unmet_codes(use: UseConditions, purpose: Purpose | None, launched_by: str, today: date) -> Iterator[str]:
+    """The codes of `use` that this purpose does not meet, the permission first.
 
     A job that declares no purpose meets no condition at all. `launched_by` is the launcher's id.
     """
     if purpose is None:
-        return None if use.permission == "NRES" and set(use.modifiers) <= {"CC"} else use.permission
+        unrestricted = use.permission == "NRES" and set(use.modifiers) <= {"CC"}
+        if not unrestricted:
+            yield use.permission
+        yield from (code for code in use.modifiers if not _JUDGES[code](use, _BLANK, launched_by, today))
+        return
     if not _permitted(use, purpose):
-        return use.permission
-    for modifier in use.modifiers:
-        if not _JUDGES[modifier](use, purpose, launched_by, today):
-            return modifier
+        yield use.permission
+    yield from (code for code in use.modifiers if not _JUDGES[code](use, purpose, launched_by, today))
+
+
+def allowed_by(use: UseConditions, code: str) -> Allowed | None:
+    """The values with which a purpose would meet a code of these conditions; None where the code itself says it."""
+    if code == use.permission and code not in {"DS", "FIN", "NRES"}:
+        kinds = tuple(kind for kind in CATEGORIES if _permitted(use, Purpose(category=kind)))
+        return Allowed("one_of", kinds)
+    named: Mapping[str, tuple[str, ...]] = {
+        "DS": use.diseases,
+        "FIN": use.finance,
+        "GS": use.countries,
+        "IS": use.institutions,
+        "PS": use.projects,
+    }
+    if code in named:
+        return Allowed("one_of", named[code])
+    if code == "MOR" and use.moratorium_until is not None:
+        return Allowed("at_least", (use.moratorium_until.isoformat(),))
+    if code == "TS" and use.until is not None:
+        return Allowed("at_most", (use.until.isoformat(),))
     return None
+
+
+_BLANK = Purpose(category="general_research")
 
 
 def _permitted(use: UseConditions, purpose: Purpose) -> bool:

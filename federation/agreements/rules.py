@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
+from typing import Literal
 
 LOCAL_POLICY = "refused.local_policy"
 """What a silo says that does not want to tell which of its own rules refused."""
@@ -116,6 +117,14 @@ RULES: Mapping[str, Rule] = MappingProxyType(
 
 
 @dataclass(frozen=True)
+class Allowed:
+    """What a term would have allowed: a number at most or at least, or one of several values."""
+
+    kind: Literal["at_most", "at_least", "one_of"]
+    values: tuple[str | float, ...]
+
+
+@dataclass(frozen=True)
 class Refusal:
     """A no: the rule's code, the clause that refused, and what exactly was at fault where that is no secret."""
 
@@ -124,6 +133,8 @@ class Refusal:
     what: str = ""
     told_as: str = ""
     """The code that leaves the silo; `code` itself if empty."""
+    allowed: Allowed | None = None
+    """What the agreement's term allows, for whoever launches. It stays on this side: a silo's answer has the code."""
 
     @property
     def outward_code(self) -> str:

@@ -43,6 +43,25 @@ def advice_of(refusal: Refusal) -> str:
     return gettext(refusal.advice)
 
 
+def allowed_by(refusal: Refusal) -> str:
+    """What the agreement would have allowed, in words; empty where the refusal itself says it."""
+    allowed = refusal.allowed
+    if allowed is None or not allowed.values:
+        return ""
+    values = ", ".join(f"{value:g}" if isinstance(value, float) else str(value) for value in allowed.values)
+    words = {
+        "at_most": gettext("Allowed: at most %(value)s."),
+        "at_least": gettext("Allowed: at least %(value)s."),
+        "one_of": gettext("Allowed: %(value)s."),
+    }
+    return words[allowed.kind] % {"value": values}
+
+
+def told_of(refusal: Refusal) -> str:
+    """A refusal in full: what it means, what is allowed instead, and what can be done."""
+    return " ".join(part for part in (meaning_of(refusal), allowed_by(refusal), advice_of(refusal)) if part)
+
+
 def refused_anew(code: str, text: str) -> str | None:
     """A sentence that was kept of a refusal, said anew; None where it is not one of its rule's."""
     rule = RULES.get(code)

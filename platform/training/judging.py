@@ -9,18 +9,16 @@ from typing import Any
 from uuid import UUID
 
 from django.utils import timezone
-from django.utils.translation import gettext as _
 
 from accounts.models import User
 from agreements import selectors
 from agreements.models import AgreementVersion
-from agreements.refusals import advice_of, meaning_of
+from agreements.refusals import advice_of, allowed_by, meaning_of
 from consortia.models import Consortium
-from federation.agreements.decisions import Place, Position, Standing, decide
+from federation.agreements.decisions import Place, Position, Standing, refusals
 from federation.agreements.policy import Policy
 from federation.agreements.rules import Refusal
 from federation.agreements.signing import SignedAgreement, open_agreement
-from federation.errors import Invalid
 from federation.learning.models import parse_model
 from federation.protocol.documents import Manifest
 from federation.protocol.tensors import Layout, TensorSpec
@@ -47,16 +45,39 @@ class ModelAsked:
 
 
 @dataclass(frozen=True)
+class Reason:
+    """A refusal in the reader's language."""
+
+    code: str
+    clause: str
+    meaning: str
+    allowed: str
+    """What the agreement would have allowed; empty where the meaning says it."""
+    advice: str
+
+    @classmethod
+    def of(cls, refusal: Refusal) -> Reason:
+        """What a refusal comes to for a reader."""
+        return cls(refusal.code, refusal.clause, meaning_of(refusal), allowed_by(refusal), advice_of(refusal))
+
+
+@dataclass(frozen=True)
 class Verdict:
     """Whether a data set may be used for a job, as the platform can tell."""
 
     dataset: Dataset
-    refusal: Refusal | None
+    refusals: tuple[Refusal, ...] = ()
+    """Everything that speaks against it, the gravest first."""
 
     @property
     def silo(self) -> Silo:
         """Where the data are."""
         return self.dataset.silo
+
+    @property
+    def refusal(self) -> Refusal | None:
+        """The gravest refusal: the one that its trainer would answer with."""
+        return self.refusals[0] if self.refusals else None
 
     @property
     def allowed(self) -> bool:
@@ -82,6 +103,11 @@ class Verdict:
     def advice(self) -> str:
         """What can be done about it."""
         return advice_of(self.refusal) if self.refusal else ""
+
+    @property
+    def reasons(self) -> tuple[Reason, ...]:
+        """Everything that speaks against it, for a reader."""
+        return tuple(map(Reason.of, self.refusals))
 
 
 def model_of(
@@ -112,7 +138,7 @@ def verdicts(
     newest = selectors.in_force(consortium)
     version = under or newest
     if version is None:
-        return None, [Verdict(dataset, Refusal("agreement.missing", "members")) for dataset in datasets]
+        return None, [Verdict(dataset, (Refusal("agreement.missing", "members"),)) for dataset in datasets]
     opened = opened_agreement(selectors.complete_envelope(version))
     suspended = selectors.suspended_in(version)
     manifest = _manifest(consortium, asked, datasets, model, opened.digest, by)
@@ -136,7 +162,7 @@ def verdicts(
             ),
             policy=_OF_ITS_OWN,
         )
-        return Verdict(dataset, decide(standing, manifest, None, place, now))
+        return Verdict(dataset, tuple(refusals(standing, manifest, None, place, now)))
 
     return version, [judged(dataset) for dataset in datasets]
 
@@ -151,26 +177,6 @@ def _reviewers(code_digest: str | None, datasets: Sequence[Dataset]) -> dict[UUI
         if dataset.silo.signatory_key is not None
     }
     return reviewers_at(code_digest, keys)
-
-
-def check_allowed(found: Sequence[Verdict]) -> None:
-    """Raise one Invalid with every silo that may not join, at the data set that was named."""
-    fields = {
-        f"datasets.{position}": [f"{verdict.silo.name}: {verdict.meaning} {verdict.advice}"]
-        for position, verdict in enumerate(found)
-        if not verdict.allowed
-    }
-    if not fields:
-        return
-    codes = {verdict.code for verdict in found if not verdict.allowed}
-    message = next(iter(fields.values()))[0]
-    if len(fields) > 1:
-        message = _("%(refused)s of %(all)s silos may not join. %(first)s") % {
-            "refused": len(fields),
-            "all": len(found),
-            "first": message,
-        }
-    raise Invalid(codes.pop() if len(codes) == 1 else "agreement.refused", message, fields=fields)
 
 
 @lru_cache(maxsize=64)

@@ -16,6 +16,7 @@ from django.views.decorators.http import require_POST
 from accounts.access import signed_in
 from accounts.models import User
 from accounts.permissions import Permission
+from agreements.selectors import in_force
 from consortia.access import access_consortium
 from consortia.models import Consortium
 from consortia.permissions import require
@@ -28,6 +29,7 @@ from silos import selectors
 from silos.models import Dataset
 from silos.transitions import SiloState
 from training.actions.launch import launch
+from training.agreed_defaults import form_defaults
 from training.forms import PLAN_FIELD, CohortForm, TrainingForm
 from training.launch_again import typed
 from training.launch_preview import preview
@@ -90,7 +92,7 @@ def _training_desk(request: HttpRequest, consortium_id: UUID) -> Desk:
     user = signed_in(request)
     consortium = access_consortium(user, consortium_id, Permission.JOB_LAUNCH)
     datasets, again = _on_offer(user, consortium), None
-    initial: dict[str, Any] = {}
+    initial = form_defaults(in_force(consortium))
     if wanted := request.GET.get("from"):
         again = access_job(user, wanted)
         if again.consortium_id != consortium.id or again.task != Job.Task.TRAIN:
@@ -113,7 +115,9 @@ def _evaluation_desk(request: HttpRequest, version_id: UUID) -> Desk:
         "model": version.model.name,
         "round": version.round_number,
     }
-    form = CohortForm(request.POST or None, datasets=datasets, initial={"name": name[:200]})
+    form = CohortForm(
+        request.POST or None, datasets=datasets, initial=form_defaults(in_force(consortium)) | {"name": name[:200]}
+    )
     return Desk(user, consortium, datasets, form, reverse("job-evaluate-preview", args=[version.id]), version)
 
 

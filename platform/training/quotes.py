@@ -7,11 +7,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from accounts.models import User
+from agreements.selectors import in_force
 from consortia.models import Consortium
 from federation.protocol.tensors import count_parameters, file_size_bytes
 from silos.models import Dataset
 from training.actions.launch import check_datasets, check_plan, check_version
-from training.judging import Verdict, model_of, verdicts
+from training.agreed_defaults import filled_in
+from training.judging import Reason, Verdict, model_of, verdicts
+from training.refused_fields import own_refusals, shared_refusals
 from training.requests import read_request
 
 
@@ -35,11 +38,24 @@ class Quote:
         """The silos that may not join."""
         return tuple(verdict for verdict in self.verdicts if not verdict.allowed)
 
+    @property
+    def refused_by_all(self) -> tuple[Reason, ...]:
+        """What all silos refuse alike and one field of the request mends."""
+        return tuple(Reason.of(refusal) for refusal in shared_refusals(self.verdicts))
+
+    @property
+    def refused_by_some(self) -> tuple[tuple[Verdict, tuple[Reason, ...]], ...]:
+        """What stands against single silos beyond that."""
+        shared = shared_refusals(self.verdicts)
+        own = ((verdict, own_refusals(verdict, shared)) for verdict in self.verdicts)
+        return tuple((verdict, tuple(map(Reason.of, found))) for verdict, found in own if found)
+
 
 def quote(*, consortium: Consortium, request: Mapping[str, Any], by: User) -> Quote:
     """Weigh a launch request. Raises what launching it would raise, but for silos that may not join: it tells those."""
     asked = read_request(request)
     datasets = check_datasets(consortium=consortium, asked=asked)
+    asked = filled_in(asked, in_force(consortium), datasets)
     version = check_version(consortium=consortium, asked=asked, datasets=datasets)
     plan = check_plan(consortium=consortium, asked=asked)
     model = model_of(asked, version, datasets, plan)

@@ -12,7 +12,7 @@ from federation.protocol.documents import OrderKind
 from registry.serializers import CombinedMetrics, VersionOut
 from silos.models import Dataset, Silo
 from silos.transitions import SiloState
-from training.judging import Verdict
+from training.judging import Reason, Verdict
 from training.models import Job, Round
 from training.quotes import Quote
 from training.rows import CohortRow, EvaluationRow, MetricsRow, OrderRow, RoundRow
@@ -187,6 +187,16 @@ class JobDetailOut(serializers.Serializer[Standing]):
         return {**of_lists, **super().get_fields()}
 
 
+class ReasonOut(serializers.Serializer[Reason]):
+    """One reason for which a silo can't join."""
+
+    code = serializers.CharField()
+    clause = serializers.CharField(help_text="The clause of the agreement that says no.")
+    meaning = serializers.CharField()
+    allowed = serializers.CharField(help_text="What the agreement would have allowed; empty where the meaning says it.")
+    advice = serializers.CharField(help_text="What can be done about it.")
+
+
 class QuotedSilo(serializers.Serializer[Verdict]):
     """A silo that was asked for: whether it can join, and if not which clause of the agreement says no."""
 
@@ -197,6 +207,7 @@ class QuotedSilo(serializers.Serializer[Verdict]):
     clause = serializers.CharField(help_text="The clause of the agreement that says no.")
     meaning = serializers.CharField()
     advice = serializers.CharField(help_text="What can be done about it.")
+    reasons = ReasonOut(many=True, help_text="All of them, the gravest first: the fields above are the first one's.")
 
 
 class QuoteOut(serializers.Serializer[Quote]):

@@ -9,6 +9,7 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 
 from accounts.models import User
+from agreements.selectors import in_force
 from consortia.models import Consortium, Participation
 from consortia.transitions import ParticipationState
 from federation.errors import Invalid
@@ -19,8 +20,10 @@ from silos.models import Dataset
 from silos.transitions import SiloState
 from training import dispatch
 from training.actions.states import tell
-from training.judging import check_allowed, model_of, verdicts
+from training.agreed_defaults import filled_in
+from training.judging import model_of, verdicts
 from training.models import CohortSeat, Job
+from training.refused_fields import check_allowed
 from training.requests import JobRequest, read_request
 
 
@@ -28,6 +31,7 @@ def launch(*, consortium: Consortium, request: Mapping[str, Any], by: User) -> J
     """Queue a job. Raises Invalid with a stable code and the field at fault; then nothing was kept."""
     asked = read_request(request)
     datasets = check_datasets(consortium=consortium, asked=asked)
+    asked = filled_in(asked, in_force(consortium), datasets)
     version = check_version(consortium=consortium, asked=asked, datasets=datasets)
     model = model_of(asked, version, datasets, check_plan(consortium=consortium, asked=asked))
     agreement, found = verdicts(consortium=consortium, asked=asked, datasets=datasets, model=model, by=by)

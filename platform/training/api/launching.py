@@ -33,6 +33,7 @@ EXAMPLES = [
             "consortium": f"{_ID}0",
             "name": "Heart disease, first try",
             "purpose": "Find out whether a linear model will do",
+            "use": {"category": "health"},
             "datasets": [f"{_ID}1", f"{_ID}2"],
             "protection": {"mode": "clear"},
             "model": {"family": "logistic"},
@@ -48,6 +49,7 @@ EXAMPLES = [
         value={
             "consortium": f"{_ID}0",
             "name": "Heart disease, with our own loss",
+            "use": {"category": "health"},
             "datasets": [f"{_ID}1", f"{_ID}2"],
             "protection": {"mode": "clear"},
             "plan": "sha256:" + "0123456789abcdef" * 4,
@@ -60,6 +62,7 @@ EXAMPLES = [
         value={
             "consortium": f"{_ID}0",
             "name": "A second look",
+            "use": {"category": "health"},
             "task": "evaluate",
             "datasets": [f"{_ID}1"],
             "protection": {"mode": "clear"},
