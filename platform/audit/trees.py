@@ -71,7 +71,7 @@ class TreeWalk:
         self._made: dict[Node, bytes] = {}
         self._broken: Break | None = None
         signed = Checkpoint.objects.filter(chain=chain).exclude(root=None).values_list("position", "root")
-        self._signed = {position: bytes(root) for position, root in signed}
+        self._signed = {position: bytes(root) for position, root in signed if root is not None}
 
     def add(self, digest: bytes) -> None:
         """Go on over the next link."""

@@ -28,7 +28,7 @@ from tests.support.logs import PlayedLog
 from tests.support.world import TEST, World, house
 
 
-def forge(sql: str, *parameters: object) -> None:
+def forge(sql: str, *parameters: int | str) -> None:
     """What somebody does who owns the database: without the triggers."""
     tables = ("audit_event", "audit_link", "audit_treenode")
     with transaction.atomic(), connection.cursor() as cursor:

@@ -38,7 +38,7 @@ ROOTS = [
     "ddb89be403809e325750d3d263cd78929c2942b7942a34b77e122c9594a74c8c",
     "5dc9da79a70659a9ad559cb701ded9a2ab9d823aad2f4960cfe370eff4604328",
 ]
-INCLUSION = {  # (index, size): hashes
+INCLUSION: dict[tuple[int, int], tuple[str, ...]] = {  # (index, size): hashes
     (0, 8): (
         "96a296d224f285c67bee93c30f8a309157f0daa35dc5b87e410b78630a09cfc7",
         "5f083f0a1a33ca076a95279832580db3e0ef4584bdff1f54c8a360f50de3031e",
@@ -50,7 +50,7 @@ INCLUSION = {  # (index, size): hashes
         "d37ee418976dd95753c1c73862b9398fa2a2cf9b4ff0fdfe8b30cd95209614b7",
     ),
 }
-CONSISTENCY = {  # (before, size): hashes
+CONSISTENCY: dict[tuple[int, int], tuple[str, ...]] = {  # (before, size): hashes
     (1, 1): (),
     (1, 8): INCLUSION[0, 8],
     (6, 8): (

@@ -57,12 +57,11 @@ def codes(report: Report) -> set[str]:
 def changed(
     events: Sequence[Event], verb: str, change: Callable[[dict[str, Any]], object], at: int = -1
 ) -> list[Event]:
-    """The events with the evidence of one of this kind changed; a change that gives something is taken instead."""
+    """The events with the evidence of one of this kind changed."""
     place = [number for number, (name, _) in enumerate(events) if name == verb][at]
-    detail = dict(events[place][1])
-    evidence = {**detail["evidence"]}
-    evidence = change(evidence) or evidence
-    return [*events[:place], (verb, {**detail, "evidence": evidence}), *events[place + 1 :]]
+    detail = events[place][1]
+    assert isinstance(detail, dict)
+    return [*events[:place], (verb, {**detail, "evidence": change(detail["evidence"])}), *events[place + 1 :]]
 
 
 def passport(number: int, weights: str | None = None, name: str | None = None, **changes: object) -> list[Entry]:
