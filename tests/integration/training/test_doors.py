@@ -20,12 +20,14 @@ from pytest_django import DjangoDbBlocker
 
 from accounts.models import Scope
 from accounts.tokens import issue_token
+from audit import checkpoints, sequencing
 from audit.models import Event
 from silos import datasets
 from silos.models import Dataset, Silo
 from tests.support.cohort import Cohort, last_version, make_cohort, model_of, present, run_job
 from tests.support.federation import TEST, registration
 from tests.support.world import client_of
+from training import issuing
 from training.actions import control
 from training.models import Job
 
@@ -61,7 +63,7 @@ def scene(
         other = registration(cohort.federation.silos[0], name="other", title="Other")
         withdrawn = datasets.register(registration=other, by=cohort.silo)
         datasets.withdraw(dataset=withdrawn, by=cohort.steward)
-        yield Scene(
+        made = Scene(
             cohort,
             job=run_job(cohort, rounds=1),
             running=run_job(cohort, rounds_answered=0),
@@ -69,6 +71,9 @@ def scene(
             presented=present(cohort),
             withdrawn=withdrawn,
         )
+        sequencing.chain_new()
+        checkpoints.sign_heads(issuing.signing_key())
+        yield made
         transaction.set_rollback(True)
 
 
