@@ -40,7 +40,7 @@ class Stack:
     def start(self) -> None:
         """Services, schema, web, worker, beat; and Django in this process, on the same database."""
         self.coordinator.start_services()
-        self.coordinator.manage("migrate", "--no-input")
+        self.coordinator.migrate()
         self.coordinator.start_processes()
         os.environ.update(self.coordinator.environment())
         sys.path[:0] = PYTHONPATH.split(os.pathsep)

@@ -74,7 +74,7 @@ class Ensemble:
         waiting_for("the database's schema")
         with ThreadPoolExecutor(1) as aside:
             collected = aside.submit(self.coordinator.manage, "collectstatic", "--no-input")
-            self.coordinator.manage("migrate", "--no-input")
+            self.coordinator.migrate()
             collected.result()
         waiting_for("the web process, the consortium's founding, and the hospitals' keys")
         with ThreadPoolExecutor(2) as aside:

@@ -112,6 +112,14 @@ class Store:
             self._known[agreement_id] = known
         return known[1]
 
+    def known(self, agreement_id: UUID) -> Kept:
+        """The same, where it has to be kept. Raises Invalid ``agreement.unknown`` too."""
+        found = self.find(agreement_id)
+        if found is None:
+            kept = ", ".join(map(str, self.ids())) or "none"
+            raise Invalid("agreement.unknown", f"Agreement {agreement_id} is not kept here; kept are: {kept}.")
+        return found
+
     def install(self, sealed: bytes) -> Kept:
         """Keep a version that the own organisation has signed, as the newest; the same one again gains signatures.
 
@@ -148,10 +156,7 @@ class Store:
 
     def _change(self, agreement_id: UUID, suspension: Suspension | None) -> Kept:
         with self._locked():
-            before = self.find(agreement_id)
-            if before is None:
-                kept = ", ".join(map(str, self.ids())) or "none"
-                raise Invalid("agreement.unknown", f"Agreement {agreement_id} is not kept here; kept are: {kept}.")
+            before = self.known(agreement_id)
             return self._write(agreement_id, Kept(before.signed, before.sealed, before.history, suspension))
 
     def _read(self, agreement_id: UUID) -> Kept:

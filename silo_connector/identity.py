@@ -15,10 +15,12 @@ from federation.protocol.keys import PrivateKey, PublicKey
 from silo_connector import VERSION, spool
 from silo_connector.config import Config
 from silo_connector.folders import Folder
+from silo_connector.journal import Journal
 from silo_connector.spool import Spool
 
 IDENTITY_KEY = "identity.key"
 SIGNATORY_PIN = "signatory.pin.json"
+PINNED = "signatory.pinned"
 CERTIFICATE_DAYS = 730
 KINDS = ("train", "evaluate", "checkpoint")
 
@@ -142,6 +144,8 @@ def install_certificate(config: Config, sealed: bytes) -> Signatory:
             f"has a new one, remove {config.trainer_state / SIGNATORY_PIN} first.",
         )
     check_may_leave(certificate)
+    if pinned is None:  # in the journal first: another pin than its last is then one that was put back
+        Journal(config.trainer_state, config.syslog).add(PINNED, signatory=signatory.key.key_id)
     with Folder.open(config.trainer_state) as state:
         state.replace(SIGNATORY_PIN, signatory.to_json().encode())
     with _enrolment_folder(config) as folder:

@@ -12,13 +12,15 @@ import fcntl
 import json
 import os
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from federation.errors import Invalid, Untrusted
 from federation.protocol.digests import digest_bytes
+from silo_connector.folders import Folder
 from silo_connector.logs import Log
 
 FILE = "journal.jsonl"
@@ -29,18 +31,19 @@ _FLAGS = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
 
 @dataclass(frozen=True)
 class Head:
-    """How far a journal goes: its lines, the hash of the last one, and its bytes."""
+    """How far a journal goes: its lines, the hash of the last one, its bytes, and which file it is."""
 
     lines: int = 0
     digest: str | None = None
     size_bytes: int = 0
+    file: int | None = None
 
 
 class Journal:
     """Appends lines; several processes may, one at a time."""
 
-    def __init__(self, state: Path, syslog: Path | None = None) -> None:
-        self._path = state / FILE
+    def __init__(self, state: Path, syslog: Path | None = None, file: str = FILE) -> None:
+        self._path = state / file
         self._syslog = syslog
         self._head = self._on_disk = Head()
         self._syslog_failed = False
@@ -55,10 +58,17 @@ class Journal:
             os.write(descriptor, line + b"\n")
             if durable:
                 os.fsync(descriptor)
-            self._head = Head(head.lines + 1, digest_bytes(line), head.size_bytes + len(line) + 1)
+            self._head = Head(head.lines + 1, digest_bytes(line), head.size_bytes + len(line) + 1, head.file)
             if durable:
                 self._on_disk = self._head
         self._forward(line)
+
+    def sync(self) -> None:
+        """Have on the disk what was written so far."""
+        if self._head != self._on_disk:
+            with _opened(self._path) as descriptor:
+                os.fsync(descriptor)
+            self._on_disk = self._head
 
     @property
     def head(self) -> Head:
@@ -67,16 +77,18 @@ class Journal:
 
     def _end(self, descriptor: int) -> Head:
         """Where the journal ends now: another process may have written since we did."""
-        size = os.fstat(descriptor).st_size
-        if size < self._head.size_bytes:
-            self._head = Head()
+        found = os.fstat(descriptor)
+        size = found.st_size
+        if size < self._head.size_bytes or found.st_ino != self._head.file:
+            self._head = Head(file=found.st_ino)
         if size > self._head.size_bytes:
             data = _read(descriptor, self._head.size_bytes, size)
             if not data.endswith(b"\n"):  # the power went in the middle of the last line: it stays, and is chained
                 os.write(descriptor, b"\n")
                 data += b"\n"
             for line in data[:-1].split(b"\n"):
-                self._head = Head(self._head.lines + 1, digest_bytes(line), self._head.size_bytes + len(line) + 1)
+                end = self._head.size_bytes + len(line) + 1
+                self._head = Head(self._head.lines + 1, digest_bytes(line), end, found.st_ino)
         return self._head
 
     def _forward(self, line: bytes) -> None:
@@ -128,17 +140,48 @@ def entries(state: Path, event: str) -> Iterator[dict[str, object]]:
 
     Whether it is whole is for `verify` to say. Raises Invalid ``journal.unreadable``.
     """
-    path, told = state / FILE, event.encode()
+    told = event.encode()
+    for line in raw_lines(state):
+        entry = _entry(line) if told in line else None
+        if entry is not None and entry.get("event") == event:
+            yield entry
+
+
+def all_entries(state: Path) -> Iterator[dict[str, object]]:
+    """Every line that can be read, the first one first. Raises as `entries`."""
+    return filter(None, map(_entry, raw_lines(state)))
+
+
+def raw_lines(state: Path) -> Iterator[bytes]:
+    """The bytes of each line without its end; none where there is no journal. Raises as `entries`."""
+    path = state / FILE
     try:
         with path.open("rb") as stream:
             for line in stream:
-                entry = _entry(line) if told in line else None
-                if entry is not None and entry.get("event") == event:
-                    yield entry
+                yield line.removesuffix(b"\n")
     except FileNotFoundError:
         return
     except OSError as error:
         raise Invalid("journal.unreadable", f"{path} can't be read ({error.strerror}).") from error
+
+
+def begin_anew(state: Path, event: str, fields: Mapping[str, Any], syslog: Path | None = None) -> Path | None:
+    """Put the journal aside and begin another with this line; at every moment one of the two is in place.
+
+    Returns where the old one is now, None where there was none. Whoever writes meanwhile writes into the old one, or
+    after the new one's first line.
+    """
+    path, partial = state / FILE, f".{FILE}.partial"
+    (state / partial).unlink(missing_ok=True)
+    Journal(state, syslog, partial).add(event, **fields)
+    aside = state / f"{FILE}.until-{datetime.now(UTC):%Y%m%dT%H%M%S%fZ}"
+    with _opened(path):
+        if path.stat().st_size:
+            os.link(path, aside)
+        (state / partial).replace(path)
+        with Folder.open(state) as folder:
+            folder.sync()
+    return aside if aside.exists() else None
 
 
 def _check(path: Path, number: int, line: bytes, before: str | None, *, is_last: bool) -> None:
@@ -171,12 +214,23 @@ def _broken(path: Path, number: int, why: str) -> Untrusted:
 
 @contextlib.contextmanager
 def _opened(path: Path) -> Iterator[int]:
-    descriptor = os.open(path, _FLAGS, 0o600)
+    """The journal, locked: the very file that has the name now, not one that was put aside while it was waited for."""
+    while True:
+        descriptor = os.open(path, _FLAGS, 0o600)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            if _is_at(descriptor, path):
+                yield descriptor
+                return
+        finally:
+            os.close(descriptor)
+
+
+def _is_at(descriptor: int, path: Path) -> bool:
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield descriptor
-    finally:
-        os.close(descriptor)
+        return os.path.samestat(os.fstat(descriptor), path.stat())
+    except FileNotFoundError:
+        return False
 
 
 def _read(descriptor: int, begin: int, end: int) -> bytes:

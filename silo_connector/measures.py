@@ -7,7 +7,8 @@ PRIVILEGES = "no new privileges"
 NETWORK = "own network namespace"
 LANDLOCK = "landlock"
 SECCOMP = "seccomp"
-MEASURES = (LIMITS, PRIVILEGES, NETWORK, LANDLOCK, SECCOMP)
+NO_TRACES = "no access times"
+MEASURES = (LIMITS, PRIVILEGES, NETWORK, LANDLOCK, SECCOMP, NO_TRACES)
 """What is missing of these is said in the log and by the doctor."""
 NOBODY = "nobody"
 """Only where the runner is root, which it need not be."""

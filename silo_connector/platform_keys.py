@@ -12,7 +12,7 @@ from pathlib import Path
 
 from federation.errors import FederationError, Invalid
 from federation.protocol import envelope
-from federation.protocol.documents import Order
+from federation.protocol.documents import Order, now
 from federation.protocol.keys import PublicKey
 from federation.protocol.successions import KeyChain
 from silo_connector import spool
@@ -29,7 +29,7 @@ def known_chain(state: Path) -> KeyChain | None:
             data = json.loads(folder.read(CHAIN_FILE, _CHAIN_BYTES_MAX))
         chain = KeyChain(PublicKey.from_encoded(data["root"]))
         for entry in data["successions"]:
-            longer = chain.extended([json.dumps(entry, separators=(",", ":")).encode()])
+            longer = chain.extended([json.dumps(entry, separators=(",", ":")).encode()], now=None)
             if longer is chain:
                 raise Invalid("succession.gap", "A kept succession does not follow the one before it.")
             chain = longer
@@ -64,7 +64,7 @@ def follow(chain: KeyChain, order: bytes, handed: Folder) -> KeyChain:
     """
     if envelope.signers(order) & chain.key_ids or not handed.exists(spool.SUCCESSIONS):
         return chain
-    longer = chain.extended(_read(handed))
+    longer = chain.extended(_read(handed), now=now())
     envelope.verify(order, Order.payload_type, longer.keys)
     return longer
 

@@ -25,7 +25,7 @@ _STAND_INS: dict[str, Any] = {
     "protection": ["clear"],
     "cohort": {"minimum_participants": 1},
     "leaving": {"minimum_cell": 1},
-    "validity": {"not_before": "0001-01-01T00:00:00Z", "not_after": "9999-01-01T00:00:00Z"},
+    "validity": {"not_before": "2000-01-01T00:00:00Z", "not_after": "2199-01-01T00:00:00Z"},
 }
 """What stands for a term that has to be given, while it is missing or wrong."""
 

@@ -14,7 +14,7 @@ from federation.errors import FederationError, Untrusted
 from federation.evidence.reading import Evidence
 from federation.evidence.report import Fault, Report, guarded
 from federation.protocol.digests import digest_bytes
-from federation.protocol.documents import CohortMember, Manifest, SiloCertificate, open_sealed
+from federation.protocol.documents import CohortMember, Manifest, SiloCertificate, now, open_sealed
 from federation.protocol.keys import PublicKey
 from federation.protocol.successions import KeyChain
 
@@ -63,7 +63,7 @@ def _keys(evidence: Evidence, pinned: str | None) -> KeyChain:
     root = PublicKey.from_encoded(evidence.platform_key)
     if pinned is not None and root.fingerprint != pinned:
         raise Untrusted("platform_key.other", f"The bundle is of a platform with the key {root.fingerprint}.")
-    return KeyChain(root).extended(evidence.successions)
+    return KeyChain(root).extended(evidence.successions, now=now())
 
 
 def _manifest_under_agreement(found: Grounds) -> Iterator[Fault]:

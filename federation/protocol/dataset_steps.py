@@ -7,13 +7,18 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, StrictInt, StrictStr, model_validator
 
+from federation.validation.bounds import NUMBER_MAX, Finite
+
 COLUMNS_MAX = 10_000
 _COMPARISON = re.compile(r"(>=|<=|==|!=|>|<)\s*(-?[0-9]{1,15}(?:\.[0-9]{1,15})?)")
 
 ColumnName = Annotated[str, Field(min_length=1, max_length=200)]
 ColumnNames = Annotated[tuple[ColumnName, ...], Field(min_length=1, max_length=COLUMNS_MAX)]
 ClassName = Annotated[str, Field(min_length=1, max_length=100)]
-Label = StrictInt | Annotated[StrictStr, Field(min_length=1, max_length=200)]
+Label = (
+    Annotated[StrictInt, Field(ge=-NUMBER_MAX, le=NUMBER_MAX)]
+    | Annotated[StrictStr, Field(min_length=1, max_length=200)]
+)
 Labels = Annotated[tuple[Label, ...], Field(min_length=2, max_length=1000)]
 
 
@@ -30,8 +35,8 @@ class Column(Part):
     type: Literal["number", "integer", "category", "text"]
     levels: Labels | None = None
     unit: Annotated[str, Field(max_length=50)] | None = None
-    minimum: float | None = None
-    maximum: float | None = None
+    minimum: Finite | None = None
+    maximum: Finite | None = None
 
     @property
     def is_numeric(self) -> bool:

@@ -17,6 +17,7 @@ from securesystemslib.signer import Signature  # type: ignore[attr-defined,unuse
 
 from federation.errors import Invalid, Untrusted
 from federation.protocol.keys import PrivateKey, PublicKey
+from federation.validation.encodings import strict_base64, strict_json
 
 ENVELOPE_BYTES_MAX = 4 << 20
 _SIGNATURES_MAX = 256
@@ -80,11 +81,19 @@ def _parse(envelope: bytes) -> Envelope:
     if len(envelope) > ENVELOPE_BYTES_MAX:
         raise Invalid("envelope.too_large", f"A document may have {ENVELOPE_BYTES_MAX} bytes.")
     try:
-        data: Any = json.loads(envelope)
+        data: Any = strict_json(envelope)
         if len(data["signatures"]) > _SIGNATURES_MAX:
             raise Invalid("envelope.malformed", "The envelope has too many signatures.")
+        for text in (data["payload"], *(entry["sig"] for entry in data["signatures"])):
+            strict_base64(text)
         return Envelope.from_dict(data)
-    except (SecuresystemslibError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise Invalid(
-            "envelope.malformed", "This is no signed document (DSSE envelope): is it the right file?"
-        ) from error
+    except Invalid as error:
+        if error.code == "envelope.malformed":
+            raise
+        raise _malformed() from error
+    except (SecuresystemslibError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise _malformed() from error
+
+
+def _malformed() -> Invalid:
+    return Invalid("envelope.malformed", "This is no signed document (DSSE envelope): is it the right file?")

@@ -7,40 +7,60 @@ bytes. The key id names a key everywhere: ``ed25519:`` and the first 32 hex digi
 from __future__ import annotations
 
 import base64
-import binascii
 import hashlib
 import os
 import stat
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
+from typing import Annotated
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from pydantic import Field
 
 from federation.errors import Invalid, Untrusted
+from federation.validation.encodings import strict_base64
 
 KEY_ID_PATTERN = r"^ed25519:[0-9a-f]{32}$"
+Encoded = Annotated[str, Field(pattern=r"^[A-Za-z0-9+/]{42}[AEIMQUYcgkosw048]=$", max_length=44)]
+"""The base64 of a public key's 32 bytes; of its last digit two bits have nothing to say, and are zero."""
+_P = 2**255 - 19
+_D = -121665 * pow(121666, -1, _P) % _P
+_ORDER_8 = frozenset(
+    bytes.fromhex(y)
+    for y in (
+        "26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05",
+        "c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a",
+    )
+)
+"""The y coordinates of the four points of order 8. The other small orders have 0, 1 or p - 1."""
 
 
 @dataclass(frozen=True)
 class PublicKey:
-    """Somebody's public half: 32 raw bytes."""
+    """Somebody's public half: 32 raw bytes, the only encoding of a point of the curve that has a large order.
+
+    Under a point of small order anybody can make signatures that hold for several messages, so that nothing would be
+    shown by one (RFC 8032, 5.1.3 and 5.1.7; Chalkias et al., "Taming the many EdDSAs", 2020).
+    """
 
     raw: bytes
 
     def __post_init__(self) -> None:
         if len(self.raw) != 32:
             raise Invalid("key.invalid", f"An Ed25519 public key has 32 bytes; this one has {len(self.raw)}.")
+        if not _is_usable(self.raw):
+            raise Invalid("key.invalid", "These 32 bytes are no Ed25519 public key that somebody could hold.")
 
     @classmethod
     def from_encoded(cls, text: str) -> PublicKey:
         """Read the base64 form. Raises Invalid ``key.invalid``."""
         try:
-            return cls(base64.b64decode(text, validate=True))
-        except (binascii.Error, ValueError) as error:
+            return cls(strict_base64(text))
+        except Invalid as error:
             raise Invalid("key.invalid", "This is not the base64 of an Ed25519 public key.") from error
 
     @property
@@ -69,6 +89,16 @@ class PublicKey:
             self._verifier.verify(signature, message)
         except InvalidSignature as error:
             raise Untrusted("signature.invalid", "The signature does not hold.") from error
+
+
+@lru_cache(maxsize=4096)
+def _is_usable(raw: bytes) -> bool:
+    """Whether 32 bytes are the canonical encoding of a point on the curve, and that is none of small order."""
+    y = int.from_bytes(raw, "little") & (2**255 - 1)
+    if y >= _P or y in (0, 1, _P - 1) or y.to_bytes(32, "little") in _ORDER_8:
+        return False
+    square = (y * y - 1) * pow(_D * y * y + 1, -1, _P) % _P
+    return pow(square, (_P - 1) // 2, _P) == 1
 
 
 class PrivateKey:

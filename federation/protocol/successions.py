@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import cached_property
 
 from federation.errors import FederationError, Invalid, Untrusted
@@ -19,6 +19,8 @@ from federation.protocol.keys import PublicKey
 SUCCESSIONS_MAX = 50
 """So many links are handed along at most, the newest: whoever has missed more enrols again."""
 SUCCESSION_BYTES_MAX = 4 << 10
+CLOCKS_APART = timedelta(minutes=2)
+"""By how much the clocks of the platform and of whoever reads may differ."""
 
 
 @dataclass(frozen=True)
@@ -56,12 +58,15 @@ class KeyChain:
         """When a key's successor was named; None for the current key."""
         return next((link.said.made_at for link in self.links if link.said.predecessor == key_id), None)
 
-    def extended(self, handed: Sequence[bytes]) -> KeyChain:
+    def extended(self, handed: Sequence[bytes], *, now: datetime | None) -> KeyChain:
         """This chain and what of the handed envelopes leads on from it: the same chain if nothing does.
 
-        Raises Invalid ``succession.malformed``; Untrusted ``succession.untrusted`` (a link that the key which it
-        succeeds has not signed), ``succession.forked`` (two successors of one key, or another than is known) and
-        ``succession.goes_back`` (a number or a date that does not follow, or a key that has been there before).
+        `now` is the moment at which they are met; None for links that were taken before and are only read again.
+        Raises Untrusted ``succession.future`` for a new link that is dated later: until its date the key before
+        would still be believed. Raises Invalid ``succession.malformed``; Untrusted ``succession.untrusted`` (a link
+        that the key which it succeeds has not signed), ``succession.forked`` (two successors of one key,
+        or another than is known) and ``succession.goes_back`` (a number or a date that does not follow, or a key that
+        has been there before).
         """
         if len(handed) > SUCCESSIONS_MAX:
             raise Invalid("succession.malformed", f"More than {SUCCESSIONS_MAX} successions came at once.")
@@ -75,6 +80,10 @@ class KeyChain:
         chain = self
         while successors := offered.pop(chain.current.key_id, []):
             chain = chain._followed_by([_verified(sealed, chain.current) for sealed in successors])
+            if now is not None and chain.links[-1].said.made_at > now + CLOCKS_APART:
+                predecessor = chain.links[-1].said.predecessor
+                said = f"The succession of {predecessor} is dated in the future. Is this clock right?"
+                raise Untrusted("succession.future", said)
         return chain
 
     def _followed_by(self, links: Sequence[Link]) -> KeyChain:

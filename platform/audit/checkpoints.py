@@ -23,10 +23,12 @@ def sign_heads(key: PrivateKey) -> int:
         moment = documents.now()
         tree = head.tree
         document = documents.AuditCheckpoint(chain=head.chain, made_at=moment, **asdict(tree))
-        made = {"root": bytes.fromhex(tree.root or ""), "document": documents.seal(document, key), "made_at": moment}
         with transaction.atomic():
-            row, new = Checkpoint.objects.get_or_create(chain=head.chain, position=head.position, defaults=made)
-            if row.root is None:  # signed under protocol 1.0, and nothing has happened since
-                new = bool(Checkpoint.objects.filter(pk=row.pk, root=None).update(**made))
+            _, new = Checkpoint.objects.get_or_create(
+                chain=head.chain,
+                position=head.position,
+                root=bytes.fromhex(tree.root or ""),
+                defaults={"document": documents.seal(document, key), "made_at": moment},
+            )
         count += new
     return count

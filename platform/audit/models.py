@@ -159,7 +159,11 @@ class Checkpoint(models.Model):
     made_at = models.DateTimeField()
 
     class Meta:
-        constraints = (models.UniqueConstraint(name="audit_checkpoint_once", fields=("chain", "position")),)
+        constraints = (
+            models.UniqueConstraint(
+                name="audit_checkpoint_once", fields=("chain", "position", "root"), nulls_distinct=False
+            ),
+        )
 
     def __str__(self) -> str:
         return f"{self.chain} {self.position}"

@@ -43,10 +43,12 @@ connector = ConnectorApplication(
 
 
 async def application(scope: Scope, receive: Receive, send: Send) -> None:
-    """Hand a connection to whom it is for."""
+    """Hand a connection to whom it is for, as the first hop that is no proxy of ours made it."""
     if scope["type"] == "lifespan":
         await _lifespan(receive, send)
-    elif scope["type"] == "http" and scope["path"] in health.PATHS:
+        return
+    scope = settings.TRUSTED_PROXIES.seen_through(scope)
+    if scope["type"] == "http" and scope["path"] in health.PATHS:
         await health.application(scope, receive, send)
     elif settings.MAINTENANCE:
         await django(dict(scope), receive, send)  # type: ignore[arg-type]

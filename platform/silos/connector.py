@@ -20,6 +20,7 @@ from federation.errors import FederationError, Invalid
 from federation.protocol.documents import DatasetWithdrawal
 from federation.protocol.envelope import payload_type_of
 from federation.protocol.keys import PublicKey, load_public
+from federation.validation.encodings import strict_json
 from live import database
 from live.http import (
     Disconnected,
@@ -105,9 +106,9 @@ def _waiting(request: SignedRequest) -> Waiting:
 
 def _object(body: bytes) -> JSON:
     try:
-        data = json.loads(body)
-    except (ValueError, RecursionError) as error:
-        raise Refused(400, "request.malformed", "The body is not JSON.") from error
+        data = strict_json(body)
+    except Invalid as error:
+        raise Refused(400, "request.malformed", f"The body can't be read: {error.message}") from error
     if not isinstance(data, dict):
         raise Refused(400, "request.malformed", "The body must be a JSON object.")
     return data

@@ -12,6 +12,7 @@ from audit.actors import Actor
 from federation.errors import Invalid, Untrusted
 from federation.protocol.documents import DatasetRegistration, DatasetWithdrawal, open_sealed
 from rest.errors import Conflict
+from rest.names import as_one_line
 from silos.models import Dataset, Silo
 
 D = TypeVar("D", DatasetRegistration, DatasetWithdrawal)
@@ -31,7 +32,7 @@ def register(*, registration: bytes, by: Silo) -> Dataset:
         if earlier is not None and earlier.registered_at > said.registered_at:
             return earlier
         values: dict[str, object] = {
-            "title": declaration.title,
+            "title": as_one_line(declaration.title) or declaration.name,
             "description": declaration.description,
             "declaration": declaration.model_dump(mode="json"),
             "registration": registration,

@@ -9,6 +9,7 @@ from django.db.models import QuerySet
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import Organisation
+from rest.names import NameFormField
 
 
 class SiloForm(forms.Form):
@@ -17,7 +18,7 @@ class SiloForm(forms.Form):
     organisation = forms.ModelChoiceField(
         label=_("Organisation"), queryset=Organisation.objects.none(), empty_label=None
     )
-    name = forms.CharField(
+    name = NameFormField(
         label=_("Name"), max_length=120, help_text=_("As its people call it, such as “Cardiology, main site”")
     )
 

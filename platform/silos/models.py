@@ -9,6 +9,7 @@ from django.db import models
 from django.db.models import Q
 
 from federation.protocol.keys import PublicKey
+from rest.names import NameField
 from silos.transitions import SiloState
 
 
@@ -19,7 +20,7 @@ class Silo(models.Model):
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     organisation = models.ForeignKey("accounts.Organisation", on_delete=models.PROTECT, related_name="silos")
-    name = models.CharField(max_length=120)
+    name = NameField(max_length=120)
     state = models.CharField(max_length=12, choices=SiloState, default=SiloState.CREATED)
     identity_key = models.BinaryField(null=True, max_length=32)
     transport_key = models.BinaryField(null=True, max_length=32)
@@ -145,8 +146,8 @@ class Dataset(models.Model):
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     silo = models.ForeignKey(Silo, on_delete=models.PROTECT, related_name="datasets")
-    name = models.CharField(max_length=100)
-    title = models.CharField(max_length=200)
+    name = NameField(max_length=100)
+    title = NameField(max_length=200)
     description = models.TextField(blank=True)
     declaration = models.JSONField()
     registration = models.BinaryField()

@@ -9,6 +9,7 @@ from rest_framework import serializers
 
 from accounts.serializers import OrganisationBrief
 from federation.protocol.keys import PublicKey
+from rest.names import NameInput
 from rest.serializers import Input
 from silos import selectors
 from silos.models import Dataset, Silo
@@ -97,7 +98,7 @@ class NewSilo(Input):
     """A silo to be."""
 
     organisation = serializers.UUIDField(help_text="One of your organisations.")
-    name = serializers.CharField(max_length=120)
+    name = NameInput(max_length=120)
 
 
 class EnrolmentCodeOut(serializers.Serializer[Any]):

@@ -133,7 +133,8 @@ def take_countersignature(*, document: bytes, by: Silo) -> bool:
     if by.identity is None:
         raise Untrusted("silo.unconfirmed", "This silo has no identity key.")
     said = documents.open_sealed(documents.AuditCheckpoint, document, [by.identity])
-    row = Checkpoint.objects.filter(chain=said.chain, position=said.position).first()
+    root = None if said.root is None else bytes.fromhex(said.root)
+    row = Checkpoint.objects.filter(chain=said.chain, position=said.position, root=root).first()
     if row is None or envelope.peek(bytes(row.document)) != envelope.peek(document):
         raise Invalid("checkpoint.unknown", "The platform has signed no such head.", "document")
     now = timezone.now()

@@ -16,6 +16,7 @@ from federation.learning.specification import LocalTraining
 from federation.protocol.documents import Limits
 from plans.models import TrainingPlan
 from plans.selectors import FAMILY
+from rest.names import NameFormField
 from silos.models import Dataset
 from training.choices import Choice, model_families, strategies
 from training.purpose_fields import declared, purpose_fields
@@ -33,7 +34,7 @@ class CohortForm(forms.Form):
     """What every job says: its name, its silos, its protection, how long it waits. Enough for an evaluation."""
 
     task = "evaluate"
-    name = forms.CharField(label=_("Name"), max_length=200)
+    name = NameFormField(label=_("Name"), max_length=200)
     purpose = forms.CharField(
         label=_("Purpose"), max_length=4000, required=False, widget=forms.Textarea(attrs={"rows": 2})
     )

@@ -15,6 +15,7 @@ from django.utils import timezone
 from artefacts import store
 from federation.errors import Invalid
 from federation.protocol import INLINE_BYTES_MAX
+from federation.validation.encodings import strict_base64
 from live import database, notices
 from live.hub import hub
 from silos.connector import JSON, Waiting, envelope_of, heartbeat
@@ -137,8 +138,8 @@ def _payload(value: object) -> bytes | None:
     if value is None:
         return None
     try:
-        payload = base64.b64decode(value, validate=True) if isinstance(value, str) else b""
-    except ValueError:
+        payload = strict_base64(value) if isinstance(value, str) else b""
+    except Invalid:
         payload = b""
     if not 0 < len(payload) <= INLINE_BYTES_MAX:
         raise Invalid("request.field", f"payload must be base64 of 1 to {INLINE_BYTES_MAX} bytes.", "payload")

@@ -57,6 +57,14 @@ MEANINGS: Mapping[str, str] = {
     "trainer.crashed": _(
         "The silo's trainer ended several times over this order. Its IT sees why in the trainer's log."
     ),
+    "trainer.state_older": _(
+        "What the silo keeps is older than its journal. Its IT restores the newest backup, or its organisation accepts."
+    ),
+    "trainer.clock_back": _("The silo's clock is behind what the silo has seen before. Its IT sets it right."),
+    "order.number_lost": _(
+        "The silo has lost orders, and this one's number may have been used. Later ones have others."
+    ),
+    "job.state_lost": _("The silo has lost what it did for this job. The job is to be launched again."),
     "leaving.not_allowed": _("The silo's policy does not let the answer leave."),
     "manifest.untrusted": _("The silo does not trust the key that signed the job."),
     "protection.not_supported": _("The silo's connector does not know this protection. A newer connector may."),

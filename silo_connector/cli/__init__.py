@@ -70,6 +70,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_run(commands)
     _add_agreements(commands)
     _add_plans(commands)
+    _add_acceptance(commands)
     _add_checks(commands)
     _add_verify(commands)
     return parser
@@ -171,6 +172,20 @@ def _add_plans(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     plans = commands.add_parser("plans", help="the training plans that were reviewed here")
     _add_config(plans)
     plans.set_defaults(command=_lazily("plans", "show"))
+
+
+def _add_acceptance(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    accept = commands.add_parser("accept-state", help="let a trainer go on whose state is older than its journal")
+    accept.add_argument("request", type=Path, nargs="?", help="the request of a trainer that is elsewhere, to sign it")
+    accept.add_argument("--config", type=Path, help="default: connector.toml; not needed with a request")
+    accept.add_argument("--key", type=Path, help="the signatory key, if connector.toml does not name it")
+    accept.add_argument("--request", type=Path, metavar="FILE", dest="ask", help="write what is to be signed elsewhere")
+    accept.add_argument("--export", type=Path, metavar="FILE", help="write the signed acceptance to a file")
+    accept.add_argument(
+        "--import", type=Path, metavar="FILE", dest="import_", help="take one that was signed elsewhere"
+    )
+    accept.add_argument("--yes", action="store_true", help="do not ask")
+    accept.set_defaults(command=_lazily("accepting", "accept_state"))
 
 
 def _add_checks(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

@@ -38,12 +38,20 @@ def suspend(options: argparse.Namespace) -> int:
         raise Invalid("arguments", "Several agreements are kept here: name the one whose suspension ends.")
     journal = Journal(config.trainer_state, config.syslog)
     for agreement_id in chosen:
-        event = "agreement.lifted" if options.lift else "agreement.suspended"
-        kept = store.lift(agreement_id) if options.lift else store.suspend(agreement_id, options.reason)
-        journal.add(event, agreement_id=str(agreement_id), agreement=kept.digest, reason=options.reason)
+        # What loosens is in the journal first, what tightens in the store: a crash in between leaves the stricter one.
+        if options.lift:
+            _note(journal, "agreement.lifted", agreement_id, store.known(agreement_id), options.reason)
+            kept = store.lift(agreement_id)
+        else:
+            kept = store.suspend(agreement_id, options.reason)
+            _note(journal, "agreement.suspended", agreement_id, kept, options.reason)
         _show(agreement_id, kept)
     print("This holds from the next order on. The platform need not know, and can't undo it.")
     return 0
+
+
+def _note(journal: Journal, event: str, agreement_id: UUID, kept: Kept, reason: str) -> None:
+    journal.add(event, agreement_id=str(agreement_id), agreement=kept.digest, reason=reason)
 
 
 def _show(agreement_id: UUID, kept: Kept) -> None:

@@ -37,7 +37,7 @@ async def examine(config: Config, side: str, code: str | None) -> list[Finding]:
     if not any(finding.state is State.FAIL for finding in found):
         found += site.look_at_disk(config)
     if side in ("trainer", "both"):
-        from silo_connector.doctor import agreements
+        from silo_connector.doctor import agreements, state
 
         found += site.look_at_keys(config)
         found += site.look_at_platform_key(config)
@@ -45,6 +45,7 @@ async def examine(config: Config, side: str, code: str | None) -> list[Finding]:
         found += agreements.look_at_agreements(config)
         found += agreements.look_at_plans(config)
         found += agreements.look_at_journal(config)
+        found += state.look_at_state(config)
         found += agreements.look_at_record(config)
         found += site.look_at_data(config)
         found += site.look_at_isolation(config)

@@ -6,13 +6,13 @@ import argparse
 
 from silo_connector import config as configuration
 from silo_connector.journal import FILE, verify
-from silo_connector.trainer.memory import noted_head
+from silo_connector.trainer.state_check import noted_head
 
 
 def check(options: argparse.Namespace) -> int:
     """Follow the chain; the head can be compared with one that was noted elsewhere."""
     config = configuration.load(options.config)
-    head = verify(config.trainer_state, noted_head(config.trainer_state))
+    head = verify(config.trainer_state, noted_head(config))
     print(f"ok   {config.trainer_state / FILE}: {head.lines} lines")
     if head.digest is not None:
         print(f"     head {head.digest}")

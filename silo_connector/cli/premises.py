@@ -71,7 +71,14 @@ def read(path: Path, size_max: int) -> bytes:
 
 
 def export(sealed: bytes, path: Path, what: str, command: str, *, page: str) -> None:
-    """Write what was signed where somebody can take it, whole or not at all."""
+    """Write what was signed where somebody can take it."""
+    hand_out(sealed, path)
+    print(f"The signed {what}: {path}")
+    print(f"Take it to the silo ({command} --import), or upload it on the {page}'s page.", file=sys.stderr)
+
+
+def hand_out(sealed: bytes, path: Path) -> None:
+    """Write a file that is carried elsewhere, whole or not at all."""
     partial = path.with_name(f".{path.name}.partial")
     with partial.open("wb") as stream:
         stream.write(sealed + b"\n")
@@ -79,5 +86,3 @@ def export(sealed: bytes, path: Path, what: str, command: str, *, page: str) -> 
         os.fsync(stream.fileno())
     partial.chmod(0o644)  # it is no secret, and the trainer's user must be able to read it
     partial.replace(path)
-    print(f"The signed {what}: {path}")
-    print(f"Take it to the silo ({command} --import), or upload it on the {page}'s page.", file=sys.stderr)

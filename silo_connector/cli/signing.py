@@ -38,6 +38,8 @@ def sign(options: argparse.Namespace) -> int:
     opened = open_agreement(sealed)
     key, pinned = key_of(options, config, _ELSEWHERE)
     kept = None if config is None or pinned is None else _kept(config, pinned, opened)
+    if config is not None:
+        _check_newest(config, opened)
     signed = signing.sign(sealed, key)  # refuses a stranger's key before anybody reads twenty pages
     _show(opened, kept, key.public, config is not None)
     if not options.yes and not confirmed("yes"):
@@ -68,6 +70,7 @@ def _take(config: Config, pinned: Signatory, signed: bytes) -> None:
     from silo_connector.trainer.outcomes import Outcomes
 
     check_own(config.trainer_state)
+    _check_newest(config, open_agreement(signed))
     kept = Store(config.trainer_state, pinned.key).install(signed)
     agreement = kept.signed.agreement
     journal = Journal(config.trainer_state, config.syslog)
@@ -85,6 +88,13 @@ def _take(config: Config, pinned: Signatory, signed: bytes) -> None:
     print("It is kept here as the newest version, and the signature waits for the relay.")
     if kept.suspension is not None:
         print("The agreement is still suspended here; `silo-connector suspend --lift` ends that.", file=sys.stderr)
+
+
+def _check_newest(config: Config, opened: SignedAgreement) -> None:
+    """Not only what is kept counts, which may have been lost: also what the journal says was signed."""
+    from silo_connector.trainer.state_check import check_newest
+
+    check_newest(config, opened.agreement, opened.digest)
 
 
 def _show(opened: SignedAgreement, kept: Kept | None, key: PublicKey, is_silo: bool) -> None:

@@ -13,7 +13,7 @@ from silo_connector.config import Config, Runner
 from silo_connector.doctor.findings import Finding, fail, ok, skip, warn
 from silo_connector.identity import pinned_signatory
 from silo_connector.journal import verify
-from silo_connector.measures import MEASURES
+from silo_connector.measures import MEASURES, NO_TRACES
 from silo_connector.plans import PlanStore
 from silo_connector.policy import load_policy
 
@@ -133,19 +133,23 @@ def look_at_runner(settings: Runner) -> Iterator[Finding]:
         yield fail("runner", reason, "Start it: silo-connector run runner --config …")
         return
     missing = [one for one in MEASURES if one not in measures]
-    if missing:
+    if others := [one for one in missing if one != NO_TRACES]:
         advice = "Sessions are confined by the other measures only; a newer kernel, or another sandbox, has them."
-        yield warn("runner", f"It runs without: {', '.join(missing)}.", advice)
-    else:
+        yield warn("runner", f"It runs without: {', '.join(others)}.", advice)
+    if NO_TRACES in missing:
+        detail = "Access times of Python's files tell one order's plan what another's has read."
+        advice = "Mount what the runner's log names (runner.access_times) read-only or noatime; relatime is not enough."
+        yield warn("runner", detail, advice)
+    if not missing:
         yield ok("runner", f"Each session is confined by: {', '.join(measures)}")
 
 
 def look_at_journal(config: Config) -> Iterator[Finding]:
     """The chain of what was done here must be whole."""
-    from silo_connector.trainer.memory import noted_head
+    from silo_connector.trainer.state_check import noted_head
 
     try:
-        head = verify(config.trainer_state, noted_head(config.trainer_state))
+        head = verify(config.trainer_state, noted_head(config))
     except FederationError as error:
         yield fail("journal", error.message, "Find out who can write into the trainer's state.")
         return

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import base64
 import json
 import os
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from typing import Any
 from federation.errors import Invalid
 from federation.protocol import INLINE_BYTES_MAX
 from federation.protocol.digests import digest_bytes, digest_stream
+from federation.validation.encodings import strict_base64
 from silo_connector import spool
 from silo_connector.config import Config
 from silo_connector.folders import Folder
@@ -166,8 +166,8 @@ def _inline(value: Any) -> bytes | None:
     if not isinstance(value, str) or len(value) > 2 * INLINE_BYTES_MAX:
         return None
     try:
-        return base64.b64decode(value, validate=True)
-    except ValueError:
+        return strict_base64(value)
+    except Invalid:
         return None
 
 

@@ -18,8 +18,9 @@ from silo_connector import VERSION
 from silo_connector.instance import claim
 from silo_connector.isolation import check_isolated
 from silo_connector.logs import Log, configure
-from silo_connector.measures import MEASURES, NETWORK
+from silo_connector.measures import MEASURES, NETWORK, NO_TRACES
 from silo_connector.runner.confinement import Limits, not_inspected, readable
+from silo_connector.runner.mounts import noting
 from silo_connector.runner.server import Server
 
 LOG = Log("runner")
@@ -79,6 +80,9 @@ def _look(server: Server, settings: dict[str, Any]) -> None:
             if not settings["allow_network"]:
                 raise
             LOG.warning("runner.network_allowed", reason=error.message.partition(". ")[0])
+    if NO_TRACES not in measures:
+        hint = "mount them read-only or noatime for the runner, see docs/silo-it.md"
+        LOG.warning("runner.access_times", mounts=noting(readable()), hint=hint)
     say = LOG.warning if missing else LOG.info
     say("runner.started", version=VERSION, measures=measures, missing=missing, socket=settings["socket"])
 

@@ -13,11 +13,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from silo_connector.gpus import HIDDEN
-from silo_connector.measures import LANDLOCK, LIMITS, NETWORK, NOBODY, PRIVILEGES, SECCOMP
-from silo_connector.runner import landlock, syscalls
+from silo_connector.measures import LANDLOCK, LIMITS, NETWORK, NO_TRACES, NOBODY, PRIVILEGES, SECCOMP
+from silo_connector.runner import landlock, mounts, syscalls
 
 _NOBODY = 65534
 _FILES_MAX = 64
+_CLONE_NEWNS = 0x00020000
 _CLONE_NEWUTS, _CLONE_NEWIPC, _CLONE_NEWUSER, _CLONE_NEWNET = 0x04000000, 0x08000000, 0x10000000, 0x40000000
 _PR_SET_PDEATHSIG, _PR_SET_DUMPABLE, _PR_SET_NO_NEW_PRIVS = 1, 4, 38
 _CAPABILITY_VERSION = 0x20080522
@@ -42,6 +43,7 @@ def confine(connection: int, limits: Limits, parent: int) -> list[str]:
     os.environ.clear()
     os.environ |= HIDDEN
     taken = [*_leave_namespaces(libc), *_change_user()]
+    noting, noting_readable = mounts.noting(None), mounts.noting(limits.readable)  # later /proc can't be read
     _bound(limits)
     taken.append(LIMITS)
     libc.prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
@@ -55,6 +57,8 @@ def confine(connection: int, limits: Limits, parent: int) -> list[str]:
             taken.append(LANDLOCK)
         if syscalls.forbid_all_but_arithmetic(libc):
             taken.append(SECCOMP)
+    if not (noting_readable if LANDLOCK in taken else noting):
+        taken.append(NO_TRACES)
     return taken
 
 
@@ -82,8 +86,12 @@ def _keep_only(connection: int) -> None:
 def _leave_namespaces(libc: ctypes.CDLL) -> Iterator[str]:
     """Where the system does not let us, by a user namespace of our own: that needs no privilege."""
     wanted = _CLONE_NEWNET | _CLONE_NEWIPC | _CLONE_NEWUTS
-    if libc.unshare(wanted) == 0 or libc.unshare(wanted | _CLONE_NEWUSER) == 0:
-        yield NETWORK
+    for more in (_CLONE_NEWNS, _CLONE_NEWNS | _CLONE_NEWUSER, 0, _CLONE_NEWUSER):
+        if libc.unshare(wanted | more) == 0:
+            if more & _CLONE_NEWNS:
+                mounts.make_read_only(libc)  # whether it took is looked at afterwards
+            yield NETWORK
+            return
 
 
 def _change_user() -> Iterator[str]:

@@ -16,7 +16,7 @@ from pathlib import Path
 from federation.errors import Invalid
 from silo_connector import frames
 from silo_connector.logs import Log
-from silo_connector.runner import session
+from silo_connector.runner import mounts, session
 from silo_connector.runner.confinement import Limits, confine
 
 LOG = Log("runner")
@@ -101,6 +101,7 @@ class Server:
 
     def _fork(self, connection: socket.socket) -> int:
         runner = os.getpid()
+        mounts.read_links()
         child = os.fork()
         if child:
             return child

@@ -23,7 +23,7 @@ from silo_connector.trainer.resources import Resources
 PHASES = frozenset({"verify", "data", "evaluate", "load", "train", "write"})
 FIGURES = ("loss", "accuracy", "auc", "confusion")
 """What an evaluation tells about a model, by the names that agreements have for them."""
-STATES = frozenset({"waiting_for_enrolment", "idle", "working"})
+STATES = frozenset({"waiting_for_enrolment", "idle", "working", "locked"})
 _ENVIRONMENT = ("environment.connector_version", "environment.image_digest")
 _ANSWER = ("protocol", "order_id", "number", "silo_id", "job_id", "created_at", *_ENVIRONMENT)
 _CAPABILITIES = ("capabilities.kinds", "capabilities.protection", "capabilities.families")

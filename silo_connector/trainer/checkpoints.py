@@ -66,6 +66,18 @@ def heads_seen(state: Path) -> dict[str, set[TreeHead]]:
     return found
 
 
+def raise_heads(state: Path, known: Mapping[str, TreeHead]) -> None:
+    """Keep at least these heads: what was lost is taken from the journal again. Raises as `kept_checkpoints`."""
+    kept = kept_checkpoints(state)
+    behind = {
+        chain: head
+        for chain, head in known.items()
+        if chain not in kept or (kept[chain] != head and kept[chain].position <= head.position)
+    }
+    if behind:
+        _write(state, {**kept, **behind})
+
+
 class Checkpoints:
     """What the trainer does with the heads that the platform orders it to countersign."""
 
@@ -92,11 +104,13 @@ class Checkpoints:
         check_follows(said.chain, before, head, order)
         check_may_leave(said)
         kept[said.chain] = head
-        self._keep(kept)
+        _write(self._state, kept)
         self._journal.add(
             SIGNED,
             durable=False,  # the line about the answer is, and this one with it
             order_id=str(order.order_id),
+            silo_id=str(order.silo_id),
+            number=order.number,
             chain=said.chain,
             position=said.position,
             digest=said.digest,
@@ -104,10 +118,11 @@ class Checkpoints:
         )
         return envelope.sign(payload, AuditCheckpoint.payload_type, self._key)
 
-    def _keep(self, kept: dict[str, TreeHead]) -> None:
-        content = {name: asdict(one) for name, one in kept.items()}
-        with Folder.open(self._state) as folder:
-            folder.replace(FILE, json.dumps(content, indent=1).encode())
+
+def _write(state: Path, kept: Mapping[str, TreeHead]) -> None:
+    content = {name: asdict(one) for name, one in kept.items()}
+    with Folder.open(state) as folder:
+        folder.replace(FILE, json.dumps(content, indent=1).encode())
 
 
 def check_follows(chain: str, kept: TreeHead | None, head: TreeHead, order: CheckpointOrder) -> None:

@@ -115,6 +115,13 @@ class Jobs:
                 ),
             )
 
+    def allowed(self, order_id: str) -> tuple[str, int, str] | None:
+        """Job, round and model of an order that was allowed."""
+        row = self._database.execute(
+            "SELECT job_id, round, model_digest FROM allowed WHERE order_id = ?", (order_id,)
+        ).fetchone()
+        return None if row is None else (str(row[0]), int(row[1]), str(row[2]))
+
     def rounds_since(self, moment: datetime, but: UUID | None = None) -> int:
         """How many orders to train were allowed since, but for one."""
         (count,) = self._database.execute(

@@ -57,8 +57,10 @@ class Outcome:
 class Memory:
     """One connection, used by one thread."""
 
-    def __init__(self, state: Path) -> None:
-        self._database = sqlite3.connect(state / FILE, isolation_level=None, check_same_thread=False)
+    def __init__(self, state: Path | None) -> None:
+        """What is kept in this folder; an empty one that is kept nowhere for None."""
+        file = ":memory:" if state is None else state / FILE
+        self._database = sqlite3.connect(file, isolation_level=None, check_same_thread=False)
         self._database.execute("PRAGMA journal_mode = WAL")
         self._database.execute("PRAGMA synchronous = FULL")
         self._database.executescript(_SCHEMA)
@@ -87,9 +89,7 @@ class Memory:
             self._database.execute(
                 "INSERT INTO numbers VALUES (?, ?, ?) ON CONFLICT DO NOTHING", (silo_id, number, order_id)
             )
-            (owner,) = self._database.execute(
-                "SELECT order_id FROM numbers WHERE silo_id = ? AND number = ?", (silo_id, number)
-            ).fetchone()
+            owner = self.owner(silo_id, number)
             (starts,) = self._database.execute("SELECT starts FROM orders WHERE order_id = ?", (order_id,)).fetchone()
         if owner != order_id:
             raise Refused("order.number_reused", f"Number {number} belongs to order {owner}.")
@@ -103,10 +103,7 @@ class Memory:
     def finish(self, outcome: Outcome, head: Head | None = None) -> Outcome:
         """Fix the outcome of an order, and how far the journal goes: the first outcome stays, and is returned."""
         with self._transaction():
-            if head is not None and head.digest is not None:
-                self._database.execute(
-                    "INSERT OR REPLACE INTO journal_head VALUES (1, ?, ?)", (head.lines, head.digest)
-                )
+            self._note(head)
             self._database.execute(
                 "UPDATE orders SET document = ?, payload_digest = ?, payload_size_bytes = ?, done_at = ? "
                 "WHERE order_id = ? AND document IS NULL",
@@ -122,10 +119,37 @@ class Memory:
         assert fixed is not None, "an order is taken before it is finished"
         return fixed
 
+    def note(self, head: Head) -> None:
+        """How far the journal goes, also where no order was answered."""
+        with self._transaction():
+            self._note(head)
+
+    def _note(self, head: Head | None) -> None:
+        if head is not None and head.digest is not None:
+            self._database.execute("INSERT OR REPLACE INTO journal_head VALUES (1, ?, ?)", (head.lines, head.digest))
+
     def journal_head(self) -> Head:
         """How far the journal went at the last answer."""
         row = self._database.execute("SELECT lines, digest FROM journal_head").fetchone()
         return Head() if row is None else Head(*row)
+
+    def owner(self, silo_id: str, number: int) -> str | None:
+        """The order that has a number."""
+        row = self._database.execute(
+            "SELECT order_id FROM numbers WHERE silo_id = ? AND number = ?", (silo_id, number)
+        ).fetchone()
+        return None if row is None else str(row[0])
+
+    def highest_number(self, silo_id: str) -> int:
+        """The highest number of an order that was taken; 0 where none was."""
+        (number,) = self._database.execute(
+            "SELECT coalesce(max(number), 0) FROM numbers WHERE silo_id = ?", (silo_id,)
+        ).fetchone()
+        return int(number)
+
+    def silos(self) -> set[str]:
+        """The silos whose orders were taken: one, unless this trainer was enrolled anew."""
+        return {str(silo_id) for (silo_id,) in self._database.execute("SELECT DISTINCT silo_id FROM numbers")}
 
     def registered(self, name: str) -> str | None:
         """The fingerprint of a dataset's last registration."""
@@ -155,14 +179,3 @@ class Memory:
     def _transaction(self) -> sqlite3.Connection:
         self._database.execute("BEGIN IMMEDIATE")
         return self._database  # as a context manager it commits, or rolls back on an error
-
-
-def noted_head(state: Path) -> Head:
-    """How far the journal went when the trainer last gave an answer; nowhere where there is no memory yet."""
-    if not (state / FILE).exists():
-        return Head()
-    memory = Memory(state)
-    try:
-        return memory.journal_head()
-    finally:
-        memory.close()

@@ -51,8 +51,9 @@ class Permit:
 class Permits:
     """Decides; what does not change from order to order is looked at once."""
 
-    def __init__(self, config: Config, jobs: Jobs) -> None:
+    def __init__(self, config: Config, jobs: Jobs, clock: Callable[[], datetime] = now) -> None:
         self._config = config
+        self._clock = clock
         self._jobs = jobs
         self._policy = PolicyFile(config.policy)
         self._certificates = Certificates()
@@ -65,7 +66,7 @@ class Permits:
 
         The rows are asked for last: whoever is refused anyway learns nothing about the data, not even by a code.
         """
-        order, moment = task.order, now()
+        order, moment = task.order, self._clock()
         sealed = _sealed_agreement(folder)
         standing = None if sealed is None else self._standing(sealed, task, trust)
         policy = self._policy_now()

@@ -134,6 +134,8 @@ async def _tell(config: Config, trainer: Trainer) -> None:
     told = capabilities(config)
     while True:
         state = "working" if trainer.is_working else "idle" if trainer.is_enrolled else "waiting_for_enrolment"
+        if trainer.is_locked:
+            state = "locked"
         status = Status(connector_version=VERSION, capabilities=told, resources=resources(), state=state, at=now())
         check_may_leave(status)
         with contextlib.suppress(OSError), Folder.open(config.spool) as folder:

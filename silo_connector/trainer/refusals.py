@@ -130,6 +130,11 @@ REFUSALS: Mapping[str, str] = MappingProxyType(
         "data.no_rows": "No rows are left.",
         "data.changed": "The data changed while they were read.",
         "data.invalid": "The data are not as declared.",
+        # what this silo keeps over restarts
+        "trainer.state_older": "What this silo keeps is older than its journal; its organisation has to confirm.",
+        "trainer.clock_back": "This silo's clock is behind what the silo has seen before; it has to be set right.",
+        "order.number_lost": "The order's number may have been used by an order that this silo has lost.",
+        "job.state_lost": "What this silo did for the job was lost; launch the job again.",
         # the trainer itself
         "trainer.crashed": "The trainer was stopped too often while it worked on this order.",
         "trainer.failed": "The trainer could not carry out the order; its local log says why.",

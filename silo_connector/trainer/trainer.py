@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from federation.errors import FederationError, Invalid, Stopped, Untrusted
 from federation.plans.declaration import Plan
-from federation.protocol.documents import CheckpointOrder, Environment, Order, Submission, now
+from federation.protocol.documents import CheckpointOrder, Environment, Order, Submission
 from silo_connector import VERSION, spool
 from silo_connector.config import Config
 from silo_connector.folders import Folder
@@ -27,7 +27,8 @@ from silo_connector.trainer.outcomes import TMP_PREFIX, Outcomes, make_room
 from silo_connector.trainer.permits import Permit, Permits
 from silo_connector.trainer.plans import in_runner
 from silo_connector.trainer.refusals import OrderHead, Refused, document
-from silo_connector.trainer.trusting import enrolled, followed
+from silo_connector.trainer.state_lock import StateLock
+from silo_connector.trainer.trusting import believed, enrolled, followed
 from silo_connector.trainer.verification import Task, Trust, check_open, judge, open_order
 from silo_connector.trainer.work import carry_out, of_family, warm_up
 
@@ -47,7 +48,8 @@ class Trainer:
         self._key = identity_key(config)
         self._memory = Memory(config.trainer_state)
         self._journal = Journal(config.trainer_state, config.syslog)
-        self._permits = Permits(config, self._memory.jobs)
+        self._lock = StateLock(config, self._memory, self._journal)
+        self._permits = Permits(config, self._memory.jobs, self._lock.clock.now)
         self._outcomes = Outcomes(config.trainer_state, self._spool, self._journal)
         self._datasets = Datasets(configured(config))
         self._environment = Environment(connector_version=VERSION, image_digest=config.image_digest)
@@ -59,6 +61,11 @@ class Trainer:
         self.is_enrolled = False
         self.is_working = False
 
+    @property
+    def is_locked(self) -> bool:
+        """Whether every order is refused because what is kept is older than the journal."""
+        return self._lock.is_locked
+
     def start(self) -> None:
         """Clear what a crash left behind, and load what takes long to load."""
         self._spool.make()
@@ -66,6 +73,9 @@ class Trainer:
         self._spool.drop_from_before_boot(boot_time_s())
         make_room(self._work).close()
         self._journal.add("trainer.started", version=VERSION)
+        self._lock.look()
+        if not self.is_locked:
+            self._memory.note(self._journal.head)
         warm_up(self._config.training_threads)
         self._datasets.refresh()
 
@@ -78,7 +88,12 @@ class Trainer:
         self._look_at_enrolment()
         if self._trust is None:
             return
-        self._register()
+        if self._lock.look():
+            self._answer = None  # whom to believe is read again from what is kept now
+            self._look_at_enrolment()
+        if not self.is_locked:
+            self._register()
+        self._lock.note_moment()
         for name in self._inbox.waiting():
             self.is_working = True
             try:
@@ -142,14 +157,22 @@ class Trainer:
         """The one outcome of an order: the one there is already, or a new one. Raises Stopped when it is cancelled."""
         started = time.perf_counter()
         sealed = folder.read(spool.ORDER, spool.DOCUMENT_BYTES_MAX)
-        trust = self._trust = followed(self._config, sealed, folder, trust, self._journal)
-        head, order = open_order(sealed, trust, now())
+        past, clock = self._lock.past(), self._lock.clock
+        locked = past.refusal()
+        if locked is None:
+            trust = self._trust = followed(self._config, sealed, folder, trust, self._journal)
+        else:
+            trust = believed(sealed, folder, trust)
+        head, order = open_order(sealed, trust, clock.now())
         if str(head.order_id) != name:
             raise Untrusted("order.wrong_folder", "The order lies in another order's folder.")
         known = self._memory.outcome(name)
         if known is not None:
             LOG.info("order.answered_before", order_id=name)
             return known
+        locked = locked or past.number_refusal(str(trust.silo_id), head.number, self._memory)
+        if locked is not None:
+            return self._refusal(head, locked)  # nothing is kept of it, so that it can't be missing later
         try:
             starts = self._memory.take(name, str(trust.silo_id), head.number)
             if starts > STARTS_MAX:
@@ -157,8 +180,10 @@ class Trainer:
             if isinstance(order, Refused):
                 raise order
             if isinstance(order, CheckpointOrder):
-                check_open(order, now())
+                check_open(order, clock.now())
+                clock.saw(order.issued_at)
                 return self._finish(Outcome(name, self._checkpoints.countersign(order, trust.platform)))
+            past.check_job(order.job_id)
             task, permit, data_s = self._permitted(order, folder, trust)
             return self._finish(self._carry_out(task, permit, folder, started, data_s))
         except Refused as refused:
@@ -171,6 +196,7 @@ class Trainer:
             return self._finish(self._refusal(head, Refused("trainer.failed", str(error))))
 
     def _finish(self, outcome: Outcome) -> Outcome:
+        self._journal.sync()
         return self._memory.finish(outcome, self._journal.head)
 
     def _permitted(self, order: Order, folder: Folder, trust: Trust) -> tuple[Task, Permit, float]:
@@ -179,7 +205,8 @@ class Trainer:
             manifest = folder.read(spool.MANIFEST, spool.DOCUMENT_BYTES_MAX)
         except Invalid as error:
             raise Refused("manifest.missing", error.message) from error
-        task = judge(order, manifest, trust, self._datasets.declarations, now())
+        task = judge(order, manifest, trust, self._datasets.declarations, self._lock.clock.now())
+        self._lock.clock.saw(order.issued_at)
         data_s = 0.0
 
         def rows_total() -> int:
@@ -194,10 +221,14 @@ class Trainer:
             "order.allowed",
             durable=False,  # the line about the answer is, and this one with it
             order_id=str(order.order_id),
+            silo_id=str(order.silo_id),
+            number=order.number,
+            issued_at=order.issued_at.isoformat(),
             job_id=str(order.job_id),
             kind=order.kind.value,
             round=order.round,
             attempt=order.attempt,
+            model=task.model.digest,
             manifest=order.manifest_digest,
             agreement=task.manifest.agreement_digest,
         )
@@ -243,9 +274,10 @@ class Trainer:
 
     def _refusal(self, head: OrderHead, refused: Refused) -> Outcome:
         refusal = document(head, refused, self._environment)
-        told = {"code": refused.code, "sent": refusal.code, "clause": refused.clause}
+        told: dict[str, object] = {"code": refused.code, "sent": refusal.code, "clause": refused.clause}
         LOG.warning("order.refused", order_id=str(head.order_id), reason=refused.message, **told)
-        job_id = None if head.job_id is None else str(head.job_id)
-        self._journal.add("order.refused", durable=False, order_id=str(head.order_id), job_id=job_id, **told)
+        told |= {"job_id": None if head.job_id is None else str(head.job_id)}
+        told |= {"silo_id": str(head.silo_id), "number": head.number}
+        self._journal.add("order.refused", durable=False, order_id=str(head.order_id), **told)
         self._outcomes.payload(str(head.order_id)).unlink(missing_ok=True)
         return Outcome(str(head.order_id), leave(refusal, self._key))

@@ -35,6 +35,11 @@ def enrolled(config: Config, answer: bytes, identity: PublicKey) -> Trust | None
     return Trust(enrolment.silo_id, platform, identity, signatory.key)
 
 
+def believed(sealed: bytes, folder: Folder, trust: Trust) -> Trust:
+    """Whom to believe for this one order, where nothing may be kept. Raises as `follow`."""
+    return replace(trust, platform=follow(trust.platform, sealed, folder))
+
+
 def followed(config: Config, sealed: bytes, folder: Folder, trust: Trust, journal: Journal) -> Trust:
     """Adopt the platform's new key where successions lead to it: kept before anything is done under it."""
     chain = follow(trust.platform, sealed, folder)

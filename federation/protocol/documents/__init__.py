@@ -5,6 +5,7 @@ Every document is immutable, refuses fields that it does not know, and travels i
 Fields for agreements, differential privacy and masks are here from the first version and empty until they are used.
 """
 
+from federation.protocol.documents.acceptances import StateAcceptance
 from federation.protocol.documents.agreements import Agreement
 from federation.protocol.documents.base import Code, Count, Digest, Document, Finite, Name, Part, Text
 from federation.protocol.documents.checkpoints import AuditCheckpoint, ConsistencyProof, KeptHead
@@ -80,6 +81,7 @@ __all__ = [
     "Refusal",
     "Retention",
     "SiloCertificate",
+    "StateAcceptance",
     "Submission",
     "Terms",
     "Text",

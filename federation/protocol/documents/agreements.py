@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Annotated
 from uuid import UUID
 
-from pydantic import AwareDatetime, Field
+from pydantic import Field
 
-from federation.protocol.documents.base import Digest, Document, Name
+from federation.protocol.documents.base import Digest, Document, Moment, Name
 from federation.protocol.documents.terms import Terms
 
 
@@ -27,4 +27,4 @@ class Agreement(Document):
     supersedes: Digest | None = None
     """The hash of the version before."""
     terms: Terms
-    proposed_at: AwareDatetime
+    proposed_at: Moment

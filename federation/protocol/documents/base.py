@@ -7,13 +7,29 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from federation.protocol.digests import DIGEST_PATTERN
+from federation.protocol.keys import Encoded
+from federation.validation.bounds import Count, Day, Finite, Moment, Name, Norm, PlainObject, Rows, Seconds, Text
 
-Digest = Annotated[str, Field(pattern=DIGEST_PATTERN)]
-Text = Annotated[str, Field(max_length=4000)]
-Name = Annotated[str, Field(min_length=1, max_length=200)]
+__all__ = [
+    "Code",
+    "Count",
+    "Day",
+    "Digest",
+    "Document",
+    "Encoded",
+    "Finite",
+    "Moment",
+    "Name",
+    "Norm",
+    "Part",
+    "PlainObject",
+    "Rows",
+    "Seconds",
+    "Text",
+]
+
+Digest = Annotated[str, Field(pattern=DIGEST_PATTERN, max_length=71)]
 Code = Annotated[str, Field(pattern=r"^[a-z0-9_]+(\.[a-z0-9_]+)+$", max_length=80)]
-Count = Annotated[int, Field(ge=0, le=2**53)]
-Finite = Annotated[float, Field(allow_inf_nan=False)]
 
 
 class Document(BaseModel):

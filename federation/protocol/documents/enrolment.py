@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
+from pydantic import Field
 
-from pydantic import AwareDatetime, Field
-
-from federation.protocol.documents.base import Document, Name
+from federation.protocol.documents.base import Document, Encoded, Moment, Name, PlainObject
 
 
 class SiloCertificate(Document):
@@ -15,10 +13,10 @@ class SiloCertificate(Document):
     payload_type = "application/vnd.consilience.silo-certificate.v1+json"
 
     organisation: Name
-    signatory_key: str
-    identity_key: str
-    not_before: AwareDatetime
-    not_after: AwareDatetime
+    signatory_key: Encoded
+    identity_key: Encoded
+    not_before: Moment
+    not_after: Moment
 
 
 class EnrolmentStatement(Document):
@@ -26,8 +24,8 @@ class EnrolmentStatement(Document):
 
     payload_type = "application/vnd.consilience.enrolment.v1+json"
 
-    identity_key: str
-    signatory_key: str
+    identity_key: Encoded
+    signatory_key: Encoded
     connector_version: Name
-    capabilities: dict[str, Any] = Field(default_factory=dict, max_length=50)
-    created_at: AwareDatetime
+    capabilities: PlainObject = Field(default_factory=dict)
+    created_at: Moment

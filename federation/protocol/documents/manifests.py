@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 from uuid import UUID
 
-from pydantic import AwareDatetime, Field
+from pydantic import Field
 
-from federation.protocol.documents.base import Count, Digest, Document, Name, Part, Text
+from federation.protocol.documents.base import (
+    Count,
+    Digest,
+    Document,
+    Encoded,
+    Moment,
+    Name,
+    Part,
+    PlainObject,
+    Text,
+)
 from federation.protocol.documents.purposes import Purpose
 from federation.protocol.documents.terms import ProtectionMode, Task
-from federation.protocol.tensors import TensorSpec
+from federation.protocol.tensors import TENSORS_MAX, TensorSpec
 
 
 class CohortMember(Part):
@@ -22,8 +32,8 @@ class CohortMember(Part):
     dataset_id: UUID
     dataset: Name
     schema_digest: Digest
-    identity_key: str
-    signatory_key: str
+    identity_key: Encoded
+    signatory_key: Encoded
     certificate: Annotated[str, Field(max_length=4000)] | None = None
     """The sealed word of the signatory for the identity key, as JSON: what shows that the silo is the member's."""
 
@@ -64,13 +74,13 @@ class Manifest(Document):
     agreement_digest: Digest | None = None
     code_digest: Digest | None = None
     privacy: PrivacyCost | None = None
-    model: dict[str, Any]
+    model: PlainObject
     n_features: Annotated[int, Field(ge=1, le=1_000_000)]
     n_classes: Annotated[int, Field(ge=2, le=100_000)]
-    layout: tuple[TensorSpec, ...]
+    layout: Annotated[tuple[TensorSpec, ...], Field(max_length=TENSORS_MAX)]
     initial_model_digest: Digest
-    strategy: dict[str, Any]
-    local: dict[str, Any]
+    strategy: PlainObject
+    local: PlainObject
     rounds: Annotated[int, Field(ge=0, le=100_000)]
     quorum: Annotated[int, Field(ge=1, le=10_000)]
     round_deadline_s: Annotated[float, Field(gt=0, le=30 * 86400)]
@@ -78,4 +88,4 @@ class Manifest(Document):
     limits: Limits
     seed: Count
     cohort: tuple[CohortMember, ...] = Field(min_length=1, max_length=10_000)
-    created_at: AwareDatetime
+    created_at: Moment

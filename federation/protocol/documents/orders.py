@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 from uuid import UUID
 
-from pydantic import AwareDatetime, Field
+from pydantic import Field
 
-from federation.protocol.documents.base import Count, Digest, Document, Part
+from federation.protocol.documents.base import Count, Digest, Document, Moment, Part, PlainObject
 from federation.protocol.documents.checkpoints import ConsistencyProof
 
 
@@ -50,8 +50,8 @@ class Instruction(Document):
     order_id: UUID
     number: Annotated[int, Field(ge=1, le=2**53)]
     silo_id: UUID
-    issued_at: AwareDatetime
-    expires_at: AwareDatetime
+    issued_at: Moment
+    expires_at: Moment
 
 
 class Order(Instruction):
@@ -64,7 +64,7 @@ class Order(Instruction):
     attempt: Annotated[int, Field(ge=1, le=10_000)]
     model: BlobReference | None = None
     upload: UploadGrant | None = None
-    parameters: dict[str, Any] = Field(default_factory=dict)
+    parameters: PlainObject = Field(default_factory=dict)
 
 
 class CheckpointOrder(Instruction):
@@ -75,6 +75,6 @@ class CheckpointOrder(Instruction):
     """
 
     kind: Literal[OrderKind.CHECKPOINT] = OrderKind.CHECKPOINT
-    checkpoint: dict[str, Any]
+    checkpoint: PlainObject
     proof: ConsistencyProof | None = None
     """That the head follows from the one that the silo keeps; None where it is believed to keep none."""

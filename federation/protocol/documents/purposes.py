@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import date
 from typing import Annotated, Literal, get_args
 
 from pydantic import Field
 
-from federation.protocol.documents.base import Name, Part, Text
+from federation.protocol.documents.base import Day, Name, Part, Text
 
 Country = Annotated[str, Field(pattern=r"^[A-Z]{2}$")]
 """ISO 3166-1 alpha-2."""
@@ -39,8 +38,8 @@ class UseConditions(Part):
     institutions: tuple[Name, ...] = Field(default=(), max_length=500)
     users: tuple[Name, ...] = Field(default=(), max_length=500)
     projects: tuple[Name, ...] = Field(default=(), max_length=100)
-    until: date | None = None
-    moratorium_until: date | None = None
+    until: Day | None = None
+    moratorium_until: Day | None = None
     research: Text = ""
     """In words, what kind of research an RS modifier limits the use to."""
 
@@ -62,7 +61,7 @@ class Purpose(Part):
     ethics_approval: Name | None = None
     """The reference of an approval by an ethics board."""
     publishes: bool = False
-    publishes_from: date | None = None
+    publishes_from: Day | None = None
     collaborates: bool = False
     returns_results: bool = False
     restrictions_accepted: bool = False

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Annotated
 from uuid import UUID
 
-from pydantic import AwareDatetime, Field
+from pydantic import Field
 
 from federation.protocol.datasets import DatasetDeclaration
-from federation.protocol.documents.base import Count, Digest, Document
+from federation.protocol.documents.base import Digest, Document, Moment, Rows
 
 
 class DatasetRegistration(Document):
@@ -19,8 +19,8 @@ class DatasetRegistration(Document):
     silo_id: UUID
     declaration: DatasetDeclaration
     schema_digest: Digest
-    rows_coarse: Count
-    registered_at: AwareDatetime
+    rows_coarse: Rows
+    registered_at: Moment
 
 
 class DatasetWithdrawal(Document):
@@ -30,4 +30,4 @@ class DatasetWithdrawal(Document):
 
     silo_id: UUID
     name: Annotated[str, Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=100)]
-    withdrawn_at: AwareDatetime
+    withdrawn_at: Moment

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import AwareDatetime
-
-from federation.protocol.documents.base import Digest, Document, Name, Text
-from federation.protocol.documents.terms import Encoded
+from federation.protocol.documents.base import Digest, Document, Encoded, Moment, Name, Text
 
 
 class CodeReview(Document):
@@ -23,4 +20,4 @@ class CodeReview(Document):
     reviewer: Name
     verdict: Literal["approved", "refused"]
     note: Text = ""
-    reviewed_at: AwareDatetime
+    reviewed_at: Moment

@@ -12,6 +12,8 @@ from federation.errors import Invalid
 from federation.protocol import envelope
 from federation.protocol.documents.base import Document
 from federation.protocol.keys import PrivateKey, PublicKey
+from federation.validation import plain
+from federation.validation.encodings import strict_json
 
 D = TypeVar("D", bound=Document)
 
@@ -33,13 +35,16 @@ def open_sealed(kind: type[D], sealed: bytes, keys: Iterable[PublicKey]) -> D:
 def read(kind: type[D], payload: bytes) -> D:
     """Read a document's bytes. Raises Invalid ``document.malformed``, or ``protocol.version`` for another version."""
     try:
+        strict_json(payload)
         return kind.model_validate_json(payload)
+    except Invalid as error:
+        raise Invalid("document.malformed", f"{kind.__name__}: {error.message}") from error
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         field = ".".join(str(part) for part in first["loc"]) or None
         if field == "protocol":
             raise Invalid("protocol.version", "This side speaks protocol 1.0 and 1.1.", field) from error
-        raise Invalid("document.malformed", f"{kind.__name__}: {first['msg']}", field) from error
+        raise Invalid("document.malformed", f"{kind.__name__}: {plain(first)}", field) from error
 
 
 def now() -> datetime:

@@ -2,12 +2,26 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 from uuid import UUID
 
-from pydantic import AwareDatetime, Field
+from pydantic import Field
 
-from federation.protocol.documents.base import Code, Count, Digest, Document, Finite, Name, Part
+from federation.protocol.documents.base import (
+    Code,
+    Count,
+    Digest,
+    Document,
+    Finite,
+    Moment,
+    Name,
+    Norm,
+    Part,
+    PlainObject,
+    Rows,
+    Seconds,
+    Text,
+)
 from federation.protocol.documents.checkpoints import KeptHead
 from federation.protocol.documents.orders import OrderKind
 
@@ -22,13 +36,13 @@ class PayloadReference(Part):
 class Confusion(Part):
     """Counts by class: ``counts[i][j]`` rows of class i were taken for class j. Whole, or not at all."""
 
-    counts: tuple[tuple[Count, ...], ...] = Field(max_length=1000)
+    counts: tuple[Annotated[tuple[Rows, ...], Field(max_length=1000)], ...] = Field(max_length=1000)
 
 
 class EvaluationReport(Part):
     """How the global model of the order does on the silo's own test rows."""
 
-    rows: Count
+    rows: Rows
     loss: Finite | None = None
     accuracy: Annotated[float, Field(ge=0, le=1)] | None = None
     auc: Annotated[float, Field(ge=0, le=1)] | None = None
@@ -39,11 +53,11 @@ class EvaluationReport(Part):
 class TrainingReport(Part):
     """What local training did."""
 
-    rows: Count
-    steps: Count
+    rows: Rows
+    steps: Rows
     loss: Finite | None = None
     """None where the agreement lets no loss out."""
-    update_norm_l2: Annotated[float, Field(ge=0, allow_inf_nan=False)]
+    update_norm_l2: Norm
 
 
 class Environment(Part):
@@ -70,12 +84,10 @@ class Submission(Document):
     payload: PayloadReference | None = None
     training: TrainingReport | None = None
     evaluation: EvaluationReport | None = None
-    phases_s: dict[Name, Annotated[float, Field(ge=0, allow_inf_nan=False)]] = Field(
-        default_factory=dict, max_length=20
-    )
-    ledger: dict[str, Any] | None = None
+    phases_s: dict[Name, Seconds] = Field(default_factory=dict, max_length=20)
+    ledger: PlainObject | None = None
     environment: Environment
-    created_at: AwareDatetime
+    created_at: Moment
 
 
 class Refusal(Document):
@@ -89,9 +101,9 @@ class Refusal(Document):
     job_id: UUID | None
     """None where the order belongs to no job."""
     code: Code
-    message: Annotated[str, Field(max_length=500)]
-    rule: Annotated[str, Field(max_length=200)] | None = None
+    message: Annotated[Text, Field(max_length=500)]
+    rule: Name | None = None
     kept: KeptHead | None = None
     """Where it does not countersign a head of the audit log: the head of that chain which it keeps, if it keeps one."""
     environment: Environment
-    created_at: AwareDatetime
+    created_at: Moment

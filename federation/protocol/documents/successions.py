@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import AwareDatetime, Field
+from pydantic import Field
 
-from federation.protocol.documents.base import Document
+from federation.protocol.documents.base import Document, Encoded, Moment
 from federation.protocol.keys import KEY_ID_PATTERN
 
 
@@ -17,5 +17,5 @@ class PlatformKeySuccession(Document):
 
     sequence: Annotated[int, Field(ge=1, le=2**31 - 1)]
     predecessor: Annotated[str, Field(pattern=KEY_ID_PATTERN)]
-    public_key: Annotated[str, Field(max_length=100)]
-    made_at: AwareDatetime
+    public_key: Encoded
+    made_at: Moment

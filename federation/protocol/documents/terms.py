@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import AwareDatetime, Field
+from pydantic import Field
 
-from federation.protocol.documents.base import Digest, Name, Part, Text
+from federation.protocol.documents.base import Digest, Encoded, Moment, Name, Part, Text
 from federation.protocol.documents.purposes import UseConditions
 
 Task = Literal["train", "evaluate", "statistics"]
 Metric = Literal["loss", "accuracy", "auc", "confusion"]
 ProtectionMode = Literal["masked", "encrypted", "clear"]
-Encoded = Annotated[str, Field(pattern=r"^[A-Za-z0-9+/]{43}=$")]
-"""The base64 of a public key's 32 bytes."""
 DatasetName = Annotated[str, Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=100)]
 Epsilon = Annotated[float, Field(ge=0, le=1e6, allow_inf_nan=False)]
 Delta = Annotated[float, Field(ge=0, lt=1, allow_inf_nan=False)]
@@ -83,8 +81,8 @@ class Leaving(Part):
 class Validity(Part):
     """From when to when jobs may be begun and orders carried out."""
 
-    not_before: AwareDatetime
-    not_after: AwareDatetime
+    not_before: Moment
+    not_after: Moment
 
 
 class Retention(Part):

@@ -13,6 +13,7 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts.transitions import SignatoryKeyState
 from federation.protocol.keys import PublicKey
+from rest.names import NameField
 
 SLUG_PATTERN = r"^[a-z0-9](-?[a-z0-9])*$"
 slug_is_plain = RegexValidator(SLUG_PATTERN, _("Lower-case letters and digits, with single hyphens between them."))
@@ -34,7 +35,7 @@ class Organisation(models.Model):
     """A hospital, a bank or another house whose data never leaves it, or who coordinates those."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
-    name = models.CharField(max_length=200)
+    name = NameField(max_length=200)
     slug = models.CharField(max_length=60, validators=[slug_is_plain])
     country = models.CharField(max_length=2, validators=[country_is_a_code])
     kind = models.CharField(max_length=20, choices=OrganisationKind.choices)

@@ -75,6 +75,13 @@ class Migration(migrations.Migration):
             name="root",
             field=models.BinaryField(max_length=32, null=True),
         ),
+        migrations.RemoveConstraint(model_name="checkpoint", name="audit_checkpoint_once"),
+        migrations.AddConstraint(
+            model_name="checkpoint",
+            constraint=models.UniqueConstraint(
+                fields=("chain", "position", "root"), name="audit_checkpoint_once", nulls_distinct=False
+            ),
+        ),
         migrations.AddField(
             model_name="head",
             name="peaks",

@@ -9,6 +9,7 @@ from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
+from rest.names import NameField
 from training.transitions import JobState
 
 
@@ -23,7 +24,7 @@ class Job(models.Model):
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     consortium = models.ForeignKey("consortia.Consortium", on_delete=models.PROTECT, related_name="jobs")
-    name = models.CharField(max_length=200)
+    name = NameField(max_length=200)
     task = models.CharField(max_length=10, choices=Task)
     state = models.CharField(max_length=10, choices=JobState, default=JobState.QUEUED)
     reason_code = models.CharField(max_length=80, blank=True)

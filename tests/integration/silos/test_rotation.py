@@ -14,7 +14,7 @@ from django.core.management import CommandError, call_command
 
 from audit.models import Event
 from federation.errors import FederationError, Transient
-from federation.protocol.documents import Manifest, Order, open_sealed
+from federation.protocol.documents import Manifest, Order, now, open_sealed
 from federation.protocol.keys import PrivateKey, load_public, save_public
 from federation.protocol.successions import SUCCESSIONS_MAX, KeyChain
 from silos import rotation, selectors
@@ -60,7 +60,7 @@ def keys(tmp_path: Path, settings: Any) -> Keys:
 def chain(keys: Keys) -> KeyChain:
     """What a connector makes of the successions that are kept."""
     kept = KeySuccession.objects.values_list("document", flat=True)
-    return KeyChain(keys.first.public).extended([bytes(document) for document in kept])
+    return KeyChain(keys.first.public).extended([bytes(document) for document in kept], now=now())
 
 
 def retired(key: PrivateKey) -> str:
@@ -186,7 +186,7 @@ def test_after_a_theft_a_new_key_begins_a_chain_of_its_own(keys: Keys) -> None:
     save_public(keys.public, [fresh.public])
     made = keys.rotate()
     kept = [bytes(document) for document in KeySuccession.objects.values_list("document", flat=True)]
-    assert KeyChain(fresh.public).extended(kept).keys == (fresh.public, made.key)
+    assert KeyChain(fresh.public).extended(kept, now=now()).keys == (fresh.public, made.key)
 
 
 @pytest.mark.parametrize("case", ["no key named", "no file", "no key", "foreign file", "unwritable"])

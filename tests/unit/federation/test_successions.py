@@ -20,7 +20,8 @@ from federation.protocol.successions import SUCCESSIONS_MAX, KeyChain
 
 KEYS = [PrivateKey.generate() for _ in range(6)]
 STRANGER = PrivateKey.generate()
-START = now()
+NOW = now()
+START = NOW - timedelta(days=30)
 
 
 def at(sequence: int) -> datetime:
@@ -39,20 +40,28 @@ def link(old: int, new: int | None = None, *signers: PrivateKey, **changes: Any)
     return seal(PlatformKeySuccession.model_validate(fields | changes), *(signers or (KEYS[old],)))
 
 
+def test_a_succession_of_tomorrow_is_not_followed_today() -> None:
+    with pytest.raises(FederationError, match=r"succession\.future"):
+        chain_to(1).extended([link(1, made_at=NOW + timedelta(hours=1))], now=NOW)
+    with pytest.raises(FederationError, match=r"succession\.malformed"):
+        chain_to(1).extended([link(1)[:-40] + b"}"], now=NOW)
+    assert len(chain_to(1).extended([link(1, made_at=NOW + timedelta(minutes=1))], now=NOW).links) == 2
+
+
 def chain_to(end: int) -> KeyChain:
     """The chain from the first key to this one."""
-    return KeyChain(KEYS[0].public).extended([link(old) for old in range(end)])
+    return KeyChain(KEYS[0].public).extended([link(old) for old in range(end)], now=NOW)
 
 
 def refusal(chain: KeyChain, *handed: bytes) -> str:
     """The code with which a chain refuses what is handed along."""
     with pytest.raises(FederationError) as caught:
-        chain.extended(handed)
+        chain.extended(handed, now=NOW)
     return caught.value.code
 
 
 def test_it_leads_from_the_root_to_the_current_key_in_whatever_order_it_comes() -> None:
-    chain = KeyChain(KEYS[0].public).extended([link(2), link(0), link(1)])
+    chain = KeyChain(KEYS[0].public).extended([link(2), link(0), link(1)], now=NOW)
     assert chain.keys == tuple(key.public for key in KEYS[:4])
     assert chain.current == KEYS[3].public
     assert chain.retired_at(KEYS[1].public.key_id) == at(2)
@@ -61,25 +70,25 @@ def test_it_leads_from_the_root_to_the_current_key_in_whatever_order_it_comes() 
 
 def test_it_begins_at_whichever_key_is_the_root() -> None:
     """Whoever has pinned a later key can't verify what lies before it, and need not."""
-    chain = KeyChain(KEYS[2].public).extended([link(0), link(1), link(2), link(3)])
+    chain = KeyChain(KEYS[2].public).extended([link(0), link(1), link(2), link(3)], now=NOW)
     assert chain.keys == tuple(key.public for key in KEYS[2:5])
 
 
 def test_what_is_known_already_changes_nothing() -> None:
     chain = chain_to(3)
     for handed in ([], [link(0)], [link(0), link(1), link(2)]):
-        assert chain.extended(handed) is chain
+        assert chain.extended(handed, now=NOW) is chain
 
 
 def test_it_grows_bit_by_bit_as_at_once() -> None:
     chain = chain_to(1)
     for old in range(1, 4):
-        chain = chain.extended([link(old)])
+        chain = chain.extended([link(old)], now=NOW)
     assert chain == chain_to(4)
 
 
 def test_a_gap_is_not_jumped_over() -> None:
-    assert chain_to(1).extended([link(2), link(3)]) == chain_to(1)
+    assert chain_to(1).extended([link(2), link(3)], now=NOW) == chain_to(1)
 
 
 def test_a_number_or_a_date_that_does_not_follow() -> None:
@@ -175,4 +184,4 @@ def test_a_chain_is_adopted_only_as_far_as_every_link_verifies(
     if bad.get(first_bad) in ("signer", "bit"):
         assert refusal(chain, *handed) == "succession.untrusted"
     else:
-        assert chain.extended(handed).keys == tuple(key.public for key in KEYS[root : first_bad + 1])
+        assert chain.extended(handed, now=NOW).keys == tuple(key.public for key in KEYS[root : first_bad + 1])

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import shutil
 import subprocess
 import sys
+import sysconfig
 import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
+
+import pytest
 
 from federation.plans.declaration import Plan, read_plan
 from federation.plans.reviews import sign_review
@@ -141,3 +146,22 @@ def agreed_to(site: Site, *plans: Plan, reviewers: int = 1, **changes: Any) -> N
 def job_of(site: Site, plan: Plan, **changes: Any) -> Manifest:
     """A job that the plan computes."""
     return site.job(**{"model": plan.model, "code_digest": plan.digest, **changes})
+
+
+@contextlib.contextmanager
+def among_python_s_files() -> Iterator[Path]:
+    """A folder among Python's files whose access would be noted, with a file in it and a link to that."""
+    folder = Path(sysconfig.get_paths()["purelib"]) / f"probe_{uuid4().hex}"
+    folder.mkdir(mode=0o755)
+    (folder / "kept.py").write_text("one = 1")
+    (folder / "kept.py").chmod(0o644)
+    (folder / "link.py").symlink_to("kept.py")
+    (folder / "kept.py").read_text()
+    if (folder / "kept.py").stat().st_mtime > (folder / "kept.py").stat().st_atime:
+        pytest.skip("this file system notes no access at all")
+    for path in (folder / "kept.py", folder / "link.py", folder):
+        os.utime(path, (1, 2), follow_symlinks=False)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder)

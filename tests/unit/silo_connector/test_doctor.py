@@ -48,6 +48,7 @@ async def test_a_good_site_has_nothing_that_fails(site: Site) -> None:
         "gpu": "ok",
         "agreements": "ok",
         "journal": "ok",
+        "state": "ok",
         "record": "skip",
         "data": "ok",
         "isolation": "skip",

@@ -215,7 +215,8 @@ def test_what_a_kernel_has_not_is_left_out_and_the_doctor_says_it(monkeypatch: p
     assert not landlock.read_only(libc, [])
     assert not syscalls.forbid_all_but_arithmetic(libc)
     with saying(say(HELLO)) as runner:
-        (finding,) = look_at_runner(runner)
+        finding, of_times = look_at_runner(runner)
     assert finding.state == "warn"
     assert "landlock" in finding.detail
     assert "limits" not in finding.detail
+    assert (of_times.state, "noatime" in of_times.advice) == ("warn", True)

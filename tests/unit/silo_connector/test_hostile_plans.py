@@ -6,8 +6,8 @@ import asyncio
 import json
 import platform
 import textwrap
-import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,16 +15,17 @@ import pytest
 from federation.errors import Stopped
 from federation.protocol.documents import Order, Refusal
 from silo_connector import spool
+from silo_connector.measures import NO_TRACES
 from silo_connector.trainer import plans
 from silo_connector.trainer.remote import session
 from silo_connector.trainer.trainer import Trainer
 from tests.unit.silo_connector.runners import (
-    CPU_S,
     DECLARED,
     GOOD,
     PREDICT,
     Runner,
     agreed_to,
+    among_python_s_files,
     job_of,
     reviewed,
     running,
@@ -56,7 +57,8 @@ def coding(site: Site, runner: Runner) -> Site:
 @pytest.fixture
 def fenced(coding: Site, runner: Runner) -> Site:
     """The same, where the kernel has every fence."""
-    if '"missing": []' not in runner.log or platform.machine() != "x86_64":
+    missing = next(json.loads(line)["missing"] for line in runner.log.splitlines() if "runner.started" in line)
+    if set(missing) - {NO_TRACES} or platform.machine() != "x86_64":
         pytest.skip("this kernel has not all of the fences")
     return coding
 
@@ -220,16 +222,13 @@ async def test_what_it_answers_is_not_believed(coding: Site, does: str, code: st
 
 @pytest.mark.parametrize("does", ["while True: pass", "time.sleep(600)", "os.read(3, 1)"])
 async def test_what_does_not_answer_is_not_waited_for(impatient: Site, does: str) -> None:
-    started = time.monotonic()
     assert refused(impatient, plan_that(does)).code == "code.timeout"
-    assert time.monotonic() - started < 15
 
 
 async def test_what_answers_slowly_for_ever_is_given_up(site: Site, runner: Runner) -> None:
-    hurried, started = with_runner(site, runner.socket, order_timeout_s=2), time.monotonic()
-    steps = {"steps": 1000, "batch_size": 4, "learning_rate": 0.1}
+    hurried = with_runner(site, runner.socket, order_timeout_s=2)
+    steps = {"steps": 100_000, "batch_size": 4, "learning_rate": 0.1}
     assert refused(hurried, plan_that("time.sleep(0.3)"), local=steps).code == "code.timeout"
-    assert time.monotonic() - started < 15
 
 
 async def test_what_answers_byte_by_byte_is_given_up_once_the_order_is_cancelled(site: Site, runner: Runner) -> None:
@@ -244,21 +243,18 @@ async def test_what_answers_byte_by_byte_is_given_up_once_the_order_is_cancelled
 
     drip = "os.write(3, struct.pack('<4sIQ', b'CSP1', 60000, 0))\n"
     plan = plan_that(drip + "while True:\n    os.write(3, b' '); time.sleep(0.01)").encode()
-    started = time.monotonic()
     with session(site.config.runner, 1.0, should_stop) as opened:
         opened.open(
             plan, {"layout": [["linear.weight", [1, 2]], ["linear.bias", [1]]], "n_features": 2, "n_classes": 2}
         )
         with pytest.raises(Stopped):
             opened.ask("outputs", {"do": "predict", "rows": 1}, [bytes(20)], 4)
-    assert time.monotonic() - started < 10
+    assert asked == 3
 
 
 async def test_it_has_only_so_many_seconds_of_the_processor_even_if_it_is_deaf_to_signals(coding: Site) -> None:
-    started = time.monotonic()
     deaf = "signal.signal(signal.SIGXCPU, lambda *_: None)\nwhile True: pass"
     assert refused(coding, plan_that(deaf)).code == "code.timeout"
-    assert time.monotonic() - started < CPU_S * 5
 
 
 @pytest.mark.parametrize(
@@ -303,13 +299,25 @@ async def test_nothing_of_one_order_is_there_in_the_next(coding: Site) -> None:
     assert coding.refusal(carried_out(coding, keeps + "assert hasattr(builtins, 'kept')\n", 4)) == "code.failed"
 
 
+async def test_what_one_order_has_read_is_not_told_to_the_next_by_times(fenced: Site, runner: Runner) -> None:
+    if f'"{NO_TRACES}"' in runner.log.partition('"missing"')[2]:
+        pytest.skip("reading is noted here, and the runner says so")
+    with among_python_s_files() as probe:
+        names = [str(probe), str(probe / "kept.py"), str(probe / "link.py")]
+        reads = f"os.listdir({names[0]!r}); [open(name).read() for name in {names[1:]!r}]; os.readlink({names[2]!r})"
+        fenced.submission(carried_out(fenced, plan_that(reads), 1))
+        assert [Path(name).lstat().st_atime for name in names] == [1, 1, 1]
+        looks = f"assert [os.lstat(name).st_atime for name in {names!r}] == [1, 1, 1]"
+        fenced.submission(carried_out(fenced, plan_that(looks), 2))
+
+
 async def test_a_session_ends_with_its_trainer(coding: Site, runner: Runner) -> None:
     assert coding.config.runner is not None
     ended = runner.log.count("session.ended")
     with session(coding.config.runner, 1.0) as opened:
         assert {"limits", "no new privileges"} <= set(opened.measures)
         assert runner.log.count("session.ended") == ended
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         while runner.log.count("session.ended") == ended:
             await asyncio.sleep(0.01)
 
@@ -323,12 +331,12 @@ async def test_an_order_that_is_cancelled_stops_while_its_plan_computes(coding: 
     order = coding.order(manifest)
     folder = coding.deliver(order, manifest)
     looking = asyncio.create_task(asyncio.to_thread(trainer.look))
-    await asyncio.sleep(0.5)
+    async with asyncio.timeout(60):
+        while "code.run" not in [line["event"] for line in coding.journal()]:
+            await asyncio.sleep(0.02)
     (folder / spool.CANCELLED).touch()
-    started = time.monotonic()
-    await looking
+    await looking  # which would take ten minutes
     trainer.close()
-    assert time.monotonic() - started < 2
     assert not (coding.outbox / str(order.order_id)).exists()
 
 
@@ -346,7 +354,9 @@ async def test_a_runner_that_is_killed_in_the_middle(
     order = coding.order(manifest)
     coding.deliver(order, manifest)
     looking = asyncio.create_task(asyncio.to_thread(trainer.look))
-    await asyncio.sleep(1.0)
+    async with asyncio.timeout(60):
+        while "code.run" not in [line["event"] for line in coding.journal()]:
+            await asyncio.sleep(0.02)
     runner.kill()
     if comes_back:
         await asyncio.to_thread(runner.start)

@@ -78,7 +78,7 @@ def test_the_newest_word_of_each_counts_in_whatever_order_they_come(reviews: lis
 @pytest.mark.parametrize(
     "another",
     [
-        *("Ada Love\u200blace", "Ada\u2060 Lovelace", "Ada Lovelace\u3164", "Ada\ufe0f Lovelace", "Ada\x00 Lovelace"),
+        *("Ada Love\u200blace", "Ada\u2060 Lovelace", "Ada Lovelace\u3164", "Ada\ufe0f Lovelace"),
         *("\u0410da Lovelace", "Ada L\u043evelace", "\u0391da Lovelac\u03b5", "Ada L0velace", "Ada Loveiace"),
         *("Lovelace, Ada", "Ada-Lovelace", "\u00c1da Lovelace", "\u1d00da Lovelace".replace("\u1d00", "\uff21")),
     ],

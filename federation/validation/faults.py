@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
 
 FAULTS_MAX = 100
+_SAID_MAX = 300
 Better = Mapping[tuple[str, str], str]
 EMPTY = "This can't be empty."
 
@@ -41,6 +42,8 @@ PLAIN = {
     "less_than": "This has to be less than {lt}.",
     "literal_error": "This has to be {expected}.",
     "enum": "This has to be {expected}.",
+    "union_tag_invalid": "This has to be one of {expected_tags}.",
+    "json_invalid": "This is no JSON.",
     "uuid_type": "This has to be an id (a UUID).",
     "uuid_parsing": "This has to be an id (a UUID).",
     "list_type": "This has to be a list.",
@@ -62,7 +65,7 @@ def refusal(error: ValidationError, code: str, within: str | None = None, better
         path = ".".join([*([within] if within else []), *(str(part) for part in fault["loc"])])
         if fault["type"] == "too_short" and any(inner.startswith(f"{path}.") for inner in fields):
             continue  # members that are wrong themselves were not counted
-        said = (better or {}).get((path, fault["type"])) or _plain(fault)
+        said = (better or {}).get((path, fault["type"])) or plain(fault)
         if said not in fields.setdefault(path, []):
             fields[path].append(said)
     first = next(iter(fields))
@@ -71,12 +74,12 @@ def refusal(error: ValidationError, code: str, within: str | None = None, better
     return Invalid(code, message, first or None, fields=fields)
 
 
-def _plain(fault: ErrorDetails) -> str:
-    """What a fault is, in a sentence."""
+def plain(fault: ErrorDetails) -> str:
+    """What a fault is, in a sentence that says nothing of the value."""
     if fault["type"] == "string_too_short" and fault["ctx"]["min_length"] == 1:
         return EMPTY
     if known := PLAIN.get(fault["type"]):
         context = fault.get("ctx", {})
         whole = {name: int(value) for name, value in context.items() if isinstance(value, float) and value.is_integer()}
         return known.format_map({**context, **whole})
-    return fault["msg"].removeprefix("Value error, ")
+    return fault["msg"].removeprefix("Value error, ")[:_SAID_MAX]

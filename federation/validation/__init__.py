@@ -1,0 +1,9 @@
+"""What comes from elsewhere, held to bounds at the door, and told by field where it is wrong.
+
+Platform, connector and verifier read documents through this package alone, so that nothing is a bound on one side and
+none on the other.
+"""
+
+from federation.validation.faults import EMPTY, FAULTS_MAX, PLAIN, Better, plain, refusal
+
+__all__ = ["EMPTY", "FAULTS_MAX", "PLAIN", "Better", "plain", "refusal"]

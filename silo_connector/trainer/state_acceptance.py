@@ -1,0 +1,170 @@
+"""The organisation's word that a trainer may go on although part of its state was lost: asked for, signed, taken."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from federation.errors import FederationError, Invalid, Untrusted
+from federation.protocol import envelope
+from federation.protocol.digests import digest_bytes
+from federation.protocol.documents import StateAcceptance, now, open_sealed, read, seal
+from federation.protocol.documents.acceptances import LOST_MAX
+from federation.protocol.keys import PrivateKey, PublicKey
+from silo_connector.agreements import Store
+from silo_connector.config import Config
+from silo_connector.identity import PINNED, SIGNATORY_PIN, Signatory, identity_key
+from silo_connector.journal import Journal, begin_anew, entries, raw_lines
+from silo_connector.trainer.checkpoints import raise_heads
+from silo_connector.trainer.memory import Memory
+
+if TYPE_CHECKING:
+    from silo_connector.trainer.past import Past
+
+ACCEPTED = "state.accepted"
+BYTES_MAX = 1 << 20
+
+
+def statement(config: Config, pinned: Signatory, past: Past) -> StateAcceptance:
+    """What there is to be signed. Raises Invalid ``state.not_older`` where nothing is older."""
+    if not past.older:
+        raise Invalid("state.not_older", "Nothing here is older than the journal: there is nothing to accept.")
+    _check_signatory(past)
+    lines, digest = _end(config)
+    return StateAcceptance(
+        identity_key=identity_key(config).public.encoded,
+        signatory_key=pinned.key.encoded,
+        journal_lines=lines,
+        journal_digest=digest,
+        lost=_lost(past),
+        lost_count=len(past.older),
+        accepted_at=now(),
+    )
+
+
+def unsigned(said: StateAcceptance) -> bytes:
+    """The envelope that goes to where the key is."""
+    return envelope.sign(said.model_dump_json().encode(), StateAcceptance.payload_type)
+
+
+def read_statement(sealed: bytes) -> StateAcceptance:
+    """What an envelope asks to be signed. Raises Invalid ``state.malformed`` for another kind of file."""
+    try:
+        if envelope.payload_type_of(sealed) == StateAcceptance.payload_type:
+            return read(StateAcceptance, envelope.peek(sealed))
+    except FederationError as error:
+        raise Invalid("state.malformed", f"The file holds no request to accept a state: {error.message}") from error
+    raise Invalid("state.malformed", "The file holds no request to accept a state.")
+
+
+def signed(said: StateAcceptance, key: PrivateKey) -> bytes:
+    """The same, signed. Raises Untrusted ``state.other_key`` if it names another signatory key."""
+    if said.signatory_key != key.public.encoded:
+        raise Untrusted("state.other_key", "The trainer that asks has pinned another signatory key than this one.")
+    return seal(said, key)
+
+
+def accept(config: Config, pinned: Signatory, past: Past, memory: Memory, sealed: bytes) -> StateAcceptance:
+    """Take a signed acceptance: keep what the journal still knows, then write the line from which it counts.
+
+    Raises Untrusted ``state.other_key`` and ``state.other_trainer``, Invalid ``state.changed`` (it is about something
+    else than what is older now, or was used before), and what ``open_sealed`` raises.
+    """
+    said = open_sealed(StateAcceptance, sealed, [pinned.key])
+    if said.signatory_key != pinned.key.encoded:
+        raise Untrusted("state.other_key", "The acceptance names another signatory key than the one that is pinned.")
+    if said.identity_key != identity_key(config).public.encoded:
+        raise Untrusted("state.other_trainer", "The acceptance is for another trainer.")
+    if (said.lost, said.lost_count) != (_lost(past), len(past.older)) or not _is_next(config, said):
+        raise Invalid("state.changed", "What is older is not what was signed for. Ask for the signature again.")
+    _check_signatory(past)
+    raise_heads(config.trainer_state, past.heads)
+    _suspend_again(config, pinned, past)
+    journal = Journal(config.trainer_state, config.syslog)
+    fields: dict[str, Any] = {
+        "signatory": pinned.key.key_id,
+        "acceptance": json.loads(sealed),
+        "numbers": _numbers(past, memory),
+        "lost_jobs": sorted(past.lost_jobs),
+    }
+    if past.is_journal_broken:
+        noted = memory.journal_head()
+        fields["journal_put_aside"] = {"lines": noted.lines, "digest": noted.digest}
+        begin_anew(config.trainer_state, ACCEPTED, fields, config.syslog)
+    else:
+        journal.add(ACCEPTED, **fields)
+    if past.is_journal_broken or past.signatory is None:
+        journal.add(PINNED, signatory=pinned.key.key_id)
+    return said
+
+
+def signatories(config: Config, pinned: Signatory | None) -> frozenset[str]:
+    """The signatory keys whose acceptances count: the pinned one, and those that the journal has seen pinned."""
+    seen = (str(entry.get("signatory")) for entry in entries(config.trainer_state, PINNED))
+    return frozenset(seen) | (frozenset() if pinned is None else {pinned.key.key_id})
+
+
+def is_accepted(entry: Mapping[str, Any], config: Config, keys: frozenset[str]) -> bool:
+    """Whether a line of the journal holds an acceptance for this trainer, signed by whom it has to be."""
+    try:
+        sealed = json.dumps(entry.get("acceptance")).encode()
+        key = PublicKey.from_encoded(read(StateAcceptance, envelope.peek(sealed)).signatory_key)
+        said = open_sealed(StateAcceptance, sealed, [key])
+        return key.key_id in keys and said.identity_key == identity_key(config).public.encoded
+    except FederationError:
+        return False
+
+
+def put_aside(entry: Mapping[str, Any]) -> tuple[int, str | None] | None:
+    """The head of the journal that was put aside with an acceptance, if one was."""
+    match entry:
+        case {"journal_put_aside": {"lines": int(lines), "digest": str() | None as digest}}:
+            return lines, digest
+    return None
+
+
+def _check_signatory(past: Past) -> None:
+    """Nobody accepts with a key that the journal has seen replaced."""
+    if any(one.store == SIGNATORY_PIN for one in past.older):
+        raise Invalid(
+            "state.signatory_older",
+            f"The journal has seen the signatory key {past.signatory} pinned, and {SIGNATORY_PIN} has another. Remove "
+            "the file, and certify again with the right key: silo-connector key certify.",
+        )
+
+
+def _lost(past: Past) -> tuple[str, ...]:
+    return tuple(str(one)[:1000] for one in past.older[:LOST_MAX])
+
+
+def _end(config: Config) -> tuple[int, str | None]:
+    digests = [digest_bytes(line) for line in raw_lines(config.trainer_state)]
+    return len(digests), digests[-1] if digests else None
+
+
+def _is_next(config: Config, said: StateAcceptance) -> bool:
+    """Whether the journal has the line that was signed for, and no acceptance after it."""
+    digest, is_next = None, True
+    for number, line in enumerate(raw_lines(config.trainer_state), 1):
+        if number == said.journal_lines:
+            digest = digest_bytes(line)
+        elif number > said.journal_lines and ACCEPTED.encode() in line:
+            is_next = False
+    return is_next and digest == said.journal_digest
+
+
+def _numbers(past: Past, memory: Memory) -> dict[str, int]:
+    """By silo, the highest number that may have been used: what the journal knows, and what the memory still does."""
+    silos = {*past.highest, *past.floors, *memory.silos()}
+    return {one: max(past.highest.get(one, 0), past.floors.get(one, 0), memory.highest_number(one)) for one in silos}
+
+
+def _suspend_again(config: Config, pinned: Signatory, past: Past) -> None:
+    store = Store(config.trainer_state, pinned.key)
+    for agreement_id in store.ids():
+        if not past.suspended.get(str(agreement_id)):
+            continue
+        kept = store.find(agreement_id)
+        if kept is not None and kept.suspension is None:
+            store.suspend(agreement_id, "as the journal says; what was kept of it was lost")
