@@ -164,7 +164,8 @@ class Coordinator:
     def _web_command(self) -> list[str]:
         return [
             *(sys.executable, "-m", "uvicorn", "config.asgi:application"),
-            *("--host", "127.0.0.1", "--port", str(self.port), "--loop", "uvloop", "--http", "httptools"),
+            *("--host", "127.0.0.1", "--port", str(self.port), "--loop", "uvloop"),
+            *("--http", "live.connections:Connection"),
             *("--no-proxy-headers", "--no-access-log", "--timeout-graceful-shutdown", "5"),
         ]
 

@@ -247,6 +247,13 @@ PLATFORM_PUBLIC_KEY_FILE = Path(env.text("PLATFORM_PUBLIC_KEY_FILE"))
 PLATFORM_SIGNING_KEY_FILE = env.text("PLATFORM_SIGNING_KEY_FILE", "")
 UPLOAD_BYTES_MAX = int(env.number("UPLOAD_BYTES_MAX", 1 << 30))
 UPLOAD_NORM_L2_MAX = env.number("UPLOAD_NORM_L2_MAX", 1e4)
+UPLOADS_IN_FLIGHT_BYTES_MAX = int(env.number("UPLOADS_IN_FLIGHT_BYTES_MAX", 4 << 30))
+
+# What one peer may hold: uvicorn itself bounds none of it (live.connections).
+CONNECTIONS_PER_ADDRESS_MAX = int(env.number("CONNECTIONS_PER_ADDRESS_MAX", 200))
+REQUEST_HEAD_WITHIN_S = env.number("REQUEST_HEAD_WITHIN_S", 10)
+REQUEST_BODY_WINDOW_S = env.number("REQUEST_BODY_WINDOW_S", 20)
+RESPONSE_UNREAD_S = env.number("RESPONSE_UNREAD_S", 60)
 
 # Rounds. A lease is how long a worker may be silent over one step before another takes it.
 STEP_LEASE_S = env.number("STEP_LEASE_S", 60)
@@ -278,6 +285,7 @@ REST_FRAMEWORK: dict[str, Any] = {
     "PAGE_SIZE": 50,
     "UNAUTHENTICATED_USER": "django.contrib.auth.models.AnonymousUser",
 }
+THROTTLE_SILO_PER_MIN = env.number("THROTTLE_SILO_PER_MIN", 12_000)
 SPECTACULAR_SETTINGS: dict[str, Any] = {
     "TITLE": "Consilience",
     "DESCRIPTION": "Train models together without moving data.",
@@ -298,6 +306,8 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
         "RoundState": "training.transitions.RoundState",
         "OrderState": "training.transitions.OrderState",
         "SiloState": "silos.transitions.SiloState",
+        "SiloHealth": ["unseen", "online", "silent"],
+        "Wait": "training.waiting.Wait",
         "AgreementState": "agreements.transitions.AgreementState",
         "ParticipationState": "consortia.transitions.ParticipationState",
         "SignatoryKeyState": "accounts.transitions.SignatoryKeyState",
@@ -332,6 +342,7 @@ CELERY_BEAT_SCHEDULE = {
     "sweep": {"task": "training.tasks.sweep", "schedule": SWEEP_EVERY_S, "options": {"expires": 10}},
     "tidy": {"task": "training.tasks.tidy", "schedule": TIDY_EVERY_S, "options": {"expires": 60}},
     "settle": {"task": "agreements.tasks.settle", "schedule": 10.0, "options": {"expires": 20}},
+    "expire-silos": {"task": "silos.tasks.expire_unconfirmed", "schedule": 600.0, "options": {"expires": 600}},
     "forget": {"task": "accounts.tasks.forget", "schedule": 3600.0, "options": {"expires": 3600}},
 }
 

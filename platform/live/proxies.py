@@ -57,7 +57,7 @@ class Proxies:
         seen = dict(scope)
         seen["headers"] = [pair for pair in scope["headers"] if pair[0].lower() not in FORWARDED]
         peer = scope.get("client")
-        if not (self.over_a_socket if peer is None else self.include(_address(peer[0]))):
+        if not (self.over_a_socket if peer is None else self.include(address_of(peer[0]))):
             return seen
         headers = headers_of(scope)
         if (client := self._client(headers.get("x-forwarded-for", ""))) is not None:
@@ -74,7 +74,7 @@ class Proxies:
         """
         found: Address | None = None
         for hop in reversed(hops.split(",")):
-            address = _address(hop.strip())
+            address = address_of(hop.strip())
             if address is None:
                 break
             found = address
@@ -83,7 +83,7 @@ class Proxies:
         return found
 
 
-def _address(text: str) -> Address | None:
+def address_of(text: str) -> Address | None:
     """An address, also with a port behind it (`192.0.2.1:4711`, `[2001:db8::1]:4711`); a mapped one as its IPv4."""
     if text.startswith("["):
         text = text[1:].partition("]")[0]

@@ -51,6 +51,10 @@ class JobRequest(BaseModel):
     rounds: Annotated[int, Field(ge=1, le=10_000)] = 10
     quorum: Annotated[int, Field(ge=1, le=1000)] | None = None
     round_deadline_s: Annotated[float, Field(ge=1, le=30 * 86400)] = 600
+    wait: Annotated[
+        Literal["adaptive", "quorum", "all"],
+        Field(description="For whom a round waits: all silos, the quorum alone, or the quorum and then a while."),
+    ] = "adaptive"
     retries_max: Annotated[int, Field(ge=0, le=100)] = 3
     limits: Limits = Field(default_factory=Limits)
     seed: Annotated[int, Field(ge=0, le=2**32 - 1)] = 0

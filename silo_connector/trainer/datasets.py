@@ -15,10 +15,11 @@ from federation.errors import FederationError
 from federation.protocol.datasets import DatasetDeclaration
 from federation.protocol.documents import DatasetRegistration, DatasetWithdrawal, now
 from federation.protocol.keys import PrivateKey
+from federation.protocol.rows import coarse
 from silo_connector.config import Config, DatasetFile
 from silo_connector.logs import Log
 from silo_connector.trainer.data import DataError, LocalDataset, Prepared, load, read_declaration
-from silo_connector.trainer.leaving import coarse, leave
+from silo_connector.trainer.leaving import leave
 from silo_connector.trainer.memory import Memory
 from silo_connector.trainer.refusals import Refused
 

@@ -17,6 +17,7 @@ from plans.models import TrainingPlan
 from plans.selectors import plan_with
 from registry.models import ModelVersion
 from silos.models import Dataset
+from silos.selectors import health_of
 from silos.transitions import SiloState
 from training import dispatch
 from training.actions.states import tell
@@ -48,15 +49,23 @@ def launch(*, consortium: Consortium, request: Mapping[str, Any], by: User) -> J
             rounds_planned=asked.rounds if asked.task == "train" else 0,
             quorum=asked.effective_quorum,
             round_deadline_s=asked.round_deadline_s,
+            wait=asked.wait,
             retries_max=asked.retries_max,
         )
         CohortSeat.objects.bulk_create(
             CohortSeat(job=job, silo_id=dataset.silo_id, dataset=dataset, position=position)
             for position, dataset in enumerate(datasets, start=1)
         )
-        tell(job=job, verb="job.launched", by=by, detail={"name": job.name, "silos": len(datasets), "task": job.task})
+        tell(job=job, verb="job.launched", by=by, detail=_launched(job, datasets))
         dispatch.start_job(job.id)
     return job
+
+
+def _launched(job: Job, datasets: Sequence[Dataset]) -> dict[str, object]:
+    """What the event of a launch tells: the silos that are silent now by name, so that nobody wonders later."""
+    told: dict[str, object] = {"name": job.name, "silos": len(datasets), "task": job.task, "wait": job.wait}
+    silent = ", ".join(dataset.silo.name for dataset in datasets if health_of(dataset.silo) == "silent")
+    return told | ({"silent": silent} if silent else {})
 
 
 def check_datasets(*, consortium: Consortium, asked: JobRequest) -> list[Dataset]:
