@@ -120,6 +120,7 @@ def django_db_setup(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -
     with django_db_blocker.unblock(), connection.cursor() as cursor:
         cursor.execute("DROP TRIGGER audit_event_no_truncate ON audit_event")
         cursor.execute("DROP TRIGGER audit_link_no_truncate ON audit_link")
+        cursor.execute("DROP TRIGGER audit_treenode_no_truncate ON audit_treenode")
     yield
     with django_db_blocker.unblock(), connection.cursor() as cursor:
         cursor.execute(

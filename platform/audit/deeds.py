@@ -61,6 +61,7 @@ DEEDS: Mapping[str, str] = {
     "participation.invited": _("organisation invited"),
     "participation.joined": _("organisation takes part"),
     "participation.left": _("organisation left"),
+    "passport.issued": _("model's passport signed"),
     "plan.approved": _("training plan approved by a steward"),
     "plan.proposed": _("training plan put before the members"),
     "plan.refused": _("training plan refused by a steward"),

@@ -137,7 +137,7 @@ def _encode(event: Event) -> bytes:
         "at": event.at.isoformat(),
         "verb": event.verb,
         "actor": event.actor_name,
-        "detail": event.detail,
+        "detail": event.told,
     }
     return f"id: {event.id}\nevent: {event.verb}\ndata: {json.dumps(data)}\n\n".encode()
 

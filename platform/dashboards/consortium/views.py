@@ -28,7 +28,7 @@ from training.selectors import jobs_visible_to
 PAGE_SIZE = 50
 JOBS_SHOWN = 5
 EVENTS_SHOWN = 10
-_EVERYDAY = ("order.submitted", "round.opened", "round.closed", "round.updates_deleted")
+_EVERYDAY = ("order.submitted", "passport.issued", "round.opened", "round.closed", "round.updates_deleted")
 """Events that every round has: they stand on the page of all events, not among the last few."""
 
 
