@@ -22,6 +22,8 @@ NARROWER: Mapping[str, tuple[str, ...]] = {
     "audit_treenode": ("SELECT", "INSERT"),
     "audit_jobevents": ("SELECT", "INSERT", "UPDATE"),
     "audit_silohead": ("SELECT", "INSERT", "UPDATE"),
+    "audit_logrestored": ("SELECT", "INSERT"),
+    "audit_losthead": ("SELECT", "INSERT", "UPDATE"),
     "audit_head": ("SELECT", "INSERT", "UPDATE"),
     "audit_unchained": ("SELECT", "INSERT", "DELETE"),
     "django_migrations": ("SELECT",),

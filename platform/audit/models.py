@@ -208,3 +208,46 @@ class SiloHead(models.Model):
         """As the silo keeps it."""
         root = None if self.root is None else bytes(self.root).hex()
         return TreeHead(self.position, bytes(self.digest).hex(), root)
+
+
+class LogRestored(models.Model):
+    """A chain that does not lead through heads that silos keep: this platform was restored from an older backup.
+
+    One row an episode, with the audit event ``log.restored``. What is lost is what lay between.
+    """
+
+    chain = models.CharField(max_length=50, db_index=True)
+    position = models.BigIntegerField()
+    """How long the chain was here when the first silo told."""
+    found_at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return f"{self.chain} at {self.position}"
+
+
+class LostHead(models.Model):
+    """A head that a silo has told, signed, and that the chain here does not lead through; and what its organisation says."""
+
+    restored = models.ForeignKey(LogRestored, on_delete=models.PROTECT, related_name="heads")
+    silo_id = models.UUIDField()
+    position = models.BigIntegerField()
+    digest = models.BinaryField(max_length=32)
+    document = models.BinaryField()
+    """The silo's sealed statement, as it came."""
+    at = models.DateTimeField()
+    acceptance = models.BinaryField(null=True)
+    """The organisation's sealed word that this silo goes on with the chain as it is here."""
+    accepted_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = (
+            models.UniqueConstraint(name="audit_losthead_once", fields=("restored", "silo_id", "position", "digest")),
+            models.CheckConstraint(
+                name="audit_losthead_accepted_whole",
+                condition=models.Q(acceptance__isnull=True, accepted_at__isnull=True)
+                | models.Q(acceptance__isnull=False, accepted_at__isnull=False),
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.silo_id} at {self.position}"

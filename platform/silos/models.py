@@ -45,6 +45,12 @@ class Silo(models.Model):
     gpus = models.JSONField(default=list)
     latency_s = models.FloatField(null=True)
     orders_issued = models.BigIntegerField(default=0)
+    numbers_ahead_at = models.DateTimeField(null=True)
+    """When it last told of a higher number than this platform knew: the platform is older than what the silo saw."""
+    numbers_lost = models.BigIntegerField(default=0)
+    """How many of its orders this platform does not know, by what it told then."""
+    platform_older = models.BooleanField(default=False)
+    """Whether it says that the audit log here is not the one that it keeps, and its organisation has not accepted."""
     palette = models.PositiveIntegerField(default=0)
 
     actor_kind: ClassVar[str] = "silo"

@@ -18,7 +18,7 @@ from django.db.models import Exists, OuterRef, Q, Subquery
 from django.utils import timezone
 
 from audit.actions import record
-from audit.models import Checkpoint, Countersignature, Head
+from audit.models import Checkpoint, Countersignature, Head, LostHead
 from consortia.transitions import ParticipationState
 from federation.errors import Invalid, Untrusted
 from federation.protocol import documents, envelope, tree_heads
@@ -40,6 +40,8 @@ CONTRADICTIONS = frozenset({tree_heads.GOES_BACK, tree_heads.FORKED, tree_heads.
 """With these a silo says that the record is another one than it has countersigned before, or is not shown to be it."""
 OTHER_HEAD = "checkpoint.other_head"
 """With this it says only that the proof began elsewhere than at what it keeps: it is asked again at once."""
+ASKED_AT_ONCE = frozenset({OTHER_HEAD, "order.number_reused"})
+"""After these the next order has another proof, or a number above what the silo knows."""
 KEPT_FOR = timedelta(days=31)
 """For so long an answer may be said again."""
 _LOCK = 0x434E_4348  # of whoever issues these orders
@@ -87,10 +89,15 @@ def _issue(checkpoint: Checkpoint, silo_ids: set[UUID], key: PrivateKey) -> int:
 
 
 def _not_to_ask(checkpoint: Checkpoint, silo_ids: Collection[UUID], now: datetime) -> set[UUID]:
-    """Those of the silos that have an open order of this chain, have signed this head, or refused a short while ago."""
+    """Those of the silos that have an open order of this chain, have signed this head, or refused a short while ago.
+
+    Who has accepted the log since, after it broke, is asked again."""
+    accepted = LostHead.objects.filter(
+        restored__chain=checkpoint.chain, silo_id=OuterRef("silo_id"), accepted_at__gt=OuterRef("answered_at")
+    )
     asked = CheckpointOrder.objects.filter(silo__in=silo_ids, checkpoint__chain=checkpoint.chain).filter(
         Q(answered_at=None, expires_at__gt=now)
-        | ~Q(code="") & ~Q(code=OTHER_HEAD) & Q(answered_at__gt=now - REFUSED_PAUSE)
+        | ~Q(code="") & ~Q(code__in=ASKED_AT_ONCE) & Q(answered_at__gt=now - REFUSED_PAUSE) & ~Exists(accepted)
     )
     signed = Countersignature.objects.filter(checkpoint=checkpoint, silo_id__in=silo_ids)
     return {*asked.values_list("silo_id", flat=True), *signed.values_list("silo_id", flat=True)}

@@ -22,6 +22,7 @@ from federation.errors import FederationError, Invalid
 from federation.protocol.documents import OrderKind
 from federation.protocol.tensors import TensorSpec
 from registry.actions import add_version, judge
+from training import restored
 from training.actions import rounds
 from training.actions.states import tell
 from training.combining import combine
@@ -42,6 +43,10 @@ def close_step(*, round_id: UUID, by: Actor) -> None:
     claimed, step = claim.round, claim.step
     answers = reading.answers(step.step_id)
     if len(answers) < step.quorum:
+        unmet = restored.why_unmet(job=claimed.job, step_id=step.step_id, quorum=step.quorum)
+        if unmet is not None:
+            _abandon(claimed, by, restored.RESTORED, unmet.reason, ends_job=unmet.ends_job)
+            return
         _abandon(
             claimed, by, "round.quorum_not_met", f"{len(answers)} of at least {step.quorum} silos answered in time."
         )
@@ -158,12 +163,20 @@ def _reject(round_: Round, rejected: Iterable[Rejected], by: Actor) -> None:
         )
 
 
-def _abandon(claimed: Round, by: Actor, code: str, reason: str, rejected: Sequence[Rejected] = ()) -> None:
+def _abandon(
+    claimed: Round,
+    by: Actor,
+    code: str,
+    reason: str,
+    rejected: Sequence[Rejected] = (),
+    *,
+    ends_job: bool = False,
+) -> None:
     with transaction.atomic():
         if not reading.hold(claimed):
             return
         _reject(claimed, rejected, by)
-        rounds.abandon(round_=claimed, by=by, code=code, reason=reason)
+        rounds.abandon(round_=claimed, by=by, code=code, reason=reason, ends_job=ends_job)
 
 
 def combined_metrics(round_: Round) -> dict[str, object]:

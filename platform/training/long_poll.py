@@ -25,6 +25,7 @@ from silos.successions import successions_to
 from training.actions.answers import answer
 from training.checkpointing import take_countersignature
 from training.models import Order
+from training.restored import note_seen
 from training.statements import orders as statements
 from training.transitions import CALLED_BACK, OUTSTANDING, OrderState
 
@@ -126,6 +127,7 @@ def take_answer(silo: Silo, data: JSON) -> JSON:
 
 def take_heartbeat(silo: Silo, data: JSON) -> JSON:
     """Handle `POST /connector/v1/heartbeat`: keep the silo's report, and tell which of its updates did not count."""
+    note_seen(report=data, by=silo)
     rejected = Order.objects.filter(silo=silo, state=OrderState.REJECTED, settled_at__gt=timezone.now() - TOLD_FOR)
     return {
         **heartbeat(silo, data),

@@ -23,6 +23,16 @@ FORMS: Mapping[str, tuple[str, ...]] = {
         _("No silo's update could be accepted."),
         _("%(accepted)s updates could be accepted, at least %(needed)s are needed."),
     ),
+    "platform.restored": (
+        _(
+            "The platform was restored from a backup, and %(silos)s silos have done later work of this job. Launch it "
+            "again."
+        ),
+        _(
+            "The platform was restored from a backup, and %(silos)s silos knew the numbers of its orders. New numbers "
+            "are used now; if the job is paused, resume it."
+        ),
+    ),
     "round.not_closed": (_("%(number)s workers failed to close it."),),
     "silo.revoked": (_("The silo was revoked while it had this order."),),
     "silo.unconfirmed": (_("The silo enrolled anew while it had this order, and waits to be confirmed."),),
@@ -74,6 +84,7 @@ MEANINGS: Mapping[str, str] = {
     "leaving.not_allowed": _("The silo's policy does not let the answer leave."),
     "manifest.untrusted": _("The silo does not trust the key that signed the job."),
     "protection.not_supported": _("The silo's connector does not know this protection. A newer connector may."),
+    "order.number_reused": _("The silo had seen the order's number: the platform was restored from a backup."),
     "order.expired": _("The order came too late to the silo."),
     "model.too_large": _("The model is larger than the silo takes."),
     "checkpoint.goes_back": _("The record is shorter than the silo has countersigned before: something was removed."),

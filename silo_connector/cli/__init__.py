@@ -186,6 +186,16 @@ def _add_acceptance(commands: argparse._SubParsersAction[argparse.ArgumentParser
     )
     accept.add_argument("--yes", action="store_true", help="do not ask")
     accept.set_defaults(command=_lazily("accepting", "accept_state"))
+    log = commands.add_parser("accept-log", help="countersign again after the platform was restored from a backup")
+    log.add_argument("request", type=Path, nargs="?", help="the request of a trainer that is elsewhere, to sign it")
+    log.add_argument("--chain", help="the chain of the audit log, where more than one broke")
+    log.add_argument("--config", type=Path, help="default: connector.toml; not needed with a request")
+    log.add_argument("--key", type=Path, help="the signatory key, if connector.toml does not name it")
+    log.add_argument("--request", type=Path, metavar="FILE", dest="ask", help="write what is to be signed elsewhere")
+    log.add_argument("--export", type=Path, metavar="FILE", help="write the signed acceptance to a file")
+    log.add_argument("--import", type=Path, metavar="FILE", dest="import_", help="take one that was signed elsewhere")
+    log.add_argument("--yes", action="store_true", help="do not ask")
+    log.set_defaults(command=_lazily("accepting_log", "accept_log"))
 
 
 def _add_checks(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

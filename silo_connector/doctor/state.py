@@ -34,3 +34,22 @@ def look_at_state(config: Config) -> Iterator[Finding]:
         yield fail("state", f"And {len(older) - _SHOWN} more.", "silo-connector accept-state lists them.")
     if not older:
         yield ok("state", "all that is kept is as new as the journal")
+    yield from _breaks(config)
+
+
+def _breaks(config: Config) -> Iterator[Finding]:
+    """The platform's log that does not follow from what is kept: restored, or rewritten."""
+    from silo_connector.trainer.log_breaks import kept_breaks
+
+    try:
+        standing = kept_breaks(config.trainer_state).standing
+    except FederationError as error:
+        yield fail("log", error.message, "Remove the file; the next order to countersign makes it anew.")
+        return
+    for chain, found in list(standing.items())[:_SHOWN]:
+        yield fail(
+            "log",
+            f"The platform is older than what this silo saw: of {chain} event {found.kept.position} is kept here, and "
+            f"another log is shown (event {found.shown.position}).",
+            f"Ask the operator what was restored; then: silo-connector accept-log --chain {chain} …",
+        )

@@ -14,8 +14,10 @@ from federation.protocol.documents import (
     DatasetRegistration,
     DatasetWithdrawal,
     EnrolmentStatement,
+    LogAcceptance,
     Refusal,
     SiloCertificate,
+    SiloState,
     Submission,
 )
 from silo_connector.trainer.resources import Resources
@@ -28,6 +30,11 @@ _ENVIRONMENT = ("environment.connector_version", "environment.image_digest")
 _ANSWER = ("protocol", "order_id", "number", "silo_id", "job_id", "created_at", *_ENVIRONMENT)
 _CAPABILITIES = ("capabilities.kinds", "capabilities.protection", "capabilities.families")
 
+_SEALED = tuple(
+    f"{name}{part}"
+    for name in ("seen", "log_acceptances")
+    for part in ("", ".payload", ".payloadType", ".signatures.keyid", ".signatures.sig")
+)
 _RESOURCES = ("resources.memory_total_bytes", "resources.memory_free_bytes", "resources.gpus")
 
 
@@ -41,6 +48,10 @@ class Status(BaseModel):
     resources: Resources
     state: str
     at: AwareDatetime
+    seen: dict[str, Any] | None = None
+    """What the silo has seen of the platform: a `SiloState`, sealed."""
+    log_acceptances: tuple[dict[str, Any], ...] = ()
+    """The organisation's newest `LogAcceptance`, one a chain, sealed."""
 
 
 FIELDS: Mapping[type[BaseModel], frozenset[str]] = MappingProxyType(
@@ -56,7 +67,24 @@ FIELDS: Mapping[type[BaseModel], frozenset[str]] = MappingProxyType(
                 *(f"phases_s.{phase}" for phase in PHASES),
             }
         ),
-        Refusal: frozenset({*_ANSWER, "code", "message", "rule", "kept", "kept.position", "kept.digest", "kept.root"}),
+        Refusal: frozenset(
+            {
+                *(*_ANSWER, "code", "message", "rule", "highest_number"),
+                *("kept", "kept.position", "kept.digest", "kept.root"),
+            }
+        ),
+        SiloState: frozenset(
+            {
+                *("protocol", "silo_id", "highest_number", "platform_older", "made_at"),
+                *("heads", "heads.chain", "heads.position", "heads.digest", "heads.root"),
+            }
+        ),
+        LogAcceptance: frozenset(
+            {
+                *("protocol", "identity_key", "signatory_key", "chain", "accepted_at"),
+                *(f"{head}.{name}" for head in ("kept", "shown") for name in ("position", "digest", "root")),
+            }
+        ),
         DatasetRegistration: frozenset(
             {
                 *("protocol", "silo_id", "schema_digest", "rows_coarse", "registered_at"),
@@ -88,6 +116,6 @@ FIELDS: Mapping[type[BaseModel], frozenset[str]] = MappingProxyType(
             {"protocol", "code_digest", "signatory_key", "reviewer", "verdict", "note", "reviewed_at"}
         ),
         AuditCheckpoint: frozenset({"protocol", "chain", "position", "digest", "root", "made_at"}),
-        Status: frozenset({"connector_version", "state", "at", *_CAPABILITIES, *_RESOURCES}),
+        Status: frozenset({"connector_version", "state", "at", *_CAPABILITIES, *_RESOURCES, *_SEALED}),
     }
 )

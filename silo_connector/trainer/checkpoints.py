@@ -20,12 +20,17 @@ from federation.protocol.keys import PrivateKey
 from federation.protocol.successions import KeyChain
 from federation.protocol.tree_heads import UNPROVEN, TreeHead, why_not_after
 from silo_connector.folders import Folder
-from silo_connector.journal import Journal, entries
+from silo_connector.journal import Journal, all_entries, entries
+from silo_connector.logs import Log
 from silo_connector.trainer.leaving import check_may_leave
+from silo_connector.trainer.log_breaks import BREAKS, OLDER, note_break
 from silo_connector.trainer.refusals import Refused
 
+LOG = Log("trainer")
 FILE = "checkpoints.json"
 SIGNED = "checkpoint.countersigned"
+LOG_ACCEPTED = "log.accepted"
+"""The organisation accepted another log of a chain: from this line of the journal on, that one is kept."""
 CHAINS_MAX = 1000
 OTHER_HEAD = "checkpoint.other_head"
 """The proof begins at another head than is kept: the platform asks again, from the one that is told."""
@@ -58,12 +63,32 @@ def heads_seen(state: Path) -> dict[str, set[TreeHead]]:
     found: dict[str, set[TreeHead]] = defaultdict(set)
     for chain, kept in kept_checkpoints(state).items():
         found[chain].add(kept)
-    for entry in entries(state, SIGNED):
+    kept = {chain: set(heads) for chain, heads in found.items()}
+    for entry in all_entries(state):
         match entry:
-            case {"chain": str(chain), "position": int(position), "digest": str(digest)}:
+            case {"event": event, "chain": str(chain), "position": int(position), "digest": str(digest)} if (
+                event == SIGNED
+            ):
                 root = entry.get("root")
                 found[chain].add(TreeHead(position, digest, root if isinstance(root, str) else None))
+            case {"event": event, "chain": str(chain)} if event == LOG_ACCEPTED:
+                found[chain] = set(kept.get(chain, ()))  # what was before is `breaks_seen`
     return found
+
+
+def breaks_seen(state: Path) -> dict[str, set[TreeHead]]:
+    """The heads that were given up, by chain, as the organisation accepted another log: no log leads through them."""
+    found: dict[str, set[TreeHead]] = defaultdict(set)
+    for entry in entries(state, LOG_ACCEPTED):
+        match entry:
+            case {"chain": str(chain), "kept": dict(said)}:
+                found[chain].add(_head(said))
+    return found
+
+
+def keep_instead(state: Path, chain: str, head: TreeHead) -> None:
+    """Keep another head of a chain, as the organisation has accepted. Raises as `kept_checkpoints`."""
+    _write(state, {**kept_checkpoints(state), chain: head})
 
 
 def raise_heads(state: Path, known: Mapping[str, TreeHead]) -> None:
@@ -101,7 +126,12 @@ class Checkpoints:
         if before is None and len(kept) >= CHAINS_MAX:
             raise Refused("checkpoint.too_many", f"More than {CHAINS_MAX} chains are shown.")
         head = TreeHead(said.position, said.digest, said.root)
-        check_follows(said.chain, before, head, order)
+        try:
+            check_follows(said.chain, before, head, order)
+        except Refused as refused:
+            if refused.code in BREAKS and before is not None:
+                self._note_break(said.chain, before, head)
+            raise
         check_may_leave(said)
         kept[said.chain] = head
         _write(self._state, kept)
@@ -117,6 +147,13 @@ class Checkpoints:
             root=said.root,
         )
         return envelope.sign(payload, AuditCheckpoint.payload_type, self._key)
+
+    def _note_break(self, chain: str, kept: TreeHead, shown: TreeHead) -> None:
+        """Tell the steward, once a break: by the log, the journal, the doctor and the platform's pages."""
+        if note_break(self._state, chain, kept, shown):
+            hint = "the platform was restored or its log rewritten; see silo-connector accept-log"
+            LOG.error(OLDER, chain=chain, kept=kept.position, shown=shown.position, hint=hint)
+            self._journal.add(OLDER, chain=chain, kept=asdict(kept), shown=asdict(shown))
 
 
 def _write(state: Path, kept: Mapping[str, TreeHead]) -> None:

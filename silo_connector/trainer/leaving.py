@@ -21,10 +21,12 @@ from federation.protocol.documents import (
     DatasetRegistration,
     Document,
     EvaluationReport,
+    LogAcceptance,
     Manifest,
     PayloadReference,
     Refusal,
     Submission,
+    open_sealed,
     read,
     seal,
 )
@@ -79,6 +81,12 @@ def leave_review(sealed: bytes, signatory: PublicKey) -> bytes:
     """
     check_may_leave(open_review(sealed, signatory))
     return _own_only(sealed, CodeReview, signatory)
+
+
+def leave_acceptance(sealed: bytes, signatory: PublicKey) -> bytes:
+    """The organisation's word about a log as it was signed, and nothing else of the envelope. Raises as `leave`."""
+    check_may_leave(open_sealed(LogAcceptance, sealed, [signatory]))
+    return _own_only(sealed, LogAcceptance, signatory)
 
 
 def _own_only(sealed: bytes, kind: type[Document], signatory: PublicKey) -> bytes:

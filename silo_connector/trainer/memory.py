@@ -92,7 +92,11 @@ class Memory:
             owner = self.owner(silo_id, number)
             (starts,) = self._database.execute("SELECT starts FROM orders WHERE order_id = ?", (order_id,)).fetchone()
         if owner != order_id:
-            raise Refused("order.number_reused", f"Number {number} belongs to order {owner}.")
+            raise Refused(
+                "order.number_reused",
+                f"Number {number} belongs to order {owner}.",
+                highest_number=self.highest_number(silo_id) or None,
+            )
         return int(starts)
 
     def untake(self, order_id: str) -> None:

@@ -14,7 +14,8 @@ from federation.protocol.tree_heads import TreeHead
 from silo_connector.config import Config
 from silo_connector.identity import PINNED, Signatory
 from silo_connector.journal import all_entries
-from silo_connector.trainer.checkpoints import SIGNED
+from silo_connector.trainer.checkpoints import LOG_ACCEPTED, SIGNED
+from silo_connector.trainer.log_acceptance import accepted_in
 from silo_connector.trainer.memory import FILE as MEMORY
 from silo_connector.trainer.memory import Memory
 from silo_connector.trainer.refusals import Refused
@@ -143,6 +144,10 @@ class _Reader:
                 past.signatory = key
             case {"event": "clock.behind", "seen": moment}:
                 self._see(moment)
+            case {"event": event} if event == LOG_ACCEPTED:
+                said = accepted_in(entry, self._config, self._signatories)
+                if said is not None and past.heads.get(said.chain) == TreeHead(**said.kept.model_dump()):
+                    past.heads[said.chain] = TreeHead(**said.shown.model_dump())
             case {"event": event} if event == ACCEPTED:
                 self._accepted(entry)
 

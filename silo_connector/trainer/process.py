@@ -136,7 +136,16 @@ async def _tell(config: Config, trainer: Trainer) -> None:
         state = "working" if trainer.is_working else "idle" if trainer.is_enrolled else "waiting_for_enrolment"
         if trainer.is_locked:
             state = "locked"
-        status = Status(connector_version=VERSION, capabilities=told, resources=resources(), state=state, at=now())
+        seen = trainer.seen
+        status = Status(
+            connector_version=VERSION,
+            capabilities=told,
+            resources=resources(),
+            state=state,
+            at=now(),
+            seen=seen.state,
+            log_acceptances=seen.acceptances,
+        )
         check_may_leave(status)
         with contextlib.suppress(OSError), Folder.open(config.spool) as folder:
             folder.replace(spool.STATUS, status.model_dump_json().encode(), durable=False)

@@ -147,7 +147,8 @@ class Refused(FederationError):
     """An order that will not be carried out. `message` is for the local log; the code's own sentence leaves.
 
     `decision` is the agreement's or the policy's, where it was one of them that refused; `what` is what exactly was at
-    fault, where that may leave the site; `kept` is the head of the platform's audit log that is kept here instead.
+    fault, where that may leave the site; `kept` is the head of the platform's audit log that is kept here instead;
+    `highest_number` the highest of all orders' numbers, where this one's was used before.
     """
 
     def __init__(
@@ -159,11 +160,13 @@ class Refused(FederationError):
         decision: Decision | None = None,
         what: str = "",
         kept: KeptHead | None = None,
+        highest_number: int | None = None,
     ) -> None:
         super().__init__(code, message, field)
         self.decision = decision
         self.what = what
         self.kept = kept
+        self.highest_number = highest_number
 
     @classmethod
     def by(cls, decision: Decision) -> Refused:
@@ -201,6 +204,7 @@ def document(head: OrderHead, refused: Refused, environment: Environment) -> Ref
         message=sentence(code, what if may_be_named(code, what) else ""),
         rule=None if decision is None or code == LOCAL_POLICY else decision.clause,
         kept=refused.kept,
+        highest_number=refused.highest_number,
         environment=environment,
         created_at=now(),
     )

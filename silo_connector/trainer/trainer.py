@@ -19,10 +19,12 @@ from silo_connector.identity import identity_key
 from silo_connector.journal import Journal
 from silo_connector.logs import Log
 from silo_connector.spool import Spool, boot_time_s
+from silo_connector.trainer import seen
 from silo_connector.trainer.checkpoints import Checkpoints
 from silo_connector.trainer.datasets import Datasets, configured
 from silo_connector.trainer.inbox import Inbox, cancellation, take_model
 from silo_connector.trainer.leaving import Bounds, leave
+from silo_connector.trainer.log_breaks import OLDER
 from silo_connector.trainer.memory import Memory, Outcome
 from silo_connector.trainer.outcomes import TMP_PREFIX, Outcomes, make_room
 from silo_connector.trainer.permits import Permit, Permits
@@ -61,6 +63,7 @@ class Trainer:
         self._trust: Trust | None = None
         self.is_enrolled = False
         self.is_working = False
+        self.seen = seen.Seen()
 
     @property
     def is_locked(self) -> bool:
@@ -95,6 +98,7 @@ class Trainer:
         if not self.is_locked:
             self._register()
         self._lock.note_moment()
+        self._look_at_seen(self._trust)
         for name in self._inbox.waiting():
             self.is_working = True
             try:
@@ -105,6 +109,13 @@ class Trainer:
                 LOG.error("order.fault", trace=error, order_id=name)
             finally:
                 self.is_working = False
+            self._look_at_seen(self._trust)
+
+    def _look_at_seen(self, trust: Trust) -> None:
+        """What the next heartbeat tells of the platform: its highest number, and the heads that are kept."""
+        silo_id = str(trust.silo_id)
+        highest = max(self._memory.highest_number(silo_id), self._lock.past().floors.get(silo_id, 0))
+        self.seen = seen.look(self._config.trainer_state, self._key, trust, highest, self.seen)
 
     @property
     def _work(self) -> Path:
@@ -279,6 +290,9 @@ class Trainer:
         LOG.warning("order.refused", order_id=str(head.order_id), reason=refused.message, **told)
         told |= {"job_id": None if head.job_id is None else str(head.job_id)}
         told |= {"silo_id": str(head.silo_id), "number": head.number}
+        if refused.highest_number is not None:
+            LOG.error(OLDER, number=head.number, highest=refused.highest_number, hint="it was restored from a backup")
+            self._journal.add(OLDER, durable=False, number=head.number, highest_number=refused.highest_number)
         self._journal.add("order.refused", durable=False, order_id=str(head.order_id), **told)
         self._outcomes.payload(str(head.order_id)).unlink(missing_ok=True)
         return Outcome(str(head.order_id), leave(refusal, self._key))

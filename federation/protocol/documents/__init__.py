@@ -23,6 +23,7 @@ from federation.protocol.documents.purposes import Purpose, UseConditions
 from federation.protocol.documents.registrations import DatasetRegistration, DatasetWithdrawal
 from federation.protocol.documents.reviews import CodeReview
 from federation.protocol.documents.sealing import now, open_sealed, read, seal
+from federation.protocol.documents.states import ChainHead, LogAcceptance, SiloState
 from federation.protocol.documents.submissions import (
     Confusion,
     Environment,
@@ -51,6 +52,7 @@ __all__ = [
     "Agreement",
     "AuditCheckpoint",
     "BlobReference",
+    "ChainHead",
     "Changes",
     "CheckpointOrder",
     "Code",
@@ -73,6 +75,7 @@ __all__ = [
     "KeptHead",
     "Leaving",
     "Limits",
+    "LogAcceptance",
     "Manifest",
     "Member",
     "Name",
@@ -88,6 +91,7 @@ __all__ = [
     "Refusal",
     "Retention",
     "SiloCertificate",
+    "SiloState",
     "StateAcceptance",
     "Submission",
     "Terms",

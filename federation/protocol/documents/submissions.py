@@ -105,5 +105,7 @@ class Refusal(Document):
     rule: Name | None = None
     kept: KeptHead | None = None
     """Where it does not countersign a head of the audit log: the head of that chain which it keeps, if it keeps one."""
+    highest_number: Annotated[int, Field(ge=1, le=2**53)] | None = None
+    """Where the order's number was used before: the highest that was. None under protocol 1.0."""
     environment: Environment
     created_at: Moment

@@ -21,6 +21,7 @@ from training import dispatch
 from training.actions.states import tell
 from training.checkpointing import take_refusal
 from training.models import Job, KeptRefusal, Order, Submission
+from training.restored import raise_numbers
 from training.statements import orders as statements
 from training.statements import waiting
 from training.statements.orders import AnsweredOrder
@@ -51,6 +52,8 @@ def answer(*, document: bytes, by: Silo, payload: bytes | None = None) -> Taken:
         said = open_sealed(Refusal, document, [by.identity])
     else:
         said = open_sealed(SubmissionDocument, document, [by.identity])
+    if isinstance(said, Refusal) and said.highest_number is not None and said.silo_id == by.id:
+        raise_numbers(highest=said.highest_number, by=by)  # before anything is numbered anew
     if isinstance(said, Refusal) and said.job_id is None:
         return Taken(OrderState.REFUSED, take_refusal(said=said, document=document, by=by))
     if isinstance(said, SubmissionDocument) and _submit_to_open_order(said, document, payload, by):

@@ -114,8 +114,11 @@ def claim(*, round_id: UUID, by: Actor) -> Claim | None:
     return Claim(round_, step)
 
 
-def abandon(*, round_: Round, by: Actor, code: str, reason: str) -> None:
-    """Give a (locked) round up, and try it again; after too many times pause the job with the reason."""
+def abandon(*, round_: Round, by: Actor, code: str, reason: str, ends_job: bool = False) -> None:
+    """Give a (locked) round up, and try it again; after too many times pause the job with the reason.
+
+    With `ends_job` it is not tried again: the job has failed, with this reason.
+    """
     _abandon(round_, code)
     job = round_.job
     tell(
@@ -126,7 +129,9 @@ def abandon(*, round_: Round, by: Actor, code: str, reason: str) -> None:
     )
     if job.state != JobState.RUNNING:
         return
-    if round_.attempt > job.retries_max:
+    if ends_job:
+        move(job=job, to=JobState.FAILED, by=by, code=code, reason=reason)
+    elif round_.attempt > job.retries_max:
         move(job=job, to=JobState.PAUSED, by=by, code=code, reason=reason)
     else:
         open_next(job=job, by=by, attempt=round_.attempt + 1, after=code)

@@ -1,0 +1,101 @@
+"""The organisation's word that a silo goes on with an audit log that broke: asked for, signed, taken."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+from federation.errors import FederationError, Invalid, Untrusted
+from federation.protocol import envelope
+from federation.protocol.documents import KeptHead, LogAcceptance, now, open_sealed, read, seal
+from federation.protocol.keys import PrivateKey, PublicKey
+from federation.protocol.tree_heads import TreeHead
+from silo_connector.config import Config
+from silo_connector.identity import Signatory, identity_key
+from silo_connector.journal import Journal
+from silo_connector.trainer.checkpoints import LOG_ACCEPTED, keep_instead, kept_checkpoints
+from silo_connector.trainer.log_breaks import end_break, kept_breaks
+
+BYTES_MAX = 1 << 16
+
+
+def statement(config: Config, pinned: Signatory, chain: str | None) -> LogAcceptance:
+    """What there is to be signed. Raises Invalid ``log.not_broken``, ``log.which`` where several chains are."""
+    standing = kept_breaks(config.trainer_state).standing
+    if not standing or (chain is not None and chain not in standing):
+        raise Invalid("log.not_broken", "The platform has shown no log that breaks with what is kept here.")
+    if chain is None and len(standing) > 1:
+        raise Invalid("log.which", f"Say with --chain which: {', '.join(sorted(standing))}.")
+    name = chain or next(iter(standing))
+    return LogAcceptance(
+        identity_key=identity_key(config).public.encoded,
+        signatory_key=pinned.key.encoded,
+        chain=name,
+        kept=KeptHead(**asdict(standing[name].kept)),
+        shown=KeptHead(**asdict(standing[name].shown)),
+        accepted_at=now(),
+    )
+
+
+def unsigned(said: LogAcceptance) -> bytes:
+    """The envelope that goes to where the key is."""
+    return envelope.sign(said.model_dump_json().encode(), LogAcceptance.payload_type)
+
+
+def read_statement(sealed: bytes) -> LogAcceptance:
+    """What an envelope asks to be signed. Raises Invalid ``log.malformed`` for another kind of file."""
+    try:
+        if envelope.payload_type_of(sealed) == LogAcceptance.payload_type:
+            return read(LogAcceptance, envelope.peek(sealed))
+    except FederationError as error:
+        raise Invalid("log.malformed", f"The file holds no request to accept a log: {error.message}") from error
+    raise Invalid("log.malformed", "The file holds no request to accept a log.")
+
+
+def signed(said: LogAcceptance, key: PrivateKey) -> bytes:
+    """The same, signed. Raises Untrusted ``log.other_key`` if it names another signatory key."""
+    if said.signatory_key != key.public.encoded:
+        raise Untrusted("log.other_key", "The trainer that asks has pinned another signatory key than this one.")
+    return seal(said, key)
+
+
+def accept(config: Config, pinned: Signatory, sealed: bytes) -> LogAcceptance:
+    """Take a signed acceptance: into the journal first, for it loosens; then the other head is kept.
+
+    Raises Untrusted ``log.other_key`` and ``log.other_trainer``, Invalid ``log.changed`` (another head is kept than was
+    signed for), and what ``open_sealed`` raises.
+    """
+    said = open_sealed(LogAcceptance, sealed, [pinned.key])
+    if said.signatory_key != pinned.key.encoded:
+        raise Untrusted("log.other_key", "The acceptance names another signatory key than the one that is pinned.")
+    if said.identity_key != identity_key(config).public.encoded:
+        raise Untrusted("log.other_trainer", "The acceptance is for another trainer.")
+    kept = TreeHead(**said.kept.model_dump())
+    standing = kept_breaks(config.trainer_state).standing.get(said.chain)
+    if standing is None or standing.kept != kept or kept_checkpoints(config.trainer_state).get(said.chain) != kept:
+        raise Invalid("log.changed", "What is kept here is not what was signed for. Ask for the signature again.")
+    acceptance = json.loads(sealed)
+    Journal(config.trainer_state, config.syslog).add(
+        LOG_ACCEPTED,
+        signatory=pinned.key.key_id,
+        acceptance=acceptance,
+        chain=said.chain,
+        kept=said.kept.model_dump(),
+        shown=said.shown.model_dump(),
+    )
+    keep_instead(config.trainer_state, said.chain, TreeHead(**said.shown.model_dump()))
+    end_break(config.trainer_state, said.chain, acceptance)
+    return said
+
+
+def accepted_in(entry: Mapping[str, Any], config: Config, keys: frozenset[str]) -> LogAcceptance | None:
+    """The acceptance in a line of the journal, if it is for this trainer and signed by whom it has to be."""
+    try:
+        sealed = json.dumps(entry.get("acceptance")).encode()
+        key = PublicKey.from_encoded(read(LogAcceptance, envelope.peek(sealed)).signatory_key)
+        said = open_sealed(LogAcceptance, sealed, [key])
+    except FederationError:
+        return None
+    return said if key.key_id in keys and said.identity_key == identity_key(config).public.encoded else None

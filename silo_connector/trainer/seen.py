@@ -1,0 +1,54 @@
+"""What the trainer says with each heartbeat of the platform that it has seen: its numbers, its log, signed."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from federation.errors import FederationError
+from federation.protocol.documents import ChainHead, SiloState, now
+from federation.protocol.documents.states import CHAINS_TOLD_MAX
+from federation.protocol.keys import PrivateKey
+from silo_connector.logs import Log
+from silo_connector.trainer.checkpoints import kept_checkpoints
+from silo_connector.trainer.leaving import leave, leave_acceptance
+from silo_connector.trainer.log_breaks import kept_breaks
+from silo_connector.trainer.verification import Trust
+
+LOG = Log("trainer")
+ACCEPTANCES_TOLD_MAX = 10
+
+
+@dataclass(frozen=True)
+class Seen:
+    """A sealed `SiloState`, and the organisation's sealed acceptances: what the status carries."""
+
+    state: dict[str, Any] | None = None
+    acceptances: tuple[dict[str, Any], ...] = ()
+    of: tuple[object, ...] = ()
+    """What it was made from: signed again only when that changes."""
+
+
+def look(state: Path, key: PrivateKey, trust: Trust, highest_number: int, before: Seen) -> Seen:
+    """What is to be told now; what was told before while nothing has changed, or can't be read."""
+    try:
+        heads, breaks = kept_checkpoints(state), kept_breaks(state)
+        of = (trust.silo_id, highest_number, tuple(sorted(heads.items())), tuple(breaks.standing), str(breaks.accepted))
+        if of == before.of:
+            return before
+        newest = sorted(heads.items(), key=lambda item: item[0] in breaks.standing, reverse=True)[:CHAINS_TOLD_MAX]
+        said = SiloState(
+            silo_id=trust.silo_id,
+            highest_number=highest_number,
+            heads=tuple(ChainHead(chain=chain, **asdict(head)) for chain, head in newest),
+            platform_older=bool(breaks.standing),
+            made_at=now(),
+        )
+        accepted = list(breaks.accepted.values())[-ACCEPTANCES_TOLD_MAX:]
+        leaving = [leave_acceptance(json.dumps(one).encode(), trust.signatory_key) for one in accepted]
+        return Seen(json.loads(leave(said, key)), tuple(json.loads(one) for one in leaving), of)
+    except (FederationError, OSError) as error:
+        LOG.error("seen.unreadable", reason=str(error))
+        return before
