@@ -24,7 +24,7 @@ from urllib.parse import quote
 import psycopg
 from psycopg import sql
 
-from demo.processes import Child, DemoError, wait_until_gone
+from demo.processes import Child, DemoError, run, wait_until_gone
 
 SOCKET_PATH_BYTES_MAX = 107
 SOCKET_NAME = ".s.PGSQL.5432"
@@ -81,6 +81,18 @@ class Postgres:
         self.child = self._launch()
         self._await_answer()
         self._make_database()
+
+    def dump(self, to: Path) -> None:
+        """A backup while it runs, as docs/operator.md has it. Raises DemoError."""
+        self._client("pg_dump", "--format=custom", f"--file={to}", self.url())
+
+    def restore(self, dump: Path) -> None:
+        """Put a backup back, in one transaction; nobody else may be connected. Raises DemoError."""
+        words = ("--clean", "--if-exists", "--no-owner", "--single-transaction", "--exit-on-error")
+        self._client("pg_restore", *words, f"--dbname={self.url()}", str(dump))
+
+    def _client(self, name: str, *words: str) -> None:
+        run([self._binary(name), *words], environment=self._environment, log=self.log, what=name)
 
     def stop(self) -> None:
         """A fast shutdown: open transactions are rolled back, nothing committed is lost."""

@@ -56,14 +56,18 @@ def check(
     model: Path | None = None,
     pinned: str | None = None,
     kept: Mapping[str, Collection[TreeHead]] | None = None,
+    given_up: Mapping[str, Collection[TreeHead]] | None = None,
 ) -> Report:
-    """Check a bundle, and a model against it. Raises OSError for what can't be read."""
+    """Check a bundle, and a model against it. Raises OSError for what can't be read.
+
+    `kept` and `given_up` are the heads of the audit log that who asks has seen, as `verify_evidence` says.
+    """
     try:
         with bundle.open("rb") as stream:
             evidence = gather(read_bundle(iter(partial(stream.readline, LINE_BYTES_MAX + 1), b"")))
     except FederationError as error:
         return Report(faults=[Fault(bundle.name, error.code, error.message)])
-    report = verify_evidence(evidence, None if pinned is None else " ".join(pinned.split()), kept)
+    report = verify_evidence(evidence, None if pinned is None else " ".join(pinned.split()), kept, given_up)
     if model is not None:
         with model.open("rb") as stream:
             digest = digest_stream(stream)

@@ -22,6 +22,7 @@ CHECKPOINT = "checkpoint"
 COUNTERSIGNED = "countersigned/"
 EVENTS = "events/"
 CONSISTENCY = "consistency/"
+BROKEN = "broken/"
 
 
 @dataclass(frozen=True)
@@ -52,6 +53,8 @@ class Evidence:
     events: list[EventLine] = field(default_factory=list)
     consistency: dict[str, bytes] = field(default_factory=dict)
     """Proofs that the log goes on from earlier heads."""
+    broken: dict[str, bytes] = field(default_factory=dict)
+    """What silos and their organisations have signed of heads that the log does not lead through, since a restore."""
     checkpoint: bytes | None = None
     countersigned: dict[str, bytes] = field(default_factory=dict)
     """The newest head of the record that each silo has signed, by the silo's id."""
@@ -95,6 +98,8 @@ def _take(found: Evidence, entry: Entry) -> None:
         found.events.extend(_events(entry))
     elif name.startswith(CONSISTENCY):
         found.consistency[name.removeprefix(CONSISTENCY)] = content
+    elif name.startswith(BROKEN):
+        found.broken[name.removeprefix(BROKEN)] = content
     elif name.startswith(RECORD):
         found.links.extend(_links(entry))
     else:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 from functools import partial
 
 from federation.evidence.approvals import check_reviews
+from federation.evidence.breaks import check_unbroken
 from federation.evidence.events import check_numbers, events_of, positions
 from federation.evidence.exchanges import answers_of, orders_of
 from federation.evidence.grounds import Grounds, grounds_of
@@ -24,18 +26,30 @@ OLD_MANIFEST = "1.0"
 UNFORESEEN = "evidence.unforeseen"
 
 
+@dataclass(frozen=True)
+class Seen:
+    """The heads that who asks has seen earlier, by chain."""
+
+    kept: Mapping[str, Collection[TreeHead]]
+    given_up: Mapping[str, Collection[TreeHead]]
+
+
 def verify_evidence(
-    evidence: Evidence, pinned: str | None = None, kept: Mapping[str, Collection[TreeHead]] | None = None
+    evidence: Evidence,
+    pinned: str | None = None,
+    kept: Mapping[str, Collection[TreeHead]] | None = None,
+    given_up: Mapping[str, Collection[TreeHead]] | None = None,
 ) -> Report:
     """Check a bundle. `pinned` is the fingerprint of the platform's key as it is known from elsewhere.
 
     Never raises for what is in the bundle: every fault is in the report. Without `pinned` the bundle's own word is
     taken for the platform's key, and only for that. `kept` has, by chain, the heads that were seen earlier: a history
-    that has been rewritten since does not lead through all of them.
+    that has been rewritten since does not lead through all of them. `given_up` has those that were kept until the
+    organisation of who asks accepted another log: it is told that the log broke there, also if the bundle hides it.
     """
     report = Report()
     try:
-        _verify(evidence, pinned, kept or {}, report)
+        _verify(evidence, pinned, Seen(kept or {}, given_up or {}), report)
     except (
         Exception
     ) as error:  # what nobody thought of is still no reason to believe a bundle, or to stop without a word
@@ -44,7 +58,7 @@ def verify_evidence(
     return report
 
 
-def _verify(evidence: Evidence, pinned: str | None, kept: Mapping[str, Collection[TreeHead]], report: Report) -> None:
+def _verify(evidence: Evidence, pinned: str | None, seen: Seen, report: Report) -> None:
     found = guarded("bundle", report, lambda: grounds_of(evidence, pinned, report))
     if found is None:
         return
@@ -54,10 +68,10 @@ def _verify(evidence: Evidence, pinned: str | None, kept: Mapping[str, Collectio
     opened = Opened(orders, answers, _passports(evidence, found, report))
     _trace(opened, found, report)
     if evidence.links and not evidence.events:
-        check_record(evidence, found, report, kept)
+        check_record(evidence, found, report, seen.kept)
         _says_less(opened, found, report)
     else:
-        _check_log(evidence, found, opened, report, kept)
+        _check_log(evidence, found, opened, report, seen)
 
 
 def _passports(evidence: Evidence, found: Grounds, report: Report) -> dict[str, tuple[str, Passport]]:
@@ -95,9 +109,7 @@ def _passports_lead_back(report: Report) -> None:
             report.faults.append(Fault(f"passport {passport.round}", "passport.missing", told))
 
 
-def _check_log(
-    evidence: Evidence, found: Grounds, opened: Opened, report: Report, kept: Mapping[str, Collection[TreeHead]]
-) -> None:
+def _check_log(evidence: Evidence, found: Grounds, opened: Opened, report: Report, seen: Seen) -> None:
     """Hold the job's documents against its events, and these against the log that platform and silos have signed."""
     heads = check_heads(evidence, found, report)
     if heads is None:
@@ -105,7 +117,10 @@ def _check_log(
     if evidence.links:
         report.faults.append(Fault("audit", "bundle.malformed", "The log is there in two forms."))
     events = events_of(evidence.events, found, heads.last, report)
-    check_kept(heads, positions(events), kept, chain_of(found.manifest.consortium_id), report)
+    chain = chain_of(found.manifest.consortium_id)
+    check_kept(heads, positions(events), seen.kept, chain, report)
+    first = min((event.position for event in events), default=0)
+    check_unbroken(evidence, found, first, seen.given_up.get(chain, ()), report)
     if events and found.manifest.protocol == OLD_MANIFEST and all(event.number is None for event in events):
         told = "The job began before its events were numbered: nothing shows that none is left out."
         report.limits.append(Fault("audit", "evidence.protocol_1_0", told))

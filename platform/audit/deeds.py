@@ -85,6 +85,7 @@ DEEDS: Mapping[str, str] = {
     "silo.confirmed": _("silo confirmed"),
     "silo.created": _("silo made"),
     "silo.presentation_expired": _("connector not confirmed in time, silo revoked"),
+    "silo.numbers_ahead": _("silo had seen orders that are lost here"),
     "silo.presented": _("connector presented itself"),
     "silo.revoked": _("silo revoked"),
     "silo.silent": _("silo fell silent"),

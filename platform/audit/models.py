@@ -226,7 +226,7 @@ class LogRestored(models.Model):
 
 
 class LostHead(models.Model):
-    """A head that a silo has told, signed, and that the chain here does not lead through; and what its organisation says."""
+    """A head that a silo told, signed, and that the chain here does not lead through; its organisation's word."""
 
     restored = models.ForeignKey(LogRestored, on_delete=models.PROTECT, related_name="heads")
     silo_id = models.UUIDField()

@@ -78,12 +78,14 @@ class Incidents:
     """What went wrong: silos of one's own that fell silent or missed rounds, jobs that failed or paused."""
 
     silent_silos: list[Silo]
+    silos_ahead: list[Silo]
+    """Those that say that the platform is older than what they saw."""
     jobs: list[Job]
     absences: tuple[Absence, ...]
     """What one's own silos missed, and why."""
 
     def __bool__(self) -> bool:
-        return bool(self.silent_silos or self.jobs or self.absences)
+        return bool(self.silent_silos or self.silos_ahead or self.jobs or self.absences)
 
 
 def waiting_for(user: User) -> Waiting:
@@ -121,14 +123,18 @@ def _role_offers_to(user: User) -> list[RoleOffered]:
 
 def incidents_for(user: User) -> Incidents:
     """Silent silos; jobs that failed in the last week, and paused ones that somebody else has to decide about."""
-    silent = Silo.objects.select_related("organisation", "refused_request").filter(
-        state=SiloState.ACTIVE, silent_since__isnull=False, organisation__in=organisations_of(user)
+    troubled = Silo.objects.select_related("organisation", "refused_request").filter(
+        Q(silent_since__isnull=False) | Q(platform_older=True),
+        state=SiloState.ACTIVE,
+        organisation__in=organisations_of(user),
     )
+    silos = list(troubled.order_by("silent_since")[: 2 * WAITING_SHOWN])
     failed = Q(state=JobState.FAILED, ended_at__gte=timezone.now() - INCIDENTS_FOR)
     paused = Q(state=JobState.PAUSED) & ~Q(consortium__in=consortia_where(user, Permission.JOB_CONTROL))
     jobs = jobs_visible_to(user).filter(failed | paused).order_by("-created_at")
     return Incidents(
-        silent_silos=list(silent.order_by("silent_since")[:WAITING_SHOWN]),
+        silent_silos=[silo for silo in silos if silo.silent_since is not None][:WAITING_SHOWN],
+        silos_ahead=[silo for silo in silos if silo.platform_older][:WAITING_SHOWN],
         jobs=list(jobs[:WAITING_SHOWN]),
         absences=absences_of(user)[:WAITING_SHOWN],
     )

@@ -10,7 +10,7 @@ from uuid import UUID
 
 from django.db.models import QuerySet
 
-from audit.models import EVIDENCE, Checkpoint, Countersignature, Event, Link, SiloHead
+from audit.models import EVIDENCE, Checkpoint, Countersignature, Event, Link, LostHead, SiloHead
 from audit.trees import inclusion_proofs, proof_between
 from federation.evidence import reading
 from federation.evidence.bundles import Entry
@@ -80,9 +80,21 @@ def log_entries(job: Job, head: Checkpoint) -> Iterator[Entry]:
     for one in kept.filter(position__range=(1, head.position)).order_by("position", "silo_id"):
         if _proof(head, one.tree) is not None:  # what a silo only says that it keeps is no evidence against anybody
             earlier[one.tree] = None
+    yield from _broken(cohort, head)
     for number, before in enumerate(earlier, start=1):
         proof = _proof(head, before) or ConsistencyProof(follows=KeptHead(**asdict(before)))
         yield Entry(f"{reading.CONSISTENCY}{number}", proof.model_dump_json().encode())
+
+
+def _broken(cohort: tuple[CohortMember, ...], last: Checkpoint) -> Iterator[Entry]:
+    """What silos of the cohort hold of a log that was lost, and their organisations' words: by the keys of this job."""
+    keys = {key for member in cohort for key in (member.identity_key, member.signatory_key)}
+    known = {PublicKey.from_encoded(key).key_id for key in keys}
+    rows = LostHead.objects.filter(restored__chain=last.chain, silo_id__in=[member.silo_id for member in cohort])
+    for row in rows.order_by("pk"):
+        for name, document in ((f"{row.pk}", row.document), (f"{row.pk}-accepted", row.acceptance)):
+            if document is not None and known & set(signers(bytes(document))):
+                yield Entry(f"{reading.BROKEN}{name}", bytes(document))
 
 
 def _proof(head: Checkpoint, before: TreeHead) -> ConsistencyProof | None:

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import json
 import logging
+from collections.abc import Collection
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
-from uuid import UUID
 
 from django.db import transaction
 from django.utils import timezone
@@ -202,13 +203,62 @@ def why_unmet(*, job: Job, step_id: int, quorum: int) -> Unmet | None:
 class Behind:
     """What a silo told that this platform does not know."""
 
-    silo_id: UUID
     silo: str
     orders_lost: int
-    at: Any
+    at: datetime
 
 
 def numbers_lost() -> list[Behind]:
     """The silos that told of orders which are not here, the newest first."""
-    rows = Silo.objects.exclude(numbers_ahead_at=None).order_by("-numbers_ahead_at")
-    return [Behind(one.id, one.name, one.numbers_lost, one.numbers_ahead_at) for one in rows]
+    rows = Silo.objects.filter(numbers_ahead_at__isnull=False).order_by("-numbers_ahead_at")
+    return [Behind(one.name, one.numbers_lost, one.numbers_ahead_at) for one in rows if one.numbers_ahead_at]
+
+
+@dataclass(frozen=True)
+class Held:
+    """A head of a lost log, as a silo holds it."""
+
+    silo: str
+    position: int
+    digest: str
+    is_accepted: bool
+
+
+@dataclass(frozen=True)
+class Broken:
+    """A chain that broke: how long it was here when the first silo told, and what the silos hold."""
+
+    chain: str
+    position: int
+    found_at: datetime
+    heads: tuple[Held, ...]
+
+    @property
+    def furthest(self) -> int:
+        """The last event of the lost log of which a silo holds the head."""
+        return max((head.position for head in self.heads), default=0)
+
+
+def breaks(chains: Collection[str] | None = None) -> list[Broken]:
+    """The breaks of these chains, or of all, the newest first."""
+    rows = LogRestored.objects.prefetch_related("heads").order_by("-pk")
+    found = list(rows if chains is None else rows.filter(chain__in=chains))
+    ids = {head.silo_id for row in found for head in row.heads.all()}
+    names = dict(Silo.objects.filter(id__in=ids).values_list("id", "name"))
+    return [
+        Broken(
+            row.chain,
+            row.position,
+            row.found_at,
+            tuple(
+                Held(
+                    names.get(head.silo_id, str(head.silo_id)),
+                    head.position,
+                    bytes(head.digest).hex(),
+                    head.acceptance is not None,
+                )
+                for head in sorted(row.heads.all(), key=lambda head: head.pk)
+            ),
+        )
+        for row in found
+    ]

@@ -16,8 +16,8 @@ from silo_connector.instance import check_own
 _ELSEWHERE = "Where it is on another machine: --request FILE here, sign the file there, take it here with --import."
 _MEANS = (
     "The platform's audit log does not lead through the head that this silo keeps. It was restored from a backup, or "
-    "rewritten: nothing here can tell which. Ask the operator what was lost, and compare with the other members. If you "
-    "accept, this silo countersigns the other log from now on. Evidence shows the break for ever."
+    "rewritten: nothing here can tell which. Ask the operator what was lost, and compare with the other members. If "
+    "you accept, this silo countersigns the other log from now on. Evidence shows the break for ever."
 )
 
 

@@ -7,7 +7,7 @@ import argparse
 from federation import verify as checking
 from federation.errors import Invalid
 from silo_connector import config as configuration
-from silo_connector.trainer.checkpoints import heads_seen
+from silo_connector.trainer.checkpoints import breaks_seen, heads_seen
 
 
 def verify(options: argparse.Namespace) -> int:
@@ -15,11 +15,12 @@ def verify(options: argparse.Namespace) -> int:
     if len(options.files) > 2:
         raise Invalid("arguments", "Give one bundle, and at most one model before it.")
     *models, bundle = options.files
-    pinned, kept = None, {}
+    pinned, kept, given_up = None, {}, {}
     if options.config.exists():
         config = configuration.load(options.config)
         pinned = config.platform_key
         kept = heads_seen(config.trainer_state)
-    report = checking.check(bundle, models[0] if models else None, pinned, kept)
+        given_up = breaks_seen(config.trainer_state)
+    report = checking.check(bundle, models[0] if models else None, pinned, kept, given_up)
     checking.tell(report, as_json=options.json)
     return report.verdict.value

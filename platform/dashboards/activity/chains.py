@@ -23,6 +23,7 @@ from consortia.selectors import consortia_where
 from federation.protocol.chains import PLATFORM, chain_of
 from rest.errors import NotFound
 from training.checkpointing import Contradicted, contradicted
+from training.restored import Behind, Broken, breaks, numbers_lost
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,7 @@ class ChainRow:
     signed_at: datetime | None
     countersigned: int
     contradicted: tuple[Contradicted, ...] = ()
+    broken: tuple[Broken, ...] = ()
 
 
 def _last(chains: Iterable[str]) -> list[int]:
@@ -58,7 +60,8 @@ def chains(request: HttpRequest) -> HttpResponse:
         if asked not in {row.name for row in rows}:
             raise NotFound.of("chain")
         found = verify(asked)
-    return render(request, "dashboards/activity/chains.html", {"rows": rows, "found": found})
+    behind: list[Behind] = numbers_lost() if user.is_platform_administrator else []
+    return render(request, "dashboards/activity/chains.html", {"rows": rows, "found": found, "behind": behind})
 
 
 def readable(user: User) -> list[ChainRow]:
@@ -77,6 +80,9 @@ def readable(user: User) -> list[ChainRow]:
     against: dict[str, list[Contradicted]] = defaultdict(list)
     for one in contradicted(titles):
         against[one.chain].append(one)
+    broke: dict[str, list[Broken]] = defaultdict(list)
+    for row in breaks(titles):
+        broke[row.chain].append(row)
     return [
         ChainRow(
             name=name,
@@ -87,6 +93,7 @@ def readable(user: User) -> list[ChainRow]:
             signed_at=signed[name].made_at if name in signed else None,
             countersigned=signed[name].silos if name in signed else 0,
             contradicted=tuple(against[name]),
+            broken=tuple(broke[name]),
         )
         for name, title in titles.items()
         if (head := heads.get(name)) is not None
