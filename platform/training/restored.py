@@ -14,6 +14,7 @@ from datetime import datetime
 from typing import Any
 
 from django.db import transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from audit.actions import record
@@ -88,12 +89,14 @@ def _take_state(sealed: bytes, by: Silo) -> None:
     if not said.heads:
         return
     own = _chains_of(by)
-    known = {one.chain: one.tree for one in SiloHead.objects.filter(silo_id=by.id, chain__in=own)}
+    known = set(SiloHead.objects.filter(silo_id=by.id, chain__in=own).values_list("chain", flat=True))
     for told in said.heads:
         head = TreeHead(told.position, told.digest, told.root)
-        if told.chain not in own or known.get(told.chain) == head:
+        if told.chain not in own:
             continue
-        if not _leads_through(told.chain, head):
+        if not _leads_through(told.chain, head):  # also where a refusal has told of it before: it is to be written down
+            if _lost_heads(told.chain, head, by).exists():
+                continue
             _note_lost(told.chain, head, sealed, by)
             note_kept(chain=told.chain, head=head, by=by, is_its_word=True)
         elif told.chain not in known:
@@ -110,10 +113,7 @@ def _take_acceptance(sealed: bytes, by: Silo) -> None:
     if _leads_through(said.chain, kept):
         return  # nothing broke here
     with transaction.atomic():
-        lost = LostHead.objects.filter(
-            restored__chain=said.chain, silo_id=by.id, position=kept.position, digest=bytes.fromhex(kept.digest)
-        )
-        row = lost.order_by("-pk").first() or _note_lost(said.chain, kept, sealed, by)
+        row = _lost_heads(said.chain, kept, by).order_by("-pk").first() or _note_lost(said.chain, kept, sealed, by)
         row = LostHead.objects.select_for_update().get(pk=row.pk)
         if row.acceptance is not None:
             return
@@ -145,6 +145,12 @@ def _leads_through(chain: str, head: TreeHead) -> bool:
         return True
     digest = Link.objects.filter(chain=chain, position=head.position).values_list("digest", flat=True).first()
     return digest is not None and bytes(digest).hex() == head.digest
+
+
+def _lost_heads(chain: str, head: TreeHead, silo: Silo) -> QuerySet[LostHead]:
+    return LostHead.objects.filter(
+        restored__chain=chain, silo_id=silo.id, position=head.position, digest=bytes.fromhex(head.digest)
+    )
 
 
 @transaction.atomic

@@ -24,7 +24,7 @@ from silo_connector.trainer.log_breaks import kept_breaks
 from tests.faults.conftest import Federation
 from tests.faults.test_written_record import until
 
-pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("federation")]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900), pytest.mark.usefixtures("federation")]
 
 
 def evidence(federation: Federation, job_id: str, to: Path) -> Path:
@@ -53,7 +53,7 @@ def test_yesterdays_backup_under_silos_that_saw_today(federation: Federation, tm
 
     before = federation.launch(rounds=2, seed=21)
     federation.final_digest(before)
-    going_on = federation.launch(rounds=40, seed=22)
+    going_on = federation.launch(rounds=40, seed=22, round_deadline_s=30)
     federation.wait_for_round(going_on, 2)
 
     postgres.dump(tmp_path / "consilience.dump")

@@ -1,4 +1,4 @@
-"""A platform that was restored from an older backup: silos tell, numbers go on, jobs end with that reason, logs break."""
+"""A platform restored from an older backup: silos tell, numbers go on, jobs end with that reason, logs break."""
 
 from __future__ import annotations
 
@@ -219,6 +219,9 @@ def test_who_refused_a_broken_log_is_asked_again_once_it_is_accepted(cohort: Coh
     asked = checkpointing.CheckpointOrder.objects.filter(silo=first.silo)
     checkpointing.issue_orders(key)
     assert asked.count() == 1, "who refused is left alone for an hour"
+    for _ in range(2):
+        beat(first, state_of(first, heads=(ChainHead(chain=chain, **asdict(lost)),)))
+    assert LostHead.objects.count() == 1, "also where the refusal has told of the head before"
     word = LogAcceptance(
         identity_key=first.identity.public.encoded,
         signatory_key=first.signatory.public.encoded,
