@@ -11,6 +11,7 @@ import logging
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from django.db import transaction
@@ -159,11 +160,18 @@ def _note_lost(chain: str, head: TreeHead, sealed: bytes, by: Silo) -> LostHead:
     here = Head.objects.select_for_update().filter(chain=chain).first()
     position = 0 if here is None else here.position
     detail: dict[str, object] = {"events": position, "kept": head.position, "digest": head.digest}
-    told = {"by": by, "subject": by, "consortium_id": consortium_of(chain), "organisation_id": by.organisation_id}
+    tell = partial(
+        record,
+        by=by,
+        subject=by,
+        consortium_id=consortium_of(chain),
+        organisation_id=by.organisation_id,
+        detail=detail,
+    )
     episode = LogRestored.objects.filter(chain=chain).order_by("-pk").first()
     if episode is None or episode.heads.filter(silo_id=by.id, acceptance__isnull=False).exists():
         episode = LogRestored.objects.create(chain=chain, position=position, found_at=timezone.now())
-        record(**told, verb="log.restored", detail=detail)
+        tell(verb="log.restored")
     row, new = episode.heads.get_or_create(
         silo_id=by.id,
         position=head.position,
@@ -171,7 +179,7 @@ def _note_lost(chain: str, head: TreeHead, sealed: bytes, by: Silo) -> LostHead:
         defaults={"document": sealed, "at": timezone.now()},
     )
     if new:
-        record(**told, verb="log.head_lost", detail=detail)
+        tell(verb="log.head_lost")
     return row
 
 

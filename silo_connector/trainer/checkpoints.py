@@ -63,7 +63,7 @@ def heads_seen(state: Path) -> dict[str, set[TreeHead]]:
     found: dict[str, set[TreeHead]] = defaultdict(set)
     for chain, kept in kept_checkpoints(state).items():
         found[chain].add(kept)
-    kept = {chain: set(heads) for chain, heads in found.items()}
+    newest = {chain: set(heads) for chain, heads in found.items()}
     for entry in all_entries(state):
         match entry:
             case {"event": event, "chain": str(chain), "position": int(position), "digest": str(digest)} if (
@@ -72,7 +72,7 @@ def heads_seen(state: Path) -> dict[str, set[TreeHead]]:
                 root = entry.get("root")
                 found[chain].add(TreeHead(position, digest, root if isinstance(root, str) else None))
             case {"event": event, "chain": str(chain)} if event == LOG_ACCEPTED:
-                found[chain] = set(kept.get(chain, ()))  # what was before is `breaks_seen`
+                found[chain] = set(newest.get(chain, ()))  # what was before is `breaks_seen`
     return found
 
 

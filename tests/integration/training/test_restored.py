@@ -10,7 +10,7 @@ import pytest
 from django.test import Client
 
 from audit import checkpoints, sequencing
-from audit.models import Event, LogRestored, LostHead
+from audit.models import Checkpoint, Event, LogRestored, LostHead
 from federation.evidence.bundles import read_bundle
 from federation.evidence.reading import gather
 from federation.evidence.report import Report, Verdict
@@ -29,7 +29,7 @@ from training import checkpointing, closing, issuing
 from training.actions import answers, launch, start
 from training.evidence import bundle_of
 from training.long_poll import take_heartbeat
-from training.models import Job, Order
+from training.models import CheckpointOrder, Job, Order
 from training.statements.orders import next_order_numbers
 from training.transitions import OUTSTANDING, JobState
 
@@ -172,7 +172,7 @@ def test_a_log_that_broke_is_told_once_and_signed_again_once_a_steward_accepts(c
 
     sequencing.chain_new()
     checkpoints.sign_heads(issuing.signing_key())
-    shown = checkpoints.Checkpoint.objects.filter(chain=chain).latest("position")
+    shown = Checkpoint.objects.filter(chain=chain).latest("position")
     word = LogAcceptance(
         identity_key=first.identity.public.encoded,
         signatory_key=first.signatory.public.encoded,
@@ -203,7 +203,7 @@ def test_who_refused_a_broken_log_is_asked_again_once_it_is_accepted(cohort: Coh
     key = issuing.signing_key()
     checkpoints.sign_heads(key)
     checkpointing.issue_orders(key)
-    order = checkpointing.CheckpointOrder.objects.get(silo=first.silo)
+    order = CheckpointOrder.objects.get(silo=first.silo)
     said = Refusal(
         order_id=order.id,
         number=order.number,
@@ -216,7 +216,7 @@ def test_who_refused_a_broken_log_is_asked_again_once_it_is_accepted(cohort: Coh
         created_at=now(),
     )
     answers.answer(document=seal(said, first.identity), by=first.silo)
-    asked = checkpointing.CheckpointOrder.objects.filter(silo=first.silo)
+    asked = CheckpointOrder.objects.filter(silo=first.silo)
     checkpointing.issue_orders(key)
     assert asked.count() == 1, "who refused is left alone for an hour"
     for _ in range(2):
