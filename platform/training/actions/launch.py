@@ -73,9 +73,9 @@ def check_datasets(*, consortium: Consortium, asked: JobRequest) -> list[Dataset
     members = Participation.objects.filter(consortium=consortium, state=ParticipationState.ACTIVE)
     found = {
         dataset.id: dataset
-        for dataset in Dataset.objects.select_related("silo__organisation", "silo__signatory_key").filter(
-            id__in=asked.datasets, withdrawn_at=None, silo__organisation__in=members.values("organisation")
-        )
+        for dataset in Dataset.objects.select_related(
+            "silo__organisation", "silo__signatory_key", "silo__refused_request"
+        ).filter(id__in=asked.datasets, withdrawn_at=None, silo__organisation__in=members.values("organisation"))
     }
     datasets: list[Dataset] = []
     for position, dataset_id in enumerate(asked.datasets):
