@@ -32,7 +32,7 @@ def read_terms(data: Mapping[str, Any]) -> Terms:
     try:
         return Terms.model_validate_json(json.dumps(data), strict=True)
     except ValidationError as error:
-        raise with_contradictions(refusal(error, "agreement.terms", WITHIN), data) from error
+        raise with_contradictions(refusal(error, "agreement.terms", WITHIN, data=data), data) from error
 
 
 def with_contradictions(refused: Invalid, terms: object) -> Invalid:

@@ -148,15 +148,17 @@ def test_what_is_no_file_is_refused_without_waiting(tmp_path: Path, make: Callab
         pytest.param(PLAIN + "1,car\n", "data.malformed", ["2 values, not 3"], id="short row"),
         pytest.param(PLAIN + "1,car,1,1\n", "data.malformed", ["4 values, not 3"], id="long row"),
         pytest.param(PLAIN + '1,"car,1\n', "data.malformed", [], id="quote never closed"),
-        pytest.param(PLAIN + "1,car,high\n", "data.bad_value", ["row 13", "'y'", "'high'"], id="text for a number"),
-        pytest.param(PLAIN + "0x10,car,1\n", "data.bad_value", ["row 13", "'x'", "0x10"], id="hexadecimal"),
-        pytest.param(PLAIN + "nan,car,1\n", "data.bad_value", ["row 13", "not a finite"], id="nan as text"),
-        pytest.param(PLAIN + "inf,car,1\n", "data.bad_value", ["row 13", "not a finite"], id="infinity"),
-        pytest.param(PLAIN + "1e999,car,1\n", "data.bad_value", ["row 13"], id="above all numbers"),
-        pytest.param(PLAIN + "1e60,car,1\n", "data.not_finite", ["row 13", "'x'"], id="above float32"),
-        pytest.param(PLAIN + "1,car,1.5\n", "data.bad_value", ["row 13", "'y'", "whole"], id="fraction for an integer"),
+        pytest.param(PLAIN + "1,car,high\n", "data.bad_value", ["line 14", "'y'", "'high'"], id="text for a number"),
+        pytest.param(PLAIN + "0x10,car,1\n", "data.bad_value", ["line 14", "'x'", "0x10"], id="hexadecimal"),
+        pytest.param(PLAIN + "nan,car,1\n", "data.bad_value", ["line 14", "not a finite"], id="nan as text"),
+        pytest.param(PLAIN + "inf,car,1\n", "data.bad_value", ["line 14", "not a finite"], id="infinity"),
+        pytest.param(PLAIN + "1e999,car,1\n", "data.bad_value", ["line 14"], id="above all numbers"),
+        pytest.param(PLAIN + "1e60,car,1\n", "data.not_finite", ["line 14", "'x'"], id="above float32"),
         pytest.param(
-            PLAIN + "1,boat,1\n", "data.bad_value", ["row 13", "'kind'", "'boat'", "levels"], id="unknown level"
+            PLAIN + "1,car,1.5\n", "data.bad_value", ["line 14", "'y'", "whole"], id="fraction for an integer"
+        ),
+        pytest.param(
+            PLAIN + "1,boat,1\n", "data.bad_value", ["line 14", "'kind'", "'boat'", "levels"], id="unknown level"
         ),
         pytest.param(PLAIN + "1,Car,1\n", "data.bad_value", ["'Car'"], id="level in other letters"),
         pytest.param(
@@ -185,7 +187,7 @@ def test_bounds_are_held(tmp_path: Path) -> None:
     columns[0] |= {"minimum": -3.0, "maximum": 2.0}
     read(tmp_path, PLAIN, declare(columns=columns))
     assert (
-        "row 13, column 'x': '-3.1' is below -3"
+        "line 14, column 'x': '-3.1' is below -3"
         in refusal(tmp_path, PLAIN + "-3.1,car,1\n", declare(columns=columns)).message
     )
     assert "is above 2" in refusal(tmp_path, PLAIN + "2.1,car,1\n", declare(columns=columns)).message
