@@ -174,9 +174,7 @@ def look_at_data(config: Config) -> Iterator[Finding]:
                 said = "does not use it" if name not in used else "uses it as it was declared before"
                 yield fail("data in use", f"{name}: the running trainer {said}.", _RESTART)
     for name in sorted(set(used or {}) - names):
-        yield warn(
-            "data in use", f"{name}: the running trainer uses it, connector.toml does not.", _RESTART
-        )
+        yield warn("data in use", f"{name}: the running trainer uses it, connector.toml does not.", _RESTART)
 
 
 def look_at_isolation(config: Config, proc: Path = Path("/proc")) -> Iterator[Finding]:

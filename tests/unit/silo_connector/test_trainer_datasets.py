@@ -10,9 +10,10 @@ from dataclasses import replace
 import pytest
 
 from federation.protocol.digests import digest_bytes
-from federation.protocol.documents import DatasetRegistration, DatasetWithdrawal, open_sealed
+from federation.protocol.documents import DatasetRegistration, DatasetWithdrawal, Refusal, open_sealed
 from silo_connector import egress, identity, spool
 from silo_connector.config import DatasetFile
+from silo_connector.trainer.declarations import in_use
 from silo_connector.trainer.memory import Memory
 from silo_connector.trainer.outcomes import Outcomes
 from silo_connector.trainer.trainer import Trainer
@@ -184,8 +185,8 @@ async def test_an_order_under_the_schema_before_is_refused_and_one_under_the_new
     new = site.job()
     for number, (manifest, code) in enumerate(((old, "dataset.schema_changed"), (new, None)), start=1):
         order = site.order(manifest, number=number)
-        await deliver(site, order, manifest)
+        site.deliver(order, manifest)
         trainer.look()
-        answer = answer_in_outbox(site, order)
+        answer = site.outcome(order)
         assert (answer.code if isinstance(answer, Refusal) else None) == code
     trainer.close()
