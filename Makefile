@@ -3,7 +3,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install demo demo-check test test-fast check bench-rounds bench-pages openapi diagrams messages pictures clean chromium
+.PHONY: help install demo demo-check test test-fast check bench-rounds bench-pages openapi lock diagrams messages pictures clean chromium
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -73,6 +73,7 @@ test-fast: $(VENV)/installed-dev ## the unit tests: less than a minute together
 check: $(VENV)/installed-dev ## lint, types, layers, migrations, settings, generated documents
 	@mkdir -p var/check
 	@echo "check: ruff";             $(BIN)/ruff check --quiet . && $(BIN)/ruff format --quiet --check .
+	@echo "check: locks";            python3 deploy/lock.py --check
 	@echo "check: templates";        $(BIN)/djlint templates --lint --quiet
 	@echo "check: layers";           PYTHONPATH=platform:. $(BIN)/lint-imports --no-cache >var/check/layers.txt || { cat var/check/layers.txt; exit 1; }
 	@echo "check: types";            $(SETTINGS) $(BIN)/mypy .
@@ -93,6 +94,10 @@ bench-pages: $(VENV)/installed ## how long the server takes over every page of a
 
 openapi: $(VENV)/installed-dev ## write docs/openapi.yaml anew
 	@$(SETTINGS) $(MANAGE) spectacular --validate --fail-on-warn --file docs/openapi.yaml
+
+lock: ## write deploy/locks anew from requirements.txt (CPU_WHEELS: folder or index of torch's wheels for CPUs)
+	@test -x var/lock/bin/uv || { python3 -m venv var/lock && var/lock/bin/pip install --quiet "$$(grep '^uv==' deploy/lock-tools.txt)"; }
+	@PATH="$$PWD/var/lock/bin:$$PATH" python3 deploy/lock.py --cpu-wheels "$(CPU_WHEELS)"
 
 pictures: $(VENV)/installed-dev chromium ## take the pictures of README and docs anew, from a demo on the real records
 	@$(BIN)/python -m pytest tests/functional/test_demo.py -k goes_on_where_it_was

@@ -90,7 +90,7 @@ def run(folder: Path, only: list[str]) -> int:
     coordinator = Coordinator(home, services, 0, {"LOG_LEVEL": "WARNING"})
     coordinator.start_services()
     try:
-        coordinator.manage("migrate", "--no-input")
+        coordinator.migrate()
         began = time.monotonic()
         ids = json.loads(coordinator.manage("bench_seed", str(DECLARATION), timeout_s=300))
         print(f"seeded in {time.monotonic() - began:.0f} s", file=sys.stderr)

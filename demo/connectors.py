@@ -137,13 +137,13 @@ class Connector:
         words = ("--config", str(self.configuration), "--key", str(self.signatory.key), "--reviewer", reviewer, "--yes")
         self._command("approve", str(plan), *words)
 
-    def enrol(self, code: str) -> str:
-        """Present the connector with a single-use code; returns the identity's fingerprint, for the telephone."""
+    def enrol(self, code: str) -> dict[str, str]:
+        """Present the connector with a single-use code; returns the keys' fingerprints by role, for the telephone."""
         shown = self._command("enrol", "--config", str(self.configuration), "--code", code)
-        identity = re.search(r"^ +identity +([0-9a-f ]{39})$", shown, re.MULTILINE)
-        if identity is None:
-            raise DemoError(f"The connector of {self.hospital.silo} shows no fingerprint of its identity.")
-        return identity[1]
+        found = dict(re.findall(r"^ +(identity|signatory) +([0-9a-f ]{39})$", shown, re.MULTILINE))
+        if len(found) != 2:
+            raise DemoError(f"The connector of {self.hospital.silo} shows no fingerprints of its keys.")
+        return found
 
     def _command(self, *words: str) -> str:
         return self.signatory.command(*words)

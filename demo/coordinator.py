@@ -21,6 +21,8 @@ from federation.protocol.keys import load_public
 PORT = 8000
 WEB_TIMEOUT_S = 60.0
 QUEUES = "rounds,aggregation,housekeeping"
+NOTIFICATIONS = "notifications"
+"""The queue of what waits for other people's servers, and the process that works on it and on nothing else."""
 
 
 _claims: list[socket.socket] = []
@@ -63,6 +65,7 @@ class Coordinator:
     extra_environment: dict[str, str] = field(default_factory=dict)
     web: Child = field(init=False)
     worker: Child = field(init=False)
+    notifications: Child = field(init=False)
     beat: Child = field(init=False)
     children: list[Child] = field(init=False, default_factory=list)
 
@@ -82,12 +85,13 @@ class Coordinator:
         settings = self.environment()
         self._write_environment(settings)
 
-    def environment(self, *, with_signing_key: bool = False) -> dict[str, str]:
-        """What the platform's processes get. The signing key is the worker's alone."""
+    def environment(self, *, with_signing_key: bool = False, as_owner: bool = False) -> dict[str, str]:
+        """What the platform's processes get. The signing key is the worker's alone; only migrations own the tables."""
         kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "TMPDIR") if name in os.environ}
         settings = {
             **kept,
             **self.services.environment(self.url),
+            **({} if as_owner else {"DATABASE_URL": self.services.postgres.app_url()}),
             "ALLOWED_HOSTS": "127.0.0.1,localhost",
             "PYTHONPATH": PYTHONPATH,
             "PYTHONUNBUFFERED": "1",
@@ -109,11 +113,22 @@ class Coordinator:
         with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as stream:
             stream.writelines(f"{name}='{value}'\n" for name, value in settings.items() if name not in os.environ)
 
-    def manage(self, *words: str, given: Any = None, timeout_s: float = 120.0, with_signing_key: bool = False) -> str:
+    def migrate(self) -> None:
+        """The schema, as its owner, and what the others may do with it."""
+        self.manage("migrate_and_grant", self.services.postgres.app_role, as_owner=True)
+
+    def manage(
+        self,
+        *words: str,
+        given: Any = None,
+        timeout_s: float = 120.0,
+        with_signing_key: bool = False,
+        as_owner: bool = False,
+    ) -> str:
         """Run a management command; `given` goes to it as JSON."""
         return run(
             [sys.executable, str(ROOT / "manage.py"), *words],
-            environment=self.environment(with_signing_key=with_signing_key),
+            environment=self.environment(with_signing_key=with_signing_key, as_owner=as_owner),
             log=self.home.log("manage"),
             what=f"`manage.py {words[0]}`",
             timeout_s=timeout_s,
@@ -122,7 +137,7 @@ class Coordinator:
         )
 
     def start_processes(self) -> None:
-        """Web, worker and beat; returns once web answers."""
+        """Web, both workers and beat; returns once web answers."""
         environment = self.environment()
         self.web = self._child("web", self._web_command(), environment)
         celery = [sys.executable, "-m", "celery", "-A", "config.celery"]
@@ -131,9 +146,17 @@ class Coordinator:
             [*celery, "worker", "-Q", QUEUES, "--concurrency", "2", "--without-gossip", "--without-mingle"],
             self.environment(with_signing_key=True),
         )
+        self.notifications = self._child(
+            NOTIFICATIONS,
+            [
+                *(*celery, "worker", "-Q", NOTIFICATIONS, "--pool", "threads", "--concurrency", "2"),
+                *("--hostname", f"{NOTIFICATIONS}@%h", "--without-gossip", "--without-mingle"),
+            ],
+            environment,
+        )
         schedule = str(self.home.root / "beat-schedule")
         self.beat = self._child("beat", [*celery, "beat", "--schedule", schedule, "--pidfile="], environment)
-        self.children = [self.web, self.worker, self.beat]
+        self.children = [self.web, self.worker, self.notifications, self.beat]
         for child in self.children:
             child.start()
         self._await_web()
@@ -141,8 +164,9 @@ class Coordinator:
     def _web_command(self) -> list[str]:
         return [
             *(sys.executable, "-m", "uvicorn", "config.asgi:application"),
-            *("--host", "127.0.0.1", "--port", str(self.port), "--loop", "uvloop", "--http", "httptools"),
-            *("--no-access-log", "--timeout-graceful-shutdown", "5"),
+            *("--host", "127.0.0.1", "--port", str(self.port), "--loop", "uvloop"),
+            *("--http", "live.connections:Connection"),
+            *("--no-proxy-headers", "--no-access-log", "--timeout-graceful-shutdown", "5"),
         ]
 
     def _child(self, name: str, command: list[str], environment: dict[str, str]) -> Child:

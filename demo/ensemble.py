@@ -74,7 +74,7 @@ class Ensemble:
         waiting_for("the database's schema")
         with ThreadPoolExecutor(1) as aside:
             collected = aside.submit(self.coordinator.manage, "collectstatic", "--no-input")
-            self.coordinator.manage("migrate", "--no-input")
+            self.coordinator.migrate()
             collected.result()
         waiting_for("the web process, the consortium's founding, and the hospitals' keys")
         with ThreadPoolExecutor(2) as aside:
@@ -107,10 +107,12 @@ class Ensemble:
             raise DemoError(f"The enrolment page of {hospital.silo} shows another key than the platform's own.")
         read_out = connector.enrol(told["code"])
         administrator = self.sign_in(hospital.email("organisation_administrator"))
-        shown = administrator.get(f"silos/{silo}/")["identity"]["fingerprint"]
-        if shown != read_out:
-            raise DemoError(f"{hospital.silo}: the platform shows the key {shown}, the connector has {read_out}.")
-        administrator.post(f"silos/{silo}/confirm/", {"identity_fingerprint": read_out})
+        shown = administrator.get(f"silos/{silo}/")
+        for role, fingerprint in read_out.items():
+            if shown[role]["fingerprint"] != fingerprint:
+                raise DemoError(f"{hospital.silo}: the platform shows another {role} key than the connector has.")
+        confirmed = {f"{role}_fingerprint": fingerprint for role, fingerprint in read_out.items()}
+        administrator.post(f"silos/{silo}/confirm/", confirmed)
 
     def conclude_agreement(self, waiting_for: Step) -> Agreed:
         """The five parties sign, each with its own key on its own premises."""

@@ -103,7 +103,7 @@ class Follower:
     @staticmethod
     def _stage(job: dict[str, Any]) -> object:
         current = job["current_round"] or {}
-        return job["state"], current.get("number"), current.get("state"), current.get("answered")
+        return job["state"], current.get("number"), current.get("state"), str(current.get("outcomes"))
 
     def _check_progress(self) -> None:
         if self.job["state"] == "paused":

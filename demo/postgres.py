@@ -42,7 +42,7 @@ def _installation() -> Path:
 
 @dataclass
 class Postgres:
-    """One cluster in a folder of its own, with one database owned by one ordinary role.
+    """One cluster in a folder of its own, with one database owned by one ordinary role, and a plainer one that uses it.
 
     As root it runs as an unprivileged user, whose own the folder becomes. Where that user can't reach the folder
     (a checkout under /root), cluster and binaries live under /var/tmp and `folder` is a link to them: the permissions
@@ -53,6 +53,8 @@ class Postgres:
     log: Path
     database: str = "consilience"
     role: str = "consilience"
+    app_role: str = "consilience_app"
+    """Under which web and workers run; what it may do is granted after each migration (`audit.grants`)."""
     durable: bool = True
     child: Child | None = field(default=None, init=False)
     _socket_folder: Path | None = field(default=None, init=False)
@@ -89,9 +91,16 @@ class Postgres:
             self._socket_is_temporary = False
 
     def url(self, database: str | None = None) -> str:
-        """The address for Django: the ordinary role, over the socket."""
-        password, host = quote(self._secret("role"), safe=""), quote(str(self.socket_folder), safe="")
-        return f"postgresql://{self.role}:{password}@/{database or self.database}?host={host}"
+        """The address for Django: the role that owns the database and migrates it, over the socket."""
+        return self._url(self.role, self._secret("role"), database or self.database)
+
+    def app_url(self) -> str:
+        """The address for web and workers."""
+        return self._url(self.app_role, self._secret("app"), self.database)
+
+    def _url(self, role: str, password: str, database: str) -> str:
+        host = quote(str(self.socket_folder), safe="")
+        return f"postgresql://{role}:{quote(password, safe='')}@/{database}?host={host}"
 
     @property
     def socket_folder(self) -> Path:
@@ -258,6 +267,9 @@ class Postgres:
             password = sql.Literal(self._secret("role"))
             if connection.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", [self.role]).fetchone() is None:
                 connection.execute(sql.SQL("CREATE ROLE {} LOGIN CREATEDB PASSWORD {}").format(role, password))
+            if connection.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", [self.app_role]).fetchone() is None:
+                app, password = sql.Identifier(self.app_role), sql.Literal(self._secret("app"))
+                connection.execute(sql.SQL("CREATE ROLE {} LOGIN PASSWORD {}").format(app, password))
             if connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [self.database]).fetchone() is None:
                 connection.execute(sql.SQL("CREATE DATABASE {} OWNER {}").format(database, role))
 

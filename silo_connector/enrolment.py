@@ -1,8 +1,8 @@
-"""What the platform answered to the enrolment: who we are there, and the keys it says are its own."""
+"""What the platform answers before and after the enrolment: who we are there, and the keys it says are its own."""
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Self
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -20,19 +20,16 @@ class PlatformKey(BaseModel):
     public_key: Annotated[str, Field(max_length=100)]
 
 
-class Enrolment(BaseModel):
-    """The platform's answer. Nothing in it is trusted but a key whose fingerprint a person has copied."""
+class ShownKeys(BaseModel):
+    """Keys that the platform says are its own. None is trusted but one whose fingerprint a person has copied."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
-    silo_id: UUID
-    organisation: Annotated[str, Field(max_length=200)] = ""
-    silo: Annotated[str, Field(max_length=200)] = ""
     platform_keys: Annotated[tuple[PlatformKey, ...], Field(min_length=1, max_length=20)]
 
     @classmethod
-    def read(cls, data: bytes) -> Enrolment:
-        """Read the answer. Raises Invalid ``enrolment.malformed``."""
+    def read(cls, data: bytes) -> Self:
+        """Read the platform's answer. Raises Invalid ``enrolment.malformed``."""
         try:
             return cls.model_validate_json(data)
         except ValidationError as error:
@@ -49,3 +46,18 @@ class Enrolment(BaseModel):
             "None of the keys that the platform shows has the fingerprint in connector.toml (platform_key). Compare it "
             "with the enrolment page; if it is right there, somebody stands between you and the platform.",
         )
+
+
+class Enrolment(ShownKeys):
+    """What the platform answered to the enrolment: who we are there."""
+
+    silo_id: UUID
+    organisation: Annotated[str, Field(max_length=200)] = ""
+    silo: Annotated[str, Field(max_length=200)] = ""
+
+
+class UsableCode(ShownKeys):
+    """What the platform says of a code that could be used: for which silo, how long, and which keys it has itself."""
+
+    silo: Annotated[str, Field(max_length=200)] = ""
+    expires_at: Annotated[str, Field(max_length=100)] = ""

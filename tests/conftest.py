@@ -16,7 +16,7 @@ from typing import Any
 import django
 import pytest
 from django.apps import apps
-from django.db import connection
+from django.db import DEFAULT_DB_ALIAS, connection, connections
 from hypothesis import HealthCheck, settings
 from pytest_django.plugin import DjangoDbBlocker
 from xdist.scheduler import LoadScopeScheduling
@@ -125,6 +125,9 @@ def django_db_setup(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
             "WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_type = 'client backend'"
         )
+    connection.close()
+    # the pool would make new connections for those that were cut off while they were in use
+    connections[DEFAULT_DB_ALIAS].close_pool()  # type: ignore[attr-defined]  # only PostgreSQL's has one
 
 
 @pytest.fixture(scope="session")

@@ -62,6 +62,13 @@ def faults(terms: Terms, families: frozenset[str], moment: datetime) -> Iterator
             f"Only {bringing} of the members bring data: a job could never have so many participants.",
             ("datasets",),
         )
+    share = terms.cohort.organisation_share_max
+    if share is not None and round(share, 4) < round(1 / max(1, bringing), 4):
+        yield Fault(
+            "cohort.organisation_share_max",
+            f"{bringing} of the members bring data, and an equal part is larger than this: nobody could keep to it.",
+            ("datasets",),
+        )
     if not terms.leaving.final_model:
         yield from _of_models_that_stay(terms)
     if terms.validity.not_after <= terms.validity.not_before:

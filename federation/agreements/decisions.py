@@ -15,6 +15,7 @@ from datetime import datetime
 from federation.agreements.policy import Policy
 from federation.agreements.purposes import allowed_by, unmet_codes
 from federation.agreements.rules import LOCAL_POLICY, Allowed, Refusal
+from federation.agreements.shares import fault_of, keeps_to
 from federation.protocol.documents import Agreement, CoveredDataset, Manifest, Order, OrderKind, Terms
 from federation.protocol.keys import PublicKey
 from federation.protocol.tensors import count_parameters
@@ -89,6 +90,8 @@ def refusals(
     yield from _of_code(terms, manifest, place.position)
     yield from _of_protection(terms, covered, manifest, place.position)
     yield from _of_cohort(terms, manifest, place.position)
+    if fault_of(standing.agreement, manifest) is not None:
+        yield Refusal("agreement.organisation_share", "cohort")
     if manifest.limits.minimum_cell < terms.leaving.minimum_cell:
         least = Allowed("at_least", (terms.leaving.minimum_cell,))
         yield Refusal("agreement.minimum_cell", "leaving", allowed=least)
@@ -238,6 +241,8 @@ def of_policy(manifest: Manifest, order: Order | None, place: Place, moment: dat
         yield _local(policy, "policy.minimum_participants")
     if position.rows_coarse < policy.minimum_rows:
         yield _local(policy, "policy.minimum_rows")
+    if policy.organisation_share_max is not None and not keeps_to(manifest, policy.organisation_share_max):
+        yield _local(policy, "policy.organisation_share")
     if order is not None and policy.is_quiet(moment):
         yield _local(policy, "policy.quiet_hours")
     begins_round = order is not None and order.kind is OrderKind.TRAIN

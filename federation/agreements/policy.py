@@ -44,6 +44,7 @@ class Policy(BaseModel):
     rounds_per_day_max: Annotated[int, Field(ge=0)] | None = None
     minimum_participants: Annotated[int, Field(ge=1)] = 1
     minimum_rows: Annotated[int, Field(ge=0)] = 0
+    organisation_share_max: Annotated[float, Field(gt=0, le=1)] | None = None
     gpu_share_max: Annotated[float, Field(ge=0, le=1)] = 1.0
     memory_share_max: Annotated[float, Field(gt=0, le=1)] = 1.0
 

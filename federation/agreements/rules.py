@@ -98,6 +98,10 @@ RULES: Mapping[str, Rule] = MappingProxyType(
             "Add silos of other organisations, or raise the quorum.",
         ),
         "agreement.minimum_rows": Rule("The data set has too few rows.", "Leave it out."),
+        "agreement.organisation_share": Rule(
+            "An organisation could weigh more in the job than the agreement allows.",
+            "Launch the job again. If that is no help, report it: the platform gives a silo too much weight.",
+        ),
         "agreement.minimum_cell": Rule(
             "The job's minimum cell is smaller than the agreement's.", "Raise limits.minimum_cell."
         ),
@@ -107,6 +111,10 @@ RULES: Mapping[str, Rule] = MappingProxyType(
         "policy.code": Rule("The silo runs no custom code.", "Use a family, or leave the silo out."),
         "policy.minimum_participants": Rule(
             "The silo requires more participants.", "Add silos of other organisations, or raise the quorum."
+        ),
+        "policy.organisation_share": Rule(
+            "One organisation may weigh more in the job than the silo's policy allows.",
+            "Add silos of other organisations, or lower the share in the agreement.",
         ),
         "policy.minimum_rows": Rule("The silo's data set has too few rows for its policy.", "Leave it out."),
         "policy.quiet_hours": Rule("The silo does nothing at this hour.", "Launch the job at another hour."),

@@ -173,6 +173,9 @@ def _cohort(terms: Terms) -> Iterator[str]:
     yield f"At least {terms.cohort.minimum_participants} organisations take part in a job and in each of its rounds."
     if terms.cohort.minimum_rows:
         yield f"A data set takes part only if it has at least {terms.cohort.minimum_rows:,} rows."
+    if terms.cohort.organisation_share_max is not None:
+        share = f"{terms.cohort.organisation_share_max * 100:.10g} %"
+        yield f"No organisation weighs more than {share} in a model, but for an equal part where fewer take part."
 
 
 def _leaving(terms: Terms) -> Iterator[str]:

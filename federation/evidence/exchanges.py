@@ -7,6 +7,7 @@ from datetime import timedelta
 from functools import partial
 from uuid import UUID
 
+from federation.agreements.shares import limits_of
 from federation.evidence.grounds import Grounds
 from federation.evidence.reading import Evidence
 from federation.evidence.report import Fault, Report, guarded
@@ -101,6 +102,14 @@ def _answer_faults(said: Submission, order: Order, found: Grounds) -> Iterator[t
         yield "answer.other_model", "It is about another model."
     if order.issued_at >= terms.validity.not_after + _CLOCKS_APART:
         yield "agreement.expired", "Its order came when the agreement had expired."
+    limits = limits_of(found.cohort[order.silo_id])
+    if said.training is not None and said.training.rows > limits.weight(said.training.rows):
+        yield "update.weight", f"It claims {said.training.rows} rows and weighs {limits.weight_max:.0f} at most."
+    if said.evaluation is not None and said.evaluation.rows > limits.believed(said.evaluation.rows):
+        yield (
+            "update.weight",
+            f"It tried {said.evaluation.rows} rows; {limits.rows_max:.0f} were registered.",
+        )
     if said.training is not None and said.training.update_norm_l2 > manifest.limits.update_norm_l2_max:
         yield "update.norm_exceeded", "The update is larger than the job's bound."
     if unagreed := sorted(_figures(said) - set(terms.leaving.metrics)):

@@ -2,27 +2,17 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 from federation.errors import Untrusted
-from federation.plans.seen import is_hidden
+from federation.plans.alike import as_seen, folded
 from federation.protocol import envelope
 from federation.protocol.documents import CodeReview, open_sealed, seal
 from federation.protocol.keys import PrivateKey, PublicKey
 
 AHEAD_MAX = timedelta(hours=1)
 """How far the clock of whoever signs may be ahead: the newest word counts, one from the future would for long."""
-_CYRILLIC = (
-    "\u0430\u0432\u0435\u043a\u043c\u043d\u043e\u0440\u0441\u0442"
-    "\u0443\u0445\u0455\u0456\u0458\u04bb\u0501\u051b\u051d\u04cf"
-)
-_GREEK = "\u03b1\u03b2\u03b5\u03b6\u03b7\u03b9\u03ba\u03bc\u03bd\u03bf\u03c1\u03c4\u03c5\u03c7"
-_MORE = "\u0585\u057d\u0570\u0578\u0131\u0251\u026105"
-_ALIKE = str.maketrans(_CYRILLIC + _GREEK + _MORE, "abekmhopctyxsijhdqwl" + "abezhikmnoptyx" + "ouhniagos")
-"""Small letters of other scripts that are drawn like a Latin one, small or capital, and digits: as that letter."""
-_ONE_STROKE = str.maketrans("i1|", "lll")
 
 
 def sign_review(review: CodeReview, key: PrivateKey) -> bytes:
@@ -48,19 +38,16 @@ def open_review(sealed: bytes, signatory: PublicKey) -> CodeReview:
 
 def same_reviewer(name: str) -> str:
     """A reviewer's name as it is compared: case, spaces and ways to write an accent make nobody another person."""
-    return " ".join(unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).casefold()).split())
+    return folded(name)
 
 
 def _person(name: str) -> str:
-    """A name without all by which one person could pass for two: accents, marks, letters that look alike, the order.
+    """A name without all by which one person could pass for two: what looks alike, and the order of its parts.
 
     It joins more than `same_reviewer` does, and more than people would: so it is for counting who approves, never for
     who takes a refusal back.
     """
-    bare = unicodedata.normalize("NFKD", same_reviewer(name))
-    seen = "".join(one for one in bare if not is_hidden(one) and not unicodedata.category(one).startswith("M"))
-    alike = seen.translate(_ALIKE).translate(_ONE_STROKE)
-    return " ".join(sorted("".join(one if one.isalnum() else " " for one in alike).split()))
+    return " ".join(sorted(as_seen(name).split()))
 
 
 def _rank(review: CodeReview) -> tuple[datetime, bool]:

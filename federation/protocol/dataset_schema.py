@@ -15,6 +15,14 @@ _OWN = (DropColumns, Rename, MapValues)
 """How a silo comes from its own file to the common columns: no part of what it ends in."""
 
 
+def meaning_digest(trace: Trace, split: Split, target: Target) -> str:
+    """The digest of the same in one form for every declaration: equal also where 1.0's digest knew only an order.
+
+    The order of columns that are no features means nothing, nor that of steps which have nothing to do with each other.
+    """
+    return _digest(_second(trace, split, target))
+
+
 def schema_digest(trace: Trace, steps: Sequence[Step], split: Split, target: Target) -> str:
     """The digest. Names of files, formats, bounds, dropped columns and the steps to common columns don't count.
 
@@ -23,6 +31,10 @@ def schema_digest(trace: Trace, steps: Sequence[Step], split: Split, target: Tar
     """
     is_new = isinstance(split, ByDate) or any(isinstance(step, Impute | Clip | Log) for step in steps)
     schema = _second(trace, split, target) if is_new else _first(trace, steps, split, target)
+    return _digest(schema)
+
+
+def _digest(schema: dict[str, Any]) -> str:
     return digest_bytes(json.dumps(schema, sort_keys=True, separators=(",", ":")).encode())
 
 

@@ -15,7 +15,7 @@ from pydantic import Field, ValidationError, model_validator
 
 from federation.protocol.dataset_columns import COLUMNS_MAX, Column, Part
 from federation.protocol.dataset_faults import faults_of
-from federation.protocol.dataset_schema import schema_digest
+from federation.protocol.dataset_schema import meaning_digest, schema_digest
 from federation.protocol.dataset_steps import Split, Step, Target
 from federation.protocol.dataset_trace import Trace, trace
 
@@ -89,6 +89,11 @@ class DatasetDeclaration(Part):
         Name, title, file format, bounds, dropped columns and the silo's own names and values may differ.
         """
         return schema_digest(self.trace, self.steps, self.split, self.target)
+
+    @property
+    def meaning_digest(self) -> str:
+        """Equal where schemas are but for an order that means nothing; for comparing, not for documents."""
+        return meaning_digest(self.trace, self.split, self.target)
 
 
 def parse_declaration(data: Mapping[str, Any]) -> DatasetDeclaration:

@@ -43,6 +43,21 @@ _BLANK_BODY = secrets.token_bytes(16)
 _ORIGIN = "https://connector.invalid"  # the library wants a whole address; the host is not covered
 
 
+class ClockOff(Untrusted):
+    """A request that its key signed, at a time that is too far from now: ``signature.clock``.
+
+    `skew_s` is by how many seconds the signer's clock is ahead of ours, negative where it is behind.
+    """
+
+    def __init__(self, skew_s: float) -> None:
+        way = "ahead of" if skew_s > 0 else "behind"
+        super().__init__(
+            "signature.clock",
+            f"Your clock is {abs(skew_s):.0f} s {way} ours; {CLOCK_SKEW_S} s are allowed. Set it by NTP.",
+        )
+        self.skew_s = skew_s
+
+
 @dataclass(frozen=True)
 class VerifiedRequest:
     """Who signed a request, once: the platform still has to see that the nonce is new."""
@@ -132,13 +147,36 @@ def verify_request(
 ) -> VerifiedRequest:
     """Check the signature of a request against the key that `key_resolver` knows under its id.
 
-    Raises Untrusted ``signature.missing`` without a signature, ``signature.clock`` when it was made more than a minute
-    from now, and ``signature.invalid`` for everything else: the reason stays with us.
+    Raises Untrusted ``signature.missing`` without a signature, ClockOff when the key signed it more than a minute from
+    now, and Untrusted ``signature.invalid`` for everything else: the reason stays with us.
+    """
+    try:
+        verified = verify_headers(method, path_with_query, headers, key_resolver, with_body=bool(body), now=now)
+    except ClockOff:
+        if body:
+            check_body(headers, body)  # a body that is not the signed one says more than a clock that is off
+        raise
+    if body:
+        check_body(headers, body)
+    return verified
+
+
+def verify_headers(
+    method: str,
+    path_with_query: str,
+    headers: Mapping[str, str],
+    key_resolver: Callable[[str], PublicKey | None],
+    *,
+    with_body: bool,
+    now: datetime | None = None,
+) -> VerifiedRequest:
+    """The same before the body has come: of a body only its digest is signed, which `check_body` holds it to.
+
+    Raises as `verify_request` does.
     """
     lowered = {name.lower(): value for name, value in headers.items()}
-    if "signature" not in lowered or "signature-input" not in lowered:
-        raise Untrusted("signature.missing", "The request carries no signature.")
-    required = _components(with_body=bool(body), with_silo=SILO_HEADER.lower() in lowered)
+    check_signed(lowered)
+    required = _components(with_body=with_body, with_silo=SILO_HEADER.lower() in lowered)
     verifier = _Verifier(key_resolver, now or datetime.now(UTC))
     try:
         results = verifier.verify(
@@ -148,16 +186,31 @@ def verify_request(
             expect_label=LABEL,
             require_components=required,
         )
-        if body:
-            ContentDigest.verify(lowered["content-digest"], body)
     except HTTPMessageSignaturesException as error:
         raise _invalid() from error
     (result,) = results
     nonce = result.nonce or ""
     if not _NONCE_LENGTH_MIN <= len(nonce) <= _NONCE_LENGTH_MAX:
         raise _invalid()
+    if abs(verifier.skew_s) > CLOCK_SKEW_S:
+        raise ClockOff(verifier.skew_s)
     created = datetime.fromtimestamp(int(result.parameters["created"]), UTC)
     return VerifiedRequest(str(result.parameters["keyid"]), nonce, created, lowered.get(SILO_HEADER.lower()))
+
+
+def check_signed(headers: Mapping[str, str]) -> None:
+    """Raise Untrusted ``signature.missing`` unless there is something to verify. Names of headers are in lower case."""
+    if "signature" not in headers or "signature-input" not in headers:
+        raise Untrusted("signature.missing", "The request carries no signature.")
+
+
+def check_body(headers: Mapping[str, str], body: bytes) -> None:
+    """Raise Untrusted ``signature.invalid`` unless this is the body whose digest the verified headers carry."""
+    lowered = {name.lower(): value for name, value in headers.items()}
+    try:
+        ContentDigest.verify(lowered.get("content-digest", ""), body)
+    except (HTTPMessageSignaturesException, ValueError) as error:
+        raise _invalid() from error
 
 
 def _components(*, with_body: bool, with_silo: bool) -> tuple[str, ...]:
@@ -188,17 +241,15 @@ class _KnownKeys(HTTPSignatureKeyResolver):
 
 
 class _Verifier(HTTPMessageVerifier):
-    """The library's verifier with our clock: one error code for it, the same tolerance both ways."""
+    """The library's verifier with our clock, which is judged once the signature holds: a stranger has no clock."""
 
     def __init__(self, resolve: Callable[[str], PublicKey | None], now: datetime) -> None:
         super().__init__(signature_algorithm=ED25519, key_resolver=_KnownKeys(resolve))
         self._now = now
+        self.skew_s = 0.0
 
     def validate_created_and_expires(self, sig_input: Any, max_age: Any = None) -> None:
         created = sig_input.params.get("created")
         if type(created) is not int:
             raise _invalid()
-        if abs(created - self._now.timestamp()) > CLOCK_SKEW_S:
-            raise Untrusted(
-                "signature.clock", f"The clocks of both sides must agree within {CLOCK_SKEW_S} s; check yours."
-            )
+        self.skew_s = created - self._now.timestamp()

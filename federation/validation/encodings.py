@@ -32,8 +32,9 @@ def strict_json(data: bytes | str) -> object:
     Raises Invalid ``json.malformed`` for what is no JSON in UTF-8, a name that stands twice in an object and NaN;
     ``json.too_deep`` beyond DEPTH_MAX levels or CONTAINERS_MAX objects and lists; else what ``check_plain`` raises.
     """
-    mark = (b"{", b"[") if isinstance(data, bytes) else ("{", "[")
-    if sum(data.count(one) for one in mark) > CONTAINERS_MAX:  # type: ignore[arg-type]  # bytes in bytes, str in str
+    if isinstance(data, str):
+        data = data.encode(errors="surrogatepass")
+    if data.count(b"{") + data.count(b"[") > CONTAINERS_MAX:
         raise Invalid("json.too_deep", f"A text may have {CONTAINERS_MAX} objects and lists.")
     try:
         value: object = json.loads(data, object_pairs_hook=_once, parse_constant=_no_number)

@@ -12,6 +12,7 @@ from django.utils import timezone
 from accounts import dispatch
 from accounts.models import Organisation, OrganisationRole, SignatoryKey, User
 from accounts.models.user import normalise_email
+from accounts.names import claim_name
 from accounts.permissions import Role
 from accounts.transitions import SignatoryKeyState, check_signatory_key_transition
 from audit.actions import record
@@ -22,8 +23,9 @@ from rest.errors import CHANGED_MEANWHILE, Conflict, Unprocessable
 
 @transaction.atomic
 def create_organisation(*, name: str, slug: str, country: str, kind: str, by: Actor) -> Organisation:
-    """Take an organisation into the house."""
+    """Take an organisation into the house. Raises Conflict `organisation.name_taken`."""
     organisation = Organisation.objects.create(name=name, slug=slug, country=country, kind=kind)
+    claim_name(organisation, name)
     record(
         by=by,
         verb="organisation.created",
@@ -38,14 +40,17 @@ def create_organisation(*, name: str, slug: str, country: str, kind: str, by: Ac
 def edit_organisation(
     *, organisation: Organisation, name: str, country: str, kind: str, seen: str | None = None, by: Actor
 ) -> Organisation:
-    """Correct what is known of an organisation; its slug stays.
+    """Correct what is known of an organisation; its slug stays, and its names before stay its own.
 
     `seen` is the `facts_digest` that whoever edits had before them. Raises Conflict
-    `organisation.changed_meanwhile` where it is another one by now. None overwrites whatever is there.
+    `organisation.changed_meanwhile` where it is another one by now, `organisation.name_taken` where the name is, or
+    was, another organisation's. None overwrites whatever is there.
     """
     locked = Organisation.objects.select_for_update(no_key=True).get(pk=organisation.pk)
     if seen is not None and seen != locked.facts_digest:
         raise Conflict("organisation.changed_meanwhile", CHANGED_MEANWHILE)
+    before = {"name_before": locked.name} if locked.name != name else {}
+    claim_name(locked, name)
     locked.name, locked.country, locked.kind = name, country, kind
     locked.save(update_fields=["name", "country", "kind"])
     record(
@@ -53,7 +58,7 @@ def edit_organisation(
         verb="organisation.edited",
         subject=locked,
         organisation_id=locked.id,
-        detail={"name": name, "country": country, "kind": kind},
+        detail={"name": name, "country": country, "kind": kind, **before},
     )
     return locked
 

@@ -26,6 +26,7 @@ from federation.errors import FederationError
 from federation.protocol.keys import PublicKey
 from rest.addresses import address_of
 from rest.errors import Problem
+from rest.names import NameFormField
 from rest.pages import in_words
 
 LETTERS_MAX = 5
@@ -114,9 +115,7 @@ class ChangePassword(PasswordChangeForm):
 class TokenForm(forms.Form):
     """A token to make for oneself."""
 
-    name = forms.CharField(
-        label=_("Name"), max_length=100, help_text=_("What it is for, such as: notebook on my laptop")
-    )
+    name = NameFormField(label=_("Name"), max_length=100, help_text=_("What it is for, such as: notebook on my laptop"))
     scopes = forms.MultipleChoiceField(
         label=_("Scopes"), choices=[(scope.value, scope.value) for scope in Scope], widget=forms.CheckboxSelectMultiple
     )
@@ -150,7 +149,7 @@ class PersonForm(forms.Form):
     """Somebody to take into an organisation."""
 
     email = forms.EmailField(label=_("E-mail address"), max_length=254)
-    full_name = forms.CharField(
+    full_name = NameFormField(
         label=_("Full name"), max_length=200, required=False, help_text=_("Needed for somebody who has no account yet")
     )
     role = forms.ChoiceField(label=_("Role"), choices=ROLE_CHOICES)
@@ -159,7 +158,7 @@ class PersonForm(forms.Form):
 class OrganisationFactsForm(forms.Form):
     """What is known of an organisation."""
 
-    name = forms.CharField(label=_("Name"), max_length=200)
+    name = NameFormField(label=_("Name"), max_length=200)
     country = forms.CharField(
         label=_("Country"), max_length=2, validators=[country_is_a_code], help_text=_("Two letters, such as CH")
     )

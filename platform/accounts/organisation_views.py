@@ -79,6 +79,7 @@ def _page(
         "organisation": house,
         "people": people_of(house),
         "signatory_keys": house.signatory_keys.all(),
+        "silos_with_pending_keys": house.silos.exclude(pending_signatory_key=None).order_by("name"),
         "may_grant": Permission.ORGANISATION_ROLE_GRANT in allowed,
         "may_sign": Permission.SIGNATORY_KEY_MANAGE in allowed,
         "may_edit": Permission.ORGANISATION_EDIT in allowed,

@@ -32,6 +32,7 @@ class Permission(Enum):
     SILO_REVOKE = "silo.revoke"
     DATASET_VIEW = "dataset.view"
     DATASET_MANAGE = "dataset.manage"
+    DATASET_CONFIRM = "dataset.confirm"
     AGREEMENT_VIEW = "agreement.view"
     AGREEMENT_DRAFT = "agreement.draft"
     AGREEMENT_NEGOTIATE = "agreement.negotiate"
@@ -126,6 +127,7 @@ ROLES: dict[Role, frozenset[Permission]] = {
         P.CONSORTIUM_LEAVE,
         P.SILO_REVOKE,
         P.DATASET_MANAGE,
+        P.DATASET_CONFIRM,
         P.AGREEMENT_NEGOTIATE,
         P.AGREEMENT_APPROVE,
         P.AGREEMENT_SUSPEND,
@@ -174,6 +176,7 @@ ABOUT_THE_ORGANISATION = frozenset(
         P.SILO_CONFIRM,
         P.SILO_REVOKE,
         P.DATASET_MANAGE,
+        P.DATASET_CONFIRM,
         P.AGREEMENT_APPROVE,
         P.AGREEMENT_SUSPEND,
         P.PLAN_REVIEW,

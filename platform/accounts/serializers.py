@@ -10,6 +10,7 @@ from accounts.models import ApiToken, Organisation, OrganisationKind, Organisati
 from accounts.models.organisation import SLUG_PATTERN
 from accounts.permissions import ORGANISATION_ROLES
 from accounts.tokens import LIFETIME_MAX
+from rest.names import NameInput
 from rest.serializers import Input
 
 ROLE_CHOICES = [(role.value, role.label) for role in ORGANISATION_ROLES]
@@ -34,7 +35,7 @@ class OrganisationBrief(serializers.ModelSerializer[Organisation]):
 class OrganisationEdit(Input):
     """What may be corrected."""
 
-    name = serializers.CharField(max_length=200)
+    name = NameInput(max_length=200)
     country = serializers.RegexField(r"^[A-Z]{2}$", help_text="ISO 3166-1 alpha-2")
     kind = serializers.ChoiceField(choices=OrganisationKind.choices)
 
@@ -73,7 +74,7 @@ class NewUser(Input):
     """A person to take in, with roles in an organisation."""
 
     email = serializers.EmailField(max_length=254)
-    full_name = serializers.CharField(max_length=200)
+    full_name = NameInput(max_length=200)
     organisation = serializers.UUIDField(required=False, help_text="left out by platform administrators only")
     roles = serializers.ListField(
         child=serializers.ChoiceField(choices=ROLE_CHOICES), max_length=len(ROLE_CHOICES), required=False, default=list
@@ -186,7 +187,7 @@ class TokenCreated(TokenOut):
 class NewToken(Input):
     """A token to make for oneself."""
 
-    name = serializers.CharField(max_length=100)
+    name = NameInput(max_length=100)
     scopes = serializers.ListField(
         child=serializers.ChoiceField(choices=Scope.choices), min_length=1, max_length=len(Scope)
     )

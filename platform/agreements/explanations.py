@@ -163,6 +163,13 @@ TERMS: Mapping[str, Term] = MappingProxyType(
             _("Fewer than that and no round is done. Several silos of one house count once."),
         ),
         "cohort.minimum_rows": Term(_("Rows of a data set at least"), _("A smaller data set takes no part.")),
+        "cohort.organisation_share_max": Term(
+            _("Share of one organisation at most"),
+            _(
+                "How much one organisation may weigh among all, 0.5 at most. Empty: one half where three or more take "
+                "part."
+            ),
+        ),
         "leaving.metrics": Term(
             _("Figures that may leave"), _("What a silo tells about how well a model does on its data.")
         ),

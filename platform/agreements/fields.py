@@ -12,6 +12,7 @@ from django.utils.translation import gettext as _
 
 from agreements.explanations import TERMS
 from agreements.people import Account, Accounts, typed_in
+from rest.names import typed_lines
 
 _SEPARATORS = re.compile(r"[\n,;]+")
 _MOMENT = "%Y-%m-%dT%H:%M"
@@ -35,7 +36,7 @@ class LinesField(forms.CharField):
     def to_python(self, value: Any) -> Any:
         """The texts, each once."""
         text = super().to_python(value) or ""
-        return list(dict.fromkeys(part.strip() for part in _SEPARATORS.split(text) if part.strip()))
+        return list(dict.fromkeys(typed_lines(_SEPARATORS.split(text))))
 
 
 class AccountsField(LinesField):

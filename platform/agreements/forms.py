@@ -82,6 +82,7 @@ class TermsForm(Unjudged):
         fields["privacy.delta_max"] = number("privacy.delta_max")
         fields["cohort.minimum_participants"] = whole("cohort.minimum_participants", 1)
         fields["cohort.minimum_rows"] = whole("cohort.minimum_rows")
+        fields["cohort.organisation_share_max"] = number("cohort.organisation_share_max")
         fields["leaving.metrics"] = several("leaving.metrics", choices("loss", "accuracy", "auc", "confusion"))
         fields["leaving.minimum_cell"] = whole("leaving.minimum_cell", 1)
         for name in ("final_model", "round_models", "release_confirmed_by_each"):

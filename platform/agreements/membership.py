@@ -15,7 +15,10 @@ from federation.protocol.documents import Terms
 from federation.protocol.keys import PublicKey
 from rest.errors import Unprocessable
 
-_NOBODY = "No organisation that takes part in the consortium signs with this key now. Compare it with that on its page."
+_NOBODY = (
+    "No organisation that takes part in the consortium signs with this key now. Compare it with that on its page. "
+    "A key that a silo brought counts once that silo is confirmed."
+)
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,7 @@ from rest.sentences import said_anew
 
 _COMPOSED = (
     _("Only %(bringing)s of the members bring data: a job could never have so many participants."),
+    _("%(bringing)s of the members bring data, and an equal part is larger than this: nobody could keep to it."),
     _("This is judged with the modifier %(modifier)s only: add it, or leave this empty."),
     _("There is no family %(unknown)s; there are %(known)s."),
 )

@@ -18,9 +18,11 @@ from federation.errors import Invalid
 from federation.learning.models import FAMILIES
 from federation.protocol.documents import Agreement, Terms, read
 from federation.validation import refusal
+from rest.names import one_line
 
 WITHIN = "terms"
 FAMILY_NAMES = frozenset(FAMILIES)
+_NAMES = frozenset({"organisation", "families", "recipients", "institutions", "users", "projects"})
 
 
 def read_terms(data: Mapping[str, Any]) -> Terms:
@@ -30,9 +32,23 @@ def read_terms(data: Mapping[str, Any]) -> Terms:
     in the rest.
     """
     try:
-        return Terms.model_validate_json(json.dumps(data), strict=True)
+        terms = Terms.model_validate_json(json.dumps(data), strict=True)
     except ValidationError as error:
         raise with_contradictions(refusal(error, "agreement.terms", WITHIN, data=data), data) from error
+    _check_names(terms.model_dump(mode="json"), WITHIN)
+    return terms
+
+
+def _check_names(said: object, where: str, *, are_names: bool = False) -> None:
+    """Raise Invalid ``name.not_one_line`` where a name in new terms is not one line."""
+    if isinstance(said, str) and are_names:
+        one_line(said, where)
+    elif isinstance(said, Mapping):
+        for name, inner in said.items():
+            _check_names(inner, f"{where}.{name}", are_names=name in _NAMES)
+    elif isinstance(said, list):
+        for place, inner in enumerate(said):
+            _check_names(inner, f"{where}.{place}", are_names=are_names)
 
 
 def with_contradictions(refused: Invalid, terms: object) -> Invalid:

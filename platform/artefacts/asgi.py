@@ -1,5 +1,7 @@
 """Artefacts over HTTP, streamed: never whole in memory, never through Django."""
 
+from __future__ import annotations
+
 import asyncio
 import os
 import re
@@ -7,12 +9,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Protocol
 from urllib.parse import parse_qsl
+from uuid import UUID
+
+from django.conf import settings
 
 from artefacts import grants, store
 from artefacts.uploads import Upload
 from federation.errors import FederationError
+from live import database
 from live.http import (
     Disconnected,
     Headers,
@@ -31,21 +37,111 @@ _RANGE = re.compile(r"bytes=(\d{1,15})-(\d{0,15})")
 _CONTENT_RANGE = re.compile(r"bytes (\d{1,15})-(\d{1,15})/(\d{1,15})")
 
 
-async def application(scope: Scope, receive: Receive, send: Send) -> None:
+@dataclass(frozen=True)
+class Claimed:
+    """An artefact that is bound to an order."""
+
+    size_bytes: int
+    is_finished: bool
+    """Whether the whole of it has come by that order's grant."""
+
+
+class Claims(Protocol):
+    """Which artefact belongs to which order, for good: database work, for a thread."""
+
+    def find(self, order_id: UUID, digest: str) -> Claimed | None:
+        """What is known of this artefact as this order's; None if it is not."""
+
+    def claim(self, order_id: UUID, digest: str, size_bytes: int) -> Claimed:
+        """Bind it to the order, or find it bound. Raises unless the order is open and takes just this artefact."""
+
+    def finish(self, order_id: UUID, digest: str) -> None:
+        """It has come, whole. Raises if the order has ended."""
+
+
+class ArtefactsApplication:
     """GET and HEAD of blobs; HEAD and PUT of uploads."""
-    path, method = scope["path"], scope["method"]
-    query = dict(parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True))
-    try:
-        if path.startswith(grants.BLOBS) and method in {"GET", "HEAD"}:
-            await _download(scope, send, path.removeprefix(grants.BLOBS), query)
-        elif path.startswith(grants.UPLOADS) and method in {"PUT", "HEAD"}:
-            await _upload(scope, receive, send, path.removeprefix(grants.UPLOADS), query)
-        else:
-            raise Refused(405, "method.not_allowed", "This address takes GET and HEAD, or HEAD and PUT.")
-    except Disconnected:
-        return
-    except FederationError as error:
-        await answer_problem(send, error)
+
+    def __init__(self, claims: Claims) -> None:
+        self._claims = claims
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        path, method = scope["path"], scope["method"]
+        query = dict(parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True))
+        try:
+            if path.startswith(grants.BLOBS) and method in {"GET", "HEAD"}:
+                await _download(scope, send, path.removeprefix(grants.BLOBS), query)
+            elif path.startswith(grants.UPLOADS) and method in {"PUT", "HEAD"}:
+                order_id, digest, size_max = _granted(path.removeprefix(grants.UPLOADS), query)
+                if method == "HEAD":
+                    await self._tell_progress(send, order_id, digest)
+                else:
+                    await self._upload(scope, receive, send, order_id, digest, size_max)
+            else:
+                raise Refused(405, "method.not_allowed", "This address takes GET and HEAD, or HEAD and PUT.")
+        except Disconnected:
+            return
+        except FederationError as error:
+            await answer_problem(send, error)
+
+    async def _tell_progress(self, send: Send, order_id: UUID, digest: str) -> None:
+        """How much of it this grant has brought. Of what else the store has, nothing is told."""
+        claimed = await database.call(self._claims.find, order_id, digest)
+        offset, complete = 0, False
+        if claimed is not None:
+            complete = await asyncio.to_thread(_is_complete, claimed, digest)
+            offset = (
+                claimed.size_bytes
+                if complete
+                else await asyncio.to_thread(Upload(order_id, digest, claimed.size_bytes).kept)
+            )
+        await answer(send, 200, headers=_progress(offset, complete))
+
+    async def _upload(
+        self, scope: Scope, receive: Receive, send: Send, order_id: UUID, digest: str, size_max: int
+    ) -> None:
+        start, total = _content_range(headers_of(scope))
+        size_max = min(size_max, settings.UPLOAD_BYTES_MAX)
+        if total > size_max:
+            raise Refused(413, "blob.too_large", f"An artefact for this order may have {size_max} bytes.")
+        claimed = await database.call(self._claims.claim, order_id, digest, total)
+        if claimed.is_finished and await asyncio.to_thread(_is_complete, claimed, digest):
+            await answer_json(send, 200, {"complete": True, "offset": total})
+            return
+        upload = Upload(order_id, digest, total)
+        block = await _next_block(receive)
+        begun = False
+        try:
+            while not block.last:
+                await asyncio.to_thread(upload.append if begun else partial(upload.begin, start), block.data)
+                begun = True
+                block = await _next_block(receive)
+            finish = upload.finish if begun else partial(upload.take_whole, start)
+            complete = await asyncio.to_thread(finish, block.data)
+            if complete:
+                await database.call(self._claims.finish, order_id, digest)
+        except FileNotFoundError:  # the order ended, and what had come of its upload was deleted
+            raise Refused(409, "order.over", "This order waits for no answer any more; nothing was kept.") from None
+        finally:
+            upload.close()
+        if block.broken_off:
+            raise Disconnected
+        await answer_json(send, 200, {"complete": complete, "offset": upload.offset})
+
+
+def _granted(rest: str, query: Mapping[str, str]) -> tuple[UUID, str, int]:
+    """The order, the digest and the bound of an upload's address."""
+    name, _, digest = rest.partition("/")
+    grants.check_upload(
+        name, size_bytes_max=_number(query, "max"), expires=_number(query, "exp"), signature=query.get("sig", "")
+    )
+    store.path_of(digest)  # raises unless it is a digest
+    return UUID(name), digest, int(query["max"])
+
+
+def _is_complete(claimed: Claimed, digest: str) -> bool:
+    return claimed.is_finished and store.size_bytes(digest) == claimed.size_bytes
 
 
 async def _download(scope: Scope, send: Send, digest: str, query: Mapping[str, str]) -> None:
@@ -102,33 +198,6 @@ def _open(path: Path, wanted: str | None) -> _Opened:
     except BaseException:
         stream.close()
         raise
-
-
-async def _upload(scope: Scope, receive: Receive, send: Send, rest: str, query: Mapping[str, str]) -> None:
-    order_id, _, digest = rest.partition("/")
-    grants.check_upload(
-        order_id, size_bytes_max=_number(query, "max"), expires=_number(query, "exp"), signature=query.get("sig", "")
-    )
-    upload = Upload(order_id, digest, size_bytes_max=int(query["max"]))
-    if scope["method"] == "HEAD":
-        offset, complete = await asyncio.to_thread(upload.progress)
-        await answer(send, 200, headers=_progress(offset, complete))
-        return
-    start, total = _content_range(headers_of(scope))
-    block = await _next_block(receive)
-    begun = False
-    try:
-        while not block.last:
-            await asyncio.to_thread(upload.append if begun else partial(upload.begin, start, total), block.data)
-            begun = True
-            block = await _next_block(receive)
-        finish = upload.finish if begun else partial(upload.take_whole, start, total)
-        complete = await asyncio.to_thread(finish, block.data)
-    finally:
-        upload.close()
-    if block.broken_off:
-        raise Disconnected
-    await answer_json(send, 200, {"complete": complete, "offset": upload.offset})
 
 
 @dataclass(frozen=True)

@@ -48,6 +48,11 @@ def part_path(order_id: UUID, digest: str) -> Path:
     return Path(settings.BLOB_ROOT) / "uploads" / str(order_id) / f"{path_of(digest).name}.part"
 
 
+def remove_parts(order_id: UUID) -> None:
+    """Delete what is left of an order's upload; nothing there is fine."""
+    remove_folder(Path(settings.BLOB_ROOT) / "uploads" / str(order_id))
+
+
 def adopt(file: Path, digest: str) -> None:
     """Make a finished, synced file of this store's file system the blob of this digest."""
     target = path_of(digest)
@@ -88,7 +93,7 @@ def new_folder() -> Path:
 
 
 def remove_folder(folder: Path) -> None:
-    """Delete a folder that `new_folder` made, with what is left in it."""
+    """Delete a folder of this store, with what is left in it."""
     shutil.rmtree(folder, ignore_errors=True)
 
 

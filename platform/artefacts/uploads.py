@@ -1,5 +1,7 @@
 """One artefact on its way in: bytes are kept as they come, and it counts only when its digest holds."""
 
+from __future__ import annotations
+
 import fcntl
 import hashlib
 import os
@@ -15,50 +17,39 @@ from live.http import Refused
 class Upload:
     """The upload of one artefact for one order. Its methods do file work: call them from a thread."""
 
-    def __init__(self, order_id: str, digest: str, *, size_bytes_max: int) -> None:
-        try:
-            self._part = store.part_path(UUID(order_id), digest)
-        except ValueError as error:
-            raise Invalid("request.malformed", "The address names no order.") from error
-        self._digest, self._size_max = digest, size_bytes_max
+    def __init__(self, order_id: UUID, digest: str, size_bytes: int) -> None:
+        self._part = store.part_path(order_id, digest)
+        self._digest, self._total = digest, size_bytes
         self._stream: BinaryIO | None = None
         self._hash = hashlib.sha256()
         self._hashed_from_start = False
-        self._total = 0
         self.offset = 0
 
-    def progress(self) -> tuple[int, bool]:
-        """How many bytes are kept, and whether the artefact is complete."""
-        whole = store.size_bytes(self._digest)
-        if whole is not None:
-            return whole, True
-        return (self._part.stat().st_size if self._part.exists() else 0), False
+    def kept(self) -> int:
+        """How many bytes of it this order's grant has brought."""
+        try:
+            return self._part.stat().st_size
+        except FileNotFoundError:
+            return 0
 
-    def take_whole(self, start: int, total: int, block: bytes) -> bool:
+    def take_whole(self, start: int, block: bytes) -> bool:
         """All that comes, at once. Returns and raises as `begin` and `finish` do."""
-        self.begin(start, total, b"")
+        self.begin(start, b"")
         return self.finish(block)
 
-    def begin(self, start: int, total: int, block: bytes) -> None:
+    def begin(self, start: int, block: bytes) -> None:
         """Get ready for the bytes from `start`, and keep the first of them.
 
-        Raises Refused 413, or 409 ``upload.offset`` with the offset to use.
+        Raises Refused 409 ``upload.offset`` with the offset to use.
         """
-        if total > self._size_max:
-            raise Refused(413, "blob.too_large", f"An artefact for this order may have {self._size_max} bytes.")
-        kept, complete = self.progress()
-        if complete:
-            start, kept = 0, 0  # the same bytes again: taken once more, and compared by digest
-        elif start == 0:
-            kept = 0
-        if start != kept:
+        if start not in {0, kept := self.kept()}:
             headers = [(b"upload-offset", str(kept).encode())]
             raise Refused(409, "upload.offset", f"{kept} bytes are kept; go on from there.", headers)
         self._part.parent.mkdir(parents=True, exist_ok=True)
         self._stream = self._open_alone()
         self._stream.truncate(start)
         self._stream.seek(start)
-        self._total, self.offset = total, start
+        self.offset = start
         self._hashed_from_start = start == 0
         self.append(block)
 

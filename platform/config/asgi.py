@@ -19,8 +19,9 @@ django = get_asgi_application()
 
 from agreements.connector import take_document  # noqa: E402 - the apps must be loaded before anything imports a model
 from artefacts import grants  # noqa: E402
-from artefacts.asgi import application as artefacts  # noqa: E402
+from artefacts.asgi import ArtefactsApplication  # noqa: E402
 from config import health  # noqa: E402
+from config.strangers import BoundedBodies, BoundedRequests  # noqa: E402
 from live import database  # noqa: E402
 from live.http import Receive, Scope, Send  # noqa: E402
 from live.hub import hub  # noqa: E402
@@ -29,7 +30,9 @@ from silos.connector import PREFIX, ConnectorApplication  # noqa: E402
 from training.event_stream import PATH as EVENTS  # noqa: E402
 from training.event_stream import stream_events  # noqa: E402
 from training.long_poll import take_answer, take_checkpoint, take_heartbeat, wait_for_orders  # noqa: E402
+from training.uploads import OrderUploads  # noqa: E402
 
+artefacts = ArtefactsApplication(OrderUploads())
 connector = ConnectorApplication(
     handlers={
         "submissions": take_answer,
@@ -43,13 +46,20 @@ connector = ConnectorApplication(
 
 
 async def application(scope: Scope, receive: Receive, send: Send) -> None:
-    """Hand a connection to whom it is for."""
+    """Hand a connection to whom it is for, as the first hop that is no proxy of ours made it."""
     if scope["type"] == "lifespan":
         await _lifespan(receive, send)
-    elif scope["type"] == "http" and scope["path"] in health.PATHS:
+        return
+    scope = settings.TRUSTED_PROXIES.seen_through(scope)
+    if scope["type"] == "http" and scope["path"] in health.PATHS:
         await health.application(scope, receive, send)
-    elif settings.MAINTENANCE:
-        await django(dict(scope), receive, send)  # type: ignore[arg-type]
+    else:
+        await requests(scope, receive, send)
+
+
+async def _hand_over(scope: Scope, receive: Receive, send: Send) -> None:
+    if settings.MAINTENANCE:
+        await pages(scope, receive, send)
     elif scope["type"] == "http" and scope["path"].startswith((grants.BLOBS, grants.UPLOADS)):
         await artefacts(scope, receive, send)
     elif scope["type"] == "http" and scope["path"].startswith(PREFIX):
@@ -57,7 +67,15 @@ async def application(scope: Scope, receive: Receive, send: Send) -> None:
     elif scope["type"] == "http" and EVENTS.fullmatch(scope["path"]):
         await stream_events(scope, receive, send)
     else:
-        await django(dict(scope), receive, send)  # type: ignore[arg-type]
+        await pages(scope, receive, send)
+
+
+async def _ask_django(scope: Scope, receive: Receive, send: Send) -> None:
+    await django(dict(scope), receive, send)  # type: ignore[arg-type]
+
+
+pages = BoundedBodies(_ask_django)
+requests = BoundedRequests(_hand_over)
 
 
 async def _lifespan(receive: Receive, send: Send) -> None:

@@ -5,8 +5,11 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
+from django.core.exceptions import ImproperlyConfigured
+
 from config import environment as env
 from config import mail
+from live.proxies import Proxies
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 
@@ -108,6 +111,19 @@ def _database(url: str) -> dict[str, Any]:
             },
         },
     }
+
+
+def _proxies(words: list[str]) -> Proxies:
+    if not words and env.flag("BEHIND_TLS_PROXY", default=False):
+        raise ImproperlyConfigured(
+            "BEHIND_TLS_PROXY alone says of no proxy which one it is. Set TRUSTED_PROXIES to its address instead."
+        )
+    try:
+        return Proxies.named(words)
+    except ValueError as error:
+        raise ImproperlyConfigured(
+            f"TRUSTED_PROXIES lists addresses, networks or the word unix, separated by commas: {error}."
+        ) from error
 
 
 DATABASES = {"default": _database(env.text("DATABASE_URL"))}
@@ -216,9 +232,12 @@ SESSION_COOKIE_SAMESITE = "Lax"
 SECURE_SSL_REDIRECT = _secure and env.flag("SSL_REDIRECT", default=True)
 SECURE_HSTS_SECONDS = 31_536_000 if _secure else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = _secure
-SECURE_HSTS_PRELOAD = _secure
+SECURE_HSTS_PRELOAD = _secure and env.flag("HSTS_PRELOAD", default=False)
+# a promise for the whole domain that is hard to take back: the operator's to make, not a default (see .env.sample)
+SILENCED_SYSTEM_CHECKS = ["security.W021"]
 SECURE_REFERRER_POLICY = "same-origin"
-SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if env.flag("BEHIND_TLS_PROXY", default=False) else None
+# What proxies say is read in one place, and only from those named here (live.proxies): Django reads none of it itself.
+TRUSTED_PROXIES = _proxies(env.words("TRUSTED_PROXIES"))
 X_FRAME_OPTIONS = "DENY"
 DATA_UPLOAD_MAX_MEMORY_SIZE = 5 << 20
 
@@ -228,6 +247,13 @@ PLATFORM_PUBLIC_KEY_FILE = Path(env.text("PLATFORM_PUBLIC_KEY_FILE"))
 PLATFORM_SIGNING_KEY_FILE = env.text("PLATFORM_SIGNING_KEY_FILE", "")
 UPLOAD_BYTES_MAX = int(env.number("UPLOAD_BYTES_MAX", 1 << 30))
 UPLOAD_NORM_L2_MAX = env.number("UPLOAD_NORM_L2_MAX", 1e4)
+UPLOADS_IN_FLIGHT_BYTES_MAX = int(env.number("UPLOADS_IN_FLIGHT_BYTES_MAX", 4 << 30))
+
+# What one peer may hold: uvicorn itself bounds none of it (live.connections).
+CONNECTIONS_PER_ADDRESS_MAX = int(env.number("CONNECTIONS_PER_ADDRESS_MAX", 200))
+REQUEST_HEAD_WITHIN_S = env.number("REQUEST_HEAD_WITHIN_S", 10)
+REQUEST_BODY_WINDOW_S = env.number("REQUEST_BODY_WINDOW_S", 20)
+RESPONSE_UNREAD_S = env.number("RESPONSE_UNREAD_S", 60)
 
 # Rounds. A lease is how long a worker may be silent over one step before another takes it.
 STEP_LEASE_S = env.number("STEP_LEASE_S", 60)
@@ -246,7 +272,7 @@ REST_FRAMEWORK: dict[str, Any] = {
     "DEFAULT_PARSER_CLASSES": ["rest.parsers.PlainJSONParser"],
     "DEFAULT_METADATA_CLASS": None,
     "URL_FORMAT_OVERRIDE": None,
-    "NUM_PROXIES": 1 if env.flag("BEHIND_TLS_PROXY", default=False) else 0,
+    "NUM_PROXIES": 0,
     "DEFAULT_SCHEMA_CLASS": "rest.schema.AutoSchema",
     "DEFAULT_PAGINATION_CLASS": "rest.pagination.CursorPage",
     "DEFAULT_FILTER_BACKENDS": ["django_filters.rest_framework.DjangoFilterBackend"],
@@ -259,6 +285,7 @@ REST_FRAMEWORK: dict[str, Any] = {
     "PAGE_SIZE": 50,
     "UNAUTHENTICATED_USER": "django.contrib.auth.models.AnonymousUser",
 }
+THROTTLE_SILO_PER_MIN = env.number("THROTTLE_SILO_PER_MIN", 12_000)
 SPECTACULAR_SETTINGS: dict[str, Any] = {
     "TITLE": "Consilience",
     "DESCRIPTION": "Train models together without moving data.",
@@ -279,6 +306,8 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
         "RoundState": "training.transitions.RoundState",
         "OrderState": "training.transitions.OrderState",
         "SiloState": "silos.transitions.SiloState",
+        "SiloHealth": ["unseen", "online", "silent"],
+        "Wait": "training.waiting.Wait",
         "AgreementState": "agreements.transitions.AgreementState",
         "ParticipationState": "consortia.transitions.ParticipationState",
         "SignatoryKeyState": "accounts.transitions.SignatoryKeyState",
@@ -286,6 +315,7 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
 }
 
 WEBHOOK_ALLOW_PRIVATE = env.flag("WEBHOOK_ALLOW_PRIVATE", False)
+WEBHOOK_DEADLINE_S = env.number("WEBHOOK_DEADLINE_S", 10)
 
 CELERY_BROKER_URL = REDIS_URL
 CELERY_TASK_ACKS_LATE = True
@@ -302,12 +332,17 @@ CELERY_TASK_DEFAULT_QUEUE = "housekeeping"
 CELERY_TASK_ROUTES = {
     "training.tasks.start_job": {"queue": "rounds"},
     "training.tasks.close_step": {"queue": "aggregation"},
+    # what waits for other people's servers has a queue and a process of its own: rounds never wait for it
+    "monitoring.tasks.notify": {"queue": "notifications"},
+    "accounts.tasks.send_welcome": {"queue": "notifications"},
+    "accounts.tasks.send_password_reset": {"queue": "notifications"},
 }
 CELERY_BEAT_SCHEDULE = {
     "notify": {"task": "monitoring.tasks.notify", "schedule": 5.0, "options": {"expires": 10}},
     "sweep": {"task": "training.tasks.sweep", "schedule": SWEEP_EVERY_S, "options": {"expires": 10}},
     "tidy": {"task": "training.tasks.tidy", "schedule": TIDY_EVERY_S, "options": {"expires": 60}},
     "settle": {"task": "agreements.tasks.settle", "schedule": 10.0, "options": {"expires": 20}},
+    "expire-silos": {"task": "silos.tasks.expire_unconfirmed", "schedule": 600.0, "options": {"expires": 600}},
     "forget": {"task": "accounts.tasks.forget", "schedule": 3600.0, "options": {"expires": 3600}},
 }
 

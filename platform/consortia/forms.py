@@ -11,12 +11,13 @@ from django.utils.translation import gettext_lazy as _
 from accounts.models import Organisation
 from accounts.models.organisation import slug_is_plain
 from accounts.permissions import CONSORTIUM_ROLES
+from rest.names import NameFormField
 
 
 class ConsortiumForm(forms.Form):
     """A consortium to found."""
 
-    name = forms.CharField(label=_("Name"), max_length=200)
+    name = NameFormField(label=_("Name"), max_length=200)
     slug = forms.CharField(
         label=_("Short name"),
         max_length=60,
@@ -38,7 +39,7 @@ class ConsortiumForm(forms.Form):
 class ConsortiumEditForm(forms.Form):
     """What a consortium is called and for; `seen` names the description that whoever edits has before them."""
 
-    name = forms.CharField(label=_("Name"), max_length=200)
+    name = NameFormField(label=_("Name"), max_length=200)
     description = forms.CharField(label=_("Description"), max_length=4000, required=False, widget=forms.Textarea)
     seen = forms.CharField(max_length=64, widget=forms.HiddenInput)
 

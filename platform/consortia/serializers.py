@@ -8,6 +8,7 @@ from accounts.models.organisation import SLUG_PATTERN
 from accounts.permissions import CONSORTIUM_ROLES, ORGANISATION_ROLES, Permission
 from accounts.serializers import OrganisationBrief, UserBrief
 from consortia.models import Consortium, ConsortiumRole, Invitation, InvitationAnswer, Participation
+from rest.names import NameInput
 from rest.serializers import Input
 
 ROLE_CHOICES = [(role.value, role.label) for role in CONSORTIUM_ROLES]
@@ -34,7 +35,7 @@ class ConsortiumBrief(serializers.ModelSerializer[Consortium]):
 class ConsortiumEdit(Input):
     """What may be said better."""
 
-    name = serializers.CharField(max_length=200)
+    name = NameInput(max_length=200)
     description = serializers.CharField(max_length=4000, allow_blank=True, default="")
 
 

@@ -1,4 +1,8 @@
-"""Charts: a Plotly figure as plain data, and the same figures as a table. Pure; how they look is in `plot.js`."""
+"""Charts: a Plotly figure as plain data, and the same figures as a table. Pure; how they look is in `plot.js`.
+
+Plotly reads a little HTML, entities, %{…} and TeX in every text. A `Chart` escapes all texts of its figure, wherever
+they stand in it, so that a name is shown as it is; only a `Markup`, made here, is taken as it is written.
+"""
 
 from __future__ import annotations
 
@@ -47,8 +51,45 @@ class Chart:
         """The table's cells as the reader's language writes numbers, for a page that draws them itself."""
         return tuple(tuple(None if cell is None else str(localize(cell)) for cell in row) for row in self.rows)
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "figure", _plain(self.figure))
+
     def __bool__(self) -> bool:
         return bool(self.rows)
+
+
+class Markup(str):
+    """A text for Plotly with tags and fields of ours; whatever else is in it was `escaped`."""
+
+    __slots__ = ()
+
+
+def escaped(text: str) -> str:
+    """A text that Plotly shows as it is: no tag, no entity, no %{field}, no $TeX$. It decodes it to what was given."""
+    return text.translate(_ESCAPES)
+
+
+_ESCAPES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", "%": "&#37;", "$": "&#36;"})
+
+
+def _plain(value: Any) -> Any:
+    """A figure, or a part of one, with every text escaped. Keys are ours."""
+    match value:
+        case Markup():
+            return str(value)
+        case str():
+            return escaped(value)
+        case dict():
+            return {key: _plain(inner) for key, inner in value.items()}
+        case list() | tuple():
+            return [_plain(inner) for inner in value]
+        case _:
+            return value
+
+
+def _on_hover(series: str, value: str, digits: int, along_title: str, along: str) -> Markup:
+    """What is told of a point: the series, the value on one axis, and where on the other."""
+    return Markup(f"{escaped(series)}: %{{{value}:.{digits}f}}<br>{escaped(along_title)} %{{{along}}}<extra></extra>")
 
 
 def _row(cells: tuple[Cell, ...]) -> str:
@@ -100,7 +141,7 @@ def line_chart(
             "y": [rounded(one.values[place], digits + 2) for place in kept],
             "meta": one.meta,
             "connectgaps": False,
-            "hovertemplate": f"{escaped(one.name)}: %{{y:.{digits}f}}<br>{x_title} %{{x}}<extra></extra>",
+            "hovertemplate": _on_hover(one.name, "y", digits, x_title, "x"),
         }
         for one in series
     ]
@@ -163,7 +204,7 @@ def bar_chart(
             up: [rounded(one.values[place], digits + 2) for place in kept],
             "orientation": "h" if lying else "v",
             "meta": one.meta,
-            "hovertemplate": f"{escaped(one.name)}: %{{{up}:.{digits}f}}<br>{x_title} %{{{along}}}<extra></extra>",
+            "hovertemplate": _on_hover(one.name, up, digits, x_title, along),
         }
         for one in series
     ]
@@ -173,7 +214,7 @@ def bar_chart(
         "barmode": "stack" if stacked else "group",
     }
     if lying:
-        layout["yaxis"]["autorange"] = "reversed"
+        layout["yaxis"] |= {"autorange": "reversed", "type": "category"}  # a silo may be called 1e9, or 2027-01-01
     rows = tuple((x[place], *(rounded(one.values[place], digits) for one in series)) for place in range(len(x)))
     return Chart(key, title, caption, {"data": data, "layout": layout}, (x_title, *(one.name for one in series)), rows)
 
@@ -188,8 +229,3 @@ def thinned(count: int, limit: int = POINTS_MAX) -> list[int]:
 def rounded(value: float | None, digits: int) -> float | None:
     """A figure with no more digits than a reader needs."""
     return None if value is None else round(value, digits)
-
-
-def escaped(name: str) -> str:
-    """A name within Plotly's text, which reads a little HTML and %{…}."""
-    return name.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").replace("%{", "% {")

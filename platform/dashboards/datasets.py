@@ -42,6 +42,7 @@ def dataset(request: HttpRequest, dataset_id: UUID) -> HttpResponse:
         "jobs_shown": JOBS_SHOWN,
         "alike": alike.exclude(pk=wanted.pk).order_by("silo__organisation__name", "title")[:JOBS_SHOWN],
         "may_withdraw": may_manage and (wanted.withdrawn_at is None or wanted.withdrawn_by_silo),
+        "may_confirm_rows": may(user, Permission.DATASET_CONFIRM, organisation=wanted.silo.organisation),
         "may_offer": may_manage and wanted.withdrawn_at is not None and not wanted.withdrawn_by_silo,
     }
     return render(request, "dashboards/dataset.html", context)

@@ -50,6 +50,7 @@ class Example:
             "strategy": {"name": "fedavg"},
             "local": {"epochs": 1},
             "rounds": 3,
+            "wait": "adaptive",
         }
 
     @property

@@ -15,8 +15,10 @@ from agreements.selectors import ToSign, versions_waiting_for
 from consortia.models import Invitation
 from consortia.selectors import consortia_where, invitations_to_answer
 from plans.waiting import ToReview, plans_waiting_for
-from silos.models import Silo
+from silos.growth import growth_waiting_for
+from silos.models import Dataset, Silo
 from silos.transitions import SiloState
+from training.absences import Absence, absences_of
 from training.models import Job
 from training.selectors import jobs_visible_to
 from training.transitions import JobState
@@ -35,25 +37,28 @@ class Waiting:
     paused_jobs: list[Job]
     agreements: list[ToSign]
     plans: list[ToReview]
+    grown_datasets: list[Dataset]
 
     def __bool__(self) -> bool:
         silos = self.silos_to_confirm or self.silos_to_enrol
-        return any((self.invitations, silos, self.paused_jobs, self.agreements, self.plans))
+        return any((self.invitations, silos, self.paused_jobs, self.agreements, self.plans, self.grown_datasets))
 
 
 @dataclass(frozen=True)
 class Incidents:
-    """What went wrong: silos of one's own that fell silent, jobs that failed or paused."""
+    """What went wrong: silos of one's own that fell silent or missed rounds, jobs that failed or paused."""
 
     silent_silos: list[Silo]
     jobs: list[Job]
+    absences: tuple[Absence, ...]
+    """What one's own silos missed, and why."""
 
     def __bool__(self) -> bool:
-        return bool(self.silent_silos or self.jobs)
+        return bool(self.silent_silos or self.jobs or self.absences)
 
 
 def waiting_for(user: User) -> Waiting:
-    """Invitations to answer, silos to confirm or to enrol, paused jobs, agreements to sign, plans to review."""
+    """What waits: invitations, silos to confirm or enrol, paused jobs, agreements, plans, data sets that grew."""
     silos = Silo.objects.select_related("organisation").order_by("organisation__name", "name")
     to_confirm = silos.filter(
         state=SiloState.PRESENTED, organisation__in=organisations_where(user, Permission.SILO_CONFIRM)
@@ -69,17 +74,20 @@ def waiting_for(user: User) -> Waiting:
         paused_jobs=list(paused.order_by("-created_at")[:WAITING_SHOWN]),
         agreements=versions_waiting_for(user, WAITING_SHOWN),
         plans=plans_waiting_for(user, WAITING_SHOWN),
+        grown_datasets=list(growth_waiting_for(user)[:WAITING_SHOWN]),
     )
 
 
 def incidents_for(user: User) -> Incidents:
     """Silent silos; jobs that failed in the last week, and paused ones that somebody else has to decide about."""
-    silent = Silo.objects.select_related("organisation").filter(
+    silent = Silo.objects.select_related("organisation", "refused_request").filter(
         state=SiloState.ACTIVE, silent_since__isnull=False, organisation__in=organisations_of(user)
     )
     failed = Q(state=JobState.FAILED, ended_at__gte=timezone.now() - INCIDENTS_FOR)
     paused = Q(state=JobState.PAUSED) & ~Q(consortium__in=consortia_where(user, Permission.JOB_CONTROL))
     jobs = jobs_visible_to(user).filter(failed | paused).order_by("-created_at")
     return Incidents(
-        silent_silos=list(silent.order_by("silent_since")[:WAITING_SHOWN]), jobs=list(jobs[:WAITING_SHOWN])
+        silent_silos=list(silent.order_by("silent_since")[:WAITING_SHOWN]),
+        jobs=list(jobs[:WAITING_SHOWN]),
+        absences=absences_of(user)[:WAITING_SHOWN],
     )

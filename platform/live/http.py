@@ -11,6 +11,8 @@ Receive = Callable[[], Awaitable[dict[str, Any]]]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
 Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 Headers = list[tuple[bytes, bytes]]
+STRANGER_BYTES_MAX = 64 << 10
+"""How much of a body is read before it is known who sends it."""
 
 
 class Disconnected(Exception):
@@ -35,6 +37,19 @@ def headers_of(scope: Scope) -> dict[str, str]:
     return found
 
 
+def announced_bytes(headers: Mapping[str, str]) -> int | None:
+    """The length of the body that these headers announce; None where it comes in chunks of unknown number."""
+    if "transfer-encoding" in headers:
+        return None
+    length = headers.get("content-length", "0")
+    return int(length) if length.isascii() and length.isdigit() else None
+
+
+def too_large(size_bytes_max: int) -> Refused:
+    """The refusal of a body beyond the bound."""
+    return Refused(413, "request.too_large", f"A request to this address may have {size_bytes_max} bytes.")
+
+
 async def read_body(receive: Receive, size_bytes_max: int) -> bytes:
     """The whole body. Raises Refused 413 ``request.too_large`` beyond the bound, Disconnected when it breaks off."""
     body = bytearray()
@@ -44,7 +59,7 @@ async def read_body(receive: Receive, size_bytes_max: int) -> bytes:
             raise Disconnected
         body += message.get("body", b"")
         if len(body) > size_bytes_max:
-            raise Refused(413, "request.too_large", f"A request to this address may have {size_bytes_max} bytes.")
+            raise too_large(size_bytes_max)
         if not message.get("more_body"):
             return bytes(body)
 

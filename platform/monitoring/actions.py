@@ -1,31 +1,29 @@
-"""Telling people: notices are made from the record's events, deliveries for whoever wants them, and then sent."""
+"""Telling people: notices are made from the record's events, with deliveries for whoever wants them."""
 
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Iterable
 from datetime import timedelta
 from uuid import UUID
 
 from django.conf import settings
-from django.core.mail import send_mail
-from django.db import transaction
-from django.db.models import F
-from django.template.loader import render_to_string
+from django.db import InterfaceError, OperationalError, transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from accounts.languages import speaking_to
 from accounts.models import User
 from audit.actions import record
 from audit.actors import Actor
 from audit.models import Event
-from federation.errors import FederationError
 from monitoring import incidents, webhooks
 from monitoring.models import Channel, Choice, Delivery, Kind, Notice, Webhook
 from monitoring.recipients import default_for, people_for, roles_where
-from monitoring.wording import Said, words_for
+from monitoring.webhook_addresses import check_address
+from monitoring.wording import words_for
 from rest.errors import Conflict, Unprocessable
+from rest.names import as_one_line
 from training.models import Job
 
 log = logging.getLogger(__name__)
@@ -33,12 +31,11 @@ LOOK_BACK = 5000
 """Ids of events are given before their transactions end: one may become visible after a later one."""
 TELL_WITHIN = timedelta(hours=6)
 """What is older is no news: after a long pause of the workers nobody gets a day's mails at once."""
-BACK_OFF_S = (30, 120, 600, 3600, 4 * 3600, 12 * 3600)
-LEASE = timedelta(seconds=60)
-BATCH = 50
-FAILURES_MAX = 20
 WEBHOOKS_MAX = 10
+TRIALS_AT_ONCE_MAX = 2
+"""Of one web process: a trial keeps a thread and a connection to the database until the address has answered."""
 _UNKNOWN = "This is no kind of notice."
+_trials = threading.BoundedSemaphore(TRIALS_AT_ONCE_MAX)
 
 
 def gather(*, by: Actor) -> int:
@@ -49,9 +46,19 @@ def gather(*, by: Actor) -> int:
     after = max(0, min(newest, known if known is not None else newest) - LOOK_BACK)
     events = Event.objects.filter(id__gt=after, verb__in=Kind.values, at__gte=timezone.now() - TELL_WITHIN)
     fresh = list(events.exclude(id__in=Notice.objects.filter(event_id__gt=after).values("event_id")).order_by("id"))
-    for event in fresh:
+    return sum(_made(event) for event in fresh)
+
+
+def _made(event: Event) -> bool:
+    """Whether an event has its notice. One that can't be told of is tried again at each run while it is news."""
+    try:
         _make(event)
-    return len(fresh)
+    except (OperationalError, InterfaceError):
+        raise  # the database is away: nothing else will work either
+    except Exception:
+        log.exception("event %s (%s) can't be told of", event.id, event.verb)
+        return False
+    return True
 
 
 def _make(event: Event) -> None:
@@ -66,7 +73,7 @@ def _make(event: Event) -> None:
             defaults={
                 "kind": kind,
                 "at": event.at,
-                "subject": (said.subject if said else kind.label)[:300],
+                "subject": as_one_line(said.subject if said else str(kind.label))[:300],
                 "text": said.text if said else "",
                 "path": said.path if said else "/",
                 "consortium_id": event.consortium_id,
@@ -104,65 +111,6 @@ def _wants_email(person: User, kind: Kind, event: Event, *, is_launcher: bool) -
     return default_for(kind, is_launcher=is_launcher, roles=frozenset(roles))
 
 
-def deliver_due(*, by: Actor) -> int:
-    """Send what is due. A row that is being sent is put off first, so that a worker that dies sends it again later."""
-    del by
-    with transaction.atomic():
-        due = list(
-            Delivery.objects.select_for_update(skip_locked=True, of=("self",))
-            .filter(state=Delivery.State.PENDING, next_try_at__lte=timezone.now())
-            .order_by("next_try_at")[:BATCH]
-        )
-        ids = [delivery.id for delivery in due]
-        Delivery.objects.filter(id__in=ids).update(next_try_at=timezone.now() + LEASE, attempts=F("attempts") + 1)
-    for delivery in Delivery.objects.filter(id__in=ids).select_related("notice", "user", "webhook"):
-        try:
-            _send(delivery)
-        except (OSError, FederationError) as error:
-            _put_off(delivery, error)
-        else:
-            Delivery.objects.filter(id=delivery.id).update(state=Delivery.State.SENT, sent_at=timezone.now(), error="")
-            if delivery.webhook_id:
-                Webhook.objects.filter(id=delivery.webhook_id).update(failures=0)
-    return len(ids)
-
-
-def _send(delivery: Delivery) -> None:
-    notice = delivery.notice
-    if delivery.channel == Channel.WEBHOOK:
-        assert delivery.webhook is not None
-        webhooks.post(delivery.webhook, webhooks.message_of(notice), message_id=f"notice-{notice.event_id}")
-        return
-    person = delivery.user
-    with speaking_to(person):
-        said = _in_their_words(notice, person)
-        message = render_to_string("monitoring/notice.txt", {"said": said, "url": settings.PUBLIC_URL})
-    send_mail(subject=f"[Consilience] {said.subject}", message=message, from_email=None, recipient_list=[person.email])
-
-
-def _in_their_words(notice: Notice, person: User) -> Said:
-    """As it was kept; said anew for who has chosen another language or clock, where what it tells of is still there."""
-    kept = Said(notice.subject, notice.text, notice.path)
-    event = Event.objects.filter(id=notice.event_id).first() if person.language or person.time_zone else None
-    return (words_for(Kind(notice.kind), event) if event else None) or kept
-
-
-def _put_off(delivery: Delivery, error: Exception) -> None:
-    told = (error.message if isinstance(error, FederationError) else f"{type(error).__name__}: {error}")[:300]
-    tries = delivery.attempts
-    if tries > len(BACK_OFF_S):
-        Delivery.objects.filter(id=delivery.id).update(state=Delivery.State.FAILED, error=told)
-    else:
-        later = timezone.now() + timedelta(seconds=BACK_OFF_S[tries - 1])
-        Delivery.objects.filter(id=delivery.id).update(next_try_at=later, error=told)
-    if delivery.webhook_id:
-        Webhook.objects.filter(id=delivery.webhook_id).update(failures=F("failures") + 1)
-        Webhook.objects.filter(id=delivery.webhook_id, failures__gte=FAILURES_MAX, disabled_at=None).update(
-            disabled_at=timezone.now()
-        )
-    log.warning("delivery %s failed, try %s: %s", delivery.id, tries, told)
-
-
 def choose(*, wanted: Iterable[str], by: User) -> None:
     """Say of every kind whether an e-mail is wanted: of those named, and of no other. Raises ``notice.kind``."""
     named = set(wanted)
@@ -180,7 +128,7 @@ def add_webhook(*, url: str, kinds: Iterable[str], by: User) -> Webhook:
         raise Unprocessable("webhook.kinds", "Choose at least one thing to be told of.", "kinds")
     if set(chosen) - set(Kind.values):
         raise Unprocessable("notice.kind", _UNKNOWN, "kinds")
-    webhooks.check_address(url)
+    check_address(url)
     with transaction.atomic():
         User.objects.select_for_update(no_key=True).get(pk=by.pk)
         if Webhook.objects.filter(user=by).count() >= WEBHOOKS_MAX:
@@ -201,7 +149,14 @@ def remove_webhook(*, webhook: Webhook, by: User) -> None:
 
 
 def try_webhook(*, webhook: Webhook, by: User) -> None:
-    """Call the address now, and bring it back if it was given up. Raises what `webhooks.post` raises."""
+    """Call the address now, and bring it back if it was given up. Raises what `webhooks.post` raises, and Conflict
+    ``webhook.trials`` while others are being tried.
+    """
     del by
-    webhooks.post(webhook, webhooks.trial_of(webhook), message_id=f"trial-{UUID(int=webhook.id.int)}")
+    if not _trials.acquire(blocking=False):
+        raise Conflict("webhook.trials", "Other webhooks are being tried just now. Try again in a moment.")
+    try:
+        webhooks.post(webhook, webhooks.trial_of(webhook), message_id=f"trial-{UUID(int=webhook.id.int)}")
+    finally:
+        _trials.release()
     Webhook.objects.filter(id=webhook.id).update(failures=0, disabled_at=None)

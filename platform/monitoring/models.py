@@ -104,6 +104,7 @@ class Delivery(models.Model):
     attempts = models.PositiveIntegerField(default=0)
     next_try_at = models.DateTimeField(default=timezone.now)
     sent_at = models.DateTimeField(null=True)
+    code = models.CharField(max_length=80, blank=True, default="", db_default="")
     error = models.CharField(max_length=300, blank=True)
 
     class Meta:

@@ -3,13 +3,13 @@
 from celery import shared_task
 
 from audit.actors import System
-from monitoring import actions
+from monitoring import actions, deliveries
 
 MONITOR = System("monitoring")
 
 
-@shared_task(name="monitoring.tasks.notify")
+@shared_task(name="monitoring.tasks.notify", soft_time_limit=300, time_limit=330)
 def notify() -> None:
     """Make what is to be told, and send what is due."""
     actions.gather(by=MONITOR)
-    actions.deliver_due(by=MONITOR)
+    deliveries.deliver_due(by=MONITOR)

@@ -21,6 +21,7 @@ from plans.models import TrainingPlan
 from plans.selectors import digests_in
 from rest.sentences import said_anew
 from silos.models import Silo
+from training.absences import absences_in
 from training.models import Job
 from training.reasons import in_the_readers_words
 
@@ -34,6 +35,8 @@ class Said:
     path: str
 
 
+MISSING_TOLD = 10
+"""Lines of an e-mail on whose work is missing; the page has them all."""
 SUBJECTS = {
     Kind.JOB_COMPLETED: gettext_noop("Completed: %(job)s"),
     Kind.JOB_FAILED: gettext_noop("Failed: %(job)s"),
@@ -86,9 +89,8 @@ def _of_job(kind: Kind, job: Job, detail: Mapping[str, Any]) -> Said:
     if kind == Kind.JOB_COMPLETED:
         metrics = _best_metrics(job)
         told = " " + _("The best version reached %(metrics)s.") % {"metrics": metrics} if metrics else ""
-        return Said(
-            _(SUBJECTS[Kind.JOB_COMPLETED]) % names, _("“%(job)s” in %(consortium)s is complete.") % names + told, path
-        )
+        text = _("“%(job)s” in %(consortium)s is complete.") % names + told + _missing_work(job)
+        return Said(_(SUBJECTS[Kind.JOB_COMPLETED]) % names, text, path)
     if kind == Kind.ROUND_ABANDONED:
         number = detail.get("round", "?")
         names["round"] = str(number)
@@ -103,6 +105,12 @@ def _of_job(kind: Kind, job: Job, detail: Mapping[str, Any]) -> Said:
         Kind.JOB_PAUSED: _("It goes on when somebody resumes it on its page."),
     }[kind]
     return Said(subject % names, f"{text % names}{because}\n\n{todo}", path)
+
+
+def _missing_work(job: Job) -> str:
+    """Whose work is missing in a job that is complete, and why."""
+    lines = [f"{one.silo.name}: {one.reason} {one.advice} ({one.code})" for one in absences_in(job)[:MISSING_TOLD]]
+    return "\n\n" + "\n".join((_("Some rounds counted without every silo:"), *lines)) if lines else ""
 
 
 def _best_metrics(job: Job) -> str:

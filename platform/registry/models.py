@@ -8,13 +8,15 @@ from typing import ClassVar
 from django.db import models
 from django.db.models import Q
 
+from rest.names import NameField
+
 
 class Model(models.Model):
     """What one training job learns: a family with its shape, and a version for every round."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     consortium = models.ForeignKey("consortia.Consortium", on_delete=models.PROTECT, related_name="models")
-    name = models.CharField(max_length=200)
+    name = NameField(max_length=200)
     specification = models.JSONField()
     layout = models.JSONField()
     n_features = models.PositiveIntegerField()

@@ -8,6 +8,7 @@ from django.db import transaction
 
 from accounts.models import Organisation, User
 from accounts.selectors import memberships_of
+from agreements.models import Recipient
 from agreements.selectors import parties
 from agreements.wording import terms_of
 from audit.actions import record
@@ -41,7 +42,7 @@ def check_release(version: ModelVersion, user: User) -> None:
             "release.round_model",
             "The agreement lets the final model leave, and none of a round before it. Take the last version.",
         )
-    if not _is_recipient(terms, user):
+    if not _is_recipient(version, user):
         raise Forbidden(
             "release.recipient",
             "The agreement hands models to its members and to those it names; your organisation is none of them.",
@@ -95,8 +96,10 @@ def _terms(version: ModelVersion) -> Terms | None:
     return None if version.model.agreement is None else terms_of(version.model.agreement)
 
 
-def _is_recipient(terms: Terms, user: User) -> bool:
-    """People of a member or of somebody it names; those who hold a role in the consortium alone act for it."""
-    names = {member.organisation for member in terms.members} | set(terms.leaving.recipients)
-    houses = {held.organisation.name for held in memberships_of(user)}
-    return not houses or bool(houses & names)
+def _is_recipient(version: ModelVersion, user: User) -> bool:
+    """People of the organisations that the terms meant when they came into force, whatever they are called since.
+
+    Those who hold a role in the consortium alone act for it.
+    """
+    houses = set(memberships_of(user).values_list("organisation_id", flat=True))
+    return not houses or Recipient.objects.filter(version=version.model.agreement, organisation__in=houses).exists()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import ipaddress
 
 from django.http import HttpRequest
-from rest_framework.throttling import BaseThrottle
 
 NOWHERE = "::"
 
@@ -20,5 +19,5 @@ def ip_of(request: HttpRequest) -> str:
 
 
 def address_of(request: HttpRequest) -> str:
-    """The peer's address; behind our own proxy, what that one saw. A header that anybody may send is nothing."""
-    return str(BaseThrottle().get_ident(request) or "")  # type: ignore[arg-type]
+    """The address of whoever asks; behind a proxy that we trust, what that one saw (`live.proxies`)."""
+    return str(request.META.get("REMOTE_ADDR") or "")

@@ -9,7 +9,7 @@ from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from accounts.models import Organisation, SignatoryKey, User
+from accounts.models import Organisation, User
 from audit.actions import record
 from audit.actors import Actor
 from federation.errors import Invalid
@@ -18,10 +18,13 @@ from federation.protocol.envelope import peek
 from federation.protocol.keys import PublicKey
 from rest.errors import Conflict
 from silos.codes import check_usable, hash_of
-from silos.models import EnrolmentCode, Silo
+from silos.models import EnrolmentCode, RefusedRequest, Silo
+from silos.signatories import confirm_signatory, is_fingerprint_of, registered_signatory
 from silos.transitions import TRANSITIONS, SiloState
 
 CODE_LIFETIME = timedelta(hours=24)
+UNCONFIRMED_FOR = timedelta(days=7)
+"""How long a connector that has presented itself waits for its confirmation."""
 _ALPHABET = "ABCDEFGHJKLMNPQRSTUVWXYZ23456789"
 
 
@@ -55,20 +58,24 @@ def issue_code(*, silo: Silo, by: User) -> tuple[str, EnrolmentCode]:
 def enrol(*, code: str, transport_key: PublicKey, statement: bytes, certificate: bytes, by: Actor) -> Silo:
     """A connector presents itself with a code. It may do nothing until it is confirmed.
 
+    A signatory key that the organisation has not registered stays pending on the silo until then.
+
     Raises NotFound, Conflict or Gone ``enrolment.code_unknown|code_used|code_expired``, Invalid ``certificate.*``.
     A failure uses up no code; the same connector again with the same code, whose answer was lost, gets it again.
     """
     said, certified = _check_documents(statement, certificate)
     with transaction.atomic():
         row = EnrolmentCode.objects.select_for_update().filter(code_hash=hash_of(code)).first()
-        if row is not None and row.used_at is not None and _is_same_again(row, transport_key, statement):
+        if row is not None and row.used_at is not None and _is_same_again(row, transport_key, said):
             return Silo.objects.select_related("organisation").get(id=row.silo_id)
         row = check_usable(row)
         silo = Silo.objects.select_for_update().select_related("organisation").get(id=row.silo_id)
-        signatory = _signatory(silo.organisation, PublicKey.from_encoded(certified.signatory_key), by)
+        key = PublicKey.from_encoded(certified.signatory_key)
+        signatory = registered_signatory(silo.organisation, key)
         silo.identity_key = PublicKey.from_encoded(said.identity_key).raw
         silo.transport_key = transport_key.raw
-        silo.signatory_key = signatory
+        silo.signatory_key = signatory or silo.signatory_key
+        silo.pending_signatory_key = key.raw if signatory is None else None
         silo.statement, silo.certificate = statement, certificate
         silo.connector_version, silo.capabilities = said.connector_version, said.capabilities
         silo.enrolled_at, silo.confirmed_at, silo.confirmed_by = timezone.now(), None, None
@@ -78,6 +85,7 @@ def enrol(*, code: str, transport_key: PublicKey, statement: bytes, certificate:
             "identity_key",
             "transport_key",
             "signatory_key",
+            "pending_signatory_key",
             "statement",
             "certificate",
             "connector_version",
@@ -86,6 +94,7 @@ def enrol(*, code: str, transport_key: PublicKey, statement: bytes, certificate:
             "confirmed_at",
             "confirmed_by",
         )
+        RefusedRequest.objects.filter(silo=silo).delete()  # it was signed by the keys before
         row.used_at = timezone.now()
         row.save(update_fields=["used_at"])
         record(
@@ -93,53 +102,95 @@ def enrol(*, code: str, transport_key: PublicKey, statement: bytes, certificate:
             verb="silo.presented",
             subject=silo,
             organisation_id=silo.organisation_id,
-            detail={"identity": silo.identity.key_id if silo.identity else None},
+            detail={**_keys_of(silo), "signatory_pending": signatory is None},
         )
     return silo
 
 
-def _is_same_again(row: EnrolmentCode, transport_key: PublicKey, statement: bytes) -> bool:
-    """Whether this code enrolled exactly this connector, which still waits to be confirmed."""
+def _is_same_again(row: EnrolmentCode, transport_key: PublicKey, said: EnrolmentStatement) -> bool:
+    """Whether this code enrolled exactly this connector, by these keys, which nobody has revoked since."""
     silo = row.silo
-    same = bytes(silo.transport_key or b"") == transport_key.raw and bytes(silo.statement or b"") == statement
-    return same and silo.state == SiloState.PRESENTED
+    if silo.state not in (SiloState.PRESENTED, SiloState.ACTIVE) or silo.identity is None or silo.signatory is None:
+        return False
+    keys = silo.identity.encoded, silo.signatory.encoded, bytes(silo.transport_key or b"")
+    return keys == (said.identity_key, said.signatory_key, transport_key.raw)
 
 
-def confirm(*, silo: Silo, identity_fingerprint: str, by: User) -> Silo:
-    """The connector may work from now on: whoever confirms repeats the fingerprint that its site shows.
+def confirm(*, silo: Silo, identity_fingerprint: str, signatory_fingerprint: str = "", by: User) -> Silo:
+    """The connector may work from now on: whoever confirms repeats the fingerprints that its site shows.
 
-    Raises Conflict ``silo.fingerprint_mismatch`` unless it is that of the key which has presented itself.
+    With it a signatory key that was pending becomes the organisation's. Raises Conflict ``silo.fingerprint_mismatch``
+    unless the first is that of the key which has presented itself, ``silo.presentation_expired`` after a week, and
+    what `confirm_signatory` raises.
     """
     with transaction.atomic():
-        silo = Silo.objects.select_for_update().get(id=silo.id)
+        silo = Silo.objects.select_for_update(of=("self",)).select_related("organisation").get(id=silo.id)
+        _check_movable(silo, SiloState.ACTIVE)
+        _check_not_expired(silo)
         _check_fingerprint(silo, identity_fingerprint)
+        silo.signatory_key = confirm_signatory(silo=silo, signatory_fingerprint=signatory_fingerprint, by=by)
+        silo.pending_signatory_key = None
         silo.confirmed_at, silo.confirmed_by = timezone.now(), by
-        _move(silo, SiloState.ACTIVE, "confirmed_at", "confirmed_by")
-        record(
-            by=by,
-            verb="silo.confirmed",
-            subject=silo,
-            organisation_id=silo.organisation_id,
-            detail={"identity": silo.identity.key_id if silo.identity else None},
-        )
+        _move(silo, SiloState.ACTIVE, "confirmed_at", "confirmed_by", "signatory_key", "pending_signatory_key")
+        record(by=by, verb="silo.confirmed", subject=silo, organisation_id=silo.organisation_id, detail=_keys_of(silo))
     return silo
 
 
 def revoke(*, silo: Silo, by: User) -> Silo:
     """The silo's keys count for nothing any more; it can be enrolled again with a new code."""
     with transaction.atomic():
-        silo = Silo.objects.select_for_update().get(id=silo.id)
-        silo.revoked_at = timezone.now()
-        _move(silo, SiloState.REVOKED, "revoked_at")
-        EnrolmentCode.objects.filter(silo=silo, used_at=None).update(expires_at=timezone.now())
-        record(by=by, verb="silo.revoked", subject=silo, organisation_id=silo.organisation_id)
+        return _end(Silo.objects.select_for_update().get(id=silo.id), "silo.revoked", by)
+
+
+def expire_unconfirmed(*, by: Actor) -> int:
+    """Revoke the silos whose connectors presented themselves a week ago and were not confirmed. Returns how many."""
+    waiting = Silo.objects.filter(state=SiloState.PRESENTED, enrolled_at__lte=timezone.now() - UNCONFIRMED_FOR)
+    count = 0
+    for silo_id in list(waiting.values_list("id", flat=True)):
+        with transaction.atomic():
+            silo = waiting.select_for_update().filter(id=silo_id).first()
+            if silo is not None:
+                _end(silo, "silo.presentation_expired", by)
+                count += 1
+    return count
+
+
+def _end(silo: Silo, verb: str, by: Actor) -> Silo:
+    """Revoke a locked silo, its codes, and a signatory key that nobody has confirmed."""
+    dropped = PublicKey(bytes(silo.pending_signatory_key)).key_id if silo.pending_signatory_key else None
+    silo.revoked_at, silo.pending_signatory_key = timezone.now(), None
+    _move(silo, SiloState.REVOKED, "revoked_at", "pending_signatory_key")
+    EnrolmentCode.objects.filter(silo=silo, used_at=None).update(expires_at=timezone.now())
+    record(
+        by=by,
+        verb=verb,
+        subject=silo,
+        organisation_id=silo.organisation_id,
+        detail={"signatory_dropped": dropped} if dropped else {},
+    )
     return silo
+
+
+def _keys_of(silo: Silo) -> dict[str, str | None]:
+    """The keys of a silo as an event names them."""
+    return {
+        "identity": silo.identity.key_id if silo.identity else None,
+        "signatory": silo.signatory.key_id if silo.signatory else None,
+    }
+
+
+def _check_not_expired(silo: Silo) -> None:
+    """Raise Conflict ``silo.presentation_expired`` where the connector presented itself too long ago."""
+    if silo.enrolled_at is not None and silo.enrolled_at <= timezone.now() - UNCONFIRMED_FOR:
+        raise Conflict(
+            "silo.presentation_expired",
+            "The connector presented itself more than a week ago. Make a new code, and enrol it again.",
+        )
 
 
 def _check_fingerprint(silo: Silo, told: str) -> None:
     """Raise Conflict ``silo.fingerprint_mismatch`` unless this, in whatever spacing, names the silo's identity key."""
-    digits = "".join(told.split()).lower()
-    if silo.identity is not None and digits != silo.identity.fingerprint.replace(" ", ""):
+    if silo.identity is None or not is_fingerprint_of(silo.identity, told):
         raise Conflict(
             "silo.fingerprint_mismatch",
             "This is not the fingerprint of the key that has presented itself. Don't confirm: ask the site.",
@@ -162,28 +213,16 @@ def _check_documents(statement: bytes, certificate: bytes) -> tuple[EnrolmentSta
     return said, certified
 
 
-def _signatory(organisation: Organisation, key: PublicKey, by: Actor) -> SignatoryKey:
-    """The organisation's signatory key. The first one presented is taken, confirmed with the silo; then it is fixed."""
-    known = SignatoryKey.objects.filter(organisation=organisation, revoked_at=None)
-    found = known.filter(key_id=key.key_id).first()
-    if found is not None:
-        return found
-    if known.exists() or SignatoryKey.objects.filter(key_id=key.key_id).exists():
-        raise Invalid(
-            "certificate.unknown_signatory",
-            "The certificate is signed by a key that is not this organisation's signatory key.",
-            "certificate",
-        )
-    from accounts.actions import add_signatory_key
-
-    return add_signatory_key(organisation=organisation, public_key=key, by=by)
-
-
-def _move(silo: Silo, to: SiloState, *fields: str) -> None:
+def _check_movable(silo: Silo, to: SiloState) -> None:
+    """Raise Conflict ``silo.wrong_state`` unless it may become this now."""
     if to not in TRANSITIONS[SiloState(silo.state)]:
         raise Conflict(
             "silo.wrong_state",
             _("A silo that is %(now)s can't become %(then)s.") % {"now": SiloState(silo.state).label, "then": to.label},
         )
+
+
+def _move(silo: Silo, to: SiloState, *fields: str) -> None:
+    _check_movable(silo, to)
     silo.state = to
     silo.save(update_fields=["state", *fields])

@@ -1,5 +1,7 @@
 """The connector API: one raw ASGI application that reads, authenticates and hands over to small functions.
 
+What comes before anything is known of its sender is little: 64 kB. A larger body is read once its head is verified.
+
 A handler gets the silo and the body's JSON object and returns what is answered. Waiting for orders is a handler too,
 an asynchronous one (`training.long_poll`); apps above register theirs in `config.asgi`.
 """
@@ -8,8 +10,8 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID
 
@@ -20,24 +22,29 @@ from federation.errors import FederationError, Invalid
 from federation.protocol.documents import DatasetWithdrawal
 from federation.protocol.envelope import payload_type_of
 from federation.protocol.keys import PublicKey, load_public
+from federation.protocol.requests import check_body, check_signed
 from federation.validation.encodings import strict_json
 from live import database
 from live.http import (
+    STRANGER_BYTES_MAX,
     Disconnected,
     Receive,
     Refused,
     Scope,
     Send,
+    announced_bytes,
     answer,
     answer_json,
     answer_problem,
     headers_of,
     read_body,
+    too_large,
 )
 from silos import actions, datasets
 from silos.codes import check_usable, hash_of
 from silos.health import note_heartbeat
 from silos.models import EnrolmentCode, Silo
+from silos.refused import noted_for
 from silos.requests import SignedRequest, authenticate, check_new_connector, claimed_silo_id
 
 log = logging.getLogger(__name__)
@@ -75,16 +82,17 @@ class ConnectorApplication:
                 raise Refused(404, "not_found", "The connector API has no such address.")
             if scope["method"] != "POST":
                 raise Refused(405, "method.not_allowed", "This address takes POST.", [(b"allow", b"POST")])
-            body = await read_body(receive, BODY_BYTES_MAX)
-            query = scope["query_string"].decode("latin-1")
-            path = scope.get("raw_path", scope["path"].encode()).decode("latin-1").partition("?")[0]
-            request = SignedRequest("POST", f"{path}?{query}" if query else path, headers_of(scope), body)
-            if name in self._waiting:
+            head = _head(scope)
+            if name in _UNENROLLED:
+                request = await _whole(head, receive, STRANGER_BYTES_MAX)
+                told = await database.call(_UNENROLLED[name], request)
+                await answer_json(send, 201 if name == "enrol" else 200, told)
+            elif name in self._waiting:
+                check_signed(head.headers)
+                request = await _whole(head, receive, STRANGER_BYTES_MAX)
                 await answer(send, 200, await self._waiting[name](_waiting(request)))
             else:
-                await answer_json(
-                    send, 201 if name == "enrol" else 200, await database.call(self._handle, name, request)
-                )
+                await answer_json(send, 200, await self._handle(name, head, receive))
         except Disconnected:
             return
         except FederationError as error:
@@ -93,20 +101,50 @@ class ConnectorApplication:
             log.exception("%s failed", scope["path"])
             await answer_problem(send, Refused(500, "internal", "The platform failed; it was logged. Try again later."))
 
-    def _handle(self, name: str, request: SignedRequest) -> JSON:
-        if name in _UNENROLLED:
-            return _UNENROLLED[name](request)
-        silo = authenticate(request)
-        return self._handlers[name](silo, _object(request.body))
+    async def _handle(self, name: str, head: SignedRequest, receive: Receive) -> JSON:
+        """A small request is judged in one visit to a thread; of a large one the head, before its body is read."""
+        silo, size_max = None, STRANGER_BYTES_MAX
+        check_signed(head.headers)
+        if _is_large(head):
+            silo, size_max = await database.call(authenticate, head), BODY_BYTES_MAX
+        request = await _whole(head, receive, size_max)
+
+        def handle() -> JSON:
+            known = silo or authenticate(request)
+            with noted_for(known.id, known.transport):
+                if silo is not None:
+                    check_body(request.headers, request.body or b"")
+                return self._handlers[name](known, _object(request.body))
+
+        return await database.call(handle)
+
+
+def _head(scope: Scope) -> SignedRequest:
+    query = scope["query_string"].decode("latin-1")
+    path = scope.get("raw_path", scope["path"].encode()).decode("latin-1").partition("?")[0]
+    return SignedRequest("POST", f"{path}?{query}" if query else path, headers_of(scope), None)
+
+
+def _is_large(head: SignedRequest) -> bool:
+    """Whether the body may have more bytes than are taken from strangers. More than from anybody is refused later."""
+    announced = announced_bytes(head.headers)
+    return announced is None or STRANGER_BYTES_MAX < announced <= BODY_BYTES_MAX
+
+
+async def _whole(head: SignedRequest, receive: Receive, size_bytes_max: int) -> SignedRequest:
+    """The request with its body, unless that is announced as too large."""
+    if (announced_bytes(head.headers) or 0) > size_bytes_max:
+        raise too_large(size_bytes_max)
+    return replace(head, body=await read_body(receive, size_bytes_max))
 
 
 def _waiting(request: SignedRequest) -> Waiting:
     return Waiting(claimed_silo_id(request.headers), lambda: (authenticate(request), _object(request.body)))
 
 
-def _object(body: bytes) -> JSON:
+def _object(body: bytes | None) -> JSON:
     try:
-        data = strict_json(body)
+        data = strict_json(body or b"")
     except Invalid as error:
         raise Refused(400, "request.malformed", f"The body can't be read: {error.message}") from error
     if not isinstance(data, dict):
@@ -134,6 +172,9 @@ def _enrol(request: SignedRequest) -> JSON:
     data = _object(request.body)
     transport_key = PublicKey.from_encoded(text_of(data, "transport_key"))
     check_new_connector(request, transport_key)
+    keys = load_public(settings.PLATFORM_PUBLIC_KEY_FILE)
+    if "platform_key" in data:
+        _check_pinned(text_of(data, "platform_key"), keys)
     silo = actions.enrol(
         code=text_of(data, "code"),
         transport_key=transport_key,
@@ -141,15 +182,28 @@ def _enrol(request: SignedRequest) -> JSON:
         certificate=envelope_of(data, "certificate"),
         by=System("enrolment"),
     )
-    keys = load_public(settings.PLATFORM_PUBLIC_KEY_FILE)
     return {
         "silo_id": str(silo.id),
         "silo": silo.name,
         "organisation_id": str(silo.organisation_id),
         "organisation": silo.organisation.name,
         "state": "pending",
-        "platform_keys": [{"key_id": key.key_id, "public_key": key.encoded} for key in keys],
+        "platform_keys": _shown(keys),
     }
+
+
+def _shown(keys: Sequence[PublicKey]) -> list[JSON]:
+    return [{"key_id": key.key_id, "public_key": key.encoded} for key in keys]
+
+
+def _check_pinned(fingerprint: str, keys: Sequence[PublicKey]) -> None:
+    """Raise Invalid ``enrolment.platform_key`` unless the connector pinned a key of ours: else it takes no order."""
+    if fingerprint not in {key.fingerprint for key in keys}:
+        raise Invalid(
+            "enrolment.platform_key",
+            "connector.toml names another key of the platform than this one. Compare it with the silo's page.",
+            "platform_key",
+        )
 
 
 def heartbeat(silo: Silo, data: JSON) -> JSON:
@@ -167,10 +221,16 @@ def _dataset(silo: Silo, data: JSON) -> JSON:
 
 
 def _code(request: SignedRequest) -> JSON:
-    """Whether a code could be used now, for whoever holds it; asking changes nothing."""
+    """Whether a code could be used now, for whoever holds it, and which keys are ours; asking changes nothing."""
     code = text_of(_object(request.body), "code")
     row = check_usable(EnrolmentCode.objects.select_related("silo").filter(code_hash=hash_of(code)).first())
-    return {"state": "valid", "silo": row.silo.name, "expires_at": row.expires_at.isoformat()}
+    keys = _shown(load_public(settings.PLATFORM_PUBLIC_KEY_FILE))
+    return {
+        "state": "valid",
+        "silo": row.silo.name,
+        "expires_at": row.expires_at.isoformat(),
+        "platform_keys": keys,
+    }
 
 
 _UNENROLLED: Mapping[str, Callable[[SignedRequest], JSON]] = {"enrol": _enrol, "enrolment-code": _code}

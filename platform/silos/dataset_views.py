@@ -20,6 +20,7 @@ from rest.pages import kept_query, told
 from silos import selectors
 from silos.dataset_list import DatasetsAsked
 from silos.datasets import offer_again, withdraw
+from silos.growth import confirm_rows
 from silos.permissions import access_dataset
 from silos.views import PAGE_SIZE
 
@@ -69,4 +70,16 @@ def dataset_offer(request: HttpRequest, dataset_id: UUID) -> HttpResponse:
     wanted = access_dataset(user, dataset_id, Permission.DATASET_MANAGE)
     with told(request, _("“%(title)s” is on offer again.") % {"title": wanted.title}):
         offer_again(dataset=wanted, by=user)
+    return redirect(reverse("dataset", args=[wanted.id]))
+
+
+@require_POST
+@login_required
+def dataset_rows(request: HttpRequest, dataset_id: UUID) -> HttpResponse:
+    """Confirm that it has grown so much."""
+    user = signed_in(request)
+    wanted = access_dataset(user, dataset_id, Permission.DATASET_CONFIRM)
+    seen = request.POST.get("rows_coarse", "")
+    with told(request, _("The rows of “%(title)s” count in jobs that begin from now on.") % {"title": wanted.title}):
+        confirm_rows(dataset=wanted, rows_coarse=int(seen) if seen.isdecimal() else -1, by=user)
     return redirect(reverse("dataset", args=[wanted.id]))

@@ -11,7 +11,10 @@ from audit.actions import record
 from audit.actors import Actor
 from federation.errors import Invalid, Untrusted
 from federation.protocol.documents import DatasetRegistration, DatasetWithdrawal, open_sealed
+from federation.protocol.rows import coarse
 from rest.errors import Conflict
+from rest.names import as_one_line
+from silos.growth import counted
 from silos.models import Dataset, Silo
 
 D = TypeVar("D", DatasetRegistration, DatasetWithdrawal)
@@ -26,19 +29,21 @@ def register(*, registration: bytes, by: Silo) -> Dataset:
     declaration = said.declaration
     if said.schema_digest != declaration.schema_digest:
         raise Invalid("dataset.schema_digest", "The schema digest is not that of the declaration.", "schema_digest")
+    if said.rows_coarse != coarse(said.rows_coarse):
+        raise Invalid("dataset.rows_coarse", "Rows are told with two significant digits.", "rows_coarse")
     with transaction.atomic():
         earlier = Dataset.objects.select_for_update().filter(silo=by, name=declaration.name).order_by("pk").first()
         if earlier is not None and earlier.registered_at > said.registered_at:
             return earlier
         values: dict[str, object] = {
-            "title": declaration.title,
+            "title": as_one_line(declaration.title) or declaration.name,
             "description": declaration.description,
             "declaration": declaration.model_dump(mode="json"),
             "registration": registration,
             "schema_digest": said.schema_digest,
             "n_features": len(declaration.features()),
             "n_classes": declaration.n_classes,
-            "rows_coarse": said.rows_coarse,
+            **counted(earlier, said.rows_coarse),
             "registered_at": said.registered_at,
         }
         if earlier is not None and _offers_again(earlier, said):
@@ -53,8 +58,17 @@ def register(*, registration: bytes, by: Silo) -> Dataset:
                 "name": dataset.name,
                 "schema": dataset.schema_digest,
                 "offered": dataset.withdrawn_at is None,
+                "rows": said.rows_coarse,
             },
         )
+        if dataset.rows_pending is not None and (earlier is None or earlier.rows_pending != dataset.rows_pending):
+            record(
+                by=by,
+                verb="dataset.grew",
+                subject=dataset,
+                organisation_id=by.organisation_id,
+                detail={"name": dataset.name, "before": dataset.rows_confirmed, "rows": dataset.rows_pending},
+            )
     return dataset
 
 

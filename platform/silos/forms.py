@@ -9,6 +9,9 @@ from django.db.models import QuerySet
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import Organisation
+from rest.names import NameFormField
+
+_AS_SPOKEN = forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false"})
 
 
 class SiloForm(forms.Form):
@@ -17,7 +20,7 @@ class SiloForm(forms.Form):
     organisation = forms.ModelChoiceField(
         label=_("Organisation"), queryset=Organisation.objects.none(), empty_label=None
     )
-    name = forms.CharField(
+    name = NameFormField(
         label=_("Name"), max_length=120, help_text=_("As its people call it, such as “Cardiology, main site”")
     )
 
@@ -29,7 +32,7 @@ class SiloForm(forms.Form):
 
 
 class ConfirmationForm(forms.Form):
-    """What the site reads out."""
+    """What the site reads out: the signatory key's fingerprint only where that key is new to the organisation."""
 
     identity_fingerprint = forms.CharField(
         max_length=60,
@@ -37,5 +40,19 @@ class ConfirmationForm(forms.Form):
         help_text=_(
             "Have it read to you by telephone, from “silo-connector fingerprints”; don't copy it from this page"
         ),
-        widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false"}),
+        widget=_AS_SPOKEN,
     )
+    signatory_fingerprint = forms.CharField(
+        max_length=60,
+        label=_("The signatory fingerprint, from whoever keeps that key"),
+        help_text=_(
+            "The connector brought a new signatory key. With this your organisation signs by it: agreements, reviews "
+            "of code and the keys of its silos"
+        ),
+        widget=_AS_SPOKEN,
+    )
+
+    def __init__(self, data: Any = None, *, asks_signatory: bool) -> None:
+        super().__init__(data)
+        if not asks_signatory:
+            del self.fields["signatory_fingerprint"]

@@ -7,6 +7,7 @@ from typing import Any
 
 from django.utils import timezone
 
+from rest.names import as_one_line
 from silos.models import Silo
 
 GPUS_MAX = 16
@@ -38,7 +39,7 @@ def _object(value: object) -> dict[str, Any]:
 
 
 def _text(value: object) -> str:
-    return value.replace("\x00", "") if isinstance(value, str) else ""
+    return as_one_line(value) if isinstance(value, str) else ""
 
 
 def _size_bytes(value: object) -> int | None:

@@ -9,6 +9,7 @@ from django.db import models
 from django.db.models import Q
 
 from federation.protocol.keys import PublicKey
+from rest.names import NameField
 from silos.transitions import SiloState
 
 
@@ -19,11 +20,13 @@ class Silo(models.Model):
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     organisation = models.ForeignKey("accounts.Organisation", on_delete=models.PROTECT, related_name="silos")
-    name = models.CharField(max_length=120)
+    name = NameField(max_length=120)
     state = models.CharField(max_length=12, choices=SiloState, default=SiloState.CREATED)
     identity_key = models.BinaryField(null=True, max_length=32)
     transport_key = models.BinaryField(null=True, max_length=32)
     signatory_key = models.ForeignKey("accounts.SignatoryKey", null=True, on_delete=models.PROTECT, related_name="+")
+    pending_signatory_key = models.BinaryField(null=True, max_length=32)
+    """The organisation's key that the connector brought, whose fingerprint nobody has confirmed yet."""
     statement = models.BinaryField(null=True)
     certificate = models.BinaryField(null=True)
     created_at = models.DateTimeField(auto_now_add=True)
@@ -60,6 +63,11 @@ class Silo(models.Model):
                 condition=~Q(state="active") | Q(confirmed_at__isnull=False, confirmed_by__isnull=False),
                 name="silo_active_iff_confirmed",
             ),
+            models.CheckConstraint(
+                condition=Q(pending_signatory_key__isnull=True)
+                | Q(state="presented", pending_signatory_key__isnull=False),
+                name="silo_pending_signatory_only_while_presented",
+            ),
         ]
 
     def __str__(self) -> str:
@@ -84,6 +92,13 @@ class Silo(models.Model):
     def identity(self) -> PublicKey | None:
         """The trainer's key, which signs submissions."""
         return PublicKey(bytes(self.identity_key)) if self.identity_key else None
+
+    @property
+    def signatory(self) -> PublicKey | None:
+        """The key that certified it: the organisation's, or the pending one that is to become that."""
+        if self.pending_signatory_key:
+            return PublicKey(bytes(self.pending_signatory_key))
+        return self.signatory_key.key if self.signatory_key else None
 
     @property
     def transport(self) -> PublicKey | None:
@@ -140,13 +155,26 @@ class RequestNonce(models.Model):
         return f"{self.key_id} {self.nonce}"
 
 
+class RefusedRequest(models.Model):
+    """The last request that a silo's own key signed and the platform refused: one row a silo, seldom written."""
+
+    silo = models.OneToOneField(Silo, primary_key=True, on_delete=models.CASCADE, related_name="refused_request")
+    code = models.CharField(max_length=80)
+    at = models.DateTimeField()
+    clock_skew_s = models.FloatField(null=True)
+    """By how much its clock was ahead, measured by ours, where that was the reason."""
+
+    def __str__(self) -> str:
+        return f"{self.silo_id} {self.code}"
+
+
 class Dataset(models.Model):
     """Data that a silo holds and has described: schema and declared transformations, never a value."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     silo = models.ForeignKey(Silo, on_delete=models.PROTECT, related_name="datasets")
-    name = models.CharField(max_length=100)
-    title = models.CharField(max_length=200)
+    name = NameField(max_length=100)
+    title = NameField(max_length=200)
     description = models.TextField(blank=True)
     declaration = models.JSONField()
     registration = models.BinaryField()
@@ -154,6 +182,11 @@ class Dataset(models.Model):
     n_features = models.PositiveIntegerField()
     n_classes = models.PositiveIntegerField()
     rows_coarse = models.BigIntegerField()
+    """The rows that count, as the silo rounded them."""
+    rows_confirmed = models.BigIntegerField(default=0)
+    """What was confirmed last, or registered first: growth is held against it."""
+    rows_pending = models.BigIntegerField(null=True)
+    """So many rows that a steward has to confirm them first."""
     registered_at = models.DateTimeField()
     withdrawn_at = models.DateTimeField(null=True)
     withdrawn_by_silo = models.BooleanField(default=False)

@@ -11,10 +11,19 @@ from django.utils import timezone
 
 from federation.errors import Untrusted
 from federation.protocol.keys import PublicKey
-from federation.protocol.requests import CLOCK_SKEW_S, SILO_HEADER, claimed_key_id, verify_request
+from federation.protocol.requests import (
+    CLOCK_SKEW_S,
+    SILO_HEADER,
+    check_body,
+    claimed_key_id,
+    verify_headers,
+    verify_request,
+)
 from live import database
 from live.http import Refused
+from silos import throttle
 from silos.models import Silo
+from silos.refused import noted_for
 from silos.transitions import SiloState
 
 # The commit of a nonce does not wait for the disk. Were the last second of them lost in a crash of the database, a
@@ -46,31 +55,42 @@ _keys: dict[UUID, PublicKey] = {}
 
 @dataclass(frozen=True)
 class SignedRequest:
-    """A request as it came."""
+    """A request as it came, or its head while the body is yet to come."""
 
     method: str
     path_with_query: str
     headers: Mapping[str, str]
-    body: bytes
+    body: bytes | None
+    """None before it was read: then its digest is signed, and `check_body` is still to be called."""
 
 
 def authenticate(request: SignedRequest, *, unconfirmed: bool = False) -> Silo:
     """The silo that signed this request, seen for the first time.
 
-    Raises Untrusted ``signature.*``; Refused 403 ``silo.unconfirmed`` or ``silo.revoked`` when it may not work.
+    Raises Untrusted ``signature.*``; Refused 403 ``silo.unconfirmed`` or ``silo.revoked`` when it may not work, 429
+    ``silo.throttled`` when it asks too often.
     """
     silo_id = claimed_silo_id(request.headers)
     transport = None if silo_id is None else _transport_key(silo_id, request.headers)
-    verified = verify_request(
+    with noted_for(silo_id, transport):
+        return _admitted(request, silo_id, transport, unconfirmed=unconfirmed)
+
+
+def _admitted(request: SignedRequest, silo_id: UUID | None, transport: PublicKey | None, *, unconfirmed: bool) -> Silo:
+    verified = verify_headers(
         request.method,
         request.path_with_query,
         request.headers,
-        request.body,
         lambda key_id: transport if transport is not None and transport.key_id == key_id else None,
+        with_body=request.body != b"",
     )
+    if request.body:
+        check_body(request.headers, request.body)
     assert silo_id is not None
     assert transport is not None
+    throttle.check(silo_id)
     silo = _remember_of(silo_id, transport, verified.nonce)
+    throttle.take(silo_id)
     if silo.state == SiloState.REVOKED:
         raise Refused(403, "silo.revoked", "This silo was revoked. It can be enrolled again with a new code.")
     if silo.state != SiloState.ACTIVE and not unconfirmed:

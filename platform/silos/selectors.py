@@ -20,6 +20,7 @@ from consortia.transitions import ParticipationState
 from federation.protocol.datasets import DatasetDeclaration
 from federation.protocol.keys import PublicKey, load_public
 from silos.models import Dataset, Silo
+from silos.refused import is_refused_now
 
 if TYPE_CHECKING:  # orders belong to an app above this one; they are read by way of the silo
     from training.models import Order
@@ -31,7 +32,9 @@ def silos_visible_to(user: User) -> QuerySet[Silo]:
     Each row has `is_own`: whether it is of an organisation that the person belongs to.
     """
     own = OrganisationRole.objects.filter(user=user, organisation=OuterRef("organisation"))
-    silos = Silo.objects.select_related("organisation", "signatory_key", "confirmed_by").annotate(is_own=Exists(own))
+    silos = Silo.objects.select_related("organisation", "signatory_key", "confirmed_by", "refused_request").annotate(
+        is_own=Exists(own)
+    )
     if user.is_platform_administrator:
         return silos
     fellows = Participation.objects.filter(
@@ -52,11 +55,14 @@ def silos_of(consortium: Consortium) -> QuerySet[Silo]:
     return Silo.objects.filter(organisation__in=members.values("organisation"))
 
 
-HEALTH = {"unseen": _("unseen"), "online": _("online"), "silent": _("silent")}
+HEALTH = {"unseen": _("unseen"), "online": _("online"), "silent": _("silent"), "refused": _("refused")}
 
 
 def health_of(silo: Silo) -> str:
-    """`unseen`, `online`, or `silent` when nothing was heard of it for longer than is usual."""
+    """`unseen`, `online`, or `silent` when nothing was heard of it for longer than is usual; `refused` when it asks and
+    its signature is not taken, for its clock or because a request comes twice."""
+    if is_refused_now(silo):
+        return "refused"
     if silo.last_seen_at is None:
         return "unseen"
     silent_s = (timezone.now() - silo.last_seen_at).total_seconds()

@@ -9,9 +9,11 @@ from rest_framework import serializers
 
 from accounts.serializers import OrganisationBrief
 from federation.protocol.keys import PublicKey
+from rest.names import NameInput
 from rest.serializers import Input
 from silos import selectors
-from silos.models import Dataset, Silo
+from silos.models import Dataset, RefusedRequest, Silo
+from silos.refused import advice_on
 from silos.transitions import SiloState
 
 
@@ -37,7 +39,25 @@ _OWN_FIGURES = (
     "memory_free_bytes",
     "memory_total_bytes",
     "gpus",
+    "last_refused",
 )
+
+
+class RefusedRequestOut(serializers.ModelSerializer[RefusedRequest]):
+    """The last request of a silo that was refused."""
+
+    clock_skew_s = serializers.FloatField(
+        allow_null=True, help_text="By how much its clock was ahead, measured here, where that was the reason."
+    )
+    advice = serializers.SerializerMethodField(help_text="What to do about it.")
+
+    class Meta:
+        model = RefusedRequest
+        fields = ("code", "at", "clock_skew_s", "advice")
+
+    def get_advice(self, last: RefusedRequest) -> str:
+        """What to do about it."""
+        return advice_on(last)
 
 
 class SiloOut(serializers.ModelSerializer[Silo]):
@@ -48,8 +68,9 @@ class SiloOut(serializers.ModelSerializer[Silo]):
     is_own = serializers.BooleanField(help_text="Whether it is of an organisation that you belong to.")
     identity = KeyOut(allow_null=True, help_text="The trainer's key, which signs submissions.")
     transport = KeyOut(allow_null=True, help_text="The relay's key, which signs requests.")
-    signatory = KeyOut(
-        source="signatory_key.key", allow_null=True, default=None, help_text="The organisation's key: it certified it."
+    signatory = KeyOut(allow_null=True, help_text="The organisation's key: it certified the identity key.")
+    signatory_is_pending = serializers.SerializerMethodField(
+        help_text="Whether the connector brought it, and it counts for nothing until it is confirmed with the silo."
     )
     capabilities = serializers.DictField()
     health = serializers.SerializerMethodField()
@@ -59,6 +80,9 @@ class SiloOut(serializers.ModelSerializer[Silo]):
     memory_free_bytes = serializers.IntegerField(allow_null=True, help_text="Memory that the trainer could take.")
     memory_total_bytes = serializers.IntegerField(allow_null=True)
     gpus = serializers.ListField(child=serializers.CharField(), allow_null=True, help_text="Models, by the driver.")
+    last_refused = RefusedRequestOut(
+        source="refused_request", allow_null=True, default=None, help_text="Signed by its own key, and not taken."
+    )
 
     class Meta:
         model = Silo
@@ -71,6 +95,7 @@ class SiloOut(serializers.ModelSerializer[Silo]):
             "identity",
             "transport",
             "signatory",
+            "signatory_is_pending",
             "created_at",
             "enrolled_at",
             "confirmed_at",
@@ -82,10 +107,14 @@ class SiloOut(serializers.ModelSerializer[Silo]):
             *_OWN_FIGURES,
         )
 
-    @extend_schema_field({"type": "string", "enum": ["unseen", "online", "silent"]})
+    @extend_schema_field({"type": "string", "enum": ["unseen", "online", "silent", "refused"]})
     def get_health(self, silo: Silo) -> str:
         """How long ago it was heard of, in a word."""
         return selectors.health_of(silo)
+
+    def get_signatory_is_pending(self, silo: Silo) -> bool:
+        """Whether nobody has confirmed the signatory key yet."""
+        return silo.pending_signatory_key is not None
 
     def to_representation(self, silo: Silo) -> dict[str, Any]:
         """The figures left out for everybody else."""
@@ -97,7 +126,7 @@ class NewSilo(Input):
     """A silo to be."""
 
     organisation = serializers.UUIDField(help_text="One of your organisations.")
-    name = serializers.CharField(max_length=120)
+    name = NameInput(max_length=120)
 
 
 class EnrolmentCodeOut(serializers.Serializer[Any]):
@@ -110,9 +139,21 @@ class EnrolmentCodeOut(serializers.Serializer[Any]):
 
 
 class Confirmation(Input):
-    """The fingerprint that was read out by the site."""
+    """The fingerprints that were read out by the site."""
 
     identity_fingerprint = serializers.CharField(max_length=60, help_text="As the site shows it, spaced or not.")
+    signatory_fingerprint = serializers.CharField(
+        max_length=60,
+        required=False,
+        default="",
+        help_text="Likewise; asked for while the signatory key is pending. It becomes the organisation's with this.",
+    )
+
+
+class RowsConfirmation(Input):
+    """The number of rows that was looked at."""
+
+    rows_coarse = serializers.IntegerField(min_value=0, max_value=2**53, help_text="As `rows_pending` has it.")
 
 
 class DatasetOut(serializers.ModelSerializer[Dataset]):
@@ -122,6 +163,11 @@ class DatasetOut(serializers.ModelSerializer[Dataset]):
     organisation = OrganisationBrief(source="silo.organisation")
     silo_state = serializers.ChoiceField(source="silo.state", choices=SiloState.choices)
     rows_coarse = serializers.IntegerField(min_value=0, help_text="Rounded by the silo.")
+    rows_pending = serializers.IntegerField(
+        allow_null=True,
+        min_value=0,
+        help_text="Ten times as many or more, registered since: they count once a steward has confirmed them.",
+    )
     withdrawn_by_silo = serializers.BooleanField(
         help_text="Whether the silo withdrew it, by declaring it no longer; a person's withdrawal stays until undone."
     )
@@ -140,6 +186,7 @@ class DatasetOut(serializers.ModelSerializer[Dataset]):
             "n_features",
             "n_classes",
             "rows_coarse",
+            "rows_pending",
             "registered_at",
             "withdrawn_at",
             "withdrawn_by_silo",

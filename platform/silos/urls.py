@@ -18,4 +18,5 @@ urlpatterns = [
     path("datasets/", dataset_views.datasets, name="datasets"),
     path(f"{_DATASET}withdraw/", dataset_views.dataset_withdraw, name="dataset-withdraw"),
     path(f"{_DATASET}offer/", dataset_views.dataset_offer, name="dataset-offer"),
+    path(f"{_DATASET}rows/", dataset_views.dataset_rows, name="dataset-rows"),
 ]

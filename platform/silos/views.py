@@ -25,6 +25,7 @@ from silos.enrolment import Stage, Texts, mark_of, open_code_of, stage_of, texts
 from silos.forms import ConfirmationForm, SiloForm
 from silos.models import Silo
 from silos.permissions import access_silo
+from silos.refused import advice_on, is_refused_now, refusal_of
 
 PAGE_SIZE = 50
 
@@ -92,10 +93,10 @@ def confirm(request: HttpRequest, silo_id: UUID) -> HttpResponse:
     """The fingerprints were compared."""
     user = signed_in(request)
     wanted = access_silo(user, silo_id, Permission.SILO_CONFIRM)
-    form = ConfirmationForm(request.POST)
+    form = ConfirmationForm(request.POST, asks_signatory=wanted.pending_signatory_key is not None)
     if form.is_valid():
         with shown_at(form):
-            actions.confirm(silo=wanted, identity_fingerprint=form.cleaned_data["identity_fingerprint"], by=user)
+            actions.confirm(silo=wanted, **form.cleaned_data, by=user)
     if form.errors:
         return render(request, "silos/silo.html", _context(wanted, user, confirmation_form=form), status=422)
     messages.success(request, _("Confirmed: the connector may work from now on."))
@@ -136,6 +137,7 @@ def _context(
         "silo": silo,
         "health": health,
         "health_label": selectors.HEALTH[health],
+        **_refused(silo),
         "datasets": silo.datasets.order_by("title"),
         "orders": orders,
         "pick_up_s": selectors.median_pick_up_s(orders),
@@ -147,5 +149,16 @@ def _context(
         "may_enrol": may_enrol,
         "may_confirm": Permission.SILO_CONFIRM in allowed and silo.state == Silo.State.PRESENTED,
         "may_revoke": Permission.SILO_REVOKE in allowed and silo.state != Silo.State.REVOKED,
-        "confirmation_form": confirmation_form or ConfirmationForm(),
+        "confirmation_form": confirmation_form
+        or ConfirmationForm(asks_signatory=silo.pending_signatory_key is not None),
+    }
+
+
+def _refused(silo: Silo) -> dict[str, Any]:
+    """The last request that was refused, for the silo's own people."""
+    last = refusal_of(silo) if getattr(silo, "is_own", False) else None
+    return {
+        "last_refused": last,
+        "refused_advice": advice_on(last) if last else "",
+        "is_refused_now": last is not None and (is_refused_now(silo) or silo.state == Silo.State.REVOKED),
     }

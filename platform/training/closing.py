@@ -18,7 +18,7 @@ from artefacts import store
 from audit.actors import Actor
 from federation.aggregation.aggregate import Aggregation, Contribution, NothingAcceptedError, Rejected, aggregate
 from federation.aggregation.strategies import parse_strategy
-from federation.errors import FederationError
+from federation.errors import FederationError, Invalid
 from federation.protocol.documents import OrderKind
 from federation.protocol.tensors import TensorSpec
 from registry.actions import add_version, judge
@@ -46,18 +46,20 @@ def close_step(*, round_id: UUID, by: Actor) -> None:
             claimed, by, "round.quorum_not_met", f"{len(answers)} of at least {step.quorum} silos answered in time."
         )
     elif step.kind == OrderKind.EVALUATE:
-        _close_evaluation(claimed, by)
+        _close_evaluation(claimed, answers, step.quorum, by)
     else:
         _close_training(claimed, answers, step.quorum, by)
 
 
 def _close_training(claimed: Round, answers: Sequence[Answer], quorum: int, by: Actor) -> None:
     folder = store.new_folder()
+    believed, not_believed = _believed(answers)
     try:
         try:
-            result = _aggregate(claimed, answers, folder)
+            result = _aggregate(claimed, believed, folder)
         except NothingAcceptedError as error:
-            _abandon(claimed, by, "round.too_few_accepted", "No silo's update could be accepted.", error.rejected)
+            rejected = (*not_believed, *error.rejected)
+            _abandon(claimed, by, rounds.TOO_FEW_ACCEPTED, "No silo's update could be accepted.", rejected)
             return
         except FederationError as error:
             log.error("round %s can't be aggregated: %s", claimed.id, error)
@@ -65,7 +67,7 @@ def _close_training(claimed: Round, answers: Sequence[Answer], quorum: int, by: 
             return
         if len(result.accepted) < quorum:
             reason = f"{len(result.accepted)} updates could be accepted, at least {quorum} are needed."
-            _abandon(claimed, by, "round.too_few_accepted", reason, result.rejected)
+            _abandon(claimed, by, rounds.TOO_FEW_ACCEPTED, reason, (*not_believed, *result.rejected))
             return
         store.adopt(result.model_path, result.model_digest)
         if result.state_path is not None and result.state_digest is not None:
@@ -76,7 +78,7 @@ def _close_training(claimed: Round, answers: Sequence[Answer], quorum: int, by: 
         if not reading.hold(claimed):
             return
         statements.settle(result.accepted)
-        _reject(claimed, result.rejected, by)
+        _reject(claimed, (*not_believed, *result.rejected), by)
         version = add_version(
             model=claimed.base_version.model,
             round_number=claimed.number,
@@ -89,6 +91,19 @@ def _close_training(claimed: Round, answers: Sequence[Answer], quorum: int, by: 
         rounds.close(round_=claimed, by=by, update_norm_l2=result.norm_l2, version=version)
 
 
+def _believed(answers: Sequence[Answer]) -> tuple[list[Answer], list[Rejected]]:
+    """The answers whose rows, to train and to test, are no more than their silos registered; why not the others."""
+    believed, rejected = [], []
+    for answer in answers:
+        try:
+            answer.limits.check(max(answer.rows, answer.test_rows))
+        except Invalid as error:
+            rejected.append(Rejected(str(answer.order_id), error.code, error.message))
+        else:
+            believed.append(answer)
+    return believed, rejected
+
+
 def _aggregate(claimed: Round, answers: Sequence[Answer], folder: Path) -> Aggregation:
     job, version = claimed.job, claimed.base_version
     layout = tuple(
@@ -98,7 +113,11 @@ def _aggregate(claimed: Round, answers: Sequence[Answer], folder: Path) -> Aggre
         parse_strategy(job.request["strategy"]),
         store.path_of(version.digest),
         [
-            Contribution(str(answer.order_id), store.path_of(answer.payload_digest), float(answer.rows))
+            Contribution(
+                str(answer.order_id),
+                store.path_of(answer.payload_digest),
+                float(answer.limits.weight(answer.rows)),
+            )
             for answer in answers
         ],
         layout,
@@ -108,10 +127,16 @@ def _aggregate(claimed: Round, answers: Sequence[Answer], folder: Path) -> Aggre
     )
 
 
-def _close_evaluation(claimed: Round, by: Actor) -> None:
+def _close_evaluation(claimed: Round, answers: Sequence[Answer], quorum: int, by: Actor) -> None:
+    believed, not_believed = _believed(answers)
+    if len(believed) < quorum:
+        reason = f"{len(believed)} updates could be accepted, at least {quorum} are needed."
+        _abandon(claimed, by, "round.too_few_accepted", reason, not_believed)
+        return
     with transaction.atomic():
         if not reading.hold(claimed):
             return
+        _reject(claimed, not_believed, by)
         Order.objects.filter(step__round=claimed, state=OrderState.SUBMITTED).update(
             state=OrderState.APPLIED, settled_at=timezone.now()
         )
@@ -143,4 +168,4 @@ def _abandon(claimed: Round, by: Actor, code: str, reason: str, rejected: Sequen
 
 def combined_metrics(round_: Round) -> dict[str, object]:
     """How a round's global model did over the silos."""
-    return combine(reading.measured(round_.id))
+    return combine(reading.measured(round_.id), round_.job.organisation_share_max)

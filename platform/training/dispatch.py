@@ -8,6 +8,11 @@ from django.db import transaction
 START_JOB = "training.tasks.start_job"
 CLOSE_STEP = "training.tasks.close_step"
 OPEN_ROUND = "training.tasks.open_round"
+PUT_OFF_MAX_S = 600.0
+"""Longer than this a message is not put off: the broker would hand it out again (`visibility_timeout`). The sweep sees
+to the rest."""
+_MARGIN_S = 0.02
+"""Whoever comes too early finds nothing to do."""
 
 
 def start_job(job_id: UUID) -> None:
@@ -20,14 +25,17 @@ def open_round(job_id: UUID) -> None:
     _on_commit(OPEN_ROUND, job_id)
 
 
-def close_step(round_id: UUID) -> None:
-    """Everybody has answered, or the deadline has passed."""
-    _on_commit(CLOSE_STEP, round_id)
+def close_step(round_id: UUID, *, in_s: float = 0.0) -> None:
+    """The round takes no further answers from now on, or will take none in so many seconds, if nothing happens."""
+    if in_s <= PUT_OFF_MAX_S:
+        _on_commit(CLOSE_STEP, round_id, in_s)
 
 
-def _on_commit(task: str, row_id: UUID) -> None:
+def _on_commit(task: str, row_id: UUID, in_s: float = 0.0) -> None:
+    countdown = in_s + _MARGIN_S if in_s else None
+
     def send() -> None:
-        current_app.send_task(task, args=[str(row_id)], retry=False)
+        current_app.send_task(task, args=[str(row_id)], retry=False, countdown=countdown)
 
     # robust: a broker that is away must not undo or fail what the database has
     transaction.on_commit(send, robust=True)

@@ -31,6 +31,7 @@ class JobFilter(FilterSet):
 
 
 class RoundFilter(FilterSet):
-    """`?state=…`"""
+    """`?number=…&state=…`"""
 
+    number = django_filters.NumberFilter()
     state = django_filters.ChoiceFilter(choices=RoundState.choices)

@@ -16,10 +16,12 @@ from federation.learning.specification import LocalTraining
 from federation.protocol.documents import Limits
 from plans.models import TrainingPlan
 from plans.selectors import FAMILY
+from rest.names import NameFormField
 from silos.models import Dataset
 from training.choices import Choice, model_families, strategies
 from training.purpose_fields import declared, purpose_fields
 from training.schema_fields import fields_of
+from training.waiting import Wait
 
 _SEPARATOR = "."
 PLAN_FIELD = _SEPARATOR.join(("model", FAMILY, "digest"))
@@ -33,7 +35,7 @@ class CohortForm(forms.Form):
     """What every job says: its name, its silos, its protection, how long it waits. Enough for an evaluation."""
 
     task = "evaluate"
-    name = forms.CharField(label=_("Name"), max_length=200)
+    name = NameFormField(label=_("Name"), max_length=200)
     purpose = forms.CharField(
         label=_("Purpose"), max_length=4000, required=False, widget=forms.Textarea(attrs={"rows": 2})
     )
@@ -58,6 +60,12 @@ class CohortForm(forms.Form):
     round_deadline_s = forms.FloatField(
         label=_("Deadline of a round, in seconds"), min_value=1, max_value=30 * 86400, initial=600
     )
+    wait = forms.ChoiceField(
+        label=_("Waits"),
+        choices=Wait.choices,
+        initial=Wait.ADAPTIVE,
+        help_text=_("Acts where the quorum is below the number of silos"),
+    )
     retries_max = forms.IntegerField(
         label=_("Retries of a round"), min_value=0, max_value=100, initial=3, help_text=_("Then the job pauses")
     )
@@ -76,7 +84,7 @@ class CohortForm(forms.Form):
 
     def request(self) -> dict[str, Any]:
         """The launch request that the form makes, without what is wrong already as it was typed."""
-        names = ("name", "purpose", "datasets", "quorum", "round_deadline_s", "retries_max")
+        names = ("name", "purpose", "datasets", "quorum", "round_deadline_s", "wait", "retries_max")
         said = self.cleaned_data
         protection = {"protection": {"mode": said["protection"]}} if "protection" in said else {}
         limits = {"limits": given} if (given := self._settings("limits")) else {}

@@ -19,7 +19,7 @@ from federation.protocol.documents import OrderKind
 from federation.protocol.keys import PrivateKey
 from registry.models import ModelVersion
 from silos.successions import has_successor
-from training.judging import member_of
+from training.cohorts import cohort_of, share_agreed_in
 from training.models import Job, Round
 from training.requests import local_of
 from training.statements.opening import IssuedOrder
@@ -61,9 +61,8 @@ def _load(file: str) -> PrivateKey:
 def manifest_of(job: Job, version: ModelVersion, *, created_at: datetime) -> documents.Manifest:
     """What the job is, in full, as it will be signed."""
     asked, model = job.request, version.model
-    cohort = job.seats.select_related("dataset__silo__organisation", "dataset__silo__signatory_key").order_by(
-        "position"
-    )
+    seats = job.seats.select_related("dataset__silo__organisation", "dataset__silo__signatory_key").order_by("position")
+    cohort, weighting = cohort_of([seat.dataset for seat in seats], share_agreed_in(job.agreement))
     return documents.Manifest.model_validate(
         {
             "job_id": job.id,
@@ -85,10 +84,12 @@ def manifest_of(job: Job, version: ModelVersion, *, created_at: datetime) -> doc
             "rounds": job.rounds_planned,
             "quorum": job.quorum,
             "round_deadline_s": job.round_deadline_s,
+            "wait": job.wait,
             "protection": asked["protection"],
             "limits": asked["limits"],
             "seed": asked["seed"],
-            "cohort": [member_of(seat.dataset) for seat in cohort],
+            "weighting": weighting,
+            "cohort": cohort,
             "created_at": created_at,
         }
     )

@@ -18,6 +18,7 @@ from consortia.models import Consortium
 from federation.agreements.decisions import Place, Position, Standing, refusals
 from federation.agreements.policy import Policy
 from federation.agreements.rules import Refusal
+from federation.agreements.shares import train_fraction_of
 from federation.agreements.signing import SignedAgreement, open_agreement
 from federation.learning.models import parse_model
 from federation.protocol.documents import Manifest
@@ -26,6 +27,8 @@ from plans.models import TrainingPlan
 from plans.standing import reviewers_at
 from registry.models import ModelVersion
 from silos.models import Dataset, Silo
+from silos.selectors import declaration_of
+from training.cohorts import cohort_of
 from training.requests import JobRequest, local_of
 
 _UNKNOWN = UUID(int=0)
@@ -68,6 +71,14 @@ class Verdict:
     dataset: Dataset
     refusals: tuple[Refusal, ...] = ()
     """Everything that speaks against it, the gravest first."""
+    weight_max: int | None = None
+    """The most rows with which it would count; None where nothing is agreed."""
+
+    @property
+    def is_held(self) -> bool:
+        """Whether it would count with fewer rows than it is expected to train on."""
+        expected = self.dataset.rows_coarse * train_fraction_of(declaration_of(self.dataset))
+        return self.weight_max is not None and self.weight_max < int(expected)
 
     @property
     def silo(self) -> Silo:
@@ -141,7 +152,8 @@ def verdicts(
         return None, [Verdict(dataset, (Refusal("agreement.missing", "members"),)) for dataset in datasets]
     opened = opened_agreement(selectors.complete_envelope(version))
     suspended = selectors.suspended_in(version)
-    manifest = _manifest(consortium, asked, datasets, model, opened.digest, by)
+    manifest = _manifest(consortium, asked, datasets, model, opened, by)
+    weights = {member.dataset_id: member.weight_max for member in manifest.cohort}
     now = timezone.now()
     reviewers = _reviewers(model.code_digest, datasets)
 
@@ -162,7 +174,8 @@ def verdicts(
             ),
             policy=_OF_ITS_OWN,
         )
-        return Verdict(dataset, tuple(refusals(standing, manifest, None, place, now)))
+        found = tuple(refusals(standing, manifest, None, place, now))
+        return Verdict(dataset, found, weights[dataset.id])
 
     return version, [judged(dataset) for dataset in datasets]
 
@@ -186,9 +199,15 @@ def opened_agreement(envelope: bytes) -> SignedAgreement:
 
 
 def _manifest(
-    consortium: Consortium, asked: JobRequest, datasets: Sequence[Dataset], model: ModelAsked, digest: str, by: User
+    consortium: Consortium,
+    asked: JobRequest,
+    datasets: Sequence[Dataset],
+    model: ModelAsked,
+    opened: SignedAgreement,
+    by: User,
 ) -> Manifest:
     """The manifest that the job would have, as far as an agreement is concerned with it."""
+    cohort, weighting = cohort_of(datasets, opened.agreement.terms.cohort.organisation_share_max)
     return Manifest.model_validate(
         {
             "job_id": _UNKNOWN,
@@ -198,7 +217,7 @@ def _manifest(
             "task": asked.task,
             "purpose": asked.purpose,
             "use": asked.use,
-            "agreement_digest": digest,
+            "agreement_digest": opened.digest,
             "model": model.specification,
             "code_digest": model.code_digest,
             "n_features": datasets[0].n_features,
@@ -210,28 +229,12 @@ def _manifest(
             "rounds": asked.rounds if asked.task == "train" else 0,
             "quorum": asked.effective_quorum,
             "round_deadline_s": asked.round_deadline_s,
+            "wait": asked.wait,
             "protection": {"mode": asked.protection.mode},
             "limits": asked.limits,
             "seed": asked.seed,
-            "cohort": [member_of(dataset) for dataset in datasets],
+            "cohort": cohort,
+            "weighting": weighting,
             "created_at": timezone.now(),
         }
     )
-
-
-def member_of(dataset: Dataset) -> dict[str, object]:
-    """A silo's place in a cohort, with the word of its organisation for its key."""
-    silo = dataset.silo
-    assert silo.identity is not None
-    assert silo.signatory_key is not None
-    return {
-        "silo_id": silo.id,
-        "organisation": silo.organisation.name,
-        "silo": silo.name,
-        "dataset_id": dataset.id,
-        "dataset": dataset.name,
-        "schema_digest": dataset.schema_digest,
-        "identity_key": silo.identity.encoded,
-        "signatory_key": silo.signatory_key.key.encoded,
-        "certificate": bytes(silo.certificate).decode() if silo.certificate else None,
-    }

@@ -8,6 +8,7 @@ from typing import Any
 from federation.learning.specification import LocalTraining
 from plans.selectors import FAMILY
 from training.purpose_fields import as_typed
+from training.waiting import Wait
 
 PLAIN = ("name", "purpose", "datasets", "rounds", "seed", "quorum", "round_deadline_s", "retries_max")
 
@@ -15,6 +16,7 @@ PLAIN = ("name", "purpose", "datasets", "rounds", "seed", "quorum", "round_deadl
 def typed(asked: Mapping[str, Any], offered: Sequence[str]) -> dict[str, Any]:
     """What to fill in. Datasets that are not on offer any more are left out; what was not said is left empty."""
     filled = {name: asked.get(name) for name in PLAIN}
+    filled["wait"] = asked.get("wait", Wait.ALL)  # as every job waited before it could be said
     filled["datasets"] = [dataset for dataset in asked["datasets"] if dataset in offered]
     filled["protection"] = asked["protection"]["mode"]
     filled |= {f"limits.{name}": value for name, value in asked.get("limits", {}).items()}

@@ -9,6 +9,8 @@ from typing import Any
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
+from rest.names import NameFormField, typed_lines
+
 _SEPARATORS = re.compile(r"[,;\n]+")
 CATEGORIES = (
     ("", _("not declared")),
@@ -32,7 +34,7 @@ class TextsField(forms.CharField):
         """The list."""
         if isinstance(value, list):
             return value
-        return [part.strip() for part in _SEPARATORS.split(super().to_python(value) or "") if part.strip()]
+        return typed_lines(_SEPARATORS.split(super().to_python(value) or ""))
 
 
 def purpose_fields() -> dict[str, forms.Field]:
@@ -42,8 +44,8 @@ def purpose_fields() -> dict[str, forms.Field]:
         "diseases": TextsField(
             label=_("Diseases"), required=False, help_text=_("Codes such as ICD-10:I25.1 or MONDO:0005010")
         ),
-        "project": forms.CharField(label=_("Project"), max_length=200, required=False),
-        "ethics_approval": forms.CharField(
+        "project": NameFormField(label=_("Project"), max_length=200, required=False),
+        "ethics_approval": NameFormField(
             label=_("Ethics approval"), max_length=200, required=False, help_text=_("Its reference")
         ),
         "countries": TextsField(

@@ -9,13 +9,18 @@ from typing import Any
 from accounts.models import User
 from agreements.selectors import in_force
 from consortia.models import Consortium
+from federation.agreements.shares import share_max
 from federation.protocol.tensors import count_parameters, file_size_bytes
-from silos.models import Dataset
+from silos.models import Dataset, Silo
+from silos.selectors import health_of
 from training.actions.launch import check_datasets, check_plan, check_version
 from training.agreed_defaults import filled_in
+from training.cohorts import share_agreed_in
 from training.judging import Reason, Verdict, model_of, verdicts
 from training.refused_fields import own_refusals, shared_refusals
 from training.requests import read_request
+from training.statements import waiting
+from training.waiting import Wait, mode, silo_down_s
 
 
 @dataclass(frozen=True)
@@ -25,7 +30,12 @@ class Quote:
     datasets: tuple[Dataset, ...]
     verdicts: tuple[Verdict, ...]
     rows_coarse: int
+    organisation_share_max: float | None
     quorum: int
+    wait: Wait
+    silo_down_s: float
+    silo_down_first_s: float
+    """An estimate: by how much a round is longer in which a silo does not answer; the first one, and the others."""
     rounds: int
     parameters: int
     model_size_bytes: int
@@ -34,9 +44,34 @@ class Quote:
     bytes_total: int
 
     @property
+    def held(self) -> tuple[Verdict, ...]:
+        """The silos that would count with fewer rows than they have: their organisation would have too large a part."""
+        return tuple(verdict for verdict in self.verdicts if verdict.is_held)
+
+    @property
     def refused(self) -> tuple[Verdict, ...]:
         """The silos that may not join."""
         return tuple(verdict for verdict in self.verdicts if not verdict.allowed)
+
+    @property
+    def silent(self) -> tuple[Silo, ...]:
+        """The silos that were not heard of for a while."""
+        return tuple(dataset.silo for dataset in self.datasets if health_of(dataset.silo) == "silent")
+
+    @property
+    def silos_silent(self) -> int:
+        """How many these are."""
+        return len(self.silent)
+
+    @property
+    def quorum_is_heard_of(self) -> bool:
+        """Whether rounds can close without the silent ones."""
+        return len(self.datasets) - len(self.silent) >= self.quorum
+
+    @property
+    def waits_for_all(self) -> bool:
+        """Whether a round waits to its deadline for whoever does not answer."""
+        return mode(self.wait, quorum=self.quorum, silos=len(self.datasets)) == Wait.ALL
 
     @property
     def refused_by_all(self) -> tuple[Reason, ...]:
@@ -60,16 +95,34 @@ def quote(*, consortium: Consortium, request: Mapping[str, Any], by: User) -> Qu
     plan = check_plan(consortium=consortium, asked=asked)
     model = model_of(asked, version, datasets, plan)
     layout = model.layout
-    _agreement, found = verdicts(consortium=consortium, asked=asked, datasets=datasets, model=model, by=by)
+    agreement, found = verdicts(consortium=consortium, asked=asked, datasets=datasets, model=model, by=by)
     size = file_size_bytes(layout)
     train = asked.task == "train"
     down, up = size * len(datasets), size * len(datasets) if train else 0
     rounds = asked.rounds if train else 0
+    usual_s = waiting.usual_s([dataset.silo_id for dataset in datasets])
+
+    def longer_s(*, first: bool) -> float:
+        return silo_down_s(
+            asked.wait,
+            quorum=asked.effective_quorum,
+            silos=len(datasets),
+            deadline_s=asked.round_deadline_s,
+            usual_s=usual_s,
+            first=first,
+        )
+
     return Quote(
         datasets=tuple(datasets),
         verdicts=tuple(found),
         rows_coarse=sum(dataset.rows_coarse for dataset in datasets),
+        organisation_share_max=share_max(
+            len({dataset.silo.organisation_id for dataset in datasets}), share_agreed_in(agreement)
+        ),
         quorum=asked.effective_quorum,
+        wait=Wait(asked.wait),
+        silo_down_s=longer_s(first=False),
+        silo_down_first_s=longer_s(first=True),
         rounds=rounds,
         parameters=count_parameters(layout),
         model_size_bytes=size,

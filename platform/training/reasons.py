@@ -32,6 +32,10 @@ FORMS: Mapping[str, tuple[str, ...]] = {
         _("The update has norm %(norm)s."),
     ),
     "update.not_finite": (_("The update holds values that are not finite numbers."),),
+    "update.weight": (
+        _("The answer claims %(rows)s rows; the silo's registration allows %(allowed)s."),
+        _("The weight must be a positive number."),
+    ),
     "dataset.unknown": (_("There is no dataset %(dataset)s here."),),
     "dataset.schema_changed": (_("The schema of %(dataset)s is not the one in the manifest."),),
     "model.too_large": (_("The model has %(bytes)s bytes; %(allowed)s are allowed."),),
@@ -41,6 +45,8 @@ FORMS: Mapping[str, tuple[str, ...]] = {
 
 MEANINGS: Mapping[str, str] = {
     "order.deadline": _("No answer came before the round's deadline."),
+    "order.left_out": _("The round closed without it: the quorum had answered, and the others had had their time."),
+    "order.silent": _("The round closed without it: the quorum had answered, and the silo was not heard of."),
     "job.cancelled": _("The job was cancelled while this was under way."),
     "data.unreadable": _("The silo can't read its data. Its IT sees in the trainer's log which file it is and why."),
     "data.malformed": _("The silo's data file is not laid out as it should be. Its IT mends the file."),

@@ -15,8 +15,9 @@ from federation.learning.models import parse_model
 from federation.learning.specification import parse_local
 from federation.protocol.documents import Limits, Purpose
 from federation.protocol.documents.base import Digest
-from federation.validation import refusal
+from federation.validation import EMPTY, refusal
 from plans.selectors import FAMILY
+from rest.names import one_line
 
 _MODEL_VERSION = "An evaluation names a stored model_version, a training job does not."
 _ONE_OF_TWO = "A training job names either a model or a training plan."
@@ -50,12 +51,30 @@ class JobRequest(BaseModel):
     rounds: Annotated[int, Field(ge=1, le=10_000)] = 10
     quorum: Annotated[int, Field(ge=1, le=1000)] | None = None
     round_deadline_s: Annotated[float, Field(ge=1, le=30 * 86400)] = 600
+    wait: Annotated[
+        Literal["adaptive", "quorum", "all"],
+        Field(description="For whom a round waits: all silos, the quorum alone, or the quorum and then a while."),
+    ] = "adaptive"
     retries_max: Annotated[int, Field(ge=0, le=100)] = 3
     limits: Limits = Field(default_factory=Limits)
     seed: Annotated[int, Field(ge=0, le=2**32 - 1)] = 0
     model_version: Annotated[UUID | None, Field(validate_default=True)] = None
 
     # Each field is judged as it is read, against those above it that were right: all faults are found at once.
+
+    @field_validator("name")
+    @classmethod
+    def _check_name(cls, name: str) -> str:
+        return _line(name)
+
+    @field_validator("use")
+    @classmethod
+    def _check_use(cls, use: Purpose | None) -> Purpose | None:
+        """What it names is shown beside names: an organisation, a project, a reference."""
+        if use is None:
+            return None
+        single = {name: _line(text) for name in ("project", "ethics_approval") if (text := getattr(use, name))}
+        return use.model_copy(update={**single, "institutions": tuple(map(_line, use.institutions))})
 
     @field_validator("datasets")
     @classmethod
@@ -102,6 +121,17 @@ class JobRequest(BaseModel):
     def effective_quorum(self) -> int:
         """The quorum; three quarters of the silos, rounded up, when none was asked for."""
         return self.quorum if self.quorum is not None else -(-3 * len(self.datasets) // 4)
+
+
+def _line(text: str) -> str:
+    """A name as it is kept. Raises ValueError, as pydantic wants it."""
+    try:
+        name = one_line(text)
+    except Invalid as error:
+        raise ValueError(error.message) from error
+    if not name:
+        raise ValueError(EMPTY)
+    return name
 
 
 def local_of(asked: Mapping[str, Any]) -> dict[str, Any]:

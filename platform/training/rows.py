@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from silos.models import Silo
-from training.combining import combine, confusion_shown
+from training.combining import Measured, combine, confusion_shown
+from training.counting import Tally, tally
 from training.models import CohortSeat, Evaluation, Order, Round, Step
-from training.transitions import OUTSTANDING
+from training.transitions import OrderState
 
 
 @dataclass(frozen=True)
@@ -58,10 +59,10 @@ class RoundRow:
         size_bytes = self.round.base_version.size_bytes
         return tuple(OrderRow(order, size_bytes) for order in self.step.orders.all()) if self.step else ()
 
-    @property
-    def answered(self) -> int:
-        """How many silos have answered, whatever they answered."""
-        return sum(row.order.state not in OUTSTANDING for row in self.orders)
+    @cached_property
+    def tally(self) -> Tally:
+        """What became of its orders."""
+        return tally(row.order.state for row in self.orders)
 
     @property
     def duration_s(self) -> float | None:
@@ -142,7 +143,12 @@ class MetricsRow:
     @property
     def combined(self) -> dict[str, object]:
         """One figure from many."""
-        return combine(self.evaluations)
+        told = [
+            Measured(str(one.silo.organisation_id), one.rows, one.accuracy, one.loss)
+            for one in self.evaluations
+            if one.order.state != OrderState.REJECTED
+        ]
+        return combine(told, self.round.job.organisation_share_max)
 
     @property
     def silos(self) -> tuple[EvaluationRow, ...]:

@@ -12,6 +12,8 @@ from accounts.models import User
 from consortia.selectors import consortia_visible_to
 from registry.models import ModelVersion
 from silos.models import Silo
+from silos.selectors import health_of
+from silos.transitions import SiloState
 from training.models import Job, Order, Round, Step
 from training.rows import CohortRow, MetricsRow, RoundRow
 from training.transitions import IN_PROGRESS, RoundState
@@ -59,6 +61,15 @@ class Standing:
     cohort: tuple[CohortRow, ...]
     best_version: ModelVersion | None
     evaluated: MetricsRow | None
+
+    @property
+    def silent(self) -> list[Silo]:
+        """The silos that may work and were not heard of for a while."""
+        return [
+            row.seat.silo
+            for row in self.cohort
+            if row.seat.silo.state == SiloState.ACTIVE and health_of(row.seat.silo) == "silent"
+        ]
 
     @property
     def metrics(self) -> dict[str, object]:

@@ -4,39 +4,25 @@ from __future__ import annotations
 
 from typing import Any
 
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from accounts.serializers import OrganisationBrief, UserBrief
+from accounts.serializers import UserBrief
 from consortia.serializers import ConsortiumBrief
 from federation.protocol.documents import OrderKind
 from registry.serializers import CombinedMetrics, VersionOut
-from silos.models import Dataset, Silo
+from silos.models import Dataset
 from silos.transitions import SiloState
-from training.judging import Reason, Verdict
+from training.absence_serializers import AbsenceOut, HealthField, SiloOfOrganisation
+from training.absences import absences_in
+from training.counting import Tally
 from training.models import Job, Round
-from training.quotes import Quote
 from training.rows import CohortRow, EvaluationRow, MetricsRow, OrderRow, RoundRow
 from training.selectors import Standing
 from training.transitions import OrderState, RoundState
+from training.waiting import CloseReason, Wait
 
 KINDS = [(kind.value, kind.value) for kind in OrderKind]
-
-
-class SiloOfOrganisation(serializers.ModelSerializer[Silo]):
-    """A silo with its organisation."""
-
-    organisation = OrganisationBrief()
-
-    class Meta:
-        model = Silo
-        fields = ("id", "name", "organisation")
-
-    def to_representation(self, instance: Silo) -> Any:
-        """Once for each silo of an answer: rounds name the same few over and over."""
-        told = self.context.setdefault("silos", {}) if isinstance(self.context, dict) else {}
-        if instance.pk not in told:
-            told[instance.pk] = super().to_representation(instance)
-        return told[instance.pk]
 
 
 class JobOut(serializers.ModelSerializer[Job]):
@@ -84,6 +70,18 @@ class OrderOut(serializers.Serializer[OrderRow]):
     bytes_up = serializers.IntegerField()
 
 
+class TallyOut(serializers.Serializer[Tally]):
+    """Orders by what became of them; each is in exactly one of these."""
+
+    counted = serializers.IntegerField(help_text="Answered in time and counted, or to be counted at the closing.")
+    refused = serializers.IntegerField(help_text="By the silo, with a code.")
+    rejected = serializers.IntegerField(help_text="By the platform, with a code.")
+    late = serializers.IntegerField(help_text="Answered after the round had closed.")
+    missing = serializers.IntegerField(help_text="Not answered before the round closed.")
+    called_back = serializers.IntegerField()
+    waiting = serializers.IntegerField(help_text="Still to be answered.")
+
+
 class RoundBrief(serializers.Serializer[Any]):
     """A round, without its orders."""
 
@@ -94,9 +92,19 @@ class RoundBrief(serializers.Serializer[Any]):
     kind = serializers.ChoiceField(source="step.kind", choices=KINDS)
     quorum = serializers.IntegerField(source="step.quorum")
     expected = serializers.IntegerField(source="step.expected", help_text="How many silos were asked.")
-    answered = serializers.IntegerField(help_text="How many have answered, whatever they answered.")
+    answered = serializers.IntegerField(
+        source="tally.counted",
+        help_text="How many answered in time and count, or will at the closing: the quorum is held against these.",
+    )
+    outcomes = TallyOut(source="tally", help_text="What became of every order.")
     opened_at = serializers.DateTimeField(source="round.opened_at")
     deadline_at = serializers.DateTimeField(source="step.deadline_at")
+    wait = serializers.ChoiceField(
+        source="step.wait", choices=Wait.choices, help_text="How it waits: `all` where the quorum is the whole cohort."
+    )
+    close_reason = serializers.ChoiceField(
+        source="round.close_reason", choices=CloseReason.choices, allow_blank=True, help_text="Empty while it collects."
+    )
     aggregating_at = serializers.DateTimeField(source="round.aggregating_at", allow_null=True)
     closed_at = serializers.DateTimeField(source="round.closed_at", allow_null=True)
     duration_s = serializers.FloatField(allow_null=True)
@@ -160,6 +168,12 @@ class CohortOut(serializers.Serializer[CohortRow]):
 
     silo = SiloOfOrganisation(source="seat.silo")
     silo_state = serializers.ChoiceField(source="seat.silo.state", choices=SiloState.choices)
+    silo_health = HealthField(source="seat.silo")
+    weight_max = serializers.IntegerField(
+        source="seat.weight_max",
+        allow_null=True,
+        help_text="The most rows that count; null before it begins.",
+    )
     dataset = DatasetBrief(source="seat.dataset")
     order = OrderOut(allow_null=True)
     evaluation = EvaluationOut(allow_null=True)
@@ -171,13 +185,27 @@ class JobDetailOut(serializers.Serializer[Standing]):
     request = serializers.DictField(source="job.request", help_text="As it was launched.")
     quorum = serializers.IntegerField(source="job.quorum")
     round_deadline_s = serializers.FloatField(source="job.round_deadline_s")
+    wait = serializers.ChoiceField(source="job.wait", choices=Wait.choices, help_text="For whom its rounds wait.")
     retries_max = serializers.IntegerField(source="job.retries_max")
     manifest_digest = serializers.CharField(source="job.manifest_digest")
+    organisation_share_max = serializers.FloatField(
+        source="job.organisation_share_max",
+        allow_null=True,
+        help_text="The part of all that one organisation weighs at most; null before it begins, or with too few.",
+    )
     model_id = serializers.UUIDField(source="job.model_id", allow_null=True)
     current_round = RoundBrief(allow_null=True, help_text="The open one, else the last.")
     cohort = CohortOut(many=True)
+    absences = serializers.SerializerMethodField(
+        help_text="Whose work is missing in the last 40 rounds, why, and what can be done about it."
+    )
     best_version = VersionOut(allow_null=True)
     metrics = CombinedMetrics(help_text="Of the newest model that the silos have evaluated.")
+
+    @extend_schema_field(AbsenceOut(many=True))
+    def get_absences(self, standing: Standing) -> Any:
+        """A line for each silo and reason."""
+        return [AbsenceOut(one).data for one in absences_in(standing.job)]
 
     def get_fields(self) -> dict[str, serializers.Field[Any, Any, Any, Any]]:
         """What lists tell of a job, too."""
@@ -185,43 +213,6 @@ class JobDetailOut(serializers.Serializer[Standing]):
         for name, field in of_lists.items():
             field.source = f"job.{name}"
         return {**of_lists, **super().get_fields()}
-
-
-class ReasonOut(serializers.Serializer[Reason]):
-    """One reason for which a silo can't join."""
-
-    code = serializers.CharField()
-    clause = serializers.CharField(help_text="The clause of the agreement that says no.")
-    meaning = serializers.CharField()
-    allowed = serializers.CharField(help_text="What the agreement would have allowed; empty where the meaning says it.")
-    advice = serializers.CharField(help_text="What can be done about it.")
-
-
-class QuotedSilo(serializers.Serializer[Verdict]):
-    """A silo that was asked for: whether it can join, and if not which clause of the agreement says no."""
-
-    silo = SiloOfOrganisation()
-    dataset = DatasetBrief()
-    allowed = serializers.BooleanField(help_text="As far as the platform knows; the silo decides by itself.")
-    code = serializers.CharField(help_text="Why not; empty if it can join.")
-    clause = serializers.CharField(help_text="The clause of the agreement that says no.")
-    meaning = serializers.CharField()
-    advice = serializers.CharField(help_text="What can be done about it.")
-    reasons = ReasonOut(many=True, help_text="All of them, the gravest first: the fields above are the first one's.")
-
-
-class QuoteOut(serializers.Serializer[Quote]):
-    """What a job would take."""
-
-    silos = QuotedSilo(source="verdicts", many=True)
-    rows_coarse = serializers.IntegerField()
-    quorum = serializers.IntegerField()
-    rounds = serializers.IntegerField()
-    parameters = serializers.IntegerField()
-    model_size_bytes = serializers.IntegerField()
-    bytes_down_per_round = serializers.IntegerField()
-    bytes_up_per_round = serializers.IntegerField()
-    bytes_total = serializers.IntegerField()
 
 
 class SignatureOut(serializers.Serializer[Any]):

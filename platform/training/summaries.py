@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from uuid import UUID
 
 from django.db.models import Count, DecimalField, OuterRef, QuerySet, Subquery, Sum
@@ -10,8 +11,9 @@ from django.db.models.functions import Coalesce
 
 from audit.models import Event
 from live import database
+from training.counting import Tally, tally_of
 from training.models import Job, Order, Round, Step
-from training.transitions import IN_PROGRESS, OUTSTANDING
+from training.transitions import IN_PROGRESS
 
 
 def round_ids(job: Job) -> QuerySet[Round, UUID]:
@@ -19,26 +21,37 @@ def round_ids(job: Job) -> QuerySet[Round, UUID]:
     return Round.objects.filter(job=job).order_by("-opened_at").values_list("pk", flat=True)
 
 
-def round_summaries(job: Job, ids: Iterable[UUID]) -> QuerySet[Round]:
-    """These rounds of a job, newest first, each with `kind`, `expected`, `answered` and `bytes_up`.
+@dataclass(frozen=True)
+class RoundSummary:
+    """A round in a list, annotated with its `kind` and `bytes_up`, and what became of its orders."""
+
+    round: Round
+    tally: Tally
+
+
+def round_summaries(job: Job, ids: Iterable[UUID]) -> list[RoundSummary]:
+    """These rounds of a job, newest first.
 
     They are counted by subqueries, which the database would also ask for the rounds before a page's first.
     """
+    ids = list(ids)
     step = Step.objects.filter(round=OuterRef("pk")).order_by("-position")
     orders = Order.objects.filter(step__round=OuterRef("pk")).order_by().values("step__round")
-    answered = orders.exclude(state__in=OUTSTANDING).annotate(count=Count("pk")).values("count")
     bytes_up = orders.annotate(size=Sum("submission__payload_size_bytes")).values("size")
-    return (
-        Round.objects.filter(job=job, pk__in=list(ids))
+    rounds = (
+        Round.objects.filter(job=job, pk__in=ids)
         .select_related("base_version")
         .annotate(
             kind=Subquery(step.values("kind")[:1]),
-            expected=Subquery(step.values("expected")[:1]),
-            answered=Coalesce(Subquery(answered), 0),
             bytes_up=Coalesce(Subquery(bytes_up), 0, output_field=DecimalField()),
         )
         .order_by("-opened_at")
     )
+    counts: dict[UUID, dict[str, int]] = {}
+    counted = Order.objects.filter(step__round__in=ids).order_by().values_list("step__round", "state")
+    for round_id, state, count in counted.annotate(count=Count("pk")):
+        counts.setdefault(round_id, {})[state] = count
+    return [RoundSummary(round_, tally_of(counts.get(round_.pk, {}))) for round_ in rounds]
 
 
 _MARK = f"""

@@ -7,7 +7,6 @@ from datetime import timedelta
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Q
 from django.utils import timezone
 
 from artefacts import store
@@ -19,13 +18,15 @@ from registry.selectors import referenced
 from silos.models import RequestNonce, Silo
 from training import dispatch
 from training.actions.states import tell
-from training.models import Job, Order, Round, Submission
+from training.models import Job, Round, Submission, Upload
 from training.statements import tidying as statements
+from training.statements import uploads, waiting
 from training.transitions import IN_PROGRESS, OUTSTANDING, JobState, RoundState
 
 ABANDONED_FILES_S = 7 * 86400.0
 UPDATES_KEPT_ROUNDS = 1
 _ROUNDS_AT_ONCE = 200
+_UPLOADS_AT_ONCE = 500
 
 
 def nudge(*, by: Actor) -> dict[str, int]:
@@ -33,15 +34,8 @@ def nudge(*, by: Actor) -> dict[str, int]:
     del by
     now = timezone.now()
     queued = list(Job.objects.filter(state=JobState.QUEUED).values_list("id", flat=True))
-    waiting = Order.objects.filter(state__in=OUTSTANDING).values("step__round")
-    due = list(
-        Round.objects.filter(
-            Q(state=RoundState.COLLECTING) & (Q(steps__deadline_at__lte=now) | ~Q(id__in=waiting))
-            | Q(state=RoundState.AGGREGATING, lease_until__lt=now)
-        )
-        .distinct()
-        .values_list("id", flat=True)
-    )
+    lapsed = Round.objects.filter(state=RoundState.AGGREGATING, lease_until__lt=now)
+    due = [*waiting.due_rounds(), *lapsed.values_list("id", flat=True)]
     idle = list(
         Job.objects.filter(state=JobState.RUNNING)
         .exclude(id__in=Round.objects.filter(state__in=IN_PROGRESS).values("job"))
@@ -77,6 +71,7 @@ def tidy(*, by: Actor) -> None:
     old = set(store.digests_older_than(ABANDONED_FILES_S))
     for digest in old - needed(old):  # it was put here for a row that never came
         store.remove(digest)
+    delete_uploads()
     delete_updates(by=by)
     for model in Model.objects.filter(versions__pruned_at=None).distinct():
         prune(model=model, by=by)
@@ -106,7 +101,25 @@ def delete_updates(*, by: Actor) -> int:
     return count
 
 
+def delete_uploads() -> int:
+    """Delete what was uploaded, in whole or in part, for orders that wait for no answer any more, unless it counts."""
+    count = 0
+    while over := uploads.forget(limit=_UPLOADS_AT_ONCE):
+        count += len(over)
+        for order_id, _ in over:
+            store.remove_parts(order_id)
+        digests = {digest for _, digest in over}
+        for digest in digests - needed(digests):
+            store.remove(digest)
+    return count
+
+
 def needed(digests: Collection[str]) -> set[str]:
-    """Those of these digests that a round whose updates are still kept, or a model version, has."""
+    """Those of these digests that are wanted: by a round whose updates are kept, a model version, or an open order."""
     kept = Submission.objects.filter(payload_digest__in=digests, order__step__round__updates_deleted_at=None)
-    return referenced(digests) | set(kept.values_list("payload_digest", flat=True))
+    coming = Upload.objects.filter(digest__in=digests, order__state__in=OUTSTANDING)
+    return (
+        referenced(digests)
+        | set(kept.values_list("payload_digest", flat=True))
+        | set(coming.values_list("digest", flat=True))
+    )

@@ -14,6 +14,7 @@ from federation.protocol import envelope
 from federation.protocol.digests import digest_bytes
 from federation.protocol.documents import CheckpointOrder, Manifest, Order, now, read
 from federation.protocol.keys import PublicKey
+from federation.protocol.rows import coarse
 from silo_connector import config as configuration
 from silo_connector import gpus, spool
 from silo_connector.agreements import Store
@@ -157,7 +158,6 @@ def _rows_coarse(config: Config, name: str) -> int:
     """The rows of a data set as they are told; 0 where it can't be read."""
     from silo_connector.trainer.data import load
     from silo_connector.trainer.declarations import read_dataset
-    from silo_connector.trainer.leaving import coarse
 
     for file in config.datasets:
         try:

@@ -6,14 +6,14 @@ import ssl
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 
-from federation.errors import FederationError, Untrusted
+from federation.errors import FederationError, Invalid, Untrusted
 from federation.protocol.keys import PrivateKey
 from federation.protocol.requests import CLOCK_SKEW_S
 from silo_connector.config import Config
 from silo_connector.doctor.findings import Finding, fail, ok, skip, warn
 from silo_connector.doctor.site import look_at_key_file
 from silo_connector.enrolment import Enrolment
-from silo_connector.relay.enrolling import ENROLMENT_FILE, TRANSPORT_KEY, held_in
+from silo_connector.relay.enrolling import ANSWER, ENROLMENT_FILE, TRANSPORT_KEY, held_in, usable_code
 from silo_connector.relay.errors import Declined, Unreachable
 from silo_connector.relay.platform import API, Platform
 from silo_connector.spool import Spool
@@ -46,7 +46,11 @@ async def look_at_platform(config: Config, code: str | None) -> AsyncIterator[Fi
         yield ok("platform", f"{config.platform_url} answers, {tls}")
         yield _clock(platform.clock_skew_s)
         if code is not None:
-            yield await _code(platform, code)
+            async for finding in _code(config, platform, code):
+                yield finding
+        if (config.relay_state / ANSWER).exists():
+            yield warn("enrolment", "An enrolment was cut off.", "Run the same enrol command again: it goes on.")
+            return
         if not enrolled:
             yield warn("enrolment", "This silo is not enrolled.", "Run: silo-connector enrol --config … --code …")
             return
@@ -62,22 +66,31 @@ def _clock(skew_s: float) -> Finding:
     return warn("clock", detail, advice) if abs(skew_s) >= CLOCK_WARN_S else ok("clock", detail)
 
 
-async def _code(platform: Platform, code: str) -> Finding:
-    """Whether a code could be used now; asking does not use it up."""
+async def _code(config: Config, platform: Platform, code: str) -> AsyncIterator[Finding]:
+    """Whether a code could be used now, and by the platform that is pinned; asking does not use it up."""
     try:
-        answer = await platform.post("enrolment-code", {"code": code}, _TIMEOUT_S)
+        found = await usable_code(platform, code, _TIMEOUT_S)
     except Declined as error:
-        if error.code in ("not_found", "http.status_404"):
-            return skip("code", "This platform does not say; enrol will.")
-        return fail("code", f"{error.message} [{error.code}]", "Make a new code on the silo's page.")
+        yield fail("code", f"{error.message} [{error.code}]", "Make a new code on the silo's page.")
+        return
     except Unreachable as error:
-        return skip("code", error.message)
-    return ok("code", f"valid until {_moment(answer.get('expires_at'))} for {str(answer.get('silo'))[:100]}")
-
-
-def _moment(text: object) -> str:
+        yield skip("code", error.message)
+        return
+    except Invalid as error:
+        yield fail("code", f"{error.message} [{error.code}]", "Until then enrol refuses, and uses no code up.")
+        return
+    yield ok("code", f"valid until {_moment(found.expires_at)} for {found.silo[:100]}")
     try:
-        return f"{datetime.fromisoformat(str(text)).astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+        found.platform_key(config.platform_key)
+    except FederationError as error:
+        yield fail("pinned key", error.message, "Set platform_key right before you enrol: the code is not used up.")
+    else:
+        yield ok("pinned key", f"{config.platform_key}; the platform shows it")
+
+
+def _moment(text: str) -> str:
+    try:
+        return f"{datetime.fromisoformat(text).astimezone(UTC):%Y-%m-%d %H:%M} UTC"
     except ValueError:
         return "a moment that can't be read"
 

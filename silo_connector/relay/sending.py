@@ -30,6 +30,7 @@ LOG = Log("relay")
 _MISMATCHES_MAX = 3
 _LOST_MAX = 5
 NO_GRANT = "upload.no_grant"
+OVER = "order.over"
 OVER_AFTER_S = 31 * 86400.0  # no order lives longer
 
 
@@ -118,7 +119,7 @@ class Sender:
                         raise Invalid("payload.digest_mismatch", "The payload changed before it was sent.")
                     request["payload"] = base64.b64encode(payload).decode()
                 elif outgoing.payload_digest is not None:
-                    await self._upload(outgoing, outgoing.payload_digest, folder)
+                    await self._upload_unless_over(outgoing, outgoing.payload_digest, folder)
         answer = await self._platform.post(outgoing.endpoint, request)
         LOG.info(
             "outbox.sent",
@@ -130,6 +131,15 @@ class Sender:
         self._spool.drop("outbox", name)
         self._routes.forget(name)
         self._journalled.discard(outgoing.document_digest)
+
+    async def _upload_unless_over(self, outgoing: Outgoing, digest: str, folder: Folder) -> None:
+        """An order that waits for no answer any more takes no bytes, but the document still: it tells what was late."""
+        try:
+            await self._upload(outgoing, digest, folder)
+        except Declined as error:
+            if error.code != OVER:
+                raise
+            LOG.info("upload.late", folder=outgoing.name, code=error.code)
 
     async def _upload(self, outgoing: Outgoing, digest: str, folder: Folder) -> None:
         route = self._routes.find(outgoing.name) or Route(outgoing.name)
@@ -156,7 +166,10 @@ class Sender:
                         offset, complete = await self._transfers.kept(path)
                 except Unreachable as error:
                     LOG.info("upload.interrupted", folder=outgoing.name, code=error.code, reason=error.message)
+                    before = offset
                     offset, complete = await self._transfers.kept(path)
+                    if not complete and (offset <= before or error.retry_after_s is not None):
+                        raise  # it asks us to wait, or takes nothing: not again at once
                 except Declined as error:
                     mismatches += 1
                     if error.code != "blob.digest_mismatch" or mismatches >= _MISMATCHES_MAX:

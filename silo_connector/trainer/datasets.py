@@ -11,11 +11,12 @@ from federation.errors import FederationError, Invalid
 from federation.protocol.datasets import DatasetDeclaration
 from federation.protocol.documents import DatasetRegistration, DatasetWithdrawal, now
 from federation.protocol.keys import PrivateKey
+from federation.protocol.rows import coarse
 from silo_connector.config import Config
 from silo_connector.logs import Log
 from silo_connector.trainer.data import DataError, LocalDataset, Prepared, load
 from silo_connector.trainer.declarations import Declarations, Version, note_in_use, version_of
-from silo_connector.trainer.leaving import coarse, leave
+from silo_connector.trainer.leaving import leave
 from silo_connector.trainer.memory import Memory
 from silo_connector.trainer.refusals import Refused
 

@@ -29,6 +29,7 @@ from federation.protocol.documents import (
     seal,
 )
 from federation.protocol.keys import PrivateKey, PublicKey
+from federation.protocol.rows import NO_LIMITS, RowLimits, coarse
 from federation.protocol.tensors import Layout, file_size_bytes, read_header
 from silo_connector.trainer.allowed import FIELDS, FIGURES, STATES, Status
 from silo_connector.trainer.refusals import may_name, may_say
@@ -43,12 +44,15 @@ class Bounds:
     update_norm_l2_max: float
     metrics: frozenset[str]
     """The figures about a model that the agreement lets out."""
+    rows: RowLimits = NO_LIMITS
+    """What the manifest holds this silo's rows to."""
 
     @classmethod
-    def of(cls, manifest: Manifest, minimum_cell: int, metrics: frozenset[str]) -> Bounds:
+    def of(cls, manifest: Manifest, minimum_cell: int, metrics: frozenset[str], rows: RowLimits) -> Bounds:
         """The bounds of a job on a site that lets no smaller cell out than this, and these figures only."""
         limits = manifest.limits
-        return cls(manifest.layout, max(minimum_cell, limits.minimum_cell), limits.update_norm_l2_max, metrics)
+        cell = max(minimum_cell, limits.minimum_cell)
+        return cls(manifest.layout, cell, limits.update_norm_l2_max, metrics, rows)
 
 
 def leave(document: Document, key: PrivateKey, bounds: Bounds | None = None, payload: Path | None = None) -> bytes:
@@ -117,12 +121,6 @@ def check_may_leave(thing: BaseModel, bounds: Bounds | None = None, payload: Pat
         raise _not_allowed("payload")
 
 
-def coarse(rows: int) -> int:
-    """A number of rows as it may be told: two significant digits, and tens at the finest."""
-    step = int(10 ** max(1, len(str(rows)) - 2))
-    return (rows + step // 2) // step * step
-
-
 def _check_submission(submission: Submission, bounds: Bounds | None, payload: Path | None) -> None:
     if bounds is None:
         raise _not_allowed("manifest_digest")
@@ -131,6 +129,8 @@ def _check_submission(submission: Submission, bounds: Bounds | None, payload: Pa
     if submission.evaluation is not None:
         _check_evaluation(submission.evaluation, bounds)
     if submission.training is not None:
+        if submission.training.rows > bounds.rows.weight(submission.training.rows):
+            raise _not_allowed("training.rows")
         if submission.training.update_norm_l2 > bounds.update_norm_l2_max:
             raise _not_allowed("training.update_norm_l2")
         if submission.training.loss is not None and "loss" not in bounds.metrics:

@@ -22,6 +22,7 @@ from federation.learning.models import parse_model
 from federation.plans.declaration import Plan
 from federation.protocol.digests import digest_bytes
 from federation.protocol.documents import Order, now
+from federation.protocol.rows import coarse
 from silo_connector import spool
 from silo_connector.agreements import Kept, Store
 from silo_connector.config import Config
@@ -30,7 +31,6 @@ from silo_connector.plans import PlanStore, ReviewedPlan
 from silo_connector.policy import PolicyFile
 from silo_connector.trainer.certificates import Certificates
 from silo_connector.trainer.jobs import Begun, Jobs
-from silo_connector.trainer.leaving import coarse
 from silo_connector.trainer.refusals import Refused
 from silo_connector.trainer.verification import Task, Trust, check_supported
 
@@ -83,15 +83,26 @@ class Permits:
 
         judge(_ENOUGH_ROWS)
         plan = None if reviewed is None else self._runnable(reviewed.plan, task)
-        judge(coarse(rows_total()))
+        told = coarse(rows_total())
+        judge(told)
         assert standing is not None, "an order without an agreement is refused"
         assert sealed is not None, "and so is one whose agreement did not come with it"
         check_supported(task.manifest)
+        self._check_weighed(task, told)
         self._certificates.check(order.manifest_digest, task.manifest.cohort, moment)
         self._jobs.check_order(order, task.model.digest)
         self._jobs.allow(order, task.model.digest, standing.digest, manifest, sealed)
         leaving = standing.agreement.terms.leaving
         return Permit(frozenset(leaving.metrics), max(leaving.minimum_cell, self._config.limits.minimum_cell), plan)
+
+    def _check_weighed(self, task: Task, rows_coarse: int) -> None:
+        """A manifest may not weigh others by more rows than these here had when its job began.
+
+        Data that become fewer later, as when somebody takes a consent back, are no reason to stop.
+        """
+        told = task.member.rows_coarse
+        if told is not None and told > rows_coarse and self._jobs.begun(task.order.job_id) is None:
+            raise Refused("manifest.weights", f"The manifest says that about {told} rows were registered here.")
 
     def _reviewed(self, code_digest: str | None, trust: Trust) -> ReviewedPlan | None:
         """The plan that a job names, as it was reviewed here; nothing that came with the order is looked at."""

@@ -52,6 +52,7 @@ REFUSALS: Mapping[str, str] = MappingProxyType(
         "manifest.untrusted": "The manifest is not signed by the platform's key.",
         "manifest.digest_mismatch": "The manifest is not the one that the order refers to.",
         "manifest.job_mismatch": "The manifest belongs to another job than the order.",
+        "manifest.weights": "The manifest weighs data by other figures than this silo registered.",
         "manifest.changed": "The job began here under another manifest.",
         # the platform's record
         "checkpoint.untrusted": "The head of the record is not signed by the platform's key, or can't be read.",

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from federation.agreements.shares import limits_of
 from federation.errors import FederationError, Invalid, Stopped, Untrusted
 from federation.plans.declaration import Plan
 from federation.protocol.documents import CheckpointOrder, Environment, Order, Submission
@@ -242,7 +243,7 @@ class Trainer:
             phases_s = {"verify": time.perf_counter() - started - data_s, "data": data_s}
             rows = self._datasets.rows(task.member.dataset)
             update = self._outcomes.payload(order_id)
-            bounds = Bounds.of(task.manifest, permit.minimum_cell, permit.metrics)
+            bounds = Bounds.of(task.manifest, permit.minimum_cell, permit.metrics, limits_of(task.member))
             stop = cancellation(folder)
 
             def do(begin: Begin) -> Submission:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
+from federation.agreements.shares import train_fraction_of
 from federation.errors import FederationError, Invalid, Untrusted
 from federation.learning.family import Family, ModelSpecification
 from federation.learning.models import parse_model
@@ -118,6 +119,8 @@ def judge(
         raise Refused("dataset.schema_changed", f"The schema of {member.dataset!r} is not the one in the manifest.")
     if (len(declaration.features()), declaration.n_classes) != (manifest.n_features, manifest.n_classes):
         raise Refused("model.does_not_fit", "The manifest's numbers of features and classes are not the dataset's.")
+    if manifest.weighting is not None and manifest.weighting.train_fraction != train_fraction_of(declaration):
+        raise Refused("manifest.weights", "The manifest names another part of the rows to train on than is declared.")
     try:
         family, spec = parse_model(manifest.model)
         if family.layout(spec, manifest.n_features, manifest.n_classes) != manifest.layout:

@@ -95,14 +95,16 @@ def _evaluate(task: Task, begin: Begin, model: Path, rows: Prepared, bounds: Bou
         raise
     except FederationError as error:
         raise Refused(error.code, error.message) from error
+    rows_told = bounds.rows.believed(found.rows)
+    is_whole = rows_told == found.rows  # otherwise the data have grown since the launch, and counts would not add up
     figures = {
         "loss": found.loss,
         "accuracy": found.accuracy,
         "auc": found.auc,
-        "confusion": None if found.confusion is None else Confusion(counts=found.confusion),
+        "confusion": None if found.confusion is None or not is_whole else Confusion(counts=found.confusion),
     }
     told = {name: figure for name, figure in figures.items() if name in bounds.metrics}
-    return EvaluationReport.model_validate({"rows": found.rows, "suppressed": found.suppressed, **told})
+    return EvaluationReport.model_validate({"rows": rows_told, "suppressed": found.suppressed or not is_whole, **told})
 
 
 def _train(
@@ -122,7 +124,7 @@ def _train(
     if done.update_norm_l2 > manifest.limits.update_norm_l2_max:
         raise Refused("update.norm_exceeded", f"The update has norm {done.update_norm_l2:.6g}.")
     report = TrainingReport(
-        rows=done.rows,
+        rows=bounds.rows.weight(done.rows),
         steps=done.steps,
         loss=done.train_loss if "loss" in bounds.metrics else None,
         update_norm_l2=done.update_norm_l2,

@@ -2,7 +2,7 @@
 // A trace says what it is in `meta` ({series: 3} or {role: "combined"}); how that looks is decided here alone.
 const DASHES = ["solid", "dot", "dash", "dashdot"];
 const MARKS = ["circle", "square", "diamond", "triangle-up"];
-const CONFIG = { displayModeBar: false, doubleClick: "reset", showTips: false, scrollZoom: false };
+const CONFIG = { typesetMath: false, displayModeBar: false, doubleClick: "reset", showTips: false, scrollZoom: false };
 // numbers on hover are written as the page writes them
 const PARTS = new Intl.NumberFormat(document.documentElement.lang).formatToParts(12345.6);
 const SEPARATORS = ["decimal", "group"].map((kind) => PARTS.find((part) => part.type === kind).value).join("");

@@ -190,6 +190,7 @@ def make_platform() -> Platform:
         "organisation": organisations,
         "silo": (str(cohort.silo.id),),
         "identity_fingerprint": (presented.identity.fingerprint,),
+        "signatory_fingerprint": (federation.silos[0].signatory.public.fingerprint,),
         "job": (str(done.id),),
         "model_version": versions,
         "datasets": tuple(str(played.dataset.id) for played in federation.silos if played.dataset),

@@ -28,7 +28,7 @@ KEYS = [
     *("ok", "silos", "rounds", "strategy", "accuracy_per_silo", "accuracy_pooled", "install_s", "start_s", "train_s"),
     *("bytes_up", "bytes_down", "peak_rss_mb", "agreement", "refusals_tested", "audit"),
 ]
-PROCESSES = {"postgres", "redis", "web", "worker", "beat"} | {
+PROCESSES = {"postgres", "redis", "web", "worker", "notifications", "beat"} | {
     f"{part}-{silo}" for part in ("relay", "trainer") for silo in ("cleveland", "budapest", "switzerland", "longbeach")
 }
 

@@ -30,7 +30,7 @@ from silos import actions, datasets
 from silos.models import Dataset, Silo
 from tests.support.remembered import remembered
 from tests.support.signed import bring_into_force, wide_terms
-from training.models import Order
+from training.models import Order, Upload
 
 TEST = System("test")
 DECLARATION = tomllib.loads((Path(__file__).parents[2] / "silo_connector/examples/heart-disease.toml").read_text())
@@ -48,7 +48,7 @@ class PlayedSilo:
     dataset: Dataset | None = None
 
     def train(self, order: Order, delta: float, rows: int = 10, **changes: Any) -> bytes:
-        """The signed submission to a train order with an update of `delta` everywhere; its file is in the store."""
+        """The signed submission to a train order with an update of `delta` everywhere, which was uploaded."""
         said = documents.read(documents.Order, json_payload(bytes(order.envelope)))
         model = order.step.round.base_version.model
         layout = tuple(TensorSpec(name=s["name"], shape=tuple(s["shape"]), dtype=s["dtype"]) for s in model.layout)
@@ -74,6 +74,7 @@ class PlayedSilo:
             "created_at": documents.now(),
         }
         if said.kind == OrderKind.TRAIN:
+            uploaded(order, digest, size)
             fields |= {
                 "payload": {"digest": digest, "size_bytes": size},
                 "training": {"rows": rows, "steps": 1, "loss": 0.5, "update_norm_l2": 1.0},
@@ -94,6 +95,14 @@ class PlayedSilo:
             created_at=documents.now(),
         )
         return documents.seal(refusal, self.identity)
+
+
+def uploaded(order: Order, digest: str, size_bytes: int) -> None:
+    """Note that this artefact, which is in the store, has come by the order's grant."""
+    now = documents.now()
+    Upload.objects.update_or_create(
+        order=order, defaults={"digest": digest, "size_bytes": size_bytes, "begun_at": now, "finished_at": now}
+    )
 
 
 @dataclass
@@ -193,7 +202,12 @@ def enrol(organisation: Organisation, administrator: User, name: str = "main") -
         certificate=certificate(organisation.name, identity, signatory),
         by=TEST,
     )
-    silo = actions.confirm(silo=silo, identity_fingerprint=identity.public.fingerprint, by=administrator)
+    silo = actions.confirm(
+        silo=silo,
+        identity_fingerprint=identity.public.fingerprint,
+        signatory_fingerprint=signatory.public.fingerprint,
+        by=administrator,
+    )
     played = PlayedSilo(silo, identity, transport, signatory)
     played.dataset = datasets.register(registration=registration(played), by=silo)
     return played
@@ -227,7 +241,7 @@ def certificate(organisation: str, identity: PrivateKey, signatory: PrivateKey) 
     )
 
 
-def registration(played: PlayedSilo, **changes: Any) -> bytes:
+def registration(played: PlayedSilo, rows_coarse: int = 300, **changes: Any) -> bytes:
     """A signed dataset registration: heart disease."""
     data = {key: value for key, value in DECLARATION.items() if key != "source"}
     declaration = DatasetDeclaration.model_validate(data | changes)
@@ -236,7 +250,7 @@ def registration(played: PlayedSilo, **changes: Any) -> bytes:
             silo_id=played.silo.id,
             declaration=declaration,
             schema_digest=declaration.schema_digest,
-            rows_coarse=300,
+            rows_coarse=rows_coarse,
             registered_at=documents.now(),
         ),
         played.identity,

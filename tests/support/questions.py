@@ -11,6 +11,7 @@ from uuid import UUID
 from federation.agreements.decisions import Place, Position, Standing, decide
 from federation.agreements.policy import Policy
 from federation.agreements.rules import Refusal
+from federation.agreements.shares import Registered, weigh
 from federation.protocol import documents
 from federation.protocol.digests import digest_bytes
 from federation.protocol.documents import (
@@ -82,7 +83,7 @@ def digest_of(agreement: Agreement) -> str:
 
 def manifest_of(agreement: Agreement, silos: int = 4, **changes: Any) -> Manifest:
     """A job over so many silos that the agreement of `terms_of` allows."""
-    cohort = [
+    cohort: list[dict[str, Any]] = [
         {
             "silo_id": UUID(int=number),
             "organisation": member.organisation,
@@ -95,6 +96,10 @@ def manifest_of(agreement: Agreement, silos: int = 4, **changes: Any) -> Manifes
         }
         for number, member in enumerate(agreement.terms.members[:silos], start=1)
     ]
+    registered = [Registered(str(member["signatory_key"]), 300) for member in cohort]
+    weighting, weights = weigh(registered, agreement.terms.cohort.organisation_share_max, 0.8)
+    for member, weight in zip(cohort, weights, strict=True):
+        member |= {"rows_coarse": 300, "weight_max": weight}
     fields: dict[str, Any] = {
         "job_id": UUID(int=1000),
         "consortium_id": agreement.consortium_id,
@@ -116,6 +121,7 @@ def manifest_of(agreement: Agreement, silos: int = 4, **changes: Any) -> Manifes
         "round_deadline_s": 60.0,
         "protection": {"mode": "clear"},
         "limits": {"update_norm_l2_max": 1e4, "minimum_cell": 5},
+        "weighting": weighting,
         "seed": 1,
         "cohort": cohort,
         "created_at": NOW,

@@ -10,7 +10,14 @@ from federation.protocol.documents.agreements import Agreement
 from federation.protocol.documents.base import Code, Count, Digest, Document, Finite, Name, Part, Text
 from federation.protocol.documents.checkpoints import AuditCheckpoint
 from federation.protocol.documents.enrolment import EnrolmentStatement, SiloCertificate
-from federation.protocol.documents.manifests import CohortMember, Limits, Manifest, PrivacyCost, Protection
+from federation.protocol.documents.manifests import (
+    CohortMember,
+    Limits,
+    Manifest,
+    PrivacyCost,
+    Protection,
+    Weighting,
+)
 from federation.protocol.documents.orders import BlobReference, CheckpointOrder, Order, OrderKind, UploadGrant
 from federation.protocol.documents.purposes import Purpose, UseConditions
 from federation.protocol.documents.registrations import DatasetRegistration, DatasetWithdrawal
@@ -87,6 +94,7 @@ __all__ = [
     "UploadGrant",
     "UseConditions",
     "Validity",
+    "Weighting",
     "Work",
     "now",
     "open_sealed",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 from uuid import UUID
 
 from pydantic import Field
@@ -16,6 +16,7 @@ from federation.protocol.documents.base import (
     Name,
     Part,
     PlainObject,
+    Rows,
     Text,
 )
 from federation.protocol.documents.purposes import Purpose
@@ -36,6 +37,10 @@ class CohortMember(Part):
     signatory_key: Encoded
     certificate: Annotated[str, Field(max_length=4000)] | None = None
     """The sealed word of the signatory for the identity key, as JSON: what shows that the silo is the member's."""
+    rows_coarse: Rows | None = None
+    """What the silo had registered at launch. None in manifests of 1.0, which hold nobody to it."""
+    weight_max: Annotated[Rows, Field(ge=1)] | None = None
+    """The largest weight of the silo in a round, in rows (``federation.agreements.shares``). None in 1.0: no limit."""
 
 
 class Protection(Part):
@@ -49,6 +54,14 @@ class PrivacyCost(Part):
 
     epsilon: Annotated[float, Field(ge=0, le=1e6, allow_inf_nan=False)]
     delta: Annotated[float, Field(ge=0, lt=1, allow_inf_nan=False)]
+
+
+class Weighting(Part):
+    """How largest weights came about: the share of one organisation, and what part of all rows is trained on."""
+
+    organisation_share_max: Annotated[float, Field(gt=0, le=1, allow_inf_nan=False)] | None = None
+    """None where there are too few organisations for a cap."""
+    train_fraction: Annotated[float, Field(gt=0, le=1, allow_inf_nan=False)] = 1.0
 
 
 class Limits(Part):
@@ -84,8 +97,12 @@ class Manifest(Document):
     rounds: Annotated[int, Field(ge=0, le=100_000)]
     quorum: Annotated[int, Field(ge=1, le=10_000)]
     round_deadline_s: Annotated[float, Field(gt=0, le=30 * 86400)]
+    wait: Literal["all", "quorum", "adaptive"] = "all"
+    """For whom a round waits beyond its quorum. Since 1.1; under 1.0 every round waited for all until its deadline."""
     protection: Protection
     limits: Limits
+    weighting: Weighting | None = None
+    """None in manifests of 1.0, in which each silo weighs what it says."""
     seed: Count
     cohort: tuple[CohortMember, ...] = Field(min_length=1, max_length=10_000)
     created_at: Moment

@@ -64,6 +64,8 @@ class Cohort(Part):
 
     minimum_participants: Annotated[int, Field(ge=1, le=10_000)]
     minimum_rows: Annotated[int, Field(ge=0, le=10**9)] = 0
+    organisation_share_max: Annotated[float, Field(gt=0, le=0.5, allow_inf_nan=False)] | None = None
+    """What one organisation may weigh at most among all. None as in 1.0: what the platform holds to by itself."""
 
 
 class Leaving(Part):

@@ -1,6 +1,6 @@
 """Organisations, people, the roles they hold, keys and tokens: one noun a file."""
 
-from accounts.models.organisation import Organisation, OrganisationKind, SignatoryKey
+from accounts.models.organisation import Organisation, OrganisationKind, OrganisationName, SignatoryKey
 from accounts.models.role import OrganisationRole
 from accounts.models.sign_in import SignInFailure
 from accounts.models.token import ApiToken, Scope
@@ -10,6 +10,7 @@ __all__ = [
     "ApiToken",
     "Organisation",
     "OrganisationKind",
+    "OrganisationName",
     "OrganisationRole",
     "Scope",
     "SignInFailure",

@@ -12,8 +12,11 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from accounts.transitions import SignatoryKeyState
+from federation.plans.alike import as_seen
 from federation.protocol.keys import PublicKey
+from rest.names import NameField
 
+NAME_TAKEN = "Another organisation has or had this name, or one that looks like it. Choose another name."
 SLUG_PATTERN = r"^[a-z0-9](-?[a-z0-9])*$"
 slug_is_plain = RegexValidator(SLUG_PATTERN, _("Lower-case letters and digits, with single hyphens between them."))
 country_is_a_code = RegexValidator(r"^[A-Z]{2}$", _("Two capital letters (ISO 3166-1 alpha-2)."))
@@ -34,7 +37,7 @@ class Organisation(models.Model):
     """A hospital, a bank or another house whose data never leaves it, or who coordinates those."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
-    name = models.CharField(max_length=200)
+    name = NameField(max_length=200)
     slug = models.CharField(max_length=60, validators=[slug_is_plain])
     country = models.CharField(max_length=2, validators=[country_is_a_code])
     kind = models.CharField(max_length=20, choices=OrganisationKind.choices)
@@ -63,6 +66,34 @@ class Organisation(models.Model):
     def facts_digest(self) -> str:
         """Which name, country and kind these are: whoever edits them says which they have seen."""
         return hashlib.sha256(f"{self.name}\0{self.country}\0{self.kind}".encode()).hexdigest()[:32]
+
+
+class OrganisationName(models.Model):
+    """A name that an organisation has or had: no other one is ever called so, or so that it looks alike."""
+
+    organisation = models.ForeignKey(Organisation, on_delete=models.CASCADE, related_name="names")
+    name = models.CharField(max_length=200)
+    likeness = models.CharField(max_length=64, editable=False)
+    since = models.DateTimeField(default=timezone.now, editable=False)
+
+    class Meta:
+        ordering = ("since", "id")
+        constraints = (
+            models.UniqueConstraint(
+                name="organisation_name_once",
+                fields=("likeness",),
+                violation_error_code="organisation.name_taken",
+                violation_error_message=NAME_TAKEN,
+            ),
+        )
+
+    def __str__(self) -> str:
+        return self.name
+
+
+def likeness_of(name: str) -> str:
+    """What two names have in common that a reader could take for one another."""
+    return hashlib.sha256(as_seen(name).encode("utf-8", "surrogatepass")).hexdigest()
 
 
 class SignatoryKey(models.Model):

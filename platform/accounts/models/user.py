@@ -10,6 +10,8 @@ from django.db import models
 from django.db.models.functions import Lower
 from django.utils import timezone
 
+from rest.names import NameField
+
 
 class UserManager(BaseUserManager["User"]):
     """People are found by their e-mail address, whatever its case."""
@@ -29,7 +31,7 @@ class User(AbstractBaseUser):
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     email = models.EmailField(max_length=254)
-    full_name = models.CharField(max_length=200)
+    full_name = NameField(max_length=200)
     is_active = models.BooleanField(default=True)
     is_platform_administrator = models.BooleanField(default=False)
     home = models.ForeignKey(

@@ -15,6 +15,7 @@ from agreements.actions.settling import settle
 from agreements.holding import hold, move, write_down
 from agreements.membership import named_members
 from agreements.models import AgreementVersion, Approval, Signature, Via
+from agreements.recipients import resolve_recipients
 from agreements.selectors import document_of, missing, version_with
 from agreements.signatures import single
 from agreements.transitions import CURRENT, AgreementState
@@ -140,6 +141,7 @@ def _bring_into_force(locked: AgreementVersion, by: Silo | User) -> None:
         move(superseded, S.SUPERSEDED, ended_at=now)
         write_down(superseded, "agreement.superseded", {"by": locked.digest}, by)
     move(locked, S.IN_FORCE, envelope=sealed, in_force_at=now)
+    resolve_recipients(locked)
     write_down(locked, "agreement.entered_into_force", {"digest": locked.digest}, by)
 
 

@@ -10,13 +10,14 @@ from django.db import models as db  # not `models`: that is what a consortium's 
 from django.utils import timezone
 
 from accounts.models.organisation import SLUG_PATTERN, Organisation, slug_is_plain
+from rest.names import NameField
 
 
 class Consortium(db.Model):
     """A circle of organisations that train models together without moving their data."""
 
     id = db.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
-    name = db.CharField(max_length=200)
+    name = NameField(max_length=200)
     slug = db.CharField(max_length=60, validators=[slug_is_plain])
     description = db.TextField(max_length=4000, blank=True)
     founded_by = db.ForeignKey(settings.AUTH_USER_MODEL, on_delete=db.PROTECT, related_name="+")

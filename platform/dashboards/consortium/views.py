@@ -101,7 +101,8 @@ def silos(request: HttpRequest, consortium_id: UUID) -> HttpResponse:
     """The silos with their health at a glance."""
     user = signed_in(request)
     wanted = access_consortium(user, consortium_id)
-    found = silos_of(wanted).select_related("organisation").order_by("organisation__name", "name")
+    found = silos_of(wanted).select_related("organisation", "refused_request")
+    found = found.order_by("organisation__name", "name")
     context = {**frame(wanted, user, "silos"), "silos": silo_rows(list(found))}
     return render(request, "dashboards/consortium/silos.html", context)
 

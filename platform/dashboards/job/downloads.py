@@ -62,6 +62,7 @@ def as_json(request: HttpRequest, job_id: UUID) -> StreamedText:
                 "round": one.number,
                 "attempt": one.attempt,
                 "state": one.state,
+                "close_reason": one.close_reason,
                 "opened_at": one.opened_at,
                 "closed_at": one.closed_at,
                 "collecting_s": one.collecting_s,

@@ -10,20 +10,26 @@ from django.db import connection
 from django.db.models import Count
 
 from live import database
+from training.counting import OUTCOME_OF
 from training.models import Job, Order
 
 PART_LINES = 5000
 """As many lines are read by one statement; between two statements nothing is held, however slow the reader is."""
 
 _MOMENT = """to_char({0} AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"+00:00"')"""
+_OUTCOME = "CASE orders.state {} END".format(
+    " ".join(f"WHEN '{state.value}' THEN '{outcome.value}'" for state, outcome in OUTCOME_OF.items())
+)
 _COLUMNS = {
     "round": "round.number",
     "attempt": "round.attempt",
     "kind": "orders.kind",
+    "close_reason": "round.close_reason",
     "silo_id": "orders.silo_id",
     "silo": "silo.name",
     "organisation": "house.name",
     "state": "orders.state",
+    "outcome": _OUTCOME,
     "code": "orders.code",
     "delivered_at": _MOMENT.format("orders.delivered_at"),
     "answered_at": _MOMENT.format("orders.answered_at"),

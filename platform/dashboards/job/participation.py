@@ -12,6 +12,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_noop as _
 
 from dashboards.job.series import Member, RoundTimes, TurnRow
+from training.counting import tally
 from training.transitions import OUTSTANDING, OrderState
 
 WORDS = {
@@ -23,7 +24,6 @@ WORDS = {
     OrderState.EXPIRED: (_("no answer in time"), "bad", "○"),
     OrderState.CANCELLED: (_("called back"), "quiet", "–"),
 }
-COUNTED = frozenset({OrderState.APPLIED, OrderState.SUBMITTED})
 AT_WORK = (_("at work"), "info", "…")
 
 
@@ -88,10 +88,9 @@ def participation(
     rows = []
     for member in members:
         mine = [found.get((member.silo_id, one.number, one.attempt)) for one in times]
-        settled = [row for row in mine if row is not None and row.state not in OUTSTANDING]
-        counted = sum(row.state in COUNTED for row in settled)
+        told = tally(row.state for row in mine if row is not None)
         cells = tuple(None if row is None else presence_of(row) for row in mine)
-        rows.append(Attendance(member, cells, counted, len(settled)))
+        rows.append(Attendance(member, cells, told.counted, told.settled))
     return tuple(rows)
 
 

@@ -13,9 +13,10 @@ from django.template.defaultfilters import filesizeformat
 from django.utils.formats import number_format
 from django.utils.translation import gettext as _
 
+from dashboards.job.left_out import Waited, waited
 from dashboards.job.series import Member, RoundTimes, Traffic, VersionRow, WorkRow
+from training.counting import tally
 from training.models import Job
-from training.transitions import OUTSTANDING, OrderState
 
 NOT_MEASURED = "not measured"
 AGAINST = 0.0
@@ -51,7 +52,7 @@ def answers(
         _converges(versions),
         _private(job),
         _communication(traffic, work, members, times),
-        _stragglers(work, times, job),
+        _stragglers(work, times, members, job),
         _each_silo(versions, members),
         _drift(work, members),
         _built_from(),
@@ -127,12 +128,12 @@ def _communication(
     return Answer(question, failure, told, () if len(times) == rounds else (_("older rounds of a very long job"),))
 
 
-def _stragglers(work: Sequence[WorkRow], times: Sequence[RoundTimes], job: Job) -> Answer:
+def _stragglers(work: Sequence[WorkRow], times: Sequence[RoundTimes], members: Sequence[Member], job: Job) -> Answer:
     question, failure = _("What happens when silos drop out?"), _("no plan for stragglers and dropouts")
-    settled = [row for row in work if row.state not in OUTSTANDING]
+    told_of = tally(row.state for row in work)
+    counted, settled = told_of.counted, told_of.settled
     if not settled:
         return Answer(question, failure)
-    counted = sum(row.state in {OrderState.APPLIED, OrderState.SUBMITTED} for row in settled)
     abandoned = sum(one.state == "abandoned" for one in times)
     told = [
         (
@@ -142,15 +143,44 @@ def _stragglers(work: Sequence[WorkRow], times: Sequence[RoundTimes], job: Job) 
             )
             % {
                 "counted": number_format(counted),
-                "settled": number_format(len(settled)),
-                "share": round(100 * counted / len(settled)),
+                "settled": number_format(settled),
+                "share": round(100 * counted / settled),
                 "abandoned": abandoned,
             }
         ),
+        *(f"{number_format(count)}: {label}." for label, count in told_of.others),
         _("A round needs %(quorum)s silos and waits %(seconds)s s for them.")
         % {"quorum": job.quorum, "seconds": number_format(job.round_deadline_s, 0)},
+        _("Its rounds wait %(wait)s.") % {"wait": job.get_wait_display()},
+        *_left_out(waited(times, work, members)),
     ]
     return Answer(question, failure, tuple(told), (_("a simulated loss of a third of the silos"),))
+
+
+def _left_out(told: Waited) -> list[str]:
+    """What was gained by not waiting for every silo, and whose work was lost by it."""
+    if not told.rounds:
+        return []
+    lines = [
+        _("%(rounds)s rounds closed without waiting for every silo, which saved %(saved)s s at most.")
+        % {"rounds": number_format(told.rounds), "saved": number_format(told.saved_s, 1)}
+    ]
+    for loss in told.losses:
+        said = _(
+            "Without %(silo)s: %(rounds)s rounds, in %(silent)s of which it was silent. %(late)s of its answers came "
+            "late and did not count. It brings about %(rows)s rows to a round."
+        )
+        lines.append(
+            said
+            % {
+                "silo": loss.member.name,
+                "rounds": number_format(loss.rounds),
+                "silent": number_format(loss.silent),
+                "late": number_format(loss.late),
+                "rows": number_format(loss.member.rows_coarse),
+            }
+        )
+    return lines
 
 
 def _each_silo(versions: Sequence[VersionRow], members: Sequence[Member]) -> Answer:

@@ -30,6 +30,7 @@ class Member:
     name: str
     organisation: str
     palette: int
+    rows_coarse: int = 0
 
     @property
     def series(self) -> int:
@@ -74,7 +75,9 @@ class WorkRow:
     round_number: int
     attempt: int
     state: str
+    code: str
     kind: str
+    answered_at: datetime | None
     took_s: float | None
     update_norm_l2: float | None
     update_cosine: float | None
@@ -106,6 +109,10 @@ class RoundTimes:
     collecting_s: float | None
     aggregating_s: float | None
     update_norm_l2: float | None
+    close_reason: str
+    collected_at: datetime | None
+    """When it took no further answers."""
+    deadline_at: datetime | None
 
     @property
     def label(self) -> str:
@@ -140,9 +147,8 @@ def is_large(members: Sequence[Member]) -> bool:
 def members_of(job: Job) -> tuple[Member, ...]:
     """The cohort by its silos' names."""
     seats = job.seats.order_by("silo__organisation__name", "silo__name")
-    return tuple(
-        Member(*row) for row in seats.values_list("silo_id", "silo__name", "silo__organisation__name", "silo__palette")
-    )
+    columns = ("silo_id", "silo__name", "silo__organisation__name", "silo__palette", "dataset__rows_coarse")
+    return tuple(Member(*row) for row in seats.values_list(*columns))
 
 
 def versions_of(
@@ -225,6 +231,8 @@ def round_times_of(job: Job, limit: int = ROUNDS_DRAWN) -> tuple[RoundTimes, ...
             "closed_at",
             "aggregating_at",
             "update_norm_l2",
+            "close_reason",
+            "steps__deadline_at",
         )[:limit]
     )
     return tuple(
@@ -236,11 +244,14 @@ def round_times_of(job: Job, limit: int = ROUNDS_DRAWN) -> tuple[RoundTimes, ...
             kind=kind or "",
             opened_at=opened_at,
             closed_at=closed_at,
-            collecting_s=_between(opened_at, aggregating_at or closed_at),
-            aggregating_s=_between(aggregating_at, closed_at),
+            collecting_s=_between(opened_at, collected_at or closed_at),
+            aggregating_s=_between(collected_at, closed_at),
             update_norm_l2=norm,
+            close_reason=why,
+            collected_at=collected_at,
+            deadline_at=due_at,
         )
-        for number, attempt, state, code, kind, opened_at, closed_at, aggregating_at, norm in reversed(rows)
+        for number, attempt, state, code, kind, opened_at, closed_at, collected_at, norm, why, due_at in reversed(rows)
     )
 
 
@@ -256,15 +267,17 @@ def work_of(job: Job, rounds: Iterable[int]) -> tuple[WorkRow, ...]:
         "step__round__number",
         "step__round__attempt",
         "state",
+        "code",
         "kind",
+        "answered_at",
         Cast(took, FloatField()),
         "submission__update_norm_l2",
         "submission__update_cosine",
         "submission__phases_s",
     )
     return tuple(
-        WorkRow(silo, number, attempt, state, kind, took_s, norm, cosine, phases or {})
-        for silo, number, attempt, state, kind, took_s, norm, cosine, phases in rows
+        WorkRow(silo, number, attempt, state, code, kind, answered_at, took_s, norm, cosine, phases or {})
+        for silo, number, attempt, state, code, kind, answered_at, took_s, norm, cosine, phases in rows
     )
 
 

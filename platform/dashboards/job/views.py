@@ -28,6 +28,7 @@ from dashboards.job.series import Member, VersionRow
 from plans.selectors import plan_with
 from rest.errors import NotFound
 from training import selectors, summaries
+from training.absences import absences_in
 from training.models import Job
 from training.permissions import access_job
 from training.purpose_fields import in_words
@@ -255,6 +256,7 @@ def _standing(job: Job, user: User, members: Sequence[Member]) -> dict[str, Any]
     return {
         **_frame(job, user),
         "standing": selectors.standing_of(job),
+        "absences": absences_in(job),
         "attendance": participation(series.turns_of(job, numbers), times, members),
         "times": times,
         "round_reached": min(reached, job.rounds_planned) if job.rounds_planned else reached,

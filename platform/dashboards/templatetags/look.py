@@ -17,11 +17,15 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
+from accounts.models import User
 from audit.deeds import deed_of
 from audit.models import Event
 from dashboards.moments import in_relation
 from rest.errors import Problem
 from rest.pages import in_words
+from silos.models import Silo
+from training import absences
+from training.absences import Absence
 from training.reasons import in_the_readers_words
 
 register = template.Library()
@@ -117,6 +121,12 @@ def because(code: str, text: str) -> str:
     return in_the_readers_words(code, text)
 
 
+@register.simple_tag
+def absences_at(silo: Silo, user: User) -> tuple[Absence, ...]:
+    """What a silo missed lately, as far as this person may see: its page belongs to an app below the one of orders."""
+    return absences.absences_at(silo, user)
+
+
 @register.filter
 def deed(event: Event) -> str:
     """What was done, in words."""
@@ -155,6 +165,15 @@ def seconds(value: float | None) -> str:
     if minutes < 120:
         return f"{minutes} min {rest} s"
     return f"{number_format(minutes // 60)} h {minutes % 60} min"
+
+
+@register.filter
+def percent(value: float | None) -> str:
+    """A part of all, to a tenth of a percent where it needs one."""
+    if value is None:
+        return ""
+    tenths = round(value * 1000)
+    return f"{number_format(tenths / 10, 1 if tenths % 10 else 0)}\N{NO-BREAK SPACE}%"
 
 
 @register.filter

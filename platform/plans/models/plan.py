@@ -12,6 +12,7 @@ from django.utils import timezone
 
 from federation.learning.models.plan import PlanSpecification
 from federation.protocol.digests import DIGEST_PATTERN
+from rest.names import NameField
 
 
 class TrainingPlan(models.Model):
@@ -24,7 +25,7 @@ class TrainingPlan(models.Model):
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     consortium = models.ForeignKey("consortia.Consortium", on_delete=models.PROTECT, related_name="plans")
     digest = models.CharField(max_length=80)
-    title = models.CharField(max_length=200)
+    title = NameField(max_length=200)
     source = models.BinaryField()
     declaration = models.JSONField()
     uploaded_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")

@@ -14,6 +14,7 @@ from accounts.models import Organisation
 from federation.protocol.digests import DIGEST_PATTERN
 from federation.protocol.keys import KEY_ID_PATTERN
 from plans.models.plan import TrainingPlan
+from rest.names import NameField
 
 
 class Verdict(models.TextChoices):
@@ -66,7 +67,7 @@ class SignedReview(models.Model):
     organisation = models.ForeignKey(Organisation, on_delete=models.PROTECT, related_name="+")
     code_digest = models.CharField(max_length=80, db_index=True)
     key_id = models.CharField(max_length=40)
-    reviewer = models.CharField(max_length=200)
+    reviewer = NameField(max_length=200)
     verdict = models.CharField(max_length=10, choices=Verdict.choices)
     note = models.TextField(max_length=4000, blank=True)
     reviewed_at = models.DateTimeField()

@@ -18,9 +18,10 @@ from rest.idempotency import idempotent
 from silos import selectors
 from silos.datasets import offer_again, withdraw
 from silos.filters import DatasetFilter
+from silos.growth import confirm_rows
 from silos.models import Dataset
 from silos.permissions import access_dataset
-from silos.serializers import DatasetDetailOut, DatasetOut
+from silos.serializers import DatasetDetailOut, DatasetOut, RowsConfirmation
 
 
 class Datasets(ListAPIView[Dataset]):
@@ -74,3 +75,20 @@ class DatasetOffer(APIView):
         user = signed_in(request)
         dataset = access_dataset(user, dataset_id, Permission.DATASET_MANAGE)
         return Response(DatasetDetailOut(offer_again(dataset=dataset, by=user)).data)
+
+
+class DatasetRows(APIView):
+    """A growth that waits."""
+
+    scopes = {"POST": Scope.DATASETS_WRITE}
+
+    @extend_schema(request=RowsConfirmation, responses=DatasetDetailOut)
+    @idempotent()
+    def post(self, request: Request, dataset_id: UUID) -> Response:
+        """Confirm that the dataset has ten times as many rows as before: they count in jobs that begin afterwards."""
+        user = signed_in(request)
+        dataset = access_dataset(user, dataset_id, Permission.DATASET_CONFIRM)
+        said = RowsConfirmation(data=request.data)
+        said.is_valid(raise_exception=True)
+        confirmed = confirm_rows(dataset=dataset, rows_coarse=said.validated_data["rows_coarse"], by=user)
+        return Response(DatasetDetailOut(confirmed).data)

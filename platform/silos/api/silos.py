@@ -88,11 +88,10 @@ class SiloConfirmation(APIView):
     @extend_schema(request=Confirmation, responses=SiloOut)
     @idempotent()
     def post(self, request: Request, silo_id: UUID) -> Response:
-        """Confirm that the site shows this fingerprint: from now on the connector may work."""
+        """Confirm that the site shows these fingerprints: from now on the connector may work."""
         user = signed_in(request)
         silo = access_silo(user, silo_id, Permission.SILO_CONFIRM)
-        told = validated(Confirmation, request)["identity_fingerprint"]
-        return _told(actions.confirm(silo=silo, identity_fingerprint=told, by=user), user)
+        return _told(actions.confirm(silo=silo, **validated(Confirmation, request), by=user), user)
 
 
 class SiloRevocation(APIView):

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from silos.api.datasets import DatasetOffer, Datasets, DatasetWithdrawal, OneDataset
+from silos.api.datasets import DatasetOffer, DatasetRows, Datasets, DatasetWithdrawal, OneDataset
 from silos.api.silos import EnrolmentCodes, OneSilo, SiloConfirmation, SiloRevocation, Silos
 
 _SILO = "silos/<uuid:silo_id>/"
@@ -18,4 +18,5 @@ urlpatterns = [
     path(_DATASET, OneDataset.as_view(), name="api-dataset"),
     path(f"{_DATASET}withdraw/", DatasetWithdrawal.as_view(), name="api-dataset-withdraw"),
     path(f"{_DATASET}offer/", DatasetOffer.as_view(), name="api-dataset-offer"),
+    path(f"{_DATASET}rows/", DatasetRows.as_view(), name="api-dataset-rows"),
 ]

@@ -21,8 +21,10 @@ from training.actions.states import tell
 from training.checkpointing import take_refusal
 from training.models import Job, KeptRefusal, Order, Submission
 from training.statements import orders as statements
+from training.statements import waiting
 from training.statements.orders import AnsweredOrder
 from training.transitions import OUTSTANDING, OrderState
+from training.waiting import Wait
 
 
 @dataclass(frozen=True)
@@ -36,7 +38,8 @@ class Taken:
 def answer(*, document: bytes, by: Silo, payload: bytes | None = None) -> Taken:
     """Take a silo's signed answer to an order. The same bytes again change nothing; another answer is a conflict.
 
-    A small payload may come along; a larger one was uploaded before.
+    A small payload may come along; a larger one was uploaded before, by the grant of this very order. Nothing is kept
+    before the order was found open and the answer fits it.
     Raises Untrusted ``signature.invalid``, NotFound ``order.not_found``, Conflict ``order.already_answered``, and
     Invalid ``submission.*`` when the answer does not fit the order or its payload is not there.
     """
@@ -47,11 +50,9 @@ def answer(*, document: bytes, by: Silo, payload: bytes | None = None) -> Taken:
         said = open_sealed(Refusal, document, [by.identity])
     else:
         said = open_sealed(SubmissionDocument, document, [by.identity])
-        if payload is not None:
-            _keep_payload(said, payload)
     if isinstance(said, Refusal) and said.job_id is None:
         return Taken(OrderState.REFUSED, take_refusal(said=said, document=document, by=by))
-    if isinstance(said, SubmissionDocument) and _submit_to_open_order(said, document, by):
+    if isinstance(said, SubmissionDocument) and _submit_to_open_order(said, document, payload, by):
         return Taken(OrderState.SUBMITTED)
     with transaction.atomic():
         order = _known(statements.lock_order(order_id=said.order_id, silo_id=by.id))
@@ -67,16 +68,17 @@ def answer(*, document: bytes, by: Silo, payload: bytes | None = None) -> Taken:
             taken = _refuse(order, said, document, by)
         else:
             raise Transient("order.busy", "Another answer to this order is being taken. Send it again.")
-        _dispatch_if_last(order)
+        _dispatch_if_due(order)
     return taken
 
 
-def _submit_to_open_order(said: SubmissionDocument, document: bytes, by: Silo) -> bool:
+def _submit_to_open_order(said: SubmissionDocument, document: bytes, payload: bytes | None, by: Silo) -> bool:
     """Take what is answered to an order that is open, as nearly all are, in one statement; False if it is not open."""
     order = _known(statements.find_order(order_id=said.order_id, silo_id=by.id))
     if order.state not in OUTSTANDING:
         return False
     _check_fits(order, said, by)
+    _take_payload(order, said, payload)
     event = event_of(
         by=by,
         verb="order.submitted",
@@ -88,7 +90,7 @@ def _submit_to_open_order(said: SubmissionDocument, document: bytes, by: Silo) -
     )
     taken = statements.submit(order, said, document=document, document_digest=digest_bytes(document), event=event)
     if taken:
-        _dispatch_if_last(order)
+        _dispatch_if_due(order)
     return taken
 
 
@@ -98,12 +100,16 @@ def _known(order: AnsweredOrder | None) -> AnsweredOrder:
     return order
 
 
-def _dispatch_if_last(order: AnsweredOrder) -> None:
-    """Nudge a worker once this answer is committed, if nobody else is left to answer."""
+def _dispatch_if_due(order: AnsweredOrder) -> None:
+    """Nudge a worker once this answer is committed: at once if the round is due by it, else for when it will be."""
 
     def look() -> None:
-        if not statements.somebody_outstanding(order.step_id):
-            dispatch.close_step(order.round_id)
+        if order.wait != Wait.ALL:
+            due_in_s = waiting.due_in_s(order.step_id)
+        else:
+            due_in_s = None if statements.somebody_outstanding(order.step_id) else 0.0
+        if due_in_s is not None:
+            dispatch.close_step(order.round_id, in_s=due_in_s)
 
     transaction.on_commit(look, robust=True)
 
@@ -113,10 +119,21 @@ def _earlier_answer(order: AnsweredOrder) -> str | None:
     return Submission.objects.filter(order=order.order_id).values_list("document_digest", flat=True).first()
 
 
-def _keep_payload(said: SubmissionDocument, payload: bytes) -> None:
-    if said.payload is None or said.payload.digest != digest_bytes(payload):
-        raise Invalid("blob.digest_mismatch", "The payload is not what the document says; nothing was kept.", "payload")
-    store.keep(payload, said.payload.digest)
+def _take_payload(order: AnsweredOrder, said: SubmissionDocument, payload: bytes | None) -> None:
+    """An answer names what came with it, or what was uploaded by its own order's grant: nothing else in the store."""
+    named = said.payload
+    if payload is not None:
+        if named is None or named.digest != digest_bytes(payload) or named.size_bytes != len(payload):
+            raise Invalid(
+                "blob.digest_mismatch", "The payload is not what the document says; nothing was kept.", "payload"
+            )
+        if order.upload_digest not in {None, named.digest}:
+            raise Conflict("upload.other_artefact", "Another artefact was uploaded for this order. It takes only one.")
+        store.keep(payload, named.digest)
+    elif named is not None:
+        is_here = order.is_uploaded and order.upload_digest == named.digest
+        if not is_here or store.size_bytes(named.digest) != named.size_bytes:
+            raise Invalid("submission.payload_missing", "The update was not uploaded, or has another size.", "payload")
 
 
 def _check_fits(order: AnsweredOrder, said: Refusal | SubmissionDocument, by: Silo) -> None:
@@ -130,12 +147,11 @@ def _check_fits(order: AnsweredOrder, said: Refusal | SubmissionDocument, by: Si
         raise Invalid("submission.other_manifest", "The answer is under another manifest.", "manifest_digest")
     if said.model_digest != order.model_digest:
         raise Invalid("submission.other_model", "The answer is about another model.", "model_digest")
-    if (said.kind == OrderKind.TRAIN) != (said.payload is not None and said.training is not None):
+    wanted = said.kind == OrderKind.TRAIN
+    if (said.payload is not None) != wanted or (said.training is not None) != wanted:
         raise Invalid("submission.payload", "A train order is answered with an update, no other with one.", "payload")
     if said.kind == OrderKind.EVALUATE and said.evaluation is None:
         raise Invalid("submission.evaluation", "An evaluate order is answered with an evaluation.", "evaluation")
-    if said.payload is not None and store.size_bytes(said.payload.digest) != said.payload.size_bytes:
-        raise Invalid("submission.payload_missing", "The update was not uploaded, or has another size.", "payload")
 
 
 def _note_late(order: AnsweredOrder) -> Taken:

@@ -17,6 +17,7 @@ from plans.models import TrainingPlan
 from plans.selectors import plan_with
 from registry.models import ModelVersion
 from silos.models import Dataset
+from silos.selectors import health_of
 from silos.transitions import SiloState
 from training import dispatch
 from training.actions.states import tell
@@ -25,6 +26,7 @@ from training.judging import model_of, verdicts
 from training.models import CohortSeat, Job
 from training.refused_fields import check_allowed
 from training.requests import JobRequest, read_request
+from training.schemas import check_alike
 
 
 def launch(*, consortium: Consortium, request: Mapping[str, Any], by: User) -> Job:
@@ -48,15 +50,23 @@ def launch(*, consortium: Consortium, request: Mapping[str, Any], by: User) -> J
             rounds_planned=asked.rounds if asked.task == "train" else 0,
             quorum=asked.effective_quorum,
             round_deadline_s=asked.round_deadline_s,
+            wait=asked.wait,
             retries_max=asked.retries_max,
         )
         CohortSeat.objects.bulk_create(
             CohortSeat(job=job, silo_id=dataset.silo_id, dataset=dataset, position=position)
             for position, dataset in enumerate(datasets, start=1)
         )
-        tell(job=job, verb="job.launched", by=by, detail={"name": job.name, "silos": len(datasets), "task": job.task})
+        tell(job=job, verb="job.launched", by=by, detail=_launched(job, datasets))
         dispatch.start_job(job.id)
     return job
+
+
+def _launched(job: Job, datasets: Sequence[Dataset]) -> dict[str, object]:
+    """What the event of a launch tells: the silos that are silent now by name, so that nobody wonders later."""
+    told: dict[str, object] = {"name": job.name, "silos": len(datasets), "task": job.task, "wait": job.wait}
+    silent = ", ".join(dataset.silo.name for dataset in datasets if health_of(dataset.silo) == "silent")
+    return told | ({"silent": silent} if silent else {})
 
 
 def check_datasets(*, consortium: Consortium, asked: JobRequest) -> list[Dataset]:
@@ -83,8 +93,7 @@ def check_datasets(*, consortium: Consortium, asked: JobRequest) -> list[Dataset
         datasets.append(dataset)
     if len({dataset.silo_id for dataset in datasets}) != len(datasets):
         raise Invalid("dataset.silo_twice", "Two of the datasets are at the same silo; name one a silo.", "datasets")
-    if len({dataset.schema_digest for dataset in datasets}) > 1:
-        raise Invalid("dataset.schemas_differ", _differing(datasets), "datasets")
+    check_alike(datasets)
     return datasets
 
 
@@ -129,17 +138,3 @@ def check_version(*, consortium: Consortium, asked: JobRequest, datasets: Sequen
             "model_version",
         )
     return version
-
-
-def _differing(datasets: Sequence[Dataset]) -> str:
-    first = datasets[0]
-    other = next(dataset for dataset in datasets if dataset.schema_digest != first.schema_digest)
-    return _(
-        "“%(first)s” at %(first_silo)s and “%(other)s” at %(other_silo)s are not declared alike: columns, "
-        "transformations, classes and split must be the same."
-    ) % {
-        "first": first.title,
-        "first_silo": first.silo.name,
-        "other": other.title,
-        "other_silo": other.silo.name,
-    }

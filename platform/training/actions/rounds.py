@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from uuid import UUID, uuid4
 
@@ -20,19 +20,23 @@ from training import issuing
 from training.actions.states import move, tell
 from training.agreement_stops import what_stops
 from training.models import Job, Order, Round
-from training.statements import closing, opening
+from training.statements import closing, opening, waiting
 from training.statements import rounds as statements
 from training.statements.rounds import ClaimedStep
 from training.transitions import IN_PROGRESS, OUTSTANDING, JobState, OrderState, RoundState
+from training.waiting import Wait, mode
 
 CLAIMS_MAX = 5
+TOO_FEW_ACCEPTED = "round.too_few_accepted"
 
 
-def open_next(*, job: Job, by: Actor, attempt: int = 1, version: ModelVersion | None = None) -> Round | None:
+def open_next(
+    *, job: Job, by: Actor, attempt: int = 1, after: str = "", version: ModelVersion | None = None
+) -> Round | None:
     """Open the round that comes next, if the (locked) job is running and none is open.
 
     It starts from `version`, else from the job's newest one. After the last training round the newest model is
-    evaluated once more; after that the job is complete.
+    evaluated once more; after that the job is complete. `after` is the code for which the last attempt was given up.
     """
     if job.state != JobState.RUNNING:
         return None
@@ -50,6 +54,10 @@ def open_next(*, job: Job, by: Actor, attempt: int = 1, version: ModelVersion | 
     term = issuing.Term(opened_at=now, deadline_at=now + timedelta(seconds=job.round_deadline_s))
     round_ = Round(job=job, number=number, attempt=attempt, base_version=version or _newest_version(job), opened_at=now)
     kind = OrderKind.TRAIN if number <= job.rounds_planned else OrderKind.EVALUATE
+    patience = waiting.patience(round_, mode(job.wait, quorum=job.quorum, silos=len(standing.silo_ids)))
+    if after == TOO_FEW_ACCEPTED and patience.wait != Wait.ALL:
+        # the quorum held updates that did not count: this time everybody who is heard of is waited for
+        patience = replace(patience, awaited=frozenset(standing.silo_ids))
     orders = issuing.issue(round_=round_, kind=kind, term=term, silo_ids=standing.silo_ids)
     opening.open_round(
         round_,
@@ -57,6 +65,7 @@ def open_next(*, job: Job, by: Actor, attempt: int = 1, version: ModelVersion | 
         quorum=job.quorum,
         deadline_at=term.deadline_at,
         expires_at=term.expires_at,
+        patience=patience,
         orders=orders,
     )
     tell(job=job, verb="round.opened", by=by, detail={"round": number, "attempt": attempt, "silos": len(orders)})
@@ -75,8 +84,9 @@ class Claim:
 def claim(*, round_id: UUID, by: Actor) -> Claim | None:
     """Take a round for closing: exactly one caller gets it. None when there is nothing to do, or somebody else does it.
 
-    It is due when all silos have answered, or at the deadline. A claim whose lease has lapsed can be taken over, though
-    not for ever: whatever kills its workers again and again is given up.
+    It is due when all silos have answered, at the deadline, or before it as the job's `wait` says (`training.waiting`).
+    A claim whose lease has lapsed can be taken over, though not for ever: whatever kills its workers again and again is
+    given up.
     """
     step = statements.claim(round_id=round_id, lease=uuid4(), lease_s=settings.STEP_LEASE_S)
     if step is None:
@@ -107,7 +117,7 @@ def abandon(*, round_: Round, by: Actor, code: str, reason: str) -> None:
     if round_.attempt > job.retries_max:
         move(job=job, to=JobState.PAUSED, by=by, code=code, reason=reason)
     else:
-        open_next(job=job, by=by, attempt=round_.attempt + 1)
+        open_next(job=job, by=by, attempt=round_.attempt + 1, after=code)
 
 
 def close(
@@ -115,7 +125,8 @@ def close(
 ) -> None:
     """A (locked) round is done: the next one opens in the same transaction, from the version that this one made."""
     closing.close(round_.id, update_norm_l2=update_norm_l2)
-    tell(job=round_.job, verb="round.closed", by=by, detail={"round": round_.number, "attempt": round_.attempt})
+    detail: dict[str, object] = {"round": round_.number, "attempt": round_.attempt, "close_reason": round_.close_reason}
+    tell(job=round_.job, verb="round.closed", by=by, detail=detail)
     open_next(job=round_.job, by=by, version=version)
 
 
@@ -132,8 +143,9 @@ def reopen(*, job_id: UUID, by: Actor) -> Round | None:
     with transaction.atomic():
         job = Job.objects.select_for_update().get(id=job_id)
         last = job.rounds.order_by("-opened_at").first()
-        again = last is not None and last.state == RoundState.ABANDONED
-        return open_next(job=job, by=by, attempt=last.attempt + 1 if again and last else 1)
+        if last is None or last.state != RoundState.ABANDONED:
+            return open_next(job=job, by=by)
+        return open_next(job=job, by=by, attempt=last.attempt + 1, after=last.reason_code)
 
 
 def _abandon(round_: Round, code: str) -> None:

@@ -23,7 +23,7 @@ from training import issuing
 from training.actions.rounds import open_next
 from training.actions.states import move
 from training.before_start import check_data_are_there, what_keeps_from_starting
-from training.models import Job
+from training.models import CohortSeat, Job
 from training.transitions import JobState
 
 
@@ -47,9 +47,20 @@ def start(*, job_id: UUID, by: Actor) -> None:
         job.model = version.model
         job.manifest = documents.seal(manifest, issuing.signing_key())
         job.manifest_digest = digest_bytes(job.manifest)
-        job.save(update_fields=["model", "manifest", "manifest_digest"])
+        job.organisation_share_max = manifest.weighting.organisation_share_max if manifest.weighting else None
+        job.save(update_fields=["model", "manifest", "manifest_digest", "organisation_share_max"])
+        _note_weights(job, manifest)
         move(job=job, to=JobState.RUNNING, by=by)
         open_next(job=job, by=by)
+
+
+def _note_weights(job: Job, manifest: documents.Manifest) -> None:
+    """Keep at the seats what the manifest holds their silos to: it is asked at the close of every round."""
+    seats = {seat.silo_id: seat for seat in job.seats.all()}
+    for member in manifest.cohort:
+        seats[member.silo_id].rows_coarse = member.rows_coarse
+        seats[member.silo_id].weight_max = member.weight_max
+    CohortSeat.objects.bulk_update(seats.values(), ["rows_coarse", "weight_max"])
 
 
 def _first_version(job: Job, by: Actor) -> ModelVersion:

@@ -26,8 +26,9 @@ from training.api.launching import EXAMPLES, JobLaunch, LaunchTarget
 from training.filters import JobFilter
 from training.models import Job
 from training.permissions import access_job
+from training.quote_serializers import QuoteOut
 from training.quotes import quote
-from training.serializers import JobDetailOut, JobOut, QuoteOut
+from training.serializers import JobDetailOut, JobOut
 
 
 class Jobs(ListAPIView[Job]):

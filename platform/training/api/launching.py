@@ -41,6 +41,7 @@ EXAMPLES = [
             "local": {"epochs": 1, "batch_size": 16, "learning_rate": 0.1},
             "rounds": 10,
             "quorum": 1,
+            "wait": "adaptive",
         },
     ),
     OpenApiExample(

@@ -2,6 +2,7 @@
 
 from django.urls import path
 
+from training.api.absences import Absences
 from training.api.choices import ModelFamilies, Strategies
 from training.api.following import JobEvents, JobEvidence, JobManifest, Metrics, Rounds
 from training.api.jobs import JobCancel, JobPause, JobQuote, JobResume, Jobs, OneJob
@@ -20,6 +21,7 @@ urlpatterns = [
     path(f"{_JOB}manifest/", JobManifest.as_view(), name="api-job-manifest"),
     path(f"{_JOB}evidence/", JobEvidence.as_view(), name="api-job-evidence"),
     path(f"{_JOB}events/", JobEvents.as_view(), name="api-job-events"),
+    path("absences/", Absences.as_view(), name="api-absences"),
     path("model-families/", ModelFamilies.as_view(), name="api-model-families"),
     path("strategies/", Strategies.as_view(), name="api-strategies"),
 ]

@@ -9,7 +9,9 @@ from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
+from rest.names import NameField
 from training.transitions import JobState
+from training.waiting import Wait
 
 
 class Job(models.Model):
@@ -23,7 +25,7 @@ class Job(models.Model):
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     consortium = models.ForeignKey("consortia.Consortium", on_delete=models.PROTECT, related_name="jobs")
-    name = models.CharField(max_length=200)
+    name = NameField(max_length=200)
     task = models.CharField(max_length=10, choices=Task)
     state = models.CharField(max_length=10, choices=JobState, default=JobState.QUEUED)
     reason_code = models.CharField(max_length=80, blank=True)
@@ -40,7 +42,10 @@ class Job(models.Model):
     rounds_planned = models.PositiveIntegerField()
     quorum = models.PositiveIntegerField()
     round_deadline_s = models.FloatField()
+    wait = models.CharField(max_length=10, choices=Wait, default=Wait.ALL, db_default=Wait.ALL)
     retries_max = models.PositiveIntegerField(default=3)
+    organisation_share_max = models.FloatField(null=True)
+    """What one organisation weighs at most among all; None where too few take part, and in jobs from before 1.1."""
     created_at = models.DateTimeField(auto_now_add=True)
     started_at = models.DateTimeField(null=True)
     ended_at = models.DateTimeField(null=True)
@@ -72,6 +77,10 @@ class CohortSeat(models.Model):
     silo = models.ForeignKey("silos.Silo", on_delete=models.PROTECT, related_name="+")
     dataset = models.ForeignKey("silos.Dataset", on_delete=models.PROTECT, related_name="+")
     position = models.PositiveIntegerField()
+    rows_coarse = models.BigIntegerField(null=True)
+    """What the silo had registered when the job began: it is held to that. None before it begins."""
+    weight_max = models.BigIntegerField(null=True)
+    """The most rows with which it counts in a round."""
 
     class Meta:
         ordering: ClassVar = ["position"]
@@ -79,3 +88,8 @@ class CohortSeat(models.Model):
 
     def __str__(self) -> str:
         return f"{self.silo} in {self.job}"
+
+    @property
+    def registered(self) -> int:
+        """The rows that it had registered when the job began; before that, those that count now."""
+        return self.dataset.rows_coarse if self.rows_coarse is None else self.rows_coarse

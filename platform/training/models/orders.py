@@ -9,7 +9,7 @@ from django.db import models
 
 from federation.protocol.documents import OrderKind
 from training.models.rounds import Step
-from training.transitions import OUTSTANDING, OrderState
+from training.transitions import MISSED, OUTSTANDING, OrderState
 
 
 class Order(models.Model):
@@ -33,13 +33,19 @@ class Order(models.Model):
     delivered_at = models.DateTimeField(null=True)
     answered_at = models.DateTimeField(null=True)
     settled_at = models.DateTimeField(null=True)
+    awaited = models.BooleanField(default=False, db_default=False)
+    """Its round waits for it to the deadline: its silo was left out twice running."""
 
     class Meta:
         ordering: ClassVar = ["step", "silo"]
         indexes: ClassVar = [
             models.Index(
                 fields=["silo"], condition=models.Q(state__in=[str(s) for s in OUTSTANDING]), name="order_outstanding"
-            )
+            ),
+            models.Index(
+                fields=["silo", "-number"], condition=models.Q(state__in=[str(s) for s in MISSED]), name="order_missed"
+            ),
+            models.Index(fields=["silo"], condition=models.Q(awaited=True), name="order_awaited"),
         ]
         constraints: ClassVar = [
             models.UniqueConstraint(fields=["silo", "number"], name="order_number_once_a_silo"),

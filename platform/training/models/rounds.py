@@ -11,6 +11,7 @@ from django.db.models import Q
 from federation.protocol.documents import OrderKind
 from training.models.jobs import Job
 from training.transitions import IN_PROGRESS, RoundState
+from training.waiting import CloseReason, Wait
 
 
 class Round(models.Model):
@@ -28,6 +29,8 @@ class Round(models.Model):
     opened_at = models.DateTimeField()
     aggregating_at = models.DateTimeField(null=True)
     closed_at = models.DateTimeField(null=True)
+    close_reason = models.CharField(max_length=10, choices=CloseReason, blank=True, default="", db_default="")
+    """Why it took no further answers; empty while it does, and of rounds from before this was noted."""
     lease = models.UUIDField(null=True)
     lease_until = models.DateTimeField(null=True)
     claims = models.PositiveSmallIntegerField(default=0)
@@ -68,6 +71,11 @@ class Step(models.Model):
     quorum = models.PositiveIntegerField()
     expected = models.PositiveIntegerField()
     deadline_at = models.DateTimeField(db_index=True)
+    wait = models.CharField(max_length=10, choices=Wait, default=Wait.ALL, db_default=Wait.ALL)
+    usual_s = models.FloatField(null=True)
+    """Seconds that silos usually took in the rounds before; null where nothing was known."""
+    grace_min_s = models.FloatField(default=0.0, db_default=0.0)
+    """How long it is waited at least after the quorum has answered, where it is waited adaptively."""
 
     class Meta:
         ordering: ClassVar = ["round", "position"]

@@ -9,12 +9,14 @@ from uuid import UUID
 
 from django.utils import timezone
 
+from federation.protocol.rows import RowLimits
 from live import database
 from registry.models import Model, ModelVersion
+from training.combining import Measured
 from training.models import Job, Round
 from training.transitions import OrderState, RoundState
 
-_ROUND = ("id", "job_id", "number", "attempt", "state", "base_version_id", "lease", "claims")
+_ROUND = ("id", "job_id", "number", "attempt", "state", "base_version_id", "close_reason", "lease", "claims")
 _JOB = (
     "id",
     "consortium_id",
@@ -26,7 +28,9 @@ _JOB = (
     "rounds_planned",
     "quorum",
     "round_deadline_s",
+    "wait",
     "retries_max",
+    "organisation_share_max",
 )
 _VERSION = ("id", "model_id", "digest", "size_bytes", "optimiser_digest", "is_best")
 _MODEL = ("id", "layout")
@@ -87,11 +91,19 @@ class Answer:
     order_id: UUID
     payload_digest: str
     rows: int
+    test_rows: int
+    limits: RowLimits
 
 
 _ANSWERS = f"""
-    SELECT own.id, submission.payload_digest, submission.rows
-    FROM training_order AS own JOIN training_submission AS submission ON submission.order_id = own.id
+    SELECT own.id, submission.payload_digest, submission.rows, COALESCE(evaluation.rows, 0),
+           seat.rows_coarse, seat.weight_max
+    FROM training_order AS own
+    JOIN training_submission AS submission ON submission.order_id = own.id
+    JOIN training_step AS step ON step.id = own.step_id
+    JOIN training_round AS round ON round.id = step.round_id
+    JOIN training_cohortseat AS seat ON seat.job_id = round.job_id AND seat.silo_id = own.silo_id
+    LEFT JOIN training_evaluation AS evaluation ON evaluation.order_id = own.id
     WHERE own.step_id = %(step)s AND own.state = '{OrderState.SUBMITTED.value}'
     ORDER BY own.silo_id
 """  # noqa: S608 - a state of ours
@@ -99,30 +111,26 @@ _ANSWERS = f"""
 
 def answers(step_id: int) -> list[Answer]:
     """What counts in a step, in the order of the silos' ids: sums are the same whoever was first."""
-    return [Answer(*row) for row in database.fetch(_ANSWERS, {"step": step_id})]
+    found = database.fetch(_ANSWERS, {"step": step_id})
+    return [
+        Answer(order_id, digest, rows, test_rows, RowLimits.of(rows_coarse, weight_max))
+        for order_id, digest, rows, test_rows, rows_coarse, weight_max in found
+    ]
 
 
-@dataclass(frozen=True)
-class Measured:
-    """How a round's global model did at one silo."""
-
-    rows: int
-    accuracy: float | None
-    loss: float | None
-
-
-_MEASURED = """
-    SELECT evaluation.rows, evaluation.accuracy, evaluation.loss
+_MEASURED = f"""
+    SELECT silo.organisation_id::text, evaluation.rows, evaluation.accuracy, evaluation.loss
     FROM training_evaluation AS evaluation
     JOIN training_order AS own ON own.id = evaluation.order_id
     JOIN training_step AS step ON step.id = own.step_id
-    WHERE step.round_id = %(round)s
+    JOIN silos_silo AS silo ON silo.id = evaluation.silo_id
+    WHERE step.round_id = %(round)s AND own.state <> '{OrderState.REJECTED.value}'
     ORDER BY evaluation.silo_id
-"""
+"""  # noqa: S608 - a state of ours
 
 
 def measured(round_id: UUID) -> list[Measured]:
-    """What the silos found of a round's global model."""
+    """What the silos found of a round's global model, but for those whose answers were rejected."""
     return [Measured(*row) for row in database.fetch(_MEASURED, {"round": round_id})]
 
 

@@ -12,6 +12,7 @@ from live import database
 from silos.transitions import SiloState
 from training.models import Job, Round
 from training.statements import listed
+from training.statements.waiting import Patience
 from training.transitions import IN_PROGRESS, OrderState, RoundState
 
 
@@ -80,14 +81,17 @@ _OPEN = f"""
         VALUES (%(round)s, %(job)s, %(number)s, %(attempt)s, '{RoundState.COLLECTING.value}', '', %(version)s,
                 %(opened_at)s, 0)
     ), step AS (
-        INSERT INTO training_step (round_id, position, kind, quorum, expected, deadline_at)
-        VALUES (%(round)s, 1, %(kind)s, %(quorum)s, cardinality(%(orders)s::uuid[]), %(deadline_at)s)
+        INSERT INTO training_step
+            (round_id, position, kind, quorum, expected, deadline_at, wait, usual_s, grace_min_s)
+        VALUES (%(round)s, 1, %(kind)s, %(quorum)s, cardinality(%(orders)s::uuid[]), %(deadline_at)s, %(wait)s,
+                %(usual_s)s::float8, %(grace_min_s)s)
         RETURNING id
     )
     INSERT INTO training_order
-        (id, step_id, silo_id, kind, number, state, code, message, envelope, issued_at, expires_at)
+        (id, step_id, silo_id, kind, number, state, code, message, envelope, issued_at, expires_at,
+         awaited)
     SELECT one.id, step.id, one.silo_id, %(kind)s, one.number, '{OrderState.ISSUED.value}', '', '', one.envelope,
-           %(opened_at)s, %(expires_at)s
+           %(opened_at)s, %(expires_at)s, one.silo_id = ANY(%(awaited)s::uuid[])
     FROM step, unnest(%(orders)s::uuid[], %(silos)s::uuid[], %(numbers)s::bigint[], %(envelopes)s::bytea[])
         AS one (id, silo_id, number, envelope)
 """  # noqa: S608 - states of ours
@@ -100,6 +104,7 @@ def open_round(
     quorum: int,
     deadline_at: datetime,
     expires_at: datetime,
+    patience: Patience,
     orders: Sequence[IssuedOrder],
 ) -> None:
     """Keep a new round, its step and its orders."""
@@ -116,6 +121,10 @@ def open_round(
             "quorum": quorum,
             "deadline_at": deadline_at,
             "expires_at": expires_at,
+            "wait": patience.wait,
+            "usual_s": patience.usual_s,
+            "grace_min_s": patience.grace_min_s,
+            "awaited": list(patience.awaited),
             "orders": [order.order_id for order in orders],
             "silos": [order.silo_id for order in orders],
             "numbers": [order.number for order in orders],

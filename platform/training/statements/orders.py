@@ -103,16 +103,23 @@ class AnsweredOrder:
     job_id: UUID
     consortium_id: UUID
     manifest_digest: str
+    wait: str
+    upload_digest: str | None
+    """The artefact to which its grant is bound."""
+    is_uploaded: bool
+    """Whether the whole of it has come by that grant."""
 
 
 _FIND = """
     SELECT own.id, own.silo_id, own.state, own.kind, own.number, own.code, step.id, round.id, round.number,
-           round.attempt, version.id, version.digest, job.id, job.consortium_id, job.manifest_digest
+           round.attempt, version.id, version.digest, job.id, job.consortium_id, job.manifest_digest,
+           step.wait, upload.digest, upload.finished_at IS NOT NULL
     FROM training_order AS own
     JOIN training_step AS step ON step.id = own.step_id
     JOIN training_round AS round ON round.id = step.round_id
     JOIN training_job AS job ON job.id = round.job_id
     JOIN registry_modelversion AS version ON version.id = round.base_version_id
+    LEFT JOIN training_upload AS upload ON upload.order_id = own.id
     WHERE own.id = %(order)s AND own.silo_id = %(silo)s
 """
 _LOCK = f"{_FIND} FOR UPDATE OF own"

@@ -12,30 +12,35 @@ from django.utils import timezone
 from federation.aggregation.aggregate import Accepted
 from live import database
 from training.statements import listed
+from training.statements.waiting import DUE, SILENT_SQL, moments
 from training.transitions import OUTSTANDING, OrderState, RoundState
+from training.waiting import LEFT_OUT, SILENT, CloseReason
 
 _CLAIM = f"""
     WITH relaxed AS (
         SELECT set_config('synchronous_commit', 'off', true)
     ), last_step AS (
-        SELECT id, kind, quorum, deadline_at FROM training_step
-        WHERE round_id = %(round)s ORDER BY position DESC LIMIT 1
+        {DUE}
+        WHERE step.id = (SELECT id FROM training_step WHERE round_id = %(round)s ORDER BY position DESC LIMIT 1)
     ), claimed AS (
         UPDATE training_round AS round
         SET state = '{RoundState.AGGREGATING.value}', lease = %(lease)s, lease_until = %(lease_until)s,
-            aggregating_at = COALESCE(aggregating_at, %(now)s), claims = claims + 1
+            aggregating_at = COALESCE(aggregating_at, %(now)s), claims = claims + 1,
+            close_reason = CASE WHEN round.state = '{RoundState.COLLECTING.value}' THEN step.reason
+                                ELSE round.close_reason END
         FROM relaxed, last_step AS step
         WHERE round.id = %(round)s
           AND (round.state = '{RoundState.AGGREGATING.value}' AND round.lease_until < %(now)s
-               OR round.state = '{RoundState.COLLECTING.value}'
-                  AND (step.deadline_at <= %(now)s
-                       OR NOT EXISTS (SELECT FROM training_order AS own
-                                      WHERE own.step_id = step.id AND own.state IN ({listed(OUTSTANDING)}))))
-        RETURNING step.id, step.kind, step.quorum, step.deadline_at
+               OR round.state = '{RoundState.COLLECTING.value}' AND step.reason <> '')
+        RETURNING step.step_id AS id, step.kind, step.quorum, round.close_reason
     ), expired AS (
-        UPDATE training_order SET state = '{OrderState.EXPIRED.value}', code = 'order.deadline', settled_at = %(now)s
-        FROM claimed
-        WHERE step_id = claimed.id AND claimed.deadline_at <= %(now)s AND state IN ({listed(OUTSTANDING)})
+        UPDATE training_order AS own
+        SET state = '{OrderState.EXPIRED.value}', settled_at = %(now)s,
+            code = CASE WHEN claimed.close_reason = '{CloseReason.DEADLINE.value}' THEN 'order.deadline'
+                        WHEN {SILENT_SQL} THEN '{SILENT}'
+                        ELSE '{LEFT_OUT}' END
+        FROM claimed, silos_silo AS silo
+        WHERE own.step_id = claimed.id AND silo.id = own.silo_id AND own.state IN ({listed(OUTSTANDING)})
     )
     SELECT id, kind, quorum FROM claimed
 """  # noqa: S608 - states of ours
@@ -51,13 +56,13 @@ class ClaimedStep:
 
 
 def claim(*, round_id: UUID, lease: UUID, lease_s: float) -> ClaimedStep | None:
-    """Claim a round whose last step is due, or whose earlier claim has lapsed; at its deadline open orders expire.
+    """Claim a round whose last step is due, or whose earlier claim has lapsed; orders that are open still expire.
 
     Its commit does not wait for the disk: a claim that a crash takes back is claimed again.
     """
-    now = timezone.now()
-    given = {"round": round_id, "lease": lease, "now": now, "lease_until": now + timedelta(seconds=lease_s)}
-    rows = database.fetch(_CLAIM, given)
+    given = moments()
+    lease_until = given["now"] + timedelta(seconds=lease_s)
+    rows = database.fetch(_CLAIM, {**given, "round": round_id, "lease": lease, "lease_until": lease_until})
     return ClaimedStep(*rows[0]) if rows else None
 
 

@@ -24,7 +24,7 @@ from accounts.languages import time_zones
 from accounts.models import Scope, User
 from agreements.models import AgreementVersion
 from audit.models import Event
-from monitoring import actions
+from monitoring import actions, deliveries
 from monitoring.models import Notice
 from plans.actions import propose
 from plans.models import TrainingPlan
@@ -361,7 +361,7 @@ def test_notices_are_told_in_their_reader_s_words(cohort: Cohort, settings: Any)
     actions.gather(by=TEST)
     run_job(cohort, rounds=1)
     actions.gather(by=TEST)
-    actions.deliver_due(by=TEST)
+    deliveries.deliver_due(by=TEST)
     told = next(one for one in mail.outbox if one.to == [cohort.scientist.email])
     assert told.subject.startswith("[Consilience] Fertig: ")
     assert "Genauigkeit 0," in told.body

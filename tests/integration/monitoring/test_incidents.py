@@ -17,7 +17,7 @@ from accounts.permissions import Role
 from audit.actions import record
 from audit.models import Event
 from consortia.actions import grant_consortium_role
-from monitoring import actions
+from monitoring import actions, deliveries
 from monitoring.models import Delivery, Kind, Notice
 from monitoring.wording import subject_of
 from silos import actions as silo_actions
@@ -51,7 +51,7 @@ def told() -> dict[str, list[str]]:
     """What is told now, by address."""
     mail.outbox.clear()
     actions.gather(by=TEST)
-    actions.deliver_due(by=TEST)
+    deliveries.deliver_due(by=TEST)
     found: dict[str, list[str]] = {}
     for message in mail.outbox:
         found.setdefault(message.to[0], []).append(message.subject.removeprefix("[Consilience] "))

@@ -18,7 +18,7 @@ from django.utils import timezone
 from accounts.permissions import Role
 from consortia import invitations
 from consortia.actions import grant_consortium_role
-from monitoring import actions, webhooks
+from monitoring import actions, deliveries, webhooks
 from monitoring.models import Delivery, Kind, Notice, Webhook
 from plans.actions import propose
 from silos.models import Silo
@@ -82,7 +82,7 @@ def told_to(address: str) -> list[str]:
 
 def notify() -> None:
     actions.gather(by=TEST)
-    actions.deliver_due(by=TEST)
+    deliveries.deliver_due(by=TEST)
 
 
 def test_the_launcher_is_told_that_a_job_is_done(cohort: Cohort) -> None:
@@ -167,11 +167,11 @@ def test_a_failing_address_is_tried_again_later_and_given_up_in_the_end(cohort: 
     actions.add_webhook(url=receiver.url, kinds=["job.completed"], by=cohort.scientist)
     run_job(cohort)
     actions.gather(by=TEST)
-    for _ in range(len(actions.BACK_OFF_S) + 1):
+    for _ in range(len(deliveries.BACK_OFF_S) + 1):
         Delivery.objects.update(next_try_at=timezone.now())
-        actions.deliver_due(by=TEST)
+        deliveries.deliver_due(by=TEST)
     delivery = Delivery.objects.get(channel="webhook")
-    assert (delivery.state, delivery.attempts) == ("failed", len(actions.BACK_OFF_S) + 1)
+    assert (delivery.state, delivery.attempts) == ("failed", len(deliveries.BACK_OFF_S) + 1)
     assert delivery.error == "127.0.0.1 answered 500."
     assert Webhook.objects.get().failures == len(receiver.got)
     assert told_to(cohort.scientist.email)
@@ -205,13 +205,13 @@ def test_a_worker_that_dies_while_sending_sends_it_again(cohort: Cohort, monkeyp
     def die(delivery: Delivery) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(actions, "_send", die)
+    monkeypatch.setattr(deliveries, "_send", die)
     with pytest.raises(KeyboardInterrupt):
-        actions.deliver_due(by=TEST)
+        deliveries.deliver_due(by=TEST)
     monkeypatch.undo()
-    assert actions.deliver_due(by=TEST) == 0
+    assert deliveries.deliver_due(by=TEST) == 0
     Delivery.objects.update(next_try_at=timezone.now())
-    assert actions.deliver_due(by=TEST) == 1
+    assert deliveries.deliver_due(by=TEST) == 1
     assert told_to(cohort.scientist.email)
 
 

@@ -8,13 +8,14 @@ from typing import Any
 import pytest
 from django.test import Client
 
-from accounts.actions import grant_role
-from accounts.models import User
+from accounts.actions import edit_organisation, grant_role
+from accounts.models import Organisation, User
 from accounts.permissions import Role
 from audit.models import Event
 from federation.protocol.documents import Leaving
 from registry.models import ModelVersion, ReleaseConfirmation
 from registry.release import missing
+from rest.errors import Conflict
 from tests.support.cohort import browser
 from tests.support.federation import TEST, Federation, make_federation
 from tests.support.world import house, person
@@ -99,6 +100,48 @@ def test_only_members_and_those_that_are_named_get_it() -> None:
         user=guest, consortium=federation.consortium, role=Role.DATA_SCIENTIST, by=federation.administrator
     )
     assert download(browser(guest), version(job, 2)) == (403, "release.recipient")
+
+
+def guest_of(federation: Federation, organisation: Organisation) -> User:
+    """A data scientist of another organisation, with a role in the consortium."""
+    from consortia.actions import grant_consortium_role
+
+    guest = person("guest")
+    for role in (Role.DATA_SCIENTIST, Role.ORGANISATION_ADMINISTRATOR):
+        grant_role(user=guest, organisation=organisation, role=role, by=TEST)
+    grant_consortium_role(
+        user=guest, consortium=federation.consortium, role=Role.DATA_SCIENTIST, by=federation.administrator
+    )
+    return guest
+
+
+def rename(organisation: Organisation, name: str) -> None:
+    edit_organisation(organisation=organisation, name=name, country="CH", kind="hospital", by=TEST)
+
+
+def test_whoever_takes_a_recipients_name_gets_no_model_and_a_recipient_keeps_it_under_another_name() -> None:
+    institute, elsewhere = house("institute"), house("elsewhere")
+    federation, job = learned(recipients=["Institute", "Nobody Yet"])
+    guest, member = guest_of(federation, elsewhere), federation.silos[1].silo.organisation
+    wanted = version(job, 2)
+    assert download(browser(guest), wanted) == (403, "release.recipient")
+    rename(elsewhere, "Nobody Yet")  # the terms meant no organisation by it when they came into force
+    assert download(browser(guest), wanted) == (403, "release.recipient")
+    for taken in (member.name, "Institute"):
+        answer = browser(guest).patch(
+            f"/api/v1/organisations/{elsewhere.pk}/", {"name": taken}, content_type="application/json"
+        )
+        assert (answer.status_code, answer.json()["code"]) == (409, "organisation.name_taken")
+    # nor does the name that a member gave up, and the member has what it had
+    rename(member, "Quite Another")
+    rename(institute, "Renamed Institute")
+    with pytest.raises(Conflict):
+        rename(elsewhere, "Institute")
+    grant_role(user=guest, organisation=institute, role=Role.DATA_SCIENTIST, by=TEST)
+    assert download(browser(guest), wanted)[0] == 200
+    theirs = person("theirs")
+    grant_role(user=theirs, organisation=member, role=Role.DATA_SCIENTIST, by=TEST)
+    assert download(browser(theirs), wanted)[0] == 200
 
 
 def steward(federation: Federation, index: int) -> User:

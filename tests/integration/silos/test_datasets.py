@@ -13,7 +13,7 @@ from federation.errors import FederationError
 from federation.protocol import documents
 from federation.protocol.envelope import peek
 from federation.protocol.keys import PrivateKey
-from silos import datasets
+from silos import datasets, growth
 from silos.models import Dataset
 from tests.support.cohort import Cohort
 from tests.support.federation import PlayedSilo, registration, withdrawal
@@ -30,7 +30,7 @@ def now_of(cohort: Cohort) -> Dataset:
     return Dataset.objects.get(id=cohort.dataset.id)
 
 
-def register(played: PlayedSilo, **changes: object) -> Dataset:
+def register(played: PlayedSilo, **changes: Any) -> Dataset:
     return datasets.register(registration=registration(played, **changes), by=played.silo)
 
 
@@ -145,3 +145,59 @@ def test_only_the_silo_itself_withdraws_its_dataset(cohort: Cohort, played: Play
         take_withdrawal(played)
     assert caught.value.code == "signature.invalid"
     assert now_of(cohort).withdrawn_at is None
+
+
+def figures_of(cohort: Cohort) -> tuple[int, int, int | None]:
+    dataset = now_of(cohort)
+    return dataset.rows_coarse, dataset.rows_confirmed, dataset.rows_pending
+
+
+def grow(played: PlayedSilo, rows: int) -> Dataset:
+    return datasets.register(registration=registration(played, rows), by=played.silo)
+
+
+def test_a_dataset_that_grows_tenfold_counts_as_before_until_a_steward_confirms(
+    cohort: Cohort, played: PlayedSilo
+) -> None:
+    grow(played, 2900)
+    assert figures_of(cohort) == (2900, 300, None), "less than tenfold counts at once"
+    grow(played, 29000)
+    assert figures_of(cohort) == (2900, 300, 29000), "also in steps that are small enough one by one"
+    grew = last_event("dataset.grew")
+    assert (grew.actor_id, grew.detail["before"], grew.detail["rows"]) == (str(played.silo.id), 300, 29000)
+    with pytest.raises(FederationError) as caught:
+        growth.confirm_rows(dataset=cohort.dataset, rows_coarse=3000, by=cohort.steward)
+    assert caught.value.code == "dataset.rows_changed"
+    growth.confirm_rows(dataset=cohort.dataset, rows_coarse=29000, by=cohort.steward)
+    assert figures_of(cohort) == (29000, 29000, None)
+    confirmed = last_event("dataset.rows_confirmed")
+    assert (confirmed.actor_id, confirmed.detail["before"]) == (cohort.steward.actor_id, 2900)
+    with pytest.raises(FederationError) as caught:
+        growth.confirm_rows(dataset=cohort.dataset, rows_coarse=29000, by=cohort.steward)
+    assert caught.value.code == "dataset.rows_not_pending"
+    grow(played, 280000)
+    assert figures_of(cohort) == (280000, 29000, None)
+
+
+def test_growth_that_is_taken_back_waits_no_more_and_a_shrunken_dataset_may_come_back(
+    cohort: Cohort, played: PlayedSilo
+) -> None:
+    grow(played, 9 * 10**9)
+    assert figures_of(cohort)[0] == 300
+    grow(played, 50)
+    assert figures_of(cohort) == (50, 300, None)
+    take_withdrawal(played)
+    grow(played, 2000)
+    assert figures_of(cohort) == (2000, 300, None)
+
+
+def test_the_same_growth_again_is_told_once(cohort: Cohort, played: PlayedSilo) -> None:
+    for title in ("One", "Another"):
+        datasets.register(registration=registration(played, 5000, title=title), by=played.silo)
+    assert Event.objects.filter(verb="dataset.grew").count() == 1
+
+
+def test_rows_are_told_coarsely_or_not_at_all(played: PlayedSilo) -> None:
+    with pytest.raises(FederationError) as caught:
+        grow(played, 12345)
+    assert caught.value.code == "dataset.rows_coarse"

@@ -20,7 +20,7 @@ from silos.health import note_heartbeat
 from silos.models import Silo
 from silos.transitions import SiloState
 from tests.support.cohort import Cohort, browser, present, run_job
-from tests.support.federation import TEST, certificate, statement, withdrawal
+from tests.support.federation import TEST, certificate, registration, statement, withdrawal
 
 pytestmark = pytest.mark.django_db
 
@@ -257,3 +257,27 @@ def test_a_dataset_that_its_silo_withdrew_is_not_for_a_person_to_offer(cohort: C
     assert "Offer again" not in shown
     assert "Withdraw…" in shown
     assert "declares this dataset no longer" in client.post(f"{page}offer/", follow=True).content.decode()
+
+
+def test_a_dataset_that_grew_tenfold_waits_for_its_own_steward(cohort: Cohort) -> None:
+    page = f"/datasets/{cohort.dataset.id}/"
+    large = registration(cohort.federation.silos[0], 12000)
+    datasets.register(registration=large, by=cohort.silo)
+    for user in (cohort.neighbour, cohort.administrator, cohort.scientist):
+        shown = browser(user).get(page).content.decode()
+        assert "registered about 12,000 rows" in shown, "who trains with it sees it"
+        assert "Confirm about" not in shown
+        assert browser(user).post(f"{page}rows/", {"rows_coarse": "12000"}).status_code == 403
+        assert "registered about" not in browser(user).get("/").content.decode()
+    assert browser(cohort.outsider).get(page).status_code == 404
+    assert browser(cohort.outsider).post(f"{page}rows/", {"rows_coarse": "12000"}).status_code == 404
+    client = browser(cohort.steward)
+    assert "registered about 12,000 rows, 300 count" in client.get("/").content.decode()
+    assert "12,000 rows to be confirmed" in client.get("/datasets/").content.decode()
+    assert "Confirm about 12,000 rows" in client.get(page).content.decode()
+    told = client.post(f"{page}rows/", {"rows_coarse": "1200"}, follow=True).content.decode()
+    assert "has registered another number of rows since" in told
+    told = client.post(f"{page}rows/", {"rows_coarse": "12000"}, follow=True).content.decode()
+    assert "count in jobs that begin from now on" in told
+    assert "Confirm about" not in told
+    assert "registered about" not in client.get("/").content.decode()

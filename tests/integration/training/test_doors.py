@@ -47,6 +47,7 @@ class Scene:
     paused: Job
     presented: Silo
     withdrawn: Dataset
+    grown: Dataset
 
 
 @pytest.fixture(scope="module")
@@ -61,6 +62,9 @@ def scene(
         other = registration(cohort.federation.silos[0], name="other", title="Other")
         withdrawn = datasets.register(registration=other, by=cohort.silo)
         datasets.withdraw(dataset=withdrawn, by=cohort.steward)
+        for rows in (300, 3000):
+            large = registration(cohort.federation.silos[0], rows, name="large", title="Large")
+            grown = datasets.register(registration=large, by=cohort.silo)
         yield Scene(
             cohort,
             job=run_job(cohort, rounds=1),
@@ -68,6 +72,7 @@ def scene(
             paused=paused,
             presented=present(cohort),
             withdrawn=withdrawn,
+            grown=grown,
         )
         transaction.set_rollback(True)
 
@@ -174,6 +179,16 @@ DOORS = [
         may=("administrator", "steward"),
         forbidden=("it", "scientist", "keeper", "neighbour"),
         verb="dataset.offered",
+    ),
+    Door(
+        "api-dataset-rows",
+        "post",
+        lambda s: f"datasets/{s.grown.id}/rows/",
+        Scope.DATASETS_WRITE,
+        may=("steward",),
+        forbidden=("administrator", "it", "scientist", "keeper", "neighbour"),
+        body=lambda s: {"rows_coarse": 3000},
+        verb="dataset.rows_confirmed",
     ),
     Door("api-jobs", "get", lambda s: "jobs/", Scope.JOBS_READ, may=(*READERS, *OUT), absent=()),
     Door(

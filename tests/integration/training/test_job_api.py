@@ -234,7 +234,9 @@ def test_the_cohort_tells_what_each_silo_does(cohort: Cohort, scientist: APIClie
     answers.answer(document=refusing.refuse(first), by=refusing.silo)
     answers.answer(document=training.train(second, 0.1), by=training.silo)
     told = scientist.get(f"/api/v1/jobs/{job.id}/").json()
-    assert (told["current_round"]["number"], told["current_round"]["answered"]) == (1, 2)
+    assert (told["current_round"]["number"], told["current_round"]["answered"]) == (1, 1)  # a refusal does not count
+    outcomes = {name: count for name, count in told["current_round"]["outcomes"].items() if count}
+    assert outcomes == {"counted": 1, "refused": 1, "waiting": 1}
     orders = {member["silo"]["id"]: member["order"] for member in told["cohort"]}
     assert orders[str(first.silo_id)]["state"] == "refused"
     assert orders[str(first.silo_id)]["code"] == "data.unreadable"

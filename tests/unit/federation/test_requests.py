@@ -9,7 +9,7 @@ import pytest
 
 from federation.errors import Untrusted
 from federation.protocol.keys import PrivateKey, PublicKey
-from federation.protocol.requests import claimed_key_id, new_nonce, sign_request, verify_request
+from federation.protocol.requests import ClockOff, claimed_key_id, new_nonce, sign_request, verify_request
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 SILO = "0b8f7f0c-90a1-4c0c-8d3a-3a3b9a6a7c11"
@@ -87,6 +87,19 @@ def test_a_clock_more_than_a_minute_off_has_its_own_code(key: PrivateKey, second
     headers = sign_request("POST", PATH, BODY, key, SILO, NOW)
     then = NOW + timedelta(seconds=seconds)
     assert code_of(lambda: verify_request("POST", PATH, headers, BODY, known(key), then)) == "signature.clock"
+
+
+def test_only_whoever_holds_the_key_has_a_clock(key: PrivateKey) -> None:
+    headers = sign_request("POST", PATH, BODY, key, SILO, NOW)
+    then = NOW + timedelta(minutes=10)
+    with pytest.raises(ClockOff) as caught:
+        verify_request("POST", PATH, headers, BODY, known(key), then)
+    assert caught.value.skew_s == -600
+    stranger = PrivateKey.generate()
+    forged = sign_request("POST", PATH, BODY, stranger, SILO, NOW)
+    forged["Signature-Input"] = headers["Signature-Input"]
+    assert code_of(lambda: verify_request("POST", PATH, forged, BODY, known(key), then)) == "signature.invalid"
+    assert code_of(lambda: verify_request("POST", PATH, headers, b"{}", known(key), then)) == "signature.invalid"
 
 
 def test_without_signature(key: PrivateKey) -> None:

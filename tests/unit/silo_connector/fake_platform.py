@@ -32,6 +32,7 @@ from federation.protocol.documents import (
     SiloCertificate,
     Submission,
     UploadGrant,
+    Weighting,
     now,
     open_sealed,
     read,
@@ -40,28 +41,11 @@ from federation.protocol.documents import (
 from federation.protocol.envelope import peek
 from federation.protocol.keys import PrivateKey, PublicKey
 from federation.protocol.requests import verify_request
+from federation.protocol.rows import upper_edge
 from federation.protocol.tensors import Layout, encode_header
-
-CUT = "cut"
-
-
-@dataclass(frozen=True)
-class Answer:
-    """What a test has the platform answer."""
-
-    status: int = 200
-    body: bytes = b""
-    headers: tuple[tuple[str, str], ...] = ()
-
-    def response(self) -> web.Response:
-        """A new response of this kind."""
-        return web.Response(status=self.status, body=self.body, headers=dict(self.headers))
-
-
-def problem(status: int, code: str, **headers: str) -> Answer:
-    """A problem detail."""
-    body = {"type": "about:blank", "title": code, "status": status, "code": code, "detail": f"about {code}"}
-    return Answer(status, json.dumps(body).encode(), tuple(headers.items()))
+from tests.unit.silo_connector.fake_answers import CUT as CUT
+from tests.unit.silo_connector.fake_answers import Answer as Answer
+from tests.unit.silo_connector.fake_answers import problem as problem
 
 
 @dataclass
@@ -70,6 +54,11 @@ class FakePlatform:
 
     key: PrivateKey = field(default_factory=PrivateKey.generate)
     code: str = "ABCD-EFGH"
+    code_used_by: tuple[str, str] | None = None
+    """The transport and identity key that the code has enrolled."""
+    answer_to_enrolment: asyncio.Event | None = None
+    """If set, an enrolment is taken and answered only once this is."""
+    enrolment_taken: asyncio.Event = field(default_factory=asyncio.Event)
     silo_id: UUID = field(default_factory=uuid4)
     state: str = "active"
     orders: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -86,7 +75,7 @@ class FakePlatform:
     blob_limit_bytes: int | None = None
     held: list[list[str]] = field(default_factory=list)
     faults: deque[tuple[str, Answer | str]] = field(default_factory=deque)
-    constant: Answer = Answer(503)
+    constant: Answer = field(default_factory=lambda: Answer(503))
     upload_limit_bytes: int | None = None
     upload_pause_bytes: int | None = None
     upload_paused: asyncio.Event = field(default_factory=asyncio.Event)
@@ -133,6 +122,7 @@ class FakePlatform:
         """Serve on a loopback port."""
         app = web.Application(client_max_size=1 << 30)
         app.router.add_post("/connector/v1/enrol", self._enrol)
+        app.router.add_post("/connector/v1/enrolment-code", self._code)
         app.router.add_post("/connector/v1/{name}", self._call)
         app.router.add_get("/connector/v1/blobs/{digest}", self._blob)
         app.router.add_route("HEAD", "/connector/v1/uploads/{order}/{digest}", self._upload_head)
@@ -162,6 +152,8 @@ class FakePlatform:
         content = json.loads(body)
         transport = PublicKey.from_encoded(content["transport_key"])
         verify_request("POST", request.path_qs, request.headers, body, {transport.key_id: transport}.get)
+        if content["platform_key"] != self.key.public.fingerprint:
+            return problem(422, "enrolment.platform_key").response()
         if content["code"] != self.code:
             return problem(409, "enrolment.code_unknown").response()
         statement_sealed = json.dumps(content["statement"]).encode()
@@ -170,12 +162,30 @@ class FakePlatform:
         signatory = PublicKey.from_encoded(statement.signatory_key)
         certificate = open_sealed(SiloCertificate, json.dumps(content["certificate"]).encode(), [signatory])
         assert certificate.identity_key == statement.identity_key
+        if self.code_used_by not in (None, (transport.key_id, statement.identity_key)):
+            return problem(409, "enrolment.code_used").response()
+        self.code_used_by = transport.key_id, statement.identity_key
         self.transport, self.signatory = transport, signatory
         self.certificate = json.dumps(content["certificate"])
         self.identity = PublicKey.from_encoded(statement.identity_key)
-        keys = [{"key_id": self.key.public.key_id, "public_key": self.key.public.encoded}]
+        self.enrolment_taken.set()
+        if self.answer_to_enrolment is not None:
+            await self.answer_to_enrolment.wait()
         answer = {"silo_id": str(self.silo_id), "organisation": "Org", "silo": "Silo", "state": "pending"}
-        return web.json_response(answer | {"platform_keys": keys}, status=201)
+        return web.json_response(answer | {"platform_keys": self._keys()}, status=201)
+
+    def _keys(self) -> list[dict[str, str]]:
+        return [{"key_id": self.key.public.key_id, "public_key": self.key.public.encoded}]
+
+    async def _code(self, request: web.Request) -> web.Response:
+        if (fault := self._fault(request)) is not None:
+            return fault
+        if (await request.json())["code"] != self.code:
+            return problem(404, "enrolment.code_unknown").response()
+        if self.code_used_by is not None:
+            return problem(409, "enrolment.code_used").response()
+        answer = {"state": "valid", "silo": "Silo", "expires_at": "2099-01-01T00:00:00Z"}
+        return web.json_response(answer | {"platform_keys": self._keys()})
 
     async def _call(self, request: web.Request) -> web.Response:
         if (fault := self._fault(request)) is not None:
@@ -314,6 +324,7 @@ class FakePlatform:
         assert self.signatory is not None
         model = changes.pop("model", {"family": "logistic"})
         family, spec = parse_model(model)
+        rows_coarse = changes.pop("rows_coarse", 60)
         layout = changes.pop("layout", family.layout(spec, features, 2))
         member = CohortMember(
             silo_id=self.silo_id,
@@ -325,6 +336,8 @@ class FakePlatform:
             identity_key=self.identity.encoded,
             signatory_key=self.signatory.encoded,
             certificate=self.certificate,
+            rows_coarse=rows_coarse,
+            weight_max=changes.pop("weight_max", upper_edge(rows_coarse)),
         )
         content: dict[str, Any] = {
             "job_id": uuid4(),
@@ -346,6 +359,7 @@ class FakePlatform:
             "round_deadline_s": 60,
             "protection": Protection(mode="clear"),
             "limits": {"update_norm_l2_max": 1e4, "minimum_cell": 1},
+            "weighting": Weighting(train_fraction=0.66),
             "seed": 7,
             "cohort": (member,),
             "created_at": now(),

@@ -232,6 +232,45 @@ def a_quorum_that_one_organisation_s_silos_can_fill(site: Site, trainer: Trainer
     return play(site, with_cohort(site, ours, partner, quorum=2))
 
 
+@refused_as("agreement.organisation_share", "cohort")
+def a_raised_weight_of_one_silo(site: Site, trainer: Trainer) -> Order:
+    """The platform lets one silo weigh more than it registered, and so the mean be that silo's."""
+    return play(site, with_cohort(site, silo_of(site, site.platform.partner, weight_max=10**10)))
+
+
+@refused_as("agreement.organisation_share", "cohort")
+def a_raised_share_of_one_organisation(site: Site, trainer: Trainer) -> Order:
+    """It registered many rows, but may weigh no more than all others together."""
+    site.agree(cohort={"minimum_participants": 1, "organisation_share_max": 0.5})
+    large = silo_of(site, site.platform.partner, rows_coarse=10**9, weight_max=10**9)
+    weighting = {"organisation_share_max": 0.5, "train_fraction": 0.66}
+    return play(site, with_cohort(site, large, rows_coarse=60, weight_max=39, weighting=weighting))
+
+
+@refused_as("agreement.organisation_share", "cohort")
+def a_share_that_is_left_out(site: Site, trainer: Trainer) -> Order:
+    site.agree(cohort={"minimum_participants": 1, "organisation_share_max": 0.5})
+    return play(site, with_cohort(site, silo_of(site, site.platform.partner)))
+
+
+@refused_as("agreement.organisation_share", "cohort")
+def weights_that_are_left_out_as_in_an_older_protocol(site: Site, trainer: Trainer) -> Order:
+    manifest = site.job(protocol="1.0", weighting=None)
+    said = {"rows_coarse": None, "weight_max": None}
+    return play(site, manifest.model_copy(update={"cohort": (manifest.cohort[0].model_copy(update=said),)}))
+
+
+@refused_as("manifest.weights")
+def more_rows_than_this_silo_registered(site: Site, trainer: Trainer) -> Order:
+    """With rows invented for the honest, the share of the dishonest grows."""
+    return play(site, site.job(rows_coarse=600))
+
+
+@refused_as("manifest.weights")
+def another_part_of_the_rows_to_train_on(site: Site, trainer: Trainer) -> Order:
+    return play(site, site.job(weighting={"train_fraction": 1.0}))
+
+
 @refused_as("agreement.minimum_rows", "cohort")
 def too_few_rows(site: Site, trainer: Trainer) -> Order:
     site.agree(cohort={"minimum_participants": 1, "minimum_rows": 100})

@@ -162,15 +162,27 @@ async def test_clocks(site: Site, monkeypatch: pytest.MonkeyPatch, skew_s: float
     assert (await findings(site))["clock"].state == state
 
 
-async def test_codes(site: Site, platform: FakePlatform) -> None:
-    good = Answer(body=b'{"state": "valid", "expires_at": "2030-01-01T00:00:00Z", "silo": "North"}')
-    platform.fail("/connector/v1/enrolment-code", good)
-    assert (await findings(site, code="ABCD"))["code"].state == "ok"
+async def test_codes(tmp_path: Path, platform: FakePlatform) -> None:
+    site = make_site(tmp_path, platform)
+    found = await findings(site, "relay", platform.code)
+    assert (found["code"].state, found["pinned key"].state) == ("ok", "ok")
     platform.fail("/connector/v1/enrolment-code", problem(410, "enrolment.code_expired"))
-    found = (await findings(site, code="ABCD"))["code"]
-    assert (found.state, "code_expired" in found.detail) == ("fail", True)
-    platform.fail("/connector/v1/enrolment-code", Answer(404))
-    assert (await findings(site, code="ABCD"))["code"].state == "skip"
+    found = await findings(site, "relay", platform.code)
+    assert (found["code"].state, "code_expired" in found["code"].detail) == ("fail", True)
+    for says_nothing in (Answer(404), Answer(body=b'{"state": "valid", "silo": "North"}')):
+        platform.fail("/connector/v1/enrolment-code", says_nothing)
+        found = await findings(site, "relay", platform.code)
+        assert (found["code"].state, "platform_too_old" in found["code"].detail) == ("fail", True)
+
+
+async def test_a_code_of_another_platform_than_the_pinned_one(tmp_path: Path, platform: FakePlatform) -> None:
+    site = make_site(tmp_path, platform)
+    text = site.config.path.read_text().replace(site.config.platform_key, "0000 " * 7 + "0000")
+    site.config.path.write_text(text)
+    found = await findings(make_site_again(site), "relay", platform.code)
+    assert (found["code"].state, found["pinned key"].state) == ("ok", "fail")
+    assert "code is not used up" in found["pinned key"].advice
+    assert platform.code_used_by is None
 
 
 async def test_another_platform_key(site: Site) -> None:

@@ -210,13 +210,50 @@ async def test_the_marker_is_looked_for_at_once_and_then_now_and_again(
 
 async def test_the_site_s_own_minimum_cell_holds_whatever_the_job_says(site: Site, trainer: Trainer) -> None:
     site.write_rows(9)  # 4 rows for testing, and the site lets out no figure on fewer than 5
-    manifest = site.job(limits={"update_norm_l2_max": 1e4, "minimum_cell": 1})
+    manifest = site.job(limits={"update_norm_l2_max": 1e4, "minimum_cell": 1}, rows_coarse=10)
     order = site.order(manifest)
     site.deliver(order, manifest)
     trainer.look()
     evaluation = site.submission(order).evaluation
     assert evaluation is not None
     assert (evaluation.rows, evaluation.accuracy, evaluation.suppressed) == (0, None, True)
+
+
+async def test_no_more_rows_are_told_than_the_manifest_lets_the_silo_weigh(site: Site, trainer: Trainer) -> None:
+    """Also where data have become more since the launch: the weight is the one that all could see."""
+    site.write_rows(90)  # 59 to train on
+    manifest = site.job(weight_max=30)
+    order = site.order(manifest)
+    site.deliver(order, manifest)
+    trainer.look()
+    training = site.submission(order).training
+    assert training is not None
+    assert training.rows == 30
+
+
+async def test_data_may_become_fewer_while_a_job_runs_but_not_before_it_begins(site: Site, trainer: Trainer) -> None:
+    begun, late = site.job(), site.job()
+    for number, (manifest, rows) in enumerate([(begun, 60), (begun, 40), (late, 40)], start=1):
+        site.write_rows(rows)
+        order = site.order(manifest, number=number, round=2, attempt=number)
+        site.deliver(order, manifest)
+        trainer.look()
+        if manifest is begun:
+            site.submission(order)
+        else:
+            assert site.refusal(order) == "manifest.weights"
+
+
+async def test_no_more_test_rows_are_told_than_were_registered(site: Site, trainer: Trainer) -> None:
+    """Data that have grown since are used; they count as what was registered, and no cells are told."""
+    manifest = site.job(rows_coarse=10)
+    order = site.order(manifest)
+    site.deliver(order, manifest)
+    trainer.look()
+    evaluation = site.submission(order).evaluation
+    assert evaluation is not None
+    assert (evaluation.rows, evaluation.confusion, evaluation.suppressed) == (14, None, True)
+    assert evaluation.accuracy is not None
 
 
 async def test_an_update_beyond_the_bound_stays_at_home(site: Site, trainer: Trainer) -> None:

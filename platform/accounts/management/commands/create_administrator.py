@@ -9,6 +9,8 @@ from accounts.models import User
 from accounts.models.user import normalise_email
 from accounts.welcome import welcome_url
 from audit.actors import System
+from federation.errors import Invalid
+from rest.names import one_line
 
 
 class Command(BaseCommand):
@@ -26,9 +28,13 @@ class Command(BaseCommand):
         email = normalise_email(options["email"])
         if User.objects.filter(email=email).exists():
             raise CommandError(f"{email} has an account already.")
+        try:
+            full_name = one_line(options["full_name"])
+        except Invalid as error:
+            raise CommandError(error.message) from error
         user = create_user(
             email=email,
-            full_name=options["full_name"],
+            full_name=full_name,
             is_platform_administrator=True,
             by=System("create_administrator"),
         )

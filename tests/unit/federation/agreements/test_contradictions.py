@@ -103,6 +103,7 @@ FAULTS = [
     ("privacy.epsilon_max", changed(privacy=Privacy(required=True, delta_max=1e-5))),
     ("privacy.delta_max", changed(privacy=Privacy(required=True, epsilon_max=1))),
     ("cohort.minimum_participants", changed(cohort=Cohort(minimum_participants=6))),
+    ("cohort.organisation_share_max", changed(cohort=Cohort(minimum_participants=3, organisation_share_max=0.19))),
     (
         "leaving.release_confirmed_by_each",
         changed(leaving=Leaving(minimum_cell=5, final_model=False, release_confirmed_by_each=True)),

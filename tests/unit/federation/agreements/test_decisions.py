@@ -12,6 +12,7 @@ import pytest
 
 from federation.agreements.policy import Policy, QuietHours
 from federation.agreements.rules import LOCAL_POLICY, RULES
+from federation.agreements.shares import registered_of, weigh
 from federation.protocol.documents import (
     Changes,
     Cohort,
@@ -25,6 +26,7 @@ from federation.protocol.documents import (
     Protection,
     Purpose,
     UseConditions,
+    Weighting,
 )
 from tests.support.questions import KEYS, NOW, Case, allowed_case
 
@@ -112,6 +114,44 @@ def both(*changes: Change) -> Change:
     return change
 
 
+def member(**changes: Any) -> Change:
+    """The manifest says something else of the cohort's first silo."""
+
+    def change(case: Case) -> Case:
+        first, *rest = case.manifest.cohort
+        return case.asking(cohort=(first.model_copy(update=changes), *rest))
+
+    return change
+
+
+def cohort(**changes: Any) -> Cohort:
+    """What is agreed of cohorts, with this in it."""
+    return Cohort.model_validate({"minimum_participants": 3, "minimum_rows": 100} | changes)
+
+
+def agreed_in(protocol: str, case: Case) -> Case:
+    """The agreement was written in another version of the protocol."""
+    assert case.standing is not None
+    return standing(agreement=case.standing.agreement.model_copy(update={"protocol": protocol}))(case)
+
+
+def unweighed(case: Case) -> Case:
+    """The manifest says of no silo what it weighs."""
+    said = {"rows_coarse": None, "weight_max": None}
+    return case.asking(cohort=tuple(one.model_copy(update=said) for one in case.manifest.cohort))
+
+
+def weighed(case: Case) -> Case:
+    """The largest weights are those of the cohort as it is."""
+    found = registered_of(case.manifest.cohort)
+    assert found is not None
+    weighting, weights = weigh(found, None, 0.8)
+    told = zip(case.manifest.cohort, weights, strict=True)
+    return case.asking(
+        weighting=weighting, cohort=tuple(one.model_copy(update={"weight_max": weight}) for one, weight in told)
+    )
+
+
 def others_of(case: Case) -> Case:
     """Two of the cohort's four silos are of the first member."""
     first, second, *rest = case.manifest.cohort
@@ -125,7 +165,7 @@ def two_of_one_house(quorum: int) -> Change:
     def change(case: Case) -> Case:
         first = case.manifest.cohort[0]
         second = first.model_copy(update={"silo_id": UUID(int=77), "silo": "another"})
-        return case.asking(cohort=(*case.manifest.cohort[:3], second), quorum=quorum)
+        return weighed(case.asking(cohort=(*case.manifest.cohort[:3], second), quorum=quorum))
 
     return change
 
@@ -196,6 +236,16 @@ REFUSED: list[tuple[str, str, Change]] = [
     ("agreement.minimum_participants", "cohort", others_of),
     ("agreement.minimum_participants", "cohort", two_of_one_house(quorum=3)),  # which may be two organisations
     ("agreement.minimum_rows", "cohort", position(rows_coarse=90)),
+    ("agreement.organisation_share", "cohort", job(weighting=None)),
+    ("agreement.organisation_share", "cohort", both(unweighed, job(weighting=None, protocol="1.0"))),  # of a 1.1
+    ("agreement.organisation_share", "cohort", both(lambda case: agreed_in("1.0", case), unweighed)),  # a 1.1 under 1.0
+    ("agreement.organisation_share", "cohort", job(weighting=Weighting())),
+    ("agreement.organisation_share", "cohort", job(weighting=Weighting(organisation_share_max=0.51))),
+    ("agreement.organisation_share", "cohort", member(rows_coarse=None)),
+    ("agreement.organisation_share", "cohort", member(weight_max=None)),
+    ("agreement.organisation_share", "cohort", member(weight_max=305)),  # above the edge of what it registered
+    ("agreement.organisation_share", "cohort", both(member(rows_coarse=2**53), member(weight_max=721))),
+    ("agreement.organisation_share", "cohort", terms(cohort=cohort(organisation_share_max=0.4))),
     ("agreement.minimum_cell", "leaving", terms(leaving=Leaving(minimum_cell=6))),
 ]
 
@@ -237,6 +287,10 @@ def test_what_is_outside_the_agreement_is_refused_and_the_clause_named(code: str
         ),
         at(timedelta(days=335, seconds=-1)),
         position(rows_coarse=100),
+        terms(cohort=cohort(organisation_share_max=0.5)),
+        job(weighting=Weighting(organisation_share_max=0.3, train_fraction=0.8)),  # the edge comes first
+        both(member(rows_coarse=2**53), member(weight_max=720)),  # as much as the three others together
+        both(lambda case: agreed_in("1.0", case), job(protocol="1.0", weighting=None), unweighed),  # what 1.0 meant
     ],
 )
 def test_what_is_within_it_is_allowed(change: Change) -> None:
@@ -261,6 +315,7 @@ POLICIES: list[tuple[str, Policy, Change]] = [
         both(terms(cohort=Cohort(minimum_participants=1)), two_of_one_house(quorum=3)),
     ),
     ("policy.minimum_rows", Policy(minimum_rows=301), job()),
+    ("policy.organisation_share", Policy(organisation_share_max=0.4), job()),
     ("policy.quiet_hours", Policy(quiet_hours=(NOON,)), job()),
     ("policy.quiet_hours", Policy(quiet_hours=(NIGHT,)), job()),
     (

@@ -21,6 +21,7 @@ from federation.protocol.documents import (
     Purpose,
     Terms,
     UseConditions,
+    Weighting,
     Work,
 )
 from tests.support.questions import DATASET, KEYS, NOW, Case, allowed_case
@@ -118,6 +119,7 @@ TERMS: dict[str, st.SearchStrategy[object]] = {
     "privacy": st.builds(Privacy, required=st.booleans(), epsilon_max=ceilings, delta_max=deltas),
     "minimum_participants": st.integers(1, 5),
     "minimum_rows": st.sampled_from([0, 100, 300, 400]),
+    "organisation_share_max": st.sampled_from([None, 0.25, 0.4, 0.5]),
     "minimum_cell": st.sampled_from([1, 5, 6]),
     "not_before": st.sampled_from([NOW - timedelta(days=9), NOW, NOW + timedelta(days=1)]),
     "not_after": st.sampled_from([NOW + timedelta(days=9), NOW, NOW - timedelta(days=1)]),
@@ -138,6 +140,9 @@ JOB: dict[str, st.SearchStrategy[object]] = {
     "privacy": st.one_of(st.none(), st.builds(PrivacyCost, epsilon=st.sampled_from([0.5, 2.0]), delta=st.just(1e-6))),
     "code_digest": st.sampled_from([None, *DIGESTS]),
     "limits": st.builds(Limits, update_norm_l2_max=st.sampled_from([1.0, 1e4]), minimum_cell=st.sampled_from([5, 10])),
+    "weighting": st.one_of(
+        st.none(), st.builds(Weighting, organisation_share_max=st.sampled_from([None, 0.25, 0.45, 0.5]))
+    ),
     "quorum": st.integers(1, 4),
 }
 SILO: dict[str, st.SearchStrategy[object]] = {
@@ -184,6 +189,7 @@ policies = st.builds(
     rounds_per_day_max=st.sampled_from([None, 0, 2]),
     minimum_participants=st.sampled_from([1, 1, 4, 5]),
     minimum_rows=st.sampled_from([0, 0, 400]),
+    organisation_share_max=st.sampled_from([None, None, 0.3, 0.5]),
     quiet_hours=st.sampled_from([(), (), (QuietHours(begin=time(11), end=time(13)),)]),
 )
 
@@ -319,6 +325,8 @@ LOOSER: dict[str, Callable[[Terms], Terms]] = {
     "no delta ceiling": part("privacy", delta_max=None),
     "fewer participants": part("cohort", minimum_participants=lambda n: max(1, n - 1)),
     "fewer rows": part("cohort", minimum_rows=lambda n: n // 2),
+    "a larger share": part("cohort", organisation_share_max=lambda s: None if s is None else min(0.5, s * 1.5)),
+    "no share of its own": part("cohort", organisation_share_max=None),
     "smaller cells": part("leaving", minimum_cell=lambda n: max(1, n - 1)),
     "more figures": part("leaving", metrics=("loss", "accuracy", "auc", "confusion")),
     "valid from earlier": part("validity", not_before=lambda at: at - timedelta(days=5)),
@@ -333,6 +341,7 @@ LOOSER_POLICY: dict[str, dict[str, object]] = {
     "rounds": {"rounds_per_day_max": None},
     "participants": {"minimum_participants": 1},
     "rows": {"minimum_rows": 0},
+    "share": {"organisation_share_max": None},
     "hours": {"quiet_hours": ()},
 }
 

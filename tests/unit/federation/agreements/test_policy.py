@@ -20,6 +20,7 @@ custom_code = "approved"
 rounds_per_day_max = 100
 minimum_participants = 3
 minimum_rows = 50
+organisation_share_max = 0.4
 gpu_share_max = 0.5
 memory_share_max = 0.5
 """
@@ -47,6 +48,7 @@ def test_a_whole_policy_is_read() -> None:
         ("time_zone = 'Europe/Atlantis'", "time_zone"),
         ("max_epsilon = 1", "max_epsilon"),
         ("memory_share_max = 2", "memory_share_max"),
+        ("organisation_share_max = 0", "organisation_share_max"),
         ("quiet_hours = [{ begin = 22:00:00 }]", "quiet_hours.0.end"),
         ("custom_code = 'always'", "custom_code"),
     ],

@@ -137,6 +137,12 @@ def said_training(**changes: object) -> documents.TrainingReport:
     return documents.TrainingReport.model_validate(fields | changes)
 
 
+def with_raised_weight() -> tuple[documents.CohortMember, ...]:
+    """The cohort, with a first silo that weighs what it likes."""
+    first_of_all, *others = PLAYED.manifest.cohort
+    return (first_of_all.model_copy(update={"weight_max": 10**10}), *others)
+
+
 def without_losses() -> list[Entry]:
     """The bundle of a job under an agreement that lets no loss out, though the answers have it."""
     return Played(metrics=("accuracy",)).entries(rounds=1)
@@ -185,6 +191,11 @@ CHANGED: list[tuple[str, str, Callable[[], list[Entry]]]] = [
     (LAST.name, "model.swapped", lambda: resealed(LAST, documents.Order, PLAYED.platform, model=blob(9))),
     (ANSWER.name, "agreement.expired", lambda: resealed(ORDER, documents.Order, PLAYED.platform, issued_at=LATER)),
     (ANSWER.name, "update.norm_exceeded", lambda: resealed_answer(training=said_training(update_norm_l2=1e5))),
+    (ANSWER.name, "update.weight", lambda: resealed_answer(training=said_training(rows=305))),
+    (ANSWER.name, "update.weight", lambda: resealed_answer(training=said_training(rows=10**10))),
+    (ANSWER.name, "update.weight", lambda: resealed_answer(evaluation=documents.EvaluationReport(rows=305))),
+    ("manifest, silo silo 2", "agreement.organisation_share", lambda: resealed_manifest(cohort=with_raised_weight())),
+    ("manifest, silo silo 1", "agreement.organisation_share", lambda: resealed_manifest(weighting=None)),
     (ANSWER.name, "answer.small_cell", lambda: resealed_answer(evaluation=documents.EvaluationReport(rows=4))),
     (ANSWER.name, "answer.not_agreed", lambda: [*without_losses()]),
 ]

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import html
 import json
+import re
+from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
-from dashboards.charts import SHARES, Series, bar_chart, escaped, line_chart, thinned
+from dashboards.charts import SHARES, Chart, Markup, Series, bar_chart, escaped, line_chart, thinned
+from demo.services import ROOT
 
 
 def test_the_table_tells_the_same_as_the_drawing() -> None:
@@ -105,9 +110,78 @@ def test_lying_bars_have_names_on_the_other_axis() -> None:
     assert chart.rows == (("Bern", 1.0), ("Basel", 2.0))
 
 
-def test_a_name_can_neither_write_html_nor_read_other_figures() -> None:
-    assert escaped("<b>%{x}") == "&lt;b&gt;% {x}"
-    chart = line_chart(
-        key="k", title="T", caption="C", x=[1], x_title="R", y_title="L", series=[Series("<i>%{y}", [1.0])]
+EVIL = """<a href="https://evil.example">%{y}</a> & <span style='font-size:90px'>$x^2$</span> &lt;b&gt;"""
+SHOWN_AS_IT_IS = (
+    """&lt;a href="https://evil.example"&gt;&#37;{y}&lt;/a&gt; &amp; &lt;span style='font-size:90px'&gt;"""
+    """&#36;x^2&#36;&lt;/span&gt; &amp;lt;b&amp;gt;"""
+)
+
+
+def texts_in(value: object) -> Iterator[tuple[str, str]]:
+    """Every text of a figure with the key under which it stands."""
+    waiting: list[tuple[str, object]] = [("", value)]
+    while waiting:
+        key, one = waiting.pop()
+        if isinstance(one, str):
+            yield key, one
+        elif isinstance(one, dict):
+            waiting.extend(one.items())
+        elif isinstance(one, list):
+            waiting.extend((key, inner) for inner in one)
+
+
+def evil_charts() -> list[Chart]:
+    words: dict[str, Any] = {"key": "k", "title": EVIL, "caption": EVIL, "x_title": EVIL, "y_title": EVIL}
+    series = [Series(EVIL, [1.0])]
+    return [
+        line_chart(**words, x=[1], series=series, marked_x=1, marked_label=EVIL),
+        bar_chart(**words, x=[EVIL], series=series, lying=True),
+        bar_chart(**words, x=[EVIL], series=series),
+    ]
+
+
+@pytest.mark.parametrize("chart", evil_charts())
+def test_no_text_of_a_figure_is_markup(chart: Chart) -> None:
+    told = list(texts_in(chart.figure))
+    assert sum(text == SHOWN_AS_IT_IS for _, text in told) >= 3
+    for key, text in told:
+        bare = re.sub(r"%\{[xy](:\.\df)?\}|<br>|<extra></extra>", "", text) if key == "hovertemplate" else text
+        assert not re.search(r"[<>$%]|&(?!(amp|lt|gt|#3[67]);)", bare), (key, text)
+    assert chart.headings == (EVIL, EVIL), "the table's cells are escaped where they are written"
+
+
+def test_what_plotly_decodes_is_what_was_given() -> None:
+    assert html.unescape(escaped(EVIL)) == EVIL
+
+
+def test_every_text_of_a_chart_is_escaped_wherever_it_stands() -> None:
+    figure = {"data": [{"text": ["<b>"], "new": {"deep": [("$a$", 1, None)]}, "hovertemplate": Markup("<b>%{x}</b>")}]}
+    chart = Chart("k", "T", "C", figure, ("a",), ((1,),))
+    assert chart.figure["data"][0] == {
+        "text": ["&lt;b&gt;"],
+        "new": {"deep": [["&#36;a&#36;", 1, None]]},
+        "hovertemplate": "<b>%{x}</b>",
+    }
+
+
+def test_figures_are_made_in_one_place() -> None:
+    """No page hands Plotly anything but the figure of a `Chart`, and only `charts.py` makes one, or a Markup."""
+    for path in (ROOT / "platform").rglob("*.py"):
+        if path.name != "charts.py":
+            assert not re.search(r"\bMarkup\(|\bChart\(|hovertemplate|[\"']annotations[\"']", path.read_text()), path
+    drawn = [path for path in (ROOT / "static" / "js").rglob("*.js") if "Plotly." in path.read_text()]
+    assert [path.name for path in drawn] == ["plot.js"]
+    sources = [
+        line.strip()
+        for path in (ROOT / "templates").rglob("*.html")
+        for line in path.read_text().splitlines()
+        if "json_script" in line and "figure" in line
+    ]
+    assert sources == ["{{ chart.figure|json_script:chart.element_id }}"]
+
+
+def test_names_that_look_like_numbers_or_days_are_names() -> None:
+    chart = bar_chart(
+        key="k", title="T", caption="C", x=["1e9"], x_title="S", y_title="s", series=[Series("A", [1.0])], lying=True
     )
-    assert chart.figure["data"][0]["hovertemplate"].startswith("&lt;i&gt;% {y}: ")
+    assert chart.figure["layout"]["yaxis"]["type"] == "category"

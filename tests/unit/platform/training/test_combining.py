@@ -2,29 +2,39 @@
 
 from __future__ import annotations
 
+from itertools import count
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from training.combining import combine, confusion_shown
+from training.combining import COMBINATION, HELD, LOSS_MAX, Measured, combine, confusion_shown
 from training.models import Evaluation
 
+OTHERS = count(1)
 
-def told(rows: int, accuracy: float | None = 0.5, loss: float | None = 1.0, confusion: Any = None) -> Evaluation:
-    return Evaluation(rows=rows, accuracy=accuracy, loss=loss, confusion=confusion)
+
+def told(rows: int, confusion: Any) -> Evaluation:
+    return Evaluation(rows=rows, confusion=confusion)
+
+
+def silo(
+    rows: int, accuracy: float | None = 0.5, loss: float | None = 1.0, organisation: str | None = None
+) -> Measured:
+    """What one silo says, of an organisation of its own unless it is named."""
+    return Measured(organisation or str(next(OTHERS)), rows, accuracy, loss)
 
 
 def test_every_row_counts_once() -> None:
-    combined = combine([told(10, 1.0, 0.0), told(30, 0.5, 2.0)])
+    combined = combine([silo(10, 1.0, 0.0), silo(30, 0.5, 2.0)], None)
     assert (combined["accuracy"], combined["loss"], combined["silos"]) == (0.625, 1.5, 2)
 
 
 def test_a_silo_that_told_nothing_does_not_count() -> None:
-    assert combine([told(10, 0.9, 0.1), told(0), told(50, None), told(50, 0.1, None)])["silos"] == 1
-    assert combine([told(0), told(5, None, None)]) == {}
-    assert combine([]) == {}
+    assert combine([silo(10, 0.9, 0.1), silo(0), silo(50, None), silo(50, 0.1, None)], 0.5)["silos"] == 1
+    assert combine([silo(0), silo(5, None, None)], 0.5) == {}
+    assert combine([], 0.5) == {}
 
 
 @given(
@@ -35,12 +45,23 @@ def test_a_silo_that_told_nothing_does_not_count() -> None:
     )
 )
 def test_the_whole_lies_between_its_parts(silos: list[tuple[int, float, float]]) -> None:
-    combined = combine([told(*silo) for silo in silos])
+    combined = combine([silo(*one) for one in silos], 0.5)
     for name, column in (("accuracy", 1), ("loss", 2)):
-        values = [float(silo[column]) for silo in silos]
+        values = [float(one[column]) for one in silos]
         figure = combined[name]
         assert isinstance(figure, float)
         assert min(values) - 1e-9 <= figure <= max(values) + 1e-9
+
+
+def test_no_organisation_makes_the_figure_its_own_by_rows_or_by_a_loss_that_no_model_has() -> None:
+    honest = [silo(60, 0.6, 0.5), silo(40, 0.6, 0.5)]
+    for rows in (100, 10**6, 2**53):
+        liar = [silo(rows, 1.0, -1e300, "liar"), silo(rows, 1.0, 1e300, "liar")]
+        combined = combine([*honest, *liar], 0.5)
+        assert combined["accuracy"] == pytest.approx(0.8)
+        assert combined["loss"] == pytest.approx(0.25 + LOSS_MAX / 4)
+        assert combined["combination"] == HELD
+    assert combine([*honest, silo(100, 1.0)], 0.5)["combination"] == COMBINATION
 
 
 @pytest.mark.parametrize(
@@ -54,4 +75,4 @@ def test_the_whole_lies_between_its_parts(silos: list[tuple[int, float, float]])
     ],
 )
 def test_counts_are_shown_whole_or_not_at_all(counts: Any, shown: bool) -> None:
-    assert confusion_shown(told(20, confusion=counts), 5) == (counts if shown else None)
+    assert confusion_shown(told(20, counts), 5) == (counts if shown else None)

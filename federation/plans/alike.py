@@ -1,0 +1,33 @@
+"""Names as they are compared where one must not pass for another: by what a reader sees of them."""
+
+from __future__ import annotations
+
+import unicodedata
+
+from federation.plans.seen import is_hidden
+
+_CYRILLIC = (
+    "\u0430\u0432\u0435\u043a\u043c\u043d\u043e\u0440\u0441\u0442"
+    "\u0443\u0445\u0455\u0456\u0458\u04bb\u0501\u051b\u051d\u04cf"
+)
+_GREEK = "\u03b1\u03b2\u03b5\u03b6\u03b7\u03b9\u03ba\u03bc\u03bd\u03bf\u03c1\u03c4\u03c5\u03c7"
+_MORE = "\u0585\u057d\u0570\u0578\u0131\u0251\u026105"
+_ALIKE = str.maketrans(_CYRILLIC + _GREEK + _MORE, "abekmhopctyxsijhdqwl" + "abezhikmnoptyx" + "ouhniagos")
+"""Small letters of other scripts that are drawn like a Latin one, small or capital, and digits: as that letter."""
+_ONE_STROKE = str.maketrans("i1|", "lll")
+
+
+def folded(name: str) -> str:
+    """A name whose case, spaces and ways to write an accent make no difference."""
+    return " ".join(unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).casefold()).split())
+
+
+def as_seen(name: str) -> str:
+    """A name without all by which it could pass for another: accents, marks, signs, letters that look alike.
+
+    It joins more names than `folded` does, and more than people would. A name of signs alone is `folded`.
+    """
+    bare = unicodedata.normalize("NFKD", folded(name))
+    seen = "".join(one for one in bare if not is_hidden(one) and not unicodedata.category(one).startswith("M"))
+    alike = seen.translate(_ALIKE).translate(_ONE_STROKE)
+    return " ".join("".join(one if one.isalnum() else " " for one in alike).split()) or folded(name)

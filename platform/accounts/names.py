@@ -1,0 +1,25 @@
+"""Names of organisations: one that an organisation has or had is nobody else's, however it is written."""
+
+from __future__ import annotations
+
+from accounts.models import Organisation
+from accounts.models.organisation import NAME_TAKEN, OrganisationName, likeness_of
+from rest.errors import Conflict
+
+
+def claim_name(organisation: Organisation, name: str) -> None:
+    """Keep this name for the organisation, for ever. Raises Conflict ``organisation.name_taken``.
+
+    Two at once are told apart by the database's constraint, which has the same code.
+    """
+    kept, _ = OrganisationName.objects.get_or_create(
+        likeness=likeness_of(name), defaults={"organisation": organisation, "name": name}
+    )
+    if kept.organisation_id != organisation.pk:
+        raise Conflict("organisation.name_taken", NAME_TAKEN, "name")
+
+
+def organisation_called(name: str) -> Organisation | None:
+    """The organisation that has or had this name; None where there never was one."""
+    kept = OrganisationName.objects.select_related("organisation").filter(likeness=likeness_of(name)).first()
+    return kept.organisation if kept else None

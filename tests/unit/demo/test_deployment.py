@@ -1,0 +1,163 @@
+"""What the images and compose files are made of: hashes, digests, roles, queues. They are read, not built."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from demo.coordinator import NOTIFICATIONS, QUEUES
+from demo.services import ROOT
+from deploy import lock
+
+COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
+DIGESTS: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.digests.yml").read_text())
+DOCKERFILES = ("deploy/Dockerfile", "silo_connector/Dockerfile")
+DIGEST = "sha256:" + "0123456789abcdef" * 4
+
+
+def queues_of(service: str) -> str:
+    command: list[str] = COMPOSE["services"][service]["command"]
+    return command[command.index("-Q") + 1]
+
+
+def secrets_of(service: str) -> set[str]:
+    return set(COMPOSE["services"][service].get("secrets", COMPOSE["x-platform"]["secrets"]))
+
+
+def test_locks_are_of_these_requirements() -> None:
+    assert lock.check() == []
+
+
+def test_a_lock_that_is_stale_or_lacks_hashes_is_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for path in lock.LOCKS.iterdir():
+        (tmp_path / path.name).write_text(path.read_text())
+    monkeypatch.setattr(lock, "LOCKS", tmp_path)
+    monkeypatch.setattr(lock, "_shown", lambda path: path.name)
+    relay = tmp_path / "relay.txt"
+    whole = relay.read_text()
+    assert lock.check() == []
+    for changed, told in (
+        (whole.replace("aiohttp==", "aiohttp==9.", 1), "relay.txt has not aiohttp=="),
+        (re.sub(r" \\\n    --hash=\S+", "", whole), "relay.txt: hashes of"),
+        (whole.replace("# requirements sha256:", "# requirements sha256:0", 1), "is not of these requirements"),
+        (whole.replace("multidict==", "multidict==9.", 1), ""),
+        ("", "is not of these requirements"),
+    ):
+        relay.write_text(changed)
+        assert told in " ".join(lock.check())
+    relay.write_text(whole)
+    runner = tmp_path / "runner.txt"
+    one = re.sub(r"(?m)^(torch==.*\n)(    --hash=\S+) \\\n(    --hash=.*\n)+", r"\1\2\n", runner.read_text())
+    runner.write_text(one)
+    assert "hashes of torch are missing" in " ".join(lock.check())
+
+
+def test_torch_is_locked_with_the_wheels_of_both_kinds() -> None:
+    """The CPU wheel's hash is that of torch 2.13.0+cpu for CPython 3.11 on x86-64."""
+    cpu = "sha256:6746dbcbeb526eb61330b76b41ff1b4eb848951103a892eeb080dfa2b264667b"
+    for image in ("trainer", "runner"):
+        version, hashes = lock.pins((lock.LOCKS / f"{image}.txt").read_text())["torch"]
+        assert version == "2.13.0"
+        assert cpu in hashes
+        assert len(hashes) > 2
+    cuda = lock.pins((lock.LOCKS / "cuda.txt").read_text())
+    assert {"nvidia-cublas", "triton"} <= set(cuda)
+    assert all(hashes for _, hashes in cuda.values())
+
+
+@pytest.mark.parametrize("path", DOCKERFILES)
+def test_images_install_nothing_without_its_hash(path: str) -> None:
+    text = (ROOT / path).read_text()
+    installs = re.findall(r"pip install[^\n]*", text)
+    assert installs
+    for line in installs:
+        assert "--require-hashes --no-deps" in line
+        assert "requirements.txt" not in line
+    assert re.findall(r"^FROM (\S+)", text, re.M)[0] == "${PYTHON_IMAGE}"
+
+
+def test_every_image_of_others_has_a_digest_in_the_override() -> None:
+    others = {name: one["image"] for name, one in COMPOSE["services"].items() if "build" not in one | _base(one)}
+    assert set(others) == {"postgres", "redis"}
+    for name, image in others.items():
+        pinned = DIGESTS["services"][name]["image"]
+        assert pinned.startswith(f"{image}@${{{name.upper()}_DIGEST:?")
+    built = set(COMPOSE["services"]) - set(others)
+    for name in built:
+        assert "@${PYTHON_DIGEST:?" in DIGESTS["services"][name]["build"]["args"]["PYTHON_IMAGE"]
+
+
+def _base(service: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in service.items() if key == "<<"}
+
+
+@pytest.mark.parametrize("told", [f"postgres@{DIGEST}", "", "postgres@sha256:short"])
+def test_pinning_writes_whole_digests_or_nothing(tmp_path: Path, told: str) -> None:
+    """With a stand-in for docker, which no test may need."""
+    folder, programs = tmp_path / "deploy", tmp_path / "bin"
+    folder.mkdir()
+    programs.mkdir()
+    script = folder / "pin-images"
+    script.write_text((ROOT / "deploy" / "pin-images").read_text())
+    docker = programs / "docker"
+    docker.write_text(f"#!/bin/sh\n[ \"$1\" = image ] && echo '{told}'\nexit 0\n")
+    docker.chmod(0o755)
+    given = {"PATH": f"{programs}{os.pathsep}{os.environ['PATH']}"}
+    done = subprocess.run(["bash", str(script)], env=given, capture_output=True, text=True, check=False)
+    wrote = folder / "images.env"
+    if DIGEST in told:
+        assert done.returncode == 0, done.stderr
+        assert wrote.read_text().splitlines() == [f"{name}_DIGEST={DIGEST}" for name in ("PYTHON", "POSTGRES", "REDIS")]
+    else:
+        assert done.returncode == 1
+        assert not wrote.exists()
+    assert {path.name for path in folder.iterdir()} <= {"pin-images", "images.env"}
+
+
+def test_notifications_have_a_queue_and_a_process_of_their_own() -> None:
+    """What waits for other people's servers never holds a round."""
+    assert (queues_of("worker"), queues_of("notifications")) == (QUEUES, NOTIFICATIONS)
+    assert NOTIFICATIONS not in QUEUES.split(",")
+    operator = (ROOT / "docs" / "operator.md").read_text()
+    assert f"-Q {QUEUES} " in operator
+    assert f"-Q {NOTIFICATIONS} " in operator
+
+
+def test_only_what_migrates_owns_the_tables_and_only_the_worker_signs() -> None:
+    running = set(COMPOSE["services"]) - {"postgres", "redis", "migrate"}
+    for service in running:
+        assert not secrets_of(service) & {"owner_database_url", "postgres_password", "app_password"}, service
+        environment = COMPOSE["services"][service].get("environment", COMPOSE["x-platform"]["environment"])
+        assert environment["DATABASE_URL_FILE"] == "/run/secrets/database_url"
+    assert {service for service in running if "platform.key" in secrets_of(service)} == {"worker"}
+    migrate = COMPOSE["services"]["migrate"]
+    assert "database_url" not in secrets_of("migrate")
+    assert migrate["environment"]["DATABASE_URL_FILE"] == "/run/secrets/owner_database_url"
+    assert migrate["command"][2:4] == ["migrate_and_grant", "consilience_app"]
+
+
+def test_secrets_are_made_once_and_of_both_roles(tmp_path: Path) -> None:
+    folder = tmp_path / "deploy"
+    folder.mkdir()
+    script = folder / "make-secrets"
+    script.write_text((ROOT / "deploy" / "make-secrets").read_text())
+    for _ in range(2):
+        subprocess.run(["bash", str(script)], check=True, capture_output=True)
+    made = {path.name: path.read_text() for path in (folder / "secrets").iterdir()}
+    assert set(COMPOSE["secrets"]) == set(made)
+    password = made["app_password"].strip()
+    assert made["database_url"].strip() == f"postgresql://consilience_app:{password}@postgres:5432/consilience"
+    assert made["owner_database_url"].startswith("postgresql://consilience:")
+    assert password not in made["owner_database_url"]
+
+
+def test_the_check_runs_by_itself() -> None:
+    done = subprocess.run([sys.executable, str(ROOT / "deploy" / "lock.py"), "--check"], check=False, cwd="/")
+    assert done.returncode == 0
