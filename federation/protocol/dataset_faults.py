@@ -29,7 +29,7 @@ def _texts(error: ValidationError, data: Mapping[str, Any]) -> list[tuple[str, l
     for fault in error.errors(include_url=False, include_input=False):
         whole = fault.get("ctx", {}).get("error")
         if isinstance(whole, Faulty):  # alone: columns and steps are read by then
-            return [(place, [said]) for place, said in whole.faults]
+            return [(place, [said]) for place, said in dict.fromkeys(whole.faults)]
     told = refusal(error, CODE, data=data)
     return list(told.fields.items()) or [("", [told.message])]
 

@@ -31,7 +31,7 @@ def inputs_of(declaration: DatasetDeclaration) -> dict[str, Any]:
 def _input(place: int, feature: Feature) -> dict[str, Any]:
     column = feature.column
     return {
-        "position": place,
+        "index": place,
         "name": feature.name,
         "column": column.name,
         "type": column.type,

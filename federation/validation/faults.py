@@ -70,7 +70,7 @@ def refusal(
     """
     fields: dict[str, list[str]] = {}
     for fault in error.errors(include_url=False, include_input=False)[:FAULTS_MAX]:
-        path = ".".join([*([within] if within else []), *_named(fault, data)])
+        path = ".".join(part for part in (within, path_of(fault, data)) if part)
         if fault["type"] == "too_short" and any(inner.startswith(f"{path}.") for inner in fields):
             continue  # members that are wrong themselves were not counted
         said = (better or {}).get((path, fault["type"])) or plain(fault)
@@ -82,8 +82,11 @@ def refusal(
     return Invalid(code, message, first or None, fields=fields)
 
 
-def _named(fault: ErrorDetails, data: object) -> list[str]:
-    """The path of a fault without what pydantic adds to it: which of several types it tried, as an expression."""
+def path_of(fault: ErrorDetails, data: object = None) -> str:
+    """The dotted path of a fault: of fields alone, without the types that pydantic tried and puts there as expressions.
+
+    `data` is what was read; without it, only what can't be a field's name is left out.
+    """
     told: list[str] = []
     for number, part in enumerate(fault["loc"]):
         inner: object = None
@@ -96,7 +99,7 @@ def _named(fault: ErrorDetails, data: object) -> list[str]:
             continue
         told.append(str(part))
         data = inner
-    return told
+    return ".".join(told)
 
 
 def _is_type(part: str) -> bool:
