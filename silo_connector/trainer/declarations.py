@@ -78,8 +78,8 @@ class Declarations:
             dataset = read_dataset(file)
         except FederationError as error:
             self.are_all = False
-            said = {"file": str(file.declaration), "code": error.code, "kept": before is not None}
-            LOG.error("dataset.unusable", reason=error.message, **said)
+            path, kept = str(file.declaration), before is not None
+            LOG.error("dataset.unusable", reason=error.message, file=path, code=error.code, kept=kept)
             return before
         if before is not None and dataset != before:
             LOG.info("dataset.declared_anew", name=dataset.declaration.name, schema=dataset.declaration.schema_digest)

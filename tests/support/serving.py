@@ -72,11 +72,11 @@ def chances(card: Mapping[str, Any], weights: Mapping[str, Floats], x: Floats) -
     """The chance of each class [rows, classes], as ``architecture.computes`` says."""
     specification = card["architecture"]["specification"]
     if specification["family"] == "mlp":
-        activation = {"relu": lambda h: np.maximum(h, 0), "tanh": np.tanh}[specification["activation"]]
         last = len(specification["hidden"])
         for layer in range(last + 1):
             x = x @ weights[f"layer{layer}.weight"].T + weights[f"layer{layer}.bias"]
-            x = activation(x) if layer < last else x
+            if layer < last:
+                x = np.tanh(x) if specification["activation"] == "tanh" else np.maximum(x, 0)
     else:
         x = x @ weights["linear.weight"].T + weights["linear.bias"]
     if specification["family"] == "logistic":

@@ -187,8 +187,9 @@ def test_banks_of_the_sba_case_that_export_differently(shared_data: Path, tmp_pa
         {
             **common,
             "columns": [
-                {"name": name, "type": "number" if name == "Portion" else "integer"}
-                | ({} if name == "Portion" else {"levels": levels})
+                {"name": name, "type": "number"}
+                if name == "Portion"
+                else {"name": name, "type": "integer", "levels": levels}
                 for name in wanted
             ],
             "steps": steps,
@@ -196,8 +197,14 @@ def test_banks_of_the_sba_case_that_export_differently(shared_data: Path, tmp_pa
         }
     )
     names = ("Auswahl", "Immobilie", "Teil", "Krise", "Ausfall")
-    german = {"type": "category", "levels": ["nein", "ja"]}
-    types = ({"type": "integer", "levels": levels}, german, {"type": "number"}, german, german)
+    german: dict[str, Any] = {"type": "category", "levels": ["nein", "ja"]}
+    types: tuple[dict[str, Any], ...] = (
+        {"type": "integer", "levels": levels},
+        german,
+        {"type": "number"},
+        german,
+        german,
+    )
     theirs = parse_declaration(
         {
             **common,
