@@ -95,15 +95,18 @@ def path_of(fault: ErrorDetails, data: object = None) -> str:
             inner = data[part]
         elif isinstance(data, list | tuple) and isinstance(part, int):
             inner = data[part] if part < len(data) else None
-        elif isinstance(part, str) and not is_missing and (data is not None or _is_type(part)):
+        elif isinstance(part, str) and not is_missing and _is_type(part, data):
             continue
         told.append(str(part))
         data = inner
     return ".".join(told)
 
 
-def _is_type(part: str) -> bool:
-    return part in _TYPES or any(character in part for character in "[](){}")
+def _is_type(part: str, data: object) -> bool:
+    """Whether a part of a path is a type that was tried, or the tag of one, and no field (which may be left out)."""
+    if part in _TYPES or any(character in part for character in "[](){}"):
+        return True
+    return part in data.values() if isinstance(data, Mapping) else data is not None
 
 
 def plain(fault: ErrorDetails) -> str:
