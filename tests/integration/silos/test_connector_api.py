@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 import time
 from collections.abc import Iterator
@@ -53,8 +54,6 @@ def launched(federation: Federation) -> None:
 
 
 def as_object(envelope: bytes) -> object:
-    import json
-
     return json.loads(envelope)
 
 
