@@ -143,6 +143,8 @@ def _work(terms: Terms) -> Iterator[str]:
     yield f"Allowed model families: {', '.join(work.families)}, with at most {work.parameters_max:,} parameters."
     yield f"A job has at most {work.rounds_max:,} rounds."
     yield f"No update that leaves a silo has an L2 norm above {work.update_norm_l2_max:g}."
+    if work.trainer_network == "forbidden":
+        yield "A trainer that was started with a network carries out no order."
 
 
 def _code(terms: Terms) -> Iterator[str]:

@@ -111,6 +111,12 @@ TERMS: Mapping[str, CarriedOut] = MappingProxyType(
             ("agreement.update_norm", "update.norm_exceeded"),
             "The job's own bound is held against the term; the trainer and the platform hold updates to the job's.",
         ),
+        "work.trainer_network": _judged(
+            "decisions.refusals",
+            _DECISIONS,
+            "agreement.trainer_network",
+            remark="The platform knows what the silo signed last; verification of evidence holds every answer to it.",
+        ),
         "code.digests": _judged("decisions._of_code", _DECISIONS, "agreement.code"),
         "code.reviewers": _judged("decisions._of_code", _DECISIONS, "agreement.code_review"),
         "protection": _judged("decisions._of_protection", _DECISIONS, "agreement.protection"),

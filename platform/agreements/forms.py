@@ -67,6 +67,7 @@ class TermsForm(Unjudged):
         fields["work.parameters_max"] = whole("work.parameters_max", 1)
         fields["work.rounds_max"] = whole("work.rounds_max", 1)
         fields["work.update_norm_l2_max"] = number("work.update_norm_l2_max")
+        fields["work.trainer_network"] = one_of("work.trainer_network", choices("forbidden", "allowed"))
         if uploaded:
             fields[_UPLOADED] = forms.MultipleChoiceField(
                 label=_("Uploaded training plans that may run"),

@@ -79,6 +79,7 @@ DEEDS: Mapping[str, str] = {
     "silo.code_issued": _("enrolment code made"),
     "silo.confirmed": _("silo confirmed"),
     "silo.created": _("silo made"),
+    "silo.network_stated": _("silo said whether its trainer has a network"),
     "silo.presentation_expired": _("connector not confirmed in time, silo revoked"),
     "silo.presented": _("connector presented itself"),
     "silo.revoked": _("silo revoked"),

@@ -14,6 +14,7 @@ from uuid import UUID
 from federation.errors import FederationError
 from federation.protocol.datasets import DatasetDeclaration
 from federation.protocol.documents import DatasetRegistration, DatasetWithdrawal, now
+from federation.protocol.documents.base import Network
 from federation.protocol.keys import PrivateKey
 from federation.protocol.rows import coarse
 from silo_connector.config import Config, DatasetFile
@@ -66,8 +67,9 @@ def configured(config: Config) -> Configured:
 class Datasets:
     """Rows ready for use. A file is read again only when it has changed; `version` counts how often rows changed."""
 
-    def __init__(self, configured: Configured) -> None:
+    def __init__(self, configured: Configured, network: Network) -> None:
         self.version = 0
+        self._network = network
         self._datasets = configured.datasets
         self._are_all = configured.are_all
         self._loaded: dict[str, tuple[_Version, Prepared | Refused]] = {}
@@ -137,6 +139,7 @@ class Datasets:
             declaration=declaration,
             schema_digest=declaration.schema_digest,
             rows_coarse=coarse(self.rows(name).rows_total),
+            network=self._network,
             registered_at=now(),
         )
         said = registration.model_dump_json(exclude={"registered_at"}).encode()

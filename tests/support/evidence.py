@@ -19,7 +19,7 @@ from federation.protocol.documents import CodeReview
 from federation.protocol.keys import PrivateKey
 from tests.support.questions import NOW, agreement_of, manifest_of, order_of, terms_of
 
-ENVIRONMENT = documents.Environment(connector_version="test")
+ENVIRONMENT = documents.Environment(connector_version="test", network="none")
 
 
 class Played:
@@ -38,7 +38,9 @@ class Played:
         self.signatories = [PrivateKey.generate() for _ in range(silos)]
         self.identities = [PrivateKey.generate() for _ in range(silos)]
         terms = terms_of(tuple(self.signatories))
-        terms = terms.model_copy(update={"work": terms.work.model_copy(update={"rounds_max": rounds})})
+        terms = terms.model_copy(
+            update={"work": terms.work.model_copy(update={"rounds_max": rounds, "trainer_network": "forbidden"})}
+        )
         leaving = documents.Leaving.model_validate({"metrics": metrics, "minimum_cell": terms.leaving.minimum_cell})
         terms = terms.model_copy(update={"leaving": leaving})
         if code is not None:
