@@ -160,6 +160,8 @@ def _protection(terms: Terms) -> Iterator[str]:
     yield "Updates leave a silo in one of these ways only:"
     for mode in terms.protection:
         yield f"{_MODES[mode]}."
+    if "clear" in terms.protection and terms.clear_reason:
+        yield f"Why updates may leave in clear: {terms.clear_reason}"
 
 
 def _privacy(terms: Terms) -> Iterator[str]:

@@ -112,6 +112,8 @@ class Terms(Part):
     work: Work
     code: CustomCode = Field(default_factory=CustomCode)
     protection: tuple[ProtectionMode, ...] = Field(min_length=1, max_length=3)
+    clear_reason: Text = ""
+    """Why updates may leave in clear, where they may. Empty as in 1.0, which did not ask."""
     privacy: Privacy = Field(default_factory=Privacy)
     cohort: Cohort
     leaving: Leaving

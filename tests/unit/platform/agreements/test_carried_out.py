@@ -58,7 +58,13 @@ def found(path: str) -> Any:
 @cache
 def sources() -> tuple[str, ...]:
     """The text of what judges and carries out."""
-    folders = ("platform/registry", "platform/agreements", "platform/training", "silo_connector/trainer")
+    folders = (
+        "platform/registry",
+        "platform/agreements",
+        "platform/training",
+        "silo_connector/trainer",
+        "federation/agreements",
+    )
     return tuple(file.read_text() for folder in folders for file in (ROOT / folder).rglob("*.py") if not skip(file))
 
 
