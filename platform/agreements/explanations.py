@@ -161,9 +161,7 @@ TERMS: Mapping[str, Term] = MappingProxyType(
         ),
         "privacy.required": Term(
             _("Differential privacy is required"),
-            
             _("Every job needs it, and both ceilings. It is not built yet: until it is, no job can meet this."),
-,
         ),
         "privacy.epsilon_max": Term(
             _("Epsilon of one job at most"), _("Empty for no ceiling. Common values lie between 0.5 and 10.")
