@@ -1,4 +1,8 @@
-"""How long it takes to check a job's evidence offline: `python -m benchmarks.evidence` prints one line of JSON."""
+"""How long it takes to check a job's evidence offline: `python -m benchmarks.evidence` prints one line of JSON.
+
+The job's events lie in a log with as many events of other jobs; their proofs, the heads that silos have countersigned
+and the closing evaluation are in the bundle and are checked.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +12,7 @@ import tempfile
 import time
 from pathlib import Path
 
+from federation.evidence import reading
 from federation.evidence.bundles import write_bundle
 from federation.verify import check
 from tests.support.evidence import Played
@@ -21,16 +26,24 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=100)
     parser.add_argument("--silos", type=int, default=20)
     options = parser.parse_args()
+    entries = Played(options.silos, options.rounds).entries(options.rounds)
+    of_log = (reading.EVENTS, reading.CONSISTENCY, reading.COUNTERSIGNED, reading.CHECKPOINT)
     with tempfile.TemporaryDirectory() as folder:
         bundle = Path(folder) / "evidence.jsonl"
         with bundle.open("wb") as stream:
-            stream.writelines(write_bundle(Played(options.silos, options.rounds).entries(options.rounds)))
-        started = time.perf_counter()
+            stream.writelines(write_bundle(entries))
+        started, processor = time.perf_counter(), time.process_time()
         report = check(bundle)
-        took_s = time.perf_counter() - started
-        told = {"verify_s": round(took_s, 2), "limit_s": LIMIT_S, "kbytes": bundle.stat().st_size // 1000}
-    print(json.dumps({**told, "checked": report.checked, "faults": [fault.code for fault in report.faults][:3]}))
-    return 0 if report.holds and took_s < LIMIT_S else 1
+        told = {
+            "verify_s": round(time.perf_counter() - started, 2),
+            "processor_s": round(time.process_time() - processor, 2),
+            "limit_s": LIMIT_S,
+            "kbytes": bundle.stat().st_size // 1000,
+            "kbytes_of_the_log": sum(len(one.content) for one in entries if one.name.startswith(of_log)) // 1000,
+        }
+    faults = [fault.code for fault in (*report.faults, *report.limits)][:3]
+    print(json.dumps({**told, "checked": report.checked, "faults": faults}))
+    return 0 if report.holds and told["verify_s"] < LIMIT_S else 1
 
 
 if __name__ == "__main__":

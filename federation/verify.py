@@ -1,7 +1,9 @@
 """``python -m federation.verify BUNDLE``: checks a job's evidence offline, without the platform, trusting it nowhere.
 
 With a model before the bundle (``MODEL.safetensors BUNDLE``) it also says of which round, manifest and agreement the
-weights are. The status is 0 when everything holds, 1 when something does not, 2 when there is nothing to check.
+weights are. The status is 0 when everything holds, 1 when something does not, 2 when there is nothing to check, and 3
+when nothing is wrong but less is bound than could be: the job goes on, too few silos have countersigned its events, or
+the bundle is of protocol 1.0.
 """
 
 from __future__ import annotations
@@ -10,16 +12,24 @@ import argparse
 import json
 import sys
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 
 from federation.errors import FederationError
 from federation.evidence.bundles import LINE_BYTES_MAX, read_bundle
 from federation.evidence.reading import gather
-from federation.evidence.report import Fault, Report
+from federation.evidence.report import Fault, Report, Verdict
 from federation.evidence.verification import verify_evidence
 from federation.plans.seen import is_hidden
 from federation.protocol.digests import digest_stream
+from federation.protocol.tree_heads import TreeHead
+
+_CONCLUSIONS = {
+    Verdict.HOLDS: "Everything holds.",
+    Verdict.FAILS: "Faults: {faults}. This is not evidence.",
+    Verdict.LIMITED: "Nothing is wrong, but this is limited evidence: see what it does not show.",
+}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -38,14 +48,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"{error.filename}: {error.strerror}", file=sys.stderr)
         return 2
     tell(report, as_json=options.json)
-    return 0 if report.holds else 1
+    return report.verdict.value
 
 
 def check(
     bundle: Path,
     model: Path | None = None,
     pinned: str | None = None,
-    kept: Mapping[str, Collection[tuple[int, str]]] | None = None,
+    kept: Mapping[str, Collection[TreeHead]] | None = None,
 ) -> Report:
     """Check a bundle, and a model against it. Raises OSError for what can't be read."""
     try:
@@ -76,21 +86,23 @@ def _bind(digest: str, report: Report) -> None:
 def tell(report: Report, *, as_json: bool = False) -> None:
     """Print what was found."""
     if as_json:
-        faults = [{"where": fault.where, "code": fault.code, "what": fault.what} for fault in report.faults]
         told = {
             "holds": report.holds,
+            "verdict": report.verdict.name.lower(),
             "job": report.job_id,
+            "ended": report.ended,
             "agreement": report.agreement,
             "members": report.members,
             "manifest": report.manifest,
             "platform_key": report.platform_key,
             "checked": report.checked,
-            "faults": faults,
+            "faults": [asdict(fault) for fault in report.faults],
+            "limits": [asdict(limit) for limit in report.limits],
         }
         print(json.dumps(told))
         return
     if report.agreement:
-        print(f"Job        {report.job_id}")
+        print(f"Job        {report.job_id}{f' ({report.ended})' if report.ended else ''}")
         print(f"Agreement  {report.agreement}")
         for name, fingerprint in report.members.items():
             print(f"  member   {_plain(name)}: {fingerprint}")
@@ -101,7 +113,9 @@ def tell(report: Report, *, as_json: bool = False) -> None:
             print(f"  {what}: {count}")
     for fault in report.faults:
         print(_plain(f"FAIL {fault.where}: {fault.what}  [{fault.code}]"))
-    print("Everything holds." if report.holds else f"Faults: {len(report.faults)}. This is not evidence.")
+    for limit in report.limits:
+        print(_plain(f"LESS {limit.where}: {limit.what}  [{limit.code}]"))
+    print(_CONCLUSIONS[report.verdict].format(faults=len(report.faults)))
 
 
 def _plain(text: str) -> str:

@@ -44,6 +44,7 @@ def pytest_configure(config: pytest.Config) -> None:
     services.redis.start()
     os.environ.update(services.environment("http://testserver"), **ONE_THREAD)
     os.environ.setdefault("SIGN_IN_TOTP_REQUIRED", "false")  # tests of the second factor turn it on
+    os.environ.setdefault("EMAIL_URL", "console:")  # pytest-django keeps what would be sent
     os.environ.update(
         ALLOWED_HOSTS="testserver,localhost,127.0.0.1", THROTTLE_USER="100000/min", THROTTLE_ANONYMOUS="100000/min"
     )
@@ -119,6 +120,7 @@ def django_db_setup(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -
     with django_db_blocker.unblock(), connection.cursor() as cursor:
         cursor.execute("DROP TRIGGER audit_event_no_truncate ON audit_event")
         cursor.execute("DROP TRIGGER audit_link_no_truncate ON audit_link")
+        cursor.execute("DROP TRIGGER audit_treenode_no_truncate ON audit_treenode")
     yield
     with django_db_blocker.unblock(), connection.cursor() as cursor:
         cursor.execute(

@@ -38,7 +38,7 @@ def check_reviews(evidence: Evidence, found: Grounds, report: Report) -> None:
 def _stood(review: CodeReview, found: Grounds) -> bool:
     """Whether it was there as the job began. The clock of who approves may have been ahead, as platforms let it be."""
     ahead = AHEAD_MAX if review.verdict == "approved" else AHEAD_MAX * 0
-    return review.reviewed_at <= found.manifest.created_at + ahead
+    return review.reviewed_at - found.manifest.created_at <= ahead
 
 
 def _opened(evidence: Evidence, found: Grounds, report: Report) -> Iterator[CodeReview]:

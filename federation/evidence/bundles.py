@@ -77,7 +77,7 @@ def read_bundle(lines: Iterable[bytes]) -> Iterator[Entry]:
             if said != {"format": FORMAT}:
                 raise Invalid("bundle.malformed", f"The first line does not say {FORMAT}.")
             continue
-        yield _entry(said, bare, number)
+        yield _entry(said, number)
     if not ended:
         raise Untrusted("bundle.truncated", f"The bundle ends after line {number} without saying so.")
 
@@ -85,16 +85,18 @@ def read_bundle(lines: Iterable[bytes]) -> Iterator[Entry]:
 def _read(line: bytes, number: int) -> dict[str, object]:
     try:
         said = json.loads(line)
-    except (ValueError, RecursionError) as error:
+        written = canonical(said) if isinstance(said, dict) else b""
+    except (ValueError, RecursionError) as error:  # also numbers that are none, and halves of letters
         raise Untrusted("bundle.changed", f"Line {number} is no JSON.") from error
-    if not isinstance(said, dict):
-        raise Untrusted("bundle.changed", f"Line {number} is no JSON object.")
+    if written != line:
+        raise Untrusted("bundle.changed", f"Line {number} is not written as a bundle writes it.")
+    assert isinstance(said, dict)
     return said
 
 
-def _entry(said: dict[str, object], line: bytes, number: int) -> Entry:
+def _entry(said: dict[str, object], number: int) -> Entry:
     name, content = said.get("name"), said.get("content")
-    if not isinstance(name, str) or not isinstance(content, str) or canonical(said) != line or len(said) != 3:
+    if not isinstance(name, str) or not isinstance(content, str) or len(said) != 3:
         raise Untrusted("bundle.changed", f"Line {number} is not written as a bundle writes it.")
     try:
         decoded = base64.b64decode(content, validate=True)

@@ -100,7 +100,7 @@ def _answer_faults(said: Submission, order: Order, found: Grounds) -> Iterator[t
         yield "answer.other_round", "It is of another round."
     if order.model is not None and said.model_digest != order.model.digest:
         yield "answer.other_model", "It is about another model."
-    if order.issued_at >= terms.validity.not_after + _CLOCKS_APART:
+    if order.issued_at - terms.validity.not_after >= _CLOCKS_APART:
         yield "agreement.expired", "Its order came when the agreement had expired."
     if terms.work.trainer_network == "forbidden" and said.environment.network != "none":
         yield "agreement.trainer_network", "Its trainer does not say that it had no network, as the agreement asks."

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from federation.errors import Invalid
 from federation.evidence.bundles import Entry
+from federation.protocol.merkle import HASH_BYTES, PROOF_MAX
 
 PLATFORM_KEY = "platform-key"
 SUCCESSION = "succession/"
@@ -19,6 +20,19 @@ ANSWER = "answer/"
 RECORD = "audit/"
 CHECKPOINT = "checkpoint"
 COUNTERSIGNED = "countersigned/"
+EVENTS = "events/"
+CONSISTENCY = "consistency/"
+
+
+@dataclass(frozen=True)
+class EventLine:
+    """A record of the audit log with what leads from it to the log's root."""
+
+    position: int
+    before: bytes
+    """The link of the record before it."""
+    proof: tuple[bytes, ...]
+    record: bytes
 
 
 @dataclass
@@ -34,6 +48,10 @@ class Evidence:
     orders: dict[str, bytes] = field(default_factory=dict)
     answers: dict[str, bytes] = field(default_factory=dict)
     links: list[tuple[int, bytes, bytes]] = field(default_factory=list)
+    """The consortium's whole chain, as bundles of protocol 1.0 have it."""
+    events: list[EventLine] = field(default_factory=list)
+    consistency: dict[str, bytes] = field(default_factory=dict)
+    """Proofs that the log goes on from earlier heads."""
     checkpoint: bytes | None = None
     countersigned: dict[str, bytes] = field(default_factory=dict)
     """The newest head of the record that each silo has signed, by the silo's id."""
@@ -73,6 +91,10 @@ def _take(found: Evidence, entry: Entry) -> None:
         found.answers[name.removeprefix(ANSWER)] = content
     elif name.startswith(COUNTERSIGNED):
         found.countersigned[name.removeprefix(COUNTERSIGNED)] = content
+    elif name.startswith(EVENTS):
+        found.events.extend(_events(entry))
+    elif name.startswith(CONSISTENCY):
+        found.consistency[name.removeprefix(CONSISTENCY)] = content
     elif name.startswith(RECORD):
         found.links.extend(_links(entry))
     else:
@@ -89,6 +111,30 @@ def _links(entry: Entry) -> Iterator[tuple[int, bytes, bytes]]:
             raise Invalid("bundle.malformed", f"{entry.name} holds a line that is no record.") from error
 
 
+def _events(entry: Entry) -> Iterator[EventLine]:
+    """Lines of position, digest before, proof (a dash where it is empty) and record."""
+    for line in entry.content.splitlines():
+        try:
+            position, before, proof, record = line.split(b" ", 3)
+            hashes = b"" if proof == b"-" else bytes.fromhex(proof.decode("ascii"))
+            found = EventLine(
+                int(position),
+                bytes.fromhex(before.decode("ascii")),
+                tuple(hashes[start : start + HASH_BYTES] for start in range(0, len(hashes), HASH_BYTES)),
+                record,
+            )
+        except ValueError as error:
+            raise Invalid("bundle.malformed", f"{entry.name} holds a line that is no event.") from error
+        if len(found.before) != HASH_BYTES or len(found.proof) > PROOF_MAX:
+            raise Invalid("bundle.malformed", f"{entry.name} holds a line that is no event.")
+        yield found
+
+
+def event_line(position: int, before: bytes, proof: Iterable[str], record: bytes) -> bytes:
+    """An event of the job as a bundle holds it; `proof` in hex."""
+    return b"%d %s %s %s\n" % (position, before.hex().encode(), "".join(proof).encode() or b"-", record)
+
+
 def link_line(position: int, digest: bytes, record: bytes) -> bytes:
-    """A record of the audit log as a bundle holds it."""
+    """A record of the audit log as a bundle of protocol 1.0 holds it."""
     return b"%d %s %s\n" % (position, digest.hex().encode(), record)

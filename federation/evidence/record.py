@@ -1,4 +1,7 @@
-"""The chain of what happened in the job's consortium: up to a head that the platform signed, and that silos did."""
+"""The consortium's whole chain, as bundles of protocol 1.0 have it: up to a head that platform and silos signed.
+
+Bundles since 1.1 have the job's own events instead (``events``, ``heads``).
+"""
 
 from __future__ import annotations
 
@@ -12,14 +15,13 @@ from federation.evidence.report import Fault, Report, guarded
 from federation.protocol.chains import Break, chain_of, verify_chain
 from federation.protocol.documents import AuditCheckpoint, open_sealed
 from federation.protocol.keys import PublicKey
+from federation.protocol.tree_heads import TreeHead
 
 
-def check_record(
-    evidence: Evidence, found: Grounds, report: Report, kept: Mapping[str, Collection[tuple[int, str]]]
-) -> None:
+def check_record(evidence: Evidence, found: Grounds, report: Report, kept: Mapping[str, Collection[TreeHead]]) -> None:
     """Find where the chain does not hold, ends elsewhere than signed, or misses a head that somebody has kept.
 
-    `kept` has, by chain, position and digest of each head that was seen earlier. The silos' own signatures on heads are
+    `kept` has, by chain, each head that was seen earlier. The silos' own signatures on heads are
     in the bundle, as far as the platform has put them there: what one of them has signed must lie on this chain.
     """
     if evidence.checkpoint is None:
@@ -40,7 +42,7 @@ def check_record(
     elif outcome != said.position:
         report.faults.append(Fault("audit", "chain.gap", f"{outcome} records are there, {said.position} are signed."))
     digests = {position: digest.hex() for position, _, digest in upto}
-    seen = sorted(head for head in kept.get(said.chain, ()) if head[0] <= said.position)
+    seen = sorted((head.position, head.digest) for head in kept.get(said.chain, ()) if head.position <= said.position)
     missed = next((position for position, digest in seen if digests.get(position) != digest), None)
     if missed is not None:
         told = f"It does not lead through the head that was kept at event {missed}: history was rewritten."

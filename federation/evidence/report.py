@@ -1,9 +1,10 @@
-"""What comes of checking a bundle: faults with a place and a code, and how much there was to check."""
+"""What comes of checking a bundle: faults and limits with a place and a code, and how much there was to check."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from enum import Enum
 from typing import TypeVar
 
 from federation.errors import FederationError
@@ -21,11 +22,24 @@ class Fault:
     what: str
 
 
+class Verdict(Enum):
+    """What checking a bundle comes to, with the status that a program ends with."""
+
+    HOLDS = 0
+    """Everything holds: the job is over, all of it is here, and enough silos have countersigned the log of it."""
+    FAILS = 1
+    """Something does not hold."""
+    LIMITED = 3
+    """Nothing is wrong, and less is bound than could be: the limits say what."""
+
+
 @dataclass
 class Report:
-    """What was found: faults, and how much was checked."""
+    """What was found: faults, what the bundle does not bind, and how much was checked."""
 
     faults: list[Fault] = field(default_factory=list)
+    limits: list[Fault] = field(default_factory=list)
+    """What nothing contradicts, and nothing in the bundle proves either."""
     checked: dict[str, int] = field(default_factory=dict)
     platform_key: str = ""
     agreement: str = ""
@@ -33,6 +47,8 @@ class Report:
     """The organisations that the agreement names, and the fingerprints of the keys with which they signed it."""
     manifest: str = ""
     job_id: str = ""
+    ended: str = ""
+    """How the job ended, by its events: ``completed``, ``failed`` or ``cancelled``; empty where that isn't known."""
     models: dict[str, int] = field(default_factory=dict)
     """The round after which each model that was sent out stood, by its digest."""
     passports: dict[str, Passport] = field(default_factory=dict)
@@ -40,8 +56,15 @@ class Report:
 
     @property
     def holds(self) -> bool:
-        """Whether nothing is wrong."""
-        return not self.faults
+        """Whether nothing is wrong, and nothing is left open."""
+        return self.verdict is Verdict.HOLDS
+
+    @property
+    def verdict(self) -> Verdict:
+        """What it comes to."""
+        if self.faults:
+            return Verdict.FAILS
+        return Verdict.LIMITED if self.limits else Verdict.HOLDS
 
 
 def guarded(where: str, report: Report, work: Callable[[], T]) -> T | None:

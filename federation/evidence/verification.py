@@ -6,56 +6,81 @@ from collections.abc import Collection, Mapping
 from functools import partial
 
 from federation.evidence.approvals import check_reviews
+from federation.evidence.events import check_numbers, events_of, positions
 from federation.evidence.exchanges import answers_of, orders_of
 from federation.evidence.grounds import Grounds, grounds_of
-from federation.evidence.passports import open_passport
+from federation.evidence.heads import check_covered, check_heads, check_kept
+from federation.evidence.history import history_of
+from federation.evidence.matching import Opened, check_matching
+from federation.evidence.passports import Passport, open_passport
 from federation.evidence.reading import Evidence
 from federation.evidence.record import check_record
 from federation.evidence.report import Fault, Report, guarded
-from federation.evidence.tracing import Answered, faults_of, sent_after
-from federation.protocol.documents import Order
+from federation.evidence.tracing import faults_of, sent_after
+from federation.protocol.chains import chain_of
+from federation.protocol.tree_heads import TreeHead
+
+OLD_MANIFEST = "1.0"
+UNFORESEEN = "evidence.unforeseen"
 
 
 def verify_evidence(
-    evidence: Evidence, pinned: str | None = None, kept: Mapping[str, Collection[tuple[int, str]]] | None = None
+    evidence: Evidence, pinned: str | None = None, kept: Mapping[str, Collection[TreeHead]] | None = None
 ) -> Report:
     """Check a bundle. `pinned` is the fingerprint of the platform's key as it is known from elsewhere.
 
     Never raises for what is in the bundle: every fault is in the report. Without `pinned` the bundle's own word is
-    taken for the platform's key, and only for that. `kept` has, by chain, the position and digest of each head
-    that was seen earlier: a history that has been rewritten since does not lead through all of them.
+    taken for the platform's key, and only for that. `kept` has, by chain, the heads that were seen earlier: a history
+    that has been rewritten since does not lead through all of them.
     """
     report = Report()
-    found = guarded("bundle", report, lambda: grounds_of(evidence, pinned, report))
-    if found is None:
-        return report
-    check_reviews(evidence, found, report)
-    orders = dict(orders_of(evidence, found, report))
-    answers = dict(answers_of(evidence, found, orders, report))
-    _passports(evidence, found, orders, answers, report)
-    check_record(evidence, found, report, kept or {})
+    try:
+        _verify(evidence, pinned, kept or {}, report)
+    except (
+        Exception
+    ) as error:  # what nobody thought of is still no reason to believe a bundle, or to stop without a word
+        told = f"Checking broke off: {type(error).__name__}. Nothing that follows was looked at."
+        report.faults.append(Fault("bundle", UNFORESEEN, told))
     return report
 
 
-def _passports(
-    evidence: Evidence, found: Grounds, orders: dict[str, Order], answers: dict[str, Answered], report: Report
-) -> None:
-    for name, sealed in evidence.passports.items():
+def _verify(evidence: Evidence, pinned: str | None, kept: Mapping[str, Collection[TreeHead]], report: Report) -> None:
+    found = guarded("bundle", report, lambda: grounds_of(evidence, pinned, report))
+    if found is None:
+        return
+    check_reviews(evidence, found, report)
+    orders = dict(orders_of(evidence, found, report))
+    answers = dict(answers_of(evidence, found, orders, report))
+    opened = Opened(orders, answers, _passports(evidence, found, report))
+    _trace(opened, found, report)
+    if evidence.links and not evidence.events:
+        check_record(evidence, found, report, kept)
+        _says_less(opened, found, report)
+    else:
+        _check_log(evidence, found, opened, report, kept)
+
+
+def _passports(evidence: Evidence, found: Grounds, report: Report) -> dict[str, tuple[str, Passport]]:
+    opened = {
+        name: guarded(f"passport {name}", report, partial(open_passport, sealed, found.keys.keys))
+        for name, sealed in evidence.passports.items()
+    }
+    if evidence.passports:
+        report.checked["passports"] = len(evidence.passports)
+    return {name: one for name, one in opened.items() if one is not None}
+
+
+def _trace(opened: Opened, found: Grounds, report: Report) -> None:
+    for name, (digest, passport) in opened.passports.items():
         where = f"passport {name}"
-        opened = guarded(where, report, partial(open_passport, sealed, found.keys.keys))
-        if opened is None:
-            continue
-        digest, passport = opened
-        said = list(faults_of(passport, digest, found.manifest, found.manifest_digest, orders, answers))
-        sent = sent_after(passport.round, orders)
+        said = list(faults_of(passport, digest, found.manifest, found.manifest_digest, opened.orders, opened.answers))
+        sent = sent_after(passport.round, opened.orders)
         if sent and digest not in sent:
             said.append(("passport.other_model", f"Other weights were sent out after round {passport.round}."))
         report.faults.extend(Fault(where, code, what) for code, what in said)
         if not said:
             report.passports[digest] = passport
     _passports_lead_back(report)
-    if evidence.passports:
-        report.checked["passports"] = len(evidence.passports)
 
 
 def _passports_lead_back(report: Report) -> None:
@@ -68,3 +93,41 @@ def _passports_lead_back(report: Report) -> None:
         if passport.round > 1 and (passport.base_digest, passport.round - 1) not in before:
             told = f"Nothing says whose answers the weights were made from with which round {passport.round} began."
             report.faults.append(Fault(f"passport {passport.round}", "passport.missing", told))
+
+
+def _check_log(
+    evidence: Evidence, found: Grounds, opened: Opened, report: Report, kept: Mapping[str, Collection[TreeHead]]
+) -> None:
+    """Hold the job's documents against its events, and these against the log that platform and silos have signed."""
+    heads = check_heads(evidence, found, report)
+    if heads is None:
+        return
+    if evidence.links:
+        report.faults.append(Fault("audit", "bundle.malformed", "The log is there in two forms."))
+    events = events_of(evidence.events, found, heads.last, report)
+    check_kept(heads, positions(events), kept, chain_of(found.manifest.consortium_id), report)
+    if events and found.manifest.protocol == OLD_MANIFEST and all(event.number is None for event in events):
+        told = "The job began before its events were numbered: nothing shows that none is left out."
+        report.limits.append(Fault("audit", "evidence.protocol_1_0", told))
+        return
+    check_numbers(events, report)
+    history = history_of(events, found, report)
+    report.ended = history.ended.removeprefix("job.")
+    check_matching(evidence, opened, history, found, report)
+    check_covered(heads, found, max((event.position for event in events), default=0), report)
+
+
+def _says_less(opened: Opened, found: Grounds, report: Report) -> None:
+    """A bundle as protocol 1.0 had them: its log binds no document. What speaks 1.1 has no business to be in one."""
+    signed = [found.manifest, *opened.orders.values(), *(answer.said for answer in opened.answers.values())]
+    newer = sum(1 for one in signed if one.protocol != OLD_MANIFEST)
+    if newer:
+        told = (
+            f"{newer} documents are of a later protocol: their evidence has the job's events, and these were left out."
+        )
+        report.faults.append(Fault("audit", "evidence.downgraded", told))
+    told = (
+        "The bundle is of protocol 1.0. Its log names no document: it does not show that no round, order or answer was "
+        "left out, nor which model was the last."
+    )
+    report.limits.append(Fault("audit", "evidence.protocol_1_0", told))

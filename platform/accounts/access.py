@@ -10,8 +10,9 @@ from django.http import HttpRequest
 from django.utils.translation import gettext as _
 from rest_framework.request import Request
 
-from accounts.models import ApiToken, Organisation, OrganisationRole, SignatoryKey, User
+from accounts.models import ApiToken, Organisation, OrganisationRole, OrganisationRoleOffer, SignatoryKey, User
 from accounts.permissions import Permission
+from accounts.second_factor.judging import check_fresh
 from accounts.selectors import (
     organisation_permissions_of,
     organisations_visible_to,
@@ -29,6 +30,18 @@ def signed_in(request: Request | HttpRequest) -> User:
     user: object = request.user
     if isinstance(user, AnonymousUser) or not isinstance(user, User):
         raise Unauthenticated("authentication.required", "Sign in first.")
+    return user
+
+
+def signed_in_afresh(request: Request | HttpRequest) -> User:
+    """Who asks, for what others' access hangs on: by a session with a fresh second factor, never by a token.
+
+    Raises Unauthenticated `authentication.required`, Forbidden `scope.session_only` or `factor.not_fresh`.
+    """
+    user = signed_in(request)
+    if getattr(request, "auth", None) is not None:
+        raise Forbidden("scope.session_only", "This is done by somebody who signed in, not by a token.")
+    check_fresh(request.session, user)
     return user
 
 
@@ -88,6 +101,17 @@ def access_organisation_role(organisation: Organisation, role_id: UUID) -> Organ
     return the_one(organisation.roles.select_related("user").filter(pk=role_id), "role")
 
 
+def access_role_offer(organisation: Organisation, offer_id: UUID) -> OrganisationRoleOffer:
+    """An offer of a role in this organisation. Raises NotFound for one of another."""
+    return the_one(organisation.role_offers.select_related("user").filter(pk=offer_id), "role offer")
+
+
+def access_own_role_offer(user: User, offer_id: UUID) -> OrganisationRoleOffer:
+    """An offer to this person. Raises NotFound for anybody else's."""
+    offers = OrganisationRoleOffer.objects.select_related("organisation")
+    return the_one(offers.filter(user=user, pk=offer_id), "role offer")
+
+
 def access_signatory_key(organisation: Organisation, signatory_key_id: UUID) -> SignatoryKey:
     """A key of this organisation. Raises NotFound for one of another."""
     return the_one(organisation.signatory_keys.filter(pk=signatory_key_id), "signatory key")
@@ -99,10 +123,10 @@ def access_user(user: User, user_id: UUID) -> User:
 
 
 def require_welcome(user: User, person: User) -> None:
-    """Raise Forbidden `permission.denied` unless they may give this person a new address to choose a password at.
+    """Raise Forbidden `permission.denied` unless they may have this person sent a new link to choose a password at.
 
-    Whoever has that address has the account. So it is for whoever keeps the platform, and, while nobody has ever
-    used the account, for who could make it: an administrator of the organisation for which it was made.
+    It is for whoever keeps the platform, and, while nobody has ever used the account, for who could make it: an
+    administrator of the organisation for which it was made. The link goes to the person's own address alone.
     """
     if may(user, Permission.USER_EDIT):
         return

@@ -8,6 +8,7 @@ from django.conf import settings
 from django.contrib.auth.password_validation import validate_password
 from django.db import transaction
 from django.utils import timezone
+from django.utils.translation import gettext_noop as _
 
 from accounts import dispatch
 from accounts.models import Organisation, OrganisationRole, SignatoryKey, User
@@ -18,7 +19,7 @@ from accounts.transitions import SignatoryKeyState, check_signatory_key_transiti
 from audit.actions import record
 from audit.actors import Actor
 from federation.protocol.keys import PublicKey
-from rest.errors import CHANGED_MEANWHILE, Conflict, Unprocessable
+from rest.errors import CHANGED_MEANWHILE, Conflict
 
 
 @transaction.atomic
@@ -74,17 +75,24 @@ def create_user(
     is_platform_administrator: bool = False,
     organisation: Organisation | None = None,
     roles: Iterable[Role | str] = (),
+    is_proved: bool = False,
 ) -> User:
     """Make an account, with roles in an organisation. Without a password its owner sets one (see `accounts.welcome`).
 
     `password_hash` is for many who share a password: it was judged and hashed before, which takes half a second.
-    Raises Django's ValidationError for a weak password.
+    `is_proved` is for commands: whoever runs one vouches that the account is its owner's.
+    Raises Conflict `email.not_configured` where a person makes it and no e-mail leaves, Django's ValidationError for a
+    weak password.
     """
+    invited = password is None and password_hash is None
+    if invited and isinstance(by, User):
+        check_email_leaves()
     user = User(
         email=normalise_email(email),
         full_name=full_name,
         is_platform_administrator=is_platform_administrator,
         home=organisation,
+        proved_at=timezone.now() if is_proved else None,
     )
     if password is not None:
         validate_password(password, user)
@@ -103,26 +111,18 @@ def create_user(
     if organisation is not None:
         for role in roles:
             grant_role(user=user, organisation=organisation, role=role, by=by)
-    if password is None and password_hash is None and settings.EMAIL_CONFIGURED:
+    if invited:
         dispatch.send_welcome(user.pk)
     return user
 
 
-@transaction.atomic
-def take_in(
-    *, organisation: Organisation, email: str, full_name: str, role: Role | str, by: Actor
-) -> tuple[User, bool]:
-    """Somebody joins an organisation; an account is made for who has none. Returns them, and whether they are new.
-
-    Raises Unprocessable `user.name_missing` where a new account has no name.
-    """
-    known = User.objects.filter(email=normalise_email(email)).first()
-    if known is not None:
-        grant_role(user=known, organisation=organisation, role=role, by=by)
-        return known, False
-    if not full_name:
-        raise Unprocessable("user.name_missing", "Nobody has an account with this address: give a name.", "full_name")
-    return create_user(email=email, full_name=full_name, organisation=organisation, roles=[role], by=by), True
+def check_email_leaves() -> None:
+    """Raise Conflict `email.not_configured` on a platform that can't send anybody a link."""
+    if not settings.EMAIL_CONFIGURED:
+        raise Conflict(
+            "email.not_configured",
+            _("This platform sends no e-mail, so nobody can be invited. Whoever runs it sets EMAIL_URL."),
+        )
 
 
 @transaction.atomic
@@ -137,10 +137,18 @@ def set_password(*, user: User, password: str, by: Actor) -> User:
 
 @transaction.atomic
 def renew_welcome(*, user: User, by: Actor) -> User:
-    """Note that somebody is given a new address at which to choose a password (`accounts.welcome` makes it)."""
+    """Send somebody a new link at which to choose their first password, to their own address.
+
+    Raises Conflict `user.has_password` or `email.not_configured`.
+    """
+    if user.has_usable_password():
+        raise Conflict(
+            "user.has_password",
+            _("This person has a password. Who has forgotten theirs asks for a new one at the sign-in page."),
+        )
+    check_email_leaves()
     record(by=by, verb="user.welcome_renewed", subject=user, detail={"person": user.full_name})
-    if settings.EMAIL_CONFIGURED:
-        dispatch.send_welcome(user.pk)
+    dispatch.send_welcome(user.pk)
     return user
 
 
@@ -166,7 +174,10 @@ def reactivate_user(*, user: User, by: Actor) -> User:
 
 @transaction.atomic
 def grant_role(*, user: User, organisation: Organisation, role: Role | str, by: Actor) -> OrganisationRole:
-    """Give a person a role in an organisation. Raises Conflict `role.held_already`."""
+    """Give a person a role in an organisation, at once: what `accounts.role_offers` does where nobody has to be asked.
+
+    Raises Conflict `role.held_already`.
+    """
     role = Role(role)
     Organisation.objects.select_for_update(no_key=True).get(pk=organisation.pk)
     if OrganisationRole.objects.filter(user=user, organisation=organisation, role=role).exists():

@@ -20,9 +20,9 @@ from django.http import HttpRequest
 from django.shortcuts import redirect
 from django.utils.translation import gettext_lazy as _
 
-from accounts import actions
 from accounts.models import User
 from accounts.models.user import normalise_email
+from accounts.proving import prove_by_identity
 from accounts.second_factor.judging import needs_second_factor
 from accounts.second_factor.sealing import seal, unseal
 from accounts.sign_in import check_credentials
@@ -63,10 +63,6 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
             return check_credentials(email=user.email, password=password, address=address_of(context.request)) == user
         except Unauthenticated:
             return False
-
-    def set_password(self, user: User, password: str) -> None:
-        """Through the action, so that it is recorded."""
-        actions.set_password(user=user, password=password, by=user)
 
     def is_reauthentication_required(self, *, app: str, **kwargs: object) -> bool:
         """Not for who signed in, or showed who they are, a few minutes ago."""
@@ -121,6 +117,7 @@ class IdentityAdapter(DefaultSocialAccountAdapter):  # type: ignore[misc]
             self._refuse(request)
             return
         with transaction.atomic():
+            user = prove_by_identity(user=user, provider=sociallogin.account.provider)
             sociallogin.connect(request, user)
             record(
                 by=user,

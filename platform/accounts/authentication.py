@@ -7,7 +7,9 @@ from rest_framework.request import Request
 
 from accounts.models import ApiToken, User
 from accounts.models.token import PREFIX
+from accounts.second_factor.judging import check_session
 from accounts.tokens import authenticate_token
+from rest.bearer import presents_bearer
 from rest.errors import Forbidden, Unauthenticated
 
 CHALLENGE = 'Bearer realm="consilience"'
@@ -19,10 +21,10 @@ class TokenAuthentication(authentication.BaseAuthentication):
 
     def authenticate(self, request: Request) -> tuple[User, ApiToken] | None:
         """The token's person and the token; None where no bearer token came. Raises Unauthenticated `token.*`."""
-        scheme, _, secret = request.headers.get("Authorization", "").partition(" ")
-        if scheme.lower() != "bearer":
+        authorization = request.headers.get("Authorization", "")
+        if not presents_bearer(authorization):
             return None
-        secret = secret.strip()
+        secret = authorization.strip().partition(" ")[2].strip()
         headers = {"WWW-Authenticate": f'{CHALLENGE}, error="invalid_token"'}
         if not secret.startswith(PREFIX) or len(secret) > _TOKEN_LENGTH_MAX or not secret.isascii():
             raise Unauthenticated("token.unknown", "No token reads like this.", headers=headers)
@@ -38,7 +40,17 @@ class TokenAuthentication(authentication.BaseAuthentication):
 
 
 class SessionAuthentication(authentication.SessionAuthentication):
-    """Whoever signed in with the browser; a page of another site can't act for them."""
+    """Whoever signed in with the browser, with the second factor that a role of theirs asks for.
+
+    A page of another site can't act for them.
+    """
+
+    def authenticate(self, request: Request) -> tuple[User, None] | None:
+        """The session's person; None for a stranger. Raises Forbidden `csrf.failed` or `second_factor.required`."""
+        found: tuple[User, None] | None = super().authenticate(request)
+        if found is not None:
+            check_session(request._request.session, found[0])
+        return found
 
     def enforce_csrf(self, request: Request) -> None:
         """Raise Forbidden `csrf.failed`."""

@@ -3,6 +3,7 @@
 from uuid import UUID
 
 from celery import current_app
+from django.conf import settings
 from django.db import transaction
 
 SEND_WELCOME = "accounts.tasks.send_welcome"
@@ -20,6 +21,9 @@ def send_password_reset(user_id: UUID) -> None:
 
 
 def _on_commit(task: str, user_id: UUID) -> None:
+    if not settings.EMAIL_CONFIGURED:
+        return
+
     def send() -> None:
         current_app.send_task(task, args=[str(user_id)], retry=False)
 

@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Any
 from uuid import uuid4
 
-from allauth.account.forms import LoginForm, ResetPasswordForm
+from allauth.account.forms import LoginForm, ResetPasswordForm, ResetPasswordKeyForm
 from allauth.account.models import Login
 from django import forms
 from django.conf import settings
@@ -21,6 +21,7 @@ from accounts.models import Scope, User
 from accounts.models.organisation import OrganisationKind, country_is_a_code, slug_is_plain
 from accounts.models.user import normalise_email
 from accounts.permissions import ORGANISATION_ROLES
+from accounts.proving import choose_password_by_link
 from accounts.sign_in import check_credentials, count_try, forgive
 from federation.errors import FederationError
 from federation.protocol.keys import PublicKey
@@ -89,11 +90,25 @@ class ForgottenPassword(ResetPasswordForm):  # type: ignore[misc]
 
 
 class ChoosePassword(SetPasswordForm):  # type: ignore[type-arg]
-    """A first password, or a new one by a link."""
+    """A first password, by the link that a welcome brings."""
+
+    def __init__(self, *args: Any, token: str, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.token = token
 
     def save(self, commit: bool = True) -> User:
-        """Through the action, so that it is recorded."""
-        return set_password(user=self.user, password=self.cleaned_data["new_password1"], by=self.user)
+        """Use the link up. Raises Conflict `link.used`."""
+        password = str(self.cleaned_data["new_password1"])
+        return choose_password_by_link(user_id=self.user.pk, token=self.token, password=password)
+
+
+class NewPasswordForm(ResetPasswordKeyForm):  # type: ignore[misc]
+    """A new password, by the link of a way back in."""
+
+    def save(self) -> None:
+        """Use the link up. Raises Conflict `link.used`."""
+        password = str(self.cleaned_data["password1"])
+        choose_password_by_link(user_id=self.user.pk, token=self.temp_key, password=password)
 
 
 class ChangePassword(PasswordChangeForm):

@@ -16,10 +16,9 @@ from django_htmx.http import HttpResponseClientRedirect
 
 from accounts.languages import speak_to
 from accounts.models import User
-from accounts.second_factor.judging import check_session, has_second_factor, has_shown, needs_second_factor
+from accounts.second_factor.judging import has_second_factor, has_shown, needs_second_factor
 from accounts.signed_in_sessions import touch
-from rest.errors import Forbidden
-from rest.problems import plain_response
+from rest.bearer import API, presents_bearer
 
 TOUCH_EVERY_S = 60.0
 _KEPT_MAX = 10_000
@@ -50,18 +49,15 @@ class SignedIn:
 
     def process_view(self, request: HttpRequest, view: object, args: Any, kwargs: Any) -> HttpResponseBase | None:
         """Another page, or None to go on."""
-        if request.headers.get("Authorization", "").lower().startswith("bearer "):
-            return None  # a token, or nothing: REST does not look at the session then
+        for_rest = request.path.startswith(API)
+        if for_rest and presents_bearer(request.headers.get("Authorization", "")):
+            return None  # nobody's session: what REST makes of the token is the whole answer
         user = request.user
         if not isinstance(user, User):
             return None
         self._note(request, user)
-        if request.path.startswith("/api/"):
-            try:
-                check_session(request.session, user)
-            except Forbidden as problem:
-                return plain_response(problem)
-            return None
+        if for_rest:
+            return None  # `accounts.authentication` asks for the second factor where it takes the session's word
         speak_to(user)
         match = request.resolver_match
         if match is None or match.url_name in _OPEN or has_shown(request.session, user):

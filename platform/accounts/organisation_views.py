@@ -4,25 +4,25 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.translation import gettext as _
-from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
 from accounts.access import (
     access_organisation,
     access_organisation_role,
+    access_role_offer,
     access_signatory_key,
     access_user,
     may,
     require,
     require_welcome,
     signed_in,
+    signed_in_afresh,
 )
 from accounts.actions import (
     add_signatory_key,
@@ -31,13 +31,12 @@ from accounts.actions import (
     renew_welcome,
     revoke_role,
     revoke_signatory_key,
-    take_in,
 )
 from accounts.forms import OrganisationEditForm, OrganisationForm, PersonForm, SignatoryKeyForm
-from accounts.models import Organisation, User
+from accounts.models import Organisation, OrganisationRoleOffer, User
 from accounts.permissions import Permission, Role
-from accounts.selectors import organisation_permissions_of, organisations_visible_to, people_of
-from accounts.welcome import welcome_url
+from accounts.role_offers import take_in, withdraw
+from accounts.selectors import open_role_offers_of, organisation_permissions_of, organisations_visible_to, people_of
 from rest.pages import shown_at, told
 
 
@@ -72,12 +71,12 @@ def _page(
     form: PersonForm | None = None,
     *,
     key_form: SignatoryKeyForm | None = None,
-    welcome: str = "",
 ) -> HttpResponse:
     allowed = organisation_permissions_of(signed_in(request), house)
     context = {
         "organisation": house,
         "people": people_of(house),
+        "offers": open_role_offers_of(house),
         "signatory_keys": house.signatory_keys.all(),
         "silos_with_pending_keys": house.silos.exclude(pending_signatory_key=None).order_by("name"),
         "may_grant": Permission.ORGANISATION_ROLE_GRANT in allowed,
@@ -85,7 +84,6 @@ def _page(
         "may_edit": Permission.ORGANISATION_EDIT in allowed,
         "form": form or PersonForm(),
         "key_form": key_form or SignatoryKeyForm(),
-        "welcome": welcome,
     }
     status = 422 if form or key_form else 200
     return render(request, "accounts/organisation.html", context, status=status)
@@ -110,53 +108,62 @@ def edit(request: HttpRequest, organisation_id: UUID) -> HttpResponse:
     return render(request, "accounts/organisation_edit.html", context, status=422 if form.errors else 200)
 
 
-@never_cache
 @require_POST
 @login_required
 def add_person(request: HttpRequest, organisation_id: UUID) -> HttpResponse:
-    """Take somebody in: a role for who has an account, an account for who has none."""
-    user = signed_in(request)
+    """Take somebody in: a role, or the offer of one, for who has an account; an account for who has none."""
+    user = signed_in_afresh(request)
     house = access_organisation(user, organisation_id, Permission.ORGANISATION_ROLE_GRANT)
     form = PersonForm(request.POST)
-    welcome = ""
     if form.is_valid():
         with shown_at(form):
-            person, is_new = take_in(organisation=house, **form.cleaned_data, by=user)
+            came = take_in(organisation=house, **form.cleaned_data, by=user)
+            person = came if isinstance(came, User) else came.user
             names = {"person": person.full_name, "role": Role(form.cleaned_data["role"]).label}
-            messages.success(request, _("%(person)s has a role here now: %(role)s.") % names)
-            welcome = _handed_over(request, person) if is_new else ""
+            if isinstance(came, OrganisationRoleOffer):
+                messages.success(request, _("%(person)s is offered a role here: %(role)s. They accept it.") % names)
+            else:
+                messages.success(request, _("%(person)s has a role here now: %(role)s.") % names)
+            if isinstance(came, User):
+                _tell_of_invitation(request, person)
     if form.errors:
         return _page(request, house, form)
-    return _page(request, house, welcome=welcome) if welcome else redirect("organisation", house.pk)
+    return redirect("organisation", house.pk)
 
 
-@never_cache
 @require_POST
 @login_required
 def welcome_again(request: HttpRequest, organisation_id: UUID, user_id: UUID) -> HttpResponse:
-    """A new address for somebody who missed theirs."""
-    user = signed_in(request)
+    """A new link for somebody who missed theirs, sent to their own address."""
+    user = signed_in_afresh(request)
     house = access_organisation(user, organisation_id)
     person = access_user(user, user_id)
     require_welcome(user, person)
-    renew_welcome(user=person, by=user)
-    welcome = _handed_over(request, person)
-    return _page(request, house, welcome=welcome) if welcome else redirect("organisation", house.pk)
+    with told(request, _("An invitation is on its way to %(email)s.") % {"email": person.email}):
+        renew_welcome(user=person, by=user)
+    return redirect("organisation", house.pk)
 
 
-def _handed_over(request: HttpRequest, person: User) -> str:
-    """The address for a first password where a person is to hand it over; nothing where a letter does."""
-    if not settings.EMAIL_CONFIGURED:
-        return welcome_url(person)
+def _tell_of_invitation(request: HttpRequest, person: User) -> None:
     messages.success(request, _("An invitation is on its way to %(email)s.") % {"email": person.email})
-    return ""
+
+
+@require_POST
+@login_required
+def withdraw_offer(request: HttpRequest, organisation_id: UUID, offer_id: UUID) -> HttpResponse:
+    """Take the offer of a role back."""
+    user = signed_in_afresh(request)
+    house = access_organisation(user, organisation_id, Permission.ORGANISATION_ROLE_GRANT)
+    with told(request, _("The offer is taken back.")):
+        withdraw(offer=access_role_offer(house, offer_id), by=user)
+    return redirect("organisation", house.pk)
 
 
 @require_POST
 @login_required
 def remove_role(request: HttpRequest, organisation_id: UUID, role_id: UUID) -> HttpResponse:
     """Take a role back."""
-    user = signed_in(request)
+    user = signed_in_afresh(request)
     house = access_organisation(user, organisation_id, Permission.ORGANISATION_ROLE_GRANT)
     with told(request, _("The role is taken back.")):
         revoke_role(granted=access_organisation_role(house, role_id), by=user)
@@ -169,7 +176,7 @@ def remove_role(request: HttpRequest, organisation_id: UUID, role_id: UUID) -> H
 @login_required
 def add_key(request: HttpRequest, organisation_id: UUID) -> HttpResponse:
     """Register the public half of a signatory key."""
-    user = signed_in(request)
+    user = signed_in_afresh(request)
     house = access_organisation(user, organisation_id, Permission.SIGNATORY_KEY_MANAGE)
     form = SignatoryKeyForm(request.POST)
     if form.is_valid():
@@ -184,7 +191,7 @@ def add_key(request: HttpRequest, organisation_id: UUID) -> HttpResponse:
 @login_required
 def revoke_key(request: HttpRequest, organisation_id: UUID, signatory_key_id: UUID) -> HttpResponse:
     """Ask first; then the organisation no longer stands by its key."""
-    user = signed_in(request)
+    user = signed_in_afresh(request)
     house = access_organisation(user, organisation_id, Permission.SIGNATORY_KEY_MANAGE)
     key = access_signatory_key(house, signatory_key_id)
     if request.method == "POST":

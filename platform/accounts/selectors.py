@@ -9,7 +9,7 @@ from allauth.mfa.models import Authenticator
 from django.db.models import Prefetch, Q, QuerySet
 from django.utils import timezone
 
-from accounts.models import ApiToken, Organisation, OrganisationRole, User
+from accounts.models import ApiToken, Organisation, OrganisationRole, OrganisationRoleOffer, User
 from accounts.models.user import normalise_email
 from accounts.permissions import ROLES, Permission, Role, roles_allowing
 from accounts.second_factor.judging import needs_second_factor
@@ -58,6 +58,17 @@ def people_of(organisation: Organisation) -> QuerySet[User]:
     return User.objects.filter(pk__in=here.values("user")).prefetch_related(
         Prefetch("organisation_roles", queryset=here, to_attr="roles_here")
     )
+
+
+def open_role_offers_of(organisation: Organisation) -> QuerySet[OrganisationRoleOffer]:
+    """Roles in it that wait for somebody's word."""
+    return OrganisationRoleOffer.objects.filter(organisation=organisation, answer="").select_related("user")
+
+
+def open_role_offers_to(user: User) -> QuerySet[OrganisationRoleOffer]:
+    """Roles in organisations that wait for this person's word."""
+    offers = OrganisationRoleOffer.objects.filter(user=user, answer="")
+    return offers.select_related("organisation", "offered_by")
 
 
 def users_visible_to(user: User) -> QuerySet[User]:

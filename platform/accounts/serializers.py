@@ -6,7 +6,17 @@ from typing import Any
 
 from rest_framework import serializers
 
-from accounts.models import ApiToken, Organisation, OrganisationKind, OrganisationRole, Scope, SignatoryKey, User
+from accounts.models import (
+    ApiToken,
+    OfferAnswer,
+    Organisation,
+    OrganisationKind,
+    OrganisationRole,
+    OrganisationRoleOffer,
+    Scope,
+    SignatoryKey,
+    User,
+)
 from accounts.models.organisation import SLUG_PATTERN
 from accounts.permissions import ORGANISATION_ROLES
 from accounts.tokens import LIFETIME_MAX
@@ -14,6 +24,9 @@ from rest.names import NameInput
 from rest.serializers import Input
 
 ROLE_CHOICES = [(role.value, role.label) for role in ORGANISATION_ROLES]
+
+
+PROVED = "whether the account is known to be held by the owner of its e-mail address"
 
 
 class OrganisationOut(serializers.ModelSerializer[Organisation]):
@@ -57,6 +70,8 @@ class UserBrief(serializers.ModelSerializer[User]):
 class UserOut(serializers.ModelSerializer[User]):
     """A person's account."""
 
+    is_proved = serializers.BooleanField(read_only=True, help_text=PROVED)
+
     class Meta:
         model = User
         fields: tuple[str, ...] = (
@@ -65,6 +80,7 @@ class UserOut(serializers.ModelSerializer[User]):
             "full_name",
             "is_active",
             "is_platform_administrator",
+            "is_proved",
             "created_at",
             "last_login",
         )
@@ -90,21 +106,6 @@ class NewUser(Input):
         return attrs
 
 
-class UserCreated(UserOut):
-    """A new account, with the address at which its owner chooses a password; shown once."""
-
-    welcome_url = serializers.URLField(read_only=True, allow_null=True)
-
-    class Meta(UserOut.Meta):
-        fields: tuple[str, ...] = (*UserOut.Meta.fields, "welcome_url")
-
-
-class WelcomeAddress(serializers.Serializer[Any]):
-    """Where somebody chooses a password; shown once."""
-
-    welcome_url = serializers.URLField(read_only=True, allow_null=True)
-
-
 class UserEdit(Input):
     """Open or close an account."""
 
@@ -114,11 +115,12 @@ class UserEdit(Input):
 class Person(serializers.ModelSerializer[User]):
     """Somebody who belongs to an organisation, and as what."""
 
+    is_proved = serializers.BooleanField(read_only=True, help_text=PROVED)
     roles = serializers.SerializerMethodField()
 
     class Meta:
         model = User
-        fields = ("id", "email", "full_name", "is_active", "roles")
+        fields = ("id", "email", "full_name", "is_active", "is_proved", "roles")
 
     def get_roles(self, person: User) -> list[str]:
         """The roles they hold in it."""
@@ -135,8 +137,20 @@ class OrganisationRoleOut(serializers.ModelSerializer[OrganisationRole]):
         fields = ("id", "user", "role", "granted_at")
 
 
+class OrganisationRoleOfferOut(serializers.ModelSerializer[OrganisationRoleOffer]):
+    """A role that somebody is offered in an organisation, and their answer (empty while open)."""
+
+    organisation = OrganisationBrief()
+    user = UserBrief()
+    answer = serializers.ChoiceField(choices=OfferAnswer.choices, allow_blank=True)
+
+    class Meta:
+        model = OrganisationRoleOffer
+        fields = ("id", "organisation", "user", "role", "offered_at", "answer", "answered_at")
+
+
 class NewOrganisationRole(Input):
-    """A role to grant to somebody who has an account."""
+    """A role for somebody who has an account: theirs at once at home, offered to them elsewhere."""
 
     email = serializers.EmailField(max_length=254)
     role = serializers.ChoiceField(choices=ROLE_CHOICES)
@@ -168,6 +182,7 @@ class TokenOut(serializers.ModelSerializer[ApiToken]):
             "id",
             "name",
             "scopes",
+            "factor_shown",
             "created_at",
             "expires_at",
             "last_used_at",

@@ -21,14 +21,17 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
-from accounts.access import access_token, signed_in
+from accounts.access import access_own_role_offer, access_token, signed_in, signed_in_afresh
 from accounts.forms import ChangePassword, ChoosePassword, LanguageForm, SignInForm, TokenForm
 from accounts.language_actions import choose_language
 from accounts.languages import speak_to
+from accounts.role_offers import accept, decline
+from accounts.second_factor.judging import has_shown
 from accounts.selectors import memberships_of, second_factor_of, usable_tokens_of
 from accounts.session_actions import end_all_sessions, end_session
 from accounts.signed_in_sessions import sessions_of
 from accounts.tokens import issue_token, revoke_token
+from rest.errors import Conflict
 from rest.pages import told, valid
 
 
@@ -62,8 +65,12 @@ class NewPassword(PasswordResetFromKeyView):  # type: ignore[misc]
     success_url = reverse_lazy("sign-in")
 
     def form_valid(self, form: Form) -> HttpResponse:
-        """Back to signing in."""
-        response: HttpResponse = super().form_valid(form)
+        """Back to signing in; for a link that somebody was quicker to use, the page of one that works no longer."""
+        try:
+            response: HttpResponse = super().form_valid(form)
+        except Conflict:
+            used: HttpResponse = self.render_to_response(self.get_context_data(token_fail=True), status=409)
+            return used
         messages.success(self.request, _("Your password is set. Sign in with it."))
         return response
 
@@ -75,10 +82,19 @@ class Welcome(auth.PasswordResetConfirmView):
     template_name = "accounts/welcome.html"
     success_url = reverse_lazy("sign-in")
 
+    def get_form_kwargs(self) -> dict[str, Any]:
+        """With the link's token, which Django keeps in the session so that it is in no address."""
+        return {**super().get_form_kwargs(), "token": self.request.session.get(auth.INTERNAL_RESET_SESSION_TOKEN, "")}
+
     def form_valid(self, form: ChoosePassword) -> HttpResponse:  # type: ignore[override]
-        """Back to signing in."""
+        """Back to signing in; for a link that somebody was quicker to use, the page of one that works no longer."""
+        try:
+            response = super().form_valid(form)
+        except Conflict:
+            self.validlink = False
+            return self.render_to_response(self.get_context_data(), status=409)
         messages.success(self.request, _("Your password is set. Sign in with it."))
-        return super().form_valid(form)
+        return response
 
 
 class Password(auth.PasswordChangeView):
@@ -157,13 +173,18 @@ def end_every_session(request: HttpRequest) -> HttpResponse:
 @login_required
 def tokens(request: HttpRequest) -> HttpResponse:
     """One's tokens; a new one's text is on the page that answers the form, and nowhere else."""
-    user = signed_in(request)
+    user = signed_in(request) if request.method != "POST" else signed_in_afresh(request)
     form, secret = TokenForm(request.POST or None), ""
     if request.method == "POST" and form.is_valid():
         chosen = form.cleaned_data
-        secret = issue_token(user=user, name=chosen["name"], scopes=chosen["scopes"], lifetime=form.lifetime, by=user)[
-            1
-        ]
+        _token, secret = issue_token(
+            user=user,
+            name=chosen["name"],
+            scopes=chosen["scopes"],
+            lifetime=form.lifetime,
+            factor_shown=has_shown(request.session, user),
+            by=user,
+        )
         form = TokenForm()
     context = {"form": form, "secret": secret, "tokens": user.api_tokens.all(), "now": timezone.now()}
     return render(request, "accounts/tokens.html", context, status=422 if form.errors else 200)
@@ -178,3 +199,19 @@ def revoke(request: HttpRequest, token_id: UUID) -> HttpResponse:
     with told(request, _("The token “%(name)s” is revoked.") % {"name": token.name}):
         revoke_token(token=token, by=user)
     return redirect("tokens")
+
+
+@require_POST
+@login_required
+def answer_role_offer(request: HttpRequest, offer_id: UUID, answer: str) -> HttpResponse:
+    """Accept a role in an organisation that is not one's home, or decline it."""
+    user = signed_in_afresh(request)
+    offer = access_own_role_offer(user, offer_id)
+    names = {"role": offer.get_role_display(), "place": offer.organisation.name}
+    if answer == "accept":
+        with told(request, _("You have a role at %(place)s now: %(role)s.") % names):
+            accept(offer=offer, by=user)
+    else:
+        with told(request, _("You have declined the role at %(place)s.") % names):
+            decline(offer=offer, by=user)
+    return redirect("home")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+
 from django.db import transaction
 from django.db.models import F, OuterRef, Subquery
 from django.db.models.functions import Coalesce
@@ -13,18 +15,19 @@ from federation.protocol.keys import PrivateKey
 
 def sign_heads(key: PrivateKey) -> int:
     """Sign the head of every chain that has moved since its last checkpoint: how many."""
-    signed = Checkpoint.objects.filter(chain=OuterRef("chain")).order_by("-position").values("position")[:1]
+    rooted = Checkpoint.objects.filter(chain=OuterRef("chain")).exclude(root=None)
+    signed = rooted.order_by("-position").values("position")[:1]
     moved = Head.objects.annotate(signed=Coalesce(Subquery(signed), 0)).filter(position__gt=F("signed"))
     count = 0
     for head in list(moved):
         moment = documents.now()
-        document = documents.AuditCheckpoint(
-            chain=head.chain, position=head.position, digest=bytes(head.digest).hex(), made_at=moment
-        )
+        tree = head.tree
+        document = documents.AuditCheckpoint(chain=head.chain, made_at=moment, **asdict(tree))
         with transaction.atomic():
             _, new = Checkpoint.objects.get_or_create(
                 chain=head.chain,
                 position=head.position,
+                root=bytes.fromhex(tree.root or ""),
                 defaults={"document": documents.seal(document, key), "made_at": moment},
             )
         count += new

@@ -5,6 +5,12 @@ from __future__ import annotations
 from django.db import models
 from django.utils import timezone
 
+from federation.protocol.merkle import Frontier
+from federation.protocol.tree_heads import TreeHead
+
+EVIDENCE = "evidence"
+"""What an event's detail has for verifiers, beside what it tells people: digests of the documents that it is about."""
+
 
 class ActorKind(models.TextChoices):
     """What kind of actor did it."""
@@ -54,6 +60,11 @@ class Event(models.Model):
     def __str__(self) -> str:
         return f"{self.at:%Y-%m-%d %H:%M:%S} {self.actor_name} {self.verb} {self.subject_kind} {self.subject_id}"
 
+    @property
+    def told(self) -> dict[str, object]:
+        """The detail without what only verifiers read."""
+        return {name: value for name, value in self.detail.items() if name != EVIDENCE}
+
 
 class Link(models.Model):
     """An event's place in the hash chain of its consortium, or of the platform: the bytes that were hashed, and how."""
@@ -74,12 +85,41 @@ class Link(models.Model):
         return f"{self.chain} {self.position}"
 
 
+class TreeNode(models.Model):
+    """A complete subtree of the Merkle tree over a chain's links: of the level 1 or higher, and never changed again.
+
+    The leaves are the links' digests themselves (``federation.protocol.merkle``).
+    """
+
+    chain = models.CharField(max_length=50)
+    level = models.SmallIntegerField()
+    index = models.BigIntegerField()
+    hash = models.BinaryField(max_length=32)
+
+    class Meta:
+        constraints = (
+            models.UniqueConstraint(name="audit_treenode_once", fields=("chain", "level", "index"), include=("hash",)),
+            models.CheckConstraint(name="audit_treenode_no_leaf", condition=models.Q(level__gte=1, index__gte=0)),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.chain} {self.level}/{self.index}"
+
+
 class Head(models.Model):
-    """The last link of a chain: what the next one follows."""
+    """The last link of a chain: what the next one follows, and the right edge of the tree over all of them."""
 
     chain = models.CharField(max_length=50, primary_key=True)
     position = models.BigIntegerField()
     digest = models.BinaryField(max_length=32)
+    peaks = models.BinaryField(default=b"")
+    """The tree's complete subtrees, the largest first, 32 bytes each."""
+
+    @property
+    def tree(self) -> TreeHead:
+        """As it is signed."""
+        root = Frontier(self.position, bytes(self.peaks)).root
+        return TreeHead(self.position, bytes(self.digest).hex(), root.hex())
 
     def __str__(self) -> str:
         return f"{self.chain} {self.position}"
@@ -94,16 +134,36 @@ class Unchained(models.Model):
         return str(self.event_id)
 
 
+class JobEvents(models.Model):
+    """How many events of a job are in its consortium's chain: each carries its number, and the link of the one before.
+
+    `count` is None for jobs that had events before these were numbered: theirs stay without.
+    """
+
+    job_id = models.UUIDField(primary_key=True)
+    count = models.BigIntegerField(null=True)
+    digest = models.BinaryField(max_length=32, null=True)
+
+    def __str__(self) -> str:
+        return str(self.job_id)
+
+
 class Checkpoint(models.Model):
     """The head of a chain at a moment, signed by the platform: a document, kept as it was signed."""
 
     chain = models.CharField(max_length=50)
     position = models.BigIntegerField()
+    root = models.BinaryField(max_length=32, null=True)
+    """Of the tree over so many links; None in heads that were signed under protocol 1.0."""
     document = models.BinaryField()
     made_at = models.DateTimeField()
 
     class Meta:
-        constraints = (models.UniqueConstraint(name="audit_checkpoint_once", fields=("chain", "position")),)
+        constraints = (
+            models.UniqueConstraint(
+                name="audit_checkpoint_once", fields=("chain", "position", "root"), nulls_distinct=False
+            ),
+        )
 
     def __str__(self) -> str:
         return f"{self.chain} {self.position}"
@@ -122,3 +182,29 @@ class Countersignature(models.Model):
 
     def __str__(self) -> str:
         return f"{self.silo_id} on {self.checkpoint}"
+
+
+class SiloHead(models.Model):
+    """The head of a chain that a silo keeps, as it has said last: by countersigning one, or by telling it in a refusal.
+
+    The next head that it is to countersign is proven from this one.
+    """
+
+    chain = models.CharField(max_length=50)
+    silo_id = models.UUIDField()
+    position = models.BigIntegerField()
+    digest = models.BinaryField(max_length=32)
+    root = models.BinaryField(max_length=32, null=True)
+    at = models.DateTimeField()
+
+    class Meta:
+        constraints = (models.UniqueConstraint(name="audit_silohead_once", fields=("chain", "silo_id")),)
+
+    def __str__(self) -> str:
+        return f"{self.silo_id} at {self.position} of {self.chain}"
+
+    @property
+    def tree(self) -> TreeHead:
+        """As the silo keeps it."""
+        root = None if self.root is None else bytes(self.root).hex()
+        return TreeHead(self.position, bytes(self.digest).hex(), root)

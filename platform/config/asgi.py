@@ -22,10 +22,12 @@ from artefacts import grants  # noqa: E402
 from artefacts.asgi import ArtefactsApplication  # noqa: E402
 from config import health  # noqa: E402
 from config.strangers import BoundedBodies, BoundedRequests  # noqa: E402
+from federation.errors import FederationError  # noqa: E402
 from live import database  # noqa: E402
-from live.http import Receive, Scope, Send  # noqa: E402
+from live.http import Receive, Scope, Send, answer_problem, headers_of  # noqa: E402
 from live.hub import hub  # noqa: E402
 from plans.connector import take_review_document  # noqa: E402
+from rest.bearer import check_bearer_place  # noqa: E402
 from silos.connector import PREFIX, ConnectorApplication  # noqa: E402
 from training.event_stream import PATH as EVENTS  # noqa: E402
 from training.event_stream import stream_events  # noqa: E402
@@ -51,6 +53,11 @@ async def application(scope: Scope, receive: Receive, send: Send) -> None:
         await _lifespan(receive, send)
         return
     scope = settings.TRUSTED_PROXIES.seen_through(scope)
+    try:
+        check_bearer_place(scope["path"], headers_of(scope).get("authorization", ""))
+    except FederationError as error:
+        await answer_problem(send, error)
+        return
     if scope["type"] == "http" and scope["path"] in health.PATHS:
         await health.application(scope, receive, send)
     else:

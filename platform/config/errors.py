@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from allauth.account.internal.flows.reauthentication import suspend_request
 from asgiref.sync import iscoroutinefunction, markcoroutinefunction
 from django.contrib.auth.views import redirect_to_login
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import render
 from django.template.loader import render_to_string
+from django.urls import reverse
 
 from accounts.languages import speak_to
 from accounts.models import User
+from accounts.second_factor.judging import FactorNotFresh
 from federation.errors import FederationError
 from rest.errors import BadRequest, Forbidden, NotFound, Problem, TooMany, Unauthenticated, Unavailable
 from rest.problems import plain_response, problem_of
@@ -47,6 +50,10 @@ class ProblemPages:
         """An answer for our own errors; a stranger is asked to sign in. None for everything else."""
         if not isinstance(exception, FederationError):
             return None
+        if isinstance(exception, FactorNotFresh) and not request.path.startswith(MACHINE_PREFIXES):
+            # asks for the code, and goes on with the form afterwards
+            asked: HttpResponse = suspend_request(request, reverse("mfa_reauthenticate"))
+            return asked
         problem = problem_of(exception)
         return None if problem is None else answer_page(request, problem)
 

@@ -15,6 +15,9 @@ from django.utils.cache import patch_vary_headers
 
 from config.errors import MACHINE_PREFIXES, under_maintenance
 from config.logs import request_id
+from rest.bearer import check_bearer_place
+from rest.errors import BadRequest
+from rest.problems import plain_response
 
 POLICY = "default-src 'self'; object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
 HEALTH = "/health/"
@@ -66,6 +69,18 @@ class RequestIds(Middleware):
         """Tell it."""
         response.headers["X-Request-Id"] = request.request_id  # type: ignore[attr-defined]
         return response
+
+
+class BearerTokens(Middleware):
+    """Only REST is asked with a token. (`config.asgi` asks the same of what Django does not answer.)"""
+
+    def before(self, request: HttpRequest) -> HttpResponseBase | None:
+        """A problem detail, also for a page: whoever sends a token is a program."""
+        try:
+            check_bearer_place(request.path, request.headers.get("Authorization", ""))
+        except BadRequest as problem:
+            return plain_response(problem)
+        return None
 
 
 class ContentSecurityPolicy(Middleware):

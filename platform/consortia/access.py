@@ -6,7 +6,7 @@ from uuid import UUID
 
 from accounts.models import User
 from accounts.permissions import Permission
-from consortia.models import Consortium, ConsortiumRole, Invitation, Participation
+from consortia.models import Consortium, ConsortiumRole, ConsortiumRoleOffer, Invitation, Participation
 from consortia.permissions import require
 from consortia.selectors import consortia_visible_to, invitations_visible_to
 from rest.errors import NotFound
@@ -50,6 +50,18 @@ def _participation(consortium: Consortium, organisation_id: UUID) -> Participati
 def access_consortium_role(consortium: Consortium, role_id: UUID) -> ConsortiumRole:
     """A role in this consortium. Raises NotFound for one of another."""
     return the_one(consortium.roles.select_related("user").filter(pk=role_id), "role")
+
+
+def access_role_offer(consortium: Consortium, offer_id: UUID) -> ConsortiumRoleOffer:
+    """An offer of a role in this consortium. Raises NotFound for one of another."""
+    return the_one(consortium.role_offers.select_related("user").filter(pk=offer_id), "role offer")
+
+
+def access_own_role_offer(user: User, offer_id: UUID) -> ConsortiumRoleOffer:
+    """An offer to this person. Raises NotFound for anybody else's."""
+    return the_one(
+        ConsortiumRoleOffer.objects.select_related("consortium").filter(user=user, pk=offer_id), "role offer"
+    )
 
 
 def access_invitation(user: User, invitation_id: UUID) -> Invitation:

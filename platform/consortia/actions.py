@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from django.db import transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from accounts.models import Organisation, OrganisationRole, User
@@ -10,7 +11,8 @@ from accounts.permissions import Role
 from audit.actions import record
 from audit.actors import Actor
 from audit.statements import check_no_secret
-from consortia.models import Consortium, ConsortiumRole, Participation
+from consortia.models import Consortium, ConsortiumRole, ConsortiumRoleOffer, Participation
+from consortia.offer_endings import withdraw
 from consortia.transitions import ParticipationState, check_participation_transition
 from rest.errors import CHANGED_MEANWHILE, Conflict, Unprocessable
 
@@ -102,28 +104,30 @@ def _end(participation: Participation, verb: str, detail: dict[str, str], by: Ac
         organisation_id=locked.organisation_id,
         detail={"organisation": locked.organisation.name, **detail},
     )
-    for granted in _roles_that_end_with(locked):
+    theirs = _people_who_leave_with(locked)
+    for granted in ConsortiumRole.objects.filter(consortium=locked.consortium, user__in=theirs).select_related("user"):
         revoke_consortium_role(granted=granted, by=by)
+    for offer in ConsortiumRoleOffer.objects.filter(consortium=locked.consortium, user__in=theirs, answer=""):
+        withdraw(offer=offer, by=by)
     return locked
 
 
-def _roles_that_end_with(left: Participation) -> list[ConsortiumRole]:
-    """Consortium roles of the leaving organisation's people who belong to no other member."""
+def _people_who_leave_with(left: Participation) -> QuerySet[User]:
+    """The leaving organisation's people who belong to no other member."""
     theirs = OrganisationRole.objects.filter(organisation=left.organisation).values("user")
     of_others = OrganisationRole.objects.filter(
         organisation__participations__consortium=left.consortium,
         organisation__participations__state=ParticipationState.ACTIVE,
     ).values("user")
-    return list(
-        ConsortiumRole.objects.filter(consortium=left.consortium, user__in=theirs)
-        .exclude(user__in=of_others)
-        .select_related("user")
-    )
+    return User.objects.filter(pk__in=theirs).exclude(pk__in=of_others)
 
 
 @transaction.atomic
 def grant_consortium_role(*, user: User, consortium: Consortium, role: Role | str, by: Actor) -> ConsortiumRole:
-    """Give a person a role in a consortium. Raises Conflict `role.held_already`."""
+    """Give a person a role in a consortium, at once: what `consortia.role_offers` does once they have accepted.
+
+    Raises Conflict `role.held_already`.
+    """
     role = Role(role)
     Consortium.objects.select_for_update(no_key=True).get(pk=consortium.pk)
     if ConsortiumRole.objects.filter(user=user, consortium=consortium, role=role).exists():

@@ -16,7 +16,7 @@ from accounts.selectors import (
     platform_permissions_of,
 )
 from audit.models import ActorKind, Event
-from consortia.models import Consortium, ConsortiumRole, Invitation, Participation
+from consortia.models import Consortium, ConsortiumRole, ConsortiumRoleOffer, Invitation, Participation
 from consortia.transitions import ParticipationState
 from rest.errors import Unprocessable
 
@@ -133,6 +133,16 @@ def organisation_with(slug: str) -> Organisation:
             "organisation",
         )
     return found
+
+
+def open_role_offers_of(consortium: Consortium) -> QuerySet[ConsortiumRoleOffer]:
+    """Roles in it that wait for somebody's word."""
+    return ConsortiumRoleOffer.objects.filter(consortium=consortium, answer="").select_related("user")
+
+
+def open_role_offers_to(user: User) -> QuerySet[ConsortiumRoleOffer]:
+    """Roles in consortia that wait for this person's word."""
+    return ConsortiumRoleOffer.objects.filter(user=user, answer="").select_related("consortium", "offered_by")
 
 
 def invitations_to_answer(user: User) -> QuerySet[Invitation]:

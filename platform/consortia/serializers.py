@@ -4,10 +4,18 @@ from __future__ import annotations
 
 from rest_framework import serializers
 
+from accounts.models import OfferAnswer
 from accounts.models.organisation import SLUG_PATTERN
 from accounts.permissions import CONSORTIUM_ROLES, ORGANISATION_ROLES, Permission
 from accounts.serializers import OrganisationBrief, UserBrief
-from consortia.models import Consortium, ConsortiumRole, Invitation, InvitationAnswer, Participation
+from consortia.models import (
+    Consortium,
+    ConsortiumRole,
+    ConsortiumRoleOffer,
+    Invitation,
+    InvitationAnswer,
+    Participation,
+)
 from rest.names import NameInput
 from rest.serializers import Input
 
@@ -111,8 +119,20 @@ class ConsortiumRoleOut(serializers.ModelSerializer[ConsortiumRole]):
         fields = ("id", "user", "role", "granted_at")
 
 
+class ConsortiumRoleOfferOut(serializers.ModelSerializer[ConsortiumRoleOffer]):
+    """A role that somebody is offered in the consortium, and their answer (empty while open)."""
+
+    consortium = ConsortiumBrief()
+    user = UserBrief()
+    answer = serializers.ChoiceField(choices=OfferAnswer.choices, allow_blank=True)
+
+    class Meta:
+        model = ConsortiumRoleOffer
+        fields = ("id", "consortium", "user", "role", "offered_at", "answer", "answered_at")
+
+
 class NewConsortiumRole(Input):
-    """A role to grant to somebody who has an account."""
+    """A role to offer to somebody who has an account."""
 
     email = serializers.EmailField(max_length=254)
     role = serializers.ChoiceField(choices=ROLE_CHOICES)

@@ -11,7 +11,7 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
-from accounts.access import access_organisations, signed_in
+from accounts.access import access_organisations, signed_in, signed_in_afresh
 from accounts.models import User
 from accounts.permissions import Permission
 from consortia import invitations
@@ -20,8 +20,10 @@ from consortia.access import (
     access_consortium_role,
     access_invitation_to_answer,
     access_invitation_to_withdraw,
+    access_own_role_offer,
     access_participation_to_end,
     access_participation_to_leave,
+    access_role_offer,
 )
 from consortia.actions import (
     end_participation,
@@ -31,6 +33,9 @@ from consortia.actions import (
 )
 from consortia.forms import ConsortiumForm, RemovalForm
 from consortia.models import Consortium, Participation
+from consortia.offer_endings import decline
+from consortia.offer_endings import withdraw as withdraw_role_offer
+from consortia.role_offers import accept
 from consortia.selectors import consortia_visible_to
 from rest.pages import told
 
@@ -59,7 +64,7 @@ def _names(participation: Participation) -> dict[str, str]:
 @login_required
 def leave(request: HttpRequest, consortium_id: UUID, organisation_id: UUID) -> HttpResponse:
     """Ask first; then an organisation leaves."""
-    user = signed_in(request)
+    user = signed_in_afresh(request)
     participation = access_participation_to_leave(user, consortium_id, organisation_id)
     names = _names(participation)
     if request.method == "POST":
@@ -81,7 +86,7 @@ def leave(request: HttpRequest, consortium_id: UUID, organisation_id: UUID) -> H
 @login_required
 def remove(request: HttpRequest, consortium_id: UUID, organisation_id: UUID) -> HttpResponse:
     """Ask first, and why; then end an organisation's participation."""
-    user = signed_in(request)
+    user = signed_in_afresh(request)
     participation = access_participation_to_end(user, consortium_id, organisation_id)
     names = _names(participation)
     form = RemovalForm(request.POST if request.method == "POST" else None)
@@ -106,7 +111,7 @@ def remove(request: HttpRequest, consortium_id: UUID, organisation_id: UUID) -> 
 @login_required
 def revoke(request: HttpRequest, consortium_id: UUID, role_id: UUID) -> HttpResponse:
     """Take a role back."""
-    user = signed_in(request)
+    user = signed_in_afresh(request)
     wanted = access_consortium(user, consortium_id, Permission.CONSORTIUM_ROLE_GRANT)
     with told(request, _("The role is taken back.")):
         revoke_consortium_role(granted=access_consortium_role(wanted, role_id), by=user)
@@ -124,7 +129,7 @@ def _back_to(wanted: Consortium, user: User) -> HttpResponse:
 @login_required
 def answer(request: HttpRequest, invitation_id: UUID, answer: str) -> HttpResponse:
     """Accept or decline, for an organisation of one's own."""
-    user = signed_in(request)
+    user = signed_in_afresh(request) if answer == "accept" else signed_in(request)
     invitation = access_invitation_to_answer(user, invitation_id)
     act, done = {
         "accept": (invitations.accept, _("Your organisation takes part now.")),
@@ -144,3 +149,30 @@ def withdraw(request: HttpRequest, invitation_id: UUID) -> HttpResponse:
     with told(request, _("The invitation is taken back.")):
         invitations.withdraw(invitation=invitation, by=user)
     return redirect("consortium-participants", invitation.participation.consortium_id)
+
+
+@require_POST
+@login_required
+def answer_role_offer(request: HttpRequest, offer_id: UUID, answer: str) -> HttpResponse:
+    """Accept a role in a consortium, or decline it."""
+    user = signed_in_afresh(request)
+    offer = access_own_role_offer(user, offer_id)
+    names = {"role": offer.get_role_display(), "place": offer.consortium.name}
+    if answer == "accept":
+        with told(request, _("You have a role in %(place)s now: %(role)s.") % names):
+            accept(offer=offer, by=user)
+    else:
+        with told(request, _("You have declined the role in %(place)s.") % names):
+            decline(offer=offer, by=user)
+    return redirect("home")
+
+
+@require_POST
+@login_required
+def withdraw_offer(request: HttpRequest, consortium_id: UUID, offer_id: UUID) -> HttpResponse:
+    """Take the offer of a role back."""
+    user = signed_in_afresh(request)
+    wanted = access_consortium(user, consortium_id, Permission.CONSORTIUM_ROLE_GRANT)
+    with told(request, _("The offer is taken back.")):
+        withdraw_role_offer(offer=access_role_offer(wanted, offer_id), by=user)
+    return redirect("consortium-participants", wanted.pk)

@@ -8,12 +8,14 @@ from datetime import timedelta
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
-from accounts.models import User
+from accounts.models import OrganisationRoleOffer, User
 from accounts.permissions import Permission
-from accounts.selectors import organisations_of, organisations_where
+from accounts.second_factor.judging import STRONG_ROLES
+from accounts.selectors import open_role_offers_to, organisations_of, organisations_where
 from agreements.selectors import ToSign, versions_waiting_for
-from consortia.models import Invitation
+from consortia.models import ConsortiumRoleOffer, Invitation
 from consortia.selectors import consortia_where, invitations_to_answer
+from consortia.selectors import open_role_offers_to as consortium_role_offers_to
 from plans.waiting import ToReview, plans_waiting_for
 from silos.growth import growth_waiting_for
 from silos.models import Dataset, Silo
@@ -28,9 +30,35 @@ INCIDENTS_FOR = timedelta(days=7)
 
 
 @dataclass(frozen=True)
+class RoleOffered:
+    """A role that waits for a person's word, and where it is."""
+
+    offer: OrganisationRoleOffer | ConsortiumRoleOffer
+    place: str
+    page: str
+    """How the names of the pages begin that take the answer."""
+
+    @property
+    def accept(self) -> str:
+        """The page that takes a yes."""
+        return f"{self.page}-accept"
+
+    @property
+    def decline(self) -> str:
+        """The page that takes a no."""
+        return f"{self.page}-decline"
+
+    @property
+    def asks_for_factor(self) -> bool:
+        """Whether who holds it needs a second factor."""
+        return self.offer.role in STRONG_ROLES
+
+
+@dataclass(frozen=True)
 class Waiting:
     """What waits for a person to act."""
 
+    role_offers: list[RoleOffered]
     invitations: QuerySet[Invitation]
     silos_to_confirm: list[Silo]
     silos_to_enrol: list[Silo]
@@ -41,7 +69,8 @@ class Waiting:
 
     def __bool__(self) -> bool:
         silos = self.silos_to_confirm or self.silos_to_enrol
-        return any((self.invitations, silos, self.paused_jobs, self.agreements, self.plans, self.grown_datasets))
+        for_this = (self.role_offers, self.invitations, silos, self.paused_jobs, self.agreements, self.plans)
+        return any((*for_this, self.grown_datasets))
 
 
 @dataclass(frozen=True)
@@ -58,7 +87,7 @@ class Incidents:
 
 
 def waiting_for(user: User) -> Waiting:
-    """What waits: invitations, silos to confirm or enrol, paused jobs, agreements, plans, data sets that grew."""
+    """What waits: roles and invitations to answer, silos, paused jobs, agreements, plans, data sets that grew."""
     silos = Silo.objects.select_related("organisation").order_by("organisation__name", "name")
     to_confirm = silos.filter(
         state=SiloState.PRESENTED, organisation__in=organisations_where(user, Permission.SILO_CONFIRM)
@@ -68,6 +97,7 @@ def waiting_for(user: User) -> Waiting:
         state=JobState.PAUSED, consortium__in=consortia_where(user, Permission.JOB_CONTROL)
     )
     return Waiting(
+        role_offers=_role_offers_to(user),
         invitations=invitations_to_answer(user),
         silos_to_confirm=list(to_confirm[:WAITING_SHOWN]),
         silos_to_enrol=list(to_enrol[:WAITING_SHOWN]),
@@ -76,6 +106,17 @@ def waiting_for(user: User) -> Waiting:
         plans=plans_waiting_for(user, WAITING_SHOWN),
         grown_datasets=list(growth_waiting_for(user)[:WAITING_SHOWN]),
     )
+
+
+def _role_offers_to(user: User) -> list[RoleOffered]:
+    at_organisations = [
+        RoleOffered(offer, offer.organisation.name, "role-offer") for offer in open_role_offers_to(user)[:WAITING_SHOWN]
+    ]
+    in_consortia = [
+        RoleOffered(offer, offer.consortium.name, "consortium-role-offer")
+        for offer in consortium_role_offers_to(user)[:WAITING_SHOWN]
+    ]
+    return at_organisations + in_consortia
 
 
 def incidents_for(user: User) -> Incidents:

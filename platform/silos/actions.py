@@ -16,6 +16,7 @@ from federation.errors import Invalid
 from federation.protocol.documents import EnrolmentStatement, SiloCertificate, open_sealed, read
 from federation.protocol.envelope import peek
 from federation.protocol.keys import PublicKey
+from live import notices
 from rest.errors import Conflict
 from silos.codes import check_usable, hash_of
 from silos.models import EnrolmentCode, RefusedRequest, Silo
@@ -168,6 +169,7 @@ def _end(silo: Silo, verb: str, by: Actor) -> Silo:
         organisation_id=silo.organisation_id,
         detail={"signatory_dropped": dropped} if dropped else {},
     )
+    notices.notify(notices.ORDERS, [silo.id])  # a poll that is held learns it now
     return silo
 
 

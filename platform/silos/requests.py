@@ -91,13 +91,29 @@ def _admitted(request: SignedRequest, silo_id: UUID | None, transport: PublicKey
     throttle.check(silo_id)
     silo = _remember_of(silo_id, transport, verified.nonce)
     throttle.take(silo_id)
-    if silo.state == SiloState.REVOKED:
+    if not unconfirmed or silo.state == SiloState.REVOKED:
+        _check_may_work(silo.state)
+    return silo
+
+
+def check_still_admitted(silo: Silo) -> None:
+    """A silo whose request was held may still work, by the key that it signed with.
+
+    Raises Refused 403 ``silo.revoked`` or ``silo.unconfirmed``, Untrusted ``signature.invalid``.
+    """
+    now = Silo.objects.filter(id=silo.id).values_list("state", "transport_key").first()
+    if now is None or now[1] is None or bytes(now[1]) != bytes(silo.transport_key or b""):
+        raise Untrusted("signature.invalid", "The signature of the request does not hold.")
+    _check_may_work(now[0])
+
+
+def _check_may_work(state: str) -> None:
+    if state == SiloState.REVOKED:
         raise Refused(403, "silo.revoked", "This silo was revoked. It can be enrolled again with a new code.")
-    if silo.state != SiloState.ACTIVE and not unconfirmed:
+    if state != SiloState.ACTIVE:
         raise Refused(
             403, "silo.unconfirmed", "An administrator of the own organisation still has to confirm this silo."
         )
-    return silo
 
 
 def check_new_connector(request: SignedRequest, transport_key: PublicKey) -> None:

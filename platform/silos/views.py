@@ -15,7 +15,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
-from accounts.access import access_organisations, signed_in
+from accounts.access import access_organisations, signed_in, signed_in_afresh
 from accounts.models import User
 from accounts.permissions import Permission
 from accounts.selectors import organisation_permissions_of, organisations_where
@@ -91,7 +91,7 @@ def progress(request: HttpRequest, silo_id: UUID) -> HttpResponse:
 @login_required
 def confirm(request: HttpRequest, silo_id: UUID) -> HttpResponse:
     """The fingerprints were compared."""
-    user = signed_in(request)
+    user = signed_in_afresh(request)
     wanted = access_silo(user, silo_id, Permission.SILO_CONFIRM)
     form = ConfirmationForm(request.POST, asks_signatory=wanted.pending_signatory_key is not None)
     if form.is_valid():

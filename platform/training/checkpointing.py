@@ -1,6 +1,7 @@
-"""The signed heads of the audit chains as orders: each silo is to countersign them and keep the newest of each chain.
+"""The signed heads of the audit log as orders: each silo is to countersign them and keep the newest of each chain.
 
-Who keeps a head would see another history of it: so no operator can rewrite the record unseen.
+Each order brings the proof that its head follows from the one that the silo keeps, as it has said last. Who keeps a
+head refuses another history of it: so no operator can rewrite the log unseen, also not if it grows again meanwhile.
 """
 
 from __future__ import annotations
@@ -20,12 +21,14 @@ from audit.actions import record
 from audit.models import Checkpoint, Countersignature, Head
 from consortia.transitions import ParticipationState
 from federation.errors import Invalid, Untrusted
-from federation.protocol import documents, envelope
+from federation.protocol import documents, envelope, tree_heads
 from federation.protocol.chains import chain_of, consortium_of
 from federation.protocol.keys import PrivateKey
+from federation.protocol.tree_heads import TreeHead
 from live import notices
 from rest.errors import Conflict, NotFound
 from silos.models import Silo
+from training.kept_heads import note_kept, proofs_for
 from training.models import CheckpointOrder
 from training.statements.orders import next_order_numbers
 
@@ -33,8 +36,10 @@ TERM = timedelta(days=1)
 """How long an order holds: a trainer may be at work on another for hours, and does one after the other."""
 REFUSED_PAUSE = timedelta(hours=1)
 """Who has refused a chain is asked again after this time: what is wrong with it does not pass by itself."""
-CONTRADICTIONS = frozenset({"checkpoint.goes_back", "checkpoint.forked"})
-"""With these a silo says that the record is another one than it has countersigned before."""
+CONTRADICTIONS = frozenset({tree_heads.GOES_BACK, tree_heads.FORKED, tree_heads.UNPROVEN})
+"""With these a silo says that the record is another one than it has countersigned before, or is not shown to be it."""
+OTHER_HEAD = "checkpoint.other_head"
+"""With this it says only that the proof began elsewhere than at what it keeps: it is asked again at once."""
 KEPT_FOR = timedelta(days=31)
 """For so long an answer may be said again."""
 _LOCK = 0x434E_4348  # of whoever issues these orders
@@ -46,7 +51,8 @@ def issue_orders(key: PrivateKey) -> int:
     A silo has one open order a chain; what moves meanwhile is in the next.
     """
     silos = _silos_by_chain()
-    newest = Checkpoint.objects.filter(chain=OuterRef("chain")).order_by("-position").values("pk")[:1]
+    rooted = Checkpoint.objects.filter(chain=OuterRef("chain")).exclude(root=None)
+    newest = rooted.order_by("-position").values("pk")[:1]
     heads = Head.objects.filter(chain__in=silos).annotate(newest=Subquery(newest)).exclude(newest=None)
     checkpoints = Checkpoint.objects.filter(pk__in=list(heads.values_list("newest", flat=True))).order_by("chain")
     return sum(_issue(checkpoint, silos[checkpoint.chain], key) for checkpoint in checkpoints)
@@ -72,8 +78,9 @@ def _issue(checkpoint: Checkpoint, silo_ids: set[UUID], key: PrivateKey) -> int:
     now = timezone.now()
     wanting = sorted(silo_ids - _not_to_ask(checkpoint, silo_ids, now))
     numbers = next_order_numbers(wanting) if wanting else {}
+    proofs = proofs_for(checkpoint, wanting)
     CheckpointOrder.objects.bulk_create(
-        [_order(checkpoint, silo_id, number, now, key) for silo_id, number in numbers.items()]
+        [_order(checkpoint, silo_id, number, now, proofs.get(silo_id), key) for silo_id, number in numbers.items()]
     )
     notices.notify(notices.ORDERS, wanting)
     return len(wanting)
@@ -82,18 +89,27 @@ def _issue(checkpoint: Checkpoint, silo_ids: set[UUID], key: PrivateKey) -> int:
 def _not_to_ask(checkpoint: Checkpoint, silo_ids: Collection[UUID], now: datetime) -> set[UUID]:
     """Those of the silos that have an open order of this chain, have signed this head, or refused a short while ago."""
     asked = CheckpointOrder.objects.filter(silo__in=silo_ids, checkpoint__chain=checkpoint.chain).filter(
-        Q(answered_at=None, expires_at__gt=now) | ~Q(code="") & Q(answered_at__gt=now - REFUSED_PAUSE)
+        Q(answered_at=None, expires_at__gt=now)
+        | ~Q(code="") & ~Q(code=OTHER_HEAD) & Q(answered_at__gt=now - REFUSED_PAUSE)
     )
     signed = Countersignature.objects.filter(checkpoint=checkpoint, silo_id__in=silo_ids)
     return {*asked.values_list("silo_id", flat=True), *signed.values_list("silo_id", flat=True)}
 
 
-def _order(checkpoint: Checkpoint, silo_id: UUID, number: int, now: datetime, key: PrivateKey) -> CheckpointOrder:
+def _order(
+    checkpoint: Checkpoint,
+    silo_id: UUID,
+    number: int,
+    now: datetime,
+    proof: documents.ConsistencyProof | None,
+    key: PrivateKey,
+) -> CheckpointOrder:
     document = documents.CheckpointOrder(
         order_id=uuid4(),
         number=number,
         silo_id=silo_id,
         checkpoint=json.loads(bytes(checkpoint.document)),
+        proof=proof,
         issued_at=now,
         expires_at=now + TERM,
     )
@@ -117,10 +133,12 @@ def take_countersignature(*, document: bytes, by: Silo) -> bool:
     if by.identity is None:
         raise Untrusted("silo.unconfirmed", "This silo has no identity key.")
     said = documents.open_sealed(documents.AuditCheckpoint, document, [by.identity])
-    row = Checkpoint.objects.filter(chain=said.chain, position=said.position).first()
+    root = None if said.root is None else bytes.fromhex(said.root)
+    row = Checkpoint.objects.filter(chain=said.chain, position=said.position, root=root).first()
     if row is None or envelope.peek(bytes(row.document)) != envelope.peek(document):
         raise Invalid("checkpoint.unknown", "The platform has signed no such head.", "document")
     now = timezone.now()
+    note_kept(chain=said.chain, head=TreeHead(said.position, said.digest, said.root), by=by)
     CheckpointOrder.objects.filter(silo=by, checkpoint=row, answered_at=None).update(answered_at=now)
     _, new = Countersignature.objects.get_or_create(
         checkpoint=row, silo_id=by.id, defaults={"document": document, "at": now}
@@ -150,6 +168,8 @@ def take_refusal(*, said: documents.Refusal, document: bytes, by: Silo) -> str:
         return order.code
     order.answered_at, order.code, order.refusal = timezone.now(), said.code, document
     order.save(update_fields=["answered_at", "code", "refusal"])
+    if said.kept is not None:
+        note_kept(chain=order.checkpoint.chain, head=TreeHead(**said.kept.model_dump()), by=by, is_its_word=True)
     record(
         by=by,
         verb="checkpoint.contradicted" if said.code in CONTRADICTIONS else "checkpoint.refused",

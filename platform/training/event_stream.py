@@ -2,6 +2,10 @@
 
 `GET /api/v1/jobs/<id>/events/` with a session cookie or a token. Each event carries the audit event's id; a client that
 reconnects with `Last-Event-ID` misses none. A comment every 15 s keeps proxies from closing the stream.
+
+Whether whoever follows still may is asked again before anything more is sent: at each wake, and with each comment. So
+a stream outlives a lost role, a revoked token, an ended session or a closed account by 15 s at the most, without a word
+of the job in them. The last event is then `refused`, with the code that a new request gets.
 """
 
 from __future__ import annotations
@@ -9,7 +13,8 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from http.cookies import CookieError, SimpleCookie
 from importlib import import_module
 from typing import Any
@@ -28,7 +33,8 @@ from federation.errors import FederationError
 from live import database, notices
 from live.http import Receive, Refused, Scope, Send, answer_problem, headers_of
 from live.hub import hub
-from rest.errors import Forbidden, Unauthenticated
+from rest.bearer import presents_bearer
+from rest.errors import Forbidden, NotFound, Problem, Unauthenticated
 from training.models import Job
 from training.permissions import access_job
 from training.transitions import ENDED
@@ -48,7 +54,8 @@ async def stream_events(scope: Scope, receive: Receive, send: Send) -> None:
     try:
         if scope["method"] != "GET":
             raise Refused(405, "method.not_allowed", "This address takes GET.", [(b"allow", b"GET")])
-        job = await database.call(_admit, match[1], headers)
+        follower = partial(_admit, match[1], headers)
+        job = await database.call(follower)
         last = _last_event(headers, scope["query_string"].decode("latin-1"))
     except FederationError as error:
         await answer_problem(send, error)
@@ -61,18 +68,22 @@ async def stream_events(scope: Scope, receive: Receive, send: Send) -> None:
     await send({"type": "http.response.start", "status": 200, "headers": fields})
     gone = asyncio.ensure_future(_until_gone(receive))
     try:
-        await _follow(job, last, send, gone)
+        await _follow(follower, job, last, send, gone)
     finally:
         gone.cancel()
 
 
-async def _follow(job: Job, last: int, send: Send, gone: asyncio.Future[None]) -> None:
+async def _follow(follower: Callable[[], Job], job: Job, last: int, send: Send, gone: asyncio.Future[None]) -> None:
     loop = asyncio.get_running_loop()
     end = loop.time() + STREAM_MAX_S
     with hub.waiting(notices.JOBS, job.id) as news:
         while not gone.done() and loop.time() < end:
             news.clear()
-            events, ended = await database.call(_events_after, job.id, last)
+            try:
+                events, ended = await database.call(_events_for, follower, last)
+            except (Unauthenticated, Forbidden, NotFound) as problem:
+                await send({"type": "http.response.body", "body": _refused(problem)})
+                return
             for event_id, body in events:
                 last = event_id
                 await send({"type": "http.response.body", "body": body, "more_body": True})
@@ -104,6 +115,16 @@ def events_so_far(job: Job, headers: Mapping[str, str], query: str) -> bytes:
     return told + END if ended and len(events) < _BATCH else told
 
 
+def _events_for(follower: Callable[[], Job], last: int) -> tuple[list[tuple[int, bytes]], bool]:
+    """What whoever still may follow is told next. Raises Unauthenticated, Forbidden or NotFound for who may not."""
+    return _events_after(follower().id, last)
+
+
+def _refused(problem: Problem) -> bytes:
+    data = {"code": problem.code, "detail": problem.message}
+    return f"event: refused\ndata: {json.dumps(data)}\n\n".encode()
+
+
 def _events_after(job_id: UUID, last: int) -> tuple[list[tuple[int, bytes]], bool]:
     ended = Job.objects.filter(id=job_id, state__in=ENDED).exists()
     rows = Event.objects.filter(job_id=job_id, id__gt=last).order_by("id")[:_BATCH]
@@ -116,7 +137,7 @@ def _encode(event: Event) -> bytes:
         "at": event.at.isoformat(),
         "verb": event.verb,
         "actor": event.actor_name,
-        "detail": event.detail,
+        "detail": event.told,
     }
     return f"id: {event.id}\nevent: {event.verb}\ndata: {json.dumps(data)}\n\n".encode()
 
@@ -127,9 +148,9 @@ def _last_event(headers: dict[str, str], query: str) -> int:
 
 
 def _admit(job_id: str, headers: dict[str, str]) -> Job:
-    kind, _, secret = headers.get("authorization", "").partition(" ")
-    if kind.lower() == "bearer":
-        token = authenticate_token(secret.strip())
+    authorization = headers.get("authorization", "")
+    if presents_bearer(authorization):
+        token = authenticate_token(authorization.strip().partition(" ")[2].strip())
         if "jobs:read" not in token.scopes:
             raise Forbidden("scope.missing", "The token lacks the scope jobs:read. Make one that has it.")
         return access_job(token.user, job_id)

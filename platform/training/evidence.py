@@ -1,4 +1,8 @@
-"""The bundle of a job: everything that was signed for it, and the audit chain up to a head that the platform signed."""
+"""The bundle of a job: everything that was signed for it, its events in the audit log, and what proves that these are.
+
+What is in a bundle is what the log has up to a head that the platform signed; what came after it is in a later bundle.
+Of other jobs, and of what else happened in the consortium, it has nothing but hashes.
+"""
 
 from __future__ import annotations
 
@@ -10,18 +14,19 @@ from uuid import UUID
 from django.conf import settings
 from django.http import StreamingHttpResponse
 
-from audit.models import Checkpoint, Countersignature, Link
+from audit.models import Checkpoint, Event, Link
 from federation.evidence import reading
 from federation.evidence.bundles import Entry, write_bundle
 from federation.protocol.chains import chain_of
 from federation.protocol.documents import Manifest, read
-from federation.protocol.envelope import peek, signers
+from federation.protocol.envelope import peek
 from federation.protocol.keys import PublicKey, load_public
 from live import database
 from plans.models import SignedReview
 from registry.models import Passport
 from rest.errors import Conflict
 from silos.models import KeySuccession
+from training.evidence_log import log_entries, told_of
 from training.models import Job, KeptRefusal, Order, Submission
 
 RECORDS_AT_ONCE = 1000
@@ -29,9 +34,12 @@ LINES_AT_ONCE = 200
 
 
 def bundle_answer(job: Job) -> StreamingHttpResponse:
-    """The file as an answer. Raises Conflict ``evidence.none`` for a job that never began."""
+    """The file as an answer. Raises Conflict ``evidence.none`` for a job that never began, ``evidence.not_yet``."""
     if job.manifest is None:
         raise Conflict("evidence.none", "This job never began: nothing was signed for it.")
+    if head_of(job) is None:
+        told = "No signed head of the audit log has this job yet. Try again in two minutes."
+        raise Conflict("evidence.not_yet", told)
     headers = {"Content-Disposition": f'attachment; filename="evidence-{job.id}.jsonl"', "Cache-Control": "no-store"}
     return EvidenceAnswer(bundle_of(job), content_type="application/jsonl", headers=headers)
 
@@ -53,11 +61,25 @@ class EvidenceAnswer(StreamingHttpResponse):
 
 
 def bundle_of(job: Job) -> Iterator[bytes]:
-    """The lines of the job's bundle."""
-    return write_bundle(_entries(job))
+    """The lines of the job's bundle. Raises ValueError where no signed head has the job yet."""
+    head = head_of(job)
+    if head is None:
+        raise ValueError(f"No head of the log has the job {job.id}.")
+    return write_bundle(_entries(job, head))
 
 
-def _entries(job: Job) -> Iterator[Entry]:
+def head_of(job: Job) -> Checkpoint | None:
+    """The newest signed head of the log, if the job's begin is under it."""
+    chain = chain_of(job.consortium_id)
+    head = Checkpoint.objects.filter(chain=chain).exclude(root=None).order_by("-position").first()
+    began = Event.objects.filter(job_id=job.id, verb="job.running").values("id")
+    if head is None or not Link.objects.filter(event_id__in=began, position__lte=head.position).exists():
+        return None
+    return head
+
+
+def _entries(job: Job, head: Checkpoint) -> Iterator[Entry]:
+    told = told_of(job, head)
     root = load_public(settings.PLATFORM_PUBLIC_KEY_FILE)
     successions = list(KeySuccession.objects.order_by("sequence"))
     first = successions[0].predecessor if successions else root[0].key_id
@@ -72,18 +94,19 @@ def _entries(job: Job) -> Iterator[Entry]:
     if job.task == Job.Task.TRAIN:
         papers = Passport.objects.filter(version__model__jobs=job).order_by("version__round_number")
         for number, document in papers.values_list("version__round_number", "document"):
-            yield Entry(f"{reading.PASSPORT}{number}", bytes(document))
+            if told.has_passport(number):
+                yield Entry(f"{reading.PASSPORT}{number}", bytes(document))
     orders = Order.objects.filter(step__round__job=job)
     ids = list(orders.order_by("issued_at", "number").values_list("id", flat=True))
-    for some in batched(ids):
+    for some in batched([order_id for order_id in ids if told.has_order(order_id)]):
         for order_id, envelope in orders.filter(id__in=some).order_by("number").values_list("id", "envelope"):
             yield Entry(f"{reading.ORDER}{order_id}", bytes(envelope))
-    for some in batched(ids):
+    for some in batched([order_id for order_id in ids if told.has_answer(order_id)]):
         for kind in (Submission, KeptRefusal):
             answers = kind.objects.filter(order__in=some).order_by("received_at", "order")
             for order_id, document in answers.values_list("order_id", "document"):
                 yield Entry(f"{reading.ANSWER}{order_id}", bytes(document))
-    yield from _audit(job)
+    yield from log_entries(job, head)
 
 
 def _reviews(job: Job) -> Iterator[Entry]:
@@ -94,33 +117,6 @@ def _reviews(job: Job) -> Iterator[Entry]:
     rows = SignedReview.objects.filter(code_digest=digest, key_id__in=keys).order_by("reviewed_at", "id")
     for number, envelope in enumerate(list(rows.values_list("envelope", flat=True)), start=1):
         yield Entry(f"{reading.REVIEW}{number}", bytes(envelope))
-
-
-def _audit(job: Job) -> Iterator[Entry]:
-    chain = chain_of(job.consortium_id)
-    checkpoint = Checkpoint.objects.filter(chain=chain).order_by("-position").first()
-    if checkpoint is None:
-        return
-    for first in range(1, checkpoint.position + 1, RECORDS_AT_ONCE):
-        last = min(first + RECORDS_AT_ONCE - 1, checkpoint.position)
-        links = Link.objects.filter(chain=chain, position__range=(first, last)).order_by("position")
-        lines = [reading.link_line(link.position, bytes(link.digest), bytes(link.record)) for link in links]
-        yield Entry(f"{reading.RECORD}{first}", b"".join(lines))
-    yield Entry(reading.CHECKPOINT, bytes(checkpoint.document))
-    for silo_id, document in _countersigned(job, checkpoint):
-        yield Entry(f"{reading.COUNTERSIGNED}{silo_id}", document)
-
-
-def _countersigned(job: Job, last: Checkpoint) -> Iterator[tuple[UUID, bytes]]:
-    """The newest head that each silo of the cohort has signed, with the key that it had in this job."""
-    cohort = read(Manifest, peek(bytes(job.manifest or b""))).cohort
-    keys = {member.silo_id: PublicKey.from_encoded(member.identity_key).key_id for member in cohort}
-    rows = Countersignature.objects.filter(checkpoint__chain=last.chain, checkpoint__position__lte=last.position)
-    for silo_id, key_id in keys.items():
-        signed = rows.filter(silo_id=silo_id).order_by("-checkpoint__position").values_list("document", flat=True)
-        document = next((one for one in signed.iterator(chunk_size=100) if key_id in signers(bytes(one))), None)
-        if document is not None:
-            yield silo_id, bytes(document)
 
 
 def batched(ids: list[UUID]) -> Iterator[list[UUID]]:

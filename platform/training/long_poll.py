@@ -20,6 +20,7 @@ from live import database, notices
 from live.hub import hub
 from silos.connector import JSON, Waiting, envelope_of, heartbeat
 from silos.models import Silo
+from silos.requests import check_still_admitted
 from silos.successions import successions_to
 from training.actions.answers import answer
 from training.checkpointing import take_countersignature
@@ -86,8 +87,14 @@ async def wait_for_orders(waiting: Waiting) -> bytes:
             except TimeoutError:
                 break
             news.clear()
-            found = await database.call(look, silo, held)
+            found = await database.call(_look_again, silo, held)
         return found.encode()
+
+
+def _look_again(silo: Silo, held: Sequence[UUID]) -> Found:
+    """The same for a request that was held: a silo revoked meanwhile is told so, and gets nothing."""
+    check_still_admitted(silo)
+    return look(silo, held)
 
 
 def look(silo: Silo, held: Sequence[UUID]) -> Found:

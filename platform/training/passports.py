@@ -5,15 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from django.db import transaction
 from django.db.models import Exists, OuterRef, Q
 
+from audit.actors import System
 from federation.evidence.passports import Evaluation, Participant, Passport, seal_passport
 from federation.protocol import documents
+from federation.protocol.digests import digest_bytes
 from federation.protocol.documents import OrderKind
 from federation.protocol.envelope import peek
 from federation.protocol.keys import PrivateKey
 from registry import models as registry
 from registry.models import ModelVersion
+from training.actions.states import tell
 from training.models import Job, Round, Submission
 from training.transitions import ENDED, OrderState, RoundState
 
@@ -31,17 +35,27 @@ def issue_missing(key: PrivateKey, limit: int = AT_ONCE) -> int:
     waiting = ModelVersion.objects.filter(passport=None, model__jobs__in=jobs).filter(
         ~Q(metrics={}) | Q(model__jobs__state__in=ENDED) | Q(Exists(later.exclude(metrics={})))
     )
-    made = []
-    for version in waiting.select_related("model").order_by("created_at").distinct()[:limit]:
-        job = jobs.select_related("agreement").get(model=version.model_id)
-        said = _said(job, version)
-        made.append(
-            registry.Passport(
-                version=version, document=seal_passport(version.digest, said, key), issued_at=said.issued_at
-            )
+    found = list(waiting.select_related("model").order_by("created_at").distinct()[:limit])
+    return sum(_issue(jobs.select_related("agreement").get(model=version.model_id), version, key) for version in found)
+
+
+@transaction.atomic
+def _issue(job: Job, version: ModelVersion, key: PrivateKey) -> bool:
+    """Sign and keep a version's passport, unless somebody else just did; the audit log has its digest."""
+    said = _said(job, version)
+    document = seal_passport(version.digest, said, key)
+    _, new = registry.Passport.objects.get_or_create(
+        version=version, defaults={"document": document, "issued_at": said.issued_at}
+    )
+    if new:
+        tell(
+            job=job,
+            verb="passport.issued",
+            by=System("worker"),
+            detail={"round": version.round_number},
+            evidence={"model": version.digest, "passport": digest_bytes(document)},
         )
-    registry.Passport.objects.bulk_create(made, ignore_conflicts=True)
-    return len(made)
+    return new
 
 
 def _said(job: Job, version: ModelVersion) -> Passport:

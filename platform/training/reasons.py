@@ -80,6 +80,8 @@ MEANINGS: Mapping[str, str] = {
     "model.too_large": _("The model is larger than the silo takes."),
     "checkpoint.goes_back": _("The record is shorter than the silo has countersigned before: something was removed."),
     "checkpoint.forked": _("The record is not the one that the silo has countersigned before: it was rewritten."),
+    "checkpoint.unproven": _("Nothing shows that the record goes on from what the silo has countersigned before."),
+    "checkpoint.other_head": _("The silo keeps another head of the record than the platform knew. It is asked again."),
 }
 """What a code means, where its sentence may have many forms, or where none was written."""
 

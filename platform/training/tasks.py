@@ -53,9 +53,13 @@ def sweep() -> None:
 
 @shared_task(base=Door, name="training.tasks.tidy")
 def tidy() -> None:
-    """Delete what has served; have the heads of the record's chains signed by us and by the silos; sign passports."""
+    """Delete what has served; sign passports; have the heads of the record's chains signed by us and by the silos.
+
+    In this order, so that the first head after a job's end has its passports too.
+    """
     sweeping.tidy(by=SWEEP)
     checkpointing.tidy()
+    passports.issue_missing(issuing.signing_key())
+    sequencing.chain_new()
     checkpoints.sign_heads(issuing.signing_key())
     checkpointing.issue_orders(issuing.signing_key())
-    passports.issue_missing(issuing.signing_key())

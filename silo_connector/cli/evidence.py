@@ -11,7 +11,7 @@ from silo_connector.trainer.checkpoints import heads_seen
 
 
 def verify(options: argparse.Namespace) -> int:
-    """Check a bundle, and a model against it; 1 where something does not hold."""
+    """Check a bundle, and a model against it; 1 where something does not hold, 3 where less is bound than could be."""
     if len(options.files) > 2:
         raise Invalid("arguments", "Give one bundle, and at most one model before it.")
     *models, bundle = options.files
@@ -22,4 +22,4 @@ def verify(options: argparse.Namespace) -> int:
         kept = heads_seen(config.trainer_state)
     report = checking.check(bundle, models[0] if models else None, pinned, kept)
     checking.tell(report, as_json=options.json)
-    return 0 if report.holds else 1
+    return report.verdict.value

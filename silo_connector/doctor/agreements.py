@@ -170,5 +170,5 @@ def look_at_record(config: Config) -> Iterator[Finding]:
         yield skip(name, "Nothing of the platform's record was countersigned yet.")
         return
     last = datetime.fromtimestamp((config.trainer_state / FILE).stat().st_mtime, UTC)
-    events = ", ".join(str(one.position) for one in kept.values())
+    events = ", ".join(f"{one.position}{'' if one.root else ' (as of protocol 1.0)'}" for one in kept.values())
     yield ok(name, f"countersigned last at {last:%Y-%m-%d %H:%M %Z}; events by consortium: {events}")

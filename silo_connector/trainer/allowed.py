@@ -56,7 +56,7 @@ FIELDS: Mapping[type[BaseModel], frozenset[str]] = MappingProxyType(
                 *(f"phases_s.{phase}" for phase in PHASES),
             }
         ),
-        Refusal: frozenset({*_ANSWER, "code", "message", "rule"}),
+        Refusal: frozenset({*_ANSWER, "code", "message", "rule", "kept", "kept.position", "kept.digest", "kept.root"}),
         DatasetRegistration: frozenset(
             {
                 *("protocol", "silo_id", "schema_digest", "rows_coarse", "network", "registered_at"),
@@ -87,7 +87,7 @@ FIELDS: Mapping[type[BaseModel], frozenset[str]] = MappingProxyType(
         CodeReview: frozenset(
             {"protocol", "code_digest", "signatory_key", "reviewer", "verdict", "note", "reviewed_at"}
         ),
-        AuditCheckpoint: frozenset({"protocol", "chain", "position", "digest", "made_at"}),
+        AuditCheckpoint: frozenset({"protocol", "chain", "position", "digest", "root", "made_at"}),
         Status: frozenset({"connector_version", "state", "at", *_CAPABILITIES, *_RESOURCES}),
     }
 )

@@ -1,18 +1,24 @@
-"""The heads of the platform's audit chains, countersigned and kept: whoever rewrites history later is found out."""
+"""The heads of the platform's audit log, countersigned and kept: whoever rewrites history is refused at the next one.
+
+A head is countersigned only where its order brings the proof that it follows from the one that is kept
+(``federation.protocol.tree_heads``). What is kept is on disk before the signature is made.
+"""
 
 from __future__ import annotations
 
 import json
 from collections import defaultdict
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from federation.errors import FederationError, Invalid
 from federation.protocol import envelope
-from federation.protocol.documents import AuditCheckpoint, CheckpointOrder, read
+from federation.protocol.documents import AuditCheckpoint, CheckpointOrder, KeptHead, read
 from federation.protocol.keys import PrivateKey
 from federation.protocol.successions import KeyChain
+from federation.protocol.tree_heads import UNPROVEN, TreeHead, why_not_after
 from silo_connector.folders import Folder
 from silo_connector.journal import Journal, entries
 from silo_connector.trainer.leaving import check_may_leave
@@ -21,45 +27,46 @@ from silo_connector.trainer.refusals import Refused
 FILE = "checkpoints.json"
 SIGNED = "checkpoint.countersigned"
 CHAINS_MAX = 1000
+OTHER_HEAD = "checkpoint.other_head"
+"""The proof begins at another head than is kept: the platform asks again, from the one that is told."""
 
 
-@dataclass(frozen=True)
-class Kept:
-    """How far a chain had come, as the platform signed it."""
-
-    position: int
-    digest: str
-
-
-def kept_checkpoints(state: Path) -> dict[str, Kept]:
+def kept_checkpoints(state: Path) -> dict[str, TreeHead]:
     """What is kept of each chain; nothing where the file is not there. Raises Invalid ``checkpoints.unreadable``."""
     try:
         text = (state / FILE).read_text()
     except FileNotFoundError:
         return {}
     try:
-        return {str(name): Kept(int(said["position"]), str(said["digest"])) for name, said in json.loads(text).items()}
+        return {str(name): _head(said) for name, said in json.loads(text).items()}
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise Invalid("checkpoints.unreadable", f"{state / FILE} is damaged: restore it from a backup.") from error
 
 
-def heads_seen(state: Path) -> dict[str, set[tuple[int, str]]]:
-    """Position and digest of every head that was ever countersigned here, by chain: what is kept, and the journal's.
+def _head(said: Mapping[str, Any]) -> TreeHead:
+    root = said.get("root")
+    return TreeHead(int(said["position"]), str(said["digest"]), None if root is None else str(root))
 
-    The newest alone would not do: whoever rewrites history, and has it grow past that one before the next order, or
-    shows a record that ends before it, is found by those that were signed earlier. Raises as `kept_checkpoints`.
+
+def heads_seen(state: Path) -> dict[str, set[TreeHead]]:
+    """Every head that was ever countersigned here, by chain: what is kept, and the journal's.
+
+    The newest alone would not do for what was signed without proofs, under protocol 1.0: whoever rewrote history then,
+    and had it grow past that one before the next order, or shows a record that ends before it, is found by those that
+    were signed earlier. Raises as `kept_checkpoints`.
     """
-    found: dict[str, set[tuple[int, str]]] = defaultdict(set)
+    found: dict[str, set[TreeHead]] = defaultdict(set)
     for chain, kept in kept_checkpoints(state).items():
-        found[chain].add((kept.position, kept.digest))
+        found[chain].add(kept)
     for entry in entries(state, SIGNED):
         match entry:
             case {"chain": str(chain), "position": int(position), "digest": str(digest)}:
-                found[chain].add((position, digest))
+                root = entry.get("root")
+                found[chain].add(TreeHead(position, digest, root if isinstance(root, str) else None))
     return found
 
 
-def raise_heads(state: Path, known: Mapping[str, Kept]) -> None:
+def raise_heads(state: Path, known: Mapping[str, TreeHead]) -> None:
     """Keep at least these heads: what was lost is taken from the journal again. Raises as `kept_checkpoints`."""
     kept = kept_checkpoints(state)
     behind = {
@@ -80,9 +87,10 @@ class Checkpoints:
         self._journal = journal
 
     def countersign(self, order: CheckpointOrder, platform: KeyChain) -> bytes:
-        """Keep a head that follows from what is kept, and sign the same bytes. Doing it again changes nothing.
+        """Keep a head that is proven to follow from what is kept, and sign the same bytes. Twice is as once.
 
-        Raises Refused ``checkpoint.*``, ``checkpoints.unreadable``: what does not follow is never signed.
+        Raises Refused ``checkpoint.*``, ``checkpoints.unreadable``: what is not proven to follow is never signed. The
+        refusal tells which head is kept.
         """
         payload, said = _opened(order, platform)
         try:
@@ -92,12 +100,10 @@ class Checkpoints:
         before = kept.get(said.chain)
         if before is None and len(kept) >= CHAINS_MAX:
             raise Refused("checkpoint.too_many", f"More than {CHAINS_MAX} chains are shown.")
-        if before is not None and said.position < before.position:
-            raise Refused("checkpoint.goes_back", f"{said.chain} was at {before.position} and is at {said.position}.")
-        if before is not None and said.position == before.position and said.digest != before.digest:
-            raise Refused("checkpoint.forked", f"{said.chain} has two histories of {said.position} events.")
+        head = TreeHead(said.position, said.digest, said.root)
+        check_follows(said.chain, before, head, order)
         check_may_leave(said)
-        kept[said.chain] = Kept(said.position, said.digest)
+        kept[said.chain] = head
         _write(self._state, kept)
         self._journal.add(
             SIGNED,
@@ -108,14 +114,40 @@ class Checkpoints:
             chain=said.chain,
             position=said.position,
             digest=said.digest,
+            root=said.root,
         )
         return envelope.sign(payload, AuditCheckpoint.payload_type, self._key)
 
 
-def _write(state: Path, kept: Mapping[str, Kept]) -> None:
-    content = {name: {"position": one.position, "digest": one.digest} for name, one in kept.items()}
+def _write(state: Path, kept: Mapping[str, TreeHead]) -> None:
+    content = {name: asdict(one) for name, one in kept.items()}
     with Folder.open(state) as folder:
         folder.replace(FILE, json.dumps(content, indent=1).encode())
+
+
+def check_follows(chain: str, kept: TreeHead | None, head: TreeHead, order: CheckpointOrder) -> None:
+    """Here it is decided whether a head goes on from what this silo keeps. Raises Refused ``checkpoint.*``.
+
+    The first head of a chain is believed as it is: there is nothing yet that it could contradict.
+    """
+    if kept is None:
+        if head.root is None:
+            raise Refused(UNPROVEN, f"The head of {chain} has no root: from it no later one could be proven to follow.")
+        return
+    proof = order.proof
+    is_of_kept = proof is not None and _place(proof.follows) == _place(kept)
+    code = why_not_after(kept, head, proof.hashes if proof is not None and is_of_kept else None)
+    if code is None:
+        return
+    if code == UNPROVEN and head.root is not None and proof is not None and not is_of_kept:
+        code = OTHER_HEAD
+    told = f"{chain} is kept here as of {kept.position} events, and the platform shows {head.position}: {code}."
+    raise Refused(code, told, kept=KeptHead(**asdict(kept)))
+
+
+def _place(head: TreeHead | KeptHead) -> tuple[int, bool]:
+    """What a proof has to begin at: that its digests are those kept is for the proof to show."""
+    return head.position, head.root is None
 
 
 def _opened(order: CheckpointOrder, platform: KeyChain) -> tuple[bytes, AuditCheckpoint]:

@@ -10,10 +10,11 @@ from uuid import UUID
 
 from federation.plans.reviews import same_reviewer
 from federation.protocol.digests import digest_bytes
+from federation.protocol.tree_heads import TreeHead
 from silo_connector.config import Config
 from silo_connector.identity import PINNED, Signatory
 from silo_connector.journal import all_entries
-from silo_connector.trainer.checkpoints import SIGNED, Kept
+from silo_connector.trainer.checkpoints import SIGNED
 from silo_connector.trainer.memory import FILE as MEMORY
 from silo_connector.trainer.memory import Memory
 from silo_connector.trainer.refusals import Refused
@@ -45,7 +46,7 @@ class Past:
     latest: datetime | None = None
     versions: dict[str, tuple[int, str]] = field(default_factory=dict)
     suspended: dict[str, bool] = field(default_factory=dict)
-    heads: dict[str, Kept] = field(default_factory=dict)
+    heads: dict[str, TreeHead] = field(default_factory=dict)
     reviews: dict[tuple[str, str], str] = field(default_factory=dict)
     signatory: str | None = None
     platform_keys: list[str] = field(default_factory=list)
@@ -127,7 +128,8 @@ class _Reader:
             case {"event": "sent", "purpose": "document", "order_id": str(order_id), "digest": str(digest)}:
                 self._sent(order_id, digest)
             case {"event": event, "chain": str(chain), "position": int(at), "digest": str(digest)} if event == SIGNED:
-                past.heads[chain] = Kept(at, digest)
+                root = entry.get("root")
+                past.heads[chain] = TreeHead(at, digest, root if isinstance(root, str) else None)
                 self._number(entry, str(entry.get("order_id")))
             case {"event": "agreement.signed", "agreement_id": str(name), "version": int(n), "agreement": str(digest)}:
                 past.versions[name] = (n, digest)

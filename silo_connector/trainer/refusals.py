@@ -18,7 +18,7 @@ from federation.agreements.rules import Refusal as Decision
 from federation.agreements.text import CLAUSES
 from federation.agreements.vocabulary import MODIFIERS, PERMISSIONS
 from federation.errors import FederationError
-from federation.protocol.documents import Environment, OrderKind, Refusal, now
+from federation.protocol.documents import Environment, KeptHead, OrderKind, Refusal, now
 from federation.protocol.documents.terms import ProtectionMode, Task
 
 FALLBACK = "trainer.failed"
@@ -58,6 +58,8 @@ REFUSALS: Mapping[str, str] = MappingProxyType(
         "checkpoint.untrusted": "The head of the record is not signed by the platform's key, or can't be read.",
         "checkpoint.goes_back": "The record is shorter than this silo has countersigned before: something was removed.",
         "checkpoint.forked": "The record is not the one that this silo has countersigned before: it was rewritten.",
+        "checkpoint.unproven": "Nothing shows that the record goes on from what this silo has countersigned before.",
+        "checkpoint.other_head": "This silo keeps another head of the record than the one that the proof is for.",
         "checkpoint.too_many": "More chains of the record are shown than this silo keeps.",
         "checkpoints.unreadable": "What this silo has countersigned before can't be read.",
         # the agreement, beyond what its terms say (those are in federation.agreements.rules)
@@ -145,15 +147,23 @@ class Refused(FederationError):
     """An order that will not be carried out. `message` is for the local log; the code's own sentence leaves.
 
     `decision` is the agreement's or the policy's, where it was one of them that refused; `what` is what exactly was at
-    fault, where that may leave the site.
+    fault, where that may leave the site; `kept` is the head of the platform's audit log that is kept here instead.
     """
 
     def __init__(
-        self, code: str, message: str, field: str | None = None, *, decision: Decision | None = None, what: str = ""
+        self,
+        code: str,
+        message: str,
+        field: str | None = None,
+        *,
+        decision: Decision | None = None,
+        what: str = "",
+        kept: KeptHead | None = None,
     ) -> None:
         super().__init__(code, message, field)
         self.decision = decision
         self.what = what
+        self.kept = kept
 
     @classmethod
     def by(cls, decision: Decision) -> Refused:
@@ -190,6 +200,7 @@ def document(head: OrderHead, refused: Refused, environment: Environment) -> Ref
         code=code,
         message=sentence(code, what if may_be_named(code, what) else ""),
         rule=None if decision is None or code == LOCAL_POLICY else decision.clause,
+        kept=refused.kept,
         environment=environment,
         created_at=now(),
     )

@@ -92,7 +92,7 @@ function finish() {
 const KINDS = [
   "job.launched", "job.running", "job.paused", "job.completed", "job.failed", "job.cancelled",
   "round.opened", "round.closed", "round.abandoned", "round.updates_deleted",
-  "order.submitted", "order.refused", "update.rejected",
+  "order.submitted", "order.refused", "update.rejected", "passport.issued",
 ];
 
 function follow() {

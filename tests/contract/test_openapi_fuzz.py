@@ -33,11 +33,13 @@ from schemathesis.specs.openapi.checks import (
 from accounts.actions import grant_role
 from accounts.models import OrganisationRole, Scope
 from accounts.permissions import Role
+from accounts.role_offers import give_role
 from accounts.tokens import issue_token
 from agreements.actions.standing import suspend
 from consortia import invitations
 from consortia.actions import grant_consortium_role
 from consortia.models import ConsortiumRole
+from consortia.role_offers import give_consortium_role
 from federation.protocol.keys import PrivateKey
 from registry.models import Model
 from rest.openapi import schema_document
@@ -71,6 +73,10 @@ ABLE = {
     "POST /api/v1/jobs/": "scientist",
     "POST /api/v1/jobs/quote/": "scientist",
     "DELETE /api/v1/tokens/{token_id}/": "scientist",
+    "POST /api/v1/role-offers/{offer_id}/accept/": "it",
+    "POST /api/v1/role-offers/{offer_id}/decline/": "it",
+    "POST /api/v1/consortium-role-offers/{offer_id}/accept/": "it",
+    "POST /api/v1/consortium-role-offers/{offer_id}/decline/": "it",
     "POST /api/v1/organisations/": "keeper",
     "PATCH /api/v1/users/{user_id}/": "keeper",
     "POST /api/v1/users/{user_id}/welcome/": "keeper",
@@ -166,6 +172,10 @@ def make_platform() -> Platform:
     plan = uploaded(federation.consortium, cohort.scientist)
     review = sealed_review(federation.silos[0], plan).decode()
     role = OrganisationRole.objects.get(user=cohort.it)
+    offer = (str(give_role(user=cohort.it, organisation=home, role=Role.STEWARD, by=TEST).pk),)
+    consortium_offer = (
+        str(give_consortium_role(user=cohort.it, consortium=federation.consortium, role=Role.AUDITOR, by=TEST).pk),
+    )
     consortium_role = ConsortiumRole.objects.get(user=cohort.scientist)
     organisations = (str(home.id), str(cohort.elsewhere.id))
     consortia = (str(federation.consortium.id),)
@@ -182,6 +192,7 @@ def make_platform() -> Platform:
         "user_id": (str(cohort.it.id),),
         "token_id": (str(tokens[0][0].id),),
         "invitation_id": (str(invitation.id),),
+        "offer_id": offer,
         "agreement_version_id": (str(in_force.id),),
         "plan_id": (str(plan.id),),
         "signatory_key_id": tuple(str(key.id) for key in home.signatory_keys.all()),
@@ -219,6 +230,10 @@ def make_platform() -> Platform:
             "organisation_id": (str(fourth.id),),
             "public_key": (PrivateKey.generate().public.encoded,),
         },
+        "DELETE /api/v1/organisations/{organisation_id}/role-offers/{offer_id}/": {"organisation_id": (str(home.id),)},
+        "DELETE /api/v1/consortia/{consortium_id}/role-offers/{offer_id}/": {"offer_id": consortium_offer},
+        "POST /api/v1/consortium-role-offers/{offer_id}/accept/": {"offer_id": consortium_offer},
+        "POST /api/v1/consortium-role-offers/{offer_id}/decline/": {"offer_id": consortium_offer},
         "POST /api/v1/model-versions/{version_id}/release/": {"version_id": (str(last_version(to_release).id),)},
         "POST /api/v1/jobs/{job_id}/pause/": {"job_id": (str(running.id),)},
         "POST /api/v1/users/": {"email": ()},

@@ -1,4 +1,4 @@
-"""An operator with the database and the signing key cuts the end off the record: every silo finds it by itself.
+"""An operator with the database and the signing key rewrites the audit log: every silo refuses it by itself.
 
 The last of these files: nobody trusts this platform afterwards.
 """
@@ -14,25 +14,25 @@ from uuid import UUID
 import psycopg
 import pytest
 
-from federation.protocol.chains import chain_of
+from federation.protocol.chains import canonical, chain_of, first_digest, next_digest
+from federation.protocol.merkle import Frontier
 from silo_connector.config import load
 from silo_connector.trainer.checkpoints import kept_checkpoints
 from tests.faults.conftest import Federation
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("federation")]
 
-WITHIN_S = 90.0
-CUT = """
-    ALTER TABLE audit_link DISABLE TRIGGER USER;
-    CREATE TEMPORARY TABLE told AS SELECT id FROM audit_checkpoint WHERE chain = %(chain)s;
-    DELETE FROM training_checkpointorder WHERE checkpoint_id IN (SELECT id FROM told);
-    DELETE FROM audit_countersignature WHERE checkpoint_id IN (SELECT id FROM told);
-    DELETE FROM audit_checkpoint WHERE id IN (SELECT id FROM told);
+WITHIN_S = 300.0
+LEFT = 5
+"""So many events are left as they were."""
+TABLES = ("audit_link", "audit_treenode")
+FORGET = """
+    CREATE TEMPORARY TABLE signed AS SELECT id FROM audit_checkpoint WHERE chain = %(chain)s;
+    DELETE FROM training_checkpointorder WHERE checkpoint_id IN (SELECT id FROM signed);
+    DELETE FROM audit_countersignature WHERE checkpoint_id IN (SELECT id FROM signed);
+    DELETE FROM audit_checkpoint WHERE chain = %(chain)s;
     DELETE FROM audit_link WHERE chain = %(chain)s AND position > %(left)s;
-    UPDATE audit_head SET position = %(left)s, digest = (
-        SELECT digest FROM audit_link WHERE chain = %(chain)s AND position = %(left)s
-    ) WHERE chain = %(chain)s;
-    ALTER TABLE audit_link ENABLE TRIGGER USER;
+    DELETE FROM audit_treenode WHERE chain = %(chain)s;
 """
 
 
@@ -44,38 +44,92 @@ def until(what: str, condition: Callable[[], bool]) -> None:
         time.sleep(0.2)
 
 
-def test_every_silo_finds_a_record_that_was_cut(federation: Federation) -> None:
+def locked(database: psycopg.Connection, chain: str) -> dict[int, str]:
+    """The links of a chain, by position; nobody adds to it or signs it until the transaction ends."""
+    tables = "training_checkpointorder, audit_countersignature, audit_checkpoint"
+    database.execute(f"LOCK TABLE {tables} IN SHARE ROW EXCLUSIVE MODE")
+    database.execute("SELECT 1 FROM audit_head WHERE chain = %s FOR UPDATE", [chain])
+    rows = database.execute("SELECT position, digest FROM audit_link WHERE chain = %s", [chain])
+    return {position: bytes(digest).hex() for position, digest in rows}
+
+
+def rewrite(database: psycopg.Connection, chain: str, length: int) -> None:
+    """Cut a chain and let it grow again, with another history and a tree that fits it, all in one transaction.
+
+    No process sees it in between: the next head that is signed is of the new history, however busy the machine is.
+    """
+    cursor = psycopg.ClientCursor(database)
+    for table in TABLES:
+        cursor.execute(f"ALTER TABLE {table} DISABLE TRIGGER USER")
+    cursor.execute(FORGET, {"chain": chain, "left": LEFT})
+    kept = database.execute("SELECT digest FROM audit_link WHERE chain = %s ORDER BY position", [chain]).fetchall()
+    frontier, digest = Frontier(), first_digest(chain)
+    for position in range(1, length + 1):
+        record = canonical({"forged": position})
+        digest = bytes(kept[position - 1][0]) if position <= LEFT else next_digest(digest, record)
+        if position > LEFT:
+            database.execute(
+                "INSERT INTO audit_link (event_id, chain, position, record, digest) VALUES (%s, %s, %s, %s, %s)",
+                [-position - time.time_ns() // 1000, chain, position, record, digest],
+            )
+        for (level, index), node in frontier.append(digest):
+            database.execute(
+                "INSERT INTO audit_treenode (chain, level, index, hash) VALUES (%s, %s, %s, %s)",
+                [chain, level, index, node],
+            )
+    database.execute(
+        "UPDATE audit_head SET position = %s, digest = %s, peaks = %s WHERE chain = %s",
+        [length, digest, frontier.packed, chain],
+    )
+    for table in TABLES:
+        cursor.execute(f"ALTER TABLE {table} ENABLE TRIGGER USER")
+
+
+def refusals(state: Path) -> list[str]:
+    """The codes of heads that this silo did not countersign, by its own journal."""
+    lines = map(json.loads, (state / "journal.jsonl").read_text().splitlines())
+    codes = [line["code"] for line in lines if line["event"] == "order.refused"]
+    return [code for code in codes if code.startswith("checkpoint.")]
+
+
+@pytest.mark.parametrize(
+    ("grows_by", "expected"),
+    [
+        # what has happened meanwhile may have let it grow past what is kept: then it is found as a fork
+        (None, {"checkpoint.goes_back", "checkpoint.forked"}),
+        (50, {"checkpoint.forked"}),
+    ],
+    ids=["cut", "rewritten and grown past what is kept"],
+)
+def test_every_silo_refuses_a_log_that_was_rewritten(
+    federation: Federation, grows_by: int | None, expected: set[str]
+) -> None:
     ensemble, chain = federation.ensemble, chain_of(UUID(federation.consortium))
     states = [load(connector.configuration).trainer_state for connector in ensemble.connectors]
-    job_id = federation.launch(rounds=1)
-    federation.final_digest(job_id)
 
     def kept(state: Path) -> int:
-        return kept_checkpoints(state)[chain].position if chain in kept_checkpoints(state) else 0
+        heads = kept_checkpoints(state)
+        return heads[chain].position if chain in heads else 0
 
-    services = ensemble.coordinator.services
+    until("every silo keeps a head of the true log", lambda: all(kept(state) > LEFT for state in states))
+    with psycopg.connect(ensemble.coordinator.services.postgres.url()) as database:
+        true = locked(database, chain)
+        told = [len(refusals(state)) for state in states]
+        before = [kept_checkpoints(state)[chain] for state in states]
+        longest = max(*true, *(head.position for head in before))
+        rewrite(database, chain, LEFT if grows_by is None else longest + grows_by)
 
-    def everything_is_kept() -> bool:
-        """What follows a job has happened too: the chain is longer than is kept only for moments after this."""
-        with psycopg.connect(services.postgres.url()) as database:
-            (head,) = database.execute("SELECT position FROM audit_head WHERE chain = %s", [chain]).fetchone() or (0,)
-            last = "SELECT bool_and(updates_deleted_at IS NOT NULL) FROM training_round WHERE job_id = %s"
-            tidied = database.execute(last, [job_id]).fetchone() == (True,)
-            return tidied and all(kept(state) == head for state in states)
+    def refused(state: Path, count: int) -> bool:
+        return bool(set(refusals(state)[count:]) & expected)
 
-    until("every silo keeps the head", everything_is_kept)
-    before = [kept(state) for state in states]
-    with psycopg.connect(services.postgres.url()) as database, psycopg.ClientCursor(database) as cursor:
-        cursor.execute(CUT, {"chain": chain, "left": min(before) - 10})
+    until("every silo refuses it", lambda: all(map(refused, states, told)))
+    for state, head in zip(states, before, strict=True):
+        now = kept_checkpoints(state)[chain]  # perhaps a later one of the true log, whose order was on its way
+        assert now == head or true[now.position] == now.digest
 
-    def refused(state: Path) -> bool:
-        lines = map(json.loads, (state / "journal.jsonl").read_text().splitlines())
-        return any(line["event"] == "order.refused" and line["code"] == "checkpoint.goes_back" for line in lines)
+    def is_told() -> bool:
+        with psycopg.connect(ensemble.coordinator.services.postgres.url()) as database:
+            statement = "SELECT count(DISTINCT silo_id) FROM training_checkpointorder WHERE code = ANY(%s)"
+            return database.execute(statement, [list(expected)]).fetchone() == (len(states),)
 
-    until("every silo refuses what goes back", lambda: all(map(refused, states)))
-    assert all(kept(state) >= position for state, position in zip(states, before, strict=True))
-    with psycopg.connect(services.postgres.url()) as database:
-        rows = database.execute(
-            "SELECT count(DISTINCT silo_id) FROM training_checkpointorder WHERE code <> ''"
-        ).fetchone()
-    assert rows == (len(states),)
+    until("the platform knows of every refusal", is_told)

@@ -1,8 +1,9 @@
-"""A job's evidence made from nothing but keys: an agreement, a manifest, orders, answers and an audit chain."""
+"""A job's evidence made from nothing but keys: an agreement, a manifest, orders, answers and an audit log."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import asdict, replace
 from datetime import timedelta
 from typing import Any, Literal
 from uuid import UUID
@@ -13,12 +14,17 @@ from federation.evidence.bundles import Entry
 from federation.evidence.passports import Evaluation, Participant, Passport, seal_passport
 from federation.plans.reviews import sign_review
 from federation.protocol import documents
-from federation.protocol.chains import canonical, chain_of, first_digest, next_digest
+from federation.protocol.chains import canonical, chain_of
 from federation.protocol.digests import digest_bytes
 from federation.protocol.documents import CodeReview
+from federation.protocol.envelope import peek
 from federation.protocol.keys import PrivateKey
+from federation.protocol.tree_heads import TreeHead
+from tests.support.logs import PlayedLog
 from tests.support.questions import NOW, agreement_of, manifest_of, order_of, terms_of
 
+Event = tuple[str, dict[str, Any] | bytes]
+"""Verb and detail; bytes stand in the record as they are."""
 ENVIRONMENT = documents.Environment(connector_version="test", network="none")
 
 
@@ -65,15 +71,22 @@ class Played:
         self.sealed_manifest = documents.seal(self.manifest, self.platform)
 
     def entries(self, rounds: int) -> list[Entry]:
-        """The whole bundle of a job of so many rounds."""
+        """The whole bundle of a job of so many rounds: complete where the manifest has no more."""
+        documents_ = self.documents(rounds)
+        return [*self.grounds(), *documents_, *self.logged(self.events(documents_))]
+
+    def grounds(self) -> list[Entry]:
+        """What the job stands on."""
         return [
             Entry(reading.PLATFORM_KEY, self.platform.public.encoded.encode()),
             Entry(reading.AGREEMENT, self.agreement),
             Entry(reading.MANIFEST, self.sealed_manifest),
-            *(exchanged := list(self.exchanges(rounds))),
-            *self.passports(rounds, exchanged),
-            *self.audit(20),
         ]
+
+    def documents(self, rounds: int) -> list[Entry]:
+        """Orders, answers and passports."""
+        exchanged = list(self.exchanges(rounds + (rounds == self.manifest.rounds)))
+        return [*exchanged, *self.passports(rounds, exchanged)]
 
     def review(self, number: int, place: int, **changes: Any) -> Entry:
         """What somebody of a member's house has signed of the job's code, the day before it began."""
@@ -102,6 +115,7 @@ class Played:
                     silo_id=member.silo_id,
                     manifest_digest=digest,
                     round=number,
+                    kind="train" if number <= self.manifest.rounds else "evaluate",
                     model=model,
                 )
                 yield Entry(f"{reading.ORDER}{order.order_id}", documents.seal(order, self.platform))
@@ -109,6 +123,7 @@ class Played:
 
     def passports(self, rounds: int, exchanged: Sequence[Entry]) -> Iterator[Entry]:
         """What the platform says of the weights after each round."""
+        self.last_round = rounds + (rounds == self.manifest.rounds)
         answers = {entry.name: entry.content for entry in exchanged if entry.name.startswith(reading.ANSWER)}
         for number in range(1, rounds + 1):
             made_from = [
@@ -126,6 +141,10 @@ class Played:
             passport = self.passport_of(number, tuple(made_from))
             yield Entry(f"{reading.PASSPORT}{number}", seal_passport(model_of(number), passport, self.platform))
 
+    def is_tried(self, number: int) -> bool:
+        """Whether the silos have said how the weights after a round did, in the round that followed."""
+        return number < self.last_round
+
     def passport_of(self, number: int, participants: tuple[Participant, ...]) -> Passport:
         """The passport of the weights after a round."""
         return Passport(
@@ -137,25 +156,122 @@ class Played:
             round=number,
             base_digest=model_of(number - 1),
             participants=participants,
-            evaluation=Evaluation(silos=4, loss=0.5, accuracy=0.75),
+            evaluation=Evaluation(silos=len(participants), loss=0.5, accuracy=0.75)
+            if self.is_tried(number)
+            else Evaluation(),
             issued_at=NOW,
         )
 
+    def events(self, entries: Sequence[Entry]) -> list[Event]:
+        """What the platform writes into its log of these documents: the job's events, as they happened."""
+        digests = {entry.name: digest_bytes(entry.content) for entry in entries}
+        by_round: dict[int, list[str]] = {}
+        for entry in entries:
+            if entry.name.startswith(reading.ORDER):
+                order = documents.read(documents.Order, peek(entry.content))
+                by_round.setdefault(order.round, []).append(str(order.order_id))
+        began = {
+            "manifest": digest_bytes(self.sealed_manifest),
+            "agreement": self.manifest.agreement_digest,
+            "initial_model": self.manifest.initial_model_digest,
+        }
+        events: list[Event] = [("job.launched", {"name": "A job"}), ("job.running", {"evidence": began})]
+        for number, orders in by_round.items():
+            place, base = {"round": number, "attempt": 1}, model_of(number - 1)
+            trains = number <= self.manifest.rounds
+            opened = {
+                "kind": "train" if trains else "evaluate",
+                "model": base,
+                "orders": {key: digests[f"{reading.ORDER}{key}"] for key in orders},
+            }
+            counted = {key: digests[f"{reading.ANSWER}{key}"] for key in orders}
+            events.append(("round.opened", {**place, "evidence": opened}))
+            events += [
+                ("order.submitted", {"round": number, "evidence": {"order": key, "answer": digest}})
+                for key, digest in counted.items()
+            ]
+            closed = {"base": base, "model": model_of(number) if trains else base, "counted": counted}
+            events.append(("round.closed", {**place, "evidence": closed}))
+        if len(by_round) > self.manifest.rounds:
+            events.append(("job.completed", {"evidence": {"model": model_of(self.manifest.rounds)}}))
+        for name, digest in digests.items():
+            if name.startswith(reading.PASSPORT):
+                number = int(name.removeprefix(reading.PASSPORT))
+                told = {"model": model_of(number), "passport": digest}
+                events.append(("passport.issued", {"round": number, "evidence": told}))
+        return events
+
+    def logged(self, events: Sequence[Event], signed: PlayedLog | None = None) -> list[Entry]:
+        """The log with these events of the job between others', its head, and what the silos have countersigned of it.
+
+        `signed` is the log that the silos have seen, where it is another one.
+        """
+        log, places = self.log(events)
+        signed = signed or log
+        size = len(log.records)
+        lines = [
+            reading.event_line(
+                position, log.digests[position - 1], log.included(position, size), log.records[position - 1]
+            )
+            for position in places
+        ]
+        head, kept = log.head(), signed.head(len(signed.records) - 1)
+        proof = documents.ConsistencyProof(
+            follows=documents.KeptHead(**asdict(kept)),
+            hashes=tuple(log.proof(kept, size)) if kept.position <= size else (),
+        )
+        return [
+            Entry(f"{reading.EVENTS}{places[0]}", b"".join(lines)),
+            Entry(reading.CHECKPOINT, self.sealed_head(log.chain, head, self.platform)),
+            Entry(f"{reading.CONSISTENCY}1", proof.model_dump_json().encode()),
+            *(
+                Entry(f"{reading.COUNTERSIGNED}{member.silo_id}", self.sealed_head(log.chain, kept, identity))
+                for member, identity in zip(self.manifest.cohort, self.identities, strict=True)
+            ),
+        ]
+
+    def log(self, events: Sequence[Event]) -> tuple[PlayedLog, list[int]]:
+        """A log with these events of the job, one of another job before each and two after the last; their places."""
+        log = PlayedLog(chain_of(self.manifest.consortium_id))
+        places: list[int] = []
+        other = {"job": str(UUID(int=77)), "verb": "job.launched", "detail": {"name": "Another job's name"}}
+        for number, (verb, detail) in enumerate(events, start=1):
+            log.append(canonical({**other, "salt": digest_bytes(b"other %d" % number)}))
+            said = {
+                "salt": digest_bytes(b"%d" % number),
+                "job": str(self.manifest.job_id),
+                "consortium": str(self.manifest.consortium_id),
+                "job_number": number,
+                "job_before": log.digests[places[-1]].hex() if places else None,
+                "verb": verb,
+                "detail": {} if isinstance(detail, bytes) else detail,
+            }
+            record = canonical(said)
+            if isinstance(detail, bytes):
+                record = canonical(said | {"detail": "here"}).replace(b'"here"', detail)
+            places.append(log.append(record))
+        for last in (b"last", b"very last"):
+            log.append(canonical({**other, "salt": digest_bytes(last)}))
+        return log, places
+
+    @staticmethod
+    def sealed_head(chain: str, head: TreeHead, key: PrivateKey) -> bytes:
+        """A head as somebody signs it."""
+        return documents.seal(documents.AuditCheckpoint(chain=chain, made_at=NOW, **asdict(head)), key)
+
     def audit(self, records: int) -> Iterator[Entry]:
-        """So many records, the head that the platform has signed, and an earlier one that the silos have."""
+        """The log as protocol 1.0 had it: so many records, the head that is signed, an earlier one of the silos."""
         chain = chain_of(self.manifest.consortium_id)
-        digest, lines = first_digest(chain), []
-        for position in range(1, records + 1):
-            record = canonical({"id": position, "verb": "job.launched"})
-            digest = next_digest(digest, record)
-            lines.append(reading.link_line(position, digest, record))
-            if position == records // 2:
-                kept = documents.AuditCheckpoint(chain=chain, position=position, digest=digest.hex(), made_at=NOW)
+        log = PlayedLog(chain, (canonical({"id": number, "verb": "job.launched"}) for number in range(records)))
+        lines = [
+            reading.link_line(position, log.digests[position], log.records[position - 1])
+            for position in range(1, records + 1)
+        ]
         yield Entry(f"{reading.RECORD}1", b"".join(lines))
-        checkpoint = documents.AuditCheckpoint(chain=chain, position=records, digest=digest.hex(), made_at=NOW)
-        yield Entry(reading.CHECKPOINT, documents.seal(checkpoint, self.platform))
+        yield Entry(reading.CHECKPOINT, self.sealed_head(chain, replace(log.head(), root=None), self.platform))
+        kept = replace(log.head(records // 2), root=None)
         for member, identity in zip(self.manifest.cohort, self.identities, strict=True):
-            yield Entry(f"{reading.COUNTERSIGNED}{member.silo_id}", documents.seal(kept, identity))
+            yield Entry(f"{reading.COUNTERSIGNED}{member.silo_id}", self.sealed_head(chain, kept, identity))
 
 
 def certificate(signatory: PrivateKey, identity: PrivateKey) -> str:
@@ -176,8 +292,12 @@ def model_of(round_number: int) -> str:
 
 
 def answer_to(order: documents.Order) -> documents.Submission:
-    """What a silo says that has trained."""
+    """What a silo says that has trained, or only tried the model."""
     assert order.model is not None
+    trained = {
+        "payload": documents.PayloadReference(digest=digest_bytes(b"update"), size_bytes=6),
+        "training": documents.TrainingReport(rows=10, steps=1, loss=0.5, update_norm_l2=1.0),
+    }
     return documents.Submission(
         order_id=order.order_id,
         number=order.number,
@@ -188,8 +308,8 @@ def answer_to(order: documents.Order) -> documents.Submission:
         round=order.round,
         attempt=order.attempt,
         model_digest=order.model.digest,
-        payload=documents.PayloadReference(digest=digest_bytes(b"update"), size_bytes=6),
-        training=documents.TrainingReport(rows=10, steps=1, loss=0.5, update_norm_l2=1.0),
+        **(trained if order.kind is documents.OrderKind.TRAIN else {}),
+        evaluation=documents.EvaluationReport(rows=20, loss=0.5, accuracy=0.75),
         environment=ENVIRONMENT,
         created_at=NOW,
     )
@@ -197,6 +317,4 @@ def answer_to(order: documents.Order) -> documents.Submission:
 
 def silo_of(entry: Entry) -> UUID:
     """For whom an order is."""
-    from federation.protocol.envelope import peek
-
     return documents.read(documents.Order, peek(entry.content)).silo_id

@@ -42,8 +42,9 @@ class World:
 
 
 def person(name: str) -> User:
-    """Somebody with an account and no role."""
-    return create_user(email=f"{name}@example.org", full_name=name.replace("-", " ").title(), by=TEST)
+    """Somebody with an account that is known to be theirs, and no role."""
+    full_name = name.replace("-", " ").title()
+    return create_user(email=f"{name}@example.org", full_name=full_name, is_proved=True, by=TEST)
 
 
 def house(name: str) -> Organisation:
@@ -56,7 +57,9 @@ def make_world() -> World:
     north, south, elsewhere = house("north"), house("south"), house("elsewhere")
     keeper = create_user(email="keeper@example.org", full_name="Keeper", is_platform_administrator=True, by=TEST)
     administrator = person("administrator")
-    it = create_user(email="it@example.org", full_name="It", organisation=north, roles=[Role.SILO_IT], by=TEST)
+    it = create_user(
+        email="it@example.org", full_name="It", organisation=north, roles=[Role.SILO_IT], is_proved=True, by=TEST
+    )
     steward, auditor = person("steward"), person("auditor")
     scientist, outsider, nobody = person("scientist"), person("outsider"), person("nobody")
     for user, organisation, role in (

@@ -192,7 +192,7 @@ def test_every_api_view_names_the_scope_of_each_method() -> None:
     assert not wrong
 
 
-ASKS = re.compile(r"^(access_\w+|require|signed_in|\w+_visible_to)$")
+ASKS = re.compile(r"^(access_\w+|require|signed_in|signed_in_afresh|\w+_visible_to)$")
 
 
 def test_every_api_view_asks_who_may() -> None:

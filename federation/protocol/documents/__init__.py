@@ -8,7 +8,7 @@ Fields for agreements, differential privacy and masks are here from the first ve
 from federation.protocol.documents.acceptances import StateAcceptance
 from federation.protocol.documents.agreements import Agreement
 from federation.protocol.documents.base import Code, Count, Digest, Document, Finite, Name, Part, Text
-from federation.protocol.documents.checkpoints import AuditCheckpoint
+from federation.protocol.documents.checkpoints import AuditCheckpoint, ConsistencyProof, KeptHead
 from federation.protocol.documents.enrolment import EnrolmentStatement, SiloCertificate
 from federation.protocol.documents.manifests import (
     CohortMember,
@@ -58,6 +58,7 @@ __all__ = [
     "Cohort",
     "CohortMember",
     "Confusion",
+    "ConsistencyProof",
     "Count",
     "CoveredDataset",
     "CustomCode",
@@ -69,6 +70,7 @@ __all__ = [
     "Environment",
     "EvaluationReport",
     "Finite",
+    "KeptHead",
     "Leaving",
     "Limits",
     "Manifest",

@@ -1,4 +1,4 @@
-"""Where the hash chain of the audit log stood at a moment."""
+"""Where the audit log stood at a moment: its chain's last link, and the root of the Merkle tree over all links."""
 
 from __future__ import annotations
 
@@ -6,7 +6,10 @@ from typing import Annotated
 
 from pydantic import Field
 
-from federation.protocol.documents.base import Count, Document, Moment, Name
+from federation.protocol.documents.base import Count, Document, Moment, Name, Part
+
+HASH_PATTERN = r"^[0-9a-f]{64}$"
+Hash = Annotated[str, Field(pattern=HASH_PATTERN)]
 
 
 class AuditCheckpoint(Document):
@@ -16,5 +19,27 @@ class AuditCheckpoint(Document):
 
     chain: Name
     position: Count
-    digest: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+    """How many records there are; also the size of the tree."""
+    digest: Hash
+    root: Hash | None = None
+    """Of the Merkle tree over the chain's links (RFC 9162); None in heads of protocol 1.0."""
     made_at: Moment
+
+
+class KeptHead(Part):
+    """A head as a silo keeps it, or as the platform believes that it does."""
+
+    position: Count
+    digest: Hash
+    root: Hash | None = None
+
+
+class ConsistencyProof(Part):
+    """That a head follows from another one: RFC 9162, §2.1.4; §2.1.3 where that one has no root.
+
+    Without a root, the other head's digest is proven to be the leaf at its position.
+    """
+
+    follows: KeptHead
+    """The head that the platform believes the silo to keep."""
+    hashes: tuple[Hash, ...] = Field(default=(), max_length=128)

@@ -9,6 +9,7 @@ from uuid import UUID
 from pydantic import Field
 
 from federation.protocol.documents.base import Count, Digest, Document, Moment, Part, PlainObject
+from federation.protocol.documents.checkpoints import ConsistencyProof
 
 
 class OrderKind(StrEnum):
@@ -75,3 +76,5 @@ class CheckpointOrder(Instruction):
 
     kind: Literal[OrderKind.CHECKPOINT] = OrderKind.CHECKPOINT
     checkpoint: PlainObject
+    proof: ConsistencyProof | None = None
+    """That the head follows from the one that the silo keeps; None where it is believed to keep none."""

@@ -23,6 +23,7 @@ from federation.protocol.documents.base import (
     Seconds,
     Text,
 )
+from federation.protocol.documents.checkpoints import KeptHead
 from federation.protocol.documents.orders import OrderKind
 
 
@@ -105,5 +106,7 @@ class Refusal(Document):
     code: Code
     message: Annotated[Text, Field(max_length=500)]
     rule: Name | None = None
+    kept: KeptHead | None = None
+    """Where it does not countersign a head of the audit log: the head of that chain which it keeps, if it keeps one."""
     environment: Environment
     created_at: Moment

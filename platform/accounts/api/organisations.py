@@ -11,7 +11,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from accounts.access import access_organisation, access_signatory_key, require, signed_in
+from accounts.access import access_organisation, access_signatory_key, require, signed_in, signed_in_afresh
 from accounts.actions import add_signatory_key, create_organisation, edit_organisation, revoke_signatory_key
 from accounts.models import Organisation, Scope, SignatoryKey
 from accounts.permissions import Permission
@@ -25,6 +25,7 @@ from accounts.serializers import (
 )
 from federation.protocol.keys import PublicKey
 from rest.idempotency import idempotent
+from rest.permissions import SESSION_ONLY
 from rest.preconditions import as_seen, conditional, tag
 from rest.serializers import validated
 
@@ -80,7 +81,7 @@ def _told(organisation: Organisation) -> Response:
 class SignatoryKeys(ListAPIView[SignatoryKey]):
     """The keys by which an organisation signs and signed: at most one of them is active."""
 
-    scopes = {"GET": Scope.ORGANISATIONS_READ, "POST": Scope.ORGANISATIONS_WRITE}
+    scopes = {"GET": Scope.ORGANISATIONS_READ, "POST": SESSION_ONLY}
     queryset = SignatoryKey.objects.none()
     serializer_class = SignatoryKeyOut
 
@@ -91,8 +92,8 @@ class SignatoryKeys(ListAPIView[SignatoryKey]):
     @extend_schema(request=NewSignatoryKey, responses={201: SignatoryKeyOut})
     @idempotent()
     def post(self, request: Request, organisation_id: UUID) -> Response:
-        """Register the public half of a key made on the premises."""
-        user = signed_in(request)
+        """Register the public half of a key made on the premises. Takes a fresh second factor."""
+        user = signed_in_afresh(request)
         organisation = access_organisation(user, organisation_id, Permission.SIGNATORY_KEY_MANAGE)
         public_key = PublicKey.from_encoded(validated(NewSignatoryKey, request)["public_key"])
         added = add_signatory_key(organisation=organisation, public_key=public_key, by=user)
@@ -102,12 +103,12 @@ class SignatoryKeys(ListAPIView[SignatoryKey]):
 class OneSignatoryKey(APIView):
     """A key of an organisation."""
 
-    scopes = {"DELETE": Scope.ORGANISATIONS_WRITE}
+    scopes = {"DELETE": SESSION_ONLY}
 
     @extend_schema(responses={204: None})
     def delete(self, request: Request, organisation_id: UUID, signatory_key_id: UUID) -> Response:
         """Revoke it: the organisation no longer stands by it. It stays listed."""
-        user = signed_in(request)
+        user = signed_in_afresh(request)
         organisation = access_organisation(user, organisation_id, Permission.SIGNATORY_KEY_MANAGE)
         revoke_signatory_key(signatory_key=access_signatory_key(organisation, signatory_key_id), by=user)
         return Response(status=204)

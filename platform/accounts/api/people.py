@@ -19,23 +19,23 @@ from accounts.access import (
     require,
     require_welcome,
     signed_in,
+    signed_in_afresh,
 )
-from accounts.actions import create_user, deactivate_user, grant_role, reactivate_user, renew_welcome, revoke_role
-from accounts.models import OrganisationRole, Scope, User
+from accounts.actions import create_user, deactivate_user, reactivate_user, renew_welcome, revoke_role
+from accounts.models import OrganisationRole, OrganisationRoleOffer, Scope, User
 from accounts.permissions import Permission
+from accounts.role_offers import give_role
 from accounts.selectors import people_of, person_with_email, users_visible_to
 from accounts.serializers import (
     NewOrganisationRole,
     NewUser,
+    OrganisationRoleOfferOut,
     OrganisationRoleOut,
     Person,
-    UserCreated,
     UserEdit,
     UserOut,
-    WelcomeAddress,
 )
-from accounts.welcome import welcome_url
-from rest.idempotency import SHOWN_ONCE, idempotent
+from rest.idempotency import idempotent
 from rest.permissions import SESSION_ONLY
 from rest.serializers import validated
 
@@ -43,7 +43,7 @@ from rest.serializers import validated
 class Users(ListAPIView[User]):
     """You and your colleagues; everybody for platform administrators."""
 
-    scopes = {"GET": Scope.USERS_READ, "POST": Scope.USERS_WRITE}
+    scopes = {"GET": Scope.USERS_READ, "POST": SESSION_ONLY}
     queryset = User.objects.none()
     serializer_class = UserOut
 
@@ -51,22 +51,21 @@ class Users(ListAPIView[User]):
         """Those that the asker sees."""
         return users_visible_to(signed_in(self.request))
 
-    @extend_schema(request=NewUser, responses={201: UserCreated})
-    @idempotent(hide=("welcome_url",))
+    @extend_schema(request=NewUser, responses={201: UserOut})
+    @idempotent()
     def post(self, request: Request) -> Response:
-        """Make an account. The answer holds the address at which its owner chooses a password; pass it on safely."""
-        user = signed_in(request)
+        """Make an account. Its owner is sent a link at which they choose a password. Takes a fresh second factor."""
+        user = signed_in_afresh(request)
         wanted = validated(NewUser, request)
         organisation = access_organisation_if_named(user, wanted.pop("organisation", None), Permission.USER_CREATE)
         created = create_user(**wanted, organisation=organisation, by=user)
-        told = {**UserOut(created).data, "welcome_url": welcome_url(created)}
-        return Response(told, status=201, headers=SHOWN_ONCE)
+        return Response(UserOut(created).data, status=201)
 
 
 class OneUser(APIView):
     """An account."""
 
-    scopes = {"GET": Scope.USERS_READ, "PATCH": Scope.USERS_WRITE}
+    scopes = {"GET": Scope.USERS_READ, "PATCH": SESSION_ONLY}
 
     @extend_schema(responses=UserOut)
     def get(self, request: Request, user_id: UUID) -> Response:
@@ -75,8 +74,8 @@ class OneUser(APIView):
 
     @extend_schema(request=UserEdit, responses=UserOut)
     def patch(self, request: Request, user_id: UUID) -> Response:
-        """Close or open it (platform administrators)."""
-        user = signed_in(request)
+        """Close or open it (platform administrators). Takes a fresh second factor."""
+        user = signed_in_afresh(request)
         person = access_user(user, user_id)
         require(user, Permission.USER_EDIT)
         wanted = validated(UserEdit, request)["is_active"]
@@ -85,19 +84,18 @@ class OneUser(APIView):
 
 
 class Welcome(APIView):
-    """A new address at which somebody chooses a password."""
+    """A new link at which somebody chooses their first password, sent to their own address."""
 
     scopes = {"POST": SESSION_ONLY}
 
-    @extend_schema(request=None, responses={201: WelcomeAddress})
-    @idempotent(hide=("welcome_url",))
+    @extend_schema(request=None, responses={202: UserOut})
+    @idempotent()
     def post(self, request: Request, user_id: UUID) -> Response:
-        """Make one: for platform administrators, and for who made an account that nobody has used yet."""
-        user = signed_in(request)
+        """Send one: for platform administrators, and for who made an account that nobody has used yet."""
+        user = signed_in_afresh(request)
         person = access_user(user, user_id)
         require_welcome(user, person)
-        renew_welcome(user=person, by=user)
-        return Response({"welcome_url": welcome_url(person)}, status=201, headers=SHOWN_ONCE)
+        return Response(UserOut(renew_welcome(user=person, by=user)).data, status=202)
 
 
 class People(ListAPIView[User]):
@@ -115,7 +113,7 @@ class People(ListAPIView[User]):
 class OrganisationRoles(ListAPIView[OrganisationRole]):
     """The roles that people hold in an organisation."""
 
-    scopes = {"GET": Scope.ORGANISATIONS_READ, "POST": Scope.ORGANISATIONS_WRITE}
+    scopes = {"GET": Scope.ORGANISATIONS_READ, "POST": SESSION_ONLY}
     queryset = OrganisationRole.objects.none()
     serializer_class = OrganisationRoleOut
     page_ordering = ("-granted_at", "id")
@@ -125,27 +123,29 @@ class OrganisationRoles(ListAPIView[OrganisationRole]):
         organisation = access_organisation(signed_in(self.request), self.kwargs["organisation_id"])
         return organisation.roles.select_related("user")
 
-    @extend_schema(request=NewOrganisationRole, responses={201: OrganisationRoleOut})
+    @extend_schema(request=NewOrganisationRole, responses={201: OrganisationRoleOut, 202: OrganisationRoleOfferOut})
     @idempotent()
     def post(self, request: Request, organisation_id: UUID) -> Response:
-        """Grant a role to somebody who has an account."""
-        user = signed_in(request)
+        """Give a role to somebody who has an account: at once (201) where they are at home, else an offer (202)."""
+        user = signed_in_afresh(request)
         organisation = access_organisation(user, organisation_id, Permission.ORGANISATION_ROLE_GRANT)
         wanted = validated(NewOrganisationRole, request)
         person = person_with_email(wanted["email"])
-        granted = grant_role(user=person, organisation=organisation, role=wanted["role"], by=user)
-        return Response(OrganisationRoleOut(granted).data, status=201)
+        given = give_role(user=person, organisation=organisation, role=wanted["role"], by=user)
+        if isinstance(given, OrganisationRoleOffer):
+            return Response(OrganisationRoleOfferOut(given).data, status=202)
+        return Response(OrganisationRoleOut(given).data, status=201)
 
 
 class OneOrganisationRole(APIView):
     """A role that somebody holds in an organisation."""
 
-    scopes = {"DELETE": Scope.ORGANISATIONS_WRITE}
+    scopes = {"DELETE": SESSION_ONLY}
 
     @extend_schema(responses={204: None})
     def delete(self, request: Request, organisation_id: UUID, role_id: UUID) -> Response:
-        """Take it back. An organisation keeps one administrator."""
-        user = signed_in(request)
+        """Take it back. An organisation keeps one administrator. Takes a fresh second factor."""
+        user = signed_in_afresh(request)
         organisation = access_organisation(user, organisation_id, Permission.ORGANISATION_ROLE_GRANT)
         revoke_role(granted=access_organisation_role(organisation, role_id), by=user)
         return Response(status=204)

@@ -12,8 +12,9 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from accounts.access import access_token, signed_in
+from accounts.access import access_token, signed_in, signed_in_afresh
 from accounts.models import ApiToken, Scope
+from accounts.second_factor.judging import has_shown
 from accounts.serializers import NewToken, TokenCreated, TokenOut
 from accounts.tokens import issue_token, revoke_token
 from rest.idempotency import SHOWN_ONCE, idempotent
@@ -35,14 +36,15 @@ class Tokens(ListAPIView[ApiToken]):
     @extend_schema(request=NewToken, responses={201: TokenCreated})
     @idempotent(hide=("token",))
     def post(self, request: Request) -> Response:
-        """Make a token. Its text is in this answer and nowhere else."""
-        user = signed_in(request)
+        """Make a token. Its text is in this answer and nowhere else. Takes a fresh second factor of who has one."""
+        user = signed_in_afresh(request)
         wanted = validated(NewToken, request)
         token, secret = issue_token(
             user=user,
             name=wanted["name"],
             scopes=wanted["scopes"],
             lifetime=timedelta(days=wanted["expires_in_days"]),
+            factor_shown=has_shown(request.session, user),
             by=user,
         )
         return Response({**TokenOut(token).data, "token": secret}, status=201, headers=SHOWN_ONCE)

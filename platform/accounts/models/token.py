@@ -55,6 +55,9 @@ class ApiToken(models.Model):
     name = NameField(max_length=100)
     digest = models.CharField(max_length=64, editable=False)
     scopes = ArrayField(models.CharField(max_length=30, choices=Scope.choices), size=len(Scope))
+    factor_shown = models.BooleanField(
+        default=False, editable=False, help_text="Whether the session that made it had shown the second factor."
+    )
     created_at = models.DateTimeField(default=timezone.now, editable=False)
     expires_at = models.DateTimeField()
     last_used_at = models.DateTimeField(null=True, editable=False)

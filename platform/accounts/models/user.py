@@ -45,6 +45,11 @@ class User(AbstractBaseUser):
     language = models.CharField(max_length=10, blank=True, default="", help_text="Empty: as the browser asks.")
     time_zone = models.CharField(max_length=64, blank=True, default="", help_text="Empty: as the settings say.")
     created_at = models.DateTimeField(default=timezone.now, editable=False)
+    proved_at = models.DateTimeField(
+        null=True,
+        editable=False,
+        help_text="When its owner showed that the e-mail address is theirs. Empty: perhaps somebody else holds it.",
+    )
 
     objects = UserManager()
 
@@ -68,6 +73,11 @@ class User(AbstractBaseUser):
 
     def __str__(self) -> str:
         return self.full_name
+
+    @property
+    def is_proved(self) -> bool:
+        """Whether the account is known to be held by the owner of its e-mail address."""
+        return self.proved_at is not None
 
     @property
     def has_been_used(self) -> bool:

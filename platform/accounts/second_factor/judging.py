@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 from allauth.mfa.models import Authenticator
 from django.conf import settings
 from django.contrib.sessions.backends.base import SessionBase
@@ -14,6 +16,19 @@ from rest.errors import Forbidden
 # Whoever may change what others do, or speak for an organisation.
 STRONG_ROLES = (Role.CONSORTIUM_ADMINISTRATOR, Role.ORGANISATION_ADMINISTRATOR, Role.STEWARD)
 _SHOWN = "second_factor_shown_by"
+_SHOWN_AT = "second_factor_shown_at"
+FRESH_S = 900.0
+"""How long a factor that was shown counts for the acts that others' access hangs on."""
+
+
+class FactorNotFresh(Forbidden):
+    """Who asks has shown their second factor too long ago for what they want to do."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "factor.not_fresh",
+            "Show your second factor again at /account/confirm/code/, then repeat this.",
+        )
 
 
 def needs_second_factor(user: User) -> bool:
@@ -35,11 +50,24 @@ def has_second_factor(user: User) -> bool:
 def note_shown(session: SessionBase, user: User) -> None:
     """This session has shown the second factor of this person."""
     session[_SHOWN] = str(user.pk)
+    session[_SHOWN_AT] = time.time()
 
 
 def has_shown(session: SessionBase, user: User) -> bool:
     """Whether this session has."""
     return session.get(_SHOWN) == str(user.pk)
+
+
+def check_fresh(session: SessionBase, user: User) -> None:
+    """Raise FactorNotFresh unless this session has shown the person's second factor within the last quarter of an hour.
+
+    Who neither has one nor needs one is not asked.
+    """
+    shown_at = session.get(_SHOWN_AT, 0.0)
+    if has_shown(session, user) and 0.0 <= time.time() - shown_at <= FRESH_S:
+        return
+    if has_second_factor(user) or needs_second_factor(user):
+        raise FactorNotFresh
 
 
 def check_session(session: SessionBase, user: User) -> None:

@@ -11,22 +11,25 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from accounts.access import access_organisation_if_named, signed_in
+from accounts.access import access_organisation_if_named, signed_in, signed_in_afresh
 from accounts.models import Scope
 from accounts.permissions import Permission
 from accounts.selectors import person_with_email
 from consortia.access import access_consortium, access_consortium_role
-from consortia.actions import edit_consortium, found_consortium, grant_consortium_role, revoke_consortium_role
-from consortia.models import Consortium, ConsortiumRole
+from consortia.actions import edit_consortium, found_consortium, revoke_consortium_role
+from consortia.models import Consortium, ConsortiumRole, ConsortiumRoleOffer
+from consortia.role_offers import give_consortium_role
 from consortia.selectors import consortia_visible_to
 from consortia.serializers import (
     ConsortiumEdit,
     ConsortiumOut,
+    ConsortiumRoleOfferOut,
     ConsortiumRoleOut,
     NewConsortium,
     NewConsortiumRole,
 )
 from rest.idempotency import idempotent
+from rest.permissions import SESSION_ONLY
 from rest.preconditions import as_seen, conditional, tag
 from rest.serializers import validated
 
@@ -83,7 +86,7 @@ def _told(consortium: Consortium) -> Response:
 class ConsortiumRoles(ListAPIView[ConsortiumRole]):
     """The roles that people hold in a consortium."""
 
-    scopes = {"GET": Scope.CONSORTIA_READ, "POST": Scope.CONSORTIA_WRITE}
+    scopes = {"GET": Scope.CONSORTIA_READ, "POST": SESSION_ONLY}
     queryset = ConsortiumRole.objects.none()
     serializer_class = ConsortiumRoleOut
     page_ordering = ("-granted_at", "id")
@@ -93,27 +96,29 @@ class ConsortiumRoles(ListAPIView[ConsortiumRole]):
         consortium = access_consortium(signed_in(self.request), self.kwargs["consortium_id"])
         return consortium.roles.select_related("user")
 
-    @extend_schema(request=NewConsortiumRole, responses={201: ConsortiumRoleOut})
+    @extend_schema(request=NewConsortiumRole, responses={201: ConsortiumRoleOut, 202: ConsortiumRoleOfferOut})
     @idempotent()
     def post(self, request: Request, consortium_id: UUID) -> Response:
-        """Grant a role to somebody who has an account."""
-        user = signed_in(request)
+        """Offer a role to somebody who has an account (202); your own is yours at once (201)."""
+        user = signed_in_afresh(request)
         consortium = access_consortium(user, consortium_id, Permission.CONSORTIUM_ROLE_GRANT)
         wanted = validated(NewConsortiumRole, request)
         person = person_with_email(wanted["email"])
-        granted = grant_consortium_role(user=person, consortium=consortium, role=wanted["role"], by=user)
-        return Response(ConsortiumRoleOut(granted).data, status=201)
+        given = give_consortium_role(user=person, consortium=consortium, role=wanted["role"], by=user)
+        if isinstance(given, ConsortiumRoleOffer):
+            return Response(ConsortiumRoleOfferOut(given).data, status=202)
+        return Response(ConsortiumRoleOut(given).data, status=201)
 
 
 class OneConsortiumRole(APIView):
     """A role that somebody holds in a consortium."""
 
-    scopes = {"DELETE": Scope.CONSORTIA_WRITE}
+    scopes = {"DELETE": SESSION_ONLY}
 
     @extend_schema(responses={204: None})
     def delete(self, request: Request, consortium_id: UUID, role_id: UUID) -> Response:
-        """Take it back. A consortium keeps one administrator."""
-        user = signed_in(request)
+        """Take it back. A consortium keeps one administrator. Takes a fresh second factor."""
+        user = signed_in_afresh(request)
         consortium = access_consortium(user, consortium_id, Permission.CONSORTIUM_ROLE_GRANT)
         revoke_consortium_role(granted=access_consortium_role(consortium, role_id), by=user)
         return Response(status=204)

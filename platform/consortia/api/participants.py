@@ -12,7 +12,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from accounts.access import signed_in
+from accounts.access import signed_in, signed_in_afresh
 from accounts.models import Scope
 from accounts.permissions import Permission
 from consortia import invitations
@@ -31,6 +31,7 @@ from consortia.serializers import InvitationOut, NewInvitation, ParticipationOut
 from consortia.transitions import ParticipationState
 from rest.filters import FilterSet, YesNoFilter
 from rest.idempotency import idempotent
+from rest.permissions import SESSION_ONLY
 from rest.serializers import validated
 
 
@@ -47,7 +48,7 @@ class ParticipationFilter(FilterSet):
 class Participants(ListAPIView[Participation]):
     """The organisations that take part in a consortium, did, or are invited."""
 
-    scopes = {"GET": Scope.CONSORTIA_READ, "POST": Scope.CONSORTIA_WRITE}
+    scopes = {"GET": Scope.CONSORTIA_READ, "POST": SESSION_ONLY}
     queryset = Participation.objects.none()
     serializer_class = ParticipationOut
     filterset_class = ParticipationFilter
@@ -62,7 +63,7 @@ class Participants(ListAPIView[Participation]):
     @idempotent()
     def post(self, request: Request, consortium_id: UUID) -> Response:
         """Invite an organisation."""
-        user = signed_in(request)
+        user = signed_in_afresh(request)
         consortium = access_consortium(user, consortium_id, Permission.PARTICIPANT_INVITE)
         wanted = validated(NewInvitation, request)
         organisation = organisation_with(wanted["organisation"])
@@ -73,13 +74,13 @@ class Participants(ListAPIView[Participation]):
 class Leave(APIView):
     """An organisation leaves a consortium."""
 
-    scopes = {"POST": Scope.CONSORTIA_WRITE}
+    scopes = {"POST": SESSION_ONLY}
 
     @extend_schema(request=None, responses=ParticipationOut)
     @idempotent()
     def post(self, request: Request, consortium_id: UUID, organisation_id: UUID) -> Response:
         """Leave, for an organisation of yours. Roles of its people in the consortium end with it."""
-        user = signed_in(request)
+        user = signed_in_afresh(request)
         participation = access_participation_to_leave(user, consortium_id, organisation_id)
         return Response(ParticipationOut(leave_consortium(participation=participation, by=user)).data)
 
@@ -87,13 +88,13 @@ class Leave(APIView):
 class Remove(APIView):
     """A consortium ends an organisation's participation."""
 
-    scopes = {"POST": Scope.CONSORTIA_WRITE}
+    scopes = {"POST": SESSION_ONLY}
 
     @extend_schema(request=Removal, responses=ParticipationOut)
     @idempotent()
     def post(self, request: Request, consortium_id: UUID, organisation_id: UUID) -> Response:
         """Remove it, for a consortium that you administer. Roles of its people there end with it."""
-        user = signed_in(request)
+        user = signed_in_afresh(request)
         participation = access_participation_to_end(user, consortium_id, organisation_id)
         reason = validated(Removal, request)["reason"]
         return Response(ParticipationOut(end_participation(participation=participation, reason=reason, by=user)).data)
@@ -141,13 +142,13 @@ class OneInvitation(APIView):
 class Accept(APIView):
     """The answer yes."""
 
-    scopes = {"POST": Scope.CONSORTIA_WRITE}
+    scopes = {"POST": SESSION_ONLY}
 
     @extend_schema(request=None, responses=ParticipationOut)
     @idempotent()
     def post(self, request: Request, invitation_id: UUID) -> Response:
         """Join the consortium, for an organisation of yours."""
-        user = signed_in(request)
+        user = signed_in_afresh(request)
         invitation = access_invitation_to_answer(user, invitation_id)
         return Response(ParticipationOut(invitations.accept(invitation=invitation, by=user)).data)
 

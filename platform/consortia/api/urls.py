@@ -14,8 +14,16 @@ from consortia.api.participants import (
     Withdraw,
 )
 from consortia.api.record import Events, WhoAmI
+from consortia.api.role_offers import (
+    AcceptConsortiumOffer,
+    ConsortiumOffersToMe,
+    DeclineConsortiumOffer,
+    OffersOfConsortium,
+    OneOfferOfConsortium,
+)
 
 _CONSORTIUM = "consortia/<uuid:consortium_id>/"
+_OFFER = "consortium-role-offers/<uuid:offer_id>/"
 _INVITATION = "invitations/<uuid:invitation_id>/"
 
 urlpatterns = [
@@ -27,6 +35,11 @@ urlpatterns = [
     path(f"{_CONSORTIUM}participants/<uuid:organisation_id>/remove/", Remove.as_view(), name="api-remove"),
     path(f"{_CONSORTIUM}roles/", ConsortiumRoles.as_view(), name="api-consortium-roles"),
     path(f"{_CONSORTIUM}roles/<uuid:role_id>/", OneConsortiumRole.as_view(), name="api-consortium-role"),
+    path(f"{_CONSORTIUM}role-offers/", OffersOfConsortium.as_view(), name="api-offers-of-consortium"),
+    path(f"{_CONSORTIUM}role-offers/<uuid:offer_id>/", OneOfferOfConsortium.as_view(), name="api-offer-of-consortium"),
+    path("consortium-role-offers/", ConsortiumOffersToMe.as_view(), name="api-consortium-role-offers"),
+    path(f"{_OFFER}accept/", AcceptConsortiumOffer.as_view(), name="api-consortium-role-offer-accept"),
+    path(f"{_OFFER}decline/", DeclineConsortiumOffer.as_view(), name="api-consortium-role-offer-decline"),
     path("invitations/", Invitations.as_view(), name="api-invitations"),
     path(_INVITATION, OneInvitation.as_view(), name="api-invitation"),
     path(f"{_INVITATION}accept/", Accept.as_view(), name="api-accept"),

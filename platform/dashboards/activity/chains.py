@@ -32,7 +32,7 @@ class ChainRow:
     name: str
     title: str
     events: int
-    digest: str
+    root: str
     signed_events: int | None
     signed_at: datetime | None
     countersigned: int
@@ -82,7 +82,7 @@ def readable(user: User) -> list[ChainRow]:
             name=name,
             title=title,
             events=head.position,
-            digest=bytes(head.digest).hex(),
+            root=head.tree.root or "",
             signed_events=signed[name].position if name in signed else None,
             signed_at=signed[name].made_at if name in signed else None,
             countersigned=signed[name].silos if name in signed else 0,

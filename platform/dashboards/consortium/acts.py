@@ -11,13 +11,15 @@ from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
-from accounts.access import signed_in
+from accounts.access import signed_in, signed_in_afresh
 from accounts.permissions import Permission
 from accounts.selectors import person_with_email
 from consortia import invitations
 from consortia.access import access_consortium
-from consortia.actions import edit_consortium, grant_consortium_role
+from consortia.actions import edit_consortium
 from consortia.forms import ConsortiumEditForm, InvitationForm, RoleForm
+from consortia.models import ConsortiumRoleOffer
+from consortia.role_offers import give_consortium_role
 from consortia.selectors import organisation_with
 from dashboards.consortium.views import frame, participants_page
 from rest.pages import shown_at
@@ -27,7 +29,7 @@ from rest.pages import shown_at
 @login_required
 def invite(request: HttpRequest, consortium_id: UUID) -> HttpResponse:
     """Invite an organisation."""
-    user = signed_in(request)
+    user = signed_in_afresh(request)
     wanted = access_consortium(user, consortium_id, Permission.PARTICIPANT_INVITE)
     form = InvitationForm(request.POST)
     if form.is_valid():
@@ -47,17 +49,20 @@ def invite(request: HttpRequest, consortium_id: UUID) -> HttpResponse:
 @require_POST
 @login_required
 def grant(request: HttpRequest, consortium_id: UUID) -> HttpResponse:
-    """Grant a role."""
-    user = signed_in(request)
+    """Offer a role; one's own is there at once."""
+    user = signed_in_afresh(request)
     wanted = access_consortium(user, consortium_id, Permission.CONSORTIUM_ROLE_GRANT)
     form = RoleForm(request.POST)
     if form.is_valid():
         with shown_at(form):
             person = person_with_email(form.cleaned_data["email"])
-            grant_consortium_role(user=person, consortium=wanted, role=form.cleaned_data["role"], by=user)
+            given = give_consortium_role(user=person, consortium=wanted, role=form.cleaned_data["role"], by=user)
+            if isinstance(given, ConsortiumRoleOffer):
+                messages.success(request, _("The role is offered. It waits for an answer on the person's home page."))
+            else:
+                messages.success(request, _("The role is granted."))
     if form.errors:
         return participants_page(request, wanted, role_form=form)
-    messages.success(request, _("The role is granted."))
     return redirect("consortium-participants", wanted.pk)
 
 

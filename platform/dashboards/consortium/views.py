@@ -17,7 +17,7 @@ from accounts.permissions import Permission
 from consortia.access import access_consortium
 from consortia.forms import InvitationForm, RoleForm
 from consortia.models import Consortium
-from consortia.selectors import events_visible_to, open_invitations_of, permissions_of
+from consortia.selectors import events_visible_to, open_invitations_of, open_role_offers_of, permissions_of
 from dashboards.activity.selectors import rows_of
 from dashboards.consortium.selectors import members_of, people_of
 from dashboards.selectors import with_accuracies, with_counts
@@ -28,7 +28,7 @@ from training.selectors import jobs_visible_to
 PAGE_SIZE = 50
 JOBS_SHOWN = 5
 EVENTS_SHOWN = 10
-_EVERYDAY = ("order.submitted", "round.opened", "round.closed", "round.updates_deleted")
+_EVERYDAY = ("order.submitted", "passport.issued", "round.opened", "round.closed", "round.updates_deleted")
 """Events that every round has: they stand on the page of all events, not among the last few."""
 
 
@@ -88,6 +88,7 @@ def participants_page(
         "members": members_of(consortium, user),
         "people": people_of(consortium, user),
         "invitations": open_invitations_of(consortium) if context["may_invite"] else (),
+        "role_offers": open_role_offers_of(consortium) if context["may_grant"] else (),
         "invitation_form": invitation_form or InvitationForm(),
         "role_form": role_form or RoleForm(),
     }

@@ -42,7 +42,7 @@ EVENTS_SHOWN = 12
 ROUNDS_ATTENDED = 40
 CELLS_MAX = 1000
 """Of the table of who took part: of large cohorts fewer rounds are shown."""
-_EVERYDAY = ("order.submitted", "round.opened", "round.updates_deleted")
+_EVERYDAY = ("order.submitted", "passport.issued", "round.opened", "round.updates_deleted")
 """Events that every round has: they stand on the page of all events, not among the last few."""
 
 

@@ -139,7 +139,7 @@ def details(event: Event) -> list[tuple[str, object]]:
     code = str(event.detail.get("code", ""))
     return [
         (name, in_the_readers_words(code, str(value)) if name == "reason" else value)
-        for name, value in event.detail.items()
+        for name, value in event.told.items()
     ]
 
 

@@ -12,10 +12,11 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from accounts.access import access_organisation, signed_in
+from accounts.access import access_organisation, signed_in, signed_in_afresh
 from accounts.models import Scope, User
 from accounts.permissions import Permission
 from rest.idempotency import idempotent
+from rest.permissions import SESSION_ONLY
 from rest.serializers import validated
 from silos import actions, selectors
 from silos.filters import SiloFilter
@@ -83,13 +84,13 @@ class EnrolmentCodes(APIView):
 class SiloConfirmation(APIView):
     """The word of the silo's own organisation that its connector is the right one."""
 
-    scopes = {"POST": Scope.SILOS_WRITE}
+    scopes = {"POST": SESSION_ONLY}
 
     @extend_schema(request=Confirmation, responses=SiloOut)
     @idempotent()
     def post(self, request: Request, silo_id: UUID) -> Response:
         """Confirm that the site shows these fingerprints: from now on the connector may work."""
-        user = signed_in(request)
+        user = signed_in_afresh(request)
         silo = access_silo(user, silo_id, Permission.SILO_CONFIRM)
         return _told(actions.confirm(silo=silo, **validated(Confirmation, request), by=user), user)
 

@@ -8,6 +8,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from artefacts import store
+from audit.models import EVIDENCE
 from audit.statements import event_of
 from federation.errors import Invalid, Transient, Untrusted
 from federation.protocol.digests import digest_bytes
@@ -79,6 +80,7 @@ def _submit_to_open_order(said: SubmissionDocument, document: bytes, payload: by
         return False
     _check_fits(order, said, by)
     _take_payload(order, said, payload)
+    digest = digest_bytes(document)
     event = event_of(
         by=by,
         verb="order.submitted",
@@ -86,9 +88,9 @@ def _submit_to_open_order(said: SubmissionDocument, document: bytes, payload: by
         subject_id=order.job_id,
         consortium_id=order.consortium_id,
         job_id=order.job_id,
-        detail={"round": order.round_number},
+        detail={"round": order.round_number, EVIDENCE: {"order": str(order.order_id), "answer": digest}},
     )
-    taken = statements.submit(order, said, document=document, document_digest=digest_bytes(document), event=event)
+    taken = statements.submit(order, said, document=document, document_digest=digest, event=event)
     if taken:
         _dispatch_if_due(order)
     return taken
@@ -175,6 +177,7 @@ def _refuse(order: AnsweredOrder, said: Refusal, document: bytes, by: Silo) -> T
         verb="order.refused",
         by=by,
         detail={"round": order.round_number, "code": said.code, "reason": said.message, "clause": said.rule or ""},
+        evidence={"order": str(order.order_id), "answer": digest_bytes(document)},
     )
     return Taken(OrderState.REFUSED, said.code)
 

@@ -13,6 +13,7 @@ from django.utils import timezone
 
 from audit.actors import Actor
 from federation.protocol import documents
+from federation.protocol.digests import digest_bytes
 from federation.protocol.documents import OrderKind
 from live import notices
 from registry.models import ModelVersion
@@ -48,7 +49,8 @@ def open_next(
         return None
     number = standing.rounds_closed + 1
     if number > job.rounds_planned + 1:
-        move(job=job, to=JobState.COMPLETED, by=by)
+        ends_with = version or _newest_version(job)
+        move(job=job, to=JobState.COMPLETED, by=by, evidence={"model": ends_with.digest})
         return None
     now = documents.now()
     term = issuing.Term(opened_at=now, deadline_at=now + timedelta(seconds=job.round_deadline_s))
@@ -68,7 +70,17 @@ def open_next(
         patience=patience,
         orders=orders,
     )
-    tell(job=job, verb="round.opened", by=by, detail={"round": number, "attempt": attempt, "silos": len(orders)})
+    tell(
+        job=job,
+        verb="round.opened",
+        by=by,
+        detail={"round": number, "attempt": attempt, "silos": len(orders)},
+        evidence={
+            "kind": kind.value,
+            "model": round_.base_version.digest,
+            "orders": {str(order.order_id): digest_bytes(order.envelope) for order in orders},
+        },
+    )
     notices.notify(notices.ORDERS, standing.silo_ids)
     return round_
 
@@ -125,8 +137,18 @@ def close(
 ) -> None:
     """A (locked) round is done: the next one opens in the same transaction, from the version that this one made."""
     closing.close(round_.id, update_norm_l2=update_norm_l2)
-    detail: dict[str, object] = {"round": round_.number, "attempt": round_.attempt, "close_reason": round_.close_reason}
-    tell(job=round_.job, verb="round.closed", by=by, detail=detail)
+    made = round_.base_version if version is None else version
+    tell(
+        job=round_.job,
+        verb="round.closed",
+        by=by,
+        detail={"round": round_.number, "attempt": round_.attempt, "close_reason": round_.close_reason},
+        evidence={
+            "base": round_.base_version.digest,
+            "model": made.digest,
+            "counted": closing.counted(round_.id),
+        },
+    )
     open_next(job=round_.job, by=by, version=version)
 
 
@@ -135,7 +157,8 @@ def give_up_open_round(*, job: Job, by: Actor, code: str) -> None:
     round_ = job.rounds.select_for_update().filter(state__in=IN_PROGRESS).order_by("pk").first()
     if round_ is not None:
         _abandon(round_, code)
-        tell(job=job, verb="round.abandoned", by=by, detail={"round": round_.number, "code": code})
+        told: dict[str, object] = {"round": round_.number, "attempt": round_.attempt, "code": code}
+        tell(job=job, verb="round.abandoned", by=by, detail=told)
 
 
 def reopen(*, job_id: UUID, by: Actor) -> Round | None:

@@ -53,7 +53,7 @@ def start(*, job_id: UUID, by: Actor) -> None:
         job.organisation_share_max = manifest.weighting.organisation_share_max if manifest.weighting else None
         job.save(update_fields=["model", "manifest", "manifest_digest", "organisation_share_max"])
         _note_weights(job, manifest)
-        move(job=job, to=JobState.RUNNING, by=by)
+        move(job=job, to=JobState.RUNNING, by=by, evidence=_began_with(job, manifest))
         open_next(job=job, by=by)
 
 
@@ -64,6 +64,15 @@ def _note_weights(job: Job, manifest: documents.Manifest) -> None:
         seats[member.silo_id].rows_coarse = member.rows_coarse
         seats[member.silo_id].weight_max = member.weight_max
     CohortSeat.objects.bulk_update(seats.values(), ["rows_coarse", "weight_max"])
+
+
+def _began_with(job: Job, manifest: documents.Manifest) -> dict[str, object]:
+    """The digests of what the job stands on."""
+    return {
+        "manifest": job.manifest_digest,
+        "agreement": manifest.agreement_digest,
+        "initial_model": manifest.initial_model_digest,
+    }
 
 
 def _first_version(job: Job, by: Actor) -> ModelVersion:

@@ -2,18 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from audit.actions import record
 from audit.actors import Actor
+from audit.models import EVIDENCE
 from rest.errors import Conflict
 from training.models import Job
 from training.transitions import ENDED, JOB, JobState
 
 
-def move(*, job: Job, to: JobState, by: Actor, code: str = "", reason: str = "") -> None:
-    """Change the state of a job that the caller has locked. Raises Conflict ``job.wrong_state``."""
+def move(
+    *,
+    job: Job,
+    to: JobState,
+    by: Actor,
+    code: str = "",
+    reason: str = "",
+    evidence: Mapping[str, object] | None = None,
+) -> None:
+    """Change the state of a job that the caller has locked. Raises Conflict ``job.wrong_state``.
+
+    `evidence` as for `tell`.
+    """
     if to not in JOB[JobState(job.state)]:
         raise Conflict(
             "job.wrong_state",
@@ -29,9 +43,21 @@ def move(*, job: Job, to: JobState, by: Actor, code: str = "", reason: str = "")
         fields.append("started_at")
     job.save(update_fields=fields)
     detail: dict[str, object] = {"code": code, "reason": reason} if code else {}
-    tell(job=job, verb=f"job.{to.value}", by=by, detail=detail)
+    tell(job=job, verb=f"job.{to.value}", by=by, detail=detail, evidence=evidence)
 
 
-def tell(*, job: Job, verb: str, by: Actor, detail: dict[str, object]) -> None:
-    """Write an event of this job down; the event wakes those who follow the job (a trigger of `audit`)."""
-    record(by=by, verb=verb, subject=job, consortium_id=job.consortium_id, job_id=job.id, detail=detail)
+def tell(
+    *,
+    job: Job,
+    verb: str,
+    by: Actor,
+    detail: dict[str, object],
+    evidence: Mapping[str, object] | None = None,
+) -> None:
+    """Write an event of this job down; the event wakes those who follow the job (a trigger of `audit`).
+
+    `evidence` are the digests of the documents that the event is about (``federation.evidence.events`` reads them): who
+    verifies a job's bundle holds documents and events against one another.
+    """
+    whole = detail if evidence is None else {**detail, EVIDENCE: dict(evidence)}
+    record(by=by, verb=verb, subject=job, consortium_id=job.consortium_id, job_id=job.id, detail=whole)

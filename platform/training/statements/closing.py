@@ -118,6 +118,20 @@ def answers(step_id: int) -> list[Answer]:
     ]
 
 
+_COUNTED = f"""
+    SELECT own.id, submission.document_digest
+    FROM training_order AS own
+    JOIN training_step AS step ON step.id = own.step_id
+    JOIN training_submission AS submission ON submission.order_id = own.id
+    WHERE step.round_id = %(round)s AND own.state = '{OrderState.APPLIED.value}'
+"""  # noqa: S608 - a state of ours
+
+
+def counted(round_id: UUID) -> dict[str, str]:
+    """The answers that have counted in a round that is settled: the orders' ids, and the documents' digests."""
+    return {str(order_id): digest for order_id, digest in database.fetch(_COUNTED, {"round": round_id})}
+
+
 _MEASURED = f"""
     SELECT silo.organisation_id::text, evaluation.rows, evaluation.accuracy, evaluation.loss
     FROM training_evaluation AS evaluation

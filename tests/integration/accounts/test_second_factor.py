@@ -179,9 +179,18 @@ def test_a_session_from_before_shows_it_first(world: World) -> None:
     assert client.get("/account/").status_code == 200
 
 
-def test_tokens_are_not_asked_for_it(world: World) -> None:
-    _, token = issue_token(user=world.steward, name="t", scopes=["consortia:read"], lifetime=timedelta(days=1), by=TEST)
-    assert client_of().get("/api/v1/consortia/", headers={"authorization": f"Bearer {token}"}).status_code == 200
+def test_tokens_are_not_asked_for_it_but_were_made_with_it(world: World) -> None:
+    for shown, status in ((True, 200), (False, 403)):
+        _, token = issue_token(
+            user=world.steward,
+            name="t",
+            scopes=["consortia:read"],
+            lifetime=timedelta(days=1),
+            factor_shown=shown,
+            by=TEST,
+        )
+        answer = client_of().get("/api/v1/consortia/", headers={"authorization": f"Bearer {token}"})
+        assert answer.status_code == status
     assert client_of(world.steward).get("/api/v1/consortia/").status_code == 403
 
 

@@ -33,18 +33,18 @@ def new(world: World) -> User:
 
 def test_of_an_unused_account_by_who_made_it(world: World, new: User) -> None:
     answer = asked(world.administrator, new)
-    assert answer.status_code == 201
-    assert answer["Cache-Control"] == "no-store"
-    assert "/welcome/" in answer.json()["welcome_url"]
+    assert answer.status_code == 202
+    assert "/welcome/" not in answer.content.decode()
     assert asked(world.it, new).status_code == 403
     assert asked(world.steward, new).status_code == 404
 
 
-def test_of_an_account_with_a_password_by_the_platform_s_keepers_only(world: World, new: User) -> None:
+def test_who_has_a_password_asks_for_another_themselves(world: World, new: User) -> None:
     set_password(user=new, password=PASSWORD, by=new)
     assert asked(world.administrator, new).status_code == 403
     assert asked(new, new).status_code == 403
-    assert asked(world.keeper, new).status_code == 201
+    answer = asked(world.keeper, new)
+    assert (answer.status_code, answer.json()["code"]) == (409, "user.has_password")
 
 
 def test_of_an_account_that_was_used(world: World, new: User) -> None:
@@ -55,7 +55,7 @@ def test_of_an_account_that_was_used(world: World, new: User) -> None:
 def test_an_account_of_another_house_is_not_won_by_giving_it_a_role(world: World, new: User) -> None:
     grant_role(user=new, organisation=world.elsewhere, role=Role.AUDITOR, by=world.outsider)
     assert asked(world.outsider, new).status_code == 403
-    assert asked(world.administrator, new).status_code == 201
+    assert asked(world.administrator, new).status_code == 202
 
 
 @pytest.mark.parametrize("keeper", [True, False])

@@ -4,23 +4,33 @@ from __future__ import annotations
 
 import json
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from importlib import import_module
 from io import StringIO
+from uuid import uuid4
 
 import pytest
+from django.apps import apps
 from django.core.management import CommandError, call_command
 from django.db import ProgrammingError, connection, connections, transaction
 
 from accounts.actions import create_organisation
-from audit.models import Event, Head, Link, Unchained
+from audit.actions import record
+from audit.checkpoints import sign_heads
+from audit.models import Event, Head, JobEvents, Link, TreeNode, Unchained
 from audit.sequencing import chain_new, verify
+from audit.trees import inclusion_proofs, proof_between
 from consortia.actions import edit_consortium
 from federation.protocol.chains import PLATFORM, chain_of
+from federation.protocol.keys import PrivateKey
+from federation.protocol.tree_heads import why_not_after
+from tests.support.logs import PlayedLog
 from tests.support.world import TEST, World, house
 
 
-def forge(sql: str, *parameters: int) -> None:
+def forge(sql: str, *parameters: int | str) -> None:
     """What somebody does who owns the database: without the triggers."""
-    tables = ("audit_event", "audit_link")
+    tables = ("audit_event", "audit_link", "audit_treenode")
     with transaction.atomic(), connection.cursor() as cursor:
         for table in tables:
             cursor.execute(f"ALTER TABLE {table} DISABLE TRIGGER USER")
@@ -81,6 +91,94 @@ def test_what_is_changed_behind_the_triggers_is_found(world: World, sql: str, co
 
 
 @pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("sql", "code"),
+    [
+        ("UPDATE audit_treenode SET hash = sha256(hash) WHERE level = %s", "chain.tree"),
+        ("DELETE FROM audit_treenode WHERE level = %s AND index = 0", "chain.tree"),
+        ("UPDATE audit_head SET peaks = sha256(peaks) || substring(peaks FROM 33) WHERE position > %s", "chain.tree"),
+        ("UPDATE audit_checkpoint SET root = sha256(root) WHERE position > %s", "chain.signed_otherwise"),
+        ("UPDATE audit_checkpoint SET position = position + %s", "chain.signed_otherwise"),
+    ],
+)
+def test_a_tree_that_is_not_that_of_the_links_is_found(world: World, sql: str, code: str) -> None:
+    chain_new()
+    sign_heads(PrivateKey.generate())
+    assert verify(PLATFORM).broken is None
+    forge(sql, 1)
+    found = verify(PLATFORM)
+    assert found.broken is not None
+    assert found.broken.code == code
+    assert world
+
+
+@pytest.mark.django_db
+def test_the_tree_proves_each_event_and_each_earlier_head(world: World) -> None:
+    while chain_new(limit=3):  # in several batches
+        pass
+    links = list(Link.objects.filter(chain=PLATFORM).order_by("position"))
+    head = Head.objects.get(chain=PLATFORM).tree
+    log = PlayedLog(PLATFORM, [bytes(link.record) for link in links])
+    assert head == log.head()
+    size = head.position
+    assert inclusion_proofs(PLATFORM, range(1, size + 1), size) == {
+        position: log.included(position, size) for position in range(1, size + 1)
+    }
+    for before in (log.head(position) for position in range(1, size + 1)):
+        for kept in (before, replace(before, root=None)):
+            assert why_not_after(kept, head, proof_between(PLATFORM, kept, size)) is None
+    assert proof_between(PLATFORM, replace(head, position=size + 1), size) is None
+    assert world
+
+
+@pytest.mark.django_db
+def test_the_migration_builds_the_tree_of_a_chain_that_there_is(world: World) -> None:
+    chain_new()
+    kept = dict(Head.objects.values_list("chain", "peaks"))
+    nodes = list(TreeNode.objects.order_by("chain", "level", "index").values_list("chain", "level", "index", "hash"))
+    forge("DELETE FROM audit_treenode")
+    Head.objects.update(peaks=b"")
+    migration = import_module("audit.migrations.0005_merkle_log")
+    migration.build(apps, None)
+    assert dict(Head.objects.values_list("chain", "peaks")) == kept
+    rows = TreeNode.objects.order_by("chain", "level", "index").values_list("chain", "level", "index", "hash")
+    assert list(rows) == nodes
+    assert nodes
+    assert verify(PLATFORM).broken is None
+    assert world
+
+
+@pytest.mark.django_db
+def test_records_can_not_be_guessed_and_a_jobs_are_numbered(world: World) -> None:
+    job_id, old_job = uuid4(), uuid4()
+    JobEvents.objects.create(job_id=old_job, count=None)  # what the migration leaves of a job that had events before
+    for number in range(3):
+        for one in (job_id, old_job):
+            with transaction.atomic():
+                record(
+                    by=TEST,
+                    verb="job.launched",
+                    subject=world.consortium,
+                    consortium_id=world.consortium.id,
+                    job_id=one,
+                    detail={"n": number},
+                )
+        chain_new()
+    records = [json.loads(bytes(link.record)) for link in Link.objects.order_by("event_id")]
+    assert len({said["salt"] for said in records}) == len(records)
+    assert all(len(said["salt"]) == 32 for said in records)
+    mine = [said for said in records if said["job"] == str(job_id)]
+    digests = {link.event_id: bytes(link.digest).hex() for link in Link.objects.all()}
+    assert [(said["job_number"], said["job_before"]) for said in mine] == [
+        (1, None),
+        (2, digests[mine[0]["id"]]),
+        (3, digests[mine[1]["id"]]),
+    ]
+    assert not any("job_number" in said for said in records if said["job"] != str(job_id))
+    assert verify(chain_of(world.consortium.id)).broken is None
+
+
+@pytest.mark.django_db
 def test_the_end_cannot_be_cut_off_unseen(world: World) -> None:
     chain_new()
     last = Link.objects.filter(chain=PLATFORM).latest("position")
@@ -92,9 +190,18 @@ def test_the_end_cannot_be_cut_off_unseen(world: World) -> None:
 
 
 @pytest.mark.django_db
-@pytest.mark.parametrize("sql", ["UPDATE audit_link SET position = 7", "DELETE FROM audit_link"])
-def test_the_database_refuses_to_change_a_link(sql: str) -> None:
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "UPDATE audit_link SET position = 7",
+        "DELETE FROM audit_link",
+        "UPDATE audit_treenode SET index = 7",
+        "DELETE FROM audit_treenode",
+    ],
+)
+def test_the_database_refuses_to_change_a_link_or_a_node(sql: str) -> None:
     house("north")
+    house("south")
     chain_new()
     with pytest.raises(ProgrammingError, match="append-only"), transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(sql)

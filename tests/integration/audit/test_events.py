@@ -143,3 +143,8 @@ def test_everybody_reads_what_they_may_and_what_they_did(world: World) -> None:
     assert client_of(world.nobody).get("/api/v1/events/").json()["results"] == []
     scientist = client_of(world.scientist).get("/api/v1/events/").json()["results"]
     assert scientist == []
+
+
+def test_what_only_verifiers_read_is_not_told_to_people() -> None:
+    event = Event(verb="round.opened", detail={"round": 1, "evidence": {"orders": {"a": "sha256:00"}}})
+    assert event.told == {"round": 1}

@@ -124,7 +124,7 @@ def test_who_administers_is_told_how_what_they_proposed_fares(
     first = federation.silos[0]
     take_signature(envelope=signed_by(version, first.signatory), by=first.silo, via=Via.CONNECTOR)
     client = browser(cohort.administrator)
-    with django_assert_max_num_queries(17):
+    with django_assert_max_num_queries(19):
         page = client.get("/").content.decode()
     assert "is being signed: 1 of 3 members have signed." in page
     missing = page.partition("Not yet signed by:")[2].partition("<")[0]
@@ -143,5 +143,5 @@ def test_it_asks_as_many_questions_whatever_there_is(cohort: Cohort, django_asse
         run_job(cohort, rounds_answered=0)
     run_job(cohort)
     client = browser(cohort.scientist)
-    with django_assert_max_num_queries(17):
+    with django_assert_max_num_queries(19):
         client.get("/")

@@ -86,7 +86,6 @@ def test_expired_answers_are_forgotten(world: World) -> None:
     ("path", "body", "member"),
     [
         ("tokens/", {"name": "t", "scopes": ["account:read"]}, "token"),
-        ("users/", {"email": "new@example.org", "full_name": "New"}, "welcome_url"),
     ],
 )
 def test_what_is_shown_once_is_not_kept(world: World, path: str, body: dict[str, Any], member: str) -> None:

@@ -205,7 +205,7 @@ ACTS: list[Act] = [
         "consortium-roles",
         lambda world: f"/consortia/{world.consortium.pk}/roles/",
         {"email": "it@example.org", "role": "auditor"},
-        "consortium_role.granted",
+        "role_offer.made",
         ("it", "steward", "scientist", "keeper"),
         OUT,
     ),
@@ -328,7 +328,7 @@ def test_what_people_write_is_text(world: World) -> None:
 
 
 @pytest.mark.parametrize(
-    ("path", "most"), [("/", 15), ("/consortia/{consortium}/", 13), ("/organisations/{north}/", 9), ("/account/", 8)]
+    ("path", "most"), [("/", 17), ("/consortia/{consortium}/", 13), ("/organisations/{north}/", 9), ("/account/", 8)]
 )
 def test_how_many_queries_a_page_takes(world: World, path: str, most: int) -> None:
     place, client = address(path, world), browser(world.administrator)
@@ -387,7 +387,9 @@ def names(patterns: list[URLPattern | URLResolver]) -> set[str]:
 
 def test_no_page_is_forgotten() -> None:
     elsewhere = {"sign-in", "welcome", "invitation-accept", "invitation-decline", "consortium-leave"}
-    elsewhere |= {"consortium-remove", "session-end", "language"}
+    elsewhere |= {"consortium-remove", "session-end", "language", "role-offer-accept", "role-offer-decline"}
+    elsewhere |= {"consortium-role-offer-accept", "consortium-role-offer-decline"}
+    elsewhere |= {"role-offer-withdraw", "consortium-role-offer-withdraw"}
     asked = {page[0] for page in PAGES} | {act[0] for act in ACTS} | elsewhere
     # those that allauth looks up are asked in tests/integration/accounts
     found = {name for name in names(get_resolver().url_patterns) if not name.startswith(("mfa_", "account_"))}

@@ -13,7 +13,8 @@ import pytest
 from django.urls import URLPattern, URLResolver, get_resolver
 
 from audit.models import Event
-from tests.integration.rest.endpoints import ENDPOINTS, Endpoint
+from tests.integration.rest.endpoints import Endpoint
+from tests.integration.rest.offer_endpoints import EVERY_ENDPOINT
 from tests.support.world import World, client_of
 
 
@@ -25,7 +26,7 @@ def send(endpoint: Endpoint, world: World, path: str, who: str | None, method: s
 
 @pytest.mark.parametrize(
     ("endpoint", "who"),
-    [pytest.param(endpoint, who, id=f"{endpoint}-{who}") for endpoint in ENDPOINTS for who in endpoint.may],
+    [pytest.param(endpoint, who, id=f"{endpoint}-{who}") for endpoint in EVERY_ENDPOINT for who in endpoint.may],
 )
 def test_works_for_who_may_and_is_written_down(world: World, endpoint: Endpoint, who: str) -> None:
     path = endpoint.path(world)
@@ -40,7 +41,7 @@ def test_works_for_who_may_and_is_written_down(world: World, endpoint: Endpoint,
         assert not written
 
 
-@pytest.mark.parametrize("endpoint", ENDPOINTS, ids=str)
+@pytest.mark.parametrize("endpoint", EVERY_ENDPOINT, ids=str)
 def test_is_closed_to_everybody_else(world: World, endpoint: Endpoint) -> None:
     path = endpoint.path(world)
     before = Event.objects.count()
@@ -75,4 +76,4 @@ def names(patterns: list[URLPattern | URLResolver]) -> Iterator[str]:
 
 
 def test_no_endpoint_is_forgotten() -> None:
-    assert {endpoint.name for endpoint in ENDPOINTS} == set(names(get_resolver().url_patterns))
+    assert {endpoint.name for endpoint in EVERY_ENDPOINT} == set(names(get_resolver().url_patterns))

@@ -227,6 +227,25 @@ class TestOrders:
         assert isinstance(answer, dict)
         assert len(answer["orders"]) == 1
 
+    def test_a_poll_that_is_held_ends_when_its_silo_is_revoked(self, port: int, federation: Federation) -> None:
+        client, silo = relay(port, federation), federation.silos[0].silo
+        answers: list[tuple[int, str]] = []
+
+        def poll() -> None:
+            answer = client.post("/connector/v1/orders", {"held": [], "wait_s": 20})
+            answers.append((answer.status, answer.json.get("code", "")))
+
+        Silo.objects.filter(id=silo.id).update(last_seen_at=None)
+        thread = threading.Thread(target=poll)
+        thread.start()
+        deadline = time.monotonic() + 15
+        while Silo.objects.get(id=silo.id).last_seen_at is None:  # written down when the poll begins to wait
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        actions.revoke(silo=silo, by=federation.administrator)
+        thread.join(30)
+        assert answers == [(403, "silo.revoked")]
+
     def test_an_order_is_given_again_until_the_relay_holds_it(self, port: int, federation: Federation) -> None:
         launched(federation)
         client = relay(port, federation)

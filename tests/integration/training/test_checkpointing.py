@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict, replace
 from datetime import timedelta
 
 import pytest
@@ -10,15 +11,17 @@ from django.test import Client
 from django.utils import timezone
 
 from audit import checkpoints, sequencing
-from audit.models import Checkpoint, Countersignature, Event
+from audit.models import Checkpoint, Countersignature, Event, Link, Unchained
 from consortia.actions import edit_consortium
 from federation.errors import FederationError, Invalid
 from federation.protocol import documents
 from federation.protocol.chains import chain_of
 from federation.protocol.documents import AuditCheckpoint, CheckpointOrder, now, read, seal
 from federation.protocol.envelope import peek, sign
+from federation.protocol.tree_heads import TreeHead, why_not_after
 from rest.errors import Conflict, NotFound
 from silos.models import Silo
+from tests.integration.audit.test_chains import forge
 from tests.support.federation import ENVIRONMENT, Federation, PlayedSilo, make_federation
 from training import checkpointing, issuing, models
 from training.actions.answers import answer
@@ -105,6 +108,75 @@ def test_what_the_relay_holds_is_not_handed_over_again(federation: Federation) -
     assert given(first) == []
     assert sign_heads() == 1
     assert given(first)[0].order_id != order.order_id
+
+
+def follows(order: CheckpointOrder, kept: TreeHead) -> str | None:
+    """Why the head of an order does not follow from one, by the proof that came along."""
+    said = read(AuditCheckpoint, peek(json.dumps(order.checkpoint).encode()))
+    assert order.proof is not None
+    return why_not_after(kept, TreeHead(said.position, said.digest, said.root), order.proof.hashes)
+
+
+def head_of(order: CheckpointOrder) -> TreeHead:
+    """The head that is to be countersigned."""
+    said = read(AuditCheckpoint, peek(json.dumps(order.checkpoint).encode()))
+    return TreeHead(said.position, said.digest, said.root)
+
+
+def test_each_head_is_proven_from_the_one_that_the_silo_keeps(federation: Federation) -> None:
+    first = federation.silos[0]
+    (order,) = given(first)
+    assert order.proof is None, "nothing is kept yet"
+    checkpointing.take_countersignature(document=countersigned(first, order), by=first.silo)
+    for name in ("One", "Two"):
+        kept = head_of(order)
+        move(federation, name)
+        sign_heads()
+        (order,) = given(first)
+        assert order.proof is not None
+        assert order.proof.follows.position == kept.position
+        assert follows(order, kept) is None
+        checkpointing.take_countersignature(document=countersigned(first, order), by=first.silo)
+
+
+def test_a_silo_that_keeps_another_head_tells_which_and_is_asked_again_at_once(federation: Federation) -> None:
+    """As after an answer that was lost with the relay, or of a head that was kept under protocol 1.0."""
+    first = federation.silos[0]
+    (order,) = given(first)
+    kept = replace(head_of(order), root=None)
+    told = documents.KeptHead(**asdict(kept))
+    answer(document=refusal(first, order, "checkpoint.other_head", kept=told), by=first.silo)
+    assert Event.objects.get(verb__startswith="checkpoint.").verb == "checkpoint.refused"
+    assert sign_heads() == 1
+    (again,) = given(first)
+    assert again.proof is not None
+    assert again.proof.follows == told
+    assert follows(again, kept) is None
+    assert checkpointing.contradicted([chain_of(federation.consortium.id)]) == []
+
+
+def test_a_log_that_was_rewritten_and_has_grown_brings_no_proof_that_holds(federation: Federation) -> None:
+    first, chain = federation.silos[0], chain_of(federation.consortium.id)
+    (order,) = given(first)
+    checkpointing.take_countersignature(document=countersigned(first, order), by=first.silo)
+    rewrite(chain)
+    move(federation, "Grown")
+    sign_heads()
+    (forged,) = given(first)
+    assert follows(forged, head_of(order)) == "checkpoint.forked"
+    assert sequencing.verify(chain).broken is None, "whole in itself: only a head that is kept elsewhere tells"
+
+
+def rewrite(chain: str) -> None:
+    """What somebody does who owns the database and the key: another history, with a tree and heads that fit it."""
+    links = list(Link.objects.filter(chain=chain).order_by("position"))
+    forge("UPDATE audit_event SET actor_name = 'Somebody else' WHERE id = %s", links[0].event_id)
+    for table in ("audit_link", "audit_treenode", "audit_head"):
+        forge(f"DELETE FROM {table} WHERE chain = %s", chain)
+    Unchained.objects.bulk_create(Unchained(event_id=link.event_id) for link in links)
+    sequencing.chain_new()
+    models.CheckpointOrder.objects.filter(checkpoint__chain=chain).delete()
+    Checkpoint.objects.filter(chain=chain).delete()
 
 
 def test_numbers_are_those_of_the_silos_other_orders(federation: Federation) -> None:

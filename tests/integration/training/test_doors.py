@@ -20,12 +20,14 @@ from pytest_django import DjangoDbBlocker
 
 from accounts.models import Scope
 from accounts.tokens import issue_token
+from audit import checkpoints, sequencing
 from audit.models import Event
 from silos import datasets
 from silos.models import Dataset, Silo
 from tests.support.cohort import Cohort, last_version, make_cohort, model_of, present, run_job
 from tests.support.federation import TEST, registration
 from tests.support.world import client_of
+from training import issuing
 from training.actions import control
 from training.models import Job
 
@@ -65,7 +67,7 @@ def scene(
         for rows in (300, 3000):
             large = registration(cohort.federation.silos[0], rows, name="large", title="Large")
             grown = datasets.register(registration=large, by=cohort.silo)
-        yield Scene(
+        made = Scene(
             cohort,
             job=run_job(cohort, rounds=1),
             running=run_job(cohort, rounds_answered=0),
@@ -74,6 +76,9 @@ def scene(
             withdrawn=withdrawn,
             grown=grown,
         )
+        sequencing.chain_new()
+        checkpoints.sign_heads(issuing.signing_key())
+        yield made
         transaction.set_rollback(True)
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
+from uuid import UUID
 
 import pytest
 from django.conf import settings
@@ -10,20 +12,23 @@ from rest_framework.test import APIClient
 
 from accounts.models import User
 from audit import checkpoints, sequencing
-from audit.models import Checkpoint, Countersignature
+from audit.models import Checkpoint, Countersignature, Event, JobEvents
 from federation.evidence.bundles import read_bundle
+from federation.evidence.passports import open_passport, seal_passport
 from federation.evidence.reading import gather
+from federation.evidence.report import Report
 from federation.evidence.verification import verify_evidence
 from federation.protocol.chains import chain_of
-from federation.protocol.documents import AuditCheckpoint, now, seal
+from federation.protocol.documents import AuditCheckpoint, Manifest, now, read, seal
 from federation.protocol.envelope import peek, sign
 from federation.protocol.keys import PrivateKey, load_public
 from plans.actions import take_review
 from plans.models import SignedReview, Via
+from registry.models import Passport
 from tests.support.cohort import Cohort, make_cohort, run_job
 from tests.support.plans import CHANGED, SOURCE, agree_on, review_everywhere, sealed_review, uploaded
-from training import checkpointing, issuing
-from training.actions import answers, launch, start
+from training import checkpointing, issuing, passports
+from training.actions import answers, control, launch, start
 from training.evidence import bundle_of
 from training.models import Job, Order
 from training.transitions import OUTSTANDING
@@ -44,6 +49,35 @@ def signed_head() -> PrivateKey:
     return issuing.signing_key()
 
 
+def everybody_signs(cohort: Cohort) -> PrivateKey:
+    """What happens within minutes after a job: passports, a signed head, and the silos' signatures on it."""
+    passports.issue_missing(issuing.signing_key())
+    key = signed_head()
+    for silo_id in (silo.silo.id for silo in cohort.federation.silos):
+        countersign(cohort, silo_id)
+    return key
+
+
+def countersign(cohort: Cohort, silo_id: UUID) -> bytes:
+    """A silo's signature on the newest head of the consortium's chain."""
+    played = cohort.federation.played(silo_id)
+    chain = chain_of(cohort.federation.consortium.id)
+    head = Checkpoint.objects.filter(chain=chain).latest("position")
+    document = sign(peek(bytes(head.document)), AuditCheckpoint.payload_type, played.identity)
+    checkpointing.take_countersignature(document=document, by=played.silo)
+    return document
+
+
+def report_of(job: Job) -> Report:
+    """What the job's bundle comes to as it is now."""
+    return verify_evidence(gather(read_bundle(bundle_of(job))))
+
+
+def codes(report: Report) -> set[str]:
+    """What is wrong."""
+    return {fault.code for fault in report.faults}
+
+
 def download(user: User, job: Job) -> bytes:
     """The bundle as one downloads it."""
     client = APIClient()
@@ -55,13 +89,19 @@ def download(user: User, job: Job) -> bytes:
 
 
 def test_the_bundle_of_a_job_holds_and_names_its_models(cohort: Cohort) -> None:
+    other = run_job(cohort, name="A job of which nothing is told")
     job = run_job(cohort)
-    key = signed_head()
-    evidence = gather(read_bundle(download(cohort.administrator, job).splitlines(keepends=True)))
+    key = everybody_signs(cohort)
+    bundle = download(cohort.administrator, job)
+    evidence = gather(read_bundle(bundle.splitlines(keepends=True)))
     report = verify_evidence(evidence, key.public.fingerprint)
-    assert report.holds, report.faults
+    assert report.holds, (report.faults, report.limits)
+    assert report.ended == "completed"
     assert report.checked["orders"] == report.checked["answers"] == Order.objects.filter(step__round__job=job).count()
-    assert report.checked["audit records"] == Checkpoint.objects.latest("position").position or report.checked
+    assert report.checked["events of the job"] == Event.objects.filter(job_id=job.id).count()
+    assert report.checked["rounds"] == job.rounds_planned + 1
+    told = b"".join(entry.content for entry in read_bundle(bundle.splitlines(keepends=True)))
+    assert not [word for word in (other.name, str(other.id)) if word.encode() in told]
     assert job.agreement is not None
     assert report.agreement == job.agreement.digest
     assert job.model is not None
@@ -70,11 +110,11 @@ def test_the_bundle_of_a_job_holds_and_names_its_models(cohort: Cohort) -> None:
 
 def test_what_silos_have_countersigned_is_in_the_bundle_and_must_lie_on_its_chain(cohort: Cohort) -> None:
     job = run_job(cohort)
+    passports.issue_missing(issuing.signing_key())
     key = signed_head()
     played = cohort.federation.played(cohort.silo.id)
     head = Checkpoint.objects.get(chain=chain_of(job.consortium_id))
-    document = sign(peek(bytes(head.document)), AuditCheckpoint.payload_type, played.identity)
-    checkpointing.take_countersignature(document=document, by=played.silo)
+    document = countersign(cohort, cohort.silo.id)
     cancelled = launch.launch(
         consortium=cohort.federation.consortium, request=cohort.federation.request(), by=cohort.scientist
     )
@@ -90,11 +130,12 @@ def test_what_silos_have_countersigned_is_in_the_bundle_and_must_lie_on_its_chai
     )
     evidence = gather(read_bundle(download(cohort.administrator, job).splitlines(keepends=True)))
     assert evidence.countersigned == {str(played.silo.id): document}
-    assert verify_evidence(evidence, key.public.fingerprint).holds
-    evidence.links[0] = (1, b"{}", evidence.links[0][2])
+    report = verify_evidence(evidence, key.public.fingerprint)
+    assert (report.faults, [limit.code for limit in report.limits]) == ([], ["evidence.not_countersigned"])
+    evidence.events[0] = replace(evidence.events[0], record=b"{}")
     other = AuditCheckpoint(chain=head.chain, position=1, digest="f" * 64, made_at=now())
     evidence.countersigned[str(played.silo.id)] = seal(other, played.identity)
-    assert {"chain.digest", "checkpoint.rewritten"} <= {fault.code for fault in verify_evidence(evidence).faults}
+    assert {"event.not_in_log", "checkpoint.rewritten"} <= codes(verify_evidence(evidence))
 
 
 def test_a_refusal_is_evidence_too(cohort: Cohort) -> None:
@@ -104,11 +145,78 @@ def test_a_refusal_is_evidence_too(cohort: Cohort) -> None:
     order = Order.objects.filter(step__round__job=job, state__in=OUTSTANDING)[0]
     played = federation.played(order.silo_id)
     answers.answer(document=played.refuse(order), by=played.silo)
-    signed_head()
+    everybody_signs(cohort)
     evidence = gather(read_bundle(download(cohort.administrator, job).splitlines(keepends=True)))
     report = verify_evidence(evidence)
-    assert report.holds, report.faults
+    assert (report.faults, [limit.code for limit in report.limits]) == ([], ["evidence.job_goes_on"])
     assert list(evidence.answers) == [str(order.id)]
+
+
+def test_what_came_after_the_signed_head_is_in_a_later_bundle(cohort: Cohort) -> None:
+    """An answer and a round that no signed head has yet would be documents without their events."""
+    job = run_job(cohort, rounds_answered=1)
+    signed_head()
+    order = Order.objects.filter(step__round__job=job, state__in=OUTSTANDING)[0]
+    played = cohort.federation.played(order.silo_id)
+    answers.answer(document=played.refuse(order), by=played.silo)
+    report = report_of(job)
+    assert not report.faults
+    before = report.checked["answers"]
+    signed_head()
+    report = report_of(job)
+    assert (codes(report), report.checked["answers"]) == (set(), before + 1)
+
+
+def test_a_round_that_was_given_up_is_in_the_evidence_as_what_it_was(cohort: Cohort) -> None:
+    job = run_job(cohort, rounds_answered=1)
+    control.cancel(job=job, by=cohort.scientist)
+    everybody_signs(cohort)
+    report = report_of(job)
+    assert report.holds, (report.faults, report.limits)
+    assert (report.ended, report.checked["rounds"]) == ("cancelled", 1)
+
+
+def test_a_job_that_began_before_its_events_were_numbered_is_limited_evidence(cohort: Cohort) -> None:
+    """Under the platform of protocol 1.0, whose manifest says so: nothing shows that none is left out."""
+    federation = cohort.federation
+    job = launch.launch(consortium=federation.consortium, request=federation.request(), by=cohort.scientist)
+    JobEvents.objects.create(job_id=job.id)
+    start.start(job_id=job.id, by=federation.silos[0].silo)
+    signed_head()
+    job.refresh_from_db()
+    assert "event.left_out" in codes(report_of(job)), "a platform that writes 1.1 numbers them"
+    old = read(Manifest, peek(bytes(job.manifest or b""))).model_copy(update={"protocol": "1.0"})
+    Job.objects.filter(id=job.id).update(manifest=seal(old, issuing.signing_key()))
+    job.refresh_from_db()
+    report = report_of(job)
+    assert [limit.code for limit in report.limits] == ["evidence.protocol_1_0"]
+    assert codes(report) <= {"order.other_manifest"}
+
+
+def test_what_the_platform_changes_in_its_database_no_longer_fits_its_log(cohort: Cohort) -> None:
+    """An invented last model, a round left out, a passport taken back: with the platform's own key and rows."""
+    job = run_job(cohort)
+    everybody_signs(cohort)
+    last = Passport.objects.filter(version__model__jobs=job).latest("version__round_number")
+    key = issuing.signing_key()
+    digest, said = open_passport(bytes(last.document), [key.public])
+    invented = seal_passport("sha256:" + "f" * 64, said, key)
+    Passport.objects.filter(pk=last.pk).update(document=invented)
+    assert {"passport.not_in_log", "passport.other_model", "passport.left_out"} <= codes(report_of(job))
+    Passport.objects.filter(pk=last.pk).update(document=seal_passport(digest, said, key))
+    order = Order.objects.filter(step__round__job=job).latest("number")
+    order.submission.delete()
+    assert {"answer.left_out", "passport.other_evaluation"} <= codes(report_of(job))
+    Passport.objects.filter(pk=last.pk).delete()
+    assert "passport.left_out" in codes(report_of(job))
+
+
+def test_a_job_that_no_signed_head_has_yet_has_no_evidence_yet(cohort: Cohort) -> None:
+    job = run_job(cohort, rounds_answered=1)
+    client = APIClient()
+    client.force_login(cohort.administrator)
+    answer = client.get(f"/api/v1/jobs/{job.id}/evidence/")
+    assert (answer.status_code, json.loads(answer.content)["code"]) == (409, "evidence.not_yet")
 
 
 def test_a_rewritten_answer_is_found(cohort: Cohort) -> None:
@@ -130,10 +238,10 @@ def test_the_bundle_of_a_job_with_code_has_what_every_house_signed_of_it(cohort:
     job = run_job(cohort, plan=plan.digest, model=None)
     refused = federation.silos[0]
     take_review(envelope=sealed_review(refused, verdict="refused"), by=refused.silo, via=Via.CONNECTOR)
-    signed_head()
+    everybody_signs(cohort)
     evidence = gather(read_bundle(bundle_of(job)))
     report = verify_evidence(evidence)
-    assert report.holds, report.faults
+    assert report.holds, (report.faults, report.limits)
     assert (report.checked["code reviews"], list(evidence.reviews)) == (4, ["1", "2", "3", "4"])
     SignedReview.objects.filter(organisation=refused.silo.organisation, verdict="approved").delete()
     report = verify_evidence(gather(read_bundle(bundle_of(job))))

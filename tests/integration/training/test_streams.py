@@ -13,9 +13,11 @@ from typing import Any
 
 import pytest
 from django.conf import settings
+from django.contrib.sessions.models import Session
 from django.test import Client as Browser
+from django.utils import timezone
 
-from accounts.models import Scope, User
+from accounts.models import ApiToken, OrganisationRole, Scope, User
 from accounts.tokens import issue_token
 from audit.models import Event
 from tests.support.cohort import Cohort, browser, last_version, make_cohort, run_job
@@ -174,3 +176,65 @@ def _target(handle: Path) -> str:
         return str(handle.readlink())
     except FileNotFoundError:
         return ""
+
+
+def lose_role(cohort: Cohort) -> None:
+    OrganisationRole.objects.filter(user=cohort.neighbour).delete()
+
+
+def lose_session(cohort: Cohort) -> None:
+    Session.objects.all().delete()
+
+
+def lose_account(cohort: Cohort) -> None:
+    User.objects.filter(id=cohort.neighbour.id).update(is_active=False)
+
+
+def lose_token(cohort: Cohort) -> None:
+    ApiToken.objects.update(revoked_at=timezone.now())
+
+
+def expire_token(cohort: Cohort) -> None:
+    long_ago = timezone.now() - timedelta(days=2)
+    ApiToken.objects.update(created_at=long_ago, expires_at=long_ago + timedelta(days=1))
+
+
+LOST = [
+    (lose_role, "session", "job.not_found"),
+    (lose_role, "token", "job.not_found"),
+    (lose_session, "session", "authentication.required"),
+    (lose_account, "session", "authentication.required"),
+    (lose_account, "token", "token.unknown"),
+    (lose_token, "token", "token.revoked"),
+    (expire_token, "token", "token.expired"),
+]
+
+
+@pytest.mark.parametrize(("lose", "by", "code"), LOST, ids=[f"{lose.__name__}-{by}" for lose, by, _ in LOST])
+def test_who_may_no_longer_follow_hears_nothing_more(
+    port: int, cohort: Cohort, streams: list[Stream], lose: Any, by: str, code: str
+) -> None:
+    job = run_job(cohort, rounds_answered=0)
+    headers = session(cohort.neighbour) if by == "session" else bearer(cohort.neighbour, Scope.JOBS_READ)
+    streams.append(Stream(port, f"/api/v1/jobs/{job.id}/events/", headers))
+    assert [streams[0].next()["event"] for _ in range(3)] == ["job.launched", "job.running", "round.opened"]
+    lose(cohort)
+    control.cancel(job=job, by=cohort.scientist)
+    told = streams[0].next()
+    assert told["event"] == "refused"
+    # between the two questions of one look, the role may go: the job is then seen, and not allowed
+    assert json.loads(told["data"])["code"] in {code, "permission.denied"}
+    assert streams[0].response.read() == b""
+
+
+def test_nor_do_they_stay_where_nothing_happens(
+    port: int, cohort: Cohort, streams: list[Stream], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("training.event_stream.KEEP_ALIVE_S", 0.1)
+    job = run_job(cohort, rounds_answered=0)
+    streams.append(Stream(port, f"/api/v1/jobs/{job.id}/events/", session(cohort.neighbour)))
+    assert streams[0].next()["event"] == "job.launched"
+    lose_role(cohort)
+    while (told := streams[0].next())["event"] != "refused":
+        assert told["event"] in {"job.running", "round.opened"}
+    assert streams[0].response.read() == b""

@@ -15,7 +15,7 @@ from federation.protocol.envelope import ENVELOPE_BYTES_MAX, payload_type_of
 from silo_connector import identity
 from silo_connector.cli import main
 from silo_connector.journal import verify
-from silo_connector.trainer.checkpoints import Kept, kept_checkpoints
+from silo_connector.trainer.checkpoints import kept_checkpoints
 from silo_connector.trainer.state_check import noted_head
 from tests.unit.silo_connector.sites import Site
 from tests.unit.silo_connector.states import (
@@ -30,7 +30,7 @@ from tests.unit.silo_connector.states import (
     started,
     trained,
 )
-from tests.unit.silo_connector.test_checkpoints import CHAIN, ordered
+from tests.unit.silo_connector.test_checkpoints import CHAIN, FORGED, TRUE, ordered
 from tests.unit.silo_connector.test_checkpoints import refused as refused_head
 
 Shown = pytest.CaptureFixture[str]
@@ -74,9 +74,9 @@ async def test_a_person_confirms_and_what_was_lost_can_not_be_done_again(
     await accepted(site, capsys, elsewhere=elsewhere)
     trainer.look()
     assert not trainer.is_locked, "the one that runs goes on by itself"
-    assert kept_checkpoints(site.config.trainer_state) == {CHAIN: Kept(12, "a" * 64)}
+    assert kept_checkpoints(site.config.trainer_state) == {CHAIN: TRUE.head(12)}
     replayed_job = site.order(manifest, number=50_001, round=2, fill=0.5)
-    forked = hand(site, ordered(site, 12, "b", number=50_002))
+    forked = hand(site, ordered(site, 12, 12, FORGED, number=50_002))
     other = site.job(job_id=uuid4())
     fresh, used = site.order(other, number=50_003), site.order(other, number=2)
     for order, job in ((lost, manifest), (replayed_job, manifest), (used, other), (fresh, other)):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import asdict, replace
 from datetime import timedelta
 from typing import Any
 from uuid import uuid4
@@ -11,30 +12,53 @@ from uuid import uuid4
 import pytest
 
 from federation.errors import Invalid
-from federation.protocol.documents import AuditCheckpoint, CheckpointOrder, Refusal, now, open_sealed, seal
+from federation.protocol.documents import (
+    AuditCheckpoint,
+    CheckpointOrder,
+    ConsistencyProof,
+    KeptHead,
+    Refusal,
+    now,
+    open_sealed,
+    seal,
+)
 from federation.protocol.envelope import peek
 from federation.protocol.keys import PrivateKey
+from federation.protocol.tree_heads import TreeHead
 from silo_connector import identity, spool
 from silo_connector.relay.sending import read_outgoing
 from silo_connector.spool import Spool
-from silo_connector.trainer.checkpoints import FILE, Kept, heads_seen, kept_checkpoints
+from silo_connector.trainer.checkpoints import FILE, heads_seen, kept_checkpoints
 from silo_connector.trainer.trainer import Trainer
+from tests.support.logs import PlayedLog
 from tests.unit.silo_connector.sites import Site
 
 CHAIN = "consortium/0123456789abcdef0123456789abcdef"
+TRUE, FORGED = PlayedLog.of_length(CHAIN, 12), PlayedLog.of_length(CHAIN, 12, "forged")
 NUMBERS = iter(range(1000, 10_000))
 
 
 def ordered(
-    site: Site, position: int, digest: str = "a", key: PrivateKey | None = None, **changes: Any
+    site: Site,
+    position: int,
+    after: TreeHead | int | None = None,
+    log: PlayedLog = TRUE,
+    key: PrivateKey | None = None,
+    **changes: Any,
 ) -> CheckpointOrder:
-    """An order to countersign a head; `key` signs the head where it is not the platform's."""
-    said = AuditCheckpoint(chain=CHAIN, position=position, digest=digest * 64, made_at=now())
+    """An order to countersign a head of a log, with the proof from another; `key` signs the head instead of ours."""
+    head, before = log.head(position), TRUE.head(after) if isinstance(after, int) else after
+    said = AuditCheckpoint(chain=CHAIN, made_at=now(), **asdict(head))
+    proof = None
+    if before is not None:
+        hashes = log.proof(before, position) if before.position <= position else []
+        proof = ConsistencyProof(follows=KeptHead(**asdict(before)), hashes=tuple(hashes))
     fields: dict[str, Any] = {
         "order_id": uuid4(),
         "number": next(NUMBERS),
         "silo_id": site.platform.silo_id,
         "checkpoint": json.loads(seal(said, key or site.platform.key)),
+        "proof": proof,
         "issued_at": now(),
         "expires_at": now() + timedelta(days=1),
     }
@@ -62,20 +86,25 @@ def signed(site: Site, order: Any) -> AuditCheckpoint:
 
 def refused(site: Site, order: Any) -> str:
     """The code with which it refused: an order of no job."""
+    return refusal(site, order).code
+
+
+def refusal(site: Site, order: Any) -> Refusal:
+    """What it said instead of signing."""
     said = open_sealed(Refusal, document(site, order), [identity.identity_key(site.config).public])
     assert (said.order_id, said.number, said.job_id) == (order.order_id, order.number, None)
-    return said.code
+    return said
 
 
 async def test_a_head_is_countersigned_over_the_same_bytes_and_kept(site: Site, trainer: Trainer) -> None:
-    first, second = ordered(site, 10), ordered(site, 11, "b")
+    first, second = ordered(site, 10), ordered(site, 11, 10)
     give(site, trainer, first)
     assert signed(site, first).position == 10
     assert peek(document(site, first)) == peek(json.dumps(first.checkpoint).encode())
-    assert kept_checkpoints(site.config.trainer_state) == {CHAIN: Kept(10, "a" * 64)}
+    assert kept_checkpoints(site.config.trainer_state) == {CHAIN: TRUE.head(10)}
     give(site, trainer, second)
     assert signed(site, second).position == 11
-    assert kept_checkpoints(site.config.trainer_state) == {CHAIN: Kept(11, "b" * 64)}
+    assert kept_checkpoints(site.config.trainer_state) == {CHAIN: TRUE.head(11)}
     told = [line for line in site.journal() if line["event"] == "checkpoint.countersigned"]
     assert [(line["order_id"], line["position"]) for line in told] == [
         (str(first.order_id), 10),
@@ -84,14 +113,14 @@ async def test_a_head_is_countersigned_over_the_same_bytes_and_kept(site: Site, 
 
 
 async def test_the_same_order_again_has_the_same_answer_and_moves_nothing(site: Site, trainer: Trainer) -> None:
-    first, second = ordered(site, 10), ordered(site, 11, "b")
+    first, second = ordered(site, 10), ordered(site, 11, 10)
     give(site, trainer, first)
     answer = document(site, first)
     give(site, trainer, second)
     Spool(site.config.spool).drop("outbox", str(first.order_id))
     give(site, trainer, first)  # replayed
     assert document(site, first) == answer
-    assert kept_checkpoints(site.config.trainer_state) == {CHAIN: Kept(11, "b" * 64)}
+    assert kept_checkpoints(site.config.trainer_state) == {CHAIN: TRUE.head(11)}
 
 
 async def test_the_same_head_in_another_order_is_signed_again(site: Site, trainer: Trainer) -> None:
@@ -102,10 +131,11 @@ async def test_the_same_head_in_another_order_is_signed_again(site: Site, traine
 
 
 async def test_a_history_that_goes_back_or_forks_is_refused_and_not_signed(site: Site, trainer: Trainer) -> None:
-    shorter, other = ordered(site, 9), ordered(site, 10, "b")
+    shorter, other = ordered(site, 9, 10), ordered(site, 10, 10, FORGED)
     give(site, trainer, ordered(site, 10), shorter, other)
     assert refused(site, shorter) == "checkpoint.goes_back"
     assert refused(site, other) == "checkpoint.forked"
+    assert refusal(site, other).kept == KeptHead(**asdict(TRUE.head(10))), "the platform is told what is kept"
     restarted = Trainer(site.config)
     restarted.start()
     restarted.look()
@@ -113,22 +143,69 @@ async def test_a_history_that_goes_back_or_forks_is_refused_and_not_signed(site:
     give(site, restarted, later)
     restarted.close()
     assert refused(site, later) == "checkpoint.goes_back"
-    assert kept_checkpoints(site.config.trainer_state) == {CHAIN: Kept(10, "a" * 64)}
+    assert kept_checkpoints(site.config.trainer_state) == {CHAIN: TRUE.head(10)}
     codes = [line["code"] for line in site.journal() if line["event"] == "order.refused"]
     assert codes == ["checkpoint.goes_back", "checkpoint.forked", "checkpoint.goes_back"]
 
 
-async def test_a_history_that_is_rewritten_and_grows_past_what_is_kept_is_found_by_earlier_heads(
-    site: Site, trainer: Trainer
+@pytest.mark.parametrize(
+    ("after", "log", "code"),
+    [
+        (TRUE.head(10), FORGED, "checkpoint.forked"),
+        (FORGED.head(10), FORGED, "checkpoint.forked"),
+        (FORGED.head(9), FORGED, "checkpoint.other_head"),
+        (TRUE.head(9), TRUE, "checkpoint.other_head"),
+        (replace(TRUE.head(10), root=None), TRUE, "checkpoint.other_head"),
+        (None, FORGED, "checkpoint.unproven"),
+        (None, TRUE, "checkpoint.unproven"),
+    ],
+)
+async def test_a_history_that_grows_past_what_is_kept_without_a_proof_is_refused(
+    site: Site, trainer: Trainer, after: TreeHead | None, log: PlayedLog, code: str
 ) -> None:
-    """An order shows a head alone, so that it is signed; a bundle of the new history misses what was signed before."""
-    true, rewritten = ordered(site, 10), ordered(site, 12, "b")
-    give(site, trainer, true, rewritten)
-    assert signed(site, rewritten).position == 12
-    assert heads_seen(site.config.trainer_state) == {CHAIN: {(10, "a" * 64), (12, "b" * 64)}}
+    """Rewritten and grown, or only unproven: what is kept stays, and is told."""
+    order = ordered(site, 12, after, log)
+    give(site, trainer, ordered(site, 10), order)
+    assert refused(site, order) == code
+    assert refusal(site, order).kept == KeptHead(**asdict(TRUE.head(10)))
+    assert kept_checkpoints(site.config.trainer_state) == {CHAIN: TRUE.head(10)}
+    proven = ordered(site, 12, 10)
+    give(site, trainer, proven)
+    assert signed(site, proven).position == 12
+
+
+async def test_a_head_that_was_kept_under_protocol_1_0_is_proven_by_inclusion(site: Site, trainer: Trainer) -> None:
+    old = replace(TRUE.head(10), root=None)
+    (site.config.trainer_state / FILE).write_text(json.dumps({CHAIN: {"position": 10, "digest": old.digest}}))
+    forged, without, same, proven = (
+        ordered(site, 12, old, FORGED),
+        ordered(site, 10),
+        ordered(site, 10, old),
+        ordered(site, 12, 10),
+    )
+    give(site, trainer, forged, without, same, proven)
+    assert refused(site, forged) == "checkpoint.forked"
+    assert refused(site, without) == "checkpoint.unproven", "its digest might not be a leaf of that tree"
+    assert signed(site, same).root == TRUE.head(10).root
+    assert signed(site, proven).position == 12
+
+
+async def test_a_head_without_a_root_is_never_signed(site: Site, trainer: Trainer) -> None:
+    """What a platform of protocol 1.0 signs: from it nothing later could be proven."""
+    said = AuditCheckpoint(chain=CHAIN, made_at=now(), **asdict(replace(TRUE.head(10), root=None)))
+    bare = json.loads(seal(said, site.platform.key))
+    first, later = ordered(site, 10, checkpoint=bare), ordered(site, 10, 9, checkpoint=bare)
+    give(site, trainer, first)
+    assert refused(site, first) == "checkpoint.unproven"
+    give(site, trainer, ordered(site, 9), later)
+    assert refused(site, later) == "checkpoint.unproven"
+
+
+async def test_every_head_that_was_ever_signed_is_remembered(site: Site, trainer: Trainer) -> None:
+    give(site, trainer, ordered(site, 10), ordered(site, 12, 10))
     with (site.config.trainer_state / "journal.jsonl").open("ab") as journal:
         journal.write(b'{"event": "checkpoint.countersigned", "chain": 7}\n["checkpoint.countersigned"\n')
-    assert heads_seen(site.config.trainer_state)[CHAIN] == {(10, "a" * 64), (12, "b" * 64)}
+    assert heads_seen(site.config.trainer_state) == {CHAIN: {TRUE.head(10), TRUE.head(12)}}
     assert heads_seen(site.config.trainer_state / "elsewhere") == {}
 
 

@@ -310,6 +310,6 @@ async def test_how_far_the_record_was_countersigned(site: Site) -> None:
     state = site.config.trainer_state
     (state / FILE).write_text(json.dumps({"consortium/1": {"position": 214, "digest": "a" * 64}}))
     found = (await findings(site, "trainer"))["record"]
-    assert (found.state, found.detail.partition("; ")[2]) == ("ok", "events by consortium: 214")
+    assert (found.state, found.detail.partition("; ")[2]) == ("ok", "events by consortium: 214 (as of protocol 1.0)")
     (state / FILE).write_text("{")
     assert (await findings(site, "trainer"))["record"].state == "fail"

@@ -15,7 +15,7 @@ from silo_connector import identity
 from silo_connector.cli.doctor import examine
 from silo_connector.doctor.findings import State
 from silo_connector.trainer import clock
-from silo_connector.trainer.checkpoints import Kept, kept_checkpoints
+from silo_connector.trainer.checkpoints import kept_checkpoints
 from silo_connector.trainer.trainer import Trainer
 from tests.unit.silo_connector import test_platform_keys as keys
 from tests.unit.silo_connector.runners import EXAMPLE, reviewed
@@ -31,7 +31,7 @@ from tests.unit.silo_connector.states import (
     started,
     trained,
 )
-from tests.unit.silo_connector.test_checkpoints import CHAIN, ordered
+from tests.unit.silo_connector.test_checkpoints import CHAIN, FORGED, TRUE, ordered
 from tests.unit.silo_connector.test_checkpoints import refused as refused_head
 from tests.unit.silo_connector.test_signing import downloaded
 
@@ -68,15 +68,15 @@ async def test_hostile_a_forked_head_is_countersigned_after_the_kept_one_was_put
     hand(site, ordered(site, 10))
     run_once(site)
     backup = remember(site)
-    hand(site, ordered(site, 12))
+    hand(site, ordered(site, 12, 10))
     run_once(site)
     put_back(site, backup, "checkpoints.json")
-    forked = hand(site, ordered(site, 12, "b"))
+    forked = hand(site, ordered(site, 12, 10, FORGED))
     run_once(site)
     assert refused_head(site, forked) == OLDER
-    assert kept_checkpoints(site.config.trainer_state) == {CHAIN: Kept(10, "a" * 64)}
+    assert kept_checkpoints(site.config.trainer_state) == {CHAIN: TRUE.head(10)}
     (site.config.trainer_state / "checkpoints.json").unlink()
-    begun_anew = hand(site, ordered(site, 3, "c"))
+    begun_anew = hand(site, ordered(site, 3, log=FORGED))
     run_once(site)
     assert refused_head(site, begun_anew) == OLDER
 

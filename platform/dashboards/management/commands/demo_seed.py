@@ -115,6 +115,7 @@ def _person(plan: PersonPlan, password_hash: str) -> User:
         full_name=plan.name,
         password_hash=password_hash,
         is_platform_administrator=plan.role is Role.PLATFORM_ADMINISTRATOR,
+        is_proved=True,
         by=SEED,
     )
 

@@ -17,8 +17,8 @@ from tests.support.evidence import Played
 from tests.support.questions import NOW
 
 CODE = digest_bytes(b"a plan")
-ONE = Played(silos=3, code=CODE)
-TWO = Played(silos=3, code=CODE, reviewers=2)
+ONE = Played(silos=3, rounds=1, code=CODE)
+TWO = Played(silos=3, rounds=1, code=CODE, reviewers=2)
 
 
 def report_of(played: Played, *reviews: Entry) -> Report:
@@ -100,6 +100,6 @@ def sign_review_as(review: CodeReview, named: str, key: PrivateKey) -> bytes:
 
 
 def test_a_job_without_code_has_no_use_for_reviews() -> None:
-    plain = Played(silos=3)
+    plain = Played(silos=3, rounds=1)
     review = replace(ONE.review(0, 0), name="review/0")
     assert codes(report_of(plain, review)) == [("review 0", "review.no_member")]

@@ -1,0 +1,152 @@
+"""Documents and events held against one another, both ways: each document has its event, each event its document."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from federation.evidence.grounds import Grounds
+from federation.evidence.history import History, RoundTold
+from federation.evidence.passports import Passport
+from federation.evidence.reading import Evidence
+from federation.evidence.report import Fault, Report
+from federation.evidence.tracing import Answered
+from federation.protocol.digests import digest_bytes
+from federation.protocol.documents import Order, OrderKind
+
+_SLACK = 1e-9
+"""By which a mean of floats may lie outside of what it is the mean of."""
+
+
+@dataclass(frozen=True)
+class Opened:
+    """The documents of a bundle that hold by themselves."""
+
+    orders: Mapping[str, Order]
+    answers: Mapping[str, Answered]
+    passports: Mapping[str, tuple[str, Passport]]
+    """By their names: the weights' digest, and what is said of them."""
+
+
+def check_matching(evidence: Evidence, opened: Opened, history: History, found: Grounds, report: Report) -> None:
+    """Find documents that no event has, events whose document is not here, and those that say different things."""
+    told = {
+        "order": {key: digest for one in history.rounds for key, digest in one.orders.items()},
+        "answer": {
+            key: digest for one in history.rounds for key, digest in (*one.answers.items(), *one.refusals.items())
+        },
+    }
+    for kind, documents in (("order", evidence.orders), ("answer", evidence.answers)):
+        report.faults.extend(_both_ways(kind, documents, told[kind]))
+    report.faults.extend(_passports(evidence, opened, history))
+    for one in history.rounds:
+        report.faults.extend(_of_round(one, opened))
+    if history.ended == "job.completed":
+        report.faults.extend(_evaluated_at_the_end(opened, history, found))
+    _open_ends(history, found, report)
+
+
+def _both_ways(kind: str, documents: Mapping[str, bytes], told: Mapping[str, str]) -> Iterator[Fault]:
+    for key, digest in told.items():
+        if key not in documents:
+            yield Fault(f"{kind} {key}", f"{kind}.left_out", "The log has it, and it is not in the bundle.")
+        elif digest_bytes(documents[key]) != digest:
+            yield Fault(f"{kind} {key}", f"{kind}.other_document", "It is not the document that the log has.")
+    for key in documents.keys() - told.keys():
+        yield Fault(f"{kind} {key}", f"{kind}.not_in_log", "The log has no such document.")
+
+
+def _of_round(told: RoundTold, opened: Opened) -> Iterator[Fault]:
+    """Whether the orders of an attempt are about what its opening says."""
+    for key in told.orders:
+        order = opened.orders.get(key)
+        if order is None:
+            continue
+        if (order.round, order.attempt, order.kind) != (told.number, told.attempt, told.kind):
+            yield Fault(f"order {key}", "order.other_round", "It is of another round than the log has it in.")
+        if order.model is None or order.model.digest != told.base:
+            yield Fault(f"order {key}", "model.swapped", "It is about another model than the log says.")
+
+
+def _passports(evidence: Evidence, opened: Opened, history: History) -> Iterator[Fault]:
+    told = {digest: (number, model) for number, model, digest in history.passports}
+    made = {one.number: one for one in history.closed if one.kind is OrderKind.TRAIN}
+    after = {one.number - 1: one for one in history.closed}
+    rounds: set[int] = set()
+    for name, sealed in evidence.passports.items():
+        where = f"passport {name}"
+        if digest_bytes(sealed) not in told:
+            yield Fault(where, "passport.not_in_log", "The log has no such passport.")
+        if name not in opened.passports:
+            continue
+        model, said = opened.passports[name]
+        if said.round in rounds:
+            yield Fault(where, "passport.twice", f"Round {said.round} has two passports.")
+        rounds.add(said.round)
+        if told.get(digest_bytes(sealed), (said.round, model)) != (said.round, model):
+            yield Fault(where, "passport.other_model", "The log has it for other weights.")
+        one = made.get(said.round)
+        if said.round and (one is None or one.model != model or one.base != said.base_digest):
+            yield Fault(where, "passport.other_model", f"Round {said.round} made other weights, by the log.")
+        elif one is not None and {str(p.order_id): p.answer_digest for p in said.participants} != one.counted:
+            yield Fault(where, "passport.other_answer", f"Round {said.round} counted other answers, by the log.")
+        if (fault := _misjudged(said, after.get(said.round), opened)) is not None:
+            yield Fault(where, "passport.other_evaluation", fault)
+    here = {digest_bytes(sealed) for sealed in evidence.passports.values()}
+    for digest, (number, _) in told.items():
+        if digest not in here:
+            yield Fault(f"passport of round {number}", "passport.left_out", "The log has it; it is not in the bundle.")
+
+
+def _misjudged(said: Passport, told: RoundTold | None, opened: Opened) -> str | None:
+    """Why a passport's figures can't be a mean of what the silos have signed of these weights; None if they can."""
+    evaluation = said.evaluation
+    if not evaluation.silos:
+        return None if evaluation.loss is None and evaluation.accuracy is None else "Nobody is said to have tried them."
+    reports = [
+        answer.said.evaluation
+        for key in (told.answers if told is not None else ())
+        if (answer := opened.answers.get(key)) is not None and answer.said.evaluation is not None
+    ]
+    if len(reports) < evaluation.silos:
+        return f"{evaluation.silos} silos are said to have tried them, and {len(reports)} have said so."
+    for name in ("loss", "accuracy"):
+        figure = getattr(evaluation, name)
+        figures = [value for report in reports if (value := getattr(report, name)) is not None]
+        if figure is None:
+            continue
+        slack = _SLACK * max(map(abs, figures), default=0.0)
+        if not figures or not min(figures) - slack <= figure <= max(figures) + slack:
+            return f"Its {name} is no mean of what the silos have signed."
+    return None
+
+
+def _evaluated_at_the_end(opened: Opened, history: History, found: Grounds) -> Iterator[Fault]:
+    """A completed job's model was tried by as many silos as its quorum, who have signed so over the model's digest."""
+    last = history.closed[-1] if history.closed else None
+    counted = last.counted if last is not None and last.kind is OrderKind.EVALUATE else None
+    tried = {
+        answer.said.silo_id
+        for key in counted or ()
+        if (answer := opened.answers.get(key)) is not None
+        and answer.said.kind is OrderKind.EVALUATE
+        and answer.said.evaluation is not None
+        and answer.said.model_digest == history.ends_with
+    }
+    if len(tried) < found.manifest.quorum:
+        told = (
+            f"{len(tried)} silos have signed an evaluation of the final model; the quorum is {found.manifest.quorum}."
+        )
+        yield Fault("history", "evaluation.missing", told)
+
+
+def _open_ends(history: History, found: Grounds, report: Report) -> None:
+    """What is still to come: a job that goes on, passports that are not signed yet."""
+    if not history.ended:
+        told = f"The job goes on: the log has {len(history.closed)} rounds of it so far, and no end."
+        report.limits.append(Fault("history", "evidence.job_goes_on", told))
+    issued = {number for number, _, _ in history.passports}
+    missing = [one.number for one in history.closed if one.kind is OrderKind.TRAIN and one.number not in issued]
+    if history.ended and missing and found.manifest.task == "train":
+        told = f"{len(missing)} models have no passport yet, first the one of round {missing[0]}."
+        report.limits.append(Fault("history", "evidence.passports_missing", told))
