@@ -108,7 +108,7 @@ def due_to_expire() -> list[Model]:
     )
     kept = ended.filter(versions__pruned_at=None).order_by().distinct()
     rows = kept.values_list("id", "jobs__ended_at", "agreement__terms__retention__models_days")
-    over = {model for model, ended_at, days in rows if _passed(ended_at, int(days), now)}
+    over = {model for model, ended_at, days in rows if ended_at is not None and _passed(ended_at, int(days), now)}
     return list(Model.objects.filter(id__in=over).select_related("agreement"))
 
 
