@@ -53,6 +53,7 @@ def terms(connectors: Sequence[Connector], coordinator: Signatory) -> dict[str, 
             "update_norm_l2_max": 10_000.0,
         },
         "protection": ["clear", "masked"],
+        "clear_reason": "The records are public, and masks are not built yet.",
         "cohort": {"minimum_participants": min(3, len(hospitals)), "minimum_rows": 50},
         "leaving": {"metrics": ["loss", "accuracy", "auc", "confusion"], "minimum_cell": 5, "round_models": True},
         "validity": {

@@ -102,6 +102,8 @@ def _answer_faults(said: Submission, order: Order, found: Grounds) -> Iterator[t
         yield "answer.other_model", "It is about another model."
     if order.issued_at - terms.validity.not_after >= _CLOCKS_APART:
         yield "agreement.expired", "Its order came when the agreement had expired."
+    if terms.work.trainer_network == "forbidden" and said.environment.network != "none":
+        yield "agreement.trainer_network", "Its trainer does not say that it had no network, as the agreement asks."
     limits = limits_of(found.cohort[order.silo_id])
     if said.training is not None and said.training.rows > limits.weight(said.training.rows):
         yield "update.weight", f"It claims {said.training.rows} rows and weighs {limits.weight_max:.0f} at most."

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from rest_framework import serializers
 
@@ -71,7 +71,13 @@ class ModelOut(serializers.ModelSerializer[Model]):
             "latest_version",
             "best_version",
             "created_at",
+            "retired_at",
+            "retired_code",
         )
+        extra_kwargs: ClassVar = {
+            "retired_at": {"help_text": "When its agreement took it out of use for good; null while it is in use."},
+            "retired_code": {"help_text": "`model.retired`: a member left. `model.expired`: its time is over."},
+        }
 
     def get_parameters(self, model: Model) -> int:
         """How many numbers it has."""

@@ -24,7 +24,7 @@ PHASES = frozenset({"verify", "data", "evaluate", "load", "train", "write"})
 FIGURES = ("loss", "accuracy", "auc", "confusion")
 """What an evaluation tells about a model, by the names that agreements have for them."""
 STATES = frozenset({"waiting_for_enrolment", "idle", "working", "locked"})
-_ENVIRONMENT = ("environment.connector_version", "environment.image_digest")
+_ENVIRONMENT = ("environment.connector_version", "environment.image_digest", "environment.network")
 _ANSWER = ("protocol", "order_id", "number", "silo_id", "job_id", "created_at", *_ENVIRONMENT)
 _CAPABILITIES = ("capabilities.kinds", "capabilities.protection", "capabilities.families")
 
@@ -59,7 +59,7 @@ FIELDS: Mapping[type[BaseModel], frozenset[str]] = MappingProxyType(
         Refusal: frozenset({*_ANSWER, "code", "message", "rule", "kept", "kept.position", "kept.digest", "kept.root"}),
         DatasetRegistration: frozenset(
             {
-                *("protocol", "silo_id", "schema_digest", "rows_coarse", "registered_at"),
+                *("protocol", "silo_id", "schema_digest", "rows_coarse", "network", "registered_at"),
                 *(f"declaration.{name}" for name in ("name", "title", "description", "format", "delimiter", "header")),
                 *(
                     f"declaration.{name}"

@@ -10,6 +10,7 @@ from uuid import UUID
 from federation.errors import FederationError, Invalid
 from federation.protocol.datasets import DatasetDeclaration
 from federation.protocol.documents import DatasetRegistration, DatasetWithdrawal, now
+from federation.protocol.documents.base import Network
 from federation.protocol.keys import PrivateKey
 from federation.protocol.rows import coarse
 from silo_connector.config import Config
@@ -29,8 +30,9 @@ LOG = Log("trainer")
 class Datasets:
     """Rows ready for use. A file is read again only when it has changed; `version` counts how often something did."""
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: Config, network: Network) -> None:
         self.version = 0
+        self._network = network
         self._state = config.trainer_state
         self._declared = Declarations(config.datasets)
         self._datasets = self._declared.datasets
@@ -120,6 +122,7 @@ class Datasets:
             declaration=declaration,
             schema_digest=declaration.schema_digest,
             rows_coarse=coarse(self.rows(name).rows_total),
+            network=self._network,
             registered_at=now(),
         )
         said = registration.model_dump_json(exclude={"registered_at"}).encode()

@@ -25,7 +25,7 @@ from tests.support.questions import NOW, agreement_of, manifest_of, order_of, te
 
 Event = tuple[str, dict[str, Any] | bytes]
 """Verb and detail; bytes stand in the record as they are."""
-ENVIRONMENT = documents.Environment(connector_version="test")
+ENVIRONMENT = documents.Environment(connector_version="test", network="none")
 
 
 class Played:
@@ -44,7 +44,9 @@ class Played:
         self.signatories = [PrivateKey.generate() for _ in range(silos)]
         self.identities = [PrivateKey.generate() for _ in range(silos)]
         terms = terms_of(tuple(self.signatories))
-        terms = terms.model_copy(update={"work": terms.work.model_copy(update={"rounds_max": rounds})})
+        terms = terms.model_copy(
+            update={"work": terms.work.model_copy(update={"rounds_max": rounds, "trainer_network": "forbidden"})}
+        )
         leaving = documents.Leaving.model_validate({"metrics": metrics, "minimum_cell": terms.leaving.minimum_cell})
         terms = terms.model_copy(update={"leaving": leaving})
         if code is not None:

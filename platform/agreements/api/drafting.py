@@ -67,6 +67,7 @@ TERMS_EXAMPLE: dict[str, Any] = {
         "update_norm_l2_max": 1000.0,
     },
     "protection": ["clear"],
+    "clear_reason": "Both hospitals trust the operator of the platform with single updates.",
     "cohort": {"minimum_participants": 2, "minimum_rows": 100},
     "leaving": {"metrics": ["loss", "accuracy"], "minimum_cell": 10},
     "validity": {"not_before": "2026-01-01T00:00:00Z", "not_after": "2099-01-01T00:00:00Z"},

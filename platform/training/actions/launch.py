@@ -16,6 +16,7 @@ from federation.errors import Invalid
 from plans.models import TrainingPlan
 from plans.selectors import plan_with
 from registry.models import ModelVersion
+from registry.retirement import retirement_of
 from silos.models import Dataset
 from silos.selectors import health_of
 from silos.transitions import SiloState
@@ -113,12 +114,13 @@ def check_version(*, consortium: Consortium, asked: JobRequest, datasets: Sequen
     if asked.model_version is None:
         return None
     version = (
-        ModelVersion.objects.select_related("model")
+        ModelVersion.objects.select_related("model__agreement")
         .filter(id=asked.model_version, model__consortium=consortium)
         .first()
     )
     if version is None:
         raise Invalid("model.unknown", "This consortium has no model version of this id.", "model_version")
+    check_in_use(version)
     if version.pruned_at is not None:
         raise Invalid("model.pruned", "The weights of this version are not kept any more.", "model_version")
     first = datasets[0]
@@ -138,3 +140,9 @@ def check_version(*, consortium: Consortium, asked: JobRequest, datasets: Sequen
             "model_version",
         )
     return version
+
+
+def check_in_use(version: ModelVersion) -> None:
+    """Raise Invalid ``model.retired`` or ``model.expired`` where the agreement has taken the model out of use."""
+    if (found := retirement_of(version.model)) is not None:
+        raise Invalid(found.code, found.message, "model_version")

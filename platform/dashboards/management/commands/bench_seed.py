@@ -194,6 +194,7 @@ def _agreement(
         },
         "code": {"digests": [plan.digest for plan in plans], "reviewers": 2},
         "protection": ["clear"],
+        "clear_reason": "Invented records.",
         "cohort": {"minimum_participants": 3},
         "leaving": {"metrics": ["loss", "accuracy"], "minimum_cell": 5},
         "validity": {"not_before": now.isoformat(), "not_after": (now + timedelta(days=365)).isoformat()},
