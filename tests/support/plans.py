@@ -59,7 +59,7 @@ def sealed_review(
 ) -> bytes:
     """What `silo-connector approve` makes at a silo."""
     digest = digest_bytes(code) if isinstance(code, bytes) else code.digest
-    fields = {
+    fields: dict[str, Any] = {
         "code_digest": digest,
         "signatory_key": played.signatory.public.encoded,
         "reviewer": reviewer,
