@@ -337,7 +337,7 @@ def test_the_head_that_is_kept_here_is_on_the_bundle_s_log(kept: set[TreeHead], 
 
 
 def test_heads_without_a_root_vouch_for_no_tree() -> None:
-    """A platform that takes over a chain of protocol 1.0 could put any leaves before the link that silos have signed."""
+    """A platform that takes over a chain of protocol 1.0 could put any leaves before a link that silos signed."""
     size, cohort = len(TRUE.records), PLAYED.manifest.cohort
     old = replace(TRUE.head(size - 1), root=None)
     proof = documents.ConsistencyProof(
