@@ -18,8 +18,10 @@ from federation.evidence.passports import Evaluation, Passport, open_passport, s
 from federation.evidence.reading import gather
 from federation.evidence.report import Report, Verdict
 from federation.evidence.verification import verify_evidence
+from federation.protocol import documents
 from federation.protocol.digests import digest_bytes
-from tests.support.evidence import Event, Played, model_of
+from federation.protocol.envelope import peek
+from tests.support.evidence import Event, Played, answer_to, model_of
 
 ROUNDS = 3
 PLAYED = Played(rounds=ROUNDS, quorum=3)
@@ -120,3 +122,33 @@ def test_an_answer_can_t_be_left_out_by_calling_it_a_refusal() -> None:
 def test_an_answer_can_t_be_rejected_once_it_has_counted() -> None:
     report = verified(DOCUMENTS, [*PLAYED.events(DOCUMENTS), ("update.rejected", {"order": LAST})])
     assert codes(report) == {"history.out_of_order"}
+
+
+def with_answer(**changes: Any) -> list[Entry]:
+    """The documents, in which the last silo answers its order of the second round so."""
+    order = documents.read(
+        documents.Order, peek(next(one.content for one in DOCUMENTS if one.name == f"{reading.ORDER}{LAST}"))
+    )
+    said = answer_to(order).model_copy(update=changes)
+    sealed = documents.seal(said, PLAYED.identities[3])
+    return [one if one.name != f"{reading.ANSWER}{LAST}" else Entry(one.name, sealed) for one in DOCUMENTS]
+
+
+TRAINED = documents.TrainingReport(rows=10, steps=1, loss=0.5, update_norm_l2=1.0)
+BAD: dict[str, dict[str, Any]] = {
+    "update.weight": {"training": TRAINED.model_copy(update={"rows": 10**9})},
+    "update.norm_exceeded": {"training": TRAINED.model_copy(update={"update_norm_l2": 1e6})},
+    "answer.not_agreed": {"evaluation": documents.EvaluationReport(rows=20, loss=0.5, accuracy=0.75, auc=0.5)},
+    "answer.small_cell": {"evaluation": documents.EvaluationReport(rows=4)},
+}
+
+
+@pytest.mark.parametrize("code", BAD)
+def test_what_a_silo_says_beyond_its_bounds_spoils_no_evidence_where_it_was_rejected(code: str) -> None:
+    """Else any one silo could spoil the evidence of a job by a single answer."""
+    entries, events = without_last(with_answer(**BAD[code]), PLAYED.events(with_answer(**BAD[code])))
+    place = next(number for number, event in enumerate(events) if is_answer_of_last(event))
+    rejected = [*events[: place + 1], ("update.rejected", {"order": LAST}), *events[place + 1 :]]
+    report = verified(entries, rejected)
+    assert (report.verdict, codes(report)) == (Verdict.HOLDS, set())
+    assert code in codes(verified(with_answer(**BAD[code]), PLAYED.events(with_answer(**BAD[code]))))
