@@ -34,7 +34,7 @@ def read_terms(data: Mapping[str, Any]) -> Terms:
     try:
         terms = Terms.model_validate_json(json.dumps(data), strict=True)
     except ValidationError as error:
-        raise with_contradictions(refusal(error, "agreement.terms", WITHIN), data) from error
+        raise with_contradictions(refusal(error, "agreement.terms", WITHIN, data=data), data) from error
     _check_names(terms.model_dump(mode="json"), WITHIN)
     return terms
 

@@ -53,6 +53,9 @@ MEANINGS: Mapping[str, str] = {
     "data.missing_column": _(
         "A declared column is missing from the silo's data. Its IT compares file and declaration."
     ),
+    "data.wrong_delimiter": _(
+        "The silo's data are divided by another delimiter than declared. Its IT corrects the declaration."
+    ),
     "data.bad_value": _(
         "A value in the silo's data is not what its declaration allows. Its IT mends one or the other."
     ),

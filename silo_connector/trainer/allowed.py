@@ -67,11 +67,17 @@ FIELDS: Mapping[type[BaseModel], frozenset[str]] = MappingProxyType(
                 ),
                 *("declaration.split.column", "declaration.split.train_value"),
                 *(f"declaration.columns.{name}" for name in ("name", "type", "levels", "unit", "minimum", "maximum")),
+                *("declaration.columns.date_format", "declaration.split.train_before"),
                 *(
                     f"declaration.steps.{name}"
                     for name in ("step", "column", "columns", "positive", "classes", "names")
                 ),
                 *(f"declaration.steps.{name}" for name in ("drop_first", "ddof", "epsilon", "fit")),
+                *(
+                    f"declaration.steps.{name}"
+                    for name in ("renames.column", "renames.to", "values.value", "values.to")
+                ),
+                *(f"declaration.steps.{name}" for name in ("levels", "value", "minimum", "maximum", "offset")),
             }
         ),
         DatasetWithdrawal: frozenset({"protocol", "silo_id", "name", "withdrawn_at"}),

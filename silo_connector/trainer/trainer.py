@@ -20,7 +20,7 @@ from silo_connector.journal import Journal
 from silo_connector.logs import Log
 from silo_connector.spool import Spool, boot_time_s
 from silo_connector.trainer.checkpoints import Checkpoints
-from silo_connector.trainer.datasets import Datasets, configured
+from silo_connector.trainer.datasets import Datasets
 from silo_connector.trainer.inbox import Inbox, cancellation, take_model
 from silo_connector.trainer.leaving import Bounds, leave
 from silo_connector.trainer.memory import Memory, Outcome
@@ -52,7 +52,7 @@ class Trainer:
         self._lock = StateLock(config, self._memory, self._journal)
         self._permits = Permits(config, self._memory.jobs, self._lock.clock.now)
         self._outcomes = Outcomes(config.trainer_state, self._spool, self._journal)
-        self._datasets = Datasets(configured(config))
+        self._datasets = Datasets(config)
         self._environment = Environment(connector_version=VERSION, image_digest=config.image_digest)
         self._inbox = Inbox(self._spool, self._journal)
         self._checkpoints = Checkpoints(config.trainer_state, self._key, self._journal)

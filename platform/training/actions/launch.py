@@ -26,6 +26,7 @@ from training.judging import model_of, verdicts
 from training.models import CohortSeat, Job
 from training.refused_fields import check_allowed
 from training.requests import JobRequest, read_request
+from training.schemas import check_alike
 
 
 def launch(*, consortium: Consortium, request: Mapping[str, Any], by: User) -> Job:
@@ -73,9 +74,9 @@ def check_datasets(*, consortium: Consortium, asked: JobRequest) -> list[Dataset
     members = Participation.objects.filter(consortium=consortium, state=ParticipationState.ACTIVE)
     found = {
         dataset.id: dataset
-        for dataset in Dataset.objects.select_related("silo__organisation", "silo__signatory_key").filter(
-            id__in=asked.datasets, withdrawn_at=None, silo__organisation__in=members.values("organisation")
-        )
+        for dataset in Dataset.objects.select_related(
+            "silo__organisation", "silo__signatory_key", "silo__refused_request"
+        ).filter(id__in=asked.datasets, withdrawn_at=None, silo__organisation__in=members.values("organisation"))
     }
     datasets: list[Dataset] = []
     for position, dataset_id in enumerate(asked.datasets):
@@ -92,8 +93,7 @@ def check_datasets(*, consortium: Consortium, asked: JobRequest) -> list[Dataset
         datasets.append(dataset)
     if len({dataset.silo_id for dataset in datasets}) != len(datasets):
         raise Invalid("dataset.silo_twice", "Two of the datasets are at the same silo; name one a silo.", "datasets")
-    if len({dataset.schema_digest for dataset in datasets}) > 1:
-        raise Invalid("dataset.schemas_differ", _differing(datasets), "datasets")
+    check_alike(datasets)
     return datasets
 
 
@@ -138,17 +138,3 @@ def check_version(*, consortium: Consortium, asked: JobRequest, datasets: Sequen
             "model_version",
         )
     return version
-
-
-def _differing(datasets: Sequence[Dataset]) -> str:
-    first = datasets[0]
-    other = next(dataset for dataset in datasets if dataset.schema_digest != first.schema_digest)
-    return _(
-        "“%(first)s” at %(first_silo)s and “%(other)s” at %(other_silo)s are not declared alike: columns, "
-        "transformations, classes and split must be the same."
-    ) % {
-        "first": first.title,
-        "first_silo": first.silo.name,
-        "other": other.title,
-        "other_silo": other.silo.name,
-    }
