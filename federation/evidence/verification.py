@@ -7,7 +7,7 @@ from functools import partial
 
 from federation.evidence.approvals import check_reviews
 from federation.evidence.events import check_numbers, events_of, positions
-from federation.evidence.exchanges import answers_of, orders_of
+from federation.evidence.exchanges import answers_of, check_bounds, orders_of
 from federation.evidence.grounds import Grounds, grounds_of
 from federation.evidence.heads import check_covered, check_heads, check_kept
 from federation.evidence.history import history_of
@@ -53,11 +53,13 @@ def _verify(evidence: Evidence, pinned: str | None, kept: Mapping[str, Collectio
     answers = dict(answers_of(evidence, found, orders, report))
     opened = Opened(orders, answers, _passports(evidence, found, report))
     _trace(opened, found, report)
+    rejected: set[str] = set()
     if evidence.links and not evidence.events:
         check_record(evidence, found, report, kept)
         _says_less(opened, found, report)
     else:
-        _check_log(evidence, found, opened, report, kept)
+        rejected = _check_log(evidence, found, opened, report, kept)
+    check_bounds(answers, rejected, report)
 
 
 def _passports(evidence: Evidence, found: Grounds, report: Report) -> dict[str, tuple[str, Passport]]:
@@ -97,11 +99,14 @@ def _passports_lead_back(report: Report) -> None:
 
 def _check_log(
     evidence: Evidence, found: Grounds, opened: Opened, report: Report, kept: Mapping[str, Collection[TreeHead]]
-) -> None:
-    """Hold the job's documents against its events, and these against the log that platform and silos have signed."""
+) -> set[str]:
+    """Hold the job's documents against its events, and these against the log that platform and silos have signed.
+
+    The orders whose answers were rejected.
+    """
     heads = check_heads(evidence, found, report)
     if heads is None:
-        return
+        return set()
     if evidence.links:
         report.faults.append(Fault("audit", "bundle.malformed", "The log is there in two forms."))
     events = events_of(evidence.events, found, heads.last, report)
@@ -109,12 +114,13 @@ def _check_log(
     if events and found.manifest.protocol == OLD_MANIFEST and all(event.number is None for event in events):
         told = "The job began before its events were numbered: nothing shows that none is left out."
         report.limits.append(Fault("audit", "evidence.protocol_1_0", told))
-        return
+        return set()
     check_numbers(events, report)
     history = history_of(events, found, report)
     report.ended = history.ended.removeprefix("job.")
     check_matching(evidence, opened, history, found, report)
     check_covered(heads, found, max((event.position for event in events), default=0), report)
+    return set().union(*(one.rejected for one in history.rounds))
 
 
 def _says_less(opened: Opened, found: Grounds, report: Report) -> None:

@@ -39,6 +39,7 @@ class Played:
         code: str | None = None,
         reviewers: Literal[1, 2] = 1,
         metrics: tuple[str, ...] = ("loss", "accuracy"),
+        quorum: int | None = None,
     ) -> None:
         self.platform = PrivateKey.generate()
         self.signatories = [PrivateKey.generate() for _ in range(silos)]
@@ -65,6 +66,8 @@ class Played:
             for member, key, identity in zip(plain.cohort, self.signatories, self.identities, strict=True)
         )
         changes = {"cohort": cohort, "rounds": rounds, "initial_model_digest": model_of(0)}
+        if quorum is not None:
+            changes |= {"quorum": quorum}
         if code is not None:
             changes |= {"code_digest": code, "model": {"family": "plan", "parameters": []}}
         self.manifest = plain.model_copy(update=changes)
