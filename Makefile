@@ -84,6 +84,7 @@ check: $(VENV)/installed-dev ## lint, types, layers, migrations, settings, gener
 	@echo "check: openapi";          $(SETTINGS) $(MANAGE) spectacular --validate --fail-on-warn --file var/check/openapi.yaml
 	@cmp -s var/check/openapi.yaml docs/openapi.yaml || { echo "docs/openapi.yaml is stale: run make openapi"; exit 1; }
 	@echo "check: diagrams";         $(SETTINGS) $(MANAGE) state_diagrams docs/generated/states.md --check
+	@echo "check: terms";            $(SETTINGS) $(MANAGE) terms_table docs/generated/terms.md --check
 	@echo "check: messages";         $(SETTINGS) $(MANAGE) messages --check
 
 bench-rounds: $(VENV)/installed ## how long a round takes and how much memory, at three model sizes
@@ -105,6 +106,7 @@ pictures: $(VENV)/installed-dev chromium ## take the pictures of README and docs
 
 diagrams: $(VENV)/installed-dev ## write docs/generated anew
 	@$(SETTINGS) $(MANAGE) state_diagrams docs/generated/states.md
+	@$(SETTINGS) $(MANAGE) terms_table docs/generated/terms.md
 
 messages: $(VENV)/installed-dev ## collect what pages say into locale/, and compile it
 	@$(SETTINGS) $(MANAGE) messages

@@ -16,7 +16,7 @@ from demo.processes import DemoError
 from demo.signatory import Signatory
 
 SCOPES = ["agreements:read", "agreements:write", "consortia:read"]
-IN_FORCE_TIMEOUT_S = 60.0
+IN_FORCE_TIMEOUT_S = 300.0
 HEART_DISEASE = ["ICD-10:I20", "ICD-10:I25"]
 PURPOSE = {"category": "disease", "diseases": ["ICD-10:I25.1"], "ethics_approval": "CDT 2026-17"}
 """Coronary heart disease, with an approval: within the agreement."""
@@ -53,6 +53,7 @@ def terms(connectors: Sequence[Connector], coordinator: Signatory) -> dict[str, 
             "update_norm_l2_max": 10_000.0,
         },
         "protection": ["clear", "masked"],
+        "clear_reason": "The records are public, and masks are not built yet.",
         "cohort": {"minimum_participants": min(3, len(hospitals)), "minimum_rows": 50},
         "leaving": {"metrics": ["loss", "accuracy", "auc", "confusion"], "minimum_cell": 5, "round_models": True},
         "validity": {

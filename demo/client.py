@@ -17,7 +17,7 @@ from typing import Any
 from demo.codes import STEP_S, code_at
 from demo.processes import DemoError
 
-TIMEOUT_S = 30.0
+TIMEOUT_S = 120.0
 SIGN_IN = "/sign-in/"
 CODE = "/sign-in/code/"
 SET_UP = "/account/second-factor/"
@@ -117,7 +117,7 @@ class Client:
     def events(self, path: str) -> Iterator[dict[str, Any]]:
         """Server-sent events as they come, until the stream ends."""
         name, data = "", ""
-        with self._open("GET", f"/api/v1/{path}", timeout_s=60.0) as stream:
+        with self._open("GET", f"/api/v1/{path}", timeout_s=300.0) as stream:
             for raw in stream:
                 field, _, value = raw.decode().rstrip("\n").partition(": ")
                 if field == "event":

@@ -19,7 +19,7 @@ from demo.services import PYTHONPATH, ROOT, Services
 from federation.protocol.keys import load_public
 
 PORT = 8000
-WEB_TIMEOUT_S = 60.0
+WEB_TIMEOUT_S = 300.0
 QUEUES = "rounds,aggregation,housekeeping"
 NOTIFICATIONS = "notifications"
 """The queue of what waits for other people's servers, and the process that works on it and on nothing else."""
@@ -121,7 +121,7 @@ class Coordinator:
         self,
         *words: str,
         given: Any = None,
-        timeout_s: float = 120.0,
+        timeout_s: float = 600.0,
         with_signing_key: bool = False,
         as_owner: bool = False,
     ) -> str:
@@ -181,7 +181,7 @@ class Coordinator:
             time.sleep(0.1)
 
     def _answers(self) -> bool:
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=5)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
         try:
             connection.request("GET", "/api/v1/")
             return connection.getresponse().status < 500

@@ -21,7 +21,7 @@ from demo.processes import Child, DemoError, stop_together
 from demo.services import Services
 from demo.signatory import Signatory
 
-DATASETS_TIMEOUT_S = 90.0
+DATASETS_TIMEOUT_S = 300.0
 RESTARTS_MAX = 3
 RESTARTS_WITHIN_S = 60.0
 

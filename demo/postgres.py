@@ -29,7 +29,7 @@ from demo.processes import Child, DemoError, run, wait_until_gone
 SOCKET_PATH_BYTES_MAX = 107
 SOCKET_NAME = ".s.PGSQL.5432"
 UNPRIVILEGED = "nobody"
-START_TIMEOUT_S = 60.0
+START_TIMEOUT_S = 300.0
 SUPERUSER = "postgres"
 
 
@@ -244,7 +244,7 @@ class Postgres:
             uid=user.pw_uid if user else None,
             gid=user.pw_gid if user else None,
             stop_signal=signal.SIGINT,
-            stop_timeout_s=30.0,
+            stop_timeout_s=60.0,
         )
         child.start()
         return child
@@ -256,7 +256,7 @@ class Postgres:
             user=SUPERUSER,
             password=self._secret("superuser"),
             autocommit=True,
-            connect_timeout=5,
+            connect_timeout=30,
         )
 
     def _await_answer(self) -> None:

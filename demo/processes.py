@@ -54,7 +54,7 @@ class Child:
     uid: int | None = None
     gid: int | None = None
     stop_signal: signal.Signals = signal.SIGTERM
-    stop_timeout_s: float = 15.0
+    stop_timeout_s: float = 60.0
     wrapper: Sequence[str] = ()
     _process: subprocess.Popen[bytes] | None = field(default=None, init=False, repr=False)
     _asked_to_stop: bool = field(default=False, init=False, repr=False)
@@ -187,7 +187,7 @@ def run(
     environment: Mapping[str, str],
     log: Path,
     what: str,
-    timeout_s: float = 120.0,
+    timeout_s: float = 600.0,
     cwd: Path | None = None,
     given: str | None = None,
 ) -> str:

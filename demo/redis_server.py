@@ -15,7 +15,7 @@ from redis.exceptions import RedisError
 
 from demo.processes import Child, DemoError
 
-START_TIMEOUT_S = 20.0
+START_TIMEOUT_S = 120.0
 ATTEMPTS = 5
 
 
@@ -93,7 +93,7 @@ class RedisServer:
         deadline = time.monotonic() + START_TIMEOUT_S
         while self.child.running and time.monotonic() < deadline:
             try:
-                with Redis.from_url(self.url, socket_connect_timeout=2) as client:
+                with Redis.from_url(self.url, socket_connect_timeout=10) as client:
                     client.ping()
             except RedisError:
                 time.sleep(0.02)

@@ -16,7 +16,7 @@ from demo.hospitals import DATA_SCIENTIST
 from demo.processes import DemoError, run
 from demo.services import ROOT
 
-TIMEOUT_S = 60.0
+TIMEOUT_S = 300.0
 EXPECTED = "agreement.purpose"
 
 

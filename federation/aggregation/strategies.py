@@ -119,4 +119,4 @@ def parse_strategy(data: Mapping[str, Any]) -> Strategy:
     try:
         return kind.model_validate(dict(data))
     except ValidationError as error:
-        raise refusal(error, "strategy.invalid", "strategy") from error
+        raise refusal(error, "strategy.invalid", "strategy", data=data) from error

@@ -56,6 +56,8 @@ def faults(terms: Terms, families: frozenset[str], moment: datetime) -> Iterator
     yield from _of_privacy(terms)
     if len(set(terms.protection)) != len(terms.protection):
         yield Fault("protection", "A protection mode is named twice.")
+    if "clear" in terms.protection and not terms.clear_reason.strip():
+        yield Fault("clear_reason", "Say why updates may leave in clear. Every member reads it.", ("protection",))
     if terms.cohort.minimum_participants > (bringing := len({covered.signatory_key for covered in terms.datasets})):
         yield Fault(
             "cohort.minimum_participants",

@@ -17,6 +17,7 @@ from federation.agreements.purposes import allowed_by, unmet_codes
 from federation.agreements.rules import LOCAL_POLICY, Allowed, Refusal
 from federation.agreements.shares import fault_of, keeps_to
 from federation.protocol.documents import Agreement, CoveredDataset, Manifest, Order, OrderKind, Terms
+from federation.protocol.documents.base import Network
 from federation.protocol.keys import PublicKey
 from federation.protocol.tensors import count_parameters
 
@@ -60,6 +61,8 @@ class Place:
     dataset: str
     position: Position
     policy: Policy = field(default_factory=Policy)
+    network: Network | None = None
+    """What its trainer says of its network; None where nothing is known."""
 
 
 def decide(
@@ -87,6 +90,8 @@ def refusals(
         return
     yield from _of_purpose(terms, covered, manifest, moment)
     yield from _of_work(terms, manifest, order)
+    if terms.work.trainer_network == "forbidden" and place.network == "allowed":
+        yield Refusal("agreement.trainer_network", "work")
     yield from _of_code(terms, manifest, place.position)
     yield from _of_protection(terms, covered, manifest, place.position)
     yield from _of_cohort(terms, manifest, place.position)

@@ -66,8 +66,10 @@ class Policy(BaseModel):
 def parse_policy(text: str) -> Policy:
     """Read ``policy.toml``. Raises Invalid ``policy.invalid`` with the setting at fault."""
     try:
-        return Policy.model_validate(tomllib.loads(text))
+        data = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise Invalid("policy.invalid", f"policy.toml is no TOML: {error}") from error
+    try:
+        return Policy.model_validate(data)
     except ValidationError as error:
-        raise refusal(error, "policy.invalid") from error
+        raise refusal(error, "policy.invalid", data=data) from error

@@ -71,6 +71,10 @@ RULES: Mapping[str, Rule] = MappingProxyType(
         "agreement.update_norm": Rule(
             "The bound on an update's norm is larger than allowed.", "Lower limits.update_norm_l2_max."
         ),
+        "agreement.trainer_network": Rule(
+            "The silo's trainer was started with a network, which the agreement forbids.",
+            "Ask its IT to start the trainer without `--allow-network`; leave the silo out meanwhile.",
+        ),
         "agreement.code": Rule(
             "The custom code is not among those allowed.", "Have its hash added to the agreement, or use a family."
         ),

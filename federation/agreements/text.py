@@ -143,6 +143,8 @@ def _work(terms: Terms) -> Iterator[str]:
     yield f"Allowed model families: {', '.join(work.families)}, with at most {work.parameters_max:,} parameters."
     yield f"A job has at most {work.rounds_max:,} rounds."
     yield f"No update that leaves a silo has an L2 norm above {work.update_norm_l2_max:g}."
+    if work.trainer_network == "forbidden":
+        yield "A trainer that was started with a network carries out no order."
 
 
 def _code(terms: Terms) -> Iterator[str]:
@@ -158,6 +160,8 @@ def _protection(terms: Terms) -> Iterator[str]:
     yield "Updates leave a silo in one of these ways only:"
     for mode in terms.protection:
         yield f"{_MODES[mode]}."
+    if "clear" in terms.protection and terms.clear_reason:
+        yield f"Why updates may leave in clear: {terms.clear_reason}"
 
 
 def _privacy(terms: Terms) -> Iterator[str]:

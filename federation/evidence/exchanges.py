@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from datetime import timedelta
 from functools import partial
 from uuid import UUID
@@ -81,7 +81,7 @@ def answers_of(
             faults = [Fault(where, code, what) for code, what in _answer_faults(said, order, found)]
             report.faults.extend(faults)
             if not faults:
-                yield name, Answered(digest_bytes(sealed), said)
+                yield name, Answered(digest_bytes(sealed), said, tuple(_beyond(said, order, found)))
     report.checked["answers"] = len(evidence.answers)
 
 
@@ -93,7 +93,7 @@ def _answer(sealed: bytes, identity_key: str) -> Submission | Refusal:
 
 
 def _answer_faults(said: Submission, order: Order, found: Grounds) -> Iterator[tuple[str, str]]:
-    manifest, terms = found.manifest, found.agreement.agreement.terms
+    terms = found.agreement.agreement.terms
     if said.manifest_digest != found.manifest_digest:
         yield "answer.other_manifest", "It is under another manifest."
     if (said.round, said.attempt, said.kind) != (order.round, order.attempt, order.kind):
@@ -102,9 +102,21 @@ def _answer_faults(said: Submission, order: Order, found: Grounds) -> Iterator[t
         yield "answer.other_model", "It is about another model."
     if order.issued_at - terms.validity.not_after >= _CLOCKS_APART:
         yield "agreement.expired", "Its order came when the agreement had expired."
+<<<<<<< HEAD
+    if terms.work.trainer_network == "forbidden" and said.environment.network != "none":
+        yield "agreement.trainer_network", "Its trainer does not say that it had no network, as the agreement asks."
+=======
+
+
+def _beyond(said: Submission, order: Order, found: Grounds) -> Iterator[tuple[str, str]]:
+    """What its silo alone is to blame for."""
+    manifest, terms = found.manifest, found.agreement.agreement.terms
+>>>>>>> attack1
     limits = limits_of(found.cohort[order.silo_id])
-    if said.training is not None and said.training.rows > limits.weight(said.training.rows):
-        yield "update.weight", f"It claims {said.training.rows} rows and weighs {limits.weight_max:.0f} at most."
+    is_clear = manifest.protection.mode == "clear"  # the platform weighs then, and takes more for the largest weight
+    rows_max = limits.rows_max if is_clear else min(limits.rows_max, limits.weight_max)
+    if said.training is not None and said.training.rows > rows_max:
+        yield "update.weight", f"It claims {said.training.rows} rows and may claim {rows_max:.0f} at most."
     if said.evaluation is not None and said.evaluation.rows > limits.believed(said.evaluation.rows):
         yield (
             "update.weight",
@@ -124,3 +136,10 @@ def _figures(said: Submission) -> set[str]:
         figures = said.evaluation.model_dump(include={"loss", "accuracy", "auc", "confusion"}, exclude_none=True)
         told |= set(figures)
     return told
+
+
+def check_bounds(answers: Mapping[str, Answered], rejected: Collection[str], report: Report) -> None:
+    """Find answers beyond the bounds of their silos that were not rejected: no silo spoils evidence by one that was."""
+    for name, answer in answers.items():
+        if name not in rejected:
+            report.faults.extend(Fault(f"answer to order {name}", code, what) for code, what in answer.beyond)

@@ -29,7 +29,10 @@ class Heads:
     last: TreeHead
     proven: set[TreeHead] = field(default_factory=set)
     by_silo: dict[str, int] = field(default_factory=dict)
-    """How far each silo of the cohort has countersigned, by its id."""
+    """How far each silo of the cohort has countersigned the tree, by its id.
+
+    A head without a root, of protocol 1.0, vouches for its own link alone: what a tree has before it may be anything.
+    """
 
 
 def check_heads(evidence: Evidence, found: Grounds, report: Report) -> Heads | None:
@@ -70,7 +73,8 @@ def _countersigned(evidence: Evidence, found: Grounds, heads: Heads, chain: str,
         if head is None:
             continue
         if head in heads.proven:
-            heads.by_silo[name] = head.position
+            if head.root is not None:
+                heads.by_silo[name] = head.position
         else:
             told = f"The log here is not shown to be the one that this silo has countersigned at event {head.position}."
             report.faults.append(Fault(where, "checkpoint.rewritten", told))

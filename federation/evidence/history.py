@@ -185,6 +185,9 @@ def _rejected(history: History, event: JobEvent, _: Grounds) -> _Faults:
     if told is None or order not in told.answers:
         yield "history.no_order", "What is rejected was never taken."
         return
+    if told.counted is not None:
+        yield "history.out_of_order", "An answer is rejected after its round was closed."
+        return
     told.rejected.add(order)
 
 

@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from federation.errors import FederationError
 from federation.evidence.grounds import Grounds
 from federation.evidence.history import History, RoundTold
 from federation.evidence.passports import Passport
 from federation.evidence.reading import Evidence
 from federation.evidence.report import Fault, Report
 from federation.evidence.tracing import Answered
+from federation.protocol import envelope
 from federation.protocol.digests import digest_bytes
-from federation.protocol.documents import Order, OrderKind
+from federation.protocol.documents import Order, OrderKind, Refusal, Submission
 
 _SLACK = 1e-9
 """By which a mean of floats may lie outside of what it is the mean of."""
@@ -41,9 +43,10 @@ def check_matching(evidence: Evidence, opened: Opened, history: History, found: 
     report.faults.extend(_passports(evidence, opened, history))
     for one in history.rounds:
         report.faults.extend(_of_round(one, opened))
+        report.faults.extend(_of_kind(one, evidence))
     if history.ended == "job.completed":
         report.faults.extend(_evaluated_at_the_end(opened, history, found))
-    _open_ends(history, found, report)
+    _open_ends(history, opened, found, report)
 
 
 def _both_ways(kind: str, documents: Mapping[str, bytes], told: Mapping[str, str]) -> Iterator[Fault]:
@@ -66,6 +69,22 @@ def _of_round(told: RoundTold, opened: Opened) -> Iterator[Fault]:
             yield Fault(f"order {key}", "order.other_round", "It is of another round than the log has it in.")
         if order.model is None or order.model.digest != told.base:
             yield Fault(f"order {key}", "model.swapped", "It is about another model than the log says.")
+
+
+def _of_kind(told: RoundTold, evidence: Evidence) -> Iterator[Fault]:
+    """Whether what the log calls a refusal is one: else an answer that was given could be left out as refused."""
+    for taken, payload_type in ((told.answers, Submission.payload_type), (told.refusals, Refusal.payload_type)):
+        for key in taken.keys() & evidence.answers.keys():
+            if _type_of(evidence.answers[key]) not in {payload_type, None}:
+                yield Fault(f"answer {key}", "answer.other_kind", "The log has an answer as refused, or the reverse.")
+
+
+def _type_of(sealed: bytes) -> str | None:
+    """None for what can't be read, which has its fault already."""
+    try:
+        return envelope.payload_type_of(sealed)
+    except FederationError:
+        return None
 
 
 def _passports(evidence: Evidence, opened: Opened, history: History) -> Iterator[Fault]:
@@ -106,6 +125,7 @@ def _misjudged(said: Passport, told: RoundTold | None, opened: Opened) -> str | 
     reports = [
         answer.said.evaluation
         for key in (told.answers if told is not None else ())
+        if told is not None and key not in told.rejected
         if (answer := opened.answers.get(key)) is not None and answer.said.evaluation is not None
     ]
     if len(reports) < evaluation.silos:
@@ -140,8 +160,8 @@ def _evaluated_at_the_end(opened: Opened, history: History, found: Grounds) -> I
         yield Fault("history", "evaluation.missing", told)
 
 
-def _open_ends(history: History, found: Grounds, report: Report) -> None:
-    """What is still to come: a job that goes on, passports that are not signed yet."""
+def _open_ends(history: History, opened: Opened, found: Grounds, report: Report) -> None:
+    """What is still to come, or never came: a job's end, passports, silos that have tried the last model."""
     if not history.ended:
         told = f"The job goes on: the log has {len(history.closed)} rounds of it so far, and no end."
         report.limits.append(Fault("history", "evidence.job_goes_on", told))
@@ -150,3 +170,12 @@ def _open_ends(history: History, found: Grounds, report: Report) -> None:
     if history.ended and missing and found.manifest.task == "train":
         told = f"{len(missing)} models have no passport yet, first the one of round {missing[0]}."
         report.limits.append(Fault("history", "evidence.passports_missing", told))
+    last = history.closed[-1] if history.closed else None
+    if history.ended and last is not None and last.kind is OrderKind.TRAIN:
+        tried = {one.said.silo_id for one in opened.answers.values() if one.said.model_digest == last.model}
+        if len(tried) < found.manifest.quorum:
+            told = (
+                f"The job ended before the model of round {last.number} was tried: {len(tried)} silos have signed that "
+                "they had it. Which weights that round made is the platform's word alone."
+            )
+            report.limits.append(Fault("history", "evidence.model_untried", told))

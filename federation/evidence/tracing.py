@@ -16,6 +16,8 @@ class Answered:
 
     digest: str
     said: Submission
+    beyond: tuple[tuple[str, str], ...] = ()
+    """What it says beyond the bounds of its silo: codes, and what they mean. Such an answer may not have counted."""
 
 
 def faults_of(

@@ -9,7 +9,7 @@ from functools import partial
 from federation.evidence.approvals import check_reviews
 from federation.evidence.breaks import check_unbroken
 from federation.evidence.events import check_numbers, events_of, positions
-from federation.evidence.exchanges import answers_of, orders_of
+from federation.evidence.exchanges import answers_of, check_bounds, orders_of
 from federation.evidence.grounds import Grounds, grounds_of
 from federation.evidence.heads import check_covered, check_heads, check_kept
 from federation.evidence.history import history_of
@@ -67,11 +67,17 @@ def _verify(evidence: Evidence, pinned: str | None, seen: Seen, report: Report) 
     answers = dict(answers_of(evidence, found, orders, report))
     opened = Opened(orders, answers, _passports(evidence, found, report))
     _trace(opened, found, report)
+    rejected: set[str] = set()
     if evidence.links and not evidence.events:
         check_record(evidence, found, report, seen.kept)
         _says_less(opened, found, report)
     else:
+<<<<<<< HEAD
         _check_log(evidence, found, opened, report, seen)
+=======
+        rejected = _check_log(evidence, found, opened, report, kept)
+    check_bounds(answers, rejected, report)
+>>>>>>> main
 
 
 def _passports(evidence: Evidence, found: Grounds, report: Report) -> dict[str, tuple[str, Passport]]:
@@ -109,11 +115,21 @@ def _passports_lead_back(report: Report) -> None:
             report.faults.append(Fault(f"passport {passport.round}", "passport.missing", told))
 
 
+<<<<<<< HEAD
 def _check_log(evidence: Evidence, found: Grounds, opened: Opened, report: Report, seen: Seen) -> None:
     """Hold the job's documents against its events, and these against the log that platform and silos have signed."""
+=======
+def _check_log(
+    evidence: Evidence, found: Grounds, opened: Opened, report: Report, kept: Mapping[str, Collection[TreeHead]]
+) -> set[str]:
+    """Hold the job's documents against its events, and these against the log that platform and silos have signed.
+
+    The orders whose answers were rejected.
+    """
+>>>>>>> main
     heads = check_heads(evidence, found, report)
     if heads is None:
-        return
+        return set()
     if evidence.links:
         report.faults.append(Fault("audit", "bundle.malformed", "The log is there in two forms."))
     events = events_of(evidence.events, found, heads.last, report)
@@ -124,12 +140,13 @@ def _check_log(evidence: Evidence, found: Grounds, opened: Opened, report: Repor
     if events and found.manifest.protocol == OLD_MANIFEST and all(event.number is None for event in events):
         told = "The job began before its events were numbered: nothing shows that none is left out."
         report.limits.append(Fault("audit", "evidence.protocol_1_0", told))
-        return
+        return set()
     check_numbers(events, report)
     history = history_of(events, found, report)
     report.ended = history.ended.removeprefix("job.")
     check_matching(evidence, opened, history, found, report)
     check_covered(heads, found, max((event.position for event in events), default=0), report)
+    return set().union(*(one.rejected for one in history.rounds))
 
 
 def _says_less(opened: Opened, found: Grounds, report: Report) -> None:

@@ -30,6 +30,8 @@ class ModelSpecification(BaseModel):
 class Family:
     """A kind of model. `layout`, `initial` and `build` get (specification, n_features, n_classes[, seed]).
 
+    `computes` says how the outputs follow from the features x, by the names of the tensors.
+
     `build` makes a torch module whose state dict is the layout; its forward gives [rows, 1] logits (two classes) or
     [rows, n_classes] logits. `initial` needs no torch and is a function of its arguments alone.
     """
@@ -37,6 +39,7 @@ class Family:
     name: str
     title: str
     when_to_use: str
+    computes: str
     Specification: type[ModelSpecification]
     layout: Callable[[Any, int, int], Layout]
     initial: Callable[[Any, int, int, int], dict[str, NDArray[np.float32]]]

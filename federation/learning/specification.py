@@ -46,7 +46,7 @@ def parse_local(data: Mapping[str, Any]) -> LocalTraining:
     try:
         return LocalTraining.model_validate(dict(data))
     except ValidationError as error:
-        raise refusal(error, "local.invalid", "local") from error
+        raise refusal(error, "local.invalid", "local", data=data) from error
 
 
 def round_seed(manifest_seed: int, silo_id: str, round_number: int) -> int:

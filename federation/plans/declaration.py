@@ -123,7 +123,7 @@ def _declared(tree: ast.Module) -> Declaration:
     try:
         declaration = Declaration.model_validate(value)
     except ValidationError as error:
-        raise refusal(error, "plan.invalid", "PLAN") from error
+        raise refusal(error, "plan.invalid", "PLAN", data=value) from error
     # An escape in the literal is seen in the file, and what it stands for is not seen where the title is shown.
     if not is_plain_line(declaration.title) or not declaration.title.strip():
         raise Invalid("plan.title", "The title has characters that a reader does not see, or none.", "PLAN.title")

@@ -1,60 +1,19 @@
-"""The closed vocabulary of dataset declarations: columns, the steps that make features of them, the ways to split."""
+"""The closed vocabulary of dataset declarations: the steps that make features of columns, the ways to split."""
 
 from __future__ import annotations
 
 import re
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, StrictInt, StrictStr, model_validator
+from pydantic import Field, model_validator
 
-from federation.validation.bounds import NUMBER_MAX, Finite
+from federation.protocol.dataset_columns import ColumnName, ColumnNames, Label, Labels, Part
+from federation.protocol.dataset_recoding import Clip, Impute, Log, MapValues, Rename
+from federation.validation.bounds import Day
 
-COLUMNS_MAX = 10_000
 _COMPARISON = re.compile(r"(>=|<=|==|!=|>|<)\s*(-?[0-9]{1,15}(?:\.[0-9]{1,15})?)")
 
-ColumnName = Annotated[str, Field(min_length=1, max_length=200)]
-ColumnNames = Annotated[tuple[ColumnName, ...], Field(min_length=1, max_length=COLUMNS_MAX)]
 ClassName = Annotated[str, Field(min_length=1, max_length=100)]
-Label = (
-    Annotated[StrictInt, Field(ge=-NUMBER_MAX, le=NUMBER_MAX)]
-    | Annotated[StrictStr, Field(min_length=1, max_length=200)]
-)
-Labels = Annotated[tuple[Label, ...], Field(min_length=2, max_length=1000)]
-
-
-class Part(BaseModel):
-    """A piece of a declaration: immutable, closed to unknown fields."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-
-class Column(Part):
-    """A column of the file. A value that is not of the type, among the levels or within the bounds is a data error."""
-
-    name: ColumnName
-    type: Literal["number", "integer", "category", "text"]
-    levels: Labels | None = None
-    unit: Annotated[str, Field(max_length=50)] | None = None
-    minimum: Finite | None = None
-    maximum: Finite | None = None
-
-    @property
-    def is_numeric(self) -> bool:
-        """Whether its values are numbers: by type, or because its levels are."""
-        return self.type in ("number", "integer") or (self.levels is not None and isinstance(self.levels[0], int))
-
-    @model_validator(mode="after")
-    def _check(self) -> Self:
-        if self.levels is not None:
-            if self.type in ("number", "text"):
-                raise ValueError(f"levels belong to integer and category columns, not to {self.type}")
-            if len(set(self.levels)) != len(self.levels) or len({type(level) for level in self.levels}) != 1:
-                raise ValueError("levels are distinct, and all whole numbers or all texts")
-            if self.type == "integer" and not isinstance(self.levels[0], int):
-                raise ValueError("levels of an integer column are whole numbers")
-        if (self.minimum is not None or self.maximum is not None) and self.type not in ("number", "integer"):
-            raise ValueError(f"bounds belong to numbers, not to {self.type}")
-        return self
 
 
 class DropColumns(Part):
@@ -130,7 +89,10 @@ class Standardise(Part):
     fit: Literal["train"] = "train"
 
 
-Step = Annotated[DropColumns | DropRowsWithMissing | Target | OneHot | Standardise, Field(discriminator="step")]
+Step = Annotated[
+    DropColumns | Rename | MapValues | DropRowsWithMissing | Impute | Clip | Log | Target | OneHot | Standardise,
+    Field(discriminator="step"),
+]
 
 
 class StratifiedShuffle(Part):
@@ -149,4 +111,12 @@ class ByColumn(Part):
     train_value: Label
 
 
-Split = Annotated[StratifiedShuffle | ByColumn, Field(discriminator="method")]
+class ByDate(Part):
+    """Rows from before a day are for training, all others for testing; the column is no feature (protocol 1.1)."""
+
+    method: Literal["by_date"]
+    column: ColumnName
+    train_before: Day
+
+
+Split = Annotated[StratifiedShuffle | ByColumn | ByDate, Field(discriminator="method")]

@@ -7,30 +7,19 @@ all else keeps the order of the columns.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from functools import cached_property
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, ValidationError, model_validator
 
-from federation.protocol.dataset_steps import (
-    COLUMNS_MAX,
-    ByColumn,
-    Column,
-    DropColumns,
-    Label,
-    OneHot,
-    Part,
-    Split,
-    Standardise,
-    Step,
-    Target,
-)
-from federation.protocol.digests import digest_bytes
-from federation.validation import refusal
+from federation.protocol.dataset_columns import COLUMNS_MAX, Column, Part
+from federation.protocol.dataset_faults import faults_of
+from federation.protocol.dataset_schema import meaning_digest, schema_digest
+from federation.protocol.dataset_steps import Split, Step, Target
+from federation.protocol.dataset_trace import Trace, trace
 
-FEATURES_MAX = 100_000
+STEPS_MAX = 1000
 
 
 class DatasetDeclaration(Part):
@@ -46,7 +35,7 @@ class DatasetDeclaration(Part):
     header: bool = True
     missing: Annotated[tuple[Annotated[str, Field(max_length=50)], ...], Field(max_length=50)] = ()
     columns: Annotated[tuple[Column, ...], Field(min_length=1, max_length=COLUMNS_MAX)]
-    steps: Annotated[tuple[Step, ...], Field(min_length=1, max_length=100)]
+    steps: Annotated[tuple[Step, ...], Field(min_length=1, max_length=STEPS_MAX)]
     split: Split
 
     @model_validator(mode="after")
@@ -55,8 +44,7 @@ class DatasetDeclaration(Part):
             raise ValueError("columns have distinct names")
         if self.decimal == self.delimiter and self.format == "csv":
             raise ValueError("the delimiter can't be the decimal mark too")
-        if not self._features:
-            raise ValueError("no feature is left")
+        self.trace  # noqa: B018 - raises what is wrong with the steps
         return self
 
     @property
@@ -76,11 +64,12 @@ class DatasetDeclaration(Part):
 
     def features(self) -> tuple[str, ...]:
         """Names of the features, in the order in which a model gets them."""
-        return self._features
+        return tuple(feature.name for feature in self.trace.features)
 
     @cached_property
-    def _features(self) -> tuple[str, ...]:
-        return _Trace(self).run()
+    def trace(self) -> Trace:
+        """What the columns become."""
+        return trace(self.columns, self.steps, self.split)
 
     @cached_property
     def columns_by_name(self) -> Mapping[str, Column]:
@@ -90,94 +79,26 @@ class DatasetDeclaration(Part):
     @property
     def columns_used(self) -> tuple[Column, ...]:
         """The columns that are read: all but the dropped."""
-        dropped = {name for step in self.steps if isinstance(step, DropColumns) for name in step.columns}
-        return tuple(column for column in self.columns if column.name not in dropped)
+        used = {traced.raw for traced in self.trace.columns}
+        return tuple(column for column in self.columns if column.name in used)
 
     @property
     def schema_digest(self) -> str:
-        """Digest of what must be equal for silos to train together: features, what they mean, classes, steps, split.
+        """Digest of what must be equal for silos to train together: features in order, what they mean, classes, split.
 
-        Name, title, file format, bounds and dropped columns may differ.
+        Name, title, file format, bounds, dropped columns and the silo's own names and values may differ.
         """
-        meant = {"name", "type", "levels", "unit"}
-        schema = {
-            "version": 1,
-            "columns": [column.model_dump(mode="json", include=meant) for column in self.columns_used],
-            "steps": [step.model_dump(mode="json") for step in self.steps if not isinstance(step, DropColumns)],
-            "split": self.split.model_dump(mode="json"),
-            "features": self.features(),
-            "classes": self.class_names,
-        }
-        return digest_bytes(json.dumps(schema, sort_keys=True, separators=(",", ":")).encode())
+        return schema_digest(self.trace, self.steps, self.split, self.target)
 
-
-class _Trace:
-    """Follows the columns through the steps, without data. Raises ValueError where a step can't be carried out."""
-
-    def __init__(self, declaration: DatasetDeclaration) -> None:
-        self.declaration = declaration
-        self.columns = declaration.columns_by_name
-        self.plain = set(self.columns)
-        self.encoded: list[str] = []
-
-    def run(self) -> tuple[str, ...]:
-        """Names of the features."""
-        split, steps = self.declaration.split, self.declaration.steps
-        if isinstance(split, ByColumn):
-            self.take((split.column,), "split")
-            self.check_labels(split.column, (split.train_value,))
-        if sum(isinstance(step, Target) for step in steps) != 1:
-            raise ValueError("there is exactly one target step")
-        for place, step in enumerate(steps):
-            if place and isinstance(steps[place - 1], Standardise) and not isinstance(step, Standardise):
-                raise ValueError("standardise comes last")
-            self.follow(step)
-        left = [column.name for column in self.declaration.columns if column.name in self.plain]
-        for name in left:
-            if self.columns[name].type not in ("number", "integer"):
-                raise ValueError(f"{name!r} is {self.columns[name].type}: encode it or drop it")
-        features = (*left, *self.encoded)
-        if len(features) > FEATURES_MAX or len(set(features)) != len(features):
-            raise ValueError(f"features have distinct names, and there are at most {FEATURES_MAX}")
-        return features
-
-    def follow(self, step: Step) -> None:
-        """What a step does to the columns."""
-        match step:
-            case DropColumns():
-                self.take(step.columns, step.step)
-            case Target():
-                self.take((step.column,), step.step)
-                self.check_labels(step.column, step.classes or ())
-                if step.positive is not None and not self.columns[step.column].is_numeric:
-                    raise ValueError("positive needs a column of numbers")
-            case OneHot():
-                self.take(step.columns, step.step)
-                for name in step.columns:
-                    levels = self.columns[name].levels
-                    if levels is None:
-                        raise ValueError(f"one_hot needs the levels of {name!r}")
-                    self.encoded += [f"{name}={level}" for level in levels[int(step.drop_first) :]]
-            case Standardise(columns=columns) if columns is not None:
-                if unknown := set(columns) - self.plain - set(self.encoded):
-                    raise ValueError(f"standardise names {min(unknown)!r}, which is no feature")
-
-    def take(self, names: tuple[str, ...], step: str) -> None:
-        """These columns are no plain columns any more."""
-        for name in names:
-            if name not in self.plain:
-                raise ValueError(f"{step} names {name!r}, which is no column at that point")
-            self.plain.remove(name)
-
-    def check_labels(self, name: str, labels: tuple[Label, ...]) -> None:
-        """Labels have to be of the column's kind."""
-        if self.columns[name].is_numeric and not all(isinstance(label, int) for label in labels):
-            raise ValueError(f"{name!r} holds numbers, so its labels are whole numbers")
+    @property
+    def meaning_digest(self) -> str:
+        """Equal where schemas are but for an order that means nothing; for comparing, not for documents."""
+        return meaning_digest(self.trace, self.split, self.target)
 
 
 def parse_declaration(data: Mapping[str, Any]) -> DatasetDeclaration:
-    """Read a declaration. Raises Invalid ``dataset.invalid``, with the field."""
+    """Read a declaration. Raises Invalid ``dataset.invalid`` with all that is wrong, by field."""
     try:
         return DatasetDeclaration.model_validate(dict(data))
     except ValidationError as error:
-        raise refusal(error, "dataset.invalid") from error
+        raise faults_of(error, data) from error

@@ -4,6 +4,6 @@ Platform, connector and verifier read documents through this package alone, so t
 none on the other.
 """
 
-from federation.validation.faults import EMPTY, FAULTS_MAX, PLAIN, Better, plain, refusal
+from federation.validation.faults import EMPTY, FAULTS_MAX, PLAIN, Better, path_of, plain, refusal
 
-__all__ = ["EMPTY", "FAULTS_MAX", "PLAIN", "Better", "plain", "refusal"]
+__all__ = ["EMPTY", "FAULTS_MAX", "PLAIN", "Better", "path_of", "plain", "refusal"]

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 FAULTS_MAX = 100
 _SAID_MAX = 300
+_TYPES = frozenset({"int", "float", "str", "bool", "date", "constrained-int", "constrained-float", "constrained-str"})
 Better = Mapping[tuple[str, str], str]
 EMPTY = "This can't be empty."
 
@@ -54,15 +55,22 @@ PLAIN = {
 }
 
 
-def refusal(error: ValidationError, code: str, within: str | None = None, better: Better | None = None) -> Invalid:
+def refusal(
+    error: ValidationError,
+    code: str,
+    within: str | None = None,
+    better: Better | None = None,
+    data: object = None,
+) -> Invalid:
     """All that is wrong, as Invalid with this code; fields are dotted paths, under `within` if given.
 
-    Its message and its field are those of the first fault. `better` has the words for a path and a type of error where
-    there are better ones. The values that were refused are never part of it, and no more than FAULTS_MAX are told.
+    `data` is what was read: with it, paths name its fields alone, and not which type was tried. The message and the
+    field are those of the first fault. `better` has the words for a path and a type of error where there are better
+    ones. The values that were refused are never part of it, and no more than FAULTS_MAX are told.
     """
     fields: dict[str, list[str]] = {}
     for fault in error.errors(include_url=False, include_input=False)[:FAULTS_MAX]:
-        path = ".".join([*([within] if within else []), *(str(part) for part in fault["loc"])])
+        path = ".".join(part for part in (within, path_of(fault, data)) if part)
         if fault["type"] == "too_short" and any(inner.startswith(f"{path}.") for inner in fields):
             continue  # members that are wrong themselves were not counted
         said = (better or {}).get((path, fault["type"])) or plain(fault)
@@ -72,6 +80,33 @@ def refusal(error: ValidationError, code: str, within: str | None = None, better
     of_the_whole = fields.pop("", [])  # what is wrong with everything together belongs to no field
     message = of_the_whole[0] if first == "" else fields[first][0]
     return Invalid(code, message, first or None, fields=fields)
+
+
+def path_of(fault: ErrorDetails, data: object = None) -> str:
+    """The dotted path of a fault: of fields alone, without the types that pydantic tried and puts there as expressions.
+
+    `data` is what was read; without it, only what can't be a field's name is left out.
+    """
+    told: list[str] = []
+    for number, part in enumerate(fault["loc"]):
+        inner: object = None
+        is_missing = fault["type"] == "missing" and number + 1 == len(fault["loc"])
+        if isinstance(data, Mapping) and part in data:
+            inner = data[part]
+        elif isinstance(data, list | tuple) and isinstance(part, int):
+            inner = data[part] if part < len(data) else None
+        elif isinstance(part, str) and not is_missing and _is_type(part, data):
+            continue
+        told.append(str(part))
+        data = inner
+    return ".".join(told)
+
+
+def _is_type(part: str, data: object) -> bool:
+    """Whether a part of a path is a type that was tried, or the tag of one, and no field (which may be left out)."""
+    if part in _TYPES or any(character in part for character in "[](){}"):
+        return True
+    return part in data.values() if isinstance(data, Mapping) else data is not None
 
 
 def plain(fault: ErrorDetails) -> str:

@@ -72,11 +72,15 @@ def open_role_offers_to(user: User) -> QuerySet[OrganisationRoleOffer]:
 
 
 def users_visible_to(user: User) -> QuerySet[User]:
-    """Oneself and one's colleagues; everybody for whoever keeps the platform."""
+    """Oneself, one's colleagues, and whose accounts one's organisation made; everybody for whoever keeps the platform.
+
+    Who holds no role in an organisation yet is seen by those who could make their account, and by nobody else in it.
+    """
     if user.is_platform_administrator:
         return User.objects.all()
     colleagues = OrganisationRole.objects.filter(organisation__in=organisations_of(user)).values("user")
-    return User.objects.filter(Q(pk=user.pk) | Q(pk__in=colleagues))
+    at_home = Q(home__in=organisations_where(user, Permission.USER_CREATE))
+    return User.objects.filter(Q(pk=user.pk) | Q(pk__in=colleagues) | at_home)
 
 
 def person_with_email(email: str) -> User:

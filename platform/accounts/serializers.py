@@ -87,7 +87,7 @@ class UserOut(serializers.ModelSerializer[User]):
 
 
 class NewUser(Input):
-    """A person to take in, with roles in an organisation."""
+    """A person to take in, with or without roles in an organisation."""
 
     email = serializers.EmailField(max_length=254)
     full_name = NameInput(max_length=200)
@@ -97,11 +97,9 @@ class NewUser(Input):
     )
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        """Roles are held somewhere; whoever comes into an organisation holds one."""
+        """Roles are held somewhere. Whoever comes without one holds none until one is given to them."""
         if attrs["roles"] and "organisation" not in attrs:
             raise serializers.ValidationError({"organisation": ["Name the organisation of these roles."]})
-        if "organisation" in attrs and not attrs["roles"]:
-            raise serializers.ValidationError({"roles": ["Name at least one role."]})
         attrs["roles"] = sorted(set(attrs["roles"]))
         return attrs
 

@@ -56,7 +56,8 @@ CLAUSES: Mapping[str, Term] = MappingProxyType(
             _(
                 "How a silo's contribution is protected on its way to the platform. Masked and encrypted "
                 "contributions can be read only as a sum over several silos; those in clear can be read one by one "
-                "by whoever runs the platform."
+                "by whoever runs the platform. Masks and encryption are not built yet: until they are, a job runs "
+                "in clear only, where this clause allows it and says why."
             ),
         ),
         "privacy": Term(
@@ -147,10 +148,21 @@ TERMS: Mapping[str, Term] = MappingProxyType(
             _("Longest update"),
             _("The largest L2 norm of a silo's contribution in one round: no silo can say more than that."),
         ),
+        "work.trainer_network": Term(
+            _("Trainers with a network"),
+            _("A trainer should have no network, so that nothing can leave past the relay. Each says how it runs."),
+        ),
         "code.digests": Term(_("Hashes of allowed code"), _("One a line, beginning with sha256:. Empty for none.")),
         "code.reviewers": Term(_("Reviewers"), _("How many people of each silo's organisation review the code first.")),
         "protection": Term(_("Allowed ways of protection"), _("A job has to use one of these.")),
-        "privacy.required": Term(_("Differential privacy is required"), _("Every job needs it, and both ceilings.")),
+        "clear_reason": Term(
+            _("Why updates may leave in clear"),
+            _("Needed where clear is allowed. Everybody reads it who signs, launches a job or looks at one."),
+        ),
+        "privacy.required": Term(
+            _("Differential privacy is required"),
+            _("Every job needs it, and both ceilings. It is not built yet: until it is, no job can meet this."),
+        ),
         "privacy.epsilon_max": Term(
             _("Epsilon of one job at most"), _("Empty for no ceiling. Common values lie between 0.5 and 10.")
         ),
@@ -205,13 +217,17 @@ TERMS: Mapping[str, Term] = MappingProxyType(
     }
 )
 
-_GROUPS: Mapping[str, tuple[str, ...]] = {"purposes": ("use.",), "datasets": ("dataset.", "use.")}
+_GROUPS: Mapping[str, tuple[str, ...]] = {
+    "purposes": ("use.",),
+    "datasets": ("dataset.", "use."),
+    "protection": ("clear_reason",),
+}
 _CHOICES = {
     "train": _("training"),
     "evaluate": _("evaluation"),
     "statistics": _("statistics"),
-    "masked": _("masked: hidden in the sum over several silos"),
-    "encrypted": _("encrypted: added up without being read"),
+    "masked": _("masked: hidden in the sum over several silos (not built yet)"),
+    "encrypted": _("encrypted: added up without being read (not built yet)"),
     "clear": _("clear: whoever runs the platform can read each one"),
     "loss": _("loss"),
     "accuracy": _("accuracy"),
@@ -221,6 +237,8 @@ _CHOICES = {
     "fraud": _("fraud"),
     "aml": _("anti-money laundering"),
     "stress_testing": _("stress testing"),
+    "forbidden": _("forbidden: such a trainer carries out no order"),
+    "allowed": _("allowed"),
     "stop": _("they stop"),
     "continue": _("they go on under the old version"),
     "models_stay": _("they stay in use"),

@@ -67,6 +67,7 @@ class TermsForm(Unjudged):
         fields["work.parameters_max"] = whole("work.parameters_max", 1)
         fields["work.rounds_max"] = whole("work.rounds_max", 1)
         fields["work.update_norm_l2_max"] = number("work.update_norm_l2_max")
+        fields["work.trainer_network"] = one_of("work.trainer_network", choices("forbidden", "allowed"))
         if uploaded:
             fields[_UPLOADED] = forms.MultipleChoiceField(
                 label=_("Uploaded training plans that may run"),
@@ -77,6 +78,9 @@ class TermsForm(Unjudged):
         fields["code.digests"] = LinesField(**labelled("code.digests"))
         fields["code.reviewers"] = one_of("code.reviewers", [("1", "1"), ("2", "2")])
         fields["protection"] = several("protection", choices("masked", "encrypted", "clear"))
+        fields["clear_reason"] = forms.CharField(
+            **labelled("clear_reason"), max_length=4000, widget=forms.Textarea(attrs={"rows": 2})
+        )
         fields["privacy.required"] = ticked("privacy.required")
         fields["privacy.epsilon_max"] = number("privacy.epsilon_max")
         fields["privacy.delta_max"] = number("privacy.delta_max")
@@ -156,6 +160,7 @@ class TermsForm(Unjudged):
             "members": [{"organisation": self.offer.members[key], "signatory_key": key} for key in members],
             "datasets": [self._dataset(one) for one in self._covered()],
             "protection": as_before(given.get("protection", []), self.before.get("protection", [])),
+            "clear_reason": given.get("clear_reason", ""),
             "notes": given.get("notes", ""),
         }
         if (use := self.use.said()) is not None:
@@ -223,7 +228,8 @@ class TermsForm(Unjudged):
 
     def fields_of(self, clause: str) -> list[BoundField]:
         """The fields of a clause that has nothing but fields."""
-        return [self[name] for name in self.fields if name == clause or name.startswith(f"{clause}.")]
+        more = ("clear_reason",) if clause == "protection" else ()
+        return [self[name] for name in self.fields if name in (clause, *more) or name.startswith(f"{clause}.")]
 
 
 def _flat(terms: Mapping[str, Any], uploaded: Collection[str] = ()) -> dict[str, Any]:

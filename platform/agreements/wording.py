@@ -34,7 +34,7 @@ def read_terms(data: Mapping[str, Any]) -> Terms:
     try:
         terms = Terms.model_validate_json(json.dumps(data), strict=True)
     except ValidationError as error:
-        raise with_contradictions(refusal(error, "agreement.terms", WITHIN), data) from error
+        raise with_contradictions(refusal(error, "agreement.terms", WITHIN, data=data), data) from error
     _check_names(terms.model_dump(mode="json"), WITHIN)
     return terms
 
@@ -116,10 +116,11 @@ def first_terms(members: Mapping[str, str], datasets: Sequence[tuple[str, str]])
             "parameters_max": 10_000_000,
             "rounds_max": 200,
             "update_norm_l2_max": 1000.0,
+            "trainer_network": "forbidden",
         },
         "code": {"digests": [], "reviewers": 2},
-        "protection": [],
-        "privacy": {"required": False},
+        "protection": ["masked"],
+        "privacy": {"required": True, "epsilon_max": 8.0, "delta_max": 1e-5},
         "cohort": {"minimum_participants": max(1, min(3, len({key for key, _ in datasets}))), "minimum_rows": 100},
         "leaving": {"metrics": ["loss", "accuracy", "auc"], "minimum_cell": 10, "final_model": True},
         "validity": {

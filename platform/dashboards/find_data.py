@@ -71,7 +71,7 @@ class PurposeForm(forms.Form):
             self.purpose = Purpose.model_validate(given) if given else None
         except ValidationError as error:
             self.purpose = None
-            for path, texts in refusal(error, "job.invalid").fields.items():
+            for path, texts in refusal(error, "job.invalid", data=given).fields.items():
                 name = path.partition(".")[0]
                 for text in texts:
                     self.add_error(name if name in self.fields else None, fault_anew(path, text, given))

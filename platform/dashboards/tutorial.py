@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
+from uuid import UUID
 
 from django.conf import settings
 from django.contrib.auth.decorators import login_required
@@ -25,6 +26,7 @@ from silos.models import Dataset
 from silos.transitions import SiloState
 
 DATASETS_MAX = 10
+CHOICES_MAX = 200
 SCOPES = (Scope.CONSORTIA_READ, Scope.DATASETS_READ, Scope.JOBS_READ, Scope.JOBS_WRITE, Scope.MODELS_READ)
 
 
@@ -60,34 +62,73 @@ class Example:
         return purpose_within(terms_of(version).purposes) if version else {"category": "general_research"}
 
 
+@dataclass(frozen=True)
+class Group:
+    """Datasets of one consortium that can train together; which of them the lines name."""
+
+    consortium: Consortium
+    datasets: tuple[Dataset, ...]
+    chosen: frozenset[UUID] = frozenset()
+
+    @property
+    def example(self) -> Example:
+        """The lines for what is chosen: one dataset of each silo."""
+        by_silo = {one.silo_id: one for one in reversed(self.datasets) if one.pk in self.chosen}
+        return Example(self.consortium, tuple(reversed(by_silo.values()))[:DATASETS_MAX])
+
+    @property
+    def rows(self) -> list[tuple[Dataset, bool]]:
+        """Each dataset, and whether the lines name it."""
+        named = {one.pk for one in self.example.datasets}
+        return [(one, one.pk in named) for one in self.datasets]
+
+
 @require_safe
 @login_required
 def tutorial(request: HttpRequest) -> HttpResponse:
-    """From a token to a model, as lines to copy."""
-    example = _example_for(signed_in(request))
+    """From a token to a model, as lines to copy, for the datasets that the reader chooses."""
+    user = signed_in(request)
+    groups = _groups_for(user)
+    asked = frozenset(request.GET.getlist("datasets"))
+    place = next((number for number, group in enumerate(groups) if _chosen(group, asked, request)), 0)
+    if groups:
+        group = groups[place]
+        chosen = _chosen(group, asked, request) or frozenset(one.pk for one in group.datasets)
+        groups[place] = replace(group, chosen=chosen)
+        example = groups[place].example
+    else:
+        example = Example(consortia_where(user, Permission.JOB_LAUNCH).order_by("name").first(), ())
     context = {
         "example": example,
+        "groups": groups,
         "scopes": SCOPES,
         "steps": tutorial_steps.steps(f"{settings.PUBLIC_URL}/api/v1", example.body),
     }
     return render(request, "rest/tutorial.html", context)
 
 
-def _example_for(user: User) -> Example:
-    """The first consortium in which the reader may launch something, with datasets that can train together."""
+def _chosen(group: Group, asked: frozenset[str], request: HttpRequest) -> frozenset[UUID]:
+    """Which of a group's datasets the address asks for."""
+    if request.GET.get("consortium", str(group.consortium.pk)) != str(group.consortium.pk):
+        return frozenset()
+    return frozenset(one.pk for one in group.datasets if str(one.pk) in asked)
+
+
+def _groups_for(user: User) -> list[Group]:
+    """What the reader may launch something on: by consortium, and by what can train together."""
     mine = consortia_where(user, Permission.JOB_LAUNCH)
-    offered = Dataset.objects.filter(withdrawn_at=None, silo__state=SiloState.ACTIVE).defer("declaration")
+    offered = Dataset.objects.filter(withdrawn_at=None, silo__state=SiloState.ACTIVE)
     taking_part = {"silo__organisation__participations__state": ParticipationState.ACTIVE}
-    first = (
-        offered.filter(silo__organisation__participations__consortium__in=mine, **taking_part)
-        .order_by("silo__organisation__participations__consortium__name", "name")
-        .values_list("silo__organisation__participations__consortium", "schema_digest")
-        .first()
+    consortium = "silo__organisation__participations__consortium"
+    found = list(
+        offered.filter(**{f"{consortium}__in": mine}, **taking_part)
+        .order_by(f"{consortium}__name", "name", "schema_digest", "silo__name")
+        .values_list(consortium, "schema_digest", "pk")[:CHOICES_MAX]
     )
-    if first is None:
-        return Example(mine.order_by("name").first(), ())
-    alike = offered.filter(
-        silo__organisation__participations__consortium=first[0], schema_digest=first[1], **taking_part
-    )
-    by_silo = {one.silo_id: one for one in alike.order_by("silo__name")[: 2 * DATASETS_MAX]}
-    return Example(mine.get(pk=first[0]), tuple(by_silo.values())[:DATASETS_MAX])
+    datasets = Dataset.objects.select_related("silo__organisation").defer("declaration", "registration")
+    by_id = datasets.in_bulk([dataset for _, _, dataset in found])
+    consortia = mine.in_bulk({consortium for consortium, _, _ in found})
+    groups: dict[tuple[UUID, str], list[Dataset]] = {}
+    for consortium_id, schema_digest, dataset in found:
+        groups.setdefault((consortium_id, schema_digest), []).append(by_id[dataset])
+    return [Group(consortia[consortium_id], tuple(rows)) for (consortium_id, _), rows in groups.items()]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from django.db import transaction
@@ -78,7 +79,42 @@ def prune(*, model: Model, by: Actor, keep: int = VERSIONS_KEPT) -> int:
                 consortium_id=model.consortium_id,
                 detail={"rounds": [version.round_number for version in pruned]},
             )
-    gone = {digest for version in pruned for digest in (version.digest, version.optimiser_digest) if digest}
+    _remove(pruned)
+    return len(pruned)
+
+
+def retire(*, model: Model, code: str, detail: Mapping[str, object], by: Actor) -> bool:
+    """Take a model out of use for good, with an event of the code's name; False if somebody has already.
+
+    Weights that were handed out before can't be called back. Part of the caller's transaction.
+    """
+    taken = Model.objects.filter(id=model.id, retired_at=None).update(retired_at=timezone.now(), retired_code=code)
+    if taken:
+        told = {"model": model.name, **detail}
+        record(by=by, verb=code, subject=model, consortium_id=model.consortium_id, detail=told)
+    return bool(taken)
+
+
+def delete_weights(*, model: Model, detail: Mapping[str, object], by: Actor) -> int:
+    """Delete the weights of all versions of a model that is out of use; how many there were. Rows stay."""
+    with transaction.atomic():
+        deleted = list(model.versions.select_for_update().filter(pruned_at=None))
+        ModelVersion.objects.filter(id__in=[version.id for version in deleted]).update(pruned_at=timezone.now())
+        if deleted:
+            told = {"model": model.name, "versions": len(deleted), **detail}
+            record(
+                by=by,
+                verb="model.weights_deleted",
+                subject=model,
+                consortium_id=model.consortium_id,
+                detail=told,
+            )
+    _remove(deleted)
+    return len(deleted)
+
+
+def _remove(versions: Iterable[ModelVersion]) -> None:
+    """Remove the files of versions that are not kept any more, unless another that is kept has the same."""
+    gone = {digest for version in versions for digest in (version.digest, version.optimiser_digest) if digest}
     for digest in gone - referenced(gone):
         store.remove(digest)
-    return len(pruned)

@@ -7,14 +7,26 @@ from typing import Any
 
 from django.db.models import Count
 
+from federation.learning.models import FAMILIES
+from federation.protocol.dataset_serving import inputs_of
+from federation.protocol.datasets import parse_declaration
 from registry.models import Model, ModelVersion
 
 FORMAT = "consilience-model-card/1"
+NO_AUC = {
+    "auc": None,
+    "auc_unavailable": "It can't be computed from the silos' own figures. Each silo's is under silos.",
+}
+"""Of all silos together: docs/adr/0034 says why nothing is put in its place."""
 
 
 def card_of(version: ModelVersion) -> dict[str, Any]:
-    """The card, as JSON values. Exact rows are told only of test data that were evaluated."""
+    """The card, as JSON values: enough to serve the model with its weights.
+
+    Exact rows are told only of test data that were evaluated.
+    """
     model = version.model
+    declaration = parse_declaration({"title": model.name, **model.preprocessing})
     return {
         "format": FORMAT,
         "name": model.name,
@@ -33,9 +45,12 @@ def card_of(version: ModelVersion) -> dict[str, Any]:
             "parameters": parameters_of(model),
             "n_features": model.n_features,
             "n_classes": model.n_classes,
+            "computes": FAMILIES[model.specification["family"]].computes,
         },
+        "inputs": inputs_of(declaration),
+        "classes": list(declaration.class_names),
         "preprocessing": model.preprocessing,
-        "metrics": {"combined": version.metrics, "silos": _evaluations(version)},
+        "metrics": {"combined": {**version.metrics, **NO_AUC}, "silos": _evaluations(version)},
         "lineage": _lineage(version),
     }
 

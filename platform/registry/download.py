@@ -10,6 +10,7 @@ from django.http import StreamingHttpResponse
 
 from artefacts import store
 from registry.models import ModelVersion
+from registry.retirement import check_downloadable
 from rest.errors import Gone
 
 BLOCK_BYTES = 1 << 18
@@ -32,7 +33,8 @@ class FileBlocks:
 
 
 def open_weights(version: ModelVersion) -> BinaryIO:
-    """The weights' file. Raises Gone `model.pruned` where they are not kept any more."""
+    """The weights' file. Raises Gone `model.pruned` where they are not kept, and what `check_downloadable` raises."""
+    check_downloadable(version.model)
     if version.pruned_at is None:
         try:
             return store.path_of(version.digest).open("rb")

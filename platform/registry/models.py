@@ -28,9 +28,19 @@ class Model(models.Model):
     """The hash of the training plan that computes it; empty where a family of ours does."""
     rounds_planned = models.PositiveIntegerField(default=0, db_default=0)
     created_at = models.DateTimeField(auto_now_add=True)
+    retired_at = models.DateTimeField(null=True)
+    """When it went out of use for good, as its agreement says; None while it is in use."""
+    retired_code = models.CharField(max_length=80, blank=True, default="", db_default="")
 
     class Meta:
         ordering: ClassVar = ["-created_at"]
+        constraints: ClassVar = [
+            models.CheckConstraint(
+                condition=Q(retired_at__isnull=True, retired_code="")
+                | (Q(retired_at__isnull=False) & ~Q(retired_code="")),
+                name="model_retired_with_code",
+            )
+        ]
 
     def __str__(self) -> str:
         return self.name

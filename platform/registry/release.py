@@ -14,6 +14,7 @@ from agreements.wording import terms_of
 from audit.actions import record
 from federation.protocol.documents import Leaving, Terms
 from registry.models import ModelVersion, ReleaseConfirmation
+from registry.retirement import check_releasable
 from rest.errors import Conflict, Forbidden
 
 
@@ -73,8 +74,9 @@ def missing(version: ModelVersion) -> tuple[str, ...]:
 def confirm_release(*, version: ModelVersion, organisation: Organisation, by: User) -> ReleaseConfirmation:
     """A member lets a version be handed out. The same again is a Conflict ``release.confirmed_already``.
 
-    Raises Conflict ``release.not_asked`` where the agreement asks nobody.
+    Raises Conflict ``release.not_asked`` where the agreement asks nobody, and what `check_releasable` raises.
     """
+    check_releasable(version.model)
     terms = _terms(version)
     if terms is None or not terms.leaving.release_confirmed_by_each:
         raise Conflict("release.not_asked", "The agreement of this model asks nobody to confirm releases.")

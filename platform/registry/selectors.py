@@ -20,7 +20,7 @@ def models_visible_to(user: User) -> QuerySet[Model]:
     """The models of the consortia that a person sees, with their jobs."""
     return (
         Model.objects.filter(consortium__in=consortia_visible_to(user))
-        .select_related("consortium")
+        .select_related("consortium", "agreement")
         .prefetch_related("jobs", "versions")
     )
 

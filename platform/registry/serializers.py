@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from rest_framework import serializers
 
 from consortia.serializers import ConsortiumBrief
-from registry.cards import parameters_of
+from registry.cards import NO_AUC, parameters_of
 from registry.models import Model, ModelVersion
 
 
@@ -18,6 +18,12 @@ class CombinedMetrics(serializers.Serializer[Any]):
     loss = serializers.FloatField(required=False)
     silos = serializers.IntegerField(required=False, help_text="How many silos told.")
     combination = serializers.CharField(required=False, help_text="How the silos' figures were put together.")
+    auc = serializers.FloatField(required=False, allow_null=True, help_text="Always null; auc_unavailable says why.")
+    auc_unavailable = serializers.CharField(required=False)
+
+    def to_representation(self, instance: Any) -> Any:
+        """The figures, and that there is none for the area under the curve of all rows."""
+        return super().to_representation({**instance, **NO_AUC} if instance else instance)
 
 
 class VersionOut(serializers.ModelSerializer[ModelVersion]):
@@ -65,7 +71,13 @@ class ModelOut(serializers.ModelSerializer[Model]):
             "latest_version",
             "best_version",
             "created_at",
+            "retired_at",
+            "retired_code",
         )
+        extra_kwargs: ClassVar = {
+            "retired_at": {"help_text": "When its agreement took it out of use for good; null while it is in use."},
+            "retired_code": {"help_text": "`model.retired`: a member left. `model.expired`: its time is over."},
+        }
 
     def get_parameters(self, model: Model) -> int:
         """How many numbers it has."""
@@ -106,5 +118,7 @@ class CardOut(serializers.Serializer[Any]):
     weights = serializers.DictField()
     architecture = serializers.DictField()
     preprocessing = serializers.DictField()
+    inputs = serializers.DictField(help_text="The features in order, each with what is done to make it.")
+    classes = serializers.ListField(child=serializers.CharField(), help_text="In the order of the outputs.")
     metrics = serializers.DictField()
     lineage = serializers.DictField()

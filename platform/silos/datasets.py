@@ -11,6 +11,7 @@ from audit.actions import record
 from audit.actors import Actor
 from federation.errors import Invalid, Untrusted
 from federation.protocol.documents import DatasetRegistration, DatasetWithdrawal, open_sealed
+from federation.protocol.documents.base import Network
 from federation.protocol.rows import coarse
 from rest.errors import Conflict
 from rest.names import as_one_line
@@ -48,6 +49,7 @@ def register(*, registration: bytes, by: Silo) -> Dataset:
         }
         if earlier is not None and _offers_again(earlier, said):
             values |= {"withdrawn_at": None, "withdrawn_by_silo": False}
+        _note_network(by, said.network)
         dataset, _ = Dataset.objects.update_or_create(silo=by, name=declaration.name, defaults=values)
         record(
             by=by,
@@ -70,6 +72,15 @@ def register(*, registration: bytes, by: Silo) -> Dataset:
                 detail={"name": dataset.name, "before": dataset.rows_confirmed, "rows": dataset.rows_pending},
             )
     return dataset
+
+
+def _note_network(silo: Silo, network: Network | None) -> None:
+    """Keep what the trainer says of its network, and write down when it says something else than before."""
+    stated = network or ""
+    if Silo.objects.filter(id=silo.id).exclude(trainer_network=stated).update(trainer_network=stated):
+        silo.trainer_network = stated
+        detail = {"name": silo.name, "network": stated or "not said"}
+        record(by=silo, verb="silo.network_stated", subject=silo, organisation_id=silo.organisation_id, detail=detail)
 
 
 def _offers_again(earlier: Dataset, said: DatasetRegistration) -> bool:

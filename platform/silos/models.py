@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import uuid
-from typing import ClassVar
+from typing import ClassVar, get_args
 
 from django.db import models
 from django.db.models import Q
 
+from federation.protocol.documents.base import Network
 from federation.protocol.keys import PublicKey
 from rest.names import NameField
 from silos.transitions import SiloState
@@ -37,6 +38,8 @@ class Silo(models.Model):
     last_seen_at = models.DateTimeField(null=True)
     silent_since = models.DateTimeField(null=True)
     connector_version = models.CharField(max_length=60, blank=True)
+    trainer_network = models.CharField(max_length=10, blank=True, default="", db_default="")
+    """What its trainer last signed of its network: `none`, or `allowed`; empty where it did not say."""
     capabilities = models.JSONField(default=dict)
     clock_skew_s = models.FloatField(null=True)
     disk_free_bytes = models.BigIntegerField(null=True)
@@ -88,6 +91,11 @@ class Silo(models.Model):
     def actor_name(self) -> str:
         """How the actor is called, in an audit event."""
         return self.name
+
+    @property
+    def stated_network(self) -> Network | None:
+        """What its trainer last signed of its network; None where it did not say."""
+        return next((stated for stated in get_args(Network) if stated == self.trainer_network), None)
 
     @property
     def series(self) -> int:

@@ -72,6 +72,9 @@ class SiloOut(serializers.ModelSerializer[Silo]):
     signatory_is_pending = serializers.SerializerMethodField(
         help_text="Whether the connector brought it, and it counts for nothing until it is confirmed with the silo."
     )
+    trainer_network = serializers.CharField(
+        help_text="What its trainer signed last: `none`, `allowed` (it was started with a network), or empty: not said."
+    )
     capabilities = serializers.DictField()
     health = serializers.SerializerMethodField()
     clock_skew_s = serializers.FloatField(allow_null=True, help_text="By how much its clock is ahead.")
@@ -103,6 +106,7 @@ class SiloOut(serializers.ModelSerializer[Silo]):
             "last_seen_at",
             "health",
             "connector_version",
+            "trainer_network",
             "capabilities",
             *_OWN_FIGURES,
         )

@@ -54,6 +54,11 @@ def form_defaults(version: AgreementVersion | None) -> dict[str, Any]:
     }
 
 
+def clear_reason_of(version: AgreementVersion | None) -> str:
+    """Why an agreement lets updates leave in clear; empty where it does not say, as versions from before 1.1."""
+    return "" if version is None else terms_of(version).clear_reason
+
+
 def filled_in(asked: JobRequest, version: AgreementVersion | None, datasets: Sequence[Dataset]) -> JobRequest:
     """The request with what it leaves open filled in: limits, rounds and quorum."""
     terms = None if version is None else terms_of(version)

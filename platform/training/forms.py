@@ -64,6 +64,7 @@ class CohortForm(forms.Form):
         label=_("Waits"),
         choices=Wait.choices,
         initial=Wait.ADAPTIVE,
+        required=False,
         help_text=_("Acts where the quorum is below the number of silos"),
     )
     retries_max = forms.IntegerField(
@@ -84,12 +85,13 @@ class CohortForm(forms.Form):
 
     def request(self) -> dict[str, Any]:
         """The launch request that the form makes, without what is wrong already as it was typed."""
-        names = ("name", "purpose", "datasets", "quorum", "round_deadline_s", "wait", "retries_max")
+        names = ("name", "purpose", "datasets", "quorum", "round_deadline_s", "retries_max")
         said = self.cleaned_data
+        wait = {"wait": said["wait"]} if said.get("wait") else {}
         protection = {"protection": {"mode": said["protection"]}} if "protection" in said else {}
         limits = {"limits": given} if (given := self._settings("limits")) else {}
         use = {"use": given} if (given := declared(self._settings("use"))) else {}
-        return {"task": self.task, **self._said(*names), **use, **protection, **limits}
+        return {"task": self.task, **self._said(*names), **wait, **use, **protection, **limits}
 
     def as_it_stands(self) -> Self:
         """This form as though it were sent as it is shown now, before anybody has typed."""

@@ -173,6 +173,7 @@ def verdicts(
                 rows_coarse=dataset.rows_coarse, code_reviewers=reviewers.get(dataset.silo.organisation_id, 0)
             ),
             policy=_OF_ITS_OWN,
+            network=dataset.silo.stated_network,
         )
         found = tuple(refusals(standing, manifest, None, place, now))
         return Verdict(dataset, found, weights[dataset.id])

@@ -29,7 +29,7 @@ from silos import selectors
 from silos.models import Dataset
 from silos.transitions import SiloState
 from training.actions.launch import launch
-from training.agreed_defaults import form_defaults
+from training.agreed_defaults import clear_reason_of, form_defaults
 from training.forms import PLAN_FIELD, CohortForm, TrainingForm
 from training.launch_again import typed
 from training.launch_preview import preview
@@ -138,6 +138,7 @@ def _answer(request: HttpRequest, desk: Desk) -> HttpResponse:
     chosen = form.chosen_datasets()
     context = {
         "consortium": desk.consortium,
+        "clear_reason": clear_reason_of(in_force(desk.consortium)),
         "form": form,
         "again": desk.again,
         "gone": desk.gone,

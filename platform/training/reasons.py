@@ -18,6 +18,8 @@ from rest.sentences import said_anew
 FORMS: Mapping[str, tuple[str, ...]] = {
     "job.paused_by_request": (_("Paused by %(who)s."),),
     "job.cancelled_by_request": (_("Cancelled by %(who)s."),),
+    "model.retired": (_("The model is retired: a member has left with whose data it was learned."),),
+    "model.expired": (_("The agreement let this model be kept for a while after its job. That time is over."),),
     "round.quorum_not_met": (_("%(answered)s of at least %(needed)s silos answered in time."),),
     "round.too_few_accepted": (
         _("No silo's update could be accepted."),
@@ -62,6 +64,9 @@ MEANINGS: Mapping[str, str] = {
     "data.malformed": _("The silo's data file is not laid out as it should be. Its IT mends the file."),
     "data.missing_column": _(
         "A declared column is missing from the silo's data. Its IT compares file and declaration."
+    ),
+    "data.wrong_delimiter": _(
+        "The silo's data are divided by another delimiter than declared. Its IT corrects the declaration."
     ),
     "data.bad_value": _(
         "A value in the silo's data is not what its declaration allows. Its IT mends one or the other."

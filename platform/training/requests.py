@@ -160,7 +160,7 @@ def read_request(data: Mapping[str, Any]) -> JobRequest:
         request = JobRequest.model_validate(dict(data))
     except ValidationError as error:
         only_protection = all(fault["loc"][:1] == ("protection",) for fault in error.errors())
-        faults.append(refusal(error, "job.protection" if only_protection else "job.invalid", better=_BETTER))
+        faults.append(refusal(error, "job.protection" if only_protection else "job.invalid", better=_BETTER, data=data))
     if data.get("task", "train") == "train":
         faults += _faults_of_specifications(data)
     if faults:

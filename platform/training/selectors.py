@@ -83,7 +83,11 @@ _LONG = ("dataset__declaration", "dataset__registration", "silo__statement", "si
 
 def standing_of(job: Job) -> Standing:
     """The round that is open or was last, what the silos do in it, and how well the newest evaluated model does."""
-    seats = tuple(job.seats.select_related("silo__organisation", "dataset").order_by("position").defer(*_LONG))
+    seats = tuple(
+        job.seats.select_related("silo__organisation", "silo__refused_request", "dataset")
+        .order_by("position")
+        .defer(*_LONG)
+    )
     rounds = Round.objects.filter(job=job).select_related("base_version", "job").defer("job__manifest")
     newest = rounds.order_by("-opened_at")
     round_ = newest.filter(state__in=IN_PROGRESS).first() or newest.first()

@@ -16,7 +16,7 @@ from registry.actions import prune
 from registry.models import Model
 from registry.selectors import referenced
 from silos.models import RequestNonce, Silo
-from training import dispatch
+from training import dispatch, retiring
 from training.actions.states import tell
 from training.models import Job, Round, Submission, Upload
 from training.statements import tidying as statements
@@ -25,6 +25,7 @@ from training.transitions import IN_PROGRESS, OUTSTANDING, JobState, RoundState
 
 ABANDONED_FILES_S = 7 * 86400.0
 UPDATES_KEPT_ROUNDS = 1
+"""For jobs without an agreement; the others keep to their agreement's `retention.updates_rounds`."""
 _ROUNDS_AT_ONCE = 200
 _UPLOADS_AT_ONCE = 500
 
@@ -73,6 +74,7 @@ def tidy(*, by: Actor) -> None:
         store.remove(digest)
     delete_uploads()
     delete_updates(by=by)
+    retiring.retire_models(by=by)
     for model in Model.objects.filter(versions__pruned_at=None).distinct():
         prune(model=model, by=by)
 

@@ -157,7 +157,7 @@ def _reviewers(config: Config, manifest: Manifest, signatory: str) -> int:
 def _rows_coarse(config: Config, name: str) -> int:
     """The rows of a data set as they are told; 0 where it can't be read."""
     from silo_connector.trainer.data import load
-    from silo_connector.trainer.datasets import read_dataset
+    from silo_connector.trainer.declarations import read_dataset
 
     for file in config.datasets:
         try:

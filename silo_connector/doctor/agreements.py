@@ -74,7 +74,7 @@ def _standing(kept: Kept) -> Finding:
 
 
 def _uncovered(config: Config, kept: list[Kept], signatory: str) -> Iterator[Finding]:
-    from silo_connector.trainer.datasets import read_dataset
+    from silo_connector.trainer.declarations import read_dataset
 
     covered = {
         entry.dataset

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -24,6 +24,7 @@ from silo_connector.spool import PLACES, Spool
 
 DISK_COMFORTABLE_BYTES = 2 << 30
 CERTIFICATE_SOON = timedelta(days=60)
+_RESTART = "It reads changed declarations within seconds. If this stays, see its log; for connector.toml restart it."
 STATUS_FRESH = timedelta(seconds=90)
 
 
@@ -143,9 +144,16 @@ def _certificate(config: Config) -> Iterator[Finding]:
 
 def look_at_data(config: Config) -> Iterator[Finding]:
     """Each dataset must be as declared."""
-    from silo_connector.trainer.data import load
-    from silo_connector.trainer.datasets import read_dataset
+    from silo_connector.trainer.data import DataError, load
+    from silo_connector.trainer.declarations import fingerprint, in_use, read_dataset
 
+    used: Mapping[str, str] | None = None
+    if running(config.trainer_state, "trainer") is not None:
+        try:
+            used = in_use(config.trainer_state)
+        except (Invalid, ValueError) as error:
+            yield warn("data in use", f"The running trainer does not say what it uses: {error}", _RESTART)
+    names = set()
     if not config.datasets:
         yield warn("data", "No dataset is configured.", "Declare one with [[dataset]] in connector.toml.")
     for file in config.datasets:
@@ -153,10 +161,20 @@ def look_at_data(config: Config) -> Iterator[Finding]:
             dataset = read_dataset(file)
             rows = load(dataset.declaration, dataset.path)
         except FederationError as error:
-            yield fail("data", f"{file.declaration.name}: {error.message}", "Compare with: silo-connector data check")
+            others = len(error.more) if isinstance(error, DataError) else max(0, len(error.fields) - 1)
+            more = f" ({others} more faults)" if others else ""
+            advice = "All that is wrong is told by: silo-connector data check"
+            yield fail("data", f"{file.declaration.name}: {error.message}{more}", advice)
         else:
             train, test = len(rows.train), len(rows.test)
-            yield ok("data", f"{dataset.declaration.name}: {train} rows for training, {test} for testing")
+            name = dataset.declaration.name
+            yield ok("data", f"{name}: {train} rows for training, {test} for testing")
+            names.add(name)
+            if used is not None and used.get(name) != fingerprint(dataset):
+                said = "does not use it" if name not in used else "uses it as it was declared before"
+                yield fail("data in use", f"{name}: the running trainer {said}.", _RESTART)
+    for name in sorted(set(used or {}) - names):
+        yield warn("data in use", f"{name}: the running trainer uses it, connector.toml does not.", _RESTART)
 
 
 def look_at_isolation(config: Config, proc: Path = Path("/proc")) -> Iterator[Finding]:

@@ -26,7 +26,7 @@ PHASES = frozenset({"verify", "data", "evaluate", "load", "train", "write"})
 FIGURES = ("loss", "accuracy", "auc", "confusion")
 """What an evaluation tells about a model, by the names that agreements have for them."""
 STATES = frozenset({"waiting_for_enrolment", "idle", "working", "locked"})
-_ENVIRONMENT = ("environment.connector_version", "environment.image_digest")
+_ENVIRONMENT = ("environment.connector_version", "environment.image_digest", "environment.network")
 _ANSWER = ("protocol", "order_id", "number", "silo_id", "job_id", "created_at", *_ENVIRONMENT)
 _CAPABILITIES = ("capabilities.kinds", "capabilities.protection", "capabilities.families")
 
@@ -87,7 +87,7 @@ FIELDS: Mapping[type[BaseModel], frozenset[str]] = MappingProxyType(
         ),
         DatasetRegistration: frozenset(
             {
-                *("protocol", "silo_id", "schema_digest", "rows_coarse", "registered_at"),
+                *("protocol", "silo_id", "schema_digest", "rows_coarse", "network", "registered_at"),
                 *(f"declaration.{name}" for name in ("name", "title", "description", "format", "delimiter", "header")),
                 *(
                     f"declaration.{name}"
@@ -95,11 +95,17 @@ FIELDS: Mapping[type[BaseModel], frozenset[str]] = MappingProxyType(
                 ),
                 *("declaration.split.column", "declaration.split.train_value"),
                 *(f"declaration.columns.{name}" for name in ("name", "type", "levels", "unit", "minimum", "maximum")),
+                *("declaration.columns.date_format", "declaration.split.train_before"),
                 *(
                     f"declaration.steps.{name}"
                     for name in ("step", "column", "columns", "positive", "classes", "names")
                 ),
                 *(f"declaration.steps.{name}" for name in ("drop_first", "ddof", "epsilon", "fit")),
+                *(
+                    f"declaration.steps.{name}"
+                    for name in ("renames.column", "renames.to", "values.value", "values.to")
+                ),
+                *(f"declaration.steps.{name}" for name in ("levels", "value", "minimum", "maximum", "offset")),
             }
         ),
         DatasetWithdrawal: frozenset({"protocol", "silo_id", "name", "withdrawn_at"}),

@@ -22,6 +22,7 @@ from federation.learning.models import parse_model
 from federation.plans.declaration import Plan
 from federation.protocol.digests import digest_bytes
 from federation.protocol.documents import Order, now
+from federation.protocol.documents.base import Network
 from federation.protocol.rows import coarse
 from silo_connector import spool
 from silo_connector.agreements import Kept, Store
@@ -51,8 +52,9 @@ class Permit:
 class Permits:
     """Decides; what does not change from order to order is looked at once."""
 
-    def __init__(self, config: Config, jobs: Jobs, clock: Callable[[], datetime] = now) -> None:
+    def __init__(self, config: Config, jobs: Jobs, network: Network, clock: Callable[[], datetime] = now) -> None:
         self._config = config
+        self._network = network
         self._clock = clock
         self._jobs = jobs
         self._policy = PolicyFile(config.policy)
@@ -76,7 +78,7 @@ class Permits:
 
         def judge(rows_coarse: int) -> None:
             position = Position(rows_coarse, rounds_today=today, code_reviewers=reviewers)
-            place = Place(trust.signatory_key.encoded, task.member.dataset, position, policy)
+            place = Place(trust.signatory_key.encoded, task.member.dataset, position, policy, self._network)
             refused = decide(standing, task.manifest, order, place, moment)
             if refused is not None:
                 raise Refused.by(refused)

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from federation.errors import FederationError, Invalid
 from federation.learning.devices import limit_gpu, visible_gpus
 from federation.protocol.documents import now
+from federation.protocol.documents.base import Network
 from silo_connector import VERSION, gpus, spool
 from silo_connector.config import Config
 from silo_connector.folders import Folder
@@ -55,7 +56,7 @@ def main(config: Config, *, allow_network: bool = False) -> int:
         os.environ |= gpus.HIDDEN  # torch is not loaded yet
     os.environ.setdefault("OMP_NUM_THREADS", str(config.training_threads))
     try:
-        asyncio.run(_run(config, gpu_share))
+        asyncio.run(_run(config, gpu_share, "allowed" if allow_network else "none"))
     except FederationError as error:
         LOG.error("trainer.failed", code=error.code, reason=error.message)
     except Exception as error:
@@ -93,7 +94,7 @@ def bound_gpus(share: float, devices: int, limit: Callable[[float, int], None] =
     LOG.info("gpu.share", gpus=devices, share_max=share, said=gpus.said(share, devices))
 
 
-async def _run(config: Config, gpu_share: float) -> None:
+async def _run(config: Config, gpu_share: float, network: Network) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, _stop)
     Spool(config.spool).make()
@@ -103,7 +104,7 @@ async def _run(config: Config, gpu_share: float) -> None:
     bound_gpus(gpu_share, visible_gpus())
     loop = asyncio.get_running_loop()
     worker = ThreadPoolExecutor(1, thread_name_prefix="trainer")
-    trainer = await loop.run_in_executor(worker, Trainer, config)
+    trainer = await loop.run_in_executor(worker, Trainer, config, network)
     LOG.info("trainer.started", version=VERSION)
     watch = Watch(config.spool / "inbox", config.spool / "inbox" / spool.ENROLMENT)
     (config.spool / "inbox" / spool.ENROLMENT).mkdir(exist_ok=True)

@@ -120,6 +120,7 @@ REFUSALS: Mapping[str, str] = MappingProxyType(
         "data.encoding": "The data are not in the expected encoding.",
         "data.malformed": "The data file is malformed.",
         "data.missing_column": "A declared column is missing.",
+        "data.wrong_delimiter": "The data are divided by another delimiter than declared.",
         "data.duplicate_column": "A column occurs twice.",
         "data.column_count": "The data have another number of columns than declared.",
         "data.bad_type": "A column has another type than declared.",

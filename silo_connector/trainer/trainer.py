@@ -12,6 +12,7 @@ from federation.agreements.shares import limits_of
 from federation.errors import FederationError, Invalid, Stopped, Untrusted
 from federation.plans.declaration import Plan
 from federation.protocol.documents import CheckpointOrder, Environment, Order, Submission
+from federation.protocol.documents.base import Network
 from silo_connector import VERSION, spool
 from silo_connector.config import Config
 from silo_connector.folders import Folder
@@ -21,7 +22,7 @@ from silo_connector.logs import Log
 from silo_connector.spool import Spool, boot_time_s
 from silo_connector.trainer import seen
 from silo_connector.trainer.checkpoints import Checkpoints
-from silo_connector.trainer.datasets import Datasets, configured
+from silo_connector.trainer.datasets import Datasets
 from silo_connector.trainer.inbox import Inbox, cancellation, take_model
 from silo_connector.trainer.leaving import Bounds, leave
 from silo_connector.trainer.log_breaks import OLDER
@@ -43,19 +44,22 @@ STARTS_MAX = 20
 
 
 class Trainer:
-    """All of the trainer's work, in one thread."""
+    """All of the trainer's work, in one thread.
 
-    def __init__(self, config: Config) -> None:
+    `network` is what it says of its network in all that it signs: that there is none only where that was looked at.
+    """
+
+    def __init__(self, config: Config, network: Network = "allowed") -> None:
         self._config = config
         self._spool = Spool(config.spool)
         self._key = identity_key(config)
         self._memory = Memory(config.trainer_state)
         self._journal = Journal(config.trainer_state, config.syslog)
         self._lock = StateLock(config, self._memory, self._journal)
-        self._permits = Permits(config, self._memory.jobs, self._lock.clock.now)
+        self._permits = Permits(config, self._memory.jobs, network, self._lock.clock.now)
         self._outcomes = Outcomes(config.trainer_state, self._spool, self._journal)
-        self._datasets = Datasets(configured(config))
-        self._environment = Environment(connector_version=VERSION, image_digest=config.image_digest)
+        self._datasets = Datasets(config, network)
+        self._environment = Environment(connector_version=VERSION, image_digest=config.image_digest, network=network)
         self._inbox = Inbox(self._spool, self._journal)
         self._checkpoints = Checkpoints(config.trainer_state, self._key, self._journal)
         self._registered_version = -1

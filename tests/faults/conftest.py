@@ -30,7 +30,7 @@ FAST = {
     "THROTTLE_USER": "100000/min",
     "LOG_LEVEL": "INFO",
 }
-JOB_TIMEOUT_S = 120.0
+JOB_TIMEOUT_S = 600.0
 
 
 @dataclass

@@ -20,7 +20,7 @@ from tests.faults.conftest import Federation
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("federation")]
 
 EXAMPLE = Path(__file__).parents[2] / "docs" / "examples" / "logistic_plan.py"
-REVIEWED_TIMEOUT_S = 60.0
+REVIEWED_TIMEOUT_S = 300.0
 
 
 @pytest.fixture(scope="module")

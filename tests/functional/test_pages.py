@@ -141,10 +141,10 @@ def test_the_launch_form_follows_what_is_typed(cohort: Cohort, page: Page) -> No
     page.get_by_role("radio", name="Multi-layer perceptron").check()
     page.get_by_label("Hidden").fill("8")
     features = cohort.dataset.n_features
-    expect(page.locator("#parameters")).to_have_text(str(8 * (features + 1) + 2 * 9), timeout=20_000)
+    expect(page.locator("#parameters")).to_have_text(str(8 * (features + 1) + 2 * 9), timeout=120_000)
     page.get_by_label("Name").fill("Typed live")
     page.get_by_role("radio", name="Clear").check()
-    expect(page.get_by_text("Ready to launch")).to_be_visible(timeout=20_000)
+    expect(page.get_by_text("Ready to launch")).to_be_visible(timeout=120_000)
 
 
 def test_pages_of_models_and_the_tutorial_please_the_browser(cohort: Cohort, page: Page) -> None:

@@ -98,16 +98,16 @@ def test_a_silo_is_enrolled_while_its_page_is_open(cohort: Cohort, chromium: Bro
         certificate=certificate(home.name, identity, signatory),
         by=TEST,
     )
-    expect(it.get_by_text("An administrator of")).to_be_visible(timeout=15_000)
+    expect(it.get_by_text("An administrator of")).to_be_visible(timeout=120_000)
     administrator = come_in(chromium, port, cohort.administrator, complaints)
     administrator.get_by_role("link", name="Compare the fingerprints of Annexe").click()
     expect(administrator.get_by_role("cell", name=identity.public.fingerprint).first).to_be_visible()
     administrator.get_by_label("The identity fingerprint that the site shows").fill(identity.public.fingerprint)
     administrator.get_by_role("button", name="They are the same: confirm").click()
     expect(administrator.get_by_text("the connector may work from now on")).to_be_visible()
-    expect(it.get_by_text("For relay and trainer, both running, to report.")).to_be_visible(timeout=15_000)
+    expect(it.get_by_text("For relay and trainer, both running, to report.")).to_be_visible(timeout=120_000)
     silo.refresh_from_db()
     note_heartbeat(by=silo, report={"relay_version": "0.1.0", "clock_skew_s": 0.1})
-    expect(it.get_by_text("Order pick-up")).to_be_visible(timeout=15_000)
+    expect(it.get_by_text("Order pick-up")).to_be_visible(timeout=120_000)
     expect(it.get_by_role("heading", name="Enrolment")).to_have_count(0)
     assert not complaints

@@ -144,7 +144,7 @@ def test_silo_it_makes_a_silo_and_sees_why_an_order_was_refused(cohort: Cohort, 
             certificate=certificate(cohort.silo.organisation.name, identity, signatory),
             by=TEST,
         )
-        expect(told.page.get_by_text("An administrator of")).to_be_visible(timeout=15_000)
+        expect(told.page.get_by_text("An administrator of")).to_be_visible(timeout=120_000)
         told.look("presented")
         told.go("Silos")
         told.page.get_by_role("main").get_by_role("link", name=cohort.silo.name).click()

@@ -27,7 +27,7 @@ from training.models import Job, Order
 from training.transitions import ENDED, OUTSTANDING
 
 pytestmark = [pytest.mark.slow, pytest.mark.django_db(transaction=True)]
-TIMEOUT_S = 120
+TIMEOUT_S = 600
 
 
 @pytest.fixture

@@ -42,6 +42,7 @@ def terms_for(federation: Federation, **changes: Any) -> dict[str, Any]:
             "update_norm_l2_max": 1e4,
         },
         "protection": ["clear"],
+        "clear_reason": "Played silos have nothing to hide.",
         "cohort": {"minimum_participants": 2, "minimum_rows": 100},
         "leaving": {"metrics": ["loss", "accuracy"], "minimum_cell": 5},
         "validity": {"not_before": "2026-01-01T00:00:00Z", "not_after": "2099-01-01T00:00:00Z"},

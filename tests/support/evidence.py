@@ -25,7 +25,7 @@ from tests.support.questions import NOW, agreement_of, manifest_of, order_of, te
 
 Event = tuple[str, dict[str, Any] | bytes]
 """Verb and detail; bytes stand in the record as they are."""
-ENVIRONMENT = documents.Environment(connector_version="test")
+ENVIRONMENT = documents.Environment(connector_version="test", network="none")
 
 
 class Played:
@@ -39,12 +39,15 @@ class Played:
         code: str | None = None,
         reviewers: Literal[1, 2] = 1,
         metrics: tuple[str, ...] = ("loss", "accuracy"),
+        quorum: int | None = None,
     ) -> None:
         self.platform = PrivateKey.generate()
         self.signatories = [PrivateKey.generate() for _ in range(silos)]
         self.identities = [PrivateKey.generate() for _ in range(silos)]
         terms = terms_of(tuple(self.signatories))
-        terms = terms.model_copy(update={"work": terms.work.model_copy(update={"rounds_max": rounds})})
+        terms = terms.model_copy(
+            update={"work": terms.work.model_copy(update={"rounds_max": rounds, "trainer_network": "forbidden"})}
+        )
         leaving = documents.Leaving.model_validate({"metrics": metrics, "minimum_cell": terms.leaving.minimum_cell})
         terms = terms.model_copy(update={"leaving": leaving})
         if code is not None:
@@ -63,6 +66,8 @@ class Played:
             for member, key, identity in zip(plain.cohort, self.signatories, self.identities, strict=True)
         )
         changes = {"cohort": cohort, "rounds": rounds, "initial_model_digest": model_of(0)}
+        if quorum is not None:
+            changes |= {"quorum": quorum}
         if code is not None:
             changes |= {"code_digest": code, "model": {"family": "plan", "parameters": []}}
         self.manifest = plain.model_copy(update=changes)

@@ -24,6 +24,7 @@ from federation.learning.weights import write_weights
 from federation.protocol import documents
 from federation.protocol.datasets import DatasetDeclaration
 from federation.protocol.documents import OrderKind
+from federation.protocol.documents.base import Network
 from federation.protocol.keys import PrivateKey
 from federation.protocol.tensors import TensorSpec
 from silos import actions, datasets
@@ -241,7 +242,9 @@ def certificate(organisation: str, identity: PrivateKey, signatory: PrivateKey) 
     )
 
 
-def registration(played: PlayedSilo, rows_coarse: int = 300, **changes: Any) -> bytes:
+def registration(
+    played: PlayedSilo, rows_coarse: int = 300, *, network: Network | None = None, **changes: Any
+) -> bytes:
     """A signed dataset registration: heart disease."""
     data = {key: value for key, value in DECLARATION.items() if key != "source"}
     declaration = DatasetDeclaration.model_validate(data | changes)
@@ -251,6 +254,7 @@ def registration(played: PlayedSilo, rows_coarse: int = 300, **changes: Any) -> 
             declaration=declaration,
             schema_digest=declaration.schema_digest,
             rows_coarse=rows_coarse,
+            network=network,
             registered_at=documents.now(),
         ),
         played.identity,

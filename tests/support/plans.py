@@ -59,14 +59,14 @@ def sealed_review(
 ) -> bytes:
     """What `silo-connector approve` makes at a silo."""
     digest = digest_bytes(code) if isinstance(code, bytes) else code.digest
-    fields = {
+    fields: dict[str, Any] = {
         "code_digest": digest,
         "signatory_key": played.signatory.public.encoded,
         "reviewer": reviewer,
         "verdict": verdict,
         "reviewed_at": at or now(),
     }
-    return sign_review(CodeReview.model_validate(fields | changes), played.signatory)
+    return sign_review(CodeReview.model_construct(**(fields | changes)), played.signatory)  # also what no reader takes
 
 
 def review_everywhere(federation: Federation, code: TrainingPlan | bytes = SOURCE, **said: Any) -> None:

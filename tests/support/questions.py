@@ -56,6 +56,7 @@ def terms_of(keys: tuple[PrivateKey, ...] = KEYS, **changes: Any) -> Terms:
             update_norm_l2_max=1e4,
         ),
         "protection": ("clear", "masked"),
+        "clear_reason": "Nothing is secret in tests.",
         "cohort": Cohort(minimum_participants=3, minimum_rows=100),
         "leaving": Leaving(metrics=("loss", "accuracy", "auc", "confusion"), minimum_cell=5),
         "validity": Validity(not_before=NOW - timedelta(days=30), not_after=NOW + timedelta(days=335)),

@@ -44,6 +44,7 @@ def wide_terms(
             update_norm_l2_max=1e9,
         ),
         "protection": ("masked", "encrypted", "clear"),
+        "clear_reason": "Played silos have nothing to hide.",
         "cohort": Cohort(minimum_participants=1),
         "leaving": Leaving(metrics=("loss", "accuracy", "auc", "confusion"), minimum_cell=1, round_models=True),
         "validity": Validity(not_before=now() - timedelta(days=1), not_after=now() + timedelta(days=365)),

@@ -40,4 +40,4 @@ def parse_model(data: Mapping[str, Any]) -> tuple[Family, ModelSpecification]:
     try:
         return family, family.Specification.model_validate(dict(data))
     except ValidationError as error:
-        raise refusal(error, "model.invalid", "model") from error
+        raise refusal(error, "model.invalid", "model", data=data) from error

@@ -46,6 +46,7 @@ FAMILY = Family(
     name="logistic",
     title="Logistic regression",
     when_to_use="Two classes and tabular data: start here. Few rows suffice and each weight can be read and explained.",
+    computes="z = linear.weight · x + linear.bias, one number: the chance of class 1 is 1 / (1 + exp(-z)).",
     Specification=LogisticSpecification,
     layout=layout,
     initial=initial,

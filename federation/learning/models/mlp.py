@@ -64,6 +64,11 @@ FAMILY = Family(
         "Thousands of rows a silo, and relations that a straight line misses. "
         "Hard to explain: compare it with a regression first."
     ),
+    computes=(
+        "h = x; for each layer k from 0: h = layer{k}.weight · h + layer{k}.bias, and after each but the last the "
+        "activation. The last h is z, one number a class: the chance of class i is exp(z_i) / Σ exp(z_j). "
+        "gelu(h) = h · Φ(h), Φ the distribution function of the normal distribution."
+    ),
     Specification=MlpSpecification,
     layout=layout,
     initial=initial,

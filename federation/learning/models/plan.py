@@ -76,6 +76,7 @@ FAMILY = Family(
     name="plan",
     title="Training plan (custom code)",
     when_to_use="No family does what you need, and every silo's steward has read and approved your code.",
+    computes="What the training plan computes: its source is told by its hash.",
     Specification=PlanSpecification,
     layout=layout,
     initial=initial,

@@ -43,6 +43,7 @@ FAMILY = Family(
     name="softmax",
     title="Softmax regression",
     when_to_use="Three or more classes and tabular data: as plain and readable as logistic regression.",
+    computes="z = linear.weight · x + linear.bias, one number a class: the chance of class i is exp(z_i) / Σ exp(z_j).",
     Specification=SoftmaxSpecification,
     layout=layout,
     initial=initial,

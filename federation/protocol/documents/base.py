@@ -20,6 +20,7 @@ __all__ = [
     "Finite",
     "Moment",
     "Name",
+    "Network",
     "Norm",
     "Part",
     "PlainObject",
@@ -30,6 +31,9 @@ __all__ = [
 
 Digest = Annotated[str, Field(pattern=DIGEST_PATTERN, max_length=71)]
 Code = Annotated[str, Field(pattern=r"^[a-z0-9_]+(\.[a-z0-9_]+)+$", max_length=80)]
+
+Network = Literal["none", "allowed"]
+"""What a trainer says of its network: that it found none when it began, or that it was told to do without that."""
 
 
 class Document(BaseModel):

@@ -8,7 +8,7 @@ from uuid import UUID
 from pydantic import Field
 
 from federation.protocol.datasets import DatasetDeclaration
-from federation.protocol.documents.base import Digest, Document, Moment, Rows
+from federation.protocol.documents.base import Digest, Document, Moment, Network, Rows
 
 
 class DatasetRegistration(Document):
@@ -20,6 +20,8 @@ class DatasetRegistration(Document):
     declaration: DatasetDeclaration
     schema_digest: Digest
     rows_coarse: Rows
+    network: Network | None = None
+    """Whether the trainer may have a network. None as in 1.0: it does not say."""
     registered_at: Moment
 
 

@@ -12,7 +12,7 @@ from federation.errors import Invalid
 from federation.protocol import envelope
 from federation.protocol.documents.base import Document
 from federation.protocol.keys import PrivateKey, PublicKey
-from federation.validation import plain
+from federation.validation import path_of, plain
 from federation.validation.encodings import strict_json
 
 D = TypeVar("D", bound=Document)
@@ -41,7 +41,7 @@ def read(kind: type[D], payload: bytes) -> D:
         raise Invalid("document.malformed", f"{kind.__name__}: {error.message}") from error
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
-        field = ".".join(str(part) for part in first["loc"]) or None
+        field = path_of(first) or None
         if field == "protocol":
             raise Invalid("protocol.version", "This side speaks protocol 1.0 and 1.1.", field) from error
         raise Invalid("document.malformed", f"{kind.__name__}: {plain(first)}", field) from error

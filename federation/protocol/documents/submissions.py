@@ -15,6 +15,7 @@ from federation.protocol.documents.base import (
     Finite,
     Moment,
     Name,
+    Network,
     Norm,
     Part,
     PlainObject,
@@ -65,6 +66,8 @@ class Environment(Part):
 
     connector_version: Name
     image_digest: Digest | None = None
+    network: Network | None = None
+    """Whether the trainer may have a network. None as in 1.0: it does not say."""
 
 
 class Submission(Document):

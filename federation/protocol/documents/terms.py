@@ -42,6 +42,8 @@ class Work(Part):
     parameters_max: Annotated[int, Field(ge=1, le=10**10)]
     rounds_max: Annotated[int, Field(ge=1, le=100_000)]
     update_norm_l2_max: Annotated[float, Field(gt=0, le=1e9)]
+    trainer_network: Literal["forbidden", "allowed"] = "allowed"
+    """Whether a trainer may work that was started with a network. Allowed as in 1.0, which did not ask."""
 
 
 class CustomCode(Part):
@@ -110,6 +112,8 @@ class Terms(Part):
     work: Work
     code: CustomCode = Field(default_factory=CustomCode)
     protection: tuple[ProtectionMode, ...] = Field(min_length=1, max_length=3)
+    clear_reason: Text = ""
+    """Why updates may leave in clear, where they may. Empty as in 1.0, which did not ask."""
     privacy: Privacy = Field(default_factory=Privacy)
     cohort: Cohort
     leaving: Leaving

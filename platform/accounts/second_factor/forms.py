@@ -7,6 +7,7 @@ import time
 from allauth.core import context
 from allauth.mfa.base.forms import AuthenticateForm, ReauthenticateForm
 from allauth.mfa.totp.forms import ActivateTOTPForm
+from allauth.mfa.totp.internal.auth import SECRET_SESSION_KEY
 from django import forms
 from django.utils.translation import gettext as _
 
@@ -53,10 +54,17 @@ class ConfirmCode(TakesCode, ReauthenticateForm):  # type: ignore[misc]
 
 
 class SetUpForm(ActivateTOTPForm):  # type: ignore[misc]
-    """The first code of a new app shows that it was read in well."""
+    """The first code of a new app shows that it was read in well.
+
+    The session keeps the secret until a code of it has come: a page that is loaded again, or opened a second time,
+    shows the secret that an app may have read in already. Setting up clears it, and so does signing out.
+    """
 
     def __init__(self, *args: object, **kwargs: object) -> None:
+        shown = context.request.session.get(SECRET_SESSION_KEY)
         super().__init__(*args, **kwargs)
+        if shown:  # allauth has made another for a form without data
+            self.secret = context.request.session[SECRET_SESSION_KEY] = shown
         self.fields["code"] = _code_field(_("The six digits that the app shows now"))
 
     def clean_code(self) -> str:

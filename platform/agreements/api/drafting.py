@@ -48,7 +48,7 @@ def read_body(kind: type[B], data: Mapping[str, Any] | list[Any]) -> B:
         return kind.model_validate_json(json.dumps(data), strict=True)
     except ValidationError as error:
         given = data.get(WITHIN) if isinstance(data, Mapping) else None
-        raise with_contradictions(refusal(error, "agreement.terms"), given) from error
+        raise with_contradictions(refusal(error, "agreement.terms", data=data), given) from error
 
 
 _KEYS = ("1HXqzOSJCZpa5o1Q5dRzmFwHDO0n8tMLBi5zvRk8M2E=", "6oQrCu5pYqjvTkdmpJ8vVqvJ3QvT9gJ4h8m0yq1Xg3Y=")
@@ -67,6 +67,7 @@ TERMS_EXAMPLE: dict[str, Any] = {
         "update_norm_l2_max": 1000.0,
     },
     "protection": ["clear"],
+    "clear_reason": "Both hospitals trust the operator of the platform with single updates.",
     "cohort": {"minimum_participants": 2, "minimum_rows": 100},
     "leaving": {"metrics": ["loss", "accuracy"], "minimum_cell": 10},
     "validity": {"not_before": "2026-01-01T00:00:00Z", "not_after": "2099-01-01T00:00:00Z"},

@@ -29,6 +29,7 @@ from plans.selectors import plan_with
 from rest.errors import NotFound
 from training import selectors, summaries
 from training.absences import absences_in
+from training.agreed_defaults import clear_reason_of
 from training.models import Job
 from training.permissions import access_job
 from training.purpose_fields import in_words
@@ -168,6 +169,7 @@ def configuration(request: HttpRequest, job_id: UUID) -> HttpResponse:
         "tab": "configuration",
         "seats": seats,
         "declared": in_words(job.request.get("use")),
+        "clear_reason": clear_reason_of(job.agreement),
         "plan": plan_with(job.consortium, job.request.get("plan") or _code_digest(job)),
         "may_read_record": may(user, Permission.EVENT_VIEW, consortium=job.consortium),
     }

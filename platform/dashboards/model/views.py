@@ -28,6 +28,7 @@ from registry.cards import card_of
 from registry.models import Model, ModelVersion, Passport
 from registry.permissions import access_model, access_version_to_confirm
 from registry.release import confirm_release, release_of
+from registry.retirement import retirement_of
 from rest.errors import NotFound
 from training.models import Job
 
@@ -64,11 +65,12 @@ def model(request: HttpRequest, model_id: UUID) -> HttpResponse:
         "graph": _drawn(job, shown, sources) if job and shown else None,
         "charts": _charts(job) if job else [],
         "page": Paginator(versions, PAGE_SIZE).get_page(request.GET.get("page")),
-        "may_download": Permission.MODEL_DOWNLOAD in allowed,
+        "retirement": (retirement := retirement_of(wanted)),
+        "may_download": Permission.MODEL_DOWNLOAD in allowed and retirement is None,
         "has_passport": shown is not None and Passport.objects.filter(version=shown).exists(),
         "release": release_of(shown) if shown else None,
         "house": houses_in(user, wanted.consortium, Permission.AGREEMENT_APPROVE).first(),
-        "may_launch": Permission.JOB_LAUNCH in allowed,
+        "may_launch": Permission.JOB_LAUNCH in allowed and retirement is None,
     }
     return render(request, "registry/model.html", context)
 

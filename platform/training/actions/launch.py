@@ -16,6 +16,7 @@ from federation.errors import Invalid
 from plans.models import TrainingPlan
 from plans.selectors import plan_with
 from registry.models import ModelVersion
+from registry.retirement import retirement_of
 from silos.models import Dataset
 from silos.selectors import health_of
 from silos.transitions import SiloState
@@ -26,6 +27,7 @@ from training.judging import model_of, verdicts
 from training.models import CohortSeat, Job
 from training.refused_fields import check_allowed
 from training.requests import JobRequest, read_request
+from training.schemas import check_alike
 
 
 def launch(*, consortium: Consortium, request: Mapping[str, Any], by: User) -> Job:
@@ -73,9 +75,9 @@ def check_datasets(*, consortium: Consortium, asked: JobRequest) -> list[Dataset
     members = Participation.objects.filter(consortium=consortium, state=ParticipationState.ACTIVE)
     found = {
         dataset.id: dataset
-        for dataset in Dataset.objects.select_related("silo__organisation", "silo__signatory_key").filter(
-            id__in=asked.datasets, withdrawn_at=None, silo__organisation__in=members.values("organisation")
-        )
+        for dataset in Dataset.objects.select_related(
+            "silo__organisation", "silo__signatory_key", "silo__refused_request"
+        ).filter(id__in=asked.datasets, withdrawn_at=None, silo__organisation__in=members.values("organisation"))
     }
     datasets: list[Dataset] = []
     for position, dataset_id in enumerate(asked.datasets):
@@ -92,8 +94,7 @@ def check_datasets(*, consortium: Consortium, asked: JobRequest) -> list[Dataset
         datasets.append(dataset)
     if len({dataset.silo_id for dataset in datasets}) != len(datasets):
         raise Invalid("dataset.silo_twice", "Two of the datasets are at the same silo; name one a silo.", "datasets")
-    if len({dataset.schema_digest for dataset in datasets}) > 1:
-        raise Invalid("dataset.schemas_differ", _differing(datasets), "datasets")
+    check_alike(datasets)
     return datasets
 
 
@@ -113,12 +114,13 @@ def check_version(*, consortium: Consortium, asked: JobRequest, datasets: Sequen
     if asked.model_version is None:
         return None
     version = (
-        ModelVersion.objects.select_related("model")
+        ModelVersion.objects.select_related("model__agreement")
         .filter(id=asked.model_version, model__consortium=consortium)
         .first()
     )
     if version is None:
         raise Invalid("model.unknown", "This consortium has no model version of this id.", "model_version")
+    check_in_use(version)
     if version.pruned_at is not None:
         raise Invalid("model.pruned", "The weights of this version are not kept any more.", "model_version")
     first = datasets[0]
@@ -140,15 +142,7 @@ def check_version(*, consortium: Consortium, asked: JobRequest, datasets: Sequen
     return version
 
 
-def _differing(datasets: Sequence[Dataset]) -> str:
-    first = datasets[0]
-    other = next(dataset for dataset in datasets if dataset.schema_digest != first.schema_digest)
-    return _(
-        "“%(first)s” at %(first_silo)s and “%(other)s” at %(other_silo)s are not declared alike: columns, "
-        "transformations, classes and split must be the same."
-    ) % {
-        "first": first.title,
-        "first_silo": first.silo.name,
-        "other": other.title,
-        "other_silo": other.silo.name,
-    }
+def check_in_use(version: ModelVersion) -> None:
+    """Raise Invalid ``model.retired`` or ``model.expired`` where the agreement has taken the model out of use."""
+    if (found := retirement_of(version.model)) is not None:
+        raise Invalid(found.code, found.message, "model_version")

@@ -20,6 +20,7 @@ from plans.models import TrainingPlan
 from registry.actions import add_version
 from registry.models import Model, ModelVersion
 from training import issuing
+from training.actions.launch import check_in_use
 from training.actions.rounds import open_next
 from training.actions.states import move
 from training.before_start import check_data_are_there, what_keeps_from_starting
@@ -39,6 +40,8 @@ def start(*, job_id: UUID, by: Actor) -> None:
             return
         try:
             check_data_are_there(job)
+            if job.evaluated_version is not None:
+                check_in_use(job.evaluated_version)
             version = job.evaluated_version or _first_version(job, by)
         except FederationError as error:
             move(job=job, to=JobState.FAILED, by=by, code=error.code, reason=error.message)

@@ -30,20 +30,25 @@ _SERVED = f"""
                  JOIN training_order AS own ON own.step_id = step.id
                  JOIN training_submission AS submission ON submission.order_id = own.id
                  WHERE step.round_id = round.id AND submission.payload_digest <> '')
-    FROM training_round AS round JOIN training_job AS job ON job.id = round.job_id
+    FROM training_round AS round
+    JOIN training_job AS job ON job.id = round.job_id
+    LEFT JOIN agreements_agreementversion AS agreement ON agreement.id = job.agreement_id
     WHERE round.updates_deleted_at IS NULL
       AND round.state IN ('{RoundState.CLOSED.value}', '{RoundState.ABANDONED.value}')
       AND (job.ended_at IS NOT NULL
            OR (SELECT count(*) FROM training_round AS later
                WHERE later.job_id = job.id AND later.opened_at > round.opened_at AND later.closed_at IS NOT NULL)
-              >= %(kept)s)
+              >= COALESCE((agreement.terms #>> '{{retention,updates_rounds}}')::integer, %(kept)s))
     ORDER BY round.opened_at, round.id
     LIMIT %(limit)s
 """  # noqa: S608 - states of ours
 
 
 def served(rounds_kept: int, *, limit: int) -> list[Served]:
-    """Rounds that are over and have been followed by so many others, or by their job's end; oldest first."""
+    """Rounds that are over and have been followed by so many others, or by their job's end; oldest first.
+
+    How many others, the agreement of the job says; `rounds_kept` counts where there is none.
+    """
     return [Served(*row) for row in database.fetch(_SERVED, {"kept": rounds_kept, "limit": limit})]
 
 

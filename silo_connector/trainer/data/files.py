@@ -3,29 +3,34 @@
 from __future__ import annotations
 
 import csv
+import difflib
+import json
 import os
 import stat
+from collections import Counter
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet
 
-from federation.protocol.dataset_steps import COLUMNS_MAX
+from federation.protocol.dataset_columns import COLUMNS_MAX
 from federation.protocol.datasets import DatasetDeclaration
-from silo_connector.trainer.data.errors import DataError
+from silo_connector.trainer.data.errors import DataError, raise_all
+from silo_connector.trainer.data.lines import uneven_lines
 
 FILE_BYTES_MAX = 16 << 30
 CELLS_MAX = 1 << 30
 _FIRST_RECORD_BYTES_MAX = 4 << 20
 _BLOCK_BYTES = 8 << 20
+_UNEVEN_TOLD_MAX = 20
 
 
 def read_columns(declaration: DatasetDeclaration, path: Path) -> dict[str, pa.ChunkedArray]:
     """The columns that play a part, by name, as the file has them (texts from CSV). A symbolic link is followed.
 
     Raises DataError ``data.unreadable``, ``too_large``, ``encoding``, ``missing_column``, ``column_count``,
-    ``too_many_columns``, ``duplicate_column``, ``malformed`` or ``no_rows``.
+    ``wrong_delimiter``, ``too_many_columns``, ``duplicate_column``, ``malformed`` or ``no_rows``.
     """
     _check_file(path)
     try:
@@ -64,10 +69,10 @@ def _check_file(path: Path) -> None:
 def _read_csv(declaration: DatasetDeclaration, path: Path) -> pa.Table:
     names = _names_of_csv(declaration, path)
     used = [column.name for column in declaration.columns_used]
-    bad: list[tuple[int | None, int, int]] = []
+    bad: list[tuple[int, int]] = []
 
     def note(row: pyarrow.csv.InvalidRow) -> str:
-        bad.append((row.number, row.expected_columns, row.actual_columns))
+        bad.append((row.expected_columns, row.actual_columns))
         return "error"
 
     try:
@@ -93,9 +98,7 @@ def _read_csv(declaration: DatasetDeclaration, path: Path) -> pa.Table:
             )
     except pa.ArrowInvalid as error:
         if bad:
-            number, expected, actual = bad[0]
-            where = "a record" if number is None else f"record {number}"
-            raise DataError("data.malformed", f"{path}: {where} has {actual} values, not {expected}.") from error
+            raise _uneven(declaration, path, *bad[0]) from error
         raise _why_unreadable(declaration, path, error) from error
 
 
@@ -106,15 +109,44 @@ def _names_of_csv(declaration: DatasetDeclaration, path: Path) -> list[str]:
         raise DataError("data.too_many_columns", f"{path} has {len(first)} columns, {COLUMNS_MAX} are allowed.")
     if declaration.header:
         names = [name.strip() for name in first]
+        _check_delimiter(declaration, path, {column.name for column in declaration.columns_used} & {*names})
         _check_names(names, declaration, path)
         return names
     if len(first) != len(declaration.columns):
         wanted = len(declaration.columns)
+        _check_delimiter(declaration, path, set())
         raise DataError("data.column_count", f"{path} has {len(first)} columns, {wanted} are declared.")
     return [column.name for column in declaration.columns]
 
 
-def _first_record(declaration: DatasetDeclaration, path: Path) -> list[str]:
+def _check_delimiter(declaration: DatasetDeclaration, path: Path, found: set[str]) -> None:
+    """Raise DataError ``data.wrong_delimiter`` where another delimiter finds more of the declared columns."""
+    if len(found) == len(declaration.columns_used):
+        return
+    for delimiter in sorted(set(",;|\t ") - {declaration.delimiter}):
+        try:
+            names = [name.strip() for name in _first_record(declaration, path, delimiter)]
+        except DataError:
+            continue
+        if declaration.header:
+            is_better = len({column.name for column in declaration.columns_used} & {*names}) > len(found)
+        else:
+            is_better = len(names) == len(declaration.columns)
+        if is_better:
+            told, advice = json.dumps(declaration.delimiter), f"Say delimiter = {json.dumps(delimiter)}."
+            text = f"{path}: line 1 is divided by {json.dumps(delimiter)}, and {told} is declared. {advice}"
+            raise DataError("data.wrong_delimiter", text)
+
+
+def _uneven(declaration: DatasetDeclaration, path: Path, expected: int, actual: int) -> DataError:
+    """Which lines have more or fewer values than there are columns."""
+    found = uneven_lines(declaration, path, expected, _UNEVEN_TOLD_MAX)
+    texts = [f"{path}: line {line} has {values} values, not {expected}." for line, values in found]
+    first, *others = texts or [f"{path}: a record has {actual} values, not {expected}."]
+    return DataError("data.malformed", first, [DataError("data.malformed", text) for text in others])
+
+
+def _first_record(declaration: DatasetDeclaration, path: Path, delimiter: str | None = None) -> list[str]:
     with path.open("rb") as stream:
         data = stream.read(_FIRST_RECORD_BYTES_MAX)
     quotes, end = 0, 0
@@ -128,7 +160,7 @@ def _first_record(declaration: DatasetDeclaration, path: Path) -> list[str]:
     record = data[:end]
     try:
         text = record.decode("utf-8-sig" if declaration.encoding == "utf-8" else declaration.encoding)
-        return next(csv.reader([text.rstrip("\r\n")], delimiter=declaration.delimiter, strict=True), [])
+        return next(csv.reader([text.rstrip("\r\n")], delimiter=delimiter or declaration.delimiter, strict=True), [])
     except UnicodeDecodeError as error:
         place = f"line 1, byte {error.start + 1}"
         raise DataError("data.encoding", f"{path} is not {declaration.encoding}: {place}.") from error
@@ -150,12 +182,17 @@ def _read_parquet(declaration: DatasetDeclaration, path: Path) -> pa.Table:
 
 
 def _check_names(names: list[str], declaration: DatasetDeclaration, path: Path) -> None:
+    counts, errors = Counter(names), []
     for column in declaration.columns_used:
-        count = names.count(column.name)
-        if count == 0:
-            raise DataError("data.missing_column", f"{path} has no column {column.name!r}.")
-        if count > 1:
-            raise DataError("data.duplicate_column", f"{path} has {count} columns named {column.name!r}.")
+        if counts[column.name] == 0:
+            near = difflib.get_close_matches(column.name.casefold(), [name.casefold() for name in names], 1)
+            meant = next((name for name in names if near and name.casefold() == near[0]), None)
+            hint = f" It has {meant[:200]!r}." if meant else ""
+            errors.append(DataError("data.missing_column", f"{path} has no column {column.name!r}.{hint}"))
+        elif counts[column.name] > 1:
+            count = counts[column.name]
+            errors.append(DataError("data.duplicate_column", f"{path} has {count} columns named {column.name!r}."))
+    raise_all(errors)
 
 
 def _why_unreadable(declaration: DatasetDeclaration, path: Path, error: pa.ArrowInvalid) -> DataError:

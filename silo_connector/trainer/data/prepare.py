@@ -5,18 +5,28 @@ from __future__ import annotations
 import operator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
 
 from federation.learning.data import ArrayData
-from federation.protocol.dataset_steps import ByColumn, DropColumns, DropRowsWithMissing, OneHot, Standardise, Target
+from federation.protocol.dataset_recoding import Clip, Impute, Log, MapValues, Rename
+from federation.protocol.dataset_steps import (
+    ByColumn,
+    ByDate,
+    DropColumns,
+    DropRowsWithMissing,
+    OneHot,
+    Standardise,
+    Target,
+)
 from federation.protocol.datasets import DatasetDeclaration
-from silo_connector.trainer.data.errors import DataError
+from silo_connector.trainer.data.errors import DataError, raise_all
 from silo_connector.trainer.data.files import read_columns
+from silo_connector.trainer.data.lines import where
+from silo_connector.trainer.data.recoding import clipped, imputed, logged, mapped
 from silo_connector.trainer.data.split import split_rows
-from silo_connector.trainer.data.table import Codes, Mask, Numbers, read_column
+from silo_connector.trainer.data.table import EPOCH, Codes, Mask, Numbers, read_column
 
 _COMPARE = {
     ">": operator.gt,
@@ -39,28 +49,28 @@ class Prepared:
 
 
 def load(declaration: DatasetDeclaration, path: Path) -> Prepared:
-    """Read the file and carry out the declaration. Raises DataError ``data.*``.
+    """Read the file and carry out the declaration. Raises DataError ``data.*``, with all that is wrong in `more`.
 
     One class among the training rows is allowed: a silo may have nobody of the other.
     """
     raw = read_columns(declaration, path)
     declared = declaration.columns_by_name
-    columns = {name: read_column(declared[name], raw.pop(name), declaration, path) for name in list(raw)}
+    columns: dict[str, Numbers | Codes] = {}
+    errors: list[DataError] = []
+    for name in list(raw):
+        try:
+            columns[name] = read_column(declared[name], raw.pop(name), declaration, path)
+        except DataError as error:
+            errors.append(error)
+    raise_all(errors)
     work = _Work(declaration, path, columns)
     rows_read = work.rows
-    for step in declaration.steps:
-        match step:
-            case DropColumns():
-                continue  # they were not even read
-            case DropRowsWithMissing():
-                work.drop_rows_with_missing()
-            case Target():
-                work.make_target(step)
-            case OneHot():
-                work.one_hot(step)
-            case Standardise():
-                work.standardise(step)
-    features, train = work.matrix(), work.training_rows()
+    try:
+        features, train = _carried_out(work)
+    except DataError as error:
+        raise_all([*work.errors, error])
+        raise
+    raise_all(work.errors)
     return Prepared(
         train=ArrayData(features[train], work.target[train], declaration.n_classes),
         test=ArrayData(features[~train], work.target[~train], declaration.n_classes),
@@ -69,14 +79,42 @@ def load(declaration: DatasetDeclaration, path: Path) -> Prepared:
     )
 
 
+def _carried_out(work: _Work) -> tuple[NDArray[np.float32], Mask]:
+    """All features, float32 [rows, features], and which rows are for training."""
+    for step in work.declaration.steps:
+        match step:
+            case DropColumns():
+                continue  # they were not even read
+            case DropRowsWithMissing():
+                work.drop_rows_with_missing()
+            case Rename():
+                work.rename(step)
+            case MapValues() | Impute() | Clip() | Log():
+                for name in step.columns:
+                    work.recode(step, name)
+            case Target():
+                work.make_target(step)
+            case OneHot():
+                work.one_hot(step)
+            case Standardise():
+                work.standardise(step)
+    train = work.training_rows()
+    return work.matrix(), train
+
+
 class _Work:
-    """The rows between two steps. `numbers` are the rows' places in the file, for messages."""
+    """The rows between two steps. `numbers` are the rows' places in the file, for messages.
+
+    What is wrong with values is kept in `errors`, and the work goes on with others in their place to find the rest.
+    """
 
     def __init__(self, declaration: DatasetDeclaration, path: Path, columns: dict[str, Numbers | Codes]) -> None:
         self.declaration = declaration
         self.path = path
         self.columns = columns
-        self.numbers = np.arange(1, 1 + len(next(iter(columns.values())).missing))
+        self.numbers = np.arange(len(next(iter(columns.values())).missing))
+        self.errors: list[DataError] = []
+        self.raw = {name: name for name in columns}
         self.features: dict[str, NDArray[np.float64]] = {}
         self.target = np.empty(0, dtype=np.int64)
         self._train: Mask | None = None
@@ -97,6 +135,31 @@ class _Work:
         if not self.rows:
             raise DataError("data.no_rows", f"{self.path}: every row misses a value.")
 
+    def rename(self, step: Rename) -> None:
+        new = {one.column: one.to for one in step.renames}
+        self.columns = {new.get(name, name): column for name, column in self.columns.items()}
+        self.raw = {new.get(name, name): raw for name, raw in self.raw.items()}
+
+    def recode(self, step: MapValues | Impute | Clip | Log, name: str) -> None:
+        column, bad = self.columns[name], np.zeros(self.rows, dtype=bool)
+        match step:
+            case MapValues():
+                self.columns[name], bad = mapped(column, step)
+                why = "is not among the mapped values"
+            case Impute():
+                self.columns[name] = imputed(column, step)
+                why = ""
+            case Clip():
+                assert isinstance(column, Numbers)
+                self.columns[name] = clipped(column, step)
+                why = ""
+            case Log():
+                assert isinstance(column, Numbers)
+                self.columns[name], bad = logged(column, step)
+                why = f"has no logarithm: it is not above {-step.offset:g}"
+        if bad.any():
+            self.refuse("data.bad_value", bad, name, why)
+
     def make_target(self, step: Target) -> None:
         column = self.take(step.column)
         if step.comparison is not None:
@@ -110,14 +173,14 @@ class _Work:
             self.target[column.equals(label)] = number
         if np.any(self.target < 0):
             self.refuse("data.bad_value", self.target < 0, step.column, "is none of the classes")
+            self.target[self.target < 0] = 0
 
     def one_hot(self, step: OneHot) -> None:
         for name in step.columns:
             column = self.take(name)
-            levels = self.declaration.columns_by_name[name].levels
-            assert levels is not None
-            for level in levels[int(step.drop_first) :]:
-                self.features[f"{name}={level}"] = column.equals(level).astype(np.float64)
+            for feature in self.declaration.trace.features:
+                if feature.level is not None and feature.column.name == name:
+                    self.features[feature.name] = column.equals(feature.level).astype(np.float64)
 
     def standardise(self, step: Standardise) -> None:
         train = self.training_rows()
@@ -146,6 +209,10 @@ class _Work:
             split = self.declaration.split
             if isinstance(split, ByColumn):
                 self._train = self.take(split.column).equals(split.train_value)
+            elif isinstance(split, ByDate):
+                dates = self.take(split.column)
+                assert isinstance(dates, Numbers)
+                self._train = dates.values < (split.train_before - EPOCH).days
             else:
                 self._train = split_rows(split, self.target, self.path)
             if not self._train.any() or self._train.all():
@@ -165,8 +232,16 @@ class _Work:
         column = self.columns.pop(name)
         if column.missing.any():
             self.refuse("data.missing_value", column.missing, name, "is missing")
+            if isinstance(column, Numbers):
+                return Numbers(np.nan_to_num(column.values))
+            return Codes(np.maximum(column.codes, 0), column.texts or ("",))
         return column
 
-    def refuse(self, code: str, bad: Mask, name: str, why: str) -> NoReturn:
-        row = self.numbers[int(np.argmax(bad))]
-        raise DataError(code, f"{self.path}: row {row}, column {name!r}: the value {why}.")
+    def refuse(self, code: str, bad: Mask, name: str, why: str) -> None:
+        """Note what is wrong: the first such row, and how many there are."""
+        place = where(self.declaration, self.path, int(self.numbers[int(np.argmax(bad))]))
+        raw = self.raw.get(name, name)
+        called = f"{name!r}" if raw == name else f"{raw!r} (renamed {name!r})"
+        others = int(np.count_nonzero(bad)) - 1
+        more = f" So it is in {others} more rows." if others else ""
+        self.errors.append(DataError(code, f"{self.path}: {place}, column {called}: the value {why}.{more}"))

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
+from time import strptime
 from typing import Any, NoReturn
 
 import numpy as np
@@ -11,11 +14,22 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from federation.protocol.dataset_steps import Column, Label
+from federation.protocol.dataset_columns import Column, Label
 from federation.protocol.datasets import DatasetDeclaration
 from silo_connector.trainer.data.errors import DataError
+from silo_connector.trainer.data.lines import where
 
 Mask = NDArray[np.bool_]
+EPOCH = date(1970, 1, 1)
+_DATE_FORMATS = {
+    "yyyy-mm-dd": "%Y-%m-%d",
+    "dd.mm.yyyy": "%d.%m.%Y",
+    "dd/mm/yyyy": "%d/%m/%Y",
+    "mm/dd/yyyy": "%m/%d/%Y",
+    "yyyymmdd": "%Y%m%d",
+}
+_TIME = re.compile(r"[0-9]{1,2}:[0-9]{2}(:[0-9]{2}(\.[0-9]+)?)?( ?[AP]M|Z|[+-][0-9]{2}:?[0-9]{2})?")
+_DECIMAL = re.compile(r"[+-]?[0-9]+[.,][0-9]+")
 
 
 @dataclass
@@ -61,9 +75,9 @@ class Codes:
 
 
 def read_column(column: Column, raw: pa.ChunkedArray, declaration: DatasetDeclaration, path: Path) -> Numbers | Codes:
-    """A column as declared, from the file's own values.
+    """A column as declared, from the file's own values. Dates are days since 1970.
 
-    Raises DataError ``data.bad_type``, or ``data.bad_value`` naming file, row (the first is 1) and column.
+    Raises DataError ``data.bad_type``, or ``data.bad_value`` naming file, line and column.
     """
     return _Reading(column, declaration, path).read(raw)
 
@@ -84,6 +98,8 @@ class _Reading:
             raw = pc.utf8_trim_whitespace(raw)
             tokens = pa.array(["", *self.declaration.missing], type=raw.type)
             raw = pc.if_else(pc.is_in(raw, value_set=tokens), pa.scalar(None, type=raw.type), raw)
+        if self.column.type == "date":
+            return self.dates(raw)
         return self.numbers(raw) if self.column.is_numeric else self.codes(raw)
 
     def plain(self, raw: pa.ChunkedArray) -> pa.ChunkedArray:
@@ -98,6 +114,8 @@ class _Reading:
             return raw.cast(pa.string())
         if pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind):
             return raw if self.column.is_numeric else raw.cast(pa.string())
+        if self.column.type == "date" and (pa.types.is_date(kind) or pa.types.is_timestamp(kind)):
+            return pc.strftime(raw, format=_DATE_FORMATS[self.column.date_format or "yyyy-mm-dd"])
         if not _is_text(kind):
             raise DataError(
                 "data.bad_type", f"{self.path}: column {self.column.name!r} holds {kind}, not {self.column.type}."
@@ -132,6 +150,24 @@ class _Reading:
             self.refuse(raw, present & (values > column.maximum), f"is above {column.maximum:g}")
         return Numbers(values)
 
+    def dates(self, raw: pa.ChunkedArray) -> Numbers:
+        found = self.codes(raw)
+        days = np.array([*(self.day(text) for text in found.texts), np.nan])
+        values = days[found.codes]
+        wanted = self.column.date_format
+        self.refuse(raw, ~found.missing & np.isnan(values), f"is no date written as {wanted}")
+        return Numbers(values)
+
+    def day(self, text: str) -> float:
+        """Days since 1970; a time of day after the date plays no part. NaN for what is no such date."""
+        day, _, time = text.replace("T", " ", 1).partition(" ")
+        try:
+            if time and not _TIME.fullmatch(time):
+                return np.nan
+            return float((date(*strptime(day, _DATE_FORMATS[self.column.date_format or ""])[:3]) - EPOCH).days)
+        except (ValueError, KeyError):
+            return np.nan
+
     def codes(self, raw: pa.ChunkedArray) -> Codes:
         joined = raw.cast(pa.string()).combine_chunks()
         encoded = pc.dictionary_encode(joined)
@@ -148,19 +184,27 @@ class _Reading:
     def refuse(self, raw: pa.ChunkedArray, bad: Mask, why: str) -> None:
         if bad.any():
             row = int(np.argmax(bad))
-            self.refuse_value(raw[row].as_py(), row, why)
+            self.refuse_value(raw[row].as_py(), row, why, int(np.count_nonzero(bad)) - 1)
 
     def refuse_first_not_a_number(self, raw: pa.ChunkedArray, texts: pa.ChunkedArray) -> NoReturn:
         for row, value in enumerate(texts):
             try:
                 pc.cast(value, pa.float64())
             except pa.ArrowInvalid:
-                self.refuse_value(raw[row].as_py(), row, "is not a number")
+                self.refuse_value(raw[row].as_py(), row, "is not a number" + self.hint(raw[row].as_py()))
         raise AssertionError("every value was a number after all")
 
-    def refuse_value(self, value: Any, row: int, why: str) -> NoReturn:
+    def hint(self, value: Any) -> str:
+        other = "," if self.declaration.decimal == "." else "."
+        if isinstance(value, str) and _DECIMAL.fullmatch(value) and other in value:
+            return f' (is the decimal mark "{other}"? then say decimal = "{other}")'
+        return ""
+
+    def refuse_value(self, value: Any, row: int, why: str, others: int = 0) -> NoReturn:
         shown = repr(value[:60] if isinstance(value, str) else value)
-        raise DataError("data.bad_value", f"{self.path}: row {row + 1}, column {self.column.name!r}: {shown} {why}.")
+        place = where(self.declaration, self.path, row)
+        more = f" So it is in {others} more rows." if others else ""
+        raise DataError("data.bad_value", f"{self.path}: {place}, column {self.column.name!r}: {shown} {why}.{more}")
 
 
 def _as_numbers(tokens: tuple[str, ...]) -> list[float]:

@@ -12,13 +12,14 @@ from accounts.actions import create_organisation, edit_organisation
 from accounts.models import Organisation, OrganisationName
 from accounts.models.organisation import likeness_of
 from audit.models import Event
+from federation.errors import Invalid
 from rest.errors import Conflict
 from tests.support.cohort import browser
 from tests.support.world import TEST, World, client_of
 
 pytestmark = pytest.mark.django_db
 
-LIKE_SOUTH = ("south", "  SOUTH ", "Sou\u200bth", "S\u03bfuth", "S\u043euth", "So\u00fath", "S0uth", "\uff33outh")
+LIKE_SOUTH = ("south", "  SOUTH ", "S\u03bfuth", "S\u043euth", "So\u00fath", "S0uth", "\uff33outh")
 
 
 def rename(organisation: Organisation, name: str) -> Organisation:
@@ -35,6 +36,11 @@ def test_another_organisations_name_is_refused_however_it_is_written(world: Worl
     world.north.refresh_from_db()
     assert world.north.name == "North"
     assert not Organisation.objects.filter(slug="new").exists()
+
+
+def test_a_name_with_a_letter_that_is_not_seen_is_no_name(world: World) -> None:
+    with pytest.raises(Invalid, match=r"name\.not_one_line"):
+        rename(world.north, "Nor\u200bdic")
 
 
 def test_a_name_that_was_given_up_stays_its_owners(world: World) -> None:

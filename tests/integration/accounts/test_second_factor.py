@@ -81,6 +81,9 @@ def test_setting_it_up_shows_recovery_codes_once(world: World) -> None:
     secret = client.session["mfa.totp.secret"]
     wrong = client.post(SET_UP, {"code": "000000"})
     assert b"another code" in wrong.content
+    in_groups = " ".join(re.findall(".{1,4}", secret)).encode()
+    for again in (page, wrong, client.get(SET_UP), client.get(SET_UP)):
+        assert in_groups in again.content
     done = client.post(SET_UP, {"code": code(secret)})
     assert done["Location"] == CODES
     shown = client.get(CODES)
@@ -94,6 +97,20 @@ def test_setting_it_up_shows_recovery_codes_once(world: World) -> None:
     stored = Authenticator.objects.get(user=world.steward, type="totp").data["secret"]
     assert secret not in stored
     assert unseal(stored) == secret
+    assert "mfa.totp.secret" not in client.session
+
+
+def test_a_secret_that_waits_for_its_code_is_one_session_s(world: World) -> None:
+    first, _ = sign_in(world.it)
+    second, _ = sign_in(world.it)
+    for client in (first, second):
+        client.get(SET_UP)
+    waiting = first.session["mfa.totp.secret"]
+    assert second.session["mfa.totp.secret"] != waiting
+    first.post("/sign-out/")
+    sign_in(world.it, first)
+    first.get(SET_UP)
+    assert first.session["mfa.totp.secret"] not in (waiting, second.session["mfa.totp.secret"])
 
 
 def test_signing_in_takes_a_code(world: World) -> None:

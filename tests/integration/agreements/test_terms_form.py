@@ -67,12 +67,14 @@ def typed(client: Client, address: str, **changes: Any) -> dict[str, Any]:
 def test_a_draft_begins_with_cautious_terms_and_says_all_that_is_missing(cohort: Cohort) -> None:
     client, address = browser(cohort.administrator), page_of(cohort.federation, "draft/")
     first = typed(client, address, work__rounds_max="7")
+    assert first["protection"] in ("masked", ["masked"])
+    first["protection"] = ["masked", "clear"]
     answer = client.post(address, first)
     assert answer.status_code == 422
-    assert list(answer.context["form"].errors) == ["protection"]
+    assert list(answer.context["form"].errors) == ["clear_reason"], "masks alone are ticked at first"
     assert answer.context["form"]["work.rounds_max"].value() == "7"
     assert not AgreementVersion.objects.exists()
-    answer = client.post(address, {**first, "protection": ["clear"]})
+    answer = client.post(address, {**first, "clear_reason": "Masks are not built yet."})
     version = AgreementVersion.objects.get()
     assert answer["Location"] == f"/agreements/{version.pk}/"
     assert version.terms["work"]["rounds_max"] == 7
@@ -297,7 +299,7 @@ def test_a_ceiling_is_drawn_as_any_other_field(cohort: Cohort, said: str | None)
     client, address = browser(cohort.administrator), page_of(cohort.federation, "draft/")
     row = next(client.get(address).context["form"].dataset_rows())
     if said is not None:
-        answer = client.post(address, typed(client, address) | {row.epsilon_max.html_name: said})
+        answer = client.post(address, typed(client, address) | {row.epsilon_max.html_name: said, "protection": "clear"})
         row = next(answer.context["form"].dataset_rows())
     for field in (row.epsilon_max, row.delta_max):
         quick = render_to_string("dashboards/agreement/_ceiling.html", {"field": field})

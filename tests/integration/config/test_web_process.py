@@ -13,7 +13,7 @@ from demo.processes import Child, tail
 from demo.redis_server import free_port
 from demo.services import PYTHONPATH, ROOT, Services
 
-START_TIMEOUT_S = 60.0
+START_TIMEOUT_S = 300.0
 
 
 def web(services: Services, folder: Path, **changes: str | None) -> Child:

@@ -261,6 +261,24 @@ def test_an_administrator_can_t_open_an_account_in_another_house(world: World) -
     assert not User.objects.filter(email="n@example.org").exists()
 
 
+@pytest.mark.parametrize("roles", [{}, {"roles": []}])
+def test_an_account_may_be_made_without_roles_and_given_one_later(world: World, roles: dict[str, list[str]]) -> None:
+    client = client_of(world.administrator)
+    body = {"email": "n@example.org", "full_name": "N", "organisation": str(world.north.pk), **roles}
+    answer = client.post("/api/v1/users/", body, format="json")
+    assert answer.status_code == 201, answer.content
+    made = User.objects.get(email="n@example.org")
+    assert (made.home, made.organisation_roles.count()) == (world.north, 0)
+    assert client.get(f"/api/v1/users/{made.pk}/").status_code == 200
+    for other in (world.it, world.steward, world.outsider):
+        assert client_of(other).get(f"/api/v1/users/{made.pk}/").status_code == 404
+    assert client_of(made).get("/api/v1/organisations/").json()["results"] == []
+    path = f"/api/v1/organisations/{world.north.pk}/roles/"
+    assert client.post(path, {"email": made.email, "role": "auditor"}, format="json").status_code == 201
+    nowhere = {"email": "m@example.org", "full_name": "M", "roles": ["auditor"]}
+    assert client_of(world.keeper).post("/api/v1/users/", nowhere, format="json").status_code == 422
+
+
 def test_an_address_has_one_account(world: World) -> None:
     body = {"email": "IT@Example.ORG", "full_name": "N", "organisation": str(world.north.pk), "roles": ["steward"]}
     answer = client_of(world.administrator).post("/api/v1/users/", body, format="json")

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
 from django.test import Client
 
+from silos import datasets
 from tests.support.cohort import Cohort, browser
+from tests.support.federation import registration
 
 pytestmark = pytest.mark.django_db
 
@@ -20,6 +23,28 @@ def test_it_names_the_readers_own_consortium_and_datasets(cohort: Cohort, django
     for played in cohort.federation.silos:
         assert played.dataset is not None
         assert str(played.dataset.id) in page
+
+
+def test_it_asks_which_datasets(cohort: Cohort) -> None:
+    """The lines name what is ticked and nothing else; what isn't the reader's is passed over."""
+    first, second, third = (str(played.dataset.id) for played in cohort.federation.silos if played.dataset is not None)
+    client = browser(cohort.scientist)
+    page = client.get("/tutorial/").content.decode()
+    assert page.count(" checked> ") == 3
+    page = client.get(f"/tutorial/?datasets={third}&datasets={first}&datasets=nonsense").content.decode()
+    lines = "".join(re.findall(r'data-copy="[^"]*"', page))
+    assert (first in lines, second in lines, third in lines) == (True, False, True)
+    assert page.count(" checked> ") == 2
+    assert f'value="{second}"> ' in page
+    played = cohort.federation.silos[0]
+    steps = [step for step in cohort.dataset.declaration["steps"] if step["step"] != "standardise"]
+    other = datasets.register(registration=registration(played, name="unscaled", steps=steps), by=played.silo)
+    page = client.get(f"/tutorial/?datasets={other.id}").content.decode()
+    lines = "".join(re.findall(r'data-copy="[^"]*"', page))
+    assert str(other.id) in lines
+    assert first not in lines
+    stranger = browser(cohort.outsider).get(f"/tutorial/?datasets={first}").content.decode()
+    assert first not in stranger
 
 
 def test_who_may_launch_nothing_finds_placeholders(cohort: Cohort) -> None:

@@ -239,10 +239,10 @@ def test_what_is_no_review_of_theirs_is_refused(cohort: Cohort, plan: TrainingPl
     played, other = cohort.federation.silos[:2]
     refused("review.no_mandate", lambda: hand_in(cohort, sealed_review(other)))
     refused("review.in_future", lambda: hand_in(cohort, sealed_review(played, at=now() + timedelta(days=1))))
-    refused("review.malformed", lambda: hand_in(cohort, sealed_review(played, reviewer="x\0y")))
-    refused("review.malformed", lambda: hand_in(cohort, sealed_review(played, reviewer="x\u202ey")))
+    refused("document.malformed", lambda: hand_in(cohort, sealed_review(played, reviewer="x\0y")))
+    refused("document.malformed", lambda: hand_in(cohort, sealed_review(played, reviewer="x\u202ey")))
     refused("review.malformed", lambda: hand_in(cohort, sealed_review(played, reviewer="x\u3164y")))
-    refused("review.malformed", lambda: hand_in(cohort, sealed_review(played, reviewer="x\nApproved by y")))
+    refused("document.malformed", lambda: hand_in(cohort, sealed_review(played, reviewer="x\nApproved by y")))
     refused("review.malformed", lambda: hand_in(cohort, sealed_review(played, note="x\u202ey")))
     refused("review.malformed", lambda: hand_in(cohort, bytes(played.silo.certificate or b"")))
     refused("review.too_large", lambda: hand_in(cohort, sealed_review(played) + b" " * (64 << 10)))

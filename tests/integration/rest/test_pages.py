@@ -328,7 +328,7 @@ def test_what_people_write_is_text(world: World) -> None:
 
 
 @pytest.mark.parametrize(
-    ("path", "most"), [("/", 17), ("/consortia/{consortium}/", 13), ("/organisations/{north}/", 9), ("/account/", 8)]
+    ("path", "most"), [("/", 19), ("/consortia/{consortium}/", 13), ("/organisations/{north}/", 9), ("/account/", 8)]
 )
 def test_how_many_queries_a_page_takes(world: World, path: str, most: int) -> None:
     place, client = address(path, world), browser(world.administrator)

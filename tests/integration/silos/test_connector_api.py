@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 import time
 from collections.abc import Iterator
@@ -52,12 +53,6 @@ def launched(federation: Federation) -> None:
     start.start(job_id=job.id, by=TEST)
 
 
-def as_object(envelope: bytes) -> object:
-    import json
-
-    return json.loads(envelope)
-
-
 class TestEnrolment:
     def test_a_connector_enrols_waits_for_confirmation_and_may_then_work(
         self, port: int, federation: Federation
@@ -69,19 +64,19 @@ class TestEnrolment:
         body = {
             "code": code.lower(),
             "transport_key": transport.public.encoded,
-            "statement": as_object(statement(identity, played.signatory)),
-            "certificate": as_object(certificate("x", identity, played.signatory)),
+            "statement": json.loads(statement(identity, played.signatory)),
+            "certificate": json.loads(certificate("x", identity, played.signatory)),
         }
         client = Client(port, transport)
         answer = client.post("/connector/v1/enrol", body)
         assert (answer.status, answer.json["silo_id"]) == (201, str(silo.id))
         assert answer.json["platform_keys"]
         assert client.post("/connector/v1/enrol", body).json == answer.json  # its answer may have been lost
-        again = {**body, "statement": as_object(statement(identity, played.signatory))}  # the same keys, said anew
+        again = {**body, "statement": json.loads(statement(identity, played.signatory))}  # the same keys, said anew
         assert client.post("/connector/v1/enrol", again).json == answer.json
         other = PrivateKey.generate()
-        again["statement"] = as_object(statement(other, played.signatory))
-        again["certificate"] = as_object(certificate("x", other, played.signatory))
+        again["statement"] = json.loads(statement(other, played.signatory))
+        again["certificate"] = json.loads(certificate("x", other, played.signatory))
         assert client.post("/connector/v1/enrol", again).code == "enrolment.code_used"
         client.silo_id = str(silo.id)
         assert client.post("/connector/v1/orders", {"held": [], "wait_s": 0}).code == "silo.unconfirmed"
@@ -106,8 +101,8 @@ class TestEnrolment:
         good = {
             "code": code,
             "transport_key": transport.public.encoded,
-            "statement": as_object(statement(identity, played.signatory)),
-            "certificate": as_object(certificate("x", identity, played.signatory)),
+            "statement": json.loads(statement(identity, played.signatory)),
+            "certificate": json.loads(certificate("x", identity, played.signatory)),
         }
         client = Client(port, transport)
 
@@ -115,12 +110,12 @@ class TestEnrolment:
             return client.post("/connector/v1/enrol", {**good, **changes}).code
 
         assert code_of(code="AAAAA-AAAAA-AAAAA-AAAAA-AAAAA") == "enrolment.code_unknown"
-        assert code_of(certificate=as_object(certificate("x", stranger, played.signatory))) == "certificate.other_key"
-        assert code_of(statement=as_object(statement(identity, stranger))) == "certificate.other_key"
+        assert code_of(certificate=json.loads(certificate("x", stranger, played.signatory))) == "certificate.other_key"
+        assert code_of(statement=json.loads(statement(identity, stranger))) == "certificate.other_key"
         assert (
             code_of(
-                statement=as_object(statement(identity, stranger)),
-                certificate=as_object(certificate("x", identity, stranger)),
+                statement=json.loads(statement(identity, stranger)),
+                certificate=json.loads(certificate("x", identity, stranger)),
             )
             == "certificate.unknown_signatory"
         )
@@ -261,7 +256,7 @@ class TestOrders:
     def test_a_silo_gets_and_answers_its_own_orders_only(self, port: int, federation: Federation) -> None:
         launched(federation)
         order = Order.objects.get(silo=federation.silos[1].silo)
-        document = as_object(federation.silos[1].train(order, 1.0))
+        document = json.loads(federation.silos[1].train(order, 1.0))
         assert relay(port, federation, 0).post("/connector/v1/submissions", {"document": document}).status == 401
         answer = relay(port, federation, 1).post("/connector/v1/submissions", {"document": document})
         assert answer.json == {"state": "submitted", "code": None}
@@ -292,10 +287,10 @@ class TestDatasets:
     def test_a_registration_is_taken_once_and_only_from_its_silo(self, port: int, federation: Federation) -> None:
         mine, other = federation.silos[:2]
         client = relay(port, federation)
-        good = client.post("/connector/v1/datasets", {"document": as_object(registration(mine, title="New title"))})
+        good = client.post("/connector/v1/datasets", {"document": json.loads(registration(mine, title="New title"))})
         assert mine.dataset is not None
         assert good.json == {"dataset_id": str(mine.dataset.id)}
-        theirs = client.post("/connector/v1/datasets", {"document": as_object(registration(other))})
+        theirs = client.post("/connector/v1/datasets", {"document": json.loads(registration(other))})
         assert theirs.code == "signature.invalid"
 
     def test_a_silo_withdraws_its_dataset_and_offers_it_again(self, port: int, federation: Federation) -> None:
@@ -303,7 +298,7 @@ class TestDatasets:
         assert mine.dataset is not None
 
         def tell(document: bytes) -> object:
-            return client.post("/connector/v1/datasets", {"document": as_object(document)}).json
+            return client.post("/connector/v1/datasets", {"document": json.loads(document)}).json
 
         assert tell(withdrawal(mine)) == {"dataset_id": str(mine.dataset.id)}
         mine.dataset.refresh_from_db()
@@ -312,7 +307,7 @@ class TestDatasets:
         mine.dataset.refresh_from_db()
         assert mine.dataset.withdrawn_at is None
         assert tell(withdrawal(mine, name="unheard-of")) == {"dataset_id": None}
-        other = client.post("/connector/v1/datasets", {"document": as_object(withdrawal(federation.silos[1]))})
+        other = client.post("/connector/v1/datasets", {"document": json.loads(withdrawal(federation.silos[1]))})
         assert other.code == "signature.invalid"
 
 
@@ -320,12 +315,12 @@ class TestAgreements:
     def test_a_signature_made_on_premises_is_taken_once(self, port: int, federation: Federation) -> None:
         version = being_signed(federation)
         client = relay(port, federation)
-        body = {"document": as_object(signed_by(version, federation.silos[0].signatory))}
+        body = {"document": json.loads(signed_by(version, federation.silos[0].signatory))}
         for _ in range(2):
             answer = client.post("/connector/v1/agreements", body)
             missing = [played.silo.organisation.name for played in federation.silos[1:]]
             assert (answer.status, answer.json) == (200, {"state": "signing", "missing": missing})
-        others = {"document": as_object(signed_by(version, federation.silos[1].signatory))}
+        others = {"document": json.loads(signed_by(version, federation.silos[1].signatory))}
         answer = relay(port, federation, 2).post("/connector/v1/agreements", others)
         assert (answer.status, answer.code) == (422, "agreement.no_mandate")
 

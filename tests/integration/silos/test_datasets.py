@@ -9,14 +9,15 @@ from typing import Any
 import pytest
 
 from audit.models import Event
-from federation.errors import FederationError
+from federation.errors import FederationError, Invalid
 from federation.protocol import documents
 from federation.protocol.envelope import peek
 from federation.protocol.keys import PrivateKey
 from silos import datasets, growth
 from silos.models import Dataset
-from tests.support.cohort import Cohort
-from tests.support.federation import PlayedSilo, registration, withdrawal
+from tests.support.cohort import Cohort, browser
+from tests.support.federation import PlayedSilo, make_federation, registration, withdrawal
+from training.actions import launch
 
 pytestmark = pytest.mark.django_db
 
@@ -201,3 +202,31 @@ def test_rows_are_told_coarsely_or_not_at_all(played: PlayedSilo) -> None:
     with pytest.raises(FederationError) as caught:
         grow(played, 12345)
     assert caught.value.code == "dataset.rows_coarse"
+
+
+def test_what_a_trainer_signs_of_its_network_is_seen_by_members(cohort: Cohort, played: PlayedSilo) -> None:
+    register(played, network="none")
+    register(played, network="allowed")
+    register(played, network="allowed")
+    told = [event.detail["network"] for event in Event.objects.filter(verb="silo.network_stated").order_by("id")]
+    assert told == ["none", "allowed"], "once each"
+    client = browser(cohort.neighbour)
+    assert client.get(f"/api/v1/silos/{played.silo.id}/").json()["trainer_network"] == "allowed"
+    assert "--allow-network" in client.get(f"/silos/{played.silo.id}/").content.decode()
+
+
+def test_members_see_at_a_job_which_trainer_has_a_network_and_an_agreement_may_forbid_it() -> None:
+    federation = make_federation(agreed=False)
+    work = documents.Terms.model_validate(federation.agree().terms).work
+    first = federation.silos[0]
+    datasets.register(registration=registration(first, network="allowed"), by=first.silo)
+    job = launch.launch(consortium=federation.consortium, request=federation.request(), by=federation.scientist)
+    page = browser(federation.scientist).get(f"/jobs/{job.id}/").content.decode()
+    assert page.count("trainer with a network") == 1
+    other = make_federation(name="other", agreed=False)
+    other.agree(work=work.model_copy(update={"trainer_network": "forbidden"}))
+    one = other.silos[0]
+    datasets.register(registration=registration(one, network="allowed"), by=one.silo)
+    with pytest.raises(Invalid) as caught:
+        launch.launch(consortium=other.consortium, request=other.request(), by=other.scientist)
+    assert caught.value.code == "agreement.trainer_network"

@@ -77,7 +77,10 @@ def test_a_page_that_waits_is_sent_on_when_the_silo_gets_on(cohort: Cohort) -> N
     assert browser(cohort.outsider).get(waits).status_code == 404
     assert "made one" in browser(cohort.administrator).get(f"/silos/{silo.id}/").content.decode()
     Silo.objects.filter(pk=silo.pk).update(
-        state=SiloState.PRESENTED, identity_key=b"i" * 32, transport_key=b"t" * 32, enrolled_at=timezone.now()
+        state=SiloState.PRESENTED,
+        identity_key=PrivateKey.generate().public.raw,
+        transport_key=PrivateKey.generate().public.raw,
+        enrolled_at=timezone.now(),
     )
     assert it.get(waits)["HX-Redirect"] == f"/silos/{silo.id}/"
     assert "For the confirmation." in it.get(f"/silos/{silo.id}/").content.decode()
@@ -86,7 +89,7 @@ def test_a_page_that_waits_is_sent_on_when_the_silo_gets_on(cohort: Cohort) -> N
 def test_what_is_copied_to_the_premises_is_whole(cohort: Cohort) -> None:
     organisation = cohort.silo.organisation
     type(organisation).objects.filter(pk=organisation.pk).update(name='O"Brien & $(Sons)')
-    silo = actions.create(organisation=organisation, name="the\nannexe", by=cohort.it)
+    silo = actions.create(organisation=organisation, name="the annexe", by=cohort.it)
     silo.organisation.refresh_from_db()
     texts = enrolment.texts_for(silo, "ABCDE-FGHJK")
     told = tomllib.loads(texts.configuration)

@@ -23,16 +23,18 @@ from training.models import Job
 from training.quotes import quote
 
 pytestmark = pytest.mark.django_db
+REASON = "The hospitals trust one another, and masks are not built yet."
 GUIDE = ROOT / "docs" / "data-scientist.md"
 
 
 @pytest.fixture
 def federation() -> Federation:
-    """Three silos under the terms with which the agreement form begins, and clear mode, which has to be ticked."""
+    """Three silos under the terms with which the agreement form begins, but for what no job can meet yet."""
     made = make_federation(agreed=False)
     keys = {played.signatory.public.encoded: played.silo.organisation.name for played in made.silos}
     datasets = [(key, made.silos[0].dataset.name) for key in keys if made.silos[0].dataset]
-    terms = Terms.model_validate(first_terms(keys, datasets) | {"protection": ["clear"]})
+    looser = {"protection": ["clear"], "clear_reason": REASON, "privacy": {"required": False}}
+    terms = Terms.model_validate(first_terms(keys, datasets) | looser)
     proposed = {name: getattr(terms, name) for name in type(terms).model_fields if name not in ("members", "datasets")}
     made.agree(**proposed | {"cohort": terms.cohort.model_copy(update={"minimum_rows": 0})})
     return made
@@ -113,6 +115,20 @@ def test_the_form_begins_with_what_the_agreement_allows_and_can_be_sent_as_it_is
     answer = client.post(path, shown | said)
     assert answer.status_code == 302, answer.context["form"].errors
     assert Job.objects.get().request["limits"]["minimum_cell"] == 10
+
+
+def test_an_agreement_begins_with_masks_and_privacy_and_without_trainers_that_have_a_network() -> None:
+    terms = first_terms({}, [])
+    assert terms["protection"] == ["masked"]
+    assert terms["privacy"]["required"]
+    assert terms["work"]["trainer_network"] == "forbidden"
+
+
+def test_why_updates_leave_in_clear_is_shown_at_launch_and_at_the_job(federation: Federation) -> None:
+    client, path = browser(federation.scientist), f"/consortia/{federation.consortium.id}/launch/"
+    assert REASON in client.get(path).content.decode()
+    job = launch.launch(consortium=federation.consortium, request=bare(federation), by=federation.scientist)
+    assert REASON in client.get(f"/jobs/{job.id}/configuration/").content.decode()
 
 
 def test_a_quorum_is_chosen_that_has_enough_organisations() -> None:

@@ -123,6 +123,12 @@ def test_all_that_is_wrong_is_told_at_once(cohort: Cohort, scientist: APIClient)
     assert not Job.objects.exists()
 
 
+def test_an_unknown_value_is_answered_with_the_fields_name(cohort: Cohort, scientist: APIClient) -> None:
+    answer = scientist.post("/api/v1/jobs/", body_of(cohort, use={"category": "astrology"}), format="json")
+    assert answer.status_code == 422
+    assert list(answer.json()["fields"]) == ["use.category"]
+
+
 def test_a_name_that_holds_a_token_is_refused_and_nothing_kept(cohort: Cohort, scientist: APIClient) -> None:
     answer = scientist.post("/api/v1/jobs/", body_of(cohort, name="cns_" + "a" * 40), format="json")
     assert (answer.status_code, answer.json()["code"]) == (422, "text.secret")
@@ -138,6 +144,20 @@ def test_datasets_that_do_not_go_together_are_refused(cohort: Cohort, scientist:
     steps = [{**step, "drop_first": False} if step["step"] == "one_hot" else step for step in _steps(cohort)]
     other = datasets.register(registration=registration(first, name="other", steps=steps), by=first.silo)
     assert code_of(datasets=[str(other.id), *ids[1:]]) == "dataset.schemas_differ"
+    refused = scientist.post("/api/v1/jobs/", body_of(cohort, datasets=[ids[1], str(other.id)]), format="json").json()
+    assert "feature 9 is cp=2 in the one and cp=1 in the other" in refused["fields"]["datasets"][0]
+    columns = [
+        {name: value for name, value in column.items() if value is not None} | ({"unit": "months"} if not place else {})
+        for place, column in enumerate(cohort.dataset.declaration["columns"])
+    ]
+    other = datasets.register(registration=registration(first, name="other", columns=columns), by=first.silo)
+    refused = scientist.post("/api/v1/jobs/", body_of(cohort, datasets=[ids[1], str(other.id)]), format="json").json()
+    assert "column age has the unit years in the one and months in the other" in refused["fields"]["datasets"][0]
+    columns = [columns[-1], *columns[:-1]]
+    columns[1]["unit"] = "years"
+    other = datasets.register(registration=registration(first, name="other", columns=columns), by=first.silo)
+    quoted = scientist.post("/api/v1/jobs/quote/", body_of(cohort, datasets=[ids[1], str(other.id)]), format="json")
+    assert quoted.status_code == 200, "the target's place among the columns means nothing"
     assert code_of(datasets=[str(other.id), *ids]) == "dataset.silo_twice"
     datasets.withdraw(dataset=other, by=cohort.steward)
     assert code_of(datasets=[str(other.id)], quorum=1) == "dataset.unknown"

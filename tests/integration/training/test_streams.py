@@ -54,7 +54,7 @@ class Stream:
     """Somebody who follows a job."""
 
     def __init__(self, port: int, path: str, headers: dict[str, str]) -> None:
-        self.connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+        self.connection = http.client.HTTPConnection("127.0.0.1", port, timeout=120)
         self.connection.request("GET", path, headers={"Accept": "text/event-stream", **headers})
         self.response = self.connection.getresponse()
 
@@ -157,7 +157,7 @@ def test_whoever_goes_away_in_the_middle_leaves_no_file_open(port: int, cohort: 
     version = last_version(run_job(cohort, rounds=1, model={"family": "mlp", "hidden": [4000, 500]}))
     held = set(Path("/proc/self/fd").iterdir())
     path, headers = f"/api/v1/model-versions/{version.id}/download/", bearer(cohort.scientist, Scope.MODELS_READ)
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=120)
     connection.request("GET", path, headers=headers)
     response = connection.getresponse()
     assert len(response.read(1000)) == 1000

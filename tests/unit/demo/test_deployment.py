@@ -18,6 +18,11 @@ from deploy import lock
 
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
 DIGESTS: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.digests.yml").read_text())
+SILO, CUSTOM, GPU = (
+    yaml.safe_load((ROOT / "silo_connector" / f"docker-compose{part}.yml").read_text())
+    for part in ("", ".custom-code", ".gpu")
+)
+NGINX = (ROOT / "deploy" / "nginx" / "consilience.conf").read_text()
 DOCKERFILES = ("deploy/Dockerfile", "silo_connector/Dockerfile")
 DIGEST = "sha256:" + "0123456789abcdef" * 4
 
@@ -84,18 +89,85 @@ def test_images_install_nothing_without_its_hash(path: str) -> None:
 
 
 def test_every_image_of_others_has_a_digest_in_the_override() -> None:
-    others = {name: one["image"] for name, one in COMPOSE["services"].items() if "build" not in one | _base(one)}
+    images = {name: one["image"] for name, one in COMPOSE["services"].items()}
+    others = {name: image for name, image in images.items() if not image.startswith("consilience-")}
     assert set(others) == {"postgres", "redis"}
     for name, image in others.items():
         pinned = DIGESTS["services"][name]["image"]
         assert pinned.startswith(f"{image}@${{{name.upper()}_DIGEST:?")
-    built = set(COMPOSE["services"]) - set(others)
-    for name in built:
+    for name in builders(COMPOSE):
         assert "@${PYTHON_DIGEST:?" in DIGESTS["services"][name]["build"]["args"]["PYTHON_IMAGE"]
+    assert set(DIGESTS["services"]) == set(others) | set(builders(COMPOSE))
 
 
-def _base(service: dict[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in service.items() if key == "<<"}
+def builders(compose: dict[str, Any]) -> list[str]:
+    """The services that build what they run."""
+    return [name for name, one in compose["services"].items() if "build" in one]
+
+
+def test_the_platform_s_image_is_built_once_and_each_of_the_connector_s_from_its_own_target() -> None:
+    assert builders(COMPOSE) == ["migrate"]
+    running = {name for name, one in COMPOSE["services"].items() if one["image"] == "consilience-platform"}
+    assert running == {"migrate", "web", "worker", "notifications", "beat"}
+    for name in running - {"migrate"}:
+        assert "migrate" in COMPOSE["services"][name]["depends_on"]
+    services = SILO["services"] | {"runner": CUSTOM["services"]["runner"]}
+    for name, one in services.items():
+        assert (one["image"], one["build"]["target"]) == (f"consilience-{name}", name)
+
+
+def test_compose_and_the_sample_speak_the_same_names() -> None:
+    """Every name in `.env.sample` reaches the platform, but for what the secrets' files and the image decide."""
+    text = "\n".join(line for line in (ROOT / "docker-compose.yml").read_text().splitlines() if "#" not in line)
+    taken = set(re.findall(r"(?<!\$)\$\{([A-Z_]+)", text))
+    environment = COMPOSE["x-platform"]["environment"]
+    taken |= {name for name, value in environment.items() if value is None}
+    sample = set(re.findall(r"^#?([A-Z][A-Z0-9_]*)=", (ROOT / ".env.sample").read_text(), re.M))
+    assert taken <= sample
+    fixed = {"SECRET_KEY", "DATABASE_URL", "REDIS_URL", "BLOB_ROOT", "PLATFORM_PUBLIC_KEY_FILE"}
+    fixed |= {"PLATFORM_SIGNING_KEY_FILE", "STATIC_ROOT", "DEBUG", "BEHIND_TLS_PROXY"}
+    assert sample - taken == fixed
+    assert {"WEB_PORT", "PUBLIC_URL"} <= taken
+
+
+def test_torch_is_for_cpus_unless_the_override_for_gpus_is_laid_over() -> None:
+    dockerfile = (ROOT / "silo_connector" / "Dockerfile").read_text()
+    assert re.findall(r"^ARG TORCH_INDEX=(.*)$", dockerfile, re.M) == ["https://download.pytorch.org/whl/cpu"]
+    trainer = GPU["services"]["trainer"]
+    assert trainer["build"]["args"] == {"TORCH_INDEX": ""}
+    assert trainer["image"] != SILO["services"]["trainer"]["image"]
+    assert set(GPU["services"]) == {"trainer"}
+
+
+@pytest.mark.parametrize(
+    ("directive", "name"),
+    [
+        ("client_header_timeout", "REQUEST_HEAD_WITHIN_S"),
+        ("client_body_timeout", "REQUEST_BODY_WINDOW_S"),
+        ("send_timeout", "RESPONSE_UNREAD_S"),
+        ("limit_conn consilience_addresses", "CONNECTIONS_PER_ADDRESS_MAX"),
+    ],
+)
+def test_the_proxy_s_bounds_are_those_of_web(directive: str, name: str) -> None:
+    (found,) = re.findall(rf"^ +{directive} (\d+)s?;", NGINX, re.M)
+    (default,) = re.findall(rf"^#{name}=(\d+)$", (ROOT / ".env.sample").read_text(), re.M)
+    assert found == default
+
+
+def test_the_proxy_lets_uploads_streams_and_long_polls_through_and_believes_no_client() -> None:
+    sample = (ROOT / ".env.sample").read_text()
+    (upload,) = re.findall(r"^#UPLOAD_BYTES_MAX=(\d+)$", sample, re.M)
+    (poll,) = re.findall(r"^#LONG_POLL_MAX_S=(\d+)$", sample, re.M)
+    assert int(re.findall(r"client_max_body_size (\d+)m;", NGINX)[0]) * 2**20 > int(upload)
+    assert int(re.findall(r"proxy_read_timeout (\d+)s;", NGINX)[0]) > int(poll)
+    for line in (
+        "proxy_buffering off;",
+        "proxy_request_buffering off;",
+        "proxy_set_header X-Forwarded-For $remote_addr;",
+    ):
+        assert line in NGINX
+    assert "proxy_set_header X-Forwarded-Proto $scheme;" in NGINX
+    assert "$proxy_add_x_forwarded_for" not in NGINX
 
 
 @pytest.mark.parametrize("told", [f"postgres@{DIGEST}", "", "postgres@sha256:short"])

@@ -52,6 +52,7 @@ def test_what_1_1_added_says_what_1_0_meant() -> None:
     assert {(one.rows_coarse, one.weight_max) for one in manifest.cohort} == {(None, None)}
     agreement = read(documents.Agreement, peek(recorded("agreement")))
     assert agreement.terms.cohort.organisation_share_max is None
+    assert agreement.terms.work.trainer_network == "allowed"
     assert fault_of(agreement, manifest) is None
     assert fault_of(agreement, manifest.model_copy(update={"protocol": "1.1"})) is not None
     assert fault_of(agreement.model_copy(update={"protocol": "1.1"}), manifest) is not None

@@ -110,7 +110,7 @@ class FakePlatform:
         """Answer the next requests under a path with these, once each; "cut" ends the connection."""
         self.faults.extend((path, answer) for answer in answers)
 
-    async def until(self, condition: Any, timeout_s: float = 20.0) -> None:
+    async def until(self, condition: Any, timeout_s: float = 120.0) -> None:
         """Wait for something to become true."""
         async with asyncio.timeout(timeout_s):
             while not condition():

@@ -196,11 +196,41 @@ async def test_data_check_tells_what_is_wrong_on_the_terminal(fresh: Site, capsy
     told = capsys.readouterr().out
     assert "39 rows for training, 21 for testing" in told
     assert read_declaration(fresh.folder / "tiny.toml").declaration.schema_digest in told
-    (fresh.folder / "tiny.csv").write_text("a,b,y\n1,2,0\nx,2,1\n")
+    assert "1 a\n" in told
+    assert "2 b\n" in told
+    assert "y >0: 19 (48.7%), 11 (52.4%)" in told
+    (fresh.folder / "tiny.csv").write_text("a,b,y\n1,2,0\nx,2,1\n1,x,7\n")
     assert await cli("data", "check", "--config", fresh.config.path) == 1
     told = capsys.readouterr().out
-    assert "data.bad_value" in told
+    for line in (
+        "line 3, column 'a': 'x' is not",
+        "line 4, column 'b': 'x' is not",
+        "line 4, column 'y': '7' is above",
+    ):
+        assert line in told
+    assert told.count("data.bad_value") == 3
     assert "tiny.csv" in told
+
+
+async def test_data_check_tells_all_that_is_wrong_with_a_declaration(
+    fresh: Site, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = fresh.folder / "tiny.toml"
+    file.write_text(file.read_text().replace('"number"', '"numbre"', 1).replace("minimum = 0", 'minimum = "low"'))
+    assert await cli("data", "check", "--config", fresh.config.path) == 1
+    told = capsys.readouterr().out
+    assert "column 'a', type: This has to be 'number'" in told
+    assert "column 'y', minimum: This has to be a number." in told
+
+
+async def test_rows_of_one_class_alone_are_an_error_of_data_check(
+    fresh: Site, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (fresh.folder / "tiny.csv").write_text("a,b,y\n" + "1,2,1\n" * 9)
+    assert await cli("data", "check", "--config", fresh.config.path) == 1
+    told = capsys.readouterr().out
+    assert "All rows are of one class, y >0" in told
+    assert "data.one_class" in told
 
 
 async def test_a_command_line_that_makes_no_sense(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:

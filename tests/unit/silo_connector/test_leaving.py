@@ -290,7 +290,11 @@ def test_a_status_has_a_fixed_vocabulary() -> None:
 
 def test_a_statement_tells_no_more_than_what_the_connector_can_do() -> None:
     statement = EnrolmentStatement(
-        identity_key="k", signatory_key="s", connector_version="0.1.0", capabilities={"users": 3}, created_at=now()
+        identity_key=PrivateKey.generate().public.encoded,
+        signatory_key=PrivateKey.generate().public.encoded,
+        connector_version="0.1.0",
+        capabilities={"users": 3},
+        created_at=now(),
     )
     assert refused(statement) == "capabilities.users"
 

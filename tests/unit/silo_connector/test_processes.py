@@ -21,7 +21,7 @@ from tests.unit.silo_connector.sites import ROOT, Site, kill
 
 LARGE = {"family": "mlp", "hidden": [2000, 1500]}
 SLOW = {"steps": 8_000, "batch_size": 4, "learning_rate": 0.001}
-START_S = 60.0
+START_S = 300.0
 pytestmark = pytest.mark.slow
 
 

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 import yaml
 
+from deploy import lock
 from silo_connector import config as configuration
 from tests.unit.silo_connector.sites import ROOT
 
@@ -58,10 +59,11 @@ def test_trainer_and_runner_share_the_folder_of_the_socket_and_the_relay_does_no
 
 
 def test_its_image_has_torch_and_no_way_to_sign_to_send_or_to_read_data() -> None:
-    (wanted,) = re.findall(r"grep -E '\^\((.+?)\)", stage("runner"))
-    assert set(wanted.split("|")) == {"numpy", "torch"}
+    assert lock.IMAGES["runner"] == {"numpy", "torch"}
+    assert re.findall(r"-r (\w+)\.txt", stage("runner-packages")) == ["runner", "cuda"]
+    assert "--from=runner-packages" in stage("runner")
     assert stage("runner").startswith("ground AS runner")
-    assert "Pygments" in stage("trainer")
+    assert "Pygments" in lock.IMAGES["trainer"]
 
 
 def test_the_sample_s_settings_of_the_runner_are_the_defaults(tmp_path: Path) -> None:

@@ -10,9 +10,10 @@ from dataclasses import replace
 import pytest
 
 from federation.protocol.digests import digest_bytes
-from federation.protocol.documents import DatasetRegistration, DatasetWithdrawal, open_sealed
+from federation.protocol.documents import DatasetRegistration, DatasetWithdrawal, Refusal, open_sealed
 from silo_connector import egress, identity, spool
 from silo_connector.config import DatasetFile
+from silo_connector.trainer.declarations import in_use
 from silo_connector.trainer.memory import Memory
 from silo_connector.trainer.outcomes import Outcomes
 from silo_connector.trainer.trainer import Trainer
@@ -143,3 +144,49 @@ async def test_what_a_full_disk_kept_from_being_said_is_said_later(site: Site, m
     trainer.look()
     trainer.close()
     assert len(taken(site)) == 1
+
+
+async def test_a_changed_declaration_is_noticed_while_the_trainer_runs(site: Site) -> None:
+    """It registers by itself; a file that is half written changes nothing, and the doctor of the site can compare."""
+    file = site.folder / "tiny.toml"
+    trainer = Trainer(site.config)
+    trainer.start()
+    trainer.look()
+    (first,) = taken(site)
+    assert isinstance(first, DatasetRegistration)
+    (before,) = in_use(site.config.trainer_state).values()
+
+    file.write_text(TINY.replace('">0"', '">'))
+    trainer.look()
+    assert taken(site) == []
+    assert list(in_use(site.config.trainer_state).values()) == [before]
+
+    file.write_text(TINY.replace('"b", type = "number"', '"b", type = "number", unit = "kg"'))
+    trainer.look()
+    (again,) = taken(site)
+    assert isinstance(again, DatasetRegistration)
+    assert again.declaration.columns[1].unit == "kg"
+    assert again.schema_digest != first.schema_digest
+    assert list(in_use(site.config.trainer_state).values()) != [before]
+
+    file.write_text(TINY.replace('name = "tiny"', 'name = "small"', 1))
+    trainer.look()
+    assert {type(one) for one in taken(site)} == {DatasetRegistration, DatasetWithdrawal}
+    assert set(in_use(site.config.trainer_state)) == {"small"}
+    trainer.close()
+
+
+async def test_an_order_under_the_schema_before_is_refused_and_one_under_the_new_is_done(site: Site) -> None:
+    trainer = Trainer(site.config)
+    trainer.start()
+    trainer.look()
+    old = site.job()
+    (site.folder / "tiny.toml").write_text(TINY.replace('positive = ">0"', 'positive = "==0"'))
+    new = site.job()
+    for number, (manifest, code) in enumerate(((old, "dataset.schema_changed"), (new, None)), start=1):
+        order = site.order(manifest, number=number)
+        site.deliver(order, manifest)
+        trainer.look()
+        answer = site.outcome(order)
+        assert (answer.code if isinstance(answer, Refusal) else None) == code
+    trainer.close()

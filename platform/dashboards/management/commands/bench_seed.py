@@ -25,7 +25,7 @@ from audit.actors import System
 from consortia.models import Consortium, ConsortiumRole, Participation
 from consortia.transitions import ParticipationState
 from dashboards.management.commands.demo_seed import is_loopback
-from dashboards.management.played_jobs import Played, Rows, digest_of, wave, write_all
+from dashboards.management.played_jobs import Played, Rows, wave, write_all
 from federation.plans.reviews import sign_review
 from federation.protocol.datasets import DatasetDeclaration, parse_declaration
 from federation.protocol.digests import digest_bytes
@@ -194,6 +194,7 @@ def _agreement(
         },
         "code": {"digests": [plan.digest for plan in plans], "reviewers": 2},
         "protection": ["clear"],
+        "clear_reason": "Invented records.",
         "cohort": {"minimum_participants": 3},
         "leaving": {"metrics": ["loss", "accuracy"], "minimum_cell": 5},
         "validity": {"not_before": now.isoformat(), "not_after": (now + timedelta(days=365)).isoformat()},
@@ -252,8 +253,8 @@ def _datasets(
             organisation=house,
             name=f"{house.slug}-connector",
             state=SiloState.ACTIVE,
-            identity_key=digest_of(house.id, "identity").encode()[-32:],
-            transport_key=digest_of(house.id, "transport").encode()[-32:],
+            identity_key=PrivateKey.generate().public.raw,
+            transport_key=PrivateKey.generate().public.raw,
             confirmed_at=now,
             confirmed_by=user,
             last_seen_at=now - timedelta(seconds=30 * wave(house.slug)),

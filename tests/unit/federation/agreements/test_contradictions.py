@@ -99,6 +99,7 @@ FAULTS = [
     ("work.families", changed(work=terms_of().work.model_copy(update={"families": ("logistic", "oracle")}))),
     ("work.tasks", changed(work=terms_of().work.model_copy(update={"tasks": ("train", "train")}))),
     ("protection", changed(protection=("clear", "clear"))),
+    ("clear_reason", changed(clear_reason=" ")),
     ("privacy.epsilon_max", changed(privacy=Privacy(required=True, epsilon_max=0, delta_max=1e-5))),
     ("privacy.epsilon_max", changed(privacy=Privacy(required=True, delta_max=1e-5))),
     ("privacy.delta_max", changed(privacy=Privacy(required=True, epsilon_max=1))),

@@ -205,6 +205,7 @@ REFUSED: list[tuple[str, str, Change]] = [
     ("order.round_beyond", "work", order(round=11)),
     ("order.round_beyond", "work", order(round=12, kind=OrderKind.EVALUATE)),
     ("agreement.update_norm", "work", job(limits=Limits(update_norm_l2_max=10001))),
+    ("agreement.trainer_network", "work", both(work(trainer_network="forbidden"), place(network="allowed"))),
     ("agreement.code", "code", both(CODE, job(code_digest="sha256:" + "e" * 64))),
     ("agreement.code", "code", both(CODE, job(model={"family": "logistic"}))),
     ("agreement.code", "code", both(CODE, job(code_digest=None))),
@@ -286,6 +287,9 @@ def test_what_is_outside_the_agreement_is_refused_and_the_clause_named(code: str
             position(code_reviewers=2),
         ),
         at(timedelta(days=335, seconds=-1)),
+        place(network="allowed"),
+        both(work(trainer_network="forbidden"), place(network="none")),
+        both(work(trainer_network="forbidden"), place(network=None)),  # nothing is known: the trainer knows
         position(rows_coarse=100),
         terms(cohort=cohort(organisation_share_max=0.5)),
         job(weighting=Weighting(organisation_share_max=0.3, train_fraction=0.8)),  # the edge comes first

@@ -113,6 +113,7 @@ TERMS: dict[str, st.SearchStrategy[object]] = {
     "parameters_max": st.sampled_from([13, 14, 20]),
     "rounds_max": st.sampled_from([1, 9, 10, 11]),
     "update_norm_l2_max": st.sampled_from([1.0, 1e4, 1e6]),
+    "trainer_network": st.sampled_from(["forbidden", "allowed"]),
     "digests": some(DIGESTS),
     "reviewers": st.sampled_from([1, 2]),
     "protection": some(("masked", "encrypted", "clear"), 1),
@@ -152,6 +153,7 @@ SILO: dict[str, st.SearchStrategy[object]] = {
     "epsilon_spent": st.sampled_from([0.0, 1.0]),
     "rounds_today": st.sampled_from([0, 2]),
     "code_reviewers": st.sampled_from([0, 1, 2]),
+    "network": st.sampled_from([None, "none", "allowed"]),
     "suspended": st.booleans(),
     "begun": st.booleans(),
     "newest_digest": st.sampled_from([None, DIGESTS[0]]),
@@ -220,6 +222,7 @@ def cases(draw: st.DrawFn) -> Case:
     place = replace(
         case.place,
         position=replace(case.place.position, **mine(case.place.position)),
+        **mine(case.place),
         policy=draw(st.one_of(st.just(Policy(custom_code="approved")), policies)),
     )
     order = case.order.model_copy(update=mine(case.order))
@@ -316,6 +319,7 @@ LOOSER: dict[str, Callable[[Terms], Terms]] = {
     "more parameters": part("work", parameters_max=lambda n: n * 2),
     "more rounds": part("work", rounds_max=lambda n: n * 2),
     "larger updates": part("work", update_norm_l2_max=lambda n: n * 2),
+    "trainers with a network": part("work", trainer_network="allowed"),
     "more code": part("code", digests=DIGESTS),
     "fewer reviewers": part("code", reviewers=1),
     "more protection modes": lambda terms: terms.model_copy(update={"protection": ("masked", "encrypted", "clear")}),

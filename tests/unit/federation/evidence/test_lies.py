@@ -334,3 +334,20 @@ def test_the_head_that_is_kept_here_is_on_the_bundle_s_log(kept: set[TreeHead], 
     entries = [*PLAYED.grounds(), *DOCUMENTS, *PLAYED.logged(EVENTS)]
     assert codes(verified(entries, {CHAIN: kept})) == ({code} if code else set())
     assert verified(entries, {"another": kept}).holds
+
+
+def test_heads_without_a_root_vouch_for_no_tree() -> None:
+    """A platform that takes over a chain of protocol 1.0 could put any leaves before a link that silos signed."""
+    size, cohort = len(TRUE.records), PLAYED.manifest.cohort
+    old = replace(TRUE.head(size - 1), root=None)
+    proof = documents.ConsistencyProof(
+        follows=documents.KeptHead(position=old.position, digest=old.digest),
+        hashes=tuple(TRUE.included(size - 1, size)),
+    )
+    signed = [
+        Entry(f"{reading.COUNTERSIGNED}{member.silo_id}", PLAYED.sealed_head(CHAIN, old, identity))
+        for member, identity in zip(cohort, PLAYED.identities, strict=True)
+    ]
+    follows = Entry(f"{reading.CONSISTENCY}1", proof.model_dump_json().encode())
+    report = verified([*PLAYED.grounds(), *DOCUMENTS, *without_silos(PLAYED.logged(EVENTS)), follows, *signed])
+    assert (codes(report), [limit.code for limit in report.limits]) == (set(), ["evidence.not_countersigned"])

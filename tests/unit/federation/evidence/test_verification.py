@@ -194,6 +194,13 @@ CHANGED: list[tuple[str, str, Callable[[], list[Entry]]]] = [
     ("manifest, silo silo 2", "agreement.organisation_share", lambda: resealed_manifest(cohort=with_raised_weight())),
     ("manifest, silo silo 1", "agreement.organisation_share", lambda: resealed_manifest(weighting=None)),
     (ANSWER.name, "answer.small_cell", lambda: resealed_answer(evaluation=documents.EvaluationReport(rows=4))),
+    *(
+        (ANSWER.name, "agreement.trainer_network", lambda said=said: resealed_answer(environment=said))
+        for said in (
+            documents.Environment(connector_version="test", network="allowed"),
+            documents.Environment(connector_version="test"),
+        )
+    ),
     (ANSWER.name, "answer.not_agreed", lambda: [*without_losses()]),
 ]
 

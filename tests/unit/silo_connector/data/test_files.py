@@ -148,15 +148,17 @@ def test_what_is_no_file_is_refused_without_waiting(tmp_path: Path, make: Callab
         pytest.param(PLAIN + "1,car\n", "data.malformed", ["2 values, not 3"], id="short row"),
         pytest.param(PLAIN + "1,car,1,1\n", "data.malformed", ["4 values, not 3"], id="long row"),
         pytest.param(PLAIN + '1,"car,1\n', "data.malformed", [], id="quote never closed"),
-        pytest.param(PLAIN + "1,car,high\n", "data.bad_value", ["row 13", "'y'", "'high'"], id="text for a number"),
-        pytest.param(PLAIN + "0x10,car,1\n", "data.bad_value", ["row 13", "'x'", "0x10"], id="hexadecimal"),
-        pytest.param(PLAIN + "nan,car,1\n", "data.bad_value", ["row 13", "not a finite"], id="nan as text"),
-        pytest.param(PLAIN + "inf,car,1\n", "data.bad_value", ["row 13", "not a finite"], id="infinity"),
-        pytest.param(PLAIN + "1e999,car,1\n", "data.bad_value", ["row 13"], id="above all numbers"),
-        pytest.param(PLAIN + "1e60,car,1\n", "data.not_finite", ["row 13", "'x'"], id="above float32"),
-        pytest.param(PLAIN + "1,car,1.5\n", "data.bad_value", ["row 13", "'y'", "whole"], id="fraction for an integer"),
+        pytest.param(PLAIN + "1,car,high\n", "data.bad_value", ["line 14", "'y'", "'high'"], id="text for a number"),
+        pytest.param(PLAIN + "0x10,car,1\n", "data.bad_value", ["line 14", "'x'", "0x10"], id="hexadecimal"),
+        pytest.param(PLAIN + "nan,car,1\n", "data.bad_value", ["line 14", "not a finite"], id="nan as text"),
+        pytest.param(PLAIN + "inf,car,1\n", "data.bad_value", ["line 14", "not a finite"], id="infinity"),
+        pytest.param(PLAIN + "1e999,car,1\n", "data.bad_value", ["line 14"], id="above all numbers"),
+        pytest.param(PLAIN + "1e60,car,1\n", "data.not_finite", ["line 14", "'x'"], id="above float32"),
         pytest.param(
-            PLAIN + "1,boat,1\n", "data.bad_value", ["row 13", "'kind'", "'boat'", "levels"], id="unknown level"
+            PLAIN + "1,car,1.5\n", "data.bad_value", ["line 14", "'y'", "whole"], id="fraction for an integer"
+        ),
+        pytest.param(
+            PLAIN + "1,boat,1\n", "data.bad_value", ["line 14", "'kind'", "'boat'", "levels"], id="unknown level"
         ),
         pytest.param(PLAIN + "1,Car,1\n", "data.bad_value", ["'Car'"], id="level in other letters"),
         pytest.param(
@@ -176,6 +178,46 @@ def test_says_what_is_wrong_and_where(tmp_path: Path, content: str | bytes, code
     assert [word for word in words if word not in error.message] == []
 
 
+def test_lines_are_those_of_an_editor(tmp_path: Path) -> None:
+    """Empty lines and line ends within quotes count as lines, though not as rows."""
+    content = 'x,kind,y,"two\nlines"\n\n1,car,1,"a\n""b""\nc"\n\n2,house,0,\nhigh,car,1,\n'
+    assert "line 9, column 'x': 'high'" in refusal(tmp_path, content).message
+    headless = PLAIN.split("\n", 1)[1] + "high,car,1\n"
+    assert "line 13, column 'x'" in refusal(tmp_path, headless, declare(header=False)).message
+    assert "line 14 has 2 values, not 3" in refusal(tmp_path, PLAIN + "1,car\n").message
+
+
+def test_everything_that_is_wrong_is_told_at_once(tmp_path: Path) -> None:
+    error = refusal(tmp_path, PLAIN + "high,boat,1\nlow,car,1.5\n")
+    assert [one.message.split(", ", 1)[1].split(":")[0] for one in (error, *error.more)] == [
+        "column 'x'",
+        "column 'kind'",
+        "column 'y'",
+    ]
+    error = refusal(tmp_path, "a,KIND,b\n1,2,3\n")
+    assert [one.code for one in (error, *error.more)] == ["data.missing_column"] * 3
+    assert "It has 'KIND'" in error.more[0].message
+    error = refusal(tmp_path, PLAIN + "1,car\n1,car,1\n1\n")
+    assert ["line 14" in error.message, *("line 16" in one.message for one in error.more)] == [True, True]
+    steps = [step for step in BASE["steps"] if step["step"] != "drop_rows_with_missing"]
+    error = refusal(tmp_path, PLAIN + "?,car,1\n1,?,1\n1,car,?\n1,car,?\n", declare(steps=steps))
+    assert len(error.more) == 2
+    assert "line 16, column 'y': the value is missing. So it is in 1 more rows." in error.message
+
+
+@pytest.mark.parametrize(("delimiter", "shown"), [(";", '";"'), ("\t", '"\\t"'), ("|", '"|"')])
+def test_a_wrong_delimiter_is_recognised(tmp_path: Path, delimiter: str, shown: str) -> None:
+    error = refusal(tmp_path, PLAIN.replace(",", delimiter))
+    assert (error.code, f"Say delimiter = {shown}." in error.message) == ("data.wrong_delimiter", True)
+    headless = PLAIN.split("\n", 1)[1].replace(",", delimiter)
+    assert refusal(tmp_path, headless, declare(header=False)).code == "data.wrong_delimiter"
+
+
+def test_a_wrong_decimal_mark_is_recognised(tmp_path: Path) -> None:
+    error = refusal(tmp_path, PLAIN.replace(",", ";").replace("1.5", "1,5"), declare(delimiter=";"))
+    assert 'then say decimal = ","' in error.message
+
+
 def test_a_long_value_is_not_repeated_whole(tmp_path: Path) -> None:
     assert len(refusal(tmp_path, PLAIN + "x" * 5000 + ",car,1\n").message) < 300
 
@@ -185,7 +227,7 @@ def test_bounds_are_held(tmp_path: Path) -> None:
     columns[0] |= {"minimum": -3.0, "maximum": 2.0}
     read(tmp_path, PLAIN, declare(columns=columns))
     assert (
-        "row 13, column 'x': '-3.1' is below -3"
+        "line 14, column 'x': '-3.1' is below -3"
         in refusal(tmp_path, PLAIN + "-3.1,car,1\n", declare(columns=columns)).message
     )
     assert "is above 2" in refusal(tmp_path, PLAIN + "2.1,car,1\n", declare(columns=columns)).message

@@ -58,13 +58,13 @@ def test_text_classes(tmp_path: Path) -> None:
 
 def test_a_value_that_is_no_class_is_named_by_its_row_in_the_file(tmp_path: Path) -> None:
     steps = [*without("target"), {"step": "target", "column": "y", "classes": [0, 1]}]
-    with pytest.raises(DataError, match=r"row 2, column 'y': the value is none of the classes") as caught:
+    with pytest.raises(DataError, match=r"line 3, column 'y': the value is none of the classes") as caught:
         read(tmp_path, ["?,car,1", "1,car,5", "1,car,1"], steps=steps)
     assert caught.value.code == "data.bad_value"
 
 
 def test_a_missing_value_that_no_step_removes_is_named_by_its_row(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"row 3, column 'kind': the value is missing") as caught:
+    with pytest.raises(DataError, match=r"line 4, column 'kind': the value is missing") as caught:
         read(tmp_path, ["1,car,1", "1,car,0", "1,?,1"], steps=without("drop_rows_with_missing"))
     assert caught.value.code == "data.missing_value"
 

@@ -1,0 +1,124 @@
+"""Whether a model may still be used: what its agreement says of members that leave, and of how long models are kept."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from accounts.models import Organisation
+from agreements.wording import terms_of
+from consortia.models import Participation
+from consortia.transitions import ParticipationState
+from federation.protocol.documents import Terms
+from registry.models import Model
+from rest.errors import Conflict, Gone
+
+RETIRED = "model.retired"
+EXPIRED = "model.expired"
+
+
+@dataclass(frozen=True)
+class Retirement:
+    """Why a model is not used any more."""
+
+    code: str
+    left: tuple[str, ...] = ()
+    """The organisations that left, of those whose data it was learned with."""
+
+    @property
+    def message(self) -> str:
+        """The sentence that people read."""
+        if self.code == EXPIRED:
+            return _("The agreement let this model be kept for a while after its job. That time is over.")
+        return _("The model is retired: a member has left with whose data it was learned.")
+
+
+def retirement_of(model: Model) -> Retirement | None:
+    """Why the model is not used any more; None while it is.
+
+    It is asked whenever it matters, so that nothing depends on when the sweep writes it down.
+    """
+    if model.retired_at is not None:
+        return Retirement(model.retired_code)
+    if model.agreement is None:
+        return None
+    terms = terms_of(model.agreement)
+    if _is_over(model, terms):
+        return Retirement(EXPIRED)
+    left = left_with_data(model) if terms.changes.on_leaving == "models_retired" else ()
+    return Retirement(RETIRED, left) if left else None
+
+
+def check_downloadable(model: Model) -> None:
+    """Raise Gone ``model.retired`` or ``model.expired`` where it is not used any more."""
+    if (found := retirement_of(model)) is not None:
+        raise Gone(found.code, found.message)
+
+
+def check_releasable(model: Model) -> None:
+    """Raise Conflict ``model.retired`` or ``model.expired`` where it is not used any more."""
+    if (found := retirement_of(model)) is not None:
+        raise Conflict(found.code, found.message)
+
+
+def left_with_data(model: Model) -> tuple[str, ...]:
+    """The organisations whose answers made the model and that take no part in the consortium now."""
+    counted = {
+        "jobs__task": "train",
+        "jobs__rounds__steps__orders__kind": "train",
+        "jobs__rounds__steps__orders__state": "applied",
+    }
+    found = Model.objects.filter(pk=model.pk, **counted).order_by()
+    gave: set[UUID] = set(found.values_list("jobs__rounds__steps__orders__silo__organisation_id", flat=True).distinct())
+    stay = Participation.objects.filter(consortium_id=model.consortium_id, state=ParticipationState.ACTIVE)
+    left = Organisation.objects.filter(id__in=gave).exclude(id__in=stay.values("organisation_id"))
+    return tuple(left.order_by("name").values_list("name", flat=True))
+
+
+def due_to_be_retired() -> list[Model]:
+    """Models that are to be retired and are not yet, because of members that left."""
+    candidates = Model.objects.filter(
+        retired_at=None, agreement__terms__changes__on_leaving="models_retired"
+    ).select_related("agreement")
+    stay: dict[UUID, set[UUID]] = {}
+    for consortium, organisation in Participation.objects.filter(state=ParticipationState.ACTIVE).values_list(
+        "consortium_id", "organisation_id"
+    ):
+        stay.setdefault(consortium, set()).add(organisation)
+    seats = candidates.filter(jobs__task="train").order_by()
+    suspects = {
+        model
+        for model, consortium, organisation in seats.values_list(
+            "id", "consortium_id", "jobs__seats__silo__organisation_id"
+        ).distinct()
+        if organisation not in stay.get(consortium, set())
+    }
+    return [model for model in candidates.filter(id__in=suspects) if left_with_data(model)]
+
+
+def due_to_expire() -> list[Model]:
+    """Models of which weights are kept although the agreement's time for them is over."""
+    now = timezone.now()
+    ended = Model.objects.filter(
+        agreement__terms__retention__models_days__gte=1, jobs__task="train", jobs__ended_at__isnull=False
+    )
+    kept = ended.filter(versions__pruned_at=None).order_by().distinct()
+    rows = kept.values_list("id", "jobs__ended_at", "agreement__terms__retention__models_days")
+    over = {model for model, ended_at, days in rows if ended_at is not None and _passed(ended_at, int(days), now)}
+    return list(Model.objects.filter(id__in=over).select_related("agreement"))
+
+
+def _is_over(model: Model, terms: Terms) -> bool:
+    days = terms.retention.models_days
+    if days is None:
+        return False
+    ended_at = model.jobs.filter(task="train").values_list("ended_at", flat=True).first()
+    return ended_at is not None and _passed(ended_at, days, timezone.now())
+
+
+def _passed(ended_at: datetime, days: int, now: datetime) -> bool:
+    return ended_at + timedelta(days=days) <= now

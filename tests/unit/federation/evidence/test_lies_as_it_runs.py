@@ -1,0 +1,154 @@
+"""A platform that lies while a job runs: its log says so, and silos have countersigned it unread.
+
+What is in the log then fits itself. It is found where it does not fit what the silos have signed, or it is no more than
+the platform's word, and the evidence says that.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from federation.evidence import reading
+from federation.evidence.bundles import Entry, read_bundle, write_bundle
+from federation.evidence.passports import Evaluation, Passport, open_passport, seal_passport
+from federation.evidence.reading import gather
+from federation.evidence.report import Report, Verdict
+from federation.evidence.verification import verify_evidence
+from federation.protocol import documents
+from federation.protocol.digests import digest_bytes
+from federation.protocol.envelope import peek
+from tests.support.evidence import Event, Played, answer_to, model_of
+
+ROUNDS = 3
+PLAYED = Played(rounds=ROUNDS, quorum=3)
+DOCUMENTS = PLAYED.documents(ROUNDS)
+ELSE = digest_bytes(b"an invented model")
+LAST = str(UUID(int=2 << 64 | 3))
+"""The order of the last silo in the second round."""
+
+
+def verified(entries: Sequence[Entry], events: Sequence[Event]) -> Report:
+    """What a bundle of these comes to; the silos have countersigned all events."""
+    bundle = [*PLAYED.grounds(), *entries, *PLAYED.logged(events)]
+    return verify_evidence(gather(read_bundle(list(write_bundle(bundle)))))
+
+
+def codes(report: Report) -> set[str]:
+    """What is wrong."""
+    return {fault.code for fault in report.faults}
+
+
+def limits(report: Report) -> set[str]:
+    """What is not bound."""
+    return {limit.code for limit in report.limits}
+
+
+def round_of(entry: Entry) -> int:
+    """The round that a document is of."""
+    kind, _, name = entry.name.partition("/")
+    return int(name) if kind == "passport" else UUID(name).int >> 64
+
+
+def with_passport(entries: Iterable[Entry], number: int, weights: str, **changes: object) -> list[Entry]:
+    """These documents with the passport of a round signed anew."""
+    name, found = f"{reading.PASSPORT}{number}", list(entries)
+    _, said = open_passport(next(one.content for one in found if one.name == name), [PLAYED.platform.public])
+    said = Passport.model_validate(said.model_dump() | changes)
+    return [one if one.name != name else Entry(name, seal_passport(weights, said, PLAYED.platform)) for one in found]
+
+
+def ended_after(rounds: int, model: str, verb: str) -> Report:
+    """A job that ended so after so many rounds, the last of which is said to have made this model."""
+    entries = [entry for entry in DOCUMENTS if round_of(entry) <= rounds]
+    entries = with_passport(entries, rounds, model, evaluation=Evaluation().model_dump())
+    events: list[Event] = []
+    for name, detail in PLAYED.events(entries):
+        assert isinstance(detail, dict)
+        told = detail.get("evidence")
+        if name in {"round.closed", "passport.issued"} and detail["round"] == rounds:
+            detail = detail | {"evidence": told | {"model": model}}
+        events.append((name, detail))
+    issued = [event for event in events if event[0] == "passport.issued"]
+    return verified(entries, [*(one for one in events if one[0] != "passport.issued"), (verb, {}), *issued])
+
+
+@pytest.mark.parametrize("verb", ["job.failed", "job.cancelled"])
+@pytest.mark.parametrize("model", [ELSE, model_of(2)])
+def test_the_last_model_of_a_job_that_was_broken_off_is_the_platform_s_word(verb: str, model: str) -> None:
+    """No silo was sent it: an invented one looks no different from the true one."""
+    report = ended_after(2, model, verb)
+    assert (report.verdict, codes(report), limits(report)) == (Verdict.LIMITED, set(), {"evidence.model_untried"})
+
+
+def without_last(entries: Sequence[Entry], events: Sequence[Event]) -> tuple[list[Entry], list[Event]]:
+    """Passports and closing of the second round without its last silo, which tried the first round's model there."""
+    names = {1: f"{reading.PASSPORT}1", 2: f"{reading.PASSPORT}2"}
+    sealed = {number: next(one.content for one in entries if one.name == name) for number, name in names.items()}
+    digest, said = open_passport(sealed[2], [PLAYED.platform.public])
+    participants = [one.model_dump() for one in said.participants if str(one.order_id) != LAST]
+    changed = with_passport(entries, 2, digest, participants=participants)
+    tried = Evaluation(silos=3, loss=0.5, accuracy=0.75).model_dump()
+    changed = with_passport(changed, 1, model_of(1), evaluation=tried)
+    digests = {one.name: digest_bytes(one.content) for one in changed}
+    found: list[Event] = []
+    for verb, detail in events:
+        assert isinstance(detail, dict)
+        told: dict[str, Any] = detail.get("evidence", {})
+        if verb == "round.closed" and detail["round"] == 2:
+            counted = {key: value for key, value in told["counted"].items() if key != LAST}
+            detail = detail | {"evidence": told | {"counted": counted}}
+        elif verb == "passport.issued" and detail["round"] in names:
+            detail = detail | {"evidence": told | {"passport": digests[names[detail["round"]]]}}
+        found.append((verb, detail))
+    return changed, found
+
+
+def is_answer_of_last(event: Event) -> bool:
+    """Whether an event is the taking of that silo's answer."""
+    verb, detail = event
+    return verb == "order.submitted" and isinstance(detail, dict) and detail["evidence"]["order"] == LAST
+
+
+def test_an_answer_can_t_be_left_out_by_calling_it_a_refusal() -> None:
+    entries, events = without_last(DOCUMENTS, PLAYED.events(DOCUMENTS))
+    events = [("order.refused", event[1]) if is_answer_of_last(event) else event for event in events]
+    assert codes(verified(entries, events)) == {"answer.other_kind"}
+
+
+def test_an_answer_can_t_be_rejected_once_it_has_counted() -> None:
+    report = verified(DOCUMENTS, [*PLAYED.events(DOCUMENTS), ("update.rejected", {"order": LAST})])
+    assert codes(report) == {"history.out_of_order"}
+
+
+def with_answer(**changes: Any) -> list[Entry]:
+    """The documents, in which the last silo answers its order of the second round so."""
+    order = documents.read(
+        documents.Order, peek(next(one.content for one in DOCUMENTS if one.name == f"{reading.ORDER}{LAST}"))
+    )
+    said = answer_to(order).model_copy(update=changes)
+    sealed = documents.seal(said, PLAYED.identities[3])
+    return [one if one.name != f"{reading.ANSWER}{LAST}" else Entry(one.name, sealed) for one in DOCUMENTS]
+
+
+TRAINED = documents.TrainingReport(rows=10, steps=1, loss=0.5, update_norm_l2=1.0)
+BAD: dict[str, dict[str, Any]] = {
+    "update.weight": {"training": TRAINED.model_copy(update={"rows": 10**9})},
+    "update.norm_exceeded": {"training": TRAINED.model_copy(update={"update_norm_l2": 1e6})},
+    "answer.not_agreed": {"evaluation": documents.EvaluationReport(rows=20, loss=0.5, accuracy=0.75, auc=0.5)},
+    "answer.small_cell": {"evaluation": documents.EvaluationReport(rows=4)},
+}
+
+
+@pytest.mark.parametrize("code", BAD)
+def test_what_a_silo_says_beyond_its_bounds_spoils_no_evidence_where_it_was_rejected(code: str) -> None:
+    """Else any one silo could spoil the evidence of a job by a single answer."""
+    entries, events = without_last(with_answer(**BAD[code]), PLAYED.events(with_answer(**BAD[code])))
+    place = next(number for number, event in enumerate(events) if is_answer_of_last(event))
+    rejected = [*events[: place + 1], ("update.rejected", {"order": LAST}), *events[place + 1 :]]
+    report = verified(entries, rejected)
+    assert (report.verdict, codes(report)) == (Verdict.HOLDS, set())
+    assert code in codes(verified(with_answer(**BAD[code]), PLAYED.events(with_answer(**BAD[code]))))
