@@ -72,12 +72,8 @@ def _verify(evidence: Evidence, pinned: str | None, seen: Seen, report: Report) 
         check_record(evidence, found, report, seen.kept)
         _says_less(opened, found, report)
     else:
-<<<<<<< HEAD
-        _check_log(evidence, found, opened, report, seen)
-=======
-        rejected = _check_log(evidence, found, opened, report, kept)
+        rejected = _check_log(evidence, found, opened, report, seen)
     check_bounds(answers, rejected, report)
->>>>>>> main
 
 
 def _passports(evidence: Evidence, found: Grounds, report: Report) -> dict[str, tuple[str, Passport]]:
@@ -115,18 +111,11 @@ def _passports_lead_back(report: Report) -> None:
             report.faults.append(Fault(f"passport {passport.round}", "passport.missing", told))
 
 
-<<<<<<< HEAD
-def _check_log(evidence: Evidence, found: Grounds, opened: Opened, report: Report, seen: Seen) -> None:
-    """Hold the job's documents against its events, and these against the log that platform and silos have signed."""
-=======
-def _check_log(
-    evidence: Evidence, found: Grounds, opened: Opened, report: Report, kept: Mapping[str, Collection[TreeHead]]
-) -> set[str]:
+def _check_log(evidence: Evidence, found: Grounds, opened: Opened, report: Report, seen: Seen) -> set[str]:
     """Hold the job's documents against its events, and these against the log that platform and silos have signed.
 
     The orders whose answers were rejected.
     """
->>>>>>> main
     heads = check_heads(evidence, found, report)
     if heads is None:
         return set()

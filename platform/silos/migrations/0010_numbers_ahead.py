@@ -5,7 +5,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("silos", "0008_growing_datasets"),
+        ("silos", "0009_trainer_network"),
     ]
 
     operations = [
