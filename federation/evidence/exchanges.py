@@ -102,13 +102,13 @@ def _answer_faults(said: Submission, order: Order, found: Grounds) -> Iterator[t
         yield "answer.other_model", "It is about another model."
     if order.issued_at - terms.validity.not_after >= _CLOCKS_APART:
         yield "agreement.expired", "Its order came when the agreement had expired."
-    if terms.work.trainer_network == "forbidden" and said.environment.network != "none":
-        yield "agreement.trainer_network", "Its trainer does not say that it had no network, as the agreement asks."
 
 
 def _beyond(said: Submission, order: Order, found: Grounds) -> Iterator[tuple[str, str]]:
     """What its silo alone is to blame for."""
     manifest, terms = found.manifest, found.agreement.agreement.terms
+    if terms.work.trainer_network == "forbidden" and said.environment.network != "none":
+        yield "agreement.trainer_network", "Its trainer does not say that it had no network, as the agreement asks."
     limits = limits_of(found.cohort[order.silo_id])
     is_clear = manifest.protection.mode == "clear"  # the platform weighs then, and takes more for the largest weight
     rows_max = limits.rows_max if is_clear else min(limits.rows_max, limits.weight_max)

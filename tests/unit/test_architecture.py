@@ -96,7 +96,7 @@ def test_every_setting_is_explained() -> None:
     read = set(re.findall(r'env\.\w+\("(\w+)"', (PLATFORM / "config" / "settings.py").read_text()))
     told = set(re.findall(r"^#?([A-Z][A-Z0-9_]+)=", (ROOT / ".env.sample").read_text(), re.MULTILINE))
     assert "SECRET_KEY" in read
-    assert told == read
+    assert told - {"WEB_PORT"} == read, "the port is docker-compose.yml's alone"
 
 
 # --- writes -----------------------------------------------------------------------------------------------------

@@ -72,7 +72,7 @@ class OrganisationName(models.Model):
     """A name that an organisation has or had: no other one is ever called so, or so that it looks alike."""
 
     organisation = models.ForeignKey(Organisation, on_delete=models.CASCADE, related_name="names")
-    name = models.CharField(max_length=200)
+    name = NameField(max_length=200)
     likeness = models.CharField(max_length=64, editable=False)
     since = models.DateTimeField(default=timezone.now, editable=False)
 

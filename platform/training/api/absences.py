@@ -25,6 +25,7 @@ class Absences(APIView):
     """Rounds of the last seven days that went on without a silo."""
 
     scopes = {"GET": Scope.JOBS_READ}
+    more_problems = ("404", "422")
 
     @extend_schema(parameters=[_Which], responses=AbsencesOut)
     def get(self, request: Request) -> Response:

@@ -107,7 +107,7 @@ async def test_an_address_off_the_path_is_never_fetched(site: Site, platform: Fa
     async with relaying(site):
         await platform.until(lambda: (site.inbox / data["order_id"]).exists())
     assert {path for _, path in platform.requests} <= {
-        f"/connector/v1/{name}" for name in ("enrol", "orders", "heartbeat")
+        f"/connector/v1/{name}" for name in ("enrolment-code", "enrol", "orders", "heartbeat")
     }
     assert not (site.inbox / data["order_id"] / spool.MODEL).exists()
 

@@ -348,6 +348,7 @@ async def test_a_new_enrolment_is_taken_up_without_a_restart(site: Site, platfor
     platform.state = "silo.revoked"
     async with relaying(site) as relay:
         await asyncio.sleep(0.1)
+        platform.code_used_by = None  # a new code
         await enrol(site.config, platform.code, again=True)
         with pytest.raises(ExceptionGroup) as caught:
             await relay.task

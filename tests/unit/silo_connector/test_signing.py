@@ -55,7 +55,7 @@ def newest(site: Site) -> int:
 async def test_signing_shows_the_text_the_changes_and_the_hash_keeps_it_and_queues_the_signature(
     site: Site, capsys: Shown
 ) -> None:
-    file = downloaded(site, notes="Be good.", work={"rounds_max": 7})
+    file = downloaded(site, notes="Be good.", clear_reason="We know each other.", work={"rounds_max": 7})
     digest = agreed.digest_of(file.read_bytes())
     assert await run(site, "sign", file, *options(site), "--yes") == 0
     shown = capsys.readouterr().out
@@ -147,11 +147,11 @@ async def test_terms_that_contradict_one_another_are_told_before_signing(site: S
 
 
 async def test_text_of_others_can_not_play_with_the_terminal(site: Site, capsys: Shown) -> None:
-    file = downloaded(site, notes="harmless\x1b[2J\u202eterms \u2028  1. Members")
+    file = downloaded(site, notes="harmless\u202eterms \u2028  1. Members")
     assert await run(site, "sign", file, *options(site), "--yes") == 0
     shown = capsys.readouterr().out
-    assert not {"\x1b", "\u202e", "\u2028"} & set(shown)
-    assert r"\u001b[2J\u202eterms" in shown
+    assert not {"\u202e", "\u2028"} & set(shown)
+    assert r"harmless\u202eterms" in shown
     assert printable("Zürich\n\x7f") == "Zürich\n\\u007f"
     assert "\n1. Members" not in wrapped("notes\n1. Members")
 

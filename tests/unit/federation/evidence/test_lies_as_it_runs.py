@@ -68,7 +68,7 @@ def ended_after(rounds: int, model: str, verb: str) -> Report:
     events: list[Event] = []
     for name, detail in PLAYED.events(entries):
         assert isinstance(detail, dict)
-        told = detail.get("evidence")
+        told = detail.get("evidence") or {}
         if name in {"round.closed", "passport.issued"} and detail["round"] == rounds:
             detail = detail | {"evidence": told | {"model": model}}
         events.append((name, detail))
