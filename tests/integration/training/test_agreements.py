@@ -314,7 +314,9 @@ def test_a_job_does_not_start_on_data_that_differ_since_its_launch() -> None:
     job = queued(federation)
     dataset = federation.silos[0].dataset
     assert dataset is not None
-    type(dataset).objects.filter(pk=dataset.pk).update(schema_digest="sha256:" + "0" * 64)
+    declared = dataset.declaration
+    declared["split"]["seed"] += 1
+    type(dataset).objects.filter(pk=dataset.pk).update(schema_digest="sha256:" + "0" * 64, declaration=declared)
     job = started(job)
     assert (job.state, job.reason_code) == (JobState.FAILED, "dataset.schemas_differ")
     assert not Order.objects.exists()

@@ -142,7 +142,9 @@ def test_the_preview_is_for_who_may_launch(cohort: Cohort) -> None:
 
 
 def test_datasets_stand_by_schema(cohort: Cohort, django_assert_max_num_queries: Any) -> None:
-    Dataset.objects.filter(id=cohort.dataset.id).update(schema_digest=f"sha256:{'0' * 64}")
+    declared = cohort.dataset.declaration
+    declared["split"]["seed"] += 1
+    Dataset.objects.filter(id=cohort.dataset.id).update(schema_digest=f"sha256:{'0' * 64}", declaration=declared)
     client = browser(cohort.scientist)
     with django_assert_max_num_queries(12):
         page = client.get(launch_path(cohort)).content.decode()
