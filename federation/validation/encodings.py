@@ -51,7 +51,8 @@ def strict_json(data: bytes | str) -> object:
 def check_plain(value: object) -> None:
     """Raise Invalid where a JSON value holds what no document may.
 
-    ``json.too_deep``, ``json.not_finite`` (a number, or one of more than 64 bits), ``json.nul`` and ``json.not_unicode`` (half a surrogate pair).
+    ``json.too_deep``, ``json.not_finite`` (a number, or an integer of more than 64 bits), ``json.nul`` and
+    ``json.not_unicode`` (half a surrogate pair).
     """
     waiting: list[tuple[object, int]] = [(value, 1)]
     while waiting:
