@@ -38,6 +38,8 @@ def check_matching(evidence: Evidence, opened: Opened, history: History, found: 
             key: digest for one in history.rounds for key, digest in (*one.answers.items(), *one.refusals.items())
         },
     }
+    unread = set().union(*(one.unread for one in history.rounds))
+    told["answer"] = {k: digest for k, digest in told["answer"].items() if k in evidence.answers or k not in unread}
     for kind, documents in (("order", evidence.orders), ("answer", evidence.answers)):
         report.faults.extend(_both_ways(kind, documents, told[kind]))
     report.faults.extend(_passports(evidence, opened, history))

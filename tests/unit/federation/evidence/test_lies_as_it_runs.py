@@ -152,3 +152,35 @@ def test_what_a_silo_says_beyond_its_bounds_spoils_no_evidence_where_it_was_reje
     report = verified(entries, rejected)
     assert (report.verdict, codes(report)) == (Verdict.HOLDS, set())
     assert code in codes(verified(with_answer(**BAD[code]), PLAYED.events(with_answer(**BAD[code]))))
+
+
+def rejected_unread(code: str, **changes: object) -> Report:
+    """The last silo's answer of the second round was rejected as it came, and is nowhere but for its digest."""
+    answered = with_answer(evaluation=documents.EvaluationReport(rows=20, auc=0.5))
+    entries, events = without_last(answered, PLAYED.events(answered))
+    place = next(number for number, event in enumerate(events) if is_answer_of_last(event))
+    taken = events[place][1]
+    assert isinstance(taken, dict)
+    told = {"order": LAST, "code": code, "evidence": taken["evidence"] | {"kept": False} | changes}
+    without = [entry for entry in entries if entry.name != f"{reading.ANSWER}{LAST}"]
+    return verified(without, [*events[: place + 1], ("update.rejected", told), *events[place + 1 :]])
+
+
+def test_an_answer_that_was_rejected_as_it_came_is_not_missed() -> None:
+    """Nobody may keep figures that were not agreed: the log has the answer's digest, and the reason."""
+    report = rejected_unread("answer.not_agreed")
+    assert (report.verdict, report.faults) == (Verdict.HOLDS, [])
+    assert report.checked["answers rejected and not kept"] == 1
+
+
+@pytest.mark.parametrize(
+    ("code", "changes"),
+    [
+        ("update.not_finite", {}),
+        ("", {}),
+        ("answer.not_agreed", {"answer": ELSE}),
+        ("answer.not_agreed", {"order": str(UUID(int=2 << 64))}),
+    ],
+)
+def test_no_answer_is_left_out_by_calling_it_rejected(code: str, changes: dict[str, object]) -> None:
+    assert {"history.rejected_unread", "answer.left_out"} <= codes(rejected_unread(code, **changes))
