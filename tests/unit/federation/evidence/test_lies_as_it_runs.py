@@ -7,6 +7,7 @@ the platform's word, and the evidence says that.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -14,18 +15,23 @@ import pytest
 
 from federation.evidence import reading
 from federation.evidence.bundles import Entry, read_bundle, write_bundle
+from federation.evidence.own_orders import OwnOrder
 from federation.evidence.passports import Evaluation, Passport, open_passport, seal_passport
 from federation.evidence.reading import gather
 from federation.evidence.report import Report, Verdict
 from federation.evidence.verification import verify_evidence
 from federation.protocol import documents
+from federation.protocol.chains import chain_of
 from federation.protocol.digests import digest_bytes
 from federation.protocol.envelope import peek
+from federation.protocol.tree_heads import TreeHead
 from tests.support.evidence import Event, Played, answer_to, model_of
+from tests.support.questions import NOW
 
 ROUNDS = 3
 PLAYED = Played(rounds=ROUNDS, quorum=3)
 DOCUMENTS = PLAYED.documents(ROUNDS)
+CHAIN = chain_of(PLAYED.manifest.consortium_id)
 ELSE = digest_bytes(b"an invented model")
 LAST = str(UUID(int=2 << 64 | 3))
 """The order of the last silo in the second round."""
@@ -184,3 +190,48 @@ def test_an_answer_that_was_rejected_as_it_came_is_not_missed() -> None:
 )
 def test_no_answer_is_left_out_by_calling_it_rejected(code: str, changes: dict[str, object]) -> None:
     assert {"history.rejected_unread", "answer.left_out"} <= codes(rejected_unread(code, **changes))
+
+
+def own(order_id: str, **changes: Any) -> OwnOrder:
+    """An order of the bundle as the journal of its silo has it."""
+    names = {one.name: digest_bytes(one.content) for one in DOCUMENTS}
+    order, answer = names.get(f"{reading.ORDER}{order_id}"), names.get(f"{reading.ANSWER}{order_id}", ELSE)
+    said = {"order_id": order_id, "issued_at": NOW, "digest": order, "answers": frozenset({answer})}
+    return OwnOrder(**(said | changes))
+
+
+HIDDEN = str(UUID(int=99))
+
+
+def seen_by_silo(orders: Sequence[OwnOrder], rounds: int = ROUNDS, *, given_up: bool = False) -> Report:
+    """What a silo whose journal has these orders finds in a bundle of so many rounds that fits in itself."""
+    entries = PLAYED.documents(rounds)
+    bundle = [*PLAYED.grounds(), *entries, *PLAYED.logged(PLAYED.events(entries))]
+    lost = {CHAIN: {TreeHead(50, "f" * 64)}} if given_up else None
+    evidence = gather(read_bundle(list(write_bundle(bundle))))
+    return verify_evidence(evidence, given_up=lost, own={str(PLAYED.manifest.job_id): orders})
+
+
+def test_a_silo_finds_that_another_history_of_its_job_is_shown() -> None:
+    """Both histories may be in one log that everybody has countersigned: each bundle fits in itself."""
+    report = seen_by_silo([own(LAST), own(str(UUID(int=1 << 64)))])
+    assert (report.verdict, report.faults) == (Verdict.HOLDS, [])
+    assert report.checked["orders in the own journal"] == 2
+    for order in (own(HIDDEN), own(HIDDEN, issued_at=None, digest=None, answers=frozenset())):
+        assert codes(seen_by_silo([own(LAST), order])) == {"order.left_out"}
+    assert codes(seen_by_silo([own(LAST, digest=ELSE)])) == {"order.other_document"}
+    assert codes(seen_by_silo([own(LAST, answers=frozenset({ELSE}))])) == {"answer.other_document"}
+    assert codes(seen_by_silo([own(LAST, digest=None, answers=frozenset())])) == set(), "a journal that says less"
+
+
+def test_an_order_that_is_newer_than_the_bundle_is_in_a_later_one() -> None:
+    newer = own(HIDDEN, issued_at=NOW + timedelta(minutes=1))
+    unfinished = seen_by_silo([newer, own(HIDDEN, issued_at=None)], rounds=2)
+    assert (codes(unfinished), limits(unfinished)) == (set(), {"evidence.job_goes_on"})
+    assert codes(seen_by_silo([own(HIDDEN)], rounds=2)) == {"order.left_out"}
+    assert codes(seen_by_silo([newer])) == {"order.left_out"}, "the job is over"
+
+
+def test_orders_that_were_lost_with_a_log_are_told_as_a_limit() -> None:
+    report = seen_by_silo([own(HIDDEN)], given_up=True)
+    assert (codes(report), limits(report)) == (set(), {"evidence.log_restored", "order.left_out"})
