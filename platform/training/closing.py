@@ -17,6 +17,7 @@ from django.utils import timezone
 from artefacts import store
 from audit.actors import Actor
 from federation.aggregation.aggregate import Aggregation, Contribution, NothingAcceptedError, Rejected, aggregate
+from federation.aggregation.metric_pooling import combine
 from federation.aggregation.strategies import parse_strategy
 from federation.errors import FederationError
 from federation.protocol.documents import OrderKind
@@ -25,7 +26,6 @@ from registry.actions import add_version, judge
 from training import restored
 from training.actions import rounds
 from training.actions.states import tell
-from training.combining import combine
 from training.models import Order, Round
 from training.statements import closing as reading
 from training.statements import rounds as statements

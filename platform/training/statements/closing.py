@@ -9,10 +9,10 @@ from uuid import UUID
 
 from django.utils import timezone
 
+from federation.aggregation.metric_pooling import Measured
 from federation.protocol.rows import RowLimits
 from live import database
 from registry.models import Model, ModelVersion
-from training.combining import Measured
 from training.models import Job, Round
 from training.transitions import OrderState, RoundState
 

@@ -304,6 +304,14 @@ BEYOND: dict[str, dict[str, Any]] = {
 }
 
 
+UNEVEN = (
+    {"rows": 10, "loss": 0.25, "accuracy": 0.5},
+    {"rows": 20, "loss": 200.0, "accuracy": 0.75},
+    {"rows": 300, "loss": -5.0, "accuracy": 1.0},
+)
+"""One organisation beyond its share, and losses that no model has: passports and verification combine them alike."""
+
+
 @pytest.mark.parametrize("code", BEYOND)
 def test_no_silo_spoils_a_job_s_evidence_by_one_answer(blob_root: Path, code: str) -> None:
     """The platform counts nothing that its own verifier faults, and keeps nothing that was not agreed."""
@@ -316,6 +324,7 @@ def test_no_silo_spoils_a_job_s_evidence_by_one_answer(blob_root: Path, code: st
         for order in orders:
             played = federation.played(order.silo_id)
             says = {"environment": Environment(connector_version="test", network="none")}
+            says["evaluation"] = UNEVEN[federation.silos.index(played)]
             if not spoilt:
                 says |= BEYOND[code]
                 spoilt.append(order)

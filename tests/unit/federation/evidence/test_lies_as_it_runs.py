@@ -235,3 +235,46 @@ def test_an_order_that_is_newer_than_the_bundle_is_in_a_later_one() -> None:
 def test_orders_that_were_lost_with_a_log_are_told_as_a_limit() -> None:
     report = seen_by_silo([own(HIDDEN)], given_up=True)
     assert (codes(report), limits(report)) == (set(), {"evidence.log_restored", "order.left_out"})
+
+
+def judged(evaluation: Evaluation, **tried: Any) -> Report:
+    """The last silo has found this of the first round's model in the second round, and its passport says that."""
+    entries = with_answer(evaluation=documents.EvaluationReport(**tried))
+    answer = digest_bytes(next(one.content for one in entries if one.name == f"{reading.ANSWER}{LAST}"))
+    sealed = next(one.content for one in entries if one.name == f"{reading.PASSPORT}2")
+    participants = [
+        one.model_dump() | ({"answer_digest": answer} if str(one.order_id) == LAST else {})
+        for one in open_passport(sealed, [PLAYED.platform.public])[1].participants
+    ]
+    entries = with_passport(entries, 2, model_of(2), participants=participants)
+    entries = with_passport(entries, 1, model_of(1), evaluation=evaluation.model_dump())
+    return verified(entries, PLAYED.events(entries))
+
+
+WORSE = {"rows": 20, "loss": 1.5, "accuracy": 0.25}
+LARGE = {"rows": 300, "loss": -5.0, "accuracy": 0.25}
+"""Held to half of what counts, and to a loss of 0."""
+
+
+@pytest.mark.parametrize(
+    ("silos", "loss", "accuracy", "tried", "holds"),
+    [
+        (4, 0.75, 0.625, WORSE, True),
+        (4, 0.75, 0.625 + 1e-6, WORSE, False),
+        (4, 0.5, 0.625, WORSE, False),
+        (4, 0.75, 0.75, WORSE, False),
+        (3, 0.5, 0.75, WORSE, False),
+        (4, None, 0.625, WORSE, False),
+        (0, None, None, WORSE, False),
+        (4, 0.25, 0.5, LARGE, True),
+        (4, 0.0, 1 / 3, LARGE, False),
+        (3, 0.5, 0.75, {"rows": 0, "suppressed": True}, True),
+        (4, 0.5, 0.75, {"rows": 0, "suppressed": True}, False),
+    ],
+)
+def test_a_passport_s_figures_are_those_that_the_silos_signed(
+    silos: int, loss: float | None, accuracy: float | None, tried: dict[str, Any], holds: bool
+) -> None:
+    """Between the lowest and the highest is not enough: a platform would praise its model with the best silo's."""
+    report = judged(Evaluation(silos=silos, loss=loss, accuracy=accuracy), **tried)
+    assert codes(report) == (set() if holds else {"passport.other_evaluation"})
