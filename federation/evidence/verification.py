@@ -156,9 +156,7 @@ def _began_earlier(opened: Opened, found: Grounds, report: Report) -> None:
     agreed = found.agreement.agreement.protocol
     answered = {answer.said.protocol for answer in opened.answers.values()}
     if agreed != OLD_MANIFEST or (answered and OLD_MANIFEST not in answered):
-        told = (
-            "Its events have no numbers, as under 1.0. What members and silos have signed is of a later protocol."
-        )
+        told = "Its events have no numbers, as under 1.0. What members and silos have signed is of a later protocol."
         report.faults.append(Fault("audit", "evidence.downgraded", told))
 
 

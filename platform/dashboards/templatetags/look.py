@@ -27,6 +27,7 @@ from silos.models import Silo
 from training import absences
 from training.absences import Absence
 from training.reasons import in_the_readers_words
+from training.waiting import CloseReason
 
 register = template.Library()
 SHORT_ID = 8
@@ -135,12 +136,22 @@ def deed(event: Event) -> str:
 
 @register.filter
 def details(event: Event) -> list[tuple[str, object]]:
-    """What the record holds besides; the reason in the reader's language."""
+    """What the record holds besides; reasons, and what rounds are told by, in the reader's language."""
     code = str(event.detail.get("code", ""))
-    return [
-        (name, in_the_readers_words(code, str(value)) if name == "reason" else value)
-        for name, value in event.told.items()
-    ]
+    return [_detail(name, value, code) for name, value in event.told.items()]
+
+
+def _detail(name: str, value: object, code: str) -> tuple[str, object]:
+    match name:
+        case "reason":
+            return name, in_the_readers_words(code, str(value))
+        case "round":
+            return _("round"), value
+        case "attempt":
+            return _("attempt"), value
+        case "close_reason" if value in CloseReason.values:
+            return _("closed because"), CloseReason(str(value)).label
+    return name, value
 
 
 @register.inclusion_tag("_components/copyable/copyable.html")

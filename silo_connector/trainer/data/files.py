@@ -17,6 +17,7 @@ import pyarrow.parquet
 from federation.protocol.dataset_columns import COLUMNS_MAX
 from federation.protocol.datasets import DatasetDeclaration
 from silo_connector.trainer.data.errors import DataError, raise_all
+from silo_connector.trainer.data.hints import about_encoding, about_names
 from silo_connector.trainer.data.lines import uneven_lines
 
 FILE_BYTES_MAX = 16 << 30
@@ -163,7 +164,8 @@ def _first_record(declaration: DatasetDeclaration, path: Path, delimiter: str | 
         return next(csv.reader([text.rstrip("\r\n")], delimiter=delimiter or declaration.delimiter, strict=True), [])
     except UnicodeDecodeError as error:
         place = f"line 1, byte {error.start + 1}"
-        raise DataError("data.encoding", f"{path} is not {declaration.encoding}: {place}.") from error
+        advice = about_encoding(data, declaration)
+        raise DataError("data.encoding", f"{path} is not {declaration.encoding}: {place}. {advice}") from error
     except csv.Error as error:
         raise DataError("data.malformed", f"{path}: the first record can't be read: {error}.") from error
 
@@ -187,11 +189,12 @@ def _check_names(names: list[str], declaration: DatasetDeclaration, path: Path) 
         if counts[column.name] == 0:
             near = difflib.get_close_matches(column.name.casefold(), [name.casefold() for name in names], 1)
             meant = next((name for name in names if near and name.casefold() == near[0]), None)
-            hint = f" It has {meant[:200]!r}." if meant else ""
+            hint = (f" It has {meant[:200]!r}." if meant else "") + about_names(names, declaration)
             errors.append(DataError("data.missing_column", f"{path} has no column {column.name!r}.{hint}"))
         elif counts[column.name] > 1:
             count = counts[column.name]
-            errors.append(DataError("data.duplicate_column", f"{path} has {count} columns named {column.name!r}."))
+            text = f"{path} has {count} columns named {column.name!r}. Give each its own name, or drop it."
+            errors.append(DataError("data.duplicate_column", text))
     raise_all(errors)
 
 
@@ -202,6 +205,6 @@ def _why_unreadable(declaration: DatasetDeclaration, path: Path, error: pa.Arrow
             try:
                 line.decode(declaration.encoding)
             except UnicodeDecodeError as place:
-                where = f"line {number}, byte {place.start + 1}"
-                return DataError("data.encoding", f"{path} is not {declaration.encoding}: {where}.")
+                where, advice = f"line {number}, byte {place.start + 1}", about_encoding(line, declaration)
+                return DataError("data.encoding", f"{path} is not {declaration.encoding}: {where}. {advice}")
     return DataError("data.malformed", f"{path} can't be read: {error}")

@@ -56,21 +56,29 @@ def load(declaration: DatasetDeclaration, path: Path) -> Prepared:
     raw = read_columns(declaration, path)
     declared = declaration.columns_by_name
     columns: dict[str, Numbers | Codes] = {}
+    told: dict[str, Mask] = {}
     errors: list[DataError] = []
     for name in list(raw):
         try:
-            columns[name] = read_column(declared[name], raw.pop(name), declaration, path)
+            typed = read_column(declared[name], raw.pop(name), declaration, path)
         except DataError as error:
             errors.append(error)
-    raise_all(errors)
-    work = _Work(declaration, path, columns)
+            continue
+        columns[name] = typed.column
+        errors += typed.errors
+        if typed.errors:
+            told[name] = typed.bad
+    if len(columns) < len(declaration.columns_used):
+        raise_all(errors)
+    work = _Work(declaration, path, columns, told)
     rows_read = work.rows
     try:
         features, train = _carried_out(work)
     except DataError as error:
-        raise_all([*work.errors, error])
+        # where values are wrong, that no row is left may come of it
+        raise_all([*errors, *work.errors] or [error])
         raise
-    raise_all(work.errors)
+    raise_all([*errors, *work.errors])
     return Prepared(
         train=ArrayData(features[train], work.target[train], declaration.n_classes),
         test=ArrayData(features[~train], work.target[~train], declaration.n_classes),
@@ -106,15 +114,19 @@ class _Work:
     """The rows between two steps. `numbers` are the rows' places in the file, for messages.
 
     What is wrong with values is kept in `errors`, and the work goes on with others in their place to find the rest.
+    `told` [rows of the file] of a column, by its name in the file, says where that was told already.
     """
 
-    def __init__(self, declaration: DatasetDeclaration, path: Path, columns: dict[str, Numbers | Codes]) -> None:
+    def __init__(
+        self, declaration: DatasetDeclaration, path: Path, columns: dict[str, Numbers | Codes], told: dict[str, Mask]
+    ) -> None:
         self.declaration = declaration
         self.path = path
         self.columns = columns
         self.numbers = np.arange(len(next(iter(columns.values())).missing))
         self.errors: list[DataError] = []
         self.raw = {name: name for name in columns}
+        self.told = told
         self.features: dict[str, NDArray[np.float64]] = {}
         self.target = np.empty(0, dtype=np.int64)
         self._train: Mask | None = None
@@ -238,9 +250,13 @@ class _Work:
         return column
 
     def refuse(self, code: str, bad: Mask, name: str, why: str) -> None:
-        """Note what is wrong: the first such row, and how many there are."""
-        place = where(self.declaration, self.path, int(self.numbers[int(np.argmax(bad))]))
+        """Note what is wrong, if it wasn't told yet: the first such row, and how many there are."""
         raw = self.raw.get(name, name)
+        if raw in self.told:
+            bad = bad & ~self.told[raw][self.numbers]
+        if not bad.any():
+            return
+        place = where(self.declaration, self.path, int(self.numbers[int(np.argmax(bad))]))
         called = f"{name!r}" if raw == name else f"{raw!r} (renamed {name!r})"
         others = int(np.count_nonzero(bad)) - 1
         more = f" So it is in {others} more rows." if others else ""

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
 from time import strptime
-from typing import Any, NoReturn
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from federation.protocol.dataset_columns import Column, Label
 from federation.protocol.datasets import DatasetDeclaration
 from silo_connector.trainer.data.errors import DataError
+from silo_connector.trainer.data.hints import about_number
 from silo_connector.trainer.data.lines import where
 
 Mask = NDArray[np.bool_]
@@ -29,7 +30,9 @@ _DATE_FORMATS = {
     "yyyymmdd": "%Y%m%d",
 }
 _TIME = re.compile(r"[0-9]{1,2}:[0-9]{2}(:[0-9]{2}(\.[0-9]+)?)?( ?[AP]M|Z|[+-][0-9]{2}:?[0-9]{2})?")
-_DECIMAL = re.compile(r"[+-]?[0-9]+[.,][0-9]+")
+_PLAIN_NUMBER = r"^[+-]?[0-9]+(\.[0-9]+)?$"
+_OTHERS_SHOWN_MAX = 5
+_WHOLE_MAX = 2.0**53 - 1
 
 
 @dataclass
@@ -74,12 +77,22 @@ class Codes:
         return np.asarray(self.codes == place)
 
 
-def read_column(column: Column, raw: pa.ChunkedArray, declaration: DatasetDeclaration, path: Path) -> Numbers | Codes:
-    """A column as declared, from the file's own values. Dates are days since 1970.
+@dataclass
+class Typed:
+    """A column as declared. Values that are not stand as missing; `bad` [rows] says which, `errors` why."""
 
-    Raises DataError ``data.bad_type``, or ``data.bad_value`` naming file, line and column.
+    column: Numbers | Codes
+    bad: Mask
+    errors: tuple[DataError, ...]
+
+
+def read_column(column: Column, raw: pa.ChunkedArray, declaration: DatasetDeclaration, path: Path) -> Typed:
+    """A column as its declaration says. What is not is told with ``data.bad_value``, line and column.
+
+    Raises DataError ``data.bad_type`` for a column that holds something else altogether.
     """
-    return _Reading(column, declaration, path).read(raw)
+    reading = _Reading(column, declaration, path, np.zeros(len(raw), dtype=bool))
+    return Typed(reading.read(raw), reading.bad, tuple(reading.errors))
 
 
 def _is_text(kind: pa.DataType) -> bool:
@@ -91,6 +104,8 @@ class _Reading:
     column: Column
     declaration: DatasetDeclaration
     path: Path
+    bad: Mask
+    errors: list[DataError] = field(default_factory=list)
 
     def read(self, raw: pa.ChunkedArray) -> Numbers | Codes:
         raw = self.plain(raw)
@@ -124,17 +139,11 @@ class _Reading:
 
     def numbers(self, raw: pa.ChunkedArray) -> Numbers:
         column = self.column
-        texts = raw
-        if _is_text(raw.type) and self.declaration.decimal != ".":
-            texts = pc.replace_substring(raw, self.declaration.decimal, ".")
-        try:
-            cast = pc.cast(texts, pa.float64())
-        except pa.ArrowInvalid:
-            self.refuse_first_not_a_number(raw, texts)
+        cast = self.cast(raw) if _is_text(raw.type) else self.cast_numbers(raw)
         values = np.array(cast.fill_null(np.nan).to_numpy(), dtype=np.float64)
         present = ~np.isnan(values)
         if _is_text(raw.type):  # a text that says "nan" is no number
-            present = np.array(raw.is_valid().to_numpy(), dtype=bool)
+            present = np.array(raw.is_valid().to_numpy(), dtype=bool) & ~self.bad
         for sentinel in _as_numbers(self.declaration.missing):
             present &= values != sentinel
         values[~present] = np.nan
@@ -148,7 +157,35 @@ class _Reading:
             self.refuse(raw, present & (values < column.minimum), f"is below {column.minimum:g}")
         if column.maximum is not None:
             self.refuse(raw, present & (values > column.maximum), f"is above {column.maximum:g}")
+        values[self.bad] = np.nan
         return Numbers(values)
+
+    def cast_numbers(self, raw: pa.ChunkedArray) -> pa.ChunkedArray:
+        """Numbers of another kind as float64; null where one is too large to stay what it is."""
+        try:
+            return pc.cast(raw, pa.float64())
+        except pa.ArrowInvalid:
+            cast = pc.cast(raw, pa.float64(), safe=False)
+            is_wrong = pc.greater(pc.abs(cast), _WHOLE_MAX).fill_null(False)
+            self.refuse(raw, np.array(is_wrong.to_numpy(), dtype=bool), f"is not within {_WHOLE_MAX:.0f}")
+            return pc.if_else(is_wrong, pa.scalar(None, type=pa.float64()), cast)
+
+    def cast(self, raw: pa.ChunkedArray) -> pa.ChunkedArray:
+        """Texts as numbers; null where one is missing or is no number."""
+        texts, mark = raw, self.declaration.decimal
+        if mark != ".":  # a dot is no decimal mark then, and never read as one
+            texts = pc.replace_substring(pc.replace_substring(raw, ".", "?"), mark, ".")
+        try:
+            return pc.cast(texts, pa.float64())
+        except pa.ArrowInvalid:
+            looks_right = pc.match_substring_regex(texts, _PLAIN_NUMBER).fill_null(True)
+            doubtful = pc.unique(texts.filter(pc.invert(looks_right)))
+            wrong = pa.array([text for text in doubtful.to_pylist() if not _is_number(text)], type=raw.type)
+            is_wrong = pc.is_in(texts, value_set=wrong)
+            bad = np.array(is_wrong.to_numpy(), dtype=bool)
+            first = raw[int(np.argmax(bad))].as_py()
+            self.refuse(raw, bad, "is not a number", about_number(first, self.declaration))
+            return pc.cast(pc.if_else(is_wrong, pa.scalar(None, type=raw.type), texts), pa.float64())
 
     def dates(self, raw: pa.ChunkedArray) -> Numbers:
         found = self.codes(raw)
@@ -179,32 +216,34 @@ class _Reading:
         places = {text: place for place, text in enumerate(texts)}
         renumbered = np.array([*(places.get(text, -2) for text in found), -1], dtype=np.int64)[codes]
         self.refuse(raw, renumbered == -2, "is not among the declared levels")
-        return Codes(renumbered, texts)
+        return Codes(np.maximum(renumbered, -1), texts)
 
-    def refuse(self, raw: pa.ChunkedArray, bad: Mask, why: str) -> None:
-        if bad.any():
-            row = int(np.argmax(bad))
-            self.refuse_value(raw[row].as_py(), row, why, int(np.count_nonzero(bad)) - 1)
-
-    def refuse_first_not_a_number(self, raw: pa.ChunkedArray, texts: pa.ChunkedArray) -> NoReturn:
-        for row, value in enumerate(texts):
-            try:
-                pc.cast(value, pa.float64())
-            except pa.ArrowInvalid:
-                self.refuse_value(raw[row].as_py(), row, "is not a number" + self.hint(raw[row].as_py()))
-        raise AssertionError("every value was a number after all")
-
-    def hint(self, value: Any) -> str:
-        other = "," if self.declaration.decimal == "." else "."
-        if isinstance(value, str) and _DECIMAL.fullmatch(value) and other in value:
-            return f' (is the decimal mark "{other}"? then say decimal = "{other}")'
-        return ""
-
-    def refuse_value(self, value: Any, row: int, why: str, others: int = 0) -> NoReturn:
-        shown = repr(value[:60] if isinstance(value, str) else value)
+    def refuse(self, raw: pa.ChunkedArray, bad: Mask, why: str, hint: str = "") -> None:
+        """Note what is wrong: the first such value, in how many rows it is so, and with which others."""
+        bad = bad & ~self.bad
+        if not bad.any():
+            return
+        self.bad[:] |= bad
+        row, count = int(np.argmax(bad)), int(np.count_nonzero(bad))
         place = where(self.declaration, self.path, row)
-        more = f" So it is in {others} more rows." if others else ""
-        raise DataError("data.bad_value", f"{self.path}: {place}, column {self.column.name!r}: {shown} {why}.{more}")
+        more = f" So it is in {count - 1} more rows." if count > 1 else ""
+        value, *others = pc.unique(raw.filter(pa.array(bad))).to_pylist()
+        if 0 < len(others) <= _OTHERS_SHOWN_MAX:
+            more = f"{more[:-1]}, with {', '.join(map(_shown, others))} too."
+        text = f"{self.path}: {place}, column {self.column.name!r}: {_shown(value)} {why}{hint}.{more}"
+        self.errors.append(DataError("data.bad_value", text))
+
+
+def _shown(value: Any) -> str:
+    return repr(value[:60] if isinstance(value, str) else value)
+
+
+def _is_number(text: str) -> bool:
+    try:
+        pc.cast(pa.scalar(text), pa.float64())
+    except pa.ArrowInvalid:
+        return False
+    return True
 
 
 def _as_numbers(tokens: tuple[str, ...]) -> list[float]:

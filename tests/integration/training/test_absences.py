@@ -112,6 +112,9 @@ def test_refused_orders_are_counted_alike_on_pages_and_in_files(cohort: Cohort) 
     rows = list(csv.DictReader(io.StringIO(text)))
     assert [row["outcome"] for row in rows if row["silo_id"] == str(cohort.silo.id)] == ["refused"] * 3
     assert {row["close_reason"] for row in rows} == {"settled"}
+    events = client.get(f"/jobs/{job.id}/events/").content.decode()
+    assert "closed because no order was open any more" in events
+    assert "close_reason" not in events
 
 
 def test_the_report_tells_what_not_waiting_gained_and_what_it_lost(cohort: Cohort) -> None:

@@ -130,6 +130,38 @@ def test_compose_and_the_sample_speak_the_same_names() -> None:
     assert {"WEB_PORT", "PUBLIC_URL"} <= taken
 
 
+def test_trimming_an_image_takes_only_what_is_named(tmp_path: Path) -> None:
+    """A folder that is called tests or include is no reason: another package may run what lies there."""
+    site = tmp_path / "lib" / "python3.11" / "site-packages"
+    stays = (
+        "fsspec/tests/abstract/copy.py",
+        "torch/testing/_comparison.py",
+        "torch/_inductor/include/a.h",
+        "lib/test/a.py",
+    )
+    stays += (
+        "numpy/_core/tests/_natype.py",
+        "numpy/_core/tests/__init__.py",
+        "torch/bin/torch_shm_manager",
+        "other/a.pyi",
+    )
+    stays += ("numpy/core.py", "torch-2.0.dist-info/LICENSE")
+    goes = ("torch/test/cpp/a", "torch/include/a.h", "numpy/_core/tests/test_a.py", "sympy/core/tests/test_a.py")
+    goes += (
+        "pyarrow/include/arrow/a.h",
+        "numpy/__init__.pyi",
+        "pyarrow/tests/data/a.orc",
+        "torch/bin/protoc",
+        "torch/lib/a.a",
+    )
+    for name in (*stays, *goes):
+        (site / name).parent.mkdir(parents=True, exist_ok=True)
+        (site / name).write_text("")
+    subprocess.run(["sh", str(ROOT / "deploy" / "trim"), "packages", str(tmp_path)], check=True)
+    assert {str(path.relative_to(site)) for path in site.rglob("*") if path.is_file()} == set(stays)
+    assert not (site / "sympy" / "core" / "tests").exists()
+
+
 def test_torch_is_for_cpus_unless_the_override_for_gpus_is_laid_over() -> None:
     dockerfile = (ROOT / "silo_connector" / "Dockerfile").read_text()
     assert re.findall(r"^ARG TORCH_INDEX=(.*)$", dockerfile, re.M) == ["https://download.pytorch.org/whl/cpu"]

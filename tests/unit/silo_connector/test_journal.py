@@ -113,6 +113,9 @@ def test_it_is_synced_where_it_has_to_be(tmp_path: Path, monkeypatch: pytest.Mon
     assert len(synced) == 1
 
 
+BEFORE = {"signatory.pinned", "agreement.keeping", "trainer.started"}
+
+
 async def test_the_trainer_tells_what_it_allowed_refused_and_sent(
     site: Site, trainer: Trainer, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -123,7 +126,7 @@ async def test_the_trainer_tells_what_it_allowed_refused_and_sent(
     site.deliver(late, manifest)
     (site.inbox / "stray").touch()
     trainer.look()
-    told = [line for line in site.journal() if line["event"] not in ("signatory.pinned", "trainer.started")]
+    told = [line for line in site.journal() if line["event"] not in BEFORE]
     assert [line["event"] for line in told if line.get("purpose") != "dataset"] == [
         *("order.allowed", "sent", "sent"),
         *("inbox.quarantined", "order.refused", "sent"),
