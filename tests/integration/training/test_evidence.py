@@ -323,7 +323,7 @@ def test_no_silo_spoils_a_job_s_evidence_by_one_answer(blob_root: Path, code: st
     while orders := list(Order.objects.filter(step__round__job=job, state__in=OUTSTANDING).order_by("silo_id")):
         for order in orders:
             played = federation.played(order.silo_id)
-            says = {"environment": Environment(connector_version="test", network="none")}
+            says: dict[str, Any] = {"environment": Environment(connector_version="test", network="none")}
             says["evaluation"] = UNEVEN[federation.silos.index(played)]
             if not spoilt:
                 says |= BEYOND[code]

@@ -225,7 +225,7 @@ def test_rounds_metrics_and_manifest_of_a_finished_job(cohort: Cohort, scientist
 def test_what_could_point_at_somebody_is_left_out(cohort: Cohort, scientist: APIClient) -> None:
     """Also where an earlier platform has kept it: today such answers are rejected, and nothing of them is kept."""
     job = run_job(cohort, rounds_answered=0)
-    kept = [
+    kept: list[dict[str, Any]] = [
         {"rows": 20, "accuracy": 0.5, "confusion": [[5, 5], [5, 5]]},
         {"rows": 20, "accuracy": 0.5, "confusion": [[9, 1], [5, 5]]},
         {"rows": 3, "accuracy": 1.0, "auc": 1.0},

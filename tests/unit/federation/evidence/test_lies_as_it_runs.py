@@ -196,7 +196,7 @@ def own(order_id: str, **changes: Any) -> OwnOrder:
     """An order of the bundle as the journal of its silo has it."""
     names = {one.name: digest_bytes(one.content) for one in DOCUMENTS}
     order, answer = names.get(f"{reading.ORDER}{order_id}"), names.get(f"{reading.ANSWER}{order_id}", ELSE)
-    said = {"order_id": order_id, "issued_at": NOW, "digest": order, "answers": frozenset({answer})}
+    said: dict[str, Any] = {"order_id": order_id, "issued_at": NOW, "digest": order, "answers": frozenset({answer})}
     return OwnOrder(**(said | changes))
 
 
