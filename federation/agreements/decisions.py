@@ -203,12 +203,26 @@ def _of_cohort(terms: Terms, manifest: Manifest, position: Position) -> Iterator
     cohort = {member.signatory_key for member in manifest.cohort}
     if not cohort <= members:
         yield Refusal("agreement.cohort", "members")
+    if _counts_twice(manifest):
+        yield Refusal("cohort.twice", "cohort")
     if _participants(manifest) < terms.cohort.minimum_participants:
         least = Allowed("at_least", (terms.cohort.minimum_participants,))
         yield Refusal("agreement.minimum_participants", "cohort", allowed=least)
     if position.rows_coarse < terms.cohort.minimum_rows:
         least = Allowed("at_least", (terms.cohort.minimum_rows,))
         yield Refusal("agreement.minimum_rows", "cohort", allowed=least)
+
+
+def _counts_twice(manifest: Manifest) -> bool:
+    """Whether somebody may count twice: each silo has one id and one key, each organisation one name and one key."""
+    cohort = manifest.cohort
+    owners = {(member.organisation, member.signatory_key) for member in cohort}
+    return (
+        len({member.silo_id for member in cohort}) < len(cohort)
+        or len({member.identity_key for member in cohort}) < len(cohort)
+        or len({organisation for organisation, _ in owners}) < len(owners)
+        or len({signatory for _, signatory in owners}) < len(owners)
+    )
 
 
 def participants(organisations: Iterable[str], quorum: int) -> int:

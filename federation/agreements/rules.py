@@ -97,6 +97,10 @@ RULES: Mapping[str, Rule] = MappingProxyType(
         "agreement.cohort": Rule(
             "The cohort has a silo whose organisation is no member.", "Leave the silo out, or amend the agreement."
         ),
+        "cohort.twice": Rule(
+            "The cohort names a silo, a key or an organisation twice.",
+            "Report it: the platform lets somebody count twice.",
+        ),
         "agreement.minimum_participants": Rule(
             "Fewer organisations would take part than the agreement requires.",
             "Add silos of other organisations, or raise the quorum.",

@@ -6,6 +6,7 @@ rewritten or set back: ``federation.protocol.tree_heads`` says what does not fol
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
@@ -107,9 +108,11 @@ def check_kept(
     seen = sorted((head for head in kept.get(chain, ()) if head.position <= heads.last.position), key=_position)
     if not seen:
         return
-    known = [*heads.proven, *(TreeHead(position, digest) for position, digest in links)]
+    known: dict[int, list[TreeHead]] = defaultdict(list)
+    for one in (*heads.proven, *(TreeHead(position, digest) for position, digest in links)):
+        known[one.position].append(one)
     for head in seen:
-        if any(_differ(head, one) for one in known if one.position == head.position):
+        if any(_differ(head, one) for one in known.get(head.position, ())):
             told = f"It is not the log of which a head was kept at event {head.position}: history was rewritten."
             report.faults.append(Fault("audit", "checkpoint.rewritten", told))
             return

@@ -137,6 +137,7 @@ def _check_log(evidence: Evidence, found: Grounds, opened: Opened, report: Repor
     if events and found.manifest.protocol == OLD_MANIFEST and all(event.number is None for event in events):
         told = "The job began before its events were numbered: nothing shows that none is left out."
         report.limits.append(Fault("audit", "evidence.protocol_1_0", told))
+        _began_earlier(opened, found, report)
         return History()
     check_numbers(events, report)
     history = history_of(events, found, report)
@@ -144,6 +145,19 @@ def _check_log(evidence: Evidence, found: Grounds, opened: Opened, report: Repor
     check_matching(evidence, opened, history, found, report)
     check_covered(heads, found, max((event.position for event in events), default=0), report)
     return history
+
+
+def _began_earlier(opened: Opened, found: Grounds, report: Report) -> None:
+    """Whether a job without numbers in its events can have begun under a platform of protocol 1.0.
+
+    It goes on under 1.1, so that later documents say so. But then its agreement was signed before, and its silos have
+    answered under 1.0 at first: what silos and members sign the platform can't take back to 1.0.
+    """
+    agreed = found.agreement.agreement.protocol
+    answered = {answer.said.protocol for answer in opened.answers.values()}
+    if agreed != OLD_MANIFEST or (answered and OLD_MANIFEST not in answered):
+        told = "Its events have no numbers, as under 1.0. What members and silos have signed is of a later protocol."
+        report.faults.append(Fault("audit", "evidence.downgraded", told))
 
 
 def _says_less(opened: Opened, found: Grounds, report: Report) -> None:

@@ -40,7 +40,9 @@ class Played:
         reviewers: Literal[1, 2] = 1,
         metrics: tuple[str, ...] = ("loss", "accuracy"),
         quorum: int | None = None,
+        protocol: Literal["1.0", "1.1"] = "1.1",
     ) -> None:
+        self.is_numbered = True
         self.platform = PrivateKey.generate()
         self.signatories = [PrivateKey.generate() for _ in range(silos)]
         self.identities = [PrivateKey.generate() for _ in range(silos)]
@@ -54,7 +56,7 @@ class Played:
             work = terms.work.model_copy(update={"families": ("plan",)})
             coded = documents.CustomCode(digests=(code,), reviewers=reviewers)
             terms = terms.model_copy(update={"work": work, "code": coded})
-        agreement = agreement_of(terms)
+        agreement = agreement_of(terms).model_copy(update={"protocol": protocol})
         self.agreement = unsigned(agreement)
         for key in self.signatories:
             self.agreement = sign(self.agreement, key)
@@ -244,8 +246,11 @@ class Played:
                 "salt": digest_bytes(b"%d" % number),
                 "job": str(self.manifest.job_id),
                 "consortium": str(self.manifest.consortium_id),
-                "job_number": number,
-                "job_before": log.digests[places[-1]].hex() if places else None,
+                **(
+                    {"job_number": number, "job_before": log.digests[places[-1]].hex() if places else None}
+                    if self.is_numbered
+                    else {}
+                ),
                 "verb": verb,
                 "detail": {} if isinstance(detail, bytes) else detail,
             }

@@ -71,14 +71,17 @@ def certificate(signatory: PrivateKey, identity: PrivateKey, *, by: PrivateKey |
 def silo_of(site: Site, signatory: PrivateKey, **changes: Any) -> CohortMember:
     """A further silo for a cohort, of whoever has this signatory key: certified unless told otherwise."""
     identity = PrivateKey.generate()
+    own = site.job().cohort[0]
+    is_ours = signatory.public.encoded == own.signatory_key
     content = {
         "silo_id": uuid4(),
+        "organisation": own.organisation if is_ours else f"Organisation {signatory.public.key_id[:8]}",
         "silo": "Another silo",
         "identity_key": identity.public.encoded,
         "signatory_key": signatory.public.encoded,
         "certificate": certificate(signatory, identity),
     }
-    return site.job().cohort[0].model_copy(update=content | changes)
+    return own.model_copy(update=content | changes)
 
 
 def with_cohort(site: Site, *more: CohortMember, **changes: Any) -> Manifest:

@@ -193,7 +193,7 @@ def a_certificate_that_has_run_out(site: Site, trainer: Trainer) -> Order:
     return play(site, with_cohort(site, silo, quorum=2))
 
 
-@refused_as("cohort.uncertified")
+@refused_as("cohort.twice", "cohort")
 def one_silo_counted_twice(site: Site, trainer: Trainer) -> Order:
     silo = silo_of(site, site.platform.partner)
     return play(site, with_cohort(site, silo, silo.model_copy(update={"silo_id": site.platform.consortium_id})))

@@ -28,6 +28,7 @@ from federation.protocol.documents import (
     UseConditions,
     Weighting,
 )
+from federation.protocol.keys import PrivateKey
 from tests.support.questions import KEYS, NOW, Case, allowed_case
 
 Change = Callable[[Case], Case]
@@ -152,10 +153,24 @@ def weighed(case: Case) -> Case:
     )
 
 
+ANOTHER_KEY = PrivateKey.generate().public.encoded
+
+
+def again(**changes: object) -> Change:
+    """The fourth place of the cohort is the first silo's once more, but for what is changed."""
+
+    def change(case: Case) -> Case:
+        first, *others, last = case.manifest.cohort
+        twice = first.model_copy(update={"silo_id": last.silo_id, "identity_key": ANOTHER_KEY} | changes)
+        return case.asking(cohort=(first, *others, twice))
+
+    return change
+
+
 def others_of(case: Case) -> Case:
     """Two of the cohort's four silos are of the first member."""
     first, second, *rest = case.manifest.cohort
-    again = second.model_copy(update={"signatory_key": first.signatory_key})
+    again = second.model_copy(update={"signatory_key": first.signatory_key, "organisation": first.organisation})
     return case.asking(cohort=(first, again, *rest[:1]), quorum=3)
 
 
@@ -164,7 +179,7 @@ def two_of_one_house(quorum: int) -> Change:
 
     def change(case: Case) -> Case:
         first = case.manifest.cohort[0]
-        second = first.model_copy(update={"silo_id": UUID(int=77), "silo": "another"})
+        second = first.model_copy(update={"silo_id": UUID(int=77), "silo": "another", "identity_key": ANOTHER_KEY})
         return weighed(case.asking(cohort=(*case.manifest.cohort[:3], second), quorum=quorum))
 
     return change
@@ -232,6 +247,10 @@ REFUSED: list[tuple[str, str, Change]] = [
         both(job(privacy=DP), covered(delta_max=2e-6), position(delta_spent=1.5e-6)),
     ),
     ("agreement.cohort", "members", lambda case: terms(members=case_members(case)[:3])(case)),
+    ("cohort.twice", "cohort", again(silo_id=UUID(int=1))),
+    ("cohort.twice", "cohort", lambda case: again(identity_key=case.manifest.cohort[0].identity_key)(case)),
+    ("cohort.twice", "cohort", again(organisation="Another name")),
+    ("cohort.twice", "cohort", lambda case: again(signatory_key=case.manifest.cohort[3].signatory_key)(case)),
     ("agreement.minimum_participants", "cohort", terms(cohort=Cohort(minimum_participants=5))),
     ("agreement.minimum_participants", "cohort", job(quorum=2)),
     ("agreement.minimum_participants", "cohort", others_of),

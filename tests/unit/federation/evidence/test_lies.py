@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 from uuid import UUID
 
 import pytest
@@ -304,6 +304,34 @@ def test_evidence_as_protocol_1_0_had_it_is_a_downgrade_where_documents_say_1_1(
     assert [limit.code for limit in report.limits] == ["evidence.protocol_1_0"]
     both = [*PLAYED.grounds(), *DOCUMENTS, *PLAYED.logged(EVENTS), *list(PLAYED.audit(20))[:1]]
     assert "bundle.malformed" in codes(verified(both))
+
+
+@pytest.mark.parametrize(
+    ("agreed", "old_rounds", "found"),
+    [("1.0", 2, set()), ("1.0", 1, set()), ("1.0", 0, {"evidence.downgraded"}), ("1.1", 2, {"evidence.downgraded"})],
+)
+def test_a_job_of_today_is_not_taken_for_one_without_numbers(
+    agreed: Literal["1.0", "1.1"], old_rounds: int, found: set[str]
+) -> None:
+    """Only a job that began under a 1.0 platform has none: what its members and silos signed first is of 1.0."""
+    played = Played(rounds=ROUNDS, protocol=agreed)
+    played.is_numbered = False
+    played.manifest = played.manifest.model_copy(update={"protocol": "1.0"})
+    played.sealed_manifest = documents.seal(played.manifest, played.platform)
+    entries = [
+        replace(entry, content=answered_under_1_0(entry, played))
+        if entry.name.startswith(reading.ANSWER) and round_of(entry) <= old_rounds
+        else entry
+        for entry in played.exchanges(ROUNDS)
+    ]
+    report = verified([*played.grounds(), *entries, *played.logged(played.events(entries))])
+    assert (codes(report), [limit.code for limit in report.limits]) == (found, ["evidence.protocol_1_0"])
+
+
+def answered_under_1_0(entry: Entry, played: Played) -> bytes:
+    """An answer as a silo of protocol 1.0 would have signed it."""
+    said = documents.read(documents.Submission, peek(entry.content)).model_copy(update={"protocol": "1.0"})
+    return documents.seal(said, played.identities[UUID(entry.name.partition("/")[2]).int & 0xFF])
 
 
 def test_a_recorded_bundle_of_protocol_1_0_is_limited_evidence(capsys: pytest.CaptureFixture[str]) -> None:

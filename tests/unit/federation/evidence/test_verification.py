@@ -228,6 +228,14 @@ def test_a_silo_that_nobody_certifies_or_another_does_is_named() -> None:
         assert ("manifest, silo silo 1", "cohort.uncertified") in {(one.where, one.code) for one in report.faults}
 
 
+@pytest.mark.parametrize("name", ["silo_id", "identity_key", "organisation", "signatory_key"])
+def test_a_cohort_that_counts_somebody_twice_is_named(name: str) -> None:
+    first_of_all, second, *others = PLAYED.manifest.cohort
+    twice = second.model_copy(update={name: getattr(first_of_all, name)})
+    report = report_of(resealed_manifest(cohort=(first_of_all, twice, *others)))
+    assert "cohort.twice" in {fault.code for fault in report.faults}
+
+
 def passport(number: int, weights: str | None = None, key: PrivateKey | None = None, **changes: object) -> list[Entry]:
     """The bundle with another passport for the weights after a round."""
     name = f"{reading.PASSPORT}{number}"
