@@ -18,6 +18,7 @@ from pathlib import Path
 
 from federation.errors import FederationError
 from federation.evidence.bundles import LINE_BYTES_MAX, read_bundle
+from federation.evidence.own_orders import OwnOrder
 from federation.evidence.reading import gather
 from federation.evidence.report import Fault, Report, Verdict
 from federation.evidence.verification import verify_evidence
@@ -57,17 +58,18 @@ def check(
     pinned: str | None = None,
     kept: Mapping[str, Collection[TreeHead]] | None = None,
     given_up: Mapping[str, Collection[TreeHead]] | None = None,
+    own: Mapping[str, Collection[OwnOrder]] | None = None,
 ) -> Report:
     """Check a bundle, and a model against it. Raises OSError for what can't be read.
 
-    `kept` and `given_up` are the heads of the audit log that who asks has seen, as `verify_evidence` says.
+    `kept`, `given_up` and `own` are what who asks has seen, as `verify_evidence` says.
     """
     try:
         with bundle.open("rb") as stream:
             evidence = gather(read_bundle(iter(partial(stream.readline, LINE_BYTES_MAX + 1), b"")))
     except FederationError as error:
         return Report(faults=[Fault(bundle.name, error.code, error.message)])
-    report = verify_evidence(evidence, None if pinned is None else " ".join(pinned.split()), kept, given_up)
+    report = verify_evidence(evidence, None if pinned is None else " ".join(pinned.split()), kept, given_up, own)
     if model is not None:
         with model.open("rb") as stream:
             digest = digest_stream(stream)

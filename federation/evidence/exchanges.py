@@ -7,7 +7,7 @@ from datetime import timedelta
 from functools import partial
 from uuid import UUID
 
-from federation.agreements.shares import limits_of
+from federation.agreements.answer_bounds import AnswerBounds, faults_of
 from federation.evidence.grounds import Grounds
 from federation.evidence.reading import Evidence
 from federation.evidence.report import Fault, Report, guarded
@@ -81,7 +81,8 @@ def answers_of(
             faults = [Fault(where, code, what) for code, what in _answer_faults(said, order, found)]
             report.faults.extend(faults)
             if not faults:
-                yield name, Answered(digest_bytes(sealed), said, tuple(_beyond(said, order, found)))
+                bounds = AnswerBounds.of(found.manifest, found.cohort[order.silo_id], found.agreement.agreement.terms)
+                yield name, Answered(digest_bytes(sealed), said, tuple(faults_of(said, bounds)))
     report.checked["answers"] = len(evidence.answers)
 
 
@@ -102,37 +103,6 @@ def _answer_faults(said: Submission, order: Order, found: Grounds) -> Iterator[t
         yield "answer.other_model", "It is about another model."
     if order.issued_at - terms.validity.not_after >= _CLOCKS_APART:
         yield "agreement.expired", "Its order came when the agreement had expired."
-
-
-def _beyond(said: Submission, order: Order, found: Grounds) -> Iterator[tuple[str, str]]:
-    """What its silo alone is to blame for."""
-    manifest, terms = found.manifest, found.agreement.agreement.terms
-    if terms.work.trainer_network == "forbidden" and said.environment.network != "none":
-        yield "agreement.trainer_network", "Its trainer does not say that it had no network, as the agreement asks."
-    limits = limits_of(found.cohort[order.silo_id])
-    is_clear = manifest.protection.mode == "clear"  # the platform weighs then, and takes more for the largest weight
-    rows_max = limits.rows_max if is_clear else min(limits.rows_max, limits.weight_max)
-    if said.training is not None and said.training.rows > rows_max:
-        yield "update.weight", f"It claims {said.training.rows} rows and may claim {rows_max:.0f} at most."
-    if said.evaluation is not None and said.evaluation.rows > limits.believed(said.evaluation.rows):
-        yield (
-            "update.weight",
-            f"It tried {said.evaluation.rows} rows; {limits.rows_max:.0f} were registered.",
-        )
-    if said.training is not None and said.training.update_norm_l2 > manifest.limits.update_norm_l2_max:
-        yield "update.norm_exceeded", "The update is larger than the job's bound."
-    if unagreed := sorted(_figures(said) - set(terms.leaving.metrics)):
-        yield "answer.not_agreed", f"It tells figures that may not leave by the agreement: {', '.join(unagreed)}."
-    if said.evaluation is not None and 0 < said.evaluation.rows < manifest.limits.minimum_cell:
-        yield "answer.small_cell", f"It is about fewer rows than {manifest.limits.minimum_cell}."
-
-
-def _figures(said: Submission) -> set[str]:
-    told = {"loss"} if said.training is not None and said.training.loss is not None else set()
-    if said.evaluation is not None:
-        figures = said.evaluation.model_dump(include={"loss", "accuracy", "auc", "confusion"}, exclude_none=True)
-        told |= set(figures)
-    return told
 
 
 def check_bounds(answers: Mapping[str, Answered], rejected: Collection[str], report: Report) -> None:

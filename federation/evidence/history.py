@@ -8,10 +8,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from federation.agreements.answer_bounds import CODES
 from federation.evidence.events import JobEvent
 from federation.evidence.grounds import Grounds
 from federation.evidence.report import Fault, Report
@@ -37,6 +38,12 @@ class _Opened(Part):
 class _Answered(Part):
     order: _ORDER_ID
     answer: Digest
+
+
+class _Unread(Part):
+    order: _ORDER_ID
+    answer: Digest
+    kept: Literal[False]
 
 
 class _Closed(Part):
@@ -67,6 +74,9 @@ class _Rejected(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
 
     order: _ORDER_ID
+    code: str = ""
+    evidence: _Unread | None = None
+    """Where the answer said more than it may, so that nobody has kept it."""
 
 
 @dataclass
@@ -83,6 +93,8 @@ class RoundTold:
     """Digests of submissions that were taken, by the orders' ids."""
     refusals: dict[str, str] = field(default_factory=dict)
     rejected: set[str] = field(default_factory=set)
+    unread: set[str] = field(default_factory=set)
+    """Those of the rejected answers that were not kept: the log has their digests and no more."""
     counted: Mapping[str, str] | None = None
     """None while the round is not closed, or where it was abandoned."""
     model: str = ""
@@ -126,6 +138,8 @@ def history_of(events: Iterable[JobEvent], found: Grounds, report: Report) -> Hi
         report.faults.extend(Fault(event.where, code, what) for code, what in faults)
     report.faults.extend(Fault("history", code, what) for code, what in _as_a_whole(history, found))
     report.checked["rounds"] = len(history.closed)
+    if unread := sum(len(one.unread) for one in history.rounds):
+        report.checked["answers rejected and not kept"] = unread
     return history
 
 
@@ -180,7 +194,8 @@ def _answered(history: History, event: JobEvent, _: Grounds, *, refused: bool) -
 
 
 def _rejected(history: History, event: JobEvent, _: Grounds) -> _Faults:
-    order = _Rejected.model_validate(event.detail).order
+    said = _Rejected.model_validate(event.detail)
+    order = said.order
     told = history.round_of(order)
     if told is None or order not in told.answers:
         yield "history.no_order", "What is rejected was never taken."
@@ -189,6 +204,12 @@ def _rejected(history: History, event: JobEvent, _: Grounds) -> _Faults:
         yield "history.out_of_order", "An answer is rejected after its round was closed."
         return
     told.rejected.add(order)
+    if said.evidence is None:
+        return
+    if (said.evidence.order, said.evidence.answer) != (order, told.answers[order]) or said.code not in CODES:
+        yield "history.rejected_unread", "An answer is not kept, and it is another one or there is no reason."
+        return
+    told.unread.add(order)
 
 
 def _round_closed(history: History, event: JobEvent, found: Grounds) -> _Faults:

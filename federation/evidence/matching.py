@@ -8,16 +8,14 @@ from dataclasses import dataclass
 from federation.errors import FederationError
 from federation.evidence.grounds import Grounds
 from federation.evidence.history import History, RoundTold
+from federation.evidence.judgements import misjudged
 from federation.evidence.passports import Passport
 from federation.evidence.reading import Evidence
 from federation.evidence.report import Fault, Report
 from federation.evidence.tracing import Answered
 from federation.protocol import envelope
 from federation.protocol.digests import digest_bytes
-from federation.protocol.documents import Order, OrderKind, Refusal, Submission
-
-_SLACK = 1e-9
-"""By which a mean of floats may lie outside of what it is the mean of."""
+from federation.protocol.documents import Manifest, Order, OrderKind, Refusal, Submission
 
 
 @dataclass(frozen=True)
@@ -38,9 +36,11 @@ def check_matching(evidence: Evidence, opened: Opened, history: History, found: 
             key: digest for one in history.rounds for key, digest in (*one.answers.items(), *one.refusals.items())
         },
     }
+    unread = set().union(*(one.unread for one in history.rounds))
+    told["answer"] = {k: digest for k, digest in told["answer"].items() if k in evidence.answers or k not in unread}
     for kind, documents in (("order", evidence.orders), ("answer", evidence.answers)):
         report.faults.extend(_both_ways(kind, documents, told[kind]))
-    report.faults.extend(_passports(evidence, opened, history))
+    report.faults.extend(_passports(evidence, opened, history, found.manifest))
     for one in history.rounds:
         report.faults.extend(_of_round(one, opened))
         report.faults.extend(_of_kind(one, evidence))
@@ -87,7 +87,7 @@ def _type_of(sealed: bytes) -> str | None:
         return None
 
 
-def _passports(evidence: Evidence, opened: Opened, history: History) -> Iterator[Fault]:
+def _passports(evidence: Evidence, opened: Opened, history: History, manifest: Manifest) -> Iterator[Fault]:
     told = {digest: (number, model) for number, model, digest in history.passports}
     made = {one.number: one for one in history.closed if one.kind is OrderKind.TRAIN}
     after = {one.number - 1: one for one in history.closed}
@@ -109,36 +109,12 @@ def _passports(evidence: Evidence, opened: Opened, history: History) -> Iterator
             yield Fault(where, "passport.other_model", f"Round {said.round} made other weights, by the log.")
         elif one is not None and {str(p.order_id): p.answer_digest for p in said.participants} != one.counted:
             yield Fault(where, "passport.other_answer", f"Round {said.round} counted other answers, by the log.")
-        if (fault := _misjudged(said, after.get(said.round), opened)) is not None:
+        if (fault := misjudged(said.evaluation, after.get(said.round), opened.answers, manifest)) is not None:
             yield Fault(where, "passport.other_evaluation", fault)
     here = {digest_bytes(sealed) for sealed in evidence.passports.values()}
     for digest, (number, _) in told.items():
         if digest not in here:
             yield Fault(f"passport of round {number}", "passport.left_out", "The log has it; it is not in the bundle.")
-
-
-def _misjudged(said: Passport, told: RoundTold | None, opened: Opened) -> str | None:
-    """Why a passport's figures can't be a mean of what the silos have signed of these weights; None if they can."""
-    evaluation = said.evaluation
-    if not evaluation.silos:
-        return None if evaluation.loss is None and evaluation.accuracy is None else "Nobody is said to have tried them."
-    reports = [
-        answer.said.evaluation
-        for key in (told.answers if told is not None else ())
-        if told is not None and key not in told.rejected
-        if (answer := opened.answers.get(key)) is not None and answer.said.evaluation is not None
-    ]
-    if len(reports) < evaluation.silos:
-        return f"{evaluation.silos} silos are said to have tried them, and {len(reports)} have said so."
-    for name in ("loss", "accuracy"):
-        figure = getattr(evaluation, name)
-        figures = [value for report in reports if (value := getattr(report, name)) is not None]
-        if figure is None:
-            continue
-        slack = _SLACK * max(map(abs, figures), default=0.0)
-        if not figures or not min(figures) - slack <= figure <= max(figures) + slack:
-            return f"Its {name} is no mean of what the silos have signed."
-    return None
 
 
 def _evaluated_at_the_end(opened: Opened, history: History, found: Grounds) -> Iterator[Fault]:

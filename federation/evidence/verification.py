@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from functools import partial
 
 from federation.evidence.approvals import check_reviews
-from federation.evidence.breaks import check_unbroken
+from federation.evidence.breaks import LOG_RESTORED, check_unbroken
 from federation.evidence.events import check_numbers, events_of, positions
 from federation.evidence.exchanges import answers_of, check_bounds, orders_of
 from federation.evidence.grounds import Grounds, grounds_of
 from federation.evidence.heads import check_covered, check_heads, check_kept
-from federation.evidence.history import history_of
+from federation.evidence.history import History, history_of
 from federation.evidence.matching import Opened, check_matching
+from federation.evidence.own_orders import OwnOrder, check_own
 from federation.evidence.passports import Passport, open_passport
 from federation.evidence.reading import Evidence
 from federation.evidence.record import check_record
@@ -28,10 +29,11 @@ UNFORESEEN = "evidence.unforeseen"
 
 @dataclass(frozen=True)
 class Seen:
-    """The heads that who asks has seen earlier, by chain."""
+    """What who asks has seen earlier: heads by chain, and the own orders by job."""
 
     kept: Mapping[str, Collection[TreeHead]]
     given_up: Mapping[str, Collection[TreeHead]]
+    own: Mapping[str, Collection[OwnOrder]]
 
 
 def verify_evidence(
@@ -39,6 +41,7 @@ def verify_evidence(
     pinned: str | None = None,
     kept: Mapping[str, Collection[TreeHead]] | None = None,
     given_up: Mapping[str, Collection[TreeHead]] | None = None,
+    own: Mapping[str, Collection[OwnOrder]] | None = None,
 ) -> Report:
     """Check a bundle. `pinned` is the fingerprint of the platform's key as it is known from elsewhere.
 
@@ -46,10 +49,11 @@ def verify_evidence(
     taken for the platform's key, and only for that. `kept` has, by chain, the heads that were seen earlier: a history
     that has been rewritten since does not lead through all of them. `given_up` has those that were kept until the
     organisation of who asks accepted another log: it is told that the log broke there, also if the bundle hides it.
+    `own` has, by job, the orders that who asks was given as a silo, and what it answered.
     """
     report = Report()
     try:
-        _verify(evidence, pinned, Seen(kept or {}, given_up or {}), report)
+        _verify(evidence, pinned, Seen(kept or {}, given_up or {}, own or {}), report)
     except (
         Exception
     ) as error:  # what nobody thought of is still no reason to believe a bundle, or to stop without a word
@@ -67,13 +71,17 @@ def _verify(evidence: Evidence, pinned: str | None, seen: Seen, report: Report) 
     answers = dict(answers_of(evidence, found, orders, report))
     opened = Opened(orders, answers, _passports(evidence, found, report))
     _trace(opened, found, report)
-    rejected: set[str] = set()
+    history = History()
     if evidence.links and not evidence.events:
         check_record(evidence, found, report, seen.kept)
         _says_less(opened, found, report)
     else:
-        rejected = _check_log(evidence, found, opened, report, seen)
-    check_bounds(answers, rejected, report)
+        history = _check_log(evidence, found, opened, report, seen)
+    check_bounds(answers, set().union(*(one.rejected for one in history.rounds)), report)
+    is_restored = any(limit.code == LOG_RESTORED for limit in report.limits)
+    was_given_up = is_restored and bool(seen.given_up.get(chain_of(found.manifest.consortium_id)))
+    own = seen.own.get(str(found.manifest.job_id), ())
+    check_own(own, evidence, opened, history, report, was_log_given_up=was_given_up)
 
 
 def _passports(evidence: Evidence, found: Grounds, report: Report) -> dict[str, tuple[str, Passport]]:
@@ -111,14 +119,14 @@ def _passports_lead_back(report: Report) -> None:
             report.faults.append(Fault(f"passport {passport.round}", "passport.missing", told))
 
 
-def _check_log(evidence: Evidence, found: Grounds, opened: Opened, report: Report, seen: Seen) -> set[str]:
+def _check_log(evidence: Evidence, found: Grounds, opened: Opened, report: Report, seen: Seen) -> History:
     """Hold the job's documents against its events, and these against the log that platform and silos have signed.
 
-    The orders whose answers were rejected.
+    What the events tell; nothing where they can't be read, or bind nothing.
     """
     heads = check_heads(evidence, found, report)
     if heads is None:
-        return set()
+        return History()
     if evidence.links:
         report.faults.append(Fault("audit", "bundle.malformed", "The log is there in two forms."))
     events = events_of(evidence.events, found, heads.last, report)
@@ -129,13 +137,13 @@ def _check_log(evidence: Evidence, found: Grounds, opened: Opened, report: Repor
     if events and found.manifest.protocol == OLD_MANIFEST and all(event.number is None for event in events):
         told = "The job began before its events were numbered: nothing shows that none is left out."
         report.limits.append(Fault("audit", "evidence.protocol_1_0", told))
-        return set()
+        return History()
     check_numbers(events, report)
     history = history_of(events, found, report)
     report.ended = history.ended.removeprefix("job.")
     check_matching(evidence, opened, history, found, report)
     check_covered(heads, found, max((event.position for event in events), default=0), report)
-    return set().union(*(one.rejected for one in history.rounds))
+    return history
 
 
 def _says_less(opened: Opened, found: Grounds, report: Report) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 
 from federation.plans.seen import is_hidden
@@ -14,6 +15,9 @@ _GREEK = "\u03b1\u03b2\u03b5\u03b6\u03b7\u03b9\u03ba\u03bc\u03bd\u03bf\u03c1\u03
 _MORE = "\u0585\u057d\u0570\u0578\u0131\u0251\u026105"
 _ALIKE = str.maketrans(_CYRILLIC + _GREEK + _MORE, "abekmhopctyxsijhdqwl" + "abezhikmnoptyx" + "ouhniagos")
 """Small letters of other scripts that are drawn like a Latin one, small or capital, and digits: as that letter."""
+_FOREIGN = frozenset({"CYRILLIC", "GREEK", "ARMENIAN", "CHEROKEE", "COPTIC", "LISU", "GEORGIAN", "DESERET", "OSAGE"})
+"""Scripts beside Latin, of which many letters are drawn like one of another: more than a table could name."""
+_LATIN = re.compile(r"LATIN (?:SMALL LETTER|CAPITAL LETTER|LETTER SMALL CAPITAL) ([A-Z])(?: WITH .+)?")
 _ONE_STROKE = str.maketrans("i1|", "lll")
 
 
@@ -29,5 +33,24 @@ def as_seen(name: str) -> str:
     """
     bare = unicodedata.normalize("NFKD", folded(name))
     seen = "".join(one for one in bare if not is_hidden(one) and not unicodedata.category(one).startswith("M"))
+    seen = "".join(map(_plain, seen))
     alike = seen.translate(_ALIKE).translate(_ONE_STROKE)
     return " ".join("".join(one if one.isalnum() else " " for one in alike).split()) or folded(name)
+
+
+def mixes_scripts(name: str) -> bool:
+    """Whether a word of a name has letters of two scripts that look alike, as Latin and Cyrillic do.
+
+    Nobody is called so; who writes a name so wants it to be taken for another (UTS 39, 5.1).
+    """
+    return any(len({*map(_script, word)} & {"LATIN", *_FOREIGN}) > 1 for word in re.split(r"[\W_]+", folded(name)))
+
+
+def _script(letter: str) -> str:
+    return unicodedata.name(letter, "").partition(" ")[0] if letter.isalpha() else ""
+
+
+def _plain(letter: str) -> str:
+    """A Latin letter without stroke, hook or tail, which Unicode does not take apart, as the small letter it is."""
+    found = _LATIN.fullmatch(unicodedata.name(letter, "")) if letter.isalpha() and not letter.isascii() else None
+    return found[1].lower() if found else letter

@@ -5,8 +5,6 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from federation.errors import Invalid
-
 
 def coarse(rows: int) -> int:
     """A number of rows as it may be told: two significant digits, and tens at the finest; halves go up."""
@@ -48,15 +46,6 @@ class RowLimits:
     def believed(self, rows: int) -> int:
         """As many of these rows as the registration covers: what an honest silo tells where its data have grown."""
         return rows if rows <= self.rows_max else int(self.rows_max)
-
-    def check(self, rows: int) -> None:
-        """Raise Invalid ``update.weight`` for more rows than the silo registered."""
-        if rows > self.rows_max:
-            raise Invalid(
-                "update.weight",
-                f"The answer claims {rows} rows; the silo's registration allows {self.rows_max:.0f}.",
-                "rows",
-            )
 
 
 NO_LIMITS = RowLimits()

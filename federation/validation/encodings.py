@@ -11,6 +11,8 @@ from collections.abc import Iterable
 from federation.errors import Invalid
 
 DEPTH_MAX = 40
+INTEGER_BITS_MAX = 64
+"""Of any integer: what has hundreds of digits can't even be compared with a float."""
 CONTAINERS_MAX = 100_000
 """Objects and lists in one text. Counted before it is parsed: a parser takes a hundred bytes of memory for each."""
 
@@ -49,7 +51,8 @@ def strict_json(data: bytes | str) -> object:
 def check_plain(value: object) -> None:
     """Raise Invalid where a JSON value holds what no document may.
 
-    ``json.too_deep``, ``json.not_finite`` (a number), ``json.nul`` and ``json.not_unicode`` (half a surrogate pair).
+    ``json.too_deep``, ``json.not_finite`` (a number, or an integer of more than 64 bits), ``json.nul`` and
+    ``json.not_unicode`` (half a surrogate pair).
     """
     waiting: list[tuple[object, int]] = [(value, 1)]
     while waiting:
@@ -58,7 +61,9 @@ def check_plain(value: object) -> None:
             raise Invalid("json.too_deep", f"Nested deeper than {DEPTH_MAX} levels.")
         if isinstance(item, str):
             _check_text(item)
-        elif isinstance(item, float) and not math.isfinite(item):
+        elif (isinstance(item, float) and not math.isfinite(item)) or (
+            isinstance(item, int) and item.bit_length() > INTEGER_BITS_MAX
+        ):
             raise Invalid("json.not_finite", "A number is too large.")
         elif isinstance(item, dict):
             waiting.extend((name, depth + 1) for name in item)

@@ -11,6 +11,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_noop as _
 
 from accounts import dispatch
+from accounts.credentials import end_credentials
 from accounts.models import Organisation, OrganisationRole, SignatoryKey, User
 from accounts.models.user import normalise_email
 from accounts.names import claim_name
@@ -51,7 +52,8 @@ def edit_organisation(
     if seen is not None and seen != locked.facts_digest:
         raise Conflict("organisation.changed_meanwhile", CHANGED_MEANWHILE)
     before = {"name_before": locked.name} if locked.name != name else {}
-    claim_name(locked, name)
+    if locked.name != name:
+        claim_name(locked, name)
     locked.name, locked.country, locked.kind = name, country, kind
     locked.save(update_fields=["name", "country", "kind"])
     record(
@@ -154,18 +156,19 @@ def renew_welcome(*, user: User, by: Actor) -> User:
 
 @transaction.atomic
 def deactivate_user(*, user: User, by: Actor) -> User:
-    """Nobody signs in by this account any more, and none of its tokens works. Raises Conflict `user.self`."""
+    """Nobody signs in by this account any more; its sessions and tokens end for good. Raises Conflict `user.self`."""
     if isinstance(by, User) and by.pk == user.pk:
         raise Conflict("user.self", "Nobody closes their own account; another administrator does.")
     user.is_active = False
     user.save(update_fields=["is_active"])
+    end_credentials(user)
     record(by=by, verb="user.deactivated", subject=user)
     return user
 
 
 @transaction.atomic
 def reactivate_user(*, user: User, by: Actor) -> User:
-    """The account works again, with the roles it had."""
+    """The account works again, with the roles it had; its owner signs in anew."""
     user.is_active = True
     user.save(update_fields=["is_active"])
     record(by=by, verb="user.reactivated", subject=user)

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 from accounts.models import Organisation
-from accounts.models.organisation import NAME_TAKEN, OrganisationName, likeness_of
-from rest.errors import Conflict
+from accounts.models.organisation import NAME_MIXED, NAME_TAKEN, OrganisationName, likeness_of
+from federation.plans.alike import mixes_scripts
+from rest.errors import Conflict, Unprocessable
 
 
 def claim_name(organisation: Organisation, name: str) -> None:
-    """Keep this name for the organisation, for ever. Raises Conflict ``organisation.name_taken``.
+    """Keep this name for the organisation, for ever.
 
-    Two at once are told apart by the database's constraint, which has the same code.
+    Raises Conflict ``organisation.name_taken``, Unprocessable ``organisation.name_mixed`` for a new name with a word in
+    two scripts that look alike. Two at once are told apart by the database's constraint, which has the same code.
     """
-    kept, _ = OrganisationName.objects.get_or_create(
+    kept, is_new = OrganisationName.objects.get_or_create(
         likeness=likeness_of(name), defaults={"organisation": organisation, "name": name}
     )
     if kept.organisation_id != organisation.pk:
         raise Conflict("organisation.name_taken", NAME_TAKEN, "name")
+    if is_new and mixes_scripts(name):
+        raise Unprocessable("organisation.name_mixed", NAME_MIXED, "name")
 
 
 def organisation_called(name: str) -> Organisation | None:

@@ -9,16 +9,15 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from allauth.usersessions.models import UserSession
 from django.contrib.auth.tokens import default_token_generator
-from django.contrib.sessions.models import Session
 from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext_noop as _
 
 from accounts import dispatch
 from accounts.actions import check_email_leaves, set_password
-from accounts.models import ApiToken, User
+from accounts.credentials import end_credentials
+from accounts.models import User
 from audit.actions import record
 from audit.actors import Actor
 from rest.errors import Conflict
@@ -61,7 +60,7 @@ def take_from_whoever_holds_it(*, user: User, by: Actor) -> User:
     if locked.is_proved:
         return locked
     check_email_leaves()
-    _end_credentials(locked)
+    end_credentials(locked)
     locked.set_unusable_password()
     locked.save(update_fields=["password"])
     record(by=by, verb="user.unproved_reset", subject=locked, detail={"person": locked.full_name})
@@ -70,18 +69,7 @@ def take_from_whoever_holds_it(*, user: User, by: Actor) -> User:
 
 
 def _note_proved(locked: User, how: str) -> None:
-    _end_credentials(locked)
+    end_credentials(locked)
     locked.proved_at = timezone.now()
     locked.save(update_fields=["proved_at"])
     record(by=locked, verb="user.address_proved", subject=locked, detail={"by": how})
-
-
-def _end_credentials(locked: User) -> None:
-    """Sessions and tokens; the password is the caller's to change. Links die with the password that they were made for.
-
-    A second factor stays: who has lost theirs, or never had it, turns to whoever runs the platform.
-    """
-    known = UserSession.objects.filter(user=locked)
-    Session.objects.filter(session_key__in=list(known.values_list("session_key", flat=True))).delete()
-    known.delete()
-    ApiToken.objects.filter(user=locked, revoked_at__isnull=True).update(revoked_at=timezone.now())

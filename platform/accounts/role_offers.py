@@ -2,6 +2,7 @@
 
 A person's home is the organisation that made their account. A role anywhere else could lock them out until they have a
 second factor, and could go to whoever holds an account that is not theirs: so it is offered, and the person answers.
+So is a role at home, once the person has one elsewhere too: whoever made their account must not lock them out there.
 """
 
 from __future__ import annotations
@@ -50,12 +51,12 @@ def take_in(
 def give_role(
     *, user: User, organisation: Organisation, role: Role | str, by: Actor
 ) -> OrganisationRole | OrganisationRoleOffer:
-    """The role itself for who is at home there, or takes it themselves; for anybody else an offer of it.
+    """The role itself for who is at home there and nowhere else, or takes it themselves; else an offer of it.
 
     Raises Conflict `role.held_already` or `role_offer.open`.
     """
     role = Role(role)
-    if user.home_id == organisation.pk or by == user:
+    if by == user or (user.home_id == organisation.pk and not _has_role_outside(user, organisation)):
         return grant_role(user=user, organisation=organisation, role=role, by=by)
     Organisation.objects.select_for_update(no_key=True).get(pk=organisation.pk)
     if OrganisationRole.objects.filter(user=user, organisation=organisation, role=role).exists():
@@ -74,6 +75,10 @@ def give_role(
     )
     take_from_whoever_holds_it(user=user, by=by)
     return offer
+
+
+def _has_role_outside(user: User, organisation: Organisation) -> bool:
+    return OrganisationRole.objects.filter(user=user).exclude(organisation=organisation).exists()
 
 
 @transaction.atomic

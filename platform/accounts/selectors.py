@@ -13,6 +13,7 @@ from accounts.models import ApiToken, Organisation, OrganisationRole, Organisati
 from accounts.models.user import normalise_email
 from accounts.permissions import ROLES, Permission, Role, roles_allowing
 from accounts.second_factor.judging import needs_second_factor
+from audit.models import Event
 from rest.errors import Unprocessable
 
 
@@ -50,6 +51,14 @@ def memberships_of(user: User) -> QuerySet[OrganisationRole]:
     return (
         OrganisationRole.objects.filter(user=user).select_related("organisation").order_by("organisation__name", "role")
     )
+
+
+def belonged_somewhere(user: User) -> bool:
+    """Whether an organisation made somebody's account, or ever gave them a role."""
+    granted = Event.objects.filter(
+        subject_kind="user", subject_id=str(user.pk), verb="organisation_role.granted", organisation_id__isnull=False
+    )
+    return user.home_id is not None or granted.exists()
 
 
 def people_of(organisation: Organisation) -> QuerySet[User]:

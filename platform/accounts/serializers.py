@@ -148,7 +148,7 @@ class OrganisationRoleOfferOut(serializers.ModelSerializer[OrganisationRoleOffer
 
 
 class NewOrganisationRole(Input):
-    """A role for somebody who has an account: theirs at once at home, offered to them elsewhere."""
+    """A role for somebody who has an account: theirs at once where they are at home alone, else offered."""
 
     email = serializers.EmailField(max_length=254)
     role = serializers.ChoiceField(choices=ROLE_CHOICES)

@@ -57,15 +57,13 @@ def revoke_token(*, token: ApiToken, by: Actor) -> ApiToken:
 def authenticate_token(secret: str) -> ApiToken:
     """The token with this text, with its user. Raises Unauthenticated `token.*`, Forbidden `token.without_factor`."""
     token = ApiToken.objects.select_related("user").filter(digest=ApiToken.digest_of(secret)).first()
-    if token is None:
+    if token is None or not token.user.is_active:
         raise Unauthenticated("token.unknown", "No token reads like this.")
     now = timezone.now()
     if token.revoked_at is not None:
         raise Unauthenticated("token.revoked", "This token has been revoked.")
     if not token.is_usable(now):
         raise Unauthenticated("token.expired", "This token has expired; make a new one.")
-    if not token.user.is_active:
-        raise Unauthenticated("token.unknown", "No token reads like this.")
     if not token.factor_shown and needs_second_factor(token.user):
         raise Forbidden(
             "token.without_factor",

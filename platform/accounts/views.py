@@ -29,7 +29,7 @@ from accounts.role_offers import accept, decline
 from accounts.second_factor.judging import has_shown
 from accounts.selectors import memberships_of, second_factor_of, usable_tokens_of
 from accounts.session_actions import end_all_sessions, end_session
-from accounts.signed_in_sessions import sessions_of
+from accounts.signed_in_sessions import sessions_of, touch
 from accounts.tokens import issue_token, revoke_token
 from rest.errors import Conflict
 from rest.pages import told, valid
@@ -107,7 +107,9 @@ class Password(auth.PasswordChangeView):
     def form_valid(self, form: ChangePassword) -> HttpResponse:  # type: ignore[override]
         """Back to the account."""
         messages.success(self.request, _("Your password is changed; you stay signed in here and nowhere else."))
-        return super().form_valid(form)
+        response = super().form_valid(form)
+        touch(self.request, form.user)  # the session has a new key: without it "sign out everywhere" would miss it
+        return response
 
 
 @never_cache

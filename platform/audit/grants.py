@@ -19,6 +19,7 @@ NARROWER: Mapping[str, tuple[str, ...]] = {
     "audit_event": ("SELECT", "INSERT"),
     "audit_link": ("SELECT", "INSERT"),
     "audit_checkpoint": ("SELECT", "INSERT"),
+    "audit_countersignature": ("SELECT", "INSERT", "DELETE"),
     "audit_treenode": ("SELECT", "INSERT"),
     "audit_jobevents": ("SELECT", "INSERT", "UPDATE"),
     "audit_silohead": ("SELECT", "INSERT", "UPDATE"),

@@ -13,17 +13,25 @@ from ipaddress import IPv6Address, ip_address, ip_network
 from typing import Any
 
 from django.conf import settings
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
 from live.proxies import address_of
 
 HEAD_BYTES_MAX = 64 << 10
+HEAD_FIELDS_MAX = 100
+"""Header fields of one request: each takes a hundred bytes of memory and more, however short it is."""
+PIPELINED_MAX = 4
+"""Requests that one connection may send before the first is answered; all that come at once are parsed at once."""
 BODY_BYTES_PER_S_MIN = 500
 LINGER_S = 5.0
 """Who was answered before all of the body came may go on sending for so long, so that the answer is read."""
 
 open_connections: Counter[str] = Counter()
 """How many connections of this process each address has."""
+
+
+class _TooMuch(Exception):
+    """More than a parser should take in; raised where it calls us, which ends its work."""
 
 
 class Connection(HttpToolsProtocol):
@@ -39,6 +47,7 @@ class Connection(HttpToolsProtocol):
         self._loose_bytes = 0
         """What has come and was neither the end of a head nor part of a body: heads, trailers, empty lines."""
         self._body_bytes = 0
+        self._unanswered: list[RequestResponseCycle] = []
 
     # -- the connection ----------------------------------------------------------------------------------------------
 
@@ -60,6 +69,9 @@ class Connection(HttpToolsProtocol):
         open_connections[self._address] -= 1
         if open_connections[self._address] <= 0:
             del open_connections[self._address]
+        for cycle in self._unanswered:  # of several uvicorn tells the last one only
+            cycle.disconnected = True
+            cycle.message_event.set()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -98,14 +110,32 @@ class Connection(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         """A request begins."""
+        if len(self.pipeline) >= PIPELINED_MAX:
+            raise _TooMuch
         self._in_head = True
         super().on_message_begin()
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """One field of its head has come, or of a trailer."""
+        if len(self.headers) >= HEAD_FIELDS_MAX:
+            raise _TooMuch
+        super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
         """Its head has come in time."""
         self._in_head, self._in_body, self._loose_bytes = False, True, 0
         self._clear_deadline()
         super().on_headers_complete()
+        self._unanswered = [one for one in (*self._unanswered, self.cycle) if not one.response_complete]
+
+    def send_400_response(self, msg: str) -> None:
+        """What came is no HTTP, or too much of it."""
+        if self._in_head and len(self.headers) >= HEAD_FIELDS_MAX:
+            self._refuse(431, "request.head_too_large", f"A request's head may have {HEAD_FIELDS_MAX} fields.")
+        elif len(self.pipeline) >= PIPELINED_MAX:
+            self._refuse(429, "connections.pipelined", "Wait for an answer before you send further requests.")
+        else:
+            self._refuse(400, "request.malformed", "This is no HTTP request.")
 
     def on_body(self, body: bytes) -> None:
         """Some of its body has come."""
@@ -149,7 +179,7 @@ class Connection(HttpToolsProtocol):
     def _refuse(self, status: int, code: str, message: str) -> None:
         """Say why, if nothing else is being said, and close."""
         cycle = self.cycle
-        if cycle is None or cycle.response_complete or not cycle.response_started:
+        if not self.pipeline and (cycle is None or cycle.response_complete or not cycle.response_started):
             problem = {"type": f"urn:consilience:problem:{code}", "title": code, "status": status, "code": code}
             body = json.dumps({**problem, "detail": message}).encode()
             head = (
@@ -157,9 +187,9 @@ class Connection(HttpToolsProtocol):
                 "cache-control: no-store\r\nretry-after: 5\r\nconnection: close\r\n\r\n"
             )
             self.transport.write(STATUS_LINE[status] + head.encode() + body)
-        if cycle is not None and not cycle.response_complete:
-            cycle.disconnected = True  # whoever answers it is told that nobody listens
-            cycle.message_event.set()
+        for one in self._unanswered:
+            one.disconnected = True  # whoever answers it is told that nobody listens
+            one.message_event.set()
         self._close()
 
     def _close(self) -> None:

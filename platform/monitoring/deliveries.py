@@ -24,7 +24,9 @@ from audit.actors import Actor
 from audit.models import Event
 from federation.errors import FederationError
 from monitoring import webhooks
+from monitoring.incidents import placed
 from monitoring.models import Channel, Delivery, Kind, Notice, Webhook
+from monitoring.recipients import people_for
 from monitoring.wording import Said, words_for
 from rest.names import as_one_line
 
@@ -69,6 +71,9 @@ def _claim() -> Delivery | None:
 
 def _try(delivery: Delivery) -> None:
     try:
+        if not _may_be_told(delivery):
+            _drop(delivery)
+            return
         _send(delivery)
     except FederationError as error:
         _put_off(delivery, error.code, error.message)
@@ -84,6 +89,19 @@ def _try(delivery: Delivery) -> None:
         )
         if delivery.webhook_id:
             Webhook.objects.filter(id=delivery.webhook_id).update(failures=0)
+
+
+def _drop(delivery: Delivery) -> None:
+    told = "This person may no longer be told of it."
+    Delivery.objects.filter(id=delivery.id).update(state=Delivery.State.FAILED, code="delivery.not_theirs", error=told)
+
+
+def _may_be_told(delivery: Delivery) -> bool:
+    """Whether they still may when it is sent: it may have waited for hours for their server to come back."""
+    event = Event.objects.filter(id=delivery.notice.event_id).first()
+    if event is None:
+        return delivery.user.is_active
+    return people_for(Kind(delivery.notice.kind), placed(event)).filter(pk=delivery.user_id).exists()
 
 
 def _send(delivery: Delivery) -> None:

@@ -11,7 +11,7 @@ from django.utils.translation import gettext_noop as _
 from accounts.models import OrganisationRole, User
 from accounts.permissions import Role
 from audit.models import Event
-from consortia.selectors import active_organisations
+from consortia.selectors import active_organisations, people_in
 from monitoring.models import Kind
 from training.models import Job
 
@@ -105,7 +105,9 @@ def people_for(kind: Kind, event: Event) -> QuerySet[User]:
     rule = RULES[kind]
     wanted = Q(pk__in=[])
     if rule.launcher and event.job_id:
-        wanted |= Q(pk__in=Job.objects.filter(id=event.job_id).values("launched_by"))
+        launched = Job.objects.select_related("consortium").filter(id=event.job_id).first()
+        if launched is not None:  # who launched it may take part no longer
+            wanted |= Q(pk__in=people_in(launched.consortium).filter(pk=launched.launched_by_id).values("pk"))
     if rule.consortium_roles and event.consortium_id:
         wanted |= Q(consortium_roles__consortium=event.consortium_id, consortium_roles__role__in=rule.consortium_roles)
     if rule.house_roles and event.organisation_id:

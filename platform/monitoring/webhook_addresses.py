@@ -60,6 +60,8 @@ NOT_OUTSIDE_IPV6 = tuple(
 )
 CARRIES_IPV4 = (ipaddress.IPv6Network("::ffff:0:0/96"), ipaddress.IPv6Network("64:ff9b::/96"))
 """Mapped addresses, and those of a NAT64 (RFC 6052): as good as the address that they carry in their last 32 bits."""
+_ISATAP = 0x0000_5EFE
+"""Bits 64 to 95, but for bit 70, of an address that carries an IPv4 one behind any prefix (RFC 5214, 6.1)."""
 
 _NUMBER = re.compile(r"[0-9]+|0[xX][0-9a-fA-F]*")
 _HOST = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9_])?(\.[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9_])?)*\.?")
@@ -73,6 +75,8 @@ def is_outside(address: Address) -> bool:
         return False
     if any(address in network for network in CARRIES_IPV4):
         return is_outside(ipaddress.IPv4Address(int(address) & 0xFFFF_FFFF))
+    if (int(address) >> 32) & 0xFDFF_FFFF == _ISATAP:
+        return False
     return address in OUTSIDE_IPV6 and not any(address in network for network in NOT_OUTSIDE_IPV6)
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from django.db import transaction
 
 from accounts.models import Organisation, User
-from accounts.selectors import memberships_of
+from accounts.selectors import belonged_somewhere, memberships_of
 from agreements.models import Recipient
 from agreements.selectors import parties
 from agreements.wording import terms_of
@@ -101,7 +101,10 @@ def _terms(version: ModelVersion) -> Terms | None:
 def _is_recipient(version: ModelVersion, user: User) -> bool:
     """People of the organisations that the terms meant when they came into force, whatever they are called since.
 
-    Those who hold a role in the consortium alone act for it.
+    Those who hold a role in the consortium alone, and never belonged to an organisation, act for it. Whoever gave up
+    their role in an organisation does not become one of them: no model comes by leaving the house that may not have it.
     """
     houses = set(memberships_of(user).values_list("organisation_id", flat=True))
-    return not houses or Recipient.objects.filter(version=version.model.agreement, organisation__in=houses).exists()
+    if not houses:
+        return not belonged_somewhere(user)
+    return Recipient.objects.filter(version=version.model.agreement, organisation__in=houses).exists()

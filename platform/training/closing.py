@@ -17,15 +17,15 @@ from django.utils import timezone
 from artefacts import store
 from audit.actors import Actor
 from federation.aggregation.aggregate import Aggregation, Contribution, NothingAcceptedError, Rejected, aggregate
+from federation.aggregation.metric_pooling import combine
 from federation.aggregation.strategies import parse_strategy
-from federation.errors import FederationError, Invalid
+from federation.errors import FederationError
 from federation.protocol.documents import OrderKind
 from federation.protocol.tensors import TensorSpec
 from registry.actions import add_version, judge
 from training import restored
 from training.actions import rounds
 from training.actions.states import tell
-from training.combining import combine
 from training.models import Order, Round
 from training.statements import closing as reading
 from training.statements import rounds as statements
@@ -47,32 +47,32 @@ def close_step(*, round_id: UUID, by: Actor) -> None:
         if unmet is not None:
             _abandon(claimed, by, restored.RESTORED, unmet.reason, ends_job=unmet.ends_job)
             return
+        if len(answers) + reading.rejected(step.step_id) >= step.quorum:
+            _abandon(claimed, by, rounds.TOO_FEW_ACCEPTED, _too_few(len(answers), step.quorum))
+            return
         _abandon(
             claimed, by, "round.quorum_not_met", f"{len(answers)} of at least {step.quorum} silos answered in time."
         )
     elif step.kind == OrderKind.EVALUATE:
-        _close_evaluation(claimed, answers, step.quorum, by)
+        _close_evaluation(claimed, by)
     else:
         _close_training(claimed, answers, step.quorum, by)
 
 
 def _close_training(claimed: Round, answers: Sequence[Answer], quorum: int, by: Actor) -> None:
     folder = store.new_folder()
-    believed, not_believed = _believed(answers)
     try:
         try:
-            result = _aggregate(claimed, believed, folder)
+            result = _aggregate(claimed, answers, folder)
         except NothingAcceptedError as error:
-            rejected = (*not_believed, *error.rejected)
-            _abandon(claimed, by, rounds.TOO_FEW_ACCEPTED, "No silo's update could be accepted.", rejected)
+            _abandon(claimed, by, rounds.TOO_FEW_ACCEPTED, "No silo's update could be accepted.", error.rejected)
             return
         except FederationError as error:
             log.error("round %s can't be aggregated: %s", claimed.id, error)
             _abandon(claimed, by, error.code, error.message)
             return
         if len(result.accepted) < quorum:
-            reason = f"{len(result.accepted)} updates could be accepted, at least {quorum} are needed."
-            _abandon(claimed, by, rounds.TOO_FEW_ACCEPTED, reason, (*not_believed, *result.rejected))
+            _abandon(claimed, by, rounds.TOO_FEW_ACCEPTED, _too_few(len(result.accepted), quorum), result.rejected)
             return
         store.adopt(result.model_path, result.model_digest)
         if result.state_path is not None and result.state_digest is not None:
@@ -83,7 +83,7 @@ def _close_training(claimed: Round, answers: Sequence[Answer], quorum: int, by: 
         if not reading.hold(claimed):
             return
         statements.settle(result.accepted)
-        _reject(claimed, (*not_believed, *result.rejected), by)
+        _reject(claimed, result.rejected, by)
         version = add_version(
             model=claimed.base_version.model,
             round_number=claimed.number,
@@ -96,17 +96,8 @@ def _close_training(claimed: Round, answers: Sequence[Answer], quorum: int, by: 
         rounds.close(round_=claimed, by=by, update_norm_l2=result.norm_l2, version=version)
 
 
-def _believed(answers: Sequence[Answer]) -> tuple[list[Answer], list[Rejected]]:
-    """The answers whose rows, to train and to test, are no more than their silos registered; why not the others."""
-    believed, rejected = [], []
-    for answer in answers:
-        try:
-            answer.limits.check(max(answer.rows, answer.test_rows))
-        except Invalid as error:
-            rejected.append(Rejected(str(answer.order_id), error.code, error.message))
-        else:
-            believed.append(answer)
-    return believed, rejected
+def _too_few(accepted: int, quorum: int) -> str:
+    return f"{accepted} updates could be accepted, at least {quorum} are needed."
 
 
 def _aggregate(claimed: Round, answers: Sequence[Answer], folder: Path) -> Aggregation:
@@ -132,16 +123,10 @@ def _aggregate(claimed: Round, answers: Sequence[Answer], folder: Path) -> Aggre
     )
 
 
-def _close_evaluation(claimed: Round, answers: Sequence[Answer], quorum: int, by: Actor) -> None:
-    believed, not_believed = _believed(answers)
-    if len(believed) < quorum:
-        reason = f"{len(believed)} updates could be accepted, at least {quorum} are needed."
-        _abandon(claimed, by, "round.too_few_accepted", reason, not_believed)
-        return
+def _close_evaluation(claimed: Round, by: Actor) -> None:
     with transaction.atomic():
         if not reading.hold(claimed):
             return
-        _reject(claimed, not_believed, by)
         Order.objects.filter(step__round=claimed, state=OrderState.SUBMITTED).update(
             state=OrderState.APPLIED, settled_at=timezone.now()
         )

@@ -10,7 +10,7 @@ import json
 import logging
 from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
@@ -37,6 +37,9 @@ NUMBER_REUSED = "order.number_reused"
 AHEAD = frozenset({"order.reordered", "model.swapped", "manifest.changed"})
 """With these a silo says that it has done other or later work of a job than the platform knows of."""
 _ACCEPTANCES_MAX = 20
+LOST_HEADS_MAX = 3
+"""So many heads of a chain does one silo lose in `LOST_WITHIN` at most: each is written into the members' log."""
+LOST_WITHIN = timedelta(days=1)
 
 
 def note_seen(*, report: dict[str, Any], by: Silo) -> None:
@@ -156,8 +159,18 @@ def _lost_heads(chain: str, head: TreeHead, silo: Silo) -> QuerySet[LostHead]:
 
 @transaction.atomic
 def _note_lost(chain: str, head: TreeHead, sealed: bytes, by: Silo) -> LostHead:
-    """Write down that the log broke: ``log.restored`` once an episode, and the head of each silo."""
+    """Write down that the log broke: ``log.restored`` once an episode, and the head of each silo.
+
+    Raises Invalid ``silo_state.too_many_breaks``: a silo that invents heads fills nobody's log.
+    """
     here = Head.objects.select_for_update().filter(chain=chain).first()
+    recent = LostHead.objects.filter(restored__chain=chain, silo_id=by.id, at__gt=timezone.now() - LOST_WITHIN)
+    if recent.count() >= LOST_HEADS_MAX:
+        raise Invalid(
+            "silo_state.too_many_breaks",
+            f"The silo has told of {LOST_HEADS_MAX} heads of {chain} that are not here, within a day.",
+            "heads",
+        )
     position = 0 if here is None else here.position
     detail: dict[str, object] = {"events": position, "kept": head.position, "digest": head.digest}
     tell = partial(

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 
+from federation.aggregation.metric_pooling import Measured, combine
 from silos.models import Silo
-from training.combining import Measured, combine, confusion_shown
+from training.combining import confusion_shown
 from training.counting import Tally, tally
 from training.models import CohortSeat, Evaluation, Order, Round, Step
 from training.transitions import OrderState

@@ -67,7 +67,14 @@ ROUND: Mapping[RoundState, frozenset[RoundState]] = {
     RoundState.ABANDONED: frozenset(),
 }
 _OPEN_ENDS = frozenset(
-    {OrderState.REFUSED, OrderState.SUBMITTED, OrderState.LATE, OrderState.CANCELLED, OrderState.EXPIRED}
+    {
+        OrderState.REFUSED,
+        OrderState.SUBMITTED,
+        OrderState.REJECTED,
+        OrderState.LATE,
+        OrderState.CANCELLED,
+        OrderState.EXPIRED,
+    }
 )
 ORDER: Mapping[OrderState, frozenset[OrderState]] = {
     OrderState.ISSUED: frozenset({OrderState.DELIVERED}) | _OPEN_ENDS,

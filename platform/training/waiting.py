@@ -37,6 +37,9 @@ FIRST_GRACE_MIN_S = 30.0
 """So long at least while nobody has answered in this job: a trainer may load its libraries first."""
 QUANTILE = 0.9
 """Of what silos took: with up to nine silos a single slow one is within it."""
+USUAL_TIMES_MAX = 10.0
+"""Of what the silo in the middle took. A slower one is waited for when it was left out twice, and moves no grace by
+answers that come later and later."""
 ROUNDS_LOOKED_AT = 6
 """What silos took in so many rounds before says how long they usually take."""
 LEFT_OUT_RUNNING = 2

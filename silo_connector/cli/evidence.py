@@ -1,4 +1,4 @@
-"""``silo-connector verify``: a job's evidence, checked here, against the platform key that this silo has pinned."""
+"""``silo-connector verify``: a job's evidence, checked here, against the pinned platform key and the own journal."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from federation import verify as checking
 from federation.errors import Invalid
 from silo_connector import config as configuration
 from silo_connector.trainer.checkpoints import breaks_seen, heads_seen
+from silo_connector.trainer.own_orders import own_orders
 
 
 def verify(options: argparse.Namespace) -> int:
@@ -15,12 +16,13 @@ def verify(options: argparse.Namespace) -> int:
     if len(options.files) > 2:
         raise Invalid("arguments", "Give one bundle, and at most one model before it.")
     *models, bundle = options.files
-    pinned, kept, given_up = None, {}, {}
+    pinned, kept, given_up, own = None, {}, {}, {}
     if options.config.exists():
         config = configuration.load(options.config)
         pinned = config.platform_key
         kept = heads_seen(config.trainer_state)
         given_up = breaks_seen(config.trainer_state)
-    report = checking.check(bundle, models[0] if models else None, pinned, kept, given_up)
+        own = own_orders(config.trainer_state)
+    report = checking.check(bundle, models[0] if models else None, pinned, kept, given_up, own)
     checking.tell(report, as_json=options.json)
     return report.verdict.value

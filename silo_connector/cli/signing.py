@@ -66,19 +66,22 @@ def _import(options: argparse.Namespace, config: Config | None) -> int:
 def _take(config: Config, pinned: Signatory, signed: bytes) -> None:
     """Keep a signed version as the newest, and hand the signature to the relay."""
     from silo_connector.spool import Spool
+    from silo_connector.trainer.kept import KEEPING_VERSION
     from silo_connector.trainer.leaving import leave_signature
     from silo_connector.trainer.outcomes import Outcomes
 
     check_own(config.trainer_state)
     _check_newest(config, open_agreement(signed))
-    kept = Store(config.trainer_state, pinned.key).install(signed)
-    agreement = kept.signed.agreement
+    opened = open_agreement(signed)
+    agreement = opened.agreement
     journal = Journal(config.trainer_state, config.syslog)
     told: dict[str, Any] = {
         "agreement_id": str(agreement.agreement_id),
         "version": agreement.version,
-        "agreement": kept.digest,
+        "agreement": opened.digest,
     }
+    journal.add(KEEPING_VERSION, **told)
+    kept = Store(config.trainer_state, pinned.key).install(signed)
     journal.add("agreement.signed", signatory=pinned.key.key_id, **told)
     place = Spool(config.spool)
     place.make()

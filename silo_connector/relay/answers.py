@@ -44,10 +44,17 @@ def retry_after_s(headers: Mapping[str, str]) -> float | None:
     text = headers.get("Retry-After", "").strip()
     if re.fullmatch(r"\d{1,9}", text):
         return float(text)
+    moment = http_date(text)
+    return None if moment is None else max(0.0, (moment - datetime.now(UTC)).total_seconds())
+
+
+def http_date(text: str | None) -> datetime | None:
+    """The moment that a header names; None for none, and for what can't be read or has no zone."""
     try:
-        return max(0.0, (parsedate_to_datetime(text) - datetime.now(UTC)).total_seconds()) if text else None
-    except (ValueError, TypeError):
+        moment = parsedate_to_datetime(text or "")
+    except (ValueError, TypeError, OverflowError):  # the last for numbers of many digits
         return None
+    return None if moment.tzinfo is None else moment
 
 
 def _object(body: bytes) -> dict[str, Any]:

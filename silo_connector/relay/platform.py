@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import ssl
 import time
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from typing import Any
 
 import aiohttp
@@ -17,7 +15,7 @@ from federation.protocol.keys import PrivateKey
 from federation.protocol.requests import sign_request
 from silo_connector import VERSION
 from silo_connector.config import Config
-from silo_connector.relay.answers import checked
+from silo_connector.relay.answers import checked, http_date
 from silo_connector.relay.errors import AnswerTooLarge, Unreachable
 
 ANSWER_BYTES_MAX = 64 << 20
@@ -91,8 +89,8 @@ class Platform:
 
     def _compare_clocks(self, date: str | None) -> None:
         """By how many seconds our clock is ahead of the platform's, to the second."""
-        with contextlib.suppress(ValueError, TypeError):
-            self.clock_skew_s = round((datetime.now(UTC) - parsedate_to_datetime(date or "")).total_seconds(), 1)
+        if (moment := http_date(date)) is not None:
+            self.clock_skew_s = round((datetime.now(UTC) - moment).total_seconds(), 1)
 
 
 async def _bounded(content: aiohttp.StreamReader, size_max: int) -> bytes:

@@ -29,6 +29,8 @@ from silo_connector.trainer.refusals import Refused
 LOG = Log("trainer")
 FILE = "checkpoints.json"
 SIGNED = "checkpoint.countersigned"
+KEEPING = "checkpoint.keeping"
+"""A head is about to be kept: what is kept without such a line shows that the journal was put back."""
 LOG_ACCEPTED = "log.accepted"
 """The organisation accepted another log of a chain: from this line of the journal on, that one is kept."""
 CHAINS_MAX = 1000
@@ -134,6 +136,7 @@ class Checkpoints:
             raise
         check_may_leave(said)
         kept[said.chain] = head
+        self._journal.add(KEEPING, chain=said.chain, **asdict(head))
         _write(self._state, kept)
         self._journal.add(
             SIGNED,

@@ -189,6 +189,10 @@ class OrderHead:
     silo_id: UUID
     job_id: UUID | None
     """None where the order belongs to no job."""
+    digest: str = ""
+    """Of the order as it was sealed."""
+    issued_at: str | None = None
+    """As the order says; None where it says nothing that could be meant."""
 
 
 def document(head: OrderHead, refused: Refused, environment: Environment) -> Refusal:

@@ -17,6 +17,7 @@ from silo_connector.config import Config
 from silo_connector.identity import PINNED, SIGNATORY_PIN, Signatory, identity_key
 from silo_connector.journal import Journal, begin_anew, entries, raw_lines
 from silo_connector.trainer.checkpoints import raise_heads
+from silo_connector.trainer.kept import kept_now
 from silo_connector.trainer.memory import Memory
 
 if TYPE_CHECKING:
@@ -87,6 +88,7 @@ def accept(config: Config, pinned: Signatory, past: Past, memory: Memory, sealed
         "acceptance": json.loads(sealed),
         "numbers": _numbers(past, memory),
         "lost_jobs": sorted(past.lost_jobs),
+        "kept": sorted(kept_now(config, pinned)),
     }
     if past.is_journal_broken:
         noted = memory.journal_head()

@@ -2,7 +2,7 @@
 
 Every store is written before the line about it, and what loosens (the end of a suspension, another signatory) after
 it. So a crash between the two leaves a store ahead of its journal, or stricter, and never behind: what is behind was
-put back. The journal itself is held against the head that the trainer's memory has of it.
+put back. The journal itself is held against the head that the trainer's memory has of it, and against what is kept.
 """
 
 from __future__ import annotations
@@ -18,15 +18,18 @@ from silo_connector.agreements import Store
 from silo_connector.config import Config
 from silo_connector.identity import SIGNATORY_PIN, Signatory, pinned_signatory
 from silo_connector.journal import FILE as JOURNAL
-from silo_connector.journal import Head, entries, verify
+from silo_connector.journal import Head, all_entries, entries, verify
 from silo_connector.plans import PlanStore
 from silo_connector.platform_keys import CHAIN_FILE, known_chain
 from silo_connector.trainer import checkpoints
 from silo_connector.trainer.clock import is_far_before
+from silo_connector.trainer.kept import KEEPING_VERSION, kept_now
 from silo_connector.trainer.memory import FILE as MEMORY
 from silo_connector.trainer.memory import Memory
 from silo_connector.trainer.past import CLOCK, Older, Past, read_past
 from silo_connector.trainer.state_acceptance import ACCEPTED, is_accepted, put_aside, signatories
+
+SIGNED_VERSION = "agreement.signed"
 
 
 def compare(config: Config, memory: Memory) -> Past:
@@ -41,6 +44,7 @@ def compare(config: Config, memory: Memory) -> Past:
         past.older.insert(0, Older(JOURNAL, error.message.partition(". Somebody")[0]))
     for look in (_agreements, _heads, _platform_key, _signatory, _plans):
         past.older += look(past, config, pinned)
+    past.older += _journal(config, pinned)
     if past.latest is not None and is_far_before(past.latest):
         past.older.append(Older(CLOCK, f"the journal has seen {past.latest.isoformat(timespec='seconds')}"))
     return past
@@ -81,7 +85,7 @@ def check_newest(config: Config, agreement: Agreement, digest: str) -> None:
 
     Codes ``agreement.older``, and ``agreement.conflict`` for another text of the same number.
     """
-    for entry in entries(config.trainer_state, "agreement.signed"):
+    for entry in entries(config.trainer_state, SIGNED_VERSION):
         match entry:
             case {"agreement_id": str(found), "version": int(version), "agreement": str(signed)} if found == str(
                 agreement.agreement_id
@@ -90,6 +94,22 @@ def check_newest(config: Config, agreement: Agreement, digest: str) -> None:
                     raise Invalid("agreement.older", f"The journal says that version {version} was signed here.")
                 if version == agreement.version and signed != digest:
                     raise Invalid("agreement.conflict", f"The journal has another text as version {version}: {signed}.")
+
+
+def _journal(config: Config, pinned: Signatory | None) -> list[Older]:
+    """What is kept has its line before it is kept: where there is none, the journal was put back, and all with it."""
+    unknown = kept_now(config, pinned)
+    for entry in all_entries(config.trainer_state):
+        match entry:
+            case {"event": event, "digest": str(digest)} if event in {checkpoints.KEEPING, checkpoints.SIGNED}:
+                unknown.pop(digest, None)
+            case {"event": event, "shown": {"digest": str(digest)}} if event == checkpoints.LOG_ACCEPTED:
+                unknown.pop(digest, None)
+            case {"event": event, "agreement": str(digest)} if event in {KEEPING_VERSION, SIGNED_VERSION}:
+                unknown.pop(digest, None)
+            case {"event": event, "kept": list(digests)} if event == ACCEPTED:
+                unknown = {digest: what for digest, what in unknown.items() if digest not in digests}
+    return [Older(JOURNAL, f"{what}, and no line says so") for what in unknown.values()]
 
 
 def _agreements(past: Past, config: Config, pinned: Signatory | None) -> list[Older]:

@@ -200,7 +200,7 @@ class Trainer:
                 clock.saw(order.issued_at)
                 return self._finish(Outcome(name, self._checkpoints.countersign(order, trust.platform)))
             past.check_job(order.job_id)
-            task, permit, data_s = self._permitted(order, folder, trust)
+            task, permit, data_s = self._permitted(order, head.digest, folder, trust)
             return self._finish(self._carry_out(task, permit, folder, started, data_s))
         except Refused as refused:
             return self._finish(self._refusal(head, refused))
@@ -215,7 +215,7 @@ class Trainer:
         self._journal.sync()
         return self._memory.finish(outcome, self._journal.head)
 
-    def _permitted(self, order: Order, folder: Folder, trust: Trust) -> tuple[Task, Permit, float]:
+    def _permitted(self, order: Order, digest: str, folder: Folder, trust: Trust) -> tuple[Task, Permit, float]:
         """Judge an order, what came with it, and whether it is allowed; how long the data took. Raises Refused."""
         try:
             manifest = folder.read(spool.MANIFEST, spool.DOCUMENT_BYTES_MAX)
@@ -237,6 +237,7 @@ class Trainer:
             "order.allowed",
             durable=False,  # the line about the answer is, and this one with it
             order_id=str(order.order_id),
+            order=digest,
             silo_id=str(order.silo_id),
             number=order.number,
             issued_at=order.issued_at.isoformat(),
@@ -294,6 +295,7 @@ class Trainer:
         LOG.warning("order.refused", order_id=str(head.order_id), reason=refused.message, **told)
         told |= {"job_id": None if head.job_id is None else str(head.job_id)}
         told |= {"silo_id": str(head.silo_id), "number": head.number}
+        told |= {"order": head.digest, "issued_at": head.issued_at}
         if refused.highest_number is not None:
             LOG.error(OLDER, number=head.number, highest=refused.highest_number, hint="it was restored from a backup")
             self._journal.add(OLDER, durable=False, number=head.number, highest_number=refused.highest_number)

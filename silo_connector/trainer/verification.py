@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -70,6 +70,8 @@ def open_order(sealed: bytes, trust: Trust, moment: datetime) -> tuple[OrderHead
     if head.silo_id != trust.silo_id:
         raise Untrusted("order.not_for_us", "The order is for another silo.")
     order = _read_order(verified.payload, kind)
+    issued_at = None if isinstance(order, Refused) else order.issued_at.isoformat()
+    head = replace(head, digest=digest_bytes(sealed), issued_at=issued_at)
     if trust.platform.current.key_id not in verified.key_ids:
         _check_retired(verified.key_ids, order, trust.platform, moment)
     return head, order

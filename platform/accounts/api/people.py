@@ -126,7 +126,8 @@ class OrganisationRoles(ListAPIView[OrganisationRole]):
     @extend_schema(request=NewOrganisationRole, responses={201: OrganisationRoleOut, 202: OrganisationRoleOfferOut})
     @idempotent()
     def post(self, request: Request, organisation_id: UUID) -> Response:
-        """Give a role to somebody who has an account: at once (201) where they are at home, else an offer (202)."""
+        """Give a role to somebody who has an account: at once (201) where they are at home and
+        nowhere else; otherwise it is an offer (202)."""
         user = signed_in_afresh(request)
         organisation = access_organisation(user, organisation_id, Permission.ORGANISATION_ROLE_GRANT)
         wanted = validated(NewOrganisationRole, request)

@@ -17,6 +17,7 @@ from federation.protocol.keys import PublicKey
 from rest.names import NameField
 
 NAME_TAKEN = "Another organisation has or had this name, or one that looks like it. Choose another name."
+NAME_MIXED = "A word of this name mixes letters of two scripts that look alike. Write each word in one script."
 SLUG_PATTERN = r"^[a-z0-9](-?[a-z0-9])*$"
 slug_is_plain = RegexValidator(SLUG_PATTERN, _("Lower-case letters and digits, with single hyphens between them."))
 country_is_a_code = RegexValidator(r"^[A-Z]{2}$", _("Two capital letters (ISO 3166-1 alpha-2)."))
@@ -92,8 +93,8 @@ class OrganisationName(models.Model):
 
 
 def likeness_of(name: str) -> str:
-    """What two names have in common that a reader could take for one another."""
-    return hashlib.sha256(as_seen(name).encode("utf-8", "surrogatepass")).hexdigest()
+    """What two names have in common that a reader could take for one another, also with other spaces and signs."""
+    return hashlib.sha256("".join(as_seen(name).split()).encode("utf-8", "surrogatepass")).hexdigest()
 
 
 class SignatoryKey(models.Model):

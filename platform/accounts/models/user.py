@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import uuid
+from contextlib import suppress
 from typing import ClassVar
 
 from django.contrib.auth.models import AbstractBaseUser, BaseUserManager
@@ -11,6 +13,9 @@ from django.db.models.functions import Lower
 from django.utils import timezone
 
 from rest.names import NameField
+
+_DOMAIN_LENGTH_MAX = 253
+_NEEDLESSLY_QUOTED = re.compile(r'^"([a-z0-9!#$%&\'*+/=?^_`{}|~-]+(?:\.[a-z0-9!#$%&\'*+/=?^_`{}|~-]+)*)"$')
 
 
 class UserManager(BaseUserManager["User"]):
@@ -22,8 +27,16 @@ class UserManager(BaseUserManager["User"]):
 
 
 def normalise_email(email: str) -> str:
-    """The form in which an address is stored and compared."""
-    return email.strip().lower()
+    """The form in which an address is stored and compared: one for all spellings under which e-mail reaches it.
+
+    The domain is read as it is looked up (RFC 3490): wide letters, blank ones and Punycode make no other address.
+    Nor do quotes around a local part that needs none (RFC 5321, 4.1.2).
+    """
+    local, at, domain = email.strip().lower().rpartition("@")
+    local = _NEEDLESSLY_QUOTED.sub(r"\1", local)
+    with suppress(UnicodeError):  # no domain that can be looked up: it stays as it was typed
+        domain = domain[:_DOMAIN_LENGTH_MAX].encode("idna").decode("idna").lower() + domain[_DOMAIN_LENGTH_MAX:]
+    return f"{local}{at}{domain}"
 
 
 class User(AbstractBaseUser):

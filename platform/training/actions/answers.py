@@ -10,6 +10,7 @@ from django.utils import timezone
 from artefacts import store
 from audit.models import EVIDENCE
 from audit.statements import event_of
+from federation.agreements.answer_bounds import faults_of
 from federation.errors import Invalid, Transient, Untrusted
 from federation.protocol.digests import digest_bytes
 from federation.protocol.documents import OrderKind, Refusal, open_sealed
@@ -18,13 +19,14 @@ from federation.protocol.envelope import payload_type_of
 from rest.errors import Conflict, NotFound
 from silos.models import Silo
 from training import dispatch
+from training.actions.rejections import reject
 from training.actions.states import tell
 from training.checkpointing import take_refusal
-from training.models import Job, KeptRefusal, Order, Submission
+from training.models import KeptRefusal, Order, Submission
 from training.restored import raise_numbers
+from training.statements import answered, waiting
 from training.statements import orders as statements
-from training.statements import waiting
-from training.statements.orders import AnsweredOrder
+from training.statements.answered import AnsweredOrder
 from training.transitions import OUTSTANDING, OrderState
 from training.waiting import Wait
 
@@ -41,7 +43,8 @@ def answer(*, document: bytes, by: Silo, payload: bytes | None = None) -> Taken:
     """Take a silo's signed answer to an order. The same bytes again change nothing; another answer is a conflict.
 
     A small payload may come along; a larger one was uploaded before, by the grant of this very order. Nothing is kept
-    before the order was found open and the answer fits it.
+    before the order was found open and the answer fits it. An answer that says more than its silo may is rejected, and
+    nothing of it is kept (``rejections``).
     Raises Untrusted ``signature.invalid``, NotFound ``order.not_found``, Conflict ``order.already_answered``, and
     Invalid ``submission.*`` when the answer does not fit the order or its payload is not there.
     """
@@ -59,7 +62,7 @@ def answer(*, document: bytes, by: Silo, payload: bytes | None = None) -> Taken:
     if isinstance(said, SubmissionDocument) and _submit_to_open_order(said, document, payload, by):
         return Taken(OrderState.SUBMITTED)
     with transaction.atomic():
-        order = _known(statements.lock_order(order_id=said.order_id, silo_id=by.id))
+        order = _known(answered.lock_order(order_id=said.order_id, silo_id=by.id))
         if order.state not in OUTSTANDING and (earlier := _earlier_answer(order)) is not None:
             if earlier != digest_bytes(document):
                 raise Conflict("order.already_answered", "This order was answered before, with other bytes.")
@@ -70,6 +73,8 @@ def answer(*, document: bytes, by: Silo, payload: bytes | None = None) -> Taken:
             taken = _note_late(order)
         elif isinstance(said, Refusal):
             taken = _refuse(order, said, document, by)
+        elif (fault := next(faults_of(said, order.bounds), None)) is not None:
+            taken = Taken(OrderState.REJECTED, reject(order=order, fault=fault, document=document, by=by))
         else:
             raise Transient("order.busy", "Another answer to this order is being taken. Send it again.")
         _dispatch_if_due(order)
@@ -77,11 +82,16 @@ def answer(*, document: bytes, by: Silo, payload: bytes | None = None) -> Taken:
 
 
 def _submit_to_open_order(said: SubmissionDocument, document: bytes, payload: bytes | None, by: Silo) -> bool:
-    """Take what is answered to an order that is open, as nearly all are, in one statement; False if it is not open."""
-    order = _known(statements.find_order(order_id=said.order_id, silo_id=by.id))
+    """Take what is answered to an order that is open, as nearly all are, in one statement.
+
+    False, and nothing kept, if it is not open, or the answer says more than it may.
+    """
+    order = _known(answered.find_order(order_id=said.order_id, silo_id=by.id))
     if order.state not in OUTSTANDING:
         return False
     _check_fits(order, said, by)
+    if any(faults_of(said, order.bounds)):
+        return False
     _take_payload(order, said, payload)
     digest = digest_bytes(document)
     event = event_of(
@@ -176,15 +186,10 @@ def _refuse(order: AnsweredOrder, said: Refusal, document: bytes, by: Silo) -> T
     )
     KeptRefusal.objects.create(order_id=order.order_id, document=document, received_at=timezone.now())
     tell(
-        job=_job_of(order),
+        job=order.job,
         verb="order.refused",
         by=by,
         detail={"round": order.round_number, "code": said.code, "reason": said.message, "clause": said.rule or ""},
         evidence={"order": str(order.order_id), "answer": digest_bytes(document)},
     )
     return Taken(OrderState.REFUSED, said.code)
-
-
-def _job_of(order: AnsweredOrder) -> Job:
-    """As much of the job as an event needs."""
-    return Job.from_db("default", ("id", "consortium_id"), (order.job_id, order.consortium_id))

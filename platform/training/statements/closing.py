@@ -9,10 +9,10 @@ from uuid import UUID
 
 from django.utils import timezone
 
+from federation.aggregation.metric_pooling import Measured
 from federation.protocol.rows import RowLimits
 from live import database
 from registry.models import Model, ModelVersion
-from training.combining import Measured
 from training.models import Job, Round
 from training.transitions import OrderState, RoundState
 
@@ -91,19 +91,16 @@ class Answer:
     order_id: UUID
     payload_digest: str
     rows: int
-    test_rows: int
     limits: RowLimits
 
 
 _ANSWERS = f"""
-    SELECT own.id, submission.payload_digest, submission.rows, COALESCE(evaluation.rows, 0),
-           seat.rows_coarse, seat.weight_max
+    SELECT own.id, submission.payload_digest, submission.rows, seat.rows_coarse, seat.weight_max
     FROM training_order AS own
     JOIN training_submission AS submission ON submission.order_id = own.id
     JOIN training_step AS step ON step.id = own.step_id
     JOIN training_round AS round ON round.id = step.round_id
     JOIN training_cohortseat AS seat ON seat.job_id = round.job_id AND seat.silo_id = own.silo_id
-    LEFT JOIN training_evaluation AS evaluation ON evaluation.order_id = own.id
     WHERE own.step_id = %(step)s AND own.state = '{OrderState.SUBMITTED.value}'
     ORDER BY own.silo_id
 """  # noqa: S608 - a state of ours
@@ -113,9 +110,19 @@ def answers(step_id: int) -> list[Answer]:
     """What counts in a step, in the order of the silos' ids: sums are the same whoever was first."""
     found = database.fetch(_ANSWERS, {"step": step_id})
     return [
-        Answer(order_id, digest, rows, test_rows, RowLimits.of(rows_coarse, weight_max))
-        for order_id, digest, rows, test_rows, rows_coarse, weight_max in found
+        Answer(order_id, digest, rows, RowLimits.of(rows_coarse, weight_max))
+        for order_id, digest, rows, rows_coarse, weight_max in found
     ]
+
+
+_REJECTED = f"""
+    SELECT count(*) FROM training_order WHERE step_id = %(step)s AND state = '{OrderState.REJECTED.value}'
+"""  # noqa: S608 - a state of ours
+
+
+def rejected(step_id: int) -> int:
+    """How many answers of a step were rejected as they came."""
+    return int(database.fetch(_REJECTED, {"step": step_id})[0][0])
 
 
 _COUNTED = f"""

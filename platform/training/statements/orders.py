@@ -14,6 +14,7 @@ from audit.statements import appending
 from federation.protocol.documents import Submission
 from live import database
 from training.statements import listed
+from training.statements.answered import AnsweredOrder
 from training.transitions import CALLED_BACK, OUTSTANDING, OrderState
 
 ORDERS_MAX = 100
@@ -82,62 +83,6 @@ def look(*, silo_id: UUID, held: Sequence[UUID]) -> list[FoundOrder]:
     now = timezone.now()
     given = {"silo": silo_id, "held": list(held), "now": now, "seen_before": now - SEEN_EVERY}
     return [FoundOrder(*row) for row in database.fetch(_LOOK, given)]
-
-
-@dataclass(frozen=True)
-class AnsweredOrder:
-    """An order, and what an answer to it must fit."""
-
-    order_id: UUID
-    silo_id: UUID
-    state: str
-    kind: str
-    number: int
-    code: str
-    step_id: int
-    round_id: UUID
-    round_number: int
-    attempt: int
-    version_id: UUID
-    model_digest: str
-    job_id: UUID
-    consortium_id: UUID
-    manifest_digest: str
-    wait: str
-    upload_digest: str | None
-    """The artefact to which its grant is bound."""
-    is_uploaded: bool
-    """Whether the whole of it has come by that grant."""
-
-
-_FIND = """
-    SELECT own.id, own.silo_id, own.state, own.kind, own.number, own.code, step.id, round.id, round.number,
-           round.attempt, version.id, version.digest, job.id, job.consortium_id, job.manifest_digest,
-           step.wait, upload.digest, upload.finished_at IS NOT NULL
-    FROM training_order AS own
-    JOIN training_step AS step ON step.id = own.step_id
-    JOIN training_round AS round ON round.id = step.round_id
-    JOIN training_job AS job ON job.id = round.job_id
-    JOIN registry_modelversion AS version ON version.id = round.base_version_id
-    LEFT JOIN training_upload AS upload ON upload.order_id = own.id
-    WHERE own.id = %(order)s AND own.silo_id = %(silo)s
-"""
-_LOCK = f"{_FIND} FOR UPDATE OF own"
-
-
-def find_order(*, order_id: UUID, silo_id: UUID) -> AnsweredOrder | None:
-    """The order of this silo as it is now; it may be another moment later."""
-    return _answered(_FIND, order_id, silo_id)
-
-
-def lock_order(*, order_id: UUID, silo_id: UUID) -> AnsweredOrder | None:
-    """The order of this silo, locked until the transaction ends."""
-    return _answered(_LOCK, order_id, silo_id)
-
-
-def _answered(statement: str, order_id: UUID, silo_id: UUID) -> AnsweredOrder | None:
-    rows = database.fetch(statement, {"order": order_id, "silo": silo_id})
-    return AnsweredOrder(*rows[0]) if rows else None
 
 
 _SUBMIT = f"""

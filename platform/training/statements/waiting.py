@@ -27,6 +27,7 @@ from training.waiting import (
     QUANTILE,
     ROUNDS_LOOKED_AT,
     SILENT,
+    USUAL_TIMES_MAX,
     CloseReason,
     Wait,
 )
@@ -126,7 +127,10 @@ _HISTORY = f"""
         WHERE recent.place <= {LEFT_OUT_RUNNING} AND recent.code = '{LEFT_OUT}' AND NOT {SILENT_SQL}
         GROUP BY recent.silo_id HAVING count(*) = {LEFT_OUT_RUNNING}
     )
-    SELECT (SELECT percentile_cont({QUANTILE}) WITHIN GROUP (ORDER BY extract(epoch FROM answered_at - issued_at))
+    SELECT (SELECT LEAST(
+                percentile_cont({QUANTILE}) WITHIN GROUP (ORDER BY extract(epoch FROM answered_at - issued_at)),
+                {USUAL_TIMES_MAX}
+                * percentile_disc(0.5) WITHIN GROUP (ORDER BY extract(epoch FROM answered_at - issued_at)))
             FROM recent
             WHERE state IN ('{OrderState.APPLIED.value}', '{OrderState.REJECTED.value}', '{OrderState.LATE.value}')),
            ARRAY(SELECT silo_id FROM left_out

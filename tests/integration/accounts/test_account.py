@@ -10,7 +10,7 @@ from allauth.usersessions.models import UserSession
 from django.contrib.sessions.models import Session
 from django.test import Client
 
-from accounts.actions import set_password
+from accounts.actions import deactivate_user, reactivate_user, set_password
 from accounts.housekeeping import forget_expired
 from accounts.models import User
 from accounts.tokens import issue_token
@@ -119,3 +119,24 @@ def test_an_address_that_is_none_is_no_fault(world: World, address: str) -> None
 def test_any_claim_of_a_browser_is_taken(world: World, agent: str) -> None:
     here = browser(world.it, agent, "192.0.2.1")
     assert b"Unknown browser" in here.get("/account/").content
+
+
+def test_a_session_that_changed_the_password_is_signed_out_with_all_others(world: World) -> None:
+    set_password(user=world.it, password="correct horse battery staple", by=TEST)
+    there = browser(User.objects.get(pk=world.it.pk), PHONE, "192.0.2.2")
+    new = "another long battery staple"
+    words = {"old_password": "correct horse battery staple", "new_password1": new, "new_password2": new}
+    assert there.post("/account/password/", words)["Location"] == "/account/"
+    here = browser(User.objects.get(pk=world.it.pk), FIREFOX, "192.0.2.1")
+    assert b"Safari on iPhone" in here.get("/account/").content
+    here.post("/account/sessions/end/")
+    assert there.get("/account/")["Location"].startswith("/sign-in/")
+
+
+def test_an_account_that_is_opened_again_is_signed_into_anew(world: World) -> None:
+    there = browser(world.it, PHONE, "192.0.2.2")
+    _, secret = issue_token(user=world.it, name="t", scopes=["account:read"], lifetime=timedelta(days=1), by=TEST)
+    deactivate_user(user=world.it, by=world.keeper)
+    reactivate_user(user=world.it, by=world.keeper)
+    assert there.get("/account/")["Location"].startswith("/sign-in/")
+    assert Client().get("/api/v1/me/", headers={"authorization": f"Bearer {secret}"}).status_code == 401

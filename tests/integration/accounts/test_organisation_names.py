@@ -19,7 +19,18 @@ from tests.support.world import TEST, World, client_of
 
 pytestmark = pytest.mark.django_db
 
-LIKE_SOUTH = ("south", "  SOUTH ", "S\u03bfuth", "S\u043euth", "So\u00fath", "S0uth", "\uff33outh")
+LIKE_SOUTH = (
+    "south",
+    "  SOUTH ",
+    "S\u03bfuth",
+    "S\u043euth",
+    "So\u00fath",
+    "S0uth",
+    "\uff33outh",
+    "So-uth",
+    "S outh",
+    "S\u00f8uth",
+)
 
 
 def rename(organisation: Organisation, name: str) -> Organisation:
@@ -84,5 +95,22 @@ def test_names_from_before_are_kept_with_those_of_the_audit_log(world: World) ->
     import_module("accounts.migrations.0007_organisation_names").keep_names(apps, None)
     kept = set(OrganisationName.objects.filter(organisation=world.south).values_list("name", flat=True))
     assert kept == {"South", "Deep South"}
+    with pytest.raises(Conflict):
+        rename(world.north, "South")
+
+
+@pytest.mark.parametrize("name", ["Uni\u03bdersity", "Ma\u0433y", "\u13cfank", "The Ban\u043a of Town"])
+def test_no_name_mixes_letters_of_scripts_that_look_alike(world: World, name: str) -> None:
+    place = f"/api/v1/organisations/{world.north.pk}/"
+    answer = client_of(world.administrator).patch(place, {"name": name}, format="json")
+    assert (answer.status_code, answer.json()["code"]) == (422, "organisation.name_mixed")
+    assert not OrganisationName.objects.filter(likeness=likeness_of(name)).exists()
+    for plain in ("\u0411\u0430\u043d\u043a ABC", "\u03a3-Labs", "\u5317\u4eac Bank"):
+        assert rename(world.north, plain).name == plain
+
+
+def test_names_from_before_are_compared_with_those_of_today(world: World) -> None:
+    OrganisationName.objects.filter(organisation=world.south).update(likeness="0" * 64)
+    import_module("accounts.migrations.0010_spellings").compare_anew(apps, None)
     with pytest.raises(Conflict):
         rename(world.north, "South")

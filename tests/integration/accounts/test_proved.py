@@ -10,9 +10,10 @@ from typing import Any
 
 import pytest
 from allauth.socialaccount.models import SocialAccount
+from django.apps import apps
 from django.contrib.auth.tokens import default_token_generator
 from django.core import mail
-from django.db import connection
+from django.db import IntegrityError, connection, transaction
 from django.test import Client
 from django.utils import timezone
 
@@ -20,9 +21,11 @@ from accounts import letters
 from accounts.actions import create_user
 from accounts.forms import ChoosePassword
 from accounts.models import ApiToken, Organisation, OrganisationRole, OrganisationRoleOffer, User
+from accounts.models.user import normalise_email
 from accounts.permissions import Role
 from accounts.proving import choose_password_by_link, prove_by_identity
 from accounts.role_offers import give_role
+from accounts.selectors import person_with_email
 from accounts.tokens import issue_token
 from accounts.welcome import welcome_url
 from audit.models import Event
@@ -260,3 +263,49 @@ class TestAtOnce:
         at_once(*[say(answer) for answer in ("accept", "decline", "accept", "decline")])
         assert sorted(statuses)[1:] == [409, 409, 409]
         assert statuses.count(409) == 3
+
+
+def test_who_made_an_account_does_not_lock_its_owner_out_of_another_organisation(world: World, settings: Any) -> None:
+    settings.SIGN_IN_TOTP_REQUIRED = True
+    first = give_role(user=world.it, organisation=world.north, role="steward", by=world.administrator)
+    assert isinstance(first, OrganisationRole)  # at home, and nowhere else
+    first.delete()
+    OrganisationRole.objects.create(user=world.it, organisation=world.south, role=Role.DATA_SCIENTIST)
+    browser = Client()
+    browser.force_login(world.it)
+    _, secret = issue_token(user=world.it, name="t", scopes=["account:read"], lifetime=timedelta(days=1), by=world.it)
+    given = give_role(user=world.it, organisation=world.north, role="steward", by=world.administrator)
+    assert isinstance(given, OrganisationRoleOffer)
+    assert browser.get("/").status_code == 200
+    assert client_of().get("/api/v1/me/", headers={"authorization": f"Bearer {secret}"}).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "spelt",
+    [
+        " IT@Example.org ",
+        "it@\uff45xample.org",
+        "it@example\u200b.org",
+        "it@example\u3002org",
+        '"it"@example.org',
+        "it@e\u00adxample.org",
+    ],
+)
+def test_one_address_is_one_account_however_it_is_written(world: World, spelt: str) -> None:
+    with pytest.raises(IntegrityError), transaction.atomic():
+        create_user(email=spelt, full_name="Another", by=TEST)
+    assert person_with_email(spelt) == world.it
+
+
+def test_other_addresses_stay_other_accounts(world: World) -> None:
+    assert normalise_email("a@xn--bcher-kva.example") == normalise_email("a@B\u00fccher.example")
+    for other in ("it+more@example.org", "i.t@example.org", '"i t"@example.org', "it@example.com", "it", ""):
+        assert normalise_email(other) not in ("it@example.org", normalise_email("x" + other))
+
+
+def test_addresses_from_before_are_kept_in_the_form_that_is_compared(world: World) -> None:
+    User.objects.filter(pk=world.it.pk).update(email="it@xn--bcher-kva.example")
+    User.objects.filter(pk=world.nobody.pk).update(email="keeper@exa\u200bmple.org")
+    importlib.import_module("accounts.migrations.0010_spellings").compare_anew(apps, None)
+    assert User.objects.get(pk=world.it.pk).email == "it@b\u00fccher.example"
+    assert User.objects.get(pk=world.nobody.pk).email == "keeper@exa\u200bmple.org"  # another has the address

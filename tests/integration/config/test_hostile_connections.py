@@ -225,6 +225,48 @@ def test_a_head_without_end_is_refused(web: tuple[int, int]) -> None:
             assert is_closed(peer)
 
 
+def test_only_so_many_requests_may_wait_on_one_connection(web: tuple[int, int]) -> None:
+    port, pid = web
+    ask, many = head("GET", "/health/live"), b"GET / HTTP/1.1\r\n\r\n" * 15_000
+    before = psutil.Process(pid).memory_info().rss
+    with contextlib.ExitStack() as stack:
+        peers = [stack.enter_context(connected(port)) for _ in range(5)]
+        for peer in peers:
+            with contextlib.suppress(ConnectionError):
+                peer.sendall(many)
+        assert all(is_closed(peer) for peer in peers)
+    assert psutil.Process(pid).memory_info().rss - before < 32 << 20
+    with connected(port) as peer:  # a few are answered, one after the other
+        peer.sendall(ask * 3)
+        came = b""
+        while came.count(b"HTTP/1.1 200") < 3:
+            block = peer.recv(65536)
+            assert block, came
+            came += block
+
+
+def test_who_leaves_with_requests_that_wait_writes_nothing_into_the_log(web: tuple[int, int]) -> None:
+    port, pid = web
+    log = Path(f"/proc/{pid}/fd/1")
+    for _ in range(10):
+        with connected(port) as peer:
+            peer.sendall(head("GET", "/sign-in/") * 2)
+    with connected(port) as peer:
+        peer.sendall(head("GET", "/sign-in/"))
+        assert answer_of(peer)[0] == 200
+    held = psutil.Process(pid).net_connections
+    until(lambda: not [each for each in held() if each.status != "LISTEN" and each.laddr.port == port], "kept")
+    assert "the handler is closed" not in log.read_text()
+
+
+def test_a_head_has_only_so_many_fields(web: tuple[int, int]) -> None:
+    with connected(web[0]) as peer:
+        peer.sendall(b"GET / HTTP/1.1\r\n" + b"".join(b"%x: y\r\n" % place for place in range(200)))
+        status, problem = answer_of(peer)
+        assert (status, problem["code"]) == (431, "request.head_too_large")
+        assert is_closed(peer)
+
+
 # -- a server in this process, with silos ---------------------------------------------------------------------------
 
 

@@ -12,6 +12,7 @@ from django.db import connection
 from django.db.migrations.loader import MigrationLoader
 from django.utils import timezone
 
+from accounts.actions import deactivate_user
 from accounts.models import Organisation, User
 from federation.errors import Transient
 from monitoring import actions, deliveries, webhook_calls, wording
@@ -250,3 +251,25 @@ def test_a_path_in_letters_of_any_script_is_called(cohort: Cohort) -> None:
             webhook=actions.add_webhook(url=url, kinds=["job.failed"], by=cohort.scientist), by=cohort.scientist
         )
         assert server.calls == 1
+
+
+@pytest.mark.parametrize("lost", ["role", "account"])
+@pytest.mark.parametrize("when", ["before the event", "while it waits"])
+def test_who_may_no_longer_see_a_thing_is_told_nothing_of_it(cohort: Cohort, lost: str, when: str) -> None:
+    def lose() -> None:
+        if lost == "account":
+            deactivate_user(user=cohort.scientist, by=TEST)
+            return
+        cohort.scientist.consortium_roles.all().delete()
+        cohort.scientist.organisation_roles.all().delete()
+
+    job = run_job(cohort)
+    if when == "before the event":
+        lose()
+    actions.gather(by=TEST)
+    waiting = Delivery.objects.filter(user=cohort.scientist, notice__job_id=job.id)
+    assert waiting.exists() == (when == "while it waits")
+    lose()
+    deliveries.deliver_due(by=TEST, seconds=LATE_S)
+    assert not [letter for letter in mail.outbox if cohort.scientist.email in letter.to]
+    assert not waiting.exclude(state="failed", code="delivery.not_theirs").exists()

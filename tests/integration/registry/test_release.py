@@ -9,9 +9,10 @@ import pytest
 from django.test import Client
 
 from accounts.actions import edit_organisation, grant_role
-from accounts.models import Organisation, User
+from accounts.models import Organisation, OrganisationRole, User
 from accounts.permissions import Role
 from audit.models import Event
+from consortia.models import ConsortiumRole
 from federation.protocol.documents import Leaving
 from registry.models import ModelVersion, ReleaseConfirmation
 from registry.release import missing
@@ -142,6 +143,19 @@ def test_whoever_takes_a_recipients_name_gets_no_model_and_a_recipient_keeps_it_
     theirs = person("theirs")
     grant_role(user=theirs, organisation=member, role=Role.DATA_SCIENTIST, by=TEST)
     assert download(browser(theirs), wanted)[0] == 200
+
+
+def test_no_model_comes_by_leaving_an_organisation_that_may_not_have_it() -> None:
+    federation, job = learned()
+    guest = guest_of(federation, house("elsewhere"))
+    client = browser(guest)
+    OrganisationRole.objects.filter(user=guest).delete()
+    assert download(client, version(job, 2)) == (403, "release.recipient")
+    alone = person("alone")
+    ConsortiumRole.objects.filter(user=guest).update(user=alone)
+    assert download(browser(alone), version(job, 2)) == (200, "")  # never of any: acts for the consortium
+    User.objects.filter(pk=alone.pk).update(home=Organisation.objects.get(slug="elsewhere"))
+    assert download(browser(alone), version(job, 2)) == (403, "release.recipient")
 
 
 def steward(federation: Federation, index: int) -> User:

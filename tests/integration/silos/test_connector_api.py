@@ -281,6 +281,8 @@ def test_a_silo_is_told_which_of_its_updates_did_not_count(port: int, federation
     (told,) = relay(port, federation, 0).post("/connector/v1/heartbeat", beat).json["rejected"]
     assert told["code"] == "update.not_finite"
     assert relay(port, federation, 1).post("/connector/v1/heartbeat", beat).json["rejected"] == []
+    huge = relay(port, federation, 1).post("/connector/v1/heartbeat", {**beat, "clock_skew_s": 10**400})
+    assert (huge.status, huge.code) == (400, "request.malformed")
 
 
 class TestDatasets:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -19,19 +21,20 @@ from federation.evidence.reading import gather
 from federation.evidence.report import Report
 from federation.evidence.verification import verify_evidence
 from federation.protocol.chains import chain_of
-from federation.protocol.documents import AuditCheckpoint, Manifest, now, read, seal
+from federation.protocol.documents import AuditCheckpoint, Environment, Leaving, Manifest, Work, now, read, seal
 from federation.protocol.envelope import peek, sign
 from federation.protocol.keys import PrivateKey, load_public
 from plans.actions import take_review
 from plans.models import SignedReview, Via
 from registry.models import Passport
 from tests.support.cohort import Cohort, make_cohort, run_job
+from tests.support.federation import TEST, Federation, make_federation
 from tests.support.plans import CHANGED, SOURCE, agree_on, review_everywhere, sealed_review, uploaded
-from training import checkpointing, issuing, passports
+from training import checkpointing, closing, issuing, passports
 from training.actions import answers, control, launch, start
 from training.evidence import bundle_of
-from training.models import Job, Order
-from training.transitions import OUTSTANDING
+from training.models import Evaluation, Job, Order, Submission
+from training.transitions import OUTSTANDING, OrderState
 
 pytestmark = pytest.mark.django_db
 
@@ -51,17 +54,22 @@ def signed_head() -> PrivateKey:
 
 def everybody_signs(cohort: Cohort) -> PrivateKey:
     """What happens within minutes after a job: passports, a signed head, and the silos' signatures on it."""
+    return everybody_signs_in(cohort.federation)
+
+
+def everybody_signs_in(federation: Federation) -> PrivateKey:
+    """The same without the people."""
     passports.issue_missing(issuing.signing_key())
     key = signed_head()
-    for silo_id in (silo.silo.id for silo in cohort.federation.silos):
-        countersign(cohort, silo_id)
+    for silo in federation.silos:
+        countersign(federation, silo.silo.id)
     return key
 
 
-def countersign(cohort: Cohort, silo_id: UUID) -> bytes:
+def countersign(federation: Federation, silo_id: UUID) -> bytes:
     """A silo's signature on the newest head of the consortium's chain."""
-    played = cohort.federation.played(silo_id)
-    chain = chain_of(cohort.federation.consortium.id)
+    played = federation.played(silo_id)
+    chain = chain_of(federation.consortium.id)
     head = Checkpoint.objects.filter(chain=chain).latest("position")
     document = sign(peek(bytes(head.document)), AuditCheckpoint.payload_type, played.identity)
     checkpointing.take_countersignature(document=document, by=played.silo)
@@ -114,7 +122,7 @@ def test_what_silos_have_countersigned_is_in_the_bundle_and_must_lie_on_its_chai
     key = signed_head()
     played = cohort.federation.played(cohort.silo.id)
     head = Checkpoint.objects.get(chain=chain_of(job.consortium_id))
-    document = countersign(cohort, cohort.silo.id)
+    document = countersign(cohort.federation, cohort.silo.id)
     cancelled = launch.launch(
         consortium=cohort.federation.consortium, request=cohort.federation.request(), by=cohort.scientist
     )
@@ -277,3 +285,64 @@ def test_heads_are_signed_once_and_only_when_they_moved(cohort: Cohort) -> None:
     keys = load_public(settings.PLATFORM_PUBLIC_KEY_FILE)
     assert keys[0] == issuing.signing_key().public
     assert cohort
+
+
+WITHOUT_NETWORK = Work(
+    tasks=("train", "evaluate"),
+    families=("logistic",),
+    parameters_max=10**9,
+    rounds_max=10,
+    update_norm_l2_max=1e4,
+    trainer_network="forbidden",
+)
+BEYOND: dict[str, dict[str, Any]] = {
+    "answer.not_agreed": {"evaluation": {"rows": 10, "loss": 0.25, "accuracy": 0.5, "auc": 0.625}},
+    "answer.small_cell": {"evaluation": {"rows": 4, "loss": 0.25, "accuracy": 0.625}},
+    "update.norm_exceeded": {"training": {"rows": 10, "steps": 1, "loss": 0.5, "update_norm_l2": 1e6}},
+    "update.weight": {"rows": 305},
+    "agreement.trainer_network": {"environment": Environment(connector_version="test", network="allowed")},
+}
+
+
+UNEVEN = (
+    {"rows": 10, "loss": 0.25, "accuracy": 0.5},
+    {"rows": 20, "loss": 200.0, "accuracy": 0.75},
+    {"rows": 300, "loss": -5.0, "accuracy": 1.0},
+)
+"""One organisation beyond its share, and losses that no model has: passports and verification combine them alike."""
+
+
+@pytest.mark.parametrize("code", BEYOND)
+def test_no_silo_spoils_a_job_s_evidence_by_one_answer(blob_root: Path, code: str) -> None:
+    """The platform counts nothing that its own verifier faults, and keeps nothing that was not agreed."""
+    federation = make_federation(agreed=False)
+    federation.agree(leaving=Leaving(metrics=("loss", "accuracy"), minimum_cell=5), work=WITHOUT_NETWORK)
+    job = launch.launch(consortium=federation.consortium, request=federation.request(), by=federation.scientist)
+    start.start(job_id=job.id, by=TEST)
+    spoilt: list[Order] = []
+    while orders := list(Order.objects.filter(step__round__job=job, state__in=OUTSTANDING).order_by("silo_id")):
+        for order in orders:
+            played = federation.played(order.silo_id)
+            says = {"environment": Environment(connector_version="test", network="none")}
+            says["evaluation"] = UNEVEN[federation.silos.index(played)]
+            if not spoilt:
+                says |= BEYOND[code]
+                spoilt.append(order)
+                document = played.train(order, 9.0, **says)
+                taken = answers.answer(document=document, by=played.silo)
+                assert (taken.state, taken.code) == (OrderState.REJECTED, code)
+                assert answers.answer(document=document, by=played.silo) == taken, "sent again"
+            else:
+                answers.answer(document=played.train(order, 1.0, **says), by=played.silo)
+        closing.close_step(round_id=orders[0].step.round_id, by=TEST)
+    (order,) = Order.objects.filter(step__round__job=job, state=OrderState.REJECTED)
+    assert (order, order.code) == (spoilt[0], code)
+    assert not Submission.objects.filter(order=order).exists()
+    assert not Evaluation.objects.filter(order=order).exists()
+    told = json.dumps([order.message, *Event.objects.filter(job_id=job.id).values_list("detail", flat=True)])
+    assert "0.625" not in told
+    everybody_signs_in(federation)
+    job.refresh_from_db()
+    report = report_of(job)
+    assert (report.holds, report.faults, report.limits) == (True, [], [])
+    assert report.checked["answers rejected and not kept"] == 1

@@ -30,6 +30,7 @@ from training.actions import answers, launch, start
 from training.evidence import bundle_of
 from training.long_poll import take_heartbeat
 from training.models import CheckpointOrder, Job, Order
+from training.restored import LOST_HEADS_MAX
 from training.statements.orders import next_order_numbers
 from training.transitions import OUTSTANDING, JobState
 
@@ -72,6 +73,37 @@ def test_numbers_go_on_above_what_a_silo_tells_and_never_go_back(cohort: Cohort)
     beat(first, state_of(first, issued + 40))
     assert next_order_numbers([silo.id]) == {silo.id: issued + 41}
     assert len(told("silo.numbers_ahead")) == 1
+
+
+def test_who_invents_heads_fills_nobodys_log(cohort: Cohort) -> None:
+    """Neither with many heads at once, nor again and again, nor by the organisation's own word for each."""
+    first, second = cohort.federation.silos[:2]
+    chain, before = chain_of(cohort.federation.consortium.id), Event.objects.count()
+
+    def invented(place: int) -> KeptHead:
+        return KeptHead(position=10**6 + place, digest=f"{place:064x}", root=f"{place:064x}")
+
+    for beaten in range(3):
+        heads = [ChainHead(chain=chain, **invented(50 * beaten + place).model_dump()) for place in range(50)]
+        beat(first, state_of(first, heads=heads))
+    given = []
+    for place in range(500, 520):
+        said = LogAcceptance(
+            identity_key=first.identity.public.encoded,
+            signatory_key=first.signatory.public.encoded,
+            chain=chain,
+            kept=invented(place),
+            shown=invented(0),
+            accepted_at=now(),
+        )
+        given.append(json.loads(seal(said, first.signatory)))
+    for acceptance in given:
+        beat(first, state_of(first), acceptance)
+    assert LostHead.objects.filter(silo_id=first.silo.id).count() == LOST_HEADS_MAX
+    assert LogRestored.objects.count() == 1
+    assert Event.objects.count() - before <= 2 * LOST_HEADS_MAX
+    beat(second, state_of(second, heads=[ChainHead(chain=chain, **invented(7).model_dump())]))
+    assert LostHead.objects.filter(silo_id=second.silo.id).count() == 1, "others are still heard"
 
 
 def test_who_lies_burns_only_its_own_numbers_and_never_all(cohort: Cohort) -> None:

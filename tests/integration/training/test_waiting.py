@@ -21,7 +21,7 @@ from training.actions import answers, launch, start
 from training.models import Job, Order, Round, Step
 from training.statements import waiting
 from training.transitions import OUTSTANDING, JobState, OrderState, RoundState
-from training.waiting import FIRST_GRACE_MIN_S, LEFT_OUT, SILENT, CloseReason, Wait
+from training.waiting import FIRST_GRACE_MIN_S, LEFT_OUT, SILENT, USUAL_TIMES_MAX, CloseReason, Wait
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("blob_root")]
 
@@ -289,3 +289,23 @@ def test_a_late_answer_is_told_so_and_changes_nothing(federation: Federation) ->
     assert job.model.versions.count() == versions
     job.refresh_from_db()
     assert job.state == JobState.RUNNING
+
+
+@pytest.mark.parametrize("is_late", [True, False])
+def test_a_silo_that_answers_later_each_time_moves_the_grace_only_so_far(federation: Federation, is_late: bool) -> None:
+    """The others take a second. Its answers come just after the grace, or just within it."""
+    job = launched(federation, rounds=20)
+    for _ in range(8):
+        round_ = answer(federation, job, (0, 1))
+        usual_s = round_.steps.get().usual_s
+        assert usual_s is None or usual_s <= USUAL_TIMES_MAX * 1.001
+        due_in_s = waiting.due_in_s(round_.steps.get().id)
+        let_pass(round_, 3601 if due_in_s is None else due_in_s + 1 if is_late else due_in_s * 0.95)
+        if is_late:
+            close(round_)
+        order = Order.objects.get(step__round=round_, silo=federation.silos[2].silo)
+        answers.answer(document=federation.silos[2].train(order, 1.0), by=federation.silos[2].silo)
+        close(round_)
+        assert round_.state == RoundState.CLOSED
+        for others in Order.objects.filter(step__round=round_).exclude(id=order.id):
+            Order.objects.filter(id=others.id).update(answered_at=others.issued_at + timedelta(seconds=1))

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from federation.agreements.signing import open_agreement
 from federation.protocol.datasets import DatasetDeclaration
 from federation.protocol.documents import Agreement, Manifest, Order, Refusal, Submission, open_sealed, seal
 from federation.protocol.keys import PrivateKey
@@ -19,8 +20,10 @@ from silo_connector import config as configuration
 from silo_connector import identity, spool
 from silo_connector.agreements import Store
 from silo_connector.config import Config
+from silo_connector.journal import Journal
 from silo_connector.relay.enrolling import enrol
 from silo_connector.trainer.data import read_declaration
+from silo_connector.trainer.kept import KEEPING_VERSION
 from tests.unit.silo_connector import agreed
 from tests.unit.silo_connector.fake_platform import FakePlatform, weights_of
 
@@ -125,6 +128,7 @@ class Site:
         document = agreed.agreement(self.platform.consortium_id, said, **of_document)
         sealed = agreed.signed(document, *((self.signatory, self.platform.partner) if by is None else by))
         if keep:
+            Journal(self.config.trainer_state).add(KEEPING_VERSION, agreement=open_agreement(sealed).digest)
             self.store.install(sealed)
         self.platform.agreement = sealed
         return sealed

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
@@ -215,6 +216,27 @@ async def test_hostile_any_store_is_put_back_or_lost(
     found = [one for one in await examine(site.config, "trainer", None) if one.check == "state"]
     assert {one.state for one in found} == {State.FAIL}
     assert "accept-state" in found[0].advice
+
+
+@pytest.mark.parametrize("stays", ["checkpoints.json", "agreements"])
+@pytest.mark.parametrize("backup", ["backup", "nothing"])
+async def test_hostile_memory_and_journal_are_put_back_together(site: Site, stays: str, backup: str) -> None:
+    """To the same moment, or lost together: they fit, and what stayed beside them knows better."""
+    manifest = site.job()
+    hand(site, ordered(site, 8))
+    trained(site, 1, manifest=manifest)
+    remember(site)
+    hand(site, ordered(site, 12, 8))
+    if stays == "agreements":
+        site.agree(agreement_id=uuid4())
+    trained(site, 2, manifest=manifest, round=2, fill=0.25)
+    others = {"checkpoints.json", "agreements"} - {stays}
+    put_back(site, site.folder / backup, *MEMORY, "journal.jsonl", *others)
+    again = trained(site, 3, manifest=manifest, round=2, fill=0.5)
+    assert site.refusal(again) == OLDER
+    assert await command(site, "accept-state", "--key", site.folder / "signatory.key", "--yes") == 0
+    run_once(site)
+    assert started(site).is_locked is False, "what was kept then is known from there on"
 
 
 async def test_what_is_put_right_unlocks_it_by_itself(site: Site) -> None:

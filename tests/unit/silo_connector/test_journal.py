@@ -10,13 +10,19 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 
 from federation.errors import FederationError
+from federation.evidence.bundles import write_bundle
+from federation.protocol.digests import digest_bytes
+from silo_connector import spool
 from silo_connector.cli import main
 from silo_connector.journal import FILE, Journal, verify
+from silo_connector.trainer.own_orders import own_orders
 from silo_connector.trainer.trainer import Trainer
+from tests.support.evidence import Played
 from tests.unit.silo_connector.sites import ROOT, Site
 
 
@@ -107,6 +113,9 @@ def test_it_is_synced_where_it_has_to_be(tmp_path: Path, monkeypatch: pytest.Mon
     assert len(synced) == 1
 
 
+BEFORE = {"signatory.pinned", "agreement.keeping", "trainer.started"}
+
+
 async def test_the_trainer_tells_what_it_allowed_refused_and_sent(
     site: Site, trainer: Trainer, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -117,7 +126,7 @@ async def test_the_trainer_tells_what_it_allowed_refused_and_sent(
     site.deliver(late, manifest)
     (site.inbox / "stray").touch()
     trainer.look()
-    told = [line for line in site.journal() if line["event"] not in ("signatory.pinned", "trainer.started")]
+    told = [line for line in site.journal() if line["event"] not in BEFORE]
     assert [line["event"] for line in told if line.get("purpose") != "dataset"] == [
         *("order.allowed", "sent", "sent"),
         *("inbox.quarantined", "order.refused", "sent"),
@@ -131,6 +140,14 @@ async def test_the_trainer_tells_what_it_allowed_refused_and_sent(
         "order.round_beyond",
         "work",
     )
+    found = {one.order_id: one for one in own_orders(site.config.trainer_state)[str(manifest.job_id)]}
+    assert {key: one.issued_at for key, one in found.items()} == {
+        str(one.order_id): one.issued_at for one in (good, late)
+    }
+    for one in (good, late):
+        sent = digest_bytes((site.outbox / str(one.order_id) / spool.DOCUMENT).read_bytes())
+        assert found[str(one.order_id)].answers == {sent}
+        assert (found[str(one.order_id)].digest or "").startswith("sha256:")
     config = str(site.config.path)
     assert await asyncio.to_thread(main, ["journal", "verify", "--config", config]) == 0
     assert f"{len(site.journal())} lines" in capsys.readouterr().out
@@ -145,3 +162,21 @@ async def test_the_trainer_tells_what_it_allowed_refused_and_sent(
     file.write_text(whole.replace("round_beyond", "round_before"))
     assert await asyncio.to_thread(main, ["journal", "verify", "--config", config]) == 1
     assert "[journal.broken]" in capsys.readouterr().err
+
+
+def test_evidence_is_held_against_the_own_journal(
+    site: Site, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A bundle that holds for everybody else lacks an order that this silo was given."""
+    played = Played(rounds=1)
+    bundle = tmp_path / "evidence.jsonl"
+    bundle.write_bytes(b"".join(write_bundle(played.entries(rounds=1))))
+    told = site.config.path.read_text().replace(site.config.platform_key, played.platform.public.fingerprint)
+    site.config.path.write_text(told)
+    words = ["verify", str(bundle), "--config", str(site.config.path)]
+    assert main(words) == 0
+    site.config.trainer_state.mkdir(parents=True, exist_ok=True)
+    Journal(site.config.trainer_state).add("order.refused", order_id=str(uuid4()), job_id=str(played.manifest.job_id))
+    capsys.readouterr()
+    assert main(words) == 1
+    assert "[order.left_out]" in capsys.readouterr().out

@@ -13,7 +13,7 @@ import pytest
 from federation.errors import Invalid
 from federation.protocol import envelope
 from federation.protocol.keys import PrivateKey
-from silo_connector.relay.answers import checked, retry_after_s, upload_offset
+from silo_connector.relay.answers import checked, http_date, retry_after_s, upload_offset
 from silo_connector.relay.backoff import Backoff
 from silo_connector.relay.errors import Declined, OffsetConflict, Unreachable
 from silo_connector.relay.routing import Route, Routes, UploadTarget
@@ -62,6 +62,20 @@ def test_retry_after_as_a_date() -> None:
     assert 90 < (retry_after_s({"Retry-After": date}) or 0) <= 100
     past = format_datetime(datetime.now(UTC) - timedelta(seconds=100), usegmt=True)
     assert retry_after_s({"Retry-After": past}) == 0
+
+
+@pytest.mark.parametrize(
+    "date",
+    [
+        "Mon, 01 Jan 2024 00:00:00 +9999999999999999",
+        "Mon, 01 Jan 99999999999999999999 00:00:00 GMT",
+        "Mon, 01 Jan 2024 00:00:00 -0000",
+        "",
+    ],
+)
+def test_a_date_that_is_none_is_passed_over(date: str) -> None:
+    assert http_date(date) is None
+    assert retry_after_s({"Retry-After": date}) is None
 
 
 @pytest.mark.parametrize(("text", "offset"), [("0", 0), ("123", 123), ("-1", None), ("x", None), ("1" * 30, None)])

@@ -7,6 +7,7 @@ the platform's word, and the evidence says that.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -14,18 +15,23 @@ import pytest
 
 from federation.evidence import reading
 from federation.evidence.bundles import Entry, read_bundle, write_bundle
+from federation.evidence.own_orders import OwnOrder
 from federation.evidence.passports import Evaluation, Passport, open_passport, seal_passport
 from federation.evidence.reading import gather
 from federation.evidence.report import Report, Verdict
 from federation.evidence.verification import verify_evidence
 from federation.protocol import documents
+from federation.protocol.chains import chain_of
 from federation.protocol.digests import digest_bytes
 from federation.protocol.envelope import peek
+from federation.protocol.tree_heads import TreeHead
 from tests.support.evidence import Event, Played, answer_to, model_of
+from tests.support.questions import NOW
 
 ROUNDS = 3
 PLAYED = Played(rounds=ROUNDS, quorum=3)
 DOCUMENTS = PLAYED.documents(ROUNDS)
+CHAIN = chain_of(PLAYED.manifest.consortium_id)
 ELSE = digest_bytes(b"an invented model")
 LAST = str(UUID(int=2 << 64 | 3))
 """The order of the last silo in the second round."""
@@ -152,3 +158,123 @@ def test_what_a_silo_says_beyond_its_bounds_spoils_no_evidence_where_it_was_reje
     report = verified(entries, rejected)
     assert (report.verdict, codes(report)) == (Verdict.HOLDS, set())
     assert code in codes(verified(with_answer(**BAD[code]), PLAYED.events(with_answer(**BAD[code]))))
+
+
+def rejected_unread(code: str, **changes: object) -> Report:
+    """The last silo's answer of the second round was rejected as it came, and is nowhere but for its digest."""
+    answered = with_answer(evaluation=documents.EvaluationReport(rows=20, auc=0.5))
+    entries, events = without_last(answered, PLAYED.events(answered))
+    place = next(number for number, event in enumerate(events) if is_answer_of_last(event))
+    taken = events[place][1]
+    assert isinstance(taken, dict)
+    told = {"order": LAST, "code": code, "evidence": taken["evidence"] | {"kept": False} | changes}
+    without = [entry for entry in entries if entry.name != f"{reading.ANSWER}{LAST}"]
+    return verified(without, [*events[: place + 1], ("update.rejected", told), *events[place + 1 :]])
+
+
+def test_an_answer_that_was_rejected_as_it_came_is_not_missed() -> None:
+    """Nobody may keep figures that were not agreed: the log has the answer's digest, and the reason."""
+    report = rejected_unread("answer.not_agreed")
+    assert (report.verdict, report.faults) == (Verdict.HOLDS, [])
+    assert report.checked["answers rejected and not kept"] == 1
+
+
+@pytest.mark.parametrize(
+    ("code", "changes"),
+    [
+        ("update.not_finite", {}),
+        ("", {}),
+        ("answer.not_agreed", {"answer": ELSE}),
+        ("answer.not_agreed", {"order": str(UUID(int=2 << 64))}),
+    ],
+)
+def test_no_answer_is_left_out_by_calling_it_rejected(code: str, changes: dict[str, object]) -> None:
+    assert {"history.rejected_unread", "answer.left_out"} <= codes(rejected_unread(code, **changes))
+
+
+def own(order_id: str, **changes: Any) -> OwnOrder:
+    """An order of the bundle as the journal of its silo has it."""
+    names = {one.name: digest_bytes(one.content) for one in DOCUMENTS}
+    order, answer = names.get(f"{reading.ORDER}{order_id}"), names.get(f"{reading.ANSWER}{order_id}", ELSE)
+    said = {"order_id": order_id, "issued_at": NOW, "digest": order, "answers": frozenset({answer})}
+    return OwnOrder(**(said | changes))
+
+
+HIDDEN = str(UUID(int=99))
+
+
+def seen_by_silo(orders: Sequence[OwnOrder], rounds: int = ROUNDS, *, given_up: bool = False) -> Report:
+    """What a silo whose journal has these orders finds in a bundle of so many rounds that fits in itself."""
+    entries = PLAYED.documents(rounds)
+    bundle = [*PLAYED.grounds(), *entries, *PLAYED.logged(PLAYED.events(entries))]
+    lost = {CHAIN: {TreeHead(50, "f" * 64)}} if given_up else None
+    evidence = gather(read_bundle(list(write_bundle(bundle))))
+    return verify_evidence(evidence, given_up=lost, own={str(PLAYED.manifest.job_id): orders})
+
+
+def test_a_silo_finds_that_another_history_of_its_job_is_shown() -> None:
+    """Both histories may be in one log that everybody has countersigned: each bundle fits in itself."""
+    report = seen_by_silo([own(LAST), own(str(UUID(int=1 << 64)))])
+    assert (report.verdict, report.faults) == (Verdict.HOLDS, [])
+    assert report.checked["orders in the own journal"] == 2
+    for order in (own(HIDDEN), own(HIDDEN, issued_at=None, digest=None, answers=frozenset())):
+        assert codes(seen_by_silo([own(LAST), order])) == {"order.left_out"}
+    assert codes(seen_by_silo([own(LAST, digest=ELSE)])) == {"order.other_document"}
+    assert codes(seen_by_silo([own(LAST, answers=frozenset({ELSE}))])) == {"answer.other_document"}
+    assert codes(seen_by_silo([own(LAST, digest=None, answers=frozenset())])) == set(), "a journal that says less"
+
+
+def test_an_order_that_is_newer_than_the_bundle_is_in_a_later_one() -> None:
+    newer = own(HIDDEN, issued_at=NOW + timedelta(minutes=1))
+    unfinished = seen_by_silo([newer, own(HIDDEN, issued_at=None)], rounds=2)
+    assert (codes(unfinished), limits(unfinished)) == (set(), {"evidence.job_goes_on"})
+    assert codes(seen_by_silo([own(HIDDEN)], rounds=2)) == {"order.left_out"}
+    assert codes(seen_by_silo([newer])) == {"order.left_out"}, "the job is over"
+
+
+def test_orders_that_were_lost_with_a_log_are_told_as_a_limit() -> None:
+    report = seen_by_silo([own(HIDDEN)], given_up=True)
+    assert (codes(report), limits(report)) == (set(), {"evidence.log_restored", "order.left_out"})
+
+
+def judged(evaluation: Evaluation, **tried: Any) -> Report:
+    """The last silo has found this of the first round's model in the second round, and its passport says that."""
+    entries = with_answer(evaluation=documents.EvaluationReport(**tried))
+    answer = digest_bytes(next(one.content for one in entries if one.name == f"{reading.ANSWER}{LAST}"))
+    sealed = next(one.content for one in entries if one.name == f"{reading.PASSPORT}2")
+    participants = [
+        one.model_dump() | ({"answer_digest": answer} if str(one.order_id) == LAST else {})
+        for one in open_passport(sealed, [PLAYED.platform.public])[1].participants
+    ]
+    entries = with_passport(entries, 2, model_of(2), participants=participants)
+    entries = with_passport(entries, 1, model_of(1), evaluation=evaluation.model_dump())
+    return verified(entries, PLAYED.events(entries))
+
+
+WORSE = {"rows": 20, "loss": 1.5, "accuracy": 0.25}
+LARGE = {"rows": 300, "loss": -5.0, "accuracy": 0.25}
+"""Held to half of what counts, and to a loss of 0."""
+
+
+@pytest.mark.parametrize(
+    ("silos", "loss", "accuracy", "tried", "holds"),
+    [
+        (4, 0.75, 0.625, WORSE, True),
+        (4, 0.75, 0.625 + 1e-6, WORSE, False),
+        (4, 0.5, 0.625, WORSE, False),
+        (4, 0.75, 0.75, WORSE, False),
+        (3, 0.5, 0.75, WORSE, False),
+        (4, None, 0.625, WORSE, False),
+        (0, None, None, WORSE, False),
+        (4, 0.25, 0.5, LARGE, True),
+        (4, 0.0, 1 / 3, LARGE, False),
+        (3, 0.5, 0.75, {"rows": 0, "suppressed": True}, True),
+        (4, 0.5, 0.75, {"rows": 0, "suppressed": True}, False),
+    ],
+)
+def test_a_passport_s_figures_are_those_that_the_silos_signed(
+    silos: int, loss: float | None, accuracy: float | None, tried: dict[str, Any], holds: bool
+) -> None:
+    """Between the lowest and the highest is not enough: a platform would praise its model with the best silo's."""
+    report = judged(Evaluation(silos=silos, loss=loss, accuracy=accuracy), **tried)
+    assert codes(report) == (set() if holds else {"passport.other_evaluation"})

@@ -216,3 +216,11 @@ def unbounded(schema: dict[str, Any], where: str, definitions: dict[str, Any], s
 def test_every_field_of_a_document_has_a_bound_in_its_schema(kind: type[Document]) -> None:
     schema = kind.model_json_schema()
     assert list(unbounded(schema, kind.__name__, schema.get("$defs", {}), set())) == []
+
+
+@pytest.mark.parametrize("text", ["1" + "0" * 400, "-" + "9" * 30, "1e400", "NaN", str(2**64)])
+def test_no_number_of_a_text_is_beyond_all_bounds(text: str) -> None:
+    """Integers of hundreds of digits are no floats: a comparison, or `math.isfinite`, fails with them."""
+    with pytest.raises(FederationError, match=r"json\.(not_finite|malformed)"):
+        strict_json(f'{{"clock_skew_s": [{text}]}}')
+    assert strict_json(f"[{2**64 - 1}, -{2**53}]") == [2**64 - 1, -(2**53)]

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from training.combining import COMBINATION, HELD, LOSS_MAX, Measured, combine, confusion_shown
+from federation.aggregation.metric_pooling import COMBINATION, HELD, LOSS_MAX, Measured, combine
+from training.combining import confusion_shown
 from training.models import Evaluation
 
 OTHERS = count(1)

@@ -1,0 +1,85 @@
+"""What an answer to an order may say: the job's limits, its silo's rows, and the figures that were agreed. Pure.
+
+The platform asks here before it takes an answer, and whoever verifies a job's evidence asks here again: an answer that
+evidence would fault never counts. The trainer's own allow-list (``silo_connector.trainer.leaving``) is no looser.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from federation.agreements.shares import limits_of
+from federation.protocol.documents import CohortMember, EvaluationReport, Manifest, Submission, Terms
+from federation.protocol.rows import RowLimits
+
+WEIGHT: Final = "update.weight"
+NORM: Final = "update.norm_exceeded"
+NOT_AGREED: Final = "answer.not_agreed"
+SMALL_CELL: Final = "answer.small_cell"
+NETWORK: Final = "agreement.trainer_network"
+CODES: Final = frozenset({WEIGHT, NORM, NOT_AGREED, SMALL_CELL, NETWORK})
+FIGURES: Final = ("loss", "accuracy", "auc", "confusion")
+"""What an answer may tell about a model, by the names that agreements have for them."""
+
+
+@dataclass(frozen=True)
+class AnswerBounds:
+    """What one silo's answers in one job are held to."""
+
+    rows: RowLimits
+    is_weighed_here: bool
+    """In clear the platform weighs: it believes more rows for training than count. Elsewhere the silo itself weighs."""
+    update_norm_l2_max: float
+    minimum_cell: int
+    metrics: frozenset[str]
+    """The figures about a model that the agreement lets out."""
+    has_no_network: bool
+    """Whether the agreement asks for a trainer that says that it has no network."""
+
+    @classmethod
+    def of(cls, manifest: Manifest, member: CohortMember, terms: Terms) -> AnswerBounds:
+        """The bounds of a cohort member's answers under a manifest and the terms of its agreement."""
+        return cls(
+            rows=limits_of(member),
+            is_weighed_here=manifest.protection.mode == "clear",
+            update_norm_l2_max=manifest.limits.update_norm_l2_max,
+            minimum_cell=manifest.limits.minimum_cell,
+            metrics=frozenset(terms.leaving.metrics),
+            has_no_network=terms.work.trainer_network == "forbidden",
+        )
+
+
+def faults_of(said: Submission, bounds: AnswerBounds) -> Iterator[tuple[str, str]]:
+    """What an answer says beyond its bounds: codes, and what they mean, without the figures that were not agreed."""
+    if bounds.has_no_network and said.environment.network != "none":
+        yield NETWORK, "The trainer does not say that it had no network, as the agreement asks."
+    training, evaluation = said.training, said.evaluation
+    rows_max = bounds.rows.rows_max if bounds.is_weighed_here else min(bounds.rows.rows_max, bounds.rows.weight_max)
+    if training is not None and training.rows > rows_max:
+        yield WEIGHT, _too_many(training.rows, rows_max)
+    if evaluation is not None and evaluation.rows > bounds.rows.rows_max:
+        yield WEIGHT, _too_many(evaluation.rows, bounds.rows.rows_max)
+    if training is not None and training.update_norm_l2 > bounds.update_norm_l2_max:
+        yield NORM, f"The update's norm is {training.update_norm_l2:g}, {bounds.update_norm_l2_max:g} is allowed."
+    told = {name for name in FIGURES if evaluation is not None and getattr(evaluation, name) is not None}
+    if training is not None and training.loss is not None:
+        told.add("loss")
+    if unagreed := sorted(told - bounds.metrics):
+        yield NOT_AGREED, f"The answer tells figures that the agreement does not let out: {', '.join(unagreed)}."
+    if evaluation is not None and _points_at_few(evaluation, bounds.minimum_cell):
+        yield SMALL_CELL, f"The answer tells figures of fewer rows than {bounds.minimum_cell}."
+
+
+def _too_many(rows: int, rows_max: float) -> str:
+    return f"The answer claims {rows} rows; the silo's registration allows {rows_max:.0f}."
+
+
+def _points_at_few(evaluation: EvaluationReport, minimum_cell: int) -> bool:
+    """Whether figures, or one count among them, are of so few rows that they may point at somebody."""
+    tells = any(getattr(evaluation, name) is not None for name in FIGURES)
+    if evaluation.rows < minimum_cell and (evaluation.rows or tells):
+        return True
+    counts = evaluation.confusion.counts if evaluation.confusion is not None else ()
+    return any(0 < count < minimum_cell for row in counts for count in row)

@@ -1,0 +1,97 @@
+"""What an answer may say: the platform that takes it and whoever verifies evidence ask the same function."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from federation.agreements.answer_bounds import CODES, AnswerBounds, faults_of
+from federation.protocol import documents
+from federation.protocol.envelope import peek
+from federation.protocol.rows import NO_LIMITS, RowLimits
+from tests.support.evidence import ENVIRONMENT, Played, answer_to
+from tests.support.questions import order_of
+
+PLAYED = Played(rounds=1)
+ANSWER = answer_to(
+    order_of(
+        PLAYED.manifest,
+        kind="train",
+        model=documents.BlobReference(
+            digest=PLAYED.manifest.initial_model_digest, size_bytes=1, url="/connector/v1/blobs/1"
+        ),
+    )
+)
+BOUNDS = AnswerBounds.of(
+    PLAYED.manifest,
+    PLAYED.manifest.cohort[0],
+    documents.read(documents.Agreement, peek(PLAYED.agreement)).terms,
+)
+
+
+def trained(**changes: object) -> dict[str, object]:
+    """Another report of the training."""
+    assert ANSWER.training is not None
+    return {"training": ANSWER.training.model_copy(update=changes)}
+
+
+def tried(**changes: Any) -> dict[str, object]:
+    """Another report of the evaluation."""
+    return {"evaluation": documents.EvaluationReport(**changes)}
+
+
+def counts(*rows: tuple[int, ...]) -> documents.Confusion:
+    """Counts by class."""
+    return documents.Confusion(counts=rows)
+
+
+def codes(bounds: AnswerBounds = BOUNDS, **changes: object) -> set[str]:
+    """What is wrong with an answer that says this."""
+    return {code for code, _ in faults_of(ANSWER.model_copy(update=changes), bounds)}
+
+
+SAYS_NOTHING = {"environment": ENVIRONMENT.model_copy(update={"network": None})}
+WITH_COUNTS = replace(BOUNDS, metrics=frozenset({"loss", "accuracy", "confusion"}))
+
+
+@pytest.mark.parametrize(
+    ("found", "bounds", "changes"),
+    [
+        (set(), BOUNDS, {}),
+        ({"update.weight"}, BOUNDS, trained(rows=305)),
+        (set(), BOUNDS, trained(rows=304)),
+        (set(), replace(BOUNDS, rows=RowLimits(304, 200)), trained(rows=304)),
+        ({"update.weight"}, replace(BOUNDS, rows=RowLimits(304, 200), is_weighed_here=False), trained(rows=201)),
+        ({"update.weight"}, BOUNDS, tried(rows=305)),
+        (set(), replace(BOUNDS, rows=NO_LIMITS), tried(rows=10**10)),
+        ({"update.norm_exceeded"}, BOUNDS, trained(update_norm_l2=1.0001e4)),
+        ({"answer.not_agreed"}, BOUNDS, tried(rows=20, auc=0.5)),
+        ({"answer.not_agreed"}, BOUNDS, tried(rows=20, confusion=counts((20, 0), (0, 0)))),
+        ({"answer.not_agreed"}, replace(BOUNDS, metrics=frozenset({"accuracy"})), tried(rows=20, accuracy=1.0)),
+        ({"answer.small_cell"}, BOUNDS, tried(rows=4, accuracy=1.0)),
+        ({"answer.small_cell"}, BOUNDS, tried(rows=0, accuracy=1.0)),
+        (set(), BOUNDS, tried(rows=0, suppressed=True)),
+        ({"answer.small_cell"}, WITH_COUNTS, tried(rows=20, confusion=counts((19, 1), (0, 0)))),
+        (set(), WITH_COUNTS, tried(rows=20, confusion=counts((20, 0), (0, 0)))),
+        ({"agreement.trainer_network"}, BOUNDS, SAYS_NOTHING),
+        (
+            set(),
+            replace(BOUNDS, has_no_network=False),
+            SAYS_NOTHING,
+        ),
+    ],
+)
+def test_what_an_answer_says_beyond_its_bounds_is_named(
+    found: set[str], bounds: AnswerBounds, changes: dict[str, object]
+) -> None:
+    assert codes(bounds, **changes) == found
+    assert found <= CODES
+
+
+def test_no_word_about_an_answer_repeats_what_may_not_be_known() -> None:
+    said = ANSWER.model_copy(update=tried(rows=3, accuracy=0.123456, auc=0.654321))
+    told = " ".join(what for _, what in faults_of(said, BOUNDS))
+    assert "auc" in told
+    assert not [figure for figure in ("0.123456", "0.654321", " 3 ") if figure in told]
