@@ -133,7 +133,7 @@ def test_compose_and_the_sample_speak_the_same_names() -> None:
 def test_trimming_an_image_takes_only_what_is_named(tmp_path: Path) -> None:
     """A folder that is called tests or include is no reason: another package may run what lies there."""
     site = tmp_path / "lib" / "python3.11" / "site-packages"
-    stays = (
+    stays: tuple[str, ...] = (
         "fsspec/tests/abstract/copy.py",
         "torch/testing/_comparison.py",
         "torch/_inductor/include/a.h",
@@ -146,7 +146,12 @@ def test_trimming_an_image_takes_only_what_is_named(tmp_path: Path) -> None:
         "other/a.pyi",
     )
     stays += ("numpy/core.py", "torch-2.0.dist-info/LICENSE")
-    goes = ("torch/test/cpp/a", "torch/include/a.h", "numpy/_core/tests/test_a.py", "sympy/core/tests/test_a.py")
+    goes: tuple[str, ...] = (
+        "torch/test/cpp/a",
+        "torch/include/a.h",
+        "numpy/_core/tests/test_a.py",
+        "sympy/core/tests/test_a.py",
+    )
     goes += (
         "pyarrow/include/arrow/a.h",
         "numpy/__init__.pyi",
