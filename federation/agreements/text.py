@@ -204,6 +204,7 @@ def _validity(terms: Terms) -> Iterator[str]:
 def _retention(terms: Terms) -> Iterator[str]:
     rounds = terms.retention.updates_rounds
     yield f"The platform deletes a silo's update once {rounds} more round{'s have' if rounds > 1 else ' has'} closed."
+    yield "When a job ends, it deletes all of its updates."
     if terms.retention.models_days is not None:
         yield f"Models are kept for {terms.retention.models_days} days after their job ended."
 

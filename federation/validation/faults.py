@@ -34,7 +34,7 @@ PLAIN = {
     "string_type": "This has to be text.",
     "string_too_short": "This needs at least {min_length} characters.",
     "string_too_long": "This may have at most {max_length} characters.",
-    "string_pattern_mismatch": "This does not match the pattern {pattern}",
+    "string_pattern_mismatch": "This has to be written like {pattern}",
     "too_short": "There have to be at least {min_length} of these.",
     "too_long": "There may be at most {max_length} of these.",
     "greater_than_equal": "This has to be at least {ge}.",
@@ -54,6 +54,15 @@ PLAIN = {
     "model_attributes_type": "This has to be an object with named members.",
 }
 
+# What a text looks like that has to match a pattern: people read examples.
+EXAMPLES = {
+    r"^[A-Z]{2}$": "CH (a country's two capital letters)",
+    r"^(ICD-10:[A-Z][0-9]{0,2}(\.[0-9A-Z]{1,4})?|MONDO:[0-9]{7})$": "ICD-10:I25.1 or MONDO:0005010",
+    r"^sha256:[0-9a-f]{64}$": f"sha256:{'0123456789abcdef' * 4}",
+    r"^[a-z0-9]+(-[a-z0-9]+)*$": "heart-disease (small letters, digits and hyphens)",
+}
+_LITERAL = "literal_error"
+
 
 def refusal(
     error: ValidationError,
@@ -69,17 +78,29 @@ def refusal(
     ones. The values that were refused are never part of it, and no more than FAULTS_MAX are told.
     """
     fields: dict[str, list[str]] = {}
+    choices: dict[str, int] = {}
     for fault in error.errors(include_url=False, include_input=False)[:FAULTS_MAX]:
         path = ".".join(part for part in (within, path_of(fault, data)) if part)
         if fault["type"] == "too_short" and any(inner.startswith(f"{path}.") for inner in fields):
             continue  # members that are wrong themselves were not counted
         said = (better or {}).get((path, fault["type"])) or plain(fault)
-        if said not in fields.setdefault(path, []):
-            fields[path].append(said)
+        if said in fields.setdefault(path, []):
+            continue
+        if fault["type"] == _LITERAL and path in choices:  # a value out of one list or another
+            said = _joined(fields[path].pop(choices[path]), said)
+        if fault["type"] == _LITERAL:
+            choices[path] = len(fields[path])
+        fields[path].append(said)
     first = next(iter(fields))
     of_the_whole = fields.pop("", [])  # what is wrong with everything together belongs to no field
     message = of_the_whole[0] if first == "" else fields[first][0]
     return Invalid(code, message, first or None, fields=fields)
+
+
+def _joined(one: str, other: str) -> str:
+    """Two lists of what a value has to be, as one sentence."""
+    stem = PLAIN[_LITERAL].partition("{")[0]
+    return f"{one[:-1].replace(' or ', ', ')}, {other.removeprefix(stem)}"
 
 
 def path_of(fault: ErrorDetails, data: object = None) -> str:
@@ -116,5 +137,7 @@ def plain(fault: ErrorDetails) -> str:
     if known := PLAIN.get(fault["type"]):
         context = fault.get("ctx", {})
         whole = {name: int(value) for name, value in context.items() if isinstance(value, float) and value.is_integer()}
+        if fault["type"] == "string_pattern_mismatch":
+            context = {"pattern": EXAMPLES.get(context["pattern"], context["pattern"])}
         return known.format_map({**context, **whole})
     return fault["msg"].removeprefix("Value error, ")[:_SAID_MAX]

@@ -202,7 +202,7 @@ TERMS: Mapping[str, Term] = MappingProxyType(
         "validity.not_after": Term(_("Valid until"), _("The moment in UTC. A new version can follow before that.")),
         "retention.updates_rounds": Term(
             _("Rounds for which updates are kept"),
-            _("The platform deletes a silo's contribution that many rounds later."),
+            _("The platform deletes a silo's contribution that many rounds later, and at the end of its job all."),
         ),
         "retention.models_days": Term(
             _("Days for which models are kept"), _("After the job has ended; empty for no limit.")

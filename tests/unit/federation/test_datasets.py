@@ -112,7 +112,7 @@ def test_silos_may_not_differ_in_what_the_features_mean(other: dict[str, Any]) -
 @pytest.mark.parametrize(
     ("data", "why"),
     [
-        (changed(name="Not a slug"), "pattern"),
+        (changed(name="Not a slug"), "written like heart-disease"),
         (changed(path="/data/loans.csv"), "no such field"),
         (changed(format="pickle"), "csv"),
         (changed(delimiter=","), None),

@@ -27,7 +27,7 @@ def test_faults_of_fields_are_said_in_german() -> None:
             "Das darf nicht leer sein.",
             "Das muss mindestens 3 sein.",
             "Davon braucht es mindestens 2.",
-            "Das entspricht nicht dem Muster ^[A-Z]$",
+            "Das muss geschrieben sein wie ^[A-Z]$",
         ]
     assert [in_words(text) for text in told] == told
 

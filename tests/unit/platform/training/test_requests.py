@@ -67,6 +67,26 @@ def test_one_fault_is_told_plainly(changes: dict[str, Any], code: str, fields: d
     assert error.message in fields.values()
 
 
+@pytest.mark.parametrize(
+    ("changes", "field", "said"),
+    [
+        ({"use": {"category": "disease", "diseases": ["flu"]}}, "use.diseases.0", "ICD-10:I25.1 or MONDO:0005010"),
+        ({"use": {"category": "disease", "countries": ["Germany"]}}, "use.countries.0", "CH (a country's"),
+        ({"plan": "sha256:12", "model": ...}, "plan", "sha256:0123456789abcdef"),
+    ],
+)
+def test_what_a_text_has_to_look_like_is_told_by_an_example(changes: dict[str, Any], field: str, said: str) -> None:
+    error = refused(**changes)
+    assert [text for text in error.fields[field] if text.startswith("This has to be written like ") and said in text]
+    assert "^" not in str(error.fields)
+
+
+def test_all_values_that_a_field_may_have_are_told_in_one_sentence() -> None:
+    (said,) = refused(use={"category": "helth"}).fields["use.category"]
+    assert "'health', 'disease'" in said
+    assert said.endswith("'clinical_care', 'credit_risk', 'fraud', 'aml' or 'stress_testing'.")
+
+
 @pytest.mark.parametrize("protection", [..., None, "clear"])
 def test_protection_has_to_be_said(protection: Any) -> None:
     error = refused(protection=protection)
