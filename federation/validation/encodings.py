@@ -48,11 +48,11 @@ def strict_json(data: bytes | str) -> object:
     return value
 
 
-def check_plain(value: object) -> None:
+def check_plain(value: object, *, integer_bits_max: float = INTEGER_BITS_MAX) -> None:
     """Raise Invalid where a JSON value holds what no document may.
 
-    ``json.too_deep``, ``json.not_finite`` (a number, or an integer of more than 64 bits), ``json.nul`` and
-    ``json.not_unicode`` (half a surrogate pair).
+    ``json.too_deep``, ``json.not_finite`` (a number, or an integer of more bits), ``json.nul`` and ``json.not_unicode``
+    (half a surrogate pair). Who judges each integer by its own field has no need of a bound on all.
     """
     waiting: list[tuple[object, int]] = [(value, 1)]
     while waiting:
@@ -62,7 +62,7 @@ def check_plain(value: object) -> None:
         if isinstance(item, str):
             _check_text(item)
         elif (isinstance(item, float) and not math.isfinite(item)) or (
-            isinstance(item, int) and item.bit_length() > INTEGER_BITS_MAX
+            isinstance(item, int) and item.bit_length() > integer_bits_max
         ):
             raise Invalid("json.not_finite", "A number is too large.")
         elif isinstance(item, dict):
