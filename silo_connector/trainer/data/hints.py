@@ -9,6 +9,8 @@ from federation.protocol.datasets import DatasetDeclaration
 
 _DECIMAL = re.compile(r"[+-]?[0-9]+[.,][0-9]+")
 _IN_THOUSANDS = re.compile(r"[+-]?[0-9]{1,3}([.,' \u00a0\u202f][0-9]{3})+([.,][0-9]+)?")
+_WORD_LENGTH_MAX = 60
+"""What is longer is no word for a missing value."""
 _CONTROL_CHARACTERS = re.compile(r"[\u0080-\u009f]")
 _ENCODINGS = {
     "utf-8": ("windows-1252", "latin-1"),
@@ -26,13 +28,10 @@ def about_number(text: str, declaration: DatasetDeclaration) -> str:
         return f' (is the decimal mark "{other}"? then say decimal = "{other}"{warning})'
     if is_in_thousands:
         return f' (marks of thousands are not read: export without them, with "{declaration.decimal}" for decimals)'
-    if not any(character.isdigit() for character in text):
-        return f" (does it stand for a missing value? then name it in missing: {_quoted(text)})"
+    if len(text) <= _WORD_LENGTH_MAX and not any(character.isdigit() for character in text):
+        quoted = json.dumps(text, ensure_ascii=False)
+        return f" (does it stand for a missing value? then name it in missing: {quoted})"
     return ""
-
-
-def _quoted(text: str) -> str:
-    return json.dumps(text[:60], ensure_ascii=False)
 
 
 def about_encoding(data: bytes, declaration: DatasetDeclaration) -> str:

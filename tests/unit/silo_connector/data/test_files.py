@@ -219,7 +219,8 @@ def test_a_wrong_decimal_mark_is_recognised(tmp_path: Path) -> None:
 
 
 def test_a_long_value_is_not_repeated_whole(tmp_path: Path) -> None:
-    assert len(refusal(tmp_path, PLAIN + "x" * 5000 + ",car,1\n").message) < 300
+    message = refusal(tmp_path, PLAIN + "x" * 5000 + ",car,1\n").message
+    assert len(message) - len(str(tmp_path)) < 150
 
 
 def test_bounds_are_held(tmp_path: Path) -> None:
