@@ -21,7 +21,6 @@ from django.shortcuts import redirect
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import User
-from accounts.models.user import normalise_email
 from accounts.proving import prove_by_identity
 from accounts.second_factor.judging import needs_second_factor
 from accounts.second_factor.sealing import seal, unseal
@@ -142,8 +141,9 @@ class IdentityAdapter(DefaultSocialAccountAdapter):  # type: ignore[misc]
 
 def _with_confirmed_address(sociallogin: SocialLogin) -> User | None:
     """Whoever has the address here, unless another identity of the same provider is theirs already."""
-    confirmed = [normalise_email(address.email) for address in sociallogin.email_addresses if address.verified is True]
-    user = User.objects.filter(email__in=confirmed, is_active=True).first()
+    confirmed = (address.email for address in sociallogin.email_addresses if address.verified is True)
+    known = (User.objects.with_address(email) for email in confirmed)
+    user = next((one for one in known if one is not None and one.is_active), None)
     if user is None or SocialAccount.objects.filter(user=user, provider=sociallogin.account.provider).exists():
         return None
     return user

@@ -76,16 +76,16 @@ class ForgottenPassword(ResetPasswordForm):  # type: ignore[misc]
         self.fields["email"] = forms.EmailField(label=_("E-mail address"), max_length=254, widget=widget)
 
     def clean_email(self) -> str:
-        """As it is stored."""
-        return normalise_email(self.cleaned_data["email"])
+        """As it was typed: whether there is an account is not said here."""
+        return str(self.cleaned_data["email"])
 
     def save(self, request: HttpRequest, **kwargs: Any) -> str:
         """Have the letter sent. Raises TooMany: nobody's letter-box is to be filled."""
         email = str(self.cleaned_data["email"])
-        count_try(f"password of {email}", address_of(request), from_anywhere_max=LETTERS_MAX)
-        found = User.objects.filter(email=email, is_active=True).first()
+        count_try(f"password of {normalise_email(email)}", address_of(request), from_anywhere_max=LETTERS_MAX)
+        found = User.objects.with_address(email)
         # the same work for who has no account: how long this takes tells nothing
-        dispatch.send_password_reset(found.pk if found else uuid4())
+        dispatch.send_password_reset(found.pk if found and found.is_active else uuid4())
         return email
 
 

@@ -15,7 +15,6 @@ from django.utils.translation import gettext_noop as _
 
 from accounts.actions import create_user, grant_role
 from accounts.models import OfferAnswer, Organisation, OrganisationRole, OrganisationRoleOffer, RoleOffer, User
-from accounts.models.user import normalise_email
 from accounts.permissions import Role
 from accounts.proving import take_from_whoever_holds_it
 from audit.actions import record
@@ -39,7 +38,7 @@ def take_in(
 
     Raises Unprocessable `user.name_missing` where a new account has no name, and what `give_role` raises.
     """
-    known = User.objects.filter(email=normalise_email(email)).first()
+    known = User.objects.with_address(email)
     if known is not None:
         return give_role(user=known, organisation=organisation, role=role, by=by)
     if not full_name:

@@ -10,7 +10,6 @@ from django.db.models import Prefetch, Q, QuerySet
 from django.utils import timezone
 
 from accounts.models import ApiToken, Organisation, OrganisationRole, OrganisationRoleOffer, User
-from accounts.models.user import normalise_email
 from accounts.permissions import ROLES, Permission, Role, roles_allowing
 from accounts.second_factor.judging import needs_second_factor
 from audit.models import Event
@@ -94,8 +93,8 @@ def users_visible_to(user: User) -> QuerySet[User]:
 
 def person_with_email(email: str) -> User:
     """The person who signs in with this address. Raises Unprocessable `user.unknown`."""
-    found = User.objects.filter(email=normalise_email(email), is_active=True).first()
-    if found is None:
+    found = User.objects.with_address(email)
+    if found is None or not found.is_active:
         raise Unprocessable(
             "user.unknown",
             "Nobody has an account with this e-mail address. An administrator of their organisation makes one.",

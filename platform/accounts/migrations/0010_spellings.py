@@ -7,7 +7,10 @@ from accounts.models.user import normalise_email
 
 
 def compare_anew(apps, schema_editor):
-    """Of two addresses or names that are one by now the older keeps it; the other stays as it is written."""
+    """Of two addresses or names that are one by now the older keeps it; the other stays as it is written.
+
+    Who holds an address in another spelling signs in by writing it so (`User.objects.with_address`).
+    """
     users, names = apps.get_model("accounts", "User"), apps.get_model("accounts", "OrganisationName")
     for user in users.objects.order_by("created_at", "pk").only("pk", "email"):
         email = normalise_email(user.email)

@@ -19,11 +19,24 @@ _NEEDLESSLY_QUOTED = re.compile(r'^"([a-z0-9!#$%&\'*+/=?^_`{}|~-]+(?:\.[a-z0-9!#
 
 
 class UserManager(BaseUserManager["User"]):
-    """People are found by their e-mail address, whatever its case."""
+    """People are found by their e-mail address, whatever its case and spelling."""
 
     def get_by_natural_key(self, username: str | None) -> User:
-        """The person with this address."""
-        return self.get(email=normalise_email(username or ""))
+        """The person with this address. Raises User.DoesNotExist."""
+        found = self.with_address(username or "")
+        if found is None:
+            raise User.DoesNotExist
+        return found
+
+    def with_address(self, email: str) -> User | None:
+        """Whoever is known by this address, None if nobody is.
+
+        Of two accounts from before one address had one spelling, one still holds another (migration 0010): who writes
+        just that one means that account.
+        """
+        typed, compared = email.strip().lower(), normalise_email(email)
+        found = {user.email: user for user in self.filter(email__in={typed, compared})}
+        return found.get(typed) or found.get(compared)
 
 
 def normalise_email(email: str) -> str:

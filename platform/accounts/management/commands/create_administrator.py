@@ -6,7 +6,6 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from accounts.actions import create_user
 from accounts.models import User
-from accounts.models.user import normalise_email
 from accounts.welcome import welcome_url
 from audit.actors import System
 from federation.errors import Invalid
@@ -25,8 +24,8 @@ class Command(BaseCommand):
 
     def handle(self, *args: object, **options: str) -> None:
         """Refuses an e-mail address that has an account."""
-        email = normalise_email(options["email"])
-        if User.objects.filter(email=email).exists():
+        email = options["email"]
+        if User.objects.with_address(email) is not None:
             raise CommandError(f"{email} has an account already.")
         try:
             full_name = one_line(options["full_name"])

@@ -5,7 +5,6 @@ from __future__ import annotations
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from accounts.models import User
-from accounts.models.user import normalise_email
 from accounts.second_factor.actions import reset
 from accounts.session_actions import end_all_sessions
 from audit.actors import System
@@ -25,10 +24,9 @@ class Command(BaseCommand):
 
     def handle(self, *args: object, **options: str) -> None:
         """Refuses an address without an account, and an account without a second factor."""
-        email = normalise_email(options["email"])
-        user = User.objects.filter(email=email).first()
+        user = User.objects.with_address(options["email"])
         if user is None:
-            raise CommandError(f"Nobody has an account with {email}.")
+            raise CommandError(f"Nobody has an account with {options['email']}.")
         try:
             reset(user=user, by=KEEPER)
         except Conflict as problem:
