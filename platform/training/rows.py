@@ -7,9 +7,9 @@ from functools import cached_property
 
 from federation.aggregation.metric_pooling import Measured, combine
 from silos.models import Silo
-from training.combining import confusion_shown
 from training.counting import Tally, tally
 from training.models import CohortSeat, Evaluation, Order, Round, Step
+from training.small_cells import confusion_shown
 from training.transitions import OrderState
 
 

@@ -71,8 +71,8 @@ def _take(config: Config, pinned: Signatory, signed: bytes) -> None:
     from silo_connector.trainer.outcomes import Outcomes
 
     check_own(config.trainer_state)
-    _check_newest(config, open_agreement(signed))
     opened = open_agreement(signed)
+    _check_newest(config, opened)
     agreement = opened.agreement
     journal = Journal(config.trainer_state, config.syslog)
     told: dict[str, Any] = {

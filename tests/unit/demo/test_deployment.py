@@ -133,32 +133,29 @@ def test_compose_and_the_sample_speak_the_same_names() -> None:
 def test_trimming_an_image_takes_only_what_is_named(tmp_path: Path) -> None:
     """A folder that is called tests or include is no reason: another package may run what lies there."""
     site = tmp_path / "lib" / "python3.11" / "site-packages"
-    stays: tuple[str, ...] = (
+    stays = [
         "fsspec/tests/abstract/copy.py",
-        "torch/testing/_comparison.py",
-        "torch/_inductor/include/a.h",
         "lib/test/a.py",
-    )
-    stays += (
-        "numpy/_core/tests/_natype.py",
         "numpy/_core/tests/__init__.py",
-        "torch/bin/torch_shm_manager",
+        "numpy/_core/tests/_natype.py",
+        "numpy/core.py",
         "other/a.pyi",
-    )
-    stays += ("numpy/core.py", "torch-2.0.dist-info/LICENSE")
-    goes: tuple[str, ...] = (
-        "torch/test/cpp/a",
-        "torch/include/a.h",
-        "numpy/_core/tests/test_a.py",
-        "sympy/core/tests/test_a.py",
-    )
-    goes += (
-        "pyarrow/include/arrow/a.h",
+        "torch/_inductor/include/a.h",
+        "torch/bin/torch_shm_manager",
+        "torch/testing/_comparison.py",
+        "torch-2.0.dist-info/LICENSE",
+    ]
+    goes = [
         "numpy/__init__.pyi",
+        "numpy/_core/tests/test_a.py",
+        "pyarrow/include/arrow/a.h",
         "pyarrow/tests/data/a.orc",
+        "sympy/core/tests/test_a.py",
         "torch/bin/protoc",
+        "torch/include/a.h",
         "torch/lib/a.a",
-    )
+        "torch/test/cpp/a",
+    ]
     for name in (*stays, *goes):
         (site / name).parent.mkdir(parents=True, exist_ok=True)
         (site / name).write_text("")

@@ -1,23 +1,16 @@
-"""One figure from many silos', and what small numbers must not tell."""
+"""One figure from many silos'."""
 
 from __future__ import annotations
 
 from itertools import count
-from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from federation.aggregation.metric_pooling import COMBINATION, HELD, LOSS_MAX, Measured, combine
-from training.combining import confusion_shown
-from training.models import Evaluation
 
 OTHERS = count(1)
-
-
-def told(rows: int, confusion: Any) -> Evaluation:
-    return Evaluation(rows=rows, confusion=confusion)
 
 
 def silo(
@@ -63,17 +56,3 @@ def test_no_organisation_makes_the_figure_its_own_by_rows_or_by_a_loss_that_no_m
         assert combined["loss"] == pytest.approx(0.25 + LOSS_MAX / 4)
         assert combined["combination"] == HELD
     assert combine([*honest, silo(100, 1.0)], 0.5)["combination"] == COMBINATION
-
-
-@pytest.mark.parametrize(
-    ("counts", "shown"),
-    [
-        ([[5, 5], [5, 5]], True),
-        ([[5, 0], [0, 5]], True),
-        ([[5, 4], [5, 5]], False),
-        ([[5, 5], [1, 5]], False),
-        (None, False),
-    ],
-)
-def test_counts_are_shown_whole_or_not_at_all(counts: Any, shown: bool) -> None:
-    assert confusion_shown(told(20, counts), 5) == (counts if shown else None)

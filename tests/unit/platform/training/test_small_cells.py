@@ -1,0 +1,24 @@
+"""What small numbers must not tell."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from training.models import Evaluation
+from training.small_cells import confusion_shown
+
+
+@pytest.mark.parametrize(
+    ("counts", "shown"),
+    [
+        ([[5, 5], [5, 5]], True),
+        ([[5, 0], [0, 5]], True),
+        ([[5, 4], [5, 5]], False),
+        ([[5, 5], [1, 5]], False),
+        (None, False),
+    ],
+)
+def test_counts_are_shown_whole_or_not_at_all(counts: Any, shown: bool) -> None:
+    assert confusion_shown(Evaluation(rows=20, confusion=counts), 5) == (counts if shown else None)
