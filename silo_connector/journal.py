@@ -8,6 +8,7 @@ log may hold all of it.
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import json
 import os
@@ -214,9 +215,18 @@ def _broken(path: Path, number: int, why: str) -> Untrusted:
 
 @contextlib.contextmanager
 def _opened(path: Path) -> Iterator[int]:
-    """The journal, locked: the very file that has the name now, not one that was put aside while it was waited for."""
+    """The journal, locked: the very file that has the name now, not one that was put aside while it was waited for.
+
+    Raises Invalid ``journal.unreadable`` for a symbolic link: whoever put it there has the journal elsewhere.
+    """
     while True:
-        descriptor = os.open(path, _FLAGS, 0o600)
+        try:
+            descriptor = os.open(path, _FLAGS, 0o600)
+        except OSError as error:
+            if error.errno != errno.ELOOP:
+                raise
+            message = f"{path} is a symbolic link. The journal has to lie there itself: move it back."
+            raise Invalid("journal.unreadable", message) from error
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX)
             if _is_at(descriptor, path):

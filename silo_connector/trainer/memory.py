@@ -7,6 +7,7 @@ import sqlite3
 from dataclasses import dataclass
 from pathlib import Path
 
+from federation.errors import Invalid
 from federation.protocol.documents import now
 from silo_connector.journal import Head
 from silo_connector.trainer.jobs import Jobs
@@ -58,12 +59,22 @@ class Memory:
     """One connection, used by one thread."""
 
     def __init__(self, state: Path | None) -> None:
-        """What is kept in this folder; an empty one that is kept nowhere for None."""
+        """What is kept in this folder; an empty one that is kept nowhere for None.
+
+        Raises Invalid ``trainer.state_unreadable`` for a file that is no database of SQLite.
+        """
         file = ":memory:" if state is None else state / FILE
-        self._database = sqlite3.connect(file, isolation_level=None, check_same_thread=False)
-        self._database.execute("PRAGMA journal_mode = WAL")
-        self._database.execute("PRAGMA synchronous = FULL")
-        self._database.executescript(_SCHEMA)
+        try:
+            self._database = sqlite3.connect(file, isolation_level=None, check_same_thread=False)
+            self._database.execute("PRAGMA journal_mode = WAL")
+            self._database.execute("PRAGMA synchronous = FULL")
+            self._database.executescript(_SCHEMA)
+        except sqlite3.DatabaseError as error:
+            raise Invalid(
+                "trainer.state_unreadable",
+                f"{file} can't be opened ({error}). Stop the trainer and put the newest backup back. If there is none, "
+                "move the file away, and confirm what was lost: silo-connector accept-state.",
+            ) from error
         self.jobs = Jobs(self._database)
 
     def outcome(self, order_id: str) -> Outcome | None:

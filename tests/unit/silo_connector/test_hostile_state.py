@@ -10,6 +10,7 @@ from uuid import uuid4
 
 import pytest
 
+from federation.errors import Invalid
 from federation.protocol.documents import now
 from federation.protocol.keys import PrivateKey
 from silo_connector import identity
@@ -281,3 +282,21 @@ async def test_the_state_of_version_0_1_0_is_not_older_than_its_journal(site: Si
     trainer.start()
     assert trainer.is_locked
     trainer.close()
+
+
+async def test_a_store_that_can_not_be_read_is_named_with_what_to_do(site: Site, capsys: Shown) -> None:
+    trained(site, 1)
+    database, journal = site.config.trainer_state / "trainer.sqlite", site.config.trainer_state / "journal.jsonl"
+    for name in ("trainer.sqlite-wal", "trainer.sqlite-shm"):
+        (site.config.trainer_state / name).unlink(missing_ok=True)
+    kept = database.read_bytes()
+    database.write_bytes(b"no database at all" * 100)
+    with pytest.raises(Invalid, match=r"trainer\.state_unreadable.*newest backup"):
+        started(site)
+    assert await command(site, "accept-state", "--key", site.folder / "signatory.key", "--yes") == 1
+    assert "move the file away" in capsys.readouterr().err
+    database.write_bytes(kept)
+    journal.rename(site.folder / "elsewhere.jsonl")
+    journal.symlink_to(site.folder / "elsewhere.jsonl")
+    with pytest.raises(Invalid, match="is a symbolic link"):
+        trained(site, 2)
