@@ -75,9 +75,9 @@ def refusal_of(silo: Silo) -> RefusedRequest | None:
 
 
 def is_refused_now(silo: Silo) -> bool:
-    """Whether an active silo was refused lately, and nothing of it was taken since."""
+    """Whether a silo that works, or is to be confirmed, was refused lately, and nothing of it was taken since."""
     last = refusal_of(silo)
-    if last is None or silo.state != SiloState.ACTIVE:
+    if last is None or silo.state not in {SiloState.PRESENTED, SiloState.ACTIVE}:
         return False
     taken = [moment for moment in (silo.last_seen_at, silo.confirmed_at) if moment is not None]
     lately = timezone.now() - timedelta(seconds=settings.SILO_SILENT_AFTER_S)

@@ -153,7 +153,7 @@ def look_at_journal(config: Config) -> Iterator[Finding]:
     except FederationError as error:
         yield fail("journal", error.message, "Find out who can write into the trainer's state.")
         return
-    yield ok("journal", f"{head.lines} lines, the chain holds")
+    yield ok("journal", f"{head.lines} line{'s' if head.lines != 1 else ''}, the chain holds")
 
 
 def look_at_record(config: Config) -> Iterator[Finding]:

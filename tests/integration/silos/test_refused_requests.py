@@ -15,6 +15,7 @@ from silos import actions
 from silos.health import note_heartbeat
 from silos.models import RefusedRequest, Silo
 from silos.requests import SignedRequest, authenticate
+from silos.transitions import SiloState
 from tests.support.cohort import Cohort, browser
 from tests.support.world import client_of
 
@@ -61,6 +62,19 @@ def test_a_clock_that_is_off_is_measured_and_shown_with_what_to_do(cohort: Cohor
     told = client_of(cohort.it).get(f"/api/v1/silos/{cohort.silo.id}/").json()
     assert (told["health"], told["last_refused"]["code"]) == ("online", "signature.clock")
     assert "Last refused request" in browser(cohort.it).get(f"/silos/{cohort.silo.id}/").content.decode()
+
+
+def test_a_clock_that_is_off_is_shown_before_the_silo_is_confirmed(cohort: Cohort) -> None:
+    """In its first hour: whoever waits for its first sign of life sees why none comes."""
+    waits = {"state": SiloState.PRESENTED, "last_seen_at": None, "confirmed_at": None}
+    Silo.objects.filter(pk=cohort.silo.pk).update(**waits)
+    assert ask(cohort) == "silo.unconfirmed"
+    assert "Its requests are refused" not in browser(cohort.it).get(f"/silos/{cohort.silo.id}/").content.decode()
+    earlier(cohort, minutes=1)
+    assert ask(cohort, now=datetime.now(UTC) + timedelta(minutes=10)) == "signature.clock"
+    page = browser(cohort.it).get(f"/silos/{cohort.silo.id}/").content.decode()
+    assert "Its requests are refused" in page
+    assert "s ahead; 60 s are allowed. Set it by NTP" in page
 
 
 def test_others_see_that_it_is_refused_and_not_why(cohort: Cohort) -> None:
