@@ -40,7 +40,7 @@ def measure(stack: Stack, federation: Federation, parameters: int) -> dict[str, 
     from django.db.models import Sum
 
     from registry.models import ModelVersion
-    from training.actions import launch
+    from training.launch.actions import launch
     from training.models import Job, Order, Round, Submission
     from training.transitions import ENDED
 
@@ -63,7 +63,7 @@ def measure(stack: Stack, federation: Federation, parameters: int) -> dict[str, 
     watcher = threading.Thread(target=watch_memory)
     watcher.start()
     try:
-        job = launch.launch(consortium=federation.consortium, request=request, by=federation.scientist)
+        job = launch(consortium=federation.consortium, request=request, by=federation.scientist)
         deadline = time.monotonic() + 300
         while (state := Job.objects.get(id=job.id).state) not in ENDED and state != "paused":
             stack.check()

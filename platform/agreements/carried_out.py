@@ -45,7 +45,11 @@ class CarriedOut:
 
 def _judged(by: str, test: str = _DECISIONS, *answered: str, remark: str = "") -> CarriedOut:
     """What the platform asks at quote, launch and start, and the trainer at every order."""
-    code = (f"federation.agreements.{by}", "training.judging.verdicts", "silo_connector.trainer.permits.Permits.grant")
+    code = (
+        f"federation.agreements.{by}",
+        "training.launch.eligibility.verdicts",
+        "silo_connector.trainer.permits.Permits.grant",
+    )
     return CarriedOut("silo and platform", code, _REFUSED, test, answered, remark)
 
 
@@ -122,7 +126,7 @@ TERMS: Mapping[str, CarriedOut] = MappingProxyType(
         "protection": _judged("decisions._of_protection", _DECISIONS, "agreement.protection"),
         "clear_reason": CarriedOut(
             "people",
-            ("federation.agreements.contradictions.faults", "training.agreed_defaults.clear_reason_of"),
+            ("federation.agreements.contradictions.faults", "training.launch.agreed_defaults.clear_reason_of"),
             ("agreement.proposed",),
             f"{_TESTS}test_contradictions.py::test_a_contradiction_is_told_with_its_field",
             ("agreement.contradiction",),
@@ -171,7 +175,7 @@ TERMS: Mapping[str, CarriedOut] = MappingProxyType(
             "silo and platform",
             (
                 "federation.agreements.decisions._of_standing",
-                "training.agreement_stops.what_stops",
+                "training.engine.agreement_gate.what_stops",
                 "agreements.actions.settling.settle",
             ),
             (*_REFUSED, "agreement.expired", "job.cancelled"),
@@ -180,14 +184,18 @@ TERMS: Mapping[str, CarriedOut] = MappingProxyType(
         ),
         "retention.updates_rounds": CarriedOut(
             "platform",
-            ("training.sweeping.delete_updates", "training.statements.tidying.served"),
+            ("training.engine.sweep.delete_updates", "training.engine.sql.housekeeping.served"),
             ("round.updates_deleted",),
             f"{_RETENTION}test_updates_are_kept_for_as_many_rounds_as_the_agreement_says",
             remark="At the job's end all are deleted.",
         ),
         "retention.models_days": CarriedOut(
             "platform",
-            ("registry.retirement.retirement_of", "training.retiring.retire_models", "registry.actions.delete_weights"),
+            (
+                "registry.retirement.retirement_of",
+                "training.engine.retiring.retire_models",
+                "registry.actions.delete_weights",
+            ),
             ("model.expired", "model.weights_deleted"),
             f"{_RETENTION}test_models_are_kept_for_as_many_days_as_the_agreement_says",
             ("model.expired",),
@@ -195,14 +203,14 @@ TERMS: Mapping[str, CarriedOut] = MappingProxyType(
         ),
         "changes.running_jobs": CarriedOut(
             "silo and platform",
-            ("federation.agreements.decisions._of_standing", "training.agreement_stops.what_stops"),
+            ("federation.agreements.decisions._of_standing", "training.engine.agreement_gate.what_stops"),
             (*_REFUSED, "job.cancelled"),
             f"{_OF_AGREEMENTS}test_jobs_of_a_version_that_is_superseded_stop_or_go_on_as_it_says",
             ("agreement.superseded",),
         ),
         "changes.on_leaving": CarriedOut(
             "platform",
-            ("registry.retirement.retirement_of", "training.retiring.retire_models"),
+            ("registry.retirement.retirement_of", "training.engine.retiring.retire_models"),
             ("model.retired", "job.cancelled"),
             f"{_RETENTION}test_a_model_learned_with_the_data_of_a_member_that_left_is_retired_for_good",
             ("model.retired",),

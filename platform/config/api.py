@@ -11,7 +11,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("agreements.api.urls")),
     path("", include("plans.api.urls")),
     path("", include("registry.api.urls")),
-    path("", include("training.api.urls")),
+    path("", include("training.api_urls")),
     path("schema/", openapi.schema, name="api-schema"),
     path("docs/", openapi.docs, name="api-docs"),
 ]

@@ -29,10 +29,10 @@ from live.hub import hub  # noqa: E402
 from plans.connector import take_review_document  # noqa: E402
 from rest.bearer import check_bearer_place  # noqa: E402
 from silos.connector import PREFIX, ConnectorApplication  # noqa: E402
-from training.event_stream import PATH as EVENTS  # noqa: E402
-from training.event_stream import stream_events  # noqa: E402
-from training.long_poll import take_answer, take_checkpoint, take_heartbeat, wait_for_orders  # noqa: E402
-from training.uploads import OrderUploads  # noqa: E402
+from training.engine.long_poll import take_answer, take_checkpoint, take_heartbeat, wait_for_orders  # noqa: E402
+from training.engine.uploads import OrderUploads  # noqa: E402
+from training.reading.event_stream import PATH as EVENTS  # noqa: E402
+from training.reading.event_stream import stream_events  # noqa: E402
 
 artefacts = ArtefactsApplication(OrderUploads())
 connector = ConnectorApplication(

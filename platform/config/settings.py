@@ -306,7 +306,7 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
         "OrganisationKind": "accounts.models.OrganisationKind",
         "OrganisationRoleName": "accounts.serializers.ROLE_CHOICES",
         "ConsortiumRoleName": "consortia.serializers.ROLE_CHOICES",
-        "OrderKind": "training.serializers.KINDS",
+        "OrderKind": "training.reading.serializers.KINDS",
         "JobState": "training.transitions.JobState",
         "RoundState": "training.transitions.RoundState",
         "OrderState": "training.transitions.OrderState",

@@ -18,7 +18,7 @@ from silos import selectors
 from silos.models import Dataset
 from silos.permissions import access_dataset
 from training.models import CohortSeat
-from training.selectors import jobs_visible_to
+from training.reading.selectors import jobs_visible_to
 
 JOBS_SHOWN = 25
 

@@ -30,7 +30,7 @@ from federation.protocol.documents import CoveredDataset, Purpose, Terms
 from federation.validation import refusal
 from silos.models import Dataset
 from silos.selectors import datasets_visible_to, silos_of
-from training.purpose_fields import declared, purpose_fields
+from training.launch.purpose_fields import declared, purpose_fields
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ from dashboards.charts import thinned
 from registry.models import ModelVersion
 from silos.transitions import SiloState
 from training.models import Job
-from training.selectors import jobs_visible_to
+from training.reading.selectors import jobs_visible_to
 from training.transitions import ENDED
 
 JOBS_SHOWN = 10

@@ -10,7 +10,7 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 
-from training.snippets import WIDTH
+from training.launch.snippets import WIDTH
 
 GET = 'curl --silent --show-error --fail-with-body -H "Authorization: Bearer $CONSILIENCE_TOKEN"'
 POST = f'{GET} -H "Content-Type: application/json"'

@@ -20,9 +20,9 @@ from plans.waiting import ToReview, plans_waiting_for
 from silos.growth import growth_waiting_for
 from silos.models import Dataset, Silo
 from silos.transitions import SiloState
-from training.absences import Absence, absences_of
 from training.models import Job
-from training.selectors import jobs_visible_to
+from training.reading.absences import Absence, absences_of
+from training.reading.selectors import jobs_visible_to
 from training.transitions import JobState
 
 WAITING_SHOWN = 20

@@ -21,9 +21,9 @@ from plans.models import TrainingPlan
 from plans.selectors import digests_in
 from rest.sentences import said_anew
 from silos.models import Silo
-from training.absences import absences_in
 from training.models import Job
-from training.reasons import in_the_readers_words
+from training.reading.absences import absences_in
+from training.reading.reasons import in_the_readers_words
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 What comes before anything is known of its sender is little: 64 kB. A larger body is read once its head is verified.
 
 A handler gets the silo and the body's JSON object and returns what is answered. Waiting for orders is a handler too,
-an asynchronous one (`training.long_poll`); apps above register theirs in `config.asgi`.
+an asynchronous one (`training.engine.long_poll`); apps above register theirs in `config.asgi`.
 """
 
 from __future__ import annotations

@@ -2,7 +2,8 @@
 
 from django.urls import path
 
-from training import launch_views, steering, views
+from training.launch import views as launch_views
+from training.reading import control_views, views
 
 _JOB = "jobs/<uuid:job_id>/"
 
@@ -16,7 +17,7 @@ urlpatterns = [
         name="job-evaluate-preview",
     ),
     path("jobs/", views.jobs, name="jobs"),
-    path(f"{_JOB}pause/", steering.steer, {"action": "pause"}, name="job-pause"),
-    path(f"{_JOB}resume/", steering.steer, {"action": "resume"}, name="job-resume"),
-    path(f"{_JOB}cancel/", steering.steer, {"action": "cancel"}, name="job-cancel"),
+    path(f"{_JOB}pause/", control_views.steer, {"action": "pause"}, name="job-pause"),
+    path(f"{_JOB}resume/", control_views.steer, {"action": "resume"}, name="job-resume"),
+    path(f"{_JOB}cancel/", control_views.steer, {"action": "cancel"}, name="job-cancel"),
 ]

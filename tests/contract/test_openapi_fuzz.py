@@ -51,8 +51,7 @@ from tests.support.federation import TEST, make_federation, registration
 from tests.support.in_process import ask, one_connection
 from tests.support.plans import CHANGED, sealed_review, uploaded
 from tests.support.world import house
-from training import issuing, passports
-from training.actions import control
+from training.engine import control, issuing, passports
 
 pytestmark = [pytest.mark.slow, pytest.mark.django_db]
 

@@ -17,7 +17,7 @@ from audit.actions import record
 from tests.support.cohort import Cohort, browser, make_cohort, run_job
 from tests.support.federation import TEST
 from tests.support.live_platform import serving
-from training.actions import control
+from training.engine import control
 from training.models import Job
 
 pytestmark = [

@@ -17,7 +17,7 @@ from silos.models import Dataset
 from tests.support.cohort import Cohort, answer_round, make_cohort, run_job
 from tests.support.federation import TEST
 from tests.support.live_platform import serving
-from training.actions import start
+from training.engine import start
 from training.models import Job
 from training.transitions import JobState
 

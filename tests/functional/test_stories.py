@@ -22,7 +22,7 @@ from tests.support.federation import TEST, certificate, statement
 from tests.support.live_platform import serving
 from tests.support.stories import story
 from tests.support.world import person
-from training.actions import answers
+from training.engine import answers
 from training.models import Order
 
 pytestmark = [

@@ -18,7 +18,7 @@ from tests.support.federation import TEST
 from tests.support.live_platform import serving
 from tests.support.stories import LARGE_DARK, LARGE_LIGHT, PASSWORD, story
 from tests.support.world import person
-from training.actions import start
+from training.engine import start
 from training.models import Job
 from training.transitions import JobState
 

@@ -21,8 +21,7 @@ from dashboards.tutorial import SCOPES
 from tests.support.cohort import Cohort, browser, make_cohort
 from tests.support.federation import TEST
 from tests.support.live_platform import serving
-from training import closing
-from training.actions import answers, start
+from training.engine import answers, closing, start
 from training.models import Job, Order
 from training.transitions import ENDED, OUTSTANDING
 

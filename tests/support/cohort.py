@@ -17,8 +17,8 @@ from silos.models import Dataset, Silo
 from tests.support.federation import TEST, Federation, certificate, make_federation, statement
 from tests.support.remembered import remembered
 from tests.support.world import house, person
-from training import closing
-from training.actions import answers, launch, start
+from training.engine import answers, closing, start
+from training.launch.actions import launch
 from training.models import Job, Order
 from training.transitions import OUTSTANDING
 
@@ -101,7 +101,7 @@ def present(cohort: Cohort) -> Silo:
 def run_job(cohort: Cohort, *, rounds_answered: int | None = None, **changes: object) -> Job:
     """Launch a job and start it; let every silo answer so many rounds, or all to the end."""
     federation = cohort.federation
-    job = launch.launch(consortium=federation.consortium, request=federation.request(**changes), by=cohort.scientist)
+    job = launch(consortium=federation.consortium, request=federation.request(**changes), by=cohort.scientist)
     start.start(job_id=job.id, by=TEST)
     done = 0
     while (rounds_answered is None or done < rounds_answered) and answer_round(cohort, job):

@@ -30,6 +30,13 @@ PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 APPS = sorted(folder.name for folder in PLATFORM.iterdir() if (folder / "__init__.py").exists())
 
 
+MOVE_A_JOB = {"platform/training/states.py"} | {
+    f"platform/training/engine/{name}.py"
+    for name in ("answers", "control", "recall_orders", "rejections", "rounds", "start")
+}
+"""What moves a job says by whom, like every action."""
+
+
 def modules(*folders: str) -> list[Path]:
     """Our source files below these folders; migrations are generated and don't count."""
     found = [path for folder in folders for path in (ROOT / folder).rglob("*.py")]
@@ -103,12 +110,13 @@ def test_every_setting_is_explained() -> None:
 
 
 def action_files() -> list[Path]:
-    """Modules that write: `actions.py`, those in `actions/`, and those that say so in their first line."""
+    """Modules that write: `actions.py`, those in `actions/`, the engine's, and those that say so in their first line."""
     return [
         path
         for path in modules("platform")
         if path.stem == "actions"
         or path.parent.name == "actions"
+        or named(path) in MOVE_A_JOB
         or (ast.get_docstring(parsed(path)) or "").startswith("What is done to")
     ]
 

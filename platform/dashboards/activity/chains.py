@@ -22,8 +22,8 @@ from audit.sequencing import Verified, verify
 from consortia.selectors import consortia_where
 from federation.protocol.chains import PLATFORM, chain_of
 from rest.errors import NotFound
-from training.checkpointing import Contradicted, contradicted
-from training.restored import Behind, Broken, breaks, numbers_lost
+from training.engine.checkpointing import Contradicted, contradicted
+from training.engine.restored import Behind, Broken, breaks, numbers_lost
 
 
 @dataclass(frozen=True)

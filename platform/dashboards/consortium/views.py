@@ -23,7 +23,7 @@ from dashboards.consortium.selectors import members_of, people_of
 from dashboards.selectors import with_accuracies, with_counts
 from registry.selectors import models_visible_to
 from silos.selectors import datasets_visible_to, silo_rows, silos_of
-from training.selectors import jobs_visible_to
+from training.reading.selectors import jobs_visible_to
 
 PAGE_SIZE = 50
 JOBS_SHOWN = 5

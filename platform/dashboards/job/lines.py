@@ -10,8 +10,8 @@ from django.db import connection
 from django.db.models import Count
 
 from live import database
-from training.counting import OUTCOME_OF
 from training.models import Job, Order
+from training.reading.counting import OUTCOME_OF
 
 PART_LINES = 5000
 """As many lines are read by one statement; between two statements nothing is held, however slow the reader is."""

@@ -12,7 +12,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_noop as _
 
 from dashboards.job.series import Member, RoundTimes, TurnRow
-from training.counting import tally
+from training.reading.counting import tally
 from training.transitions import OUTSTANDING, OrderState
 
 WORDS = {

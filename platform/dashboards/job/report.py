@@ -15,8 +15,8 @@ from django.utils.translation import gettext as _
 
 from dashboards.job.left_out import Waited, waited
 from dashboards.job.series import Member, RoundTimes, Traffic, VersionRow, WorkRow
-from training.counting import tally
 from training.models import Job
+from training.reading.counting import tally
 
 NOT_MEASURED = "not measured"
 AGAINST = 0.0

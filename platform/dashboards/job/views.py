@@ -27,14 +27,14 @@ from dashboards.job.report import answers
 from dashboards.job.series import Member, VersionRow
 from plans.selectors import plan_with
 from rest.errors import NotFound
-from training import selectors, summaries
-from training.absences import absences_in
-from training.agreed_defaults import clear_reason_of
+from training.launch.agreed_defaults import clear_reason_of
+from training.launch.purpose_fields import in_words
 from training.models import Job
 from training.permissions import access_job
-from training.purpose_fields import in_words
-from training.rows import MetricsRow, RoundRow
-from training.steering import controls_for
+from training.reading import round_summaries, selectors
+from training.reading.absences import absences_in
+from training.reading.control_views import controls_for
+from training.reading.rows import MetricsRow, RoundRow
 from training.transitions import ENDED
 
 PAGE_SIZE = 50
@@ -75,7 +75,7 @@ def live(request: HttpRequest, job_id: UUID) -> HttpResponse:
     def answer(request: HttpRequest) -> HttpResponse:
         return render(request, "dashboards/job/live.html", _standing(job, user, series.members_of(job)))
 
-    return _unless_known(request, summaries.mark_of(job), answer)
+    return _unless_known(request, round_summaries.mark_of(job), answer)
 
 
 @require_safe
@@ -83,7 +83,7 @@ def live(request: HttpRequest, job_id: UUID) -> HttpResponse:
 def charts(request: HttpRequest, job_id: UUID) -> HttpResponse:
     """The overview's charts as JSON, for a page that is open: nothing is sent where there is nothing new to draw."""
     job = access_job(signed_in(request), job_id)
-    newest = summaries.newest_events(job, 1, besides=_EVERYDAY)
+    newest = round_summaries.newest_events(job, 1, besides=_EVERYDAY)
 
     def answer(request: HttpRequest) -> HttpResponse:
         del request
@@ -107,14 +107,14 @@ def rounds(request: HttpRequest, job_id: UUID) -> HttpResponse:
     """All rounds of a job, and how long their parts took."""
     user = signed_in(request)
     job = access_job(user, job_id)
-    page = Paginator(summaries.round_ids(job), PAGE_SIZE).get_page(request.GET.get("page"))
+    page = Paginator(round_summaries.round_ids(job), PAGE_SIZE).get_page(request.GET.get("page"))
     times = series.round_times_of(job)
     moved = series.traffic_of(job, {one.number for one in times})
     context = {
         **_frame(job, user),
         "tab": "rounds",
         "page": page,
-        "rounds": summaries.round_summaries(job, page.object_list),
+        "rounds": round_summaries.round_summaries(job, page.object_list),
         "charts": [chart for chart in (figures.round_timeline(times), figures.traffic(moved)) if chart],
     }
     return render(request, "dashboards/job/rounds.html", context)
@@ -266,5 +266,5 @@ def _standing(job: Job, user: User, members: Sequence[Member]) -> dict[str, Any]
         "bytes_up": sum(one.bytes_up for one in moved),
         "bytes_down": sum(one.bytes_down for one in moved),
         "rounds_counted": len(times),
-        "events": summaries.newest_events(job, EVENTS_SHOWN, besides=_EVERYDAY),
+        "events": round_summaries.newest_events(job, EVENTS_SHOWN, besides=_EVERYDAY),
     }

@@ -20,8 +20,8 @@ from federation.plans import declaration
 from federation.protocol import envelope
 from federation.protocol.documents import Limits
 from rest.sentences import FAULTS
-from training.choices import model_families, strategies
-from training.schema_fields import label_of
+from training.launch.choices import model_families, strategies
+from training.launch.schema_fields import label_of
 
 MARKS = {"_", "gettext", "gettext_lazy", "gettext_noop"}
 PLURALS = {"ngettext", "ngettext_lazy"}
@@ -29,7 +29,7 @@ _QUOTED = re.compile(r"""\b_\((["'])(.*?)\1\)""")
 _TAG = re.compile(r"{[{%].*?[%}]}", re.DOTALL)
 # What only machines are told, and settings that are wrong before there is anybody to tell.
 _FOR_MACHINES = (
-    *("/api/", "/artefacts/", "/live/", "/management/", "/migrations/", "/statements/"),
+    *("/api/", "/api.py", "/api_", "/artefacts/", "/live/", "/management/", "/migrations/", "/sql/", "/statements/"),
     *("/authentication.py", "/checkpointing.py", "/connector.py", "/event_stream.py", "/long_poll.py"),
     *("/answers.py", "/requests.py", "/idempotency.py", "/pagination.py", "/parsers.py", "/preconditions.py"),
     "/serializers.py",

@@ -21,8 +21,8 @@ from audit.models import ActorKind, Event
 from consortia.models import Consortium
 from registry.models import Model, ModelVersion
 from silos.models import Dataset
+from training.launch.requests import JobRequest
 from training.models import CohortSeat, Evaluation, Job, Order, Round, Step, Submission
-from training.requests import JobRequest
 from training.transitions import ENDED, JobState, OrderState, RoundState
 
 SHAPE = {"linear.weight": [1, 13], "linear.bias": [1]}

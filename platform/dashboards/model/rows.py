@@ -9,7 +9,7 @@ from uuid import UUID
 from registry.models import ModelVersion
 from silos.models import Silo
 from training.models import Evaluation, Job
-from training.rows import EvaluationRow
+from training.reading.rows import EvaluationRow
 from training.transitions import OrderState
 
 

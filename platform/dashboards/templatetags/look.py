@@ -24,9 +24,9 @@ from dashboards.moments import in_relation
 from rest.errors import Problem
 from rest.pages import in_words
 from silos.models import Silo
-from training import absences
-from training.absences import Absence
-from training.reasons import in_the_readers_words
+from training.reading import absences
+from training.reading.absences import Absence
+from training.reading.reasons import in_the_readers_words
 from training.waiting import CloseReason
 
 register = template.Library()

@@ -213,7 +213,7 @@ def test_tokens_are_not_asked_for_it_but_were_made_with_it(world: World) -> None
 
 def test_streams_are_no_way_around(world: World) -> None:
     from rest.errors import Forbidden
-    from training.event_stream import _session_user
+    from training.reading.event_stream import _session_user
 
     client, _ = sign_in(world.steward)
     with pytest.raises(Forbidden):

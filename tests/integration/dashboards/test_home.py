@@ -16,7 +16,7 @@ from silos.models import Silo
 from silos.transitions import SiloState
 from tests.support.agreements import parsed, proposed, signed_by
 from tests.support.cohort import Cohort, browser, run_job
-from training.actions import control
+from training.engine import control
 from training.models import Job
 from training.transitions import JobState
 

@@ -24,8 +24,7 @@ from silos import actions as silo_actions
 from tests.support.cohort import Cohort, browser, run_job
 from tests.support.federation import TEST
 from tests.support.world import person
-from training import closing
-from training.actions import answers
+from training.engine import answers, closing
 from training.models import Job, Order
 from training.transitions import OUTSTANDING
 

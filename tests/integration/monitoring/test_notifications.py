@@ -26,8 +26,7 @@ from tests.support.agreements import being_signed, steward_of, terms_for
 from tests.support.cohort import Cohort, browser, run_job
 from tests.support.federation import TEST
 from tests.support.plans import uploaded
-from training import sweeping
-from training.actions import control
+from training.engine import control, sweep
 
 pytestmark = pytest.mark.django_db
 
@@ -118,7 +117,7 @@ def test_a_pause_says_why_and_reaches_the_administrator_too(cohort: Cohort) -> N
 def test_a_silent_silo_is_told_to_its_own_it_and_to_nobody_else(cohort: Cohort, settings: Any) -> None:
     long_ago = timezone.now() - timedelta(days=2)
     Silo.objects.filter(id=cohort.silo.id).update(last_seen_at=long_ago)
-    assert sweeping.note_silent_silos(by=TEST) == 1
+    assert sweep.note_silent_silos(by=TEST) == 1
     notify()
     assert [message.to for message in mail.outbox] == [[cohort.it.email]]
     assert "silo-connector doctor" in mail.outbox[0].body

@@ -20,8 +20,8 @@ from rest.errors import Conflict
 from tests.support.cohort import browser
 from tests.support.federation import TEST, Federation, make_federation
 from tests.support.world import house, person
-from training import closing
-from training.actions import answers, launch, start
+from training.engine import answers, closing, start
+from training.launch.actions import launch
 from training.models import Job, Order
 from training.transitions import OUTSTANDING
 
@@ -34,7 +34,7 @@ def learned(**leaving: Any) -> tuple[Federation, Job]:
     federation = make_federation(agreed=False)
     federation.agree(leaving=Leaving(metrics=METRICS, minimum_cell=1, **leaving))
     request = federation.request(rounds=2)
-    job = launch.launch(consortium=federation.consortium, request=request, by=federation.scientist)
+    job = launch(consortium=federation.consortium, request=request, by=federation.scientist)
     start.start(job_id=job.id, by=TEST)
     while orders := list(Order.objects.filter(step__round__job=job, state__in=OUTSTANDING)):
         for order in orders:
@@ -74,7 +74,7 @@ def learned_again(_federation: Federation, **leaving: Any) -> tuple[Federation, 
     other.agree(leaving=Leaving(metrics=METRICS, minimum_cell=1, **leaving))
     other.scientist = _federation.scientist
     grant_role(user=other.scientist, organisation=other.silos[0].silo.organisation, role=Role.DATA_SCIENTIST, by=TEST)
-    job = launch.launch(consortium=other.consortium, request=other.request(rounds=2), by=other.scientist)
+    job = launch(consortium=other.consortium, request=other.request(rounds=2), by=other.scientist)
     start.start(job_id=job.id, by=TEST)
     orders = list(Order.objects.filter(step__round__job=job, state__in=OUTSTANDING))
     for order in orders:

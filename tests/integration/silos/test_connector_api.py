@@ -24,8 +24,8 @@ from silos.selectors import platform_keys
 from tests.support.agreements import being_signed, signed_by
 from tests.support.federation import TEST, Federation, certificate, make_federation, registration, statement, withdrawal
 from tests.support.live_platform import Client, serving
-from training import closing
-from training.actions import answers, launch, start
+from training.engine import answers, closing, start
+from training.launch.actions import launch
 from training.models import Order
 from training.transitions import OrderState
 
@@ -49,7 +49,7 @@ def relay(port: int, federation: Federation, index: int = 0) -> Client:
 
 
 def launched(federation: Federation) -> None:
-    job = launch.launch(consortium=federation.consortium, request=federation.request(), by=federation.scientist)
+    job = launch(consortium=federation.consortium, request=federation.request(), by=federation.scientist)
     start.start(job_id=job.id, by=TEST)
 
 
@@ -264,7 +264,7 @@ class TestOrders:
     def test_a_held_order_that_is_called_back_is_told(self, port: int, federation: Federation) -> None:
         launched(federation)
         order = Order.objects.get(silo=federation.silos[0].silo)
-        from training.actions.control import cancel
+        from training.engine.control import cancel
 
         cancel(job=order.step.round.job, by=federation.scientist)
         answer = relay(port, federation).post("/connector/v1/orders", {"held": [str(order.id)], "wait_s": 0})

@@ -17,7 +17,7 @@ from silos import datasets, growth
 from silos.models import Dataset
 from tests.support.cohort import Cohort, browser
 from tests.support.federation import PlayedSilo, make_federation, registration, withdrawal
-from training.actions import launch
+from training.launch.actions import launch
 
 pytestmark = pytest.mark.django_db
 
@@ -220,7 +220,7 @@ def test_members_see_at_a_job_which_trainer_has_a_network_and_an_agreement_may_f
     work = documents.Terms.model_validate(federation.agree().terms).work
     first = federation.silos[0]
     datasets.register(registration=registration(first, network="allowed"), by=first.silo)
-    job = launch.launch(consortium=federation.consortium, request=federation.request(), by=federation.scientist)
+    job = launch(consortium=federation.consortium, request=federation.request(), by=federation.scientist)
     page = browser(federation.scientist).get(f"/jobs/{job.id}/").content.decode()
     assert page.count("trainer with a network") == 1
     other = make_federation(name="other", agreed=False)
@@ -228,5 +228,5 @@ def test_members_see_at_a_job_which_trainer_has_a_network_and_an_agreement_may_f
     one = other.silos[0]
     datasets.register(registration=registration(one, network="allowed"), by=one.silo)
     with pytest.raises(Invalid) as caught:
-        launch.launch(consortium=other.consortium, request=other.request(), by=other.scientist)
+        launch(consortium=other.consortium, request=other.request(), by=other.scientist)
     assert caught.value.code == "agreement.trainer_network"

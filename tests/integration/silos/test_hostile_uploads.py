@@ -24,11 +24,11 @@ from silos import throttle
 from tests.support.at_once import at_once
 from tests.support.federation import TEST, Federation, make_federation
 from tests.support.live_platform import Answer, Client, serving
-from training import sweeping
-from training.actions import control, launch, start
+from training.engine import control, start, sweep
+from training.engine.uploads import OrderUploads
+from training.launch.actions import launch
 from training.models import Order, Submission, Upload
 from training.transitions import OUTSTANDING, OrderState
-from training.uploads import OrderUploads
 
 pytestmark = pytest.mark.django_db(transaction=True)
 MINE, OTHER = b"mine" * 30_000, b"another" * 20_000
@@ -51,7 +51,7 @@ def federation(transactional_db: None, blob_root: Path) -> Federation:
 
 
 def launched(federation: Federation) -> None:
-    job = launch.launch(consortium=federation.consortium, request=federation.request(), by=federation.scientist)
+    job = launch(consortium=federation.consortium, request=federation.request(), by=federation.scientist)
     start.start(job_id=job.id, by=TEST)
 
 
@@ -236,11 +236,11 @@ def test_what_was_uploaded_for_an_order_that_is_over_is_deleted(port: int, feder
     mine, theirs = order_of(federation, 0), order_of(federation, 1)
     put(port, mine, MINE, 1000)
     put(port, theirs, OTHER)
-    sweeping.tidy(by=TEST)
+    sweep.tidy(by=TEST)
     assert len(parts()) == 1
     assert store.size_bytes(digest_bytes(OTHER)) is not None
     control.cancel(job=mine.step.round.job, by=federation.scientist)
-    sweeping.tidy(by=TEST)
+    sweep.tidy(by=TEST)
     assert not parts()
     assert not Upload.objects.exists()
     assert store.size_bytes(digest_bytes(OTHER)) is None

@@ -23,8 +23,8 @@ from silos.rotation import Rotated, rotate
 from silos.successions import successions_to
 from tests.support.cohort import Cohort, run_job
 from tests.support.federation import TEST
-from training import issuing
-from training.long_poll import look
+from training.engine import issuing
+from training.engine.long_poll import look
 from training.models import Job
 
 pytestmark = pytest.mark.django_db

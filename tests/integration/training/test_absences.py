@@ -17,10 +17,9 @@ from monitoring.models import Kind
 from monitoring.wording import words_for
 from tests.support.cohort import Cohort, browser, run_job
 from tests.support.federation import TEST
-from training import closing
-from training.absences import absences_in
-from training.actions import answers
+from training.engine import answers, closing
 from training.models import Job, Order, Round
+from training.reading.absences import absences_in
 from training.transitions import OUTSTANDING, JobState
 
 pytestmark = pytest.mark.django_db

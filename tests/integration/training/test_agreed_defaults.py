@@ -16,11 +16,11 @@ from federation.errors import Invalid
 from federation.protocol.documents import Leaving, Terms, UseConditions
 from tests.support.cohort import browser
 from tests.support.federation import Federation, make_federation
-from training.actions import launch
-from training.agreed_defaults import form_defaults, quorum_under
-from training.api.launching import EXAMPLES
+from training.launch.actions import launch
+from training.launch.agreed_defaults import form_defaults, quorum_under
+from training.launch.api import EXAMPLES
+from training.launch.quotes import quote
 from training.models import Job
-from training.quotes import quote
 
 pytestmark = pytest.mark.django_db
 REASON = "The hospitals trust one another, and masks are not built yet."
@@ -53,14 +53,14 @@ def bare(federation: Federation, **changes: Any) -> dict[str, Any]:
 
 
 def test_a_launch_that_names_no_numbers_takes_the_agreement_s(federation: Federation) -> None:
-    job = launch.launch(consortium=federation.consortium, request=bare(federation), by=federation.scientist)
+    job = launch(consortium=federation.consortium, request=bare(federation), by=federation.scientist)
     assert job.request["limits"] == {"update_norm_l2_max": 1000.0, "minimum_cell": 10}
     assert (job.request["rounds"], job.quorum) == (10, 3)
 
 
 def test_what_a_launch_names_is_kept_and_the_rest_is_filled_in(federation: Federation) -> None:
     asked = bare(federation, limits={"minimum_cell": 20}, rounds=3)
-    job = launch.launch(consortium=federation.consortium, request=asked, by=federation.scientist)
+    job = launch(consortium=federation.consortium, request=asked, by=federation.scientist)
     assert job.request["limits"] == {"update_norm_l2_max": 1000.0, "minimum_cell": 20}
     assert job.request["rounds"] == 3
 
@@ -69,7 +69,7 @@ def test_every_reason_is_told_at_once_with_what_is_allowed(federation: Federatio
     wrong = bare(federation, limits={"minimum_cell": 5, "update_norm_l2_max": 10_000}, rounds=500)
     del wrong["use"]
     with pytest.raises(Invalid) as caught:
-        launch.launch(consortium=federation.consortium, request=wrong, by=federation.scientist)
+        launch(consortium=federation.consortium, request=wrong, by=federation.scientist)
     told = caught.value.fields
     assert caught.value.code == "agreement.refused"
     assert told.keys() == {"use", "rounds", "limits.update_norm_l2_max", "limits.minimum_cell"}, "each once, not a silo"
@@ -98,7 +98,7 @@ def test_a_disease_that_is_not_among_those_agreed_is_told_with_those_that_are() 
     federation.agree(purposes=UseConditions(permission="DS", diseases=("ICD-10:I20", "ICD-10:I25"), modifiers=("IRB",)))
     asked = bare(federation, use={"category": "disease", "diseases": ["ICD-10:C34"]})
     with pytest.raises(Invalid) as caught:
-        launch.launch(consortium=federation.consortium, request=asked, by=federation.scientist)
+        launch(consortium=federation.consortium, request=asked, by=federation.scientist)
     first, second = caught.value.fields["use"]
     assert "Allowed: ICD-10:I20, ICD-10:I25." in first
     assert "IRB" in second
@@ -127,7 +127,7 @@ def test_an_agreement_begins_with_masks_and_privacy_and_without_trainers_that_ha
 def test_why_updates_leave_in_clear_is_shown_at_launch_and_at_the_job(federation: Federation) -> None:
     client, path = browser(federation.scientist), f"/consortia/{federation.consortium.id}/launch/"
     assert REASON in client.get(path).content.decode()
-    job = launch.launch(consortium=federation.consortium, request=bare(federation), by=federation.scientist)
+    job = launch(consortium=federation.consortium, request=bare(federation), by=federation.scientist)
     assert REASON in client.get(f"/jobs/{job.id}/configuration/").content.decode()
 
 

@@ -26,12 +26,13 @@ from silos import datasets
 from tests.support.cohort import browser
 from tests.support.federation import TEST, Federation, make_federation
 from tests.support.world import person
-from training.actions import answers, control, launch, start
-from training.actions.rounds import reopen
-from training.closing import close_step
-from training.long_poll import look
+from training.engine import answers, control, start
+from training.engine.closing import close_step
+from training.engine.long_poll import look
+from training.engine.rounds import reopen
+from training.launch.actions import launch
+from training.launch.quotes import quote
 from training.models import Job, Order
-from training.quotes import quote
 from training.transitions import OUTSTANDING, JobState
 
 pytestmark = pytest.mark.django_db
@@ -49,9 +50,7 @@ def agreed(**changes: Any) -> Federation:
 
 def launched(federation: Federation, **changes: Any) -> Job:
     """A job that has started."""
-    job = launch.launch(
-        consortium=federation.consortium, request=federation.request(**changes), by=federation.scientist
-    )
+    job = launch(consortium=federation.consortium, request=federation.request(**changes), by=federation.scientist)
     start.start(job_id=job.id, by=TEST)
     job.refresh_from_db()
     return job
@@ -218,7 +217,7 @@ def test_a_terminated_agreement_ends_its_jobs_at_their_next_round() -> None:
 def queued(federation: Federation, **changes: Any) -> Job:
     """A job that was launched, and that no worker has come to yet."""
     request = federation.request(**changes)
-    return launch.launch(consortium=federation.consortium, request=request, by=federation.scientist)
+    return launch(consortium=federation.consortium, request=request, by=federation.scientist)
 
 
 def started(job: Job) -> Job:

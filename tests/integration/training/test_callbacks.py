@@ -14,8 +14,9 @@ from consortia.models import Participation
 from silos import actions as silo_actions
 from silos.transitions import SiloState
 from tests.support.federation import TEST, Federation, PlayedSilo, certificate, make_federation, statement
-from training import closing, dispatch, tasks
-from training.actions import answers, callbacks, launch, start
+from training import dispatch
+from training.engine import answers, closing, recall_orders, start, tasks
+from training.launch.actions import launch
 from training.models import Job, Order, Round
 from training.transitions import OUTSTANDING, JobState, OrderState, RoundState
 
@@ -28,9 +29,7 @@ def federation(blob_root: Path) -> Federation:
 
 
 def launched(federation: Federation, **changes: object) -> Job:
-    job = launch.launch(
-        consortium=federation.consortium, request=federation.request(**changes), by=federation.scientist
-    )
+    job = launch(consortium=federation.consortium, request=federation.request(**changes), by=federation.scientist)
     start.start(job_id=job.id, by=TEST)
     job.refresh_from_db()
     return job
@@ -76,13 +75,13 @@ def test_open_orders_of_who_may_not_answer_are_called_back_and_told(
     job, gone = launched(federation), federation.silos[2]
     Order.objects.filter(id=order_of(job, gone).id).update(state=state)
     end(federation, gone)
-    assert callbacks.call_back(by=TEST) == 1
+    assert recall_orders.call_back(by=TEST) == 1
     order = order_of(job, gone)
     assert (order.state, order.code) == (OrderState.CANCELLED, code)
     assert order.settled_at is not None
     event = Event.objects.get(job_id=job.id, verb="order.called_back")
     assert event.detail == {"round": 1, "silo": gone.silo.name, "code": code, "reason": order.message}
-    assert callbacks.call_back(by=TEST) == 0
+    assert recall_orders.call_back(by=TEST) == 0
     others = Order.objects.filter(step__round__job=job).exclude(silo=gone.silo)
     assert {order.state for order in others} == {OrderState.ISSUED}
 
@@ -91,7 +90,7 @@ def test_answered_orders_stay_what_they_are(federation: Federation) -> None:
     job, gone = launched(federation), federation.silos[2]
     submit(federation, job, gone)
     revoke(federation, gone)
-    assert callbacks.call_back(by=TEST) == 0
+    assert recall_orders.call_back(by=TEST) == 0
     assert order_of(job, gone).state == OrderState.SUBMITTED
 
 
@@ -123,7 +122,7 @@ def test_below_the_quorum_the_round_is_given_up_at_once(federation: Federation) 
     job = launched(federation, quorum=3, retries_max=0)
     submit(federation, job, *federation.silos[:2])
     revoke(federation, federation.silos[2])
-    callbacks.call_back(by=TEST)
+    recall_orders.call_back(by=TEST)
     closing.close_step(round_id=Round.objects.get(job=job).id, by=TEST)
     job.refresh_from_db()
     assert (job.state, job.reason_code) == (JobState.PAUSED, "round.quorum_not_met")
@@ -132,7 +131,7 @@ def test_below_the_quorum_the_round_is_given_up_at_once(federation: Federation) 
 def test_an_answer_to_an_order_that_was_called_back_changes_nothing(federation: Federation) -> None:
     job, gone = launched(federation), federation.silos[2]
     leave(federation, gone)
-    callbacks.call_back(by=TEST)
+    recall_orders.call_back(by=TEST)
     taken = answers.answer(document=gone.train(order_of(job, gone), 1.0), by=gone.silo)
     assert (taken.state, taken.code) == (OrderState.CANCELLED, "participation.ended")
     assert gone.silo.state == SiloState.ACTIVE

@@ -23,9 +23,10 @@ from rest.errors import Conflict, NotFound
 from silos.models import Silo
 from tests.integration.audit.test_chains import forge
 from tests.support.federation import ENVIRONMENT, Federation, PlayedSilo, make_federation
-from training import checkpointing, issuing, models
-from training.actions.answers import answer
-from training.long_poll import look, take_checkpoint
+from training import models
+from training.engine import checkpointing, issuing
+from training.engine.answers import answer
+from training.engine.long_poll import look, take_checkpoint
 from training.transitions import OrderState
 
 pytestmark = pytest.mark.django_db

@@ -27,8 +27,7 @@ from silos.models import Dataset, Silo
 from tests.support.cohort import Cohort, last_version, make_cohort, model_of, present, run_job
 from tests.support.federation import TEST, registration
 from tests.support.world import client_of
-from training import issuing
-from training.actions import control
+from training.engine import control, issuing
 from training.models import Job
 
 pytestmark = pytest.mark.django_db

@@ -30,10 +30,10 @@ from registry.models import Passport
 from tests.support.cohort import Cohort, make_cohort, run_job
 from tests.support.federation import TEST, Federation, make_federation
 from tests.support.plans import CHANGED, SOURCE, agree_on, review_everywhere, sealed_review, uploaded
-from training import checkpointing, closing, issuing, passports
-from training.actions import answers, control, launch, start
-from training.evidence import bundle_of
+from training.engine import answers, checkpointing, closing, control, issuing, passports, start
+from training.launch.actions import launch
 from training.models import Evaluation, Job, Order, Submission
+from training.reading.evidence import bundle_of
 from training.transitions import OUTSTANDING, OrderState
 
 pytestmark = pytest.mark.django_db
@@ -123,7 +123,7 @@ def test_what_silos_have_countersigned_is_in_the_bundle_and_must_lie_on_its_chai
     played = cohort.federation.played(cohort.silo.id)
     head = Checkpoint.objects.get(chain=chain_of(job.consortium_id))
     document = countersign(cohort.federation, cohort.silo.id)
-    cancelled = launch.launch(
+    cancelled = launch(
         consortium=cohort.federation.consortium, request=cohort.federation.request(), by=cohort.scientist
     )
     assert cancelled
@@ -148,7 +148,7 @@ def test_what_silos_have_countersigned_is_in_the_bundle_and_must_lie_on_its_chai
 
 def test_a_refusal_is_evidence_too(cohort: Cohort) -> None:
     federation = cohort.federation
-    job = launch.launch(consortium=federation.consortium, request=federation.request(), by=cohort.scientist)
+    job = launch(consortium=federation.consortium, request=federation.request(), by=cohort.scientist)
     start.start(job_id=job.id, by=federation.silos[0].silo)
     order = Order.objects.filter(step__round__job=job, state__in=OUTSTANDING)[0]
     played = federation.played(order.silo_id)
@@ -187,7 +187,7 @@ def test_a_round_that_was_given_up_is_in_the_evidence_as_what_it_was(cohort: Coh
 def test_a_job_that_began_before_its_events_were_numbered_is_limited_evidence(cohort: Cohort) -> None:
     """Under the platform of protocol 1.0, whose manifest says so: nothing shows that none is left out."""
     federation = cohort.federation
-    job = launch.launch(consortium=federation.consortium, request=federation.request(), by=cohort.scientist)
+    job = launch(consortium=federation.consortium, request=federation.request(), by=cohort.scientist)
     JobEvents.objects.create(job_id=job.id)
     start.start(job_id=job.id, by=federation.silos[0].silo)
     signed_head()
@@ -269,7 +269,7 @@ def test_who_may_not_read_the_record_does_not_get_it(cohort: Cohort) -> None:
 
 def test_a_job_that_never_began_has_none(cohort: Cohort) -> None:
     federation = cohort.federation
-    job = launch.launch(consortium=federation.consortium, request=federation.request(), by=cohort.scientist)
+    job = launch(consortium=federation.consortium, request=federation.request(), by=cohort.scientist)
     client = APIClient()
     client.force_login(cohort.administrator)
     answer = client.get(f"/api/v1/jobs/{job.id}/evidence/")
@@ -317,7 +317,7 @@ def test_no_silo_spoils_a_job_s_evidence_by_one_answer(blob_root: Path, code: st
     """The platform counts nothing that its own verifier faults, and keeps nothing that was not agreed."""
     federation = make_federation(agreed=False)
     federation.agree(leaving=Leaving(metrics=("loss", "accuracy"), minimum_cell=5), work=WITHOUT_NETWORK)
-    job = launch.launch(consortium=federation.consortium, request=federation.request(), by=federation.scientist)
+    job = launch(consortium=federation.consortium, request=federation.request(), by=federation.scientist)
     start.start(job_id=job.id, by=TEST)
     spoilt: list[Order] = []
     while orders := list(Order.objects.filter(step__round__job=job, state__in=OUTSTANDING).order_by("silo_id")):

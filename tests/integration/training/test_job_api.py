@@ -18,8 +18,7 @@ from silos.models import Silo
 from tests.support.cohort import Cohort, last_version, run_job
 from tests.support.federation import TEST, registration
 from tests.support.world import client_of
-from training import closing
-from training.actions import answers
+from training.engine import answers, closing
 from training.models import Evaluation, Job, Order
 
 pytestmark = pytest.mark.django_db

@@ -84,7 +84,7 @@ def test_a_running_job_can_be_followed_and_steered(cohort: Cohort) -> None:
 
 
 def test_a_refusal_is_shown_with_its_code(cohort: Cohort) -> None:
-    from training.actions.answers import answer
+    from training.engine.answers import answer
     from training.models import Order
 
     job = run_job(cohort, rounds_answered=0)
@@ -137,7 +137,7 @@ def test_the_list_is_narrowed_and_jobs_are_chosen_to_compare(cohort: Cohort, mon
     for job in (going, ended):
         assert f'form="compare" name="job" value="{job.id}"' in page
     assert client.get(f"/jobs/compare/?job={going.id}&job={ended.id}").status_code == 200
-    monkeypatch.setattr("training.views.PAGE_SIZE", 1)
+    monkeypatch.setattr("training.reading.views.PAGE_SIZE", 1)
     assert "?q=l&amp;page=2" in client.get("/jobs/?consortium=&q=l&page=1").content.decode()
 
 

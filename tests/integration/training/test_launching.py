@@ -20,8 +20,8 @@ from tests.integration.training.test_job_pages import form_of, launch_path
 from tests.support.cohort import Cohort, browser, last_version, run_job
 from tests.support.federation import TEST
 from tests.support.world import person
-from training import snippets
-from training.actions import launch
+from training.launch import snippets
+from training.launch.actions import launch
 from training.models import Job
 
 pytestmark = pytest.mark.django_db
@@ -70,7 +70,7 @@ def test_the_lines_to_copy_launch_what_was_typed(cohort: Cohort) -> None:
     assert by_curl["name"] == 'Dana\'s "first" $HOME try'
     consortium = cohort.federation.consortium
     assert by_curl.pop("consortium") == str(consortium.id)
-    by_rest = launch.launch(consortium=consortium, request=by_curl, by=cohort.scientist)
+    by_rest = launch(consortium=consortium, request=by_curl, by=cohort.scientist)
     client.post(launch_path(cohort), tricky)
     by_form = Job.objects.exclude(id=by_rest.id).get()
     assert by_rest.request == by_form.request
@@ -89,7 +89,7 @@ def test_a_job_is_launched_again_as_it_was(cohort: Cohort) -> None:
         limits={"minimum_cell": 9, "update_norm_l2_max": 5.0},
         seed=3,
     )
-    job = launch.launch(consortium=cohort.federation.consortium, request=asked, by=cohort.scientist)
+    job = launch(consortium=cohort.federation.consortium, request=asked, by=cohort.scientist)
     client, path = browser(cohort.scientist), f"{launch_path(cohort)}?from={job.id}"
     assert path in client.get(f"/jobs/{job.id}/").content.decode()
     form = client.get(path).context["form"].as_it_stands()

@@ -17,10 +17,9 @@ from registry import models as registry
 from registry.models import ModelVersion
 from tests.support.cohort import Cohort, last_version, make_cohort, model_of, run_job
 from tests.support.federation import TEST
-from training import issuing, passports
-from training.actions import control
-from training.evidence import bundle_of
+from training.engine import control, issuing, passports
 from training.models import Order
+from training.reading.evidence import bundle_of
 from training.transitions import OrderState
 
 pytestmark = pytest.mark.django_db

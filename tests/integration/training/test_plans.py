@@ -16,8 +16,9 @@ from tests.support.cohort import Cohort, browser, last_version, model_of, run_jo
 from tests.support.federation import TEST, json_payload
 from tests.support.plans import CHANGED, SOURCE, agree_on, review_everywhere, sealed_review, uploaded
 from tests.support.world import client_of
-from training.actions import launch, start
-from training.forms import PLAN_FIELD
+from training.engine import start
+from training.launch.actions import launch
+from training.launch.forms import PLAN_FIELD
 from training.models import Job
 
 pytestmark = pytest.mark.django_db
@@ -58,7 +59,7 @@ def manifest_of(job: Job) -> documents.Manifest:
 def test_a_silo_joins_once_its_house_has_signed_a_review(cohort: Cohort, plan: TrainingPlan) -> None:
     assert codes(cohort, plan) == ["agreement.code_review"] * 3
     with pytest.raises(Invalid) as caught:
-        launch.launch(consortium=cohort.federation.consortium, request=asked(cohort, plan), by=cohort.scientist)
+        launch(consortium=cohort.federation.consortium, request=asked(cohort, plan), by=cohort.scientist)
     assert caught.value.code == "agreement.code_review"
     played = cohort.federation.silos[1]
     take_review(envelope=sealed_review(played), by=played.silo, via=Via.CONNECTOR)
@@ -129,7 +130,7 @@ def test_silos_are_told_the_hash_and_the_declared_model_and_the_model_remembers(
     cohort: Cohort, plan: TrainingPlan
 ) -> None:
     review_everywhere(cohort.federation)
-    job = launch.launch(consortium=cohort.federation.consortium, request=asked(cohort, plan), by=cohort.scientist)
+    job = launch(consortium=cohort.federation.consortium, request=asked(cohort, plan), by=cohort.scientist)
     start.start(job_id=job.id, by=TEST)
     job.refresh_from_db()
     manifest = manifest_of(job)

@@ -25,13 +25,13 @@ from tests.integration.training.test_evidence import everybody_signs, report_of
 from tests.support.cohort import Cohort, make_cohort, run_job
 from tests.support.federation import ENVIRONMENT, TEST, PlayedSilo
 from tests.support.logs import PlayedLog
-from training import checkpointing, closing, issuing
-from training.actions import answers, launch, start
-from training.evidence import bundle_of
-from training.long_poll import take_heartbeat
+from training.engine import answers, checkpointing, closing, issuing, start
+from training.engine.long_poll import take_heartbeat
+from training.engine.restored import LOST_HEADS_MAX
+from training.engine.sql.orders import next_order_numbers
+from training.launch.actions import launch
 from training.models import CheckpointOrder, Job, Order
-from training.restored import LOST_HEADS_MAX
-from training.statements.orders import next_order_numbers
+from training.reading.evidence import bundle_of
 from training.transitions import OUTSTANDING, JobState
 
 pytestmark = pytest.mark.django_db
@@ -150,9 +150,7 @@ def refused_by_all(cohort: Cohort, job: Job, code: str, highest: int | None = No
 
 def running(cohort: Cohort) -> Job:
     """A job whose first round is open."""
-    job = launch.launch(
-        consortium=cohort.federation.consortium, request=cohort.federation.request(), by=cohort.scientist
-    )
+    job = launch(consortium=cohort.federation.consortium, request=cohort.federation.request(), by=cohort.scientist)
     start.start(job_id=job.id, by=TEST)
     job.refresh_from_db()
     return job

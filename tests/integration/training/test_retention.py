@@ -19,8 +19,8 @@ from registry.models import Model
 from tests.support.cohort import browser
 from tests.support.federation import TEST, Federation, make_federation
 from tests.support.world import person
-from training import closing, sweeping
-from training.actions import answers, launch, start
+from training.engine import answers, closing, start, sweep
+from training.launch.actions import launch
 from training.models import Job, Order
 from training.transitions import OUTSTANDING, JobState
 
@@ -39,7 +39,7 @@ def under(**terms: Any) -> Federation:
 def begun(federation: Federation, rounds: int = 2, **request: Any) -> Job:
     """A job that has opened its first round."""
     asked = federation.request(rounds=rounds, **request)
-    job = launch.launch(consortium=federation.consortium, request=asked, by=federation.scientist)
+    job = launch(consortium=federation.consortium, request=asked, by=federation.scientist)
     start.start(job_id=job.id, by=TEST)
     job.refresh_from_db()
     return job
@@ -94,7 +94,7 @@ def evaluation(federation: Federation, model: Model) -> dict[str, Any]:
 def try_it(federation: Federation, model: Model) -> Job:
     """Launch a job that evaluates the last version."""
     asked = evaluation(federation, model)
-    return launch.launch(consortium=federation.consortium, request=asked, by=federation.scientist)
+    return launch(consortium=federation.consortium, request=asked, by=federation.scientist)
 
 
 def told(verb: str) -> list[dict[str, Any]]:
@@ -108,7 +108,7 @@ def test_updates_are_kept_for_as_many_rounds_as_the_agreement_says() -> None:
     kept_after = []
     for _number in (1, 2, 3):
         digests.append(go_on(federation, job))
-        sweeping.delete_updates(by=TEST)
+        sweep.delete_updates(by=TEST)
         kept_after.append([store.size_bytes(of_round[0]) is not None for of_round in digests])
     assert kept_after == [[True], [True, True], [False, True, True]]
     assert [one["round"] for one in told("round.updates_deleted")] == [1]
@@ -120,13 +120,13 @@ def test_models_are_kept_for_as_many_days_as_the_agreement_says() -> None:
     digests = list(model.versions.values_list("digest", flat=True))
     assert job.ended_at is not None
     Job.objects.filter(id=job.id).update(ended_at=job.ended_at - timedelta(days=29))
-    sweeping.tidy(by=TEST)
+    sweep.tidy(by=TEST)
     assert download(federation, model) == (200, "")
     trying = try_it(federation, model)
     Job.objects.filter(id=job.id).update(ended_at=job.ended_at - timedelta(days=30))
     assert download(federation, model) == (410, "model.expired"), "before the sweep already"
-    sweeping.tidy(by=TEST)
-    sweeping.tidy(by=TEST)
+    sweep.tidy(by=TEST)
+    sweep.tidy(by=TEST)
     assert download(federation, model) == (410, "model.expired")
     assert all(store.size_bytes(digest) is None for digest in digests)
     assert not model.versions.filter(pruned_at=None).exists()
@@ -145,8 +145,8 @@ def test_a_model_learned_with_the_data_of_a_member_that_left_is_retired_for_good
     leave(federation)
     confirm = browser(steward).post(f"/api/v1/model-versions/{final.id}/release/")
     assert (confirm.status_code, confirm.json()["code"]) == (409, "model.retired"), "before the sweep already"
-    sweeping.tidy(by=TEST)
-    sweeping.tidy(by=TEST)
+    sweep.tidy(by=TEST)
+    sweep.tidy(by=TEST)
     left = federation.silos[2].silo.organisation
     assert [one["organisations"] for one in told("model.retired")] == [[left.name]], "one event"
     with pytest.raises(Invalid) as caught:
@@ -159,7 +159,7 @@ def test_a_model_learned_with_the_data_of_a_member_that_left_is_retired_for_good
     assert "/download/" not in page
     assert "out of use" in browser(federation.scientist).get("/models/").content.decode()
     Participation.objects.filter(organisation=left).update(state="active", left_at=None)
-    sweeping.tidy(by=TEST)
+    sweep.tidy(by=TEST)
     model.refresh_from_db()
     assert (model.retired_code, job.state) == ("model.retired", JobState.COMPLETED), (
         "whoever comes back changes nothing"
@@ -170,7 +170,7 @@ def try_it_at(federation: Federation, model: Model) -> Job:
     """The same with the silos that are left."""
     asked = evaluation(federation, model)
     asked["datasets"] = asked["datasets"][:2]
-    return launch.launch(consortium=federation.consortium, request=asked, by=federation.scientist)
+    return launch(consortium=federation.consortium, request=asked, by=federation.scientist)
 
 
 def test_a_retired_model_is_not_handed_out_and_jobs_that_use_it_end() -> None:
@@ -182,7 +182,7 @@ def test_a_retired_model_is_not_handed_out_and_jobs_that_use_it_end() -> None:
     assert download(federation, model) == (200, "")
     leave(federation)
     assert download(federation, model) == (410, "model.retired")
-    sweeping.tidy(by=TEST)
+    sweep.tidy(by=TEST)
     for job in (training, trying):
         job.refresh_from_db()
         assert (job.state, job.reason_code) == (JobState.CANCELLED, "model.retired")
@@ -194,7 +194,7 @@ def test_models_stay_where_the_agreement_says_so_and_where_the_member_that_left_
     federation = under(changes=Changes(on_leaving="models_stay"))
     _job, model = completed(federation)
     leave(federation)
-    sweeping.tidy(by=TEST)
+    sweep.tidy(by=TEST)
     assert download(federation, model) == (200, "")
     assert told("model.retired") == []
 
@@ -206,6 +206,6 @@ def test_a_model_to_which_the_member_that_left_gave_nothing_stays() -> None:
     while job.state == JobState.RUNNING:
         go_on(federation, job)
     leave(federation)
-    sweeping.tidy(by=TEST)
+    sweep.tidy(by=TEST)
     assert job.model is not None
     assert download(federation, job.model) == (200, "")

@@ -28,10 +28,10 @@ from federation.protocol.keys import PrivateKey
 from federation.protocol.tensors import TensorSpec
 from registry.models import ModelVersion
 from tests.support.federation import TEST, Federation, make_federation
-from training import closing, sweeping
-from training.actions import answers, control, launch, rounds, start
+from training.engine import answers, closing, control, rounds, start, sweep
+from training.engine.sql import closing as statements
+from training.launch.actions import launch
 from training.models import Job, Order, Round, Step
-from training.statements import closing as statements
 from training.transitions import JobState, OrderState, RoundState
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("blob_root")]
@@ -43,9 +43,7 @@ def federation(blob_root: Path) -> Federation:
 
 
 def launched(federation: Federation, **changes: object) -> Job:
-    job = launch.launch(
-        consortium=federation.consortium, request=federation.request(**changes), by=federation.scientist
-    )
+    job = launch(consortium=federation.consortium, request=federation.request(**changes), by=federation.scientist)
     start.start(job_id=job.id, by=TEST)
     job.refresh_from_db()
     return job
@@ -290,7 +288,7 @@ def test_an_evaluation_job_evaluates_a_stored_model_once(federation: Federation)
 )
 def test_a_wrong_launch_is_told_and_leaves_nothing(federation: Federation, changes: dict[str, Any], code: str) -> None:
     with pytest.raises(FederationError) as caught:
-        launch.launch(consortium=federation.consortium, request=federation.request(**changes), by=federation.scientist)
+        launch(consortium=federation.consortium, request=federation.request(**changes), by=federation.scientist)
     assert caught.value.code == code
     assert not Job.objects.exists()
 
@@ -325,10 +323,10 @@ def test_what_nobody_refers_to_is_deleted_after_a_while(federation: Federation) 
     kept = job.model.versions.get().digest
     orphan = digest_bytes(b"nobody's")
     store.keep(b"nobody's", orphan)
-    old_s = time.time() - 2 * sweeping.ABANDONED_FILES_S
+    old_s = time.time() - 2 * sweep.ABANDONED_FILES_S
     for digest in (kept, orphan):
         os.utime(store.path_of(digest), (old_s, old_s))
-    sweeping.tidy(by=TEST)
+    sweep.tidy(by=TEST)
     assert store.size_bytes(orphan) is None
     assert store.size_bytes(kept) is not None
 
@@ -343,6 +341,6 @@ def test_updates_are_deleted_when_the_next_round_has_closed(federation: Federati
         digests.append(
             [order.submission.payload_digest for order in Order.objects.filter(id__in=[o.id for o in orders])]
         )
-        sweeping.delete_updates(by=TEST)
+        sweep.delete_updates(by=TEST)
     assert all(store.size_bytes(digest) is None for digest in digests[0])
     assert all(store.size_bytes(digest) is not None for digest in digests[1])

@@ -22,7 +22,7 @@ from accounts.tokens import issue_token
 from audit.models import Event
 from tests.support.cohort import Cohort, browser, last_version, make_cohort, run_job
 from tests.support.live_platform import Client, serving
-from training.actions import control
+from training.engine import control
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -230,7 +230,7 @@ def test_who_may_no_longer_follow_hears_nothing_more(
 def test_nor_do_they_stay_where_nothing_happens(
     port: int, cohort: Cohort, streams: list[Stream], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("training.event_stream.KEEP_ALIVE_S", 0.1)
+    monkeypatch.setattr("training.reading.event_stream.KEEP_ALIVE_S", 0.1)
     job = run_job(cohort, rounds_answered=0)
     streams.append(Stream(port, f"/api/v1/jobs/{job.id}/events/", session(cohort.neighbour)))
     assert streams[0].next()["event"] == "job.launched"

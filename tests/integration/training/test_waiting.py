@@ -16,10 +16,11 @@ from federation.protocol import documents
 from federation.protocol.envelope import peek
 from silos.models import Silo
 from tests.support.federation import TEST, Federation, make_federation
-from training import closing, dispatch, sweeping
-from training.actions import answers, launch, start
+from training import dispatch
+from training.engine import answers, closing, start, sweep
+from training.engine.sql import waiting
+from training.launch.actions import launch
 from training.models import Job, Order, Round, Step
-from training.statements import waiting
 from training.transitions import OUTSTANDING, JobState, OrderState, RoundState
 from training.waiting import FIRST_GRACE_MIN_S, LEFT_OUT, SILENT, USUAL_TIMES_MAX, CloseReason, Wait
 
@@ -33,7 +34,7 @@ def federation(blob_root: Path) -> Federation:
 
 def launched(federation: Federation, **changes: object) -> Job:
     request = federation.request(**{"rounds": 8, "round_deadline_s": 3600, **changes})
-    job = launch.launch(consortium=federation.consortium, request=request, by=federation.scientist)
+    job = launch(consortium=federation.consortium, request=request, by=federation.scientist)
     start.start(job_id=job.id, by=TEST)
     job.refresh_from_db()
     return job
@@ -215,7 +216,7 @@ def test_a_silo_that_falls_silent_in_a_round_holds_it_up_no_longer(federation: F
     round_ = answer(federation, job, (0, 1))
     assert waiting.due_rounds() == []
     hear(federation, 2, settings.SILO_SILENT_AFTER_S + 60)
-    sweeping.nudge(by=TEST)
+    sweep.nudge(by=TEST)
     assert waiting.due_rounds() == [round_.id]
     assert close(round_).close_reason == CloseReason.SILENT
 

@@ -18,11 +18,11 @@ from federation.validation.bounds import ROWS_MAX
 from registry.models import ModelVersion
 from silos import datasets
 from tests.support.federation import TEST, Federation, make_federation, registration
-from training import closing
-from training.actions import answers, launch, start
+from training.engine import answers, closing, start
+from training.launch.actions import launch
 from training.models import Job, Order
-from training.rows import MetricsRow
-from training.selectors import evaluated_rounds_of
+from training.reading.rows import MetricsRow
+from training.reading.selectors import evaluated_rounds_of
 from training.transitions import JobState, OrderState, RoundState
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("blob_root")]
@@ -35,9 +35,7 @@ def federation(blob_root: Path) -> Federation:
 
 
 def launched(federation: Federation, **changes: object) -> Job:
-    job = launch.launch(
-        consortium=federation.consortium, request=federation.request(**changes), by=federation.scientist
-    )
+    job = launch(consortium=federation.consortium, request=federation.request(**changes), by=federation.scientist)
     start.start(job_id=job.id, by=TEST)
     job.refresh_from_db()
     return job

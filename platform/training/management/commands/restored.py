@@ -6,7 +6,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
-from training.restored import breaks, numbers_lost
+from training.engine.restored import breaks, numbers_lost
 
 
 class Command(BaseCommand):

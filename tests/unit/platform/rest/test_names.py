@@ -21,14 +21,14 @@ from federation.plans.seen import is_plain_line
 from rest.names import NameField, NameFormField, NameInput, as_one_line, one_line
 from rest.serializers import Input
 from silos.health import _text
-from training.purpose_fields import TextsField, purpose_fields
-from training.requests import read_request
+from training.launch.purpose_fields import TextsField, purpose_fields
+from training.launch.requests import read_request
 
 NAMES = {"name", "full_name", "title", "reviewer"}
 for app in ("accounts", "consortia", "silos"):
     import_module(f"{app}.serializers")
     import_module(f"{app}.forms")
-import_module("training.forms")
+import_module("training.launch.forms")
 OURS = {"accounts", "consortia", "silos", "agreements", "plans", "registry", "training", "monitoring"}
 BAD = ["two\nlines", "two\rlines", "a\tb", "a\0b", "a\x85b", "a\u2028b", "a\u2029b", "\u202eevil", "a\u2066b"]
 

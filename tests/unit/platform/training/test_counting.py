@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from training.advice import ADVICE, advice_on
-from training.counting import OUTCOME_OF, Outcome, Tally, states_of, tally, tally_of
+from training.reading.advice import ADVICE, advice_on
+from training.reading.counting import OUTCOME_OF, Outcome, Tally, states_of, tally, tally_of
 from training.transitions import MISSED, OUTSTANDING, OrderState
 from training.waiting import Wait, mode, silo_down_s
 

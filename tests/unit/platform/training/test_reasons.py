@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from django.utils import translation
 
-from training.reasons import FORMS, MEANINGS, in_the_readers_words
+from training.reading.reasons import FORMS, MEANINGS, in_the_readers_words
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from uuid import uuid4
 import pytest
 
 from federation.errors import Invalid
-from training.requests import read_request
+from training.launch.requests import read_request
 
 ID = str(uuid4())
 

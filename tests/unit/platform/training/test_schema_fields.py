@@ -6,8 +6,8 @@ import pytest
 from django import forms
 
 from federation.learning.specification import LocalTraining
-from training.choices import model_families, strategies
-from training.schema_fields import NumbersField, fields_of
+from training.launch.choices import model_families, strategies
+from training.launch.schema_fields import NumbersField, fields_of
 
 
 def test_each_type_has_its_field_with_bounds_and_default() -> None:

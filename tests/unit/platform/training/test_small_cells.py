@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from training.models import Evaluation
-from training.small_cells import confusion_shown
+from training.reading.small_cells import confusion_shown
 
 
 @pytest.mark.parametrize(

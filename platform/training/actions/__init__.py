@@ -1,1 +1,0 @@
-"""What is done to jobs: launched, steered, moved from round to round, answered by silos."""

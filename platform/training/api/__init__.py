@@ -1,1 +1,0 @@
-"""REST: jobs from quote to metrics, and what a job may name."""

@@ -1,0 +1,1 @@
+"""A job moves: rounds, steps, orders and their answers."""

@@ -1,0 +1,40 @@
+"""Whether a job goes on under its agreement when its next round would open. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from agreements.transitions import AgreementState
+from federation.agreements.rules import RULES
+from training.engine.sql.opening import Standing
+from training.transitions import JobState
+
+
+@dataclass(frozen=True)
+class Stop:
+    """What becomes of a job that can't go on now, and why."""
+
+    to: JobState
+    code: str
+
+    @property
+    def reason(self) -> str:
+        """The sentence that people read."""
+        rule = RULES[self.code]
+        return f"{rule.meaning} {rule.advice}"
+
+
+def what_stops(standing: Standing, quorum: int) -> Stop | None:
+    """Why the next round does not open; None if it does.
+
+    What may be lifted pauses a job; what can't ends it. A job that runs when its version is superseded goes on if the
+    version's own terms say so.
+    """
+    state = standing.agreement_state
+    if state in {AgreementState.TERMINATED, AgreementState.EXPIRED} or standing.agreement_over:
+        return Stop(JobState.CANCELLED, "agreement.expired")
+    if state == AgreementState.SUPERSEDED and standing.running_jobs != "continue":
+        return Stop(JobState.CANCELLED, "agreement.superseded")
+    if state == AgreementState.SUSPENDED or (standing.suspended and len(standing.silo_ids) < quorum):
+        return Stop(JobState.PAUSED, "agreement.suspended")
+    return None

@@ -1,0 +1,195 @@
+"""What silos answer to orders."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from django.db import transaction
+from django.utils import timezone
+
+from artefacts import store
+from audit.models import EVIDENCE
+from audit.statements import event_of
+from federation.agreements.answer_bounds import faults_of
+from federation.errors import Invalid, Transient, Untrusted
+from federation.protocol.digests import digest_bytes
+from federation.protocol.documents import OrderKind, Refusal, open_sealed
+from federation.protocol.documents import Submission as SubmissionDocument
+from federation.protocol.envelope import payload_type_of
+from rest.errors import Conflict, NotFound
+from silos.models import Silo
+from training import dispatch
+from training.engine.checkpointing import take_refusal
+from training.engine.rejections import reject
+from training.engine.restored import raise_numbers
+from training.engine.sql import answered, waiting
+from training.engine.sql import orders as statements
+from training.engine.sql.answered import AnsweredOrder
+from training.models import KeptRefusal, Order, Submission
+from training.states import tell
+from training.transitions import OUTSTANDING, OrderState
+from training.waiting import Wait
+
+
+@dataclass(frozen=True)
+class Taken:
+    """What has become of an order by its answer."""
+
+    state: OrderState
+    code: str = ""
+
+
+def answer(*, document: bytes, by: Silo, payload: bytes | None = None) -> Taken:
+    """Take a silo's signed answer to an order. The same bytes again change nothing; another answer is a conflict.
+
+    A small payload may come along; a larger one was uploaded before, by the grant of this very order. Nothing is kept
+    before the order was found open and the answer fits it. An answer that says more than its silo may is rejected, and
+    nothing of it is kept (``rejections``).
+    Raises Untrusted ``signature.invalid``, NotFound ``order.not_found``, Conflict ``order.already_answered``, and
+    Invalid ``submission.*`` when the answer does not fit the order or its payload is not there.
+    """
+    if by.identity is None:
+        raise Untrusted("silo.unconfirmed", "This silo has no identity key.")
+    said: Refusal | SubmissionDocument
+    if payload_type_of(document) == Refusal.payload_type:
+        said = open_sealed(Refusal, document, [by.identity])
+    else:
+        said = open_sealed(SubmissionDocument, document, [by.identity])
+    if isinstance(said, Refusal) and said.highest_number is not None and said.silo_id == by.id:
+        raise_numbers(highest=said.highest_number, by=by)  # before anything is numbered anew
+    if isinstance(said, Refusal) and said.job_id is None:
+        return Taken(OrderState.REFUSED, take_refusal(said=said, document=document, by=by))
+    if isinstance(said, SubmissionDocument) and _submit_to_open_order(said, document, payload, by):
+        return Taken(OrderState.SUBMITTED)
+    with transaction.atomic():
+        order = _known(answered.lock_order(order_id=said.order_id, silo_id=by.id))
+        if order.state not in OUTSTANDING and (earlier := _earlier_answer(order)) is not None:
+            if earlier != digest_bytes(document):
+                raise Conflict("order.already_answered", "This order was answered before, with other bytes.")
+            return Taken(OrderState(order.state), order.code)
+        _check_fits(order, said, by)
+        if order.state not in OUTSTANDING:
+            # whoever closed the round took the order's row first: this answer is late, refused before, or called back
+            taken = _note_late(order)
+        elif isinstance(said, Refusal):
+            taken = _refuse(order, said, document, by)
+        elif (fault := next(faults_of(said, order.bounds), None)) is not None:
+            taken = Taken(OrderState.REJECTED, reject(order=order, fault=fault, document=document, by=by))
+        else:
+            raise Transient("order.busy", "Another answer to this order is being taken. Send it again.")
+        _dispatch_if_due(order)
+    return taken
+
+
+def _submit_to_open_order(said: SubmissionDocument, document: bytes, payload: bytes | None, by: Silo) -> bool:
+    """Take what is answered to an order that is open, as nearly all are, in one statement.
+
+    False, and nothing kept, if it is not open, or the answer says more than it may.
+    """
+    order = _known(answered.find_order(order_id=said.order_id, silo_id=by.id))
+    if order.state not in OUTSTANDING:
+        return False
+    _check_fits(order, said, by)
+    if any(faults_of(said, order.bounds)):
+        return False
+    _take_payload(order, said, payload)
+    digest = digest_bytes(document)
+    event = event_of(
+        by=by,
+        verb="order.submitted",
+        subject_kind="job",
+        subject_id=order.job_id,
+        consortium_id=order.consortium_id,
+        job_id=order.job_id,
+        detail={"round": order.round_number, EVIDENCE: {"order": str(order.order_id), "answer": digest}},
+    )
+    taken = statements.submit(order, said, document=document, document_digest=digest, event=event)
+    if taken:
+        _dispatch_if_due(order)
+    return taken
+
+
+def _known(order: AnsweredOrder | None) -> AnsweredOrder:
+    if order is None:
+        raise NotFound("order.not_found", "This silo was given no such order.")
+    return order
+
+
+def _dispatch_if_due(order: AnsweredOrder) -> None:
+    """Nudge a worker once this answer is committed: at once if the round is due by it, else for when it will be."""
+
+    def look() -> None:
+        if order.wait != Wait.ALL:
+            due_in_s = waiting.due_in_s(order.step_id)
+        else:
+            due_in_s = None if statements.somebody_outstanding(order.step_id) else 0.0
+        if due_in_s is not None:
+            dispatch.close_step(order.round_id, in_s=due_in_s)
+
+    transaction.on_commit(look, robust=True)
+
+
+def _earlier_answer(order: AnsweredOrder) -> str | None:
+    """The digest of the document with which it was answered, if it was."""
+    return Submission.objects.filter(order=order.order_id).values_list("document_digest", flat=True).first()
+
+
+def _take_payload(order: AnsweredOrder, said: SubmissionDocument, payload: bytes | None) -> None:
+    """An answer names what came with it, or what was uploaded by its own order's grant: nothing else in the store."""
+    named = said.payload
+    if payload is not None:
+        if named is None or named.digest != digest_bytes(payload) or named.size_bytes != len(payload):
+            raise Invalid(
+                "blob.digest_mismatch", "The payload is not what the document says; nothing was kept.", "payload"
+            )
+        if order.upload_digest not in {None, named.digest}:
+            raise Conflict("upload.other_artefact", "Another artefact was uploaded for this order. It takes only one.")
+        store.keep(payload, named.digest)
+    elif named is not None:
+        is_here = order.is_uploaded and order.upload_digest == named.digest
+        if not is_here or store.size_bytes(named.digest) != named.size_bytes:
+            raise Invalid("submission.payload_missing", "The update was not uploaded, or has another size.", "payload")
+
+
+def _check_fits(order: AnsweredOrder, said: Refusal | SubmissionDocument, by: Silo) -> None:
+    if said.silo_id != by.id or said.job_id != order.job_id or said.number != order.number:
+        raise Invalid("submission.other_order", "The answer does not fit the order that it names.", "order_id")
+    if isinstance(said, Refusal):
+        return
+    if (said.kind, said.round, said.attempt) != (order.kind, order.round_number, order.attempt):
+        raise Invalid("submission.other_order", "The answer does not fit the order that it names.", "round")
+    if said.manifest_digest != order.manifest_digest:
+        raise Invalid("submission.other_manifest", "The answer is under another manifest.", "manifest_digest")
+    if said.model_digest != order.model_digest:
+        raise Invalid("submission.other_model", "The answer is about another model.", "model_digest")
+    wanted = said.kind == OrderKind.TRAIN
+    if (said.payload is not None) != wanted or (said.training is not None) != wanted:
+        raise Invalid("submission.payload", "A train order is answered with an update, no other with one.", "payload")
+    if said.kind == OrderKind.EVALUATE and said.evaluation is None:
+        raise Invalid("submission.evaluation", "An evaluate order is answered with an evaluation.", "evaluation")
+
+
+def _note_late(order: AnsweredOrder) -> Taken:
+    if order.state != OrderState.EXPIRED:
+        return Taken(OrderState(order.state), order.code)
+    Order.objects.filter(id=order.order_id).update(state=OrderState.LATE, answered_at=timezone.now())
+    return Taken(OrderState.LATE, order.code)
+
+
+def _refuse(order: AnsweredOrder, said: Refusal, document: bytes, by: Silo) -> Taken:
+    Order.objects.filter(id=order.order_id).update(
+        state=OrderState.REFUSED,
+        answered_at=timezone.now(),
+        code=said.code,
+        message=said.message,
+        clause=said.rule or "",
+    )
+    KeptRefusal.objects.create(order_id=order.order_id, document=document, received_at=timezone.now())
+    tell(
+        job=order.job,
+        verb="order.refused",
+        by=by,
+        detail={"round": order.round_number, "code": said.code, "reason": said.message, "clause": said.rule or ""},
+        evidence={"order": str(order.order_id), "answer": digest_bytes(document)},
+    )
+    return Taken(OrderState.REFUSED, said.code)

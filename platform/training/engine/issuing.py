@@ -1,0 +1,145 @@
+"""Documents of the platform: manifests and orders, made and signed. Only a worker holds the key for it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import cache
+from pathlib import Path
+from uuid import UUID, uuid4
+
+from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
+
+from artefacts import grants
+from federation.errors import Transient
+from federation.protocol import documents
+from federation.protocol.documents import OrderKind
+from federation.protocol.keys import PrivateKey
+from registry.models import ModelVersion
+from silos.successions import has_successor
+from training.engine.sql.opening import IssuedOrder
+from training.engine.sql.orders import next_order_numbers
+from training.launch.cohorts import cohort_of, share_agreed_in
+from training.launch.requests import local_of
+from training.models import Job, Round
+
+UPLOAD_MARGIN_BYTES = 1 << 16
+"""An update is as large as the model, give or take its header."""
+GRACE = timedelta(seconds=30)
+"""An order expires a little after its step's deadline: who answers in between is told that it is late."""
+
+
+def signing_key() -> PrivateKey:
+    """The platform's key. Raises ImproperlyConfigured in a process that has none, as web must not.
+
+    Once a key has a successor nothing is signed with it any more, since trainers would refuse it: the file is read
+    again, and raises Transient ``key.retired`` while it holds the old one.
+    """
+    file = settings.PLATFORM_SIGNING_KEY_FILE
+    if not file:
+        raise ImproperlyConfigured("This process signs nothing: PLATFORM_SIGNING_KEY_FILE is for workers only.")
+    key = _load(file)
+    if has_successor(key.public):
+        _load.cache_clear()
+        key = _load(file)
+        if has_successor(key.public):
+            raise Transient(
+                "key.retired",
+                f"{file} holds the key {key.public.key_id}, which has a successor. Put the new key there and restart "
+                "the worker; nothing is lost meanwhile.",
+            )
+    return key
+
+
+@cache
+def _load(file: str) -> PrivateKey:
+    return PrivateKey.load(Path(file))
+
+
+def manifest_of(job: Job, version: ModelVersion, *, created_at: datetime) -> documents.Manifest:
+    """What the job is, in full, as it will be signed."""
+    asked, model = job.request, version.model
+    seats = job.seats.select_related("dataset__silo__organisation", "dataset__silo__signatory_key").order_by("position")
+    cohort, weighting = cohort_of([seat.dataset for seat in seats], share_agreed_in(job.agreement))
+    return documents.Manifest.model_validate(
+        {
+            "job_id": job.id,
+            "consortium_id": job.consortium_id,
+            "name": job.name,
+            "launched_by": str(job.launched_by_id),
+            "task": job.task,
+            "purpose": asked["purpose"],
+            "use": asked.get("use"),
+            "agreement_digest": job.agreement.digest if job.agreement else None,
+            "model": model.specification,
+            "code_digest": model.code_digest or None,
+            "n_features": model.n_features,
+            "n_classes": model.n_classes,
+            "layout": model.layout,
+            "initial_model_digest": version.digest,
+            "strategy": asked["strategy"],
+            "local": local_of(asked),
+            "rounds": job.rounds_planned,
+            "quorum": job.quorum,
+            "round_deadline_s": job.round_deadline_s,
+            "wait": job.wait,
+            "protection": asked["protection"],
+            "limits": asked["limits"],
+            "seed": asked["seed"],
+            "weighting": weighting,
+            "cohort": cohort,
+            "created_at": created_at,
+        }
+    )
+
+
+@dataclass(frozen=True)
+class Term:
+    """Until when a step is answered, and until when its orders hold."""
+
+    opened_at: datetime
+    deadline_at: datetime
+
+    @property
+    def expires_at(self) -> datetime:
+        """When an order lapses."""
+        return self.deadline_at + GRACE
+
+
+def issue(*, round_: Round, kind: OrderKind, term: Term, silo_ids: Sequence[UUID]) -> list[IssuedOrder]:
+    """One signed order for each silo, numbered in that silo's own row. Part of the transaction that opens the round."""
+    job, version, key = round_.job, round_.base_version, signing_key()
+    expires_at_s = int(term.expires_at.timestamp())
+    numbers = next_order_numbers(silo_ids)
+    size_max = version.size_bytes + UPLOAD_MARGIN_BYTES
+    model = documents.BlobReference(
+        digest=version.digest,
+        size_bytes=version.size_bytes,
+        url=grants.download_url(version.digest, expires_at_s=expires_at_s),
+    )
+    orders: list[IssuedOrder] = []
+    for silo_id in silo_ids:
+        order_id = uuid4()
+        document = documents.Order(
+            order_id=order_id,
+            number=numbers[silo_id],
+            kind=kind,
+            silo_id=silo_id,
+            job_id=job.id,
+            manifest_digest=job.manifest_digest,
+            round=round_.number,
+            attempt=round_.attempt,
+            model=model,
+            upload=documents.UploadGrant(
+                size_bytes_max=size_max,
+                url=grants.upload_url(order_id, size_bytes_max=size_max, expires_at_s=expires_at_s),
+            )
+            if kind == OrderKind.TRAIN
+            else None,
+            issued_at=term.opened_at,
+            expires_at=term.expires_at,
+        )
+        orders.append(IssuedOrder(order_id, silo_id, document.number, documents.seal(document, key)))
+    return orders

@@ -1,0 +1,167 @@
+"""The connectors' long poll: orders at once when there are some, else as soon as there are."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from uuid import UUID
+
+from django.conf import settings
+from django.utils import timezone
+
+from artefacts import store
+from federation.errors import Invalid
+from federation.protocol import INLINE_BYTES_MAX
+from federation.validation.encodings import strict_base64
+from live import database, notices
+from live.hub import hub
+from silos.connector import JSON, Waiting, envelope_of, heartbeat
+from silos.models import Silo
+from silos.requests import check_still_admitted
+from silos.successions import successions_to
+from training.engine.answers import answer
+from training.engine.checkpointing import take_countersignature
+from training.engine.restored import note_seen
+from training.engine.sql import orders as statements
+from training.models import Order
+from training.transitions import CALLED_BACK, OUTSTANDING, OrderState
+
+HELD_MAX = 1000
+TOLD_FOR = timedelta(hours=1)
+
+
+@dataclass(frozen=True)
+class Handed:
+    """An order as it is handed over: envelopes as they were signed, and the model if it is small."""
+
+    order: bytes
+    manifest: bytes
+    model: bytes | None
+    agreement: bytes | None = None
+
+    def encode(self) -> bytes:
+        """Its JSON. The envelopes are JSON already and go in as they are."""
+        agreement = b"" if self.agreement is None else b',"agreement":' + self.agreement
+        model = b"" if self.model is None else b',"model":"' + base64.b64encode(self.model) + b'"'
+        return b'{"order":' + self.order + b',"manifest":' + self.manifest + agreement + model + b"}"
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a look at the database brought."""
+
+    orders: tuple[Handed, ...] = ()
+    cancelled: tuple[UUID, ...] = ()
+    successions: tuple[bytes, ...] = ()
+    """How the platform's key came to be: who pinned an earlier one needs them to verify the orders."""
+
+    def encode(self) -> bytes:
+        """The answer's JSON."""
+        orders = b",".join(order.encode() for order in self.orders)
+        cancelled = b",".join(f'"{order_id}"'.encode() for order_id in self.cancelled)
+        successions = b',"successions":[' + b",".join(self.successions) + b"]" if self.successions else b""
+        return b'{"orders":[' + orders + b'],"cancelled":[' + cancelled + b"]" + successions + b"}"
+
+
+async def wait_for_orders(waiting: Waiting) -> bytes:
+    """Handle `POST /connector/v1/orders`: nothing is held while it waits, no thread and no connection."""
+
+    def first_look() -> tuple[Silo, list[UUID], float, Found]:
+        silo, body = waiting.admit()
+        held, wait_s = _read(body)
+        return silo, held, wait_s, look(silo, held)
+
+    started = asyncio.get_running_loop().time()
+    with hub.waiting(notices.ORDERS, waiting.claimed_silo_id) as news:
+        silo, held, wait_s, found = await database.call(first_look)
+        deadline = started + wait_s
+        while not found.orders and not found.cancelled:
+            left_s = deadline - asyncio.get_running_loop().time()
+            if left_s <= 0:
+                break
+            try:
+                async with asyncio.timeout(left_s):  # `wait_for` may swallow a cancellation
+                    await news.wait()
+            except TimeoutError:
+                break
+            news.clear()
+            found = await database.call(_look_again, silo, held)
+        return found.encode()
+
+
+def _look_again(silo: Silo, held: Sequence[UUID]) -> Found:
+    """The same for a request that was held: a silo revoked meanwhile is told so, and gets nothing."""
+    check_still_admitted(silo)
+    return look(silo, held)
+
+
+def look(silo: Silo, held: Sequence[UUID]) -> Found:
+    """What the silo should know now: orders that it does not hold, and held ones that nobody wants any more."""
+    found = statements.look(silo_id=silo.id, held=held)
+    orders = tuple(
+        Handed(
+            order.envelope,
+            order.manifest or b"null",
+            None if order.model_digest is None else store.read_small(order.model_digest, INLINE_BYTES_MAX),
+            order.agreement,
+        )
+        for order in found
+        if order.state in OUTSTANDING
+    )
+    newest = found[0].newest_succession if orders else None
+    return Found(
+        orders,
+        tuple(order.order_id for order in found if order.state in CALLED_BACK),
+        () if newest is None else successions_to(newest),
+    )
+
+
+def take_answer(silo: Silo, data: JSON) -> JSON:
+    """Handle `POST /connector/v1/submissions`: a document, and its payload if that is small."""
+    taken = answer(document=envelope_of(data), payload=_payload(data.get("payload")), by=silo)
+    return {"state": taken.state, "code": taken.code or None}
+
+
+def take_heartbeat(silo: Silo, data: JSON) -> JSON:
+    """Handle `POST /connector/v1/heartbeat`: keep the silo's report, and tell which of its updates did not count."""
+    note_seen(report=data, by=silo)
+    rejected = Order.objects.filter(silo=silo, state=OrderState.REJECTED, settled_at__gt=timezone.now() - TOLD_FOR)
+    return {
+        **heartbeat(silo, data),
+        "rejected": [
+            {"order_id": str(order.id), "code": order.code, "message": order.message}
+            for order in rejected.order_by("-settled_at")[: statements.ORDERS_MAX]
+        ],
+    }
+
+
+def take_checkpoint(silo: Silo, data: JSON) -> JSON:
+    """Handle `POST /connector/v1/checkpoints`: a head of an audit chain with the silo's signature."""
+    return {"state": "kept" if take_countersignature(document=envelope_of(data), by=silo) else "known"}
+
+
+def _payload(value: object) -> bytes | None:
+    if value is None:
+        return None
+    try:
+        payload = strict_base64(value) if isinstance(value, str) else b""
+    except Invalid:
+        payload = b""
+    if not 0 < len(payload) <= INLINE_BYTES_MAX:
+        raise Invalid("request.field", f"payload must be base64 of 1 to {INLINE_BYTES_MAX} bytes.", "payload")
+    return payload
+
+
+def _read(body: JSON) -> tuple[list[UUID], float]:
+    held, wait_s = body.get("held", []), body.get("wait_s", 0)
+    if not isinstance(held, list) or len(held) > HELD_MAX:
+        raise Invalid("request.field", f"held must be a list of at most {HELD_MAX} order ids.", "held")
+    if isinstance(wait_s, bool) or not isinstance(wait_s, int | float) or not 0 <= wait_s <= 3600:
+        raise Invalid("request.field", "wait_s must be a number of seconds.", "wait_s")
+    try:
+        return [UUID(order_id) for order_id in held], min(float(wait_s), settings.LONG_POLL_MAX_S)
+    except (ValueError, TypeError, AttributeError) as error:
+        raise Invalid("request.field", "held must be a list of order ids.", "held") from error

@@ -1,0 +1,63 @@
+"""Orders that nobody can answer any more are called back, so that nobody waits for them until the deadline."""
+
+from __future__ import annotations
+
+from django.db import transaction
+from django.db.models import Exists, OuterRef, Q
+from django.utils import timezone
+
+from audit.actors import Actor
+from consortia.models import Participation
+from consortia.transitions import ParticipationState
+from live import notices
+from silos.transitions import SiloState
+from training.models import Order
+from training.states import tell
+from training.transitions import OUTSTANDING, OrderState
+
+
+def call_back(*, by: Actor) -> int:
+    """Cancel open orders of silos that may not work any more, and of members that have left. How many there were.
+
+    Each is a transaction of its own: with one row locked at a time it waits for nobody who waits for it. What is left
+    of a round is for the nudge that follows: it closes, by the quorum's rules, once nobody else has to answer.
+    """
+    taking_part = Participation.objects.filter(
+        consortium=OuterRef("step__round__job__consortium"),
+        organisation=OuterRef("silo__organisation"),
+        state=ParticipationState.ACTIVE,
+    )
+    lost = (
+        Order.objects.filter(state__in=OUTSTANDING)
+        .annotate(is_member=Exists(taking_part))
+        .filter(~Q(silo__state=SiloState.ACTIVE) | Q(is_member=False))
+        .select_related("silo", "step__round__job")
+        .defer("envelope", "step__round__job__manifest")
+        .order_by("pk")
+    )
+    return sum(_call_back(order, by) for order in lost)
+
+
+def _call_back(order: Order, by: Actor) -> bool:
+    code, reason = _reason(order)
+    with transaction.atomic():
+        mine = Order.objects.filter(id=order.id, state__in=OUTSTANDING)  # an answer may have been quicker
+        if not mine.update(state=OrderState.CANCELLED, code=code, message=reason, settled_at=timezone.now()):
+            return False
+        round_ = order.step.round
+        tell(
+            job=round_.job,
+            verb="order.called_back",
+            by=by,
+            detail={"round": round_.number, "silo": order.silo.name, "code": code, "reason": reason},
+        )
+        notices.notify(notices.ORDERS, [order.silo_id])
+    return True
+
+
+def _reason(order: Order) -> tuple[str, str]:
+    if order.silo.state == SiloState.REVOKED:
+        return "silo.revoked", "The silo was revoked while it had this order."
+    if order.silo.state != SiloState.ACTIVE:
+        return "silo.unconfirmed", "The silo enrolled anew while it had this order, and waits to be confirmed."
+    return "participation.ended", "The silo's organisation left the consortium while it had this order."

@@ -1,0 +1,35 @@
+"""Answers that say more than their silos may: rejected as they come, with nothing kept but their digests.
+
+A figure that was not agreed, or is of too few rows, is then nowhere: in no table, page or bundle. The audit log has the
+answer's digest, and that it was rejected unread: evidence is not missing a document that nobody may have.
+"""
+
+from __future__ import annotations
+
+from django.utils import timezone
+
+from federation.protocol.digests import digest_bytes
+from silos.models import Silo
+from training.engine.sql.answered import AnsweredOrder
+from training.models import Order
+from training.states import tell
+from training.transitions import OrderState
+
+
+def reject(*, order: AnsweredOrder, fault: tuple[str, str], document: bytes, by: Silo) -> str:
+    """Reject the answer to a (locked) order that is open; the code. `fault` is one of ``answer_bounds.faults_of``."""
+    code, reason = fault
+    now = timezone.now()
+    Order.objects.filter(id=order.order_id).update(
+        state=OrderState.REJECTED, code=code, message=reason, answered_at=now, settled_at=now
+    )
+    job, named = order.job, {"order": str(order.order_id), "answer": digest_bytes(document)}
+    tell(job=job, verb="order.submitted", by=by, detail={"round": order.round_number}, evidence=named)
+    tell(
+        job=job,
+        verb="update.rejected",
+        by=by,
+        detail={"round": order.round_number, "order": str(order.order_id), "code": code, "reason": reason},
+        evidence={**named, "kept": False},
+    )
+    return code

@@ -1,0 +1,44 @@
+"""Models that go out of use as their agreement says: when a member leaves, or when their time is over."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from django.db import transaction
+from django.db.models import Q
+
+from agreements.wording import terms_of
+from audit.actors import Actor
+from registry.actions import delete_weights, retire
+from registry.models import Model
+from registry.retirement import EXPIRED, RETIRED, Retirement, due_to_be_retired, due_to_expire, left_with_data
+from training.engine.rounds import give_up_open_round
+from training.models import Job
+from training.states import move
+from training.transitions import JobState
+
+
+def retire_models(*, by: Actor) -> int:
+    """Take every model out of use that is due, with the jobs that use it; how many. Their weights, once time is over.
+
+    What was handed out before can't be called back.
+    """
+    count = 0
+    for model in due_to_be_retired():
+        count += _take_out_of_use(model, RETIRED, {"organisations": list(left_with_data(model))}, by)
+    for model in due_to_expire():
+        assert model.agreement is not None
+        told = {"days": terms_of(model.agreement).retention.models_days}
+        count += _take_out_of_use(model, EXPIRED, told, by)
+        delete_weights(model=model, detail=told, by=by)
+    return count
+
+
+@transaction.atomic
+def _take_out_of_use(model: Model, code: str, detail: Mapping[str, object], by: Actor) -> bool:
+    """One model, with its jobs: those that train it or try it end now, or they would go on with what is retired."""
+    using = Job.objects.filter(Q(model=model) | Q(evaluated_version__model=model), ended_at=None)
+    for job in using.select_for_update(of=("self",)).order_by("id"):
+        move(job=job, to=JobState.CANCELLED, by=by, code=code, reason=Retirement(code).message)
+        give_up_open_round(job=job, by=by, code=code)
+    return retire(model=model, code=code, detail=detail, by=by)

@@ -1,0 +1,173 @@
+"""Orders as they are polled for, answered and numbered."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from uuid import UUID
+
+from django.utils import timezone
+from psycopg.types.json import Jsonb
+
+from audit.statements import appending
+from federation.protocol.documents import Submission
+from live import database
+from training.engine.sql.answered import AnsweredOrder
+from training.sql_literals import listed
+from training.transitions import CALLED_BACK, OUTSTANDING, OrderState
+
+ORDERS_MAX = 100
+SEEN_EVERY = timedelta(seconds=10)
+"""A silo that polls all the time is not written down as seen every time."""
+
+
+@dataclass(frozen=True)
+class FoundOrder:
+    """An order that a silo should know of, with what goes along with it."""
+
+    order_id: UUID
+    state: str
+    envelope: bytes
+    manifest: bytes | None
+    model_digest: str | None
+    agreement: bytes | None
+    newest_succession: int | None
+    """The id of the last succession of the platform's key, read along: it costs the poll no statement of its own."""
+
+
+# Its commit does not wait for the disk: what a crash takes back is marked again at the next poll.
+_LOOK = f"""
+    WITH relaxed AS (
+        SELECT set_config('synchronous_commit', 'off', true)
+    ), seen AS (
+        UPDATE silos_silo SET last_seen_at = %(now)s, silent_since = NULL FROM relaxed
+        WHERE id = %(silo)s AND (last_seen_at IS NULL OR last_seen_at < %(seen_before)s OR silent_since IS NOT NULL)
+    ), held AS (
+        UPDATE training_order SET state = '{OrderState.ACCEPTED.value}', delivered_at = COALESCE(delivered_at, %(now)s)
+        FROM relaxed
+        WHERE id = ANY(%(held)s) AND silo_id = %(silo)s
+          AND state IN ({listed((OrderState.ISSUED, OrderState.DELIVERED))})
+    ), found AS (
+        SELECT id, state, envelope, step_id, number FROM training_order
+        WHERE silo_id = %(silo)s AND state IN ({listed(OUTSTANDING)})
+          AND expires_at > %(now)s AND id <> ALL(%(held)s)
+        UNION ALL
+        SELECT id, state, envelope, step_id, number FROM training_order
+        WHERE silo_id = %(silo)s AND state IN ({listed(CALLED_BACK)}) AND id = ANY(%(held)s)
+        UNION ALL
+        SELECT id, '{OrderState.ISSUED.value}', envelope, NULL, number FROM training_checkpointorder
+        WHERE silo_id = %(silo)s AND answered_at IS NULL AND expires_at > %(now)s AND id <> ALL(%(held)s)
+        ORDER BY number LIMIT {ORDERS_MAX}
+    ), delivered AS (
+        UPDATE training_order SET state = '{OrderState.DELIVERED.value}', delivered_at = %(now)s FROM relaxed, found
+        WHERE training_order.id = found.id AND training_order.state = '{OrderState.ISSUED.value}'
+    )
+    SELECT found.id, found.state, found.envelope, job.manifest, version.digest, agreement.envelope,
+           (SELECT max(id) FROM silos_keysuccession)
+    FROM found
+    LEFT JOIN training_step AS step ON step.id = found.step_id
+    LEFT JOIN training_round AS round ON round.id = step.round_id
+    LEFT JOIN training_job AS job ON job.id = round.job_id
+    LEFT JOIN registry_modelversion AS version ON version.id = round.base_version_id
+    LEFT JOIN agreements_agreementversion AS agreement ON agreement.id = job.agreement_id
+    ORDER BY found.number
+"""  # noqa: S608 - states and bounds of ours, nothing from outside
+
+
+def look(*, silo_id: UUID, held: Sequence[UUID]) -> list[FoundOrder]:
+    """Note that a silo is there and which orders its relay has; the orders that it lacks, or need not keep.
+
+    What is issued counts as delivered from now on.
+    """
+    now = timezone.now()
+    given = {"silo": silo_id, "held": list(held), "now": now, "seen_before": now - SEEN_EVERY}
+    return [FoundOrder(*row) for row in database.fetch(_LOOK, given)]
+
+
+_SUBMIT = f"""
+    WITH answered AS (
+        UPDATE training_order SET state = '{OrderState.SUBMITTED.value}', answered_at = %(now)s
+        WHERE id = %(order)s AND state IN ({listed(OUTSTANDING)})
+        RETURNING id
+    ), submitted AS (
+        INSERT INTO training_submission
+            (order_id, document, document_digest, payload_digest, payload_size_bytes, rows, steps, train_loss,
+             update_norm_l2, phases_s, connector_version, received_at)
+        SELECT id, %(document)s::bytea, %(document_digest)s, %(payload_digest)s, %(payload_size_bytes)s::bigint,
+               %(rows)s::bigint, %(steps)s::bigint, %(train_loss)s::float8, %(update_norm_l2)s::float8,
+               %(phases_s)s::jsonb, %(connector_version)s, %(now)s
+        FROM answered
+    ), evaluated AS (
+        INSERT INTO training_evaluation
+            (order_id, version_id, silo_id, rows, loss, accuracy, auc, confusion, suppressed)
+        SELECT id, %(version)s, %(silo)s, %(test_rows)s::bigint, %(loss)s::float8, %(accuracy)s::float8,
+               %(auc)s::float8, %(confusion)s::jsonb, %(suppressed)s::boolean
+        FROM answered WHERE %(test_rows)s::bigint IS NOT NULL
+    ), told AS (
+        {appending("answered")}
+    )
+    SELECT id FROM answered
+"""  # noqa: S608 - states of ours
+
+
+def submit(
+    order: AnsweredOrder, said: Submission, *, document: bytes, document_digest: str, event: Mapping[str, object]
+) -> bool:
+    """Keep an answer: the document as it came, what it reports, the order's new state, and the event that tells of it.
+
+    Whole in itself. False, and nothing kept, if the order was not open any more.
+    """
+    payload, training, evaluation = said.payload, said.training, said.evaluation
+    confusion = evaluation.confusion if evaluation else None
+    rows = database.fetch(
+        _SUBMIT,
+        {
+            "now": timezone.now(),
+            "order": order.order_id,
+            "silo": order.silo_id,
+            "version": order.version_id,
+            "document": document,
+            "document_digest": document_digest,
+            "payload_digest": payload.digest if payload else "",
+            "payload_size_bytes": payload.size_bytes if payload else 0,
+            "rows": training.rows if training else 0,
+            "steps": training.steps if training else 0,
+            "train_loss": training.loss if training else None,
+            "update_norm_l2": training.update_norm_l2 if training else None,
+            "phases_s": Jsonb(dict(said.phases_s)),
+            "connector_version": said.environment.connector_version,
+            "test_rows": evaluation.rows if evaluation else None,
+            "loss": evaluation.loss if evaluation else None,
+            "accuracy": evaluation.accuracy if evaluation else None,
+            "auc": evaluation.auc if evaluation else None,
+            "confusion": Jsonb([list(row) for row in confusion.counts]) if confusion else None,
+            "suppressed": evaluation.suppressed if evaluation else False,
+            **event,
+        },
+    )
+    return bool(rows)
+
+
+_SOMEBODY_OUTSTANDING = f"""
+    SELECT EXISTS (SELECT FROM training_order WHERE step_id = %(step)s AND state IN ({listed(OUTSTANDING)}))
+"""  # noqa: S608 - states of ours
+
+
+def somebody_outstanding(step_id: int) -> bool:
+    """Whether a silo still has to answer in this step."""
+    return bool(database.fetch(_SOMEBODY_OUTSTANDING, {"step": step_id})[0][0])
+
+
+_NEXT_NUMBERS = """
+    WITH mine AS (
+        SELECT id FROM silos_silo WHERE id = ANY(%(silos)s) ORDER BY id FOR NO KEY UPDATE
+    )
+    UPDATE silos_silo SET orders_issued = orders_issued + 1 FROM mine WHERE silos_silo.id = mine.id
+    RETURNING silos_silo.id, silos_silo.orders_issued
+"""
+
+
+def next_order_numbers(silo_ids: Sequence[UUID]) -> dict[UUID, int]:
+    """The next order number of each silo. Rows are locked in the order of ids: two jobs can't block each other."""
+    return dict(database.fetch(_NEXT_NUMBERS, {"silos": list(silo_ids)}))

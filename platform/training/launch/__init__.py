@@ -1,0 +1,1 @@
+"""A wish becomes a job that may start."""

@@ -1,0 +1,233 @@
+"""The launch forms. What they ask for is judged by `training.launch.requests`; its errors come back to the fields."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any, Self
+
+from django import forms
+from django.forms.boundfield import BoundField
+from django.utils.translation import gettext_lazy as _
+
+from agreements.refusals import fault_anew
+from federation.errors import FederationError
+from federation.learning.models import FAMILIES
+from federation.learning.specification import LocalTraining
+from federation.protocol.documents import Limits
+from plans.models import TrainingPlan
+from plans.selectors import FAMILY
+from rest.names import NameFormField
+from silos.models import Dataset
+from training.launch.choices import Choice, model_families, strategies
+from training.launch.purpose_fields import declared, purpose_fields
+from training.launch.schema_fields import fields_of
+from training.waiting import Wait
+
+_SEPARATOR = "."
+PLAN_FIELD = _SEPARATOR.join(("model", FAMILY, "digest"))
+_LIMITS = {
+    "update_norm_l2_max": _("An update that is longer is refused"),
+    "minimum_cell": _("Counts of fewer rows than this are told to nobody"),
+}
+
+
+class CohortForm(forms.Form):
+    """What every job says: its name, its silos, its protection, how long it waits. Enough for an evaluation."""
+
+    task = "evaluate"
+    name = NameFormField(label=_("Name"), max_length=200)
+    purpose = forms.CharField(
+        label=_("Purpose"), max_length=4000, required=False, widget=forms.Textarea(attrs={"rows": 2})
+    )
+    datasets = forms.MultipleChoiceField(
+        label=_("Datasets"),
+        widget=forms.CheckboxSelectMultiple,
+        error_messages={"required": _("Choose at least one dataset.")},
+    )
+    protection = forms.ChoiceField(
+        label=_("Protection"),
+        choices=[("clear", _("Clear: the platform sees every silo's own update"))],
+        widget=forms.RadioSelect,
+        error_messages={"required": _("Say how updates are protected. Nobody trains in clear by default.")},
+    )
+    quorum = forms.IntegerField(
+        label=_("Quorum"),
+        min_value=1,
+        max_value=1000,
+        required=False,
+        help_text=_("Silos that have to answer; empty for three quarters"),
+    )
+    round_deadline_s = forms.FloatField(
+        label=_("Deadline of a round, in seconds"), min_value=1, max_value=30 * 86400, initial=600
+    )
+    wait = forms.ChoiceField(
+        label=_("Waits"),
+        choices=Wait.choices,
+        initial=Wait.ADAPTIVE,
+        required=False,
+        help_text=_("Acts where the quorum is below the number of silos"),
+    )
+    retries_max = forms.IntegerField(
+        label=_("Retries of a round"), min_value=0, max_value=100, initial=3, help_text=_("Then the job pauses")
+    )
+
+    def __init__(self, data: Any = None, *, datasets: Sequence[Dataset], initial: dict[str, Any] | None = None) -> None:
+        super().__init__(data, initial=initial)
+        self.offered = datasets
+        field = self.fields["datasets"]
+        assert isinstance(field, forms.MultipleChoiceField)
+        field.choices = [(str(dataset.id), dataset.title) for dataset in datasets]
+        for name, one in purpose_fields().items():
+            self.fields[f"use{_SEPARATOR}{name}"] = one
+        for name, one in fields_of(Limits.model_json_schema()).items():
+            one.help_text = one.help_text or _LIMITS.get(name, "")
+            self.fields[f"limits{_SEPARATOR}{name}"] = one
+
+    def request(self) -> dict[str, Any]:
+        """The launch request that the form makes, without what is wrong already as it was typed."""
+        names = ("name", "purpose", "datasets", "quorum", "round_deadline_s", "retries_max")
+        said = self.cleaned_data
+        wait = {"wait": said["wait"]} if said.get("wait") else {}
+        protection = {"protection": {"mode": said["protection"]}} if "protection" in said else {}
+        limits = {"limits": given} if (given := self._settings("limits")) else {}
+        use = {"use": given} if (given := declared(self._settings("use"))) else {}
+        return {"task": self.task, **self._said(*names), **wait, **use, **protection, **limits}
+
+    def as_it_stands(self) -> Self:
+        """This form as though it were sent as it is shown now, before anybody has typed."""
+        shown = {name: self.get_initial_for_field(field, name) for name, field in self.fields.items()}
+        return type(self)(shown, datasets=self.offered)
+
+    def chosen_datasets(self) -> set[str]:
+        """The ids that are ticked."""
+        return set(self["datasets"].value() or ())
+
+    def purpose_fields(self) -> list[BoundField]:
+        """What the agreement's conditions are compared with."""
+        return self._bound("use")
+
+    def limit_fields(self) -> list[BoundField]:
+        """Bounds that everybody holds to."""
+        return self._bound("limits")
+
+    def _settings(self, *prefix: str) -> dict[str, Any]:
+        """What was filled in of a group of settings."""
+        start = _SEPARATOR.join(prefix) + _SEPARATOR
+        given = {name.removeprefix(start): value for name, value in self.cleaned_data.items() if name.startswith(start)}
+        return {name: value for name, value in given.items() if value not in (None, "", [])}
+
+    def _bound(self, *prefix: str) -> list[BoundField]:
+        start = _SEPARATOR.join(prefix) + _SEPARATOR
+        return [self[name] for name in self.fields if name.startswith(start)]
+
+    def _said(self, *names: str) -> dict[str, Any]:
+        return {name: self.cleaned_data[name] for name in names if name in self.cleaned_data}
+
+    def take(self, error: FederationError) -> None:
+        """Show what is wrong at the fields that it is about, or above all fields; fields that were told off keep it."""
+        asked = self.request()
+        told = [
+            (self._field_of(path), f"{fault_anew(path, text, asked)} ({error.code})")
+            for path, texts in (error.fields or {"": [error.message]}).items()
+            for text in texts
+        ]
+        before = set(self.errors)
+        for field, text in told:
+            if field not in before:
+                self.add_error(field, text)
+
+    def _field_of(self, path: str) -> str | None:
+        return next((name for name in self.fields if path == name or path.startswith(f"{name}.")), None)
+
+
+class TrainingForm(CohortForm):
+    """A training job. Families, strategies and their settings are made from what the library offers."""
+
+    task = "train"
+    rounds = forms.IntegerField(label=_("Rounds"), min_value=1, max_value=10_000, initial=10)
+    seed = forms.IntegerField(
+        label=_("Seed"), min_value=0, max_value=2**32 - 1, initial=0, help_text=_("The same seed, the same start")
+    )
+    model = forms.ChoiceField(label=_("Model family"), error_messages={"required": _("Choose a model.")})
+    strategy = forms.ChoiceField(
+        label=_("Strategy on the platform"), error_messages={"required": _("Choose a strategy.")}
+    )
+
+    def __init__(
+        self,
+        data: Any = None,
+        *,
+        datasets: Sequence[Dataset],
+        initial: dict[str, Any] | None = None,
+        plans: Sequence[TrainingPlan] = (),
+    ) -> None:
+        super().__init__(data, datasets=datasets, initial=initial)
+        self.plans = plans
+        self.families, self.strategies = model_families(), strategies()
+        if plans:
+            self.families += (Choice(FAMILY, FAMILIES[FAMILY].title, FAMILIES[FAMILY].when_to_use, {}),)
+        for kind, choices in (("model", self.families), ("strategy", self.strategies)):
+            chosen = self.fields[kind]
+            assert isinstance(chosen, forms.ChoiceField)
+            chosen.choices = [(choice.name, choice.title) for choice in choices]
+            chosen.initial = choices[0].name
+            for choice in choices:
+                for name, field in fields_of(choice.settings).items():
+                    self.fields[_SEPARATOR.join((kind, choice.name, name))] = field
+        if plans:
+            self.fields[PLAN_FIELD] = forms.ChoiceField(
+                label=_("Training plan"),
+                required=False,
+                choices=[(plan.digest, f"{plan.title} ({plan.digest[:19]}…)") for plan in plans],
+                help_text=_(
+                    "Those that the agreement in force names. A silo runs it only where its own people approve."
+                ),
+            )
+        for name, field in fields_of(LocalTraining.model_json_schema(), leave_out=("proximal_mu",)).items():
+            if name == "epochs":
+                field.initial = 1
+            self.fields[f"local{_SEPARATOR}{name}"] = field
+
+    def clean(self) -> None:
+        """Settings of what was not chosen are not sent, so nothing is wrong with them."""
+        super().clean()
+        for name in list(self.errors):
+            kind, _, rest = name.partition(_SEPARATOR)
+            if kind in ("model", "strategy") and rest and not rest.startswith(f"{self.cleaned_data.get(kind)}."):
+                del self.errors[name]
+
+    def request(self) -> dict[str, Any]:
+        """The launch request that the form makes, without what is wrong already as it was typed."""
+        asked = {**super().request(), **self._said("rounds", "seed"), "local": self._settings("local")}
+        for kind, named in (("model", "family"), ("strategy", "name")):
+            if chosen := self.cleaned_data.get(kind):
+                asked[kind] = {named: chosen, **self._settings(kind, chosen)}
+        if self.cleaned_data.get("model") == FAMILY:
+            del asked["model"]
+            asked["plan"] = self.cleaned_data.get(PLAN_FIELD) or self.plans[0].digest
+        return asked
+
+    def as_it_stands(self) -> Self:
+        """This form as though it were sent as it is shown now, before anybody has typed."""
+        shown = {name: self.get_initial_for_field(field, name) for name, field in self.fields.items()}
+        return type(self)(shown, datasets=self.offered, plans=self.plans)
+
+    def _field_of(self, path: str) -> str | None:
+        if path == "plan":
+            return PLAN_FIELD if PLAN_FIELD in self.fields else "model"
+        kind, _, rest = path.partition(".")
+        chosen = self.cleaned_data.get(kind, "") if kind in ("model", "strategy") else ""
+        own = _SEPARATOR.join(part for part in (kind, chosen, rest.partition(".")[0]) if part)
+        return own if own in self.fields else super()._field_of(path)
+
+    def families_with_fields(self) -> Iterator[tuple[Choice, list[BoundField]]]:
+        """The model families, each with the fields of its settings."""
+        return ((choice, self._bound("model", choice.name)) for choice in self.families)
+
+    def strategies_with_fields(self) -> Iterator[tuple[Choice, list[BoundField]]]:
+        """The strategies likewise."""
+        return ((choice, self._bound("strategy", choice.name)) for choice in self.strategies)
+
+    def local_fields(self) -> list[BoundField]:
+        """What silos do in a round."""
+        return self._bound("local")

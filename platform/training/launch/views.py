@@ -1,0 +1,176 @@
+"""Pages: the launch form, for training and for evaluating a stored model, and what it comes to while one types."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from django.contrib.auth.decorators import login_required
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_POST
+
+from accounts.access import signed_in
+from accounts.models import User
+from accounts.permissions import Permission
+from agreements.selectors import in_force
+from consortia.access import access_consortium
+from consortia.models import Consortium
+from consortia.permissions import require
+from federation.errors import FederationError
+from plans.selectors import FAMILY, plans_named
+from registry.models import ModelVersion
+from registry.permissions import access_version
+from rest.errors import Forbidden, NotFound
+from silos import selectors
+from silos.models import Dataset
+from silos.transitions import SiloState
+from training.launch.actions import launch
+from training.launch.agreed_defaults import clear_reason_of, form_defaults
+from training.launch.forms import PLAN_FIELD, CohortForm, TrainingForm
+from training.launch.prefill import typed
+from training.launch.preview import preview
+from training.launch.requests import read_request
+from training.models import Job
+from training.permissions import access_job
+
+
+@dataclass(frozen=True)
+class Desk:
+    """Where somebody fills in a launch form: who, for which consortium, over what is on offer."""
+
+    user: User
+    consortium: Consortium
+    datasets: list[Dataset]
+    form: CohortForm
+    preview_url: str
+    version: ModelVersion | None = None
+    again: Job | None = None
+
+    @property
+    def more(self) -> dict[str, Any]:
+        """What the address says of the job, and no field."""
+        return {"model_version": str(self.version.id)} if self.version else {}
+
+    @property
+    def gone(self) -> int:
+        """How many datasets of the earlier job are not on offer any more."""
+        offered = {str(dataset.id) for dataset in self.datasets}
+        return sum(one not in offered for one in self.again.request["datasets"]) if self.again else 0
+
+
+@login_required
+def launch_training(request: HttpRequest, consortium_id: UUID) -> HttpResponse:
+    """Launch a training job; `?from=` fills in what an earlier one said."""
+    return _answer(request, _training_desk(request, consortium_id))
+
+
+@login_required
+def launch_evaluation(request: HttpRequest, version_id: UUID) -> HttpResponse:
+    """Launch the evaluation of a stored model."""
+    return _answer(request, _evaluation_desk(request, version_id))
+
+
+@require_POST
+@login_required
+def preview_training(request: HttpRequest, consortium_id: UUID) -> HttpResponse:
+    """The part of the page that tells what the form comes to, as it is filled in now."""
+    return _preview(request, _training_desk(request, consortium_id))
+
+
+@require_POST
+@login_required
+def preview_evaluation(request: HttpRequest, version_id: UUID) -> HttpResponse:
+    """Likewise for an evaluation."""
+    return _preview(request, _evaluation_desk(request, version_id))
+
+
+def _training_desk(request: HttpRequest, consortium_id: UUID) -> Desk:
+    user = signed_in(request)
+    consortium = access_consortium(user, consortium_id, Permission.JOB_LAUNCH)
+    datasets, again = _on_offer(user, consortium), None
+    initial = form_defaults(in_force(consortium))
+    if wanted := request.GET.get("from"):
+        again = access_job(user, wanted)
+        if again.consortium_id != consortium.id or again.task != Job.Task.TRAIN:
+            raise NotFound.of("job")
+        initial = typed(again.request, [str(dataset.id) for dataset in datasets])
+    plans = plans_named(consortium)
+    if (named := request.GET.get("plan")) in {plan.digest for plan in plans}:
+        initial |= {"model": FAMILY, PLAN_FIELD: named}
+    form = TrainingForm(request.POST or None, datasets=datasets, initial=initial, plans=plans)
+    return Desk(user, consortium, datasets, form, reverse("job-launch-preview", args=[consortium.id]), again=again)
+
+
+def _evaluation_desk(request: HttpRequest, version_id: UUID) -> Desk:
+    user = signed_in(request)
+    version = access_version(user, version_id)
+    consortium = version.model.consortium
+    require(user, Permission.JOB_LAUNCH, consortium=consortium)
+    datasets = _on_offer(user, consortium)
+    name = _("Evaluation of %(model)s, round %(round)s") % {
+        "model": version.model.name,
+        "round": version.round_number,
+    }
+    form = CohortForm(
+        request.POST or None, datasets=datasets, initial=form_defaults(in_force(consortium)) | {"name": name[:200]}
+    )
+    return Desk(user, consortium, datasets, form, reverse("job-evaluate-preview", args=[version.id]), version)
+
+
+def _answer(request: HttpRequest, desk: Desk) -> HttpResponse:
+    """The form with what it comes to; or the job's page once it is launched."""
+    form = desk.form
+    if request.method == "POST" and "quote" not in request.POST:
+        complete = form.is_valid()
+        asked = form.request() | desk.more
+        try:
+            if complete:
+                return redirect("job", launch(consortium=desk.consortium, request=asked, by=desk.user).id)
+            read_request(asked)  # for what else is wrong: everything is told at once
+        except (Forbidden, NotFound):
+            raise
+        except FederationError as error:
+            form.take(error)
+    chosen = form.chosen_datasets()
+    context = {
+        "consortium": desk.consortium,
+        "clear_reason": clear_reason_of(in_force(desk.consortium)),
+        "form": form,
+        "again": desk.again,
+        "gone": desk.gone,
+        "groups": _by_schema(desk.datasets, chosen),
+        "preview_url": desk.preview_url,
+        "preview": _weighed(desk, form if request.method == "POST" else form.as_it_stands()),
+        "sent": request.method == "POST",
+    }
+    return render(request, "training/launch.html", context, status=422 if form.errors else 200)
+
+
+def _preview(request: HttpRequest, desk: Desk) -> HttpResponse:
+    context = {"preview": _weighed(desk, desk.form), "form": desk.form, "sent": True, "fragment": True}
+    return render(request, "training/_preview.html", context)
+
+
+def _weighed(desk: Desk, form: CohortForm) -> Any:
+    return preview(consortium=desk.consortium, form=form, datasets=desk.datasets, version=desk.version, by=desk.user)
+
+
+def _on_offer(user: User, consortium: Consortium) -> list[Dataset]:
+    """What a job of this consortium may name now."""
+    offered = selectors.datasets_visible_to(user).filter(
+        withdrawn_at=None, silo__state=SiloState.ACTIVE, silo__in=selectors.silos_of(consortium)
+    )
+    ordered = offered.order_by("name", "schema_digest", "silo__organisation__name", "title")
+    return list(ordered.defer("declaration", "registration", "silo__statement", "silo__certificate"))
+
+
+def _by_schema(datasets: list[Dataset], chosen: set[str]) -> list[tuple[Dataset, list[tuple[Dataset, bool]]]]:
+    """The datasets that can train together, group by group: each with its first, and with what is ticked."""
+    groups: dict[str, list[tuple[Dataset, bool]]] = {}
+    for dataset in datasets:
+        groups.setdefault(dataset.schema_digest, []).append((dataset, str(dataset.id) in chosen))
+    return [(rows[0][0], rows) for rows in groups.values()]

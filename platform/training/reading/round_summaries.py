@@ -1,0 +1,80 @@
+"""What pages tell of many rounds at once, counted by the database."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from django.db.models import Count, DecimalField, OuterRef, QuerySet, Subquery, Sum
+from django.db.models.functions import Coalesce
+
+from audit.models import Event
+from live import database
+from training.models import Job, Order, Round, Step
+from training.reading.counting import Tally, tally_of
+from training.transitions import IN_PROGRESS
+
+
+def round_ids(job: Job) -> QuerySet[Round, UUID]:
+    """The ids of a job's rounds, newest first: what a page of rounds is cut from."""
+    return Round.objects.filter(job=job).order_by("-opened_at").values_list("pk", flat=True)
+
+
+@dataclass(frozen=True)
+class RoundSummary:
+    """A round in a list, annotated with its `kind` and `bytes_up`, and what became of its orders."""
+
+    round: Round
+    tally: Tally
+
+
+def round_summaries(job: Job, ids: Iterable[UUID]) -> list[RoundSummary]:
+    """These rounds of a job, newest first.
+
+    They are counted by subqueries, which the database would also ask for the rounds before a page's first.
+    """
+    ids = list(ids)
+    step = Step.objects.filter(round=OuterRef("pk")).order_by("-position")
+    orders = Order.objects.filter(step__round=OuterRef("pk")).order_by().values("step__round")
+    bytes_up = orders.annotate(size=Sum("submission__payload_size_bytes")).values("size")
+    rounds = (
+        Round.objects.filter(job=job, pk__in=ids)
+        .select_related("base_version")
+        .annotate(
+            kind=Subquery(step.values("kind")[:1]),
+            bytes_up=Coalesce(Subquery(bytes_up), 0, output_field=DecimalField()),
+        )
+        .order_by("-opened_at")
+    )
+    counts: dict[UUID, dict[str, int]] = {}
+    counted = Order.objects.filter(step__round__in=ids).order_by().values_list("step__round", "state")
+    for round_id, state, count in counted.annotate(count=Count("pk")):
+        counts.setdefault(round_id, {})[state] = count
+    return [RoundSummary(round_, tally_of(counts.get(round_.pk, {}))) for round_ in rounds]
+
+
+_MARK = f"""
+    SELECT md5(row(
+        (SELECT max(id) FROM audit_event WHERE job_id = %(job)s),
+        (SELECT string_agg(silo.state, ',' ORDER BY silo.id) || date_trunc('minute', max(silo.last_seen_at))
+         FROM training_cohortseat seat JOIN silos_silo silo ON silo.id = seat.silo_id WHERE seat.job_id = %(job)s),
+        (SELECT string_agg(orders.state, ',' ORDER BY orders.silo_id, orders.number)
+         FROM training_round round
+         JOIN training_step step ON step.round_id = round.id
+         JOIN training_order orders ON orders.step_id = step.id
+         WHERE round.job_id = %(job)s AND round.state IN ({", ".join(f"'{state.value}'" for state in IN_PROGRESS)}))
+    )::text)
+"""  # noqa: S608 - states of ours
+
+
+def mark_of(job: Job) -> str:
+    """A word that is another one as soon as the job, its round or a silo has moved; when silos were seen counts by the
+    minute. It costs far less than to look at all of them."""
+    ((mark,),) = database.fetch(_MARK, {"job": job.id})
+    return str(mark)
+
+
+def newest_events(job: Job, count: int, besides: Sequence[str] = ()) -> list[Event]:
+    """What happened last, some kinds of events left out."""
+    return list(Event.objects.filter(job_id=job.id).exclude(verb__in=besides).order_by("-id")[:count])

@@ -1,0 +1,167 @@
+"""Rounds and orders as they are shown: what was fetched, and what follows from it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+from federation.aggregation.metric_pooling import Measured, combine
+from silos.models import Silo
+from training.models import CohortSeat, Evaluation, Order, Round, Step
+from training.reading.counting import Tally, tally
+from training.reading.small_cells import confusion_shown
+from training.transitions import OrderState
+
+
+@dataclass(frozen=True)
+class OrderRow:
+    """What a silo was told to do, and how far it has come."""
+
+    order: Order
+    model_size_bytes: int
+
+    @property
+    def duration_s(self) -> float | None:
+        """Seconds from handing it over to the answer."""
+        if self.order.delivered_at is None or self.order.answered_at is None:
+            return None
+        return (self.order.answered_at - self.order.delivered_at).total_seconds()
+
+    @property
+    def phases_s(self) -> dict[str, float]:
+        """Seconds by phase, as the trainer told."""
+        return dict(self.order.submission.phases_s) if hasattr(self.order, "submission") else {}
+
+    @property
+    def bytes_down(self) -> int:
+        """Size of the model that it was given, once it was handed over."""
+        return 0 if self.order.delivered_at is None else self.model_size_bytes
+
+    @property
+    def bytes_up(self) -> int:
+        """Size of its update."""
+        return self.order.submission.payload_size_bytes if hasattr(self.order, "submission") else 0
+
+
+@dataclass(frozen=True)
+class RoundRow:
+    """A round with its orders. It must have been fetched by `selectors.rounds_of`."""
+
+    round: Round
+
+    @cached_property
+    def step(self) -> Step | None:
+        """The step that it is in, or was in last."""
+        return max(self.round.steps.all(), key=lambda step: step.position, default=None)
+
+    @cached_property
+    def orders(self) -> tuple[OrderRow, ...]:
+        """The orders of that step."""
+        size_bytes = self.round.base_version.size_bytes
+        return tuple(OrderRow(order, size_bytes) for order in self.step.orders.all()) if self.step else ()
+
+    @cached_property
+    def tally(self) -> Tally:
+        """What became of its orders."""
+        return tally(row.order.state for row in self.orders)
+
+    @property
+    def duration_s(self) -> float | None:
+        """Seconds from its opening to its end."""
+        return (self.round.closed_at - self.round.opened_at).total_seconds() if self.round.closed_at else None
+
+    @property
+    def bytes_down(self) -> int:
+        """Of all silos."""
+        return sum(row.bytes_down for row in self.orders)
+
+    @property
+    def bytes_up(self) -> int:
+        """Of all silos."""
+        return sum(row.bytes_up for row in self.orders)
+
+
+@dataclass(frozen=True)
+class EvaluationRow:
+    """How a model did at one silo. Numbers that are small enough to point at somebody are left out."""
+
+    evaluation: Evaluation
+    minimum_cell: int
+
+    @property
+    def silo(self) -> Silo:
+        """Where."""
+        return self.evaluation.silo
+
+    @property
+    def suppressed(self) -> bool:
+        """Whether something was left out: all of it where there are too few rows, else the counts by class."""
+        return self._too_few or self.evaluation.suppressed
+
+    @property
+    def _too_few(self) -> bool:
+        return self.evaluation.rows < self.minimum_cell
+
+    @property
+    def rows_evaluated(self) -> int | None:
+        """On how many of the silo's own test rows."""
+        return None if self._too_few else self.evaluation.rows
+
+    @property
+    def accuracy(self) -> float | None:
+        """Share of the rows that it got right."""
+        return None if self._too_few else self.evaluation.accuracy
+
+    @property
+    def loss(self) -> float | None:
+        """Mean cross-entropy."""
+        return None if self._too_few else self.evaluation.loss
+
+    @property
+    def auc(self) -> float | None:
+        """Area under the ROC curve, for two classes."""
+        return None if self._too_few else self.evaluation.auc
+
+    @property
+    def confusion(self) -> list[list[int]] | None:
+        """Counts by class: rows of class i that were taken for class j. Whole, or not at all."""
+        return None if self._too_few else confusion_shown(self.evaluation, self.minimum_cell)
+
+
+@dataclass(frozen=True)
+class MetricsRow:
+    """How the model with which a round began did at every silo. Fetched by `selectors.evaluated_rounds_of`."""
+
+    round: Round
+
+    @cached_property
+    def evaluations(self) -> tuple[Evaluation, ...]:
+        """The silos' evaluations, by the silos' names."""
+        orders = [order for step in self.round.steps.all() for order in step.orders.all()]
+        found = [order.evaluation for order in orders if hasattr(order, "evaluation")]
+        return tuple(sorted(found, key=lambda evaluation: evaluation.silo.name))
+
+    @property
+    def combined(self) -> dict[str, object]:
+        """One figure from many."""
+        told = [
+            Measured(str(one.silo.organisation_id), one.rows, one.accuracy, one.loss)
+            for one in self.evaluations
+            if one.order.state != OrderState.REJECTED
+        ]
+        return combine(told, self.round.job.organisation_share_max)
+
+    @property
+    def silos(self) -> tuple[EvaluationRow, ...]:
+        """Each silo's figures."""
+        minimum_cell = int(self.round.job.request["limits"]["minimum_cell"])
+        return tuple(EvaluationRow(evaluation, minimum_cell) for evaluation in self.evaluations)
+
+
+@dataclass(frozen=True)
+class CohortRow:
+    """A silo of a job with the dataset that it brings, and what it does with its newest order."""
+
+    seat: CohortSeat
+    order: OrderRow | None
+    evaluation: EvaluationRow | None

@@ -1,0 +1,240 @@
+"""Jobs, rounds and figures as JSON."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from drf_spectacular.utils import extend_schema_field
+from rest_framework import serializers
+
+from accounts.serializers import UserBrief
+from consortia.serializers import ConsortiumBrief
+from federation.protocol.documents import OrderKind
+from registry.serializers import CombinedMetrics, VersionOut
+from silos.models import Dataset
+from silos.transitions import SiloState
+from training.models import Job, Round
+from training.reading.absence_serializers import AbsenceOut, HealthField, SiloOfOrganisation
+from training.reading.absences import absences_in
+from training.reading.counting import Tally
+from training.reading.rows import CohortRow, EvaluationRow, MetricsRow, OrderRow, RoundRow
+from training.reading.selectors import Standing
+from training.transitions import OrderState, RoundState
+from training.waiting import CloseReason, Wait
+
+KINDS = [(kind.value, kind.value) for kind in OrderKind]
+
+
+class JobOut(serializers.ModelSerializer[Job]):
+    """A job, in a list."""
+
+    consortium = ConsortiumBrief()
+    launched_by = UserBrief()
+    rounds_closed = serializers.IntegerField(help_text="Rounds done, the closing evaluation included.")
+
+    class Meta:
+        model = Job
+        fields = (
+            "id",
+            "name",
+            "task",
+            "consortium",
+            "state",
+            "reason_code",
+            "reason",
+            "launched_by",
+            "rounds_planned",
+            "rounds_closed",
+            "created_at",
+            "started_at",
+            "ended_at",
+        )
+
+
+class OrderOut(serializers.Serializer[OrderRow]):
+    """What a silo was told to do, and how far it has come."""
+
+    id = serializers.UUIDField(source="order.id")
+    silo = SiloOfOrganisation(source="order.silo")
+    kind = serializers.ChoiceField(source="order.kind", choices=KINDS)
+    state = serializers.ChoiceField(source="order.state", choices=OrderState.choices)
+    code = serializers.CharField(source="order.code", help_text="Why it was refused, rejected, or called back.")
+    message = serializers.CharField(source="order.message")
+    issued_at = serializers.DateTimeField(source="order.issued_at")
+    delivered_at = serializers.DateTimeField(source="order.delivered_at", allow_null=True)
+    answered_at = serializers.DateTimeField(source="order.answered_at", allow_null=True)
+    settled_at = serializers.DateTimeField(source="order.settled_at", allow_null=True)
+    duration_s = serializers.FloatField(allow_null=True, help_text="From handing it over to the answer.")
+    phases_s = serializers.DictField(child=serializers.FloatField(), help_text="As the trainer told.")
+    bytes_down = serializers.IntegerField()
+    bytes_up = serializers.IntegerField()
+
+
+class TallyOut(serializers.Serializer[Tally]):
+    """Orders by what became of them; each is in exactly one of these."""
+
+    counted = serializers.IntegerField(help_text="Answered in time and counted, or to be counted at the closing.")
+    refused = serializers.IntegerField(help_text="By the silo, with a code.")
+    rejected = serializers.IntegerField(help_text="By the platform, with a code.")
+    late = serializers.IntegerField(help_text="Answered after the round had closed.")
+    missing = serializers.IntegerField(help_text="Not answered before the round closed.")
+    called_back = serializers.IntegerField()
+    waiting = serializers.IntegerField(help_text="Still to be answered.")
+
+
+class RoundBrief(serializers.Serializer[Any]):
+    """A round, without its orders."""
+
+    number = serializers.IntegerField(source="round.number")
+    attempt = serializers.IntegerField(source="round.attempt")
+    state = serializers.ChoiceField(source="round.state", choices=RoundState.choices)
+    reason_code = serializers.CharField(source="round.reason_code")
+    kind = serializers.ChoiceField(source="step.kind", choices=KINDS)
+    quorum = serializers.IntegerField(source="step.quorum")
+    expected = serializers.IntegerField(source="step.expected", help_text="How many silos were asked.")
+    answered = serializers.IntegerField(
+        source="tally.counted",
+        help_text="How many answered in time and count, or will at the closing: the quorum is held against these.",
+    )
+    outcomes = TallyOut(source="tally", help_text="What became of every order.")
+    opened_at = serializers.DateTimeField(source="round.opened_at")
+    deadline_at = serializers.DateTimeField(source="step.deadline_at")
+    wait = serializers.ChoiceField(
+        source="step.wait", choices=Wait.choices, help_text="How it waits: `all` where the quorum is the whole cohort."
+    )
+    close_reason = serializers.ChoiceField(
+        source="round.close_reason", choices=CloseReason.choices, allow_blank=True, help_text="Empty while it collects."
+    )
+    aggregating_at = serializers.DateTimeField(source="round.aggregating_at", allow_null=True)
+    closed_at = serializers.DateTimeField(source="round.closed_at", allow_null=True)
+    duration_s = serializers.FloatField(allow_null=True)
+    update_norm_l2 = serializers.FloatField(source="round.update_norm_l2", allow_null=True)
+    bytes_down = serializers.IntegerField()
+    bytes_up = serializers.IntegerField()
+
+
+class RoundOut(RoundBrief):
+    """A round, with what each silo did in it."""
+
+    orders = OrderOut(many=True)
+
+    def to_representation(self, instance: Any) -> Any:
+        """The round as it is shown."""
+        return super().to_representation(RoundRow(instance) if isinstance(instance, Round) else instance)
+
+
+class EvaluationOut(serializers.Serializer[EvaluationRow]):
+    """How a model did on one silo's own test rows; null where telling would point at somebody."""
+
+    silo = SiloOfOrganisation()
+    rows_evaluated = serializers.IntegerField(allow_null=True)
+    accuracy = serializers.FloatField(allow_null=True)
+    loss = serializers.FloatField(allow_null=True)
+    auc = serializers.FloatField(allow_null=True)
+    confusion = serializers.ListField(
+        child=serializers.ListField(child=serializers.IntegerField()),
+        allow_null=True,
+        help_text="Rows of class i that were taken for class j: whole, or not at all.",
+    )
+    suppressed = serializers.BooleanField()
+
+
+class MetricsOut(serializers.Serializer[Any]):
+    """How the model with which a round began did over the silos."""
+
+    round = serializers.IntegerField(source="round.number", help_text="The round in which it was evaluated.")
+    version_id = serializers.UUIDField(source="round.base_version_id")
+    version_round = serializers.IntegerField(
+        source="round.base_version.round_number", help_text="The round that made this model; 0 as it started."
+    )
+    combined = CombinedMetrics()
+    silos = EvaluationOut(many=True)
+
+    def to_representation(self, instance: Any) -> Any:
+        """The figures as they are shown."""
+        return super().to_representation(MetricsRow(instance) if isinstance(instance, Round) else instance)
+
+
+class DatasetBrief(serializers.ModelSerializer[Dataset]):
+    """A dataset, as others refer to it."""
+
+    class Meta:
+        model = Dataset
+        fields = ("id", "name", "title", "rows_coarse")
+
+
+class CohortOut(serializers.Serializer[CohortRow]):
+    """A silo of a job, what it brings, what it does now, and how well the model does there."""
+
+    silo = SiloOfOrganisation(source="seat.silo")
+    silo_state = serializers.ChoiceField(source="seat.silo.state", choices=SiloState.choices)
+    silo_health = HealthField(source="seat.silo")
+    weight_max = serializers.IntegerField(
+        source="seat.weight_max",
+        allow_null=True,
+        help_text="The most rows that count; null before it begins.",
+    )
+    dataset = DatasetBrief(source="seat.dataset")
+    order = OrderOut(allow_null=True)
+    evaluation = EvaluationOut(allow_null=True)
+
+
+class JobDetailOut(serializers.Serializer[Standing]):
+    """A job: as it was asked for, and where it stands."""
+
+    request = serializers.DictField(source="job.request", help_text="As it was launched.")
+    quorum = serializers.IntegerField(source="job.quorum")
+    round_deadline_s = serializers.FloatField(source="job.round_deadline_s")
+    wait = serializers.ChoiceField(source="job.wait", choices=Wait.choices, help_text="For whom its rounds wait.")
+    retries_max = serializers.IntegerField(source="job.retries_max")
+    manifest_digest = serializers.CharField(source="job.manifest_digest")
+    organisation_share_max = serializers.FloatField(
+        source="job.organisation_share_max",
+        allow_null=True,
+        help_text="The part of all that one organisation weighs at most; null before it begins, or with too few.",
+    )
+    model_id = serializers.UUIDField(source="job.model_id", allow_null=True)
+    current_round = RoundBrief(allow_null=True, help_text="The open one, else the last.")
+    cohort = CohortOut(many=True)
+    absences = serializers.SerializerMethodField(
+        help_text="Whose work is missing in the last 40 rounds, why, and what can be done about it."
+    )
+    best_version = VersionOut(allow_null=True)
+    metrics = CombinedMetrics(help_text="Of the newest model that the silos have evaluated.")
+
+    @extend_schema_field(AbsenceOut(many=True))
+    def get_absences(self, standing: Standing) -> Any:
+        """A line for each silo and reason."""
+        return [AbsenceOut(one).data for one in absences_in(standing.job)]
+
+    def get_fields(self) -> dict[str, serializers.Field[Any, Any, Any, Any]]:
+        """What lists tell of a job, too."""
+        of_lists = JobOut().get_fields()
+        for name, field in of_lists.items():
+            field.source = f"job.{name}"
+        return {**of_lists, **super().get_fields()}
+
+
+class SignatureOut(serializers.Serializer[Any]):
+    """A signature of an envelope."""
+
+    keyid = serializers.CharField()
+    sig = serializers.CharField()
+
+
+class EnvelopeOut(serializers.Serializer[Any]):
+    """A DSSE envelope."""
+
+    payload = serializers.CharField(help_text="base64 of the signed bytes")
+    payloadType = serializers.CharField()  # noqa: N815 - DSSE says so
+    signatures = SignatureOut(many=True)
+
+
+class ServerSentEvent(serializers.Serializer[Any]):
+    """An event of a stream. The last one is called `end` and has no id."""
+
+    id = serializers.CharField(required=False, help_text="Of the audit event; go on after it with `Last-Event-ID`.")
+    event = serializers.CharField(help_text="The verb of the audit event, such as `round.closed`.")
+    data = serializers.CharField(  # type: ignore[assignment]  # the name is that of the standard
+        help_text="JSON: id, at, verb, actor and detail of the audit event."
+    )
