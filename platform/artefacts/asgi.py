@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -202,23 +202,25 @@ def _open(path: Path, wanted: str | None) -> _Opened:
 
 @dataclass(frozen=True)
 class _Block:
-    """Some bytes of a body; the last ones of it, or of a connection that broke off."""
+    """Some bytes of a body, in pieces; the last ones of it, or of a connection that broke off."""
 
-    data: bytes
+    data: Sequence[bytes]
     last: bool
     broken_off: bool = False
 
 
 async def _next_block(receive: Receive) -> _Block:
-    pending = bytearray()
-    while len(pending) < _BLOCK_BYTES:
+    pieces: list[bytes] = []
+    size = 0
+    while size < _BLOCK_BYTES:
         message = await receive()
         if message["type"] == "http.disconnect":
-            return _Block(bytes(pending), last=True, broken_off=True)
-        pending += message.get("body", b"")
+            return _Block(pieces, last=True, broken_off=True)
+        pieces.append(message.get("body", b""))
+        size += len(pieces[-1])
         if not message.get("more_body"):
-            return _Block(bytes(pending), last=True)
-    return _Block(bytes(pending), last=False)
+            return _Block(pieces, last=True)
+    return _Block(pieces, last=False)
 
 
 def _progress(offset: int, complete: bool) -> Headers:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import os
+from collections.abc import Sequence
 from typing import BinaryIO
 from uuid import UUID
 
@@ -32,12 +33,12 @@ class Upload:
         except FileNotFoundError:
             return 0
 
-    def take_whole(self, start: int, block: bytes) -> bool:
+    def take_whole(self, start: int, block: Sequence[bytes]) -> bool:
         """All that comes, at once. Returns and raises as `begin` and `finish` do."""
-        self.begin(start, b"")
+        self.begin(start, ())
         return self.finish(block)
 
-    def begin(self, start: int, block: bytes) -> None:
+    def begin(self, start: int, block: Sequence[bytes]) -> None:
         """Get ready for the bytes from `start`, and keep the first of them.
 
         Raises Refused 409 ``upload.offset`` with the offset to use.
@@ -68,17 +69,21 @@ class Upload:
             )
         return stream
 
-    def append(self, block: bytes) -> None:
-        """Keep some more bytes. Raises Refused 413 when there are more than were announced."""
-        assert self._stream is not None
-        if self.offset + len(block) > self._total:
-            raise Refused(413, "blob.too_large", "More bytes came than were announced.")
-        self._stream.write(block)
-        self.offset += len(block)
-        if self._hashed_from_start:
-            self._hash.update(block)
+    def append(self, block: Sequence[bytes]) -> None:
+        """Keep some more bytes, in the pieces in which they came: to join them would copy them all once more.
 
-    def finish(self, block: bytes) -> bool:
+        Raises Refused 413 when there are more than were announced.
+        """
+        assert self._stream is not None
+        if self.offset + sum(map(len, block)) > self._total:
+            raise Refused(413, "blob.too_large", "More bytes came than were announced.")
+        for piece in block:
+            self._stream.write(piece)
+            self.offset += len(piece)
+            if self._hashed_from_start:
+                self._hash.update(piece)
+
+    def finish(self, block: Sequence[bytes]) -> bool:
         """Keep the last bytes; whether it is complete now, and then in the store.
 
         Raises Invalid ``blob.digest_mismatch``, keeping nothing.
