@@ -110,7 +110,7 @@ def test_every_setting_is_explained() -> None:
 
 
 def action_files() -> list[Path]:
-    """Modules that write: `actions.py`, those in `actions/`, the engine's, and those that say so in their first line."""
+    """Modules that write: `actions.py`, those in `actions/`, the engine's, and those that say so at their begin."""
     return [
         path
         for path in modules("platform")
