@@ -19,6 +19,7 @@ from psycopg.types.json import Jsonb
 from accounts.models import User
 from audit.models import ActorKind, Event
 from consortia.models import Consortium
+from federation import __version__
 from registry.models import Model, ModelVersion
 from silos.models import Dataset
 from training.launch.requests import JobRequest
@@ -256,7 +257,7 @@ class Played:
                 update_norm_l2=1.0 / number + 0.2 * chance,
                 update_cosine=0.9 - 0.3 * wave(silo),
                 phases_s={"load": 0.1 * took_s, "evaluate": 0.2 * took_s, "train": 0.5 * took_s},
-                connector_version="0.1.0",
+                connector_version=__version__,
                 received_at=order.answered_at,
             ),
             Evaluation(

@@ -26,6 +26,7 @@ from consortia.models import Consortium, ConsortiumRole, Participation
 from consortia.transitions import ParticipationState
 from dashboards.management.commands.demo_seed import is_loopback
 from dashboards.management.played_jobs import Played, Rows, wave, write_all
+from federation import __version__
 from federation.plans.reviews import sign_review
 from federation.protocol.datasets import DatasetDeclaration, parse_declaration
 from federation.protocol.digests import digest_bytes
@@ -258,7 +259,7 @@ def _datasets(
             confirmed_at=now,
             confirmed_by=user,
             last_seen_at=now - timedelta(seconds=30 * wave(house.slug)),
-            connector_version="0.1.0",
+            connector_version=__version__,
             palette=place,
         )
         for place, house in enumerate(houses)
