@@ -17,7 +17,7 @@ def test_version_of_package_and_connector_is_the_one_of_federation() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
     assert "version" not in project["project"]
     assert project["tool"]["setuptools"]["dynamic"]["version"] == {"attr": "federation.__version__"}
-    assert silo_connector.VERSION == federation.__version__
+    assert federation.__version__ == silo_connector.VERSION
     command = [sys.executable, "-m", "silo_connector", "--version"]
     said = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
     assert said.split() == ["silo-connector", federation.__version__]
