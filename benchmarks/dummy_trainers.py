@@ -17,9 +17,9 @@ from federation.protocol.documents import OrderKind
 from federation.protocol.envelope import peek
 from federation.protocol.keys import PrivateKey
 from silo_connector import spool
+from silo_connector.inotify_watch import Watch
 from silo_connector.logs import Log
 from silo_connector.spool import Spool
-from silo_connector.watching import Watch
 
 ENVIRONMENT = documents.Environment(connector_version="dummy")
 

@@ -12,7 +12,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from federation.evidence import reading
+from federation.evidence import bundle_parser
 from federation.evidence.bundles import write_bundle
 from federation.verify import check
 from tests.support.evidence import Played
@@ -27,7 +27,7 @@ def main() -> int:
     parser.add_argument("--silos", type=int, default=20)
     options = parser.parse_args()
     entries = Played(options.silos, options.rounds).entries(options.rounds)
-    of_log = (reading.EVENTS, reading.CONSISTENCY, reading.COUNTERSIGNED, reading.CHECKPOINT)
+    of_log = (bundle_parser.EVENTS, bundle_parser.CONSISTENCY, bundle_parser.COUNTERSIGNED, bundle_parser.CHECKPOINT)
     with tempfile.TemporaryDirectory() as folder:
         bundle = Path(folder) / "evidence.jsonl"
         with bundle.open("wb") as stream:

@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 
 from federation.aggregation.aggregate import Contribution, aggregate
 from federation.aggregation.strategies import parse_strategy
-from federation.learning.computation import of_family
+from federation.learning.backend import of_family
 from federation.learning.data import ArrayData
 from federation.learning.evaluate import evaluate
 from federation.learning.models import parse_model

@@ -8,9 +8,9 @@ import time
 
 from demo.codes import code_at, seconds_left
 from demo.home import Home
+from demo.scenario import check, run
 from demo.screen import Screen
 from demo.services import ROOT, run_beside
-from demo.story import check, run
 
 
 def tell_code(email: str) -> int:

@@ -46,7 +46,7 @@ def _refused_by_the_platform(client: Client, asked: dict[str, Any]) -> str:
 
 def _refused_by_the_silos(client: Client, coordinator: Coordinator, asked: dict[str, Any]) -> list[str]:
     told = run(
-        [sys.executable, "-m", "demo.forcing"],
+        [sys.executable, "-m", "demo.bypass_checks"],
         environment=coordinator.environment(with_signing_key=True) | {"DJANGO_SETTINGS_MODULE": "config.settings"},
         log=coordinator.home.log("forcing"),
         what="Launching a job past the platform's checks",

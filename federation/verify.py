@@ -17,12 +17,12 @@ from functools import partial
 from pathlib import Path
 
 from federation.errors import FederationError
+from federation.evidence.bundle_parser import gather
 from federation.evidence.bundles import LINE_BYTES_MAX, read_bundle
 from federation.evidence.own_orders import OwnOrder
-from federation.evidence.reading import gather
 from federation.evidence.report import Fault, Report, Verdict
 from federation.evidence.verification import verify_evidence
-from federation.plans.seen import is_hidden
+from federation.plans.unicode_safety import is_hidden
 from federation.protocol.digests import digest_stream
 from federation.protocol.tree_heads import TreeHead
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from federation.aggregation.apply import AppliedUpdate, apply
+from federation.aggregation.server_step import AppliedUpdate, apply
 from federation.aggregation.strategies import Strategy
 from federation.aggregation.sums import ClearSum, UpdatesRejectedError
 from federation.errors import Invalid

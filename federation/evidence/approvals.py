@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from functools import partial
 
 from federation.errors import Untrusted
-from federation.evidence.grounds import Grounds
-from federation.evidence.reading import Evidence
+from federation.evidence.bundle_parser import Evidence
 from federation.evidence.report import Fault, Report, guarded
+from federation.evidence.root_documents import Grounds
 from federation.plans.reviews import AHEAD_MAX, open_review, reviewers_of
 from federation.protocol.documents import CodeReview, read
 from federation.protocol.envelope import peek

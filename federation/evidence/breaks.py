@@ -6,9 +6,9 @@ from collections.abc import Collection
 from functools import partial
 
 from federation.errors import Invalid
-from federation.evidence.grounds import Grounds
-from federation.evidence.reading import Evidence
+from federation.evidence.bundle_parser import Evidence
 from federation.evidence.report import Fault, Report, guarded
+from federation.evidence.root_documents import Grounds
 from federation.protocol import envelope
 from federation.protocol.chains import chain_of
 from federation.protocol.documents import LogAcceptance, SiloState, open_sealed

@@ -12,9 +12,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from federation.evidence.grounds import Grounds
-from federation.evidence.reading import EventLine
+from federation.evidence.bundle_parser import EventLine
 from federation.evidence.report import Fault, Report
+from federation.evidence.root_documents import Grounds
 from federation.protocol import merkle
 from federation.protocol.chains import next_digest
 from federation.protocol.tree_heads import TreeHead

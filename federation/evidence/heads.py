@@ -14,9 +14,9 @@ from functools import partial
 from pydantic import ValidationError
 
 from federation.errors import Invalid, Untrusted
-from federation.evidence.grounds import Grounds
-from federation.evidence.reading import Evidence
+from federation.evidence.bundle_parser import Evidence
 from federation.evidence.report import Fault, Report, guarded
+from federation.evidence.root_documents import Grounds
 from federation.protocol.chains import chain_of
 from federation.protocol.documents import AuditCheckpoint, ConsistencyProof, open_sealed
 from federation.protocol.keys import PublicKey

@@ -14,8 +14,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from federation.agreements.answer_bounds import CODES
 from federation.evidence.events import JobEvent
-from federation.evidence.grounds import Grounds
 from federation.evidence.report import Fault, Report
+from federation.evidence.root_documents import Grounds
 from federation.protocol.documents import OrderKind
 from federation.protocol.documents.base import Count, Digest, Part
 

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping
 
 from federation.aggregation.metric_pooling import Measured, combine
 from federation.evidence.history import RoundTold
+from federation.evidence.passport_checks import Answered
 from federation.evidence.passports import Evaluation
-from federation.evidence.tracing import Answered
 from federation.protocol.documents import Manifest
 
 _APART = 1e-9

@@ -6,13 +6,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from federation.errors import FederationError
-from federation.evidence.grounds import Grounds
+from federation.evidence.bundle_parser import Evidence
 from federation.evidence.history import History, RoundTold
 from federation.evidence.judgements import misjudged
+from federation.evidence.passport_checks import Answered
 from federation.evidence.passports import Passport
-from federation.evidence.reading import Evidence
 from federation.evidence.report import Fault, Report
-from federation.evidence.tracing import Answered
+from federation.evidence.root_documents import Grounds
 from federation.protocol import envelope
 from federation.protocol.digests import digest_bytes
 from federation.protocol.documents import Manifest, Order, OrderKind, Refusal, Submission

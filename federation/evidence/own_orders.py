@@ -10,9 +10,9 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
+from federation.evidence.bundle_parser import Evidence
 from federation.evidence.history import History
 from federation.evidence.matching import Opened
-from federation.evidence.reading import Evidence
 from federation.evidence.report import Fault, Report
 from federation.protocol.digests import digest_bytes
 

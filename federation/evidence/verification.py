@@ -7,19 +7,19 @@ from dataclasses import dataclass
 from functools import partial
 
 from federation.evidence.approvals import check_reviews
+from federation.evidence.audit_chain_checks import check_record
 from federation.evidence.breaks import LOG_RESTORED, check_unbroken
+from federation.evidence.bundle_parser import Evidence
 from federation.evidence.events import check_numbers, events_of, positions
-from federation.evidence.exchanges import answers_of, check_bounds, orders_of
-from federation.evidence.grounds import Grounds, grounds_of
 from federation.evidence.heads import check_covered, check_heads, check_kept
 from federation.evidence.history import History, history_of
 from federation.evidence.matching import Opened, check_matching
+from federation.evidence.order_checks import answers_of, check_bounds, orders_of
 from federation.evidence.own_orders import OwnOrder, check_own
+from federation.evidence.passport_checks import faults_of, sent_after
 from federation.evidence.passports import Passport, open_passport
-from federation.evidence.reading import Evidence
-from federation.evidence.record import check_record
 from federation.evidence.report import Fault, Report, guarded
-from federation.evidence.tracing import faults_of, sent_after
+from federation.evidence.root_documents import Grounds, grounds_of
 from federation.protocol.chains import chain_of
 from federation.protocol.tree_heads import TreeHead
 

@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from federation.errors import Invalid
-from federation.learning.computation import Begin, Computation
+from federation.learning.backend import Begin, Computation
 from federation.learning.data import ArrayData
 from federation.learning.losses import loss_of
 from federation.learning.weights import read_flat

@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 
 from federation.errors import Invalid, Stopped
-from federation.learning.computation import Begin, Computation
+from federation.learning.backend import Begin, Computation
 from federation.learning.data import ArrayData
 from federation.learning.optimisers import make_step
 from federation.learning.specification import LocalTraining
@@ -54,7 +54,7 @@ def train(
 ) -> TrainingResult:
     """Train from the model in `model_path` and write the update (local minus global, float32) to `out_path`.
 
-    `begin` says what computes the model (``federation.learning.computation``); all else is the same for whatever does.
+    `begin` says what computes the model (``federation.learning.backend``); all else is the same for whatever does.
     Batches are shuffled passes over the rows, drawn from `round_seed`; the result is a function of the arguments alone
     (on one machine with one torch thread). Raises Invalid ``model.*`` or ``tensors.*`` when the model does not fit,
     ``training.no_rows``, and ``training.diverged`` when the update is not finite; and what the

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 
-from federation.plans.seen import is_hidden
+from federation.plans.unicode_safety import is_hidden
 
 _CYRILLIC = (
     "\u0430\u0432\u0435\u043a\u043c\u043d\u043e\u0440\u0441\u0442"

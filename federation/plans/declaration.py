@@ -34,7 +34,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from federation.errors import Invalid
 from federation.learning.models.plan import PlanParameter, PlanSpecification, layout
-from federation.plans.seen import is_hidden, is_plain_line
+from federation.plans.unicode_safety import is_hidden, is_plain_line
 from federation.protocol.digests import digest_bytes
 from federation.validation import refusal
 

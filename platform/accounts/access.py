@@ -12,7 +12,7 @@ from rest_framework.request import Request
 
 from accounts.models import ApiToken, Organisation, OrganisationRole, OrganisationRoleOffer, SignatoryKey, User
 from accounts.permissions import Permission
-from accounts.second_factor.judging import check_fresh
+from accounts.second_factor.requirements import check_fresh
 from accounts.selectors import (
     organisation_permissions_of,
     organisations_visible_to,

@@ -22,8 +22,8 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts.models import User
 from accounts.proving import prove_by_identity
-from accounts.second_factor.judging import needs_second_factor
-from accounts.second_factor.sealing import seal, unseal
+from accounts.second_factor.encryption import seal, unseal
+from accounts.second_factor.requirements import needs_second_factor
 from accounts.sign_in import check_credentials
 from audit.actions import record
 from rest.addresses import address_of, ip_of

@@ -7,7 +7,7 @@ from rest_framework.request import Request
 
 from accounts.models import ApiToken, User
 from accounts.models.token import PREFIX
-from accounts.second_factor.judging import check_session
+from accounts.second_factor.requirements import check_session
 from accounts.tokens import authenticate_token
 from rest.bearer import presents_bearer
 from rest.errors import Forbidden, Unauthenticated

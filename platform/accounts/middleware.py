@@ -16,7 +16,7 @@ from django_htmx.http import HttpResponseClientRedirect
 
 from accounts.languages import speak_to
 from accounts.models import User
-from accounts.second_factor.judging import has_second_factor, has_shown, needs_second_factor
+from accounts.second_factor.requirements import has_second_factor, has_shown, needs_second_factor
 from accounts.signed_in_sessions import touch
 from rest.bearer import API, presents_bearer
 

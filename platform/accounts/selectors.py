@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from accounts.models import ApiToken, Organisation, OrganisationRole, OrganisationRoleOffer, User
 from accounts.permissions import ROLES, Permission, Role, roles_allowing
-from accounts.second_factor.judging import needs_second_factor
+from accounts.second_factor.requirements import needs_second_factor
 from audit.models import Event
 from rest.errors import Unprocessable
 

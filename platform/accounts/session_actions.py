@@ -8,8 +8,8 @@ from django.contrib.sessions.models import Session
 from django.db import transaction
 from django.utils.translation import override
 
-from accounts.agents import name_of
 from accounts.models import User
+from accounts.user_agents import name_of
 from audit.actions import record
 from audit.actors import Actor
 from rest.errors import NotFound

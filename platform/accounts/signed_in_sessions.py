@@ -13,8 +13,8 @@ from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.crypto import constant_time_compare
 
-from accounts.agents import name_of
 from accounts.models import User
+from accounts.user_agents import name_of
 from rest.addresses import ip_of
 
 

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from celery import shared_task
 
-from accounts import letters
+from accounts import emails
 from accounts.housekeeping import forget_expired
 
 # The mail server is away or busy: again after 10 s, 20 s, … and for the last time after some two hours.
@@ -28,7 +28,7 @@ def forget() -> None:
 )
 def send_welcome(user_id: str) -> None:
     """Doubled, there are two letters and either address works. Lost, an administrator asks for another."""
-    letters.send_welcome(UUID(user_id))
+    emails.send_welcome(UUID(user_id))
 
 
 @shared_task(
@@ -40,4 +40,4 @@ def send_welcome(user_id: str) -> None:
 )
 def send_password_reset(user_id: str) -> None:
     """Doubled, there are two letters and either address works. Lost, the person asks again."""
-    letters.send_password_reset(UUID(user_id))
+    emails.send_password_reset(UUID(user_id))

@@ -9,7 +9,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from accounts.models import ApiToken, Scope, User
-from accounts.second_factor.judging import needs_second_factor
+from accounts.second_factor.requirements import needs_second_factor
 from audit.actions import record
 from audit.actors import Actor
 from rest.errors import Conflict, Forbidden, Unauthenticated

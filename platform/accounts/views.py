@@ -26,7 +26,7 @@ from accounts.forms import ChangePassword, ChoosePassword, LanguageForm, SignInF
 from accounts.language_actions import choose_language
 from accounts.languages import speak_to
 from accounts.role_offers import accept, decline
-from accounts.second_factor.judging import has_shown
+from accounts.second_factor.requirements import has_shown
 from accounts.selectors import memberships_of, second_factor_of, usable_tokens_of
 from accounts.session_actions import end_all_sessions, end_session
 from accounts.signed_in_sessions import sessions_of, touch

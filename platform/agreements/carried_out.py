@@ -48,7 +48,7 @@ def _judged(by: str, test: str = _DECISIONS, *answered: str, remark: str = "") -
     code = (
         f"federation.agreements.{by}",
         "training.launch.eligibility.verdicts",
-        "silo_connector.trainer.permits.Permits.grant",
+        "silo_connector.trainer.authorization.Permits.grant",
     )
     return CarriedOut("silo and platform", code, _REFUSED, test, answered, remark)
 
@@ -109,7 +109,7 @@ TERMS: Mapping[str, CarriedOut] = MappingProxyType(
         "work.rounds_max": _judged("decisions._of_work", _DECISIONS, "agreement.rounds", "order.round_beyond"),
         "work.update_norm_l2_max": CarriedOut(
             "silo and platform",
-            ("federation.agreements.decisions._of_work", "silo_connector.trainer.work.carry_out"),
+            ("federation.agreements.decisions._of_work", "silo_connector.trainer.execution.carry_out"),
             (*_REFUSED, "update.rejected"),
             _DECISIONS,
             ("agreement.update_norm", "update.norm_exceeded"),
@@ -142,13 +142,13 @@ TERMS: Mapping[str, CarriedOut] = MappingProxyType(
         "cohort.organisation_share_max": _judged("shares.fault_of", _DECISIONS, "agreement.organisation_share"),
         "leaving.metrics": CarriedOut(
             "silo",
-            ("silo_connector.trainer.permits.Permits.grant", "silo_connector.trainer.leaving.Bounds.of"),
+            ("silo_connector.trainer.authorization.Permits.grant", "silo_connector.trainer.egress_filter.Bounds.of"),
             ("order.submitted",),
             "tests/unit/silo_connector/test_leaving.py::test_figures_that_the_agreement_does_not_name_stay",
         ),
         "leaving.minimum_cell": CarriedOut(
             "silo and platform",
-            ("federation.agreements.decisions.refusals", "silo_connector.trainer.permits.Permits.grant"),
+            ("federation.agreements.decisions.refusals", "silo_connector.trainer.authorization.Permits.grant"),
             (*_REFUSED, "order.submitted"),
             _DECISIONS,
             ("agreement.minimum_cell",),
@@ -176,7 +176,7 @@ TERMS: Mapping[str, CarriedOut] = MappingProxyType(
             (
                 "federation.agreements.decisions._of_standing",
                 "training.engine.agreement_gate.what_stops",
-                "agreements.actions.settling.settle",
+                "agreements.actions.expiry.settle",
             ),
             (*_REFUSED, "agreement.expired", "job.cancelled"),
             "tests/integration/agreements/test_signing.py::test_a_version_expires",

@@ -10,9 +10,9 @@ from django import forms
 from django.forms.boundfield import BoundField
 from django.utils.translation import gettext as _
 
+from agreements.choices import Offer, Offered
 from agreements.explanations import choices
 from agreements.fields import LinesField, MomentField, as_before, labelled, number, one_of, several, ticked, whole
-from agreements.offered import Offer, Offered
 from agreements.refusals import fault_anew
 from agreements.use_form import Unjudged, UseForm
 from agreements.wording import WITHIN

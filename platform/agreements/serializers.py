@@ -13,7 +13,7 @@ from agreements.selectors import PartyRow, parties
 from agreements.transitions import AgreementState
 from agreements.wording import clauses_of
 from consortia.serializers import ConsortiumBrief
-from federation.agreements.text import Clause
+from federation.agreements.rendering import Clause
 from rest.serializers import Input
 
 

@@ -2,7 +2,7 @@
 
 from celery import shared_task
 
-from agreements.actions.settling import settle_all
+from agreements.actions.expiry import settle_all
 from audit.actors import System
 
 

@@ -12,8 +12,8 @@ from pydantic import ValidationError
 
 from agreements.models import AgreementVersion
 from federation.agreements.contradictions import check_terms
-from federation.agreements.so_far import faults_so_far
-from federation.agreements.text import Clause, clauses
+from federation.agreements.partial_terms import faults_so_far
+from federation.agreements.rendering import Clause, clauses
 from federation.errors import Invalid
 from federation.learning.models import FAMILIES
 from federation.protocol.documents import Agreement, Terms, read

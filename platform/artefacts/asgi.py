@@ -15,7 +15,7 @@ from uuid import UUID
 
 from django.conf import settings
 
-from artefacts import grants, store
+from artefacts import signed_urls, store
 from artefacts.uploads import Upload
 from federation.errors import FederationError
 from live import database
@@ -70,10 +70,10 @@ class ArtefactsApplication:
         path, method = scope["path"], scope["method"]
         query = dict(parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True))
         try:
-            if path.startswith(grants.BLOBS) and method in {"GET", "HEAD"}:
-                await _download(scope, send, path.removeprefix(grants.BLOBS), query)
-            elif path.startswith(grants.UPLOADS) and method in {"PUT", "HEAD"}:
-                order_id, digest, size_max = _granted(path.removeprefix(grants.UPLOADS), query)
+            if path.startswith(signed_urls.BLOBS) and method in {"GET", "HEAD"}:
+                await _download(scope, send, path.removeprefix(signed_urls.BLOBS), query)
+            elif path.startswith(signed_urls.UPLOADS) and method in {"PUT", "HEAD"}:
+                order_id, digest, size_max = _granted(path.removeprefix(signed_urls.UPLOADS), query)
                 if method == "HEAD":
                     await self._tell_progress(send, order_id, digest)
                 else:
@@ -133,7 +133,7 @@ class ArtefactsApplication:
 def _granted(rest: str, query: Mapping[str, str]) -> tuple[UUID, str, int]:
     """The order, the digest and the bound of an upload's address."""
     name, _, digest = rest.partition("/")
-    grants.check_upload(
+    signed_urls.check_upload(
         name, size_bytes_max=_number(query, "max"), expires=_number(query, "exp"), signature=query.get("sig", "")
     )
     store.path_of(digest)  # raises unless it is a digest
@@ -145,7 +145,7 @@ def _is_complete(claimed: Claimed, digest: str) -> bool:
 
 
 async def _download(scope: Scope, send: Send, digest: str, query: Mapping[str, str]) -> None:
-    grants.check_download(digest, expires=_number(query, "exp"), signature=query.get("sig", ""))
+    signed_urls.check_download(digest, expires=_number(query, "exp"), signature=query.get("sig", ""))
     wanted = headers_of(scope).get("range")
     opened = await asyncio.to_thread(_open, store.path_of(digest), wanted)
     with opened.stream:

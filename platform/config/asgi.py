@@ -18,7 +18,7 @@ if env.text("PLATFORM_SIGNING_KEY_FILE", ""):
 django = get_asgi_application()
 
 from agreements.connector import take_document  # noqa: E402 - the apps must be loaded before anything imports a model
-from artefacts import grants  # noqa: E402
+from artefacts import signed_urls  # noqa: E402
 from artefacts.asgi import ArtefactsApplication  # noqa: E402
 from config import health  # noqa: E402
 from config.strangers import BoundedBodies, BoundedRequests  # noqa: E402
@@ -67,7 +67,7 @@ async def application(scope: Scope, receive: Receive, send: Send) -> None:
 async def _hand_over(scope: Scope, receive: Receive, send: Send) -> None:
     if settings.MAINTENANCE:
         await pages(scope, receive, send)
-    elif scope["type"] == "http" and scope["path"].startswith((grants.BLOBS, grants.UPLOADS)):
+    elif scope["type"] == "http" and scope["path"].startswith((signed_urls.BLOBS, signed_urls.UPLOADS)):
         await artefacts(scope, receive, send)
     elif scope["type"] == "http" and scope["path"].startswith(PREFIX):
         await connector(scope, receive, send)

@@ -15,7 +15,7 @@ from django.urls import reverse
 
 from accounts.languages import speak_to
 from accounts.models import User
-from accounts.second_factor.judging import FactorNotFresh
+from accounts.second_factor.requirements import FactorNotFresh
 from federation.errors import FederationError
 from rest.errors import BadRequest, Forbidden, NotFound, Problem, TooMany, Unauthenticated, Unavailable
 from rest.problems import plain_response, problem_of

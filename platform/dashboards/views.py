@@ -14,9 +14,9 @@ from accounts.selectors import organisations_where
 from consortia.selectors import consortia_visible_to
 from dashboards import charts
 from dashboards.next_steps import next_steps_of
+from dashboards.open_agreements import under_way_in, with_agreements_under_way
 from dashboards.selectors import jobs_for, with_counts
-from dashboards.under_way import under_way_in, with_agreements_under_way
-from dashboards.waiting import incidents_for, waiting_for
+from dashboards.todo import incidents_for, waiting_for
 
 
 @require_safe

@@ -11,7 +11,7 @@ from accounts.models import Organisation, SignatoryKey, User
 from accounts.permissions import Permission
 from accounts.selectors import organisations_where
 from accounts.transitions import SignatoryKeyState
-from agreements.holding import hold_consortium
+from agreements.locking import hold_consortium
 from audit.actions import record
 from audit.statements import check_no_secret
 from consortia.models import Consortium
@@ -22,9 +22,9 @@ from federation.protocol.digests import digest_bytes
 from federation.protocol.documents import CodeReview
 from federation.protocol.envelope import peek
 from plans.models import CodeApproval, SignedReview, TrainingPlan, Verdict, Via
-from plans.sealed import alone, check_plain, check_size, opened, said_key
+from plans.review_status import reviewers_at
 from plans.selectors import plans_of_house, word_of
-from plans.standing import reviewers_at
+from plans.signed_reviews import alone, check_plain, check_size, opened, said_key
 from rest.errors import Conflict, Unprocessable
 from silos.models import Silo
 

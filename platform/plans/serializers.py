@@ -10,9 +10,9 @@ from rest_framework import serializers
 from accounts.serializers import OrganisationBrief, UserBrief
 from consortia.serializers import ConsortiumBrief
 from federation.plans.declaration import SOURCE_BYTES_MAX
+from plans.agreement_status import wording_of
 from plans.models import CodeApproval, SignedReview, TrainingPlan, Verdict
-from plans.naming import wording_of
-from plans.standing import HouseRow, house_rows
+from plans.review_status import HouseRow, house_rows
 from rest.serializers import Input
 
 

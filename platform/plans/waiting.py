@@ -17,8 +17,8 @@ from consortia.models import Participation
 from consortia.transitions import ParticipationState
 from federation.plans.reviews import reviewers_of
 from plans.models import CodeApproval, TrainingPlan, Verdict
+from plans.review_status import keys_of, verified
 from plans.selectors import digests_in
-from plans.standing import keys_of, verified
 
 _NAMING = (AgreementState.PROPOSED, AgreementState.SIGNING, AgreementState.IN_FORCE)
 

@@ -17,7 +17,7 @@ from django.utils.translation import gettext as _
 from rest_framework import serializers
 
 from federation.errors import Invalid
-from federation.plans.seen import is_hidden, is_plain_line
+from federation.plans.unicode_safety import is_hidden, is_plain_line
 
 CODE = "name.not_one_line"
 

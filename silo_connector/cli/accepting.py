@@ -9,7 +9,7 @@ from federation.errors import Invalid
 from federation.protocol.documents import StateAcceptance
 from federation.protocol.keys import PrivateKey
 from silo_connector import config as configuration
-from silo_connector.cli.premises import DEFAULT_CONFIG, confirmed, hand_out, key_of, pinned_in, read
+from silo_connector.cli.offline_signing import DEFAULT_CONFIG, confirmed, hand_out, key_of, pinned_in, read
 from silo_connector.cli.terminal import printable, wrapped
 from silo_connector.config import Config
 from silo_connector.instance import check_own

@@ -8,7 +8,7 @@ from uuid import UUID
 from federation.errors import Invalid
 from silo_connector import config as configuration
 from silo_connector.agreements import Kept, Store
-from silo_connector.cli.premises import pinned_in
+from silo_connector.cli.offline_signing import pinned_in
 from silo_connector.cli.terminal import printable
 from silo_connector.config import Config
 from silo_connector.journal import Journal

@@ -10,11 +10,11 @@ from pathlib import Path
 from federation.errors import Invalid
 from federation.plans.declaration import SOURCE_BYTES_MAX, Plan, read_plan
 from federation.plans.reviews import open_review, same_reviewer, sign_review
-from federation.plans.seen import is_plain_line
+from federation.plans.unicode_safety import is_plain_line
 from federation.protocol.documents import CodeReview, now
 from silo_connector.agreements import Store
+from silo_connector.cli.offline_signing import config_of, confirmed, export, key_of, pinned_in, read
 from silo_connector.cli.plans import show_difference, show_reviews, show_source
-from silo_connector.cli.premises import config_of, confirmed, export, key_of, pinned_in, read
 from silo_connector.cli.terminal import printable, wrapped
 from silo_connector.config import Config
 from silo_connector.identity import Signatory
@@ -95,8 +95,8 @@ def _words_of(reviewer: str, kept: ReviewedPlan) -> list[CodeReview]:
 def _take(config: Config, pinned: Signatory, plan: Plan, sealed: bytes) -> None:
     """Keep a review beside its plan, and hand it to the relay."""
     from silo_connector.spool import Spool
-    from silo_connector.trainer.leaving import leave_review
-    from silo_connector.trainer.outcomes import Outcomes
+    from silo_connector.trainer.egress_filter import leave_review
+    from silo_connector.trainer.outbox import Outcomes
 
     check_own(config.trainer_state)
     sealed = leave_review(sealed, pinned.key)

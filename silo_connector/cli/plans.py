@@ -20,7 +20,7 @@ from federation.protocol.keys import PublicKey
 from silo_connector import config as configuration
 from silo_connector import identity
 from silo_connector.agreements import Store
-from silo_connector.cli.premises import pinned_in
+from silo_connector.cli.offline_signing import pinned_in
 from silo_connector.cli.terminal import printable, wrapped
 from silo_connector.config import Config
 from silo_connector.plans import PlanStore, ReviewedPlan

@@ -18,14 +18,14 @@ from federation.protocol.rows import coarse
 from silo_connector import config as configuration
 from silo_connector import gpus, spool
 from silo_connector.agreements import Store
-from silo_connector.cli.premises import pinned_in
+from silo_connector.cli.offline_signing import pinned_in
 from silo_connector.cli.terminal import printable
 from silo_connector.config import Config
 from silo_connector.plans import PlanStore
 from silo_connector.policy import load_policy
 from silo_connector.spool import Spool
 from silo_connector.trainer.jobs import Begun
-from silo_connector.trainer.memory import FILE, Memory
+from silo_connector.trainer.order_store import FILE, Memory
 
 JOBS_MAX = 50
 
@@ -135,7 +135,7 @@ def _tell(job: _Job, config: Config, policy: Policy, store: Store, signatory: st
 
 
 def _standing(job: _Job, store: Store) -> Standing | None:
-    from silo_connector.trainer.permits import open_or_refuse, standing_of
+    from silo_connector.trainer.authorization import open_or_refuse, standing_of
 
     if job.agreement is None:
         return None

@@ -8,16 +8,16 @@ from typing import Any
 
 from federation.agreements import signing
 from federation.agreements.contradictions import faults
-from federation.agreements.differences import differences
+from federation.agreements.diff import differences
+from federation.agreements.rendering import plain_text
 from federation.agreements.signing import SignedAgreement, open_agreement
-from federation.agreements.text import plain_text
 from federation.errors import Invalid
 from federation.learning.models import FAMILIES
 from federation.protocol.documents import now
 from federation.protocol.envelope import ENVELOPE_BYTES_MAX
 from federation.protocol.keys import PublicKey
 from silo_connector.agreements import Kept, Store
-from silo_connector.cli.premises import config_of, confirmed, export, key_of, pinned_in, read
+from silo_connector.cli.offline_signing import config_of, confirmed, export, key_of, pinned_in, read
 from silo_connector.cli.terminal import printable, wrapped
 from silo_connector.config import Config
 from silo_connector.identity import Signatory
@@ -66,9 +66,9 @@ def _import(options: argparse.Namespace, config: Config | None) -> int:
 def _take(config: Config, pinned: Signatory, signed: bytes) -> None:
     """Keep a signed version as the newest, and hand the signature to the relay."""
     from silo_connector.spool import Spool
+    from silo_connector.trainer.egress_filter import leave_signature
     from silo_connector.trainer.kept import KEEPING_VERSION
-    from silo_connector.trainer.leaving import leave_signature
-    from silo_connector.trainer.outcomes import Outcomes
+    from silo_connector.trainer.outbox import Outcomes
 
     check_own(config.trainer_state)
     opened = open_agreement(signed)

@@ -13,9 +13,9 @@ from silo_connector.config import Config, Runner
 from silo_connector.doctor.findings import Finding, fail, ok, skip, warn
 from silo_connector.identity import pinned_signatory
 from silo_connector.journal import verify
-from silo_connector.measures import MEASURES, NO_TRACES
 from silo_connector.plans import PlanStore
 from silo_connector.policy import load_policy
+from silo_connector.sandbox_measures import MEASURES, NO_TRACES
 
 EXPIRES_SOON = timedelta(days=30)
 _SIGN = "Download the agreement from its page and run: silo-connector sign …"

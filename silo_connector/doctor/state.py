@@ -16,7 +16,7 @@ _SET_CLOCK = "Set the clock by NTP; if it was wrong before and is right now: sil
 def look_at_state(config: Config) -> Iterator[Finding]:
     """What is older than the journal locks the trainer, until it is put right or a person confirms."""
     from silo_connector.journal import FILE as JOURNAL
-    from silo_connector.trainer.memory import FILE as MEMORY
+    from silo_connector.trainer.order_store import FILE as MEMORY
     from silo_connector.trainer.past import CLOCK
     from silo_connector.trainer.state_check import compared
 

@@ -10,7 +10,7 @@ from federation.protocol.digests import digest_bytes
 from federation.protocol.keys import PrivateKey
 from silo_connector import spool
 from silo_connector.config import Config
-from silo_connector.egress import Departure, record
+from silo_connector.egress_log import Departure, record
 from silo_connector.enrolment import Enrolment, UsableCode
 from silo_connector.folders import Folder
 from silo_connector.relay.errors import Declined

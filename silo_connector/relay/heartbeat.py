@@ -13,9 +13,9 @@ from federation.errors import Invalid
 from silo_connector import VERSION, spool
 from silo_connector.folders import Folder
 from silo_connector.logs import Log
+from silo_connector.relay.activation import Gate
 from silo_connector.relay.backoff import Backoff
 from silo_connector.relay.errors import Declined, Unreachable
-from silo_connector.relay.gate import Gate
 from silo_connector.relay.platform import Platform
 from silo_connector.spool import Spool
 

@@ -10,10 +10,11 @@ from typing import Any
 from federation.errors import FederationError, Invalid
 from silo_connector import spool
 from silo_connector.config import Config
+from silo_connector.inotify_watch import Watch
 from silo_connector.logs import Log
+from silo_connector.relay.activation import Gate
 from silo_connector.relay.backoff import Backoff
 from silo_connector.relay.errors import Declined, Unreachable
-from silo_connector.relay.gate import Gate
 from silo_connector.relay.heartbeat import beat
 from silo_connector.relay.platform import Platform
 from silo_connector.relay.receiving import TMP_PREFIX, Receiver, routed, successions_in
@@ -21,7 +22,6 @@ from silo_connector.relay.routing import Routes
 from silo_connector.relay.sending import OVER_AFTER_S, Sender
 from silo_connector.relay.transfers import Transfers
 from silo_connector.spool import Spool, boot_time_s
-from silo_connector.watching import Watch
 
 LOG = Log("relay")
 POLL_WAIT_S = 50.0

@@ -15,12 +15,12 @@ from federation.protocol import INLINE_BYTES_MAX, envelope
 from federation.protocol.digests import digest_bytes, digest_stream, is_digest
 from federation.protocol.documents import AuditCheckpoint
 from silo_connector import spool
-from silo_connector.egress import Departure, record
+from silo_connector.egress_log import Departure, record
 from silo_connector.folders import Folder
 from silo_connector.logs import Log
+from silo_connector.relay.activation import Gate
 from silo_connector.relay.backoff import Backoff
 from silo_connector.relay.errors import Declined, OffsetConflict, Unreachable
-from silo_connector.relay.gate import Gate
 from silo_connector.relay.platform import Platform
 from silo_connector.relay.routing import Route, Routes
 from silo_connector.relay.transfers import SMALL_BYTES, Transfers

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import BinaryIO
 
-from silo_connector.relay import bulk
+from silo_connector.relay import streaming_transfers
 from silo_connector.relay.answers import PROBLEM_BYTES_MAX, checked, upload_offset
 from silo_connector.relay.errors import AnswerTooLarge, Declined, Unreachable
 from silo_connector.relay.platform import Platform
@@ -60,7 +60,9 @@ class Transfers:
                 raise Declined(200, "blob.too_large", "The platform sends more bytes than its order states.")
             target.write(body)
         else:
-            receive = bulk.Receiving(self._platform.config, self._platform.tls, path, headers, begin_writing)
+            receive = streaming_transfers.Receiving(
+                self._platform.config, self._platform.tls, path, headers, begin_writing
+            )
             await self._in_thread(receive, target, offset, size_bytes)
 
     async def kept(self, path: str) -> tuple[int, bool]:
@@ -82,15 +84,17 @@ class Transfers:
         }
         if size_bytes - offset <= SMALL_BYTES:
             source.seek(offset)
-            body = bulk.read_exactly(source, size_bytes - offset)
+            body = streaming_transfers.read_exactly(source, size_bytes - offset)
             status, answer_headers, answer = await self._platform.exchange(
                 "PUT", path, headers, body, PROBLEM_BYTES_MAX, _SMALL_TIMEOUT_S
             )
             return checked(status, answer_headers, answer).get("complete") is True
-        send = bulk.Sending(self._platform.config, self._platform.tls, path, headers)
+        send = streaming_transfers.Sending(self._platform.config, self._platform.tls, path, headers)
         return await self._in_thread(send, source, offset, size_bytes)
 
-    async def _in_thread(self, transfer: bulk.Transfer, file: BinaryIO, offset: int, size_bytes: int) -> bool:
+    async def _in_thread(
+        self, transfer: streaming_transfers.Transfer, file: BinaryIO, offset: int, size_bytes: int
+    ) -> bool:
         """Run it in a thread. When cancelled, its connection is shut and the file stays open until it has ended."""
         loop = asyncio.get_running_loop()
         running = loop.run_in_executor(self._threads, transfer.run, file, offset, size_bytes)

@@ -18,10 +18,10 @@ from silo_connector import VERSION
 from silo_connector.instance import claim
 from silo_connector.isolation import check_isolated
 from silo_connector.logs import Log, configure
-from silo_connector.measures import MEASURES, NETWORK, NO_TRACES
 from silo_connector.runner.confinement import Limits, not_inspected, readable
 from silo_connector.runner.mounts import noting
 from silo_connector.runner.server import Server
+from silo_connector.sandbox_measures import MEASURES, NETWORK, NO_TRACES
 
 LOG = Log("runner")
 _PRELOADED = ("bisect", "copy", "heapq", "itertools", "numbers", "operator", "random", "statistics", "string")

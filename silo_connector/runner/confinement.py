@@ -13,8 +13,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from silo_connector.gpus import HIDDEN
-from silo_connector.measures import LANDLOCK, LIMITS, NETWORK, NO_TRACES, NOBODY, PRIVILEGES, SECCOMP
 from silo_connector.runner import landlock, mounts, syscalls
+from silo_connector.sandbox_measures import LANDLOCK, LIMITS, NETWORK, NO_TRACES, NOBODY, PRIVILEGES, SECCOMP
 
 _NOBODY = 65534
 _FILES_MAX = 64

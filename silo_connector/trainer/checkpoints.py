@@ -22,7 +22,7 @@ from federation.protocol.tree_heads import UNPROVEN, TreeHead, why_not_after
 from silo_connector.folders import Folder
 from silo_connector.journal import Journal, all_entries, entries
 from silo_connector.logs import Log
-from silo_connector.trainer.leaving import check_may_leave
+from silo_connector.trainer.egress_filter import check_may_leave
 from silo_connector.trainer.log_breaks import BREAKS, OLDER, note_break
 from silo_connector.trainer.refusals import Refused
 

@@ -16,8 +16,8 @@ from silo_connector.identity import PINNED, Signatory
 from silo_connector.journal import all_entries
 from silo_connector.trainer.checkpoints import LOG_ACCEPTED, SIGNED
 from silo_connector.trainer.log_acceptance import accepted_in
-from silo_connector.trainer.memory import FILE as MEMORY
-from silo_connector.trainer.memory import Memory
+from silo_connector.trainer.order_store import FILE as MEMORY
+from silo_connector.trainer.order_store import Memory
 from silo_connector.trainer.refusals import Refused
 from silo_connector.trainer.state_acceptance import ACCEPTED, is_accepted, put_aside, signatories
 

@@ -18,7 +18,7 @@ from silo_connector.trainer.refusals import Refused
 from silo_connector.trainer.remote import RunnerLost, Session, floats, session
 
 if TYPE_CHECKING:
-    from federation.learning.computation import Begin, Computation
+    from federation.learning.backend import Begin, Computation
 
 LOG = Log("trainer")
 ATTEMPTS = 3
@@ -56,7 +56,7 @@ def in_runner(
 
 
 def _begin(plan: Plan, opened: Session) -> Begin:
-    from federation.learning.computation import RemoteComputation
+    from federation.learning.backend import RemoteComputation
 
     is_loaded = False
 

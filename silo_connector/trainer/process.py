@@ -21,15 +21,15 @@ from silo_connector import VERSION, gpus, spool
 from silo_connector.config import Config
 from silo_connector.folders import Folder
 from silo_connector.identity import IDENTITY_KEY, capabilities
+from silo_connector.inotify_watch import Watch
 from silo_connector.instance import claim
 from silo_connector.isolation import check_isolated
 from silo_connector.logs import Log, configure
 from silo_connector.policy import load_policy
 from silo_connector.spool import Spool
-from silo_connector.trainer.allowed import Status
-from silo_connector.trainer.leaving import check_may_leave
+from silo_connector.trainer.egress_allowlist import Status
+from silo_connector.trainer.egress_filter import check_may_leave
 from silo_connector.trainer.resources import resources
-from silo_connector.watching import Watch
 
 if TYPE_CHECKING:
     from silo_connector.trainer.trainer import Trainer

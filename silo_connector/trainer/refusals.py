@@ -13,9 +13,9 @@ from types import MappingProxyType
 from typing import get_args
 from uuid import UUID
 
+from federation.agreements.rendering import CLAUSES
 from federation.agreements.rules import LOCAL_POLICY, RULES
 from federation.agreements.rules import Refusal as Decision
-from federation.agreements.text import CLAUSES
 from federation.agreements.vocabulary import MODIFIERS, PERMISSIONS
 from federation.errors import FederationError
 from federation.protocol.documents import Environment, KeptHead, OrderKind, Refusal, now

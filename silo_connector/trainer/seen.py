@@ -13,7 +13,7 @@ from federation.protocol.documents.states import CHAINS_TOLD_MAX
 from federation.protocol.keys import PrivateKey
 from silo_connector.logs import Log
 from silo_connector.trainer.checkpoints import kept_checkpoints
-from silo_connector.trainer.leaving import leave, leave_acceptance
+from silo_connector.trainer.egress_filter import leave, leave_acceptance
 from silo_connector.trainer.log_breaks import kept_breaks
 from silo_connector.trainer.verification import Trust
 

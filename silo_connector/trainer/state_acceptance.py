@@ -18,7 +18,7 @@ from silo_connector.identity import PINNED, SIGNATORY_PIN, Signatory, identity_k
 from silo_connector.journal import Journal, begin_anew, entries, raw_lines
 from silo_connector.trainer.checkpoints import raise_heads
 from silo_connector.trainer.kept import kept_now
-from silo_connector.trainer.memory import Memory
+from silo_connector.trainer.order_store import Memory
 
 if TYPE_CHECKING:
     from silo_connector.trainer.past import Past

@@ -24,8 +24,8 @@ from silo_connector.platform_keys import CHAIN_FILE, known_chain
 from silo_connector.trainer import checkpoints
 from silo_connector.trainer.clock import is_far_before
 from silo_connector.trainer.kept import KEEPING_VERSION, kept_now
-from silo_connector.trainer.memory import FILE as MEMORY
-from silo_connector.trainer.memory import Memory
+from silo_connector.trainer.order_store import FILE as MEMORY
+from silo_connector.trainer.order_store import Memory
 from silo_connector.trainer.past import CLOCK, Older, Past, read_past
 from silo_connector.trainer.state_acceptance import ACCEPTED, is_accepted, put_aside, signatories
 

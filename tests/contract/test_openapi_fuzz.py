@@ -35,7 +35,7 @@ from accounts.models import OrganisationRole, Scope
 from accounts.permissions import Role
 from accounts.role_offers import give_role
 from accounts.tokens import issue_token
-from agreements.actions.standing import suspend
+from agreements.actions.suspension import suspend
 from consortia import invitations
 from consortia.actions import grant_consortium_role
 from consortia.models import ConsortiumRole

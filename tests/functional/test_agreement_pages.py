@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Browser, expect
 
 from accounts.models import User
-from agreements.actions import drafting, steps
+from agreements.actions import drafting, lifecycle
 from agreements.models import AgreementVersion
 from tests.support.agreements import agreed, parsed, proposed, signed_by
 from tests.support.cohort import Cohort, make_cohort
@@ -74,7 +74,7 @@ def test_every_page_is_in_order(cohort: Cohort, port: int, chromium: Browser, vi
             "open-signing": f"{page}open-signing/",
         },
     )
-    steps.open_signing(version=coming, by=cohort.administrator)
+    lifecycle.open_signing(version=coming, by=cohort.administrator)
     house = cohort.silo.organisation_id
     own = {"home-steward": "/", "signing": page, "suspend": f"/agreements/{current.pk}/members/{house}/suspend/"}
     wrong |= wrong_with(chromium, port, cohort.steward, view, own)

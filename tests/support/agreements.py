@@ -11,7 +11,7 @@ from django.test import Client
 from accounts.actions import create_user, grant_role
 from accounts.models import Organisation, User
 from accounts.permissions import Role
-from agreements.actions import drafting, signing, steps
+from agreements.actions import drafting, lifecycle, signing
 from agreements.models import AgreementVersion, Via
 from agreements.selectors import document_of
 from agreements.wording import read_terms
@@ -79,12 +79,12 @@ def drafted(federation: Federation, **changes: Any) -> AgreementVersion:
 
 def proposed(federation: Federation, **changes: Any) -> AgreementVersion:
     """A proposal."""
-    return steps.propose(version=drafted(federation, **changes), by=federation.administrator)
+    return lifecycle.propose(version=drafted(federation, **changes), by=federation.administrator)
 
 
 def being_signed(federation: Federation, **changes: Any) -> AgreementVersion:
     """A version that waits for signatures."""
-    return steps.open_signing(version=proposed(federation, **changes), by=federation.administrator)
+    return lifecycle.open_signing(version=proposed(federation, **changes), by=federation.administrator)
 
 
 def signed_by(version: AgreementVersion, key: PrivateKey) -> bytes:

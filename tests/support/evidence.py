@@ -9,7 +9,7 @@ from typing import Any, Literal
 from uuid import UUID
 
 from federation.agreements.signing import sign, unsigned
-from federation.evidence import reading
+from federation.evidence import bundle_parser
 from federation.evidence.bundles import Entry
 from federation.evidence.passports import Evaluation, Participant, Passport, seal_passport
 from federation.plans.reviews import sign_review
@@ -83,9 +83,9 @@ class Played:
     def grounds(self) -> list[Entry]:
         """What the job stands on."""
         return [
-            Entry(reading.PLATFORM_KEY, self.platform.public.encoded.encode()),
-            Entry(reading.AGREEMENT, self.agreement),
-            Entry(reading.MANIFEST, self.sealed_manifest),
+            Entry(bundle_parser.PLATFORM_KEY, self.platform.public.encoded.encode()),
+            Entry(bundle_parser.AGREEMENT, self.agreement),
+            Entry(bundle_parser.MANIFEST, self.sealed_manifest),
         ]
 
     def documents(self, rounds: int) -> list[Entry]:
@@ -103,7 +103,7 @@ class Played:
             "verdict": "approved",
             "reviewed_at": self.manifest.created_at - timedelta(days=1),
         }
-        return Entry(f"{reading.REVIEW}{number}", sign_review(CodeReview.model_validate(said | changes), key))
+        return Entry(f"{bundle_parser.REVIEW}{number}", sign_review(CodeReview.model_validate(said | changes), key))
 
     def exchanges(self, rounds: int) -> Iterator[Entry]:
         """An order and its answer for every silo and round."""
@@ -123,13 +123,13 @@ class Played:
                     kind="train" if number <= self.manifest.rounds else "evaluate",
                     model=model,
                 )
-                yield Entry(f"{reading.ORDER}{order.order_id}", documents.seal(order, self.platform))
-                yield Entry(f"{reading.ANSWER}{order.order_id}", documents.seal(answer_to(order), identity))
+                yield Entry(f"{bundle_parser.ORDER}{order.order_id}", documents.seal(order, self.platform))
+                yield Entry(f"{bundle_parser.ANSWER}{order.order_id}", documents.seal(answer_to(order), identity))
 
     def passports(self, rounds: int, exchanged: Sequence[Entry]) -> Iterator[Entry]:
         """What the platform says of the weights after each round."""
         self.last_round = rounds + (rounds == self.manifest.rounds)
-        answers = {entry.name: entry.content for entry in exchanged if entry.name.startswith(reading.ANSWER)}
+        answers = {entry.name: entry.content for entry in exchanged if entry.name.startswith(bundle_parser.ANSWER)}
         for number in range(1, rounds + 1):
             made_from = [
                 Participant(
@@ -137,14 +137,14 @@ class Played:
                     organisation=member.organisation,
                     silo=member.silo,
                     dataset=member.dataset,
-                    answer_digest=digest_bytes(answers[f"{reading.ANSWER}{order_id}"]),
+                    answer_digest=digest_bytes(answers[f"{bundle_parser.ANSWER}{order_id}"]),
                     update_digest=digest_bytes(b"update"),
                 )
                 for place, member in enumerate(self.manifest.cohort)
                 for order_id in [UUID(int=number << 64 | place)]
             ]
             passport = self.passport_of(number, tuple(made_from))
-            yield Entry(f"{reading.PASSPORT}{number}", seal_passport(model_of(number), passport, self.platform))
+            yield Entry(f"{bundle_parser.PASSPORT}{number}", seal_passport(model_of(number), passport, self.platform))
 
     def is_tried(self, number: int) -> bool:
         """Whether the silos have said how the weights after a round did, in the round that followed."""
@@ -172,7 +172,7 @@ class Played:
         digests = {entry.name: digest_bytes(entry.content) for entry in entries}
         by_round: dict[int, list[str]] = {}
         for entry in entries:
-            if entry.name.startswith(reading.ORDER):
+            if entry.name.startswith(bundle_parser.ORDER):
                 order = documents.read(documents.Order, peek(entry.content))
                 by_round.setdefault(order.round, []).append(str(order.order_id))
         began = {
@@ -187,9 +187,9 @@ class Played:
             opened = {
                 "kind": "train" if trains else "evaluate",
                 "model": base,
-                "orders": {key: digests[f"{reading.ORDER}{key}"] for key in orders},
+                "orders": {key: digests[f"{bundle_parser.ORDER}{key}"] for key in orders},
             }
-            counted = {key: digests[f"{reading.ANSWER}{key}"] for key in orders}
+            counted = {key: digests[f"{bundle_parser.ANSWER}{key}"] for key in orders}
             events.append(("round.opened", {**place, "evidence": opened}))
             events += [
                 ("order.submitted", {"round": number, "evidence": {"order": key, "answer": digest}})
@@ -200,8 +200,8 @@ class Played:
         if len(by_round) > self.manifest.rounds:
             events.append(("job.completed", {"evidence": {"model": model_of(self.manifest.rounds)}}))
         for name, digest in digests.items():
-            if name.startswith(reading.PASSPORT):
-                number = int(name.removeprefix(reading.PASSPORT))
+            if name.startswith(bundle_parser.PASSPORT):
+                number = int(name.removeprefix(bundle_parser.PASSPORT))
                 told = {"model": model_of(number), "passport": digest}
                 events.append(("passport.issued", {"round": number, "evidence": told}))
         return events
@@ -215,7 +215,7 @@ class Played:
         signed = signed or log
         size = len(log.records)
         lines = [
-            reading.event_line(
+            bundle_parser.event_line(
                 position, log.digests[position - 1], log.included(position, size), log.records[position - 1]
             )
             for position in places
@@ -226,11 +226,11 @@ class Played:
             hashes=tuple(log.proof(kept, size)) if kept.position <= size else (),
         )
         return [
-            Entry(f"{reading.EVENTS}{places[0]}", b"".join(lines)),
-            Entry(reading.CHECKPOINT, self.sealed_head(log.chain, head, self.platform)),
-            Entry(f"{reading.CONSISTENCY}1", proof.model_dump_json().encode()),
+            Entry(f"{bundle_parser.EVENTS}{places[0]}", b"".join(lines)),
+            Entry(bundle_parser.CHECKPOINT, self.sealed_head(log.chain, head, self.platform)),
+            Entry(f"{bundle_parser.CONSISTENCY}1", proof.model_dump_json().encode()),
             *(
-                Entry(f"{reading.COUNTERSIGNED}{member.silo_id}", self.sealed_head(log.chain, kept, identity))
+                Entry(f"{bundle_parser.COUNTERSIGNED}{member.silo_id}", self.sealed_head(log.chain, kept, identity))
                 for member, identity in zip(self.manifest.cohort, self.identities, strict=True)
             ),
         ]
@@ -272,14 +272,14 @@ class Played:
         chain = chain_of(self.manifest.consortium_id)
         log = PlayedLog(chain, (canonical({"id": number, "verb": "job.launched"}) for number in range(records)))
         lines = [
-            reading.link_line(position, log.digests[position], log.records[position - 1])
+            bundle_parser.link_line(position, log.digests[position], log.records[position - 1])
             for position in range(1, records + 1)
         ]
-        yield Entry(f"{reading.RECORD}1", b"".join(lines))
-        yield Entry(reading.CHECKPOINT, self.sealed_head(chain, replace(log.head(), root=None), self.platform))
+        yield Entry(f"{bundle_parser.RECORD}1", b"".join(lines))
+        yield Entry(bundle_parser.CHECKPOINT, self.sealed_head(chain, replace(log.head(), root=None), self.platform))
         kept = replace(log.head(records // 2), root=None)
         for member, identity in zip(self.manifest.cohort, self.identities, strict=True):
-            yield Entry(f"{reading.COUNTERSIGNED}{member.silo_id}", self.sealed_head(chain, kept, identity))
+            yield Entry(f"{bundle_parser.COUNTERSIGNED}{member.silo_id}", self.sealed_head(chain, kept, identity))
 
 
 def certificate(signatory: PrivateKey, identity: PrivateKey) -> str:

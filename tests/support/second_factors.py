@@ -10,7 +10,7 @@ from django.test import Client
 
 from accounts.models import User
 from accounts.second_factor.actions import set_up
-from accounts.second_factor.judging import note_shown
+from accounts.second_factor.requirements import note_shown
 from tests.support.world import TEST
 
 SECRET = base64.b32encode(b"twenty bytes exactly").decode()

@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 from accounts.models import User
-from agreements.actions import drafting, signing, steps
+from agreements.actions import drafting, lifecycle, signing
 from agreements.models import AgreementVersion, Via
 from agreements.selectors import document_of
 from consortia.models import Consortium
@@ -57,8 +57,8 @@ def bring_into_force(
 ) -> AgreementVersion:
     """Draft, propose, open for signing, and have everybody sign."""
     version = drafting.draft(consortium=consortium, terms=terms, by=administrator)
-    version = steps.propose(version=version, by=administrator)
-    version = steps.open_signing(version=version, by=administrator)
+    version = lifecycle.propose(version=version, by=administrator)
+    version = lifecycle.open_signing(version=version, by=administrator)
     for who, key in signers:
         version = signing.take_signature(envelope=sign(document_of(version), key), by=who, via=Via.CONNECTOR).version
     return version

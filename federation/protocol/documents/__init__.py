@@ -22,7 +22,7 @@ from federation.protocol.documents.orders import BlobReference, CheckpointOrder,
 from federation.protocol.documents.purposes import Purpose, UseConditions
 from federation.protocol.documents.registrations import DatasetRegistration, DatasetWithdrawal
 from federation.protocol.documents.reviews import CodeReview
-from federation.protocol.documents.sealing import now, open_sealed, read, seal
+from federation.protocol.documents.signing import now, open_sealed, read, seal
 from federation.protocol.documents.states import ChainHead, LogAcceptance, SiloState
 from federation.protocol.documents.submissions import (
     Confusion,

@@ -14,7 +14,7 @@ from rest_framework.views import APIView
 
 from accounts.access import access_token, signed_in, signed_in_afresh
 from accounts.models import ApiToken, Scope
-from accounts.second_factor.judging import has_shown
+from accounts.second_factor.requirements import has_shown
 from accounts.serializers import NewToken, TokenCreated, TokenOut
 from accounts.tokens import issue_token, revoke_token
 from rest.idempotency import SHOWN_ONCE, idempotent

@@ -6,7 +6,7 @@ from allauth.mfa.models import Authenticator
 from django.db import transaction
 
 from accounts.models import User
-from accounts.second_factor.sealing import seal
+from accounts.second_factor.encryption import seal
 from audit.actions import record
 from audit.actors import Actor
 from rest.errors import Conflict

@@ -10,7 +10,7 @@ from django.db import transaction
 from django.utils.crypto import constant_time_compare
 
 from accounts.models import User
-from accounts.second_factor.sealing import unseal
+from accounts.second_factor.encryption import unseal
 from accounts.sign_in import count_try, forgive
 from audit.actions import record
 from rest.errors import Unauthenticated

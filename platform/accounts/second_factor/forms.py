@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 
 from accounts.models import User
 from accounts.second_factor.codes import step_of, use_code
-from accounts.second_factor.judging import note_shown
+from accounts.second_factor.requirements import note_shown
 from rest.addresses import address_of
 from rest.errors import Problem
 from rest.pages import in_words

@@ -20,7 +20,7 @@ from django.views.decorators.cache import never_cache
 
 from accounts.access import signed_in
 from accounts.second_factor.actions import note_codes_renewed, note_removed, note_set_up
-from accounts.second_factor.judging import needs_second_factor, note_shown
+from accounts.second_factor.requirements import needs_second_factor, note_shown
 
 
 class Code(AuthenticateView):  # type: ignore[misc]

@@ -8,8 +8,8 @@ from django.db import transaction
 from django.db.models import Max
 
 from accounts.models import Organisation, User
-from agreements.actions.steps import throw_open
-from agreements.holding import check_seen, hold, hold_consortium, write_down
+from agreements.actions.lifecycle import throw_open
+from agreements.locking import check_seen, hold, hold_consortium, write_down
 from agreements.models import AgreementVersion, Comment, Revision, Signature
 from agreements.selectors import voice_of
 from agreements.transitions import OPEN, AgreementState

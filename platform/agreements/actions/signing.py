@@ -11,8 +11,8 @@ from accounts.models import Organisation, SignatoryKey, User
 from accounts.permissions import Permission
 from accounts.selectors import organisations_where
 from accounts.transitions import SignatoryKeyState
-from agreements.actions.settling import settle
-from agreements.holding import hold, move, write_down
+from agreements.actions.expiry import settle
+from agreements.locking import hold, move, write_down
 from agreements.membership import named_members
 from agreements.models import AgreementVersion, Approval, Signature, Via
 from agreements.recipients import resolve_recipients

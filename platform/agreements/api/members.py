@@ -14,7 +14,7 @@ from rest_framework.views import APIView
 
 from accounts.access import signed_in
 from accounts.permissions import Permission
-from agreements.actions import drafting, signing, standing
+from agreements.actions import drafting, signing, suspension
 from agreements.api.drafting import REVISION_EXAMPLES, CounterProposal, read_body
 from agreements.api.versions import READ, WRITE
 from agreements.models import Comment, Revision, Via
@@ -122,7 +122,7 @@ class Suspend(APIView):
         version, house = access_version_for_house(
             user, agreement_version_id, Permission.AGREEMENT_SUSPEND, wanted["organisation"]
         )
-        made = standing.suspend(consortium=version.consortium, organisation=house, reason=wanted["reason"], by=user)
+        made = suspension.suspend(consortium=version.consortium, organisation=house, reason=wanted["reason"], by=user)
         return Response(SuspensionOut(made).data, status=201)
 
 
@@ -139,7 +139,7 @@ class Lift(APIView):
         version, house = access_version_for_house(
             user, agreement_version_id, Permission.AGREEMENT_SUSPEND, validated(ForHouse, request)["organisation"]
         )
-        return Response(SuspensionOut(standing.lift(consortium=version.consortium, organisation=house, by=user)).data)
+        return Response(SuspensionOut(suspension.lift(consortium=version.consortium, organisation=house, by=user)).data)
 
 
 class Terminate(APIView):
@@ -153,5 +153,5 @@ class Terminate(APIView):
         """End it, for a consortium that you administer: nothing more is done under it."""
         user = signed_in(request)
         version = access_version(user, agreement_version_id, Permission.AGREEMENT_DRAFT)
-        ended = standing.terminate(version=version, reason=validated(Because, request)["reason"], by=user)
+        ended = suspension.terminate(version=version, reason=validated(Because, request)["reason"], by=user)
         return Response(told(ended))

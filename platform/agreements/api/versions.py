@@ -17,7 +17,7 @@ from rest_framework.views import APIView
 from accounts.access import signed_in
 from accounts.models import Scope
 from accounts.permissions import Permission
-from agreements.actions import drafting, steps
+from agreements.actions import drafting, lifecycle
 from agreements.api.drafting import DRAFT_EXAMPLES, NewAgreement, read_body
 from agreements.filters import VersionFilter
 from agreements.models import AgreementVersion
@@ -26,7 +26,7 @@ from agreements.selectors import document_of, versions_visible_to
 from agreements.serializers import AgreementDetailOut, AgreementOut, MaybeBecause, Opening, told
 from agreements.wording import agreement_of
 from consortia.access import access_consortium
-from federation.agreements.text import plain_text
+from federation.agreements.rendering import plain_text
 from rest.downloads import attachment
 from rest.idempotency import idempotent
 from rest.preconditions import conditional, tag
@@ -122,7 +122,7 @@ class Propose(APIView):
         """Put it before the members: from now on each may change it and comment on it."""
         user = signed_in(request)
         version = access_version(user, agreement_version_id, Permission.AGREEMENT_DRAFT)
-        return Response(told(steps.propose(version=version, by=user)))
+        return Response(told(lifecycle.propose(version=version, by=user)))
 
 
 class TakeBack(APIView):
@@ -136,7 +136,7 @@ class TakeBack(APIView):
         """Take the proposal back; only who drafts may change it then."""
         user = signed_in(request)
         version = access_version(user, agreement_version_id, Permission.AGREEMENT_DRAFT)
-        return Response(told(steps.take_back(version=version, by=user)))
+        return Response(told(lifecycle.take_back(version=version, by=user)))
 
 
 class OpenSigning(APIView):
@@ -151,7 +151,7 @@ class OpenSigning(APIView):
         user = signed_in(request)
         version = access_version(user, agreement_version_id, Permission.AGREEMENT_DRAFT)
         seen = validated(Opening, request)["seen_digest"]
-        return Response(told(steps.open_signing(version=version, seen_digest=seen, by=user)))
+        return Response(told(lifecycle.open_signing(version=version, seen_digest=seen, by=user)))
 
 
 class Reopen(APIView):
@@ -166,7 +166,7 @@ class Reopen(APIView):
         user = signed_in(request)
         version = access_version(user, agreement_version_id, Permission.AGREEMENT_NEGOTIATE)
         reason = validated(MaybeBecause, request)["reason"]
-        return Response(told(steps.reopen(version=version, reason=reason, by=user)))
+        return Response(told(lifecycle.reopen(version=version, reason=reason, by=user)))
 
 
 class Withdraw(APIView):
@@ -181,4 +181,4 @@ class Withdraw(APIView):
         user = signed_in(request)
         version = access_version(user, agreement_version_id, Permission.AGREEMENT_DRAFT)
         reason = validated(MaybeBecause, request)["reason"]
-        return Response(told(steps.withdraw(version=version, reason=reason, by=user)))
+        return Response(told(lifecycle.withdraw(version=version, reason=reason, by=user)))

@@ -17,12 +17,12 @@ from django.views.decorators.http import require_http_methods
 from accounts.access import signed_in
 from accounts.models import User
 from accounts.permissions import Permission
+from audit.chaining import Verified, verify
 from audit.models import Checkpoint, Head
-from audit.sequencing import Verified, verify
 from consortia.selectors import consortia_where
 from federation.protocol.chains import PLATFORM, chain_of
 from rest.errors import NotFound
-from training.engine.checkpointing import Contradicted, contradicted
+from training.engine.audit_checkpoints import Contradicted, contradicted
 from training.engine.restored import Behind, Broken, breaks, numbers_lost
 
 

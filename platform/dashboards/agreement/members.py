@@ -14,9 +14,9 @@ from django.views.decorators.http import require_POST
 
 from accounts.access import signed_in
 from accounts.permissions import Permission
-from accounts.second_factor.judging import has_second_factor
-from accounts.second_factor.showing import check_shown_again
-from agreements.actions import signing, standing
+from accounts.second_factor.reauthentication import check_shown_again
+from accounts.second_factor.requirements import has_second_factor
+from agreements.actions import signing, suspension
 from agreements.models import Via
 from agreements.permissions import access_version_for_house
 from agreements.small_forms import ApprovalForm, ReasonForm, SignatureForm
@@ -85,7 +85,7 @@ def suspend(request: HttpRequest, agreement_version_id: UUID, organisation_id: U
     form = ReasonForm(request.POST if request.method == "POST" else None)
     if form.is_valid():
         with told(request, _("Suspended for %(organisation)s.") % {"organisation": house.name}):
-            standing.suspend(
+            suspension.suspend(
                 consortium=version.consortium, organisation=house, reason=form.cleaned_data["reason"], by=user
             )
         return redirect("agreement", version.pk)
@@ -110,7 +110,7 @@ def lift(request: HttpRequest, agreement_version_id: UUID, organisation_id: UUID
     version, house = access_version_for_house(user, agreement_version_id, Permission.AGREEMENT_SUSPEND, organisation_id)
     if request.method == "POST":
         with told(request, _("%(organisation)s takes the agreement up again.") % {"organisation": house.name}):
-            standing.lift(consortium=version.consortium, organisation=house, by=user)
+            suspension.lift(consortium=version.consortium, organisation=house, by=user)
         return redirect("agreement", version.pk)
     context = {
         "question": _("Take the agreement up again for %(organisation)s?") % {"organisation": house.name},

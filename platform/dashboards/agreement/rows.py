@@ -16,8 +16,8 @@ from agreements.selectors import PartyRow, comments_of, houses_in
 from agreements.transitions import CURRENT, AgreementState
 from agreements.wording import agreement_of
 from consortia.selectors import permissions_of
-from federation.agreements.differences import ChangedClause, differences
-from federation.agreements.text import Clause, clauses, day
+from federation.agreements.diff import ChangedClause, differences
+from federation.agreements.rendering import Clause, clauses, day
 from rest.errors import NotFound
 
 

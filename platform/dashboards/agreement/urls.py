@@ -2,8 +2,8 @@
 
 from django.urls import path
 
-from dashboards.agreement import acts, members, views
-from dashboards.agreement.questions import STEPS
+from dashboards.agreement import edit_views, members, views
+from dashboards.agreement.confirmations import STEPS
 
 _CONSORTIUM = "consortia/<uuid:consortium_id>/agreement/"
 _VERSION = "agreements/<uuid:agreement_version_id>/"
@@ -11,17 +11,17 @@ _HOUSE = f"{_VERSION}members/<uuid:organisation_id>/"
 
 urlpatterns = [
     path(_CONSORTIUM, views.overview, name="consortium-agreement"),
-    path(f"{_CONSORTIUM}draft/", acts.draft, name="agreement-draft"),
+    path(f"{_CONSORTIUM}draft/", edit_views.draft, name="agreement-draft"),
     path(_VERSION, views.version, name="agreement"),
-    path(f"{_VERSION}edit/", acts.edit, name="agreement-edit"),
+    path(f"{_VERSION}edit/", edit_views.edit, name="agreement-edit"),
     path(f"{_VERSION}compare/", views.compare, name="agreement-compare"),
     path(f"{_VERSION}paper/", views.paper, name="agreement-paper"),
     path(f"{_VERSION}paper.pdf", views.paper_pdf, name="agreement-pdf"),
     path(f"{_VERSION}document/", views.document, name="agreement-document"),
-    path(f"{_VERSION}comment/", acts.comment, name="agreement-comment"),
+    path(f"{_VERSION}comment/", edit_views.comment, name="agreement-comment"),
     path(f"{_VERSION}signature/", members.hand_in, name="agreement-hand-in"),
     path(f"{_HOUSE}approve/", members.approve, name="agreement-approve"),
     path(f"{_HOUSE}suspend/", members.suspend, name="agreement-suspend"),
     path(f"{_HOUSE}lift/", members.lift, name="agreement-lift"),
-    *(path(f"{_VERSION}{name}/", acts.step, {"name": name}, name=f"agreement-{name}") for name in STEPS),
+    *(path(f"{_VERSION}{name}/", edit_views.step, {"name": name}, name=f"agreement-{name}") for name in STEPS),
 ]

@@ -14,7 +14,7 @@ from django.views.decorators.http import require_safe
 from accounts.access import signed_in
 from accounts.models import User
 from accounts.permissions import Permission
-from accounts.second_factor.judging import has_second_factor
+from accounts.second_factor.requirements import has_second_factor
 from agreements.api.versions import document_answer
 from agreements.models import AgreementVersion
 from agreements.permissions import access_version
@@ -41,7 +41,7 @@ from dashboards.agreement.rows import (
     the_wording,
 )
 from dashboards.consortium.views import frame
-from federation.agreements.text import clauses
+from federation.agreements.rendering import clauses
 from plans.selectors import digests_in, plans_of
 from rest.downloads import attachment
 
@@ -159,7 +159,7 @@ def paper(request: HttpRequest, agreement_version_id: UUID) -> HttpResponse:
 @login_required
 def paper_pdf(request: HttpRequest, agreement_version_id: UUID) -> HttpResponse:
     """The same as a PDF, with the signed document attached."""
-    from dashboards.agreement.paper import pdf_of  # half a second, for whoever asks for one
+    from dashboards.agreement.pdf import pdf_of  # half a second, for whoever asks for one
 
     wanted = access_version(signed_in(request), agreement_version_id)
     agreement = agreement_of(wanted)

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from dashboards.consortium import acts, views
+from dashboards.consortium import edit_views, views
 
 _CONSORTIUM = "consortia/<uuid:consortium_id>/"
 
@@ -14,7 +14,7 @@ urlpatterns = [
     path(f"{_CONSORTIUM}jobs/", views.jobs, name="consortium-jobs"),
     path(f"{_CONSORTIUM}models/", views.models, name="consortium-models"),
     path(f"{_CONSORTIUM}activity/", views.activity, name="consortium-activity"),
-    path(f"{_CONSORTIUM}settings/", acts.settings, name="consortium-settings"),
-    path(f"{_CONSORTIUM}invite/", acts.invite, name="consortium-invite"),
-    path(f"{_CONSORTIUM}roles/", acts.grant, name="consortium-roles"),
+    path(f"{_CONSORTIUM}settings/", edit_views.settings, name="consortium-settings"),
+    path(f"{_CONSORTIUM}invite/", edit_views.invite, name="consortium-invite"),
+    path(f"{_CONSORTIUM}roles/", edit_views.grant, name="consortium-roles"),
 ]

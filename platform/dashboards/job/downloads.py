@@ -16,7 +16,7 @@ from django.views.decorators.http import require_safe
 
 from accounts.access import signed_in
 from dashboards.exports import StreamedText, plain
-from dashboards.job import lines, series
+from dashboards.job import csv_export, series
 from rest.errors import BadRequest, Unprocessable
 from training.models import Job
 from training.permissions import access_job
@@ -35,8 +35,8 @@ def as_csv(request: HttpRequest, job_id: UUID) -> StreamedText:
     """
     job = access_job(signed_in(request), job_id)
     parts = _parts(request, job)
-    chunks = (partial(lines.csv_of, job, part) for part in parts)
-    return _attachment((partial(str, lines.HEADING), *chunks), "text/csv; charset=utf-8", job, "csv")
+    chunks = (partial(csv_export.csv_of, job, part) for part in parts)
+    return _attachment((partial(str, csv_export.HEADING), *chunks), "text/csv; charset=utf-8", job, "csv")
 
 
 @require_safe
@@ -77,17 +77,17 @@ def as_json(request: HttpRequest, job_id: UUID) -> StreamedText:
         ],
     }
     opening = json.dumps(told, default=plain).removesuffix("}") + ', "work": [\n'
-    chunks = (partial(lines.json_of, job, part, more=part is not parts[-1]) for part in parts)
+    chunks = (partial(csv_export.json_of, job, part, more=part is not parts[-1]) for part in parts)
     return _attachment((partial(str, opening), *chunks, partial(str, "\n]}\n")), "application/json", job, "json")
 
 
-def _parts(request: HttpRequest, job: Job) -> list[lines.Span]:
+def _parts(request: HttpRequest, job: Job) -> list[csv_export.Span]:
     """The rounds that are asked for, in parts to be read one after another, if their lines are not too many."""
     try:
         first, last = int(request.GET.get("first", 1)), int(request.GET.get("last", EVERYTHING))
     except ValueError:
         raise BadRequest("figures.rounds", "first and last are numbers of rounds, as in ?first=1&last=100.") from None
-    counted = [(number, count) for number, count in lines.counts_of(job) if first <= number <= last]
+    counted = [(number, count) for number, count in csv_export.counts_of(job) if first <= number <= last]
     total = sum(count for _, count in counted)
     if total > LINES_MAX:
         raise Unprocessable(
@@ -98,7 +98,7 @@ def _parts(request: HttpRequest, job: Job) -> list[lines.Span]:
             )
             % {"total": total, "most": LINES_MAX, "last": max(1, len(counted) * LINES_MAX // total)},
         )
-    return lines.spans(counted)
+    return csv_export.spans(counted)
 
 
 def _attachment(parts: Iterable[Callable[[], str]], content_type: str, job: Job, ending: str) -> StreamedText:

@@ -13,9 +13,9 @@ from agreements.selectors import houses_in
 from consortia.models import Consortium
 from federation.errors import Invalid
 from federation.learning.models.plan import layout
+from plans.agreement_status import Naming, Wording
 from plans.models import CodeApproval, TrainingPlan
-from plans.naming import Naming, Wording
-from plans.standing import HouseRow
+from plans.review_status import HouseRow
 from silos.models import Dataset
 from silos.selectors import datasets_visible_to, silos_of
 

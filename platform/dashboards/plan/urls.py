@@ -2,18 +2,18 @@
 
 from django.urls import path
 
-from dashboards.plan import acts, views
+from dashboards.plan import edit_views, views
 
 _CONSORTIUM = "consortia/<uuid:consortium_id>/plans/"
 _PLAN = "plans/<uuid:plan_id>/"
 
 urlpatterns = [
     path(_CONSORTIUM, views.overview, name="consortium-plans"),
-    path(f"{_CONSORTIUM}upload/", acts.upload, name="plan-upload"),
+    path(f"{_CONSORTIUM}upload/", edit_views.upload, name="plan-upload"),
     path(_PLAN, views.plan, name="plan"),
     path(f"{_PLAN}source/", views.source, name="plan-source"),
     path(f"{_PLAN}reviews/", views.reviews, name="plan-reviews"),
-    path(f"{_PLAN}propose/", acts.propose, name="plan-propose"),
-    path(f"{_PLAN}signed-review/", acts.hand_in, name="plan-hand-in"),
-    path(f"{_PLAN}members/<uuid:organisation_id>/review/", acts.review, name="plan-review"),
+    path(f"{_PLAN}propose/", edit_views.propose, name="plan-propose"),
+    path(f"{_PLAN}signed-review/", edit_views.hand_in, name="plan-hand-in"),
+    path(f"{_PLAN}members/<uuid:organisation_id>/review/", edit_views.review, name="plan-review"),
 ]

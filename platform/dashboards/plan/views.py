@@ -13,19 +13,19 @@ from django.views.decorators.http import require_safe
 from accounts.access import signed_in
 from accounts.models import User
 from accounts.permissions import Permission
-from accounts.second_factor.judging import has_second_factor
+from accounts.second_factor.requirements import has_second_factor
 from accounts.selectors import organisations_of
 from consortia.access import access_consortium
 from dashboards.consortium.views import frame
 from dashboards.plan.rows import commands_for, offered_data, own_parts, plan_rows, tensors_of
 from dashboards.plan.source import differences, highlighted
+from plans.agreement_status import wording_of
 from plans.api.plans import reviews_answer, source_answer
 from plans.forms import ReviewForm, SignedReviewForm
 from plans.models import TrainingPlan
-from plans.naming import wording_of
 from plans.permissions import access_plan
+from plans.review_status import house_rows
 from plans.selectors import approved_last, plans_of
-from plans.standing import house_rows
 from rest.errors import NotFound
 from silos.models import Dataset
 

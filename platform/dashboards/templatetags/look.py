@@ -18,9 +18,9 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
 from accounts.models import User
-from audit.deeds import deed_of
+from audit.event_labels import deed_of
 from audit.models import Event
-from dashboards.moments import in_relation
+from dashboards.relative_time import in_relation
 from rest.errors import Problem
 from rest.pages import in_words
 from silos.models import Silo

@@ -19,7 +19,7 @@ from federation.protocol.envelope import payload_type_of
 from rest.errors import Conflict, NotFound
 from silos.models import Silo
 from training import dispatch
-from training.engine.checkpointing import take_refusal
+from training.engine.audit_checkpoints import take_refusal
 from training.engine.rejections import reject
 from training.engine.restored import raise_numbers
 from training.engine.sql import answered, waiting

@@ -12,7 +12,7 @@ from uuid import UUID, uuid4
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 
-from artefacts import grants
+from artefacts import signed_urls
 from federation.errors import Transient
 from federation.protocol import documents
 from federation.protocol.documents import OrderKind
@@ -117,7 +117,7 @@ def issue(*, round_: Round, kind: OrderKind, term: Term, silo_ids: Sequence[UUID
     model = documents.BlobReference(
         digest=version.digest,
         size_bytes=version.size_bytes,
-        url=grants.download_url(version.digest, expires_at_s=expires_at_s),
+        url=signed_urls.download_url(version.digest, expires_at_s=expires_at_s),
     )
     orders: list[IssuedOrder] = []
     for silo_id in silo_ids:
@@ -134,7 +134,7 @@ def issue(*, round_: Round, kind: OrderKind, term: Term, silo_ids: Sequence[UUID
             model=model,
             upload=documents.UploadGrant(
                 size_bytes_max=size_max,
-                url=grants.upload_url(order_id, size_bytes_max=size_max, expires_at_s=expires_at_s),
+                url=signed_urls.upload_url(order_id, size_bytes_max=size_max, expires_at_s=expires_at_s),
             )
             if kind == OrderKind.TRAIN
             else None,

@@ -23,7 +23,7 @@ from silos.models import Silo
 from silos.requests import check_still_admitted
 from silos.successions import successions_to
 from training.engine.answers import answer
-from training.engine.checkpointing import take_countersignature
+from training.engine.audit_checkpoints import take_countersignature
 from training.engine.restored import note_seen
 from training.engine.sql import orders as statements
 from training.models import Order

@@ -5,10 +5,10 @@ from uuid import UUID
 from celery import Task, shared_task
 from django.db import InterfaceError, OperationalError, connections
 
-from audit import checkpoints, sequencing
+from audit import chaining, checkpoints
 from audit.actors import System
 from training import dispatch as names
-from training.engine import checkpointing, closing, issuing, passports, recall_orders, rounds, start
+from training.engine import audit_checkpoints, closing, issuing, passports, recall_orders, rounds, start
 from training.engine import sweep as sweeping
 
 WORKER = System("worker")
@@ -48,7 +48,7 @@ def sweep() -> None:
     recall_orders.call_back(by=SWEEP)
     sweeping.nudge(by=SWEEP)
     sweeping.note_silent_silos(by=SWEEP)
-    sequencing.chain_new()
+    chaining.chain_new()
 
 
 @shared_task(base=Door, name="training.tasks.tidy")
@@ -58,8 +58,8 @@ def tidy() -> None:
     In this order, so that the first head after a job's end has its passports too.
     """
     sweeping.tidy(by=SWEEP)
-    checkpointing.tidy()
+    audit_checkpoints.tidy()
     passports.issue_missing(issuing.signing_key())
-    sequencing.chain_new()
+    chaining.chain_new()
     checkpoints.sign_heads(issuing.signing_key())
-    checkpointing.issue_orders(issuing.signing_key())
+    audit_checkpoints.issue_orders(issuing.signing_key())

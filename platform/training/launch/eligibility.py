@@ -24,7 +24,7 @@ from federation.learning.models import parse_model
 from federation.protocol.documents import Manifest
 from federation.protocol.tensors import Layout, TensorSpec
 from plans.models import TrainingPlan
-from plans.standing import reviewers_at
+from plans.review_status import reviewers_at
 from registry.models import ModelVersion
 from silos.models import Dataset, Silo
 from silos.selectors import declaration_of

@@ -26,7 +26,7 @@ from django.contrib.auth import get_user
 from django.http import HttpRequest
 
 from accounts.models import User
-from accounts.second_factor.judging import check_session
+from accounts.second_factor.requirements import check_session
 from accounts.tokens import authenticate_token
 from audit.models import Event
 from federation.errors import FederationError

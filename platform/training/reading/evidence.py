@@ -15,7 +15,7 @@ from django.conf import settings
 from django.http import StreamingHttpResponse
 
 from audit.models import Checkpoint, Event, Link
-from federation.evidence import reading
+from federation.evidence import bundle_parser
 from federation.evidence.bundles import Entry, write_bundle
 from federation.protocol.chains import chain_of
 from federation.protocol.documents import Manifest, read
@@ -84,28 +84,28 @@ def _entries(job: Job, head: Checkpoint) -> Iterator[Entry]:
     successions = list(KeySuccession.objects.order_by("sequence"))
     first = successions[0].predecessor if successions else root[0].key_id
     key = next((one for one in root if one.key_id == first), root[0])
-    yield Entry(reading.PLATFORM_KEY, key.encoded.encode())
+    yield Entry(bundle_parser.PLATFORM_KEY, key.encoded.encode())
     for succession in successions:
-        yield Entry(f"{reading.SUCCESSION}{succession.sequence}", bytes(succession.document))
+        yield Entry(f"{bundle_parser.SUCCESSION}{succession.sequence}", bytes(succession.document))
     if job.agreement is not None and job.agreement.envelope is not None:
-        yield Entry(reading.AGREEMENT, bytes(job.agreement.envelope))
-    yield Entry(reading.MANIFEST, bytes(job.manifest or b""))
+        yield Entry(bundle_parser.AGREEMENT, bytes(job.agreement.envelope))
+    yield Entry(bundle_parser.MANIFEST, bytes(job.manifest or b""))
     yield from _reviews(job)
     if job.task == Job.Task.TRAIN:
         papers = Passport.objects.filter(version__model__jobs=job).order_by("version__round_number")
         for number, document in papers.values_list("version__round_number", "document"):
             if told.has_passport(number):
-                yield Entry(f"{reading.PASSPORT}{number}", bytes(document))
+                yield Entry(f"{bundle_parser.PASSPORT}{number}", bytes(document))
     orders = Order.objects.filter(step__round__job=job)
     ids = list(orders.order_by("issued_at", "number").values_list("id", flat=True))
     for some in batched([order_id for order_id in ids if told.has_order(order_id)]):
         for order_id, envelope in orders.filter(id__in=some).order_by("number").values_list("id", "envelope"):
-            yield Entry(f"{reading.ORDER}{order_id}", bytes(envelope))
+            yield Entry(f"{bundle_parser.ORDER}{order_id}", bytes(envelope))
     for some in batched([order_id for order_id in ids if told.has_answer(order_id)]):
         for kind in (Submission, KeptRefusal):
             answers = kind.objects.filter(order__in=some).order_by("received_at", "order")
             for order_id, document in answers.values_list("order_id", "document"):
-                yield Entry(f"{reading.ANSWER}{order_id}", bytes(document))
+                yield Entry(f"{bundle_parser.ANSWER}{order_id}", bytes(document))
     yield from log_entries(job, head)
 
 
@@ -116,7 +116,7 @@ def _reviews(job: Job) -> Iterator[Entry]:
     keys = [PublicKey.from_encoded(member["signatory_key"]).key_id for member in job.agreement.terms["members"]]
     rows = SignedReview.objects.filter(code_digest=digest, key_id__in=keys).order_by("reviewed_at", "id")
     for number, envelope in enumerate(list(rows.values_list("envelope", flat=True)), start=1):
-        yield Entry(f"{reading.REVIEW}{number}", bytes(envelope))
+        yield Entry(f"{bundle_parser.REVIEW}{number}", bytes(envelope))
 
 
 def batched(ids: list[UUID]) -> Iterator[list[UUID]]:

@@ -12,7 +12,7 @@ from django.db.models import QuerySet
 
 from audit.models import EVIDENCE, Checkpoint, Countersignature, Event, Link, LostHead, SiloHead
 from audit.trees import inclusion_proofs, proof_between
-from federation.evidence import reading
+from federation.evidence import bundle_parser
 from federation.evidence.bundles import Entry
 from federation.protocol.chains import first_digest
 from federation.protocol.documents import AuditCheckpoint, CohortMember, ConsistencyProof, KeptHead, Manifest, read
@@ -69,11 +69,11 @@ def _take(found: Told, verb: str, detail: Mapping[str, Any]) -> None:
 def log_entries(job: Job, head: Checkpoint) -> Iterator[Entry]:
     """The events, the head, the heads that silos have signed, and proofs that the log goes on from these."""
     yield from _events(job, head)
-    yield Entry(reading.CHECKPOINT, bytes(head.document))
+    yield Entry(bundle_parser.CHECKPOINT, bytes(head.document))
     cohort = read(Manifest, peek(bytes(job.manifest or b""))).cohort
     earlier: dict[TreeHead, None] = {}
     for silo_id, document in _countersigned(cohort, head):
-        yield Entry(f"{reading.COUNTERSIGNED}{silo_id}", document)
+        yield Entry(f"{bundle_parser.COUNTERSIGNED}{silo_id}", document)
         said = read(AuditCheckpoint, peek(document))
         earlier[TreeHead(said.position, said.digest, said.root)] = None
     kept = SiloHead.objects.filter(chain=head.chain, silo_id__in=[member.silo_id for member in cohort])
@@ -83,7 +83,7 @@ def log_entries(job: Job, head: Checkpoint) -> Iterator[Entry]:
     yield from _broken(cohort, head)
     for number, before in enumerate(earlier, start=1):
         proof = _proof(head, before) or ConsistencyProof(follows=KeptHead(**asdict(before)))
-        yield Entry(f"{reading.CONSISTENCY}{number}", proof.model_dump_json().encode())
+        yield Entry(f"{bundle_parser.CONSISTENCY}{number}", proof.model_dump_json().encode())
 
 
 def _broken(cohort: tuple[CohortMember, ...], last: Checkpoint) -> Iterator[Entry]:
@@ -94,7 +94,7 @@ def _broken(cohort: tuple[CohortMember, ...], last: Checkpoint) -> Iterator[Entr
     for row in rows.order_by("pk"):
         for name, document in ((f"{row.pk}", row.document), (f"{row.pk}-accepted", row.acceptance)):
             if document is not None and known & set(signers(bytes(document))):
-                yield Entry(f"{reading.BROKEN}{name}", bytes(document))
+                yield Entry(f"{bundle_parser.BROKEN}{name}", bytes(document))
 
 
 def _proof(head: Checkpoint, before: TreeHead) -> ConsistencyProof | None:
@@ -119,7 +119,7 @@ def _events(job: Job, head: Checkpoint) -> Iterator[Entry]:
         links = {link.position: link for link in rows}
         proofs = inclusion_proofs(head.chain, some, head.position)
         lines = [
-            reading.event_line(
+            bundle_parser.event_line(
                 position,
                 bytes(links[position - 1].digest) if position > 1 else first_digest(head.chain),
                 proofs[position],
@@ -127,7 +127,7 @@ def _events(job: Job, head: Checkpoint) -> Iterator[Entry]:
             )
             for position in some
         ]
-        yield Entry(f"{reading.EVENTS}{some[0]}", b"".join(lines))
+        yield Entry(f"{bundle_parser.EVENTS}{some[0]}", b"".join(lines))
 
 
 def _countersigned(cohort: tuple[CohortMember, ...], last: Checkpoint) -> Iterator[tuple[UUID, bytes]]:

@@ -15,7 +15,7 @@ from django.urls import URLPattern, URLResolver, get_resolver
 from accounts.actions import grant_role
 from accounts.models import ApiToken, Scope, User
 from accounts.permissions import Role
-from accounts.second_factor.judging import FRESH_S
+from accounts.second_factor.requirements import FRESH_S
 from accounts.tokens import issue_token
 from audit.models import Event
 from demo.services import ROOT

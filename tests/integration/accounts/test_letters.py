@@ -17,7 +17,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.db import transaction
 from django.test import Client
 
-from accounts import letters, tasks
+from accounts import emails, tasks
 from accounts.actions import create_user, set_password
 from accounts.models import User
 from audit.models import Event
@@ -95,9 +95,9 @@ def test_nothing_is_sent_for_what_was_undone(world: World, queued: list[Any]) ->
 
 def test_who_has_a_password_is_not_invited(world: World) -> None:
     set_password(user=world.it, password=PASSWORD, by=TEST)
-    assert letters.send_welcome(world.it.pk) is False
-    assert letters.send_welcome(uuid4()) is False
-    assert letters.send_password_reset(uuid4()) is False
+    assert emails.send_welcome(world.it.pk) is False
+    assert emails.send_welcome(uuid4()) is False
+    assert emails.send_password_reset(uuid4()) is False
     assert mail.outbox == []
 
 
@@ -195,6 +195,6 @@ def test_an_address_that_is_none(url: str) -> None:
 def test_letters_into_a_folder(world: World, settings: Any, tmp_path: Path) -> None:
     for name, value in settings_of(f"file://{tmp_path}").items():
         setattr(settings, name, value)
-    letters.send_welcome(world.it.pk)
+    emails.send_welcome(world.it.pk)
     (file,) = tmp_path.iterdir()
     assert "/welcome/" in file.read_text()

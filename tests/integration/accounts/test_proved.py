@@ -17,7 +17,7 @@ from django.db import IntegrityError, connection, transaction
 from django.test import Client
 from django.utils import timezone
 
-from accounts import letters
+from accounts import emails
 from accounts.actions import create_user
 from accounts.forms import ChoosePassword
 from accounts.models import ApiToken, Organisation, OrganisationRole, OrganisationRoleOffer, User
@@ -86,7 +86,7 @@ def test_who_made_an_account_for_anothers_person_does_not_come_into_the_others_o
     assert not OrganisationRole.objects.filter(user=user, organisation=world.south).exists()
     assert Event.objects.filter(verb="user.unproved_reset", subject_id=str(user.pk)).count() == 1
 
-    letters.send_welcome(user.pk)
+    emails.send_welcome(user.pk)
     (letter,) = mail.outbox
     assert letter.to == ["person@south.example"]
     link = LINK.search(str(letter.body))
@@ -189,7 +189,7 @@ def test_an_identity_provider_proves_and_ends_what_was_there(world: World) -> No
 
 def test_a_new_password_by_email_proves_too(world: World) -> None:
     user = squatted(world)
-    letters.send_password_reset(user.pk)
+    emails.send_password_reset(user.pk)
     link = LINK.search(str(mail.outbox[0].body))
     assert link
     client = Client()

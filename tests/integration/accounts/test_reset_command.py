@@ -8,7 +8,7 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.test import Client
 
-from accounts.second_factor.judging import has_second_factor
+from accounts.second_factor.requirements import has_second_factor
 from tests.support.second_factors import telephone
 from tests.support.world import World
 

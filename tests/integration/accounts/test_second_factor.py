@@ -17,7 +17,7 @@ from accounts.actions import set_password
 from accounts.models import SignInFailure, User
 from accounts.second_factor import codes
 from accounts.second_factor.actions import reset
-from accounts.second_factor.sealing import seal, unseal
+from accounts.second_factor.encryption import seal, unseal
 from accounts.tokens import issue_token
 from audit.models import Event
 from federation.errors import Untrusted

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from agreements.actions import steps
+from agreements.actions import lifecycle
 from agreements.models import AgreementVersion
 from tests.support.agreements import being_signed, signed_by, terms_for
 from tests.support.cohort import Cohort
@@ -73,7 +73,7 @@ def test_contradictions_are_told_together_with_what_can_t_be_read(cohort: Cohort
 def test_the_document_of_the_api_can_be_signed_and_handed_in(
     cohort: Cohort, current: AgreementVersion, coming: AgreementVersion
 ) -> None:
-    coming = steps.open_signing(version=coming, by=cohort.administrator)
+    coming = lifecycle.open_signing(version=coming, by=cohort.administrator)
     client = client_of(cohort.steward)
     path = f"/api/v1/agreements/versions/{coming.pk}"
     answer = client.get(f"{path}/document/")
@@ -108,5 +108,5 @@ def test_a_wording_that_somebody_has_changed_is_not_replaced_by_who_names_the_on
 
 def test_being_signed_again(cohort: Cohort, coming: AgreementVersion) -> None:
     """A draft that was withdrawn leaves room for the next, whose number is another."""
-    steps.withdraw(version=coming, by=cohort.administrator)
+    lifecycle.withdraw(version=coming, by=cohort.administrator)
     assert being_signed(cohort.federation, protection=["masked"]).number == coming.number + 1

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from agreements.actions import drafting, signing
-from agreements.actions.settling import settle_all
+from agreements.actions.expiry import settle_all
 from agreements.models import AgreementVersion, Signature, Via
 from agreements.selectors import in_force
 from agreements.transitions import AgreementState as S

@@ -21,7 +21,7 @@ from pytest_django import DjangoDbBlocker
 
 from accounts.models import Scope
 from accounts.tokens import issue_token
-from agreements.actions import standing, steps
+from agreements.actions import lifecycle, suspension
 from agreements.models import AgreementVersion
 from audit.models import Event
 from tests.support.agreements import agreed, proposed, signed_by, terms_for
@@ -80,16 +80,16 @@ def bring_to(state: str) -> Callable[[Scene], None]:
         version, by = scene.coming, scene.cohort.administrator
         match state:
             case "draft":
-                steps.take_back(version=version, by=by)
+                lifecycle.take_back(version=version, by=by)
             case "signing":
-                steps.open_signing(version=version, by=by)
+                lifecycle.open_signing(version=version, by=by)
             case "suspended":
                 house = scene.cohort.silo.organisation
-                standing.suspend(
+                suspension.suspend(
                     consortium=version.consortium, organisation=house, reason="because", by=scene.cohort.steward
                 )
             case "free":
-                steps.withdraw(version=version, by=by)
+                lifecycle.withdraw(version=version, by=by)
         version.refresh_from_db()
 
     return bring

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from agreements import selectors
-from agreements.actions import drafting, standing, steps
+from agreements.actions import drafting, lifecycle, suspension
 from agreements.models import AgreementVersion, Comment, Revision, Suspension
 from agreements.transitions import TRANSITIONS
 from agreements.transitions import AgreementState as S
@@ -95,7 +95,7 @@ def test_comments_are_about_clauses_that_there_are(federation: Federation) -> No
     refused("agreement.comment_empty", lambda: drafting.comment(version=version, clause="work", text=" ", by=steward))
     made = Comment.objects.get()
     assert (made.text, made.revision, made.organisation) == ("More.", 1, federation.silos[1].silo.organisation)
-    steps.withdraw(version=version, by=federation.administrator)
+    lifecycle.withdraw(version=version, by=federation.administrator)
     refused("agreement.closed", lambda: drafting.comment(version=version, clause="work", text="More", by=steward))
 
 
@@ -109,10 +109,10 @@ def in_state(federation: Federation, state: S) -> AgreementVersion:
     if state == S.SIGNING:
         return being_signed(federation)
     if state == S.WITHDRAWN:
-        return steps.withdraw(version=drafted(federation), by=by)
+        return lifecycle.withdraw(version=drafted(federation), by=by)
     version = agreed(federation)
     if state == S.TERMINATED:
-        return standing.terminate(version=version, reason="over", by=by)
+        return suspension.terminate(version=version, reason="over", by=by)
     if state == S.SUPERSEDED:
         agreed(federation, protection=["masked"])
     elif state != S.IN_FORCE:
@@ -123,11 +123,11 @@ def in_state(federation: Federation, state: S) -> AgreementVersion:
 
 
 ACTS: dict[S, tuple[S, Callable[[AgreementVersion, Any], object]]] = {
-    S.PROPOSED: (S.PROPOSED, lambda version, by: steps.propose(version=version, by=by)),
-    S.DRAFT: (S.DRAFT, lambda version, by: steps.take_back(version=version, by=by)),
-    S.SIGNING: (S.SIGNING, lambda version, by: steps.open_signing(version=version, by=by)),
-    S.WITHDRAWN: (S.WITHDRAWN, lambda version, by: steps.withdraw(version=version, by=by)),
-    S.TERMINATED: (S.TERMINATED, lambda version, by: standing.terminate(version=version, reason="over", by=by)),
+    S.PROPOSED: (S.PROPOSED, lambda version, by: lifecycle.propose(version=version, by=by)),
+    S.DRAFT: (S.DRAFT, lambda version, by: lifecycle.take_back(version=version, by=by)),
+    S.SIGNING: (S.SIGNING, lambda version, by: lifecycle.open_signing(version=version, by=by)),
+    S.WITHDRAWN: (S.WITHDRAWN, lambda version, by: lifecycle.withdraw(version=version, by=by)),
+    S.TERMINATED: (S.TERMINATED, lambda version, by: suspension.terminate(version=version, reason="over", by=by)),
 }
 
 
@@ -158,21 +158,21 @@ def test_a_member_suspends_for_itself_and_lifts(federation: Federation) -> None:
     consortium = federation.consortium
     refused(
         "agreement.reason_missing",
-        lambda: standing.suspend(consortium=consortium, organisation=house, reason=" ", by=steward),
+        lambda: suspension.suspend(consortium=consortium, organisation=house, reason=" ", by=steward),
     )
-    standing.suspend(consortium=consortium, organisation=house, reason="A question of consent", by=steward)
+    suspension.suspend(consortium=consortium, organisation=house, reason="A question of consent", by=steward)
     assert selectors.standing_for(version, house)
     assert not selectors.standing_for(version, other)
     assert selectors.in_force(consortium) == version
     refused(
         "agreement.suspended_already",
-        lambda: standing.suspend(consortium=consortium, organisation=house, reason="again", by=steward),
+        lambda: suspension.suspend(consortium=consortium, organisation=house, reason="again", by=steward),
     )
     amended = agreed(federation, protection=["masked"])
     assert selectors.standing_for(amended, house), "a newer version does not lift it"
-    standing.lift(consortium=consortium, organisation=house, by=steward)
+    suspension.lift(consortium=consortium, organisation=house, by=steward)
     assert not selectors.standing_for(amended, house)
-    refused("agreement.not_suspended", lambda: standing.lift(consortium=consortium, organisation=house, by=steward))
+    refused("agreement.not_suspended", lambda: suspension.lift(consortium=consortium, organisation=house, by=steward))
     verbs = Event.objects.filter(organisation_id=house.id, subject_kind="suspension").order_by("id")
     assert [event.verb for event in verbs] == ["agreement.suspended_by_member", "agreement.suspension_lifted"]
 
@@ -181,18 +181,18 @@ def test_there_is_nothing_to_suspend_where_there_is_no_agreement(federation: Fed
     house = federation.silos[0].silo.organisation
     refused(
         "agreement.none",
-        lambda: standing.suspend(
+        lambda: suspension.suspend(
             consortium=federation.consortium, organisation=house, reason="x", by=steward_of(house)
         ),
     )
 
 
 ROLLED_BACK: dict[str, Callable[[Federation, AgreementVersion], object]] = {
-    "propose": lambda f, v: steps.propose(version=v, by=TEST),
-    "withdraw": lambda f, v: steps.withdraw(version=v, by=TEST),
+    "propose": lambda f, v: lifecycle.propose(version=v, by=TEST),
+    "withdraw": lambda f, v: lifecycle.withdraw(version=v, by=TEST),
     "revise": lambda f, v: drafting.revise(version=v, terms=parsed(f, protection=["masked"]), by=f.administrator),
     "comment": lambda f, v: drafting.comment(version=v, clause="work", text="More", by=f.administrator),
-    "suspend": lambda f, v: standing.suspend(
+    "suspend": lambda f, v: suspension.suspend(
         consortium=f.consortium, organisation=f.silos[0].silo.organisation, reason="x", by=f.administrator
     ),
 }

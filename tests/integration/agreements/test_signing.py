@@ -14,8 +14,8 @@ from django.db import IntegrityError, transaction
 from accounts.actions import add_signatory_key, revoke_signatory_key
 from accounts.models import SignatoryKey
 from agreements import selectors
-from agreements.actions import drafting, signing, steps
-from agreements.actions.settling import settle_all
+from agreements.actions import drafting, lifecycle, signing
+from agreements.actions.expiry import settle_all
 from agreements.models import AgreementVersion, Approval, Signature, Via
 from agreements.transitions import AgreementState as S
 from audit.models import Event
@@ -228,7 +228,7 @@ def test_overlapping_versions_are_told_and_the_database_forbids_them(federation:
     }
     with pytest.raises(IntegrityError, match="agreement_one_open"), transaction.atomic():
         AgreementVersion.objects.create(**row, number=2)
-    steps.withdraw(version=version, by=federation.administrator)
+    lifecycle.withdraw(version=version, by=federation.administrator)
     assert drafted(federation).number == 2
 
 
@@ -248,7 +248,7 @@ def test_a_member_that_leaves_in_the_middle_of_signing_opens_the_terms_again(fed
     event = Event.objects.get(verb="agreement.reopened")
     assert event.detail["thrown_away"] == [first.silo.organisation.name]
     assert event.actor_kind == "system"
-    named = refused("agreement.members", lambda: steps.open_signing(version=version, by=federation.administrator))
+    named = refused("agreement.members", lambda: lifecycle.open_signing(version=version, by=federation.administrator))
     assert list(named.fields) == ["terms.members.2.signatory_key"]
 
 
@@ -316,7 +316,7 @@ def test_reopening_throws_the_signatures_away_and_says_so(federation: Federation
     assert not Approval.objects.exists()
     event = Event.objects.get(verb="agreement.reopened")
     assert (event.detail["thrown_away"], event.detail["digest"]) == ([played.silo.organisation.name], digest)
-    steps.open_signing(version=version, by=federation.administrator)
+    lifecycle.open_signing(version=version, by=federation.administrator)
     refused("agreement.not_found", lambda: signing.take_signature(envelope=old, by=played.silo, via=Via.CONNECTOR))
 
 
@@ -330,11 +330,11 @@ def test_opening_says_what_stands_in_the_way_by_field(federation: Federation) ->
         members=[{**m, "organisation": "X"} for m in terms_for(federation)["members"][:1]]
         + terms_for(federation)["members"][1:],
     )
-    told = refused("agreement.members", lambda: steps.open_signing(version=version, by=federation.administrator))
+    told = refused("agreement.members", lambda: lifecycle.open_signing(version=version, by=federation.administrator))
     assert list(told.fields) == ["terms.members.0.organisation"]
     refused(
         "agreement.changed_meanwhile",
-        lambda: steps.open_signing(version=version, seen_digest="sha256:other", by=federation.administrator),
+        lambda: lifecycle.open_signing(version=version, seen_digest="sha256:other", by=federation.administrator),
     )
 
 

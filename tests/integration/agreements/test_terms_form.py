@@ -10,7 +10,7 @@ import pytest
 from django.template.loader import render_to_string
 from django.test import Client
 
-from agreements.actions import drafting, steps
+from agreements.actions import drafting, lifecycle
 from agreements.models import AgreementVersion, Revision, Signature
 from agreements.transitions import AgreementState as S
 from consortia.actions import leave_consortium
@@ -265,7 +265,7 @@ def test_a_counter_proposal_while_it_is_signed_has_to_be_meant(cohort: Cohort) -
     version.refresh_from_db()
     assert (version.state, Signature.objects.exists()) == (S.PROPOSED, False)
     assert client.get(address).status_code == 200
-    steps.withdraw(version=version, by=TEST)
+    lifecycle.withdraw(version=version, by=TEST)
     assert client.get(address).status_code == 409
 
 

@@ -16,9 +16,9 @@ from django.db import ProgrammingError, connection, connections, transaction
 
 from accounts.actions import create_organisation
 from audit.actions import record
+from audit.chaining import chain_new, verify
 from audit.checkpoints import sign_heads
 from audit.models import Event, Head, JobEvents, Link, TreeNode, Unchained
-from audit.sequencing import chain_new, verify
 from audit.trees import inclusion_proofs, proof_between
 from consortia.actions import edit_consortium
 from federation.protocol.chains import PLATFORM, chain_of

@@ -22,7 +22,7 @@ import pytest
 from accounts.actions import create_user
 from accounts.models import Scope
 from accounts.tokens import issue_token
-from artefacts import grants, store
+from artefacts import signed_urls, store
 from audit.actors import System
 from demo.processes import Child, tail
 from demo.redis_server import free_port
@@ -326,7 +326,7 @@ def test_an_answer_that_nobody_reads_is_not_kept(port: int, settings: Any) -> No
     settings.RESPONSE_UNREAD_S = 1
     data = bytes(20 << 20)
     store.keep(data, digest_bytes(data))
-    url = grants.download_url(digest_bytes(data), expires_at_s=int(time.time()) + 600)
+    url = signed_urls.download_url(digest_bytes(data), expires_at_s=int(time.time()) + 600)
     with connected(port) as peer:
         peer.sendall(head("GET", url))
         until(lambda: open_connections["127.0.0.1"] == 1, "it was never counted")

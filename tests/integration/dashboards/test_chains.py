@@ -6,8 +6,8 @@ import pytest
 from django.db import connection
 from django.test import Client
 
+from audit.chaining import chain_new
 from audit.models import Link
-from audit.sequencing import chain_new
 from federation.protocol.chains import PLATFORM, chain_of
 from tests.integration.audit.test_chains import forge
 from tests.support.cohort import Cohort, browser, make_cohort

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from agreements.actions import drafting, steps
+from agreements.actions import drafting, lifecycle
 from agreements.actions.signing import take_signature
 from agreements.models import Via
 from silos import actions
@@ -120,7 +120,7 @@ def test_who_administers_is_told_how_what_they_proposed_fares(
     assert "is proposed." in page
     assert "2 comments by others." in page
     assert "1 counter-proposal by others." in page
-    version = steps.open_signing(version=version, by=cohort.administrator)
+    version = lifecycle.open_signing(version=version, by=cohort.administrator)
     first = federation.silos[0]
     take_signature(envelope=signed_by(version, first.signatory), by=first.silo, via=Via.CONNECTOR)
     client = browser(cohort.administrator)

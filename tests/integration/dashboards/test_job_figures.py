@@ -14,7 +14,7 @@ from django.http import StreamingHttpResponse
 from django.test import Client
 from django.utils import timezone
 
-from dashboards.job import downloads, figures, lines, series
+from dashboards.job import csv_export, downloads, figures, series
 from dashboards.job.participation import participation
 from silos.models import Silo
 from tests.support.cohort import Cohort, browser, run_job
@@ -142,7 +142,7 @@ def test_a_download_is_bounded_and_can_be_taken_in_parts(cohort: Cohort, monkeyp
     assert len(part) == 1 + silos
     assert set(part) <= set(whole)
     assert len(json.loads(taken(client, job, "json?last=1"))["work"]) == silos
-    monkeypatch.setattr(lines, "PART_LINES", silos)
+    monkeypatch.setattr(csv_export, "PART_LINES", silos)
     assert taken(client, job, "csv").splitlines() == whole
     assert len(json.loads(taken(client, job, "json"))["work"]) == len(whole) - 1
     assert taken(client, job, "csv?first=90").splitlines() == whole[:1]

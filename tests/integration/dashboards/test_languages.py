@@ -19,7 +19,7 @@ from django.test import Client
 from django.utils import translation
 from django.utils.translation.trans_real import DjangoTranslation
 
-from accounts import letters
+from accounts import emails
 from accounts.languages import time_zones
 from accounts.models import Scope, User
 from agreements.models import AgreementVersion
@@ -345,7 +345,7 @@ def test_dates_asked_for_stay_what_a_date_field_takes(cohort: Cohort) -> None:
 def test_letters_are_written_in_their_reader_s_language(cohort: Cohort) -> None:
     User.objects.filter(pk=cohort.scientist.pk).update(language="de")
     for person in (cohort.scientist, cohort.administrator):
-        assert letters.send_password_reset(person.pk)
+        assert emails.send_password_reset(person.pk)
     german_one, english_one = mail.outbox
     assert german_one.subject == "Ein neues Passwort für Consilience"
     assert "Wählen Sie es hier." in german_one.body

@@ -22,11 +22,11 @@ from federation.protocol.documents import now
 from federation.protocol.keys import PrivateKey
 from plans import actions
 from plans.actions import LINES_MAX, propose, say, take_review, upload
+from plans.agreement_status import wording_of
 from plans.connector import take_review_document
 from plans.models import CodeApproval, SignedReview, TrainingPlan, Via
-from plans.naming import wording_of
+from plans.review_status import house_rows, reviewers_at
 from plans.selectors import approved_last, plans_named
-from plans.standing import house_rows, reviewers_at
 from plans.waiting import plans_waiting_for
 from tests.support.agreements import steward_of
 from tests.support.cohort import Cohort

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from federation.learning.computation import of_family
+from federation.learning.backend import of_family
 from federation.learning.models import parse_model
 from federation.learning.weights import read_flat
 from federation.protocol.dataset_steps import StratifiedShuffle

@@ -13,7 +13,7 @@ from uuid import uuid4
 
 import pytest
 
-from artefacts import grants, store
+from artefacts import signed_urls, store
 from federation.protocol import documents
 from federation.protocol.digests import digest_bytes
 from federation.protocol.envelope import peek
@@ -335,7 +335,7 @@ class TestArtefacts:
         if not Order.objects.exists():
             launched(federation)
         order = Order.objects.get(silo=federation.silos[index].silo)
-        url = grants.upload_url(order.id, size_bytes_max=size_max, expires_at_s=int(time.time()) + 60)
+        url = signed_urls.upload_url(order.id, size_bytes_max=size_max, expires_at_s=int(time.time()) + 60)
         return url.replace("{digest}", digest_bytes(self.data))
 
     def test_an_upload_in_parts_goes_on_where_it_stopped_and_can_be_fetched(
@@ -349,7 +349,7 @@ class TestArtefacts:
         assert (wrong.status, wrong.headers["upload-offset"]) == (409, "1000")
         rest = client.send("PUT", path, self.data[1000:], {"content-range": f"bytes 1000-{total - 1}/{total}"})
         assert rest.json == {"complete": True, "offset": total}
-        url = grants.download_url(digest_bytes(self.data), expires_at_s=int(time.time()) + 60)
+        url = signed_urls.download_url(digest_bytes(self.data), expires_at_s=int(time.time()) + 60)
         assert client.send("GET", url).body == self.data
         part = client.send("GET", url, headers={"range": "bytes=10-19"})
         assert (part.status, part.body) == (206, self.data[10:20])
@@ -378,9 +378,9 @@ class TestArtefacts:
         assert client.send("PUT", path.replace("max=10000000", "max=99999999"), self.data).code == "grant.invalid"
         assert client.send("PUT", path.partition("?")[0], self.data).code == "request.malformed"
         digest = digest_bytes(self.data)
-        expired = grants.download_url(digest, expires_at_s=int(time.time()) - 1)
+        expired = signed_urls.download_url(digest, expires_at_s=int(time.time()) - 1)
         assert client.send("GET", expired).code == "grant.expired"
-        gone = grants.download_url(digest, expires_at_s=int(time.time()) + 9)
+        gone = signed_urls.download_url(digest, expires_at_s=int(time.time()) + 9)
         assert client.send("GET", gone).code == "blob.not_found"
         assert client.send("GET", "/connector/v1/blobs/../../etc/passwd?exp=9999999999&sig=x").status in {401, 422}
 

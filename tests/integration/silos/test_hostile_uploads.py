@@ -16,7 +16,7 @@ import pytest
 from django.conf import settings as django_settings
 from django.utils import timezone
 
-from artefacts import grants, store
+from artefacts import signed_urls, store
 from federation.protocol import documents
 from federation.protocol.digests import digest_bytes
 from federation.protocol.envelope import peek
@@ -60,7 +60,7 @@ def order_of(federation: Federation, index: int = 0) -> Order:
 
 
 def grant(order_id: UUID, data: bytes) -> str:
-    url = grants.upload_url(order_id, size_bytes_max=10_000_000, expires_at_s=int(time.time()) + 60)
+    url = signed_urls.upload_url(order_id, size_bytes_max=10_000_000, expires_at_s=int(time.time()) + 60)
     return url.replace("{digest}", digest_bytes(data))
 
 

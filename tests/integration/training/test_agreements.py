@@ -12,7 +12,7 @@ from django.utils.html import escape
 from accounts.actions import grant_role
 from accounts.models import User
 from accounts.permissions import Role
-from agreements.actions import drafting, standing, steps
+from agreements.actions import drafting, lifecycle, suspension
 from agreements.actions.signing import take_signature
 from agreements.models import Via
 from agreements.selectors import complete_envelope, document_of
@@ -80,7 +80,7 @@ def amend(federation: Federation, **changes: Any) -> None:
     before = open_agreement(complete_envelope(consortium.agreement_versions.get(state="in_force")))
     terms = before.agreement.terms.model_copy(update=changes)
     version = drafting.draft(consortium=consortium, terms=terms, by=by)
-    version = steps.open_signing(version=steps.propose(version=version, by=by), by=by)
+    version = lifecycle.open_signing(version=lifecycle.propose(version=version, by=by), by=by)
     for played in federation.silos:
         signed = sign(document_of(version), played.signatory)
         version = take_signature(envelope=signed, by=played.silo, via=Via.CONNECTOR).version
@@ -165,13 +165,15 @@ def test_a_member_that_suspends_gets_no_more_orders_and_the_job_waits_for_its_qu
     version = job.agreement
     assert version is not None
     house = federation.silos[0].silo.organisation
-    standing.suspend(consortium=federation.consortium, organisation=house, reason="A question of consent.", by=steward)
+    suspension.suspend(
+        consortium=federation.consortium, organisation=house, reason="A question of consent.", by=steward
+    )
     with pytest.raises(Invalid) as caught:
         launched(federation)
     assert caught.value.code == "agreement.suspended"
     job = answer_all(federation, job)
     assert (job.state, job.reason_code) == (JobState.PAUSED, "agreement.suspended")
-    standing.lift(consortium=federation.consortium, organisation=house, by=steward)
+    suspension.lift(consortium=federation.consortium, organisation=house, by=steward)
     control.resume(job=job, by=federation.scientist)
     reopen(job_id=job.id, by=TEST)
     job.refresh_from_db()
@@ -183,7 +185,7 @@ def test_the_others_go_on_where_the_quorum_holds_without_who_suspends() -> None:
     job = launched(federation, quorum=2)
     assert job.agreement is not None
     first = federation.silos[0].silo
-    standing.suspend(
+    suspension.suspend(
         consortium=federation.consortium,
         organisation=first.organisation,
         reason="Audit.",
@@ -209,7 +211,7 @@ def test_a_terminated_agreement_ends_its_jobs_at_their_next_round() -> None:
     federation = agreed()
     job = launched(federation)
     assert job.agreement is not None
-    standing.terminate(version=job.agreement, reason="The study is over.", by=federation.administrator)
+    suspension.terminate(version=job.agreement, reason="The study is over.", by=federation.administrator)
     job = answer_all(federation, job)
     assert (job.state, job.reason_code) == (JobState.CANCELLED, "agreement.expired")
 
@@ -231,7 +233,7 @@ def ended(federation: Federation, how: str) -> None:
     """The agreement is at its end, in one of the ways that there are."""
     version = federation.consortium.agreement_versions.get(state="in_force")
     if how == "terminated":
-        standing.terminate(version=version, reason="The study is over.", by=federation.administrator)
+        suspension.terminate(version=version, reason="The study is over.", by=federation.administrator)
     elif how == "expired":
         version.not_after = timezone.now() - timedelta(hours=1)
         version.save(update_fields=["not_after"])
@@ -268,13 +270,13 @@ def test_a_job_whose_agreement_is_suspended_before_it_starts_waits_without_an_or
     federation = agreed()
     job, house = queued(federation, quorum=3), federation.silos[0].silo.organisation
     steward = steward_of(federation, 0)
-    standing.suspend(consortium=federation.consortium, organisation=house, reason="A question.", by=steward)
+    suspension.suspend(consortium=federation.consortium, organisation=house, reason="A question.", by=steward)
     job = started(job)
     assert (job.state, job.reason_code) == (JobState.PAUSED, "agreement.suspended")
     assert not Order.objects.exists()
     page = browser(federation.scientist).get(f"/jobs/{job.id}/").content.decode()
     assert escape(RULES["agreement.suspended"].meaning) in page
-    standing.lift(consortium=federation.consortium, organisation=house, by=steward)
+    suspension.lift(consortium=federation.consortium, organisation=house, by=steward)
     control.resume(job=job, by=federation.scientist)
     reopen(job_id=job.id, by=TEST)
     assert Order.objects.count() == 3

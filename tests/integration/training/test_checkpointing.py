@@ -10,7 +10,7 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
-from audit import checkpoints, sequencing
+from audit import chaining, checkpoints
 from audit.models import Checkpoint, Countersignature, Event, Link, Unchained
 from consortia.actions import edit_consortium
 from federation.errors import FederationError, Invalid
@@ -24,7 +24,7 @@ from silos.models import Silo
 from tests.integration.audit.test_chains import forge
 from tests.support.federation import ENVIRONMENT, Federation, PlayedSilo, make_federation
 from training import models
-from training.engine import checkpointing, issuing
+from training.engine import audit_checkpoints, issuing
 from training.engine.answers import answer
 from training.engine.long_poll import look, take_checkpoint
 from training.transitions import OrderState
@@ -42,10 +42,10 @@ def federation() -> Federation:
 
 def sign_heads() -> int:
     """What the worker does every minute: how many orders came of it."""
-    sequencing.chain_new()
+    chaining.chain_new()
     key = issuing.signing_key()
     checkpoints.sign_heads(key)
-    return checkpointing.issue_orders(key)
+    return audit_checkpoints.issue_orders(key)
 
 
 def move(federation: Federation, name: str) -> None:
@@ -128,7 +128,7 @@ def test_each_head_is_proven_from_the_one_that_the_silo_keeps(federation: Federa
     first = federation.silos[0]
     (order,) = given(first)
     assert order.proof is None, "nothing is kept yet"
-    checkpointing.take_countersignature(document=countersigned(first, order), by=first.silo)
+    audit_checkpoints.take_countersignature(document=countersigned(first, order), by=first.silo)
     for name in ("One", "Two"):
         kept = head_of(order)
         move(federation, name)
@@ -137,7 +137,7 @@ def test_each_head_is_proven_from_the_one_that_the_silo_keeps(federation: Federa
         assert order.proof is not None
         assert order.proof.follows.position == kept.position
         assert follows(order, kept) is None
-        checkpointing.take_countersignature(document=countersigned(first, order), by=first.silo)
+        audit_checkpoints.take_countersignature(document=countersigned(first, order), by=first.silo)
 
 
 def test_a_silo_that_keeps_another_head_tells_which_and_is_asked_again_at_once(federation: Federation) -> None:
@@ -153,19 +153,19 @@ def test_a_silo_that_keeps_another_head_tells_which_and_is_asked_again_at_once(f
     assert again.proof is not None
     assert again.proof.follows == told
     assert follows(again, kept) is None
-    assert checkpointing.contradicted([chain_of(federation.consortium.id)]) == []
+    assert audit_checkpoints.contradicted([chain_of(federation.consortium.id)]) == []
 
 
 def test_a_log_that_was_rewritten_and_has_grown_brings_no_proof_that_holds(federation: Federation) -> None:
     first, chain = federation.silos[0], chain_of(federation.consortium.id)
     (order,) = given(first)
-    checkpointing.take_countersignature(document=countersigned(first, order), by=first.silo)
+    audit_checkpoints.take_countersignature(document=countersigned(first, order), by=first.silo)
     rewrite(chain)
     move(federation, "Grown")
     sign_heads()
     (forged,) = given(first)
     assert follows(forged, head_of(order)) == "checkpoint.forked"
-    assert sequencing.verify(chain).broken is None, "whole in itself: only a head that is kept elsewhere tells"
+    assert chaining.verify(chain).broken is None, "whole in itself: only a head that is kept elsewhere tells"
 
 
 def rewrite(chain: str) -> None:
@@ -175,7 +175,7 @@ def rewrite(chain: str) -> None:
     for table in ("audit_link", "audit_treenode", "audit_head"):
         forge(f"DELETE FROM {table} WHERE chain = %s", chain)
     Unchained.objects.bulk_create(Unchained(event_id=link.event_id) for link in links)
-    sequencing.chain_new()
+    chaining.chain_new()
     models.CheckpointOrder.objects.filter(checkpoint__chain=chain).delete()
     Checkpoint.objects.filter(chain=chain).delete()
 
@@ -202,12 +202,12 @@ def test_what_the_platform_has_not_signed_or_another_silo_has_is_not_kept(federa
     first, second = federation.silos[:2]
     (order,) = given(first)
     with pytest.raises(FederationError) as caught:
-        checkpointing.take_countersignature(document=countersigned(second, order), by=first.silo)
+        audit_checkpoints.take_countersignature(document=countersigned(second, order), by=first.silo)
     assert caught.value.code == "signature.invalid"
     row = Checkpoint.objects.get(chain=chain_of(federation.consortium.id))
     invented = AuditCheckpoint(chain=row.chain, position=row.position, digest="f" * 64, made_at=now())
     with pytest.raises(Invalid) as refused:
-        checkpointing.take_countersignature(document=seal(invented, first.identity), by=first.silo)
+        audit_checkpoints.take_countersignature(document=seal(invented, first.identity), by=first.silo)
     assert refused.value.code == "checkpoint.unknown"
     assert not Countersignature.objects.exists()
 
@@ -227,7 +227,7 @@ def test_a_refusal_is_kept_written_down_and_shown_until_the_silo_signs_again(
     event = Event.objects.get(verb="checkpoint.contradicted")
     assert (event.consortium_id, event.subject_id) == (federation.consortium.id, str(first.silo.id))
     assert event.detail["code"] == "checkpoint.forked"
-    (told,) = checkpointing.contradicted([chain])
+    (told,) = audit_checkpoints.contradicted([chain])
     assert (told.silo, told.code) == (first.silo.name, "checkpoint.forked")
     client.force_login(federation.administrator)
     page = client.get("/activity/chains/").content.decode()
@@ -236,8 +236,8 @@ def test_a_refusal_is_kept_written_down_and_shown_until_the_silo_signs_again(
     models.CheckpointOrder.objects.filter(id=order.order_id).update(answered_at=timezone.now() - timedelta(hours=2))
     assert sign_heads() == 1
     (again,) = given(first)
-    checkpointing.take_countersignature(document=countersigned(first, again), by=first.silo)
-    assert checkpointing.contradicted([chain]) == []
+    audit_checkpoints.take_countersignature(document=countersigned(first, again), by=first.silo)
+    assert audit_checkpoints.contradicted([chain]) == []
 
 
 def test_a_refusal_for_another_reason_says_nothing_against_the_record(federation: Federation) -> None:
@@ -245,7 +245,7 @@ def test_a_refusal_for_another_reason_says_nothing_against_the_record(federation
     (order,) = given(first)
     answer(document=refusal(first, order, "order.expired"), by=first.silo)
     assert Event.objects.get(verb__startswith="checkpoint.").verb == "checkpoint.refused"
-    assert checkpointing.contradicted([chain_of(federation.consortium.id)]) == []
+    assert audit_checkpoints.contradicted([chain_of(federation.consortium.id)]) == []
 
 
 def test_an_answer_that_does_not_fit_is_refused_and_changes_nothing(federation: Federation) -> None:
@@ -267,15 +267,15 @@ def test_old_orders_and_signatures_that_later_ones_stand_for_are_deleted(federat
     first, second = federation.silos[:2]
     long_ago = timezone.now() - timedelta(days=40)
     (order,) = given(first)
-    checkpointing.take_countersignature(document=countersigned(first, order), by=first.silo)
+    audit_checkpoints.take_countersignature(document=countersigned(first, order), by=first.silo)
     answer(document=refusal(second, given(second)[0]), by=second.silo)
     move(federation, "Renamed")
     sign_heads()
     (newer,) = given(first)
-    checkpointing.take_countersignature(document=countersigned(first, newer), by=first.silo)
+    audit_checkpoints.take_countersignature(document=countersigned(first, newer), by=first.silo)
     models.CheckpointOrder.objects.update(issued_at=long_ago)
     Countersignature.objects.update(at=long_ago)
-    checkpointing.tidy()
+    audit_checkpoints.tidy()
     left = models.CheckpointOrder.objects.get()
     assert (left.silo_id, left.code) == (second.silo.id, "checkpoint.forked")
     newest = Checkpoint.objects.filter(chain=chain_of(federation.consortium.id)).order_by("-position").first()

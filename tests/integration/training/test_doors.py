@@ -20,7 +20,7 @@ from pytest_django import DjangoDbBlocker
 
 from accounts.models import Scope
 from accounts.tokens import issue_token
-from audit import checkpoints, sequencing
+from audit import chaining, checkpoints
 from audit.models import Event
 from silos import datasets
 from silos.models import Dataset, Silo
@@ -75,7 +75,7 @@ def scene(
             withdrawn=withdrawn,
             grown=grown,
         )
-        sequencing.chain_new()
+        chaining.chain_new()
         checkpoints.sign_heads(issuing.signing_key())
         yield made
         transaction.set_rollback(True)

@@ -13,11 +13,11 @@ from django.conf import settings
 from rest_framework.test import APIClient
 
 from accounts.models import User
-from audit import checkpoints, sequencing
+from audit import chaining, checkpoints
 from audit.models import Checkpoint, Countersignature, Event, JobEvents
+from federation.evidence.bundle_parser import gather
 from federation.evidence.bundles import read_bundle
 from federation.evidence.passports import open_passport, seal_passport
-from federation.evidence.reading import gather
 from federation.evidence.report import Report
 from federation.evidence.verification import verify_evidence
 from federation.protocol.chains import chain_of
@@ -30,7 +30,7 @@ from registry.models import Passport
 from tests.support.cohort import Cohort, make_cohort, run_job
 from tests.support.federation import TEST, Federation, make_federation
 from tests.support.plans import CHANGED, SOURCE, agree_on, review_everywhere, sealed_review, uploaded
-from training.engine import answers, checkpointing, closing, control, issuing, passports, start
+from training.engine import answers, audit_checkpoints, closing, control, issuing, passports, start
 from training.launch.actions import launch
 from training.models import Evaluation, Job, Order, Submission
 from training.reading.evidence import bundle_of
@@ -47,7 +47,7 @@ def cohort() -> Cohort:
 
 def signed_head() -> PrivateKey:
     """What the worker does every minute."""
-    sequencing.chain_new()
+    chaining.chain_new()
     checkpoints.sign_heads(issuing.signing_key())
     return issuing.signing_key()
 
@@ -72,7 +72,7 @@ def countersign(federation: Federation, silo_id: UUID) -> bytes:
     chain = chain_of(federation.consortium.id)
     head = Checkpoint.objects.filter(chain=chain).latest("position")
     document = sign(peek(bytes(head.document)), AuditCheckpoint.payload_type, played.identity)
-    checkpointing.take_countersignature(document=document, by=played.silo)
+    audit_checkpoints.take_countersignature(document=document, by=played.silo)
     return document
 
 

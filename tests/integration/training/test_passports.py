@@ -8,10 +8,10 @@ import pytest
 from rest_framework.test import APIClient
 
 from accounts.models import User
-from audit import checkpoints, sequencing
+from audit import chaining, checkpoints
+from federation.evidence.bundle_parser import gather
 from federation.evidence.bundles import read_bundle
 from federation.evidence.passports import Passport, open_passport
-from federation.evidence.reading import gather
 from federation.evidence.verification import verify_evidence
 from registry import models as registry
 from registry.models import ModelVersion
@@ -61,7 +61,7 @@ def test_the_bundle_carries_them_and_they_fit_it(cohort: Cohort) -> None:
     job = run_job(cohort)
     key = issuing.signing_key()
     passports.issue_missing(key)
-    sequencing.chain_new()
+    chaining.chain_new()
     checkpoints.sign_heads(key)
     report = verify_evidence(gather(read_bundle(bundle_of(job))), key.public.fingerprint)
     assert not report.faults, report.faults
@@ -87,7 +87,7 @@ def test_who_is_called_otherwise_later_is_called_as_in_the_manifest(cohort: Coho
         )
     key = issuing.signing_key()
     passports.issue_missing(key)
-    sequencing.chain_new()
+    chaining.chain_new()
     checkpoints.sign_heads(key)
     report = verify_evidence(gather(read_bundle(bundle_of(job))), key.public.fingerprint)
     assert not report.faults, report.faults

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 from django.test import Client
 
-from audit import checkpoints, sequencing
+from audit import chaining, checkpoints
 from audit.models import Checkpoint, Event, LogRestored, LostHead
+from federation.evidence.bundle_parser import gather
 from federation.evidence.bundles import read_bundle
-from federation.evidence.reading import gather
 from federation.evidence.report import Report, Verdict
 from federation.evidence.verification import verify_evidence
 from federation.protocol.chains import chain_of
@@ -25,7 +25,7 @@ from tests.integration.training.test_evidence import everybody_signs, report_of
 from tests.support.cohort import Cohort, make_cohort, run_job
 from tests.support.federation import ENVIRONMENT, TEST, PlayedSilo
 from tests.support.logs import PlayedLog
-from training.engine import answers, checkpointing, closing, issuing, start
+from training.engine import answers, audit_checkpoints, closing, issuing, start
 from training.engine.long_poll import take_heartbeat
 from training.engine.restored import LOST_HEADS_MAX
 from training.engine.sql.orders import next_order_numbers
@@ -200,7 +200,7 @@ def test_a_log_that_broke_is_told_once_and_signed_again_once_a_steward_accepts(c
     client.force_login(cohort.neighbour)
     assert "older than what this silo saw" not in client.get(f"/silos/{first.silo.id}/").content.decode()
 
-    sequencing.chain_new()
+    chaining.chain_new()
     checkpoints.sign_heads(issuing.signing_key())
     shown = Checkpoint.objects.filter(chain=chain).latest("position")
     word = LogAcceptance(
@@ -229,10 +229,10 @@ def test_who_refused_a_broken_log_is_asked_again_once_it_is_accepted(cohort: Coh
     first = cohort.federation.silos[0]
     chain = chain_of(cohort.federation.consortium.id)
     lost = PlayedLog.of_length(chain, 400).head(400)
-    sequencing.chain_new()
+    chaining.chain_new()
     key = issuing.signing_key()
     checkpoints.sign_heads(key)
-    checkpointing.issue_orders(key)
+    audit_checkpoints.issue_orders(key)
     order = CheckpointOrder.objects.get(silo=first.silo)
     said = Refusal(
         order_id=order.id,
@@ -247,7 +247,7 @@ def test_who_refused_a_broken_log_is_asked_again_once_it_is_accepted(cohort: Coh
     )
     answers.answer(document=seal(said, first.identity), by=first.silo)
     asked = CheckpointOrder.objects.filter(silo=first.silo)
-    checkpointing.issue_orders(key)
+    audit_checkpoints.issue_orders(key)
     assert asked.count() == 1, "who refused is left alone for an hour"
     for _ in range(2):
         beat(first, state_of(first, heads=(ChainHead(chain=chain, **asdict(lost)),)))
@@ -261,7 +261,7 @@ def test_who_refused_a_broken_log_is_asked_again_once_it_is_accepted(cohort: Coh
         accepted_at=now(),
     )
     beat(first, None, json.loads(seal(word, first.signatory)))
-    checkpointing.issue_orders(key)
+    audit_checkpoints.issue_orders(key)
     assert asked.count() == 2
 
 

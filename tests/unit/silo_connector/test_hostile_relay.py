@@ -21,8 +21,8 @@ from silo_connector import spool
 from silo_connector.journal import verify
 from silo_connector.plans import PLAN
 from silo_connector.trainer import trainer as trainer_module
+from silo_connector.trainer.execution import carry_out
 from silo_connector.trainer.trainer import Trainer
-from silo_connector.trainer.work import carry_out
 from tests.unit.silo_connector.fake_platform import FakePlatform
 from tests.unit.silo_connector.hostile import honest, signed_as
 from tests.unit.silo_connector.hostile_code import word_on

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from silo_connector.trainer.memory import Memory, Outcome
+from silo_connector.trainer.order_store import Memory, Outcome
 from silo_connector.trainer.refusals import Refused
 
 

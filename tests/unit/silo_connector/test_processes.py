@@ -14,7 +14,7 @@ import pytest
 from federation.protocol.digests import digest_bytes
 from federation.protocol.documents import Order, OrderKind
 from silo_connector import spool
-from silo_connector.egress import FILE
+from silo_connector.egress_log import FILE
 from tests.unit.silo_connector.fake_platform import FakePlatform, weights_of
 from tests.unit.silo_connector.relays import answer_in_outbox
 from tests.unit.silo_connector.sites import ROOT, Site, kill

@@ -13,7 +13,7 @@ import pytest
 
 from federation.errors import Invalid
 from silo_connector import instance, logs
-from silo_connector.egress import FILE, Departure, record
+from silo_connector.egress_log import FILE, Departure, record
 from tests.unit.silo_connector.sites import ROOT
 
 

@@ -14,7 +14,7 @@ from federation.protocol import envelope
 from federation.protocol.digests import digest_bytes
 from federation.protocol.documents import Order
 from silo_connector import spool
-from silo_connector.relay import backoff, gate
+from silo_connector.relay import activation, backoff
 from tests.unit.silo_connector.fake_platform import Answer, FakePlatform, problem, weights_of
 from tests.unit.silo_connector.relays import answer_in_outbox, dead, given, relaying
 from tests.unit.silo_connector.sites import Site
@@ -25,7 +25,7 @@ LARGE = {"family": "mlp", "hidden": [1000, 600]}
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(backoff, "BASE_S", 0.02)
-    monkeypatch.setattr(gate, "UNCONFIRMED_S", 0.05)
+    monkeypatch.setattr(activation, "UNCONFIRMED_S", 0.05)
 
 
 def blob_requests(platform: FakePlatform) -> int:
@@ -151,7 +151,7 @@ async def test_what_is_no_order_is_passed_over(site: Site, platform: FakePlatfor
 async def test_a_senseless_answer_to_a_poll_is_survived(
     site: Site, platform: FakePlatform, answer: Answer | str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(gate, "OTHERWISE_S", 0.05)
+    monkeypatch.setattr(activation, "OTHERWISE_S", 0.05)
     platform.fail("/connector/v1/orders", answer)
     async with relaying(site):
         await given(site)

@@ -21,16 +21,16 @@ from federation.protocol.digests import digest_bytes
 from federation.protocol.documents import DatasetWithdrawal, now, open_sealed, seal
 from federation.protocol.keys import PrivateKey
 from silo_connector import spool
-from silo_connector.egress import FILE
+from silo_connector.egress_log import FILE
 from silo_connector.identity import identity_key
 from silo_connector.journal import Journal
-from silo_connector.relay import backoff, gate
+from silo_connector.relay import activation, backoff
 from silo_connector.relay.enrolling import enrol
 from silo_connector.relay.platform import Platform
 from silo_connector.relay.relay import EnrolmentChanged
 from silo_connector.relay.transfers import Transfers
 from silo_connector.spool import Spool
-from silo_connector.trainer.outcomes import Outcomes
+from silo_connector.trainer.outbox import Outcomes
 from tests.unit.silo_connector.fake_platform import Answer, FakePlatform, problem
 from tests.unit.silo_connector.relays import answer_in_outbox, dead, given, relaying
 from tests.unit.silo_connector.sites import Site
@@ -43,9 +43,9 @@ LARGE = os.urandom(4 << 20)
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(backoff, "BASE_S", 0.02)
-    monkeypatch.setattr(gate, "UNCONFIRMED_S", 0.05)
-    monkeypatch.setattr(gate, "REVOKED_S", 0.05)
-    monkeypatch.setattr(gate, "OTHERWISE_S", 0.05)
+    monkeypatch.setattr(activation, "UNCONFIRMED_S", 0.05)
+    monkeypatch.setattr(activation, "REVOKED_S", 0.05)
+    monkeypatch.setattr(activation, "OTHERWISE_S", 0.05)
 
 
 def uploads(platform: FakePlatform) -> list[str]:

@@ -14,11 +14,11 @@ from federation.protocol.documents import OrderKind, Submission
 from silo_connector import spool
 from silo_connector.folders import Folder
 from silo_connector.spool import Spool
-from silo_connector.trainer import inbox, outcomes
+from silo_connector.trainer import inbox, outbox
 from silo_connector.trainer import trainer as trainer_module
-from silo_connector.trainer.memory import Memory
+from silo_connector.trainer.execution import carry_out
+from silo_connector.trainer.order_store import Memory
 from silo_connector.trainer.trainer import Trainer
-from silo_connector.trainer.work import carry_out
 from tests.unit.silo_connector.sites import Site
 
 
@@ -123,7 +123,7 @@ async def test_a_number_counts_once(site: Site, trainer: Trainer) -> None:
 async def test_payloads_are_pruned_but_never_one_that_waits(
     site: Site, trainer: Trainer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(outcomes, "KEPT_NEWEST", 2)
+    monkeypatch.setattr(outbox, "KEPT_NEWEST", 2)
     manifest = site.job()
     orders = [site.order(manifest, number=number) for number in range(1, 6)]
     for order in orders:

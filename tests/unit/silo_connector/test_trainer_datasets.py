@@ -11,11 +11,11 @@ import pytest
 
 from federation.protocol.digests import digest_bytes
 from federation.protocol.documents import DatasetRegistration, DatasetWithdrawal, Refusal, open_sealed
-from silo_connector import egress, identity, spool
+from silo_connector import egress_log, identity, spool
 from silo_connector.config import DatasetFile
 from silo_connector.trainer.declarations import in_use
-from silo_connector.trainer.memory import Memory
-from silo_connector.trainer.outcomes import Outcomes
+from silo_connector.trainer.order_store import Memory
+from silo_connector.trainer.outbox import Outcomes
 from silo_connector.trainer.trainer import Trainer
 from tests.unit.silo_connector.sites import TINY, Site
 
@@ -40,7 +40,7 @@ def run(site: Site) -> Callable[..., list[Said]]:
 def taken(site: Site) -> list[Said]:
     """What is in the outbox, verified, each found in the journal; then it is gone, as if it was sent."""
     keys = [identity.identity_key(site.config).public]
-    journal = (site.config.trainer_state / egress.FILE).read_text().splitlines()
+    journal = (site.config.trainer_state / egress_log.FILE).read_text().splitlines()
     journalled = {line["digest"] for line in map(json.loads, journal) if line["purpose"] == "dataset"}
     said: list[Said] = []
     for folder in site.outbox.glob("dataset-*"):

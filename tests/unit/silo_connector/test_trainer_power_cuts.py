@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 
 from federation.protocol.digests import digest_bytes
-from silo_connector import egress, folders, spool
+from silo_connector import egress_log, folders, spool
 from silo_connector.folders import Folder
 from silo_connector.spool import Spool
-from silo_connector.trainer import outcomes
+from silo_connector.trainer import outbox
 from silo_connector.trainer import trainer as trainer_module
-from silo_connector.trainer.memory import Memory
-from silo_connector.trainer.outcomes import Outcomes
+from silo_connector.trainer.order_store import Memory
+from silo_connector.trainer.outbox import Outcomes
 from silo_connector.trainer.trainer import Trainer
 from tests.unit.silo_connector.sites import Site
 
@@ -35,7 +35,7 @@ STEPS: list[tuple[object, str]] = [
     (trainer_module, "leave"),
     (Outcomes, "sync"),
     (Memory, "finish"),
-    (outcomes, "record"),
+    (outbox, "record"),
     (Folder, "link_or_copy"),
     (Folder, "move"),
     (Spool, "drop"),
@@ -81,7 +81,7 @@ async def test_a_power_cut_at_any_step_leaves_one_outcome(
     assert not (site.inbox / str(order.order_id)).exists()
     leftovers = [file.name for file in (site.config.spool / "tmp").iterdir()]
     assert not leftovers
-    journal = (site.config.trainer_state / egress.FILE).read_text().splitlines()
+    journal = (site.config.trainer_state / egress_log.FILE).read_text().splitlines()
     digests = {json.loads(line)["digest"] for line in journal if json.loads(line)["order_id"] is not None}
     assert {submission.payload.digest, digest_bytes((folder / spool.DOCUMENT).read_bytes())} <= digests
 
@@ -97,7 +97,7 @@ async def test_the_journal_is_on_the_disk_before_anything_is_in_the_outbox(
 
     def watched(self: Folder, name: str, target: Folder, *arguments: Any, **options: Any) -> None:
         if target.name == "outbox":
-            journal = (site.config.trainer_state / egress.FILE).read_text()
+            journal = (site.config.trainer_state / egress_log.FILE).read_text()
             assert str(order.order_id) in journal
         real_move(self, name, target, *arguments, **options)
 

@@ -8,8 +8,8 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
+from audit.chaining import chain_new, verify
 from audit.models import Head, Unchained
-from audit.sequencing import chain_new, verify
 
 PATIENCE_S = 60.0
 

@@ -18,7 +18,7 @@ from django.utils import timezone
 from accounts.actions import create_user
 from accounts.models import Organisation, OrganisationRole, SignatoryKey, User
 from accounts.permissions import Role
-from agreements.actions import drafting, steps
+from agreements.actions import drafting, lifecycle
 from agreements.models import AgreementVersion
 from agreements.wording import read_terms
 from audit.actors import System
@@ -201,7 +201,7 @@ def _agreement(
         "validity": {"not_before": now.isoformat(), "not_after": (now + timedelta(days=365)).isoformat()},
     }
     version = drafting.draft(consortium=consortium, terms=read_terms(terms), by=user)
-    return steps.propose(version=version, by=user)
+    return lifecycle.propose(version=version, by=user)
 
 
 def _consortia(count: int, silos: int, user: User) -> list[Consortium]:

@@ -19,7 +19,7 @@ from accounts.actions import create_organisation, create_user, grant_role
 from accounts.models import Organisation, User
 from accounts.permissions import CONSORTIUM_ROLES, ORGANISATION_ROLES, Role
 from accounts.second_factor.actions import set_up
-from accounts.second_factor.judging import has_second_factor
+from accounts.second_factor.requirements import has_second_factor
 from audit.actors import System
 from consortia.actions import found_consortium, grant_consortium_role
 from consortia.invitations import accept, invite

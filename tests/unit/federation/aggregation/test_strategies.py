@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from federation.aggregation.apply import apply, state_layout
+from federation.aggregation.server_step import apply, state_layout
 from federation.aggregation.strategies import STRATEGIES, parse_strategy
 from federation.aggregation.sums import ClearSum
 from federation.errors import Invalid

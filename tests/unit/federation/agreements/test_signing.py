@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from federation.agreements import signing
-from federation.agreements.differences import differences
-from federation.agreements.text import clauses, plain_text
+from federation.agreements.diff import differences
+from federation.agreements.rendering import clauses, plain_text
 from federation.errors import FederationError, Untrusted
 from federation.protocol.keys import PrivateKey
 from tests.support.questions import KEYS, agreement_of, digest_of, terms_of

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from federation.agreements.contradictions import faults
-from federation.agreements.so_far import faults_so_far
+from federation.agreements.partial_terms import faults_so_far
 from federation.protocol.documents import Terms
 from tests.support.questions import NOW, terms_of
 

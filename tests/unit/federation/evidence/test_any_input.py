@@ -14,8 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from federation.errors import Invalid
+from federation.evidence.bundle_parser import gather
 from federation.evidence.bundles import Entry, write_bundle
-from federation.evidence.reading import gather
 from federation.evidence.report import Report
 from federation.evidence.verification import UNFORESEEN, verify_evidence
 from federation.protocol.envelope import payload_type_of, peek, sign, signers

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import timedelta
 
+from federation.evidence.bundle_parser import gather
 from federation.evidence.bundles import Entry
-from federation.evidence.reading import gather
 from federation.evidence.report import Report
 from federation.evidence.verification import verify_evidence
 from federation.plans.reviews import sign_review

@@ -14,10 +14,10 @@ from uuid import UUID
 
 import pytest
 
-from federation.evidence import reading
+from federation.evidence import bundle_parser
+from federation.evidence.bundle_parser import gather
 from federation.evidence.bundles import Entry, read_bundle, write_bundle
 from federation.evidence.passports import Evaluation, Passport, open_passport, seal_passport
-from federation.evidence.reading import gather
 from federation.evidence.report import Report, Verdict
 from federation.evidence.verification import verify_evidence
 from federation.protocol import documents
@@ -66,7 +66,7 @@ def changed(
 
 def passport(number: int, weights: str | None = None, name: str | None = None, **changes: object) -> list[Entry]:
     """The documents with another passport, signed with the platform's real key, for or beside that of a round."""
-    own = f"{reading.PASSPORT}{number}"
+    own = f"{bundle_parser.PASSPORT}{number}"
     sealed = next(entry.content for entry in DOCUMENTS if entry.name == own)
     digest, said = open_passport(sealed, [PLAYED.platform.public])
     said = Passport.model_validate(said.model_dump() | changes)
@@ -96,7 +96,7 @@ def without_event(verb: str, at: int = -1) -> list[Event]:
     return [*EVENTS[:place], *EVENTS[place + 1 :]]
 
 
-ANSWER = f"{reading.ANSWER}{UUID(int=2 << 64)}"
+ANSWER = f"{bundle_parser.ANSWER}{UUID(int=2 << 64)}"
 INVENTED = passport(ROUNDS, ELSE)
 INVENTED_TOLD = changed(
     changed(
@@ -112,15 +112,17 @@ CUT = [*PLAYED.events(of_rounds(2)), ("job.completed", {"evidence": {"model": mo
 MISSING = without(ANSWER)
 SECRET = documents.read(
     documents.Order,
-    peek(next(entry.content for entry in DOCUMENTS if entry.name == f"{reading.ORDER}{UUID(int=2 << 64)}")),
+    peek(next(entry.content for entry in DOCUMENTS if entry.name == f"{bundle_parser.ORDER}{UUID(int=2 << 64)}")),
 ).model_copy(update={"order_id": UUID(int=99), "number": 99, "attempt": 2})
 SECRETLY = [
     *DOCUMENTS,
-    Entry(f"{reading.ORDER}{SECRET.order_id}", documents.seal(SECRET, PLAYED.platform)),
-    Entry(f"{reading.ANSWER}{SECRET.order_id}", documents.seal(answer_to(SECRET), PLAYED.identities[0])),
+    Entry(f"{bundle_parser.ORDER}{SECRET.order_id}", documents.seal(SECRET, PLAYED.platform)),
+    Entry(f"{bundle_parser.ANSWER}{SECRET.order_id}", documents.seal(answer_to(SECRET), PLAYED.identities[0])),
 ]
 PRAISED = passport(2, evaluation=Evaluation(silos=4, loss=0.5, accuracy=0.99).model_dump())
-NOT_TRIED = [entry for entry in DOCUMENTS if not (entry.name.startswith(reading.ANSWER) and round_of(entry) > ROUNDS)]
+NOT_TRIED = [
+    entry for entry in DOCUMENTS if not (entry.name.startswith(bundle_parser.ANSWER) and round_of(entry) > ROUNDS)
+]
 
 LIES: dict[str, tuple[str, Callable[[], Report]]] = {
     "an invented final model": ("passport.other_model", lambda: told(INVENTED)),
@@ -202,7 +204,11 @@ def test_every_log_that_is_signed_anew_is_another_one_than_the_silos_have_counte
 
 def without_silos(entries: Sequence[Entry]) -> list[Entry]:
     """A bundle without what the silos have countersigned."""
-    return [entry for entry in entries if not entry.name.startswith((reading.COUNTERSIGNED, reading.CONSISTENCY))]
+    return [
+        entry
+        for entry in entries
+        if not entry.name.startswith((bundle_parser.COUNTERSIGNED, bundle_parser.CONSISTENCY))
+    ]
 
 
 def test_a_log_that_no_silo_has_countersigned_is_limited_evidence() -> None:
@@ -211,7 +217,7 @@ def test_a_log_that_no_silo_has_countersigned_is_limited_evidence() -> None:
     report = verified(without_silos(entries))
     assert [limit.code for limit in report.limits] == ["evidence.not_countersigned"]
     assert (report.verdict, report.holds) == (Verdict.LIMITED, False)
-    one = f"{reading.COUNTERSIGNED}{PLAYED.manifest.cohort[0].silo_id}"
+    one = f"{bundle_parser.COUNTERSIGNED}{PLAYED.manifest.cohort[0].silo_id}"
     assert verified(without(one, entries)).verdict is Verdict.LIMITED, "fewer than the quorum"
 
 
@@ -224,9 +230,9 @@ def test_silos_that_countersigned_before_the_job_s_end_do_not_vouch_for_it() -> 
     )
     signed = [
         replace(entry, content=proof.model_dump_json().encode())
-        if entry.name.startswith(reading.CONSISTENCY)
+        if entry.name.startswith(bundle_parser.CONSISTENCY)
         else replace(entry, content=PLAYED.sealed_head(CHAIN, early, identity_of(entry)))
-        if entry.name.startswith(reading.COUNTERSIGNED)
+        if entry.name.startswith(bundle_parser.COUNTERSIGNED)
         else entry
         for entry in entries
     ]
@@ -237,12 +243,12 @@ def test_silos_that_countersigned_before_the_job_s_end_do_not_vouch_for_it() -> 
 def identity_of(entry: Entry) -> PrivateKey:
     """The key of the silo that a countersigned head is of."""
     names = [str(member.silo_id) for member in PLAYED.manifest.cohort]
-    return PLAYED.identities[names.index(entry.name.removeprefix(reading.COUNTERSIGNED))]
+    return PLAYED.identities[names.index(entry.name.removeprefix(bundle_parser.COUNTERSIGNED))]
 
 
 def lines(entries: Sequence[Entry]) -> tuple[str, list[bytes]]:
     """The events of a bundle, line by line."""
-    entry = next(entry for entry in entries if entry.name.startswith(reading.EVENTS))
+    entry = next(entry for entry in entries if entry.name.startswith(bundle_parser.EVENTS))
     return entry.name, entry.content.splitlines(keepends=True)
 
 
@@ -274,7 +280,7 @@ def test_an_event_that_is_left_out_changed_or_another_s_is_named(
 
 def foreign() -> bytes:
     """An event of another job, with its proof."""
-    return reading.event_line(1, TRUE.digests[0], TRUE.included(1, len(TRUE.records)), TRUE.records[0])
+    return bundle_parser.event_line(1, TRUE.digests[0], TRUE.included(1, len(TRUE.records)), TRUE.records[0])
 
 
 def test_the_job_s_last_events_left_out_leave_a_job_that_goes_on() -> None:
@@ -282,7 +288,7 @@ def test_the_job_s_last_events_left_out_leave_a_job_that_goes_on() -> None:
     report = with_lines(lambda found: found[:-4])
     assert report.verdict is Verdict.FAILS, "passports and the end are left out, and documents are here that they name"
     cut = PLAYED.events(of_rounds(2))[: 2 + 2 * 6]
-    entries = [entry for entry in of_rounds(2) if not entry.name.startswith(reading.PASSPORT)]
+    entries = [entry for entry in of_rounds(2) if not entry.name.startswith(bundle_parser.PASSPORT)]
     report = verified([*PLAYED.grounds(), *entries, *PLAYED.logged(cut)])
     assert (codes(report), [limit.code for limit in report.limits]) == (set(), ["evidence.job_goes_on"])
 
@@ -320,7 +326,7 @@ def test_a_job_of_today_is_not_taken_for_one_without_numbers(
     played.sealed_manifest = documents.seal(played.manifest, played.platform)
     entries = [
         replace(entry, content=answered_under_1_0(entry, played))
-        if entry.name.startswith(reading.ANSWER) and round_of(entry) <= old_rounds
+        if entry.name.startswith(bundle_parser.ANSWER) and round_of(entry) <= old_rounds
         else entry
         for entry in played.exchanges(ROUNDS)
     ]
@@ -373,9 +379,9 @@ def test_heads_without_a_root_vouch_for_no_tree() -> None:
         hashes=tuple(TRUE.included(size - 1, size)),
     )
     signed = [
-        Entry(f"{reading.COUNTERSIGNED}{member.silo_id}", PLAYED.sealed_head(CHAIN, old, identity))
+        Entry(f"{bundle_parser.COUNTERSIGNED}{member.silo_id}", PLAYED.sealed_head(CHAIN, old, identity))
         for member, identity in zip(cohort, PLAYED.identities, strict=True)
     ]
-    follows = Entry(f"{reading.CONSISTENCY}1", proof.model_dump_json().encode())
+    follows = Entry(f"{bundle_parser.CONSISTENCY}1", proof.model_dump_json().encode())
     report = verified([*PLAYED.grounds(), *DOCUMENTS, *without_silos(PLAYED.logged(EVENTS)), follows, *signed])
     assert (codes(report), [limit.code for limit in report.limits]) == (set(), ["evidence.not_countersigned"])

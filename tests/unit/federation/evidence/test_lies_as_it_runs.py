@@ -13,11 +13,11 @@ from uuid import UUID
 
 import pytest
 
-from federation.evidence import reading
+from federation.evidence import bundle_parser
+from federation.evidence.bundle_parser import gather
 from federation.evidence.bundles import Entry, read_bundle, write_bundle
 from federation.evidence.own_orders import OwnOrder
 from federation.evidence.passports import Evaluation, Passport, open_passport, seal_passport
-from federation.evidence.reading import gather
 from federation.evidence.report import Report, Verdict
 from federation.evidence.verification import verify_evidence
 from federation.protocol import documents
@@ -61,7 +61,7 @@ def round_of(entry: Entry) -> int:
 
 def with_passport(entries: Iterable[Entry], number: int, weights: str, **changes: object) -> list[Entry]:
     """These documents with the passport of a round signed anew."""
-    name, found = f"{reading.PASSPORT}{number}", list(entries)
+    name, found = f"{bundle_parser.PASSPORT}{number}", list(entries)
     _, said = open_passport(next(one.content for one in found if one.name == name), [PLAYED.platform.public])
     said = Passport.model_validate(said.model_dump() | changes)
     return [one if one.name != name else Entry(name, seal_passport(weights, said, PLAYED.platform)) for one in found]
@@ -92,7 +92,7 @@ def test_the_last_model_of_a_job_that_was_broken_off_is_the_platform_s_word(verb
 
 def without_last(entries: Sequence[Entry], events: Sequence[Event]) -> tuple[list[Entry], list[Event]]:
     """Passports and closing of the second round without its last silo, which tried the first round's model there."""
-    names = {1: f"{reading.PASSPORT}1", 2: f"{reading.PASSPORT}2"}
+    names = {1: f"{bundle_parser.PASSPORT}1", 2: f"{bundle_parser.PASSPORT}2"}
     sealed = {number: next(one.content for one in entries if one.name == name) for number, name in names.items()}
     digest, said = open_passport(sealed[2], [PLAYED.platform.public])
     participants = [one.model_dump() for one in said.participants if str(one.order_id) != LAST]
@@ -133,11 +133,11 @@ def test_an_answer_can_t_be_rejected_once_it_has_counted() -> None:
 def with_answer(**changes: Any) -> list[Entry]:
     """The documents, in which the last silo answers its order of the second round so."""
     order = documents.read(
-        documents.Order, peek(next(one.content for one in DOCUMENTS if one.name == f"{reading.ORDER}{LAST}"))
+        documents.Order, peek(next(one.content for one in DOCUMENTS if one.name == f"{bundle_parser.ORDER}{LAST}"))
     )
     said = answer_to(order).model_copy(update=changes)
     sealed = documents.seal(said, PLAYED.identities[3])
-    return [one if one.name != f"{reading.ANSWER}{LAST}" else Entry(one.name, sealed) for one in DOCUMENTS]
+    return [one if one.name != f"{bundle_parser.ANSWER}{LAST}" else Entry(one.name, sealed) for one in DOCUMENTS]
 
 
 TRAINED = documents.TrainingReport(rows=10, steps=1, loss=0.5, update_norm_l2=1.0)
@@ -168,7 +168,7 @@ def rejected_unread(code: str, **changes: object) -> Report:
     taken = events[place][1]
     assert isinstance(taken, dict)
     told = {"order": LAST, "code": code, "evidence": taken["evidence"] | {"kept": False} | changes}
-    without = [entry for entry in entries if entry.name != f"{reading.ANSWER}{LAST}"]
+    without = [entry for entry in entries if entry.name != f"{bundle_parser.ANSWER}{LAST}"]
     return verified(without, [*events[: place + 1], ("update.rejected", told), *events[place + 1 :]])
 
 
@@ -195,7 +195,7 @@ def test_no_answer_is_left_out_by_calling_it_rejected(code: str, changes: dict[s
 def own(order_id: str, **changes: Any) -> OwnOrder:
     """An order of the bundle as the journal of its silo has it."""
     names = {one.name: digest_bytes(one.content) for one in DOCUMENTS}
-    order, answer = names.get(f"{reading.ORDER}{order_id}"), names.get(f"{reading.ANSWER}{order_id}", ELSE)
+    order, answer = names.get(f"{bundle_parser.ORDER}{order_id}"), names.get(f"{bundle_parser.ANSWER}{order_id}", ELSE)
     said: dict[str, Any] = {"order_id": order_id, "issued_at": NOW, "digest": order, "answers": frozenset({answer})}
     return OwnOrder(**(said | changes))
 
@@ -240,8 +240,8 @@ def test_orders_that_were_lost_with_a_log_are_told_as_a_limit() -> None:
 def judged(evaluation: Evaluation, **tried: Any) -> Report:
     """The last silo has found this of the first round's model in the second round, and its passport says that."""
     entries = with_answer(evaluation=documents.EvaluationReport(**tried))
-    answer = digest_bytes(next(one.content for one in entries if one.name == f"{reading.ANSWER}{LAST}"))
-    sealed = next(one.content for one in entries if one.name == f"{reading.PASSPORT}2")
+    answer = digest_bytes(next(one.content for one in entries if one.name == f"{bundle_parser.ANSWER}{LAST}"))
+    sealed = next(one.content for one in entries if one.name == f"{bundle_parser.PASSPORT}2")
     participants = [
         one.model_dump() | ({"answer_digest": answer} if str(one.order_id) == LAST else {})
         for one in open_passport(sealed, [PLAYED.platform.public])[1].participants

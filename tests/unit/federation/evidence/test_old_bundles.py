@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from federation.evidence.bundle_parser import gather
 from federation.evidence.bundles import Entry
-from federation.evidence.reading import gather
 from federation.evidence.verification import verify_evidence
 from federation.protocol.chains import chain_of
 from federation.protocol.tree_heads import TreeHead

@@ -18,10 +18,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from federation.errors import FederationError
-from federation.evidence import reading
+from federation.evidence import bundle_parser
+from federation.evidence.bundle_parser import gather
 from federation.evidence.bundles import Entry, read_bundle, write_bundle
 from federation.evidence.passports import PAYLOAD_TYPE, Participant, open_passport, seal_passport
-from federation.evidence.reading import gather
 from federation.evidence.report import Report
 from federation.evidence.verification import verify_evidence
 from federation.protocol import documents
@@ -93,11 +93,11 @@ def test_the_platforms_key_is_compared_with_the_one_that_is_known() -> None:
     assert [fault.code for fault in other.faults] == ["platform_key.other"]
 
 
-ANSWER_OF_TWO = f"{reading.ANSWER}{UUID(int=2 << 64)}"
+ANSWER_OF_TWO = f"{bundle_parser.ANSWER}{UUID(int=2 << 64)}"
 STRANGER = PrivateKey.generate()
-ORDER, ANSWER, KEPT = first(reading.ORDER), first(reading.ANSWER), first(reading.COUNTERSIGNED)
-NOBODY_S = f"{reading.COUNTERSIGNED}{UUID(int=9)}"
-LAST = next(entry for entry in reversed(ENTRIES) if entry.name.startswith(reading.ORDER))
+ORDER, ANSWER, KEPT = first(bundle_parser.ORDER), first(bundle_parser.ANSWER), first(bundle_parser.COUNTERSIGNED)
+NOBODY_S = f"{bundle_parser.COUNTERSIGNED}{UUID(int=9)}"
+LAST = next(entry for entry in reversed(ENTRIES) if entry.name.startswith(bundle_parser.ORDER))
 LATER = NOW + timedelta(days=335, minutes=3)
 
 
@@ -151,8 +151,8 @@ CHANGED: list[tuple[str, str, Callable[[], list[Entry]]]] = [
     (KEPT.name, "checkpoint.rewritten", lambda: countersigned(digest="f" * 64)),
     (KEPT.name, "checkpoint.rewritten", lambda: countersigned(position=11)),
     (KEPT.name, "checkpoint.rewritten", lambda: countersigned(root=None)),
-    (KEPT.name, "checkpoint.rewritten", lambda: without(f"{reading.CONSISTENCY}1")),
-    ("consistency 1", "checkpoint.forked", lambda: with_(f"{reading.CONSISTENCY}1", b"{}")),
+    (KEPT.name, "checkpoint.rewritten", lambda: without(f"{bundle_parser.CONSISTENCY}1")),
+    ("consistency 1", "checkpoint.forked", lambda: with_(f"{bundle_parser.CONSISTENCY}1", b"{}")),
     (
         "checkpoint",
         "checkpoint.unproven",
@@ -238,7 +238,7 @@ def test_a_cohort_that_counts_somebody_twice_is_named(name: str) -> None:
 
 def passport(number: int, weights: str | None = None, key: PrivateKey | None = None, **changes: object) -> list[Entry]:
     """The bundle with another passport for the weights after a round."""
-    name = f"{reading.PASSPORT}{number}"
+    name = f"{bundle_parser.PASSPORT}{number}"
     digest, said = open_passport(first(name).content, [PLAYED.platform.public])
     sealed = seal_passport(weights or digest, said.model_copy(update=changes), key or PLAYED.platform)
     return with_(name, sealed)
@@ -246,7 +246,7 @@ def passport(number: int, weights: str | None = None, key: PrivateKey | None = N
 
 def participants(number: int) -> tuple[Participant, ...]:
     """Whose answers the weights after a round were made from."""
-    return open_passport(first(f"{reading.PASSPORT}{number}").content, [PLAYED.platform.public])[1].participants
+    return open_passport(first(f"{bundle_parser.PASSPORT}{number}").content, [PLAYED.platform.public])[1].participants
 
 
 def changed_participant(**changes: object) -> tuple[Participant, ...]:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from federation.learning.computation import Begin, of_family
+from federation.learning.backend import Begin, of_family
 from federation.learning.data import ArrayData
 from federation.learning.family import Family, ModelSpecification
 from federation.learning.models import parse_model

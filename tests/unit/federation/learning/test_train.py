@@ -213,7 +213,7 @@ def test_training_loads_no_compiler(logistic: Start) -> None:
     """Torch's optimiser classes would: seconds and tens of megabytes in every trainer, for nothing."""
     program = (
         "import sys; from pathlib import Path; import numpy as np;"
-        "from federation.learning.computation import of_family;"
+        "from federation.learning.backend import of_family;"
         "from federation.learning.data import ArrayData; from federation.learning.models import parse_model;"
         "from federation.learning.specification import parse_local; from federation.learning.train import train;"
         "family, spec = parse_model({'family': 'logistic'}); layout = family.layout(spec, 4, 2);"

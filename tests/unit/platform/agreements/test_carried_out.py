@@ -11,7 +11,7 @@ from typing import Any, get_args
 import pytest
 
 from agreements.carried_out import TERMS, CarriedOut, carried_out, codes_of_use, leaves
-from audit.deeds import DEEDS
+from audit.event_labels import DEEDS
 from federation.agreements.rules import RULES
 from federation.protocol.documents.purposes import Modifier, Permission
 

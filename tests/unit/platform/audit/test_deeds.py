@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from itertools import chain
 
-from audit.deeds import DEEDS, deed_of
+from audit.event_labels import DEEDS, deed_of
 from consortia.models.participation import InvitationAnswer
 from demo.services import ROOT
 from training.transitions import JobState

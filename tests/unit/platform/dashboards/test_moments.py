@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from django.utils import translation
 
-from dashboards.moments import in_relation
+from dashboards.relative_time import in_relation
 
 DAY = 86_400
 

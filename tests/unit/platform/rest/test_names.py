@@ -17,7 +17,7 @@ from accounts.forms import OrganisationFactsForm
 from agreements.fields import LinesField
 from agreements.wording import _check_names
 from federation.errors import Invalid
-from federation.plans.seen import is_plain_line
+from federation.plans.unicode_safety import is_plain_line
 from rest.names import NameField, NameFormField, NameInput, as_one_line, one_line
 from rest.serializers import Input
 from silos.health import _text

@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from accounts.models import OrganisationRoleOffer, User
 from accounts.permissions import Permission
-from accounts.second_factor.judging import STRONG_ROLES
+from accounts.second_factor.requirements import STRONG_ROLES
 from accounts.selectors import open_role_offers_to, organisations_of, organisations_where
 from agreements.selectors import ToSign, versions_waiting_for
 from consortia.models import ConsortiumRoleOffer, Invitation

@@ -14,7 +14,7 @@ from fpdf import FPDF
 from fpdf.enums import TableBordersLayout, XPos, YPos
 from fpdf.fonts import FontFace, TTFFont
 
-from federation.agreements.text import Clause
+from federation.agreements.rendering import Clause
 from federation.protocol.documents import Agreement
 
 if TYPE_CHECKING:

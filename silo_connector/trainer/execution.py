@@ -20,12 +20,12 @@ from federation.protocol.documents import (
     now,
 )
 from silo_connector.trainer.data import Prepared
-from silo_connector.trainer.leaving import Bounds
+from silo_connector.trainer.egress_filter import Bounds
 from silo_connector.trainer.refusals import Refused
 from silo_connector.trainer.verification import Task
 
 if TYPE_CHECKING:
-    from federation.learning.computation import Begin
+    from federation.learning.backend import Begin
 
 
 def warm_up(threads: int) -> None:
@@ -37,7 +37,7 @@ def warm_up(threads: int) -> None:
 
 def of_family(task: Task) -> Begin:
     """A family's model, computed in this process."""
-    from federation.learning.computation import of_family
+    from federation.learning.backend import of_family
 
     return of_family(task.family, task.spec)
 

@@ -8,7 +8,7 @@ from functools import lru_cache
 
 from federation.errors import Invalid, Untrusted
 from federation.plans.reviews import open_review
-from federation.plans.seen import is_plain_line
+from federation.plans.unicode_safety import is_plain_line
 from federation.protocol import envelope
 from federation.protocol.documents import CodeReview, read
 from federation.protocol.keys import PublicKey

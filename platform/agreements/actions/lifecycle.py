@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.db import transaction
 from django.utils import timezone
 
-from agreements.holding import check_seen, hold, move, write_down
+from agreements.locking import check_seen, hold, move, write_down
 from agreements.membership import check_members
 from agreements.models import AgreementVersion, Approval, Signature
 from agreements.transitions import AgreementState, check_transition

@@ -8,10 +8,10 @@ from functools import partial
 from uuid import UUID
 
 from federation.agreements.answer_bounds import AnswerBounds, faults_of
-from federation.evidence.grounds import Grounds
-from federation.evidence.reading import Evidence
+from federation.evidence.bundle_parser import Evidence
+from federation.evidence.passport_checks import Answered
 from federation.evidence.report import Fault, Report, guarded
-from federation.evidence.tracing import Answered
+from federation.evidence.root_documents import Grounds
 from federation.protocol import envelope
 from federation.protocol.digests import digest_bytes
 from federation.protocol.documents import Order, OrderKind, Refusal, Submission, open_sealed

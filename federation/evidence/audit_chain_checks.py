@@ -9,9 +9,9 @@ from collections.abc import Collection, Mapping
 from functools import partial
 
 from federation.errors import Invalid
-from federation.evidence.grounds import Grounds
-from federation.evidence.reading import Evidence
+from federation.evidence.bundle_parser import Evidence
 from federation.evidence.report import Fault, Report, guarded
+from federation.evidence.root_documents import Grounds
 from federation.protocol.chains import Break, chain_of, verify_chain
 from federation.protocol.documents import AuditCheckpoint, open_sealed
 from federation.protocol.keys import PublicKey

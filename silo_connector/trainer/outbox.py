@@ -9,11 +9,11 @@ from pathlib import Path
 from federation.errors import Invalid
 from federation.protocol.digests import digest_bytes, digest_file
 from silo_connector import spool
-from silo_connector.egress import Departure, record
+from silo_connector.egress_log import Departure, record
 from silo_connector.folders import Folder
 from silo_connector.journal import Journal
 from silo_connector.spool import Spool
-from silo_connector.trainer.memory import Outcome
+from silo_connector.trainer.order_store import Outcome
 
 TMP_PREFIX = "out-"
 KEPT_NEWEST = 8

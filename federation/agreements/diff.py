@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 
-from federation.agreements.text import Clause, clauses
+from federation.agreements.rendering import Clause, clauses
 from federation.protocol.documents import Agreement
 
 

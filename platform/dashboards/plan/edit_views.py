@@ -13,8 +13,8 @@ from django.views.decorators.http import require_POST
 
 from accounts.access import signed_in
 from accounts.permissions import Permission
-from accounts.second_factor.judging import has_second_factor
-from accounts.second_factor.showing import check_shown_again
+from accounts.second_factor.reauthentication import check_shown_again
+from accounts.second_factor.requirements import has_second_factor
 from consortia.access import access_consortium
 from dashboards.consortium.views import frame
 from dashboards.plan.views import plan_page
@@ -24,8 +24,8 @@ from plans import actions
 from plans.forms import ReviewForm, SignedReviewForm, UploadForm
 from plans.models import Via
 from plans.permissions import access_plan, access_plan_for_house
-from plans.sealed import REVIEW_BYTES_MAX
 from plans.selectors import word_of
+from plans.signed_reviews import REVIEW_BYTES_MAX
 from plans.wording import fault_anew
 from rest.addresses import address_of
 from rest.errors import Forbidden, NotFound, TooMany, Unauthenticated

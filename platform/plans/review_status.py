@@ -14,9 +14,9 @@ from consortia.selectors import active_organisations
 from federation.plans.reviews import reviewers_of, same_reviewer
 from federation.protocol.documents import CodeReview
 from federation.protocol.keys import PublicKey
+from plans.agreement_status import Wording
 from plans.models import CodeApproval, SignedReview, TrainingPlan, Verdict
-from plans.naming import Wording
-from plans.sealed import opened
+from plans.signed_reviews import opened
 
 
 def reviewers_at(digest: str, keys: Mapping[UUID, PublicKey]) -> dict[UUID, int]:

@@ -9,7 +9,7 @@ from django.utils.translation import gettext_noop as _
 
 from accounts.models import User
 from accounts.permissions import Permission
-from agreements.actions import standing, steps
+from agreements.actions import lifecycle, suspension
 from agreements.models import AgreementVersion
 
 
@@ -34,7 +34,7 @@ STEPS: Mapping[str, Step] = {
         _("The members can then comment on it and change it. Nothing is signed yet."),
         _("Propose it"),
         _("Proposed. The members' stewards find it on their home page."),
-        lambda version, said, user: steps.propose(version=version, by=user),
+        lambda version, said, user: lifecycle.propose(version=version, by=user),
     ),
     "take-back": Step(
         Permission.AGREEMENT_DRAFT,
@@ -42,7 +42,7 @@ STEPS: Mapping[str, Step] = {
         _("It becomes a draft again, which only who drafts can change."),
         _("Take it back"),
         _("It is a draft again."),
-        lambda version, said, user: steps.take_back(version=version, by=user),
+        lambda version, said, user: lifecycle.take_back(version=version, by=user),
     ),
     "open-signing": Step(
         Permission.AGREEMENT_DRAFT,
@@ -53,7 +53,7 @@ STEPS: Mapping[str, Step] = {
         ),
         _("Open signing"),
         _("Signing is open."),
-        lambda version, said, user: steps.open_signing(version=version, seen_digest=said or None, by=user),
+        lambda version, said, user: lifecycle.open_signing(version=version, seen_digest=said or None, by=user),
     ),
     "reopen": Step(
         Permission.AGREEMENT_NEGOTIATE,
@@ -61,7 +61,7 @@ STEPS: Mapping[str, Step] = {
         _("The terms can then be changed. The signatures so far are thrown away: who has signed signs again."),
         _("Stop it"),
         _("The terms are open to changes again."),
-        lambda version, said, user: steps.reopen(version=version, reason=said, by=user),
+        lambda version, said, user: lifecycle.reopen(version=version, reason=said, by=user),
         reason=True,
     ),
     "withdraw": Step(
@@ -70,7 +70,7 @@ STEPS: Mapping[str, Step] = {
         _("It is given up for good. What holds now goes on, and another version can be drafted."),
         _("Withdraw it"),
         _("It is withdrawn."),
-        lambda version, said, user: steps.withdraw(version=version, reason=said, by=user),
+        lambda version, said, user: lifecycle.withdraw(version=version, reason=said, by=user),
         reason=True,
     ),
     "terminate": Step(
@@ -79,7 +79,7 @@ STEPS: Mapping[str, Step] = {
         _("No job is launched under it and no order is carried out any more, for no member. This can't be undone."),
         _("End it"),
         _("The agreement has ended."),
-        lambda version, said, user: standing.terminate(version=version, reason=said, by=user),
+        lambda version, said, user: suspension.terminate(version=version, reason=said, by=user),
         reason=True,
     ),
 }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from accounts.models import User
 from accounts.second_factor.codes import use_code
-from accounts.second_factor.judging import has_second_factor
+from accounts.second_factor.requirements import has_second_factor
 from accounts.sign_in import check_credentials
 
 BY_CODE, BY_PASSWORD = "second factor", "password"

@@ -9,8 +9,8 @@ from __future__ import annotations
 from django.db import transaction
 from django.utils import timezone
 
-from agreements.actions.steps import throw_open
-from agreements.holding import hold, move, write_down
+from agreements.actions.lifecycle import throw_open
+from agreements.locking import hold, move, write_down
 from agreements.membership import gone_from
 from agreements.models import AgreementVersion
 from agreements.transitions import CURRENT, AgreementState

@@ -6,7 +6,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from accounts.models import Organisation, User
-from agreements.holding import hold, hold_consortium, move, write_down
+from agreements.locking import hold, hold_consortium, move, write_down
 from agreements.models import AgreementVersion, Suspension
 from agreements.transitions import AgreementState
 from audit.actions import record

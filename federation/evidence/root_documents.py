@@ -11,7 +11,7 @@ from federation.agreements.decisions import Place, Position, Standing, decide
 from federation.agreements.policy import Policy
 from federation.agreements.signing import SignedAgreement, open_agreement
 from federation.errors import FederationError, Untrusted
-from federation.evidence.reading import Evidence
+from federation.evidence.bundle_parser import Evidence
 from federation.evidence.report import Fault, Report, guarded
 from federation.protocol.digests import digest_bytes
 from federation.protocol.documents import CohortMember, Manifest, SiloCertificate, now, open_sealed

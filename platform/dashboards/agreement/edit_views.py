@@ -19,9 +19,9 @@ from accounts.access import signed_in
 from accounts.models import User
 from accounts.permissions import Permission
 from agreements.actions import drafting
+from agreements.choices import Offer, offer_of
 from agreements.forms import TermsForm
 from agreements.models import AgreementVersion
-from agreements.offered import Offer, offer_of
 from agreements.permissions import access_version, access_version_to_revise
 from agreements.selectors import current_version
 from agreements.small_forms import CommentForm, ReasonForm, SeenForm
@@ -29,7 +29,7 @@ from agreements.transitions import AgreementState
 from agreements.wording import check_wording, first_terms, read_terms
 from consortia.access import access_consortium
 from consortia.models import Consortium
-from dashboards.agreement.questions import STEPS
+from dashboards.agreement.confirmations import STEPS
 from dashboards.agreement.rows import side_by_side
 from dashboards.agreement.views import page_frame, version_page
 from dashboards.consortium.views import frame
