@@ -54,10 +54,11 @@ def test_yesterdays_backup_under_silos_that_saw_today(federation: Federation, tm
 
     before = federation.launch(rounds=2, seed=21)
     federation.final_digest(before)
-    going_on = federation.launch(rounds=40, seed=22, round_deadline_s=30)
+    going_on = federation.launch(rounds=400, seed=22, round_deadline_s=30)  # many: it has to run while it is dumped
     federation.wait_for_round(going_on, 2)
 
     postgres.dump(tmp_path / "consilience.dump")
+    assert rows("SELECT state FROM training_job WHERE id = %s", going_on) == [("running",)]
     shutil.copytree(blobs, tmp_path / "blobs")
     lost_from = events()
     federation.final_digest(federation.launch(rounds=2, seed=23))
