@@ -106,7 +106,7 @@ def _phases(rounds: list[Any]) -> str:
             "delivered": max(order.delivered_at or round_.opened_at for order in orders),
             "first in": min(order.answered_at or round_.opened_at for order in orders),
             "last in": max(order.answered_at or round_.opened_at for order in orders),
-            "claimed": round_.aggregating_at,
+            "claimed": round_.steps.latest("position").aggregating_at,
             "closed": round_.closed_at,
         }
         for name, moment in moments.items():

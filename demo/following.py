@@ -117,7 +117,7 @@ class Follower:
         since = f"{time.monotonic() - self._changed_at:.0f} s"
         if self.job["state"] == "queued" or current is None:
             return f"waiting for the worker to start the job … {since}"
-        if current["state"] == "aggregating":
+        if current["steps"][-1]["state"] == "aggregating":
             return f"waiting for the worker to aggregate round {current['number']} … {since}"
         missing = [
             member["silo"]["name"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -72,11 +72,13 @@ def aggregate(
     norm_max: float,
     state_path: Path | None,
     out_dir: Path,
+    on_block: Callable[[], None] | None = None,
 ) -> Aggregation:
     """Check all updates and apply the mean of the good ones, in one pass over the files when all are good, else in two.
 
-    `state_path` is the strategy's state after the last round (None in the first). An update is rejected with
-    ``update.weight`` when its weight is no positive finite number, else with the codes of ``checks.py``. Raises
+    `state_path` is the strategy's state after the last round (None in the first). `on_block` is called before every
+    block, so that whoever waits for the result hears of progress; what it raises ends the work. An update is rejected
+    with ``update.weight`` when its weight is no positive finite number, else with the codes of ``checks.py``. Raises
     NothingAcceptedError, and Invalid for what is wrong with the global model or the state; then nothing is left in
     `out_dir`.
     """
@@ -89,7 +91,7 @@ def aggregate(
     token = uuid.uuid4().hex
     model_out, state_out = out_dir / f"model-{token}.safetensors", out_dir / f"state-{token}.safetensors"
     while accepted:
-        total = ClearSum([(update.path, update.weight) for update in accepted], layout, norm_max)
+        total = ClearSum([(update.path, update.weight) for update in accepted], layout, norm_max, on_block=on_block)
         try:
             applied = apply(strategy, global_path, total, state_path, model_out, state_out)
         except UpdatesRejectedError as error:

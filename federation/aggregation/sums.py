@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -64,6 +64,7 @@ class ClearSum:
         layout: Layout,
         norm_max: float = math.inf,
         block_words: int = BLOCK_WORDS,
+        on_block: Callable[[], None] | None = None,
     ) -> None:
         if not updates:
             raise Invalid("aggregation.nothing_to_sum", "There is no update.")
@@ -75,6 +76,7 @@ class ClearSum:
         self._paths = [path for path, _ in updates]
         total = math.fsum(weight for _, weight in updates)
         self._shares = [weight / total for _, weight in updates]
+        self._on_block = on_block or _nothing
         self._norm_max = norm_max
         self._square_max = norm_max * norm_max
         room = _BUFFER_BYTES // (4 * len(updates))
@@ -96,6 +98,7 @@ class ClearSum:
             words = np.empty((len(self._paths), size), dtype="<f4")
             mean, wide, narrow = np.empty(size), np.empty(size), np.empty(size, dtype=np.float32)
             for offset, count in block_ranges(count_parameters(self.layout), size):
+                self._on_block()
                 total, part = mean[:count], wide[:count]
                 for place, share in enumerate(self._shares):
                     files[place].read_into(words[place, :count], offset)
@@ -133,6 +136,7 @@ class ClearSum:
         for place, file in files.items():
             for offset, count in block_ranges(count_parameters(self.layout), self._block_words):
                 if offset >= done:
+                    self._on_block()
                     file.read_into(words[:count], offset)
                     squares[place] += square_sum(words[:count].astype(np.float64))
             try:
@@ -155,6 +159,10 @@ class ClearSum:
         if reasons:
             raise UpdatesRejectedError(reasons)
         self.figures = figures
+
+
+def _nothing() -> None:
+    pass
 
 
 def _cosine(dot: float, product: float) -> float | None:

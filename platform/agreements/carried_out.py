@@ -175,7 +175,7 @@ TERMS: Mapping[str, CarriedOut] = MappingProxyType(
             "silo and platform",
             (
                 "federation.agreements.decisions._of_standing",
-                "training.engine.agreement_gate.what_stops",
+                "training.engine.agreement_gate.blocking_reason",
                 "agreements.actions.expiry.settle",
             ),
             (*_REFUSED, "agreement.expired", "job.cancelled"),
@@ -203,7 +203,7 @@ TERMS: Mapping[str, CarriedOut] = MappingProxyType(
         ),
         "changes.running_jobs": CarriedOut(
             "silo and platform",
-            ("federation.agreements.decisions._of_standing", "training.engine.agreement_gate.what_stops"),
+            ("federation.agreements.decisions._of_standing", "training.engine.agreement_gate.blocking_reason"),
             (*_REFUSED, "job.cancelled"),
             f"{_OF_AGREEMENTS}test_jobs_of_a_version_that_is_superseded_stop_or_go_on_as_it_says",
             ("agreement.superseded",),

@@ -309,6 +309,7 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
         "OrderKind": "training.reading.serializers.KINDS",
         "JobState": "training.transitions.JobState",
         "RoundState": "training.transitions.RoundState",
+        "StepState": "training.transitions.StepState",
         "OrderState": "training.transitions.OrderState",
         "SiloState": "silos.transitions.SiloState",
         "SiloHealth": ["unseen", "online", "silent"],

@@ -131,7 +131,8 @@ def platform_keys() -> tuple[PublicKey, ...]:
 
 def recent_orders(silo: Silo, user: User, count: int = 25) -> QuerySet[Order]:
     """The newest orders to a silo, for its own people; for others those of the consortia that they see."""
-    orders = silo.orders.select_related("step__round__job").defer("envelope", "step__round__job__manifest")
+    orders = silo.orders.filter(step__isnull=False)
+    orders = orders.select_related("step__round", "job").defer("envelope", "job__manifest")
     if not OrganisationRole.objects.filter(user=user, organisation=silo.organisation).exists():
-        orders = orders.filter(step__round__job__consortium__in=consortia_visible_to(user))
+        orders = orders.filter(job__consortium__in=consortia_visible_to(user))
     return orders.order_by("-number")[:count]

@@ -25,17 +25,19 @@ def open_round(job_id: UUID) -> None:
     _on_commit(OPEN_ROUND, job_id)
 
 
-def close_step(round_id: UUID, *, in_s: float = 0.0) -> None:
-    """The round takes no further answers from now on, or will take none in so many seconds, if nothing happens."""
+def close_step(step_id: int, *, in_s: float = 0.0) -> None:
+    """The step takes no further answers from now on, or will take none in so many seconds, if nothing happens."""
     if in_s <= PUT_OFF_MAX_S:
-        _on_commit(CLOSE_STEP, round_id, in_s)
+        _on_commit(CLOSE_STEP, step_id, in_s)
 
 
-def _on_commit(task: str, row_id: UUID, in_s: float = 0.0) -> None:
+def _on_commit(task: str, row_id: UUID | int, in_s: float = 0.0) -> None:
     countdown = in_s + _MARGIN_S if in_s else None
 
     def send() -> None:
-        current_app.send_task(task, args=[str(row_id)], retry=False, countdown=countdown)
+        current_app.send_task(
+            task, args=[row_id if isinstance(row_id, int) else str(row_id)], retry=False, countdown=countdown
+        )
 
     # robust: a broker that is away must not undo or fail what the database has
     transaction.on_commit(send, robust=True)

@@ -26,7 +26,7 @@ def move(
 ) -> None:
     """Change the state of a job that the caller has locked. Raises Conflict ``job.wrong_state``.
 
-    `evidence` as for `tell`.
+    `evidence` as for `record_job_event`.
     """
     if to not in JOB[JobState(job.state)]:
         raise Conflict(
@@ -43,10 +43,10 @@ def move(
         fields.append("started_at")
     job.save(update_fields=fields)
     detail: dict[str, object] = {"code": code, "reason": reason} if code else {}
-    tell(job=job, verb=f"job.{to.value}", by=by, detail=detail, evidence=evidence)
+    record_job_event(job=job, verb=f"job.{to.value}", by=by, detail=detail, evidence=evidence)
 
 
-def tell(
+def record_job_event(
     *,
     job: Job,
     verb: str,

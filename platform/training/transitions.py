@@ -1,4 +1,7 @@
-"""Which state of a job, a round or an order may follow which. Pure: tables and a question."""
+"""Which state of a job, a round, a step or an order may follow which. Pure: tables, and two questions.
+
+The tables rule: every statement that changes a state takes the states that it may come from out of them (`sources`).
+"""
 
 from __future__ import annotations
 
@@ -23,11 +26,17 @@ class JobState(TextChoices):
 
 
 class RoundState(TextChoices):
-    """The life of a round."""
+    """The life of a round. How far an open one has come, its steps say."""
 
-    OPENING = "opening", _("opening")
+    OPEN = "open", _("open")
+    CLOSED = "closed", _("closed")
+    ABANDONED = "abandoned", _("abandoned")
+
+
+class StepState(TextChoices):
+    """The life of a step of a round: it collects answers, then a worker closes it."""
+
     COLLECTING = "collecting", _("collecting")
-    EXCHANGING = "exchanging", _("exchanging")
     AGGREGATING = "aggregating", _("aggregating")
     CLOSED = "closed", _("closed")
     ABANDONED = "abandoned", _("abandoned")
@@ -59,27 +68,30 @@ JOB: Mapping[JobState, frozenset[JobState]] = {
     JobState.CANCELLED: frozenset(),
 }
 ROUND: Mapping[RoundState, frozenset[RoundState]] = {
-    RoundState.OPENING: frozenset({RoundState.COLLECTING, RoundState.ABANDONED}),
-    RoundState.COLLECTING: frozenset({RoundState.EXCHANGING, RoundState.AGGREGATING, RoundState.ABANDONED}),
-    RoundState.EXCHANGING: frozenset({RoundState.AGGREGATING, RoundState.ABANDONED}),
-    RoundState.AGGREGATING: frozenset({RoundState.CLOSED, RoundState.ABANDONED}),
+    RoundState.OPEN: frozenset({RoundState.CLOSED, RoundState.ABANDONED}),
     RoundState.CLOSED: frozenset(),
     RoundState.ABANDONED: frozenset(),
 }
-_OPEN_ENDS = frozenset(
+STEP: Mapping[StepState, frozenset[StepState]] = {
+    StepState.COLLECTING: frozenset({StepState.AGGREGATING, StepState.ABANDONED}),
+    StepState.AGGREGATING: frozenset({StepState.CLOSED, StepState.ABANDONED}),
+    StepState.CLOSED: frozenset(),
+    StepState.ABANDONED: frozenset(),
+}
+_ENDS_OF_OPEN = frozenset(
     {
         OrderState.REFUSED,
         OrderState.SUBMITTED,
         OrderState.REJECTED,
-        OrderState.LATE,
         OrderState.CANCELLED,
         OrderState.EXPIRED,
     }
 )
 ORDER: Mapping[OrderState, frozenset[OrderState]] = {
-    OrderState.ISSUED: frozenset({OrderState.DELIVERED}) | _OPEN_ENDS,
-    OrderState.DELIVERED: frozenset({OrderState.ACCEPTED}) | _OPEN_ENDS,
-    OrderState.ACCEPTED: _OPEN_ENDS,
+    # accepted at once: the note that it was delivered was lost with a crash, and its silo says that it has it
+    OrderState.ISSUED: frozenset({OrderState.DELIVERED, OrderState.ACCEPTED}) | _ENDS_OF_OPEN,
+    OrderState.DELIVERED: frozenset({OrderState.ACCEPTED}) | _ENDS_OF_OPEN,
+    OrderState.ACCEPTED: _ENDS_OF_OPEN,
     OrderState.SUBMITTED: frozenset({OrderState.APPLIED, OrderState.REJECTED, OrderState.CANCELLED}),
     OrderState.EXPIRED: frozenset({OrderState.LATE}),
     OrderState.REFUSED: frozenset(),
@@ -89,7 +101,7 @@ ORDER: Mapping[OrderState, frozenset[OrderState]] = {
     OrderState.CANCELLED: frozenset(),
 }
 
-S = TypeVar("S", JobState, RoundState, OrderState)
+S = TypeVar("S", JobState, RoundState, StepState, OrderState)
 
 
 def sources(table: Mapping[S, frozenset[S]], to: S) -> list[S]:
@@ -105,5 +117,5 @@ CALLED_BACK = (OrderState.CANCELLED, OrderState.EXPIRED)
 """Orders that a silo need not work on any more."""
 ENDED = (JobState.COMPLETED, JobState.FAILED, JobState.CANCELLED)
 """Jobs in which nothing will happen any more."""
-IN_PROGRESS = (RoundState.OPENING, RoundState.COLLECTING, RoundState.EXCHANGING, RoundState.AGGREGATING)
-"""Rounds that are not over."""
+UNDER_WAY = (StepState.COLLECTING, StepState.AGGREGATING)
+"""Steps that are not over."""

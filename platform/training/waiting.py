@@ -24,6 +24,13 @@ class CloseReason(TextChoices):
     DEADLINE = "deadline", _("the deadline has passed")
 
 
+class Below(TextChoices):
+    """What happens when a step's time is over and fewer than its quorum have answered."""
+
+    ABANDON = "abandon", _("the round is given up and tried again")
+    PAUSE = "pause", _("the job pauses until enough silos have answered")
+
+
 LEFT_OUT = "order.left_out"
 """The code of an order whose round closed without it, though its silo was heard of."""
 SILENT = "order.silent"

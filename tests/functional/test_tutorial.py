@@ -55,7 +55,7 @@ def play(cohort: Cohort) -> None:
             played = cohort.federation.played(order.silo_id)
             answers.answer(document=played.train(order, 0.5), by=played.silo)
         if orders:
-            closing.close_step(round_id=orders[0].step.round_id, by=TEST)
+            closing.close_step(step_id=orders[0].round_step.id, by=TEST)
         time.sleep(0.2)
     raise TimeoutError("nobody launched a job, or it did not end")
 

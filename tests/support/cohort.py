@@ -117,7 +117,7 @@ def answer_round(cohort: Cohort, job: Job) -> bool:
         played = cohort.federation.played(order.silo_id)
         answers.answer(document=played.train(order, 0.5), by=played.silo)
     if orders:
-        closing.close_step(round_id=orders[0].step.round_id, by=TEST)
+        closing.close_step(step_id=orders[0].round_step.id, by=TEST)
     return bool(orders)
 
 

@@ -22,7 +22,7 @@ from audit.models import Checkpoint, Head
 from consortia.selectors import consortia_where
 from federation.protocol.chains import PLATFORM, chain_of
 from rest.errors import NotFound
-from training.engine.audit_checkpoints import Contradicted, contradicted
+from training.engine.kinds.audit_checkpoint import Contradicted, contradicted
 from training.engine.restored import Behind, Broken, breaks, numbers_lost
 
 

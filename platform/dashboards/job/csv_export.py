@@ -24,7 +24,8 @@ _COLUMNS = {
     "round": "round.number",
     "attempt": "round.attempt",
     "kind": "orders.kind",
-    "close_reason": "round.close_reason",
+    "step": "step.position",
+    "close_reason": "step.close_reason",
     "silo_id": "orders.silo_id",
     "silo": "silo.name",
     "organisation": "house.name",
@@ -50,7 +51,7 @@ _ROWS = """
     JOIN training_order orders ON orders.step_id = step.id
     JOIN silos_silo silo ON silo.id = orders.silo_id
     JOIN accounts_organisation house ON house.id = silo.organisation_id
-    JOIN registry_modelversion base ON base.id = round.base_version_id
+    JOIN registry_modelversion base ON base.id = orders.base_version_id
     LEFT JOIN training_submission answer ON answer.order_id = orders.id
     LEFT JOIN training_evaluation score
         ON score.order_id = orders.id AND score.version_id = base.id AND score.rows >= %(minimum_cell)s

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
+from django.contrib.postgres.aggregates import ArrayAgg
 from django.db.models import Aggregate, F, FloatField, Max, Min, Q, QuerySet, Sum
-from django.db.models.functions import Cast, Extract
+from django.db.models.functions import Cast, Coalesce, Extract
 
 from dashboards.charts import thinned
 from registry.models import ModelVersion
@@ -221,18 +222,28 @@ def round_times_of(job: Job, limit: int = ROUNDS_DRAWN) -> tuple[RoundTimes, ...
     rows = list(
         Round.objects.filter(job=job)
         .order_by("-opened_at")
+        .annotate(
+            collecting=Sum(Coalesce("steps__aggregating_at", "steps__closed_at") - F("steps__opened_at")),
+            aggregating=Sum(F("steps__closed_at") - F("steps__aggregating_at")),
+            kinds=_in_order("steps__kind"),
+            collected=_in_order("steps__aggregating_at"),
+            reasons=_in_order("steps__close_reason"),
+            deadlines=_in_order("steps__deadline_at"),
+        )
         .values_list(
             "number",
             "attempt",
             "state",
             "reason_code",
-            "steps__kind",
             "opened_at",
             "closed_at",
-            "aggregating_at",
             "update_norm_l2",
-            "close_reason",
-            "steps__deadline_at",
+            "collecting",
+            "aggregating",
+            "kinds",
+            "collected",
+            "reasons",
+            "deadlines",
         )[:limit]
     )
     return tuple(
@@ -241,22 +252,40 @@ def round_times_of(job: Job, limit: int = ROUNDS_DRAWN) -> tuple[RoundTimes, ...
             attempt=attempt,
             state=state,
             reason_code=code,
-            kind=kind or "",
+            kind=kinds[-1] or "",
             opened_at=opened_at,
             closed_at=closed_at,
-            collecting_s=_between(opened_at, collected_at or closed_at),
-            aggregating_s=_between(collected_at, closed_at),
+            collecting_s=_seconds(collecting),
+            aggregating_s=_seconds(aggregating),
             update_norm_l2=norm,
-            close_reason=why,
-            collected_at=collected_at,
-            deadline_at=due_at,
+            close_reason=reasons[-1] or "",
+            collected_at=collected[-1],
+            deadline_at=deadlines[-1],
         )
-        for number, attempt, state, code, kind, opened_at, closed_at, collected_at, norm, why, due_at in reversed(rows)
+        for (
+            number,
+            attempt,
+            state,
+            code,
+            opened_at,
+            closed_at,
+            norm,
+            collecting,
+            aggregating,
+            kinds,
+            collected,
+            reasons,
+            deadlines,
+        ) in reversed(rows)
     )
 
 
-def _between(start: datetime | None, end: datetime | None) -> float | None:
-    return (end - start).total_seconds() if start is not None and end is not None else None
+def _in_order(field: str) -> ArrayAgg:
+    return ArrayAgg(field, order_by="steps__position")
+
+
+def _seconds(length: timedelta | None) -> float | None:
+    return None if length is None else length.total_seconds()
 
 
 def work_of(job: Job, rounds: Iterable[int]) -> tuple[WorkRow, ...]:
@@ -288,16 +317,18 @@ def turns_of(job: Job, rounds: Iterable[int]) -> tuple[TurnRow, ...]:
 
 
 def _orders(job: Job, rounds: Iterable[int]) -> QuerySet[Order]:
-    return Order.objects.filter(step__round__job=job, step__round__number__in=list(rounds)).order_by()
+    """By their steps: of a silo's orders in a round, the last tells how far it came."""
+    return Order.objects.filter(step__round__job=job, step__round__number__in=list(rounds)).order_by("step__position")
 
 
 def traffic_of(job: Job, rounds: Iterable[int]) -> tuple[Traffic, ...]:
     """What these rounds moved, added up by the database."""
     sums = (
         _orders(job, rounds)
+        .order_by()
         .values_list("step__round__number")
         .annotate(
-            down=Sum("step__round__base_version__size_bytes", filter=Q(delivered_at__isnull=False)),
+            down=Sum("base_version__size_bytes", filter=Q(delivered_at__isnull=False)),
             up=Sum("submission__payload_size_bytes"),
         )
     )

@@ -30,7 +30,7 @@ _TAG = re.compile(r"{[{%].*?[%}]}", re.DOTALL)
 # What only machines are told, and settings that are wrong before there is anybody to tell.
 _FOR_MACHINES = (
     *("/api/", "/api.py", "/api_", "/artefacts/", "/live/", "/management/", "/migrations/", "/sql/", "/statements/"),
-    *("/authentication.py", "/audit_checkpoints.py", "/connector.py", "/event_stream.py", "/long_poll.py"),
+    *("/authentication.py", "/kinds/audit_checkpoint.py", "/connector.py", "/event_stream.py", "/long_poll.py"),
     *("/answers.py", "/requests.py", "/idempotency.py", "/pagination.py", "/parsers.py", "/preconditions.py"),
     "/serializers.py",
 )

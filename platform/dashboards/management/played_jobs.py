@@ -24,7 +24,7 @@ from registry.models import Model, ModelVersion
 from silos.models import Dataset
 from training.launch.requests import JobRequest
 from training.models import CohortSeat, Evaluation, Job, Order, Round, Step, Submission
-from training.transitions import ENDED, JobState, OrderState, RoundState
+from training.transitions import ENDED, JobState, OrderState, RoundState, StepState
 
 SHAPE = {"linear.weight": [1, 13], "linear.bias": [1]}
 
@@ -190,10 +190,9 @@ class Played:
         round_ = Round(
             job=job,
             number=number,
-            state=RoundState.COLLECTING if going else RoundState.CLOSED,
+            state=RoundState.OPEN if going else RoundState.CLOSED,
             base_version=base,
             opened_at=opened,
-            aggregating_at=closed and closed - timedelta(seconds=0.2),
             closed_at=closed,
             update_norm_l2=None if going else 1.0 / number,
         )
@@ -202,8 +201,12 @@ class Played:
             round=round_,
             kind="train",
             quorum=job.quorum,
+            state=StepState.COLLECTING if going else StepState.CLOSED,
             expected=len(self.datasets),
+            opened_at=opened,
             deadline_at=deadline,
+            aggregating_at=closed and closed - timedelta(seconds=0.2),
+            closed_at=closed,
         )
         rows.add(round_, step, self._event(job, "round.opened", opened, {"round": number, "attempt": 1}))
         for place, dataset in enumerate(self.datasets):
@@ -228,7 +231,9 @@ class Played:
         state = OrderState.APPLIED if chance < 0.96 else OrderState.EXPIRED
         took_s = self.round_s * (0.2 + 0.4 * wave(silo, number))
         order = Order(
+            job=job,
             step=step,
+            base_version=base,
             silo_id=silo,
             kind="train",
             number=rows.numbers[silo],

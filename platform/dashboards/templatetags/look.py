@@ -65,7 +65,7 @@ def when(moment: datetime | None, empty: str = "–") -> str | SafeString:
 
 _TONES = {
     "good": "active completed closed applied online confirmed in_force",
-    "info live": "running collecting aggregating",
+    "info live": "running open collecting aggregating",
     "info": "opening exchanging submitted proposed signing",
     "warn": "presented paused silent late expired created queued invited suspended",
     "bad": "revoked failed rejected refused abandoned terminated",

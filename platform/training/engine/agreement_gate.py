@@ -24,7 +24,7 @@ class Stop:
         return f"{rule.meaning} {rule.advice}"
 
 
-def what_stops(standing: Standing, quorum: int) -> Stop | None:
+def blocking_reason(standing: Standing, quorum: int) -> Stop | None:
     """Why the next round does not open; None if it does.
 
     What may be lifted pauses a job; what can't ends it. A job that runs when its version is superseded goes on if the

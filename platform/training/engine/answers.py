@@ -19,27 +19,28 @@ from federation.protocol.envelope import payload_type_of
 from rest.errors import Conflict, NotFound
 from silos.models import Silo
 from training import dispatch
-from training.engine.audit_checkpoints import take_refusal
+from training.engine.kinds import STEPLESS_KINDS, answered_with, step_kind
+from training.engine.kinds.base import SteplessKind
 from training.engine.rejections import reject
 from training.engine.restored import raise_numbers
 from training.engine.sql import answered, waiting
 from training.engine.sql import orders as statements
 from training.engine.sql.answered import AnsweredOrder
-from training.models import KeptRefusal, Order, Submission
-from training.states import tell
+from training.models import Order, RefusalDocument, Submission
+from training.states import record_job_event
 from training.transitions import OUTSTANDING, OrderState
 from training.waiting import Wait
 
 
 @dataclass(frozen=True)
-class Taken:
+class AnswerResult:
     """What has become of an order by its answer."""
 
     state: OrderState
     code: str = ""
 
 
-def answer(*, document: bytes, by: Silo, payload: bytes | None = None) -> Taken:
+def answer(*, document: bytes, by: Silo, payload: bytes | None = None) -> AnswerResult:
     """Take a silo's signed answer to an order. The same bytes again change nothing; another answer is a conflict.
 
     A small payload may come along; a larger one was uploaded before, by the grant of this very order. Nothing is kept
@@ -51,22 +52,25 @@ def answer(*, document: bytes, by: Silo, payload: bytes | None = None) -> Taken:
     if by.identity is None:
         raise Untrusted("silo.unconfirmed", "This silo has no identity key.")
     said: Refusal | SubmissionDocument
-    if payload_type_of(document) == Refusal.payload_type:
+    payload_type = payload_type_of(document)
+    if (stepless := answered_with(payload_type)) is not None:
+        return AnswerResult(stepless.accept(document, by))
+    if payload_type == Refusal.payload_type:
         said = open_sealed(Refusal, document, [by.identity])
     else:
         said = open_sealed(SubmissionDocument, document, [by.identity])
     if isinstance(said, Refusal) and said.highest_number is not None and said.silo_id == by.id:
         raise_numbers(highest=said.highest_number, by=by)  # before anything is numbered anew
-    if isinstance(said, Refusal) and said.job_id is None:
-        return Taken(OrderState.REFUSED, take_refusal(said=said, document=document, by=by))
+    if isinstance(said, Refusal) and (kind := _stepless_kind(said, by)) is not None:
+        return AnswerResult(OrderState.REFUSED, kind.refuse(said, document, by))
     if isinstance(said, SubmissionDocument) and _submit_to_open_order(said, document, payload, by):
-        return Taken(OrderState.SUBMITTED)
+        return AnswerResult(OrderState.SUBMITTED)
     with transaction.atomic():
         order = _known(answered.lock_order(order_id=said.order_id, silo_id=by.id))
         if order.state not in OUTSTANDING and (earlier := _earlier_answer(order)) is not None:
             if earlier != digest_bytes(document):
                 raise Conflict("order.already_answered", "This order was answered before, with other bytes.")
-            return Taken(OrderState(order.state), order.code)
+            return AnswerResult(OrderState(order.state), order.code)
         _check_fits(order, said, by)
         if order.state not in OUTSTANDING:
             # whoever closed the round took the order's row first: this answer is late, refused before, or called back
@@ -74,7 +78,7 @@ def answer(*, document: bytes, by: Silo, payload: bytes | None = None) -> Taken:
         elif isinstance(said, Refusal):
             taken = _refuse(order, said, document, by)
         elif (fault := next(faults_of(said, order.bounds), None)) is not None:
-            taken = Taken(OrderState.REJECTED, reject(order=order, fault=fault, document=document, by=by))
+            taken = AnswerResult(OrderState.REJECTED, reject(order=order, fault=fault, document=document, by=by))
         else:
             raise Transient("order.busy", "Another answer to this order is being taken. Send it again.")
         _dispatch_if_due(order)
@@ -109,6 +113,12 @@ def _submit_to_open_order(said: SubmissionDocument, document: bytes, payload: by
     return taken
 
 
+def _stepless_kind(said: Refusal, by: Silo) -> SteplessKind | None:
+    """The kind of the refused order, where that belongs to no step of a round."""
+    kind = Order.objects.filter(id=said.order_id, silo=by, step=None).values_list("kind", flat=True).first()
+    return None if kind is None else STEPLESS_KINDS[OrderKind(kind)]
+
+
 def _known(order: AnsweredOrder | None) -> AnsweredOrder:
     if order is None:
         raise NotFound("order.not_found", "This silo was given no such order.")
@@ -124,7 +134,7 @@ def _dispatch_if_due(order: AnsweredOrder) -> None:
         else:
             due_in_s = None if statements.somebody_outstanding(order.step_id) else 0.0
         if due_in_s is not None:
-            dispatch.close_step(order.round_id, in_s=due_in_s)
+            dispatch.close_step(order.step_id, in_s=due_in_s)
 
     transaction.on_commit(look, robust=True)
 
@@ -162,34 +172,30 @@ def _check_fits(order: AnsweredOrder, said: Refusal | SubmissionDocument, by: Si
         raise Invalid("submission.other_manifest", "The answer is under another manifest.", "manifest_digest")
     if said.model_digest != order.model_digest:
         raise Invalid("submission.other_model", "The answer is about another model.", "model_digest")
-    wanted = said.kind == OrderKind.TRAIN
-    if (said.payload is not None) != wanted or (said.training is not None) != wanted:
-        raise Invalid("submission.payload", "A train order is answered with an update, no other with one.", "payload")
-    if said.kind == OrderKind.EVALUATE and said.evaluation is None:
-        raise Invalid("submission.evaluation", "An evaluate order is answered with an evaluation.", "evaluation")
+    step_kind(order.kind).accept(order, said)
 
 
-def _note_late(order: AnsweredOrder) -> Taken:
+def _note_late(order: AnsweredOrder) -> AnswerResult:
     if order.state != OrderState.EXPIRED:
-        return Taken(OrderState(order.state), order.code)
-    Order.objects.filter(id=order.order_id).update(state=OrderState.LATE, answered_at=timezone.now())
-    return Taken(OrderState.LATE, order.code)
+        return AnswerResult(OrderState(order.state), order.code)
+    Order.objects.filter(id=order.order_id).move(OrderState.LATE, answered_at=timezone.now())
+    return AnswerResult(OrderState.LATE, order.code)
 
 
-def _refuse(order: AnsweredOrder, said: Refusal, document: bytes, by: Silo) -> Taken:
-    Order.objects.filter(id=order.order_id).update(
-        state=OrderState.REFUSED,
+def _refuse(order: AnsweredOrder, said: Refusal, document: bytes, by: Silo) -> AnswerResult:
+    Order.objects.filter(id=order.order_id).move(
+        OrderState.REFUSED,
         answered_at=timezone.now(),
         code=said.code,
         message=said.message,
         clause=said.rule or "",
     )
-    KeptRefusal.objects.create(order_id=order.order_id, document=document, received_at=timezone.now())
-    tell(
+    RefusalDocument.objects.create(order_id=order.order_id, document=document, received_at=timezone.now())
+    record_job_event(
         job=order.job,
         verb="order.refused",
         by=by,
         detail={"round": order.round_number, "code": said.code, "reason": said.message, "clause": said.rule or ""},
         evidence={"order": str(order.order_id), "answer": digest_bytes(document)},
     )
-    return Taken(OrderState.REFUSED, said.code)
+    return AnswerResult(OrderState.REFUSED, said.code)

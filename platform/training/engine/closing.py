@@ -1,145 +1,92 @@
-"""Closing a step: the files are added up outside any transaction, then everything that follows is one transaction.
+"""Closing a step: what its answers make is worked out first, then everything that follows is one transaction.
 
-A worker that dies in between leaves a lease that lapses; the next one adds up again and comes to the same bytes. A
-worker that was only slow finds its lease gone and changes nothing.
+A worker that dies in between leaves a lease that lapses; the next one works it out again and comes to the same bytes.
+A worker that was only slow renews its lease, or finds it gone and changes nothing.
 """
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Sequence
-from pathlib import Path
-from uuid import UUID
 
 from django.db import transaction
 from django.utils import timezone
 
-from artefacts import store
 from audit.actors import Actor
-from federation.aggregation.aggregate import Aggregation, Contribution, NothingAcceptedError, Rejected, aggregate
-from federation.aggregation.metric_pooling import combine
-from federation.aggregation.strategies import parse_strategy
+from federation.aggregation.aggregate import Rejected
 from federation.errors import FederationError
-from federation.protocol.documents import OrderKind
-from federation.protocol.tensors import TensorSpec
-from registry.actions import add_version, judge
-from training.engine import restored, rounds
-from training.engine.sql import closing as reading
-from training.engine.sql import rounds as statements
-from training.engine.sql.closing import Answer
+from training.engine import restored, rounds, steps
+from training.engine.kinds import step_kind
+from training.engine.kinds.base import Claim, Closed, LeaseLostError, TooFewAcceptedError
+from training.engine.sql import closing as statements
+from training.engine.sql.steps import settle
 from training.models import Order, Round
-from training.states import tell
+from training.states import record_job_event
 from training.transitions import OrderState
 
 log = logging.getLogger(__name__)
 
 
-def close_step(*, round_id: UUID, by: Actor) -> None:
-    """Close a round's step if it is due and nobody else does it."""
-    claim = rounds.claim(round_id=round_id, by=by)
+def close_step(*, step_id: int, by: Actor) -> None:
+    """Close a step if it is due and nobody else does it."""
+    claim = steps.claim(step_id=step_id)
     if claim is None:
         return
-    claimed, step = claim.round, claim.step
-    answers = reading.answers(step.step_id)
-    if len(answers) < step.quorum:
-        unmet = restored.why_unmet(job=claimed.job, step_id=step.step_id, quorum=step.quorum)
-        if unmet is not None:
-            _abandon(claimed, by, restored.RESTORED, unmet.reason, ends_job=unmet.ends_job)
-            return
-        if len(answers) + reading.rejected(step.step_id) >= step.quorum:
-            _abandon(claimed, by, rounds.TOO_FEW_ACCEPTED, _too_few(len(answers), step.quorum))
-            return
-        _abandon(
-            claimed, by, "round.quorum_not_met", f"{len(answers)} of at least {step.quorum} silos answered in time."
-        )
-    elif step.kind == OrderKind.EVALUATE:
-        _close_evaluation(claimed, by)
-    else:
-        _close_training(claimed, answers, step.quorum, by)
-
-
-def _close_training(claimed: Round, answers: Sequence[Answer], quorum: int, by: Actor) -> None:
-    folder = store.new_folder()
+    if steps.is_hopeless(claim):
+        _abandon(claim, by, "round.not_closed", f"{steps.CLAIMS_MAX} workers failed to close it.")
+        return
+    answers = statements.answers(step_id)
+    if len(answers) < claim.step.quorum:
+        _abandon_below_quorum(claim, len(answers), by)
+        return
     try:
-        try:
-            result = _aggregate(claimed, answers, folder)
-        except NothingAcceptedError as error:
-            _abandon(claimed, by, rounds.TOO_FEW_ACCEPTED, "No silo's update could be accepted.", error.rejected)
-            return
-        except FederationError as error:
-            log.error("round %s can't be aggregated: %s", claimed.id, error)
-            _abandon(claimed, by, error.code, error.message)
-            return
-        if len(result.accepted) < quorum:
-            _abandon(claimed, by, rounds.TOO_FEW_ACCEPTED, _too_few(len(result.accepted), quorum), result.rejected)
-            return
-        store.adopt(result.model_path, result.model_digest)
-        if result.state_path is not None and result.state_digest is not None:
-            store.adopt(result.state_path, result.state_digest)
-    finally:
-        store.remove_folder(folder)
+        closed = step_kind(claim.step.kind).close(claim, answers)
+    except LeaseLostError:
+        log.warning("step %s is closed by somebody else by now", step_id)
+        return
+    except TooFewAcceptedError as error:
+        _abandon(claim, by, error.code, error.message, error.rejected)
+        return
+    except FederationError as error:
+        log.error("step %s of round %s can't be closed: %s", step_id, claim.round.id, error)
+        _abandon(claim, by, error.code, error.message)
+        return
     with transaction.atomic():
-        if not reading.hold(claimed):
+        if not _is_still_ours(claim):
             return
-        statements.settle(result.accepted)
-        _reject(claimed, result.rejected, by)
-        version = add_version(
-            model=claimed.base_version.model,
-            round_number=claimed.number,
-            digest=result.model_digest,
-            size_bytes=result.model_size_bytes,
-            optimiser_digest=result.state_digest or "",
-            by=by,
-        )
-        judge(version=claimed.base_version, metrics=combined_metrics(claimed), by=by)
-        rounds.close(round_=claimed, by=by, update_norm_l2=result.norm_l2, version=version)
+        _keep(claim, closed, by)
 
 
-def _too_few(accepted: int, quorum: int) -> str:
-    return f"{accepted} updates could be accepted, at least {quorum} are needed."
+def _keep(claim: Claim, closed: Closed, by: Actor) -> None:
+    settle(closed.applied)
+    _reject(claim.round, closed.rejected, by)
+    version = closed.keep(by)
+    rounds.advance(claim=claim, by=by, update_norm_l2=closed.update_norm_l2, version=version)
 
 
-def _aggregate(claimed: Round, answers: Sequence[Answer], folder: Path) -> Aggregation:
-    job, version = claimed.job, claimed.base_version
-    layout = tuple(
-        TensorSpec(name=spec["name"], shape=tuple(spec["shape"]), dtype=spec["dtype"]) for spec in version.model.layout
-    )
-    return aggregate(
-        parse_strategy(job.request["strategy"]),
-        store.path_of(version.digest),
-        [
-            Contribution(
-                str(answer.order_id),
-                store.path_of(answer.payload_digest),
-                float(answer.limits.weight(answer.rows)),
-            )
-            for answer in answers
-        ],
-        layout,
-        float(job.request["limits"]["update_norm_l2_max"]),
-        store.path_of(version.optimiser_digest) if version.optimiser_digest else None,
-        folder,
-    )
+def _abandon_below_quorum(claim: Claim, answered: int, by: Actor) -> None:
+    step = claim.step
+    unmet = restored.why_unmet(job=claim.round.job, step_id=step.step_id, quorum=step.quorum)
+    if unmet is not None:
+        _abandon(claim, by, restored.RESTORED, unmet.reason, ends_job=unmet.ends_job)
+    elif answered + statements.rejected(step.step_id) >= step.quorum:
+        reason = f"{answered} updates could be accepted, at least {step.quorum} are needed."
+        _abandon(claim, by, rounds.TOO_FEW_ACCEPTED, reason)
+    else:
+        reason = f"{answered} of at least {step.quorum} silos answered in time."
+        _abandon(claim, by, "round.quorum_not_met", reason)
 
 
-def _close_evaluation(claimed: Round, by: Actor) -> None:
-    with transaction.atomic():
-        if not reading.hold(claimed):
-            return
-        Order.objects.filter(step__round=claimed, state=OrderState.SUBMITTED).update(
-            state=OrderState.APPLIED, settled_at=timezone.now()
-        )
-        if claimed.job.evaluated_version_id is None:
-            judge(version=claimed.base_version, metrics=combined_metrics(claimed), by=by)
-        rounds.close(round_=claimed, by=by)
+def _is_still_ours(claim: Claim) -> bool:
+    return statements.lock_claimed_step(round_=claim.round, step_id=claim.step.step_id, lease=claim.lease)
 
 
 def _reject(round_: Round, rejected: Iterable[Rejected], by: Actor) -> None:
     for update in rejected:
-        Order.objects.filter(id=update.key).update(
-            state=OrderState.REJECTED, code=update.code, message=update.message, settled_at=timezone.now()
+        Order.objects.filter(id=update.key).move(
+            OrderState.REJECTED, code=update.code, message=update.message, settled_at=timezone.now()
         )
-        tell(
+        record_job_event(
             job=round_.job,
             verb="update.rejected",
             by=by,
@@ -148,7 +95,7 @@ def _reject(round_: Round, rejected: Iterable[Rejected], by: Actor) -> None:
 
 
 def _abandon(
-    claimed: Round,
+    claim: Claim,
     by: Actor,
     code: str,
     reason: str,
@@ -157,12 +104,7 @@ def _abandon(
     ends_job: bool = False,
 ) -> None:
     with transaction.atomic():
-        if not reading.hold(claimed):
+        if not _is_still_ours(claim):
             return
-        _reject(claimed, rejected, by)
-        rounds.abandon(round_=claimed, by=by, code=code, reason=reason, ends_job=ends_job)
-
-
-def combined_metrics(round_: Round) -> dict[str, object]:
-    """How a round's global model did over the silos."""
-    return combine(reading.measured(round_.id), round_.job.organisation_share_max)
+        _reject(claim.round, rejected, by)
+        rounds.abandon(round_=claim.round, by=by, code=code, reason=reason, ends_job=ends_job)

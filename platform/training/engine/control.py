@@ -8,7 +8,7 @@ from django.utils.translation import gettext as _
 from audit.actors import Actor
 from rest.errors import Conflict
 from training import dispatch
-from training.engine.rounds import give_up_open_round
+from training.engine.rounds import abandon_open_round
 from training.models import Job
 from training.states import move
 from training.transitions import JobState
@@ -41,5 +41,5 @@ def cancel(*, job: Job, by: Actor) -> Job:
         job = Job.objects.select_for_update().get(id=job.id)
         reason = f"Cancelled by {by.actor_name}."
         move(job=job, to=JobState.CANCELLED, by=by, code="job.cancelled_by_request", reason=reason)
-        give_up_open_round(job=job, by=by, code="job.cancelled")
+        abandon_open_round(job=job, by=by, code="job.cancelled")
     return job

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import cache
 from pathlib import Path
 from uuid import UUID, uuid4
@@ -12,23 +11,19 @@ from uuid import UUID, uuid4
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 
-from artefacts import signed_urls
 from federation.errors import Transient
 from federation.protocol import documents
 from federation.protocol.documents import OrderKind
 from federation.protocol.keys import PrivateKey
 from registry.models import ModelVersion
 from silos.successions import has_successor
+from training.engine.deadlines import StepDeadlines
+from training.engine.kinds import step_kind
 from training.engine.sql.opening import IssuedOrder
 from training.engine.sql.orders import next_order_numbers
 from training.launch.cohorts import cohort_of, share_agreed_in
 from training.launch.requests import local_of
 from training.models import Job, Round
-
-UPLOAD_MARGIN_BYTES = 1 << 16
-"""An update is as large as the model, give or take its header."""
-GRACE = timedelta(seconds=30)
-"""An order expires a little after its step's deadline: who answers in between is told that it is late."""
 
 
 def signing_key() -> PrivateKey:
@@ -95,30 +90,10 @@ def manifest_of(job: Job, version: ModelVersion, *, created_at: datetime) -> doc
     )
 
 
-@dataclass(frozen=True)
-class Term:
-    """Until when a step is answered, and until when its orders hold."""
-
-    opened_at: datetime
-    deadline_at: datetime
-
-    @property
-    def expires_at(self) -> datetime:
-        """When an order lapses."""
-        return self.deadline_at + GRACE
-
-
-def issue(*, round_: Round, kind: OrderKind, term: Term, silo_ids: Sequence[UUID]) -> list[IssuedOrder]:
-    """One signed order for each silo, numbered in that silo's own row. Part of the transaction that opens the round."""
-    job, version, key = round_.job, round_.base_version, signing_key()
-    expires_at_s = int(term.expires_at.timestamp())
+def issue(*, round_: Round, kind: OrderKind, deadlines: StepDeadlines, silo_ids: Sequence[UUID]) -> list[IssuedOrder]:
+    """One signed order for each silo, numbered in that silo's own row. Part of the transaction that opens the step."""
+    key, of_kind = signing_key(), step_kind(kind)
     numbers = next_order_numbers(silo_ids)
-    size_max = version.size_bytes + UPLOAD_MARGIN_BYTES
-    model = documents.BlobReference(
-        digest=version.digest,
-        size_bytes=version.size_bytes,
-        url=signed_urls.download_url(version.digest, expires_at_s=expires_at_s),
-    )
     orders: list[IssuedOrder] = []
     for silo_id in silo_ids:
         order_id = uuid4()
@@ -127,19 +102,13 @@ def issue(*, round_: Round, kind: OrderKind, term: Term, silo_ids: Sequence[UUID
             number=numbers[silo_id],
             kind=kind,
             silo_id=silo_id,
-            job_id=job.id,
-            manifest_digest=job.manifest_digest,
+            job_id=round_.job_id,
+            manifest_digest=round_.job.manifest_digest,
             round=round_.number,
             attempt=round_.attempt,
-            model=model,
-            upload=documents.UploadGrant(
-                size_bytes_max=size_max,
-                url=signed_urls.upload_url(order_id, size_bytes_max=size_max, expires_at_s=expires_at_s),
-            )
-            if kind == OrderKind.TRAIN
-            else None,
-            issued_at=term.opened_at,
-            expires_at=term.expires_at,
+            issued_at=deadlines.opened_at,
+            expires_at=deadlines.expires_at,
+            **of_kind.issue(round_, order_id, deadlines),
         )
         orders.append(IssuedOrder(order_id, silo_id, document.number, documents.seal(document, key)))
     return orders

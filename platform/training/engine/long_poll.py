@@ -23,7 +23,7 @@ from silos.models import Silo
 from silos.requests import check_still_admitted
 from silos.successions import successions_to
 from training.engine.answers import answer
-from training.engine.audit_checkpoints import take_countersignature
+from training.engine.kinds.audit_checkpoint import take_countersignature
 from training.engine.restored import note_seen
 from training.engine.sql import orders as statements
 from training.models import Order
@@ -34,7 +34,7 @@ TOLD_FOR = timedelta(hours=1)
 
 
 @dataclass(frozen=True)
-class Handed:
+class OrderDelivery:
     """An order as it is handed over: envelopes as they were signed, and the model if it is small."""
 
     order: bytes
@@ -50,10 +50,10 @@ class Handed:
 
 
 @dataclass(frozen=True)
-class Found:
+class PollResult:
     """What a look at the database brought."""
 
-    orders: tuple[Handed, ...] = ()
+    orders: tuple[OrderDelivery, ...] = ()
     cancelled: tuple[UUID, ...] = ()
     successions: tuple[bytes, ...] = ()
     """How the platform's key came to be: who pinned an earlier one needs them to verify the orders."""
@@ -69,10 +69,10 @@ class Found:
 async def wait_for_orders(waiting: Waiting) -> bytes:
     """Handle `POST /connector/v1/orders`: nothing is held while it waits, no thread and no connection."""
 
-    def first_look() -> tuple[Silo, list[UUID], float, Found]:
+    def first_look() -> tuple[Silo, list[UUID], float, PollResult]:
         silo, body = waiting.admit()
         held, wait_s = _read(body)
-        return silo, held, wait_s, look(silo, held)
+        return silo, held, wait_s, fetch_deliverable_orders(silo, held)
 
     started = asyncio.get_running_loop().time()
     with hub.waiting(notices.ORDERS, waiting.claimed_silo_id) as news:
@@ -92,17 +92,17 @@ async def wait_for_orders(waiting: Waiting) -> bytes:
         return found.encode()
 
 
-def _look_again(silo: Silo, held: Sequence[UUID]) -> Found:
+def _look_again(silo: Silo, held: Sequence[UUID]) -> PollResult:
     """The same for a request that was held: a silo revoked meanwhile is told so, and gets nothing."""
     check_still_admitted(silo)
-    return look(silo, held)
+    return fetch_deliverable_orders(silo, held)
 
 
-def look(silo: Silo, held: Sequence[UUID]) -> Found:
+def fetch_deliverable_orders(silo: Silo, held: Sequence[UUID]) -> PollResult:
     """What the silo should know now: orders that it does not hold, and held ones that nobody wants any more."""
-    found = statements.look(silo_id=silo.id, held=held)
+    found = statements.fetch_deliverable(silo_id=silo.id, held=held)
     orders = tuple(
-        Handed(
+        OrderDelivery(
             order.envelope,
             order.manifest or b"null",
             None if order.model_digest is None else store.read_small(order.model_digest, INLINE_BYTES_MAX),
@@ -112,7 +112,7 @@ def look(silo: Silo, held: Sequence[UUID]) -> Found:
         if order.state in OUTSTANDING
     )
     newest = found[0].newest_succession if orders else None
-    return Found(
+    return PollResult(
         orders,
         tuple(order.order_id for order in found if order.state in CALLED_BACK),
         () if newest is None else successions_to(newest),

@@ -18,7 +18,7 @@ from federation.protocol.keys import PrivateKey
 from registry import models as registry
 from registry.models import ModelVersion
 from training.models import Job, Round, Submission
-from training.states import tell
+from training.states import record_job_event
 from training.transitions import ENDED, OrderState, RoundState
 
 AT_ONCE = 200
@@ -48,7 +48,7 @@ def _issue(job: Job, version: ModelVersion, key: PrivateKey) -> bool:
         version=version, defaults={"document": document, "issued_at": said.issued_at}
     )
     if new:
-        tell(
+        record_job_event(
             job=job,
             verb="passport.issued",
             by=System("worker"),

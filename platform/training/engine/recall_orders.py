@@ -12,7 +12,7 @@ from consortia.transitions import ParticipationState
 from live import notices
 from silos.transitions import SiloState
 from training.models import Order
-from training.states import tell
+from training.states import record_job_event
 from training.transitions import OUTSTANDING, OrderState
 
 
@@ -23,16 +23,16 @@ def call_back(*, by: Actor) -> int:
     of a round is for the nudge that follows: it closes, by the quorum's rules, once nobody else has to answer.
     """
     taking_part = Participation.objects.filter(
-        consortium=OuterRef("step__round__job__consortium"),
+        consortium=OuterRef("job__consortium"),
         organisation=OuterRef("silo__organisation"),
         state=ParticipationState.ACTIVE,
     )
     lost = (
-        Order.objects.filter(state__in=OUTSTANDING)
+        Order.objects.filter(state__in=OUTSTANDING, job__isnull=False)
         .annotate(is_member=Exists(taking_part))
         .filter(~Q(silo__state=SiloState.ACTIVE) | Q(is_member=False))
-        .select_related("silo", "step__round__job")
-        .defer("envelope", "step__round__job__manifest")
+        .select_related("silo", "job", "step__round")
+        .defer("envelope", "job__manifest")
         .order_by("pk")
     )
     return sum(_call_back(order, by) for order in lost)
@@ -42,14 +42,15 @@ def _call_back(order: Order, by: Actor) -> bool:
     code, reason = _reason(order)
     with transaction.atomic():
         mine = Order.objects.filter(id=order.id, state__in=OUTSTANDING)  # an answer may have been quicker
-        if not mine.update(state=OrderState.CANCELLED, code=code, message=reason, settled_at=timezone.now()):
+        if not mine.move(OrderState.CANCELLED, code=code, message=reason, settled_at=timezone.now()):
             return False
-        round_ = order.step.round
-        tell(
-            job=round_.job,
+        assert order.job is not None  # asked for above
+        in_round = {} if order.step is None else {"round": order.step.round.number}
+        record_job_event(
+            job=order.job,
             verb="order.called_back",
             by=by,
-            detail={"round": round_.number, "silo": order.silo.name, "code": code, "reason": reason},
+            detail={**in_round, "silo": order.silo.name, "code": code, "reason": reason},
         )
         notices.notify(notices.ORDERS, [order.silo_id])
     return True

@@ -12,7 +12,7 @@ from federation.protocol.digests import digest_bytes
 from silos.models import Silo
 from training.engine.sql.answered import AnsweredOrder
 from training.models import Order
-from training.states import tell
+from training.states import record_job_event
 from training.transitions import OrderState
 
 
@@ -20,12 +20,12 @@ def reject(*, order: AnsweredOrder, fault: tuple[str, str], document: bytes, by:
     """Reject the answer to a (locked) order that is open; the code. `fault` is one of ``answer_bounds.faults_of``."""
     code, reason = fault
     now = timezone.now()
-    Order.objects.filter(id=order.order_id).update(
-        state=OrderState.REJECTED, code=code, message=reason, answered_at=now, settled_at=now
+    Order.objects.filter(id=order.order_id).move(
+        OrderState.REJECTED, code=code, message=reason, answered_at=now, settled_at=now
     )
     job, named = order.job, {"order": str(order.order_id), "answer": digest_bytes(document)}
-    tell(job=job, verb="order.submitted", by=by, detail={"round": order.round_number}, evidence=named)
-    tell(
+    record_job_event(job=job, verb="order.submitted", by=by, detail={"round": order.round_number}, evidence=named)
+    record_job_event(
         job=job,
         verb="update.rejected",
         by=by,

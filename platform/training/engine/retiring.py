@@ -12,7 +12,7 @@ from audit.actors import Actor
 from registry.actions import delete_weights, retire
 from registry.models import Model
 from registry.retirement import EXPIRED, RETIRED, Retirement, due_to_be_retired, due_to_expire, left_with_data
-from training.engine.rounds import give_up_open_round
+from training.engine.rounds import abandon_open_round
 from training.models import Job
 from training.states import move
 from training.transitions import JobState
@@ -40,5 +40,5 @@ def _take_out_of_use(model: Model, code: str, detail: Mapping[str, object], by: 
     using = Job.objects.filter(Q(model=model) | Q(evaluated_version__model=model), ended_at=None)
     for job in using.select_for_update(of=("self",)).order_by("id"):
         move(job=job, to=JobState.CANCELLED, by=by, code=code, reason=Retirement(code).message)
-        give_up_open_round(job=job, by=by, code=code)
+        abandon_open_round(job=job, by=by, code=code)
     return retire(model=model, code=code, detail=detail, by=by)

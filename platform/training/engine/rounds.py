@@ -1,33 +1,26 @@
-"""How a job moves from round to round: open, claim, close, give up. Every step is one transaction."""
+"""How a job moves from round to round: open, go on to the next step, close, give up. Each is part of a transaction."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from datetime import timedelta
-from uuid import UUID, uuid4
+from uuid import UUID
 
-from django.conf import settings
 from django.db import transaction
-from django.db.models import Q
 from django.utils import timezone
 
 from audit.actors import Actor
-from federation.protocol import documents
 from federation.protocol.digests import digest_bytes
-from federation.protocol.documents import OrderKind
 from live import notices
 from registry.models import ModelVersion
-from training.engine import issuing
-from training.engine.agreement_gate import what_stops
-from training.engine.sql import closing, opening, waiting
-from training.engine.sql import rounds as statements
-from training.engine.sql.rounds import ClaimedStep
-from training.models import Job, Order, Round
-from training.states import move, tell
-from training.transitions import IN_PROGRESS, OUTSTANDING, JobState, OrderState, RoundState
-from training.waiting import Wait, mode
+from training.engine import steps
+from training.engine.agreement_gate import blocking_reason
+from training.engine.kinds.base import Claim
+from training.engine.protocols import steps_of
+from training.engine.sql import closing, opening
+from training.engine.sql.opening import IssuedOrder
+from training.models import Job, Order, Round, Step
+from training.states import move, record_job_event
+from training.transitions import OUTSTANDING, JobState, OrderState, RoundState, StepState
 
-CLAIMS_MAX = 5
 TOO_FEW_ACCEPTED = "round.too_few_accepted"
 
 
@@ -44,74 +37,85 @@ def open_next(
     standing = opening.standing(job)
     if standing.rounds_open:
         return None
-    if (stop := what_stops(standing, job.quorum)) is not None:
+    if (stop := blocking_reason(standing, job.quorum)) is not None:
         move(job=job, to=stop.to, by=by, code=stop.code, reason=stop.reason)
         return None
     number = standing.rounds_closed + 1
-    if number > job.rounds_planned + 1:
-        ends_with = version or _newest_version(job)
-        move(job=job, to=JobState.COMPLETED, by=by, evidence={"model": ends_with.digest})
+    plans = steps_of(job, number)
+    version = version or _newest_version(job)
+    if not plans:
+        move(job=job, to=JobState.COMPLETED, by=by, evidence={"model": version.digest})
         return None
-    now = documents.now()
-    term = issuing.Term(opened_at=now, deadline_at=now + timedelta(seconds=job.round_deadline_s))
-    round_ = Round(job=job, number=number, attempt=attempt, base_version=version or _newest_version(job), opened_at=now)
-    kind = OrderKind.TRAIN if number <= job.rounds_planned else OrderKind.EVALUATE
-    patience = waiting.patience(round_, mode(job.wait, quorum=job.quorum, silos=len(standing.silo_ids)))
-    if after == TOO_FEW_ACCEPTED and patience.wait != Wait.ALL:
+    round_ = Round(job=job, number=number, attempt=attempt, base_version=version, opened_at=standing.now)
+    opening.open_round(round_)
+    orders = steps.open_step(
+        round_=round_,
+        position=1,
+        plan=plans[0],
+        silo_ids=standing.silo_ids,
+        now=standing.now,
         # the quorum held updates that did not count: this time everybody who is heard of is waited for
-        patience = replace(patience, awaited=frozenset(standing.silo_ids))
-    orders = issuing.issue(round_=round_, kind=kind, term=term, silo_ids=standing.silo_ids)
-    opening.open_round(
-        round_,
-        kind=kind,
-        quorum=job.quorum,
-        deadline_at=term.deadline_at,
-        expires_at=term.expires_at,
-        patience=patience,
-        orders=orders,
+        waits_for=standing.silo_ids if after == TOO_FEW_ACCEPTED else (),
     )
-    tell(
+    record_job_event(
         job=job,
         verb="round.opened",
         by=by,
         detail={"round": number, "attempt": attempt, "silos": len(orders)},
-        evidence={
-            "kind": kind.value,
-            "model": round_.base_version.digest,
-            "orders": {str(order.order_id): digest_bytes(order.envelope) for order in orders},
-        },
+        evidence={"kind": plans[0].kind.value, "model": version.digest, "orders": _digests(orders)},
     )
-    notices.notify(notices.ORDERS, standing.silo_ids)
     return round_
 
 
-@dataclass(frozen=True)
-class Claim:
-    """A round that one worker has taken for closing, and the step that is to be closed."""
+def advance(
+    *, claim: Claim, by: Actor, update_norm_l2: float | None = None, version: ModelVersion | None = None
+) -> None:
+    """A (locked) step is done: the next one of its round opens in the same transaction, else the next round."""
+    round_, position = claim.round, claim.step.position
+    job = round_.job
+    if job.state == JobState.PAUSED and job.reason_code == steps.BELOW_QUORUM:
+        move(job=job, to=JobState.RUNNING, by=by)
+    later = steps_of(job, round_.number)[position:]
+    if not later:
+        _close(claim, by, update_norm_l2, version)
+        return
+    closing.end_step(claim.step.step_id)
+    orders = steps.open_step(
+        round_=round_,
+        position=position + 1,
+        plan=later[0],
+        silo_ids=opening.silos_that_counted(round_.id, position),
+        now=opening.moment(),
+    )
+    record_job_event(
+        job=job,
+        verb="step.opened",
+        by=by,
+        detail={"round": round_.number, "attempt": round_.attempt, "step": position + 1, "silos": len(orders)},
+        evidence={"kind": later[0].kind.value, "orders": _digests(orders)},
+    )
 
-    round: Round
-    step: ClaimedStep
+
+def _close(claim: Claim, by: Actor, update_norm_l2: float | None, version: ModelVersion | None) -> None:
+    round_ = claim.round
+    closing.end_round(round_.id, step_id=claim.step.step_id, update_norm_l2=update_norm_l2)
+    made = round_.base_version if version is None else version
+    record_job_event(
+        job=round_.job,
+        verb="round.closed",
+        by=by,
+        detail={"round": round_.number, "attempt": round_.attempt, "close_reason": claim.step.close_reason},
+        evidence={
+            "base": round_.base_version.digest,
+            "model": made.digest,
+            "counted": closing.counted(round_.id),
+        },
+    )
+    open_next(job=round_.job, by=by, version=version)
 
 
-def claim(*, round_id: UUID, by: Actor) -> Claim | None:
-    """Take a round for closing: exactly one caller gets it. None when there is nothing to do, or somebody else does it.
-
-    It is due when all silos have answered, at the deadline, or before it as the job's `wait` says (`training.waiting`).
-    A claim whose lease has lapsed can be taken over, though not for ever: whatever kills its workers again and again is
-    given up.
-    """
-    step = statements.claim(round_id=round_id, lease=uuid4(), lease_s=settings.STEP_LEASE_S)
-    if step is None:
-        return None
-    round_ = closing.claimed_round(round_id)
-    if round_.claims > CLAIMS_MAX:
-        with transaction.atomic():
-            if closing.hold(round_):
-                abandon(
-                    round_=round_, by=by, code="round.not_closed", reason=f"{CLAIMS_MAX} workers failed to close it."
-                )
-        return None
-    return Claim(round_, step)
+def _digests(orders: list[IssuedOrder]) -> dict[str, str]:
+    return {str(order.order_id): digest_bytes(order.envelope) for order in orders}
 
 
 def abandon(*, round_: Round, by: Actor, code: str, reason: str, ends_job: bool = False) -> None:
@@ -121,7 +125,7 @@ def abandon(*, round_: Round, by: Actor, code: str, reason: str, ends_job: bool 
     """
     _abandon(round_, code)
     job = round_.job
-    tell(
+    record_job_event(
         job=job,
         verb="round.abandoned",
         by=by,
@@ -137,33 +141,13 @@ def abandon(*, round_: Round, by: Actor, code: str, reason: str, ends_job: bool 
         open_next(job=job, by=by, attempt=round_.attempt + 1, after=code)
 
 
-def close(
-    *, round_: Round, by: Actor, update_norm_l2: float | None = None, version: ModelVersion | None = None
-) -> None:
-    """A (locked) round is done: the next one opens in the same transaction, from the version that this one made."""
-    closing.close(round_.id, update_norm_l2=update_norm_l2)
-    made = round_.base_version if version is None else version
-    tell(
-        job=round_.job,
-        verb="round.closed",
-        by=by,
-        detail={"round": round_.number, "attempt": round_.attempt, "close_reason": round_.close_reason},
-        evidence={
-            "base": round_.base_version.digest,
-            "model": made.digest,
-            "counted": closing.counted(round_.id),
-        },
-    )
-    open_next(job=round_.job, by=by, version=version)
-
-
-def give_up_open_round(*, job: Job, by: Actor, code: str) -> None:
+def abandon_open_round(*, job: Job, by: Actor, code: str) -> None:
     """End whatever round of a (locked) job is open; its orders are called back."""
-    round_ = job.rounds.select_for_update().filter(state__in=IN_PROGRESS).order_by("pk").first()
+    round_ = job.rounds.select_for_update().filter(state=RoundState.OPEN).order_by("pk").first()
     if round_ is not None:
         _abandon(round_, code)
         told: dict[str, object] = {"round": round_.number, "attempt": round_.attempt, "code": code}
-        tell(job=job, verb="round.abandoned", by=by, detail=told)
+        record_job_event(job=job, verb="round.abandoned", by=by, detail=told)
 
 
 def reopen(*, job_id: UUID, by: Actor) -> Round | None:
@@ -177,14 +161,12 @@ def reopen(*, job_id: UUID, by: Actor) -> Round | None:
 
 
 def _abandon(round_: Round, code: str) -> None:
-    round_.state, round_.reason_code, round_.closed_at = RoundState.ABANDONED, code, timezone.now()
-    round_.lease = round_.lease_until = None
-    round_.save(update_fields=["state", "reason_code", "closed_at", "lease", "lease_until"])
-    called_back = Order.objects.filter(step__round=round_).filter(
-        Q(state__in=OUTSTANDING) | Q(state=OrderState.SUBMITTED)
-    )
-    silos = list(called_back.filter(state__in=OUTSTANDING).values_list("silo_id", flat=True))
-    called_back.update(state=OrderState.CANCELLED, code=code, settled_at=timezone.now())
+    now = timezone.now()
+    Round.objects.filter(id=round_.id).move(RoundState.ABANDONED, reason_code=code, closed_at=now)
+    Step.objects.filter(round=round_).move(StepState.ABANDONED, closed_at=now, lease=None, lease_until=None)
+    orders = Order.objects.filter(step__round=round_)
+    silos = list(orders.filter(state__in=OUTSTANDING).values_list("silo_id", flat=True))
+    orders.move(OrderState.CANCELLED, code=code, settled_at=now)
     notices.notify(notices.ORDERS, silos)
 
 

@@ -21,7 +21,7 @@ from registry.actions import add_version
 from registry.models import Model, ModelVersion
 from training.engine import issuing
 from training.engine.rounds import open_next
-from training.engine.start_checks import check_data_are_there, what_keeps_from_starting
+from training.engine.start_checks import check_data_are_there, start_blocker
 from training.launch.actions import check_in_use
 from training.models import CohortSeat, Job
 from training.states import move
@@ -35,7 +35,7 @@ def start(*, job_id: UUID, by: Actor) -> None:
         job = Job.objects.select_for_update(of=("self",)).select_related(*related).get(id=job_id)
         if job.state != JobState.QUEUED:
             return
-        if (stop := what_keeps_from_starting(job)) is not None:
+        if (stop := start_blocker(job)) is not None:
             move(job=job, to=stop.to, by=by, code=stop.code, reason=stop.reason)
             return
         try:

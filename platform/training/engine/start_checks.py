@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from federation.errors import Invalid
 from plans.selectors import plan_with
-from training.engine.agreement_gate import Stop, what_stops
+from training.engine.agreement_gate import Stop, blocking_reason
 from training.engine.sql import opening
 from training.launch.actions import check_datasets
 from training.launch.eligibility import model_of, verdicts
@@ -16,14 +16,14 @@ _GONE = frozenset({"dataset.unknown", "silo.not_active"})
 """What may be said of single data sets at a launch, and of which."""
 
 
-def what_keeps_from_starting(job: Job) -> Stop | None:
+def start_blocker(job: Job) -> Stop | None:
     """Why the job can't start now: its agreement has ended, or refuses so many silos that its quorum can't be met.
 
-    A suspension is no such reason, as it may be lifted: it pauses the job before the first round (`what_stops`).
+    A suspension is no such reason, as it may be lifted: it pauses the job before the first round (`blocking_reason`).
     """
     if job.agreement is None:
         return Stop(JobState.FAILED, "agreement.missing")
-    stop = what_stops(opening.standing(job), job.quorum)
+    stop = blocking_reason(opening.standing(job), job.quorum)
     if stop is not None:
         return None if stop.to == JobState.PAUSED else stop
     asked = JobRequest.model_validate(job.request)

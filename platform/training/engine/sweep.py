@@ -17,12 +17,12 @@ from registry.models import Model
 from registry.selectors import referenced
 from silos.models import RequestNonce, Silo
 from training import dispatch
-from training.engine import retiring
+from training.engine import retiring, steps
 from training.engine.sql import housekeeping as statements
 from training.engine.sql import uploads, waiting
 from training.models import Job, Round, Submission, Upload
-from training.states import tell
-from training.transitions import IN_PROGRESS, OUTSTANDING, JobState, RoundState
+from training.states import record_job_event
+from training.transitions import OUTSTANDING, JobState, RoundState
 
 ABANDONED_FILES_S = 7 * 86400.0
 UPDATES_KEPT_ROUNDS = 1
@@ -32,22 +32,20 @@ _UPLOADS_AT_ONCE = 500
 
 
 def nudge(*, by: Actor) -> dict[str, int]:
-    """Nudge jobs that wait to start, rounds that are due or whose worker is gone, jobs without a round."""
-    del by
-    now = timezone.now()
+    """Nudge jobs that wait to start, steps that are due or whose worker is gone, jobs without a round."""
+    steps.pause_stalled(by=by)
     queued = list(Job.objects.filter(state=JobState.QUEUED).values_list("id", flat=True))
-    lapsed = Round.objects.filter(state=RoundState.AGGREGATING, lease_until__lt=now)
-    due = [*waiting.due_rounds(), *lapsed.values_list("id", flat=True)]
+    due = waiting.due_steps()
     idle = list(
         Job.objects.filter(state=JobState.RUNNING)
-        .exclude(id__in=Round.objects.filter(state__in=IN_PROGRESS).values("job"))
+        .exclude(id__in=Round.objects.filter(state=RoundState.OPEN).values("job"))
         .values_list("id", flat=True)
     )
     with transaction.atomic():
         for job_id in queued:
             dispatch.start_job(job_id)
-        for round_id in due:
-            dispatch.close_step(round_id)
+        for step_id in due:
+            dispatch.close_step(step_id)
         for job_id in idle:
             dispatch.open_round(job_id)
     return {"queued": len(queued), "due": len(due), "idle": len(idle)}
@@ -93,7 +91,7 @@ def delete_updates(*, by: Actor) -> int:
                 digests.update(served.digests)
                 count += len(served.digests)
                 if served.digests:
-                    tell(
+                    record_job_event(
                         job=Job.from_db("default", ("id", "consortium_id"), (served.job_id, served.consortium_id)),
                         verb="round.updates_deleted",
                         by=by,

@@ -8,8 +8,9 @@ from django.db import InterfaceError, OperationalError, connections
 from audit import chaining, checkpoints
 from audit.actors import System
 from training import dispatch as names
-from training.engine import audit_checkpoints, closing, issuing, passports, recall_orders, rounds, start
+from training.engine import closing, issuing, passports, recall_orders, rounds, start
 from training.engine import sweep as sweeping
+from training.engine.kinds import audit_checkpoint
 
 WORKER = System("worker")
 SWEEP = System("sweep")
@@ -37,9 +38,9 @@ def open_round(job_id: str) -> None:
 
 
 @shared_task(base=Door, name=names.CLOSE_STEP)
-def close_step(round_id: str) -> None:
+def close_step(step_id: int) -> None:
     """Close a step that is due."""
-    closing.close_step(round_id=UUID(round_id), by=WORKER)
+    closing.close_step(step_id=step_id, by=WORKER)
 
 
 @shared_task(base=Door, name="training.tasks.sweep")
@@ -58,8 +59,8 @@ def tidy() -> None:
     In this order, so that the first head after a job's end has its passports too.
     """
     sweeping.tidy(by=SWEEP)
-    audit_checkpoints.tidy()
+    audit_checkpoint.tidy()
     passports.issue_missing(issuing.signing_key())
     chaining.chain_new()
     checkpoints.sign_heads(issuing.signing_key())
-    audit_checkpoints.issue_orders(issuing.signing_key())
+    audit_checkpoint.issue_orders(issuing.signing_key())

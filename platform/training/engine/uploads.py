@@ -8,9 +8,9 @@ from django.conf import settings
 from django.utils import timezone
 
 from artefacts.asgi import Claimed
-from federation.protocol.documents import OrderKind
 from live.http import Refused
 from silos import throttle
+from training.engine.kinds import grants_upload
 from training.engine.sql import uploads as statements
 from training.engine.sql.uploads import FoundUpload
 from training.transitions import OUTSTANDING
@@ -82,7 +82,7 @@ def _known(found: FoundUpload | None) -> FoundUpload:
 
 
 def _check_open(found: FoundUpload) -> None:
-    if found.kind != OrderKind.TRAIN:
+    if not grants_upload(found.kind):
         raise Refused(409, "upload.not_wanted", "This order asks for no update.")
     if found.state not in OUTSTANDING or found.expires_at <= timezone.now():
         raise _over()

@@ -27,7 +27,7 @@ from training.launch.refused_fields import check_allowed
 from training.launch.requests import JobRequest, read_request
 from training.launch.schemas import check_alike
 from training.models import CohortSeat, Job
-from training.states import tell
+from training.states import record_job_event
 
 
 def launch(*, consortium: Consortium, request: Mapping[str, Any], by: User) -> Job:
@@ -58,7 +58,7 @@ def launch(*, consortium: Consortium, request: Mapping[str, Any], by: User) -> J
             CohortSeat(job=job, silo_id=dataset.silo_id, dataset=dataset, position=position)
             for position, dataset in enumerate(datasets, start=1)
         )
-        tell(job=job, verb="job.launched", by=by, detail=_launched(job, datasets))
+        record_job_event(job=job, verb="job.launched", by=by, detail=_launched(job, datasets))
         dispatch.start_job(job.id)
     return job
 

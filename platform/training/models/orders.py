@@ -6,19 +6,44 @@ import uuid
 from typing import ClassVar
 
 from django.db import models
+from django.db.models import Q
 
 from federation.protocol.documents import OrderKind
-from training.models.rounds import Step
-from training.transitions import MISSED, OUTSTANDING, OrderState
+from training.models.jobs import Job
+from training.models.moving import MovingQuerySet
+from training.models.rounds import Round, Step
+from training.transitions import MISSED, ORDER, OUTSTANDING, OrderState
+
+STEPLESS = (OrderKind.CHECKPOINT, OrderKind.RESERVE, OrderKind.RELEASE)
+"""Kinds of order that belong to no step of a round."""
+
+
+class OrderQuerySet(MovingQuerySet["Order", OrderState]):
+    """Orders; their state changes by `move` alone, and by the statements in `engine.sql`."""
+
+    table = ORDER
 
 
 class Order(models.Model):
-    """One step for one silo, signed and once-only. Its state tells how far the silo has come with it."""
+    """What one silo is told to do, signed and once-only. Its state tells how far the silo has come with it.
+
+    Nearly all belong to a step of a round. Those of a job's beginning and end belong to no step, and those of the audit
+    log to no job.
+    """
 
     State = OrderState
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
-    step = models.ForeignKey(Step, on_delete=models.CASCADE, related_name="orders")
+    job = models.ForeignKey(Job, null=True, on_delete=models.CASCADE, related_name="orders")
+    step = models.ForeignKey(Step, null=True, on_delete=models.CASCADE, related_name="orders")
+    audit_checkpoint = models.ForeignKey(
+        "audit.Checkpoint", null=True, db_index=False, on_delete=models.PROTECT, related_name="+"
+    )
+    """The head of the audit log that is to be countersigned."""
+    base_version = models.ForeignKey(
+        "registry.ModelVersion", null=True, db_index=False, on_delete=models.PROTECT, related_name="+"
+    )
+    """The global model that it is about."""
     silo = models.ForeignKey("silos.Silo", on_delete=models.PROTECT, related_name="orders")
     kind = models.CharField(max_length=20, choices=[(kind.value, kind.value) for kind in OrderKind])
     number = models.BigIntegerField()
@@ -36,6 +61,8 @@ class Order(models.Model):
     awaited = models.BooleanField(default=False, db_default=False)
     """Its round waits for it to the deadline: its silo was left out twice running."""
 
+    objects = OrderQuerySet.as_manager()
+
     class Meta:
         ordering: ClassVar = ["step", "silo"]
         indexes: ClassVar = [
@@ -46,17 +73,44 @@ class Order(models.Model):
                 fields=["silo", "-number"], condition=models.Q(state__in=[str(s) for s in MISSED]), name="order_missed"
             ),
             models.Index(fields=["silo"], condition=models.Q(awaited=True), name="order_awaited"),
+            models.Index(
+                fields=["audit_checkpoint", "silo"],
+                condition=models.Q(audit_checkpoint__isnull=False),
+                name="order_of_checkpoint",
+            ),
         ]
         constraints: ClassVar = [
             models.UniqueConstraint(fields=["silo", "number"], name="order_number_once_a_silo"),
             models.UniqueConstraint(fields=["step", "silo"], name="order_once_a_step_and_silo"),
+            models.CheckConstraint(
+                condition=Q(kind=OrderKind.CHECKPOINT.value, audit_checkpoint__isnull=False, job=None)
+                | ~Q(kind=OrderKind.CHECKPOINT.value) & Q(audit_checkpoint=None, job__isnull=False),
+                name="order_of_a_job_or_a_checkpoint",
+            ),
+            models.CheckConstraint(
+                condition=Q(kind__in=[kind.value for kind in STEPLESS], step=None, base_version=None)
+                | ~Q(kind__in=[kind.value for kind in STEPLESS]) & Q(step__isnull=False, base_version__isnull=False),
+                name="order_of_a_step_by_its_kind",
+            ),
         ]
 
     def __str__(self) -> str:
         return f"{self.kind} {self.number} for {self.silo_id}"
 
+    @property
+    def round_step(self) -> Step:
+        """The step that it belongs to. Raises LookupError where it belongs to none."""
+        if self.step is None:
+            raise LookupError(f"{self} belongs to no step of a round.")
+        return self.step
 
-class KeptRefusal(models.Model):
+    @property
+    def round(self) -> Round:
+        """The round that it belongs to. Raises LookupError where it belongs to none."""
+        return self.round_step.round
+
+
+class RefusalDocument(models.Model):
     """A silo's signed refusal of an order, as it came: evidence that it was refused, by whom and why."""
 
     order = models.OneToOneField(Order, primary_key=True, on_delete=models.CASCADE, related_name="refusal")

@@ -10,12 +10,22 @@ from django.db.models import Q
 
 from federation.protocol.documents import OrderKind
 from training.models.jobs import Job
-from training.transitions import IN_PROGRESS, RoundState
-from training.waiting import CloseReason, Wait
+from training.models.moving import MovingQuerySet
+from training.transitions import ROUND, STEP, RoundState, StepState
+from training.waiting import Below, CloseReason, Wait
+
+
+class RoundQuerySet(MovingQuerySet["Round", RoundState]):
+    """Rounds; their state changes by `move` alone."""
+
+    table = ROUND
 
 
 class Round(models.Model):
-    """One exchange with the cohort over one global model. A round that was given up is tried again as a new attempt."""
+    """One exchange with the cohort over one global model. A round that was given up is tried again as a new attempt.
+
+    It is the list of steps that its protocol names (`engine.protocols`); they are opened one after the other.
+    """
 
     State = RoundState
 
@@ -23,37 +33,23 @@ class Round(models.Model):
     job = models.ForeignKey(Job, on_delete=models.CASCADE, related_name="rounds")
     number = models.PositiveIntegerField()
     attempt = models.PositiveIntegerField(default=1)
-    state = models.CharField(max_length=12, choices=RoundState, default=RoundState.COLLECTING)
+    state = models.CharField(max_length=12, choices=RoundState, default=RoundState.OPEN)
     reason_code = models.CharField(max_length=80, blank=True)
     base_version = models.ForeignKey("registry.ModelVersion", on_delete=models.PROTECT, related_name="+")
     opened_at = models.DateTimeField()
-    aggregating_at = models.DateTimeField(null=True)
     closed_at = models.DateTimeField(null=True)
-    close_reason = models.CharField(max_length=10, choices=CloseReason, blank=True, default="", db_default="")
-    """Why it took no further answers; empty while it does, and of rounds from before this was noted."""
-    lease = models.UUIDField(null=True)
-    lease_until = models.DateTimeField(null=True)
-    claims = models.PositiveSmallIntegerField(default=0)
     update_norm_l2 = models.FloatField(null=True)
     updates_deleted_at = models.DateTimeField(null=True)
+
+    objects = RoundQuerySet.as_manager()
 
     class Meta:
         ordering: ClassVar = ["job", "number", "attempt"]
         constraints: ClassVar = [
             models.UniqueConstraint(fields=["job", "number", "attempt"], name="round_attempt_once"),
-            models.UniqueConstraint(
-                fields=["job"],
-                condition=Q(state__in=[str(state) for state in IN_PROGRESS]),
-                name="round_one_open_a_job",
-            ),
+            models.UniqueConstraint(fields=["job"], condition=Q(state="open"), name="round_one_open_a_job"),
             models.CheckConstraint(
-                condition=Q(state="aggregating", lease__isnull=False, lease_until__isnull=False)
-                | (~Q(state="aggregating") & Q(lease__isnull=True, lease_until__isnull=True)),
-                name="round_lease_iff_aggregating",
-            ),
-            models.CheckConstraint(
-                condition=Q(state__in=["closed", "abandoned"], closed_at__isnull=False)
-                | (~Q(state__in=["closed", "abandoned"]) & Q(closed_at__isnull=True)),
+                condition=Q(state="open", closed_at__isnull=True) | (~Q(state="open") & Q(closed_at__isnull=False)),
                 name="round_closed_at_iff_over",
             ),
         ]
@@ -62,24 +58,74 @@ class Round(models.Model):
         return f"round {self.number} of {self.job_id}"
 
 
+class StepQuerySet(MovingQuerySet["Step", StepState]):
+    """Steps; their state changes by `move` alone, and by the statements in `engine.sql`."""
+
+    table = STEP
+
+
 class Step(models.Model):
-    """One kind of order to everybody in a round, with its own quorum and deadline. Masks add steps, not states."""
+    """One kind of order to everybody in a round, with its own quorum and deadline. Masks add steps, not states.
+
+    Whoever closes it holds its lease, and renews that while it works.
+    """
+
+    State = StepState
 
     round = models.ForeignKey(Round, on_delete=models.CASCADE, related_name="steps")
     position = models.PositiveIntegerField(default=1)
     kind = models.CharField(max_length=20, choices=[(kind.value, kind.value) for kind in OrderKind])
+    state = models.CharField(max_length=12, choices=StepState, default=StepState.COLLECTING)
     quorum = models.PositiveIntegerField()
+    below = models.CharField(max_length=8, choices=Below, default=Below.ABANDON, db_default=Below.ABANDON)
+    """What happens when its time is over and the quorum has not answered."""
     expected = models.PositiveIntegerField()
+    opened_at = models.DateTimeField()
     deadline_at = models.DateTimeField(db_index=True)
+    aggregating_at = models.DateTimeField(null=True)
+    """When a worker first took it for closing."""
+    closed_at = models.DateTimeField(null=True)
+    close_reason = models.CharField(max_length=10, choices=CloseReason, blank=True, default="", db_default="")
+    """Why it took no further answers; empty while it does, and of steps from before this was noted."""
     wait = models.CharField(max_length=10, choices=Wait, default=Wait.ALL, db_default=Wait.ALL)
     usual_s = models.FloatField(null=True)
     """Seconds that silos usually took in the rounds before; null where nothing was known."""
     grace_min_s = models.FloatField(default=0.0, db_default=0.0)
     """How long it is waited at least after the quorum has answered, where it is waited adaptively."""
+    lease = models.UUIDField(null=True)
+    lease_until = models.DateTimeField(null=True)
+    lease_renewed = models.BooleanField(default=False, db_default=False)
+    """Whether the present holder of the lease has renewed it: then it was at work, and is not held against the step."""
+    claims = models.PositiveSmallIntegerField(default=0, db_default=0)
+    """How often it was taken for closing, but for those whose holder had renewed its lease."""
+    claims_renewed = models.PositiveSmallIntegerField(default=0, db_default=0)
+    """How often it was taken over from somebody who had renewed the lease."""
+
+    objects = StepQuerySet.as_manager()
 
     class Meta:
         ordering: ClassVar = ["round", "position"]
-        constraints: ClassVar = [models.UniqueConstraint(fields=["round", "position"], name="step_once_a_position")]
+        indexes: ClassVar = [
+            models.Index(fields=["state"], condition=Q(state__in=["collecting", "aggregating"]), name="step_under_way")
+        ]
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["round", "position"], name="step_once_a_position"),
+            models.UniqueConstraint(
+                fields=["round"],
+                condition=Q(state__in=["collecting", "aggregating"]),
+                name="step_one_under_way_a_round",
+            ),
+            models.CheckConstraint(
+                condition=Q(state="aggregating", lease__isnull=False, lease_until__isnull=False)
+                | (~Q(state="aggregating") & Q(lease__isnull=True, lease_until__isnull=True)),
+                name="step_lease_iff_aggregating",
+            ),
+            models.CheckConstraint(
+                condition=Q(state__in=["closed", "abandoned"], closed_at__isnull=False)
+                | (~Q(state__in=["closed", "abandoned"]) & Q(closed_at__isnull=True)),
+                name="step_closed_at_iff_over",
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"{self.kind} of {self.round_id}"

@@ -26,7 +26,7 @@ from plans.models import SignedReview
 from registry.models import Passport
 from rest.errors import Conflict
 from silos.models import KeySuccession
-from training.models import Job, KeptRefusal, Order, Submission
+from training.models import Job, Order, RefusalDocument, Submission
 from training.reading.evidence_log import log_entries, told_of
 
 RECORDS_AT_ONCE = 1000
@@ -102,7 +102,7 @@ def _entries(job: Job, head: Checkpoint) -> Iterator[Entry]:
         for order_id, envelope in orders.filter(id__in=some).order_by("number").values_list("id", "envelope"):
             yield Entry(f"{bundle_parser.ORDER}{order_id}", bytes(envelope))
     for some in batched([order_id for order_id in ids if told.has_answer(order_id)]):
-        for kind in (Submission, KeptRefusal):
+        for kind in (Submission, RefusalDocument):
             answers = kind.objects.filter(order__in=some).order_by("received_at", "order")
             for order_id, document in answers.values_list("order_id", "document"):
                 yield Entry(f"{bundle_parser.ANSWER}{order_id}", bytes(document))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
 from django.db.models import Count, DecimalField, OuterRef, QuerySet, Subquery, Sum
@@ -13,7 +14,8 @@ from audit.models import Event
 from live import database
 from training.models import Job, Order, Round, Step
 from training.reading.counting import Tally, tally_of
-from training.transitions import IN_PROGRESS
+from training.transitions import RoundState, StepState
+from training.waiting import CloseReason
 
 
 def round_ids(job: Job) -> QuerySet[Round, UUID]:
@@ -23,10 +25,26 @@ def round_ids(job: Job) -> QuerySet[Round, UUID]:
 
 @dataclass(frozen=True)
 class RoundSummary:
-    """A round in a list, annotated with its `kind` and `bytes_up`, and what became of its orders."""
+    """A round in a list, with `bytes_up`, the `kind` and state of its last step, and what became of its orders."""
 
     round: Round
     tally: Tally
+    kind: str
+    step_state: str
+    close_reason: str
+    bytes_up: int
+
+    @property
+    def state_label(self) -> str:
+        """How far it has come: an open one as far as its step."""
+        if self.round.state == RoundState.OPEN and self.step_state:
+            return str(StepState(self.step_state).label)
+        return self.round.get_state_display()
+
+    @property
+    def close_reason_label(self) -> str:
+        """Why it took no further answers, in words."""
+        return str(CloseReason(self.close_reason).label) if self.close_reason else ""
 
 
 def round_summaries(job: Job, ids: Iterable[UUID]) -> list[RoundSummary]:
@@ -43,6 +61,8 @@ def round_summaries(job: Job, ids: Iterable[UUID]) -> list[RoundSummary]:
         .select_related("base_version")
         .annotate(
             kind=Subquery(step.values("kind")[:1]),
+            step_state=Subquery(step.values("state")[:1]),
+            close_reason=Subquery(step.values("close_reason")[:1]),
             bytes_up=Coalesce(Subquery(bytes_up), 0, output_field=DecimalField()),
         )
         .order_by("-opened_at")
@@ -51,7 +71,18 @@ def round_summaries(job: Job, ids: Iterable[UUID]) -> list[RoundSummary]:
     counted = Order.objects.filter(step__round__in=ids).order_by().values_list("step__round", "state")
     for round_id, state, count in counted.annotate(count=Count("pk")):
         counts.setdefault(round_id, {})[state] = count
-    return [RoundSummary(round_, tally_of(counts.get(round_.pk, {}))) for round_ in rounds]
+    return [_summary(round_, tally_of(counts.get(round_.pk, {}))) for round_ in rounds]
+
+
+def _summary(annotated: Any, outcomes: Tally) -> RoundSummary:
+    return RoundSummary(
+        round=annotated,
+        tally=outcomes,
+        kind=annotated.kind or "",
+        step_state=annotated.step_state or "",
+        close_reason=annotated.close_reason or "",
+        bytes_up=int(annotated.bytes_up),
+    )
 
 
 _MARK = f"""
@@ -63,7 +94,7 @@ _MARK = f"""
          FROM training_round round
          JOIN training_step step ON step.round_id = round.id
          JOIN training_order orders ON orders.step_id = step.id
-         WHERE round.job_id = %(job)s AND round.state IN ({", ".join(f"'{state.value}'" for state in IN_PROGRESS)}))
+         WHERE round.job_id = %(job)s AND round.state = '{RoundState.OPEN.value}')
     )::text)
 """  # noqa: S608 - states of ours
 

@@ -10,7 +10,7 @@ from silos.models import Silo
 from training.models import CohortSeat, Evaluation, Order, Round, Step
 from training.reading.counting import Tally, tally
 from training.reading.small_cells import confusion_shown
-from training.transitions import OrderState
+from training.transitions import OrderState, RoundState
 
 
 @dataclass(frozen=True)
@@ -44,21 +44,11 @@ class OrderRow:
 
 
 @dataclass(frozen=True)
-class RoundRow:
-    """A round with its orders. It must have been fetched by `selectors.rounds_of`."""
+class StepRow:
+    """A step of a round with its orders."""
 
-    round: Round
-
-    @cached_property
-    def step(self) -> Step | None:
-        """The step that it is in, or was in last."""
-        return max(self.round.steps.all(), key=lambda step: step.position, default=None)
-
-    @cached_property
-    def orders(self) -> tuple[OrderRow, ...]:
-        """The orders of that step."""
-        size_bytes = self.round.base_version.size_bytes
-        return tuple(OrderRow(order, size_bytes) for order in self.step.orders.all()) if self.step else ()
+    step: Step
+    orders: tuple[OrderRow, ...]
 
     @cached_property
     def tally(self) -> Tally:
@@ -68,7 +58,7 @@ class RoundRow:
     @property
     def duration_s(self) -> float | None:
         """Seconds from its opening to its end."""
-        return (self.round.closed_at - self.round.opened_at).total_seconds() if self.round.closed_at else None
+        return (self.step.closed_at - self.step.opened_at).total_seconds() if self.step.closed_at else None
 
     @property
     def bytes_down(self) -> int:
@@ -79,6 +69,69 @@ class RoundRow:
     def bytes_up(self) -> int:
         """Of all silos."""
         return sum(row.bytes_up for row in self.orders)
+
+
+@dataclass(frozen=True)
+class RoundRow:
+    """A round with its orders. It must have been fetched by `selectors.rounds_of`."""
+
+    round: Round
+
+    @cached_property
+    def steps(self) -> tuple[StepRow, ...]:
+        """The steps that were opened, in their order."""
+        size_bytes = self.round.base_version.size_bytes
+        return tuple(
+            StepRow(step, tuple(OrderRow(order, size_bytes) for order in step.orders.all()))
+            for step in sorted(self.round.steps.all(), key=lambda step: step.position)
+        )
+
+    @property
+    def current(self) -> StepRow | None:
+        """The step that it is in, or was in last."""
+        return self.steps[-1] if self.steps else None
+
+    @property
+    def step(self) -> Step | None:
+        """The step that it is in, or was in last."""
+        return self.current.step if self.current else None
+
+    @property
+    def orders(self) -> tuple[OrderRow, ...]:
+        """The orders of all its steps."""
+        return tuple(row for step in self.steps for row in step.orders)
+
+    @property
+    def current_orders(self) -> tuple[OrderRow, ...]:
+        """For each silo, its order of the step in which it was asked last."""
+        return tuple({row.order.silo_id: row for row in self.orders}.values())
+
+    @property
+    def tally(self) -> Tally:
+        """What became of the orders of the step that it is in."""
+        return self.current.tally if self.current else tally(())
+
+    @property
+    def state_label(self) -> str:
+        """How far it has come: an open one as far as its step."""
+        if self.round.state == RoundState.OPEN and self.step is not None:
+            return self.step.get_state_display()
+        return self.round.get_state_display()
+
+    @property
+    def duration_s(self) -> float | None:
+        """Seconds from its opening to its end."""
+        return (self.round.closed_at - self.round.opened_at).total_seconds() if self.round.closed_at else None
+
+    @property
+    def bytes_down(self) -> int:
+        """Of all silos."""
+        return sum(step.bytes_down for step in self.steps)
+
+    @property
+    def bytes_up(self) -> int:
+        """Of all silos."""
+        return sum(step.bytes_up for step in self.steps)
 
 
 @dataclass(frozen=True)
@@ -137,9 +190,10 @@ class MetricsRow:
     @cached_property
     def evaluations(self) -> tuple[Evaluation, ...]:
         """The silos' evaluations, by the silos' names."""
-        orders = [order for step in self.round.steps.all() for order in step.orders.all()]
-        found = [order.evaluation for order in orders if hasattr(order, "evaluation")]
-        return tuple(sorted(found, key=lambda evaluation: evaluation.silo.name))
+        steps = sorted(self.round.steps.all(), key=lambda step: step.position)
+        orders = [order for step in steps for order in step.orders.all() if hasattr(order, "evaluation")]
+        last_told = {order.silo_id: order.evaluation for order in orders}
+        return tuple(sorted(last_told.values(), key=lambda evaluation: evaluation.silo.name))
 
     @property
     def combined(self) -> dict[str, object]:

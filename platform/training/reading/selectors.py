@@ -16,7 +16,7 @@ from silos.selectors import health_of
 from silos.transitions import SiloState
 from training.models import Job, Order, Round, Step
 from training.reading.rows import CohortRow, MetricsRow, RoundRow
-from training.transitions import IN_PROGRESS, RoundState
+from training.transitions import RoundState
 
 
 def jobs_visible_to(user: User) -> QuerySet[Job]:
@@ -90,12 +90,12 @@ def standing_of(job: Job) -> Standing:
     )
     rounds = Round.objects.filter(job=job).select_related("base_version", "job").defer("job__manifest")
     newest = rounds.order_by("-opened_at")
-    round_ = newest.filter(state__in=IN_PROGRESS).first() or newest.first()
+    round_ = newest.filter(state=RoundState.OPEN).first() or newest.first()
     closed = rounds.filter(state=RoundState.CLOSED).order_by("-number").first()
     _fetch_orders([one for one in (round_, closed) if one], {seat.silo_id: seat.silo for seat in seats})
     current = RoundRow(round_) if round_ else None
     evaluated = MetricsRow(closed) if closed else None
-    orders = {row.order.silo_id: row for row in current.orders} if current else {}
+    orders = {row.order.silo_id: row for row in current.current_orders} if current else {}
     evaluations = {row.silo.id: row for row in evaluated.silos} if evaluated else {}
     return Standing(
         job=job,

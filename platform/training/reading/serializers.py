@@ -17,10 +17,10 @@ from training.models import Job, Round
 from training.reading.absence_serializers import AbsenceOut, HealthField, SiloOfOrganisation
 from training.reading.absences import absences_in
 from training.reading.counting import Tally
-from training.reading.rows import CohortRow, EvaluationRow, MetricsRow, OrderRow, RoundRow
+from training.reading.rows import CohortRow, EvaluationRow, MetricsRow, OrderRow, RoundRow, StepRow
 from training.reading.selectors import Standing
-from training.transitions import OrderState, RoundState
-from training.waiting import CloseReason, Wait
+from training.transitions import OrderState, RoundState, StepState
+from training.waiting import Below, CloseReason, Wait
 
 KINDS = [(kind.value, kind.value) for kind in OrderKind]
 
@@ -82,8 +82,34 @@ class TallyOut(serializers.Serializer[Tally]):
     waiting = serializers.IntegerField(help_text="Still to be answered.")
 
 
+class StepOut(serializers.Serializer[StepRow]):
+    """A step of a round: one kind of order to everybody."""
+
+    position = serializers.IntegerField(source="step.position")
+    kind = serializers.ChoiceField(source="step.kind", choices=KINDS)
+    state = serializers.ChoiceField(source="step.state", choices=StepState.choices)
+    quorum = serializers.IntegerField(source="step.quorum")
+    below = serializers.ChoiceField(
+        source="step.below", choices=Below.choices, help_text="What happens below the quorum at the deadline."
+    )
+    expected = serializers.IntegerField(source="step.expected", help_text="How many silos were asked.")
+    answered = serializers.IntegerField(source="tally.counted", help_text="How many answers count, or will.")
+    outcomes = TallyOut(source="tally", help_text="What became of every order.")
+    opened_at = serializers.DateTimeField(source="step.opened_at")
+    deadline_at = serializers.DateTimeField(source="step.deadline_at")
+    wait = serializers.ChoiceField(source="step.wait", choices=Wait.choices)
+    close_reason = serializers.ChoiceField(
+        source="step.close_reason", choices=CloseReason.choices, allow_blank=True, help_text="Empty while it collects."
+    )
+    aggregating_at = serializers.DateTimeField(source="step.aggregating_at", allow_null=True)
+    closed_at = serializers.DateTimeField(source="step.closed_at", allow_null=True)
+    duration_s = serializers.FloatField(allow_null=True)
+    bytes_down = serializers.IntegerField()
+    bytes_up = serializers.IntegerField()
+
+
 class RoundBrief(serializers.Serializer[Any]):
-    """A round, without its orders."""
+    """A round, without its orders. What is told of a step, outside `steps`, is of the last one that was opened."""
 
     number = serializers.IntegerField(source="round.number")
     attempt = serializers.IntegerField(source="round.attempt")
@@ -97,15 +123,16 @@ class RoundBrief(serializers.Serializer[Any]):
         help_text="How many answered in time and count, or will at the closing: the quorum is held against these.",
     )
     outcomes = TallyOut(source="tally", help_text="What became of every order.")
+    steps = StepOut(many=True, help_text="In their order; those that come are not listed yet.")
     opened_at = serializers.DateTimeField(source="round.opened_at")
     deadline_at = serializers.DateTimeField(source="step.deadline_at")
     wait = serializers.ChoiceField(
         source="step.wait", choices=Wait.choices, help_text="How it waits: `all` where the quorum is the whole cohort."
     )
     close_reason = serializers.ChoiceField(
-        source="round.close_reason", choices=CloseReason.choices, allow_blank=True, help_text="Empty while it collects."
+        source="step.close_reason", choices=CloseReason.choices, allow_blank=True, help_text="Empty while it collects."
     )
-    aggregating_at = serializers.DateTimeField(source="round.aggregating_at", allow_null=True)
+    aggregating_at = serializers.DateTimeField(source="step.aggregating_at", allow_null=True)
     closed_at = serializers.DateTimeField(source="round.closed_at", allow_null=True)
     duration_s = serializers.FloatField(allow_null=True)
     update_norm_l2 = serializers.FloatField(source="round.update_norm_l2", allow_null=True)

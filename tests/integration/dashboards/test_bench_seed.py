@@ -92,7 +92,7 @@ def test_it_makes_what_it_says(settings: Any) -> None:
     assert Evaluation.objects.filter(order__in=orders).count() == orders.filter(state=OrderState.APPLIED).count()
     for one in orders.select_related("submission", "step"):
         assert OrderState(one.state)
-        assert one.step.deadline_at == one.expires_at
+        assert one.round_step.deadline_at == one.expires_at
         if one.answered_at is not None:
             assert set(one.submission.phases_s) == {"load", "evaluate", "train"}
 

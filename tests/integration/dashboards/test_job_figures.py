@@ -164,7 +164,7 @@ def test_a_download_tells_what_silos_did_and_how_the_model_did_there(cohort: Coh
     told = list(csv.DictReader(io.StringIO(taken(client, job, "csv"))))
     assert len(told) == len(rows) == Order.objects.filter(step__round__job=job).count()
     for order in Order.objects.filter(step__round__job=job).select_related("submission", "evaluation", "step__round"):
-        row = rows[order.step.round.number, str(order.silo_id)]
+        row = rows[order.round.number, str(order.silo_id)]
         assert order.delivered_at is not None
         assert datetime.fromisoformat(row["delivered_at"]) == order.delivered_at
         assert (row["bytes_up"], row["phases_s"]) == (order.submission.payload_size_bytes, order.submission.phases_s)

@@ -65,7 +65,7 @@ def answer(cohort: Cohort, job: Job, *, refusing: bool = False, delta: float = 0
         mine = played.silo == cohort.silo
         document = played.refuse(order) if mine and refusing else played.train(order, delta if mine else 0.5)
         answers.answer(document=document, by=played.silo)
-    closing.close_step(round_id=orders[0].step.round_id, by=TEST)
+    closing.close_step(step_id=orders[0].round_step.id, by=TEST)
 
 
 def test_a_refusal_is_told_to_the_launcher_and_the_silo_s_it_once_a_day(cohort: Cohort) -> None:

@@ -40,7 +40,7 @@ def learned(**leaving: Any) -> tuple[Federation, Job]:
         for order in orders:
             played = federation.played(order.silo_id)
             answers.answer(document=played.train(order, 0.5), by=played.silo)
-        closing.close_step(round_id=orders[0].step.round_id, by=TEST)
+        closing.close_step(step_id=orders[0].round_step.id, by=TEST)
     job.refresh_from_db()
     return federation, job
 
@@ -80,7 +80,7 @@ def learned_again(_federation: Federation, **leaving: Any) -> tuple[Federation, 
     for order in orders:
         played = other.played(order.silo_id)
         answers.answer(document=played.train(order, 0.5), by=played.silo)
-    closing.close_step(round_id=orders[0].step.round_id, by=TEST)
+    closing.close_step(step_id=orders[0].round_step.id, by=TEST)
     job.refresh_from_db()
     return other, job
 

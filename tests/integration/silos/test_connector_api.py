@@ -266,7 +266,7 @@ class TestOrders:
         order = Order.objects.get(silo=federation.silos[0].silo)
         from training.engine.control import cancel
 
-        cancel(job=order.step.round.job, by=federation.scientist)
+        cancel(job=order.round.job, by=federation.scientist)
         answer = relay(port, federation).post("/connector/v1/orders", {"held": [str(order.id)], "wait_s": 0})
         assert answer.json["cancelled"] == [str(order.id)]
 
@@ -276,7 +276,7 @@ def test_a_silo_is_told_which_of_its_updates_did_not_count(port: int, federation
     for played, delta in zip(federation.silos, (float("nan"), 1.0, 1.0), strict=True):
         order = Order.objects.get(silo=played.silo)
         answers.answer(document=played.train(order, delta), by=played.silo)
-    closing.close_step(round_id=order.step.round_id, by=TEST)
+    closing.close_step(step_id=order.round_step.id, by=TEST)
     beat = {"relay_version": "1", "trainer": None, "disk_free_bytes": 1 << 30, "clock_skew_s": 0.1}
     (told,) = relay(port, federation, 0).post("/connector/v1/heartbeat", beat).json["rejected"]
     assert told["code"] == "update.not_finite"

@@ -120,7 +120,7 @@ def test_an_answer_can_t_name_what_another_silo_uploaded(port: int, federation: 
 
 def test_an_answer_can_t_name_a_model_or_any_other_artefact_of_the_store(port: int, federation: Federation) -> None:
     order = order_of(federation)
-    model = order.step.round.base_version
+    model = order.round.base_version
     named = {"digest": model.digest, "size_bytes": model.size_bytes}
     assert answer_with(port, federation, order, b"", payload=named).code == "submission.payload_missing"
     store.keep(OTHER, digest_bytes(OTHER))
@@ -185,7 +185,7 @@ def test_nothing_is_uploaded_for_an_order_that_does_not_wait_for_it(port: int, f
     assert put(port, order, MINE).code == "upload.not_wanted"
     Order.objects.filter(id=order.id).update(kind="train", expires_at=timezone.now() - timedelta(seconds=1))
     assert put(port, order, MINE).code == "order.over"
-    control.cancel(job=order.step.round.job, by=federation.scientist)
+    control.cancel(job=order.round.job, by=federation.scientist)
     assert put(port, order, MINE).code == "order.over"
     assert not Upload.objects.exists()
     assert not parts()
@@ -193,14 +193,14 @@ def test_nothing_is_uploaded_for_an_order_that_does_not_wait_for_it(port: int, f
 
 def test_an_evaluate_order_is_answered_with_no_payload(port: int, federation: Federation) -> None:
     order = order_of(federation)
-    round_ = order.step.round
+    round_ = order.round
     document = documents.read(documents.Order, peek(bytes(order.envelope)))
     asked = document.model_copy(update={"kind": documents.OrderKind.EVALUATE, "upload": None})
     Order.objects.filter(id=order.id).update(
         kind="evaluate", envelope=documents.seal(asked, federation.silos[0].identity)
     )
     order = Order.objects.get(id=order.id)
-    assert order.step.round == round_
+    assert order.round == round_
     assert answer_with(port, federation, order, b"tiny", inline=True).code == "submission.payload"
     assert answer_with(port, federation, order, b"", payload=None).json["state"] == "submitted"
 
@@ -239,7 +239,7 @@ def test_what_was_uploaded_for_an_order_that_is_over_is_deleted(port: int, feder
     sweep.tidy(by=TEST)
     assert len(parts()) == 1
     assert store.size_bytes(digest_bytes(OTHER)) is not None
-    control.cancel(job=mine.step.round.job, by=federation.scientist)
+    control.cancel(job=mine.round.job, by=federation.scientist)
     sweep.tidy(by=TEST)
     assert not parts()
     assert not Upload.objects.exists()

@@ -24,7 +24,7 @@ from silos.successions import successions_to
 from tests.support.cohort import Cohort, run_job
 from tests.support.federation import TEST
 from training.engine import issuing
-from training.engine.long_poll import look
+from training.engine.long_poll import fetch_deliverable_orders
 from training.models import Job
 
 pytestmark = pytest.mark.django_db
@@ -213,7 +213,7 @@ def test_what_it_refuses_changes_nothing(keys: Keys, settings: Any, case: str) -
 
 def handed(cohort: Cohort) -> Any:
     """What the first silo's relay is told."""
-    return look(cohort.silo, [])
+    return fetch_deliverable_orders(cohort.silo, [])
 
 
 def test_a_poll_with_orders_brings_the_successions(keys: Keys, cohort: Cohort, blob_root: Path) -> None:
@@ -224,7 +224,9 @@ def test_a_poll_with_orders_brings_the_successions(keys: Keys, cohort: Cohort, b
     found = handed(cohort)
     assert [bytes(one.succession.document) for one in made] == list(found.successions)
     assert found.encode().endswith(b'"cancelled":[],"successions":[' + b",".join(found.successions) + b"]}")
-    assert look(cohort.silo, [cohort.silo.orders.get().id]).successions == (), "nothing to verify, nothing to tell"
+    assert fetch_deliverable_orders(cohort.silo, [cohort.silo.orders.get().id]).successions == (), (
+        "nothing to verify, nothing to tell"
+    )
 
 
 def test_it_costs_a_poll_no_statement(

@@ -18,7 +18,7 @@ from monitoring.wording import words_for
 from tests.support.cohort import Cohort, browser, run_job
 from tests.support.federation import TEST
 from training.engine import answers, closing
-from training.models import Job, Order, Round
+from training.models import Job, Order
 from training.reading.absences import absences_in
 from training.transitions import OUTSTANDING, JobState
 
@@ -34,7 +34,7 @@ def job_without_the_first(cohort: Cohort, **changes: Any) -> Job:
             refuses = order.silo_id == cohort.silo.id
             document = played.refuse(order) if refuses else played.train(order, 0.5)
             answers.answer(document=document, by=played.silo)
-        closing.close_step(round_id=orders[0].step.round_id, by=TEST)
+        closing.close_step(step_id=orders[0].round_step.id, by=TEST)
     job.refresh_from_db()
     assert job.state == JobState.COMPLETED
     return job
@@ -127,7 +127,7 @@ def test_the_report_tells_what_not_waiting_gained_and_what_it_lost(cohort: Cohor
                 answers.answer(document=played.train(order, 0.5), by=played.silo)
             elif late is None:
                 late = played.train(order, 0.5), played.silo
-        closing.close_step(round_id=orders[0].step.round_id, by=TEST)
+        closing.close_step(step_id=orders[0].round_step.id, by=TEST)
     assert late is not None
     answers.answer(document=late[0], by=late[1])
     members = series.members_of(job)
@@ -140,4 +140,4 @@ def test_the_report_tells_what_not_waiting_gained_and_what_it_lost(cohort: Cohor
     page = browser(cohort.scientist).get(f"/jobs/{job.id}/report/").content.decode()
     assert "3 rounds closed without waiting for every silo" in page
     assert f"Without {cohort.silo.name}: 3 rounds" in page
-    assert Round.objects.get(id=first.id).close_reason == "quorum"
+    assert first.steps.get().close_reason == "quorum"

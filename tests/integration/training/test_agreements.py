@@ -28,7 +28,7 @@ from tests.support.federation import TEST, Federation, make_federation
 from tests.support.world import person
 from training.engine import answers, control, start
 from training.engine.closing import close_step
-from training.engine.long_poll import look
+from training.engine.long_poll import fetch_deliverable_orders
 from training.engine.rounds import reopen
 from training.launch.actions import launch
 from training.launch.quotes import quote
@@ -62,7 +62,7 @@ def answer_all(federation: Federation, job: Job) -> Job:
     for order in orders:
         played = federation.played(order.silo_id)
         answers.answer(document=played.train(order, 0.5), by=played.silo)
-    close_step(round_id=orders[0].step.round_id, by=TEST)
+    close_step(step_id=orders[0].round_step.id, by=TEST)
     job.refresh_from_db()
     return job
 
@@ -136,7 +136,7 @@ def test_the_manifest_carries_the_agreement_the_purpose_and_the_silos_certificat
     assert job.agreement is not None
     assert manifest.agreement_digest == job.agreement.digest
     assert manifest.use == Purpose.model_validate(INSIDE)
-    found = look(federation.silos[0].silo, [])
+    found = fetch_deliverable_orders(federation.silos[0].silo, [])
     assert found.orders[0].agreement is not None
     opened = open_agreement(found.orders[0].agreement)
     assert opened.complete
@@ -148,7 +148,7 @@ def test_the_trainers_answer_is_the_platforms() -> None:
     """What the platform has launched, the same function allows with what the trainer is handed."""
     federation = agreed(purposes=HEART, cohort=Cohort(minimum_participants=2, minimum_rows=100))
     job = launched(federation, use=INSIDE)
-    found = look(federation.silos[1].silo, []).orders[0]
+    found = fetch_deliverable_orders(federation.silos[1].silo, []).orders[0]
     manifest = read(Manifest, peek(found.manifest))
     opened = open_agreement(found.agreement or b"")
     mine = manifest.cohort[1]

@@ -110,8 +110,8 @@ def test_nobody_else_waits_for_a_revoked_silo(
     submit(federation, job, federation.silos[1])
     with django_capture_on_commit_callbacks(execute=True):
         tasks.sweep()
-    assert nudged == [(dispatch.CLOSE_STEP, str(round_.id))]
-    closing.close_step(round_id=round_.id, by=TEST)
+    assert nudged == [(dispatch.CLOSE_STEP, round_.steps.get().id)]
+    closing.close_step(step_id=round_.steps.get().id, by=TEST)
     round_.refresh_from_db()
     assert round_.state == RoundState.CLOSED
     second = Order.objects.filter(step__round__job=job, step__round__number=2)
@@ -123,7 +123,7 @@ def test_below_the_quorum_the_round_is_given_up_at_once(federation: Federation) 
     submit(federation, job, *federation.silos[:2])
     revoke(federation, federation.silos[2])
     recall_orders.call_back(by=TEST)
-    closing.close_step(round_id=Round.objects.get(job=job).id, by=TEST)
+    closing.close_step(step_id=Round.objects.get(job=job).steps.get().id, by=TEST)
     job.refresh_from_db()
     assert (job.state, job.reason_code) == (JobState.PAUSED, "round.quorum_not_met")
 

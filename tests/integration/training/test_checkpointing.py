@@ -24,9 +24,10 @@ from silos.models import Silo
 from tests.integration.audit.test_chains import forge
 from tests.support.federation import ENVIRONMENT, Federation, PlayedSilo, make_federation
 from training import models
-from training.engine import audit_checkpoints, issuing
+from training.engine import issuing
 from training.engine.answers import answer
-from training.engine.long_poll import look, take_checkpoint
+from training.engine.kinds import audit_checkpoint
+from training.engine.long_poll import fetch_deliverable_orders, take_checkpoint
 from training.transitions import OrderState
 
 pytestmark = pytest.mark.django_db
@@ -45,7 +46,7 @@ def sign_heads() -> int:
     chaining.chain_new()
     key = issuing.signing_key()
     checkpoints.sign_heads(key)
-    return audit_checkpoints.issue_orders(key)
+    return audit_checkpoint.issue_orders(key)
 
 
 def move(federation: Federation, name: str) -> None:
@@ -56,7 +57,7 @@ def move(federation: Federation, name: str) -> None:
 def given(played: PlayedSilo) -> list[CheckpointOrder]:
     """The orders that a poll of the silo brings, as the platform has signed them."""
     key = issuing.signing_key().public
-    found = look(played.silo, [])
+    found = fetch_deliverable_orders(played.silo, [])
     assert all(handed.manifest == b"null" and handed.model is handed.agreement is None for handed in found.orders)
     return [documents.open_sealed(CheckpointOrder, handed.order, [key]) for handed in found.orders]
 
@@ -104,8 +105,8 @@ def test_a_head_is_ordered_until_this_silo_has_countersigned_it(federation: Fede
 def test_what_the_relay_holds_is_not_handed_over_again(federation: Federation) -> None:
     first = federation.silos[0]
     (order,) = given(first)
-    assert look(first.silo, [order.order_id]).orders == ()
-    models.CheckpointOrder.objects.filter(id=order.order_id).update(expires_at=timezone.now())
+    assert fetch_deliverable_orders(first.silo, [order.order_id]).orders == ()
+    models.Order.objects.filter(id=order.order_id).update(expires_at=timezone.now())
     assert given(first) == []
     assert sign_heads() == 1
     assert given(first)[0].order_id != order.order_id
@@ -128,7 +129,7 @@ def test_each_head_is_proven_from_the_one_that_the_silo_keeps(federation: Federa
     first = federation.silos[0]
     (order,) = given(first)
     assert order.proof is None, "nothing is kept yet"
-    audit_checkpoints.take_countersignature(document=countersigned(first, order), by=first.silo)
+    audit_checkpoint.take_countersignature(document=countersigned(first, order), by=first.silo)
     for name in ("One", "Two"):
         kept = head_of(order)
         move(federation, name)
@@ -137,7 +138,7 @@ def test_each_head_is_proven_from_the_one_that_the_silo_keeps(federation: Federa
         assert order.proof is not None
         assert order.proof.follows.position == kept.position
         assert follows(order, kept) is None
-        audit_checkpoints.take_countersignature(document=countersigned(first, order), by=first.silo)
+        audit_checkpoint.take_countersignature(document=countersigned(first, order), by=first.silo)
 
 
 def test_a_silo_that_keeps_another_head_tells_which_and_is_asked_again_at_once(federation: Federation) -> None:
@@ -153,13 +154,13 @@ def test_a_silo_that_keeps_another_head_tells_which_and_is_asked_again_at_once(f
     assert again.proof is not None
     assert again.proof.follows == told
     assert follows(again, kept) is None
-    assert audit_checkpoints.contradicted([chain_of(federation.consortium.id)]) == []
+    assert audit_checkpoint.contradicted([chain_of(federation.consortium.id)]) == []
 
 
 def test_a_log_that_was_rewritten_and_has_grown_brings_no_proof_that_holds(federation: Federation) -> None:
     first, chain = federation.silos[0], chain_of(federation.consortium.id)
     (order,) = given(first)
-    audit_checkpoints.take_countersignature(document=countersigned(first, order), by=first.silo)
+    audit_checkpoint.take_countersignature(document=countersigned(first, order), by=first.silo)
     rewrite(chain)
     move(federation, "Grown")
     sign_heads()
@@ -176,7 +177,7 @@ def rewrite(chain: str) -> None:
         forge(f"DELETE FROM {table} WHERE chain = %s", chain)
     Unchained.objects.bulk_create(Unchained(event_id=link.event_id) for link in links)
     chaining.chain_new()
-    models.CheckpointOrder.objects.filter(checkpoint__chain=chain).delete()
+    models.Order.objects.filter(audit_checkpoint__chain=chain).delete()
     Checkpoint.objects.filter(chain=chain).delete()
 
 
@@ -202,12 +203,12 @@ def test_what_the_platform_has_not_signed_or_another_silo_has_is_not_kept(federa
     first, second = federation.silos[:2]
     (order,) = given(first)
     with pytest.raises(FederationError) as caught:
-        audit_checkpoints.take_countersignature(document=countersigned(second, order), by=first.silo)
+        audit_checkpoint.take_countersignature(document=countersigned(second, order), by=first.silo)
     assert caught.value.code == "signature.invalid"
     row = Checkpoint.objects.get(chain=chain_of(federation.consortium.id))
     invented = AuditCheckpoint(chain=row.chain, position=row.position, digest="f" * 64, made_at=now())
     with pytest.raises(Invalid) as refused:
-        audit_checkpoints.take_countersignature(document=seal(invented, first.identity), by=first.silo)
+        audit_checkpoint.take_countersignature(document=seal(invented, first.identity), by=first.silo)
     assert refused.value.code == "checkpoint.unknown"
     assert not Countersignature.objects.exists()
 
@@ -222,22 +223,22 @@ def test_a_refusal_is_kept_written_down_and_shown_until_the_silo_signs_again(
     for _ in range(2):  # the same bytes again change nothing
         taken = answer(document=document, by=first.silo)
         assert (taken.state, taken.code) == (OrderState.REFUSED, "checkpoint.forked")
-    kept = models.CheckpointOrder.objects.get(id=order.order_id)
-    assert (kept.code, bytes(kept.refusal or b"")) == ("checkpoint.forked", document)
+    kept = models.Order.objects.get(id=order.order_id)
+    assert (kept.state, kept.code, bytes(kept.refusal.document)) == ("refused", "checkpoint.forked", document)
     event = Event.objects.get(verb="checkpoint.contradicted")
     assert (event.consortium_id, event.subject_id) == (federation.consortium.id, str(first.silo.id))
     assert event.detail["code"] == "checkpoint.forked"
-    (told,) = audit_checkpoints.contradicted([chain])
+    (told,) = audit_checkpoint.contradicted([chain])
     assert (told.silo, told.code) == (first.silo.name, "checkpoint.forked")
     client.force_login(federation.administrator)
     page = client.get("/activity/chains/").content.decode()
     assert f"{first.silo.name} does not countersign the record of" in page
     assert sign_heads() == 0  # asked again after an hour, not at once
-    models.CheckpointOrder.objects.filter(id=order.order_id).update(answered_at=timezone.now() - timedelta(hours=2))
+    models.Order.objects.filter(id=order.order_id).update(answered_at=timezone.now() - timedelta(hours=2))
     assert sign_heads() == 1
     (again,) = given(first)
-    audit_checkpoints.take_countersignature(document=countersigned(first, again), by=first.silo)
-    assert audit_checkpoints.contradicted([chain]) == []
+    audit_checkpoint.take_countersignature(document=countersigned(first, again), by=first.silo)
+    assert audit_checkpoint.contradicted([chain]) == []
 
 
 def test_a_refusal_for_another_reason_says_nothing_against_the_record(federation: Federation) -> None:
@@ -245,7 +246,7 @@ def test_a_refusal_for_another_reason_says_nothing_against_the_record(federation
     (order,) = given(first)
     answer(document=refusal(first, order, "order.expired"), by=first.silo)
     assert Event.objects.get(verb__startswith="checkpoint.").verb == "checkpoint.refused"
-    assert audit_checkpoints.contradicted([chain_of(federation.consortium.id)]) == []
+    assert audit_checkpoint.contradicted([chain_of(federation.consortium.id)]) == []
 
 
 def test_an_answer_that_does_not_fit_is_refused_and_changes_nothing(federation: Federation) -> None:
@@ -256,7 +257,7 @@ def test_an_answer_that_does_not_fit_is_refused_and_changes_nothing(federation: 
     with pytest.raises(Invalid) as caught:
         answer(document=refusal(first, order, number=order.number + 1), by=first.silo)
     assert caught.value.code == "submission.other_order"
-    assert not models.CheckpointOrder.objects.exclude(code="").exists()
+    assert not models.Order.objects.exclude(code="").exists()
     answer(document=refusal(first, order), by=first.silo)
     with pytest.raises(Conflict) as conflict:
         answer(document=refusal(first, order, "checkpoint.goes_back"), by=first.silo)
@@ -267,16 +268,16 @@ def test_old_orders_and_signatures_that_later_ones_stand_for_are_deleted(federat
     first, second = federation.silos[:2]
     long_ago = timezone.now() - timedelta(days=40)
     (order,) = given(first)
-    audit_checkpoints.take_countersignature(document=countersigned(first, order), by=first.silo)
+    audit_checkpoint.take_countersignature(document=countersigned(first, order), by=first.silo)
     answer(document=refusal(second, given(second)[0]), by=second.silo)
     move(federation, "Renamed")
     sign_heads()
     (newer,) = given(first)
-    audit_checkpoints.take_countersignature(document=countersigned(first, newer), by=first.silo)
-    models.CheckpointOrder.objects.update(issued_at=long_ago)
+    audit_checkpoint.take_countersignature(document=countersigned(first, newer), by=first.silo)
+    models.Order.objects.update(issued_at=long_ago)
     Countersignature.objects.update(at=long_ago)
-    audit_checkpoints.tidy()
-    left = models.CheckpointOrder.objects.get()
+    audit_checkpoint.tidy()
+    left = models.Order.objects.get()
     assert (left.silo_id, left.code) == (second.silo.id, "checkpoint.forked")
     newest = Checkpoint.objects.filter(chain=chain_of(federation.consortium.id)).order_by("-position").first()
     assert Countersignature.objects.get().checkpoint == newest

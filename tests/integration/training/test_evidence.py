@@ -30,7 +30,8 @@ from registry.models import Passport
 from tests.support.cohort import Cohort, make_cohort, run_job
 from tests.support.federation import TEST, Federation, make_federation
 from tests.support.plans import CHANGED, SOURCE, agree_on, review_everywhere, sealed_review, uploaded
-from training.engine import answers, audit_checkpoints, closing, control, issuing, passports, start
+from training.engine import answers, closing, control, issuing, passports, start
+from training.engine.kinds import audit_checkpoint
 from training.launch.actions import launch
 from training.models import Evaluation, Job, Order, Submission
 from training.reading.evidence import bundle_of
@@ -72,7 +73,7 @@ def countersign(federation: Federation, silo_id: UUID) -> bytes:
     chain = chain_of(federation.consortium.id)
     head = Checkpoint.objects.filter(chain=chain).latest("position")
     document = sign(peek(bytes(head.document)), AuditCheckpoint.payload_type, played.identity)
-    audit_checkpoints.take_countersignature(document=document, by=played.silo)
+    audit_checkpoint.take_countersignature(document=document, by=played.silo)
     return document
 
 
@@ -334,7 +335,7 @@ def test_no_silo_spoils_a_job_s_evidence_by_one_answer(blob_root: Path, code: st
                 assert answers.answer(document=document, by=played.silo) == taken, "sent again"
             else:
                 answers.answer(document=played.train(order, 1.0, **says), by=played.silo)
-        closing.close_step(round_id=orders[0].step.round_id, by=TEST)
+        closing.close_step(step_id=orders[0].round_step.id, by=TEST)
     (order,) = Order.objects.filter(step__round__job=job, state=OrderState.REJECTED)
     assert (order, order.code) == (spoilt[0], code)
     assert not Submission.objects.filter(order=order).exists()

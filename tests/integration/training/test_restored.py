@@ -25,12 +25,13 @@ from tests.integration.training.test_evidence import everybody_signs, report_of
 from tests.support.cohort import Cohort, make_cohort, run_job
 from tests.support.federation import ENVIRONMENT, TEST, PlayedSilo
 from tests.support.logs import PlayedLog
-from training.engine import answers, audit_checkpoints, closing, issuing, start
+from training.engine import answers, closing, issuing, start
+from training.engine.kinds import audit_checkpoint
 from training.engine.long_poll import take_heartbeat
 from training.engine.restored import LOST_HEADS_MAX
 from training.engine.sql.orders import next_order_numbers
 from training.launch.actions import launch
-from training.models import CheckpointOrder, Job, Order
+from training.models import Job, Order
 from training.reading.evidence import bundle_of
 from training.transitions import OUTSTANDING, JobState
 
@@ -124,7 +125,7 @@ def refuse(played: PlayedSilo, order: Order, code: str, highest: int | None = No
         order_id=order.id,
         number=order.number,
         silo_id=played.silo.id,
-        job_id=order.step.round.job_id,
+        job_id=order.round.job_id,
         code=code,
         message="No.",
         highest_number=highest,
@@ -142,7 +143,7 @@ def refused_by_all(cohort: Cohort, job: Job, code: str, highest: int | None = No
         played.silo.refresh_from_db()
         refuse(played, order, code, highest)
     closing.close_step(
-        round_id=orders.model.objects.filter(step__round__job=job).latest("number").step.round_id, by=TEST
+        step_id=orders.model.objects.filter(step__round__job=job).latest("number").round_step.id, by=TEST
     )
     job.refresh_from_db()
     return job
@@ -232,8 +233,8 @@ def test_who_refused_a_broken_log_is_asked_again_once_it_is_accepted(cohort: Coh
     chaining.chain_new()
     key = issuing.signing_key()
     checkpoints.sign_heads(key)
-    audit_checkpoints.issue_orders(key)
-    order = CheckpointOrder.objects.get(silo=first.silo)
+    audit_checkpoint.issue_orders(key)
+    order = Order.objects.get(silo=first.silo, kind="checkpoint")
     said = Refusal(
         order_id=order.id,
         number=order.number,
@@ -246,8 +247,8 @@ def test_who_refused_a_broken_log_is_asked_again_once_it_is_accepted(cohort: Coh
         created_at=now(),
     )
     answers.answer(document=seal(said, first.identity), by=first.silo)
-    asked = CheckpointOrder.objects.filter(silo=first.silo)
-    audit_checkpoints.issue_orders(key)
+    asked = Order.objects.filter(silo=first.silo, kind="checkpoint")
+    audit_checkpoint.issue_orders(key)
     assert asked.count() == 1, "who refused is left alone for an hour"
     for _ in range(2):
         beat(first, state_of(first, heads=(ChainHead(chain=chain, **asdict(lost)),)))
@@ -261,7 +262,7 @@ def test_who_refused_a_broken_log_is_asked_again_once_it_is_accepted(cohort: Coh
         accepted_at=now(),
     )
     beat(first, None, json.loads(seal(word, first.signatory)))
-    audit_checkpoints.issue_orders(key)
+    audit_checkpoint.issue_orders(key)
     assert asked.count() == 2
 
 

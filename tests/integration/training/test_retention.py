@@ -50,8 +50,8 @@ def go_on(federation: Federation, job: Job) -> list[str]:
     orders = list(Order.objects.filter(step__round__job=job, state__in=OUTSTANDING))
     for place, order in enumerate(orders):
         played = federation.played(order.silo_id)
-        answers.answer(document=played.train(order, order.step.round.number + place / 8), by=played.silo)
-    closing.close_step(round_id=orders[0].step.round_id, by=TEST)
+        answers.answer(document=played.train(order, order.round.number + place / 8), by=played.silo)
+    closing.close_step(step_id=orders[0].round_step.id, by=TEST)
     job.refresh_from_db()
     answered = Order.objects.filter(id__in=[order.id for order in orders]).select_related("submission")
     return [order.submission.payload_digest for order in answered]

@@ -28,7 +28,7 @@ from federation.protocol.keys import PrivateKey
 from federation.protocol.tensors import TensorSpec
 from registry.models import ModelVersion
 from tests.support.federation import TEST, Federation, make_federation
-from training.engine import answers, closing, control, rounds, start, sweep
+from training.engine import answers, closing, control, rounds, start, steps, sweep
 from training.engine.sql import closing as statements
 from training.launch.actions import launch
 from training.models import Job, Order, Round, Step
@@ -58,7 +58,7 @@ def answer_all(federation: Federation, job: Job, deltas: tuple[float, ...] = (1.
     for order, delta in zip(orders, deltas, strict=False):
         played = federation.played(order.silo_id)
         answers.answer(document=played.train(order, delta), by=played.silo)
-    return orders[0].step.round
+    return orders[0].round
 
 
 def weights_of(version: ModelVersion) -> dict[str, np.ndarray]:
@@ -73,9 +73,9 @@ def test_a_job_trains_its_rounds_evaluates_the_last_model_and_completes(federati
         assert {order.kind for order in open_orders(job)} == {"train"}
         round_ = answer_all(federation, job)
         assert round_.number == number
-        closing.close_step(round_id=round_.id, by=TEST)
+        closing.close_step(step_id=round_.steps.get().id, by=TEST)
     assert {order.kind for order in open_orders(job)} == {"evaluate"}
-    closing.close_step(round_id=answer_all(federation, job).id, by=TEST)
+    closing.close_step(step_id=answer_all(federation, job).steps.get().id, by=TEST)
     job.refresh_from_db()
     assert job.state == JobState.COMPLETED
     assert job.model is not None
@@ -112,7 +112,7 @@ def test_updates_count_by_their_rows(federation: Federation) -> None:
     for order, delta, rows in zip(orders, (0.0, 3.0, 6.0), (10, 10, 40), strict=True):
         played = federation.played(order.silo_id)
         answers.answer(document=played.train(order, delta, rows), by=played.silo)
-    closing.close_step(round_id=orders[0].step.round_id, by=TEST)
+    closing.close_step(step_id=orders[0].round_step.id, by=TEST)
     assert job.model is not None
     before, after = job.model.versions.order_by("round_number")[:2]
     np.testing.assert_allclose(
@@ -124,7 +124,7 @@ def test_closing_twice_counts_once(federation: Federation) -> None:
     job = launched(federation)
     round_ = answer_all(federation, job)
     for _ in range(3):
-        closing.close_step(round_id=round_.id, by=TEST)
+        closing.close_step(step_id=round_.steps.get().id, by=TEST)
     assert job.model is not None
     assert job.model.versions.count() == 2
     assert Round.objects.filter(job=job).count() == 2
@@ -133,13 +133,14 @@ def test_closing_twice_counts_once(federation: Federation) -> None:
 def test_a_worker_that_was_overtaken_changes_nothing(federation: Federation) -> None:
     job = launched(federation)
     round_ = answer_all(federation, job)
-    claimed = rounds.claim(round_id=round_.id, by=TEST)
+    step_id = round_.steps.get().id
+    claimed = steps.claim(step_id=step_id)
     assert claimed is not None
-    assert rounds.claim(round_id=round_.id, by=TEST) is None
-    Round.objects.filter(id=round_.id).update(lease_until=timezone.now() - timedelta(seconds=1))
-    closing.close_step(round_id=round_.id, by=TEST)
+    assert steps.claim(step_id=step_id) is None
+    Step.objects.filter(id=step_id).update(lease_until=timezone.now() - timedelta(seconds=1))
+    closing.close_step(step_id=round_.steps.get().id, by=TEST)
     with transaction.atomic():
-        assert not statements.hold(claimed.round)
+        assert not statements.lock_claimed_step(round_=claimed.round, step_id=step_id, lease=claimed.lease)
     assert job.model is not None
     assert job.model.versions.count() == 2
 
@@ -191,7 +192,7 @@ def test_an_answer_that_does_not_fit_its_order_is_refused(
 def test_a_bad_update_is_rejected_with_a_code_and_the_others_count(federation: Federation) -> None:
     job = launched(federation)
     round_ = answer_all(federation, job, (1.0, float("nan"), 3.0))
-    closing.close_step(round_id=round_.id, by=TEST)
+    closing.close_step(step_id=round_.steps.get().id, by=TEST)
     states = dict(Order.objects.filter(step__round=round_).values_list("state", "code"))
     assert states == {OrderState.APPLIED: "", OrderState.REJECTED: "update.not_finite"}
     assert job.model is not None
@@ -202,11 +203,11 @@ def test_a_bad_update_is_rejected_with_a_code_and_the_others_count(federation: F
 def test_at_the_deadline_the_quorum_decides(federation: Federation) -> None:
     job = launched(federation)
     round_ = answer_all(federation, job, (1.0, 1.0))
-    closing.close_step(round_id=round_.id, by=TEST)
+    closing.close_step(step_id=round_.steps.get().id, by=TEST)
     round_.refresh_from_db()
-    assert round_.state == RoundState.COLLECTING
+    assert round_.state == RoundState.OPEN
     Step.objects.filter(round=round_).update(deadline_at=timezone.now())
-    closing.close_step(round_id=round_.id, by=TEST)
+    closing.close_step(step_id=round_.steps.get().id, by=TEST)
     round_.refresh_from_db()
     assert round_.state == RoundState.CLOSED
     late = Order.objects.get(step__round=round_, state=OrderState.EXPIRED)
@@ -220,12 +221,12 @@ def test_below_the_quorum_a_round_is_tried_again_and_then_the_job_pauses(federat
         round_ = answer_all(federation, job, (1.0,))
         assert round_.attempt == attempt
         Step.objects.filter(round=round_).update(deadline_at=timezone.now())
-        closing.close_step(round_id=round_.id, by=TEST)
+        closing.close_step(step_id=round_.steps.get().id, by=TEST)
     job.refresh_from_db()
     assert (job.state, job.reason_code) == (JobState.PAUSED, "round.quorum_not_met")
     control.resume(job=job, by=federation.scientist)
     rounds.reopen(job_id=job.id, by=TEST)
-    assert [order.step.round.attempt for order in open_orders(job)] == [3, 3, 3]
+    assert [order.round.attempt for order in open_orders(job)] == [3, 3, 3]
 
 
 def test_when_all_have_answered_and_too_many_refused_nobody_waits_for_the_deadline(federation: Federation) -> None:
@@ -233,7 +234,7 @@ def test_when_all_have_answered_and_too_many_refused_nobody_waits_for_the_deadli
     for order in open_orders(job):
         played = federation.played(order.silo_id)
         answers.answer(document=played.refuse(order), by=played.silo)
-    closing.close_step(round_id=Round.objects.get(job=job).id, by=TEST)
+    closing.close_step(step_id=Round.objects.get(job=job).steps.get().id, by=TEST)
     job.refresh_from_db()
     assert (job.state, job.reason_code) == (JobState.PAUSED, "round.quorum_not_met")
     assert Event.objects.filter(job_id=job.id, verb="order.refused").count() == 3
@@ -243,13 +244,13 @@ def test_cancelling_calls_orders_back(federation: Federation) -> None:
     job = launched(federation)
     control.cancel(job=job, by=federation.scientist)
     assert {order.state for order in Order.objects.filter(step__round__job=job)} == {OrderState.CANCELLED}
-    assert not Round.objects.filter(job=job, state=RoundState.COLLECTING).exists()
+    assert not Round.objects.filter(job=job, state=RoundState.OPEN).exists()
 
 
 def test_pausing_lets_the_open_round_end_and_opens_no_other(federation: Federation) -> None:
     job = launched(federation)
     control.pause(job=job, by=federation.scientist)
-    closing.close_step(round_id=answer_all(federation, job).id, by=TEST)
+    closing.close_step(step_id=answer_all(federation, job).steps.get().id, by=TEST)
     assert not open_orders(job)
     job.refresh_from_db()
     control.resume(job=job, by=federation.scientist)
@@ -259,12 +260,12 @@ def test_pausing_lets_the_open_round_end_and_opens_no_other(federation: Federati
 
 def test_an_evaluation_job_evaluates_a_stored_model_once(federation: Federation) -> None:
     trained = launched(federation, rounds=1)
-    closing.close_step(round_id=answer_all(federation, trained).id, by=TEST)
+    closing.close_step(step_id=answer_all(federation, trained).steps.get().id, by=TEST)
     assert trained.model is not None
     version = trained.model.versions.latest("round_number")
     job = launched(federation, task="evaluate", model=None, model_version=str(version.id))
     assert {order.kind for order in open_orders(job)} == {"evaluate"}
-    closing.close_step(round_id=answer_all(federation, job).id, by=TEST)
+    closing.close_step(step_id=answer_all(federation, job).steps.get().id, by=TEST)
     job.refresh_from_db()
     assert job.state == JobState.COMPLETED
     assert trained.model.versions.count() == 2
@@ -296,10 +297,13 @@ def test_a_wrong_launch_is_told_and_leaves_nothing(federation: Federation, chang
 def test_a_round_that_kills_every_worker_is_given_up(federation: Federation) -> None:
     job = launched(federation, retries_max=0)
     round_ = answer_all(federation, job)
-    for _ in range(rounds.CLAIMS_MAX):
-        assert rounds.claim(round_id=round_.id, by=TEST) is not None
-        Round.objects.filter(id=round_.id).update(lease_until=timezone.now() - timedelta(seconds=1))
-    assert rounds.claim(round_id=round_.id, by=TEST) is None
+    step_id = round_.steps.get().id
+    for _ in range(steps.CLAIMS_MAX):
+        claim = steps.claim(step_id=step_id)
+        assert claim is not None
+        assert not steps.is_hopeless(claim)
+        Step.objects.filter(id=step_id).update(lease_until=timezone.now() - timedelta(seconds=1))
+    closing.close_step(step_id=step_id, by=TEST)
     job.refresh_from_db()
     assert (job.state, job.reason_code) == (JobState.PAUSED, "round.not_closed")
 
@@ -312,7 +316,7 @@ def test_a_member_that_left_gets_no_further_order(federation: Federation) -> Non
         participation=Participation.objects.get(consortium=federation.consortium, organisation=left.organisation),
         by=TEST,
     )
-    closing.close_step(round_id=round_.id, by=TEST)
+    closing.close_step(step_id=round_.steps.get().id, by=TEST)
     assert left.id not in {order.silo_id for order in open_orders(job)}
     assert len(open_orders(job)) == 2
 
@@ -337,7 +341,7 @@ def test_updates_are_deleted_when_the_next_round_has_closed(federation: Federati
     for number in (1, 2):
         orders = open_orders(job)
         round_ = answer_all(federation, job, (10.0**number, 2 * 10.0**number, 3 * 10.0**number))
-        closing.close_step(round_id=round_.id, by=TEST)
+        closing.close_step(step_id=round_.steps.get().id, by=TEST)
         digests.append(
             [order.submission.payload_digest for order in Order.objects.filter(id__in=[o.id for o in orders])]
         )

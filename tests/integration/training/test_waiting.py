@@ -21,7 +21,7 @@ from training.engine import answers, closing, start, sweep
 from training.engine.sql import waiting
 from training.launch.actions import launch
 from training.models import Job, Order, Round, Step
-from training.transitions import OUTSTANDING, JobState, OrderState, RoundState
+from training.transitions import OUTSTANDING, JobState, OrderState, RoundState, StepState
 from training.waiting import FIRST_GRACE_MIN_S, LEFT_OUT, SILENT, USUAL_TIMES_MAX, CloseReason, Wait
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("blob_root")]
@@ -41,7 +41,7 @@ def launched(federation: Federation, **changes: object) -> Job:
 
 
 def current(job: Job) -> Round:
-    return job.rounds.get(state=RoundState.COLLECTING)
+    return job.rounds.get(state=RoundState.OPEN)
 
 
 def answer(federation: Federation, job: Job, silos: Iterable[int]) -> Round:
@@ -59,7 +59,7 @@ def let_pass(round_: Round, seconds: float) -> None:
     ago = timedelta(seconds=seconds)
     Round.objects.filter(id=round_.id).update(opened_at=round_.opened_at - ago)
     for step in round_.steps.all():
-        Step.objects.filter(id=step.id).update(deadline_at=step.deadline_at - ago)
+        Step.objects.filter(id=step.id).update(opened_at=step.opened_at - ago, deadline_at=step.deadline_at - ago)
         for order in step.orders.all():
             Order.objects.filter(id=order.id).update(
                 issued_at=order.issued_at - ago, answered_at=order.answered_at and order.answered_at - ago
@@ -78,16 +78,17 @@ def state_of(federation: Federation, round_: Round, silo: int) -> tuple[str, str
     return order.state, order.code
 
 
-def close(round_: Round) -> Round:
-    closing.close_step(round_id=round_.id, by=TEST)
+def close(round_: Round) -> Step:
+    """The step of this round, closed if it is due."""
+    closing.close_step(step_id=round_.steps.get().id, by=TEST)
     round_.refresh_from_db()
-    return round_
+    return round_.steps.get()
 
 
-def without_third(federation: Federation, job: Job) -> Round:
+def without_third(federation: Federation, job: Job) -> Step:
     """A round that the third silo does not answer, closed when its grace was over."""
     round_ = answer(federation, job, (0, 1))
-    assert close(round_).state == RoundState.COLLECTING
+    assert close(round_).state == StepState.COLLECTING
     let_pass(round_, FIRST_GRACE_MIN_S + 1)
     return close(round_)
 
@@ -103,11 +104,11 @@ def test_a_round_closes_at_its_quorum_and_a_grace_and_says_why(federation: Feder
     due_in_s = waiting.due_in_s(round_.steps.get().id)
     assert due_in_s is not None
     assert 0 < due_in_s <= FIRST_GRACE_MIN_S
-    assert close(round_).state == RoundState.COLLECTING
+    assert close(round_).state == StepState.COLLECTING
     let_pass(round_, FIRST_GRACE_MIN_S + 1)
-    assert waiting.due_rounds() == [round_.id]
-    assert close(round_).state == RoundState.CLOSED
-    assert round_.close_reason == CloseReason.GRACE
+    assert waiting.due_steps() == [round_.steps.get().id]
+    assert close(round_).state == StepState.CLOSED
+    assert round_.steps.get().close_reason == CloseReason.GRACE
     assert state_of(federation, round_, 2) == (OrderState.EXPIRED, LEFT_OUT)
     # the next one knows how long silos take, and gives less
     step = answer(federation, job, (0, 1)).steps.get()
@@ -119,7 +120,7 @@ def test_an_answer_that_meets_the_quorum_puts_a_message_off_to_the_moment(
     federation: Federation, monkeypatch: pytest.MonkeyPatch, django_capture_on_commit_callbacks: Any
 ) -> None:
     """The sweep would find the round too; it is sent what it needs, once and not before."""
-    sent: list[tuple[str, list[str], float | None]] = []
+    sent: list[tuple[str, list[int], float | None]] = []
     monkeypatch.setattr(
         current_app, "send_task", lambda task, args, countdown, **_: sent.append((task, args, countdown))
     )
@@ -130,14 +131,14 @@ def test_an_answer_that_meets_the_quorum_puts_a_message_off_to_the_moment(
     with django_capture_on_commit_callbacks(execute=True):
         answer(federation, job, (1,))
     ((task, args, countdown),) = sent
-    assert (task, args) == (dispatch.CLOSE_STEP, [str(round_.id)])
+    assert (task, args) == (dispatch.CLOSE_STEP, [round_.steps.get().id])
     assert countdown is not None
     assert 0 < countdown <= FIRST_GRACE_MIN_S + 1
     with django_capture_on_commit_callbacks(execute=True):
         answer(federation, job, (2,))
     assert sent[-1] == (task, args, None)
     with django_capture_on_commit_callbacks(execute=True):
-        dispatch.close_step(round_.id, in_s=dispatch.PUT_OFF_MAX_S + 1)
+        dispatch.close_step(round_.steps.get().id, in_s=dispatch.PUT_OFF_MAX_S + 1)
     assert len(sent) == 2
 
 
@@ -171,8 +172,8 @@ def test_what_silos_took_in_the_rounds_before_is_waited_for(federation: Federati
 
 def test_wait_for_the_quorum_alone_closes_at_once(federation: Federation) -> None:
     job = launched(federation, wait="quorum")
-    round_ = close(answer(federation, job, (0, 1)))
-    assert (round_.state, round_.close_reason) == (RoundState.CLOSED, CloseReason.QUORUM)
+    step = close(answer(federation, job, (0, 1)))
+    assert (step.round.state, step.close_reason) == (RoundState.CLOSED, CloseReason.QUORUM)
 
 
 @pytest.mark.parametrize("changes", [{"wait": "all"}, {"wait": "quorum", "quorum": 3}, {"quorum": 3}])
@@ -183,8 +184,8 @@ def test_wait_for_all_and_a_quorum_of_the_whole_cohort_wait_to_the_deadline(
     round_ = answer(federation, job, (0, 1))
     hear(federation, 2, settings.SILO_SILENT_AFTER_S + 60)
     let_pass(round_, 3000)
-    assert waiting.due_rounds() == []
-    assert close(round_).state == RoundState.COLLECTING
+    assert waiting.due_steps() == []
+    assert close(round_).state == StepState.COLLECTING
     let_pass(round_, 601)
     assert close(round_).close_reason == CloseReason.DEADLINE
     assert state_of(federation, round_, 2)[1] in ("order.deadline", "round.quorum_not_met")
@@ -199,12 +200,12 @@ def test_a_silent_silo_is_not_waited_for_and_comes_back_by_itself(federation: Fe
     hear(federation, 2, settings.SILO_SILENT_AFTER_S + 60)
     job = launched(federation)
     for _ in range(4):
-        round_ = close(answer(federation, job, (0, 1)))
-        assert round_.close_reason == CloseReason.SILENT
-        assert state_of(federation, round_, 2) == (OrderState.EXPIRED, SILENT)
+        step = close(answer(federation, job, (0, 1)))
+        assert step.close_reason == CloseReason.SILENT
+        assert state_of(federation, step.round, 2) == (OrderState.EXPIRED, SILENT)
     hear(federation, 2, 0)
     back = answer(federation, job, (0, 1))
-    assert close(back).state == RoundState.COLLECTING  # it is waited for again, and not longer than others
+    assert close(back).state == StepState.COLLECTING  # it is waited for again, and not longer than others
     assert not Order.objects.filter(step__round=back, awaited=True).exists()
     answer(federation, job, (2,))
     assert close(back).close_reason == CloseReason.SETTLED
@@ -214,10 +215,10 @@ def test_a_silent_silo_is_not_waited_for_and_comes_back_by_itself(federation: Fe
 def test_a_silo_that_falls_silent_in_a_round_holds_it_up_no_longer(federation: Federation) -> None:
     job = launched(federation)
     round_ = answer(federation, job, (0, 1))
-    assert waiting.due_rounds() == []
+    assert waiting.due_steps() == []
     hear(federation, 2, settings.SILO_SILENT_AFTER_S + 60)
     sweep.nudge(by=TEST)
-    assert waiting.due_rounds() == [round_.id]
+    assert waiting.due_steps() == [round_.steps.get().id]
     assert close(round_).close_reason == CloseReason.SILENT
 
 
@@ -227,7 +228,7 @@ def test_silent_silos_are_waited_for_while_the_quorum_is_not_met(federation: Fed
     job = launched(federation)
     round_ = answer(federation, job, (0,))
     let_pass(round_, 3000)
-    assert close(round_).state == RoundState.COLLECTING
+    assert close(round_).state == StepState.COLLECTING
     answer(federation, job, (1,))
     assert close(round_).close_reason == CloseReason.SILENT
 
@@ -240,7 +241,7 @@ def test_a_silo_left_out_twice_running_is_waited_for_to_the_deadline_once(federa
     assert Order.objects.get(step__round=awaiting, awaited=True).silo == federation.silos[2].silo
     let_pass(awaiting, 3000)
     assert waiting.due_in_s(awaiting.steps.get().id) is None
-    assert close(awaiting).state == RoundState.COLLECTING
+    assert close(awaiting).state == StepState.COLLECTING
     answer(federation, job, (2,))
     assert close(awaiting).close_reason == CloseReason.SETTLED
     assert state_of(federation, awaiting, 2)[0] == OrderState.APPLIED
@@ -265,13 +266,13 @@ def test_after_too_few_were_accepted_everybody_who_is_heard_of_is_waited_for(fed
         played = federation.silos[silo]
         order = Order.objects.get(step__round=current(job), silo=played.silo)
         answers.answer(document=played.train(order, delta), by=played.silo)
-    first = close(job.rounds.get())
+    first = close(job.rounds.get()).round
     assert (first.state, first.reason_code) == (RoundState.ABANDONED, "round.too_few_accepted")
     again = answer(federation, job, (0, 1))
     assert again.attempt == 2
-    assert close(again).state == RoundState.COLLECTING
+    assert close(again).state == StepState.COLLECTING
     answer(federation, job, (2,))
-    assert close(again).state == RoundState.CLOSED
+    assert close(again).state == StepState.CLOSED
     assert close(answer(federation, job, (0, 1))).close_reason == CloseReason.QUORUM  # the next is as ever
 
 

@@ -50,7 +50,7 @@ def answered(federation: Federation, job: Job, told: dict[int, dict[str, Any]]) 
     for place, order in orders.items():
         played = federation.silos[place]
         answers.answer(document=played.train(order, **told.get(place, {"delta": 1.0})), by=played.silo)
-    closing.close_step(round_id=orders[0].step.round_id, by=TEST)
+    closing.close_step(step_id=orders[0].round_step.id, by=TEST)
     found = [orders[place] for place in sorted(orders)]
     for order in found:
         order.refresh_from_db()
@@ -127,7 +127,7 @@ def test_a_round_of_liars_alone_is_abandoned(federation: Federation, rows: int) 
     job = launched(federation)
     orders = answered(federation, job, {place: {"delta": 1.0, "rows": rows} for place in range(3)})
     assert {(order.state, order.code) for order in orders} == {(OrderState.REJECTED, "update.weight")}
-    round_ = orders[0].step.round
+    round_ = orders[0].round
     round_.refresh_from_db()
     assert (round_.state, round_.reason_code) == (RoundState.ABANDONED, "round.too_few_accepted")
     assert len(versions(job)) == 1

@@ -14,11 +14,12 @@ from agreements.transitions import TRANSITIONS as AGREEMENT
 from consortia.transitions import PARTICIPATION_TRANSITIONS
 from monitoring.transitions import TRANSITIONS as DELIVERY
 from silos.transitions import TRANSITIONS as SILO
-from training.transitions import JOB, ORDER, ROUND
+from training.transitions import JOB, ORDER, ROUND, STEP
 
 TABLES: Mapping[str, Mapping[Any, Iterable[Any]]] = {
     "Job": JOB,
     "Round": ROUND,
+    "Step of a round": STEP,
     "Order": ORDER,
     "Silo": SILO,
     "Participation of an organisation in a consortium": PARTICIPATION_TRANSITIONS,

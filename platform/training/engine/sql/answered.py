@@ -23,7 +23,6 @@ class AnsweredOrder:
     number: int
     code: str
     step_id: int
-    round_id: UUID
     round_number: int
     attempt: int
     version_id: UUID
@@ -64,7 +63,7 @@ class AnsweredOrder:
 
 
 _FIND = """
-    SELECT own.id, own.silo_id, own.state, own.kind, own.number, own.code, step.id, round.id, round.number,
+    SELECT own.id, own.silo_id, own.state, own.kind, own.number, own.code, step.id, round.number,
            round.attempt, version.id, version.digest, job.id, job.consortium_id, job.manifest_digest,
            step.wait, upload.digest, upload.finished_at IS NOT NULL, seat.rows_coarse, seat.weight_max,
            job.request #>> '{protection,mode}', (job.request #>> '{limits,update_norm_l2_max}')::float8,
@@ -74,7 +73,7 @@ _FIND = """
     JOIN training_step AS step ON step.id = own.step_id
     JOIN training_round AS round ON round.id = step.round_id
     JOIN training_job AS job ON job.id = round.job_id
-    JOIN registry_modelversion AS version ON version.id = round.base_version_id
+    JOIN registry_modelversion AS version ON version.id = own.base_version_id
     JOIN training_cohortseat AS seat ON seat.job_id = job.id AND seat.silo_id = own.silo_id
     LEFT JOIN agreements_agreementversion AS agreement ON agreement.id = job.agreement_id
     LEFT JOIN training_upload AS upload ON upload.order_id = own.id

@@ -1,4 +1,4 @@
-"""A claimed round as its closing reads it, holds it and ends it."""
+"""A claimed step as its closing reads it, holds it, and ends it with its round."""
 
 from __future__ import annotations
 
@@ -7,16 +7,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from django.utils import timezone
-
 from federation.aggregation.metric_pooling import Measured
 from federation.protocol.rows import RowLimits
 from live import database
 from registry.models import Model, ModelVersion
 from training.models import Job, Round
-from training.transitions import OrderState, RoundState
+from training.sql_literals import NOW, may_become
+from training.transitions import ROUND, STEP, OrderState, RoundState, StepState
 
-_ROUND = ("id", "job_id", "number", "attempt", "state", "base_version_id", "close_reason", "lease", "claims")
+_ROUND = ("id", "job_id", "number", "attempt", "state", "base_version_id", "opened_at")
 _JOB = (
     "id",
     "consortium_id",
@@ -40,7 +39,7 @@ def _columns(table: str, names: Sequence[str]) -> str:
     return ", ".join(f"{table}.{name}" for name in names)
 
 
-_CLAIMED = f"""
+_ROUND_OF_STEP = f"""
     SELECT {_columns("round", _ROUND)}, {_columns("job", _JOB)}, {_columns("version", _VERSION)},
            {_columns("model", _MODEL)}
     FROM training_round AS round
@@ -51,9 +50,9 @@ _CLAIMED = f"""
 """  # noqa: S608 - names of ours
 
 
-def claimed_round(round_id: UUID) -> Round:
+def round_with_job(round_id: UUID) -> Round:
     """A round with its job and base version, as far as closing needs them; other fields are read when asked for."""
-    row = iter(database.fetch(_CLAIMED, {"round": round_id})[0])
+    row = iter(database.fetch(_ROUND_OF_STEP, {"round": round_id})[0])
     values = {
         cls: {name: next(row) for name in names}
         for cls, names in ((Round, _ROUND), (Job, _JOB), (ModelVersion, _VERSION), (Model, _MODEL))
@@ -68,20 +67,20 @@ def claimed_round(round_id: UUID) -> Round:
 
 
 _LOCK_JOB = "SELECT state, reason_code, reason, started_at, ended_at FROM training_job WHERE id = %(job)s FOR UPDATE"
-_LOCK_ROUND = f"""
-    SELECT id FROM training_round
-    WHERE id = %(round)s AND state = '{RoundState.AGGREGATING.value}' AND lease = %(lease)s FOR UPDATE
+_LOCK_STEP = f"""
+    SELECT id FROM training_step
+    WHERE id = %(step)s AND state = '{StepState.AGGREGATING.value}' AND lease = %(lease)s FOR UPDATE
 """  # noqa: S608 - a state of ours
 
 
-def hold(round_: Round) -> bool:
-    """Lock a claimed round with its job, which is then as it is now. False if the claim does not stand any more."""
+def lock_claimed_step(*, round_: Round, step_id: int, lease: UUID) -> bool:
+    """Lock a claimed step with its job, which is then as it is now. False if the claim does not stand any more."""
     job = round_.job
     # the parent first, as everywhere
     ((job.state, job.reason_code, job.reason, job.started_at, job.ended_at),) = database.fetch(
         _LOCK_JOB, {"job": job.id}
     )
-    return bool(database.fetch(_LOCK_ROUND, {"round": round_.id, "lease": round_.lease}))
+    return bool(database.fetch(_LOCK_STEP, {"step": step_id, "lease": lease}))
 
 
 @dataclass(frozen=True)
@@ -143,26 +142,35 @@ _MEASURED = f"""
     SELECT silo.organisation_id::text, evaluation.rows, evaluation.accuracy, evaluation.loss
     FROM training_evaluation AS evaluation
     JOIN training_order AS own ON own.id = evaluation.order_id
-    JOIN training_step AS step ON step.id = own.step_id
     JOIN silos_silo AS silo ON silo.id = evaluation.silo_id
-    WHERE step.round_id = %(round)s AND own.state <> '{OrderState.REJECTED.value}'
+    WHERE own.step_id = %(step)s AND own.state <> '{OrderState.REJECTED.value}'
     ORDER BY evaluation.silo_id
 """  # noqa: S608 - a state of ours
 
 
-def measured(round_id: UUID) -> list[Measured]:
-    """What the silos found of a round's global model, but for those whose answers were rejected."""
-    return [Measured(*row) for row in database.fetch(_MEASURED, {"round": round_id})]
+def measured(step_id: int) -> list[Measured]:
+    """What the silos told in a step of its round's global model, but for those whose answers were rejected."""
+    return [Measured(*row) for row in database.fetch(_MEASURED, {"step": step_id})]
 
 
-_CLOSE = f"""
+_END_STEP = f"""
+    UPDATE training_step
+    SET state = '{StepState.CLOSED.value}', closed_at = {NOW}, lease = NULL, lease_until = NULL
+    WHERE id = %(step)s AND state IN ({may_become(STEP, StepState.CLOSED)})
+"""  # noqa: S608 - states of ours
+_END_ROUND = f"""
+    WITH last_step AS ({_END_STEP})
     UPDATE training_round
-    SET state = '{RoundState.CLOSED.value}', reason_code = '', closed_at = %(now)s, lease = NULL, lease_until = NULL,
-        update_norm_l2 = %(norm)s
-    WHERE id = %(round)s
-"""  # noqa: S608 - a state of ours
+    SET state = '{RoundState.CLOSED.value}', reason_code = '', closed_at = {NOW}, update_norm_l2 = %(norm)s
+    WHERE id = %(round)s AND state IN ({may_become(ROUND, RoundState.CLOSED)})
+"""  # noqa: S608 - states of ours
 
 
-def close(round_id: UUID, *, update_norm_l2: float | None) -> None:
-    """A (locked) round is over and counts."""
-    database.fetch(_CLOSE, {"now": timezone.now(), "norm": update_norm_l2, "round": round_id})
+def end_step(step_id: int) -> None:
+    """A (locked) step is over and counts; another one of its round follows."""
+    database.fetch(_END_STEP, {"step": step_id})
+
+
+def end_round(round_id: UUID, *, step_id: int, update_norm_l2: float | None) -> None:
+    """A (locked) step is over, the last of its round, and both count."""
+    database.fetch(_END_ROUND, {"step": step_id, "norm": update_norm_l2, "round": round_id})

@@ -1,4 +1,4 @@
-"""A round as it is opened: where its job stands, who is asked, and the rows that follow."""
+"""A round and its steps as they are opened: where the job stands, who is asked, and the rows that follow."""
 
 from __future__ import annotations
 
@@ -10,10 +10,12 @@ from uuid import UUID
 from consortia.transitions import ParticipationState
 from live import database
 from silos.transitions import SiloState
+from training.engine.deadlines import StepDeadlines
+from training.engine.protocols.base import StepPlan
 from training.engine.sql.waiting import Patience
 from training.models import Job, Round
-from training.sql_literals import listed
-from training.transitions import IN_PROGRESS, OrderState, RoundState
+from training.sql_literals import NOW
+from training.transitions import OrderState, RoundState, StepState
 
 
 @dataclass(frozen=True)
@@ -23,6 +25,7 @@ class Standing:
     Those whose organisation has suspended the job's agreement are not asked; `agreement_state` is empty without one.
     """
 
+    now: datetime
     rounds_open: int
     rounds_closed: int
     silo_ids: list[UUID]
@@ -41,7 +44,9 @@ _STANDING = f"""
         SELECT organisation_id FROM agreements_suspension
         WHERE agreement_id = (SELECT agreement_id FROM agreed) AND lifted_at IS NULL
     )
-    SELECT (SELECT count(*) FROM training_round WHERE job_id = %(job)s AND state IN ({listed(IN_PROGRESS)})),
+    SELECT date_trunc('milliseconds', {NOW}),
+           (SELECT count(*) FROM training_round
+            WHERE job_id = %(job)s AND state = '{RoundState.OPEN.value}'),
            (SELECT count(*) FROM training_round WHERE job_id = %(job)s AND state = '{RoundState.CLOSED.value}'),
            ARRAY(SELECT seat.silo_id
                  FROM training_cohortseat AS seat
@@ -53,7 +58,7 @@ _STANDING = f"""
                    AND silo.organisation_id NOT IN (SELECT organisation_id FROM suspended)
                  ORDER BY seat.position),
            (SELECT count(*) FROM suspended),
-           COALESCE(agreed.state, ''), COALESCE(agreed.not_after <= now(), false),
+           COALESCE(agreed.state, ''), COALESCE(agreed.not_after <= {NOW}, false),
            COALESCE(agreed.terms->'changes'->>'running_jobs', 'stop')
     FROM (VALUES (true)) AS once LEFT JOIN agreed ON true
 """  # noqa: S608 - states of ours
@@ -62,6 +67,15 @@ _STANDING = f"""
 def standing(job: Job) -> Standing:
     """Where a job stands."""
     return Standing(*database.fetch(_STANDING, {"job": job.id, "consortium": job.consortium_id})[0])
+
+
+_MOMENT = f"SELECT date_trunc('milliseconds', {NOW})"
+
+
+def moment() -> datetime:
+    """Now, by the database's clock, in whole milliseconds as documents tell times."""
+    found: datetime = database.fetch(_MOMENT, {})[0][0]
+    return found
 
 
 @dataclass(frozen=True)
@@ -74,42 +88,34 @@ class IssuedOrder:
     envelope: bytes
 
 
-_OPEN = f"""
-    WITH round AS (
-        INSERT INTO training_round
-            (id, job_id, number, attempt, state, reason_code, base_version_id, opened_at, claims)
-        VALUES (%(round)s, %(job)s, %(number)s, %(attempt)s, '{RoundState.COLLECTING.value}', '', %(version)s,
-                %(opened_at)s, 0)
-    ), step AS (
+_OPEN_ROUND = f"""
+    INSERT INTO training_round (id, job_id, number, attempt, state, reason_code, base_version_id, opened_at)
+    VALUES (%(round)s, %(job)s, %(number)s, %(attempt)s, '{RoundState.OPEN.value}', '', %(version)s, %(opened_at)s)
+"""  # noqa: S608 - a state of ours
+_OPEN_STEP = f"""
+    WITH step AS (
         INSERT INTO training_step
-            (round_id, position, kind, quorum, expected, deadline_at, wait, usual_s, grace_min_s)
-        VALUES (%(round)s, 1, %(kind)s, %(quorum)s, cardinality(%(orders)s::uuid[]), %(deadline_at)s, %(wait)s,
-                %(usual_s)s::float8, %(grace_min_s)s)
+            (round_id, position, kind, state, quorum, below, expected, opened_at, deadline_at, wait, usual_s,
+             grace_min_s)
+        VALUES (%(round)s, %(position)s, %(kind)s, '{StepState.COLLECTING.value}', %(quorum)s, %(below)s,
+                cardinality(%(orders)s::uuid[]), %(opened_at)s, %(deadline_at)s, %(wait)s, %(usual_s)s::float8,
+                %(grace_min_s)s)
         RETURNING id
     )
     INSERT INTO training_order
-        (id, step_id, silo_id, kind, number, state, code, message, envelope, issued_at, expires_at,
-         awaited)
-    SELECT one.id, step.id, one.silo_id, %(kind)s, one.number, '{OrderState.ISSUED.value}', '', '', one.envelope,
-           %(opened_at)s, %(expires_at)s, one.silo_id = ANY(%(awaited)s::uuid[])
+        (id, job_id, step_id, base_version_id, silo_id, kind, number, state, code, message, envelope, issued_at,
+         expires_at, awaited)
+    SELECT one.id, %(job)s, step.id, %(version)s, one.silo_id, %(kind)s, one.number, '{OrderState.ISSUED.value}', '',
+           '', one.envelope, %(opened_at)s, %(expires_at)s, one.silo_id = ANY(%(awaited)s::uuid[])
     FROM step, unnest(%(orders)s::uuid[], %(silos)s::uuid[], %(numbers)s::bigint[], %(envelopes)s::bytea[])
         AS one (id, silo_id, number, envelope)
 """  # noqa: S608 - states of ours
 
 
-def open_round(
-    round_: Round,
-    *,
-    kind: str,
-    quorum: int,
-    deadline_at: datetime,
-    expires_at: datetime,
-    patience: Patience,
-    orders: Sequence[IssuedOrder],
-) -> None:
-    """Keep a new round, its step and its orders."""
+def open_round(round_: Round) -> None:
+    """Keep a new round. Its first step follows in the same transaction."""
     database.fetch(
-        _OPEN,
+        _OPEN_ROUND,
         {
             "round": round_.id,
             "job": round_.job_id,
@@ -117,10 +123,35 @@ def open_round(
             "attempt": round_.attempt,
             "version": round_.base_version_id,
             "opened_at": round_.opened_at,
-            "kind": kind,
+        },
+    )
+    round_._state.adding = False
+
+
+def open_step(
+    *,
+    round_: Round,
+    position: int,
+    plan: StepPlan,
+    quorum: int,
+    deadlines: StepDeadlines,
+    patience: Patience,
+    orders: Sequence[IssuedOrder],
+) -> None:
+    """Keep a new step of an open round, and its orders."""
+    database.fetch(
+        _OPEN_STEP,
+        {
+            "round": round_.id,
+            "job": round_.job_id,
+            "version": round_.base_version_id,
+            "position": position,
+            "kind": plan.kind.value,
             "quorum": quorum,
-            "deadline_at": deadline_at,
-            "expires_at": expires_at,
+            "below": plan.below.value,
+            "opened_at": deadlines.opened_at,
+            "deadline_at": deadlines.deadline_at,
+            "expires_at": deadlines.expires_at,
             "wait": patience.wait,
             "usual_s": patience.usual_s,
             "grace_min_s": patience.grace_min_s,
@@ -131,4 +162,19 @@ def open_round(
             "envelopes": [order.envelope for order in orders],
         },
     )
-    round_._state.adding = False
+
+
+_COUNTED = f"""
+    SELECT own.silo_id
+    FROM training_order AS own
+    JOIN training_step AS step ON step.id = own.step_id
+    JOIN training_round AS round ON round.id = step.round_id
+    JOIN training_cohortseat AS seat ON seat.job_id = round.job_id AND seat.silo_id = own.silo_id
+    WHERE step.round_id = %(round)s AND step.position = %(position)s AND own.state = '{OrderState.APPLIED.value}'
+    ORDER BY seat.position
+"""  # noqa: S608 - a state of ours
+
+
+def silos_that_counted(round_id: UUID, position: int) -> list[UUID]:
+    """The silos whose answers in this step of a round have counted: a later step asks no others."""
+    return [silo_id for (silo_id,) in database.fetch(_COUNTED, {"round": round_id, "position": position})]

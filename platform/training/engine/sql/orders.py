@@ -4,21 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
 from uuid import UUID
 
-from django.utils import timezone
 from psycopg.types.json import Jsonb
 
 from audit.statements import appending
 from federation.protocol.documents import Submission
 from live import database
 from training.engine.sql.answered import AnsweredOrder
-from training.sql_literals import listed
-from training.transitions import CALLED_BACK, OUTSTANDING, OrderState
+from training.sql_literals import NOW, listed, may_become
+from training.transitions import CALLED_BACK, ORDER, OUTSTANDING, OrderState
 
 ORDERS_MAX = 100
-SEEN_EVERY = timedelta(seconds=10)
+SEEN_EVERY_S = 10
 """A silo that polls all the time is not written down as seen every time."""
 
 
@@ -37,58 +35,52 @@ class FoundOrder:
 
 
 # Its commit does not wait for the disk: what a crash takes back is marked again at the next poll.
-_LOOK = f"""
+_FETCH = f"""
     WITH relaxed AS (
         SELECT set_config('synchronous_commit', 'off', true)
     ), seen AS (
-        UPDATE silos_silo SET last_seen_at = %(now)s, silent_since = NULL FROM relaxed
-        WHERE id = %(silo)s AND (last_seen_at IS NULL OR last_seen_at < %(seen_before)s OR silent_since IS NOT NULL)
+        UPDATE silos_silo SET last_seen_at = {NOW}, silent_since = NULL FROM relaxed
+        WHERE id = %(silo)s AND (last_seen_at IS NULL OR silent_since IS NOT NULL
+                                 OR last_seen_at < {NOW} - interval '1 second' * {SEEN_EVERY_S})
     ), held AS (
-        UPDATE training_order SET state = '{OrderState.ACCEPTED.value}', delivered_at = COALESCE(delivered_at, %(now)s)
+        UPDATE training_order SET state = '{OrderState.ACCEPTED.value}', delivered_at = COALESCE(delivered_at, {NOW})
         FROM relaxed
-        WHERE id = ANY(%(held)s) AND silo_id = %(silo)s
-          AND state IN ({listed((OrderState.ISSUED, OrderState.DELIVERED))})
+        WHERE id = ANY(%(held)s) AND silo_id = %(silo)s AND state IN ({may_become(ORDER, OrderState.ACCEPTED)})
     ), found AS (
-        SELECT id, state, envelope, step_id, number FROM training_order
+        SELECT id, state, envelope, job_id, base_version_id, number FROM training_order
         WHERE silo_id = %(silo)s AND state IN ({listed(OUTSTANDING)})
-          AND expires_at > %(now)s AND id <> ALL(%(held)s)
+          AND expires_at > {NOW} AND id <> ALL(%(held)s)
         UNION ALL
-        SELECT id, state, envelope, step_id, number FROM training_order
+        SELECT id, state, envelope, job_id, base_version_id, number FROM training_order
         WHERE silo_id = %(silo)s AND state IN ({listed(CALLED_BACK)}) AND id = ANY(%(held)s)
-        UNION ALL
-        SELECT id, '{OrderState.ISSUED.value}', envelope, NULL, number FROM training_checkpointorder
-        WHERE silo_id = %(silo)s AND answered_at IS NULL AND expires_at > %(now)s AND id <> ALL(%(held)s)
         ORDER BY number LIMIT {ORDERS_MAX}
     ), delivered AS (
-        UPDATE training_order SET state = '{OrderState.DELIVERED.value}', delivered_at = %(now)s FROM relaxed, found
-        WHERE training_order.id = found.id AND training_order.state = '{OrderState.ISSUED.value}'
+        UPDATE training_order SET state = '{OrderState.DELIVERED.value}', delivered_at = {NOW} FROM relaxed, found
+        WHERE training_order.id = found.id
+          AND training_order.state IN ({may_become(ORDER, OrderState.DELIVERED)})
     )
     SELECT found.id, found.state, found.envelope, job.manifest, version.digest, agreement.envelope,
            (SELECT max(id) FROM silos_keysuccession)
     FROM found
-    LEFT JOIN training_step AS step ON step.id = found.step_id
-    LEFT JOIN training_round AS round ON round.id = step.round_id
-    LEFT JOIN training_job AS job ON job.id = round.job_id
-    LEFT JOIN registry_modelversion AS version ON version.id = round.base_version_id
+    LEFT JOIN training_job AS job ON job.id = found.job_id
+    LEFT JOIN registry_modelversion AS version ON version.id = found.base_version_id
     LEFT JOIN agreements_agreementversion AS agreement ON agreement.id = job.agreement_id
     ORDER BY found.number
 """  # noqa: S608 - states and bounds of ours, nothing from outside
 
 
-def look(*, silo_id: UUID, held: Sequence[UUID]) -> list[FoundOrder]:
+def fetch_deliverable(*, silo_id: UUID, held: Sequence[UUID]) -> list[FoundOrder]:
     """Note that a silo is there and which orders its relay has; the orders that it lacks, or need not keep.
 
     What is issued counts as delivered from now on.
     """
-    now = timezone.now()
-    given = {"silo": silo_id, "held": list(held), "now": now, "seen_before": now - SEEN_EVERY}
-    return [FoundOrder(*row) for row in database.fetch(_LOOK, given)]
+    return [FoundOrder(*row) for row in database.fetch(_FETCH, {"silo": silo_id, "held": list(held)})]
 
 
 _SUBMIT = f"""
     WITH answered AS (
-        UPDATE training_order SET state = '{OrderState.SUBMITTED.value}', answered_at = %(now)s
-        WHERE id = %(order)s AND state IN ({listed(OUTSTANDING)})
+        UPDATE training_order SET state = '{OrderState.SUBMITTED.value}', answered_at = {NOW}
+        WHERE id = %(order)s AND state IN ({may_become(ORDER, OrderState.SUBMITTED)})
         RETURNING id
     ), submitted AS (
         INSERT INTO training_submission
@@ -96,7 +88,7 @@ _SUBMIT = f"""
              update_norm_l2, phases_s, connector_version, received_at)
         SELECT id, %(document)s::bytea, %(document_digest)s, %(payload_digest)s, %(payload_size_bytes)s::bigint,
                %(rows)s::bigint, %(steps)s::bigint, %(train_loss)s::float8, %(update_norm_l2)s::float8,
-               %(phases_s)s::jsonb, %(connector_version)s, %(now)s
+               %(phases_s)s::jsonb, %(connector_version)s, {NOW}
         FROM answered
     ), evaluated AS (
         INSERT INTO training_evaluation
@@ -123,7 +115,6 @@ def submit(
     rows = database.fetch(
         _SUBMIT,
         {
-            "now": timezone.now(),
             "order": order.order_id,
             "silo": order.silo_id,
             "version": order.version_id,

@@ -1,6 +1,6 @@
-"""When a round takes no further answers, and how long it waits for whom (docs/adr/0032).
+"""When a step takes no further answers, and how long it waits for whom (docs/adr/0032).
 
-Nothing of it is kept but what was decided at the opening: whether a round is due follows from its orders, at any
+Nothing of it is kept but what was decided at the opening: whether a step is due follows from its orders, at any
 moment, for whoever asks. A process that dies or a nudge that is lost changes nothing of it.
 """
 
@@ -8,16 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
 from uuid import UUID
 
 from django.conf import settings
-from django.utils import timezone
 
 from live import database
 from training.models import Round
-from training.sql_literals import listed
-from training.transitions import OUTSTANDING, OrderState, RoundState
+from training.sql_literals import NOW, listed
+from training.transitions import OUTSTANDING, JobState, OrderState, RoundState, StepState
 from training.waiting import (
     FIRST_GRACE_MIN_S,
     GRACE_FACTOR,
@@ -28,32 +26,33 @@ from training.waiting import (
     ROUNDS_LOOKED_AT,
     SILENT,
     USUAL_TIMES_MAX,
+    Below,
     CloseReason,
     Wait,
 )
 
-SILENT_SQL = "COALESCE(silo.last_seen_at < %(silent_before)s, false)"
+SILENT_SQL = f"COALESCE(silo.last_seen_at < {NOW} - interval '1 second' * %(silent_after_s)s::float8, false)"
 """Whether a `silo` was heard of, but not for a while. One that was never heard of may be about to come."""
 
 DUE = f"""
-    SELECT step.id AS step_id, step.round_id, step.kind, step.quorum, gathered.close_at,
-           CASE WHEN gathered.outstanding = 0 THEN '{CloseReason.SETTLED.value}'
-                WHEN step.deadline_at <= %(now)s THEN '{CloseReason.DEADLINE.value}'
+    SELECT step.id AS step_id, gathered.close_at, gathered.outstanding, gathered.submitted,
+           CASE WHEN step.below = '{Below.PAUSE.value}' AND gathered.submitted < step.quorum THEN ''
+                WHEN gathered.outstanding = 0 THEN '{CloseReason.SETTLED.value}'
+                WHEN step.deadline_at <= {NOW} THEN '{CloseReason.DEADLINE.value}'
                 WHEN step.wait = '{Wait.ALL.value}' OR gathered.submitted < step.quorum OR gathered.awaited > 0 THEN ''
                 WHEN step.wait = '{Wait.QUORUM.value}' THEN '{CloseReason.QUORUM.value}'
                 WHEN gathered.present = 0 THEN '{CloseReason.SILENT.value}'
-                WHEN gathered.close_at <= %(now)s THEN '{CloseReason.GRACE.value}'
+                WHEN gathered.close_at <= {NOW} THEN '{CloseReason.GRACE.value}'
                 ELSE '' END AS reason
     FROM training_step AS step
-    JOIN training_round AS opened ON opened.id = step.round_id
     CROSS JOIN LATERAL (
         SELECT told.*,
                CASE WHEN step.wait = '{Wait.ADAPTIVE.value}' AND told.awaited = 0 AND told.submitted >= step.quorum
                THEN
-                   LEAST(step.deadline_at, opened.opened_at + interval '1 second' * GREATEST(
+                   LEAST(step.deadline_at, step.opened_at + interval '1 second' * GREATEST(
                        {GRACE_FACTOR} * step.usual_s,
-                       {GRACE_FACTOR} * extract(epoch FROM told.quorum_at - opened.opened_at)::float8,
-                       extract(epoch FROM told.quorum_at - opened.opened_at)::float8 + step.grace_min_s))
+                       {GRACE_FACTOR} * extract(epoch FROM told.quorum_at - step.opened_at)::float8,
+                       extract(epoch FROM told.quorum_at - step.opened_at)::float8 + step.grace_min_s))
                END AS close_at
         FROM (
             SELECT count(*) FILTER (WHERE own.state = '{OrderState.SUBMITTED.value}') AS submitted,
@@ -68,43 +67,59 @@ DUE = f"""
         ) AS told
     ) AS gathered
 """  # noqa: S608 - states and numbers of ours
-"""Steps (a condition follows), each with the reason for which its round is due, or an empty one, and with the moment
+"""Steps (a condition follows), each with the reason for which it is due, or an empty one, and with the moment
 when it will be if nobody else answers: NULL where that is for others to say. GREATEST passes over a NULL `usual_s`.
 """
 
 
-def moments() -> dict[str, datetime]:
-    """What the statements here compare with: now, and since when who was not heard of counts as silent."""
-    now = timezone.now()
-    return {"now": now, "silent_before": now - timedelta(seconds=settings.SILO_SILENT_AFTER_S)}
+def silent_after() -> dict[str, float]:
+    """What the statements here compare with: after how many seconds who was not heard of counts as silent."""
+    return {"silent_after_s": settings.SILO_SILENT_AFTER_S}
 
 
-_DUE_OF_STEP = f"SELECT due.reason, due.close_at FROM ({DUE} WHERE step.id = %(step)s) AS due"  # noqa: S608
+_DUE_OF_STEP = f"""
+    SELECT due.reason, extract(epoch FROM due.close_at - {NOW})::float8 FROM ({DUE} WHERE step.id = %(step)s) AS due
+"""  # noqa: S608 - names of ours
 
 
 def due_in_s(step_id: int) -> float | None:
-    """Seconds until this step's round is due as its orders stand now, 0 if it is; None if that is for others to say."""
-    given = moments()
-    ((reason, close_at),) = database.fetch(_DUE_OF_STEP, {**given, "step": step_id})
+    """Seconds until this step is due as its orders stand now, 0 if it is; None if that is for others to say."""
+    ((reason, in_s),) = database.fetch(_DUE_OF_STEP, {**silent_after(), "step": step_id})
     if reason:
         return 0.0
-    return max(0.0, (close_at - given["now"]).total_seconds()) if close_at is not None else None
+    return None if in_s is None else max(0.0, in_s)
 
 
-_DUE_ROUNDS = f"""
-    SELECT DISTINCT due.round_id FROM ({DUE} WHERE opened.state = '{RoundState.COLLECTING.value}') AS due
-    WHERE due.reason <> ''
-"""  # noqa: S608 - a state of ours
+_DUE_STEPS = f"""
+    SELECT due.step_id FROM ({DUE} WHERE step.state = '{StepState.COLLECTING.value}') AS due WHERE due.reason <> ''
+    UNION ALL
+    SELECT id FROM training_step WHERE state = '{StepState.AGGREGATING.value}' AND lease_until < {NOW}
+"""  # noqa: S608 - states of ours
 
 
-def due_rounds() -> list[UUID]:
-    """The rounds that collect and need not any more."""
-    return [round_id for (round_id,) in database.fetch(_DUE_ROUNDS, moments())]
+def due_steps() -> list[int]:
+    """The steps that collect and need not any more, and those whose worker is gone."""
+    return [step_id for (step_id,) in database.fetch(_DUE_STEPS, silent_after())]
+
+
+_STALLED_STEPS = f"""
+    SELECT due.step_id
+    FROM ({DUE} WHERE step.state = '{StepState.COLLECTING.value}' AND step.below = '{Below.PAUSE.value}') AS due
+    JOIN training_step AS step ON step.id = due.step_id
+    JOIN training_round AS round ON round.id = step.round_id
+    JOIN training_job AS job ON job.id = round.job_id AND job.state = '{JobState.RUNNING.value}'
+    WHERE due.submitted < step.quorum AND (due.outstanding = 0 OR step.deadline_at <= {NOW})
+"""  # noqa: S608 - states of ours
+
+
+def stalled_steps() -> list[int]:
+    """The steps of running jobs whose time is over without their quorum, and that are not given up for it."""
+    return [step_id for (step_id,) in database.fetch(_STALLED_STEPS, silent_after())]
 
 
 @dataclass(frozen=True)
 class Patience:
-    """How long a round waits for whom, as decided at its opening."""
+    """How long a step waits for whom, as decided at its opening."""
 
     wait: Wait
     usual_s: float | None = None
@@ -120,7 +135,7 @@ _HISTORY = f"""
         FROM training_round AS round
         JOIN training_step AS step ON step.round_id = round.id
         JOIN training_order AS own ON own.step_id = step.id
-        WHERE round.job_id = %(job)s AND round.state = '{RoundState.CLOSED.value}'
+        WHERE round.job_id = %(job)s AND step.position = %(position)s AND round.state = '{RoundState.CLOSED.value}'
           AND round.number >= %(number)s - {ROUNDS_LOOKED_AT} AND round.number < %(number)s
     ), left_out AS (
         SELECT recent.silo_id FROM recent JOIN silos_silo AS silo ON silo.id = recent.silo_id
@@ -148,11 +163,16 @@ _HISTORY = f"""
 """  # noqa: S608 - states and numbers of ours
 
 
-def patience(round_: Round, wait: Wait) -> Patience:
-    """How long a round that is about to open waits for whom, by what its job's last rounds were like."""
+def patience(round_: Round, position: int, wait: Wait) -> Patience:
+    """How long a step that is about to open waits for whom, by what it was like in its job's last rounds."""
     if wait != Wait.ADAPTIVE:
         return Patience(wait)
-    given: Mapping[str, object] = {**moments(), "job": round_.job_id, "number": round_.number}
+    given: Mapping[str, object] = {
+        **silent_after(),
+        "job": round_.job_id,
+        "number": round_.number,
+        "position": position,
+    }
     ((usual_s, awaited),) = database.fetch(_HISTORY, given)
     if usual_s is None:
         return Patience(wait, None, FIRST_GRACE_MIN_S, frozenset(awaited))

@@ -23,6 +23,7 @@ from consortia.transitions import ParticipationState
 from federation.errors import Invalid, Untrusted
 from federation.protocol import documents, envelope, tree_heads
 from federation.protocol.chains import chain_of, consortium_of
+from federation.protocol.documents import OrderKind
 from federation.protocol.keys import PrivateKey
 from federation.protocol.tree_heads import TreeHead
 from live import notices
@@ -30,7 +31,8 @@ from rest.errors import Conflict, NotFound
 from silos.models import Silo
 from training.engine.kept_heads import note_kept, proofs_for
 from training.engine.sql.orders import next_order_numbers
-from training.models import CheckpointOrder
+from training.models import Order, RefusalDocument
+from training.transitions import OUTSTANDING, OrderState
 
 TERM = timedelta(days=1)
 """How long an order holds: a trainer may be at work on another for hours, and does one after the other."""
@@ -78,10 +80,12 @@ def _issue(checkpoint: Checkpoint, silo_ids: set[UUID], key: PrivateKey) -> int:
     with connection.cursor() as cursor:  # of two open orders the older would look like a record that goes back
         cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_LOCK])
     now = timezone.now()
+    of_silos = Order.objects.filter(silo__in=silo_ids, kind=OrderKind.CHECKPOINT.value)
+    of_silos.filter(expires_at__lt=now).move(OrderState.EXPIRED, settled_at=now)
     wanting = sorted(silo_ids - _not_to_ask(checkpoint, silo_ids, now))
     numbers = next_order_numbers(wanting) if wanting else {}
     proofs = proofs_for(checkpoint, wanting)
-    CheckpointOrder.objects.bulk_create(
+    Order.objects.bulk_create(
         [_order(checkpoint, silo_id, number, now, proofs.get(silo_id), key) for silo_id, number in numbers.items()]
     )
     notices.notify(notices.ORDERS, wanting)
@@ -95,9 +99,11 @@ def _not_to_ask(checkpoint: Checkpoint, silo_ids: Collection[UUID], now: datetim
     accepted = LostHead.objects.filter(
         restored__chain=checkpoint.chain, silo_id=OuterRef("silo_id"), accepted_at__gt=OuterRef("answered_at")
     )
-    asked = CheckpointOrder.objects.filter(silo__in=silo_ids, checkpoint__chain=checkpoint.chain).filter(
-        Q(answered_at=None, expires_at__gt=now)
-        | ~Q(code="") & ~Q(code__in=ASKED_AT_ONCE) & Q(answered_at__gt=now - REFUSED_PAUSE) & ~Exists(accepted)
+    asked = Order.objects.filter(silo__in=silo_ids, audit_checkpoint__chain=checkpoint.chain).filter(
+        Q(state__in=OUTSTANDING, expires_at__gt=now)
+        | Q(state=OrderState.REFUSED, answered_at__gt=now - REFUSED_PAUSE)
+        & ~Q(code__in=ASKED_AT_ONCE)
+        & ~Exists(accepted)
     )
     signed = Countersignature.objects.filter(checkpoint=checkpoint, silo_id__in=silo_ids)
     return {*asked.values_list("silo_id", flat=True), *signed.values_list("silo_id", flat=True)}
@@ -110,7 +116,7 @@ def _order(
     now: datetime,
     proof: documents.ConsistencyProof | None,
     key: PrivateKey,
-) -> CheckpointOrder:
+) -> Order:
     document = documents.CheckpointOrder(
         order_id=uuid4(),
         number=number,
@@ -120,10 +126,11 @@ def _order(
         issued_at=now,
         expires_at=now + TERM,
     )
-    return CheckpointOrder(
+    return Order(
         id=document.order_id,
+        kind=OrderKind.CHECKPOINT.value,
         silo_id=silo_id,
-        checkpoint=checkpoint,
+        audit_checkpoint=checkpoint,
         number=number,
         envelope=documents.seal(document, key),
         issued_at=now,
@@ -146,7 +153,7 @@ def take_countersignature(*, document: bytes, by: Silo) -> bool:
         raise Invalid("checkpoint.unknown", "The platform has signed no such head.", "document")
     now = timezone.now()
     note_kept(chain=said.chain, head=TreeHead(said.position, said.digest, said.root), by=by)
-    CheckpointOrder.objects.filter(silo=by, checkpoint=row, answered_at=None).update(answered_at=now)
+    Order.objects.filter(silo=by, audit_checkpoint=row).move(OrderState.SUBMITTED, answered_at=now, settled_at=now)
     _, new = Countersignature.objects.get_or_create(
         checkpoint=row, silo_id=by.id, defaults={"document": document, "at": now}
     )
@@ -160,32 +167,37 @@ def take_refusal(*, said: documents.Refusal, document: bytes, by: Silo) -> str:
     Raises NotFound ``order.not_found``, Invalid ``submission.other_order``, Conflict ``order.already_answered``.
     """
     order = (
-        CheckpointOrder.objects.select_for_update(of=("self",))
-        .select_related("checkpoint")
-        .filter(id=said.order_id, silo=by)
+        Order.objects.select_for_update(of=("self",))
+        .select_related("audit_checkpoint")
+        .filter(id=said.order_id, silo=by, kind=OrderKind.CHECKPOINT.value)
         .first()
     )
     if order is None:
         raise NotFound("order.not_found", "This silo was given no such order.")
     if said.silo_id != by.id or said.number != order.number:
         raise Invalid("submission.other_order", "The answer does not fit the order that it names.", "order_id")
+    checkpoint = order.audit_checkpoint
+    assert checkpoint is not None  # a constraint says so
     if order.answered_at is not None:
-        if order.refusal is None or bytes(order.refusal) != document:
+        earlier = RefusalDocument.objects.filter(order=order).first()
+        if earlier is None or bytes(earlier.document) != document:
             raise Conflict("order.already_answered", "This order was answered before, with other bytes.")
         return order.code
-    order.answered_at, order.code, order.refusal = timezone.now(), said.code, document
-    order.save(update_fields=["answered_at", "code", "refusal"])
+    now = timezone.now()
+    state = OrderState.LATE if order.state == OrderState.EXPIRED else OrderState.REFUSED
+    Order.objects.filter(id=order.id).move(state, answered_at=now, settled_at=now, code=said.code, message=said.message)
+    RefusalDocument.objects.create(order=order, document=document, received_at=now)
     if said.kept is not None:
-        note_kept(chain=order.checkpoint.chain, head=TreeHead(**said.kept.model_dump()), by=by, is_its_word=True)
+        note_kept(chain=checkpoint.chain, head=TreeHead(**said.kept.model_dump()), by=by, is_its_word=True)
     record(
         by=by,
         verb="checkpoint.contradicted" if said.code in CONTRADICTIONS else "checkpoint.refused",
         subject=by,
-        consortium_id=consortium_of(order.checkpoint.chain),
+        consortium_id=consortium_of(checkpoint.chain),
         organisation_id=by.organisation_id,
-        detail={"position": order.checkpoint.position, "code": said.code, "reason": said.message},
+        detail={"position": checkpoint.position, "code": said.code, "reason": said.message},
     )
-    return order.code
+    return said.code
 
 
 def tidy() -> None:
@@ -194,7 +206,7 @@ def tidy() -> None:
     Refusals stay, and each silo's last signature: they are evidence. What a silo has signed before is in its journal.
     """
     before = timezone.now() - KEPT_FOR
-    CheckpointOrder.objects.filter(issued_at__lt=before, code="").delete()
+    Order.objects.filter(kind=OrderKind.CHECKPOINT.value, issued_at__lt=before, code="").delete()
     later = Countersignature.objects.filter(
         silo_id=OuterRef("silo_id"),
         checkpoint__chain=OuterRef("checkpoint__chain"),
@@ -216,12 +228,30 @@ class Contradicted:
 def contradicted(chains: Collection[str]) -> list[Contradicted]:
     """The silos that have said so of one of these chains, and have signed none of its heads since."""
     signed = Countersignature.objects.filter(
-        silo_id=OuterRef("silo_id"), checkpoint__chain=OuterRef("checkpoint__chain"), at__gt=OuterRef("answered_at")
+        silo_id=OuterRef("silo_id"),
+        checkpoint__chain=OuterRef("audit_checkpoint__chain"),
+        at__gt=OuterRef("answered_at"),
     )
     refused = (
-        CheckpointOrder.objects.filter(~Exists(signed), checkpoint__chain__in=chains, code__in=CONTRADICTIONS)
-        .order_by("checkpoint__chain", "silo_id", "answered_at")
-        .distinct("checkpoint__chain", "silo_id")
-        .values_list("checkpoint__chain", "silo__name", "code", "answered_at")
+        Order.objects.filter(~Exists(signed), audit_checkpoint__chain__in=chains, code__in=CONTRADICTIONS)
+        .order_by("audit_checkpoint__chain", "silo_id", "answered_at")
+        .distinct("audit_checkpoint__chain", "silo_id")
+        .values_list("audit_checkpoint__chain", "silo__name", "code", "answered_at")
     )
     return [Contradicted(chain, silo, code, at) for chain, silo, code, at in refused if at is not None]
+
+
+class AuditCheckpointKind:
+    """To countersign a head of the audit log."""
+
+    kind = OrderKind.CHECKPOINT
+    answer_type = documents.AuditCheckpoint.payload_type
+
+    def accept(self, document: bytes, by: Silo) -> OrderState:
+        """A head with the silo's signature."""
+        take_countersignature(document=document, by=by)
+        return OrderState.SUBMITTED
+
+    def refuse(self, said: documents.Refusal, document: bytes, by: Silo) -> str:
+        """Why it keeps another one."""
+        return take_refusal(said=said, document=document, by=by)

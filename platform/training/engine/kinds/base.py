@@ -1,0 +1,95 @@
+"""What a kind of order is to the engine: what its orders hold, which answers fit, and what becomes of the answers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+from uuid import UUID
+
+from audit.actors import Actor
+from federation.aggregation.aggregate import Rejected
+from federation.errors import Invalid
+from federation.protocol.documents import OrderKind, Refusal, Submission
+from registry.models import ModelVersion
+from silos.models import Silo
+from training.engine.deadlines import StepDeadlines
+from training.engine.sql.answered import AnsweredOrder
+from training.engine.sql.closing import Answer
+from training.engine.sql.steps import Applied, ClaimedStep
+from training.models import Round
+from training.transitions import OrderState
+
+
+class TooFewAcceptedError(Invalid):
+    """Fewer answers than the quorum could be used."""
+
+    def __init__(self, message: str, rejected: Sequence[Rejected] = ()) -> None:
+        super().__init__("round.too_few_accepted", message)
+        self.rejected = rejected
+
+
+class LeaseLostError(Exception):
+    """Somebody else closes the step by now, or it is over: whatever was worked out is void."""
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A step that one worker has taken for closing, with its round and job."""
+
+    round: Round
+    step: ClaimedStep
+    lease: UUID
+    renew: Callable[[], None]
+    """To be called every now and then by whoever works long. Raises LeaseLostError."""
+
+
+@dataclass(frozen=True)
+class Closed:
+    """What came out of a step's answers."""
+
+    applied: Sequence[Applied]
+    rejected: Sequence[Rejected] = ()
+    update_norm_l2: float | None = None
+    keep: Callable[[Actor], ModelVersion | None] = field(default=lambda _: None)
+    """Writes down what else follows, in the transaction that ends the step, and once the answers are settled; the
+    version of the model that the next round starts from, where there is a new one."""
+
+
+class StepKind(Protocol):
+    """A kind of order that a step of a round is made of. One module a kind."""
+
+    kind: OrderKind
+    has_upload: bool
+    """Whether an answer comes with an artefact, for which the order grants an upload."""
+
+    def issue(self, round_: Round, order_id: UUID, deadlines: StepDeadlines) -> Mapping[str, Any]:
+        """What an order of this kind holds, besides what every order does."""
+        ...
+
+    def accept(self, order: AnsweredOrder, said: Submission) -> None:
+        """Raise Invalid ``submission.*`` unless an answer is one to this kind of order."""
+        ...
+
+    def close(self, claim: Claim, answers: Sequence[Answer]) -> Closed:
+        """Work out what the answers make, at least as many as the quorum, outside any transaction.
+
+        Raises TooFewAcceptedError, LeaseLostError, and FederationErrors for which the round is given up.
+        """
+        ...
+
+
+class SteplessKind(Protocol):
+    """A kind of order that belongs to no step of a round. One module a kind."""
+
+    kind: OrderKind
+    answer_type: str
+    """The payload type of the documents with which it is answered."""
+
+    def accept(self, document: bytes, by: Silo) -> OrderState:
+        """Take an answer to one of these orders; what became of the order."""
+        ...
+
+    def refuse(self, said: Refusal, document: bytes, by: Silo) -> str:
+        """Take the refusal of one of these orders; its code."""
+        ...

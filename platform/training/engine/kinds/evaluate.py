@@ -1,0 +1,48 @@
+"""To evaluate a model: each silo tells how it does on its own test rows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+from uuid import UUID
+
+from audit.actors import Actor
+from federation.errors import Invalid
+from federation.protocol.documents import OrderKind, Submission
+from registry.actions import judge
+from training.engine.deadlines import StepDeadlines
+from training.engine.kinds.base import Claim, Closed
+from training.engine.kinds.models import combined_metrics, model_reference
+from training.engine.sql.answered import AnsweredOrder
+from training.engine.sql.closing import Answer
+from training.engine.sql.steps import Applied
+from training.models import Round
+
+
+class Evaluate:
+    """Figures of one global model."""
+
+    kind = OrderKind.EVALUATE
+    has_upload = False
+
+    def issue(self, round_: Round, order_id: UUID, deadlines: StepDeadlines) -> Mapping[str, Any]:
+        """The model."""
+        del order_id
+        return {"model": model_reference(round_.base_version, deadlines.expires_at)}
+
+    def accept(self, order: AnsweredOrder, said: Submission) -> None:
+        """It is answered with an evaluation, and no update."""
+        del order
+        if said.payload is not None or said.training is not None:
+            raise Invalid("submission.payload", "Only a train order is answered with an update.", "payload")
+        if said.evaluation is None:
+            raise Invalid("submission.evaluation", "An evaluate order is answered with an evaluation.", "evaluation")
+
+    def close(self, claim: Claim, answers: Sequence[Answer]) -> Closed:
+        """All count; the figures are those of the model, unless a job of its own was launched only to evaluate it."""
+
+        def keep(by: Actor) -> None:
+            if claim.round.job.evaluated_version_id is None:
+                judge(version=claim.round.base_version, metrics=combined_metrics(claim), by=by)
+
+        return Closed([Applied(answer.order_id) for answer in answers], keep=keep)

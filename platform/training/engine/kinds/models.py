@@ -1,0 +1,26 @@
+"""What kinds of order about a model have in common."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from artefacts import signed_urls
+from federation.aggregation.metric_pooling import combine
+from federation.protocol import documents
+from registry.models import ModelVersion
+from training.engine.kinds.base import Claim
+from training.engine.sql import closing
+
+
+def model_reference(version: ModelVersion, until: datetime) -> documents.BlobReference:
+    """Where a silo fetches a version of a model, and what it must be."""
+    return documents.BlobReference(
+        digest=version.digest,
+        size_bytes=version.size_bytes,
+        url=signed_urls.download_url(version.digest, expires_at_s=int(until.timestamp())),
+    )
+
+
+def combined_metrics(claim: Claim) -> dict[str, object]:
+    """How a round's global model did over the silos, as they have told in this step."""
+    return combine(closing.measured(claim.step.step_id), claim.round.job.organisation_share_max)

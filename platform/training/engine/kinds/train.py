@@ -1,0 +1,108 @@
+"""To train: each silo answers with an update, and the updates make the next version of the model."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+from artefacts import signed_urls, store
+from audit.actors import Actor
+from federation.aggregation.aggregate import Aggregation, Contribution, NothingAcceptedError, aggregate
+from federation.aggregation.strategies import parse_strategy
+from federation.errors import Invalid
+from federation.protocol import documents
+from federation.protocol.documents import OrderKind, Submission
+from federation.protocol.tensors import TensorSpec
+from registry.actions import add_version, judge
+from registry.models import ModelVersion
+from training.engine.deadlines import StepDeadlines
+from training.engine.kinds.base import Claim, Closed, TooFewAcceptedError
+from training.engine.kinds.models import combined_metrics, model_reference
+from training.engine.sql.answered import AnsweredOrder
+from training.engine.sql.closing import Answer
+from training.engine.sql.steps import Applied
+from training.models import Round
+
+UPLOAD_MARGIN_BYTES = 1 << 16
+"""An update is as large as the model, give or take its header."""
+
+
+class Train:
+    """Updates of one global model."""
+
+    kind = OrderKind.TRAIN
+    has_upload = True
+
+    def issue(self, round_: Round, order_id: UUID, deadlines: StepDeadlines) -> Mapping[str, Any]:
+        """The model, and a grant to upload the update."""
+        version, expires_at = round_.base_version, deadlines.expires_at
+        size_max = version.size_bytes + UPLOAD_MARGIN_BYTES
+        upload = documents.UploadGrant(
+            size_bytes_max=size_max,
+            url=signed_urls.upload_url(order_id, size_bytes_max=size_max, expires_at_s=int(expires_at.timestamp())),
+        )
+        return {"model": model_reference(version, expires_at), "upload": upload}
+
+    def accept(self, order: AnsweredOrder, said: Submission) -> None:
+        """It is answered with an update, and with what the training was like."""
+        del order
+        if said.payload is None or said.training is None:
+            raise Invalid("submission.payload", "A train order is answered with an update.", "payload")
+
+    def close(self, claim: Claim, answers: Sequence[Answer]) -> Closed:
+        """Add the updates up, and keep the next version of the model."""
+        round_ = claim.round
+        folder = store.new_folder()
+        try:
+            result = _aggregate(claim, answers, folder)
+            if len(result.accepted) < claim.step.quorum:
+                told = f"{len(result.accepted)} updates could be accepted, at least {claim.step.quorum} are needed."
+                raise TooFewAcceptedError(told, result.rejected)
+            store.adopt(result.model_path, result.model_digest)
+            if result.state_path is not None and result.state_digest is not None:
+                store.adopt(result.state_path, result.state_digest)
+        except NothingAcceptedError as error:
+            raise TooFewAcceptedError("No silo's update could be accepted.", error.rejected) from error
+        finally:
+            store.remove_folder(folder)
+
+        def keep(by: Actor) -> ModelVersion:
+            version = add_version(
+                model=round_.base_version.model,
+                round_number=round_.number,
+                digest=result.model_digest,
+                size_bytes=result.model_size_bytes,
+                optimiser_digest=result.state_digest or "",
+                by=by,
+            )
+            judge(version=round_.base_version, metrics=combined_metrics(claim), by=by)
+            return version
+
+        applied = [Applied(UUID(one.key), one.norm_l2, one.cosine_to_mean) for one in result.accepted]
+        return Closed(applied, result.rejected, result.norm_l2, keep)
+
+
+def _aggregate(claim: Claim, answers: Sequence[Answer], folder: Path) -> Aggregation:
+    job, version = claim.round.job, claim.round.base_version
+    layout = tuple(
+        TensorSpec(name=spec["name"], shape=tuple(spec["shape"]), dtype=spec["dtype"]) for spec in version.model.layout
+    )
+    return aggregate(
+        parse_strategy(job.request["strategy"]),
+        store.path_of(version.digest),
+        [
+            Contribution(
+                str(answer.order_id),
+                store.path_of(answer.payload_digest),
+                float(answer.limits.weight(answer.rows)),
+            )
+            for answer in answers
+        ],
+        layout,
+        float(job.request["limits"]["update_norm_l2_max"]),
+        store.path_of(version.optimiser_digest) if version.optimiser_digest else None,
+        folder,
+        on_block=claim.renew,
+    )

@@ -1,0 +1,16 @@
+"""No protection: one step, whose answers the platform reads."""
+
+from __future__ import annotations
+
+from federation.protocol.documents import OrderKind
+from training.engine.protocols.base import StepPlan
+
+
+class Clear:
+    """Updates in clear, where the agreement says so."""
+
+    mode = "clear"
+
+    def steps(self, work: OrderKind) -> tuple[StepPlan, ...]:
+        """The work itself."""
+        return (StepPlan(work),)
