@@ -126,7 +126,7 @@ def install_certificate(config: Config, sealed: bytes) -> Signatory:
     Raises Invalid ``certificate.invalid`` when it is of another key or out of its time, ``signatory.pinned`` when
     another signatory is pinned already, and what ``open_sealed`` raises.
     """
-    from silo_connector.trainer.egress_filter import check_may_leave
+    from silo_connector.trainer.egress.filter import check_may_leave
 
     key = identity_key(config)
     claimed = read(SiloCertificate, envelope.peek(sealed))
@@ -179,7 +179,7 @@ def has_certificate(config: Config) -> bool:
 
 
 def _write_statement(config: Config, key: PrivateKey, signatory: Signatory) -> None:
-    from silo_connector.trainer.egress_filter import leave
+    from silo_connector.trainer.egress.filter import leave
 
     statement = EnrolmentStatement(
         identity_key=key.public.encoded,

@@ -24,8 +24,8 @@ from silo_connector.config import Config
 from silo_connector.plans import PlanStore
 from silo_connector.policy import load_policy
 from silo_connector.spool import Spool
-from silo_connector.trainer.jobs import Begun
-from silo_connector.trainer.order_store import FILE, Memory
+from silo_connector.trainer.store.jobs import Begun
+from silo_connector.trainer.store.order_store import FILE, Memory
 
 JOBS_MAX = 50
 
@@ -135,7 +135,7 @@ def _tell(job: _Job, config: Config, policy: Policy, store: Store, signatory: st
 
 
 def _standing(job: _Job, store: Store) -> Standing | None:
-    from silo_connector.trainer.authorization import open_or_refuse, standing_of
+    from silo_connector.trainer.orders.authorization import open_or_refuse, standing_of
 
     if job.agreement is None:
         return None

@@ -17,12 +17,12 @@ from silo_connector.config import Config
 from silo_connector.logs import Log
 from silo_connector.trainer.data import DataError, LocalDataset, Prepared, load
 from silo_connector.trainer.declarations import Declarations, Version, note_in_use, version_of
-from silo_connector.trainer.egress_filter import leave
-from silo_connector.trainer.order_store import Memory
+from silo_connector.trainer.egress.filter import leave
 from silo_connector.trainer.refusals import Refused
+from silo_connector.trainer.store.order_store import Memory
 
 if TYPE_CHECKING:
-    from silo_connector.trainer.outbox import Outcomes
+    from silo_connector.trainer.store.outbox import Outcomes
 
 LOG = Log("trainer")
 

@@ -27,8 +27,8 @@ from silo_connector.isolation import check_isolated
 from silo_connector.logs import Log, configure
 from silo_connector.policy import load_policy
 from silo_connector.spool import Spool
-from silo_connector.trainer.egress_allowlist import Status
-from silo_connector.trainer.egress_filter import check_may_leave
+from silo_connector.trainer.egress.allowlist import Status
+from silo_connector.trainer.egress.filter import check_may_leave
 from silo_connector.trainer.resources import resources
 
 if TYPE_CHECKING:

@@ -12,10 +12,10 @@ from federation.protocol.documents import ChainHead, SiloState, now
 from federation.protocol.documents.states import CHAINS_TOLD_MAX
 from federation.protocol.keys import PrivateKey
 from silo_connector.logs import Log
-from silo_connector.trainer.checkpoints import kept_checkpoints
-from silo_connector.trainer.egress_filter import leave, leave_acceptance
-from silo_connector.trainer.log_breaks import kept_breaks
-from silo_connector.trainer.verification import Trust
+from silo_connector.trainer.egress.filter import leave, leave_acceptance
+from silo_connector.trainer.orders.verification import Trust
+from silo_connector.trainer.store.audit_checkpoints import kept_checkpoints
+from silo_connector.trainer.store.log_breaks import kept_breaks
 
 LOG = Log("trainer")
 ACCEPTANCES_TOLD_MAX = 10

@@ -21,20 +21,20 @@ from silo_connector.journal import Journal
 from silo_connector.logs import Log
 from silo_connector.spool import Spool, boot_time_s
 from silo_connector.trainer import seen
-from silo_connector.trainer.authorization import Permit, Permits
-from silo_connector.trainer.checkpoints import Checkpoints
 from silo_connector.trainer.datasets import Datasets
-from silo_connector.trainer.egress_filter import Bounds, leave
-from silo_connector.trainer.execution import carry_out, of_family, warm_up
-from silo_connector.trainer.inbox import Inbox, cancellation, take_model
-from silo_connector.trainer.log_breaks import OLDER
-from silo_connector.trainer.order_store import Memory, Outcome
-from silo_connector.trainer.outbox import TMP_PREFIX, Outcomes, make_room
-from silo_connector.trainer.plans import in_runner
+from silo_connector.trainer.egress.filter import Bounds, leave
+from silo_connector.trainer.kinds.execution import carry_out, of_family, warm_up
+from silo_connector.trainer.orders.authorization import Permit, Permits
+from silo_connector.trainer.orders.inbox import Inbox, cancellation, take_model
+from silo_connector.trainer.orders.trust import believed, enrolled, followed
+from silo_connector.trainer.orders.verification import Task, Trust, check_open, judge, open_order
 from silo_connector.trainer.refusals import OrderHead, Refused, document
-from silo_connector.trainer.state_lock import StateLock
-from silo_connector.trainer.trust import believed, enrolled, followed
-from silo_connector.trainer.verification import Task, Trust, check_open, judge, open_order
+from silo_connector.trainer.sandbox.plans import in_runner
+from silo_connector.trainer.store.audit_checkpoints import Checkpoints
+from silo_connector.trainer.store.log_breaks import OLDER
+from silo_connector.trainer.store.order_store import Memory, Outcome
+from silo_connector.trainer.store.outbox import TMP_PREFIX, Outcomes, make_room
+from silo_connector.trainer.store.state_lock import StateLock
 
 if TYPE_CHECKING:
     from federation.learning.backend import Begin

@@ -15,8 +15,8 @@ from federation.protocol.envelope import ENVELOPE_BYTES_MAX, payload_type_of
 from silo_connector import identity
 from silo_connector.cli import main
 from silo_connector.journal import verify
-from silo_connector.trainer.checkpoints import kept_checkpoints
-from silo_connector.trainer.state_check import noted_head
+from silo_connector.trainer.store.audit_checkpoints import kept_checkpoints
+from silo_connector.trainer.store.state_check import noted_head
 from tests.unit.silo_connector.sites import Site
 from tests.unit.silo_connector.states import (
     MEMORY,

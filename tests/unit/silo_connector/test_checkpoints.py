@@ -28,7 +28,7 @@ from federation.protocol.tree_heads import TreeHead
 from silo_connector import identity, spool
 from silo_connector.relay.sending import read_outgoing
 from silo_connector.spool import Spool
-from silo_connector.trainer.checkpoints import FILE, heads_seen, kept_checkpoints
+from silo_connector.trainer.store.audit_checkpoints import FILE, heads_seen, kept_checkpoints
 from silo_connector.trainer.trainer import Trainer
 from tests.support.logs import PlayedLog
 from tests.unit.silo_connector.sites import Site

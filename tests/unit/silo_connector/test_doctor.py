@@ -22,7 +22,7 @@ from silo_connector.instance import claim
 from silo_connector.relay.enrolling import ENROLMENT_FILE, TRANSPORT_KEY
 from silo_connector.relay.errors import Unreachable
 from silo_connector.relay.platform import Platform
-from silo_connector.trainer.checkpoints import FILE
+from silo_connector.trainer.store.audit_checkpoints import FILE
 from silo_connector.trainer.trainer import Trainer
 from tests.unit.silo_connector.fake_platform import Answer, FakePlatform, problem
 from tests.unit.silo_connector.sites import Site, make_site, make_site_again

@@ -16,8 +16,8 @@ from federation.errors import Stopped
 from federation.protocol.documents import Order, Refusal
 from silo_connector import spool
 from silo_connector.sandbox_measures import NO_TRACES
-from silo_connector.trainer import plans
-from silo_connector.trainer.remote import session
+from silo_connector.trainer.sandbox import plans
+from silo_connector.trainer.sandbox.remote import session
 from silo_connector.trainer.trainer import Trainer
 from tests.unit.silo_connector.runners import (
     DECLARED,

@@ -21,7 +21,7 @@ from silo_connector import spool
 from silo_connector.journal import verify
 from silo_connector.plans import PLAN
 from silo_connector.trainer import trainer as trainer_module
-from silo_connector.trainer.execution import carry_out
+from silo_connector.trainer.kinds.execution import carry_out
 from silo_connector.trainer.trainer import Trainer
 from tests.unit.silo_connector.fake_platform import FakePlatform
 from tests.unit.silo_connector.hostile import honest, signed_as

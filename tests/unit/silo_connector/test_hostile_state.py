@@ -17,7 +17,7 @@ from silo_connector import identity
 from silo_connector.cli.doctor import examine
 from silo_connector.doctor.findings import State
 from silo_connector.trainer import clock
-from silo_connector.trainer.checkpoints import kept_checkpoints
+from silo_connector.trainer.store.audit_checkpoints import kept_checkpoints
 from silo_connector.trainer.trainer import Trainer
 from tests.unit.silo_connector import test_platform_keys as keys
 from tests.unit.silo_connector.runners import EXAMPLE, reviewed

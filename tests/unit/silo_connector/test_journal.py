@@ -20,7 +20,7 @@ from federation.protocol.digests import digest_bytes
 from silo_connector import spool
 from silo_connector.cli import main
 from silo_connector.journal import FILE, Journal, verify
-from silo_connector.trainer.own_orders import own_orders
+from silo_connector.trainer.store.own_orders import own_orders
 from silo_connector.trainer.trainer import Trainer
 from tests.support.evidence import Played
 from tests.unit.silo_connector.sites import ROOT, Site

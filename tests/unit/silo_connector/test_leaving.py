@@ -38,8 +38,8 @@ from federation.protocol.keys import PrivateKey
 from federation.protocol.rows import coarse
 from federation.protocol.tensors import TensorSpec
 from silo_connector.trainer.data import read_declaration
-from silo_connector.trainer.egress_allowlist import FIELDS, Status
-from silo_connector.trainer.egress_filter import Bounds, check_may_leave, leave, leave_signature
+from silo_connector.trainer.egress.allowlist import FIELDS, Status
+from silo_connector.trainer.egress.filter import Bounds, check_may_leave, leave, leave_signature
 from silo_connector.trainer.refusals import REFUSALS, OrderHead, Refused, document, leaving_code, sentence
 from silo_connector.trainer.resources import Resources
 from tests.unit.silo_connector.agreed import agreement, signed, terms

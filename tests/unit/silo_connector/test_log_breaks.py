@@ -15,8 +15,8 @@ from silo_connector.cli import main
 from silo_connector.config import load
 from silo_connector.doctor.findings import Finding
 from silo_connector.doctor.state import look_at_state
-from silo_connector.trainer.checkpoints import breaks_seen, heads_seen, kept_checkpoints
-from silo_connector.trainer.log_breaks import OLDER, kept_breaks
+from silo_connector.trainer.store.audit_checkpoints import breaks_seen, heads_seen, kept_checkpoints
+from silo_connector.trainer.store.log_breaks import OLDER, kept_breaks
 from silo_connector.trainer.trainer import Trainer
 from tests.unit.silo_connector.sites import Site
 from tests.unit.silo_connector.states import command

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from silo_connector.trainer.order_store import Memory, Outcome
 from silo_connector.trainer.refusals import Refused
+from silo_connector.trainer.store.order_store import Memory, Outcome
 
 
 @pytest.fixture

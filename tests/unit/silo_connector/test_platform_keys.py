@@ -19,8 +19,8 @@ from silo_connector import spool
 from silo_connector.cli.doctor import examine
 from silo_connector.platform_keys import CHAIN_FILE, known_chain
 from silo_connector.relay.enrolling import ENROLMENT_FILE
+from silo_connector.trainer.orders.verification import RETIRED_KEY_LIFE
 from silo_connector.trainer.trainer import Trainer
-from silo_connector.trainer.verification import RETIRED_KEY_LIFE
 from tests.unit.silo_connector.fake_platform import FakePlatform
 from tests.unit.silo_connector.relays import relaying
 from tests.unit.silo_connector.sites import Site

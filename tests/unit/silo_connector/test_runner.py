@@ -17,7 +17,7 @@ from federation.plans.declaration import read_plan
 from federation.protocol.documents import OrderKind
 from silo_connector import spool
 from silo_connector.cli import main
-from silo_connector.trainer.remote import RunnerLost, session
+from silo_connector.trainer.sandbox.remote import RunnerLost, session
 from silo_connector.trainer.trainer import Trainer
 from tests.unit.silo_connector.fake_platform import FakePlatform
 from tests.unit.silo_connector.runners import EXAMPLE, GOOD, Runner, agreed_to, job_of, reviewed, running, with_runner

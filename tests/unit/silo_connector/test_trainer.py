@@ -14,10 +14,11 @@ from federation.protocol.documents import OrderKind, Submission
 from silo_connector import spool
 from silo_connector.folders import Folder
 from silo_connector.spool import Spool
-from silo_connector.trainer import inbox, outbox
 from silo_connector.trainer import trainer as trainer_module
-from silo_connector.trainer.execution import carry_out
-from silo_connector.trainer.order_store import Memory
+from silo_connector.trainer.kinds.execution import carry_out
+from silo_connector.trainer.orders import inbox
+from silo_connector.trainer.store import outbox
+from silo_connector.trainer.store.order_store import Memory
 from silo_connector.trainer.trainer import Trainer
 from tests.unit.silo_connector.sites import Site
 

@@ -14,8 +14,8 @@ from federation.protocol.documents import DatasetRegistration, DatasetWithdrawal
 from silo_connector import egress_log, identity, spool
 from silo_connector.config import DatasetFile
 from silo_connector.trainer.declarations import in_use
-from silo_connector.trainer.order_store import Memory
-from silo_connector.trainer.outbox import Outcomes
+from silo_connector.trainer.store.order_store import Memory
+from silo_connector.trainer.store.outbox import Outcomes
 from silo_connector.trainer.trainer import Trainer
 from tests.unit.silo_connector.sites import TINY, Site
 

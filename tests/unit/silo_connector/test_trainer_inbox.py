@@ -15,8 +15,8 @@ from federation.protocol.documents import BlobReference
 from federation.protocol.keys import PrivateKey
 from silo_connector import spool
 from silo_connector.spool import Spool
-from silo_connector.trainer.order_store import Outcome
-from silo_connector.trainer.outbox import Outcomes
+from silo_connector.trainer.store.order_store import Outcome
+from silo_connector.trainer.store.outbox import Outcomes
 from silo_connector.trainer.trainer import Trainer
 from tests.unit.silo_connector.sites import Site
 

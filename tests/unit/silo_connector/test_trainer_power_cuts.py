@@ -12,10 +12,10 @@ from federation.protocol.digests import digest_bytes
 from silo_connector import egress_log, folders, spool
 from silo_connector.folders import Folder
 from silo_connector.spool import Spool
-from silo_connector.trainer import outbox
 from silo_connector.trainer import trainer as trainer_module
-from silo_connector.trainer.order_store import Memory
-from silo_connector.trainer.outbox import Outcomes
+from silo_connector.trainer.store import outbox
+from silo_connector.trainer.store.order_store import Memory
+from silo_connector.trainer.store.outbox import Outcomes
 from silo_connector.trainer.trainer import Trainer
 from tests.unit.silo_connector.sites import Site
 

@@ -19,8 +19,8 @@ from federation.protocol.documents import Manifest, Order, OrderKind, now, seal
 from federation.protocol.keys import PrivateKey
 from federation.protocol.successions import KeyChain
 from federation.protocol.tensors import TensorSpec
+from silo_connector.trainer.orders.verification import Task, Trust, check_supported, judge, open_order
 from silo_connector.trainer.refusals import REFUSALS, Refused
-from silo_connector.trainer.verification import Task, Trust, check_supported, judge, open_order
 from tests.unit.silo_connector.fake_platform import FakePlatform, weights_of
 from tests.unit.silo_connector.test_leaving import declared
 

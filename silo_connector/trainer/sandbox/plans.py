@@ -15,7 +15,7 @@ from federation.protocol.tensors import Layout
 from silo_connector.config import Runner
 from silo_connector.logs import Log
 from silo_connector.trainer.refusals import Refused
-from silo_connector.trainer.remote import RunnerLost, Session, floats, session
+from silo_connector.trainer.sandbox.remote import RunnerLost, Session, floats, session
 
 if TYPE_CHECKING:
     from federation.learning.backend import Begin, Computation

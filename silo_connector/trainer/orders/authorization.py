@@ -30,10 +30,10 @@ from silo_connector.config import Config
 from silo_connector.folders import Folder
 from silo_connector.plans import PlanStore, ReviewedPlan
 from silo_connector.policy import PolicyFile
-from silo_connector.trainer.certificates import Certificates
-from silo_connector.trainer.jobs import Begun, Jobs
+from silo_connector.trainer.orders.certificates import Certificates
+from silo_connector.trainer.orders.verification import Task, Trust, check_supported
 from silo_connector.trainer.refusals import Refused
-from silo_connector.trainer.verification import Task, Trust, check_supported
+from silo_connector.trainer.store.jobs import Begun, Jobs
 
 _OPENED_MAX = 32
 _ENOUGH_ROWS = 10**15

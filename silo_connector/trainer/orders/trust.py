@@ -14,7 +14,7 @@ from silo_connector.identity import pinned_signatory
 from silo_connector.journal import Journal
 from silo_connector.logs import Log
 from silo_connector.platform_keys import chain_from, follow, keep
-from silo_connector.trainer.verification import Trust
+from silo_connector.trainer.orders.verification import Trust
 
 LOG = Log("trainer")
 

@@ -13,7 +13,7 @@ from silo_connector.egress_log import Departure, record
 from silo_connector.folders import Folder
 from silo_connector.journal import Journal
 from silo_connector.spool import Spool
-from silo_connector.trainer.order_store import Outcome
+from silo_connector.trainer.store.order_store import Outcome
 
 TMP_PREFIX = "out-"
 KEPT_NEWEST = 8

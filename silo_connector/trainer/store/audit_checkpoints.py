@@ -22,9 +22,9 @@ from federation.protocol.tree_heads import UNPROVEN, TreeHead, why_not_after
 from silo_connector.folders import Folder
 from silo_connector.journal import Journal, all_entries, entries
 from silo_connector.logs import Log
-from silo_connector.trainer.egress_filter import check_may_leave
-from silo_connector.trainer.log_breaks import BREAKS, OLDER, note_break
+from silo_connector.trainer.egress.filter import check_may_leave
 from silo_connector.trainer.refusals import Refused
+from silo_connector.trainer.store.log_breaks import BREAKS, OLDER, note_break
 
 LOG = Log("trainer")
 FILE = "checkpoints.json"

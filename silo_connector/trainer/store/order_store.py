@@ -10,8 +10,8 @@ from pathlib import Path
 from federation.errors import Invalid
 from federation.protocol.documents import now
 from silo_connector.journal import Head
-from silo_connector.trainer.jobs import Jobs
 from silo_connector.trainer.refusals import Refused
+from silo_connector.trainer.store.jobs import Jobs
 
 FILE = "trainer.sqlite"
 _SCHEMA = """

@@ -20,9 +20,9 @@ from federation.protocol.documents import (
     now,
 )
 from silo_connector.trainer.data import Prepared
-from silo_connector.trainer.egress_filter import Bounds
+from silo_connector.trainer.egress.filter import Bounds
+from silo_connector.trainer.orders.verification import Task
 from silo_connector.trainer.refusals import Refused
-from silo_connector.trainer.verification import Task
 
 if TYPE_CHECKING:
     from federation.learning.backend import Begin

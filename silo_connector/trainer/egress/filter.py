@@ -1,4 +1,4 @@
-"""What may leave the site: an allow-list of fields (``allowed.py``), vocabularies, bounds. All goes through here."""
+"""What may leave the site: an allow-list of fields (``allowlist.py``), vocabularies, bounds. All goes through here."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ from federation.protocol.documents import (
 from federation.protocol.keys import PrivateKey, PublicKey
 from federation.protocol.rows import NO_LIMITS, RowLimits, coarse
 from federation.protocol.tensors import Layout, file_size_bytes, read_header
-from silo_connector.trainer.egress_allowlist import FIELDS, FIGURES, STATES, Status
+from silo_connector.trainer.egress.allowlist import FIELDS, FIGURES, STATES, Status
 from silo_connector.trainer.refusals import may_name, may_say
 
 

@@ -105,7 +105,7 @@ def judge(
 ) -> Task:
     """Everything about an order and its manifest that must hold before the model is even looked at. Raises Refused.
 
-    Whether the agreement allows it, `permits` finds out after this.
+    Whether the agreement allows it, `authorization` finds out after this.
     """
     if order.kind not in _CARRIED_OUT:
         raise Refused("order.kind_not_supported", f"Orders of kind {order.kind} are not carried out.")
