@@ -15,21 +15,21 @@ from federation.protocol.documents import CheckpointOrder, Environment, Order, S
 from federation.protocol.documents.base import Network
 from silo_connector import VERSION, spool
 from silo_connector.config import Config
-from silo_connector.folders import Folder
+from silo_connector.folders import SafeDir
 from silo_connector.identity import identity_key
 from silo_connector.journal import Journal
 from silo_connector.logs import Log
 from silo_connector.spool import Spool, boot_time_s
 from silo_connector.trainer import seen
 from silo_connector.trainer.datasets import Datasets
-from silo_connector.trainer.egress.filter import Bounds, leave
-from silo_connector.trainer.kinds.execution import carry_out, of_family, warm_up
-from silo_connector.trainer.orders.authorization import Permit, Permits
+from silo_connector.trainer.egress.filter import Bounds, sign_if_allowed
+from silo_connector.trainer.kinds.execution import execute_order, of_family, warm_up
+from silo_connector.trainer.orders.authorization import Authorizer, Permit
 from silo_connector.trainer.orders.inbox import Inbox, cancellation, take_model
-from silo_connector.trainer.orders.trust import believed, enrolled, followed
-from silo_connector.trainer.orders.verification import Task, Trust, check_open, judge, open_order
+from silo_connector.trainer.orders.trust import believed, enrolled, follow_key_rotation
+from silo_connector.trainer.orders.verification import Task, Trust, check_open, open_order, validate_order
 from silo_connector.trainer.refusals import OrderHead, Refused, document
-from silo_connector.trainer.sandbox.plans import in_runner
+from silo_connector.trainer.sandbox.plans import run_plan_in_sandbox
 from silo_connector.trainer.store.audit_checkpoints import Checkpoints
 from silo_connector.trainer.store.log_breaks import OLDER
 from silo_connector.trainer.store.order_store import Memory, Outcome
@@ -56,7 +56,7 @@ class Trainer:
         self._memory = Memory(config.trainer_state)
         self._journal = Journal(config.trainer_state, config.syslog)
         self._lock = StateLock(config, self._memory, self._journal)
-        self._permits = Permits(config, self._memory.jobs, network, self._lock.clock.now)
+        self._authorizer = Authorizer(config, self._memory.jobs, network, self._lock.clock.now)
         self._outcomes = Outcomes(config.trainer_state, self._spool, self._journal)
         self._datasets = Datasets(config, network)
         self._environment = Environment(connector_version=VERSION, image_digest=config.image_digest, network=network)
@@ -91,7 +91,7 @@ class Trainer:
         """Let go of what is open."""
         self._memory.close()
 
-    def look(self) -> None:
+    def process_inbox(self) -> None:
         """Do all that is to be done now."""
         self._look_at_enrolment()
         if self._trust is None:
@@ -165,18 +165,18 @@ class Trainer:
             if self._inbox.has(name):  # otherwise it was taken away meanwhile
                 self._inbox.quarantine(name, error)
             return
-        self._spool.drop("inbox", name)
+        self._spool.delete_atomically("inbox", name)
         self._outcomes.prune()
         LOG.info("order.done", order_id=name, seconds=round(time.perf_counter() - started, 3))
 
-    def _outcome(self, name: str, folder: Folder, trust: Trust) -> Outcome:
+    def _outcome(self, name: str, folder: SafeDir, trust: Trust) -> Outcome:
         """The one outcome of an order: the one there is already, or a new one. Raises Stopped when it is cancelled."""
         started = time.perf_counter()
         sealed = folder.read(spool.ORDER, spool.DOCUMENT_BYTES_MAX)
         past, clock = self._lock.past(), self._lock.clock
         locked = past.refusal()
         if locked is None:
-            trust = self._trust = followed(self._config, sealed, folder, trust, self._journal)
+            trust = self._trust = follow_key_rotation(self._config, sealed, folder, trust, self._journal)
         else:
             trust = believed(sealed, folder, trust)
         head, order = open_order(sealed, trust, clock.now())
@@ -205,7 +205,7 @@ class Trainer:
         except Refused as refused:
             return self._finish(self._refusal(head, refused))
         except (OSError, Stopped):
-            self._memory.untake(name)
+            self._memory.undo_start(name)
             raise
         except Exception as error:
             LOG.error("order.fault", trace=error, order_id=name)
@@ -215,13 +215,13 @@ class Trainer:
         self._journal.sync()
         return self._memory.finish(outcome, self._journal.head)
 
-    def _permitted(self, order: Order, digest: str, folder: Folder, trust: Trust) -> tuple[Task, Permit, float]:
+    def _permitted(self, order: Order, digest: str, folder: SafeDir, trust: Trust) -> tuple[Task, Permit, float]:
         """Judge an order, what came with it, and whether it is allowed; how long the data took. Raises Refused."""
         try:
             manifest = folder.read(spool.MANIFEST, spool.DOCUMENT_BYTES_MAX)
         except Invalid as error:
             raise Refused("manifest.missing", error.message) from error
-        task = judge(order, manifest, trust, self._datasets.declarations, self._lock.clock.now())
+        task = validate_order(order, manifest, trust, self._datasets.declarations, self._lock.clock.now())
         self._lock.clock.saw(order.issued_at)
         data_s = 0.0
 
@@ -232,7 +232,7 @@ class Trainer:
             data_s = time.perf_counter() - started
             return rows.rows_total
 
-        permit = self._permits.grant(task, manifest, folder, trust, rows_total)
+        permit = self._authorizer.authorize(task, manifest, folder, trust, rows_total)
         self._journal.add(
             "order.allowed",
             durable=False,  # the line about the answer is, and this one with it
@@ -251,7 +251,7 @@ class Trainer:
         )
         return task, permit, data_s
 
-    def _carry_out(self, task: Task, permit: Permit, folder: Folder, started: float, data_s: float) -> Outcome:
+    def _carry_out(self, task: Task, permit: Permit, folder: SafeDir, started: float, data_s: float) -> Outcome:
         order_id = str(task.order.order_id)
         with make_room(self._work):
             model = self._work / spool.MODEL
@@ -263,13 +263,13 @@ class Trainer:
             stop = cancellation(folder)
 
             def do(begin: Begin) -> Submission:
-                return carry_out(task, begin, model, rows, update, bounds, self._environment, phases_s, stop)
+                return execute_order(task, begin, model, rows, update, bounds, self._environment, phases_s, stop)
 
             submission = do(of_family(task)) if permit.plan is None else self._in_runner(task, permit.plan, stop, do)
             model.unlink()
         payload = None if submission.payload is None else update
         try:
-            answer = leave(submission, self._key, bounds, payload)
+            answer = sign_if_allowed(submission, self._key, bounds, payload)
         except FederationError as error:
             raise Refused("leaving.not_allowed", str(error)) from error
         self._outcomes.sync()
@@ -287,7 +287,7 @@ class Trainer:
             LOG.info("code.run", **told)
             self._journal.add("code.run", durable=False, **told)
 
-        return in_runner(plan, self._config.runner, stop, began, do)
+        return run_plan_in_sandbox(plan, self._config.runner, stop, began, do)
 
     def _refusal(self, head: OrderHead, refused: Refused) -> Outcome:
         refusal = document(head, refused, self._environment)
@@ -301,4 +301,4 @@ class Trainer:
             self._journal.add(OLDER, durable=False, number=head.number, highest_number=refused.highest_number)
         self._journal.add("order.refused", durable=False, order_id=str(head.order_id), **told)
         self._outcomes.payload(str(head.order_id)).unlink(missing_ok=True)
-        return Outcome(str(head.order_id), leave(refusal, self._key))
+        return Outcome(str(head.order_id), sign_if_allowed(refusal, self._key))

@@ -42,7 +42,7 @@ def of_family(task: Task) -> Begin:
     return of_family(task.family, task.spec)
 
 
-def carry_out(
+def execute_order(
     task: Task,
     begin: Begin,
     model: Path,

@@ -27,7 +27,7 @@ from federation.protocol.rows import coarse
 from silo_connector import spool
 from silo_connector.agreements import Kept, Store
 from silo_connector.config import Config
-from silo_connector.folders import Folder
+from silo_connector.folders import SafeDir
 from silo_connector.plans import PlanStore, ReviewedPlan
 from silo_connector.policy import PolicyFile
 from silo_connector.trainer.orders.certificates import Certificates
@@ -49,7 +49,7 @@ class Permit:
     """The training plan that computes the job's model, where it has one."""
 
 
-class Permits:
+class Authorizer:
     """Decides; what does not change from order to order is looked at once."""
 
     def __init__(self, config: Config, jobs: Jobs, network: Network, clock: Callable[[], datetime] = now) -> None:
@@ -63,7 +63,9 @@ class Permits:
         self._store: Store | None = None
         self._signatory = ""
 
-    def grant(self, task: Task, manifest: bytes, folder: Folder, trust: Trust, rows_total: Callable[[], int]) -> Permit:
+    def authorize(
+        self, task: Task, manifest: bytes, folder: SafeDir, trust: Trust, rows_total: Callable[[], int]
+    ) -> Permit:
         """Allow an order, and remember that it was; `manifest` is the sealed one. Raises Refused.
 
         The rows are asked for last: whoever is refused anyway learns nothing about the data, not even by a code.
@@ -198,7 +200,7 @@ def midnight(moment: datetime, policy: Policy) -> datetime:
     return local.replace(hour=0, minute=0, second=0, microsecond=0).astimezone(UTC)
 
 
-def _sealed_agreement(folder: Folder) -> bytes | None:
+def _sealed_agreement(folder: SafeDir) -> bytes | None:
     """The agreement that came with an order; None if none did. Raises Refused if what came is no file."""
     if not folder.exists(spool.AGREEMENT):
         return None

@@ -12,7 +12,7 @@ from typing import BinaryIO
 from federation.errors import FederationError, Invalid
 from federation.protocol.documents import BlobReference
 from silo_connector import spool
-from silo_connector.folders import Folder
+from silo_connector.folders import SafeDir
 from silo_connector.journal import Journal
 from silo_connector.logs import Log
 from silo_connector.spool import Spool
@@ -60,7 +60,7 @@ class Inbox:
         if name in self._stuck:
             return
         try:
-            kept_as = self._spool.set_aside("inbox", name, "quarantine", error.code, error.message)
+            kept_as = self._spool.quarantine("inbox", name, "quarantine", error.code, error.message)
             self._journal.add("inbox.quarantined", kept_as=kept_as, code=error.code)
             LOG.error("inbox.quarantined", kept_as=kept_as, code=error.code, reason=error.message)
         except (OSError, Invalid) as trouble:
@@ -68,7 +68,7 @@ class Inbox:
             LOG.error("inbox.stuck", name=name[:100], code=error.code, reason=str(trouble))
 
 
-def cancellation(folder: Folder) -> Callable[[], bool]:
+def cancellation(folder: SafeDir) -> Callable[[], bool]:
     """Whether the relay has marked an order as cancelled, to be asked at every batch: it looks twice a second."""
     looked_s = -math.inf
 
@@ -83,7 +83,7 @@ def cancellation(folder: Folder) -> Callable[[], bool]:
     return is_cancelled
 
 
-def take_model(folder: Folder, reference: BlobReference, target: Path, size_max: int) -> None:
+def take_model(folder: SafeDir, reference: BlobReference, target: Path, size_max: int) -> None:
     """Copy the model to where nobody else writes, and see that it is what the order says. Raises Refused."""
     if reference.size_bytes > size_max:
         raise Refused("model.too_large", f"The model has {reference.size_bytes} bytes; {size_max} are allowed.")

@@ -100,7 +100,7 @@ def _check_retired(
         )
 
 
-def judge(
+def validate_order(
     order: Order, manifest_sealed: bytes, trust: Trust, datasets: Mapping[str, DatasetDeclaration], moment: datetime
 ) -> Task:
     """Everything about an order and its manifest that must hold before the model is even looked at. Raises Refused.

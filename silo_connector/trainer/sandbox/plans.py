@@ -28,7 +28,7 @@ _PAUSE_S = 0.5
 Done = TypeVar("Done")
 
 
-def in_runner(
+def run_plan_in_sandbox(
     plan: Plan,
     runner: Runner,
     should_stop: Callable[[], bool],

@@ -19,7 +19,7 @@ from federation.protocol.documents import AuditCheckpoint, CheckpointOrder, Kept
 from federation.protocol.keys import PrivateKey
 from federation.protocol.successions import KeyChain
 from federation.protocol.tree_heads import UNPROVEN, TreeHead, why_not_after
-from silo_connector.folders import Folder
+from silo_connector.folders import SafeDir
 from silo_connector.journal import Journal, all_entries, entries
 from silo_connector.logs import Log
 from silo_connector.trainer.egress.filter import check_may_leave
@@ -161,7 +161,7 @@ class Checkpoints:
 
 def _write(state: Path, kept: Mapping[str, TreeHead]) -> None:
     content = {name: asdict(one) for name, one in kept.items()}
-    with Folder.open(state) as folder:
+    with SafeDir.open(state) as folder:
         folder.replace(FILE, json.dumps(content, indent=1).encode())
 
 

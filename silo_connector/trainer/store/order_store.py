@@ -110,7 +110,7 @@ class Memory:
             )
         return int(starts)
 
-    def untake(self, order_id: str) -> None:
+    def undo_start(self, order_id: str) -> None:
         """A start that came to nothing for want of disk does not count."""
         with contextlib.suppress(sqlite3.Error):
             self._database.execute("UPDATE orders SET starts = starts - 1 WHERE order_id = ?", (order_id,))

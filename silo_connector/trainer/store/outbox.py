@@ -9,8 +9,8 @@ from pathlib import Path
 from federation.errors import Invalid
 from federation.protocol.digests import digest_bytes, digest_file
 from silo_connector import spool
-from silo_connector.egress_log import Departure, record
-from silo_connector.folders import Folder
+from silo_connector.egress_log import EgressEntry, record
+from silo_connector.folders import SafeDir
 from silo_connector.journal import Journal
 from silo_connector.spool import Spool
 from silo_connector.trainer.store.order_store import Outcome
@@ -37,7 +37,7 @@ class Outcomes:
 
     def sync(self) -> None:
         """Make the names of payloads durable (their bytes are)."""
-        with Folder.open(self._folder) as folder:
+        with SafeDir.open(self._folder) as folder:
             folder.sync()
 
     def hand_over(self, outcome: Outcome) -> None:
@@ -49,12 +49,12 @@ class Outcomes:
             if outbox.exists(outcome.order_id):
                 return
         departures = [
-            Departure("document", digest_bytes(outcome.document), len(outcome.document), outcome.order_id),
+            EgressEntry("document", digest_bytes(outcome.document), len(outcome.document), outcome.order_id),
         ]
         if outcome.payload_digest is not None and outcome.payload_size_bytes is not None:
             self._check_payload(outcome.order_id, outcome.payload_digest)
             departures.insert(
-                0, Departure("update", outcome.payload_digest, outcome.payload_size_bytes, outcome.order_id)
+                0, EgressEntry("update", outcome.payload_digest, outcome.payload_size_bytes, outcome.order_id)
             )
         self._record(*departures)
         self.put(outcome.order_id, outcome.document, self.payload(outcome.order_id) if len(departures) > 1 else None)
@@ -62,7 +62,7 @@ class Outcomes:
     def put_journalled(self, document: bytes) -> None:
         """Put a document about a dataset into the outbox. Each has a folder of its own: what was said before stays."""
         digest = digest_bytes(document)
-        self._record(Departure("dataset", digest, len(document)))
+        self._record(EgressEntry("dataset", digest, len(document)))
         self.put(spool.dataset_folder(digest), document)
 
     def put_signature(self, document: bytes, agreement_digest: str) -> None:
@@ -70,7 +70,7 @@ class Outcomes:
         with self._spool.place("outbox") as outbox:
             if outbox.exists(spool.agreement_folder(agreement_digest)):
                 return
-        self._record(Departure("agreement", digest_bytes(document), len(document)))
+        self._record(EgressEntry("agreement", digest_bytes(document), len(document)))
         self.put(spool.agreement_folder(agreement_digest), document)
 
     def put_review(self, document: bytes) -> None:
@@ -79,10 +79,10 @@ class Outcomes:
         with self._spool.place("outbox") as outbox:
             if outbox.exists(spool.review_folder(digest)):
                 return
-        self._record(Departure("review", digest, len(document)))
+        self._record(EgressEntry("review", digest, len(document)))
         self.put(spool.review_folder(digest), document)
 
-    def _record(self, *departures: Departure) -> None:
+    def _record(self, *departures: EgressEntry) -> None:
         """In both journals before it is in the outbox: the one that is read, and the one that is chained."""
         record(self._state, *departures)
         for departure in departures:
@@ -117,10 +117,10 @@ class Outcomes:
             raise Invalid("outcome.pruned", f"The payload of {order_id} is no longer here.")
 
 
-def make_room(folder: Path) -> Folder:
+def make_room(folder: Path) -> SafeDir:
     """An empty folder of ours for work in progress."""
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    opened = Folder.open(folder)
+    opened = SafeDir.open(folder)
     for name in opened.names():
         opened.remove(name)
     return opened

@@ -50,7 +50,7 @@ def started(site: Site) -> Trainer:
     """A trainer, after a start on what is there now."""
     trainer = Trainer(site.config)
     trainer.start()
-    trainer.look()
+    trainer.process_inbox()
     return trainer
 
 

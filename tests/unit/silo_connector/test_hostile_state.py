@@ -119,12 +119,12 @@ async def test_hostile_a_clock_is_set_back_to_before_the_agreement_expired(
 async def test_hostile_a_clock_is_set_back_while_the_trainer_runs(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     trainer = started(site)
     set_clock(monkeypatch, timedelta(days=5))
-    trainer.look()
+    trainer.process_inbox()
     monkeypatch.undo()
     manifest = site.job()
     order = site.order(manifest)
     site.deliver(order, manifest)
-    trainer.look()
+    trainer.process_inbox()
     assert site.refusal(order) == "trainer.clock_back"
     trainer.close()
     later = trained(site, 2)
@@ -208,7 +208,7 @@ async def test_hostile_any_store_is_put_back_or_lost(
     assert OLDER in caplog.text
     assert site.refusal(order) == OLDER
     assert refused_head(site, head) == OLDER
-    trainer.look()
+    trainer.process_inbox()
     trainer.close()
     again = site.order(manifest, number=3)
     site.deliver(again, manifest)

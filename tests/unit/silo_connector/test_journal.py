@@ -122,10 +122,10 @@ async def test_the_trainer_tells_what_it_allowed_refused_and_sent(
     manifest = site.job()
     good, late = site.order(manifest), site.order(manifest, number=2, round=99)
     site.deliver(good, manifest)
-    trainer.look()
+    trainer.process_inbox()
     site.deliver(late, manifest)
     (site.inbox / "stray").touch()
-    trainer.look()
+    trainer.process_inbox()
     told = [line for line in site.journal() if line["event"] not in BEFORE]
     assert [line["event"] for line in told if line.get("purpose") != "dataset"] == [
         *("order.allowed", "sent", "sent"),

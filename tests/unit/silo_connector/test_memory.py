@@ -33,7 +33,7 @@ def test_the_first_outcome_stays_over_restarts(memory: Memory, tmp_path: Path) -
 
 def test_starts_are_counted(memory: Memory) -> None:
     assert [memory.take("a", "silo", 1) for _ in range(3)] == [1, 2, 3]
-    memory.untake("a")
+    memory.undo_start("a")
     assert memory.take("a", "silo", 1) == 3
 
 

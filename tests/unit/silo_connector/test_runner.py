@@ -42,7 +42,7 @@ def outcome(site: Site, manifest: Any, **changes: Any) -> Any:
     trainer.start()
     order = site.order(manifest, 0.25, **{"round": 2, **changes})
     site.deliver(order, manifest)
-    trainer.look()
+    trainer.process_inbox()
     trainer.close()
     file = site.config.trainer_state / "outcomes" / f"{order.order_id}.safetensors"
     weights = read_weights(file, manifest.layout) if file.exists() else None

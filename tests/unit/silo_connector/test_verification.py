@@ -19,7 +19,7 @@ from federation.protocol.documents import Manifest, Order, OrderKind, now, seal
 from federation.protocol.keys import PrivateKey
 from federation.protocol.successions import KeyChain
 from federation.protocol.tensors import TensorSpec
-from silo_connector.trainer.orders.verification import Task, Trust, check_supported, judge, open_order
+from silo_connector.trainer.orders.verification import Task, Trust, check_supported, open_order, validate_order
 from silo_connector.trainer.refusals import REFUSALS, Refused
 from tests.unit.silo_connector.fake_platform import FakePlatform, weights_of
 from tests.unit.silo_connector.test_leaving import declared
@@ -38,7 +38,7 @@ class Scene:
 
     def judge(self, order: Order, manifest: Manifest, key: PrivateKey | None = None) -> Task:
         sealed = seal(manifest, key or self.platform.key)
-        return judge(order, sealed, self.trust, {"tiny": self.declaration}, now())
+        return validate_order(order, sealed, self.trust, {"tiny": self.declaration}, now())
 
     def order(self, manifest: Manifest, **changes: Any) -> Order:
         return self.platform.order(manifest, weights_of(manifest.layout), **changes)
@@ -165,7 +165,7 @@ def test_a_manifest_that_this_version_can_not_read_is_refused(scene: Scene, chan
     sealed = envelope.sign(payload, Manifest.payload_type, scene.platform.key)
     order = scene.order(manifest, manifest_digest=digest_bytes(sealed))
     with pytest.raises(Refused) as caught:
-        judge(order, sealed, scene.trust, {"tiny": scene.declaration}, now())
+        validate_order(order, sealed, scene.trust, {"tiny": scene.declaration}, now())
     assert caught.value.code == code
 
 
