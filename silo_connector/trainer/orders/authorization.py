@@ -21,7 +21,7 @@ from federation.errors import FederationError, Invalid, Untrusted
 from federation.learning.models import parse_model
 from federation.plans.declaration import Plan
 from federation.protocol.digests import digest_bytes
-from federation.protocol.documents import Order, now
+from federation.protocol.documents import Order
 from federation.protocol.documents.base import Network
 from federation.protocol.rows import coarse
 from silo_connector import spool
@@ -31,7 +31,8 @@ from silo_connector.folders import SafeDir
 from silo_connector.plans import PlanStore, ReviewedPlan
 from silo_connector.policy import PolicyFile
 from silo_connector.trainer.orders.certificates import Certificates
-from silo_connector.trainer.orders.verification import Task, Trust, check_supported
+from silo_connector.trainer.orders.verification import Task, Trust
+from silo_connector.trainer.protection.modes import check_supported
 from silo_connector.trainer.refusals import Refused
 from silo_connector.trainer.store.jobs import Begun, Jobs
 
@@ -52,11 +53,20 @@ class Permit:
 class Authorizer:
     """Decides; what does not change from order to order is looked at once."""
 
-    def __init__(self, config: Config, jobs: Jobs, network: Network, clock: Callable[[], datetime] = now) -> None:
+    def __init__(
+        self,
+        config: Config,
+        jobs: Jobs,
+        network: Network,
+        clock: Callable[[], datetime],
+        round_kinds: frozenset[str],
+    ) -> None:
+        """`round_kinds` are the kinds of order that count as a round of the day where the policy bounds them."""
         self._config = config
         self._network = network
         self._clock = clock
         self._jobs = jobs
+        self._round_kinds = round_kinds
         self._policy = PolicyFile(config.policy)
         self._certificates = Certificates()
         self._opened: OrderedDict[str, SignedAgreement] = OrderedDict()
@@ -74,7 +84,7 @@ class Authorizer:
         sealed = _sealed_agreement(folder)
         standing = None if sealed is None else self._standing(sealed, task, trust)
         policy = self._policy_now()
-        today = self._jobs.rounds_since(midnight(moment, policy), order.order_id)
+        today = self._jobs.rounds_since(midnight(moment, policy), self._round_kinds, order.order_id)
         reviewed = self._reviewed(task.manifest.code_digest, trust)
         reviewers = 0 if reviewed is None else reviewed.reviewers
 

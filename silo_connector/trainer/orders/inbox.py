@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import BinaryIO
 
@@ -16,6 +16,7 @@ from silo_connector.folders import SafeDir
 from silo_connector.journal import Journal
 from silo_connector.logs import Log
 from silo_connector.spool import Spool
+from silo_connector.trainer.orders.verification import kind_unverified
 from silo_connector.trainer.refusals import Refused
 
 LOG = Log("trainer")
@@ -39,8 +40,11 @@ class Inbox:
         except Invalid:
             return None
 
-    def waiting(self) -> list[str]:
-        """The ids of orders, the oldest first; what is no order's folder is put aside."""
+    def waiting(self, first: Collection[str] = ()) -> list[str]:
+        """The ids of orders, those of the kinds `first` before the others, then the oldest first.
+
+        What is no order's folder is put aside.
+        """
         with self._spool.place("inbox") as inbox:
             names = [name for name in inbox.names() if name != spool.ENROLMENT]
             orders = {name for name in names if spool.is_order_id(name) and inbox.is_folder(name)}
@@ -48,7 +52,19 @@ class Inbox:
             waiting = sorted(orders - self._stuck, key=lambda name: -inbox.age_s(name, now_s))
         for name in sorted(set(names) - orders):
             self.quarantine(name, Invalid("inbox.not_an_order", "This is no folder of an order."))
-        return waiting
+        return sorted(waiting, key=lambda name: self.kind_unverified(name) not in first)
+
+    def order_ids(self) -> set[str]:
+        """The ids of orders that wait."""
+        return self._spool.orders_in("inbox") - self._stuck
+
+    def kind_unverified(self, name: str) -> str | None:
+        """The kind that an order says it has, for choosing what to look at first; None where that can't be read."""
+        try:
+            with self._spool.place("inbox") as inbox, inbox.folder(name) as folder:
+                return kind_unverified(folder.read(spool.ORDER, spool.DOCUMENT_BYTES_MAX))
+        except (Invalid, OSError):
+            return None
 
     def has(self, name: str) -> bool:
         """Whether there still is an entry of this name."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
+from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 
@@ -16,6 +18,7 @@ from silo_connector.spool import Spool
 from silo_connector.trainer.store.order_store import Outcome
 
 TMP_PREFIX = "out-"
+WORK = "work"
 KEPT_NEWEST = 8
 KEPT_FOR_S = 24 * 3600.0
 _SUFFIX = ".safetensors"
@@ -115,6 +118,21 @@ class Outcomes:
         path = self.payload(order_id)
         if not path.exists() or digest_file(path) != digest:
             raise Invalid("outcome.pruned", f"The payload of {order_id} is no longer here.")
+
+
+@contextlib.contextmanager
+def work_room(state: Path, order_id: str) -> Iterator[Path]:
+    """A folder of its own for an order's work in progress, empty at first, and gone afterwards.
+
+    Another order may be carried out meanwhile: its folder is another one.
+    """
+    room = state / WORK / order_id
+    make_room(room).close()
+    try:
+        yield room
+    finally:
+        with SafeDir.open(room.parent) as work:
+            work.remove(order_id)
 
 
 def make_room(folder: Path) -> SafeDir:

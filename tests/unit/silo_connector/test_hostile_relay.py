@@ -20,7 +20,7 @@ from federation.protocol.keys import PrivateKey
 from silo_connector import spool
 from silo_connector.journal import verify
 from silo_connector.plans import PLAN
-from silo_connector.trainer import trainer as trainer_module
+from silo_connector.trainer.kinds import model_orders
 from silo_connector.trainer.kinds.execution import execute_order
 from silo_connector.trainer.trainer import Trainer
 from tests.unit.silo_connector.fake_platform import FakePlatform
@@ -245,7 +245,7 @@ async def test_a_file_that_changes_while_it_is_read_is_judged_as_it_was_read(
         nothing(folder / spool.AGREEMENT)
         return execute_order(*arguments)
 
-    monkeypatch.setattr(trainer_module, "execute_order", swapped)
+    monkeypatch.setattr(model_orders, "execute_order", swapped)
     trainer.process_inbox()
     site.submission(order)
 

@@ -68,7 +68,7 @@ async def test_a_trainer_killed_while_it_trains_does_the_order_once(site: Site, 
     trainer = await site.start("trainer")
     await taught(site)
     folder = site.deliver(order, manifest)
-    await platform.until(lambda: (site.config.trainer_state / "work" / spool.MODEL).exists())
+    await platform.until(lambda: list((site.config.trainer_state / "work").glob(f"*/{spool.MODEL}")))
     await asyncio.sleep(0.3)
     await kill(trainer)
     assert folder.exists()
@@ -89,7 +89,7 @@ async def test_a_trainer_told_to_stop_stops_in_the_middle_of_a_training(site: Si
     trainer = await site.start("trainer")
     await taught(site)
     site.deliver(site.order(manifest), manifest)
-    await platform.until(lambda: (site.config.trainer_state / "work" / spool.MODEL).exists())
+    await platform.until(lambda: list((site.config.trainer_state / "work").glob(f"*/{spool.MODEL}")))
     await asyncio.sleep(0.3)
     await stops(trainer)
     assert site.log("trainer")[-1]["event"] == "trainer.stopped"

@@ -15,6 +15,7 @@ from silo_connector import spool
 from silo_connector.folders import SafeDir
 from silo_connector.spool import Spool
 from silo_connector.trainer import trainer as trainer_module
+from silo_connector.trainer.kinds import model_orders
 from silo_connector.trainer.kinds.execution import execute_order
 from silo_connector.trainer.orders import inbox
 from silo_connector.trainer.store import outbox
@@ -80,7 +81,7 @@ async def test_an_order_given_again_gets_the_same_bytes_and_is_not_trained_again
     def must_not(*_: object, **__: object) -> None:
         raise AssertionError("trained twice")
 
-    monkeypatch.setattr(trainer_module, "execute_order", must_not)
+    monkeypatch.setattr(model_orders, "execute_order", must_not)
     site.deliver(order, manifest)
     trainer.process_inbox()
     assert files(folder) == first
@@ -158,7 +159,7 @@ async def test_an_order_cancelled_while_it_is_worked_on_is_dropped(
         (folder / spool.CANCELLED).touch()
         return real(*arguments)
 
-    monkeypatch.setattr(trainer_module, "execute_order", cancelled)
+    monkeypatch.setattr(model_orders, "execute_order", cancelled)
     trainer.process_inbox()
     assert not (site.outbox / str(order.order_id)).exists()
     assert not folder.exists()
@@ -183,7 +184,7 @@ async def test_a_cancelled_order_stops_the_training_that_is_under_way(
         return real(*arguments)
 
     with monkeypatch.context() as patch:
-        patch.setattr(trainer_module, "execute_order", cancelled)
+        patch.setattr(model_orders, "execute_order", cancelled)
         await asyncio.to_thread(trainer.process_inbox)
     assert marked.is_set()
     assert not folder.exists()
@@ -282,7 +283,7 @@ async def test_a_fault_of_our_own_is_a_refusal_that_tells_nothing(
     def fails(*_: object) -> None:
         raise ZeroDivisionError("patient 17")
 
-    monkeypatch.setattr(trainer_module, "execute_order", fails)
+    monkeypatch.setattr(model_orders, "execute_order", fails)
     manifest = site.job()
     order = site.order(manifest)
     site.deliver(order, manifest)
@@ -301,7 +302,7 @@ async def test_a_full_disk_is_waited_for(site: Site, trainer: Trainer, monkeypat
             raise OSError(28, "No space left on device")
         return real(*arguments)
 
-    monkeypatch.setattr(trainer_module, "execute_order", full)
+    monkeypatch.setattr(model_orders, "execute_order", full)
     for _ in range(31):
         trainer.process_inbox()
     site.submission(order)

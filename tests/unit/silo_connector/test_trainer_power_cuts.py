@@ -12,7 +12,7 @@ from federation.protocol.digests import digest_bytes
 from silo_connector import egress_log, spool
 from silo_connector.folders import SafeDir
 from silo_connector.spool import Spool
-from silo_connector.trainer import trainer as trainer_module
+from silo_connector.trainer.kinds import model_orders
 from silo_connector.trainer.store import outbox
 from silo_connector.trainer.store.order_store import Memory
 from silo_connector.trainer.store.outbox import Outcomes
@@ -30,9 +30,9 @@ class PowerCut(BaseException):
 
 STEPS: list[tuple[object, str]] = [
     (Memory, "take"),
-    (trainer_module, "take_model"),
-    (trainer_module, "execute_order"),
-    (trainer_module, "sign_if_allowed"),
+    (model_orders, "take_model"),
+    (model_orders, "execute_order"),
+    (model_orders, "sign_if_allowed"),
     (Outcomes, "sync"),
     (Memory, "finish"),
     (outbox, "record"),
