@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -152,7 +153,7 @@ async def test_a_countersignature_overtakes_a_training_plan_and_its_time_stands_
     expected = undisturbed(coding, manifest)
     batches.count = 0
     late_s = 0.0
-    real = urgent_lane.time.monotonic
+    real = time.monotonic
 
     def takes_an_hour(*arguments: Any) -> None:
         nonlocal late_s
@@ -355,7 +356,12 @@ async def test_a_cancelled_training_ends_after_an_urgent_order_too(
     manifest = site.job(local=LOCAL)
     order, head = site.order(manifest), ordered(site, 10)
     folder = site.deliver(order, manifest)
-    batches.before = {AT: lambda: (hand(site, head), (folder / spool.CANCELLED).touch())}
+
+    def comes_and_is_cancelled() -> None:
+        hand(site, head)
+        (folder / spool.CANCELLED).touch()
+
+    batches.before = {AT: comes_and_is_cancelled}
     trainer.process_inbox()
     assert batches.count == AT
     assert signed(site, head).position == 10
