@@ -74,7 +74,7 @@ class DummyTrainer:
                 if path is not None:
                     folder.link_or_copy(path, spool.UPDATE)
             tmp.move(partial, outbox, order_id, durable=False)
-        self._spool.drop("inbox", order_id)
+        self._spool.delete_atomically("inbox", order_id)
 
     def _update(self, manifest: documents.Manifest) -> tuple[Path, str]:
         """An update for this model, made once."""

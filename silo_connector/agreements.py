@@ -24,7 +24,7 @@ from federation.errors import FederationError, Invalid, Untrusted
 from federation.protocol.documents import now
 from federation.protocol.envelope import ENVELOPE_BYTES_MAX
 from federation.protocol.keys import PublicKey
-from silo_connector.folders import Folder
+from silo_connector.folders import SafeDir
 from silo_connector.instance import check_own
 
 FOLDER = "agreements"
@@ -161,7 +161,7 @@ class Store:
 
     def _read(self, agreement_id: UUID) -> Kept:
         try:
-            with Folder.open(self._path) as folder:
+            with SafeDir.open(self._path) as folder:
                 file = _File.model_validate_json(folder.read(f"{agreement_id}{_SUFFIX}", _FILE_BYTES_MAX))
             sealed = json.dumps(file.envelope, separators=(",", ":")).encode()
             opened = open_agreement(sealed)
@@ -178,7 +178,7 @@ class Store:
 
     def _write(self, agreement_id: UUID, kept: Kept) -> Kept:
         file = _File(envelope=json.loads(kept.sealed), history=kept.history, suspension=kept.suspension)
-        with Folder.open(self._path) as folder:
+        with SafeDir.open(self._path) as folder:
             folder.replace(f"{agreement_id}{_SUFFIX}", file.model_dump_json(indent=1).encode(), mode=_MODE)
         return self._read(agreement_id)
 

@@ -12,7 +12,7 @@ FILE = "egress.jsonl"
 
 
 @dataclass(frozen=True)
-class Departure:
+class EgressEntry:
     """What is about to leave, for which order, and why."""
 
     purpose: str
@@ -21,7 +21,7 @@ class Departure:
     order_id: str | None = None
 
 
-def record(folder: Path, *departures: Departure) -> None:
+def record(folder: Path, *departures: EgressEntry) -> None:
     """Append lines and wait until they are on the disk."""
     at = datetime.now(UTC).isoformat(timespec="milliseconds")
     text = "".join(json.dumps({"at": at, **asdict(departure)}) + "\n" for departure in departures)

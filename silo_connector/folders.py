@@ -19,7 +19,7 @@ _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
-class Folder:
+class SafeDir:
     """An open directory. Names are single path components; links, pipes and devices among them are refused.
 
     Every refusal is an Invalid with a code ``spool.*``; a name in the error, never a content.
@@ -30,14 +30,14 @@ class Folder:
         self.name = name
 
     @classmethod
-    def open(cls, path: Path) -> Folder:
+    def open(cls, path: Path) -> SafeDir:
         """The directory at a path that we chose ourselves. Raises Invalid ``spool.missing``."""
         try:
             return cls(os.open(path, _DIRECTORY), path.name)
         except OSError as error:
             raise Invalid("spool.missing", f"{path} is no folder that can be opened ({error.strerror}).") from error
 
-    def __enter__(self) -> Folder:
+    def __enter__(self) -> SafeDir:
         return self
 
     def __exit__(
@@ -75,14 +75,14 @@ class Folder:
         except OSError:
             return 0.0
 
-    def folder(self, name: str) -> Folder:
+    def folder(self, name: str) -> SafeDir:
         """A directory in it. Raises Invalid ``spool.missing`` or ``spool.not_regular`` (a link, a file)."""
         try:
-            return Folder(os.open(_component(name), _DIRECTORY, dir_fd=self._descriptor), name)
+            return SafeDir(os.open(_component(name), _DIRECTORY, dir_fd=self._descriptor), name)
         except OSError as error:
             raise self._refusal(name, error) from error
 
-    def make_folder(self, name: str) -> Folder:
+    def make_folder(self, name: str) -> SafeDir:
         """A directory in it, made if it is not there."""
         with contextlib.suppress(FileExistsError):  # then it has to be a directory, which opening it finds out
             os.mkdir(_component(name), dir_fd=self._descriptor)
@@ -162,7 +162,7 @@ class Folder:
                 copy.flush()
                 os.fsync(copy.fileno())
 
-    def move(self, name: str, target: Folder, new_name: str | None = None, *, durable: bool = True) -> None:
+    def move(self, name: str, target: SafeDir, new_name: str | None = None, *, durable: bool = True) -> None:
         """Rename into another directory of the same file system."""
         new = _component(new_name or name)
         os.rename(_component(name), new, src_dir_fd=self._descriptor, dst_dir_fd=target._descriptor)

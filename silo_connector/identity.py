@@ -14,7 +14,7 @@ from federation.protocol.documents import EnrolmentStatement, SiloCertificate, n
 from federation.protocol.keys import PrivateKey, PublicKey
 from silo_connector import VERSION, spool
 from silo_connector.config import Config
-from silo_connector.folders import Folder
+from silo_connector.folders import SafeDir
 from silo_connector.journal import Journal
 from silo_connector.spool import Spool
 
@@ -126,7 +126,7 @@ def install_certificate(config: Config, sealed: bytes) -> Signatory:
     Raises Invalid ``certificate.invalid`` when it is of another key or out of its time, ``signatory.pinned`` when
     another signatory is pinned already, and what ``open_sealed`` raises.
     """
-    from silo_connector.trainer.egress_filter import check_may_leave
+    from silo_connector.trainer.egress.filter import check_may_leave
 
     key = identity_key(config)
     claimed = read(SiloCertificate, envelope.peek(sealed))
@@ -146,7 +146,7 @@ def install_certificate(config: Config, sealed: bytes) -> Signatory:
     check_may_leave(certificate)
     if pinned is None:  # in the journal first: another pin than its last is then one that was put back
         Journal(config.trainer_state, config.syslog).add(PINNED, signatory=signatory.key.key_id)
-    with Folder.open(config.trainer_state) as state:
+    with SafeDir.open(config.trainer_state) as state:
         state.replace(SIGNATORY_PIN, signatory.to_json().encode())
     with _enrolment_folder(config) as folder:
         folder.replace(spool.CERTIFICATE, sealed)
@@ -165,7 +165,7 @@ class Presented:
 def presented(config: Config) -> Presented | None:
     """What lies in the spool for the enrolment, if there is something."""
     try:
-        with Folder.open(config.spool / "outbox" / spool.ENROLMENT) as folder:
+        with SafeDir.open(config.spool / "outbox" / spool.ENROLMENT) as folder:
             sealed = folder.read(spool.STATEMENT, spool.SMALL_BYTES_MAX)
         statement = read(EnrolmentStatement, envelope.peek(sealed))
     except Invalid:
@@ -179,7 +179,7 @@ def has_certificate(config: Config) -> bool:
 
 
 def _write_statement(config: Config, key: PrivateKey, signatory: Signatory) -> None:
-    from silo_connector.trainer.egress_filter import leave
+    from silo_connector.trainer.egress.filter import sign_if_allowed
 
     statement = EnrolmentStatement(
         identity_key=key.public.encoded,
@@ -189,10 +189,10 @@ def _write_statement(config: Config, key: PrivateKey, signatory: Signatory) -> N
         created_at=now(),
     )
     with _enrolment_folder(config) as folder:
-        folder.replace(spool.STATEMENT, leave(statement, key))
+        folder.replace(spool.STATEMENT, sign_if_allowed(statement, key))
 
 
-def _enrolment_folder(config: Config) -> Folder:
+def _enrolment_folder(config: Config) -> SafeDir:
     place = Spool(config.spool)
     place.make()
     with place.place("outbox") as outbox:

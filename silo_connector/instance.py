@@ -9,7 +9,7 @@ from pathlib import Path
 from federation.errors import Invalid
 
 
-def claim(folder: Path, process: str) -> int:
+def acquire_process_lock(folder: Path, process: str) -> int:
     """Hold the folder's lock until this process ends. Raises Invalid ``state.in_use``."""
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     descriptor = os.open(_file(folder, process), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)

@@ -21,7 +21,7 @@ from typing import Any
 
 from federation.errors import Invalid, Untrusted
 from federation.protocol.digests import digest_bytes
-from silo_connector.folders import Folder
+from silo_connector.folders import SafeDir
 from silo_connector.logs import Log
 
 FILE = "journal.jsonl"
@@ -180,7 +180,7 @@ def begin_anew(state: Path, event: str, fields: Mapping[str, Any], syslog: Path 
         if path.stat().st_size:
             os.link(path, aside)
         (state / partial).replace(path)
-        with Folder.open(state) as folder:
+        with SafeDir.open(state) as folder:
             folder.sync()
     return aside if aside.exists() else None
 

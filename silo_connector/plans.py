@@ -16,7 +16,7 @@ from federation.plans.reviews import open_review, reviewers_of
 from federation.protocol.digests import digest_bytes
 from federation.protocol.documents import CodeReview
 from federation.protocol.keys import PublicKey
-from silo_connector.folders import Folder
+from silo_connector.folders import SafeDir
 from silo_connector.instance import check_own
 
 FOLDER = "plans"
@@ -61,7 +61,7 @@ class PlanStore:
         if _NAME.fullmatch(name) is None or not (self._path / name).exists():
             return None
         try:
-            with Folder.open(self._path) as plans, plans.folder(name) as folder:
+            with SafeDir.open(self._path) as plans, plans.folder(name) as folder:
                 plan = read_plan(folder.read(PLAN, SOURCE_BYTES_MAX))
                 reviews = self._reviews(folder)
         except (FederationError, OSError) as error:
@@ -84,7 +84,7 @@ class PlanStore:
         self.find(plan.digest)  # what is damaged is told before anything is added to it
         self._path.mkdir(parents=True, exist_ok=True, mode=0o700)
         name = digest_bytes(sealed).removeprefix("sha256:")[:32]
-        with Folder.open(self._path) as plans, plans.make_folder(plan.digest.removeprefix("sha256:")) as folder:
+        with SafeDir.open(self._path) as plans, plans.make_folder(plan.digest.removeprefix("sha256:")) as folder:
             with folder.make_folder(REVIEWS) as reviews:
                 if not folder.exists(PLAN):
                     folder.replace(PLAN, plan.source, mode=_MODE)
@@ -94,7 +94,7 @@ class PlanStore:
         assert kept is not None, "it has just been written"
         return kept
 
-    def _reviews(self, folder: Folder) -> list[CodeReview]:
+    def _reviews(self, folder: SafeDir) -> list[CodeReview]:
         """All of them must hold: the one that does not could be the refusal."""
         with folder.folder(REVIEWS) as reviews:
             names = [name for name in reviews.names() if name.endswith(_SUFFIX) and not name.startswith(".")]

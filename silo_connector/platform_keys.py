@@ -16,7 +16,7 @@ from federation.protocol.documents import Order, now
 from federation.protocol.keys import PublicKey
 from federation.protocol.successions import KeyChain
 from silo_connector import spool
-from silo_connector.folders import Folder
+from silo_connector.folders import SafeDir
 
 CHAIN_FILE = "platform-keys.json"
 _CHAIN_BYTES_MAX = 4 << 20
@@ -25,7 +25,7 @@ _CHAIN_BYTES_MAX = 4 << 20
 def known_chain(state: Path) -> KeyChain | None:
     """The chain that was kept, if one was. Raises Invalid ``platform_keys.unreadable``."""
     try:
-        with Folder.open(state) as folder:
+        with SafeDir.open(state) as folder:
             data = json.loads(folder.read(CHAIN_FILE, _CHAIN_BYTES_MAX))
         chain = KeyChain(PublicKey.from_encoded(data["root"]))
         for entry in data["successions"]:
@@ -52,11 +52,11 @@ def keep(state: Path, chain: KeyChain) -> None:
     """Keep a chain; it is on the disk when this returns."""
     successions = [json.loads(link.sealed) for link in chain.links]
     content = json.dumps({"root": chain.root.encoded, "successions": successions}, indent=1)
-    with Folder.open(state) as folder:
+    with SafeDir.open(state) as folder:
         folder.replace(CHAIN_FILE, content.encode())
 
 
-def follow(chain: KeyChain, order: bytes, handed: Folder) -> KeyChain:
+def follow(chain: KeyChain, order: bytes, handed: SafeDir) -> KeyChain:
     """The chain under which an order is to be judged: a longer one if a key that is not known has signed it.
 
     Only successions that lead to the very key that signed the order count. Raises what `KeyChain.extended` raises, and
@@ -69,7 +69,7 @@ def follow(chain: KeyChain, order: bytes, handed: Folder) -> KeyChain:
     return longer
 
 
-def _read(folder: Folder) -> Sequence[bytes]:
+def _read(folder: SafeDir) -> Sequence[bytes]:
     try:
         entries = json.loads(folder.read(spool.SUCCESSIONS, spool.SMALL_BYTES_MAX))
     except (ValueError, RecursionError) as error:

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from uuid import UUID
 
-from silo_connector.folders import Folder
+from silo_connector.folders import SafeDir
 
 ORDER = "order.dsse.json"
 MANIFEST = "manifest.dsse.json"
@@ -33,6 +33,7 @@ DOCUMENT_BYTES_MAX = 4 << 20
 SMALL_BYTES_MAX = 64 << 10
 PLACES = ("inbox", "outbox", "tmp", "dead", "quarantine")
 _LEFTOVER_AGE_S = 24 * 3600
+_DELETING = "deleting-"
 _DATASET = re.compile(r"dataset-[0-9a-f]{16}")
 _REVIEW = re.compile(r"review-[0-9a-f]{32}")
 _AGREEMENT = re.compile(r"agreement-[0-9a-f]{32}")
@@ -95,9 +96,9 @@ class Spool:
             (self.root / place).mkdir(parents=True, exist_ok=True)
 
     @contextlib.contextmanager
-    def place(self, name: str) -> Iterator[Folder]:
+    def place(self, name: str) -> Iterator[SafeDir]:
         """One of inbox, outbox, tmp, dead, quarantine, opened."""
-        with Folder.open(self.root / name) as folder:
+        with SafeDir.open(self.root / name) as folder:
             yield folder
 
     def orders_in(self, place: str) -> set[str]:
@@ -112,16 +113,16 @@ class Spool:
             names = {name for name in folder.names() if is_order_id(name) and folder.is_folder(name)}
             return {name for name in names if folder.age_s(name, now_s) <= age_max_s}
 
-    def drop(self, place: str, name: str) -> None:
+    def delete_atomically(self, place: str, name: str) -> None:
         """Remove an entry: gone for readers at once, from the disk a moment later."""
         with self.place(place) as source, self.place("tmp") as tmp:
-            grave = f"gone-{os.getpid()}-{_short(name)}"
-            tmp.remove(grave)
+            doomed = f"{_DELETING}{os.getpid()}-{_short(name)}"
+            tmp.remove(doomed)
             with contextlib.suppress(FileNotFoundError):  # the other process may have been quicker
-                source.move(name, tmp, grave, durable=False)
-                tmp.remove(grave)
+                source.move(name, tmp, doomed, durable=False)
+                tmp.remove(doomed)
 
-    def set_aside(self, place: str, name: str, target: str, code: str, message: str) -> str:
+    def quarantine(self, place: str, name: str, target: str, code: str, message: str) -> str:
         """Move an entry to ``dead`` or ``quarantine``, the reason beside it; the oldest make room. Its name there."""
         kept_as = name if is_outgoing(name) else f"odd-{_short(name)}"
         with self.place(place) as source, self.place(target) as folder:
@@ -149,14 +150,17 @@ class Spool:
             with self.place("inbox") as inbox:
                 stale = time.time() - inbox.age_s(order_id, time.time()) < boot_time_s
             if stale:
-                self.drop("inbox", order_id)
+                self.delete_atomically("inbox", order_id)
 
     def sweep(self, prefix: str) -> None:
         """Remove what crashes left in tmp under our prefix, once it is a day old; and all that was on its way out."""
         now_s = time.time()
         with self.place("tmp") as tmp:
             for name in tmp.names():
-                if name.startswith("gone-") or (name.startswith(prefix) and tmp.age_s(name, now_s) > _LEFTOVER_AGE_S):
+                # "gone-" is how versions before 0.2 named it
+                if name.startswith((_DELETING, "gone-")) or (
+                    name.startswith(prefix) and tmp.age_s(name, now_s) > _LEFTOVER_AGE_S
+                ):
                     tmp.remove(name)
 
 

@@ -1,7 +1,7 @@
 """What an answer to an order may say: the job's limits, its silo's rows, and the figures that were agreed. Pure.
 
 The platform asks here before it takes an answer, and whoever verifies a job's evidence asks here again: an answer that
-evidence would fault never counts. The trainer's own allow-list (``silo_connector.trainer.egress_filter``) is no looser.
+evidence would fault never counts. The trainer's own allow-list (``silo_connector.trainer.egress.filter``) is no looser.
 """
 
 from __future__ import annotations

@@ -48,7 +48,7 @@ def _judged(by: str, test: str = _DECISIONS, *answered: str, remark: str = "") -
     code = (
         f"federation.agreements.{by}",
         "training.launch.eligibility.verdicts",
-        "silo_connector.trainer.authorization.Permits.grant",
+        "silo_connector.trainer.orders.authorization.Authorizer.authorize",
     )
     return CarriedOut("silo and platform", code, _REFUSED, test, answered, remark)
 
@@ -109,7 +109,7 @@ TERMS: Mapping[str, CarriedOut] = MappingProxyType(
         "work.rounds_max": _judged("decisions._of_work", _DECISIONS, "agreement.rounds", "order.round_beyond"),
         "work.update_norm_l2_max": CarriedOut(
             "silo and platform",
-            ("federation.agreements.decisions._of_work", "silo_connector.trainer.execution.carry_out"),
+            ("federation.agreements.decisions._of_work", "silo_connector.trainer.kinds.execution.execute_order"),
             (*_REFUSED, "update.rejected"),
             _DECISIONS,
             ("agreement.update_norm", "update.norm_exceeded"),
@@ -142,13 +142,19 @@ TERMS: Mapping[str, CarriedOut] = MappingProxyType(
         "cohort.organisation_share_max": _judged("shares.fault_of", _DECISIONS, "agreement.organisation_share"),
         "leaving.metrics": CarriedOut(
             "silo",
-            ("silo_connector.trainer.authorization.Permits.grant", "silo_connector.trainer.egress_filter.Bounds.of"),
+            (
+                "silo_connector.trainer.orders.authorization.Authorizer.authorize",
+                "silo_connector.trainer.egress.filter.Bounds.of",
+            ),
             ("order.submitted",),
             "tests/unit/silo_connector/test_leaving.py::test_figures_that_the_agreement_does_not_name_stay",
         ),
         "leaving.minimum_cell": CarriedOut(
             "silo and platform",
-            ("federation.agreements.decisions.refusals", "silo_connector.trainer.authorization.Permits.grant"),
+            (
+                "federation.agreements.decisions.refusals",
+                "silo_connector.trainer.orders.authorization.Authorizer.authorize",
+            ),
             (*_REFUSED, "order.submitted"),
             _DECISIONS,
             ("agreement.minimum_cell",),

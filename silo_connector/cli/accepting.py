@@ -30,7 +30,7 @@ def accept_state(options: argparse.Namespace) -> int:
     config = configuration.load(options.config or DEFAULT_CONFIG)
     check_own(config.trainer_state)
     if options.import_ is not None:
-        from silo_connector.trainer.state_acceptance import BYTES_MAX
+        from silo_connector.trainer.store.state_acceptance import BYTES_MAX
 
         return _take(config, read(options.import_, BYTES_MAX))
     if options.ask is not None:
@@ -44,14 +44,14 @@ def accept_state(options: argparse.Namespace) -> int:
 
 
 def _statement(config: Config) -> StateAcceptance:
-    from silo_connector.trainer.state_acceptance import statement
-    from silo_connector.trainer.state_check import compared
+    from silo_connector.trainer.store.state_acceptance import statement
+    from silo_connector.trainer.store.state_check import compared
 
     return statement(config, pinned_in(config), compared(config))
 
 
 def _ask(config: Config, options: argparse.Namespace) -> int:
-    from silo_connector.trainer.state_acceptance import unsigned
+    from silo_connector.trainer.store.state_acceptance import unsigned
 
     said = _statement(config)
     _show(said)
@@ -62,7 +62,7 @@ def _ask(config: Config, options: argparse.Namespace) -> int:
 
 
 def _sign_for_elsewhere(options: argparse.Namespace) -> int:
-    from silo_connector.trainer.state_acceptance import BYTES_MAX, read_statement
+    from silo_connector.trainer.store.state_acceptance import BYTES_MAX, read_statement
 
     if options.export is None:
         raise Invalid("arguments", "Say with --export where the signed acceptance goes.")
@@ -76,7 +76,7 @@ def _sign_for_elsewhere(options: argparse.Namespace) -> int:
 
 
 def _signed(said: StateAcceptance, key: PrivateKey, *, yes: bool) -> bytes:
-    from silo_connector.trainer.state_acceptance import signed
+    from silo_connector.trainer.store.state_acceptance import signed
 
     _show(said)
     print(wrapped(f"You accept it with the key {key.public.fingerprint}."))
@@ -96,8 +96,8 @@ def _show(said: StateAcceptance) -> None:
 
 
 def _take(config: Config, sealed: bytes) -> int:
-    from silo_connector.trainer.state_acceptance import accept
-    from silo_connector.trainer.state_check import compare, opened_memory
+    from silo_connector.trainer.store.state_acceptance import accept
+    from silo_connector.trainer.store.state_check import compare, opened_memory
 
     with opened_memory(config) as memory:
         accept(config, pinned_in(config), compare(config, memory), memory, sealed)

@@ -23,7 +23,7 @@ _MEANS = (
 
 def accept_log(options: argparse.Namespace) -> int:
     """Show the break, ask, sign; or ask elsewhere, sign for elsewhere, take what was signed elsewhere."""
-    from silo_connector.trainer import log_acceptance as acceptances
+    from silo_connector.trainer.store import log_acceptance as acceptances
 
     if options.request is not None:
         if options.export is None or options.key is None:
@@ -58,7 +58,7 @@ def accept_log(options: argparse.Namespace) -> int:
 
 
 def _signed(said: LogAcceptance, key: PrivateKey, *, yes: bool) -> bytes:
-    from silo_connector.trainer.log_acceptance import signed
+    from silo_connector.trainer.store.log_acceptance import signed
 
     _show(said)
     print(wrapped(f"You accept it with the key {key.public.fingerprint}."))

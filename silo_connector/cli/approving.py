@@ -95,8 +95,8 @@ def _words_of(reviewer: str, kept: ReviewedPlan) -> list[CodeReview]:
 def _take(config: Config, pinned: Signatory, plan: Plan, sealed: bytes) -> None:
     """Keep a review beside its plan, and hand it to the relay."""
     from silo_connector.spool import Spool
-    from silo_connector.trainer.egress_filter import leave_review
-    from silo_connector.trainer.outbox import Outcomes
+    from silo_connector.trainer.egress.filter import leave_review
+    from silo_connector.trainer.store.outbox import Outcomes
 
     check_own(config.trainer_state)
     sealed = leave_review(sealed, pinned.key)

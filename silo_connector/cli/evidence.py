@@ -7,8 +7,8 @@ import argparse
 from federation import verify as checking
 from federation.errors import Invalid
 from silo_connector import config as configuration
-from silo_connector.trainer.checkpoints import breaks_seen, heads_seen
-from silo_connector.trainer.own_orders import own_orders
+from silo_connector.trainer.store.audit_checkpoints import breaks_seen, heads_seen
+from silo_connector.trainer.store.own_orders import own_orders
 
 
 def verify(options: argparse.Namespace) -> int:

@@ -6,7 +6,7 @@ import argparse
 
 from silo_connector import config as configuration
 from silo_connector.journal import FILE, verify
-from silo_connector.trainer.state_check import noted_head
+from silo_connector.trainer.store.state_check import noted_head
 
 
 def check(options: argparse.Namespace) -> int:

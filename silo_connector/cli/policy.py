@@ -12,7 +12,7 @@ from federation.errors import FederationError
 from federation.learning.devices import visible_gpus
 from federation.protocol import envelope
 from federation.protocol.digests import digest_bytes
-from federation.protocol.documents import CheckpointOrder, Manifest, Order, now, read
+from federation.protocol.documents import Manifest, Order, now, read
 from federation.protocol.keys import PublicKey
 from federation.protocol.rows import coarse
 from silo_connector import config as configuration
@@ -24,8 +24,8 @@ from silo_connector.config import Config
 from silo_connector.plans import PlanStore
 from silo_connector.policy import load_policy
 from silo_connector.spool import Spool
-from silo_connector.trainer.jobs import Begun
-from silo_connector.trainer.order_store import FILE, Memory
+from silo_connector.trainer.store.jobs import Begun
+from silo_connector.trainer.store.order_store import FILE, Memory
 
 JOBS_MAX = 50
 
@@ -72,10 +72,10 @@ def _jobs(config: Config) -> Iterator[_Job]:
         for order_id in sorted(place.orders_in("inbox")):
             try:
                 with inbox.folder(order_id) as folder:
-                    payload = envelope.peek(folder.read(spool.ORDER, spool.DOCUMENT_BYTES_MAX))
-                    if _is_of_no_job(payload):
+                    sealed = folder.read(spool.ORDER, spool.DOCUMENT_BYTES_MAX)
+                    if _is_of_no_job(sealed):
                         continue
-                    order = read(Order, payload)
+                    order = read(Order, envelope.peek(sealed))
                     manifest = read(Manifest, envelope.peek(folder.read(spool.MANIFEST, spool.DOCUMENT_BYTES_MAX)))
                     has_agreement = folder.exists(spool.AGREEMENT)
                     agreement = folder.read(spool.AGREEMENT, spool.DOCUMENT_BYTES_MAX) if has_agreement else None
@@ -96,13 +96,13 @@ def _jobs(config: Config) -> Iterator[_Job]:
             memory.close()
 
 
-def _is_of_no_job(payload: bytes) -> bool:
-    """Whether it is a head of the platform's record that waits to be countersigned."""
-    try:
-        read(CheckpointOrder, payload)
-    except FederationError:
-        return False
-    return True
+def _is_of_no_job(sealed: bytes) -> bool:
+    """Whether it is an order of a kind that belongs to no job, as a head that waits to be countersigned."""
+    from silo_connector.trainer.kinds.registry import KINDS
+    from silo_connector.trainer.orders.verification import kind_unverified
+
+    said = kind_unverified(sealed)
+    return any(kind.name == said and not kind.is_of_job for kind in KINDS)
 
 
 def _latest(jobs: Iterator[_Job]) -> list[_Job]:
@@ -135,7 +135,7 @@ def _tell(job: _Job, config: Config, policy: Policy, store: Store, signatory: st
 
 
 def _standing(job: _Job, store: Store) -> Standing | None:
-    from silo_connector.trainer.authorization import open_or_refuse, standing_of
+    from silo_connector.trainer.orders.authorization import open_or_refuse, standing_of
 
     if job.agreement is None:
         return None

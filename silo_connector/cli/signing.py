@@ -66,9 +66,9 @@ def _import(options: argparse.Namespace, config: Config | None) -> int:
 def _take(config: Config, pinned: Signatory, signed: bytes) -> None:
     """Keep a signed version as the newest, and hand the signature to the relay."""
     from silo_connector.spool import Spool
-    from silo_connector.trainer.egress_filter import leave_signature
-    from silo_connector.trainer.kept import KEEPING_VERSION
-    from silo_connector.trainer.outbox import Outcomes
+    from silo_connector.trainer.egress.filter import leave_signature
+    from silo_connector.trainer.store.kept import KEEPING_VERSION
+    from silo_connector.trainer.store.outbox import Outcomes
 
     check_own(config.trainer_state)
     opened = open_agreement(signed)
@@ -95,7 +95,7 @@ def _take(config: Config, pinned: Signatory, signed: bytes) -> None:
 
 def _check_newest(config: Config, opened: SignedAgreement) -> None:
     """Not only what is kept counts, which may have been lost: also what the journal says was signed."""
-    from silo_connector.trainer.state_check import check_newest
+    from silo_connector.trainer.store.state_check import check_newest
 
     check_newest(config, opened.agreement, opened.digest)
 

@@ -123,7 +123,7 @@ def look_at_plans(config: Config) -> Iterator[Finding]:
 
 def look_at_runner(settings: Runner) -> Iterator[Finding]:
     """Whether it takes sessions, and by which measures they are confined."""
-    from silo_connector.trainer.remote import RunnerLost, session
+    from silo_connector.trainer.sandbox.remote import RunnerLost, session
 
     try:
         with session(settings, 0.0) as opened:
@@ -146,7 +146,7 @@ def look_at_runner(settings: Runner) -> Iterator[Finding]:
 
 def look_at_journal(config: Config) -> Iterator[Finding]:
     """The chain of what was done here must be whole."""
-    from silo_connector.trainer.state_check import noted_head
+    from silo_connector.trainer.store.state_check import noted_head
 
     try:
         head = verify(config.trainer_state, noted_head(config))
@@ -158,7 +158,7 @@ def look_at_journal(config: Config) -> Iterator[Finding]:
 
 def look_at_record(config: Config) -> Iterator[Finding]:
     """How far the platform's record goes that was countersigned here."""
-    from silo_connector.trainer.checkpoints import FILE, kept_checkpoints
+    from silo_connector.trainer.store.audit_checkpoints import FILE, kept_checkpoints
 
     name = "record"
     try:

@@ -16,7 +16,7 @@ from federation.protocol.keys import PrivateKey
 from silo_connector import spool
 from silo_connector.config import Config
 from silo_connector.doctor.findings import Finding, fail, ok, skip, warn
-from silo_connector.folders import Folder
+from silo_connector.folders import SafeDir
 from silo_connector.identity import IDENTITY_KEY, pinned_signatory
 from silo_connector.instance import running
 from silo_connector.platform_keys import known_chain
@@ -35,7 +35,7 @@ def look_at_spool(config: Config) -> Iterator[Finding]:
         Spool(config.spool).make()
         devices = set()
         for place in PLACES:
-            with Folder.open(config.spool / place) as folder:
+            with SafeDir.open(config.spool / place) as folder:
                 probe = f"doctor-{os.getpid()}"
                 folder.write(probe, b"", durable=False)
                 folder.remove(probe)
@@ -127,7 +127,7 @@ def look_at_key_file(check: str, file: Path) -> Finding:
 def _certificate(config: Config) -> Iterator[Finding]:
     name, renew = "certificate", "Certify again: silo-connector key certify …, then enrol --again with a new code."
     try:
-        with Folder.open(config.spool / "outbox" / spool.ENROLMENT) as folder:
+        with SafeDir.open(config.spool / "outbox" / spool.ENROLMENT) as folder:
             certificate = read(SiloCertificate, envelope.peek(folder.read(spool.CERTIFICATE, spool.SMALL_BYTES_MAX)))
     except Invalid as error:
         yield fail(name, error.message, "Run: silo-connector key certify …")
@@ -204,7 +204,7 @@ def look_at_processes(config: Config, side: str) -> Iterator[Finding]:
         else:
             yield ok(process, "It runs.")
     try:
-        with Folder.open(config.spool) as folder:
+        with SafeDir.open(config.spool) as folder:
             status = json.loads(folder.read(spool.STATUS, spool.SMALL_BYTES_MAX))
         age = datetime.now(UTC) - datetime.fromisoformat(status["at"])
     except (Invalid, ValueError, KeyError, TypeError):

@@ -16,9 +16,9 @@ _SET_CLOCK = "Set the clock by NTP; if it was wrong before and is right now: sil
 def look_at_state(config: Config) -> Iterator[Finding]:
     """What is older than the journal locks the trainer, until it is put right or a person confirms."""
     from silo_connector.journal import FILE as JOURNAL
-    from silo_connector.trainer.order_store import FILE as MEMORY
-    from silo_connector.trainer.past import CLOCK
-    from silo_connector.trainer.state_check import compared
+    from silo_connector.trainer.store.order_store import FILE as MEMORY
+    from silo_connector.trainer.store.past import CLOCK
+    from silo_connector.trainer.store.state_check import compared
 
     if not any((config.trainer_state / name).exists() for name in (JOURNAL, MEMORY)):
         yield skip("state", "The trainer has kept nothing yet.")
@@ -39,7 +39,7 @@ def look_at_state(config: Config) -> Iterator[Finding]:
 
 def _breaks(config: Config) -> Iterator[Finding]:
     """The platform's log that does not follow from what is kept: restored, or rewritten."""
-    from silo_connector.trainer.log_breaks import kept_breaks
+    from silo_connector.trainer.store.log_breaks import kept_breaks
 
     try:
         standing = kept_breaks(config.trainer_state).standing

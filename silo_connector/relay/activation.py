@@ -25,7 +25,7 @@ class Gate:
         """Whether the silo is confirmed, as far as we know."""
         return self._open.is_set()
 
-    async def passed(self) -> None:
+    async def wait_until_active(self) -> None:
         """Wait until it is open."""
         await self._open.wait()
 

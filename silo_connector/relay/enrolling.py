@@ -10,9 +10,9 @@ from federation.protocol.digests import digest_bytes
 from federation.protocol.keys import PrivateKey
 from silo_connector import spool
 from silo_connector.config import Config
-from silo_connector.egress_log import Departure, record
+from silo_connector.egress_log import EgressEntry, record
 from silo_connector.enrolment import Enrolment, UsableCode
-from silo_connector.folders import Folder
+from silo_connector.folders import SafeDir
 from silo_connector.relay.errors import Declined
 from silo_connector.relay.platform import CALL_TIMEOUT_S, Platform
 from silo_connector.spool import Spool
@@ -53,8 +53,8 @@ async def enrol(config: Config, code: str, *, again: bool = False) -> Enrolment:
             _keep(state, key)
         record(
             state,
-            Departure("enrolment", digest_bytes(statement), len(statement)),
-            Departure("enrolment", digest_bytes(certificate), len(certificate)),
+            EgressEntry("enrolment", digest_bytes(statement), len(statement)),
+            EgressEntry("enrolment", digest_bytes(certificate), len(certificate)),
         )
         try:
             answer = await platform.post("enrol", request)
@@ -63,7 +63,7 @@ async def enrol(config: Config, code: str, *, again: bool = False) -> Enrolment:
             raise
     data = json.dumps(answer).encode()
     Enrolment.read(data).platform_key(config.platform_key)
-    with Folder.open(state) as folder:
+    with SafeDir.open(state) as folder:
         folder.replace(ANSWER, data)
     return _finish(config)
 
@@ -131,7 +131,7 @@ def _presented(place: Spool) -> tuple[bytes, bytes]:
 
 def _finish(config: Config) -> Enrolment:
     """Put what the platform answered in place: the key first, so that whoever is cut off here can go on."""
-    with Folder.open(config.relay_state) as state:
+    with SafeDir.open(config.relay_state) as state:
         data = state.read(ANSWER, spool.SMALL_BYTES_MAX)
         if state.exists(NEW_KEY):
             state.move(NEW_KEY, state, TRANSPORT_KEY)

@@ -11,7 +11,7 @@ from typing import Any
 
 from federation.errors import Invalid
 from silo_connector import VERSION, spool
-from silo_connector.folders import Folder
+from silo_connector.folders import SafeDir
 from silo_connector.logs import Log
 from silo_connector.relay.activation import Gate
 from silo_connector.relay.backoff import Backoff
@@ -24,12 +24,12 @@ INTERVAL_S = 30.0
 _REJECTED_MAX = 100
 
 
-async def beat(platform: Platform, place: Spool, gate: Gate) -> None:
+async def send_heartbeats(platform: Platform, place: Spool, gate: Gate) -> None:
     """For ever, while the silo is confirmed."""
     backoff, told = Backoff(), set[str]()
     latency_s: float | None = None
     while True:
-        await gate.passed()
+        await gate.wait_until_active()
         pause_s = INTERVAL_S
         try:
             began = time.monotonic()
@@ -74,7 +74,7 @@ def content(place: Spool, clock_skew_s: float, latency_s: float | None = None) -
 def trainer_status(place: Spool) -> dict[str, Any] | None:
     """What the trainer last said of itself, if that can be read."""
     try:
-        with Folder.open(place.root) as folder:
+        with SafeDir.open(place.root) as folder:
             status = json.loads(folder.read(spool.STATUS, spool.SMALL_BYTES_MAX))
     except (Invalid, ValueError, RecursionError):
         return None

@@ -14,7 +14,7 @@ from federation.protocol.keys import PrivateKey
 from silo_connector import VERSION
 from silo_connector.config import Config
 from silo_connector.enrolment import Enrolment
-from silo_connector.instance import claim
+from silo_connector.instance import acquire_process_lock
 from silo_connector.logs import Log, configure
 from silo_connector.relay.enrolling import ENROLMENT_FILE, TRANSPORT_KEY, tell_trainer
 from silo_connector.relay.platform import Platform
@@ -27,7 +27,7 @@ _LOOK_S = 1.0
 
 def main(config: Config) -> int:
     """Run until SIGTERM or SIGINT; transfers that are under way end with the process and go on after the next start."""
-    claim(config.relay_state, "relay")
+    acquire_process_lock(config.relay_state, "relay")
     configure("relay", config.relay_state / "log")
     code = 0
     try:

@@ -14,11 +14,11 @@ from federation.protocol.digests import digest_bytes, digest_stream
 from federation.validation.encodings import strict_base64
 from silo_connector import spool
 from silo_connector.config import Config
-from silo_connector.folders import Folder
+from silo_connector.folders import SafeDir
 from silo_connector.logs import Log
 from silo_connector.relay.backoff import Backoff
 from silo_connector.relay.errors import Declined, Unreachable
-from silo_connector.relay.routing import ModelSource, Route, Routes
+from silo_connector.relay.routing import ModelSource, OrderTransfers, Routes
 from silo_connector.relay.transfers import Transfers
 from silo_connector.spool import Spool
 
@@ -29,10 +29,10 @@ DISK_PAUSE_S = 5.0
 
 
 @dataclass(frozen=True)
-class Parcel:
+class InboundOrder:
     """An entry of a poll's answer: where the order goes, the envelopes that come with it, and the model if small."""
 
-    route: Route
+    route: OrderTransfers
     order: bytes
     manifest: bytes | None = None
     model: bytes | None = None
@@ -49,7 +49,7 @@ class Receiver:
         self._transfers = transfers
         self._slots = asyncio.Semaphore(4)
 
-    async def receive(self, parcel: Parcel, successions: bytes | None = None) -> None:
+    async def receive(self, parcel: InboundOrder, successions: bytes | None = None) -> None:
         """Carry one order to the inbox; again and again until it is there. Idempotent by order id."""
         route = parcel.route
         self._routes.keep(route)
@@ -77,7 +77,7 @@ class Receiver:
         with self._spool.place("tmp") as tmp:
             tmp.remove(TMP_PREFIX + order_id)
 
-    async def _carry(self, parcel: Parcel, successions: bytes | None) -> None:
+    async def _carry(self, parcel: InboundOrder, successions: bytes | None) -> None:
         route, manifest, model = parcel.route, parcel.manifest, parcel.model
         name = TMP_PREFIX + route.order_id
         with self._spool.place("tmp") as tmp:
@@ -103,7 +103,7 @@ class Receiver:
                     tmp.move(name, inbox, route.order_id, durable=False)
         LOG.info("order.received", order_id=route.order_id, model_bytes=route.model.size_bytes if route.model else 0)
 
-    async def _fetch(self, order_id: str, model: ModelSource, folder: Folder) -> None:
+    async def _fetch(self, order_id: str, model: ModelSource, folder: SafeDir) -> None:
         """The model, or none if the platform has not got it: the trainer then refuses the order, and says why."""
         if model.size_bytes > self._config.limits.model_bytes_max:
             LOG.warning("model.too_large", order_id=order_id, size_bytes=model.size_bytes)
@@ -135,13 +135,13 @@ def is_what_is_wanted(model: bytes, wanted: ModelSource) -> bool:
     return len(model) == wanted.size_bytes and digest_bytes(model) == wanted.digest
 
 
-def routed(entry: Any) -> Parcel:
+def routed(entry: Any) -> InboundOrder:
     """Read an entry of a poll's answer. Raises Invalid ``order.unroutable``."""
     order = _sealed(entry, "order")
     if order is None:
         raise Invalid("order.unroutable", "An order is no envelope, or too large.")
-    return Parcel(
-        Route.of_order(order),
+    return InboundOrder(
+        OrderTransfers.of_order(order),
         order,
         _sealed(entry, "manifest"),
         _inline(entry.get("model")),

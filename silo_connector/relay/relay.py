@@ -15,7 +15,7 @@ from silo_connector.logs import Log
 from silo_connector.relay.activation import Gate
 from silo_connector.relay.backoff import Backoff
 from silo_connector.relay.errors import Declined, Unreachable
-from silo_connector.relay.heartbeat import beat
+from silo_connector.relay.heartbeat import send_heartbeats
 from silo_connector.relay.platform import Platform
 from silo_connector.relay.receiving import TMP_PREFIX, Receiver, routed, successions_in
 from silo_connector.relay.routing import Routes
@@ -63,7 +63,7 @@ class Relay:
         async with self._watch.running(LOG), asyncio.TaskGroup() as group:
             group.create_task(self._poll_for_ever(group))
             group.create_task(self._empty_outbox_for_ever(group))
-            group.create_task(beat(self._platform, self._spool, self._gate))
+            group.create_task(send_heartbeats(self._platform, self._spool, self._gate))
 
     def held(self) -> list[str]:
         """The orders that the platform need not give us (again)."""
@@ -140,19 +140,19 @@ class Relay:
             if inbox.is_folder(order_id):
                 with inbox.folder(order_id) as folder:
                     folder.write(spool.CANCELLED, b"", durable=False)
-        self._spool.drop("outbox", order_id)
+        self._spool.delete_atomically("outbox", order_id)
         for place in ("dead", "quarantine"):
             self._spool.close_aside(place, order_id)
 
     async def _empty_outbox_for_ever(self, group: asyncio.TaskGroup) -> None:
         while True:
-            await self._gate.passed()
+            await self._gate.wait_until_active()
             try:
                 with self._spool.place("outbox") as outbox:
                     names = [name for name in outbox.names() if spool.is_outgoing(name)]
                 for name in names:
                     if name in self._cancelled:
-                        self._spool.drop("outbox", name)
+                        self._spool.delete_atomically("outbox", name)
                     elif name not in self._outgoing:
                         self._start(self._outgoing, name, self._sender.send(name), group)
             except (Invalid, OSError) as error:

@@ -10,7 +10,7 @@ from typing import Any
 from federation.errors import FederationError, Invalid
 from federation.protocol import envelope
 from federation.protocol.digests import is_digest
-from silo_connector.folders import Folder
+from silo_connector.folders import SafeDir
 from silo_connector.relay.transfers import is_transfer_path
 from silo_connector.spool import SMALL_BYTES_MAX, is_order_id
 
@@ -43,7 +43,7 @@ class UploadTarget:
 
 
 @dataclass(frozen=True)
-class Route:
+class OrderTransfers:
     """An order as the relay reads it: without verification, so only for carrying. The trainer judges."""
 
     order_id: str
@@ -51,7 +51,7 @@ class Route:
     upload: UploadTarget | None = None
 
     @classmethod
-    def of_order(cls, sealed: bytes) -> Route:
+    def of_order(cls, sealed: bytes) -> OrderTransfers:
         """Read the order in an envelope. Raises Invalid ``order.unroutable`` when it has no proper id."""
         try:
             order = json.loads(envelope.peek(sealed))
@@ -91,17 +91,17 @@ class Routes:
         self._path = state / "orders"
         self._path.mkdir(parents=True, exist_ok=True, mode=0o700)
 
-    def keep(self, route: Route) -> None:
+    def keep(self, route: OrderTransfers) -> None:
         """Remember. What a power cut takes back comes with the order again, since an unknown order is not held."""
-        with Folder.open(self._path) as folder:
+        with SafeDir.open(self._path) as folder:
             folder.replace(f"{route.order_id}.json", json.dumps(asdict(route)).encode(), durable=False)
 
-    def find(self, order_id: str) -> Route | None:
+    def find(self, order_id: str) -> OrderTransfers | None:
         """The route of an order, if it is known."""
         try:
-            with Folder.open(self._path) as folder:
+            with SafeDir.open(self._path) as folder:
                 data = json.loads(folder.read(f"{order_id}.json", SMALL_BYTES_MAX))
-                return Route(order_id, _model(data["model"]), _upload(data["upload"]))
+                return OrderTransfers(order_id, _model(data["model"]), _upload(data["upload"]))
         except (Invalid, ValueError, KeyError, TypeError):
             return None
 

@@ -15,14 +15,14 @@ from federation.protocol import INLINE_BYTES_MAX, envelope
 from federation.protocol.digests import digest_bytes, digest_stream, is_digest
 from federation.protocol.documents import AuditCheckpoint
 from silo_connector import spool
-from silo_connector.egress_log import Departure, record
-from silo_connector.folders import Folder
+from silo_connector.egress_log import EgressEntry, record
+from silo_connector.folders import SafeDir
 from silo_connector.logs import Log
 from silo_connector.relay.activation import Gate
 from silo_connector.relay.backoff import Backoff
 from silo_connector.relay.errors import Declined, OffsetConflict, Unreachable
 from silo_connector.relay.platform import Platform
-from silo_connector.relay.routing import Route, Routes
+from silo_connector.relay.routing import OrderTransfers, Routes
 from silo_connector.relay.transfers import SMALL_BYTES, Transfers
 from silo_connector.spool import Spool
 
@@ -76,7 +76,7 @@ class Sender:
         """Send one folder; again and again until the platform has it or will never take it."""
         backoff, lost = Backoff(), 0
         while True:
-            await self._gate.passed()
+            await self._gate.wait_until_active()
             try:
                 async with self._slots:
                     await self._send_once(name)
@@ -128,11 +128,11 @@ class Sender:
             code=answer.get("code"),
             size_bytes=outgoing.document_size_bytes + outgoing.payload_size_bytes,
         )
-        self._spool.drop("outbox", name)
+        self._spool.delete_atomically("outbox", name)
         self._routes.forget(name)
         self._journalled.discard(outgoing.document_digest)
 
-    async def _upload_unless_over(self, outgoing: Outgoing, digest: str, folder: Folder) -> None:
+    async def _upload_unless_over(self, outgoing: Outgoing, digest: str, folder: SafeDir) -> None:
         """An order that waits for no answer any more takes no bytes, but the document still: it tells what was late."""
         try:
             await self._upload(outgoing, digest, folder)
@@ -141,8 +141,8 @@ class Sender:
                 raise
             LOG.info("upload.late", folder=outgoing.name, code=error.code)
 
-    async def _upload(self, outgoing: Outgoing, digest: str, folder: Folder) -> None:
-        route = self._routes.find(outgoing.name) or Route(outgoing.name)
+    async def _upload(self, outgoing: Outgoing, digest: str, folder: SafeDir) -> None:
+        route = self._routes.find(outgoing.name) or OrderTransfers(outgoing.name)
         if route.upload is None:
             raise Unreachable(NO_GRANT, "It is not known where this payload goes; asking for the order again.")
         size_bytes = outgoing.payload_size_bytes
@@ -184,9 +184,9 @@ class Sender:
         if outgoing.document_digest in self._journalled:
             return
         order_id = outgoing.name if spool.is_order_id(outgoing.name) else None
-        departures = [Departure("document", outgoing.document_digest, outgoing.document_size_bytes, order_id)]
+        departures = [EgressEntry("document", outgoing.document_digest, outgoing.document_size_bytes, order_id)]
         if outgoing.payload_digest is not None:
-            departures.insert(0, Departure("payload", outgoing.payload_digest, outgoing.payload_size_bytes, order_id))
+            departures.insert(0, EgressEntry("payload", outgoing.payload_digest, outgoing.payload_size_bytes, order_id))
         record(self._state, *departures)
         self._journalled.add(outgoing.document_digest)
 
@@ -196,7 +196,7 @@ class Sender:
 
     def _give_up(self, name: str, error: FederationError) -> None:
         LOG.error("outbox.dead", folder=name, code=error.code, reason=error.message)
-        self._spool.set_aside("outbox", name, "dead", error.code, error.message)
+        self._spool.quarantine("outbox", name, "dead", error.code, error.message)
         self._routes.forget(name)
 
 
@@ -205,7 +205,7 @@ def _is_head(document: dict[str, Any]) -> bool:
     return document.get("payloadType") == AuditCheckpoint.payload_type
 
 
-def read_outgoing(name: str, folder: Folder) -> Outgoing:
+def read_outgoing(name: str, folder: SafeDir) -> Outgoing:
     """Read a folder of the outbox and check that its payload is what its document says. Raises Invalid."""
     sealed = folder.read(spool.DOCUMENT, spool.DOCUMENT_BYTES_MAX)
     payload = envelope.peek(sealed)

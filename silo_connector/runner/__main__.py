@@ -15,7 +15,7 @@ import torch
 
 from federation.errors import FederationError, Invalid
 from silo_connector import VERSION
-from silo_connector.instance import claim
+from silo_connector.instance import acquire_process_lock
 from silo_connector.isolation import check_isolated
 from silo_connector.logs import Log, configure
 from silo_connector.runner.confinement import Limits, not_inspected, readable
@@ -35,7 +35,7 @@ def main(settings: dict[str, Any]) -> int:
     configure("runner", None)
     socket = Path(settings["socket"])
     try:
-        claim(socket.parent, "runner")
+        acquire_process_lock(socket.parent, "runner")
         not_inspected()
         warm_up()
         leave_folder()

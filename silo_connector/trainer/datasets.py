@@ -17,12 +17,12 @@ from silo_connector.config import Config
 from silo_connector.logs import Log
 from silo_connector.trainer.data import DataError, LocalDataset, Prepared, load
 from silo_connector.trainer.declarations import Declarations, Version, note_in_use, version_of
-from silo_connector.trainer.egress_filter import leave
-from silo_connector.trainer.order_store import Memory
+from silo_connector.trainer.egress.filter import sign_if_allowed
 from silo_connector.trainer.refusals import Refused
+from silo_connector.trainer.store.order_store import Memory
 
 if TYPE_CHECKING:
-    from silo_connector.trainer.outbox import Outcomes
+    from silo_connector.trainer.store.outbox import Outcomes
 
 LOG = Log("trainer")
 
@@ -111,7 +111,7 @@ class Datasets:
 
     def _withdraw(self, name: str, silo_id: UUID, key: PrivateKey, memory: Memory, outcomes: Outcomes) -> None:
         withdrawal = DatasetWithdrawal(silo_id=silo_id, name=name, withdrawn_at=now())
-        outcomes.put_journalled(leave(withdrawal, key))
+        outcomes.put_journalled(sign_if_allowed(withdrawal, key))
         memory.forget_registration(name)
         LOG.info("dataset.withdrawn", name=name)
 
@@ -128,6 +128,6 @@ class Datasets:
         said = registration.model_dump_json(exclude={"registered_at"}).encode()
         fingerprint = hashlib.sha256(said).hexdigest()
         if memory.registered(name) != fingerprint:
-            outcomes.put_journalled(leave(registration, key))
+            outcomes.put_journalled(sign_if_allowed(registration, key))
             memory.register(name, fingerprint)
             LOG.info("dataset.registered", name=name, rows_coarse=registration.rows_coarse)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from federation.errors import FederationError
 from silo_connector.config import DatasetFile
-from silo_connector.folders import Folder
+from silo_connector.folders import SafeDir
 from silo_connector.logs import Log
 from silo_connector.trainer.data import LocalDataset, read_declaration
 
@@ -95,12 +95,12 @@ def fingerprint(dataset: LocalDataset) -> str:
 def note_in_use(state: Path, datasets: Mapping[str, LocalDataset]) -> None:
     """Leave word of what the running trainer uses, for the doctor of this site."""
     told = {name: fingerprint(dataset) for name, dataset in datasets.items()}
-    with Folder.open(state) as folder:
+    with SafeDir.open(state) as folder:
         folder.replace(IN_USE, json.dumps(told).encode(), durable=False)
 
 
 def in_use(state: Path) -> Mapping[str, str]:
     """The fingerprints of what the trainer last used, by name. Raises Invalid ``spool.*`` where nothing was said."""
-    with Folder.open(state) as folder:
+    with SafeDir.open(state) as folder:
         told = json.loads(folder.read(IN_USE, _IN_USE_BYTES_MAX))
     return {str(name): str(said) for name, said in told.items()}

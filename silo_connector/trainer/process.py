@@ -19,16 +19,16 @@ from federation.protocol.documents import now
 from federation.protocol.documents.base import Network
 from silo_connector import VERSION, gpus, spool
 from silo_connector.config import Config
-from silo_connector.folders import Folder
+from silo_connector.folders import SafeDir
 from silo_connector.identity import IDENTITY_KEY, capabilities
 from silo_connector.inotify_watch import Watch
-from silo_connector.instance import claim
+from silo_connector.instance import acquire_process_lock
 from silo_connector.isolation import check_isolated
 from silo_connector.logs import Log, configure
 from silo_connector.policy import load_policy
 from silo_connector.spool import Spool
-from silo_connector.trainer.egress_allowlist import Status
-from silo_connector.trainer.egress_filter import check_may_leave
+from silo_connector.trainer.egress.allowlist import Status
+from silo_connector.trainer.egress.filter import check_may_leave
 from silo_connector.trainer.resources import resources
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ FAULT_PAUSE_S = 5.0
 
 def main(config: Config, *, allow_network: bool = False) -> int:
     """Run until SIGTERM or SIGINT. Does not return when stopped: the process ends at once, in whatever it was doing."""
-    claim(config.trainer_state, "trainer")
+    acquire_process_lock(config.trainer_state, "trainer")
     configure("trainer", config.trainer_state / "log")
     try:
         check_isolated(tolerated=config.tolerated_interfaces)
@@ -113,7 +113,7 @@ async def _run(config: Config, gpu_share: float, network: Network) -> None:
         telling = asyncio.create_task(_tell(config, trainer))
         while not telling.done():  # it never is, unless it failed
             try:
-                await loop.run_in_executor(worker, trainer.look)
+                await loop.run_in_executor(worker, trainer.process_inbox)
             except Exception as error:
                 LOG.error("trainer.fault", trace=error)
                 await asyncio.sleep(FAULT_PAUSE_S)
@@ -148,7 +148,7 @@ async def _tell(config: Config, trainer: Trainer) -> None:
             log_acceptances=seen.acceptances,
         )
         check_may_leave(status)
-        with contextlib.suppress(OSError), Folder.open(config.spool) as folder:
+        with contextlib.suppress(OSError), SafeDir.open(config.spool) as folder:
             folder.replace(spool.STATUS, status.model_dump_json().encode(), durable=False)
         await asyncio.sleep(STATUS_S)
 

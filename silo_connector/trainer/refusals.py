@@ -198,7 +198,7 @@ class OrderHead:
 def document(head: OrderHead, refused: Refused, environment: Environment) -> Refusal:
     """What leaves of a refusal: a code that may, its sentence, and the clause unless it is the site's secret."""
     decision = refused.decision
-    code = leaving_code(refused.code if decision is None else decision.outward_code)
+    code = public_code(refused.code if decision is None else decision.outward_code)
     what = refused.what if decision is None else decision.what if code == decision.code else ""
     return Refusal(
         order_id=head.order_id,
@@ -234,7 +234,7 @@ def error_types() -> frozenset[str]:
     return _ERROR_TYPES
 
 
-def may_say(refusal: Refusal) -> bool:
+def is_standard_sentence(refusal: Refusal) -> bool:
     """Whether a refusal's sentence is one of the table's."""
     if refusal.code not in REFUSALS:
         return False
@@ -254,7 +254,7 @@ def may_name(refusal: Refusal) -> bool:
     return refusal.code in RULES and refusal.code != LOCAL_POLICY and refusal.rule in CLAUSES
 
 
-def leaving_code(code: str) -> str:
+def public_code(code: str) -> str:
     """The code that may leave for a code that occurred: itself if it is in the table."""
     if code in REFUSALS:
         return code

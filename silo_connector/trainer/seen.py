@@ -12,10 +12,10 @@ from federation.protocol.documents import ChainHead, SiloState, now
 from federation.protocol.documents.states import CHAINS_TOLD_MAX
 from federation.protocol.keys import PrivateKey
 from silo_connector.logs import Log
-from silo_connector.trainer.checkpoints import kept_checkpoints
-from silo_connector.trainer.egress_filter import leave, leave_acceptance
-from silo_connector.trainer.log_breaks import kept_breaks
-from silo_connector.trainer.verification import Trust
+from silo_connector.trainer.egress.filter import leave_acceptance, sign_if_allowed
+from silo_connector.trainer.orders.verification import Trust
+from silo_connector.trainer.store.audit_checkpoints import kept_checkpoints
+from silo_connector.trainer.store.log_breaks import kept_breaks
 
 LOG = Log("trainer")
 ACCEPTANCES_TOLD_MAX = 10
@@ -48,7 +48,7 @@ def look(state: Path, key: PrivateKey, trust: Trust, highest_number: int, before
         )
         accepted = list(breaks.accepted.values())[-ACCEPTANCES_TOLD_MAX:]
         leaving = [leave_acceptance(json.dumps(one).encode(), trust.signatory_key) for one in accepted]
-        return Seen(json.loads(leave(said, key)), tuple(json.loads(one) for one in leaving), of)
+        return Seen(json.loads(sign_if_allowed(said, key)), tuple(json.loads(one) for one in leaving), of)
     except (FederationError, OSError) as error:
         LOG.error("seen.unreadable", reason=str(error))
         return before

@@ -20,8 +20,8 @@ from federation.protocol.chains import chain_of
 from federation.verify import check
 from silo_connector.cli import main
 from silo_connector.config import load
-from silo_connector.trainer.checkpoints import breaks_seen, heads_seen, kept_checkpoints
-from silo_connector.trainer.log_breaks import kept_breaks
+from silo_connector.trainer.store.audit_checkpoints import breaks_seen, heads_seen, kept_checkpoints
+from silo_connector.trainer.store.log_breaks import kept_breaks
 from tests.faults.conftest import Federation
 from tests.faults.test_written_record import until
 

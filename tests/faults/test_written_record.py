@@ -17,7 +17,7 @@ import pytest
 from federation.protocol.chains import canonical, chain_of, first_digest, next_digest
 from federation.protocol.merkle import Frontier
 from silo_connector.config import load
-from silo_connector.trainer.checkpoints import kept_checkpoints
+from silo_connector.trainer.store.audit_checkpoints import kept_checkpoints
 from tests.faults.conftest import Federation
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("federation")]

@@ -26,7 +26,7 @@ from silo_connector.trainer.data.files import read_columns
 from silo_connector.trainer.data.lines import where
 from silo_connector.trainer.data.recoding import clipped, imputed, logged, mapped
 from silo_connector.trainer.data.split import split_rows
-from silo_connector.trainer.data.table import EPOCH, Codes, Mask, Numbers, read_column
+from silo_connector.trainer.data.table import EPOCH, CategoricalColumn, Mask, Numbers, read_column
 
 _COMPARE = {
     ">": operator.gt,
@@ -55,7 +55,7 @@ def load(declaration: DatasetDeclaration, path: Path) -> Prepared:
     """
     raw = read_columns(declaration, path)
     declared = declaration.columns_by_name
-    columns: dict[str, Numbers | Codes] = {}
+    columns: dict[str, Numbers | CategoricalColumn] = {}
     told: dict[str, Mask] = {}
     errors: list[DataError] = []
     for name in list(raw):
@@ -118,7 +118,11 @@ class _Work:
     """
 
     def __init__(
-        self, declaration: DatasetDeclaration, path: Path, columns: dict[str, Numbers | Codes], told: dict[str, Mask]
+        self,
+        declaration: DatasetDeclaration,
+        path: Path,
+        columns: dict[str, Numbers | CategoricalColumn],
+        told: dict[str, Mask],
     ) -> None:
         self.declaration = declaration
         self.path = path
@@ -239,14 +243,14 @@ class _Work:
             self.features[name] = column.values
         return self.features[name]
 
-    def take(self, name: str) -> Numbers | Codes:
+    def take(self, name: str) -> Numbers | CategoricalColumn:
         """A column that may not miss values any more."""
         column = self.columns.pop(name)
         if column.missing.any():
             self.refuse("data.missing_value", column.missing, name, "is missing")
             if isinstance(column, Numbers):
                 return Numbers(np.nan_to_num(column.values))
-            return Codes(np.maximum(column.codes, 0), column.texts or ("",))
+            return CategoricalColumn(np.maximum(column.codes, 0), column.texts or ("",))
         return column
 
     def refuse(self, code: str, bad: Mask, name: str, why: str) -> None:

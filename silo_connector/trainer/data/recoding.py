@@ -7,9 +7,9 @@ from numpy.typing import NDArray
 
 from federation.protocol.dataset_columns import Label
 from federation.protocol.dataset_recoding import Clip, Impute, Log, MapValues
-from silo_connector.trainer.data.table import Codes, Mask, Numbers
+from silo_connector.trainer.data.table import CategoricalColumn, Mask, Numbers
 
-Values = Numbers | Codes
+Values = Numbers | CategoricalColumn
 
 
 def mapped(column: Values, step: MapValues) -> tuple[Values, Mask]:
@@ -30,7 +30,7 @@ def imputed(column: Values, step: Impute) -> Values:
     if isinstance(column, Numbers):
         return Numbers(np.where(column.missing, float(step.value), column.values))
     texts, place = _with(column.texts, str(step.value))
-    return Codes(np.where(column.missing, place, column.codes), texts)
+    return CategoricalColumn(np.where(column.missing, place, column.codes), texts)
 
 
 def clipped(column: Numbers, step: Clip) -> Numbers:
@@ -57,16 +57,18 @@ def _as_numbers(column: Values, step: MapValues, kept: bool) -> Numbers:
     return Numbers(values)
 
 
-def _as_texts(column: Values, step: MapValues, kept: bool) -> Codes:
-    texts: tuple[str, ...] = column.texts if isinstance(column, Codes) else ()
+def _as_texts(column: Values, step: MapValues, kept: bool) -> CategoricalColumn:
+    texts: tuple[str, ...] = column.texts if isinstance(column, CategoricalColumn) else ()
     codes: NDArray[np.int64] = (
-        column.codes.copy() if isinstance(column, Codes) else np.full(len(column.values), -1, dtype=np.int64)
+        column.codes.copy()
+        if isinstance(column, CategoricalColumn)
+        else np.full(len(column.values), -1, dtype=np.int64)
     )
-    assert isinstance(column, Codes) or not kept
+    assert isinstance(column, CategoricalColumn) or not kept
     for one in step.values:
         texts, place = (texts, -1) if one.to is None else _with(texts, str(one.to))
         codes[column.equals(one.value)] = place
-    return Codes(codes, texts)
+    return CategoricalColumn(codes, texts)
 
 
 def _with(texts: tuple[str, ...], text: Label) -> tuple[tuple[str, ...], int]:

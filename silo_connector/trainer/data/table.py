@@ -56,7 +56,7 @@ class Numbers:
 
 
 @dataclass
-class Codes:
+class CategoricalColumn:
     """A column of texts, numbered: `codes` int64 [rows] into `texts`, -1 where missing."""
 
     codes: NDArray[np.int64]
@@ -67,9 +67,9 @@ class Codes:
         """Which rows miss a value."""
         return np.asarray(self.codes < 0)
 
-    def select(self, rows: Mask) -> Codes:
+    def select(self, rows: Mask) -> CategoricalColumn:
         """The column with only these rows."""
-        return Codes(self.codes[rows], self.texts)
+        return CategoricalColumn(self.codes[rows], self.texts)
 
     def equals(self, label: Label) -> Mask:
         """Which rows have this value."""
@@ -81,7 +81,7 @@ class Codes:
 class Typed:
     """A column as declared. Values that are not stand as missing; `bad` [rows] says which, `errors` why."""
 
-    column: Numbers | Codes
+    column: Numbers | CategoricalColumn
     bad: Mask
     errors: tuple[DataError, ...]
 
@@ -107,7 +107,7 @@ class _Reading:
     bad: Mask
     errors: list[DataError] = field(default_factory=list)
 
-    def read(self, raw: pa.ChunkedArray) -> Numbers | Codes:
+    def read(self, raw: pa.ChunkedArray) -> Numbers | CategoricalColumn:
         raw = self.plain(raw)
         if _is_text(raw.type):
             raw = pc.utf8_trim_whitespace(raw)
@@ -205,18 +205,18 @@ class _Reading:
         except (ValueError, KeyError):
             return np.nan
 
-    def codes(self, raw: pa.ChunkedArray) -> Codes:
+    def codes(self, raw: pa.ChunkedArray) -> CategoricalColumn:
         joined = raw.cast(pa.string()).combine_chunks()
         encoded = pc.dictionary_encode(joined)
         found = tuple(encoded.dictionary.to_pylist())
         codes = np.array(encoded.indices.fill_null(-1).to_numpy(), dtype=np.int64)
         if self.column.levels is None:
-            return Codes(codes, found)
+            return CategoricalColumn(codes, found)
         texts = tuple(str(level) for level in self.column.levels)
         places = {text: place for place, text in enumerate(texts)}
         renumbered = np.array([*(places.get(text, -2) for text in found), -1], dtype=np.int64)[codes]
         self.refuse(raw, renumbered == -2, "is not among the declared levels")
-        return Codes(np.maximum(renumbered, -1), texts)
+        return CategoricalColumn(np.maximum(renumbered, -1), texts)
 
     def refuse(self, raw: pa.ChunkedArray, bad: Mask, why: str, hint: str = "") -> None:
         """Note what is wrong: the first such value, in how many rows it is so, and with which others."""

@@ -51,7 +51,7 @@ def play(site: Site, manifest: Manifest, fill: float = 0.0, **changes: Any) -> O
 def honest(site: Site, trainer: Trainer, manifest: Manifest, fill: float = 0.0, **changes: Any) -> Order:
     """An order that is carried out."""
     order = play(site, manifest, fill, **changes)
-    trainer.look()
+    trainer.process_inbox()
     site.submission(order)
     return order
 

@@ -23,7 +23,7 @@ from silo_connector.config import Config
 from silo_connector.journal import Journal
 from silo_connector.relay.enrolling import enrol
 from silo_connector.trainer.data import read_declaration
-from silo_connector.trainer.kept import KEEPING_VERSION
+from silo_connector.trainer.store.kept import KEEPING_VERSION
 from tests.unit.silo_connector import agreed
 from tests.unit.silo_connector.fake_platform import FakePlatform, weights_of
 

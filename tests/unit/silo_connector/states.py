@@ -50,7 +50,7 @@ def started(site: Site) -> Trainer:
     """A trainer, after a start on what is there now."""
     trainer = Trainer(site.config)
     trainer.start()
-    trainer.look()
+    trainer.process_inbox()
     return trainer
 
 
@@ -75,6 +75,8 @@ def trained(site: Site, number: int, **changes: Any) -> Order:
 
 def hand(site: Site, order: CheckpointOrder) -> CheckpointOrder:
     """The relay brings an order to countersign."""
-    (site.inbox / str(order.order_id)).mkdir()
-    (site.inbox / str(order.order_id) / spool.ORDER).write_bytes(seal(order, site.platform.key))
+    folder = site.config.spool / "tmp" / f"handed-{order.order_id}"
+    folder.mkdir()
+    (folder / spool.ORDER).write_bytes(seal(order, site.platform.key))
+    folder.rename(site.inbox / str(order.order_id))
     return order

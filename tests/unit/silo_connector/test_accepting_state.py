@@ -15,8 +15,8 @@ from federation.protocol.envelope import ENVELOPE_BYTES_MAX, payload_type_of
 from silo_connector import identity
 from silo_connector.cli import main
 from silo_connector.journal import verify
-from silo_connector.trainer.checkpoints import kept_checkpoints
-from silo_connector.trainer.state_check import noted_head
+from silo_connector.trainer.store.audit_checkpoints import kept_checkpoints
+from silo_connector.trainer.store.state_check import noted_head
 from tests.unit.silo_connector.sites import Site
 from tests.unit.silo_connector.states import (
     MEMORY,
@@ -72,7 +72,7 @@ async def test_a_person_confirms_and_what_was_lost_can_not_be_done_again(
     trainer = started(site)
     assert trainer.is_locked
     await accepted(site, capsys, elsewhere=elsewhere)
-    trainer.look()
+    trainer.process_inbox()
     assert not trainer.is_locked, "the one that runs goes on by itself"
     assert kept_checkpoints(site.config.trainer_state) == {CHAIN: TRUE.head(12)}
     replayed_job = site.order(manifest, number=50_001, round=2, fill=0.5)
@@ -81,7 +81,7 @@ async def test_a_person_confirms_and_what_was_lost_can_not_be_done_again(
     fresh, used = site.order(other, number=50_003), site.order(other, number=2)
     for order, job in ((lost, manifest), (replayed_job, manifest), (used, other), (fresh, other)):
         site.deliver(order, job)
-    trainer.look()
+    trainer.process_inbox()
     trainer.close()
     assert site.refusal(lost) == "order.number_lost"
     assert site.refusal(used) == "order.number_lost"
@@ -109,11 +109,11 @@ async def test_a_journal_that_is_broken_is_put_aside_with_the_acceptance(site: S
     await accepted(site, capsys, elsewhere=False)
     (aside,) = site.config.trainer_state.glob("journal.jsonl.until-*")
     assert aside.read_text().startswith(broken)
-    trainer.look()
+    trainer.process_inbox()
     used, fresh = site.order(manifest, number=1), site.order(manifest, number=5, round=2)
     for order in (used, fresh):
         site.deliver(order, manifest)
-    trainer.look()
+    trainer.process_inbox()
     trainer.close()
     assert site.refusal(used) == "order.number_reused"
     site.submission(fresh)

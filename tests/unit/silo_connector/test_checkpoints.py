@@ -28,7 +28,7 @@ from federation.protocol.tree_heads import TreeHead
 from silo_connector import identity, spool
 from silo_connector.relay.sending import read_outgoing
 from silo_connector.spool import Spool
-from silo_connector.trainer.checkpoints import FILE, heads_seen, kept_checkpoints
+from silo_connector.trainer.store.audit_checkpoints import FILE, heads_seen, kept_checkpoints
 from silo_connector.trainer.trainer import Trainer
 from tests.support.logs import PlayedLog
 from tests.unit.silo_connector.sites import Site
@@ -71,7 +71,7 @@ def give(site: Site, trainer: Trainer, *orders: Any, key: PrivateKey | None = No
         folder = site.inbox / str(order.order_id)
         folder.mkdir()
         (folder / spool.ORDER).write_bytes(seal(order, key or site.platform.key))
-        trainer.look()
+        trainer.process_inbox()
 
 
 def document(site: Site, order: Any) -> bytes:
@@ -117,7 +117,7 @@ async def test_the_same_order_again_has_the_same_answer_and_moves_nothing(site: 
     give(site, trainer, first)
     answer = document(site, first)
     give(site, trainer, second)
-    Spool(site.config.spool).drop("outbox", str(first.order_id))
+    Spool(site.config.spool).delete_atomically("outbox", str(first.order_id))
     give(site, trainer, first)  # replayed
     assert document(site, first) == answer
     assert kept_checkpoints(site.config.trainer_state) == {CHAIN: TRUE.head(11)}
@@ -138,7 +138,7 @@ async def test_a_history_that_goes_back_or_forks_is_refused_and_not_signed(site:
     assert refusal(site, other).kept == KeptHead(**asdict(TRUE.head(10))), "the platform is told what is kept"
     restarted = Trainer(site.config)
     restarted.start()
-    restarted.look()
+    restarted.process_inbox()
     later = ordered(site, 8)
     give(site, restarted, later)
     restarted.close()
@@ -242,7 +242,7 @@ async def test_a_number_counts_once_for_orders_of_jobs_and_heads_alike(site: Sit
     manifest = site.job()
     of_a_job = site.order(manifest)
     site.deliver(of_a_job, manifest)
-    trainer.look()
+    trainer.process_inbox()
     assert site.submission(of_a_job).training is not None
     head = ordered(site, 10, number=of_a_job.number)
     give(site, trainer, head)
@@ -266,7 +266,7 @@ async def test_a_job_under_the_name_of_a_head_is_refused(site: Site, trainer: Tr
     manifest = site.job()
     order = site.order(manifest, kind="checkpoint")
     site.deliver(order, manifest)
-    trainer.look()
+    trainer.process_inbox()
     said = open_sealed(Refusal, document(site, order), [identity.identity_key(site.config).public])
     assert said.code == "order.malformed"
 

@@ -18,11 +18,11 @@ from silo_connector.cli.doctor import examine, installed
 from silo_connector.doctor import connection
 from silo_connector.doctor import site as site_checks
 from silo_connector.doctor.findings import Finding, State
-from silo_connector.instance import claim
+from silo_connector.instance import acquire_process_lock
 from silo_connector.relay.enrolling import ENROLMENT_FILE, TRANSPORT_KEY
 from silo_connector.relay.errors import Unreachable
 from silo_connector.relay.platform import Platform
-from silo_connector.trainer.checkpoints import FILE
+from silo_connector.trainer.store.audit_checkpoints import FILE
 from silo_connector.trainer.trainer import Trainer
 from tests.unit.silo_connector.fake_platform import Answer, FakePlatform, problem
 from tests.unit.silo_connector.sites import Site, make_site, make_site_again
@@ -96,18 +96,18 @@ async def test_the_command_prints_a_table_or_json_and_says_by_its_code(
 
 async def test_it_compares_the_files_with_what_the_running_trainer_uses(site: Site) -> None:
     file = site.folder / "tiny.toml"
-    held = claim(site.config.trainer_state, "trainer")
+    held = acquire_process_lock(site.config.trainer_state, "trainer")
     try:
         assert (await findings(site, "trainer"))["data in use"].state is State.WARN, "it has said nothing yet"
         trainer = Trainer(site.config)
-        trainer.look()
+        trainer.process_inbox()
         assert "data in use" not in await findings(site, "trainer")
         file.write_text(file.read_text().replace("seed = 43", "seed = 44"))
         found = await findings(site, "trainer")
         assert found["data"].state is State.OK
         assert found["data in use"].state is State.FAIL
         assert "as it was declared before" in found["data in use"].detail
-        trainer.look()
+        trainer.process_inbox()
         trainer.close()
         assert "data in use" not in await findings(site, "trainer")
     finally:
@@ -244,7 +244,7 @@ async def test_what_was_set_aside_is_told(site: Site) -> None:
     from silo_connector.spool import Spool
 
     (site.outbox / "dataset-0123456789abcdef").mkdir()
-    Spool(site.config.spool).set_aside("outbox", "dataset-0123456789abcdef", "dead", "some.code", "why")
+    Spool(site.config.spool).quarantine("outbox", "dataset-0123456789abcdef", "dead", "some.code", "why")
     found = (await findings(site, "trainer"))["dead"]
     assert (found.state, "some.code" in found.detail) == ("warn", True)
 

@@ -14,7 +14,7 @@ from federation.errors import FederationError
 from federation.protocol.keys import PrivateKey
 from silo_connector import identity, spool
 from silo_connector.cli.doctor import examine
-from silo_connector.folders import Folder
+from silo_connector.folders import SafeDir
 from silo_connector.relay import enrolling
 from silo_connector.relay.enrolling import ANSWER, ENROLMENT_FILE, NEW_KEY, TRANSPORT_KEY, enrol
 from silo_connector.relay.platform import Platform
@@ -164,16 +164,16 @@ async def test_whoever_is_cut_off_while_the_answer_is_put_in_place_goes_on(
     steps = 0
 
     def killing(name: str) -> None:
-        original = getattr(Folder, name)
+        original = getattr(SafeDir, name)
 
-        def dies_before(self: Folder, *words: object, **options: object) -> object:
+        def dies_before(self: SafeDir, *words: object, **options: object) -> object:
             nonlocal steps
             steps += 1
             if steps == step + 1:
                 raise Killed
             return original(self, *words, **options)
 
-        patch.setattr(Folder, name, dies_before)
+        patch.setattr(SafeDir, name, dies_before)
 
     with monkeypatch.context() as patch:
         for name in ("replace", "move", "make_folder"):

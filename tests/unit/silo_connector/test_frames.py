@@ -19,7 +19,7 @@ from silo_connector.config import Runner
 from silo_connector.doctor.agreements import look_at_runner
 from silo_connector.runner import landlock, syscalls
 from silo_connector.trainer.refusals import REFUSALS
-from silo_connector.trainer.remote import floats, session
+from silo_connector.trainer.sandbox.remote import floats, session
 from tests.unit.silo_connector.sites import ROOT
 
 HELLO = frames.encode({"hello": 1, "measures": ["limits"]}, 0)

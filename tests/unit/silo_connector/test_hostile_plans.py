@@ -16,8 +16,8 @@ from federation.errors import Stopped
 from federation.protocol.documents import Order, Refusal
 from silo_connector import spool
 from silo_connector.sandbox_measures import NO_TRACES
-from silo_connector.trainer import plans
-from silo_connector.trainer.remote import session
+from silo_connector.trainer.sandbox import plans
+from silo_connector.trainer.sandbox.remote import session
 from silo_connector.trainer.trainer import Trainer
 from tests.unit.silo_connector.runners import (
     DECLARED,
@@ -86,7 +86,7 @@ def carried_out(site: Site, source: str, number: int = 1, **changes: Any) -> Ord
     trainer.start()
     order = site.order(manifest, number=number)
     site.deliver(order, manifest)
-    trainer.look()
+    trainer.process_inbox()
     trainer.close()
     return order
 
@@ -330,7 +330,7 @@ async def test_an_order_that_is_cancelled_stops_while_its_plan_computes(coding: 
     trainer.start()
     order = coding.order(manifest)
     folder = coding.deliver(order, manifest)
-    looking = asyncio.create_task(asyncio.to_thread(trainer.look))
+    looking = asyncio.create_task(asyncio.to_thread(trainer.process_inbox))
     async with asyncio.timeout(60):
         while "code.run" not in [line["event"] for line in coding.journal()]:
             await asyncio.sleep(0.02)
@@ -353,7 +353,7 @@ async def test_a_runner_that_is_killed_in_the_middle(
     trainer.start()
     order = coding.order(manifest)
     coding.deliver(order, manifest)
-    looking = asyncio.create_task(asyncio.to_thread(trainer.look))
+    looking = asyncio.create_task(asyncio.to_thread(trainer.process_inbox))
     async with asyncio.timeout(60):
         while "code.run" not in [line["event"] for line in coding.journal()]:
             await asyncio.sleep(0.02)
@@ -365,7 +365,7 @@ async def test_a_runner_that_is_killed_in_the_middle(
         assert [line["event"] for line in coding.journal()].count("code.run") == 2
         killed, again = coding.submission(order), coding.order(manifest, number=2)
         coding.deliver(again, manifest)
-        trainer.look()
+        trainer.process_inbox()
         assert coding.submission(again).payload == killed.payload
     else:
         assert coding.refusal(order) == "code.no_runner"

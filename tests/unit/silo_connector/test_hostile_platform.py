@@ -46,7 +46,7 @@ async def site(tmp_path: Path, platform: FakePlatform) -> Site:
 async def test_it_is_refused_nothing_leaves_and_the_journal_tells_it(site: Site, trainer: Trainer, name: str) -> None:
     attack = ATTACKS[name]
     order = attack.play(site, trainer)
-    trainer.look()
+    trainer.process_inbox()
     refusal = site.outcome(order)
     assert isinstance(refusal, Refusal), "it was carried out"
     assert (refusal.code, refusal.rule) == (attack.code, attack.clause)
@@ -101,7 +101,7 @@ async def test_a_replayed_order_gets_the_same_bytes_and_nothing_is_done(site: Si
     allowed = [line for line in site.journal() if line["event"] == "order.allowed"]
     site.store.suspend(site.store.ids()[0], "")
     site.deliver(order, manifest)
-    trainer.look()
+    trainer.process_inbox()
     assert (site.outbox / str(order.order_id) / spool.DOCUMENT).read_bytes() == before
     assert [line for line in site.journal() if line["event"] == "order.allowed"] == allowed
 

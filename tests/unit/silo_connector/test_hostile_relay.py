@@ -20,8 +20,8 @@ from federation.protocol.keys import PrivateKey
 from silo_connector import spool
 from silo_connector.journal import verify
 from silo_connector.plans import PLAN
-from silo_connector.trainer import trainer as trainer_module
-from silo_connector.trainer.execution import carry_out
+from silo_connector.trainer.kinds import model_orders
+from silo_connector.trainer.kinds.execution import execute_order
 from silo_connector.trainer.trainer import Trainer
 from tests.unit.silo_connector.fake_platform import FakePlatform
 from tests.unit.silo_connector.hostile import honest, signed_as
@@ -98,7 +98,7 @@ async def test_a_file_that_is_none_of_ours_is_refused(site: Site, trainer: Train
     manifest = site.job()
     order = site.order(manifest)
     how(site.deliver(order, manifest) / name)
-    trainer.look()
+    trainer.process_inbox()
     assert site.refusal(order) in CODES[name]
     assert [file.name for file in (site.outbox / str(order.order_id)).iterdir()] == [spool.DOCUMENT]
     assert [line["purpose"] for line in left(site)] == ["document"]
@@ -111,7 +111,7 @@ async def test_an_order_s_file_that_is_none_of_ours_is_put_aside(site: Site, tra
     manifest = site.job()
     order = site.order(manifest)
     how(site.deliver(order, manifest) / spool.ORDER)
-    trainer.look()
+    trainer.process_inbox()
     (code,) = site.quarantined().values()
     assert code in {"spool.not_regular", "spool.too_large", "envelope.malformed"}
     check_quarantined(site, {str(order.order_id): code})
@@ -124,7 +124,7 @@ async def test_successions_that_are_none_of_ours_lead_to_no_other_key(site: Site
     folder = site.deliver(order, manifest, PrivateKey.generate())
     (folder / spool.SUCCESSIONS).write_text("[]")
     how(folder / spool.SUCCESSIONS)
-    trainer.look()
+    trainer.process_inbox()
     (code,) = site.quarantined().values()
     check_quarantined(site, {str(order.order_id): code})
 
@@ -137,7 +137,7 @@ async def test_names_that_lead_elsewhere_are_put_aside(site: Site, trainer: Trai
     (site.inbox / str(order.order_id)).symlink_to(real)
     (site.inbox / "..enrolment").mkdir()
     (site.inbox / "...").touch()
-    trainer.look()
+    trainer.process_inbox()
     codes = site.quarantined()
     assert sorted(codes.values()) == ["inbox.not_an_order"] * 3
     check_quarantined(site, codes)
@@ -150,7 +150,7 @@ async def test_an_order_whose_id_leads_elsewhere_is_put_aside(site: Site, traine
     content = json.loads(order.model_dump_json()) | {"order_id": "../../outbox/x"}
     sealed = envelope.sign(json.dumps(content).encode(), Order.payload_type, site.platform.key)
     (site.deliver(order, manifest) / spool.ORDER).write_bytes(sealed)
-    trainer.look()
+    trainer.process_inbox()
     check_quarantined(site, {str(order.order_id): "order.malformed"})
 
 
@@ -160,7 +160,7 @@ async def test_an_order_under_another_key_s_id_is_put_aside(site: Site, trainer:
     sealed = seal(order, site.platform.key)
     forged = signed_as(sealed, site.platform.key, PrivateKey.generate())
     (site.deliver(order, manifest) / spool.ORDER).write_bytes(forged)
-    trainer.look()
+    trainer.process_inbox()
     check_quarantined(site, {str(order.order_id): "signature.invalid"})
 
 
@@ -168,7 +168,7 @@ async def test_an_order_in_another_order_s_folder_is_put_aside(site: Site, train
     manifest = site.job()
     other = str(uuid4())
     site.deliver(site.order(manifest), manifest).rename(site.inbox / other)
-    trainer.look()
+    trainer.process_inbox()
     check_quarantined(site, {other: "order.wrong_folder"})
 
 
@@ -188,7 +188,7 @@ async def test_an_order_for_another_silo_is_put_aside(site: Site, trainer: Train
     order = neighbour.order(manifest)
     folder = neighbour.deliver(order, manifest)
     folder.rename(site.inbox / folder.name)
-    trainer.look()
+    trainer.process_inbox()
     check_quarantined(site, {str(order.order_id): "order.not_for_us"})
 
 
@@ -202,7 +202,7 @@ async def test_answers_from_another_silo_s_spool_are_no_answers_of_ours(
     order = honest(neighbour, other, manifest)
     other.close()
     (neighbour.outbox / str(order.order_id)).rename(site.inbox / str(order.order_id))
-    trainer.look()
+    trainer.process_inbox()
     check_quarantined(site, {str(order.order_id): "spool.missing"})
 
 
@@ -211,7 +211,7 @@ async def test_another_silo_s_agreement_does_not_replace_ours(site: Site, traine
     order = site.order(manifest)
     assert neighbour.platform.agreement is not None
     (site.deliver(order, manifest) / spool.AGREEMENT).write_bytes(neighbour.platform.agreement)
-    trainer.look()
+    trainer.process_inbox()
     assert site.refusal(order) == "agreement.mismatch"
 
 
@@ -225,7 +225,7 @@ async def test_what_is_put_into_the_outbox_beside_the_trainer_is_none_of_its_doi
     planted.mkdir()
     (planted / spool.DOCUMENT).write_text("{}")
     site.deliver(order, manifest)
-    trainer.look()
+    trainer.process_inbox()
     told = [line for line in site.journal() if line.get("order_id") == str(order.order_id)]
     assert [line["event"] for line in told] == ["order.allowed"]
     assert not left(site), "nothing of ours was handed over"
@@ -243,10 +243,10 @@ async def test_a_file_that_changes_while_it_is_read_is_judged_as_it_was_read(
         half_of_it(folder / spool.MODEL)
         nothing(folder / spool.MANIFEST)
         nothing(folder / spool.AGREEMENT)
-        return carry_out(*arguments)
+        return execute_order(*arguments)
 
-    monkeypatch.setattr(trainer_module, "carry_out", swapped)
-    trainer.look()
+    monkeypatch.setattr(model_orders, "execute_order", swapped)
+    trainer.process_inbox()
     site.submission(order)
 
 
@@ -259,7 +259,7 @@ async def test_an_answer_to_the_enrolment_of_another_platform_changes_nothing(si
     manifest = site.job()
     order = site.order(manifest)
     site.deliver(order, manifest, impostor.platform.key)
-    trainer.look()
+    trainer.process_inbox()
     assert not trainer.is_enrolled
     assert not left(site)
 
@@ -273,6 +273,6 @@ async def test_a_review_that_is_put_into_the_inbox_is_put_aside(site: Site, trai
     (site.inbox / name).mkdir()
     (site.inbox / name / spool.DOCUMENT).write_bytes(sealed)
     (site.inbox / name / PLAN).write_bytes(plan.source)
-    trainer.look()
+    trainer.process_inbox()
     assert site.quarantined() == {name: "inbox.not_an_order"}
     assert not store(site).digests()

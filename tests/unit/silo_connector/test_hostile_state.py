@@ -17,7 +17,7 @@ from silo_connector import identity
 from silo_connector.cli.doctor import examine
 from silo_connector.doctor.findings import State
 from silo_connector.trainer import clock
-from silo_connector.trainer.checkpoints import kept_checkpoints
+from silo_connector.trainer.store.audit_checkpoints import kept_checkpoints
 from silo_connector.trainer.trainer import Trainer
 from tests.unit.silo_connector import test_platform_keys as keys
 from tests.unit.silo_connector.runners import EXAMPLE, reviewed
@@ -119,12 +119,12 @@ async def test_hostile_a_clock_is_set_back_to_before_the_agreement_expired(
 async def test_hostile_a_clock_is_set_back_while_the_trainer_runs(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     trainer = started(site)
     set_clock(monkeypatch, timedelta(days=5))
-    trainer.look()
+    trainer.process_inbox()
     monkeypatch.undo()
     manifest = site.job()
     order = site.order(manifest)
     site.deliver(order, manifest)
-    trainer.look()
+    trainer.process_inbox()
     assert site.refusal(order) == "trainer.clock_back"
     trainer.close()
     later = trained(site, 2)
@@ -208,7 +208,7 @@ async def test_hostile_any_store_is_put_back_or_lost(
     assert OLDER in caplog.text
     assert site.refusal(order) == OLDER
     assert refused_head(site, head) == OLDER
-    trainer.look()
+    trainer.process_inbox()
     trainer.close()
     again = site.order(manifest, number=3)
     site.deliver(again, manifest)

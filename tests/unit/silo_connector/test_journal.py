@@ -20,7 +20,7 @@ from federation.protocol.digests import digest_bytes
 from silo_connector import spool
 from silo_connector.cli import main
 from silo_connector.journal import FILE, Journal, verify
-from silo_connector.trainer.own_orders import own_orders
+from silo_connector.trainer.store.own_orders import own_orders
 from silo_connector.trainer.trainer import Trainer
 from tests.support.evidence import Played
 from tests.unit.silo_connector.sites import ROOT, Site
@@ -122,10 +122,10 @@ async def test_the_trainer_tells_what_it_allowed_refused_and_sent(
     manifest = site.job()
     good, late = site.order(manifest), site.order(manifest, number=2, round=99)
     site.deliver(good, manifest)
-    trainer.look()
+    trainer.process_inbox()
     site.deliver(late, manifest)
     (site.inbox / "stray").touch()
-    trainer.look()
+    trainer.process_inbox()
     told = [line for line in site.journal() if line["event"] not in BEFORE]
     assert [line["event"] for line in told if line.get("purpose") != "dataset"] == [
         *("order.allowed", "sent", "sent"),

@@ -38,9 +38,9 @@ from federation.protocol.keys import PrivateKey
 from federation.protocol.rows import coarse
 from federation.protocol.tensors import TensorSpec
 from silo_connector.trainer.data import read_declaration
-from silo_connector.trainer.egress_allowlist import FIELDS, Status
-from silo_connector.trainer.egress_filter import Bounds, check_may_leave, leave, leave_signature
-from silo_connector.trainer.refusals import REFUSALS, OrderHead, Refused, document, leaving_code, sentence
+from silo_connector.trainer.egress.allowlist import FIELDS, Status
+from silo_connector.trainer.egress.filter import Bounds, check_may_leave, leave_signature, sign_if_allowed
+from silo_connector.trainer.refusals import REFUSALS, OrderHead, Refused, document, public_code, sentence
 from silo_connector.trainer.resources import Resources
 from tests.unit.silo_connector.agreed import agreement, signed, terms
 from tests.unit.silo_connector.fake_platform import weights_of
@@ -97,7 +97,7 @@ def refused(document: BaseModel, payload: Path | None = None, bounds: Bounds | N
 
 def test_a_training_outcome_leaves_signed(update: Path) -> None:
     document = submission(update)
-    assert open_sealed(Submission, leave(document, KEY, BOUNDS, update), [KEY.public]) == document
+    assert open_sealed(Submission, sign_if_allowed(document, KEY, BOUNDS, update), [KEY.public]) == document
 
 
 def test_an_evaluation_leaves_without_a_file() -> None:
@@ -226,9 +226,9 @@ def test_a_signature_leaves_with_the_agreement_s_bytes_and_nothing_else() -> Non
 
 
 def test_codes_that_are_not_in_the_table_become_plain_ones() -> None:
-    assert leaving_code("data.bad_value") == "data.bad_value"
-    assert leaving_code("data.column_somebody") == "data.invalid"
-    assert leaving_code("anything.else") == "trainer.failed"
+    assert public_code("data.bad_value") == "data.bad_value"
+    assert public_code("data.column_somebody") == "data.invalid"
+    assert public_code("anything.else") == "trainer.failed"
 
 
 def registration(**changes: Any) -> DatasetRegistration:
@@ -260,7 +260,7 @@ def test_a_registration_says_rows_coarsely_and_its_own_schema() -> None:
 
 def test_a_withdrawal_names_a_dataset_and_nothing_else() -> None:
     withdrawal = DatasetWithdrawal(silo_id=uuid4(), name="tiny", withdrawn_at=now())
-    assert open_sealed(DatasetWithdrawal, leave(withdrawal, KEY), [KEY.public]) == withdrawal
+    assert open_sealed(DatasetWithdrawal, sign_if_allowed(withdrawal, KEY), [KEY.public]) == withdrawal
     assert set(_fields(DatasetWithdrawal)) == FIELDS[DatasetWithdrawal]
     with pytest.raises(ValidationError):
         DatasetWithdrawal(silo_id=uuid4(), name="Somebody, 77", withdrawn_at=now())

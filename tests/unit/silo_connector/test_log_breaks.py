@@ -15,8 +15,8 @@ from silo_connector.cli import main
 from silo_connector.config import load
 from silo_connector.doctor.findings import Finding
 from silo_connector.doctor.state import look_at_state
-from silo_connector.trainer.checkpoints import breaks_seen, heads_seen, kept_checkpoints
-from silo_connector.trainer.log_breaks import OLDER, kept_breaks
+from silo_connector.trainer.store.audit_checkpoints import breaks_seen, heads_seen, kept_checkpoints
+from silo_connector.trainer.store.log_breaks import OLDER, kept_breaks
 from silo_connector.trainer.trainer import Trainer
 from tests.unit.silo_connector.sites import Site
 from tests.unit.silo_connector.states import command
@@ -46,7 +46,7 @@ async def test_the_highest_number_and_the_kept_heads_are_told_signed(site: Site,
     assert (said.highest_number, said.platform_older) == (order.number, False)
     assert [(one.chain, one.position, one.digest) for one in said.heads] == [(CHAIN, 10, TRUE.head(10).digest)]
     before = trainer.seen
-    trainer.look()
+    trainer.process_inbox()
     assert trainer.seen is before, "nothing is signed anew while nothing changes"
 
 
@@ -85,7 +85,7 @@ async def test_a_broken_log_is_signed_again_only_on_the_organisations_word(
     assert kept_checkpoints(state) == {CHAIN: FORGED.head(12)}
     assert kept_breaks(state).standing == {}
     assert (heads_seen(state)[CHAIN], breaks_seen(state)[CHAIN]) == ({FORGED.head(12)}, {TRUE.head(10)})
-    trainer.look()
+    trainer.process_inbox()
     told = seen(site, trainer)
     assert not told.platform_older
     assert [one.position for one in told.heads] == [12]
@@ -94,7 +94,7 @@ async def test_a_broken_log_is_signed_again_only_on_the_organisations_word(
     assert (word_.kept.position, word_.shown.position) == (10, 12)
     restarted = Trainer(load(site.folder / "connector.toml"))
     restarted.start()
-    restarted.look()
+    restarted.process_inbox()
     assert not restarted.is_locked, "the journal knows of the acceptance"
     same = ordered(site, 12, log=FORGED)
     give(site, restarted, same)

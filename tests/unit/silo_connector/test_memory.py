@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from silo_connector.trainer.order_store import Memory, Outcome
 from silo_connector.trainer.refusals import Refused
+from silo_connector.trainer.store.order_store import Memory, Outcome
 
 
 @pytest.fixture
@@ -33,7 +33,7 @@ def test_the_first_outcome_stays_over_restarts(memory: Memory, tmp_path: Path) -
 
 def test_starts_are_counted(memory: Memory) -> None:
     assert [memory.take("a", "silo", 1) for _ in range(3)] == [1, 2, 3]
-    memory.untake("a")
+    memory.undo_start("a")
     assert memory.take("a", "silo", 1) == 3
 
 

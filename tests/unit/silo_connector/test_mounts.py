@@ -15,7 +15,7 @@ from silo_connector.doctor.agreements import look_at_runner
 from silo_connector.doctor.findings import State
 from silo_connector.runner import mounts
 from silo_connector.sandbox_measures import LANDLOCK, MEASURES, NO_TRACES
-from silo_connector.trainer import remote
+from silo_connector.trainer.sandbox import remote
 from tests.unit.silo_connector.sites import ROOT
 
 CONTAINER = """\

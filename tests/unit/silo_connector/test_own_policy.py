@@ -85,7 +85,7 @@ async def test_it_holds_from_the_next_order_on_and_while_it_can_not_be_read_noth
             write(site, text)
         order = site.order(manifest, number=number)
         site.deliver(order, manifest)
-        trainer.look()
+        trainer.process_inbox()
         outcome = site.outcome(order)
         codes.append((outcome.code, outcome.rule) if isinstance(outcome, Refusal) else None)
     trainer.close()
@@ -103,7 +103,7 @@ async def test_rounds_are_counted_by_the_day_and_an_order_that_is_taken_up_again
     orders = [site.order(manifest, number=number, round=number) for number in (1, 2, 3)]
     for order in (orders[0], orders[0], *orders[1:]):
         site.deliver(order, manifest)
-        trainer.look()
+        trainer.process_inbox()
     trainer.close()
     site.submission(orders[0])
     site.submission(orders[1])
@@ -119,7 +119,7 @@ async def test_the_commands_show_it_and_say_what_it_would_do(policed: Site, caps
     known, waiting = site.job(name="known"), site.job(name="waiting", model={"family": "mlp", "hidden": [2]})
     order = site.order(known)
     site.deliver(order, known)
-    trainer.look()
+    trainer.process_inbox()
     trainer.close()
     site.submission(order)
     site.deliver(site.order(waiting, number=2), waiting)

@@ -19,8 +19,8 @@ from silo_connector import spool
 from silo_connector.cli.doctor import examine
 from silo_connector.platform_keys import CHAIN_FILE, known_chain
 from silo_connector.relay.enrolling import ENROLMENT_FILE
+from silo_connector.trainer.orders.verification import RETIRED_KEY_LIFE
 from silo_connector.trainer.trainer import Trainer
-from silo_connector.trainer.verification import RETIRED_KEY_LIFE
 from tests.unit.silo_connector.fake_platform import FakePlatform
 from tests.unit.silo_connector.relays import relaying
 from tests.unit.silo_connector.sites import Site
@@ -75,20 +75,20 @@ async def test_the_trainer_follows_and_remembers(
 ) -> None:
     old = site.platform.key
     before = deliver(site, old)
-    trainer.look()
+    trainer.process_inbox()
     site.submission(before)
     assert adopted(site) is None
     first = deliver(site, NEW, succession(old, NEW))
-    trainer.look()
+    trainer.process_inbox()
     site.submission(first)
     assert adopted(site) is NEW
     assert "platform_key.adopted" in caplog.text
     without = deliver(site, NEW)
-    trainer.look()
+    trainer.process_inbox()
     site.submission(without)
     restarted = Trainer(site.config)
     again = deliver(site, NEW)
-    restarted.look()
+    restarted.process_inbox()
     restarted.close()
     site.submission(again)
 
@@ -96,17 +96,17 @@ async def test_the_trainer_follows_and_remembers(
 async def test_two_steps_at_once(site: Site, trainer: Trainer) -> None:
     old = site.platform.key
     order = deliver(site, NEWER, succession(old, NEW), succession(NEW, NEWER, 2))
-    trainer.look()
+    trainer.process_inbox()
     site.submission(order)
     assert adopted(site) is NEWER
     middle = deliver(site, NEW, issued_at=now() - timedelta(minutes=1))
-    trainer.look()
+    trainer.process_inbox()
     site.submission(middle)
 
 
 async def test_without_a_succession_another_key_is_nobodys(site: Site, trainer: Trainer) -> None:
     order = deliver(site, NEW)
-    trainer.look()
+    trainer.process_inbox()
     assert why_not(site, order) == "signature.invalid"
 
 
@@ -114,7 +114,7 @@ async def test_what_leads_elsewhere_than_to_the_signer_is_not_adopted(site: Site
     """Also a true succession: it is taken up when the new key first speaks."""
     order = deliver(site, STRANGER, succession(site.platform.key, NEW))
     gap = deliver(site, NEWER, succession(NEW, NEWER, 2))
-    trainer.look()
+    trainer.process_inbox()
     assert why_not(site, order) == why_not(site, gap) == "signature.invalid"
     assert adopted(site) is None
 
@@ -128,7 +128,7 @@ async def test_false_successions_are_refused_each_with_its_code(site: Site, trai
         "succession.malformed": [seal(site.job(), old)],
     }
     orders = {code: deliver(site, NEWER if "back" in code else NEW, *handed) for code, handed in cases.items()}
-    trainer.look()
+    trainer.process_inbox()
     assert {code: why_not(site, order) for code, order in orders.items()} == {code: code for code in cases}
     assert adopted(site) is None
 
@@ -143,9 +143,9 @@ async def test_a_second_successor_after_the_first_was_adopted(site: Site, traine
     """Whoever steals the old key afterwards comes too late."""
     old = site.platform.key
     deliver(site, NEW, succession(old, NEW))
-    trainer.look()
+    trainer.process_inbox()
     forged = deliver(site, STRANGER, succession(old, STRANGER))
-    trainer.look()
+    trainer.process_inbox()
     assert why_not(site, forged) == "succession.forked"
     assert adopted(site) is NEW
 
@@ -154,14 +154,14 @@ async def test_a_second_successor_after_the_first_was_adopted(site: Site, traine
 async def test_what_can_not_be_read_beside_an_order(site: Site, trainer: Trainer, content: str) -> None:
     order = deliver(site, NEW)
     (site.inbox / str(order.order_id) / spool.SUCCESSIONS).write_text(content)
-    trainer.look()
+    trainer.process_inbox()
     assert why_not(site, order) in ("succession.malformed", "spool.too_large")
 
 
 async def test_nobody_looks_at_it_while_the_key_is_known(site: Site, trainer: Trainer) -> None:
     order = deliver(site, site.platform.key)
     (site.inbox / str(order.order_id) / spool.SUCCESSIONS).write_text("no json")
-    trainer.look()
+    trainer.process_inbox()
     site.submission(order)
 
 
@@ -169,7 +169,7 @@ async def test_the_old_key_speaks_for_what_it_had_issued(site: Site, trainer: Tr
     old = site.platform.key
     made_at = now() - timedelta(hours=1)
     deliver(site, NEW, succession(old, NEW, made_at=made_at))
-    trainer.look()
+    trainer.process_inbox()
     still_open = deliver(site, old, issued_at=made_at - timedelta(minutes=1))
     expired = deliver(site, old, issued_at=made_at - timedelta(minutes=1), expires_at=now())
     later = deliver(site, old, issued_at=made_at + timedelta(minutes=10))
@@ -177,7 +177,7 @@ async def test_the_old_key_speaks_for_what_it_had_issued(site: Site, trainer: Tr
     folder = site.inbox / str(unreadable.order_id)
     content = json.loads(unreadable.model_dump_json()) | {"kind": "dance"}
     (folder / spool.ORDER).write_bytes(envelope.sign(json.dumps(content).encode(), Order.payload_type, old))
-    trainer.look()
+    trainer.process_inbox()
     site.submission(still_open)
     assert site.refusal(expired) == "order.expired"
     assert why_not(site, later) == "order.retired_key"
@@ -189,9 +189,9 @@ async def test_a_retired_key_does_not_write_its_own_dates_for_ever(site: Site, t
     old = site.platform.key
     made_at = now() - RETIRED_KEY_LIFE - timedelta(minutes=1)
     deliver(site, NEW, succession(old, NEW, made_at=made_at))
-    trainer.look()
+    trainer.process_inbox()
     back_dated = deliver(site, old, issued_at=made_at - timedelta(days=1), expires_at=now() + timedelta(days=999))
-    trainer.look()
+    trainer.process_inbox()
     assert why_not(site, back_dated) == "order.retired_key"
 
 
@@ -200,7 +200,7 @@ async def test_a_job_outlives_the_key_that_signed_its_manifest(site: Site, train
     made_at = now() - timedelta(days=300)
     order = deliver(site, NEW, succession(old, NEW, made_at=made_at), manifest_key=old)
     foreign = deliver(site, NEW, manifest_key=STRANGER)
-    trainer.look()
+    trainer.process_inbox()
     site.submission(order)
     assert site.refusal(foreign) == "manifest.untrusted"
 
@@ -211,7 +211,7 @@ async def test_a_damaged_chain_is_no_chain_and_never_the_first_key_again(
 ) -> None:
     old = site.platform.key
     deliver(site, NEWER, succession(old, NEW), succession(NEW, NEWER, 2))
-    trainer.look()
+    trainer.process_inbox()
     file = site.config.trainer_state / CHAIN_FILE
     content = json.loads(file.read_text())
     if damage == "gap":
@@ -223,7 +223,7 @@ async def test_a_damaged_chain_is_no_chain_and_never_the_first_key_again(
         known_chain(site.config.trainer_state)
     assert caught.value.code == "platform_keys.unreadable"
     restarted = Trainer(site.config)
-    restarted.look()
+    restarted.process_inbox()
     assert not restarted.is_enrolled
     restarted.close()
     found = {finding.check: finding for finding in await examine(site.config, "trainer", None)}
@@ -233,16 +233,16 @@ async def test_a_damaged_chain_is_no_chain_and_never_the_first_key_again(
 async def test_pinning_another_key_begins_anew(site: Site, trainer: Trainer) -> None:
     """After a theft every silo compares a key by telephone again; what the stolen one vouched for counts no more."""
     deliver(site, STRANGER, succession(site.platform.key, STRANGER))
-    trainer.look()
+    trainer.process_inbox()
     assert adopted(site) is STRANGER
     again = _pinned_anew(site, NEW)
     restarted = Trainer(again.config)
     by_thief, right = deliver(again, STRANGER), deliver(again, NEW)
-    restarted.look()
+    restarted.process_inbox()
     assert why_not(again, by_thief) == "signature.invalid"
     again.submission(right)
     deliver(again, NEWER, succession(NEW, NEWER, 7))
-    restarted.look()
+    restarted.process_inbox()
     restarted.close()
     assert adopted(again) is NEWER
 
@@ -250,11 +250,11 @@ async def test_pinning_another_key_begins_anew(site: Site, trainer: Trainer) -> 
 async def test_pinning_a_key_of_the_chain_does_not_lead_back(site: Site, trainer: Trainer) -> None:
     old = site.platform.key
     deliver(site, NEWER, succession(old, NEW), succession(NEW, NEWER, 2))
-    trainer.look()
+    trainer.process_inbox()
     again = _pinned_anew(site, NEW)
     restarted = Trainer(again.config)
     by_retired, right = deliver(again, NEW, issued_at=now() + timedelta(minutes=1)), deliver(again, NEWER)
-    restarted.look()
+    restarted.process_inbox()
     restarted.close()
     again.submission(right)
     assert why_not(again, by_retired) is None, "a minute after it was retired is within the clocks' tolerance"
@@ -281,7 +281,7 @@ async def test_the_doctor_says_which_key_and_how_it_came(site: Site, trainer: Tr
     pinned = site.platform.key.public.fingerprint
     assert await detail() == f"{pinned}, as pinned in connector.toml"
     deliver(site, NEW, succession(site.platform.key, NEW))
-    trainer.look()
+    trainer.process_inbox()
     told = await detail()
     assert told.startswith(f"{NEW.public.fingerprint}, by succession 1 of ")
     assert told.endswith(f"pinned: {pinned}")

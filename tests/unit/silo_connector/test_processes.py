@@ -18,6 +18,8 @@ from silo_connector.egress_log import FILE
 from tests.unit.silo_connector.fake_platform import FakePlatform, weights_of
 from tests.unit.silo_connector.relays import answer_in_outbox
 from tests.unit.silo_connector.sites import ROOT, Site, kill
+from tests.unit.silo_connector.states import hand
+from tests.unit.silo_connector.test_checkpoints import document, ordered, signed
 
 LARGE = {"family": "mlp", "hidden": [2000, 1500]}
 SLOW = {"steps": 8_000, "batch_size": 4, "learning_rate": 0.001}
@@ -68,7 +70,7 @@ async def test_a_trainer_killed_while_it_trains_does_the_order_once(site: Site, 
     trainer = await site.start("trainer")
     await taught(site)
     folder = site.deliver(order, manifest)
-    await platform.until(lambda: (site.config.trainer_state / "work" / spool.MODEL).exists())
+    await platform.until(lambda: list((site.config.trainer_state / "work").glob(f"*/{spool.MODEL}")))
     await asyncio.sleep(0.3)
     await kill(trainer)
     assert folder.exists()
@@ -84,12 +86,44 @@ async def test_a_trainer_killed_while_it_trains_does_the_order_once(site: Site, 
         await kill(trainer)
 
 
+async def test_a_trainer_countersigns_while_it_trains_and_knows_so_after_it_was_killed(
+    site: Site, platform: FakePlatform
+) -> None:
+    """The training would take an hour: it is still under way when the answer is there, and begins anew after a kill."""
+    manifest = site.job(local=SLOW | {"steps": 1_000_000})
+    order, first, second = site.order(manifest), ordered(site, 10), ordered(site, 11, 10)
+    model = site.config.trainer_state / "work" / str(order.order_id) / spool.MODEL
+    trainer = await site.start("trainer")
+    try:
+        await taught(site)
+        folder = site.deliver(order, manifest)
+        await platform.until(model.exists, START_S)
+        hand(site, first)
+        await platform.until(lambda: (site.outbox / str(first.order_id)).exists(), START_S)
+        answer = document(site, first)
+        await kill(trainer)
+        assert folder.exists()
+        assert model.exists()
+        model.unlink()
+        trainer = await site.start("trainer")
+        await platform.until(model.exists, START_S)
+        hand(site, second)
+        await platform.until(lambda: (site.outbox / str(second.order_id)).exists(), START_S)
+        assert [signed(site, head).position for head in (first, second)] == [10, 11]
+        assert document(site, first) == answer
+        (folder / spool.CANCELLED).touch()
+        await platform.until(lambda: not folder.exists(), START_S)
+        assert not (site.outbox / str(order.order_id)).exists()
+    finally:
+        await kill(trainer)
+
+
 async def test_a_trainer_told_to_stop_stops_in_the_middle_of_a_training(site: Site, platform: FakePlatform) -> None:
     manifest = site.job(local=SLOW | {"steps": 1_000_000})
     trainer = await site.start("trainer")
     await taught(site)
     site.deliver(site.order(manifest), manifest)
-    await platform.until(lambda: (site.config.trainer_state / "work" / spool.MODEL).exists())
+    await platform.until(lambda: list((site.config.trainer_state / "work").glob(f"*/{spool.MODEL}")))
     await asyncio.sleep(0.3)
     await stops(trainer)
     assert site.log("trainer")[-1]["event"] == "trainer.stopped"

@@ -13,7 +13,7 @@ import pytest
 
 from federation.errors import Invalid
 from silo_connector import instance, logs
-from silo_connector.egress_log import FILE, Departure, record
+from silo_connector.egress_log import FILE, EgressEntry, record
 from tests.unit.silo_connector.sites import ROOT
 
 
@@ -22,8 +22,8 @@ def lines(file: Path) -> list[dict[str, object]]:
 
 
 def test_the_journal_says_when_what_and_why(tmp_path: Path) -> None:
-    record(tmp_path, Departure("update", "sha256:1", 5, "order"), Departure("document", "sha256:2", 6, "order"))
-    record(tmp_path, Departure("dataset", "sha256:3", 7))
+    record(tmp_path, EgressEntry("update", "sha256:1", 5, "order"), EgressEntry("document", "sha256:2", 6, "order"))
+    record(tmp_path, EgressEntry("dataset", "sha256:3", 7))
     found = lines(tmp_path / FILE)
     assert [line["purpose"] for line in found] == ["update", "document", "dataset"]
     assert {"at", "purpose", "digest", "size_bytes", "order_id"} == set(found[0])
@@ -31,14 +31,14 @@ def test_the_journal_says_when_what_and_why(tmp_path: Path) -> None:
 
 def test_the_journal_goes_on_after_half_a_line(tmp_path: Path) -> None:
     (tmp_path / FILE).write_text('{"at": "2026-01-0')
-    record(tmp_path, Departure("update", "sha256:1", 5))
+    record(tmp_path, EgressEntry("update", "sha256:1", 5))
     assert json.loads((tmp_path / FILE).read_text().splitlines()[1])["digest"] == "sha256:1"
 
 
 def test_the_journal_is_synced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     synced: list[int] = []
     monkeypatch.setattr(os, "fsync", synced.append)
-    record(tmp_path, Departure("update", "sha256:1", 5))
+    record(tmp_path, EgressEntry("update", "sha256:1", 5))
     assert len(synced) == 1
 
 
@@ -46,7 +46,7 @@ def test_a_journal_that_is_a_link_is_not_written(tmp_path: Path) -> None:
     (tmp_path / "elsewhere").touch()
     (tmp_path / FILE).symlink_to(tmp_path / "elsewhere")
     with pytest.raises(OSError):
-        record(tmp_path, Departure("update", "sha256:1", 5))
+        record(tmp_path, EgressEntry("update", "sha256:1", 5))
 
 
 def test_the_log_is_json_lines_and_rotates(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -76,8 +76,8 @@ def test_the_log_is_json_lines_and_rotates(tmp_path: Path, monkeypatch: pytest.M
 def test_the_lock_is_held_by_one_and_freed_by_its_end(tmp_path: Path) -> None:
     assert instance.running(tmp_path, "relay") is None
     code = (
-        "import sys, time; from pathlib import Path; from silo_connector.instance import claim;"
-        f"claim(Path({str(tmp_path)!r}), 'relay'); print('held', flush=True); time.sleep(60)"
+        "import sys, time; from pathlib import Path; from silo_connector.instance import acquire_process_lock;"
+        f"acquire_process_lock(Path({str(tmp_path)!r}), 'relay'); print('held', flush=True); time.sleep(60)"
     )
     holder = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, cwd=ROOT)
     with holder:
@@ -85,6 +85,6 @@ def test_the_lock_is_held_by_one_and_freed_by_its_end(tmp_path: Path) -> None:
         assert holder.stdout.readline() == b"held\n"
         assert instance.running(tmp_path, "relay") == holder.pid
         with pytest.raises(Invalid, match=r"state\.in_use"):
-            instance.claim(tmp_path, "relay")
+            instance.acquire_process_lock(tmp_path, "relay")
         holder.kill()
-    os.close(instance.claim(tmp_path, "relay"))
+    os.close(instance.acquire_process_lock(tmp_path, "relay"))

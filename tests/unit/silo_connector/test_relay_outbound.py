@@ -30,7 +30,7 @@ from silo_connector.relay.platform import Platform
 from silo_connector.relay.relay import EnrolmentChanged
 from silo_connector.relay.transfers import Transfers
 from silo_connector.spool import Spool
-from silo_connector.trainer.outbox import Outcomes
+from silo_connector.trainer.store.outbox import Outcomes
 from tests.unit.silo_connector.fake_platform import Answer, FakePlatform, problem
 from tests.unit.silo_connector.relays import answer_in_outbox, dead, given, relaying
 from tests.unit.silo_connector.sites import Site

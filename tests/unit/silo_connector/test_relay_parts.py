@@ -16,7 +16,7 @@ from federation.protocol.keys import PrivateKey
 from silo_connector.relay.answers import checked, http_date, retry_after_s, upload_offset
 from silo_connector.relay.backoff import Backoff
 from silo_connector.relay.errors import Declined, OffsetConflict, Unreachable
-from silo_connector.relay.routing import Route, Routes, UploadTarget
+from silo_connector.relay.routing import OrderTransfers, Routes, UploadTarget
 from silo_connector.relay.transfers import is_transfer_path
 
 DIGEST = "sha256:" + "0" * 64
@@ -168,7 +168,7 @@ def test_a_route_is_kept_over_restarts(tmp_path: Path) -> None:
         "model": {"digest": DIGEST, "size_bytes": 5, "url": f"/connector/v1/blobs/{DIGEST}"},
         "upload": {"size_bytes_max": 9, "url": "/connector/v1/uploads/x/{digest}"},
     }
-    route = Route.of_order(sealed(order))
+    route = OrderTransfers.of_order(sealed(order))
     assert route.model is not None
     assert route.upload is not None
     Routes(tmp_path).keep(route)
@@ -204,4 +204,4 @@ def test_a_broken_route_is_no_route(tmp_path: Path, broken: bytes) -> None:
     ],
 )
 def test_a_model_that_can_not_be_fetched_is_left_out(model: Any) -> None:
-    assert Route.of_order(sealed({"order_id": ORDER_ID, "model": model, "upload": model})).model is None
+    assert OrderTransfers.of_order(sealed({"order_id": ORDER_ID, "model": model, "upload": model})).model is None

@@ -17,7 +17,7 @@ from federation.plans.declaration import read_plan
 from federation.protocol.documents import OrderKind
 from silo_connector import spool
 from silo_connector.cli import main
-from silo_connector.trainer.remote import RunnerLost, session
+from silo_connector.trainer.sandbox.remote import RunnerLost, session
 from silo_connector.trainer.trainer import Trainer
 from tests.unit.silo_connector.fake_platform import FakePlatform
 from tests.unit.silo_connector.runners import EXAMPLE, GOOD, Runner, agreed_to, job_of, reviewed, running, with_runner
@@ -42,7 +42,7 @@ def outcome(site: Site, manifest: Any, **changes: Any) -> Any:
     trainer.start()
     order = site.order(manifest, 0.25, **{"round": 2, **changes})
     site.deliver(order, manifest)
-    trainer.look()
+    trainer.process_inbox()
     trainer.close()
     file = site.config.trainer_state / "outcomes" / f"{order.order_id}.safetensors"
     weights = read_weights(file, manifest.layout) if file.exists() else None

@@ -51,15 +51,15 @@ def test_drop_removes_at_once_and_twice_is_once(place: Spool) -> None:
     folder = place.root / "inbox" / ORDER_ID
     folder.mkdir()
     (folder / "file").touch()
-    place.drop("inbox", ORDER_ID)
-    place.drop("inbox", ORDER_ID)
+    place.delete_atomically("inbox", ORDER_ID)
+    place.delete_atomically("inbox", ORDER_ID)
     assert not folder.exists()
     assert not list((place.root / "tmp").iterdir())
 
 
 def test_what_is_put_aside_keeps_its_reason(place: Spool) -> None:
     (place.root / "outbox" / ORDER_ID).mkdir()
-    place.set_aside("outbox", ORDER_ID, "dead", "some.code", "why")
+    place.quarantine("outbox", ORDER_ID, "dead", "some.code", "why")
     assert (place.root / "dead" / ORDER_ID).is_dir()
     reason = json.loads((place.root / "dead" / f"{ORDER_ID}.reason.json").read_text())
     assert (reason["code"], reason["message"]) == ("some.code", "why")
@@ -72,7 +72,7 @@ def test_what_is_put_aside_keeps_its_reason(place: Spool) -> None:
 @pytest.mark.parametrize("name", ["x" * 250, "a b\n", os.fsdecode(b"\xff\xfe")])
 def test_an_odd_name_is_put_aside_under_a_plain_one(place: Spool, name: str) -> None:
     (place.root / "inbox" / name).touch()
-    kept_as = place.set_aside("inbox", name, "quarantine", "some.code", "why")
+    kept_as = place.quarantine("inbox", name, "quarantine", "some.code", "why")
     assert kept_as.startswith("odd-")
     assert (place.root / "quarantine" / kept_as).exists()
     assert not list((place.root / "inbox").iterdir())
@@ -86,7 +86,7 @@ def test_the_oldest_make_room(place: Spool, monkeypatch: pytest.MonkeyPatch) -> 
         folder.mkdir()
         os.utime(folder, (time.time() - age * 60,) * 2)
     for order_id in ids:
-        place.set_aside("inbox", order_id, "quarantine", "some.code", "why")
+        place.quarantine("inbox", order_id, "quarantine", "some.code", "why")
     assert place.orders_in("quarantine") == set(ids[2:])
     assert len(list((place.root / "quarantine").iterdir())) == 6
 
@@ -112,7 +112,7 @@ def test_boot_time_is_read_from_the_kernel(tmp_path: Path) -> None:
 
 def test_the_sweep_clears_what_crashes_left(place: Spool) -> None:
     tmp = place.root / "tmp"
-    for name, age_s in (("in-old", 90000), ("in-new", 10), ("out-old", 90000), ("gone-x", 10)):
+    for name, age_s in (("in-old", 90000), ("in-new", 10), ("out-old", 90000), ("gone-x", 10), ("deleting-x", 10)):
         (tmp / name).mkdir()
         os.utime(tmp / name, (time.time() - age_s,) * 2)
     place.sweep("in-")

@@ -13,11 +13,11 @@ import pytest
 from federation.protocol.keys import PrivateKey
 from silo_connector import identity, journal
 from silo_connector.cli import main
-from silo_connector.folders import Folder
+from silo_connector.folders import SafeDir
 from silo_connector.journal import Journal
-from silo_connector.trainer.jobs import Jobs
-from silo_connector.trainer.order_store import Memory
-from silo_connector.trainer.state_check import compared
+from silo_connector.trainer.store.jobs import Jobs
+from silo_connector.trainer.store.order_store import Memory
+from silo_connector.trainer.store.state_check import compared
 from silo_connector.trainer.trainer import Trainer
 from tests.unit.silo_connector import test_platform_keys as keys
 from tests.unit.silo_connector.runners import EXAMPLE
@@ -32,10 +32,10 @@ WRITES: tuple[tuple[type, str], ...] = (
     (Memory, "finish"),
     (Memory, "note"),
     (Jobs, "allow"),
-    (Folder, "write"),
-    (Folder, "replace"),
-    (Folder, "move"),
-    (Folder, "sync"),
+    (SafeDir, "write"),
+    (SafeDir, "replace"),
+    (SafeDir, "move"),
+    (SafeDir, "sync"),
 )
 CUTS_MAX = 200
 pytestmark = pytest.mark.slow

@@ -26,7 +26,7 @@ async def test_a_trainer_s_network_stands_in_what_it_signs(site: Site, network: 
     trainer = Trainer(site.config, network)
     trainer.start()
     order = play(site, site.job())
-    trainer.look()
+    trainer.process_inbox()
     assert [said.network for said in registrations(site, trainer)] == [network]
     assert site.submission(order).environment.network == network
     trainer.close()
@@ -38,7 +38,7 @@ async def test_under_an_agreement_that_forbids_a_network_it_carries_out_no_order
         trainer = Trainer(site.config, network)
         trainer.start()
         order = play(site, site.job())
-        trainer.look()
+        trainer.process_inbox()
         if network == "none":
             assert site.submission(order).environment.network == "none"
         else:

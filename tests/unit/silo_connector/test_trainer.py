@@ -12,12 +12,14 @@ import pytest
 from federation.protocol.digests import digest_bytes
 from federation.protocol.documents import OrderKind, Submission
 from silo_connector import spool
-from silo_connector.folders import Folder
+from silo_connector.folders import SafeDir
 from silo_connector.spool import Spool
-from silo_connector.trainer import inbox, outbox
 from silo_connector.trainer import trainer as trainer_module
-from silo_connector.trainer.execution import carry_out
-from silo_connector.trainer.order_store import Memory
+from silo_connector.trainer.kinds import model_orders
+from silo_connector.trainer.kinds.execution import execute_order
+from silo_connector.trainer.orders import inbox
+from silo_connector.trainer.store import outbox
+from silo_connector.trainer.store.order_store import Memory
 from silo_connector.trainer.trainer import Trainer
 from tests.unit.silo_connector.sites import Site
 
@@ -32,7 +34,7 @@ async def test_train_and_evaluate(site: Site, trainer: Trainer) -> None:
     evaluate = site.order(manifest, 0.5, number=2, round=2, kind=OrderKind.EVALUATE, upload=None)
     site.deliver(train, manifest)
     site.deliver(evaluate, manifest)
-    trainer.look()
+    trainer.process_inbox()
     trained, evaluated = site.submission(train), site.submission(evaluate)
     assert trained.training is not None
     assert (trained.training.rows, trained.training.steps) == (39, 5)
@@ -48,20 +50,20 @@ async def test_train_and_evaluate(site: Site, trainer: Trainer) -> None:
 
 
 async def test_the_registration_is_sent_once_and_again_when_it_says_something_new(site: Site, trainer: Trainer) -> None:
-    trainer.look()
-    trainer.look()
+    trainer.process_inbox()
+    trainer.process_inbox()
     (first,) = site.outbox.glob("dataset-*")
     first.rename(site.folder / "sent")
-    trainer.look()
+    trainer.process_inbox()
     assert not list(site.outbox.glob("dataset-*"))
     site.write_rows(62)
-    trainer.look()
+    trainer.process_inbox()
     assert not list(site.outbox.glob("dataset-*")), "62 rows are told as 60"
     site.write_rows(90)
-    trainer.look()
+    trainer.process_inbox()
     assert len(list(site.outbox.glob("dataset-*"))) == 1
     restarted = Trainer(site.config)
-    restarted.look()
+    restarted.process_inbox()
     restarted.close()
     assert len(list(site.outbox.glob("dataset-*"))) == 1
 
@@ -72,25 +74,25 @@ async def test_an_order_given_again_gets_the_same_bytes_and_is_not_trained_again
     manifest = site.job()
     order = site.order(manifest)
     site.deliver(order, manifest)
-    trainer.look()
+    trainer.process_inbox()
     folder = site.outbox / str(order.order_id)
     first = files(folder)
 
     def must_not(*_: object, **__: object) -> None:
         raise AssertionError("trained twice")
 
-    monkeypatch.setattr(trainer_module, "carry_out", must_not)
+    monkeypatch.setattr(model_orders, "execute_order", must_not)
     site.deliver(order, manifest)
-    trainer.look()
+    trainer.process_inbox()
     assert files(folder) == first
-    Spool(site.config.spool).drop("outbox", str(order.order_id))
+    Spool(site.config.spool).delete_atomically("outbox", str(order.order_id))
     site.deliver(order, manifest)
-    trainer.look()
+    trainer.process_inbox()
     assert files(folder) == first
-    Spool(site.config.spool).drop("outbox", str(order.order_id))
+    Spool(site.config.spool).delete_atomically("outbox", str(order.order_id))
     restarted = Trainer(site.config)
     site.deliver(order, manifest)
-    restarted.look()
+    restarted.process_inbox()
     restarted.close()
     assert files(folder) == first
 
@@ -99,12 +101,12 @@ async def test_an_outcome_whose_payload_is_gone_is_not_made_up_again(site: Site,
     manifest = site.job()
     order = site.order(manifest)
     site.deliver(order, manifest)
-    trainer.look()
-    Spool(site.config.spool).drop("outbox", str(order.order_id))
+    trainer.process_inbox()
+    Spool(site.config.spool).delete_atomically("outbox", str(order.order_id))
     for file in (site.config.trainer_state / "outcomes").iterdir():
         file.write_bytes(b"something else")
     site.deliver(order, manifest)
-    trainer.look()
+    trainer.process_inbox()
     assert not (site.outbox / str(order.order_id)).exists()
     assert site.quarantined() == {str(order.order_id): "outcome.pruned"}
 
@@ -113,9 +115,9 @@ async def test_a_number_counts_once(site: Site, trainer: Trainer) -> None:
     manifest = site.job()
     first, second = site.order(manifest), site.order(manifest)
     site.deliver(first, manifest)
-    trainer.look()
+    trainer.process_inbox()
     site.deliver(second, manifest)
-    trainer.look()
+    trainer.process_inbox()
     site.submission(first)
     assert site.refusal(second) == "order.number_reused"
 
@@ -128,10 +130,10 @@ async def test_payloads_are_pruned_but_never_one_that_waits(
     orders = [site.order(manifest, number=number) for number in range(1, 6)]
     for order in orders:
         site.deliver(order, manifest)
-        trainer.look()
+        trainer.process_inbox()
         if order is not orders[0]:
-            Spool(site.config.spool).drop("outbox", str(order.order_id))
-    trainer.look()
+            Spool(site.config.spool).delete_atomically("outbox", str(order.order_id))
+    trainer.process_inbox()
     kept = {file.stem for file in (site.config.trainer_state / "outcomes").iterdir()}
     assert kept == {str(order.order_id) for order in (orders[0], *orders[-2:])}
 
@@ -140,7 +142,7 @@ async def test_a_cancelled_order_is_dropped(site: Site, trainer: Trainer) -> Non
     manifest = site.job()
     order = site.order(manifest)
     (site.deliver(order, manifest) / spool.CANCELLED).touch()
-    trainer.look()
+    trainer.process_inbox()
     assert not (site.outbox / str(order.order_id)).exists()
     assert not (site.inbox / str(order.order_id)).exists()
 
@@ -151,14 +153,14 @@ async def test_an_order_cancelled_while_it_is_worked_on_is_dropped(
     manifest = site.job()
     order = site.order(manifest)
     folder = site.deliver(order, manifest)
-    real = carry_out
+    real = execute_order
 
     def cancelled(*arguments: Any) -> Submission:
         (folder / spool.CANCELLED).touch()
         return real(*arguments)
 
-    monkeypatch.setattr(trainer_module, "carry_out", cancelled)
-    trainer.look()
+    monkeypatch.setattr(model_orders, "execute_order", cancelled)
+    trainer.process_inbox()
     assert not (site.outbox / str(order.order_id)).exists()
     assert not folder.exists()
 
@@ -171,7 +173,7 @@ async def test_a_cancelled_order_stops_the_training_that_is_under_way(
     endless = site.job(local={"steps": 1_000_000, "batch_size": 4, "learning_rate": 0.001})
     order = site.order(endless)
     folder = site.deliver(order, endless)
-    real, marked = carry_out, threading.Event()
+    real, marked = execute_order, threading.Event()
 
     def mark() -> None:
         (folder / spool.CANCELLED).touch()
@@ -182,8 +184,8 @@ async def test_a_cancelled_order_stops_the_training_that_is_under_way(
         return real(*arguments)
 
     with monkeypatch.context() as patch:
-        patch.setattr(trainer_module, "carry_out", cancelled)
-        await asyncio.to_thread(trainer.look)
+        patch.setattr(model_orders, "execute_order", cancelled)
+        await asyncio.to_thread(trainer.process_inbox)
     assert marked.is_set()
     assert not folder.exists()
     assert not (site.outbox / str(order.order_id)).exists()
@@ -191,14 +193,14 @@ async def test_a_cancelled_order_stops_the_training_that_is_under_way(
     manifest = site.job()
     following = site.order(manifest, number=2)
     site.deliver(following, manifest)
-    trainer.look()
+    trainer.process_inbox()
     assert site.submission(following).training is not None
 
 
 async def test_the_marker_is_looked_for_at_once_and_then_now_and_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with Folder.open(tmp_path) as folder:
+    with SafeDir.open(tmp_path) as folder:
         is_cancelled = inbox.cancellation(folder)
         assert not is_cancelled()
         (tmp_path / spool.CANCELLED).touch()
@@ -213,7 +215,7 @@ async def test_the_site_s_own_minimum_cell_holds_whatever_the_job_says(site: Sit
     manifest = site.job(limits={"update_norm_l2_max": 1e4, "minimum_cell": 1}, rows_coarse=10)
     order = site.order(manifest)
     site.deliver(order, manifest)
-    trainer.look()
+    trainer.process_inbox()
     evaluation = site.submission(order).evaluation
     assert evaluation is not None
     assert (evaluation.rows, evaluation.accuracy, evaluation.suppressed) == (0, None, True)
@@ -225,7 +227,7 @@ async def test_no_more_rows_are_told_than_the_manifest_lets_the_silo_weigh(site:
     manifest = site.job(weight_max=30)
     order = site.order(manifest)
     site.deliver(order, manifest)
-    trainer.look()
+    trainer.process_inbox()
     training = site.submission(order).training
     assert training is not None
     assert training.rows == 30
@@ -237,7 +239,7 @@ async def test_data_may_become_fewer_while_a_job_runs_but_not_before_it_begins(s
         site.write_rows(rows)
         order = site.order(manifest, number=number, round=2, attempt=number)
         site.deliver(order, manifest)
-        trainer.look()
+        trainer.process_inbox()
         if manifest is begun:
             site.submission(order)
         else:
@@ -249,7 +251,7 @@ async def test_no_more_test_rows_are_told_than_were_registered(site: Site, train
     manifest = site.job(rows_coarse=10)
     order = site.order(manifest)
     site.deliver(order, manifest)
-    trainer.look()
+    trainer.process_inbox()
     evaluation = site.submission(order).evaluation
     assert evaluation is not None
     assert (evaluation.rows, evaluation.confusion, evaluation.suppressed) == (14, None, True)
@@ -260,7 +262,7 @@ async def test_an_update_beyond_the_bound_stays_at_home(site: Site, trainer: Tra
     manifest = site.job(limits={"update_norm_l2_max": 1e-9, "minimum_cell": 5})
     order = site.order(manifest)
     site.deliver(order, manifest)
-    trainer.look()
+    trainer.process_inbox()
     assert site.refusal(order) == "update.norm_exceeded"
     assert not list((site.config.trainer_state / "outcomes").iterdir())
 
@@ -270,7 +272,7 @@ async def test_what_is_wrong_with_the_data_stays_in_the_local_log(site: Site, tr
     manifest = site.job()
     order = site.order(manifest)
     site.deliver(order, manifest)
-    trainer.look()
+    trainer.process_inbox()
     assert site.refusal(order) == "data.bad_value"
     assert b"Somebody" not in b"".join(files(site.outbox / str(order.order_id)).values())
 
@@ -281,11 +283,11 @@ async def test_a_fault_of_our_own_is_a_refusal_that_tells_nothing(
     def fails(*_: object) -> None:
         raise ZeroDivisionError("patient 17")
 
-    monkeypatch.setattr(trainer_module, "carry_out", fails)
+    monkeypatch.setattr(model_orders, "execute_order", fails)
     manifest = site.job()
     order = site.order(manifest)
     site.deliver(order, manifest)
-    trainer.look()
+    trainer.process_inbox()
     assert site.refusal(order) == "trainer.failed"
 
 
@@ -293,16 +295,16 @@ async def test_a_full_disk_is_waited_for(site: Site, trainer: Trainer, monkeypat
     manifest = site.job()
     order = site.order(manifest)
     site.deliver(order, manifest)
-    real, failures = carry_out, iter(range(30))
+    real, failures = execute_order, iter(range(30))
 
     def full(*arguments: Any) -> Submission:
         if next(failures, None) is not None:
             raise OSError(28, "No space left on device")
         return real(*arguments)
 
-    monkeypatch.setattr(trainer_module, "carry_out", full)
+    monkeypatch.setattr(model_orders, "execute_order", full)
     for _ in range(31):
-        trainer.look()
+        trainer.process_inbox()
     site.submission(order)
 
 
@@ -314,5 +316,5 @@ async def test_an_order_that_always_kills_the_trainer_is_refused_in_the_end(site
         memory.take(str(order.order_id), str(order.silo_id), order.number)
     memory.close()
     site.deliver(order, manifest)
-    trainer.look()
+    trainer.process_inbox()
     assert site.refusal(order) == "trainer.crashed"

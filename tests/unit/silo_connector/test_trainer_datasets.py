@@ -14,8 +14,8 @@ from federation.protocol.documents import DatasetRegistration, DatasetWithdrawal
 from silo_connector import egress_log, identity, spool
 from silo_connector.config import DatasetFile
 from silo_connector.trainer.declarations import in_use
-from silo_connector.trainer.order_store import Memory
-from silo_connector.trainer.outbox import Outcomes
+from silo_connector.trainer.store.order_store import Memory
+from silo_connector.trainer.store.outbox import Outcomes
 from silo_connector.trainer.trainer import Trainer
 from tests.unit.silo_connector.sites import TINY, Site
 
@@ -29,8 +29,8 @@ def run(site: Site) -> Callable[..., list[Said]]:
     def run(*datasets: DatasetFile) -> list[Said]:
         trainer = Trainer(replace(site.config, datasets=datasets))
         trainer.start()
-        trainer.look()
-        trainer.look()
+        trainer.process_inbox()
+        trainer.process_inbox()
         trainer.close()
         return taken(site)
 
@@ -126,7 +126,7 @@ async def test_what_waits_to_be_sent_is_not_overtaken_by_the_same_word_later(
     """Declared, taken out, declared again while the relay is away: the last word is among those that are sent."""
     for datasets in (site.config.datasets, (), site.config.datasets, ()):
         trainer = Trainer(replace(site.config, datasets=datasets))
-        trainer.look()
+        trainer.process_inbox()
         trainer.close()
     folders = sorted(site.outbox.glob("dataset-*"), key=lambda folder: folder.stat().st_mtime_ns)
     assert [b"withdrawal" in (folder / spool.DOCUMENT).read_bytes() for folder in folders] == [False, True, False, True]
@@ -139,9 +139,9 @@ async def test_what_a_full_disk_kept_from_being_said_is_said_later(site: Site, m
     trainer = Trainer(site.config)
     with monkeypatch.context() as patch:
         patch.setattr(Outcomes, "put", full)
-        trainer.look()
+        trainer.process_inbox()
     assert taken(site) == []
-    trainer.look()
+    trainer.process_inbox()
     trainer.close()
     assert len(taken(site)) == 1
 
@@ -151,18 +151,18 @@ async def test_a_changed_declaration_is_noticed_while_the_trainer_runs(site: Sit
     file = site.folder / "tiny.toml"
     trainer = Trainer(site.config)
     trainer.start()
-    trainer.look()
+    trainer.process_inbox()
     (first,) = taken(site)
     assert isinstance(first, DatasetRegistration)
     (before,) = in_use(site.config.trainer_state).values()
 
     file.write_text(TINY.replace('">0"', '">'))
-    trainer.look()
+    trainer.process_inbox()
     assert taken(site) == []
     assert list(in_use(site.config.trainer_state).values()) == [before]
 
     file.write_text(TINY.replace('"b", type = "number"', '"b", type = "number", unit = "kg"'))
-    trainer.look()
+    trainer.process_inbox()
     (again,) = taken(site)
     assert isinstance(again, DatasetRegistration)
     assert again.declaration.columns[1].unit == "kg"
@@ -170,7 +170,7 @@ async def test_a_changed_declaration_is_noticed_while_the_trainer_runs(site: Sit
     assert list(in_use(site.config.trainer_state).values()) != [before]
 
     file.write_text(TINY.replace('name = "tiny"', 'name = "small"', 1))
-    trainer.look()
+    trainer.process_inbox()
     assert {type(one) for one in taken(site)} == {DatasetRegistration, DatasetWithdrawal}
     assert set(in_use(site.config.trainer_state)) == {"small"}
     trainer.close()
@@ -179,14 +179,14 @@ async def test_a_changed_declaration_is_noticed_while_the_trainer_runs(site: Sit
 async def test_an_order_under_the_schema_before_is_refused_and_one_under_the_new_is_done(site: Site) -> None:
     trainer = Trainer(site.config)
     trainer.start()
-    trainer.look()
+    trainer.process_inbox()
     old = site.job()
     (site.folder / "tiny.toml").write_text(TINY.replace('positive = ">0"', 'positive = "==0"'))
     new = site.job()
     for number, (manifest, code) in enumerate(((old, "dataset.schema_changed"), (new, None)), start=1):
         order = site.order(manifest, number=number)
         site.deliver(order, manifest)
-        trainer.look()
+        trainer.process_inbox()
         answer = site.outcome(order)
         assert (answer.code if isinstance(answer, Refusal) else None) == code
     trainer.close()

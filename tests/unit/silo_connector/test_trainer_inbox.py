@@ -15,8 +15,8 @@ from federation.protocol.documents import BlobReference
 from federation.protocol.keys import PrivateKey
 from silo_connector import spool
 from silo_connector.spool import Spool
-from silo_connector.trainer.order_store import Outcome
-from silo_connector.trainer.outbox import Outcomes
+from silo_connector.trainer.store.order_store import Outcome
+from silo_connector.trainer.store.outbox import Outcomes
 from silo_connector.trainer.trainer import Trainer
 from tests.unit.silo_connector.sites import Site
 
@@ -33,7 +33,7 @@ async def test_what_is_no_order_is_put_aside_and_the_next_order_is_done(site: Si
     manifest = site.job()
     order = site.order(manifest)
     site.deliver(order, manifest)
-    trainer.look()
+    trainer.process_inbox()
     site.submission(order)
     assert sorted(site.quarantined().values()) == ["inbox.not_an_order"] * 5
     assert (secret / "file").exists()
@@ -83,7 +83,7 @@ async def test_an_order_that_can_not_be_verified_is_put_aside(
     manifest = site.job()
     order = site.order(manifest)
     corrupt(spool.ORDER, how)(site.deliver(order, manifest))
-    trainer.look()
+    trainer.process_inbox()
     assert list(site.quarantined()) == [str(order.order_id)]
     assert not (site.outbox / str(order.order_id)).exists()
 
@@ -92,7 +92,7 @@ async def test_an_order_of_another_platform_is_put_aside(site: Site, trainer: Tr
     manifest = site.job()
     order = site.order(manifest)
     site.deliver(order, manifest, PrivateKey.generate())
-    trainer.look()
+    trainer.process_inbox()
     assert site.quarantined() == {str(order.order_id): "signature.invalid"}
 
 
@@ -101,7 +101,7 @@ async def test_an_order_in_another_s_folder_is_put_aside(site: Site, trainer: Tr
     order = site.order(manifest)
     other = str(uuid4())
     site.deliver(order, manifest).rename(site.inbox / other)
-    trainer.look()
+    trainer.process_inbox()
     assert site.quarantined() == {other: "order.wrong_folder"}
 
 
@@ -123,7 +123,7 @@ async def test_a_model_that_is_not_the_order_s_is_refused(
     manifest = site.job()
     order = site.order(manifest)
     corrupt(spool.MODEL, how)(site.deliver(order, manifest))
-    trainer.look()
+    trainer.process_inbox()
     assert site.refusal(order) == code
 
 
@@ -145,7 +145,7 @@ async def test_a_model_that_is_no_safetensors_file_is_refused(
     reference = BlobReference(digest=digest, size_bytes=len(weights), url="/connector/v1/blobs/x")
     order = site.order(manifest, model=reference, round=2)
     site.deliver(order, manifest)
-    trainer.look()
+    trainer.process_inbox()
     assert site.refusal(order) == code
 
 
@@ -156,7 +156,7 @@ async def test_a_model_larger_than_the_site_allows_is_refused(site: Site, traine
     huge = order.model.model_copy(update={"size_bytes": 1 << 50})
     order = order.model_copy(update={"model": huge})
     site.deliver(order, manifest)
-    trainer.look()
+    trainer.process_inbox()
     assert site.refusal(order) == "model.too_large"
 
 
@@ -165,7 +165,7 @@ async def test_a_missing_manifest_is_refused(site: Site, trainer: Trainer, how: 
     manifest = site.job()
     order = site.order(manifest)
     corrupt(spool.MANIFEST, how)(site.deliver(order, manifest))
-    trainer.look()
+    trainer.process_inbox()
     assert site.refusal(order) == "manifest.missing"
 
 
@@ -177,12 +177,12 @@ async def test_an_inbox_that_can_not_be_cleared_does_not_stop_the_others(
     def fails(*_: object) -> str:
         raise PermissionError(1, "Operation not permitted")
 
-    monkeypatch.setattr(Spool, "set_aside", fails)
+    monkeypatch.setattr(Spool, "quarantine", fails)
     manifest = site.job()
     order = site.order(manifest)
     site.deliver(order, manifest)
-    trainer.look()
-    trainer.look()
+    trainer.process_inbox()
+    trainer.process_inbox()
     site.submission(order)
 
 
@@ -202,9 +202,9 @@ async def test_a_fault_in_one_order_does_not_stop_the_others(
 
     with monkeypatch.context() as patch:
         patch.setattr(Outcomes, "hand_over", fails)
-        trainer.look()
+        trainer.process_inbox()
     site.submission(second)
-    trainer.look()
+    trainer.process_inbox()
     site.submission(first)
 
 
@@ -219,7 +219,7 @@ async def test_an_enrolment_answer_with_another_platform_key_is_not_believed(sit
     manifest = site.job()
     order = site.order(manifest)
     site.deliver(order, manifest, impostor)
-    found.look()
+    found.process_inbox()
     assert not found.is_enrolled
     assert not (site.outbox / str(order.order_id)).exists()
     found.close()
@@ -229,6 +229,6 @@ async def test_an_enrolment_answer_with_another_platform_key_is_not_believed(sit
 async def test_an_enrolment_answer_that_can_not_be_read_is_waited_over(site: Site, answer: str) -> None:
     (site.inbox / "enrolment" / spool.RESPONSE).write_text(answer)
     found = Trainer(site.config)
-    found.look()
+    found.process_inbox()
     assert not found.is_enrolled
     found.close()

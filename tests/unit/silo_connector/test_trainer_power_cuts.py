@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 
 from federation.protocol.digests import digest_bytes
-from silo_connector import egress_log, folders, spool
-from silo_connector.folders import Folder
+from silo_connector import egress_log, spool
+from silo_connector.folders import SafeDir
 from silo_connector.spool import Spool
-from silo_connector.trainer import outbox
-from silo_connector.trainer import trainer as trainer_module
-from silo_connector.trainer.order_store import Memory
-from silo_connector.trainer.outbox import Outcomes
+from silo_connector.trainer.kinds import model_orders
+from silo_connector.trainer.store import outbox
+from silo_connector.trainer.store.order_store import Memory
+from silo_connector.trainer.store.outbox import Outcomes
 from silo_connector.trainer.trainer import Trainer
 from tests.unit.silo_connector.sites import Site
 
@@ -30,15 +30,15 @@ class PowerCut(BaseException):
 
 STEPS: list[tuple[object, str]] = [
     (Memory, "take"),
-    (trainer_module, "take_model"),
-    (trainer_module, "carry_out"),
-    (trainer_module, "leave"),
+    (model_orders, "take_model"),
+    (model_orders, "execute_order"),
+    (model_orders, "sign_if_allowed"),
     (Outcomes, "sync"),
     (Memory, "finish"),
     (outbox, "record"),
-    (Folder, "link_or_copy"),
-    (Folder, "move"),
-    (Spool, "drop"),
+    (SafeDir, "link_or_copy"),
+    (SafeDir, "move"),
+    (Spool, "delete_atomically"),
     (Outcomes, "prune"),
 ]
 
@@ -51,7 +51,7 @@ async def test_a_power_cut_at_any_step_leaves_one_outcome(
     manifest = site.job()
     order = site.order(manifest)
     first = Trainer(site.config)
-    first.look()  # the registration goes out
+    first.process_inbox()  # the registration goes out
     site.deliver(order, manifest)
     owner, name = step
     real = getattr(owner, name)
@@ -64,14 +64,14 @@ async def test_a_power_cut_at_any_step_leaves_one_outcome(
     with monkeypatch.context() as patch:
         patch.setattr(owner, name, cut)
         with pytest.raises(PowerCut):
-            first.look()
+            first.process_inbox()
     first.close()
     folder = site.outbox / str(order.order_id)
     before = files(folder) if folder.exists() else None
     second = Trainer(site.config)
     second.start()
-    second.look()
-    second.look()
+    second.process_inbox()
+    second.process_inbox()
     second.close()
     submission = site.submission(order)
     assert submission.payload is not None
@@ -89,18 +89,18 @@ async def test_a_power_cut_at_any_step_leaves_one_outcome(
 async def test_the_journal_is_on_the_disk_before_anything_is_in_the_outbox(
     site: Site, trainer: Trainer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    trainer.look()
+    trainer.process_inbox()
     manifest = site.job()
     order = site.order(manifest)
     site.deliver(order, manifest)
-    real_move = Folder.move
+    real_move = SafeDir.move
 
-    def watched(self: Folder, name: str, target: Folder, *arguments: Any, **options: Any) -> None:
+    def watched(self: SafeDir, name: str, target: SafeDir, *arguments: Any, **options: Any) -> None:
         if target.name == "outbox":
             journal = (site.config.trainer_state / egress_log.FILE).read_text()
             assert str(order.order_id) in journal
         real_move(self, name, target, *arguments, **options)
 
-    monkeypatch.setattr(folders.Folder, "move", watched)
-    trainer.look()
+    monkeypatch.setattr(SafeDir, "move", watched)
+    trainer.process_inbox()
     site.submission(order)

@@ -19,10 +19,22 @@ from federation.protocol.documents import Manifest, Order, OrderKind, now, seal
 from federation.protocol.keys import PrivateKey
 from federation.protocol.successions import KeyChain
 from federation.protocol.tensors import TensorSpec
+from silo_connector.trainer.kinds.registry import Kinds
+from silo_connector.trainer.kinds.train import validate_train_order
+from silo_connector.trainer.orders.verification import (
+    Task,
+    Trust,
+    check_open,
+    open_manifest,
+    open_order,
+    validate_model_order,
+)
+from silo_connector.trainer.protection.modes import check_supported
 from silo_connector.trainer.refusals import REFUSALS, Refused
-from silo_connector.trainer.verification import Task, Trust, check_supported, judge, open_order
 from tests.unit.silo_connector.fake_platform import FakePlatform, weights_of
 from tests.unit.silo_connector.test_leaving import declared
+
+KINDS = Kinds()
 
 
 @dataclass
@@ -38,7 +50,11 @@ class Scene:
 
     def judge(self, order: Order, manifest: Manifest, key: PrivateKey | None = None) -> Task:
         sealed = seal(manifest, key or self.platform.key)
-        return judge(order, sealed, self.trust, {"tiny": self.declaration}, now())
+        kind = KINDS.find(order.kind)
+        check_open(order, now())
+        opened = open_manifest(order, sealed, self.trust)
+        validate = validate_train_order if kind.name == "train" else validate_model_order
+        return validate(order, opened, self.trust, {"tiny": self.declaration})
 
     def order(self, manifest: Manifest, **changes: Any) -> Order:
         return self.platform.order(manifest, weights_of(manifest.layout), **changes)
@@ -72,7 +88,7 @@ def test_a_good_order_is_a_task(scene: Scene) -> None:
     [
         ({"expires_at": now() - timedelta(seconds=1)}, "order.expired"),
         ({"issued_at": now() + timedelta(days=1)}, "order.not_yet_valid"),
-        *(({"kind": kind}, "order.kind_not_supported") for kind in OrderKind if kind not in ("train", "evaluate")),
+        *(({"kind": kind}, "order.kind_not_supported") for kind in OrderKind if kind not in KINDS.by_name),
         ({"manifest_digest": digest_bytes(b"other")}, "manifest.digest_mismatch"),
         ({"job_id": uuid4()}, "manifest.job_mismatch"),
         ({"model": None}, "order.model_missing"),
@@ -165,7 +181,7 @@ def test_a_manifest_that_this_version_can_not_read_is_refused(scene: Scene, chan
     sealed = envelope.sign(payload, Manifest.payload_type, scene.platform.key)
     order = scene.order(manifest, manifest_digest=digest_bytes(sealed))
     with pytest.raises(Refused) as caught:
-        judge(order, sealed, scene.trust, {"tiny": scene.declaration}, now())
+        open_manifest(order, sealed, scene.trust)
     assert caught.value.code == code
 
 
@@ -177,11 +193,11 @@ def sealed_order(scene: Scene, **changes: Any) -> bytes:
 
 def test_an_order_is_opened_with_the_platform_s_key_only(scene: Scene) -> None:
     order = scene.order(scene.job())
-    head, read = open_order(seal(order, scene.platform.key), scene.trust, now())
-    assert read == order
-    assert (head.order_id, head.number) == (order.order_id, 1)
+    opened = open_order(seal(order, scene.platform.key), scene.trust, now(), KINDS.by_name)
+    assert (opened.order, opened.kind) == (order, "train")
+    assert (opened.head.order_id, opened.head.number) == (order.order_id, 1)
     with pytest.raises(Untrusted, match=r"signature\.invalid"):
-        open_order(seal(order, PrivateKey.generate()), scene.trust, now())
+        open_order(seal(order, PrivateKey.generate()), scene.trust, now(), KINDS.by_name)
 
 
 @pytest.mark.parametrize(
@@ -197,7 +213,7 @@ def test_an_order_is_opened_with_the_platform_s_key_only(scene: Scene) -> None:
 def test_an_order_that_can_not_be_read_whole_can_still_be_answered(
     scene: Scene, changes: dict[str, Any], code: str
 ) -> None:
-    _, refused = open_order(sealed_order(scene, **changes), scene.trust, now())
+    refused = open_order(sealed_order(scene, **changes), scene.trust, now(), KINDS.by_name).order
     assert isinstance(refused, Refused)
     assert refused.code == code
 
@@ -217,7 +233,7 @@ def test_an_order_that_can_not_be_read_whole_can_still_be_answered(
 )
 def test_an_order_that_can_not_be_answered_is_not_read(scene: Scene, changes: dict[str, Any]) -> None:
     with pytest.raises(FederationError):
-        open_order(sealed_order(scene, **changes), scene.trust, now())
+        open_order(sealed_order(scene, **changes), scene.trust, now(), KINDS.by_name)
 
 
 @pytest.mark.parametrize(
@@ -234,4 +250,4 @@ def test_an_order_that_can_not_be_answered_is_not_read(scene: Scene, changes: di
 )
 def test_what_is_no_envelope_is_not_read(scene: Scene, broken: Callable[[bytes], bytes]) -> None:
     with pytest.raises(FederationError):
-        open_order(broken(sealed_order(scene)), scene.trust, now())
+        open_order(broken(sealed_order(scene)), scene.trust, now(), KINDS.by_name)

@@ -6,9 +6,9 @@ from silo_connector.config import Config
 from silo_connector.journal import Journal
 from silo_connector.logs import Log
 from silo_connector.trainer.clock import Clock
-from silo_connector.trainer.order_store import Memory
-from silo_connector.trainer.past import Past
-from silo_connector.trainer.state_check import compare
+from silo_connector.trainer.store.order_store import Memory
+from silo_connector.trainer.store.past import Past
+from silo_connector.trainer.store.state_check import compare
 
 LOG = Log("trainer")
 

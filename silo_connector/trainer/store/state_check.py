@@ -21,13 +21,13 @@ from silo_connector.journal import FILE as JOURNAL
 from silo_connector.journal import Head, all_entries, entries, verify
 from silo_connector.plans import PlanStore
 from silo_connector.platform_keys import CHAIN_FILE, known_chain
-from silo_connector.trainer import checkpoints
 from silo_connector.trainer.clock import is_far_before
-from silo_connector.trainer.kept import KEEPING_VERSION, kept_now
-from silo_connector.trainer.order_store import FILE as MEMORY
-from silo_connector.trainer.order_store import Memory
-from silo_connector.trainer.past import CLOCK, Older, Past, read_past
-from silo_connector.trainer.state_acceptance import ACCEPTED, is_accepted, put_aside, signatories
+from silo_connector.trainer.store import audit_checkpoints
+from silo_connector.trainer.store.kept import KEEPING_VERSION, kept_now
+from silo_connector.trainer.store.order_store import FILE as MEMORY
+from silo_connector.trainer.store.order_store import Memory
+from silo_connector.trainer.store.past import CLOCK, Older, Past, read_past
+from silo_connector.trainer.store.state_acceptance import ACCEPTED, is_accepted, put_aside, signatories
 
 SIGNED_VERSION = "agreement.signed"
 
@@ -101,9 +101,12 @@ def _journal(config: Config, pinned: Signatory | None) -> list[Older]:
     unknown = kept_now(config, pinned)
     for entry in all_entries(config.trainer_state):
         match entry:
-            case {"event": event, "digest": str(digest)} if event in {checkpoints.KEEPING, checkpoints.SIGNED}:
+            case {"event": event, "digest": str(digest)} if event in {
+                audit_checkpoints.KEEPING,
+                audit_checkpoints.SIGNED,
+            }:
                 unknown.pop(digest, None)
-            case {"event": event, "shown": {"digest": str(digest)}} if event == checkpoints.LOG_ACCEPTED:
+            case {"event": event, "shown": {"digest": str(digest)}} if event == audit_checkpoints.LOG_ACCEPTED:
                 unknown.pop(digest, None)
             case {"event": event, "agreement": str(digest)} if event in {KEEPING_VERSION, SIGNED_VERSION}:
                 unknown.pop(digest, None)
@@ -133,14 +136,14 @@ def _agreements(past: Past, config: Config, pinned: Signatory | None) -> list[Ol
 
 def _heads(past: Past, config: Config, _pinned: Signatory | None) -> list[Older]:
     try:
-        kept = checkpoints.kept_checkpoints(config.trainer_state)
+        kept = audit_checkpoints.kept_checkpoints(config.trainer_state)
     except Invalid:
         return []  # what can't be read is no reason to begin anew: countersigning is refused
     found = []
     for chain, head in sorted(past.heads.items()):
         ours = kept.get(chain)
         if ours is None or ours.position < head.position or (ours.position == head.position and ours != head):
-            found.append(Older(checkpoints.FILE, f"{chain} was countersigned at {head.position}, {head.digest}"))
+            found.append(Older(audit_checkpoints.FILE, f"{chain} was countersigned at {head.position}, {head.digest}"))
     return found
 
 

@@ -1,31 +1,45 @@
-"""Carrying out an order: evaluate the incoming model on the own test rows, then train, and say what came of it."""
+"""Computing: evaluate the incoming model on the own test rows, train it where asked, and say what came of it."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from federation.errors import FederationError, Stopped, Transient
-from federation.learning.specification import round_seed
 from federation.protocol.documents import (
     Confusion,
     Environment,
     EvaluationReport,
-    OrderKind,
     PayloadReference,
     Submission,
     TrainingReport,
     now,
 )
 from silo_connector.trainer.data import Prepared
-from silo_connector.trainer.egress_filter import Bounds
+from silo_connector.trainer.egress.filter import Bounds
+from silo_connector.trainer.orders.verification import Task
 from silo_connector.trainer.refusals import Refused
-from silo_connector.trainer.verification import Task
 
 if TYPE_CHECKING:
     from federation.learning.backend import Begin
+
+
+class TrainModel(Protocol):
+    """Trains a model, and leaves the update in a file."""
+
+    def __call__(
+        self,
+        task: Task,
+        begin: Begin,
+        model: Path,
+        rows: Prepared,
+        update: Path,
+        bounds: Bounds,
+        should_stop: Callable[[], bool],
+    ) -> tuple[TrainingReport, PayloadReference, dict[str, float]]:
+        """What came of it, and how many seconds each phase took."""
 
 
 def warm_up(threads: int) -> None:
@@ -42,7 +56,7 @@ def of_family(task: Task) -> Begin:
     return of_family(task.family, task.spec)
 
 
-def carry_out(
+def execute_order(
     task: Task,
     begin: Begin,
     model: Path,
@@ -52,8 +66,9 @@ def carry_out(
     environment: Environment,
     phases_s: dict[str, float],
     should_stop: Callable[[], bool],
+    train: TrainModel | None = None,
 ) -> Submission:
-    """Do what a verified order asks; a train order leaves its update in the file.
+    """Evaluate the model of a verified order; `train`, where it is asked, leaves its update in the file.
 
     `begin` says what computes the model. Raises Refused, Stopped, and RunnerLost where a plan was not asked to the end.
     `phases_s` has the seconds of the phases before this one, and goes on into the submission.
@@ -62,8 +77,8 @@ def carry_out(
     evaluation = _evaluate(task, begin, model, rows, bounds)
     phases_s = {**phases_s, "evaluate": time.perf_counter() - started}
     training, payload = None, None
-    if task.order.kind is OrderKind.TRAIN:
-        training, payload, more_s = _train(task, begin, model, rows, update, bounds, should_stop)
+    if train is not None:
+        training, payload, more_s = train(task, begin, model, rows, update, bounds, should_stop)
         phases_s |= more_s
     order = task.order
     return Submission(
@@ -105,28 +120,3 @@ def _evaluate(task: Task, begin: Begin, model: Path, rows: Prepared, bounds: Bou
     }
     told = {name: figure for name, figure in figures.items() if name in bounds.metrics}
     return EvaluationReport.model_validate({"rows": rows_told, "suppressed": found.suppressed or not is_whole, **told})
-
-
-def _train(
-    task: Task, begin: Begin, model: Path, rows: Prepared, update: Path, bounds: Bounds, should_stop: Callable[[], bool]
-) -> tuple[TrainingReport, PayloadReference, dict[str, float]]:
-    from federation.learning.train import train
-
-    manifest = task.manifest
-    assert task.local is not None, "a verified train order has its local training"
-    seed = round_seed(manifest.seed, str(task.order.silo_id), task.order.round)
-    try:
-        done = train(model, manifest.layout, begin, rows.train, task.local, seed, update, should_stop)
-    except (Refused, Stopped, Transient):
-        raise
-    except FederationError as error:
-        raise Refused(error.code, error.message) from error
-    if done.update_norm_l2 > manifest.limits.update_norm_l2_max:
-        raise Refused("update.norm_exceeded", f"The update has norm {done.update_norm_l2:.6g}.")
-    report = TrainingReport(
-        rows=bounds.rows.weight(done.rows),
-        steps=done.steps,
-        loss=done.train_loss if "loss" in bounds.metrics else None,
-        update_norm_l2=done.update_norm_l2,
-    )
-    return report, PayloadReference(digest=done.update_digest, size_bytes=done.update_size_bytes), done.phases_s

@@ -10,8 +10,8 @@ from pathlib import Path
 from federation.errors import Invalid
 from federation.protocol.documents import now
 from silo_connector.journal import Head
-from silo_connector.trainer.jobs import Jobs
 from silo_connector.trainer.refusals import Refused
+from silo_connector.trainer.store.jobs import Jobs
 
 FILE = "trainer.sqlite"
 _SCHEMA = """
@@ -110,7 +110,7 @@ class Memory:
             )
         return int(starts)
 
-    def untake(self, order_id: str) -> None:
+    def undo_start(self, order_id: str) -> None:
         """A start that came to nothing for want of disk does not count."""
         with contextlib.suppress(sqlite3.Error):
             self._database.execute("UPDATE orders SET starts = starts - 1 WHERE order_id = ?", (order_id,))

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
+from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 
 from federation.errors import Invalid
 from federation.protocol.digests import digest_bytes, digest_file
 from silo_connector import spool
-from silo_connector.egress_log import Departure, record
-from silo_connector.folders import Folder
+from silo_connector.egress_log import EgressEntry, record
+from silo_connector.folders import SafeDir
 from silo_connector.journal import Journal
 from silo_connector.spool import Spool
-from silo_connector.trainer.order_store import Outcome
+from silo_connector.trainer.store.order_store import Outcome
 
 TMP_PREFIX = "out-"
+WORK = "work"
 KEPT_NEWEST = 8
 KEPT_FOR_S = 24 * 3600.0
 _SUFFIX = ".safetensors"
@@ -37,7 +40,7 @@ class Outcomes:
 
     def sync(self) -> None:
         """Make the names of payloads durable (their bytes are)."""
-        with Folder.open(self._folder) as folder:
+        with SafeDir.open(self._folder) as folder:
             folder.sync()
 
     def hand_over(self, outcome: Outcome) -> None:
@@ -49,12 +52,12 @@ class Outcomes:
             if outbox.exists(outcome.order_id):
                 return
         departures = [
-            Departure("document", digest_bytes(outcome.document), len(outcome.document), outcome.order_id),
+            EgressEntry("document", digest_bytes(outcome.document), len(outcome.document), outcome.order_id),
         ]
         if outcome.payload_digest is not None and outcome.payload_size_bytes is not None:
             self._check_payload(outcome.order_id, outcome.payload_digest)
             departures.insert(
-                0, Departure("update", outcome.payload_digest, outcome.payload_size_bytes, outcome.order_id)
+                0, EgressEntry("update", outcome.payload_digest, outcome.payload_size_bytes, outcome.order_id)
             )
         self._record(*departures)
         self.put(outcome.order_id, outcome.document, self.payload(outcome.order_id) if len(departures) > 1 else None)
@@ -62,7 +65,7 @@ class Outcomes:
     def put_journalled(self, document: bytes) -> None:
         """Put a document about a dataset into the outbox. Each has a folder of its own: what was said before stays."""
         digest = digest_bytes(document)
-        self._record(Departure("dataset", digest, len(document)))
+        self._record(EgressEntry("dataset", digest, len(document)))
         self.put(spool.dataset_folder(digest), document)
 
     def put_signature(self, document: bytes, agreement_digest: str) -> None:
@@ -70,7 +73,7 @@ class Outcomes:
         with self._spool.place("outbox") as outbox:
             if outbox.exists(spool.agreement_folder(agreement_digest)):
                 return
-        self._record(Departure("agreement", digest_bytes(document), len(document)))
+        self._record(EgressEntry("agreement", digest_bytes(document), len(document)))
         self.put(spool.agreement_folder(agreement_digest), document)
 
     def put_review(self, document: bytes) -> None:
@@ -79,10 +82,10 @@ class Outcomes:
         with self._spool.place("outbox") as outbox:
             if outbox.exists(spool.review_folder(digest)):
                 return
-        self._record(Departure("review", digest, len(document)))
+        self._record(EgressEntry("review", digest, len(document)))
         self.put(spool.review_folder(digest), document)
 
-    def _record(self, *departures: Departure) -> None:
+    def _record(self, *departures: EgressEntry) -> None:
         """In both journals before it is in the outbox: the one that is read, and the one that is chained."""
         record(self._state, *departures)
         for departure in departures:
@@ -117,10 +120,25 @@ class Outcomes:
             raise Invalid("outcome.pruned", f"The payload of {order_id} is no longer here.")
 
 
-def make_room(folder: Path) -> Folder:
+@contextlib.contextmanager
+def work_room(state: Path, order_id: str) -> Iterator[Path]:
+    """A folder of its own for an order's work in progress, empty at first, and gone afterwards.
+
+    Another order may be carried out meanwhile: its folder is another one.
+    """
+    room = state / WORK / order_id
+    make_room(room).close()
+    try:
+        yield room
+    finally:
+        with SafeDir.open(room.parent) as work:
+            work.remove(order_id)
+
+
+def make_room(folder: Path) -> SafeDir:
     """An empty folder of ours for work in progress."""
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    opened = Folder.open(folder)
+    opened = SafeDir.open(folder)
     for name in opened.names():
         opened.remove(name)
     return opened

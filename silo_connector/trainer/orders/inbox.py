@@ -5,17 +5,18 @@ from __future__ import annotations
 import hashlib
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import BinaryIO
 
 from federation.errors import FederationError, Invalid
 from federation.protocol.documents import BlobReference
 from silo_connector import spool
-from silo_connector.folders import Folder
+from silo_connector.folders import SafeDir
 from silo_connector.journal import Journal
 from silo_connector.logs import Log
 from silo_connector.spool import Spool
+from silo_connector.trainer.orders.verification import kind_unverified
 from silo_connector.trainer.refusals import Refused
 
 LOG = Log("trainer")
@@ -39,8 +40,11 @@ class Inbox:
         except Invalid:
             return None
 
-    def waiting(self) -> list[str]:
-        """The ids of orders, the oldest first; what is no order's folder is put aside."""
+    def waiting(self, first: Collection[str] = ()) -> list[str]:
+        """The ids of orders, those of the kinds `first` before the others, then the oldest first.
+
+        What is no order's folder is put aside.
+        """
         with self._spool.place("inbox") as inbox:
             names = [name for name in inbox.names() if name != spool.ENROLMENT]
             orders = {name for name in names if spool.is_order_id(name) and inbox.is_folder(name)}
@@ -48,7 +52,19 @@ class Inbox:
             waiting = sorted(orders - self._stuck, key=lambda name: -inbox.age_s(name, now_s))
         for name in sorted(set(names) - orders):
             self.quarantine(name, Invalid("inbox.not_an_order", "This is no folder of an order."))
-        return waiting
+        return sorted(waiting, key=lambda name: self.kind_unverified(name) not in first)
+
+    def order_ids(self) -> set[str]:
+        """The ids of orders that wait."""
+        return self._spool.orders_in("inbox") - self._stuck
+
+    def kind_unverified(self, name: str) -> str | None:
+        """The kind that an order says it has, for choosing what to look at first; None where that can't be read."""
+        try:
+            with self._spool.place("inbox") as inbox, inbox.folder(name) as folder:
+                return kind_unverified(folder.read(spool.ORDER, spool.DOCUMENT_BYTES_MAX))
+        except (Invalid, OSError):
+            return None
 
     def has(self, name: str) -> bool:
         """Whether there still is an entry of this name."""
@@ -60,7 +76,7 @@ class Inbox:
         if name in self._stuck:
             return
         try:
-            kept_as = self._spool.set_aside("inbox", name, "quarantine", error.code, error.message)
+            kept_as = self._spool.quarantine("inbox", name, "quarantine", error.code, error.message)
             self._journal.add("inbox.quarantined", kept_as=kept_as, code=error.code)
             LOG.error("inbox.quarantined", kept_as=kept_as, code=error.code, reason=error.message)
         except (OSError, Invalid) as trouble:
@@ -68,7 +84,7 @@ class Inbox:
             LOG.error("inbox.stuck", name=name[:100], code=error.code, reason=str(trouble))
 
 
-def cancellation(folder: Folder) -> Callable[[], bool]:
+def cancellation(folder: SafeDir) -> Callable[[], bool]:
     """Whether the relay has marked an order as cancelled, to be asked at every batch: it looks twice a second."""
     looked_s = -math.inf
 
@@ -83,7 +99,7 @@ def cancellation(folder: Folder) -> Callable[[], bool]:
     return is_cancelled
 
 
-def take_model(folder: Folder, reference: BlobReference, target: Path, size_max: int) -> None:
+def take_model(folder: SafeDir, reference: BlobReference, target: Path, size_max: int) -> None:
     """Copy the model to where nobody else writes, and see that it is what the order says. Raises Refused."""
     if reference.size_bytes > size_max:
         raise Refused("model.too_large", f"The model has {reference.size_bytes} bytes; {size_max} are allowed.")

@@ -39,14 +39,20 @@ class Session:
     """One connection, for one order. Every call has a time limit, and ends when the order is cancelled."""
 
     def __init__(
-        self, connection: socket.socket, timeout_s: float, should_stop: Callable[[], bool], until_s: float = math.inf
+        self,
+        connection: socket.socket,
+        timeout_s: float,
+        should_stop: Callable[[], bool],
+        until_s: float = math.inf,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._connection = connection
         self._timeout_s = timeout_s
         self._should_stop = should_stop
         self._until_s = until_s
+        self._clock = clock
         self._deadline_s = 0.0
-        self._looked_s = time.monotonic()
+        self._looked_s = clock()
         self.lines = 0
         self.measures = self._hello()
 
@@ -57,7 +63,7 @@ class Session:
 
     def ask(self, done: str, head: dict[str, Any], parts: Sequence[Part], answer_bytes_max: int) -> Frame:
         """Send a frame, wait for its answer that says `done`. Raises Refused ``code.*``, RunnerLost, Stopped."""
-        self._deadline_s = min(time.monotonic() + self._timeout_s, self._until_s)
+        self._deadline_s = min(self._clock() + self._timeout_s, self._until_s)
         views = [memoryview(part) for part in parts if len(part)]
         try:
             try:
@@ -74,7 +80,7 @@ class Session:
         return frame
 
     def _hello(self) -> list[str]:
-        self._deadline_s = min(time.monotonic() + self._timeout_s, self._until_s)
+        self._deadline_s = min(self._clock() + self._timeout_s, self._until_s)
         try:
             frame = frames.receive(self._receive, 0)
         except (frames.Gone, OSError, Invalid) as error:
@@ -131,7 +137,7 @@ class Session:
 
     def _look(self) -> None:
         """Whether to go on; also while answers drip in, for which nothing is waited long."""
-        moment_s = time.monotonic()
+        moment_s = self._clock()
         if moment_s - self._looked_s >= _LOOK_EVERY_S:
             self._looked_s = moment_s
             if self._should_stop():
@@ -144,16 +150,20 @@ class Session:
 
 @contextmanager
 def session(
-    settings: Runner, patience_s: float, should_stop: Callable[[], bool] = lambda: False, until_s: float = math.inf
+    settings: Runner,
+    patience_s: float,
+    should_stop: Callable[[], bool] = lambda: False,
+    until_s: float = math.inf,
+    clock: Callable[[], float] = time.monotonic,
 ) -> Iterator[Session]:
     """A new session, which ends with this context; a runner that is being started is waited for.
 
-    From `until_s` on (by the monotonic clock) nothing is waited for: the order has had its time.
+    From `until_s` on (by `clock`, in seconds) nothing is waited for: the order has had its time.
 
     Raises RunnerLost and Stopped.
     """
     with _connected(settings, patience_s, should_stop) as connection:
-        yield Session(connection, settings.answer_timeout_s, should_stop, until_s)
+        yield Session(connection, settings.answer_timeout_s, should_stop, until_s, clock)
 
 
 def _connected(settings: Runner, patience_s: float, should_stop: Callable[[], bool]) -> socket.socket:

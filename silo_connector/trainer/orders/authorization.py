@@ -21,19 +21,20 @@ from federation.errors import FederationError, Invalid, Untrusted
 from federation.learning.models import parse_model
 from federation.plans.declaration import Plan
 from federation.protocol.digests import digest_bytes
-from federation.protocol.documents import Order, now
+from federation.protocol.documents import Order
 from federation.protocol.documents.base import Network
 from federation.protocol.rows import coarse
 from silo_connector import spool
 from silo_connector.agreements import Kept, Store
 from silo_connector.config import Config
-from silo_connector.folders import Folder
+from silo_connector.folders import SafeDir
 from silo_connector.plans import PlanStore, ReviewedPlan
 from silo_connector.policy import PolicyFile
-from silo_connector.trainer.certificates import Certificates
-from silo_connector.trainer.jobs import Begun, Jobs
+from silo_connector.trainer.orders.certificates import Certificates
+from silo_connector.trainer.orders.verification import Task, Trust
+from silo_connector.trainer.protection.modes import check_supported
 from silo_connector.trainer.refusals import Refused
-from silo_connector.trainer.verification import Task, Trust, check_supported
+from silo_connector.trainer.store.jobs import Begun, Jobs
 
 _OPENED_MAX = 32
 _ENOUGH_ROWS = 10**15
@@ -49,21 +50,32 @@ class Permit:
     """The training plan that computes the job's model, where it has one."""
 
 
-class Permits:
+class Authorizer:
     """Decides; what does not change from order to order is looked at once."""
 
-    def __init__(self, config: Config, jobs: Jobs, network: Network, clock: Callable[[], datetime] = now) -> None:
+    def __init__(
+        self,
+        config: Config,
+        jobs: Jobs,
+        network: Network,
+        clock: Callable[[], datetime],
+        round_kinds: frozenset[str],
+    ) -> None:
+        """`round_kinds` are the kinds of order that count as a round of the day where the policy bounds them."""
         self._config = config
         self._network = network
         self._clock = clock
         self._jobs = jobs
+        self._round_kinds = round_kinds
         self._policy = PolicyFile(config.policy)
         self._certificates = Certificates()
         self._opened: OrderedDict[str, SignedAgreement] = OrderedDict()
         self._store: Store | None = None
         self._signatory = ""
 
-    def grant(self, task: Task, manifest: bytes, folder: Folder, trust: Trust, rows_total: Callable[[], int]) -> Permit:
+    def authorize(
+        self, task: Task, manifest: bytes, folder: SafeDir, trust: Trust, rows_total: Callable[[], int]
+    ) -> Permit:
         """Allow an order, and remember that it was; `manifest` is the sealed one. Raises Refused.
 
         The rows are asked for last: whoever is refused anyway learns nothing about the data, not even by a code.
@@ -72,7 +84,7 @@ class Permits:
         sealed = _sealed_agreement(folder)
         standing = None if sealed is None else self._standing(sealed, task, trust)
         policy = self._policy_now()
-        today = self._jobs.rounds_since(midnight(moment, policy), order.order_id)
+        today = self._jobs.rounds_since(midnight(moment, policy), self._round_kinds, order.order_id)
         reviewed = self._reviewed(task.manifest.code_digest, trust)
         reviewers = 0 if reviewed is None else reviewed.reviewers
 
@@ -198,7 +210,7 @@ def midnight(moment: datetime, policy: Policy) -> datetime:
     return local.replace(hour=0, minute=0, second=0, microsecond=0).astimezone(UTC)
 
 
-def _sealed_agreement(folder: Folder) -> bytes | None:
+def _sealed_agreement(folder: SafeDir) -> bytes | None:
     """The agreement that came with an order; None if none did. Raises Refused if what came is no file."""
     if not folder.exists(spool.AGREEMENT):
         return None

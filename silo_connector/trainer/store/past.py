@@ -14,12 +14,12 @@ from federation.protocol.tree_heads import TreeHead
 from silo_connector.config import Config
 from silo_connector.identity import PINNED, Signatory
 from silo_connector.journal import all_entries
-from silo_connector.trainer.checkpoints import LOG_ACCEPTED, SIGNED
-from silo_connector.trainer.log_acceptance import accepted_in
-from silo_connector.trainer.order_store import FILE as MEMORY
-from silo_connector.trainer.order_store import Memory
 from silo_connector.trainer.refusals import Refused
-from silo_connector.trainer.state_acceptance import ACCEPTED, is_accepted, put_aside, signatories
+from silo_connector.trainer.store.audit_checkpoints import LOG_ACCEPTED, SIGNED
+from silo_connector.trainer.store.log_acceptance import accepted_in
+from silo_connector.trainer.store.order_store import FILE as MEMORY
+from silo_connector.trainer.store.order_store import Memory
+from silo_connector.trainer.store.state_acceptance import ACCEPTED, is_accepted, put_aside, signatories
 
 STATE_OLDER, CLOCK_BACK, STATE_LOST = "trainer.state_older", "trainer.clock_back", "job.state_lost"
 NUMBER_LOST = "order.number_lost"

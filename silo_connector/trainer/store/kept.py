@@ -12,7 +12,7 @@ from federation.errors import FederationError, Invalid
 from silo_connector.agreements import Store
 from silo_connector.config import Config
 from silo_connector.identity import Signatory
-from silo_connector.trainer import checkpoints
+from silo_connector.trainer.store import audit_checkpoints
 
 KEEPING_VERSION = "agreement.keeping"
 """A version that was signed here is about to be kept."""
@@ -22,7 +22,7 @@ def kept_now(config: Config, pinned: Signatory | None) -> dict[str, str]:
     """What is kept, in words, by its digest; what can't be read is passed over, since nothing is done under it."""
     found = {}
     with contextlib.suppress(Invalid):
-        for chain, head in sorted(checkpoints.kept_checkpoints(config.trainer_state).items()):
+        for chain, head in sorted(audit_checkpoints.kept_checkpoints(config.trainer_state).items()):
             found[head.digest] = f"{chain} is kept at {head.position}, {head.digest}"
     if pinned is None:
         return found

@@ -15,7 +15,7 @@ from federation.protocol.tensors import Layout
 from silo_connector.config import Runner
 from silo_connector.logs import Log
 from silo_connector.trainer.refusals import Refused
-from silo_connector.trainer.remote import RunnerLost, Session, floats, session
+from silo_connector.trainer.sandbox.remote import RunnerLost, Session, floats, session
 
 if TYPE_CHECKING:
     from federation.learning.backend import Begin, Computation
@@ -28,22 +28,24 @@ _PAUSE_S = 0.5
 Done = TypeVar("Done")
 
 
-def in_runner(
+def run_plan_in_sandbox(
     plan: Plan,
     runner: Runner,
     should_stop: Callable[[], bool],
     began: Callable[[list[str]], None],
     do: Callable[[Begin], Done],
+    clock: Callable[[], float] = time.monotonic,
 ) -> Done:
     """Do something with a plan in a session of its own; once more from the start where the runner went away.
 
-    All sessions of the order together have the time that the site allows. `began` is told by which measures the session
-    is confined. Raises Refused ``code.*``, and what `do` raises.
+    All sessions of the order together have the time that the site allows, by `clock` in seconds: it may stand still
+    while something else is done. `began` is told by which measures the session is confined. Raises Refused ``code.*``,
+    and what `do` raises.
     """
-    until_s = time.monotonic() + runner.order_timeout_s
+    until_s = clock() + runner.order_timeout_s
     for attempt in range(1, ATTEMPTS + 1):
         try:
-            with session(runner, PATIENCE_S, should_stop, until_s) as opened:
+            with session(runner, PATIENCE_S, should_stop, until_s, clock) as opened:
                 began(opened.measures)
                 return do(_begin(plan, opened))
         except RunnerLost as error:

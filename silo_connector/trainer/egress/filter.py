@@ -1,4 +1,4 @@
-"""What may leave the site: an allow-list of fields (``allowed.py``), vocabularies, bounds. All goes through here."""
+"""What may leave the site: an allow-list of fields (``allowlist.py``), vocabularies, bounds. All goes through here."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ from federation.protocol.documents import (
 from federation.protocol.keys import PrivateKey, PublicKey
 from federation.protocol.rows import NO_LIMITS, RowLimits, coarse
 from federation.protocol.tensors import Layout, file_size_bytes, read_header
-from silo_connector.trainer.egress_allowlist import FIELDS, FIGURES, STATES, Status
-from silo_connector.trainer.refusals import may_name, may_say
+from silo_connector.trainer.egress.allowlist import FIELDS, FIGURES, STATES, Status
+from silo_connector.trainer.refusals import is_standard_sentence, may_name
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,9 @@ class Bounds:
         return cls(manifest.layout, cell, limits.update_norm_l2_max, metrics, rows)
 
 
-def leave(document: Document, key: PrivateKey, bounds: Bounds | None = None, payload: Path | None = None) -> bytes:
+def sign_if_allowed(
+    document: Document, key: PrivateKey, bounds: Bounds | None = None, payload: Path | None = None
+) -> bytes:
     """Sign a document if it, and the file that goes with it, may leave the site.
 
     Raises Invalid ``leaving.not_allowed`` with the field at fault.
@@ -84,7 +86,10 @@ def leave_review(sealed: bytes, signatory: PublicKey) -> bytes:
 
 
 def leave_acceptance(sealed: bytes, signatory: PublicKey) -> bytes:
-    """The organisation's word about a log as it was signed, and nothing else of the envelope. Raises as `leave`."""
+    """The organisation's word about a log as it was signed, and nothing else of the envelope.
+
+    Raises as `sign_if_allowed`.
+    """
     check_may_leave(open_sealed(LogAcceptance, sealed, [signatory]))
     return _own_only(sealed, LogAcceptance, signatory)
 
@@ -113,7 +118,7 @@ def check_may_leave(thing: BaseModel, bounds: Bounds | None = None, payload: Pat
         case Submission():
             _check_submission(thing, bounds, payload)
         case Refusal():
-            if not may_say(thing):
+            if not is_standard_sentence(thing):
                 raise _not_allowed("message")
             if not may_name(thing):
                 raise _not_allowed("rule")

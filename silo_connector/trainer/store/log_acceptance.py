@@ -15,8 +15,8 @@ from federation.protocol.tree_heads import TreeHead
 from silo_connector.config import Config
 from silo_connector.identity import Signatory, identity_key
 from silo_connector.journal import Journal
-from silo_connector.trainer.checkpoints import LOG_ACCEPTED, keep_instead, kept_checkpoints
-from silo_connector.trainer.log_breaks import end_break, kept_breaks
+from silo_connector.trainer.store.audit_checkpoints import LOG_ACCEPTED, keep_instead, kept_checkpoints
+from silo_connector.trainer.store.log_breaks import end_break, kept_breaks
 
 BYTES_MAX = 1 << 16
 

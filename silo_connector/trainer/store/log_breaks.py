@@ -15,7 +15,7 @@ from typing import Any
 from federation.errors import Invalid
 from federation.protocol.documents import now
 from federation.protocol.tree_heads import FORKED, GOES_BACK, TreeHead
-from silo_connector.folders import Folder
+from silo_connector.folders import SafeDir
 
 FILE = "log_breaks.json"
 OLDER = "platform.older"
@@ -80,5 +80,5 @@ def _break(said: Mapping[str, Any]) -> Break:
 
 def _write(state: Path, breaks: Breaks) -> None:
     content = {"standing": {name: asdict(one) for name, one in breaks.standing.items()}, "accepted": breaks.accepted}
-    with Folder.open(state) as folder:
+    with SafeDir.open(state) as folder:
         folder.replace(FILE, json.dumps(content, indent=1).encode())

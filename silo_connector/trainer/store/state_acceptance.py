@@ -16,12 +16,12 @@ from silo_connector.agreements import Store
 from silo_connector.config import Config
 from silo_connector.identity import PINNED, SIGNATORY_PIN, Signatory, identity_key
 from silo_connector.journal import Journal, begin_anew, entries, raw_lines
-from silo_connector.trainer.checkpoints import raise_heads
-from silo_connector.trainer.kept import kept_now
-from silo_connector.trainer.order_store import Memory
+from silo_connector.trainer.store.audit_checkpoints import raise_heads
+from silo_connector.trainer.store.kept import kept_now
+from silo_connector.trainer.store.order_store import Memory
 
 if TYPE_CHECKING:
-    from silo_connector.trainer.past import Past
+    from silo_connector.trainer.store.past import Past
 
 ACCEPTED = "state.accepted"
 BYTES_MAX = 1 << 20

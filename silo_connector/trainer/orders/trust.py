@@ -9,12 +9,12 @@ from federation.errors import FederationError
 from federation.protocol.keys import PublicKey
 from silo_connector.config import Config
 from silo_connector.enrolment import Enrolment
-from silo_connector.folders import Folder
+from silo_connector.folders import SafeDir
 from silo_connector.identity import pinned_signatory
 from silo_connector.journal import Journal
 from silo_connector.logs import Log
 from silo_connector.platform_keys import chain_from, follow, keep
-from silo_connector.trainer.verification import Trust
+from silo_connector.trainer.orders.verification import Trust
 
 LOG = Log("trainer")
 
@@ -35,12 +35,12 @@ def enrolled(config: Config, answer: bytes, identity: PublicKey) -> Trust | None
     return Trust(enrolment.silo_id, platform, identity, signatory.key)
 
 
-def believed(sealed: bytes, folder: Folder, trust: Trust) -> Trust:
+def believed(sealed: bytes, folder: SafeDir, trust: Trust) -> Trust:
     """Whom to believe for this one order, where nothing may be kept. Raises as `follow`."""
     return replace(trust, platform=follow(trust.platform, sealed, folder))
 
 
-def followed(config: Config, sealed: bytes, folder: Folder, trust: Trust, journal: Journal) -> Trust:
+def follow_key_rotation(config: Config, sealed: bytes, folder: SafeDir, trust: Trust, journal: Journal) -> Trust:
     """Adopt the platform's new key where successions lead to it: kept before anything is done under it."""
     chain = follow(trust.platform, sealed, folder)
     if chain is trust.platform:

@@ -6,25 +6,25 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import Protocol
 from uuid import UUID
 
 from federation.agreements.shares import train_fraction_of
 from federation.errors import FederationError, Invalid, Untrusted
 from federation.learning.family import Family, ModelSpecification
 from federation.learning.models import parse_model
-from federation.learning.specification import LocalTraining, parse_local
+from federation.learning.specification import LocalTraining
 from federation.protocol import envelope
 from federation.protocol.datasets import DatasetDeclaration
 from federation.protocol.digests import digest_bytes
 from federation.protocol.documents import (
     BlobReference,
-    CheckpointOrder,
     CohortMember,
     Manifest,
     Order,
-    OrderKind,
     read,
 )
+from federation.protocol.documents.orders import Instruction
 from federation.protocol.keys import PublicKey
 from federation.protocol.successions import KeyChain
 from silo_connector.trainer.refusals import OrderHead, Refused
@@ -32,7 +32,6 @@ from silo_connector.trainer.refusals import OrderHead, Refused
 CLOCK_TOLERANCE = timedelta(seconds=120)
 RETIRED_KEY_LIFE = timedelta(days=31)
 """No order of the platform's is open for longer: beyond that, one by a retired key is a forgery, whatever it says."""
-_CARRIED_OUT = (OrderKind.TRAIN, OrderKind.EVALUATE)
 
 
 @dataclass(frozen=True)
@@ -45,9 +44,33 @@ class Trust:
     signatory_key: PublicKey
 
 
+class OrderForm(Protocol):
+    """How the orders of a kind are read."""
+
+    @property
+    def document(self) -> type[Instruction]:
+        """The document that such an order is."""
+
+    @property
+    def is_of_job(self) -> bool:
+        """Whether such an order names a job."""
+
+
+@dataclass(frozen=True)
+class OpenedOrder:
+    """An order of the platform for us: what is needed to answer it, its kind, and the order, or why it can't be read.
+
+    The kind is as the order says it, and perhaps one that nobody here knows.
+    """
+
+    head: OrderHead
+    kind: str
+    order: Instruction | Refused
+
+
 @dataclass(frozen=True)
 class Task:
-    """An order that is in order: what to do, with what."""
+    """An order about a job's model that is in order: what to do, with what."""
 
     order: Order
     manifest: Manifest
@@ -55,41 +78,51 @@ class Task:
     model: BlobReference
     family: Family
     spec: ModelSpecification
-    local: LocalTraining | None
+    local: LocalTraining | None = None
 
 
-def open_order(sealed: bytes, trust: Trust, moment: datetime) -> tuple[OrderHead, Order | CheckpointOrder | Refused]:
-    """Verify who signed an order, and read it.
+def open_order(sealed: bytes, trust: Trust, moment: datetime, forms: Mapping[str, OrderForm]) -> OpenedOrder:
+    """Verify who signed an order, and read it; `forms` says how orders are read, by their kind.
 
     An order of the platform for us that can't be read comes back as the refusal that it gets. Raises Untrusted or
     Invalid when it can't even be answered: not signed by the platform, signed by a key that it had retired by then, not
     for us, no id or number.
     """
     verified = envelope.verify(sealed, Order.payload_type, trust.platform.keys)
-    head, kind = _head(verified.payload)
+    head, kind = _head(verified.payload, forms)
     if head.silo_id != trust.silo_id:
         raise Untrusted("order.not_for_us", "The order is for another silo.")
-    order = _read_order(verified.payload, kind)
+    order = _read_order(verified.payload, forms.get(kind))
     issued_at = None if isinstance(order, Refused) else order.issued_at.isoformat()
     head = replace(head, digest=digest_bytes(sealed), issued_at=issued_at)
     if trust.platform.current.key_id not in verified.key_ids:
         _check_retired(verified.key_ids, order, trust.platform, moment)
-    return head, order
+    return OpenedOrder(head, kind, order)
 
 
-def _read_order(payload: bytes, kind: object) -> Order | CheckpointOrder | Refused:
+def kind_unverified(sealed: bytes) -> str | None:
+    """The kind that an order says it has, for choosing what to look at first; None where it says none that can be read.
+
+    Nothing is decided by it: `open_order` reads the kind again, from what is verified.
+    """
     try:
-        return read(CheckpointOrder, payload) if kind == OrderKind.CHECKPOINT else read(Order, payload)
+        kind = json.loads(envelope.peek(sealed))["kind"]
+    except (FederationError, ValueError, KeyError, TypeError, RecursionError):
+        return None
+    return kind if isinstance(kind, str) else None
+
+
+def _read_order(payload: bytes, form: OrderForm | None) -> Instruction | Refused:
+    try:
+        return read(Order if form is None else form.document, payload)
     except Invalid as error:
-        code = error.code if error.code == "protocol.version" else "order.malformed"
-        if error.field == "kind":
-            code = "order.kind_not_supported"
+        code = "order.kind_not_supported" if form is None else "order.malformed"
+        if error.code == "protocol.version":
+            code = error.code
         return Refused(code, error.message, error.field)
 
 
-def _check_retired(
-    key_ids: frozenset[str], order: Order | CheckpointOrder | Refused, chain: KeyChain, moment: datetime
-) -> None:
+def _check_retired(key_ids: frozenset[str], order: Instruction | Refused, chain: KeyChain, moment: datetime) -> None:
     """A retired key still speaks for orders from before its succession, for as long as they can be open."""
     retired_at = max(filter(None, map(chain.retired_at, key_ids)))
     issued_later = isinstance(order, Refused) or order.issued_at > retired_at + CLOCK_TOLERANCE
@@ -100,70 +133,8 @@ def _check_retired(
         )
 
 
-def judge(
-    order: Order, manifest_sealed: bytes, trust: Trust, datasets: Mapping[str, DatasetDeclaration], moment: datetime
-) -> Task:
-    """Everything about an order and its manifest that must hold before the model is even looked at. Raises Refused.
-
-    Whether the agreement allows it, `permits` finds out after this.
-    """
-    if order.kind not in _CARRIED_OUT:
-        raise Refused("order.kind_not_supported", f"Orders of kind {order.kind} are not carried out.")
-    check_open(order, moment)
-    manifest = _manifest(order, manifest_sealed, trust)
-    if order.kind is OrderKind.TRAIN and manifest.task != "train":
-        raise Refused("order.task_mismatch", f"A {manifest.task} job sent a train order.")
-    member = _member(manifest, trust)
-    declaration = datasets.get(member.dataset)
-    if declaration is None:
-        raise Refused("dataset.unknown", f"There is no dataset {member.dataset!r} here.")
-    if declaration.schema_digest != member.schema_digest:
-        raise Refused("dataset.schema_changed", f"The schema of {member.dataset!r} is not the one in the manifest.")
-    if (len(declaration.features()), declaration.n_classes) != (manifest.n_features, manifest.n_classes):
-        raise Refused("model.does_not_fit", "The manifest's numbers of features and classes are not the dataset's.")
-    if manifest.weighting is not None and manifest.weighting.train_fraction != train_fraction_of(declaration):
-        raise Refused("manifest.weights", "The manifest names another part of the rows to train on than is declared.")
-    try:
-        family, spec = parse_model(manifest.model)
-        if family.layout(spec, manifest.n_features, manifest.n_classes) != manifest.layout:
-            raise Refused("model.layout_mismatch", "The manifest's layout is not that of the family.")
-        local = parse_local(manifest.local) if order.kind is OrderKind.TRAIN else None
-    except Refused:
-        raise
-    except FederationError as error:
-        raise Refused(error.code, error.message, error.field) from error
-    if order.model is None:
-        raise Refused("order.model_missing", "The order has no model.")
-    if order.round <= 1 and order.model.digest != manifest.initial_model_digest:
-        raise Refused("model.not_initial", f"Round {order.round} begins with {order.model.digest}.")
-    if order.kind is OrderKind.TRAIN and order.upload is None:
-        raise Refused("order.upload_missing", "The order has no upload grant.")
-    return Task(order, manifest, member, order.model, family, spec, local)
-
-
-def _head(payload: bytes) -> tuple[OrderHead, object]:
-    """What is needed to answer, and the kind of order that it says it is."""
-    try:
-        data = json.loads(payload)
-        number = data["number"]
-        if type(number) is not int or not 1 <= number <= 2**53:
-            raise ValueError
-        kind = data.get("kind")
-        job_id = None if kind == OrderKind.CHECKPOINT else UUID(data["job_id"])
-        return OrderHead(UUID(data["order_id"]), number, UUID(data["silo_id"]), job_id), kind
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise Invalid("order.malformed", "The order has no proper id or number.") from error
-
-
-def check_open(order: Order | CheckpointOrder, moment: datetime) -> None:
-    """Raise Refused for an order whose time is over, or has not come."""
-    if moment >= order.expires_at:
-        raise Refused("order.expired", f"The order expired at {order.expires_at}.")
-    if order.issued_at > moment + CLOCK_TOLERANCE:
-        raise Refused("order.not_yet_valid", f"The order was issued at {order.issued_at}.")
-
-
-def _manifest(order: Order, sealed: bytes, trust: Trust) -> Manifest:
+def open_manifest(order: Order, sealed: bytes, trust: Trust) -> Manifest:
+    """The manifest that came with an order, if it is the one that the order names. Raises Refused."""
     try:
         # A job may outlive the key that signed its manifest: the order, whose key was judged, vouches for these bytes.
         payload = envelope.verify(sealed, Manifest.payload_type, trust.platform.keys).payload
@@ -181,12 +152,60 @@ def _manifest(order: Order, sealed: bytes, trust: Trust) -> Manifest:
     return manifest
 
 
-def check_supported(manifest: Manifest) -> None:
-    """Raise Refused for what an agreement may allow and this connector can't do: it is never passed over."""
-    if manifest.protection.mode != "clear":
-        raise Refused("protection.not_supported", "The manifest asks for another protection mode.", "protection.mode")
-    if manifest.privacy is not None:
-        raise Refused("privacy.not_supported", "The manifest has privacy settings.", "privacy")
+def validate_model_order(
+    order: Order, manifest: Manifest, trust: Trust, datasets: Mapping[str, DatasetDeclaration]
+) -> Task:
+    """What must hold of every order about a job's model before the model is even looked at. Raises Refused.
+
+    Whether the agreement allows it, `authorization` finds out after this.
+    """
+    member = _member(manifest, trust)
+    declaration = datasets.get(member.dataset)
+    if declaration is None:
+        raise Refused("dataset.unknown", f"There is no dataset {member.dataset!r} here.")
+    if declaration.schema_digest != member.schema_digest:
+        raise Refused("dataset.schema_changed", f"The schema of {member.dataset!r} is not the one in the manifest.")
+    if (len(declaration.features()), declaration.n_classes) != (manifest.n_features, manifest.n_classes):
+        raise Refused("model.does_not_fit", "The manifest's numbers of features and classes are not the dataset's.")
+    if manifest.weighting is not None and manifest.weighting.train_fraction != train_fraction_of(declaration):
+        raise Refused("manifest.weights", "The manifest names another part of the rows to train on than is declared.")
+    try:
+        family, spec = parse_model(manifest.model)
+        if family.layout(spec, manifest.n_features, manifest.n_classes) != manifest.layout:
+            raise Refused("model.layout_mismatch", "The manifest's layout is not that of the family.")
+    except Refused:
+        raise
+    except FederationError as error:
+        raise Refused(error.code, error.message, error.field) from error
+    if order.model is None:
+        raise Refused("order.model_missing", "The order has no model.")
+    if order.round <= 1 and order.model.digest != manifest.initial_model_digest:
+        raise Refused("model.not_initial", f"Round {order.round} begins with {order.model.digest}.")
+    return Task(order, manifest, member, order.model, family, spec)
+
+
+def _head(payload: bytes, forms: Mapping[str, OrderForm]) -> tuple[OrderHead, str]:
+    """What is needed to answer, and the kind of order that it says it is."""
+    try:
+        data = json.loads(payload)
+        number = data["number"]
+        if type(number) is not int or not 1 <= number <= 2**53:
+            raise ValueError
+        kind = data.get("kind")
+        kind = kind if isinstance(kind, str) else ""
+        form = forms.get(kind)
+        job_id = None if form is not None and not form.is_of_job else UUID(data["job_id"])
+        return OrderHead(UUID(data["order_id"]), number, UUID(data["silo_id"]), job_id), kind
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise Invalid("order.malformed", "The order has no proper id or number.") from error
+
+
+def check_open(order: Instruction, moment: datetime) -> None:
+    """Raise Refused for an order whose time is over, or has not come."""
+    if moment >= order.expires_at:
+        raise Refused("order.expired", f"The order expired at {order.expires_at}.")
+    if order.issued_at > moment + CLOCK_TOLERANCE:
+        raise Refused("order.not_yet_valid", f"The order was issued at {order.issued_at}.")
 
 
 def _member(manifest: Manifest, trust: Trust) -> CohortMember:

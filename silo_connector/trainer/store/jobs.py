@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from uuid import UUID
 
-from federation.protocol.documents import Order, OrderKind, now
+from federation.protocol.documents import Order, now
 from silo_connector.trainer.refusals import Refused
 
 _SCHEMA = """
@@ -122,11 +124,12 @@ class Jobs:
         ).fetchone()
         return None if row is None else (str(row[0]), int(row[1]), str(row[2]))
 
-    def rounds_since(self, moment: datetime, but: UUID | None = None) -> int:
-        """How many orders to train were allowed since, but for one."""
+    def rounds_since(self, moment: datetime, kinds: Collection[str], but: UUID | None = None) -> int:
+        """How many orders of these kinds were allowed since, but for one."""
         (count,) = self._database.execute(
-            "SELECT count(*) FROM allowed WHERE allowed_at >= ? AND kind = ? AND order_id != ?",
-            (_text(moment), OrderKind.TRAIN.value, str(but)),
+            "SELECT count(*) FROM allowed WHERE allowed_at >= ? AND order_id != ? "
+            "AND kind IN (SELECT value FROM json_each(?))",
+            (_text(moment), str(but), json.dumps(sorted(kinds))),
         ).fetchone()
         return int(count)
 

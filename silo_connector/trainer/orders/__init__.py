@@ -1,0 +1,1 @@
+"""Orders on their way in: the inbox, who signed them, what they ask, and whether that is allowed."""
