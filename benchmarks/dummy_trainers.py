@@ -1,26 +1,33 @@
 """Trainers that train nothing: each answers a train order at once with an update made beforehand, in a real spool.
 
+The update of every round is another one: what a store has already need not be uploaded, and no trainer sends the same
+twice. Heads of the audit log are countersigned unread.
+
 Run as `python -m benchmarks.dummy_trainers FOLDER ...`; each folder is a silo's, with `identity.key` and a spool.
 """
 
 from __future__ import annotations
 
 import asyncio
+import hashlib
+import json
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from federation.learning.weights import write_weights
 from federation.protocol import documents
 from federation.protocol.documents import OrderKind
-from federation.protocol.envelope import peek
+from federation.protocol.envelope import peek, sign
 from federation.protocol.keys import PrivateKey
 from silo_connector import spool
 from silo_connector.inotify_watch import Watch
 from silo_connector.logs import Log
 from silo_connector.spool import Spool
 
+_WORD_BYTES = 4
 ENVIRONMENT = documents.Environment(connector_version="dummy")
 
 
@@ -32,7 +39,7 @@ class DummyTrainer:
         self._spool.make()
         self._key = PrivateKey.load(folder / "identity.key")
         self._seed = abs(hash(folder.name)) % 2**32
-        self._updates: dict[str, tuple[Path, str]] = {}
+        self._updates: dict[str, _Update] = {}
         self._folder = folder
         self._watch = Watch(folder / "spool" / "inbox")
 
@@ -46,11 +53,20 @@ class DummyTrainer:
 
     def _answer(self, order_id: str) -> None:
         with self._spool.place("inbox") as inbox, inbox.folder(order_id) as folder:
-            order = documents.read(documents.Order, peek(folder.read(spool.ORDER, spool.DOCUMENT_BYTES_MAX)))
-            manifest = documents.read(documents.Manifest, peek(folder.read(spool.MANIFEST, spool.DOCUMENT_BYTES_MAX)))
+            payload = peek(folder.read(spool.ORDER, spool.DOCUMENT_BYTES_MAX))
+            if json.loads(payload)["kind"] == OrderKind.CHECKPOINT:
+                order = documents.read(documents.CheckpointOrder, payload)
+                head = peek(json.dumps(order.checkpoint).encode())
+                self._hand_over(order_id, sign(head, documents.AuditCheckpoint.payload_type, self._key), None)
+                return
+            sealed = folder.read(spool.MANIFEST, spool.DOCUMENT_BYTES_MAX)
+        submission, path = self._trained(documents.read(documents.Order, payload), peek(sealed))
+        self._hand_over(order_id, documents.seal(submission, self._key), path)
+
+    def _trained(self, order: documents.Order, manifest: bytes) -> tuple[documents.Submission, Path | None]:
         assert order.model is not None
         trains = order.kind == OrderKind.TRAIN
-        path, digest = self._update(manifest) if trains else (None, "")
+        path, digest = self._update(documents.read(documents.Manifest, manifest)) if trains else (None, "")
         submission = documents.Submission(
             order_id=order.order_id,
             number=order.number,
@@ -67,17 +83,20 @@ class DummyTrainer:
             environment=ENVIRONMENT,
             created_at=documents.now(),
         )
+        return submission, path
+
+    def _hand_over(self, order_id: str, document: bytes, path: Path | None) -> None:
         partial = f"out-{order_id}"
         with self._spool.place("tmp") as tmp, self._spool.place("outbox") as outbox:
             with tmp.make_folder(partial) as folder:
-                folder.write(spool.DOCUMENT, documents.seal(submission, self._key), durable=False)
+                folder.write(spool.DOCUMENT, document, durable=False)
                 if path is not None:
                     folder.link_or_copy(path, spool.UPDATE)
             tmp.move(partial, outbox, order_id, durable=False)
         self._spool.delete_atomically("inbox", order_id)
 
     def _update(self, manifest: documents.Manifest) -> tuple[Path, str]:
-        """An update for this model, made once."""
+        """An update for this model, made once, of which a word is another one each time."""
         if manifest.initial_model_digest not in self._updates:
             generator = np.random.default_rng(self._seed)
             weights = {
@@ -85,8 +104,37 @@ class DummyTrainer:
                 for spec in manifest.layout
             }
             path = self._folder / f"update-{len(self._updates)}.safetensors"
-            self._updates[manifest.initial_model_digest] = path, write_weights(path, manifest.layout, weights)
-        return self._updates[manifest.initial_model_digest]
+            write_weights(path, manifest.layout, weights)
+            self._updates[manifest.initial_model_digest] = _Update(path)
+        update = self._updates[manifest.initial_model_digest]
+        return update.path, update.renew()
+
+
+class _Update:
+    """A file whose last word is changed in place: that costs no training, and the digest of the rest is kept."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._rest: Any = hashlib.sha256()
+        self._rest_bytes = path.stat().st_size - _WORD_BYTES
+        with path.open("rb") as stream:
+            left = self._rest_bytes
+            while left:
+                block = stream.read(min(left, 1 << 20))
+                self._rest.update(block)
+                left -= len(block)
+        self._times = 0
+
+    def renew(self) -> str:
+        """The digest of the file as it is from now on. Nobody reads it any more as it was: its round is over."""
+        self._times += 1
+        word = np.float32(self._times * 1e-6).tobytes()
+        with self.path.open("r+b") as stream:
+            stream.seek(self._rest_bytes)
+            stream.write(word)
+        digest = self._rest.copy()
+        digest.update(word)
+        return f"sha256:{digest.hexdigest()}"
 
 
 async def main(folders: list[str]) -> None:

@@ -1,6 +1,8 @@
-"""How long a round takes beside the training, and how much memory: five silos, three model sizes, every real process.
+"""How long a round takes beside the training, and how much memory: so many silos, some model sizes, every real process.
 
-`median_s` is the time from one round's start to the next, read from the rounds' own rows. Bytes are a round's, over all
+`median_s` is the time from one round's start to the next, read from the rounds' own rows. `launch_to_first_round_s` is
+from the launch to the first round's start, `job_of_5_rounds_s` from the launch of a job of five rounds, and a closing
+evaluation, to its end. Bytes are a round's, over all
 silos, artefacts and documents. Memory is web's and the worker's with their children (PSS, sampled five times a second).
 The last line is JSON. With `--idle N` it measures N idle connectors on the one web process instead.
 """
@@ -25,9 +27,19 @@ if TYPE_CHECKING:
     from tests.support.federation import Federation
 
 SILOS = 5
-ROUNDS = {10_000: 60, 1_000_000: 20, 10_000_000: 10}
+SIZES = (10_000, 1_000_000, 10_000_000)
+SIZE_MAX = 100_000_000
+ROUNDS_UP_TO = ((100_000, 60), (1_000_000, 20), (10_000_000, 10), (SIZE_MAX, 5))
 LIMIT_S = {10_000: 0.15, 1_000_000: 0.30, 10_000_000: 1.5}
+"""For five silos (DESIGN, 8)."""
 WARM_UP = 3
+SHORT_ROUNDS = 5
+JOB_MAX_S = 900.0
+
+
+def rounds_for(parameters: int) -> int:
+    """How many rounds are measured at this size: of small ones more, as they vary more."""
+    return next(rounds for size, rounds in ROUNDS_UP_TO if parameters <= size)
 
 
 def width_for(parameters: int) -> int:
@@ -40,18 +52,9 @@ def measure(stack: Stack, federation: Federation, parameters: int) -> dict[str, 
     from django.db.models import Sum
 
     from registry.models import ModelVersion
-    from training.launch.actions import launch
-    from training.models import Job, Order, Round, Submission
-    from training.transitions import ENDED
+    from training.models import Order, Round, Submission
 
-    width = width_for(parameters)
-    request = federation.request(
-        name=f"{parameters} parameters",
-        model={"family": "mlp", "hidden": [width, width]},
-        rounds=ROUNDS[parameters] + WARM_UP,
-        quorum=SILOS,
-        round_deadline_s=120,
-    )
+    rounds = rounds_for(parameters)
     stack.take_peaks()
     over = threading.Event()
 
@@ -63,36 +66,58 @@ def measure(stack: Stack, federation: Federation, parameters: int) -> dict[str, 
     watcher = threading.Thread(target=watch_memory)
     watcher.start()
     try:
-        job = launch(consortium=federation.consortium, request=request, by=federation.scientist)
-        deadline = time.monotonic() + 300
-        while (state := Job.objects.get(id=job.id).state) not in ENDED and state != "paused":
-            stack.check()
-            if time.monotonic() > deadline:
-                raise TimeoutError(f"the job is still {state} after 300 s")
-            time.sleep(0.25)
-        if state != "completed":
-            raise RuntimeError(f"the job is {state}: {Job.objects.get(id=job.id).reason}")
+        job = _run(stack, federation, parameters, rounds + WARM_UP)
     finally:
         over.set()
         watcher.join()
     spent = {name: after - before_s[name] for name, after in stack.processor_times_s().items()}
-    per_round = {name: f"{seconds / (ROUNDS[parameters] + WARM_UP) * 1000:.0f} ms" for name, seconds in spent.items()}
+    per_round = {name: f"{seconds / (rounds + WARM_UP) * 1000:.0f} ms" for name, seconds in spent.items()}
     print(f"processor time a round: {per_round}", file=sys.stderr)
+    short = _run(stack, federation, parameters, SHORT_ROUNDS)
     starts = [round_.opened_at for round_ in Round.objects.filter(job=job, attempt=1).order_by("number")]
     lengths = [(after - before).total_seconds() for before, after in itertools.pairwise(starts)][WARM_UP:]
     print(_phases(list(Round.objects.filter(job=job, steps__kind="train"))[WARM_UP:]), file=sys.stderr)
-    last = Round.objects.filter(job=job).order_by("number")[ROUNDS[parameters] - 1]
+    last = Round.objects.filter(job=job).order_by("number")[rounds - 1]
     sent = Submission.objects.filter(order__step__round=last)
     payload = sent.aggregate(total=Sum("payload_size_bytes"))["total"] or 0
     version = ModelVersion.objects.get(id=last.base_version_id)
     orders = [len(bytes(order.envelope)) for order in Order.objects.filter(step__round=last)]
-    manifest = len(bytes(Job.objects.get(id=job.id).manifest or b""))
+    manifest = len(bytes(job.manifest or b""))
     return {
         "median_s": round(statistics.median(lengths), 4),
+        "launch_to_first_round_s": round((starts[0] - job.created_at).total_seconds(), 3),
+        f"job_of_{SHORT_ROUNDS}_rounds_s": round((short.ended_at - short.created_at).total_seconds(), 3),
         "bytes_up": payload + sum(len(bytes(submission.document)) for submission in sent),
-        "bytes_down": SILOS * (version.size_bytes + manifest) + sum(orders),
+        "bytes_down": len(federation.silos) * (version.size_bytes + manifest) + sum(orders),
         "peak_rss_mb": stack.take_peaks(),
     }
+
+
+def _run(stack: Stack, federation: Federation, parameters: int, rounds: int) -> Any:
+    """Run one job of so many rounds to its end; the job."""
+    from training.launch.actions import launch
+    from training.models import Job
+    from training.transitions import ENDED
+
+    width = width_for(parameters)
+    request = federation.request(
+        name=f"{parameters} parameters, {rounds} rounds",
+        model={"family": "mlp", "hidden": [width, width]},
+        rounds=rounds,
+        quorum=len(federation.silos),
+        round_deadline_s=120,
+    )
+    job = launch(consortium=federation.consortium, request=request, by=federation.scientist)
+    deadline = time.monotonic() + JOB_MAX_S
+    while job.state not in ENDED and job.state != "paused":
+        stack.check()
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"the job is still {job.state} after {JOB_MAX_S:.0f} s")
+        time.sleep(0.25)
+        job = Job.objects.get(id=job.id)
+    if job.state != "completed":
+        raise RuntimeError(f"the job is {job.state}: {job.reason}")
+    return job
 
 
 def _phases(rounds: list[Any]) -> str:
@@ -124,9 +149,12 @@ def idle(stack: Stack, connectors: int) -> dict[str, Any]:
 def main() -> int:
     """Measure, and print the figures as the last line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--sizes", type=int, nargs="*", default=list(ROUNDS), choices=list(ROUNDS))
+    parser.add_argument("--silos", type=int, default=SILOS, metavar="N", help="silos, each with a relay of its own")
+    parser.add_argument("--sizes", type=int, nargs="*", default=list(SIZES), help=f"parameters, {SIZE_MAX} at most")
     parser.add_argument("--idle", type=int, default=0, metavar="N")
     asked = parser.parse_args()
+    if asked.silos < 1 or not all(1_000 <= size <= SIZE_MAX for size in asked.sizes):
+        parser.error(f"--silos is at least 1, --sizes are from 1000 to {SIZE_MAX}")
     folder = temporary_folder("bench")
     print(f"working in {folder}", file=sys.stderr)
     try:
@@ -134,12 +162,14 @@ def main() -> int:
             if asked.idle:
                 print(json.dumps({"idle": idle(stack, asked.idle)}))
                 return 0
-            federation = stack.enrol(SILOS)
+            federation = stack.enrol(asked.silos)
             figures = {}
             for parameters in asked.sizes:
                 figures[str(parameters)] = measure(stack, federation, parameters)
-                print(f"{parameters}: {figures[str(parameters)]} (to hold: {LIMIT_S[parameters]} s)", file=sys.stderr)
-            print(json.dumps({"rounds": figures}))
+                held = asked.silos == SILOS and parameters in LIMIT_S
+                told = f" (to hold: {LIMIT_S[parameters]} s)" if held else ""
+                print(f"{parameters}: {figures[str(parameters)]}{told}", file=sys.stderr)
+            print(json.dumps({"silos": asked.silos, "rounds": figures}))
             return 0
     finally:
         if sys.exc_info()[0] in {None, SystemExit}:
