@@ -15,6 +15,9 @@ LOOK_EVERY_S = 0.5
 SERVED_AT_ONCE_MAX = 4
 """No more orders than this are served between two batches: whoever sends many slows a training, and never stops it."""
 
+READ_AT_ONCE_MAX = 32
+"""So many orders at most are read between two batches, to find the urgent ones; each is read once in a training."""
+
 
 class NotUrgent(Exception):
     """An order is of another kind than it said before it was verified: it waits for its turn."""
@@ -64,7 +67,7 @@ class UrgentLane:
         waiting = self._inbox.order_ids()
         self._passed_over &= waiting
         served = 0
-        for name in sorted(waiting - self._passed_over):
+        for name in sorted(waiting - self._passed_over)[:READ_AT_ONCE_MAX]:
             if self._inbox.kind_unverified(name) in self._kinds:
                 if served == SERVED_AT_ONCE_MAX:
                     return

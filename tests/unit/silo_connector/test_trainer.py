@@ -20,6 +20,7 @@ from silo_connector.trainer.kinds.execution import execute_order
 from silo_connector.trainer.orders import inbox
 from silo_connector.trainer.store import outbox
 from silo_connector.trainer.store.order_store import Memory
+from silo_connector.trainer.store.outbox import work_room
 from silo_connector.trainer.trainer import Trainer
 from tests.unit.silo_connector.sites import Site
 
@@ -318,3 +319,18 @@ async def test_an_order_that_always_kills_the_trainer_is_refused_in_the_end(site
     site.deliver(order, manifest)
     trainer.process_inbox()
     assert site.refusal(order) == "trainer.crashed"
+
+
+def test_two_orders_have_rooms_of_their_own(tmp_path: Path) -> None:
+    """One may be carried out in the middle of the other."""
+    with work_room(tmp_path, "first") as first:
+        (first / "model").write_bytes(b"1")
+        with work_room(tmp_path, "second") as second:
+            assert not list(second.iterdir())
+            (second / "model").write_bytes(b"2")
+        assert not second.exists()
+        assert (first / "model").read_bytes() == b"1"
+    assert not first.exists()
+    (first / "left").mkdir(parents=True)
+    with work_room(tmp_path, "first") as again:
+        assert not list(again.iterdir()), "what a crash has left is gone"

@@ -20,7 +20,7 @@ from silo_connector.trainer.kinds.audit_checkpoint import AuditCheckpointKind
 from silo_connector.trainer.orders import inbox as inbox_module
 from silo_connector.trainer.orders import urgent_lane
 from silo_connector.trainer.orders.inbox import Inbox
-from silo_connector.trainer.orders.urgent_lane import SERVED_AT_ONCE_MAX, UrgentLane
+from silo_connector.trainer.orders.urgent_lane import READ_AT_ONCE_MAX, SERVED_AT_ONCE_MAX, UrgentLane
 from silo_connector.trainer.store import outbox
 from silo_connector.trainer.store.audit_checkpoints import kept_checkpoints
 from silo_connector.trainer.store.order_store import Memory
@@ -250,6 +250,37 @@ def test_the_inbox_is_looked_at_now_and_then_only(site: Site, monkeypatch: pytes
     for _ in range(100):
         lane.serve_between_batches()
     assert looked == 1
+
+
+def test_only_so_many_orders_are_read_at_once_and_each_of_them_once(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[str] = []
+    served: list[str] = []
+    real = Inbox.kind_unverified
+
+    def noted(self: Inbox, name: str) -> str | None:
+        read.append(name)
+        return real(self, name)
+
+    monkeypatch.setattr(Inbox, "kind_unverified", noted)
+    manifest = site.job()
+    for number in range(1, READ_AT_ONCE_MAX + 11):
+        site.deliver(site.order(manifest, number=number), manifest)
+    head = hand(site, ordered(site, 10))
+    inbox = Inbox(Spool(site.config.spool), Journal(site.config.trainer_state))
+
+    def serve(name: str) -> None:
+        served.append(name)
+        Spool(site.config.spool).delete_atomically("inbox", name)
+
+    lane = UrgentLane(inbox, {"checkpoint"}, serve)
+    lane.serve_between_batches()
+    assert len(read) == READ_AT_ONCE_MAX
+    for _ in range(3):
+        lane.serve_between_batches()
+    assert served == [str(head.order_id)]
+    assert len(read) == len(set(read)) == READ_AT_ONCE_MAX + 11
 
 
 def fails(error: Exception) -> Callable[..., Any]:
