@@ -26,6 +26,8 @@ NUMBER_LOST = "order.number_lost"
 UNKEPT = frozenset({STATE_OLDER, CLOCK_BACK, NUMBER_LOST})
 """Refusals under these codes leave no trace in the stores: what is put back once more must not lack them."""
 CLOCK = "clock"
+OLDER_KEPT_MAX = 10_000
+"""So many things are counted and named that the memory lacks; more make it no older."""
 
 
 @dataclass(frozen=True)
@@ -175,7 +177,8 @@ class _Reader:
             self._lacks(f"order {order_id} was answered with {digest}")
 
     def _lacks(self, what: str) -> None:
-        self._past.older.append(Older(MEMORY, what))
+        if len(self._past.older) < OLDER_KEPT_MAX:  # of a whole memory that is lost, so many lines say enough
+            self._past.older.append(Older(MEMORY, what))
 
     def _accepted(self, entry: Mapping[str, Any]) -> None:
         """Go on from here: what was before counts no longer, but for what can't have been done twice."""

@@ -54,7 +54,7 @@ class Trainer:
         self._spool = Spool(config.spool)
         self._key = identity_key(config)
         self._memory = Memory(config.trainer_state)
-        self._journal = Journal(config.trainer_state, config.syslog)
+        self._journal = Journal.of(config)
         self._lock = StateLock(config, self._memory, self._journal)
         self._permits = Permits(config, self._memory.jobs, network, self._lock.clock.now)
         self._outcomes = Outcomes(config.trainer_state, self._spool, self._journal)
