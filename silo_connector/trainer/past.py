@@ -101,10 +101,13 @@ class _Reader:
         self._signatories = signatories(config, pinned)
         self._past = Past()
         self._unkept: set[str] = set()
+        self._forgotten_before = memory.forgotten_before
+        self._may_lack = False
 
     def read(self) -> Past:
         for entry in all_entries(self._config.trainer_state):
             self._see(entry.get("at"))
+            self._may_lack = self._forgotten_before is not None and str(entry.get("at")) < self._forgotten_before
             self._take(entry)
         return self._past
 
@@ -158,7 +161,8 @@ class _Reader:
         found = self._memory.jobs.allowed(order_id)
         if found is None or found[:2] != (job_id, round_) or entry.get("model", found[2]) != found[2]:
             self._lacks(f"order {order_id}, round {round_} of job {job_id}, was allowed")
-            self._past.lost_jobs.add(job_id)
+            if not self._may_lack:
+                self._past.lost_jobs.add(job_id)
         self._number(entry, order_id)
 
     def _number(self, entry: Mapping[str, Any], order_id: str) -> None:
@@ -177,7 +181,9 @@ class _Reader:
             self._lacks(f"order {order_id} was answered with {digest}")
 
     def _lacks(self, what: str) -> None:
-        if len(self._past.older) < OLDER_KEPT_MAX:  # of a whole memory that is lost, so many lines say enough
+        if (
+            not self._may_lack and len(self._past.older) < OLDER_KEPT_MAX
+        ):  # of a whole memory that is lost, so many lines say enough
             self._past.older.append(Older(MEMORY, what))
 
     def _accepted(self, entry: Mapping[str, Any]) -> None:

@@ -182,7 +182,7 @@ class Trainer:
         head, order = open_order(sealed, trust, clock.now())
         if str(head.order_id) != name:
             raise Untrusted("order.wrong_folder", "The order lies in another order's folder.")
-        known = self._memory.outcome(name)
+        known = self._memory.answer_again(name)
         if known is not None:
             LOG.info("order.answered_before", order_id=name)
             return known
@@ -195,6 +195,7 @@ class Trainer:
                 raise Refused("trainer.crashed", f"The order was started {starts} times.")
             if isinstance(order, Refused):
                 raise order
+            self._memory.forget(min(order.issued_at, clock.now()))
             if isinstance(order, CheckpointOrder):
                 check_open(order, clock.now())
                 clock.saw(order.issued_at)
