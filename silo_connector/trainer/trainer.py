@@ -32,6 +32,7 @@ from silo_connector.trainer.order_store import Memory, Outcome
 from silo_connector.trainer.outbox import TMP_PREFIX, Outcomes, make_room
 from silo_connector.trainer.plans import in_runner
 from silo_connector.trainer.refusals import OrderHead, Refused, document
+from silo_connector.trainer.retries import Retries, has_no_room, may_pass
 from silo_connector.trainer.state_lock import StateLock
 from silo_connector.trainer.trust import believed, enrolled, followed
 from silo_connector.trainer.verification import Task, Trust, check_open, judge, open_order
@@ -62,6 +63,7 @@ class Trainer:
         self._environment = Environment(connector_version=VERSION, image_digest=config.image_digest, network=network)
         self._inbox = Inbox(self._spool, self._journal)
         self._checkpoints = Checkpoints(config.trainer_state, self._key, self._journal)
+        self._retries = Retries()
         self._registered_version = -1
         self._answer: bytes | None = None
         self._trust: Trust | None = None
@@ -103,7 +105,9 @@ class Trainer:
             self._register()
         self._lock.note_moment()
         self._look_at_seen(self._trust)
-        for name in self._inbox.waiting():
+        waiting = self._inbox.waiting()
+        self._retries.forget_others(waiting)
+        for name in filter(self._retries.is_due, waiting):
             self.is_working = True
             try:
                 self._handle(name, self._trust)
@@ -205,12 +209,21 @@ class Trainer:
             return self._finish(self._carry_out(task, permit, folder, started, data_s))
         except Refused as refused:
             return self._finish(self._refusal(head, refused))
-        except (OSError, Stopped):
+        except Stopped:
             self._memory.untake(name)
             raise
         except Exception as error:
+            if has_no_room(error) or (may_pass(error) and self._is_tried_again(name, error)):
+                self._memory.untake(name)
+                raise
             LOG.error("order.fault", trace=error, order_id=name)
             return self._finish(self._refusal(head, Refused("trainer.failed", str(error))))
+
+    def _is_tried_again(self, name: str, error: Exception) -> bool:
+        wait_s = self._retries.again_in_s(name)
+        if wait_s is not None:
+            LOG.warning("order.retry", order_id=name, reason=repr(error), wait_s=wait_s)
+        return wait_s is not None
 
     def _finish(self, outcome: Outcome) -> Outcome:
         self._journal.sync()

@@ -70,7 +70,7 @@ def answer(*, document: bytes, by: Silo, payload: bytes | None = None) -> Taken:
         _check_fits(order, said, by)
         if order.state not in OUTSTANDING:
             # whoever closed the round took the order's row first: this answer is late, refused before, or called back
-            taken = _note_late(order)
+            taken = _note_late(order, said, document)
         elif isinstance(said, Refusal):
             taken = _refuse(order, said, document, by)
         elif (fault := next(faults_of(said, order.bounds), None)) is not None:
@@ -169,7 +169,12 @@ def _check_fits(order: AnsweredOrder, said: Refusal | SubmissionDocument, by: Si
         raise Invalid("submission.evaluation", "An evaluate order is answered with an evaluation.", "evaluation")
 
 
-def _note_late(order: AnsweredOrder) -> Taken:
+def _note_late(order: AnsweredOrder, said: Refusal | SubmissionDocument, document: bytes) -> Taken:
+    """An answer to an order that is over. A late update is of no use; why a silo refused is kept all the same."""
+    if isinstance(said, Refusal):
+        KeptRefusal.objects.get_or_create(
+            order_id=order.order_id, defaults={"document": document, "received_at": timezone.now()}
+        )
     if order.state != OrderState.EXPIRED:
         return Taken(OrderState(order.state), order.code)
     Order.objects.filter(id=order.order_id).update(state=OrderState.LATE, answered_at=timezone.now())
