@@ -11,6 +11,7 @@ import pytest
 
 from silo_connector.appending import Unwritable
 from silo_connector.trainer import trainer as trainer_module
+from silo_connector.trainer.execution import carry_out
 from silo_connector.trainer.order_store import FILE, Memory
 from silo_connector.trainer.retries import FIRST_WAIT_S, RETRIES_MAX, Retries, has_no_room, may_pass
 from silo_connector.trainer.trainer import Trainer
@@ -84,14 +85,14 @@ async def test_an_order_that_meets_a_surprise_is_tried_again_before_it_is_refuse
     manifest = site.job()
     order = site.order(manifest)
     site.deliver(order, manifest)
-    real, met = trainer_module.carry_out, 0
+    met = 0
 
     def surprised(*arguments: Any, **options: Any) -> Any:
         nonlocal met
         if met < times:
             met += 1
             raise error
-        return real(*arguments, **options)
+        return carry_out(*arguments, **options)
 
     monkeypatch.setattr(trainer_module, "carry_out", surprised)
     for tried in range(1, min(times, RETRIES_MAX) + 1):
@@ -137,12 +138,11 @@ async def test_other_orders_are_done_while_one_waits(
 ) -> None:
     first, second = site.job(name="first"), site.job(name="second")
     orders = [site.order(first), site.order(second, number=2)]
-    real = trainer_module.carry_out
 
     def surprised(task: Any, *arguments: Any, **options: Any) -> Any:
         if task.order.order_id == orders[0].order_id and clock.now_s == 1000.0:
             raise MemoryError
-        return real(task, *arguments, **options)
+        return carry_out(task, *arguments, **options)
 
     monkeypatch.setattr(trainer_module, "carry_out", surprised)
     for order, manifest in zip(orders, (first, second), strict=True):

@@ -56,13 +56,17 @@ def memory(tmp_path: Path, calendar: Calendar) -> Iterator[Memory]:
 
 
 def order_of(job_id: UUID, number: int, round_: int) -> Order:
-    return Order.model_construct(
+    return Order(
         order_id=uuid5(job_id, str(number)),
+        number=number,
+        silo_id=uuid5(job_id, SILO),
         job_id=job_id,
-        round=round_,
-        attempt=1,
         manifest_digest=DIGEST,
         kind=OrderKind.TRAIN,
+        round=round_,
+        attempt=1,
+        issued_at=BEGIN,
+        expires_at=BEGIN + timedelta(days=1),
     )
 
 
