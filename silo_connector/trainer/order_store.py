@@ -36,7 +36,8 @@ class Memory:
     def __init__(self, state: Path | None) -> None:
         """What is kept in this folder; an empty one that is kept nowhere for None.
 
-        Raises Invalid ``trainer.state_unreadable`` for a file that is no database of SQLite, ``trainer.state_newer``.
+        Raises Invalid ``trainer.state_unreadable`` for a file that is no database of SQLite, ``trainer.state_locked``,
+        and what `migrate` raises.
         """
         file = ":memory:" if state is None else state / FILE
         try:
@@ -45,6 +46,9 @@ class Memory:
             self._database.execute("PRAGMA synchronous = FULL")
             migrate(self._database, file)
         except sqlite3.DatabaseError as error:
+            if getattr(error, "sqlite_errorcode", None) in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}:
+                message = f"{file} is locked by another process. Nothing is wrong with it: end that process, or wait."
+                raise Invalid("trainer.state_locked", message) from error
             raise Invalid(
                 "trainer.state_unreadable",
                 f"{file} can't be opened ({error}). Stop the trainer and put the newest backup back. If there is none, "

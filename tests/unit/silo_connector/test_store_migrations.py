@@ -146,3 +146,12 @@ def test_two_processes_that_start_at_once_take_each_step_once(file: Path) -> Non
     assert [process.wait() for process in started] == [0, 0, 0]
     assert version_of(file) == VERSION
     assert rows_of(file) == rows_of(RECORDED)
+
+
+def test_a_file_that_is_locked_is_not_called_damaged(file: Path) -> None:
+    with closing(sqlite3.connect(file, isolation_level=None)) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        with pytest.raises(Invalid, match=r"trainer\.state_locked: .*end that process, or wait"):
+            Memory(file.parent)
+        other.execute("ROLLBACK")
+    Memory(file.parent).close()
