@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from silo_connector.appending import Unwritable, append_whole
+
 FILE = "egress.jsonl"
+UNWRITABLE = "egress_log.unwritable"
+_FLAGS = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
 
 
 @dataclass(frozen=True)
@@ -22,16 +27,22 @@ class EgressEntry:
 
 
 def record(folder: Path, *departures: EgressEntry) -> None:
-    """Append lines and wait until they are on the disk."""
+    """Append lines and wait until they are on the disk: all of them, or none.
+
+    Raises Unwritable ``egress_log.unwritable``: then nothing may leave.
+    """
+    path = folder / FILE
     at = datetime.now(UTC).isoformat(timespec="milliseconds")
     text = "".join(json.dumps({"at": at, **asdict(departure)}) + "\n" for departure in departures)
-    flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
-    descriptor = os.open(folder / FILE, flags, 0o640)
     try:
+        descriptor = os.open(path, _FLAGS, 0o640)
+    except OSError as error:
+        raise Unwritable(UNWRITABLE, path, error) from error
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
         size = os.fstat(descriptor).st_size
         if size and os.pread(descriptor, 1, size - 1) != b"\n":
             text = "\n" + text  # the power went in the middle of the last line
-        os.write(descriptor, text.encode())
-        os.fsync(descriptor)
+        append_whole(descriptor, text.encode(), path, UNWRITABLE)
     finally:
         os.close(descriptor)

@@ -145,7 +145,7 @@ def install_certificate(config: Config, sealed: bytes) -> Signatory:
         )
     check_may_leave(certificate)
     if pinned is None:  # in the journal first: another pin than its last is then one that was put back
-        Journal(config.trainer_state, config.syslog).add(PINNED, signatory=signatory.key.key_id)
+        Journal.of(config).add(PINNED, signatory=signatory.key.key_id)
     with SafeDir.open(config.trainer_state) as state:
         state.replace(SIGNATORY_PIN, signatory.to_json().encode())
     with _enrolment_folder(config) as folder:

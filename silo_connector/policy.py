@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from federation.agreements.policy import Policy, parse_policy
+from federation.agreements.policy import Policy
 from federation.errors import Invalid
+from silo_connector.settings_reading import read_settings
 
+SAMPLE = "policy.sample.toml"
 _BYTES_MAX = 1 << 20
 
 
 def load_policy(path: Path | None) -> Policy:
     """The policy in a file, or the defaults where none is configured.
 
-    Raises Invalid ``policy.unreadable``, or ``policy.invalid`` with everything that is wrong, by setting.
+    Raises Invalid ``policy.unreadable``, or ``policy.invalid`` with all that is wrong: line, key, what is expected.
     """
     if path is None:
         return Policy()
@@ -23,11 +25,7 @@ def load_policy(path: Path | None) -> Policy:
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is no UTF-8"
         raise Invalid("policy.unreadable", f"{path} can't be read ({reason}).") from error
-    try:
-        return parse_policy(text)
-    except Invalid as error:
-        said = "; ".join(f"{name}: {' '.join(messages)}" for name, messages in error.fields.items())
-        raise Invalid("policy.invalid", f"{path}: {said or error.message}", error.field) from error
+    return read_settings(Policy, path, text, "policy.invalid", SAMPLE)
 
 
 class PolicyFile:

@@ -36,7 +36,7 @@ def suspend(options: argparse.Namespace) -> int:
         raise Invalid("agreement.unknown", "No agreement is kept here, so there is nothing to suspend.")
     if options.lift and len(chosen) > 1:
         raise Invalid("arguments", "Several agreements are kept here: name the one whose suspension ends.")
-    journal = Journal(config.trainer_state, config.syslog)
+    journal = Journal.of(config)
     for agreement_id in chosen:
         # What loosens is in the journal first, what tightens in the store: a crash in between leaves the stricter one.
         if options.lift:

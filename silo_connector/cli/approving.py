@@ -102,7 +102,7 @@ def _take(config: Config, pinned: Signatory, plan: Plan, sealed: bytes) -> None:
     sealed = leave_review(sealed, pinned.key)
     review = open_review(sealed, pinned.key)
     kept = PlanStore(config.trainer_state, pinned.key).keep(plan, sealed)
-    journal = Journal(config.trainer_state, config.syslog)
+    journal = Journal.of(config)
     journal.add(f"code.{review.verdict}", code=plan.digest, reviewer=review.reviewer, signatory=pinned.key.key_id)
     place = Spool(config.spool)
     place.make()

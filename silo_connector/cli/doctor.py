@@ -7,15 +7,22 @@ import asyncio
 import json
 from importlib.util import find_spec
 
+from federation.errors import Invalid
 from silo_connector import config as configuration
 from silo_connector.config import Config
 from silo_connector.doctor import site
-from silo_connector.doctor.findings import Finding, State, as_json, as_table
+from silo_connector.doctor.findings import Finding, State, as_json, as_table, fail
+from silo_connector.runner_settings import SAMPLE
 
 
 def doctor(options: argparse.Namespace) -> int:
     """Look at everything of this side; 1 if something does not work."""
-    config = configuration.load(options.config)
+    try:
+        config = configuration.load(options.config)
+    except Invalid as error:
+        if options.json:
+            print(json.dumps({"ok": False, "findings": as_json(_unreadable(error))}))
+        raise
     findings = asyncio.run(examine(config, options.side or installed(), options.code))
     worst = 1 if any(finding.state is State.FAIL for finding in findings) else 0
     if options.json:
@@ -23,6 +30,12 @@ def doctor(options: argparse.Namespace) -> int:
     else:
         print(as_table(findings))
     return worst
+
+
+def _unreadable(error: Invalid) -> list[Finding]:
+    """A finding for each mistake in connector.toml."""
+    said = [one for messages in error.fields.values() for one in messages] or [error.message]
+    return [fail("connector.toml", one, f"{SAMPLE} shows every setting.") for one in said]
 
 
 def installed(package: str = "silo_connector") -> str:

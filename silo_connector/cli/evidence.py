@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Mapping
 
 from federation import verify as checking
 from federation.errors import Invalid
+from federation.evidence.own_orders import OwnOrder
 from silo_connector import config as configuration
 from silo_connector.trainer.store.audit_checkpoints import breaks_seen, heads_seen
-from silo_connector.trainer.store.own_orders import own_orders
+from silo_connector.trainer.store.own_orders import OwnOrders
 
 
 def verify(options: argparse.Namespace) -> int:
@@ -16,13 +18,14 @@ def verify(options: argparse.Namespace) -> int:
     if len(options.files) > 2:
         raise Invalid("arguments", "Give one bundle, and at most one model before it.")
     *models, bundle = options.files
-    pinned, kept, given_up, own = None, {}, {}, {}
+    pinned, kept, given_up = None, {}, {}
+    own: Mapping[str, list[OwnOrder]] = {}
     if options.config.exists():
         config = configuration.load(options.config)
         pinned = config.platform_key
         kept = heads_seen(config.trainer_state)
         given_up = breaks_seen(config.trainer_state)
-        own = own_orders(config.trainer_state)
+        own = OwnOrders(config.trainer_state)
     report = checking.check(bundle, models[0] if models else None, pinned, kept, given_up, own)
     checking.tell(report, as_json=options.json)
     return report.verdict.value

@@ -74,7 +74,7 @@ def _take(config: Config, pinned: Signatory, signed: bytes) -> None:
     opened = open_agreement(signed)
     _check_newest(config, opened)
     agreement = opened.agreement
-    journal = Journal(config.trainer_state, config.syslog)
+    journal = Journal.of(config)
     told: dict[str, Any] = {
         "agreement_id": str(agreement.agreement_id),
         "version": agreement.version,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
@@ -13,11 +14,13 @@ from silo_connector.config import Config, Runner
 from silo_connector.doctor.findings import Finding, fail, ok, skip, warn
 from silo_connector.identity import pinned_signatory
 from silo_connector.journal import verify
+from silo_connector.journal_parts import earlier_parts
 from silo_connector.plans import PlanStore
 from silo_connector.policy import load_policy
 from silo_connector.sandbox_measures import MEASURES, NO_TRACES
 
 EXPIRES_SOON = timedelta(days=30)
+ROOM_BYTES_MIN = 16 << 20
 _SIGN = "Download the agreement from its page and run: silo-connector sign …"
 
 
@@ -145,7 +148,7 @@ def look_at_runner(settings: Runner) -> Iterator[Finding]:
 
 
 def look_at_journal(config: Config) -> Iterator[Finding]:
-    """The chain of what was done here must be whole."""
+    """The chain of what was done here must be whole, and there must be room for more of it."""
     from silo_connector.trainer.store.state_check import noted_head
 
     try:
@@ -153,7 +156,22 @@ def look_at_journal(config: Config) -> Iterator[Finding]:
     except FederationError as error:
         yield fail("journal", error.message, "Find out who can write into the trainer's state.")
         return
-    yield ok("journal", f"{head.lines} line{'s' if head.lines != 1 else ''}, the chain holds")
+    files = len(earlier_parts(config.trainer_state)) + 1
+    over = f" in {files} files" if files > 1 else ""
+    yield ok("journal", f"{head.lines} line{'s' if head.lines != 1 else ''}{over}, the chain holds")
+    yield from _room(config)
+
+
+def _room(config: Config) -> Iterator[Finding]:
+    """While the journal can't be written, nothing leaves."""
+    try:
+        disk = os.statvfs(config.trainer_state)
+    except OSError:
+        return  # said with the state
+    free_bytes = disk.f_bavail * disk.f_frsize
+    if free_bytes < ROOM_BYTES_MIN:
+        detail = f"{free_bytes / 2**20:.1f} MiB free at {config.trainer_state}"
+        yield fail("journal", detail, "Make room: while the journal can't be written nothing leaves and orders wait.")
 
 
 def look_at_record(config: Config) -> Iterator[Finding]:

@@ -10,12 +10,12 @@ from typing import NoReturn
 
 from federation.errors import Invalid
 from silo_connector import gpus
-from silo_connector.config import Config
+from silo_connector.runner_settings import RunnerSettings
 
 _ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
-def main(config: Config, *, allow_network: bool = False) -> NoReturn:
+def main(config: RunnerSettings, *, allow_network: bool = False) -> NoReturn:
     """Becomes the runner. Raises Invalid ``runner.missing`` where connector.toml has none.
 
     The configuration and the environment (a proxy's password, perhaps) would be in the memory of every session: so the

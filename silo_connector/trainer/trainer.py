@@ -28,6 +28,7 @@ from silo_connector.trainer.orders.trust import believed, enrolled, follow_key_r
 from silo_connector.trainer.orders.urgent_lane import NotUrgent, UrgentLane
 from silo_connector.trainer.orders.verification import Trust, open_order
 from silo_connector.trainer.refusals import OrderHead, Refused, document
+from silo_connector.trainer.retries import Retries, has_no_room, may_pass
 from silo_connector.trainer.store.log_breaks import OLDER
 from silo_connector.trainer.store.order_store import Memory, Outcome
 from silo_connector.trainer.store.outbox import TMP_PREFIX, WORK, Outcomes, make_room
@@ -49,7 +50,7 @@ class Trainer:
         self._spool = Spool(config.spool)
         self._key = identity_key(config)
         self._memory = Memory(config.trainer_state)
-        self._journal = Journal(config.trainer_state, config.syslog)
+        self._journal = Journal.of(config)
         self._lock = StateLock(config, self._memory, self._journal)
         self._kinds = Kinds(kinds)
         self._outcomes = Outcomes(config.trainer_state, self._spool, self._journal)
@@ -57,6 +58,7 @@ class Trainer:
         self._environment = Environment(connector_version=VERSION, image_digest=config.image_digest, network=network)
         self._inbox = Inbox(self._spool, self._journal)
         self._lane = UrgentLane(self._inbox, self._kinds.urgent, self._serve_urgent)
+        self._retries = Retries()
         self._silo = SiloContext(
             config=config,
             key=self._key,
@@ -109,7 +111,9 @@ class Trainer:
             self._register()
         self._lock.note_moment()
         self._look_at_seen(self._trust)
-        for name in self._inbox.waiting(first=self._kinds.urgent):
+        waiting = self._inbox.waiting(first=self._kinds.urgent)
+        self._retries.forget_others(waiting)
+        for name in filter(self._retries.is_due, waiting):
             self.is_working = True
             self._lane.begin()
             try:
@@ -197,7 +201,7 @@ class Trainer:
             raise Untrusted("order.wrong_folder", "The order lies in another order's folder.")
         if is_urgent and opened.kind not in self._kinds.urgent:
             raise NotUrgent
-        known = self._memory.outcome(name)
+        known = self._memory.answer_again(name)
         if known is not None:
             LOG.info("order.answered_before", order_id=name)
             return known
@@ -210,6 +214,7 @@ class Trainer:
                 raise Refused("trainer.crashed", f"The order was started {starts} times.")
             if isinstance(order, Refused):
                 raise order
+            self._memory.forget(min(order.issued_at, clock.now()))
             kind = self._kinds.find(opened.kind)
             if head.job_id is not None:
                 past.check_job(head.job_id)
@@ -218,12 +223,21 @@ class Trainer:
             return self._finish(kind.execute(work, incoming, self._silo))
         except Refused as refused:
             return self._finish(self._refusal(head, refused))
-        except (OSError, Stopped):
+        except Stopped:
             self._memory.undo_start(name)
             raise
         except Exception as error:
+            if has_no_room(error) or (may_pass(error) and self._is_tried_again(name, error)):
+                self._memory.undo_start(name)
+                raise
             LOG.error("order.fault", trace=error, order_id=name)
             return self._finish(self._refusal(head, Refused("trainer.failed", str(error))))
+
+    def _is_tried_again(self, name: str, error: Exception) -> bool:
+        wait_s = self._retries.again_in_s(name)
+        if wait_s is not None:
+            LOG.warning("order.retry", order_id=name, reason=repr(error), wait_s=wait_s)
+        return wait_s is not None
 
     def _finish(self, outcome: Outcome) -> Outcome:
         self._journal.sync()

@@ -74,7 +74,7 @@ def answer(*, document: bytes, by: Silo, payload: bytes | None = None) -> Answer
         _check_fits(order, said, by)
         if order.state not in OUTSTANDING:
             # whoever closed the round took the order's row first: this answer is late, refused before, or called back
-            taken = _note_late(order)
+            taken = _note_late(order, said, document)
         elif isinstance(said, Refusal):
             taken = _refuse(order, said, document, by)
         elif (fault := next(faults_of(said, order.bounds), None)) is not None:
@@ -175,7 +175,12 @@ def _check_fits(order: AnsweredOrder, said: Refusal | SubmissionDocument, by: Si
     step_kind(order.kind).accept(order, said)
 
 
-def _note_late(order: AnsweredOrder) -> AnswerResult:
+def _note_late(order: AnsweredOrder, said: Refusal | SubmissionDocument, document: bytes) -> AnswerResult:
+    """An answer to an order that is over. A late update is of no use; why a silo refused is kept all the same."""
+    if isinstance(said, Refusal):
+        RefusalDocument.objects.get_or_create(
+            order_id=order.order_id, defaults={"document": document, "received_at": timezone.now()}
+        )
     if order.state != OrderState.EXPIRED:
         return AnswerResult(OrderState(order.state), order.code)
     Order.objects.filter(id=order.order_id).move(OrderState.LATE, answered_at=timezone.now())

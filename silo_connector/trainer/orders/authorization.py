@@ -104,6 +104,7 @@ class Authorizer:
         check_supported(task.manifest)
         self._check_weighed(task, told)
         self._certificates.check(order.manifest_digest, task.manifest.cohort, moment)
+        self._jobs.check_known(order.job_id, task.manifest.created_at)
         self._jobs.check_order(order, task.model.digest)
         self._jobs.allow(order, task.model.digest, standing.digest, manifest, sealed)
         leaving = standing.agreement.terms.leaving

@@ -6,33 +6,14 @@ import json
 import sqlite3
 from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from federation.protocol.documents import Order, now
 from silo_connector.trainer.refusals import Refused
+from silo_connector.trainer.store.pruning import as_text, forgotten
 
-_SCHEMA = """
-CREATE TABLE IF NOT EXISTS jobs (
-    job_id TEXT PRIMARY KEY,
-    manifest_digest TEXT NOT NULL,
-    agreement_digest TEXT NOT NULL,
-    manifest BLOB NOT NULL,
-    agreement BLOB NOT NULL,
-    begun_at TEXT NOT NULL
-);
-CREATE TABLE IF NOT EXISTS allowed (
-    order_id TEXT PRIMARY KEY,
-    job_id TEXT NOT NULL REFERENCES jobs,
-    kind TEXT NOT NULL,
-    round INTEGER NOT NULL,
-    attempt INTEGER NOT NULL,
-    model_digest TEXT NOT NULL,
-    allowed_at TEXT NOT NULL
-);
-CREATE INDEX IF NOT EXISTS allowed_by_job ON allowed (job_id, round, attempt);
-CREATE INDEX IF NOT EXISTS allowed_by_moment ON allowed (allowed_at);
-"""
+_SKEW = timedelta(seconds=120)
 
 
 @dataclass(frozen=True)
@@ -61,7 +42,6 @@ class Jobs:
 
     def __init__(self, database: sqlite3.Connection) -> None:
         self._database = database
-        database.executescript(_SCHEMA)
 
     def begun(self, job_id: UUID) -> Begun | None:
         """How a job began here, if it did."""
@@ -69,6 +49,12 @@ class Jobs:
             "SELECT manifest_digest, agreement_digest, begun_at FROM jobs WHERE job_id = ?", (str(job_id),)
         ).fetchone()
         return None if row is None else Begun(row[0], row[1], datetime.fromisoformat(row[2]))
+
+    def check_known(self, job_id: UUID, made_at: datetime) -> None:
+        """Raise Refused ``job.state_lost`` for a job that is unknown here and may be one that was forgotten."""
+        _, until = forgotten(self._database)
+        if until is not None and made_at <= until + _SKEW and self.begun(job_id) is None:
+            raise Refused("job.state_lost", f"What was done until {until:%Y-%m-%d} is kept no longer.")
 
     def check_order(self, order: Order, model_digest: str) -> None:
         """Orders of a job go forward, and all of a round are about one model.
@@ -97,7 +83,7 @@ class Jobs:
 
     def allow(self, order: Order, model_digest: str, agreement_digest: str, manifest: bytes, agreement: bytes) -> None:
         """Remember that an order was allowed, before anything is done for it. The same one again changes nothing."""
-        moment = _text(now())
+        moment = as_text(now())
         with self._database:
             self._database.execute("BEGIN IMMEDIATE")
             self._database.execute(
@@ -129,7 +115,7 @@ class Jobs:
         (count,) = self._database.execute(
             "SELECT count(*) FROM allowed WHERE allowed_at >= ? AND order_id != ? "
             "AND kind IN (SELECT value FROM json_each(?))",
-            (_text(moment), str(but), json.dumps(sorted(kinds))),
+            (as_text(moment), str(but), json.dumps(sorted(kinds))),
         ).fetchone()
         return int(count)
 
@@ -146,8 +132,3 @@ class Jobs:
             )
             for job_id, manifest, agreement, begun, last, round_ in rows
         ]
-
-
-def _text(moment: datetime) -> str:
-    """A moment as it is kept, so that the order of texts is that of moments."""
-    return moment.astimezone(UTC).isoformat(timespec="milliseconds")

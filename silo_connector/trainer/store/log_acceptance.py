@@ -77,7 +77,7 @@ def accept(config: Config, pinned: Signatory, sealed: bytes) -> LogAcceptance:
     if standing is None or standing.kept != kept or kept_checkpoints(config.trainer_state).get(said.chain) != kept:
         raise Invalid("log.changed", "What is kept here is not what was signed for. Ask for the signature again.")
     acceptance = json.loads(sealed)
-    Journal(config.trainer_state, config.syslog).add(
+    Journal.of(config).add(
         LOG_ACCEPTED,
         signatory=pinned.key.key_id,
         acceptance=acceptance,

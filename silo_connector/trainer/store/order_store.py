@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import sqlite3
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from federation.errors import Invalid
@@ -12,37 +13,11 @@ from federation.protocol.documents import now
 from silo_connector.journal import Head
 from silo_connector.trainer.refusals import Refused
 from silo_connector.trainer.store.jobs import Jobs
+from silo_connector.trainer.store.migrations import migrate
+from silo_connector.trainer.store.pruning import as_text, forget, forgotten, mark
 
 FILE = "trainer.sqlite"
-_SCHEMA = """
-CREATE TABLE IF NOT EXISTS orders (
-    order_id TEXT PRIMARY KEY,
-    starts INTEGER NOT NULL DEFAULT 0,
-    document BLOB,
-    payload_digest TEXT,
-    payload_size_bytes INTEGER,
-    taken_at TEXT NOT NULL,
-    done_at TEXT,
-    CHECK ((document IS NULL) = (done_at IS NULL)),
-    CHECK ((payload_digest IS NULL) = (payload_size_bytes IS NULL))
-);
-CREATE TABLE IF NOT EXISTS numbers (
-    silo_id TEXT NOT NULL,
-    number INTEGER NOT NULL,
-    order_id TEXT NOT NULL,
-    PRIMARY KEY (silo_id, number)
-) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS registrations (
-    name TEXT PRIMARY KEY,
-    fingerprint TEXT NOT NULL,
-    registered_at TEXT NOT NULL
-);
-CREATE TABLE IF NOT EXISTS journal_head (
-    id INTEGER PRIMARY KEY CHECK (id = 1),
-    lines INTEGER NOT NULL,
-    digest TEXT NOT NULL
-);
-"""
+FORGET_EVERY = timedelta(days=1)
 
 
 @dataclass(frozen=True)
@@ -61,21 +36,26 @@ class Memory:
     def __init__(self, state: Path | None) -> None:
         """What is kept in this folder; an empty one that is kept nowhere for None.
 
-        Raises Invalid ``trainer.state_unreadable`` for a file that is no database of SQLite.
+        Raises Invalid ``trainer.state_unreadable`` for a file that is no database of SQLite, ``trainer.state_locked``,
+        and what `migrate` raises.
         """
         file = ":memory:" if state is None else state / FILE
         try:
             self._database = sqlite3.connect(file, isolation_level=None, check_same_thread=False)
             self._database.execute("PRAGMA journal_mode = WAL")
             self._database.execute("PRAGMA synchronous = FULL")
-            self._database.executescript(_SCHEMA)
+            migrate(self._database, file)
         except sqlite3.DatabaseError as error:
+            if getattr(error, "sqlite_errorcode", None) in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}:
+                message = f"{file} is locked by another process. Nothing is wrong with it: end that process, or wait."
+                raise Invalid("trainer.state_locked", message) from error
             raise Invalid(
                 "trainer.state_unreadable",
                 f"{file} can't be opened ({error}). Stop the trainer and put the newest backup back. If there is none, "
                 "move the file away, and confirm what was lost: silo-connector accept-state.",
             ) from error
         self.jobs = Jobs(self._database)
+        self._forgot_at: datetime | None = None
 
     def outcome(self, order_id: str) -> Outcome | None:
         """What was answered to an order, if it was."""
@@ -86,28 +66,48 @@ class Memory:
         ).fetchone()
         return None if row is None else Outcome(order_id, *row)
 
+    def answer_again(self, order_id: str) -> Outcome | None:
+        """The same, for an order that came again: as long as it comes, it is not forgotten."""
+        found = self.outcome(order_id)
+        if found is not None:
+            self._database.execute("UPDATE orders SET seen_at = ? WHERE order_id = ?", (as_text(now()), order_id))
+        return found
+
+    def forget(self, moment: datetime) -> None:
+        """Forget what is old, at most once a day; `moment` is one that the platform has named and our clock reached."""
+        if self._forgot_at is not None and moment - self._forgot_at < FORGET_EVERY:
+            return
+        with self._transaction():
+            forget(self._database, moment)
+        self._forgot_at = moment
+
+    @property
+    def forgotten_before(self) -> str | None:
+        """Lines of the journal from before may be about what was forgotten."""
+        return forgotten(self._database)[0]
+
     def take(self, order_id: str, silo_id: str, number: int) -> int:
         """Take an order before anything is done for it; how often it has been started by now.
 
-        Raises Refused ``order.number_reused`` when the number belongs to another order.
+        Raises Refused ``order.number_reused`` when the number belongs to another order, or may have: it is not above
+        the mark of those that were forgotten.
         """
         with self._transaction():
             self._database.execute(
-                "INSERT INTO orders (order_id, starts, taken_at) VALUES (?, 1, ?) "
-                "ON CONFLICT (order_id) DO UPDATE SET starts = starts + 1",
-                (order_id, now().isoformat()),
+                "INSERT INTO orders (order_id, starts, taken_at, seen_at) VALUES (?, 1, ?, ?) "
+                "ON CONFLICT (order_id) DO UPDATE SET starts = starts + 1, seen_at = excluded.seen_at",
+                (order_id, now().isoformat(), as_text(now())),
             )
-            self._database.execute(
-                "INSERT INTO numbers VALUES (?, ?, ?) ON CONFLICT DO NOTHING", (silo_id, number, order_id)
-            )
+            if number > mark(self._database, silo_id):
+                self._database.execute(
+                    "INSERT INTO numbers VALUES (?, ?, ?) ON CONFLICT DO NOTHING", (silo_id, number, order_id)
+                )
             owner = self.owner(silo_id, number)
             (starts,) = self._database.execute("SELECT starts FROM orders WHERE order_id = ?", (order_id,)).fetchone()
         if owner != order_id:
-            raise Refused(
-                "order.number_reused",
-                f"Number {number} belongs to order {owner}.",
-                highest_number=self.highest_number(silo_id) or None,
-            )
+            of = "an order that is over and forgotten" if owner is None else f"order {owner}"
+            highest = self.highest_number(silo_id) or None
+            raise Refused("order.number_reused", f"Number {number} belongs to {of}.", highest_number=highest)
         return int(starts)
 
     def undo_start(self, order_id: str) -> None:
@@ -160,11 +160,12 @@ class Memory:
         (number,) = self._database.execute(
             "SELECT coalesce(max(number), 0) FROM numbers WHERE silo_id = ?", (silo_id,)
         ).fetchone()
-        return int(number)
+        return max(int(number), mark(self._database, silo_id))
 
     def silos(self) -> set[str]:
         """The silos whose orders were taken: one, unless this trainer was enrolled anew."""
-        return {str(silo_id) for (silo_id,) in self._database.execute("SELECT DISTINCT silo_id FROM numbers")}
+        found = self._database.execute("SELECT silo_id FROM numbers UNION SELECT silo_id FROM number_marks")
+        return {str(silo_id) for (silo_id,) in found}
 
     def registered(self, name: str) -> str | None:
         """The fingerprint of a dataset's last registration."""

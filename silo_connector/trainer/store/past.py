@@ -26,6 +26,8 @@ NUMBER_LOST = "order.number_lost"
 UNKEPT = frozenset({STATE_OLDER, CLOCK_BACK, NUMBER_LOST})
 """Refusals under these codes leave no trace in the stores: what is put back once more must not lack them."""
 CLOCK = "clock"
+OLDER_KEPT_MAX = 10_000
+"""So many things are counted and named that the memory lacks; more make it no older."""
 
 
 @dataclass(frozen=True)
@@ -99,10 +101,13 @@ class _Reader:
         self._signatories = signatories(config, pinned)
         self._past = Past()
         self._unkept: set[str] = set()
+        self._forgotten_before = memory.forgotten_before
+        self._may_lack = False
 
     def read(self) -> Past:
         for entry in all_entries(self._config.trainer_state):
             self._see(entry.get("at"))
+            self._may_lack = self._forgotten_before is not None and str(entry.get("at")) < self._forgotten_before
             self._take(entry)
         return self._past
 
@@ -156,7 +161,8 @@ class _Reader:
         found = self._memory.jobs.allowed(order_id)
         if found is None or found[:2] != (job_id, round_) or entry.get("model", found[2]) != found[2]:
             self._lacks(f"order {order_id}, round {round_} of job {job_id}, was allowed")
-            self._past.lost_jobs.add(job_id)
+            if not self._may_lack:
+                self._past.lost_jobs.add(job_id)
         self._number(entry, order_id)
 
     def _number(self, entry: Mapping[str, Any], order_id: str) -> None:
@@ -175,7 +181,10 @@ class _Reader:
             self._lacks(f"order {order_id} was answered with {digest}")
 
     def _lacks(self, what: str) -> None:
-        self._past.older.append(Older(MEMORY, what))
+        if (
+            not self._may_lack and len(self._past.older) < OLDER_KEPT_MAX
+        ):  # of a whole memory that is lost, so many lines say enough
+            self._past.older.append(Older(MEMORY, what))
 
     def _accepted(self, entry: Mapping[str, Any]) -> None:
         """Go on from here: what was before counts no longer, but for what can't have been done twice."""

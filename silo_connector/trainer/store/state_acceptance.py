@@ -82,7 +82,7 @@ def accept(config: Config, pinned: Signatory, past: Past, memory: Memory, sealed
     _check_signatory(past)
     raise_heads(config.trainer_state, past.heads)
     _suspend_again(config, pinned, past)
-    journal = Journal(config.trainer_state, config.syslog)
+    journal = Journal.of(config)
     fields: dict[str, Any] = {
         "signatory": pinned.key.key_id,
         "acceptance": json.loads(sealed),
@@ -141,8 +141,10 @@ def _lost(past: Past) -> tuple[str, ...]:
 
 
 def _end(config: Config) -> tuple[int, str | None]:
-    digests = [digest_bytes(line) for line in raw_lines(config.trainer_state)]
-    return len(digests), digests[-1] if digests else None
+    count, last = 0, None
+    for line in raw_lines(config.trainer_state):
+        count, last = count + 1, line
+    return count, None if last is None else digest_bytes(last)
 
 
 def _is_next(config: Config, said: StateAcceptance) -> bool:

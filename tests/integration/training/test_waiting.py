@@ -20,7 +20,7 @@ from training import dispatch
 from training.engine import answers, closing, start, sweep
 from training.engine.sql import waiting
 from training.launch.actions import launch
-from training.models import Job, Order, Round, Step
+from training.models import Job, Order, RefusalDocument, Round, Step
 from training.transitions import OUTSTANDING, JobState, OrderState, RoundState, StepState
 from training.waiting import FIRST_GRACE_MIN_S, LEFT_OUT, SILENT, USUAL_TIMES_MAX, CloseReason, Wait
 
@@ -289,6 +289,21 @@ def test_a_late_answer_is_told_so_and_changes_nothing(federation: Federation) ->
     assert state_of(federation, round_, 2) == (OrderState.LATE, LEFT_OUT)
     assert job.model is not None
     assert job.model.versions.count() == versions
+    job.refresh_from_db()
+    assert job.state == JobState.RUNNING
+
+
+def test_a_late_refusal_is_kept_as_it_came_and_changes_nothing_else(federation: Federation) -> None:
+    job = launched(federation)
+    round_ = current(job)
+    third = federation.silos[2]
+    order = Order.objects.get(step__round=round_, silo=third.silo)
+    refusal = third.refuse(order)
+    without_third(federation, job)
+    for document in (refusal, refusal, third.refuse(order, "trainer.failed")):  # the first one stays
+        assert answers.answer(document=document, by=third.silo).state == OrderState.LATE
+        assert bytes(RefusalDocument.objects.get(order=order).document) == refusal
+    assert state_of(federation, round_, 2) == (OrderState.LATE, LEFT_OUT)
     job.refresh_from_db()
     assert job.state == JobState.RUNNING
 

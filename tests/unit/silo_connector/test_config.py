@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import json
+import tomllib
 from pathlib import Path
 
 import pytest
 
 from federation.errors import Invalid
 from silo_connector import config as configuration
+from silo_connector import runner_settings
+from silo_connector.cli import main
 from silo_connector.config import Config
+from silo_connector.toml_lines import lines_of
 
 GOOD = {
     "platform_url": '"https://platform.example"',
@@ -71,12 +76,12 @@ def test_plain_http_elsewhere_has_to_be_said(tmp_path: Path) -> None:
         ({"proxy": '"socks5://proxy"'}, "", "proxy"),
         ({"spoool": '"x"'}, "", "spoool"),
         ({}, "[training]\nthreads = 0\n", "training.threads"),
-        ({}, "[training]\nthreads = true\n", "threads"),
+        ({}, "[training]\nthreads = true\n", "training.threads"),
         ({}, "[training]\nthreds = 1\n", "training.threds"),
         ({}, "[limits]\nminimum_cell = 0\n", "limits.minimum_cell"),
         ({}, "[dataset]\ndeclaration = 1\n", "dataset"),
-        ({}, '[[dataset]]\ndeclaration = "d"\npath = "x"\n', "dataset.path"),
-        ({}, "[[dataset]]\n", "declaration"),
+        ({}, '[[dataset]]\ndeclaration = "d"\npath = "x"\n', "dataset.0.path"),
+        ({}, "[[dataset]]\n", "dataset.0.declaration"),
     ],
 )
 def test_what_is_wrong_names_its_key(tmp_path: Path, changes: dict[str, str | None], more: str, field: str) -> None:
@@ -91,3 +96,166 @@ def test_no_file_and_no_toml(tmp_path: Path) -> None:
     (tmp_path / "broken.toml").write_bytes(b"= \xff")
     with pytest.raises(Invalid, match=r"config\.invalid"):
         configuration.load(tmp_path / "broken.toml")
+
+
+WRONG = """\
+platform_url = "ftp://me:secret@platform.example"
+platform_key = "0123"
+trainer_state = 7
+relay_state = "relay"
+spoool = "spool"
+
+[training]
+threads = 0
+organisation = "Org"
+tolerated_interfaces = [
+    "tunl0",
+    1,
+]
+[[dataset]]
+declaration = "one.toml"
+[[dataset]]
+path = "two.toml"
+[limits]
+minimum_cel = 3
+[runner]
+cpu_s = true
+"""
+FAULTS = [
+    ("setting.value", 'line 1: platform_url is "ftp://…@platform.example"; expected the platform\'s https://'),
+    ("setting.value", 'line 2: platform_key is "0123"; expected the fingerprint'),
+    ("setting.type", "line 3: trainer_state is 7; expected the path of a folder."),
+    ("setting.unknown", "line 5: spoool is no setting that this version knows. Did you mean spool?"),
+    ("setting.value", "line 8: training.threads is 0; expected a whole number of at least 1 and at most 256."),
+    ("setting.unknown", "line 9: training.organisation is no setting that this version knows. It belongs at the top"),
+    ("setting.type", "line 10: training.tolerated_interfaces.1 is 1; expected text in quotes."),
+    ("setting.missing", "line 16: dataset.1.declaration is missing; expected the path of the declaration."),
+    ("setting.unknown", "line 17: dataset.1.path is no setting that this version knows."),
+    (
+        "setting.unknown",
+        "line 19: limits.minimum_cel is no setting that this version knows. Did you mean minimum_cell?",
+    ),
+    ("setting.missing", "line 20: runner.socket is missing"),
+    ("setting.type", "line 21: runner.cpu_s is true; expected a whole number of at least 1 and at most 2592000."),
+    ("setting.missing", "top of the file: spool is missing; expected the path of a folder."),
+]
+
+
+@pytest.mark.parametrize(
+    "command", [["doctor"], ["run", "relay"], ["run", "trainer"], ["run", "runner"], ["data", "check"]]
+)
+def test_every_command_prints_every_mistake_with_its_line(
+    tmp_path: Path, command: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "connector.toml"
+    file.write_text(WRONG)
+    assert main([*command, "--config", str(file)]) == 1
+    told = capsys.readouterr().err
+    assert "secret" not in told
+    if command[-1] == "runner":  # it reads its own part only
+        assert "line 20: runner.socket is missing" in told
+        assert "line 21: runner.cpu_s is true" in told
+        return
+    head, *lines, _ = told.splitlines()
+    assert head == f"silo-connector: {file} has {len(FAULTS)} mistakes:"
+    assert len(lines) == len(FAULTS)
+    for line, (code, begin) in zip(lines, FAULTS, strict=True):
+        assert line.startswith(f"  {begin}")
+        assert line.endswith(f"[{code}]")
+
+
+def test_the_doctor_tells_each_mistake_to_machines(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "connector.toml"
+    file.write_text(WRONG)
+    assert main(["doctor", "--json", "--config", str(file)]) == 1
+    findings = json.loads(capsys.readouterr().out)["findings"]
+    assert [(one["check"], one["state"]) for one in findings] == [("connector.toml", "fail")] * len(FAULTS)
+    assert findings[0]["detail"].startswith(FAULTS[0][1])
+
+
+def test_the_runner_and_the_trainer_read_the_same_settings_of_the_runner(tmp_path: Path) -> None:
+    for table in (
+        "",
+        "[runner]\n",
+        '[runner]\nsocket = "s"\n',
+        '[runner]\nsocket = "s"\ncpu_s = 9\nmemory_bytes = 67108864\n',
+    ):
+        config = load(tmp_path, more=f'[training]\ntolerated_interfaces = ["tunl0"]\n{table}')
+        own = runner_settings.load(config.path)
+        assert (own.runner, own.tolerated_interfaces) == (config.runner, config.tolerated_interfaces)
+    for wrong in (
+        "",
+        "answer_timeout_s = 0",
+        "answer_timeout_s = 1.5",
+        "order_timeout_s = 99999999",
+        "socket = 7",
+        "cpus = 1",
+        'socket = "%s"' % ("x" * 108),
+    ):
+        told = []
+        for read in (configuration.load, runner_settings.load):
+            file = tmp_path / "connector.toml"
+            file.write_text(
+                "".join(f"{key} = {value}\n" for key, value in GOOD.items()) + f"[runner]\ncpu_s = 1\n{wrong}\n"
+            )
+            with pytest.raises(Invalid) as caught:
+                read(file)
+            told.append(caught.value.message)
+        assert told[0] == told[1]
+
+
+LINES = """\
+a = 1 # [not a table]
+"b#" = '\\' # a comment
+c = \"\"\"
+[also = "no table"
+\\\"\"\"\"\"\"
+[t] # with a comment
+d.e = { f = [1, [2]], g = "]" }
+h = [
+  { i = 1 },   # ]
+  { j = '''
+k = 2''' },
+]
+[[u.v]]
+l = 1
+[u.v.w]
+m = 1
+[[u.v]]
+l = 2
+"""
+
+
+def test_the_line_of_each_setting_is_found() -> None:
+    found = lines_of(LINES)
+    assert lines_of(LINES.replace("\n", "\r\n")) == found
+    assert (
+        found
+        | {
+            ("a",): 1,
+            ("b#",): 2,
+            ("c",): 3,
+            ("t",): 6,
+            ("t", "d", "e", "g"): 7,
+            ("t", "h"): 8,
+            ("t", "h", 1, "j"): 8,
+            ("u", "v", 0): 13,
+            ("u", "v", 0, "l"): 14,
+            ("u", "v", 0, "w", "m"): 16,
+            ("u", "v", 1): 17,
+            ("u", "v", 1, "l"): 18,
+        }
+        == found
+    )
+
+
+def test_the_samples_have_a_line_for_every_setting() -> None:
+    for file in (Path(__file__).parents[3] / "silo_connector").glob("**/*.toml"):
+        text = file.read_text()
+        found = lines_of(text)
+        for name, value in tomllib.loads(text).items():
+            rows = text.splitlines()
+            place = (name,) if (name,) in found else (name, 0)
+            assert name in rows[found[place] - 1], (file, name)
+            for inner in value if isinstance(value, dict) else ():
+                assert rows[found[name, inner] - 1].startswith(inner)

@@ -20,7 +20,7 @@ from federation.protocol.digests import digest_bytes
 from silo_connector import spool
 from silo_connector.cli import main
 from silo_connector.journal import FILE, Journal, verify
-from silo_connector.trainer.store.own_orders import own_orders
+from silo_connector.trainer.store.own_orders import OwnOrders
 from silo_connector.trainer.trainer import Trainer
 from tests.support.evidence import Played
 from tests.unit.silo_connector.sites import ROOT, Site
@@ -140,7 +140,7 @@ async def test_the_trainer_tells_what_it_allowed_refused_and_sent(
         "order.round_beyond",
         "work",
     )
-    found = {one.order_id: one for one in own_orders(site.config.trainer_state)[str(manifest.job_id)]}
+    found = {one.order_id: one for one in OwnOrders(site.config.trainer_state)[str(manifest.job_id)]}
     assert {key: one.issued_at for key, one in found.items()} == {
         str(one.order_id): one.issued_at for one in (good, late)
     }

@@ -53,8 +53,11 @@ def test_the_sample_is_a_policy_with_and_without_its_comments() -> None:
 def test_what_is_wrong_with_it_is_told_by_setting(tmp_path: Path) -> None:
     file = tmp_path / "policy.toml"
     file.write_text('rounds_per_day_max = "many"\ntime_zone = "Mars"\n')
-    with pytest.raises(Invalid, match=r"policy\.invalid: .*time_zone: .*rounds_per_day_max: "):
+    with pytest.raises(Invalid) as caught:
         load_policy(file)
+    _, first, second, _ = caught.value.message.splitlines()
+    assert first.startswith('  line 1: rounds_per_day_max is "many"; expected a whole number of at least 0.')
+    assert second.startswith('  line 2: time_zone is "Mars"; expected another value. There is no such time zone')
     file.write_text("=")
     with pytest.raises(Invalid, match=r"policy\.invalid"):
         load_policy(file)

@@ -1,0 +1,120 @@
+"""The tables of the trainer's memory, in numbered steps: ``PRAGMA user_version`` says how many a file has taken.
+
+A step is one transaction together with its number: a file has taken it, or it has not. A step that landed is never
+edited; another one is added. Files of 0.1 have no number, and the tables of step 1.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+from pathlib import Path
+
+from federation.errors import Invalid
+
+MIGRATIONS: Sequence[Sequence[str]] = (
+    (
+        """
+        CREATE TABLE IF NOT EXISTS orders (
+            order_id TEXT PRIMARY KEY,
+            starts INTEGER NOT NULL DEFAULT 0,
+            document BLOB,
+            payload_digest TEXT,
+            payload_size_bytes INTEGER,
+            taken_at TEXT NOT NULL,
+            done_at TEXT,
+            CHECK ((document IS NULL) = (done_at IS NULL)),
+            CHECK ((payload_digest IS NULL) = (payload_size_bytes IS NULL))
+        )
+        """,
+        """
+        CREATE TABLE IF NOT EXISTS numbers (
+            silo_id TEXT NOT NULL,
+            number INTEGER NOT NULL,
+            order_id TEXT NOT NULL,
+            PRIMARY KEY (silo_id, number)
+        ) WITHOUT ROWID
+        """,
+        """
+        CREATE TABLE IF NOT EXISTS registrations (
+            name TEXT PRIMARY KEY,
+            fingerprint TEXT NOT NULL,
+            registered_at TEXT NOT NULL
+        )
+        """,
+        """
+        CREATE TABLE IF NOT EXISTS journal_head (
+            id INTEGER PRIMARY KEY CHECK (id = 1),
+            lines INTEGER NOT NULL,
+            digest TEXT NOT NULL
+        )
+        """,
+        """
+        CREATE TABLE IF NOT EXISTS jobs (
+            job_id TEXT PRIMARY KEY,
+            manifest_digest TEXT NOT NULL,
+            agreement_digest TEXT NOT NULL,
+            manifest BLOB NOT NULL,
+            agreement BLOB NOT NULL,
+            begun_at TEXT NOT NULL
+        )
+        """,
+        """
+        CREATE TABLE IF NOT EXISTS allowed (
+            order_id TEXT PRIMARY KEY,
+            job_id TEXT NOT NULL REFERENCES jobs,
+            kind TEXT NOT NULL,
+            round INTEGER NOT NULL,
+            attempt INTEGER NOT NULL,
+            model_digest TEXT NOT NULL,
+            allowed_at TEXT NOT NULL
+        )
+        """,
+        "CREATE INDEX IF NOT EXISTS allowed_by_job ON allowed (job_id, round, attempt)",
+        "CREATE INDEX IF NOT EXISTS allowed_by_moment ON allowed (allowed_at)",
+    ),
+    (  # what is old is forgotten (pruning.py): when an order was seen last, and what stands for what is gone
+        "ALTER TABLE orders ADD COLUMN seen_at TEXT NOT NULL DEFAULT ''",
+        "UPDATE orders SET seen_at = coalesce(done_at, taken_at)",
+        "CREATE INDEX orders_by_moment ON orders (seen_at)",
+        "CREATE INDEX numbers_by_order ON numbers (order_id)",
+        "CREATE TABLE number_marks (silo_id TEXT PRIMARY KEY, number INTEGER NOT NULL) WITHOUT ROWID",
+        """
+        CREATE TABLE forgotten (
+            id INTEGER PRIMARY KEY CHECK (id = 1),
+            before TEXT NOT NULL,
+            jobs_until TEXT
+        )
+        """,
+    ),
+)
+VERSION = len(MIGRATIONS)
+
+
+def migrate(database: sqlite3.Connection, file: Path | str, migrations: Sequence[Sequence[str]] = MIGRATIONS) -> None:
+    """Take the steps that a file has not taken yet. The connection is in autocommit mode.
+
+    Raises Invalid ``trainer.state_newer`` for a file of a later version: it is left as it is.
+    """
+    while (done := _version(database, file, len(migrations))) < len(migrations):
+        database.execute("BEGIN IMMEDIATE")
+        try:
+            if _version(database, file, len(migrations)) == done:  # else another process was quicker
+                for statement in migrations[done]:
+                    database.execute(statement)
+                database.execute(f"PRAGMA user_version = {done + 1}")
+            database.execute("COMMIT")
+        except BaseException:
+            database.execute("ROLLBACK")
+            raise
+
+
+def _version(database: sqlite3.Connection, file: Path | str, known: int) -> int:
+    (version,) = database.execute("PRAGMA user_version").fetchone()
+    if version > known:
+        raise Invalid(
+            "trainer.state_newer",
+            f"{file} was written by a newer connector: its version is {version}, and this one knows {known}. Nothing "
+            "was changed. Install the newer connector again; or stop, and put the backup back that was made before it.",
+        )
+    return int(version)
