@@ -3,12 +3,13 @@
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs, unquote, urlsplit
+from urllib.parse import urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
 
 from config import environment as env
 from config import mail
+from config.database_url import database_of
 from live.proxies import Proxies
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -90,30 +91,6 @@ TEMPLATES = [
 ]
 
 
-def _database(url: str) -> dict[str, Any]:
-    """Read `postgresql://user:password@host:port/name`; a socket folder goes in `?host=/path`."""
-    parts = urlsplit(url)
-    host = parse_qs(parts.query).get("host", [parts.hostname or ""])[0]
-    return {
-        "ENGINE": "live.postgresql",
-        "NAME": parts.path.lstrip("/"),
-        "USER": unquote(parts.username or ""),
-        "PASSWORD": unquote(parts.password or ""),
-        "HOST": host,
-        "PORT": str(parts.port or ""),
-        "CONN_MAX_AGE": 0,
-        "CONN_HEALTH_CHECKS": True,  # a pooled connection may be older than the server that it was made to
-        "OPTIONS": {
-            "prepare_threshold": 5,  # for `live.database.fetch`; the ORM's own statements are bound by the client
-            "pool": {
-                "min_size": 1,
-                "max_size": int(env.number("DATABASE_POOL_MAX", 10)),
-                "timeout": 10,
-            },
-        },
-    }
-
-
 def _proxies(words: list[str]) -> Proxies:
     if not words and env.flag("BEHIND_TLS_PROXY", default=False):
         raise ImproperlyConfigured(
@@ -127,7 +104,7 @@ def _proxies(words: list[str]) -> Proxies:
         ) from error
 
 
-DATABASES = {"default": _database(env.text("DATABASE_URL"))}
+DATABASES = {"default": database_of(env.text("DATABASE_URL"), pool_max=int(env.number("DATABASE_POOL_MAX", 10)))}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 REDIS_URL = env.text("REDIS_URL")
