@@ -13,7 +13,6 @@ from django.db.backends.postgresql import base
 from psycopg.adapt import AdaptersMap
 from psycopg.types.datetime import TimestamptzLoader
 
-
 IDLE_IN_TRANSACTION_MAX = "15min"
 """A transaction in which nothing happens for so long is ended by the server: event streams wait for one that wrote an
 event (`audit.following`), and its locks for nobody. Longer than a task may take (`CELERY_TASK_TIME_LIMIT`)."""
