@@ -73,7 +73,6 @@ MIDDLEWARE = [
 ]
 
 ROOT_URLCONF = "config.urls"
-ASGI_APPLICATION = "config.asgi.application"
 TEMPLATES = [
     {
         "BACKEND": "django.template.backends.django.DjangoTemplates",
@@ -228,7 +227,6 @@ BLOB_ROOT = Path(env.text("BLOB_ROOT"))
 PLATFORM_PUBLIC_KEY_FILE = Path(env.text("PLATFORM_PUBLIC_KEY_FILE"))
 PLATFORM_SIGNING_KEY_FILE = env.text("PLATFORM_SIGNING_KEY_FILE", "")
 UPLOAD_BYTES_MAX = int(env.number("UPLOAD_BYTES_MAX", 1 << 30))
-UPLOAD_NORM_L2_MAX = env.number("UPLOAD_NORM_L2_MAX", 1e4)
 UPLOADS_IN_FLIGHT_BYTES_MAX = int(env.number("UPLOADS_IN_FLIGHT_BYTES_MAX", 4 << 30))
 
 # What one peer may hold: uvicorn itself bounds none of it (live.connections).
@@ -240,7 +238,7 @@ RESPONSE_UNREAD_S = env.number("RESPONSE_UNREAD_S", 60)
 # Rounds. A lease is how long a worker may be silent over one step before another takes it.
 STEP_LEASE_S = env.number("STEP_LEASE_S", 60)
 SWEEP_EVERY_S = env.number("SWEEP_EVERY_S", 2)
-TIDY_EVERY_S = env.number("TIDY_EVERY_S", 60)
+HOUSEKEEPING_EVERY_S = env.number("HOUSEKEEPING_EVERY_S", 60)
 LONG_POLL_MAX_S = env.number("LONG_POLL_MAX_S", 50)
 SILO_SILENT_AFTER_S = env.number("SILO_SILENT_AFTER_S", 180)
 
@@ -311,9 +309,23 @@ CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BROKER_TRANSPORT_OPTIONS = {"visibility_timeout": 900}
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_TASK_DEFAULT_QUEUE = "housekeeping"
+# A queue for each kind of work, and every task has one: tests compare this with the tasks that there are.
 CELERY_TASK_ROUTES = {
     "training.tasks.start_job": {"queue": "rounds"},
+    "training.tasks.open_round": {"queue": "rounds"},
+    "training.tasks.sweep": {"queue": "rounds"},
     "training.tasks.close_step": {"queue": "aggregation"},
+    "training.tasks.housekeeping": {"queue": "housekeeping"},
+    "training.tasks.delete_expired_data": {"queue": "housekeeping"},
+    "training.tasks.retire_models": {"queue": "housekeeping"},
+    "training.tasks.prune_models": {"queue": "housekeeping"},
+    "training.tasks.delete_old_countersignatures": {"queue": "housekeeping"},
+    "training.tasks.issue_passports": {"queue": "housekeeping"},
+    "training.tasks.sign_audit_heads": {"queue": "housekeeping"},
+    "training.tasks.order_countersignatures": {"queue": "housekeeping"},
+    "agreements.tasks.settle": {"queue": "housekeeping"},
+    "silos.tasks.expire_unconfirmed": {"queue": "housekeeping"},
+    "accounts.tasks.forget": {"queue": "housekeeping"},
     # what waits for other people's servers has a queue and a process of its own: rounds never wait for it
     "monitoring.tasks.notify": {"queue": "notifications"},
     "accounts.tasks.send_welcome": {"queue": "notifications"},
@@ -322,7 +334,11 @@ CELERY_TASK_ROUTES = {
 CELERY_BEAT_SCHEDULE = {
     "notify": {"task": "monitoring.tasks.notify", "schedule": 5.0, "options": {"expires": 10}},
     "sweep": {"task": "training.tasks.sweep", "schedule": SWEEP_EVERY_S, "options": {"expires": 10}},
-    "tidy": {"task": "training.tasks.tidy", "schedule": TIDY_EVERY_S, "options": {"expires": 60}},
+    "housekeeping": {
+        "task": "training.tasks.housekeeping",
+        "schedule": HOUSEKEEPING_EVERY_S,
+        "options": {"expires": HOUSEKEEPING_EVERY_S},
+    },
     "settle": {"task": "agreements.tasks.settle", "schedule": 10.0, "options": {"expires": 20}},
     "expire-silos": {"task": "silos.tasks.expire_unconfirmed", "schedule": 600.0, "options": {"expires": 600}},
     "forget": {"task": "accounts.tasks.forget", "schedule": 3600.0, "options": {"expires": 3600}},

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any
+from uuid import UUID
 
 from django.db import transaction
 from django.utils import timezone
@@ -14,8 +15,6 @@ from audit.actors import Actor
 from registry import statements
 from registry.models import Model, ModelVersion
 from registry.selectors import referenced
-
-VERSIONS_KEPT = 20
 
 
 def add_version(
@@ -57,21 +56,27 @@ def note_download(*, version: ModelVersion, by: Actor) -> None:
         )
 
 
-def prune(*, model: Model, by: Actor, keep: int = VERSIONS_KEPT) -> int:
-    """Delete the weights of versions that are neither the best, nor the first, nor among the newest. Rows stay."""
-    kept = list(model.versions.order_by("-round_number").values_list("id", flat=True)[:keep])
-    pruned: list[ModelVersion] = []
+def prune(
+    *, model_id: UUID, version_ids: Collection[UUID], needed: Callable[[Collection[UUID]], set[UUID]], by: Actor
+) -> int:
+    """Delete the weights of these versions of a model, but for those that somebody needs; how many. Rows stay.
+
+    `needed` is asked with the rows locked: a job that is just being launched is waited for, or waits and then finds
+    the version pruned.
+    """
     with transaction.atomic():
-        for version in (
-            model.versions.select_for_update()
-            .filter(pruned_at=None, is_best=False)
-            .exclude(id__in=kept)
-            .exclude(round_number=0)
-        ):
-            version.pruned_at = timezone.now()
-            version.save(update_fields=["pruned_at"])
-            pruned.append(version)
+        # FOR UPDATE, which a new reference to a row waits for
+        locked = list(
+            ModelVersion.objects.select_for_update(of=("self",), skip_locked=True)
+            .select_related("model")
+            .filter(id__in=version_ids, model_id=model_id, pruned_at=None, is_best=False)
+            .order_by("round_number")
+        )
+        kept = needed([version.id for version in locked])
+        pruned = [version for version in locked if version.id not in kept]
         if pruned:
+            ModelVersion.objects.filter(id__in=[version.id for version in pruned]).update(pruned_at=timezone.now())
+            model = pruned[0].model
             record(
                 by=by,
                 verb="model.pruned",

@@ -27,8 +27,9 @@ from federation.protocol.envelope import peek
 from federation.protocol.keys import PrivateKey
 from federation.protocol.tensors import TensorSpec
 from registry.models import ModelVersion
+from tests.support.deletions import delete_what_has_served
 from tests.support.federation import TEST, Federation, make_federation
-from training.engine import answers, closing, control, rounds, start, sweep
+from training.engine import answers, closing, control, housekeeping, rounds, start
 from training.engine.sql import closing as statements
 from training.launch.actions import launch
 from training.models import Job, Order, Round, Step
@@ -323,10 +324,10 @@ def test_what_nobody_refers_to_is_deleted_after_a_while(federation: Federation) 
     kept = job.model.versions.get().digest
     orphan = digest_bytes(b"nobody's")
     store.keep(b"nobody's", orphan)
-    old_s = time.time() - 2 * sweep.ABANDONED_FILES_S
+    old_s = time.time() - 2 * housekeeping.ABANDONED_FILES_S
     for digest in (kept, orphan):
         os.utime(store.path_of(digest), (old_s, old_s))
-    sweep.tidy(by=TEST)
+    delete_what_has_served(by=TEST)
     assert store.size_bytes(orphan) is None
     assert store.size_bytes(kept) is not None
 
@@ -341,6 +342,6 @@ def test_updates_are_deleted_when_the_next_round_has_closed(federation: Federati
         digests.append(
             [order.submission.payload_digest for order in Order.objects.filter(id__in=[o.id for o in orders])]
         )
-        sweep.delete_updates(by=TEST)
+        housekeeping.delete_updates(by=TEST)
     assert all(store.size_bytes(digest) is None for digest in digests[0])
     assert all(store.size_bytes(digest) is not None for digest in digests[1])
