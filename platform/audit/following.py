@@ -2,17 +2,30 @@
 
 An event's id is drawn when it is written, and seen when its transaction commits. So the newest event that is visible
 says only how far ids had been drawn. Whoever drew a lower one holds a lock on the table until its transaction ends:
-once those who hold it now are gone, nothing below is missing any more (ADR 41).
+once those who hold it now are gone, nothing below is missing any more (ADR 41). Notices are sent of the events of jobs
+that are followed, and of no others (ADR 42).
 """
 
 from __future__ import annotations
 
+from datetime import timedelta
 from uuid import UUID
 
-from audit.models import Event
+from django.utils import timezone
+
+from audit.models import Event, Follower
 from live import database
 
 _NEWEST = "SELECT max(id) FROM audit_event WHERE job_id = %(job)s AND id > %(last)s"
+FOLLOWED_FOR_S = 60
+_FOLLOW = """
+    WITH relaxed AS (
+        SELECT set_config('synchronous_commit', 'off', true)
+    )
+    INSERT INTO audit_follower (job_id, until)
+    SELECT %(job)s, clock_timestamp() + interval '1 second' * %(seconds)s FROM relaxed
+    ON CONFLICT (job_id) DO UPDATE SET until = GREATEST(audit_follower.until, EXCLUDED.until)
+"""
 _WRITERS = """
     SELECT virtualtransaction FROM pg_locks
     WHERE locktype = 'relation' AND relation = 'audit_event'::regclass AND mode = 'RowExclusiveLock' AND granted
@@ -34,14 +47,25 @@ class SettledEvents:
         self.last = after
         self._newest: int | None = None
         self._writers: set[str] = set()
+        self._unaware: set[str] = set()
+
+    def follow(self) -> None:
+        """Have notices sent of this job's events for the next minute (`live.notices.JOBS`).
+
+        Whoever writes already may not know of it and send none: until they are gone there is something to wait for.
+        """
+        database.fetch(_FOLLOW, {"job": self.job_id, "seconds": FOLLOWED_FOR_S})
+        self._unaware |= _writers()
 
     @property
     def is_waiting(self) -> bool:
-        """Whether there are events that are held back: look again in a moment, no notice will tell."""
-        return self._newest is not None
+        """Whether there may be events of which no notice will tell: look again in a moment."""
+        return self._newest is not None or bool(self._unaware)
 
     def next(self, limit: int) -> list[Event]:
         """The next events, in order; none where there are none yet or they have to wait."""
+        if self._unaware:
+            self._unaware &= _writers()
         if self._newest is None:
             ((self._newest,),) = database.fetch(_NEWEST, {"job": self.job_id, "last": self.last})
             if self._newest is None:
@@ -57,6 +81,11 @@ class SettledEvents:
         if self.last == self._newest:
             self._newest = None
         return events
+
+
+def forget_gone() -> None:
+    """Delete the marks of jobs that nobody has followed for an hour."""
+    Follower.objects.filter(until__lt=timezone.now() - timedelta(hours=1)).delete()
 
 
 def _writers() -> set[str]:

@@ -14,7 +14,9 @@ from audit.actions import record
 from audit.actors import Actor
 from registry import statements
 from registry.models import Model, ModelVersion
-from registry.selectors import referenced
+
+NeededFiles = Callable[[Collection[str]], set[str]]
+"""Which of some digests are wanted, by versions or by what an app above keeps."""
 
 
 def add_version(
@@ -57,15 +59,19 @@ def note_download(*, version: ModelVersion, by: Actor) -> None:
 
 
 def prune(
-    *, model_id: UUID, version_ids: Collection[UUID], needed: Callable[[Collection[UUID]], set[UUID]], by: Actor
+    *,
+    model_id: UUID,
+    version_ids: Collection[UUID],
+    needed: Callable[[Collection[UUID]], set[UUID]],
+    needed_files: NeededFiles,
+    by: Actor,
 ) -> int:
     """Delete the weights of these versions of a model, but for those that somebody needs; how many. Rows stay.
 
-    `needed` is asked with the rows locked: a job that is just being launched is waited for, or waits and then finds
-    the version pruned.
+    `needed` is asked with the rows locked. A launch locks the version that it names, too: one that has is passed over
+    here, and one that comes later waits, and finds the version pruned.
     """
     with transaction.atomic():
-        # FOR UPDATE, which a new reference to a row waits for
         locked = list(
             ModelVersion.objects.select_for_update(of=("self",), skip_locked=True)
             .select_related("model")
@@ -84,7 +90,7 @@ def prune(
                 consortium_id=model.consortium_id,
                 detail={"rounds": [version.round_number for version in pruned]},
             )
-    _remove(pruned)
+    _remove(pruned, needed_files)
     return len(pruned)
 
 
@@ -100,7 +106,7 @@ def retire(*, model: Model, code: str, detail: Mapping[str, object], by: Actor) 
     return bool(taken)
 
 
-def delete_weights(*, model: Model, detail: Mapping[str, object], by: Actor) -> int:
+def delete_weights(*, model: Model, detail: Mapping[str, object], needed_files: NeededFiles, by: Actor) -> int:
     """Delete the weights of all versions of a model that is out of use; how many there were. Rows stay."""
     with transaction.atomic():
         deleted = list(model.versions.select_for_update().filter(pruned_at=None))
@@ -114,12 +120,11 @@ def delete_weights(*, model: Model, detail: Mapping[str, object], by: Actor) -> 
                 consortium_id=model.consortium_id,
                 detail=told,
             )
-    _remove(deleted)
+    _remove(deleted, needed_files)
     return len(deleted)
 
 
-def _remove(versions: Iterable[ModelVersion]) -> None:
-    """Remove the files of versions that are not kept any more, unless another that is kept has the same."""
+def _remove(versions: Iterable[ModelVersion], needed_files: NeededFiles) -> None:
+    """Remove the files of versions that are not kept any more, unless something that is kept has the same bytes."""
     gone = {digest for version in versions for digest in (version.digest, version.optimiser_digest) if digest}
-    for digest in gone - referenced(gone):
-        store.remove(digest)
+    store.remove_unneeded(gone, needed_files)

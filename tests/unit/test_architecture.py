@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from enum import Enum
 from importlib import import_module, metadata
 from pathlib import Path
+from typing import Any
 
 import pytest
 from celery import current_app

@@ -73,9 +73,9 @@ def _close_training(claimed: Round, answers: Sequence[Answer], quorum: int, by: 
         if len(result.accepted) < quorum:
             _abandon(claimed, by, rounds.TOO_FEW_ACCEPTED, _too_few(len(result.accepted), quorum), result.rejected)
             return
-        store.adopt(result.model_path, result.model_digest)
+        marks = [store.adopt(result.model_path, result.model_digest)]
         if result.state_path is not None and result.state_digest is not None:
-            store.adopt(result.state_path, result.state_digest)
+            marks.append(store.adopt(result.state_path, result.state_digest))
     finally:
         store.remove_folder(folder)
     with transaction.atomic():
@@ -93,6 +93,7 @@ def _close_training(claimed: Round, answers: Sequence[Answer], quorum: int, by: 
         )
         judge(version=claimed.base_version, metrics=combined_metrics(claimed), by=by)
         rounds.close(round_=claimed, by=by, update_norm_l2=result.norm_l2, version=version)
+    store.release(*marks)
 
 
 def _too_few(accepted: int, quorum: int) -> str:

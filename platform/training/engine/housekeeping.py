@@ -9,6 +9,7 @@ from django.utils import timezone
 
 from artefacts import store
 from audit.actors import Actor
+from audit.following import forget_gone
 from registry.actions import prune
 from registry.selectors import referenced
 from silos.models import RequestNonce
@@ -28,21 +29,20 @@ _UPLOADS_AT_ONCE = 500
 
 
 def delete_expired_data(*, by: Actor) -> None:
-    """Delete old nonces, unfinished files, files that no row names, and updates that have served."""
+    """Delete old nonces and marks, unfinished files, files that no row names, and updates that have served."""
+    forget_gone()
     RequestNonce.objects.filter(expires_at__lt=timezone.now()).delete()
     store.remove_abandoned(ABANDONED_FILES_S)
-    old = set(store.digests_older_than(ABANDONED_FILES_S))
-    for digest in old - needed(old):  # it was put here for a row that never came
-        store.remove(digest)
+    store.remove_unneeded(set(store.digests_older_than(ABANDONED_FILES_S)), needed)  # put for rows that never came
     delete_uploads()
     delete_updates(by=by)
 
 
 def prune_models(*, by: Actor) -> int:
     """Delete the weights of old versions that nobody needs; how many. Two statements find them, of all models."""
-    found = statements.prunable_versions(VERSIONS_KEPT)
     return sum(
-        prune(model_id=model_id, version_ids=ids, needed=statements.needed_versions, by=by) for model_id, ids in found
+        prune(model_id=model_id, version_ids=ids, needed=statements.needed_versions, needed_files=needed, by=by)
+        for model_id, ids in statements.prunable_versions(VERSIONS_KEPT)
     )
 
 
@@ -65,8 +65,7 @@ def delete_updates(*, by: Actor) -> int:
                         by=by,
                         detail={"round": served.number, "updates": len(served.digests)},
                     )
-        for digest in digests - needed(digests):
-            store.remove(digest)
+        store.remove_unneeded(digests, needed)
     return count
 
 
@@ -77,9 +76,7 @@ def delete_uploads() -> int:
         count += len(over)
         for order_id, _ in over:
             store.remove_parts(order_id)
-        digests = {digest for _, digest in over}
-        for digest in digests - needed(digests):
-            store.remove(digest)
+        store.remove_unneeded({digest for _, digest in over}, needed)
     return count
 
 

@@ -44,6 +44,8 @@ class FirstModel:
     n_features: int
     n_classes: int
     preprocessing: dict[str, Any]
+    mark: Path | None
+    """Of the store: taken off once a row names it."""
 
 
 def start(*, job_id: UUID, by: Actor) -> None:
@@ -80,6 +82,7 @@ def _start_from(job_id: UUID, first: FirstModel, by: Actor) -> None:
             dispatch.start_job(job.id)
             return
         _begin(job, _keep_first_model(job, first, by), by)
+    store.release(first.mark)
 
 
 def _queued(job_id: UUID, *, skip_locked: bool = False) -> Job | None:
@@ -156,13 +159,13 @@ def _make_first_model(job: Job) -> FirstModel:
         file = Path(folder) / "initial.safetensors"
         digest = write_weights(file, layout, family.initial(parsed, n_features, n_classes, _seed(job)))
         size_bytes = file.stat().st_size
-        store.adopt(file, digest)
+        mark = store.adopt(file, digest)
     finally:
         store.remove_folder(folder)
     tensors: list[dict[str, object]] = [
         {"name": spec.name, "shape": list(spec.shape), "dtype": spec.dtype} for spec in layout
     ]
-    return FirstModel(digest, size_bytes, specification, tensors, n_features, n_classes, preprocessing)
+    return FirstModel(digest, size_bytes, specification, tensors, n_features, n_classes, preprocessing, mark)
 
 
 def _made_for(job: Job) -> tuple[dict[str, Any], int, int, dict[str, Any]]:

@@ -54,8 +54,8 @@ def launch(*, consortium: Consortium, request: Mapping[str, Any], by: User) -> J
             wait=asked.wait,
             retries_max=asked.retries_max,
         )
-        if version is not None:  # the row refers to it: from now on it is not pruned, but it may have been meanwhile
-            check_kept(ModelVersion.objects.get(id=version.id))
+        if version is not None:  # locked, it is not pruned until the job is there; but it may have been meanwhile
+            check_kept(ModelVersion.objects.select_for_update(no_key=True).get(id=version.id))
         CohortSeat.objects.bulk_create(
             CohortSeat(job=job, silo_id=dataset.silo_id, dataset=dataset, position=position)
             for position, dataset in enumerate(datasets, start=1)

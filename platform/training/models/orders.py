@@ -46,6 +46,9 @@ class Order(models.Model):
                 fields=["silo", "-number"], condition=models.Q(state__in=[str(s) for s in MISSED]), name="order_missed"
             ),
             models.Index(fields=["silo"], condition=models.Q(awaited=True), name="order_awaited"),
+            models.Index(  # what each heartbeat asks
+                fields=["silo", "-settled_at"], condition=models.Q(state="rejected"), name="order_rejected"
+            ),
         ]
         constraints: ClassVar = [
             models.UniqueConstraint(fields=["silo", "number"], name="order_number_once_a_silo"),

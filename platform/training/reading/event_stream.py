@@ -29,7 +29,7 @@ from django.http import HttpRequest
 from accounts.models import User
 from accounts.second_factor.requirements import check_session
 from accounts.tokens import authenticate_token
-from audit.following import SettledEvents
+from audit.following import FOLLOWED_FOR_S, SettledEvents
 from audit.models import Event
 from federation.errors import FederationError
 from live import database, notices
@@ -43,6 +43,7 @@ from training.transitions import ENDED
 
 PATH = re.compile(r"/api/v1/jobs/([0-9a-f-]{36})/events/")
 KEEP_ALIVE_S = 15.0
+FOLLOW_AGAIN_S = FOLLOWED_FOR_S / 2
 STREAM_MAX_S = 3600.0
 END = b"event: end\ndata: {}\n\n"
 _BATCH = 500
@@ -83,11 +84,14 @@ async def _follow(
 ) -> None:
     loop = asyncio.get_running_loop()
     end = loop.time() + STREAM_MAX_S
-    told_at, pause_s = loop.time(), _AGAIN_MIN_S
+    told_at, pause_s, follow_at = loop.time(), _AGAIN_MIN_S, loop.time()
     with hub.waiting(notices.JOBS, following.job_id) as news:
         while not gone.done() and loop.time() < end:
             news.clear()
             try:
+                if loop.time() >= follow_at:
+                    await database.call(following.follow)
+                    follow_at = loop.time() + FOLLOW_AGAIN_S
                 events, ended = await database.call(_events_for, follower, following)
             except (Unauthenticated, Forbidden, NotFound) as problem:
                 await send({"type": "http.response.body", "body": _refused(problem)})

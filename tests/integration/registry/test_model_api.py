@@ -116,7 +116,7 @@ def test_weights_that_are_not_kept_are_gone(
     assert (answer.status_code, answer.json()["code"]) == (410, "model.pruned")
     kept = scientist.get(f"/api/v1/models/{model.id}/versions/?kept=true").json()["results"]
     assert [version["round_number"] for version in kept] == [0, 3]
-    store.remove(last_version(job).digest)
+    store.path_of(last_version(job).digest).unlink()
     lost = scientist.get(f"/api/v1/model-versions/{last_version(job).id}/download/")
     assert lost.status_code == 410
     assert not Event.objects.filter(verb="model.downloaded").exists()

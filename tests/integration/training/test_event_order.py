@@ -5,17 +5,19 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from datetime import timedelta
 from pathlib import Path
 
 import psycopg
 import pytest
 from django.db import connection as django_connection
+from django.utils import timezone
 
 from audit.actors import System
-from audit.following import SettledEvents
-from audit.models import Event
+from audit.following import SettledEvents, forget_gone
+from audit.models import Event, Follower
 from audit.statements import appending, event_of
-from live import database
+from live import database, notices
 from tests.support.cohort import Cohort, make_cohort, run_job
 from training.models import Job
 from training.reading.event_stream import events_so_far
@@ -115,6 +117,48 @@ def test_many_held_back_events_come_batch_by_batch(job: Job, begin: Open) -> Non
     while batch := following.next(2):
         batches.append([event.verb for event in batch])
     assert batches == [["test.event_0", "test.event_1"], ["test.event_2", "test.event_3"], ["test.event_4"]]
+
+
+def test_a_notice_is_sent_only_of_a_job_that_is_followed(cohort: Cohort, job: Job, begin: Open) -> None:
+    other = run_job(cohort, rounds_answered=0)
+    SettledEvents(job.id, 0).follow()
+    listener, writer = begin(), begin()
+    listener.autocommit = True
+    listener.execute(f"LISTEN {notices.JOBS}")
+    for told in (other, job):  # a notice of the first would come first
+        write(writer, told, "test.event")
+        write(writer, told, "test.event")
+        writer.commit()
+    (notice,) = listener.notifies(timeout=60, stop_after=1)
+    assert notice.payload == str(job.id)
+    Follower.objects.update(until=timezone.now())
+    write(writer, job, "test.event")
+    SettledEvents(other.id, 0).follow()
+    write(writer, other, "test.event")
+    writer.commit()
+    (notice,) = listener.notifies(timeout=60, stop_after=1)
+    assert notice.payload == str(other.id)
+
+
+def test_who_wrote_before_it_was_followed_is_waited_for(job: Job, begin: Open) -> None:
+    """Its event sends no notice, since there was nobody to send it to."""
+    following, writer = SettledEvents(job.id, told(job)[-1][0]), begin()
+    write(writer, job, "test.event")
+    following.follow()
+    assert following.next(BATCH) == []
+    assert following.is_waiting, "no notice will come"
+    writer.commit()
+    assert [event.verb for event in following.next(BATCH)] == ["test.event"]
+    assert not following.is_waiting
+
+
+def test_marks_of_who_is_gone_are_deleted(job: Job) -> None:
+    SettledEvents(job.id, 0).follow()
+    forget_gone()
+    assert Follower.objects.count() == 1
+    Follower.objects.update(until=timezone.now() - timedelta(hours=2))
+    forget_gone()
+    assert Follower.objects.count() == 0
 
 
 def test_the_server_ends_a_transaction_in_which_nothing_happens() -> None:

@@ -200,6 +200,22 @@ def test_a_bad_update_is_rejected_with_a_code_and_the_others_count(federation: F
     np.testing.assert_allclose(weights_of(after)["linear.bias"] - weights_of(before)["linear.bias"], 2.0, rtol=1e-5)
 
 
+def test_an_update_whose_file_is_lost_is_rejected_with_a_code_and_the_others_count(federation: Federation) -> None:
+    job = launched(federation)
+    round_ = answer_all(federation, job, (1.0, 2.0, 3.0))
+    lost = Order.objects.filter(step__round=round_).order_by("pk")[0]
+    store.path_of(lost.submission.payload_digest).unlink()
+    closing.close_step(round_id=round_.id, by=TEST)
+    round_.refresh_from_db()
+    assert round_.state == RoundState.CLOSED
+    states = dict(Order.objects.filter(step__round=round_).values_list("state", "code"))
+    assert states == {OrderState.APPLIED: "", OrderState.REJECTED: "update.missing"}
+    lost.refresh_from_db()
+    assert (lost.state, lost.message) == (OrderState.REJECTED, "The update's file is not there any more.")
+    told = Event.objects.get(verb="update.rejected", job_id=job.id)
+    assert told.detail["code"] == "update.missing"
+
+
 def test_at_the_deadline_the_quorum_decides(federation: Federation) -> None:
     job = launched(federation)
     round_ = answer_all(federation, job, (1.0, 1.0))
@@ -323,7 +339,7 @@ def test_what_nobody_refers_to_is_deleted_after_a_while(federation: Federation) 
     assert job.model is not None
     kept = job.model.versions.get().digest
     orphan = digest_bytes(b"nobody's")
-    store.keep(b"nobody's", orphan)
+    store.release(store.keep(b"nobody's", orphan))
     old_s = time.time() - 2 * housekeeping.ABANDONED_FILES_S
     for digest in (kept, orphan):
         os.utime(store.path_of(digest), (old_s, old_s))
