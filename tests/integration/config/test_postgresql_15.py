@@ -43,6 +43,7 @@ def test_the_server_is_the_one_that_was_asked_for(services: Services) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(3600)
 @pytest.mark.skipif(OTHER_INSTALLATION in os.environ, reason="this is the run that the test makes")
 def test_the_statements_run_on_the_oldest_postgresql_too() -> None:
     if not (FOLDER / "bin" / "initdb").exists():
