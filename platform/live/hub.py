@@ -11,12 +11,14 @@ from collections import defaultdict
 from collections.abc import AsyncIterator, Iterator
 
 import psycopg
-from django.db import connections
 
+from live import database
 from live.notices import JOBS, ORDERS
 
 log = logging.getLogger(__name__)
 _RETRY_MIN_S, _RETRY_MAX_S = 0.2, 5.0
+PROBE_S = 10.0
+"""After so long without a word the server is asked, and after as long again without an answer it is given up."""
 
 
 class Hub:
@@ -75,31 +77,43 @@ async def _notices() -> AsyncIterator[list[tuple[str | None, str]]]:
     """The notices of a fresh connection, as many as have come at once; first [(None, "")], once it listens.
 
     They are taken from libpq as soon as its socket can be read: the driver's own generator asks the event loop anew
-    for each, and a round brings a dozen.
+    for each, and a round brings a dozen. A server that says nothing for a while is asked, and given up if it does not
+    answer: TCP alone may not notice for hours that a way is cut. Raises psycopg.Error or OSError once it is gone.
     """
-    parameters = {
-        name: value
-        for name, value in connections["default"].get_connection_params().items()
-        if name in {"dbname", "user", "password", "host", "port"}
-    }
-    async with await psycopg.AsyncConnection.connect(**parameters, autocommit=True) as connection:
-        for channel in (ORDERS, JOBS):
-            await connection.execute(f"LISTEN {channel}")
+    connection = await psycopg.AsyncConnection.connect(**database.libpq_parameters(), autocommit=True)
+    libpq, loop, readable = connection.pgconn, asyncio.get_running_loop(), asyncio.Event()
+    try:
+        async with asyncio.timeout(PROBE_S):
+            for channel in (ORDERS, JOBS):
+                await connection.execute(f"LISTEN {channel}")
         yield [(None, "")]
-        libpq, loop, readable = connection.pgconn, asyncio.get_running_loop(), asyncio.Event()
         loop.add_reader(libpq.socket, readable.set)
-        try:
-            while True:
-                readable.clear()
-                libpq.consume_input()  # raises OperationalError once the connection is gone
-                found: list[tuple[str | None, str]] = []
-                while (notice := libpq.notifies()) is not None:
-                    found.append((notice.relname.decode(), notice.extra.decode()))
-                if found:
-                    yield found
-                await readable.wait()
-        finally:
+        asked = False
+        while True:
+            readable.clear()
+            libpq.consume_input()  # raises OperationalError once the connection is gone
+            found: list[tuple[str | None, str]] = []
+            while (notice := libpq.notifies()) is not None:
+                found.append((notice.relname.decode(), notice.extra.decode()))
+            if asked and not libpq.is_busy():
+                while libpq.get_result() is not None:
+                    pass
+                asked = False
+            if found:
+                yield found
+            try:
+                async with asyncio.timeout(PROBE_S):
+                    await readable.wait()
+            except TimeoutError:
+                if asked:
+                    raise TimeoutError(f"the server has not answered for {PROBE_S:g} s") from None
+                libpq.send_query(b"SELECT 1")
+                libpq.flush()
+                asked = True
+    finally:
+        with contextlib.suppress(ValueError, psycopg.Error):  # it may be closed already
             loop.remove_reader(libpq.socket)
+        await connection.close()  # not by its context manager, which would ask a server that is silent to roll back
 
 
 hub = Hub()

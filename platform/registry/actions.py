@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any
+from uuid import UUID
 
 from django.db import transaction
 from django.utils import timezone
@@ -13,9 +14,9 @@ from audit.actions import record
 from audit.actors import Actor
 from registry import statements
 from registry.models import Model, ModelVersion
-from registry.selectors import referenced
 
-VERSIONS_KEPT = 20
+NeededFiles = Callable[[Collection[str]], set[str]]
+"""Which of some digests are wanted, by versions or by what an app above keeps."""
 
 
 def add_version(
@@ -57,21 +58,31 @@ def note_download(*, version: ModelVersion, by: Actor) -> None:
         )
 
 
-def prune(*, model: Model, by: Actor, keep: int = VERSIONS_KEPT) -> int:
-    """Delete the weights of versions that are neither the best, nor the first, nor among the newest. Rows stay."""
-    kept = list(model.versions.order_by("-round_number").values_list("id", flat=True)[:keep])
-    pruned: list[ModelVersion] = []
+def prune(
+    *,
+    model_id: UUID,
+    version_ids: Collection[UUID],
+    needed: Callable[[Collection[UUID]], set[UUID]],
+    needed_files: NeededFiles,
+    by: Actor,
+) -> int:
+    """Delete the weights of these versions of a model, but for those that somebody needs; how many. Rows stay.
+
+    `needed` is asked with the rows locked. A launch locks the version that it names, too: one that has is passed over
+    here, and one that comes later waits, and finds the version pruned.
+    """
     with transaction.atomic():
-        for version in (
-            model.versions.select_for_update()
-            .filter(pruned_at=None, is_best=False)
-            .exclude(id__in=kept)
-            .exclude(round_number=0)
-        ):
-            version.pruned_at = timezone.now()
-            version.save(update_fields=["pruned_at"])
-            pruned.append(version)
+        locked = list(
+            ModelVersion.objects.select_for_update(of=("self",), skip_locked=True)
+            .select_related("model")
+            .filter(id__in=version_ids, model_id=model_id, pruned_at=None, is_best=False)
+            .order_by("round_number")
+        )
+        kept = needed([version.id for version in locked])
+        pruned = [version for version in locked if version.id not in kept]
         if pruned:
+            ModelVersion.objects.filter(id__in=[version.id for version in pruned]).update(pruned_at=timezone.now())
+            model = pruned[0].model
             record(
                 by=by,
                 verb="model.pruned",
@@ -79,7 +90,7 @@ def prune(*, model: Model, by: Actor, keep: int = VERSIONS_KEPT) -> int:
                 consortium_id=model.consortium_id,
                 detail={"rounds": [version.round_number for version in pruned]},
             )
-    _remove(pruned)
+    _remove(pruned, needed_files)
     return len(pruned)
 
 
@@ -95,7 +106,7 @@ def retire(*, model: Model, code: str, detail: Mapping[str, object], by: Actor) 
     return bool(taken)
 
 
-def delete_weights(*, model: Model, detail: Mapping[str, object], by: Actor) -> int:
+def delete_weights(*, model: Model, detail: Mapping[str, object], needed_files: NeededFiles, by: Actor) -> int:
     """Delete the weights of all versions of a model that is out of use; how many there were. Rows stay."""
     with transaction.atomic():
         deleted = list(model.versions.select_for_update().filter(pruned_at=None))
@@ -109,12 +120,11 @@ def delete_weights(*, model: Model, detail: Mapping[str, object], by: Actor) -> 
                 consortium_id=model.consortium_id,
                 detail=told,
             )
-    _remove(deleted)
+    _remove(deleted, needed_files)
     return len(deleted)
 
 
-def _remove(versions: Iterable[ModelVersion]) -> None:
-    """Remove the files of versions that are not kept any more, unless another that is kept has the same."""
+def _remove(versions: Iterable[ModelVersion], needed_files: NeededFiles) -> None:
+    """Remove the files of versions that are not kept any more, unless something that is kept has the same bytes."""
     gone = {digest for version in versions for digest in (version.digest, version.optimiser_digest) if digest}
-    for digest in gone - referenced(gone):
-        store.remove(digest)
+    store.remove_unneeded(gone, needed_files)

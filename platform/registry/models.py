@@ -66,6 +66,19 @@ class ModelVersion(models.Model):
             models.UniqueConstraint(fields=["model", "round_number"], name="version_once_a_round"),
             models.UniqueConstraint(fields=["model"], condition=Q(is_best=True), name="version_one_best_a_model"),
         ]
+        indexes: ClassVar = [
+            # what housekeeping counts, over all models, to find those that have versions to prune
+            models.Index(
+                fields=["model"],
+                condition=Q(pruned_at=None, is_best=False, round_number__gt=0),
+                name="version_kept_on_the_way",
+            ),
+            models.Index(
+                fields=["optimiser_digest"],
+                condition=Q(pruned_at=None) & ~Q(optimiser_digest=""),
+                name="version_optimiser_kept",
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"{self.model.name}, round {self.round_number}"

@@ -1,16 +1,31 @@
-"""Nudges to the workers, sent when the present transaction commits. A lost one is made good by the sweep."""
+"""Nudges to the workers, sent when the present transaction commits. A lost one is made good by the sweep.
 
+What is nudged and waits in its queue is not nudged again: a worker that is late finds one message a row, not one for
+each sweep. The mark for it is taken off before the row is read, so that what changes later has a message of its own.
+"""
+
+from __future__ import annotations
+
+import logging
 from uuid import UUID
 
 from celery import current_app
+from django.core.cache import cache
 from django.db import transaction
+from redis import RedisError
 
+log = logging.getLogger(__name__)
 START_JOB = "training.tasks.start_job"
 CLOSE_STEP = "training.tasks.close_step"
 OPEN_ROUND = "training.tasks.open_round"
 PUT_OFF_MAX_S = 600.0
 """Longer than this a message is not put off: the broker would hand it out again (`visibility_timeout`). The sweep sees
 to the rest."""
+EXPIRES_S = 60.0
+"""What has waited for so long in a queue is dropped by the worker: the sweep has sent another. Much longer than clocks
+of two machines may differ."""
+AGAIN_AFTER_S = 10
+"""After so long a row is nudged again whose first message may have been lost."""
 _MARGIN_S = 0.02
 """Whoever comes too early finds nothing to do."""
 
@@ -31,13 +46,25 @@ def close_step(step_id: int, *, in_s: float = 0.0) -> None:
         _on_commit(CLOSE_STEP, step_id, in_s)
 
 
-def _on_commit(task: str, row_id: UUID | int, in_s: float = 0.0) -> None:
-    countdown = in_s + _MARGIN_S if in_s else None
+def begun(task: str, row_id: str) -> None:
+    """A worker begins with a row: what is nudged from now on is a message of its own."""
+    try:
+        cache.delete(_mark(task, row_id))
+    except (RedisError, OSError) as error:
+        log.warning("a nudge stays marked for %d s: %s", AGAIN_AFTER_S, error)
 
+
+def _on_commit(task: str, row_id: UUID | int, in_s: float = 0.0) -> None:
     def send() -> None:
-        current_app.send_task(
-            task, args=[row_id if isinstance(row_id, int) else str(row_id)], retry=False, countdown=countdown
-        )
+        # a message that is put off says nothing of now
+        if in_s or cache.add(_mark(task, str(row_id)), 1, AGAIN_AFTER_S):
+            countdown = in_s + _MARGIN_S if in_s else None
+            argument = row_id if isinstance(row_id, int) else str(row_id)
+            current_app.send_task(task, args=[argument], retry=False, countdown=countdown, expires=in_s + EXPIRES_S)
 
     # robust: a broker that is away must not undo or fail what the database has
     transaction.on_commit(send, robust=True)
+
+
+def _mark(task: str, row_id: str) -> str:
+    return f"nudged:{task}:{row_id}"

@@ -24,7 +24,7 @@ from demo.services import temporary_folder
 FAST = {
     "STEP_LEASE_S": "3",
     "SWEEP_EVERY_S": "1",
-    "TIDY_EVERY_S": "5",
+    "HOUSEKEEPING_EVERY_S": "5",
     "SILO_SILENT_AFTER_S": "20",
     "LONG_POLL_MAX_S": "5",
     "THROTTLE_USER": "100000/min",

@@ -58,7 +58,7 @@ class PlayedSilo:
         weights = {spec.name: np.full(spec.shape, delta, np.float32) for spec in layout}
         digest = write_weights(file, layout, weights)
         size = file.stat().st_size
-        store.adopt(file, digest)
+        store.adopt(file, digest, is_named=True)
         store.remove_folder(folder)
         fields: dict[str, Any] = {
             "order_id": said.order_id,

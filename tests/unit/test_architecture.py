@@ -12,14 +12,17 @@ from collections.abc import Iterator, Mapping
 from enum import Enum
 from importlib import import_module, metadata
 from pathlib import Path
+from typing import Any
 
 import pytest
 from celery import current_app
 from django.apps import apps
+from django.conf import settings
 from django.db.models import TextChoices
 from django.urls import URLPattern, URLResolver, get_resolver
 from rest_framework.views import APIView
 
+from demo.coordinator import NOTIFICATIONS, QUEUES
 from rest.permissions import SESSION_ONLY
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -97,13 +100,6 @@ def test_every_app_is_under_the_layers() -> None:
     layers = next(contract for contract in importlinter["contracts"] if contract["type"] == "layers")
     named_in_layers = {name for layer in layers["layers"] for name in re.split(r"[|: ]+", layer)}
     assert named_in_layers == set(APPS)
-
-
-def test_every_setting_is_explained() -> None:
-    read = set(re.findall(r'env\.\w+\("(\w+)"', (PLATFORM / "config" / "settings.py").read_text()))
-    told = set(re.findall(r"^#?([A-Z][A-Z0-9_]+)=", (ROOT / ".env.sample").read_text(), re.MULTILINE))
-    assert "SECRET_KEY" in read
-    assert told - {"WEB_PORT"} == read, "the port is docker-compose.yml's alone"
 
 
 # --- writes -----------------------------------------------------------------------------------------------------
@@ -290,6 +286,17 @@ def test_every_dispatched_name_is_a_task() -> None:
                         wrong.append(value)
     assert seen > 0
     assert not wrong
+
+
+def test_every_task_is_routed_to_a_queue_that_a_worker_takes() -> None:
+    current_app.loader.import_default_modules()
+    own = {name for name in current_app.tasks if not name.startswith("celery.")}
+    routes: dict[str, dict[str, str]] = settings.CELERY_TASK_ROUTES
+    assert own == set(routes)
+    assert {route["queue"] for route in routes.values()} == {*QUEUES.split(","), NOTIFICATIONS}
+    schedule: dict[str, dict[str, Any]] = settings.CELERY_BEAT_SCHEDULE
+    assert {entry["task"] for entry in schedule.values()} <= own
+    assert all(entry["options"]["expires"] > 0 for entry in schedule.values())
 
 
 def test_dispatch_imports_no_task() -> None:

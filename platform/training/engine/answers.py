@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from django.db import transaction
 from django.utils import timezone
@@ -96,7 +97,7 @@ def _submit_to_open_order(said: SubmissionDocument, document: bytes, payload: by
     _check_fits(order, said, by)
     if any(faults_of(said, order.bounds)):
         return False
-    _take_payload(order, said, payload)
+    mark = _take_payload(order, said, payload)
     digest = digest_bytes(document)
     event = event_of(
         by=by,
@@ -108,6 +109,7 @@ def _submit_to_open_order(said: SubmissionDocument, document: bytes, payload: by
         detail={"round": order.round_number, EVIDENCE: {"order": str(order.order_id), "answer": digest}},
     )
     taken = statements.submit(order, said, document=document, document_digest=digest, event=event)
+    store.release(mark)
     if taken:
         _dispatch_if_due(order)
     return taken
@@ -144,8 +146,11 @@ def _earlier_answer(order: AnsweredOrder) -> str | None:
     return Submission.objects.filter(order=order.order_id).values_list("document_digest", flat=True).first()
 
 
-def _take_payload(order: AnsweredOrder, said: SubmissionDocument, payload: bytes | None) -> None:
-    """An answer names what came with it, or what was uploaded by its own order's grant: nothing else in the store."""
+def _take_payload(order: AnsweredOrder, said: SubmissionDocument, payload: bytes | None) -> Path | None:
+    """An answer names what came with it, or what was uploaded by its own order's grant: nothing else in the store.
+
+    The mark of what was put now (`artefacts.store`).
+    """
     named = said.payload
     if payload is not None:
         if named is None or named.digest != digest_bytes(payload) or named.size_bytes != len(payload):
@@ -154,11 +159,12 @@ def _take_payload(order: AnsweredOrder, said: SubmissionDocument, payload: bytes
             )
         if order.upload_digest not in {None, named.digest}:
             raise Conflict("upload.other_artefact", "Another artefact was uploaded for this order. It takes only one.")
-        store.keep(payload, named.digest)
-    elif named is not None:
+        return store.keep(payload, named.digest)
+    if named is not None:
         is_here = order.is_uploaded and order.upload_digest == named.digest
         if not is_here or store.size_bytes(named.digest) != named.size_bytes:
             raise Invalid("submission.payload_missing", "The update was not uploaded, or has another size.", "payload")
+    return None
 
 
 def _check_fits(order: AnsweredOrder, said: Refusal | SubmissionDocument, by: Silo) -> None:

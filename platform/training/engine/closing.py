@@ -12,6 +12,7 @@ from collections.abc import Iterable, Sequence
 from django.db import transaction
 from django.utils import timezone
 
+from artefacts import store
 from audit.actors import Actor
 from federation.aggregation.aggregate import Rejected
 from federation.errors import FederationError
@@ -55,6 +56,7 @@ def close_step(*, step_id: int, by: Actor) -> None:
         if not _is_still_ours(claim):
             return
         _keep(claim, closed, by)
+    store.release(*closed.marks)
 
 
 def _keep(claim: Claim, closed: Closed, by: Actor) -> None:

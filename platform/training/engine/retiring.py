@@ -12,6 +12,7 @@ from audit.actors import Actor
 from registry.actions import delete_weights, retire
 from registry.models import Model
 from registry.retirement import EXPIRED, RETIRED, Retirement, due_to_be_retired, due_to_expire, left_with_data
+from training.engine.housekeeping import needed
 from training.engine.rounds import abandon_open_round
 from training.models import Job
 from training.states import move
@@ -30,7 +31,7 @@ def retire_models(*, by: Actor) -> int:
         assert model.agreement is not None
         told = {"days": terms_of(model.agreement).retention.models_days}
         count += _take_out_of_use(model, EXPIRED, told, by)
-        delete_weights(model=model, detail=told, by=by)
+        delete_weights(model=model, detail=told, needed_files=needed, by=by)
     return count
 
 

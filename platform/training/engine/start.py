@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+from django.conf import settings
 from django.db import transaction
+from django.db.models.functions import Now
 
 from artefacts import store
 from audit.actors import Actor
@@ -19,6 +23,7 @@ from federation.protocol.digests import digest_bytes
 from plans.models import TrainingPlan
 from registry.actions import add_version
 from registry.models import Model, ModelVersion
+from training import dispatch
 from training.engine import issuing
 from training.engine.rounds import open_next
 from training.engine.start_checks import check_data_are_there, start_blocker
@@ -28,33 +33,102 @@ from training.states import move
 from training.transitions import JobState
 
 
+@dataclass(frozen=True)
+class FirstModel:
+    """The model as it starts, in the store already, and what it was made for."""
+
+    digest: str
+    size_bytes: int
+    specification: dict[str, Any]
+    layout: list[dict[str, object]]
+    n_features: int
+    n_classes: int
+    preprocessing: dict[str, Any]
+    mark: Path | None
+    """Of the store: taken off once a row names it."""
+
+
 def start(*, job_id: UUID, by: Actor) -> None:
-    """Take a queued job into its first round. Safe to repeat; what can't start fails with its reason."""
+    """Take a queued job into its first round. Safe to repeat; what can't start fails with its reason.
+
+    The first model is made under a claim and in no transaction: of a large one that takes long, and locks nothing.
+    """
     with transaction.atomic():
-        related = ("consortium", "launched_by", "agreement", "evaluated_version__model")
-        job = Job.objects.select_for_update(of=("self",)).select_related(*related).get(id=job_id)
-        if job.state != JobState.QUEUED:
+        job = _queued(job_id, skip_locked=True)
+        if job is None or not _may_start(job, by):
             return
-        if (stop := start_blocker(job)) is not None:
-            move(job=job, to=stop.to, by=by, code=stop.code, reason=stop.reason)
+        if job.evaluated_version is not None:
+            _begin(job, job.evaluated_version, by)
             return
-        try:
-            check_data_are_there(job)
-            if job.evaluated_version is not None:
-                check_in_use(job.evaluated_version)
-            version = job.evaluated_version or _first_version(job, by)
-        except FederationError as error:
-            move(job=job, to=JobState.FAILED, by=by, code=error.code, reason=error.message)
+        _claim(job)
+    try:
+        first = _make_first_model(job)
+        _start_from(job_id, first, by)
+    except FederationError as error:
+        with transaction.atomic():
+            if (job := _queued(job_id)) is not None:
+                move(job=job, to=JobState.FAILED, by=by, code=error.code, reason=error.message)
+    finally:
+        Job.objects.filter(id=job_id, state=JobState.QUEUED).update(start_claimed_until=None)
+
+
+def _start_from(job_id: UUID, first: FirstModel, by: Actor) -> None:
+    """Begin with this first model, unless the job must not start any more, or its data have changed meanwhile."""
+    with transaction.atomic():
+        job = _queued(job_id)
+        if job is None or not _may_start(job, by):
             return
-        manifest = issuing.manifest_of(job, version, created_at=documents.now())
-        job.model = version.model
-        job.manifest = documents.seal(manifest, issuing.signing_key())
-        job.manifest_digest = digest_bytes(job.manifest)
-        job.organisation_share_max = manifest.weighting.organisation_share_max if manifest.weighting else None
-        job.save(update_fields=["model", "manifest", "manifest_digest", "organisation_share_max"])
-        _note_weights(job, manifest)
-        move(job=job, to=JobState.RUNNING, by=by, evidence=_began_with(job, manifest))
-        open_next(job=job, by=by)
+        if _made_for(job) != (first.specification, first.n_features, first.n_classes, first.preprocessing):
+            dispatch.start_job(job.id)
+            return
+        _begin(job, _keep_first_model(job, first, by), by)
+    store.release(first.mark)
+
+
+def _queued(job_id: UUID, *, skip_locked: bool = False) -> Job | None:
+    """The job, locked; None if it is not queued any more. With `skip_locked` also if somebody else is at it."""
+    related = ("consortium", "launched_by", "agreement", "evaluated_version__model")
+    locked = Job.objects.select_for_update(of=("self",), skip_locked=skip_locked).select_related(*related)
+    found = locked.filter(id=job_id, state=JobState.QUEUED)
+    if skip_locked:
+        found = found.exclude(start_claimed_until__gt=Now())
+    return found.first()
+
+
+def _claim(job: Job) -> None:
+    """For as long as a worker may be silent, nobody else makes this job's first model."""
+    lease = timedelta(seconds=settings.STEP_LEASE_S)
+    Job.objects.filter(id=job.id).update(start_claimed_until=Now() + lease)
+
+
+def _may_start(job: Job, by: Actor) -> bool:
+    """Whether the (locked) job may start now. One that never can ends, with the reason."""
+    if (stop := start_blocker(job)) is not None:
+        move(job=job, to=stop.to, by=by, code=stop.code, reason=stop.reason)
+        return False
+    try:
+        check_data_are_there(job)
+        if job.evaluated_version is not None:
+            check_in_use(job.evaluated_version)
+    except FederationError as error:
+        move(job=job, to=JobState.FAILED, by=by, code=error.code, reason=error.message)
+        return False
+    return True
+
+
+def _begin(job: Job, version: ModelVersion, by: Actor) -> None:
+    """Sign the manifest and open the first round."""
+    manifest = issuing.manifest_of(job, version, created_at=documents.now())
+    job.model = version.model
+    job.manifest = documents.seal(manifest, issuing.signing_key())
+    job.manifest_digest = digest_bytes(job.manifest)
+    job.organisation_share_max = manifest.weighting.organisation_share_max if manifest.weighting else None
+    job.start_claimed_until = None
+    fields = ["model", "manifest", "manifest_digest", "organisation_share_max", "start_claimed_until"]
+    job.save(update_fields=fields)
+    _note_weights(job, manifest)
+    move(job=job, to=JobState.RUNNING, by=by, evidence=_began_with(job, manifest))
+    open_next(job=job, by=by)
 
 
 def _note_weights(job: Job, manifest: documents.Manifest) -> None:
@@ -75,35 +149,51 @@ def _began_with(job: Job, manifest: documents.Manifest) -> dict[str, object]:
     }
 
 
-def _first_version(job: Job, by: Actor) -> ModelVersion:
-    """The model as it starts: the family's initial weights under the job's seed."""
-    dataset = job.seats.select_related("dataset").order_by("position")[0].dataset
-    family, specification = parse_model(_model_of(job))
-    layout = family.layout(specification, dataset.n_features, dataset.n_classes)
+def _make_first_model(job: Job) -> FirstModel:
+    """Write the family's initial weights under the job's seed. Again and again they are the same bytes."""
+    specification, n_features, n_classes, preprocessing = _made_for(job)
+    family, parsed = parse_model(specification)
+    layout = family.layout(parsed, n_features, n_classes)
     folder = store.new_folder()
     try:
         file = Path(folder) / "initial.safetensors"
-        digest = write_weights(
-            file, layout, family.initial(specification, dataset.n_features, dataset.n_classes, _seed(job))
-        )
+        digest = write_weights(file, layout, family.initial(parsed, n_features, n_classes, _seed(job)))
         size_bytes = file.stat().st_size
-        store.adopt(file, digest)
+        mark = store.adopt(file, digest)
     finally:
         store.remove_folder(folder)
+    tensors: list[dict[str, object]] = [
+        {"name": spec.name, "shape": list(spec.shape), "dtype": spec.dtype} for spec in layout
+    ]
+    return FirstModel(digest, size_bytes, specification, tensors, n_features, n_classes, preprocessing, mark)
+
+
+def _made_for(job: Job) -> tuple[dict[str, Any], int, int, dict[str, Any]]:
+    """What the first model follows from, besides the seed: specification, features, classes, preprocessing."""
+    dataset = job.seats.select_related("dataset").order_by("position")[0].dataset
+    _family, specification = parse_model(_model_of(job))
     declaration = dataset.declaration
+    preprocessing = {key: declaration[key] for key in ("name", "columns", "steps", "split")}
+    return specification.model_dump(mode="json"), dataset.n_features, dataset.n_classes, preprocessing
+
+
+def _keep_first_model(job: Job, first: FirstModel, by: Actor) -> ModelVersion:
+    """The rows of a first model."""
     model = Model.objects.create(
         consortium_id=job.consortium_id,
         name=job.name,
         agreement_id=job.agreement_id,
         rounds_planned=job.rounds_planned,
         code_digest=job.request.get("plan") or "",
-        specification=specification.model_dump(mode="json"),
-        layout=[{"name": spec.name, "shape": list(spec.shape), "dtype": spec.dtype} for spec in layout],
-        n_features=dataset.n_features,
-        n_classes=dataset.n_classes,
-        preprocessing={key: declaration[key] for key in ("name", "columns", "steps", "split")},
+        specification=first.specification,
+        layout=first.layout,
+        n_features=first.n_features,
+        n_classes=first.n_classes,
+        preprocessing=first.preprocessing,
     )
-    return add_version(model=model, round_number=0, digest=digest, size_bytes=size_bytes, optimiser_digest="", by=by)
+    return add_version(
+        model=model, round_number=0, digest=first.digest, size_bytes=first.size_bytes, optimiser_digest="", by=by
+    )
 
 
 def _model_of(job: Job) -> dict[str, Any]:

@@ -1,14 +1,19 @@
-"""The workers' doors. Arguments are ids; the rows are the truth, a message is only a nudge."""
+"""The tasks of the workers. Arguments are ids; the rows are the truth, a message is only a nudge.
+
+Housekeeping is a task for each duty: one that fails leaves the others their turn.
+"""
 
 from uuid import UUID
 
-from celery import Task, shared_task
+from celery import Task, current_app, shared_task
+from django.conf import settings
 from django.db import InterfaceError, OperationalError, connections
 
 from audit import chaining, checkpoints
 from audit.actors import System
 from training import dispatch as names
-from training.engine import closing, issuing, passports, recall_orders, rounds, start
+from training.engine import closing, issuing, passports, recall_orders, retiring, rounds, start
+from training.engine import housekeeping as deletions
 from training.engine import sweep as sweeping
 from training.engine.kinds import audit_checkpoint
 
@@ -16,7 +21,7 @@ WORKER = System("worker")
 SWEEP = System("sweep")
 
 
-class Door(Task):  # type: ignore[type-arg,unused-ignore]
+class DatabaseTask(Task):  # type: ignore[type-arg,unused-ignore]
     """A task that lets go of a database connection which broke: workers keep theirs between tasks."""
 
     def on_failure(self, exc: BaseException, *_: object) -> None:
@@ -25,25 +30,28 @@ class Door(Task):  # type: ignore[type-arg,unused-ignore]
             connections.close_all()
 
 
-@shared_task(base=Door, name=names.START_JOB)
+@shared_task(base=DatabaseTask, name=names.START_JOB)
 def start_job(job_id: str) -> None:
     """Start a queued job."""
+    names.begun(names.START_JOB, job_id)
     start.start(job_id=UUID(job_id), by=WORKER)
 
 
-@shared_task(base=Door, name=names.OPEN_ROUND)
+@shared_task(base=DatabaseTask, name=names.OPEN_ROUND)
 def open_round(job_id: str) -> None:
     """Open the next round of a job that has none."""
+    names.begun(names.OPEN_ROUND, job_id)
     rounds.reopen(job_id=UUID(job_id), by=WORKER)
 
 
-@shared_task(base=Door, name=names.CLOSE_STEP)
+@shared_task(base=DatabaseTask, name=names.CLOSE_STEP)
 def close_step(step_id: int) -> None:
     """Close a step that is due."""
+    names.begun(names.CLOSE_STEP, str(step_id))
     closing.close_step(step_id=step_id, by=WORKER)
 
 
-@shared_task(base=Door, name="training.tasks.sweep")
+@shared_task(base=DatabaseTask, name="training.tasks.sweep")
 def sweep() -> None:
     """Call back what nobody can answer, nudge what is due, chain the events of the record."""
     recall_orders.call_back(by=SWEEP)
@@ -52,15 +60,65 @@ def sweep() -> None:
     chaining.chain_new()
 
 
-@shared_task(base=Door, name="training.tasks.tidy")
-def tidy() -> None:
-    """Delete what has served; sign passports; have the heads of the record's chains signed by us and by the silos.
+@shared_task(base=DatabaseTask, name="training.tasks.housekeeping")
+def housekeeping() -> None:
+    """Send each duty, in an order in which the first head after a job's end has its passports too."""
+    for name in DUTIES:
+        current_app.send_task(name, retry=False, expires=settings.HOUSEKEEPING_EVERY_S)
 
-    In this order, so that the first head after a job's end has its passports too.
-    """
-    sweeping.tidy(by=SWEEP)
-    audit_checkpoint.tidy()
+
+@shared_task(base=DatabaseTask, name="training.tasks.delete_expired_data")
+def delete_expired_data() -> None:
+    """Delete nonces, unfinished files, files that no row names, and updates that have served."""
+    deletions.delete_expired_data(by=SWEEP)
+
+
+@shared_task(base=DatabaseTask, name="training.tasks.retire_models")
+def retire_models() -> None:
+    """Take models out of use as their agreement says."""
+    retiring.retire_models(by=SWEEP)
+
+
+@shared_task(base=DatabaseTask, name="training.tasks.prune_models")
+def prune_models() -> None:
+    """Delete the weights of old versions."""
+    deletions.prune_models(by=SWEEP)
+
+
+@shared_task(base=DatabaseTask, name="training.tasks.delete_old_countersignatures")
+def delete_old_countersignatures() -> None:
+    """Delete countersignatures that later ones stand for, with their orders."""
+    audit_checkpoint.delete_old_countersignatures()
+
+
+@shared_task(base=DatabaseTask, name="training.tasks.issue_passports")
+def issue_passports() -> None:
+    """Sign the passports that are missing."""
     passports.issue_missing(issuing.signing_key())
+
+
+@shared_task(base=DatabaseTask, name="training.tasks.sign_audit_heads")
+def sign_audit_heads() -> None:
+    """Chain what has happened, and sign the heads of the chains."""
     chaining.chain_new()
     checkpoints.sign_heads(issuing.signing_key())
+
+
+@shared_task(base=DatabaseTask, name="training.tasks.order_countersignatures")
+def order_countersignatures() -> None:
+    """Have the heads countersigned by the silos."""
     audit_checkpoint.issue_orders(issuing.signing_key())
+
+
+DUTIES = tuple(
+    duty.name
+    for duty in (
+        delete_expired_data,
+        retire_models,
+        prune_models,
+        delete_old_countersignatures,
+        issue_passports,
+        sign_audit_heads,
+        order_countersignatures,
+    )
+)

@@ -54,6 +54,8 @@ def launch(*, consortium: Consortium, request: Mapping[str, Any], by: User) -> J
             wait=asked.wait,
             retries_max=asked.retries_max,
         )
+        if version is not None:  # locked, it is not pruned until the job is there; but it may have been meanwhile
+            check_kept(ModelVersion.objects.select_for_update(no_key=True).get(id=version.id))
         CohortSeat.objects.bulk_create(
             CohortSeat(job=job, silo_id=dataset.silo_id, dataset=dataset, position=position)
             for position, dataset in enumerate(datasets, start=1)
@@ -121,8 +123,7 @@ def check_version(*, consortium: Consortium, asked: JobRequest, datasets: Sequen
     if version is None:
         raise Invalid("model.unknown", "This consortium has no model version of this id.", "model_version")
     check_in_use(version)
-    if version.pruned_at is not None:
-        raise Invalid("model.pruned", "The weights of this version are not kept any more.", "model_version")
+    check_kept(version)
     first = datasets[0]
     if (version.model.n_features, version.model.n_classes) != (first.n_features, first.n_classes):
         raise Invalid(
@@ -140,6 +141,12 @@ def check_version(*, consortium: Consortium, asked: JobRequest, datasets: Sequen
             "model_version",
         )
     return version
+
+
+def check_kept(version: ModelVersion) -> None:
+    """Raise Invalid ``model.pruned`` where the weights were deleted."""
+    if version.pruned_at is not None:
+        raise Invalid("model.pruned", "The weights of this version are not kept any more.", "model_version")
 
 
 def check_in_use(version: ModelVersion) -> None:

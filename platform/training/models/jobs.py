@@ -46,6 +46,8 @@ class Job(models.Model):
     retries_max = models.PositiveIntegerField(default=3)
     organisation_share_max = models.FloatField(null=True)
     """What one organisation weighs at most among all; None where too few take part, and in jobs from before 1.1."""
+    start_claimed_until = models.DateTimeField(null=True)
+    """While it is queued: how long a worker has it that makes its first model. By the database's clock."""
     created_at = models.DateTimeField(auto_now_add=True)
     started_at = models.DateTimeField(null=True)
     ended_at = models.DateTimeField(null=True)

@@ -78,6 +78,9 @@ class Order(models.Model):
                 condition=models.Q(audit_checkpoint__isnull=False),
                 name="order_of_checkpoint",
             ),
+            models.Index(  # what each heartbeat asks
+                fields=["silo", "-settled_at"], condition=models.Q(state="rejected"), name="order_rejected"
+            ),
         ]
         constraints: ClassVar = [
             models.UniqueConstraint(fields=["silo", "number"], name="order_number_once_a_silo"),

@@ -36,6 +36,7 @@ ADVICE: Mapping[str, str] = {
     "update.norm_exceeded": _(
         "Launch the next job with a lower learning rate, or with a larger bound where the agreement allows one."
     ),
+    "update.missing": _("Ask the platform's operator: a file was lost. The silo takes part again in the next round."),
     "update.not_finite": _RATE,
     "training.diverged": _RATE,
     "evaluation.not_finite": _RATE,

@@ -1,7 +1,8 @@
 """Server-sent events of a job: what the audit says of it, as it happens, without a thread or a connection held.
 
 `GET /api/v1/jobs/<id>/events/` with a session cookie or a token. Each event carries the audit event's id; a client that
-reconnects with `Last-Event-ID` misses none. A comment every 15 s keeps proxies from closing the stream.
+reconnects with `Last-Event-ID` misses none, whatever order transactions commit in (`audit.following`). A comment every
+15 s keeps proxies from closing the stream.
 
 Whether whoever follows still may is asked again before anything more is sent: at each wake, and with each comment. So
 a stream outlives a lost role, a revoked token, an ended session or a closed account by 15 s at the most, without a word
@@ -13,13 +14,13 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+import time
 from collections.abc import Callable, Mapping
 from functools import partial
 from http.cookies import CookieError, SimpleCookie
 from importlib import import_module
 from typing import Any
 from urllib.parse import parse_qs
-from uuid import UUID
 
 from django.conf import settings
 from django.contrib.auth import get_user
@@ -28,6 +29,7 @@ from django.http import HttpRequest
 from accounts.models import User
 from accounts.second_factor.requirements import check_session
 from accounts.tokens import authenticate_token
+from audit.following import FOLLOWED_FOR_S, SettledEvents
 from audit.models import Event
 from federation.errors import FederationError
 from live import database, notices
@@ -41,9 +43,13 @@ from training.transitions import ENDED
 
 PATH = re.compile(r"/api/v1/jobs/([0-9a-f-]{36})/events/")
 KEEP_ALIVE_S = 15.0
+FOLLOW_AGAIN_S = FOLLOWED_FOR_S / 2
 STREAM_MAX_S = 3600.0
 END = b"event: end\ndata: {}\n\n"
 _BATCH = 500
+_AGAIN_MIN_S, _AGAIN_MAX_S = 0.01, 1.0
+"""Pauses before a stream looks again whose next event is held back."""
+_SO_FAR_LOOKS = 7
 
 
 async def stream_events(scope: Scope, receive: Receive, send: Send) -> None:
@@ -68,35 +74,46 @@ async def stream_events(scope: Scope, receive: Receive, send: Send) -> None:
     await send({"type": "http.response.start", "status": 200, "headers": fields})
     gone = asyncio.ensure_future(_until_gone(receive))
     try:
-        await _follow(follower, job, last, send, gone)
+        await _follow(follower, SettledEvents(job.id, last), send, gone)
     finally:
         gone.cancel()
 
 
-async def _follow(follower: Callable[[], Job], job: Job, last: int, send: Send, gone: asyncio.Future[None]) -> None:
+async def _follow(
+    follower: Callable[[], Job], following: SettledEvents, send: Send, gone: asyncio.Future[None]
+) -> None:
     loop = asyncio.get_running_loop()
     end = loop.time() + STREAM_MAX_S
-    with hub.waiting(notices.JOBS, job.id) as news:
+    told_at, pause_s, follow_at = loop.time(), _AGAIN_MIN_S, loop.time()
+    with hub.waiting(notices.JOBS, following.job_id) as news:
         while not gone.done() and loop.time() < end:
             news.clear()
             try:
-                events, ended = await database.call(_events_for, follower, last)
+                if loop.time() >= follow_at:
+                    await database.call(following.follow)
+                    follow_at = loop.time() + FOLLOW_AGAIN_S
+                events, ended = await database.call(_events_for, follower, following)
             except (Unauthenticated, Forbidden, NotFound) as problem:
                 await send({"type": "http.response.body", "body": _refused(problem)})
                 return
-            for event_id, body in events:
-                last = event_id
+            for body in events:
                 await send({"type": "http.response.body", "body": body, "more_body": True})
-            if ended and len(events) < _BATCH:
+            if ended and not following.is_waiting:
                 await send({"type": "http.response.body", "body": END})
                 return
             if events:
+                told_at, pause_s = loop.time(), _AGAIN_MIN_S
                 continue
+            keep_alive_in_s = told_at + KEEP_ALIVE_S - loop.time()
+            wait_s = min(pause_s, keep_alive_in_s) if following.is_waiting else keep_alive_in_s
             waiting = asyncio.ensure_future(news.wait())
             either: set[asyncio.Future[Any]] = {waiting, gone}
-            await asyncio.wait(either, timeout=KEEP_ALIVE_S, return_when=asyncio.FIRST_COMPLETED)
-            if not waiting.done():
-                waiting.cancel()
+            await asyncio.wait(either, timeout=max(0.0, wait_s), return_when=asyncio.FIRST_COMPLETED)
+            waiting.cancel()
+            if following.is_waiting:
+                pause_s = min(2 * pause_s, _AGAIN_MAX_S)
+            if not gone.done() and loop.time() >= told_at + KEEP_ALIVE_S:
+                told_at = loop.time()
                 await send({"type": "http.response.body", "body": b": still here\n\n", "more_body": True})
     if not gone.done():
         await send({"type": "http.response.body", "body": b""})
@@ -108,16 +125,22 @@ async def _until_gone(receive: Receive) -> None:
 
 
 def events_so_far(job: Job, headers: Mapping[str, str], query: str) -> bytes:
-    """What a follower who does not wait is told."""
+    """What a follower who does not wait is told; for a moment it is waited for what is just being written."""
     lower = {name.lower(): value for name, value in headers.items()}
-    events, ended = _events_after(job.id, _last_event(lower, query))
-    told = b"".join(body for _, body in events)
-    return told + END if ended and len(events) < _BATCH else told
+    following = SettledEvents(job.id, _last_event(lower, query))
+    for look in range(_SO_FAR_LOOKS):
+        events, ended = _next_events(following)
+        if events or not following.is_waiting:
+            break
+        time.sleep(_AGAIN_MIN_S * 2**look)
+    told = b"".join(events)
+    return told + END if ended and not following.is_waiting else told
 
 
-def _events_for(follower: Callable[[], Job], last: int) -> tuple[list[tuple[int, bytes]], bool]:
+def _events_for(follower: Callable[[], Job], following: SettledEvents) -> tuple[list[bytes], bool]:
     """What whoever still may follow is told next. Raises Unauthenticated, Forbidden or NotFound for who may not."""
-    return _events_after(follower().id, last)
+    follower()
+    return _next_events(following)
 
 
 def _refused(problem: Problem) -> bytes:
@@ -125,10 +148,9 @@ def _refused(problem: Problem) -> bytes:
     return f"event: refused\ndata: {json.dumps(data)}\n\n".encode()
 
 
-def _events_after(job_id: UUID, last: int) -> tuple[list[tuple[int, bytes]], bool]:
-    ended = Job.objects.filter(id=job_id, state__in=ENDED).exists()
-    rows = Event.objects.filter(job_id=job_id, id__gt=last).order_by("id")[:_BATCH]
-    return [(event.id, _encode(event)) for event in rows], ended
+def _next_events(following: SettledEvents) -> tuple[list[bytes], bool]:
+    ended = Job.objects.filter(id=following.job_id, state__in=ENDED).exists()
+    return [_encode(event) for event in following.next(_BATCH)], ended
 
 
 def _encode(event: Event) -> bytes:

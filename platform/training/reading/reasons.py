@@ -43,6 +43,7 @@ FORMS: Mapping[str, tuple[str, ...]] = {
         _("The update's norm is %(norm)s, %(allowed)s is allowed."),
         _("The update has norm %(norm)s."),
     ),
+    "update.missing": (_("The update's file is not there any more."),),
     "update.not_finite": (_("The update holds values that are not finite numbers."),),
     "update.weight": (
         _("The answer claims %(rows)s rows; the silo's registration allows %(allowed)s."),

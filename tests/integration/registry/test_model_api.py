@@ -13,10 +13,10 @@ from rest_framework.test import APIClient
 from artefacts import store
 from audit.models import Event
 from registry import download
-from registry.actions import prune
 from tests.support.cohort import Cohort, last_version, model_of, run_job
 from tests.support.federation import TEST
 from tests.support.world import client_of
+from training.engine import housekeeping
 
 pytestmark = pytest.mark.django_db
 
@@ -104,16 +104,19 @@ def test_weights_come_block_by_block_and_are_what_their_digest_says(
     assert (event.actor_name, event.detail["digest"]) == ("Dana Data", version.digest)
 
 
-def test_weights_that_are_not_kept_are_gone(cohort: Cohort, scientist: APIClient) -> None:
+def test_weights_that_are_not_kept_are_gone(
+    cohort: Cohort, scientist: APIClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(housekeeping, "VERSIONS_KEPT", 1)
     job = run_job(cohort, rounds=3)
     model = model_of(job)
-    assert prune(model=model, by=TEST, keep=1) == 2
+    assert housekeeping.prune_models(by=TEST) == 2
     pruned = model.versions.get(round_number=1)
     answer = scientist.get(f"/api/v1/model-versions/{pruned.id}/download/")
     assert (answer.status_code, answer.json()["code"]) == (410, "model.pruned")
     kept = scientist.get(f"/api/v1/models/{model.id}/versions/?kept=true").json()["results"]
     assert [version["round_number"] for version in kept] == [0, 3]
-    store.remove(last_version(job).digest)
+    store.path_of(last_version(job).digest).unlink()
     lost = scientist.get(f"/api/v1/model-versions/{last_version(job).id}/download/")
     assert lost.status_code == 410
     assert not Event.objects.filter(verb="model.downloaded").exists()

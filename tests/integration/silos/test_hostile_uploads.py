@@ -22,9 +22,10 @@ from federation.protocol.digests import digest_bytes
 from federation.protocol.envelope import peek
 from silos import throttle
 from tests.support.at_once import at_once
+from tests.support.deletions import delete_what_has_served
 from tests.support.federation import TEST, Federation, make_federation
 from tests.support.live_platform import Answer, Client, serving
-from training.engine import control, start, sweep
+from training.engine import control, start
 from training.engine.uploads import OrderUploads
 from training.launch.actions import launch
 from training.models import Order, Submission, Upload
@@ -236,11 +237,11 @@ def test_what_was_uploaded_for_an_order_that_is_over_is_deleted(port: int, feder
     mine, theirs = order_of(federation, 0), order_of(federation, 1)
     put(port, mine, MINE, 1000)
     put(port, theirs, OTHER)
-    sweep.tidy(by=TEST)
+    delete_what_has_served(by=TEST)
     assert len(parts()) == 1
     assert store.size_bytes(digest_bytes(OTHER)) is not None
     control.cancel(job=mine.round.job, by=federation.scientist)
-    sweep.tidy(by=TEST)
+    delete_what_has_served(by=TEST)
     assert not parts()
     assert not Upload.objects.exists()
     assert store.size_bytes(digest_bytes(OTHER)) is None

@@ -17,9 +17,10 @@ from federation.errors import Invalid
 from federation.protocol.documents import Changes, Leaving, Retention
 from registry.models import Model
 from tests.support.cohort import browser
+from tests.support.deletions import delete_what_has_served
 from tests.support.federation import TEST, Federation, make_federation
 from tests.support.world import person
-from training.engine import answers, closing, start, sweep
+from training.engine import answers, closing, housekeeping, start
 from training.launch.actions import launch
 from training.models import Job, Order
 from training.transitions import OUTSTANDING, JobState
@@ -108,7 +109,7 @@ def test_updates_are_kept_for_as_many_rounds_as_the_agreement_says() -> None:
     kept_after = []
     for _number in (1, 2, 3):
         digests.append(go_on(federation, job))
-        sweep.delete_updates(by=TEST)
+        housekeeping.delete_updates(by=TEST)
         kept_after.append([store.size_bytes(of_round[0]) is not None for of_round in digests])
     assert kept_after == [[True], [True, True], [False, True, True]]
     assert [one["round"] for one in told("round.updates_deleted")] == [1]
@@ -120,13 +121,13 @@ def test_models_are_kept_for_as_many_days_as_the_agreement_says() -> None:
     digests = list(model.versions.values_list("digest", flat=True))
     assert job.ended_at is not None
     Job.objects.filter(id=job.id).update(ended_at=job.ended_at - timedelta(days=29))
-    sweep.tidy(by=TEST)
+    delete_what_has_served(by=TEST)
     assert download(federation, model) == (200, "")
     trying = try_it(federation, model)
     Job.objects.filter(id=job.id).update(ended_at=job.ended_at - timedelta(days=30))
     assert download(federation, model) == (410, "model.expired"), "before the sweep already"
-    sweep.tidy(by=TEST)
-    sweep.tidy(by=TEST)
+    delete_what_has_served(by=TEST)
+    delete_what_has_served(by=TEST)
     assert download(federation, model) == (410, "model.expired")
     assert all(store.size_bytes(digest) is None for digest in digests)
     assert not model.versions.filter(pruned_at=None).exists()
@@ -145,8 +146,8 @@ def test_a_model_learned_with_the_data_of_a_member_that_left_is_retired_for_good
     leave(federation)
     confirm = browser(steward).post(f"/api/v1/model-versions/{final.id}/release/")
     assert (confirm.status_code, confirm.json()["code"]) == (409, "model.retired"), "before the sweep already"
-    sweep.tidy(by=TEST)
-    sweep.tidy(by=TEST)
+    delete_what_has_served(by=TEST)
+    delete_what_has_served(by=TEST)
     left = federation.silos[2].silo.organisation
     assert [one["organisations"] for one in told("model.retired")] == [[left.name]], "one event"
     with pytest.raises(Invalid) as caught:
@@ -159,7 +160,7 @@ def test_a_model_learned_with_the_data_of_a_member_that_left_is_retired_for_good
     assert "/download/" not in page
     assert "out of use" in browser(federation.scientist).get("/models/").content.decode()
     Participation.objects.filter(organisation=left).update(state="active", left_at=None)
-    sweep.tidy(by=TEST)
+    delete_what_has_served(by=TEST)
     model.refresh_from_db()
     assert (model.retired_code, job.state) == ("model.retired", JobState.COMPLETED), (
         "whoever comes back changes nothing"
@@ -182,7 +183,7 @@ def test_a_retired_model_is_not_handed_out_and_jobs_that_use_it_end() -> None:
     assert download(federation, model) == (200, "")
     leave(federation)
     assert download(federation, model) == (410, "model.retired")
-    sweep.tidy(by=TEST)
+    delete_what_has_served(by=TEST)
     for job in (training, trying):
         job.refresh_from_db()
         assert (job.state, job.reason_code) == (JobState.CANCELLED, "model.retired")
@@ -194,7 +195,7 @@ def test_models_stay_where_the_agreement_says_so_and_where_the_member_that_left_
     federation = under(changes=Changes(on_leaving="models_stay"))
     _job, model = completed(federation)
     leave(federation)
-    sweep.tidy(by=TEST)
+    delete_what_has_served(by=TEST)
     assert download(federation, model) == (200, "")
     assert told("model.retired") == []
 
@@ -206,6 +207,6 @@ def test_a_model_to_which_the_member_that_left_gave_nothing_stays() -> None:
     while job.state == JobState.RUNNING:
         go_on(federation, job)
     leave(federation)
-    sweep.tidy(by=TEST)
+    delete_what_has_served(by=TEST)
     assert job.model is not None
     assert download(federation, job.model) == (200, "")

@@ -27,8 +27,9 @@ from federation.protocol.envelope import peek
 from federation.protocol.keys import PrivateKey
 from federation.protocol.tensors import TensorSpec
 from registry.models import ModelVersion
+from tests.support.deletions import delete_what_has_served
 from tests.support.federation import TEST, Federation, make_federation
-from training.engine import answers, closing, control, rounds, start, steps, sweep
+from training.engine import answers, closing, control, housekeeping, rounds, start, steps
 from training.engine.sql import closing as statements
 from training.launch.actions import launch
 from training.models import Job, Order, Round, Step
@@ -200,6 +201,22 @@ def test_a_bad_update_is_rejected_with_a_code_and_the_others_count(federation: F
     np.testing.assert_allclose(weights_of(after)["linear.bias"] - weights_of(before)["linear.bias"], 2.0, rtol=1e-5)
 
 
+def test_an_update_whose_file_is_lost_is_rejected_with_a_code_and_the_others_count(federation: Federation) -> None:
+    job = launched(federation)
+    round_ = answer_all(federation, job, (1.0, 2.0, 3.0))
+    lost = Order.objects.filter(step__round=round_).order_by("pk")[0]
+    store.path_of(lost.submission.payload_digest).unlink()
+    closing.close_step(step_id=round_.steps.get().id, by=TEST)
+    round_.refresh_from_db()
+    assert round_.state == RoundState.CLOSED
+    states = dict(Order.objects.filter(step__round=round_).values_list("state", "code"))
+    assert states == {OrderState.APPLIED: "", OrderState.REJECTED: "update.missing"}
+    lost.refresh_from_db()
+    assert (lost.state, lost.message) == (OrderState.REJECTED, "The update's file is not there any more.")
+    told = Event.objects.get(verb="update.rejected", job_id=job.id)
+    assert told.detail["code"] == "update.missing"
+
+
 def test_at_the_deadline_the_quorum_decides(federation: Federation) -> None:
     job = launched(federation)
     round_ = answer_all(federation, job, (1.0, 1.0))
@@ -326,11 +343,11 @@ def test_what_nobody_refers_to_is_deleted_after_a_while(federation: Federation) 
     assert job.model is not None
     kept = job.model.versions.get().digest
     orphan = digest_bytes(b"nobody's")
-    store.keep(b"nobody's", orphan)
-    old_s = time.time() - 2 * sweep.ABANDONED_FILES_S
+    store.release(store.keep(b"nobody's", orphan))
+    old_s = time.time() - 2 * housekeeping.ABANDONED_FILES_S
     for digest in (kept, orphan):
         os.utime(store.path_of(digest), (old_s, old_s))
-    sweep.tidy(by=TEST)
+    delete_what_has_served(by=TEST)
     assert store.size_bytes(orphan) is None
     assert store.size_bytes(kept) is not None
 
@@ -345,6 +362,6 @@ def test_updates_are_deleted_when_the_next_round_has_closed(federation: Federati
         digests.append(
             [order.submission.payload_digest for order in Order.objects.filter(id__in=[o.id for o in orders])]
         )
-        sweep.delete_updates(by=TEST)
+        housekeeping.delete_updates(by=TEST)
     assert all(store.size_bytes(digest) is None for digest in digests[0])
     assert all(store.size_bytes(digest) is not None for digest in digests[1])

@@ -23,6 +23,7 @@ SILO, CUSTOM, GPU = (
     for part in ("", ".custom-code", ".gpu")
 )
 NGINX = (ROOT / "deploy" / "nginx" / "consilience.conf").read_text()
+WORKERS = ("rounds", "aggregation", "housekeeping")
 DOCKERFILES = ("deploy/Dockerfile", "silo_connector/Dockerfile")
 DIGEST = "sha256:" + "0123456789abcdef" * 4
 
@@ -108,7 +109,7 @@ def builders(compose: dict[str, Any]) -> list[str]:
 def test_the_platform_s_image_is_built_once_and_each_of_the_connector_s_from_its_own_target() -> None:
     assert builders(COMPOSE) == ["migrate"]
     running = {name for name, one in COMPOSE["services"].items() if one["image"] == "consilience-platform"}
-    assert running == {"migrate", "web", "worker", "notifications", "beat"}
+    assert running == {"migrate", "web", *WORKERS, "notifications", "beat"}
     for name in running - {"migrate"}:
         assert "migrate" in COMPOSE["services"][name]["depends_on"]
     services = SILO["services"] | {"runner": CUSTOM["services"]["runner"]}
@@ -229,20 +230,26 @@ def test_pinning_writes_whole_digests_or_nothing(tmp_path: Path, told: str) -> N
 
 def test_notifications_have_a_queue_and_a_process_of_their_own() -> None:
     """What waits for other people's servers never holds a round."""
-    assert (queues_of("worker"), queues_of("notifications")) == (QUEUES, NOTIFICATIONS)
+    assert queues_of("notifications") == NOTIFICATIONS
     assert NOTIFICATIONS not in QUEUES.split(",")
+
+
+def test_each_queue_has_a_worker_of_its_own_that_says_whether_it_answers() -> None:
+    assert set(WORKERS) == set(QUEUES.split(","))
     operator = (ROOT / "docs" / "operator.md").read_text()
-    assert f"-Q {QUEUES} " in operator
-    assert f"-Q {NOTIFICATIONS} " in operator
+    for queue in (*WORKERS, NOTIFICATIONS):
+        assert queues_of(queue) == queue
+        assert f"-Q {queue} " in operator
+        assert "inspect ping -d celery@$$HOSTNAME" in COMPOSE["services"][queue]["healthcheck"]["test"][1]
 
 
-def test_only_what_migrates_owns_the_tables_and_only_the_worker_signs() -> None:
+def test_only_what_migrates_owns_the_tables_and_only_workers_sign() -> None:
     running = set(COMPOSE["services"]) - {"postgres", "redis", "migrate"}
     for service in running:
         assert not secrets_of(service) & {"owner_database_url", "postgres_password", "app_password"}, service
         environment = COMPOSE["services"][service].get("environment", COMPOSE["x-platform"]["environment"])
         assert environment["DATABASE_URL_FILE"] == "/run/secrets/database_url"
-    assert {service for service in running if "platform.key" in secrets_of(service)} == {"worker"}
+    assert {service for service in running if "platform.key" in secrets_of(service)} == set(WORKERS)
     migrate = COMPOSE["services"]["migrate"]
     assert "database_url" not in secrets_of("migrate")
     assert migrate["environment"]["DATABASE_URL_FILE"] == "/run/secrets/owner_database_url"

@@ -200,7 +200,7 @@ def take_refusal(*, said: documents.Refusal, document: bytes, by: Silo) -> str:
     return said.code
 
 
-def tidy() -> None:
+def delete_old_countersignatures() -> None:
     """Delete orders that nobody answers any more, and signatures that a later one of the same silo stands for.
 
     Refusals stay, and each silo's last signature: they are evidence. What a silo has signed before is in its journal.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Protocol
 from uuid import UUID
 
@@ -51,6 +52,8 @@ class Closed:
     applied: Sequence[Applied]
     rejected: Sequence[Rejected] = ()
     update_norm_l2: float | None = None
+    marks: Sequence[Path | None] = ()
+    """Of files that were put into the store: to be released once what names them is committed."""
     keep: Callable[[Actor], ModelVersion | None] = field(default=lambda _: None)
     """Writes down what else follows, in the transaction that ends the step, and once the answers are settled; the
     version of the model that the next round starts from, where there is a new one."""

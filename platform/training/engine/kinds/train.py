@@ -60,9 +60,9 @@ class Train:
             if len(result.accepted) < claim.step.quorum:
                 told = f"{len(result.accepted)} updates could be accepted, at least {claim.step.quorum} are needed."
                 raise TooFewAcceptedError(told, result.rejected)
-            store.adopt(result.model_path, result.model_digest)
+            marks = [store.adopt(result.model_path, result.model_digest)]
             if result.state_path is not None and result.state_digest is not None:
-                store.adopt(result.state_path, result.state_digest)
+                marks.append(store.adopt(result.state_path, result.state_digest))
         except NothingAcceptedError as error:
             raise TooFewAcceptedError("No silo's update could be accepted.", error.rejected) from error
         finally:
@@ -81,7 +81,7 @@ class Train:
             return version
 
         applied = [Applied(UUID(one.key), one.norm_l2, one.cosine_to_mean) for one in result.accepted]
-        return Closed(applied, result.rejected, result.norm_l2, keep)
+        return Closed(applied, result.rejected, result.norm_l2, marks, keep)
 
 
 def _aggregate(claim: Claim, answers: Sequence[Answer], folder: Path) -> Aggregation:

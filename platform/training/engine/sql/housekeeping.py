@@ -1,8 +1,8 @@
-"""Rounds whose updates have served."""
+"""Rounds whose updates have served, and versions of models that are kept no longer."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -62,3 +62,43 @@ _NOTE = """
 def note_updates_deleted(round_ids: Sequence[UUID]) -> set[UUID]:
     """Mark these rounds; those of them that nobody else had marked."""
     return {row[0] for row in database.fetch(_NOTE, {"now": timezone.now(), "rounds": list(round_ids)})}
+
+
+_NEEDED = f"""
+       EXISTS (SELECT FROM training_job AS trying
+               WHERE trying.evaluated_version_id = version.id AND trying.ended_at IS NULL)
+    OR EXISTS (SELECT FROM training_round AS round
+               WHERE round.base_version_id = version.id AND round.state = '{RoundState.OPEN.value}')
+    OR EXISTS (SELECT FROM registry_releaseconfirmation AS pin WHERE pin.version_id = version.id)
+"""  # noqa: S608 - states of ours
+_PRUNABLE = f"""
+    SELECT version.model_id, array_agg(version.id ORDER BY version.round_number)
+    FROM (
+        SELECT id, model_id, round_number, is_best, pruned_at,
+               row_number() OVER (PARTITION BY model_id ORDER BY round_number DESC) AS place
+        FROM registry_modelversion
+        WHERE model_id IN (
+            SELECT model_id FROM registry_modelversion
+            WHERE pruned_at IS NULL AND NOT is_best AND round_number > 0
+            GROUP BY model_id HAVING count(*) >= %(kept)s)
+    ) AS version
+    WHERE version.place > %(kept)s AND version.pruned_at IS NULL AND NOT version.is_best AND version.round_number > 0
+      AND NOT ({_NEEDED})
+    GROUP BY version.model_id ORDER BY version.model_id
+"""  # noqa: S608 - states of ours
+
+
+def prunable_versions(kept: int) -> list[tuple[UUID, list[UUID]]]:
+    """By model, versions that are neither the best, nor the first, nor among so many newest, nor needed.
+
+    Needed is what an unfinished evaluation tries, what an open round starts from, and what a member let go.
+    """
+    return [(model, list(versions)) for model, versions in database.fetch(_PRUNABLE, {"kept": kept})]
+
+
+_NEEDED_OF = f"SELECT version.id FROM registry_modelversion AS version WHERE version.id = ANY(%(ids)s) AND ({_NEEDED})"  # noqa: S608
+
+
+def needed_versions(version_ids: Collection[UUID]) -> set[UUID]:
+    """Those of these versions that are needed."""
+    return {row[0] for row in database.fetch(_NEEDED_OF, {"ids": list(version_ids)})}

@@ -123,10 +123,19 @@ def test_a_broken_global_model_is_the_platforms_own_fault(tmp_path: Path, global
     assert list(out_dir.iterdir()) == []
 
 
-def test_a_missing_update_is_no_verdict_on_the_silo(tmp_path: Path, global_path: Path, out_dir: Path) -> None:
+def test_where_no_update_is_there_it_is_no_verdict_on_the_silos(
+    tmp_path: Path, global_path: Path, out_dir: Path
+) -> None:
     with pytest.raises(FileNotFoundError):
-        run(global_path, [tmp_path / "gone"], out_dir)
+        run(global_path, [tmp_path / "gone", tmp_path / "gone too"], out_dir)
     assert list(out_dir.iterdir()) == []
+
+
+def test_one_missing_update_is_rejected_alone(tmp_path: Path, global_path: Path, out_dir: Path) -> None:
+    there = put_all(tmp_path, [vector(1), vector(2)])
+    result = run(global_path, [there[0], tmp_path / "gone", there[1]], out_dir)
+    assert [(one.key, one.code) for one in result.rejected] == [("silo-1", "update.missing")]
+    assert [one.key for one in result.accepted] == ["silo-0", "silo-2"]
 
 
 def test_a_full_disk_leaves_nothing(

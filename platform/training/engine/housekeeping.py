@@ -1,0 +1,91 @@
+"""What is deleted once it has served: nonces, unfinished files, updates of closed rounds, old versions of models."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from django.db import transaction
+from django.utils import timezone
+
+from artefacts import store
+from audit.actors import Actor
+from audit.following import forget_gone
+from registry.actions import prune
+from registry.selectors import referenced
+from silos.models import RequestNonce
+from training.engine.sql import housekeeping as statements
+from training.engine.sql import uploads
+from training.models import Job, Submission, Upload
+from training.states import record_job_event
+from training.transitions import OUTSTANDING
+
+ABANDONED_FILES_S = 7 * 86400.0
+UPDATES_KEPT_ROUNDS = 1
+"""For jobs without an agreement; the others keep to their agreement's `retention.updates_rounds`."""
+VERSIONS_KEPT = 20
+"""Of each model, besides the first, the best and what somebody needs."""
+_ROUNDS_AT_ONCE = 200
+_UPLOADS_AT_ONCE = 500
+
+
+def delete_expired_data(*, by: Actor) -> None:
+    """Delete old nonces and marks, unfinished files, files that no row names, and updates that have served."""
+    forget_gone()
+    RequestNonce.objects.filter(expires_at__lt=timezone.now()).delete()
+    store.remove_abandoned(ABANDONED_FILES_S)
+    store.remove_unneeded(set(store.digests_older_than(ABANDONED_FILES_S)), needed)  # put for rows that never came
+    delete_uploads()
+    delete_updates(by=by)
+
+
+def prune_models(*, by: Actor) -> int:
+    """Delete the weights of old versions that nobody needs; how many. Two statements find them, of all models."""
+    return sum(
+        prune(model_id=model_id, version_ids=ids, needed=statements.needed_versions, needed_files=needed, by=by)
+        for model_id, ids in statements.prunable_versions(VERSIONS_KEPT)
+    )
+
+
+def delete_updates(*, by: Actor) -> int:
+    """Delete stored updates of rounds that another round of the job has followed (DESIGN, 5.6). The audit tells it."""
+    count = 0
+    while over := statements.served(UPDATES_KEPT_ROUNDS, limit=_ROUNDS_AT_ONCE):
+        digests: set[str] = set()
+        with transaction.atomic():
+            mine = statements.note_updates_deleted([served.round_id for served in over])
+            for served in over:
+                if served.round_id not in mine:
+                    continue
+                digests.update(served.digests)
+                count += len(served.digests)
+                if served.digests:
+                    record_job_event(
+                        job=Job.from_db("default", ("id", "consortium_id"), (served.job_id, served.consortium_id)),
+                        verb="round.updates_deleted",
+                        by=by,
+                        detail={"round": served.number, "updates": len(served.digests)},
+                    )
+        store.remove_unneeded(digests, needed)
+    return count
+
+
+def delete_uploads() -> int:
+    """Delete what was uploaded, in whole or in part, for orders that wait for no answer any more, unless it counts."""
+    count = 0
+    while over := uploads.forget(limit=_UPLOADS_AT_ONCE):
+        count += len(over)
+        for order_id, _ in over:
+            store.remove_parts(order_id)
+        store.remove_unneeded({digest for _, digest in over}, needed)
+    return count
+
+
+def needed(digests: Collection[str]) -> set[str]:
+    """Those of these digests that are wanted: by a round whose updates are kept, a model version, or an open order."""
+    kept = Submission.objects.filter(payload_digest__in=digests, order__step__round__updates_deleted_at=None)
+    coming = Upload.objects.filter(digest__in=digests, order__state__in=OUTSTANDING)
+    return (
+        referenced(digests)
+        | set(kept.values_list("payload_digest", flat=True))
+        | set(coming.values_list("digest", flat=True))
+    )
