@@ -181,9 +181,8 @@ class _Reader:
             self._lacks(f"order {order_id} was answered with {digest}")
 
     def _lacks(self, what: str) -> None:
-        if (
-            not self._may_lack and len(self._past.older) < OLDER_KEPT_MAX
-        ):  # of a whole memory that is lost, so many lines say enough
+        """Note what is missing; of a whole memory that is lost, so many lines say enough."""
+        if not self._may_lack and len(self._past.older) < OLDER_KEPT_MAX:
             self._past.older.append(Older(MEMORY, what))
 
     def _accepted(self, entry: Mapping[str, Any]) -> None:
