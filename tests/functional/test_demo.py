@@ -19,7 +19,6 @@ from playwright.sync_api import Browser
 
 from demo.hospitals import DATA_SCIENTIST
 from demo.services import ROOT, temporary_folder
-from tests.support.every import every
 from tests.support.patience import FAILS_AFTER_S, attempts
 from tests.support.windows import DRAWN, SCREENSHOTS
 
@@ -119,7 +118,7 @@ class Demo:
     def wait_for(self, text: str) -> str:
         """Everything printed, once it holds a text."""
         printed = ""
-        for _ in every(attempts(f"the demo prints {text!r}")):
+        for _ in attempts(f"the demo prints {text!r}"):
             if text in (printed := self.log.read_text()):
                 break
             assert self.process.poll() is None, printed

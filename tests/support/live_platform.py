@@ -15,7 +15,6 @@ import uvicorn
 
 from federation.protocol.keys import PrivateKey
 from federation.protocol.requests import sign_request
-from tests.support.every import every
 from tests.support.patience import FAILS_AFTER_S, attempts
 
 
@@ -87,7 +86,7 @@ def serving() -> Iterator[int]:
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
     thread.start()
     try:
-        for _ in every(attempts("the server has started")):
+        for _ in attempts("the server has started"):
             if server.started:
                 break
             assert thread.is_alive(), "the server did not start"

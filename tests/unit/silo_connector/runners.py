@@ -19,7 +19,6 @@ from federation.plans.declaration import Plan, read_plan
 from federation.plans.reviews import sign_review
 from federation.protocol.documents import CodeReview, Manifest, now
 from silo_connector.plans import PlanStore
-from tests.support.every import every
 from tests.support.fences import is_missing
 from tests.support.patience import attempts
 from tests.unit.silo_connector.sites import ROOT, Site, make_site_again
@@ -71,7 +70,7 @@ class Runner:
 
     def wait(self, times: int = 1) -> None:
         """Until it has said so often that it has started."""
-        for _ in every(attempts("the runner has started")):
+        for _ in attempts("the runner has started"):
             if self.log.count("runner.started") >= times:
                 break
             assert self.process.poll() is None, self.log

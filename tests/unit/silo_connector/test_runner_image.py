@@ -14,7 +14,6 @@ import yaml
 
 from deploy import lock
 from silo_connector import config as configuration
-from tests.support.every import every
 from tests.support.patience import FAILS_AFTER_S, attempts
 from tests.unit.silo_connector.sites import ROOT
 
@@ -99,7 +98,7 @@ def test_with_the_files_of_its_image_alone_it_starts(tmp_path: Path) -> None:
         environment = {"PYTHONPATH": str(tmp_path)}
         runner = subprocess.Popen(arguments, stderr=stream, cwd=tmp_path, env=environment)
     try:
-        for _ in every(attempts("the runner has started")):
+        for _ in attempts("the runner has started"):
             if "runner.started" in log.read_text():
                 break
             assert runner.poll() is None, log.read_text()

@@ -17,7 +17,6 @@ from silo_connector.trainer.declarations import in_use
 from silo_connector.trainer.order_store import Memory
 from silo_connector.trainer.outbox import Outcomes
 from silo_connector.trainer.trainer import Trainer
-from tests.support.every import every
 from tests.unit.silo_connector.sites import TINY, Site
 
 Said = DatasetRegistration | DatasetWithdrawal
@@ -44,7 +43,7 @@ def taken(site: Site) -> list[Said]:
     journal = (site.config.trainer_state / egress_log.FILE).read_text().splitlines()
     journalled = {line["digest"] for line in map(json.loads, journal) if line["purpose"] == "dataset"}
     said: list[Said] = []
-    for folder in every(site.outbox.glob("dataset-*")):
+    for folder in site.outbox.glob("dataset-*"):
         assert spool.is_dataset_folder(folder.name)
         sealed = (folder / spool.DOCUMENT).read_bytes()
         assert digest_bytes(sealed) in journalled

@@ -131,7 +131,7 @@ def is_never_empty(node: ast.expr) -> bool:
             return bool(value)
         case ast.Name(id=name) | ast.Attribute(attr=name) if not isinstance(node, ast.Call):
             return name.isupper() or name in WHO
-        case ast.Call(func=ast.Name(id="every")):
+        case ast.Call(func=ast.Name(id="every" | "attempts")):
             return True
         case ast.Call(func=ast.Name(id="range"), args=[*_, last]):
             return is_never_empty(last)

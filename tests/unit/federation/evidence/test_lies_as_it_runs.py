@@ -26,7 +26,6 @@ from federation.protocol.digests import digest_bytes
 from federation.protocol.envelope import peek
 from federation.protocol.tree_heads import TreeHead
 from tests.support.decision_cases import NOW
-from tests.support.every import every
 from tests.support.evidence import Event, Played, answer_to, model_of
 
 ROUNDS = 3
@@ -73,7 +72,7 @@ def ended_after(rounds: int, model: str, verb: str) -> Report:
     entries = [entry for entry in DOCUMENTS if round_of(entry) <= rounds]
     entries = with_passport(entries, rounds, model, evaluation=Evaluation().model_dump())
     events: list[Event] = []
-    for name, detail in every(PLAYED.events(entries)):
+    for name, detail in PLAYED.events(entries):
         assert isinstance(detail, dict)
         told = detail.get("evidence") or {}
         if name in {"round.closed", "passport.issued"} and detail["round"] == rounds:
@@ -102,7 +101,7 @@ def without_last(entries: Sequence[Entry], events: Sequence[Event]) -> tuple[lis
     changed = with_passport(changed, 1, model_of(1), evaluation=tried)
     digests = {one.name: digest_bytes(one.content) for one in changed}
     found: list[Event] = []
-    for verb, detail in every(events):
+    for verb, detail in events:
         assert isinstance(detail, dict)
         told: dict[str, Any] = detail.get("evidence", {})
         if verb == "round.closed" and detail["round"] == 2:
