@@ -116,8 +116,8 @@ def test_a_wait_fails_before_its_test_is_ended(pytestconfig: pytest.Config) -> N
 # --- asserts in loops have run ----------------------------------------------------------------------------------
 
 SEQUENCES = {"enumerate", "sorted", "reversed", "list", "tuple", "set", "zip"}
-WHO = {"may", "forbidden", "absent"}
-"""The columns of a table of endpoints: who may, who may not. For some endpoints a column is empty."""
+COLUMNS = {"may", "forbidden", "absent", "answered"}
+"""Columns of tables that tests are given row by row: who may, what answers. In some rows one is empty."""
 
 
 def is_never_empty(node: ast.expr) -> bool:
@@ -130,7 +130,7 @@ def is_never_empty(node: ast.expr) -> bool:
         case ast.Constant(value=value):
             return bool(value)
         case ast.Name(id=name) | ast.Attribute(attr=name) if not isinstance(node, ast.Call):
-            return name.isupper() or name in WHO
+            return name.isupper() or name in COLUMNS
         case ast.Call(func=ast.Name(id="every" | "attempts")):
             return True
         case ast.Call(func=ast.Name(id="range"), args=[*_, last]):
