@@ -3,11 +3,12 @@ SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install demo demo-check test test-fast check bench-rounds bench-pages openapi lock diagrams messages pictures clean chromium
+.PHONY: help install demo demo-check test test-fast test-long check bench-rounds bench-pages openapi lock diagrams messages pictures clean chromium
 
 VENV := .venv
 BIN := $(VENV)/bin
 MANAGE := $(BIN)/python manage.py
+SIDE_BY_SIDE := --numprocesses 2 --dist loadscope --no-loadscope-reorder
 STARTED := $(shell date +%s.%N)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
@@ -63,8 +64,11 @@ chromium:
 	    (apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends chromium) >/dev/null; \
 	fi
 
-test: check chromium ## every check and every test
-	@$(BIN)/python -m pytest --numprocesses 2 --dist loadscope --no-loadscope-reorder
+test: $(VENV)/installed-dev chromium ## every check and every test, side by side
+	@$(BIN)/python -m pytest $(SIDE_BY_SIDE) -m "not long" --beside "$(MAKE) --no-print-directory check"
+
+test-long: $(VENV)/installed-dev chromium ## what takes too long for every change: before an issue ends and before a release
+	@$(BIN)/python -m pytest $(SIDE_BY_SIDE) -m "long or hypothesis" --hypothesis-profile long
 
 test-fast: $(VENV)/installed-dev ## the unit tests: less than a minute together
 	@$(BIN)/python -m pytest -m "not slow" tests/unit/silo_connector & connector=$$!; \

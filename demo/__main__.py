@@ -30,7 +30,8 @@ def main() -> int:
     """Run one command and return its exit status."""
     parser = argparse.ArgumentParser(prog="python -m demo", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
-    commands.add_parser("run", help="everything, until Ctrl-C")
+    running = commands.add_parser("run", help="everything, until Ctrl-C")
+    running.add_argument("--figures", action="store_true", help="print the line that `check` ends with, once trained")
     checking = commands.add_parser("check", help="everything once, in a temporary folder; the last line is JSON")
     checking.add_argument("--install-started", type=float, default=None, help="when the installation began (Unix time)")
     coding = commands.add_parser("code", help="what somebody's authenticator app shows now")
@@ -39,7 +40,7 @@ def main() -> int:
     services.add_argument("words", nargs=argparse.REMAINDER, metavar="-- COMMAND")
     given = parser.parse_args()
     if given.command == "run":
-        return run(Screen())
+        return run(Screen(), figures=given.figures)
     if given.command == "check":
         return check(Screen(), 0.0 if given.install_started is None else time.time() - given.install_started)
     if given.command == "code":

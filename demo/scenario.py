@@ -34,13 +34,18 @@ from demo.services import ROOT, temporary_folder
 TEND_EVERY_S = 1.0
 
 
-def run(screen: Screen) -> int:
-    """`make demo`: everything, until Ctrl-C."""
+def run(screen: Screen, *, figures: bool = False) -> int:
+    """`make demo`: everything, until Ctrl-C. `figures`: once trained it prints the line that `check` ends with."""
     home = Home.from_environment(ROOT)
+    started = time.monotonic()
     try:
         with home.held(), _interrupted_by_signals(), _everybody(screen, home) as everybody:
             screen.say()
-            _tell(screen, home, everybody.ensemble, _learn(screen, home, everybody))
+            start_s = time.monotonic() - started
+            outcome = _learn(screen, home, everybody)
+            if figures:
+                print(json.dumps(_figures(screen, everybody, outcome, install_s=0.0, start_s=start_s)), flush=True)
+            _tell(screen, home, everybody.ensemble, outcome)
             while True:
                 for note in everybody.ensemble.tend():
                     screen.say(f"[yellow]![/] {note}")
@@ -63,12 +68,7 @@ def check(screen: Screen, install_s: float) -> int:
             outcome = _learn(screen, home, everybody)
             if outcome.accuracy_pooled < ACCURACY_POOLED_MIN:
                 raise DemoError(f"The accuracy is {outcome.accuracy_pooled:.4f}, below {ACCURACY_POOLED_MIN}.")
-            with screen.step("Trying a job that the agreement does not allow"):
-                refusals = _try_outside(everybody)
-            figures = _figures(outcome, install_s, start_s, everybody.ensemble.peak_rss_mb())
-            audit = json.loads(everybody.ensemble.coordinator.manage("verify_audit", "--json"))
-            figures |= {"agreement": _agreement(everybody.agreed), "refusals_tested": refusals}
-            figures |= {"audit": {"events": audit["events"], "verified": audit["verified"]}}
+            figures = _figures(screen, everybody, outcome, install_s=install_s, start_s=start_s)
     except Exception as error:
         explained = _explained(error, home)
         screen.failure(explained)
@@ -194,8 +194,14 @@ def _resume(client: Client, job_id: str) -> None:
         client.post(f"jobs/{job_id}/resume/")
 
 
-def _figures(outcome: Outcome, install_s: float, start_s: float, peak_rss_mb: dict[str, float]) -> dict[str, Any]:
+def _figures(
+    screen: Screen, everybody: Everybody, outcome: Outcome, *, install_s: float, start_s: float
+) -> dict[str, Any]:
     """The line that `make demo-check` ends with."""
+    with screen.step("Trying a job that the agreement does not allow"):
+        refusals = _try_outside(everybody)
+    peak_rss_mb = everybody.ensemble.peak_rss_mb()
+    audit = json.loads(everybody.ensemble.coordinator.manage("verify_audit", "--json"))
     return {
         "ok": True,
         "silos": len(outcome.silos),
@@ -209,6 +215,9 @@ def _figures(outcome: Outcome, install_s: float, start_s: float, peak_rss_mb: di
         "bytes_up": outcome.bytes_up,
         "bytes_down": outcome.bytes_down,
         "peak_rss_mb": peak_rss_mb,
+        "agreement": _agreement(everybody.agreed),
+        "refusals_tested": refusals,
+        "audit": {"events": audit["events"], "verified": audit["verified"]},
     }
 
 

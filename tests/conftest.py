@@ -17,15 +17,20 @@ import django
 import pytest
 from django.apps import apps
 from django.db import DEFAULT_DB_ALIAS, connection, connections
+from django.test import TransactionTestCase
 from hypothesis import HealthCheck, settings
 from pytest_django.plugin import DjangoDbBlocker
 from xdist.scheduler import LoadScopeScheduling
 
 from demo.services import ONE_THREAD, ROOT, Services, temporary_folder
+from tests.support.examples import LONG, TIMES
 
 # How long a machine takes that has other work says nothing about what is tested.
 settings.register_profile("ours", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile(LONG, settings.get_profile("ours"), max_examples=TIMES * 100)
 settings.load_profile("ours")
+
+pytest_plugins = ["tests.support.beside", "tests.support.tiers"]
 
 
 WITHOUT_DJANGO = tuple(ROOT / "tests" / "unit" / name for name in ("federation", "silo_connector", "demo"))
@@ -121,7 +126,11 @@ def django_db_setup(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -
         cursor.execute("DROP TRIGGER audit_event_no_truncate ON audit_event")
         cursor.execute("DROP TRIGGER audit_link_no_truncate ON audit_link")
         cursor.execute("DROP TRIGGER audit_treenode_no_truncate ON audit_treenode")
-    yield
+    from tests.support.emptied import empty_database  # Django is set up only after this file is read
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(TransactionTestCase, "_fixture_teardown", lambda _: empty_database())
+        yield
     with django_db_blocker.unblock(), connection.cursor() as cursor:
         cursor.execute(
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +19,7 @@ from demo.hospitals import DATA_SCIENTIST, HOSPITALS
 from demo.job import SCOPES
 from demo.processes import Child, DemoError
 from demo.services import temporary_folder
+from tests.support.patience import attempts
 
 FAST = {
     "STEP_LEASE_S": "3",
@@ -30,7 +30,6 @@ FAST = {
     "THROTTLE_USER": "100000/min",
     "LOG_LEVEL": "INFO",
 }
-JOB_TIMEOUT_S = 600.0
 
 
 @dataclass
@@ -71,13 +70,12 @@ class Federation:
 
     def wait(self, job_id: str, what: str, condition: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
         """Wait until the job is as wanted."""
-        deadline = time.monotonic() + JOB_TIMEOUT_S
-        while True:
+        job = self.job(job_id)
+        for _ in attempts(f"{what} of job {job_id}"):
             job = self.job(job_id)
             if condition(job):
-                return job
-            assert time.monotonic() < deadline, f"no {what} after {JOB_TIMEOUT_S:.0f} s: {job}"
-            time.sleep(0.05)
+                break
+        return job
 
     def wait_for_round(self, job_id: str, number: int) -> None:
         """Wait until this round is open."""

@@ -8,12 +8,17 @@ from __future__ import annotations
 
 import random
 import time
+from collections.abc import Iterable
 
 import pytest
 
 from tests.faults.conftest import Federation
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("federation")]
+
+ROUNDS = 3
+PAIRS = (("web", "relay-cleveland"), ("worker", "trainer-budapest"), ("beat", "redis"))
+"""One of the platform's and one of a hospital's; beat and the broker, through which it speaks."""
 
 
 @pytest.fixture(scope="module")
@@ -22,19 +27,33 @@ def in_peace(federation: Federation) -> str:
     return federation.final_digest(federation.launch())
 
 
-def test_a_job_in_peace_learns_the_same_again(federation: Federation, in_peace: str) -> None:
-    assert federation.final_digest(federation.launch()) == in_peace
-
-
-@pytest.mark.parametrize("name", ["web", "worker", "beat", "redis", "relay-cleveland", "trainer-budapest"])
-def test_one_killed_in_the_middle_of_a_round(federation: Federation, in_peace: str, name: str) -> None:
+def kill_in_the_middle_of_a_round(federation: Federation, *names: str) -> str:
+    """The digest of what a job learns through which these were killed at once, and started again."""
     job_id = federation.launch()
     federation.wait_for_round(job_id, 2)
-    child = federation.child(name)
-    child.kill()
+    children = [federation.child(name) for name in names]
+    for child in children:
+        child.kill()
     time.sleep(0.5)
-    child.start()
-    assert federation.final_digest(job_id) == in_peace
+    for child in children:
+        child.start()
+    return federation.final_digest(job_id)
+
+
+@pytest.mark.parametrize("names", PAIRS, ids=" and ".join)
+def test_two_killed_in_the_middle_of_a_round(federation: Federation, in_peace: str, names: tuple[str, str]) -> None:
+    assert kill_in_the_middle_of_a_round(federation, *names) == in_peace
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("name", [name for pair in PAIRS for name in pair])
+def test_one_killed_in_the_middle_of_a_round(federation: Federation, in_peace: str, name: str) -> None:
+    assert kill_in_the_middle_of_a_round(federation, name) == in_peace
+
+
+@pytest.mark.long
+def test_a_job_in_peace_learns_the_same_again(federation: Federation, in_peace: str) -> None:
+    assert federation.final_digest(federation.launch()) == in_peace
 
 
 def test_a_trainer_away_for_a_while_makes_the_others_wait(federation: Federation, in_peace: str) -> None:
@@ -47,15 +66,30 @@ def test_a_trainer_away_for_a_while_makes_the_others_wait(federation: Federation
     assert federation.final_digest(job_id) == in_peace
 
 
-def test_processes_killed_at_random_moments_one_after_another(federation: Federation, in_peace: str) -> None:
-    moments = random.Random(20261122)
-    job_id = federation.launch()
-    for name in ("worker", "trainer-cleveland", "web", "relay-budapest", "worker", "trainer-switzerland"):
+def kill_at_random(federation: Federation, names: Iterable[str], seed: int, rounds: int) -> str:
+    """The digest of what a job learns through which one after another was killed."""
+    moments = random.Random(seed)
+    job_id = federation.launch(rounds=rounds)
+    for name in names:
         time.sleep(moments.uniform(0.05, 0.6))
         child = federation.child(name)
         child.kill()
         child.start()
-    assert federation.final_digest(job_id) == in_peace
+    return federation.final_digest(job_id)
+
+
+def test_processes_killed_at_random_moments_one_after_another(federation: Federation, in_peace: str) -> None:
+    names = ("worker", "trainer-cleveland", "web", "relay-budapest", "worker", "trainer-switzerland")
+    assert kill_at_random(federation, names, 20261122, ROUNDS) == in_peace
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("seed", range(5))
+def test_many_killed_at_random_moments(federation: Federation, seed: int) -> None:
+    rounds = 5 * ROUNDS
+    in_peace = federation.final_digest(federation.launch(rounds=rounds))
+    names = random.Random(seed).choices([name for pair in PAIRS for name in pair], k=5 * 6)
+    assert kill_at_random(federation, names, seed, rounds) == in_peace
 
 
 def test_the_database_killed_in_the_middle_of_a_round(federation: Federation, in_peace: str) -> None:

@@ -23,9 +23,10 @@ from silo_connector.config import load
 from silo_connector.trainer.store.audit_checkpoints import breaks_seen, heads_seen, kept_checkpoints
 from silo_connector.trainer.store.log_breaks import kept_breaks
 from tests.faults.conftest import Federation
-from tests.faults.test_written_record import until
+from tests.support.every import every
+from tests.support.patience import until
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(900), pytest.mark.usefixtures("federation")]
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("federation")]
 
 
 def evidence(federation: Federation, job_id: str, to: Path) -> Path:
@@ -76,8 +77,8 @@ def test_yesterdays_backup_under_silos_that_saw_today(federation: Federation, tm
     federation.final_digest(federation.launch(rounds=2, seed=24))
     ended = federation.wait(going_on, "end of the job that ran", lambda job: job["state"] in {"failed", "completed"})
     assert (ended["state"], ended["reason_code"]) == ("failed", "platform.restored"), ended
-    told = rows("SELECT count(DISTINCT actor_id) FROM audit_event WHERE verb = 'silo.numbers_ahead'")
-    assert told == [(len(states),)]
+    ahead = "SELECT count(DISTINCT actor_id) FROM audit_event WHERE verb = 'silo.numbers_ahead'"
+    until("every silo tells that its numbers are ahead", lambda: rows(ahead) == [(len(states),)])
 
     # nobody countersigns the other log, and everybody is told
     until("every trainer notes the break", lambda: all(chain in kept_breaks(one).standing for one in states))
@@ -87,12 +88,12 @@ def test_yesterdays_backup_under_silos_that_saw_today(federation: Federation, tm
     shown = coordinator.manage("restored")
     assert chain in shown
     assert "orders lost" in shown
-    for state, position in zip(states, given_up, strict=True):
+    for state, position in every(zip(states, given_up, strict=True)):
         assert kept_checkpoints(state)[chain].position >= position, "what was kept is kept"
         assert breaks_seen(state).get(chain) is None
 
     # each steward accepts; then the log is countersigned again, and evidence shows the break
-    for connector in ensemble.connectors:
+    for connector in every(ensemble.connectors):
         words = ["accept-log", "--config", str(connector.configuration), "--key", str(connector.signatory.key), "--yes"]
         assert main(words) == 0
     until(

@@ -7,6 +7,7 @@ import pytest
 from federation.protocol.keys import load_public
 from silo_connector.platform_keys import known_chain
 from tests.faults.conftest import Federation
+from tests.support.every import every
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("federation")]
 
@@ -22,7 +23,7 @@ def test_a_job_goes_on_under_a_new_key(federation: Federation) -> None:
     learned = federation.final_digest(job_id)
     new, old = load_public(coordinator.home.root / "keys" / "platform.pub")
     assert new.fingerprint in said
-    for connector in federation.ensemble.connectors:
+    for connector in every(federation.ensemble.connectors):
         chain = known_chain(connector.folder / "trainer")
         assert chain is not None, f"{connector.hospital.silo} did not follow"
         assert chain.keys == (old, new)

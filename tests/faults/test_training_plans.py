@@ -16,11 +16,11 @@ from demo.hospitals import CONSORTIUM_ADMINISTRATOR, DATA_SCIENTIST, STEWARD
 from demo.job import SCOPES
 from demo.processes import Child, DemoError
 from tests.faults.conftest import Federation
+from tests.support.patience import until
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("federation")]
 
 EXAMPLE = Path(__file__).parents[2] / "docs" / "examples" / "logistic_plan.py"
-REVIEWED_TIMEOUT_S = 300.0
 
 
 @pytest.fixture(scope="module")
@@ -79,10 +79,9 @@ def test_a_plan_trains_and_a_runner_that_is_killed_changes_nothing(
 ) -> None:
     for connector in federation.ensemble.connectors:
         connector.approve(EXAMPLE, f"Steward of {connector.hospital.silo}")
-    deadline = time.monotonic() + REVIEWED_TIMEOUT_S
-    while len(reviews := list(scientist.get(f"plans/{plan['id']}/reviews/"))) < len(runners):
-        assert time.monotonic() < deadline, f"{len(reviews)} reviews came"
-        time.sleep(0.5)
+    until(
+        f"{len(runners)} reviews came", lambda: len(list(scientist.get(f"plans/{plan['id']}/reviews/"))) == len(runners)
+    )
     in_peace = launch(federation, plan)
     learned = federation.final_digest(in_peace)
     killed = launch(federation, plan)

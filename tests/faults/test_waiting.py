@@ -25,7 +25,6 @@ def state_in(one: dict[str, Any]) -> str:
     return str(next(order for order in one["orders"] if order["silo"]["name"] == SILO)["state"])
 
 
-@pytest.mark.timeout(900)
 def test_rounds_go_on_without_a_killed_silo_and_it_comes_back_by_itself(federation: Federation) -> None:
     """With a deadline of an hour, each round that ends at all while the silo is away has not waited for it."""
     quorum = len(federation.datasets) - 1

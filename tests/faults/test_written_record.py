@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable
 from pathlib import Path
 from uuid import UUID
 
@@ -19,10 +18,11 @@ from federation.protocol.merkle import Frontier
 from silo_connector.config import load
 from silo_connector.trainer.store.audit_checkpoints import kept_checkpoints
 from tests.faults.conftest import Federation
+from tests.support.every import every
+from tests.support.patience import until
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("federation")]
 
-WITHIN_S = 300.0
 LEFT = 5
 """So many events are left as they were."""
 TABLES = ("audit_link", "audit_treenode")
@@ -34,14 +34,6 @@ FORGET = """
     DELETE FROM audit_link WHERE chain = %(chain)s AND position > %(left)s;
     DELETE FROM audit_treenode WHERE chain = %(chain)s;
 """
-
-
-def until(what: str, condition: Callable[[], bool]) -> None:
-    """Wait for something to become true."""
-    deadline = time.monotonic() + WITHIN_S
-    while not condition():
-        assert time.monotonic() < deadline, f"not within {WITHIN_S:.0f} s: {what}"
-        time.sleep(0.2)
 
 
 def locked(database: psycopg.Connection, chain: str) -> dict[int, str]:
@@ -123,7 +115,7 @@ def test_every_silo_refuses_a_log_that_was_rewritten(
         return bool(set(refusals(state)[count:]) & expected)
 
     until("every silo refuses it", lambda: all(map(refused, states, told)))
-    for state, head in zip(states, before, strict=True):
+    for state, head in every(zip(states, before, strict=True)):
         now = kept_checkpoints(state)[chain]  # perhaps a later one of the true log, whose order was on its way
         assert now == head or true[now.position] == now.digest
 

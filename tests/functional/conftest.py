@@ -9,7 +9,11 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, expect, sync_playwright
 
-expect.set_options(timeout=120_000)  # a page rests several times as long as a look took: on a busy machine, seconds
+from tests.support.patience import FAILS_AFTER_MS
+
+expect.set_options(
+    timeout=FAILS_AFTER_MS
+)  # a page rests several times as long as a look took: on a busy machine, seconds
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
 
 

@@ -14,7 +14,7 @@ from agreements.models import AgreementVersion
 from tests.support.agreements import agreed, parsed, proposed, signed_by
 from tests.support.cohort import Cohort, make_cohort
 from tests.support.live_platform import serving
-from tests.support.walks import signed_in, walk
+from tests.support.page_audit import signed_in, walk
 from tests.support.windows import SCREENSHOTS, VIEWS, View
 
 pytestmark = [

@@ -8,7 +8,7 @@ from playwright.sync_api import Browser
 from silos.models import Silo
 from tests.support.cohort import make_cohort, run_job
 from tests.support.live_platform import serving
-from tests.support.walks import signed_in
+from tests.support.page_audit import signed_in
 from tests.support.windows import DRAWN, VIEWS
 from training.models import Job
 

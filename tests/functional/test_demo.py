@@ -9,8 +9,8 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import psutil
@@ -19,10 +19,10 @@ from playwright.sync_api import Browser
 
 from demo.hospitals import DATA_SCIENTIST
 from demo.services import ROOT, temporary_folder
+from tests.support.patience import FAILS_AFTER_S, attempts
 from tests.support.windows import DRAWN, SCREENSHOTS
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
-TIMEOUT_S = 600.0
 PICTURES = SCREENSHOTS / "docs"
 KEYS = [
     *("ok", "silos", "rounds", "strategy", "accuracy_per_silo", "accuracy_pooled", "install_s", "start_s", "train_s"),
@@ -33,12 +33,21 @@ PROCESSES = {"postgres", "redis", "web", "worker", "notifications", "beat"} | {
 }
 
 
-@pytest.fixture
-def folder() -> Iterator[Path]:
+@contextmanager
+def new_folder() -> Iterator[Path]:
     """A folder through which an unprivileged PostgreSQL may pass."""
     made = temporary_folder("test")
-    yield made
-    shutil.rmtree(made, ignore_errors=True)
+    try:
+        yield made
+    finally:
+        shutil.rmtree(made, ignore_errors=True)
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    """One test's own."""
+    with new_folder() as made:
+        yield made
 
 
 def environment(heart_disease: Path, folder: Path) -> dict[str, str]:
@@ -57,19 +66,22 @@ def processes_in(folder: Path) -> list[str]:
     return found
 
 
-def test_demo_check_trains_and_ends_with_one_line_of_json(heart_disease: Path, folder: Path) -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "demo", "check"],
+def command(heart_disease: Path, folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    """One command of the demo, to its end."""
+    return subprocess.run(
+        [sys.executable, "-m", "demo", *words],
         cwd=ROOT,
         env=environment(heart_disease, folder),
         capture_output=True,
         text=True,
-        timeout=TIMEOUT_S,
+        timeout=FAILS_AFTER_S,
         check=False,
     )
-    assert done.returncode == 0, done.stdout + done.stderr
-    *lines, last = done.stdout.splitlines()
-    figures = json.loads(last)
+
+
+def check_figures(line: str) -> None:
+    """It has trained to the end, and this line says so."""
+    figures = json.loads(line)
     assert list(figures) == KEYS
     assert (figures["ok"], figures["silos"], figures["rounds"], figures["strategy"]) == (True, 4, 15, "fedadam")
     assert figures["accuracy_pooled"] >= 0.72
@@ -86,19 +98,16 @@ def test_demo_check_trains_and_ends_with_one_line_of_json(heart_disease: Path, f
     assert figures["refusals_tested"] == {"agreement.purpose": 5}, "once by the platform, once by each silo"
     assert figures["audit"]["verified"] is True
     assert figures["audit"]["events"] > 100
-    assert any("after round 15/15" in line for line in lines)
-    assert not processes_in(folder)
-    assert not list(folder.glob("consilience-*")), "nothing is left of a run that went well"
 
 
 class Demo:
     """A `make demo` that somebody watches, started with SIGINT ignored as a shell starts what is in the background."""
 
-    def __init__(self, heart_disease: Path, folder: Path) -> None:
+    def __init__(self, heart_disease: Path, folder: Path, *words: str) -> None:
         self.log = folder.parent / f"{folder.name}.out"
         with self.log.open("w") as stream:
             self.process = subprocess.Popen(
-                ["sh", "-c", 'trap "" INT; exec "$@"', "sh", sys.executable, "-m", "demo", "run"],
+                ["sh", "-c", 'trap "" INT; exec "$@"', "sh", sys.executable, "-m", "demo", "run", *words],
                 cwd=ROOT,
                 env=environment(heart_disease, folder),
                 stdout=stream,
@@ -108,17 +117,23 @@ class Demo:
 
     def wait_for(self, text: str) -> str:
         """Everything printed, once it holds a text."""
-        deadline = time.monotonic() + TIMEOUT_S
-        while text not in (printed := self.log.read_text()):
+        printed = ""
+        for _ in attempts(f"the demo prints {text!r}"):
+            if text in (printed := self.log.read_text()):
+                break
             assert self.process.poll() is None, printed
-            assert time.monotonic() < deadline, printed
-            time.sleep(0.1)
         return printed
 
     def stop(self, which: signal.Signals) -> int:
         """Interrupt it, as Ctrl-C or a shutdown does."""
         self.process.send_signal(which)
-        return self.process.wait(TIMEOUT_S)
+        return self.process.wait(FAILS_AFTER_S)
+
+    def end(self) -> None:
+        """Leave nothing running, whatever happened."""
+        if self.process.poll() is None:
+            self.stop(signal.SIGINT)
+        self.log.unlink(missing_ok=True)
 
 
 def take_pictures(chromium: Browser, url: str, job: str, password: str) -> None:
@@ -149,52 +164,61 @@ def take_pictures(chromium: Browser, url: str, job: str, password: str) -> None:
     context.close()
 
 
-def test_demo_stops_on_ctrl_c_and_goes_on_where_it_was(heart_disease: Path, folder: Path, chromium: Browser) -> None:
-    demo = Demo(heart_disease, folder)
-    try:
-        demo.wait_for("after round  2/15")
-        assert demo.stop(signal.SIGINT) == 0
-        assert "Everything has been stopped" in demo.log.read_text()
-        assert not processes_in(folder)
+@pytest.fixture(scope="module")
+def interrupted(heart_disease: Path) -> Iterator[Path]:
+    """The folder of a demo that somebody stopped by Ctrl-C while it trained: what the next one goes on from."""
+    with new_folder() as folder:
         demo = Demo(heart_disease, folder)
+        try:
+            demo.wait_for("after round  2/15")
+            assert demo.stop(signal.SIGINT) == 0
+            assert "Everything has been stopped" in demo.log.read_text()
+            assert not processes_in(folder)
+            assert "job" in json.loads((folder / "demo.json").read_text())
+            yield folder
+        finally:
+            demo.end()
+
+
+def test_demo_goes_on_where_it_was_and_tells_what_to_look_at(
+    heart_disease: Path, interrupted: Path, chromium: Browser
+) -> None:
+    demo = Demo(heart_disease, interrupted, "--figures")
+    try:
         printed = demo.wait_for("Ctrl-C stops it.")
         assert "launched before; going on" in printed
-        assert "No patient" in printed or "no patient" in printed
+        assert "after round 15/15" in printed
+        assert "no patient" in printed.lower()
+        (line,) = [line for line in printed.splitlines() if line.startswith('{"ok"')]
+        check_figures(line)
+        remembered = json.loads((interrupted / "demo.json").read_text())
         jobs = set(re.findall(r"/jobs/([0-9a-f-]{36})/", printed))
-        assert jobs == {json.loads((folder / "demo.json").read_text())["job"]}
-        remembered = json.loads((folder / "demo.json").read_text())
+        assert jobs == {remembered["job"]}
         take_pictures(chromium, f"http://127.0.0.1:{remembered['port']}", remembered["job"], remembered["password"])
-        second = subprocess.run(
-            [sys.executable, "-m", "demo", "run"],
-            cwd=ROOT,
-            env=environment(heart_disease, folder),
-            capture_output=True,
-            text=True,
-            timeout=TIMEOUT_S,
-            check=False,
-        )
+        second = command(heart_disease, interrupted, "run")
         assert second.returncode == 1
         assert "A demo is running in" in second.stdout
         assert demo.stop(signal.SIGTERM) == 0
-        assert not processes_in(folder)
+        assert not processes_in(interrupted)
     finally:
-        if demo.process.poll() is None:
-            demo.stop(signal.SIGINT)
-        demo.log.unlink()
+        demo.end()
+
+
+@pytest.mark.long
+def test_demo_check_trains_from_nothing_and_leaves_nothing(heart_disease: Path, folder: Path) -> None:
+    done = command(heart_disease, folder, "check")
+    assert done.returncode == 0, done.stdout + done.stderr
+    *lines, last = done.stdout.splitlines()
+    check_figures(last)
+    assert any("after round 15/15" in line for line in lines)
+    assert not processes_in(folder)
+    assert not list(folder.glob("consilience-*")), "nothing is left of a run that went well"
 
 
 def test_a_failure_names_its_reason_and_shows_the_log(folder: Path) -> None:
     empty = folder / "empty"
     empty.mkdir()
-    done = subprocess.run(
-        [sys.executable, "-m", "demo", "check"],
-        cwd=ROOT,
-        env=environment(empty, folder),
-        capture_output=True,
-        text=True,
-        timeout=TIMEOUT_S,
-        check=False,
-    )
+    done = command(empty, folder, "check")
     assert done.returncode == 1
     told = json.loads(done.stdout.splitlines()[-1])
     assert told["ok"] is False

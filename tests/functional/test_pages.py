@@ -17,6 +17,7 @@ from silos.models import Dataset
 from tests.support.cohort import Cohort, answer_round, make_cohort, run_job
 from tests.support.federation import TEST
 from tests.support.live_platform import serving
+from tests.support.patience import FAILS_AFTER_MS
 from training.engine import start
 from training.models import Job
 from training.transitions import JobState
@@ -141,10 +142,10 @@ def test_the_launch_form_follows_what_is_typed(cohort: Cohort, page: Page) -> No
     page.get_by_role("radio", name="Multi-layer perceptron").check()
     page.get_by_label("Hidden").fill("8")
     features = cohort.dataset.n_features
-    expect(page.locator("#parameters")).to_have_text(str(8 * (features + 1) + 2 * 9), timeout=120_000)
+    expect(page.locator("#parameters")).to_have_text(str(8 * (features + 1) + 2 * 9), timeout=FAILS_AFTER_MS)
     page.get_by_label("Name").fill("Typed live")
     page.get_by_role("radio", name="Clear").check()
-    expect(page.get_by_text("Ready to launch")).to_be_visible(timeout=120_000)
+    expect(page.get_by_text("Ready to launch")).to_be_visible(timeout=FAILS_AFTER_MS)
 
 
 def test_pages_of_models_and_the_tutorial_please_the_browser(cohort: Cohort, page: Page) -> None:

@@ -15,8 +15,10 @@ from federation.protocol.keys import PrivateKey
 from silos import actions
 from silos.health import note_heartbeat
 from tests.support.cohort import Cohort, make_cohort, run_job
+from tests.support.every import every
 from tests.support.federation import TEST, certificate, statement
 from tests.support.live_platform import serving
+from tests.support.patience import FAILS_AFTER_MS
 
 PASSWORD = "a long password 1"
 pytestmark = [
@@ -67,7 +69,7 @@ def test_every_place_is_walked_without_a_complaint(cohort: Cohort, chromium: Bro
     ]
     for width in (1280, 390):
         page.set_viewport_size({"width": width, "height": 900})
-        for place in places:
+        for place in every(places):
             page.goto(place)
             expect(page.get_by_role("heading", level=1)).to_be_visible()
             wide = page.evaluate("document.documentElement.scrollWidth > document.documentElement.clientWidth")
@@ -98,16 +100,16 @@ def test_a_silo_is_enrolled_while_its_page_is_open(cohort: Cohort, chromium: Bro
         certificate=certificate(home.name, identity, signatory),
         by=TEST,
     )
-    expect(it.get_by_text("An administrator of")).to_be_visible(timeout=120_000)
+    expect(it.get_by_text("An administrator of")).to_be_visible(timeout=FAILS_AFTER_MS)
     administrator = come_in(chromium, port, cohort.administrator, complaints)
     administrator.get_by_role("link", name="Compare the fingerprints of Annexe").click()
     expect(administrator.get_by_role("cell", name=identity.public.fingerprint).first).to_be_visible()
     administrator.get_by_label("The identity fingerprint that the site shows").fill(identity.public.fingerprint)
     administrator.get_by_role("button", name="They are the same: confirm").click()
     expect(administrator.get_by_text("the connector may work from now on")).to_be_visible()
-    expect(it.get_by_text("For relay and trainer, both running, to report.")).to_be_visible(timeout=120_000)
+    expect(it.get_by_text("For relay and trainer, both running, to report.")).to_be_visible(timeout=FAILS_AFTER_MS)
     silo.refresh_from_db()
     note_heartbeat(by=silo, report={"relay_version": "0.1.0", "clock_skew_s": 0.1})
-    expect(it.get_by_text("Order pick-up")).to_be_visible(timeout=120_000)
+    expect(it.get_by_text("Order pick-up")).to_be_visible(timeout=FAILS_AFTER_MS)
     expect(it.get_by_role("heading", name="Enrolment")).to_have_count(0)
     assert not complaints

@@ -13,9 +13,9 @@ from plans.actions import propose, say, take_review
 from plans.models import CodeApproval, TrainingPlan, Via
 from tests.support.cohort import Cohort, make_cohort
 from tests.support.live_platform import serving
+from tests.support.page_audit import complaints_of, signed_in, walk
 from tests.support.plans import CHANGED, SOURCE, agree_on, sealed_review, uploaded
 from tests.support.second_factors import code, telephone
-from tests.support.walks import complaints_of, signed_in, walk
 from tests.support.windows import SCREENSHOTS, VIEWS, View
 from training.models import Job
 

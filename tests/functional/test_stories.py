@@ -20,6 +20,7 @@ from silos.models import Silo
 from tests.support.cohort import Cohort, make_cohort, present, run_job
 from tests.support.federation import TEST, certificate, statement
 from tests.support.live_platform import serving
+from tests.support.patience import FAILS_AFTER_MS
 from tests.support.stories import story
 from tests.support.world import person
 from training.engine import answers
@@ -144,7 +145,7 @@ def test_silo_it_makes_a_silo_and_sees_why_an_order_was_refused(cohort: Cohort, 
             certificate=certificate(cohort.silo.organisation.name, identity, signatory),
             by=TEST,
         )
-        expect(told.page.get_by_text("An administrator of")).to_be_visible(timeout=120_000)
+        expect(told.page.get_by_text("An administrator of")).to_be_visible(timeout=FAILS_AFTER_MS)
         told.look("presented")
         told.go("Silos")
         told.page.get_by_role("main").get_by_role("link", name=cohort.silo.name).click()

@@ -139,7 +139,7 @@ def test_a_data_scientist_launches_follows_and_takes_the_model(cohort: Cohort, c
 def test_a_platform_administrator_takes_a_house_in_and_its_first_person_comes(
     cohort: Cohort, chromium: Browser, port: int
 ) -> None:
-    with story(chromium, port, "platform-administrator", cohort.keeper) as told:
+    with story(chromium, port, "platform-administrator", cohort.platform_admin) as told:
         told.go("Organisations")
         told.fill(Name="Spital Süd mit einem langen Namen, Abteilung für Kardiologie", Short_name="Spital Süd")
         told.page.get_by_label("Country").fill("CH")

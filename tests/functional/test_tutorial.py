@@ -7,7 +7,6 @@ import re
 import subprocess
 import sys
 import threading
-import time
 from datetime import timedelta
 from html import unescape
 from pathlib import Path
@@ -21,12 +20,12 @@ from dashboards.tutorial import SCOPES
 from tests.support.cohort import Cohort, browser, make_cohort
 from tests.support.federation import TEST
 from tests.support.live_platform import serving
+from tests.support.patience import FAILS_AFTER_S, attempts
 from training.engine import answers, closing, start
 from training.models import Job, Order
 from training.transitions import ENDED, OUTSTANDING
 
 pytestmark = [pytest.mark.slow, pytest.mark.django_db(transaction=True)]
-TIMEOUT_S = 600
 
 
 @pytest.fixture
@@ -43,8 +42,7 @@ def lines_of(page: str, language: str) -> list[str]:
 
 def play(cohort: Cohort) -> None:
     """Be the worker and the silos, until the job that somebody launches has ended."""
-    deadline = time.monotonic() + TIMEOUT_S
-    while time.monotonic() < deadline:
+    for _ in attempts("somebody launches a job, and it ends"):
         job = Job.objects.first()
         if job is not None and job.state in ENDED:
             return
@@ -56,8 +54,6 @@ def play(cohort: Cohort) -> None:
             answers.answer(document=played.train(order, 0.5), by=played.silo)
         if orders:
             closing.close_step(step_id=orders[0].round_step.id, by=TEST)
-        time.sleep(0.2)
-    raise TimeoutError("nobody launched a job, or it did not end")
 
 
 @pytest.mark.parametrize("language", ["curl", "Python"])
@@ -82,7 +78,7 @@ def test_the_tutorial_does_what_it_says(cohort: Cohort, language: str, tmp_path:
                     env={"PATH": os.environ["PATH"], "CONSILIENCE_TOKEN": secret},
                     capture_output=True,
                     text=True,
-                    timeout=TIMEOUT_S,
+                    timeout=FAILS_AFTER_S,
                     check=False,
                 )
             )
@@ -90,7 +86,7 @@ def test_the_tutorial_does_what_it_says(cohort: Cohort, language: str, tmp_path:
         reader = threading.Thread(target=follow_it)
         reader.start()
         play(cohort)
-        reader.join(TIMEOUT_S)
+        reader.join(FAILS_AFTER_S)
     assert done[0].returncode == 0, done[0].stdout + done[0].stderr
     assert Job.objects.get().state == Job.State.COMPLETED
     weights = load_file(tmp_path / "model.safetensors")

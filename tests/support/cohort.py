@@ -14,9 +14,9 @@ from federation.protocol.keys import PrivateKey
 from registry.models import Model, ModelVersion
 from silos import actions as silo_actions
 from silos.models import Dataset, Silo
+from tests.support.db_snapshot import remembered
 from tests.support.federation import TEST, Federation, certificate, make_federation, statement
-from tests.support.remembered import remembered
-from tests.support.world import house, person
+from tests.support.world import make_organisation, person
 from training.engine import answers, closing, start
 from training.launch.actions import launch
 from training.models import Job, Order
@@ -28,7 +28,7 @@ class Cohort:
     """Everybody by what they are. The first organisation is that of administrator, scientist, steward and IT."""
 
     federation: Federation
-    keeper: User
+    platform_admin: User
     administrator: User
     scientist: User
     steward: User
@@ -60,7 +60,7 @@ def make_cohort(*, agreed: bool = True) -> Cohort:
     federation = make_federation(agreed=agreed)
     home, second = (played.silo.organisation for played in federation.silos[:2])
     steward, it, neighbour, outsider = person("steward"), person("it"), person("neighbour"), person("outsider")
-    elsewhere = house("elsewhere")
+    elsewhere = make_organisation("elsewhere")
     for user, organisation, role in (
         (steward, home, Role.STEWARD),
         (it, home, Role.SILO_IT),
@@ -72,7 +72,9 @@ def make_cohort(*, agreed: bool = True) -> Cohort:
     found_consortium(name="Others", slug="others", organisation=elsewhere, by=outsider)
     return Cohort(
         federation=federation,
-        keeper=create_user(email="keeper@example.org", full_name="Keeper", is_platform_administrator=True, by=TEST),
+        platform_admin=create_user(
+            email="platform-admin@example.org", full_name="Platform Admin", is_platform_administrator=True, by=TEST
+        ),
         administrator=federation.administrator,
         scientist=federation.scientist,
         steward=steward,

@@ -9,11 +9,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from django.core.management import call_command
 from django.test import override_settings
 from pytest_django import DjangoDbBlocker
 
 from live import database
+from tests.support.emptied import empty_database
 
 QUICK = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 
@@ -26,4 +26,4 @@ def committed(blocker: DjangoDbBlocker, blobs: Path) -> Iterator[None]:
             yield
         finally:
             database.close()
-            call_command("flush", interactive=False, verbosity=0, reset_sequences=False)
+            empty_database()

@@ -20,8 +20,8 @@ from federation.protocol.documents import CodeReview
 from federation.protocol.envelope import peek
 from federation.protocol.keys import PrivateKey
 from federation.protocol.tree_heads import TreeHead
+from tests.support.decision_cases import NOW, agreement_of, manifest_of, order_of, terms_of
 from tests.support.logs import PlayedLog
-from tests.support.questions import NOW, agreement_of, manifest_of, order_of, terms_of
 
 Event = tuple[str, dict[str, Any] | bytes]
 """Verb and detail; bytes stand in the record as they are."""

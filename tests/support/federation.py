@@ -29,7 +29,7 @@ from federation.protocol.keys import PrivateKey
 from federation.protocol.tensors import TensorSpec
 from silos import actions, datasets
 from silos.models import Dataset, Silo
-from tests.support.remembered import remembered
+from tests.support.db_snapshot import remembered
 from tests.support.signed import bring_into_force, wide_terms
 from training.models import Order, Upload
 

@@ -6,7 +6,6 @@ import http.client
 import json
 import socket
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -16,6 +15,7 @@ import uvicorn
 
 from federation.protocol.keys import PrivateKey
 from federation.protocol.requests import sign_request
+from tests.support.patience import FAILS_AFTER_S, attempts
 
 
 @dataclass
@@ -48,7 +48,7 @@ class Client:
 
     def send(self, method: str, path: str, body: bytes | None = None, headers: dict[str, str] | None = None) -> Answer:
         """One request, as it is."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=120)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=FAILS_AFTER_S)
         try:
             connection.request(method, path, body=body, headers=headers or {})
             response = connection.getresponse()
@@ -86,13 +86,12 @@ def serving() -> Iterator[int]:
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
     thread.start()
     try:
-        deadline = time.monotonic() + 120
-        while not server.started:
+        for _ in attempts("the server has started"):
+            if server.started:
+                break
             assert thread.is_alive(), "the server did not start"
-            assert time.monotonic() < deadline, "the server did not start in time"
-            time.sleep(0.02)
         yield int(listener.getsockname()[1])
     finally:
         server.should_exit = True
-        thread.join(60)
+        thread.join(FAILS_AFTER_S)
         listener.close()

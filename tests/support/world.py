@@ -26,7 +26,7 @@ class World:
     elsewhere: Organisation
     consortium: Consortium
     other_consortium: Consortium
-    keeper: User
+    platform_admin: User
     administrator: User
     steward: User
     it: User
@@ -47,15 +47,17 @@ def person(name: str) -> User:
     return create_user(email=f"{name}@example.org", full_name=full_name, is_proved=True, by=TEST)
 
 
-def house(name: str) -> Organisation:
+def make_organisation(name: str) -> Organisation:
     """A hospital."""
     return create_organisation(name=name.title(), slug=name, country="CH", kind="hospital", by=TEST)
 
 
 def make_world() -> World:
     """North (administrator, IT) and south (steward, auditor) in a consortium; a scientist by a role in it alone."""
-    north, south, elsewhere = house("north"), house("south"), house("elsewhere")
-    keeper = create_user(email="keeper@example.org", full_name="Keeper", is_platform_administrator=True, by=TEST)
+    north, south, elsewhere = make_organisation("north"), make_organisation("south"), make_organisation("elsewhere")
+    platform_admin = create_user(
+        email="platform-admin@example.org", full_name="Platform Admin", is_platform_administrator=True, by=TEST
+    )
     administrator = person("administrator")
     it = create_user(
         email="it@example.org", full_name="It", organisation=north, roles=[Role.SILO_IT], is_proved=True, by=TEST
@@ -80,7 +82,7 @@ def make_world() -> World:
         elsewhere=elsewhere,
         consortium=consortium,
         other_consortium=other,
-        keeper=keeper,
+        platform_admin=platform_admin,
         administrator=administrator,
         steward=steward,
         it=it,

@@ -24,6 +24,7 @@ from rest_framework.views import APIView
 
 from demo.coordinator import NOTIFICATIONS, QUEUES
 from rest.permissions import SESSION_ONLY
+from tests.support.every import every
 
 ROOT = Path(__file__).resolve().parents[2]
 PLATFORM = ROOT / "platform"
@@ -188,7 +189,7 @@ def test_every_api_view_names_the_scope_of_each_method() -> None:
     found = own_api_views()
     assert len(found) > 10
     wrong = {}
-    for address, view in found.items():
+    for address, view in every(found.items()):
         scopes: Mapping[str, str] = getattr(view, "scopes", {})
         if set(scopes) != methods_of(view):
             wrong[address] = (sorted(scopes), sorted(methods_of(view)))
@@ -248,7 +249,7 @@ def tables() -> Iterator[tuple[str, type[Enum], Mapping[Enum, frozenset[Enum]]]]
 def test_every_state_has_its_row_in_a_table() -> None:
     found = {kind: (where, table) for where, kind, table in tables()}
     assert len(found) >= 5
-    for kind, (where, table) in found.items():
+    for kind, (where, table) in every(found.items()):
         assert set(table) == set(kind), where
         assert all(isinstance(allowed, frozenset) and allowed <= set(kind) for allowed in table.values()), where
 
@@ -300,7 +301,7 @@ def test_every_task_is_routed_to_a_queue_that_a_worker_takes() -> None:
 
 
 def test_dispatch_imports_no_task() -> None:
-    for path in PLATFORM.glob("*/dispatch.py"):
+    for path in every(PLATFORM.glob("*/dispatch.py")):
         assert not re.search(r"^\s*(from|import) .*tasks", path.read_text(), re.MULTILINE), named(path)
 
 
@@ -329,14 +330,14 @@ def imports(path: Path) -> Iterator[str]:
 
 def test_nothing_is_pickled() -> None:
     banned = {"pickle", "cPickle", "dill", "joblib", "shelve", "marshal", "cloudpickle"}
-    for path in modules("platform", "federation", "silo_connector", "demo"):
+    for path in every(modules("platform", "federation", "silo_connector", "demo")):
         assert not {name.split(".")[0] for name in imports(path)} & banned, named(path)
         assert "torch.load" not in path.read_text(), named(path)
 
 
 def test_torch_is_imported_in_learning_and_in_the_runner_only() -> None:
     allowed = {ROOT / "federation" / "learning", ROOT / "silo_connector" / "runner"}
-    for path in modules("platform", "federation", "silo_connector", "demo"):
+    for path in every(modules("platform", "federation", "silo_connector", "demo")):
         if not allowed & set(path.parents):
             assert not {name.split(".")[0] for name in imports(path)} & {"torch"}, named(path)
 

@@ -136,7 +136,7 @@ def test_a_session_that_changed_the_password_is_signed_out_with_all_others(world
 def test_an_account_that_is_opened_again_is_signed_into_anew(world: World) -> None:
     there = browser(world.it, PHONE, "192.0.2.2")
     _, secret = issue_token(user=world.it, name="t", scopes=["account:read"], lifetime=timedelta(days=1), by=TEST)
-    deactivate_user(user=world.it, by=world.keeper)
-    reactivate_user(user=world.it, by=world.keeper)
+    deactivate_user(user=world.it, by=world.platform_admin)
+    reactivate_user(user=world.it, by=world.platform_admin)
     assert there.get("/account/")["Location"].startswith("/sign-in/")
     assert Client().get("/api/v1/me/", headers={"authorization": f"Bearer {secret}"}).status_code == 401

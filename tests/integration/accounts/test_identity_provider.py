@@ -18,6 +18,7 @@ from django.test import Client
 from accounts.actions import deactivate_user, set_password
 from accounts.models import User
 from audit.models import Event
+from tests.support.patience import FAILS_AFTER_S
 from tests.support.second_factors import code, telephone
 from tests.support.world import TEST, World
 
@@ -88,7 +89,7 @@ def provider(settings: Any) -> Iterator[Provider]:
     yield running
     server.shutdown()
     server.server_close()
-    thread.join(10)
+    thread.join(FAILS_AFTER_S)
 
 
 def come(provider: Provider, query: str = "", client: Client | None = None, **claims: Any) -> tuple[Client, Any]:

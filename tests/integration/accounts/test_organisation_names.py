@@ -73,9 +73,9 @@ def test_rest_and_pages_say_so_at_the_field(world: World) -> None:
         ["name"],
     )
     body = {"name": "South", "slug": "other", "country": "CH", "kind": "bank"}
-    made = client_of(world.keeper).post("/api/v1/organisations/", body, format="json")
+    made = client_of(world.platform_admin).post("/api/v1/organisations/", body, format="json")
     assert (made.status_code, made.json()["code"]) == (409, "organisation.name_taken")
-    page = browser(world.keeper).post("/organisations/", body)
+    page = browser(world.platform_admin).post("/organisations/", body)
     assert (page.status_code, list(page.context["form"].errors)) == (422, ["name"])
     facts = {"name": "South", "country": "CH", "kind": "hospital", "seen": world.north.facts_digest}
     page = browser(world.administrator).post(f"/organisations/{world.north.pk}/edit/", facts)

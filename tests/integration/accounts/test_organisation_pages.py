@@ -54,9 +54,9 @@ def test_revoking_a_key_asks_first(world: World) -> None:
 def test_taking_an_organisation_in(world: World) -> None:
     body = {"name": "Fourth", "slug": "fourth", "country": "CH", "kind": "bank"}
     assert browser(world.administrator).post("/organisations/", body).status_code == 403
-    assert browser(world.keeper).post("/organisations/", body | {"country": "ch"}).status_code == 422
-    assert b"taken in" in browser(world.keeper).post("/organisations/", body, follow=True).content
-    taken = browser(world.keeper).post("/organisations/", body | {"name": "Fourth again"})
+    assert browser(world.platform_admin).post("/organisations/", body | {"country": "ch"}).status_code == 422
+    assert b"taken in" in browser(world.platform_admin).post("/organisations/", body, follow=True).content
+    taken = browser(world.platform_admin).post("/organisations/", body | {"name": "Fourth again"})
     assert (taken.status_code, taken.context["form"].errors) == (
         422,
         {"slug": ["Another organisation has this slug."]},

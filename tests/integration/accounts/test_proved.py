@@ -33,6 +33,7 @@ from consortia.actions import leave_consortium
 from consortia.models import ConsortiumRoleOffer
 from consortia.role_offers import give_consortium_role
 from tests.support.at_once import at_once
+from tests.support.patience import FAILS_AFTER_S
 from tests.support.world import TEST, World, client_of
 
 PASSWORD = "correct horse battery staple"
@@ -149,7 +150,7 @@ def test_offers_in_a_consortium_end_with_the_member_that_leaves(world: World) ->
 
 
 def test_no_door_gives_the_address_to_who_made_the_account(world: World) -> None:
-    client = client_of(world.keeper)
+    client = client_of(world.platform_admin)
     body = {"email": "n@example.org", "full_name": "N", "organisation": str(world.north.pk), "roles": ["auditor"]}
     made = client.post("/api/v1/users/", body, format="json")
     again = client.post(f"/api/v1/users/{made.json()['id']}/welcome/")
@@ -205,12 +206,12 @@ def test_accounts_from_before_are_proved_by_a_provider_or_by_the_platform_s_own_
     made = squatted(world)
     tied = create_user(email="tied@example.org", full_name="T", organisation=world.north, by=TEST)
     SocialAccount.objects.create(user=tied, provider="oidc", uid="1")
-    User.objects.filter(pk__in=(made.pk, world.nobody.pk, world.keeper.pk)).update(last_login=timezone.now())
+    User.objects.filter(pk__in=(made.pk, world.nobody.pk, world.platform_admin.pk)).update(last_login=timezone.now())
     User.objects.update(proved_at=None)
     with connection.cursor() as cursor:
         cursor.execute(mark)
     proved = set(User.objects.filter(proved_at__isnull=False).values_list("email", flat=True))
-    assert proved == {"tied@example.org", "nobody@example.org", "keeper@example.org"}
+    assert proved == {"tied@example.org", "nobody@example.org", "platform-admin@example.org"}
 
 
 @pytest.mark.django_db(transaction=True)
@@ -219,7 +220,7 @@ class TestAtOnce:
         together, clean = Barrier(4), ChoosePassword.clean
 
         def clean_together(form: ChoosePassword) -> Any:
-            together.wait(30)  # all have been shown the form by a link that was good
+            together.wait(FAILS_AFTER_S)  # all have been shown the form by a link that was good
             return clean(form)
 
         monkeypatch.setattr(ChoosePassword, "clean", clean_together)
@@ -305,10 +306,10 @@ def test_other_addresses_stay_other_accounts(world: World) -> None:
 
 def test_addresses_from_before_are_kept_in_the_form_that_is_compared(world: World) -> None:
     User.objects.filter(pk=world.it.pk).update(email="it@xn--bcher-kva.example")
-    User.objects.filter(pk=world.nobody.pk).update(email="keeper@exa\u200bmple.org")
+    User.objects.filter(pk=world.nobody.pk).update(email="platform-admin@exa\u200bmple.org")
     importlib.import_module("accounts.migrations.0010_spellings").compare_anew(apps, None)
     assert User.objects.get(pk=world.it.pk).email == "it@b\u00fccher.example"
-    assert User.objects.get(pk=world.nobody.pk).email == "keeper@exa\u200bmple.org"  # another has the address
+    assert User.objects.get(pk=world.nobody.pk).email == "platform-admin@exa\u200bmple.org"  # another has the address
 
 
 def test_who_has_an_address_in_a_spelling_from_before_still_signs_in(world: World) -> None:

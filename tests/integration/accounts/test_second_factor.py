@@ -49,7 +49,7 @@ def verbs(user: User) -> list[str]:
     return list(Event.objects.filter(subject_id=str(user.pk)).order_by("id").values_list("verb", flat=True))
 
 
-@pytest.mark.parametrize("who", ["keeper", "administrator", "steward", "outsider"])
+@pytest.mark.parametrize("who", ["platform_admin", "administrator", "steward", "outsider"])
 def test_who_administers_sets_it_up_before_anything_else(world: World, who: str) -> None:
     client, answer = sign_in(getattr(world, who))
     assert answer["Location"] == "/"

@@ -19,6 +19,7 @@ from accounts.sign_in import check_credentials
 from accounts.welcome import welcome_url
 from audit.models import Event
 from rest.errors import Problem
+from tests.support.patience import FAILS_AFTER_S
 from tests.support.world import TEST
 
 PASSWORD = "correct horse battery staple"
@@ -164,7 +165,7 @@ def test_guessing_in_parallel_is_no_way_around(settings: Any) -> None:
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(30)
+        thread.join(FAILS_AFTER_S)
     assert len(codes) == 20
     assert codes.count("sign_in.failed") <= sign_in.PAIR_MAX
 

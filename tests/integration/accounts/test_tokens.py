@@ -105,7 +105,7 @@ def test_revoked(world: World) -> None:
 
 def test_of_a_closed_account(world: World) -> None:
     _, secret = token_for(world.it, Scope.ACCOUNT_READ)
-    deactivate_user(user=world.it, by=world.keeper)
+    deactivate_user(user=world.it, by=world.platform_admin)
     assert told(with_token(secret).get("/api/v1/me/")) == (401, "token.unknown")
 
 

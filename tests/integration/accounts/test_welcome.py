@@ -43,7 +43,7 @@ def test_who_has_a_password_asks_for_another_themselves(world: World, new: User)
     set_password(user=new, password=PASSWORD, by=new)
     assert asked(world.administrator, new).status_code == 403
     assert asked(new, new).status_code == 403
-    answer = asked(world.keeper, new)
+    answer = asked(world.platform_admin, new)
     assert (answer.status_code, answer.json()["code"]) == (409, "user.has_password")
 
 
@@ -58,8 +58,8 @@ def test_an_account_of_another_house_is_not_won_by_giving_it_a_role(world: World
     assert asked(world.administrator, new).status_code == 202
 
 
-@pytest.mark.parametrize("keeper", [True, False])
-def test_nor_is_one_that_the_platform_made(world: World, keeper: bool) -> None:
-    made = create_user(email="made@example.org", full_name="M", is_platform_administrator=keeper, by=TEST)
+@pytest.mark.parametrize("platform_admin", [True, False])
+def test_nor_is_one_that_the_platform_made(world: World, platform_admin: bool) -> None:
+    made = create_user(email="made@example.org", full_name="M", is_platform_administrator=platform_admin, by=TEST)
     grant_role(user=made, organisation=world.north, role=Role.AUDITOR, by=world.administrator)
     assert asked(world.administrator, made).status_code == 403

@@ -20,11 +20,12 @@ from audit.models import Event
 from federation.agreements.signing import open_agreement
 from tests.support.agreements import being_signed, hand_in, page_of, parsed, proposed, signed_by
 from tests.support.cohort import Cohort, browser
+from tests.support.every import every
 from tests.support.second_factors import code, telephone
 
 pytestmark = pytest.mark.django_db
 
-READERS = ("keeper", "administrator", "scientist", "steward", "it", "neighbour")
+READERS = ("platform_admin", "administrator", "scientist", "steward", "it", "neighbour")
 OUT = ("outsider", "nobody")
 QUERIES_MAX = 20
 
@@ -95,9 +96,9 @@ def test_the_text_is_that_of_the_bytes_with_help_for_every_clause(cohort: Cohort
     assert [term.label for term in CLAUSES.values()] == [clause.title for clause in found]
     page = browser(cohort.scientist).get(f"/agreements/{current.pk}/").content.decode()
     assert current.digest in page
-    for played in cohort.federation.silos:
+    for played in every(cohort.federation.silos):
         assert played.signatory.public.fingerprint in page
-    for clause in found:
+    for clause in every(found):
         assert terms_in(clause.id), clause.id
         assert clause.lines[0].split("'")[0] in page
     assert all(term.help.endswith(".") for term in TERMS.values())
@@ -120,10 +121,10 @@ def test_the_pdf_has_the_text_the_hash_and_what_was_signed(cohort: Cohort, curre
     text = " ".join(pages)
     assert current.digest is not None
     assert all(current.digest in page for page in pages)
-    for clause in clauses_of(current):
+    for clause in every(clauses_of(current)):
         assert f"{clause.number}. {clause.title}" in text
         assert " ".join(clause.lines[0].split())[:60] in text
-    for played in cohort.federation.silos:
+    for played in every(cohort.federation.silos):
         assert played.signatory.public.fingerprint in text
     (attached,) = paper.attachments["agreement.json"]
     assert attached == document_of(current)

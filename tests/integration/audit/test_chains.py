@@ -24,8 +24,9 @@ from consortia.actions import edit_consortium
 from federation.protocol.chains import PLATFORM, chain_of
 from federation.protocol.keys import PrivateKey
 from federation.protocol.tree_heads import why_not_after
+from tests.support.every import every
 from tests.support.logs import PlayedLog
-from tests.support.world import TEST, World, house
+from tests.support.world import TEST, World, make_organisation
 
 
 def forge(sql: str, *parameters: int | str) -> None:
@@ -47,7 +48,7 @@ def test_every_event_is_chained_once_in_the_chain_of_its_consortium(world: World
     assert chain_new() == 0
     mine = chain_of(world.consortium.id)
     assert Link.objects.filter(chain=mine).count() == Event.objects.filter(consortium_id=world.consortium.id).count()
-    for head in Head.objects.all():
+    for head in every(Head.objects.all()):
         found = verify(head.chain)
         assert (found.broken, found.events) == (None, Link.objects.filter(chain=head.chain).count())
 
@@ -124,7 +125,7 @@ def test_the_tree_proves_each_event_and_each_earlier_head(world: World) -> None:
     assert inclusion_proofs(PLATFORM, range(1, size + 1), size) == {
         position: log.included(position, size) for position in range(1, size + 1)
     }
-    for before in (log.head(position) for position in range(1, size + 1)):
+    for before in every(log.head(position) for position in range(1, size + 1)):
         for kept in (before, replace(before, root=None)):
             assert why_not_after(kept, head, proof_between(PLATFORM, kept, size)) is None
     assert proof_between(PLATFORM, replace(head, position=size + 1), size) is None
@@ -200,8 +201,8 @@ def test_the_end_cannot_be_cut_off_unseen(world: World) -> None:
     ],
 )
 def test_the_database_refuses_to_change_a_link_or_a_node(sql: str) -> None:
-    house("north")
-    house("south")
+    make_organisation("north")
+    make_organisation("south")
     chain_new()
     with pytest.raises(ProgrammingError, match="append-only"), transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(sql)

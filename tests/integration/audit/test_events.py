@@ -13,7 +13,8 @@ from accounts.permissions import Role
 from audit.actions import record
 from audit.actors import System
 from audit.models import Event
-from tests.support.world import TEST, World, client_of, house
+from tests.support.every import every
+from tests.support.world import TEST, World, client_of, make_organisation
 
 FORBID: str = import_module("audit.migrations.0002_forbid_change").FORBID
 
@@ -33,7 +34,7 @@ def refused(sql: str) -> None:
     "sql", ["UPDATE audit_event SET verb = 'nothing.happened'", "DELETE FROM audit_event WHERE true"]
 )
 def test_the_database_refuses_to_change_or_remove(sql: str) -> None:
-    house("north")
+    make_organisation("north")
     refused(sql)
     assert Event.objects.filter(verb="organisation.created").exists()
 
@@ -41,7 +42,7 @@ def test_the_database_refuses_to_change_or_remove(sql: str) -> None:
 @pytest.mark.django_db
 def test_the_database_refuses_to_empty_the_table() -> None:
     statement = FORBID[FORBID.index("CREATE TRIGGER audit_event_no_truncate") :]
-    house("north")
+    make_organisation("north")
     with transaction.atomic():
         with connection.cursor() as cursor:
             cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")  # nothing waits that would refuse first
@@ -55,13 +56,13 @@ def test_the_database_refuses_to_empty_the_table() -> None:
 def test_an_event_says_who_did_what_to_what_and_where(world: World) -> None:
     event = Event.objects.filter(verb="organisation_role.granted").last()
     assert event is not None
-    granted = grant_role(user=world.nobody, organisation=world.south, role=Role.AUDITOR, by=world.keeper)
+    granted = grant_role(user=world.nobody, organisation=world.south, role=Role.AUDITOR, by=world.platform_admin)
     event = Event.objects.first()
     assert event is not None
     assert (event.verb, event.actor_kind, event.actor_id, event.actor_name) == (
         "organisation_role.granted",
         "user",
-        str(world.keeper.pk),
+        str(world.platform_admin.pk),
         "Keeper",
     )
     assert (event.subject_kind, event.subject_id) == ("user", str(world.nobody.pk))
@@ -72,21 +73,21 @@ def test_an_event_says_who_did_what_to_what_and_where(world: World) -> None:
 
 @pytest.mark.django_db(transaction=True)
 def test_outside_a_transaction_nothing_is_recorded() -> None:
-    organisation = house("north")
+    organisation = make_organisation("north")
     with pytest.raises(RuntimeError, match="in the transaction"):
         record(by=TEST, verb="organisation.seen", subject=organisation)
 
 
 @pytest.mark.django_db
 def test_a_secret_fails_the_action() -> None:
-    organisation = house("north")
+    organisation = make_organisation("north")
     with pytest.raises(ValueError, match="must not hold"):
         record(by=TEST, verb="organisation.seen", subject=organisation, detail={"password": "x"})
 
 
 @pytest.mark.django_db(transaction=True)
 def test_where_the_event_can_t_be_written_nothing_happens(monkeypatch: pytest.MonkeyPatch) -> None:
-    organisation = house("north")
+    organisation = make_organisation("north")
 
     def fail(**kwargs: object) -> Event:
         raise OSError("the disk is full")
@@ -99,7 +100,7 @@ def test_where_the_event_can_t_be_written_nothing_happens(monkeypatch: pytest.Mo
 
 
 def test_reading_the_record_page_by_page(world: World) -> None:
-    client = client_of(world.keeper)
+    client = client_of(world.platform_admin)
     seen: list[int] = []
     address = "/api/v1/events/?page_size=7"
     while address:
@@ -126,14 +127,14 @@ def test_reading_the_record_page_by_page(world: World) -> None:
     ],
 )
 def test_narrowing_the_record(world: World, query: str, verbs: set[str]) -> None:
-    found = client_of(world.keeper).get(f"/api/v1/events/?{query}").json()["results"]
+    found = client_of(world.platform_admin).get(f"/api/v1/events/?{query}").json()["results"]
     assert {event["verb"] for event in found} == verbs
 
 
 def test_everybody_reads_what_they_may_and_what_they_did(world: World) -> None:
     steward = client_of(world.steward).get("/api/v1/events/?page_size=200").json()["results"]
     assert steward
-    for event in steward:
+    for event in every(steward):
         assert (
             event["consortium_id"] == str(world.consortium.pk)
             or event["organisation_id"] == str(world.south.pk)

@@ -11,7 +11,7 @@ import os
 import socket
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -33,24 +33,18 @@ from federation.protocol.requests import sign_request
 from live.connections import counted_as, open_connections
 from live.http import STRANGER_BYTES_MAX
 from live.proxies import Proxies
+from tests.support.every import every
 from tests.support.federation import Federation, make_federation
 from tests.support.live_platform import Client, serving
+from tests.support.patience import FAILS_AFTER_S, attempts, until
 
-PATIENCE_S = 60.0
 ORDERS, SUBMISSIONS = "/connector/v1/orders", "/connector/v1/submissions"
 LARGE = 8 << 20
 
 
-def until(is_so: Callable[[], bool], what: str) -> None:
-    deadline = time.monotonic() + PATIENCE_S
-    while not is_so():
-        assert time.monotonic() < deadline, what
-        time.sleep(0.02)
-
-
 @contextlib.contextmanager
 def connected(port: int) -> Iterator[socket.socket]:
-    with socket.create_connection(("127.0.0.1", port), timeout=PATIENCE_S) as peer:
+    with socket.create_connection(("127.0.0.1", port), timeout=FAILS_AFTER_S) as peer:
         yield peer
 
 
@@ -92,9 +86,7 @@ def is_closed(peer: socket.socket) -> bool:
 def drip(peer: socket.socket, data: bytes = b"x") -> None:
     """Send this again and again until the other side closes."""
     peer.settimeout(0.05)
-    deadline = time.monotonic() + PATIENCE_S
-    while True:
-        assert time.monotonic() < deadline, "it is still open"
+    for _ in attempts("the other side closes"):
         try:
             peer.sendall(data)
             with contextlib.suppress(TimeoutError):
@@ -120,7 +112,7 @@ def web(services: Services, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     child = Child("web", [*command, "--http", "live.connections:Connection"], log, environment, cwd=ROOT)
     child.start()
     try:
-        until(lambda: not child.running or "Uvicorn running on" in log.read_text(), "web did not start")
+        until("web serves or has ended", lambda: not child.running or "Uvicorn running on" in log.read_text())
         assert child.running, tail(log)
         assert child.pid is not None
         yield port, child.pid
@@ -162,7 +154,10 @@ def test_one_address_has_only_so_many_connections(web: tuple[int, int]) -> None:
             assert is_closed(peer)
         assert len(peers) == 30
     held = psutil.Process(pid).net_connections
-    until(lambda: not [each for each in held() if each.status == "ESTABLISHED" and each.laddr.port == port], "kept")
+    until(
+        "no connection is kept",
+        lambda: not [each for each in held() if each.status == "ESTABLISHED" and each.laddr.port == port],
+    )
     assert Client(port).send("GET", "/health/live").status == 200
 
 
@@ -184,7 +179,7 @@ def test_what_strangers_send_is_refused_by_its_head_and_costs_no_memory(web: tup
     before = psutil.Process(pid).memory_info().rss
     with contextlib.ExitStack() as stack:
         for _ in range(3):
-            for sent, code in heads.items():
+            for sent, code in every(heads.items()):
                 peer = stack.enter_context(connected(port))
                 peer.sendall(sent)
                 assert answer_of(peer)[1]["code"] == code, sent
@@ -255,7 +250,10 @@ def test_who_leaves_with_requests_that_wait_writes_nothing_into_the_log(web: tup
         peer.sendall(head("GET", "/sign-in/"))
         assert answer_of(peer)[0] == 200
     held = psutil.Process(pid).net_connections
-    until(lambda: not [each for each in held() if each.status != "LISTEN" and each.laddr.port == port], "kept")
+    until(
+        "no connection is kept",
+        lambda: not [each for each in held() if each.status != "LISTEN" and each.laddr.port == port],
+    )
     assert "the handler is closed" not in log.read_text()
 
 
@@ -329,8 +327,8 @@ def test_an_answer_that_nobody_reads_is_not_kept(port: int, settings: Any) -> No
     url = signed_urls.download_url(digest_bytes(data), expires_at_s=int(time.time()) + 600)
     with connected(port) as peer:
         peer.sendall(head("GET", url))
-        until(lambda: open_connections["127.0.0.1"] == 1, "it was never counted")
-        until(lambda: not open_connections["127.0.0.1"], "it is still kept")
+        until("it is counted", lambda: open_connections["127.0.0.1"] == 1)
+        until("it is let go", lambda: not open_connections["127.0.0.1"])
 
 
 @pytest.mark.django_db(transaction=True)
@@ -344,7 +342,7 @@ def test_behind_a_proxy_whom_it_speaks_for_is_counted(port: int, settings: Any) 
     with connected(port) as first, connected(port) as second, connected(port) as third, connected(port) as other:
         for peer in (first, second):
             peer.sendall(ask("192.0.2.1"))
-        until(lambda: open_connections["127.0.0.1"] == 4, "not all are here")
+        until("all are here", lambda: open_connections["127.0.0.1"] == 4)
         third.sendall(ask("192.0.2.1"))
         assert answer_of(third)[1]["code"] == "connections.too_many"
         other.sendall(ask("192.0.2.2") + b"0123456789")

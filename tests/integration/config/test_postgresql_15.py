@@ -12,6 +12,7 @@ from django.db import connection
 
 from demo.postgres import OTHER_INSTALLATION
 from demo.services import ROOT, Services
+from tests.support.fences import is_missing
 
 OLDEST = 15
 FOLDER = Path(os.environ.get("CONSILIENCE_POSTGRES_15", f"/usr/lib/postgresql/{OLDEST}"))
@@ -42,18 +43,16 @@ def test_the_server_is_the_one_that_was_asked_for(services: Services) -> None:
     assert services.postgres.major_version() == (OLDEST if OTHER_INSTALLATION in os.environ else 18)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.timeout(3600)
-@pytest.mark.skipif(OTHER_INSTALLATION in os.environ, reason="this is the run that the test makes")
 def test_the_statements_run_on_the_oldest_postgresql_too() -> None:
     if not (FOLDER / "bin" / "initdb").exists():
-        if "CONSILIENCE_POSTGRES_15" in os.environ:
-            pytest.fail(f"CONSILIENCE_POSTGRES_15 names {FOLDER}, where there is no PostgreSQL.")
-        pytest.skip(
-            f"no PostgreSQL {OLDEST} in {FOLDER}: apt-get install postgresql-{OLDEST}, or CONSILIENCE_POSTGRES_15"
+        is_missing(
+            "postgresql-15",
+            f"no PostgreSQL {OLDEST} in {FOLDER}: apt-get install postgresql-{OLDEST}, or CONSILIENCE_POSTGRES_15",
         )
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-rf", "-p", "no:cacheprovider", *FILES],
+        [sys.executable, "-m", "pytest", "-rf", "-p", "no:cacheprovider", "-m", "not long", *FILES],
         cwd=ROOT,
         env={name: os.environ[name] for name in KEPT if name in os.environ} | {OTHER_INSTALLATION: str(FOLDER)},
         capture_output=True,

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import os
 import sys
-import time
 from pathlib import Path
 
 import pytest
 
-from demo.processes import Child, tail
+from demo.processes import Child
 from demo.redis_server import free_port
 from demo.services import PYTHONPATH, ROOT, Services
-
-START_TIMEOUT_S = 300.0
+from tests.support.patience import until
 
 
 def web(services: Services, folder: Path, **changes: str | None) -> Child:
@@ -29,10 +27,10 @@ def wait_until_up_or_ended(child: Child) -> str:
     """Start it, wait until it serves or has ended, stop it; what it said."""
     child.start()
     try:
-        deadline = time.monotonic() + START_TIMEOUT_S
-        while child.running and "Application startup complete" not in child.log.read_text():
-            assert time.monotonic() < deadline, tail(child.log)
-            time.sleep(0.05)
+        until(
+            "web serves or has ended",
+            lambda: not child.running or "Application startup complete" in child.log.read_text(),
+        )
     finally:
         child.stop()
     return child.log.read_text()

@@ -27,7 +27,8 @@ from consortia.models import ConsortiumRole, Invitation, InvitationAnswer, Parti
 from consortia.selectors import consortia_visible_to
 from consortia.transitions import ParticipationState
 from rest.errors import Conflict, Unprocessable
-from tests.support.world import TEST, World, client_of, house, make_world, person
+from tests.support.patience import FAILS_AFTER_S
+from tests.support.world import TEST, World, client_of, make_organisation, make_world, person
 
 
 def refused(code: str, work: Callable[[], object]) -> None:
@@ -207,10 +208,10 @@ def test_a_consortium_keeps_an_administrator(world: World) -> None:
 def test_an_administrator_who_can_t_sign_in_counts_for_nothing(world: World) -> None:
     second = person("second")
     grant_role(user=second, organisation=world.north, role=Role.ORGANISATION_ADMINISTRATOR, by=TEST)
-    deactivate_user(user=second, by=world.keeper)
+    deactivate_user(user=second, by=world.platform_admin)
     held = OrganisationRole.objects.get(user=world.administrator, organisation=world.north)
     refused("organisation.last_administrator", lambda: revoke_role(granted=held, by=world.administrator))
-    reactivate_user(user=second, by=world.keeper)
+    reactivate_user(user=second, by=world.platform_admin)
     revoke_role(granted=held, by=world.administrator)
 
 
@@ -223,7 +224,9 @@ def test_an_organisation_keeps_an_administrator(world: World) -> None:
 
 
 def test_nobody_closes_their_own_account(world: World) -> None:
-    answer = client_of(world.keeper).patch(f"/api/v1/users/{world.keeper.pk}/", {"is_active": False}, format="json")
+    answer = client_of(world.platform_admin).patch(
+        f"/api/v1/users/{world.platform_admin.pk}/", {"is_active": False}, format="json"
+    )
     assert (answer.status_code, answer.json()["code"]) == (409, "user.self")
 
 
@@ -276,7 +279,7 @@ def test_an_account_may_be_made_without_roles_and_given_one_later(world: World, 
     path = f"/api/v1/organisations/{world.north.pk}/roles/"
     assert client.post(path, {"email": made.email, "role": "auditor"}, format="json").status_code == 201
     nowhere = {"email": "m@example.org", "full_name": "M", "roles": ["auditor"]}
-    assert client_of(world.keeper).post("/api/v1/users/", nowhere, format="json").status_code == 422
+    assert client_of(world.platform_admin).post("/api/v1/users/", nowhere, format="json").status_code == 422
 
 
 def test_an_address_has_one_account(world: World) -> None:
@@ -337,7 +340,7 @@ def at_once(*works: Callable[[], object]) -> list[str]:
 
     def run(work: Callable[[], object]) -> None:
         try:
-            barrier.wait(20)
+            barrier.wait(FAILS_AFTER_S)
             work()
             ended.append("done")
         except Conflict as problem:
@@ -349,7 +352,7 @@ def at_once(*works: Callable[[], object]) -> list[str]:
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(30)
+        thread.join(FAILS_AFTER_S)
     return sorted(ended)
 
 
@@ -382,6 +385,6 @@ def test_two_administrators_who_go_at_once_leave_one() -> None:
 @pytest.mark.django_db(transaction=True)
 def test_two_invitations_at_once_are_one() -> None:
     world = make_world()
-    fourth = house("fourth")
+    fourth = make_organisation("fourth")
     one = lambda: invitations.invite(consortium=world.consortium, organisation=fourth, by=world.administrator)  # noqa: E731
     assert at_once(one, one, one) == ["done", "participation.invited", "participation.invited"]

@@ -15,17 +15,18 @@ from consortia.identity import identity_of
 from consortia.permissions import may, require
 from consortia.selectors import consortia_visible_to, consortia_where, permissions_of
 from rest.errors import Forbidden, NotFound
-from tests.support.world import TEST, World, client_of, house
+from tests.support.every import every
+from tests.support.world import TEST, World, client_of, make_organisation
 
 P = Permission
-PEOPLE = ("keeper", "administrator", "steward", "it", "auditor", "scientist", "outsider", "nobody")
+PEOPLE = ("platform_admin", "administrator", "steward", "it", "auditor", "scientist", "outsider", "nobody")
 
 
 def test_of_each_in_the_consortium(world: World) -> None:
     def allowed(who: str) -> frozenset[Permission]:
         return permissions_of(getattr(world, who), consortium=world.consortium)
 
-    assert allowed("keeper") == ROLES[Role.PLATFORM_ADMINISTRATOR]
+    assert allowed("platform_admin") == ROLES[Role.PLATFORM_ADMINISTRATOR]
     assert allowed("administrator") == ROLES[Role.CONSORTIUM_ADMINISTRATOR] | in_consortium(
         Role.ORGANISATION_ADMINISTRATOR
     )
@@ -81,7 +82,7 @@ def test_absent_and_not_theirs_read_alike(world: World, wrong: str) -> None:
 @pytest.mark.parametrize("who", PEOPLE)
 def test_the_questions_about_many_agree_with_the_question_about_one(world: World, who: str) -> None:
     user = getattr(world, who)
-    for permission in Permission:
+    for permission in every(Permission):
         for consortium in (world.consortium, world.other_consortium):
             assert may(user, permission, consortium=consortium) == (consortium in consortia_where(user, permission)), (
                 permission
@@ -98,7 +99,7 @@ def test_who_one_is_says_the_same(world: World, who: str) -> None:
     user = getattr(world, who)
     identity = identity_of(user)
     assert [one.id for one in identity.consortia] == [one.pk for one in consortia_visible_to(user)]
-    for one, consortium in zip(identity.consortia, consortia_visible_to(user), strict=True):
+    for one, consortium in every(zip(identity.consortia, consortia_visible_to(user), strict=True)):
         allowed = permissions_of(user, consortium=consortium)
         assert one.permissions == sorted(permission.value for permission in allowed)
 
@@ -108,7 +109,9 @@ def test_asking_takes_one_query_and_knowing_oneself_four(world: World) -> None:
         permissions_of(world.administrator, consortium=world.consortium)
     assert len(queries) == 1
     for number in range(5):
-        grant_role(user=world.administrator, organisation=house(f"more-{number}"), role=Role.AUDITOR, by=TEST)
+        grant_role(
+            user=world.administrator, organisation=make_organisation(f"more-{number}"), role=Role.AUDITOR, by=TEST
+        )
     with CaptureQueriesContext(connection) as queries:
         identity = identity_of(world.administrator)
     assert len(queries) == 4

@@ -32,7 +32,7 @@ def test_each_reads_what_they_may(cohort: Cohort) -> None:
         assert f"{job.id}" in browser(cohort.neighbour).get(path).content.decode(), path  # the second house's auditor
         assert f"{job.id}" not in browser(cohort.outsider).get(path).content.decode(), path
         assert f"{job.id}" not in browser(cohort.nobody).get(path).content.decode(), path
-    assert "round.opened" in verbs_of(browser(cohort.keeper))
+    assert "round.opened" in verbs_of(browser(cohort.platform_admin))
     assert set(verbs_of(browser(cohort.scientist))) == {"job.launched"}  # no record to read, but what she did herself
     assert "Nothing has happened yet" in browser(cohort.nobody).get("/activity/").content.decode()
     hidden = cohort.federation.consortium.id

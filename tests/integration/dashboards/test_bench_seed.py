@@ -19,6 +19,7 @@ from accounts.models import User
 from benchmarks.addresses import NOT_MEASURED, STRANGERS, paths
 from benchmarks.pages import DECLARATION, QUERIES_MAX
 from consortia.models import Consortium
+from tests.support.every import every
 from training.models import Evaluation, Job, Order, Round
 from training.transitions import JobState, OrderState
 
@@ -90,7 +91,7 @@ def test_it_makes_what_it_says(settings: Any) -> None:
     orders = Order.objects.filter(step__round__job=job)
     assert orders.count() == 30 * 6
     assert Evaluation.objects.filter(order__in=orders).count() == orders.filter(state=OrderState.APPLIED).count()
-    for one in orders.select_related("submission", "step"):
+    for one in every(orders.select_related("submission", "step")):
         assert OrderState(one.state)
         assert one.round_step.deadline_at == one.expires_at
         if one.answered_at is not None:

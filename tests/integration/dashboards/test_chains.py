@@ -50,7 +50,7 @@ def test_nobody_sees_a_chain_whose_record_they_may_not_read(cohort: Cohort) -> N
         assert f'value="{mine}"' not in page(client)
         assert client.post(PATH, {"chain": mine}).status_code == 404
         assert client.post(PATH, {"chain": PLATFORM}).status_code == 404
-    assert f'value="{PLATFORM}"' in page(browser(cohort.keeper))
+    assert f'value="{PLATFORM}"' in page(browser(cohort.platform_admin))
     assert Client().get(PATH).status_code == 302
 
 

@@ -26,7 +26,7 @@ def test_for_whom_a_page_is_and_what_it_costs(cohort: Cohort, tab: str, django_a
     assert Client().get(path).status_code == 302
     for user in (cohort.outsider, cohort.nobody):
         assert browser(user).get(path).status_code == 404
-    for user in (cohort.administrator, cohort.scientist, cohort.neighbour, cohort.keeper):
+    for user in (cohort.administrator, cohort.scientist, cohort.neighbour, cohort.platform_admin):
         client = browser(user)
         with django_assert_max_num_queries(26):
             page = client.get(path).content.decode()
@@ -83,7 +83,7 @@ def test_a_refused_form_keeps_what_was_typed_and_says_why_at_the_field(cohort: C
 def test_name_and_description_are_changed_by_who_may(cohort: Cohort) -> None:
     path, consortium = address(cohort, "settings/"), cohort.federation.consortium
     body = {"name": "Hearts of all", "description": "Better said.", "seen": consortium.description_digest}
-    for user in (cohort.scientist, cohort.neighbour, cohort.keeper):
+    for user in (cohort.scientist, cohort.neighbour, cohort.platform_admin):
         assert browser(user).post(path, body).status_code == 403
     assert browser(cohort.outsider).post(path, body).status_code == 404
     assert "Saved." in browser(cohort.administrator).post(path, body, follow=True).content.decode()

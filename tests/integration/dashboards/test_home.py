@@ -16,6 +16,7 @@ from silos.models import Silo
 from silos.transitions import SiloState
 from tests.support.agreements import parsed, proposed, signed_by
 from tests.support.cohort import Cohort, browser, run_job
+from tests.support.every import every
 from training.engine import control
 from training.models import Job
 from training.transitions import JobState
@@ -29,7 +30,7 @@ def page_of(user: Any) -> str:
 
 def test_consortia_and_jobs_are_those_that_one_sees(cohort: Cohort) -> None:
     job = run_job(cohort, rounds_answered=0)
-    for user in (cohort.scientist, cohort.neighbour, cohort.keeper):
+    for user in (cohort.scientist, cohort.neighbour, cohort.platform_admin):
         page = page_of(user)
         assert "Consortium heart" in page
         assert f"/jobs/{job.id}/" in page
@@ -89,14 +90,14 @@ def test_cards_and_jobs_tell_how_it_goes(cohort: Cohort) -> None:
 
 def test_where_there_is_nothing_yet_each_role_is_told_what_comes_next(cohort: Cohort) -> None:
     told = {
-        cohort.keeper: ("Take organisations in", "/organisations/"),
+        cohort.platform_admin: ("Take organisations in", "/organisations/"),
         cohort.administrator: ("Invite organisations", ""),
         cohort.steward: ("training plans to review", "/datasets/"),
         cohort.it: ("from the code to a running connector", "/silos/new/"),
         cohort.scientist: ("share a schema", "/datasets/"),
         cohort.neighbour: ("on the record", "/activity/"),
     }
-    for user, (text, link) in told.items():
+    for user, (text, link) in every(told.items()):
         page = page_of(user)
         assert "What to do next" in page, user
         assert text in page
@@ -131,7 +132,7 @@ def test_who_administers_is_told_how_what_they_proposed_fares(
     assert [name.strip() for name in missing.split(",")] == [
         played.silo.organisation.name for played in federation.silos[1:]
     ]
-    for other in (cohort.scientist, cohort.neighbour, cohort.keeper, cohort.outsider):
+    for other in (cohort.scientist, cohort.neighbour, cohort.platform_admin, cohort.outsider):
         assert "Agreements under way" not in page_of(other)
     for played in federation.silos[1:]:
         take_signature(envelope=signed_by(version, played.signatory), by=played.silo, via=Via.CONNECTOR)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from uuid import uuid4
 
@@ -18,6 +19,7 @@ from dashboards.job import csv_export, downloads, figures, series
 from dashboards.job.participation import participation
 from silos.models import Silo
 from tests.support.cohort import Cohort, browser, run_job
+from tests.support.every import every
 from training.models import Evaluation, Job, Order, Submission
 from training.transitions import OrderState
 
@@ -60,12 +62,12 @@ def test_an_open_page_is_sent_its_moving_part_only_when_something_moved(cohort: 
 
     tag = client.get(f"/jobs/{job.id}/live/")["ETag"]
     assert status(tag) == 304
-    moved = (
+    moved: tuple[Callable[[], object], ...] = (
         lambda: Order.objects.filter(step__round__job=job, state="issued").update(state="accepted"),
         lambda: Silo.objects.filter(id=cohort.silo.id).update(last_seen_at=timezone.now() + timedelta(minutes=2)),
         lambda: client.post(f"/jobs/{job.id}/pause/"),
     )
-    for move in moved:
+    for move in every(moved):
         move()
         assert status(tag) == 200
         tag = client.get(f"/jobs/{job.id}/live/")["ETag"]
@@ -163,7 +165,9 @@ def test_a_download_tells_what_silos_did_and_how_the_model_did_there(cohort: Coh
     rows = {(row["round"], row["silo_id"]): row for row in json.loads(taken(client, job, "json"))["work"]}
     told = list(csv.DictReader(io.StringIO(taken(client, job, "csv"))))
     assert len(told) == len(rows) == Order.objects.filter(step__round__job=job).count()
-    for order in Order.objects.filter(step__round__job=job).select_related("submission", "evaluation", "step__round"):
+    for order in every(
+        Order.objects.filter(step__round__job=job).select_related("submission", "evaluation", "step__round")
+    ):
         row = rows[order.round.number, str(order.silo_id)]
         assert order.delivered_at is not None
         assert datetime.fromisoformat(row["delivered_at"]) == order.delivered_at

@@ -31,13 +31,14 @@ from plans.models import TrainingPlan
 from silos.models import Dataset
 from tests.support.agreements import being_signed
 from tests.support.cohort import Cohort, browser, present, run_job
+from tests.support.every import every
 from tests.support.federation import TEST
 from tests.support.pages import Seen, pages_of, seen
 from tests.support.plans import CHANGED, SOURCE, review_everywhere, uploaded
 from training.models import Job
 
 BEGIN, END = "\u27e6", "\u27e7"
-ROLES = ("keeper", "administrator", "scientist", "nobody")
+ROLES = ("platform_admin", "administrator", "scientist", "nobody")
 FOR_STRANGERS = {"sign-in": "/sign-in/", "forgotten": "/password/forgotten/"}
 WORD = re.compile(r"[^\W\d_]{2}")
 CODE = r"\([a-z_]+(\.[a-z_]+)+\)"
@@ -199,7 +200,7 @@ def test_nothing_is_said_past_the_translators_to_strangers_and_where_forms_are_w
             f"/consortia/{consortium}/invite/", {"organisation": "nobody-at-all"}, follow=True
         ),
     }
-    for name, answer in answers.items():
+    for name, answer in every(answers.items()):
         page = seen(answer.content.decode())
         assert page.texts, name
         if found := strange(page.texts, data):
@@ -227,7 +228,7 @@ def test_a_page_works_the_same_in_every_language(world: tuple[Cohort, Job, Job])
     english = {name: seen(client.get(address).content.decode()) for name, address in addresses.items()}
     cohort.scientist.language, cohort.scientist.time_zone = "de", "Europe/Berlin"
     cohort.scientist.save()
-    for name, address in addresses.items():
+    for name, address in every(addresses.items()):
         told = seen(client.get(address).content.decode())
         assert _timeless(told, name) == _timeless(english[name], name), name
         assert list(map(_numbers, told.figures)) == list(map(_numbers, english[name].figures)), name

@@ -10,6 +10,7 @@ from django.test import Client
 
 from silos import datasets
 from tests.support.cohort import Cohort, browser
+from tests.support.every import every
 from tests.support.federation import registration
 
 pytestmark = pytest.mark.django_db
@@ -20,7 +21,7 @@ def test_it_names_the_readers_own_consortium_and_datasets(cohort: Cohort, django
     with django_assert_max_num_queries(10):
         page = client.get("/tutorial/").content.decode()
     assert str(cohort.federation.consortium.id) in page
-    for played in cohort.federation.silos:
+    for played in every(cohort.federation.silos):
         assert played.dataset is not None
         assert str(played.dataset.id) in page
 

@@ -22,6 +22,7 @@ from monitoring.models import Delivery, Kind, Notice
 from monitoring.wording import subject_of
 from silos import actions as silo_actions
 from tests.support.cohort import Cohort, browser, run_job
+from tests.support.every import every
 from tests.support.federation import TEST
 from tests.support.world import person
 from training.engine import answers, closing
@@ -123,7 +124,7 @@ def test_everybody_chooses_and_reads_it_in_their_language(cohort: Cohort) -> Non
     silo_actions.revoke(silo=cohort.silo, by=cohort.administrator)
     assert mute.email not in told()
     page = browser(cohort.it).get("/account/notifications/").content.decode()
-    for kind in Kind:
+    for kind in every(Kind):
         assert f'value="{kind.value}"' in page
     notice = Notice.objects.get(kind=Kind.SILO_REVOKED)
     with translation.override("de"):

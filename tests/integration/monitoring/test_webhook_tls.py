@@ -22,6 +22,7 @@ from accounts.models import User
 from federation.errors import Transient
 from monitoring import webhooks
 from monitoring.models import Webhook
+from tests.support.patience import FAILS_AFTER_S
 
 
 @dataclass
@@ -78,7 +79,7 @@ def serving(folder: Path, name: str) -> Iterator[Secure]:
     try:
         yield told
     finally:
-        thread.join(60)
+        thread.join(FAILS_AFTER_S)
         listener.close()
 
 

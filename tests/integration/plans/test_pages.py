@@ -21,7 +21,7 @@ from tests.support.second_factors import code, telephone
 
 pytestmark = pytest.mark.django_db
 
-READERS = ("keeper", "administrator", "scientist", "steward", "it", "neighbour")
+READERS = ("platform_admin", "administrator", "scientist", "steward", "it", "neighbour")
 OUT = ("outsider", "nobody")
 QUERIES_MAX = 25
 

@@ -19,7 +19,7 @@ from registry.release import missing
 from rest.errors import Conflict
 from tests.support.cohort import browser
 from tests.support.federation import TEST, Federation, make_federation
-from tests.support.world import house, person
+from tests.support.world import make_organisation, person
 from training.engine import answers, closing, start
 from training.launch.actions import launch
 from training.models import Job, Order
@@ -93,7 +93,7 @@ def test_where_no_model_may_leave_none_does_and_nothing_is_written_of_a_download
 
 def test_only_members_and_those_that_are_named_get_it() -> None:
     federation, job = learned()
-    guest, elsewhere = person("guest"), house("elsewhere")
+    guest, elsewhere = person("guest"), make_organisation("elsewhere")
     grant_role(user=guest, organisation=elsewhere, role=Role.DATA_SCIENTIST, by=TEST)
     from consortia.actions import grant_consortium_role
 
@@ -121,7 +121,7 @@ def rename(organisation: Organisation, name: str) -> None:
 
 
 def test_whoever_takes_a_recipients_name_gets_no_model_and_a_recipient_keeps_it_under_another_name() -> None:
-    institute, elsewhere = house("institute"), house("elsewhere")
+    institute, elsewhere = make_organisation("institute"), make_organisation("elsewhere")
     federation, job = learned(recipients=["Institute", "Nobody Yet"])
     guest, member = guest_of(federation, elsewhere), federation.silos[1].silo.organisation
     wanted = version(job, 2)
@@ -147,7 +147,7 @@ def test_whoever_takes_a_recipients_name_gets_no_model_and_a_recipient_keeps_it_
 
 def test_no_model_comes_by_leaving_an_organisation_that_may_not_have_it() -> None:
     federation, job = learned()
-    guest = guest_of(federation, house("elsewhere"))
+    guest = guest_of(federation, make_organisation("elsewhere"))
     client = browser(guest)
     OrganisationRole.objects.filter(user=guest).delete()
     assert download(client, version(job, 2)) == (403, "release.recipient")

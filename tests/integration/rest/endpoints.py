@@ -13,9 +13,9 @@ from accounts.tokens import issue_token
 from consortia import invitations
 from consortia.models import ConsortiumRole
 from federation.protocol.keys import PrivateKey
-from tests.support.world import TEST, World, house
+from tests.support.world import TEST, World, make_organisation
 
-WORLD = ("keeper", "administrator", "steward", "it", "auditor", "scientist", "outsider", "nobody")
+WORLD = ("platform_admin", "administrator", "steward", "it", "auditor", "scientist", "outsider", "nobody")
 
 
 def no_body(world: World) -> dict[str, Any]:
@@ -59,7 +59,7 @@ def open_invitation(action: str) -> Callable[[World], str]:
     """An address of a fresh invitation to a fourth organisation, of which the steward is steward too."""
 
     def path(world: World) -> str:
-        fourth = house("fourth")
+        fourth = make_organisation("fourth")
         grant_role(user=world.steward, organisation=fourth, role="steward", by=TEST)
         grant_role(user=world.it, organisation=fourth, role="silo_it", by=TEST)
         sent = invitations.invite(consortium=world.consortium, organisation=fourth, by=world.administrator)
@@ -103,32 +103,38 @@ ENDPOINTS = [
         "api-organisations",
         "post",
         at("organisations/"),
-        ("keeper",),
+        ("platform_admin",),
         ("administrator", "scientist", "nobody"),
         body=lambda world: HOUSE,
         status=201,
         verb="organisation.created",
     ),
-    Endpoint("api-organisation", "get", at(ORG), ("keeper", "administrator", "it"), absent=("steward", *OUT)),
+    Endpoint("api-organisation", "get", at(ORG), ("platform_admin", "administrator", "it"), absent=("steward", *OUT)),
     Endpoint(
         "api-organisation",
         "patch",
         at(ORG),
-        ("keeper", "administrator"),
+        ("platform_admin", "administrator"),
         ("it",),
         ("steward", *OUT),
         body=lambda world: {"name": "Far North"},
         verb="organisation.edited",
     ),
-    Endpoint("api-people", "get", at(ORG + "people/"), ("keeper", "administrator", "it"), absent=("steward", *OUT)),
     Endpoint(
-        "api-organisation-roles", "get", at(ORG + "roles/"), ("keeper", "administrator", "it"), absent=("steward", *OUT)
+        "api-people", "get", at(ORG + "people/"), ("platform_admin", "administrator", "it"), absent=("steward", *OUT)
+    ),
+    Endpoint(
+        "api-organisation-roles",
+        "get",
+        at(ORG + "roles/"),
+        ("platform_admin", "administrator", "it"),
+        absent=("steward", *OUT),
     ),
     Endpoint(
         "api-organisation-roles",
         "post",
         at(ORG + "roles/"),
-        ("keeper", "administrator"),
+        ("platform_admin", "administrator"),
         ("it",),
         ("steward", *OUT),
         body=lambda world: {"email": "NOBODY@example.org", "role": "steward"},
@@ -139,7 +145,7 @@ ENDPOINTS = [
         "api-organisation-role",
         "delete",
         role_in_organisation,
-        ("keeper", "administrator"),
+        ("platform_admin", "administrator"),
         ("it",),
         ("steward", *OUT),
         status=204,
@@ -149,7 +155,7 @@ ENDPOINTS = [
         "api-signatory-keys",
         "get",
         at(ORG + "signatory-keys/"),
-        ("keeper", "administrator", "it"),
+        ("platform_admin", "administrator", "it"),
         absent=("steward", *OUT),
     ),
     Endpoint(
@@ -157,7 +163,7 @@ ENDPOINTS = [
         "post",
         at(ORG + "signatory-keys/"),
         ("administrator",),
-        ("it", "keeper"),
+        ("it", "platform_admin"),
         ("steward", *OUT),
         body=lambda world: {"public_key": PrivateKey.generate().public.encoded},
         status=201,
@@ -168,7 +174,7 @@ ENDPOINTS = [
         "delete",
         signatory_key,
         ("administrator",),
-        ("it", "keeper"),
+        ("it", "platform_admin"),
         ("steward", *OUT),
         status=204,
         verb="signatory_key.revoked",
@@ -178,7 +184,7 @@ ENDPOINTS = [
         "api-users",
         "post",
         at("users/"),
-        ("keeper", "administrator"),
+        ("platform_admin", "administrator"),
         ("it",),
         ("steward", *OUT),
         body=lambda world: {
@@ -191,13 +197,17 @@ ENDPOINTS = [
         verb="user.created",
     ),
     Endpoint(
-        "api-user", "get", at("users/{it}/"), ("keeper", "administrator", "it"), absent=("steward", "scientist", *OUT)
+        "api-user",
+        "get",
+        at("users/{it}/"),
+        ("platform_admin", "administrator", "it"),
+        absent=("steward", "scientist", *OUT),
     ),
     Endpoint(
         "api-user",
         "patch",
         at("users/{it}/"),
-        ("keeper",),
+        ("platform_admin",),
         ("administrator", "it"),
         ("steward", *OUT),
         body=lambda world: {"is_active": False},
@@ -207,7 +217,7 @@ ENDPOINTS = [
         "api-user-welcome",
         "post",
         at("users/{it}/welcome/"),
-        ("keeper", "administrator"),
+        ("platform_admin", "administrator"),
         ("it",),
         ("steward", *OUT),
         status=202,
@@ -228,7 +238,7 @@ ENDPOINTS = [
         "delete",
         own_token,
         ("it",),
-        absent=("administrator", "keeper", *OUT),
+        absent=("administrator", "platform_admin", *OUT),
         status=204,
         verb="api_token.revoked",
     ),
@@ -237,7 +247,7 @@ ENDPOINTS = [
         "api-consortia",
         "post",
         at("consortia/"),
-        ("keeper", "administrator"),
+        ("platform_admin", "administrator"),
         ("it",),
         ("steward", *OUT),
         body=lambda world: {"name": "Third", "slug": "third", "organisation": str(world.north.pk)},
@@ -248,7 +258,7 @@ ENDPOINTS = [
         "api-consortium",
         "get",
         at(CON),
-        ("keeper", "administrator", "steward", "it", "auditor", "scientist"),
+        ("platform_admin", "administrator", "steward", "it", "auditor", "scientist"),
         absent=OUT,
     ),
     Endpoint(
@@ -256,18 +266,20 @@ ENDPOINTS = [
         "patch",
         at(CON),
         ("administrator",),
-        ("keeper", "steward", "it", "auditor", "scientist"),
+        ("platform_admin", "steward", "it", "auditor", "scientist"),
         OUT,
         body=lambda world: {"description": "Better"},
         verb="consortium.edited",
     ),
-    Endpoint("api-participants", "get", at(CON + "participants/"), ("keeper", "steward", "scientist"), absent=OUT),
+    Endpoint(
+        "api-participants", "get", at(CON + "participants/"), ("platform_admin", "steward", "scientist"), absent=OUT
+    ),
     Endpoint(
         "api-participants",
         "post",
         at(CON + "participants/"),
         ("administrator",),
-        ("keeper", "steward", "it", "auditor", "scientist"),
+        ("platform_admin", "steward", "it", "auditor", "scientist"),
         OUT,
         body=lambda world: {"organisation": "elsewhere"},
         status=201,
@@ -278,7 +290,7 @@ ENDPOINTS = [
         "post",
         at(CON + "participants/{south}/leave/"),
         ("steward",),
-        ("keeper", "administrator", "it", "auditor", "scientist"),
+        ("platform_admin", "administrator", "it", "auditor", "scientist"),
         OUT,
         verb="participation.left",
     ),
@@ -287,18 +299,18 @@ ENDPOINTS = [
         "post",
         at(CON + "participants/{south}/remove/"),
         ("administrator",),
-        ("keeper", "steward", "it", "auditor", "scientist"),
+        ("platform_admin", "steward", "it", "auditor", "scientist"),
         OUT,
         body=lambda world: {"reason": "The contract has ended."},
         verb="participation.ended",
     ),
-    Endpoint("api-consortium-roles", "get", at(CON + "roles/"), ("keeper", "steward", "scientist"), absent=OUT),
+    Endpoint("api-consortium-roles", "get", at(CON + "roles/"), ("platform_admin", "steward", "scientist"), absent=OUT),
     Endpoint(
         "api-consortium-roles",
         "post",
         at(CON + "roles/"),
         ("administrator",),
-        ("keeper", "steward", "it", "auditor", "scientist"),
+        ("platform_admin", "steward", "it", "auditor", "scientist"),
         OUT,
         body=lambda world: {"email": "it@example.org", "role": "data_scientist"},
         status=202,
@@ -309,7 +321,7 @@ ENDPOINTS = [
         "delete",
         role_in_consortium,
         ("administrator",),
-        ("keeper", "steward", "it", "auditor", "scientist"),
+        ("platform_admin", "steward", "it", "auditor", "scientist"),
         OUT,
         status=204,
         verb="consortium_role.revoked",
@@ -354,7 +366,7 @@ ENDPOINTS = [
         "api-events",
         "get",
         at("events/?consortium={consortium}"),
-        ("keeper", "administrator", "steward", "auditor"),
+        ("platform_admin", "administrator", "steward", "auditor"),
         ("it", "scientist"),
         OUT,
     ),
@@ -362,7 +374,7 @@ ENDPOINTS = [
         "api-events",
         "get",
         at("events/?organisation={south}"),
-        ("keeper", "steward", "auditor"),
+        ("platform_admin", "steward", "auditor"),
         (),
         ("administrator", "it", "scientist", *OUT),
     ),

@@ -15,6 +15,7 @@ from accounts.models import ApiToken, Organisation, User
 from audit.models import Event
 from rest import idempotency
 from rest.models import IdempotencyKey
+from tests.support.patience import FAILS_AFTER_S
 from tests.support.world import TEST, World, client_of
 
 FOURTH = {"name": "Fourth", "slug": "fourth", "country": "CH", "kind": "bank"}
@@ -28,8 +29,8 @@ def post(user: User, key: str | None, body: dict[str, Any], path: str = "organis
 
 
 def test_the_same_request_again_is_answered_again_and_not_done_again(world: World) -> None:
-    first, events = post(world.keeper, "k1", FOURTH), Event.objects.count()
-    again = post(world.keeper, "k1", FOURTH)
+    first, events = post(world.platform_admin, "k1", FOURTH), Event.objects.count()
+    again = post(world.platform_admin, "k1", FOURTH)
     assert first.status_code == again.status_code == 201
     assert first.json() == again.json()
     assert "Idempotency-Replayed" not in first
@@ -39,8 +40,8 @@ def test_the_same_request_again_is_answered_again_and_not_done_again(world: Worl
 
 
 def test_another_request_with_the_same_key_is_refused(world: World) -> None:
-    post(world.keeper, "k1", FOURTH)
-    other = post(world.keeper, "k1", FIFTH)
+    post(world.platform_admin, "k1", FOURTH)
+    other = post(world.platform_admin, "k1", FIFTH)
     assert other.status_code == 422
     assert other.json()["code"] == "idempotency.key_reused"
     assert not Organisation.objects.filter(slug="fifth").exists()
@@ -48,35 +49,35 @@ def test_another_request_with_the_same_key_is_refused(world: World) -> None:
 
 def test_keys_are_each_person_s_and_each_address_s_own(world: World) -> None:
     second = create_user(email="k2@example.org", full_name="K", is_platform_administrator=True, by=TEST)
-    assert post(world.keeper, "k1", FOURTH).status_code == 201
+    assert post(world.platform_admin, "k1", FOURTH).status_code == 201
     assert post(second, "k1", FIFTH).status_code == 201
-    assert post(world.keeper, "k1", {"name": "C", "slug": "c"}, "consortia/").status_code == 201
+    assert post(world.platform_admin, "k1", {"name": "C", "slug": "c"}, "consortia/").status_code == 201
 
 
 def test_an_error_is_not_kept_and_may_be_tried_again(world: World) -> None:
-    assert post(world.keeper, "k1", FOURTH | {"country": "Switzerland"}).status_code == 422
+    assert post(world.platform_admin, "k1", FOURTH | {"country": "Switzerland"}).status_code == 422
     assert post(world.administrator, "k1", FOURTH).status_code == 403
     assert not IdempotencyKey.objects.exists()
-    assert post(world.keeper, "k1", FOURTH).status_code == 201
+    assert post(world.platform_admin, "k1", FOURTH).status_code == 201
 
 
 def test_a_conflict_leaves_nothing_behind(world: World) -> None:
-    assert post(world.keeper, None, FOURTH).status_code == 201
-    conflict = post(world.keeper, "k1", FOURTH)
+    assert post(world.platform_admin, None, FOURTH).status_code == 201
+    conflict = post(world.platform_admin, "k1", FOURTH)
     assert (conflict.status_code, conflict.json()["code"]) == (409, "organisation.slug_taken")
     assert not IdempotencyKey.objects.exists()
 
 
 def test_after_a_day_a_key_is_free_again(world: World) -> None:
-    post(world.keeper, "k1", FOURTH)
+    post(world.platform_admin, "k1", FOURTH)
     IdempotencyKey.objects.update(created_at=timezone.now() - timedelta(hours=24, seconds=1))
-    assert post(world.keeper, "k1", FIFTH).status_code == 201
+    assert post(world.platform_admin, "k1", FIFTH).status_code == 201
     assert IdempotencyKey.objects.count() == 1
 
 
 def test_expired_answers_are_forgotten(world: World) -> None:
-    post(world.keeper, "k1", FOURTH)
-    post(world.keeper, "k2", FIFTH)
+    post(world.platform_admin, "k1", FOURTH)
+    post(world.platform_admin, "k2", FIFTH)
     IdempotencyKey.objects.filter(key="k1").update(created_at=timezone.now() - timedelta(hours=25))
     assert idempotency.forget_expired() == 1
     assert IdempotencyKey.objects.get().key == "k2"
@@ -89,7 +90,7 @@ def test_expired_answers_are_forgotten(world: World) -> None:
     ],
 )
 def test_what_is_shown_once_is_not_kept(world: World, path: str, body: dict[str, Any], member: str) -> None:
-    first, again = post(world.keeper, "k1", body, path), post(world.keeper, "k1", body, path)
+    first, again = post(world.platform_admin, "k1", body, path), post(world.platform_admin, "k1", body, path)
     secret = first.json()[member]
     assert secret
     assert again.json() == first.json() | {member: None}
@@ -98,9 +99,11 @@ def test_what_is_shown_once_is_not_kept(world: World, path: str, body: dict[str,
 
 
 @pytest.fixture
-def keeper(transactional_db: None) -> User:
+def platform_admin(transactional_db: None) -> User:
     """Somebody whose requests run in threads and transactions of their own."""
-    return create_user(email="keeper@example.org", full_name="Keeper", is_platform_administrator=True, by=TEST)
+    return create_user(
+        email="platform-admin@example.org", full_name="Platform Admin", is_platform_administrator=True, by=TEST
+    )
 
 
 def in_thread(work: Any) -> threading.Thread:
@@ -117,36 +120,36 @@ def in_thread(work: Any) -> threading.Thread:
     return thread
 
 
-def test_a_second_request_meanwhile_is_told_so_at_once(keeper: User, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_second_request_meanwhile_is_told_so_at_once(platform_admin: User, monkeypatch: pytest.MonkeyPatch) -> None:
     entered, go_on = threading.Event(), threading.Event()
     answers: list[Any] = []
 
     def slowly(**wanted: Any) -> Organisation:
         entered.set()
-        assert go_on.wait(20)
+        assert go_on.wait(FAILS_AFTER_S)
         return create_organisation(**wanted)
 
     monkeypatch.setattr(DOOR, slowly)
-    thread = in_thread(lambda: answers.append(post(keeper, "k1", FOURTH)))
-    assert entered.wait(20)
-    meanwhile = post(keeper, "k1", FOURTH)
+    thread = in_thread(lambda: answers.append(post(platform_admin, "k1", FOURTH)))
+    assert entered.wait(FAILS_AFTER_S)
+    meanwhile = post(platform_admin, "k1", FOURTH)
     go_on.set()
-    thread.join(20)
+    thread.join(FAILS_AFTER_S)
     assert (meanwhile.status_code, meanwhile.json()["code"]) == (409, "idempotency.in_progress")
     assert answers[0].status_code == 201
-    assert post(keeper, "k1", FOURTH)["Idempotency-Replayed"] == "true"
+    assert post(platform_admin, "k1", FOURTH)["Idempotency-Replayed"] == "true"
 
 
-def test_many_at_once_do_it_once(keeper: User) -> None:
+def test_many_at_once_do_it_once(platform_admin: User) -> None:
     answers: list[int] = []
     barrier = threading.Barrier(4)
 
     def one() -> None:
-        barrier.wait(20)
-        answers.append(post(keeper, "k1", FOURTH).status_code)
+        barrier.wait(FAILS_AFTER_S)
+        answers.append(post(platform_admin, "k1", FOURTH).status_code)
 
     for thread in [in_thread(one) for _ in range(4)]:
-        thread.join(20)
+        thread.join(FAILS_AFTER_S)
     assert len(answers) == 4
     assert answers.count(201) >= 1
     assert set(answers) <= {201, 409}
@@ -154,7 +157,7 @@ def test_many_at_once_do_it_once(keeper: User) -> None:
     assert Event.objects.filter(verb="organisation.created").count() == 1
 
 
-def test_a_crash_half_way_blocks_nobody(keeper: User, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_crash_half_way_blocks_nobody(platform_admin: User, monkeypatch: pytest.MonkeyPatch) -> None:
     """The connection dies after the work and before the commit, as when the process is killed."""
 
     def killed(**wanted: Any) -> Organisation:
@@ -163,16 +166,16 @@ def test_a_crash_half_way_blocks_nobody(keeper: User, monkeypatch: pytest.Monkey
             cursor.execute("SELECT pg_backend_pid()")
             pid = cursor.fetchone()[0]
         others = in_thread(lambda: terminate(pid))
-        others.join(20)
+        others.join(FAILS_AFTER_S)
         return Organisation.objects.get(slug="fourth")
 
     monkeypatch.setattr(DOOR, killed)
     with pytest.raises(Exception, match=r"terminat|closed"):
-        post(keeper, "k1", FOURTH)
+        post(platform_admin, "k1", FOURTH)
     connections.close_all()
     monkeypatch.undo()
     assert not Organisation.objects.exists()
-    assert post(keeper, "k1", FOURTH).status_code == 201
+    assert post(platform_admin, "k1", FOURTH).status_code == 201
 
 
 def terminate(pid: int) -> None:

@@ -27,7 +27,7 @@ def offer_of_consortium(world: World) -> str:
 
 
 @pytest.mark.parametrize(
-    ("path", "forbidden"), [(offer_of_north, ("it",)), (offer_of_consortium, ("steward", "it", "keeper"))]
+    ("path", "forbidden"), [(offer_of_north, ("it",)), (offer_of_consortium, ("steward", "it", "platform_admin"))]
 )
 def test_taking_an_offer_back(world: World, path: Callable[[World], str], forbidden: tuple[str, ...]) -> None:
     place = path(world)

@@ -12,6 +12,7 @@ from django.test import Client
 from drf_spectacular.validation import validate_schema
 
 from rest.openapi import schema_document
+from tests.support.every import every
 
 METHODS = {"get", "post", "put", "patch", "delete"}
 
@@ -39,10 +40,10 @@ def test_it_is_valid_openapi_3_1(document: dict[str, Any]) -> None:
 def test_every_operation_is_described_and_tells_its_problems(document: dict[str, Any]) -> None:
     found = operations(document)
     assert len(found) > 30
-    for name, operation in found:
+    for name, operation in every(found):
         assert operation.get("description"), name
         assert {"400", "401", "403", "406", "429"} <= set(operation["responses"]), name
-        for status, response in operation["responses"].items():
+        for status, response in every(operation["responses"].items()):
             if int(status) >= 400:
                 problem = response["content"]["application/problem+json"]["schema"]
                 assert problem == {"$ref": "#/components/schemas/Problem"}, name
@@ -60,7 +61,7 @@ def test_scopes_are_told(document: dict[str, Any]) -> None:
 
 
 def test_idempotency_is_told_where_it_is_honoured(document: dict[str, Any]) -> None:
-    for name, operation in operations(document):
+    for name, operation in every(operations(document)):
         headers = [one["name"] for one in operation.get("parameters", []) if one["in"] == "header"]
         changes = name.startswith("POST") and not name.endswith("/quote/")  # a quote changes nothing
         assert ("Idempotency-Key" in headers) == changes, name
@@ -70,15 +71,15 @@ def test_bodies_are_closed_and_bounded(document: dict[str, Any]) -> None:
     schemas = document["components"]["schemas"]
     for name in ("NewConsortiumRequest", "NewUserRequest", "NewTokenRequest", "NewOrganisationRequest"):
         assert schemas[name]["additionalProperties"] is False
-    for name, schema in schemas.items():
+    for name, schema in every(schemas.items()):
         if name.endswith("Request") and name.startswith("New"):
-            for member, told in schema.get("properties", {}).items():
+            for member, told in every(schema.get("properties", {}).items()):
                 if told.get("type") == "string" and "format" not in told and "enum" not in told:
                     assert told.keys() & {"maxLength", "pattern"}, (name, member)
 
 
 def test_lists_are_pages(document: dict[str, Any]) -> None:
-    for name, operation in operations(document):
+    for name, operation in every(operations(document)):
         told = operation["responses"].get("200", {}).get("content", {}).get("application/json", {}).get("schema", {})
         if "Paginated" in str(told):
             parameters = {one["name"]: one for one in operation["parameters"] if one["in"] == "query"}
@@ -103,7 +104,7 @@ def test_the_page_loads_nothing_from_elsewhere() -> None:
     assert "unsafe" not in page["Content-Security-Policy"]
     loaded = re.findall(r'(?:src|href)="([^"]+)"', text)
     assert len(loaded) >= 4
-    for address in loaded:
+    for address in every(loaded):
         assert address.startswith("/")
         if address.startswith("/static/"):
             assert finders.find(address.removeprefix("/static/")), address

@@ -21,24 +21,24 @@ from audit.models import Event
 from consortia import invitations
 from consortia.models import Consortium, ConsortiumRole, Invitation
 from federation.protocol.keys import PrivateKey
-from tests.support.world import TEST, World, house, person
+from tests.support.world import TEST, World, make_organisation, person
 
-MEMBERS = ("administrator", "steward", "it", "auditor", "scientist", "keeper")
+MEMBERS = ("administrator", "steward", "it", "auditor", "scientist", "platform_admin")
 PAGES = [
     ("home", "/", (*MEMBERS, "outsider", "nobody"), ()),
-    ("account", "/account/", ("it", "nobody", "keeper"), ()),
+    ("account", "/account/", ("it", "nobody", "platform_admin"), ()),
     ("password", "/account/password/", ("it",), ()),
     ("tokens", "/account/tokens/", ("it", "nobody"), ()),
     ("sessions-end", "/account/sessions/end/", ("it", "nobody"), ()),
-    ("organisations", "/organisations/", ("it", "nobody", "keeper"), ()),
+    ("organisations", "/organisations/", ("it", "nobody", "platform_admin"), ()),
     (
         "organisation",
         "/organisations/{north}/",
-        ("administrator", "it", "keeper"),
+        ("administrator", "it", "platform_admin"),
         ("steward", "scientist", "outsider"),
     ),
     ("consortium", "/consortia/{consortium}/", MEMBERS, ("outsider", "nobody")),
-    ("consortium-found", "/consortia/found/", ("administrator", "keeper", "outsider"), ()),
+    ("consortium-found", "/consortia/found/", ("administrator", "platform_admin", "outsider"), ()),
 ]
 
 
@@ -113,7 +113,7 @@ Act = tuple[str, Callable[[World], str], dict[str, str], str, tuple[str, ...], t
 
 
 def invited(world: World) -> Invitation:
-    fourth = house("fourth")
+    fourth = make_organisation("fourth")
     grant_role(user=world.steward, organisation=fourth, role=Role.STEWARD, by=TEST)
     return invitations.invite(consortium=world.consortium, organisation=fourth, by=world.administrator)
 
@@ -188,17 +188,17 @@ ACTS: list[Act] = [
         lambda world: f"/organisations/{world.north.pk}/signatory-keys/",
         {"public_key": PrivateKey.generate().public.encoded},
         "signatory_key.added",
-        ("it", "keeper"),
+        ("it", "platform_admin"),
         OUT,
     ),
-    ("signatory-key-revoke", key_of_north, {}, "signatory_key.revoked", ("it", "keeper"), OUT),
-    ("token-revoke", own_token, {}, "api_token.revoked", (), ("it", "keeper", *OUT)),
+    ("signatory-key-revoke", key_of_north, {}, "signatory_key.revoked", ("it", "platform_admin"), OUT),
+    ("token-revoke", own_token, {}, "api_token.revoked", (), ("it", "platform_admin", *OUT)),
     (
         "consortium-invite",
         lambda world: f"/consortia/{world.consortium.pk}/invite/",
         {"organisation": "elsewhere", "message": "Come."},
         "participation.invited",
-        ("it", "steward", "scientist", "keeper"),
+        ("it", "steward", "scientist", "platform_admin"),
         OUT,
     ),
     (
@@ -206,7 +206,7 @@ ACTS: list[Act] = [
         lambda world: f"/consortia/{world.consortium.pk}/roles/",
         {"email": "it@example.org", "role": "auditor"},
         "role_offer.made",
-        ("it", "steward", "scientist", "keeper"),
+        ("it", "steward", "scientist", "platform_admin"),
         OUT,
     ),
     ("consortium-role-revoke", role_in_consortium, {}, "consortium_role.revoked", ("steward", "scientist"), OUT),
@@ -265,7 +265,7 @@ def test_removing_asks_first_and_why(world: World) -> None:
     place = f"/consortia/{world.consortium.pk}/participants/{world.south.pk}/remove/"
     home = f"/consortia/{world.consortium.pk}/"
     assert browser().get(place)["Location"].startswith("/sign-in/")
-    for who in ("keeper", "steward", "it", "auditor", "scientist"):
+    for who in ("platform_admin", "steward", "it", "auditor", "scientist"):
         client = browser(getattr(world, who))
         assert client.post(place, {"reason": "Mine."}).status_code == 403, who
         assert place not in client.get(home).content.decode()
@@ -343,7 +343,7 @@ def test_how_many_queries_a_page_takes(world: World, path: str, most: int) -> No
         for extra in range(5):
             somebody = person(f"more-{number}-{extra}")
             grant_role(user=somebody, organisation=world.north, role=Role.AUDITOR, by=TEST)
-            more = house(f"more-{number}-{extra}")
+            more = make_organisation(f"more-{number}-{extra}")
             invitations.invite(consortium=world.consortium, organisation=more, by=world.administrator)
     assert counts[0] == counts[1] <= most
 

@@ -19,7 +19,7 @@ def of(world: World, kind: str) -> tuple[User, str, dict[str, Any], dict[str, An
     if kind == "consortium":
         path = f"/api/v1/consortia/{world.consortium.pk}/"
         return world.administrator, path, {"description": "First"}, {"description": "Second"}
-    return world.keeper, f"/api/v1/organisations/{world.north.pk}/", {"country": "DE"}, {"country": "FR"}
+    return world.platform_admin, f"/api/v1/organisations/{world.north.pk}/", {"country": "DE"}, {"country": "FR"}
 
 
 def patch(user: User, path: str, body: Mapping[str, Any], tag: str | None = None) -> Any:

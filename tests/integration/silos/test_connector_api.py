@@ -24,6 +24,7 @@ from silos.selectors import platform_keys
 from tests.support.agreements import being_signed, signed_by
 from tests.support.federation import TEST, Federation, certificate, make_federation, registration, statement, withdrawal
 from tests.support.live_platform import Client, serving
+from tests.support.patience import FAILS_AFTER_S, until
 from training.engine import answers, closing, start
 from training.launch.actions import launch
 from training.models import Order
@@ -208,7 +209,10 @@ class TestSignatures:
 
 
 class TestOrders:
-    def test_a_poll_is_answered_as_soon_as_there_is_an_order(self, port: int, federation: Federation) -> None:
+    def test_a_poll_is_answered_as_soon_as_there_is_an_order(
+        self, port: int, federation: Federation, settings: Any
+    ) -> None:
+        settings.LONG_POLL_MAX_S = 2 * FAILS_AFTER_S  # so long it would be held without an order
         client = relay(port, federation)
         answers: list[object] = []
         thread = threading.Thread(
@@ -217,7 +221,7 @@ class TestOrders:
         thread.start()
         time.sleep(0.5)
         launched(federation)
-        thread.join(45)  # without an order it would be held for longer than that
+        thread.join(FAILS_AFTER_S)
         (answer,) = answers
         assert isinstance(answer, dict)
         assert len(answer["orders"]) == 1
@@ -233,12 +237,10 @@ class TestOrders:
         Silo.objects.filter(id=silo.id).update(last_seen_at=None)
         thread = threading.Thread(target=poll)
         thread.start()
-        deadline = time.monotonic() + 15
-        while Silo.objects.get(id=silo.id).last_seen_at is None:  # written down when the poll begins to wait
-            assert time.monotonic() < deadline
-            time.sleep(0.01)
+        # written down when the poll begins to wait
+        until("a poll is held", lambda: Silo.objects.get(id=silo.id).last_seen_at is not None)
         actions.revoke(silo=silo, by=federation.administrator)
-        thread.join(30)
+        thread.join(FAILS_AFTER_S)
         assert answers == [(403, "silo.revoked")]
 
     def test_an_order_is_given_again_until_the_relay_holds_it(self, port: int, federation: Federation) -> None:

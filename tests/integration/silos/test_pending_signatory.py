@@ -24,7 +24,7 @@ from silos.transitions import SiloState
 from tests.support.agreements import terms_for
 from tests.support.cohort import Cohort, browser
 from tests.support.federation import TEST, certificate, statement
-from tests.support.world import client_of, house
+from tests.support.world import client_of, make_organisation
 
 pytestmark = pytest.mark.django_db
 
@@ -155,7 +155,7 @@ def test_one_key_is_never_two_organisations_key(cohort: Cohort) -> None:
     assert known.value.code == "certificate.unknown_signatory"
     # both wait with the same key: whoever is confirmed first has it
     new = Presented(cohort.elsewhere, "second")
-    other = Presented(house("third"), "third", new.signatory)
+    other = Presented(make_organisation("third"), "third", new.signatory)
     new.confirm()
     with pytest.raises(Conflict) as taken:
         other.confirm()

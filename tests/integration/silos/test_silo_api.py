@@ -15,6 +15,7 @@ from silos.health import note_heartbeat
 from silos.models import EnrolmentCode, Silo
 from silos.transitions import SiloState
 from tests.support.cohort import Cohort, browser
+from tests.support.every import every
 from tests.support.federation import TEST, certificate, registration, statement
 from tests.support.world import client_of
 
@@ -143,7 +144,7 @@ def test_what_a_silo_says_of_itself_is_bounded_and_what_makes_no_sense_is_not_ke
     assert "0.01 s" in page
     nonsense = {"resources": {"memory_free_bytes": -1, "memory_total_bytes": True, "gpus": {"a": 1}}}
     unread: tuple[Any, ...] = (nonsense, {"resources": []}, "idle", None)
-    for trainer_said in unread:
+    for trainer_said in every(unread):
         note_heartbeat(
             by=cohort.silo, report={"trainer": trainer_said, "latency_s": float("nan"), "clock_skew_s": "late"}
         )

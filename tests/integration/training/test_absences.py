@@ -16,6 +16,7 @@ from dashboards.job.left_out import waited
 from monitoring.models import Kind
 from monitoring.wording import words_for
 from tests.support.cohort import Cohort, browser, run_job
+from tests.support.every import every
 from tests.support.federation import TEST
 from training.engine import answers, closing
 from training.models import Job, Order
@@ -55,7 +56,7 @@ def test_a_job_that_completed_without_a_silo_says_so_everywhere(cohort: Cohort) 
         "silo": (cohort.it, f"/silos/{cohort.silo.id}/"),
         "home": (cohort.it, "/"),
     }
-    for user, path in pages.values():
+    for user, path in every(pages.values()):
         page = browser(user).get(path).content.decode()
         assert "data.unreadable" in page
         assert "be read." in page

@@ -24,6 +24,7 @@ from federation.protocol.documents import Changes, Cohort, CoveredDataset, Manif
 from federation.protocol.envelope import peek
 from silos import datasets
 from tests.support.cohort import browser
+from tests.support.every import every
 from tests.support.federation import TEST, Federation, make_federation
 from tests.support.world import person
 from training.engine import answers, control, start
@@ -302,7 +303,7 @@ def test_a_job_starts_without_data_that_were_withdrawn_meanwhile_while_the_quoru
 ) -> None:
     federation = agreed(cohort=Cohort(minimum_participants=1))
     job = queued(federation, quorum=2)
-    for played in federation.silos[:gone]:
+    for played in every(federation.silos[:gone]):
         assert played.dataset is not None
         datasets.withdraw(dataset=played.dataset, by=TEST)
     job = started(job)

@@ -21,6 +21,7 @@ from federation.protocol.digests import digest_bytes
 from registry.models import Model, ModelVersion, ReleaseConfirmation
 from tests.support.cohort import Cohort, make_cohort, model_of, run_job
 from tests.support.federation import TEST
+from tests.support.patience import FAILS_AFTER_S
 from training.engine import housekeeping, start
 from training.engine.sql import housekeeping as statements
 from training.launch.actions import launch
@@ -90,11 +91,11 @@ def test_a_blob_that_is_put_while_an_equal_one_is_deleted_is_there(
     def slowly(digests: Collection[str]) -> set[str]:
         found = needed(digests)
         looked.set()
-        put.wait(1.0)  # where it has to wait for the deletion it can't come before it
+        put.wait(FAILS_AFTER_S)  # where it has to wait for the deletion it can't come before it
         return found
 
     def put_it() -> None:
-        assert looked.wait(120)
+        assert looked.wait(FAILS_AFTER_S)
         store.keep(DATA, DIGEST)
         put.set()
 
@@ -175,7 +176,7 @@ def test_a_version_that_is_being_launched_on_is_passed_over(cohort: Cohort) -> N
     with transaction.atomic():
         job = evaluation_of(cohort, model.versions.get(round_number=1))
         thread, came_of = beside(lambda: housekeeping.prune_models(by=TEST))
-        thread.join(120)
+        thread.join(FAILS_AFTER_S)
         assert came_of == [""]
     assert kept_rounds(model) == [0, 1, 3]
     start.start(job_id=job.id, by=TEST)
@@ -193,14 +194,14 @@ def test_a_launch_on_a_version_that_is_being_pruned_is_told_so(cohort: Cohort, m
         if not threads:  # the rows are locked, and nobody needs them
             found = needed(ids)
             threads.append(beside(lambda: evaluation_of(cohort, version)))
-            threads[0][0].join(1.0)  # it waits for the row, or has not come so far
+            threads[0][0].join(FAILS_AFTER_S)  # it waits for the row, or has not come so far
             return found
         return needed(ids)
 
     monkeypatch.setattr(statements, "needed_versions", meanwhile)
     assert housekeeping.prune_models(by=TEST) == 2
     ((thread, came_of),) = threads
-    thread.join(120)
+    thread.join(FAILS_AFTER_S)
     assert came_of == ["model.pruned"]
     assert not Job.objects.filter(task="evaluate").exists()
 

@@ -9,30 +9,26 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.db import transaction
 from django.test import override_settings
-from django.urls import URLPattern, URLResolver, get_resolver
 from pytest_django import DjangoDbBlocker
 
 from accounts.models import Scope
-from accounts.tokens import issue_token
 from audit import chaining, checkpoints
-from audit.models import Event
 from silos import datasets
 from silos.models import Dataset, Silo
+from tests.support import doors
 from tests.support.cohort import Cohort, last_version, make_cohort, model_of, present, run_job
 from tests.support.federation import TEST, registration
-from tests.support.world import client_of
 from training.engine import control, issuing
 from training.models import Job
 
 pytestmark = pytest.mark.django_db
 
-READERS = ("keeper", "administrator", "scientist", "steward", "it", "neighbour")
+READERS = ("platform_admin", "administrator", "scientist", "steward", "it", "neighbour")
 OUT = ("outsider", "nobody")
 APPS = {"silos", "registry", "training"}
 Body = dict[str, Any]
@@ -113,15 +109,14 @@ class Door:
     def __str__(self) -> str:
         return f"{self.method} {self.name}"
 
-    def ask(self, scene: Scene, who: str | None) -> Any:
-        """Its answer to somebody."""
+    def of(self, scene: Scene) -> doors.Ask:
+        """Its answers."""
         path, body = self.path(scene), self.body(scene) if self.body else None
-        client = client_of(getattr(scene.cohort, who) if who else None)
-        return getattr(client, self.method)(f"/api/v1/{path}", body, format="json")
+        return lambda client, method: getattr(client, method)(f"/api/v1/{path}", body, format="json")
 
 
 STEERERS = ("scientist", "administrator")
-NO_STEERERS = ("keeper", "steward", "it", "neighbour")
+NO_STEERERS = ("platform_admin", "steward", "it", "neighbour")
 DOORS = [
     Door("api-silos", "get", lambda s: "silos/", Scope.SILOS_READ, may=(*READERS, *OUT), absent=()),
     Door(
@@ -130,7 +125,7 @@ DOORS = [
         lambda s: "silos/",
         Scope.SILOS_WRITE,
         may=("it", "administrator"),
-        forbidden=("steward", "scientist", "keeper"),
+        forbidden=("steward", "scientist", "platform_admin"),
         absent=("neighbour", *OUT),
         body=lambda s: {"organisation": str(s.cohort.silo.organisation_id), "name": "another"},
         status=201,
@@ -143,7 +138,7 @@ DOORS = [
         lambda s: f"silos/{s.cohort.silo.id}/enrolment-codes/",
         Scope.SILOS_WRITE,
         may=("it", "administrator"),
-        forbidden=("steward", "scientist", "keeper", "neighbour"),
+        forbidden=("steward", "scientist", "platform_admin", "neighbour"),
         status=201,
         verb="silo.code_issued",
     ),
@@ -153,7 +148,7 @@ DOORS = [
         lambda s: f"silos/{s.presented.id}/confirm/",
         Scope.SILOS_WRITE,
         may=("administrator",),
-        forbidden=("it", "steward", "scientist", "keeper", "neighbour"),
+        forbidden=("it", "steward", "scientist", "platform_admin", "neighbour"),
         body=fingerprint_of,
         verb="silo.confirmed",
         session_only=True,
@@ -164,7 +159,7 @@ DOORS = [
         lambda s: f"silos/{s.cohort.silo.id}/revoke/",
         Scope.SILOS_WRITE,
         may=("administrator", "steward", "it"),
-        forbidden=("scientist", "keeper", "neighbour"),
+        forbidden=("scientist", "platform_admin", "neighbour"),
         verb="silo.revoked",
     ),
     Door("api-absences", "get", lambda s: "absences/", Scope.JOBS_READ, may=(*READERS, *OUT), absent=()),
@@ -176,7 +171,7 @@ DOORS = [
         lambda s: f"datasets/{s.cohort.dataset.id}/withdraw/",
         Scope.DATASETS_WRITE,
         may=("administrator", "steward"),
-        forbidden=("it", "scientist", "keeper", "neighbour"),
+        forbidden=("it", "scientist", "platform_admin", "neighbour"),
         verb="dataset.withdrawn",
     ),
     Door(
@@ -185,7 +180,7 @@ DOORS = [
         lambda s: f"datasets/{s.withdrawn.id}/offer/",
         Scope.DATASETS_WRITE,
         may=("administrator", "steward"),
-        forbidden=("it", "scientist", "keeper", "neighbour"),
+        forbidden=("it", "scientist", "platform_admin", "neighbour"),
         verb="dataset.offered",
     ),
     Door(
@@ -194,7 +189,7 @@ DOORS = [
         lambda s: f"datasets/{s.grown.id}/rows/",
         Scope.DATASETS_WRITE,
         may=("steward",),
-        forbidden=("administrator", "it", "scientist", "keeper", "neighbour"),
+        forbidden=("administrator", "it", "scientist", "platform_admin", "neighbour"),
         body=lambda s: {"rows_coarse": 3000},
         verb="dataset.rows_confirmed",
     ),
@@ -205,7 +200,7 @@ DOORS = [
         lambda s: "jobs/",
         Scope.JOBS_WRITE,
         may=("scientist",),
-        forbidden=("keeper", "administrator", "steward", "it", "neighbour"),
+        forbidden=("platform_admin", "administrator", "steward", "it", "neighbour"),
         body=launch_body,
         status=201,
         verb="job.launched",
@@ -216,7 +211,7 @@ DOORS = [
         lambda s: "jobs/quote/",
         Scope.JOBS_READ,
         may=("scientist",),
-        forbidden=("keeper", "administrator", "steward", "it", "neighbour"),
+        forbidden=("platform_admin", "administrator", "steward", "it", "neighbour"),
         body=launch_body,
     ),
     Door("api-job", "get", lambda s: f"jobs/{s.job.id}/", Scope.JOBS_READ),
@@ -255,7 +250,7 @@ DOORS = [
         "get",
         lambda s: f"jobs/{s.job.id}/evidence/",
         Scope.JOBS_READ,
-        may=("administrator", "steward", "keeper", "neighbour"),
+        may=("administrator", "steward", "platform_admin", "neighbour"),
         forbidden=("scientist", "it"),
     ),
     Door("api-job-events", "get", lambda s: f"jobs/{s.job.id}/events/", Scope.JOBS_READ),
@@ -281,7 +276,7 @@ DOORS = [
         lambda s: f"model-versions/{last_version(s.job).id}/download/",
         Scope.MODELS_READ,
         may=("scientist", "administrator"),
-        forbidden=("keeper", "steward", "it", "neighbour"),
+        forbidden=("platform_admin", "steward", "it", "neighbour"),
         verb="model.downloaded",
     ),
     Door(  # the agreement of the scene asks nobody: tests/integration/registry/test_release.py has one that does
@@ -290,7 +285,7 @@ DOORS = [
         lambda s: f"model-versions/{last_version(s.job).id}/release/",
         Scope.AGREEMENTS_WRITE,
         may=("steward",),
-        forbidden=("scientist", "administrator", "keeper", "it", "neighbour"),
+        forbidden=("scientist", "administrator", "platform_admin", "it", "neighbour"),
         status=409,
     ),
 ]
@@ -302,83 +297,24 @@ def let_go(answer: Any) -> None:
         close()
 
 
-def pairs(group: str) -> list[Any]:
-    """Every door with everybody of a group."""
-    return [pytest.param(door, who, id=f"{door}-{who}") for door in DOORS for who in getattr(door, group)]
-
-
-@pytest.mark.parametrize(("door", "who"), pairs("may"))
+@pytest.mark.parametrize(("door", "who"), doors.with_who_may(DOORS))
 def test_works_for_who_may(scene: Scene, door: Door, who: str) -> None:
-    before = Event.objects.count()
-    answer = door.ask(scene, who)
-    assert answer.status_code == door.status, answer.content
-    written = list(Event.objects.order_by("id")[before:])
-    if door.verb:
-        mine = [event for event in written if event.verb == door.verb]
-        assert len(mine) == 1
-        assert mine[0].actor_id == str(getattr(scene.cohort, who).pk)
-    else:
-        assert not written
-    let_go(answer)
+    let_go(doors.check_it_works(door, door.of(scene), getattr(scene.cohort, who), writes_more=True))
 
 
 @pytest.mark.parametrize("door", DOORS, ids=str)
-def test_a_stranger_is_told_to_sign_in(scene: Scene, door: Door) -> None:
-    answer = door.ask(scene, None)
-    assert answer.status_code == 401
-    assert answer["Content-Type"] == "application/problem+json"
-    assert answer.json()["code"] == "authentication.required"
-
-
-@pytest.mark.parametrize(("door", "who"), pairs("forbidden"))
-def test_without_the_role_it_is_refused(scene: Scene, door: Door, who: str) -> None:
-    before = Event.objects.count()
-    answer = door.ask(scene, who)
-    assert answer.status_code == 403, answer.content
-    assert answer.json()["code"] == "permission.denied"
-    assert Event.objects.count() == before
-
-
-@pytest.mark.parametrize(("door", "who"), pairs("absent"))
-def test_what_is_not_theirs_does_not_exist(scene: Scene, door: Door, who: str) -> None:
-    before = Event.objects.count()
-    answer = door.ask(scene, who)
-    assert answer.status_code == 404, answer.content
-    assert Event.objects.count() == before
-
-
-@pytest.mark.parametrize("door", DOORS, ids=str)
-def test_a_wrong_method_is_refused(scene: Scene, door: Door) -> None:
-    answer = client_of(scene.cohort.scientist).put(f"/api/v1/{door.path(scene)}", {}, format="json")
-    assert answer.status_code == 405, answer.content
-    assert answer.json()["code"] == "method.not_allowed"
-    assert door.method.upper() in answer["Allow"]
+def test_is_closed_to_everybody_else(scene: Scene, door: Door) -> None:
+    doors.check_it_is_closed(door, door.of(scene), lambda who: getattr(scene.cohort, who))
 
 
 @pytest.mark.parametrize("door", DOORS, ids=str)
 def test_a_token_needs_its_scope(scene: Scene, door: Door) -> None:
     who = getattr(scene.cohort, door.may[0])
-    others = [scope for scope in Scope if scope != door.scope]
-    path, body = door.path(scene), door.body(scene) if door.body else None
-    for scopes, status in ((others, 403), ([door.scope], door.status)):
-        _, secret = issue_token(user=who, name="t", scopes=scopes, lifetime=timedelta(days=1), by=who)
-        client = client_of()
-        client.credentials(HTTP_AUTHORIZATION=f"Bearer {secret}")
-        answer = getattr(client, door.method)(f"/api/v1/{path}", body, format="json")
-        assert answer.status_code == (403 if door.session_only else status), answer.content
-        if answer.status_code == 403:
-            assert answer.json()["code"] == ("scope.session_only" if door.session_only else "scope.missing")
+    for answer in doors.check_a_token_needs_its_scope(
+        door, door.scope, door.of(scene), who, session_only=door.session_only
+    ):
         let_go(answer)
 
 
-def names(patterns: list[URLPattern | URLResolver]) -> Iterator[str]:
-    """The names of the addresses of these apps in our REST API."""
-    for entry in patterns:
-        if isinstance(entry, URLResolver):
-            yield from names(entry.url_patterns)
-        elif (entry.name or "").startswith("api-") and entry.callback.__module__.split(".")[0] in APPS:
-            yield str(entry.name)
-
-
 def test_no_endpoint_is_forgotten() -> None:
-    assert {door.name for door in DOORS} == set(names(get_resolver().url_patterns))
+    doors.check_none_is_forgotten(DOORS, *APPS)

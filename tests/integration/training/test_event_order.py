@@ -19,6 +19,7 @@ from audit.models import Event, Follower
 from audit.statements import appending, event_of
 from live import database, notices
 from tests.support.cohort import Cohort, make_cohort, run_job
+from tests.support.patience import FAILS_AFTER_S
 from training.models import Job
 from training.reading.event_stream import events_so_far
 
@@ -129,14 +130,14 @@ def test_a_notice_is_sent_only_of_a_job_that_is_followed(cohort: Cohort, job: Jo
         write(writer, told, "test.event")
         write(writer, told, "test.event")
         writer.commit()
-    (notice,) = listener.notifies(timeout=60, stop_after=1)
+    (notice,) = listener.notifies(timeout=FAILS_AFTER_S, stop_after=1)
     assert notice.payload == str(job.id)
     Follower.objects.update(until=timezone.now())
     write(writer, job, "test.event")
     SettledEvents(other.id, 0).follow()
     write(writer, other, "test.event")
     writer.commit()
-    (notice,) = listener.notifies(timeout=60, stop_after=1)
+    (notice,) = listener.notifies(timeout=FAILS_AFTER_S, stop_after=1)
     assert notice.payload == str(other.id)
 
 

@@ -28,6 +28,7 @@ from plans.actions import take_review
 from plans.models import SignedReview, Via
 from registry.models import Passport
 from tests.support.cohort import Cohort, make_cohort, run_job
+from tests.support.every import every
 from tests.support.federation import TEST, Federation, make_federation
 from tests.support.plans import CHANGED, SOURCE, agree_on, review_everywhere, sealed_review, uploaded
 from training.engine import answers, closing, control, issuing, passports, start
@@ -322,7 +323,7 @@ def test_no_silo_spoils_a_job_s_evidence_by_one_answer(blob_root: Path, code: st
     start.start(job_id=job.id, by=TEST)
     spoilt: list[Order] = []
     while orders := list(Order.objects.filter(step__round__job=job, state__in=OUTSTANDING).order_by("silo_id")):
-        for order in orders:
+        for order in every(orders):
             played = federation.played(order.silo_id)
             says: dict[str, Any] = {"environment": Environment(connector_version="test", network="none")}
             says["evaluation"] = UNEVEN[federation.silos.index(played)]

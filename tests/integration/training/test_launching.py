@@ -18,6 +18,7 @@ from registry.models import ModelVersion
 from silos.models import Dataset
 from tests.integration.training.test_job_pages import form_of, launch_path
 from tests.support.cohort import Cohort, browser, last_version, run_job
+from tests.support.every import every
 from tests.support.federation import TEST
 from tests.support.world import person
 from training.launch import snippets
@@ -132,7 +133,7 @@ def test_only_a_job_of_this_consortium_that_one_may_see_is_said_again(cohort: Co
 def test_the_preview_is_for_who_may_launch(cohort: Cohort) -> None:
     version: ModelVersion = last_version(run_job(cohort))
     paths = (f"{launch_path(cohort)}preview/", f"/model-versions/{version.id}/evaluate/preview/")
-    for path in paths:
+    for path in every(paths):
         assert browser(cohort.scientist).post(path, form_of(cohort)).status_code == 200, path
         assert browser(cohort.scientist).get(path).status_code == 405, path
         assert browser(cohort.neighbour).post(path, form_of(cohort)).status_code == 403, path

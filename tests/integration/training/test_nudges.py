@@ -15,6 +15,7 @@ from django.db import connection, connections, transaction
 from audit.models import Checkpoint, Event, Head
 from demo.services import Services
 from tests.support.federation import TEST, Federation, make_federation
+from tests.support.patience import FAILS_AFTER_S
 from tests.support.queues import drained
 from training import dispatch
 from training.engine import passports, start, sweep, tasks
@@ -83,7 +84,7 @@ def test_no_transaction_is_open_while_the_first_model_is_made(
     def slowly(job: Job) -> Any:
         made.append(connection.in_atomic_block)
         making.set()
-        assert go_on.wait(120)
+        assert go_on.wait(FAILS_AFTER_S)
         return make(job)
 
     monkeypatch.setattr(start, "_make_first_model", slowly)
@@ -95,7 +96,7 @@ def test_no_transaction_is_open_while_the_first_model_is_made(
     worker = Thread(target=work)
     worker.start()
     try:
-        assert making.wait(120)
+        assert making.wait(FAILS_AFTER_S)
         cache.clear()
         assert sweep.nudge(by=TEST)["queued"] == 0
         start.start(job_id=job.id, by=TEST)  # a second worker that has got a message all the same
@@ -123,7 +124,7 @@ def test_a_job_that_somebody_has_locked_is_passed_over(federation: Federation) -
         Job.objects.select_for_update().get(id=job.id)
         worker = Thread(target=work)
         worker.start()
-        assert done.wait(120), "it waits for the lock"
+        assert done.wait(FAILS_AFTER_S), "it waits for the lock"
     worker.join()
     job.refresh_from_db()
     assert job.state == JobState.QUEUED

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
@@ -17,6 +18,7 @@ from django.utils import timezone
 from federation.aggregation import aggregate as aggregating
 from federation.protocol.documents import OrderKind, Submission
 from tests.support.federation import TEST, Federation, make_federation
+from tests.support.patience import FAILS_AFTER_S
 from training.engine import answers, closing, kinds, protocols, start, steps, sweep
 from training.engine.deadlines import StepDeadlines
 from training.engine.kinds.base import Claim, Closed
@@ -249,13 +251,13 @@ def test_a_sum_that_takes_longer_than_the_lease_is_worked_out_once(
 
     worker = threading.Thread(target=work)
     worker.start()
-    assert held.wait(60)
+    assert held.wait(FAILS_AFTER_S)
     tried = 0
     while worker.is_alive():
         tried += 1
         if (claim := steps.claim(step_id=step.id)) is not None:
             leases.append(claim.lease)
-        threading.Event().wait(0.02)
+        time.sleep(0.02)
     worker.join()
     step.refresh_from_db()
     assert tried

@@ -21,7 +21,9 @@ from accounts.models import ApiToken, OrganisationRole, Scope, User
 from accounts.tokens import issue_token
 from audit.models import Event
 from tests.support.cohort import Cohort, browser, last_version, make_cohort, run_job
+from tests.support.every import every
 from tests.support.live_platform import Client, serving
+from tests.support.patience import FAILS_AFTER_S, until
 from training.engine import control
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -54,7 +56,7 @@ class Stream:
     """Somebody who follows a job."""
 
     def __init__(self, port: int, path: str, headers: dict[str, str]) -> None:
-        self.connection = http.client.HTTPConnection("127.0.0.1", port, timeout=120)
+        self.connection = http.client.HTTPConnection("127.0.0.1", port, timeout=FAILS_AFTER_S)
         self.connection.request("GET", path, headers={"Accept": "text/event-stream", **headers})
         self.response = self.connection.getresponse()
 
@@ -89,12 +91,12 @@ def test_events_come_as_they_happen_until_the_job_has_ended(port: int, cohort: C
     path = f"/api/v1/jobs/{job.id}/events/"
     for headers in (session(cohort.neighbour), bearer(cohort.scientist, Scope.JOBS_READ)):
         streams.append(Stream(port, path, headers))
-    for stream in streams:
+    for stream in every(streams):
         assert stream.response.status == 200
         assert [stream.next()["event"] for _ in range(3)] == ["job.launched", "job.running", "round.opened"]
     later = threading.Timer(0.3, lambda: control.cancel(job=job, by=cohort.scientist))
     later.start()
-    for stream in streams:
+    for stream in every(streams):
         told = stream.next()
         assert told["event"] == "job.cancelled"
         assert json.loads(told["data"])["actor"] == "Dana Data"
@@ -111,7 +113,7 @@ def test_a_follower_that_comes_back_misses_nothing(port: int, cohort: Cohort, st
     again = {**session(cohort.scientist), "Last-Event-ID": str(first.id)}
     streams.append(Stream(port, path, again))
     streams.append(Stream(port, f"{path}?after={first.id}", session(cohort.scientist)))
-    for stream in streams:
+    for stream in every(streams):
         assert int(stream.next()["id"]) > first.id
 
 
@@ -157,18 +159,17 @@ def test_whoever_goes_away_in_the_middle_leaves_no_file_open(port: int, cohort: 
     version = last_version(run_job(cohort, rounds=1, model={"family": "mlp", "hidden": [4000, 500]}))
     held = set(Path("/proc/self/fd").iterdir())
     path, headers = f"/api/v1/model-versions/{version.id}/download/", bearer(cohort.scientist, Scope.MODELS_READ)
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=120)
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=FAILS_AFTER_S)
     connection.request("GET", path, headers=headers)
     response = connection.getresponse()
     assert len(response.read(1000)) == 1000
     response.close()
     connection.close()
     digest = version.digest.removeprefix("sha256:")
-    for _ in range(100):
-        if not any(digest in _target(handle) for handle in Path("/proc/self/fd").iterdir()):
-            return
-        threading.Event().wait(0.05)
-    pytest.fail(f"still open beside {len(held)} others")
+    until(
+        f"the file is closed beside {len(held)} others",
+        lambda: not any(digest in _target(handle) for handle in Path("/proc/self/fd").iterdir()),
+    )
 
 
 def _target(handle: Path) -> str:

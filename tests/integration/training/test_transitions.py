@@ -14,6 +14,7 @@ from django.utils import timezone
 
 from federation.errors import FederationError
 from federation.protocol.documents import OrderKind
+from tests.support.every import every
 from tests.support.federation import TEST, Federation, make_federation
 from training.engine import answers, rounds, start, steps
 from training.engine.long_poll import fetch_deliverable_orders
@@ -159,7 +160,7 @@ def test_each_statement_moves_a_step_as_the_table_says_and_not_otherwise(job: Jo
 
     def came(to: StepState, do: Callable[[], object]) -> set[StepState]:
         found = set()
-        for state in StepState:
+        for state in every(StepState):
             Step.objects.filter(id=step.id).update(**_in_state(step, state))
             do()
             step.refresh_from_db()
@@ -184,7 +185,7 @@ def test_each_statement_moves_a_round_as_the_table_says_and_not_otherwise(job: J
 
     def came(to: RoundState, do: Callable[[], object]) -> set[RoundState]:
         found = set()
-        for state in RoundState:
+        for state in every(RoundState):
             closed_at = None if state == RoundState.OPEN else timezone.now()
             Round.objects.filter(id=round_.id).update(state=state, closed_at=closed_at)
             do()
@@ -204,7 +205,7 @@ def test_each_statement_moves_a_round_as_the_table_says_and_not_otherwise(job: J
 
 def test_a_job_moves_as_the_table_says_and_not_otherwise(job: Job) -> None:
     tried = 0
-    for source, to in itertools.product(JobState, JobState):
+    for source, to in every(itertools.product(JobState, JobState)):
         Job.objects.filter(id=job.id).update(state=source, ended_at=timezone.now() if source in ENDED else None)
         job.refresh_from_db()
         with transaction.atomic():

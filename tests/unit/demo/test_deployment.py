@@ -15,6 +15,7 @@ import yaml
 from demo.coordinator import NOTIFICATIONS, QUEUES
 from demo.services import ROOT
 from deploy import lock
+from tests.support.every import every
 
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
 DIGESTS: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.digests.yml").read_text())
@@ -83,7 +84,7 @@ def test_images_install_nothing_without_its_hash(path: str) -> None:
     text = (ROOT / path).read_text()
     installs = re.findall(r"pip install[^\n]*", text)
     assert installs
-    for line in installs:
+    for line in every(installs):
         assert "--require-hashes --no-deps" in line
         assert "requirements.txt" not in line
     assert re.findall(r"^FROM (\S+)", text, re.M)[0] == "${PYTHON_IMAGE}"
@@ -93,10 +94,10 @@ def test_every_image_of_others_has_a_digest_in_the_override() -> None:
     images = {name: one["image"] for name, one in COMPOSE["services"].items()}
     others = {name: image for name, image in images.items() if not image.startswith("consilience-")}
     assert set(others) == {"postgres", "redis"}
-    for name, image in others.items():
+    for name, image in every(others.items()):
         pinned = DIGESTS["services"][name]["image"]
         assert pinned.startswith(f"{image}@${{{name.upper()}_DIGEST:?")
-    for name in builders(COMPOSE):
+    for name in every(builders(COMPOSE)):
         assert "@${PYTHON_DIGEST:?" in DIGESTS["services"][name]["build"]["args"]["PYTHON_IMAGE"]
     assert set(DIGESTS["services"]) == set(others) | set(builders(COMPOSE))
 
@@ -110,10 +111,10 @@ def test_the_platform_s_image_is_built_once_and_each_of_the_connector_s_from_its
     assert builders(COMPOSE) == ["migrate"]
     running = {name for name, one in COMPOSE["services"].items() if one["image"] == "consilience-platform"}
     assert running == {"migrate", "web", *WORKERS, "notifications", "beat"}
-    for name in running - {"migrate"}:
+    for name in every(running - {"migrate"}):
         assert "migrate" in COMPOSE["services"][name]["depends_on"]
     services = SILO["services"] | {"runner": CUSTOM["services"]["runner"]}
-    for name, one in services.items():
+    for name, one in every(services.items()):
         assert (one["image"], one["build"]["target"]) == (f"consilience-{name}", name)
 
 
@@ -245,7 +246,7 @@ def test_each_queue_has_a_worker_of_its_own_that_says_whether_it_answers() -> No
 
 def test_only_what_migrates_owns_the_tables_and_only_workers_sign() -> None:
     running = set(COMPOSE["services"]) - {"postgres", "redis", "migrate"}
-    for service in running:
+    for service in every(running):
         assert not secrets_of(service) & {"owner_database_url", "postgres_password", "app_password"}, service
         environment = COMPOSE["services"][service].get("environment", COMPOSE["x-platform"]["environment"])
         assert environment["DATABASE_URL_FILE"] == "/run/secrets/database_url"

@@ -13,14 +13,23 @@ import psutil
 import pytest
 
 from demo.processes import Child, DemoError, run, stop_together, tail
+from tests.support.patience import FAILS_AFTER_S, until
 
 ENVIRONMENT = {"PATH": os.environ["PATH"], "PYTHONPATH": str(Path(__file__).parents[3])}
-SLOW = """
-import signal, sys, time
-said = lambda: print(time.monotonic(), flush=True)
-signal.signal(signal.SIGTERM, lambda *_: (said(), time.sleep(0.6), said(), sys.exit()))
+TOGETHER = """
+import pathlib, signal, sys, time
+told = pathlib.Path({folder!r})
+
+def stop(*_):
+    (told / {name!r}).touch()
+    while len(list(told.iterdir())) < {count}:
+        time.sleep(0.02)
+    sys.exit()
+
+signal.signal(signal.SIGTERM, stop)
 print('up', flush=True)
-time.sleep(60)
+while True:
+    time.sleep(60)
 """
 STARTER = """
 import pathlib, time
@@ -40,11 +49,7 @@ def child(tmp_path: Path, code: str, name: str = "child", **options: float) -> C
 
 def wait_for(log: Path, text: str) -> None:
     """Until a log holds a text."""
-    for _ in range(1200):
-        if text in tail(log):
-            return
-        time.sleep(0.05)
-    pytest.fail(f"{text!r} did not appear in {log}: {tail(log)}")
+    until(f"{text!r} stands in {log}", lambda: text in tail(log))
 
 
 def test_what_ignores_the_signal_is_killed_with_its_own_children(tmp_path: Path) -> None:
@@ -55,7 +60,7 @@ def test_what_ignores_the_signal_is_killed_with_its_own_children(tmp_path: Path)
     assert len(grandchildren) == 1
     deaf.stop()
     assert deaf.returncode == -signal.SIGKILL
-    psutil.wait_procs(grandchildren, timeout=60)
+    psutil.wait_procs(grandchildren, timeout=FAILS_AFTER_S)
     assert not grandchildren[0].is_running() or grandchildren[0].status() == psutil.STATUS_ZOMBIE
 
 
@@ -70,18 +75,19 @@ def test_a_child_dies_with_whoever_started_it(tmp_path: Path) -> None:
         while command.read_text().strip() != "sleep":  # until then it is the program that arranges for the end
             time.sleep(0.02)
         supervisor.kill()
-    sleeper.wait(60)
+    sleeper.wait(FAILS_AFTER_S)
 
 
 def test_several_are_stopped_together(tmp_path: Path) -> None:
-    children = [child(tmp_path, SLOW, f"slow-{number}") for number in range(4)]
+    """Each ends only when all have been told to: one after the other they would be killed."""
+    told, names = tmp_path / "told", [f"child-{number}" for number in range(4)]
+    told.mkdir()
+    children = [child(tmp_path, TOGETHER.format(folder=str(told), name=name, count=len(names)), name) for name in names]
     for one in children:
         one.start()
     for one in children:
         wait_for(one.log, "up")
     stop_together(children)
-    moments = [tuple(map(float, tail(one.log).split()[1:])) for one in children]
-    assert max(told for told, _ in moments) < min(ended for _, ended in moments), "all are told before any has ended"
     assert [one.returncode for one in children] == [0, 0, 0, 0]
 
 

@@ -20,6 +20,8 @@ from federation.protocol.merkle import (
     leaf_hash,
     proof_of,
 )
+from tests.support.every import every
+from tests.support.examples import examples
 
 # Certificate Transparency's reference implementation, test vectors of the Merkle tree: transparency-dev/merkle,
 # testonly/constants.go (LeafInputs, NodeHashes, RootHashes), as google/certificate-transparency had them before.
@@ -140,19 +142,19 @@ def test_roots_and_proofs_are_those_of_certificate_transparency() -> None:
 
 
 def test_every_proof_of_every_size_is_the_reference_s_and_holds() -> None:
-    for size in range(1, SIZE_MAX + 1):
+    for size in every(range(1, SIZE_MAX + 1)):
         assert TREE.roots[size] == mth(0, size)
-        for index in range(size):
+        for index in every(range(size)):
             proof = TREE.included(index, size)
             assert proof == path(index, 0, size)
             assert is_included(MANY[index], index, size, proof, TREE.roots[size])
-        for before in range(1, size + 1):
+        for before in every(range(1, size + 1)):
             proof = TREE.consistent(before, size)
             assert proof == subproof(before, 0, size, True)
             assert is_consistent(before, size, TREE.roots[before], TREE.roots[size], proof)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(st.data())
 def test_an_inclusion_proof_holds_for_nothing_else(data: st.DataObject) -> None:
     size = data.draw(st.integers(1, SIZE_MAX))
@@ -161,19 +163,19 @@ def test_an_inclusion_proof_holds_for_nothing_else(data: st.DataObject) -> None:
     other = data.draw(st.integers(-1, SIZE_MAX).filter(lambda one: one != index))
     assert not is_included(MANY[index], other, size, proof, root)
     assert not is_included(b"another leaf", index, size, proof, root)
-    for changed in changes(data, proof):
+    for changed in every(changes(data, proof)):
         assert not is_included(MANY[index], index, size, changed, root)
     assert not is_included(MANY[index], index, size, proof, flipped(data, root))
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(st.data())
 def test_a_consistency_proof_holds_for_nothing_else(data: st.DataObject) -> None:
     size = data.draw(st.integers(2, SIZE_MAX))
     before = data.draw(st.integers(1, size - 1))
     proof, old, new = TREE.consistent(before, size), TREE.roots[before], TREE.roots[size]
     assert is_consistent(before, size, old, new, proof)
-    for changed in changes(data, proof):
+    for changed in every(changes(data, proof)):
         assert not is_consistent(before, size, old, new, changed)
     assert not is_consistent(before, size, flipped(data, old), new, proof)
     assert not is_consistent(before, size, old, flipped(data, new), proof)
@@ -182,7 +184,7 @@ def test_a_consistency_proof_holds_for_nothing_else(data: st.DataObject) -> None
         assert not is_consistent(other, size, old, new, proof)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 @given(st.data())
 def test_a_list_that_was_changed_before_it_grew_is_never_consistent(data: st.DataObject) -> None:
     size = data.draw(st.integers(2, 60))

@@ -17,6 +17,7 @@ from federation.protocol import envelope
 from federation.protocol.documents import PlatformKeySuccession, now, seal
 from federation.protocol.keys import PrivateKey
 from federation.protocol.successions import SUCCESSIONS_MAX, KeyChain
+from tests.support.examples import examples
 
 KEYS = [PrivateKey.generate() for _ in range(6)]
 STRANGER = PrivateKey.generate()
@@ -158,7 +159,7 @@ def test_so_many_at_once_are_not_even_read() -> None:
     assert refusal(KeyChain(KEYS[0].public), *[b""] * (SUCCESSIONS_MAX + 1)) == "succession.malformed"
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 @given(
     root=st.integers(0, 2),
     bad=st.dictionaries(st.integers(0, 4), st.sampled_from(["signer", "bit", "missing"])),

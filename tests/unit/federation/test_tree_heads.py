@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from federation.protocol.tree_heads import TreeHead, why_not_after
+from tests.support.examples import examples
 from tests.support.logs import PlayedLog
 
 TRUE, FORGED = PlayedLog.of_length("test", 40), PlayedLog.of_length("test", 40, "forged")
@@ -19,7 +20,7 @@ def old(head: TreeHead) -> TreeHead:
     return replace(head, root=None)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 @given(st.integers(1, 40), st.integers(1, 40), st.booleans())
 def test_a_longer_log_follows_from_every_head_before_and_a_forged_one_from_none(
     first: int, second: int, is_old: bool

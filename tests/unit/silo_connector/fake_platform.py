@@ -43,6 +43,7 @@ from federation.protocol.keys import PrivateKey, PublicKey
 from federation.protocol.requests import verify_request
 from federation.protocol.rows import upper_edge
 from federation.protocol.tensors import Layout, encode_header
+from tests.support.patience import FAILS_AFTER_S
 from tests.unit.silo_connector.fake_answers import CUT as CUT
 from tests.unit.silo_connector.fake_answers import Answer as Answer
 from tests.unit.silo_connector.fake_answers import problem as problem
@@ -110,7 +111,7 @@ class FakePlatform:
         """Answer the next requests under a path with these, once each; "cut" ends the connection."""
         self.faults.extend((path, answer) for answer in answers)
 
-    async def until(self, condition: Any, timeout_s: float = 120.0) -> None:
+    async def until(self, condition: Any, timeout_s: float = FAILS_AFTER_S) -> None:
         """Wait for something to become true."""
         async with asyncio.timeout(timeout_s):
             while not condition():

@@ -14,6 +14,7 @@ from silo_connector import runner_settings
 from silo_connector.cli import main
 from silo_connector.config import Config
 from silo_connector.toml_lines import lines_of
+from tests.support.every import every
 
 GOOD = {
     "platform_url": '"https://platform.example"',
@@ -250,12 +251,12 @@ def test_the_line_of_each_setting_is_found() -> None:
 
 
 def test_the_samples_have_a_line_for_every_setting() -> None:
-    for file in (Path(__file__).parents[3] / "silo_connector").glob("**/*.toml"):
+    for file in every((Path(__file__).parents[3] / "silo_connector").glob("**/*.toml")):
         text = file.read_text()
         found = lines_of(text)
-        for name, value in tomllib.loads(text).items():
+        for name, value in every(tomllib.loads(text).items()):
             rows = text.splitlines()
             place = (name,) if (name,) in found else (name, 0)
             assert name in rows[found[place] - 1], (file, name)
-            for inner in value if isinstance(value, dict) else ():
+            for inner in every(value if isinstance(value, dict) else ()):
                 assert rows[found[name, inner] - 1].startswith(inner)

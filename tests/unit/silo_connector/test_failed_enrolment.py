@@ -18,6 +18,7 @@ from silo_connector.folders import SafeDir
 from silo_connector.relay import enrolling
 from silo_connector.relay.enrolling import ANSWER, ENROLMENT_FILE, NEW_KEY, TRANSPORT_KEY, enrol
 from silo_connector.relay.platform import Platform
+from tests.support.patience import FAILS_AFTER_S
 from tests.unit.silo_connector.fake_platform import CUT, Answer, FakePlatform, problem
 from tests.unit.silo_connector.sites import ROOT, SIGNATORY, Site, make_site, make_site_again
 
@@ -137,7 +138,7 @@ async def test_another_key_in_the_answer_is_not_installed(prepared: Site, platfo
 async def test_a_lost_answer_is_given_again_by_the_same_code(prepared: Site, platform: FakePlatform) -> None:
     platform.answer_to_enrolment = asyncio.Event()
     trying = asyncio.create_task(enrol(prepared.config, platform.code))
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(FAILS_AFTER_S):
         await platform.enrolment_taken.wait()
     trying.cancel()
     with pytest.raises(asyncio.CancelledError):
@@ -215,7 +216,7 @@ async def test_a_killed_command_is_typed_again(prepared: Site, platform: FakePla
 
     platform.answer_to_enrolment = asyncio.Event()
     killed = await command()
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(FAILS_AFTER_S):
         await platform.enrolment_taken.wait()
     killed.kill()
     await killed.wait()

@@ -20,6 +20,7 @@ from silo_connector.doctor.agreements import look_at_runner
 from silo_connector.runner import landlock, syscalls
 from silo_connector.trainer.refusals import REFUSALS
 from silo_connector.trainer.sandbox.remote import floats, session
+from tests.support.patience import FAILS_AFTER_S
 from tests.unit.silo_connector.sites import ROOT
 
 HELLO = frames.encode({"hello": 1, "measures": ["limits"]}, 0)
@@ -67,7 +68,7 @@ def test_what_is_no_frame(data: bytes, code: str) -> None:
 
 
 @contextlib.contextmanager
-def saying(says: Says, timeout_s: int = 5) -> Iterator[Runner]:
+def saying(says: Says, timeout_s: int = int(FAILS_AFTER_S)) -> Iterator[Runner]:
     """A runner that says this to the first who comes."""
     folder = Path(tempfile.mkdtemp(prefix="run-"))
     path = folder / "s"
@@ -90,7 +91,7 @@ def saying(says: Says, timeout_s: int = 5) -> Iterator[Runner]:
             folder.rmdir()
 
 
-def asked(says: Says, timeout_s: int = 5) -> str:
+def asked(says: Says, timeout_s: int = int(FAILS_AFTER_S)) -> str:
     """The code of what becomes of a question to a runner that says this."""
     with saying(says, timeout_s) as runner:
         try:
@@ -179,7 +180,7 @@ def test_one_that_hangs_and_takes_no_connection_is_not_waited_for() -> None:
             first.connect(str(path))
             waiting = threading.Thread(target=connect, daemon=True)
             waiting.start()
-            waiting.join(5)
+            waiting.join(FAILS_AFTER_S)
         assert told == ["code.no_runner"]
 
 

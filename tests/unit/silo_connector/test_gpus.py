@@ -50,7 +50,8 @@ def test_a_gpu_that_can_not_be_limited_is_not_worked_with() -> None:
 
 def test_torch_takes_what_it_is_told() -> None:
     """The call is torch's own; where there is no GPU it says so, and the trainer does not get that far."""
-    torch = pytest.importorskip("torch")
+    import torch
+
     assert visible_gpus() == torch.cuda.device_count()
     if visible_gpus():
         gpus.keep_to(0.5, visible_gpus(), limit_gpu)
@@ -81,7 +82,7 @@ async def test_the_trainer_hides_them_before_it_begins_and_says_so(policed: Site
     trainer = await policed.start("trainer")
     log = policed.config.trainer_state / "log" / "trainer.jsonl"
     try:
-        await policed.platform.until(lambda: log.exists() and "trainer.started" in log.read_text(), 60)
+        await policed.platform.until(lambda: log.exists() and "trainer.started" in log.read_text())
     finally:
         await kill(trainer)
     lines = [json.loads(line) for line in log.read_text().splitlines()]

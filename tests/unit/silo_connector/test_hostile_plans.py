@@ -19,6 +19,8 @@ from silo_connector.sandbox_measures import NO_TRACES
 from silo_connector.trainer.sandbox import plans
 from silo_connector.trainer.sandbox.remote import session
 from silo_connector.trainer.trainer import Trainer
+from tests.support.fences import is_missing
+from tests.support.patience import FAILS_AFTER_S
 from tests.unit.silo_connector.runners import (
     DECLARED,
     GOOD,
@@ -59,7 +61,7 @@ def fenced(coding: Site, runner: Runner) -> Site:
     """The same, where the kernel has every fence."""
     missing = next(json.loads(line)["missing"] for line in runner.log.splitlines() if "runner.started" in line)
     if set(missing) - {NO_TRACES} or platform.machine() != "x86_64":
-        pytest.skip("this kernel has not all of the fences")
+        is_missing("landlock-and-seccomp", f"this kernel has not all of the fences: {missing}")
     return coding
 
 
@@ -301,7 +303,7 @@ async def test_nothing_of_one_order_is_there_in_the_next(coding: Site) -> None:
 
 async def test_what_one_order_has_read_is_not_told_to_the_next_by_times(fenced: Site, runner: Runner) -> None:
     if f'"{NO_TRACES}"' in runner.log.partition('"missing"')[2]:
-        pytest.skip("reading is noted here, and the runner says so")
+        is_missing("access-times", "reading is noted here, and the runner says so")
     with among_python_s_files() as probe:
         names = [str(probe), str(probe / "kept.py"), str(probe / "link.py")]
         reads = f"os.listdir({names[0]!r}); [open(name).read() for name in {names[1:]!r}]; os.readlink({names[2]!r})"
@@ -317,7 +319,7 @@ async def test_a_session_ends_with_its_trainer(coding: Site, runner: Runner) -> 
     with session(coding.config.runner, 1.0) as opened:
         assert {"limits", "no new privileges"} <= set(opened.measures)
         assert runner.log.count("session.ended") == ended
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(FAILS_AFTER_S):
         while runner.log.count("session.ended") == ended:
             await asyncio.sleep(0.01)
 
@@ -331,7 +333,7 @@ async def test_an_order_that_is_cancelled_stops_while_its_plan_computes(coding: 
     order = coding.order(manifest)
     folder = coding.deliver(order, manifest)
     looking = asyncio.create_task(asyncio.to_thread(trainer.process_inbox))
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(FAILS_AFTER_S):
         while "code.run" not in [line["event"] for line in coding.journal()]:
             await asyncio.sleep(0.02)
     (folder / spool.CANCELLED).touch()
@@ -354,7 +356,7 @@ async def test_a_runner_that_is_killed_in_the_middle(
     order = coding.order(manifest)
     coding.deliver(order, manifest)
     looking = asyncio.create_task(asyncio.to_thread(trainer.process_inbox))
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(FAILS_AFTER_S):
         while "code.run" not in [line["event"] for line in coding.journal()]:
             await asyncio.sleep(0.02)
     runner.kill()

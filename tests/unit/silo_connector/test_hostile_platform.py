@@ -133,7 +133,7 @@ async def test_a_job_that_is_forced_past_the_platform_s_own_check_is_refused_by_
     relay, trainer = await site.start("relay"), await site.start("trainer")
     try:
         platform.issue(site.order(forced), forced)
-        await platform.until(lambda: len(platform.submissions) == 1, 60.0)
+        await platform.until(lambda: len(platform.submissions) == 1)
         platform.issue(site.order(good, number=2), good)
         await platform.until(lambda: len(platform.submissions) == 2)
         suspend = ["suspend", "--config", str(site.config.path), "--reason", "a breach"]

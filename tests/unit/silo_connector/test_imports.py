@@ -7,6 +7,7 @@ import sys
 
 import pytest
 
+from tests.support.patience import FAILS_AFTER_S
 from tests.unit.silo_connector.sites import ROOT
 
 
@@ -34,7 +35,7 @@ from tests.unit.silo_connector.sites import ROOT
 def test_each_side_loads_only_its_own(module: str, absent: set[str]) -> None:
     code = f"import sys, {module}; print('\\n'.join(sys.modules))"
     done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT, timeout=60
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT, timeout=FAILS_AFTER_S
     )
     loaded = set(done.stdout.split())
     assert not absent & loaded

@@ -23,6 +23,7 @@ from silo_connector.journal import FILE, Journal, verify
 from silo_connector.trainer.store.own_orders import OwnOrders
 from silo_connector.trainer.trainer import Trainer
 from tests.support.evidence import Played
+from tests.support.patience import FAILS_AFTER_S
 from tests.unit.silo_connector.sites import ROOT, Site
 
 
@@ -87,7 +88,7 @@ def test_two_processes_write_one_chain(tmp_path: Path) -> None:
         "[journal.add('sent', durable=False, number=n) for n in range(200)]"
     )
     started = [subprocess.Popen([sys.executable, "-c", code], cwd=ROOT) for _ in range(2)]
-    assert [process.wait(60) for process in started] == [0, 0]
+    assert [process.wait(FAILS_AFTER_S) for process in started] == [0, 0]
     assert verify(tmp_path).lines == 400
 
 

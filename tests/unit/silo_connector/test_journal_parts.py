@@ -28,6 +28,7 @@ from silo_connector.trainer.store.audit_checkpoints import heads_seen
 from silo_connector.trainer.store.own_orders import OwnOrders
 from silo_connector.trainer.store.state_check import compared, noted_head
 from silo_connector.trainer.trainer import Trainer
+from tests.support.every import every
 from tests.unit.silo_connector.sites import ROOT, Site
 from tests.unit.silo_connector.states import MEMORY, hand, put_back, remember
 from tests.unit.silo_connector.test_checkpoints import ordered
@@ -48,7 +49,7 @@ def written(folder: Path, count: int = 30) -> list[Path]:
 def test_each_file_goes_on_from_the_last_line_of_the_one_before(tmp_path: Path) -> None:
     files = written(tmp_path)
     assert [file.name for file in files[:-1]] == [f"journal.{number:06}.jsonl" for number in range(1, len(files))]
-    for before, file in pairwise(files):
+    for before, file in every(pairwise(files)):
         last, first = before.read_bytes().splitlines()[-1], json.loads(file.read_bytes().splitlines()[0])
         assert first["before"] == digest_bytes(last)
         assert first["n"] == json.loads(last)["n"] + 1
@@ -207,7 +208,7 @@ async def test_every_reader_goes_over_all_files(site: Site, capsys: pytest.Captu
     assert compared(config).highest[str(head.silo_id)] >= 5
     own = {one.order_id: one for one in OwnOrders(state)[str(manifest.job_id)]}
     assert set(own) == {str(order.order_id) for order in orders}
-    for order in orders:
+    for order in every(orders):
         assert own[str(order.order_id)].answers == {
             digest_bytes((site.outbox / str(order.order_id) / spool.DOCUMENT).read_bytes())
         }

@@ -15,6 +15,8 @@ from federation.protocol.digests import digest_bytes
 from federation.protocol.documents import Order, OrderKind
 from silo_connector import spool
 from silo_connector.egress_log import FILE
+from tests.support.fences import is_missing
+from tests.support.patience import FAILS_AFTER_S
 from tests.unit.silo_connector.fake_platform import FakePlatform, weights_of
 from tests.unit.silo_connector.relays import answer_in_outbox
 from tests.unit.silo_connector.sites import ROOT, Site, kill
@@ -23,7 +25,6 @@ from tests.unit.silo_connector.test_checkpoints import document, ordered, signed
 
 LARGE = {"family": "mlp", "hidden": [2000, 1500]}
 SLOW = {"steps": 8_000, "batch_size": 4, "learning_rate": 0.001}
-START_S = 300.0
 pytestmark = pytest.mark.slow
 
 
@@ -35,13 +36,13 @@ def resident_mb(process: int) -> float:
 
 async def taught(site: Site) -> None:
     """Wait until the trainer has read its enrolment and said what data it has."""
-    await site.platform.until(lambda: list(site.outbox.glob("dataset-*")) or site.platform.datasets, START_S)
+    await site.platform.until(lambda: list(site.outbox.glob("dataset-*")) or site.platform.datasets, FAILS_AFTER_S)
 
 
 async def test_an_order_becomes_a_submission(site: Site, platform: FakePlatform) -> None:
     relay, trainer = await site.start("relay"), await site.start("trainer")
     try:
-        await platform.until(lambda: platform.datasets, START_S)
+        await platform.until(lambda: platform.datasets, FAILS_AFTER_S)
         assert platform.registration().rows_coarse == 60
         manifest = site.job()
         order_id = platform.issue(site.order(manifest), manifest)
@@ -77,7 +78,7 @@ async def test_a_trainer_killed_while_it_trains_does_the_order_once(site: Site, 
     assert not (site.outbox / str(order.order_id)).exists()
     trainer = await site.start("trainer")
     try:
-        await platform.until(lambda: (site.outbox / str(order.order_id)).exists(), START_S)
+        await platform.until(lambda: (site.outbox / str(order.order_id)).exists(), FAILS_AFTER_S)
         submission = site.submission(order)
         assert submission.training is not None
         assert submission.training.steps == SLOW["steps"]
@@ -97,22 +98,22 @@ async def test_a_trainer_countersigns_while_it_trains_and_knows_so_after_it_was_
     try:
         await taught(site)
         folder = site.deliver(order, manifest)
-        await platform.until(model.exists, START_S)
+        await platform.until(model.exists, FAILS_AFTER_S)
         hand(site, first)
-        await platform.until(lambda: (site.outbox / str(first.order_id)).exists(), START_S)
+        await platform.until(lambda: (site.outbox / str(first.order_id)).exists(), FAILS_AFTER_S)
         answer = document(site, first)
         await kill(trainer)
         assert folder.exists()
         assert model.exists()
         model.unlink()
         trainer = await site.start("trainer")
-        await platform.until(model.exists, START_S)
+        await platform.until(model.exists, FAILS_AFTER_S)
         hand(site, second)
-        await platform.until(lambda: (site.outbox / str(second.order_id)).exists(), START_S)
+        await platform.until(lambda: (site.outbox / str(second.order_id)).exists(), FAILS_AFTER_S)
         assert [signed(site, head).position for head in (first, second)] == [10, 11]
         assert document(site, first) == answer
         (folder / spool.CANCELLED).touch()
-        await platform.until(lambda: not folder.exists(), START_S)
+        await platform.until(lambda: not folder.exists(), FAILS_AFTER_S)
         assert not (site.outbox / str(order.order_id)).exists()
     finally:
         await kill(trainer)
@@ -132,7 +133,7 @@ async def test_a_trainer_told_to_stop_stops_in_the_middle_of_a_training(site: Si
 async def stops(process: asyncio.subprocess.Process) -> None:
     process.send_signal(signal.SIGTERM)
     try:
-        assert await asyncio.wait_for(process.wait(), START_S) == 0
+        assert await asyncio.wait_for(process.wait(), FAILS_AFTER_S) == 0
     finally:
         await kill(process)
 
@@ -142,7 +143,7 @@ async def large_answer(site: Site, relay: asyncio.subprocess.Process) -> tuple[O
     manifest = site.job(model=LARGE)
     order = site.order(manifest)
     order_id = site.platform.issue(order, manifest)
-    await site.platform.until(lambda: (site.inbox / order_id).exists(), START_S)
+    await site.platform.until(lambda: (site.inbox / order_id).exists(), FAILS_AFTER_S)
     update = weights_of(manifest.layout, 0.25)
     (site.inbox / order_id).rename(site.folder / "taken")
     answer_in_outbox(site, order, update)
@@ -153,13 +154,13 @@ async def test_a_relay_killed_in_the_middle_of_an_upload_continues_it(site: Site
     relay = await site.start("relay")
     platform.upload_pause_bytes = 4 << 20
     order, update = await large_answer(site, relay)
-    await platform.until(lambda: platform.upload_paused.is_set(), START_S)
+    await platform.until(lambda: platform.upload_paused.is_set(), FAILS_AFTER_S)
     await kill(relay)
     kept = len(platform.kept[digest_bytes(update)])
     assert 0 < kept < len(update)
     relay = await site.start("relay")
     try:
-        await platform.until(lambda: platform.submissions, START_S)
+        await platform.until(lambda: platform.submissions, FAILS_AFTER_S)
         assert platform.ranges[-1].startswith("bytes ")
         assert not platform.ranges[-1].startswith("bytes 0-")
         assert bytes(platform.kept[digest_bytes(update)]) == update
@@ -174,17 +175,17 @@ async def test_a_relay_told_to_stop_in_the_middle_of_an_upload_stops_at_once(
     relay = await site.start("relay")
     platform.upload_pause_bytes = 4 << 20
     await large_answer(site, relay)
-    await platform.until(lambda: platform.upload_paused.is_set(), START_S)
+    await platform.until(lambda: platform.upload_paused.is_set(), FAILS_AFTER_S)
     await stops(relay)
 
 
 async def test_a_large_model_goes_up_and_down_in_constant_memory(site: Site, platform: FakePlatform) -> None:
     relay = await site.start("relay")
     try:
-        await platform.until(lambda: platform.held, START_S)
+        await platform.until(lambda: platform.held, FAILS_AFTER_S)
         before_mb = resident_mb(relay.pid)
         _, update = await large_answer(site, relay)
-        await platform.until(lambda: platform.submissions, START_S)
+        await platform.until(lambda: platform.submissions, FAILS_AFTER_S)
         assert len(update) > 12e6
         assert resident_mb(relay.pid) - before_mb < 8, "several blocks, not several models"
     finally:
@@ -197,9 +198,9 @@ async def test_a_relay_waits_for_its_enrolment(tmp_path: Path, platform: FakePla
     site = make_site(tmp_path, platform)
     relay = await site.start("relay")
     try:
-        await platform.until(lambda: (site.config.relay_state / "log" / "relay.jsonl").exists(), START_S)
+        await platform.until(lambda: (site.config.relay_state / "log" / "relay.jsonl").exists(), FAILS_AFTER_S)
         await enrolled(site)
-        await platform.until(lambda: platform.heartbeats, START_S)
+        await platform.until(lambda: platform.heartbeats, FAILS_AFTER_S)
         assert site.log("relay")[0]["event"] == "silo.not_enrolled"
     finally:
         await kill(relay)
@@ -208,9 +209,9 @@ async def test_a_relay_waits_for_its_enrolment(tmp_path: Path, platform: FakePla
 async def test_two_of_a_kind_are_refused(site: Site, platform: FakePlatform) -> None:
     relay = await site.start("relay")
     try:
-        await platform.until(lambda: platform.held, START_S)
+        await platform.until(lambda: platform.held, FAILS_AFTER_S)
         second = await site.start("relay")
-        assert await asyncio.wait_for(second.wait(), START_S) == 1
+        assert await asyncio.wait_for(second.wait(), FAILS_AFTER_S) == 1
         assert "state.in_use" in (site.folder / "relay.err").read_text()
     finally:
         await kill(relay)
@@ -225,7 +226,7 @@ async def test_a_trainer_with_a_network_refuses_to_start(site: Site) -> None:
     done = await asyncio.create_subprocess_exec(
         sys.executable, *arguments, env=environment, stderr=asyncio.subprocess.PIPE
     )
-    _, said = await asyncio.wait_for(done.communicate(), START_S)
+    _, said = await asyncio.wait_for(done.communicate(), FAILS_AFTER_S)
     assert done.returncode == 1
     assert b"trainer.network" in said
     assert b"network_mode: none" in said
@@ -238,7 +239,7 @@ async def test_a_trainer_without_a_network_starts(site: Site) -> None:
     )
     table, _ = await look.communicate()
     if look.returncode or any(not line.strip().startswith("lo:") for line in table.decode().splitlines()[2:]):
-        pytest.skip("this kernel gives no empty network namespace")
+        is_missing("network-namespace", "this kernel gives no empty network namespace")
     arguments = [sys.executable, "-m", "silo_connector", "run", "trainer", "--config", str(site.config.path)]
     trainer = await asyncio.create_subprocess_exec(
         "unshare", *user, "--net", "--", *arguments, env={**os.environ, "PYTHONPATH": str(ROOT)}

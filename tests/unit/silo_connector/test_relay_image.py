@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from tests.support.patience import FAILS_AFTER_S
 from tests.unit.silo_connector.sites import ROOT
 from tests.unit.silo_connector.test_runner_image import stage
 
@@ -48,7 +49,7 @@ def test_with_the_files_of_its_image_alone_it_can_be_loaded(tmp_path: Path) -> N
         text=True,
         cwd=tmp_path,
         env={"PYTHONPATH": str(tmp_path)},
-        timeout=120,
+        timeout=FAILS_AFTER_S,
     )
     assert told.returncode == 0, told.stderr
     assert told.stdout == "p.example\n"

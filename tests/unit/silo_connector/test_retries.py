@@ -15,6 +15,7 @@ from silo_connector.trainer.kinds.execution import execute_order
 from silo_connector.trainer.retries import FIRST_WAIT_S, RETRIES_MAX, Retries, has_no_room, may_pass
 from silo_connector.trainer.store.order_store import FILE, Memory
 from silo_connector.trainer.trainer import Trainer
+from tests.support.every import every
 from tests.unit.silo_connector.sites import Site
 
 
@@ -95,7 +96,7 @@ async def test_an_order_that_meets_a_surprise_is_tried_again_before_it_is_refuse
         return execute_order(*arguments, **options)
 
     monkeypatch.setattr(model_orders, "execute_order", surprised)
-    for tried in range(1, min(times, RETRIES_MAX) + 1):
+    for tried in every(range(1, min(times, RETRIES_MAX) + 1)):
         patient.process_inbox()
         assert met == tried
         patient.process_inbox()

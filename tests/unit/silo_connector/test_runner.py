@@ -19,6 +19,7 @@ from silo_connector import spool
 from silo_connector.cli import main
 from silo_connector.trainer.sandbox.remote import RunnerLost, session
 from silo_connector.trainer.trainer import Trainer
+from tests.support.patience import FAILS_AFTER_S
 from tests.unit.silo_connector.fake_platform import FakePlatform
 from tests.unit.silo_connector.runners import EXAMPLE, GOOD, Runner, agreed_to, job_of, reviewed, running, with_runner
 from tests.unit.silo_connector.sites import ROOT, Site, kill
@@ -167,7 +168,7 @@ async def test_a_runner_that_has_no_session_free_is_asked_again(coding: Site) ->
 async def test_a_second_runner_on_the_same_socket_is_refused(runner: Runner) -> None:
     arguments = ["-m", "silo_connector", "run", "runner", "--config", str(runner.config)]
     second = await asyncio.create_subprocess_exec(sys.executable, *arguments, cwd=ROOT, stderr=asyncio.subprocess.PIPE)
-    _, said = await asyncio.wait_for(second.communicate(), 60)
+    _, said = await asyncio.wait_for(second.communicate(), FAILS_AFTER_S)
     assert second.returncode == 1
     assert b"state.in_use" in said
     assert runner.process.poll() is None
@@ -187,7 +188,7 @@ async def test_an_order_with_a_plan_becomes_a_submission_by_all_three_processes(
     try:
         manifest = job_of(coding, plan)
         platform.issue(coding.order(manifest), manifest)
-        await platform.until(lambda: platform.submissions, 60.0)
+        await platform.until(lambda: platform.submissions)
         assert platform.answered().payload is not None
         status = json.loads((coding.config.spool / spool.STATUS).read_text())
         assert "plan" in status["capabilities"]["families"]

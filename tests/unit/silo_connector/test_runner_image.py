@@ -6,7 +6,6 @@ import re
 import shutil
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ import yaml
 
 from deploy import lock
 from silo_connector import config as configuration
+from tests.support.patience import FAILS_AFTER_S, attempts
 from tests.unit.silo_connector.sites import ROOT
 
 FILES = [ROOT / "silo_connector" / f"docker-compose{part}.yml" for part in ("", ".custom-code")]
@@ -98,11 +98,10 @@ def test_with_the_files_of_its_image_alone_it_starts(tmp_path: Path) -> None:
         environment = {"PYTHONPATH": str(tmp_path)}
         runner = subprocess.Popen(arguments, stderr=stream, cwd=tmp_path, env=environment)
     try:
-        deadline = time.monotonic() + 60
-        while "runner.started" not in log.read_text():
+        for _ in attempts("the runner has started"):
+            if "runner.started" in log.read_text():
+                break
             assert runner.poll() is None, log.read_text()
-            assert time.monotonic() < deadline
-            time.sleep(0.05)
     finally:
         runner.terminate()
-        assert runner.wait(10) == 0
+        assert runner.wait(FAILS_AFTER_S) == 0

@@ -17,6 +17,7 @@ from silo_connector import spool
 from silo_connector.cli import main
 from silo_connector.cli.terminal import printable, wrapped
 from silo_connector.journal import verify
+from tests.support.every import every
 from tests.unit.silo_connector import agreed
 from tests.unit.silo_connector.fake_platform import FakePlatform, problem
 from tests.unit.silo_connector.relays import dead, relaying
@@ -196,7 +197,7 @@ async def test_suspending_without_a_name_suspends_all_and_lifting_needs_one(site
     site.agree()
     config = ["--config", site.config.path]
     assert await run(site, "suspend", *config) == 0
-    for agreement_id in site.store.ids():
+    for agreement_id in every(site.store.ids()):
         kept = site.store.find(agreement_id)
         assert kept is not None
         assert kept.suspension is not None

@@ -16,6 +16,7 @@ from federation.errors import Invalid
 from silo_connector.trainer.refusals import Refused
 from silo_connector.trainer.store.migrations import MIGRATIONS, VERSION, migrate
 from silo_connector.trainer.store.order_store import FILE, Memory
+from tests.support.every import every
 from tests.unit.silo_connector.sites import ROOT
 
 RECORDED = Path(__file__).parent / "recorded" / "trainer-0.1.sqlite"
@@ -66,13 +67,13 @@ def test_a_file_of_0_1_is_taken_over_with_all_that_is_in_it(file: Path) -> None:
     assert rows_of(file) == before
     (silo_id,) = memory.silos()
     assert memory.highest_number(silo_id) == 1000
-    for order_id, *_ in before["orders"]:
+    for order_id, *_ in every(before["orders"]):
         outcome = memory.answer_again(str(order_id))
         assert outcome is not None
         assert outcome.document
     with pytest.raises(Refused, match=r"order\.number_reused"):
         memory.take("another", silo_id, 50)
-    for job_id, *_ in before["jobs"]:
+    for job_id, *_ in every(before["jobs"]):
         assert memory.jobs.begun(UUID(str(job_id))) is not None
     memory.close()
 

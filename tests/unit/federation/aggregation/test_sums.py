@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 from federation.aggregation.sums import ClearSum, SumOfUpdates, UpdatesRejectedError
 from federation.errors import Invalid
 from federation.protocol.tensors import TensorSpec
+from tests.support.every import every
+from tests.support.examples import examples
 from tests.unit.federation.aggregation.conftest import BLOCK, LAYOUT, WORDS, put, put_all, vector
 
 
@@ -30,7 +32,7 @@ def collect(total: SumOfUpdates) -> NDArray[np.float64]:
     return np.concatenate(parts) if parts else np.empty(0)
 
 
-@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(max_examples=examples(25), suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(weights=st.lists(st.floats(1e-3, 1e6), min_size=1, max_size=6))
 def test_it_is_the_weighted_mean(tmp_path: Path, weights: list[float]) -> None:
     flats = [vector(seed) for seed in range(len(weights))]
@@ -39,7 +41,7 @@ def test_it_is_the_weighted_mean(tmp_path: Path, weights: list[float]) -> None:
     expected = np.average(np.array(flats, dtype=np.float64), axis=0, weights=weights)
     np.testing.assert_allclose(found, expected, rtol=1e-12, atol=1e-12)
     assert total.norm_l2 == pytest.approx(np.linalg.norm(expected), rel=1e-12)
-    for figures, flat in zip(total.figures, flats, strict=True):
+    for figures, flat in every(zip(total.figures, flats, strict=True)):
         wide = flat.astype(np.float64)
         assert figures.norm_l2 == pytest.approx(np.linalg.norm(wide), rel=1e-12)
         cosine = wide @ expected / np.linalg.norm(wide) / np.linalg.norm(expected)

@@ -11,8 +11,8 @@ from federation.agreements.answer_bounds import CODES, AnswerBounds, faults_of
 from federation.protocol import documents
 from federation.protocol.envelope import peek
 from federation.protocol.rows import NO_LIMITS, RowLimits
+from tests.support.decision_cases import order_of
 from tests.support.evidence import ENVIRONMENT, Played, answer_to
-from tests.support.questions import order_of
 
 PLAYED = Played(rounds=1)
 ANSWER = answer_to(

@@ -21,7 +21,7 @@ from federation.protocol.documents import (
     Validity,
 )
 from federation.protocol.keys import PrivateKey
-from tests.support.questions import KEYS, NOW, terms_of
+from tests.support.decision_cases import KEYS, NOW, terms_of
 
 FAMILIES = frozenset({"logistic", "mlp", "plan", "softmax"})
 PLAN = "sha256:" + "1" * 64

@@ -29,7 +29,7 @@ from federation.protocol.documents import (
     Weighting,
 )
 from federation.protocol.keys import PrivateKey
-from tests.support.questions import KEYS, NOW, Case, allowed_case
+from tests.support.decision_cases import KEYS, NOW, Case, allowed_case
 
 Change = Callable[[Case], Case]
 

@@ -24,7 +24,8 @@ from federation.protocol.documents import (
     Weighting,
     Work,
 )
-from tests.support.questions import DATASET, KEYS, NOW, Case, allowed_case
+from tests.support.decision_cases import DATASET, KEYS, NOW, Case, allowed_case
+from tests.support.examples import examples
 
 WIDE = Work(
     tasks=("train", "evaluate", "statistics"),
@@ -350,7 +351,7 @@ LOOSER_POLICY: dict[str, dict[str, object]] = {
 }
 
 
-@settings(max_examples=2000, deadline=None)
+@settings(max_examples=examples(400), deadline=None)
 @given(cases())
 def test_loosening_any_one_term_never_refuses_more(case: Case) -> None:
     assert case.standing is not None
@@ -365,7 +366,7 @@ def test_loosening_any_one_term_never_refuses_more(case: Case) -> None:
         assert looser is None, f"{name}: {looser}"
 
 
-@settings(max_examples=1000, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(cases())
 def test_what_the_platform_refuses_the_trainer_refuses_for_the_same_reason(case: Case) -> None:
     """The platform asks without an order and knows nothing of the silo's policy; all else it knows as the silo does."""
@@ -385,7 +386,7 @@ def test_the_questions_are_answered_with_yes_and_with_no() -> None:
     """A property over cases that are all refused would show nothing."""
     answers: list[str | None] = []
 
-    @settings(max_examples=600, deadline=None, database=None)
+    @settings(max_examples=examples(600), deadline=None, database=None)
     @given(cases())
     def collect(case: Case) -> None:
         refusal = case.decide()

@@ -13,6 +13,8 @@ from hypothesis import strategies as st
 
 from federation.agreements.shares import Registered, hold_to_share, share_max, weigh
 from federation.protocol.rows import RowLimits, coarse, upper_edge
+from tests.support.every import every
+from tests.support.examples import examples
 
 silos = st.builds(Registered, st.sampled_from("ABCDEF"), st.integers(10, 10**7).map(coarse))
 cohorts = st.lists(silos, min_size=1, max_size=12)
@@ -32,7 +34,7 @@ def together(cohort: list[Registered], weights: Sequence[int]) -> Counter[str]:
     return found
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 @given(cohorts, shares, fractions, st.data())
 def test_no_organisation_goes_beyond_its_share_whatever_it_claims(
     cohort: list[Registered], agreed: float | None, fraction: float, data: st.DataObject
@@ -57,7 +59,7 @@ def test_no_organisation_goes_beyond_its_share_whatever_it_claims(
         assert mine <= share * of_all + lost, (cohort, largest, weights)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 @given(cohorts, shares, fractions, st.randoms(use_true_random=False))
 def test_the_order_of_the_cohort_does_not_matter(
     cohort: list[Registered], agreed: float | None, fraction: float, random: Random
@@ -70,7 +72,7 @@ def test_the_order_of_the_cohort_does_not_matter(
     assert shuffled == tuple(largest[place] for place in order)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 @given(cohorts, fractions)
 def test_a_larger_share_never_gives_a_smaller_weight(cohort: list[Registered], fraction: float) -> None:
     before = [0] * len(cohort)
@@ -80,19 +82,19 @@ def test_a_larger_share_never_gives_a_smaller_weight(cohort: list[Registered], f
         before = list(largest)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 @given(cohorts, fractions)
 def test_who_has_no_more_than_its_share_is_not_lowered(cohort: list[Registered], fraction: float) -> None:
     """Where the cap does not bind, the weights are the rows, and the figures what they were to the bit."""
     _weighting, largest = weigh(cohort, None, fraction)
     registered = together(cohort, [silo.rows_coarse for silo in cohort])
     several = Counter(silo.organisation for silo in cohort)
-    for silo, weight in zip(cohort, largest, strict=True):
+    for silo, weight in every(zip(cohort, largest, strict=True)):
         if registered[silo.organisation] * 2 <= sum(registered.values()):
             assert weight >= int(fraction * silo.rows_coarse) - several[silo.organisation]
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 @given(st.dictionaries(st.integers(0, 20), st.integers(0, 2**53), min_size=1, max_size=12), shares, st.data())
 def test_what_is_combined_in_the_open_is_held_to_the_share_exactly(
     rows: dict[int, int], share: float | None, data: st.DataObject
@@ -107,7 +109,7 @@ def test_what_is_combined_in_the_open_is_held_to_the_share_exactly(
         assert held == rows
         return
     allowed = max(Fraction(str(share)), Fraction(1, len(answering)))
-    for owner in answering:
+    for owner in every(answering):
         mine = sum(Fraction(held[silo]) for silo in rows if owners[silo] == owner)
         assert mine <= allowed * sum(map(Fraction, held.values())) * (1 + Fraction(1, 10**9))
     if all(
@@ -140,7 +142,7 @@ def test_the_share_is_one_half_from_three_on_and_never_below_an_equal_part(
     assert share_max(5, 0.1) == 0.2
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 @given(st.integers(0, 10**9))
 def test_the_upper_edge_is_the_largest_number_that_is_told_alike(rows: int) -> None:
     edge = upper_edge(coarse(rows))

@@ -14,7 +14,8 @@ from federation.agreements.diff import differences
 from federation.agreements.rendering import clauses, plain_text
 from federation.errors import FederationError, Untrusted
 from federation.protocol.keys import PrivateKey
-from tests.support.questions import KEYS, agreement_of, digest_of, terms_of
+from tests.support.decision_cases import KEYS, agreement_of, digest_of, terms_of
+from tests.support.examples import examples
 
 AGREEMENT = agreement_of(terms_of())
 
@@ -62,7 +63,7 @@ def test_a_signature_over_other_bytes_is_not_added() -> None:
         signing.open_agreement(json.dumps(forged).encode())
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(st.data())
 def test_one_changed_byte_of_the_text_is_found(data: st.DataObject) -> None:
     sealed = json.loads(signed_by(*KEYS[:2]))

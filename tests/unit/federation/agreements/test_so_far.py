@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from federation.agreements.contradictions import faults
 from federation.agreements.partial_terms import faults_so_far
 from federation.protocol.documents import Terms
-from tests.support.questions import NOW, terms_of
+from tests.support.decision_cases import NOW, terms_of
 
 FAMILIES = frozenset({"logistic", "mlp", "plan", "softmax"})
 Given = dict[str, Any]

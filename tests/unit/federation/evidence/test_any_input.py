@@ -21,6 +21,7 @@ from federation.evidence.verification import UNFORESEEN, verify_evidence
 from federation.protocol.envelope import payload_type_of, peek, sign, signers
 from federation.verify import check, tell
 from tests.support.evidence import Played
+from tests.support.examples import examples
 
 PLAYED = Played(silos=3, rounds=1)
 DOCUMENTS = PLAYED.documents(1)
@@ -79,7 +80,7 @@ def changed(content: bytes, data: st.DataObject) -> bytes:
     return json.dumps(value).replace(json.dumps(mark), leaf).encode()
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 @given(st.data())
 def test_documents_that_are_signed_by_their_own_keys_and_say_anything(data: st.DataObject) -> None:
     victim = data.draw(st.sampled_from(SIGNED))
@@ -89,7 +90,7 @@ def test_documents_that_are_signed_by_their_own_keys_and_say_anything(data: st.D
     assert report.job_id or report.faults
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(st.data())
 def test_events_that_say_anything_in_a_log_that_is_signed_and_countersigned(data: st.DataObject) -> None:
     number = data.draw(st.integers(0, len(EVENTS) - 1))
@@ -100,7 +101,7 @@ def test_events_that_say_anything_in_a_log_that_is_signed_and_countersigned(data
     assert not {"event.not_in_log", "checkpoint.forked"} & {fault.code for fault in report.faults}, "it is in the log"
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(st.data())
 def test_entries_that_hold_anything(data: st.DataObject) -> None:
     victim = data.draw(st.sampled_from(ENTRIES))
@@ -129,7 +130,7 @@ def in_a_file(folder: Path, bundle: bytes) -> Report:
     return report
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(st.data())
 def test_lines_that_are_anything(tmp_path_factory: pytest.TempPathFactory, data: st.DataObject) -> None:
     lines = list(write_bundle(ENTRIES))

@@ -13,8 +13,8 @@ from federation.plans.reviews import sign_review
 from federation.protocol.digests import digest_bytes
 from federation.protocol.documents import CodeReview
 from federation.protocol.keys import PrivateKey
+from tests.support.decision_cases import NOW
 from tests.support.evidence import Played
-from tests.support.questions import NOW
 
 CODE = digest_bytes(b"a plan")
 ONE = Played(silos=3, rounds=1, code=CODE)

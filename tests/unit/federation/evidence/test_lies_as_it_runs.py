@@ -25,8 +25,8 @@ from federation.protocol.chains import chain_of
 from federation.protocol.digests import digest_bytes
 from federation.protocol.envelope import peek
 from federation.protocol.tree_heads import TreeHead
+from tests.support.decision_cases import NOW
 from tests.support.evidence import Event, Played, answer_to, model_of
-from tests.support.questions import NOW
 
 ROUNDS = 3
 PLAYED = Played(rounds=ROUNDS, quorum=3)

@@ -30,8 +30,9 @@ from federation.protocol.digests import digest_bytes
 from federation.protocol.envelope import peek, sign
 from federation.protocol.keys import PrivateKey
 from federation.verify import check, main
+from tests.support.decision_cases import NOW
 from tests.support.evidence import Played, certificate, model_of
-from tests.support.questions import NOW
+from tests.support.examples import examples
 
 PLAYED = Played(rounds=3)
 ENTRIES = PLAYED.entries(rounds=3)
@@ -301,7 +302,7 @@ def test_a_key_that_is_none_is_reported(key: str) -> None:
         assert not report.holds
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 @given(st.integers(0, len(BUNDLE) - 1), st.integers(0, 7))
 def test_any_one_changed_bit_is_found(position: int, bit: int) -> None:
     changed = bytearray(BUNDLE)
@@ -314,7 +315,7 @@ def test_any_one_changed_bit_is_found(position: int, bit: int) -> None:
     assert f"ine {line} " in caught.value.message or f"to {last} " in caught.value.message or line in (1, last)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(st.integers(1, BUNDLE.count(b"\n") - 2))
 def test_a_line_that_is_left_out_is_missed(number: int) -> None:
     lines = BUNDLE.splitlines(keepends=True)

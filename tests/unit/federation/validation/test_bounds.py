@@ -18,6 +18,7 @@ from federation.protocol.documents import Document, read
 from federation.protocol.envelope import peek
 from federation.validation import bounds
 from federation.validation.encodings import DEPTH_MAX, strict_json
+from tests.support.examples import examples
 
 RECORDED = Path(__file__).parents[3] / "fixtures" / "protocol_1_0" / "documents"
 KINDS: dict[str, type[Document]] = {
@@ -115,7 +116,7 @@ def check_refusal(error: FederationError) -> None:
 PLACES = [(name, path) for name, valid in VALID.items() for path in leaves(valid)]
 
 
-@settings(max_examples=400)
+@settings(max_examples=examples(400))
 @given(place=st.sampled_from(PLACES), by=st.sampled_from([*HOSTILE, deep(60), deep(5000)]))
 @example(place=("submission", ("phases_s",)), by={"train": 1e308})
 @example(place=("platform-key-succession", ("made_at",)), by="9999-12-31T23:59:59Z")

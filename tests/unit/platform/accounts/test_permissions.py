@@ -43,8 +43,8 @@ def test_every_role_is_held_somewhere() -> None:
 
 
 def test_whoever_keeps_the_platform_trains_nothing_and_takes_no_model() -> None:
-    keeper = ROLES[Role.PLATFORM_ADMINISTRATOR]
-    assert not keeper & {P.JOB_LAUNCH, P.JOB_CONTROL, P.MODEL_DOWNLOAD, P.SILO_CONFIRM, P.SIGNATORY_KEY_MANAGE}
+    platform_admin = ROLES[Role.PLATFORM_ADMINISTRATOR]
+    assert not platform_admin & {P.JOB_LAUNCH, P.JOB_CONTROL, P.MODEL_DOWNLOAD, P.SILO_CONFIRM, P.SIGNATORY_KEY_MANAGE}
 
 
 def test_whoever_makes_the_code_does_not_confirm_the_silo() -> None:

@@ -9,7 +9,8 @@ from agreements.refusals import advice_of, contradiction_anew, meaning_of
 from federation.agreements.contradictions import faults
 from federation.agreements.rules import RULES, Refusal
 from federation.protocol.documents import Cohort, UseConditions
-from tests.support.questions import KEYS, NOW, terms_of
+from tests.support.decision_cases import KEYS, NOW, terms_of
+from tests.support.every import every
 
 
 @pytest.mark.parametrize("code", RULES)
@@ -33,6 +34,6 @@ def test_contradictions_are_said_in_german_also_those_with_numbers_and_names() -
     found = [fault.said for fault in faults(terms, frozenset({"mlp"}), NOW)]
     assert len(found) >= 4
     with translation.override("de"):
-        for said in found:
+        for said in every(found):
             assert contradiction_anew(said) != said
     assert [contradiction_anew(said) for said in found] == found

@@ -14,6 +14,7 @@ from django.template import Engine
 
 from dashboards.management.catalogue import PLURAL, Catalogue, Message, compiled, missing, read, write
 from dashboards.management.marked import of_python, of_template
+from tests.support.every import every
 
 LANGUAGES = [code for code, _ in settings.LANGUAGES if code != settings.LANGUAGE_CODE]
 TAGS = re.compile(r"</?[a-z]+")
@@ -28,7 +29,7 @@ def test_a_language_is_whole_and_compiled(language: str) -> None:
     call_command("messages", check=True)
     text = po_of(language).read_text()
     assert "fuzzy" not in text
-    for message, told in read(po_of(language)).items():
+    for message, told in every(read(po_of(language)).items()):
         assert all(told), message
         assert sorted(TAGS.findall(message.text)) == sorted(TAGS.findall(told[0])), message
         assert "%%" not in message.text or "%%" in told[0]

@@ -12,6 +12,7 @@ import pytest
 
 from dashboards.charts import SHARES, Chart, Markup, Series, bar_chart, escaped, line_chart, thinned
 from demo.services import ROOT
+from tests.support.every import every
 
 
 def test_the_table_tells_the_same_as_the_drawing() -> None:
@@ -144,7 +145,7 @@ def evil_charts() -> list[Chart]:
 def test_no_text_of_a_figure_is_markup(chart: Chart) -> None:
     told = list(texts_in(chart.figure))
     assert sum(text == SHOWN_AS_IT_IS for _, text in told) >= 3
-    for key, text in told:
+    for key, text in every(told):
         bare = re.sub(r"%\{[xy](:\.\df)?\}|<br>|<extra></extra>", "", text) if key == "hovertemplate" else text
         assert not re.search(r"[<>$%]|&(?!(amp|lt|gt|#3[67]);)", bare), (key, text)
     assert chart.headings == (EVIL, EVIL), "the table's cells are escaped where they are written"
@@ -166,7 +167,7 @@ def test_every_text_of_a_chart_is_escaped_wherever_it_stands() -> None:
 
 def test_figures_are_made_in_one_place() -> None:
     """No page hands Plotly anything but the figure of a `Chart`, and only `charts.py` makes one, or a Markup."""
-    for path in (ROOT / "platform").rglob("*.py"):
+    for path in every((ROOT / "platform").rglob("*.py")):
         if path.name != "charts.py":
             assert not re.search(r"\bMarkup\(|\bChart\(|hovertemplate|[\"']annotations[\"']", path.read_text()), path
     drawn = [path for path in (ROOT / "static" / "js").rglob("*.js") if "Plotly." in path.read_text()]

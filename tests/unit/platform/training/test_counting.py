@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.support.examples import examples
 from training.reading.advice import ADVICE, advice_on
 from training.reading.counting import OUTCOME_OF, Outcome, Tally, states_of, tally, tally_of
 from training.transitions import MISSED, OUTSTANDING, OrderState
@@ -27,7 +28,7 @@ def test_refused_and_expired_orders_are_not_answered_in_time() -> None:
     assert sum(count for _, count in told.others) == 5
 
 
-@settings(max_examples=100)
+@settings(max_examples=examples(100))
 @given(st.lists(st.sampled_from([state.value for state in OrderState]), max_size=30))
 def test_each_order_is_counted_once(states: list[str]) -> None:
     told = tally(states)

@@ -6,6 +6,7 @@ import pytest
 from django import forms
 
 from federation.learning.specification import LocalTraining
+from tests.support.every import every
 from training.launch.choices import model_families, strategies
 from training.launch.schema_fields import NumbersField, fields_of
 
@@ -48,7 +49,7 @@ def test_what_is_no_number_is_told(text: str) -> None:
 
 
 def test_everything_on_offer_can_be_asked_for_in_a_form() -> None:
-    for choice in (*model_families(), *strategies()):
+    for choice in every((*model_families(), *strategies())):
         chosen = {name for name, member in choice.settings["properties"].items() if "const" not in member}
         assert set(fields_of(choice.settings)) == chosen
     assert {"epochs", "steps", "batch_size", "optimiser"} <= set(fields_of(LocalTraining.model_json_schema()))

@@ -14,13 +14,14 @@ from sklearn.model_selection import train_test_split
 from federation.protocol.dataset_steps import StratifiedShuffle
 from silo_connector.trainer.data import DataError
 from silo_connector.trainer.data.split import split_rows
+from tests.support.examples import examples
 
 
 def declared(fraction: float, seed: int) -> StratifiedShuffle:
     return StratifiedShuffle(method="stratified_shuffle", train_fraction=fraction, seed=seed)
 
 
-@settings(max_examples=300)
+@settings(max_examples=examples(300))
 @example(counts=[3, 3], fraction=0.5, seed=0)
 @example(counts=[1, 45], fraction=0.66, seed=43)
 @example(counts=[7, 7, 7], fraction=0.5, seed=1)

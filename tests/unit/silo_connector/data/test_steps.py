@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from silo_connector.trainer.data import DataError, Prepared, load
+from tests.support.every import every
 from tests.unit.silo_connector.data.conftest import BASE, declare, without
 
 STANDARDISE = {"step": "standardise"}
@@ -37,7 +38,7 @@ def test_comparisons(tmp_path: Path, positive: str, expected: set[int]) -> None:
     steps = [*without("target"), {"step": "target", "column": "y", "positive": positive}]
     prepared = read(tmp_path, MIXED, steps=steps)
     for part in (prepared.train, prepared.test):
-        for (x, *_), target in zip(part.features.tolist(), part.target.tolist(), strict=True):
+        for (x, *_), target in every(zip(part.features.tolist(), part.target.tolist(), strict=True)):
             assert target == int(int(x) % 3 - 1 in expected)
 
 
@@ -45,14 +46,14 @@ def test_classes_have_the_numbers_of_their_places(tmp_path: Path) -> None:
     steps = [*without("target"), {"step": "target", "column": "y", "classes": [1, -1, 0]}]
     prepared = read(tmp_path, MIXED, steps=steps)
     assert prepared.train.n_classes == 3
-    for (x, *_), target in zip(prepared.train.features.tolist(), prepared.train.target.tolist(), strict=True):
+    for (x, *_), target in every(zip(prepared.train.features.tolist(), prepared.train.target.tolist(), strict=True)):
         assert [1, -1, 0][target] == int(x) % 3 - 1
 
 
 def test_text_classes(tmp_path: Path) -> None:
     steps = [{"step": "target", "column": "kind", "classes": ["house", "car"]}]
     prepared = read(tmp_path, MIXED, steps=steps)
-    for (x, _), target in zip(prepared.train.features.tolist(), prepared.train.target.tolist(), strict=True):
+    for (x, _), target in every(zip(prepared.train.features.tolist(), prepared.train.target.tolist(), strict=True)):
         assert target == int(x) % 2
 
 

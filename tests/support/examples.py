@@ -1,0 +1,14 @@
+"""How many examples a property is tried with: few for each change, many in `make test-long`."""
+
+from __future__ import annotations
+
+from hypothesis import settings
+
+LONG = "long"
+"""The profile of `make test-long`, which `--hypothesis-profile` loads before the tests are imported."""
+TIMES = 20
+
+
+def examples(count: int) -> int:
+    """So many for each change, and `TIMES` as many where there is time."""
+    return count * TIMES if settings.get_current_profile_name() == LONG else count
