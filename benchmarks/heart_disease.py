@@ -26,7 +26,7 @@ import torch
 from numpy.typing import NDArray
 
 from federation.aggregation.aggregate import Contribution, aggregate
-from federation.aggregation.strategies import parse_strategy
+from federation.aggregation.combine import COMBINERS
 from federation.learning.backend import of_family
 from federation.learning.data import ArrayData
 from federation.learning.evaluate import evaluate
@@ -34,6 +34,7 @@ from federation.learning.models import parse_model
 from federation.learning.specification import parse_local, round_seed
 from federation.learning.train import train
 from federation.learning.weights import read_flat, unflatten, write_weights
+from federation.strategies import parse_strategy
 from silo_connector.trainer.data import Prepared, load, read_declaration
 
 ROOT = Path(__file__).parents[1]
@@ -110,6 +111,7 @@ def run_exact(method: Method, seed: int, hospitals: Sequence[Prepared], pooled: 
     batches = [_Batches(one.train) for one in hospitals]
     torch.manual_seed(seed)
     strategy = parse_strategy(method.strategy)
+    combiner, mu = COMBINERS[strategy.combiner], strategy.local_settings.get("proximal_mu", 0.0)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         state, model_path = None, folder / "start"
@@ -118,10 +120,10 @@ def run_exact(method: Method, seed: int, hospitals: Sequence[Prepared], pooled: 
         for _ in range(ROUNDS):
             updates = []
             for hospital, one, source in zip(HOSPITALS, hospitals, batches, strict=True):
-                update = _local_steps(read_flat(model_path, LAYOUT), source, method, strategy.local_proximal_mu)
+                update = _local_steps(read_flat(model_path, LAYOUT), source, method, mu)
                 write_weights(folder / hospital, LAYOUT, unflatten(update, LAYOUT))
                 updates.append(Contribution(hospital, folder / hospital, len(one.train)))
-            done = aggregate(strategy, model_path, updates, LAYOUT, NORM_L2_MAX, state, folder)
+            done = aggregate(strategy, combiner, model_path, updates, LAYOUT, NORM_L2_MAX, state, folder)
             model_path, state = done.model_path, done.state_path
         accuracies = _accuracies(model_path, [*(one.test for one in hospitals), pooled])
     names = [*(f"client_test_{place}" for place in range(len(hospitals))), "Pooled Test"]
@@ -168,12 +170,13 @@ def run_ours(method: Method, seed: int, hospitals: Sequence[Prepared], rounds: i
     """A run of our own parts with the published settings: accuracy at each hospital."""
     torch.set_num_threads(1)
     strategy = parse_strategy(method.strategy)
+    combiner = COMBINERS[strategy.combiner]
     local = parse_local(
         {
             "steps": LOCAL_STEPS,
             "batch_size": BATCH_SIZE,
             "learning_rate": method.learning_rate,
-            "proximal_mu": strategy.local_proximal_mu,
+            **strategy.local_settings,
         }
     )
     with tempfile.TemporaryDirectory() as name:
@@ -186,7 +189,7 @@ def run_ours(method: Method, seed: int, hospitals: Sequence[Prepared], rounds: i
                 shuffle = round_seed(seed, hospital, number)
                 result = train(model_path, LAYOUT, BEGIN, one.train, local, shuffle, folder / hospital)
                 updates.append(Contribution(hospital, folder / hospital, result.rows))
-            done = aggregate(strategy, model_path, updates, LAYOUT, NORM_L2_MAX, state, folder)
+            done = aggregate(strategy, combiner, model_path, updates, LAYOUT, NORM_L2_MAX, state, folder)
             model_path, state = done.model_path, done.state_path
         return _accuracies(model_path, [one.test for one in hospitals])
 

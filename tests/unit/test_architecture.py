@@ -353,7 +353,10 @@ def loaded_after(statement: str) -> set[str]:
         ),
         ("import silo_connector.relay.process", {"torch", "pyarrow", "sklearn", "django", "celery", "rest_framework"}),
         ("import silo_connector.trainer.process", {"aiohttp", "django", "celery", "rest_framework"}),
-        ("import federation.aggregation.strategies, federation.aggregation.sums", {"torch", "django", "celery"}),
+        (
+            "import federation.aggregation.combine as c, federation.strategies as s; [*c.COMBINERS, *s.STRATEGIES]",
+            {"torch", "django", "celery"},
+        ),
     ],
     ids=["web", "worker", "relay", "trainer", "aggregation"],
 )

@@ -17,11 +17,13 @@ from django.utils import timezone
 from artefacts import store
 from audit.actors import Actor
 from federation.aggregation.aggregate import Aggregation, Contribution, NothingAcceptedError, Rejected, aggregate
+from federation.aggregation.combine import COMBINERS
 from federation.aggregation.metric_pooling import combine
-from federation.aggregation.strategies import parse_strategy
 from federation.errors import FederationError
 from federation.protocol.documents import OrderKind
 from federation.protocol.tensors import TensorSpec
+from federation.strategies import parse_strategy
+from federation.strategies.weighting import weight_of
 from registry.actions import add_version, judge
 from training.engine import restored, rounds
 from training.engine.sql import closing as reading
@@ -104,14 +106,16 @@ def _aggregate(claimed: Round, answers: Sequence[Answer], folder: Path) -> Aggre
     layout = tuple(
         TensorSpec(name=spec["name"], shape=tuple(spec["shape"]), dtype=spec["dtype"]) for spec in version.model.layout
     )
+    strategy = parse_strategy(job.request["strategy"])
     return aggregate(
-        parse_strategy(job.request["strategy"]),
+        strategy,
+        COMBINERS[strategy.combiner],
         store.path_of(version.digest),
         [
             Contribution(
                 str(answer.order_id),
                 store.path_of(answer.payload_digest),
-                float(answer.limits.weight(answer.rows)),
+                float(weight_of(strategy.weighting, answer.rows, answer.limits)),
             )
             for answer in answers
         ],
