@@ -125,7 +125,7 @@ def judge(
         raise Refused("manifest.weights", "The manifest names another part of the rows to train on than is declared.")
     try:
         family, spec = parse_model(manifest.model)
-        if family.layout(spec, manifest.n_features, manifest.n_classes) != manifest.layout:
+        if family.layout(spec, manifest.n_features, declaration.target_kind) != manifest.layout:
             raise Refused("model.layout_mismatch", "The manifest's layout is not that of the family.")
         local = parse_local(manifest.local) if order.kind is OrderKind.TRAIN else None
     except Refused:

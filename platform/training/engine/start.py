@@ -79,12 +79,12 @@ def _first_version(job: Job, by: Actor) -> ModelVersion:
     """The model as it starts: the family's initial weights under the job's seed."""
     dataset = job.seats.select_related("dataset").order_by("position")[0].dataset
     family, specification = parse_model(_model_of(job))
-    layout = family.layout(specification, dataset.n_features, dataset.n_classes)
+    layout = family.layout(specification, dataset.n_features, dataset.target_kind)
     folder = store.new_folder()
     try:
         file = Path(folder) / "initial.safetensors"
         digest = write_weights(
-            file, layout, family.initial(specification, dataset.n_features, dataset.n_classes, _seed(job))
+            file, layout, family.initial(specification, dataset.n_features, dataset.target_kind, _seed(job))
         )
         size_bytes = file.stat().st_size
         store.adopt(file, digest)
