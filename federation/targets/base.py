@@ -107,8 +107,6 @@ class Target(ABC):
     """The metric that a page shows where it shows one."""
     best_by: ClassVar[str]
     """The metric by which a model's best version is chosen."""
-    told_together: ClassVar[tuple[str, ...]] = ()
-    """The metrics that a silo has to tell to count in figures over all silos."""
     n_classes: int | None
     """How many classes it has; None where it has none."""
 
@@ -156,7 +154,7 @@ class Target(ABC):
 
     @classmethod
     def pooled_metrics(cls) -> tuple[Metric, ...]:
-        """Those that there are over all silos."""
+        """Those that there are over all silos. A silo has to tell all of them to count."""
         return tuple(metric for metric in cls.metrics if metric.is_pooled)
 
     def check(self, figures: Mapping[str, object], rows: int) -> None:

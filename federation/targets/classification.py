@@ -62,7 +62,6 @@ class Classification(Target):
     table = CONFUSION
     primary = "accuracy"
     best_by = "loss"
-    told_together = ("accuracy", "loss")
 
     @property
     def number_of_classes(self) -> int:

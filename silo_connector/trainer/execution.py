@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 from federation.errors import FederationError, Stopped, Transient
 from federation.learning.specification import round_seed
 from federation.protocol.documents import (
-    Confusion,
     Environment,
     EvaluationReport,
     OrderKind,
@@ -99,11 +98,9 @@ def _evaluate(task: Task, begin: Begin, model: Path, rows: Prepared, bounds: Bou
     is_whole = rows_told == found.rows  # otherwise the data have grown since the launch, and counts would not add up
     table = rows.test.target.table
     told = {
-        name: Confusion(counts=figure) if isinstance(figure, tuple) else figure
-        for name, figure in found.figures.items()
-        if name in bounds.metrics and (is_whole or name != table)
+        name: figure for name, figure in found.figures.items() if name in bounds.metrics and (is_whole or name != table)
     }
-    return EvaluationReport.model_validate({"rows": rows_told, "suppressed": found.suppressed or not is_whole, **told})
+    return EvaluationReport(rows=rows_told, figures=told, suppressed=found.suppressed or not is_whole)
 
 
 def _train(

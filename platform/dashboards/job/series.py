@@ -8,6 +8,7 @@ from datetime import datetime
 from uuid import UUID
 
 from django.db.models import Aggregate, F, FloatField, Max, Min, Q, QuerySet, Sum
+from django.db.models.fields.json import KeyTextTransform
 from django.db.models.functions import Cast, Extract
 
 from dashboards.charts import thinned
@@ -189,7 +190,7 @@ class _Median(Aggregate):
 
 def _spreads(job: Job, versions: Sequence[UUID]) -> dict[UUID, Spread]:
     told = {
-        f"{measure}_{name}": judge(measure)
+        f"{measure}_{name}": judge(Cast(KeyTextTransform(measure, "figures"), FloatField()))
         for measure in ("accuracy", "loss")
         for name, judge in (("high", Max), ("middle", _Median), ("low", Min))
     }
@@ -208,10 +209,11 @@ def _evaluations(job: Job, versions: Sequence[UUID]) -> QuerySet[Evaluation]:
 def _scores(job: Job, versions: Sequence[UUID]) -> dict[UUID, dict[UUID, SiloScore]]:
     minimum_cell = _minimum_cell(job)
     found: dict[UUID, dict[UUID, SiloScore]] = {}
-    for version, silo, count, accuracy, loss, auc in _evaluations(job, versions).values_list(
-        "version_id", "silo_id", "rows", "accuracy", "loss", "auc"
+    for version, silo, count, figures in _evaluations(job, versions).values_list(
+        "version_id", "silo_id", "rows", "figures"
     ):
-        shown = SiloScore(None, None, None) if count < minimum_cell else SiloScore(accuracy, loss, auc)
+        told = {} if count < minimum_cell else figures
+        shown = SiloScore(*(told.get(name) for name in ("accuracy", "loss", "auc")))
         found.setdefault(version, {})[silo] = shown
     return found
 

@@ -169,4 +169,6 @@ def _abandon(
 
 def combined_metrics(round_: Round) -> dict[str, object]:
     """How a round's global model did over the silos."""
-    return combine(reading.measured(round_.id), round_.job.organisation_share_max)
+    return combine(
+        round_.base_version.model.target_kind, reading.measured(round_.id), round_.job.organisation_share_max
+    )

@@ -168,7 +168,10 @@ def test_a_download_tells_what_silos_did_and_how_the_model_did_there(cohort: Coh
         assert order.delivered_at is not None
         assert datetime.fromisoformat(row["delivered_at"]) == order.delivered_at
         assert (row["bytes_up"], row["phases_s"]) == (order.submission.payload_size_bytes, order.submission.phases_s)
-        assert (row["base_accuracy"], row["base_loss"]) == (order.evaluation.accuracy, order.evaluation.loss)
+        assert (row["base_accuracy"], row["base_loss"]) == (
+            order.evaluation.figures["accuracy"],
+            order.evaluation.figures["loss"],
+        )
     mine = [row["silo"] for row in told if row["silo_id"] == str(cohort.silo.id)]
     assert set(mine) == {"'=cmd()"}
     assert {row["silo"] for row in rows.values()} >= {"=cmd()"}
@@ -194,7 +197,7 @@ def test_how_far_silos_lie_apart_is_judged_by_the_database(cohort: Cohort) -> No
     told = [0.2, 0.5, 0.9]
     for order in Order.objects.filter(step__round__job=job).select_related("evaluation"):
         place = [played.silo.id for played in cohort.federation.silos].index(order.silo_id)
-        Evaluation.objects.filter(order=order).update(accuracy=told[place])
+        Evaluation.objects.filter(order=order).update(figures={"accuracy": told[place], "loss": 1.0})
     rows = series.versions_of(job, spread=True)
     assert {row.spread.accuracy for row in rows if row.spread} == {(0.9, 0.5, 0.2)}
     assert [bool(row.by_silo) for row in rows] == [row.is_best for row in rows]

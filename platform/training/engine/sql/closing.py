@@ -33,7 +33,7 @@ _JOB = (
     "organisation_share_max",
 )
 _VERSION = ("id", "model_id", "digest", "size_bytes", "optimiser_digest", "is_best")
-_MODEL = ("id", "layout")
+_MODEL = ("id", "layout", "n_classes")
 
 
 def _columns(table: str, names: Sequence[str]) -> str:
@@ -140,7 +140,7 @@ def counted(round_id: UUID) -> dict[str, str]:
 
 
 _MEASURED = f"""
-    SELECT silo.organisation_id::text, evaluation.rows, evaluation.accuracy, evaluation.loss
+    SELECT silo.organisation_id::text, evaluation.rows, evaluation.figures::text
     FROM training_evaluation AS evaluation
     JOIN training_order AS own ON own.id = evaluation.order_id
     JOIN training_step AS step ON step.id = own.step_id
@@ -152,7 +152,10 @@ _MEASURED = f"""
 
 def measured(round_id: UUID) -> list[Measured]:
     """What the silos found of a round's global model, but for those whose answers were rejected."""
-    return [Measured(*row) for row in database.fetch(_MEASURED, {"round": round_id})]
+    return [
+        Measured(organisation, rows, json.loads(figures))
+        for organisation, rows, figures in database.fetch(_MEASURED, {"round": round_id})
+    ]
 
 
 _CLOSE = f"""
