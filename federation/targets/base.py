@@ -38,12 +38,13 @@ class Metric:
     """As agreements and reports write it."""
     title: str
     description: str
-    """What it is of a silo's own test rows, as the caption of a chart begins."""
+    """What a silo tells of it after each round, as the caption of a chart."""
     better: Better
     minimum: float | None = None
     maximum: float | None = None
     """Between these every value lies; None where there is no such bound."""
-    unit: str = ""
+    axis: str = ""
+    """What an axis says where its title alone would not tell the unit."""
     digits: int = 3
     """How many decimals a reader needs."""
     not_pooled_because: str = ""
