@@ -79,7 +79,7 @@ class DummyTrainer:
             model_digest=order.model.digest,
             payload=documents.PayloadReference(digest=digest, size_bytes=path.stat().st_size) if path else None,
             training=documents.TrainingReport(rows=100, steps=1, loss=0.5, update_norm_l2=1.0) if trains else None,
-            evaluation=documents.EvaluationReport(rows=50, loss=0.5, accuracy=0.5),
+            evaluation=documents.EvaluationReport(rows=50, figures={"loss": 0.5, "accuracy": 0.5}),
             environment=ENVIRONMENT,
             created_at=documents.now(),
         )

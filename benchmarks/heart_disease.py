@@ -26,7 +26,7 @@ import torch
 from numpy.typing import NDArray
 
 from federation.aggregation.aggregate import Contribution, aggregate
-from federation.aggregation.strategies import parse_strategy
+from federation.aggregation.combine import COMBINERS
 from federation.learning.backend import of_family
 from federation.learning.data import ArrayData
 from federation.learning.evaluate import evaluate
@@ -34,6 +34,8 @@ from federation.learning.models import parse_model
 from federation.learning.specification import parse_local, round_seed
 from federation.learning.train import train
 from federation.learning.weights import read_flat, unflatten, write_weights
+from federation.strategies import parse_strategy
+from federation.targets import target_of
 from silo_connector.trainer.data import Prepared, load, read_declaration
 
 ROOT = Path(__file__).parents[1]
@@ -45,7 +47,8 @@ NORM_L2_MAX = 1e4
 ACCURACY_MIN = 0.72
 FAMILY, SPEC = parse_model({"family": "logistic"})
 BEGIN = of_family(FAMILY, SPEC)
-LAYOUT = FAMILY.layout(SPEC, 13, 2)
+TARGET = target_of("binary", 2)
+LAYOUT = FAMILY.layout(SPEC, 13, TARGET)
 
 
 @dataclass(frozen=True)
@@ -83,7 +86,7 @@ def read_pooled_test(folder: Path) -> ArrayData:
     train_rows = np.concatenate([one.train.features for one in prepared]).astype(np.float64)
     test_rows = np.concatenate([one.test.features for one in prepared]).astype(np.float64)
     scaled = (test_rows - train_rows.mean(axis=0)) / (train_rows.std(axis=0, ddof=1) + 1e-9)
-    return ArrayData(scaled.astype(np.float32), np.concatenate([one.test.target for one in prepared]), 2)
+    return ArrayData(scaled.astype(np.float32), np.concatenate([one.test.labels for one in prepared]), TARGET)
 
 
 def published_figures(folder: Path) -> dict[tuple[int, str], dict[str, float]]:
@@ -96,8 +99,8 @@ def published_figures(folder: Path) -> dict[tuple[int, str], dict[str, float]]:
 
 
 def _accuracies(model_path: Path, tests: Sequence[ArrayData]) -> list[float]:
-    found = [evaluate(model_path, LAYOUT, BEGIN, data, minimum_cell=1).accuracy for data in tests]
-    return [accuracy for accuracy in found if accuracy is not None]
+    found = [evaluate(model_path, LAYOUT, BEGIN, data, minimum_cell=1).figures["accuracy"] for data in tests]
+    return [accuracy for accuracy in found if isinstance(accuracy, float)]
 
 
 def run_exact(method: Method, seed: int, hospitals: Sequence[Prepared], pooled: ArrayData) -> dict[str, float]:
@@ -110,6 +113,7 @@ def run_exact(method: Method, seed: int, hospitals: Sequence[Prepared], pooled: 
     batches = [_Batches(one.train) for one in hospitals]
     torch.manual_seed(seed)
     strategy = parse_strategy(method.strategy)
+    combiner, mu = COMBINERS[strategy.combiner], strategy.local_settings.get("proximal_mu", 0.0)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         state, model_path = None, folder / "start"
@@ -118,10 +122,10 @@ def run_exact(method: Method, seed: int, hospitals: Sequence[Prepared], pooled: 
         for _ in range(ROUNDS):
             updates = []
             for hospital, one, source in zip(HOSPITALS, hospitals, batches, strict=True):
-                update = _local_steps(read_flat(model_path, LAYOUT), source, method, strategy.local_proximal_mu)
+                update = _local_steps(read_flat(model_path, LAYOUT), source, method, mu)
                 write_weights(folder / hospital, LAYOUT, unflatten(update, LAYOUT))
                 updates.append(Contribution(hospital, folder / hospital, len(one.train)))
-            done = aggregate(strategy, model_path, updates, LAYOUT, NORM_L2_MAX, state, folder)
+            done = aggregate(strategy, combiner, model_path, updates, LAYOUT, NORM_L2_MAX, state, folder)
             model_path, state = done.model_path, done.state_path
         accuracies = _accuracies(model_path, [*(one.test for one in hospitals), pooled])
     names = [*(f"client_test_{place}" for place in range(len(hospitals))), "Pooled Test"]
@@ -132,7 +136,7 @@ class _Batches:
     """Batches of one hospital without end: torch's shuffling loader, begun again after each pass."""
 
     def __init__(self, data: ArrayData) -> None:
-        rows = torch.utils.data.TensorDataset(torch.from_numpy(data.features), torch.from_numpy(data.target).float())
+        rows = torch.utils.data.TensorDataset(torch.from_numpy(data.features), torch.from_numpy(data.labels).float())
         self._loader = torch.utils.data.DataLoader(rows, batch_size=BATCH_SIZE, shuffle=True)
         self._batches: Iterator[list[torch.Tensor]] = iter(self._loader)
 
@@ -168,25 +172,26 @@ def run_ours(method: Method, seed: int, hospitals: Sequence[Prepared], rounds: i
     """A run of our own parts with the published settings: accuracy at each hospital."""
     torch.set_num_threads(1)
     strategy = parse_strategy(method.strategy)
+    combiner = COMBINERS[strategy.combiner]
     local = parse_local(
         {
             "steps": LOCAL_STEPS,
             "batch_size": BATCH_SIZE,
             "learning_rate": method.learning_rate,
-            "proximal_mu": strategy.local_proximal_mu,
+            **strategy.local_settings,
         }
     )
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         state, model_path = None, folder / "start"
-        write_weights(model_path, LAYOUT, FAMILY.initial(SPEC, 13, 2, seed))
+        write_weights(model_path, LAYOUT, FAMILY.initial(SPEC, 13, TARGET, seed))
         for number in range(rounds):
             updates = []
             for hospital, one in zip(HOSPITALS, hospitals, strict=True):
                 shuffle = round_seed(seed, hospital, number)
                 result = train(model_path, LAYOUT, BEGIN, one.train, local, shuffle, folder / hospital)
                 updates.append(Contribution(hospital, folder / hospital, result.rows))
-            done = aggregate(strategy, model_path, updates, LAYOUT, NORM_L2_MAX, state, folder)
+            done = aggregate(strategy, combiner, model_path, updates, LAYOUT, NORM_L2_MAX, state, folder)
             model_path, state = done.model_path, done.state_path
         return _accuracies(model_path, [one.test for one in hospitals])
 

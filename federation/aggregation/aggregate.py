@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from federation.aggregation.checks import MISSING
+from federation.aggregation.combine import CombinedUpdate, Combiner, UpdatesRejectedError
 from federation.aggregation.server_step import AppliedUpdate, apply
-from federation.aggregation.strategies import Strategy
-from federation.aggregation.sums import ClearSum, UpdatesRejectedError
 from federation.errors import Invalid
 from federation.protocol.tensors import Layout
+from federation.strategies import Strategy, UpdatesNeeded
 
 
 @dataclass(frozen=True)
@@ -27,10 +27,13 @@ class Contribution:
 
 @dataclass(frozen=True)
 class Accepted:
-    """An update that counted. The cosine to the mean is None where either is zero."""
+    """An update that counted. Norm and cosine are None where the combiner sees no single update.
+
+    The cosine to the combined update is also None where either is zero.
+    """
 
     key: str
-    norm_l2: float
+    norm_l2: float | None
     cosine_to_mean: float | None
 
 
@@ -67,6 +70,7 @@ class NothingAcceptedError(Invalid):
 
 def aggregate(
     strategy: Strategy,
+    combiner: Combiner,
     global_path: Path,
     updates: Sequence[Contribution],
     layout: Layout,
@@ -75,14 +79,17 @@ def aggregate(
     out_dir: Path,
     on_block: Callable[[], None] | None = None,
 ) -> Aggregation:
-    """Check all updates and apply the mean of the good ones, in one pass over the files when all are good, else in two.
+    """Combine the good updates and apply them, in one pass over the files when all are good, else in two.
 
     `state_path` is the strategy's state after the last round (None in the first). `on_block` is called before every
     block, so that whoever waits for the result hears of progress; what it raises ends the work. An update is rejected
     with ``update.weight`` when its weight is no positive finite number, else with the codes of ``checks.py``. Raises
     NothingAcceptedError, Invalid for what is wrong with the global model or the state, and FileNotFoundError where not
     one update's file is there: that is no verdict on all silos, but on the store. Then nothing is left in `out_dir`.
+    Raises Invalid ``strategy.needs_single_updates`` and ``strategy.uploads`` for a strategy that can't work with this
+    combiner.
     """
+    check_fit(strategy, combiner)
     accepted = [update for update in updates if math.isfinite(update.weight) and update.weight > 0]
     rejected = [
         Rejected(update.key, "update.weight", "The weight must be a positive number.")
@@ -92,27 +99,41 @@ def aggregate(
     token = uuid.uuid4().hex
     model_out, state_out = out_dir / f"model-{token}.safetensors", out_dir / f"state-{token}.safetensors"
     while accepted:
-        total = ClearSum([(update.path, update.weight) for update in accepted], layout, norm_max, on_block=on_block)
+        pairs = [(update.path, update.weight) for update in accepted]
+        combined = combiner.combine(pairs, layout, norm_max, on_block=on_block)
         try:
-            applied = apply(strategy, global_path, total, state_path, model_out, state_out)
+            applied = apply(strategy, global_path, combined, state_path, model_out, state_out)
         except UpdatesRejectedError as error:
             if len(error.reasons) == len(updates) and {why.code for why in error.reasons.values()} == {MISSING}:
                 raise FileNotFoundError(f"None of the {len(updates)} updates is in the store.") from error
             rejected += [Rejected(accepted[place].key, why.code, why.message) for place, why in error.reasons.items()]
             accepted = [update for place, update in enumerate(accepted) if place not in error.reasons]
         else:
-            return _result(applied, total, accepted, rejected, model_out, state_out)
+            return _result(applied, combined, accepted, rejected, model_out, state_out)
     raise NothingAcceptedError(tuple(rejected))
+
+
+def check_fit(strategy: Strategy, combiner: Combiner) -> None:
+    """Raise Invalid ``strategy.needs_single_updates`` or ``strategy.uploads`` where the two can't work together."""
+    if strategy.updates_needed is UpdatesNeeded.SINGLE and combiner.sees is not UpdatesNeeded.SINGLE:
+        raise Invalid(
+            "strategy.needs_single_updates",
+            f"{strategy.title} looks at single updates; {combiner.name} sees their sum alone.",
+            "strategy.name",
+        )
+    if tuple(strategy.uploads) != ("update",):
+        raise Invalid("strategy.uploads", f"{strategy.title} needs more of each silo than its update.", "strategy.name")
 
 
 def _result(
     applied: AppliedUpdate,
-    total: ClearSum,
+    combined: CombinedUpdate,
     accepted: list[Contribution],
     rejected: list[Rejected],
     model_path: Path,
     state_path: Path,
 ) -> Aggregation:
+    figures = combined.figures
     return Aggregation(
         model_path=model_path,
         model_digest=applied.model_digest,
@@ -120,9 +141,10 @@ def _result(
         state_path=state_path if applied.state_digest else None,
         state_digest=applied.state_digest,
         norm_l2=applied.norm_l2,
-        accepted=tuple(
-            Accepted(update.key, figures.norm_l2, figures.cosine_to_mean)
-            for update, figures in zip(accepted, total.figures, strict=True)
+        accepted=tuple(Accepted(update.key, None, None) for update in accepted)
+        if figures is None
+        else tuple(
+            Accepted(update.key, one.norm_l2, one.cosine_to_mean) for update, one in zip(accepted, figures, strict=True)
         ),
         rejected=tuple(rejected),
     )

@@ -59,12 +59,12 @@ def _raise_first_other_shape(found: Layout, expected: Layout) -> None:
             raise Invalid("update.shape", f"The shape is {list(one.shape)}, not {list(other.shape)}.", one.name)
 
 
-def square_sum(words: NDArray[np.float64]) -> float:
+def squared_l2(words: NDArray[np.float64]) -> float:
     """Sum of squares of float64 words. NaN or infinity among them makes it not finite; values of float32 never do."""
     return dot(words, words)
 
 
-def check_square_sum(total: float, norm_max: float) -> float:
+def check_squared_l2(total: float, norm_max: float) -> float:
     """The L2 norm from the sum of squares. Raises Invalid ``update.not_finite`` or ``update.norm_exceeded``."""
     if not math.isfinite(total):
         raise Invalid("update.not_finite", "The update holds values that are not finite numbers.")
@@ -77,7 +77,7 @@ def check_square_sum(total: float, norm_max: float) -> float:
 def check_update(path: Path, layout: Layout, norm_max: float) -> float:
     """Check a whole update on its own; returns its L2 norm (float64 accumulation).
 
-    Raises Invalid as `open_update` and `check_square_sum` do.
+    Raises Invalid as `open_update` and `check_squared_l2` do.
     """
     total = 0.0
     words = np.empty(BLOCK_WORDS, dtype="<f4")
@@ -86,5 +86,5 @@ def check_update(path: Path, layout: Layout, norm_max: float) -> float:
         for offset, count in block_ranges(count_parameters(layout)):
             update.read_into(words[:count], offset)
             wide[:count] = words[:count]
-            total += square_sum(wide[:count])
-    return check_square_sum(total, norm_max)
+            total += squared_l2(wide[:count])
+    return check_squared_l2(total, norm_max)

@@ -5,15 +5,14 @@ The platform computes it when a round closes, and whoever verifies a passport co
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from federation.agreements.shares import hold_to_share
+from federation.targets import Target
 
 COMBINATION = "mean over the silos' own test rows, each row counting once"
 HELD = f"{COMBINATION}, but for an organisation that would have more than its share"
-LOSS_MAX = 100.0
-"""What a silo's mean cross-entropy counts at most: that of a model that is wrong about every row by e^-100."""
 
 
 @dataclass(frozen=True)
@@ -22,30 +21,40 @@ class Measured:
 
     organisation: str
     rows: int
-    accuracy: float | None
-    loss: float | None
+    figures: Mapping[str, object]
 
 
-def combine(evaluations: Iterable[Measured], share_max: float | None) -> dict[str, object]:
-    """Means over test rows, and how they were combined, in words; empty where no silo could tell.
+def combine(target: Target, evaluations: Iterable[Measured], share_max: float | None) -> dict[str, object]:
+    """Means over test rows of the target's metrics, and how they were combined; empty where no silo could tell.
 
-    No organisation has more than `share_max` of the rows that count (None: as many as it says). A silo's loss counts as
-    0 at least and `LOSS_MAX` at most, so that none can make the mean its own by a number that no model has.
+    A silo counts that tells all metrics which its target wants together. No organisation has more than `share_max` of
+    the rows that count (None: as many as it says). A silo's value counts within the bounds of its metric, so that none
+    can make the mean its own by a number that no model has.
     """
-    found = [
-        (evaluation.organisation, evaluation.rows, evaluation.accuracy, evaluation.loss)
-        for evaluation in evaluations
-        if evaluation.rows and evaluation.accuracy is not None and evaluation.loss is not None
-    ]
-    told = {place: rows for place, (_, rows, _, _) in enumerate(found)}
-    weights = hold_to_share(told, {place: owner for place, (owner, _, _, _) in enumerate(found)}, share_max)
+    found = [one for one in evaluations if one.rows and all(_number(one, name) is not None for name in wanted(target))]
+    told = {place: one.rows for place, one in enumerate(found)}
+    weights = hold_to_share(told, {place: one.organisation for place, one in enumerate(found)}, share_max)
     total = sum(weights.values())
     if not total:
         return {}
     return {
-        "accuracy": sum(accuracy * weights[place] for place, (_, _, accuracy, _) in enumerate(found)) / total,
-        "loss": sum(min(max(loss, 0.0), LOSS_MAX) * weights[place] for place, (_, _, _, loss) in enumerate(found))
-        / total,
+        **{
+            metric.name: sum(
+                metric.counted(_number(one, metric.name) or 0.0) * weights[place] for place, one in enumerate(found)
+            )
+            / total
+            for metric in target.pooled_metrics()
+        },
         "silos": len(found),
         "combination": COMBINATION if weights == told else HELD,
     }
+
+
+def wanted(target: Target) -> tuple[str, ...]:
+    """The metrics that a silo has to tell to count."""
+    return tuple(metric.name for metric in target.pooled_metrics())
+
+
+def _number(one: Measured, name: str) -> float | None:
+    value = one.figures.get(name)
+    return float(value) if isinstance(value, int | float) else None

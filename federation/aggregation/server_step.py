@@ -1,4 +1,4 @@
-"""Applying the mean of a round to the global model: the next model and the strategy's next state, in one pass."""
+"""Applying a round's combined update to the global model: the next model and the strategy's next state, in one pass."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from federation.aggregation.blocks import BLOCK_WORDS, TensorFile
-from federation.aggregation.checks import square_sum
-from federation.aggregation.strategies import Strategy
-from federation.aggregation.sums import SumOfUpdates
+from federation.aggregation.checks import squared_l2
+from federation.aggregation.combine import CombinedUpdate
 from federation.errors import Invalid
 from federation.protocol.digests import digest_file
 from federation.protocol.tensors import WORD_BYTES, Layout, TensorSpec, count_parameters, encode_header, write_header
+from federation.strategies import Strategy
 
 
 @dataclass(frozen=True)
@@ -41,26 +41,26 @@ def state_layout(strategy: Strategy, layout: Layout) -> Layout:
 def apply(
     strategy: Strategy,
     global_path: Path,
-    total: SumOfUpdates,
+    combined: CombinedUpdate,
     state_path: Path | None,
     out_model_path: Path,
     out_state_path: Path | None,
 ) -> AppliedUpdate:
-    """Write the next model (and state) from the global model, the mean, and the last state (None: all zero).
+    """Write the next model (and state) from the global model, the combined update, and the last state (None: all zero).
 
     Both files are flushed to the disk. Arithmetic is float64, rounded once to float32. When anything is raised, the
     files that were begun are removed. Raises Invalid ``tensors.*``, ``model.layout``, ``aggregation.not_finite``, and
-    whatever the sum raises.
+    whatever the combiner raises.
     """
     if strategy.moments and out_state_path is None:
         raise ValueError(f"{strategy.name} keeps state and needs a place for it")
     out_state_path = out_state_path if strategy.moments else None
     try:
         with ExitStack() as stack:
-            model = stack.enter_context(TensorFile.of_layout(global_path, total.layout))
-            state = _State(stack, strategy, total.layout, state_path, out_state_path)
+            model = stack.enter_context(TensorFile.of_layout(global_path, combined.layout))
+            state = _State(stack, strategy, combined.layout, state_path, out_state_path)
             out = stack.enter_context(out_model_path.open("wb"))
-            model_digest, norm_l2 = _write(strategy, model, total, state, out)
+            model_digest, norm_l2 = _write(strategy, model, combined, state, out)
         state_digest = digest_file(out_state_path) if out_state_path is not None else None
     except BaseException:
         out_model_path.unlink(missing_ok=True)
@@ -71,20 +71,20 @@ def apply(
 
 
 def _write(
-    strategy: Strategy, model: TensorFile, total: SumOfUpdates, state: _State, out: BinaryIO
+    strategy: Strategy, model: TensorFile, combined: CombinedUpdate, state: _State, out: BinaryIO
 ) -> tuple[str, float]:
-    head = encode_header(total.layout)
+    head = encode_header(combined.layout)
     out.write(head)
     digest = hashlib.sha256(head)
     square = 0.0
     next_words, spare = np.empty(BLOCK_WORDS, dtype="<f4"), np.empty(BLOCK_WORDS)
-    for offset, mean in total.blocks():
+    for offset, mean in combined.blocks():
         words = next_words[: len(mean)]
         model.read_into(words, offset)
         moments = state.read(offset, len(mean))
-        step = strategy.step(mean, moments, spare[: len(mean)])
+        step = strategy.server_update(mean, moments, spare[: len(mean)])
         state.write(offset, moments)
-        square += square_sum(step)
+        square += squared_l2(step)
         with np.errstate(over="ignore", invalid="ignore"):
             np.add(words, step, out=words, casting="same_kind")
         if not np.isfinite(words).all():

@@ -11,17 +11,18 @@ from dataclasses import dataclass
 from typing import Final
 
 from federation.agreements.shares import limits_of
+from federation.errors import Invalid
 from federation.protocol.documents import CohortMember, EvaluationReport, Manifest, Submission, Terms
 from federation.protocol.rows import RowLimits
+from federation.targets import Target, target_of
 
 WEIGHT: Final = "update.weight"
 NORM: Final = "update.norm_exceeded"
 NOT_AGREED: Final = "answer.not_agreed"
 SMALL_CELL: Final = "answer.small_cell"
 NETWORK: Final = "agreement.trainer_network"
-CODES: Final = frozenset({WEIGHT, NORM, NOT_AGREED, SMALL_CELL, NETWORK})
-FIGURES: Final = ("loss", "accuracy", "auc", "confusion")
-"""What an answer may tell about a model, by the names that agreements have for them."""
+FIGURES: Final = "answer.figures"
+CODES: Final = frozenset({WEIGHT, NORM, NOT_AGREED, SMALL_CELL, NETWORK, FIGURES})
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,8 @@ class AnswerBounds:
     minimum_cell: int
     metrics: frozenset[str]
     """The figures about a model that the agreement lets out."""
+    target: Target
+    """What the job's models are asked for: it says which figures there are."""
     has_no_network: bool
     """Whether the agreement asks for a trainer that says that it has no network."""
 
@@ -47,6 +50,7 @@ class AnswerBounds:
             update_norm_l2_max=manifest.limits.update_norm_l2_max,
             minimum_cell=manifest.limits.minimum_cell,
             metrics=frozenset(terms.leaving.metrics),
+            target=target_of(None, manifest.n_classes),
             has_no_network=terms.work.trainer_network == "forbidden",
         )
 
@@ -63,12 +67,14 @@ def faults_of(said: Submission, bounds: AnswerBounds) -> Iterator[tuple[str, str
         yield WEIGHT, _too_many(evaluation.rows, bounds.rows.rows_max)
     if training is not None and training.update_norm_l2 > bounds.update_norm_l2_max:
         yield NORM, f"The update's norm is {training.update_norm_l2:g}, {bounds.update_norm_l2_max:g} is allowed."
-    told = {name for name in FIGURES if evaluation is not None and getattr(evaluation, name) is not None}
+    told = set(evaluation.told) if evaluation is not None else set()
     if training is not None and training.loss is not None:
         told.add("loss")
     if unagreed := sorted(told - bounds.metrics):
         yield NOT_AGREED, f"The answer tells figures that the agreement does not let out: {', '.join(unagreed)}."
-    if evaluation is not None and _points_at_few(evaluation, bounds.minimum_cell):
+    if evaluation is not None and not _is_of(bounds.target, evaluation):
+        yield FIGURES, f"The answer tells figures that a {bounds.target.name} target doesn't have."
+    elif evaluation is not None and _points_at_few(bounds.target, evaluation, bounds.minimum_cell):
         yield SMALL_CELL, f"The answer tells figures of fewer rows than {bounds.minimum_cell}."
 
 
@@ -76,10 +82,17 @@ def _too_many(rows: int, rows_max: float) -> str:
     return f"The answer claims {rows} rows; the silo's registration allows {rows_max:.0f}."
 
 
-def _points_at_few(evaluation: EvaluationReport, minimum_cell: int) -> bool:
+def _is_of(target: Target, evaluation: EvaluationReport) -> bool:
+    """Whether the figures are such as the target has."""
+    try:
+        target.check(evaluation.told, evaluation.rows)
+    except Invalid:
+        return False
+    return True
+
+
+def _points_at_few(target: Target, evaluation: EvaluationReport, minimum_cell: int) -> bool:
     """Whether figures, or one count among them, are of so few rows that they may point at somebody."""
-    tells = any(getattr(evaluation, name) is not None for name in FIGURES)
-    if evaluation.rows < minimum_cell and (evaluation.rows or tells):
+    if evaluation.rows < minimum_cell and (evaluation.rows or evaluation.told):
         return True
-    counts = evaluation.confusion.counts if evaluation.confusion is not None else ()
-    return any(0 < count < minimum_cell for row in counts for count in row)
+    return target.points_at_few(evaluation.told, minimum_cell)

@@ -10,6 +10,7 @@ from federation.evidence.history import RoundTold
 from federation.evidence.passport_checks import Answered
 from federation.evidence.passports import Evaluation
 from federation.protocol.documents import Manifest
+from federation.targets import target_of
 
 _APART = 1e-9
 """By which two sums of the same floats may differ, relative to the larger."""
@@ -25,12 +26,13 @@ def misjudged(
     rejected, weighed as the platform has to: by test rows, no organisation beyond its share.
     """
     share_max = None if manifest.weighting is None else manifest.weighting.organisation_share_max
-    found = combine(_measured(told, answers, manifest) if told is not None else (), share_max)
+    target = target_of(None, manifest.n_classes)
+    found = combine(target, _measured(told, answers, manifest) if told is not None else (), share_max)
     silos = found.get("silos", 0)
     if said.silos != silos:
         return f"{said.silos} silos are said to have tried the weights, and {silos} have signed figures of them."
-    for name in ("loss", "accuracy"):
-        figure, expected = getattr(said, name), found.get(name)
+    for name in sorted({*said.told, *(metric.name for metric in target.pooled_metrics())}):
+        figure, expected = said.told.get(name), found.get(name)
         if figure is None and expected is None:
             continue
         if figure is None or not isinstance(expected, float) or not math.isclose(figure, expected, rel_tol=_APART):
@@ -44,4 +46,4 @@ def _measured(told: RoundTold, answers: Mapping[str, Answered], manifest: Manife
         answer = answers.get(key) if key not in told.rejected else None
         if answer is not None and (report := answer.said.evaluation) is not None:
             organisation = organisations[str(answer.said.silo_id)]
-            yield Measured(organisation, report.rows, report.accuracy, report.loss)
+            yield Measured(organisation, report.rows, report.told)

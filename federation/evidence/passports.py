@@ -41,6 +41,14 @@ class Evaluation(Part):
     silos: Count = 0
     loss: Finite | None = None
     accuracy: Annotated[float, Field(ge=0, le=1)] | None = None
+    figures: dict[Name, Finite] = Field(default_factory=dict, max_length=50)
+    """Those of targets that have neither."""
+
+    @property
+    def told(self) -> dict[str, float]:
+        """All figures, by the names that the target has for them."""
+        own = {"loss": self.loss, "accuracy": self.accuracy}
+        return {**{name: figure for name, figure in own.items() if figure is not None}, **self.figures}
 
 
 class Passport(Part):

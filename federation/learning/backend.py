@@ -6,7 +6,7 @@ Training and evaluation are the same for both: batches, optimiser, proximal term
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 
 from federation.errors import Invalid
 from federation.learning.family import Family, ModelSpecification
-from federation.learning.losses import loss_of
 from federation.learning.weights import unflatten
 from federation.protocol.tensors import Layout
+from federation.targets import Target
 
 
 class Computation(Protocol):
@@ -26,22 +26,22 @@ class Computation(Protocol):
     def parameters(self) -> Mapping[str, torch.nn.Parameter]:
         """The model's tensors by name, views into the vector of all weights."""
 
-    def backward(self, features: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+    def backward(self, features: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
         """The mean loss of a batch, float32 []; its gradient is left in the parameters."""
 
     def outputs(self, features: torch.Tensor) -> torch.Tensor:
-        """Logits of rows, float32: [rows, 1] (log-odds of class 1) or [rows, classes]."""
+        """Outputs of rows, float32 [rows, columns], as the target has them: logits of classes, or numbers."""
 
 
-Begin = Callable[[Layout, int, int, NDArray[np.float32]], Computation]
-"""Makes a computation of (layout, n_features, n_classes, all weights in one vector)."""
+Begin = Callable[[Layout, int, Target, NDArray[np.float32]], Computation]
+"""Makes a computation of (layout, n_features, target, all weights in one vector)."""
 
 
 def of_family(family: Family, spec: ModelSpecification) -> Begin:
     """Computed here, by a torch module of the family."""
 
-    def begin(layout: Layout, n_features: int, n_classes: int, flat: NDArray[np.float32]) -> Computation:
-        return ModuleComputation(load_module(family, spec, n_features, n_classes, layout, flat))
+    def begin(layout: Layout, n_features: int, target: Target, flat: NDArray[np.float32]) -> Computation:
+        return ModuleComputation(load_module(family, spec, n_features, target, layout, flat), target)
 
     return begin
 
@@ -50,7 +50,7 @@ def load_module(
     family: Family,
     spec: ModelSpecification,
     n_features: int,
-    n_classes: int,
+    target: Target,
     layout: Layout,
     flat: NDArray[np.float32],
 ) -> torch.nn.Module:
@@ -58,19 +58,22 @@ def load_module(
 
     Raises Invalid ``model.does_not_fit`` when the layout is not the family's for these data.
     """
-    if family.layout(spec, n_features, n_classes) != layout:
-        raise Invalid("model.does_not_fit", f"The model is not made for {n_features} features, {n_classes} classes.")
+    if family.layout(spec, n_features, target) != layout:
+        raise Invalid(
+            "model.does_not_fit", f"The model is not made for {n_features} features and a {target.name} target."
+        )
     with torch.device("meta"):
-        module = family.build(spec, n_features, n_classes)
+        module = family.build(spec, n_features, target)
     state = {name: torch.from_numpy(tensor) for name, tensor in unflatten(flat, layout).items()}
     module.load_state_dict(state, assign=True)
     return module
 
 
 class ModuleComputation:
-    """A torch module and the loss that belongs to its outputs."""
+    """A torch module and the loss that belongs to its target."""
 
-    def __init__(self, module: torch.nn.Module) -> None:
+    def __init__(self, module: torch.nn.Module, target: Target) -> None:
+        self._target = target
         self._module = module
         self._parameters = dict(module.named_parameters())
 
@@ -79,13 +82,13 @@ class ModuleComputation:
         """The module's own."""
         return self._parameters
 
-    def backward(self, features: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+    def backward(self, features: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
         """By torch's automatic differentiation."""
         if not self._module.training:
             self._module.train()
         for parameter in self._parameters.values():
             parameter.grad = None
-        loss = loss_of(self._module(features), target)
+        loss = self._target.loss(self._module(features), labels)
         loss.backward()  # type: ignore[no-untyped-call]
         return loss.detach()
 
@@ -102,12 +105,12 @@ class Elsewhere(Protocol):
     """Who computes a model in another process, in numpy: what is given back has been checked."""
 
     def gradient(
-        self, flat: NDArray[np.float32], features: NDArray[np.float32], target: NDArray[np.int64]
+        self, flat: NDArray[np.float32], features: NDArray[np.float32], labels: NDArray[Any]
     ) -> NDArray[np.float32]:
         """The mean loss of a batch, and after it its gradient by all weights: float32 [1 + weights], finite."""
 
     def outputs(self, flat: NDArray[np.float32], features: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Logits of rows: float32 [rows, 1] or [rows, classes], finite."""
+        """Outputs of rows: float32 [rows, columns], finite."""
 
 
 class RemoteComputation:
@@ -129,9 +132,9 @@ class RemoteComputation:
         """Views into the weights."""
         return self._parameters
 
-    def backward(self, features: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+    def backward(self, features: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
         """One question."""
-        found = self._elsewhere.gradient(self._flat, features.numpy(), target.numpy())
+        found = self._elsewhere.gradient(self._flat, features.numpy(), labels.numpy())
         self._gradient[:] = found[1:]
         return torch.tensor(found[0])
 

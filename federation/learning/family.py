@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict
 
 from federation.errors import Invalid
 from federation.protocol.tensors import PARAMETERS_MAX, Layout, TensorSpec, count_parameters
+from federation.targets import Target
 
 if TYPE_CHECKING:
     import torch
@@ -28,12 +29,12 @@ class ModelSpecification(BaseModel):
 
 @dataclass(frozen=True)
 class Family:
-    """A kind of model. `layout`, `initial` and `build` get (specification, n_features, n_classes[, seed]).
+    """A kind of model. `layout`, `initial` and `build` get (specification, n_features, target[, seed]).
 
     `computes` says how the outputs follow from the features x, by the names of the tensors.
 
-    `build` makes a torch module whose state dict is the layout; its forward gives [rows, 1] logits (two classes) or
-    [rows, n_classes] logits. `initial` needs no torch and is a function of its arguments alone.
+    `build` makes a torch module whose state dict is the layout; its forward gives outputs [rows, columns] as the target
+    has them. `initial` needs no torch and is a function of its arguments alone. `targets` are those that it is for.
     """
 
     name: str
@@ -41,9 +42,22 @@ class Family:
     when_to_use: str
     computes: str
     Specification: type[ModelSpecification]
-    layout: Callable[[Any, int, int], Layout]
-    initial: Callable[[Any, int, int, int], dict[str, NDArray[np.float32]]]
-    build: Callable[[Any, int, int], torch.nn.Module]
+    layout: Callable[[Any, int, Target], Layout]
+    initial: Callable[[Any, int, Target, int], dict[str, NDArray[np.float32]]]
+    build: Callable[[Any, int, Target], torch.nn.Module]
+    targets: frozenset[str]
+
+
+def check_target(name: str, targets: frozenset[str], target: Target) -> None:
+    """Raise Invalid ``model.does_not_fit`` for a target that the family of this name is not for."""
+    if target.name not in targets:
+        raise Invalid(
+            "model.does_not_fit", f"{name} is for {_listed(targets)}, not for a {target.name} target.", "model.family"
+        )
+
+
+def _listed(targets: frozenset[str]) -> str:
+    return " and ".join(sorted(targets))
 
 
 def checked_layout(layout: Layout) -> Layout:

@@ -3,12 +3,22 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from federation.errors import Invalid
 from federation.validation import refusal
+
+CLIENT_HOOKS = frozenset({"proximal_term"})
+"""What local training can do beyond plain steps, for strategies that need it."""
+
+
+def check_client_hooks(needed: Iterable[str]) -> None:
+    """Raise Invalid ``strategy.client_hook`` where local training can't do all that a strategy needs of it."""
+    if missing := sorted(set(needed) - CLIENT_HOOKS):
+        raise Invalid("strategy.client_hook", f"Local training has no {', '.join(missing)}.", "strategy.name")
 
 
 class LocalTraining(BaseModel):

@@ -68,7 +68,7 @@ def train(
     started = time.perf_counter()
     start = read_flat(model_path, layout)
     flat = start.copy()  # the model's parameters are views into it: training changes it in place
-    model = begin(layout, data.n_features, data.n_classes, flat)
+    model = begin(layout, data.n_features, data.target, flat)
     loaded = time.perf_counter()
     steps = local.steps_for(len(data))
     train_loss = _run(model, data, local, steps, round_seed, unflatten(start, layout), should_stop)
@@ -100,7 +100,7 @@ def _run(
     start: dict[str, NDArray[np.float32]],
     should_stop: Callable[[], bool],
 ) -> float:
-    features, target = torch.from_numpy(data.features), torch.from_numpy(data.target)
+    features, labels = torch.from_numpy(data.features), torch.from_numpy(data.labels)
     parameters = model.parameters
     step = make_step(list(parameters.values()), local)
     anchors = [(parameter, torch.from_numpy(start[name])) for name, parameter in parameters.items()]
@@ -110,7 +110,7 @@ def _run(
         if should_stop():
             raise Stopped("training.stopped", "Training was called off.")
         index = torch.from_numpy(batch)
-        loss = model.backward(features[index], target[index])
+        loss = model.backward(features[index], labels[index])
         step()
         if pull:
             _pull(anchors, pull)

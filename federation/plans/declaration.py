@@ -36,6 +36,7 @@ from federation.errors import Invalid
 from federation.learning.models.plan import PlanParameter, PlanSpecification, layout
 from federation.plans.unicode_safety import is_hidden, is_plain_line
 from federation.protocol.digests import digest_bytes
+from federation.targets import target_of
 from federation.validation import refusal
 
 SOURCE_BYTES_MAX = 256 << 10
@@ -138,7 +139,7 @@ def _says_twice(node: ast.Dict) -> bool:
 def _check_parameters(plan: Plan) -> None:
     """What can be seen before numbers of features and classes are known: names that are there twice, giants."""
     try:
-        layout(PlanSpecification.model_validate(plan.model), 1, 2)
+        layout(PlanSpecification.model_validate(plan.model), 1, target_of("binary", 2))
     except Invalid as error:
         raise Invalid("plan.invalid", error.message, "PLAN.parameters") from error
 

@@ -18,6 +18,8 @@ from federation.protocol.dataset_faults import faults_of
 from federation.protocol.dataset_schema import meaning_digest, schema_digest
 from federation.protocol.dataset_steps import Split, Step, Target
 from federation.protocol.dataset_trace import Trace, trace
+from federation.targets import Target as TargetKind
+from federation.targets import target_of
 
 STEPS_MAX = 1000
 
@@ -56,6 +58,11 @@ class DatasetDeclaration(Part):
     def n_classes(self) -> int:
         """Number of classes of the target."""
         return self.target.n_classes
+
+    @property
+    def target_kind(self) -> TargetKind:
+        """What the target holds, with the loss and the metrics that belong to it."""
+        return target_of(None, self.n_classes)
 
     @property
     def class_names(self) -> tuple[str, ...]:

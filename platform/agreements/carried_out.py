@@ -190,7 +190,7 @@ TERMS: Mapping[str, CarriedOut] = MappingProxyType(
         ),
         "retention.updates_rounds": CarriedOut(
             "platform",
-            ("training.engine.sweep.delete_updates", "training.engine.sql.housekeeping.served"),
+            ("training.engine.housekeeping.delete_updates", "training.engine.sql.housekeeping.served"),
             ("round.updates_deleted",),
             f"{_RETENTION}test_updates_are_kept_for_as_many_rounds_as_the_agreement_says",
             remark="At the job's end all are deleted.",

@@ -14,9 +14,10 @@ from django.utils.translation import ngettext
 from django.views.decorators.http import require_safe
 
 from accounts.access import signed_in
-from dashboards.charts import SHARES, Chart, Series, line_chart
+from dashboards.charts import Chart, Series, line_chart
 from dashboards.job import series
 from dashboards.job.series import Member, VersionRow
+from federation.targets import Metric
 from plans.models import TrainingPlan
 from plans.selectors import plan_with
 from rest.errors import BadRequest
@@ -87,7 +88,7 @@ def compare(request: HttpRequest) -> HttpResponse:
     context = {
         "compared": compared,
         "settings": settings_of([one.job for one in compared]),
-        "charts": [chart for chart in (_curves(compared, "accuracy"), _curves(compared, "loss")) if chart],
+        "charts": [chart for metric in _metrics(compared) if (chart := _curves(compared, metric))],
         "silos": [
             (member, [one.accuracy_at(member.silo_id) for one in compared])
             for member in sorted(silos.values(), key=lambda member: (member.organisation, member.name))
@@ -120,22 +121,24 @@ def _flattened(data: Mapping[str, object], prefix: str = "") -> dict[str, str]:
     return found
 
 
-def _curves(compared: Sequence[Compared], measure: str) -> Chart:
+def _metrics(compared: Sequence[Compared]) -> list[Metric]:
+    """Those of all the jobs' targets, each once."""
+    return list({metric.name: metric for one in compared for metric in series.metrics_of(one.job)}.values())
+
+
+def _curves(compared: Sequence[Compared], metric: Metric) -> Chart:
     numbers = sorted({row.round_number for one in compared for row in one.versions})
-    told = [{row.round_number: getattr(row, measure) for row in one.versions} for one in compared]
+    told = [{row.round_number: row.figures.get(metric.name) for row in one.versions} for one in compared]
     return line_chart(
-        key=f"compare-{measure}",
-        title={"accuracy": _("Accuracy"), "loss": _("Loss")}[measure],
-        caption={
-            "accuracy": _("Accuracy over all silos of each job's cohort, after each round"),
-            "loss": _("Loss over all silos of each job's cohort, after each round"),
-        }[measure],
+        key=f"compare-{metric.name}",
+        title=_(metric.title),
+        caption=_("%(metric)s over all silos of each job's cohort, after each round") % {"metric": _(metric.title)},
         x=numbers,
         x_title=_("After round"),
-        y_title={"accuracy": _("Accuracy"), "loss": _("Loss (nats)")}[measure],
+        y_title=_(metric.axis or metric.title),
         series=[
             Series(one.job.name, [values.get(number) for number in numbers], one.series)
             for one, values in zip(compared, told, strict=True)
         ],
-        y_limits=SHARES if measure == "accuracy" else None,
+        y_limits=metric.limits,
     )

@@ -76,23 +76,19 @@ def _evaluations(version: ModelVersion) -> list[dict[str, Any]]:
             "silo__name",
             "silo__organisation__name",
             "rows",
-            "accuracy",
-            "loss",
-            "auc",
+            "figures",
             "order__step__round__job__request__limits__minimum_cell",
         )
     }
     told = []
-    for silo, organisation, count, accuracy, loss, auc, minimum_cell in sorted(latest.values(), key=itemgetter(0)):
+    for silo, organisation, count, figures, minimum_cell in sorted(latest.values(), key=itemgetter(0)):
         few = count < int(minimum_cell)
         told.append(
             {
                 "organisation": organisation,
                 "silo": silo,
                 "rows_evaluated": None if few else count,
-                "accuracy": None if few else accuracy,
-                "loss": None if few else loss,
-                "auc": None if few else auc,
+                **{name: None if few else figures.get(name) for name in ("accuracy", "loss", "auc")},
             }
         )
     return told

@@ -8,6 +8,7 @@ from typing import ClassVar
 from django.db import models
 from django.db.models import Q
 
+from federation.targets import Target, target_of
 from rest.names import NameField
 
 
@@ -44,6 +45,11 @@ class Model(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def target_kind(self) -> Target:
+        """What it is asked for, with the loss and the metrics that belong to it."""
+        return target_of(None, self.n_classes)
 
 
 class ModelVersion(models.Model):

@@ -10,6 +10,7 @@ from django.db.models import Q
 
 from federation.protocol.documents.base import Network
 from federation.protocol.keys import PublicKey
+from federation.targets import Target, target_of
 from rest.names import NameField
 from silos.transitions import SiloState
 
@@ -217,3 +218,8 @@ class Dataset(models.Model):
 
     def __str__(self) -> str:
         return self.title
+
+    @property
+    def target_kind(self) -> Target:
+        """What its target holds, with the loss and the metrics that belong to it."""
+        return target_of(None, self.n_classes)

@@ -18,7 +18,8 @@ def access_job(user: User, job_id: UUID | str, permission: Permission = Permissi
         wanted = job_id if isinstance(job_id, UUID) else UUID(str(job_id))
     except ValueError:
         raise NotFound.of("job") from None
-    job = Job.objects.select_related("consortium").filter(id=wanted, consortium__in=consortia_visible_to(user)).first()
+    visible = Job.objects.select_related("consortium", "model").filter(consortium__in=consortia_visible_to(user))
+    job = visible.filter(id=wanted).first()
     if job is None:
         raise NotFound.of("job")
     require(user, permission, consortium=job.consortium)

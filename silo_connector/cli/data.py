@@ -58,7 +58,7 @@ def _all_of(error: FederationError) -> list[tuple[str, str]]:
 
 def _balance(declaration: DatasetDeclaration, rows: Prepared) -> list[tuple[str, int, int]]:
     """Each class, with its rows for training and for testing."""
-    found = [np.bincount(part.target, minlength=declaration.n_classes) for part in (rows.train, rows.test)]
+    found = [np.bincount(part.labels, minlength=declaration.n_classes) for part in (rows.train, rows.test)]
     return [(name, int(found[0][place]), int(found[1][place])) for place, name in enumerate(declaration.class_names)]
 
 

@@ -14,6 +14,7 @@ from typing import Any
 import torch
 
 from federation.errors import FederationError, Invalid
+from federation.targets import TARGETS
 from silo_connector import VERSION
 from silo_connector.instance import acquire_process_lock
 from silo_connector.isolation import check_isolated
@@ -57,6 +58,7 @@ def warm_up() -> None:
     torch.set_num_interop_threads(1)
     for name in _PRELOADED:
         importlib.import_module(name)
+    list(TARGETS)
     weights = torch.zeros(2, 3, requires_grad=True)
     outputs = torch.nn.functional.linear(torch.ones(4, 3), weights)
     torch.nn.functional.cross_entropy(outputs, torch.zeros(4, dtype=torch.int64)).backward()  # type: ignore[no-untyped-call]

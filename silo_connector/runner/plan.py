@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 
-from federation.learning.losses import loss_of
+from federation.targets import Target
 
 FILE = "plan.py"
 Tensors = Mapping[str, torch.Tensor]
@@ -28,34 +28,33 @@ class Plan:
     predict: Callable[[Tensors, torch.Tensor], Any]
     loss: Callable[[torch.Tensor, torch.Tensor], Any] | None
     transform: Callable[[torch.Tensor], Any] | None
-    n_classes: int
+    target: Target
 
     def outputs(self, parameters: Tensors, features: torch.Tensor) -> torch.Tensor:
-        """Logits: [rows, 1] with two classes, or [rows, n_classes]; float32. Raises WrongAnswer."""
+        """Outputs [rows, columns] as the target has them; float32. Raises WrongAnswer."""
         rows = len(features)
         if self.transform is not None:
             features = self.transform(features)
             if not isinstance(features, torch.Tensor) or len(features) != rows:
                 raise WrongAnswer
         found = self.predict(parameters, features)
-        columns = {1, 2} if self.n_classes == 2 else {self.n_classes}
         if not isinstance(found, torch.Tensor) or found.ndim != 2 or found.shape[0] != rows:
             raise WrongAnswer
-        if found.shape[1] not in columns or not found.is_floating_point():
+        if found.shape[1] not in self.target.output_columns or not found.is_floating_point():
             raise WrongAnswer
         return found.float()
 
     def gradients(
-        self, parameters: Tensors, features: torch.Tensor, target: torch.Tensor
+        self, parameters: Tensors, features: torch.Tensor, labels: torch.Tensor
     ) -> tuple[torch.Tensor, list[torch.Tensor]]:
         """The mean loss of a batch, and its gradient by each parameter. Raises WrongAnswer."""
         tensors = list(parameters.values())
         found = self.outputs(parameters, features)
         if self.loss is None:
-            mean = loss_of(found, target)
+            mean = self.target.loss(found, labels)
         else:
-            losses = self.loss(found, target)
-            if not isinstance(losses, torch.Tensor) or losses.shape != target.shape or not losses.is_floating_point():
+            losses = self.loss(found, labels)
+            if not isinstance(losses, torch.Tensor) or losses.shape != labels.shape or not losses.is_floating_point():
                 raise WrongAnswer
             mean = losses.float().mean()
         if not mean.requires_grad:
@@ -65,7 +64,7 @@ class Plan:
         return mean.detach(), [torch.zeros_like(tensor) if one is None else one for one, tensor in pairs]
 
 
-def load(source: bytes, n_classes: int) -> Plan:
+def load(source: bytes, target: Target) -> Plan:
     """Run the file from top to bottom. It is UTF-8, whatever it says of its own coding: that is how it was reviewed."""
     module = types.ModuleType("plan")
     module.__file__ = FILE
@@ -73,7 +72,7 @@ def load(source: bytes, n_classes: int) -> Plan:
     # what this process is for: the code was read and signed for by people, and `confine` has taken all else away
     exec(compile(source.decode(), FILE, "exec", dont_inherit=True), module.__dict__)  # noqa: S102
     found = module.__dict__
-    return Plan(found["predict"], found.get("loss"), found.get("transform"), n_classes)
+    return Plan(found["predict"], found.get("loss"), found.get("transform"), target)
 
 
 def told_of(error: BaseException) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from federation.targets import target_of
 from silo_connector import frames
 from silo_connector.frames import Frame
 from silo_connector.runner.plan import Plan, WrongAnswer, is_want_of_memory, load, told_of
@@ -21,7 +22,7 @@ def run(measures: list[str], body_bytes_max: int) -> None:
     _send({"hello": 1, "measures": measures, "torch": torch.__version__})
     opening = frames.receive(_read, frames.SOURCE_BYTES_MAX, frames.OPENING_HEAD_BYTES_MAX)
     try:
-        plan = load(bytes(opening.body), int(opening.head["n_classes"]))
+        plan = load(bytes(opening.body), target_of(opening.head["target"], opening.head["n_classes"]))
         model = _Model(plan, opening.head)
         _send({"done": "opened"})
         while True:
@@ -35,35 +36,35 @@ def run(measures: list[str], body_bytes_max: int) -> None:
 
 
 class _Model:
-    """A plan, and how its parameters lie in a frame: target (int64), parameters, features (float32)."""
+    """A plan, and how its parameters lie in a frame: labels (as the target has them), parameters, features."""
 
     def __init__(self, plan: Plan, head: dict[str, Any]) -> None:
         self.plan = plan
         self._layout = [(str(name), tuple(map(int, shape))) for name, shape in head["layout"]]
         self._n_features = int(head["n_features"])
 
-    def batch(self, frame: Frame, *, with_target: bool) -> tuple[dict[str, torch.Tensor], torch.Tensor, torch.Tensor]:
-        """Parameters, features and target, as views into the frame."""
+    def batch(self, frame: Frame, *, with_labels: bool) -> tuple[dict[str, torch.Tensor], torch.Tensor, torch.Tensor]:
+        """Parameters, features and labels, as views into the frame."""
         rows = int(frame.head["rows"])
-        target = np.frombuffer(frame.body, "<i8", rows if with_target else 0)
-        begin, parameters = target.nbytes, {}
+        labels = np.frombuffer(frame.body, self.plan.target.label_dtype, rows if with_labels else 0)
+        begin, parameters = labels.nbytes, {}
         for name, shape in self._layout:
             tensor = np.frombuffer(frame.body, "<f4", int(np.prod(shape, dtype=np.int64)), begin).reshape(shape)
             parameters[name] = torch.from_numpy(tensor)
             begin += tensor.nbytes
         features = np.frombuffer(frame.body, "<f4", rows * self._n_features, begin).reshape(rows, self._n_features)
-        return parameters, torch.from_numpy(features), torch.from_numpy(target)
+        return parameters, torch.from_numpy(features), torch.from_numpy(labels)
 
 
 def _answer(model: _Model, frame: Frame) -> None:
     if frame.head["do"] == "gradients":
-        parameters, features, target = model.batch(frame, with_target=True)
+        parameters, features, labels = model.batch(frame, with_labels=True)
         for tensor in parameters.values():
             tensor.requires_grad_()
-        loss, gradients = model.plan.gradients(parameters, features, target)
+        loss, gradients = model.plan.gradients(parameters, features, labels)
         _send({"done": "gradients"}, loss, *gradients)
     else:
-        parameters, features, _ = model.batch(frame, with_target=False)
+        parameters, features, _ = model.batch(frame, with_labels=False)
         with torch.inference_mode():
             outputs = model.plan.outputs(parameters, features)
         _send({"done": "outputs", "columns": outputs.shape[1]}, outputs)

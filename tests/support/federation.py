@@ -70,7 +70,7 @@ class PlayedSilo:
             "round": said.round,
             "attempt": said.attempt,
             "model_digest": said.model.digest if said.model else None,
-            "evaluation": {"rows": 10, "loss": 1.0 / said.round, "accuracy": 0.5},
+            "evaluation": {"rows": 10, "figures": {"loss": 1.0 / said.round, "accuracy": 0.5}},
             "environment": ENVIRONMENT,
             "created_at": documents.now(),
         }

@@ -9,11 +9,22 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from federation.learning.family import Family, ModelSpecification, checked_layout, linear_initial, linear_layout
+from federation.learning.family import (
+    Family,
+    ModelSpecification,
+    check_target,
+    checked_layout,
+    linear_initial,
+    linear_layout,
+)
 from federation.protocol.tensors import Layout
+from federation.targets import Target
 
 if TYPE_CHECKING:
     import torch
+
+
+TARGETS = frozenset({"binary", "classes"})
 
 
 class MlpSpecification(ModelSpecification):
@@ -24,25 +35,26 @@ class MlpSpecification(ModelSpecification):
     activation: Literal["relu", "tanh", "gelu"] = "relu"
 
 
-def _widths(spec: MlpSpecification, n_features: int, n_classes: int) -> list[tuple[int, int]]:
-    return list(pairwise([n_features, *spec.hidden, n_classes]))
+def _widths(spec: MlpSpecification, n_features: int, target: Target) -> list[tuple[int, int]]:
+    return list(pairwise([n_features, *spec.hidden, target.n_outputs]))
 
 
-def layout(spec: MlpSpecification, n_features: int, n_classes: int) -> Layout:
-    """A weight and a bias for each layer; one output a class."""
+def layout(spec: MlpSpecification, n_features: int, target: Target) -> Layout:
+    """A weight and a bias for each layer. Raises Invalid ``model.does_not_fit`` for a target that it is not for."""
+    check_target("A multi-layer perceptron", TARGETS, target)
     specs: Layout = ()
-    for number, (n_in, n_out) in enumerate(_widths(spec, n_features, n_classes)):
+    for number, (n_in, n_out) in enumerate(_widths(spec, n_features, target)):
         specs += linear_layout(f"layer{number}", n_in, n_out)
         checked_layout(specs)
     return specs
 
 
-def initial(spec: MlpSpecification, n_features: int, n_classes: int, seed: int) -> dict[str, NDArray[np.float32]]:
+def initial(spec: MlpSpecification, n_features: int, target: Target, seed: int) -> dict[str, NDArray[np.float32]]:
     """Random weights scaled to each layer's inputs."""
-    return linear_initial(layout(spec, n_features, n_classes), seed)
+    return linear_initial(layout(spec, n_features, target), seed)
 
 
-def build(spec: MlpSpecification, n_features: int, n_classes: int) -> torch.nn.Module:
+def build(spec: MlpSpecification, n_features: int, target: Target) -> torch.nn.Module:
     """The torch module."""
     from collections import OrderedDict
 
@@ -50,7 +62,7 @@ def build(spec: MlpSpecification, n_features: int, n_classes: int) -> torch.nn.M
 
     activations = {"relu": torch.nn.ReLU, "tanh": torch.nn.Tanh, "gelu": torch.nn.GELU}
     layers: OrderedDict[str, torch.nn.Module] = OrderedDict()
-    for number, (n_in, n_out) in enumerate(_widths(spec, n_features, n_classes)):
+    for number, (n_in, n_out) in enumerate(_widths(spec, n_features, target)):
         if number:
             layers[f"activation{number}"] = activations[spec.activation]()
         layers[f"layer{number}"] = torch.nn.Linear(n_in, n_out)
@@ -70,6 +82,7 @@ FAMILY = Family(
         "gelu(h) = h · Φ(h), Φ the distribution function of the normal distribution."
     ),
     Specification=MlpSpecification,
+    targets=TARGETS,
     layout=layout,
     initial=initial,
     build=build,

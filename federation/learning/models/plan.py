@@ -12,8 +12,12 @@ from pydantic import BaseModel, ConfigDict, Field
 from federation.errors import Invalid
 from federation.learning.family import Family, ModelSpecification, checked_layout
 from federation.protocol.tensors import DIMENSIONS_MAX, NAME_PATTERN, PARAMETERS_MAX, Layout, TensorSpec
+from federation.targets import Target
 
 Extent = Annotated[int, Field(ge=1, le=PARAMETERS_MAX)] | Literal["n_features", "n_classes"]
+
+
+TARGETS = frozenset({"binary", "classes"})
 
 
 class PlanParameter(BaseModel):
@@ -35,9 +39,9 @@ class PlanSpecification(ModelSpecification):
     parameters: Annotated[tuple[PlanParameter, ...], Field(min_length=1, max_length=4096)]
 
 
-def layout(spec: PlanSpecification, n_features: int, n_classes: int) -> Layout:
+def layout(spec: PlanSpecification, n_features: int, target: Target) -> Layout:
     """The declared tensors for these data. Raises Invalid ``model.duplicate`` where a name is there twice."""
-    known = {"n_features": n_features, "n_classes": n_classes}
+    known = {"n_features": n_features, "n_classes": target.n_outputs}
     specs: Layout = ()
     names: set[str] = set()
     for one in spec.parameters:
@@ -51,12 +55,12 @@ def layout(spec: PlanSpecification, n_features: int, n_classes: int) -> Layout:
     return checked_layout(specs)
 
 
-def initial(spec: PlanSpecification, n_features: int, n_classes: int, seed: int) -> dict[str, NDArray[np.float32]]:
+def initial(spec: PlanSpecification, n_features: int, target: Target, seed: int) -> dict[str, NDArray[np.float32]]:
     """Starting weights as declared. Drawn by PCG64 in the order of the layout: one seed, the same bytes everywhere."""
     generator = np.random.Generator(np.random.PCG64(seed))
     weights: dict[str, NDArray[np.float32]] = {}
     bound = 1.0
-    for one, tensor in zip(spec.parameters, layout(spec, n_features, n_classes), strict=True):
+    for one, tensor in zip(spec.parameters, layout(spec, n_features, target), strict=True):
         if len(tensor.shape) > 1:
             bound = 1.0 / math.sqrt(math.prod(tensor.shape[1:]))
         if one.start == "uniform":
@@ -67,7 +71,7 @@ def initial(spec: PlanSpecification, n_features: int, n_classes: int, seed: int)
     return weights
 
 
-def build(_spec: PlanSpecification, _n_features: int, _n_classes: int) -> NoReturn:
+def build(_spec: PlanSpecification, _n_features: int, _target: Target) -> NoReturn:
     """Nobody can build it without the plan. Raises Invalid ``model.needs_plan``."""
     raise Invalid("model.needs_plan", "This model is computed by its training plan, in a silo's runner.")
 
@@ -78,6 +82,7 @@ FAMILY = Family(
     when_to_use="No family does what you need, and every silo's steward has read and approved your code.",
     computes="What the training plan computes: its source is told by its hash.",
     Specification=PlanSpecification,
+    targets=TARGETS,
     layout=layout,
     initial=initial,
     build=build,

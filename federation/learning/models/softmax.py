@@ -7,11 +7,22 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from federation.learning.family import Family, ModelSpecification, checked_layout, linear_initial, linear_layout
+from federation.learning.family import (
+    Family,
+    ModelSpecification,
+    check_target,
+    checked_layout,
+    linear_initial,
+    linear_layout,
+)
 from federation.protocol.tensors import Layout
+from federation.targets import Target
 
 if TYPE_CHECKING:
     import torch
+
+
+TARGETS = frozenset({"binary", "classes"})
 
 
 class SoftmaxSpecification(ModelSpecification):
@@ -20,23 +31,24 @@ class SoftmaxSpecification(ModelSpecification):
     family: Literal["softmax"] = "softmax"
 
 
-def layout(spec: SoftmaxSpecification, n_features: int, n_classes: int) -> Layout:
-    """One output a class."""
-    return checked_layout(linear_layout("linear", n_features, n_classes))
+def layout(spec: SoftmaxSpecification, n_features: int, target: Target) -> Layout:
+    """One output a class. Raises Invalid ``model.does_not_fit`` for a target without classes."""
+    check_target("Softmax regression", TARGETS, target)
+    return checked_layout(linear_layout("linear", n_features, target.n_outputs))
 
 
-def initial(spec: SoftmaxSpecification, n_features: int, n_classes: int, seed: int) -> dict[str, NDArray[np.float32]]:
+def initial(spec: SoftmaxSpecification, n_features: int, target: Target, seed: int) -> dict[str, NDArray[np.float32]]:
     """Small random weights."""
-    return linear_initial(layout(spec, n_features, n_classes), seed)
+    return linear_initial(layout(spec, n_features, target), seed)
 
 
-def build(spec: SoftmaxSpecification, n_features: int, n_classes: int) -> torch.nn.Module:
+def build(spec: SoftmaxSpecification, n_features: int, target: Target) -> torch.nn.Module:
     """The torch module."""
     from collections import OrderedDict
 
     import torch
 
-    return torch.nn.Sequential(OrderedDict(linear=torch.nn.Linear(n_features, n_classes)))
+    return torch.nn.Sequential(OrderedDict(linear=torch.nn.Linear(n_features, target.n_outputs)))
 
 
 FAMILY = Family(
@@ -45,6 +57,7 @@ FAMILY = Family(
     when_to_use="Three or more classes and tabular data: as plain and readable as logistic regression.",
     computes="z = linear.weight · x + linear.bias, one number a class: the chance of class i is exp(z_i) / Σ exp(z_j).",
     Specification=SoftmaxSpecification,
+    targets=TARGETS,
     layout=layout,
     initial=initial,
     build=build,

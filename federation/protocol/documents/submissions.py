@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Self
 from uuid import UUID
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from federation.protocol.documents.base import (
     Code,
@@ -40,15 +40,43 @@ class Confusion(Part):
     counts: tuple[Annotated[tuple[Rows, ...], Field(max_length=1000)], ...] = Field(max_length=1000)
 
 
+Table = Annotated[tuple[Annotated[tuple[Rows, ...], Field(max_length=1000)], ...], Field(max_length=1000)]
+
+
 class EvaluationReport(Part):
-    """How the global model of the order does on the silo's own test rows."""
+    """How the global model of the order does on the silo's own test rows.
+
+    What `figures` may hold the job's target says (``federation.targets``). In protocol 1.0 there were four, each a
+    field of its own: they are read for ever, and written no more.
+    """
 
     rows: Rows
+    figures: dict[Name, Finite | Table] = Field(default_factory=dict, max_length=50)
+    suppressed: bool = False
     loss: Finite | None = None
     accuracy: Annotated[float, Field(ge=0, le=1)] | None = None
     auc: Annotated[float, Field(ge=0, le=1)] | None = None
     confusion: Confusion | None = None
-    suppressed: bool = False
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.figures and self._of_1_0():
+            raise ValueError("give all figures in one place")
+        return self
+
+    @property
+    def told(self) -> dict[str, float | tuple[tuple[int, ...], ...]]:
+        """All that it tells of the model, wherever it stands."""
+        return {**self._of_1_0(), **self.figures}
+
+    def _of_1_0(self) -> dict[str, float | tuple[tuple[int, ...], ...]]:
+        old = {
+            "loss": self.loss,
+            "accuracy": self.accuracy,
+            "auc": self.auc,
+            "confusion": None if self.confusion is None else self.confusion.counts,
+        }
+        return {name: figure for name, figure in old.items() if figure is not None}
 
 
 class TrainingReport(Part):

@@ -38,9 +38,9 @@ _COLUMNS = {
     "update_cosine_to_mean": "answer.update_cosine",
     "bytes_down": "CASE WHEN orders.delivered_at IS NULL THEN 0 ELSE base.size_bytes END",
     "bytes_up": "coalesce(answer.payload_size_bytes, 0)",
-    "base_accuracy": "score.accuracy",
-    "base_loss": "score.loss",
-    "base_auc": "score.auc",
+    "base_accuracy": "(score.figures ->> 'accuracy')::float8",
+    "base_loss": "(score.figures ->> 'loss')::float8",
+    "base_auc": "(score.figures ->> 'auc')::float8",
 }
 _TEXTS = ("silo", "organisation", "code")
 """What people or silos have written: a spreadsheet must not take it for a formula."""

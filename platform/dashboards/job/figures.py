@@ -9,35 +9,41 @@ from uuid import UUID
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop
 
-from dashboards.charts import SHARES, Chart, Series, bar_chart, line_chart
+from dashboards.charts import Chart, Series, bar_chart, line_chart
 from dashboards.job.series import LINES_MAX, Member, RoundTimes, Traffic, VersionRow, WorkRow, is_large
+from federation.targets import Metric
+from training.models import Job
 
 MEGABYTE = 1e6
 SPREAD = (gettext_noop("Highest silo"), gettext_noop("Middle silo"), gettext_noop("Lowest silo"))
 
 
-def convergence(versions: Sequence[VersionRow], members: Sequence[Member], measure: str) -> Chart:
-    """Accuracy or loss of the model after each round, over all silos and at each."""
+def convergence(versions: Sequence[VersionRow], members: Sequence[Member], metric: Metric, best_by: Metric) -> Chart:
+    """A metric of the model after each round, over all silos and at each; the best version is marked with its rule."""
     best = next((row.round_number for row in versions if row.is_best), None)
-    words = {
-        "accuracy": _("Share of each silo's own test rows that the model gets right, after each round"),
-        "loss": _("Mean cross-entropy on each silo's own test rows, after each round"),
-    }
     return line_chart(
-        key=measure,
-        title={"accuracy": _("Accuracy"), "loss": _("Loss")}[measure],
-        caption=words[measure],
+        key=metric.name,
+        title=_(metric.title),
+        caption=_(metric.description),
         x=[row.round_number for row in versions],
         x_title=_("After round"),
-        y_title={"accuracy": _("Accuracy"), "loss": _("Loss (nats)")}[measure],
+        y_title=_(metric.axis or metric.title),
         series=[
-            Series(_("All silos"), [getattr(row, measure) for row in versions]),
-            *(_spread(versions, measure) if is_large(members) else _each(versions, members, measure)),
+            Series(_("All silos"), [row.figures.get(metric.name) for row in versions]),
+            *(_spread(versions, metric.name) if is_large(members) else _each(versions, members, metric.name)),
         ],
-        y_limits=SHARES if measure == "accuracy" else None,
+        y_limits=metric.limits,
         marked_x=best,
-        marked_label=_("best"),
+        marked_label=_("best by %(metric)s") % {"metric": _(best_by.title)},
     )
+
+
+def convergences(job: Job, versions: Sequence[VersionRow], members: Sequence[Member]) -> list[Chart]:
+    """One chart a metric that there is over all silos, as the target of the job's model has them."""
+    if job.model is None:
+        return []
+    target = job.model.target_kind
+    return [convergence(versions, members, one, target.metric(target.best_by)) for one in target.pooled_metrics()]
 
 
 def drift(work: Sequence[WorkRow], members: Sequence[Member], measure: str) -> Chart:
@@ -68,13 +74,14 @@ def drift(work: Sequence[WorkRow], members: Sequence[Member], measure: str) -> C
 def _each(versions: Sequence[VersionRow], members: Sequence[Member], measure: str) -> list[Series]:
     def told(row: VersionRow, member: Member) -> float | None:
         score = row.by_silo.get(member.silo_id)
-        return None if score is None else getattr(score, measure)
+        return None if score is None else score.figures.get(measure)
 
     return [Series(member.name, [told(row, member) for row in versions], member.palette) for member in members]
 
 
 def _spread(versions: Sequence[VersionRow], measure: str) -> list[Series]:
-    places = [getattr(row.spread, measure) if row.spread else (None, None, None) for row in versions]
+    nothing = (None, None, None)
+    places = [row.spread.figures.get(measure, nothing) if row.spread else nothing for row in versions]
     return [Series(_(word), [place[at] for place in places], at) for at, word in enumerate(SPREAD)]
 
 

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
 from django.contrib.postgres.aggregates import ArrayAgg
 from django.db.models import Aggregate, F, FloatField, Max, Min, Q, QuerySet, Sum
+from django.db.models.fields.json import KeyTextTransform
 from django.db.models.functions import Cast, Coalesce, Extract
 
 from dashboards.charts import thinned
+from federation.targets import Metric
 from registry.models import ModelVersion
 from training.models import Evaluation, Job, Order, Round
 from training.transitions import RoundState
@@ -44,28 +46,42 @@ class VersionRow:
     """How the model after a round does, over all silos and at each that may tell."""
 
     round_number: int
-    accuracy: float | None
-    loss: float | None
+    figures: Mapping[str, float | None]
+    """Over all silos, by the names of the target's metrics."""
     is_best: bool
     by_silo: dict[UUID, SiloScore]
     spread: Spread | None = None
+
+    @property
+    def accuracy(self) -> float | None:
+        """Over all silos, where the target has it."""
+        return self.figures.get("accuracy")
+
+    @property
+    def loss(self) -> float | None:
+        """Over all silos, where the target has it."""
+        return self.figures.get("loss")
 
 
 @dataclass(frozen=True)
 class Spread:
     """The highest, the middle and the lowest of what the silos of a large cohort tell."""
 
-    accuracy: tuple[float | None, float | None, float | None]
-    loss: tuple[float | None, float | None, float | None]
+    figures: Mapping[str, tuple[float | None, float | None, float | None]]
+    """By the names of the target's metrics."""
 
 
 @dataclass(frozen=True)
 class SiloScore:
     """One silo's figures; None where they could point at somebody."""
 
-    accuracy: float | None
-    loss: float | None
-    auc: float | None
+    figures: Mapping[str, float | None]
+    """By the names of the target's metrics."""
+
+    @property
+    def accuracy(self) -> float | None:
+        """Where the target has it."""
+        return self.figures.get("accuracy")
 
 
 @dataclass(frozen=True)
@@ -173,9 +189,7 @@ def versions_of(
     scores = _scores(job, [row[0] for row in kept if row[3] or not (silos_of_best or spread)])
     spreads = _spreads(job, [row[0] for row in kept]) if spread else {}
     return tuple(
-        VersionRow(
-            number, metrics.get("accuracy"), metrics.get("loss"), is_best, scores.get(version, {}), spreads.get(version)
-        )
+        VersionRow(number, metrics, is_best, scores.get(version, {}), spreads.get(version))
         for version, number, metrics, is_best in kept
     )
 
@@ -189,13 +203,27 @@ class _Median(Aggregate):
 
 
 def _spreads(job: Job, versions: Sequence[UUID]) -> dict[UUID, Spread]:
+    measures = [metric.name for metric in metrics_of(job)]
     told = {
-        f"{measure}_{name}": judge(measure)
-        for measure in ("accuracy", "loss")
+        f"{measure}_{name}": judge(Cast(KeyTextTransform(measure, "figures"), FloatField()))
+        for measure in measures
         for name, judge in (("high", Max), ("middle", _Median), ("low", Min))
     }
     rows = _evaluations(job, versions).filter(rows__gte=_minimum_cell(job)).values("version_id").annotate(**told)
-    return {row[0]: Spread(row[1:4], row[4:7]) for row in rows.values_list("version_id", *told)}
+    return {version: Spread(_by_threes(measures, found)) for version, *found in rows.values_list("version_id", *told)}
+
+
+def _by_threes(
+    measures: Sequence[str], found: Sequence[float | None]
+) -> dict[str, tuple[float | None, float | None, float | None]]:
+    """Highest, middle and lowest of each measure, as they follow one another."""
+    parts = zip(found[0::3], found[1::3], found[2::3], strict=True)
+    return dict(zip(measures, parts, strict=True))
+
+
+def metrics_of(job: Job) -> tuple[Metric, ...]:
+    """The metrics of the job's model that there are over all silos, in the order in which pages show them."""
+    return job.model.target_kind.pooled_metrics() if job.model is not None else ()
 
 
 def _minimum_cell(job: Job) -> int:
@@ -209,11 +237,10 @@ def _evaluations(job: Job, versions: Sequence[UUID]) -> QuerySet[Evaluation]:
 def _scores(job: Job, versions: Sequence[UUID]) -> dict[UUID, dict[UUID, SiloScore]]:
     minimum_cell = _minimum_cell(job)
     found: dict[UUID, dict[UUID, SiloScore]] = {}
-    for version, silo, count, accuracy, loss, auc in _evaluations(job, versions).values_list(
-        "version_id", "silo_id", "rows", "accuracy", "loss", "auc"
+    for version, silo, count, figures in _evaluations(job, versions).values_list(
+        "version_id", "silo_id", "rows", "figures"
     ):
-        shown = SiloScore(None, None, None) if count < minimum_cell else SiloScore(accuracy, loss, auc)
-        found.setdefault(version, {})[silo] = shown
+        found.setdefault(version, {})[silo] = SiloScore({} if count < minimum_cell else figures)
     return found
 
 

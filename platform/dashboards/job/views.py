@@ -202,8 +202,7 @@ def report(request: HttpRequest, job_id: UUID) -> HttpResponse:
     times = series.round_times_of(job, series.drawn(series.ROUNDS_DRAWN, members))
     work = series.work_of(job, {one.number for one in times})
     drawn = (
-        figures.convergence(versions, members, "accuracy"),
-        figures.convergence(versions, members, "loss"),
+        *figures.convergences(job, versions, members),
         figures.drift(work, members, "update_cosine"),
         figures.phases(work, members),
     )
@@ -227,11 +226,11 @@ def report(request: HttpRequest, job_id: UUID) -> HttpResponse:
 
 
 def overview_charts(job: Job, members: Sequence[Member]) -> list[Chart]:
-    """How the model does: accuracy and loss, over all silos and at each; empty until the first evaluation."""
+    """How the model does by each of its metrics, over all silos and at each; empty until the first evaluation."""
     if job.task != Job.Task.TRAIN:
         return []
     versions = _versions(job, members)
-    return [figures.convergence(versions, members, measure) for measure in ("accuracy", "loss")]
+    return figures.convergences(job, versions, members)
 
 
 def _versions(job: Job, members: Sequence[Member]) -> tuple[VersionRow, ...]:

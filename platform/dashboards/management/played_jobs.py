@@ -270,10 +270,12 @@ class Played:
                 version=base,
                 silo_id=silo,
                 rows=100 + dataset.rows_coarse // 3,
-                loss=base.metrics["loss"] + 0.2 * wave(silo) - 0.1,
-                accuracy=min(0.99, base.metrics["accuracy"] + 0.1 * wave(silo) - 0.05),
-                auc=min(0.99, base.metrics["accuracy"] + 0.08),
-                confusion=[[40, 12], [9, 39]],
+                figures={
+                    "loss": base.metrics["loss"] + 0.2 * wave(silo) - 0.1,
+                    "accuracy": min(0.99, base.metrics["accuracy"] + 0.1 * wave(silo) - 0.05),
+                    "auc": min(0.99, base.metrics["accuracy"] + 0.08),
+                    "confusion": [[40, 12], [9, 39]],
+                },
             ),
             self._event(job, "order.submitted", order.answered_at, {"round": number}, dataset),
         )

@@ -100,7 +100,7 @@ def _named(model: Model, number: str | None) -> ModelVersion | None:
 
 def _charts(job: Job) -> list[Any]:
     versions = series.versions_of(job, POINTS_DRAWN, silos_of_best=True)
-    return [chart for one in ("accuracy", "loss") if (chart := figures.convergence(versions, (), one))]
+    return [chart for chart in figures.convergences(job, versions, ()) if chart]
 
 
 def _sources(job: Job, card: dict[str, Any]) -> list[Source]:

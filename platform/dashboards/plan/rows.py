@@ -71,7 +71,7 @@ def tensors_of(plan: TrainingPlan, dataset: Dataset | None) -> Tensors:
     problem = None
     if dataset is not None:
         try:
-            shapes = {one.name: one.shape for one in layout(specification, dataset.n_features, dataset.n_classes)}
+            shapes = {one.name: one.shape for one in layout(specification, dataset.n_features, dataset.target_kind)}
         except Invalid as error:
             problem = error
     rows = tuple(

@@ -15,6 +15,7 @@ from federation.protocol.digests import digest_bytes
 from federation.protocol.documents import OrderKind
 from federation.protocol.envelope import peek
 from federation.protocol.keys import PrivateKey
+from federation.targets import Target
 from registry import models as registry
 from registry.models import ModelVersion
 from training.models import Job, Round, Submission
@@ -70,7 +71,7 @@ def _said(job: Job, version: ModelVersion) -> Passport:
         round=version.round_number,
         base_digest=round_.base_version.digest if round_ else None,
         participants=tuple(_participants(job, round_)) if round_ else (),
-        evaluation=_evaluation(version.metrics),
+        evaluation=_evaluation(version.model.target_kind, version.metrics),
         issued_at=documents.now(),
     )
 
@@ -97,7 +98,8 @@ def _participants(job: Job, round_: Round) -> Iterable[Participant]:
         )
 
 
-def _evaluation(metrics: Mapping[str, Any]) -> Evaluation:
-    return Evaluation(
-        **{name: metrics[name] for name in ("silos", "loss", "accuracy") if metrics.get(name) is not None}
-    )
+def _evaluation(target: Target, metrics: Mapping[str, Any]) -> Evaluation:
+    names = [metric.name for metric in target.pooled_metrics()]
+    told = {name: metrics[name] for name in names if metrics.get(name) is not None}
+    own = {name: told.pop(name) for name in ("loss", "accuracy") if name in told}
+    return Evaluation(silos=metrics.get("silos", 0), figures=told, **own)

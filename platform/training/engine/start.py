@@ -20,6 +20,7 @@ from federation.learning.models import parse_model
 from federation.learning.weights import write_weights
 from federation.protocol import documents
 from federation.protocol.digests import digest_bytes
+from federation.targets import target_of
 from plans.models import TrainingPlan
 from registry.actions import add_version
 from registry.models import Model, ModelVersion
@@ -153,11 +154,12 @@ def _make_first_model(job: Job) -> FirstModel:
     """Write the family's initial weights under the job's seed. Again and again they are the same bytes."""
     specification, n_features, n_classes, preprocessing = _made_for(job)
     family, parsed = parse_model(specification)
-    layout = family.layout(parsed, n_features, n_classes)
+    target = target_of(None, n_classes)
+    layout = family.layout(parsed, n_features, target)
     folder = store.new_folder()
     try:
         file = Path(folder) / "initial.safetensors"
-        digest = write_weights(file, layout, family.initial(parsed, n_features, n_classes, _seed(job)))
+        digest = write_weights(file, layout, family.initial(parsed, n_features, target, _seed(job)))
         size_bytes = file.stat().st_size
         mark = store.adopt(file, digest)
     finally:

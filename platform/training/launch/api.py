@@ -11,9 +11,9 @@ from drf_spectacular.utils import OpenApiExample
 from pydantic import Field, create_model
 from rest_framework import serializers
 
-from federation.aggregation.strategies import STRATEGIES
 from federation.learning.models import FAMILIES
 from federation.learning.specification import LocalTraining
+from federation.strategies import STRATEGIES
 from plans.selectors import FAMILY
 from training.launch.requests import JobRequest
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from federation.aggregation.strategies import STRATEGIES
 from federation.learning.models import FAMILIES
+from federation.strategies import STRATEGIES
 from plans.selectors import FAMILY
 
 

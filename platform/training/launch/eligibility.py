@@ -132,7 +132,7 @@ def model_of(
     given = plan.model if plan else asked.model
     assert given is not None
     family, specification = parse_model(given)
-    layout = family.layout(specification, datasets[0].n_features, datasets[0].n_classes)
+    layout = family.layout(specification, datasets[0].n_features, datasets[0].target_kind)
     return ModelAsked(given, layout, plan.digest if plan else None)
 
 

@@ -72,6 +72,6 @@ def _parameters(consortium: Consortium, asked: dict[str, Any], offered: Sequence
         return None
     try:
         family, specification = parse_model(given)
-        return count_parameters(family.layout(specification, dataset.n_features, dataset.n_classes))
+        return count_parameters(family.layout(specification, dataset.n_features, dataset.target_kind))
     except FederationError:
         return None

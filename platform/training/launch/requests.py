@@ -9,12 +9,14 @@ from uuid import UUID
 from django.utils.translation import gettext as _
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 
-from federation.aggregation.strategies import parse_strategy
+from federation.aggregation.aggregate import check_fit
+from federation.aggregation.combine import COMBINERS
 from federation.errors import Invalid
 from federation.learning.models import parse_model
-from federation.learning.specification import parse_local
+from federation.learning.specification import check_client_hooks, parse_local
 from federation.protocol.documents import Limits, Purpose
 from federation.protocol.documents.base import Digest
+from federation.strategies import parse_strategy
 from federation.validation import EMPTY, refusal
 from plans.selectors import FAMILY
 from rest.names import one_line
@@ -135,10 +137,9 @@ def _line(text: str) -> str:
 
 
 def local_of(asked: Mapping[str, Any]) -> dict[str, Any]:
-    """What silos are told to do in a round: as asked for, and the strategy's proximal term (FedProx) in it."""
+    """What silos are told to do in a round: as asked for, and what the strategy fixes (FedProx's proximal term)."""
     local: dict[str, Any] = dict(asked["local"])
-    mu = parse_strategy(asked["strategy"]).local_proximal_mu if asked["task"] == "train" else 0.0
-    return {**local, "proximal_mu": mu} if mu else local
+    return {**local, **parse_strategy(asked["strategy"]).local_settings} if asked["task"] == "train" else local
 
 
 _SAY_PROTECTION = 'Say how updates are protected, as in {"mode": "clear"}: nobody trains in clear by default.'
@@ -170,13 +171,20 @@ def read_request(data: Mapping[str, Any]) -> JobRequest:
 
 def _faults_of_specifications(data: Mapping[str, Any]) -> Iterator[Invalid]:
     """What is wrong within model, strategy and local training, as far as they can be read."""
-    for name, parse in (("model", _parse_bare_model), ("strategy", parse_strategy), ("local", parse_local)):
+    for name, parse in (("model", _parse_bare_model), ("strategy", _parse_workable_strategy), ("local", parse_local)):
         given = data.get(name)
         if isinstance(given, Mapping):
             try:
                 parse(given)
             except Invalid as fault:
                 yield fault
+
+
+def _parse_workable_strategy(given: Mapping[str, Any]) -> None:
+    """Raise what ``parse_strategy`` raises, and Invalid ``strategy.*`` for one that nothing here could carry out."""
+    strategy = parse_strategy(given)
+    check_fit(strategy, COMBINERS[strategy.combiner])
+    check_client_hooks(strategy.client_hooks)
 
 
 def _parse_bare_model(given: Mapping[str, Any]) -> None:

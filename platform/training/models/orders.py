@@ -152,10 +152,8 @@ class Evaluation(models.Model):
     version = models.ForeignKey("registry.ModelVersion", on_delete=models.PROTECT, related_name="evaluations")
     silo = models.ForeignKey("silos.Silo", on_delete=models.PROTECT, related_name="+")
     rows = models.BigIntegerField()
-    loss = models.FloatField(null=True)
-    accuracy = models.FloatField(null=True)
-    auc = models.FloatField(null=True)
-    confusion = models.JSONField(null=True)
+    figures = models.JSONField(default=dict)
+    """By the names that the model's target has for them; what was withheld is not there."""
     suppressed = models.BooleanField(default=False)
 
     class Meta:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 from federation.aggregation.metric_pooling import Measured, combine
 from silos.models import Silo
@@ -161,19 +162,24 @@ class EvaluationRow:
         return None if self._too_few else self.evaluation.rows
 
     @property
+    def figures(self) -> dict[str, Any]:
+        """What it told, by the names of the model's target; nothing where there are too few rows."""
+        return {} if self._too_few else self.evaluation.figures
+
+    @property
     def accuracy(self) -> float | None:
         """Share of the rows that it got right."""
-        return None if self._too_few else self.evaluation.accuracy
+        return self.figures.get("accuracy")
 
     @property
     def loss(self) -> float | None:
         """Mean cross-entropy."""
-        return None if self._too_few else self.evaluation.loss
+        return self.figures.get("loss")
 
     @property
     def auc(self) -> float | None:
         """Area under the ROC curve, for two classes."""
-        return None if self._too_few else self.evaluation.auc
+        return self.figures.get("auc")
 
     @property
     def confusion(self) -> list[list[int]] | None:
@@ -199,11 +205,11 @@ class MetricsRow:
     def combined(self) -> dict[str, object]:
         """One figure from many."""
         told = [
-            Measured(str(one.silo.organisation_id), one.rows, one.accuracy, one.loss)
+            Measured(str(one.silo.organisation_id), one.rows, one.figures)
             for one in self.evaluations
             if one.order.state != OrderState.REJECTED
         ]
-        return combine(told, self.round.job.organisation_share_max)
+        return combine(self.round.base_version.model.target_kind, told, self.round.job.organisation_share_max)
 
     @property
     def silos(self) -> tuple[EvaluationRow, ...]:

@@ -47,7 +47,7 @@ def evaluated_rounds_of(job: Job) -> QuerySet[Round]:
     steps = Step.objects.prefetch_related(Prefetch("orders", queryset=orders))
     return (
         Round.objects.filter(job=job, state=RoundState.CLOSED)
-        .select_related("base_version", "job")
+        .select_related("base_version__model", "job")
         .prefetch_related(Prefetch("steps", queryset=steps))
     )
 
@@ -88,7 +88,7 @@ def standing_of(job: Job) -> Standing:
         .order_by("position")
         .defer(*_LONG)
     )
-    rounds = Round.objects.filter(job=job).select_related("base_version", "job").defer("job__manifest")
+    rounds = Round.objects.filter(job=job).select_related("base_version__model", "job").defer("job__manifest")
     newest = rounds.order_by("-opened_at")
     round_ = newest.filter(state=RoundState.OPEN).first() or newest.first()
     closed = rounds.filter(state=RoundState.CLOSED).order_by("-number").first()

@@ -80,8 +80,8 @@ def load(declaration: DatasetDeclaration, path: Path) -> Prepared:
         raise
     raise_all([*errors, *work.errors])
     return Prepared(
-        train=ArrayData(features[train], work.target[train], declaration.n_classes),
-        test=ArrayData(features[~train], work.target[~train], declaration.n_classes),
+        train=ArrayData(features[train], work.labels[train], declaration.target_kind),
+        test=ArrayData(features[~train], work.labels[~train], declaration.target_kind),
         rows_total=work.rows,
         rows_read=rows_read,
     )
@@ -132,7 +132,7 @@ class _Work:
         self.raw = {name: name for name in columns}
         self.told = told
         self.features: dict[str, NDArray[np.float64]] = {}
-        self.target = np.empty(0, dtype=np.int64)
+        self.labels = np.empty(0, dtype=np.int64)
         self._train: Mask | None = None
 
     @property
@@ -146,7 +146,7 @@ class _Work:
             keep &= ~column.missing
         self.columns = {name: column.select(keep) for name, column in self.columns.items()}
         self.features = {name: values[keep] for name, values in self.features.items()}
-        self.target = self.target[keep] if len(self.target) else self.target
+        self.labels = self.labels[keep] if len(self.labels) else self.labels
         self.numbers = self.numbers[keep]
         if not self.rows:
             raise DataError("data.no_rows", f"{self.path}: every row misses a value.")
@@ -181,15 +181,15 @@ class _Work:
         if step.comparison is not None:
             assert isinstance(column, Numbers)
             compare, bound = step.comparison
-            self.target = _COMPARE[compare](column.values, bound).astype(np.int64)
+            self.labels = _COMPARE[compare](column.values, bound).astype(np.int64)
             return
         assert step.classes is not None
-        self.target = np.full(self.rows, -1, dtype=np.int64)
+        self.labels = np.full(self.rows, -1, dtype=np.int64)
         for number, label in enumerate(step.classes):
-            self.target[column.equals(label)] = number
-        if np.any(self.target < 0):
-            self.refuse("data.bad_value", self.target < 0, step.column, "is none of the classes")
-            self.target[self.target < 0] = 0
+            self.labels[column.equals(label)] = number
+        if np.any(self.labels < 0):
+            self.refuse("data.bad_value", self.labels < 0, step.column, "is none of the classes")
+            self.labels[self.labels < 0] = 0
 
     def one_hot(self, step: OneHot) -> None:
         for name in step.columns:
@@ -230,7 +230,7 @@ class _Work:
                 assert isinstance(dates, Numbers)
                 self._train = dates.values < (split.train_before - EPOCH).days
             else:
-                self._train = split_rows(split, self.target, self.path)
+                self._train = split_rows(split, self.labels, self.path)
             if not self._train.any() or self._train.all():
                 raise DataError("data.no_rows", f"{self.path}: the split leaves no row for training or for testing.")
         return self._train

@@ -20,11 +20,10 @@ from federation.protocol.documents import (
     SiloState,
     Submission,
 )
+from federation.targets import figure_names
 from silo_connector.trainer.resources import Resources
 
 PHASES = frozenset({"verify", "data", "evaluate", "load", "train", "write"})
-FIGURES = ("loss", "accuracy", "auc", "confusion")
-"""What an evaluation tells about a model, by the names that agreements have for them."""
 STATES = frozenset({"waiting_for_enrolment", "idle", "working", "locked"})
 _ENVIRONMENT = ("environment.connector_version", "environment.image_digest", "environment.network")
 _ANSWER = ("protocol", "order_id", "number", "silo_id", "job_id", "created_at", *_ENVIRONMENT)
@@ -62,8 +61,8 @@ FIELDS: Mapping[type[BaseModel], frozenset[str]] = MappingProxyType(
                 *("kind", "manifest_digest", "round", "attempt", "model_digest"),
                 *("payload", "payload.digest", "payload.size_bytes"),
                 *("training", "training.rows", "training.steps", "training.loss", "training.update_norm_l2"),
-                *("evaluation", "evaluation.rows", "evaluation.loss", "evaluation.accuracy", "evaluation.auc"),
-                *("evaluation.confusion", "evaluation.confusion.counts", "evaluation.suppressed"),
+                *("evaluation", "evaluation.rows", "evaluation.figures", "evaluation.suppressed"),
+                *(f"evaluation.figures.{name}" for name in figure_names()),
                 *(f"phases_s.{phase}" for phase in PHASES),
             }
         ),

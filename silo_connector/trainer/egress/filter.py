@@ -33,7 +33,8 @@ from federation.protocol.documents import (
 from federation.protocol.keys import PrivateKey, PublicKey
 from federation.protocol.rows import NO_LIMITS, RowLimits, coarse
 from federation.protocol.tensors import Layout, file_size_bytes, read_header
-from silo_connector.trainer.egress.allowlist import FIELDS, FIGURES, STATES, Status
+from federation.targets import Target, target_of
+from silo_connector.trainer.egress.allowlist import FIELDS, STATES, Status
 from silo_connector.trainer.refusals import is_standard_sentence, may_name
 
 
@@ -46,6 +47,8 @@ class Bounds:
     update_norm_l2_max: float
     metrics: frozenset[str]
     """The figures about a model that the agreement lets out."""
+    target: Target
+    """What the job's models are asked for."""
     rows: RowLimits = NO_LIMITS
     """What the manifest holds this silo's rows to."""
 
@@ -54,7 +57,7 @@ class Bounds:
         """The bounds of a job on a site that lets no smaller cell out than this, and these figures only."""
         limits = manifest.limits
         cell = max(minimum_cell, limits.minimum_cell)
-        return cls(manifest.layout, cell, limits.update_norm_l2_max, metrics, rows)
+        return cls(manifest.layout, cell, limits.update_norm_l2_max, metrics, target_of(None, manifest.n_classes), rows)
 
 
 def sign_if_allowed(
@@ -165,16 +168,20 @@ def _check_payload(reference: PayloadReference, payload: Path, layout: Layout) -
 
 def _check_evaluation(report: EvaluationReport, bounds: Bounds) -> None:
     minimum_cell = bounds.minimum_cell
-    told = [name for name in FIGURES if getattr(report, name) is not None]
-    if report.rows < minimum_cell and (report.rows or told):
+    if report.rows < minimum_cell and (report.rows or report.told):
         raise _not_allowed("evaluation.rows")
-    for name in told:
+    for name in report.told:
         if name not in bounds.metrics:
-            raise _not_allowed(f"evaluation.{name}")
-    if report.confusion is not None:
-        cells = [cell for row in report.confusion.counts for cell in row]
-        if any(0 < cell < minimum_cell for cell in cells) or sum(cells) != report.rows:
-            raise _not_allowed("evaluation.confusion")
+            raise _not_allowed(f"evaluation.figures.{name}")
+    try:
+        bounds.target.check(report.told, report.rows)
+    except Invalid as error:
+        raise _not_allowed(f"evaluation.figures.{error.field}") from error
+    table = bounds.target.table
+    if bounds.target.points_at_few(report.told, minimum_cell):
+        raise _not_allowed(f"evaluation.figures.{table}")
+    if isinstance(counts := report.told.get(table), tuple) and sum(map(sum, counts)) != report.rows:
+        raise _not_allowed(f"evaluation.figures.{table}")
 
 
 def _leaves(path: str, value: Any) -> Iterator[tuple[str, Any]]:

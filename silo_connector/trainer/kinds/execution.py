@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Protocol
 
 from federation.errors import FederationError, Stopped, Transient
 from federation.protocol.documents import (
-    Confusion,
     Environment,
     EvaluationReport,
     PayloadReference,
@@ -112,11 +111,8 @@ def _evaluate(task: Task, begin: Begin, model: Path, rows: Prepared, bounds: Bou
         raise Refused(error.code, error.message) from error
     rows_told = bounds.rows.believed(found.rows)
     is_whole = rows_told == found.rows  # otherwise the data have grown since the launch, and counts would not add up
-    figures = {
-        "loss": found.loss,
-        "accuracy": found.accuracy,
-        "auc": found.auc,
-        "confusion": None if found.confusion is None or not is_whole else Confusion(counts=found.confusion),
+    table = rows.test.target.table
+    told = {
+        name: figure for name, figure in found.figures.items() if name in bounds.metrics and (is_whole or name != table)
     }
-    told = {name: figure for name, figure in figures.items() if name in bounds.metrics}
-    return EvaluationReport.model_validate({"rows": rows_told, "suppressed": found.suppressed or not is_whole, **told})
+    return EvaluationReport(rows=rows_told, figures=told, suppressed=found.suppressed or not is_whole)

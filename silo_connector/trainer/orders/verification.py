@@ -171,7 +171,7 @@ def validate_model_order(
         raise Refused("manifest.weights", "The manifest names another part of the rows to train on than is declared.")
     try:
         family, spec = parse_model(manifest.model)
-        if family.layout(spec, manifest.n_features, manifest.n_classes) != manifest.layout:
+        if family.layout(spec, manifest.n_features, declaration.target_kind) != manifest.layout:
             raise Refused("model.layout_mismatch", "The manifest's layout is not that of the family.")
     except Refused:
         raise

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from federation.errors import Stopped
 from federation.plans.declaration import Plan
 from federation.protocol.tensors import Layout
+from federation.targets import Target
 from silo_connector.config import Runner
 from silo_connector.logs import Log
 from silo_connector.trainer.refusals import Refused
@@ -62,13 +63,14 @@ def _begin(plan: Plan, opened: Session) -> Begin:
 
     is_loaded = False
 
-    def begin(layout: Layout, n_features: int, n_classes: int, flat: NDArray[np.float32]) -> Computation:
+    def begin(layout: Layout, n_features: int, target: Target, flat: NDArray[np.float32]) -> Computation:
         nonlocal is_loaded
         if not is_loaded:
             shapes = [[tensor.name, tensor.shape] for tensor in layout]
-            opened.open(plan.source, {"layout": shapes, "n_features": n_features, "n_classes": n_classes})
+            told = {"target": target.name, "n_classes": target.n_classes}
+            opened.open(plan.source, {"layout": shapes, "n_features": n_features, **told})
             is_loaded = True
-        return RemoteComputation(_Asked(opened, n_classes), layout, flat)
+        return RemoteComputation(_Asked(opened, target), layout, flat)
 
     return begin
 
@@ -76,26 +78,27 @@ def _begin(plan: Plan, opened: Session) -> Begin:
 class _Asked:
     """The runner, asked about one batch after another; what is not exactly as declared, and finite, is refused."""
 
-    def __init__(self, opened: Session, n_classes: int) -> None:
+    def __init__(self, opened: Session, target: Target) -> None:
         self._session = opened
-        self._n_classes = n_classes
+        self._target = target
 
     def gradient(
-        self, flat: NDArray[np.float32], features: NDArray[np.float32], target: NDArray[np.int64]
+        self, flat: NDArray[np.float32], features: NDArray[np.float32], labels: NDArray[Any]
     ) -> NDArray[np.float32]:
         """Loss and gradient of a batch."""
-        head = {"do": "gradients", "rows": len(target)}
+        head = {"do": "gradients", "rows": len(labels)}
         count = 1 + flat.size
-        parts = [_bytes(target), _bytes(flat), _bytes(features)]
+        parts = [_bytes(labels), _bytes(flat), _bytes(features)]
         return floats(self._session.ask("gradients", head, parts, 4 * count), count)
 
     def outputs(self, flat: NDArray[np.float32], features: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Logits of rows."""
+        """Outputs of rows."""
         rows = len(features)
         head = {"do": "predict", "rows": rows}
-        frame = self._session.ask("outputs", head, [_bytes(flat), _bytes(features)], 4 * rows * self._n_classes)
+        most = 4 * rows * max(self._target.output_columns)
+        frame = self._session.ask("outputs", head, [_bytes(flat), _bytes(features)], most)
         columns = frame.head.get("columns")
-        if type(columns) is not int or columns not in ({1, 2} if self._n_classes == 2 else {self._n_classes}):
+        if type(columns) is not int or columns not in self._target.output_columns:
             raise Refused("code.wrong_answer", "The plan's outputs have another number of columns than classes.")
         return floats(frame, rows * columns).reshape(rows, columns)
 

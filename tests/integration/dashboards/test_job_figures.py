@@ -17,6 +17,7 @@ from django.utils import timezone
 
 from dashboards.job import csv_export, downloads, figures, series
 from dashboards.job.participation import participation
+from federation.targets.classification import ACCURACY, LOSS
 from silos.models import Silo
 from tests.support.cohort import Cohort, browser, run_job
 from tests.support.every import every
@@ -30,11 +31,15 @@ def test_convergence_has_every_silo_and_all_together(cohort: Cohort) -> None:
     job = run_job(cohort)
     versions, members = series.versions_of(job), series.members_of(job)
     assert [row.round_number for row in versions] == list(range(len(versions)))
-    chart = figures.convergence(versions, members, "accuracy")
+    chart = figures.convergence(versions, members, ACCURACY, LOSS)
     assert chart.headings[1] == "All silos"
     assert len(chart.headings) == 2 + len(cohort.federation.silos)
     assert all(row[1] == 0.5 for row in chart.rows)
     assert sum(row.is_best for row in versions) == 1
+    marks = chart.figure["layout"]["annotations"]
+    assert [mark["text"] for mark in marks] == ["best by Loss"]
+    both = figures.convergences(job, versions, members)
+    assert [(one.key, one.title) for one in both] == [("accuracy", "Accuracy"), ("loss", "Loss")]
 
 
 def test_what_could_point_at_somebody_is_not_drawn(cohort: Cohort) -> None:
@@ -172,7 +177,10 @@ def test_a_download_tells_what_silos_did_and_how_the_model_did_there(cohort: Coh
         assert order.delivered_at is not None
         assert datetime.fromisoformat(row["delivered_at"]) == order.delivered_at
         assert (row["bytes_up"], row["phases_s"]) == (order.submission.payload_size_bytes, order.submission.phases_s)
-        assert (row["base_accuracy"], row["base_loss"]) == (order.evaluation.accuracy, order.evaluation.loss)
+        assert (row["base_accuracy"], row["base_loss"]) == (
+            order.evaluation.figures["accuracy"],
+            order.evaluation.figures["loss"],
+        )
     mine = [row["silo"] for row in told if row["silo_id"] == str(cohort.silo.id)]
     assert set(mine) == {"'=cmd()"}
     assert {row["silo"] for row in rows.values()} >= {"=cmd()"}
@@ -183,13 +191,15 @@ def test_a_download_tells_what_silos_did_and_how_the_model_did_there(cohort: Coh
 
 def test_of_many_silos_the_lowest_the_middle_and_the_highest_are_drawn() -> None:
     members = [series.Member(uuid4(), f"silo {place}", "House", place) for place in range(series.LINES_MAX + 1)]
-    spread = series.Spread(accuracy=(0.12, 0.06, 0.0), loss=(1.0, 1.0, 1.0))
-    scores = {one.silo_id: series.SiloScore(place / 100, 1.0, None) for place, one in enumerate(members)}
-    row = series.VersionRow(0, 0.05, 1.0, is_best=True, by_silo=scores, spread=spread)
-    chart = figures.convergence([row], members, "accuracy")
+    spread = series.Spread({"accuracy": (0.12, 0.06, 0.0), "loss": (1.0, 1.0, 1.0)})
+    scores = {
+        one.silo_id: series.SiloScore({"accuracy": place / 100, "loss": 1.0}) for place, one in enumerate(members)
+    }
+    row = series.VersionRow(0, {"accuracy": 0.05, "loss": 1.0}, is_best=True, by_silo=scores, spread=spread)
+    chart = figures.convergence([row], members, ACCURACY, LOSS)
     assert chart.headings == ("After round", "All silos", "Highest silo", "Middle silo", "Lowest silo")
     assert chart.rows == ((0, 0.05, 0.12, 0.06, 0.0),)
-    few = figures.convergence([row], members[:3], "accuracy")
+    few = figures.convergence([row], members[:3], ACCURACY, LOSS)
     assert len(few.headings) == 2 + 3
 
 
@@ -198,9 +208,9 @@ def test_how_far_silos_lie_apart_is_judged_by_the_database(cohort: Cohort) -> No
     told = [0.2, 0.5, 0.9]
     for order in Order.objects.filter(step__round__job=job).select_related("evaluation"):
         place = [played.silo.id for played in cohort.federation.silos].index(order.silo_id)
-        Evaluation.objects.filter(order=order).update(accuracy=told[place])
+        Evaluation.objects.filter(order=order).update(figures={"accuracy": told[place], "loss": 1.0})
     rows = series.versions_of(job, spread=True)
-    assert {row.spread.accuracy for row in rows if row.spread} == {(0.9, 0.5, 0.2)}
+    assert {row.spread.figures["accuracy"] for row in rows if row.spread} == {(0.9, 0.5, 0.2)}
     assert [bool(row.by_silo) for row in rows] == [row.is_best for row in rows]
     job.request["limits"]["minimum_cell"] = 10**6
     assert {row.spread for row in series.versions_of(job, spread=True)} == {None}

@@ -13,6 +13,7 @@ from federation.learning.backend import of_family
 from federation.learning.models import parse_model
 from federation.learning.weights import read_flat
 from federation.protocol.dataset_steps import StratifiedShuffle
+from federation.targets import target_of
 from registry.models import ModelVersion
 from silo_connector.trainer.data import load, read_declaration
 from silo_connector.trainer.data.split import split_rows
@@ -55,14 +56,14 @@ def test_card_and_weights_alone_predict_what_the_trainer_predicts(
     weights = tmp_path / "model.safetensors"
     weights.write_bytes(file)
     family, specification = parse_model(model)
-    layout = family.layout(specification, 13, 2)
-    computation = of_family(family, specification)(layout, 13, 2, read_flat(weights, layout))
+    layout = family.layout(specification, 13, target_of("binary", 2))
+    computation = of_family(family, specification)(layout, 13, target_of("binary", 2), read_flat(weights, layout))
     with torch.inference_mode():
         z = computation.outputs(torch.from_numpy(prepared.test.features)).double().numpy()
     z = np.concatenate([np.zeros_like(z), z], axis=1) if z.shape[1] == 1 else z
     expected = np.exp(z) / np.exp(z).sum(axis=1, keepdims=True)
 
-    np.testing.assert_array_equal(target[~is_training], prepared.test.target)
+    np.testing.assert_array_equal(target[~is_training], prepared.test.labels)
     np.testing.assert_allclose(x[~is_training], prepared.test.features, rtol=1e-5, atol=1e-6)
     np.testing.assert_allclose(served[~is_training], expected, rtol=1e-5, atol=1e-6)
     assert card["classes"] == ["healthy", "ill"]

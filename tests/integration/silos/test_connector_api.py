@@ -390,8 +390,6 @@ class TestArtefacts:
 def test_the_orders_of_a_job_open_and_say_what_they_must(port: int, federation: Federation) -> None:
     launched(federation)
     answer = relay(port, federation).post("/connector/v1/orders", {"held": [], "wait_s": 0}).json["orders"][0]
-    import json
-
     order = documents.read(documents.Order, peek(json.dumps(answer["order"]).encode()))
     sealed = json.dumps(answer["manifest"], separators=(",", ":")).encode()
     assert order.manifest_digest == digest_bytes(sealed)

@@ -300,6 +300,7 @@ WITHOUT_NETWORK = Work(
 BEYOND: dict[str, dict[str, Any]] = {
     "answer.not_agreed": {"evaluation": {"rows": 10, "loss": 0.25, "accuracy": 0.5, "auc": 0.625}},
     "answer.small_cell": {"evaluation": {"rows": 4, "loss": 0.25, "accuracy": 0.625}},
+    "answer.figures": {"evaluation": {"rows": 10, "figures": {"loss": 0.25, "accuracy": 1.5}}},
     "update.norm_exceeded": {"training": {"rows": 10, "steps": 1, "loss": 0.5, "update_norm_l2": 1e6}},
     "update.weight": {"rows": 305},
     "agreement.trainer_network": {"environment": Environment(connector_version="test", network="allowed")},

@@ -233,7 +233,8 @@ def test_what_could_point_at_somebody_is_left_out(cohort: Cohort, scientist: API
     for order, report in zip(orders, kept, strict=True):
         played = cohort.federation.played(order.silo_id)
         answers.answer(document=played.train(order, 0.1), by=played.silo)
-        Evaluation.objects.filter(order=order).update(loss=0.5, **report)
+        rows = report.pop("rows")
+        Evaluation.objects.filter(order=order).update(rows=rows, figures={"loss": 0.5, **report})
     closing.close_step(step_id=orders[0].round_step.id, by=TEST)
     assert Evaluation.objects.count() == 3
     shown = scientist.get(f"/api/v1/jobs/{job.id}/metrics/").json()["results"][0]["silos"]

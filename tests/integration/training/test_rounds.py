@@ -17,7 +17,6 @@ from artefacts import store
 from audit.models import Event
 from consortia.actions import leave_consortium
 from consortia.models import Participation
-from federation.aggregation.strategies import parse_strategy
 from federation.errors import FederationError, Untrusted
 from federation.learning.specification import parse_local
 from federation.learning.weights import read_weights
@@ -26,13 +25,15 @@ from federation.protocol.digests import digest_bytes
 from federation.protocol.envelope import peek
 from federation.protocol.keys import PrivateKey
 from federation.protocol.tensors import TensorSpec
+from federation.strategies import parse_strategy
 from registry.models import ModelVersion
 from tests.support.deletions import delete_what_has_served
 from tests.support.federation import TEST, Federation, make_federation
+from tests.support.plugins.added import add_parts
 from training.engine import answers, closing, control, housekeeping, rounds, start, steps
 from training.engine.sql import closing as statements
 from training.launch.actions import launch
-from training.models import Job, Order, Round, Step
+from training.models import Job, Order, Round, Step, Submission
 from training.transitions import JobState, OrderState, RoundState
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("blob_root")]
@@ -95,7 +96,7 @@ def test_a_job_trains_its_rounds_evaluates_the_last_model_and_completes(federati
     [
         ({"name": "fedavg"}, None),
         ({"name": "fedprox", "proximal_mu": 0.25}, 0.25),
-        ({"name": "fedprox"}, parse_strategy({"name": "fedprox"}).local_proximal_mu),
+        ({"name": "fedprox"}, parse_strategy({"name": "fedprox"}).local_settings["proximal_mu"]),
     ],
 )
 def test_silos_are_told_the_strategy_s_proximal_term(
@@ -119,6 +120,26 @@ def test_updates_count_by_their_rows(federation: Federation) -> None:
     np.testing.assert_allclose(
         weights_of(after)["linear.bias"] - weights_of(before)["linear.bias"], (3 * 10 + 6 * 40) / 60, rtol=1e-5
     )
+
+
+def test_a_strategy_and_a_combiner_that_were_added_as_files_run_a_round(
+    federation: Federation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add_parts(monkeypatch)
+    job = launched(federation, strategy={"name": "half_median"})
+    manifest = documents.read(documents.Manifest, peek(bytes(job.manifest or b"")))
+    assert manifest.local["proximal_mu"] == 0.5
+    orders = open_orders(job)
+    for order, delta, rows in zip(orders, (0.0, 3.0, 90.0), (10, 10, 40), strict=True):
+        played = federation.played(order.silo_id)
+        answers.answer(document=played.train(order, delta, rows), by=played.silo)
+    closing.close_step(step_id=orders[0].round_step.id, by=TEST)
+    assert job.model is not None
+    before, after = job.model.versions.order_by("round_number")[:2]
+    np.testing.assert_allclose(weights_of(after)["linear.bias"] - weights_of(before)["linear.bias"], 1.5, rtol=1e-5)
+    counted = Submission.objects.filter(order__in=orders)
+    assert [(one.update_norm_l2, one.update_cosine) for one in counted] == [(None, None)] * 3
+    assert {order.state for order in Order.objects.filter(id__in=[one.id for one in orders])} == {OrderState.APPLIED}
 
 
 def test_closing_twice_counts_once(federation: Federation) -> None:

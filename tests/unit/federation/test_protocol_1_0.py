@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
 from federation.agreements.shares import fault_of
 from federation.errors import Invalid
@@ -93,3 +94,20 @@ def test_what_is_written_now_says_1_1_and_what_comes_later_is_refused() -> None:
         with pytest.raises(Invalid, match=r"protocol\.version") as caught:
             read(documents.Refusal, json.dumps(payload | {"protocol": later}).encode())
         assert "1.1" in str(caught.value)
+
+
+def test_the_figures_of_a_1_0_evaluation_are_read_where_they_stood() -> None:
+    old = documents.EvaluationReport.model_validate(
+        {"rows": 20, "loss": 0.5, "accuracy": 0.75, "auc": 0.8, "confusion": {"counts": [[8, 5], [7, 0]]}}
+    )
+    new = documents.EvaluationReport(
+        rows=20, figures={"loss": 0.5, "accuracy": 0.75, "auc": 0.8, "confusion": ((8, 5), (7, 0))}
+    )
+    assert old.told == new.told
+    assert documents.EvaluationReport.model_validate_json(new.model_dump_json()) == new
+    assert documents.EvaluationReport.model_validate_json(old.model_dump_json()) == old
+
+
+def test_figures_stand_in_one_place() -> None:
+    with pytest.raises(ValidationError, match="in one place"):
+        documents.EvaluationReport(rows=20, loss=0.5, figures={"loss": 0.4})

@@ -7,9 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from silo_connector.trainer.orders import urgent_lane
 from silo_connector.trainer.trainer import Trainer
 from tests.unit.silo_connector.fake_platform import FakePlatform
 from tests.unit.silo_connector.sites import Site, enrolled, make_site
+from tests.unit.silo_connector.urgent import Batches
 
 
 @pytest.fixture
@@ -32,3 +34,14 @@ def trainer(site: Site) -> Iterator[Trainer]:
     found.start()
     yield found
     found.close()
+
+
+@pytest.fixture
+def no_pause(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The inbox is looked at before every batch."""
+    monkeypatch.setattr(urgent_lane, "LOOK_EVERY_S", 0.0)
+
+
+@pytest.fixture
+def batches(monkeypatch: pytest.MonkeyPatch) -> Batches:
+    return Batches(monkeypatch)

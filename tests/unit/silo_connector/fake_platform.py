@@ -43,6 +43,7 @@ from federation.protocol.keys import PrivateKey, PublicKey
 from federation.protocol.requests import verify_request
 from federation.protocol.rows import upper_edge
 from federation.protocol.tensors import Layout, encode_header
+from federation.targets import target_of
 from tests.support.patience import FAILS_AFTER_S
 from tests.unit.silo_connector.fake_answers import CUT as CUT
 from tests.unit.silo_connector.fake_answers import Answer as Answer
@@ -326,7 +327,7 @@ class FakePlatform:
         model = changes.pop("model", {"family": "logistic"})
         family, spec = parse_model(model)
         rows_coarse = changes.pop("rows_coarse", 60)
-        layout = changes.pop("layout", family.layout(spec, features, 2))
+        layout = changes.pop("layout", family.layout(spec, features, target_of("binary", 2)))
         member = CohortMember(
             silo_id=self.silo_id,
             organisation="Org",

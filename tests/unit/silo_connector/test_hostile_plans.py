@@ -246,9 +246,8 @@ async def test_what_answers_byte_by_byte_is_given_up_once_the_order_is_cancelled
     drip = "os.write(3, struct.pack('<4sIQ', b'CSP1', 60000, 0))\n"
     plan = plan_that(drip + "while True:\n    os.write(3, b' '); time.sleep(0.01)").encode()
     with session(site.config.runner, 1.0, should_stop) as opened:
-        opened.open(
-            plan, {"layout": [["linear.weight", [1, 2]], ["linear.bias", [1]]], "n_features": 2, "n_classes": 2}
-        )
+        told = {"n_features": 2, "target": "binary", "n_classes": 2}
+        opened.open(plan, {"layout": [["linear.weight", [1, 2]], ["linear.bias", [1]]], **told})
         with pytest.raises(Stopped):
             opened.ask("outputs", {"do": "predict", "rows": 1}, [bytes(20)], 4)
     assert asked == 3

@@ -18,7 +18,6 @@ from federation.errors import Invalid, Untrusted
 from federation.protocol.datasets import DatasetDeclaration
 from federation.protocol.digests import digest_bytes
 from federation.protocol.documents import (
-    Confusion,
     DatasetRegistration,
     DatasetWithdrawal,
     EnrolmentStatement,
@@ -37,6 +36,7 @@ from federation.protocol.documents import (
 from federation.protocol.keys import PrivateKey
 from federation.protocol.rows import coarse
 from federation.protocol.tensors import TensorSpec
+from federation.targets import target_of
 from silo_connector.trainer.data import read_declaration
 from silo_connector.trainer.egress.allowlist import FIELDS, Status
 from silo_connector.trainer.egress.filter import Bounds, check_may_leave, leave_signature, sign_if_allowed
@@ -48,7 +48,11 @@ from tests.unit.silo_connector.sites import TINY
 
 LAYOUT = (TensorSpec("linear.weight", (1, 2)), TensorSpec("linear.bias", (1,)))
 BOUNDS = Bounds(
-    LAYOUT, minimum_cell=5, update_norm_l2_max=10.0, metrics=frozenset({"loss", "accuracy", "auc", "confusion"})
+    LAYOUT,
+    minimum_cell=5,
+    update_norm_l2_max=10.0,
+    metrics=frozenset({"loss", "accuracy", "auc", "confusion"}),
+    target=target_of("binary", 2),
 )
 KEY = PrivateKey.generate()
 ENVIRONMENT = Environment(connector_version="0.1.0")
@@ -72,7 +76,7 @@ def submission(update: Path | None = None, **changes: Any) -> Submission:
         "round": 1,
         "attempt": 1,
         "model_digest": digest_bytes(b"w"),
-        "evaluation": EvaluationReport(rows=20, loss=0.5, accuracy=0.75, auc=0.8, confusion=confusion(8, 5, 7, 0)),
+        "evaluation": report(loss=0.5, accuracy=0.75, auc=0.8, confusion=confusion(8, 5, 7, 0)),
         "phases_s": {"train": 0.5},
         "environment": ENVIRONMENT,
         "created_at": now(),
@@ -84,8 +88,12 @@ def submission(update: Path | None = None, **changes: Any) -> Submission:
     return Submission.model_validate(content | changes)
 
 
-def confusion(*cells: int) -> Confusion:
-    return Confusion(counts=((cells[0], cells[1]), (cells[2], cells[3])))
+def confusion(*cells: int) -> tuple[tuple[int, ...], ...]:
+    return ((cells[0], cells[1]), (cells[2], cells[3]))
+
+
+def report(rows: int = 20, **figures: Any) -> EvaluationReport:
+    return EvaluationReport(rows=rows, figures=figures)
 
 
 def refused(document: BaseModel, payload: Path | None = None, bounds: Bounds | None = BOUNDS) -> str | None:
@@ -109,10 +117,10 @@ def test_an_evaluation_leaves_without_a_file() -> None:
     [
         ({"ledger": {"epsilon": 1}}, "ledger.epsilon"),
         ({"phases_s": {"patient 17": 1.0}}, "phases_s.patient 17"),
-        ({"evaluation": EvaluationReport(rows=3, accuracy=0.5)}, "evaluation.rows"),
-        ({"evaluation": EvaluationReport(rows=0, accuracy=0.5)}, "evaluation.rows"),
-        ({"evaluation": EvaluationReport(rows=20, confusion=confusion(8, 4, 8, 0))}, "evaluation.confusion"),
-        ({"evaluation": EvaluationReport(rows=20, confusion=confusion(8, 5, 8, 0))}, "evaluation.confusion"),
+        ({"evaluation": report(3, accuracy=0.5)}, "evaluation.rows"),
+        ({"evaluation": report(0, accuracy=0.5)}, "evaluation.rows"),
+        ({"evaluation": report(confusion=confusion(8, 4, 8, 0))}, "evaluation.figures.confusion"),
+        ({"evaluation": report(confusion=confusion(8, 5, 8, 0))}, "evaluation.figures.confusion"),
         ({"training": TrainingReport(rows=40, steps=5, loss=0.6, update_norm_l2=10.1)}, "training.update_norm_l2"),
         ({"training": None}, "payload"),
         ({"payload": None}, "payload"),
@@ -204,12 +212,11 @@ def test_figures_that_the_agreement_does_not_name_stay(update: Path) -> None:
     no_loss = replace(BOUNDS, metrics=frozenset({"accuracy"}))
     assert refused(submission(update, evaluation=None), update, no_loss) == "training.loss"
     only_loss = replace(BOUNDS, metrics=frozenset({"loss"}))
-    report = EvaluationReport(rows=20, loss=0.5)
-    check_may_leave(submission(kind=OrderKind.EVALUATE, evaluation=report), only_loss)
+    check_may_leave(submission(kind=OrderKind.EVALUATE, evaluation=report(loss=0.5)), only_loss)
     for figure in ({"accuracy": 0.5}, {"auc": 0.5}, {"confusion": confusion(10, 0, 0, 10)}):
-        more = report.model_copy(update=figure)
+        more = report(loss=0.5, **figure)
         assert refused(submission(kind=OrderKind.EVALUATE, evaluation=more), bounds=only_loss) in {
-            f"evaluation.{name}" for name in figure
+            f"evaluation.figures.{name}" for name in figure
         }
 
 

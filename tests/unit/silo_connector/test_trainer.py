@@ -219,7 +219,7 @@ async def test_the_site_s_own_minimum_cell_holds_whatever_the_job_says(site: Sit
     trainer.process_inbox()
     evaluation = site.submission(order).evaluation
     assert evaluation is not None
-    assert (evaluation.rows, evaluation.accuracy, evaluation.suppressed) == (0, None, True)
+    assert (evaluation.rows, evaluation.figures, evaluation.suppressed) == (0, {}, True)
 
 
 async def test_no_more_rows_are_told_than_the_manifest_lets_the_silo_weigh(site: Site, trainer: Trainer) -> None:
@@ -255,8 +255,9 @@ async def test_no_more_test_rows_are_told_than_were_registered(site: Site, train
     trainer.process_inbox()
     evaluation = site.submission(order).evaluation
     assert evaluation is not None
-    assert (evaluation.rows, evaluation.confusion, evaluation.suppressed) == (14, None, True)
-    assert evaluation.accuracy is not None
+    assert (evaluation.rows, evaluation.suppressed) == (14, True)
+    assert "confusion" not in evaluation.figures
+    assert "accuracy" in evaluation.figures
 
 
 async def test_an_update_beyond_the_bound_stays_at_home(site: Site, trainer: Trainer) -> None:

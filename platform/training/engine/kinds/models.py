@@ -23,4 +23,6 @@ def model_reference(version: ModelVersion, until: datetime) -> documents.BlobRef
 
 def combined_metrics(claim: Claim) -> dict[str, object]:
     """How a round's global model did over the silos, as they have told in this step."""
-    return combine(closing.measured(claim.step.step_id), claim.round.job.organisation_share_max)
+    round_ = claim.round
+    told = closing.measured(claim.step.step_id)
+    return combine(round_.base_version.model.target_kind, told, round_.job.organisation_share_max)

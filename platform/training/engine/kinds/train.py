@@ -10,11 +10,13 @@ from uuid import UUID
 from artefacts import signed_urls, store
 from audit.actors import Actor
 from federation.aggregation.aggregate import Aggregation, Contribution, NothingAcceptedError, aggregate
-from federation.aggregation.strategies import parse_strategy
+from federation.aggregation.combine import COMBINERS
 from federation.errors import Invalid
 from federation.protocol import documents
 from federation.protocol.documents import OrderKind, Submission
 from federation.protocol.tensors import TensorSpec
+from federation.strategies import parse_strategy
+from federation.strategies.weighting import weight_of
 from registry.actions import add_version, judge
 from registry.models import ModelVersion
 from training.engine.deadlines import StepDeadlines
@@ -89,14 +91,16 @@ def _aggregate(claim: Claim, answers: Sequence[Answer], folder: Path) -> Aggrega
     layout = tuple(
         TensorSpec(name=spec["name"], shape=tuple(spec["shape"]), dtype=spec["dtype"]) for spec in version.model.layout
     )
+    strategy = parse_strategy(job.request["strategy"])
     return aggregate(
-        parse_strategy(job.request["strategy"]),
+        strategy,
+        COMBINERS[strategy.combiner],
         store.path_of(version.digest),
         [
             Contribution(
                 str(answer.order_id),
                 store.path_of(answer.payload_digest),
-                float(answer.limits.weight(answer.rows)),
+                float(weight_of(strategy.weighting, answer.rows, answer.limits)),
             )
             for answer in answers
         ],

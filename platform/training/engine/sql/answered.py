@@ -6,8 +6,9 @@ import json
 from dataclasses import dataclass
 from uuid import UUID
 
-from federation.agreements.answer_bounds import FIGURES, AnswerBounds
+from federation.agreements.answer_bounds import AnswerBounds
 from federation.protocol.rows import RowLimits
+from federation.targets import figure_names, target_of
 from live import database
 from training.models import Job
 
@@ -43,6 +44,7 @@ class AnsweredOrder:
     metrics: str | None
     """The figures that the agreement lets out, as JSON; None where there is no agreement."""
     trainer_network: str | None
+    n_classes: int
 
     @property
     def job(self) -> Job:
@@ -57,7 +59,8 @@ class AnsweredOrder:
             is_weighed_here=self.protection == "clear",
             update_norm_l2_max=self.update_norm_l2_max,
             minimum_cell=self.minimum_cell,
-            metrics=frozenset(FIGURES if self.metrics is None else json.loads(self.metrics)),
+            metrics=frozenset(figure_names() if self.metrics is None else json.loads(self.metrics)),
+            target=target_of(None, self.n_classes),
             has_no_network=self.trainer_network == "forbidden",
         )
 
@@ -68,12 +71,13 @@ _FIND = """
            step.wait, upload.digest, upload.finished_at IS NOT NULL, seat.rows_coarse, seat.weight_max,
            job.request #>> '{protection,mode}', (job.request #>> '{limits,update_norm_l2_max}')::float8,
            (job.request #>> '{limits,minimum_cell}')::integer, agreement.terms #>> '{leaving,metrics}',
-           agreement.terms #>> '{work,trainer_network}'
+           agreement.terms #>> '{work,trainer_network}', model.n_classes
     FROM training_order AS own
     JOIN training_step AS step ON step.id = own.step_id
     JOIN training_round AS round ON round.id = step.round_id
     JOIN training_job AS job ON job.id = round.job_id
     JOIN registry_modelversion AS version ON version.id = own.base_version_id
+    JOIN registry_model AS model ON model.id = version.model_id
     JOIN training_cohortseat AS seat ON seat.job_id = job.id AND seat.silo_id = own.silo_id
     LEFT JOIN agreements_agreementversion AS agreement ON agreement.id = job.agreement_id
     LEFT JOIN training_upload AS upload ON upload.order_id = own.id

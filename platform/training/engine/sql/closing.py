@@ -32,7 +32,7 @@ _JOB = (
     "organisation_share_max",
 )
 _VERSION = ("id", "model_id", "digest", "size_bytes", "optimiser_digest", "is_best")
-_MODEL = ("id", "layout")
+_MODEL = ("id", "layout", "n_classes")
 
 
 def _columns(table: str, names: Sequence[str]) -> str:
@@ -139,7 +139,7 @@ def counted(round_id: UUID) -> dict[str, str]:
 
 
 _MEASURED = f"""
-    SELECT silo.organisation_id::text, evaluation.rows, evaluation.accuracy, evaluation.loss
+    SELECT silo.organisation_id::text, evaluation.rows, evaluation.figures::text
     FROM training_evaluation AS evaluation
     JOIN training_order AS own ON own.id = evaluation.order_id
     JOIN silos_silo AS silo ON silo.id = evaluation.silo_id
@@ -150,7 +150,10 @@ _MEASURED = f"""
 
 def measured(step_id: int) -> list[Measured]:
     """What the silos told in a step of its round's global model, but for those whose answers were rejected."""
-    return [Measured(*row) for row in database.fetch(_MEASURED, {"step": step_id})]
+    return [
+        Measured(organisation, rows, json.loads(figures))
+        for organisation, rows, figures in database.fetch(_MEASURED, {"step": step_id})
+    ]
 
 
 _END_STEP = f"""

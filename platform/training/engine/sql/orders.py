@@ -92,9 +92,8 @@ _SUBMIT = f"""
         FROM answered
     ), evaluated AS (
         INSERT INTO training_evaluation
-            (order_id, version_id, silo_id, rows, loss, accuracy, auc, confusion, suppressed)
-        SELECT id, %(version)s, %(silo)s, %(test_rows)s::bigint, %(loss)s::float8, %(accuracy)s::float8,
-               %(auc)s::float8, %(confusion)s::jsonb, %(suppressed)s::boolean
+            (order_id, version_id, silo_id, rows, figures, suppressed)
+        SELECT id, %(version)s, %(silo)s, %(test_rows)s::bigint, %(figures)s::jsonb, %(suppressed)s::boolean
         FROM answered WHERE %(test_rows)s::bigint IS NOT NULL
     ), told AS (
         {appending("answered")}
@@ -111,7 +110,6 @@ def submit(
     Whole in itself. False, and nothing kept, if the order was not open any more.
     """
     payload, training, evaluation = said.payload, said.training, said.evaluation
-    confusion = evaluation.confusion if evaluation else None
     rows = database.fetch(
         _SUBMIT,
         {
@@ -129,10 +127,7 @@ def submit(
             "phases_s": Jsonb(dict(said.phases_s)),
             "connector_version": said.environment.connector_version,
             "test_rows": evaluation.rows if evaluation else None,
-            "loss": evaluation.loss if evaluation else None,
-            "accuracy": evaluation.accuracy if evaluation else None,
-            "auc": evaluation.auc if evaluation else None,
-            "confusion": Jsonb([list(row) for row in confusion.counts]) if confusion else None,
+            "figures": Jsonb(evaluation.told if evaluation else {}),
             "suppressed": evaluation.suppressed if evaluation else False,
             **event,
         },

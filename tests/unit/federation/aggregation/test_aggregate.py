@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 
 from federation.aggregation.aggregate import Aggregation, Contribution, NothingAcceptedError, Rejected, aggregate
-from federation.aggregation.strategies import parse_strategy
+from federation.aggregation.combine.weighted_mean import COMBINER
 from federation.errors import Invalid
 from federation.learning.weights import read_flat
 from federation.protocol.digests import digest_file
+from federation.strategies import parse_strategy
 from tests.unit.federation.aggregation.conftest import LAYOUT, put, put_all, vector
 
 
@@ -32,7 +33,7 @@ def run(
     global_path: Path, paths: list[Path], out_dir: Path, *, name: str = "fedavg", state_path: Path | None = None
 ) -> Aggregation:
     updates = [Contribution(f"silo-{place}", path, 10.0 + place) for place, path in enumerate(paths)]
-    return aggregate(parse_strategy({"name": name}), global_path, updates, LAYOUT, 1e3, state_path, out_dir)
+    return aggregate(parse_strategy({"name": name}), COMBINER, global_path, updates, LAYOUT, 1e3, state_path, out_dir)
 
 
 def test_good_updates_all_count(tmp_path: Path, global_path: Path, out_dir: Path) -> None:
@@ -63,7 +64,7 @@ def test_bad_updates_do_not_change_a_bit_of_the_result(tmp_path: Path, global_pa
         "silo-4": "update.header",
     }
     good = [Contribution(str(place), paths[place], 10.0 + place) for place in (0, 2, 5)]
-    alone = aggregate(parse_strategy({"name": "fedavg"}), global_path, good, LAYOUT, 1e3, None, out_dir)
+    alone = aggregate(parse_strategy({"name": "fedavg"}), COMBINER, global_path, good, LAYOUT, 1e3, None, out_dir)
     assert alone.model_digest == done.model_digest
     assert [one.norm_l2 for one in alone.accepted] == [one.norm_l2 for one in done.accepted]
 
@@ -94,7 +95,7 @@ def test_an_update_without_a_weight_is_rejected_alone(
 ) -> None:
     paths = put_all(tmp_path, [vector(1), vector(2)])
     updates = [Contribution("good", paths[0], 5.0), Contribution("bad", paths[1], weight)]
-    done = aggregate(parse_strategy({"name": "fedavg"}), global_path, updates, LAYOUT, 1e3, None, out_dir)
+    done = aggregate(parse_strategy({"name": "fedavg"}), COMBINER, global_path, updates, LAYOUT, 1e3, None, out_dir)
     assert [one.key for one in done.accepted] == ["good"]
     assert [(one.key, one.code) for one in done.rejected] == [("bad", "update.weight")]
 

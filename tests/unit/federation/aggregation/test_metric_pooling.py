@@ -8,16 +8,25 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from federation.aggregation.metric_pooling import COMBINATION, HELD, LOSS_MAX, Measured, combine
+from federation.aggregation.metric_pooling import COMBINATION, HELD, Measured
+from federation.aggregation.metric_pooling import combine as combine_of
+from federation.targets import target_of
+from federation.targets.classification import LOSS
 
 OTHERS = count(1)
+TWO = target_of("binary", 2)
+
+
+def combine(told: list[Measured], share_max: float | None) -> dict[str, object]:
+    """Over two classes."""
+    return combine_of(TWO, told, share_max)
 
 
 def silo(
     rows: int, accuracy: float | None = 0.5, loss: float | None = 1.0, organisation: str | None = None
 ) -> Measured:
     """What one silo says, of an organisation of its own unless it is named."""
-    return Measured(organisation or str(next(OTHERS)), rows, accuracy, loss)
+    return Measured(organisation or str(next(OTHERS)), rows, {"accuracy": accuracy, "loss": loss})
 
 
 def test_every_row_counts_once() -> None:
@@ -53,6 +62,6 @@ def test_no_organisation_makes_the_figure_its_own_by_rows_or_by_a_loss_that_no_m
         liar = [silo(rows, 1.0, -1e300, "liar"), silo(rows, 1.0, 1e300, "liar")]
         combined = combine([*honest, *liar], 0.5)
         assert combined["accuracy"] == pytest.approx(0.8)
-        assert combined["loss"] == pytest.approx(0.25 + LOSS_MAX / 4)
+        assert combined["loss"] == pytest.approx(0.25 + (LOSS.counts_at_most or 0) / 4)
         assert combined["combination"] == HELD
     assert combine([*honest, silo(100, 1.0)], 0.5)["combination"] == COMBINATION

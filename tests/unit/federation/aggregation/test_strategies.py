@@ -8,18 +8,18 @@ from typing import Any
 import numpy as np
 import pytest
 
+from federation.aggregation.combine.weighted_mean import PlaintextWeightedMean
 from federation.aggregation.server_step import apply, state_layout
-from federation.aggregation.strategies import STRATEGIES, parse_strategy
-from federation.aggregation.sums import ClearSum
 from federation.errors import Invalid
 from federation.learning.weights import read_flat, read_weights
 from federation.protocol.digests import digest_file
 from federation.protocol.tensors import TensorSpec
+from federation.strategies import STRATEGIES, parse_strategy
 from tests.unit.federation.aggregation.conftest import LAYOUT, WORDS, put, put_all, vector
 
 
-def mean_of(paths: list[Path]) -> ClearSum:
-    return ClearSum([(path, 1.0 + place) for place, path in enumerate(paths)], LAYOUT, block_words=4096)
+def mean_of(paths: list[Path]) -> PlaintextWeightedMean:
+    return PlaintextWeightedMean([(path, 1.0 + place) for place, path in enumerate(paths)], LAYOUT, block_words=4096)
 
 
 @pytest.mark.parametrize("name", ["fedavg", "fedprox"])
@@ -40,7 +40,7 @@ def test_equal_updates_move_the_model_by_that_update_exactly(tmp_path: Path) -> 
     flat = vector(1)
     paths = put_all(tmp_path, [flat, flat])
     out = tmp_path / "next"
-    total = ClearSum([(path, 5.0) for path in paths], LAYOUT)
+    total = PlaintextWeightedMean([(path, 5.0) for path in paths], LAYOUT)
     apply(parse_strategy({"name": "fedavg"}), put(tmp_path / "global", vector(9)), total, None, out, None)
     np.testing.assert_array_equal(read_flat(out, LAYOUT), vector(9) + flat)
 
@@ -144,10 +144,11 @@ def test_every_strategy_describes_itself_and_survives_the_manifest() -> None:
         assert kind.model_json_schema()["properties"]["name"]["const"] == name
 
 
-def test_only_fedprox_asks_for_a_proximal_term() -> None:
-    assert parse_strategy({"name": "fedprox", "proximal_mu": 0.3}).local_proximal_mu == 0.3
-    assert parse_strategy({"name": "fedavg"}).local_proximal_mu == 0.0
-    assert parse_strategy({"name": "fedadam"}).local_proximal_mu == 0.0
+def test_only_fedprox_fixes_something_of_local_training() -> None:
+    assert parse_strategy({"name": "fedprox", "proximal_mu": 0.3}).local_settings == {"proximal_mu": 0.3}
+    assert parse_strategy({"name": "fedprox", "proximal_mu": 0}).local_settings == {}
+    assert parse_strategy({"name": "fedavg"}).local_settings == {}
+    assert parse_strategy({"name": "fedadam"}).local_settings == {}
 
 
 def test_fedadam_starts_as_the_paper_and_the_published_runs_do() -> None:

@@ -75,6 +75,12 @@ WITH_COUNTS = replace(BOUNDS, metrics=frozenset({"loss", "accuracy", "confusion"
         (set(), BOUNDS, tried(rows=0, suppressed=True)),
         ({"answer.small_cell"}, WITH_COUNTS, tried(rows=20, confusion=counts((19, 1), (0, 0)))),
         (set(), WITH_COUNTS, tried(rows=20, confusion=counts((20, 0), (0, 0)))),
+        (set(), WITH_COUNTS, tried(rows=20, figures={"loss": 0.5, "confusion": ((20, 0), (0, 0))})),
+        ({"answer.small_cell"}, WITH_COUNTS, tried(rows=20, figures={"confusion": ((19, 1), (0, 0))})),
+        ({"answer.not_agreed"}, BOUNDS, tried(rows=20, figures={"auc": 0.5})),
+        ({"answer.figures"}, BOUNDS, tried(rows=20, figures={"accuracy": 1.5})),
+        ({"answer.figures"}, BOUNDS, tried(rows=20, figures={"accuracy": ((20, 0), (0, 0))})),
+        ({"answer.figures", "answer.not_agreed"}, BOUNDS, tried(rows=20, figures={"name": 17.0})),
         ({"agreement.trainer_network"}, BOUNDS, SAYS_NOTHING),
         (
             set(),

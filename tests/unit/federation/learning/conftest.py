@@ -15,6 +15,7 @@ from federation.learning.family import Family, ModelSpecification
 from federation.learning.models import parse_model
 from federation.learning.weights import write_weights
 from federation.protocol.tensors import Layout
+from federation.targets import target_of
 
 
 def blobs(rows: int, n_features: int = 4, n_classes: int = 2, seed: int = 0) -> ArrayData:
@@ -23,7 +24,7 @@ def blobs(rows: int, n_features: int = 4, n_classes: int = 2, seed: int = 0) -> 
     target = generator.integers(0, n_classes, rows)
     centres = np.random.default_rng(99).standard_normal((n_classes, n_features)) * 1.5
     features = centres[target] + generator.standard_normal((rows, n_features))
-    return ArrayData(features.astype(np.float32), target.astype(np.int64), n_classes)
+    return ArrayData(features.astype(np.float32), target.astype(np.int64), target_of(None, n_classes))
 
 
 @dataclass(frozen=True)
@@ -44,9 +45,9 @@ class Start:
 def make_start(folder: Path, data: dict[str, Any], n_features: int = 4, n_classes: int = 2, seed: int = 1) -> Start:
     """Write the first model of a job."""
     family, spec = parse_model(data)
-    layout = family.layout(spec, n_features, n_classes)
+    layout = family.layout(spec, n_features, target_of(None, n_classes))
     path = folder / f"start-{family.name}"
-    write_weights(path, layout, family.initial(spec, n_features, n_classes, seed))
+    write_weights(path, layout, family.initial(spec, n_features, target_of(None, n_classes), seed))
     return Start(path, layout, family, spec)
 
 

@@ -16,8 +16,9 @@ from hypothesis import strategies as st
 from federation.errors import Invalid
 from federation.learning import evaluate as module
 from federation.learning.data import ArrayData
-from federation.learning.evaluate import Evaluation, area_under_curve, evaluate
+from federation.learning.evaluate import Evaluation, evaluate
 from federation.learning.weights import read_weights, write_weights
+from federation.targets.classification import area_under_curve
 from tests.unit.federation.learning.conftest import Start, blobs, make_start
 
 
@@ -27,7 +28,7 @@ def run(start: Start, data: ArrayData, minimum_cell: int = 1) -> Evaluation:
 
 def logits(start: Start, data: ArrayData) -> Any:
     weights = read_weights(start.path, start.layout)
-    built = start.family.build(start.spec, data.n_features, data.n_classes)
+    built = start.family.build(start.spec, data.n_features, data.target)
     built.load_state_dict({name: torch.from_numpy(array) for name, array in weights.items()})
     return built(torch.from_numpy(data.features)).detach().double().numpy()
 
@@ -38,10 +39,12 @@ def test_two_classes_agree_with_scikit_learn(logistic: Start) -> None:
     chance = 1 / (1 + np.exp(-score))
     found = run(logistic, data)
     assert found.rows == 101
-    assert found.accuracy == sklearn.metrics.accuracy_score(data.target, chance > 0.5)
-    assert found.loss == pytest.approx(sklearn.metrics.log_loss(data.target, chance), rel=1e-9)
-    assert found.auc == pytest.approx(sklearn.metrics.roc_auc_score(data.target, score), rel=1e-12)
-    assert found.confusion == tuple(map(tuple, sklearn.metrics.confusion_matrix(data.target, chance > 0.5).tolist()))
+    assert found.figures["accuracy"] == sklearn.metrics.accuracy_score(data.labels, chance > 0.5)
+    assert found.figures["loss"] == pytest.approx(sklearn.metrics.log_loss(data.labels, chance), rel=1e-9)
+    assert found.figures["auc"] == pytest.approx(sklearn.metrics.roc_auc_score(data.labels, score), rel=1e-12)
+    assert found.figures["confusion"] == tuple(
+        map(tuple, sklearn.metrics.confusion_matrix(data.labels, chance > 0.5).tolist())
+    )
     assert not found.suppressed
 
 
@@ -53,14 +56,16 @@ def test_any_classes_agree_with_scikit_learn(tmp_path: Path, model: dict[str, An
     scores = logits(start, data)
     chances = np.exp(scores) / np.exp(scores).sum(1, keepdims=True)
     found = run(start, data)
-    assert found.accuracy == sklearn.metrics.accuracy_score(data.target, scores.argmax(1))
-    assert found.loss == pytest.approx(sklearn.metrics.log_loss(data.target, chances), rel=1e-6)
-    matrix = sklearn.metrics.confusion_matrix(data.target, scores.argmax(1), labels=range(n_classes))
-    assert found.confusion == tuple(map(tuple, matrix.tolist()))
+    assert found.figures["accuracy"] == sklearn.metrics.accuracy_score(data.labels, scores.argmax(1))
+    assert found.figures["loss"] == pytest.approx(sklearn.metrics.log_loss(data.labels, chances), rel=1e-6)
+    matrix = sklearn.metrics.confusion_matrix(data.labels, scores.argmax(1), labels=range(n_classes))
+    assert found.figures["confusion"] == tuple(map(tuple, matrix.tolist()))
     if n_classes == 2:
-        assert found.auc == pytest.approx(sklearn.metrics.roc_auc_score(data.target, chances[:, 1]), rel=1e-9)
+        assert found.figures["auc"] == pytest.approx(
+            sklearn.metrics.roc_auc_score(data.labels, chances[:, 1]), rel=1e-9
+        )
     else:
-        assert found.auc is None
+        assert "auc" not in found.figures
 
 
 def test_batches_do_not_change_the_figures(logistic: Start, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -68,43 +73,45 @@ def test_batches_do_not_change_the_figures(logistic: Start, monkeypatch: pytest.
     whole = run(logistic, data)
     monkeypatch.setattr(module, "_BATCH_ROWS", 7)
     parts = run(logistic, data)
-    assert parts.loss == pytest.approx(whole.loss, rel=1e-6)
-    assert replace(parts, loss=None, auc=None) == replace(whole, loss=None, auc=None)
-    assert parts.auc == pytest.approx(whole.auc, rel=1e-3)
+    assert parts.figures["loss"] == pytest.approx(whole.figures["loss"], rel=1e-6)
+    same = ("accuracy", "confusion")
+    assert [parts.figures[name] for name in same] == [whole.figures[name] for name in same]
+    assert parts.figures["auc"] == pytest.approx(whole.figures["auc"], rel=1e-3)
 
 
 def test_one_class_has_no_area_under_the_curve(logistic: Start) -> None:
-    data = replace(blobs(30), target=np.ones(30, dtype=np.int64))
+    data = replace(blobs(30), labels=np.ones(30, dtype=np.int64))
     found = run(logistic, data)
-    assert found.auc is None
-    assert found.accuracy is not None
-    assert found.confusion is not None
-    assert found.confusion[0] == (0, 0)
+    assert "auc" not in found.figures
+    assert "accuracy" in found.figures
+    counts = found.figures["confusion"]
+    assert isinstance(counts, tuple)
+    assert counts[0] == (0, 0)
 
 
 def test_counts_are_withheld_whole_when_one_cell_is_small(logistic: Start) -> None:
     data = blobs(101)
-    counts = run(logistic, data).confusion
-    assert counts is not None
+    counts = run(logistic, data).figures["confusion"]
+    assert isinstance(counts, tuple)
     smallest = min(count for row in counts for count in row if count)
     at, above = run(logistic, data, smallest), run(logistic, data, smallest + 1)
-    assert at.confusion == counts
+    assert at.figures["confusion"] == counts
     assert not at.suppressed
-    assert above.confusion is None
+    assert "confusion" not in above.figures
     assert above.suppressed
-    assert above.accuracy == at.accuracy
+    assert above.figures["accuracy"] == at.figures["accuracy"]
 
 
 def test_an_empty_cell_is_no_small_cell(logistic: Start) -> None:
-    data = replace(blobs(30), target=np.ones(30, dtype=np.int64))
+    data = replace(blobs(30), labels=np.ones(30, dtype=np.int64))
     weights = {"linear.weight": np.zeros((1, 4), np.float32), "linear.bias": np.ones(1, np.float32)}
     write_weights(logistic.path, logistic.layout, weights)
-    assert run(logistic, data, 30).confusion == ((0, 0), (0, 30))
+    assert run(logistic, data, 30).figures["confusion"] == ((0, 0), (0, 30))
 
 
 def test_with_fewer_rows_than_the_minimum_nothing_is_said(logistic: Start) -> None:
     found = run(logistic, blobs(9), 10)
-    assert found == Evaluation(rows=0, loss=None, accuracy=None, auc=None, confusion=None, suppressed=True)
+    assert found == Evaluation(rows=0, figures={}, suppressed=True)
     assert run(logistic, blobs(10), 10).rows == 10
 
 

@@ -14,6 +14,7 @@ import torch
 from federation.errors import Invalid
 from federation.learning.models import FAMILIES, parse_model
 from federation.protocol.tensors import Layout, count_parameters
+from federation.targets import target_of
 from tests.support.every import every
 
 SPECIFICATIONS: list[tuple[dict[str, Any], int, int]] = [
@@ -26,7 +27,7 @@ SPECIFICATIONS: list[tuple[dict[str, Any], int, int]] = [
 
 def laid_out(data: dict[str, Any], n_features: int, n_classes: int) -> Layout:
     family, spec = parse_model(data)
-    return family.layout(spec, n_features, n_classes)
+    return family.layout(spec, n_features, target_of(None, n_classes))
 
 
 def refusal(data: dict[str, Any]) -> Invalid:
@@ -48,9 +49,9 @@ def test_every_family_is_found_and_describes_itself() -> None:
 @pytest.mark.parametrize(("data", "n_features", "n_classes"), SPECIFICATIONS)
 def test_the_layout_is_the_torch_state_dict(data: dict[str, Any], n_features: int, n_classes: int) -> None:
     family, spec = parse_model(data)
-    module = family.build(spec, n_features, n_classes)
+    module = family.build(spec, n_features, target_of(None, n_classes))
     expected = [(name, tuple(tensor.shape), tensor.dtype) for name, tensor in module.state_dict().items()]
-    layout = family.layout(spec, n_features, n_classes)
+    layout = family.layout(spec, n_features, target_of(None, n_classes))
     assert [(one.name, tuple(one.shape), torch.float32) for one in layout] == expected
     outputs = module(torch.zeros(2, n_features))
     assert outputs.shape == (2, 1 if family.name == "logistic" else n_classes)
@@ -59,9 +60,9 @@ def test_the_layout_is_the_torch_state_dict(data: dict[str, Any], n_features: in
 @pytest.mark.parametrize(("data", "n_features", "n_classes"), SPECIFICATIONS)
 def test_starting_weights_follow_from_the_seed(data: dict[str, Any], n_features: int, n_classes: int) -> None:
     family, spec = parse_model(data)
-    one, same, other = (family.initial(spec, n_features, n_classes, seed) for seed in (5, 5, 6))
+    one, same, other = (family.initial(spec, n_features, target_of(None, n_classes), seed) for seed in (5, 5, 6))
     assert [(name, array.shape, array.dtype.str) for name, array in one.items()] == [
-        (tensor.name, tensor.shape, "<f4") for tensor in family.layout(spec, n_features, n_classes)
+        (tensor.name, tensor.shape, "<f4") for tensor in family.layout(spec, n_features, target_of(None, n_classes))
     ]
     for name, array in every(one.items()):
         np.testing.assert_array_equal(array, same[name])
@@ -70,14 +71,14 @@ def test_starting_weights_follow_from_the_seed(data: dict[str, Any], n_features:
 
 def test_starting_weights_are_these_on_every_machine() -> None:
     family, spec = parse_model({"family": "logistic"})
-    weights = family.initial(spec, 2, 2, 42)
+    weights = family.initial(spec, 2, target_of("binary", 2), 42)
     assert weights["linear.weight"].tobytes().hex() == "01b514bf865dc63e"
     assert weights["linear.bias"].tobytes().hex() == "e8d75f3e"
 
 
 def test_starting_weights_are_distributed_as_torch_distributes_them() -> None:
     family, spec = parse_model({"family": "mlp", "hidden": [400]})
-    weights = family.initial(spec, 100, 2, 0)
+    weights = family.initial(spec, 100, target_of("binary", 2), 0)
     for name, inputs in (("layer0.weight", 100), ("layer1.weight", 400)):
         bound = 1 / math.sqrt(inputs)
         values = weights[name].ravel()
@@ -133,7 +134,9 @@ def test_logistic_regression_is_for_two_classes() -> None:
 def test_naming_families_and_making_weights_needs_no_torch() -> None:
     program = (
         "import sys; from federation.learning.models import FAMILIES, parse_model;"
-        "family, spec = parse_model({'family': 'mlp', 'hidden': [4]}); family.initial(spec, 3, 2, 1);"
+        "from federation.targets import target_of;"
+        "family, spec = parse_model({'family': 'mlp', 'hidden': [4]});"
+        "family.initial(spec, 3, target_of('binary', 2), 1);"
         "import federation.aggregation.aggregate, federation.learning.weights;"
         "assert 'torch' not in sys.modules and 'pyarrow' not in sys.modules and 'sklearn' not in sys.modules"
     )

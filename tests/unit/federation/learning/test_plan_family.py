@@ -10,6 +10,7 @@ import pytest
 
 from federation.errors import Invalid
 from federation.learning.models import parse_model
+from federation.targets import target_of
 
 ODD = {
     "family": "plan",
@@ -24,19 +25,19 @@ ODD = {
 
 def test_extents_of_the_job_are_filled_in() -> None:
     family, spec = parse_model(ODD)
-    assert [tensor.shape for tensor in family.layout(spec, 5, 4)] == [(4, 3, 5), (4,), (), (2,)]
+    assert [tensor.shape for tensor in family.layout(spec, 5, target_of(None, 4))] == [(4, 3, 5), (4,), (), (2,)]
 
 
 def test_the_start_is_as_declared_and_the_same_everywhere() -> None:
     family, spec = parse_model(ODD)
-    weights = family.initial(spec, 5, 4, 7)
+    weights = family.initial(spec, 5, target_of(None, 4), 7)
     bound = 1 / math.sqrt(15)
     assert {name: tensor.dtype for name, tensor in weights.items()} == dict.fromkeys(weights, np.dtype("f4"))
     for name in ("deep.weight", "deep.bias"):
         assert bound / 2 < np.abs(weights[name]).max() <= bound
     assert weights["scale"] == 1
     assert not weights["shift"].any()
-    again, other = family.initial(spec, 5, 4, 7), family.initial(spec, 5, 4, 8)
+    again, other = family.initial(spec, 5, target_of(None, 4), 7), family.initial(spec, 5, target_of(None, 4), 8)
     assert all(np.array_equal(again[name], weights[name]) for name in weights)
     assert not np.array_equal(other["deep.weight"], weights["deep.weight"])
 
@@ -45,8 +46,8 @@ def test_a_plan_s_linear_layer_starts_as_the_logistic_family_does() -> None:
     declared = [{"name": "linear.weight", "shape": [1, "n_features"]}, {"name": "linear.bias", "shape": [1]}]
     plan, plan_spec = parse_model({"family": "plan", "parameters": declared})
     logistic, spec = parse_model({"family": "logistic"})
-    assert plan.layout(plan_spec, 6, 2) == logistic.layout(spec, 6, 2)
-    ours, theirs = plan.initial(plan_spec, 6, 2, 3), logistic.initial(spec, 6, 2, 3)
+    assert plan.layout(plan_spec, 6, target_of(None, 2)) == logistic.layout(spec, 6, target_of(None, 2))
+    ours, theirs = plan.initial(plan_spec, 6, target_of(None, 2), 3), logistic.initial(spec, 6, target_of(None, 2), 3)
     assert all(np.array_equal(ours[name], theirs[name]) for name in theirs)
 
 
@@ -68,7 +69,7 @@ def test_a_plan_s_linear_layer_starts_as_the_logistic_family_does() -> None:
 def test_what_can_not_be_laid_out(parameters: list[dict[str, Any]], code: str) -> None:
     def lay_out() -> None:
         family, spec = parse_model({"family": "plan", "parameters": parameters})
-        family.layout(spec, 4, 2)
+        family.layout(spec, 4, target_of(None, 2))
 
     with pytest.raises(Invalid) as caught:
         lay_out()
@@ -78,4 +79,4 @@ def test_what_can_not_be_laid_out(parameters: list[dict[str, Any]], code: str) -
 def test_nobody_can_build_it_without_the_plan() -> None:
     family, spec = parse_model(ODD)
     with pytest.raises(Invalid, match=r"model\.needs_plan"):
-        family.build(spec, 4, 2)
+        family.build(spec, 4, target_of(None, 2))

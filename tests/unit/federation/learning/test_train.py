@@ -20,6 +20,7 @@ from federation.learning.specification import parse_local
 from federation.learning.train import TrainingResult, train
 from federation.learning.weights import read_flat, read_weights, write_weights
 from federation.protocol.digests import digest_file
+from federation.targets import target_of
 from tests.unit.federation.learning.conftest import Start, blobs, make_start
 
 DATA = blobs(50)
@@ -81,7 +82,7 @@ def test_the_update_is_that_of_a_plain_torch_loop(logistic: Start, local: dict[s
         batch, order = order[: settings.batch_size], order[settings.batch_size :]
         optimiser.zero_grad()
         logits = model(torch.from_numpy(DATA.features[batch])).squeeze(1)
-        torch.nn.BCEWithLogitsLoss()(logits, torch.from_numpy(DATA.target[batch]).float()).backward()
+        torch.nn.BCEWithLogitsLoss()(logits, torch.from_numpy(DATA.labels[batch]).float()).backward()
         optimiser.step()
     expected = torch.cat([model.weight.detach().ravel(), model.bias.detach()]).numpy() - read_flat(
         logistic.path, logistic.layout
@@ -124,14 +125,14 @@ def test_every_family_learns(tmp_path: Path, data: dict[str, Any], n_classes: in
     assert result.train_loss < first.train_loss
     update = read_weights(out, start.layout)
     weights = read_weights(start.path, start.layout)
-    module = start.family.build(start.spec, 4, n_classes)
+    module = start.family.build(start.spec, 4, target_of(None, n_classes))
     module.load_state_dict({name: torch.from_numpy(weights[name] + update[name]) for name in weights})
     predicted = module(torch.from_numpy(rows.features)).argmax(1).numpy()
-    assert np.mean(predicted == rows.target) > accuracy
+    assert np.mean(predicted == rows.labels) > accuracy
 
 
 def test_one_class_alone_is_trained_on(logistic: Start) -> None:
-    data = replace(DATA, target=np.ones(50, dtype=np.int64))
+    data = replace(DATA, labels=np.ones(50, dtype=np.int64))
     result, update = run(logistic, data, steps=200)
     assert math.isfinite(result.train_loss)
     assert update[-1] > 0
@@ -153,7 +154,7 @@ def test_a_small_proximal_term_is_the_gradient_of_the_penalty(logistic: Start) -
     _, plain = run(logistic, learning_rate=rate, steps=100)
     start = torch.from_numpy(read_flat(logistic.path, logistic.layout).astype(np.float64))
     w = start.clone().requires_grad_()
-    features, target = torch.from_numpy(DATA.features).double(), torch.from_numpy(DATA.target).double()
+    features, target = torch.from_numpy(DATA.features).double(), torch.from_numpy(DATA.labels).double()
     generator = np.random.Generator(np.random.PCG64(7))
     order: list[int] = []
     for _ in range(100):
@@ -179,7 +180,7 @@ def test_divergence_is_said_not_sent(logistic: Start) -> None:
 
 
 def test_no_rows_is_said(logistic: Start) -> None:
-    empty = ArrayData(np.empty((0, 4), np.float32), np.empty(0, np.int64), 2)
+    empty = ArrayData(np.empty((0, 4), np.float32), np.empty(0, np.int64), target_of("binary", 2))
     with pytest.raises(Invalid) as caught:
         run(logistic, empty)
     assert caught.value.code == "training.no_rows"
@@ -215,9 +216,11 @@ def test_training_loads_no_compiler(logistic: Start) -> None:
         "import sys; from pathlib import Path; import numpy as np;"
         "from federation.learning.backend import of_family;"
         "from federation.learning.data import ArrayData; from federation.learning.models import parse_model;"
+        "from federation.targets import target_of;"
         "from federation.learning.specification import parse_local; from federation.learning.train import train;"
-        "family, spec = parse_model({'family': 'logistic'}); layout = family.layout(spec, 4, 2);"
-        "data = ArrayData(np.zeros((8, 4), np.float32), np.zeros(8, np.int64), 2); path = Path(sys.argv[1]);"
+        "family, spec = parse_model({'family': 'logistic'}); two = target_of('binary', 2);"
+        "layout = family.layout(spec, 4, two);"
+        "data = ArrayData(np.zeros((8, 4), np.float32), np.zeros(8, np.int64), two); path = Path(sys.argv[1]);"
         "local = parse_local({'steps': 3, 'momentum': 0.5});"
         "train(path, layout, of_family(family, spec), data, local, 1, path.with_name('update'));"
         "assert 'torch._dynamo' not in sys.modules and 'sympy' not in sys.modules"

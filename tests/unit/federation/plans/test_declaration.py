@@ -11,6 +11,7 @@ import pytest
 from federation.errors import Invalid
 from federation.learning.models import parse_model
 from federation.plans.declaration import SOURCE_BYTES_MAX, read_plan
+from federation.targets import target_of
 
 DECLARED = """
 PLAN = {
@@ -37,7 +38,7 @@ def test_it_says_what_it_is_and_its_hash_is_that_of_the_file() -> None:
     assert (plan.declaration.title, set(plan.functions), plan.text) == ("Little", {"predict"}, GOOD)
     assert plan.digest == "sha256:" + hashlib.sha256(GOOD.encode()).hexdigest()
     family, spec = parse_model(plan.model)
-    assert [tensor.shape for tensor in family.layout(spec, 4, 2)] == [(1, 4), (1,)]
+    assert [tensor.shape for tensor in family.layout(spec, 4, target_of("binary", 2))] == [(1, 4), (1,)]
     assert read_plan(GOOD.replace("\n", "\r\n").encode()).digest != plan.digest
 
 

@@ -21,4 +21,4 @@ from training.reading.small_cells import confusion_shown
     ],
 )
 def test_counts_are_shown_whole_or_not_at_all(counts: Any, shown: bool) -> None:
-    assert confusion_shown(Evaluation(rows=20, confusion=counts), 5) == (counts if shown else None)
+    assert confusion_shown(Evaluation(rows=20, figures={"confusion": counts}), 5) == (counts if shown else None)

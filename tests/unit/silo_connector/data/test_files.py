@@ -42,7 +42,7 @@ def same(one: Prepared, other: Prepared) -> bool:
     return all(
         getattr(a, name).tobytes() == getattr(b, name).tobytes()
         for a, b in ((one.train, other.train), (one.test, other.test))
-        for name in ("features", "target")
+        for name in ("features", "labels")
     )
 
 

@@ -64,8 +64,8 @@ def test_it_is_the_recipe_bit_by_bit(heart_disease: Path, hospital: str) -> None
     features, target, train, test = recipe(path)
     assert prepared.train.features.tobytes() == features[train].tobytes()
     assert prepared.test.features.tobytes() == features[test].tobytes()
-    np.testing.assert_array_equal(prepared.train.target, target[train])
-    np.testing.assert_array_equal(prepared.test.target, target[test])
+    np.testing.assert_array_equal(prepared.train.labels, target[train])
+    np.testing.assert_array_equal(prepared.test.labels, target[test])
 
 
 @pytest.mark.parametrize("hospital", COUNTS)
@@ -73,9 +73,9 @@ def test_counts_are_the_published(heart_disease: Path, hospital: str) -> None:
     prepared = load(example("heart-disease"), heart_disease / f"processed.{hospital}.data")
     found = (prepared.rows_read, prepared.rows_total, len(prepared.train), len(prepared.test))
     assert found == COUNTS[hospital]
-    shares = (prepared.train.target.mean(), prepared.test.target.mean())
+    shares = (prepared.train.labels.mean(), prepared.test.labels.mean())
     assert shares == pytest.approx(ILL[hospital], abs=6e-4)
-    assert prepared.train.n_classes == prepared.test.n_classes == 2
+    assert prepared.train.target.n_classes == prepared.test.target.n_classes == 2
 
 
 def test_seven_hundred_and_forty_rows_in_all(heart_disease: Path) -> None:

@@ -32,7 +32,7 @@ def plain(tmp_path: Path) -> Prepared:
 
 def bits(prepared: Prepared) -> list[bytes]:
     parts = (prepared.train, prepared.test)
-    return [value.tobytes() for part in parts for value in (part.features, part.target)]
+    return [value.tobytes() for part in parts for value in (part.features, part.labels)]
 
 
 OTHER: dict[str, Any] = {

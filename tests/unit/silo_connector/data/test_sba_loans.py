@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from federation.learning.evaluate import area_under_curve
+from federation.targets.classification import area_under_curve
 from silo_connector.trainer.data import Prepared, load
 from tests.unit.silo_connector.data.conftest import example
 
@@ -19,7 +19,7 @@ def newton(prepared: Prepared) -> NDArray[np.float64]:
     for _ in range(12):
         chance = 1 / (1 + np.exp(-x @ weights))
         hessian = (x.T * (chance * (1 - chance))) @ x
-        weights += np.linalg.solve(hessian, x.T @ (prepared.train.target - chance))
+        weights += np.linalg.solve(hessian, x.T @ (prepared.train.labels - chance))
     return weights
 
 
@@ -32,8 +32,8 @@ def test_the_published_regression(shared_data: Path) -> None:
     weights = newton(prepared)
     np.testing.assert_allclose(weights, [1.3931, -2.1282, -2.9875, 0.5041], atol=5e-4)
     score = weights[0] + prepared.test.features.astype(np.float64) @ weights[1:]
-    confusion = [[int(np.sum((prepared.test.target == i) & ((score > 0) == j))) for j in (0, 1)] for i in (0, 1)]
+    confusion = [[int(np.sum((prepared.test.labels == i) & ((score > 0) == j))) for j in (0, 1)] for i in (0, 1)]
     assert confusion == [[682, 14], [324, 31]]
-    area = area_under_curve(score, prepared.test.target)
+    area = area_under_curve(score, prepared.test.labels)
     assert area is not None
     assert round(area, 4) == 0.7346

@@ -38,22 +38,22 @@ def test_comparisons(tmp_path: Path, positive: str, expected: set[int]) -> None:
     steps = [*without("target"), {"step": "target", "column": "y", "positive": positive}]
     prepared = read(tmp_path, MIXED, steps=steps)
     for part in (prepared.train, prepared.test):
-        for (x, *_), target in every(zip(part.features.tolist(), part.target.tolist(), strict=True)):
+        for (x, *_), target in every(zip(part.features.tolist(), part.labels.tolist(), strict=True)):
             assert target == int(int(x) % 3 - 1 in expected)
 
 
 def test_classes_have_the_numbers_of_their_places(tmp_path: Path) -> None:
     steps = [*without("target"), {"step": "target", "column": "y", "classes": [1, -1, 0]}]
     prepared = read(tmp_path, MIXED, steps=steps)
-    assert prepared.train.n_classes == 3
-    for (x, *_), target in every(zip(prepared.train.features.tolist(), prepared.train.target.tolist(), strict=True)):
+    assert prepared.train.target.n_classes == 3
+    for (x, *_), target in every(zip(prepared.train.features.tolist(), prepared.train.labels.tolist(), strict=True)):
         assert [1, -1, 0][target] == int(x) % 3 - 1
 
 
 def test_text_classes(tmp_path: Path) -> None:
     steps = [{"step": "target", "column": "kind", "classes": ["house", "car"]}]
     prepared = read(tmp_path, MIXED, steps=steps)
-    for (x, _), target in every(zip(prepared.train.features.tolist(), prepared.train.target.tolist(), strict=True)):
+    for (x, _), target in every(zip(prepared.train.features.tolist(), prepared.train.labels.tolist(), strict=True)):
         assert target == int(x) % 2
 
 
@@ -113,17 +113,17 @@ def test_one_training_row_has_no_deviation(tmp_path: Path) -> None:
 
 def test_one_class_alone_is_allowed(tmp_path: Path) -> None:
     prepared = read(tmp_path, [f"{number},car,1" for number in range(10)])
-    assert set(prepared.train.target.tolist()) == {1}
-    assert prepared.train.n_classes == 2
+    assert set(prepared.train.labels.tolist()) == {1}
+    assert prepared.train.target.n_classes == 2
 
 
 def test_the_split_is_stratified_where_every_class_has_three_rows(tmp_path: Path) -> None:
     lines = [f"{number},car,{int(number < 4)}" for number in range(12)]
     prepared = read(tmp_path, lines)
-    assert (prepared.train.target.sum(), prepared.test.target.sum()) == (2, 2)
+    assert (prepared.train.labels.sum(), prepared.test.labels.sum()) == (2, 2)
     rare = [f"{number},car,{int(number < 2)}" for number in range(12)]
     seeds = range(8)
-    found = {int(read(tmp_path, rare, split={**BASE["split"], "seed": seed}).train.target.sum()) for seed in seeds}
+    found = {int(read(tmp_path, rare, split={**BASE["split"], "seed": seed}).train.labels.sum()) for seed in seeds}
     assert len(found) > 1
 
 

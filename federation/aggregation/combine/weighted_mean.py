@@ -1,56 +1,27 @@
-"""The sum of updates, block by block: the rest takes it through `SumOfUpdates`, behind which masks will stand."""
+"""The weighted mean of updates that lie in clear in files, block by block."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from federation.aggregation.blocks import BLOCK_WORDS, TensorFile, block_ranges, dot
-from federation.aggregation.checks import check_square_sum, open_update, square_sum
+from federation.aggregation.checks import check_squared_l2, open_update, squared_l2
+from federation.aggregation.combine.base import Combiner, UpdateFigures, UpdatesRejectedError
 from federation.errors import Invalid
 from federation.protocol.tensors import Layout, count_parameters
+from federation.strategies.base import UpdatesNeeded
 
 _BUFFER_BYTES = 16 << 20
 _BLOCK_WORDS_MIN = 4 * 1024
 
 
-class SumOfUpdates(Protocol):
-    """The weighted mean of a round's updates, however it came about."""
-
-    layout: Layout
-
-    def blocks(self) -> Iterator[tuple[int, NDArray[np.float64]]]:
-        """(offset in words, float64 block of the weighted mean), from the first word to the last, in order.
-
-        A block is only valid until the next one is asked for.
-        """
-        ...
-
-
-class UpdatesRejectedError(Exception):
-    """Some updates must not count; the mean seen so far is void. `reasons` by the update's place in the sequence."""
-
-    def __init__(self, reasons: dict[int, Invalid]) -> None:
-        super().__init__(f"{len(reasons)} updates rejected")
-        self.reasons = reasons
-
-
-@dataclass(frozen=True)
-class UpdateFigures:
-    """What the pass over the blocks told about one update."""
-
-    norm_l2: float
-    cosine_to_mean: float | None
-
-
-class ClearSum:
+class PlaintextWeightedMean:
     """The weighted mean of updates that lie in files, checked while they are read.
 
     Weights are positive and finite; only their proportions matter. Addition is float64 in the order given, element by
@@ -83,7 +54,7 @@ class ClearSum:
         self._block_words = max(min(block_words, room), _BLOCK_WORDS_MIN)
 
     def blocks(self) -> Iterator[tuple[int, NDArray[np.float64]]]:
-        """See `SumOfUpdates`. Raises UpdatesRejectedError when an update must not count, once all were looked at whole.
+        """See `CombinedUpdate`. Raises UpdatesRejectedError when an update must not count, once all were read whole.
 
         Blocks yielded before the raise are void: write them where nobody looks yet.
         """
@@ -103,7 +74,7 @@ class ClearSum:
                 for place, share in enumerate(self._shares):
                     files[place].read_into(words[place, :count], offset)
                     part[:] = words[place, :count]
-                    squares[place] += square_sum(part)
+                    squares[place] += squared_l2(part)
                     if place == 0:
                         np.multiply(part, share, out=total)
                     else:
@@ -111,7 +82,7 @@ class ClearSum:
                         np.add(total, part, out=total)
                 if not np.all(squares <= self._square_max):
                     self._check_rest(files, {}, squares, offset + count)
-                mean_square += square_sum(total)
+                mean_square += squared_l2(total)
                 narrow[:count] = total
                 for place in range(len(files)):
                     dots[place] += dot(words[place, :count], narrow[:count])
@@ -138,9 +109,9 @@ class ClearSum:
                 if offset >= done:
                     self._on_block()
                     file.read_into(words[:count], offset)
-                    squares[place] += square_sum(words[:count].astype(np.float64))
+                    squares[place] += squared_l2(words[:count].astype(np.float64))
             try:
-                check_square_sum(float(squares[place]), self._norm_max)
+                check_squared_l2(float(squares[place]), self._norm_max)
             except Invalid as error:
                 reasons[place] = error
         raise UpdatesRejectedError(reasons)
@@ -151,7 +122,7 @@ class ClearSum:
         self.norm_l2 = math.sqrt(mean_square)
         for place, total in enumerate(squares):
             try:
-                norm_l2 = check_square_sum(float(total), self._norm_max)
+                norm_l2 = check_squared_l2(float(total), self._norm_max)
             except Invalid as error:
                 reasons[place] = error
                 continue
@@ -170,3 +141,6 @@ def _cosine(dot: float, product: float) -> float | None:
     if not 1e-30 < product < 1e30:
         return None
     return max(-1.0, min(1.0, dot / product))
+
+
+COMBINER = Combiner(name="weighted_mean", sees=UpdatesNeeded.SINGLE, combine=PlaintextWeightedMean)

@@ -1,0 +1,50 @@
+"""What models are asked for: one module each, found by looking. To add one, add a file with a ``TARGET``.
+
+No torch is loaded until a loss is asked for, and no pydantic ever: the runner reads this package too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from federation.discovery import Offers
+from federation.errors import Invalid
+from federation.targets.base import Better, Counts, Figure, Figures, Measured, Metric, Target
+
+__all__ = [
+    "TARGETS",
+    "Better",
+    "Counts",
+    "Figure",
+    "Figures",
+    "Measured",
+    "Metric",
+    "Target",
+    "all_metrics",
+    "figure_names",
+    "target_of",
+]
+
+TARGETS: Mapping[str, type[Target]] = Offers(__name__, "TARGET", sort_key=lambda target: (target.rank, target.name))
+
+
+def target_of(name: str | None, n_classes: int | None) -> Target:
+    """The target of this name, over so many classes (None where it has none).
+
+    Documents of protocol 1.0 name no target: then it follows from the number of classes. Raises Invalid
+    ``target.unknown``, and ``target.classes`` where the number does not belong to the target.
+    """
+    found = TARGETS.get(name if name is not None else "binary" if n_classes == 2 else "classes")
+    if found is None:
+        raise Invalid("target.unknown", f"The targets are {', '.join(TARGETS)}.", "target")
+    return found.over(n_classes)
+
+
+def figure_names() -> tuple[str, ...]:
+    """All figures that some target has, by the names that agreements and reports have for them."""
+    return tuple(dict.fromkeys(name for target in TARGETS.values() for name in target.figure_names()))
+
+
+def all_metrics() -> dict[str, Metric]:
+    """The metrics of all targets by their names: one name means the same wherever it stands."""
+    return {metric.name: metric for target in TARGETS.values() for metric in target.metrics}

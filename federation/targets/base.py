@@ -1,0 +1,180 @@
+"""A target: what the column to be predicted holds, and all that follows from it. One object that everybody asks."""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any, ClassVar, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from federation.errors import Invalid
+
+if TYPE_CHECKING:
+    import torch
+
+Counts = tuple[tuple[int, ...], ...]
+Figure = float | Counts
+Figures = Mapping[str, Figure]
+"""What a report says of a model: a number for each metric that may be told, and a table of counts."""
+
+
+class Better(StrEnum):
+    """Which way a metric points."""
+
+    HIGHER = "higher"
+    LOWER = "lower"
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A number that says how a model does on some rows. A name means the same in every target that has it."""
+
+    name: str
+    """As agreements and reports write it."""
+    title: str
+    description: str
+    """What a silo tells of it after each round, as the caption of a chart."""
+    better: Better
+    minimum: float | None = None
+    maximum: float | None = None
+    """Between these every value lies; None where there is no such bound."""
+    axis: str = ""
+    """What an axis says where its title alone would not tell the unit."""
+    digits: int = 3
+    """How many decimals a reader needs."""
+    not_pooled_because: str = ""
+    """Why there is none over all silos; empty where it is the mean over their rows."""
+    counts_at_least: float | None = None
+    counts_at_most: float | None = None
+    """What one silo's value counts in that mean at least and at most, where no model could do better or worse."""
+
+    @property
+    def is_pooled(self) -> bool:
+        """Whether one figure over all silos follows from theirs."""
+        return not self.not_pooled_because
+
+    @property
+    def limits(self) -> tuple[float, float] | None:
+        """The bounds where it has both."""
+        return None if self.minimum is None or self.maximum is None else (self.minimum, self.maximum)
+
+    def is_valid(self, value: object) -> bool:
+        """Whether this can be a value of it: a finite number within its bounds."""
+        if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+            return False
+        return not (
+            (self.minimum is not None and value < self.minimum) or (self.maximum is not None and value > self.maximum)
+        )
+
+    def counted(self, value: float) -> float:
+        """A silo's value as it counts in the mean over all silos."""
+        low = value if self.counts_at_least is None else max(value, self.counts_at_least)
+        return low if self.counts_at_most is None else min(low, self.counts_at_most)
+
+    def is_better(self, one: float, other: float) -> bool:
+        """Whether `one` is strictly better than `other`."""
+        return one > other if self.better is Better.HIGHER else one < other
+
+
+@dataclass(frozen=True)
+class Measured:
+    """How a model does on some rows, as far as it may be told. `suppressed` says that something was withheld."""
+
+    figures: dict[str, Figure]
+    suppressed: bool
+
+
+class Target(ABC):
+    """What the column to be predicted holds, with the outputs, the loss and the metrics that go with it.
+
+    Labels are an array [rows] of `label_dtype`; a model's outputs are float32 [rows, columns].
+    """
+
+    name: ClassVar[str]
+    title: ClassVar[str]
+    rank: ClassVar[int] = 1000
+    """Where it stands among the others."""
+    label_dtype: ClassVar[type[np.generic]]
+    metrics: ClassVar[tuple[Metric, ...]]
+    """In the order in which pages show them."""
+    table: ClassVar[str] = ""
+    """The name of its table of counts; empty where it has none."""
+    primary: ClassVar[str]
+    """The metric that a page shows where it shows one."""
+    best_by: ClassVar[str]
+    """The metric by which a model's best version is chosen."""
+    n_classes: int | None
+    """How many classes it has; None where it has none."""
+
+    @classmethod
+    @abstractmethod
+    def over(cls, n_classes: int | None) -> Self:
+        """The target over so many classes. Raises Invalid ``target.classes`` for a number that is not its own."""
+
+    @property
+    @abstractmethod
+    def n_outputs(self) -> int:
+        """Size of a model's head: the number of its outputs, where a family has no smaller one of its own."""
+
+    @property
+    def output_columns(self) -> frozenset[int]:
+        """The numbers of columns that outputs may have."""
+        return frozenset({self.n_outputs})
+
+    @abstractmethod
+    def loss(self, outputs: torch.Tensor, labels: torch.Tensor, reduction: str = "mean") -> torch.Tensor:
+        """The loss of outputs [rows, columns] for labels [rows]; `reduction` as torch has it: mean or sum."""
+
+    @abstractmethod
+    def measure(
+        self, outputs: Iterable[tuple[slice, torch.Tensor]], labels: NDArray[Any], minimum_cell: int
+    ) -> Measured:
+        """How a model does, from its outputs (float64) part by part, with what would point at few rows withheld.
+
+        There are at least `minimum_cell` rows. Raises Invalid ``evaluation.not_finite`` where the loss is no number.
+        """
+
+    @abstractmethod
+    def points_at_few(self, figures: Figures, minimum_cell: int) -> bool:
+        """Whether something in figures of enough rows is itself of so few that it may point at somebody."""
+
+    @classmethod
+    def figure_names(cls) -> tuple[str, ...]:
+        """All that a report may tell."""
+        return (*(metric.name for metric in cls.metrics), *((cls.table,) if cls.table else ()))
+
+    @classmethod
+    def metric(cls, name: str) -> Metric:
+        """The metric of this name. Raises KeyError."""
+        return {metric.name: metric for metric in cls.metrics}[name]
+
+    @classmethod
+    def pooled_metrics(cls) -> tuple[Metric, ...]:
+        """Those that there are over all silos. A silo has to tell all of them to count."""
+        return tuple(metric for metric in cls.metrics if metric.is_pooled)
+
+    def check(self, figures: Mapping[str, object], rows: int) -> None:
+        """Hold a report's figures to what this target has.
+
+        Raises Invalid ``evaluation.figures`` for a name that it doesn't have, a value out of bounds, a wrong table.
+        """
+        for name, value in figures.items():
+            if name == self.table and self.table:
+                self.check_table(value, rows)
+            elif name not in {metric.name for metric in self.metrics} or not self.metric(name).is_valid(value):
+                raise Invalid("evaluation.figures", f"{name} is no figure of a {self.name} target like this.", name)
+
+    def check_table(self, value: object, rows: int) -> None:
+        """Hold the table of counts to its shape. Raises Invalid ``evaluation.figures``."""
+        raise Invalid("evaluation.figures", f"A {self.name} target has no table of counts.", self.table)
+
+
+def check_finite(loss: float) -> None:
+    """Raise Invalid ``evaluation.not_finite`` for a loss that is no number."""
+    if not math.isfinite(loss):
+        raise Invalid("evaluation.not_finite", "The model's loss is not a finite number on this silo's rows.")
