@@ -15,7 +15,7 @@ from django.db.models.functions import Now
 
 from artefacts import store
 from audit.actors import Actor
-from federation.errors import FederationError
+from federation.errors import FederationError, Transient
 from federation.learning.models import parse_model
 from federation.learning.weights import write_weights
 from federation.protocol import documents
@@ -65,6 +65,8 @@ def start(*, job_id: UUID, by: Actor) -> None:
     try:
         first = _make_first_model(job)
         _start_from(job_id, first, by)
+    except Transient:  # nothing is wrong with the job: it stays queued, and the sweep nudges it again
+        raise
     except FederationError as error:
         with transaction.atomic():
             if (job := _queued(job_id)) is not None:
