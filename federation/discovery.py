@@ -32,8 +32,8 @@ class Offers(Mapping[str, T]):
         A module without the attribute offers nothing: it holds what the others share.
         """
         self._name = name
-        self._package = package
-        self._attribute = attribute
+        self.package = package
+        self.attribute = attribute
         self._sort_key = sort_key
         self._path: tuple[str, ...] = ()
         self._found: dict[str, T] = {}
@@ -48,10 +48,10 @@ class Offers(Mapping[str, T]):
         return len(self._look())
 
     def _look(self) -> Mapping[str, T]:
-        path = tuple(sys.modules[self._package].__path__)
+        path = tuple(sys.modules[self.package].__path__)
         if path != self._path:
-            modules = [importlib.import_module(f"{self._package}.{one.name}") for one in pkgutil.iter_modules(path)]
-            offered = [getattr(module, self._attribute) for module in modules if hasattr(module, self._attribute)]
+            modules = [importlib.import_module(f"{self.package}.{one.name}") for one in pkgutil.iter_modules(path)]
+            offered = [getattr(module, self.attribute) for module in modules if hasattr(module, self.attribute)]
             self._found = {self._name(one): one for one in sorted(offered, key=self._sort_key)}
             self._path = path
         return self._found

@@ -71,16 +71,16 @@ def _line(lines: Mapping[Key, int], place: Key) -> int | None:
 
 def _expected(fault: ErrorDetails, described: str) -> tuple[str, str]:
     """The code of a fault, and what should stand there."""
-    kind = fault["type"]
-    if kind == EXPECTED:
+    wrong_with = fault["type"]
+    if wrong_with == EXPECTED:
         return VALUE, fault["msg"]
-    if kind == "literal_error":
+    if wrong_with == "literal_error":
         return VALUE, fault["ctx"]["expected"]
-    if kind == "value_error":
+    if wrong_with == "value_error":
         return VALUE, f"another value. {fault['msg'].removeprefix('Value error, ').removesuffix('.')}"
-    if kind in _BOUNDS:
+    if wrong_with in _BOUNDS:
         return VALUE, described or f"at most {fault['ctx'].get('max_length')} of these"
-    return TYPE, described or _KINDS.get(kind.partition("_")[0], "another kind of value")
+    return TYPE, described or _KINDS.get(wrong_with.partition("_")[0], "another kind of value")
 
 
 def _described(model: type[BaseModel], place: Key) -> str:

@@ -102,7 +102,7 @@ def _is_of_no_job(sealed: bytes) -> bool:
     from silo_connector.trainer.orders.verification import kind_unverified
 
     said = kind_unverified(sealed)
-    return any(kind.name == said and not kind.is_of_job for kind in KINDS)
+    return any(kind.name == said and not kind.is_of_job for kind in KINDS.values())
 
 
 def _latest(jobs: Iterator[_Job]) -> list[_Job]:

@@ -21,7 +21,7 @@ from silo_connector.trainer.datasets import Datasets
 from silo_connector.trainer.egress.filter import sign_if_allowed
 from silo_connector.trainer.kinds.execution import warm_up
 from silo_connector.trainer.kinds.kind import AnyKind, Incoming, SiloContext
-from silo_connector.trainer.kinds.registry import KINDS, Kinds
+from silo_connector.trainer.kinds.registry import Kinds
 from silo_connector.trainer.orders.authorization import Authorizer
 from silo_connector.trainer.orders.inbox import Inbox
 from silo_connector.trainer.orders.trust import believed, enrolled, follow_key_rotation
@@ -42,10 +42,10 @@ class Trainer:
     """All of the trainer's work, in one thread.
 
     `network` is what it says of its network in all that it signs: that there is none only where that was looked at.
-    `kinds` are the kinds of order that it carries out.
+    `kinds` are the kinds of order that it carries out; None for all that there are.
     """
 
-    def __init__(self, config: Config, network: Network = "allowed", kinds: Iterable[AnyKind] = KINDS) -> None:
+    def __init__(self, config: Config, network: Network = "allowed", kinds: Iterable[AnyKind] | None = None) -> None:
         self._config = config
         self._spool = Spool(config.spool)
         self._key = identity_key(config)

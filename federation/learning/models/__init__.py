@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import importlib
-import pkgutil
 from collections.abc import Mapping
-from types import MappingProxyType
 from typing import Any
 
 from pydantic import ValidationError
 
+from federation.discovery import Offers
 from federation.errors import Invalid
 from federation.learning.family import Family, ModelSpecification
 from federation.validation import refusal
@@ -17,15 +15,7 @@ from federation.validation import refusal
 __all__ = ["FAMILIES", "parse_model"]
 
 
-def _find() -> Mapping[str, Family]:
-    found: dict[str, Family] = {}
-    for module in sorted(pkgutil.iter_modules(__path__), key=lambda module: module.name):
-        family: Family = importlib.import_module(f"{__name__}.{module.name}").FAMILY
-        found[family.name] = family
-    return MappingProxyType(found)
-
-
-FAMILIES: Mapping[str, Family] = _find()
+FAMILIES: Mapping[str, Family] = Offers(__name__, "FAMILY")
 
 
 def parse_model(data: Mapping[str, Any]) -> tuple[Family, ModelSpecification]:

@@ -14,13 +14,13 @@ from audit.statements import event_of
 from federation.agreements.answer_bounds import faults_of
 from federation.errors import Invalid, Transient, Untrusted
 from federation.protocol.digests import digest_bytes
-from federation.protocol.documents import OrderKind, Refusal, open_sealed
+from federation.protocol.documents import Refusal, open_sealed
 from federation.protocol.documents import Submission as SubmissionDocument
 from federation.protocol.envelope import payload_type_of
 from rest.errors import Conflict, NotFound
 from silos.models import Silo
 from training import dispatch
-from training.engine.kinds import STEPLESS_KINDS, answered_with, step_kind
+from training.engine.kinds import answered_with, step_kind, stepless_kind
 from training.engine.kinds.base import SteplessKind
 from training.engine.rejections import reject
 from training.engine.restored import raise_numbers
@@ -118,7 +118,7 @@ def _submit_to_open_order(said: SubmissionDocument, document: bytes, payload: by
 def _stepless_kind(said: Refusal, by: Silo) -> SteplessKind | None:
     """The kind of the refused order, where that belongs to no step of a round."""
     kind = Order.objects.filter(id=said.order_id, silo=by, step=None).values_list("kind", flat=True).first()
-    return None if kind is None else STEPLESS_KINDS[OrderKind(kind)]
+    return None if kind is None else stepless_kind(kind)
 
 
 def _known(order: AnsweredOrder | None) -> AnsweredOrder:

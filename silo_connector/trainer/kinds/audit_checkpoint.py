@@ -134,3 +134,6 @@ def _opened(order: CheckpointOrder, platform: KeyChain) -> ShownHead:
         return ShownHead(order, payload, read(AuditCheckpoint, payload))
     except FederationError as error:
         raise Refused("checkpoint.untrusted", error.message) from error
+
+
+KIND = AuditCheckpointKind()

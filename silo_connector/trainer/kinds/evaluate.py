@@ -30,3 +30,6 @@ class EvaluateKind:
     def execute(self, work: ModelWork, incoming: Incoming, silo: SiloContext) -> Outcome:
         """Evaluate. Raises Refused, Stopped, OSError."""
         return model_orders.carry_out(work, incoming, silo)
+
+
+KIND = EvaluateKind()

@@ -1,29 +1,26 @@
-"""The kinds of order that this connector carries out. A new one is a module beside this, and a line here."""
+"""The kinds of order that this connector carries out: one module of this package each, found by looking.
+
+To add one, add a file with a ``KIND``.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 
-from silo_connector.trainer.kinds.audit_checkpoint import AuditCheckpointKind
-from silo_connector.trainer.kinds.evaluate import EvaluateKind
+from federation.discovery import Offers
 from silo_connector.trainer.kinds.kind import AnyKind
-from silo_connector.trainer.kinds.train import TrainKind
 from silo_connector.trainer.refusals import Refused
 
-KINDS: tuple[AnyKind, ...] = (
-    TrainKind(),
-    EvaluateKind(),
-    AuditCheckpointKind(),
-)
+KINDS: Mapping[str, AnyKind] = Offers("silo_connector.trainer.kinds", "KIND")
 
 
 class Kinds:
     """Kinds of order by their name."""
 
-    def __init__(self, kinds: Iterable[AnyKind] = KINDS) -> None:
+    def __init__(self, kinds: Iterable[AnyKind] | None = None) -> None:
         found: dict[str, AnyKind] = {}
-        for kind in kinds:
+        for kind in KINDS.values() if kinds is None else kinds:
             if kind.name in found:
                 raise ValueError(f"Two kinds are called {kind.name!r}.")
             found[kind.name] = kind

@@ -86,3 +86,6 @@ def train_model(
         update_norm_l2=done.update_norm_l2,
     )
     return report, PayloadReference(digest=done.update_digest, size_bytes=done.update_size_bytes), done.phases_s
+
+
+KIND = TrainKind()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -16,42 +16,19 @@ from django.test import Client
 from django.utils import timezone
 
 from federation.aggregation import aggregate as aggregating
-from federation.protocol.documents import OrderKind, Submission
+from federation.protocol.documents import OrderKind
 from tests.support.federation import TEST, Federation, make_federation
 from tests.support.patience import FAILS_AFTER_S
-from training.engine import answers, closing, kinds, protocols, start, steps, sweep
-from training.engine.deadlines import StepDeadlines
-from training.engine.kinds.base import Claim, Closed
-from training.engine.kinds.models import model_reference
+from tests.support.plugins.added import OF_THE_PLATFORM, add_parts
+from training.engine import answers, closing, protocols, start, steps, sweep
 from training.engine.protocols.base import StepPlan
 from training.engine.sql import steps as statements
-from training.engine.sql.answered import AnsweredOrder
-from training.engine.sql.closing import Answer
-from training.engine.sql.steps import Applied
 from training.launch.actions import launch
 from training.models import Job, Order, Round, Step
 from training.transitions import OUTSTANDING, JobState, RoundState, StepState
 from training.waiting import Below
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("blob_root")]
-
-
-class Greeting:
-    """A kind of order of the test's own: whoever answers has greeted."""
-
-    kind = OrderKind.KEY_EXCHANGE
-    has_upload = False
-
-    def issue(self, round_: Round, order_id: UUID, deadlines: StepDeadlines) -> Mapping[str, Any]:
-        del order_id
-        return {"model": model_reference(round_.base_version, deadlines.expires_at)}
-
-    def accept(self, order: AnsweredOrder, said: Submission) -> None:
-        del order, said
-
-    def close(self, claim: Claim, answers: Sequence[Answer]) -> Closed:
-        del claim
-        return Closed([Applied(answer.order_id) for answer in answers])
 
 
 class Greeted:
@@ -67,8 +44,8 @@ class Greeted:
 @pytest.fixture
 def protocol(monkeypatch: pytest.MonkeyPatch) -> Greeted:
     greeted = Greeted()
-    monkeypatch.setitem(protocols.PROTOCOLS, "clear", greeted)
-    monkeypatch.setitem(kinds.STEP_KINDS, OrderKind.KEY_EXCHANGE, Greeting())
+    monkeypatch.setattr(protocols, "protocol_of", lambda job: greeted)
+    add_parts(monkeypatch, OF_THE_PLATFORM)
     return greeted
 
 

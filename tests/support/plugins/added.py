@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from importlib import import_module
 from pathlib import Path
 
 import pytest
 
 FOLDERS = {"federation.strategies": "strategies", "federation.aggregation.combine": "combine"}
+OF_THE_PLATFORM = {"training.engine.kinds": "order_kinds"}
 
 
-def add_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+def add_parts(monkeypatch: pytest.MonkeyPatch, folders: Mapping[str, str] = FOLDERS) -> None:
     """Until the test ends."""
-    for package, folder in FOLDERS.items():
+    for package, folder in folders.items():
         module = import_module(package)
         monkeypatch.setattr(module, "__path__", [*module.__path__, str(Path(__file__).parent / folder)])

@@ -1,20 +1,33 @@
-"""The kinds of order: one module each. Nothing outside of these asks which kind an order is of."""
+"""The kinds of order: one module each, found by looking. Nothing outside of these asks which kind an order is of.
+
+To add one, add a file with a ``STEP_KIND``; with a ``STEPLESS_KIND`` for orders that belong to no step of a round.
+"""
 
 from __future__ import annotations
 
-from federation.protocol.documents import OrderKind
-from training.engine.kinds.audit_checkpoint import AuditCheckpointKind
-from training.engine.kinds.base import StepKind, SteplessKind
-from training.engine.kinds.evaluate import Evaluate
-from training.engine.kinds.train import Train
+from collections.abc import Mapping
 
-STEP_KINDS: dict[OrderKind, StepKind] = {one.kind: one for one in (Train(), Evaluate())}
-STEPLESS_KINDS: dict[OrderKind, SteplessKind] = {one.kind: one for one in (AuditCheckpointKind(),)}
+from federation.discovery import Offers
+from training.engine.kinds.base import StepKind, SteplessKind
+
+
+def _name(kind: StepKind | SteplessKind) -> str:
+    """As orders say it."""
+    return kind.kind.value
+
+
+STEP_KINDS: Mapping[str, StepKind] = Offers(__name__, "STEP_KIND", name=_name, sort_key=_name)
+STEPLESS_KINDS: Mapping[str, SteplessKind] = Offers(__name__, "STEPLESS_KIND", name=_name, sort_key=_name)
 
 
 def step_kind(kind: str) -> StepKind:
     """A kind of order of rounds."""
-    return STEP_KINDS[OrderKind(kind)]
+    return STEP_KINDS[kind]
+
+
+def stepless_kind(kind: str) -> SteplessKind:
+    """A kind of order that belongs to no step of a round."""
+    return STEPLESS_KINDS[kind]
 
 
 def answered_with(payload_type: str) -> SteplessKind | None:
@@ -24,5 +37,5 @@ def answered_with(payload_type: str) -> SteplessKind | None:
 
 def grants_upload(kind: str) -> bool:
     """Whether an order of this kind is answered with an artefact."""
-    of_round = STEP_KINDS.get(OrderKind(kind))
+    of_round = STEP_KINDS.get(kind)
     return of_round is not None and of_round.has_upload

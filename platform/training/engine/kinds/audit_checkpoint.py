@@ -255,3 +255,6 @@ class AuditCheckpointKind:
     def refuse(self, said: documents.Refusal, document: bytes, by: Silo) -> str:
         """Why it keeps another one."""
         return take_refusal(said=said, document=document, by=by)
+
+
+STEPLESS_KIND = AuditCheckpointKind()

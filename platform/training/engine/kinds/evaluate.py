@@ -46,3 +46,6 @@ class Evaluate:
                 judge(version=claim.round.base_version, metrics=combined_metrics(claim), by=by)
 
         return Closed([Applied(answer.order_id) for answer in answers], keep=keep)
+
+
+STEP_KIND = Evaluate()

@@ -110,3 +110,6 @@ def _aggregate(claim: Claim, answers: Sequence[Answer], folder: Path) -> Aggrega
         folder,
         on_block=claim.renew,
     )
+
+
+STEP_KIND = Train()

@@ -1,13 +1,18 @@
-"""The protection modes: one module each. `docs/architecture` tells how one is added."""
+"""The protection modes: one module each, found by looking. To add one, add a file with a ``PROTOCOL``."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from operator import attrgetter
+
+from federation.discovery import Offers
 from federation.protocol.documents import OrderKind
 from training.engine.protocols.base import RoundProtocol, StepPlan
-from training.engine.protocols.clear import Clear
 from training.models import Job
 
-PROTOCOLS: dict[str, RoundProtocol] = {one.mode: one for one in (Clear(),)}
+PROTOCOLS: Mapping[str, RoundProtocol] = Offers(
+    __name__, "PROTOCOL", name=attrgetter("mode"), sort_key=attrgetter("mode")
+)
 
 
 def protocol_of(job: Job) -> RoundProtocol:

@@ -14,3 +14,6 @@ class Clear:
     def steps(self, work: OrderKind) -> tuple[StepPlan, ...]:
         """The work itself."""
         return (StepPlan(work),)
+
+
+PROTOCOL = Clear()

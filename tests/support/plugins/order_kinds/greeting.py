@@ -1,0 +1,40 @@
+"""A kind of order in which silos only say that they are there."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+from uuid import UUID
+
+from federation.protocol.documents import OrderKind, Submission
+from training.engine.deadlines import StepDeadlines
+from training.engine.kinds.base import Claim, Closed
+from training.engine.kinds.models import model_reference
+from training.engine.sql.answered import AnsweredOrder
+from training.engine.sql.closing import Answer
+from training.engine.sql.steps import Applied
+from training.models import Round
+
+
+class Greeting:
+    """Whoever answers has greeted."""
+
+    kind = OrderKind.KEY_EXCHANGE
+    has_upload = False
+
+    def issue(self, round_: Round, order_id: UUID, deadlines: StepDeadlines) -> Mapping[str, Any]:
+        """The model, which every answer names."""
+        del order_id
+        return {"model": model_reference(round_.base_version, deadlines.expires_at)}
+
+    def accept(self, order: AnsweredOrder, said: Submission) -> None:
+        """Whatever it says."""
+        del order, said
+
+    def close(self, claim: Claim, answers: Sequence[Answer]) -> Closed:
+        """All count."""
+        del claim
+        return Closed([Applied(answer.order_id) for answer in answers])
+
+
+STEP_KIND = Greeting()
