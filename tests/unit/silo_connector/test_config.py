@@ -254,9 +254,8 @@ def test_the_samples_have_a_line_for_every_setting() -> None:
     for file in every((Path(__file__).parents[3] / "silo_connector").glob("**/*.toml")):
         text = file.read_text()
         found = lines_of(text)
-        for name, value in every(tomllib.loads(text).items()):
-            rows = text.splitlines()
-            place = (name,) if (name,) in found else (name, 0)
-            assert name in rows[found[place] - 1], (file, name)
-            for inner in every(value if isinstance(value, dict) else ()):
-                assert rows[found[name, inner] - 1].startswith(inner)
+        settings, rows = tomllib.loads(text), text.splitlines()
+        places = {name: (name,) if (name,) in found else (name, 0) for name in settings}
+        assert [name for name, place in places.items() if name not in rows[found[place] - 1]] == [], file
+        inner = [(name, one) for name, value in settings.items() if isinstance(value, dict) for one in value]
+        assert [place for place in inner if not rows[found[place] - 1].startswith(place[1])] == [], file

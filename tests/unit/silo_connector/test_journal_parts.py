@@ -256,6 +256,6 @@ async def test_no_reader_s_memory_grows_with_the_journal(site: Site, part_bytes:
     for count in (1_000, 9_000):
         for number in range(count):
             journal.add("sent", durable=False, purpose="dataset", digest=f"sha256:{number:064}", size_bytes=number)
-        peaks.append(peak_bytes(read_all))
+        peaks.append(min(peak_bytes(read_all) for _ in range(3)))  # other threads may ask for memory, too
     assert sum(1 for _ in raw_lines(state)) >= 10_000
     assert peaks[1] < 1.1 * peaks[0] + 20_000, peaks
