@@ -58,7 +58,7 @@ def told_of(job: Job, head: Checkpoint) -> Told:
 
 def _take(found: Told, verb: str, detail: Mapping[str, Any]) -> None:
     match verb, detail.get(EVIDENCE):
-        case "round.opened", {"orders": orders}:
+        case "round.opened" | "step.opened", {"orders": orders}:
             found.orders |= orders.keys()
         case "order.submitted" | "order.refused", {"order": order}:
             found.answers.add(order)
