@@ -25,7 +25,7 @@ def force(asked: dict[str, Any], email: str) -> str:
     from training.launch import actions as launching
 
     vars(launching)["check_allowed"] = lambda _found: None
-    vars(starting)["what_keeps_from_starting"] = lambda _job: None
+    vars(starting)["start_blocker"] = lambda _job: None
     consortium = Consortium.objects.get(id=asked.pop("consortium"))
     with transaction.atomic():
         job = launching.launch(consortium=consortium, request=asked, by=User.objects.get(email=email))

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from typing import Annotated, Final, Literal
 from uuid import UUID
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from federation.errors import Invalid
 from federation.protocol import envelope
@@ -43,6 +43,12 @@ class Evaluation(Part):
     accuracy: Annotated[float, Field(ge=0, le=1)] | None = None
     figures: dict[Name, Finite] = Field(default_factory=dict, max_length=50)
     """Those of targets that have neither."""
+
+    @model_validator(mode="after")
+    def _check_figures_are_told_once(self) -> Evaluation:
+        if self.figures.keys() & {"loss", "accuracy"}:
+            raise ValueError("loss and accuracy have fields of their own.")
+        return self
 
     @property
     def told(self) -> dict[str, float]:

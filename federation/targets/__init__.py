@@ -1,6 +1,7 @@
 """What models are asked for: one module each, found by looking. To add one, add a file with a ``TARGET``.
 
-No torch is loaded until a loss is asked for, and no pydantic ever: the runner reads this package too.
+No numpy is loaded until figures are asked for, and no torch until a loss is: the relay reads this package too. And no
+pydantic ever: so does the runner.
 """
 
 from __future__ import annotations

@@ -9,13 +9,11 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
-import numpy as np
-from numpy.typing import NDArray
-
 from federation.errors import Invalid
 
 if TYPE_CHECKING:
     import torch
+    from numpy.typing import NDArray
 
 Counts = tuple[tuple[int, ...], ...]
 Figure = float | Counts
@@ -99,7 +97,7 @@ class Target(ABC):
     title: ClassVar[str]
     rank: ClassVar[int] = 1000
     """Where it stands among the others."""
-    label_dtype: ClassVar[type[np.generic]]
+    label_dtype: ClassVar[str]
     metrics: ClassVar[tuple[Metric, ...]]
     """In the order in which pages show them."""
     table: ClassVar[str] = ""

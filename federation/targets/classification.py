@@ -6,14 +6,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from federation.errors import Invalid
 from federation.targets.base import Better, Counts, Figure, Figures, Measured, Metric, Target, check_finite
 
 if TYPE_CHECKING:
+    import numpy as np
     import torch
+    from numpy.typing import NDArray
 
 ACCURACY = Metric(
     name="accuracy",
@@ -58,7 +57,7 @@ class Seen:
 class Classification(Target):
     """Labels are class numbers from 0 on (int64)."""
 
-    label_dtype = np.int64
+    label_dtype = "int64"
     table = CONFUSION
     primary = "accuracy"
     best_by = "loss"
@@ -87,6 +86,7 @@ class Classification(Target):
 
     def look(self, outputs: Iterable[tuple[slice, torch.Tensor]], labels: NDArray[Any]) -> Seen:
         """One pass over the outputs. Raises Invalid ``evaluation.not_finite``."""
+        import numpy as np
         import torch
 
         total = 0.0
@@ -106,6 +106,8 @@ class Classification(Target):
 
     def told(self, seen: Seen, labels: NDArray[np.int64], minimum_cell: int) -> Measured:
         """The figures of all classes; the counts are withheld where a non-zero one is below `minimum_cell`."""
+        import numpy as np
+
         cells = np.bincount(labels * self.number_of_classes + seen.predicted, minlength=self.number_of_classes**2)
         small = bool(np.any((cells > 0) & (cells < minimum_cell)))
         figures: dict[str, Figure] = {
@@ -124,12 +126,25 @@ class Classification(Target):
         return any(0 < count < minimum_cell for row in counts for count in row)
 
     def check_table(self, value: object, rows: int) -> None:
-        """Rows of whole numbers from 0 on. Raises Invalid ``evaluation.figures``."""
-        is_table = isinstance(value, list | tuple) and all(
-            isinstance(row, list | tuple) and all(type(count) is int and count >= 0 for count in row) for row in value
+        """As many rows and columns as classes, of whole numbers from 0 on, `rows` together.
+
+        Raises Invalid ``evaluation.figures``.
+        """
+        size = self.number_of_classes
+        is_table = (
+            isinstance(value, list | tuple)
+            and len(value) == size
+            and all(
+                isinstance(row, list | tuple)
+                and len(row) == size
+                and all(type(count) is int and count >= 0 for count in row)
+                for row in value
+            )
         )
         if not is_table:
-            raise Invalid("evaluation.figures", "The counts by class are rows of whole numbers.", CONFUSION)
+            raise Invalid("evaluation.figures", "The counts by class are whole numbers in a square.", CONFUSION)
+        if sum(map(sum, counts_of(value))) != rows:
+            raise Invalid("evaluation.figures", "The counts by class are not of the rows that are told.", CONFUSION)
 
 
 def counts_of(value: object) -> Counts:
@@ -143,6 +158,8 @@ def area_under_curve(score: NDArray[np.float64], labels: NDArray[np.int64]) -> f
 
     From the ranks, as the Mann-Whitney statistic. `score` float64 [rows], `labels` int64 [rows] of 0 and 1.
     """
+    import numpy as np
+
     positives = int(np.count_nonzero(labels == 1))
     negatives = len(labels) - positives
     if not positives or not negatives:

@@ -116,10 +116,11 @@ def remove_unneeded(digests: Collection[str], needed: Callable[[Collection[str]]
     removed = 0
     for folder, mine in sorted(folders.items()):
         with _locked(folder):
-            for digest in set(mine) - needed(mine):
-                if not _is_marked(digest):
-                    removed += size_bytes(digest) is not None
-                    path_of(digest).unlink(missing_ok=True)
+            # marks first: who takes one off in between has committed the row that `needed` then finds
+            unmarked = [digest for digest in set(mine) if not _is_marked(digest)]
+            for digest in set(unmarked) - needed(unmarked):
+                removed += size_bytes(digest) is not None
+                path_of(digest).unlink(missing_ok=True)
     return removed
 
 
@@ -128,7 +129,7 @@ def _locked(folder: str) -> Iterator[None]:
     """For threads, processes and, where the file system can, machines."""
     path = Path(settings.BLOB_ROOT) / "locks" / folder
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o660)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX)
         yield
@@ -139,7 +140,7 @@ def _locked(folder: str) -> Iterator[None]:
 def _marked(digest: str) -> Path:
     mark = Path(settings.BLOB_ROOT) / "puts" / f"{path_of(digest).name}.{uuid4()}"
     mark.parent.mkdir(parents=True, exist_ok=True)
-    mark.touch(mode=0o600)
+    mark.touch(mode=0o660)
     return mark
 
 

@@ -26,6 +26,8 @@ EXPIRES_S = 60.0
 of two machines may differ."""
 AGAIN_AFTER_S = 10
 """After so long a row is nudged again whose first message may have been lost."""
+DUTY_WAITS_S = 3600
+"""So long a duty of the housekeeping may wait for those before it, before it is sent again."""
 _MARGIN_S = 0.02
 """Whoever comes too early finds nothing to do."""
 
@@ -44,6 +46,12 @@ def close_step(step_id: int, *, in_s: float = 0.0) -> None:
     """The step takes no further answers from now on, or will take none in so many seconds, if nothing happens."""
     if in_s <= PUT_OFF_MAX_S:
         _on_commit(CLOSE_STEP, step_id, in_s)
+
+
+def send_duty(task: str) -> None:
+    """One duty of the housekeeping, unless the last message of it still waits behind one that takes long."""
+    if cache.add(_mark(task, ""), 1, DUTY_WAITS_S):
+        current_app.send_task(task, retry=False, expires=DUTY_WAITS_S)
 
 
 def begun(task: str, row_id: str) -> None:

@@ -159,6 +159,8 @@ class Trainer:
     def _serve_urgent(self, name: str) -> None:
         """One order of the urgent lane, while another one is carried out. Raises NotUrgent, OSError."""
         assert self._trust is not None, "an order is being carried out"
+        if not self._retries.is_due(name):
+            raise NotUrgent
         self._handle(name, self._trust, is_urgent=True)
         self._look_at_seen(self._trust)
 
@@ -208,8 +210,10 @@ class Trainer:
         locked = locked or past.number_refusal(str(trust.silo_id), head.number, self._memory)
         if locked is not None:
             return self._refusal(head, locked)  # nothing is kept of it, so that it can't be missing later
+        is_started = False
         try:
             starts = self._memory.take(name, str(trust.silo_id), head.number)
+            is_started = True
             if starts > STARTS_MAX:
                 raise Refused("trainer.crashed", f"The order was started {starts} times.")
             if isinstance(order, Refused):
@@ -228,7 +232,8 @@ class Trainer:
             raise
         except Exception as error:
             if has_no_room(error) or (may_pass(error) and self._is_tried_again(name, error)):
-                self._memory.undo_start(name)
+                if is_started:
+                    self._memory.undo_start(name)
                 raise
             LOG.error("order.fault", trace=error, order_id=name)
             return self._finish(self._refusal(head, Refused("trainer.failed", str(error))))

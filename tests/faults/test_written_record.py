@@ -28,7 +28,7 @@ LEFT = 5
 TABLES = ("audit_link", "audit_treenode")
 FORGET = """
     CREATE TEMPORARY TABLE signed AS SELECT id FROM audit_checkpoint WHERE chain = %(chain)s;
-    DELETE FROM training_checkpointorder WHERE checkpoint_id IN (SELECT id FROM signed);
+    DELETE FROM training_order WHERE audit_checkpoint_id IN (SELECT id FROM signed);
     DELETE FROM audit_countersignature WHERE checkpoint_id IN (SELECT id FROM signed);
     DELETE FROM audit_checkpoint WHERE chain = %(chain)s;
     DELETE FROM audit_link WHERE chain = %(chain)s AND position > %(left)s;
@@ -38,7 +38,7 @@ FORGET = """
 
 def locked(database: psycopg.Connection, chain: str) -> dict[int, str]:
     """The links of a chain, by position; nobody adds to it or signs it until the transaction ends."""
-    tables = "training_checkpointorder, audit_countersignature, audit_checkpoint"
+    tables = "training_order, audit_countersignature, audit_checkpoint"
     database.execute(f"LOCK TABLE {tables} IN SHARE ROW EXCLUSIVE MODE")
     database.execute("SELECT 1 FROM audit_head WHERE chain = %s FOR UPDATE", [chain])
     rows = database.execute("SELECT position, digest FROM audit_link WHERE chain = %s", [chain])
@@ -121,7 +121,7 @@ def test_every_silo_refuses_a_log_that_was_rewritten(
 
     def is_told() -> bool:
         with psycopg.connect(ensemble.coordinator.services.postgres.url()) as database:
-            statement = "SELECT count(DISTINCT silo_id) FROM training_checkpointorder WHERE code = ANY(%s)"
-            return database.execute(statement, [list(expected)]).fetchone() == (len(states),)
+            question = "SELECT count(DISTINCT silo_id) FROM training_order WHERE kind = 'checkpoint' AND code = ANY(%s)"
+            return database.execute(question, [list(expected)]).fetchone() == (len(states),)
 
     until("the platform knows of every refusal", is_told)

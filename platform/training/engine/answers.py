@@ -32,6 +32,9 @@ from training.states import record_job_event
 from training.transitions import OUTSTANDING, OrderState
 from training.waiting import Wait
 
+_REFUSED_TOO_LATE = (OrderState.EXPIRED, OrderState.LATE, OrderState.CANCELLED)
+"""Orders that nobody has answered: of others the log has another answer already."""
+
 
 @dataclass(frozen=True)
 class AnswerResult:
@@ -183,7 +186,7 @@ def _check_fits(order: AnsweredOrder, said: Refusal | SubmissionDocument, by: Si
 
 def _note_late(order: AnsweredOrder, said: Refusal | SubmissionDocument, document: bytes) -> AnswerResult:
     """An answer to an order that is over. A late update is of no use; why a silo refused is kept all the same."""
-    if isinstance(said, Refusal):
+    if isinstance(said, Refusal) and order.state in _REFUSED_TOO_LATE:
         RefusalDocument.objects.get_or_create(
             order_id=order.order_id, defaults={"document": document, "received_at": timezone.now()}
         )

@@ -84,8 +84,7 @@ def needed(digests: Collection[str]) -> set[str]:
     """Those of these digests that are wanted: by a round whose updates are kept, a model version, or an open order."""
     kept = Submission.objects.filter(payload_digest__in=digests, order__step__round__updates_deleted_at=None)
     coming = Upload.objects.filter(digest__in=digests, order__state__in=OUTSTANDING)
-    return (
-        referenced(digests)
-        | set(kept.values_list("payload_digest", flat=True))
-        | set(coming.values_list("digest", flat=True))
-    )
+    # asked in the order in which a digest goes from one to the next: what moves meanwhile is found by the later one
+    found = set(coming.values_list("digest", flat=True))
+    found |= set(kept.values_list("payload_digest", flat=True))
+    return found | referenced(digests)

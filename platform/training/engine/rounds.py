@@ -73,19 +73,23 @@ def advance(
     """A (locked) step is done: the next one of its round opens in the same transaction, else the next round."""
     round_, position = claim.round, claim.step.position
     job = round_.job
-    if job.state == JobState.PAUSED and job.reason_code == steps.BELOW_QUORUM:
-        move(job=job, to=JobState.RUNNING, by=by)
+    _resume_if_it_waited(job, by)
     later = steps_of(job, round_.number)[position:]
     if not later:
         _close(claim, by, update_norm_l2, version)
         return
     closing.end_step(claim.step.step_id)
+    standing = opening.standing(job)
+    if (stop := blocking_reason(standing, job.quorum)) is not None:
+        abandon(round_=round_, by=by, code=stop.code, reason=stop.reason)
+        return
+    may_work = set(standing.silo_ids)
     orders = steps.open_step(
         round_=round_,
         position=position + 1,
         plan=later[0],
-        silo_ids=opening.silos_that_counted(round_.id, position),
-        now=opening.moment(),
+        silo_ids=[silo_id for silo_id in opening.silos_that_counted(round_.id, position) if silo_id in may_work],
+        now=standing.now,
     )
     record_job_event(
         job=job,
@@ -94,6 +98,12 @@ def advance(
         detail={"round": round_.number, "attempt": round_.attempt, "step": position + 1, "silos": len(orders)},
         evidence={"kind": later[0].kind.value, "orders": _digests(orders)},
     )
+
+
+def _resume_if_it_waited(job: Job, by: Actor) -> None:
+    """A (locked) job that paused for a lack of answers goes on once its step is over."""
+    if job.state == JobState.PAUSED and job.reason_code == steps.BELOW_QUORUM:
+        move(job=job, to=JobState.RUNNING, by=by)
 
 
 def _close(claim: Claim, by: Actor, update_norm_l2: float | None, version: ModelVersion | None) -> None:
@@ -131,6 +141,7 @@ def abandon(*, round_: Round, by: Actor, code: str, reason: str, ends_job: bool 
         by=by,
         detail={"round": round_.number, "attempt": round_.attempt, "code": code, "reason": reason},
     )
+    _resume_if_it_waited(job, by)
     if job.state != JobState.RUNNING:
         return
     if ends_job:

@@ -5,8 +5,7 @@ Housekeeping is a task for each duty: one that fails leaves the others their tur
 
 from uuid import UUID
 
-from celery import Task, current_app, shared_task
-from django.conf import settings
+from celery import Task, shared_task
 from django.db import InterfaceError, OperationalError, connections
 
 from audit import chaining, checkpoints
@@ -28,6 +27,14 @@ class DatabaseTask(Task):  # type: ignore[type-arg,unused-ignore]
         """The row is as it was, and the sweep will nudge again."""
         if isinstance(exc, OperationalError | InterfaceError):
             connections.close_all()
+
+
+class Duty(DatabaseTask):
+    """A duty of the housekeeping: what waits of it in the queue is one message."""
+
+    def before_start(self, *_: object) -> None:
+        """From now on another one may be sent."""
+        names.begun(str(self.name), "")
 
 
 @shared_task(base=DatabaseTask, name=names.START_JOB)
@@ -64,47 +71,47 @@ def sweep() -> None:
 def housekeeping() -> None:
     """Send each duty, in an order in which the first head after a job's end has its passports too."""
     for name in DUTIES:
-        current_app.send_task(name, retry=False, expires=settings.HOUSEKEEPING_EVERY_S)
+        names.send_duty(name)
 
 
-@shared_task(base=DatabaseTask, name="training.tasks.delete_expired_data")
+@shared_task(base=Duty, name="training.tasks.delete_expired_data")
 def delete_expired_data() -> None:
     """Delete nonces, unfinished files, files that no row names, and updates that have served."""
     deletions.delete_expired_data(by=SWEEP)
 
 
-@shared_task(base=DatabaseTask, name="training.tasks.retire_models")
+@shared_task(base=Duty, name="training.tasks.retire_models")
 def retire_models() -> None:
     """Take models out of use as their agreement says."""
     retiring.retire_models(by=SWEEP)
 
 
-@shared_task(base=DatabaseTask, name="training.tasks.prune_models")
+@shared_task(base=Duty, name="training.tasks.prune_models")
 def prune_models() -> None:
     """Delete the weights of old versions."""
     deletions.prune_models(by=SWEEP)
 
 
-@shared_task(base=DatabaseTask, name="training.tasks.delete_old_countersignatures")
+@shared_task(base=Duty, name="training.tasks.delete_old_countersignatures")
 def delete_old_countersignatures() -> None:
     """Delete countersignatures that later ones stand for, with their orders."""
     audit_checkpoint.delete_old_countersignatures()
 
 
-@shared_task(base=DatabaseTask, name="training.tasks.issue_passports")
+@shared_task(base=Duty, name="training.tasks.issue_passports")
 def issue_passports() -> None:
     """Sign the passports that are missing."""
     passports.issue_missing(issuing.signing_key())
 
 
-@shared_task(base=DatabaseTask, name="training.tasks.sign_audit_heads")
+@shared_task(base=Duty, name="training.tasks.sign_audit_heads")
 def sign_audit_heads() -> None:
     """Chain what has happened, and sign the heads of the chains."""
     chaining.chain_new()
     checkpoints.sign_heads(issuing.signing_key())
 
 
-@shared_task(base=DatabaseTask, name="training.tasks.order_countersignatures")
+@shared_task(base=Duty, name="training.tasks.order_countersignatures")
 def order_countersignatures() -> None:
     """Have the heads countersigned by the silos."""
     audit_checkpoint.issue_orders(issuing.signing_key())

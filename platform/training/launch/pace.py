@@ -14,7 +14,7 @@ _USUAL = f"""
     FROM unnest(%(silos)s::uuid[]) AS silo (id)
     CROSS JOIN LATERAL (
         SELECT answered_at, issued_at, state FROM training_order
-        WHERE silo_id = silo.id ORDER BY number DESC LIMIT {ROUNDS_LOOKED_AT}
+        WHERE silo_id = silo.id AND step_id IS NOT NULL ORDER BY number DESC LIMIT {ROUNDS_LOOKED_AT}
     ) AS one
     WHERE one.state = '{OrderState.APPLIED.value}'
 """  # noqa: S608 - states and numbers of ours

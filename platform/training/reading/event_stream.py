@@ -98,7 +98,7 @@ async def _follow(
                 return
             for body in events:
                 await send({"type": "http.response.body", "body": body, "more_body": True})
-            if ended and not following.is_waiting:
+            if is_over(events, ended, following):
                 await send({"type": "http.response.body", "body": END})
                 return
             if events:
@@ -119,6 +119,11 @@ async def _follow(
         await send({"type": "http.response.body", "body": b""})
 
 
+def is_over(events: list[bytes], ended: bool, following: SettledEvents) -> bool:
+    """Whether a look was the last: the job had ended before it, and it brought nothing and has nothing to wait for."""
+    return ended and not events and not following.is_waiting
+
+
 async def _until_gone(receive: Receive) -> None:
     while (await receive())["type"] != "http.disconnect":
         pass
@@ -128,19 +133,25 @@ def events_so_far(job: Job, headers: Mapping[str, str], query: str) -> bytes:
     """What a follower who does not wait is told; for a moment it is waited for what is just being written."""
     lower = {name.lower(): value for name, value in headers.items()}
     following = SettledEvents(job.id, _last_event(lower, query))
+    told: list[bytes] = []
     for look in range(_SO_FAR_LOOKS):
         events, ended = _next_events(following)
-        if events or not following.is_waiting:
+        told += events
+        if len(told) >= _BATCH or (not events and not following.is_waiting):
             break
-        time.sleep(_AGAIN_MIN_S * 2**look)
-    told = b"".join(events)
-    return told + END if ended and not following.is_waiting else told
+        if not events:
+            time.sleep(_AGAIN_MIN_S * 2**look)
+    return b"".join(told) + (END if is_over(events, ended, following) else b"")
 
 
 def _events_for(follower: Callable[[], Job], following: SettledEvents) -> tuple[list[bytes], bool]:
-    """What whoever still may follow is told next. Raises Unauthenticated, Forbidden or NotFound for who may not."""
+    """What whoever still may follow is told next. Raises Unauthenticated, Forbidden or NotFound for who may not.
+
+    It is asked after the look: whoever lost the right before an event was written is not told of it.
+    """
+    found = _next_events(following)
     follower()
-    return _next_events(following)
+    return found
 
 
 def _refused(problem: Problem) -> bytes:

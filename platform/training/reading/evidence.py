@@ -28,6 +28,7 @@ from rest.errors import Conflict
 from silos.models import KeySuccession
 from training.models import Job, Order, RefusalDocument, Submission
 from training.reading.evidence_log import log_entries, told_of
+from training.transitions import OrderState
 
 RECORDS_AT_ONCE = 1000
 LINES_AT_ONCE = 200
@@ -104,6 +105,8 @@ def _entries(job: Job, head: Checkpoint) -> Iterator[Entry]:
     for some in batched([order_id for order_id in ids if told.has_answer(order_id)]):
         for kind in (Submission, RefusalDocument):
             answers = kind.objects.filter(order__in=some).order_by("received_at", "order")
+            if kind is RefusalDocument:  # one that came too late is told by no event
+                answers = answers.filter(order__state=OrderState.REFUSED)
             for order_id, document in answers.values_list("order_id", "document"):
                 yield Entry(f"{bundle_parser.ANSWER}{order_id}", bytes(document))
     yield from log_entries(job, head)

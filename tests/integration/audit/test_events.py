@@ -63,7 +63,7 @@ def test_an_event_says_who_did_what_to_what_and_where(world: World) -> None:
         "organisation_role.granted",
         "user",
         str(world.platform_admin.pk),
-        "Keeper",
+        "Platform Admin",
     )
     assert (event.subject_kind, event.subject_id) == ("user", str(world.nobody.pk))
     assert event.organisation_id == world.south.pk

@@ -11,7 +11,7 @@ from threading import Thread
 from typing import Any
 
 import pytest
-from django.db import connections, transaction
+from django.db import connection, connections, transaction
 from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
@@ -25,8 +25,11 @@ from tests.support.patience import FAILS_AFTER_S
 from training.engine import housekeeping, start
 from training.engine.sql import housekeeping as statements
 from training.launch.actions import launch
-from training.models import Job, Upload
+from training.models import Job, Submission, Upload
+from training.transitions import OrderState
 
+A_WHILE_S = 1.0
+"""So long the other side has for getting in the way; nothing fails where it is too short."""
 pytestmark = pytest.mark.django_db(transaction=True)
 DATA = b"the same bytes from two sides"
 DIGEST = digest_bytes(DATA)
@@ -91,7 +94,7 @@ def test_a_blob_that_is_put_while_an_equal_one_is_deleted_is_there(
     def slowly(digests: Collection[str]) -> set[str]:
         found = needed(digests)
         looked.set()
-        put.wait(FAILS_AFTER_S)  # where it has to wait for the deletion it can't come before it
+        put.wait(A_WHILE_S)  # where it has to wait for the deletion it can't come before it
         return found
 
     def put_it() -> None:
@@ -194,7 +197,7 @@ def test_a_launch_on_a_version_that_is_being_pruned_is_told_so(cohort: Cohort, m
         if not threads:  # the rows are locked, and nobody needs them
             found = needed(ids)
             threads.append(beside(lambda: evaluation_of(cohort, version)))
-            threads[0][0].join(FAILS_AFTER_S)  # it waits for the row, or has not come so far
+            threads[0][0].join(A_WHILE_S)  # it waits for the row, or has not come so far
             return found
         return needed(ids)
 
@@ -224,3 +227,48 @@ def test_pruning_asks_once_for_all_models(
         )
     with django_assert_num_queries(0):  # of the ORM: the one statement of SQL is prepared
         assert housekeeping.prune_models(by=TEST) == 0
+
+
+def test_a_blob_whose_row_is_committed_while_it_is_judged_stays(blob_root: Path) -> None:
+    data = b"a model"
+    digest = digest_bytes(data)
+    mark = store.keep(data, digest)
+    rows: set[str] = set()
+
+    def needed(digests: Collection[str]) -> set[str]:
+        found = rows & set(digests)
+        rows.add(digest)  # right after the statement whoever put it commits its row, and lets go
+        store.release(mark)
+        return found
+
+    store.remove_unneeded({digest}, needed)
+    assert store.size_bytes(digest) is not None
+
+
+def test_an_update_that_is_submitted_while_it_is_judged_is_needed(cohort: Cohort) -> None:
+    job = run_job(cohort, rounds_answered=0)
+    order = cohort.federation.silos[0].silo.orders.latest("number")
+    digest = digest_bytes(b"an update")
+    Upload.objects.create(order=order, digest=digest, size_bytes=9, begun_at=timezone.now(), finished_at=timezone.now())
+    assert housekeeping.needed({digest}) == {digest}
+    done: list[bool] = []
+
+    def answered_before_uploads_are_asked(execute: Any, statement: str, params: Any, many: bool, context: Any) -> Any:
+        if 'FROM "training_upload"' in statement and not done:
+            done.append(True)
+            Submission.objects.create(  # with the order's state one transaction, as `sql.orders.submit`
+                order=order,
+                document=b"",
+                document_digest="",
+                payload_digest=digest,
+                connector_version="0",
+                received_at=timezone.now(),
+            )
+            type(order).objects.filter(id=order.id).move(OrderState.SUBMITTED, answered_at=timezone.now())
+        return execute(statement, params, many, context)
+
+    with connection.execute_wrapper(answered_before_uploads_are_asked):
+        found = housekeeping.needed({digest})
+    assert job.id
+    assert done
+    assert found == {digest}

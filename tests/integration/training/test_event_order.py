@@ -20,8 +20,9 @@ from audit.statements import appending, event_of
 from live import database, notices
 from tests.support.cohort import Cohort, make_cohort, run_job
 from tests.support.patience import FAILS_AFTER_S
+from training.engine import control
 from training.models import Job
-from training.reading.event_stream import events_so_far
+from training.reading.event_stream import _next_events, events_so_far, is_over
 
 pytestmark = pytest.mark.django_db(transaction=True)
 Open = Callable[[], "psycopg.Connection"]
@@ -166,3 +167,22 @@ def test_the_server_ends_a_transaction_in_which_nothing_happens() -> None:
     with django_connection.cursor() as cursor:
         cursor.execute("SHOW idle_in_transaction_session_timeout")
         assert cursor.fetchone() == ("15min",)
+
+
+def test_a_stream_does_not_end_before_the_job_s_last_event(job: Job, begin: Open) -> None:
+    """What was written before the job's end is held back, and looked at once more after it."""
+    following = SettledEvents(job.id, 0)
+    events, _ended = _next_events(following)
+    while events or following.is_waiting:
+        events, _ended = _next_events(following)
+    other, mine = begin(), begin()
+    write(other, job, "test.other")
+    write(mine, job, "test.mine")
+    mine.commit()
+    assert _next_events(following) == ([], False), "held back by the other"
+    control.cancel(job=job, by=System("test"))
+    other.commit()
+    told = b""
+    while not is_over(*(look := _next_events(following)), following):
+        told += b"".join(look[0])
+    assert b"job.cancelled" in told

@@ -17,6 +17,7 @@ from django.utils import timezone
 
 from federation.aggregation import aggregate as aggregating
 from federation.protocol.documents import OrderKind
+from silos.models import Silo
 from tests.support.federation import TEST, Federation, make_federation
 from tests.support.patience import FAILS_AFTER_S
 from tests.support.plugins.added import OF_THE_PLATFORM, add_parts
@@ -147,6 +148,31 @@ def test_below_the_quorum_of_a_step_that_is_not_given_up_the_job_pauses_and_goes
     job.refresh_from_db()
     assert (job.state, job.reason_code) == (JobState.RUNNING, "")
     assert list(step.round.steps.values_list("position", "state")) == [(1, "closed"), (2, "collecting")]
+
+
+def test_a_step_that_nobody_can_answer_any_more_is_given_up_though_it_would_pause(
+    federation: Federation, protocol: Greeted
+) -> None:
+    protocol.below = Below.PAUSE
+    job = launched(federation, rounds=1, retries_max=0)
+    step = Step.objects.get(round__job=job)
+    for played in federation.silos:
+        order = Order.objects.get(step=step, silo=played.silo)
+        answers.answer(document=played.refuse(order), by=played.silo)
+    sweep.nudge(by=TEST)
+    closing.close_step(step_id=step.id, by=TEST)
+    job.refresh_from_db()
+    assert (job.state, job.reason_code) == (JobState.PAUSED, "round.quorum_not_met")
+    assert Round.objects.get(job=job).state == RoundState.ABANDONED
+
+
+def test_a_later_step_asks_nobody_who_may_not_work_any_more(federation: Federation, protocol: Greeted) -> None:
+    job = launched(federation, rounds=1)
+    step = answer(federation, job)
+    Silo.objects.filter(id=federation.silos[2].silo.id).update(state=Silo.State.REVOKED)
+    closing.close_step(step_id=step.id, by=TEST)
+    asked = Order.objects.filter(step__round=step.round, step__position=2).values_list("silo_id", flat=True)
+    assert set(asked) == {federation.silos[0].silo.id, federation.silos[1].silo.id}
 
 
 def test_pages_and_rest_show_the_steps_of_a_round(federation: Federation, protocol: Greeted, client: Client) -> None:

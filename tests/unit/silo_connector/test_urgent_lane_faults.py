@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Callable
 from typing import Any
 
@@ -225,3 +226,19 @@ def test_the_clock_of_the_work_stands_still_while_urgent_orders_are_served(
     assert lane.working_s() == before_s
     moment_s += 7.0
     assert lane.working_s() == before_s + 7.0
+
+
+async def test_an_urgent_order_under_back_off_is_not_tried_before_its_time(
+    site: Site, trainer: Trainer, batches: Batches, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(AuditCheckpointKind, "execute", fails(sqlite3.OperationalError("database is locked")))
+    head = ordered(site, 10)
+    hand(site, head)
+    trainer.process_inbox()  # first surprise: in 5 s again
+    name = str(head.order_id)
+    assert trainer._retries._met[name] == 1
+    manifest = site.job(local=LOCAL)
+    for number in range(2, 4):
+        batches.count = 0
+        trained(site, trainer, site.order(manifest, number=number), manifest)
+    assert trainer._retries._met[name] == 1

@@ -69,15 +69,6 @@ def standing(job: Job) -> Standing:
     return Standing(*database.fetch(_STANDING, {"job": job.id, "consortium": job.consortium_id})[0])
 
 
-_MOMENT = f"SELECT date_trunc('milliseconds', {NOW})"
-
-
-def moment() -> datetime:
-    """Now, by the database's clock, in whole milliseconds as documents tell times."""
-    found: datetime = database.fetch(_MOMENT, {})[0][0]
-    return found
-
-
 @dataclass(frozen=True)
 class IssuedOrder:
     """A signed order for one silo, not yet kept."""

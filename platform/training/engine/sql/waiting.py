@@ -35,8 +35,9 @@ SILENT_SQL = f"COALESCE(silo.last_seen_at < {NOW} - interval '1 second' * %(sile
 """Whether a `silo` was heard of, but not for a while. One that was never heard of may be about to come."""
 
 DUE = f"""
-    SELECT step.id AS step_id, gathered.close_at, gathered.outstanding, gathered.submitted,
-           CASE WHEN step.below = '{Below.PAUSE.value}' AND gathered.submitted < step.quorum THEN ''
+    SELECT step.id AS step_id, gathered.close_at, gathered.answerable, gathered.submitted,
+           CASE WHEN step.below = '{Below.PAUSE.value}' AND gathered.submitted < step.quorum AND gathered.answerable > 0
+                THEN ''
                 WHEN gathered.outstanding = 0 THEN '{CloseReason.SETTLED.value}'
                 WHEN step.deadline_at <= {NOW} THEN '{CloseReason.DEADLINE.value}'
                 WHEN step.wait = '{Wait.ALL.value}' OR gathered.submitted < step.quorum OR gathered.awaited > 0 THEN ''
@@ -57,6 +58,8 @@ DUE = f"""
         FROM (
             SELECT count(*) FILTER (WHERE own.state = '{OrderState.SUBMITTED.value}') AS submitted,
                    count(*) FILTER (WHERE own.state IN ({listed(OUTSTANDING)})) AS outstanding,
+                   count(*) FILTER (WHERE own.state IN ({listed(OUTSTANDING)}) AND own.expires_at > {NOW})
+                       AS answerable,
                    count(*) FILTER (WHERE own.state IN ({listed(OUTSTANDING)}) AND NOT {SILENT_SQL}) AS present,
                    count(*) FILTER (WHERE own.state IN ({listed(OUTSTANDING)}) AND NOT {SILENT_SQL} AND own.awaited)
                        AS awaited,
@@ -108,7 +111,7 @@ _STALLED_STEPS = f"""
     JOIN training_step AS step ON step.id = due.step_id
     JOIN training_round AS round ON round.id = step.round_id
     JOIN training_job AS job ON job.id = round.job_id AND job.state = '{JobState.RUNNING.value}'
-    WHERE due.submitted < step.quorum AND (due.outstanding = 0 OR step.deadline_at <= {NOW})
+    WHERE due.submitted < step.quorum AND due.answerable > 0 AND step.deadline_at <= {NOW}
 """  # noqa: S608 - states of ours
 
 
