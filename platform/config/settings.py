@@ -324,7 +324,7 @@ CELERY_TASK_ROUTES = {
     "training.tasks.issue_passports": {"queue": "housekeeping"},
     "training.tasks.sign_audit_heads": {"queue": "housekeeping"},
     "training.tasks.order_countersignatures": {"queue": "housekeeping"},
-    "agreements.tasks.settle": {"queue": "housekeeping"},
+    "agreements.tasks.settle": {"queue": "rounds"},
     "silos.tasks.expire_unconfirmed": {"queue": "housekeeping"},
     "accounts.tasks.forget": {"queue": "housekeeping"},
     # what waits for other people's servers has a queue and a process of its own: rounds never wait for it
