@@ -28,6 +28,8 @@ LEFT = 5
 TABLES = ("audit_link", "audit_treenode")
 FORGET = """
     CREATE TEMPORARY TABLE signed AS SELECT id FROM audit_checkpoint WHERE chain = %(chain)s;
+    DELETE FROM training_refusaldocument
+        WHERE order_id IN (SELECT id FROM training_order WHERE audit_checkpoint_id IN (SELECT id FROM signed));
     DELETE FROM training_order WHERE audit_checkpoint_id IN (SELECT id FROM signed);
     DELETE FROM audit_countersignature WHERE checkpoint_id IN (SELECT id FROM signed);
     DELETE FROM audit_checkpoint WHERE chain = %(chain)s;
