@@ -9,6 +9,7 @@ import pytest
 
 from federation.protocol.documents import Environment, Leaving
 from tests.integration.training.test_evidence import UNEVEN, WITHOUT_NETWORK, everybody_signs_in, report_of
+from tests.support.every import every
 from tests.support.federation import TEST, make_federation
 from training.engine import answers, closing, start
 from training.launch.actions import launch
@@ -25,7 +26,7 @@ def test_no_silo_spoils_a_job_s_evidence_by_a_refusal_after_its_answer(blob_root
     start.start(job_id=job.id, by=TEST)
     spoilt: list[Order] = []
     while orders := list(Order.objects.filter(step__round__job=job, state__in=OUTSTANDING).order_by("silo_id")):
-        for order in orders:
+        for order in every(orders):
             played = federation.played(order.silo_id)
             says: dict[str, Any] = {"environment": Environment(connector_version="test", network="none")}
             says["evaluation"] = UNEVEN[federation.silos.index(played)]
