@@ -37,6 +37,7 @@ LOSS = Metric(
 AUC = Metric(
     name="auc",
     title="AUC",
+    called="area under the ROC curve",
     description="Area under the ROC curve of each silo's own test rows, after each round",
     better=Better.HIGHER,
     minimum=0.0,
@@ -60,6 +61,8 @@ class Classification(Target):
 
     label_dtype = np.int64
     table = CONFUSION
+    table_called = "confusion matrix"
+    has_classes = True
     primary = "accuracy"
     best_by = "loss"
 

@@ -2,30 +2,26 @@
 
 from __future__ import annotations
 
-import importlib
-import pkgutil
 from collections.abc import Mapping
-from types import MappingProxyType
 from typing import Any
 
 from pydantic import ValidationError
 
+from federation.discovery import Offers
 from federation.errors import Invalid
 from federation.learning.family import Family, ModelSpecification
+from federation.targets import TARGETS
 from federation.validation import refusal
 
 __all__ = ["FAMILIES", "parse_model"]
 
 
-def _find() -> Mapping[str, Family]:
-    found: dict[str, Family] = {}
-    for module in sorted(pkgutil.iter_modules(__path__), key=lambda module: module.name):
-        family: Family = importlib.import_module(f"{__name__}.{module.name}").FAMILY
-        found[family.name] = family
-    return MappingProxyType(found)
+def _order(family: Family) -> tuple[int, str]:
+    """Those for the targets that stand first, by name; one for targets that nobody has stands last."""
+    return min((TARGETS[name].rank for name in family.targets if name in TARGETS), default=1000), family.name
 
 
-FAMILIES: Mapping[str, Family] = _find()
+FAMILIES: Mapping[str, Family] = Offers(__name__, "FAMILY", sort_key=_order)
 
 
 def parse_model(data: Mapping[str, Any]) -> tuple[Family, ModelSpecification]:

@@ -28,7 +28,7 @@ def test_rows_are_carried_over_both_ways(cohort: Cohort) -> None:
     for row, figures in zip(rows, KEPT, strict=True):
         row.figures = figures
         row.save(update_fields=["figures"])
-    migration = import_module("training.migrations.0030_evaluation_figures")
+    migration = import_module("training.migrations.0013_evaluation_figures")
     old = "loss float8, ADD accuracy float8, ADD auc float8, ADD confusion jsonb"
     with connection.cursor() as cursor:
         cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")

@@ -7,7 +7,12 @@ from pathlib import Path
 
 import pytest
 
-FOLDERS = {"federation.strategies": "strategies", "federation.aggregation.combine": "combine"}
+FOLDERS = {
+    "federation.strategies": "strategies",
+    "federation.aggregation.combine": "combine",
+    "federation.targets": "targets",
+    "federation.learning.models": "models",
+}
 
 
 def add_parts(monkeypatch: pytest.MonkeyPatch) -> None:
