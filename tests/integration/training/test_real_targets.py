@@ -13,16 +13,19 @@ from typing import Any
 import pytest
 
 from federation.errors import Invalid
+from federation.evidence.passports import open_passport, seal_passport
 from federation.protocol import documents
 from federation.protocol.documents import Leaving
 from federation.protocol.envelope import peek
-from registry.models import ModelVersion
+from registry.models import ModelVersion, Passport
 from silos import datasets
+from tests.integration.training.test_evidence import everybody_signs_in, report_of
 from tests.support.cohort import Cohort, browser, run_job
 from tests.support.every import every
 from tests.support.federation import DECLARATION, registration
 from tests.support.silo_work import WorkingSilo, bring_rows, work_through
 from tests.support.world import client_of
+from training.engine import issuing
 from training.launch.actions import launch
 from training.models import Evaluation, Job, Order
 
@@ -237,3 +240,20 @@ def test_families_of_classes_are_refused_for_a_number(cohort: Cohort, silos: lis
     with pytest.raises(Invalid) as caught:
         launch(consortium=cohort.federation.consortium, request=request, by=cohort.scientist)
     assert caught.value.code == "model.does_not_fit"
+
+
+def test_its_evidence_holds_and_figures_that_nobody_signed_do_not(cohort: Cohort, silos: list[WorkingSilo]) -> None:
+    job = learned(cohort, silos)
+    everybody_signs_in(cohort.federation)
+    report = report_of(job)
+    assert report.holds, (report.faults, report.limits)
+    assert job.model is not None
+    best = ModelVersion.objects.get(model=job.model, is_best=True)
+    passport = Passport.objects.get(version=best)
+    key = issuing.signing_key()
+    digest, said = open_passport(bytes(passport.document), [key.public])
+    assert said.evaluation.told == pytest.approx({name: best.metrics[name] for name in ("mse", "mae")})
+    better = said.evaluation.model_copy(update={"figures": {**said.evaluation.figures, "mse": 1.0}})
+    passport.document = seal_passport(digest, said.model_copy(update={"evaluation": better}), key)
+    passport.save(update_fields=["document"])
+    assert not report_of(job).holds
