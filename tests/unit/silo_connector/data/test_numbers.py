@@ -34,11 +34,11 @@ def file_of(folder: Path, *lines: str) -> Path:
 
 
 def test_labels_are_the_column_s_numbers_and_the_split_is_not_by_them(tmp_path: Path) -> None:
-    chol = [200.5, 200.5, 200.5, 200.5, 300.0, 300.0, 300.0, 300.0, 250.25, 250.25]
+    chol = [200.5] * 4 + [300.0] * 4 + [250.25] * 4  # as classes they would be stratified by
     rows = load(parse_declaration(DECLARED), file_of(tmp_path, "40,?", *(f"{50 + n},{c}" for n, c in enumerate(chol))))
     assert rows.train.target == target_of("real", None)
     assert rows.train.labels.dtype == np.float32
-    train, test = train_test_split(np.arange(10), train_size=5, test_size=5, random_state=4, shuffle=True)
+    train, test = train_test_split(np.arange(12), train_size=6, test_size=6, random_state=4, shuffle=True)
     assert rows.train.labels.tolist() == [chol[place] for place in sorted(train)]
     assert rows.test.labels.tolist() == [chol[place] for place in sorted(test)]
     assert rows.train.features[:, 0].tolist() == [50 + place for place in sorted(train)]
