@@ -5,11 +5,11 @@ The platform computes it when a round closes, and whoever verifies a passport co
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from federation.agreements.shares import hold_to_share
-from federation.targets import Target
+from federation.targets import Metric, Target
 
 COMBINATION = "mean over the silos' own test rows, each row counting once"
 HELD = f"{COMBINATION}, but for an organisation that would have more than its share"
@@ -39,15 +39,17 @@ def combine(target: Target, evaluations: Iterable[Measured], share_max: float | 
         return {}
     return {
         **{
-            metric.name: sum(
-                metric.counted(_number(one, metric.name) or 0.0) * weights[place] for place, one in enumerate(found)
-            )
-            / total
+            metric.name: _mean(metric, [_number(one, metric.name) or 0.0 for one in found], list(weights.values()))
             for metric in target.pooled_metrics()
         },
         "silos": len(found),
         "combination": COMBINATION if weights == told else HELD,
     }
+
+
+def _mean(metric: Metric, values: Sequence[float], weights: Sequence[float]) -> float:
+    counted = [metric.counted(value, values) * weight for value, weight in zip(values, weights, strict=True)]
+    return sum(counted) / sum(weights)
 
 
 def wanted(target: Target) -> tuple[str, ...]:

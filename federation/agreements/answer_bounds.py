@@ -12,9 +12,9 @@ from typing import Final
 
 from federation.agreements.shares import limits_of
 from federation.errors import Invalid
-from federation.protocol.documents import CohortMember, EvaluationReport, Manifest, Submission, Terms
+from federation.protocol.documents import CohortMember, EvaluationReport, Manifest, Submission, Terms, TrainingReport
 from federation.protocol.rows import RowLimits
-from federation.targets import Target, target_of
+from federation.targets import Target
 
 WEIGHT: Final = "update.weight"
 NORM: Final = "update.norm_exceeded"
@@ -50,7 +50,7 @@ class AnswerBounds:
             update_norm_l2_max=manifest.limits.update_norm_l2_max,
             minimum_cell=manifest.limits.minimum_cell,
             metrics=frozenset(terms.leaving.metrics),
-            target=target_of(None, manifest.n_classes),
+            target=manifest.target_kind,
             has_no_network=terms.work.trainer_network == "forbidden",
         )
 
@@ -69,9 +69,11 @@ def faults_of(said: Submission, bounds: AnswerBounds) -> Iterator[tuple[str, str
         yield NORM, f"The update's norm is {training.update_norm_l2:g}, {bounds.update_norm_l2_max:g} is allowed."
     told = set(evaluation.told) if evaluation is not None else set()
     if training is not None and training.loss is not None:
-        told.add("loss")
+        told.add(bounds.target.loss_figure)
     if unagreed := sorted(told - bounds.metrics):
         yield NOT_AGREED, f"The answer tells figures that the agreement does not let out: {', '.join(unagreed)}."
+    if training is not None and not _is_loss_of(bounds, training):
+        yield FIGURES, f"The answer tells a loss of training that a {bounds.target.name} target doesn't have."
     if evaluation is not None and not _is_of(bounds.target, evaluation):
         yield FIGURES, f"The answer tells figures that a {bounds.target.name} target doesn't have."
     elif evaluation is not None and _points_at_few(bounds.target, evaluation, bounds.minimum_cell):
@@ -86,6 +88,17 @@ def _is_of(target: Target, evaluation: EvaluationReport) -> bool:
     """Whether the figures are such as the target has."""
     try:
         target.check(evaluation.told, evaluation.rows)
+    except Invalid:
+        return False
+    return True
+
+
+def _is_loss_of(bounds: AnswerBounds, training: TrainingReport) -> bool:
+    """Whether the loss of training is such as the target lets a silo tell it, of as many rows as it has at most."""
+    if training.loss is None:
+        return True
+    try:
+        bounds.target.check_training_loss(training.loss, training.rows, bounds.minimum_cell)
     except Invalid:
         return False
     return True

@@ -13,6 +13,7 @@ from datetime import datetime
 from federation.agreements.vocabulary import FINANCE, MODIFIERS, PERMISSIONS
 from federation.protocol.documents import Agreement, CoveredDataset, Terms, UseConditions
 from federation.protocol.keys import PublicKey
+from federation.targets import figures_called
 
 _TASKS = {"train": "training", "evaluate": "evaluation", "statistics": "statistics"}
 _MODES = {
@@ -20,7 +21,6 @@ _MODES = {
     "encrypted": "encrypted: updates are added up without being read",
     "clear": "clear: whoever runs the platform can read each silo's update",
 }
-_METRICS = {"loss": "loss", "accuracy": "accuracy", "auc": "area under the ROC curve", "confusion": "confusion matrix"}
 WIDTH = 92
 CLAUSES = (
     *("members", "purposes", "datasets", "work", "code", "protection", "privacy"),
@@ -184,7 +184,7 @@ def _cohort(terms: Terms) -> Iterator[str]:
 
 def _leaving(terms: Terms) -> Iterator[str]:
     leaving = terms.leaving
-    figures = ", ".join(_METRICS[metric] for metric in leaving.metrics) or "none"
+    figures = ", ".join(figures_called()[name] for name in leaving.metrics) or "none"
     yield f"Figures that a silo tells about a model: {figures}."
     yield f"No figure is told that is about fewer than {leaving.minimum_cell} rows."
     if not leaving.final_model:

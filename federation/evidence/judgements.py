@@ -10,7 +10,6 @@ from federation.evidence.history import RoundTold
 from federation.evidence.passport_checks import Answered
 from federation.evidence.passports import Evaluation
 from federation.protocol.documents import Manifest
-from federation.targets import target_of
 
 _APART = 1e-9
 """By which two sums of the same floats may differ, relative to the larger."""
@@ -26,7 +25,7 @@ def misjudged(
     rejected, weighed as the platform has to: by test rows, no organisation beyond its share.
     """
     share_max = None if manifest.weighting is None else manifest.weighting.organisation_share_max
-    target = target_of(None, manifest.n_classes)
+    target = manifest.target_kind
     found = combine(target, _measured(told, answers, manifest) if told is not None else (), share_max)
     silos = found.get("silos", 0)
     if said.silos != silos:

@@ -9,6 +9,7 @@ from pydantic import Field, model_validator
 
 from federation.protocol.dataset_columns import ColumnName, ColumnNames, Label, Labels, Part
 from federation.protocol.dataset_recoding import Clip, Impute, Log, MapValues, Rename
+from federation.targets import TARGETS
 from federation.validation.bounds import Day
 
 _COMPARISON = re.compile(r"(>=|<=|==|!=|>|<)\s*(-?[0-9]{1,15}(?:\.[0-9]{1,15})?)")
@@ -30,18 +31,28 @@ class DropRowsWithMissing(Part):
 
 
 class Target(Part):
-    """What is to be predicted: `positive`, as in ``>0`` (class 1, all else class 0), or the values that are classes."""
+    """What is to be predicted: `positive`, as in ``>0`` (class 1, all else class 0), or the values that are classes.
+
+    Or what else the column holds: `kind` names a target without classes, as ``real`` for a number (protocol 1.1).
+    """
 
     step: Literal["target"]
     column: ColumnName
     positive: Annotated[str, Field(max_length=40)] | None = None
     classes: Labels | None = None
     names: Annotated[tuple[ClassName, ...], Field(max_length=1000)] | None = None
+    kind: Annotated[
+        Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$", max_length=40)] | None,
+        Field(exclude_if=lambda given: given is None),
+    ] = None
 
     @model_validator(mode="after")
     def _check(self) -> Self:
+        if self.kind is not None:
+            self._check_kind(self.kind)
+            return self
         if (self.positive is None) == (self.classes is None):
-            raise ValueError("give either positive or classes")
+            raise ValueError("give either positive or classes, or a kind of target that has none")
         if self.positive is not None and not _COMPARISON.fullmatch(self.positive):
             raise ValueError("positive is a comparison with a number, as in >0 or ==2")
         if self.classes is not None and len({str(label) for label in self.classes}) != len(self.classes):
@@ -50,14 +61,25 @@ class Target(Part):
             raise ValueError("give one name a class")
         return self
 
+    def _check_kind(self, kind: str) -> None:
+        without = [target.name for target in TARGETS.values() if not target.has_classes]
+        if kind not in without:
+            raise ValueError(f"kinds of targets without classes: {', '.join(without)}; others follow from the classes")
+        if (self.positive, self.classes, self.names) != (None, None, None):
+            raise ValueError(f"a {kind} target has no classes: leave positive, classes and names out")
+
     @property
-    def n_classes(self) -> int:
-        """Number of classes."""
+    def n_classes(self) -> int | None:
+        """Number of classes; None where the target has none."""
+        if self.kind is not None:
+            return None
         return 2 if self.classes is None else len(self.classes)
 
     @property
     def class_names(self) -> tuple[str, ...]:
-        """What people call the classes, in the order of their numbers."""
+        """What people call the classes, in the order of their numbers; none where there are no classes."""
+        if self.kind is not None:
+            return ()
         if self.names is not None:
             return self.names
         if self.classes is not None:
@@ -96,7 +118,10 @@ Step = Annotated[
 
 
 class StratifiedShuffle(Part):
-    """scikit-learn's ``train_test_split`` of the rows in file order, stratified unless a class has under 3 rows."""
+    """scikit-learn's ``train_test_split`` of the rows in file order, stratified unless a class has under 3 rows.
+
+    Not stratified where the target has no classes.
+    """
 
     method: Literal["stratified_shuffle"]
     train_fraction: Annotated[float, Field(gt=0, lt=1)]

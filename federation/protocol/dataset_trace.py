@@ -230,6 +230,8 @@ class _Tracing:
         for one in self.take((step.column,), step.step):
             self.target = one
             self.check_labels(one, step.classes or ())
+            if step.kind is not None and one.type not in ("number", "integer"):
+                self.fault(f"a {step.kind} target needs a column of numbers, and {one.name!r} is {one.type}")
             if step.positive is not None and not one.is_numeric:
                 self.fault("positive needs a column of numbers")
             if one.is_changed:

@@ -55,18 +55,18 @@ class DatasetDeclaration(Part):
         return next(step for step in self.steps if isinstance(step, Target))
 
     @property
-    def n_classes(self) -> int:
-        """Number of classes of the target."""
+    def n_classes(self) -> int | None:
+        """Number of classes of the target; None where it has none."""
         return self.target.n_classes
 
     @property
     def target_kind(self) -> TargetKind:
         """What the target holds, with the loss and the metrics that belong to it."""
-        return target_of(None, self.n_classes)
+        return target_of(self.target.kind, self.n_classes)
 
     @property
     def class_names(self) -> tuple[str, ...]:
-        """What people call the classes, in the order of their numbers."""
+        """What people call the classes, in the order of their numbers; none where the target has no classes."""
         return self.target.class_names
 
     def features(self) -> tuple[str, ...]:

@@ -23,6 +23,7 @@ __all__ = [
     "Target",
     "all_metrics",
     "figure_names",
+    "figures_called",
     "target_of",
 ]
 
@@ -32,7 +33,7 @@ TARGETS: Mapping[str, type[Target]] = Offers(__name__, "TARGET", sort_key=lambda
 def target_of(name: str | None, n_classes: int | None) -> Target:
     """The target of this name, over so many classes (None where it has none).
 
-    Documents of protocol 1.0 name no target: then it follows from the number of classes. Raises Invalid
+    Where documents name no target, as those of protocol 1.0, it follows from the number of classes. Raises Invalid
     ``target.unknown``, and ``target.classes`` where the number does not belong to the target.
     """
     found = TARGETS.get(name if name is not None else "binary" if n_classes == 2 else "classes")
@@ -44,6 +45,15 @@ def target_of(name: str | None, n_classes: int | None) -> Target:
 def figure_names() -> tuple[str, ...]:
     """All figures that some target has, by the names that agreements and reports have for them."""
     return tuple(dict.fromkeys(name for target in TARGETS.values() for name in target.figure_names()))
+
+
+def figures_called() -> dict[str, str]:
+    """All figures that some target has, each with what an agreement's text calls it."""
+    called: dict[str, str] = {}
+    for target in TARGETS.values():
+        called |= {metric.name: metric.called or metric.name for metric in target.metrics}
+        called |= {target.table: target.table_called or target.table} if target.table else {}
+    return {name: called[name] for name in figure_names()}
 
 
 def all_metrics() -> dict[str, Metric]:

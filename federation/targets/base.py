@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from statistics import median_low
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from federation.errors import Invalid
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     import torch
     from numpy.typing import NDArray
 
+REPORTED_MAX = 1e30
+"""As large may figures be in a report: `FINITE_MAX` of documents, which are not imported here."""
 Counts = tuple[tuple[int, ...], ...]
 Figure = float | Counts
 Figures = Mapping[str, Figure]
@@ -44,7 +47,15 @@ class Metric:
     axis: str = ""
     """What an axis says where its title alone would not tell the unit."""
     digits: int = 3
-    """How many decimals a reader needs."""
+    """How many decimals a reader needs; of a metric with significant digits, those are written."""
+    called: str = ""
+    """As an agreement's text has it; its name where that says it all."""
+    significant_digits: int | None = None
+    """With how many a silo tells it, where more of them would tell about single rows. None: as it was computed."""
+    decimals_told: int | None = None
+    """And with how many decimals at most, where what lies near zero would else be told more closely."""
+    counts_at_most_times_median: float | None = None
+    """How many times the lower median of all silos' values one of them counts at most, where no bound is natural."""
     not_pooled_because: str = ""
     """Why there is none over all silos; empty where it is the mean over their rows."""
     counts_at_least: float | None = None
@@ -65,14 +76,23 @@ class Metric:
         """Whether this can be a value of it: a finite number within its bounds."""
         if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
             return False
-        return not (
-            (self.minimum is not None and value < self.minimum) or (self.maximum is not None and value > self.maximum)
-        )
+        if (self.minimum is not None and value < self.minimum) or (self.maximum is not None and value > self.maximum):
+            return False
+        return self.coarse(value) == value
 
-    def counted(self, value: float) -> float:
-        """A silo's value as it counts in the mean over all silos."""
+    def coarse(self, value: float) -> float:
+        """A value as a silo tells it: rounded where the metric asks for it. What was rounded stays as it is."""
+        if self.significant_digits is not None:
+            value = float(f"{value:.{self.significant_digits - 1}e}")
+        return value if self.decimals_told is None else round(value, self.decimals_told)
+
+    def counted(self, value: float, others: Sequence[float] = ()) -> float:
+        """A silo's value as it counts in the mean over all silos, whose values `others` are (its own among them)."""
         low = value if self.counts_at_least is None else max(value, self.counts_at_least)
-        return low if self.counts_at_most is None else min(low, self.counts_at_most)
+        low = low if self.counts_at_most is None else min(low, self.counts_at_most)
+        if self.counts_at_most_times_median is None or not others:
+            return low
+        return min(low, self.counts_at_most_times_median * median_low(others))
 
     def is_better(self, one: float, other: float) -> bool:
         """Whether `one` is strictly better than `other`."""
@@ -102,6 +122,12 @@ class Target(ABC):
     """In the order in which pages show them."""
     table: ClassVar[str] = ""
     """The name of its table of counts; empty where it has none."""
+    table_called: ClassVar[str] = ""
+    """The table as an agreement's text has it."""
+    loss_figure: ClassVar[str] = "loss"
+    """The figure that its loss is: an agreement that lets it out lets the loss of training out as well."""
+    has_classes: ClassVar[bool] = False
+    """Whether a declaration names its classes. It follows from their number then, unless it is named."""
     primary: ClassVar[str]
     """The metric that a page shows where it shows one."""
     best_by: ClassVar[str]
@@ -142,6 +168,21 @@ class Target(ABC):
         """Whether something in figures of enough rows is itself of so few that it may point at somebody."""
 
     @classmethod
+    def labels_of(cls, values: NDArray[np.float64]) -> tuple[NDArray[Any], NDArray[np.bool_]]:
+        """The labels [rows] that finite numbers are, and which of them can't be one. For targets without classes."""
+        raise NotImplementedError(f"A {cls.name} target has classes.")
+
+    def training_loss_told(self, loss: float, rows: int, minimum_cell: int) -> float | None:
+        """The loss of training on so many rows as a silo may tell it; None where it may not."""
+        del rows, minimum_cell
+        return loss
+
+    def check_training_loss(self, loss: float, rows: int, minimum_cell: int) -> None:
+        """Raise Invalid ``evaluation.figures`` for a loss of training that no silo may tell."""
+        if self.training_loss_told(loss, rows, minimum_cell) != loss:
+            raise Invalid("evaluation.figures", f"The loss of training is not told like this of {rows} rows.", "loss")
+
+    @classmethod
     def figure_names(cls) -> tuple[str, ...]:
         """All that a report may tell."""
         return (*(metric.name for metric in cls.metrics), *((cls.table,) if cls.table else ()))
@@ -173,6 +214,6 @@ class Target(ABC):
 
 
 def check_finite(loss: float) -> None:
-    """Raise Invalid ``evaluation.not_finite`` for a loss that is no number."""
-    if not math.isfinite(loss):
+    """Raise Invalid ``evaluation.not_finite`` for a loss that is no number, or none that a report can hold."""
+    if not abs(loss) <= REPORTED_MAX:
         raise Invalid("evaluation.not_finite", "The model's loss is not a finite number on this silo's rows.")

@@ -36,6 +36,7 @@ LOSS = Metric(
 AUC = Metric(
     name="auc",
     title="AUC",
+    called="area under the ROC curve",
     description="Area under the ROC curve of each silo's own test rows, after each round",
     better=Better.HIGHER,
     minimum=0.0,
@@ -59,6 +60,8 @@ class Classification(Target):
 
     label_dtype = "int64"
     table = CONFUSION
+    table_called = "confusion matrix"
+    has_classes = True
     primary = "accuracy"
     best_by = "loss"
 

@@ -12,6 +12,7 @@ from agreements.people import Accounts, accounts_of
 from consortia.models import Consortium
 from consortia.transitions import ParticipationState
 from federation.protocol.keys import PublicKey
+from federation.targets import target_of
 from silos.models import Dataset
 
 
@@ -36,6 +37,8 @@ class Offer:
     """Keys that the terms name and no participant stands by."""
     datasets: tuple[Offered, ...]
     accounts: Accounts
+    targets: frozenset[str]
+    """What models of the data sets on offer are asked for."""
 
 
 def offer_of(consortium: Consortium, terms: Mapping[str, Any] | None = None) -> Offer:
@@ -56,8 +59,11 @@ def offer_of(consortium: Consortium, terms: Mapping[str, Any] | None = None) -> 
     keys = {row.organisation_id: encoded for encoded, row in standing.items()}
     titles: dict[tuple[str, str], str] = {}
     described = Dataset.objects.filter(silo__organisation__in=list(keys), withdrawn_at=None)
-    for house, name, title in described.order_by("name").values_list("silo__organisation_id", "name", "title"):
+    targets: set[str] = set()
+    columns = ("silo__organisation_id", "name", "title", "target", "n_classes")
+    for house, name, title, target, n_classes in described.order_by("name").values_list(*columns):
         titles.setdefault((keys[house], name), title)
+        targets.add(target_of(target or None, n_classes).name)
     for one in (terms or {}).get("datasets", ()):
         titles.setdefault((str(one["signatory_key"]), str(one["dataset"])), "")
     found = [
@@ -65,4 +71,4 @@ def offer_of(consortium: Consortium, terms: Mapping[str, Any] | None = None) -> 
         for (key, name), title in titles.items()
     ]
     datasets = tuple(sorted(found, key=lambda one: (one.organisation, one.dataset)))
-    return Offer(members, gone, datasets, accounts_of(consortium, terms))
+    return Offer(members, gone, datasets, accounts_of(consortium, terms), frozenset(targets))

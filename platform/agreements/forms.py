@@ -18,6 +18,7 @@ from agreements.use_form import Unjudged, UseForm
 from agreements.wording import WITHIN
 from federation.errors import FederationError
 from federation.learning.models import FAMILIES
+from federation.targets import figures_called
 from rest.pages import in_words
 
 _UPLOADED = "code.uploaded"
@@ -87,7 +88,9 @@ class TermsForm(Unjudged):
         fields["cohort.minimum_participants"] = whole("cohort.minimum_participants", 1)
         fields["cohort.minimum_rows"] = whole("cohort.minimum_rows")
         fields["cohort.organisation_share_max"] = number("cohort.organisation_share_max")
-        fields["leaving.metrics"] = several("leaving.metrics", choices("loss", "accuracy", "auc", "confusion"))
+        fields["leaving.metrics"] = several(
+            "leaving.metrics", [(name, in_words(said)) for name, said in figures_called().items()]
+        )
         fields["leaving.minimum_cell"] = whole("leaving.minimum_cell", 1)
         for name in ("final_model", "round_models", "release_confirmed_by_each"):
             fields[f"leaving.{name}"] = ticked(f"leaving.{name}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -17,11 +17,11 @@ from federation.agreements.rendering import Clause, clauses
 from federation.errors import Invalid
 from federation.learning.models import FAMILIES
 from federation.protocol.documents import Agreement, Terms, read
+from federation.targets import TARGETS
 from federation.validation import refusal
 from rest.names import one_line
 
 WITHIN = "terms"
-FAMILY_NAMES = frozenset(FAMILIES)
 _NAMES = frozenset({"organisation", "families", "recipients", "institutions", "users", "projects"})
 
 
@@ -55,7 +55,7 @@ def with_contradictions(refused: Invalid, terms: object) -> Invalid:
     """What is wrong with terms that can't be read, and what contradicts itself in them so far."""
     fields = dict(refused.fields)
     if isinstance(terms, Mapping):
-        for name, said, _rests_on in faults_so_far(terms, FAMILY_NAMES, timezone.now()):
+        for name, said, _rests_on in faults_so_far(terms, frozenset(FAMILIES), timezone.now()):
             fields.setdefault(f"{WITHIN}.{name}", []).append(said)
     return Invalid(refused.code, refused.message, refused.field, fields=fields)
 
@@ -63,7 +63,7 @@ def with_contradictions(refused: Invalid, terms: object) -> Invalid:
 def check_wording(terms: Terms) -> None:
     """Raise Invalid ``agreement.contradiction`` with everything that contradicts itself, by field under `terms`."""
     try:
-        check_terms(terms, FAMILY_NAMES, timezone.now())
+        check_terms(terms, frozenset(FAMILIES), timezone.now())
     except Invalid as error:
         fields = {f"{WITHIN}.{name}": said for name, said in error.fields.items()}
         raise Invalid(error.code, error.message, next(iter(fields)), fields=fields) from error
@@ -100,10 +100,13 @@ def clauses_of(version: AgreementVersion) -> tuple[Clause, ...]:
     return clauses(agreement_of(version))
 
 
-def first_terms(members: Mapping[str, str], datasets: Sequence[tuple[str, str]]) -> dict[str, Any]:
+def first_terms(
+    members: Mapping[str, str], datasets: Sequence[tuple[str, str]], targets: Collection[str] = ()
+) -> dict[str, Any]:
     """Terms to begin with, where a consortium has none yet: cautious ones, for who drafts to change.
 
     `members` are the names of organisations by their keys, `datasets` the keys of members with the names of their data.
+    `targets` are what models of these data are asked for: their metrics may leave, and no tables of counts.
     """
     begin = in_ms(timezone.now()).replace(hour=0, minute=0, second=0, microsecond=0)
     return {
@@ -112,7 +115,7 @@ def first_terms(members: Mapping[str, str], datasets: Sequence[tuple[str, str]])
         "datasets": [{"signatory_key": key, "dataset": name} for key, name in datasets],
         "work": {
             "tasks": ["train", "evaluate"],
-            "families": sorted(FAMILY_NAMES),
+            "families": sorted(FAMILIES),
             "parameters_max": 10_000_000,
             "rounds_max": 200,
             "update_norm_l2_max": 1000.0,
@@ -122,7 +125,7 @@ def first_terms(members: Mapping[str, str], datasets: Sequence[tuple[str, str]])
         "protection": ["masked"],
         "privacy": {"required": True, "epsilon_max": 8.0, "delta_max": 1e-5},
         "cohort": {"minimum_participants": max(1, min(3, len({key for key, _ in datasets}))), "minimum_rows": 100},
-        "leaving": {"metrics": ["loss", "accuracy", "auc"], "minimum_cell": 10, "final_model": True},
+        "leaving": {"metrics": _metrics_of(targets), "minimum_cell": 10, "final_model": True},
         "validity": {
             "not_before": begin.isoformat(),
             "not_after": (begin + timedelta(days=365)).isoformat(),
@@ -130,6 +133,12 @@ def first_terms(members: Mapping[str, str], datasets: Sequence[tuple[str, str]])
         "retention": {"updates_rounds": 1},
         "changes": {"running_jobs": "stop", "on_leaving": "models_stay"},
     }
+
+
+def _metrics_of(targets: Collection[str]) -> list[str]:
+    """By name, each once; those of two classes where nothing is known of the data."""
+    found = [TARGETS[name] for name in TARGETS if name in (targets or {"binary"})]
+    return list(dict.fromkeys(metric.name for target in found for metric in target.metrics))
 
 
 def in_ms(moment: datetime) -> datetime:

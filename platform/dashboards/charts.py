@@ -17,6 +17,9 @@ from django.utils.safestring import SafeString, mark_safe
 POINTS_MAX = 400
 """More points than that nobody can tell apart on a screen."""
 
+LARGE = 1e9
+"""From here on a table writes a power of ten."""
+
 SHARES = (0.0, 1.0)
 """Between these lie shares, such as an accuracy."""
 
@@ -87,9 +90,11 @@ def _plain(value: Any) -> Any:
             return value
 
 
-def _on_hover(series: str, value: str, digits: int, along_title: str, along: str) -> Markup:
+def _on_hover(series: str, value: str, digits: int, along_title: str, along: str, form: str = "f") -> Markup:
     """What is told of a point: the series, the value on one axis, and where on the other."""
-    return Markup(f"{escaped(series)}: %{{{value}:.{digits}f}}<br>{escaped(along_title)} %{{{along}}}<extra></extra>")
+    return Markup(
+        f"{escaped(series)}: %{{{value}:.{digits}{form}}}<br>{escaped(along_title)} %{{{along}}}<extra></extra>"
+    )
 
 
 def _row(cells: tuple[Cell, ...]) -> str:
@@ -122,13 +127,15 @@ def line_chart(
     y_title: str,
     series: Sequence[Series],
     digits: int = 3,
+    is_significant: bool = False,
     y_limits: tuple[float, float] | None = None,
     marked_x: int | None = None,
     marked_label: str = "",
 ) -> Chart:
     """Lines over rounds. Where there are more than `POINTS_MAX` rounds, evenly many are left out of the drawing.
 
-    `y_limits` are those beyond which there can be nothing: the axis never goes further.
+    `y_limits` are those beyond which there can be nothing: the axis never goes further. `digits` are decimals, or
+    significant ones: then values may be of any size.
     """
     kept = thinned(len(x))
     mode = "lines+markers" if len(kept) <= 40 else "lines"
@@ -138,10 +145,10 @@ def line_chart(
             "mode": mode,
             "name": one.name,
             "x": [x[place] for place in kept],
-            "y": [rounded(one.values[place], digits + 2) for place in kept],
+            "y": [rounded(one.values[place], digits + 2, is_significant) for place in kept],
             "meta": one.meta,
             "connectgaps": False,
-            "hovertemplate": _on_hover(one.name, "y", digits, x_title, "x"),
+            "hovertemplate": _on_hover(one.name, "y", digits, x_title, "x", "g" if is_significant else "f"),
         }
         for one in series
     ]
@@ -176,7 +183,10 @@ def line_chart(
                 "xshift": 4,
             }
         ]
-    rows = tuple((x[place], *(rounded(one.values[place], digits) for one in series)) for place in range(len(x)))
+    rows = tuple(
+        (x[place], *(_cell(rounded(one.values[place], digits, is_significant)) for one in series))
+        for place in range(len(x))
+    )
     return Chart(key, title, caption, {"data": data, "layout": layout}, (x_title, *(one.name for one in series)), rows)
 
 
@@ -226,6 +236,13 @@ def thinned(count: int, limit: int = POINTS_MAX) -> list[int]:
     return [round(place * (count - 1) / (limit - 1)) for place in range(limit)]
 
 
-def rounded(value: float | None, digits: int) -> float | None:
-    """A figure with no more digits than a reader needs."""
-    return None if value is None else round(value, digits)
+def _cell(value: float | None) -> Cell:
+    """A figure in the table; a very large one with a power of ten, for a silo may tell 1e30."""
+    return value if value is None or abs(value) < LARGE else f"{value:.2e}"
+
+
+def rounded(value: float | None, digits: int, is_significant: bool = False) -> float | None:
+    """A figure with no more digits than a reader needs: decimals, or significant ones."""
+    if value is None:
+        return None
+    return float(f"{value:.{digits}g}") if is_significant else round(value, digits)

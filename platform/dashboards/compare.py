@@ -17,10 +17,11 @@ from accounts.access import signed_in
 from dashboards.charts import Chart, Series, line_chart
 from dashboards.job import series
 from dashboards.job.series import Member, VersionRow
-from federation.targets import Metric
+from federation.targets import Metric, Target
 from plans.models import TrainingPlan
 from plans.selectors import plan_with
 from rest.errors import BadRequest
+from rest.figures import figure_written
 from training.models import Job
 from training.permissions import access_job
 
@@ -50,16 +51,22 @@ class Compared:
     members: tuple[Member, ...]
     series: int
     plan: TrainingPlan | None
+    target: Target
 
     @property
     def best(self) -> VersionRow | None:
         """Its best version."""
         return next((row for row in self.versions if row.is_best), None)
 
-    def accuracy_at(self, silo_id: UUID) -> float | None:
-        """Of the best version, on that silo's own test rows."""
+    @property
+    def primary(self) -> Metric:
+        """The metric that a page shows where it shows one."""
+        return self.target.metric(self.target.primary)
+
+    def at(self, silo_id: UUID) -> str:
+        """How the best version does on that silo's own test rows."""
         score = self.best.by_silo.get(silo_id) if self.best else None
-        return score.accuracy if score else None
+        return figure_written(self.primary, score.figures.get(self.primary.name) if score else None)
 
 
 @require_safe
@@ -81,6 +88,7 @@ def compare(request: HttpRequest) -> HttpResponse:
             series.members_of(job),
             place,
             plan_with(job.consortium, job.request.get("plan") or ""),
+            series.target_of_job(job),
         )
         for place, job in enumerate(access_job(user, job_id) for job_id in wanted)
     ]
@@ -88,9 +96,10 @@ def compare(request: HttpRequest) -> HttpResponse:
     context = {
         "compared": compared,
         "settings": settings_of([one.job for one in compared]),
-        "charts": [chart for metric in _metrics(compared) if (chart := _curves(compared, metric))],
+        "metrics": (metrics := _metrics(compared)),
+        "charts": [chart for metric in metrics if (chart := _curves(compared, metric))],
         "silos": [
-            (member, [one.accuracy_at(member.silo_id) for one in compared])
+            (member, [one.at(member.silo_id) for one in compared])
             for member in sorted(silos.values(), key=lambda member: (member.organisation, member.name))
         ],
     }
@@ -123,7 +132,7 @@ def _flattened(data: Mapping[str, object], prefix: str = "") -> dict[str, str]:
 
 def _metrics(compared: Sequence[Compared]) -> list[Metric]:
     """Those of all the jobs' targets, each once."""
-    return list({metric.name: metric for one in compared for metric in series.metrics_of(one.job)}.values())
+    return list({metric.name: metric for one in compared for metric in one.target.pooled_metrics()}.values())
 
 
 def _curves(compared: Sequence[Compared], metric: Metric) -> Chart:
@@ -141,4 +150,6 @@ def _curves(compared: Sequence[Compared], metric: Metric) -> Chart:
             for one, values in zip(compared, told, strict=True)
         ],
         y_limits=metric.limits,
+        digits=metric.digits,
+        is_significant=metric.significant_digits is not None,
     )

@@ -18,7 +18,9 @@ from accounts.models import User
 from consortia.models import Consortium, Participation
 from consortia.transitions import ParticipationState
 from dashboards.charts import thinned
+from federation.targets import Metric, target_of
 from registry.models import ModelVersion
+from rest.figures import figure_written
 from silos.transitions import SiloState
 from training.models import Job
 from training.reading.selectors import jobs_visible_to
@@ -62,30 +64,39 @@ class JobRow:
     """A job, and how its model did after each round."""
 
     job: Job
-    accuracies: tuple[float | None, ...]
+    metric: Metric | None
+    """The one that its target shows first; None while nothing is known of its model."""
+    figures: tuple[float | None, ...]
 
     @property
-    def accuracy(self) -> float | None:
-        """The newest that is known."""
-        return next((value for value in reversed(self.accuracies) if value is not None), None)
+    def written(self) -> str:
+        """The newest that is known; empty where none is."""
+        newest = next((value for value in reversed(self.figures) if value is not None), None)
+        return "" if newest is None or self.metric is None else figure_written(self.metric, newest)
 
 
 def jobs_for(user: User) -> list[JobRow]:
     """The jobs that are going on, then the newest of those that have ended."""
     visible = jobs_visible_to(user).order_by("-created_at")
     going = list(visible.exclude(state__in=ENDED)[:JOBS_SHOWN])
-    return with_accuracies(going + list(visible.filter(state__in=ENDED)[: JOBS_SHOWN - len(going)]))
+    return with_figures(going + list(visible.filter(state__in=ENDED)[: JOBS_SHOWN - len(going)]))
 
 
-def with_accuracies(jobs: Sequence[Job]) -> list[JobRow]:
-    """Each with the accuracies of its model's versions, read in one statement; of very many, evenly many."""
+def with_figures(jobs: Sequence[Job]) -> list[JobRow]:
+    """Each with its target's first metric of its model's versions, read in one statement; of many, evenly many."""
     trained = [job.model_id for job in jobs if job.model_id and job.task == Job.Task.TRAIN]
     told: dict[UUID, list[float | None]] = defaultdict(list)
+    metrics: dict[UUID, Metric] = {}
     judged = ModelVersion.objects.filter(model__in=trained).exclude(metrics={}).order_by("model", "round_number")
-    for model_id, accuracy in judged.values_list("model_id", "metrics__accuracy"):
-        told[model_id].append(accuracy)
+    for model_id, named, n_classes, figures in judged.values_list(
+        "model_id", "model__target", "model__n_classes", "metrics"
+    ):
+        target = target_of(named or None, n_classes)
+        metrics[model_id] = target.metric(target.primary)
+        told[model_id].append(figures.get(target.primary))
     rows = []
     for job in jobs:
         values = told.get(job.model_id, []) if job.model_id and job.task == Job.Task.TRAIN else []
-        rows.append(JobRow(job, tuple(values[place] for place in thinned(len(values), SPARK_POINTS))))
+        metric = metrics.get(job.model_id) if job.model_id and values else None
+        rows.append(JobRow(job, metric, tuple(values[place] for place in thinned(len(values), SPARK_POINTS))))
     return rows

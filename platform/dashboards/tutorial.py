@@ -29,6 +29,9 @@ DATASETS_MAX = 10
 CHOICES_MAX = 200
 SCOPES = (Scope.CONSORTIA_READ, Scope.DATASETS_READ, Scope.JOBS_READ, Scope.JOBS_WRITE, Scope.MODELS_READ)
 
+_FAMILY_FOR = {"binary": "logistic", "real": "linear"}
+"""The plainest kind of model for a target."""
+
 
 @dataclass(frozen=True)
 class Example:
@@ -40,7 +43,6 @@ class Example:
     @property
     def body(self) -> dict[str, Any]:
         """The job that is launched."""
-        binary = not self.datasets or self.datasets[0].n_classes == 2
         return {
             "consortium": str(self.consortium.id) if self.consortium else "<consortium id>",
             "name": "My first federated model",
@@ -48,12 +50,17 @@ class Example:
             "use": self._use,
             "datasets": [str(one.id) for one in self.datasets] or ["<dataset id>", "<dataset id>"],
             "protection": {"mode": "clear"},
-            "model": {"family": "logistic" if binary else "softmax"},
+            "model": {"family": _FAMILY_FOR.get(self._target, "softmax")},
             "strategy": {"name": "fedavg"},
             "local": {"epochs": 1},
             "rounds": 3,
             "wait": "adaptive",
         }
+
+    @property
+    def _target(self) -> str:
+        """What the data hold that are named."""
+        return self.datasets[0].target_kind.name if self.datasets else "binary"
 
     @property
     def _use(self) -> dict[str, Any]:

@@ -90,7 +90,7 @@ def steps(api: str, body: Mapping[str, Any]) -> tuple[Step, ...]:
         ),
         Step(
             _("Take the model"),
-            _("The version with the lowest loss over the silos, as safetensors. Its card says what goes in and out."),
+            _("The version that is best over the silos, as safetensors. Its card says what goes in and out."),
             f'VERSION=$({GET} "$API/models/?job=$ID" \\\n'
             '  | python3 -c \'import json, sys; print(json.load(sys.stdin)["results"][0]["best_version"])\')\n'
             f'{GET} "$API/model-versions/$VERSION/card/"\n'

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.utils import timezone
-from django.utils.formats import date_format, number_format
+from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop
 
@@ -19,6 +19,7 @@ from monitoring.incidents import INCIDENTS, silo_of
 from monitoring.models import Kind, Notice
 from plans.models import TrainingPlan
 from plans.selectors import digests_in
+from rest.figures import figure_written
 from rest.sentences import said_anew
 from silos.models import Silo
 from training.models import Job
@@ -114,11 +115,18 @@ def _missing_work(job: Job) -> str:
 
 
 def _best_metrics(job: Job) -> str:
-    best = job.model.versions.filter(is_best=True).first() if job.model_id and job.model else None
-    if best is None or best.metrics.get("accuracy") is None:
+    best = (
+        job.model.versions.select_related("model").filter(is_best=True).first() if job.model_id and job.model else None
+    )
+    if best is None:
         return ""
-    return _("accuracy %(accuracy)s over the silos, after round %(round)s") % {
-        "accuracy": number_format(best.metrics["accuracy"], 3),
+    target = best.model.target_kind
+    metric = target.metric(target.primary)
+    if best.metrics.get(metric.name) is None:
+        return ""
+    return _("%(metric)s %(value)s over the silos, after round %(round)s") % {
+        "metric": _(metric.called or metric.name),
+        "value": figure_written(metric, best.metrics[metric.name]),
         "round": best.round_number,
     }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from operator import itemgetter
 from typing import Any
 
@@ -10,7 +11,9 @@ from django.db.models import Count
 from federation.learning.models import FAMILIES
 from federation.protocol.dataset_serving import inputs_of
 from federation.protocol.datasets import parse_declaration
+from federation.targets.classification import ACCURACY
 from registry.models import Model, ModelVersion
+from rest.figures import TargetOut, numbers_in
 
 FORMAT = "consilience-model-card/1"
 NO_AUC = {
@@ -26,6 +29,7 @@ def card_of(version: ModelVersion) -> dict[str, Any]:
     Exact rows are told only of test data that were evaluated.
     """
     model = version.model
+    of_classes = model.target_kind.has_classes
     declaration = parse_declaration({"title": model.name, **model.preprocessing})
     return {
         "format": FORMAT,
@@ -48,10 +52,28 @@ def card_of(version: ModelVersion) -> dict[str, Any]:
             "computes": FAMILIES[model.specification["family"]].computes,
         },
         "inputs": inputs_of(declaration),
+        "target": {
+            **TargetOut(model.target_kind).data,
+            "column": declaration.trace.target.name,
+            "unit": declaration.trace.target.unit,
+        },
         "classes": list(declaration.class_names),
         "preprocessing": model.preprocessing,
-        "metrics": {"combined": {**version.metrics, **NO_AUC}, "silos": _evaluations(version)},
+        "metrics": {"combined": combined_out(version.metrics, of_classes=of_classes), "silos": _evaluations(version)},
         "lineage": _lineage(version),
+    }
+
+
+def combined_out(metrics: Mapping[str, Any], *, of_classes: bool | None = None) -> dict[str, Any]:
+    """Figures over all silos: by name, and those of classes as fields of their own too, as they were before others.
+
+    Unless it is said, whether they are of classes is seen from them.
+    """
+    of_classes = ACCURACY.name in metrics if of_classes is None else of_classes
+    return {
+        **metrics,
+        **(NO_AUC if of_classes else {}),
+        **({"figures": numbers_in(metrics)} if metrics else {}),
     }
 
 
@@ -83,12 +105,15 @@ def _evaluations(version: ModelVersion) -> list[dict[str, Any]]:
     told = []
     for silo, organisation, count, figures, minimum_cell in sorted(latest.values(), key=itemgetter(0)):
         few = count < int(minimum_cell)
+        numbers = {} if few else numbers_in(figures)
+        fields = ("accuracy", "loss", "auc") if version.model.target_kind.has_classes else ()
         told.append(
             {
                 "organisation": organisation,
                 "silo": silo,
                 "rows_evaluated": None if few else count,
-                **{name: None if few else figures.get(name) for name in ("accuracy", "loss", "auc")},
+                **{name: numbers.get(name) for name in fields},
+                "figures": numbers,
             }
         )
     return told

@@ -21,7 +21,10 @@ class Model(models.Model):
     specification = models.JSONField()
     layout = models.JSONField()
     n_features = models.PositiveIntegerField()
-    n_classes = models.PositiveIntegerField()
+    n_classes = models.PositiveIntegerField(null=True)
+    """None where the target has none."""
+    target = models.CharField(max_length=40, blank=True, default="", db_default="")
+    """The target by its name; empty where it follows from the number of classes."""
     preprocessing = models.JSONField()
     agreement = models.ForeignKey("agreements.AgreementVersion", null=True, on_delete=models.PROTECT, related_name="+")
     """The version under which it was learned: its terms say who may have it."""
@@ -40,7 +43,10 @@ class Model(models.Model):
                 condition=Q(retired_at__isnull=True, retired_code="")
                 | (Q(retired_at__isnull=False) & ~Q(retired_code="")),
                 name="model_retired_with_code",
-            )
+            ),
+            models.CheckConstraint(
+                condition=Q(n_classes__isnull=False) | ~Q(target=""), name="model_has_classes_or_a_named_target"
+            ),
         ]
 
     def __str__(self) -> str:
@@ -49,7 +55,7 @@ class Model(models.Model):
     @property
     def target_kind(self) -> Target:
         """What it is asked for, with the loss and the metrics that belong to it."""
-        return target_of(None, self.n_classes)
+        return target_of(self.target or None, self.n_classes)
 
 
 class ModelVersion(models.Model):

@@ -7,23 +7,30 @@ from typing import Any, ClassVar
 from rest_framework import serializers
 
 from consortia.serializers import ConsortiumBrief
-from registry.cards import NO_AUC, parameters_of
+from registry.cards import combined_out, parameters_of
 from registry.models import Model, ModelVersion
+from rest.figures import TargetOut
 
 
 class CombinedMetrics(serializers.Serializer[Any]):
     """How a model did over the silos. All are left out where no silo could tell."""
 
-    accuracy = serializers.FloatField(required=False)
+    accuracy = serializers.FloatField(required=False, help_text="Where the target has classes, as loss and auc.")
     loss = serializers.FloatField(required=False)
     silos = serializers.IntegerField(required=False, help_text="How many silos told.")
     combination = serializers.CharField(required=False, help_text="How the silos' figures were put together.")
     auc = serializers.FloatField(required=False, allow_null=True, help_text="Always null; auc_unavailable says why.")
     auc_unavailable = serializers.CharField(required=False)
+    figures = serializers.DictField(
+        child=serializers.FloatField(), required=False, help_text="All of them, by the names of the target's metrics."
+    )
 
     def to_representation(self, instance: Any) -> Any:
         """The figures, and that there is none for the area under the curve of all rows."""
-        return super().to_representation({**instance, **NO_AUC} if instance else instance)
+        told = super().to_representation(figures := combined_out(instance))
+        if instance and "auc" not in figures:
+            del told["auc"]  # a number has none
+        return told
 
 
 class VersionOut(serializers.ModelSerializer[ModelVersion]):
@@ -53,6 +60,7 @@ class ModelOut(serializers.ModelSerializer[Model]):
     consortium = ConsortiumBrief()
     family = serializers.CharField(source="specification.family")
     parameters = serializers.SerializerMethodField()
+    target = TargetOut(source="target_kind")
     job_id = serializers.SerializerMethodField(help_text="The job that trained it.")
     latest_version = serializers.SerializerMethodField()
     best_version = serializers.SerializerMethodField()
@@ -67,6 +75,7 @@ class ModelOut(serializers.ModelSerializer[Model]):
             "parameters",
             "n_features",
             "n_classes",
+            "target",
             "job_id",
             "latest_version",
             "best_version",
@@ -76,6 +85,7 @@ class ModelOut(serializers.ModelSerializer[Model]):
         )
         extra_kwargs: ClassVar = {
             "retired_at": {"help_text": "When its agreement took it out of use for good; null while it is in use."},
+            "n_classes": {"help_text": "Null where the target has no classes."},
             "retired_code": {"help_text": "`model.retired`: a member left. `model.expired`: its time is over."},
         }
 
@@ -93,7 +103,7 @@ class ModelOut(serializers.ModelSerializer[Model]):
         return str(newest.id) if newest else None
 
     def get_best_version(self, model: Model) -> str | None:
-        """The version with the lowest loss over the silos."""
+        """The version that is best by the target's `best_by` over the silos."""
         return next((str(version.id) for version in model.versions.all() if version.is_best), None)
 
 
@@ -117,8 +127,11 @@ class CardOut(serializers.Serializer[Any]):
     version_id = serializers.UUIDField()
     weights = serializers.DictField()
     architecture = serializers.DictField()
+    target = serializers.DictField(help_text="What the model is asked for, with its metrics.")
     preprocessing = serializers.DictField()
     inputs = serializers.DictField(help_text="The features in order, each with what is done to make it.")
-    classes = serializers.ListField(child=serializers.CharField(), help_text="In the order of the outputs.")
+    classes = serializers.ListField(
+        child=serializers.CharField(), help_text="In the order of the outputs; empty where there are none."
+    )
     metrics = serializers.DictField()
     lineage = serializers.DictField()

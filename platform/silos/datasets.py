@@ -44,6 +44,7 @@ def register(*, registration: bytes, by: Silo) -> Dataset:
             "schema_digest": said.schema_digest,
             "n_features": len(declaration.features()),
             "n_classes": declaration.n_classes,
+            "target": declaration.target.kind or "",
             **counted(earlier, said.rows_coarse),
             "registered_at": said.registered_at,
         }

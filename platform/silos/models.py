@@ -195,7 +195,10 @@ class Dataset(models.Model):
     registration = models.BinaryField()
     schema_digest = models.CharField(max_length=80, db_index=True)
     n_features = models.PositiveIntegerField()
-    n_classes = models.PositiveIntegerField()
+    n_classes = models.PositiveIntegerField(null=True)
+    """None where the target has none."""
+    target = models.CharField(max_length=40, blank=True, default="", db_default="")
+    """The target by its name; empty where it follows from the number of classes."""
     rows_coarse = models.BigIntegerField()
     """The rows that count, as the silo rounded them."""
     rows_confirmed = models.BigIntegerField(default=0)
@@ -214,6 +217,9 @@ class Dataset(models.Model):
                 condition=Q(withdrawn_by_silo=False) | Q(withdrawn_at__isnull=False),
                 name="dataset_withdrawn_by_silo_only_if_withdrawn",
             ),
+            models.CheckConstraint(
+                condition=Q(n_classes__isnull=False) | ~Q(target=""), name="dataset_has_classes_or_a_named_target"
+            ),
         ]
 
     def __str__(self) -> str:
@@ -222,4 +228,4 @@ class Dataset(models.Model):
     @property
     def target_kind(self) -> Target:
         """What its target holds, with the loss and the metrics that belong to it."""
-        return target_of(None, self.n_classes)
+        return target_of(self.target or None, self.n_classes)

@@ -166,6 +166,8 @@ class DatasetOut(serializers.ModelSerializer[Dataset]):
     silo = SiloBrief()
     organisation = OrganisationBrief(source="silo.organisation")
     silo_state = serializers.ChoiceField(source="silo.state", choices=SiloState.choices)
+    n_classes = serializers.IntegerField(allow_null=True, min_value=2, help_text="Null where the target has none.")
+    target = serializers.CharField(source="target_kind.name", help_text="What models of it are asked for.")
     rows_coarse = serializers.IntegerField(min_value=0, help_text="Rounded by the silo.")
     rows_pending = serializers.IntegerField(
         allow_null=True,
@@ -189,6 +191,7 @@ class DatasetOut(serializers.ModelSerializer[Dataset]):
             "schema_digest",
             "n_features",
             "n_classes",
+            "target",
             "rows_coarse",
             "rows_pending",
             "registered_at",

@@ -32,20 +32,16 @@ def _check(file: DatasetFile) -> int:
             print(f"FAIL {file.declaration}: {text}  [{code}]")
         return 1
     declaration = dataset.declaration
-    counts = _balance(declaration, rows)
-    is_one_class = sum(train + test > 0 for _, train, test in counts) < 2
-    print(f"{'FAIL' if is_one_class else 'ok  '} {declaration.name}: {declaration.title}")
+    has_classes = declaration.target_kind.has_classes
+    faulty, remarks = _classes(declaration, rows) if has_classes else _numbers(declaration, rows)
+    print(f"{'FAIL' if faulty else 'ok  '} {declaration.name}: {declaration.title}")
     print(f"     {len(rows.train)} rows for training, {len(rows.test)} for testing, {rows.rows_read} read")
     print(f"     {len(declaration.features())} features, in this order:")
     for number, name in enumerate(declaration.features(), start=1):
         print(f"     {number:6} {name}")
-    print(f"     {declaration.n_classes} classes: rows for training, rows for testing")
-    for name, train, test in counts:
-        print(f"     {name}: {train} ({train / len(rows.train):.1%}), {test} ({test / len(rows.test):.1%})")
-    print(f"     schema {declaration.schema_digest}")
-    for text in _remarks(counts, is_one_class=is_one_class):
+    for text in remarks:
         print(f"     {text}")
-    return int(is_one_class)
+    return int(faulty)
 
 
 def _all_of(error: FederationError) -> list[tuple[str, str]]:
@@ -56,9 +52,37 @@ def _all_of(error: FederationError) -> list[tuple[str, str]]:
     return [(text, error.code) for text in dict.fromkeys([error.message, *texts])]
 
 
+def _classes(declaration: DatasetDeclaration, rows: Prepared) -> tuple[bool, list[str]]:
+    """Whether all rows are of one class, and what is said of the classes."""
+    counts = _balance(declaration, rows)
+    is_one_class = sum(train + test > 0 for _, train, test in counts) < 2
+    return is_one_class, [
+        f"{declaration.n_classes} classes: rows for training, rows for testing",
+        *(
+            f"{name}: {train} ({train / len(rows.train):.1%}), {test} ({test / len(rows.test):.1%})"
+            for name, train, test in counts
+        ),
+        f"schema {declaration.schema_digest}",
+        *_remarks(counts, is_one_class=is_one_class),
+    ]
+
+
+def _numbers(declaration: DatasetDeclaration, rows: Prepared) -> tuple[bool, list[str]]:
+    """Whether all rows have one number, and what is said of the numbers: on this terminal, to whoever has the file."""
+    found = [f"{declaration.target.column}, a {declaration.target_kind.name} target: lowest, mean, highest"]
+    for name, part in (("training", rows.train), ("testing", rows.test)):
+        low, mean, high = (float(judge(part.labels)) for judge in (np.min, np.mean, np.max))
+        found.append(f"for {name}: {low:g}, {mean:g}, {high:g}")
+    is_one = len(np.unique(np.concatenate([rows.train.labels, rows.test.labels]))) < 2
+    found.append(f"schema {declaration.schema_digest}")
+    if is_one:
+        found.append("All rows have one number: is target declared as you mean it?  [data.one_value]")
+    return is_one, found
+
+
 def _balance(declaration: DatasetDeclaration, rows: Prepared) -> list[tuple[str, int, int]]:
     """Each class, with its rows for training and for testing."""
-    found = [np.bincount(part.labels, minlength=declaration.n_classes) for part in (rows.train, rows.test)]
+    found = [np.bincount(part.labels, minlength=len(declaration.class_names)) for part in (rows.train, rows.test)]
     return [(name, int(found[0][place]), int(found[1][place])) for place, name in enumerate(declaration.class_names)]
 
 

@@ -10,12 +10,18 @@ from pydantic import ValidationError
 from federation.discovery import Offers
 from federation.errors import Invalid
 from federation.learning.family import Family, ModelSpecification
+from federation.targets import TARGETS
 from federation.validation import refusal
 
 __all__ = ["FAMILIES", "parse_model"]
 
 
-FAMILIES: Mapping[str, Family] = Offers(__name__, "FAMILY")
+def _order(family: Family) -> tuple[int, str]:
+    """Those for the targets that stand first, by name; one for targets that nobody has stands last."""
+    return min((TARGETS[name].rank for name in family.targets if name in TARGETS), default=1000), family.name
+
+
+FAMILIES: Mapping[str, Family] = Offers(__name__, "FAMILY", sort_key=_order)
 
 
 def parse_model(data: Mapping[str, Any]) -> tuple[Family, ModelSpecification]:

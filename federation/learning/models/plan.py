@@ -17,7 +17,7 @@ from federation.targets import Target
 Extent = Annotated[int, Field(ge=1, le=PARAMETERS_MAX)] | Literal["n_features", "n_classes"]
 
 
-TARGETS = frozenset({"binary", "classes"})
+TARGETS = frozenset({"binary", "classes", "real"})
 
 
 class PlanParameter(BaseModel):

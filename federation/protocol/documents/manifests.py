@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 from uuid import UUID
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
+from federation.errors import Invalid
 from federation.protocol.documents.base import (
     Count,
     Digest,
@@ -22,6 +23,7 @@ from federation.protocol.documents.base import (
 from federation.protocol.documents.purposes import Purpose
 from federation.protocol.documents.terms import ProtectionMode, Task
 from federation.protocol.tensors import TENSORS_MAX, TensorSpec
+from federation.targets import Target, target_of
 
 
 class CohortMember(Part):
@@ -89,7 +91,10 @@ class Manifest(Document):
     privacy: PrivacyCost | None = None
     model: PlainObject
     n_features: Annotated[int, Field(ge=1, le=1_000_000)]
-    n_classes: Annotated[int, Field(ge=2, le=100_000)]
+    target: Annotated[Name | None, Field(exclude_if=lambda given: given is None)] = None
+    """What models are asked for, where it does not follow from the number of classes (``federation.targets``)."""
+    n_classes: Annotated[int | None, Field(ge=2, le=100_000, exclude_if=lambda given: given is None)] = None
+    """None where a target is named that has no classes."""
     layout: Annotated[tuple[TensorSpec, ...], Field(max_length=TENSORS_MAX)]
     initial_model_digest: Digest
     strategy: PlainObject
@@ -106,3 +111,18 @@ class Manifest(Document):
     seed: Count
     cohort: tuple[CohortMember, ...] = Field(min_length=1, max_length=10_000)
     created_at: Moment
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.target is None and self.n_classes is None:
+            raise ValueError("n_classes is missing, and no target is named that has none")
+        try:
+            target_of(self.target, self.n_classes)
+        except Invalid as error:
+            raise ValueError(error.message) from error
+        return self
+
+    @property
+    def target_kind(self) -> Target:
+        """The target, as it is named or follows from the classes."""
+        return target_of(self.target, self.n_classes)

@@ -4,13 +4,25 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field, WithJsonSchema
 
 from federation.protocol.documents.base import Digest, Encoded, Moment, Name, Part, Text
 from federation.protocol.documents.purposes import UseConditions
+from federation.targets import figure_names
 
 Task = Literal["train", "evaluate", "statistics"]
-Metric = Literal["loss", "accuracy", "auc", "confusion"]
+
+
+def _figure(name: str) -> str:
+    if name not in figure_names():
+        raise ValueError(f"The figures are {', '.join(figure_names())}.")
+    return name
+
+
+FigureName = Annotated[
+    str, Field(max_length=40), AfterValidator(_figure), WithJsonSchema({"type": "string", "description": "A figure."})
+]
+"""A figure that some target has. Who knows no such target does not understand the term, and signs nothing with it."""
 ProtectionMode = Literal["masked", "encrypted", "clear"]
 DatasetName = Annotated[str, Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=100)]
 Epsilon = Annotated[float, Field(ge=0, le=1e6, allow_inf_nan=False)]
@@ -73,7 +85,7 @@ class Cohort(Part):
 class Leaving(Part):
     """What may leave a silo and the consortium, and to whom."""
 
-    metrics: tuple[Metric, ...] = Field(default=(), max_length=10)
+    metrics: tuple[FigureName, ...] = Field(default=(), max_length=50)
     minimum_cell: Annotated[int, Field(ge=1, le=1000)]
     round_models: bool = False
     final_model: bool = True

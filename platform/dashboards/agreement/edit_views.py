@@ -66,7 +66,7 @@ def _uploaded(consortium: Consortium) -> list[tuple[str, str]]:
 
 
 def _first_terms(offer: Offer) -> dict[str, Any]:
-    return first_terms(offer.members, [(one.key, one.dataset) for one in offer.datasets])
+    return first_terms(offer.members, [(one.key, one.dataset) for one in offer.datasets], offer.targets)
 
 
 @login_required

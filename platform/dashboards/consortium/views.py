@@ -20,7 +20,7 @@ from consortia.models import Consortium
 from consortia.selectors import events_visible_to, open_invitations_of, open_role_offers_of, permissions_of
 from dashboards.activity.selectors import rows_of
 from dashboards.consortium.selectors import members_of, people_of
-from dashboards.selectors import with_accuracies, with_counts
+from dashboards.selectors import with_counts, with_figures
 from registry.selectors import models_visible_to
 from silos.selectors import datasets_visible_to, silo_rows, silos_of
 from training.reading.selectors import jobs_visible_to
@@ -60,7 +60,7 @@ def overview(request: HttpRequest, consortium_id: UUID) -> HttpResponse:
     context = {
         **frame(wanted, user, "overview"),
         "members": members_of(wanted, user),
-        "jobs": with_accuracies(list(jobs)),
+        "jobs": with_figures(list(jobs)),
         "rows": rows_of(user, list(events[:EVENTS_SHOWN])),
     }
     return render(request, "dashboards/consortium/overview.html", context)

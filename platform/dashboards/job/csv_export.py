@@ -9,6 +9,8 @@ import psycopg
 from django.db import connection
 from django.db.models import Count
 
+from federation.targets import Target
+from federation.targets.classification import ACCURACY, AUC, LOSS
 from live import database
 from training.models import Job, Order
 from training.reading.counting import OUTCOME_OF
@@ -38,13 +40,9 @@ _COLUMNS = {
     "update_cosine_to_mean": "answer.update_cosine",
     "bytes_down": "CASE WHEN orders.delivered_at IS NULL THEN 0 ELSE base.size_bytes END",
     "bytes_up": "coalesce(answer.payload_size_bytes, 0)",
-    "base_accuracy": "(score.figures ->> 'accuracy')::float8",
-    "base_loss": "(score.figures ->> 'loss')::float8",
-    "base_auc": "(score.figures ->> 'auc')::float8",
 }
 _TEXTS = ("silo", "organisation", "code")
 """What people or silos have written: a spreadsheet must not take it for a formula."""
-HEADING = ",".join(_COLUMNS) + "\n"
 _ROWS = """
     FROM training_round round
     JOIN training_step step ON step.round_id = round.id
@@ -64,15 +62,28 @@ def _safe(name: str, value: str) -> str:
     return rf"regexp_replace({value}, '^[=+@\t\r-]', '''\&')" if name in _TEXTS else value
 
 
-_CSV = "COPY (SELECT {} {} {}) TO STDOUT (FORMAT csv)".format(
-    ", ".join(f"{_safe(name, value)} AS {name}" for name, value in _COLUMNS.items()), _ROWS, _ORDER
-)
-_JSON = "SELECT string_agg(json_build_object({})::text, E',\\n' {}) {}".format(
-    ", ".join(f"'{name}', {value}" for name, value in _COLUMNS.items())
-    + ", 'phases_s', coalesce(answer.phases_s, '{}')",
-    _ORDER,
-    _ROWS,
-)
+def _columns(target: Target) -> dict[str, str]:
+    """All columns; last how the model did with which the round began, a column `base_…` for each metric."""
+    names = [metric.name for metric in target.metrics]
+    if target.has_classes:  # in files as they always were, whatever the number of classes
+        names = list(dict.fromkeys((ACCURACY.name, LOSS.name, AUC.name, *names)))
+    return _COLUMNS | {f"base_{name}": f"(score.figures ->> '{name}')::float8" for name in names}
+
+
+def heading(target: Target) -> str:
+    """The first line of CSV."""
+    return ",".join(_columns(target)) + "\n"
+
+
+def _csv(target: Target) -> str:
+    columns = ", ".join(f"{_safe(name, value)} AS {name}" for name, value in _columns(target).items())
+    return f"COPY (SELECT {columns} {_ROWS} {_ORDER}) TO STDOUT (FORMAT csv)"
+
+
+def _json(target: Target) -> str:
+    columns = ", ".join(f"'{name}', {value}" for name, value in _columns(target).items())
+    told = f"json_build_object({columns}, 'phases_s', coalesce(answer.phases_s, '{{}}'))"
+    return f"SELECT string_agg({told}::text, E',\\n' {_ORDER}) {_ROWS}"
 
 
 @dataclass(frozen=True)
@@ -105,18 +116,18 @@ def _spans(counts: Iterable[tuple[int, int]]) -> Iterator[Span]:
         yield Span(first, last)
 
 
-def csv_of(job: Job, span: Span) -> str:
+def csv_of(job: Job, target: Target, span: Span) -> str:
     """Their lines as CSV."""
     with connection.cursor() as cursor:
         # COPY takes no parameters: they are written into the statement here
-        statement = psycopg.ClientCursor(cursor.connection).mogrify(_CSV, _given(job, span))
+        statement = psycopg.ClientCursor(cursor.connection).mogrify(_csv(target), _given(job, span))
         with cursor.copy(statement) as copy:
             return b"".join(bytes(part) for part in copy).decode()
 
 
-def json_of(job: Job, span: Span, *, more: bool) -> str:
+def json_of(job: Job, target: Target, span: Span, *, more: bool) -> str:
     """Their lines as objects of JSON with commas between them, and one at the end where `more` will follow."""
-    ((text,),) = database.fetch(_JSON, _given(job, span))
+    ((text,),) = database.fetch(_json(target), _given(job, span))
     return f"{text},\n" if more else str(text)
 
 

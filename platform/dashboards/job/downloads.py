@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from uuid import UUID
 
@@ -17,7 +17,10 @@ from django.views.decorators.http import require_safe
 from accounts.access import signed_in
 from dashboards.exports import StreamedText, plain
 from dashboards.job import csv_export, series
+from federation.targets import Target
+from federation.targets.classification import ACCURACY, LOSS
 from rest.errors import BadRequest, Unprocessable
+from rest.figures import numbers_in
 from training.models import Job
 from training.permissions import access_job
 
@@ -35,8 +38,9 @@ def as_csv(request: HttpRequest, job_id: UUID) -> StreamedText:
     """
     job = access_job(signed_in(request), job_id)
     parts = _parts(request, job)
-    chunks = (partial(csv_export.csv_of, job, part) for part in parts)
-    return _attachment((partial(str, csv_export.HEADING), *chunks), "text/csv; charset=utf-8", job, "csv")
+    target = series.target_of_job(job)
+    chunks = (partial(csv_export.csv_of, job, target, part) for part in parts)
+    return _attachment((partial(str, csv_export.heading(target)), *chunks), "text/csv; charset=utf-8", job, "csv")
 
 
 @require_safe
@@ -44,7 +48,7 @@ def as_csv(request: HttpRequest, job_id: UUID) -> StreamedText:
 def as_json(request: HttpRequest, job_id: UUID) -> StreamedText:
     """The job as launched, its rounds, its model's versions, and a row for each silo in each round, likewise."""
     job = access_job(signed_in(request), job_id)
-    parts = _parts(request, job)
+    parts, target = _parts(request, job), series.target_of_job(job)
     told = {
         "job": {
             "id": str(job.id),
@@ -72,13 +76,19 @@ def as_json(request: HttpRequest, job_id: UUID) -> StreamedText:
             for one in series.round_times_of(job, EVERYTHING)
         ],
         "versions": [
-            {"after_round": row.round_number, "accuracy": row.accuracy, "loss": row.loss, "best": row.is_best}
+            {"after_round": row.round_number, **_figures(target, row.figures), "best": row.is_best}
             for row in series.versions_of(job, EVERYTHING, silos_of_best=True)
         ],
     }
     opening = json.dumps(told, default=plain).removesuffix("}") + ', "work": [\n'
-    chunks = (partial(csv_export.json_of, job, part, more=part is not parts[-1]) for part in parts)
+    chunks = (partial(csv_export.json_of, job, target, part, more=part is not parts[-1]) for part in parts)
     return _attachment((partial(str, opening), *chunks, partial(str, "\n]}\n")), "application/json", job, "json")
+
+
+def _figures(target: Target, figures: Mapping[str, object]) -> dict[str, object]:
+    """What there is over all silos, by name; those of classes as members of their own, too."""
+    fields = (ACCURACY.name, LOSS.name) if target.has_classes else ()
+    return {**{name: figures.get(name) for name in fields}, "figures": numbers_in(figures)}
 
 
 def _parts(request: HttpRequest, job: Job) -> list[csv_export.Span]:

@@ -32,10 +32,20 @@ def convergence(versions: Sequence[VersionRow], members: Sequence[Member], metri
             Series(_("All silos"), [row.figures.get(metric.name) for row in versions]),
             *(_spread(versions, metric.name) if is_large(members) else _each(versions, members, metric.name)),
         ],
-        y_limits=metric.limits,
+        y_limits=metric.limits or _readable(versions, metric),
+        digits=metric.digits,
+        is_significant=metric.significant_digits is not None,
         marked_x=best,
         marked_label=_("best by %(metric)s") % {"metric": _(best_by.title)},
     )
+
+
+def _readable(versions: Sequence[VersionRow], metric: Metric) -> tuple[float, float] | None:
+    """Where one silo can tell any number, as far as the axis goes: it must not make the others' lines flat."""
+    known = [value for row in versions if (value := row.figures.get(metric.name)) is not None]
+    if metric.counts_at_most_times_median is None or metric.minimum is None or not known:
+        return None
+    return metric.minimum, metric.counts_at_most_times_median * max(known)
 
 
 def convergences(job: Job, versions: Sequence[VersionRow], members: Sequence[Member]) -> list[Chart]:

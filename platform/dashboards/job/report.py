@@ -15,6 +15,8 @@ from django.utils.translation import gettext as _
 
 from dashboards.job.left_out import Waited, waited
 from dashboards.job.series import Member, RoundTimes, Traffic, VersionRow, WorkRow
+from federation.targets import Better, Target
+from rest.figures import figure_written
 from training.models import Job
 from training.reading.counting import tally
 
@@ -46,44 +48,49 @@ def answers(
     times: Sequence[RoundTimes],
     work: Sequence[WorkRow],
     traffic: Sequence[Traffic],
+    target: Target,
 ) -> tuple[Answer, ...]:
     """The seven answers in the order of the field's list of failures."""
     return (
-        _converges(versions),
+        _converges(versions, target),
         _private(job),
         _communication(traffic, work, members, times),
         _stragglers(work, times, members, job),
-        _each_silo(versions, members),
+        _each_silo(versions, members, target),
         _drift(work, members),
         _built_from(),
     )
 
 
-def _converges(versions: Sequence[VersionRow]) -> Answer:
+def _converges(versions: Sequence[VersionRow], target: Target) -> Answer:
     question, failure = _("Does it converge on uneven data?"), _("tested only on even splits")
-    losses = [(row.round_number, row.loss) for row in versions if row.loss is not None]
+    metric = target.metric(target.best_by)
+    found = [(row.round_number, row.figures.get(metric.name)) for row in versions]
+    losses = [(number, value) for number, value in found if value is not None]
     if len(losses) < 2:
         return Answer(question, failure, (), (_("convergence: the model was not evaluated often enough"),))
     (first, began), (last, ended) = losses[0], losses[-1]
-    lowest_at, lowest = min(losses, key=lambda pair: pair[1])
+    is_lower = metric.better is Better.LOWER
+    best_at, best = min(losses, key=lambda pair: pair[1] if is_lower else -pair[1])
     told = [
         (
             _(
-                "Loss over all silos' own, uneven data: %(began)s after round %(first)s, %(ended)s after round "
-                "%(last)s; lowest %(lowest)s after round %(lowest_at)s."
+                "%(metric)s over all silos' own, uneven data: %(began)s after round %(first)s, %(ended)s after round "
+                "%(last)s; best %(best)s after round %(best_at)s."
             )
             % {
-                "began": number_format(began, 4),
+                "metric": _(metric.title),
+                "began": figure_written(metric, began),
                 "first": first,
-                "ended": number_format(ended, 4),
+                "ended": figure_written(metric, ended),
                 "last": last,
-                "lowest": number_format(lowest, 4),
-                "lowest_at": lowest_at,
+                "best": figure_written(metric, best),
+                "best_at": best_at,
             }
         )
     ]
-    if ended > lowest * 1.05:
-        told.append(_("It rose again after its lowest point: fewer rounds, or the best version, serve better."))
+    if abs(ended - best) > 0.05 * abs(best):
+        told.append(_("It got worse again after its best point: fewer rounds, or the best version, serve better."))
     return Answer(question, failure, tuple(told), (_("simulated label, feature and quantity skew"),))
 
 
@@ -92,7 +99,8 @@ def _private(job: Job) -> Answer:
     words = {"clear": _("Updates were aggregated in clear: the platform could read each silo's update.")}
     told = (
         words.get(mode, _("Protection: %(mode)s.") % {"mode": mode}),
-        _("Confusion counts below %(number)s are withheld.") % {"number": job.request["limits"]["minimum_cell"]},
+        _("Figures of fewer rows than %(number)s, and counts below it, are withheld.")
+        % {"number": job.request["limits"]["minimum_cell"]},
     )
     return Answer(
         _("Where do secure aggregation and differential privacy run?"),
@@ -183,33 +191,37 @@ def _left_out(told: Waited) -> list[str]:
     return lines
 
 
-def _each_silo(versions: Sequence[VersionRow], members: Sequence[Member]) -> Answer:
+def _each_silo(versions: Sequence[VersionRow], members: Sequence[Member], target: Target) -> Answer:
     question, failure = _("How does the model do at each silo?"), _("only the global average is optimised")
     best = next((row for row in versions if row.is_best), None)
     if best is None:
         return Answer(question, failure)
-    scores = [
-        (score.accuracy, member)
+    metric = target.metric(target.primary)
+    found = [
+        (score.figures.get(metric.name), member)
         for member in members
-        if (score := best.by_silo.get(member.silo_id)) is not None and score.accuracy is not None
+        if (score := best.by_silo.get(member.silo_id)) is not None
     ]
+    scores = [(value, member) for value, member in found if value is not None]
     if not scores:
-        return Answer(question, failure, (), (_("accuracy by silo: withheld, or no silo told any"),))
-    low, worst = min(scores, key=lambda pair: pair[0])
-    high, top = max(scores, key=lambda pair: pair[0])
+        unknown = _("%(metric)s by silo: withheld, or no silo told any") % {"metric": _(metric.called or metric.name)}
+        return Answer(question, failure, (), (unknown,))
+    scores.sort(key=lambda pair: pair[0], reverse=metric.better is Better.LOWER)
+    (low, worst), (high, top) = scores[0], scores[-1]
     told = (
         (
             _(
-                "Best version, after round %(round)s: accuracy %(accuracy)s over all silos, %(low)s at the worst "
+                "Best version, after round %(round)s: %(metric)s %(figure)s over all silos, %(low)s at the worst "
                 "(%(worst)s, %(organisation)s), %(high)s at the best (%(top)s)."
             )
             % {
                 "round": best.round_number,
-                "accuracy": "–" if best.accuracy is None else number_format(best.accuracy, 3),
-                "low": number_format(low, 3),
+                "metric": _(metric.called or metric.name),
+                "figure": figure_written(metric, best.figures.get(metric.name)),
+                "low": figure_written(metric, low),
                 "worst": worst.name,
                 "organisation": worst.organisation,
-                "high": number_format(high, 3),
+                "high": figure_written(metric, high),
                 "top": top.name,
             }
         ),

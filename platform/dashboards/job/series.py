@@ -13,7 +13,7 @@ from django.db.models.fields.json import KeyTextTransform
 from django.db.models.functions import Cast, Coalesce, Extract
 
 from dashboards.charts import thinned
-from federation.targets import Metric
+from federation.targets import Metric, Target
 from registry.models import ModelVersion
 from training.models import Evaluation, Job, Order, Round
 from training.transitions import RoundState
@@ -52,16 +52,6 @@ class VersionRow:
     by_silo: dict[UUID, SiloScore]
     spread: Spread | None = None
 
-    @property
-    def accuracy(self) -> float | None:
-        """Over all silos, where the target has it."""
-        return self.figures.get("accuracy")
-
-    @property
-    def loss(self) -> float | None:
-        """Over all silos, where the target has it."""
-        return self.figures.get("loss")
-
 
 @dataclass(frozen=True)
 class Spread:
@@ -77,11 +67,6 @@ class SiloScore:
 
     figures: Mapping[str, float | None]
     """By the names of the target's metrics."""
-
-    @property
-    def accuracy(self) -> float | None:
-        """Where the target has it."""
-        return self.figures.get("accuracy")
 
 
 @dataclass(frozen=True)
@@ -224,6 +209,13 @@ def _by_threes(
 def metrics_of(job: Job) -> tuple[Metric, ...]:
     """The metrics of the job's model that there are over all silos, in the order in which pages show them."""
     return job.model.target_kind.pooled_metrics() if job.model is not None else ()
+
+
+def target_of_job(job: Job) -> Target:
+    """What its model is asked for; before there is one, what the data that it is for hold."""
+    if job.model is not None:
+        return job.model.target_kind
+    return job.seats.select_related("dataset").order_by("position")[0].dataset.target_kind
 
 
 def _minimum_cell(job: Job) -> int:

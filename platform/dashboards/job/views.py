@@ -197,7 +197,7 @@ def report(request: HttpRequest, job_id: UUID) -> HttpResponse:
     """The job for paper: what it was, how it went, and the seven questions with this job's evidence."""
     user = signed_in(request)
     job = access_job(user, job_id)
-    members = series.members_of(job)
+    members, target = series.members_of(job), series.target_of_job(job)
     versions = _versions(job, members)
     times = series.round_times_of(job, series.drawn(series.ROUNDS_DRAWN, members))
     work = series.work_of(job, {one.number for one in times})
@@ -216,7 +216,9 @@ def report(request: HttpRequest, job_id: UUID) -> HttpResponse:
             times=times,
             work=work,
             traffic=series.traffic_of(job, {one.number for one in times}),
+            target=target,
         ),
+        "target": target,
         "charts": [chart for chart in drawn if chart],
         "best": next((row for row in versions if row.is_best), None),
         "members": members,

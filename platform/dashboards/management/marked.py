@@ -19,7 +19,7 @@ from federation.learning.specification import LocalTraining
 from federation.plans import declaration
 from federation.protocol import envelope
 from federation.protocol.documents import Limits
-from federation.targets import all_metrics
+from federation.targets import TARGETS, all_metrics, figures_called
 from rest.sentences import FAULTS
 from training.launch.choices import model_families, strategies
 from training.launch.schema_fields import label_of
@@ -119,6 +119,8 @@ def of_library() -> Iterator[Message]:
     yield from map(Message, FAULTS)
     for metric in all_metrics().values():
         yield from map(Message, filter(None, (metric.title, metric.axis, metric.description)))
+    yield from map(Message, figures_called().values())
+    yield from (Message(target.title) for target in TARGETS.values())
     choices = (*model_families(), *strategies())
     for choice in choices:
         yield from (Message(choice.title), Message(choice.when_to_use))

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
+from federation.targets import Metric, Target
 from registry.models import ModelVersion
+from rest.figures import NOTHING, figure_written
 from silos.models import Silo
 from training.models import Evaluation, Job
 from training.reading.rows import EvaluationRow
@@ -15,16 +17,29 @@ from training.transitions import OrderState
 
 @dataclass(frozen=True)
 class Difference:
-    """One figure of two versions."""
+    """One figure of two versions, as it is written."""
 
-    name: str
-    this: float | None
-    that: float | None
+    metric: Metric
+    figures: Mapping[str, object]
+    others: Mapping[str, object]
 
     @property
-    def change(self) -> float | None:
+    def this(self) -> str:
+        """Of the one."""
+        return figure_written(self.metric, self.figures.get(self.metric.name))
+
+    @property
+    def that(self) -> str:
+        """Of the other."""
+        return figure_written(self.metric, self.others.get(self.metric.name))
+
+    @property
+    def change(self) -> str:
         """From this to that."""
-        return None if self.this is None or self.that is None else self.that - self.this
+        this, that = self.figures.get(self.metric.name), self.others.get(self.metric.name)
+        if not isinstance(this, int | float) or not isinstance(that, int | float):
+            return NOTHING
+        return ("+" if that > this else "") + figure_written(self.metric, that - this)
 
 
 @dataclass(frozen=True)
@@ -32,15 +47,14 @@ class AtSilo:
     """One silo's figures of one version, and of another beside it."""
 
     silo: Silo
+    target: Target
     row: EvaluationRow | None
     beside: EvaluationRow | None
 
     @property
-    def accuracy(self) -> Difference:
-        """Both accuracies."""
-        return Difference(
-            self.silo.name, self.row.accuracy if self.row else None, self.beside.accuracy if self.beside else None
-        )
+    def differences(self) -> Sequence[Difference]:
+        """The figures of both."""
+        return _differences(self.target, *(one.figures if one else {} for one in (self.row, self.beside)))
 
 
 def at_silos(job: Job | None, version: ModelVersion, beside: ModelVersion | None) -> list[AtSilo]:
@@ -53,14 +67,20 @@ def at_silos(job: Job | None, version: ModelVersion, beside: ModelVersion | None
         found[one.version_id, one.silo_id] = EvaluationRow(one, minimum_cell)
     silos = {row.silo.id: row.silo for row in found.values()}
     return [
-        AtSilo(silo, found.get((version.id, silo.id)), found.get((beside.id, silo.id)) if beside else None)
+        AtSilo(
+            silo,
+            version.model.target_kind,
+            found.get((version.id, silo.id)),
+            found.get((beside.id, silo.id)) if beside else None,
+        )
         for silo in sorted(silos.values(), key=lambda silo: (silo.organisation.name, silo.name))
     ]
 
 
 def differences(version: ModelVersion, beside: ModelVersion) -> Sequence[Difference]:
     """The figures over all silos of both."""
-    return [
-        Difference(name.capitalize(), version.metrics.get(name), beside.metrics.get(name))
-        for name in ("accuracy", "loss", "silos")
-    ]
+    return _differences(version.model.target_kind, version.metrics, beside.metrics)
+
+
+def _differences(target: Target, one: Mapping[str, object], other: Mapping[str, object]) -> Sequence[Difference]:
+    return [Difference(metric, one, other) for metric in target.pooled_metrics()]

@@ -11,7 +11,6 @@ from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
-from django.utils.formats import number_format
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_POST, require_safe
@@ -30,6 +29,7 @@ from registry.permissions import access_model, access_version_to_confirm
 from registry.release import confirm_release, release_of
 from registry.retirement import retirement_of
 from rest.errors import NotFound
+from rest.figures import figure_written
 from training.models import Job
 
 PAGE_SIZE = 25
@@ -57,6 +57,8 @@ def model(request: HttpRequest, model_id: UUID) -> HttpResponse:
         "newest": versions.first(),
         "shown": shown,
         "beside": beside,
+        "target": (target := wanted.target_kind),
+        "best_by": target.metric(target.best_by),
         "differences": differences(shown, beside) if shown and beside else [],
         "at_silos": at_silos(job, shown, beside) if shown else [],
         "card": card,
@@ -113,7 +115,9 @@ def _sources(job: Job, card: dict[str, Any]) -> list[Source]:
 
 
 def _drawn(job: Job, shown: ModelVersion, sources: list[Source]) -> Graph:
-    accuracy = shown.metrics.get("accuracy")
+    target = shown.model.target_kind
+    metric = target.metric(target.primary)
+    figure = shown.metrics.get(metric.name)
     number = shown.round_number
     return graph(
         sources,
@@ -122,7 +126,7 @@ def _drawn(job: Job, shown: ModelVersion, sources: list[Source]) -> Graph:
         version=(
             _("Version %(number)s") % {"number": number},
             _("not evaluated")
-            if accuracy is None
-            else _("accuracy %(accuracy)s") % {"accuracy": number_format(accuracy, 3)},
+            if figure is None
+            else f"{_(metric.called or metric.name)} {figure_written(metric, figure)}",
         ),
     )

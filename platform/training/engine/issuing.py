@@ -72,6 +72,7 @@ def manifest_of(job: Job, version: ModelVersion, *, created_at: datetime) -> doc
             "code_digest": model.code_digest or None,
             "n_features": model.n_features,
             "n_classes": model.n_classes,
+            "target": model.target or None,
             "layout": model.layout,
             "initial_model_digest": version.digest,
             "strategy": asked["strategy"],

@@ -43,7 +43,8 @@ class FirstModel:
     specification: dict[str, Any]
     layout: list[dict[str, object]]
     n_features: int
-    n_classes: int
+    n_classes: int | None
+    target: str
     preprocessing: dict[str, Any]
     mark: Path | None
     """Of the store: taken off once a row names it."""
@@ -81,7 +82,8 @@ def _start_from(job_id: UUID, first: FirstModel, by: Actor) -> None:
         job = _queued(job_id)
         if job is None or not _may_start(job, by):
             return
-        if _made_for(job) != (first.specification, first.n_features, first.n_classes, first.preprocessing):
+        made_for = (first.specification, first.n_features, first.n_classes, first.target, first.preprocessing)
+        if _made_for(job) != made_for:
             dispatch.start_job(job.id)
             return
         _begin(job, _keep_first_model(job, first, by), by)
@@ -154,9 +156,9 @@ def _began_with(job: Job, manifest: documents.Manifest) -> dict[str, object]:
 
 def _make_first_model(job: Job) -> FirstModel:
     """Write the family's initial weights under the job's seed. Again and again they are the same bytes."""
-    specification, n_features, n_classes, preprocessing = _made_for(job)
+    specification, n_features, n_classes, named, preprocessing = _made_for(job)
     family, parsed = parse_model(specification)
-    target = target_of(None, n_classes)
+    target = target_of(named or None, n_classes)
     layout = family.layout(parsed, n_features, target)
     folder = store.new_folder()
     try:
@@ -169,16 +171,17 @@ def _make_first_model(job: Job) -> FirstModel:
     tensors: list[dict[str, object]] = [
         {"name": spec.name, "shape": list(spec.shape), "dtype": spec.dtype} for spec in layout
     ]
-    return FirstModel(digest, size_bytes, specification, tensors, n_features, n_classes, preprocessing, mark)
+    return FirstModel(digest, size_bytes, specification, tensors, n_features, n_classes, named, preprocessing, mark)
 
 
-def _made_for(job: Job) -> tuple[dict[str, Any], int, int, dict[str, Any]]:
-    """What the first model follows from, besides the seed: specification, features, classes, preprocessing."""
+def _made_for(job: Job) -> tuple[dict[str, Any], int, int | None, str, dict[str, Any]]:
+    """What the first model follows from, besides the seed: specification, features, classes, target, preprocessing."""
     dataset = job.seats.select_related("dataset").order_by("position")[0].dataset
     _family, specification = parse_model(_model_of(job))
     declaration = dataset.declaration
     preprocessing = {key: declaration[key] for key in ("name", "columns", "steps", "split")}
-    return specification.model_dump(mode="json"), dataset.n_features, dataset.n_classes, preprocessing
+    made_for = dataset.n_features, dataset.n_classes, dataset.target, preprocessing
+    return specification.model_dump(mode="json"), *made_for
 
 
 def _keep_first_model(job: Job, first: FirstModel, by: Actor) -> ModelVersion:
@@ -193,6 +196,7 @@ def _keep_first_model(job: Job, first: FirstModel, by: Actor) -> ModelVersion:
         layout=first.layout,
         n_features=first.n_features,
         n_classes=first.n_classes,
+        target=first.target,
         preprocessing=first.preprocessing,
     )
     return add_version(

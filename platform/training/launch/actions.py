@@ -17,6 +17,7 @@ from plans.models import TrainingPlan
 from plans.selectors import plan_with
 from registry.models import ModelVersion
 from registry.retirement import retirement_of
+from rest.figures import target_in_words
 from silos.models import Dataset
 from silos.selectors import health_of
 from silos.transitions import SiloState
@@ -125,18 +126,18 @@ def check_version(*, consortium: Consortium, asked: JobRequest, datasets: Sequen
     check_in_use(version)
     check_kept(version)
     first = datasets[0]
-    if (version.model.n_features, version.model.n_classes) != (first.n_features, first.n_classes):
+    if (version.model.n_features, version.model.target_kind) != (first.n_features, first.target_kind):
         raise Invalid(
             "model.does_not_fit",
             _(
-                "The model takes %(features)s features and tells %(classes)s classes apart; the data have "
-                "%(has_features)s and %(has_classes)s."
+                "The model is made for %(features)s features and %(target)s; the data have %(has_features)s and "
+                "%(has_target)s."
             )
             % {
                 "features": version.model.n_features,
-                "classes": version.model.n_classes,
+                "target": target_in_words(version.model.target_kind),
                 "has_features": first.n_features,
-                "has_classes": first.n_classes,
+                "has_target": target_in_words(first.target_kind),
             },
             "model_version",
         )

@@ -30,16 +30,28 @@ class ChoicesOut(serializers.Serializer[Any]):
     results = ChoiceOut(many=True)
 
 
+class FamilyOut(ChoiceOut):
+    """A kind of model."""
+
+    targets = serializers.ListField(child=serializers.CharField(), help_text="What it can be asked for.")
+
+
+class FamiliesOut(serializers.Serializer[Any]):
+    """All that there are."""
+
+    results = FamilyOut(many=True)
+
+
 class ModelFamilies(APIView):
     """The kinds of models that a job may train."""
 
     scopes = {"GET": Scope.JOBS_READ}
 
-    @extend_schema(responses=ChoicesOut)
+    @extend_schema(responses=FamiliesOut)
     def get(self, request: Request) -> Response:
         """Each with when to use it, and the JSON Schema of what may be said of it."""
         signed_in(request)
-        return Response(ChoicesOut({"results": choices.model_families()}).data)
+        return Response(FamiliesOut({"results": choices.model_families()}).data)
 
 
 class Strategies(APIView):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,14 +19,22 @@ class Choice:
     title: str
     when_to_use: str
     settings: dict[str, Any]
+    targets: tuple[str, ...] = ()
+    """Those that a kind of model is for."""
 
 
-def model_families() -> tuple[Choice, ...]:
-    """The kinds of models. A training plan is none of them: a job names it by its hash."""
+def model_families(targets: Collection[str] | None = None) -> tuple[Choice, ...]:
+    """The kinds of models, or those for these targets. A training plan is none: a job names it by its hash."""
     return tuple(
-        Choice(family.name, family.title, family.when_to_use, family.Specification.model_json_schema())
+        Choice(
+            family.name,
+            family.title,
+            family.when_to_use,
+            family.Specification.model_json_schema(),
+            tuple(sorted(family.targets)),
+        )
         for family in FAMILIES.values()
-        if family.name != FAMILY
+        if family.name != FAMILY and (targets is None or not family.targets.isdisjoint(targets))
     )
 
 

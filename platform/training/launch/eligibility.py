@@ -223,6 +223,7 @@ def _manifest(
             "code_digest": model.code_digest,
             "n_features": datasets[0].n_features,
             "n_classes": datasets[0].n_classes,
+            "target": datasets[0].target or None,
             "layout": model.layout,
             "initial_model_digest": _UNKNOWN_DIGEST,
             "strategy": asked.strategy,

@@ -163,7 +163,8 @@ class TrainingForm(CohortForm):
     ) -> None:
         super().__init__(data, datasets=datasets, initial=initial)
         self.plans = plans
-        self.families, self.strategies = model_families(), strategies()
+        targets = {dataset.target_kind.name for dataset in datasets}
+        self.families, self.strategies = model_families(targets) or model_families(), strategies()
         if plans:
             self.families += (Choice(FAMILY, FAMILIES[FAMILY].title, FAMILIES[FAMILY].when_to_use, {}),)
         for kind, choices in (("model", self.families), ("strategy", self.strategies)):

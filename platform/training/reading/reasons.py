@@ -51,7 +51,10 @@ FORMS: Mapping[str, tuple[str, ...]] = {
     ),
     "answer.not_agreed": (_("The answer tells figures that the agreement does not let out: %(figures)s."),),
     "answer.small_cell": (_("The answer tells figures of fewer rows than %(minimum)s."),),
-    "answer.figures": (_("The answer tells figures that a %(target)s target doesn't have."),),
+    "answer.figures": (
+        _("The answer tells figures that a %(target)s target doesn't have."),
+        _("The answer tells a loss of training that a %(target)s target doesn't have."),
+    ),
     "agreement.trainer_network": (_("The trainer does not say that it had no network, as the agreement asks."),),
     "dataset.unknown": (_("There is no dataset %(dataset)s here."),),
     "dataset.schema_changed": (_("The schema of %(dataset)s is not the one in the manifest."),),

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 from federation.aggregation.metric_pooling import Measured, combine
+from federation.targets import Target
+from rest.figures import numbers_in
 from silos.models import Silo
 from training.models import CohortSeat, Evaluation, Order, Round, Step
 from training.reading.counting import Tally, tally
-from training.reading.small_cells import confusion_shown
+from training.reading.small_cells import table_shown
 from training.transitions import OrderState, RoundState
 
 
@@ -162,29 +163,13 @@ class EvaluationRow:
         return None if self._too_few else self.evaluation.rows
 
     @property
-    def figures(self) -> dict[str, Any]:
-        """What it told, by the names of the model's target; nothing where there are too few rows."""
-        return {} if self._too_few else self.evaluation.figures
+    def figures(self) -> dict[str, float]:
+        """The metrics that it told, by the names of the model's target; nothing where there are too few rows."""
+        return {} if self._too_few else numbers_in(self.evaluation.figures)
 
-    @property
-    def accuracy(self) -> float | None:
-        """Share of the rows that it got right."""
-        return self.figures.get("accuracy")
-
-    @property
-    def loss(self) -> float | None:
-        """Mean cross-entropy."""
-        return self.figures.get("loss")
-
-    @property
-    def auc(self) -> float | None:
-        """Area under the ROC curve, for two classes."""
-        return self.figures.get("auc")
-
-    @property
-    def confusion(self) -> list[list[int]] | None:
-        """Counts by class: rows of class i that were taken for class j. Whole, or not at all."""
-        return None if self._too_few else confusion_shown(self.evaluation, self.minimum_cell)
+    def table(self, name: str) -> list[list[int]] | None:
+        """The target's table of counts, such as counts by class. Whole, or not at all."""
+        return None if self._too_few else table_shown(self.evaluation, name, self.minimum_cell)
 
 
 @dataclass(frozen=True)
@@ -209,7 +194,17 @@ class MetricsRow:
             for one in self.evaluations
             if one.order.state != OrderState.REJECTED
         ]
-        return combine(self.round.base_version.model.target_kind, told, self.round.job.organisation_share_max)
+        return combine(self.target, told, self.round.job.organisation_share_max)
+
+    @property
+    def target(self) -> Target:
+        """What the model is asked for."""
+        return self.round.base_version.model.target_kind
+
+    @property
+    def tables(self) -> tuple[tuple[EvaluationRow, list[list[int]] | None], ...]:
+        """Each silo's figures, with the table of counts where the target has one and it may be shown."""
+        return tuple((row, row.table(self.target.table)) for row in self.silos)
 
     @property
     def silos(self) -> tuple[EvaluationRow, ...]:

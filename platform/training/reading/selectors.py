@@ -10,6 +10,7 @@ from django.db.models.functions import Coalesce
 
 from accounts.models import User
 from consortia.selectors import consortia_visible_to
+from federation.targets import Target
 from registry.models import ModelVersion
 from silos.models import Silo
 from silos.selectors import health_of
@@ -70,6 +71,12 @@ class Standing:
             for row in self.cohort
             if row.seat.silo.state == SiloState.ACTIVE and health_of(row.seat.silo) == "silent"
         ]
+
+    @property
+    def target(self) -> Target:
+        """What its model is asked for; before there is one, what the data that it is for hold."""
+        round_ = self.evaluated.round if self.evaluated else self.current_round.round if self.current_round else None
+        return round_.base_version.model.target_kind if round_ else self.cohort[0].seat.dataset.target_kind
 
     @property
     def metrics(self) -> dict[str, object]:

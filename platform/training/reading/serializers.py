@@ -10,7 +10,9 @@ from rest_framework import serializers
 from accounts.serializers import UserBrief
 from consortia.serializers import ConsortiumBrief
 from federation.protocol.documents import OrderKind
+from federation.targets.classification import CONFUSION
 from registry.serializers import CombinedMetrics, VersionOut
+from rest.figures import TargetOut
 from silos.models import Dataset
 from silos.transitions import SiloState
 from training.models import Job, Round
@@ -155,15 +157,23 @@ class EvaluationOut(serializers.Serializer[EvaluationRow]):
 
     silo = SiloOfOrganisation()
     rows_evaluated = serializers.IntegerField(allow_null=True)
-    accuracy = serializers.FloatField(allow_null=True)
-    loss = serializers.FloatField(allow_null=True)
-    auc = serializers.FloatField(allow_null=True)
-    confusion = serializers.ListField(
-        child=serializers.ListField(child=serializers.IntegerField()),
-        allow_null=True,
-        help_text="Rows of class i that were taken for class j: whole, or not at all.",
+    figures = serializers.DictField(
+        child=serializers.FloatField(), help_text="By the names of the target's metrics; what is withheld is left out."
+    )
+    accuracy = serializers.FloatField(source="figures.accuracy", allow_null=True)
+    loss = serializers.FloatField(source="figures.loss", allow_null=True)
+    auc = serializers.FloatField(source="figures.auc", allow_null=True)
+    confusion = serializers.SerializerMethodField(
+        help_text="Rows of class i that were taken for class j: whole, or not at all."
     )
     suppressed = serializers.BooleanField()
+
+    @extend_schema_field(
+        serializers.ListField(child=serializers.ListField(child=serializers.IntegerField()), allow_null=True)
+    )
+    def get_confusion(self, row: EvaluationRow) -> Any:
+        """The counts by class, of a target that has classes."""
+        return row.table(CONFUSION)
 
 
 class MetricsOut(serializers.Serializer[Any]):
@@ -174,6 +184,7 @@ class MetricsOut(serializers.Serializer[Any]):
     version_round = serializers.IntegerField(
         source="round.base_version.round_number", help_text="The round that made this model; 0 as it started."
     )
+    target = TargetOut()
     combined = CombinedMetrics()
     silos = EvaluationOut(many=True)
 
@@ -226,6 +237,7 @@ class JobDetailOut(serializers.Serializer[Standing]):
     absences = serializers.SerializerMethodField(
         help_text="Whose work is missing in the last 40 rounds, why, and what can be done about it."
     )
+    target = TargetOut()
     best_version = VersionOut(allow_null=True)
     metrics = CombinedMetrics(help_text="Of the newest model that the silos have evaluated.")
 

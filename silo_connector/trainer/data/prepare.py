@@ -5,6 +5,7 @@ from __future__ import annotations
 import operator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -132,7 +133,7 @@ class _Work:
         self.raw = {name: name for name in columns}
         self.told = told
         self.features: dict[str, NDArray[np.float64]] = {}
-        self.labels = np.empty(0, dtype=np.int64)
+        self.labels: NDArray[Any] = np.empty(0, dtype=np.int64)
         self._train: Mask | None = None
 
     @property
@@ -178,6 +179,12 @@ class _Work:
 
     def make_target(self, step: Target) -> None:
         column = self.take(step.column)
+        if step.kind is not None:
+            assert isinstance(column, Numbers)
+            self.labels, bad = self.declaration.target_kind.labels_of(column.values)
+            if bad.any():
+                self.refuse("data.bad_value", bad, step.column, f"is no label of a {step.kind} target")
+            return
         if step.comparison is not None:
             assert isinstance(column, Numbers)
             compare, bound = step.comparison
@@ -230,7 +237,8 @@ class _Work:
                 assert isinstance(dates, Numbers)
                 self._train = dates.values < (split.train_before - EPOCH).days
             else:
-                self._train = split_rows(split, self.labels, self.path)
+                has_classes = self.declaration.target_kind.has_classes
+                self._train = split_rows(split, self.labels if has_classes else np.zeros(self.rows, int), self.path)
             if not self._train.any() or self._train.all():
                 raise DataError("data.no_rows", f"{self.path}: the split leaves no row for training or for testing.")
         return self._train

@@ -37,6 +37,15 @@ _SEALED = tuple(
 _RESOURCES = ("resources.memory_total_bytes", "resources.memory_free_bytes", "resources.gpus")
 
 
+def may_leave(kind: type[BaseModel], field: str) -> bool:
+    """Whether a field of such a document may leave at all: listed below, or a figure that some target has.
+
+    Which figures of which job, and with which values, is judged after this by the job's target and agreement.
+    """
+    figure = field.removeprefix("evaluation.figures.")
+    return field in FIELDS[kind] or (kind is Submission and figure != field and figure in figure_names())
+
+
 class Status(BaseModel):
     """What the trainer says about itself between orders."""
 
@@ -62,7 +71,6 @@ FIELDS: Mapping[type[BaseModel], frozenset[str]] = MappingProxyType(
                 *("payload", "payload.digest", "payload.size_bytes"),
                 *("training", "training.rows", "training.steps", "training.loss", "training.update_norm_l2"),
                 *("evaluation", "evaluation.rows", "evaluation.figures", "evaluation.suppressed"),
-                *(f"evaluation.figures.{name}" for name in figure_names()),
                 *(f"phases_s.{phase}" for phase in PHASES),
             }
         ),
@@ -97,7 +105,7 @@ FIELDS: Mapping[type[BaseModel], frozenset[str]] = MappingProxyType(
                 *("declaration.columns.date_format", "declaration.split.train_before"),
                 *(
                     f"declaration.steps.{name}"
-                    for name in ("step", "column", "columns", "positive", "classes", "names")
+                    for name in ("step", "column", "columns", "positive", "classes", "names", "kind")
                 ),
                 *(f"declaration.steps.{name}" for name in ("drop_first", "ddof", "epsilon", "fit")),
                 *(

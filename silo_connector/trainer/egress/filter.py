@@ -33,8 +33,8 @@ from federation.protocol.documents import (
 from federation.protocol.keys import PrivateKey, PublicKey
 from federation.protocol.rows import NO_LIMITS, RowLimits, coarse
 from federation.protocol.tensors import Layout, file_size_bytes, read_header
-from federation.targets import Target, target_of
-from silo_connector.trainer.egress.allowlist import FIELDS, STATES, Status
+from federation.targets import Target
+from silo_connector.trainer.egress.allowlist import FIELDS, STATES, Status, may_leave
 from silo_connector.trainer.refusals import is_standard_sentence, may_name
 
 
@@ -57,7 +57,7 @@ class Bounds:
         """The bounds of a job on a site that lets no smaller cell out than this, and these figures only."""
         limits = manifest.limits
         cell = max(minimum_cell, limits.minimum_cell)
-        return cls(manifest.layout, cell, limits.update_norm_l2_max, metrics, target_of(None, manifest.n_classes), rows)
+        return cls(manifest.layout, cell, limits.update_norm_l2_max, metrics, manifest.target_kind, rows)
 
 
 def sign_if_allowed(
@@ -111,11 +111,10 @@ def _own_only(sealed: bytes, kind: type[Document], signatory: PublicKey) -> byte
 
 def check_may_leave(thing: BaseModel, bounds: Bounds | None = None, payload: Path | None = None) -> None:
     """The one allow-list. Raises Invalid ``leaving.not_allowed`` with the field at fault."""
-    allowed = FIELDS.get(type(thing))
-    if allowed is None:
+    if type(thing) not in FIELDS:
         raise _not_allowed(type(thing).__name__)
     for field, value in _leaves("", thing.model_dump(mode="json")):
-        if field not in allowed and value is not None and value != {}:
+        if not may_leave(type(thing), field) and value is not None and value != {}:
             raise _not_allowed(field)
     match thing:
         case Submission():
@@ -149,10 +148,19 @@ def _check_submission(submission: Submission, bounds: Bounds | None, payload: Pa
             raise _not_allowed("training.rows")
         if submission.training.update_norm_l2 > bounds.update_norm_l2_max:
             raise _not_allowed("training.update_norm_l2")
-        if submission.training.loss is not None and "loss" not in bounds.metrics:
-            raise _not_allowed("training.loss")
+        if submission.training.loss is not None:
+            _check_training_loss(submission.training.loss, submission.training.rows, bounds)
     if payload is not None and submission.payload is not None:
         _check_payload(submission.payload, payload, bounds.layout)
+
+
+def _check_training_loss(loss: float, rows: int, bounds: Bounds) -> None:
+    if bounds.target.loss_figure not in bounds.metrics:
+        raise _not_allowed("training.loss")
+    try:
+        bounds.target.check_training_loss(loss, rows, bounds.minimum_cell)
+    except Invalid as error:
+        raise _not_allowed("training.loss") from error
 
 
 def _check_payload(reference: PayloadReference, payload: Path, layout: Layout) -> None:

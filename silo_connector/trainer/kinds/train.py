@@ -79,10 +79,13 @@ def train_model(
         raise Refused(error.code, error.message) from error
     if done.update_norm_l2 > manifest.limits.update_norm_l2_max:
         raise Refused("update.norm_exceeded", f"The update has norm {done.update_norm_l2:.6g}.")
+    target, rows_told = rows.train.target, bounds.rows.weight(done.rows)
     report = TrainingReport(
-        rows=bounds.rows.weight(done.rows),
+        rows=rows_told,
         steps=done.steps,
-        loss=done.train_loss if "loss" in bounds.metrics else None,
+        loss=target.training_loss_told(done.train_loss, rows_told, bounds.minimum_cell)
+        if target.loss_figure in bounds.metrics
+        else None,
         update_norm_l2=done.update_norm_l2,
     )
     return report, PayloadReference(digest=done.update_digest, size_bytes=done.update_size_bytes), done.phases_s

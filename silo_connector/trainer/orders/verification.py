@@ -167,6 +167,8 @@ def validate_model_order(
         raise Refused("dataset.schema_changed", f"The schema of {member.dataset!r} is not the one in the manifest.")
     if (len(declaration.features()), declaration.n_classes) != (manifest.n_features, manifest.n_classes):
         raise Refused("model.does_not_fit", "The manifest's numbers of features and classes are not the dataset's.")
+    if declaration.target.kind != manifest.target:
+        raise Refused("model.does_not_fit", "The manifest's target is not the dataset's.")
     if manifest.weighting is not None and manifest.weighting.train_fraction != train_fraction_of(declaration):
         raise Refused("manifest.weights", "The manifest names another part of the rows to train on than is declared.")
     try:

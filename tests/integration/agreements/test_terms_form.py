@@ -7,12 +7,16 @@ from html.parser import HTMLParser
 from typing import Any
 
 import pytest
+from django.forms import MultipleChoiceField
 from django.template.loader import render_to_string
 from django.test import Client
 
 from agreements.actions import drafting, lifecycle
+from agreements.choices import offer_of
+from agreements.forms import TermsForm
 from agreements.models import AgreementVersion, Revision, Signature
 from agreements.transitions import AgreementState as S
+from agreements.wording import first_terms
 from consortia.actions import leave_consortium
 from consortia.models import Participation
 from tests.support.agreements import being_signed, hand_in, page_of, parsed, proposed, signed_by, terms_for
@@ -356,3 +360,28 @@ def test_who_is_named_already_may_stay_when_they_have_gone(cohort: Cohort) -> No
 
 def test_everybody_finds_the_id_of_their_account_on_its_page(cohort: Cohort) -> None:
     assert str(cohort.scientist.pk) in browser(cohort.scientist).get("/account/").content.decode()
+
+
+def test_the_form_offers_the_figures_of_all_targets_and_a_first_draft_names_those_of_the_data(cohort: Cohort) -> None:
+    offer = offer_of(cohort.federation.consortium)
+    assert offer.targets == {"binary"}
+    found = {
+        targets: first_terms({}, [], targets)["leaving"]["metrics"] for targets in ((), ("real",), ("real", "binary"))
+    }
+    assert found == {
+        (): ["accuracy", "loss", "auc"],
+        ("real",): ["mae", "mse", "r2"],
+        ("real", "binary"): ["accuracy", "loss", "auc", "mae", "mse", "r2"],
+    }
+    form = TermsForm(offer=offer, terms=first_terms(offer.members, [], offer.targets))
+    field = form.fields["leaving.metrics"]
+    assert isinstance(field, MultipleChoiceField)
+    assert dict(field.choices) == {  # type: ignore[arg-type]
+        "loss": "loss",
+        "accuracy": "accuracy",
+        "auc": "area under the ROC curve",
+        "confusion": "confusion matrix",
+        "mae": "mean absolute error",
+        "mse": "mean squared error",
+        "r2": "R² (share of variance explained)",
+    }

@@ -84,7 +84,7 @@ def test_cards_and_jobs_tell_how_it_goes(cohort: Cohort) -> None:
     assert (card.n_organisations, card.n_silos, card.n_online, card.n_running, card.n_jobs) == (3, 3, 1, 1, 2)
     assert (card.n_datasets, card.n_models) == (3, 2)
     assert answer.context["jobs"][0].job.id == going.id
-    assert answer.context["jobs"][1].accuracies[-1] == 0.5
+    assert answer.context["jobs"][1].figures[-1] == 0.5
     assert "<polyline" in answer.content.decode()
 
 

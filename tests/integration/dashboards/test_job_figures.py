@@ -47,7 +47,7 @@ def test_what_could_point_at_somebody_is_not_drawn(cohort: Cohort) -> None:
     job.request["limits"]["minimum_cell"] = 10**6
     told = series.versions_of(job)
     assert told
-    assert {score.accuracy for row in told for score in row.by_silo.values()} == {None}
+    assert {score.figures.get("accuracy") for row in told for score in row.by_silo.values()} == {None}
 
 
 def test_very_long_jobs_are_thinned_and_keep_the_best(cohort: Cohort) -> None:

@@ -8,7 +8,12 @@ from pathlib import Path
 
 import pytest
 
-FOLDERS = {"federation.strategies": "strategies", "federation.aggregation.combine": "combine"}
+FOLDERS = {
+    "federation.strategies": "strategies",
+    "federation.aggregation.combine": "combine",
+    "federation.targets": "targets",
+    "federation.learning.models": "models",
+}
 OF_THE_PLATFORM = {"training.engine.kinds": "order_kinds"}
 
 

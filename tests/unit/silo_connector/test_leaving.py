@@ -130,6 +130,33 @@ def test_what_is_outside_the_bounds_stays(update: Path, changes: dict[str, Any],
     assert refused(submission(update, **changes), update) == field
 
 
+NUMBER = replace(BOUNDS, target=target_of("real", None), metrics=frozenset({"mse", "mae", "r2"}))
+
+
+def trained(rows: int, loss: float | None) -> TrainingReport:
+    return TrainingReport(rows=rows, steps=5, loss=loss, update_norm_l2=1.0)
+
+
+@pytest.mark.parametrize(
+    ("changes", "field"),
+    [
+        ({"evaluation": report(mse=1.2345)}, "evaluation.figures.mse"),
+        ({"evaluation": report(r2=0.1234)}, "evaluation.figures.r2"),
+        ({"evaluation": report(mse=-1.0)}, "evaluation.figures.mse"),
+        ({"evaluation": report(4, mse=1.0)}, "evaluation.rows"),
+        ({"evaluation": report(accuracy=0.5)}, "evaluation.figures.accuracy"),
+        ({"evaluation": report(mse=1.0), "training": trained(40, 1.2345)}, "training.loss"),
+        ({"evaluation": report(mse=1.0), "training": trained(4, 1.23)}, "training.loss"),
+    ],
+)
+def test_a_number_s_figures_leave_rounded_and_of_enough_rows(update: Path, changes: dict[str, Any], field: str) -> None:
+    assert refused(submission(update, **changes), update, NUMBER) == field
+    few = replace(NUMBER, metrics=frozenset({"mae"}))
+    assert refused(submission(update, evaluation=None, training=trained(40, 1.23)), update, few) == "training.loss"
+    fine = submission(update, evaluation=report(mse=1.23, mae=1.0, r2=0.123), training=trained(40, 1.23))
+    check_may_leave(fine, NUMBER, update)
+
+
 def test_a_file_without_a_document_and_a_document_without_a_file(update: Path) -> None:
     assert refused(submission(), update) == "payload"
     assert refused(submission(update)) == "payload"

@@ -44,7 +44,9 @@ class AnsweredOrder:
     metrics: str | None
     """The figures that the agreement lets out, as JSON; None where there is no agreement."""
     trainer_network: str | None
-    n_classes: int
+    n_classes: int | None
+    target: str
+    """Empty where it follows from the number of classes."""
 
     @property
     def job(self) -> Job:
@@ -60,7 +62,7 @@ class AnsweredOrder:
             update_norm_l2_max=self.update_norm_l2_max,
             minimum_cell=self.minimum_cell,
             metrics=frozenset(figure_names() if self.metrics is None else json.loads(self.metrics)),
-            target=target_of(None, self.n_classes),
+            target=target_of(self.target or None, self.n_classes),
             has_no_network=self.trainer_network == "forbidden",
         )
 
@@ -71,7 +73,7 @@ _FIND = """
            step.wait, upload.digest, upload.finished_at IS NOT NULL, seat.rows_coarse, seat.weight_max,
            job.request #>> '{protection,mode}', (job.request #>> '{limits,update_norm_l2_max}')::float8,
            (job.request #>> '{limits,minimum_cell}')::integer, agreement.terms #>> '{leaving,metrics}',
-           agreement.terms #>> '{work,trainer_network}', model.n_classes
+           agreement.terms #>> '{work,trainer_network}', model.n_classes, model.target
     FROM training_order AS own
     JOIN training_step AS step ON step.id = own.step_id
     JOIN training_round AS round ON round.id = step.round_id

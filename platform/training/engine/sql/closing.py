@@ -32,7 +32,7 @@ _JOB = (
     "organisation_share_max",
 )
 _VERSION = ("id", "model_id", "digest", "size_bytes", "optimiser_digest", "is_best")
-_MODEL = ("id", "layout", "n_classes")
+_MODEL = ("id", "layout", "n_classes", "target")
 
 
 def _columns(table: str, names: Sequence[str]) -> str:

@@ -11,6 +11,7 @@ from federation.agreements.answer_bounds import CODES, AnswerBounds, faults_of
 from federation.protocol import documents
 from federation.protocol.envelope import peek
 from federation.protocol.rows import NO_LIMITS, RowLimits
+from federation.targets import target_of
 from tests.support.decision_cases import order_of
 from tests.support.evidence import ENVIRONMENT, Played, answer_to
 
@@ -94,6 +95,26 @@ def test_what_an_answer_says_beyond_its_bounds_is_named(
 ) -> None:
     assert codes(bounds, **changes) == found
     assert found <= CODES
+
+
+NUMBER = replace(BOUNDS, target=target_of("real", None), metrics=frozenset({"mse", "mae", "r2"}))
+
+
+@pytest.mark.parametrize(
+    ("found", "bounds", "changes"),
+    [
+        (set(), NUMBER, trained(loss=12.3) | tried(rows=20, figures={"mse": 12.3, "mae": 2.0, "r2": -0.5})),
+        ({"answer.figures"}, NUMBER, trained(loss=12.34) | tried(rows=20)),
+        ({"answer.figures"}, NUMBER, trained(loss=12.3, rows=4) | tried(rows=20)),
+        ({"answer.not_agreed"}, replace(NUMBER, metrics=frozenset({"mae"})), trained(loss=12.3) | tried(rows=20)),
+        ({"answer.figures"}, NUMBER, trained(loss=None) | tried(rows=20, figures={"mse": 12.34})),
+        ({"answer.figures"}, NUMBER, trained(loss=None) | tried(rows=20, figures={"r2": 1.5})),
+        ({"answer.figures", "answer.not_agreed"}, NUMBER, trained(loss=None) | tried(rows=20, accuracy=0.5)),
+        ({"answer.small_cell"}, NUMBER, trained(loss=None) | tried(rows=4, figures={"mse": 12.3})),
+    ],
+)
+def test_a_number_s_figures_have_bounds_too(found: set[str], bounds: AnswerBounds, changes: dict[str, object]) -> None:
+    assert codes(bounds, **changes) == found
 
 
 def test_no_word_about_an_answer_repeats_what_may_not_be_known() -> None:

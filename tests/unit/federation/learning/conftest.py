@@ -15,7 +15,7 @@ from federation.learning.family import Family, ModelSpecification
 from federation.learning.models import parse_model
 from federation.learning.weights import write_weights
 from federation.protocol.tensors import Layout
-from federation.targets import target_of
+from federation.targets import Target, target_of
 
 
 def blobs(rows: int, n_features: int = 4, n_classes: int = 2, seed: int = 0) -> ArrayData:
@@ -42,12 +42,20 @@ class Start:
         return of_family(self.family, self.spec)
 
 
-def make_start(folder: Path, data: dict[str, Any], n_features: int = 4, n_classes: int = 2, seed: int = 1) -> Start:
+def make_start(
+    folder: Path,
+    data: dict[str, Any],
+    n_features: int = 4,
+    n_classes: int = 2,
+    seed: int = 1,
+    target: Target | None = None,
+) -> Start:
     """Write the first model of a job."""
     family, spec = parse_model(data)
-    layout = family.layout(spec, n_features, target_of(None, n_classes))
+    target = target or target_of(None, n_classes)
+    layout = family.layout(spec, n_features, target)
     path = folder / f"start-{family.name}"
-    write_weights(path, layout, family.initial(spec, n_features, target_of(None, n_classes), seed))
+    write_weights(path, layout, family.initial(spec, n_features, target, seed))
     return Start(path, layout, family, spec)
 
 

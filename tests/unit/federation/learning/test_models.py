@@ -37,7 +37,7 @@ def refusal(data: dict[str, Any]) -> Invalid:
 
 
 def test_every_family_is_found_and_describes_itself() -> None:
-    assert set(FAMILIES) == {"logistic", "mlp", "plan", "softmax"}
+    assert set(FAMILIES) == {"linear", "logistic", "mlp", "plan", "softmax"}
     for name, family in FAMILIES.items():
         assert family.name == name
         assert family.when_to_use.endswith(".")

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from training.models import Evaluation
-from training.reading.small_cells import confusion_shown
+from training.reading.small_cells import table_shown
 
 
 @pytest.mark.parametrize(
@@ -21,4 +21,6 @@ from training.reading.small_cells import confusion_shown
     ],
 )
 def test_counts_are_shown_whole_or_not_at_all(counts: Any, shown: bool) -> None:
-    assert confusion_shown(Evaluation(rows=20, figures={"confusion": counts}), 5) == (counts if shown else None)
+    assert table_shown(Evaluation(rows=20, figures={"confusion": counts}), "confusion", 5) == (
+        counts if shown else None
+    )

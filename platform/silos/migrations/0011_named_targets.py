@@ -1,0 +1,21 @@
+"""A target may be named, and then have no classes. Where none is named, it follows from the number of classes."""
+
+from django.db import migrations, models
+from django.db.models import Q
+
+
+class Migration(migrations.Migration):
+    dependencies = [("silos", "0010_numbers_ahead")]
+
+    operations = [
+        migrations.AddField(
+            "dataset", "target", models.CharField(blank=True, db_default="", default="", max_length=40)
+        ),
+        migrations.AlterField("dataset", "n_classes", models.PositiveIntegerField(null=True)),
+        migrations.AddConstraint(
+            "dataset",
+            models.CheckConstraint(
+                condition=Q(n_classes__isnull=False) | ~Q(target=""), name="dataset_has_classes_or_a_named_target"
+            ),
+        ),
+    ]
