@@ -120,9 +120,11 @@ def _send(delivery: Delivery) -> None:
 
 def _in_their_words(notice: Notice, person: User) -> Said:
     """As it was kept; said anew for who has chosen another language or clock, where what it tells of is still there."""
-    kept = Said(notice.subject, notice.text, notice.path)
+    kind = Kind(notice.kind)
+    old = notice.subject if notice.names is None else ""
+    kept = Said(kind, notice.names or {}, notice.text, notice.path, kept_subject=old)
     event = Event.objects.filter(id=notice.event_id).first() if person.language or person.time_zone else None
-    return (words_for(Kind(notice.kind), event) if event else None) or kept
+    return (words_for(kind, event) if event else None) or kept
 
 
 def _put_off(delivery: Delivery, code: str, told: str) -> None:

@@ -20,11 +20,11 @@ from federation.plans import declaration
 from federation.protocol import envelope
 from federation.protocol.documents import Limits
 from federation.targets import all_metrics
-from rest.sentences import FAULTS
+from federation.validation import EMPTY, PLAIN
 from training.launch.choices import model_families, strategies
 from training.launch.schema_fields import label_of
 
-MARKS = {"_", "gettext", "gettext_lazy", "gettext_noop"}
+MARKS = {"_", "gettext", "gettext_lazy", "gettext_noop", "Sentence"}
 PLURALS = {"ngettext", "ngettext_lazy"}
 _QUOTED = re.compile(r"""\b_\((["'])(.*?)\1\)""")
 _TAG = re.compile(r"{[{%].*?[%}]}", re.DOTALL)
@@ -114,9 +114,9 @@ def of_library() -> Iterator[Message]:
     for rule in RULES.values():
         yield from (Message(rule.meaning), Message(rule.advice))
     yield from map(Message, _sentences(inspect.getsource(contradictions)))
-    for module in (declaration, envelope):
+    for module in (contradictions, declaration, envelope):
         yield from of_python(inspect.getsource(module))
-    yield from map(Message, FAULTS)
+    yield from map(Message, dict.fromkeys((EMPTY, *PLAIN.values())))
     for metric in all_metrics().values():
         yield from map(Message, filter(None, (metric.title, metric.axis, metric.description)))
     choices = (*model_families(), *strategies())

@@ -20,13 +20,13 @@ from django.utils.translation import gettext as _
 from accounts.models import User
 from audit.event_labels import deed_of
 from audit.models import Event
+from audit.reasons import reason_of, told_with_reason
 from dashboards.relative_time import in_relation
 from rest.errors import Problem
 from rest.pages import in_words
 from silos.models import Silo
 from training.reading import absences
 from training.reading.absences import Absence
-from training.reading.reasons import in_the_readers_words
 from training.waiting import CloseReason
 
 register = template.Library()
@@ -117,12 +117,6 @@ def said(problem: Problem) -> str:
 
 
 @register.simple_tag
-def because(code: str, text: str) -> str:
-    """Why something came to nothing, in the reader's language."""
-    return in_the_readers_words(code, text)
-
-
-@register.simple_tag
 def absences_at(silo: Silo, user: User) -> tuple[Absence, ...]:
     """What a silo missed lately, as far as this person may see: its page belongs to an app below the one of orders."""
     return absences.absences_at(silo, user)
@@ -137,14 +131,15 @@ def deed(event: Event) -> str:
 @register.filter
 def details(event: Event) -> list[tuple[str, object]]:
     """What the record holds besides; reasons, and what rounds are told by, in the reader's language."""
-    code = str(event.detail.get("code", ""))
-    return [_detail(name, value, code) for name, value in event.told.items()]
+    told = told_with_reason(event.told)
+    if "code" in told and "reason" in told:
+        told["reason"] = reason_of(event.told)
+        told.pop("params", None)  # they stand in the sentence
+    return [_detail(name, value) for name, value in told.items()]
 
 
-def _detail(name: str, value: object, code: str) -> tuple[str, object]:
+def _detail(name: str, value: object) -> tuple[str, object]:
     match name:
-        case "reason":
-            return name, in_the_readers_words(code, str(value))
         case "round":
             return _("round"), value
         case "attempt":

@@ -132,7 +132,7 @@ def take_heartbeat(silo: Silo, data: JSON) -> JSON:
     return {
         **heartbeat(silo, data),
         "rejected": [
-            {"order_id": str(order.id), "code": order.code, "message": order.message}
+            {"order_id": str(order.id), "code": order.code, "message": order.message_text}
             for order in rejected.order_by("-settled_at")[: statements.ORDERS_MAX]
         ],
     }
