@@ -26,6 +26,12 @@ from tests.support.every import every
             "Von keinem Silo war ein Update annehmbar.",
         ),
         (
+            "round.too_few_accepted",
+            {"accepted": 1, "needed": 2},
+            "1 updates could be accepted, at least 2 are needed.",
+            "1 Updates waren annehmbar, mindestens 2 sind nötig.",
+        ),
+        (
             "round.quorum_not_met",
             {"answered": 1, "needed": 2},
             "1 of at least 2 silos answered in time.",

@@ -22,10 +22,10 @@ from agreements.actions import drafting, lifecycle
 from agreements.models import AgreementVersion
 from agreements.wording import read_terms
 from audit.actors import System
+from benchmarks.synthetic_jobs import Played, Rows, wave, write_all
 from consortia.models import Consortium, ConsortiumRole, Participation
 from consortia.transitions import ParticipationState
-from dashboards.management.commands.demo_seed import is_loopback
-from dashboards.management.played_jobs import Played, Rows, wave, write_all
+from demo.management.commands.demo_seed import is_loopback
 from federation import __version__
 from federation.plans.reviews import sign_review
 from federation.protocol.datasets import DatasetDeclaration, parse_declaration

@@ -1,18 +1,20 @@
-"""What templates and Python mark to be translated, read with nothing but Django and Python's own parser."""
+"""What is to be translated: Babel finds it in Python; templates, problems and the library are read here."""
 
 from __future__ import annotations
 
 import ast
 import inspect
+import io
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any, BinaryIO
 
+from babel.messages.extract import extract
 from django.template import Engine
 from django.template.base import Node, NodeList, Template
 from django.templatetags.i18n import BlockTranslateNode, TranslateNode
 
-from dashboards.management.catalogue import Message
 from federation.agreements import contradictions
 from federation.agreements.rules import RULES
 from federation.learning.specification import LocalTraining
@@ -21,11 +23,15 @@ from federation.protocol import envelope
 from federation.protocol.documents import Limits
 from federation.targets import all_metrics
 from federation.validation import EMPTY, PLAIN
+from tooling.po_files import Key
 from training.launch.choices import model_families, strategies
 from training.launch.schema_fields import label_of
 
-MARKS = {"_", "gettext", "gettext_lazy", "gettext_noop", "Sentence"}
-PLURALS = {"ngettext", "ngettext_lazy"}
+KEYWORDS: Mapping[str, tuple[int, ...] | None] = {
+    **dict.fromkeys(("_", "gettext", "gettext_lazy", "gettext_noop", "Sentence")),
+    **dict.fromkeys(("ngettext", "ngettext_lazy"), (1, 2)),
+}
+"""Which arguments of which functions are texts, as Babel wants to know it."""
 _QUOTED = re.compile(r"""\b_\((["'])(.*?)\1\)""")
 _TAG = re.compile(r"{[{%].*?[%}]}", re.DOTALL)
 # What only machines are told, and settings that are wrong before there is anybody to tell.
@@ -35,30 +41,57 @@ _FOR_MACHINES = (
     *("/answers.py", "/requests.py", "/idempotency.py", "/pagination.py", "/parsers.py", "/preconditions.py"),
     "/serializers.py",
 )
+Found = Iterator[tuple[int, str, str | tuple[str, ...], list[str]]]
+"""As an extraction method of Babel tells it: line, function, texts, comments for translators."""
 
 
-def marked(root: Path) -> Iterator[Message]:
-    """All messages of the pages, in the order of files."""
+def collected(root: Path) -> list[Key]:
+    """All messages of the pages, each once: by files and their lines, and then those of the library."""
+    return [key for key in dict.fromkeys(_all(root)) if key]
+
+
+def _all(root: Path) -> Iterator[Key]:
     for path in sorted((root / "templates").rglob("*.*")):
         if path.suffix in {".html", ".txt"}:
-            yield from of_template(path.read_text(), Engine.get_default())
+            yield from of_template(path.read_text())
     for path in sorted((root / "platform").rglob("*.py")):
         for_machines = any(part in path.as_posix() for part in _FOR_MACHINES)
         yield from of_python(path.read_text(), for_machines=for_machines)
     yield from of_library()
 
 
-def of_template(text: str, engine: Engine) -> Iterator[Message]:
+def of_template(text: str) -> list[Key]:
     """What a template marks by its tags, and by `_("…")` within tags."""
-    for tag in _TAG.findall(text):
-        yield from (Message(words) for _, words in _QUOTED.findall(tag))
-    for node in _nodes(Template(text, engine=engine).nodelist):
+    return _extracted(django_template, text)
+
+
+def of_python(source: str, *, for_machines: bool = False) -> list[Key]:
+    """What Python marks, and the fixed words of problems: those are looked up where a page shows them."""
+    return _extracted("python", source) if for_machines else _extracted(_python_with_problems, source)
+
+
+def _extracted(method: Any, text: str) -> list[Key]:
+    found = sorted(extract(method, io.BytesIO(text.encode()), KEYWORDS), key=lambda one: one[0])
+    return [text if isinstance(text, str) else (text[0], text[1]) for _line, text, _comments, _context in found]
+
+
+def django_template(file: BinaryIO, _keywords: Collection[str], _tags: Collection[str], options: Any) -> Found:
+    """Babel's method for templates of Django, which reads them with Django's own parser."""
+    del options
+    text = file.read().decode()
+    for tag in _TAG.finditer(text):
+        line = 1 + text.count("\n", 0, tag.start())
+        yield from ((line, "gettext", words, []) for _, words in _QUOTED.findall(tag[0]))
+    for node in _nodes(Template(text, engine=Engine.get_default()).nodelist):
+        line = (node.token.lineno if node.token else None) or 0
         if isinstance(node, TranslateNode):
-            yield from _of_translate(node)
+            yield from ((line, "gettext", words, []) for words in _of_translate(node))
         elif isinstance(node, BlockTranslateNode):
             singular, _ = node.render_token_list(node.singular)
-            plural = node.render_token_list(node.plural)[0] if node.plural else ""
-            yield Message(singular, plural)
+            if node.plural:
+                yield line, "ngettext", (singular, node.render_token_list(node.plural)[0]), []
+            else:
+                yield line, "gettext", singular, []
 
 
 def _nodes(nodes: NodeList) -> Iterator[Node]:
@@ -66,29 +99,25 @@ def _nodes(nodes: NodeList) -> Iterator[Node]:
         yield from nodes.get_nodes_by_type(kind)
 
 
-def _of_translate(node: TranslateNode) -> Iterator[Message]:
+def _of_translate(node: TranslateNode) -> Iterator[str]:
     variable = node.filter_expression.var
     literal = getattr(variable, "literal", None)
     if isinstance(literal, str) and getattr(variable, "lookups", None) is None:
-        yield Message(literal)
+        yield literal
 
 
-def of_python(source: str, *, for_machines: bool = False) -> Iterator[Message]:
-    """What Python marks, and the fixed words of problems: those are looked up where a page shows them."""
+def _python_with_problems(file: BinaryIO, keywords: Collection[str], tags: Collection[str], options: Any) -> Found:
+    source = file.read()
+    for line, text, comments, _context in extract("python", io.BytesIO(source), KEYWORDS, tags, options):
+        yield line, "gettext" if isinstance(text, str) else "ngettext", text, comments
     for node in ast.walk(ast.parse(source)):
-        if not isinstance(node, ast.Call):
-            continue
-        name = node.func.id if isinstance(node.func, ast.Name) else getattr(node.func, "attr", "")
-        words = [part.value if isinstance(part, ast.Constant) else None for part in node.args]
-        if name in MARKS and words and isinstance(words[0], str):
-            yield Message(words[0])
-        elif name in PLURALS and isinstance(words[0], str) and isinstance(words[1], str):
-            yield Message(words[0], words[1])
-        elif not for_machines and isinstance(problem := _of_problem(name, node, words), str):
-            yield Message(problem)
+        if isinstance(node, ast.Call) and (said := _of_problem(node)) is not None:
+            yield node.lineno, "gettext", said, []
 
 
-def _of_problem(name: str, node: ast.Call, words: Sequence[object]) -> str | None:
+def _of_problem(node: ast.Call) -> str | None:
+    name = node.func.id if isinstance(node.func, ast.Name) else getattr(node.func, "attr", "")
+    words = [part.value if isinstance(part, ast.Constant) else None for part in node.args]
     if name in {"of", "the_one"} and words and isinstance(words[-1], str):
         return f"There is no such {words[-1]}."
     if len(words) > 1 and isinstance(words[0], str) and isinstance(words[1], str) and name[:1].isupper():
@@ -109,22 +138,22 @@ def _sentences(source: str) -> Iterator[str]:
                     yield said
 
 
-def of_library() -> Iterator[Message]:
+def of_library() -> Iterator[Key]:
     """What the library says: of families, strategies and their settings, of refusals, of terms that contradict."""
     for rule in RULES.values():
-        yield from (Message(rule.meaning), Message(rule.advice))
-    yield from map(Message, _sentences(inspect.getsource(contradictions)))
+        yield from (rule.meaning, rule.advice)
+    yield from _sentences(inspect.getsource(contradictions))
     for module in (contradictions, declaration, envelope):
         yield from of_python(inspect.getsource(module))
-    yield from map(Message, dict.fromkeys((EMPTY, *PLAIN.values())))
+    yield from (EMPTY, *PLAIN.values())
     for metric in all_metrics().values():
-        yield from map(Message, filter(None, (metric.title, metric.axis, metric.description)))
+        yield from filter(None, (metric.title, metric.axis, metric.description))
     choices = (*model_families(), *strategies())
     for choice in choices:
-        yield from (Message(choice.title), Message(choice.when_to_use))
-    schemas = [choice.settings for choice in choices]
+        yield from (choice.title, choice.when_to_use)
+    schemas: Sequence[Mapping[str, Any]] = [choice.settings for choice in choices]
     for schema in (*schemas, LocalTraining.model_json_schema(), Limits.model_json_schema()):
         for name, member in schema.get("properties", {}).items():
             if "const" not in member:
-                yield Message(label_of(name))
-                yield Message(member.get("description", ""))
+                yield label_of(name)
+                yield member.get("description", "")
