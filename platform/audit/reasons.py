@@ -12,6 +12,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from django.conf import settings
+from django.utils import translation
 from django.utils.translation import gettext
 from django.utils.translation import gettext_noop as _
 
@@ -164,6 +166,12 @@ def told_with_reason(detail: Mapping[str, Any]) -> dict[str, Any]:
     if not isinstance(code, str) or not isinstance(params, Mapping):
         return dict(detail)
     return {**detail, "reason": reason_text(code, params)}
+
+
+def detail_for_machines(detail: Mapping[str, Any]) -> dict[str, Any]:
+    """The same in English, as programs and files to take along get it, whoever asks."""
+    with translation.override(settings.LANGUAGE_CODE):
+        return told_with_reason(detail)
 
 
 def reason_of(detail: Mapping[str, Any]) -> str:

@@ -8,7 +8,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from audit.models import Event
-from audit.reasons import told_with_reason
+from audit.reasons import detail_for_machines
 
 
 class ReasonParams(serializers.DictField):
@@ -51,4 +51,4 @@ class EventOut(serializers.ModelSerializer[Event]):
     @extend_schema_field(serializers.DictField(child=serializers.JSONField()))
     def get_detail(self, event: Event) -> dict[str, Any]:
         """The detail with its reason in words."""
-        return told_with_reason(event.detail)
+        return detail_for_machines(event.detail)

@@ -114,7 +114,7 @@ def _send(delivery: Delivery) -> None:
     with speaking_to(person):
         said = _in_their_words(notice, person)
         message = render_to_string("monitoring/notice.txt", {"said": said, "url": settings.PUBLIC_URL})
-    subject = as_one_line(f"[Consilience] {said.subject}")
+        subject = as_one_line(f"[Consilience] {said.subject}")
     send_mail(subject=subject, message=message, from_email=None, recipient_list=[person.email])
 
 
