@@ -108,7 +108,8 @@ def test_a_translation_that_loses_a_value_is_missing(tmp_path: Path) -> None:
 
 
 def test_everything_that_templates_mark_is_found_in_its_order() -> None:
-    text = """{% load look %}{% if a %}{% translate "One" %}{% else %}{% include "x.html" with label=_("Two") only %}
+    text = """{% load formatting %}{% if a %}{% translate "One" %}{% else %}
+        {% include "x.html" with label=_("Two") only %}
         {% endif %}
         {% for b in c %}{% blocktranslate trimmed count n=b.n with name=b.name %}
             {{ name }}: {{ n }} job{% plural %}{{ name }}: {{ n }} jobs{% endblocktranslate %}{% endfor %}

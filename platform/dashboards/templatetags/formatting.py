@@ -50,7 +50,7 @@ def nav_link(context: Context, name: str, label: str, icon: str, count: int = 0)
 
 
 @register.simple_tag
-def when(moment: datetime | None, empty: str = "–") -> str | SafeString:
+def relative_time(moment: datetime | None, empty: str = "–") -> str | SafeString:
     """A moment as people say it, the exact one on hover; a script keeps it fresh."""
     if moment is None:
         return empty
@@ -111,7 +111,7 @@ def day(moment: datetime) -> str:
 
 
 @register.filter
-def said(problem: Problem) -> str:
+def problem_text(problem: Problem) -> str:
     """What a problem tells, in the reader's language where its words are fixed."""
     return in_words(problem.message)
 
@@ -123,7 +123,7 @@ def absences_at(silo: Silo, user: User) -> tuple[Absence, ...]:
 
 
 @register.filter
-def deed(event: Event) -> str:
+def event_label(event: Event) -> str:
     """What was done, in words."""
     return deed_of(event.verb)
 
