@@ -8,6 +8,8 @@ SHELL := /bin/bash
 VENV := .venv
 BIN := $(VENV)/bin
 MANAGE := $(BIN)/python manage.py
+# for commands that a checkout has, and no image
+TOOLING := --settings tooling.settings
 SIDE_BY_SIDE := --numprocesses 2 --dist loadscope --no-loadscope-reorder
 STARTED := $(shell date +%s.%N)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
@@ -87,9 +89,9 @@ check: $(VENV)/installed-dev ## lint, types, layers, migrations, settings, gener
 	@echo "check: migrations";       $(BIN)/python -m demo services -- $(MANAGE) makemigrations --check --dry-run
 	@echo "check: openapi";          $(SETTINGS) $(MANAGE) spectacular --validate --fail-on-warn --file var/check/openapi.yaml
 	@cmp -s var/check/openapi.yaml docs/openapi.yaml || { echo "docs/openapi.yaml is stale: run make openapi"; exit 1; }
-	@echo "check: diagrams";         $(SETTINGS) $(MANAGE) state_diagrams docs/generated/states.md --check
-	@echo "check: terms";            $(SETTINGS) $(MANAGE) terms_table docs/generated/terms.md --check
-	@echo "check: messages";         $(SETTINGS) $(MANAGE) messages --check
+	@echo "check: diagrams";         $(SETTINGS) $(MANAGE) state_diagrams $(TOOLING) docs/generated/states.md --check
+	@echo "check: terms";            $(SETTINGS) $(MANAGE) terms_table $(TOOLING) docs/generated/terms.md --check
+	@echo "check: messages";         $(SETTINGS) $(MANAGE) messages $(TOOLING) --check
 
 bench-rounds: $(VENV)/installed ## how long a round takes and how much memory, at three model sizes
 	@exec $(BIN)/python -m benchmarks.rounds
@@ -109,11 +111,11 @@ pictures: $(VENV)/installed-dev chromium ## take the pictures of README and docs
 	@cp var/screenshots/docs/job.png var/screenshots/docs/silos.png var/screenshots/docs/launch.png docs/pictures/
 
 diagrams: $(VENV)/installed-dev ## write docs/generated anew
-	@$(SETTINGS) $(MANAGE) state_diagrams docs/generated/states.md
-	@$(SETTINGS) $(MANAGE) terms_table docs/generated/terms.md
+	@$(SETTINGS) $(MANAGE) state_diagrams $(TOOLING) docs/generated/states.md
+	@$(SETTINGS) $(MANAGE) terms_table $(TOOLING) docs/generated/terms.md
 
 messages: $(VENV)/installed-dev ## collect what pages say into locale/, and compile it
-	@$(SETTINGS) $(MANAGE) messages
+	@$(SETTINGS) $(MANAGE) messages $(TOOLING)
 
 clean: ## remove what was made, but not the demo's folder
 	@rm -rf $(VENV) var/check .mypy_cache .ruff_cache .pytest_cache .hypothesis build *.egg-info

@@ -21,7 +21,7 @@ import psycopg
 
 from benchmarks.addresses import DOWNLOADS, STRANGERS, paths
 from benchmarks.stack import QUIET
-from demo.coordinator import Coordinator
+from demo.coordinator import TOOLING, Coordinator
 from demo.home import Home
 from demo.services import PYTHONPATH, ROOT, Services, temporary_folder
 
@@ -94,7 +94,7 @@ def run(folder: Path, only: list[str]) -> int:
     try:
         coordinator.migrate()
         began = time.monotonic()
-        ids = json.loads(coordinator.manage("bench_seed", str(DECLARATION), timeout_s=300))
+        ids = json.loads(coordinator.manage("bench_seed", str(DECLARATION), *TOOLING, timeout_s=300))
         print(f"seeded in {time.monotonic() - began:.0f} s", file=sys.stderr)
         os.environ.update({**coordinator.environment(), **QUIET})
         sys.path[:0] = PYTHONPATH.split(os.pathsep)

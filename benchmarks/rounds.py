@@ -116,7 +116,7 @@ def _run(stack: Stack, federation: Federation, parameters: int, rounds: int) -> 
         time.sleep(0.25)
         job = Job.objects.get(id=job.id)
     if job.state != "completed":
-        raise RuntimeError(f"the job is {job.state}: {job.reason}")
+        raise RuntimeError(f"the job is {job.state}: {job.reason_text}")
     return job
 
 

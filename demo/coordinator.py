@@ -21,6 +21,8 @@ from federation.protocol.keys import load_public
 PORT = 8000
 WEB_TIMEOUT_S = 300.0
 QUEUES = "rounds,aggregation,housekeeping"
+TOOLING = ("--settings", "tooling.settings")
+"""For commands that a checkout has and no image."""
 NOTIFICATIONS = "notifications"
 """The queue of what waits for other people's servers, and the process that works on it and on nothing else."""
 

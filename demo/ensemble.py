@@ -14,7 +14,7 @@ from demo.agreement import Agreed, conclude
 from demo.client import Client
 from demo.connectors import Connector, Isolation, isolation
 from demo.consortium import plan
-from demo.coordinator import Coordinator
+from demo.coordinator import TOOLING, Coordinator
 from demo.home import Home
 from demo.hospitals import CONSORTIUM_ADMINISTRATOR, COORDINATOR, HOSPITALS, STEWARD, WITH_SECOND_FACTOR, Hospital
 from demo.processes import Child, DemoError, stop_together
@@ -79,7 +79,7 @@ class Ensemble:
         waiting_for("the web process, the consortium's founding, and the hospitals' keys")
         with ThreadPoolExecutor(2) as aside:
             whole = plan(self.home.password(), self.home.second_factors(WITH_SECOND_FACTOR))
-            founding = aside.submit(self.coordinator.manage, "demo_seed", given=whole)
+            founding = aside.submit(self.coordinator.manage, "demo_seed", *TOOLING, given=whole)
             keys = [aside.submit(self._prepare, connector) for connector in self.connectors]
             self.coordinator.start_processes()
             self.silo_ids = dict(json.loads(founding.result())["silos"])

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from federation.aggregation.blocks import BLOCK_WORDS, TensorFile, block_ranges, dot
 from federation.errors import Invalid
 from federation.protocol.tensors import Layout, count_parameters
+from federation.sentences import Sentence
 
 MISSING = "update.missing"
 """The file of an update is gone: of one silo's, the platform has lost it; of all, the store is not there."""
@@ -70,7 +71,8 @@ def check_squared_l2(total: float, norm_max: float) -> float:
         raise Invalid("update.not_finite", "The update holds values that are not finite numbers.")
     norm_l2 = math.sqrt(total)
     if total > norm_max * norm_max:
-        raise Invalid("update.norm_exceeded", f"The update's norm is {norm_l2:.6g}, {norm_max:.6g} is allowed.")
+        form = "The update's norm is %(norm)s, %(allowed)s is allowed."
+        raise Invalid("update.norm_exceeded", Sentence(form, norm=f"{norm_l2:.6g}", allowed=f"{norm_max:.6g}"))
     return norm_l2
 
 

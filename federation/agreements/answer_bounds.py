@@ -14,6 +14,7 @@ from federation.agreements.shares import limits_of
 from federation.errors import Invalid
 from federation.protocol.documents import CohortMember, EvaluationReport, Manifest, Submission, Terms, TrainingReport
 from federation.protocol.rows import RowLimits
+from federation.sentences import Sentence
 from federation.targets import Target
 
 WEIGHT: Final = "update.weight"
@@ -66,22 +67,35 @@ def faults_of(said: Submission, bounds: AnswerBounds) -> Iterator[tuple[str, str
     if evaluation is not None and evaluation.rows > bounds.rows.rows_max:
         yield WEIGHT, _too_many(evaluation.rows, bounds.rows.rows_max)
     if training is not None and training.update_norm_l2 > bounds.update_norm_l2_max:
-        yield NORM, f"The update's norm is {training.update_norm_l2:g}, {bounds.update_norm_l2_max:g} is allowed."
+        yield NORM, _norm_exceeded(training.update_norm_l2, bounds.update_norm_l2_max)
     told = set(evaluation.told) if evaluation is not None else set()
     if training is not None and training.loss is not None:
         told.add(bounds.target.loss_figure)
     if unagreed := sorted(told - bounds.metrics):
-        yield NOT_AGREED, f"The answer tells figures that the agreement does not let out: {', '.join(unagreed)}."
+        form = "The answer tells figures that the agreement does not let out: %(figures)s."
+        yield NOT_AGREED, Sentence(form, figures=", ".join(unagreed))
     if training is not None and not _is_loss_of(bounds, training):
-        yield FIGURES, f"The answer tells a loss of training that a {bounds.target.name} target doesn't have."
+        form = "The answer tells a loss of training that a %(target)s target doesn't have."
+        yield FIGURES, Sentence(form, target=bounds.target.name)
     if evaluation is not None and not _is_of(bounds.target, evaluation):
-        yield FIGURES, f"The answer tells figures that a {bounds.target.name} target doesn't have."
+        form = "The answer tells figures that a %(target)s target doesn't have."
+        yield FIGURES, Sentence(form, target=bounds.target.name)
     elif evaluation is not None and _points_at_few(bounds.target, evaluation, bounds.minimum_cell):
-        yield SMALL_CELL, f"The answer tells figures of fewer rows than {bounds.minimum_cell}."
+        yield (
+            SMALL_CELL,
+            Sentence("The answer tells figures of fewer rows than %(minimum)s.", minimum=bounds.minimum_cell),
+        )
+
+
+def _norm_exceeded(norm_l2: float, allowed: float) -> Sentence:
+    return Sentence(
+        "The update's norm is %(norm)s, %(allowed)s is allowed.", norm=f"{norm_l2:g}", allowed=f"{allowed:g}"
+    )
 
 
 def _too_many(rows: int, rows_max: float) -> str:
-    return f"The answer claims {rows} rows; the silo's registration allows {rows_max:.0f}."
+    form = "The answer claims %(rows)s rows; the silo's registration allows %(allowed)s."
+    return Sentence(form, rows=rows, allowed=f"{rows_max:.0f}")
 
 
 def _is_of(target: Target, evaluation: EvaluationReport) -> bool:

@@ -11,6 +11,7 @@ from federation.agreements.decisions import PLAN
 from federation.agreements.purposes import have_use_in_common
 from federation.errors import Invalid
 from federation.protocol.documents import Terms, UseConditions
+from federation.sentences import Sentence
 
 
 class Fault(NamedTuple):
@@ -61,14 +62,21 @@ def faults(terms: Terms, families: frozenset[str], moment: datetime) -> Iterator
     if terms.cohort.minimum_participants > (bringing := len({covered.signatory_key for covered in terms.datasets})):
         yield Fault(
             "cohort.minimum_participants",
-            f"Only {bringing} of the members bring data: a job could never have so many participants.",
+            Sentence(
+                "Only %(bringing)s of the members bring data: a job could never have so many participants.",
+                bringing=bringing,
+            ),
             ("datasets",),
         )
     share = terms.cohort.organisation_share_max
     if share is not None and round(share, 4) < round(1 / max(1, bringing), 4):
         yield Fault(
             "cohort.organisation_share_max",
-            f"{bringing} of the members bring data, and an equal part is larger than this: nobody could keep to it.",
+            Sentence(
+                "%(bringing)s of the members bring data, and an equal part is larger than this: nobody could keep to "
+                "it.",
+                bringing=bringing,
+            ),
             ("datasets",),
         )
     if not terms.leaving.final_model:
@@ -129,7 +137,10 @@ def of_use(use: UseConditions, within: str) -> Iterator[Fault]:
         elif modifier not in use.modifiers and getattr(use, name):
             yield Fault(
                 f"{within}.{name}",
-                f"This is judged with the modifier {modifier} only: add it, or leave this empty.",
+                Sentence(
+                    "This is judged with the modifier %(modifier)s only: add it, or leave this empty.",
+                    modifier=modifier,
+                ),
                 (modifiers,),
             )
 
@@ -165,7 +176,12 @@ def _of_work(terms: Terms, families: frozenset[str]) -> Iterator[Fault]:
         if len(set(values)) != len(values):
             yield Fault(f"work.{name}", "Something is named twice.")
     if unknown := sorted(set(terms.work.families) - families):
-        yield Fault("work.families", f"There is no family {unknown[0]}; there are {', '.join(sorted(families))}.")
+        told = Sentence(
+            "There is no family %(unknown)s; there are %(known)s.",
+            unknown=unknown[0],
+            known=", ".join(sorted(families)),
+        )
+        yield Fault("work.families", told)
 
 
 def _of_code(terms: Terms) -> Iterator[Fault]:

@@ -36,6 +36,7 @@ from federation.errors import Invalid
 from federation.learning.models.plan import PlanParameter, PlanSpecification, layout
 from federation.plans.unicode_safety import is_hidden, is_plain_line
 from federation.protocol.digests import digest_bytes
+from federation.sentences import Sentence
 from federation.targets import target_of
 from federation.validation import refusal
 
@@ -87,11 +88,14 @@ def read_plan(source: bytes) -> Plan:
     try:
         text = source.decode()
     except UnicodeDecodeError as error:
-        raise Invalid("plan.not_text", f"The file is no UTF-8 text (byte {error.start}).") from error
+        raise Invalid(
+            "plan.not_text", Sentence("The file is no UTF-8 text (byte %(place)s).", place=error.start)
+        ) from error
     # Python takes a carriage return alone for the end of a line, and what shows the text does not.
     if hidden := sorted(filter(is_hidden, set(text.replace("\r\n", "\n")))):
         told = ", ".join(f"U+{ord(character):04X}" for character in hidden[:5])
-        raise Invalid("plan.not_text", f"The file has characters that a reader does not see ({told}). Remove them.")
+        said = Sentence("The file has characters that a reader does not see (%(told)s). Remove them.", told=told)
+        raise Invalid("plan.not_text", said)
     tree = _parsed(text)
     plan = Plan(source, text, _declared(tree), _functions(tree))
     _check_parameters(plan)
@@ -103,10 +107,12 @@ def _parsed(text: str) -> ast.Module:
         return ast.parse(text)
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         line = getattr(error, "lineno", None)
-        where = f"Line {line}: " if line else ""
-        raise Invalid(
-            "plan.not_python", f"{where}this is no Python ({getattr(error, 'msg', None) or error})."
-        ) from error
+        fault = str(getattr(error, "msg", None) or error)
+        if line:
+            said = Sentence("Line %(line)s: this is no Python (%(fault)s).", line=line, fault=fault)
+        else:
+            said = Sentence("This is no Python (%(fault)s).", fault=fault)
+        raise Invalid("plan.not_python", said) from error
 
 
 def _declared(tree: ast.Module) -> Declaration:
@@ -154,7 +160,8 @@ def _functions(tree: ast.Module) -> frozenset[str]:
     for node in tree.body:
         if isinstance(node, ast.FunctionDef) and node.name in FUNCTIONS:
             if node.name in found:
-                raise Invalid("plan.functions", f"Line {node.lineno}: {node.name} is defined twice.")
+                said = Sentence("Line %(line)s: %(name)s is defined twice.", line=node.lineno, name=node.name)
+                raise Invalid("plan.functions", said)
             found[node.name] = node
     if REQUIRED not in found:
         raise Invalid("plan.functions", "The file has to define predict(parameters, features).")
@@ -162,6 +169,7 @@ def _functions(tree: ast.Module) -> frozenset[str]:
         given = node.args
         names = tuple(one.arg for one in given.args)
         if names != FUNCTIONS[name] or given.posonlyargs or given.kwonlyargs or given.vararg or given.kwarg:
-            told = ", ".join(FUNCTIONS[name])
-            raise Invalid("plan.functions", f"Line {node.lineno}: it has to be {name}({told}).")
+            written = f"{name}({', '.join(FUNCTIONS[name])})"
+            said = Sentence("Line %(line)s: it has to be %(written)s.", line=node.lineno, written=written)
+            raise Invalid("plan.functions", said)
     return frozenset(found)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
 from federation.errors import Invalid
+from federation.sentences import Sentence
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
@@ -18,7 +20,7 @@ _TYPES = frozenset({"int", "float", "str", "bool", "date", "constrained-int", "c
 Better = Mapping[tuple[str, str], str]
 EMPTY = "This can't be empty."
 
-# What pydantic's types of errors mean, for people who have never heard of it; `{…}` is from the error's context.
+# What pydantic's types of errors mean, for people who have never heard of it; `%(…)s` is from the error's context.
 PLAIN = {
     "missing": "This has to be given.",
     "extra_forbidden": "There is no such field here.",
@@ -32,18 +34,18 @@ PLAIN = {
     "bool_type": "This has to be true or false.",
     "bool_parsing": "This has to be true or false.",
     "string_type": "This has to be text.",
-    "string_too_short": "This needs at least {min_length} characters.",
-    "string_too_long": "This may have at most {max_length} characters.",
-    "string_pattern_mismatch": "This has to be written like {pattern}",
-    "too_short": "There have to be at least {min_length} of these.",
-    "too_long": "There may be at most {max_length} of these.",
-    "greater_than_equal": "This has to be at least {ge}.",
-    "greater_than": "This has to be more than {gt}.",
-    "less_than_equal": "This has to be at most {le}.",
-    "less_than": "This has to be less than {lt}.",
-    "literal_error": "This has to be {expected}.",
-    "enum": "This has to be {expected}.",
-    "union_tag_invalid": "This has to be one of {expected_tags}.",
+    "string_too_short": "This needs at least %(min_length)s characters.",
+    "string_too_long": "This may have at most %(max_length)s characters.",
+    "string_pattern_mismatch": "This has to be written like %(pattern)s",
+    "too_short": "There have to be at least %(min_length)s of these.",
+    "too_long": "There may be at most %(max_length)s of these.",
+    "greater_than_equal": "This has to be at least %(ge)s.",
+    "greater_than": "This has to be more than %(gt)s.",
+    "less_than_equal": "This has to be at most %(le)s.",
+    "less_than": "This has to be less than %(lt)s.",
+    "literal_error": "This has to be %(expected)s.",
+    "enum": "This has to be %(expected)s.",
+    "union_tag_invalid": "This has to be one of %(expected_tags)s.",
     "json_invalid": "This is no JSON.",
     "uuid_type": "This has to be an id (a UUID).",
     "uuid_parsing": "This has to be an id (a UUID).",
@@ -62,6 +64,7 @@ EXAMPLES = {
     r"^[a-z0-9]+(-[a-z0-9]+)*$": "heart-disease (small letters, digits and hyphens)",
 }
 _LITERAL = "literal_error"
+_PLACE = re.compile(r"%\((\w+)\)s")
 
 
 def refusal(
@@ -99,8 +102,10 @@ def refusal(
 
 def _joined(one: str, other: str) -> str:
     """Two lists of what a value has to be, as one sentence."""
-    stem = PLAIN[_LITERAL].partition("{")[0]
-    return f"{one[:-1].replace(' or ', ', ')}, {other.removeprefix(stem)}"
+    if not isinstance(one, Sentence) or not isinstance(other, Sentence):
+        return other
+    first = str(one.params["expected"]).replace(" or ", ", ")
+    return Sentence(PLAIN[_LITERAL], expected=f"{first}, {other.params['expected']}")
 
 
 def path_of(fault: ErrorDetails, data: object = None) -> str:
@@ -139,5 +144,6 @@ def plain(fault: ErrorDetails) -> str:
         whole = {name: int(value) for name, value in context.items() if isinstance(value, float) and value.is_integer()}
         if fault["type"] == "string_pattern_mismatch":
             context = {"pattern": EXAMPLES.get(context["pattern"], context["pattern"])}
-        return known.format_map({**context, **whole})
+        told = {**context, **whole}
+        return Sentence(known, **{name: told[name] for name in _PLACE.findall(known)})
     return fault["msg"].removeprefix("Value error, ")[:_SAID_MAX]

@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 from agreements.choices import Offer, Offered
 from agreements.explanations import choices
 from agreements.fields import LinesField, MomentField, as_before, labelled, number, one_of, several, ticked, whole
-from agreements.refusals import fault_anew
+from agreements.refusals import term_fault
 from agreements.use_form import Unjudged, UseForm
 from agreements.wording import WITHIN
 from federation.errors import FederationError
@@ -202,7 +202,7 @@ class TermsForm(Unjudged):
         for path, texts in (error.fields or {"": [error.message]}).items():
             form, field = self._place_of(path.removeprefix(f"{WITHIN}."), covered)
             if field is None or not form.has_error(field):
-                form.add_error(field, [fault_anew(path.removeprefix(f"{WITHIN}."), text, said) for text in texts])
+                form.add_error(field, [term_fault(path.removeprefix(f"{WITHIN}."), text, said) for text in texts])
 
     def _place_of(self, path: str, covered: list[Offered]) -> tuple[forms.Form, str | None]:
         first, _dot, rest = path.partition(".")

@@ -9,6 +9,7 @@ from agreements.models import AgreementVersion
 from agreements.transitions import AgreementState, check_transition
 from audit.actions import record
 from audit.actors import Actor
+from audit.reasons import Reason
 from consortia.models import Consortium
 from rest.errors import Conflict
 
@@ -36,6 +37,11 @@ def move(locked: AgreementVersion, to: AgreementState, **changes: Any) -> None:
     for name, value in changes.items():
         setattr(locked, name, value)
     locked.save(update_fields=["state", *changes])
+
+
+def columns_of(why: Reason) -> dict[str, Any]:
+    """Why a version is where it is, as `move` takes it."""
+    return {"reason_code": why.code, "reason_params": why.params, "reason": why.text}
 
 
 def check_seen(locked: AgreementVersion, seen_digest: str | None) -> None:

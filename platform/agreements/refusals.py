@@ -1,7 +1,7 @@
 """What agreements refuse and what contradicts itself in them, in the reader's language.
 
-The library says it in English, and that is what is kept and signed. Its sentences are in the catalogue of messages as
-they stand (`manage.py messages` reads them there), so that a page finds them by themselves.
+The library says it in English, and that is what is signed. Its sentences are in the catalogue of messages as they stand
+(`manage.py messages` reads them there), so that a page finds them by themselves.
 """
 
 from __future__ import annotations
@@ -9,22 +9,13 @@ from __future__ import annotations
 from typing import Any
 
 from django.utils.translation import gettext
-from django.utils.translation import gettext_noop as _
 
 from federation.agreements.rules import RULES, Refusal
+from federation.sentences import Sentence
 from federation.validation import PLAIN
 from rest.pages import in_words
-from rest.sentences import said_anew
 
-_COMPOSED = (
-    _("Only %(bringing)s of the members bring data: a job could never have so many participants."),
-    _("%(bringing)s of the members bring data, and an equal part is larger than this: nobody could keep to it."),
-    _("This is judged with the modifier %(modifier)s only: add it, or leave this empty."),
-    _("There is no family %(unknown)s; there are %(known)s."),
-)
-"""Contradictions that are told with names and numbers in them (`federation.agreements.contradictions`)."""
-
-_PATTERN = PLAIN["string_pattern_mismatch"].partition("{")[0]
+_PATTERN = PLAIN["string_pattern_mismatch"]
 _EXAMPLES = {
     "diseases": "ICD-10:I25, ICD-10:I25.1, MONDO:0005010",
     "countries": "DE, CH",
@@ -63,30 +54,11 @@ def told_of(refusal: Refusal) -> str:
     return " ".join(part for part in (meaning_of(refusal), allowed_by(refusal), advice_of(refusal)) if part)
 
 
-def refused_anew(code: str, text: str) -> str | None:
-    """A sentence that was kept of a refusal, said anew; None where it is not one of its rule's."""
-    rule = RULES.get(code)
-    if rule is None:
-        return None
-    meaning, advice = gettext(rule.meaning), gettext(rule.advice)
-    if text == f"{rule.meaning} {rule.advice}":
-        return f"{meaning} {advice}"
-    if text == rule.meaning:
-        return meaning
-    stem = f"{rule.meaning[:-1]}: "
-    return f"{meaning[:-1]}: {text.removeprefix(stem)}" if text.startswith(stem) else None
-
-
-def contradiction_anew(text: str) -> str:
-    """What contradicts itself in terms, said anew."""
-    return said_anew(_COMPOSED, text) or in_words(text)
-
-
-def fault_anew(path: str, text: str, said: Any) -> str:
+def term_fault(path: str, text: str, said: Any) -> str:
     """What is wrong with a term; where a text does not look as it has to, which one it is, and an example."""
     *_before, term, place = ("", "", *path.split("."))
-    if not text.startswith(_PATTERN) or not place.isdigit() or term not in _EXAMPLES:
-        return contradiction_anew(text)
+    if not isinstance(text, Sentence) or text.form != _PATTERN or not place.isdigit() or term not in _EXAMPLES:
+        return in_words(text)
     for part in path.split("."):
         said = said[int(part) if isinstance(said, list | tuple) else part]
     words = gettext("“%(value)s” is not written as it has to be, such as: %(example)s")

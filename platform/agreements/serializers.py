@@ -12,6 +12,7 @@ from agreements.models import AgreementVersion, Approval, Comment, Revision, Sus
 from agreements.selectors import PartyRow, parties
 from agreements.transitions import AgreementState
 from agreements.wording import clauses_of
+from audit.serializers import ReasonParams
 from consortia.serializers import ConsortiumBrief
 from federation.agreements.rendering import Clause
 from rest.serializers import Input
@@ -22,6 +23,8 @@ class AgreementOut(serializers.ModelSerializer[AgreementVersion]):
 
     consortium = ConsortiumBrief()
     drafted_by = UserBrief()
+    reason = serializers.CharField(source="reason_text", help_text="Why it came to its state, in words.")
+    reason_params = ReasonParams()
     digest = serializers.CharField(
         allow_blank=True, help_text="The SHA-256 of the bytes that are signed; empty while the terms may change."
     )
@@ -36,6 +39,7 @@ class AgreementOut(serializers.ModelSerializer[AgreementVersion]):
             "state",
             "reason_code",
             "reason",
+            "reason_params",
             "digest",
             "drafted_by",
             "drafted_at",

@@ -81,6 +81,7 @@ DEEDS: Mapping[str, str] = {
     "round.abandoned": _("round given up"),
     "round.closed": _("round closed"),
     "round.opened": _("round opened"),
+    "step.opened": _("next step of a round opened"),
     "round.updates_deleted": _("updates of a round deleted"),
     "signatory_key.added": _("signatory key registered"),
     "signatory_key.revoked": _("signatory key revoked"),

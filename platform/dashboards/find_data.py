@@ -18,7 +18,7 @@ from pydantic import ValidationError
 
 from accounts.access import signed_in
 from accounts.models import User
-from agreements.refusals import fault_anew
+from agreements.refusals import term_fault
 from agreements.selectors import in_force
 from agreements.wording import terms_of
 from consortia.models import Consortium
@@ -74,7 +74,7 @@ class PurposeForm(forms.Form):
             for path, texts in refusal(error, "job.invalid", data=given).fields.items():
                 name = path.partition(".")[0]
                 for text in texts:
-                    self.add_error(name if name in self.fields else None, fault_anew(path, text, given))
+                    self.add_error(name if name in self.fields else None, term_fault(path, text, given))
 
 
 @require_safe

@@ -74,6 +74,7 @@ def _make(event: Event) -> None:
                 "kind": kind,
                 "at": event.at,
                 "subject": as_one_line(said.subject if said else str(kind.label))[:300],
+                "names": dict(said.names) if said else None,
                 "text": said.text if said else "",
                 "path": said.path if said else "/",
                 "consortium_id": event.consortium_id,

@@ -114,15 +114,17 @@ def _send(delivery: Delivery) -> None:
     with speaking_to(person):
         said = _in_their_words(notice, person)
         message = render_to_string("monitoring/notice.txt", {"said": said, "url": settings.PUBLIC_URL})
-    subject = as_one_line(f"[Consilience] {said.subject}")
+        subject = as_one_line(f"[Consilience] {said.subject}")
     send_mail(subject=subject, message=message, from_email=None, recipient_list=[person.email])
 
 
 def _in_their_words(notice: Notice, person: User) -> Said:
     """As it was kept; said anew for who has chosen another language or clock, where what it tells of is still there."""
-    kept = Said(notice.subject, notice.text, notice.path)
+    kind = Kind(notice.kind)
+    old = notice.subject if notice.names is None else ""
+    kept = Said(kind, notice.names or {}, notice.text, notice.path, kept_subject=old)
     event = Event.objects.filter(id=notice.event_id).first() if person.language or person.time_zone else None
-    return (words_for(Kind(notice.kind), event) if event else None) or kept
+    return (words_for(kind, event) if event else None) or kept
 
 
 def _put_off(delivery: Delivery, code: str, told: str) -> None:

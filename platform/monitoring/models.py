@@ -46,6 +46,9 @@ class Notice(models.Model):
     kind = models.CharField(max_length=40, choices=Kind.choices)
     at = models.DateTimeField()
     subject = models.CharField(max_length=300)
+    """In English, as it went to whoever chose no language."""
+    names = models.JSONField(null=True)
+    """What stands in the subject of this kind; None in notices from before, and where what it told of was gone."""
     text = models.TextField()
     path = models.CharField(max_length=200)
     consortium_id = models.UUIDField(null=True)

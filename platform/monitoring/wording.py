@@ -14,26 +14,34 @@ from django.utils.translation import gettext_noop
 from accounts.models import Organisation
 from agreements.models import AgreementVersion
 from audit.models import Event
+from audit.reasons import reason_of
 from consortia.models import Consortium
 from monitoring.incidents import INCIDENTS, silo_of
 from monitoring.models import Kind, Notice
 from plans.models import TrainingPlan
 from plans.selectors import digests_in
 from rest.figures import figure_written
-from rest.sentences import said_anew
 from silos.models import Silo
 from training.models import Job
 from training.reading.absences import absences_in
-from training.reading.reasons import in_the_readers_words
 
 
 @dataclass(frozen=True)
 class Said:
     """The words of a notice."""
 
-    subject: str
+    kind: Kind
+    names: Mapping[str, str]
+    """What stands in its subject."""
     text: str
     path: str
+    kept_subject: str = ""
+    """Of a notice from before names were kept."""
+
+    @property
+    def subject(self) -> str:
+        """What it is about, in the reader's language."""
+        return self.kept_subject or _(SUBJECTS[self.kind]) % self.names
 
 
 MISSING_TOLD = 10
@@ -58,7 +66,9 @@ SUBJECTS = {
 
 def subject_of(notice: Notice) -> str:
     """What a notice is about, in the reader's language."""
-    return said_anew([SUBJECTS[Kind(notice.kind)]], notice.subject) or notice.subject
+    if notice.names is None:
+        return notice.subject
+    return Said(Kind(notice.kind), notice.names, "", "").subject
 
 
 def words_for(kind: Kind, event: Event) -> Said | None:
@@ -84,28 +94,28 @@ def words_for(kind: Kind, event: Event) -> Said | None:
 def _of_job(kind: Kind, job: Job, detail: Mapping[str, Any]) -> Said:
     path = f"/jobs/{job.id}/"
     code = str(detail.get("code", ""))
-    reason = in_the_readers_words(code, str(detail.get("reason", "")))
+    reason = reason_of(detail)
     because = f"\n\n{reason} ({code})" if reason else ""
     names = {"job": job.name, "consortium": job.consortium.name}
     if kind == Kind.JOB_COMPLETED:
         metrics = _best_metrics(job)
         told = " " + _("The best version reached %(metrics)s.") % {"metrics": metrics} if metrics else ""
         text = _("“%(job)s” in %(consortium)s is complete.") % names + told + _missing_work(job)
-        return Said(_(SUBJECTS[Kind.JOB_COMPLETED]) % names, text, path)
+        return Said(kind, names, text, path)
     if kind == Kind.ROUND_ABANDONED:
         number = detail.get("round", "?")
         names["round"] = str(number)
         text = _("Round %(round)s of “%(job)s” in %(consortium)s was given up; it is tried again.") % names + because
-        return Said(_(SUBJECTS[Kind.ROUND_ABANDONED]) % names, text, f"{path}rounds/")
-    subject, text = {
-        Kind.JOB_FAILED: (_(SUBJECTS[kind]), _("“%(job)s” in %(consortium)s has failed.")),
-        Kind.JOB_PAUSED: (_(SUBJECTS[kind]), _("“%(job)s” in %(consortium)s has paused.")),
+        return Said(kind, names, text, f"{path}rounds/")
+    text = {
+        Kind.JOB_FAILED: _("“%(job)s” in %(consortium)s has failed."),
+        Kind.JOB_PAUSED: _("“%(job)s” in %(consortium)s has paused."),
     }[kind]
     todo = {
         Kind.JOB_FAILED: _("It can be launched again from its page once the reason is gone."),
         Kind.JOB_PAUSED: _("It goes on when somebody resumes it on its page."),
     }[kind]
-    return Said(subject % names, f"{text % names}{because}\n\n{todo}", path)
+    return Said(kind, names, f"{text % names}{because}\n\n{todo}", path)
 
 
 def _missing_work(job: Job) -> str:
@@ -139,7 +149,7 @@ def _of_silo(kind: Kind, silo: Silo) -> Said:
             "A connector has presented itself as %(silo)s of %(organisation)s. Nothing is sent to it "
             "before somebody has compared the fingerprints by telephone and confirmed it."
         )
-        return Said(_(SUBJECTS[Kind.SILO_PRESENTED]) % names, text % names, path)
+        return Said(kind, names, text % names, path)
     if silo.silent_since:
         since = timezone.localtime(silo.silent_since)
         names["since"] = f"{date_format(since, 'DATE_FORMAT')}, {since:%H:%M} {since.tzname()}"
@@ -150,22 +160,21 @@ def _of_silo(kind: Kind, silo: Silo) -> Said:
         "Its rounds go on without it while the quorum holds. On the connector's machine “silo-connector doctor” says "
         "what is wrong."
     )
-    return Said(_(SUBJECTS[Kind.SILO_SILENT]) % names, f"{unheard % names} {todo}", path)
+    return Said(kind, names, f"{unheard % names} {todo}", path)
 
 
 def _of_incident(kind: Kind, silo: Silo, event: Event) -> Said:
     job = Job.objects.filter(id=event.job_id).only("name").first() if event.job_id else None
     names = {"silo": silo.name, "organisation": silo.organisation.name, "job": job.name if job else ""}
     names |= {"round": str(event.detail.get("round", "?")), "by": event.actor_name}
-    subject = _(SUBJECTS[kind]) % names
     if kind == Kind.SILO_REVOKED:
         text = _(
             "%(by)s has revoked %(silo)s of %(organisation)s: its keys count for nothing any more. Where that was not "
             "meant, enrol it again with a new code."
         )
-        return Said(subject, text % names, f"/silos/{silo.id}/")
+        return Said(kind, names, text % names, f"/silos/{silo.id}/")
     code = str(event.detail.get("code", ""))
-    reason = in_the_readers_words(code, str(event.detail.get("reason", "")))
+    reason = reason_of(event.detail)
     text, todo = {
         Kind.ORDER_REFUSED: (
             _("%(silo)s of %(organisation)s refused its order of round %(round)s of “%(job)s”."),
@@ -184,7 +193,7 @@ def _of_incident(kind: Kind, silo: Silo, event: Event) -> Said:
             ),
         ),
     }[kind]
-    return Said(subject, f"{text % names}\n\n{reason} ({code})\n\n{todo}", f"/silos/{silo.id}/")
+    return Said(kind, names, f"{text % names}\n\n{reason} ({code})\n\n{todo}", f"/silos/{silo.id}/")
 
 
 def _of_invitation(event: Event) -> Said | None:
@@ -196,7 +205,7 @@ def _of_invitation(event: Event) -> Said | None:
         return None
     names = {"consortium": consortium.name, "organisation": organisation.name}
     text = _("%(consortium)s has invited %(organisation)s to take part. You can accept or decline on your home page.")
-    return Said(_(SUBJECTS[Kind.INVITATION]) % names, text % names, "/")
+    return Said(Kind.INVITATION, names, text % names, "/")
 
 
 def _of_agreement(kind: Kind, event: Event) -> Said | None:
@@ -218,7 +227,7 @@ def _of_agreement(kind: Kind, event: Event) -> Said | None:
     code = _("It allows training plans, which your organisation reviews as well: %(plans)s.")
     titles = ", ".join(plans.order_by("title").values_list("title", flat=True))
     told = "\n\n" + code % {"plans": titles} if titles else ""
-    return Said(_(SUBJECTS[kind]) % names, text % names + told, f"/agreements/{version.pk}/")
+    return Said(kind, names, text % names + told, f"/agreements/{version.pk}/")
 
 
 def _of_plan(event: Event) -> Said | None:
@@ -230,4 +239,4 @@ def _of_plan(event: Event) -> Said | None:
         "The members of %(consortium)s are asked to review the training plan “%(plan)s”. Read its code on its page and "
         "approve or refuse it. It runs at your silos only after your organisation has signed that on premises."
     )
-    return Said(_(SUBJECTS[Kind.PLAN_PROPOSED]) % names, text % names, f"/plans/{plan.pk}/")
+    return Said(Kind.PLAN_PROPOSED, names, text % names, f"/plans/{plan.pk}/")

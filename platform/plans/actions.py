@@ -21,6 +21,7 @@ from federation.plans.reviews import AHEAD_MAX
 from federation.protocol.digests import digest_bytes
 from federation.protocol.documents import CodeReview
 from federation.protocol.envelope import peek
+from federation.sentences import Sentence
 from plans.models import CodeApproval, SignedReview, TrainingPlan, Verdict, Via
 from plans.review_status import reviewers_at
 from plans.selectors import plans_of_house, word_of
@@ -51,7 +52,9 @@ def upload(*, consortium: Consortium, source: bytes, by: User) -> Uploaded:
     """
     read = read_plan(source)
     if len(read.text.splitlines()) > LINES_MAX:
-        raise Invalid("plan.too_long", f"The file has more than {LINES_MAX} lines: nobody reads as many.")
+        raise Invalid(
+            "plan.too_long", Sentence("The file has more than %(most)s lines: nobody reads as many.", most=LINES_MAX)
+        )
     title = " ".join(read.declaration.title.split())
     check_no_secret(title, "PLAN.title")
     locked = hold_consortium(consortium)

@@ -7,10 +7,10 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from django.utils import timezone
-from django.utils.translation import gettext as _
 
 from accounts.models import Organisation
 from agreements.wording import terms_of
+from audit.reasons import reason_text
 from consortia.models import Participation
 from consortia.transitions import ParticipationState
 from federation.protocol.documents import Terms
@@ -32,9 +32,7 @@ class Retirement:
     @property
     def message(self) -> str:
         """The sentence that people read."""
-        if self.code == EXPIRED:
-            return _("The agreement let this model be kept for a while after its job. That time is over.")
-        return _("The model is retired: a member has left with whose data it was learned.")
+        return reason_text(self.code, {})
 
 
 def retirement_of(model: Model) -> Retirement | None:

@@ -15,19 +15,19 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext
 
 from federation.errors import FederationError
+from federation.sentences import Sentence
 from rest.errors import Forbidden, NotFound, Unauthenticated
 from rest.problems import problem_of
-from rest.sentences import FAULTS, said_anew
 
 
 def in_words(message: str) -> str:
     """A problem's message in the reader's language.
 
-    One that was put together with names or numbers stays English, unless it says what is wrong with a field.
+    One with names or numbers in it has to be a `Sentence`: any other text that was put together stays English.
     """
-    if not message or (translated := gettext(message)) != message:
-        return translated if message else ""
-    return said_anew(FAULTS, message) or message
+    if isinstance(message, Sentence):
+        return gettext(message.form) % message.params if message.params else gettext(message.form)
+    return gettext(message) if message else ""
 
 
 @contextmanager

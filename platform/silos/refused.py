@@ -93,7 +93,7 @@ def advice_on(last: RefusedRequest) -> str:
                 said = _("The clock of the relay's machine is %(seconds)s s ahead; 60 s are allowed.") % names
             else:
                 said = _("The clock of the relay's machine is %(seconds)s s behind; 60 s are allowed.") % names
-            return f"{said} {_('Set it by NTP (timedatectl set-ntp true).')}"
+            return " ".join((said, _("Set it by NTP (timedatectl set-ntp true).")))
         case "signature.replayed":
             return _("The same request came twice. Run one relay a silo, and find out what repeats its requests.")
         case "silo.revoked":

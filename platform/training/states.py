@@ -10,6 +10,7 @@ from django.utils.translation import gettext as _
 from audit.actions import record
 from audit.actors import Actor
 from audit.models import EVIDENCE
+from audit.reasons import Reason
 from rest.errors import Conflict
 from training.models import Job
 from training.transitions import ENDED, JOB, JobState
@@ -20,8 +21,7 @@ def move(
     job: Job,
     to: JobState,
     by: Actor,
-    code: str = "",
-    reason: str = "",
+    why: Reason | None = None,
     evidence: Mapping[str, object] | None = None,
 ) -> None:
     """Change the state of a job that the caller has locked. Raises Conflict ``job.wrong_state``.
@@ -33,8 +33,9 @@ def move(
             "job.wrong_state",
             _("A job that is %(now)s can't become %(then)s.") % {"now": JobState(job.state).label, "then": to.label},
         )
-    job.state, job.reason_code, job.reason = to, code, reason
-    fields = ["state", "reason_code", "reason"]
+    job.state = to
+    job.reason_code, job.reason_params, job.reason = (why.code, why.params, why.text) if why else ("", None, "")
+    fields = ["state", "reason_code", "reason_params", "reason"]
     if to in ENDED:
         job.ended_at = timezone.now()
         fields.append("ended_at")
@@ -42,7 +43,7 @@ def move(
         job.started_at = timezone.now()
         fields.append("started_at")
     job.save(update_fields=fields)
-    detail: dict[str, object] = {"code": code, "reason": reason} if code else {}
+    detail = why.detail if why else {}
     record_job_event(job=job, verb=f"job.{to.value}", by=by, detail=detail, evidence=evidence)
 
 

@@ -28,7 +28,7 @@ from tests.support.every import every
 
 ROOT = Path(__file__).resolve().parents[2]
 PLATFORM = ROOT / "platform"
-OWN = ("platform", "federation", "silo_connector", "demo", "benchmarks", "tests")
+OWN = ("platform", "federation", "silo_connector", "demo", "benchmarks", "tooling", "tests")
 LINES_MAX = 400
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 APPS = sorted(folder.name for folder in PLATFORM.iterdir() if (folder / "__init__.py").exists())
@@ -268,7 +268,7 @@ def test_every_state_column_has_a_table() -> None:
 
 
 def test_every_table_is_drawn() -> None:
-    drawn = import_module("dashboards.management.commands.state_diagrams").TABLES.values()
+    drawn = import_module("tooling.management.commands.state_diagrams").TABLES.values()
     assert not [where for where, _, table in tables() if not any(table is one for one in drawn)]
 
 

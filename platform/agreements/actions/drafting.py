@@ -14,6 +14,7 @@ from agreements.models import AgreementVersion, Comment, Revision, Signature
 from agreements.selectors import voice_of
 from agreements.transitions import OPEN, AgreementState
 from agreements.wording import check_wording, clauses_of, kept
+from audit.reasons import Reason
 from audit.statements import check_no_secret
 from consortia.models import Consortium
 from federation.protocol.documents import Terms
@@ -85,7 +86,7 @@ def revise(
         raise Unprocessable("agreement.unchanged", "These are the terms as they stand already.", "terms")
     check_wording(terms)
     if locked.state == S.SIGNING:
-        throw_open(locked=locked, code="agreement.counter_proposed", reason=note, by=by)
+        throw_open(locked=locked, why=Reason("agreement.counter_proposed", text=note), by=by)
     locked.terms = new
     locked.save(update_fields=["terms"])
     house = organisation or voice_of(by, locked.consortium)

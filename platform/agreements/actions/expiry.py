@@ -10,13 +10,15 @@ from django.db import transaction
 from django.utils import timezone
 
 from agreements.actions.lifecycle import throw_open
-from agreements.locking import hold, move, write_down
+from agreements.locking import columns_of, hold, move, write_down
 from agreements.membership import gone_from
 from agreements.models import AgreementVersion
 from agreements.transitions import CURRENT, AgreementState
 from audit.actors import Actor
+from audit.reasons import Reason
 
 S = AgreementState
+_NAMES_LENGTH_MAX = 2000
 
 
 @transaction.atomic
@@ -27,22 +29,29 @@ def settle(*, version: AgreementVersion, by: Actor) -> AgreementVersion:
     if locked.state == S.SIGNING:
         _settle_signing(locked, by)
     elif locked.state in CURRENT and locked.is_over(now):
-        move(locked, S.EXPIRED, ended_at=now, reason_code="agreement.expired", reason="Its validity has passed.")
+        why = Reason("agreement.expired", {"ended_on": _end_of(locked)})
+        move(locked, S.EXPIRED, ended_at=now, **columns_of(why))
         write_down(locked, "agreement.expired", {"digest": locked.digest}, by)
     elif locked.state == S.IN_FORCE and (gone := gone_from(locked)):
-        reason = f"No longer members by the keys that it names: {', '.join(gone)}. The others need a new version."
-        move(locked, S.SUSPENDED, reason_code="agreement.member_gone", reason=reason[:2000])
+        move(locked, S.SUSPENDED, **columns_of(Reason("agreement.member_gone", {"gone": _named(gone)})))
         write_down(locked, "agreement.suspended", {"digest": locked.digest, "gone": gone}, by)
     return locked
 
 
 def _settle_signing(locked: AgreementVersion, by: Actor) -> None:
     if gone := gone_from(locked):
-        reason = f"No longer members by the keys that it names: {', '.join(gone)}. Take them out, or have them back."
-        throw_open(locked=locked, code="agreement.member_gone", reason=reason[:2000], by=by)
+        why = Reason("agreement.member_gone", {"gone_while_signing": _named(gone)})
+        throw_open(locked=locked, why=why, by=by)
     elif locked.is_over(timezone.now()):
-        reason = "Its validity passed before the last had signed. Choose a later end."
-        throw_open(locked=locked, code="agreement.expired", reason=reason, by=by)
+        throw_open(locked=locked, why=Reason("agreement.expired", {"signing_ended_on": _end_of(locked)}), by=by)
+
+
+def _named(gone: list[str]) -> str:
+    return ", ".join(gone)[:_NAMES_LENGTH_MAX]
+
+
+def _end_of(version: AgreementVersion) -> str:
+    return "" if version.not_after is None else version.not_after.date().isoformat()
 
 
 def settle_all(*, by: Actor) -> int:

@@ -5,12 +5,13 @@ from __future__ import annotations
 from django.db import transaction
 from django.utils import timezone
 
-from agreements.locking import check_seen, hold, move, write_down
+from agreements.locking import check_seen, columns_of, hold, move, write_down
 from agreements.membership import check_members
 from agreements.models import AgreementVersion, Approval, Signature
 from agreements.transitions import AgreementState, check_transition
 from agreements.wording import agreement_of, check_wording, in_ms, terms_of
 from audit.actors import Actor
+from audit.reasons import Reason
 from audit.statements import check_no_secret
 from federation.agreements.signing import unsigned
 from federation.protocol.digests import digest_bytes
@@ -58,8 +59,7 @@ def open_signing(*, version: AgreementVersion, seen_digest: str | None = None, b
         not_before=terms.validity.not_before,
         not_after=terms.validity.not_after,
         signing_at=timezone.now(),
-        reason_code="",
-        reason="",
+        **columns_of(Reason("")),
     )
     return write_down(locked, "agreement.signing_opened", {"digest": locked.digest}, by)
 
@@ -71,11 +71,11 @@ def reopen(*, version: AgreementVersion, reason: str, by: Actor) -> AgreementVer
     The version gets the next number: what somebody may have signed already and what comes next are never the same.
     """
     check_no_secret(reason, "reason")
-    return throw_open(locked=hold(version), code="agreement.reopened", reason=reason, by=by)
+    return throw_open(locked=hold(version), why=Reason("agreement.reopened", text=reason), by=by)
 
 
-def throw_open(*, locked: AgreementVersion, code: str, reason: str, by: Actor) -> AgreementVersion:
-    """The same, for a version that is held already; `code` says what led to it."""
+def throw_open(*, locked: AgreementVersion, why: Reason, by: Actor) -> AgreementVersion:
+    """The same, for a version that is held already; `why` says what led to it."""
     gone = locked.digest
     thrown_away = sorted(Signature.objects.filter(version=locked).values_list("organisation__name", flat=True))
     move(
@@ -88,12 +88,11 @@ def throw_open(*, locked: AgreementVersion, code: str, reason: str, by: Actor) -
         not_after=None,
         signing_at=None,
         proposed_at=in_ms(timezone.now()),
-        reason_code=code,
-        reason=reason,
+        **columns_of(why),
     )
     Signature.objects.filter(version=locked).delete()
     Approval.objects.filter(version=locked).delete()
-    detail = {"digest": gone, "thrown_away": thrown_away, "code": code, "reason": reason}
+    detail = {"digest": gone, "thrown_away": thrown_away, **why.detail}
     return write_down(locked, "agreement.reopened", detail, by)
 
 
@@ -102,5 +101,5 @@ def withdraw(*, version: AgreementVersion, reason: str = "", by: Actor) -> Agree
     """Give a version up that is not in force; another one can be drafted."""
     check_no_secret(reason, "reason")
     locked = hold(version)
-    move(locked, S.WITHDRAWN, ended_at=timezone.now(), reason_code="agreement.withdrawn", reason=reason)
+    move(locked, S.WITHDRAWN, ended_at=timezone.now(), **columns_of(Reason("agreement.withdrawn", text=reason)))
     return write_down(locked, "agreement.withdrawn", {"reason": reason}, by)

@@ -124,7 +124,7 @@ def _take(version: AgreementVersion, given: list[tuple[SignatoryKey, bytes]], by
 
 def _not_signing(version: AgreementVersion) -> str:
     if version.state == S.PROPOSED:
-        because = f" {version.reason}" if version.reason else ""
+        because = f" {version.reason_text}" if version.reason_text else ""
         return f"This version is open to changes again: what you signed is no longer what is proposed.{because}"
     return f"This version is {AgreementState(version.state).value.replace('_', ' ')}: it takes no more signatures."
 

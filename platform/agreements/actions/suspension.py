@@ -6,11 +6,12 @@ from django.db import transaction
 from django.utils import timezone
 
 from accounts.models import Organisation, User
-from agreements.locking import hold, hold_consortium, move, write_down
+from agreements.locking import columns_of, hold, hold_consortium, move, write_down
 from agreements.models import AgreementVersion, Suspension
 from agreements.transitions import AgreementState
 from audit.actions import record
 from audit.actors import Actor
+from audit.reasons import Reason
 from audit.statements import check_no_secret
 from consortia.models import Consortium
 from rest.errors import Conflict, Unprocessable
@@ -68,8 +69,7 @@ def terminate(*, version: AgreementVersion, reason: str, by: Actor) -> Agreement
         locked,
         AgreementState.TERMINATED,
         ended_at=timezone.now(),
-        reason_code="agreement.terminated",
-        reason=reason.strip(),
+        **columns_of(Reason("agreement.terminated", text=reason.strip())),
     )
     return write_down(locked, "agreement.terminated", {"digest": locked.digest, "reason": reason.strip()}, by)
 

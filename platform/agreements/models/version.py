@@ -13,6 +13,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from agreements.transitions import BINDING_ONCE, CURRENT, ENDED, OPEN, AgreementState
+from audit.reasons import reason_text
 
 _UNFIXED = (AgreementState.DRAFT, AgreementState.PROPOSED)
 
@@ -32,6 +33,8 @@ class AgreementVersion(models.Model):
     number = models.PositiveIntegerField()
     state = models.CharField(max_length=12, choices=AgreementState.choices, default=AgreementState.DRAFT)
     reason_code = models.CharField(max_length=80, blank=True)
+    reason_params = models.JSONField(null=True)
+    """What stands in the sentence of the code (`audit.reasons`); None where a person said why, or nobody did."""
     reason = models.TextField(max_length=2000, blank=True)
     terms = models.JSONField()
     payload = models.BinaryField(null=True)
@@ -92,6 +95,11 @@ class AgreementVersion(models.Model):
 
     def __str__(self) -> str:
         return f"version {self.number}"
+
+    @property
+    def reason_text(self) -> str:
+        """Why it came to where it is: a person's own words, or the platform's in the reader's language."""
+        return reason_text(self.reason_code, self.reason_params, self.reason)
 
     @property
     def terms_digest(self) -> str:

@@ -15,6 +15,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 from accounts.access import signed_in
+from audit.reasons import detail_for_machines
 from audit.serializers import EventOut
 from consortia.access import access_consortium
 from consortia.selectors import consortia_visible_to
@@ -87,8 +88,13 @@ def _form(request: HttpRequest) -> ActivityFilter:
 def _exported(request: HttpRequest) -> tuple[list[dict[str, Any]], bool]:
     """The rows as REST shows them; its serializer would take most of the time for as many."""
     found = narrowed(signed_in(request), _form(request).cleaned_data).values(*COLUMNS)
-    rows = [{**row, "at": row["at"].isoformat().replace("+00:00", "Z")} for row in found[: EXPORTED_MAX + 1]]
+    rows = [_exported_row(row) for row in found[: EXPORTED_MAX + 1]]
     return rows[:EXPORTED_MAX], len(rows) <= EXPORTED_MAX
+
+
+def _exported_row(row: dict[str, Any]) -> dict[str, Any]:
+    at, detail = row["at"].isoformat().replace("+00:00", "Z"), detail_for_machines(row["detail"])
+    return {**row, "at": at, "detail": detail}
 
 
 def _name() -> str:

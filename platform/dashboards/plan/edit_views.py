@@ -26,7 +26,6 @@ from plans.models import Via
 from plans.permissions import access_plan, access_plan_for_house
 from plans.selectors import word_of
 from plans.signed_reviews import REVIEW_BYTES_MAX
-from plans.wording import fault_anew
 from rest.addresses import address_of
 from rest.errors import Forbidden, NotFound, TooMany, Unauthenticated
 from rest.pages import in_words, shown_at
@@ -79,8 +78,8 @@ def _given(request: HttpRequest) -> tuple[bytes, UploadForm]:
 def _show(form: UploadForm, error: FederationError) -> None:
     """At the text where there is some to be corrected, else at the file."""
     field = "text" if form.cleaned_data.get("text") else "file"
-    whole = [fault_anew(error.message)]
-    told = [f"{path}: {fault_anew(text)}" for path, texts in error.fields.items() for text in texts]
+    whole = [in_words(error.message)]
+    told = [f"{path}: {in_words(text)}" for path, texts in error.fields.items() for text in texts]
     form.add_error(field, [f"{text} ({error.code})" for text in told or whole])
 
 

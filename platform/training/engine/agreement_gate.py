@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from agreements.transitions import AgreementState
-from federation.agreements.rules import RULES
+from audit.reasons import Reason
 from training.engine.sql.opening import Standing
 from training.transitions import JobState
 
@@ -18,10 +18,9 @@ class Stop:
     code: str
 
     @property
-    def reason(self) -> str:
-        """The sentence that people read."""
-        rule = RULES[self.code]
-        return f"{rule.meaning} {rule.advice}"
+    def why(self) -> Reason:
+        """The rule by its code."""
+        return Reason(self.code, {})
 
 
 def blocking_reason(standing: Standing, quorum: int) -> Stop | None:

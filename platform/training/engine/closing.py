@@ -14,6 +14,7 @@ from django.utils import timezone
 
 from artefacts import store
 from audit.actors import Actor
+from audit.reasons import Reason
 from federation.aggregation.aggregate import Rejected
 from federation.errors import FederationError
 from training.engine import restored, rounds, steps
@@ -34,7 +35,7 @@ def close_step(*, step_id: int, by: Actor) -> None:
     if claim is None:
         return
     if steps.is_hopeless(claim):
-        _abandon(claim, by, "round.not_closed", f"{steps.CLAIMS_MAX} workers failed to close it.")
+        _abandon(claim, by, Reason("round.not_closed", {"number": steps.CLAIMS_MAX}))
         return
     answers = statements.answers(step_id)
     if len(answers) < claim.step.quorum:
@@ -46,11 +47,11 @@ def close_step(*, step_id: int, by: Actor) -> None:
         log.warning("step %s is closed by somebody else by now", step_id)
         return
     except TooFewAcceptedError as error:
-        _abandon(claim, by, error.code, error.message, error.rejected)
+        _abandon(claim, by, Reason.of(error), error.rejected)
         return
     except FederationError as error:
         log.error("step %s of round %s can't be closed: %s", step_id, claim.round.id, error)
-        _abandon(claim, by, error.code, error.message)
+        _abandon(claim, by, Reason.of(error))
         return
     with transaction.atomic():
         if not _is_still_ours(claim):
@@ -70,13 +71,11 @@ def _abandon_below_quorum(claim: Claim, answered: int, by: Actor) -> None:
     step = claim.step
     unmet = restored.why_unmet(job=claim.round.job, step_id=step.step_id, quorum=step.quorum)
     if unmet is not None:
-        _abandon(claim, by, restored.RESTORED, unmet.reason, ends_job=unmet.ends_job)
+        _abandon(claim, by, unmet.why, ends_job=unmet.ends_job)
     elif answered + statements.rejected(step.step_id) >= step.quorum:
-        reason = f"{answered} updates could be accepted, at least {step.quorum} are needed."
-        _abandon(claim, by, rounds.TOO_FEW_ACCEPTED, reason)
+        _abandon(claim, by, Reason(rounds.TOO_FEW_ACCEPTED, {"accepted": answered, "needed": step.quorum}))
     else:
-        reason = f"{answered} of at least {step.quorum} silos answered in time."
-        _abandon(claim, by, "round.quorum_not_met", reason)
+        _abandon(claim, by, Reason("round.quorum_not_met", {"answered": answered, "needed": step.quorum}))
 
 
 def _is_still_ours(claim: Claim) -> bool:
@@ -85,22 +84,22 @@ def _is_still_ours(claim: Claim) -> bool:
 
 def _reject(round_: Round, rejected: Iterable[Rejected], by: Actor) -> None:
     for update in rejected:
+        why = Reason.said(update.code, update.message)
         Order.objects.filter(id=update.key).move(
-            OrderState.REJECTED, code=update.code, message=update.message, settled_at=timezone.now()
+            OrderState.REJECTED, code=why.code, params=why.params, message=why.text, settled_at=timezone.now()
         )
         record_job_event(
             job=round_.job,
             verb="update.rejected",
             by=by,
-            detail={"round": round_.number, "order": update.key, "code": update.code, "reason": update.message},
+            detail={"round": round_.number, "order": update.key, **why.detail},
         )
 
 
 def _abandon(
     claim: Claim,
     by: Actor,
-    code: str,
-    reason: str,
+    why: Reason,
     rejected: Sequence[Rejected] = (),
     *,
     ends_job: bool = False,
@@ -109,4 +108,4 @@ def _abandon(
         if not _is_still_ours(claim):
             return
         _reject(claim.round, rejected, by)
-        rounds.abandon(round_=claim.round, by=by, code=code, reason=reason, ends_job=ends_job)
+        rounds.abandon(round_=claim.round, by=by, why=why, ends_job=ends_job)

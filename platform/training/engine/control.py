@@ -6,6 +6,7 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 
 from audit.actors import Actor
+from audit.reasons import Reason
 from rest.errors import Conflict
 from training import dispatch
 from training.engine.rounds import abandon_open_round
@@ -18,7 +19,8 @@ def pause(*, job: Job, by: Actor) -> Job:
     """Open no further round; a round that is open goes on to its end and counts."""
     with transaction.atomic():
         job = Job.objects.select_for_update().get(id=job.id)
-        move(job=job, to=JobState.PAUSED, by=by, code="job.paused_by_request", reason=f"Paused by {by.actor_name}.")
+        why = Reason("job.paused_by_request", {"who": by.actor_name})
+        move(job=job, to=JobState.PAUSED, by=by, why=why)
     return job
 
 
@@ -39,7 +41,7 @@ def cancel(*, job: Job, by: Actor) -> Job:
     """End the job now: its open orders are called back, versions made so far stay."""
     with transaction.atomic():
         job = Job.objects.select_for_update().get(id=job.id)
-        reason = f"Cancelled by {by.actor_name}."
-        move(job=job, to=JobState.CANCELLED, by=by, code="job.cancelled_by_request", reason=reason)
+        why = Reason("job.cancelled_by_request", {"who": by.actor_name})
+        move(job=job, to=JobState.CANCELLED, by=by, why=why)
         abandon_open_round(job=job, by=by, code="job.cancelled")
     return job

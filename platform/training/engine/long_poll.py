@@ -10,7 +10,7 @@ from datetime import timedelta
 from uuid import UUID
 
 from django.conf import settings
-from django.utils import timezone
+from django.utils import timezone, translation
 
 from artefacts import store
 from federation.errors import Invalid
@@ -129,13 +129,12 @@ def take_heartbeat(silo: Silo, data: JSON) -> JSON:
     """Handle `POST /connector/v1/heartbeat`: keep the silo's report, and tell which of its updates did not count."""
     note_seen(report=data, by=silo)
     rejected = Order.objects.filter(silo=silo, state=OrderState.REJECTED, settled_at__gt=timezone.now() - TOLD_FOR)
-    return {
-        **heartbeat(silo, data),
-        "rejected": [
-            {"order_id": str(order.id), "code": order.code, "message": order.message}
+    with translation.override(settings.LANGUAGE_CODE):
+        told = [
+            {"order_id": str(order.id), "code": order.code, "message": order.message_text}
             for order in rejected.order_by("-settled_at")[: statements.ORDERS_MAX]
-        ],
-    }
+        ]
+    return {**heartbeat(silo, data), "rejected": told}
 
 
 def take_checkpoint(silo: Silo, data: JSON) -> JSON:

@@ -7,6 +7,7 @@ from django.db.models import Exists, OuterRef, Q
 from django.utils import timezone
 
 from audit.actors import Actor
+from audit.reasons import Reason
 from consortia.models import Participation
 from consortia.transitions import ParticipationState
 from live import notices
@@ -39,10 +40,10 @@ def call_back(*, by: Actor) -> int:
 
 
 def _call_back(order: Order, by: Actor) -> bool:
-    code, reason = _reason(order)
+    why = Reason(_code(order), {})
     with transaction.atomic():
         mine = Order.objects.filter(id=order.id, state__in=OUTSTANDING)  # an answer may have been quicker
-        if not mine.move(OrderState.CANCELLED, code=code, message=reason, settled_at=timezone.now()):
+        if not mine.move(OrderState.CANCELLED, code=why.code, params=why.params, settled_at=timezone.now()):
             return False
         assert order.job is not None  # asked for above
         in_round = {} if order.step is None else {"round": order.step.round.number}
@@ -50,15 +51,15 @@ def _call_back(order: Order, by: Actor) -> bool:
             job=order.job,
             verb="order.called_back",
             by=by,
-            detail={**in_round, "silo": order.silo.name, "code": code, "reason": reason},
+            detail={**in_round, "silo": order.silo.name, **why.detail},
         )
         notices.notify(notices.ORDERS, [order.silo_id])
     return True
 
 
-def _reason(order: Order) -> tuple[str, str]:
+def _code(order: Order) -> str:
     if order.silo.state == SiloState.REVOKED:
-        return "silo.revoked", "The silo was revoked while it had this order."
+        return "silo.revoked"
     if order.silo.state != SiloState.ACTIVE:
-        return "silo.unconfirmed", "The silo enrolled anew while it had this order, and waits to be confirmed."
-    return "participation.ended", "The silo's organisation left the consortium while it had this order."
+        return "silo.unconfirmed"
+    return "participation.ended"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from django.utils import timezone
 
+from audit.reasons import Reason
 from federation.protocol.digests import digest_bytes
 from silos.models import Silo
 from training.engine.sql.answered import AnsweredOrder
@@ -18,10 +19,11 @@ from training.transitions import OrderState
 
 def reject(*, order: AnsweredOrder, fault: tuple[str, str], document: bytes, by: Silo) -> str:
     """Reject the answer to a (locked) order that is open; the code. `fault` is one of ``answer_bounds.faults_of``."""
-    code, reason = fault
+    code, message = fault
+    why = Reason.said(code, message)
     now = timezone.now()
     Order.objects.filter(id=order.order_id).move(
-        OrderState.REJECTED, code=code, message=reason, answered_at=now, settled_at=now
+        OrderState.REJECTED, code=code, params=why.params, message=why.text, answered_at=now, settled_at=now
     )
     job, named = order.job, {"order": str(order.order_id), "answer": digest_bytes(document)}
     record_job_event(job=job, verb="order.submitted", by=by, detail={"round": order.round_number}, evidence=named)
@@ -29,7 +31,7 @@ def reject(*, order: AnsweredOrder, fault: tuple[str, str], document: bytes, by:
         job=job,
         verb="update.rejected",
         by=by,
-        detail={"round": order.round_number, "order": str(order.order_id), "code": code, "reason": reason},
+        detail={"round": order.round_number, "order": str(order.order_id), **why.detail},
         evidence={**named, "kept": False},
     )
     return code

@@ -20,6 +20,7 @@ from django.utils import timezone
 
 from audit.actions import record
 from audit.models import Head, Link, LogRestored, LostHead, SiloHead
+from audit.reasons import Reason
 from consortia.models import Participation
 from federation.errors import FederationError, Invalid
 from federation.protocol.chains import chain_of, consortium_of
@@ -200,7 +201,7 @@ def _note_lost(chain: str, head: TreeHead, sealed: bytes, by: Silo) -> LostHead:
 class Unmet:
     """Why a round's quorum was not met, where that is because this platform was restored."""
 
-    reason: str
+    why: Reason
     ends_job: bool
 
 
@@ -212,17 +213,9 @@ def why_unmet(*, job: Job, step_id: int, quorum: int) -> Unmet | None:
     launched_at = Job.objects.filter(id=job.id).values_list("created_at", flat=True).get()
     ahead = refused.filter(code__in=AHEAD, silo__numbers_ahead_at__gte=launched_at).count()
     if ahead and orders.count() - ahead < quorum:
-        return Unmet(
-            f"The platform was restored from a backup, and {ahead} silos have done later work of this job. Launch it "
-            "again.",
-            ends_job=True,
-        )
+        return Unmet(Reason(RESTORED, {"silos": ahead}), ends_job=True)
     if reused:
-        return Unmet(
-            f"The platform was restored from a backup, and {reused} silos knew the numbers of its orders. New numbers "
-            "are used now; if the job is paused, resume it.",
-            ends_job=False,
-        )
+        return Unmet(Reason(RESTORED, {"knowing": reused}), ends_job=False)
     return None
 
 

@@ -9,9 +9,10 @@ from django.db.models import Q
 
 from agreements.wording import terms_of
 from audit.actors import Actor
+from audit.reasons import Reason
 from registry.actions import delete_weights, retire
 from registry.models import Model
-from registry.retirement import EXPIRED, RETIRED, Retirement, due_to_be_retired, due_to_expire, left_with_data
+from registry.retirement import EXPIRED, RETIRED, due_to_be_retired, due_to_expire, left_with_data
 from training.engine.housekeeping import needed
 from training.engine.rounds import abandon_open_round
 from training.models import Job
@@ -40,6 +41,6 @@ def _take_out_of_use(model: Model, code: str, detail: Mapping[str, object], by: 
     """One model, with its jobs: those that train it or try it end now, or they would go on with what is retired."""
     using = Job.objects.filter(Q(model=model) | Q(evaluated_version__model=model), ended_at=None)
     for job in using.select_for_update(of=("self",)).order_by("id"):
-        move(job=job, to=JobState.CANCELLED, by=by, code=code, reason=Retirement(code).message)
+        move(job=job, to=JobState.CANCELLED, by=by, why=Reason(code, {}))
         abandon_open_round(job=job, by=by, code=code)
     return retire(model=model, code=code, detail=detail, by=by)

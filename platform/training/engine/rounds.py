@@ -8,6 +8,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from audit.actors import Actor
+from audit.reasons import Reason
 from federation.protocol.digests import digest_bytes
 from live import notices
 from registry.models import ModelVersion
@@ -38,7 +39,7 @@ def open_next(
     if standing.rounds_open:
         return None
     if (stop := blocking_reason(standing, job.quorum)) is not None:
-        move(job=job, to=stop.to, by=by, code=stop.code, reason=stop.reason)
+        move(job=job, to=stop.to, by=by, why=stop.why)
         return None
     number = standing.rounds_closed + 1
     plans = steps_of(job, number)
@@ -128,28 +129,28 @@ def _digests(orders: list[IssuedOrder]) -> dict[str, str]:
     return {str(order.order_id): digest_bytes(order.envelope) for order in orders}
 
 
-def abandon(*, round_: Round, by: Actor, code: str, reason: str, ends_job: bool = False) -> None:
+def abandon(*, round_: Round, by: Actor, why: Reason, ends_job: bool = False) -> None:
     """Give a (locked) round up, and try it again; after too many times pause the job with the reason.
 
     With `ends_job` it is not tried again: the job has failed, with this reason.
     """
-    _abandon(round_, code)
+    _abandon(round_, why.code)
     job = round_.job
     record_job_event(
         job=job,
         verb="round.abandoned",
         by=by,
-        detail={"round": round_.number, "attempt": round_.attempt, "code": code, "reason": reason},
+        detail={"round": round_.number, "attempt": round_.attempt, **why.detail},
     )
     _resume_if_it_waited(job, by)
     if job.state != JobState.RUNNING:
         return
     if ends_job:
-        move(job=job, to=JobState.FAILED, by=by, code=code, reason=reason)
+        move(job=job, to=JobState.FAILED, by=by, why=why)
     elif round_.attempt > job.retries_max:
-        move(job=job, to=JobState.PAUSED, by=by, code=code, reason=reason)
+        move(job=job, to=JobState.PAUSED, by=by, why=why)
     else:
-        open_next(job=job, by=by, attempt=round_.attempt + 1, after=code)
+        open_next(job=job, by=by, attempt=round_.attempt + 1, after=why.code)
 
 
 def abandon_open_round(*, job: Job, by: Actor, code: str) -> None:

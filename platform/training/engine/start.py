@@ -15,6 +15,7 @@ from django.db.models.functions import Now
 
 from artefacts import store
 from audit.actors import Actor
+from audit.reasons import Reason
 from federation.errors import FederationError, Transient
 from federation.learning.models import parse_model
 from federation.learning.weights import write_weights
@@ -71,7 +72,7 @@ def start(*, job_id: UUID, by: Actor) -> None:
     except FederationError as error:
         with transaction.atomic():
             if (job := _queued(job_id)) is not None:
-                move(job=job, to=JobState.FAILED, by=by, code=error.code, reason=error.message)
+                move(job=job, to=JobState.FAILED, by=by, why=Reason.of(error))
     finally:
         Job.objects.filter(id=job_id, state=JobState.QUEUED).update(start_claimed_until=None)
 
@@ -109,14 +110,14 @@ def _claim(job: Job) -> None:
 def _may_start(job: Job, by: Actor) -> bool:
     """Whether the (locked) job may start now. One that never can ends, with the reason."""
     if (stop := start_blocker(job)) is not None:
-        move(job=job, to=stop.to, by=by, code=stop.code, reason=stop.reason)
+        move(job=job, to=stop.to, by=by, why=stop.why)
         return False
     try:
         check_data_are_there(job)
         if job.evaluated_version is not None:
             check_in_use(job.evaluated_version)
     except FederationError as error:
-        move(job=job, to=JobState.FAILED, by=by, code=error.code, reason=error.message)
+        move(job=job, to=JobState.FAILED, by=by, why=Reason.of(error))
         return False
     return True
 

@@ -12,6 +12,7 @@ from django.conf import settings
 from django.db import transaction
 
 from audit.actors import Actor
+from audit.reasons import Reason
 from live import notices
 from training.engine import issuing
 from training.engine.deadlines import StepDeadlines
@@ -117,6 +118,6 @@ def _pause(step_id: int, by: Actor) -> bool:
         job = Job.objects.select_for_update().get(id=step.round.job_id)
         if job.state != JobState.RUNNING or step_id not in waiting.stalled_steps():
             return False
-        reason = f"Fewer than {step.quorum} silos have answered in round {step.round.number}, and it can't be given up."
-        move(job=job, to=JobState.PAUSED, by=by, code=BELOW_QUORUM, reason=reason)
+        why = Reason(BELOW_QUORUM, {"needed": step.quorum, "round": step.round.number})
+        move(job=job, to=JobState.PAUSED, by=by, why=why)
     return True

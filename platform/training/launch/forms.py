@@ -9,7 +9,7 @@ from django import forms
 from django.forms.boundfield import BoundField
 from django.utils.translation import gettext_lazy as _
 
-from agreements.refusals import fault_anew
+from agreements.refusals import term_fault
 from federation.errors import FederationError
 from federation.learning.models import FAMILIES
 from federation.learning.specification import LocalTraining
@@ -127,7 +127,7 @@ class CohortForm(forms.Form):
         """Show what is wrong at the fields that it is about, or above all fields; fields that were told off keep it."""
         asked = self.request()
         told = [
-            (self._field_of(path), f"{fault_anew(path, text, asked)} ({error.code})")
+            (self._field_of(path), f"{term_fault(path, text, asked)} ({error.code})")
             for path, texts in (error.fields or {"": [error.message]}).items()
             for text in texts
         ]

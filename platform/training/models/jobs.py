@@ -9,6 +9,7 @@ from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
+from audit.reasons import reason_text
 from rest.names import NameField
 from training.transitions import JobState
 from training.waiting import Wait
@@ -29,7 +30,10 @@ class Job(models.Model):
     task = models.CharField(max_length=10, choices=Task)
     state = models.CharField(max_length=10, choices=JobState, default=JobState.QUEUED)
     reason_code = models.CharField(max_length=80, blank=True)
+    reason_params = models.JSONField(null=True)
+    """What stands in the sentence of the code (`audit.reasons`); None where there are only words, or nothing to say."""
     reason = models.TextField(blank=True)
+    """The words of whoever said it, where the code has no sentence; of rows from before, the English sentence."""
     launched_by = models.ForeignKey("accounts.User", on_delete=models.PROTECT, related_name="+")
     request = models.JSONField()
     agreement = models.ForeignKey("agreements.AgreementVersion", null=True, on_delete=models.PROTECT, related_name="+")
@@ -70,6 +74,11 @@ class Job(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def reason_text(self) -> str:
+        """Why it came to where it is, in the reader's language; empty where there is nothing to say."""
+        return reason_text(self.reason_code, self.reason_params, self.reason)
 
 
 class CohortSeat(models.Model):

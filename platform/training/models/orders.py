@@ -8,6 +8,7 @@ from typing import ClassVar
 from django.db import models
 from django.db.models import Q
 
+from audit.reasons import reason_text
 from federation.protocol.documents import OrderKind
 from training.models.jobs import Job
 from training.models.moving import MovingQuerySet
@@ -49,7 +50,10 @@ class Order(models.Model):
     number = models.BigIntegerField()
     state = models.CharField(max_length=10, choices=OrderState, default=OrderState.ISSUED)
     code = models.CharField(max_length=80, blank=True)
+    params = models.JSONField(null=True)
+    """What stands in the sentence of the code (`audit.reasons`); None where there are only words, or the code alone."""
     message = models.TextField(blank=True)
+    """The words of whoever said it: those of a refusal are the silo's own."""
     clause = models.CharField(max_length=40, blank=True, default="", db_default="")
     """The clause of the agreement by which a silo refused it."""
     envelope = models.BinaryField()
@@ -99,6 +103,11 @@ class Order(models.Model):
 
     def __str__(self) -> str:
         return f"{self.kind} {self.number} for {self.silo_id}"
+
+    @property
+    def message_text(self) -> str:
+        """Why it came to nothing, in the reader's language; empty where nothing is known but the code."""
+        return reason_text(self.code, self.params, self.message)
 
     @property
     def round_step(self) -> Step:

@@ -8,6 +8,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from accounts.serializers import OrganisationBrief
+from audit.serializers import ReasonParams
 from silos.models import Silo
 from silos.selectors import health_of
 from training.models import Job
@@ -62,6 +63,7 @@ class AbsenceOut(serializers.Serializer[Absence]):
     outcome = serializers.ChoiceField(choices=[one for one in Outcome.choices if one[0] in _ABSENT])
     code = serializers.CharField(help_text="The stable code of the reason.")
     reason = serializers.CharField()
+    params = ReasonParams()
     advice = serializers.CharField(help_text="What can be done about it.")
     rounds = serializers.IntegerField(help_text="How many rounds.")
     last_round = serializers.IntegerField()

@@ -23,11 +23,13 @@ class MissedOrders:
     last_round: int
     last_at: datetime
     message: str
+    params: str | None
 
 
 _MISSED = f"""
     SELECT own.silo_id, round.job_id, own.state, own.code, count(DISTINCT round.number), max(round.number),
-           max(own.issued_at) AS last_at, (array_agg(own.message ORDER BY own.number DESC))[1]
+           max(own.issued_at) AS last_at, (array_agg(own.message ORDER BY own.number DESC))[1],
+           (array_agg(own.params ORDER BY own.number DESC))[1]
     FROM training_order AS own
     JOIN training_step AS step ON step.id = own.step_id
     JOIN training_round AS round ON round.id = step.round_id

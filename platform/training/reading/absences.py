@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import cast
 from uuid import UUID
 
 from django.db.models import QuerySet
@@ -12,12 +14,13 @@ from django.utils import timezone
 
 from accounts.models import User
 from accounts.selectors import organisations_of
+from audit.reasons import reason_text
+from federation.sentences import Params
 from silos.models import Silo
 from training.models import Job
 from training.reading.absence_sql import MissedOrders, missed_at, missed_by_own, missed_in
 from training.reading.advice import advice_on
 from training.reading.counting import OUTCOME_OF, Outcome
-from training.reading.reasons import in_the_readers_words
 from training.reading.selectors import jobs_visible_to
 from training.transitions import OrderState
 
@@ -51,9 +54,14 @@ class Absence:
         return self.missed.code
 
     @property
+    def params(self) -> Params | None:
+        """What stands in the reason's sentence; None where the silo's own words are kept, or the code alone."""
+        return None if self.missed.params is None else cast("Params", json.loads(self.missed.params))
+
+    @property
     def reason(self) -> str:
         """Why, in the reader's language; empty where nothing is known but the code."""
-        return in_the_readers_words(self.missed.code, self.missed.message)
+        return reason_text(self.missed.code, self.params, self.missed.message)
 
     @property
     def advice(self) -> str:

@@ -31,6 +31,7 @@ from accounts.second_factor.requirements import check_session
 from accounts.tokens import authenticate_token
 from audit.following import FOLLOWED_FOR_S, SettledEvents
 from audit.models import Event
+from audit.reasons import detail_for_machines
 from federation.errors import FederationError
 from live import database, notices
 from live.http import Receive, Refused, Scope, Send, answer_problem, headers_of
@@ -170,7 +171,7 @@ def _encode(event: Event) -> bytes:
         "at": event.at.isoformat(),
         "verb": event.verb,
         "actor": event.actor_name,
-        "detail": event.told,
+        "detail": detail_for_machines(event.told),
     }
     return f"id: {event.id}\nevent: {event.verb}\ndata: {json.dumps(data)}\n\n".encode()
 

@@ -8,6 +8,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from accounts.serializers import UserBrief
+from audit.serializers import ReasonParams
 from consortia.serializers import ConsortiumBrief
 from federation.protocol.documents import OrderKind
 from federation.targets.classification import CONFUSION
@@ -32,6 +33,8 @@ class JobOut(serializers.ModelSerializer[Job]):
 
     consortium = ConsortiumBrief()
     launched_by = UserBrief()
+    reason = serializers.CharField(source="reason_text", help_text="Why it came to its state, in words.")
+    reason_params = ReasonParams()
     rounds_closed = serializers.IntegerField(help_text="Rounds done, the closing evaluation included.")
 
     class Meta:
@@ -44,6 +47,7 @@ class JobOut(serializers.ModelSerializer[Job]):
             "state",
             "reason_code",
             "reason",
+            "reason_params",
             "launched_by",
             "rounds_planned",
             "rounds_closed",
@@ -61,7 +65,8 @@ class OrderOut(serializers.Serializer[OrderRow]):
     kind = serializers.ChoiceField(source="order.kind", choices=KINDS)
     state = serializers.ChoiceField(source="order.state", choices=OrderState.choices)
     code = serializers.CharField(source="order.code", help_text="Why it was refused, rejected, or called back.")
-    message = serializers.CharField(source="order.message")
+    message = serializers.CharField(source="order.message_text", help_text="The same in words.")
+    params = ReasonParams(source="order.params")
     issued_at = serializers.DateTimeField(source="order.issued_at")
     delivered_at = serializers.DateTimeField(source="order.delivered_at", allow_null=True)
     answered_at = serializers.DateTimeField(source="order.answered_at", allow_null=True)
@@ -250,7 +255,7 @@ class JobDetailOut(serializers.Serializer[Standing]):
         """What lists tell of a job, too."""
         of_lists = JobOut().get_fields()
         for name, field in of_lists.items():
-            field.source = f"job.{name}"
+            field.source = f"job.{field.source or name}"
         return {**of_lists, **super().get_fields()}
 
 

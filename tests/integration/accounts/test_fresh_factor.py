@@ -181,7 +181,7 @@ def test_a_token_made_before_its_owner_became_an_administrator_stops(world: Worl
 
 def test_doors_offer_roles_and_never_grant_them_at_once() -> None:
     at_once = {"grant_role", "grant_consortium_role"}
-    may = {"accounts/role_offers.py", "consortia/role_offers.py", "dashboards/management/commands/demo_seed.py"}
+    may = {"accounts/role_offers.py", "consortia/role_offers.py"}
     platform = ROOT / "platform"
 
     def names(path: Path) -> set[str]:

@@ -17,6 +17,7 @@ from django.urls import URLPattern, URLResolver, get_resolver, resolve, reverse
 
 from accounts.models import User
 from benchmarks.addresses import NOT_MEASURED, STRANGERS, paths
+from benchmarks.management.commands.bench_seed import Command
 from benchmarks.pages import DECLARATION, QUERIES_MAX
 from consortia.models import Consortium
 from tests.support.every import every
@@ -31,7 +32,7 @@ GIVEN = {"IntConverter": 1, "UUIDConverter": UUID(int=0), "StringConverter": "no
 def seed(**size: int) -> dict[str, Any]:
     """Run it and read what it prints."""
     told = StringIO()
-    call_command("bench_seed", DECLARATION, stdout=told, **{**SMALL, **size})
+    call_command(Command(), DECLARATION, stdout=told, **{**SMALL, **size})
     found: dict[str, Any] = json.loads(told.getvalue())
     return found
 

@@ -73,6 +73,8 @@ def test_what_went_wrong_is_told_for_a_week(cohort: Cohort) -> None:
     paused = run_job(cohort, rounds_answered=0)
     control.pause(job=paused, by=cohort.scientist)
     assert "Paused by Dana Data." in page_of(cohort.neighbour)
+    german = browser(cohort.neighbour).get("/", headers={"accept-language": "de"}).content.decode()
+    assert "Angehalten von Dana Data." in german, "said when it is read, in the reader's language"
 
 
 def test_cards_and_jobs_tell_how_it_goes(cohort: Cohort) -> None:

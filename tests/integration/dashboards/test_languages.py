@@ -35,6 +35,7 @@ from tests.support.every import every
 from tests.support.federation import TEST
 from tests.support.pages import Seen, pages_of, seen
 from tests.support.plans import CHANGED, SOURCE, review_everywhere, uploaded
+from training.engine import control
 from training.models import Job
 
 BEGIN, END = "\u27e6", "\u27e7"
@@ -283,7 +284,8 @@ def test_times_say_how_long_ago_and_exactly_on_hover(cohort: Cohort) -> None:
 
 
 def test_files_are_for_machines(world: tuple[Cohort, Job, Job]) -> None:
-    cohort, done, _ = world
+    cohort, done, running = world
+    control.pause(job=running, by=cohort.scientist)
     files = (f"/jobs/{done.id}/figures.csv", f"/jobs/{done.id}/figures.json")
     client = browser(cohort.scientist)
     before = [re.sub(READ_AT, "", _body(client.get(address))) for address in files]
@@ -293,6 +295,9 @@ def test_files_are_for_machines(world: tuple[Cohort, Job, Job]) -> None:
     assert any(re.fullmatch(r"0\.\d+", cell) for row in rows for cell in row)
     activity = list(csv.DictReader(io.StringIO(_body(client.get("/activity/events.csv")))))
     assert all(re.fullmatch(r"\d+", row["id"]) for row in activity)
+    (paused,) = [json.loads(row["detail"]) for row in activity if row["verb"] == "job.paused"]
+    assert paused["reason"] == "Paused by Dana Data."
+    assert paused["params"] == {"who": "Dana Data"}
 
 
 def _body(answer: Any) -> str:

@@ -216,7 +216,7 @@ def test_names_that_were_kept_with_an_end_of_line_are_told_of_and_cleaned(cohort
         cursor.execute("UPDATE accounts_organisation SET name = %s WHERE id = %s", ["\u202e\u200b", house])
         cursor.execute("UPDATE accounts_user SET full_name = %s WHERE id = %s", ["Ada\tLo\u0308w", cohort.it.pk])
     actions.gather(by=TEST)
-    Notice.objects.filter(job_id=job.id).update(subject="Completed:\nHeart")
+    Notice.objects.filter(job_id=job.id).update(subject="Completed:\nHeart", names=None)
     deliveries.deliver_due(by=TEST)
     assert [message.subject for message in mail.outbox] == ["[Consilience] Completed: Heart"]
 

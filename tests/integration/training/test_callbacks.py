@@ -80,7 +80,8 @@ def test_open_orders_of_who_may_not_answer_are_called_back_and_told(
     assert (order.state, order.code) == (OrderState.CANCELLED, code)
     assert order.settled_at is not None
     event = Event.objects.get(job_id=job.id, verb="order.called_back")
-    assert event.detail == {"round": 1, "silo": gone.silo.name, "code": code, "reason": order.message}
+    assert event.detail == {"round": 1, "silo": gone.silo.name, "code": code, "params": {}}
+    assert (order.params, order.message, order.message_text != "") == ({}, "", True)
     assert recall_orders.call_back(by=TEST) == 0
     others = Order.objects.filter(step__round__job=job).exclude(silo=gone.silo)
     assert {order.state for order in others} == {OrderState.ISSUED}

@@ -342,7 +342,9 @@ def test_no_silo_spoils_a_job_s_evidence_by_one_answer(blob_root: Path, code: st
     assert (order, order.code) == (spoilt[0], code)
     assert not Submission.objects.filter(order=order).exists()
     assert not Evaluation.objects.filter(order=order).exists()
-    told = json.dumps([order.message, *Event.objects.filter(job_id=job.id).values_list("detail", flat=True)])
+    told = json.dumps(
+        [order.message, order.params, *Event.objects.filter(job_id=job.id).values_list("detail", flat=True)]
+    )
     assert "0.625" not in told
     everybody_signs_in(federation)
     job.refresh_from_db()

@@ -9,6 +9,7 @@ from uuid import uuid4
 import pytest
 from rest_framework.test import APIClient
 
+from audit.models import Event
 from federation.protocol import documents
 from federation.protocol.envelope import peek
 from registry.models import ModelVersion
@@ -275,7 +276,23 @@ def test_a_job_is_paused_resumed_and_cancelled_once_each(cohort: Cohort, scienti
     assert asked("resume") == (409, "job.wrong_state")
     assert asked("pause") == (200, "paused")
     assert asked("pause") == (409, "job.wrong_state")
-    assert scientist.get(path).json()["reason"] == "Paused by Dana Data."
+    paused = scientist.get(path).json()
+    told = {name: paused[name] for name in ("reason_code", "reason_params", "reason")}
+    assert told == {
+        "reason_code": "job.paused_by_request",
+        "reason_params": {"who": "Dana Data"},
+        "reason": "Paused by Dana Data.",
+    }
+    assert Job.objects.values_list("reason", flat=True).get() == "", "no sentence is kept"
+    streamed = scientist.get(f"{path}events/").content.decode().partition("event: job.paused\ndata: ")[2]
+    detail = json.loads(streamed.splitlines()[0])["detail"]
+    assert detail == {
+        "code": "job.paused_by_request",
+        "params": {"who": "Dana Data"},
+        "reason": "Paused by Dana Data.",
+    }
+    kept = Event.objects.get(verb="job.paused").detail
+    assert kept == {"code": "job.paused_by_request", "params": {"who": "Dana Data"}}, "words are not part of the record"
     assert asked("resume") == (200, "running")
     assert asked("cancel") == (200, "cancelled")
     for action in ("pause", "resume", "cancel"):

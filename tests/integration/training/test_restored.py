@@ -170,7 +170,7 @@ def test_a_job_that_silos_are_ahead_in_ends_with_that_reason(cohort: Cohort, cod
     job = refused_by_all(cohort, running(cohort), "order.number_reused", 500)
     job = refused_by_all(cohort, job, code)
     assert (job.state, job.reason_code) == (JobState.FAILED, "platform.restored")
-    assert "Launch it again" in job.reason
+    assert "Launch it again" in job.reason_text
 
 
 def test_the_same_refusals_say_nothing_of_a_restore_where_no_silo_was_ahead(cohort: Cohort) -> None:

@@ -233,7 +233,8 @@ def test_an_update_whose_file_is_lost_is_rejected_with_a_code_and_the_others_cou
     states = dict(Order.objects.filter(step__round=round_).values_list("state", "code"))
     assert states == {OrderState.APPLIED: "", OrderState.REJECTED: "update.missing"}
     lost.refresh_from_db()
-    assert (lost.state, lost.message) == (OrderState.REJECTED, "The update's file is not there any more.")
+    assert (lost.params, lost.message) == ({}, "")
+    assert (lost.state, lost.message_text) == (OrderState.REJECTED, "The update's file is not there any more.")
     told = Event.objects.get(verb="update.rejected", job_id=job.id)
     assert told.detail["code"] == "update.missing"
 

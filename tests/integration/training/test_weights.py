@@ -21,6 +21,7 @@ from tests.support.federation import TEST, Federation, make_federation, registra
 from training.engine import answers, closing, start
 from training.launch.actions import launch
 from training.models import Job, Order
+from training.reading.absences import absences_in
 from training.reading.rows import MetricsRow
 from training.reading.selectors import evaluated_rounds_of
 from training.transitions import JobState, OrderState, RoundState
@@ -94,8 +95,10 @@ def test_an_update_that_claims_more_rows_than_were_registered_does_not_count(fed
     orders = answered(federation, job, {0: liar, 1: honest, 2: honest})
     assert [order.state for order in orders] == [OrderState.REJECTED, OrderState.APPLIED, OrderState.APPLIED]
     assert orders[0].code == "update.weight"
-    assert str(LIE) in orders[0].message
-    assert "304" in orders[0].message
+    assert orders[0].params == {"rows": LIE, "allowed": "304"}
+    assert str(LIE) in orders[0].message_text
+    (absence,) = absences_in(job)
+    assert (absence.params, absence.reason) == (orders[0].params, orders[0].message_text)
     assert step_of(job) == pytest.approx(1.0, rel=1e-6)
     assert versions(job)[0].metrics["accuracy"] == pytest.approx(0.6)
     event = Event.objects.get(verb="update.rejected")

@@ -15,6 +15,7 @@ from federation.errors import Invalid
 from federation.protocol import documents
 from federation.protocol.documents import OrderKind, Submission
 from federation.protocol.tensors import TensorSpec
+from federation.sentences import Sentence
 from federation.strategies import parse_strategy
 from federation.strategies.weighting import weight_of
 from registry.actions import add_version, judge
@@ -60,7 +61,8 @@ class Train:
         try:
             result = _aggregate(claim, answers, folder)
             if len(result.accepted) < claim.step.quorum:
-                told = f"{len(result.accepted)} updates could be accepted, at least {claim.step.quorum} are needed."
+                form = "%(accepted)s updates could be accepted, at least %(needed)s are needed."
+                told = Sentence(form, accepted=len(result.accepted), needed=claim.step.quorum)
                 raise TooFewAcceptedError(told, result.rejected)
             marks = [store.adopt(result.model_path, result.model_digest)]
             if result.state_path is not None and result.state_digest is not None:

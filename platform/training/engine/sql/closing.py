@@ -66,7 +66,7 @@ def round_with_job(round_id: UUID) -> Round:
     return round_
 
 
-_LOCK_JOB = "SELECT state, reason_code, reason, started_at, ended_at FROM training_job WHERE id = %(job)s FOR UPDATE"
+_LOCK_JOB = "SELECT state, reason_code, started_at, ended_at FROM training_job WHERE id = %(job)s FOR UPDATE"
 _LOCK_STEP = f"""
     SELECT id FROM training_step
     WHERE id = %(step)s AND state = '{StepState.AGGREGATING.value}' AND lease = %(lease)s FOR UPDATE
@@ -77,9 +77,7 @@ def lock_claimed_step(*, round_: Round, step_id: int, lease: UUID) -> bool:
     """Lock a claimed step with its job, which is then as it is now. False if the claim does not stand any more."""
     job = round_.job
     # the parent first, as everywhere
-    ((job.state, job.reason_code, job.reason, job.started_at, job.ended_at),) = database.fetch(
-        _LOCK_JOB, {"job": job.id}
-    )
+    ((job.state, job.reason_code, job.started_at, job.ended_at),) = database.fetch(_LOCK_JOB, {"job": job.id})
     return bool(database.fetch(_LOCK_STEP, {"step": step_id, "lease": lease}))
 
 

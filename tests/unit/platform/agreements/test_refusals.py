@@ -5,10 +5,11 @@ from __future__ import annotations
 import pytest
 from django.utils import translation
 
-from agreements.refusals import advice_of, contradiction_anew, meaning_of
+from agreements.refusals import advice_of, meaning_of
 from federation.agreements.contradictions import faults
 from federation.agreements.rules import RULES, Refusal
 from federation.protocol.documents import Cohort, UseConditions
+from rest.pages import in_words
 from tests.support.decision_cases import KEYS, NOW, terms_of
 from tests.support.every import every
 
@@ -35,5 +36,5 @@ def test_contradictions_are_said_in_german_also_those_with_numbers_and_names() -
     assert len(found) >= 4
     with translation.override("de"):
         for said in every(found):
-            assert contradiction_anew(said) != said
-    assert [contradiction_anew(said) for said in found] == found
+            assert in_words(said) != said
+    assert [in_words(said) for said in found] == found

@@ -20,13 +20,13 @@ from django.utils.translation import gettext as _
 from accounts.models import User
 from audit.event_labels import deed_of
 from audit.models import Event
+from audit.reasons import reason_of, told_with_reason
 from dashboards.relative_time import in_relation
 from rest.errors import Problem
 from rest.pages import in_words
 from silos.models import Silo
 from training.reading import absences
 from training.reading.absences import Absence
-from training.reading.reasons import in_the_readers_words
 from training.waiting import CloseReason
 
 register = template.Library()
@@ -50,7 +50,7 @@ def nav_link(context: Context, name: str, label: str, icon: str, count: int = 0)
 
 
 @register.simple_tag
-def when(moment: datetime | None, empty: str = "–") -> str | SafeString:
+def relative_time(moment: datetime | None, empty: str = "–") -> str | SafeString:
     """A moment as people say it, the exact one on hover; a script keeps it fresh."""
     if moment is None:
         return empty
@@ -111,15 +111,9 @@ def day(moment: datetime) -> str:
 
 
 @register.filter
-def said(problem: Problem) -> str:
+def problem_text(problem: Problem) -> str:
     """What a problem tells, in the reader's language where its words are fixed."""
     return in_words(problem.message)
-
-
-@register.simple_tag
-def because(code: str, text: str) -> str:
-    """Why something came to nothing, in the reader's language."""
-    return in_the_readers_words(code, text)
 
 
 @register.simple_tag
@@ -129,7 +123,7 @@ def absences_at(silo: Silo, user: User) -> tuple[Absence, ...]:
 
 
 @register.filter
-def deed(event: Event) -> str:
+def event_label(event: Event) -> str:
     """What was done, in words."""
     return deed_of(event.verb)
 
@@ -137,14 +131,15 @@ def deed(event: Event) -> str:
 @register.filter
 def details(event: Event) -> list[tuple[str, object]]:
     """What the record holds besides; reasons, and what rounds are told by, in the reader's language."""
-    code = str(event.detail.get("code", ""))
-    return [_detail(name, value, code) for name, value in event.told.items()]
+    told = told_with_reason(event.told)
+    if "code" in told and "reason" in told:
+        told["reason"] = reason_of(event.told)
+        told.pop("params", None)  # they stand in the sentence
+    return [_detail(name, value) for name, value in told.items()]
 
 
-def _detail(name: str, value: object, code: str) -> tuple[str, object]:
+def _detail(name: str, value: object) -> tuple[str, object]:
     match name:
-        case "reason":
-            return name, in_the_readers_words(code, str(value))
         case "round":
             return _("round"), value
         case "attempt":

@@ -1,21 +1,28 @@
-"""Why a job, a round or an order came to nothing, in the reader's language.
+"""Why something came to nothing: kept as a code with parameters, and said when it is read, in the reader's language.
 
-The record keeps the sentence as it was written, in English, beside a stable code. A page in another language says it
-anew by the code: word for word where the sentence has one of the known forms, else what the code means, and the words
-of the record after it. A code that is not known here is told as it was kept.
+What is written into a row or an event is the code and what stands in its sentence (ADR 50). The sentences stand here
+alone. What somebody else has said, a silo in its signed refusal above all, is kept and shown as it was said, and so are
+the English sentences of rows and events from before. A code that is not known here is shown with what was kept.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
 
+from django.conf import settings
+from django.utils import translation
 from django.utils.translation import gettext
 from django.utils.translation import gettext_noop as _
 
-from agreements.refusals import refused_anew
-from rest.sentences import said_anew
+from federation.agreements.rules import RULES
+from federation.errors import FederationError
+from federation.sentences import Params, Sentence
 
-FORMS: Mapping[str, tuple[str, ...]] = {
+_PLACE = re.compile(r"%\((\w+)\)s")
+SENTENCES: Mapping[str, tuple[str, ...]] = {
     "job.paused_by_request": (_("Paused by %(who)s."),),
     "job.cancelled_by_request": (_("Cancelled by %(who)s."),),
     "model.retired": (_("The model is retired: a member has left with whose data it was learned."),),
@@ -25,24 +32,32 @@ FORMS: Mapping[str, tuple[str, ...]] = {
         _("No silo's update could be accepted."),
         _("%(accepted)s updates could be accepted, at least %(needed)s are needed."),
     ),
+    "step.below_quorum": (
+        _("Fewer than %(needed)s silos have answered in round %(round)s, and it can't be given up."),
+    ),
+    "agreement.expired": (
+        _("Its validity passed on %(ended_on)s."),
+        _("Its validity passed on %(signing_ended_on)s, before the last had signed. Choose a later end."),
+    ),
+    "agreement.member_gone": (
+        _("No longer members by the keys that it names: %(gone)s. The others need a new version."),
+        _("No longer members by the keys that it names: %(gone_while_signing)s. Take them out, or have them back."),
+    ),
     "platform.restored": (
         _(
             "The platform was restored from a backup, and %(silos)s silos have done later work of this job. Launch it "
             "again."
         ),
         _(
-            "The platform was restored from a backup, and %(silos)s silos knew the numbers of its orders. New numbers "
-            "are used now; if the job is paused, resume it."
+            "The platform was restored from a backup, and %(knowing)s silos knew the numbers of its orders. New "
+            "numbers are used now; if the job is paused, resume it."
         ),
     ),
     "round.not_closed": (_("%(number)s workers failed to close it."),),
     "silo.revoked": (_("The silo was revoked while it had this order."),),
     "silo.unconfirmed": (_("The silo enrolled anew while it had this order, and waits to be confirmed."),),
     "participation.ended": (_("The silo's organisation left the consortium while it had this order."),),
-    "update.norm_exceeded": (
-        _("The update's norm is %(norm)s, %(allowed)s is allowed."),
-        _("The update has norm %(norm)s."),
-    ),
+    "update.norm_exceeded": (_("The update's norm is %(norm)s, %(allowed)s is allowed."),),
     "update.missing": (_("The update's file is not there any more."),),
     "update.not_finite": (_("The update holds values that are not finite numbers."),),
     "update.weight": (
@@ -56,12 +71,8 @@ FORMS: Mapping[str, tuple[str, ...]] = {
         _("The answer tells a loss of training that a %(target)s target doesn't have."),
     ),
     "agreement.trainer_network": (_("The trainer does not say that it had no network, as the agreement asks."),),
-    "dataset.unknown": (_("There is no dataset %(dataset)s here."),),
-    "dataset.schema_changed": (_("The schema of %(dataset)s is not the one in the manifest."),),
-    "model.too_large": (_("The model has %(bytes)s bytes; %(allowed)s are allowed."),),
-    "order.expired": (_("The order expired at %(moment)s."),),
 }
-"""The sentences that are written with a code, their names and numbers left open."""
+"""The sentences that are written by their code. Where a code has several, no two have the same places."""
 
 MEANINGS: Mapping[str, str] = {
     "order.deadline": _("No answer came before the round's deadline."),
@@ -108,14 +119,92 @@ MEANINGS: Mapping[str, str] = {
 """What a code means, where its sentence may have many forms, or where none was written."""
 
 
-def in_the_readers_words(code: str, text: str) -> str:
-    """The sentence of the record as the reader's language says it; the sentence itself where that is English."""
-    if (anew := said_anew(FORMS.get(code, ()), text)) is not None:
-        return anew
-    if (anew := refused_anew(code, text)) is not None:
-        return anew
-    meaning = MEANINGS.get(code, "")
+@dataclass(frozen=True)
+class Reason:
+    """A stable code, and what stands in its sentence; or, without a sentence of ours, the words of whoever said it."""
+
+    code: str
+    params: Params | None = None
+    """None where there is only what was said, or the code alone."""
+    text: str = ""
+
+    @classmethod
+    def of(cls, error: FederationError) -> Reason:
+        """Why something failed."""
+        return cls.said(error.code, error.message)
+
+    @classmethod
+    def said(cls, code: str, message: str) -> Reason:
+        """By its parameters where the sentence is one of this code's, else by its words."""
+        form, params = (message.form, dict(message.params)) if isinstance(message, Sentence) else (message, {})
+        if form in SENTENCES.get(code, ()):
+            return cls(code, params)
+        return cls(code, None, message)
+
+    @property
+    def detail(self) -> dict[str, object]:
+        """As an event tells it."""
+        if self.params is None:
+            return {"code": self.code, "reason": str(self.text)}
+        return {"code": self.code, "params": dict(self.params)}
+
+    def __str__(self) -> str:
+        return reason_text(self.code, self.params, self.text)
+
+
+def reason_text(code: str, params: Params | None, text: str = "") -> str:
+    """The sentence in the reader's language; what was said in other words as it was said, after what its code means."""
+    if params is not None:
+        return _by_form(code, params) or text or _unknown(code, params)
+    meaning = MEANINGS.get(code) or (RULES[code].meaning if code in RULES and text else "")
     translated = gettext(meaning) if meaning else ""
     if not text:
-        return translated
+        return translated or _without_places(code)
     return f"{translated} ({text})" if translated != meaning else text
+
+
+def told_with_reason(detail: Mapping[str, Any]) -> dict[str, Any]:
+    """What an event tells, with the reason in words beside its code and parameters."""
+    code, params = detail.get("code"), detail.get("params")
+    if not isinstance(code, str) or not isinstance(params, Mapping):
+        return dict(detail)
+    return {**detail, "reason": reason_text(code, params)}
+
+
+def detail_for_machines(detail: Mapping[str, Any]) -> dict[str, Any]:
+    """The same in English, as programs and files to take along get it, whoever asks."""
+    with translation.override(settings.LANGUAGE_CODE):
+        return told_with_reason(detail)
+
+
+def reason_of(detail: Mapping[str, Any]) -> str:
+    """Why, as an event tells it; empty where it tells no reason."""
+    params = detail.get("params")
+    kept = params if isinstance(params, Mapping) else None
+    return reason_text(str(detail.get("code", "")), kept, str(detail.get("reason", "")))
+
+
+def _by_form(code: str, params: Params) -> str:
+    for form in SENTENCES.get(code, ()):
+        if places_of(form) == set(params):
+            return gettext(form) % dict(params) if params else gettext(form)
+    if not params and code in RULES:
+        return f"{gettext(RULES[code].meaning)} {gettext(RULES[code].advice)}"
+    return gettext(MEANINGS[code]) if not params and code in MEANINGS else ""
+
+
+def places_of(form: str) -> frozenset[str]:
+    """The names of what stands in a sentence."""
+    return frozenset(_PLACE.findall(form))
+
+
+def _without_places(code: str) -> str:
+    """The sentence of a code of which nothing else was kept, as of orders that were called back with their round."""
+    forms = SENTENCES.get(code, ())
+    return gettext(forms[0]) if len(forms) == 1 and not places_of(forms[0]) else ""
+
+
+def _unknown(code: str, params: Params) -> str:
+    """A code that an older or a newer release has written."""
+    told = ", ".join(f"{name}: {value}" for name, value in params.items())
+    return f"{code} ({told})" if told else code

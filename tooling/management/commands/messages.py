@@ -9,8 +9,9 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
-from dashboards.management import catalogue
-from dashboards.management.marked import marked
+from tooling import po_files
+from tooling.i18n_extract import collected
+from tooling.po_files import Key
 
 
 class Command(BaseCommand):
@@ -24,23 +25,24 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Do it for every language but the one that the strings are written in."""
-        messages = list(dict.fromkeys(one for one in marked(Path(settings.ROOT)) if one.text))
+        keys = collected(Path(settings.ROOT))
         for language, _ in settings.LANGUAGES:
             if language != settings.LANGUAGE_CODE:
-                self._one(language, messages, check=options["check"])
+                self._one(language, keys, check=options["check"])
 
-    def _one(self, language: str, messages: list[catalogue.Message], *, check: bool) -> None:
+    def _one(self, language: str, keys: list[Key], *, check: bool) -> None:
         po = Path(settings.LOCALE_PATHS[0]) / language / "LC_MESSAGES" / "django.po"
         mo = po.with_suffix(".mo")
-        known = catalogue.read(po)
+        wanted = po_files.translations(language, keys, po_files.read(po))
+        text, compiled = po_files.po_bytes(wanted), po_files.mo_bytes(wanted)
         if not check:
-            catalogue.write(po, messages, known, catalogue.PLURAL)
-            known = catalogue.read(po)
-            mo.write_bytes(catalogue.compiled(language, known, catalogue.PLURAL))
-        lacking = catalogue.missing(messages, known)
-        for message in lacking:
-            self.stderr.write(f"{language}: {message.text}")
-        if check and (lacking or set(known) != set(messages)):
+            po.parent.mkdir(parents=True, exist_ok=True)
+            po.write_bytes(text)
+            mo.write_bytes(compiled)
+        lacking = po_files.missing(wanted)
+        for key in lacking:
+            self.stderr.write(f"{language}: {key if isinstance(key, str) else key[0]}")
+        if check and (lacking or not po.exists() or po.read_bytes() != text):
             raise CommandError(f"{po} is not whole: run make messages, and translate what is empty or named above.")
-        if check and (not mo.exists() or mo.read_bytes() != catalogue.compiled(language, known, catalogue.PLURAL)):
+        if check and (not mo.exists() or mo.read_bytes() != compiled):
             raise CommandError(f"{mo} is stale: run make messages.")

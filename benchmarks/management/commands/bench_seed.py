@@ -22,10 +22,11 @@ from agreements.actions import drafting, lifecycle
 from agreements.models import AgreementVersion
 from agreements.wording import read_terms
 from audit.actors import System
+from audit.reasons import Reason
+from benchmarks.synthetic_jobs import Played, Rows, wave, write_all
 from consortia.models import Consortium, ConsortiumRole, Participation
 from consortia.transitions import ParticipationState
-from dashboards.management.commands.demo_seed import is_loopback
-from dashboards.management.played_jobs import Played, Rows, wave, write_all
+from demo.management.commands.demo_seed import is_loopback
 from federation import __version__
 from federation.plans.reviews import sign_review
 from federation.protocol.datasets import DatasetDeclaration, parse_declaration
@@ -40,6 +41,7 @@ from silos.transitions import SiloState
 from training.transitions import JobState
 
 SEED = System("benchmark")
+_UNMET = Reason("round.quorum_not_met", {"answered": 2, "needed": 3})
 TOWNS = ("Aarau", "Basel", "Bern", "Chur", "Genf", "Luzern", "Lugano", "Olten", "Sion", "Thun", "Winterthur", "Zug")
 FIELDS = (
     "Heart disease",
@@ -299,5 +301,5 @@ def _short(consortium: Consortium, datasets: dict[Consortium, list[Dataset]], pl
         rounds=6,
         state=state,
         begun=timezone.now() - timedelta(hours=place + 1),
-        reason="3 of 4 silos have to answer, 2 did." if state in {JobState.FAILED, JobState.PAUSED} else "",
+        reason=_UNMET if state in {JobState.FAILED, JobState.PAUSED} else None,
     )

@@ -18,6 +18,7 @@ from psycopg.types.json import Jsonb
 
 from accounts.models import User
 from audit.models import ActorKind, Event
+from audit.reasons import Reason
 from consortia.models import Consortium
 from federation import __version__
 from registry.models import Model, ModelVersion
@@ -93,7 +94,7 @@ class Played:
     rounds: int
     state: JobState
     begun: datetime
-    reason: str = ""
+    reason: Reason | None = None
     round_s: float = 20.0
 
     def rows(self, rows: Rows) -> Job:
@@ -114,8 +115,8 @@ class Played:
             name=self.name,
             task="train",
             state=self.state,
-            reason=self.reason,
-            reason_code="round.quorum_not_met" if self.reason else "",
+            reason_code=self.reason.code if self.reason else "",
+            reason_params=self.reason.params if self.reason else None,
             launched_by=self.by,
             request=self._request(),
             model=model,
