@@ -94,7 +94,6 @@ DEEDS: Mapping[str, str] = {
     "silo.presented": _("connector presented itself"),
     "silo.revoked": _("silo revoked"),
     "silo.silent": _("silo fell silent"),
-    "step.opened": _("step of a round opened"),
     "update.rejected": _("update rejected"),
     "user.address_proved": _("e-mail address of an account proved"),
     "user.created": _("account made"),

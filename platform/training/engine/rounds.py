@@ -82,7 +82,7 @@ def advance(
     closing.end_step(claim.step.step_id)
     standing = opening.standing(job)
     if (stop := blocking_reason(standing, job.quorum)) is not None:
-        abandon(round_=round_, by=by, code=stop.code, reason=stop.reason)
+        abandon(round_=round_, by=by, why=stop.why)
         return
     may_work = set(standing.silo_ids)
     orders = steps.open_step(
