@@ -12,6 +12,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("plans.api.urls")),
     path("", include("registry.api.urls")),
     path("", include("training.api_urls")),
+    path("", include("evidence.api_urls")),
     path("schema/", openapi.schema, name="api-schema"),
     path("docs/", openapi.docs, name="api-docs"),
 ]

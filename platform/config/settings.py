@@ -48,6 +48,7 @@ INSTALLED_APPS = [
     "plans",
     "registry",
     "training",
+    "evidence",
     "monitoring",
     "dashboards",
 ]
@@ -320,10 +321,10 @@ CELERY_TASK_ROUTES = {
     "training.tasks.delete_expired_data": {"queue": "housekeeping"},
     "training.tasks.retire_models": {"queue": "housekeeping"},
     "training.tasks.prune_models": {"queue": "housekeeping"},
-    "training.tasks.delete_old_countersignatures": {"queue": "housekeeping"},
-    "training.tasks.issue_passports": {"queue": "housekeeping"},
-    "training.tasks.sign_audit_heads": {"queue": "housekeeping"},
-    "training.tasks.order_countersignatures": {"queue": "housekeeping"},
+    "evidence.tasks.delete_old_countersignatures": {"queue": "housekeeping"},
+    "evidence.tasks.issue_passports": {"queue": "housekeeping"},
+    "evidence.tasks.sign_audit_heads": {"queue": "housekeeping"},
+    "evidence.tasks.order_countersignatures": {"queue": "housekeeping"},
     "agreements.tasks.settle": {"queue": "rounds"},
     "silos.tasks.expire_unconfirmed": {"queue": "housekeeping"},
     "accounts.tasks.forget": {"queue": "housekeeping"},
@@ -332,6 +333,16 @@ CELERY_TASK_ROUTES = {
     "accounts.tasks.send_welcome": {"queue": "notifications"},
     "accounts.tasks.send_password_reset": {"queue": "notifications"},
 }
+# In an order in which the first head after a job's end has its passports too.
+HOUSEKEEPING_DUTIES = (
+    "training.tasks.delete_expired_data",
+    "training.tasks.retire_models",
+    "training.tasks.prune_models",
+    "evidence.tasks.delete_old_countersignatures",
+    "evidence.tasks.issue_passports",
+    "evidence.tasks.sign_audit_heads",
+    "evidence.tasks.order_countersignatures",
+)
 CELERY_BEAT_SCHEDULE = {
     "notify": {"task": "monitoring.tasks.notify", "schedule": 5.0, "options": {"expires": 10}},
     "sweep": {"task": "training.tasks.sweep", "schedule": SWEEP_EVERY_S, "options": {"expires": 10}},

@@ -41,6 +41,7 @@ from consortia import invitations
 from consortia.actions import grant_consortium_role
 from consortia.models import ConsortiumRole
 from consortia.role_offers import give_consortium_role
+from evidence import passports
 from federation.protocol.keys import PrivateKey
 from registry.models import Model
 from rest.openapi import schema_document
@@ -53,7 +54,7 @@ from tests.support.federation import TEST, make_federation, registration
 from tests.support.in_process import ask, one_connection
 from tests.support.plans import CHANGED, sealed_review, uploaded
 from tests.support.world import make_organisation
-from training.engine import control, issuing, passports
+from training.engine import control, issuing
 
 pytestmark = [pytest.mark.slow, pytest.mark.django_db]
 

@@ -20,9 +20,9 @@ from accounts.permissions import Permission
 from audit.chaining import Verified, verify
 from audit.models import Checkpoint, Head
 from consortia.selectors import consortia_where
+from evidence.audit_checkpoints import Contradicted, contradicted
 from federation.protocol.chains import PLATFORM, chain_of
 from rest.errors import NotFound
-from training.engine.kinds.audit_checkpoint import Contradicted, contradicted
 from training.engine.restored import Behind, Broken, breaks, numbers_lost
 
 

@@ -2,16 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from dataclasses import asdict
-from uuid import UUID
-
 from django.utils import timezone
 
-from audit.models import Checkpoint, SiloHead
-from audit.trees import proof_between
+from audit.models import SiloHead
 from federation.protocol.chains import first_digest
-from federation.protocol.documents import ConsistencyProof, KeptHead
 from federation.protocol.tree_heads import TreeHead
 from silos.models import Silo
 
@@ -32,21 +26,3 @@ def note_kept(*, chain: str, head: TreeHead, by: Silo, is_its_word: bool = False
         root=None if head.root is None else bytes.fromhex(head.root),
         at=now,
     )
-
-
-def proofs_for(checkpoint: Checkpoint, silo_ids: Collection[UUID]) -> dict[UUID, ConsistencyProof]:
-    """For each silo that keeps a head of this chain, the proof that a signed one follows from it.
-
-    What is proven is the silo's own word: where this log differs from it, the proof does not hold there. None is made
-    where this log has no such head at all, being shorter.
-    """
-    kept = {one.silo_id: one.tree for one in SiloHead.objects.filter(chain=checkpoint.chain, silo_id__in=silo_ids)}
-    proofs = {head: _proof(checkpoint, head) for head in set(kept.values())}
-    return {silo_id: proof for silo_id, head in kept.items() if (proof := proofs[head]) is not None}
-
-
-def _proof(checkpoint: Checkpoint, kept: TreeHead) -> ConsistencyProof | None:
-    hashes = proof_between(checkpoint.chain, kept, checkpoint.position)
-    if hashes is None:
-        return None
-    return ConsistencyProof(follows=KeptHead(**asdict(kept)), hashes=tuple(hashes))

@@ -6,15 +6,15 @@ Housekeeping is a task for each duty: one that fails leaves the others their tur
 from uuid import UUID
 
 from celery import Task, shared_task
+from django.conf import settings
 from django.db import InterfaceError, OperationalError, connections
 
-from audit import chaining, checkpoints
+from audit import chaining
 from audit.actors import System
 from training import dispatch as names
-from training.engine import closing, issuing, passports, recall_orders, retiring, rounds, start
+from training.engine import closing, recall_orders, retiring, rounds, start
 from training.engine import housekeeping as deletions
 from training.engine import sweep as sweeping
-from training.engine.kinds import audit_checkpoint
 
 WORKER = System("worker")
 SWEEP = System("sweep")
@@ -70,7 +70,7 @@ def sweep() -> None:
 @shared_task(base=DatabaseTask, name="training.tasks.housekeeping")
 def housekeeping() -> None:
     """Send each duty, in an order in which the first head after a job's end has its passports too."""
-    for name in DUTIES:
+    for name in settings.HOUSEKEEPING_DUTIES:
         names.send_duty(name)
 
 
@@ -90,42 +90,3 @@ def retire_models() -> None:
 def prune_models() -> None:
     """Delete the weights of old versions."""
     deletions.prune_models(by=SWEEP)
-
-
-@shared_task(base=Duty, name="training.tasks.delete_old_countersignatures")
-def delete_old_countersignatures() -> None:
-    """Delete countersignatures that later ones stand for, with their orders."""
-    audit_checkpoint.delete_old_countersignatures()
-
-
-@shared_task(base=Duty, name="training.tasks.issue_passports")
-def issue_passports() -> None:
-    """Sign the passports that are missing."""
-    passports.issue_missing(issuing.signing_key())
-
-
-@shared_task(base=Duty, name="training.tasks.sign_audit_heads")
-def sign_audit_heads() -> None:
-    """Chain what has happened, and sign the heads of the chains."""
-    chaining.chain_new()
-    checkpoints.sign_heads(issuing.signing_key())
-
-
-@shared_task(base=Duty, name="training.tasks.order_countersignatures")
-def order_countersignatures() -> None:
-    """Have the heads countersigned by the silos."""
-    audit_checkpoint.issue_orders(issuing.signing_key())
-
-
-DUTIES = tuple(
-    duty.name
-    for duty in (
-        delete_expired_data,
-        retire_models,
-        prune_models,
-        delete_old_countersignatures,
-        issue_passports,
-        sign_audit_heads,
-        order_countersignatures,
-    )
-)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from uuid import UUID
 
 from django.db.models import QuerySet
-from django.http import HttpResponse, StreamingHttpResponse
+from django.http import HttpResponse
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.generics import ListAPIView
@@ -15,14 +15,11 @@ from rest_framework.views import APIView
 
 from accounts.access import signed_in
 from accounts.models import Scope
-from accounts.permissions import Permission
-from consortia.permissions import require
 from rest.errors import NotFound
 from training.models import Round
 from training.permissions import access_job
 from training.reading import selectors
 from training.reading.event_stream import events_so_far
-from training.reading.evidence import bundle_answer
 from training.reading.filters import RoundFilter
 from training.reading.serializers import EnvelopeOut, MetricsOut, RoundOut, ServerSentEvent
 
@@ -67,32 +64,6 @@ class JobManifest(APIView):
         if job.manifest is None:
             raise NotFound.of("manifest")
         return HttpResponse(bytes(job.manifest), content_type="application/json")
-
-
-class EvidenceRenderer(JSONRenderer):
-    """For clients that ask for lines of JSON; an error is told in JSON all the same."""
-
-    media_type = "application/jsonl"
-    format = "evidence"
-
-
-class JobEvidence(APIView):
-    """What was signed for a job."""
-
-    scopes = {"GET": Scope.JOBS_READ}
-    renderer_classes = (JSONRenderer, EvidenceRenderer)
-    more_problems = ("409",)
-
-    @extend_schema(responses={(200, "application/jsonl"): OpenApiTypes.STR})
-    def get(self, request: Request, job_id: UUID) -> StreamingHttpResponse:
-        """Agreement, manifest, orders, answers, the record's chain: `python -m federation.verify` checks the bundle.
-
-        For who may read the record of the consortium.
-        """
-        user = signed_in(request)
-        job = access_job(user, job_id)
-        require(user, Permission.EVENT_VIEW, consortium=job.consortium)
-        return bundle_answer(job)
 
 
 class EventStreamRenderer(JSONRenderer):

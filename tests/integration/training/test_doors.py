@@ -263,7 +263,7 @@ DOORS = [
     Door(
         "api-model-version-card", "get", lambda s: f"model-versions/{last_version(s.job).id}/card/", Scope.MODELS_READ
     ),
-    Door(  # nobody has signed one in the scene: tests/integration/training/test_passports.py has those that are
+    Door(  # nobody has signed one in the scene: tests/integration/evidence/test_passports.py has those that are
         "api-model-version-passport",
         "get",
         lambda s: f"model-versions/{last_version(s.job).id}/passport/",

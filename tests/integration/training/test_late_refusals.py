@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from federation.protocol.documents import Environment, Leaving
-from tests.integration.training.test_evidence import UNEVEN, WITHOUT_NETWORK, everybody_signs_in, report_of
+from tests.integration.evidence.test_evidence import UNEVEN, WITHOUT_NETWORK, everybody_signs_in, report_of
 from tests.support.every import every
 from tests.support.federation import TEST, make_federation
 from training.engine import answers, closing, start

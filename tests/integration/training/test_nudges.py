@@ -9,16 +9,18 @@ from threading import Thread
 from typing import Any
 
 import pytest
+from django.conf import settings
 from django.core.cache import cache
 from django.db import connection, connections, transaction
 
 from audit.models import Checkpoint, Event, Head
 from demo.services import Services
+from evidence import passports
 from tests.support.federation import TEST, Federation, make_federation
 from tests.support.patience import FAILS_AFTER_S
 from tests.support.queues import drained
 from training import dispatch
-from training.engine import passports, start, sweep, tasks
+from training.engine import start, sweep, tasks
 from training.launch.actions import launch
 from training.models import Job
 from training.transitions import JobState
@@ -164,7 +166,7 @@ def test_a_duty_that_fails_stops_no_other(federation: Federation, monkeypatch: p
     drained(*QUEUES)
     tasks.housekeeping()
     duties = drained("housekeeping")
-    assert [duty.task for duty in duties] == list(tasks.DUTIES)
+    assert [duty.task for duty in duties] == list(settings.HOUSEKEEPING_DUTIES)
     assert all(duty.expires for duty in duties)
     failed = []
     for duty in duties:
@@ -172,7 +174,7 @@ def test_a_duty_that_fails_stops_no_other(federation: Federation, monkeypatch: p
             duty.run()
         except RuntimeError:
             failed.append(duty.task)
-    assert failed == ["training.tasks.issue_passports"]
+    assert failed == ["evidence.tasks.issue_passports"]
     heads = set(Head.objects.values_list("chain", "position"))
     assert heads
     assert set(Checkpoint.objects.values_list("chain", "position")) == heads

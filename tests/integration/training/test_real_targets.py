@@ -19,7 +19,7 @@ from federation.protocol.documents import Leaving
 from federation.protocol.envelope import peek
 from registry.models import ModelVersion, Passport
 from silos import datasets
-from tests.integration.training.test_evidence import everybody_signs_in, report_of
+from tests.integration.evidence.test_evidence import everybody_signs_in, report_of
 from tests.support.cohort import Cohort, browser, run_job
 from tests.support.every import every
 from tests.support.federation import DECLARATION, registration

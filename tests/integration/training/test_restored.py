@@ -11,6 +11,8 @@ from django.test import Client
 
 from audit import chaining, checkpoints
 from audit.models import Checkpoint, Event, LogRestored, LostHead
+from evidence import audit_checkpoints
+from evidence.bundles import bundle_of
 from federation.evidence.bundle_parser import gather
 from federation.evidence.bundles import read_bundle
 from federation.evidence.report import Report, Verdict
@@ -21,18 +23,16 @@ from federation.protocol.documents.states import NUMBER_TOLD_MAX
 from federation.protocol.keys import PrivateKey
 from federation.protocol.tree_heads import TreeHead
 from silos.models import Silo
-from tests.integration.training.test_evidence import everybody_signs, report_of
+from tests.integration.evidence.test_evidence import everybody_signs, report_of
 from tests.support.cohort import Cohort, make_cohort, run_job
 from tests.support.federation import ENVIRONMENT, TEST, PlayedSilo
 from tests.support.logs import PlayedLog
 from training.engine import answers, closing, issuing, start
-from training.engine.kinds import audit_checkpoint
 from training.engine.long_poll import take_heartbeat
 from training.engine.restored import LOST_HEADS_MAX
 from training.engine.sql.orders import next_order_numbers
 from training.launch.actions import launch
 from training.models import Job, Order
-from training.reading.evidence import bundle_of
 from training.transitions import OUTSTANDING, JobState
 
 pytestmark = pytest.mark.django_db
@@ -233,7 +233,7 @@ def test_who_refused_a_broken_log_is_asked_again_once_it_is_accepted(cohort: Coh
     chaining.chain_new()
     key = issuing.signing_key()
     checkpoints.sign_heads(key)
-    audit_checkpoint.issue_orders(key)
+    audit_checkpoints.issue_orders(key)
     order = Order.objects.get(silo=first.silo, kind="checkpoint")
     said = Refusal(
         order_id=order.id,
@@ -248,7 +248,7 @@ def test_who_refused_a_broken_log_is_asked_again_once_it_is_accepted(cohort: Coh
     )
     answers.answer(document=seal(said, first.identity), by=first.silo)
     asked = Order.objects.filter(silo=first.silo, kind="checkpoint")
-    audit_checkpoint.issue_orders(key)
+    audit_checkpoints.issue_orders(key)
     assert asked.count() == 1, "who refused is left alone for an hour"
     for _ in range(2):
         beat(first, state_of(first, heads=(ChainHead(chain=chain, **asdict(lost)),)))
@@ -262,7 +262,7 @@ def test_who_refused_a_broken_log_is_asked_again_once_it_is_accepted(cohort: Coh
         accepted_at=now(),
     )
     beat(first, None, json.loads(seal(word, first.signatory)))
-    audit_checkpoint.issue_orders(key)
+    audit_checkpoints.issue_orders(key)
     assert asked.count() == 2
 
 

@@ -9,6 +9,8 @@ from rest_framework.test import APIClient
 
 from accounts.models import User
 from audit import chaining, checkpoints
+from evidence import passports
+from evidence.bundles import bundle_of
 from federation.evidence.bundle_parser import gather
 from federation.evidence.bundles import read_bundle
 from federation.evidence.passports import Passport, open_passport
@@ -17,9 +19,8 @@ from registry import models as registry
 from registry.models import ModelVersion
 from tests.support.cohort import Cohort, last_version, make_cohort, model_of, run_job
 from tests.support.federation import TEST
-from training.engine import control, issuing, passports
+from training.engine import control, issuing
 from training.models import Order
-from training.reading.evidence import bundle_of
 from training.transitions import OrderState
 
 pytestmark = pytest.mark.django_db

@@ -15,6 +15,7 @@ from django.conf import settings
 from django.http import StreamingHttpResponse
 
 from audit.models import Checkpoint, Event, Link
+from evidence.audit_entries import log_entries, told_of
 from federation.evidence import bundle_parser
 from federation.evidence.bundles import Entry, write_bundle
 from federation.protocol.chains import chain_of
@@ -27,7 +28,6 @@ from registry.models import Passport
 from rest.errors import Conflict
 from silos.models import KeySuccession
 from training.models import Job, Order, RefusalDocument, Submission
-from training.reading.evidence_log import log_entries, told_of
 from training.transitions import OrderState
 
 RECORDS_AT_ONCE = 1000

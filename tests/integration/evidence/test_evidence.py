@@ -15,6 +15,8 @@ from rest_framework.test import APIClient
 from accounts.models import User
 from audit import chaining, checkpoints
 from audit.models import Checkpoint, Countersignature, Event, JobEvents
+from evidence import passports
+from evidence.bundles import bundle_of
 from federation.evidence.bundle_parser import gather
 from federation.evidence.bundles import read_bundle
 from federation.evidence.passports import open_passport, seal_passport
@@ -31,11 +33,10 @@ from tests.support.cohort import Cohort, make_cohort, run_job
 from tests.support.every import every
 from tests.support.federation import TEST, Federation, make_federation
 from tests.support.plans import CHANGED, SOURCE, agree_on, review_everywhere, sealed_review, uploaded
-from training.engine import answers, closing, control, issuing, passports, start
-from training.engine.kinds import audit_checkpoint
+from training.engine import answers, closing, control, issuing, start
+from training.engine.kinds.audit_checkpoint import take_countersignature
 from training.launch.actions import launch
 from training.models import Evaluation, Job, Order, Submission
-from training.reading.evidence import bundle_of
 from training.transitions import OUTSTANDING, OrderState
 
 pytestmark = pytest.mark.django_db
@@ -74,7 +75,7 @@ def countersign(federation: Federation, silo_id: UUID) -> bytes:
     chain = chain_of(federation.consortium.id)
     head = Checkpoint.objects.filter(chain=chain).latest("position")
     document = sign(peek(bytes(head.document)), AuditCheckpoint.payload_type, played.identity)
-    audit_checkpoint.take_countersignature(document=document, by=played.silo)
+    take_countersignature(document=document, by=played.silo)
     return document
 
 

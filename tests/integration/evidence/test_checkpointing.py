@@ -13,6 +13,7 @@ from django.utils import timezone
 from audit import chaining, checkpoints
 from audit.models import Checkpoint, Countersignature, Event, Link, Unchained
 from consortia.actions import edit_consortium
+from evidence import audit_checkpoints
 from federation.errors import FederationError, Invalid
 from federation.protocol import documents
 from federation.protocol.chains import chain_of
@@ -26,7 +27,7 @@ from tests.support.federation import ENVIRONMENT, Federation, PlayedSilo, make_f
 from training import models
 from training.engine import issuing
 from training.engine.answers import answer
-from training.engine.kinds import audit_checkpoint
+from training.engine.kinds.audit_checkpoint import take_countersignature
 from training.engine.long_poll import fetch_deliverable_orders, take_checkpoint
 from training.transitions import OrderState
 
@@ -46,7 +47,7 @@ def sign_heads() -> int:
     chaining.chain_new()
     key = issuing.signing_key()
     checkpoints.sign_heads(key)
-    return audit_checkpoint.issue_orders(key)
+    return audit_checkpoints.issue_orders(key)
 
 
 def move(federation: Federation, name: str) -> None:
@@ -129,7 +130,7 @@ def test_each_head_is_proven_from_the_one_that_the_silo_keeps(federation: Federa
     first = federation.silos[0]
     (order,) = given(first)
     assert order.proof is None, "nothing is kept yet"
-    audit_checkpoint.take_countersignature(document=countersigned(first, order), by=first.silo)
+    take_countersignature(document=countersigned(first, order), by=first.silo)
     for name in ("One", "Two"):
         kept = head_of(order)
         move(federation, name)
@@ -138,7 +139,7 @@ def test_each_head_is_proven_from_the_one_that_the_silo_keeps(federation: Federa
         assert order.proof is not None
         assert order.proof.follows.position == kept.position
         assert follows(order, kept) is None
-        audit_checkpoint.take_countersignature(document=countersigned(first, order), by=first.silo)
+        take_countersignature(document=countersigned(first, order), by=first.silo)
 
 
 def test_a_silo_that_keeps_another_head_tells_which_and_is_asked_again_at_once(federation: Federation) -> None:
@@ -154,13 +155,13 @@ def test_a_silo_that_keeps_another_head_tells_which_and_is_asked_again_at_once(f
     assert again.proof is not None
     assert again.proof.follows == told
     assert follows(again, kept) is None
-    assert audit_checkpoint.contradicted([chain_of(federation.consortium.id)]) == []
+    assert audit_checkpoints.contradicted([chain_of(federation.consortium.id)]) == []
 
 
 def test_a_log_that_was_rewritten_and_has_grown_brings_no_proof_that_holds(federation: Federation) -> None:
     first, chain = federation.silos[0], chain_of(federation.consortium.id)
     (order,) = given(first)
-    audit_checkpoint.take_countersignature(document=countersigned(first, order), by=first.silo)
+    take_countersignature(document=countersigned(first, order), by=first.silo)
     rewrite(chain)
     move(federation, "Grown")
     sign_heads()
@@ -203,12 +204,12 @@ def test_what_the_platform_has_not_signed_or_another_silo_has_is_not_kept(federa
     first, second = federation.silos[:2]
     (order,) = given(first)
     with pytest.raises(FederationError) as caught:
-        audit_checkpoint.take_countersignature(document=countersigned(second, order), by=first.silo)
+        take_countersignature(document=countersigned(second, order), by=first.silo)
     assert caught.value.code == "signature.invalid"
     row = Checkpoint.objects.get(chain=chain_of(federation.consortium.id))
     invented = AuditCheckpoint(chain=row.chain, position=row.position, digest="f" * 64, made_at=now())
     with pytest.raises(Invalid) as refused:
-        audit_checkpoint.take_countersignature(document=seal(invented, first.identity), by=first.silo)
+        take_countersignature(document=seal(invented, first.identity), by=first.silo)
     assert refused.value.code == "checkpoint.unknown"
     assert not Countersignature.objects.exists()
 
@@ -228,7 +229,7 @@ def test_a_refusal_is_kept_written_down_and_shown_until_the_silo_signs_again(
     event = Event.objects.get(verb="checkpoint.contradicted")
     assert (event.consortium_id, event.subject_id) == (federation.consortium.id, str(first.silo.id))
     assert event.detail["code"] == "checkpoint.forked"
-    (told,) = audit_checkpoint.contradicted([chain])
+    (told,) = audit_checkpoints.contradicted([chain])
     assert (told.silo, told.code) == (first.silo.name, "checkpoint.forked")
     client.force_login(federation.administrator)
     page = client.get("/activity/chains/").content.decode()
@@ -237,8 +238,8 @@ def test_a_refusal_is_kept_written_down_and_shown_until_the_silo_signs_again(
     models.Order.objects.filter(id=order.order_id).update(answered_at=timezone.now() - timedelta(hours=2))
     assert sign_heads() == 1
     (again,) = given(first)
-    audit_checkpoint.take_countersignature(document=countersigned(first, again), by=first.silo)
-    assert audit_checkpoint.contradicted([chain]) == []
+    take_countersignature(document=countersigned(first, again), by=first.silo)
+    assert audit_checkpoints.contradicted([chain]) == []
 
 
 def test_a_refusal_for_another_reason_says_nothing_against_the_record(federation: Federation) -> None:
@@ -246,7 +247,7 @@ def test_a_refusal_for_another_reason_says_nothing_against_the_record(federation
     (order,) = given(first)
     answer(document=refusal(first, order, "order.expired"), by=first.silo)
     assert Event.objects.get(verb__startswith="checkpoint.").verb == "checkpoint.refused"
-    assert audit_checkpoint.contradicted([chain_of(federation.consortium.id)]) == []
+    assert audit_checkpoints.contradicted([chain_of(federation.consortium.id)]) == []
 
 
 def test_an_answer_that_does_not_fit_is_refused_and_changes_nothing(federation: Federation) -> None:
@@ -268,15 +269,15 @@ def test_old_orders_and_signatures_that_later_ones_stand_for_are_deleted(federat
     first, second = federation.silos[:2]
     long_ago = timezone.now() - timedelta(days=40)
     (order,) = given(first)
-    audit_checkpoint.take_countersignature(document=countersigned(first, order), by=first.silo)
+    take_countersignature(document=countersigned(first, order), by=first.silo)
     answer(document=refusal(second, given(second)[0]), by=second.silo)
     move(federation, "Renamed")
     sign_heads()
     (newer,) = given(first)
-    audit_checkpoint.take_countersignature(document=countersigned(first, newer), by=first.silo)
+    take_countersignature(document=countersigned(first, newer), by=first.silo)
     models.Order.objects.update(issued_at=long_ago)
     Countersignature.objects.update(at=long_ago)
-    audit_checkpoint.delete_old_countersignatures()
+    audit_checkpoints.delete_old_countersignatures()
     left = models.Order.objects.get()
     assert (left.silo_id, left.code) == (second.silo.id, "checkpoint.forked")
     newest = Checkpoint.objects.filter(chain=chain_of(federation.consortium.id)).order_by("-position").first()
