@@ -23,10 +23,10 @@ from artefacts.asgi import ArtefactsApplication  # noqa: E402
 from config import health  # noqa: E402
 from config.strangers import BoundedBodies, BoundedRequests  # noqa: E402
 from federation.errors import FederationError  # noqa: E402
-from live import database  # noqa: E402
-from live.http import Receive, Scope, Send, answer_problem, headers_of  # noqa: E402
-from live.hub import hub  # noqa: E402
 from plans.connector import take_review_document  # noqa: E402
+from realtime import database  # noqa: E402
+from realtime.http import Receive, Scope, Send, answer_problem, headers_of  # noqa: E402
+from realtime.hub import hub  # noqa: E402
 from rest.bearer import check_bearer_place  # noqa: E402
 from silos.connector import PREFIX, ConnectorApplication  # noqa: E402
 from training.engine.long_poll import take_answer, take_checkpoint, take_heartbeat, wait_for_orders  # noqa: E402

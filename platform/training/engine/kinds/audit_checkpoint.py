@@ -26,7 +26,7 @@ from federation.protocol.chains import chain_of, consortium_of
 from federation.protocol.documents import OrderKind
 from federation.protocol.keys import PrivateKey
 from federation.protocol.tree_heads import TreeHead
-from live import notices
+from realtime import notices
 from rest.errors import Conflict, NotFound
 from silos.models import Silo
 from training.engine.kept_heads import note_kept, proofs_for
