@@ -29,7 +29,7 @@ from realtime.http import Receive, Scope, Send, answer_problem, headers_of  # no
 from realtime.hub import hub  # noqa: E402
 from rest.bearer import check_bearer_place  # noqa: E402
 from silos.connector import PREFIX, ConnectorApplication  # noqa: E402
-from training.engine.long_poll import take_answer, take_checkpoint, take_heartbeat, wait_for_orders  # noqa: E402
+from training.engine.long_poll import take_answer, take_heartbeat, wait_for_orders  # noqa: E402
 from training.engine.uploads import OrderUploads  # noqa: E402
 from training.reading.event_stream import PATH as EVENTS  # noqa: E402
 from training.reading.event_stream import stream_events  # noqa: E402
@@ -38,7 +38,6 @@ artefacts = ArtefactsApplication(OrderUploads())
 connector = ConnectorApplication(
     handlers={
         "submissions": take_answer,
-        "checkpoints": take_checkpoint,
         "heartbeat": take_heartbeat,
         "agreements": take_document,
         "code-reviews": take_review_document,

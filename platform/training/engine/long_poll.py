@@ -23,7 +23,6 @@ from silos.models import Silo
 from silos.requests import check_still_admitted
 from silos.successions import successions_to
 from training.engine.answers import answer
-from training.engine.kinds.audit_checkpoint import take_countersignature
 from training.engine.restored import note_seen
 from training.engine.sql import orders as statements
 from training.models import Order
@@ -135,11 +134,6 @@ def take_heartbeat(silo: Silo, data: JSON) -> JSON:
             for order in rejected.order_by("-settled_at")[: statements.ORDERS_MAX]
         ]
     return {**heartbeat(silo, data), "rejected": told}
-
-
-def take_checkpoint(silo: Silo, data: JSON) -> JSON:
-    """Handle `POST /connector/v1/checkpoints`: a head of an audit chain with the silo's signature."""
-    return {"state": "kept" if take_countersignature(document=envelope_of(data), by=silo) else "known"}
 
 
 def _payload(value: object) -> bytes | None:
