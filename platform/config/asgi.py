@@ -20,6 +20,7 @@ django = get_asgi_application()
 from agreements.connector import take_document  # noqa: E402 - the apps must be loaded before anything imports a model
 from artefacts import signed_urls  # noqa: E402
 from artefacts.asgi import ArtefactsApplication  # noqa: E402
+from artefacts.checks import log_unsafe_locks  # noqa: E402
 from config import health  # noqa: E402
 from config.strangers import BoundedBodies, BoundedRequests  # noqa: E402
 from federation.errors import FederationError  # noqa: E402
@@ -88,6 +89,7 @@ async def _lifespan(receive: Receive, send: Send) -> None:
     while True:
         message = await receive()
         if message["type"] == "lifespan.startup":
+            await asyncio.to_thread(log_unsafe_locks)
             await send({"type": "lifespan.startup.complete"})
         elif message["type"] == "lifespan.shutdown":
             await hub.close()
