@@ -4,6 +4,9 @@
 from the launch to the first round's start, `job_of_5_rounds_s` from the launch of a job of five rounds, and a closing
 evaluation, to its end. Bytes are a round's, over all
 silos, artefacts and documents. Memory is web's and the worker's with their children (PSS, sampled five times a second).
+`platform_cpu_s` and `silos_cpu_s` are a round's processor time, user and system: of everything that the platform runs,
+and of the relays with the dummy trainers, which share its cores. `cpu_s` has them by process. Wall time says little
+where both are more than the cores have: compare these instead.
 The last line is JSON. With `--idle N` it measures N idle connectors on the one web process instead.
 """
 
@@ -20,7 +23,7 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any
 
-from benchmarks.stack import Stack, running
+from benchmarks.stack import SILO_PROCESSES, Stack, running
 from demo.services import temporary_folder
 
 if TYPE_CHECKING:
@@ -47,14 +50,13 @@ def width_for(parameters: int) -> int:
     return math.ceil((-16 + math.sqrt(256 + 4 * (parameters - 1))) / 2)
 
 
-def measure(stack: Stack, federation: Federation, parameters: int) -> dict[str, Any]:
-    """Run one job and read its figures."""
+def measure(stack: Stack, federation: Federation, parameters: int, rounds: int) -> dict[str, Any]:
+    """Run one job of so many rounds, after those that warm up, and read its figures."""
     from django.db.models import Sum
 
     from registry.models import ModelVersion
     from training.models import Order, Round, Submission
 
-    rounds = rounds_for(parameters)
     stack.take_peaks()
     over = threading.Event()
 
@@ -71,8 +73,7 @@ def measure(stack: Stack, federation: Federation, parameters: int) -> dict[str, 
         over.set()
         watcher.join()
     spent = {name: after - before_s[name] for name, after in stack.processor_times_s().items()}
-    per_round = {name: f"{seconds / (rounds + WARM_UP) * 1000:.0f} ms" for name, seconds in spent.items()}
-    print(f"processor time a round: {per_round}", file=sys.stderr)
+    per_round = {name: seconds / (rounds + WARM_UP) for name, seconds in spent.items()}
     short = _run(stack, federation, parameters, SHORT_ROUNDS)
     starts = [round_.opened_at for round_ in Round.objects.filter(job=job, attempt=1).order_by("number")]
     lengths = [(after - before).total_seconds() for before, after in itertools.pairwise(starts)][WARM_UP:]
@@ -90,6 +91,17 @@ def measure(stack: Stack, federation: Federation, parameters: int) -> dict[str, 
         "bytes_up": payload + sum(len(bytes(submission.document)) for submission in sent),
         "bytes_down": len(federation.silos) * (version.size_bytes + manifest) + sum(orders),
         "peak_rss_mb": stack.take_peaks(),
+        **_processor_times(per_round),
+    }
+
+
+def _processor_times(per_round_s: dict[str, float]) -> dict[str, Any]:
+    """A round's processor time, apart for the platform and for the silos of the benchmark."""
+    silos_s = sum(seconds for name, seconds in per_round_s.items() if name in SILO_PROCESSES)
+    return {
+        "platform_cpu_s": round(sum(per_round_s.values()) - silos_s, 4),
+        "silos_cpu_s": round(silos_s, 4),
+        "cpu_s": {name: round(seconds, 4) for name, seconds in per_round_s.items()},
     }
 
 
@@ -151,6 +163,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--silos", type=int, default=SILOS, metavar="N", help="silos, each with a relay of its own")
     parser.add_argument("--sizes", type=int, nargs="*", default=list(SIZES), help=f"parameters, {SIZE_MAX} at most")
+    parser.add_argument("--rounds", type=int, default=0, metavar="N", help="rounds that are measured of each size")
     parser.add_argument("--idle", type=int, default=0, metavar="N")
     asked = parser.parse_args()
     if asked.silos < 1 or not all(1_000 <= size <= SIZE_MAX for size in asked.sizes):
@@ -165,7 +178,9 @@ def main() -> int:
             federation = stack.enrol(asked.silos)
             figures = {}
             for parameters in asked.sizes:
-                figures[str(parameters)] = measure(stack, federation, parameters)
+                figures[str(parameters)] = measure(
+                    stack, federation, parameters, asked.rounds or rounds_for(parameters)
+                )
                 held = asked.silos == SILOS and parameters in LIMIT_S
                 told = f" (to hold: {LIMIT_S[parameters]} s)" if held else ""
                 print(f"{parameters}: {figures[str(parameters)]}{told}", file=sys.stderr)

@@ -26,6 +26,10 @@ QUIET = {"LOG_LEVEL": "WARNING", "SIGN_IN_TOTP_REQUIRED": "false", "CONNECTIONS_
 """What is measured is pages and rounds: nobody shows a second factor for it, and everybody has one address."""
 
 
+SILO_PROCESSES = frozenset({"relay", "dummies"})
+"""What `Stack.processor_times_s` calls the processes of the silos; all others are the platform's."""
+
+
 class Stack:
     """Everything a benchmark of the platform needs, running."""
 

@@ -167,7 +167,7 @@ class Coordinator:
         return [
             *(sys.executable, "-m", "uvicorn", "config.asgi:application"),
             *("--host", "127.0.0.1", "--port", str(self.port), "--loop", "uvloop"),
-            *("--http", "live.connections:Connection"),
+            *("--http", "realtime.connections:Connection"),
             *("--no-proxy-headers", "--no-access-log", "--timeout-graceful-shutdown", "5"),
         ]
 

@@ -36,7 +36,8 @@ _QUOTED = re.compile(r"""\b_\((["'])(.*?)\1\)""")
 _TAG = re.compile(r"{[{%].*?[%}]}", re.DOTALL)
 # What only machines are told, and settings that are wrong before there is anybody to tell.
 _FOR_MACHINES = (
-    *("/api/", "/api.py", "/api_", "/artefacts/", "/live/", "/management/", "/migrations/", "/sql/", "/statements/"),
+    *("/api/", "/api.py", "/api_", "/artefacts/", "/management/", "/migrations/", "/realtime/", "/sql/"),
+    "/statements/",
     *("/authentication.py", "/kinds/audit_checkpoint.py", "/connector.py", "/event_stream.py", "/long_poll.py"),
     *("/answers.py", "/requests.py", "/idempotency.py", "/pagination.py", "/parsers.py", "/preconditions.py"),
     "/serializers.py",

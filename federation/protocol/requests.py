@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import re
 import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -26,9 +27,10 @@ from http_message_signatures import (
 )
 from http_message_signatures.algorithms import ED25519
 
-from federation.errors import Untrusted
+from federation.errors import FederationError, Untrusted
 from federation.protocol import PROTOCOL_VERSION
 from federation.protocol.keys import PrivateKey, PublicKey
+from federation.validation.encodings import strict_base64
 
 LABEL = "sig1"
 TAG = "consilience-connector"
@@ -40,6 +42,15 @@ _NONCE_LENGTH_MIN, _NONCE_LENGTH_MAX = 22, 100
 # What a template is filled in at; nobody outside can put one of them into a path.
 _BLANK_CREATED, _BLANK_NONCE = str(5_000_000_000 + secrets.randbelow(4_000_000_000)), secrets.token_hex(16)
 _BLANK_BODY = secrets.token_bytes(16)
+_BLANK_SILO, _BLANK_KEY_ID = secrets.token_hex(16), secrets.token_hex(16)
+# How `sign_request` writes its headers. What is written in another way is read by the library.
+_PLAIN_INPUT = re.compile(
+    r'sig1=\([a-z0-9@" -]+\);created=(?P<created>[1-9][0-9]{0,14});keyid="(?P<key_id>ed25519:[0-9a-f]{32})"'
+    r';nonce="(?P<nonce>[A-Za-z0-9+/=_-]{22,100})";tag="consilience-connector"'
+)
+_PLAIN_SIGNATURE = re.compile(r"sig1=:(?P<signature>[A-Za-z0-9+/]{86}==):")
+_PLAIN_DIGEST = re.compile(r"sha-256=:[A-Za-z0-9+/]{43}=:")
+_PLAIN_SILO = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _ORIGIN = "https://connector.invalid"  # the library wants a whole address; the host is not covered
 
 
@@ -176,6 +187,9 @@ def verify_headers(
     """
     lowered = {name.lower(): value for name, value in headers.items()}
     check_signed(lowered)
+    plain = _verify_plain(method, path_with_query, lowered, key_resolver, with_body=with_body, now=now)
+    if plain is not None:
+        return plain
     required = _components(with_body=with_body, with_silo=SILO_HEADER.lower() in lowered)
     verifier = _Verifier(key_resolver, now or datetime.now(UTC))
     try:
@@ -198,6 +212,56 @@ def verify_headers(
     return VerifiedRequest(str(result.parameters["keyid"]), nonce, created, lowered.get(SILO_HEADER.lower()))
 
 
+def _verify_plain(
+    method: str,
+    path_with_query: str,
+    headers: Mapping[str, str],
+    key_resolver: Callable[[str], PublicKey | None],
+    *,
+    with_body: bool,
+    now: datetime | None,
+) -> VerifiedRequest | None:
+    """Verify a request that is written to the letter as `sign_request` writes it; None for every other one.
+
+    What was signed is then known without parsing: the library's own text with the blanks filled in. To parse the
+    headers and write that text anew costs three times what the signature does.
+    """
+    said = _PLAIN_INPUT.fullmatch(headers["signature-input"])
+    signed = _PLAIN_SIGNATURE.fullmatch(headers["signature"])
+    silo_id, digest = headers.get(SILO_HEADER.lower()), headers.get("content-digest", "")
+    if said is None or signed is None or (silo_id is not None and not _PLAIN_SILO.fullmatch(silo_id)):
+        return None
+    if with_body and not _PLAIN_DIGEST.fullmatch(digest):
+        return None
+    key = key_resolver(said["key_id"])
+    if key is None:
+        raise _invalid()
+    blank_silo = None if silo_id is None else _BLANK_SILO
+    try:
+        base, parameters = _template(method, path_with_query, blank_silo, _BLANK_KEY_ID, with_body)
+    except HTTPMessageSignaturesException:  # no path that can be signed: the library says so
+        return None
+    for blank, value in (
+        (_BLANK_SILO, silo_id or ""),
+        (_BLANK_KEY_ID, said["key_id"]),
+        (_BLANK_CREATED, said["created"]),
+        (_BLANK_NONCE, said["nonce"]),
+        (_digest(_BLANK_BODY), digest),
+    ):
+        base, parameters = base.replace(blank, value), parameters.replace(blank, value)
+    if headers["signature-input"] != f"{LABEL}={parameters}":
+        return None
+    try:
+        key.verify(strict_base64(signed["signature"]), base.encode())
+    except FederationError as error:
+        raise _invalid() from error
+    created_s = int(said["created"])
+    skew_s = created_s - (now or datetime.now(UTC)).timestamp()
+    if abs(skew_s) > CLOCK_SKEW_S:
+        raise ClockOff(skew_s)
+    return VerifiedRequest(said["key_id"], said["nonce"], datetime.fromtimestamp(created_s, UTC), silo_id)
+
+
 def check_signed(headers: Mapping[str, str]) -> None:
     """Raise Untrusted ``signature.missing`` unless there is something to verify. Names of headers are in lower case."""
     if "signature" not in headers or "signature-input" not in headers:
@@ -207,6 +271,8 @@ def check_signed(headers: Mapping[str, str]) -> None:
 def check_body(headers: Mapping[str, str], body: bytes) -> None:
     """Raise Untrusted ``signature.invalid`` unless this is the body whose digest the verified headers carry."""
     lowered = {name.lower(): value for name, value in headers.items()}
+    if lowered.get("content-digest") == _digest(body):
+        return
     try:
         ContentDigest.verify(lowered.get("content-digest", ""), body)
     except (HTTPMessageSignaturesException, ValueError) as error:

@@ -18,8 +18,8 @@ from django.conf import settings
 from artefacts import signed_urls, store
 from artefacts.uploads import Upload
 from federation.errors import FederationError
-from live import database
-from live.http import (
+from realtime import database
+from realtime.http import (
     Disconnected,
     Headers,
     Receive,
@@ -87,7 +87,7 @@ class ArtefactsApplication:
 
     async def _tell_progress(self, send: Send, order_id: UUID, digest: str) -> None:
         """How much of it this grant has brought. Of what else the store has, nothing is told."""
-        claimed = await database.call(self._claims.find, order_id, digest)
+        claimed = await database.run_in_db_thread(self._claims.find, order_id, digest)
         offset, complete = 0, False
         if claimed is not None:
             complete = await asyncio.to_thread(_is_complete, claimed, digest)
@@ -105,7 +105,7 @@ class ArtefactsApplication:
         size_max = min(size_max, settings.UPLOAD_BYTES_MAX)
         if total > size_max:
             raise Refused(413, "blob.too_large", f"An artefact for this order may have {size_max} bytes.")
-        claimed = await database.call(self._claims.claim, order_id, digest, total)
+        claimed = await database.run_in_db_thread(self._claims.claim, order_id, digest, total)
         if claimed.is_finished and await asyncio.to_thread(_is_complete, claimed, digest):
             await answer_json(send, 200, {"complete": True, "offset": total})
             return
@@ -120,7 +120,7 @@ class ArtefactsApplication:
             finish = upload.finish if begun else partial(upload.take_whole, start)
             complete = await asyncio.to_thread(finish, block.data)
             if complete:
-                await database.call(self._claims.finish, order_id, digest)
+                await database.run_in_db_thread(self._claims.finish, order_id, digest)
         except FileNotFoundError:  # the order ended, and what had come of its upload was deleted
             raise Refused(409, "order.over", "This order waits for no answer any more; nothing was kept.") from None
         finally:

@@ -12,7 +12,7 @@ from uuid import UUID
 from artefacts import store
 from federation.errors import Invalid
 from federation.protocol.digests import digest_file
-from live.http import Refused
+from realtime.http import Refused
 
 
 class Upload:

@@ -9,7 +9,7 @@ from django.db import models, transaction
 
 from audit.actors import Actor
 from audit.statements import appending, event_of
-from live import database
+from realtime import database
 
 _APPEND = appending("(VALUES (true)) AS once")
 

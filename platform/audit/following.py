@@ -14,7 +14,7 @@ from uuid import UUID
 from django.utils import timezone
 
 from audit.models import Event, Follower
-from live import database
+from realtime import database
 
 _NEWEST = "SELECT max(id) FROM audit_event WHERE job_id = %(job)s AND id > %(last)s"
 FOLLOWED_FOR_S = 60
@@ -39,7 +39,7 @@ class SettledEvents:
 
     Only transactions that have themselves written an event are waited for, in this database. One that is open for long
     and writes none holds nothing up; one that has and then does nothing is ended by the server
-    (`live.postgresql.base.IDLE_IN_TRANSACTION_MAX`).
+    (`realtime.postgresql.base.IDLE_IN_TRANSACTION_MAX`).
     """
 
     def __init__(self, job_id: UUID, after: int) -> None:
@@ -50,7 +50,7 @@ class SettledEvents:
         self._unaware: set[str] = set()
 
     def follow(self) -> None:
-        """Have notices sent of this job's events for the next minute (`live.notices.JOBS`).
+        """Have notices sent of this job's events for the next minute (`realtime.notices.JOBS`).
 
         Whoever writes already may not know of it and send none: until they are gone there is something to wait for.
         """

@@ -53,6 +53,7 @@ SENTENCES: Mapping[str, tuple[str, ...]] = {
             "numbers are used now; if the job is paused, resume it."
         ),
     ),
+    "job.not_started": (_("%(number)s workers failed to make its first model."),),
     "round.not_closed": (_("%(number)s workers failed to close it."),),
     "silo.revoked": (_("The silo was revoked while it had this order."),),
     "silo.unconfirmed": (_("The silo enrolled anew while it had this order, and waits to be confirmed."),),

@@ -9,7 +9,7 @@ from federation.protocol import merkle
 from federation.protocol.chains import Break
 from federation.protocol.merkle import Frontier, Node, Span
 from federation.protocol.tree_heads import TreeHead
-from live import database
+from realtime import database
 
 _NODES = """
     SELECT node.level, node.index, node.hash

@@ -60,14 +60,14 @@ def database_of(url: str, *, pool_max: int) -> dict[str, Any]:
     if not told.get("dbname") and "service" not in told:
         raise ImproperlyConfigured("DATABASE_URL names no database: it ends in /name.")
     return {
-        "ENGINE": "live.postgresql",
+        "ENGINE": "realtime.postgresql",
         **{setting: told.get(name, "") for setting, name in own.items()},
         "CONN_MAX_AGE": 0,
         "CONN_HEALTH_CHECKS": True,  # a pooled connection may be older than the server that it was made to
         "OPTIONS": {
             **DEFAULTS,
             **options,
-            "prepare_threshold": 5,  # for `live.database.fetch`; the ORM's own statements are bound by the client
+            "prepare_threshold": 5,  # for `realtime.database.fetch`; the ORM's own statements are bound by the client
             "pool": {"min_size": 1, "max_size": pool_max, "timeout": 10},
         },
     }

@@ -13,8 +13,8 @@ import psycopg
 from django.conf import settings
 from redis.asyncio import Redis
 
-from live import database
-from live.http import Receive, Refused, Scope, Send, answer, answer_json, answer_problem
+from realtime import database
+from realtime.http import Receive, Refused, Scope, Send, answer, answer_json, answer_problem
 
 log = logging.getLogger(__name__)
 LIVE, READY = "/health/live", "/health/ready"

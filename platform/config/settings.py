@@ -10,7 +10,7 @@ from django.core.exceptions import ImproperlyConfigured
 from config import environment as env
 from config import mail
 from config.database_url import database_of
-from live.proxies import Proxies
+from realtime.proxies import Proxies
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 
@@ -218,7 +218,7 @@ SECURE_HSTS_PRELOAD = _secure and env.flag("HSTS_PRELOAD", default=False)
 # a promise for the whole domain that is hard to take back: the operator's to make, not a default (see .env.sample)
 SILENCED_SYSTEM_CHECKS = ["security.W021"]
 SECURE_REFERRER_POLICY = "same-origin"
-# What proxies say is read in one place, and only from those named here (live.proxies): Django reads none of it itself.
+# What proxies say is read in one place, and only from those named here (realtime.proxies). Django reads none itself.
 TRUSTED_PROXIES = _proxies(env.words("TRUSTED_PROXIES"))
 X_FRAME_OPTIONS = "DENY"
 DATA_UPLOAD_MAX_MEMORY_SIZE = 5 << 20
@@ -230,7 +230,7 @@ PLATFORM_SIGNING_KEY_FILE = env.text("PLATFORM_SIGNING_KEY_FILE", "")
 UPLOAD_BYTES_MAX = int(env.number("UPLOAD_BYTES_MAX", 1 << 30))
 UPLOADS_IN_FLIGHT_BYTES_MAX = int(env.number("UPLOADS_IN_FLIGHT_BYTES_MAX", 4 << 30))
 
-# What one peer may hold: uvicorn itself bounds none of it (live.connections).
+# What one peer may hold: uvicorn itself bounds none of it (realtime.connections).
 CONNECTIONS_PER_ADDRESS_MAX = int(env.number("CONNECTIONS_PER_ADDRESS_MAX", 200))
 REQUEST_HEAD_WITHIN_S = env.number("REQUEST_HEAD_WITHIN_S", 10)
 REQUEST_BODY_WINDOW_S = env.number("REQUEST_BODY_WINDOW_S", 20)

@@ -14,9 +14,9 @@ from django.http import HttpRequest
 
 from accounts.tokens import authenticate_token
 from federation.errors import FederationError
-from live import database
-from live.connections import counted_as
-from live.http import (
+from realtime import database
+from realtime.connections import counted_as
+from realtime.http import (
     STRANGER_BYTES_MAX,
     Application,
     Receive,
@@ -50,7 +50,7 @@ class BoundedBodies:
             await self._inner(scope, receive, send)
             return
         try:
-            size_max = BODY_BYTES_MAX if await database.call(is_signed_in, headers) else STRANGER_BYTES_MAX
+            size_max = BODY_BYTES_MAX if await database.run_in_db_thread(is_signed_in, headers) else STRANGER_BYTES_MAX
             if announced is not None and announced > size_max:
                 raise too_large(size_max)
             counted = _Counted(receive, size_max)

@@ -15,8 +15,9 @@ from django.views.decorators.http import require_safe
 
 from accounts.access import signed_in
 from dashboards.charts import Chart, Series, line_chart
-from dashboards.job import series
-from dashboards.job.series import Member, VersionRow
+from dashboards.job import series, version_series
+from dashboards.job.series import Member
+from dashboards.job.version_series import VersionRow
 from federation.targets import Metric, Target
 from plans.models import TrainingPlan
 from plans.selectors import plan_with
@@ -84,11 +85,11 @@ def compare(request: HttpRequest) -> HttpResponse:
     compared = [
         Compared(
             job,
-            series.versions_of(job, POINTS_DRAWN, silos_of_best=True),
+            version_series.versions_of(job, POINTS_DRAWN, silos_of_best=True),
             series.members_of(job),
             place,
             plan_with(job.consortium, job.request.get("plan") or ""),
-            series.target_of_job(job),
+            version_series.target_of_job(job),
         )
         for place, job in enumerate(access_job(user, job_id) for job_id in wanted)
     ]

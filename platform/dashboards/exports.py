@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from django.http import HttpResponse, StreamingHttpResponse
 from django.utils.text import slugify
 
-from live import database
+from realtime import database
 
 _FORMULA = "=+-@\t\r"
 
@@ -43,7 +43,7 @@ class StreamedText(StreamingHttpResponse):
     async def __aiter__(self) -> AsyncIterator[bytes]:
         """What a server that is asynchronous asks for; Django itself would make all of it first."""
         for make in self._parts:
-            yield self.make_bytes(await database.call(make))
+            yield self.make_bytes(await database.run_in_db_thread(make))
 
 
 def _named(name: str, ending: str) -> dict[str, str]:

@@ -25,7 +25,7 @@ from federation.protocol.chains import chain_of
 from federation.protocol.documents import ConsistencyProof, KeptHead, OrderKind
 from federation.protocol.keys import PrivateKey
 from federation.protocol.tree_heads import TreeHead
-from live import notices
+from realtime import notices
 from silos.models import Silo
 from training.engine.kinds.audit_checkpoint import CONTRADICTIONS
 from training.engine.sql.orders import next_order_numbers

@@ -22,8 +22,8 @@ from federation.protocol.chains import chain_of
 from federation.protocol.documents import Manifest, read
 from federation.protocol.envelope import peek
 from federation.protocol.keys import PublicKey, load_public
-from live import database
 from plans.models import SignedReview
+from realtime import database
 from registry.models import Passport
 from rest.errors import Conflict
 from silos.models import KeySuccession
@@ -54,7 +54,7 @@ class EvidenceAnswer(StreamingHttpResponse):
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         """What a server that is asynchronous asks for; Django itself would make all of it first."""
-        while block := await database.call(self._block):
+        while block := await database.run_in_db_thread(self._block):
             yield block
 
     def _block(self) -> bytes:

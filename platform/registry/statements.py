@@ -8,7 +8,7 @@ from uuid import UUID
 
 from psycopg.types.json import Jsonb
 
-from live import database
+from realtime import database
 from registry.models import ModelVersion
 
 _ADD = """

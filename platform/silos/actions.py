@@ -16,7 +16,7 @@ from federation.errors import Invalid
 from federation.protocol.documents import EnrolmentStatement, SiloCertificate, open_sealed, read
 from federation.protocol.envelope import peek
 from federation.protocol.keys import PublicKey
-from live import notices
+from realtime import notices
 from rest.errors import Conflict
 from silos.codes import check_usable, hash_of
 from silos.models import EnrolmentCode, RefusedRequest, Silo

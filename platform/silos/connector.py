@@ -24,8 +24,8 @@ from federation.protocol.envelope import payload_type_of
 from federation.protocol.keys import PublicKey, load_public
 from federation.protocol.requests import check_body, check_signed
 from federation.validation.encodings import strict_json
-from live import database
-from live.http import (
+from realtime import database
+from realtime.http import (
     STRANGER_BYTES_MAX,
     Disconnected,
     Receive,
@@ -85,7 +85,7 @@ class ConnectorApplication:
             head = _head(scope)
             if name in _UNENROLLED:
                 request = await _whole(head, receive, STRANGER_BYTES_MAX)
-                told = await database.call(_UNENROLLED[name], request)
+                told = await database.run_in_db_thread(_UNENROLLED[name], request)
                 await answer_json(send, 201 if name == "enrol" else 200, told)
             elif name in self._waiting:
                 check_signed(head.headers)
@@ -106,7 +106,7 @@ class ConnectorApplication:
         silo, size_max = None, STRANGER_BYTES_MAX
         check_signed(head.headers)
         if _is_large(head):
-            silo, size_max = await database.call(authenticate, head), BODY_BYTES_MAX
+            silo, size_max = await database.run_in_db_thread(authenticate, head), BODY_BYTES_MAX
         request = await _whole(head, receive, size_max)
 
         def handle() -> JSON:
@@ -116,7 +116,7 @@ class ConnectorApplication:
                     check_body(request.headers, request.body or b"")
                 return self._handlers[name](known, _object(request.body))
 
-        return await database.call(handle)
+        return await database.run_in_db_thread(handle)
 
 
 def _head(scope: Scope) -> SignedRequest:

@@ -19,7 +19,7 @@ from django.utils.translation import gettext as _
 from federation.errors import FederationError, Transient
 from federation.protocol.keys import PublicKey
 from federation.protocol.requests import ClockOff
-from live import database
+from realtime import database
 from silos.models import RefusedRequest, Silo
 from silos.transitions import SiloState
 

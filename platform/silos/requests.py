@@ -19,8 +19,8 @@ from federation.protocol.requests import (
     verify_headers,
     verify_request,
 )
-from live import database
-from live.http import Refused
+from realtime import database
+from realtime.http import Refused
 from silos import throttle
 from silos.models import Silo
 from silos.refused import noted_for

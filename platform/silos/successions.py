@@ -6,7 +6,7 @@ from functools import lru_cache
 
 from federation.protocol.keys import PublicKey
 from federation.protocol.successions import SUCCESSIONS_MAX
-from live import database
+from realtime import database
 from silos.models import KeySuccession
 
 

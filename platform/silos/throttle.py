@@ -13,7 +13,7 @@ from uuid import UUID
 
 from django.conf import settings
 
-from live.http import Refused
+from realtime.http import Refused
 
 BURST_S = 10.0
 _SILOS_MAX = 10_000

@@ -10,4 +10,5 @@ class TrainingConfig(AppConfig):
 
     def ready(self) -> None:
         """Once settings and models are there."""
-        from training import checks  # noqa: F401 - registers itself
+        from artefacts import checks as _  # noqa: F401 - both register themselves
+        from training import checks  # noqa: F401

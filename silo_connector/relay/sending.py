@@ -54,7 +54,7 @@ class Outgoing:
             return "code-reviews"
         if spool.is_dataset_folder(self.name):
             return "datasets"
-        return "checkpoints" if _is_head(self.document) else "submissions"
+        return "submissions"
 
 
 class Sender:

@@ -12,7 +12,7 @@ from pathlib import Path
 from django.test import override_settings
 from pytest_django import DjangoDbBlocker
 
-from live import database
+from realtime import database
 from tests.support.emptied import empty_database
 
 QUICK = ["django.contrib.auth.hashers.MD5PasswordHasher"]

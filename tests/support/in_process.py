@@ -18,7 +18,7 @@ from django.core.signals import request_finished, request_started
 from django.db import close_old_connections, transaction
 from schemathesis.core.transport import Response
 
-from live.hub import hub
+from realtime.hub import hub
 
 
 @contextmanager

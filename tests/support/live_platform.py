@@ -70,7 +70,7 @@ class Client:
 def serving() -> Iterator[int]:
     """The platform on a free loopback port, until the end of the block."""
     from config.asgi import application
-    from live.connections import Connection
+    from realtime.connections import Connection
 
     listener = socket.socket()
     listener.bind(("127.0.0.1", 0))

@@ -11,7 +11,7 @@ from django.db.models import Count
 
 from federation.targets import Target
 from federation.targets.classification import ACCURACY, AUC, LOSS
-from live import database
+from realtime import database
 from training.models import Job, Order
 from training.reading.counting import OUTCOME_OF
 

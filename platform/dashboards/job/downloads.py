@@ -16,7 +16,7 @@ from django.views.decorators.http import require_safe
 
 from accounts.access import signed_in
 from dashboards.exports import StreamedText, plain
-from dashboards.job import csv_export, series
+from dashboards.job import csv_export, series, version_series
 from federation.targets import Target
 from federation.targets.classification import ACCURACY, LOSS
 from rest.errors import BadRequest, Unprocessable
@@ -38,7 +38,7 @@ def as_csv(request: HttpRequest, job_id: UUID) -> StreamedText:
     """
     job = access_job(signed_in(request), job_id)
     parts = _parts(request, job)
-    target = series.target_of_job(job)
+    target = version_series.target_of_job(job)
     chunks = (partial(csv_export.csv_of, job, target, part) for part in parts)
     return _attachment((partial(str, csv_export.heading(target)), *chunks), "text/csv; charset=utf-8", job, "csv")
 
@@ -48,7 +48,7 @@ def as_csv(request: HttpRequest, job_id: UUID) -> StreamedText:
 def as_json(request: HttpRequest, job_id: UUID) -> StreamedText:
     """The job as launched, its rounds, its model's versions, and a row for each silo in each round, likewise."""
     job = access_job(signed_in(request), job_id)
-    parts, target = _parts(request, job), series.target_of_job(job)
+    parts, target = _parts(request, job), version_series.target_of_job(job)
     told = {
         "job": {
             "id": str(job.id),
@@ -77,7 +77,7 @@ def as_json(request: HttpRequest, job_id: UUID) -> StreamedText:
         ],
         "versions": [
             {"after_round": row.round_number, **_figures(target, row.figures), "best": row.is_best}
-            for row in series.versions_of(job, EVERYTHING, silos_of_best=True)
+            for row in version_series.versions_of(job, EVERYTHING, silos_of_best=True)
         ],
     }
     opening = json.dumps(told, default=plain).removesuffix("}") + ', "work": [\n'

@@ -10,7 +10,8 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop
 
 from dashboards.charts import Chart, Series, bar_chart, line_chart
-from dashboards.job.series import LINES_MAX, Member, RoundTimes, Traffic, VersionRow, WorkRow, is_large
+from dashboards.job.series import LINES_MAX, Member, RoundTimes, Traffic, WorkRow, is_large
+from dashboards.job.version_series import VersionRow
 from federation.targets import Metric
 from training.models import Job
 

@@ -14,7 +14,8 @@ from django.utils.formats import number_format
 from django.utils.translation import gettext as _
 
 from dashboards.job.left_out import Waited, waited
-from dashboards.job.series import Member, RoundTimes, Traffic, VersionRow, WorkRow
+from dashboards.job.series import Member, RoundTimes, Traffic, WorkRow
+from dashboards.job.version_series import VersionRow
 from federation.targets import Better, Target
 from rest.figures import figure_written
 from training.models import Job

@@ -21,10 +21,11 @@ from audit.models import Event
 from consortia.permissions import may
 from consortia.selectors import permissions_of
 from dashboards.charts import Chart
-from dashboards.job import figures, series
+from dashboards.job import figures, series, version_series
 from dashboards.job.participation import participation
 from dashboards.job.report import answers
-from dashboards.job.series import Member, VersionRow
+from dashboards.job.series import Member
+from dashboards.job.version_series import VersionRow
 from plans.selectors import plan_with
 from rest.errors import NotFound
 from training.launch.agreed_defaults import clear_reason_of
@@ -197,7 +198,7 @@ def report(request: HttpRequest, job_id: UUID) -> HttpResponse:
     """The job for paper: what it was, how it went, and the seven questions with this job's evidence."""
     user = signed_in(request)
     job = access_job(user, job_id)
-    members, target = series.members_of(job), series.target_of_job(job)
+    members, target = series.members_of(job), version_series.target_of_job(job)
     versions = _versions(job, members)
     times = series.round_times_of(job, series.drawn(series.ROUNDS_DRAWN, members))
     work = series.work_of(job, {one.number for one in times})
@@ -236,8 +237,8 @@ def overview_charts(job: Job, members: Sequence[Member]) -> list[Chart]:
 
 
 def _versions(job: Job, members: Sequence[Member]) -> tuple[VersionRow, ...]:
-    limit = series.drawn(series.VERSIONS_DRAWN, members)
-    return series.versions_of(job, limit, spread=series.is_large(members))
+    limit = series.drawn(version_series.VERSIONS_DRAWN, members)
+    return version_series.versions_of(job, limit, spread=series.is_large(members))
 
 
 def _frame(job: Job, user: User) -> dict[str, Any]:

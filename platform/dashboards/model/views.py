@@ -19,7 +19,7 @@ from accounts.access import signed_in
 from accounts.permissions import Permission
 from agreements.selectors import houses_in
 from consortia.selectors import permissions_of
-from dashboards.job import figures, series
+from dashboards.job import figures, version_series
 from dashboards.model.lineage import Graph, Source, graph
 from dashboards.model.rows import at_silos, differences
 from plans.selectors import plan_with
@@ -101,7 +101,7 @@ def _named(model: Model, number: str | None) -> ModelVersion | None:
 
 
 def _charts(job: Job) -> list[Any]:
-    versions = series.versions_of(job, POINTS_DRAWN, silos_of_best=True)
+    versions = version_series.versions_of(job, POINTS_DRAWN, silos_of_best=True)
     return [chart for chart in figures.convergences(job, versions, ()) if chart]
 
 

@@ -16,14 +16,13 @@ from artefacts import store
 from federation.errors import Invalid
 from federation.protocol import INLINE_BYTES_MAX
 from federation.validation.encodings import strict_base64
-from live import database, notices
-from live.hub import hub
+from realtime import database, notices
+from realtime.hub import hub
 from silos.connector import JSON, Waiting, envelope_of, heartbeat
 from silos.models import Silo
 from silos.requests import check_still_admitted
 from silos.successions import successions_to
 from training.engine.answers import answer
-from training.engine.kinds.audit_checkpoint import take_countersignature
 from training.engine.restored import note_seen
 from training.engine.sql import orders as statements
 from training.models import Order
@@ -76,7 +75,7 @@ async def wait_for_orders(waiting: Waiting) -> bytes:
 
     started = asyncio.get_running_loop().time()
     with hub.waiting(notices.ORDERS, waiting.claimed_silo_id) as news:
-        silo, held, wait_s, found = await database.call(first_look)
+        silo, held, wait_s, found = await database.run_in_db_thread(first_look)
         deadline = started + wait_s
         while not found.orders and not found.cancelled:
             left_s = deadline - asyncio.get_running_loop().time()
@@ -88,7 +87,7 @@ async def wait_for_orders(waiting: Waiting) -> bytes:
             except TimeoutError:
                 break
             news.clear()
-            found = await database.call(_look_again, silo, held)
+            found = await database.run_in_db_thread(_look_again, silo, held)
         return found.encode()
 
 
@@ -135,11 +134,6 @@ def take_heartbeat(silo: Silo, data: JSON) -> JSON:
             for order in rejected.order_by("-settled_at")[: statements.ORDERS_MAX]
         ]
     return {**heartbeat(silo, data), "rejected": told}
-
-
-def take_checkpoint(silo: Silo, data: JSON) -> JSON:
-    """Handle `POST /connector/v1/checkpoints`: a head of an audit chain with the silo's signature."""
-    return {"state": "kept" if take_countersignature(document=envelope_of(data), by=silo) else "known"}
 
 
 def _payload(value: object) -> bytes | None:

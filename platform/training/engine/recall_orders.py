@@ -10,7 +10,7 @@ from audit.actors import Actor
 from audit.reasons import Reason
 from consortia.models import Participation
 from consortia.transitions import ParticipationState
-from live import notices
+from realtime import notices
 from silos.transitions import SiloState
 from training.models import Order
 from training.states import record_job_event

@@ -10,7 +10,7 @@ from django.utils import timezone
 from audit.actors import Actor
 from audit.reasons import Reason
 from federation.protocol.digests import digest_bytes
-from live import notices
+from realtime import notices
 from registry.models import ModelVersion
 from training.engine import steps
 from training.engine.agreement_gate import blocking_reason

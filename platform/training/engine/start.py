@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from django.conf import settings
 from django.db import transaction
 from django.db.models.functions import Now
 
@@ -26,7 +24,7 @@ from plans.models import TrainingPlan
 from registry.actions import add_version
 from registry.models import Model, ModelVersion
 from training import dispatch
-from training.engine import issuing
+from training.engine import issuing, start_claims
 from training.engine.rounds import open_next
 from training.engine.start_checks import check_data_are_there, start_blocker
 from training.launch.actions import check_in_use
@@ -55,6 +53,7 @@ def start(*, job_id: UUID, by: Actor) -> None:
     """Take a queued job into its first round. Safe to repeat; what can't start fails with its reason.
 
     The first model is made under a claim and in no transaction: of a large one that takes long, and locks nothing.
+    A job whose first model has cost several workers their lives fails (`start_claims`).
     """
     with transaction.atomic():
         job = _queued(job_id, skip_locked=True)
@@ -63,18 +62,24 @@ def start(*, job_id: UUID, by: Actor) -> None:
         if job.evaluated_version is not None:
             _begin(job, job.evaluated_version, by)
             return
-        _claim(job)
+        if start_claims.is_hopeless(job):
+            why = Reason(start_claims.NOT_MADE, {"number": start_claims.CLAIMS_MAX})
+            move(job=job, to=JobState.FAILED, by=by, why=why)
+            return
+        claim = start_claims.claim(job)
     try:
-        first = _make_first_model(job)
+        with start_claims.kept(claim):
+            first = _make_first_model(job)
         _start_from(job_id, first, by)
     except Transient:  # nothing is wrong with the job: it stays queued, and the sweep nudges it again
+        start_claims.give_back(claim)
         raise
     except FederationError as error:
         with transaction.atomic():
             if (job := _queued(job_id)) is not None:
                 move(job=job, to=JobState.FAILED, by=by, why=Reason.of(error))
-    finally:
-        Job.objects.filter(id=job_id, state=JobState.QUEUED).update(start_claimed_until=None)
+    else:
+        start_claims.give_back(claim)
 
 
 def _start_from(job_id: UUID, first: FirstModel, by: Actor) -> None:
@@ -99,12 +104,6 @@ def _queued(job_id: UUID, *, skip_locked: bool = False) -> Job | None:
     if skip_locked:
         found = found.exclude(start_claimed_until__gt=Now())
     return found.first()
-
-
-def _claim(job: Job) -> None:
-    """For as long as a worker may be silent, nobody else makes this job's first model."""
-    lease = timedelta(seconds=settings.STEP_LEASE_S)
-    Job.objects.filter(id=job.id).update(start_claimed_until=Now() + lease)
 
 
 def _may_start(job: Job, by: Actor) -> bool:

@@ -13,7 +13,7 @@ from django.db import transaction
 
 from audit.actors import Actor
 from audit.reasons import Reason
-from live import notices
+from realtime import notices
 from training.engine import issuing
 from training.engine.deadlines import StepDeadlines
 from training.engine.kinds.base import Claim, LeaseLostError

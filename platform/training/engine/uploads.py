@@ -8,7 +8,7 @@ from django.conf import settings
 from django.utils import timezone
 
 from artefacts.asgi import Claimed
-from live.http import Refused
+from realtime.http import Refused
 from silos import throttle
 from training.engine.kinds import grants_upload
 from training.engine.sql import uploads as statements

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from uuid import UUID
 
-from live import database
+from realtime import database
 from training.transitions import OrderState
 from training.waiting import QUANTILE, ROUNDS_LOOKED_AT
 

@@ -52,6 +52,8 @@ class Job(models.Model):
     """What one organisation weighs at most among all; None where too few take part, and in jobs from before 1.1."""
     start_claimed_until = models.DateTimeField(null=True)
     """While it is queued: how long a worker has it that makes its first model. By the database's clock."""
+    start_claims = models.PositiveIntegerField(default=0, db_default=0)
+    """How many workers have taken its first model and have not given it back."""
     created_at = models.DateTimeField(auto_now_add=True)
     started_at = models.DateTimeField(null=True)
     ended_at = models.DateTimeField(null=True)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from live import database
+from realtime import database
 from training.sql_literals import listed
 from training.transitions import MISSED
 

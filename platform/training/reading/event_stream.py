@@ -33,9 +33,9 @@ from audit.following import FOLLOWED_FOR_S, SettledEvents
 from audit.models import Event
 from audit.reasons import detail_for_machines
 from federation.errors import FederationError
-from live import database, notices
-from live.http import Receive, Refused, Scope, Send, answer_problem, headers_of
-from live.hub import hub
+from realtime import database, notices
+from realtime.http import Receive, Refused, Scope, Send, answer_problem, headers_of
+from realtime.hub import hub
 from rest.bearer import presents_bearer
 from rest.errors import Forbidden, NotFound, Problem, Unauthenticated
 from training.models import Job
@@ -62,7 +62,7 @@ async def stream_events(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["method"] != "GET":
             raise Refused(405, "method.not_allowed", "This address takes GET.", [(b"allow", b"GET")])
         follower = partial(_admit, match[1], headers)
-        job = await database.call(follower)
+        job = await database.run_in_db_thread(follower)
         last = _last_event(headers, scope["query_string"].decode("latin-1"))
     except FederationError as error:
         await answer_problem(send, error)
@@ -91,9 +91,9 @@ async def _follow(
             news.clear()
             try:
                 if loop.time() >= follow_at:
-                    await database.call(following.follow)
+                    await database.run_in_db_thread(following.follow)
                     follow_at = loop.time() + FOLLOW_AGAIN_S
-                events, ended = await database.call(_events_for, follower, following)
+                events, ended = await database.run_in_db_thread(_events_for, follower, following)
             except (Unauthenticated, Forbidden, NotFound) as problem:
                 await send({"type": "http.response.body", "body": _refused(problem)})
                 return

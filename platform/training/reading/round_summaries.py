@@ -11,7 +11,7 @@ from django.db.models import Count, DecimalField, OuterRef, QuerySet, Subquery, 
 from django.db.models.functions import Coalesce
 
 from audit.models import Event
-from live import database
+from realtime import database
 from training.models import Job, Order, Round, Step
 from training.reading.counting import Tally, tally_of
 from training.transitions import RoundState, StepState

@@ -30,9 +30,9 @@ from demo.services import PYTHONPATH, ROOT, Services
 from federation.protocol.digests import digest_bytes
 from federation.protocol.keys import PrivateKey
 from federation.protocol.requests import sign_request
-from live.connections import counted_as, open_connections
-from live.http import STRANGER_BYTES_MAX
-from live.proxies import Proxies
+from realtime.connections import counted_as, open_connections
+from realtime.http import STRANGER_BYTES_MAX
+from realtime.proxies import Proxies
 from tests.support.every import every
 from tests.support.federation import Federation, make_federation
 from tests.support.live_platform import Client, serving
@@ -109,7 +109,7 @@ def web(services: Services, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     environment.pop("PLATFORM_SIGNING_KEY_FILE", None)
     command = [sys.executable, "-m", "uvicorn", "config.asgi:application", "--port", str(port), "--loop", "uvloop"]
     log = tmp_path_factory.mktemp("web") / "web.log"
-    child = Child("web", [*command, "--http", "live.connections:Connection"], log, environment, cwd=ROOT)
+    child = Child("web", [*command, "--http", "realtime.connections:Connection"], log, environment, cwd=ROOT)
     child.start()
     try:
         until("web serves or has ended", lambda: not child.running or "Uvicorn running on" in log.read_text())

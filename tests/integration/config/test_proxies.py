@@ -13,7 +13,7 @@ import pytest
 
 from accounts.models.sign_in import SignInFailure
 from demo.services import ROOT
-from live.proxies import Proxies
+from realtime.proxies import Proxies
 from tests.support.live_platform import Client, serving
 
 STRANGER = "198.51.100.9"

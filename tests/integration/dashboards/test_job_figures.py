@@ -15,7 +15,7 @@ from django.http import StreamingHttpResponse
 from django.test import Client
 from django.utils import timezone
 
-from dashboards.job import csv_export, downloads, figures, series
+from dashboards.job import csv_export, downloads, figures, series, version_series
 from dashboards.job.participation import participation
 from federation.targets.classification import ACCURACY, LOSS
 from silos.models import Silo
@@ -29,7 +29,7 @@ pytestmark = pytest.mark.django_db
 
 def test_convergence_has_every_silo_and_all_together(cohort: Cohort) -> None:
     job = run_job(cohort)
-    versions, members = series.versions_of(job), series.members_of(job)
+    versions, members = version_series.versions_of(job), series.members_of(job)
     assert [row.round_number for row in versions] == list(range(len(versions)))
     chart = figures.convergence(versions, members, ACCURACY, LOSS)
     assert chart.headings[1] == "All silos"
@@ -45,15 +45,15 @@ def test_convergence_has_every_silo_and_all_together(cohort: Cohort) -> None:
 def test_what_could_point_at_somebody_is_not_drawn(cohort: Cohort) -> None:
     job = run_job(cohort)
     job.request["limits"]["minimum_cell"] = 10**6
-    told = series.versions_of(job)
+    told = version_series.versions_of(job)
     assert told
     assert {score.figures.get("accuracy") for row in told for score in row.by_silo.values()} == {None}
 
 
 def test_very_long_jobs_are_thinned_and_keep_the_best(cohort: Cohort) -> None:
     job = run_job(cohort, rounds=6)
-    whole = series.versions_of(job)
-    thin = series.versions_of(job, limit=2)
+    whole = version_series.versions_of(job)
+    thin = version_series.versions_of(job, limit=2)
     assert len(thin) < len(whole)
     assert any(row.is_best for row in thin)
 
@@ -191,11 +191,12 @@ def test_a_download_tells_what_silos_did_and_how_the_model_did_there(cohort: Coh
 
 def test_of_many_silos_the_lowest_the_middle_and_the_highest_are_drawn() -> None:
     members = [series.Member(uuid4(), f"silo {place}", "House", place) for place in range(series.LINES_MAX + 1)]
-    spread = series.Spread({"accuracy": (0.12, 0.06, 0.0), "loss": (1.0, 1.0, 1.0)})
+    spread = version_series.Spread({"accuracy": (0.12, 0.06, 0.0), "loss": (1.0, 1.0, 1.0)})
     scores = {
-        one.silo_id: series.SiloScore({"accuracy": place / 100, "loss": 1.0}) for place, one in enumerate(members)
+        one.silo_id: version_series.SiloScore({"accuracy": place / 100, "loss": 1.0})
+        for place, one in enumerate(members)
     }
-    row = series.VersionRow(0, {"accuracy": 0.05, "loss": 1.0}, is_best=True, by_silo=scores, spread=spread)
+    row = version_series.VersionRow(0, {"accuracy": 0.05, "loss": 1.0}, is_best=True, by_silo=scores, spread=spread)
     chart = figures.convergence([row], members, ACCURACY, LOSS)
     assert chart.headings == ("After round", "All silos", "Highest silo", "Middle silo", "Lowest silo")
     assert chart.rows == ((0, 0.05, 0.12, 0.06, 0.0),)
@@ -209,11 +210,11 @@ def test_how_far_silos_lie_apart_is_judged_by_the_database(cohort: Cohort) -> No
     for order in Order.objects.filter(step__round__job=job).select_related("evaluation"):
         place = [played.silo.id for played in cohort.federation.silos].index(order.silo_id)
         Evaluation.objects.filter(order=order).update(figures={"accuracy": told[place], "loss": 1.0})
-    rows = series.versions_of(job, spread=True)
+    rows = version_series.versions_of(job, spread=True)
     assert {row.spread.figures["accuracy"] for row in rows if row.spread} == {(0.9, 0.5, 0.2)}
     assert [bool(row.by_silo) for row in rows] == [row.is_best for row in rows]
     job.request["limits"]["minimum_cell"] = 10**6
-    assert {row.spread for row in series.versions_of(job, spread=True)} == {None}
+    assert {row.spread for row in version_series.versions_of(job, spread=True)} == {None}
 
 
 def test_of_large_cohorts_fewer_rounds_are_drawn() -> None:

@@ -28,7 +28,7 @@ from training import models
 from training.engine import issuing
 from training.engine.answers import answer
 from training.engine.kinds.audit_checkpoint import take_countersignature
-from training.engine.long_poll import fetch_deliverable_orders, take_checkpoint
+from training.engine.long_poll import fetch_deliverable_orders, take_answer
 from training.transitions import OrderState
 
 pytestmark = pytest.mark.django_db
@@ -91,8 +91,8 @@ def test_a_head_is_ordered_until_this_silo_has_countersigned_it(federation: Fede
     assert order.silo_id == first.silo.id
     assert sign_heads() == 0  # nothing has moved, and what is open is not ordered twice
     document = json.loads(countersigned(first, order))
-    assert take_checkpoint(first.silo, {"document": document}) == {"state": "kept"}
-    assert take_checkpoint(first.silo, {"document": document}) == {"state": "known"}
+    assert take_answer(first.silo, {"document": document}) == {"state": "submitted", "code": None}
+    assert take_answer(first.silo, {"document": document}) == {"state": "submitted", "code": None}  # and again
     assert given(first) == []
     assert len(given(second)) == 1
     assert Countersignature.objects.get().silo_id == first.silo.id

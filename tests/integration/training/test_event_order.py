@@ -17,7 +17,7 @@ from audit.actors import System
 from audit.following import SettledEvents, forget_gone
 from audit.models import Event, Follower
 from audit.statements import appending, event_of
-from live import database, notices
+from realtime import database, notices
 from tests.support.cohort import Cohort, make_cohort, run_job
 from tests.support.patience import FAILS_AFTER_S
 from training.engine import control

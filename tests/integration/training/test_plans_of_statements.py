@@ -8,7 +8,7 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from live import database
+from realtime import database
 from tests.support.cohort import make_cohort, run_job
 from training.engine.long_poll import take_heartbeat
 from training.engine.sql import housekeeping as statements

@@ -271,11 +271,11 @@ async def test_a_job_under_the_name_of_a_head_is_refused(site: Site, trainer: Tr
     assert said.code == "order.malformed"
 
 
-async def test_the_relay_takes_a_head_to_its_own_door(site: Site, trainer: Trainer) -> None:
+async def test_the_relay_takes_a_head_and_a_refusal_to_submissions(site: Site, trainer: Trainer) -> None:
     order, shorter = ordered(site, 10), ordered(site, 9)
     give(site, trainer, order, shorter)
     with Spool(site.config.spool).place("outbox") as outbox:
-        for one, endpoint in ((order, "checkpoints"), (shorter, "submissions")):
+        for one in (order, shorter):
             name = str(one.order_id)
             with outbox.folder(name) as folder:
-                assert read_outgoing(name, folder).endpoint == endpoint
+                assert read_outgoing(name, folder).endpoint == "submissions"

@@ -9,7 +9,7 @@ from uuid import UUID
 from federation.agreements.answer_bounds import AnswerBounds
 from federation.protocol.rows import RowLimits
 from federation.targets import figure_names, target_of
-from live import database
+from realtime import database
 from training.models import Job
 
 

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from federation.aggregation.metric_pooling import Measured
 from federation.protocol.rows import RowLimits
-from live import database
+from realtime import database
 from registry.models import Model, ModelVersion
 from training.models import Job, Round
 from training.sql_literals import NOW, may_become

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from django.utils import timezone
 
-from live import database
+from realtime import database
 from training.transitions import RoundState
 
 

@@ -8,7 +8,7 @@ from datetime import datetime
 from uuid import UUID
 
 from consortia.transitions import ParticipationState
-from live import database
+from realtime import database
 from silos.transitions import SiloState
 from training.engine.deadlines import StepDeadlines
 from training.engine.protocols.base import StepPlan

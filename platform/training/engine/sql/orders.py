@@ -10,7 +10,7 @@ from psycopg.types.json import Jsonb
 
 from audit.statements import appending
 from federation.protocol.documents import Submission
-from live import database
+from realtime import database
 from training.engine.sql.answered import AnsweredOrder
 from training.sql_literals import NOW, listed, may_become
 from training.transitions import CALLED_BACK, ORDER, OUTSTANDING, OrderState

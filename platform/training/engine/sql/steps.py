@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from live import database
+from realtime import database
 from training.engine.sql.waiting import DUE, SILENT_SQL, silent_after
 from training.sql_literals import NOW, may_become
 from training.transitions import ORDER, STEP, OrderState, StepState

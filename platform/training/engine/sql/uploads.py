@@ -10,7 +10,7 @@ from uuid import UUID
 from django.db import transaction
 from django.utils import timezone
 
-from live import database
+from realtime import database
 from training.sql_literals import listed
 from training.transitions import OUTSTANDING
 

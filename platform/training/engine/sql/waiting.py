@@ -12,7 +12,7 @@ from uuid import UUID
 
 from django.conf import settings
 
-from live import database
+from realtime import database
 from training.models import Round
 from training.sql_literals import NOW, listed
 from training.transitions import OUTSTANDING, JobState, OrderState, RoundState, StepState

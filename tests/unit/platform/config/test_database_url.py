@@ -9,8 +9,8 @@ from django.core.exceptions import ImproperlyConfigured
 from psycopg import pq
 
 from config.database_url import DEFAULTS, database_of
-from live import database
-from live.postgresql.base import DatabaseWrapper
+from realtime import database
+from realtime.postgresql.base import DatabaseWrapper
 
 NO_OPTIONS = set(DEFAULTS) | {"prepare_threshold", "pool"}
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from live.proxies import FORWARDED, Proxies
+from realtime.proxies import FORWARDED, Proxies
 
 OURS = Proxies.named(["10.0.0.0/8", "2001:db8::7", "unix"])
 STRANGER = "198.51.100.9"

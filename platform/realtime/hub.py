@@ -12,8 +12,8 @@ from collections.abc import AsyncIterator, Iterator
 
 import psycopg
 
-from live import database
-from live.notices import JOBS, ORDERS
+from realtime import database
+from realtime.notices import JOBS, ORDERS
 
 log = logging.getLogger(__name__)
 _RETRY_MIN_S, _RETRY_MAX_S = 0.2, 5.0

@@ -2,7 +2,7 @@
 
 from uuid import UUID
 
-from live import database
+from realtime import database
 
 ORDERS = "consilience_orders"
 JOBS = "consilience_jobs"

@@ -43,7 +43,7 @@ class _Threads:
 _threads = _Threads()
 
 
-async def call(function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+async def run_in_db_thread(function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
     """Run a synchronous function that uses the ORM. Raises Transient ``database.away`` when the database is."""
     work = partial(_run, partial(function, *args, **kwargs))
     return await asyncio.get_running_loop().run_in_executor(_threads.executor, work)
@@ -68,7 +68,7 @@ def fetch(statement: str, parameters: Mapping[str, object]) -> list[tuple[Any, .
 
 
 @contextmanager
-def forgettable() -> Iterator[None]:
+def async_commit_transaction() -> Iterator[None]:
     """A transaction that does not wait for the disk: for marks which a crash of the database may take back.
 
     It is atomic and seen by everybody like any other; a crash loses at most the last second of such commits.

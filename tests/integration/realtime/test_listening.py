@@ -16,7 +16,7 @@ from django.db import connections
 from config import health
 from demo.postgres import SOCKET_NAME
 from demo.services import Services
-from live import database, hub, notices
+from realtime import database, hub, notices
 from tests.support.live_platform import Client, serving
 from tests.support.silenced import Way, way_to
 

@@ -1,7 +1,7 @@
 """HTTP connections with an end: uvicorn's own, but for deadlines on what comes and goes, and a bound for each address.
 
 uvicorn waits for ever for headers, for a body and for a peer that reads nothing, and takes headers without end; nothing
-of it is seen by an ASGI application. Named to it by `--http live.connections:Connection` (ADR 29).
+of it is seen by an ASGI application. Named to it by `--http realtime.connections:Connection` (ADR 29).
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any
 from django.conf import settings
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
-from live.proxies import address_of
+from realtime.proxies import address_of
 
 HEAD_BYTES_MAX = 64 << 10
 HEAD_FIELDS_MAX = 100
