@@ -3,7 +3,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install demo demo-check test test-fast test-long check bench-rounds bench-pages openapi lock diagrams messages pictures clean chromium
+.PHONY: help install demo demo-check test test-fast test-long check bench-rounds bench-pages bench-housekeeping openapi lock diagrams messages pictures clean chromium
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -98,6 +98,9 @@ bench-rounds: $(VENV)/installed ## how long a round takes and how much memory, a
 
 bench-pages: $(VENV)/installed ## how long the server takes over every page of a platform that is full
 	@exec $(BIN)/python -m benchmarks.pages
+
+bench-housekeeping: $(VENV)/installed ## how long each duty of the housekeeping takes over 10,000 models
+	@exec $(BIN)/python -m benchmarks.housekeeping
 
 openapi: $(VENV)/installed-dev ## write docs/openapi.yaml anew
 	@$(SETTINGS) $(MANAGE) spectacular --validate --fail-on-warn --file docs/openapi.yaml

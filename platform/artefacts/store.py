@@ -14,7 +14,7 @@ import shutil
 import time
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from uuid import UUID, uuid4
 
@@ -23,6 +23,8 @@ from django.conf import settings
 from federation.errors import Invalid
 from federation.protocol.digests import is_digest
 
+FOLDERS_AT_ONCE = 32
+"""Of the 256 folders so many are locked for one question to the database: a putter waits for no longer than that."""
 PUT_WITHIN_S = 3600.0
 """A mark that is older was left behind by a process that died: the row which was to come will not come any more."""
 
@@ -107,17 +109,22 @@ def release(*marks: Path | None) -> None:
 def remove_unneeded(digests: Collection[str], needed: Callable[[Collection[str]], set[str]]) -> int:
     """Delete those of these blobs that nobody needs: how many were there.
 
-    `needed` says which of some digests rows name. It is asked for a folder's at once, with the folder locked: what is
-    put afterwards is put anew.
+    `needed` says which of some digests rows name. It is asked for those of several folders at once, with these folders
+    locked: what is put afterwards is put anew.
     """
     folders: defaultdict[str, list[str]] = defaultdict(list)
     for digest in digests:
         folders[path_of(digest).parent.name].append(digest)
     removed = 0
-    for folder, mine in sorted(folders.items()):
-        with _locked(folder):
+    names = sorted(folders)
+    for begin in range(0, len(names), FOLDERS_AT_ONCE):
+        some = names[begin : begin + FOLDERS_AT_ONCE]
+        with ExitStack() as locks:
+            for name in some:  # in one order for all: two that delete never wait for one another in a ring
+                locks.enter_context(_locked(name))
             # marks first: who takes one off in between has committed the row that `needed` then finds
-            unmarked = [digest for digest in set(mine) if not _is_marked(digest)]
+            marked = _marked_names()
+            unmarked = [digest for name in some for digest in set(folders[name]) if path_of(digest).name not in marked]
             for digest in set(unmarked) - needed(unmarked):
                 removed += size_bytes(digest) is not None
                 path_of(digest).unlink(missing_ok=True)
@@ -144,14 +151,14 @@ def _marked(digest: str) -> Path:
     return mark
 
 
-def _is_marked(digest: str) -> bool:
-    """Whether somebody has put it who has not committed yet. Marks that were left behind are deleted."""
-    found = False
-    for mark in (Path(settings.BLOB_ROOT) / "puts").glob(f"{path_of(digest).name}.*"):
+def _marked_names() -> set[str]:
+    """What somebody has put who has not committed yet. Marks that were left behind are deleted."""
+    found = set()
+    for mark in (Path(settings.BLOB_ROOT) / "puts").glob("*.*"):
         if _touched_at(mark) < time.time() - PUT_WITHIN_S:
             mark.unlink(missing_ok=True)
         else:
-            found = True
+            found.add(mark.name.partition(".")[0])
     return found
 
 

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 from django.core.exceptions import ImproperlyConfigured
 
 from config import environment as env
-from config import mail
+from config import mail, task_queues
 from config.database_url import database_of
 from realtime.proxies import Proxies
 
@@ -311,50 +311,9 @@ CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BROKER_TRANSPORT_OPTIONS = {"visibility_timeout": 900}
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_TASK_DEFAULT_QUEUE = "housekeeping"
-# A queue for each kind of work, and every task has one: tests compare this with the tasks that there are.
-CELERY_TASK_ROUTES = {
-    "training.tasks.start_job": {"queue": "rounds"},
-    "training.tasks.open_round": {"queue": "rounds"},
-    "training.tasks.sweep": {"queue": "rounds"},
-    "training.tasks.close_step": {"queue": "aggregation"},
-    "training.tasks.housekeeping": {"queue": "housekeeping"},
-    "training.tasks.delete_expired_data": {"queue": "housekeeping"},
-    "training.tasks.retire_models": {"queue": "housekeeping"},
-    "training.tasks.prune_models": {"queue": "housekeeping"},
-    "evidence.tasks.delete_old_countersignatures": {"queue": "housekeeping"},
-    "evidence.tasks.issue_passports": {"queue": "housekeeping"},
-    "evidence.tasks.sign_audit_heads": {"queue": "housekeeping"},
-    "evidence.tasks.order_countersignatures": {"queue": "housekeeping"},
-    "agreements.tasks.settle": {"queue": "rounds"},
-    "silos.tasks.expire_unconfirmed": {"queue": "housekeeping"},
-    "accounts.tasks.forget": {"queue": "housekeeping"},
-    # what waits for other people's servers has a queue and a process of its own: rounds never wait for it
-    "monitoring.tasks.notify": {"queue": "notifications"},
-    "accounts.tasks.send_welcome": {"queue": "notifications"},
-    "accounts.tasks.send_password_reset": {"queue": "notifications"},
-}
-# In an order in which the first head after a job's end has its passports too.
-HOUSEKEEPING_DUTIES = (
-    "training.tasks.delete_expired_data",
-    "training.tasks.retire_models",
-    "training.tasks.prune_models",
-    "evidence.tasks.delete_old_countersignatures",
-    "evidence.tasks.issue_passports",
-    "evidence.tasks.sign_audit_heads",
-    "evidence.tasks.order_countersignatures",
-)
-CELERY_BEAT_SCHEDULE = {
-    "notify": {"task": "monitoring.tasks.notify", "schedule": 5.0, "options": {"expires": 10}},
-    "sweep": {"task": "training.tasks.sweep", "schedule": SWEEP_EVERY_S, "options": {"expires": 10}},
-    "housekeeping": {
-        "task": "training.tasks.housekeeping",
-        "schedule": HOUSEKEEPING_EVERY_S,
-        "options": {"expires": HOUSEKEEPING_EVERY_S},
-    },
-    "settle": {"task": "agreements.tasks.settle", "schedule": 10.0, "options": {"expires": 20}},
-    "expire-silos": {"task": "silos.tasks.expire_unconfirmed", "schedule": 600.0, "options": {"expires": 600}},
-    "forget": {"task": "accounts.tasks.forget", "schedule": 3600.0, "options": {"expires": 3600}},
-}
+CELERY_TASK_ROUTES = task_queues.ROUTES
+HOUSEKEEPING_DUTIES = task_queues.HOUSEKEEPING_DUTIES
+CELERY_BEAT_SCHEDULE = task_queues.schedule(sweep_every_s=SWEEP_EVERY_S, housekeeping_every_s=HOUSEKEEPING_EVERY_S)
 
 LOGGING: dict[str, Any] = {
     "version": 1,

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
+from django.db.models import Q
 from django.utils import timezone
 
 from accounts.models import Organisation
@@ -82,20 +83,19 @@ def due_to_be_retired() -> list[Model]:
     candidates = Model.objects.filter(
         retired_at=None, agreement__terms__changes__on_leaving="models_retired"
     ).select_related("agreement")
-    stay: dict[UUID, set[UUID]] = {}
-    for consortium, organisation in Participation.objects.filter(state=ParticipationState.ACTIVE).values_list(
-        "consortium_id", "organisation_id"
-    ):
-        stay.setdefault(consortium, set()).add(organisation)
-    seats = candidates.filter(jobs__task="train").order_by()
-    suspects = {
-        model
-        for model, consortium, organisation in seats.values_list(
-            "id", "consortium_id", "jobs__seats__silo__organisation_id"
-        ).distinct()
-        if organisation not in stay.get(consortium, set())
-    }
-    return [model for model in candidates.filter(id__in=suspects) if left_with_data(model)]
+    active = Participation.objects.filter(state=ParticipationState.ACTIVE)
+    stay = set(active.values_list("consortium_id", "organisation_id"))
+    trained = candidates.filter(jobs__task="train", jobs__seats__isnull=False).order_by()
+    # a few pairs, whatever the number of models: PostgreSQL adds them up, and mostly all of them stay
+    pairs = trained.values_list("consortium_id", "jobs__seats__silo__organisation_id").distinct()
+    gone = [pair for pair in pairs if pair not in stay]
+    if not gone:
+        return []
+    suspects = Q()
+    for consortium, organisation in gone:
+        suspects |= Q(consortium=consortium, jobs__seats__silo__organisation=organisation)
+    found = candidates.filter(suspects, jobs__task="train").values("pk")
+    return [model for model in candidates.filter(pk__in=found) if left_with_data(model)]
 
 
 def due_to_expire() -> list[Model]:

@@ -19,6 +19,7 @@ class Message:
 
     def run(self) -> None:
         """Do what a worker does with it; raises what the task raises."""
+        current_app.loader.import_default_modules()  # as a worker does when it begins
         current_app.tasks[self.task].apply(args=self.args, throw=True)
 
 

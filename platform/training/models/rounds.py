@@ -45,6 +45,10 @@ class Round(models.Model):
 
     class Meta:
         ordering: ClassVar = ["job", "number", "attempt"]
+        indexes: ClassVar = [
+            # what housekeeping asks every minute, of all rounds that there ever were
+            models.Index(fields=["opened_at"], condition=Q(updates_deleted_at=None), name="round_updates_kept")
+        ]
         constraints: ClassVar = [
             models.UniqueConstraint(fields=["job", "number", "attempt"], name="round_attempt_once"),
             models.UniqueConstraint(fields=["job"], condition=Q(state="open"), name="round_one_open_a_job"),
