@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from federation.errors import Invalid
-from federation.protocol import envelope
+from federation.protocol import PROTOCOL_VERSION, envelope
 from federation.protocol.documents import EnrolmentStatement, SiloCertificate, now, open_sealed, read, seal
 from federation.protocol.keys import PrivateKey, PublicKey
 from silo_connector import VERSION, spool
@@ -22,7 +22,6 @@ IDENTITY_KEY = "identity.key"
 SIGNATORY_PIN = "signatory.pin.json"
 PINNED = "signatory.pinned"
 CERTIFICATE_DAYS = 730
-KINDS = ("train", "evaluate", "checkpoint")
 
 
 @dataclass(frozen=True)
@@ -68,12 +67,24 @@ def publish(path: Path, content: bytes) -> None:
 
 
 def capabilities(config: Config) -> dict[str, Any]:
-    """What this connector can do, as the platform is told: training plans only where something runs them."""
+    """What this connector can do, as the platform is told: all that is found here by looking, by its name.
+
+    Training plans are among the families only where something runs them.
+    """
     from federation.agreements.decisions import PLAN
     from federation.learning.models import FAMILIES
+    from federation.targets import TARGETS
+    from silo_connector.trainer.kinds.registry import KINDS
+    from silo_connector.trainer.protection.modes import PAYLOADS
 
-    families = set(FAMILIES) - ({PLAN} if config.runner is None else set())
-    return {"kinds": list(KINDS), "protection": ["clear"], "families": sorted(families)}
+    return {
+        "protocols": [PROTOCOL_VERSION],
+        "kinds": sorted(kind.name for kind in KINDS.values()),
+        "protection": sorted(PAYLOADS),
+        "families": sorted(set(FAMILIES) - ({PLAN} if config.runner is None else set())),
+        "targets": sorted(TARGETS),
+        "payloads": sorted(set().union(*PAYLOADS.values())),
+    }
 
 
 def identity_key(config: Config) -> PrivateKey:

@@ -1,14 +1,16 @@
 """Signed requests between a relay and the platform: HTTP Message Signatures (RFC 9421) with Ed25519, no I/O.
 
-Covered are the method, the path, the query, the body (Content-Digest, RFC 9530) and the silo that speaks; the host is
-not, since proxies may change it, and a key serves one platform only. A signature holds for a minute; that its nonce is
-new is for the platform to check, which keeps nonces for at least twice that long.
+Covered are the method, the path, the query, the body (Content-Digest, RFC 9530), the silo that speaks and the version
+of the protocol that it speaks; a request of 1.0 signs no version, and counts as what it is. The host is not covered,
+since proxies may change it, and a key serves one platform only. A signature holds for a minute; that its nonce is new
+is for the platform to check, which keeps nonces for at least twice that long.
 """
 
 from __future__ import annotations
 
 import base64
 import hashlib
+import re
 import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -33,6 +35,8 @@ from federation.protocol.keys import PrivateKey, PublicKey
 LABEL = "sig1"
 TAG = "consilience-connector"
 CLOCK_SKEW_S = 60
+_OLDEST = "1.0"
+_VERSION = re.compile(r"1\.([1-9][0-9]{0,2})")
 SILO_HEADER = "Consilience-Silo"
 PROTOCOL_HEADER = "Consilience-Protocol"
 _NONCE_BYTES = 18
@@ -115,7 +119,7 @@ def _template(method: str, path_with_query: str, silo_id: str | None, key_id: st
 
     A relay signs the same few requests over and over, and to write one out costs ten times what the signature does.
     """
-    headers = {} if silo_id is None else {SILO_HEADER: silo_id}
+    headers = {PROTOCOL_HEADER: PROTOCOL_VERSION} | ({} if silo_id is None else {SILO_HEADER: silo_id})
     prepared = HTTPMessageSigner(signature_algorithm=ED25519).prepare(
         _Message(method, _ORIGIN + path_with_query, headers),
         key_id=key_id,
@@ -124,7 +128,7 @@ def _template(method: str, path_with_query: str, silo_id: str | None, key_id: st
         label=LABEL,
         tag=TAG,
         include_alg=False,
-        covered_component_ids=_components(with_body=False, with_silo=silo_id is not None),
+        covered_component_ids=_components(with_body=False, with_silo=silo_id is not None, with_version=True),
         body=_BLANK_BODY if has_body else None,
     )
     return prepared.signature_base.decode(), str(prepared.signature_params)
@@ -176,7 +180,11 @@ def verify_headers(
     """
     lowered = {name.lower(): value for name, value in headers.items()}
     check_signed(lowered)
-    required = _components(with_body=with_body, with_silo=SILO_HEADER.lower() in lowered)
+    required = _components(
+        with_body=with_body,
+        with_silo=SILO_HEADER.lower() in lowered,
+        with_version=spoken_version(lowered) != _OLDEST,
+    )
     verifier = _Verifier(key_resolver, now or datetime.now(UTC))
     try:
         results = verifier.verify(
@@ -198,6 +206,16 @@ def verify_headers(
     return VerifiedRequest(str(result.parameters["keyid"]), nonce, created, lowered.get(SILO_HEADER.lower()))
 
 
+def spoken_version(headers: Mapping[str, str]) -> str:
+    """The version of the protocol that a request says it speaks; ``1.0`` where it says nothing. Names in lower case."""
+    return headers.get(PROTOCOL_HEADER.lower(), _OLDEST).strip()[:20]
+
+
+def is_understood(version: str) -> bool:
+    """Whether this side can talk with one that speaks this version: 1.1, and what later minor versions say of it."""
+    return _VERSION.fullmatch(version) is not None
+
+
 def check_signed(headers: Mapping[str, str]) -> None:
     """Raise Untrusted ``signature.missing`` unless there is something to verify. Names of headers are in lower case."""
     if "signature" not in headers or "signature-input" not in headers:
@@ -213,9 +231,10 @@ def check_body(headers: Mapping[str, str], body: bytes) -> None:
         raise _invalid() from error
 
 
-def _components(*, with_body: bool, with_silo: bool) -> tuple[str, ...]:
+def _components(*, with_body: bool, with_silo: bool, with_version: bool) -> tuple[str, ...]:
     silo = (SILO_HEADER.lower(),) if with_silo else ()
-    return ("@method", "@path", "@query", *silo, *(("content-digest",) if with_body else ()))
+    version = (PROTOCOL_HEADER.lower(),) if with_version else ()
+    return ("@method", "@path", "@query", *silo, *version, *(("content-digest",) if with_body else ()))
 
 
 def _invalid() -> Untrusted:

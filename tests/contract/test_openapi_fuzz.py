@@ -183,7 +183,7 @@ def make_platform() -> Platform:
             grant_consortium_role(user=user, consortium=circle.consortium, role=Role.CONSORTIUM_ADMINISTRATOR, by=TEST)
         grant_role(user=cohort.steward, organisation=circle.silos[0].silo.organisation, role=Role.STEWARD, by=TEST)
     in_force = agreed(federation)
-    confirming = drafted(federation, leaving={"minimum_cell": 5, "release_confirmed_by_each": True})
+    confirming = drafted(federation, disclosure={"minimum_cell": 5, "release_confirmed_by_each": True})
     Model.objects.filter(id=model_of(to_release).id).update(agreement=confirming)
     draft, proposal = drafted(circles["drafted"]), proposed(circles["proposed"])
     signing, suspended = being_signed(circles["signing"]), agreed(circles["suspended"])
@@ -275,7 +275,7 @@ def make_platform() -> Platform:
             "agreement_version_id": (str(proposal.id),),
             "seen_digest": (proposal.terms_digest,),
         },
-        f"{of_version}comments/": {"agreement_version_id": (str(proposal.id),), "clause": ("work",)},
+        f"{of_version}comments/": {"agreement_version_id": (str(proposal.id),), "clause": ("training_limits",)},
         f"{of_version}signatures/": {"agreement_version_id": (str(signing.id),), "document": (signed,)},
         f"{of_version}lift/": {"agreement_version_id": (str(suspended.id),), "organisation": (str(first.id),)},
     }

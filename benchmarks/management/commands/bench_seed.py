@@ -188,7 +188,7 @@ def _agreement(
         "datasets": [
             {"signatory_key": keys[dataset.silo.organisation.name], "dataset": dataset.name} for dataset in datasets
         ],
-        "work": {
+        "training_limits": {
             "tasks": ["train", "evaluate"],
             "families": ["logistic", "plan"],
             "parameters_max": 10_000,
@@ -199,7 +199,7 @@ def _agreement(
         "protection": ["clear"],
         "clear_reason": "Invented records.",
         "cohort": {"minimum_participants": 3},
-        "leaving": {"metrics": ["loss", "accuracy"], "minimum_cell": 5},
+        "disclosure": {"metrics": ["loss", "accuracy"], "minimum_cell": 5},
         "validity": {"not_before": now.isoformat(), "not_after": (now + timedelta(days=365)).isoformat()},
     }
     version = drafting.draft(consortium=consortium, terms=read_terms(terms), by=user)

@@ -227,7 +227,7 @@ DOORS = [
         "{version}/comments",
         may=SPEAKERS,
         forbidden=NO_SPEAKERS,
-        body=lambda s: {"clause": "work", "text": "Fewer rounds"},
+        body=lambda s: {"clause": "training_limits", "text": "Fewer rounds"},
         status=201,
         verb="agreement.commented",
     ),

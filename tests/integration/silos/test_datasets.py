@@ -224,7 +224,7 @@ def test_members_see_at_a_job_which_trainer_has_a_network_and_an_agreement_may_f
     page = browser(federation.scientist).get(f"/jobs/{job.id}/").content.decode()
     assert page.count("trainer with a network") == 1
     other = make_federation(name="other", agreed=False)
-    other.agree(work=work.model_copy(update={"trainer_network": "forbidden"}))
+    other.agree(training_limits=work.model_copy(update={"trainer_network": "forbidden"}))
     one = other.silos[0]
     datasets.register(registration=registration(one, network="allowed"), by=one.silo)
     with pytest.raises(Invalid) as caught:

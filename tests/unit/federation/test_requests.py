@@ -9,7 +9,16 @@ import pytest
 
 from federation.errors import Untrusted
 from federation.protocol.keys import PrivateKey, PublicKey
-from federation.protocol.requests import ClockOff, claimed_key_id, new_nonce, sign_request, verify_request
+from federation.protocol.requests import (
+    ClockOff,
+    claimed_key_id,
+    is_understood,
+    new_nonce,
+    sign_request,
+    spoken_version,
+    verify_request,
+)
+from tests.support.requests_1_0 import sign_request_1_0
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 SILO = "0b8f7f0c-90a1-4c0c-8d3a-3a3b9a6a7c11"
@@ -80,6 +89,32 @@ def test_the_silo_header_can_be_neither_changed_nor_added(key: PrivateKey) -> No
     assert code_of(lambda: verify_request("POST", PATH, changed, BODY, known(key), NOW)) == "signature.invalid"
     added = sign_request("POST", PATH, BODY, key, None, NOW) | {"Consilience-Silo": other}
     assert code_of(lambda: verify_request("POST", PATH, added, BODY, known(key), NOW)) == "signature.invalid"
+
+
+@pytest.mark.parametrize("spoken", ["1.0", "1.2", "2.0", ""])
+def test_the_version_of_the_protocol_can_be_neither_changed_nor_taken_away(key: PrivateKey, spoken: str) -> None:
+    signed = sign_request("POST", PATH, BODY, key, SILO, NOW)
+    changed = signed | {"Consilience-Protocol": spoken}
+    assert code_of(lambda: verify_request("POST", PATH, changed, BODY, known(key), NOW)) == "signature.invalid"
+    del changed["Consilience-Protocol"]
+    assert code_of(lambda: verify_request("POST", PATH, changed, BODY, known(key), NOW)) == "signature.invalid"
+
+
+@pytest.mark.parametrize("spoken", ["1.0", None])
+def test_a_request_of_1_0_verifies_and_says_so(key: PrivateKey, spoken: str | None) -> None:
+    headers = sign_request_1_0("POST", PATH, BODY, key, SILO, NOW, spoken=spoken)
+    assert verify_request("POST", PATH, headers, BODY, known(key), NOW).silo_id == SILO
+    assert spoken_version({name.lower(): text for name, text in headers.items()}) == "1.0"
+    newer = headers | {"Consilience-Protocol": "1.1"}
+    assert code_of(lambda: verify_request("POST", PATH, newer, BODY, known(key), NOW)) == "signature.invalid"
+
+
+@pytest.mark.parametrize(
+    ("spoken", "understood"),
+    [("1.1", True), ("1.2", True), ("1.0", False), ("2.0", False), ("1.1.1", False), ("", False), ("11.1", False)],
+)
+def test_later_minor_versions_are_understood(spoken: str, understood: bool) -> None:
+    assert is_understood(spoken) is understood
 
 
 @pytest.mark.parametrize("seconds", [-61, 61, 86400])

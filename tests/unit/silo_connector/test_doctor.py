@@ -133,6 +133,7 @@ async def test_a_site_that_is_not_enrolled(tmp_path: Path, platform: FakePlatfor
     [
         (problem(403, "silo.unconfirmed"), "warn", "not confirmed"),
         (problem(403, "silo.revoked"), "fail", "revoked"),
+        (problem(426, "protocol.version"), "fail", "Install the connector's version"),
         (problem(401, "signature.clock"), "fail", "clock"),
         (problem(401, "signature.invalid"), "fail", "signature.invalid"),
         (Answer(503), "fail", "503"),
