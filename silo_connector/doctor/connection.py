@@ -73,7 +73,7 @@ async def _code(config: Config, platform: Platform, code: str) -> AsyncIterator[
         found = await usable_code(platform, code, _TIMEOUT_S)
     except Declined as error:
         if error.code == "protocol.version":
-            yield fail("protocol", error.message, UPGRADE)
+            yield fail("code", f"{error.message} [{error.code}]", UPGRADE)
             return
         yield fail("code", f"{error.message} [{error.code}]", "Make a new code on the silo's page.")
         return
@@ -129,7 +129,7 @@ def _not_active(error: Declined) -> Finding:
         case "silo.revoked":
             return fail("enrolment", "The silo was revoked.", "Enrol again with a new code: enrol --again.")
         case "protocol.version":
-            return fail("protocol", error.message, UPGRADE)
+            return fail("enrolment", f"{error.message} [{error.code}]", UPGRADE)
         case "signature.clock":
             return fail("enrolment", "The platform refuses our clock.", "Set the clock by NTP.")
         case _:

@@ -8,7 +8,8 @@ import pytest
 from django.apps import apps
 from django.db import connection
 
-from agreements.actions import drafting
+from agreements.actions import drafting, lifecycle
+from agreements.actions.expiry import settle_all
 from agreements.models import AgreementVersion, Comment, Revision
 from agreements.selectors import in_force
 from agreements.wording import agreement_of, kept, terms_of
@@ -19,7 +20,7 @@ from federation.protocol.digests import digest_bytes
 from federation.protocol.documents.terms_1_0 import RENAMED, renamed
 from federation.protocol.envelope import peek
 from rest.errors import Conflict
-from tests.support.agreements import drafted
+from tests.support.agreements import being_signed, drafted
 from tests.support.cohort import Cohort, browser
 from tests.support.federation import TEST
 from tests.support.terms_1_0 import envelope_1_0
@@ -64,11 +65,23 @@ def test_a_job_that_was_launched_before_does_not_go_on(cohort: Cohort, begun: bo
     if begun:
         why = Reason("round.quorum_not_met", {"answered": "0", "needed": "2"})
         rounds.abandon(round_=job.rounds.get(), by=TEST, why=why)
-        rounds.reopen(job_id=job.id, by=TEST)
     else:
         start.start(job_id=job.id, by=TEST)
     job.refresh_from_db()
     assert (job.state, job.reason_code) == (JobState.CANCELLED, "agreement.protocol")
+
+
+def test_a_version_that_was_being_signed_under_1_0_is_open_to_changes_again(cohort: Cohort) -> None:
+    version = being_signed(cohort.federation)
+    sealed = envelope_1_0(agreement_of(version))
+    AgreementVersion.objects.filter(pk=version.pk).update(
+        payload=peek(sealed), digest=digest_bytes(peek(sealed)), protocol="1.0"
+    )
+    assert settle_all(by=TEST) == 1
+    version.refresh_from_db()
+    assert (version.state, version.protocol, version.payload) == ("proposed", "", None)
+    assert "signed under protocol 1.1" in version.reason_text
+    assert lifecycle.open_signing(version=version, by=cohort.administrator).protocol == "1.1"
 
 
 def test_its_page_offers_the_next_version_and_lists_what_is_added(cohort: Cohort) -> None:
