@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -16,34 +15,19 @@ from silo_connector import VERSION, spool
 from silo_connector.config import Config
 from silo_connector.folders import SafeDir
 from silo_connector.journal import Journal
+from silo_connector.own_keys import (
+    IDENTITY_KEY,
+    PINNED,
+    SIGNATORY_PIN,
+    Signatory,
+    identity_key,
+    pinned_signatory,
+)
 from silo_connector.spool import Spool
 
-IDENTITY_KEY = "identity.key"
-SIGNATORY_PIN = "signatory.pin.json"
-PINNED = "signatory.pinned"
+__all__ = ["IDENTITY_KEY", "PINNED", "SIGNATORY_PIN", "Signatory", "identity_key", "pinned_signatory"]
+
 CERTIFICATE_DAYS = 730
-
-
-@dataclass(frozen=True)
-class Signatory:
-    """An organisation's signatory key as its own trainers know it."""
-
-    organisation: str
-    key: PublicKey
-
-    def to_json(self) -> str:
-        """The public card of the key."""
-        card = {"organisation": self.organisation, "public_key": self.key.encoded, "key_id": self.key.key_id}
-        return json.dumps(card, indent=1) + "\n"
-
-    @classmethod
-    def from_json(cls, text: str) -> Signatory:
-        """Read the card. Raises Invalid ``signatory.invalid``."""
-        try:
-            card = json.loads(text)
-            return cls(str(card["organisation"]), PublicKey.from_encoded(card["public_key"]))
-        except (ValueError, KeyError, TypeError) as error:
-            raise Invalid("signatory.invalid", "This is no card of a signatory key.") from error
 
 
 def card_of(key_file: Path) -> Path:
@@ -85,17 +69,6 @@ def capabilities(config: Config) -> dict[str, Any]:
         "targets": sorted(TARGETS),
         "payloads": sorted(set().union(*PAYLOADS.values())),
     }
-
-
-def identity_key(config: Config) -> PrivateKey:
-    """The silo's identity key. Raises Invalid ``key.unreadable`` before ``prepare``."""
-    return PrivateKey.load(config.trainer_state / IDENTITY_KEY)
-
-
-def pinned_signatory(config: Config) -> Signatory | None:
-    """The organisation's key that this trainer has pinned."""
-    pin = config.trainer_state / SIGNATORY_PIN
-    return Signatory.from_json(pin.read_text()) if pin.exists() else None
 
 
 def prepare(config: Config) -> PublicKey:

@@ -41,8 +41,8 @@ SENTENCES: Mapping[str, tuple[str, ...]] = {
     ),
     "agreement.protocol": (
         _(
-            "It was opened for signing under protocol %(opened_under)s, which authorises nothing. Open it again: then it "
-            "is signed under protocol 1.1."
+            "It was opened for signing under protocol %(opened_under)s, which authorises nothing. Open it again: then "
+            "it is signed under protocol 1.1."
         ),
     ),
     "agreement.member_gone": (

@@ -45,6 +45,7 @@ def sign_request_1_0(
         tag="consilience-connector",
         include_alg=False,
         covered_component_ids=("@method", "@path", "@query", *map(str.lower, silo), "content-digest"),
+        use_existing_digest=True,
     )
     signer.apply(message, prepared, key.sign(prepared.signature_base))
     return message.headers | ({} if spoken is None else {"Consilience-Protocol": spoken})

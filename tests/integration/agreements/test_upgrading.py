@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from importlib import import_module
+from pathlib import Path
 
 import pytest
 from django.apps import apps
@@ -21,7 +22,7 @@ from federation.protocol.documents.terms_1_0 import RENAMED, renamed
 from federation.protocol.envelope import peek
 from rest.errors import Conflict
 from tests.support.agreements import being_signed, drafted
-from tests.support.cohort import Cohort, browser
+from tests.support.cohort import Cohort, browser, make_cohort
 from tests.support.federation import TEST
 from tests.support.terms_1_0 import envelope_1_0
 from tests.support.world import client_of
@@ -32,6 +33,12 @@ from training.transitions import JobState
 pytestmark = pytest.mark.django_db
 
 PROMISE = "Draft the next version under protocol 1.1"
+
+
+@pytest.fixture
+def cohort(db: None, blob_root: Path) -> Cohort:
+    """With an agreement in force."""
+    return make_cohort()
 
 
 def outdated(cohort: Cohort) -> AgreementVersion:

@@ -23,6 +23,8 @@ from tests.support.federation import TEST
 from tests.support.live_platform import Answer, Client, serving
 from tests.support.requests_1_0 import sign_request_1_0
 from tests.support.world import client_of
+from training.engine import start
+from training.launch.actions import launch
 from training.models import Order
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -97,8 +99,10 @@ def test_an_enrolment_of_1_0_uses_up_no_code(port: int, cohort: Cohort) -> None:
 
 
 def test_transfers_of_1_0_are_told_to_come_again(port: int, cohort: Cohort) -> None:
-    order, data = Order.objects.filter(silo=cohort.silo).first(), b"update"
-    assert order is not None
+    request = cohort.federation.request()
+    job = launch(consortium=cohort.federation.consortium, request=request, by=cohort.scientist)
+    start.start(job_id=job.id, by=TEST)
+    order, data = Order.objects.get(silo=cohort.silo), b"update"
     ends = int(time.time()) + 60
     upload = signed_urls.upload_url(order.id, size_bytes_max=100, expires_at_s=ends)
     download = signed_urls.download_url(digest_bytes(data), expires_at_s=ends)

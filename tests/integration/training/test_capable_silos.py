@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from federation.agreements.rules import RULES
 from federation.errors import Invalid
 from silos.capabilities import Needs, lacks
 from silos.models import Silo
@@ -29,6 +30,10 @@ LACKS: list[tuple[str, dict[str, list[str]], str]] = [
     ("silo.lacks_family", {"families": ["mlp"]}, "logistic"),
     ("silo.lacks_target", {"targets": ["real"]}, "binary"),
 ]
+
+
+def test_every_way_to_lack_something_is_shown() -> None:
+    assert {code for code, *_ in LACKS} | {"silo.lacks_runner"} == {c for c in RULES if c.startswith("silo.")}
 
 
 def can(silo: Silo, **changes: list[str]) -> None:
