@@ -12,11 +12,12 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from federation.agreements.kinds_of_order import kind_of
 from federation.agreements.policy import Policy
 from federation.agreements.purposes import allowed_by, unmet_codes
 from federation.agreements.rules import LOCAL_POLICY, Allowed, Refusal
 from federation.agreements.shares import fault_of, keeps_to
-from federation.protocol.documents import Agreement, CoveredDataset, Manifest, Order, OrderKind, Terms
+from federation.protocol.documents import Agreement, CoveredDataset, Manifest, Order, Terms
 from federation.protocol.documents.base import Network
 from federation.protocol.documents.terms_1_0 import PROTOCOL as OLD_PROTOCOL
 from federation.protocol.keys import PublicKey
@@ -24,7 +25,6 @@ from federation.protocol.tensors import count_parameters
 
 PLAN = "plan"
 """The family of models that a training plan computes."""
-_TASK_OF = {OrderKind.TRAIN: "train", OrderKind.EVALUATE: "evaluate", OrderKind.STATISTICS: "statistics"}
 
 
 @dataclass(frozen=True)
@@ -151,7 +151,8 @@ def _of_training_limits(terms: Terms, manifest: Manifest, order: Order | None) -
     limits = terms.training_limits
     if manifest.task not in limits.tasks:
         yield Refusal("agreement.task", "training_limits", manifest.task, allowed=Allowed("one_of", limits.tasks))
-    if order is not None and _TASK_OF.get(order.kind, manifest.task) not in {*limits.tasks, *_implied(limits.tasks)}:
+    kind = kind_of(order)
+    if order is not None and (kind.task or manifest.task) not in {*limits.tasks, *_implied(limits.tasks)}:
         yield Refusal("agreement.task", "training_limits", order.kind.value)
     if str(manifest.model.get("family")) not in limits.families:
         yield Refusal("agreement.family", "training_limits", allowed=Allowed("one_of", limits.families))
@@ -159,7 +160,7 @@ def _of_training_limits(terms: Terms, manifest: Manifest, order: Order | None) -
         yield Refusal("agreement.parameters", "training_limits", allowed=Allowed("at_most", (limits.parameters_max,)))
     if manifest.rounds > limits.rounds_max:
         yield Refusal("agreement.rounds", "training_limits", allowed=Allowed("at_most", (limits.rounds_max,)))
-    if order is not None and order.round > manifest.rounds + (order.kind is OrderKind.EVALUATE):
+    if order is not None and order.round > manifest.rounds + kind.rounds_beyond:
         yield Refusal("order.round_beyond", "training_limits")
     if manifest.limits.update_norm_l2_max > limits.update_norm_l2_max:
         yield Refusal(
@@ -269,8 +270,11 @@ def of_policy(manifest: Manifest, order: Order | None, place: Place, moment: dat
         yield _local(policy, "policy.organisation_share")
     if order is not None and policy.is_quiet(moment):
         yield _local(policy, "policy.quiet_hours")
-    begins_round = order is not None and order.kind is OrderKind.TRAIN
-    if begins_round and policy.rounds_per_day_max is not None and position.rounds_today >= policy.rounds_per_day_max:
+    if (
+        kind_of(order).begins_round
+        and policy.rounds_per_day_max is not None
+        and position.rounds_today >= policy.rounds_per_day_max
+    ):
         yield _local(policy, "policy.rounds_per_day")
 
 

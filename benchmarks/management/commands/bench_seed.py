@@ -28,11 +28,14 @@ from consortia.models import Consortium, ConsortiumRole, Participation
 from consortia.transitions import ParticipationState
 from demo.management.commands.demo_seed import is_loopback
 from federation import __version__
+from federation.learning.models import FAMILIES
 from federation.plans.reviews import sign_review
+from federation.protocol import PROTOCOL_VERSION
 from federation.protocol.datasets import DatasetDeclaration, parse_declaration
 from federation.protocol.digests import digest_bytes
 from federation.protocol.documents import CodeReview, now
 from federation.protocol.keys import PrivateKey
+from federation.targets import TARGETS
 from plans.actions import upload
 from plans.models import SignedReview, TrainingPlan, Via
 from registry.models import ModelVersion
@@ -262,6 +265,14 @@ def _datasets(
             confirmed_by=user,
             last_seen_at=now - timedelta(seconds=30 * wave(house.slug)),
             connector_version=__version__,
+            capabilities={
+                "protocols": [PROTOCOL_VERSION],
+                "kinds": ["train", "evaluate"],
+                "protection": ["clear"],
+                "families": sorted(FAMILIES),
+                "targets": sorted(TARGETS),
+                "payloads": ["update.f32"],
+            },
             palette=place,
         )
         for place, house in enumerate(houses)
