@@ -28,6 +28,7 @@ from tests.support.terms_1_0 import envelope_1_0
 from tests.support.world import client_of
 from training.engine import rounds, start
 from training.launch.actions import launch
+from training.models import Round
 from training.transitions import JobState
 
 pytestmark = pytest.mark.django_db
@@ -71,7 +72,7 @@ def test_a_job_that_was_launched_before_does_not_go_on(cohort: Cohort, begun: bo
     outdated(cohort)
     if begun:
         why = Reason("round.quorum_not_met", {"answered": "0", "needed": "2"})
-        rounds.abandon(round_=job.rounds.get(), by=TEST, why=why)
+        rounds.abandon(round_=Round.objects.get(job_id=job.id), by=TEST, why=why)
     else:
         start.start(job_id=job.id, by=TEST)
     job.refresh_from_db()
