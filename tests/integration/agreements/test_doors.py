@@ -86,6 +86,9 @@ def bring_to(state: str) -> Callable[[Scene], None]:
                 suspension.suspend(
                     consortium=version.consortium, organisation=house, reason="because", by=scene.cohort.steward
                 )
+            case "outdated":
+                lifecycle.withdraw(version=version, by=by)
+                AgreementVersion.objects.filter(pk=scene.current.pk).update(protocol="1.0")
             case "free":
                 lifecycle.withdraw(version=version, by=by)
         version.refresh_from_db()
@@ -162,6 +165,17 @@ DOORS = [
         forbidden=NO_DRAFTERS,
         verb="agreement.proposed",
         first="draft",
+    ),
+    Door(
+        "api-agreement-upgrade",
+        "post",
+        "{version}/upgrade",
+        may=DRAFTERS,
+        forbidden=NO_DRAFTERS,
+        status=201,
+        verb="agreement.drafted",
+        about="current",
+        first="outdated",
     ),
     Door(
         "api-agreement-take-back",
