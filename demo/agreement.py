@@ -45,7 +45,7 @@ def terms(connectors: Sequence[Connector], coordinator: Signatory) -> dict[str, 
         ],
         "purposes": {"permission": "DS", "diseases": HEART_DISEASE, "modifiers": ["NCU", "IRB"]},
         "datasets": [{"signatory_key": key, "dataset": DECLARATION_NAME} for _, key in hospitals],
-        "work": {
+        "training_limits": {
             "tasks": ["train", "evaluate"],
             "families": ["logistic", "mlp"],
             "parameters_max": 10_000_000,
@@ -55,12 +55,12 @@ def terms(connectors: Sequence[Connector], coordinator: Signatory) -> dict[str, 
         "protection": ["clear", "masked"],
         "clear_reason": "The records are public, and masks are not built yet.",
         "cohort": {"minimum_participants": min(3, len(hospitals)), "minimum_rows": 50},
-        "leaving": {"metrics": ["loss", "accuracy", "auc", "confusion"], "minimum_cell": 5, "round_models": True},
+        "disclosure": {"metrics": ["loss", "accuracy", "auc", "confusion"], "minimum_cell": 5, "round_models": True},
         "validity": {
             "not_before": (now - timedelta(hours=1)).isoformat(),
             "not_after": (now + timedelta(days=365)).isoformat(),
         },
-        "changes": {"running_jobs": "stop"},
+        "amendment": {"running_jobs": "stop"},
         "notes": "Agreed for the demonstration; the records were published by the UCI Machine Learning Repository.",
     }
 

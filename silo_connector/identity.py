@@ -2,49 +2,32 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 from federation.errors import Invalid
-from federation.protocol import envelope
+from federation.protocol import PROTOCOL_VERSION, envelope
 from federation.protocol.documents import EnrolmentStatement, SiloCertificate, now, open_sealed, read, seal
 from federation.protocol.keys import PrivateKey, PublicKey
 from silo_connector import VERSION, spool
 from silo_connector.config import Config
 from silo_connector.folders import SafeDir
 from silo_connector.journal import Journal
+from silo_connector.own_keys import (
+    IDENTITY_KEY,
+    PINNED,
+    SIGNATORY_PIN,
+    Signatory,
+    identity_key,
+    pinned_signatory,
+)
 from silo_connector.spool import Spool
 
-IDENTITY_KEY = "identity.key"
-SIGNATORY_PIN = "signatory.pin.json"
-PINNED = "signatory.pinned"
+__all__ = ["IDENTITY_KEY", "PINNED", "SIGNATORY_PIN", "Signatory", "identity_key", "pinned_signatory"]
+
 CERTIFICATE_DAYS = 730
-KINDS = ("train", "evaluate", "checkpoint")
-
-
-@dataclass(frozen=True)
-class Signatory:
-    """An organisation's signatory key as its own trainers know it."""
-
-    organisation: str
-    key: PublicKey
-
-    def to_json(self) -> str:
-        """The public card of the key."""
-        card = {"organisation": self.organisation, "public_key": self.key.encoded, "key_id": self.key.key_id}
-        return json.dumps(card, indent=1) + "\n"
-
-    @classmethod
-    def from_json(cls, text: str) -> Signatory:
-        """Read the card. Raises Invalid ``signatory.invalid``."""
-        try:
-            card = json.loads(text)
-            return cls(str(card["organisation"]), PublicKey.from_encoded(card["public_key"]))
-        except (ValueError, KeyError, TypeError) as error:
-            raise Invalid("signatory.invalid", "This is no card of a signatory key.") from error
 
 
 def card_of(key_file: Path) -> Path:
@@ -68,23 +51,24 @@ def publish(path: Path, content: bytes) -> None:
 
 
 def capabilities(config: Config) -> dict[str, Any]:
-    """What this connector can do, as the platform is told: training plans only where something runs them."""
+    """What this connector can do, as the platform is told: all that is found here by looking, by its name.
+
+    Training plans are among the families only where something runs them.
+    """
     from federation.agreements.decisions import PLAN
     from federation.learning.models import FAMILIES
+    from federation.targets import TARGETS
+    from silo_connector.trainer.kinds.registry import KINDS
+    from silo_connector.trainer.protection.modes import PAYLOADS
 
-    families = set(FAMILIES) - ({PLAN} if config.runner is None else set())
-    return {"kinds": list(KINDS), "protection": ["clear"], "families": sorted(families)}
-
-
-def identity_key(config: Config) -> PrivateKey:
-    """The silo's identity key. Raises Invalid ``key.unreadable`` before ``prepare``."""
-    return PrivateKey.load(config.trainer_state / IDENTITY_KEY)
-
-
-def pinned_signatory(config: Config) -> Signatory | None:
-    """The organisation's key that this trainer has pinned."""
-    pin = config.trainer_state / SIGNATORY_PIN
-    return Signatory.from_json(pin.read_text()) if pin.exists() else None
+    return {
+        "protocols": [PROTOCOL_VERSION],
+        "kinds": sorted(kind.name for kind in KINDS.values()),
+        "protection": sorted(PAYLOADS),
+        "families": sorted(set(FAMILIES) - ({PLAN} if config.runner is None else set())),
+        "targets": sorted(TARGETS),
+        "payloads": sorted(set().union(*PAYLOADS.values())),
+    }
 
 
 def prepare(config: Config) -> PublicKey:

@@ -16,6 +16,7 @@ from django.template.base import Node, NodeList, Template
 from django.templatetags.i18n import BlockTranslateNode, TranslateNode
 
 from federation.agreements import contradictions
+from federation.agreements.added_terms import ADDED_BY_1_1
 from federation.agreements.rules import RULES
 from federation.learning.specification import LocalTraining
 from federation.plans import declaration
@@ -141,6 +142,8 @@ def _sentences(source: str) -> Iterator[str]:
 
 def of_library() -> Iterator[Key]:
     """What the library says: of families, strategies and their settings, of refusals, of terms that contradict."""
+    for added in ADDED_BY_1_1:
+        yield from (text for text in (added.default, added.meaning) if text)
     for rule in RULES.values():
         yield from (rule.meaning, rule.advice)
     yield from _sentences(inspect.getsource(contradictions))

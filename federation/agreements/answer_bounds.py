@@ -50,9 +50,9 @@ class AnswerBounds:
             is_weighed_here=manifest.protection.mode == "clear",
             update_norm_l2_max=manifest.limits.update_norm_l2_max,
             minimum_cell=manifest.limits.minimum_cell,
-            metrics=frozenset(terms.leaving.metrics),
+            metrics=frozenset(terms.disclosure.metrics),
             target=manifest.target_kind,
-            has_no_network=terms.work.trainer_network == "forbidden",
+            has_no_network=terms.training_limits.trainer_network == "forbidden",
         )
 
 

@@ -52,7 +52,7 @@ def faults(terms: Terms, families: frozenset[str], moment: datetime) -> Iterator
     """Everything that is wrong with the terms."""
     yield from _of_members(terms)
     yield from _of_uses(terms)
-    yield from _of_work(terms, families)
+    yield from _of_training_limits(terms, families)
     yield from _of_code(terms)
     yield from _of_privacy(terms)
     if len(set(terms.protection)) != len(terms.protection):
@@ -79,7 +79,7 @@ def faults(terms: Terms, families: frozenset[str], moment: datetime) -> Iterator
             ),
             ("datasets",),
         )
-    if not terms.leaving.final_model:
+    if not terms.disclosure.final_model:
         yield from _of_models_that_stay(terms)
     if terms.validity.not_after <= terms.validity.not_before:
         yield Fault("validity.not_after", "The agreement would end before it begins.", ("validity.not_before",))
@@ -88,15 +88,15 @@ def faults(terms: Terms, families: frozenset[str], moment: datetime) -> Iterator
 
 
 def _of_models_that_stay(terms: Terms) -> Iterator[Fault]:
-    of_final = ("leaving.final_model",)
-    if terms.leaving.release_confirmed_by_each:
+    of_final = ("disclosure.final_model",)
+    if terms.disclosure.release_confirmed_by_each:
         yield Fault(
-            "leaving.release_confirmed_by_each", "No model may leave, so there is no release to confirm.", of_final
+            "disclosure.release_confirmed_by_each", "No model may leave, so there is no release to confirm.", of_final
         )
-    if terms.leaving.recipients:
-        yield Fault("leaving.recipients", "No model may leave, so nobody can receive one.", of_final)
-    if terms.leaving.round_models:
-        yield Fault("leaving.round_models", "The models of rounds may leave but the final one may not.", of_final)
+    if terms.disclosure.recipients:
+        yield Fault("disclosure.recipients", "No model may leave, so nobody can receive one.", of_final)
+    if terms.disclosure.round_models:
+        yield Fault("disclosure.round_models", "The models of rounds may leave but the final one may not.", of_final)
 
 
 def _of_members(terms: Terms) -> Iterator[Fault]:
@@ -171,17 +171,17 @@ def _of_time(terms: Terms, use: UseConditions, within: str) -> Iterator[Fault]:
         )
 
 
-def _of_work(terms: Terms, families: frozenset[str]) -> Iterator[Fault]:
-    for name, values in (("tasks", terms.work.tasks), ("families", terms.work.families)):
+def _of_training_limits(terms: Terms, families: frozenset[str]) -> Iterator[Fault]:
+    for name, values in (("tasks", terms.training_limits.tasks), ("families", terms.training_limits.families)):
         if len(set(values)) != len(values):
-            yield Fault(f"work.{name}", "Something is named twice.")
-    if unknown := sorted(set(terms.work.families) - families):
+            yield Fault(f"training_limits.{name}", "Something is named twice.")
+    if unknown := sorted(set(terms.training_limits.families) - families):
         told = Sentence(
             "There is no family %(unknown)s; there are %(known)s.",
             unknown=unknown[0],
             known=", ".join(sorted(families)),
         )
-        yield Fault("work.families", told)
+        yield Fault("training_limits.families", told)
 
 
 def _of_code(terms: Terms) -> Iterator[Fault]:
@@ -191,11 +191,11 @@ def _of_code(terms: Terms) -> Iterator[Fault]:
     """
     if len(set(terms.code.digests)) != len(terms.code.digests):
         yield Fault("code.digests", "Something is named twice.")
-    if terms.code.digests and PLAN not in terms.work.families:
+    if terms.code.digests and PLAN not in terms.training_limits.families:
         yield Fault(
             "code.digests",
             "Training plans are not among the model families: this code could never run. Add them, or leave it out.",
-            ("work.families",),
+            ("training_limits.families",),
         )
 
 

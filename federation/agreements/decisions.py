@@ -12,18 +12,19 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from federation.agreements.kinds_of_order import kind_of
 from federation.agreements.policy import Policy
 from federation.agreements.purposes import allowed_by, unmet_codes
 from federation.agreements.rules import LOCAL_POLICY, Allowed, Refusal
 from federation.agreements.shares import fault_of, keeps_to
-from federation.protocol.documents import Agreement, CoveredDataset, Manifest, Order, OrderKind, Terms
+from federation.protocol.documents import Agreement, CoveredDataset, Manifest, Order, Terms
 from federation.protocol.documents.base import Network
+from federation.protocol.documents.terms_1_0 import PROTOCOL as OLD_PROTOCOL
 from federation.protocol.keys import PublicKey
 from federation.protocol.tensors import count_parameters
 
 PLAN = "plan"
 """The family of models that a training plan computes."""
-_TASK_OF = {OrderKind.TRAIN: "train", OrderKind.EVALUATE: "evaluate", OrderKind.STATISTICS: "statistics"}
 
 
 @dataclass(frozen=True)
@@ -89,17 +90,17 @@ def refusals(
         yield Refusal("agreement.dataset", "datasets")
         return
     yield from _of_purpose(terms, covered, manifest, moment)
-    yield from _of_work(terms, manifest, order)
-    if terms.work.trainer_network == "forbidden" and place.network == "allowed":
-        yield Refusal("agreement.trainer_network", "work")
+    yield from _of_training_limits(terms, manifest, order)
+    if terms.training_limits.trainer_network == "forbidden" and place.network == "allowed":
+        yield Refusal("agreement.trainer_network", "training_limits")
     yield from _of_code(terms, manifest, place.position)
     yield from _of_protection(terms, covered, manifest, place.position)
     yield from _of_cohort(terms, manifest, place.position)
     if fault_of(standing.agreement, manifest) is not None:
         yield Refusal("agreement.organisation_share", "cohort")
-    if manifest.limits.minimum_cell < terms.leaving.minimum_cell:
-        least = Allowed("at_least", (terms.leaving.minimum_cell,))
-        yield Refusal("agreement.minimum_cell", "leaving", allowed=least)
+    if manifest.limits.minimum_cell < terms.disclosure.minimum_cell:
+        least = Allowed("at_least", (terms.disclosure.minimum_cell,))
+        yield Refusal("agreement.minimum_cell", "disclosure", allowed=least)
     yield from of_policy(manifest, order, place, moment)
 
 
@@ -108,6 +109,8 @@ def _of_standing(standing: Standing, manifest: Manifest, place: Place, moment: d
     terms = agreement.terms
     if standing.digest != manifest.agreement_digest:
         yield Refusal("agreement.mismatch", "members")
+    if agreement.protocol == OLD_PROTOCOL:
+        yield Refusal("agreement.protocol", "members")
     if agreement.consortium_id != manifest.consortium_id:
         yield Refusal("agreement.other_consortium", "members")
     if place.signatory_key not in {member.signatory_key for member in terms.members}:
@@ -115,12 +118,12 @@ def _of_standing(standing: Standing, manifest: Manifest, place: Place, moment: d
     if not {_key_id(member.signatory_key) for member in terms.members} <= standing.signed_by:
         yield Refusal("agreement.unsigned", "members")
     if standing.suspended:
-        yield Refusal("agreement.suspended", "changes")
-    goes_on = standing.begun and terms.changes.running_jobs == "continue"
+        yield Refusal("agreement.suspended", "amendment")
+    goes_on = standing.begun and terms.amendment.running_jobs == "continue"
     if standing.newest_digest is None:
         yield Refusal("agreement.not_signed_here", "members")
     elif standing.digest != standing.newest_digest and not goes_on:
-        yield Refusal("agreement.superseded", "changes")
+        yield Refusal("agreement.superseded", "amendment")
     if moment < terms.validity.not_before:
         yield Refusal("agreement.not_yet_valid", "validity")
     if moment >= terms.validity.not_after:
@@ -144,22 +147,25 @@ def _of_purpose(terms: Terms, covered: CoveredDataset, manifest: Manifest, momen
             yield Refusal("agreement.purpose", clause, code, allowed=allowed_by(use, code))
 
 
-def _of_work(terms: Terms, manifest: Manifest, order: Order | None) -> Iterator[Refusal]:
-    work = terms.work
-    if manifest.task not in work.tasks:
-        yield Refusal("agreement.task", "work", manifest.task, allowed=Allowed("one_of", work.tasks))
-    if order is not None and _TASK_OF.get(order.kind, manifest.task) not in {*work.tasks, *_implied(work.tasks)}:
-        yield Refusal("agreement.task", "work", order.kind.value)
-    if str(manifest.model.get("family")) not in work.families:
-        yield Refusal("agreement.family", "work", allowed=Allowed("one_of", work.families))
-    if count_parameters(manifest.layout) > work.parameters_max:
-        yield Refusal("agreement.parameters", "work", allowed=Allowed("at_most", (work.parameters_max,)))
-    if manifest.rounds > work.rounds_max:
-        yield Refusal("agreement.rounds", "work", allowed=Allowed("at_most", (work.rounds_max,)))
-    if order is not None and order.round > manifest.rounds + (order.kind is OrderKind.EVALUATE):
-        yield Refusal("order.round_beyond", "work")
-    if manifest.limits.update_norm_l2_max > work.update_norm_l2_max:
-        yield Refusal("agreement.update_norm", "work", allowed=Allowed("at_most", (work.update_norm_l2_max,)))
+def _of_training_limits(terms: Terms, manifest: Manifest, order: Order | None) -> Iterator[Refusal]:
+    limits = terms.training_limits
+    if manifest.task not in limits.tasks:
+        yield Refusal("agreement.task", "training_limits", manifest.task, allowed=Allowed("one_of", limits.tasks))
+    kind = kind_of(order)
+    if order is not None and (kind.task or manifest.task) not in {*limits.tasks, *_implied(limits.tasks)}:
+        yield Refusal("agreement.task", "training_limits", order.kind.value)
+    if str(manifest.model.get("family")) not in limits.families:
+        yield Refusal("agreement.family", "training_limits", allowed=Allowed("one_of", limits.families))
+    if count_parameters(manifest.layout) > limits.parameters_max:
+        yield Refusal("agreement.parameters", "training_limits", allowed=Allowed("at_most", (limits.parameters_max,)))
+    if manifest.rounds > limits.rounds_max:
+        yield Refusal("agreement.rounds", "training_limits", allowed=Allowed("at_most", (limits.rounds_max,)))
+    if order is not None and order.round > manifest.rounds + kind.rounds_beyond:
+        yield Refusal("order.round_beyond", "training_limits")
+    if manifest.limits.update_norm_l2_max > limits.update_norm_l2_max:
+        yield Refusal(
+            "agreement.update_norm", "training_limits", allowed=Allowed("at_most", (limits.update_norm_l2_max,))
+        )
 
 
 def _of_code(terms: Terms, manifest: Manifest, position: Position) -> Iterator[Refusal]:
@@ -264,8 +270,11 @@ def of_policy(manifest: Manifest, order: Order | None, place: Place, moment: dat
         yield _local(policy, "policy.organisation_share")
     if order is not None and policy.is_quiet(moment):
         yield _local(policy, "policy.quiet_hours")
-    begins_round = order is not None and order.kind is OrderKind.TRAIN
-    if begins_round and policy.rounds_per_day_max is not None and position.rounds_today >= policy.rounds_per_day_max:
+    if (
+        kind_of(order).begins_round
+        and policy.rounds_per_day_max is not None
+        and position.rounds_today >= policy.rounds_per_day_max
+    ):
         yield _local(policy, "policy.rounds_per_day")
 
 

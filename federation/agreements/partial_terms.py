@@ -21,10 +21,16 @@ _STAND_INS: dict[str, Any] = {
     "members": [{"organisation": "-", "signatory_key": _KEY}],
     "purposes": {"permission": "GRU"},
     "datasets": [{"signatory_key": _KEY, "dataset": "0"}],
-    "work": {"tasks": ["train"], "families": ["-"], "parameters_max": 1, "rounds_max": 1, "update_norm_l2_max": 1.0},
+    "training_limits": {
+        "tasks": ["train"],
+        "families": ["-"],
+        "parameters_max": 1,
+        "rounds_max": 1,
+        "update_norm_l2_max": 1.0,
+    },
     "protection": ["clear"],
     "cohort": {"minimum_participants": 1},
-    "leaving": {"minimum_cell": 1},
+    "disclosure": {"minimum_cell": 1},
     "validity": {"not_before": "2000-01-01T00:00:00Z", "not_after": "2199-01-01T00:00:00Z"},
 }
 """What stands for a term that has to be given, while it is missing or wrong."""

@@ -23,8 +23,8 @@ _MODES = {
 }
 WIDTH = 92
 CLAUSES = (
-    *("members", "purposes", "datasets", "work", "code", "protection", "privacy"),
-    *("cohort", "leaving", "validity", "retention", "changes", "notes"),
+    *("members", "purposes", "datasets", "training_limits", "code", "protection", "privacy"),
+    *("cohort", "disclosure", "validity", "retention", "amendment", "notes"),
 )
 """The ids of all clauses, in their order: what refusals name."""
 
@@ -46,15 +46,15 @@ def clauses(agreement: Agreement) -> tuple[Clause, ...]:
         ("members", "Members", _members(terms)),
         ("purposes", "Purposes", _use(terms.purposes)),
         ("datasets", "Data sets", _datasets(terms)),
-        ("work", "What jobs may do", _work(terms)),
+        ("training_limits", "What jobs may do", _training_limits(terms)),
         ("code", "Custom code", _code(terms)),
         ("protection", "Protection of updates", _protection(terms)),
         ("privacy", "Differential privacy", _privacy(terms)),
         ("cohort", "How many take part", _cohort(terms)),
-        ("leaving", "What may leave, and to whom", _leaving(terms)),
+        ("disclosure", "What may leave, and to whom", _disclosure(terms)),
         ("validity", "Validity", _validity(terms)),
         ("retention", "Retention", _retention(terms)),
-        ("changes", "Changes, suspension and leaving", _changes(terms)),
+        ("amendment", "Changes, suspension and leaving", _amendment(terms)),
         ("notes", "Notes", _notes(terms)),
     )
     return tuple(
@@ -137,13 +137,13 @@ def _ceilings(covered: CoveredDataset) -> str:
     return f" ({', '.join(parts)})" if parts else ""
 
 
-def _work(terms: Terms) -> Iterator[str]:
-    work = terms.work
-    yield f"Allowed tasks: {', '.join(_TASKS[task] for task in work.tasks)}."
-    yield f"Allowed model families: {', '.join(work.families)}, with at most {work.parameters_max:,} parameters."
-    yield f"A job has at most {work.rounds_max:,} rounds."
-    yield f"No update that leaves a silo has an L2 norm above {work.update_norm_l2_max:g}."
-    if work.trainer_network == "forbidden":
+def _training_limits(terms: Terms) -> Iterator[str]:
+    limits = terms.training_limits
+    yield f"Allowed tasks: {', '.join(_TASKS[task] for task in limits.tasks)}."
+    yield f"Allowed model families: {', '.join(limits.families)}, with at most {limits.parameters_max:,} parameters."
+    yield f"A job has at most {limits.rounds_max:,} rounds."
+    yield f"No update that leaves a silo has an L2 norm above {limits.update_norm_l2_max:g}."
+    if limits.trainer_network == "forbidden":
         yield "A trainer that was started with a network carries out no order."
 
 
@@ -182,18 +182,18 @@ def _cohort(terms: Terms) -> Iterator[str]:
         yield f"No organisation weighs more than {share} in a model, but for an equal part where fewer take part."
 
 
-def _leaving(terms: Terms) -> Iterator[str]:
-    leaving = terms.leaving
-    figures = ", ".join(figures_called()[name] for name in leaving.metrics) or "none"
+def _disclosure(terms: Terms) -> Iterator[str]:
+    disclosure = terms.disclosure
+    figures = ", ".join(figures_called()[name] for name in disclosure.metrics) or "none"
     yield f"Figures that a silo tells about a model: {figures}."
-    yield f"No figure is told that is about fewer than {leaving.minimum_cell} rows."
-    if not leaving.final_model:
+    yield f"No figure is told that is about fewer than {disclosure.minimum_cell} rows."
+    if not disclosure.final_model:
         yield "No model leaves the platform."
     else:
-        which = "The final model and the models of rounds" if leaving.round_models else "The final model"
-        whom = "".join(f", {name}" for name in leaving.recipients)
+        which = "The final model and the models of rounds" if disclosure.round_models else "The final model"
+        whom = "".join(f", {name}" for name in disclosure.recipients)
         yield f"{which} may be handed to: the members{whom}."
-    if leaving.release_confirmed_by_each:
+    if disclosure.release_confirmed_by_each:
         yield "A model is handed out only once each member has confirmed it."
 
 
@@ -209,18 +209,18 @@ def _retention(terms: Terms) -> Iterator[str]:
         yield f"Models are kept for {terms.retention.models_days} days after their job ended."
 
 
-def _changes(terms: Terms) -> Iterator[str]:
-    changes = terms.changes
+def _amendment(terms: Terms) -> Iterator[str]:
+    amendment = terms.amendment
     yield "A change is a new version, which every member signs. It replaces this one when the last has signed."
     yield {
         "continue": "Jobs that run then go on under this version.",
         "stop": "Jobs that run then stop.",
-    }[changes.running_jobs]
+    }[amendment.running_jobs]
     yield "A member may suspend the agreement for itself at any time: nothing more is done at its silos."
     yield {
         "models_stay": "When a member leaves, models that were learned stay in use.",
         "models_retired": "When a member leaves, models that were learned with its data are retired.",
-    }[changes.on_leaving]
+    }[amendment.on_leaving]
 
 
 def _notes(terms: Terms) -> Iterator[str]:

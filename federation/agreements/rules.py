@@ -1,4 +1,4 @@
-"""Every way in which an agreement or a silo's policy says no: a stable code, what it means, and what to do."""
+"""Every way in which an agreement, a policy or a connector says no: a stable code, its meaning, what to do."""
 
 from __future__ import annotations
 
@@ -26,6 +26,10 @@ RULES: Mapping[str, Rule] = MappingProxyType(
         ),
         "agreement.mismatch": Rule(
             "The agreement is not the one that the job names.", "Launch the job again under the agreement in force."
+        ),
+        "agreement.protocol": Rule(
+            "The agreement is of protocol 1.0, which authorises nothing any more.",
+            "On the agreement's page draft the next version under protocol 1.1; the members sign that one.",
         ),
         "agreement.other_consortium": Rule(
             "The agreement is another consortium's.", "Launch the job in the consortium of the agreement."
@@ -127,6 +131,34 @@ RULES: Mapping[str, Rule] = MappingProxyType(
         "policy.minimum_rows": Rule("The silo's data set has too few rows for its policy.", "Leave it out."),
         "policy.quiet_hours": Rule("The silo does nothing at this hour.", "Launch the job at another hour."),
         "policy.rounds_per_day": Rule("The silo has done its rounds for today.", "Go on tomorrow."),
+        "silo.protocol": Rule(
+            "The silo's connector does not speak the platform's protocol.",
+            "Ask its IT to upgrade the connector; leave the silo out meanwhile.",
+        ),
+        "silo.lacks_kind": Rule(
+            "The silo's connector does not carry out orders of this kind.",
+            "Ask its IT to upgrade the connector; leave the silo out meanwhile.",
+        ),
+        "silo.lacks_protection": Rule(
+            "The silo's connector can't protect updates in this way.",
+            "Ask its IT to upgrade the connector, choose another protection, or leave the silo out.",
+        ),
+        "silo.lacks_payload": Rule(
+            "The silo's connector can't send this kind of payload.",
+            "Ask its IT to upgrade the connector; leave the silo out meanwhile.",
+        ),
+        "silo.lacks_family": Rule(
+            "The silo's connector does not have this model family.",
+            "Ask its IT to upgrade the connector, choose another family, or leave the silo out.",
+        ),
+        "silo.lacks_target": Rule(
+            "The silo's connector does not know this target.",
+            "Ask its IT to upgrade the connector; leave the silo out meanwhile.",
+        ),
+        "silo.lacks_runner": Rule(
+            "Nothing at the silo runs training plans.",
+            "Ask its IT to set up the connector's runner, use a family, or leave the silo out.",
+        ),
         LOCAL_POLICY: Rule("The silo's own policy refuses.", "Ask the silo's steward; leave the silo out meanwhile."),
     }
 )

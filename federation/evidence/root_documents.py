@@ -7,14 +7,16 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from federation.agreements.decisions import Place, Position, Standing, decide
+from federation.agreements.decisions import Place, Position, Standing, refusals
 from federation.agreements.policy import Policy
+from federation.agreements.rules import Refusal
 from federation.agreements.signing import SignedAgreement, open_agreement
 from federation.errors import FederationError, Untrusted
 from federation.evidence.bundle_parser import Evidence
 from federation.evidence.report import Fault, Report, guarded
 from federation.protocol.digests import digest_bytes
 from federation.protocol.documents import CohortMember, Manifest, SiloCertificate, now, open_sealed
+from federation.protocol.documents.terms_1_0 import PROTOCOL as OLD_PROTOCOL
 from federation.protocol.keys import PublicKey
 from federation.protocol.successions import KeyChain
 
@@ -78,12 +80,18 @@ def _manifest_under_agreement(found: Grounds) -> Iterator[Fault]:
             Position(_ENOUGH_ROWS, code_reviewers=needed),
             Policy(custom_code="approved"),
         )
-        refusal = decide(standing, manifest, None, place, manifest.created_at)
+        said = refusals(standing, manifest, None, place, manifest.created_at)
+        refusal = next((one for one in said if not _is_of_its_time(one, manifest)), None)
         if refusal is not None:
             yield Fault(where, refusal.code, refusal.meaning)
         fault = certificate_fault(member, manifest.created_at)
         if fault is not None:
             yield Fault(where, "cohort.uncertified", fault)
+
+
+def _is_of_its_time(refusal: Refusal, manifest: Manifest) -> bool:
+    """Whether it is said of a job that began under protocol 1.0, when agreements of 1.0 still allowed something."""
+    return refusal.code == "agreement.protocol" and manifest.protocol == OLD_PROTOCOL
 
 
 def certificate_fault(member: CohortMember, moment: datetime) -> str | None:

@@ -1,8 +1,9 @@
 """Signed requests between a relay and the platform: HTTP Message Signatures (RFC 9421) with Ed25519, no I/O.
 
-Covered are the method, the path, the query, the body (Content-Digest, RFC 9530) and the silo that speaks; the host is
-not, since proxies may change it, and a key serves one platform only. A signature holds for a minute; that its nonce is
-new is for the platform to check, which keeps nonces for at least twice that long.
+Covered are the method, the path, the query, the body (Content-Digest, RFC 9530), the silo that speaks and the version
+of the protocol that it speaks; a request of 1.0 signs no version, and counts as what it is. The host is not covered,
+since proxies may change it, and a key serves one platform only. A signature holds for a minute; that its nonce is new
+is for the platform to check, which keeps nonces for at least twice that long.
 """
 
 from __future__ import annotations
@@ -27,14 +28,15 @@ from http_message_signatures import (
 )
 from http_message_signatures.algorithms import ED25519
 
-from federation.errors import FederationError, Untrusted
+from federation.errors import Untrusted
 from federation.protocol import PROTOCOL_VERSION
 from federation.protocol.keys import PrivateKey, PublicKey
-from federation.validation.encodings import strict_base64
 
 LABEL = "sig1"
 TAG = "consilience-connector"
 CLOCK_SKEW_S = 60
+_OLDEST = "1.0"
+_VERSION = re.compile(r"1\.([1-9][0-9]{0,2})")
 SILO_HEADER = "Consilience-Silo"
 PROTOCOL_HEADER = "Consilience-Protocol"
 _NONCE_BYTES = 18
@@ -42,15 +44,6 @@ _NONCE_LENGTH_MIN, _NONCE_LENGTH_MAX = 22, 100
 # What a template is filled in at; nobody outside can put one of them into a path.
 _BLANK_CREATED, _BLANK_NONCE = str(5_000_000_000 + secrets.randbelow(4_000_000_000)), secrets.token_hex(16)
 _BLANK_BODY = secrets.token_bytes(16)
-_BLANK_SILO, _BLANK_KEY_ID = secrets.token_hex(16), secrets.token_hex(16)
-# How `sign_request` writes its headers. What is written in another way is read by the library.
-_PLAIN_INPUT = re.compile(
-    r'sig1=\([a-z0-9@" -]+\);created=(?P<created>[1-9][0-9]{0,14});keyid="(?P<key_id>ed25519:[0-9a-f]{32})"'
-    r';nonce="(?P<nonce>[A-Za-z0-9+/=_-]{22,100})";tag="consilience-connector"'
-)
-_PLAIN_SIGNATURE = re.compile(r"sig1=:(?P<signature>[A-Za-z0-9+/]{86}==):")
-_PLAIN_DIGEST = re.compile(r"sha-256=:[A-Za-z0-9+/]{43}=:")
-_PLAIN_SILO = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _ORIGIN = "https://connector.invalid"  # the library wants a whole address; the host is not covered
 
 
@@ -126,7 +119,7 @@ def _template(method: str, path_with_query: str, silo_id: str | None, key_id: st
 
     A relay signs the same few requests over and over, and to write one out costs ten times what the signature does.
     """
-    headers = {} if silo_id is None else {SILO_HEADER: silo_id}
+    headers = {PROTOCOL_HEADER: PROTOCOL_VERSION} | ({} if silo_id is None else {SILO_HEADER: silo_id})
     prepared = HTTPMessageSigner(signature_algorithm=ED25519).prepare(
         _Message(method, _ORIGIN + path_with_query, headers),
         key_id=key_id,
@@ -135,7 +128,7 @@ def _template(method: str, path_with_query: str, silo_id: str | None, key_id: st
         label=LABEL,
         tag=TAG,
         include_alg=False,
-        covered_component_ids=_components(with_body=False, with_silo=silo_id is not None),
+        covered_component_ids=_components(with_body=False, with_silo=silo_id is not None, with_version=True),
         body=_BLANK_BODY if has_body else None,
     )
     return prepared.signature_base.decode(), str(prepared.signature_params)
@@ -187,10 +180,11 @@ def verify_headers(
     """
     lowered = {name.lower(): value for name, value in headers.items()}
     check_signed(lowered)
-    plain = _verify_plain(method, path_with_query, lowered, key_resolver, with_body=with_body, now=now)
-    if plain is not None:
-        return plain
-    required = _components(with_body=with_body, with_silo=SILO_HEADER.lower() in lowered)
+    required = _components(
+        with_body=with_body,
+        with_silo=SILO_HEADER.lower() in lowered,
+        with_version=spoken_version(lowered) != _OLDEST,
+    )
     verifier = _Verifier(key_resolver, now or datetime.now(UTC))
     try:
         results = verifier.verify(
@@ -212,54 +206,14 @@ def verify_headers(
     return VerifiedRequest(str(result.parameters["keyid"]), nonce, created, lowered.get(SILO_HEADER.lower()))
 
 
-def _verify_plain(
-    method: str,
-    path_with_query: str,
-    headers: Mapping[str, str],
-    key_resolver: Callable[[str], PublicKey | None],
-    *,
-    with_body: bool,
-    now: datetime | None,
-) -> VerifiedRequest | None:
-    """Verify a request that is written to the letter as `sign_request` writes it; None for every other one.
+def spoken_version(headers: Mapping[str, str]) -> str:
+    """The version of the protocol that a request says it speaks; ``1.0`` where it says nothing. Names in lower case."""
+    return headers.get(PROTOCOL_HEADER.lower(), _OLDEST).strip()[:20]
 
-    What was signed is then known without parsing: the library's own text with the blanks filled in. To parse the
-    headers and write that text anew costs three times what the signature does.
-    """
-    said = _PLAIN_INPUT.fullmatch(headers["signature-input"])
-    signed = _PLAIN_SIGNATURE.fullmatch(headers["signature"])
-    silo_id, digest = headers.get(SILO_HEADER.lower()), headers.get("content-digest", "")
-    if said is None or signed is None or (silo_id is not None and not _PLAIN_SILO.fullmatch(silo_id)):
-        return None
-    if with_body and not _PLAIN_DIGEST.fullmatch(digest):
-        return None
-    key = key_resolver(said["key_id"])
-    if key is None:
-        raise _invalid()
-    blank_silo = None if silo_id is None else _BLANK_SILO
-    try:
-        base, parameters = _template(method, path_with_query, blank_silo, _BLANK_KEY_ID, with_body)
-    except HTTPMessageSignaturesException:  # no path that can be signed: the library says so
-        return None
-    for blank, value in (
-        (_BLANK_SILO, silo_id or ""),
-        (_BLANK_KEY_ID, said["key_id"]),
-        (_BLANK_CREATED, said["created"]),
-        (_BLANK_NONCE, said["nonce"]),
-        (_digest(_BLANK_BODY), digest),
-    ):
-        base, parameters = base.replace(blank, value), parameters.replace(blank, value)
-    if headers["signature-input"] != f"{LABEL}={parameters}":
-        return None
-    try:
-        key.verify(strict_base64(signed["signature"]), base.encode())
-    except FederationError as error:
-        raise _invalid() from error
-    created_s = int(said["created"])
-    skew_s = created_s - (now or datetime.now(UTC)).timestamp()
-    if abs(skew_s) > CLOCK_SKEW_S:
-        raise ClockOff(skew_s)
-    return VerifiedRequest(said["key_id"], said["nonce"], datetime.fromtimestamp(created_s, UTC), silo_id)
+
+def is_understood(version: str) -> bool:
+    """Whether this side can talk with one that speaks this version: 1.1, and what later minor versions say of it."""
+    return _VERSION.fullmatch(version) is not None
 
 
 def check_signed(headers: Mapping[str, str]) -> None:
@@ -271,17 +225,16 @@ def check_signed(headers: Mapping[str, str]) -> None:
 def check_body(headers: Mapping[str, str], body: bytes) -> None:
     """Raise Untrusted ``signature.invalid`` unless this is the body whose digest the verified headers carry."""
     lowered = {name.lower(): value for name, value in headers.items()}
-    if lowered.get("content-digest") == _digest(body):
-        return
     try:
         ContentDigest.verify(lowered.get("content-digest", ""), body)
     except (HTTPMessageSignaturesException, ValueError) as error:
         raise _invalid() from error
 
 
-def _components(*, with_body: bool, with_silo: bool) -> tuple[str, ...]:
+def _components(*, with_body: bool, with_silo: bool, with_version: bool) -> tuple[str, ...]:
     silo = (SILO_HEADER.lower(),) if with_silo else ()
-    return ("@method", "@path", "@query", *silo, *(("content-digest",) if with_body else ()))
+    version = (PROTOCOL_HEADER.lower(),) if with_version else ()
+    return ("@method", "@path", "@query", *silo, *version, *(("content-digest",) if with_body else ()))
 
 
 def _invalid() -> Untrusted:

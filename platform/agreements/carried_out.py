@@ -103,19 +103,24 @@ TERMS: Mapping[str, CarriedOut] = MappingProxyType(
         "datasets.delta_max": _judged(
             "decisions._of_protection", _DECISIONS, "agreement.dataset_delta", remark=_NOT_YET
         ),
-        "work.tasks": _judged("decisions._of_work", _DECISIONS, "agreement.task"),
-        "work.families": _judged("decisions._of_work", _DECISIONS, "agreement.family"),
-        "work.parameters_max": _judged("decisions._of_work", _DECISIONS, "agreement.parameters"),
-        "work.rounds_max": _judged("decisions._of_work", _DECISIONS, "agreement.rounds", "order.round_beyond"),
-        "work.update_norm_l2_max": CarriedOut(
+        "training_limits.tasks": _judged("decisions._of_training_limits", _DECISIONS, "agreement.task"),
+        "training_limits.families": _judged("decisions._of_training_limits", _DECISIONS, "agreement.family"),
+        "training_limits.parameters_max": _judged("decisions._of_training_limits", _DECISIONS, "agreement.parameters"),
+        "training_limits.rounds_max": _judged(
+            "decisions._of_training_limits", _DECISIONS, "agreement.rounds", "order.round_beyond"
+        ),
+        "training_limits.update_norm_l2_max": CarriedOut(
             "silo and platform",
-            ("federation.agreements.decisions._of_work", "silo_connector.trainer.kinds.execution.execute_order"),
+            (
+                "federation.agreements.decisions._of_training_limits",
+                "silo_connector.trainer.kinds.execution.execute_order",
+            ),
             (*_REFUSED, "update.rejected"),
             _DECISIONS,
             ("agreement.update_norm", "update.norm_exceeded"),
             "The job's own bound is held against the term; the trainer and the platform hold updates to the job's.",
         ),
-        "work.trainer_network": _judged(
+        "training_limits.trainer_network": _judged(
             "decisions.refusals",
             _DECISIONS,
             "agreement.trainer_network",
@@ -140,7 +145,7 @@ TERMS: Mapping[str, CarriedOut] = MappingProxyType(
         ),
         "cohort.minimum_rows": _judged("decisions._of_cohort", _DECISIONS, "agreement.minimum_rows"),
         "cohort.organisation_share_max": _judged("shares.fault_of", _DECISIONS, "agreement.organisation_share"),
-        "leaving.metrics": CarriedOut(
+        "disclosure.metrics": CarriedOut(
             "silo",
             (
                 "silo_connector.trainer.orders.authorization.Authorizer.authorize",
@@ -149,7 +154,7 @@ TERMS: Mapping[str, CarriedOut] = MappingProxyType(
             ("order.submitted",),
             "tests/unit/silo_connector/test_leaving.py::test_figures_that_the_agreement_does_not_name_stay",
         ),
-        "leaving.minimum_cell": CarriedOut(
+        "disclosure.minimum_cell": CarriedOut(
             "silo and platform",
             (
                 "federation.agreements.decisions.refusals",
@@ -159,17 +164,17 @@ TERMS: Mapping[str, CarriedOut] = MappingProxyType(
             _DECISIONS,
             ("agreement.minimum_cell",),
         ),
-        "leaving.round_models": _released(
+        "disclosure.round_models": _released(
             "test_the_final_model_goes_out_and_those_of_rounds_only_if_the_agreement_says_so", "release.round_model"
         ),
-        "leaving.final_model": _released(
+        "disclosure.final_model": _released(
             "test_where_no_model_may_leave_none_does_and_nothing_is_written_of_a_download", "release.not_allowed"
         ),
-        "leaving.recipients": _released(
+        "disclosure.recipients": _released(
             "test_whoever_takes_a_recipients_name_gets_no_model_and_a_recipient_keeps_it_under_another_name",
             "release.recipient",
         ),
-        "leaving.release_confirmed_by_each": CarriedOut(
+        "disclosure.release_confirmed_by_each": CarriedOut(
             "platform",
             ("registry.release.check_release", "registry.release.confirm_release"),
             ("model.release_confirmed", "model.downloaded"),
@@ -207,14 +212,14 @@ TERMS: Mapping[str, CarriedOut] = MappingProxyType(
             ("model.expired",),
             "Copies that were handed out can't be called back.",
         ),
-        "changes.running_jobs": CarriedOut(
+        "amendment.running_jobs": CarriedOut(
             "silo and platform",
             ("federation.agreements.decisions._of_standing", "training.engine.agreement_gate.blocking_reason"),
             (*_REFUSED, "job.cancelled"),
             f"{_OF_AGREEMENTS}test_jobs_of_a_version_that_is_superseded_stop_or_go_on_as_it_says",
             ("agreement.superseded",),
         ),
-        "changes.on_leaving": CarriedOut(
+        "amendment.on_leaving": CarriedOut(
             "platform",
             ("registry.retirement.retirement_of", "training.engine.retiring.retire_models"),
             ("model.retired", "job.cancelled"),

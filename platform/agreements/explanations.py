@@ -41,7 +41,7 @@ CLAUSES: Mapping[str, Term] = MappingProxyType(
                 "stricter than the common purposes, never looser."
             ),
         ),
-        "work": Term(
+        "training_limits": Term(
             _("What jobs may do"), _("What a job may be: which kinds of task and model, how large, and for how long.")
         ),
         "code": Term(
@@ -71,7 +71,7 @@ CLAUSES: Mapping[str, Term] = MappingProxyType(
             _("How many take part"),
             _("How many organisations, and how much data, must take part so that nobody stands out."),
         ),
-        "leaving": Term(
+        "disclosure": Term(
             _("What may leave, and to whom"),
             _("Which figures and models may leave the silos and the consortium, and who may have them."),
         ),
@@ -79,7 +79,7 @@ CLAUSES: Mapping[str, Term] = MappingProxyType(
             _("Validity"), _("From when to when the agreement allows jobs. After the end nothing is done under it.")
         ),
         "retention": Term(_("Retention"), _("How long contributions and models are kept.")),
-        "changes": Term(
+        "amendment": Term(
             _("Changes, suspension and leaving"),
             _("What becomes of running jobs when the agreement changes, and of models when a member leaves."),
         ),
@@ -136,19 +136,21 @@ TERMS: Mapping[str, Term] = MappingProxyType(
             _("Delta of all jobs together"),
             _("The same for delta, the chance that the bound fails; empty for no ceiling."),
         ),
-        "work.tasks": Term(
+        "training_limits.tasks": Term(
             _("Tasks"), _("Training changes a model; evaluation only tries one; statistics only count.")
         ),
-        "work.families": Term(_("Model families"), _("The kinds of models that may be trained.")),
-        "work.parameters_max": Term(
+        "training_limits.families": Term(_("Model families"), _("The kinds of models that may be trained.")),
+        "training_limits.parameters_max": Term(
             _("Parameters at most"), _("How large a model may be. A larger one can remember more of the data.")
         ),
-        "work.rounds_max": Term(_("Rounds at most"), _("How often a job may go through the data of every silo.")),
-        "work.update_norm_l2_max": Term(
+        "training_limits.rounds_max": Term(
+            _("Rounds at most"), _("How often a job may go through the data of every silo.")
+        ),
+        "training_limits.update_norm_l2_max": Term(
             _("Longest update"),
             _("The largest L2 norm of a silo's contribution in one round: no silo can say more than that."),
         ),
-        "work.trainer_network": Term(
+        "training_limits.trainer_network": Term(
             _("Trainers with a network"),
             _("A trainer should have no network, so that nothing can leave past the relay. Each says how it runs."),
         ),
@@ -182,20 +184,22 @@ TERMS: Mapping[str, Term] = MappingProxyType(
                 "part."
             ),
         ),
-        "leaving.metrics": Term(
+        "disclosure.metrics": Term(
             _("Figures that may leave"), _("What a silo tells about how well a model does on its data.")
         ),
-        "leaving.minimum_cell": Term(
+        "disclosure.minimum_cell": Term(
             _("Smallest count told"), _("No figure about fewer rows than this leaves a silo.")
         ),
-        "leaving.round_models": Term(_("Models of single rounds may be handed out"), _("Not only the one at the end.")),
-        "leaving.final_model": Term(
+        "disclosure.round_models": Term(
+            _("Models of single rounds may be handed out"), _("Not only the one at the end.")
+        ),
+        "disclosure.final_model": Term(
             _("The final model may be handed out"), _("To the members, and whom you name below.")
         ),
-        "leaving.recipients": Term(
+        "disclosure.recipients": Term(
             _("Further recipients"), _("Organisations beyond the members that may have a model, one a line.")
         ),
-        "leaving.release_confirmed_by_each": Term(
+        "disclosure.release_confirmed_by_each": Term(
             _("Each member confirms a release"), _("No model is handed out before every member has said yes to it.")
         ),
         "validity.not_before": Term(_("Valid from"), _("The moment in UTC.")),
@@ -207,10 +211,10 @@ TERMS: Mapping[str, Term] = MappingProxyType(
         "retention.models_days": Term(
             _("Days for which models are kept"), _("After the job has ended; empty for no limit.")
         ),
-        "changes.running_jobs": Term(
+        "amendment.running_jobs": Term(
             _("Running jobs, when a new version comes into force"), _("They stop, or go on under the old version.")
         ),
-        "changes.on_leaving": Term(
+        "amendment.on_leaving": Term(
             _("Models, when a member leaves"), _("They stay in use, or those learned with its data are retired.")
         ),
         "notes": Term(_("Notes"), _("Beyond the clauses; for people.")),

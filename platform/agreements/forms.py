@@ -61,14 +61,16 @@ class TermsForm(Unjudged):
             initial=dict(terms.get("purposes", {})),
         )
         self._add_datasets(data, terms)
-        fields["work.tasks"] = several("work.tasks", choices("train", "evaluate", "statistics"))
-        fields["work.families"] = several(
-            "work.families", [(name, in_words(FAMILIES[name].title)) for name in sorted(FAMILIES)]
+        fields["training_limits.tasks"] = several("training_limits.tasks", choices("train", "evaluate", "statistics"))
+        fields["training_limits.families"] = several(
+            "training_limits.families", [(name, in_words(FAMILIES[name].title)) for name in sorted(FAMILIES)]
         )
-        fields["work.parameters_max"] = whole("work.parameters_max", 1)
-        fields["work.rounds_max"] = whole("work.rounds_max", 1)
-        fields["work.update_norm_l2_max"] = number("work.update_norm_l2_max")
-        fields["work.trainer_network"] = one_of("work.trainer_network", choices("forbidden", "allowed"))
+        fields["training_limits.parameters_max"] = whole("training_limits.parameters_max", 1)
+        fields["training_limits.rounds_max"] = whole("training_limits.rounds_max", 1)
+        fields["training_limits.update_norm_l2_max"] = number("training_limits.update_norm_l2_max")
+        fields["training_limits.trainer_network"] = one_of(
+            "training_limits.trainer_network", choices("forbidden", "allowed")
+        )
         if uploaded:
             fields[_UPLOADED] = forms.MultipleChoiceField(
                 label=_("Uploaded training plans that may run"),
@@ -88,19 +90,19 @@ class TermsForm(Unjudged):
         fields["cohort.minimum_participants"] = whole("cohort.minimum_participants", 1)
         fields["cohort.minimum_rows"] = whole("cohort.minimum_rows")
         fields["cohort.organisation_share_max"] = number("cohort.organisation_share_max")
-        fields["leaving.metrics"] = several(
-            "leaving.metrics", [(name, in_words(said)) for name, said in figures_called().items()]
+        fields["disclosure.metrics"] = several(
+            "disclosure.metrics", [(name, in_words(said)) for name, said in figures_called().items()]
         )
-        fields["leaving.minimum_cell"] = whole("leaving.minimum_cell", 1)
+        fields["disclosure.minimum_cell"] = whole("disclosure.minimum_cell", 1)
         for name in ("final_model", "round_models", "release_confirmed_by_each"):
-            fields[f"leaving.{name}"] = ticked(f"leaving.{name}")
-        fields["leaving.recipients"] = LinesField(**labelled("leaving.recipients"))
+            fields[f"disclosure.{name}"] = ticked(f"disclosure.{name}")
+        fields["disclosure.recipients"] = LinesField(**labelled("disclosure.recipients"))
         for name in ("not_before", "not_after"):
             fields[f"validity.{name}"] = MomentField(**labelled(f"validity.{name}"))
         fields["retention.updates_rounds"] = whole("retention.updates_rounds", 1)
         fields["retention.models_days"] = whole("retention.models_days", 1)
-        fields["changes.running_jobs"] = one_of("changes.running_jobs", choices("stop", "continue"))
-        fields["changes.on_leaving"] = one_of("changes.on_leaving", choices("models_stay", "models_retired"))
+        fields["amendment.running_jobs"] = one_of("amendment.running_jobs", choices("stop", "continue"))
+        fields["amendment.on_leaving"] = one_of("amendment.on_leaving", choices("models_stay", "models_retired"))
         fields["notes"] = forms.CharField(
             **labelled("notes"), max_length=4000, widget=forms.Textarea(attrs={"rows": 3})
         )

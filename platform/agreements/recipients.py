@@ -15,7 +15,7 @@ def resolve_recipients(version: AgreementVersion) -> None:
         signature.organisation_id: signature.organisation.name
         for signature in Signature.objects.select_related("organisation").filter(version=version)
     }
-    for name in version.terms["leaving"].get("recipients", ()):
+    for name in version.terms["disclosure"].get("recipients", ()):
         organisation = organisation_called(name)
         if organisation is not None:
             found.setdefault(organisation.pk, name)

@@ -11,6 +11,7 @@ from accounts.serializers import OrganisationBrief, UserBrief
 from agreements.models import AgreementVersion, Approval, Comment, Revision, Suspension
 from agreements.selectors import PartyRow, parties
 from agreements.transitions import AgreementState
+from agreements.upgrades import AddedRow, added_rows
 from agreements.wording import clauses_of
 from audit.serializers import ReasonParams
 from consortia.serializers import ConsortiumBrief
@@ -29,6 +30,13 @@ class AgreementOut(serializers.ModelSerializer[AgreementVersion]):
         allow_blank=True, help_text="The SHA-256 of the bytes that are signed; empty while the terms may change."
     )
 
+    protocol = serializers.CharField(
+        allow_blank=True, help_text="Under which protocol its bytes were written; empty while the terms may change."
+    )
+    is_outdated = serializers.BooleanField(
+        help_text="Whether it is of protocol 1.0: no trainer does anything under it. `upgrade/` drafts its successor."
+    )
+
     class Meta:
         model = AgreementVersion
         fields: tuple[str, ...] = (
@@ -41,6 +49,8 @@ class AgreementOut(serializers.ModelSerializer[AgreementVersion]):
             "reason",
             "reason_params",
             "digest",
+            "protocol",
+            "is_outdated",
             "drafted_by",
             "drafted_at",
             "proposed_at",
@@ -96,6 +106,15 @@ class PartyOut(serializers.Serializer[PartyRow]):
     suspension = SuspensionOut(allow_null=True)
 
 
+class AddedTermOut(serializers.Serializer[AddedRow]):
+    """A term that an older protocol did not have."""
+
+    path = serializers.CharField(help_text="Where it stands in `terms`.")
+    default = serializers.CharField(allow_null=True, help_text="What an upgrade puts there.")
+    now = serializers.CharField(allow_null=True, help_text="What this version says.")
+    meaning = serializers.CharField(help_text="What the default means.")
+
+
 class AgreementDetailOut(AgreementOut):
     """A version whole: terms, the text that is made of them, and who has signed."""
 
@@ -105,9 +124,15 @@ class AgreementDetailOut(AgreementOut):
     clauses = ClauseOut(many=True)
     parties = PartyOut(many=True)
     missing = serializers.ListField(child=serializers.CharField(), help_text="Members that have not signed.")
+    added_terms = AddedTermOut(
+        many=True, help_text="What an upgrade adds to a version of protocol 1.0, or has added to this draft."
+    )
 
     class Meta(AgreementOut.Meta):
-        fields = (*AgreementOut.Meta.fields, "supersedes", "terms", "terms_digest", "clauses", "parties", "missing")
+        fields = (
+            *AgreementOut.Meta.fields,
+            *("supersedes", "terms", "terms_digest", "clauses", "parties", "missing", "added_terms"),
+        )
 
 
 @dataclass(frozen=True)
@@ -117,6 +142,11 @@ class Whole:
     version: AgreementVersion
     clauses: tuple[Clause, ...]
     parties: list[PartyRow]
+
+    @property
+    def added_terms(self) -> list[AddedRow]:
+        """What an upgrade adds."""
+        return added_rows(self.version)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.version, name)

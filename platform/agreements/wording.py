@@ -113,7 +113,7 @@ def first_terms(
         "members": [{"organisation": name, "signatory_key": key} for key, name in members.items()],
         "purposes": {"permission": "HMB", "modifiers": ["NCU"]},
         "datasets": [{"signatory_key": key, "dataset": name} for key, name in datasets],
-        "work": {
+        "training_limits": {
             "tasks": ["train", "evaluate"],
             "families": sorted(FAMILIES),
             "parameters_max": 10_000_000,
@@ -125,13 +125,13 @@ def first_terms(
         "protection": ["masked"],
         "privacy": {"required": True, "epsilon_max": 8.0, "delta_max": 1e-5},
         "cohort": {"minimum_participants": max(1, min(3, len({key for key, _ in datasets}))), "minimum_rows": 100},
-        "leaving": {"metrics": _metrics_of(targets), "minimum_cell": 10, "final_model": True},
+        "disclosure": {"metrics": _metrics_of(targets), "minimum_cell": 10, "final_model": True},
         "validity": {
             "not_before": begin.isoformat(),
             "not_after": (begin + timedelta(days=365)).isoformat(),
         },
         "retention": {"updates_rounds": 1},
-        "changes": {"running_jobs": "stop", "on_leaving": "models_stay"},
+        "amendment": {"running_jobs": "stop", "on_leaving": "models_stay"},
     }
 
 

@@ -31,6 +31,7 @@ from realtime.http import (
     answer_problem,
     headers_of,
 )
+from realtime.protocol_versions import check_version
 
 _BLOCK_BYTES = 1 << 20
 _RANGE = re.compile(r"bytes=(\d{1,15})-(\d{0,15})")
@@ -70,6 +71,7 @@ class ArtefactsApplication:
         path, method = scope["path"], scope["method"]
         query = dict(parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True))
         try:
+            check_version(headers_of(scope), path)
             if path.startswith(signed_urls.BLOBS) and method in {"GET", "HEAD"}:
                 await _download(scope, send, path.removeprefix(signed_urls.BLOBS), query)
             elif path.startswith(signed_urls.UPLOADS) and method in {"PUT", "HEAD"}:

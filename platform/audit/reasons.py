@@ -39,6 +39,12 @@ SENTENCES: Mapping[str, tuple[str, ...]] = {
         _("Its validity passed on %(ended_on)s."),
         _("Its validity passed on %(signing_ended_on)s, before the last had signed. Choose a later end."),
     ),
+    "agreement.protocol": (
+        _(
+            "It was opened for signing under protocol %(opened_under)s, which authorises nothing. Open it again: then "
+            "it is signed under protocol 1.1."
+        ),
+    ),
     "agreement.member_gone": (
         _("No longer members by the keys that it names: %(gone)s. The others need a new version."),
         _("No longer members by the keys that it names: %(gone_while_signing)s. Take them out, or have them back."),

@@ -21,6 +21,7 @@ from monitoring.models import Kind, Notice
 from plans.models import TrainingPlan
 from plans.selectors import digests_in
 from rest.figures import figure_written
+from silos.capabilities import needs_upgrade
 from silos.models import Silo
 from training.models import Job
 from training.reading.absences import absences_in
@@ -75,7 +76,7 @@ def words_for(kind: Kind, event: Event) -> Said | None:
     """The words for an event; None where what it tells of is gone."""
     if kind in {Kind.SILO_SILENT, Kind.SILO_PRESENTED}:
         silo = Silo.objects.select_related("organisation").filter(id=event.subject_id).first()
-        return _of_silo(kind, silo) if silo else None
+        return said_of_silo(kind, silo) if silo else None
     if kind in INCIDENTS:
         silo = silo_of(event)
         return _of_incident(kind, silo, event) if silo else None
@@ -141,7 +142,8 @@ def _best_metrics(job: Job) -> str:
     }
 
 
-def _of_silo(kind: Kind, silo: Silo) -> Said:
+def said_of_silo(kind: Kind, silo: Silo) -> Said:
+    """That a connector has presented itself, or that nothing is heard of it."""
     path = f"/silos/{silo.id}/"
     names = {"silo": silo.name, "organisation": silo.organisation.name}
     if kind == Kind.SILO_PRESENTED:
@@ -156,6 +158,12 @@ def _of_silo(kind: Kind, silo: Silo) -> Said:
         unheard = _("%(silo)s of %(organisation)s has not been heard of since %(since)s.")
     else:
         unheard = _("%(silo)s of %(organisation)s has not been heard of.")
+    if needs_upgrade(silo):
+        todo = _(
+            "Its connector speaks an older protocol and gets no orders. Install the version that belongs to this "
+            "platform, then start relay and trainer again."
+        )
+        return Said(kind, names, f"{unheard % names} {todo}", path)
     todo = _(
         "Its rounds go on without it while the quorum holds. On the connector's machine “silo-connector doctor” says "
         "what is wrong."

@@ -56,7 +56,7 @@ def digests_in(terms: Mapping[str, Any]) -> list[str]:
 
 def runs_plans(terms: Mapping[str, Any]) -> bool:
     """Whether terms let plans run at all, as a family of models."""
-    return FAMILY in (terms.get("work") or {}).get("families", ())
+    return FAMILY in (terms.get("training_limits") or {}).get("families", ())
 
 
 def word_of(user: User, plan: TrainingPlan, house: Organisation) -> CodeApproval | None:

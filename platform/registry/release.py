@@ -12,7 +12,7 @@ from agreements.models import Recipient
 from agreements.selectors import parties
 from agreements.wording import terms_of
 from audit.actions import record
-from federation.protocol.documents import Leaving, Terms
+from federation.protocol.documents import DisclosureTerms, Terms
 from registry.models import ModelVersion, ReleaseConfirmation
 from registry.retirement import check_releasable
 from rest.errors import Conflict, Forbidden
@@ -22,7 +22,7 @@ from rest.errors import Conflict, Forbidden
 class Release:
     """How a version stands to being handed out, for pages."""
 
-    terms: Leaving | None
+    terms: DisclosureTerms | None
     missing: tuple[str, ...]
     """Members that have not confirmed, where each has to."""
 
@@ -35,10 +35,10 @@ def check_release(version: ModelVersion, user: User) -> None:
     terms = _terms(version)
     if terms is None:
         return
-    leaving = terms.leaving
-    if not leaving.final_model:
+    disclosure = terms.disclosure
+    if not disclosure.final_model:
         raise Forbidden("release.not_allowed", "The agreement lets no model leave the platform.")
-    if not version.is_final and not leaving.round_models:
+    if not version.is_final and not disclosure.round_models:
         raise Forbidden(
             "release.round_model",
             "The agreement lets the final model leave, and none of a round before it. Take the last version.",
@@ -58,13 +58,13 @@ def check_release(version: ModelVersion, user: User) -> None:
 def release_of(version: ModelVersion) -> Release:
     """What the agreement says of handing this version out."""
     terms = _terms(version)
-    return Release(terms.leaving if terms else None, missing(version))
+    return Release(terms.disclosure if terms else None, missing(version))
 
 
 def missing(version: ModelVersion) -> tuple[str, ...]:
     """The members that have not confirmed; none where the agreement does not ask for it."""
     terms, agreement = _terms(version), version.model.agreement
-    if terms is None or agreement is None or not terms.leaving.release_confirmed_by_each:
+    if terms is None or agreement is None or not terms.disclosure.release_confirmed_by_each:
         return ()
     confirmed = set(ReleaseConfirmation.objects.filter(version=version).values_list("organisation_id", flat=True))
     return tuple(party.organisation for party in parties(agreement) if party.organisation_id not in confirmed)
@@ -78,7 +78,7 @@ def confirm_release(*, version: ModelVersion, organisation: Organisation, by: Us
     """
     check_releasable(version.model)
     terms = _terms(version)
-    if terms is None or not terms.leaving.release_confirmed_by_each:
+    if terms is None or not terms.disclosure.release_confirmed_by_each:
         raise Conflict("release.not_asked", "The agreement of this model asks nobody to confirm releases.")
     if ReleaseConfirmation.objects.filter(version=version, organisation=organisation).exists():
         raise Conflict("release.confirmed_already", "Your organisation has confirmed this release already.")

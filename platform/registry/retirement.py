@@ -48,7 +48,7 @@ def retirement_of(model: Model) -> Retirement | None:
     terms = terms_of(model.agreement)
     if _is_over(model, terms):
         return Retirement(EXPIRED)
-    left = left_with_data(model) if terms.changes.on_leaving == "models_retired" else ()
+    left = left_with_data(model) if terms.amendment.on_leaving == "models_retired" else ()
     return Retirement(RETIRED, left) if left else None
 
 

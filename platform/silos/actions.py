@@ -18,6 +18,7 @@ from federation.protocol.envelope import peek
 from federation.protocol.keys import PublicKey
 from realtime import notices
 from rest.errors import Conflict
+from silos.capabilities import bounded
 from silos.codes import check_usable, hash_of
 from silos.models import EnrolmentCode, RefusedRequest, Silo
 from silos.signatories import confirm_signatory, is_fingerprint_of, registered_signatory
@@ -78,7 +79,7 @@ def enrol(*, code: str, transport_key: PublicKey, statement: bytes, certificate:
         silo.signatory_key = signatory or silo.signatory_key
         silo.pending_signatory_key = key.raw if signatory is None else None
         silo.statement, silo.certificate = statement, certificate
-        silo.connector_version, silo.capabilities = said.connector_version, said.capabilities
+        silo.connector_version, silo.capabilities = said.connector_version, bounded(said.capabilities)
         silo.enrolled_at, silo.confirmed_at, silo.confirmed_by = timezone.now(), None, None
         _move(
             silo,

@@ -40,6 +40,7 @@ from realtime.http import (
     read_body,
     too_large,
 )
+from realtime.protocol_versions import check_version
 from silos import actions, datasets
 from silos.codes import check_usable, hash_of
 from silos.health import note_heartbeat
@@ -84,6 +85,7 @@ class ConnectorApplication:
                 raise Refused(405, "method.not_allowed", "This address takes POST.", [(b"allow", b"POST")])
             head = _head(scope)
             if name in _UNENROLLED:
+                check_version(head.headers, scope["path"])
                 request = await _whole(head, receive, STRANGER_BYTES_MAX)
                 told = await database.run_in_db_thread(_UNENROLLED[name], request)
                 await answer_json(send, 201 if name == "enrol" else 200, told)

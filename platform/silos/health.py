@@ -7,6 +7,7 @@ from typing import Any
 from django.utils import timezone
 
 from rest.names import as_one_line
+from silos.capabilities import bounded
 from silos.models import Silo
 
 GPUS_MAX = 16
@@ -20,6 +21,7 @@ def note_heartbeat(*, by: Silo, report: dict[str, Any]) -> None:
     trainer = _object(report.get("trainer"))
     resources = _object(trainer.get("resources"))
     gpus = resources.get("gpus")
+    told = {"capabilities": can} if (can := bounded(trainer.get("capabilities"))) else {}
     Silo.objects.filter(id=by.id).update(
         last_seen_at=timezone.now(),
         silent_since=None,
@@ -30,6 +32,7 @@ def note_heartbeat(*, by: Silo, report: dict[str, Any]) -> None:
         memory_free_bytes=_size_bytes(resources.get("memory_free_bytes")),
         gpus=[_text(gpu)[:_NAME_LENGTH_MAX] for gpu in (gpus if isinstance(gpus, list) else [])[:GPUS_MAX]],
         connector_version=_text(trainer.get("connector_version") or report.get("relay_version"))[:60],
+        **told,  # without a trainer's word it can still do what it said last
     )
 
 

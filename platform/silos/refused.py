@@ -81,7 +81,7 @@ def is_refused_now(silo: Silo) -> bool:
         return False
     taken = [moment for moment in (silo.last_seen_at, silo.confirmed_at) if moment is not None]
     lately = timezone.now() - timedelta(seconds=settings.SILO_SILENT_AFTER_S)
-    return last.code.startswith("signature.") and last.at > max([lately, *taken])
+    return last.code.startswith(("signature.", "protocol.")) and last.at > max([lately, *taken])
 
 
 def advice_on(last: RefusedRequest) -> str:
@@ -96,6 +96,11 @@ def advice_on(last: RefusedRequest) -> str:
             return " ".join((said, _("Set it by NTP (timedatectl set-ntp true).")))
         case "signature.replayed":
             return _("The same request came twice. Run one relay a silo, and find out what repeats its requests.")
+        case "protocol.version":
+            return _(
+                "The connector speaks an older protocol. Install the version that belongs to this platform, and start "
+                "relay and trainer again."
+            )
         case "silo.revoked":
             return _("The silo was revoked, and its relay still asks. Stop it, or enrol it again with a new code.")
         case "silo.unconfirmed":

@@ -21,6 +21,7 @@ from federation.protocol.requests import (
 )
 from realtime import database
 from realtime.http import Refused
+from realtime.protocol_versions import check_version
 from silos import throttle
 from silos.models import Silo
 from silos.refused import noted_for
@@ -69,7 +70,7 @@ def authenticate(request: SignedRequest, *, unconfirmed: bool = False) -> Silo:
     """The silo that signed this request, seen for the first time.
 
     Raises Untrusted ``signature.*``; Refused 403 ``silo.unconfirmed`` or ``silo.revoked`` when it may not work, 429
-    ``silo.throttled`` when it asks too often.
+    ``silo.throttled`` when it asks too often, 426 ``protocol.version`` when it speaks an older protocol.
     """
     silo_id = claimed_silo_id(request.headers)
     transport = None if silo_id is None else _transport_key(silo_id, request.headers)
@@ -92,6 +93,7 @@ def _admitted(request: SignedRequest, silo_id: UUID | None, transport: PublicKey
     throttle.check(silo_id)
     silo = _remember_of(silo_id, transport, verified.nonce)
     throttle.take(silo_id)
+    check_version(request.headers, request.path_with_query)
     if not unconfirmed or silo.state == SiloState.REVOKED:
         _check_may_work(silo.state)
     return silo

@@ -19,6 +19,7 @@ from consortia.selectors import consortia_visible_to
 from consortia.transitions import ParticipationState
 from federation.protocol.datasets import DatasetDeclaration
 from federation.protocol.keys import PublicKey, load_public
+from silos.capabilities import needs_upgrade
 from silos.models import Dataset, Silo
 from silos.refused import is_refused_now
 
@@ -76,6 +77,11 @@ class SiloRow:
     silo: Silo
     health: str
     n_datasets: int
+
+    @property
+    def needs_upgrade(self) -> bool:
+        """Whether its connector speaks no protocol of this platform."""
+        return needs_upgrade(self.silo)
 
     @property
     def health_label(self) -> str:

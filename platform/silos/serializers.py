@@ -12,6 +12,7 @@ from federation.protocol.keys import PublicKey
 from rest.names import NameInput
 from rest.serializers import Input
 from silos import selectors
+from silos.capabilities import needs_upgrade
 from silos.models import Dataset, RefusedRequest, Silo
 from silos.refused import advice_on
 from silos.transitions import SiloState
@@ -75,7 +76,14 @@ class SiloOut(serializers.ModelSerializer[Silo]):
     trainer_network = serializers.CharField(
         help_text="What its trainer signed last: `none`, `allowed` (it was started with a network), or empty: not said."
     )
-    capabilities = serializers.DictField()
+    capabilities = serializers.DictField(
+        child=serializers.ListField(child=serializers.CharField()),
+        help_text="What its connector told last that it can do, by names: `protocols`, `kinds` of order, `protection`, "
+        "`families`, `targets`, `payloads`, and what only a later connector knows of.",
+    )
+    needs_upgrade = serializers.SerializerMethodField(
+        help_text="Whether its connector speaks no protocol of this platform: it gets no order until it is upgraded."
+    )
     health = serializers.SerializerMethodField()
     clock_skew_s = serializers.FloatField(allow_null=True, help_text="By how much its clock is ahead.")
     latency_s = serializers.FloatField(allow_null=True, help_text="How long its relay's last heartbeat took.")
@@ -108,6 +116,7 @@ class SiloOut(serializers.ModelSerializer[Silo]):
             "connector_version",
             "trainer_network",
             "capabilities",
+            "needs_upgrade",
             *_OWN_FIGURES,
         )
 
@@ -115,6 +124,10 @@ class SiloOut(serializers.ModelSerializer[Silo]):
     def get_health(self, silo: Silo) -> str:
         """How long ago it was heard of, in a word."""
         return selectors.health_of(silo)
+
+    def get_needs_upgrade(self, silo: Silo) -> bool:
+        """Whether it gets no order until it is upgraded."""
+        return needs_upgrade(silo)
 
     def get_signatory_is_pending(self, silo: Silo) -> bool:
         """Whether nobody has confirmed the signatory key yet."""

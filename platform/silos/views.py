@@ -21,6 +21,7 @@ from accounts.permissions import Permission
 from accounts.selectors import organisation_permissions_of, organisations_where
 from rest.pages import shown_at, told
 from silos import actions, selectors
+from silos.capabilities import capability_rows, needs_upgrade
 from silos.enrolment import Stage, Texts, mark_of, open_code_of, stage_of, texts_for
 from silos.forms import ConfirmationForm, SiloForm
 from silos.models import Silo
@@ -160,5 +161,7 @@ def _refused(silo: Silo) -> dict[str, Any]:
     return {
         "last_refused": last,
         "refused_advice": advice_on(last) if last else "",
+        "needs_upgrade": needs_upgrade(silo),
+        "capabilities": capability_rows(silo),
         "is_refused_now": last is not None and (is_refused_now(silo) or silo.state == Silo.State.REVOKED),
     }

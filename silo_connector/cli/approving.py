@@ -17,9 +17,9 @@ from silo_connector.cli.offline_signing import config_of, confirmed, export, key
 from silo_connector.cli.plans import show_difference, show_reviews, show_source
 from silo_connector.cli.terminal import printable, wrapped
 from silo_connector.config import Config
-from silo_connector.identity import Signatory
 from silo_connector.instance import check_own
 from silo_connector.journal import Journal
+from silo_connector.own_keys import Signatory
 from silo_connector.plans import REVIEW_BYTES_MAX, PlanStore, ReviewedPlan
 
 _ELSEWHERE = "Where it is on another machine, review there with --export, and take the review here with --import."

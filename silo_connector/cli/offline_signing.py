@@ -12,7 +12,7 @@ from federation.protocol.keys import PrivateKey
 from silo_connector import config as configuration
 from silo_connector import identity
 from silo_connector.config import Config
-from silo_connector.identity import Signatory
+from silo_connector.own_keys import Signatory
 
 DEFAULT_CONFIG = Path("connector.toml")
 

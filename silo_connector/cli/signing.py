@@ -20,9 +20,9 @@ from silo_connector.agreements import Kept, Store
 from silo_connector.cli.offline_signing import config_of, confirmed, export, key_of, pinned_in, read
 from silo_connector.cli.terminal import printable, wrapped
 from silo_connector.config import Config
-from silo_connector.identity import Signatory
 from silo_connector.instance import check_own
 from silo_connector.journal import Journal
+from silo_connector.own_keys import Signatory
 
 _ELSEWHERE = "Where it is on another machine, sign there with --export, and take the signature here with --import."
 

@@ -12,9 +12,9 @@ from silo_connector import gpus
 from silo_connector.agreements import Kept, Store
 from silo_connector.config import Config, Runner
 from silo_connector.doctor.findings import Finding, fail, ok, skip, warn
-from silo_connector.identity import pinned_signatory
 from silo_connector.journal import verify
 from silo_connector.journal_parts import earlier_parts
+from silo_connector.own_keys import pinned_signatory
 from silo_connector.plans import PlanStore
 from silo_connector.policy import load_policy
 from silo_connector.sandbox_measures import MEASURES, NO_TRACES

@@ -20,6 +20,7 @@ from silo_connector.spool import Spool
 
 CLOCK_WARN_S = 10.0
 _TIMEOUT_S = 15.0
+UPGRADE = "Install the connector's version that belongs to the platform; then start relay and trainer again."
 
 
 async def look_at_platform(config: Config, code: str | None) -> AsyncIterator[Finding]:
@@ -71,6 +72,9 @@ async def _code(config: Config, platform: Platform, code: str) -> AsyncIterator[
     try:
         found = await usable_code(platform, code, _TIMEOUT_S)
     except Declined as error:
+        if error.code == "protocol.version":
+            yield fail("code", f"{error.message} [{error.code}]", UPGRADE)
+            return
         yield fail("code", f"{error.message} [{error.code}]", "Make a new code on the silo's page.")
         return
     except Unreachable as error:
@@ -124,6 +128,8 @@ def _not_active(error: Declined) -> Finding:
             return warn("enrolment", "The silo is not confirmed yet.", advice)
         case "silo.revoked":
             return fail("enrolment", "The silo was revoked.", "Enrol again with a new code: enrol --again.")
+        case "protocol.version":
+            return fail("enrolment", f"{error.message} [{error.code}]", UPGRADE)
         case "signature.clock":
             return fail("enrolment", "The platform refuses our clock.", "Set the clock by NTP.")
         case _:

@@ -17,8 +17,8 @@ from silo_connector import spool
 from silo_connector.config import Config
 from silo_connector.doctor.findings import Finding, fail, ok, skip, warn
 from silo_connector.folders import SafeDir
-from silo_connector.identity import IDENTITY_KEY, pinned_signatory
 from silo_connector.instance import running
+from silo_connector.own_keys import IDENTITY_KEY, pinned_signatory
 from silo_connector.platform_keys import known_chain
 from silo_connector.spool import PLACES, Spool
 

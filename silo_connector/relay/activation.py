@@ -11,6 +11,9 @@ LOG = Log("relay")
 UNCONFIRMED_S = 2.0
 REVOKED_S = 60.0
 OTHERWISE_S = 5.0
+OTHER_PROTOCOL = "protocol.version"
+"""The platform speaks another version of the protocol: nothing of ours is taken until one side is upgraded."""
+_PAUSES_S = {"silo.unconfirmed": UNCONFIRMED_S, "silo.revoked": REVOKED_S, OTHER_PROTOCOL: REVOKED_S}
 
 
 class Gate:
@@ -39,12 +42,17 @@ class Gate:
     @staticmethod
     def concerns(error: Declined) -> bool:
         """Whether the platform objects to us, and not to what we sent."""
-        return error.status in (401, 403) and error.code.startswith(("silo.", "signature."))
+        return error.code == OTHER_PROTOCOL or (
+            error.status in (401, 403) and error.code.startswith(("silo.", "signature."))
+        )
 
     def close(self, error: Declined) -> float:
         """The platform objects to us: stop sending. Seconds until the next poll."""
         self._open.clear()
         if self._said != error.code:
-            LOG.warning("silo.not_active", code=error.code, reason=error.message)
+            if error.code == OTHER_PROTOCOL:
+                LOG.error("connector.outdated", code=error.code, reason=error.message)
+            else:
+                LOG.warning("silo.not_active", code=error.code, reason=error.message)
         self._said = error.code
-        return {"silo.unconfirmed": UNCONFIRMED_S, "silo.revoked": REVOKED_S}.get(error.code, OTHERWISE_S)
+        return _PAUSES_S.get(error.code, OTHERWISE_S)

@@ -11,8 +11,9 @@ from typing import Any
 import aiohttp
 from yarl import URL
 
+from federation.protocol import PROTOCOL_VERSION
 from federation.protocol.keys import PrivateKey
-from federation.protocol.requests import sign_request
+from federation.protocol.requests import PROTOCOL_HEADER, sign_request
 from silo_connector import VERSION
 from silo_connector.config import Config
 from silo_connector.relay.answers import checked, http_date
@@ -48,7 +49,11 @@ class Platform:
         connector = aiohttp.TCPConnector(limit=20, ssl=tls, keepalive_timeout=_KEEP_ALIVE_S)
         self._session = aiohttp.ClientSession(
             connector=connector,
-            headers={"User-Agent": f"consilience-connector/{VERSION}", "Accept-Encoding": "identity"},
+            headers={
+                "User-Agent": f"consilience-connector/{VERSION}",
+                "Accept-Encoding": "identity",
+                PROTOCOL_HEADER: PROTOCOL_VERSION,
+            },
             auto_decompress=False,
             cookie_jar=aiohttp.DummyCookieJar(),
             trust_env=False,

@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import BinaryIO, Protocol
 from urllib.parse import urlsplit
 
+from federation.protocol import PROTOCOL_VERSION
+from federation.protocol.requests import PROTOCOL_HEADER
 from silo_connector import VERSION
 from silo_connector.config import Config
 from silo_connector.relay.answers import PROBLEM_BYTES_MAX, checked
@@ -33,7 +35,11 @@ class Transfer(Protocol):
 class _Connected:
     def __init__(self, config: Config, tls: ssl.SSLContext | None, path: str, headers: Mapping[str, str]) -> None:
         self._path = path
-        self._headers = {"User-Agent": f"consilience-connector/{VERSION}", **headers}
+        self._headers = {
+            "User-Agent": f"consilience-connector/{VERSION}",
+            PROTOCOL_HEADER: PROTOCOL_VERSION,
+            **headers,
+        }
         self._connection = connection_to(config, tls)
 
     def abort(self) -> None:

@@ -20,11 +20,12 @@ from federation.protocol.documents.base import Network
 from silo_connector import VERSION, gpus, spool
 from silo_connector.config import Config
 from silo_connector.folders import SafeDir
-from silo_connector.identity import IDENTITY_KEY, capabilities
+from silo_connector.identity import capabilities
 from silo_connector.inotify_watch import Watch
 from silo_connector.instance import acquire_process_lock
 from silo_connector.isolation import check_isolated
 from silo_connector.logs import Log, configure
+from silo_connector.own_keys import IDENTITY_KEY
 from silo_connector.policy import load_policy
 from silo_connector.spool import Spool
 from silo_connector.trainer.egress.allowlist import Status

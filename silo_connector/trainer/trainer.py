@@ -12,9 +12,9 @@ from federation.protocol.documents.base import Network
 from silo_connector import VERSION, spool
 from silo_connector.config import Config
 from silo_connector.folders import SafeDir
-from silo_connector.identity import identity_key
 from silo_connector.journal import Journal
 from silo_connector.logs import Log
+from silo_connector.own_keys import identity_key
 from silo_connector.spool import Spool, boot_time_s
 from silo_connector.trainer import seen
 from silo_connector.trainer.datasets import Datasets

@@ -36,6 +36,7 @@ from accounts.permissions import Role
 from accounts.role_offers import give_role
 from accounts.tokens import issue_token
 from agreements.actions.suspension import suspend
+from agreements.models import AgreementVersion
 from audit import chaining, checkpoints
 from consortia import invitations
 from consortia.actions import grant_consortium_role
@@ -177,17 +178,20 @@ def make_platform() -> Platform:
         larger = registration(federation.silos[0], rows, name="large", title="Large")
         grown = datasets.register(registration=larger, by=cohort.silo)
     withdrawn = datasets.withdraw(dataset=datasets.register(registration=other, by=cohort.silo), by=cohort.steward)
-    # a consortium each for what is in force, drafted, proposed, being signed, suspended, and for what is to be drafted
-    circles = {name: make_federation(2, name) for name in ("drafted", "proposed", "signing", "suspended", "none")}
+    # a consortium each for what is in force, drafted, proposed, being signed, suspended, of protocol 1.0, to be drafted
+    names = ("drafted", "proposed", "signing", "suspended", "outdated", "none")
+    circles = {name: make_federation(2, name) for name in names}
     for circle in circles.values():
         for user in (cohort.administrator, cohort.steward):
             grant_consortium_role(user=user, consortium=circle.consortium, role=Role.CONSORTIUM_ADMINISTRATOR, by=TEST)
         grant_role(user=cohort.steward, organisation=circle.silos[0].silo.organisation, role=Role.STEWARD, by=TEST)
     in_force = agreed(federation)
-    confirming = drafted(federation, leaving={"minimum_cell": 5, "release_confirmed_by_each": True})
+    confirming = drafted(federation, disclosure={"minimum_cell": 5, "release_confirmed_by_each": True})
     Model.objects.filter(id=model_of(to_release).id).update(agreement=confirming)
     draft, proposal = drafted(circles["drafted"]), proposed(circles["proposed"])
     signing, suspended = being_signed(circles["signing"]), agreed(circles["suspended"])
+    outdated = agreed(circles["outdated"])
+    AgreementVersion.objects.filter(pk=outdated.pk).update(protocol="1.0")
     first = circles["suspended"].silos[0].silo.organisation
     suspend(consortium=suspended.consortium, organisation=first, reason="because", by=cohort.steward)
     signed = signed_by(signing, circles["signing"].silos[0].signatory).decode()
@@ -265,6 +269,7 @@ def make_platform() -> Platform:
         "POST /api/v1/plans/{plan_id}/reviews/": {"document": (review,)},
         "POST /api/v1/agreements/versions/": {"consortium": (str(circles["none"].consortium.id),)},
         f"{of_version}propose/": {"agreement_version_id": (str(draft.id),)},
+        f"{of_version}upgrade/": {"agreement_version_id": (str(outdated.id),)},
         f"{of_version}take-back/": {"agreement_version_id": (str(proposal.id),)},
         f"{of_version}open-signing/": {
             "agreement_version_id": (str(proposal.id),),
@@ -276,7 +281,7 @@ def make_platform() -> Platform:
             "agreement_version_id": (str(proposal.id),),
             "seen_digest": (proposal.terms_digest,),
         },
-        f"{of_version}comments/": {"agreement_version_id": (str(proposal.id),), "clause": ("work",)},
+        f"{of_version}comments/": {"agreement_version_id": (str(proposal.id),), "clause": ("training_limits",)},
         f"{of_version}signatures/": {"agreement_version_id": (str(signing.id),), "document": (signed,)},
         f"{of_version}lift/": {"agreement_version_id": (str(suspended.id),), "organisation": (str(first.id),)},
     }

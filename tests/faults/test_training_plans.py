@@ -55,7 +55,7 @@ def plan(federation: Federation, scientist: Client) -> dict[str, Any]:
     current = next(iter(administrator.all("agreements/versions/", state="in_force")))
     terms = administrator.get(f"agreements/versions/{current['id']}/")["terms"]
     terms["code"] = {"digests": [uploaded["digest"]], "reviewers": 1}
-    terms["work"]["families"] = ["logistic", "mlp", "plan"]
+    terms["training_limits"]["families"] = ["logistic", "mlp", "plan"]
     bring_into_force(
         administrator, steward, federation.consortium, terms, ensemble.connectors, ensemble.coordinator_signatory
     )

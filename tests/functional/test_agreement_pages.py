@@ -103,7 +103,7 @@ def test_an_agreement_comes_about_without_scripts(cohort: Cohort, port: int, chr
     expect(page.get_by_text("0 of 3 members have signed")).to_be_visible()
     context.close()
     version = AgreementVersion.objects.get()
-    assert version.terms["work"]["rounds_max"] == 77
+    assert version.terms["training_limits"]["rounds_max"] == 77
     file = tmp_path / "signed.json"
     file.write_bytes(signed_by(version, cohort.federation.silos[0].signatory))
     context = chromium.new_context(base_url=f"http://127.0.0.1:{port}", java_script_enabled=False)

@@ -34,7 +34,7 @@ def terms_for(federation: Federation, **changes: Any) -> dict[str, Any]:
             for played in federation.silos
             if played.dataset
         ],
-        "work": {
+        "training_limits": {
             "tasks": ["train", "evaluate"],
             "families": ["logistic", "mlp"],
             "parameters_max": 1_000_000,
@@ -44,7 +44,7 @@ def terms_for(federation: Federation, **changes: Any) -> dict[str, Any]:
         "protection": ["clear"],
         "clear_reason": "Played silos have nothing to hide.",
         "cohort": {"minimum_participants": 2, "minimum_rows": 100},
-        "leaving": {"metrics": ["loss", "accuracy"], "minimum_cell": 5},
+        "disclosure": {"metrics": ["loss", "accuracy"], "minimum_cell": 5},
         "validity": {"not_before": "2026-01-01T00:00:00Z", "not_after": "2099-01-01T00:00:00Z"},
         **changes,
     }

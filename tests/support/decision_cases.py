@@ -18,16 +18,16 @@ from federation.protocol.documents import (
     Agreement,
     Cohort,
     CoveredDataset,
-    Leaving,
+    DisclosureTerms,
     Manifest,
     Member,
     Order,
     OrderKind,
     Purpose,
     Terms,
+    TrainingLimits,
     UseConditions,
     Validity,
-    Work,
 )
 from federation.protocol.keys import PrivateKey
 
@@ -48,7 +48,7 @@ def terms_of(keys: tuple[PrivateKey, ...] = KEYS, **changes: Any) -> Terms:
         "members": members,
         "purposes": UseConditions(permission="DS", diseases=("ICD-10:I20", "ICD-10:I25")),
         "datasets": tuple(CoveredDataset(signatory_key=member.signatory_key, dataset=DATASET) for member in members),
-        "work": Work(
+        "training_limits": TrainingLimits(
             tasks=("train", "evaluate"),
             families=("logistic", "mlp"),
             parameters_max=1000,
@@ -58,7 +58,7 @@ def terms_of(keys: tuple[PrivateKey, ...] = KEYS, **changes: Any) -> Terms:
         "protection": ("clear", "masked"),
         "clear_reason": "Nothing is secret in tests.",
         "cohort": Cohort(minimum_participants=3, minimum_rows=100),
-        "leaving": Leaving(metrics=("loss", "accuracy", "auc", "confusion"), minimum_cell=5),
+        "disclosure": DisclosureTerms(metrics=("loss", "accuracy", "auc", "confusion"), minimum_cell=5),
         "validity": Validity(not_before=NOW - timedelta(days=30), not_after=NOW + timedelta(days=335)),
     }
     return Terms(**(fields | changes))

@@ -22,6 +22,7 @@ from federation.protocol.keys import PrivateKey
 from federation.protocol.tree_heads import TreeHead
 from tests.support.decision_cases import NOW, agreement_of, manifest_of, order_of, terms_of
 from tests.support.logs import PlayedLog
+from tests.support.terms_1_0 import envelope_1_0
 
 Event = tuple[str, dict[str, Any] | bytes]
 """Verb and detail; bytes stand in the record as they are."""
@@ -48,16 +49,22 @@ class Played:
         self.identities = [PrivateKey.generate() for _ in range(silos)]
         terms = terms_of(tuple(self.signatories))
         terms = terms.model_copy(
-            update={"work": terms.work.model_copy(update={"rounds_max": rounds, "trainer_network": "forbidden"})}
+            update={
+                "training_limits": terms.training_limits.model_copy(
+                    update={"rounds_max": rounds, "trainer_network": "forbidden"}
+                )
+            }
         )
-        leaving = documents.Leaving.model_validate({"metrics": metrics, "minimum_cell": terms.leaving.minimum_cell})
-        terms = terms.model_copy(update={"leaving": leaving})
+        disclosure = documents.DisclosureTerms.model_validate(
+            {"metrics": metrics, "minimum_cell": terms.disclosure.minimum_cell}
+        )
+        terms = terms.model_copy(update={"disclosure": disclosure})
         if code is not None:
-            work = terms.work.model_copy(update={"families": ("plan",)})
+            work = terms.training_limits.model_copy(update={"families": ("plan",)})
             coded = documents.CustomCode(digests=(code,), reviewers=reviewers)
-            terms = terms.model_copy(update={"work": work, "code": coded})
+            terms = terms.model_copy(update={"training_limits": work, "code": coded})
         agreement = agreement_of(terms).model_copy(update={"protocol": protocol})
-        self.agreement = unsigned(agreement)
+        self.agreement = envelope_1_0(agreement) if protocol == "1.0" else unsigned(agreement)
         for key in self.signatories:
             self.agreement = sign(self.agreement, key)
         plain = manifest_of(agreement, silos)
@@ -68,6 +75,7 @@ class Played:
             for member, key, identity in zip(plain.cohort, self.signatories, self.identities, strict=True)
         )
         changes = {"cohort": cohort, "rounds": rounds, "initial_model_digest": model_of(0)}
+        changes["agreement_digest"] = digest_bytes(peek(self.agreement))
         if quorum is not None:
             changes |= {"quorum": quorum}
         if code is not None:

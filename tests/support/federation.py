@@ -20,13 +20,15 @@ from audit.actors import System
 from consortia.actions import found_consortium, grant_consortium_role
 from consortia.models import Consortium, Participation
 from consortia.transitions import ParticipationState
+from federation.learning.models import FAMILIES
 from federation.learning.weights import write_weights
-from federation.protocol import documents
+from federation.protocol import PROTOCOL_VERSION, documents
 from federation.protocol.datasets import DatasetDeclaration
 from federation.protocol.documents import OrderKind
 from federation.protocol.documents.base import Network
 from federation.protocol.keys import PrivateKey
 from federation.protocol.tensors import TensorSpec
+from federation.targets import TARGETS
 from silos import actions, datasets
 from silos.models import Dataset, Silo
 from tests.support.db_snapshot import remembered
@@ -214,6 +216,19 @@ def enrol(organisation: Organisation, administrator: User, name: str = "main") -
     return played
 
 
+def capabilities(**changes: list[str]) -> dict[str, list[str]]:
+    """What a connector of today that runs training plans tells that it can do."""
+    return {
+        "protocols": [PROTOCOL_VERSION],
+        "kinds": sorted(OrderKind),
+        "protection": ["clear"],
+        "families": sorted(FAMILIES),
+        "targets": sorted(TARGETS),
+        "payloads": ["update.f32"],
+        **changes,
+    }
+
+
 def statement(identity: PrivateKey, signatory: PrivateKey) -> bytes:
     """A trainer presents itself."""
     return documents.seal(
@@ -221,6 +236,7 @@ def statement(identity: PrivateKey, signatory: PrivateKey) -> bytes:
             identity_key=identity.public.encoded,
             signatory_key=signatory.public.encoded,
             connector_version="test",
+            capabilities=capabilities(),
             created_at=documents.now(),
         ),
         identity,

@@ -13,8 +13,9 @@ from typing import Any
 
 import uvicorn
 
+from federation.protocol import PROTOCOL_VERSION
 from federation.protocol.keys import PrivateKey
-from federation.protocol.requests import sign_request
+from federation.protocol.requests import PROTOCOL_HEADER, sign_request
 from tests.support.patience import FAILS_AFTER_S, attempts
 
 
@@ -43,11 +44,15 @@ class Client:
     port: int
     key: PrivateKey | None = None
     silo_id: str | None = None
+    protocol: str | None = PROTOCOL_VERSION
+    """What a request to the connector API says that it speaks, where it is not signed."""
     replay: dict[str, str] | None = None
     sent: list[dict[str, str]] = field(default_factory=list)
 
     def send(self, method: str, path: str, body: bytes | None = None, headers: dict[str, str] | None = None) -> Answer:
         """One request, as it is."""
+        if path.startswith("/connector/") and self.protocol is not None:
+            headers = {PROTOCOL_HEADER: self.protocol} | (headers or {})
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=FAILS_AFTER_S)
         try:
             connection.request(method, path, body=body, headers=headers or {})

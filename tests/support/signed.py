@@ -16,12 +16,12 @@ from federation.learning.models import FAMILIES
 from federation.protocol.documents import (
     Cohort,
     CoveredDataset,
-    Leaving,
+    DisclosureTerms,
     Member,
     Terms,
+    TrainingLimits,
     UseConditions,
     Validity,
-    Work,
     now,
 )
 from federation.protocol.keys import PrivateKey
@@ -36,7 +36,7 @@ def wide_terms(
         "members": [Member(organisation=name, signatory_key=key.public.encoded) for name, key in parties],
         "purposes": UseConditions(permission="NRES"),
         "datasets": [CoveredDataset(signatory_key=key.public.encoded, dataset=name) for key, name in brought],
-        "work": Work(
+        "training_limits": TrainingLimits(
             tasks=("train", "evaluate", "statistics"),
             families=tuple(sorted(FAMILIES)),
             parameters_max=10**9,
@@ -46,7 +46,9 @@ def wide_terms(
         "protection": ("masked", "encrypted", "clear"),
         "clear_reason": "Played silos have nothing to hide.",
         "cohort": Cohort(minimum_participants=1),
-        "leaving": Leaving(metrics=("loss", "accuracy", "auc", "confusion"), minimum_cell=1, round_models=True),
+        "disclosure": DisclosureTerms(
+            metrics=("loss", "accuracy", "auc", "confusion"), minimum_cell=1, round_models=True
+        ),
         "validity": Validity(not_before=now() - timedelta(days=1), not_after=now() + timedelta(days=365)),
     }
     return Terms(**(fields | changes))

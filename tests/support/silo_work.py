@@ -46,7 +46,7 @@ class WorkingSilo:
         validate = validate_train_order if is_training else validate_model_order
         task = validate(said, manifest, trust, here)
         assert job.agreement is not None
-        metrics = frozenset(job.agreement.terms["leaving"]["metrics"])
+        metrics = frozenset(job.agreement.terms["disclosure"]["metrics"])
         bounds = Bounds.of(manifest, manifest.limits.minimum_cell, metrics, limits_of(task.member))
         folder = store.new_folder()
         model, update = folder / "model", folder / "update"

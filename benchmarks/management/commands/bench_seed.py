@@ -28,11 +28,14 @@ from consortia.models import Consortium, ConsortiumRole, Participation
 from consortia.transitions import ParticipationState
 from demo.management.commands.demo_seed import is_loopback
 from federation import __version__
+from federation.learning.models import FAMILIES
 from federation.plans.reviews import sign_review
+from federation.protocol import PROTOCOL_VERSION
 from federation.protocol.datasets import DatasetDeclaration, parse_declaration
 from federation.protocol.digests import digest_bytes
 from federation.protocol.documents import CodeReview, now
 from federation.protocol.keys import PrivateKey
+from federation.targets import TARGETS
 from plans.actions import upload
 from plans.models import SignedReview, TrainingPlan, Via
 from registry.models import ModelVersion
@@ -188,7 +191,7 @@ def _agreement(
         "datasets": [
             {"signatory_key": keys[dataset.silo.organisation.name], "dataset": dataset.name} for dataset in datasets
         ],
-        "work": {
+        "training_limits": {
             "tasks": ["train", "evaluate"],
             "families": ["logistic", "plan"],
             "parameters_max": 10_000,
@@ -199,7 +202,7 @@ def _agreement(
         "protection": ["clear"],
         "clear_reason": "Invented records.",
         "cohort": {"minimum_participants": 3},
-        "leaving": {"metrics": ["loss", "accuracy"], "minimum_cell": 5},
+        "disclosure": {"metrics": ["loss", "accuracy"], "minimum_cell": 5},
         "validity": {"not_before": now.isoformat(), "not_after": (now + timedelta(days=365)).isoformat()},
     }
     version = drafting.draft(consortium=consortium, terms=read_terms(terms), by=user)
@@ -262,6 +265,14 @@ def _datasets(
             confirmed_by=user,
             last_seen_at=now - timedelta(seconds=30 * wave(house.slug)),
             connector_version=__version__,
+            capabilities={
+                "protocols": [PROTOCOL_VERSION],
+                "kinds": ["train", "evaluate"],
+                "protection": ["clear"],
+                "families": sorted(FAMILIES),
+                "targets": sorted(TARGETS),
+                "payloads": ["update.f32"],
+            },
             palette=place,
         )
         for place, house in enumerate(houses)

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from federation.errors import Invalid
 from federation.protocol import envelope
 from federation.protocol.documents.base import Document
+from federation.protocol.documents.terms_1_0 import as_read_today
 from federation.protocol.keys import PrivateKey, PublicKey
 from federation.validation import path_of, plain
 from federation.validation.encodings import strict_json
@@ -36,7 +37,7 @@ def read(kind: type[D], payload: bytes) -> D:
     """Read a document's bytes. Raises Invalid ``document.malformed``, or ``protocol.version`` for another version."""
     try:
         strict_json(payload)
-        return kind.model_validate_json(payload)
+        return kind.model_validate_json(as_read_today(kind.payload_type, payload))
     except Invalid as error:
         raise Invalid("document.malformed", f"{kind.__name__}: {error.message}") from error
     except ValidationError as error:

@@ -46,7 +46,7 @@ class CoveredDataset(Part):
     delta_max: Delta | None = None
 
 
-class Work(Part):
+class TrainingLimits(Part):
     """What jobs may do."""
 
     tasks: tuple[Task, ...] = Field(min_length=1, max_length=3)
@@ -82,7 +82,7 @@ class Cohort(Part):
     """What one organisation may weigh at most among all. None as in 1.0: what the platform holds to by itself."""
 
 
-class Leaving(Part):
+class DisclosureTerms(Part):
     """What may leave a silo and the consortium, and to whom."""
 
     metrics: tuple[FigureName, ...] = Field(default=(), max_length=50)
@@ -108,7 +108,7 @@ class Retention(Part):
     models_days: Annotated[int, Field(ge=1, le=36500)] | None = None
 
 
-class Changes(Part):
+class AmendmentTerms(Part):
     """What happens to what runs when the agreement changes or a member leaves."""
 
     running_jobs: Literal["continue", "stop"] = "stop"
@@ -121,16 +121,16 @@ class Terms(Part):
     members: tuple[Member, ...] = Field(min_length=1, max_length=250)
     purposes: UseConditions
     datasets: tuple[CoveredDataset, ...] = Field(min_length=1, max_length=10_000)
-    work: Work
+    training_limits: TrainingLimits
     code: CustomCode = Field(default_factory=CustomCode)
     protection: tuple[ProtectionMode, ...] = Field(min_length=1, max_length=3)
     clear_reason: Text = ""
     """Why updates may leave in clear, where they may. Empty as in 1.0, which did not ask."""
     privacy: Privacy = Field(default_factory=Privacy)
     cohort: Cohort
-    leaving: Leaving
+    disclosure: DisclosureTerms
     validity: Validity
     retention: Retention = Field(default_factory=Retention)
-    changes: Changes = Field(default_factory=Changes)
+    amendment: AmendmentTerms = Field(default_factory=AmendmentTerms)
     notes: Text = ""
     """What the members want to say beyond this. It binds people; no machine judges it."""

@@ -12,11 +12,13 @@ from agreements.actions.lifecycle import throw_open
 from agreements.locking import check_seen, hold, hold_consortium, write_down
 from agreements.models import AgreementVersion, Comment, Revision, Signature
 from agreements.selectors import voice_of
-from agreements.transitions import OPEN, AgreementState
-from agreements.wording import check_wording, clauses_of, kept
+from agreements.transitions import CURRENT, OPEN, AgreementState
+from agreements.wording import check_wording, clauses_of, kept, terms_of
 from audit.reasons import Reason
 from audit.statements import check_no_secret
 from consortia.models import Consortium
+from federation.agreements.added_terms import upgraded
+from federation.protocol import PROTOCOL_VERSION
 from federation.protocol.documents import Terms
 from rest.errors import Conflict, Unprocessable
 
@@ -49,6 +51,20 @@ def draft(*, consortium: Consortium, terms: Terms, note: str = "", by: User) -> 
     )
     _keep_wording(version, note, None, by)
     return write_down(version, "agreement.drafted", {}, by)
+
+
+def draft_upgrade(*, version: AgreementVersion, by: User) -> AgreementVersion:
+    """Draft the next version with the terms of one that binds under an older protocol, and with those that came since.
+
+    Each of these says what `federation.agreements.added_terms` has as its default. Raises Conflict
+    `agreement.not_outdated` unless the version binds now and is of an older protocol, and what `draft` raises.
+    """
+    if not version.is_outdated or version.state not in CURRENT:
+        raise Conflict(
+            "agreement.not_outdated", "Only a version that binds now, of an older protocol, is drafted again like this."
+        )
+    note = f"The terms of version {version.number}, under protocol {PROTOCOL_VERSION}."
+    return draft(consortium=version.consortium, terms=upgraded(terms_of(version)), note=note, by=by)
 
 
 @transaction.atomic

@@ -42,6 +42,8 @@ def _settle_signing(locked: AgreementVersion, by: Actor) -> None:
     if gone := gone_from(locked):
         why = Reason("agreement.member_gone", {"gone_while_signing": _named(gone)})
         throw_open(locked=locked, why=why, by=by)
+    elif locked.is_outdated:
+        throw_open(locked=locked, why=Reason("agreement.protocol", {"opened_under": locked.protocol}), by=by)
     elif locked.is_over(timezone.now()):
         throw_open(locked=locked, why=Reason("agreement.expired", {"signing_ended_on": _end_of(locked)}), by=by)
 
@@ -64,4 +66,6 @@ def settle_all(*, by: Actor) -> int:
 
 
 def _is_due(version: AgreementVersion) -> bool:
+    if version.state == S.SIGNING and version.is_outdated:
+        return True
     return version.is_over(timezone.now()) or (version.state != S.SUSPENDED and bool(gone_from(version)))

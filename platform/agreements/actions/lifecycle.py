@@ -50,11 +50,13 @@ def open_signing(*, version: AgreementVersion, seen_digest: str | None = None, b
     check_transition(S(locked.state), S.SIGNING)
     check_wording(terms)
     check_members(locked.consortium_id, terms)
-    payload = peek(unsigned(agreement_of(locked)))
+    agreement = agreement_of(locked)
+    payload = peek(unsigned(agreement))
     move(
         locked,
         S.SIGNING,
         payload=payload,
+        protocol=agreement.protocol,
         digest=digest_bytes(payload),
         not_before=terms.validity.not_before,
         not_after=terms.validity.not_after,
@@ -83,6 +85,7 @@ def throw_open(*, locked: AgreementVersion, why: Reason, by: Actor) -> Agreement
         S.PROPOSED,
         number=locked.number + 1,
         payload=None,
+        protocol="",
         digest="",
         not_before=None,
         not_after=None,

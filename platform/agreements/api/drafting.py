@@ -59,7 +59,7 @@ TERMS_EXAMPLE: dict[str, Any] = {
     ],
     "purposes": {"permission": "DS", "diseases": ["ICD-10:I25"], "modifiers": ["NCU"]},
     "datasets": [{"signatory_key": key, "dataset": "heart-disease"} for key in _KEYS],
-    "work": {
+    "training_limits": {
         "tasks": ["train", "evaluate"],
         "families": ["logistic"],
         "parameters_max": 100000,
@@ -69,7 +69,7 @@ TERMS_EXAMPLE: dict[str, Any] = {
     "protection": ["clear"],
     "clear_reason": "Both hospitals trust the operator of the platform with single updates.",
     "cohort": {"minimum_participants": 2, "minimum_rows": 100},
-    "leaving": {"metrics": ["loss", "accuracy"], "minimum_cell": 10},
+    "disclosure": {"metrics": ["loss", "accuracy"], "minimum_cell": 10},
     "validity": {"not_before": "2026-01-01T00:00:00Z", "not_after": "2099-01-01T00:00:00Z"},
 }
 _ID = "0b8f7c9e-2d54-4c7a-9a63-5d0c4f1e2a70"
@@ -85,7 +85,7 @@ REVISION_EXAMPLES = [
         "The same with fewer rounds",
         request_only=True,
         value={
-            "terms": {**TERMS_EXAMPLE, "work": {**TERMS_EXAMPLE["work"], "rounds_max": 50}},
+            "terms": {**TERMS_EXAMPLE, "training_limits": {**TERMS_EXAMPLE["training_limits"], "rounds_max": 50}},
             "seen_digest": "sha256:" + "0" * 64,
             "note": "Fifty rounds will do",
         },

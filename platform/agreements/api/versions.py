@@ -111,6 +111,25 @@ def document_answer(version: AgreementVersion) -> HttpResponse:
     return attachment(document_of(version), name, "application/json")
 
 
+class Upgrade(APIView):
+    """A version that binds under an older protocol is drafted again."""
+
+    scopes = {"POST": WRITE}
+    more_problems = ("409",)
+
+    @extend_schema(request=None, responses={201: AgreementDetailOut})
+    @idempotent()
+    def post(self, request: Request, agreement_version_id: UUID) -> Response:
+        """Draft the next version: the same terms, and each that the protocol has added, at its default.
+
+        They are listed as `added_terms`. An agreement of protocol 1.0 authorises nothing until the members have signed
+        such a version.
+        """
+        user = signed_in(request)
+        version = access_version(user, agreement_version_id, Permission.AGREEMENT_DRAFT)
+        return Response(told(drafting.draft_upgrade(version=version, by=user)), status=201)
+
+
 class Propose(APIView):
     """A draft goes before the members."""
 

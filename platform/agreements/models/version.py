@@ -14,6 +14,7 @@ from django.utils import timezone
 
 from agreements.transitions import BINDING_ONCE, CURRENT, ENDED, OPEN, AgreementState
 from audit.reasons import reason_text
+from federation.protocol.documents.terms_1_0 import PROTOCOL as OLD_PROTOCOL
 
 _UNFIXED = (AgreementState.DRAFT, AgreementState.PROPOSED)
 
@@ -38,6 +39,8 @@ class AgreementVersion(models.Model):
     reason = models.TextField(max_length=2000, blank=True)
     terms = models.JSONField()
     payload = models.BinaryField(null=True)
+    protocol = models.CharField(max_length=10, blank=True, default="", db_default="")
+    """Under which version of the protocol the bytes were written; empty while there are none."""
     digest = models.CharField(max_length=80, blank=True)
     envelope = models.BinaryField(null=True)
     supersedes = models.ForeignKey("self", null=True, on_delete=models.PROTECT, related_name="superseded_by")
@@ -110,6 +113,11 @@ class AgreementVersion(models.Model):
     def is_open(self) -> bool:
         """Whether it is still under way to be the next."""
         return self.state in OPEN
+
+    @property
+    def is_outdated(self) -> bool:
+        """Whether its bytes are of protocol 1.0, so that no trainer does anything under it."""
+        return self.protocol == OLD_PROTOCOL
 
     @property
     def may_change(self) -> bool:

@@ -9,7 +9,7 @@ from django.utils.translation import gettext_noop as _
 
 from accounts.models import User
 from accounts.permissions import Permission
-from agreements.actions import lifecycle, suspension
+from agreements.actions import drafting, lifecycle, suspension
 from agreements.models import AgreementVersion
 
 
@@ -28,6 +28,17 @@ class Step:
 
 
 STEPS: Mapping[str, Step] = {
+    "upgrade": Step(
+        Permission.AGREEMENT_DRAFT,
+        _("Draft the next version under protocol 1.1, with the terms of %(version)s?"),
+        _(
+            "The draft has the same terms, and each term that protocol 1.1 added at its default. You and the members "
+            "can change them before signing is opened."
+        ),
+        _("Draft it"),
+        _("Drafted. Nobody is asked for anything before you propose it."),
+        lambda version, said, user: drafting.draft_upgrade(version=version, by=user),
+    ),
     "propose": Step(
         Permission.AGREEMENT_DRAFT,
         _("Propose %(version)s?"),

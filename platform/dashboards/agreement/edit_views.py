@@ -170,9 +170,10 @@ def step(request: HttpRequest, agreement_version_id: UUID, name: str) -> HttpRes
     elif name == "open-signing":
         form = SeenForm(request.POST or None, initial={"seen_digest": version.terms_digest})
     if request.method == "POST" and (form is None or form.is_valid()):
+        made: object = None
         with told(request, _(wanted.done)):
-            wanted.act(version, next(iter(form.cleaned_data.values())) if form else "", user)
-        return redirect("agreement", version.pk)
+            made = wanted.act(version, next(iter(form.cleaned_data.values())) if form else "", user)
+        return redirect("agreement", made.pk if isinstance(made, AgreementVersion) else version.pk)
     context = {
         "question": _(wanted.question) % {"version": _named(version)},
         "consequence": _(wanted.consequence),

@@ -79,6 +79,7 @@ class Steps:
     withdraw: bool
     terminate: bool
     amend: bool
+    upgrade: bool
     comment: bool
     sign: bool
     suspend: bool
@@ -104,6 +105,7 @@ def steps_of(version: AgreementVersion, may: May) -> Steps:
         withdraw=version.is_open and may.draft,
         terminate=state in CURRENT and may.draft,
         amend=not version.is_open and may.draft,
+        upgrade=version.is_outdated and version.state in CURRENT and may.draft,
         comment=version.is_open and may.negotiate,
         sign=signing and bool(may.houses),
         suspend=state in CURRENT and bool(may.houses),

@@ -28,6 +28,7 @@ from agreements.selectors import (
     versions_of,
 )
 from agreements.small_forms import ApprovalForm, CommentForm, SignatureForm
+from agreements.upgrades import added_rows
 from agreements.wording import agreement_of
 from consortia.access import access_consortium
 from dashboards.agreement.rows import (
@@ -93,6 +94,7 @@ def version_page(
         "n_signed": sum(row.signed_at is not None for row in rows),
         "own": own_parts(user, may, rows),
         "steps": steps_of(wanted, may),
+        "added_terms": added_rows(wanted),
         "suspensions": suspensions_of(wanted) if not wanted.is_open else (),
         "revisions": list(revisions_of(wanted).defer("terms")),
         "comment_form": comment_form,

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from agreements.transitions import AgreementState
 from audit.reasons import Reason
+from federation.protocol.documents.terms_1_0 import PROTOCOL as OLD_PROTOCOL
 from training.engine.sql.opening import Standing
 from training.transitions import JobState
 
@@ -32,6 +33,8 @@ def blocking_reason(standing: Standing, quorum: int) -> Stop | None:
     state = standing.agreement_state
     if state in {AgreementState.TERMINATED, AgreementState.EXPIRED} or standing.agreement_over:
         return Stop(JobState.CANCELLED, "agreement.expired")
+    if standing.agreement_protocol == OLD_PROTOCOL:
+        return Stop(JobState.CANCELLED, "agreement.protocol")
     if state == AgreementState.SUPERSEDED and standing.running_jobs != "continue":
         return Stop(JobState.CANCELLED, "agreement.superseded")
     if state == AgreementState.SUSPENDED or (standing.suspended and len(standing.silo_ids) < quorum):

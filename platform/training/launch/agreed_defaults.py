@@ -26,14 +26,14 @@ def limits_under(terms: Terms | None) -> Limits:
     if terms is None:
         return plain
     return Limits(
-        update_norm_l2_max=min(plain.update_norm_l2_max, terms.work.update_norm_l2_max),
-        minimum_cell=max(plain.minimum_cell, terms.leaving.minimum_cell),
+        update_norm_l2_max=min(plain.update_norm_l2_max, terms.training_limits.update_norm_l2_max),
+        minimum_cell=max(plain.minimum_cell, terms.disclosure.minimum_cell),
     )
 
 
 def rounds_under(terms: Terms | None) -> int:
     """The rounds of a job that names none."""
-    return ROUNDS if terms is None else min(ROUNDS, terms.work.rounds_max)
+    return ROUNDS if terms is None else min(ROUNDS, terms.training_limits.rounds_max)
 
 
 def form_defaults(version: AgreementVersion | None) -> dict[str, Any]:

@@ -26,6 +26,7 @@ from federation.protocol.tensors import Layout, TensorSpec
 from plans.models import TrainingPlan
 from plans.review_status import reviewers_at
 from registry.models import ModelVersion
+from silos.capabilities import Needs, lacks
 from silos.models import Dataset, Silo
 from silos.selectors import declaration_of
 from training.launch.cohorts import cohort_of
@@ -148,8 +149,10 @@ def verdicts(
     """The agreement in force, or the one `under` which the job was launched, and what it says of each of its silos."""
     newest = selectors.in_force(consortium)
     version = under or newest
+    needs = needs_of(asked, model, datasets)
     if version is None:
-        return None, [Verdict(dataset, (Refusal("agreement.missing", "members"),)) for dataset in datasets]
+        missing = Refusal("agreement.missing", "members")
+        return None, [Verdict(dataset, (missing, *lacks(dataset.silo, needs))) for dataset in datasets]
     opened = opened_agreement(selectors.complete_envelope(version))
     suspended = selectors.suspended_in(version)
     manifest = _manifest(consortium, asked, datasets, model, opened, by)
@@ -175,10 +178,16 @@ def verdicts(
             policy=_OF_ITS_OWN,
             network=dataset.silo.stated_network,
         )
-        found = tuple(refusals(standing, manifest, None, place, now))
+        found = (*refusals(standing, manifest, None, place, now), *lacks(dataset.silo, needs))
         return Verdict(dataset, found, weights[dataset.id])
 
     return version, [judged(dataset) for dataset in datasets]
+
+
+def needs_of(asked: JobRequest, model: ModelAsked, datasets: Sequence[Dataset]) -> Needs:
+    """What the job asks of each silo's connector."""
+    family = str(model.specification.get("family"))
+    return Needs(asked.task, asked.protection.mode, family, datasets[0].target_kind.name)
 
 
 def _reviewers(code_digest: str | None, datasets: Sequence[Dataset]) -> dict[UUID, int]:

@@ -17,6 +17,7 @@ from federation.protocol.documents import Limits
 from plans.models import TrainingPlan
 from plans.selectors import FAMILY
 from rest.names import NameFormField
+from silos.capabilities import Needs
 from silos.models import Dataset
 from training.launch.choices import Choice, model_families, strategies
 from training.launch.purpose_fields import declared, purpose_fields
@@ -97,6 +98,11 @@ class CohortForm(forms.Form):
         """This form as though it were sent as it is shown now, before anybody has typed."""
         shown = {name: self.get_initial_for_field(field, name) for name, field in self.fields.items()}
         return type(self)(shown, datasets=self.offered)
+
+    def needs(self) -> Needs:
+        """What the job, as the form stands, asks of each silo's connector. Of the target it knows nothing."""
+        family = self["model"].value() if "model" in self.fields else None
+        return Needs(self.task, self["protection"].value() or None, family or None)
 
     def chosen_datasets(self) -> set[str]:
         """The ids that are ticked."""

@@ -58,8 +58,15 @@ def check_allowed(found: Sequence[Verdict]) -> None:
         for refusal in own_refusals(verdict, shared):
             fields.setdefault(f"datasets.{position}", []).append(f"{verdict.silo.name}: {told_of(refusal)}")
             codes.append(refusal.code)
-    code = codes[0] if len(set(codes)) == 1 else "agreement.refused"
+    code = _code_of(codes)
     raise Invalid(code, _message(found, next(iter(fields.values()))[0]), fields=fields)
+
+
+def _code_of(codes: Sequence[str]) -> str:
+    """One for all: the only one, or who it is that refuses."""
+    if len(set(codes)) == 1:
+        return codes[0]
+    return "silo.lacks" if all(code.startswith("silo.") for code in codes) else "agreement.refused"
 
 
 def _message(found: Sequence[Verdict], first: str) -> str:

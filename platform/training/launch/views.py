@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID
 
@@ -26,10 +26,12 @@ from registry.models import ModelVersion
 from registry.permissions import access_version
 from rest.errors import Forbidden, NotFound
 from silos import selectors
+from silos.capabilities import lacks
 from silos.models import Dataset
 from silos.transitions import SiloState
 from training.launch.actions import launch
 from training.launch.agreed_defaults import clear_reason_of, form_defaults
+from training.launch.eligibility import Reason
 from training.launch.forms import PLAN_FIELD, CohortForm, TrainingForm
 from training.launch.prefill import typed
 from training.launch.preview import preview
@@ -142,7 +144,7 @@ def _answer(request: HttpRequest, desk: Desk) -> HttpResponse:
         "form": form,
         "again": desk.again,
         "gone": desk.gone,
-        "groups": _by_schema(desk.datasets, chosen),
+        "groups": _by_schema(desk, chosen),
         "preview_url": desk.preview_url,
         "preview": _weighed(desk, form if request.method == "POST" else form.as_it_stands()),
         "sent": request.method == "POST",
@@ -168,9 +170,23 @@ def _on_offer(user: User, consortium: Consortium) -> list[Dataset]:
     return list(ordered.defer("declaration", "registration", "silo__statement", "silo__certificate"))
 
 
-def _by_schema(datasets: list[Dataset], chosen: set[str]) -> list[tuple[Dataset, list[tuple[Dataset, bool]]]]:
+@dataclass(frozen=True)
+class OfferedRow:
+    """A dataset on offer: whether it is ticked, and why its silo's connector can't do the job as it stands."""
+
+    dataset: Dataset
+    chosen: bool
+    lacks: tuple[Reason, ...]
+
+
+def _by_schema(desk: Desk, chosen: set[str]) -> list[tuple[Dataset, list[OfferedRow]]]:
     """The datasets that can train together, group by group: each with its first, and with what is ticked."""
-    groups: dict[str, list[tuple[Dataset, bool]]] = {}
-    for dataset in datasets:
-        groups.setdefault(dataset.schema_digest, []).append((dataset, str(dataset.id) in chosen))
-    return [(rows[0][0], rows) for rows in groups.values()]
+    needs = desk.form.needs()
+    if desk.version is not None:
+        needs = replace(needs, family=str(desk.version.model.specification.get("family")))
+    groups: dict[str, list[OfferedRow]] = {}
+    for dataset in desk.datasets:
+        found = lacks(dataset.silo, replace(needs, target=dataset.target_kind.name))
+        row = OfferedRow(dataset, str(dataset.id) in chosen, tuple(map(Reason.of, found)))
+        groups.setdefault(dataset.schema_digest, []).append(row)
+    return [(rows[0].dataset, rows) for rows in groups.values()]

@@ -10,12 +10,14 @@ from training.reading.absence_serializers import HealthField, SiloOfOrganisation
 from training.reading.serializers import DatasetBrief
 from training.waiting import Wait
 
+CLAUSE = "The clause of the agreement that says no; `policy` or `connector` where that is none."
+
 
 class ReasonOut(serializers.Serializer[Reason]):
     """One reason for which a silo can't join."""
 
     code = serializers.CharField()
-    clause = serializers.CharField(help_text="The clause of the agreement that says no.")
+    clause = serializers.CharField(help_text=CLAUSE)
     meaning = serializers.CharField()
     allowed = serializers.CharField(help_text="What the agreement would have allowed; empty where the meaning says it.")
     advice = serializers.CharField(help_text="What can be done about it.")
@@ -29,7 +31,7 @@ class QuotedSilo(serializers.Serializer[Verdict]):
     health = HealthField(source="silo")
     allowed = serializers.BooleanField(help_text="As far as the platform knows; the silo decides by itself.")
     code = serializers.CharField(help_text="Why not; empty if it can join.")
-    clause = serializers.CharField(help_text="The clause of the agreement that says no.")
+    clause = serializers.CharField(help_text=CLAUSE)
     meaning = serializers.CharField()
     advice = serializers.CharField(help_text="What can be done about it.")
     weight_max = serializers.IntegerField(

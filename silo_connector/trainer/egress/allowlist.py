@@ -27,7 +27,10 @@ PHASES = frozenset({"verify", "data", "evaluate", "load", "train", "write"})
 STATES = frozenset({"waiting_for_enrolment", "idle", "working", "locked"})
 _ENVIRONMENT = ("environment.connector_version", "environment.image_digest", "environment.network")
 _ANSWER = ("protocol", "order_id", "number", "silo_id", "job_id", "created_at", *_ENVIRONMENT)
-_CAPABILITIES = ("capabilities.kinds", "capabilities.protection", "capabilities.families")
+_CAPABILITIES = (
+    *("capabilities.protocols", "capabilities.kinds", "capabilities.protection"),
+    *("capabilities.families", "capabilities.targets", "capabilities.payloads"),
+)
 
 _SEALED = tuple(
     f"{name}{part}"

@@ -107,8 +107,10 @@ class Authorizer:
         self._jobs.check_known(order.job_id, task.manifest.created_at)
         self._jobs.check_order(order, task.model.digest)
         self._jobs.allow(order, task.model.digest, standing.digest, manifest, sealed)
-        leaving = standing.agreement.terms.leaving
-        return Permit(frozenset(leaving.metrics), max(leaving.minimum_cell, self._config.limits.minimum_cell), plan)
+        disclosure = standing.agreement.terms.disclosure
+        return Permit(
+            frozenset(disclosure.metrics), max(disclosure.minimum_cell, self._config.limits.minimum_cell), plan
+        )
 
     def _check_weighed(self, task: Task, rows_coarse: int) -> None:
         """A manifest may not weigh others by more rows than these here had when its job began.

@@ -10,9 +10,9 @@ from federation.protocol.keys import PublicKey
 from silo_connector.config import Config
 from silo_connector.enrolment import Enrolment
 from silo_connector.folders import SafeDir
-from silo_connector.identity import pinned_signatory
 from silo_connector.journal import Journal
 from silo_connector.logs import Log
+from silo_connector.own_keys import pinned_signatory
 from silo_connector.platform_keys import chain_from, follow, keep
 from silo_connector.trainer.orders.verification import Trust
 

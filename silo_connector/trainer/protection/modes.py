@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
+
 from federation.protocol.documents import Manifest
 from silo_connector.trainer.refusals import Refused
 
 CLEAR = "clear"
 """The update leaves as it is: float32 tensors that the egress filter checks and the platform reads."""
-SUPPORTED = frozenset({CLEAR})
+PAYLOADS: Mapping[str, frozenset[str]] = MappingProxyType({CLEAR: frozenset({"update.f32"})})
+"""The modes, each with the kinds of payload that it makes."""
+SUPPORTED = frozenset(PAYLOADS)
 
 
 def check_supported(manifest: Manifest) -> None:

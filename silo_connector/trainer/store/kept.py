@@ -11,7 +11,7 @@ import contextlib
 from federation.errors import FederationError, Invalid
 from silo_connector.agreements import Store
 from silo_connector.config import Config
-from silo_connector.identity import Signatory
+from silo_connector.own_keys import Signatory
 from silo_connector.trainer.store import audit_checkpoints
 
 KEEPING_VERSION = "agreement.keeping"

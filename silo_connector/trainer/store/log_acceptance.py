@@ -13,8 +13,8 @@ from federation.protocol.documents import KeptHead, LogAcceptance, now, open_sea
 from federation.protocol.keys import PrivateKey, PublicKey
 from federation.protocol.tree_heads import TreeHead
 from silo_connector.config import Config
-from silo_connector.identity import Signatory, identity_key
 from silo_connector.journal import Journal
+from silo_connector.own_keys import Signatory, identity_key
 from silo_connector.trainer.store.audit_checkpoints import LOG_ACCEPTED, keep_instead, kept_checkpoints
 from silo_connector.trainer.store.log_breaks import end_break, kept_breaks
 

@@ -12,8 +12,8 @@ from federation.plans.reviews import same_reviewer
 from federation.protocol.digests import digest_bytes
 from federation.protocol.tree_heads import TreeHead
 from silo_connector.config import Config
-from silo_connector.identity import PINNED, Signatory
 from silo_connector.journal import all_entries
+from silo_connector.own_keys import PINNED, Signatory
 from silo_connector.trainer.refusals import Refused
 from silo_connector.trainer.store.audit_checkpoints import LOG_ACCEPTED, SIGNED
 from silo_connector.trainer.store.log_acceptance import accepted_in

@@ -14,8 +14,8 @@ from federation.protocol.documents.acceptances import LOST_MAX
 from federation.protocol.keys import PrivateKey, PublicKey
 from silo_connector.agreements import Store
 from silo_connector.config import Config
-from silo_connector.identity import PINNED, SIGNATORY_PIN, Signatory, identity_key
 from silo_connector.journal import Journal, begin_anew, entries, raw_lines
+from silo_connector.own_keys import PINNED, SIGNATORY_PIN, Signatory, identity_key
 from silo_connector.trainer.store.audit_checkpoints import raise_heads
 from silo_connector.trainer.store.kept import kept_now
 from silo_connector.trainer.store.order_store import Memory

@@ -16,9 +16,9 @@ from federation.plans.reviews import same_reviewer
 from federation.protocol.documents import Agreement
 from silo_connector.agreements import Store
 from silo_connector.config import Config
-from silo_connector.identity import SIGNATORY_PIN, Signatory, pinned_signatory
 from silo_connector.journal import FILE as JOURNAL
 from silo_connector.journal import Head, all_entries, entries, verify
+from silo_connector.own_keys import SIGNATORY_PIN, Signatory, pinned_signatory
 from silo_connector.plans import PlanStore
 from silo_connector.platform_keys import CHAIN_FILE, known_chain
 from silo_connector.trainer.clock import is_far_before

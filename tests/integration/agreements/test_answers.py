@@ -41,7 +41,7 @@ def test_a_version_is_told_whole(cohort: Cohort, current: AgreementVersion, comi
     ("changes", "code", "field"),
     [
         ({"members": []}, "agreement.terms", "terms.members"),
-        ({"work": {"tasks": ["train"]}}, "agreement.terms", "terms.work.families"),
+        ({"training_limits": {"tasks": ["train"]}}, "agreement.terms", "terms.training_limits.families"),
         ({"protection": "clear"}, "agreement.terms", "terms.protection"),
         ({"more": 1}, "agreement.terms", "terms.more"),
         ({"cohort": {"minimum_participants": "2"}}, "agreement.terms", "terms.cohort.minimum_participants"),
@@ -95,8 +95,8 @@ def test_a_wording_that_somebody_has_changed_is_not_replaced_by_who_names_the_on
     assert tag == f'"{coming.terms_digest}"'
 
     def revise(seen: str, rounds: int, tag: str) -> Any:
-        work = terms_for(cohort.federation)["work"] | {"rounds_max": rounds}
-        body = {"terms": terms_for(cohort.federation, work=work), "seen_digest": seen}
+        work = terms_for(cohort.federation)["training_limits"] | {"rounds_max": rounds}
+        body = {"terms": terms_for(cohort.federation, training_limits=work), "seen_digest": seen}
         return client.post(f"{path}revisions/", body, format="json", headers={"if-match": tag})
 
     first = revise(coming.terms_digest, 41, tag)

@@ -86,6 +86,9 @@ def bring_to(state: str) -> Callable[[Scene], None]:
                 suspension.suspend(
                     consortium=version.consortium, organisation=house, reason="because", by=scene.cohort.steward
                 )
+            case "outdated":
+                lifecycle.withdraw(version=version, by=by)
+                AgreementVersion.objects.filter(pk=scene.current.pk).update(protocol="1.0")
             case "free":
                 lifecycle.withdraw(version=version, by=by)
         version.refresh_from_db()
@@ -164,6 +167,17 @@ DOORS = [
         first="draft",
     ),
     Door(
+        "api-agreement-upgrade",
+        "post",
+        "{version}/upgrade",
+        may=DRAFTERS,
+        forbidden=NO_DRAFTERS,
+        status=201,
+        verb="agreement.drafted",
+        about="current",
+        first="outdated",
+    ),
+    Door(
         "api-agreement-take-back",
         "post",
         "{version}/take-back",
@@ -227,7 +241,7 @@ DOORS = [
         "{version}/comments",
         may=SPEAKERS,
         forbidden=NO_SPEAKERS,
-        body=lambda s: {"clause": "work", "text": "Fewer rounds"},
+        body=lambda s: {"clause": "training_limits", "text": "Fewer rounds"},
         status=201,
         verb="agreement.commented",
     ),

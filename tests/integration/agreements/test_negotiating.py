@@ -92,11 +92,16 @@ def test_comments_are_about_clauses_that_there_are(federation: Federation) -> No
     steward = steward_of(federation.silos[1].silo.organisation)
     drafting.comment(version=version, clause="privacy", text=" More. ", by=steward)
     refused("agreement.no_such_clause", lambda: drafting.comment(version=version, clause="x", text="More", by=steward))
-    refused("agreement.comment_empty", lambda: drafting.comment(version=version, clause="work", text=" ", by=steward))
+    refused(
+        "agreement.comment_empty",
+        lambda: drafting.comment(version=version, clause="training_limits", text=" ", by=steward),
+    )
     made = Comment.objects.get()
     assert (made.text, made.revision, made.organisation) == ("More.", 1, federation.silos[1].silo.organisation)
     lifecycle.withdraw(version=version, by=federation.administrator)
-    refused("agreement.closed", lambda: drafting.comment(version=version, clause="work", text="More", by=steward))
+    refused(
+        "agreement.closed", lambda: drafting.comment(version=version, clause="training_limits", text="More", by=steward)
+    )
 
 
 def in_state(federation: Federation, state: S) -> AgreementVersion:
@@ -191,7 +196,7 @@ ROLLED_BACK: dict[str, Callable[[Federation, AgreementVersion], object]] = {
     "propose": lambda f, v: lifecycle.propose(version=v, by=TEST),
     "withdraw": lambda f, v: lifecycle.withdraw(version=v, by=TEST),
     "revise": lambda f, v: drafting.revise(version=v, terms=parsed(f, protection=["masked"]), by=f.administrator),
-    "comment": lambda f, v: drafting.comment(version=v, clause="work", text="More", by=f.administrator),
+    "comment": lambda f, v: drafting.comment(version=v, clause="training_limits", text="More", by=f.administrator),
     "suspend": lambda f, v: suspension.suspend(
         consortium=f.consortium, organisation=f.silos[0].silo.organisation, reason="x", by=f.administrator
     ),

@@ -49,6 +49,7 @@ def test_for_whom_a_page_is_and_what_it_costs(
 
 ACTS = {
     "edit/": ("administrator", "steward"),
+    "upgrade/": ("administrator",),
     "propose/": ("administrator",),
     "take-back/": ("administrator",),
     "open-signing/": ("administrator",),

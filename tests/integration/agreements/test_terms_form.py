@@ -70,18 +70,18 @@ def typed(client: Client, address: str, **changes: Any) -> dict[str, Any]:
 
 def test_a_draft_begins_with_cautious_terms_and_says_all_that_is_missing(cohort: Cohort) -> None:
     client, address = browser(cohort.administrator), page_of(cohort.federation, "draft/")
-    first = typed(client, address, work__rounds_max="7")
+    first = typed(client, address, training_limits__rounds_max="7")
     assert first["protection"] in ("masked", ["masked"])
     first["protection"] = ["masked", "clear"]
     answer = client.post(address, first)
     assert answer.status_code == 422
     assert list(answer.context["form"].errors) == ["clear_reason"], "masks alone are ticked at first"
-    assert answer.context["form"]["work.rounds_max"].value() == "7"
+    assert answer.context["form"]["training_limits.rounds_max"].value() == "7"
     assert not AgreementVersion.objects.exists()
     answer = client.post(address, {**first, "clear_reason": "Masks are not built yet."})
     version = AgreementVersion.objects.get()
     assert answer["Location"] == f"/agreements/{version.pk}/"
-    assert version.terms["work"]["rounds_max"] == 7
+    assert version.terms["training_limits"]["rounds_max"] == 7
     assert len(version.terms["members"]) == len(version.terms["datasets"]) == 3
 
 
@@ -111,11 +111,11 @@ def test_the_form_says_again_what_the_terms_say(cohort: Cohort) -> None:
             "research": "Only that.",
         },
         code={"digests": ["sha256:" + "0" * 64], "reviewers": 2},
-        work=terms_for(federation)["work"] | {"families": ["logistic", "plan"]},
-        leaving={"metrics": ["loss"], "minimum_cell": 7, "recipients": ["A university"]},
+        training_limits=terms_for(federation)["training_limits"] | {"families": ["logistic", "plan"]},
+        disclosure={"metrics": ["loss"], "minimum_cell": 7, "recipients": ["A university"]},
         privacy={"required": True, "epsilon_max": 3.0, "delta_max": 1e-6},
         retention={"updates_rounds": 2, "models_days": 90},
-        changes={"running_jobs": "continue", "on_leaving": "models_retired"},
+        amendment={"running_jobs": "continue", "on_leaving": "models_retired"},
         notes="Be kind.",
     )
     client, address = browser(cohort.administrator), f"/agreements/{version.pk}/edit/"
@@ -135,7 +135,7 @@ def test_the_order_of_the_terms_is_kept_since_another_would_be_shown_as_a_change
         members=members,
         datasets=covered,
         protection=["clear", "masked"],
-        leaving={"metrics": ["auc", "loss"], "minimum_cell": 5},
+        disclosure={"metrics": ["auc", "loss"], "minimum_cell": 5},
         purposes={"permission": "GRU", "modifiers": ["NCU", "IRB"]},
     )
     client, address = browser(cohort.administrator), f"/agreements/{version.pk}/edit/"
@@ -150,7 +150,7 @@ def test_the_order_of_the_terms_is_kept_since_another_would_be_shown_as_a_change
         ({"privacy__required": "on", "privacy__epsilon_max": "0"}, "privacy.epsilon_max"),
         ({"validity__not_after": "2001-01-01T00:00"}, "validity.not_after"),
         ({"validity__not_after": "soon"}, "validity.not_after"),
-        ({"work__families": []}, "work.families"),
+        ({"training_limits__families": []}, "training_limits.families"),
         ({"members": []}, "members"),
         ({"code__digests": "not a hash"}, "code.digests"),
         ({"code__digests": "sha256:" + "0" * 64}, "code.digests"),
@@ -171,7 +171,7 @@ def test_what_is_wrong_stands_at_its_field(
     ("changes", "field"),
     [
         ({"validity__not_before": "soon"}, "validity.not_before"),
-        ({"work__families": []}, "work.families"),
+        ({"training_limits__families": []}, "training_limits.families"),
         ({"notes": "x" * 5000}, "notes"),
         ({"cohort__minimum_rows": "many"}, "cohort.minimum_rows"),
     ],
@@ -222,13 +222,13 @@ def test_a_data_set_s_own_purposes_are_asked_for_and_nothing_typed_is_lost(
 ) -> None:
     """A press opens its fields; neither is anything judged yet, nor saved."""
     client, address = browser(cohort.steward), f"/agreements/{coming.pk}/edit/"
-    mine = typed(client, address, work__rounds_max="55", members=[])
+    mine = typed(client, address, training_limits__rounds_max="55", members=[])
     place = next(iter(client.get(address).context["form"].dataset_rows())).offered.place
     answer = client.post(address, {**mine, "narrow": place})
     again = Typed(answer.content.decode()).data
     assert answer.status_code == 200
     assert answer.context["form"].errors == {}
-    assert again["work.rounds_max"] == ["55"]
+    assert again["training_limits.rounds_max"] == ["55"]
     assert "members" not in again
     assert again[f"dataset.{place}.use-permission"] == [""]
     assert Revision.objects.filter(version=coming).count() == 1
@@ -240,7 +240,7 @@ def test_a_data_set_s_own_purposes_are_asked_for_and_nothing_typed_is_lost(
 
 def test_somebody_who_changed_it_meanwhile_is_told_with_what_changed(cohort: Cohort, coming: AgreementVersion) -> None:
     client, address = browser(cohort.steward), f"/agreements/{coming.pk}/edit/"
-    mine = typed(client, address, work__rounds_max="55")
+    mine = typed(client, address, training_limits__rounds_max="55")
     theirs = parsed(cohort.federation, protection=["masked"])
     drafting.revise(version=coming, terms=theirs, by=cohort.administrator)
     answer = client.post(address, mine)
@@ -254,14 +254,14 @@ def test_somebody_who_changed_it_meanwhile_is_told_with_what_changed(cohort: Coh
     again = client.post(address, {**mine, "seen_digest": coming.terms_digest, "note": "as I said"})
     assert again.status_code == 302
     coming.refresh_from_db()
-    assert (coming.terms["work"]["rounds_max"], Revision.objects.filter(version=coming).count()) == (55, 3)
+    assert (coming.terms["training_limits"]["rounds_max"], Revision.objects.filter(version=coming).count()) == (55, 3)
 
 
 def test_a_counter_proposal_while_it_is_signed_has_to_be_meant(cohort: Cohort) -> None:
     version = being_signed(cohort.federation)
     hand_in(browser(cohort.steward), version, signed_by(version, cohort.federation.silos[0].signatory))
     client, address = browser(cohort.steward), f"/agreements/{version.pk}/edit/"
-    mine = typed(client, address, work__rounds_max="55")
+    mine = typed(client, address, training_limits__rounds_max="55")
     answer = client.post(address, mine)
     assert "reopen" in answer.context["form"].errors
     assert Signature.objects.exists()
@@ -350,7 +350,7 @@ def test_who_is_named_already_may_stay_when_they_have_gone(cohort: Cohort) -> No
     version = proposed(cohort.federation, purposes=purposes)
     client, address = browser(cohort.steward), f"/agreements/{version.pk}/edit/"
     assert typed(client, address)["purposes-users"] == [f"{gone}\n{some_text}"]
-    assert client.post(address, typed(client, address, work__rounds_max="55")).status_code == 302
+    assert client.post(address, typed(client, address, training_limits__rounds_max="55")).status_code == 302
     version.refresh_from_db()
     assert version.terms["purposes"]["users"] == [gone, some_text]
     page = client.get(f"/agreements/{version.pk}/").content.decode()
@@ -366,7 +366,8 @@ def test_the_form_offers_the_figures_of_all_targets_and_a_first_draft_names_thos
     offer = offer_of(cohort.federation.consortium)
     assert offer.targets == {"binary"}
     found = {
-        targets: first_terms({}, [], targets)["leaving"]["metrics"] for targets in ((), ("real",), ("real", "binary"))
+        targets: first_terms({}, [], targets)["disclosure"]["metrics"]
+        for targets in ((), ("real",), ("real", "binary"))
     }
     assert found == {
         (): ["accuracy", "loss", "auc"],
@@ -374,7 +375,7 @@ def test_the_form_offers_the_figures_of_all_targets_and_a_first_draft_names_thos
         ("real", "binary"): ["accuracy", "loss", "auc", "mae", "mse", "r2"],
     }
     form = TermsForm(offer=offer, terms=first_terms(offer.members, [], offer.targets))
-    field = form.fields["leaving.metrics"]
+    field = form.fields["disclosure.metrics"]
     assert isinstance(field, MultipleChoiceField)
     assert dict(field.choices) == {  # type: ignore[arg-type]
         "loss": "loss",

@@ -116,7 +116,7 @@ def test_who_administers_is_told_how_what_they_proposed_fares(
     assert "Nobody has said anything yet." in page_of(cohort.administrator)
     drafting.comment(version=version, clause="privacy", text="My own.", by=cohort.administrator)
     drafting.comment(version=version, clause="privacy", text="More of it.", by=cohort.steward)
-    drafting.comment(version=version, clause="work", text="Less of it.", by=cohort.steward)
+    drafting.comment(version=version, clause="training_limits", text="Less of it.", by=cohort.steward)
     drafting.revise(version=version, terms=parsed(federation, notes="As I say."), by=cohort.steward)
     page = page_of(cohort.administrator)
     assert f"/agreements/{version.pk}/" in page

@@ -23,7 +23,16 @@ from federation.evidence.passports import open_passport, seal_passport
 from federation.evidence.report import Report
 from federation.evidence.verification import verify_evidence
 from federation.protocol.chains import chain_of
-from federation.protocol.documents import AuditCheckpoint, Environment, Leaving, Manifest, Work, now, read, seal
+from federation.protocol.documents import (
+    AuditCheckpoint,
+    DisclosureTerms,
+    Environment,
+    Manifest,
+    TrainingLimits,
+    now,
+    read,
+    seal,
+)
 from federation.protocol.envelope import peek, sign
 from federation.protocol.keys import PrivateKey, load_public
 from plans.actions import take_review
@@ -290,7 +299,7 @@ def test_heads_are_signed_once_and_only_when_they_moved(cohort: Cohort) -> None:
     assert cohort
 
 
-WITHOUT_NETWORK = Work(
+WITHOUT_NETWORK = TrainingLimits(
     tasks=("train", "evaluate"),
     families=("logistic",),
     parameters_max=10**9,
@@ -320,7 +329,9 @@ UNEVEN = (
 def test_no_silo_spoils_a_job_s_evidence_by_one_answer(blob_root: Path, code: str) -> None:
     """The platform counts nothing that its own verifier faults, and keeps nothing that was not agreed."""
     federation = make_federation(agreed=False)
-    federation.agree(leaving=Leaving(metrics=("loss", "accuracy"), minimum_cell=5), work=WITHOUT_NETWORK)
+    federation.agree(
+        disclosure=DisclosureTerms(metrics=("loss", "accuracy"), minimum_cell=5), training_limits=WITHOUT_NETWORK
+    )
     job = launch(consortium=federation.consortium, request=federation.request(), by=federation.scientist)
     start.start(job_id=job.id, by=TEST)
     spoilt: list[Order] = []

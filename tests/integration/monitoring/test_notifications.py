@@ -262,8 +262,8 @@ def test_stewards_of_all_members_are_told_of_an_agreement_and_nobody_else(cohort
     other = steward_of(cohort.federation.silos[1].silo.organisation)
     stranger = steward_of(cohort.elsewhere)
     plan = uploaded(cohort.federation.consortium, cohort.scientist)
-    work = terms_for(cohort.federation)["work"] | {"families": ["plan"]}
-    version = being_signed(cohort.federation, code={"digests": [plan.digest]}, work=work)
+    work = terms_for(cohort.federation)["training_limits"] | {"families": ["plan"]}
+    version = being_signed(cohort.federation, code={"digests": [plan.digest]}, training_limits=work)
     notify()
     name = cohort.federation.consortium.name
     expected = [f"[Consilience] To read: the agreement of {name}", f"[Consilience] To sign: the agreement of {name}"]

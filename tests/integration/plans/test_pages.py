@@ -211,8 +211,8 @@ def test_whether_the_agreement_names_it_and_what_to_do(cohort: Cohort, plan: Tra
 
 
 def named_in_terms(cohort: Cohort, plan: TrainingPlan) -> dict[str, Any]:
-    work = terms_for(cohort.federation)["work"] | {"families": ["logistic", "plan"]}
-    return {"code": {"digests": [plan.digest], "reviewers": 2}, "work": work}
+    work = terms_for(cohort.federation)["training_limits"] | {"families": ["logistic", "plan"]}
+    return {"code": {"digests": [plan.digest], "reviewers": 2}, "training_limits": work}
 
 
 def test_an_agreement_links_to_the_plans_that_it_names_and_its_form_offers_them(

@@ -13,7 +13,7 @@ from accounts.models import Organisation, OrganisationRole, User
 from accounts.permissions import Role
 from audit.models import Event
 from consortia.models import ConsortiumRole
-from federation.protocol.documents import Leaving
+from federation.protocol.documents import DisclosureTerms
 from registry.models import ModelVersion, ReleaseConfirmation
 from registry.release import missing
 from rest.errors import Conflict
@@ -32,7 +32,7 @@ METRICS = ("loss", "accuracy")
 def learned(**leaving: Any) -> tuple[Federation, Job]:
     """A job that is complete, under such terms of release."""
     federation = make_federation(agreed=False)
-    federation.agree(leaving=Leaving(metrics=METRICS, minimum_cell=1, **leaving))
+    federation.agree(disclosure=DisclosureTerms(metrics=METRICS, minimum_cell=1, **leaving))
     request = federation.request(rounds=2)
     job = launch(consortium=federation.consortium, request=request, by=federation.scientist)
     start.start(job_id=job.id, by=TEST)
@@ -71,7 +71,7 @@ def test_the_final_model_goes_out_and_those_of_rounds_only_if_the_agreement_says
 def learned_again(_federation: Federation, **leaving: Any) -> tuple[Federation, Job]:
     """Another consortium, whose scientist is the same person."""
     other = make_federation(name="other", agreed=False)
-    other.agree(leaving=Leaving(metrics=METRICS, minimum_cell=1, **leaving))
+    other.agree(disclosure=DisclosureTerms(metrics=METRICS, minimum_cell=1, **leaving))
     other.scientist = _federation.scientist
     grant_role(user=other.scientist, organisation=other.silos[0].silo.organisation, role=Role.DATA_SCIENTIST, by=TEST)
     job = launch(consortium=other.consortium, request=other.request(rounds=2), by=other.scientist)

@@ -217,14 +217,14 @@ def test_what_a_trainer_signs_of_its_network_is_seen_by_members(cohort: Cohort, 
 
 def test_members_see_at_a_job_which_trainer_has_a_network_and_an_agreement_may_forbid_it() -> None:
     federation = make_federation(agreed=False)
-    work = documents.Terms.model_validate(federation.agree().terms).work
+    work = documents.Terms.model_validate(federation.agree().terms).training_limits
     first = federation.silos[0]
     datasets.register(registration=registration(first, network="allowed"), by=first.silo)
     job = launch(consortium=federation.consortium, request=federation.request(), by=federation.scientist)
     page = browser(federation.scientist).get(f"/jobs/{job.id}/").content.decode()
     assert page.count("trainer with a network") == 1
     other = make_federation(name="other", agreed=False)
-    other.agree(work=work.model_copy(update={"trainer_network": "forbidden"}))
+    other.agree(training_limits=work.model_copy(update={"trainer_network": "forbidden"}))
     one = other.silos[0]
     datasets.register(registration=registration(one, network="allowed"), by=one.silo)
     with pytest.raises(Invalid) as caught:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from federation.protocol.documents import Leaving, Work
+from federation.protocol.documents import DisclosureTerms, TrainingLimits
 from registry.cards import card_of
 from tests.support.cohort import Cohort, browser
 from tests.support.every import every
@@ -49,8 +49,12 @@ def test_an_added_target_is_learned_reported_and_shown(
     silos = [
         bring_rows(played, DECLARED, file, 200) for played, file in zip(cohort.federation.silos, files, strict=True)
     ]
-    work = Work(tasks=("train",), families=("poisson",), parameters_max=100, rounds_max=10, update_norm_l2_max=1e9)
-    cohort.federation.agree(leaving=Leaving(metrics=("deviance",), minimum_cell=5, round_models=True), work=work)
+    work = TrainingLimits(
+        tasks=("train",), families=("poisson",), parameters_max=100, rounds_max=10, update_norm_l2_max=1e9
+    )
+    cohort.federation.agree(
+        disclosure=DisclosureTerms(metrics=("deviance",), minimum_cell=5, round_models=True), training_limits=work
+    )
     job = work_through(
         cohort.federation,
         silos,

@@ -13,7 +13,7 @@ from django.urls import resolve
 from agreements.wording import first_terms
 from demo.services import ROOT
 from federation.errors import Invalid
-from federation.protocol.documents import Leaving, Terms, UseConditions
+from federation.protocol.documents import DisclosureTerms, Terms, UseConditions
 from tests.support.cohort import browser
 from tests.support.federation import Federation, make_federation
 from training.launch.actions import launch
@@ -121,7 +121,7 @@ def test_an_agreement_begins_with_masks_and_privacy_and_without_trainers_that_ha
     terms = first_terms({}, [])
     assert terms["protection"] == ["masked"]
     assert terms["privacy"]["required"]
-    assert terms["work"]["trainer_network"] == "forbidden"
+    assert terms["training_limits"]["trainer_network"] == "forbidden"
 
 
 def test_why_updates_leave_in_clear_is_shown_at_launch_and_at_the_job(federation: Federation) -> None:
@@ -139,7 +139,7 @@ def test_a_quorum_is_chosen_that_has_enough_organisations() -> None:
 
 def test_the_form_begins_with_the_library_s_numbers_where_the_agreement_s_are_wider() -> None:
     federation = make_federation(agreed=False)
-    federation.agree(leaving=Leaving(metrics=("loss",), minimum_cell=2))
+    federation.agree(disclosure=DisclosureTerms(metrics=("loss",), minimum_cell=2))
     version = federation.consortium.agreement_versions.get(state="in_force")
     assert form_defaults(version)["limits.minimum_cell"] == 5
     assert form_defaults(None) == {}

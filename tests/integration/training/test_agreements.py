@@ -20,7 +20,7 @@ from federation.agreements.decisions import Place, Position, Standing, decide
 from federation.agreements.rules import RULES
 from federation.agreements.signing import open_agreement, sign
 from federation.errors import Invalid
-from federation.protocol.documents import Changes, Cohort, CoveredDataset, Manifest, Purpose, UseConditions, read
+from federation.protocol.documents import AmendmentTerms, Cohort, CoveredDataset, Manifest, Purpose, UseConditions, read
 from federation.protocol.envelope import peek
 from silos import datasets
 from tests.support.cohort import browser
@@ -201,7 +201,7 @@ def test_the_others_go_on_where_the_quorum_holds_without_who_suspends() -> None:
     ("said", "state", "code"), [("stop", "cancelled", "agreement.superseded"), ("continue", "running", "")]
 )
 def test_jobs_of_a_version_that_is_superseded_stop_or_go_on_as_it_says(said: Any, state: str, code: str) -> None:
-    federation = agreed(changes=Changes(running_jobs=said))
+    federation = agreed(amendment=AmendmentTerms(running_jobs=said))
     job = launched(federation, quorum=3)
     amend(federation, notes="Otherwise the same.")
     job = answer_all(federation, job)
@@ -255,7 +255,7 @@ def test_a_job_does_not_start_once_its_agreement_has_ended(
     how: str, running_jobs: Any, state: JobState, code: str
 ) -> None:
     """Jobs that run may go on under the old version; one that has not begun is refused by every silo."""
-    federation = agreed(changes=Changes(running_jobs=running_jobs))
+    federation = agreed(amendment=AmendmentTerms(running_jobs=running_jobs))
     job = queued(federation)
     ended(federation, how)
     job = started(job)

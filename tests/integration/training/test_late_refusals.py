@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from federation.protocol.documents import Environment, Leaving
+from federation.protocol.documents import DisclosureTerms, Environment
 from tests.integration.evidence.test_evidence import UNEVEN, WITHOUT_NETWORK, everybody_signs_in, report_of
 from tests.support.every import every
 from tests.support.federation import TEST, make_federation
@@ -21,7 +21,9 @@ pytestmark = pytest.mark.django_db
 
 def test_no_silo_spoils_a_job_s_evidence_by_a_refusal_after_its_answer(blob_root: Path) -> None:
     federation = make_federation(agreed=False)
-    federation.agree(leaving=Leaving(metrics=("loss", "accuracy"), minimum_cell=5), work=WITHOUT_NETWORK)
+    federation.agree(
+        disclosure=DisclosureTerms(metrics=("loss", "accuracy"), minimum_cell=5), training_limits=WITHOUT_NETWORK
+    )
     job = launch(consortium=federation.consortium, request=federation.request(), by=federation.scientist)
     start.start(job_id=job.id, by=TEST)
     spoilt: list[Order] = []

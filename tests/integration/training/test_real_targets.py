@@ -15,7 +15,7 @@ import pytest
 from federation.errors import Invalid
 from federation.evidence.passports import open_passport, seal_passport
 from federation.protocol import documents
-from federation.protocol.documents import Leaving
+from federation.protocol.documents import DisclosureTerms
 from federation.protocol.envelope import peek
 from registry.models import ModelVersion, Passport
 from silos import datasets
@@ -31,7 +31,7 @@ from training.models import Evaluation, Job, Order
 
 pytestmark = pytest.mark.django_db
 
-FIGURES = Leaving(metrics=("mse", "mae", "r2"), minimum_cell=5, round_models=True)
+FIGURES = DisclosureTerms(metrics=("mse", "mae", "r2"), minimum_cell=5, round_models=True)
 CHOL: dict[str, Any] = {
     "name": "cholesterol",
     "title": "Cholesterol",
@@ -53,7 +53,7 @@ def silos(cohort: Cohort, heart_disease: Path) -> list[WorkingSilo]:
     declared = {name: value for name, value in DECLARATION.items() if name != "source"} | CHOL
     files = zip(cohort.federation.silos, FILES, strict=True)
     found = [bring_rows(played, declared, heart_disease / file, 300) for played, file in files]
-    cohort.federation.agree(leaving=FIGURES)
+    cohort.federation.agree(disclosure=FIGURES)
     return found
 
 
@@ -183,7 +183,7 @@ def test_a_poisoned_silo_breaks_neither_pages_nor_the_best_version(
 ) -> None:
     """It says what it likes of every model but the first: its word is refused, or counts within bounds."""
     poisoned = silos[0].played.silo.id
-    cohort.federation.agree(leaving=Leaving(metrics=("mse", "mae", "r2", "accuracy"), minimum_cell=5))
+    cohort.federation.agree(disclosure=DisclosureTerms(metrics=("mse", "mae", "r2", "accuracy"), minimum_cell=5))
     real = WorkingSilo.carry_out
 
     def lies(silo: WorkingSilo, order: Order) -> bytes:

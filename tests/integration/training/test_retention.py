@@ -14,7 +14,7 @@ from audit.models import Event
 from consortia.actions import leave_consortium
 from consortia.models import Participation
 from federation.errors import Invalid
-from federation.protocol.documents import Changes, Leaving, Retention
+from federation.protocol.documents import AmendmentTerms, DisclosureTerms, Retention
 from registry.models import Model
 from tests.support.cohort import browser
 from tests.support.deletions import delete_what_has_served
@@ -26,14 +26,14 @@ from training.models import Job, Order
 from training.transitions import OUTSTANDING, JobState
 
 pytestmark = pytest.mark.django_db
-LEAVING = Leaving(metrics=("loss", "accuracy"), minimum_cell=1)
-RETIRED = Changes(on_leaving="models_retired")
+LEAVING = DisclosureTerms(metrics=("loss", "accuracy"), minimum_cell=1)
+RETIRED = AmendmentTerms(on_leaving="models_retired")
 
 
 def under(**terms: Any) -> Federation:
     """A federation under such terms."""
     federation = make_federation(agreed=False)
-    federation.agree(**{"leaving": LEAVING, **terms})
+    federation.agree(**{"disclosure": LEAVING, **terms})
     return federation
 
 
@@ -138,7 +138,7 @@ def test_models_are_kept_for_as_many_days_as_the_agreement_says() -> None:
 
 
 def test_a_model_learned_with_the_data_of_a_member_that_left_is_retired_for_good() -> None:
-    federation = under(changes=RETIRED, leaving=LEAVING.model_copy(update={"release_confirmed_by_each": True}))
+    federation = under(amendment=RETIRED, disclosure=LEAVING.model_copy(update={"release_confirmed_by_each": True}))
     job, model = completed(federation)
     final = model.versions.get(round_number=2)
     steward = person("steward")
@@ -175,7 +175,7 @@ def try_it_at(federation: Federation, model: Model) -> Job:
 
 
 def test_a_retired_model_is_not_handed_out_and_jobs_that_use_it_end() -> None:
-    federation = under(changes=RETIRED)
+    federation = under(amendment=RETIRED)
     _job, model = completed(federation)
     training, trying = begun(federation), try_it(federation, model)
     go_on(federation, training)
@@ -192,7 +192,7 @@ def test_a_retired_model_is_not_handed_out_and_jobs_that_use_it_end() -> None:
 
 
 def test_models_stay_where_the_agreement_says_so_and_where_the_member_that_left_gave_nothing() -> None:
-    federation = under(changes=Changes(on_leaving="models_stay"))
+    federation = under(amendment=AmendmentTerms(on_leaving="models_stay"))
     _job, model = completed(federation)
     leave(federation)
     delete_what_has_served(by=TEST)
@@ -201,7 +201,7 @@ def test_models_stay_where_the_agreement_says_so_and_where_the_member_that_left_
 
 
 def test_a_model_to_which_the_member_that_left_gave_nothing_stays() -> None:
-    federation = under(changes=RETIRED)
+    federation = under(amendment=RETIRED)
     names = federation.request()["datasets"][:2]
     job = begun(federation, datasets=names)
     while job.state == JobState.RUNNING:

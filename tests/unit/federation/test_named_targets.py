@@ -12,7 +12,7 @@ from federation.agreements.rendering import clauses
 from federation.errors import Invalid
 from federation.protocol import documents
 from federation.protocol.datasets import parse_declaration
-from federation.protocol.documents import Leaving, Manifest
+from federation.protocol.documents import DisclosureTerms, Manifest
 from federation.protocol.envelope import peek
 from federation.targets import figures_called
 from tests.support.evidence import Played
@@ -98,13 +98,17 @@ def test_a_manifest_without_target_and_classes_is_none() -> None:
 def test_terms_name_the_figures_that_targets_have() -> None:
     every_figure = tuple(figures_called())
     assert {"loss", "accuracy", "auc", "confusion", "mse", "mae", "r2"} <= set(every_figure)
-    assert Leaving(metrics=every_figure, minimum_cell=5).metrics == every_figure
+    assert DisclosureTerms(metrics=every_figure, minimum_cell=5).metrics == every_figure
     with pytest.raises(ValidationError, match="The figures are"):
-        Leaving(metrics=("names",), minimum_cell=5)
+        DisclosureTerms(metrics=("names",), minimum_cell=5)
 
 
 def test_an_agreement_says_them_in_words() -> None:
     agreement = documents.read(documents.Agreement, peek(Played(rounds=1).agreement))
-    terms = agreement.terms.model_copy(update={"leaving": Leaving(metrics=("auc", "mse", "r2"), minimum_cell=5)})
-    said = next(clause for clause in clauses(agreement.model_copy(update={"terms": terms})) if clause.id == "leaving")
+    terms = agreement.terms.model_copy(
+        update={"disclosure": DisclosureTerms(metrics=("auc", "mse", "r2"), minimum_cell=5)}
+    )
+    said = next(
+        clause for clause in clauses(agreement.model_copy(update={"terms": terms})) if clause.id == "disclosure"
+    )
     assert "area under the ROC curve, mean squared error, R² (share of variance explained)" in " ".join(said.lines)

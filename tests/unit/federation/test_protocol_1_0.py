@@ -10,9 +10,12 @@ import pytest
 from pydantic import ValidationError
 
 from federation.agreements.shares import fault_of
+from federation.agreements.signing import open_agreement
 from federation.errors import Invalid
 from federation.protocol import documents
+from federation.protocol.digests import digest_bytes
 from federation.protocol.documents import Document, open_sealed, read
+from federation.protocol.documents.terms_1_0 import RENAMED, renamed
 from federation.protocol.envelope import peek
 from federation.protocol.keys import PrivateKey, PublicKey
 
@@ -53,7 +56,7 @@ def test_what_1_1_added_says_what_1_0_meant() -> None:
     assert {(one.rows_coarse, one.weight_max) for one in manifest.cohort} == {(None, None)}
     agreement = read(documents.Agreement, peek(recorded("agreement")))
     assert agreement.terms.cohort.organisation_share_max is None
-    assert agreement.terms.work.trainer_network == "allowed"
+    assert agreement.terms.training_limits.trainer_network == "allowed"
     assert fault_of(agreement, manifest) is None
     assert fault_of(agreement, manifest.model_copy(update={"protocol": "1.1"})) is not None
     assert fault_of(agreement.model_copy(update={"protocol": "1.1"}), manifest) is not None
@@ -69,8 +72,50 @@ def test_a_recorded_document_is_read_as_what_it_said(name: str) -> None:
     payload = peek(recorded(name))
     said = read(KINDS[name], payload)
     assert said.protocol == "1.0"
-    kept = json.loads(said.model_dump_json())
-    assert as_told(kept, json.loads(payload)) == json.loads(payload), "nothing is read as something else"
+    kept, told = json.loads(said.model_dump_json()), json.loads(payload)
+    if name == "agreement":
+        told["terms"] = renamed(told["terms"])
+    assert as_told(kept, told) == told, "nothing is read as something else"
+
+
+def test_terms_of_1_0_are_read_under_the_names_of_today_and_their_bytes_stay() -> None:
+    sealed = recorded("agreement")
+    opened = open_agreement(sealed)
+    said = json.loads(peek(sealed))
+    assert set(RENAMED) <= said["terms"].keys()
+    assert opened.complete, "the signatures hold over the recorded bytes"
+    assert (opened.payload, opened.digest) == (peek(sealed), digest_bytes(peek(sealed)))
+    terms = opened.agreement.terms
+    assert terms.training_limits.rounds_max == said["terms"]["work"]["rounds_max"]
+    assert terms.disclosure.minimum_cell == said["terms"]["leaving"]["minimum_cell"]
+    assert terms.amendment.running_jobs == said["terms"]["changes"]["running_jobs"]
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        (("clear_reason",), "none of 1.0"),
+        (("work", "trainer_network"), "forbidden"),
+        (("cohort", "organisation_share_max"), 0.5),
+        (("disclosure",), {"minimum_cell": 1}),
+        (("datasets", 0, "x"), 1),
+    ],
+)
+def test_an_agreement_of_1_0_has_no_term_that_1_0_did_not_know(path: tuple[str | int, ...], value: object) -> None:
+    said = json.loads(peek(recorded("agreement")))
+    within: Any = said["terms"]
+    for part in path[:-1]:
+        within = within[part]
+    within[path[-1]] = value
+    with pytest.raises(Invalid, match=r"document\.malformed"):
+        read(documents.Agreement, json.dumps(said).encode())
+
+
+def test_an_agreement_of_1_1_knows_the_names_of_today_only() -> None:
+    said = json.loads(peek(recorded("agreement"))) | {"protocol": "1.1"}
+    with pytest.raises(Invalid, match=r"document\.malformed"):
+        read(documents.Agreement, json.dumps(said).encode())
+    read(documents.Agreement, json.dumps(said | {"terms": renamed(said["terms"])}).encode())
 
 
 @pytest.mark.parametrize("name", ["refusal", "dataset-withdrawal", "platform-key-succession", "code-review"])

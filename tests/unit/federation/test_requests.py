@@ -6,11 +6,19 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from http_message_signatures import HTTPMessageVerifier
 
 from federation.errors import Untrusted
 from federation.protocol.keys import PrivateKey, PublicKey
-from federation.protocol.requests import ClockOff, claimed_key_id, new_nonce, sign_request, verify_request
+from federation.protocol.requests import (
+    ClockOff,
+    claimed_key_id,
+    is_understood,
+    new_nonce,
+    sign_request,
+    spoken_version,
+    verify_request,
+)
+from tests.support.requests_1_0 import sign_request_1_0
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 SILO = "0b8f7f0c-90a1-4c0c-8d3a-3a3b9a6a7c11"
@@ -81,6 +89,32 @@ def test_the_silo_header_can_be_neither_changed_nor_added(key: PrivateKey) -> No
     assert code_of(lambda: verify_request("POST", PATH, changed, BODY, known(key), NOW)) == "signature.invalid"
     added = sign_request("POST", PATH, BODY, key, None, NOW) | {"Consilience-Silo": other}
     assert code_of(lambda: verify_request("POST", PATH, added, BODY, known(key), NOW)) == "signature.invalid"
+
+
+@pytest.mark.parametrize("spoken", ["1.0", "1.2", "2.0", ""])
+def test_the_version_of_the_protocol_can_be_neither_changed_nor_taken_away(key: PrivateKey, spoken: str) -> None:
+    signed = sign_request("POST", PATH, BODY, key, SILO, NOW)
+    changed = signed | {"Consilience-Protocol": spoken}
+    assert code_of(lambda: verify_request("POST", PATH, changed, BODY, known(key), NOW)) == "signature.invalid"
+    del changed["Consilience-Protocol"]
+    assert code_of(lambda: verify_request("POST", PATH, changed, BODY, known(key), NOW)) == "signature.invalid"
+
+
+@pytest.mark.parametrize("spoken", ["1.0", None])
+def test_a_request_of_1_0_verifies_and_says_so(key: PrivateKey, spoken: str | None) -> None:
+    headers = sign_request_1_0("POST", PATH, BODY, key, SILO, NOW, spoken=spoken)
+    assert verify_request("POST", PATH, headers, BODY, known(key), NOW).silo_id == SILO
+    assert spoken_version({name.lower(): text for name, text in headers.items()}) == "1.0"
+    newer = headers | {"Consilience-Protocol": "1.1"}
+    assert code_of(lambda: verify_request("POST", PATH, newer, BODY, known(key), NOW)) == "signature.invalid"
+
+
+@pytest.mark.parametrize(
+    ("spoken", "understood"),
+    [("1.1", True), ("1.2", True), ("1.0", False), ("2.0", False), ("1.1.1", False), ("", False), ("11.1", False)],
+)
+def test_later_minor_versions_are_understood(spoken: str, understood: bool) -> None:
+    assert is_understood(spoken) is understood
 
 
 @pytest.mark.parametrize("seconds", [-61, 61, 86400])
@@ -168,40 +202,3 @@ def test_the_second_request_of_a_kind_says_its_own_time_nonce_and_body(key: Priv
         assert found.nonce in headers["Signature-Input"]
     mixed = {**first, "Content-Digest": second["Content-Digest"]}
     assert code_of(lambda: verify_request("POST", PATH, mixed, b"two", known(key), NOW)) == "signature.invalid"
-
-
-def test_a_request_as_relays_write_it_is_verified_without_being_parsed(
-    key: PrivateKey, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Parsing its headers takes three times as long as the signature does, at every poll and every answer."""
-
-    def parsed(*_: object, **__: object) -> None:
-        raise AssertionError("the library was asked")
-
-    monkeypatch.setattr(HTTPMessageVerifier, "verify", parsed)
-    headers = sign_request("POST", PATH, BODY, key, SILO, NOW)
-    assert verify_request("POST", PATH, headers, BODY, known(key), NOW).silo_id == SILO
-    headers["Signature"] = sign_request("POST", PATH, BODY, PrivateKey.generate(), SILO, NOW)["Signature"]
-    assert code_of(lambda: verify_request("POST", PATH, headers, BODY, known(key), NOW)) == "signature.invalid"
-
-
-@pytest.mark.parametrize(
-    ("plain", "other"),
-    [(";created=", "; created="), ("sig1=(", "sig1=( "), ('" "', '"  "')],
-    ids=["a space before a parameter", "a space in the list", "two spaces in the list"],
-)
-def test_a_request_that_is_written_in_another_way_is_read_by_the_library(
-    key: PrivateKey, plain: str, other: str
-) -> None:
-    headers = sign_request("POST", PATH, BODY, key, SILO, NOW)
-    headers["Signature-Input"] = headers["Signature-Input"].replace(plain, other)
-    assert verify_request("POST", PATH, headers, BODY, known(key), NOW).key_id == key.public.key_id
-
-
-@pytest.mark.parametrize("name", ["Signature", "Signature-Input", "Content-Digest", "Consilience-Silo"])
-def test_no_letter_of_a_signed_header_can_be_changed(key: PrivateKey, name: str) -> None:
-    headers = sign_request("POST", PATH, BODY, key, SILO, NOW)
-    text = headers[name]
-    for place, letter in enumerate(text):
-        changed = headers | {name: text[:place] + ("a" if letter != "a" else "b") + text[place + 1 :]}
-        assert code_of(lambda: verify_request("POST", PATH, changed, BODY, known(key), NOW)).startswith("signature.")  # noqa: B023

@@ -11,6 +11,7 @@ from federation.agreements import signing
 from federation.protocol import envelope
 from federation.protocol.documents import Agreement, Terms, now
 from federation.protocol.keys import PrivateKey, PublicKey
+from tests.support.terms_1_0 import envelope_1_0
 
 
 def terms(members: Sequence[PublicKey], **changes: Any) -> Terms:
@@ -20,7 +21,7 @@ def terms(members: Sequence[PublicKey], **changes: Any) -> Terms:
         "members": [{"organisation": f"Org {n}", "signatory_key": key.encoded} for n, key in enumerate(members)],
         "purposes": {"permission": "NRES"},
         "datasets": [{"signatory_key": key.encoded, "dataset": "tiny"} for key in members],
-        "work": {
+        "training_limits": {
             "tasks": ["train", "evaluate"],
             "families": ["logistic", "mlp"],
             "parameters_max": 1_000_000_000,
@@ -29,7 +30,7 @@ def terms(members: Sequence[PublicKey], **changes: Any) -> Terms:
         },
         "protection": ["clear"],
         "cohort": {"minimum_participants": 1},
-        "leaving": {"metrics": ["loss", "accuracy", "auc", "confusion"], "minimum_cell": 1},
+        "disclosure": {"metrics": ["loss", "accuracy", "auc", "confusion"], "minimum_cell": 1},
         "validity": {"not_before": moment - timedelta(days=1), "not_after": moment + timedelta(days=365)},
     }
     for name, change in changes.items():
@@ -53,6 +54,8 @@ def agreement(consortium_id: UUID, said: Terms, **changes: Any) -> Agreement:
 
 def signed(document: Agreement, *keys: PrivateKey) -> bytes:
     """The envelope with the signatures of these keys, members' or not."""
+    if document.protocol == "1.0":
+        return envelope_1_0(document, *keys)
     return envelope.sign(document.model_dump_json().encode(), Agreement.payload_type, *keys)
 
 

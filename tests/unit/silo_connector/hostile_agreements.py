@@ -34,6 +34,18 @@ def an_expired_agreement(site: Site, trainer: Trainer) -> Order:
     return play(site, site.job())
 
 
+@refused_as("agreement.protocol", "members")
+def an_agreement_of_protocol_1_0_under_which_nothing_runs_any_more(site: Site, trainer: Trainer) -> Order:
+    site.agree(protocol="1.0")
+    return play(site, site.job())
+
+
+@refused_as("agreement.protocol", "members")
+def an_agreement_of_protocol_1_0_with_a_manifest_that_says_it_is_of_1_0(site: Site, trainer: Trainer) -> Order:
+    site.agree(protocol="1.0")
+    return play(site, site.job(protocol="1.0"))
+
+
 @refused_as("agreement.not_yet_valid", "validity")
 def an_agreement_that_has_not_begun(site: Site, trainer: Trainer) -> Order:
     moment = now()
@@ -41,13 +53,13 @@ def an_agreement_that_has_not_begun(site: Site, trainer: Trainer) -> Order:
     return play(site, site.job())
 
 
-@refused_as("agreement.suspended", "changes")
+@refused_as("agreement.suspended", "amendment")
 def a_suspended_agreement(site: Site, trainer: Trainer) -> Order:
     site.store.suspend(site.store.ids()[0], "a breach")
     return play(site, site.job())
 
 
-@refused_as("agreement.suspended", "changes")
+@refused_as("agreement.suspended", "amendment")
 def a_withheld_suspension_of_a_job_that_runs(site: Site, trainer: Trainer) -> Order:
     manifest = site.job()
     honest(site, trainer, manifest)
@@ -57,13 +69,13 @@ def a_withheld_suspension_of_a_job_that_runs(site: Site, trainer: Trainer) -> Or
 
 @refused_as("agreement.forged")
 def an_agreement_that_the_platform_edited(site: Site, trainer: Trainer) -> Order:
-    site.platform.agreement = edited(site.agree(work={"rounds_max": 5}), work={"rounds_max": 100})
+    site.platform.agreement = edited(site.agree(training_limits={"rounds_max": 5}), training_limits={"rounds_max": 100})
     return play(site, site.job())
 
 
 @refused_as("agreement.unsigned", "members")
 def an_edited_agreement_that_the_platform_signed(site: Site, trainer: Trainer) -> Order:
-    site.agree(keep=False, by=[site.platform.key], work={"rounds_max": 100})
+    site.agree(keep=False, by=[site.platform.key], training_limits={"rounds_max": 100})
     return play(site, site.job())
 
 
@@ -100,23 +112,23 @@ def another_consortium_s_agreement(site: Site, trainer: Trainer) -> Order:
 
 @refused_as("agreement.mismatch", "members")
 def another_agreement_than_the_manifest_names(site: Site, trainer: Trainer) -> Order:
-    narrow = site.agree(work={"rounds_max": 5})
-    site.agree(work={"rounds_max": 100})
+    narrow = site.agree(training_limits={"rounds_max": 5})
+    site.agree(training_limits={"rounds_max": 100})
     return play(site, site.job(agreement_digest=agreed.digest_of(narrow)))
 
 
-@refused_as("agreement.superseded", "changes")
+@refused_as("agreement.superseded", "amendment")
 def a_superseded_version_played_again(site: Site, trainer: Trainer) -> Order:
     first = site.agree()
     agreement_id = agreed.opened(first).agreement_id
-    site.agree(version=2, agreement_id=agreement_id, work={"rounds_max": 5})
+    site.agree(version=2, agreement_id=agreement_id, training_limits={"rounds_max": 5})
     site.platform.agreement = first
     return play(site, site.job())
 
 
-@refused_as("agreement.superseded", "changes")
+@refused_as("agreement.superseded", "amendment")
 def a_running_job_that_the_terms_stop(site: Site, trainer: Trainer) -> Order:
-    first = site.agree(changes={"running_jobs": "stop"})
+    first = site.agree(amendment={"running_jobs": "stop"})
     manifest = site.job()
     honest(site, trainer, manifest)
     site.agree(version=2, agreement_id=agreed.opened(first).agreement_id)
@@ -124,9 +136,9 @@ def a_running_job_that_the_terms_stop(site: Site, trainer: Trainer) -> Order:
     return play(site, manifest, 0.5, round=2)
 
 
-@refused_as("agreement.superseded", "changes")
+@refused_as("agreement.superseded", "amendment")
 def a_job_that_pretends_to_have_run_before(site: Site, trainer: Trainer) -> Order:
-    first = site.agree(changes={"running_jobs": "continue"})
+    first = site.agree(amendment={"running_jobs": "continue"})
     known = site.job()
     honest(site, trainer, known)
     site.agree(version=2, agreement_id=agreed.opened(first).agreement_id)

@@ -48,29 +48,29 @@ def a_data_set_that_the_agreement_does_not_cover(site: Site, trainer: Trainer) -
 # --- what the job does ---------------------------------------------------------------------------------------------
 
 
-@refused_as("agreement.rounds", "work")
+@refused_as("agreement.rounds", "training_limits")
 def more_rounds_than_the_agreement_allows(site: Site, trainer: Trainer) -> Order:
-    site.agree(work={"rounds_max": 5})
+    site.agree(training_limits={"rounds_max": 5})
     return play(site, site.job(rounds=6))
 
 
-@refused_as("order.round_beyond", "work")
+@refused_as("order.round_beyond", "training_limits")
 def more_rounds_than_declared(site: Site, trainer: Trainer) -> Order:
     manifest = site.job(rounds=2)
     honest(site, trainer, manifest, 0.5, round=2)
     return play(site, manifest, 0.6, round=3)
 
 
-@refused_as("order.round_beyond", "work")
+@refused_as("order.round_beyond", "training_limits")
 def one_evaluation_more_than_the_last(site: Site, trainer: Trainer) -> Order:
     manifest = site.job(rounds=2)
     honest(site, trainer, manifest, 0.5, round=3, kind=OrderKind.EVALUATE, upload=None)
     return play(site, manifest, 0.6, round=4, kind=OrderKind.EVALUATE, upload=None)
 
 
-@refused_as("agreement.task", "work")
+@refused_as("agreement.task", "training_limits")
 def training_where_evaluation_was_agreed(site: Site, trainer: Trainer) -> Order:
-    site.agree(work={"tasks": ["evaluate"]})
+    site.agree(training_limits={"tasks": ["evaluate"]})
     return play(site, site.job())
 
 
@@ -79,15 +79,15 @@ def training_in_a_job_that_evaluates(site: Site, trainer: Trainer) -> Order:
     return play(site, site.job(task="evaluate"))
 
 
-@refused_as("agreement.family", "work")
+@refused_as("agreement.family", "training_limits")
 def a_family_that_was_not_agreed(site: Site, trainer: Trainer) -> Order:
-    site.agree(work={"families": ["mlp"]})
+    site.agree(training_limits={"families": ["mlp"]})
     return play(site, site.job())
 
 
-@refused_as("agreement.parameters", "work")
+@refused_as("agreement.parameters", "training_limits")
 def a_model_larger_than_agreed(site: Site, trainer: Trainer) -> Order:
-    site.agree(work={"parameters_max": 2})
+    site.agree(training_limits={"parameters_max": 2})
     return play(site, site.job())
 
 
@@ -131,15 +131,15 @@ def a_protection_mode_that_is_not_built(site: Site, trainer: Trainer) -> Order:
     return play(site, site.job(protection={"mode": "masked"}))
 
 
-@refused_as("agreement.update_norm", "work")
+@refused_as("agreement.update_norm", "training_limits")
 def a_raised_clipping_norm(site: Site, trainer: Trainer) -> Order:
-    site.agree(work={"update_norm_l2_max": 10})
+    site.agree(training_limits={"update_norm_l2_max": 10})
     return play(site, site.job(limits={"update_norm_l2_max": 11, "minimum_cell": 5}))
 
 
-@refused_as("agreement.minimum_cell", "leaving")
+@refused_as("agreement.minimum_cell", "disclosure")
 def a_smaller_minimum_cell(site: Site, trainer: Trainer) -> Order:
-    site.agree(leaving={"minimum_cell": 10})
+    site.agree(disclosure={"minimum_cell": 10})
     return play(site, site.job(limits={"update_norm_l2_max": 1, "minimum_cell": 9}))
 
 

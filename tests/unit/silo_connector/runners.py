@@ -137,7 +137,7 @@ def agreed_to(site: Site, *plans: Plan, reviewers: int = 1, **changes: Any) -> N
     """An agreement that names these plans."""
     work = {"families": ["logistic", "plan"]}
     code = {"digests": [plan.digest for plan in plans], "reviewers": reviewers}
-    site.agree(**{"work": work, "code": code, **changes})
+    site.agree(**{"training_limits": work, "code": code, **changes})
 
 
 def job_of(site: Site, plan: Plan, **changes: Any) -> Manifest:

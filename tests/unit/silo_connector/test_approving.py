@@ -12,15 +12,21 @@ from typing import Any
 import pytest
 
 from federation.errors import FederationError, Invalid
+from federation.learning.models import FAMILIES
 from federation.plans.declaration import read_plan
 from federation.plans.reviews import open_review, sign_review
+from federation.protocol import PROTOCOL_VERSION
 from federation.protocol.documents import CodeReview, now
 from federation.protocol.keys import PrivateKey
+from federation.targets import TARGETS
 from silo_connector import identity, spool
 from silo_connector.cli import main
 from silo_connector.cli.plans import show_source
 from silo_connector.journal import verify
 from silo_connector.plans import FOLDER, PLAN, REVIEWS
+from silo_connector.trainer.kinds.registry import KINDS
+from silo_connector.trainer.protection.modes import SUPPORTED
+from tests.unit.silo_connector.dummy_kind import StateKind
 from tests.unit.silo_connector.fake_platform import FakePlatform, problem
 from tests.unit.silo_connector.relays import dead, relaying
 from tests.unit.silo_connector.runners import EXAMPLE, GOOD, agreed_to, reviewed, store
@@ -290,6 +296,21 @@ async def test_a_review_that_the_platform_declines_is_put_aside_and_holds_here(
     assert spool.is_review_folder(name)
     assert code == "review.other_key"
     assert approvers(site) == 1
+
+
+async def test_a_silo_says_what_its_registries_have(site: Site) -> None:
+    told = identity.capabilities(site.config)
+    assert told["protocols"] == [PROTOCOL_VERSION]
+    assert told["kinds"] == sorted(kind.name for kind in KINDS.values())
+    assert told["protection"] == sorted(SUPPORTED)
+    assert set(told["families"]) == set(FAMILIES) - {"plan"}
+    assert told["targets"] == sorted(TARGETS)
+    assert told["payloads"] == ["update.f32"]
+
+
+async def test_a_kind_that_is_added_is_told_to_the_platform(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("silo_connector.trainer.kinds.registry.KINDS", {**KINDS, "state": StateKind()})
+    assert StateKind.name in identity.capabilities(site.config)["kinds"]
 
 
 async def test_a_silo_says_that_it_runs_plans_only_where_it_has_a_runner(site: Site) -> None:

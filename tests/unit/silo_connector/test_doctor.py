@@ -133,6 +133,7 @@ async def test_a_site_that_is_not_enrolled(tmp_path: Path, platform: FakePlatfor
     [
         (problem(403, "silo.unconfirmed"), "warn", "not confirmed"),
         (problem(403, "silo.revoked"), "fail", "revoked"),
+        (problem(426, "protocol.version"), "fail", "protocol.version"),
         (problem(401, "signature.clock"), "fail", "clock"),
         (problem(401, "signature.invalid"), "fail", "signature.invalid"),
         (Answer(503), "fail", "503"),
@@ -142,6 +143,11 @@ async def test_enrolment_states(site: Site, platform: FakePlatform, answer: Answ
     platform.fail("/connector/v1/orders", answer)
     found = (await findings(site))["enrolment"]
     assert (found.state, says in found.detail) == (state, True)
+
+
+async def test_a_connector_that_speaks_an_older_protocol_is_told_to_upgrade(site: Site, platform: FakePlatform) -> None:
+    platform.fail("/connector/v1/orders", problem(426, "protocol.version"))
+    assert "Install the connector's version" in (await findings(site))["enrolment"].advice
 
 
 async def test_nobody_listens(site: Site, platform: FakePlatform) -> None:

@@ -69,8 +69,8 @@ async def test_what_was_agreed_is_done(site: Site, trainer: Trainer, use: dict[s
     site.agree(
         purposes=CANCER,
         cohort={"minimum_participants": 2, "minimum_rows": 60},
-        work={"rounds_max": 3, "update_norm_l2_max": 10},
-        leaving={"minimum_cell": 5},
+        training_limits={"rounds_max": 3, "update_norm_l2_max": 10},
+        disclosure={"minimum_cell": 5},
     )
     limits = {"update_norm_l2_max": 10, "minimum_cell": 5}
     silo = silo_of(site, site.platform.partner)
@@ -82,7 +82,7 @@ async def test_what_was_agreed_is_done(site: Site, trainer: Trainer, use: dict[s
 
 
 async def test_a_running_job_goes_on_under_the_old_version_where_its_terms_say_so(site: Site, trainer: Trainer) -> None:
-    first = site.agree(changes={"running_jobs": "continue"})
+    first = site.agree(amendment={"running_jobs": "continue"})
     manifest = site.job()
     honest(site, trainer, manifest)
     site.agree(version=2, agreement_id=agreed.opened(first).agreement_id)
@@ -109,13 +109,13 @@ async def test_a_replayed_order_gets_the_same_bytes_and_nothing_is_done(site: Si
 async def test_only_agreed_figures_leave_and_none_about_a_cell_smaller_than_agreed(
     site: Site, trainer: Trainer
 ) -> None:
-    site.agree(leaving={"metrics": ["accuracy"], "minimum_cell": 5})
+    site.agree(disclosure={"metrics": ["accuracy"], "minimum_cell": 5})
     told = site.submission(honest(site, trainer, site.job(limits={"update_norm_l2_max": 1e4, "minimum_cell": 5})))
     assert told.evaluation is not None
     assert told.training is not None
     assert set(told.evaluation.figures) == {"accuracy"}
     assert told.training.loss is None
-    site.agree(leaving={"minimum_cell": 22})
+    site.agree(disclosure={"minimum_cell": 22})
     told = site.submission(honest(site, trainer, site.job(limits={"update_norm_l2_max": 1e4, "minimum_cell": 22})))
     assert told.evaluation is not None
     assert (told.evaluation.rows, told.evaluation.figures, told.evaluation.suppressed) == (0, {}, True)
@@ -148,7 +148,7 @@ async def test_a_job_that_is_forced_past_the_platform_s_own_check_is_refused_by_
     )
     assert (first.code, first.rule) == ("agreement.purpose", "purposes")
     assert first.message == "The job's purpose is not among those allowed: DS."
-    assert (last.code, last.rule) == ("agreement.suspended", "changes")
+    assert (last.code, last.rule) == ("agreement.suspended", "amendment")
     assert platform.answered(1).payload is not None
     assert [line["code"] for line in site.journal() if line["event"] == "order.refused"] == [first.code, last.code]
     verify(site.config.trainer_state)

@@ -87,7 +87,7 @@ async def test_hostile_an_older_agreement_is_taken_after_it_was_put_back(site: S
     older = site.platform.agreement
     assert older is not None
     backup = remember(site)
-    file = downloaded(site, work={"rounds_max": 1})
+    file = downloaded(site, training_limits={"rounds_max": 1})
     assert await command(site, "sign", file, "--key", site.folder / "signatory.key", "--yes") == 0
     put_back(site, backup, "agreements")
     assert site.refusal(trained(site, 1)) == OLDER

@@ -139,7 +139,7 @@ async def test_the_trainer_tells_what_it_allowed_refused_and_sent(
     assert (refused["order_id"], refused["code"], refused["clause"]) == (
         str(late.order_id),
         "order.round_beyond",
-        "work",
+        "training_limits",
     )
     found = {one.order_id: one for one in OwnOrders(site.config.trainer_state)[str(manifest.job_id)]}
     assert {key: one.issued_at for key, one in found.items()} == {

@@ -210,7 +210,9 @@ def test_a_refusal_says_its_code_s_own_sentence_and_nothing_else() -> None:
     assert refused(refusal("data.bad_value", "row 17: Somebody is 277 years old")) == "message"
     assert refused(refusal("made.up", "x")) == "message"
     assert refused(refusal("order.expired", rule="clause 7")) == "rule"
-    assert refused(refusal("order.expired", rule="work")) == "rule", "no clause of an agreement has said that"
+    assert refused(refusal("order.expired", rule="training_limits")) == "rule", (
+        "no clause of an agreement has said that"
+    )
 
 
 def test_a_refusal_by_an_agreement_names_its_clause_and_what_was_at_fault() -> None:
@@ -232,7 +234,7 @@ def test_a_refusal_by_the_site_s_own_policy_names_nothing_unless_the_site_wants_
     check_may_leave(first)
     check_may_leave(second)
     assert refused(first.model_copy(update={"rule": "policy"})) == "rule"
-    assert refused(second.model_copy(update={"rule": "work"})) == "rule"
+    assert refused(second.model_copy(update={"rule": "training_limits"})) == "rule"
 
 
 def test_figures_that_the_agreement_does_not_name_stay(update: Path) -> None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 import pytest
 from aiohttp import web
 
-from silo_connector.relay import backoff
+from silo_connector.relay import activation, backoff
 from tests.unit.silo_connector.fake_platform import Answer, FakePlatform, problem
 from tests.unit.silo_connector.relays import dead, relaying
 from tests.unit.silo_connector.sites import Site
@@ -40,6 +41,20 @@ async def test_a_platform_that_takes_no_bytes_for_now_is_not_asked_again_at_once
         await answered(site)
         await platform.until(lambda: platform.submissions)
     assert waits == [1.0, 0.0, None]
+
+
+async def test_a_relay_that_speaks_an_older_protocol_says_what_to_do_and_keeps_its_work(
+    site: Site, platform: FakePlatform, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(activation, "_PAUSES_S", {"protocol.version": 0.01})
+    platform.fail("/connector/v1/submissions", problem(426, "protocol.version"), problem(426, "protocol.version"))
+    platform.fail("/connector/v1/orders", Answer(), problem(426, "protocol.version"), problem(426, "protocol.version"))
+    with caplog.at_level(logging.ERROR):
+        async with relaying(site):
+            await answered(site)
+            await platform.until(lambda: platform.submissions)
+    assert not dead(site)
+    assert "connector.outdated" in caplog.text
 
 
 async def test_an_answer_to_an_order_that_is_over_is_told_without_its_update(

@@ -56,7 +56,7 @@ def newest(site: Site) -> int:
 async def test_signing_shows_the_text_the_changes_and_the_hash_keeps_it_and_queues_the_signature(
     site: Site, capsys: Shown
 ) -> None:
-    file = downloaded(site, notes="Be good.", clear_reason="We know each other.", work={"rounds_max": 7})
+    file = downloaded(site, notes="Be good.", clear_reason="We know each other.", training_limits={"rounds_max": 7})
     digest = agreed.digest_of(file.read_bytes())
     assert await run(site, "sign", file, *options(site), "--yes") == 0
     shown = capsys.readouterr().out

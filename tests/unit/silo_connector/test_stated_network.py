@@ -33,7 +33,7 @@ async def test_a_trainer_s_network_stands_in_what_it_signs(site: Site, network: 
 
 
 async def test_under_an_agreement_that_forbids_a_network_it_carries_out_no_order(site: Site) -> None:
-    site.agree(work={"trainer_network": "forbidden"})
+    site.agree(training_limits={"trainer_network": "forbidden"})
     for network in STATED:
         trainer = Trainer(site.config, network)
         trainer.start()
@@ -46,7 +46,7 @@ async def test_under_an_agreement_that_forbids_a_network_it_carries_out_no_order
             assert isinstance(refusal, Refusal)
             assert (refusal.code, refusal.rule, refusal.environment.network) == (
                 "agreement.trainer_network",
-                "work",
+                "training_limits",
                 "allowed",
             )
         trainer.close()

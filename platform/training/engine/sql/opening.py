@@ -33,11 +33,12 @@ class Standing:
     agreement_state: str
     agreement_over: bool
     running_jobs: str
+    agreement_protocol: str
 
 
 _STANDING = f"""
     WITH agreed AS (
-        SELECT version.agreement_id, version.state, version.not_after, version.terms
+        SELECT version.agreement_id, version.state, version.not_after, version.terms, version.protocol
         FROM training_job AS job JOIN agreements_agreementversion AS version ON version.id = job.agreement_id
         WHERE job.id = %(job)s
     ), suspended AS (
@@ -59,7 +60,7 @@ _STANDING = f"""
                  ORDER BY seat.position),
            (SELECT count(*) FROM suspended),
            COALESCE(agreed.state, ''), COALESCE(agreed.not_after <= {NOW}, false),
-           COALESCE(agreed.terms->'changes'->>'running_jobs', 'stop')
+           COALESCE(agreed.terms->'amendment'->>'running_jobs', 'stop'), COALESCE(agreed.protocol, '')
     FROM (VALUES (true)) AS once LEFT JOIN agreed ON true
 """  # noqa: S608 - states of ours
 

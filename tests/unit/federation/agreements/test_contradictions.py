@@ -13,7 +13,7 @@ from federation.protocol.documents import (
     Cohort,
     CoveredDataset,
     CustomCode,
-    Leaving,
+    DisclosureTerms,
     Member,
     Privacy,
     Terms,
@@ -50,8 +50,8 @@ def first_dataset(**fields: object) -> Terms:
 
 def coded(*digests: str, families: tuple[str, ...] = ("logistic", "plan")) -> Terms:
     """Terms that name code."""
-    work = terms_of().work.model_copy(update={"families": families})
-    return changed(work=work, code=CustomCode(digests=digests))
+    work = terms_of().training_limits.model_copy(update={"families": families})
+    return changed(training_limits=work, code=CustomCode(digests=digests))
 
 
 def dataset_for(**fields: object) -> Terms:
@@ -96,8 +96,14 @@ FAULTS = [
     ("purposes.countries", use(permission="HMB", countries=["CH"])),
     ("purposes.until", use(permission="HMB", until=date(2027, 1, 1))),
     ("purposes.moratorium_until", use(permission="HMB", moratorium_until=date(2027, 1, 1))),
-    ("work.families", changed(work=terms_of().work.model_copy(update={"families": ("logistic", "oracle")}))),
-    ("work.tasks", changed(work=terms_of().work.model_copy(update={"tasks": ("train", "train")}))),
+    (
+        "training_limits.families",
+        changed(training_limits=terms_of().training_limits.model_copy(update={"families": ("logistic", "oracle")})),
+    ),
+    (
+        "training_limits.tasks",
+        changed(training_limits=terms_of().training_limits.model_copy(update={"tasks": ("train", "train")})),
+    ),
     ("protection", changed(protection=("clear", "clear"))),
     ("clear_reason", changed(clear_reason=" ")),
     ("privacy.epsilon_max", changed(privacy=Privacy(required=True, epsilon_max=0, delta_max=1e-5))),
@@ -106,11 +112,17 @@ FAULTS = [
     ("cohort.minimum_participants", changed(cohort=Cohort(minimum_participants=6))),
     ("cohort.organisation_share_max", changed(cohort=Cohort(minimum_participants=3, organisation_share_max=0.19))),
     (
-        "leaving.release_confirmed_by_each",
-        changed(leaving=Leaving(minimum_cell=5, final_model=False, release_confirmed_by_each=True)),
+        "disclosure.release_confirmed_by_each",
+        changed(disclosure=DisclosureTerms(minimum_cell=5, final_model=False, release_confirmed_by_each=True)),
     ),
-    ("leaving.recipients", changed(leaving=Leaving(minimum_cell=5, final_model=False, recipients=("Other",)))),
-    ("leaving.round_models", changed(leaving=Leaving(minimum_cell=5, final_model=False, round_models=True))),
+    (
+        "disclosure.recipients",
+        changed(disclosure=DisclosureTerms(minimum_cell=5, final_model=False, recipients=("Other",))),
+    ),
+    (
+        "disclosure.round_models",
+        changed(disclosure=DisclosureTerms(minimum_cell=5, final_model=False, round_models=True)),
+    ),
     ("validity.not_after", changed(validity=Validity(not_before=NOW, not_after=NOW))),
     ("validity.not_after", changed(validity=Validity(not_before=NOW - timedelta(days=2), not_after=NOW))),
 ]

@@ -20,14 +20,14 @@ from federation.protocol.documents import (
     Protection,
     Purpose,
     Terms,
+    TrainingLimits,
     UseConditions,
     Weighting,
-    Work,
 )
 from tests.support.decision_cases import DATASET, KEYS, NOW, Case, allowed_case
 from tests.support.examples import examples
 
-WIDE = Work(
+WIDE = TrainingLimits(
     tasks=("train", "evaluate", "statistics"),
     families=("logistic", "mlp", "softmax", "plan"),
     parameters_max=100,
@@ -60,7 +60,7 @@ TASKS = ("train", "evaluate", "statistics")
 FAMILIES = ("logistic", "mlp", "softmax", "plan")
 
 
-BASE = allowed_case(work=WIDE)
+BASE = allowed_case(training_limits=WIDE)
 assert BASE.standing is not None
 BASE_TERMS = BASE.standing.agreement.terms
 
@@ -176,7 +176,7 @@ def tight(changes: dict[str, Any]) -> Terms:
     for name in ("purposes", "protection", "privacy"):
         if name in changes:
             updates[name] = changes[name]
-    for inner in ("work", "code", "cohort", "leaving", "validity", "changes"):
+    for inner in ("training_limits", "code", "cohort", "disclosure", "validity", "amendment"):
         part_of = getattr(terms, inner)
         mine = {name: value for name, value in changes.items() if name in type(part_of).model_fields}
         updates[inner] = part_of.model_copy(update=mine)
@@ -315,12 +315,12 @@ LOOSER: dict[str, Callable[[Terms], Terms]] = {
     "no delta ceiling of a data set": every_dataset(delta_max=None),
     "more data sets": cover_all,
     "more members": all_members,
-    "more tasks": part("work", tasks=TASKS),
-    "more families": part("work", families=FAMILIES),
-    "more parameters": part("work", parameters_max=lambda n: n * 2),
-    "more rounds": part("work", rounds_max=lambda n: n * 2),
-    "larger updates": part("work", update_norm_l2_max=lambda n: n * 2),
-    "trainers with a network": part("work", trainer_network="allowed"),
+    "more tasks": part("training_limits", tasks=TASKS),
+    "more families": part("training_limits", families=FAMILIES),
+    "more parameters": part("training_limits", parameters_max=lambda n: n * 2),
+    "more rounds": part("training_limits", rounds_max=lambda n: n * 2),
+    "larger updates": part("training_limits", update_norm_l2_max=lambda n: n * 2),
+    "trainers with a network": part("training_limits", trainer_network="allowed"),
     "more code": part("code", digests=DIGESTS),
     "fewer reviewers": part("code", reviewers=1),
     "more protection modes": lambda terms: terms.model_copy(update={"protection": ("masked", "encrypted", "clear")}),
@@ -332,11 +332,11 @@ LOOSER: dict[str, Callable[[Terms], Terms]] = {
     "fewer rows": part("cohort", minimum_rows=lambda n: n // 2),
     "a larger share": part("cohort", organisation_share_max=lambda s: None if s is None else min(0.5, s * 1.5)),
     "no share of its own": part("cohort", organisation_share_max=None),
-    "smaller cells": part("leaving", minimum_cell=lambda n: max(1, n - 1)),
-    "more figures": part("leaving", metrics=("loss", "accuracy", "auc", "confusion")),
+    "smaller cells": part("disclosure", minimum_cell=lambda n: max(1, n - 1)),
+    "more figures": part("disclosure", metrics=("loss", "accuracy", "auc", "confusion")),
     "valid from earlier": part("validity", not_before=lambda at: at - timedelta(days=5)),
     "valid for longer": part("validity", not_after=lambda at: at + timedelta(days=5)),
-    "running jobs go on": part("changes", running_jobs="continue"),
+    "running jobs go on": part("amendment", running_jobs="continue"),
 }
 LOOSER_POLICY: dict[str, dict[str, object]] = {
     "epsilon": {"epsilon_max": None},

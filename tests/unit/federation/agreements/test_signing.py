@@ -88,9 +88,12 @@ def test_the_text_names_every_member_and_the_hash() -> None:
 
 def test_a_change_is_shown_where_it_is() -> None:
     terms = terms_of()
-    later = agreement_of(terms.model_copy(update={"work": terms.work.model_copy(update={"rounds_max": 60})}), version=2)
+    later = agreement_of(
+        terms.model_copy(update={"training_limits": terms.training_limits.model_copy(update={"rounds_max": 60})}),
+        version=2,
+    )
     changed = [clause for clause in differences(AGREEMENT, later) if clause.changed]
-    assert [clause.id for clause in changed] == ["work"]
+    assert [clause.id for clause in changed] == ["training_limits"]
     assert ("-", "A job has at most 50 rounds.") in changed[0].lines
     assert ("+", "A job has at most 60 rounds.") in changed[0].lines
     assert all(mark == "+" for clause in differences(None, later) for mark, _ in clause.lines)

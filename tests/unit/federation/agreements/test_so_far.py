@@ -40,8 +40,8 @@ def told(given: Given) -> list[str]:
 DP_OF_NOTHING = {"required": True, "epsilon_max": 0, "delta_max": 1e-6}
 BROKEN: list[Callable[[Given], Given]] = [
     lambda terms: without(terms, "protection"),
-    lambda terms: without(terms, "work"),
-    lambda terms: without(terms, "work", "rounds_max"),
+    lambda terms: without(terms, "training_limits"),
+    lambda terms: without(terms, "training_limits", "rounds_max"),
     lambda terms: without(terms, "members"),
     lambda terms: without(terms, "purposes", "permission"),
     lambda terms: {**terms, "members": [{"organisation": ""}, 7]},
@@ -79,9 +79,9 @@ def test_a_contradiction_is_told_whatever_else_is_wrong(broken: Callable[[Given]
         ({"purposes": {"permission": "HMB", "modifiers": ["GS"]}}, ("purposes", "modifiers"), "purposes.countries"),
         ({"validity": {"not_before": "2027-01-02T00:00:00Z", "not_after": "2027-01-01T00:00:00Z"}},
          ("validity", "not_before"), "validity.not_after"),
-        ({"code": {"digests": ["sha256:" + "1" * 64]}}, ("work", "families"), "code.digests"),
-        ({"leaving": {"minimum_cell": 1, "final_model": False, "recipients": ["A"]}},
-         ("leaving", "final_model"), "leaving.recipients"),
+        ({"code": {"digests": ["sha256:" + "1" * 64]}}, ("training_limits", "families"), "code.digests"),
+        ({"disclosure": {"minimum_cell": 1, "final_model": False, "recipients": ["A"]}},
+         ("disclosure", "final_model"), "disclosure.recipients"),
     ],
 )  # fmt: skip
 def test_what_rests_on_a_term_that_is_wrong_is_not_told(

@@ -1,0 +1,91 @@
+"""The terms of agreements as protocol 1.0 wrote them, and how they are read today.
+
+Protocol 1.1 gave three terms the names that they have in the literature. Bytes that were signed stay as they are:
+only what is read from them is put under today's names.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
+from typing import Any
+
+from federation.errors import Invalid
+
+PROTOCOL = "1.0"
+AGREEMENT_TYPE = "application/vnd.consilience.agreement.v1+json"
+RENAMED: Mapping[str, str] = MappingProxyType(
+    {"work": "training_limits", "leaving": "disclosure", "changes": "amendment"}
+)
+"""The terms that 1.1 renamed, and the clauses with them."""
+
+_USE = (
+    *("permission", "diseases", "finance", "modifiers", "countries", "institutions", "users"),
+    *("projects", "until", "moratorium_until", "research"),
+)
+FIELDS = frozenset(
+    {
+        *("members.organisation", "members.signatory_key"),
+        *(f"purposes.{name}" for name in _USE),
+        *("datasets.signatory_key", "datasets.dataset", "datasets.epsilon_max", "datasets.delta_max"),
+        *(f"datasets.use.{name}" for name in _USE),
+        *("work.tasks", "work.families", "work.parameters_max", "work.rounds_max", "work.update_norm_l2_max"),
+        *("code.digests", "code.reviewers", "protection"),
+        *("privacy.required", "privacy.epsilon_max", "privacy.delta_max"),
+        *("cohort.minimum_participants", "cohort.minimum_rows"),
+        *("leaving.metrics", "leaving.minimum_cell", "leaving.round_models", "leaving.final_model"),
+        *("leaving.recipients", "leaving.release_confirmed_by_each"),
+        *("validity.not_before", "validity.not_after", "retention.updates_rounds", "retention.models_days"),
+        *("changes.running_jobs", "changes.on_leaving", "notes"),
+    }
+)
+"""All that terms of 1.0 could hold, by path. It is history, and never grows."""
+
+
+def as_read_today(payload_type: str, payload: bytes) -> bytes:
+    """A document's JSON with the names that its terms have today, where it is an agreement of protocol 1.0.
+
+    Everything else comes back as it is. The bytes are for reading: their hash is not that of what was signed.
+
+    Args:
+        payload_type: What kind of document it is, as its envelope says.
+        payload: The signed bytes.
+
+    Returns:
+        The same bytes, or for an agreement of 1.0 others that say the same under today's names.
+
+    Raises:
+        Invalid: ``document.malformed`` where an agreement of 1.0 has a term that 1.0 did not know.
+    """
+    if payload_type != AGREEMENT_TYPE:
+        return payload
+    said = json.loads(payload)
+    terms = said.get("terms") if isinstance(said, dict) else None
+    if not isinstance(terms, dict) or said.get("protocol") != PROTOCOL:
+        return payload
+    if unknown := next((path for path in _paths(terms) if not _is_known(path)), None):
+        raise Invalid("document.malformed", f"Protocol 1.0 knows no term {unknown[:80]}.", f"terms.{unknown[:80]}")
+    return json.dumps(said | {"terms": renamed(terms)}).encode()
+
+
+def renamed(terms: Mapping[str, Any]) -> dict[str, Any]:
+    """Terms (as JSON values) under the names of today; those that are so called already stay as they are."""
+    return {RENAMED.get(name, name): said for name, said in terms.items()}
+
+
+def _paths(said: Any, within: str = "") -> Iterator[str]:
+    """The dotted paths of all values; the elements of a list have the path of the list."""
+    if isinstance(said, list):
+        for one in said:
+            yield from _paths(one, within)
+    elif isinstance(said, dict):
+        for name, one in said.items():
+            yield from _paths(one, f"{within}.{name}" if within else name)
+    elif within:
+        yield within
+
+
+def _is_known(path: str) -> bool:
+    """Whether 1.0 had this term, or one that has parts where nothing is said."""
+    return path in FIELDS or any(known.startswith(f"{path}.") for known in FIELDS)

@@ -1,0 +1,112 @@
+"""What silos say their connectors can do: bounded when it comes in, asked when a job is launched (ADR 54)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from django.utils.translation import gettext_lazy as _
+
+from federation.agreements.decisions import PLAN
+from federation.agreements.rules import Refusal
+from federation.protocol import PROTOCOL_VERSION
+from silos.models import Silo
+from silos.transitions import SiloState
+
+CLAUSE = "connector"
+"""What refuses instead of a clause of the agreement."""
+NAMES_MAX = 20
+VALUES_MAX = 100
+_NAME = re.compile(r"[a-z][a-z0-9_]{0,39}")
+_VALUE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,59}")
+TITLES: Mapping[str, Any] = {
+    "protocols": _("Protocol"),
+    "kinds": _("Kinds of order"),
+    "protection": _("Protection"),
+    "families": _("Model families"),
+    "targets": _("Targets"),
+    "payloads": _("Kinds of payload"),
+}
+_KINDS_OF_TASK: Mapping[str, tuple[str, ...]] = {"train": ("train", "evaluate")}
+"""The kinds of order that a task takes, where they are not the one of its name."""
+_PAYLOAD_OF_MODE: Mapping[str, str] = {"clear": "update.f32"}
+
+
+@dataclass(frozen=True)
+class Needs:
+    """What a job asks of a connector. What is not known yet is left out."""
+
+    task: str
+    protection: str | None = None
+    family: str | None = None
+    target: str | None = None
+
+
+@dataclass(frozen=True)
+class CapabilityRow:
+    """What a connector can do of one kind of thing, for a page."""
+
+    title: str
+    values: tuple[str, ...]
+
+
+def bounded(told: object) -> dict[str, list[str]]:
+    """What is kept of what a silo tells: lists of short names under short names, so many at most.
+
+    Names that this platform does not know are kept too: a later connector tells them to a later platform.
+    """
+    if not isinstance(told, Mapping):
+        return {}
+    names = [name for name in told if isinstance(name, str) and _NAME.fullmatch(name)]
+    return {name: _values(told[name]) for name in names[:NAMES_MAX] if isinstance(told[name], list)}
+
+
+def _values(told: list[Any]) -> list[str]:
+    fit = (one for one in told[: 10 * VALUES_MAX] if isinstance(one, str) and _VALUE.fullmatch(one))
+    return list(dict.fromkeys(fit))[:VALUES_MAX]
+
+
+def needs_upgrade(silo: Silo) -> bool:
+    """Whether its connector speaks no protocol that this platform speaks: it gets no order until it is upgraded."""
+    is_enrolled = silo.state in {SiloState.PRESENTED, SiloState.ACTIVE}
+    return is_enrolled and PROTOCOL_VERSION not in _told(silo, "protocols")
+
+
+def lacks(silo: Silo, needs: Needs) -> Iterator[Refusal]:
+    """Everything that the job needs and the silo's connector has not told it can do.
+
+    Where it speaks an older protocol, that alone is said: what it tells of the rest is of another time.
+    """
+    if PROTOCOL_VERSION not in _told(silo, "protocols"):
+        yield Refusal("silo.protocol", CLAUSE, PROTOCOL_VERSION)
+        return
+    kinds = _told(silo, "kinds")
+    for kind in _KINDS_OF_TASK.get(needs.task, (needs.task,)):
+        if kind not in kinds:
+            yield Refusal("silo.lacks_kind", CLAUSE, kind)
+    if needs.protection is not None and needs.task == "train":
+        payload = _PAYLOAD_OF_MODE.get(needs.protection)
+        if needs.protection not in _told(silo, "protection"):
+            yield Refusal("silo.lacks_protection", CLAUSE, needs.protection)
+        elif payload is not None and payload not in _told(silo, "payloads"):
+            yield Refusal("silo.lacks_payload", CLAUSE, payload)
+    if needs.family == PLAN and PLAN not in _told(silo, "families"):
+        yield Refusal("silo.lacks_runner", CLAUSE)
+    elif needs.family is not None and needs.family not in _told(silo, "families"):
+        yield Refusal("silo.lacks_family", CLAUSE, needs.family)
+    if needs.target is not None and needs.target not in _told(silo, "targets"):
+        yield Refusal("silo.lacks_target", CLAUSE, needs.target)
+
+
+def capability_rows(silo: Silo) -> list[CapabilityRow]:
+    """What the connector can do, in the order of the table, and then what only it knows of."""
+    told = silo.capabilities if isinstance(silo.capabilities, dict) else {}
+    known = [CapabilityRow(str(title), _told(silo, name)) for name, title in TITLES.items()]
+    return known + [CapabilityRow(name, _told(silo, name)) for name in told if name not in TITLES]
+
+
+def _told(silo: Silo, name: str) -> tuple[str, ...]:
+    told = silo.capabilities.get(name) if isinstance(silo.capabilities, dict) else None
+    return tuple(str(one) for one in told) if isinstance(told, list) else ()

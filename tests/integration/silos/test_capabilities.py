@@ -1,0 +1,64 @@
+"""What a silo says it can do: taken at enrolment and with each heartbeat, bounded, shown, and kept where not known."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from silos.capabilities import NAMES_MAX, VALUES_MAX, Needs, bounded, capability_rows, lacks
+from silos.health import note_heartbeat
+from silos.models import Silo
+from tests.support.cohort import Cohort, browser
+from tests.support.federation import capabilities
+from tests.support.world import client_of
+
+pytestmark = pytest.mark.django_db
+
+
+def told_of(cohort: Cohort) -> Any:
+    return client_of(cohort.it).get(f"/api/v1/silos/{cohort.silo.id}/").json()["capabilities"]
+
+
+def beat(cohort: Cohort, can: object) -> None:
+    note_heartbeat(by=cohort.silo, report={"trainer": {"capabilities": can}})
+
+
+def test_the_signed_statement_and_each_heartbeat_say_what_a_silo_can_do(cohort: Cohort) -> None:
+    assert told_of(cohort) == capabilities()
+    beat(cohort, capabilities(protection=["clear", "masked"]))
+    assert told_of(cohort)["protection"] == ["clear", "masked"]
+    page = browser(cohort.it).get(f"/silos/{cohort.silo.id}/").content.decode()
+    assert "What its connector can do" in page
+    assert "clear, masked" in page
+
+
+@pytest.mark.parametrize("report", [{}, {"trainer": None}, {"trainer": {}}, {"trainer": {"capabilities": "all"}}])
+def test_without_a_trainers_word_it_can_do_what_it_said_last(cohort: Cohort, report: dict[str, Any]) -> None:
+    note_heartbeat(by=cohort.silo, report=report)
+    assert told_of(cohort) == capabilities()
+
+
+def test_names_that_are_not_known_yet_are_kept_and_do_no_harm(cohort: Cohort) -> None:
+    beat(cohort, capabilities(kinds=["train", "evaluate", "dream"], compressions=["zstd"]))
+    assert told_of(cohort)["compressions"] == ["zstd"]
+    assert not list(lacks(Silo.objects.get(id=cohort.silo.id), Needs("train", "clear", "logistic", "binary")))
+    assert ("compressions", ("zstd",)) in [
+        (row.title, row.values) for row in capability_rows(Silo.objects.get(id=cohort.silo.id))
+    ]
+
+
+@pytest.mark.parametrize(
+    ("told", "kept"),
+    [
+        (None, {}),
+        (["train"], {}),
+        ({"kinds": "train"}, {}),
+        ({"kinds": ["train", 7, None, {"a": 1}, "x" * 61, "<b>", "", "two words", "train\n"]}, {"kinds": ["train"]}),
+        ({"Kinds": ["a"], "k" * 41: ["a"], "a b": ["a"], "": ["a"], "kinds": ["a", "a"]}, {"kinds": ["a"]}),
+        ({f"n{i}": ["a"] for i in range(100)}, {f"n{i}": ["a"] for i in range(NAMES_MAX)}),
+        ({"kinds": [f"k{i}" for i in range(5000)]}, {"kinds": [f"k{i}" for i in range(VALUES_MAX)]}),
+    ],
+)
+def test_what_is_taken_is_bounded(told: object, kept: dict[str, list[str]]) -> None:
+    assert bounded(told) == kept
