@@ -10,9 +10,12 @@ BIN := $(VENV)/bin
 MANAGE := $(BIN)/python manage.py
 # for commands that a checkout has, and no image
 TOOLING := --settings tooling.settings
-SIDE_BY_SIDE := --numprocesses 2 --dist loadscope --no-loadscope-reorder
+# One more than the two cores that are the least: what runs real processes waits a third of its time.
+SIDE_BY_SIDE := --numprocesses 3 --dist loadscope --no-loadscope-reorder
 STARTED := $(shell date +%s.%N)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
+# Dozens of processes of the tests read the same modules: where an image forbids it, each would compile them anew.
+unexport PYTHONDONTWRITEBYTECODE
 
 # Stand-ins with which the settings load, as in production, where a command needs settings and no services.
 SETTINGS := PYTHONPATH=platform:. SECRET_KEY=only-for-commands-without-services-Zq3vX8mT5rK1wL7pN2cB9dF4hJ6s \
@@ -83,15 +86,13 @@ check: $(VENV)/installed-dev ## lint, types, layers, migrations, settings, gener
 	@echo "check: templates";        $(BIN)/djlint templates --lint --quiet
 	@echo "check: layers";           PYTHONPATH=platform:. $(BIN)/lint-imports --no-cache >var/check/layers.txt || { cat var/check/layers.txt; exit 1; }
 	@echo "check: types";            $(SETTINGS) $(BIN)/mypy .
-	@echo "check: settings";         $(SETTINGS) $(MANAGE) check --fail-level WARNING >/dev/null
-	@echo "check: deployment";       $(SETTINGS) $(MANAGE) check --deploy --fail-level WARNING >/dev/null
-	@echo "check: workers";          $(SETTINGS) $(BIN)/celery -A config.celery report >/dev/null
-	@echo "check: migrations";       $(BIN)/python -m demo services -- $(MANAGE) makemigrations --check --dry-run
-	@echo "check: openapi";          $(SETTINGS) $(MANAGE) spectacular --validate --fail-on-warn --file var/check/openapi.yaml
+	@$(SETTINGS) DJANGO_SETTINGS_MODULE=config.settings $(BIN)/python -m tooling.one_process \
+	    check --fail-level WARNING -- check --deploy --fail-level WARNING -- \
+	    spectacular --validate --fail-on-warn --file var/check/openapi.yaml
 	@cmp -s var/check/openapi.yaml docs/openapi.yaml || { echo "docs/openapi.yaml is stale: run make openapi"; exit 1; }
-	@echo "check: diagrams";         $(SETTINGS) $(MANAGE) state_diagrams $(TOOLING) docs/generated/states.md --check
-	@echo "check: terms";            $(SETTINGS) $(MANAGE) terms_table $(TOOLING) docs/generated/terms.md --check
-	@echo "check: messages";         $(SETTINGS) $(MANAGE) messages $(TOOLING) --check
+	@$(SETTINGS) DJANGO_SETTINGS_MODULE=tooling.settings $(BIN)/python -m tooling.one_process migrations_whole -- \
+	    state_diagrams docs/generated/states.md --check -- terms_table docs/generated/terms.md --check -- messages --check
+	@echo "check: workers";          $(SETTINGS) $(BIN)/celery -A config.celery report >/dev/null
 
 bench-rounds: $(VENV)/installed ## how long a round takes and how much memory, at three model sizes
 	@exec $(BIN)/python -m benchmarks.rounds
@@ -109,8 +110,8 @@ lock: ## write deploy/locks anew from requirements.txt (CPU_WHEELS: folder or in
 	@test -x var/lock/bin/uv || { python3 -m venv var/lock && var/lock/bin/pip install --quiet "$$(grep '^uv==' deploy/lock-tools.txt)"; }
 	@PATH="$$PWD/var/lock/bin:$$PATH" python3 deploy/lock.py --cpu-wheels "$(CPU_WHEELS)"
 
-pictures: $(VENV)/installed-dev chromium ## take the pictures of README and docs anew, from a demo on the real records
-	@$(BIN)/python -m pytest tests/functional/test_demo.py -k goes_on_where_it_was
+pictures: $(VENV)/installed-dev chromium ## take the pictures of README and docs anew, and of all pages that tests look at
+	@CONSILIENCE_TESTS_PICTURES=1 $(BIN)/python -m pytest $(SIDE_BY_SIDE) -m "not long" tests/functional
 	@cp var/screenshots/docs/job.png var/screenshots/docs/silos.png var/screenshots/docs/launch.png docs/pictures/
 
 diagrams: $(VENV)/installed-dev ## write docs/generated anew

@@ -72,7 +72,8 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Together:
 @pytest.hookimpl(tryfirst=True)  # before xdist tells of it, and after pytest-django has made an order of its own
 def pytest_collection_finish(session: pytest.Session) -> None:
     """The long first: a long group that comes last is run by one process while the other waits."""
-    session.items.sort(key=lambda item: _length(item.path))
+    slow = {item.path for item in session.items if item.get_closest_marker("slow")}
+    session.items.sort(key=lambda item: (_length(item.path), item.path not in slow))
 
 
 def _length(path: Path) -> int:

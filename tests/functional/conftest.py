@@ -15,6 +15,8 @@ expect.set_options(
     timeout=FAILS_AFTER_MS
 )  # a page rests several times as long as a look took: on a busy machine, seconds
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
+FLAGS = ["--no-sandbox", "--disable-gpu"]
+"""Where there is no graphics card, the browser would imitate one, for half of all the time that it takes."""
 
 
 @pytest.fixture(autouse=True)
@@ -31,6 +33,6 @@ def chromium() -> Iterator[Browser]:
         pytest.fail("No chromium on the path: `make chromium` installs one.")
     with sync_playwright() as playwright, pytest.MonkeyPatch.context() as patch:
         patch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
-        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
         yield browser
         browser.close()

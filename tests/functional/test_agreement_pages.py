@@ -36,7 +36,7 @@ def port() -> Iterator[int]:
 
 
 def wrong_with(chromium: Browser, port: int, user: User, view: View, pages: dict[str, str]) -> dict[str, list[str]]:
-    """What is wrong with these pages for somebody; a picture of each is kept."""
+    """What is wrong with these pages for somebody."""
     with walk(chromium, port, user, view, SCREENSHOTS / "agreements" / view.name) as own:
         for name, address in pages.items():
             own.look(name, address)

@@ -2,8 +2,8 @@
 
 All addresses are asked over HTTP, by all roles. The browser shows a page once for each set of templates that it is
 drawn from, wide and narrow. There it must neither complain (console, policy, scripts) nor be wider than its window, and
-axe finds nothing serious. Screenshots are kept in `var/screenshots/`. Nobody changes anything here, so that all walk
-through one world.
+axe finds nothing serious. Nobody changes anything here, so that all walk through one world. Pictures are kept in
+`var/screenshots/` where they are asked for (`make pictures`).
 """
 
 from __future__ import annotations

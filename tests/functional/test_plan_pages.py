@@ -64,7 +64,7 @@ def test_every_page_is_in_order(cohort: Cohort, port: int, chromium: Browser, vi
 
 
 def _walk(chromium: Browser, port: int, user: User, view: View, pages: dict[str, str]) -> dict[str, list[str]]:
-    """What is wrong with these pages for somebody, everything unfolded; a picture of each is kept."""
+    """What is wrong with these pages for somebody, everything unfolded."""
     with walk(chromium, port, user, view, SCREENSHOTS / "plans" / view.name) as own:
         for name, address in pages.items():
             own.look(name, address)

@@ -16,7 +16,7 @@ from playwright.sync_api import Browser, BrowserContext, Page
 
 from accounts.models import User
 from tests.support.cohort import browser
-from tests.support.windows import DRAWN, VIEWS, View
+from tests.support.windows import DRAWN, VIEWS, View, take_picture
 
 NOTHING = "00000000-0000-4000"
 """What the address of a page has that isn't there."""
@@ -69,7 +69,7 @@ class Walk:
     wrong: dict[str, list[str]] = field(default_factory=dict)
 
     def look(self, name: str, address: str, *, picture: bool = True) -> None:
-        """Go there; what is wrong with the page as it stands is kept, and a picture of it."""
+        """Go there; what is wrong with the page as it stands is kept, and a picture of it where they are asked for."""
         answer = self.page.goto(address)
         self.page.wait_for_function(DRAWN)
         expected = 404 if NOTHING in address else 200
@@ -82,7 +82,7 @@ class Walk:
         if self._is_new():
             wrong += self._axe()
         if picture:
-            self.page.screenshot(path=self.folder / f"{name}.png", full_page=True)
+            take_picture(self.page, self.folder / f"{name}.png")
         if wrong := wrong + self.complaints:
             self.wrong[f"{name} {self.view.name}"] = wrong
         self.complaints.clear()

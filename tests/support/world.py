@@ -13,6 +13,7 @@ from audit.actors import System
 from consortia import invitations
 from consortia.actions import found_consortium, grant_consortium_role
 from consortia.models import Consortium, Participation
+from tests.support.db_snapshot import remembered
 
 TEST = System("test")
 
@@ -52,6 +53,7 @@ def make_organisation(name: str) -> Organisation:
     return create_organisation(name=name.title(), slug=name, country="CH", kind="hospital", by=TEST)
 
 
+@remembered
 def make_world() -> World:
     """North (administrator, IT) and south (steward, auditor) in a consortium; a scientist by a role in it alone."""
     north, south, elsewhere = make_organisation("north"), make_organisation("south"), make_organisation("elsewhere")
