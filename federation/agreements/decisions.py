@@ -150,13 +150,13 @@ def _of_work(terms: Terms, manifest: Manifest, order: Order | None) -> Iterator[
         yield Refusal("agreement.task", "work", manifest.task, allowed=Allowed("one_of", work.tasks))
     if order is not None and _TASK_OF.get(order.kind, manifest.task) not in {*work.tasks, *_implied(work.tasks)}:
         yield Refusal("agreement.task", "work", order.kind.value)
-    if str(manifest.model.get("family")) not in work.families:
+    if manifest.model is not None and str(manifest.model.get("family")) not in work.families:
         yield Refusal("agreement.family", "work", allowed=Allowed("one_of", work.families))
     if count_parameters(manifest.layout) > work.parameters_max:
         yield Refusal("agreement.parameters", "work", allowed=Allowed("at_most", (work.parameters_max,)))
     if manifest.rounds > work.rounds_max:
         yield Refusal("agreement.rounds", "work", allowed=Allowed("at_most", (work.rounds_max,)))
-    if order is not None and order.round > manifest.rounds + (order.kind is OrderKind.EVALUATE):
+    if order is not None and order.round > manifest.rounds + (order.kind is not OrderKind.TRAIN):
         yield Refusal("order.round_beyond", "work")
     if manifest.limits.update_norm_l2_max > work.update_norm_l2_max:
         yield Refusal("agreement.update_norm", "work", allowed=Allowed("at_most", (work.update_norm_l2_max,)))
@@ -164,11 +164,12 @@ def _of_work(terms: Terms, manifest: Manifest, order: Order | None) -> Iterator[
 
 def _of_code(terms: Terms, manifest: Manifest, position: Position) -> Iterator[Refusal]:
     """A plan's model and the plan belong together: neither hides behind the other."""
+    family = None if manifest.model is None else manifest.model.get("family")
     if manifest.code_digest is None:
-        if manifest.model.get("family") == PLAN:
+        if family == PLAN:
             yield Refusal("agreement.code", "code")
         return
-    if manifest.code_digest not in terms.code.digests or manifest.model.get("family") != PLAN:
+    if manifest.code_digest not in terms.code.digests or family != PLAN:
         yield Refusal("agreement.code", "code")
     if position.code_reviewers < terms.code.reviewers:
         yield Refusal("agreement.code_review", "code")
@@ -250,7 +251,8 @@ def of_policy(manifest: Manifest, order: Order | None, place: Place, moment: dat
         manifest.privacy is None or position.epsilon_spent + manifest.privacy.epsilon > policy.epsilon_max
     ):
         yield _local(policy, "policy.epsilon")
-    if policy.families is not None and str(manifest.model.get("family")) not in policy.families:
+    family = None if manifest.model is None else str(manifest.model.get("family"))
+    if policy.families is not None and family is not None and family not in policy.families:
         yield _local(policy, "policy.family")
     if policy.parameters_max is not None and count_parameters(manifest.layout) > policy.parameters_max:
         yield _local(policy, "policy.parameters")
