@@ -87,7 +87,8 @@ class Statistics:
         if len(reports) < claim.step.quorum:
             form = "%(accepted)s updates could be accepted, at least %(needed)s are needed."
             raise TooFewAcceptedError(Sentence(form, accepted=len(reports), needed=claim.step.quorum), rejected)
-        document = encode_pooled(pool([report for _content, report in reports.values()]))
+        # in the order of the orders' ids, so that whoever verifies it comes to the same bytes
+        document = encode_pooled(pool([reports[order_id][1] for order_id in sorted(reports, key=str)]))
         digest = digest_bytes(document)
 
         def keep(by: Actor) -> None:
