@@ -30,7 +30,6 @@ from silos.models import Dataset, Silo
 from silos.selectors import declaration_of
 from training.launch.cohorts import cohort_of
 from training.launch.requests import JobRequest, local_of
-from training.models import Job
 
 _UNKNOWN = UUID(int=0)
 _UNKNOWN_DIGEST = "sha256:" + "0" * 64
@@ -129,7 +128,7 @@ def model_of(
 
     None where it is about none.
     """
-    if asked.task == Job.Task.STATISTICS:
+    if asked.task == "statistics":
         return None
     if version is not None:
         stored = version.model

@@ -126,7 +126,9 @@ class PooledCellOut(serializers.Serializer[Any]):
     """Rows of all silos in a cell."""
 
     kind = serializers.ChoiceField(choices=[MISSING, PRESENT, "level", BELOW, "bin", ABOVE])
-    label = serializers.CharField(help_text="The level; or the bin in words.")
+    label = serializers.CharField(  # type: ignore[assignment]  # the word of charts, and no label of a form
+        help_text="The level; or the bin in words."
+    )
     lower = serializers.FloatField(allow_null=True, help_text="A bin holds its lower edge, the last one both.")
     upper = serializers.FloatField(allow_null=True)
     count = serializers.IntegerField(

@@ -24,7 +24,7 @@ from silo_connector.trainer.trainer import Trainer
 from tests.unit.silo_connector.sites import ROOT, TINY, Site
 
 EDGES = "histogram_edges = [0.0, 2.0, 4.0, 6.0]"
-AGREED = {"work": {"tasks": ["train", "evaluate", "statistics"]}, "leaving": {"minimum_cell": 5}}
+AGREED: dict[str, Any] = {"work": {"tasks": ["train", "evaluate", "statistics"]}, "leaving": {"minimum_cell": 5}}
 
 
 @pytest.fixture

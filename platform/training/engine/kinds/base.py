@@ -54,11 +54,11 @@ class Closed:
     update_norm_l2: float | None = None
     marks: Sequence[Path | None] = ()
     """Of files that were put into the store: to be released once what names them is committed."""
-    evidence: Mapping[str, object] = field(default_factory=dict)
-    """What the event of the round's end says besides: digests of what else was made."""
     keep: Callable[[Actor], ModelVersion | None] = field(default=lambda _: None)
     """Writes down what else follows, in the transaction that ends the step, and once the answers are settled; the
     version of the model that the next round starts from, where there is a new one."""
+    evidence: Mapping[str, object] = field(default_factory=dict)
+    """What the event of the round's end says besides: digests of what else was made."""
 
 
 class StepKind(Protocol):
