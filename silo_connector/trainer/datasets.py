@@ -16,7 +16,7 @@ from federation.protocol.rows import coarse
 from silo_connector.config import Config
 from silo_connector.logs import Log
 from silo_connector.trainer.data import DataError, LocalDataset, Prepared, load
-from silo_connector.trainer.data.common import CommonColumns, load_common
+from silo_connector.trainer.data.common_columns import CommonColumns, load_common
 from silo_connector.trainer.declarations import Declarations, Version, note_in_use, version_of
 from silo_connector.trainer.egress.filter import sign_if_allowed
 from silo_connector.trainer.refusals import Refused

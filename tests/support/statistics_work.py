@@ -13,7 +13,7 @@ from federation.protocol.digests import digest_bytes
 from federation.protocol.envelope import peek
 from federation.protocol.successions import KeyChain
 from federation.statistics.report import encode_report
-from silo_connector.trainer.data.common import CommonColumns, load_common
+from silo_connector.trainer.data.common_columns import CommonColumns, load_common
 from silo_connector.trainer.egress.filter import StatisticsBounds, sign_if_allowed
 from silo_connector.trainer.kinds.statistics import report_of, validate_statistics_order
 from silo_connector.trainer.orders.verification import Trust, open_manifest

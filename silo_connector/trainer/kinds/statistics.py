@@ -22,7 +22,7 @@ from federation.protocol.documents import Manifest, Order, OrderKind, PayloadRef
 from federation.statistics.columns import ColumnShape, columns_of
 from federation.statistics.measuring import measure_column
 from federation.statistics.report import BYTES_MAX, ColumnReport, StatisticsReport, encode_report
-from silo_connector.trainer.data.common import CommonColumns, fingerprint_of
+from silo_connector.trainer.data.common_columns import CommonColumns, fingerprint_of
 from silo_connector.trainer.data.table import CategoricalColumn, Numbers
 from silo_connector.trainer.egress.filter import StatisticsBounds, sign_if_allowed
 from silo_connector.trainer.kinds import job_orders
