@@ -97,7 +97,9 @@ class DummyTrainer:
 
     def _update(self, manifest: documents.Manifest) -> tuple[Path, str]:
         """An update for this model, made once, of which a word is another one each time."""
-        if manifest.initial_model_digest not in self._updates:
+        first = manifest.initial_model_digest
+        assert first is not None, "these jobs train"
+        if first not in self._updates:
             generator = np.random.default_rng(self._seed)
             weights = {
                 spec.name: (generator.random(spec.shape, dtype=np.float32) - 0.5) * np.float32(1e-3)
@@ -105,8 +107,8 @@ class DummyTrainer:
             }
             path = self._folder / f"update-{len(self._updates)}.safetensors"
             write_weights(path, manifest.layout, weights)
-            self._updates[manifest.initial_model_digest] = _Update(path)
-        update = self._updates[manifest.initial_model_digest]
+            self._updates[first] = _Update(path)
+        update = self._updates[first]
         return update.path, update.renew()
 
 

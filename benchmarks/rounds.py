@@ -81,7 +81,7 @@ def measure(stack: Stack, federation: Federation, parameters: int, rounds: int) 
     last = Round.objects.filter(job=job).order_by("number")[rounds - 1]
     sent = Submission.objects.filter(order__step__round=last)
     payload = sent.aggregate(total=Sum("payload_size_bytes"))["total"] or 0
-    version = ModelVersion.objects.get(id=last.base_version_id)
+    version = ModelVersion.objects.get(id=last.version.id)
     orders = [len(bytes(order.envelope)) for order in Order.objects.filter(step__round=last)]
     manifest = len(bytes(job.manifest or b""))
     return {

@@ -46,7 +46,7 @@ def terms(connectors: Sequence[Connector], coordinator: Signatory) -> dict[str, 
         "purposes": {"permission": "DS", "diseases": HEART_DISEASE, "modifiers": ["NCU", "IRB"]},
         "datasets": [{"signatory_key": key, "dataset": DECLARATION_NAME} for _, key in hospitals],
         "training_limits": {
-            "tasks": ["train", "evaluate"],
+            "tasks": ["train", "evaluate", "statistics"],
             "families": ["logistic", "mlp"],
             "parameters_max": 10_000_000,
             "rounds_max": 100_000,

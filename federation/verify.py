@@ -102,6 +102,7 @@ def tell(report: Report, *, as_json: bool = False) -> None:
             "manifest": report.manifest,
             "platform_key": report.platform_key,
             "checked": report.checked,
+            "released": list(report.released),
             "faults": [asdict(fault) for fault in report.faults],
             "limits": [asdict(limit) for limit in report.limits],
         }
@@ -117,6 +118,8 @@ def tell(report: Report, *, as_json: bool = False) -> None:
         print(f"Platform   {report.platform_key}   (compare it with the one that you know)")
         for what, count in report.checked.items():
             print(f"  {what}: {count}")
+    for line in report.released:
+        print(_plain(f"  released: {line}"))
     for fault in report.faults:
         print(_plain(f"FAIL {fault.where}: {fault.what}  [{fault.code}]"))
     for limit in report.limits:

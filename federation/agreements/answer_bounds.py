@@ -37,8 +37,8 @@ class AnswerBounds:
     minimum_cell: int
     metrics: frozenset[str]
     """The figures about a model that the agreement lets out."""
-    target: Target
-    """What the job's models are asked for: it says which figures there are."""
+    target: Target | None
+    """What the job's models are asked for: it says which figures there are. None where the job is about no model."""
     has_no_network: bool
     """Whether the agreement asks for a trainer that says that it has no network."""
 
@@ -51,7 +51,7 @@ class AnswerBounds:
             update_norm_l2_max=manifest.limits.update_norm_l2_max,
             minimum_cell=manifest.limits.minimum_cell,
             metrics=frozenset(terms.disclosure.metrics),
-            target=manifest.target_kind,
+            target=manifest.target_kind if manifest.is_about_model else None,
             has_no_network=terms.training_limits.trainer_network == "forbidden",
         )
 
@@ -61,6 +61,10 @@ def faults_of(said: Submission, bounds: AnswerBounds) -> Iterator[tuple[str, str
     if bounds.has_no_network and said.environment.network != "none":
         yield NETWORK, "The trainer does not say that it had no network, as the agreement asks."
     training, evaluation = said.training, said.evaluation
+    if bounds.target is None:
+        if training is not None or evaluation is not None:
+            yield FIGURES, "The answer tells of a model, and the job is about none."
+        return
     rows_max = bounds.rows.rows_max if bounds.is_weighed_here else min(bounds.rows.rows_max, bounds.rows.weight_max)
     if training is not None and training.rows > rows_max:
         yield WEIGHT, _too_many(training.rows, rows_max)
@@ -74,7 +78,7 @@ def faults_of(said: Submission, bounds: AnswerBounds) -> Iterator[tuple[str, str
     if unagreed := sorted(told - bounds.metrics):
         form = "The answer tells figures that the agreement does not let out: %(figures)s."
         yield NOT_AGREED, Sentence(form, figures=", ".join(unagreed))
-    if training is not None and not _is_loss_of(bounds, training):
+    if training is not None and not _is_loss_of(bounds.target, bounds.minimum_cell, training):
         form = "The answer tells a loss of training that a %(target)s target doesn't have."
         yield FIGURES, Sentence(form, target=bounds.target.name)
     if evaluation is not None and not _is_of(bounds.target, evaluation):
@@ -107,12 +111,12 @@ def _is_of(target: Target, evaluation: EvaluationReport) -> bool:
     return True
 
 
-def _is_loss_of(bounds: AnswerBounds, training: TrainingReport) -> bool:
+def _is_loss_of(target: Target, minimum_cell: int, training: TrainingReport) -> bool:
     """Whether the loss of training is such as the target lets a silo tell it, of as many rows as it has at most."""
     if training.loss is None:
         return True
     try:
-        bounds.target.check_training_loss(training.loss, training.rows, bounds.minimum_cell)
+        target.check_training_loss(training.loss, training.rows, minimum_cell)
     except Invalid:
         return False
     return True

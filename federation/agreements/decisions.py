@@ -154,7 +154,7 @@ def _of_training_limits(terms: Terms, manifest: Manifest, order: Order | None) -
     kind = kind_of(order)
     if order is not None and (kind.task or manifest.task) not in {*limits.tasks, *_implied(limits.tasks)}:
         yield Refusal("agreement.task", "training_limits", order.kind.value)
-    if str(manifest.model.get("family")) not in limits.families:
+    if manifest.model is not None and str(manifest.model.get("family")) not in limits.families:
         yield Refusal("agreement.family", "training_limits", allowed=Allowed("one_of", limits.families))
     if count_parameters(manifest.layout) > limits.parameters_max:
         yield Refusal("agreement.parameters", "training_limits", allowed=Allowed("at_most", (limits.parameters_max,)))
@@ -170,11 +170,12 @@ def _of_training_limits(terms: Terms, manifest: Manifest, order: Order | None) -
 
 def _of_code(terms: Terms, manifest: Manifest, position: Position) -> Iterator[Refusal]:
     """A plan's model and the plan belong together: neither hides behind the other."""
+    family = None if manifest.model is None else manifest.model.get("family")
     if manifest.code_digest is None:
-        if manifest.model.get("family") == PLAN:
+        if family == PLAN:
             yield Refusal("agreement.code", "code")
         return
-    if manifest.code_digest not in terms.code.digests or manifest.model.get("family") != PLAN:
+    if manifest.code_digest not in terms.code.digests or family != PLAN:
         yield Refusal("agreement.code", "code")
     if position.code_reviewers < terms.code.reviewers:
         yield Refusal("agreement.code_review", "code")
@@ -256,7 +257,8 @@ def of_policy(manifest: Manifest, order: Order | None, place: Place, moment: dat
         manifest.privacy is None or position.epsilon_spent + manifest.privacy.epsilon > policy.epsilon_max
     ):
         yield _local(policy, "policy.epsilon")
-    if policy.families is not None and str(manifest.model.get("family")) not in policy.families:
+    family = None if manifest.model is None else str(manifest.model.get("family"))
+    if policy.families is not None and family is not None and family not in policy.families:
         yield _local(policy, "policy.family")
     if policy.parameters_max is not None and count_parameters(manifest.layout) > policy.parameters_max:
         yield _local(policy, "policy.parameters")

@@ -28,7 +28,7 @@ KINDS_OF_ORDER: Mapping[OrderKind, KindOfOrder] = MappingProxyType(
     {
         OrderKind.TRAIN: KindOfOrder("train", begins_round=True),
         OrderKind.EVALUATE: KindOfOrder("evaluate", rounds_beyond=1),  # the last model is evaluated once more
-        OrderKind.STATISTICS: KindOfOrder("statistics"),
+        OrderKind.STATISTICS: KindOfOrder("statistics", rounds_beyond=1),  # its job plans no rounds of training
     }
 )
 _OTHER = KindOfOrder()

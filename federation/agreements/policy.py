@@ -42,6 +42,8 @@ class Policy(BaseModel):
     parameters_max: Annotated[int, Field(ge=1)] | None = None
     custom_code: Literal["never", "approved"] = "never"
     rounds_per_day_max: Annotated[int, Field(ge=0)] | None = None
+    statistics_per_day_max: Annotated[int, Field(ge=0)] = 3
+    """How many jobs of statistics each data set answers a day, by UTC: many questions together tell more than each."""
     minimum_participants: Annotated[int, Field(ge=1)] = 1
     minimum_rows: Annotated[int, Field(ge=0)] = 0
     organisation_share_max: Annotated[float, Field(gt=0, le=1)] | None = None

@@ -16,6 +16,8 @@ MANIFEST = "manifest"
 REVIEW = "review/"
 PASSPORT = "passport/"
 ORDER = "order/"
+REPORT = "statistics-report/"
+RELEASED = "statistics"
 ANSWER = "answer/"
 RECORD = "audit/"
 CHECKPOINT = "checkpoint"
@@ -47,6 +49,10 @@ class Evidence:
     reviews: dict[str, bytes] = field(default_factory=dict)
     passports: dict[str, bytes] = field(default_factory=dict)
     orders: dict[str, bytes] = field(default_factory=dict)
+    reports: dict[str, bytes] = field(default_factory=dict)
+    """What silos have told of columns in a job of statistics, by the orders' names."""
+    released: bytes | None = None
+    """What came of these."""
     answers: dict[str, bytes] = field(default_factory=dict)
     links: list[tuple[int, bytes, bytes]] = field(default_factory=list)
     """The consortium's whole chain, as bundles of protocol 1.0 have it."""
@@ -80,6 +86,10 @@ def _take(found: Evidence, entry: Entry) -> None:
         found.agreement = content
     elif name == MANIFEST:
         found.manifest = content
+    elif name == RELEASED:
+        found.released = content
+    elif name.startswith(REPORT):
+        found.reports[name.removeprefix(REPORT)] = content
     elif name == CHECKPOINT:
         found.checkpoint = content
     elif name.startswith(SUCCESSION):

@@ -16,7 +16,7 @@ from federation.agreements.answer_bounds import CODES
 from federation.evidence.events import JobEvent
 from federation.evidence.report import Fault, Report
 from federation.evidence.root_documents import Grounds
-from federation.protocol.documents import OrderKind
+from federation.protocol.documents import Manifest, OrderKind
 from federation.protocol.documents.base import Count, Digest, Part
 
 ENDS: Final = frozenset({"job.completed", "job.failed", "job.cancelled"})
@@ -26,12 +26,12 @@ _ORDER_ID = Annotated[str, Field(max_length=36)]
 class _Began(Part):
     manifest: Digest
     agreement: Digest | None
-    initial_model: Digest
+    initial_model: Digest | None
 
 
 class _Opened(Part):
     kind: OrderKind
-    model: Digest
+    model: Digest | None
     orders: dict[_ORDER_ID, Digest]
 
 
@@ -47,9 +47,10 @@ class _Unread(Part):
 
 
 class _Closed(Part):
-    base: Digest
-    model: Digest
+    base: Digest | None
+    model: Digest | None
     counted: dict[_ORDER_ID, Digest]
+    statistics: Digest | None = None
 
 
 class _Issued(Part):
@@ -58,7 +59,7 @@ class _Issued(Part):
 
 
 class _Completed(Part):
-    model: Digest
+    model: Digest | None
 
 
 class _OfRound(BaseModel):
@@ -86,7 +87,8 @@ class RoundTold:
     number: int
     attempt: int
     kind: OrderKind
-    base: str
+    base: str | None
+    """None in a job that is about no model."""
     orders: Mapping[str, str]
     """Digests of the orders, by their ids."""
     answers: dict[str, str] = field(default_factory=dict)
@@ -97,7 +99,9 @@ class RoundTold:
     """Those of the rejected answers that were not kept: the log has their digests and no more."""
     counted: Mapping[str, str] | None = None
     """None while the round is not closed, or where it was abandoned."""
-    model: str = ""
+    model: str | None = ""
+    statistics: str | None = None
+    """Of what was released, where the round was closed with statistics."""
 
 
 @dataclass
@@ -111,7 +115,7 @@ class History:
     began: bool = False
     ended: str = ""
     """The verb of the job's end; empty while it goes on."""
-    ends_with: str = ""
+    ends_with: str | None = ""
     """The model with which it was completed."""
 
     @property
@@ -174,10 +178,16 @@ def _round_opened(history: History, event: JobEvent, found: Grounds) -> _Faults:
         yield "history.other_base", f"Round {place.round} begins with another model than the one before it made."
     if history.rounds and history.rounds[-1].number == place.round and history.rounds[-1].attempt >= place.attempt:
         yield "history.round_twice", f"Round {place.round} opens twice as attempt {place.attempt}."
-    trains = found.manifest.task == "train" and place.round <= found.manifest.rounds
-    if said.kind is not (OrderKind.TRAIN if trains else OrderKind.EVALUATE):
+    if said.kind is not _work_of(found.manifest, place.round):
         yield "history.other_kind", f"Round {place.round} is of the kind {said.kind}."
     history.rounds.append(RoundTold(place.round, place.attempt, said.kind, said.model, said.orders))
+
+
+def _work_of(manifest: Manifest, number: int) -> OrderKind:
+    """What the silos do in this round of a job."""
+    if manifest.task == "train":
+        return OrderKind.TRAIN if number <= manifest.rounds else OrderKind.EVALUATE
+    return OrderKind(manifest.task)
 
 
 def _answered(history: History, event: JobEvent, _: Grounds, *, refused: bool) -> _Faults:
@@ -222,14 +232,16 @@ def _round_closed(history: History, event: JobEvent, found: Grounds) -> _Faults:
         yield "history.out_of_order", "A round is closed after the job's end."
     if said.base != told.base:
         yield "history.other_base", f"Round {place.round} began with another model than it is closed with."
-    if told.kind is OrderKind.EVALUATE and said.model != said.base:
-        yield "history.other_model", "An evaluation makes no model."
+    if told.kind is not OrderKind.TRAIN and said.model != said.base:
+        yield "history.other_model", "Only training makes a model."
+    if (told.kind is OrderKind.STATISTICS) != (said.statistics is not None):
+        yield "history.statistics", "A round of statistics releases some, and no other round does."
     standing = {order: answer for order, answer in told.answers.items() if order not in told.rejected}
     if dict(said.counted) != standing:
         yield "history.answer_uncounted", f"Round {place.round} counts other answers than were taken and not rejected."
     if len(said.counted) < found.manifest.quorum:
         yield "history.too_few", f"Round {place.round} counts {len(said.counted)} answers, fewer than the quorum."
-    told.counted, told.model = said.counted, said.model
+    told.counted, told.model, told.statistics = said.counted, said.model, said.statistics
 
 
 def _passport_issued(history: History, event: JobEvent, _: Grounds) -> _Faults:

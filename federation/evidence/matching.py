@@ -44,7 +44,7 @@ def check_matching(evidence: Evidence, opened: Opened, history: History, found: 
     for one in history.rounds:
         report.faults.extend(_of_round(one, opened))
         report.faults.extend(_of_kind(one, evidence))
-    if history.ended == "job.completed":
+    if history.ended == "job.completed" and found.manifest.is_about_model:
         report.faults.extend(_evaluated_at_the_end(opened, history, found))
     _open_ends(history, opened, found, report)
 
@@ -67,7 +67,7 @@ def _of_round(told: RoundTold, opened: Opened) -> Iterator[Fault]:
             continue
         if (order.round, order.attempt, order.kind) != (told.number, told.attempt, told.kind):
             yield Fault(f"order {key}", "order.other_round", "It is of another round than the log has it in.")
-        if order.model is None or order.model.digest != told.base:
+        if (None if order.model is None else order.model.digest) != told.base:
             yield Fault(f"order {key}", "model.swapped", "It is about another model than the log says.")
 
 

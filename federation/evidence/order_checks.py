@@ -53,10 +53,12 @@ def _order_faults(order: Order, name: str, found: Grounds) -> Iterator[tuple[str
         yield "order.other_job", "It is of another job."
     if order.silo_id not in found.cohort:
         yield "order.other_silo", "Its silo is not in the cohort."
-    if order.round > manifest.rounds + (order.kind is OrderKind.EVALUATE):
+    if order.round > manifest.rounds + (order.kind is not OrderKind.TRAIN):
         yield "order.round_beyond", f"The job has {manifest.rounds} rounds."
     if order.kind is OrderKind.TRAIN and manifest.task != "train":
         yield "order.task_mismatch", f"It asks for training in a job whose task is {manifest.task}."
+    if (order.kind is OrderKind.STATISTICS) != (manifest.task == "statistics"):
+        yield "order.task_mismatch", f"It is of the kind {order.kind} in a job whose task is {manifest.task}."
     if order.round <= 1 and order.model is not None and order.model.digest != manifest.initial_model_digest:
         yield "model.not_initial", "The first round begins with another model than the manifest names."
 
@@ -99,6 +101,9 @@ def _answer_faults(said: Submission, order: Order, found: Grounds) -> Iterator[t
         yield "answer.other_manifest", "It is under another manifest."
     if (said.round, said.attempt, said.kind) != (order.round, order.attempt, order.kind):
         yield "answer.other_round", "It is of another round."
+    is_about_none = order.kind is OrderKind.STATISTICS and order.model is None
+    if is_about_none and said.model_digest is not None:
+        yield "answer.other_model", "It is about a model, and its order is about none."
     if order.model is not None and said.model_digest != order.model.digest:
         yield "answer.other_model", "It is about another model."
     if order.issued_at - terms.validity.not_after >= _CLOCKS_APART:

@@ -20,6 +20,7 @@ from federation.evidence.passport_checks import faults_of, sent_after
 from federation.evidence.passports import Passport, open_passport
 from federation.evidence.report import Fault, Report, guarded
 from federation.evidence.root_documents import Grounds, grounds_of
+from federation.evidence.statistics import check_statistics
 from federation.protocol.chains import chain_of
 from federation.protocol.tree_heads import TreeHead
 
@@ -77,6 +78,7 @@ def _verify(evidence: Evidence, pinned: str | None, seen: Seen, report: Report) 
         _says_less(opened, found, report)
     else:
         history = _check_log(evidence, found, opened, report, seen)
+    check_statistics(evidence, opened, history, found, report)
     check_bounds(answers, set().union(*(one.rejected for one in history.rounds)), report)
     is_restored = any(limit.code == LOG_RESTORED for limit in report.limits)
     was_given_up = is_restored and bool(seen.given_up.get(chain_of(found.manifest.consortium_id)))

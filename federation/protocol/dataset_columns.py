@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, StrictInt, StrictStr, model_validator
@@ -9,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, StrictInt, StrictStr, model_v
 from federation.validation.bounds import NUMBER_MAX, Finite
 
 COLUMNS_MAX = 10_000
+EDGES_MAX = 101
 
 ColumnName = Annotated[str, Field(min_length=1, max_length=200)]
 ColumnNames = Annotated[tuple[ColumnName, ...], Field(min_length=1, max_length=COLUMNS_MAX)]
@@ -38,6 +40,11 @@ class Column(Part):
     maximum: Finite | None = None
     date_format: Annotated[DateFormat | None, Field(exclude_if=lambda given: given is None)] = None
     """How a date is written (protocol 1.1)."""
+    histogram_edges: Annotated[
+        Annotated[tuple[Finite, ...], Field(min_length=2, max_length=EDGES_MAX)] | None,
+        Field(exclude_if=lambda given: given is None),
+    ] = None
+    """Where statistics of the column cut its histogram. Nobody can ask for others (protocol 1.1)."""
 
     @property
     def is_numeric(self) -> bool:
@@ -57,4 +64,14 @@ class Column(Part):
                 raise ValueError("levels of an integer column are whole numbers")
         if (self.minimum is not None or self.maximum is not None) and self.type not in ("number", "integer"):
             raise ValueError(f"bounds belong to numbers, not to {self.type}")
+        if self.histogram_edges is not None:
+            if self.type not in ("number", "integer") or self.levels is not None:
+                raise ValueError("histogram_edges belong to numbers without levels")
+            check_edges(self.histogram_edges)
         return self
+
+
+def check_edges(edges: tuple[float, ...]) -> None:
+    """Raise ValueError unless each edge of a histogram is above the one before it."""
+    if any(left >= right for left, right in pairwise(edges)):
+        raise ValueError("the edges of a histogram rise: each is above the one before it")

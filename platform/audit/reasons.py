@@ -101,6 +101,19 @@ MEANINGS: Mapping[str, str] = {
     "data.no_rows": _("Too few rows of the silo's data can be used."),
     "data.changed": _("The silo's data changed while they were read. The next round reads them again."),
     "dataset.unknown": _("The silo does not know this dataset. Its IT looks whether connector.toml still names it."),
+    "statistics.per_day": _(
+        "The dataset has answered as many jobs of statistics today as its silo lets it. It answers again from 00:00 "
+        "UTC on."
+    ),
+    "statistics.rows_too_near": _(
+        "The dataset's rows have changed by too few since it was asked for statistics. It answers again when they have "
+        "changed by the minimum cell."
+    ),
+    "statistics.too_few_rows": _("The dataset has fewer rows than the minimum cell."),
+    "statistics.edges_differ": _("The silo cuts a column otherwise than most of the others."),
+    "statistics.small_cell": _("The silo's statistics tell of fewer rows than the minimum cell."),
+    "statistics.malformed": _("The silo's statistics can't be read."),
+    "statistics.other_columns": _("The silo's statistics are of other columns than the job's."),
     "trainer.crashed": _(
         "The silo's trainer ended several times over this order. Its IT sees why in the trainer's log."
     ),

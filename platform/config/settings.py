@@ -289,6 +289,7 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
         "OrderState": "training.transitions.OrderState",
         "SiloState": "silos.transitions.SiloState",
         "SiloHealth": ["unseen", "online", "silent"],
+        "TaskEnum": ["train", "evaluate", "statistics"],
         "Wait": "training.waiting.Wait",
         "AgreementState": "agreements.transitions.AgreementState",
         "ParticipationState": "consortia.transitions.ParticipationState",

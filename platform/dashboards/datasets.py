@@ -12,13 +12,16 @@ from django.views.decorators.http import require_safe
 from accounts.access import may, signed_in
 from accounts.permissions import Permission
 from consortia.models import Consortium, Participation
+from consortia.permissions import may as may_in
 from consortia.selectors import consortia_visible_to
 from consortia.transitions import ParticipationState
+from dashboards.statistics import charts_of
 from silos import selectors
 from silos.models import Dataset
 from silos.permissions import access_dataset
 from training.models import CohortSeat
 from training.reading.selectors import jobs_visible_to
+from training.reading.statistics import column_rows, latest_of
 
 JOBS_SHOWN = 25
 
@@ -32,12 +35,19 @@ def dataset(request: HttpRequest, dataset_id: UUID) -> HttpResponse:
     declaration = selectors.declaration_of(wanted)
     may_manage = may(user, Permission.DATASET_MANAGE, organisation=wanted.silo.organisation)
     jobs = jobs_visible_to(user).filter(pk__in=CohortSeat.objects.filter(dataset=wanted).values("job"))
+    consortia = consortia_visible_to(user).filter(pk__in=_open_to(wanted))
     alike = selectors.datasets_visible_to(user).filter(schema_digest=wanted.schema_digest, withdrawn_at=None)
+    released = latest_of(wanted, user)
+    columns = () if released is None else column_rows(released)
     context = {
+        "released": released,
+        "columns": columns,
+        "charts": charts_of(columns),
         "dataset": wanted,
         "declaration": declaration,
         "steps": selectors.steps_of(declaration),
-        "consortia": consortia_visible_to(user).filter(pk__in=_open_to(wanted)),
+        "consortia": list(consortia),
+        "may_ask": {one.pk for one in consortia if may_in(user, Permission.JOB_LAUNCH, consortium=one)},
         "jobs": list(jobs.order_by("-created_at")[:JOBS_SHOWN]),
         "jobs_shown": JOBS_SHOWN,
         "alike": alike.exclude(pk=wanted.pk).order_by("silo__organisation__name", "title")[:JOBS_SHOWN],

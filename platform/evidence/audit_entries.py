@@ -32,6 +32,8 @@ class Told:
     orders: set[str] = field(default_factory=set)
     answers: set[str] = field(default_factory=set)
     passports: set[int] = field(default_factory=set)
+    has_statistics: bool = False
+    """Whether a round has ended with statistics that were released."""
 
     def has_order(self, order_id: UUID) -> bool:
         """Whether a round that has opened has given this order."""
@@ -62,6 +64,8 @@ def _take(found: Told, verb: str, detail: Mapping[str, Any]) -> None:
             found.orders |= orders.keys()
         case "order.submitted" | "order.refused", {"order": order}:
             found.answers.add(order)
+        case "round.closed", {"statistics": _}:
+            found.has_statistics = True
         case "passport.issued", {"passport": _}:
             found.passports.add(detail["round"])
 

@@ -15,7 +15,7 @@ from django.conf import settings
 from django.http import StreamingHttpResponse
 
 from audit.models import Checkpoint, Event, Link
-from evidence.audit_entries import log_entries, told_of
+from evidence.audit_entries import Told, log_entries, told_of
 from federation.evidence import bundle_parser
 from federation.evidence.bundles import Entry, write_bundle
 from federation.protocol.chains import chain_of
@@ -27,7 +27,7 @@ from realtime import database
 from registry.models import Passport
 from rest.errors import Conflict
 from silos.models import KeySuccession
-from training.models import Job, Order, RefusalDocument, Submission
+from training.models import Job, Order, RefusalDocument, ReleasedStatistics, StatisticsReport, Submission
 from training.transitions import OrderState
 
 RECORDS_AT_ONCE = 1000
@@ -97,6 +97,7 @@ def _entries(job: Job, head: Checkpoint) -> Iterator[Entry]:
         for number, document in papers.values_list("version__round_number", "document"):
             if told.has_passport(number):
                 yield Entry(f"{bundle_parser.PASSPORT}{number}", bytes(document))
+    yield from _statistics(job, told)
     orders = Order.objects.filter(step__round__job=job)
     ids = list(orders.order_by("issued_at", "number").values_list("id", flat=True))
     for some in batched([order_id for order_id in ids if told.has_order(order_id)]):
@@ -110,6 +111,17 @@ def _entries(job: Job, head: Checkpoint) -> Iterator[Entry]:
             for order_id, document in answers.values_list("order_id", "document"):
                 yield Entry(f"{bundle_parser.ANSWER}{order_id}", bytes(document))
     yield from log_entries(job, head)
+
+
+def _statistics(job: Job, told: Told) -> Iterator[Entry]:
+    """What a job of statistics has released, and what each silo told of it; nothing of other jobs."""
+    reports = StatisticsReport.objects.filter(order__job=job).order_by("order__number", "order")
+    for order_id, document in reports.values_list("order_id", "document"):
+        if told.has_answer(order_id):
+            yield Entry(f"{bundle_parser.REPORT}{order_id}", bytes(document))
+    released = ReleasedStatistics.objects.filter(job=job).first()
+    if released is not None and told.has_statistics:
+        yield Entry(bundle_parser.RELEASED, bytes(released.document))
 
 
 def _reviews(job: Job) -> Iterator[Entry]:

@@ -69,7 +69,7 @@ def _said(job: Job, version: ModelVersion) -> Passport:
         agreement_digest=job.agreement.digest if job.agreement else None,
         code_digest=version.model.code_digest or None,
         round=version.round_number,
-        base_digest=round_.base_version.digest if round_ else None,
+        base_digest=round_.version.digest if round_ else None,
         participants=tuple(_participants(job, round_)) if round_ else (),
         evaluation=_evaluation(version.model.target_kind, version.metrics),
         issued_at=documents.now(),

@@ -11,6 +11,12 @@ urlpatterns = [
     path("consortia/<uuid:consortium_id>/launch/", launch_views.launch_training, name="job-launch"),
     path("consortia/<uuid:consortium_id>/launch/preview/", launch_views.preview_training, name="job-launch-preview"),
     path("model-versions/<uuid:version_id>/evaluate/", launch_views.launch_evaluation, name="job-evaluate"),
+    path("consortia/<uuid:consortium_id>/statistics/", launch_views.launch_statistics, name="job-launch-statistics"),
+    path(
+        "consortia/<uuid:consortium_id>/statistics/preview/",
+        launch_views.preview_statistics,
+        name="job-launch-statistics-preview",
+    ),
     path(
         "model-versions/<uuid:version_id>/evaluate/preview/",
         launch_views.preview_evaluation,

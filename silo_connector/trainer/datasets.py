@@ -16,6 +16,7 @@ from federation.protocol.rows import coarse
 from silo_connector.config import Config
 from silo_connector.logs import Log
 from silo_connector.trainer.data import DataError, LocalDataset, Prepared, load
+from silo_connector.trainer.data.common_columns import CommonColumns, load_common
 from silo_connector.trainer.declarations import Declarations, Version, note_in_use, version_of
 from silo_connector.trainer.egress.filter import sign_if_allowed
 from silo_connector.trainer.refusals import Refused
@@ -74,6 +75,19 @@ class Datasets:
         if isinstance(known[1], Refused):
             raise Refused(known[1].code, known[1].message)  # a new one: a traceback grows with each raise
         return known[1]
+
+    def common_columns(self, name: str) -> CommonColumns:
+        """All rows of a dataset's file, by its common columns: read anew, and kept by nobody. Raises as `rows`."""
+        dataset = self._datasets[name]
+        version = version_of(dataset.path)
+        try:
+            columns = load_common(dataset.declaration, dataset.path)
+            if version_of(dataset.path) != version:
+                raise DataError("data.changed", f"{dataset.path} changed while it was read.")
+        except DataError as error:
+            LOG.error("dataset.unusable", name=name, code=error.code, reason=error.message)
+            raise Refused(error.code, error.message) from error
+        return columns
 
     def _load(self, dataset: LocalDataset, version: Version) -> Prepared | Refused:
         name = dataset.declaration.name

@@ -132,6 +132,15 @@ REFUSALS: Mapping[str, str] = MappingProxyType(
         "data.no_rows": "No rows are left.",
         "data.changed": "The data changed while they were read.",
         "data.invalid": "The data are not as declared.",
+        # statistics
+        "statistics.unknown_column": "The dataset has no column of that name of which statistics can be told.",
+        "statistics.parameters": "An order for statistics names columns and nothing else.",
+        "statistics.per_day": "The dataset has answered as many jobs of statistics today as its silo lets it; it "
+        "answers again from 00:00 UTC on.",
+        "statistics.rows_too_near": "The dataset's rows have changed by too few since it was asked for statistics; it "
+        "answers again when they have changed by the minimum cell.",
+        "statistics.too_few_rows": "The dataset has fewer rows than the minimum cell.",
+        "statistics.too_large": "The statistics of these columns are too large; ask for fewer columns.",
         # what this silo keeps over restarts
         "trainer.state_older": "What this silo keeps is older than its journal; its organisation has to confirm.",
         "trainer.clock_back": "This silo's clock is behind what the silo has seen before; it has to be set right.",

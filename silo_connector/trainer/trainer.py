@@ -68,6 +68,7 @@ class Trainer:
             authorizer=Authorizer(config, self._memory.jobs, network, self._lock.clock.now, self._kinds.begin_rounds),
             datasets=self._datasets,
             outbox=self._outcomes,
+            statistics=self._memory.statistics,
             urgent_lane=self._lane,
         )
         self._registered_version = -1

@@ -53,7 +53,7 @@ class PlayedSilo:
     def train(self, order: Order, delta: float, rows: int = 10, **changes: Any) -> bytes:
         """The signed submission to a train order with an update of `delta` everywhere, which was uploaded."""
         said = documents.read(documents.Order, json_payload(bytes(order.envelope)))
-        model = order.round.base_version.model
+        model = order.round.version.model
         layout = tuple(TensorSpec(name=s["name"], shape=tuple(s["shape"]), dtype=s["dtype"]) for s in model.layout)
         folder = store.new_folder()
         file = folder / "update"

@@ -40,6 +40,7 @@ def pages_of(cohort: Cohort, done: Job, running: Job) -> dict[str, str]:
         "job-pause": f"/jobs/{running.id}/pause/",
         "launch": f"/consortia/{consortium}/launch/",
         "launch-again": f"/consortia/{consortium}/launch/?from={done.id}",
+        "launch-statistics": f"/consortia/{consortium}/statistics/?dataset={cohort.dataset.id}",
         "consortium": f"/consortia/{consortium}/",
         **{
             f"consortium-{tab}": f"/consortia/{consortium}/{tab}/"

@@ -24,6 +24,7 @@ from federation.protocol.documents.registrations import DatasetRegistration, Dat
 from federation.protocol.documents.reviews import CodeReview
 from federation.protocol.documents.signing import now, open_sealed, read, seal
 from federation.protocol.documents.states import ChainHead, LogAcceptance, SiloState
+from federation.protocol.documents.statistics import StatisticsRequest
 from federation.protocol.documents.submissions import (
     Confusion,
     Environment,
@@ -93,6 +94,7 @@ __all__ = [
     "SiloCertificate",
     "SiloState",
     "StateAcceptance",
+    "StatisticsRequest",
     "Submission",
     "Terms",
     "Text",

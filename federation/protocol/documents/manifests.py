@@ -21,6 +21,7 @@ from federation.protocol.documents.base import (
     Text,
 )
 from federation.protocol.documents.purposes import Purpose
+from federation.protocol.documents.statistics import StatisticsRequest
 from federation.protocol.documents.terms import ProtectionMode, Task
 from federation.protocol.tensors import TENSORS_MAX, TensorSpec
 from federation.targets import Target, target_of
@@ -73,6 +74,10 @@ class Limits(Part):
     minimum_cell: Annotated[int, Field(ge=1, le=1000)] = 5
 
 
+_NEEDED_OF_MODEL = ("model", "n_features", "layout", "initial_model_digest", "strategy", "local")
+_OF_MODEL = (*_NEEDED_OF_MODEL, "target", "n_classes")
+
+
 class Manifest(Document):
     """Everything that a job is: fixed at launch, referred to by its digest ever after (signed by the platform)."""
 
@@ -89,16 +94,19 @@ class Manifest(Document):
     agreement_digest: Digest | None = None
     code_digest: Digest | None = None
     privacy: PrivacyCost | None = None
-    model: PlainObject
-    n_features: Annotated[int, Field(ge=1, le=1_000_000)]
+    model: Annotated[PlainObject | None, Field(exclude_if=lambda given: given is None)] = None
+    """What the job is about, with all down to `local`; nothing of it in a job that is about no model."""
+    n_features: Annotated[int | None, Field(ge=1, le=1_000_000, exclude_if=lambda given: given is None)] = None
     target: Annotated[Name | None, Field(exclude_if=lambda given: given is None)] = None
     """What models are asked for, where it does not follow from the number of classes (``federation.targets``)."""
     n_classes: Annotated[int | None, Field(ge=2, le=100_000, exclude_if=lambda given: given is None)] = None
     """None where a target is named that has no classes."""
-    layout: Annotated[tuple[TensorSpec, ...], Field(max_length=TENSORS_MAX)]
-    initial_model_digest: Digest
-    strategy: PlainObject
-    local: PlainObject
+    layout: Annotated[tuple[TensorSpec, ...], Field(max_length=TENSORS_MAX, exclude_if=lambda given: not given)] = ()
+    initial_model_digest: Annotated[Digest | None, Field(exclude_if=lambda given: given is None)] = None
+    strategy: Annotated[PlainObject | None, Field(exclude_if=lambda given: given is None)] = None
+    local: Annotated[PlainObject | None, Field(exclude_if=lambda given: given is None)] = None
+    statistics: Annotated[StatisticsRequest | None, Field(exclude_if=lambda given: given is None)] = None
+    """What is asked of the columns, in a job of the task ``statistics``."""
     rounds: Annotated[int, Field(ge=0, le=100_000)]
     quorum: Annotated[int, Field(ge=1, le=10_000)]
     round_deadline_s: Annotated[float, Field(gt=0, le=30 * 86400)]
@@ -114,6 +122,16 @@ class Manifest(Document):
 
     @model_validator(mode="after")
     def _check(self) -> Self:
+        """Demand exactly what the task needs."""
+        about_model = [name for name in _OF_MODEL if name in self.model_fields_set]
+        if self.task == "statistics":
+            if about_model or self.statistics is None or self.rounds or self.code_digest is not None:
+                raise ValueError("a job of statistics names columns, no model and no rounds")
+            return self
+        if self.statistics is not None:
+            raise ValueError("only a job of statistics asks for statistics")
+        if missing := [name for name in _NEEDED_OF_MODEL if name not in about_model or getattr(self, name) is None]:
+            raise ValueError(f"{missing[0]} is missing")
         if self.target is None and self.n_classes is None:
             raise ValueError("n_classes is missing, and no target is named that has none")
         try:
@@ -123,6 +141,11 @@ class Manifest(Document):
         return self
 
     @property
+    def is_about_model(self) -> bool:
+        """Whether there is a model that the job trains or evaluates."""
+        return self.model is not None
+
+    @property
     def target_kind(self) -> Target:
-        """The target, as it is named or follows from the classes."""
+        """The target, as it is named or follows from the classes. Raises Invalid where the job is about no model."""
         return target_of(self.target, self.n_classes)

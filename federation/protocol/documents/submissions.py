@@ -111,7 +111,8 @@ class Submission(Document):
     manifest_digest: Digest
     round: Count
     attempt: Annotated[int, Field(ge=1, le=10_000)]
-    model_digest: Digest
+    model_digest: Digest | None
+    """None where the order is about no model."""
     payload: PayloadReference | None = None
     training: TrainingReport | None = None
     evaluation: EvaluationReport | None = None

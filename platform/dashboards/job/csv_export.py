@@ -38,7 +38,7 @@ _COLUMNS = {
     "answered_at": _MOMENT.format("orders.answered_at"),
     "update_norm_l2": "answer.update_norm_l2",
     "update_cosine_to_mean": "answer.update_cosine",
-    "bytes_down": "CASE WHEN orders.delivered_at IS NULL THEN 0 ELSE base.size_bytes END",
+    "bytes_down": "CASE WHEN orders.delivered_at IS NULL THEN 0 ELSE coalesce(base.size_bytes, 0) END",
     "bytes_up": "coalesce(answer.payload_size_bytes, 0)",
 }
 _TEXTS = ("silo", "organisation", "code")
@@ -49,7 +49,7 @@ _ROWS = """
     JOIN training_order orders ON orders.step_id = step.id
     JOIN silos_silo silo ON silo.id = orders.silo_id
     JOIN accounts_organisation house ON house.id = silo.organisation_id
-    JOIN registry_modelversion base ON base.id = orders.base_version_id
+    LEFT JOIN registry_modelversion base ON base.id = orders.base_version_id
     LEFT JOIN training_submission answer ON answer.order_id = orders.id
     LEFT JOIN training_evaluation score
         ON score.order_id = orders.id AND score.version_id = base.id AND score.rows >= %(minimum_cell)s

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from dashboards.job import downloads, views
+from dashboards.job import downloads, statistics, views
 
 _JOB = "jobs/<uuid:job_id>/"
 
@@ -16,6 +16,8 @@ urlpatterns = [
     path(f"{_JOB}configuration/", views.configuration, name="job-configuration"),
     path(f"{_JOB}events/", views.events, name="job-record"),
     path(f"{_JOB}report/", views.report, name="job-report"),
+    path(f"{_JOB}statistics/", statistics.page, name="job-statistics"),
+    path(f"{_JOB}statistics.csv", statistics.as_csv, name="job-statistics-csv"),
     path(f"{_JOB}figures.csv", downloads.as_csv, name="job-csv"),
     path(f"{_JOB}figures.json", downloads.as_json, name="job-json"),
 ]

@@ -112,7 +112,7 @@ def rounds(request: HttpRequest, job_id: UUID) -> HttpResponse:
     times = series.round_times_of(job)
     moved = series.traffic_of(job, {one.number for one in times})
     context = {
-        **_frame(job, user),
+        **frame_of(job, user),
         "tab": "rounds",
         "page": page,
         "rounds": round_summaries.round_summaries(job, page.object_list),
@@ -150,7 +150,7 @@ def silos(request: HttpRequest, job_id: UUID) -> HttpResponse:
     )
     newest = times[-series.drawn(ROUNDS_ATTENDED, members, CELLS_MAX) :]
     context = {
-        **_frame(job, user),
+        **frame_of(job, user),
         "tab": "silos",
         "charts": [chart for chart in drawn if chart],
         "attendance": participation(series.turns_of(job, {one.number for one in newest}), newest, members),
@@ -174,7 +174,7 @@ def configuration(request: HttpRequest, job_id: UUID) -> HttpResponse:
         "plan": plan_with(job.consortium, job.request.get("plan") or _code_digest(job)),
         "may_read_record": may(user, Permission.EVENT_VIEW, consortium=job.consortium),
     }
-    return render(request, "dashboards/job/configuration.html", {**_frame(job, user), **more})
+    return render(request, "dashboards/job/configuration.html", {**frame_of(job, user), **more})
 
 
 def _code_digest(job: Job) -> str:
@@ -189,7 +189,7 @@ def events(request: HttpRequest, job_id: UUID) -> HttpResponse:
     user = signed_in(request)
     job = access_job(user, job_id)
     page = Paginator(Event.objects.filter(job_id=job.id).order_by("-id"), PAGE_SIZE).get_page(request.GET.get("page"))
-    return render(request, "dashboards/job/events.html", {**_frame(job, user), "tab": "events", "page": page})
+    return render(request, "dashboards/job/events.html", {**frame_of(job, user), "tab": "events", "page": page})
 
 
 @require_safe
@@ -208,7 +208,7 @@ def report(request: HttpRequest, job_id: UUID) -> HttpResponse:
         figures.phases(work, members),
     )
     context = {
-        **_frame(job, user),
+        **frame_of(job, user),
         "tab": "report",
         "answers": answers(
             job,
@@ -241,7 +241,8 @@ def _versions(job: Job, members: Sequence[Member]) -> tuple[VersionRow, ...]:
     return version_series.versions_of(job, limit, spread=series.is_large(members))
 
 
-def _frame(job: Job, user: User) -> dict[str, Any]:
+def frame_of(job: Job, user: User) -> dict[str, Any]:
+    """What every page of a job shows around its own part."""
     allowed = permissions_of(user, consortium=job.consortium)
     return {
         "job": job,
@@ -258,7 +259,7 @@ def _standing(job: Job, user: User, members: Sequence[Member]) -> dict[str, Any]
     reached = max((one.number for one in times), default=0)
     finished = [one.total_s for one in series.closed_rounds(times) if one.total_s is not None]
     return {
-        **_frame(job, user),
+        **frame_of(job, user),
         "standing": selectors.standing_of(job),
         "absences": absences_in(job),
         "attendance": participation(series.turns_of(job, numbers), times, members),

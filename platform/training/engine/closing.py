@@ -64,7 +64,7 @@ def _keep(claim: Claim, closed: Closed, by: Actor) -> None:
     settle(closed.applied)
     _reject(claim.round, closed.rejected, by)
     version = closed.keep(by)
-    rounds.advance(claim=claim, by=by, update_norm_l2=closed.update_norm_l2, version=version)
+    rounds.advance(claim=claim, by=by, update_norm_l2=closed.update_norm_l2, version=version, made=closed.evidence)
 
 
 def _abandon_below_quorum(claim: Claim, answered: int, by: Actor) -> None:

@@ -22,7 +22,6 @@ from training.engine.kinds import step_kind
 from training.engine.sql.opening import IssuedOrder
 from training.engine.sql.orders import next_order_numbers
 from training.launch.cohorts import cohort_of, share_agreed_in
-from training.launch.requests import local_of
 from training.models import Job, Round
 
 
@@ -53,9 +52,9 @@ def _load(file: str) -> PrivateKey:
     return PrivateKey.load(Path(file))
 
 
-def manifest_of(job: Job, version: ModelVersion, *, created_at: datetime) -> documents.Manifest:
+def manifest_of(job: Job, version: ModelVersion | None, *, created_at: datetime) -> documents.Manifest:
     """What the job is, in full, as it will be signed."""
-    asked, model = job.request, version.model
+    asked = job.request
     seats = job.seats.select_related("dataset__silo__organisation", "dataset__silo__signatory_key").order_by("position")
     cohort, weighting = cohort_of([seat.dataset for seat in seats], share_agreed_in(job.agreement))
     return documents.Manifest.model_validate(
@@ -68,15 +67,6 @@ def manifest_of(job: Job, version: ModelVersion, *, created_at: datetime) -> doc
             "purpose": asked["purpose"],
             "use": asked.get("use"),
             "agreement_digest": job.agreement.digest if job.agreement else None,
-            "model": model.specification,
-            "code_digest": model.code_digest or None,
-            "n_features": model.n_features,
-            "n_classes": model.n_classes,
-            "target": model.target or None,
-            "layout": model.layout,
-            "initial_model_digest": version.digest,
-            "strategy": asked["strategy"],
-            "local": local_of(asked),
             "rounds": job.rounds_planned,
             "quorum": job.quorum,
             "round_deadline_s": job.round_deadline_s,
@@ -87,6 +77,7 @@ def manifest_of(job: Job, version: ModelVersion, *, created_at: datetime) -> doc
             "weighting": weighting,
             "cohort": cohort,
             "created_at": created_at,
+            **step_kind(job.task).in_manifest(job, version),
         }
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from uuid import UUID
 
 from django.db import transaction
@@ -45,7 +46,7 @@ def open_next(
     plans = steps_of(job, number)
     version = version or _newest_version(job)
     if not plans:
-        move(job=job, to=JobState.COMPLETED, by=by, evidence={"model": version.digest})
+        move(job=job, to=JobState.COMPLETED, by=by, evidence={"model": _digest_of(version)})
         return None
     round_ = Round(job=job, number=number, attempt=attempt, base_version=version, opened_at=standing.now)
     opening.open_round(round_)
@@ -63,21 +64,29 @@ def open_next(
         verb="round.opened",
         by=by,
         detail={"round": number, "attempt": attempt, "silos": len(orders)},
-        evidence={"kind": plans[0].kind.value, "model": version.digest, "orders": _digests(orders)},
+        evidence={"kind": plans[0].kind.value, "model": _digest_of(version), "orders": _digests(orders)},
     )
     return round_
 
 
 def advance(
-    *, claim: Claim, by: Actor, update_norm_l2: float | None = None, version: ModelVersion | None = None
+    *,
+    claim: Claim,
+    by: Actor,
+    update_norm_l2: float | None = None,
+    version: ModelVersion | None = None,
+    made: Mapping[str, object] | None = None,
 ) -> None:
-    """A (locked) step is done: the next one of its round opens in the same transaction, else the next round."""
+    """A (locked) step is done: the next one of its round opens in the same transaction, else the next round.
+
+    `made` has the digests of what else than a version was made, for the event of the round's end.
+    """
     round_, position = claim.round, claim.step.position
     job = round_.job
     _resume_if_it_waited(job, by)
     later = steps_of(job, round_.number)[position:]
     if not later:
-        _close(claim, by, update_norm_l2, version)
+        _close(claim, by, update_norm_l2, version, made or {})
         return
     closing.end_step(claim.step.step_id)
     standing = opening.standing(job)
@@ -107,19 +116,26 @@ def _resume_if_it_waited(job: Job, by: Actor) -> None:
         move(job=job, to=JobState.RUNNING, by=by)
 
 
-def _close(claim: Claim, by: Actor, update_norm_l2: float | None, version: ModelVersion | None) -> None:
+def _close(
+    claim: Claim,
+    by: Actor,
+    update_norm_l2: float | None,
+    version: ModelVersion | None,
+    made: Mapping[str, object],
+) -> None:
     round_ = claim.round
     closing.end_round(round_.id, step_id=claim.step.step_id, update_norm_l2=update_norm_l2)
-    made = round_.base_version if version is None else version
+    ends_with = round_.base_version if version is None else version
     record_job_event(
         job=round_.job,
         verb="round.closed",
         by=by,
         detail={"round": round_.number, "attempt": round_.attempt, "close_reason": claim.step.close_reason},
         evidence={
-            "base": round_.base_version.digest,
-            "model": made.digest,
+            "base": _digest_of(round_.base_version),
+            "model": _digest_of(ends_with),
             "counted": closing.counted(round_.id),
+            **made,
         },
     )
     open_next(job=round_.job, by=by, version=version)
@@ -182,9 +198,12 @@ def _abandon(round_: Round, code: str) -> None:
     notices.notify(notices.ORDERS, silos)
 
 
-def _newest_version(job: Job) -> ModelVersion:
-    """The model that the next round starts from."""
-    if job.evaluated_version is not None:
+def _newest_version(job: Job) -> ModelVersion | None:
+    """The model that the next round starts from; None in a job that is about no model."""
+    if job.evaluated_version is not None or job.model is None:
         return job.evaluated_version
-    assert job.model is not None
     return job.model.versions.latest("round_number")
+
+
+def _digest_of(version: ModelVersion | None) -> str | None:
+    return None if version is None else version.digest

@@ -25,6 +25,7 @@ from registry.actions import add_version
 from registry.models import Model, ModelVersion
 from training import dispatch
 from training.engine import issuing, start_claims
+from training.engine.kinds import step_kind
 from training.engine.rounds import open_next
 from training.engine.start_checks import check_data_are_there, start_blocker
 from training.launch.actions import check_in_use
@@ -59,7 +60,7 @@ def start(*, job_id: UUID, by: Actor) -> None:
         job = _queued(job_id, skip_locked=True)
         if job is None or not _may_start(job, by):
             return
-        if job.evaluated_version is not None:
+        if job.evaluated_version is not None or not step_kind(job.task).is_about_model:
             _begin(job, job.evaluated_version, by)
             return
         if start_claims.is_hopeless(job):
@@ -121,10 +122,10 @@ def _may_start(job: Job, by: Actor) -> bool:
     return True
 
 
-def _begin(job: Job, version: ModelVersion, by: Actor) -> None:
+def _begin(job: Job, version: ModelVersion | None, by: Actor) -> None:
     """Sign the manifest and open the first round."""
     manifest = issuing.manifest_of(job, version, created_at=documents.now())
-    job.model = version.model
+    job.model = None if version is None else version.model
     job.manifest = documents.seal(manifest, issuing.signing_key())
     job.manifest_digest = digest_bytes(job.manifest)
     job.organisation_share_max = manifest.weighting.organisation_share_max if manifest.weighting else None

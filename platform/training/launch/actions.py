@@ -27,6 +27,7 @@ from training.launch.eligibility import model_of, verdicts
 from training.launch.refused_fields import check_allowed
 from training.launch.requests import JobRequest, read_request
 from training.launch.schemas import check_alike
+from training.launch.statistics import check_statistics
 from training.models import CohortSeat, Job
 from training.states import record_job_event
 
@@ -37,6 +38,7 @@ def launch(*, consortium: Consortium, request: Mapping[str, Any], by: User) -> J
     datasets = check_datasets(consortium=consortium, asked=asked)
     asked = filled_in(asked, in_force(consortium), datasets)
     version = check_version(consortium=consortium, asked=asked, datasets=datasets)
+    check_statistics(asked, datasets)
     model = model_of(asked, version, datasets, check_plan(consortium=consortium, asked=asked))
     agreement, found = verdicts(consortium=consortium, asked=asked, datasets=datasets, model=model, by=by)
     check_allowed(found)

@@ -71,6 +71,21 @@ EXAMPLES = [
         },
     ),
 ]
+EXAMPLES.append(
+    OpenApiExample(
+        "Statistics of two columns",
+        request_only=True,
+        value={
+            "consortium": f"{_ID}0",
+            "name": "Ages and cholesterol",
+            "use": {"category": "health"},
+            "task": "statistics",
+            "datasets": [f"{_ID}1", f"{_ID}2"],
+            "protection": {"mode": "clear"},
+            "statistics": {"columns": ["age", "chol"]},
+        },
+    )
+)
 
 if TYPE_CHECKING:
     JobLaunch = JobRequest
@@ -80,7 +95,8 @@ else:
     JobLaunch = create_model(
         "JobLaunch",
         __base__=JobRequest,
-        __doc__="A job to launch. A training job names a `model` or a `plan`, an evaluation a `model_version`.",
+        __doc__="A job to launch. A training job names a `model` or a `plan`, an evaluation a `model_version`, "
+        "one of statistics the columns in `statistics`.",
         consortium=(UUID, Field(description="One in which you may launch jobs.")),
         model=(_model | None, None),
         strategy=(_strategy, Field(default={"name": "fedavg"})),

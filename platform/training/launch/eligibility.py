@@ -124,8 +124,13 @@ class Verdict:
 
 def model_of(
     asked: JobRequest, version: ModelVersion | None, datasets: Sequence[Dataset], plan: TrainingPlan | None = None
-) -> ModelAsked:
-    """The model that a job is about: the stored one, or the one that it would make, perhaps by a training plan."""
+) -> ModelAsked | None:
+    """The model that a job is about: the stored one, or the one that it would make, perhaps by a training plan.
+
+    None where it is about none.
+    """
+    if asked.task == "statistics":
+        return None
     if version is not None:
         stored = version.model
         layout = tuple(TensorSpec(spec["name"], tuple(spec["shape"]), spec["dtype"]) for spec in stored.layout)
@@ -142,7 +147,7 @@ def verdicts(
     consortium: Consortium,
     asked: JobRequest,
     datasets: Sequence[Dataset],
-    model: ModelAsked,
+    model: ModelAsked | None,
     by: User,
     under: AgreementVersion | None = None,
 ) -> tuple[AgreementVersion | None, list[Verdict]]:
@@ -158,7 +163,7 @@ def verdicts(
     manifest = _manifest(consortium, asked, datasets, model, opened, by)
     weights = {member.dataset_id: member.weight_max for member in manifest.cohort}
     now = timezone.now()
-    reviewers = _reviewers(model.code_digest, datasets)
+    reviewers = _reviewers(None if model is None else model.code_digest, datasets)
 
     def judged(dataset: Dataset) -> Verdict:
         assert dataset.silo.signatory_key is not None
@@ -212,7 +217,7 @@ def _manifest(
     consortium: Consortium,
     asked: JobRequest,
     datasets: Sequence[Dataset],
-    model: ModelAsked,
+    model: ModelAsked | None,
     opened: SignedAgreement,
     by: User,
 ) -> Manifest:
@@ -228,15 +233,6 @@ def _manifest(
             "purpose": asked.purpose,
             "use": asked.use,
             "agreement_digest": opened.digest,
-            "model": model.specification,
-            "code_digest": model.code_digest,
-            "n_features": datasets[0].n_features,
-            "n_classes": datasets[0].n_classes,
-            "target": datasets[0].target or None,
-            "layout": model.layout,
-            "initial_model_digest": _UNKNOWN_DIGEST,
-            "strategy": asked.strategy,
-            "local": local_of(asked.model_dump(mode="json")),
             "rounds": asked.rounds if asked.task == "train" else 0,
             "quorum": asked.effective_quorum,
             "round_deadline_s": asked.round_deadline_s,
@@ -247,5 +243,21 @@ def _manifest(
             "cohort": cohort,
             "weighting": weighting,
             "created_at": timezone.now(),
+            **({"statistics": asked.statistics} if model is None else _about(model, asked, datasets[0])),
         }
     )
+
+
+def _about(model: ModelAsked, asked: JobRequest, dataset: Dataset) -> dict[str, object]:
+    """What the manifest says of the job's model."""
+    return {
+        "model": model.specification,
+        "code_digest": model.code_digest,
+        "n_features": dataset.n_features,
+        "n_classes": dataset.n_classes,
+        "target": dataset.target or None,
+        "layout": model.layout,
+        "initial_model_digest": _UNKNOWN_DIGEST,
+        "strategy": asked.strategy,
+        "local": local_of(asked.model_dump(mode="json")),
+    }

@@ -22,6 +22,7 @@ from silos.models import Dataset
 from training.launch.choices import Choice, model_families, strategies
 from training.launch.purpose_fields import declared, purpose_fields
 from training.launch.schema_fields import fields_of
+from training.launch.statistics import shapes_of
 from training.waiting import Wait
 
 _SEPARATOR = "."
@@ -144,6 +145,33 @@ class CohortForm(forms.Form):
 
     def _field_of(self, path: str) -> str | None:
         return next((name for name in self.fields if path == name or path.startswith(f"{name}.")), None)
+
+
+class StatisticsForm(CohortForm):
+    """A job of statistics: which columns. How they are cut stands in the silos' declarations and is not asked."""
+
+    task = "statistics"
+    columns = forms.MultipleChoiceField(
+        label=_("Columns"),
+        widget=forms.CheckboxSelectMultiple,
+        error_messages={"required": _("Choose at least one column.")},
+    )
+
+    def __init__(self, data: Any = None, *, datasets: Sequence[Dataset], initial: dict[str, Any] | None = None) -> None:
+        super().__init__(data, datasets=datasets, initial=initial)
+        del self.fields[f"limits{_SEPARATOR}update_norm_l2_max"]
+        field = self.fields["columns"]
+        assert isinstance(field, forms.MultipleChoiceField)
+        names = dict.fromkeys(name for dataset in datasets for name in shapes_of(dataset))
+        field.choices = [(name, name) for name in names]
+
+    def request(self) -> dict[str, Any]:
+        """The launch request that the form makes, without what is wrong already as it was typed."""
+        columns = self.cleaned_data.get("columns")
+        return {**super().request(), **({"statistics": {"columns": columns}} if columns else {})}
+
+    def _field_of(self, path: str) -> str | None:
+        return "columns" if path.partition(".")[0] == "statistics" else super()._field_of(path)
 
 
 class TrainingForm(CohortForm):

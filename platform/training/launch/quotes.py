@@ -20,6 +20,7 @@ from training.launch.eligibility import Reason, Verdict, model_of, verdicts
 from training.launch.pace import usual_s as usual_s_of
 from training.launch.refused_fields import own_refusals, shared_refusals
 from training.launch.requests import read_request
+from training.launch.statistics import check_statistics
 from training.waiting import Wait, mode, silo_down_s
 
 
@@ -92,11 +93,12 @@ def quote(*, consortium: Consortium, request: Mapping[str, Any], by: User) -> Qu
     datasets = check_datasets(consortium=consortium, asked=asked)
     asked = filled_in(asked, in_force(consortium), datasets)
     version = check_version(consortium=consortium, asked=asked, datasets=datasets)
+    check_statistics(asked, datasets)
     plan = check_plan(consortium=consortium, asked=asked)
     model = model_of(asked, version, datasets, plan)
-    layout = model.layout
+    layout = () if model is None else model.layout
     agreement, found = verdicts(consortium=consortium, asked=asked, datasets=datasets, model=model, by=by)
-    size = file_size_bytes(layout)
+    size = 0 if model is None else file_size_bytes(layout)
     train = asked.task == "train"
     down, up = size * len(datasets), size * len(datasets) if train else 0
     rounds = asked.rounds if train else 0

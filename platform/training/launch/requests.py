@@ -14,7 +14,7 @@ from federation.aggregation.combine import COMBINERS
 from federation.errors import Invalid
 from federation.learning.models import parse_model
 from federation.learning.specification import check_client_hooks, parse_local
-from federation.protocol.documents import Limits, Purpose
+from federation.protocol.documents import Limits, Purpose, StatisticsRequest
 from federation.protocol.documents.base import Digest
 from federation.strategies import parse_strategy
 from federation.validation import EMPTY, refusal
@@ -23,6 +23,8 @@ from rest.names import one_line
 
 _MODEL_VERSION = "An evaluation names a stored model_version, a training job does not."
 _ONE_OF_TWO = "A training job names either a model or a training plan."
+_NOT_OF_STATISTICS = "A job of statistics names columns, and no model."
+_STATISTICS = "A job of statistics names columns, no other job does."
 _NOT_OF_EVALUATION = "An evaluation names a stored model_version alone."
 
 
@@ -43,7 +45,7 @@ class JobRequest(BaseModel):
     purpose: Annotated[str, Field(max_length=4000, pattern=r"^[^\x00]*$")] = ""
     use: Purpose | None = None
     """The purpose as the agreement's conditions are compared with it; `purpose` is for people."""
-    task: Literal["train", "evaluate"] = "train"
+    task: Literal["train", "evaluate", "statistics"] = "train"
     datasets: Annotated[list[UUID], Field(min_length=1, max_length=1000)]
     protection: Protection
     plan: Annotated[Digest | None, Field(description="The hash of a training plan, instead of a model.")] = None
@@ -61,6 +63,13 @@ class JobRequest(BaseModel):
     limits: Limits = Field(default_factory=Limits)
     seed: Annotated[int, Field(ge=0, le=2**32 - 1)] = 0
     model_version: Annotated[UUID | None, Field(validate_default=True)] = None
+    statistics: Annotated[
+        StatisticsRequest | None,
+        Field(
+            validate_default=True,
+            description="The columns of which a job of statistics asks. How they are cut their silos have declared.",
+        ),
+    ] = None
 
     # Each field is judged as it is read, against those above it that were right: all faults are found at once.
 
@@ -90,8 +99,7 @@ class JobRequest(BaseModel):
     @field_validator("plan")
     @classmethod
     def _check_plan(cls, given: str | None, info: ValidationInfo) -> str | None:
-        if given is not None and info.data.get("task") == "evaluate":
-            raise ValueError(_NOT_OF_EVALUATION)
+        _check_no_model(given, info.data.get("task"))
         return given
 
     @field_validator("model")
@@ -100,8 +108,7 @@ class JobRequest(BaseModel):
         task = info.data.get("task")
         if task == "train" and "plan" in info.data and (given is None) == (info.data["plan"] is None):
             raise ValueError(_ONE_OF_TWO)
-        if task == "evaluate" and given is not None:
-            raise ValueError(_NOT_OF_EVALUATION)
+        _check_no_model(given, task)
         return given
 
     @field_validator("model_version")
@@ -110,6 +117,14 @@ class JobRequest(BaseModel):
         task = info.data.get("task")
         if task is not None and (task == "evaluate") != (given is not None):
             raise ValueError(_MODEL_VERSION)
+        return given
+
+    @field_validator("statistics")
+    @classmethod
+    def _check_statistics(cls, given: Any, info: ValidationInfo) -> Any:
+        task = info.data.get("task")
+        if task is not None and (task == "statistics") != (given is not None):
+            raise ValueError(_STATISTICS)
         return given
 
     @field_validator("quorum")
@@ -123,6 +138,11 @@ class JobRequest(BaseModel):
     def effective_quorum(self) -> int:
         """The quorum; three quarters of the silos, rounded up, when none was asked for."""
         return self.quorum if self.quorum is not None else -(-3 * len(self.datasets) // 4)
+
+
+def _check_no_model(given: object, task: str | None) -> None:
+    if given is not None and task in ("evaluate", "statistics"):
+        raise ValueError(_NOT_OF_EVALUATION if task == "evaluate" else _NOT_OF_STATISTICS)
 
 
 def _line(text: str) -> str:

@@ -32,10 +32,11 @@ from silos.transitions import SiloState
 from training.launch.actions import launch
 from training.launch.agreed_defaults import clear_reason_of, form_defaults
 from training.launch.eligibility import Reason
-from training.launch.forms import PLAN_FIELD, CohortForm, TrainingForm
+from training.launch.forms import PLAN_FIELD, CohortForm, StatisticsForm, TrainingForm
 from training.launch.prefill import typed
 from training.launch.preview import preview
 from training.launch.requests import read_request
+from training.launch.statistics import poolable_columns
 from training.models import Job
 from training.permissions import access_job
 
@@ -76,6 +77,19 @@ def launch_evaluation(request: HttpRequest, version_id: UUID) -> HttpResponse:
     return _answer(request, _evaluation_desk(request, version_id))
 
 
+@login_required
+def launch_statistics(request: HttpRequest, consortium_id: UUID) -> HttpResponse:
+    """Ask for statistics; `?dataset=` proposes this dataset and those of its schema."""
+    return _answer(request, _statistics_desk(request, consortium_id))
+
+
+@require_POST
+@login_required
+def preview_statistics(request: HttpRequest, consortium_id: UUID) -> HttpResponse:
+    """What such a form comes to, as it is filled in now."""
+    return _preview(request, _statistics_desk(request, consortium_id))
+
+
 @require_POST
 @login_required
 def preview_training(request: HttpRequest, consortium_id: UUID) -> HttpResponse:
@@ -105,6 +119,21 @@ def _training_desk(request: HttpRequest, consortium_id: UUID) -> Desk:
         initial |= {"model": FAMILY, PLAN_FIELD: named}
     form = TrainingForm(request.POST or None, datasets=datasets, initial=initial, plans=plans)
     return Desk(user, consortium, datasets, form, reverse("job-launch-preview", args=[consortium.id]), again=again)
+
+
+def _statistics_desk(request: HttpRequest, consortium_id: UUID) -> Desk:
+    user = signed_in(request)
+    consortium = access_consortium(user, consortium_id, Permission.JOB_LAUNCH)
+    datasets = _on_offer(user, consortium, with_declarations=True)
+    initial = form_defaults(in_force(consortium)) | {"name": _("Statistics")}
+    named = next((one for one in datasets if str(one.id) == request.GET.get("dataset")), None)
+    if named is not None:
+        of_its_silo = [one for one in datasets if one.schema_digest == named.schema_digest]
+        others = {one.silo_id: one for one in reversed(of_its_silo)} | {named.silo_id: named}
+        initial |= {"datasets": [str(one.id) for one in others.values()], "name": named.title[:200]}
+        initial |= {"columns": list(poolable_columns(list(others.values())))}
+    form = StatisticsForm(request.POST or None, datasets=datasets, initial=initial)
+    return Desk(user, consortium, datasets, form, reverse("job-launch-statistics-preview", args=[consortium.id]))
 
 
 def _evaluation_desk(request: HttpRequest, version_id: UUID) -> Desk:
@@ -161,13 +190,14 @@ def _weighed(desk: Desk, form: CohortForm) -> Any:
     return preview(consortium=desk.consortium, form=form, datasets=desk.datasets, version=desk.version, by=desk.user)
 
 
-def _on_offer(user: User, consortium: Consortium) -> list[Dataset]:
+def _on_offer(user: User, consortium: Consortium, *, with_declarations: bool = False) -> list[Dataset]:
     """What a job of this consortium may name now."""
     offered = selectors.datasets_visible_to(user).filter(
         withdrawn_at=None, silo__state=SiloState.ACTIVE, silo__in=selectors.silos_of(consortium)
     )
     ordered = offered.order_by("name", "schema_digest", "silo__organisation__name", "title")
-    return list(ordered.defer("declaration", "registration", "silo__statement", "silo__certificate"))
+    unread = ("registration", "silo__statement", "silo__certificate")
+    return list(ordered.defer(*unread) if with_declarations else ordered.defer("declaration", *unread))
 
 
 @dataclass(frozen=True)

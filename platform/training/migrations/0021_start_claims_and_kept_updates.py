@@ -4,7 +4,7 @@ from django.db.models import Q
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("training", "0014_reason_params"),
+        ("training", "0019_statistics"),
     ]
 
     operations = [

@@ -1,8 +1,9 @@
-"""Jobs, rounds, steps, orders, submissions and evaluations."""
+"""Jobs, rounds, steps, orders, submissions, evaluations and statistics."""
 
 from training.models.jobs import CohortSeat, Job
 from training.models.orders import Evaluation, Order, RefusalDocument, Submission
 from training.models.rounds import Round, Step
+from training.models.statistics import ReleasedStatistics, StatisticsReport
 from training.models.uploads import Upload
 
 __all__ = [
@@ -11,7 +12,9 @@ __all__ = [
     "Job",
     "Order",
     "RefusalDocument",
+    "ReleasedStatistics",
     "Round",
+    "StatisticsReport",
     "Step",
     "Submission",
     "Upload",

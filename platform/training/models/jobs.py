@@ -16,13 +16,14 @@ from training.waiting import Wait
 
 
 class Job(models.Model):
-    """Something that silos do together, as it was launched: train a model in rounds, or evaluate one."""
+    """Something that silos do together, as it was launched: train a model in rounds, evaluate one, or count."""
 
     State = JobState
 
     class Task(models.TextChoices):
         TRAIN = "train", _("train")
         EVALUATE = "evaluate", _("evaluate")
+        STATISTICS = "statistics", _("statistics")
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     consortium = models.ForeignKey("consortia.Consortium", on_delete=models.PROTECT, related_name="jobs")
@@ -64,7 +65,7 @@ class Job(models.Model):
         constraints: ClassVar = [
             models.CheckConstraint(
                 condition=Q(state__in=["draft", "reserving", "queued", "failed", "cancelled"])
-                | Q(manifest__isnull=False, model__isnull=False, started_at__isnull=False),
+                | Q(manifest__isnull=False, started_at__isnull=False) & (Q(model__isnull=False) | Q(task="statistics")),
                 name="job_has_manifest_once_running",
             ),
             models.CheckConstraint(

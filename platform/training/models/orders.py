@@ -44,7 +44,7 @@ class Order(models.Model):
     base_version = models.ForeignKey(
         "registry.ModelVersion", null=True, db_index=False, on_delete=models.PROTECT, related_name="+"
     )
-    """The global model that it is about."""
+    """The global model that it is about; None where it is about none."""
     silo = models.ForeignKey("silos.Silo", on_delete=models.PROTECT, related_name="orders")
     kind = models.CharField(max_length=20, choices=[(kind.value, kind.value) for kind in OrderKind])
     number = models.BigIntegerField()
@@ -96,7 +96,7 @@ class Order(models.Model):
             ),
             models.CheckConstraint(
                 condition=Q(kind__in=[kind.value for kind in STEPLESS], step=None, base_version=None)
-                | ~Q(kind__in=[kind.value for kind in STEPLESS]) & Q(step__isnull=False, base_version__isnull=False),
+                | ~Q(kind__in=[kind.value for kind in STEPLESS]) & Q(step__isnull=False),
                 name="order_of_a_step_by_its_kind",
             ),
         ]

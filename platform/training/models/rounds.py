@@ -9,6 +9,7 @@ from django.db import models
 from django.db.models import Q
 
 from federation.protocol.documents import OrderKind
+from registry.models import ModelVersion
 from training.models.jobs import Job
 from training.models.moving import MovingQuerySet
 from training.transitions import ROUND, STEP, RoundState, StepState
@@ -35,7 +36,8 @@ class Round(models.Model):
     attempt = models.PositiveIntegerField(default=1)
     state = models.CharField(max_length=12, choices=RoundState, default=RoundState.OPEN)
     reason_code = models.CharField(max_length=80, blank=True)
-    base_version = models.ForeignKey("registry.ModelVersion", on_delete=models.PROTECT, related_name="+")
+    base_version = models.ForeignKey("registry.ModelVersion", null=True, on_delete=models.PROTECT, related_name="+")
+    """The global model that it starts from; None in a job that is about no model."""
     opened_at = models.DateTimeField()
     closed_at = models.DateTimeField(null=True)
     update_norm_l2 = models.FloatField(null=True)
@@ -60,6 +62,13 @@ class Round(models.Model):
 
     def __str__(self) -> str:
         return f"round {self.number} of {self.job_id}"
+
+    @property
+    def version(self) -> ModelVersion:
+        """The global model that it starts from. Raises LookupError where it is about none."""
+        if self.base_version is None:
+            raise LookupError(f"{self} is about no model.")
+        return self.base_version
 
 
 class StepQuerySet(MovingQuerySet["Step", StepState]):

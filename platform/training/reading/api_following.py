@@ -11,6 +11,7 @@ from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.generics import ListAPIView
 from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
+from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from accounts.access import signed_in
@@ -22,6 +23,7 @@ from training.reading import selectors
 from training.reading.event_stream import events_so_far
 from training.reading.filters import RoundFilter
 from training.reading.serializers import EnvelopeOut, MetricsOut, RoundOut, ServerSentEvent
+from training.reading.statistics import StatisticsOut, released_by
 
 
 class Rounds(ListAPIView[Round]):
@@ -64,6 +66,20 @@ class JobManifest(APIView):
         if job.manifest is None:
             raise NotFound.of("manifest")
         return HttpResponse(bytes(job.manifest), content_type="application/json")
+
+
+class JobStatistics(APIView):
+    """What a job of statistics has released."""
+
+    scopes = {"GET": Scope.JOBS_READ}
+
+    @extend_schema(responses=StatisticsOut)
+    def get(self, request: Request, job_id: UUID) -> Response:
+        """Its figures over all silos; 404 `statistics.not_found` until they are there."""
+        released = released_by(access_job(signed_in(request), job_id))
+        if released is None:
+            raise NotFound.of("statistics")
+        return Response(StatisticsOut(released).data)
 
 
 class EventStreamRenderer(JSONRenderer):

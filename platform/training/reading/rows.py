@@ -82,7 +82,8 @@ class RoundRow:
     @cached_property
     def steps(self) -> tuple[StepRow, ...]:
         """The steps that were opened, in their order."""
-        size_bytes = self.round.base_version.size_bytes
+        version = self.round.base_version
+        size_bytes = 0 if version is None else version.size_bytes
         return tuple(
             StepRow(step, tuple(OrderRow(order, size_bytes) for order in step.orders.all()))
             for step in sorted(self.round.steps.all(), key=lambda step: step.position)
@@ -199,7 +200,7 @@ class MetricsRow:
     @property
     def target(self) -> Target:
         """What the model is asked for."""
-        return self.round.base_version.model.target_kind
+        return self.round.version.model.target_kind
 
     @property
     def tables(self) -> tuple[tuple[EvaluationRow, list[list[int]] | None], ...]:

@@ -47,7 +47,7 @@ def evaluated_rounds_of(job: Job) -> QuerySet[Round]:
     orders = orders.defer("envelope")
     steps = Step.objects.prefetch_related(Prefetch("orders", queryset=orders))
     return (
-        Round.objects.filter(job=job, state=RoundState.CLOSED)
+        Round.objects.filter(job=job, state=RoundState.CLOSED, base_version__isnull=False)
         .select_related("base_version__model", "job")
         .prefetch_related(Prefetch("steps", queryset=steps))
     )
@@ -76,7 +76,8 @@ class Standing:
     def target(self) -> Target:
         """What its model is asked for; before there is one, what the data that it is for hold."""
         round_ = self.evaluated.round if self.evaluated else self.current_round.round if self.current_round else None
-        return round_.base_version.model.target_kind if round_ else self.cohort[0].seat.dataset.target_kind
+        version = round_.base_version if round_ else None
+        return version.model.target_kind if version else self.cohort[0].seat.dataset.target_kind
 
     @property
     def metrics(self) -> dict[str, object]:
@@ -101,7 +102,7 @@ def standing_of(job: Job) -> Standing:
     closed = rounds.filter(state=RoundState.CLOSED).order_by("-number").first()
     _fetch_orders([one for one in (round_, closed) if one], {seat.silo_id: seat.silo for seat in seats})
     current = RoundRow(round_) if round_ else None
-    evaluated = MetricsRow(closed) if closed else None
+    evaluated = MetricsRow(closed) if closed and closed.base_version else None
     orders = {row.order.silo_id: row for row in current.current_orders} if current else {}
     evaluations = {row.silo.id: row for row in evaluated.silos} if evaluated else {}
     return Standing(

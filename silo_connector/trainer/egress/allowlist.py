@@ -20,6 +20,7 @@ from federation.protocol.documents import (
     SiloState,
     Submission,
 )
+from federation.statistics.report import StatisticsReport
 from federation.targets import figure_names
 from silo_connector.trainer.resources import Resources
 
@@ -77,6 +78,13 @@ FIELDS: Mapping[type[BaseModel], frozenset[str]] = MappingProxyType(
                 *(f"phases_s.{phase}" for phase in PHASES),
             }
         ),
+        StatisticsReport: frozenset(
+            {
+                *("kind", "minimum_cell", "rows", "columns"),
+                *(f"columns.{name}" for name in ("name", "type", "levels", "unit", "edges")),
+                *(f"columns.{name}" for name in ("missing", "cells", "mean", "variance")),
+            }
+        ),
         Refusal: frozenset(
             {
                 *(*_ANSWER, "code", "message", "rule", "highest_number"),
@@ -105,6 +113,7 @@ FIELDS: Mapping[type[BaseModel], frozenset[str]] = MappingProxyType(
                 ),
                 *("declaration.split.column", "declaration.split.train_value"),
                 *(f"declaration.columns.{name}" for name in ("name", "type", "levels", "unit", "minimum", "maximum")),
+                "declaration.columns.histogram_edges",
                 *("declaration.columns.date_format", "declaration.split.train_before"),
                 *(
                     f"declaration.steps.{name}"

@@ -14,7 +14,7 @@ from pydantic import BaseModel
 from federation.errors import Invalid
 from federation.plans.reviews import open_review
 from federation.protocol import envelope
-from federation.protocol.digests import digest_stream
+from federation.protocol.digests import digest_bytes, digest_stream
 from federation.protocol.documents import (
     Agreement,
     CodeReview,
@@ -23,6 +23,7 @@ from federation.protocol.documents import (
     EvaluationReport,
     LogAcceptance,
     Manifest,
+    OrderKind,
     PayloadReference,
     Refusal,
     Submission,
@@ -33,6 +34,9 @@ from federation.protocol.documents import (
 from federation.protocol.keys import PrivateKey, PublicKey
 from federation.protocol.rows import NO_LIMITS, RowLimits, coarse
 from federation.protocol.tensors import Layout, file_size_bytes, read_header
+from federation.statistics.columns import ColumnShape
+from federation.statistics.disclosure import check_report
+from federation.statistics.report import read_report
 from federation.targets import Target
 from silo_connector.trainer.egress.allowlist import FIELDS, STATES, Status, may_leave
 from silo_connector.trainer.refusals import is_standard_sentence, may_name
@@ -60,8 +64,19 @@ class Bounds:
         return cls(manifest.layout, cell, limits.update_norm_l2_max, metrics, manifest.target_kind, rows)
 
 
+@dataclass(frozen=True)
+class StatisticsBounds:
+    """What statistics are held to: the columns as this silo has declared them, and the tightest minimum cell."""
+
+    shapes: tuple[ColumnShape, ...]
+    minimum_cell: int
+
+
 def sign_if_allowed(
-    document: Document, key: PrivateKey, bounds: Bounds | None = None, payload: Path | None = None
+    document: Document,
+    key: PrivateKey,
+    bounds: Bounds | StatisticsBounds | None = None,
+    payload: Path | None = None,
 ) -> bytes:
     """Sign a document if it, and the file that goes with it, may leave the site.
 
@@ -109,7 +124,9 @@ def _own_only(sealed: bytes, kind: type[Document], signatory: PublicKey) -> byte
     return json.dumps(content, separators=(",", ":")).encode()
 
 
-def check_may_leave(thing: BaseModel, bounds: Bounds | None = None, payload: Path | None = None) -> None:
+def check_may_leave(
+    thing: BaseModel, bounds: Bounds | StatisticsBounds | None = None, payload: Path | None = None
+) -> None:
     """The one allow-list. Raises Invalid ``leaving.not_allowed`` with the field at fault."""
     if type(thing) not in FIELDS:
         raise _not_allowed(type(thing).__name__)
@@ -136,9 +153,14 @@ def check_may_leave(thing: BaseModel, bounds: Bounds | None = None, payload: Pat
         raise _not_allowed("payload")
 
 
-def _check_submission(submission: Submission, bounds: Bounds | None, payload: Path | None) -> None:
+def _check_submission(submission: Submission, bounds: Bounds | StatisticsBounds | None, payload: Path | None) -> None:
     if bounds is None:
         raise _not_allowed("manifest_digest")
+    if isinstance(bounds, StatisticsBounds) != (submission.kind is OrderKind.STATISTICS):
+        raise _not_allowed("kind")
+    if isinstance(bounds, StatisticsBounds):
+        _check_statistics(submission, bounds, payload)
+        return
     if len({submission.payload is None, submission.training is None, payload is None}) != 1:
         raise _not_allowed("payload")
     if submission.evaluation is not None:
@@ -152,6 +174,30 @@ def _check_submission(submission: Submission, bounds: Bounds | None, payload: Pa
             _check_training_loss(submission.training.loss, submission.training.rows, bounds)
     if payload is not None and submission.payload is not None:
         _check_payload(submission.payload, payload, bounds.layout)
+
+
+def _check_statistics(submission: Submission, bounds: StatisticsBounds, payload: Path | None) -> None:
+    """The file is a report of these columns, cut as they are declared here, and has no small cell nor what gives one.
+
+    No figure about a model goes with it.
+    """
+    reference = submission.payload
+    for name in ("training", "evaluation", "model_digest"):
+        if getattr(submission, name) is not None:
+            raise _not_allowed(name)
+    if reference is None or payload is None:
+        raise _not_allowed("payload")
+    content = payload.read_bytes()
+    if (reference.digest, reference.size_bytes) != (digest_bytes(content), len(content)):
+        raise _not_allowed("payload.digest")
+    report = read_report(content)
+    check_may_leave(report)
+    if tuple(column.shape for column in report.columns) != bounds.shapes:
+        raise _not_allowed("columns.edges")
+    try:
+        check_report(report, bounds.minimum_cell)
+    except Invalid as error:
+        raise _not_allowed("columns.cells") from error
 
 
 def _check_training_loss(loss: float, rows: int, bounds: Bounds) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from federation.protocol.documents import Manifest, Order, OrderKind
-from silo_connector.trainer.kinds import model_orders
+from silo_connector.trainer.kinds import job_orders, model_orders
 from silo_connector.trainer.kinds.kind import Incoming, SiloContext
 from silo_connector.trainer.kinds.model_orders import ModelWork
 from silo_connector.trainer.orders.verification import Task, validate_model_order
@@ -25,7 +25,7 @@ class EvaluateKind:
         def task_of(manifest: Manifest) -> Task:
             return validate_model_order(order, manifest, incoming.trust, silo.datasets.declarations)
 
-        return model_orders.allow(order, task_of, incoming, silo)
+        return job_orders.allow(order, task_of, incoming, silo)
 
     def execute(self, work: ModelWork, incoming: Incoming, silo: SiloContext) -> Outcome:
         """Evaluate. Raises Refused, Stopped, OSError."""

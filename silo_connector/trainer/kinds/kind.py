@@ -19,6 +19,7 @@ from silo_connector.trainer.orders.verification import Trust
 from silo_connector.trainer.refusals import OrderHead
 from silo_connector.trainer.store.order_store import Outcome
 from silo_connector.trainer.store.outbox import Outcomes
+from silo_connector.trainer.store.statistics import StatisticsAnswers
 
 Said = TypeVar("Said", bound=Instruction)
 Work = TypeVar("Work")
@@ -52,6 +53,7 @@ class SiloContext:
     authorizer: Authorizer
     datasets: Datasets
     outbox: Outcomes
+    statistics: StatisticsAnswers
     urgent_lane: UrgentLane
 
 

@@ -1,24 +1,23 @@
-"""What orders to train and to evaluate have in common: manifest, permission, the model's copy, signature."""
+"""What orders to train and to evaluate have in common: the model's copy, the work on it, the signature."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from federation.agreements.shares import limits_of
-from federation.errors import FederationError, Invalid
+from federation.errors import FederationError
 from federation.plans.declaration import Plan
-from federation.protocol.documents import Manifest, Order, Submission
+from federation.protocol.documents import Submission
 from silo_connector import spool
 from silo_connector.logs import Log
 from silo_connector.trainer.egress.filter import Bounds, sign_if_allowed
 from silo_connector.trainer.kinds.execution import TrainModel, execute_order, of_family
+from silo_connector.trainer.kinds.job_orders import JobWork
 from silo_connector.trainer.kinds.kind import Incoming, SiloContext
-from silo_connector.trainer.orders.authorization import Permit
 from silo_connector.trainer.orders.inbox import cancellation, take_model
-from silo_connector.trainer.orders.verification import Task, check_open, open_manifest
+from silo_connector.trainer.orders.verification import Task
 from silo_connector.trainer.refusals import Refused
 from silo_connector.trainer.sandbox.plans import run_plan_in_sandbox
 from silo_connector.trainer.store.order_store import Outcome
@@ -30,54 +29,8 @@ if TYPE_CHECKING:
 LOG = Log("trainer")
 
 
-@dataclass(frozen=True)
-class ModelWork:
-    """An order about a job's model that was verified and allowed, and how long the data took meanwhile."""
-
-    task: Task
-    permit: Permit
-    data_s: float
-
-
-def allow(order: Order, task_of: Callable[[Manifest], Task], incoming: Incoming, silo: SiloContext) -> ModelWork:
-    """Judge an order, what came with it, and whether it is allowed; the journal has it then. Raises Refused.
-
-    `task_of` says what the manifest makes of the order, and raises Refused where the two don't fit.
-    """
-    try:
-        sealed = incoming.folder.read(spool.MANIFEST, spool.DOCUMENT_BYTES_MAX)
-    except Invalid as error:
-        raise Refused("manifest.missing", error.message) from error
-    check_open(order, silo.clock.now())
-    task = task_of(open_manifest(order, sealed, incoming.trust))
-    silo.clock.saw(order.issued_at)
-    data_s = 0.0
-
-    def rows_total() -> int:
-        nonlocal data_s
-        started = time.perf_counter()
-        rows = silo.datasets.rows(task.member.dataset)
-        data_s = time.perf_counter() - started
-        return rows.rows_total
-
-    permit = silo.authorizer.authorize(task, sealed, incoming.folder, incoming.trust, rows_total)
-    silo.journal.add(
-        "order.allowed",
-        durable=False,  # the line about the answer is, and this one with it
-        order_id=str(order.order_id),
-        order=incoming.head.digest,
-        silo_id=str(order.silo_id),
-        number=order.number,
-        issued_at=order.issued_at.isoformat(),
-        job_id=str(order.job_id),
-        kind=order.kind.value,
-        round=order.round,
-        attempt=order.attempt,
-        model=task.model.digest,
-        manifest=order.manifest_digest,
-        agreement=task.manifest.agreement_digest,
-    )
-    return ModelWork(task, permit, data_s)
+ModelWork = JobWork[Task]
+"""An order about a job's model that was verified and allowed."""
 
 
 def carry_out(work: ModelWork, incoming: Incoming, silo: SiloContext, train: TrainModel | None = None) -> Outcome:

@@ -13,7 +13,7 @@ from federation.protocol.datasets import DatasetDeclaration
 from federation.protocol.documents import Manifest, Order, OrderKind, PayloadReference, TrainingReport
 from silo_connector.trainer.data import Prepared
 from silo_connector.trainer.egress.filter import Bounds
-from silo_connector.trainer.kinds import model_orders
+from silo_connector.trainer.kinds import job_orders, model_orders
 from silo_connector.trainer.kinds.kind import Incoming, SiloContext
 from silo_connector.trainer.kinds.model_orders import ModelWork
 from silo_connector.trainer.orders.verification import Task, Trust, validate_model_order
@@ -39,7 +39,7 @@ class TrainKind:
         def task_of(manifest: Manifest) -> Task:
             return validate_train_order(order, manifest, incoming.trust, silo.datasets.declarations)
 
-        return model_orders.allow(order, task_of, incoming, silo)
+        return job_orders.allow(order, task_of, incoming, silo)
 
     def execute(self, work: ModelWork, incoming: Incoming, silo: SiloContext) -> Outcome:
         """Evaluate and train. Raises Refused, Stopped, OSError."""
@@ -54,7 +54,7 @@ def validate_train_order(
         raise Refused("order.task_mismatch", f"A {manifest.task} job sent a train order.")
     task = validate_model_order(order, manifest, trust, datasets)
     try:
-        local = parse_local(manifest.local)
+        local = parse_local(manifest.local or {})
     except FederationError as error:
         raise Refused(error.code, error.message, error.field) from error
     if order.upload is None:

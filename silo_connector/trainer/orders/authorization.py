@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
@@ -31,7 +31,7 @@ from silo_connector.folders import SafeDir
 from silo_connector.plans import PlanStore, ReviewedPlan
 from silo_connector.policy import PolicyFile
 from silo_connector.trainer.orders.certificates import Certificates
-from silo_connector.trainer.orders.verification import Task, Trust
+from silo_connector.trainer.orders.verification import JobTask, Task, Trust
 from silo_connector.trainer.protection.modes import check_supported
 from silo_connector.trainer.refusals import Refused
 from silo_connector.trainer.store.jobs import Begun, Jobs
@@ -46,6 +46,8 @@ class Permit:
 
     metrics: frozenset[str]
     minimum_cell: int
+    policy: Policy = field(default_factory=Policy)
+    """The site's own, as it was when the order was allowed."""
     plan: Plan | None = None
     """The training plan that computes the job's model, where it has one."""
 
@@ -74,7 +76,7 @@ class Authorizer:
         self._signatory = ""
 
     def authorize(
-        self, task: Task, manifest: bytes, folder: SafeDir, trust: Trust, rows_total: Callable[[], int]
+        self, task: JobTask, manifest: bytes, folder: SafeDir, trust: Trust, rows_total: Callable[[], int]
     ) -> Permit:
         """Allow an order, and remember that it was; `manifest` is the sealed one. Raises Refused.
 
@@ -105,14 +107,13 @@ class Authorizer:
         self._check_weighed(task, told)
         self._certificates.check(order.manifest_digest, task.manifest.cohort, moment)
         self._jobs.check_known(order.job_id, task.manifest.created_at)
-        self._jobs.check_order(order, task.model.digest)
-        self._jobs.allow(order, task.model.digest, standing.digest, manifest, sealed)
+        self._jobs.check_order(order, task.model_digest)
+        self._jobs.allow(order, task.model_digest, standing.digest, manifest, sealed)
         disclosure = standing.agreement.terms.disclosure
-        return Permit(
-            frozenset(disclosure.metrics), max(disclosure.minimum_cell, self._config.limits.minimum_cell), plan
-        )
+        minimum_cell = max(disclosure.minimum_cell, self._config.limits.minimum_cell)
+        return Permit(frozenset(disclosure.metrics), minimum_cell, policy, plan)
 
-    def _check_weighed(self, task: Task, rows_coarse: int) -> None:
+    def _check_weighed(self, task: JobTask, rows_coarse: int) -> None:
         """A manifest may not weigh others by more rows than these here had when its job began.
 
         Data that become fewer later, as when somebody takes a consent back, are no reason to stop.
@@ -130,9 +131,9 @@ class Authorizer:
         except (Invalid, OSError) as error:
             raise Refused("plans.unreadable", str(error)) from error
 
-    def _runnable(self, plan: Plan, task: Task) -> Plan:
+    def _runnable(self, plan: Plan, task: JobTask) -> Plan:
         """The plan, if it is the job's model that it computes, and here is what runs it."""
-        if parse_model(plan.model)[1] != task.spec:
+        if not isinstance(task, Task) or parse_model(plan.model)[1] != task.spec:
             raise Refused("code.other_model", "The plan declares other parameters than the manifest's model.")
         if task.manifest.privacy is not None:
             raise Refused("code.privacy", "The gradients of a plan are those of whole batches.")
@@ -146,7 +147,7 @@ class Authorizer:
         except Invalid as error:  # what the site wants can't be read, so nothing is sure to be wanted
             raise Refused(LOCAL_POLICY, error.message) from error
 
-    def _standing(self, sealed: bytes, task: Task, trust: Trust) -> Standing:
+    def _standing(self, sealed: bytes, task: JobTask, trust: Trust) -> Standing:
         opened = self._open(sealed)
         kept = self._kept(opened, trust)
         return standing_of(opened, kept, self._jobs.begun(task.order.job_id), task.order)

@@ -69,16 +69,32 @@ class OpenedOrder:
 
 
 @dataclass(frozen=True)
-class Task:
-    """An order about a job's model that is in order: what to do, with what."""
+class JobTask:
+    """An order of a job that is in order: what to do, with which data."""
 
     order: Order
     manifest: Manifest
     member: CohortMember
+
+    @property
+    def model_digest(self) -> str | None:
+        """The model that it is about; None where it is about none."""
+        return None
+
+
+@dataclass(frozen=True)
+class Task(JobTask):
+    """An order about a job's model that is in order."""
+
     model: BlobReference
     family: Family
     spec: ModelSpecification
     local: LocalTraining | None = None
+
+    @property
+    def model_digest(self) -> str:
+        """The model that it is about."""
+        return self.model.digest
 
 
 def open_order(sealed: bytes, trust: Trust, moment: datetime, forms: Mapping[str, OrderForm]) -> OpenedOrder:
@@ -159,18 +175,13 @@ def validate_model_order(
 
     Whether the agreement allows it, `authorization` finds out after this.
     """
-    member = _member(manifest, trust)
-    declaration = datasets.get(member.dataset)
-    if declaration is None:
-        raise Refused("dataset.unknown", f"There is no dataset {member.dataset!r} here.")
-    if declaration.schema_digest != member.schema_digest:
-        raise Refused("dataset.schema_changed", f"The schema of {member.dataset!r} is not the one in the manifest.")
+    member, declaration = validate_member(manifest, trust, datasets)
+    if manifest.model is None or manifest.n_features is None:
+        raise Refused("order.task_mismatch", f"A {manifest.task} job sent an order about a model.")
     if (len(declaration.features()), declaration.n_classes) != (manifest.n_features, manifest.n_classes):
         raise Refused("model.does_not_fit", "The manifest's numbers of features and classes are not the dataset's.")
     if declaration.target.kind != manifest.target:
         raise Refused("model.does_not_fit", "The manifest's target is not the dataset's.")
-    if manifest.weighting is not None and manifest.weighting.train_fraction != train_fraction_of(declaration):
-        raise Refused("manifest.weights", "The manifest names another part of the rows to train on than is declared.")
     try:
         family, spec = parse_model(manifest.model)
         if family.layout(spec, manifest.n_features, declaration.target_kind) != manifest.layout:
@@ -184,6 +195,21 @@ def validate_model_order(
     if order.round <= 1 and order.model.digest != manifest.initial_model_digest:
         raise Refused("model.not_initial", f"Round {order.round} begins with {order.model.digest}.")
     return Task(order, manifest, member, order.model, family, spec)
+
+
+def validate_member(
+    manifest: Manifest, trust: Trust, datasets: Mapping[str, DatasetDeclaration]
+) -> tuple[CohortMember, DatasetDeclaration]:
+    """This silo's place in a job, and what it brings. Raises Refused where the manifest has either otherwise."""
+    member = _member(manifest, trust)
+    declaration = datasets.get(member.dataset)
+    if declaration is None:
+        raise Refused("dataset.unknown", f"There is no dataset {member.dataset!r} here.")
+    if declaration.schema_digest != member.schema_digest:
+        raise Refused("dataset.schema_changed", f"The schema of {member.dataset!r} is not the one in the manifest.")
+    if manifest.weighting is not None and manifest.weighting.train_fraction != train_fraction_of(declaration):
+        raise Refused("manifest.weights", "The manifest names another part of the rows to train on than is declared.")
+    return member, declaration
 
 
 def _head(payload: bytes, forms: Mapping[str, OrderForm]) -> tuple[OrderHead, str]:

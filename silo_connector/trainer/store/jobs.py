@@ -56,8 +56,8 @@ class Jobs:
         if until is not None and made_at <= until + _SKEW and self.begun(job_id) is None:
             raise Refused("job.state_lost", f"What was done until {until:%Y-%m-%d} is kept no longer.")
 
-    def check_order(self, order: Order, model_digest: str) -> None:
-        """Orders of a job go forward, and all of a round are about one model.
+    def check_order(self, order: Order, model_digest: str | None) -> None:
+        """Orders of a job go forward, and all of a round are about one model, or all about none.
 
         Raises Refused ``manifest.changed``, ``order.reordered``, ``model.swapped``.
         """
@@ -76,12 +76,14 @@ class Jobs:
             raise Refused("order.reordered", f"Round {last[0]}, attempt {last[1]} was allowed before.")
         other = self._database.execute(
             "SELECT model_digest FROM allowed WHERE job_id = ? AND order_id != ? AND round = ? AND model_digest != ?",
-            (*others, order.round, model_digest),
+            (*others, order.round, model_digest or ""),
         ).fetchone()
         if other is not None:
             raise Refused("model.swapped", f"Round {order.round} was about {other[0]} before.")
 
-    def allow(self, order: Order, model_digest: str, agreement_digest: str, manifest: bytes, agreement: bytes) -> None:
+    def allow(
+        self, order: Order, model_digest: str | None, agreement_digest: str, manifest: bytes, agreement: bytes
+    ) -> None:
         """Remember that an order was allowed, before anything is done for it. The same one again changes nothing."""
         moment = as_text(now())
         with self._database:
@@ -98,7 +100,7 @@ class Jobs:
                     order.kind.value,
                     order.round,
                     order.attempt,
-                    model_digest,
+                    model_digest or "",
                     moment,
                 ),
             )

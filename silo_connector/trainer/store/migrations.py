@@ -87,6 +87,25 @@ MIGRATIONS: Sequence[Sequence[str]] = (
         )
         """,
     ),
+    (  # what was answered of statistics (statistics.py): by day and job, and each state that the rows were in
+        """
+        CREATE TABLE statistics_days (
+            dataset TEXT NOT NULL,
+            day TEXT NOT NULL,
+            job_id TEXT NOT NULL,
+            PRIMARY KEY (dataset, day, job_id)
+        ) WITHOUT ROWID
+        """,
+        """
+        CREATE TABLE statistics_rows (
+            dataset TEXT NOT NULL,
+            fingerprint TEXT NOT NULL,
+            rows INTEGER NOT NULL,
+            answered_at TEXT NOT NULL,
+            PRIMARY KEY (dataset, fingerprint)
+        ) WITHOUT ROWID
+        """,
+    ),
 )
 VERSION = len(MIGRATIONS)
 

@@ -15,6 +15,7 @@ from silo_connector.trainer.refusals import Refused
 from silo_connector.trainer.store.jobs import Jobs
 from silo_connector.trainer.store.migrations import migrate
 from silo_connector.trainer.store.pruning import as_text, forget, forgotten, mark
+from silo_connector.trainer.store.statistics import StatisticsAnswers
 
 FILE = "trainer.sqlite"
 FORGET_EVERY = timedelta(days=1)
@@ -55,6 +56,7 @@ class Memory:
                 "move the file away, and confirm what was lost: silo-connector accept-state.",
             ) from error
         self.jobs = Jobs(self._database)
+        self.statistics = StatisticsAnswers(self._database)
         self._forgot_at: datetime | None = None
 
     def outcome(self, order_id: str) -> Outcome | None:

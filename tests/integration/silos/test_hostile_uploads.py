@@ -121,7 +121,7 @@ def test_an_answer_can_t_name_what_another_silo_uploaded(port: int, federation: 
 
 def test_an_answer_can_t_name_a_model_or_any_other_artefact_of_the_store(port: int, federation: Federation) -> None:
     order = order_of(federation)
-    model = order.round.base_version
+    model = order.round.version
     named = {"digest": model.digest, "size_bytes": model.size_bytes}
     assert answer_with(port, federation, order, b"", payload=named).code == "submission.payload_missing"
     store.keep(OTHER, digest_bytes(OTHER))

@@ -244,6 +244,9 @@ DOORS = [
     ),
     Door("api-job-rounds", "get", lambda s: f"jobs/{s.job.id}/rounds/", Scope.JOBS_READ),
     Door("api-job-metrics", "get", lambda s: f"jobs/{s.job.id}/metrics/", Scope.JOBS_READ),
+    Door(  # a job that trains has released none: tests/integration/training/test_statistics_shown.py has one that has
+        "api-job-statistics", "get", lambda s: f"jobs/{s.job.id}/statistics/", Scope.JOBS_READ, status=404
+    ),
     Door("api-job-manifest", "get", lambda s: f"jobs/{s.job.id}/manifest/", Scope.JOBS_READ),
     Door(
         "api-job-evidence",

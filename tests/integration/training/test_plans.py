@@ -135,6 +135,7 @@ def test_silos_are_told_the_hash_and_the_declared_model_and_the_model_remembers(
     job.refresh_from_db()
     manifest = manifest_of(job)
     assert manifest.code_digest == plan.digest
+    assert manifest.model is not None
     _family, specification = parse_model(manifest.model)
     assert specification == plan.specification
     model = model_of(job)

@@ -104,6 +104,7 @@ def test_silos_are_told_the_strategy_s_proximal_term(
 ) -> None:
     job = launched(federation, strategy=strategy)
     manifest = documents.read(documents.Manifest, peek(bytes(job.manifest or b"")))
+    assert manifest.local is not None
     assert manifest.local.get("proximal_mu") == mu
     parse_local(manifest.local)
 
@@ -128,6 +129,7 @@ def test_a_strategy_and_a_combiner_that_were_added_as_files_run_a_round(
     add_parts(monkeypatch)
     job = launched(federation, strategy={"name": "half_median"})
     manifest = documents.read(documents.Manifest, peek(bytes(job.manifest or b"")))
+    assert manifest.local is not None
     assert manifest.local["proximal_mu"] == 0.5
     orders = open_orders(job)
     for order, delta, rows in zip(orders, (0.0, 3.0, 90.0), (10, 10, 40), strict=True):

@@ -18,7 +18,7 @@ from training.engine.deadlines import StepDeadlines
 from training.engine.sql.answered import AnsweredOrder
 from training.engine.sql.closing import Answer
 from training.engine.sql.steps import Applied, ClaimedStep
-from training.models import Round
+from training.models import Job, Round
 from training.transitions import OrderState
 
 
@@ -57,6 +57,8 @@ class Closed:
     keep: Callable[[Actor], ModelVersion | None] = field(default=lambda _: None)
     """Writes down what else follows, in the transaction that ends the step, and once the answers are settled; the
     version of the model that the next round starts from, where there is a new one."""
+    evidence: Mapping[str, object] = field(default_factory=dict)
+    """What the event of the round's end says besides: digests of what else was made."""
 
 
 class StepKind(Protocol):
@@ -65,6 +67,12 @@ class StepKind(Protocol):
     kind: OrderKind
     has_upload: bool
     """Whether an answer comes with an artefact, for which the order grants an upload."""
+    is_about_model: bool
+    """Whether its orders are about a global model. A job whose work is of another kind begins without one."""
+
+    def in_manifest(self, job: Job, version: ModelVersion | None) -> Mapping[str, Any]:
+        """What the manifest of a job says whose work is of this kind, besides what every manifest does."""
+        ...
 
     def issue(self, round_: Round, order_id: UUID, deadlines: StepDeadlines) -> Mapping[str, Any]:
         """What an order of this kind holds, besides what every order does."""

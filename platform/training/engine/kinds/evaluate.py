@@ -10,13 +10,14 @@ from audit.actors import Actor
 from federation.errors import Invalid
 from federation.protocol.documents import OrderKind, Submission
 from registry.actions import judge
+from registry.models import ModelVersion
 from training.engine.deadlines import StepDeadlines
 from training.engine.kinds.base import Claim, Closed
-from training.engine.kinds.models import combined_metrics, model_reference
+from training.engine.kinds.models import combined_metrics, model_in_manifest, model_reference
 from training.engine.sql.answered import AnsweredOrder
 from training.engine.sql.closing import Answer
 from training.engine.sql.steps import Applied
-from training.models import Round
+from training.models import Job, Round
 
 
 class Evaluate:
@@ -24,11 +25,18 @@ class Evaluate:
 
     kind = OrderKind.EVALUATE
     has_upload = False
+    is_about_model = True
+
+    def in_manifest(self, job: Job, version: ModelVersion | None) -> Mapping[str, Any]:
+        """The model."""
+        if version is None:
+            raise LookupError(f"Job {job.id} has no model.")
+        return model_in_manifest(job, version)
 
     def issue(self, round_: Round, order_id: UUID, deadlines: StepDeadlines) -> Mapping[str, Any]:
         """The model."""
         del order_id
-        return {"model": model_reference(round_.base_version, deadlines.expires_at)}
+        return {"model": model_reference(round_.version, deadlines.expires_at)}
 
     def accept(self, order: AnsweredOrder, said: Submission) -> None:
         """It is answered with an evaluation, and no update."""
@@ -43,7 +51,7 @@ class Evaluate:
 
         def keep(by: Actor) -> None:
             if claim.round.job.evaluated_version_id is None:
-                judge(version=claim.round.base_version, metrics=combined_metrics(claim), by=by)
+                judge(version=claim.round.version, metrics=combined_metrics(claim), by=by)
 
         return Closed([Applied(answer.order_id) for answer in answers], keep=keep)
 

@@ -22,11 +22,11 @@ from registry.actions import add_version, judge
 from registry.models import ModelVersion
 from training.engine.deadlines import StepDeadlines
 from training.engine.kinds.base import Claim, Closed, TooFewAcceptedError
-from training.engine.kinds.models import combined_metrics, model_reference
+from training.engine.kinds.models import combined_metrics, model_in_manifest, model_reference
 from training.engine.sql.answered import AnsweredOrder
 from training.engine.sql.closing import Answer
 from training.engine.sql.steps import Applied
-from training.models import Round
+from training.models import Job, Round
 
 UPLOAD_MARGIN_BYTES = 1 << 16
 """An update is as large as the model, give or take its header."""
@@ -37,10 +37,17 @@ class Train:
 
     kind = OrderKind.TRAIN
     has_upload = True
+    is_about_model = True
+
+    def in_manifest(self, job: Job, version: ModelVersion | None) -> Mapping[str, Any]:
+        """The model."""
+        if version is None:
+            raise LookupError(f"Job {job.id} has no model.")
+        return model_in_manifest(job, version)
 
     def issue(self, round_: Round, order_id: UUID, deadlines: StepDeadlines) -> Mapping[str, Any]:
         """The model, and a grant to upload the update."""
-        version, expires_at = round_.base_version, deadlines.expires_at
+        version, expires_at = round_.version, deadlines.expires_at
         size_max = version.size_bytes + UPLOAD_MARGIN_BYTES
         upload = documents.UploadGrant(
             size_bytes_max=size_max,
@@ -74,14 +81,14 @@ class Train:
 
         def keep(by: Actor) -> ModelVersion:
             version = add_version(
-                model=round_.base_version.model,
+                model=round_.version.model,
                 round_number=round_.number,
                 digest=result.model_digest,
                 size_bytes=result.model_size_bytes,
                 optimiser_digest=result.state_digest or "",
                 by=by,
             )
-            judge(version=round_.base_version, metrics=combined_metrics(claim), by=by)
+            judge(version=round_.version, metrics=combined_metrics(claim), by=by)
             return version
 
         applied = [Applied(UUID(one.key), one.norm_l2, one.cosine_to_mean) for one in result.accepted]
@@ -89,7 +96,7 @@ class Train:
 
 
 def _aggregate(claim: Claim, answers: Sequence[Answer], folder: Path) -> Aggregation:
-    job, version = claim.round.job, claim.round.base_version
+    job, version = claim.round.job, claim.round.version
     layout = tuple(
         TensorSpec(name=spec["name"], shape=tuple(spec["shape"]), dtype=spec["dtype"]) for spec in version.model.layout
     )

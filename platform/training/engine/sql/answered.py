@@ -26,8 +26,9 @@ class AnsweredOrder:
     step_id: int
     round_number: int
     attempt: int
-    version_id: UUID
-    model_digest: str
+    version_id: UUID | None
+    model_digest: str | None
+    """None where it is about no model."""
     job_id: UUID
     consortium_id: UUID
     manifest_digest: str
@@ -45,8 +46,8 @@ class AnsweredOrder:
     """The figures that the agreement lets out, as JSON; None where there is no agreement."""
     trainer_network: str | None
     n_classes: int | None
-    target: str
-    """Empty where it follows from the number of classes."""
+    target: str | None
+    """Empty where it follows from the number of classes; None where the order is about no model."""
 
     @property
     def job(self) -> Job:
@@ -62,7 +63,7 @@ class AnsweredOrder:
             update_norm_l2_max=self.update_norm_l2_max,
             minimum_cell=self.minimum_cell,
             metrics=frozenset(figure_names() if self.metrics is None else json.loads(self.metrics)),
-            target=target_of(self.target or None, self.n_classes),
+            target=None if self.target is None else target_of(self.target or None, self.n_classes),
             has_no_network=self.trainer_network == "forbidden",
         )
 
@@ -78,8 +79,8 @@ _FIND = """
     JOIN training_step AS step ON step.id = own.step_id
     JOIN training_round AS round ON round.id = step.round_id
     JOIN training_job AS job ON job.id = round.job_id
-    JOIN registry_modelversion AS version ON version.id = own.base_version_id
-    JOIN registry_model AS model ON model.id = version.model_id
+    LEFT JOIN registry_modelversion AS version ON version.id = own.base_version_id
+    LEFT JOIN registry_model AS model ON model.id = version.model_id
     JOIN training_cohortseat AS seat ON seat.job_id = job.id AND seat.silo_id = own.silo_id
     LEFT JOIN agreements_agreementversion AS agreement ON agreement.id = job.agreement_id
     LEFT JOIN training_upload AS upload ON upload.order_id = own.id

@@ -44,8 +44,8 @@ _ROUND_OF_STEP = f"""
            {_columns("model", _MODEL)}
     FROM training_round AS round
     JOIN training_job AS job ON job.id = round.job_id
-    JOIN registry_modelversion AS version ON version.id = round.base_version_id
-    JOIN registry_model AS model ON model.id = version.model_id
+    LEFT JOIN registry_modelversion AS version ON version.id = round.base_version_id
+    LEFT JOIN registry_model AS model ON model.id = version.model_id
     WHERE round.id = %(round)s
 """  # noqa: S608 - names of ours
 
@@ -58,9 +58,11 @@ def round_with_job(round_id: UUID) -> Round:
         for cls, names in ((Round, _ROUND), (Job, _JOB), (ModelVersion, _VERSION), (Model, _MODEL))
     }
     values[Job]["request"] = json.loads(values[Job]["request"])
-    values[Model]["layout"] = json.loads(values[Model]["layout"])
     round_ = Round.from_db("default", _ROUND, list(values[Round].values()))
     round_.job = Job.from_db("default", _JOB, list(values[Job].values()))
+    if values[Round]["base_version_id"] is None:
+        return round_
+    values[Model]["layout"] = json.loads(values[Model]["layout"])
     round_.base_version = ModelVersion.from_db("default", _VERSION, list(values[ModelVersion].values()))
     round_.base_version.model = Model.from_db("default", _MODEL, list(values[Model].values()))
     return round_

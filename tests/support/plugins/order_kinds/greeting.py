@@ -7,13 +7,14 @@ from typing import Any
 from uuid import UUID
 
 from federation.protocol.documents import OrderKind, Submission
+from registry.models import ModelVersion
 from training.engine.deadlines import StepDeadlines
 from training.engine.kinds.base import Claim, Closed
 from training.engine.kinds.models import model_reference
 from training.engine.sql.answered import AnsweredOrder
 from training.engine.sql.closing import Answer
 from training.engine.sql.steps import Applied
-from training.models import Round
+from training.models import Job, Round
 
 
 class Greeting:
@@ -21,11 +22,17 @@ class Greeting:
 
     kind = OrderKind.KEY_EXCHANGE
     has_upload = False
+    is_about_model = True
+
+    def in_manifest(self, job: Job, version: ModelVersion | None) -> Mapping[str, Any]:
+        """Nothing: it is no work of a job."""
+        del job, version
+        return {}
 
     def issue(self, round_: Round, order_id: UUID, deadlines: StepDeadlines) -> Mapping[str, Any]:
         """The model, which every answer names."""
         del order_id
-        return {"model": model_reference(round_.base_version, deadlines.expires_at)}
+        return {"model": model_reference(round_.version, deadlines.expires_at)}
 
     def accept(self, order: AnsweredOrder, said: Submission) -> None:
         """Whatever it says."""

@@ -1,0 +1,73 @@
+"""Whether the columns of which a job asks can be pooled, and whether its datasets still answer today."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC
+
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from federation.errors import Invalid
+from federation.statistics.columns import ColumnShape, columns_of, disagreements
+from silos.models import Dataset
+from silos.selectors import declaration_of
+from training.launch.requests import JobRequest
+from training.models import CohortSeat, Order
+from training.transitions import OrderState
+
+PER_DAY = "statistics.per_day"
+
+
+def check_statistics(asked: JobRequest, datasets: Sequence[Dataset]) -> None:
+    """Raise Invalid for what a job of statistics can't ask: ``statistics.unknown_column``, ``statistics.edges_differ``
+    with the column and the silos, ``statistics.per_day`` where a silo has said today that its dataset answers no more.
+
+    Nothing for other jobs.
+    """
+    if asked.statistics is None:
+        return
+    declared = [(dataset.silo.name, columns_of(declaration_of(dataset))) for dataset in datasets]
+    for place, column in enumerate(asked.statistics.columns):
+        lacking = [silo for silo, shapes in declared if column not in shapes]
+        if lacking:
+            told = _("%(silos)s: no column “%(column)s” of which statistics can be told.")
+            raise Invalid(
+                "statistics.unknown_column",
+                told % {"column": column, "silos": ", ".join(lacking)},
+                f"statistics.columns.{place}",
+            )
+    for one in disagreements(asked.statistics.columns, declared):
+        told = _("The silos cut “%(column)s” differently: %(first)s otherwise than %(others)s.")
+        named = {"column": one.column, "first": one.silos[0], "others": ", ".join(one.silos[1:])}
+        place = asked.statistics.columns.index(one.column)
+        raise Invalid("statistics.edges_differ", told % named, f"statistics.columns.{place}")
+    if spent := _spent_today(datasets):
+        told = _("Asked for statistics too often today; they answer again from 00:00 UTC on: %(silos)s.")
+        raise Invalid(PER_DAY, told % {"silos": ", ".join(spent)}, "datasets")
+
+
+def poolable_columns(datasets: Sequence[Dataset]) -> tuple[str, ...]:
+    """The columns that all of these have, cut alike, in the first one's order."""
+    if not datasets:
+        return ()
+    declared = [(dataset.silo.name, columns_of(declaration_of(dataset))) for dataset in datasets]
+    shared = [name for name in declared[0][1] if all(name in shapes for _silo, shapes in declared)]
+    differ = {one.column for one in disagreements(shared, declared)}
+    return tuple(name for name in shared if name not in differ)
+
+
+def shapes_of(dataset: Dataset) -> Mapping[str, ColumnShape]:
+    """The columns of one dataset of which statistics can be asked."""
+    return columns_of(declaration_of(dataset))
+
+
+def _spent_today(datasets: Sequence[Dataset]) -> list[str]:
+    """The silos that have refused for their day's number of jobs of this dataset, today by UTC."""
+    midnight = timezone.now().astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    refused = Order.objects.filter(code=PER_DAY, state=OrderState.REFUSED, answered_at__gte=midnight)
+    seats = CohortSeat.objects.filter(dataset__in=datasets)
+    jobs = {(seat.job_id, seat.silo_id) for seat in seats.filter(job__in=refused.values("job"))}
+    spent = set(refused.filter(silo__in=[one.silo_id for one in datasets]).values_list("job_id", "silo_id")) & jobs
+    silos = {silo_id for _job, silo_id in spent}
+    return [dataset.silo.name for dataset in datasets if dataset.silo_id in silos]

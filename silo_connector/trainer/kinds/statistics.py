@@ -1,0 +1,164 @@
+"""Orders to tell statistics of columns: counts, means, histograms, cut as this silo has declared, small cells withheld.
+
+What holds against a platform that asks too much is judged here and nowhere else: the cells are those of the own
+declaration, the minimum cell is that of the agreement as it is kept here, the day's cap is the site's own, and the rows
+must be those of earlier answers or clearly others (``store.statistics``).
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from federation.errors import FederationError
+from federation.protocol.datasets import DatasetDeclaration
+from federation.protocol.digests import digest_bytes
+from federation.protocol.documents import Manifest, Order, OrderKind, PayloadReference, Submission, now
+from federation.statistics.columns import ColumnShape, columns_of
+from federation.statistics.measuring import measure_column
+from federation.statistics.report import BYTES_MAX, ColumnReport, StatisticsReport, encode_report
+from silo_connector.trainer.data.common_columns import CommonColumns, fingerprint_of
+from silo_connector.trainer.data.table import CategoricalColumn, Numbers
+from silo_connector.trainer.egress.filter import StatisticsBounds, sign_if_allowed
+from silo_connector.trainer.kinds import job_orders
+from silo_connector.trainer.kinds.job_orders import JobWork
+from silo_connector.trainer.kinds.kind import Incoming, SiloContext
+from silo_connector.trainer.orders.verification import JobTask, Trust, validate_member
+from silo_connector.trainer.refusals import Refused
+from silo_connector.trainer.store.order_store import Outcome
+from silo_connector.trainer.store.statistics import RowState
+
+
+@dataclass(frozen=True)
+class StatisticsTask(JobTask):
+    """An order to tell statistics that is in order: of which columns, in the manifest's order."""
+
+    shapes: tuple[ColumnShape, ...]
+
+
+class StatisticsKind:
+    """One silo's part of a job of statistics."""
+
+    name = OrderKind.STATISTICS.value
+    document = Order
+    is_of_job = True
+    is_urgent = False
+    begins_round = False
+
+    def validate(self, order: Order, incoming: Incoming, silo: SiloContext) -> JobWork[StatisticsTask]:
+        """What is to be told, if that is allowed. Raises Refused."""
+
+        def task_of(manifest: Manifest) -> StatisticsTask:
+            return validate_statistics_order(order, manifest, incoming.trust, silo.datasets.declarations)
+
+        return job_orders.allow(order, task_of, incoming, silo)
+
+    def execute(self, work: JobWork[StatisticsTask], incoming: Incoming, silo: SiloContext) -> Outcome:
+        """Count. Raises Refused, OSError."""
+        verify_s = time.perf_counter() - incoming.started_s - work.data_s
+        started = time.perf_counter()
+        task, permit = work.task, work.permit
+        dataset = task.member.dataset
+        columns = silo.datasets.common_columns(dataset)
+        minimum_cell = max(permit.minimum_cell, task.manifest.limits.minimum_cell)
+        state = _state(silo.datasets.declarations[dataset], columns)
+        if state.rows < minimum_cell:
+            raise Refused("statistics.too_few_rows", f"{dataset!r} has {state.rows} rows.")
+        silo.statistics.admit(
+            dataset,
+            task.order.job_id,
+            state,
+            silo.clock.now(),
+            per_day_max=permit.policy.statistics_per_day_max,
+            minimum_cell=minimum_cell,
+        )
+        payload = encode_report(report_of(task.shapes, columns, minimum_cell))
+        if len(payload) > BYTES_MAX:
+            raise Refused("statistics.too_large", f"The report has {len(payload)} bytes.")
+        phases_s = {"verify": verify_s, "data": work.data_s + time.perf_counter() - started}
+        submission = _submission(task, payload, phases_s, silo)
+        file = silo.outbox.payload(incoming.name)
+        _write(file, payload)
+        try:
+            answer = sign_if_allowed(submission, silo.key, StatisticsBounds(task.shapes, minimum_cell), file)
+        except FederationError as error:
+            raise Refused("leaving.not_allowed", str(error)) from error
+        silo.outbox.sync()
+        return Outcome(incoming.name, answer, digest_bytes(payload), len(payload))
+
+
+def validate_statistics_order(
+    order: Order, manifest: Manifest, trust: Trust, datasets: Mapping[str, DatasetDeclaration]
+) -> StatisticsTask:
+    """What must hold of an order to tell statistics. Raises Refused.
+
+    The order says nothing but the job's columns: how they are cut is not asked of it, and whatever else stands in its
+    parameters is refused.
+    """
+    if manifest.statistics is None:
+        raise Refused("order.task_mismatch", f"A {manifest.task} job sent an order for statistics.")
+    member, declaration = validate_member(manifest, trust, datasets)
+    if order.model is not None or order.parameters:
+        raise Refused("statistics.parameters", "An order for statistics names neither a model nor parameters.")
+    if order.upload is None:
+        raise Refused("order.upload_missing", "The order has no upload grant.")
+    here = columns_of(declaration)
+    unknown = [name for name in manifest.statistics.columns if name not in here]
+    if unknown:
+        raise Refused("statistics.unknown_column", f"{member.dataset!r} has no column {unknown[0]!r}.")
+    return StatisticsTask(order, manifest, member, tuple(here[name] for name in manifest.statistics.columns))
+
+
+def report_of(shapes: tuple[ColumnShape, ...], columns: CommonColumns, minimum_cell: int) -> StatisticsReport:
+    """What is told of these columns."""
+    rows = len(next(iter(columns.values())).missing)
+    told = tuple(_column(shape, columns[shape.name], minimum_cell) for shape in shapes)
+    return StatisticsReport(minimum_cell=minimum_cell, rows=rows, columns=told)
+
+
+def _column(shape: ColumnShape, column: Numbers | CategoricalColumn, minimum_cell: int) -> ColumnReport:
+    levels = None
+    if shape.levels is not None:
+        levels = tuple(int(np.count_nonzero(column.equals(level) & ~column.missing)) for level in shape.levels)
+    values = column.values if isinstance(column, Numbers) else None
+    return measure_column(shape, column.missing, values, levels, minimum_cell)
+
+
+def _state(declaration: DatasetDeclaration, columns: CommonColumns) -> RowState:
+    rows = len(next(iter(columns.values())).missing)
+    return RowState(fingerprint_of(declaration, columns), rows)
+
+
+def _submission(task: StatisticsTask, payload: bytes, phases_s: dict[str, float], silo: SiloContext) -> Submission:
+    order = task.order
+    return Submission(
+        order_id=order.order_id,
+        number=order.number,
+        kind=order.kind,
+        silo_id=order.silo_id,
+        job_id=order.job_id,
+        manifest_digest=order.manifest_digest,
+        round=order.round,
+        attempt=order.attempt,
+        model_digest=None,
+        payload=PayloadReference(digest=digest_bytes(payload), size_bytes=len(payload)),
+        phases_s={phase: round(seconds, 4) for phase, seconds in phases_s.items()},
+        environment=silo.environment,
+        created_at=now(),
+    )
+
+
+def _write(file: Path, payload: bytes) -> None:
+    """Whole and durable, or not at all."""
+    with file.open("wb") as stream:
+        stream.write(payload)
+        stream.flush()
+        os.fsync(stream.fileno())
+
+
+KIND = StatisticsKind()

@@ -1,0 +1,258 @@
+"""A platform with its own key asks for statistics: no other edges, no more jobs a day, no small cell, no single row."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from uuid import UUID, uuid4
+
+import numpy as np
+import pytest
+
+from federation.protocol.digests import digest_bytes
+from federation.protocol.documents import Manifest, Order, OrderKind, StatisticsRequest, seal
+from federation.statistics.report import StatisticsReport, read_report
+from silo_connector import spool
+from silo_connector.trainer.refusals import Refused
+from silo_connector.trainer.store.order_store import Memory
+from silo_connector.trainer.store.statistics import RowState
+from silo_connector.trainer.trainer import Trainer
+from tests.unit.silo_connector.sites import ROOT, TINY, Site
+
+EDGES = "histogram_edges = [0.0, 2.0, 4.0, 6.0]"
+AGREED: dict[str, Any] = {"training_limits": {"tasks": ["train", "evaluate", "statistics"]}, "disclosure": {"minimum_cell": 5}}
+
+
+@pytest.fixture
+def counting(site: Site) -> Site:
+    """A site whose organisation has agreed to statistics, with edges for its column a."""
+    (site.folder / "tiny.toml").write_text(TINY.replace('"a", type = "number"', f'"a", type = "number", {EDGES}'))
+    site.agree(**AGREED)
+    return site
+
+
+@pytest.fixture
+def trainer(counting: Site) -> Any:
+    """A trainer of that site."""
+    found = Trainer(counting.config)
+    found.start()
+    yield found
+    found.close()
+
+
+def job(site: Site, *columns: str, **changes: Any) -> Manifest:
+    """A job of statistics that fits the data: what an honest platform would sign, but for the changes."""
+    given = site.job(limits={"update_norm_l2_max": 1e4, "minimum_cell": changes.pop("minimum_cell", 5)})
+    of_model = ("model", "n_features", "n_classes", "layout", "initial_model_digest", "strategy", "local", "target")
+    content = {name: getattr(given, name) for name in given.model_fields_set if name not in of_model}
+    content |= {"task": "statistics", "rounds": 0, "statistics": StatisticsRequest(columns=columns or ("a", "b"))}
+    return Manifest.model_validate(content | {"job_id": uuid4()} | changes)
+
+
+NUMBERS = iter(range(100, 10**6))
+
+
+def order(site: Site, manifest: Manifest, **changes: Any) -> Order:
+    """An order of that job, about no model."""
+    given = site.platform.order(manifest, b"", number=next(NUMBERS), kind=OrderKind.STATISTICS, **changes)
+    content = {name: getattr(given, name) for name in given.model_fields_set} | {"model": None} | changes
+    return Order.model_validate(content)
+
+
+def ask(site: Site, trainer: Trainer, manifest: Manifest, **changes: Any) -> Order:
+    """An order, answered."""
+    asked = order(site, manifest, **changes)
+    site.deliver(asked, manifest)
+    trainer.process_inbox()
+    return asked
+
+
+def told(site: Site, asked: Order) -> StatisticsReport:
+    """What left for it."""
+    said = site.submission(asked)
+    payload = (site.outbox / str(asked.order_id) / spool.UPDATE).read_bytes()
+    assert said.payload is not None
+    assert (said.model_digest, said.payload.digest) == (None, digest_bytes(payload))
+    return read_report(payload)
+
+
+async def test_what_is_told_are_the_own_declaration_s_cells(counting: Site, trainer: Trainer) -> None:
+    report = told(counting, ask(counting, trainer, job(counting)))
+    values = np.array([i % 7 for i in range(60)])
+    bins = np.histogram(values, [0, 2, 4, 6])[0]
+    a, b = report.columns
+    assert (report.rows, a.edges, a.missing, a.cells) == (60, (0.0, 2.0, 4.0, 6.0), 0, (0, *bins, 0))
+    assert (a.mean, b.edges, b.cells) == (round(float(values.mean()), 3), None, (60,))
+
+
+@pytest.mark.parametrize(
+    ("said", "code"),
+    [
+        ({"parameters": {"edges": {"a": [0.0, 1.0, 6.0]}}}, "statistics.parameters"),
+        ({"parameters": {"histogram_edges": [0, 1]}}, "statistics.parameters"),
+        ({"upload": None}, "order.upload_missing"),
+        ({"round": 2}, "order.round_beyond"),
+    ],
+)
+async def test_an_order_can_ask_for_no_other_edges(
+    counting: Site, trainer: Trainer, said: dict[str, Any], code: str
+) -> None:
+    assert counting.refusal(ask(counting, trainer, job(counting), **said)) == code
+
+
+async def test_edges_in_a_manifest_are_refused_with_it(counting: Site, trainer: Trainer) -> None:
+    manifest = job(counting)
+    sealed = manifest.model_dump_json().replace('"columns":["a","b"]', '"columns":["a"],"edges":[0,1,6]')
+    from federation.protocol import envelope
+
+    signed = envelope.sign(sealed.encode(), Manifest.payload_type, counting.platform.key)
+    asked = order(counting, manifest, manifest_digest=digest_bytes(signed))
+    folder = counting.deliver(asked, manifest)
+    (folder / spool.MANIFEST).write_bytes(signed)
+    trainer.process_inbox()
+    assert counting.refusal(asked) == "document.malformed"
+
+
+async def test_columns_that_are_not_declared_and_other_tasks_are_refused(counting: Site, trainer: Trainer) -> None:
+    assert counting.refusal(ask(counting, trainer, job(counting, "c"))) == "statistics.unknown_column"
+    trains = counting.job()
+    assert counting.refusal(ask(counting, trainer, trains)) == "order.task_mismatch"
+    manifest = job(counting)
+    evaluates = counting.order(trains, number=next(NUMBERS), kind=OrderKind.EVALUATE, upload=None)
+    content = {name: getattr(evaluates, name) for name in evaluates.model_fields_set}
+    digest = digest_bytes(seal(manifest, counting.platform.key))
+    mixed = Order.model_validate(content | {"job_id": manifest.job_id, "manifest_digest": digest})
+    counting.deliver(mixed, manifest)
+    trainer.process_inbox()
+    assert counting.refusal(mixed) == "order.task_mismatch"
+
+
+async def test_without_the_agreement_s_word_nothing_is_counted(counting: Site, trainer: Trainer) -> None:
+    counting.agree(leaving={"minimum_cell": 5})
+    assert counting.refusal(ask(counting, trainer, job(counting))) == "agreement.task"
+
+
+async def test_a_job_s_smaller_minimum_cell_is_not_the_silo_s(counting: Site, trainer: Trainer) -> None:
+    asked = ask(counting, trainer, job(counting, minimum_cell=1))
+    assert counting.refusal(asked) == "agreement.minimum_cell"
+
+
+async def test_small_cells_and_what_gives_them_away_stay_at_home(counting: Site, trainer: Trainer) -> None:
+    rows = [*[1] * 30, *[3] * 2, *[5] * 28]
+    (counting.folder / "tiny.csv").write_text("a,b,y\n" + "\n".join(f"{a},{i},{i % 2}" for i, a in enumerate(rows)))
+    a, b = told(counting, ask(counting, trainer, job(counting))).columns
+    assert a.cells == (0, None, None, 28, 0)
+    assert (a.mean, a.variance) == (None, None)
+    assert b.mean is not None
+
+
+async def test_a_platform_gets_no_more_jobs_a_day(counting: Site, trainer: Trainer) -> None:
+    first = job(counting)
+    for manifest in (first, job(counting, "a"), job(counting, "b")):
+        told(counting, ask(counting, trainer, manifest))
+    refused = ask(counting, trainer, job(counting))
+    assert counting.refusal(refused) == "statistics.per_day"
+    assert "00:00 UTC" in counting.outcome(refused).message  # type: ignore[union-attr]
+    told(counting, ask(counting, trainer, first, attempt=2))
+    trainer.close()
+    again = Trainer(counting.config)
+    again.start()
+    assert counting.refusal(ask(counting, again, job(counting))) == "statistics.per_day"
+    again.close()
+
+
+async def test_the_same_order_again_gets_the_same_bytes_and_counts_once(counting: Site, trainer: Trainer) -> None:
+    manifest = job(counting)
+    asked = ask(counting, trainer, manifest)
+    before = (counting.outbox / str(asked.order_id) / spool.DOCUMENT).read_bytes()
+    for _ in range(4):
+        counting.deliver(asked, manifest)
+        trainer.process_inbox()
+    assert (counting.outbox / str(asked.order_id) / spool.DOCUMENT).read_bytes() == before
+    told(counting, ask(counting, trainer, job(counting)))
+    told(counting, ask(counting, trainer, job(counting)))
+
+
+@pytest.mark.parametrize(("rows", "code"), [(61, "statistics.rows_too_near"), (64, "statistics.rows_too_near")])
+async def test_one_row_more_is_not_told_apart(counting: Site, trainer: Trainer, rows: int, code: str) -> None:
+    told(counting, ask(counting, trainer, job(counting)))
+    counting.write_rows(rows)
+    assert counting.refusal(ask(counting, trainer, job(counting))) == code
+
+
+async def test_enough_rows_more_are_answered_for_but_none_near_any_earlier_answer(
+    counting: Site, trainer: Trainer
+) -> None:
+    told(counting, ask(counting, trainer, job(counting)))
+    counting.write_rows(65)
+    assert told(counting, ask(counting, trainer, job(counting))).rows == 65
+    counting.write_rows(61)
+    assert counting.refusal(ask(counting, trainer, job(counting))) == "statistics.rows_too_near"
+
+
+async def test_rows_in_another_order_are_the_same_rows_and_a_changed_one_is_not(
+    counting: Site, trainer: Trainer
+) -> None:
+    told(counting, ask(counting, trainer, job(counting)))
+    head, *lines = (counting.folder / "tiny.csv").read_text().splitlines()
+    (counting.folder / "tiny.csv").write_text("\n".join([head, *reversed(lines)]))
+    told(counting, ask(counting, trainer, job(counting)))
+    (counting.folder / "tiny.csv").write_text("\n".join([head, *lines[:-1], "6,2,0"]))
+    assert counting.refusal(ask(counting, trainer, job(counting))) == "statistics.rows_too_near"
+
+
+async def test_other_edges_of_the_same_rows_are_not_told_apart_either(counting: Site, trainer: Trainer) -> None:
+    told(counting, ask(counting, trainer, job(counting)))
+    file = counting.folder / "tiny.toml"
+    file.write_text(file.read_text().replace("[0.0, 2.0,", "[0.0, 3.0,"))
+    assert counting.refusal(ask(counting, trainer, job(counting))) == "statistics.rows_too_near"
+
+
+DAY = datetime(2026, 5, 5, 23, 59, tzinfo=UTC)
+STATE = RowState("sha256:" + "0" * 64, 100)
+
+
+def admit(memory: Memory, moment: datetime, job_id: UUID | None = None, dataset: str = "tiny") -> None:
+    memory.statistics.admit(dataset, job_id or uuid4(), STATE, moment, per_day_max=2, minimum_cell=5)
+
+
+def test_a_day_is_one_of_utc_and_of_one_dataset() -> None:
+    memory = Memory(None)
+    admit(memory, DAY)
+    admit(memory, DAY)
+    with pytest.raises(Refused):
+        admit(memory, DAY)
+    admit(memory, DAY, dataset="other")
+    admit(memory, DAY.replace(day=6, hour=0, minute=0))
+    memory.close()
+
+
+KILLED = """
+import os, signal, sys
+from datetime import UTC, datetime
+from pathlib import Path
+from uuid import UUID
+from silo_connector.trainer.store.order_store import Memory
+from silo_connector.trainer.store.statistics import RowState
+memory = Memory(Path(sys.argv[1]))
+for number in range(2):
+    memory.statistics.admit("tiny", UUID(int=number), RowState("sha256:" + "0" * 64, 100),
+                            datetime(2026, 5, 5, tzinfo=UTC), per_day_max=2, minimum_cell=5)
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_what_was_admitted_is_known_after_a_kill(tmp_path: Path) -> None:
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run([sys.executable, "-c", KILLED, str(tmp_path)], env=environment, check=False)
+    assert done.returncode == -9
+    memory = Memory(tmp_path)
+    with pytest.raises(Refused) as refused:
+        admit(memory, DAY.replace(hour=1))
+    assert refused.value.code == "statistics.per_day"
+    admit(memory, DAY.replace(hour=1), UUID(int=1))
+    memory.close()
