@@ -189,8 +189,10 @@ def verdicts(
     return version, [judged(dataset) for dataset in datasets]
 
 
-def needs_of(asked: JobRequest, model: ModelAsked, datasets: Sequence[Dataset]) -> Needs:
+def needs_of(asked: JobRequest, model: ModelAsked | None, datasets: Sequence[Dataset]) -> Needs:
     """What the job asks of each silo's connector."""
+    if model is None:
+        return Needs(asked.task, asked.protection.mode)
     family = str(model.specification.get("family"))
     return Needs(asked.task, asked.protection.mode, family, datasets[0].target_kind.name)
 

@@ -9,14 +9,14 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from tests.integration.training.test_evidence import everybody_signs
-from training.reading.evidence import bundle_of
 
+from evidence.bundles import bundle_of
 from federation.evidence.bundle_parser import Evidence, gather
 from federation.evidence.bundles import Entry, read_bundle, write_bundle
 from federation.evidence.verification import verify_evidence
 from federation.statistics.pooling import encode_pooled, read_pooled
 from federation.verify import main
+from tests.integration.evidence.test_evidence import everybody_signs
 from tests.integration.training.test_statistics import FILES, declared
 from tests.support.cohort import Cohort, browser
 from tests.support.statistics_work import CountingSilo, asked_for, bring_columns, count_through

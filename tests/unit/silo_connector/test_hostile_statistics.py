@@ -24,7 +24,10 @@ from silo_connector.trainer.trainer import Trainer
 from tests.unit.silo_connector.sites import ROOT, TINY, Site
 
 EDGES = "histogram_edges = [0.0, 2.0, 4.0, 6.0]"
-AGREED: dict[str, Any] = {"training_limits": {"tasks": ["train", "evaluate", "statistics"]}, "disclosure": {"minimum_cell": 5}}
+AGREED: dict[str, Any] = {
+    "training_limits": {"tasks": ["train", "evaluate", "statistics"]},
+    "disclosure": {"minimum_cell": 5},
+}
 
 
 @pytest.fixture
