@@ -81,7 +81,7 @@ def left_with_data(model: Model) -> tuple[str, ...]:
 def due_to_be_retired() -> list[Model]:
     """Models that are to be retired and are not yet, because of members that left."""
     candidates = Model.objects.filter(
-        retired_at=None, agreement__terms__changes__on_leaving="models_retired"
+        retired_at=None, agreement__terms__amendment__on_leaving="models_retired"
     ).select_related("agreement")
     active = Participation.objects.filter(state=ParticipationState.ACTIVE)
     stay = set(active.values_list("consortium_id", "organisation_id"))

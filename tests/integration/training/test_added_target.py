@@ -10,8 +10,10 @@ import pytest
 
 from federation.protocol.documents import DisclosureTerms, TrainingLimits
 from registry.cards import card_of
+from silos.models import Silo
 from tests.support.cohort import Cohort, browser
 from tests.support.every import every
+from tests.support.federation import capabilities
 from tests.support.plugins.added import add_parts
 from tests.support.silo_work import bring_rows, work_through
 from tests.support.world import client_of
@@ -45,6 +47,7 @@ def test_an_added_target_is_learned_reported_and_shown(
     cohort: Cohort, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     add_parts(monkeypatch)
+    Silo.objects.update(capabilities=capabilities())  # their connectors have the new target and its family too
     files = [rows_of(tmp_path / f"{place}.csv", place) for place in range(3)]
     silos = [
         bring_rows(played, DECLARED, file, 200) for played, file in zip(cohort.federation.silos, files, strict=True)

@@ -73,8 +73,8 @@ _FIND = """
            round.attempt, version.id, version.digest, job.id, job.consortium_id, job.manifest_digest,
            step.wait, upload.digest, upload.finished_at IS NOT NULL, seat.rows_coarse, seat.weight_max,
            job.request #>> '{protection,mode}', (job.request #>> '{limits,update_norm_l2_max}')::float8,
-           (job.request #>> '{limits,minimum_cell}')::integer, agreement.terms #>> '{leaving,metrics}',
-           agreement.terms #>> '{work,trainer_network}', model.n_classes, model.target
+           (job.request #>> '{limits,minimum_cell}')::integer, agreement.terms #>> '{disclosure,metrics}',
+           agreement.terms #>> '{training_limits,trainer_network}', model.n_classes, model.target
     FROM training_order AS own
     JOIN training_step AS step ON step.id = own.step_id
     JOIN training_round AS round ON round.id = step.round_id
