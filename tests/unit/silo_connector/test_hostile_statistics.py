@@ -226,6 +226,16 @@ async def test_other_edges_of_the_same_rows_are_not_told_apart_either(counting: 
     assert counting.refusal(ask(counting, trainer, job(counting))) == "statistics.rows_too_near"
 
 
+async def test_another_minimum_cell_over_the_same_rows_is_refused(counting: Site, trainer: Trainer) -> None:
+    """With 5 the cells 50 and 3 are withheld, with 10 8, 30 and 3: the two together tell them all."""
+    bins = [-1] * 8 + [1] * 30 + [3] * 50 + [5] * 3 + [7] * 60
+    rows = "\n".join(f"{a},{i},{i % 2}" for i, a in enumerate(bins))
+    (counting.folder / "tiny.csv").write_text(f"a,b,y\n{rows}\n")
+    assert told(counting, ask(counting, trainer, job(counting, "a"))).columns[0].cells == (8, 30, None, None, 60)
+    other = ask(counting, trainer, job(counting, "a", minimum_cell=10))
+    assert counting.refusal(other) == "statistics.rows_too_near"
+
+
 DAY = datetime(2026, 5, 5, 23, 59, tzinfo=UTC)
 STATE = RowState("sha256:" + "0" * 64, 100)
 
