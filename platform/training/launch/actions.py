@@ -22,7 +22,7 @@ from silos.models import Dataset
 from silos.selectors import health_of
 from silos.transitions import SiloState
 from training import dispatch
-from training.launch.agreed_defaults import filled_in
+from training.launch.agreed_defaults import filled_in, terms_in_force
 from training.launch.eligibility import model_of, verdicts
 from training.launch.refused_fields import check_allowed
 from training.launch.requests import JobRequest, read_request
@@ -38,7 +38,7 @@ def launch(*, consortium: Consortium, request: Mapping[str, Any], by: User) -> J
     datasets = check_datasets(consortium=consortium, asked=asked)
     asked = filled_in(asked, in_force(consortium), datasets)
     version = check_version(consortium=consortium, asked=asked, datasets=datasets)
-    check_statistics(asked, datasets)
+    check_statistics(asked, datasets, terms_in_force(consortium))
     model = model_of(asked, version, datasets, check_plan(consortium=consortium, asked=asked))
     agreement, found = verdicts(consortium=consortium, asked=asked, datasets=datasets, model=model, by=by)
     check_allowed(found)

@@ -9,7 +9,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from agreements.models import AgreementVersion
+from agreements.selectors import in_force
 from agreements.wording import terms_of
+from consortia.models import Consortium
 from federation.agreements.decisions import participants
 from federation.agreements.examples import purpose_within
 from federation.protocol.documents import Limits, Terms
@@ -18,6 +20,12 @@ from training.launch.purpose_fields import as_typed
 from training.launch.requests import JobRequest
 
 ROUNDS = 10
+
+
+def terms_in_force(consortium: Consortium) -> Terms | None:
+    """What the consortium's agreement in force says; None where there is none."""
+    version = in_force(consortium)
+    return None if version is None else terms_of(version)
 
 
 def limits_under(terms: Terms | None) -> Limits:

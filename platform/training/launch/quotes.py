@@ -14,7 +14,7 @@ from federation.protocol.tensors import count_parameters, file_size_bytes
 from silos.models import Dataset, Silo
 from silos.selectors import health_of
 from training.launch.actions import check_datasets, check_plan, check_version
-from training.launch.agreed_defaults import filled_in
+from training.launch.agreed_defaults import filled_in, terms_in_force
 from training.launch.cohorts import share_agreed_in
 from training.launch.eligibility import Reason, Verdict, model_of, verdicts
 from training.launch.pace import usual_s as usual_s_of
@@ -93,7 +93,7 @@ def quote(*, consortium: Consortium, request: Mapping[str, Any], by: User) -> Qu
     datasets = check_datasets(consortium=consortium, asked=asked)
     asked = filled_in(asked, in_force(consortium), datasets)
     version = check_version(consortium=consortium, asked=asked, datasets=datasets)
-    check_statistics(asked, datasets)
+    check_statistics(asked, datasets, terms_in_force(consortium))
     plan = check_plan(consortium=consortium, asked=asked)
     model = model_of(asked, version, datasets, plan)
     layout = () if model is None else model.layout

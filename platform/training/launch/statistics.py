@@ -9,9 +9,11 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from federation.errors import Invalid
+from federation.protocol.documents import Terms
 from federation.statistics.columns import ColumnShape, columns_of, disagreements
 from silos.models import Dataset
 from silos.selectors import declaration_of
+from training.launch.agreed_defaults import limits_under
 from training.launch.requests import JobRequest
 from training.models import CohortSeat, Order
 from training.transitions import OrderState
@@ -19,14 +21,19 @@ from training.transitions import OrderState
 PER_DAY = "statistics.per_day"
 
 
-def check_statistics(asked: JobRequest, datasets: Sequence[Dataset]) -> None:
-    """Raise Invalid for what a job of statistics can't ask: ``statistics.unknown_column``, ``statistics.edges_differ``
-    with the column and the silos, ``statistics.per_day`` where a silo has said today that its dataset answers no more.
+def check_statistics(asked: JobRequest, datasets: Sequence[Dataset], terms: Terms | None) -> None:
+    """Raise Invalid for what a job of statistics can't ask.
 
-    Nothing for other jobs.
+    Codes: ``statistics.unknown_column``; ``statistics.edges_differ``, with the column and the silos;
+    ``statistics.minimum_cell`` for another than the agreement's; ``statistics.per_day`` where a silo has said today
+    that its dataset answers no more. Nothing for other jobs.
     """
     if asked.statistics is None:
         return
+    usual = limits_under(terms).minimum_cell
+    if asked.limits.minimum_cell > usual:  # a smaller one the agreement refuses
+        told = _("Statistics are told with the agreement's minimum cell, %(usual)s: two of them would give rows away.")
+        raise Invalid("statistics.minimum_cell", told % {"usual": usual}, "limits.minimum_cell")
     declared = [(dataset.silo.name, columns_of(declaration_of(dataset))) for dataset in datasets]
     for place, column in enumerate(asked.statistics.columns):
         lacking = [silo for silo, shapes in declared if column not in shapes]

@@ -44,8 +44,10 @@ def load_common(declaration: DatasetDeclaration, path: Path) -> CommonColumns:
     return {name: columns[name] for name in columns_of(declaration)}
 
 
-def fingerprint_of(declaration: DatasetDeclaration, columns: CommonColumns) -> str:
-    """A digest of all rows in whatever order, and of how their columns are cut: equal for the same rows.
+def fingerprint_of(declaration: DatasetDeclaration, columns: CommonColumns, minimum_cell: int) -> str:
+    """A digest of all rows in whatever order, of how their columns are cut, and of what is withheld below.
+
+    Equal for the same rows under the same rule: what one minimum cell withholds another one may tell.
 
     A row is hashed to 64 bits by mixing its values' (the finaliser of S. Vigna's splitmix64); the sorted hashes of all
     rows, with the cells as declared, go into one SHA-256. Of a single row nothing is kept.
@@ -56,7 +58,8 @@ def fingerprint_of(declaration: DatasetDeclaration, columns: CommonColumns) -> s
         mixed = _mix(mixed ^ _hashes(column))
     mixed.sort()
     shapes = [asdict(shape) for shape in columns_of(declaration).values()]
-    digest = hashlib.sha256(json.dumps(shapes, sort_keys=True).encode())
+    rule = {"shapes": shapes, "minimum_cell": minimum_cell}
+    digest = hashlib.sha256(json.dumps(rule, sort_keys=True).encode())
     digest.update(mixed.tobytes())
     return "sha256:" + digest.hexdigest()
 

@@ -23,7 +23,6 @@ from federation.protocol.documents import (
     EvaluationReport,
     LogAcceptance,
     Manifest,
-    OrderKind,
     PayloadReference,
     Refusal,
     Submission,
@@ -156,8 +155,6 @@ def check_may_leave(
 def _check_submission(submission: Submission, bounds: Bounds | StatisticsBounds | None, payload: Path | None) -> None:
     if bounds is None:
         raise _not_allowed("manifest_digest")
-    if isinstance(bounds, StatisticsBounds) != (submission.kind is OrderKind.STATISTICS):
-        raise _not_allowed("kind")
     if isinstance(bounds, StatisticsBounds):
         _check_statistics(submission, bounds, payload)
         return

@@ -66,7 +66,7 @@ class StatisticsKind:
         dataset = task.member.dataset
         columns = silo.datasets.common_columns(dataset)
         minimum_cell = max(permit.minimum_cell, task.manifest.limits.minimum_cell)
-        state = _state(silo.datasets.declarations[dataset], columns)
+        state = _state(silo.datasets.declarations[dataset], columns, minimum_cell)
         if state.rows < minimum_cell:
             raise Refused("statistics.too_few_rows", f"{dataset!r} has {state.rows} rows.")
         silo.statistics.admit(
@@ -129,9 +129,9 @@ def _column(shape: ColumnShape, column: Numbers | CategoricalColumn, minimum_cel
     return measure_column(shape, column.missing, values, levels, minimum_cell)
 
 
-def _state(declaration: DatasetDeclaration, columns: CommonColumns) -> RowState:
+def _state(declaration: DatasetDeclaration, columns: CommonColumns, minimum_cell: int) -> RowState:
     rows = len(next(iter(columns.values())).missing)
-    return RowState(fingerprint_of(declaration, columns), rows)
+    return RowState(fingerprint_of(declaration, columns, minimum_cell), rows)
 
 
 def _submission(task: StatisticsTask, payload: bytes, phases_s: dict[str, float], silo: SiloContext) -> Submission:

@@ -23,7 +23,7 @@ class RowState:
     """The rows of a dataset as they are now, and how they are cut."""
 
     fingerprint: str
-    """Of all rows and of the declared cells: equal where both are."""
+    """Of all rows, the declared cells and the minimum cell: equal where all are."""
     rows: int
 
 

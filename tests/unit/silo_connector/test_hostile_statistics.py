@@ -13,10 +13,24 @@ from uuid import UUID, uuid4
 import numpy as np
 import pytest
 
+from federation.errors import Invalid
 from federation.protocol.digests import digest_bytes
-from federation.protocol.documents import Manifest, Order, OrderKind, StatisticsRequest, seal
-from federation.statistics.report import StatisticsReport, read_report
+from federation.protocol.documents import (
+    Environment,
+    Manifest,
+    Order,
+    OrderKind,
+    PayloadReference,
+    StatisticsRequest,
+    Submission,
+    now,
+    seal,
+)
+from federation.protocol.keys import PrivateKey
+from federation.statistics.columns import ColumnShape
+from federation.statistics.report import ColumnReport, StatisticsReport, encode_report, read_report
 from silo_connector import spool
+from silo_connector.trainer.egress.filter import StatisticsBounds, sign_if_allowed
 from silo_connector.trainer.refusals import Refused
 from silo_connector.trainer.store.order_store import Memory
 from silo_connector.trainer.store.statistics import RowState
@@ -215,6 +229,16 @@ async def test_other_edges_of_the_same_rows_are_not_told_apart_either(counting: 
     assert counting.refusal(ask(counting, trainer, job(counting))) == "statistics.rows_too_near"
 
 
+async def test_another_minimum_cell_over_the_same_rows_is_refused(counting: Site, trainer: Trainer) -> None:
+    """With 5 the cells 50 and 3 are withheld, with 10 8, 30 and 3: the two together tell them all."""
+    bins = [-1] * 8 + [1] * 30 + [3] * 50 + [5] * 3 + [7] * 60
+    rows = "\n".join(f"{a},{i},{i % 2}" for i, a in enumerate(bins))
+    (counting.folder / "tiny.csv").write_text(f"a,b,y\n{rows}\n")
+    assert told(counting, ask(counting, trainer, job(counting, "a"))).columns[0].cells == (8, 30, None, None, 60)
+    other = ask(counting, trainer, job(counting, "a", minimum_cell=10))
+    assert counting.refusal(other) == "statistics.rows_too_near"
+
+
 DAY = datetime(2026, 5, 5, 23, 59, tzinfo=UTC)
 STATE = RowState("sha256:" + "0" * 64, 100)
 
@@ -259,3 +283,51 @@ def test_what_was_admitted_is_known_after_a_kill(tmp_path: Path) -> None:
     assert refused.value.code == "statistics.per_day"
     admit(memory, DAY.replace(hour=1), UUID(int=1))
     memory.close()
+
+
+# --- what leaves is judged once more, whatever has made it ------------------------------------------------------------
+
+
+def leaving(tmp_path: Path, site: Site, content: bytes, **changes: Any) -> str | None:
+    """The field for which a report of column a stays; None if it leaves."""
+    file = tmp_path / "report"
+    file.write_bytes(content)
+    asked = order(site, job(site))
+    said = Submission(
+        order_id=asked.order_id,
+        number=asked.number,
+        kind=asked.kind,
+        silo_id=asked.silo_id,
+        job_id=asked.job_id,
+        manifest_digest=asked.manifest_digest,
+        round=1,
+        attempt=1,
+        model_digest=None,
+        payload=PayloadReference(digest=digest_bytes(content), size_bytes=len(content)),
+        environment=Environment(connector_version="test"),
+        created_at=now(),
+    ).model_copy(update=changes)
+    shape = ColumnShape("a", "number", edges=(0.0, 2.0, 4.0, 6.0))
+    try:
+        sign_if_allowed(said, PrivateKey.generate(), StatisticsBounds((shape,), 5), file)
+    except Invalid as error:
+        return error.field
+    return None
+
+
+def reported(cells: tuple[int | None, ...], edges: tuple[float, ...] = (0.0, 2.0, 4.0, 6.0), **changes: Any) -> bytes:
+    """A report of column a, in which no row misses a value."""
+    rows = changes.pop("rows", 60)
+    column = ColumnReport(name="a", type="number", edges=edges, missing=0, cells=cells, **changes)
+    return encode_report(StatisticsReport(minimum_cell=5, rows=rows, columns=(column,)))
+
+
+async def test_a_report_that_tells_too_much_stays_whatever_made_it(counting: Site, tmp_path: Path) -> None:
+    good = reported((0, 20, 20, 20, 0), mean=3.0, variance=1.0)
+    assert leaving(tmp_path, counting, good) is None
+    assert leaving(tmp_path, counting, reported((0, 4, 36, 20, 0))) == "columns.cells"
+    assert leaving(tmp_path, counting, reported((0, None, 40, 20, 0))) == "columns.cells"
+    assert leaving(tmp_path, counting, reported((0, 20, 20, 20, 0), mean=3.00001, variance=1.0)) == "columns.cells"
+    assert leaving(tmp_path, counting, reported((0, 20, 20, 20, 0), (0.0, 1.0, 4.0, 6.0))) == "columns.edges"
+    assert leaving(tmp_path, counting, good, model_digest="sha256:" + "0" * 64) == "model_digest"
+    assert leaving(tmp_path, counting, good, payload=None) == "payload"

@@ -84,6 +84,7 @@ def test_the_registry_knows_its_own_kinds_and_no_other() -> None:
     assert {name: kind.document for name, kind in kinds.by_name.items()} == {
         "train": Order,
         "evaluate": Order,
+        "statistics": Order,
         "checkpoint": CheckpointOrder,
     }
     assert kinds.urgent == {"checkpoint"}

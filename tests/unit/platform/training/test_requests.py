@@ -40,7 +40,7 @@ def test_what_is_right_passes() -> None:
         ({"name": ""}, "job.invalid", {"name": "This can't be empty."}),
         ({"name": ...}, "job.invalid", {"name": "This has to be given."}),
         ({"name": "a\nb"}, "job.invalid", {"name": "A name is one line, without control characters."}),
-        ({"task": "guess"}, "job.invalid", {"task": "This has to be 'train' or 'evaluate'."}),
+        ({"task": "guess"}, "job.invalid", {"task": "This has to be 'train', 'evaluate' or 'statistics'."}),
         ({"datasets": []}, "job.invalid", {"datasets": "There have to be at least 1 of these."}),
         ({"datasets": ["x"]}, "job.invalid", {"datasets.0": "This has to be an id (a UUID)."}),
         ({"datasets": [ID, ID]}, "job.invalid", {"datasets": "A dataset is named twice."}),
