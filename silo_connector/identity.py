@@ -71,9 +71,10 @@ def capabilities(config: Config) -> dict[str, Any]:
     """What this connector can do, as the platform is told: training plans only where something runs them."""
     from federation.agreements.decisions import PLAN
     from federation.learning.models import FAMILIES
+    from silo_connector.trainer.protection import PROTECTIONS
 
     families = set(FAMILIES) - ({PLAN} if config.runner is None else set())
-    return {"kinds": list(KINDS), "protection": ["clear"], "families": sorted(families)}
+    return {"kinds": list(KINDS), "protection": list(PROTECTIONS), "families": sorted(families)}
 
 
 def identity_key(config: Config) -> PrivateKey:

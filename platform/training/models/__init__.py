@@ -1,7 +1,7 @@
 """Jobs, rounds, steps, orders, submissions and evaluations."""
 
 from training.models.jobs import CohortSeat, Job
-from training.models.orders import Evaluation, Order, RefusalDocument, Submission
+from training.models.orders import Evaluation, Order, Payload, RefusalDocument, Submission
 from training.models.rounds import Round, Step
 from training.models.uploads import Upload
 
@@ -10,6 +10,7 @@ __all__ = [
     "Evaluation",
     "Job",
     "Order",
+    "Payload",
     "RefusalDocument",
     "Round",
     "Step",

@@ -28,7 +28,6 @@ from federation.protocol.documents import (
     Manifest,
     Order,
     OrderKind,
-    Protection,
     SiloCertificate,
     Submission,
     UploadGrant,
@@ -127,8 +126,8 @@ class FakePlatform:
         app.router.add_post("/connector/v1/enrolment-code", self._code)
         app.router.add_post("/connector/v1/{name}", self._call)
         app.router.add_get("/connector/v1/blobs/{digest}", self._blob)
-        app.router.add_route("HEAD", "/connector/v1/uploads/{order}/{digest}", self._upload_head)
-        app.router.add_put("/connector/v1/uploads/{order}/{digest}", self._upload)
+        app.router.add_route("HEAD", "/connector/v1/uploads/{order}/{name}/{digest}", self._upload_head)
+        app.router.add_put("/connector/v1/uploads/{order}/{name}/{digest}", self._upload)
         server = TestServer(app, scheme="http" if tls is None else "https")
         await server.start_server(ssl=tls)
         self.url = str(server.make_url("")).rstrip("/")
@@ -237,13 +236,14 @@ class FakePlatform:
     def _submission(self, content: dict[str, Any]) -> web.Response:
         payload = json.loads(peek(json.dumps(content["document"]).encode()))
         order_id = payload["order_id"]
-        if "payload" in content:
-            update = base64.b64decode(content["payload"])
-            if payload["payload"] is None or digest_bytes(update) != payload["payload"]["digest"]:
+        named = payload.get("payloads", {})
+        for name, text in content.get("payloads", {}).items():
+            data = base64.b64decode(text)
+            if name not in named or digest_bytes(data) != named[name]["digest"]:
                 return problem(422, "blob.digest_mismatch").response()
-            self.kept[digest_bytes(update)] = bytearray(update)
-            self.complete.add(digest_bytes(update))
-        if payload.get("payload") and payload["payload"]["digest"] not in self.complete:
+            self.kept[digest_bytes(data)] = bytearray(data)
+            self.complete.add(digest_bytes(data))
+        if any(one["digest"] not in self.complete for one in named.values()):
             return problem(409, "submission.payload_missing").response()
         self.submissions.append(content["document"])
         self.orders.pop(order_id, None)
@@ -359,7 +359,7 @@ class FakePlatform:
             "rounds": 10,
             "quorum": 1,
             "round_deadline_s": 60,
-            "protection": Protection(mode="clear"),
+            "protection": {"mode": "clear"},
             "limits": {"update_norm_l2_max": 1e4, "minimum_cell": 1},
             "weighting": Weighting(train_fraction=0.66),
             "seed": 7,
@@ -382,16 +382,22 @@ class FakePlatform:
             "manifest_digest": digest_bytes(seal(manifest, self.key)),
             "round": 1,
             "attempt": 1,
-            "model": BlobReference(
-                digest=digest, size_bytes=len(weights), url=f"/connector/v1/blobs/{digest}?exp=1&sig=x"
-            ),
-            "upload": UploadGrant(
-                size_bytes_max=1 << 30, url=f"/connector/v1/uploads/{order_id}/{{digest}}?max=1&exp=1&sig=x"
-            ),
+            "inputs": {
+                "model": BlobReference(
+                    digest=digest, size_bytes=len(weights), url=f"/connector/v1/blobs/{digest}?exp=1&sig=x"
+                )
+            },
+            "outputs": {"update": self.grant(order_id, "update", "update.f32")},
             "issued_at": now(),
             "expires_at": now() + timedelta(minutes=10),
         }
         return Order.model_validate(content | changes)
+
+    @staticmethod
+    def grant(order_id: object, name: str, kind: str) -> UploadGrant:
+        """A grant for an output of an order."""
+        url = f"/connector/v1/uploads/{order_id}/{name}/{{digest}}?max=1&exp=1&sig=x"
+        return UploadGrant(kind=kind, size_bytes_max=1 << 30, url=url)
 
 
 def weights_of(layout: Layout, fill: float = 0.0) -> bytes:

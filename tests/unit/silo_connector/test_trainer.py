@@ -32,7 +32,7 @@ def files(folder: Path) -> dict[str, bytes]:
 async def test_train_and_evaluate(site: Site, trainer: Trainer) -> None:
     manifest = site.job()
     train = site.order(manifest)
-    evaluate = site.order(manifest, 0.5, number=2, round=2, kind=OrderKind.EVALUATE, upload=None)
+    evaluate = site.order(manifest, 0.5, number=2, round=2, kind=OrderKind.EVALUATE, outputs={})
     site.deliver(train, manifest)
     site.deliver(evaluate, manifest)
     trainer.process_inbox()
@@ -42,10 +42,10 @@ async def test_train_and_evaluate(site: Site, trainer: Trainer) -> None:
     assert trained.evaluation is not None
     assert trained.evaluation.rows == 21
     assert set(trained.phases_s) == {"verify", "data", "evaluate", "load", "train", "write"}
-    update = (site.outbox / str(train.order_id) / spool.UPDATE).read_bytes()
-    assert trained.payload is not None
-    assert digest_bytes(update) == trained.payload.digest
-    assert (evaluated.payload, evaluated.training) == (None, None)
+    update = (site.outbox / str(train.order_id) / spool.output_file("update")).read_bytes()
+    assert trained.payloads
+    assert digest_bytes(update) == trained.payloads["update"].digest
+    assert (evaluated.payloads, evaluated.training) == ({}, None)
     assert evaluated.evaluation is not None
     assert list(site.inbox.iterdir()) == [site.inbox / "enrolment"]
 
