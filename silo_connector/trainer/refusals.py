@@ -67,6 +67,7 @@ REFUSALS: Mapping[str, str] = MappingProxyType(
         "agreement.forged": "A signature on the agreement does not hold.",
         "agreements.unreadable": "The agreements that this silo has signed can't be read.",
         # what is not built yet is refused, never passed over
+        "protocol.critical": "The order or its manifest has a field that must be understood and is not known here.",
         "protocol.outdated": "The order or its manifest is of protocol 1.0: the platform has to be upgraded.",
         "order.artefacts": "The order brings or asks for something that its kind does not have.",
         "protection.not_supported": "This connector does not support the job's protection mode.",

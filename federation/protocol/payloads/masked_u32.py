@@ -8,7 +8,7 @@ from federation.protocol.documents.protection import Protection
 from federation.protocol.payloads.base import check_header, typed_header
 from federation.protocol.tensors import WORD_BYTES, Layout, count_parameters
 
-TENSOR = "masked"
+TENSOR = "words"
 
 
 def header(layout: Layout) -> bytes:

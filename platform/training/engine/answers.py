@@ -16,10 +16,11 @@ from federation.agreements.answer_bounds import faults_of
 from federation.errors import Invalid, Transient, Untrusted
 from federation.protection import mode_of
 from federation.protocol.digests import digest_bytes
-from federation.protocol.documents import Payload, Refusal, open_sealed
+from federation.protocol.documents import Payload, Refusal, UploadGrant, open_sealed
 from federation.protocol.documents import Submission as SubmissionDocument
 from federation.protocol.documents.versions import check_authorises
 from federation.protocol.envelope import payload_type_of
+from federation.protocol.keys import PublicKey
 from rest.errors import Conflict, NotFound
 from silos.models import Silo
 from training import dispatch
@@ -59,15 +60,10 @@ def answer(*, document: bytes, by: Silo, payloads: Mapping[str, bytes] | None = 
     """
     if by.identity is None:
         raise Untrusted("silo.unconfirmed", "This silo has no identity key.")
-    said: Refusal | SubmissionDocument
     payload_type = payload_type_of(document)
     if (stepless := answered_with(payload_type)) is not None:
         return AnswerResult(stepless.accept(document, by))
-    if payload_type == Refusal.payload_type:
-        said = open_sealed(Refusal, document, [by.identity])
-    else:
-        said = open_sealed(SubmissionDocument, document, [by.identity])
-        check_authorises(said.protocol, "The answer")
+    said = open_answer(document, by.identity)
     if isinstance(said, Refusal) and said.highest_number is not None and said.silo_id == by.id:
         raise_numbers(highest=said.highest_number, by=by)  # before anything is numbered anew
     if isinstance(said, Refusal) and (kind := _stepless_kind(said, by)) is not None:
@@ -92,6 +88,19 @@ def answer(*, document: bytes, by: Silo, payloads: Mapping[str, bytes] | None = 
             raise Transient("order.busy", "Another answer to this order is being taken. Send it again.")
         _dispatch_if_due(order)
     return taken
+
+
+def open_answer(document: bytes, key: PublicKey) -> Refusal | SubmissionDocument:
+    """Verify an answer to an order of a step, and read it.
+
+    Raises what ``open_sealed`` raises, and Invalid ``protocol.outdated`` for an answer of protocol 1.0. A refusal asks
+    for nothing, and is kept whatever its version.
+    """
+    if payload_type_of(document) == Refusal.payload_type:
+        return open_sealed(Refusal, document, [key])
+    said = open_sealed(SubmissionDocument, document, [key])
+    check_authorises(said.protocol, "The answer")
+    return said
 
 
 def _submit_to_open_order(said: SubmissionDocument, document: bytes, payloads: Mapping[str, bytes], by: Silo) -> bool:
@@ -164,7 +173,7 @@ def _take_payloads(order: AnsweredOrder, said: SubmissionDocument, inline: Mappi
     for name, named in said.payloads.items():
         digest, is_whole = order.uploads.get(name, (None, False))
         if (data := inline.get(name)) is not None:
-            _check_inline(named, data)
+            _check_inline(named, data, order.document.outputs[name])
             if digest not in {None, named.digest}:
                 raise Conflict("upload.other_artefact", "Another artefact was uploaded by this grant. It takes one.")
         elif not is_whole or digest != named.digest or store.size_bytes(named.digest) != named.size_bytes:
@@ -172,7 +181,10 @@ def _take_payloads(order: AnsweredOrder, said: SubmissionDocument, inline: Mappi
     return [store.keep(data, said.payloads[name].digest) for name, data in inline.items()]
 
 
-def _check_inline(named: Payload, data: bytes) -> None:
+def _check_inline(named: Payload, data: bytes, grant: UploadGrant) -> None:
+    """What was uploaded is bounded by its address; this is not."""
+    if len(data) > grant.size_bytes_max:
+        raise Invalid("submission.payload", f"At most {grant.size_bytes_max} bytes were granted.", "payloads")
     if (named.digest, named.size_bytes) != (digest_bytes(data), len(data)):
         raise Invalid(
             "blob.digest_mismatch", "The payload is not what the document says; nothing was kept.", "payloads"
@@ -204,8 +216,6 @@ def _check_brings(order: AnsweredOrder, said: SubmissionDocument) -> None:
         allowed = mode_of(order.protection).payload_kinds
         if payload.kind != granted[name].kind or payload.kind not in allowed:
             raise Invalid("submission.payload_kind", f"{name} is of another kind than was granted.", "payloads")
-        if payload.size_bytes > granted[name].size_bytes_max:
-            raise Invalid("submission.payload", f"{name} is larger than was granted.", "payloads")
 
 
 def _note_late(order: AnsweredOrder, said: Refusal | SubmissionDocument, document: bytes) -> AnswerResult:

@@ -123,8 +123,8 @@ def test_an_answer_can_t_name_what_another_silo_uploaded(port: int, federation: 
 def test_an_answer_can_t_name_a_model_or_any_other_artefact_of_the_store(port: int, federation: Federation) -> None:
     order = order_of(federation)
     model = order.round.base_version
-    named = {"digest": model.digest, "size_bytes": model.size_bytes}
-    assert answer_with(port, federation, order, b"", payload=named).code == "submission.payload_missing"
+    named = {"kind": "update.f32", "digest": model.digest, "size_bytes": model.size_bytes}
+    assert answer_with(port, federation, order, b"", payloads={"update": named}).code == "submission.payload_missing"
     store.keep(OTHER, digest_bytes(OTHER))
     assert answer_with(port, federation, order, OTHER).code == "submission.payload_missing"
 
@@ -183,9 +183,12 @@ def test_nothing_is_uploaded_for_an_order_that_does_not_wait_for_it(port: int, f
     order = order_of(federation)
     stranger = Client(port).send("PUT", grant(uuid4(), MINE), MINE)
     assert (stranger.status, stranger.code) == (404, "order.not_found")
-    Order.objects.filter(id=order.id).update(kind="evaluate")
+    signed = bytes(order.envelope)
+    asked = documents.read(documents.Order, peek(signed)).model_copy(update={"outputs": {}})
+    without = documents.seal(asked, federation.silos[0].identity)
+    Order.objects.filter(id=order.id).update(envelope=without)
     assert put(port, order, MINE).code == "upload.not_wanted"
-    Order.objects.filter(id=order.id).update(kind="train", expires_at=timezone.now() - timedelta(seconds=1))
+    Order.objects.filter(id=order.id).update(envelope=signed, expires_at=timezone.now() - timedelta(seconds=1))
     assert put(port, order, MINE).code == "order.over"
     control.cancel(job=order.round.job, by=federation.scientist)
     assert put(port, order, MINE).code == "order.over"

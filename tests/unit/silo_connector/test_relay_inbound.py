@@ -54,7 +54,7 @@ async def test_a_small_model_may_come_with_its_order(site: Site, platform: FakeP
     manifest = site.job()
     order = site.order(manifest, 0.5)
     order_id = platform.issue(order, manifest)
-    platform.orders[order_id]["model"] = base64.b64encode(weights_of(manifest.layout, 0.5)).decode()
+    platform.orders[order_id]["inputs"] = {"model": base64.b64encode(weights_of(manifest.layout, 0.5)).decode()}
     async with relaying(site):
         await platform.until(lambda: (site.inbox / order_id).exists())
     assert (site.inbox / order_id / spool.input_file("model")).read_bytes() == weights_of(manifest.layout, 0.5)
@@ -67,7 +67,7 @@ async def test_what_comes_with_an_order_and_is_not_its_model_is_passed_over(
 ) -> None:
     manifest = site.job()
     order_id = platform.issue(site.order(manifest), manifest)
-    platform.orders[order_id]["model"] = model
+    platform.orders[order_id]["inputs"] = {"model": model}
     async with relaying(site):
         await platform.until(lambda: (site.inbox / order_id).exists())
     assert (site.inbox / order_id / spool.input_file("model")).read_bytes() == weights_of(manifest.layout)
@@ -101,7 +101,7 @@ async def test_an_order_that_is_answered_already_is_not_fetched_again(site: Site
 async def test_an_address_off_the_path_is_never_fetched(site: Site, platform: FakePlatform, url: Any) -> None:
     manifest = site.job()
     data = json.loads(site.order(manifest).model_dump_json())
-    data["model"]["url"] = url
+    data["inputs"]["model"]["url"] = url
     sealed = envelope.sign(json.dumps(data).encode(), Order.payload_type, platform.key)
     platform.orders[data["order_id"]] = {"order": json.loads(sealed), "manifest": {}}
     async with relaying(site):

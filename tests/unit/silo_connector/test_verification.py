@@ -108,7 +108,7 @@ def test_a_good_order_is_a_task(scene: Scene) -> None:
         ({"job_id": uuid4()}, "manifest.job_mismatch"),
         ({"inputs": {}}, "order.model_missing"),
         ({"outputs": {}}, "order.upload_missing"),
-        ({"inputs": {"model": BLOB, "seeds": BLOB}}, "order.artefacts"),
+        ({"round": 2, "inputs": {"model": BLOB, "seeds": BLOB}}, "order.artefacts"),
         ({"outputs": {"update": GRANT, "sums": GRANT}}, "order.artefacts"),
         ({"outputs": {"update": GRANT.model_copy(update={"kind": "update.i8"})}}, "order.artefacts"),
         ({"kind": OrderKind.EVALUATE}, "order.artefacts"),

@@ -20,12 +20,11 @@ class Greeting:
     """Whoever answers has greeted."""
 
     kind = OrderKind.KEY_EXCHANGE
-    has_upload = False
 
     def issue(self, round_: Round, order_id: UUID, deadlines: StepDeadlines) -> Mapping[str, Any]:
         """The model, which every answer names."""
         del order_id
-        return {"model": model_reference(round_.base_version, deadlines.expires_at)}
+        return {"inputs": {"model": model_reference(round_.base_version, deadlines.expires_at)}}
 
     def accept(self, order: AnsweredOrder, said: Submission) -> None:
         """Whatever it says."""
