@@ -42,7 +42,7 @@ class TensorSpec:
     dtype: Literal["F32"] = "F32"
 
     @model_serializer(mode="wrap")
-    def _with_unknown(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+    def _with_unknown(self, handler: SerializerFunctionWrapHandler):  # type: ignore[no-untyped-def]
         """As it came, with fields of a later version (``carried``)."""
         return {**handler(self), **{name: value for name, value in vars(self).items() if name not in _SPEC_FIELDS}}
 

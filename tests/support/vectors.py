@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 from federation.errors import FederationError
 from federation.evidence.bundle_parser import gather
@@ -69,8 +70,13 @@ def _chain(vector: dict[str, Any], content: dict[str, Any]) -> dict[str, Any]:
 
         signatory, identity = public_key(content, vector["signatory"]), public_key(content, vector["identity"])
         sealed = base64.b64decode(vector["bytes"])
-        member = documents.CohortMember.model_construct(
-            silo_id=None,
+        member = documents.CohortMember(
+            silo_id=UUID(int=1),
+            organisation="Hospital",
+            silo="main",
+            dataset_id=UUID(int=2),
+            dataset="any",
+            schema_digest="sha256:" + "0" * 64,
             identity_key=identity.encoded,
             signatory_key=signatory.encoded,
             certificate=sealed.decode(),

@@ -87,13 +87,14 @@ def request_signatures() -> Iterator[Vector]:
     bare = requests.sign_request("GET", "/connector/v1/x", None, relay, None, NOW, "n" * 24)
     plain = {"method": "GET", "path": "/connector/v1/x", "headers": bare, "body": "", "now": NOW.isoformat()}
     yield good("a request without body and silo", said | {"silo_id": None}, **plain, known=["relay"])
-    for name, change in {
+    changes: dict[str, dict[str, Any]] = {
         "another method": {"method": "PUT"},
         "another path": {"path": "/connector/v1/orders?wait=2"},
         "another body": {"body": b64(b'{"held":[1]}')},
         "another silo": {"headers": headers | {"Consilience-Silo": str(JOB)}},
         "a changed digest": {"headers": headers | {"Content-Digest": headers["Content-Digest"].replace("=:", "a:")}},
-    }.items():
+    }
+    for name, change in changes.items():
         yield bad(name, "signature.invalid", **{**given, **change}, known=["relay"])
     yield bad("an unknown key", "signature.invalid", **given, known=[])
     yield bad("no signature", "signature.missing", **{**given, "headers": {}}, known=["relay"])

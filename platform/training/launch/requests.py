@@ -7,7 +7,15 @@ from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from django.utils.translation import gettext as _
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    GetJsonSchemaHandler,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
 from pydantic_core import InitErrorDetails
 
 from federation.aggregation.aggregate import check_fit
@@ -29,6 +37,15 @@ _ONE_OF_TWO = "A training job names either a model or a training plan."
 _NOT_OF_EVALUATION = "An evaluation names a stored model_version alone."
 
 
+class _CarriedOut:
+    """Describes the parts of the modes that the engine carries out: those alone are taken."""
+
+    def __get_pydantic_json_schema__(self, schema: Any, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        del schema, handler
+        parts = [mode.document.model_json_schema() | {"required": ["mode"]} for mode in carried_out()]
+        return parts[0] if len(parts) == 1 else {"oneOf": parts}
+
+
 class JobRequest(BaseModel):
     """A job as asked for. `protection` has to be said: nobody trains in clear by default."""
 
@@ -40,7 +57,7 @@ class JobRequest(BaseModel):
     """The purpose as the agreement's conditions are compared with it; `purpose` is for people."""
     task: Literal["train", "evaluate"] = "train"
     datasets: Annotated[list[UUID], Field(min_length=1, max_length=1000)]
-    protection: AnyProtection
+    protection: Annotated[AnyProtection, _CarriedOut()]
     plan: Annotated[Digest | None, Field(description="The hash of a training plan, instead of a model.")] = None
     model: Annotated[dict[str, Any] | None, Field(validate_default=True)] = None
     strategy: dict[str, Any] = Field(default_factory=lambda: {"name": "fedavg"})

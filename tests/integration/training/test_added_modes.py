@@ -67,7 +67,7 @@ def test_a_job_under_an_added_mode_is_carried_out_to_its_end(job: tuple[Federati
         assert Round.objects.get(job=launched, number=number).state == RoundState.CLOSED
     launched.refresh_from_db()
     assert launched.state == JobState.COMPLETED
-    assert [tuple(one.decode() for one in GOOD.values())] * 6 == words.HEARD
+    assert [tuple(one.decode() for one in GOOD.values())] * 6 == heard()
 
 
 def test_what_the_kind_of_payload_refuses_does_not_count(job: tuple[Federation, Job]) -> None:
