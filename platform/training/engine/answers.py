@@ -16,16 +16,15 @@ from federation.agreements.answer_bounds import faults_of
 from federation.errors import Invalid, Transient, Untrusted
 from federation.protection import mode_of
 from federation.protocol.digests import digest_bytes
-from federation.protocol.documents import Payload, Refusal, UploadGrant, open_sealed
+from federation.protocol.documents import Payload, Refusal, UploadGrant
 from federation.protocol.documents import Submission as SubmissionDocument
-from federation.protocol.documents.versions import check_authorises
 from federation.protocol.envelope import payload_type_of
-from federation.protocol.keys import PublicKey
 from rest.errors import Conflict, NotFound
 from silos.models import Silo
 from training import dispatch
 from training.engine.kinds import answered_with, step_kind, stepless_kind
 from training.engine.kinds.base import SteplessKind
+from training.engine.opening_answers import open_answer
 from training.engine.rejections import reject
 from training.engine.restored import raise_numbers
 from training.engine.sql import answered, waiting
@@ -88,19 +87,6 @@ def answer(*, document: bytes, by: Silo, payloads: Mapping[str, bytes] | None = 
             raise Transient("order.busy", "Another answer to this order is being taken. Send it again.")
         _dispatch_if_due(order)
     return taken
-
-
-def open_answer(document: bytes, key: PublicKey) -> Refusal | SubmissionDocument:
-    """Verify an answer to an order of a step, and read it.
-
-    Raises what ``open_sealed`` raises, and Invalid ``protocol.outdated`` for an answer of protocol 1.0. A refusal asks
-    for nothing, and is kept whatever its version.
-    """
-    if payload_type_of(document) == Refusal.payload_type:
-        return open_sealed(Refusal, document, [key])
-    said = open_sealed(SubmissionDocument, document, [key])
-    check_authorises(said.protocol, "The answer")
-    return said
 
 
 def _submit_to_open_order(said: SubmissionDocument, document: bytes, payloads: Mapping[str, bytes], by: Silo) -> bool:

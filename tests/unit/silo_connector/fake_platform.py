@@ -30,7 +30,6 @@ from federation.protocol.documents import (
     OrderKind,
     SiloCertificate,
     Submission,
-    UploadGrant,
     Weighting,
     now,
     open_sealed,
@@ -44,6 +43,7 @@ from federation.protocol.rows import upper_edge
 from federation.protocol.tensors import Layout, encode_header
 from federation.targets import target_of
 from tests.support.patience import FAILS_AFTER_S
+from tests.unit.silo_connector.addresses import blob_url, grant
 from tests.unit.silo_connector.fake_answers import CUT as CUT
 from tests.unit.silo_connector.fake_answers import Answer as Answer
 from tests.unit.silo_connector.fake_answers import problem as problem
@@ -382,22 +382,12 @@ class FakePlatform:
             "manifest_digest": digest_bytes(seal(manifest, self.key)),
             "round": 1,
             "attempt": 1,
-            "inputs": {
-                "model": BlobReference(
-                    digest=digest, size_bytes=len(weights), url=f"/connector/v1/blobs/{digest}?exp=1&sig=x"
-                )
-            },
-            "outputs": {"update": self.grant(order_id, "update", "update.f32")},
+            "inputs": {"model": BlobReference(digest=digest, size_bytes=len(weights), url=blob_url(digest))},
+            "outputs": {"update": grant(order_id, "update", "update.f32")},
             "issued_at": now(),
             "expires_at": now() + timedelta(minutes=10),
         }
         return Order.model_validate(content | changes)
-
-    @staticmethod
-    def grant(order_id: object, name: str, kind: str) -> UploadGrant:
-        """A grant for an output of an order."""
-        url = f"/connector/v1/uploads/{order_id}/{name}/{{digest}}?max=1&exp=1&sig=x"
-        return UploadGrant(kind=kind, size_bytes_max=1 << 30, url=url)
 
 
 def weights_of(layout: Layout, fill: float = 0.0) -> bytes:

@@ -14,6 +14,7 @@ from federation.protocol.envelope import peek
 from silo_connector.trainer.trainer import Trainer
 from tests.support.plugins.added import OF_THE_SILO, add_parts
 from tests.support.plugins.silo_kinds.words import WORDS
+from tests.unit.silo_connector.addresses import grant
 from tests.unit.silo_connector.fake_platform import FakePlatform
 from tests.unit.silo_connector.relays import relaying
 from tests.unit.silo_connector.sites import Site
@@ -37,7 +38,7 @@ def asked(site: Site, platform: FakePlatform, **changes: Any) -> Order:
     site.agree(protection=["greeted"])
     manifest = site.job(protection=GREETED)
     order = site.order(manifest, kind=OrderKind.CONSISTENCY, inputs={}, outputs={}, **changes)
-    grants = {name: platform.grant(order.order_id, name, "words.ascii") for name in WORDS}
+    grants = {name: grant(order.order_id, name, "words.ascii") for name in WORDS}
     order = order.model_copy(update={"outputs": grants})
     platform.issue(order, manifest)
     return order

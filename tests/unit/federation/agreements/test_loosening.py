@@ -60,8 +60,8 @@ CATEGORIES = ("general_research", "health", "disease", "population_origins", "me
 LADDER = {"DS": "HMB", "HMB": "GRU", "POA": "GRU", "GRU": "NRES", "FIN": "NRES", "NRES": "NRES"}
 TASKS = ("train", "evaluate", "statistics")
 FAMILIES = ("logistic", "mlp", "softmax", "plan")
-
-
+MASKED = Masked(threshold=3, min_survivors=3, clip=1.0)
+ENCRYPTED = Encrypted(degree=8192, primes=(60, 60), scale=40)
 BASE = allowed_case(work=WIDE)
 assert BASE.standing is not None
 BASE_TERMS = BASE.standing.agreement.terms
@@ -140,16 +140,8 @@ JOB: dict[str, st.SearchStrategy[object]] = {
     "rounds": st.sampled_from([1, 10, 20]),
     "model": st.sampled_from([{"family": family} for family in FAMILIES if family != "plan"]),
     "plan": st.sampled_from(DIGESTS),
-    "protection": st.sampled_from(
-        [
-            Clear(),
-            Masked(threshold=3, min_survivors=3, clip=1.0),
-            Encrypted(degree=8192, primes=(60, 60), scale=40),
-        ]
-    ),
-    "privacy_cost": st.one_of(
-        st.none(), st.builds(PrivacyCost, epsilon=st.sampled_from([0.5, 2.0]), delta=st.just(1e-6))
-    ),
+    "protection": st.sampled_from([Clear(), MASKED, ENCRYPTED]),
+    "privacy_cost": st.none() | st.builds(PrivacyCost, epsilon=st.sampled_from([0.5, 2.0]), delta=st.just(1e-6)),
     "code_digest": st.sampled_from([None, *DIGESTS]),
     "limits": st.builds(Limits, update_norm_l2_max=st.sampled_from([1.0, 1e4]), minimum_cell=st.sampled_from([5, 10])),
     "weighting": st.one_of(

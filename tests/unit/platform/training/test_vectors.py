@@ -10,7 +10,7 @@ import pytest
 from federation.errors import FederationError
 from federation.protocol.documents import Submission
 from tests.support.vectors import public_key, vectors_of
-from training.engine.answers import open_answer
+from training.engine.opening_answers import open_answer
 
 ANSWERS = list(vectors_of("submissions"))
 
