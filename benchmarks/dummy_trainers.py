@@ -64,7 +64,6 @@ class DummyTrainer:
         self._hand_over(order_id, documents.seal(submission, self._key), path)
 
     def _trained(self, order: documents.Order, manifest: bytes) -> tuple[documents.Submission, Path | None]:
-        assert order.model is not None
         trains = order.kind == OrderKind.TRAIN
         path, digest = self._update(documents.read(documents.Manifest, manifest)) if trains else (None, "")
         submission = documents.Submission(
@@ -76,8 +75,12 @@ class DummyTrainer:
             manifest_digest=order.manifest_digest,
             round=order.round,
             attempt=order.attempt,
-            model_digest=order.model.digest,
-            payload=documents.PayloadReference(digest=digest, size_bytes=path.stat().st_size) if path else None,
+            model_digest=order.model_digest,
+            payloads={
+                documents.UPDATE: documents.Payload(kind="update.f32", digest=digest, size_bytes=path.stat().st_size)
+            }
+            if path
+            else {},
             training=documents.TrainingReport(rows=100, steps=1, loss=0.5, update_norm_l2=1.0) if trains else None,
             evaluation=documents.EvaluationReport(rows=50, figures={"loss": 0.5, "accuracy": 0.5}),
             environment=ENVIRONMENT,
@@ -91,7 +94,7 @@ class DummyTrainer:
             with tmp.make_folder(partial) as folder:
                 folder.write(spool.DOCUMENT, document, durable=False)
                 if path is not None:
-                    folder.link_or_copy(path, spool.UPDATE)
+                    folder.link_or_copy(path, spool.output_file("update"))
             tmp.move(partial, outbox, order_id, durable=False)
         self._spool.delete_atomically("inbox", order_id)
 

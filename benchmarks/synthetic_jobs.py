@@ -24,7 +24,7 @@ from federation import __version__
 from registry.models import Model, ModelVersion
 from silos.models import Dataset
 from training.launch.requests import JobRequest
-from training.models import CohortSeat, Evaluation, Job, Order, Round, Step, Submission
+from training.models import CohortSeat, Evaluation, Job, Order, Payload, Round, Step, Submission
 from training.transitions import ENDED, JobState, OrderState, RoundState, StepState
 
 SHAPE = {"linear.weight": [1, 13], "linear.bias": [1]}
@@ -255,7 +255,6 @@ class Played:
                 order=order,
                 document=b"{}" * 400,
                 document_digest=digest_of(order.id),
-                payload_digest=digest_of(order.id, "update"),
                 payload_size_bytes=280,
                 rows=dataset.rows_coarse,
                 steps=10,
@@ -265,6 +264,9 @@ class Played:
                 phases_s={"load": 0.1 * took_s, "evaluate": 0.2 * took_s, "train": 0.5 * took_s},
                 connector_version=__version__,
                 received_at=order.answered_at,
+            ),
+            Payload(
+                order=order, name="update", kind="update.f32", digest=digest_of(order.id, "update"), size_bytes=280
             ),
             Evaluation(
                 order=order,

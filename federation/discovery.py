@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
-import sys
 from collections.abc import Callable, Iterator, Mapping
 from operator import attrgetter
 from typing import Any, TypeVar
@@ -48,7 +47,7 @@ class Offers(Mapping[str, T]):
         return len(self._look())
 
     def _look(self) -> Mapping[str, T]:
-        path = tuple(sys.modules[self.package].__path__)
+        path = tuple(importlib.import_module(self.package).__path__)
         if path != self._path:
             modules = [importlib.import_module(f"{self.package}.{one.name}") for one in pkgutil.iter_modules(path)]
             offered = [getattr(module, self.attribute) for module in modules if hasattr(module, self.attribute)]

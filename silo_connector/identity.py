@@ -57,17 +57,18 @@ def capabilities(config: Config) -> dict[str, Any]:
     """
     from federation.agreements.decisions import PLAN
     from federation.learning.models import FAMILIES
+    from federation.protection import mode_of
     from federation.targets import TARGETS
     from silo_connector.trainer.kinds.registry import KINDS
-    from silo_connector.trainer.protection.modes import PAYLOADS
+    from silo_connector.trainer.protection import PROTECTIONS
 
     return {
         "protocols": [PROTOCOL_VERSION],
         "kinds": sorted(kind.name for kind in KINDS.values()),
-        "protection": sorted(PAYLOADS),
+        "protection": sorted(PROTECTIONS),
         "families": sorted(set(FAMILIES) - ({PLAN} if config.runner is None else set())),
         "targets": sorted(TARGETS),
-        "payloads": sorted(set().union(*PAYLOADS.values())),
+        "payloads": sorted({mode_of(name).update_kind for name in PROTECTIONS}),
     }
 
 

@@ -16,12 +16,10 @@ from silo_connector.folders import SafeDir
 
 ORDER = "order.dsse.json"
 MANIFEST = "manifest.dsse.json"
-MODEL = "model.safetensors"
 AGREEMENT = "agreement.json"
 SUCCESSIONS = "successions.json"
 CANCELLED = "cancelled"
 DOCUMENT = "document.dsse.json"
-UPDATE = "update.safetensors"
 REASON = "reason.json"
 ENROLMENT = "enrolment"
 STATEMENT = "statement.dsse.json"
@@ -36,8 +34,24 @@ _LEFTOVER_AGE_S = 24 * 3600
 _DELETING = "deleting-"
 _DATASET = re.compile(r"dataset-[0-9a-f]{16}")
 _REVIEW = re.compile(r"review-[0-9a-f]{32}")
+_ARTEFACT = re.compile(r"[a-z][a-z0-9_]{0,39}")
 _AGREEMENT = re.compile(r"agreement-[0-9a-f]{32}")
 KEPT_ASIDE_MAX = 100
+
+
+def input_file(name: str) -> str:
+    """The file in an order's folder that holds the input of this name; names are bounded in orders."""
+    return f"input-{name}"
+
+
+def output_file(name: str) -> str:
+    """The file in a folder of the outbox that holds the payload of this name."""
+    return f"output-{name}"
+
+
+def is_artefact_name(name: object) -> bool:
+    """Whether this may be the name of an input or an output, and so become part of a file's name."""
+    return isinstance(name, str) and _ARTEFACT.fullmatch(name) is not None
 
 
 def is_order_id(name: str) -> bool:

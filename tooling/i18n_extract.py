@@ -20,6 +20,7 @@ from federation.agreements.added_terms import ADDED_BY_1_1
 from federation.agreements.rules import RULES
 from federation.learning.specification import LocalTraining
 from federation.plans import declaration
+from federation.protection import MODES
 from federation.protocol import envelope
 from federation.protocol.documents import Limits
 from federation.targets import TARGETS, all_metrics, figures_called
@@ -154,6 +155,8 @@ def of_library() -> Iterator[Key]:
         yield from filter(None, (metric.title, metric.axis, metric.description))
     yield from figures_called().values()
     yield from (target.title for target in TARGETS.values())
+    for mode in MODES.values():
+        yield from (mode.title, mode.explained_as, mode.told_as)
     choices = (*model_families(), *strategies())
     for choice in choices:
         yield from (choice.title, choice.when_to_use)

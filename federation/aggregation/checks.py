@@ -10,18 +10,12 @@ from numpy.typing import NDArray
 
 from federation.aggregation.blocks import BLOCK_WORDS, TensorFile, block_ranges, dot
 from federation.errors import Invalid
+from federation.protocol.payloads.update_f32 import check_layout, code_of
 from federation.protocol.tensors import Layout, count_parameters
 from federation.sentences import Sentence
 
 MISSING = "update.missing"
 """The file of an update is gone: of one silo's, the platform has lost it; of all, the store is not there."""
-_CODES = {
-    "tensors.truncated": "update.truncated",
-    "tensors.trailing": "update.size",
-    "tensors.too_large": "update.size",
-    "tensors.dtype": "update.dtype",
-    "tensors.shape": "update.shape",
-}
 
 
 def open_update(path: Path, layout: Layout) -> TensorFile:
@@ -34,30 +28,13 @@ def open_update(path: Path, layout: Layout) -> TensorFile:
     except FileNotFoundError as error:
         raise Invalid(MISSING, "The update's file is not there any more.") from error
     except Invalid as error:
-        raise Invalid(_CODES.get(error.code, "update.header"), error.message, error.field) from error
+        raise Invalid(code_of(error), error.message, error.field) from error
     try:
-        _compare(opened.header.layout, layout)
+        check_layout(opened.header.layout, layout)
     except Invalid:
         opened.close()
         raise
     return opened
-
-
-def _compare(found: Layout, expected: Layout) -> None:
-    if found == expected:
-        return
-    names, wanted = [spec.name for spec in found], [spec.name for spec in expected]
-    if names != wanted:
-        missing, extra = sorted(set(wanted) - set(names)), sorted(set(names) - set(wanted))
-        message = f"missing {missing[:3]}, unexpected {extra[:3]}" if missing or extra else "they are in another order"
-        raise Invalid("update.schema", f"The tensors are not those of the model: {message}.")
-    _raise_first_other_shape(found, expected)
-
-
-def _raise_first_other_shape(found: Layout, expected: Layout) -> None:
-    for one, other in zip(found, expected, strict=True):
-        if one.shape != other.shape:
-            raise Invalid("update.shape", f"The shape is {list(one.shape)}, not {list(other.shape)}.", one.name)
 
 
 def squared_l2(words: NDArray[np.float64]) -> float:

@@ -12,6 +12,7 @@ from typing import Final
 
 from federation.agreements.shares import limits_of
 from federation.errors import Invalid
+from federation.protection import mode_of
 from federation.protocol.documents import CohortMember, EvaluationReport, Manifest, Submission, Terms, TrainingReport
 from federation.protocol.rows import RowLimits
 from federation.sentences import Sentence
@@ -47,7 +48,7 @@ class AnswerBounds:
         """The bounds of a cohort member's answers under a manifest and the terms of its agreement."""
         return cls(
             rows=limits_of(member),
-            is_weighed_here=manifest.protection.mode == "clear",
+            is_weighed_here=mode_of(manifest.protection.mode).platform_reads_updates,
             update_norm_l2_max=manifest.limits.update_norm_l2_max,
             minimum_cell=manifest.limits.minimum_cell,
             metrics=frozenset(terms.disclosure.metrics),
@@ -72,7 +73,7 @@ def faults_of(said: Submission, bounds: AnswerBounds) -> Iterator[tuple[str, str
         yield WEIGHT, _too_many(evaluation.rows, bounds.rows.rows_max)
     if training is not None and training.update_norm_l2 > bounds.update_norm_l2_max:
         yield NORM, _norm_exceeded(training.update_norm_l2, bounds.update_norm_l2_max)
-    told = set(evaluation.told) if evaluation is not None else set()
+    told = set(evaluation.figures) if evaluation is not None else set()
     if training is not None and training.loss is not None:
         told.add(bounds.target.loss_figure)
     if unagreed := sorted(told - bounds.metrics):
@@ -105,7 +106,7 @@ def _too_many(rows: int, rows_max: float) -> str:
 def _is_of(target: Target, evaluation: EvaluationReport) -> bool:
     """Whether the figures are such as the target has."""
     try:
-        target.check(evaluation.told, evaluation.rows)
+        target.check(evaluation.figures, evaluation.rows)
     except Invalid:
         return False
     return True
@@ -124,6 +125,6 @@ def _is_loss_of(target: Target, minimum_cell: int, training: TrainingReport) -> 
 
 def _points_at_few(target: Target, evaluation: EvaluationReport, minimum_cell: int) -> bool:
     """Whether figures, or one count among them, are of so few rows that they may point at somebody."""
-    if evaluation.rows < minimum_cell and (evaluation.rows or evaluation.told):
+    if evaluation.rows < minimum_cell and (evaluation.rows or evaluation.figures):
         return True
-    return target.points_at_few(evaluation.told, minimum_cell)
+    return target.points_at_few(evaluation.figures, minimum_cell)

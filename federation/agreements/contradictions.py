@@ -10,6 +10,7 @@ from typing import NamedTuple
 from federation.agreements.decisions import PLAN
 from federation.agreements.purposes import have_use_in_common
 from federation.errors import Invalid
+from federation.protection import mode_of
 from federation.protocol.documents import Terms, UseConditions
 from federation.sentences import Sentence
 
@@ -57,7 +58,7 @@ def faults(terms: Terms, families: frozenset[str], moment: datetime) -> Iterator
     yield from _of_privacy(terms)
     if len(set(terms.protection)) != len(terms.protection):
         yield Fault("protection", "A protection mode is named twice.")
-    if "clear" in terms.protection and not terms.clear_reason.strip():
+    if not terms.clear_reason.strip() and any(mode_of(mode).platform_reads_updates for mode in terms.protection):
         yield Fault("clear_reason", "Say why updates may leave in clear. Every member reads it.", ("protection",))
     if terms.cohort.minimum_participants > (bringing := len({covered.signatory_key for covered in terms.datasets})):
         yield Fault(

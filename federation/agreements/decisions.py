@@ -190,7 +190,7 @@ def _of_protection(terms: Terms, covered: CoveredDataset, manifest: Manifest, po
     if manifest.protection.mode not in terms.protection:
         mode = manifest.protection.mode
         yield Refusal("agreement.protection", "protection", mode, allowed=Allowed("one_of", terms.protection))
-    cost = manifest.privacy
+    cost = manifest.privacy_cost
     if cost is None:
         if terms.privacy.required or (covered.epsilon_max is not None and manifest.task == "train"):
             yield Refusal("agreement.privacy_required", "privacy")
@@ -254,7 +254,7 @@ def of_policy(manifest: Manifest, order: Order | None, place: Place, moment: dat
     """What the silo's own policy says against it. `policy` as the clause: these are no clauses of the agreement."""
     policy, position = place.policy, place.position
     if policy.epsilon_max is not None and (
-        manifest.privacy is None or position.epsilon_spent + manifest.privacy.epsilon > policy.epsilon_max
+        manifest.privacy_cost is None or position.epsilon_spent + manifest.privacy_cost.epsilon > policy.epsilon_max
     ):
         yield _local(policy, "policy.epsilon")
     family = None if manifest.model is None else str(manifest.model.get("family"))

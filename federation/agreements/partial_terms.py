@@ -11,6 +11,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from federation.agreements.contradictions import Fault, faults
+from federation.protection import MODES
 from federation.protocol.documents import Terms
 
 _TRIES_MAX = 10
@@ -28,7 +29,7 @@ _STAND_INS: dict[str, Any] = {
         "rounds_max": 1,
         "update_norm_l2_max": 1.0,
     },
-    "protection": ["clear"],
+    "protection": [next(iter(MODES))],
     "cohort": {"minimum_participants": 1},
     "disclosure": {"minimum_cell": 1},
     "validity": {"not_before": "2000-01-01T00:00:00Z", "not_after": "2199-01-01T00:00:00Z"},

@@ -11,16 +11,12 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from federation.agreements.vocabulary import FINANCE, MODIFIERS, PERMISSIONS
+from federation.protection import mode_of
 from federation.protocol.documents import Agreement, CoveredDataset, Terms, UseConditions
 from federation.protocol.keys import PublicKey
 from federation.targets import figures_called
 
 _TASKS = {"train": "training", "evaluate": "evaluation", "statistics": "statistics"}
-_MODES = {
-    "masked": "masked: each silo's update is hidden in the sum",
-    "encrypted": "encrypted: updates are added up without being read",
-    "clear": "clear: whoever runs the platform can read each silo's update",
-}
 WIDTH = 92
 CLAUSES = (
     *("members", "purposes", "datasets", "training_limits", "code", "protection", "privacy"),
@@ -159,8 +155,8 @@ def _code(terms: Terms) -> Iterator[str]:
 def _protection(terms: Terms) -> Iterator[str]:
     yield "Updates leave a silo in one of these ways only:"
     for mode in terms.protection:
-        yield f"{_MODES[mode]}."
-    if "clear" in terms.protection and terms.clear_reason:
+        yield f"{mode}: {mode_of(mode).agreed_as}."
+    if terms.clear_reason and any(mode_of(mode).platform_reads_updates for mode in terms.protection):
         yield f"Why updates may leave in clear: {terms.clear_reason}"
 
 

@@ -45,4 +45,4 @@ def _measured(told: RoundTold, answers: Mapping[str, Answered], manifest: Manife
         answer = answers.get(key) if key not in told.rejected else None
         if answer is not None and (report := answer.said.evaluation) is not None:
             organisation = organisations[str(answer.said.silo_id)]
-            yield Measured(organisation, report.rows, report.told)
+            yield Measured(organisation, report.rows, report.figures)

@@ -12,6 +12,7 @@ from federation.evidence.bundle_parser import Evidence
 from federation.evidence.passport_checks import Answered
 from federation.evidence.report import Fault, Report, guarded
 from federation.evidence.root_documents import Grounds
+from federation.protection import mode_of
 from federation.protocol import envelope
 from federation.protocol.digests import digest_bytes
 from federation.protocol.documents import Order, OrderKind, Refusal, Submission, open_sealed
@@ -34,11 +35,11 @@ def orders_of(evidence: Evidence, found: Grounds, report: Report) -> Iterator[tu
         if (order.silo_id, order.number) in numbers:
             report.faults.append(Fault(where, "order.number_reused", "Its number was used before."))
         numbers.add((order.silo_id, order.number))
-        if order.model is not None:
-            if models.setdefault(order.round, order.model.digest) != order.model.digest:
+        if (model := order.model_digest) is not None:
+            if models.setdefault(order.round, model) != model:
                 told = f"Another order of round {order.round} is about another model."
                 report.faults.append(Fault(where, "model.swapped", told))
-            report.models[order.model.digest] = max(report.models.get(order.model.digest, 0), order.round - 1)
+            report.models[model] = max(report.models.get(model, 0), order.round - 1)
         yield name, order
     report.checked["orders"] = len(evidence.orders)
 
@@ -59,7 +60,7 @@ def _order_faults(order: Order, name: str, found: Grounds) -> Iterator[tuple[str
         yield "order.task_mismatch", f"It asks for training in a job whose task is {manifest.task}."
     if (order.kind is OrderKind.STATISTICS) != (manifest.task == "statistics"):
         yield "order.task_mismatch", f"It is of the kind {order.kind} in a job whose task is {manifest.task}."
-    if order.round <= 1 and order.model is not None and order.model.digest != manifest.initial_model_digest:
+    if order.round <= 1 and order.model_digest not in {None, manifest.initial_model_digest}:
         yield "model.not_initial", "The first round begins with another model than the manifest names."
 
 
@@ -101,11 +102,13 @@ def _answer_faults(said: Submission, order: Order, found: Grounds) -> Iterator[t
         yield "answer.other_manifest", "It is under another manifest."
     if (said.round, said.attempt, said.kind) != (order.round, order.attempt, order.kind):
         yield "answer.other_round", "It is of another round."
-    is_about_none = order.kind is OrderKind.STATISTICS and order.model is None
-    if is_about_none and said.model_digest is not None:
-        yield "answer.other_model", "It is about a model, and its order is about none."
-    if order.model is not None and said.model_digest != order.model.digest:
+    if said.model_digest != order.model_digest:
         yield "answer.other_model", "It is about another model."
+    kinds = {name: payload.kind for name, payload in said.payloads.items()}
+    if kinds != {name: grant.kind for name, grant in order.outputs.items()}:
+        yield "answer.other_payloads", "It brings other payloads than its order asks for."
+    if not {*kinds.values()} <= mode_of(found.manifest.protection.mode).payload_kinds:
+        yield "answer.payload_kind", "It brings a payload that the job's protection does not allow."
     if order.issued_at - terms.validity.not_after >= _CLOCKS_APART:
         yield "agreement.expired", "Its order came when the agreement had expired."
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from federation.evidence.passports import Participant, Passport
-from federation.protocol.documents import Manifest, Order, OrderKind, Submission
+from federation.protocol.documents import UPDATE, Manifest, Order, OrderKind, Submission
 
 
 @dataclass(frozen=True)
@@ -42,9 +42,9 @@ def faults_of(
             yield "passport.participants", "Nobody has worked on a model as it begins."
         return
     begun = {
-        order.model.digest
+        order.model_digest
         for order in orders.values()
-        if order.round == passport.round and order.kind is OrderKind.TRAIN and order.model is not None
+        if order.round == passport.round and order.kind is OrderKind.TRAIN
     }
     if passport.base_digest not in begun:
         yield "passport.other_base", "Its round began with other weights."
@@ -61,7 +61,9 @@ def faults_of(
 def sent_after(round_number: int, orders: Mapping[str, Order]) -> set[str]:
     """The digests of the weights that were sent out after a round."""
     return {
-        order.model.digest for order in orders.values() if order.round == round_number + 1 and order.model is not None
+        order.model_digest
+        for order in orders.values()
+        if order.round == round_number + 1 and order.model_digest is not None
     }
 
 
@@ -76,7 +78,7 @@ def _misfit(
         return "there is no such answer that holds."
     if answer.said.round != passport.round or answer.said.model_digest != passport.base_digest:
         return "the answer is of another round."
-    update = None if answer.said.payload is None else answer.said.payload.digest
+    update = answer.said.payloads[UPDATE].digest if UPDATE in answer.said.payloads else None
     if (answer.digest, update) != (participant.answer_digest, participant.update_digest):
         return "the answer says something else."
     if (participant.organisation, participant.silo, participant.dataset) != names.get(answer.said.silo_id):

@@ -13,7 +13,7 @@ from federation.evidence.root_documents import Grounds
 from federation.protocol.digests import digest_bytes
 from federation.statistics.disclosure import check_report
 from federation.statistics.pooling import PooledColumn, PooledStatistics, encode_pooled, pool, read_pooled
-from federation.statistics.report import StatisticsReport, read_report
+from federation.statistics.report import REPORT, StatisticsReport, read_report
 
 RELEASED = "statistics"
 
@@ -25,7 +25,7 @@ def check_statistics(evidence: Evidence, opened: Opened, history: History, found
     """
     for name, content in evidence.reports.items():
         answer = opened.answers.get(name)
-        payload = None if answer is None else answer.said.payload
+        payload = None if answer is None else answer.said.payloads.get(REPORT)
         if payload is None or payload.digest != digest_bytes(content):
             told = "No answer that holds names such a report."
             report.faults.append(Fault(f"statistics report {name}", "statistics.unsigned", told))

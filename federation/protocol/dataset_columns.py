@@ -5,8 +5,9 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, StrictInt, StrictStr, model_validator
+from pydantic import ConfigDict, Field, StrictInt, StrictStr, model_validator
 
+from federation.protocol.carried import CarriesUnknown
 from federation.validation.bounds import NUMBER_MAX, Finite
 
 COLUMNS_MAX = 10_000
@@ -23,10 +24,10 @@ Label = (
 Labels = Annotated[tuple[Label, ...], Field(min_length=2, max_length=1000)]
 
 
-class Part(BaseModel):
+class Part(CarriesUnknown):
     """A piece of a declaration: immutable, closed to unknown fields."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+    model_config = ConfigDict(allow_inf_nan=False)
 
 
 class Column(Part):

@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, BinaryIO, Literal
 
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer
 from pydantic.dataclasses import dataclass as validated_dataclass
 
 from federation.errors import Invalid
@@ -30,6 +30,7 @@ FILE_BYTES_MAX = 8 + HEADER_BYTES_MAX + WORD_BYTES * PARAMETERS_MAX
 NAME_PATTERN = r"^[A-Za-z0-9_./-]{1,200}$"
 _NAME = re.compile(r"[A-Za-z0-9_./-]{1,200}")
 _FIELDS = {"dtype", "shape", "data_offsets"}
+_SPEC_FIELDS = {"name", "shape", "dtype"}
 
 
 @validated_dataclass(frozen=True, config=ConfigDict(extra="forbid"))
@@ -39,6 +40,11 @@ class TensorSpec:
     name: Annotated[str, Field(pattern=NAME_PATTERN)]
     shape: Annotated[tuple[Annotated[int, Field(ge=0, le=PARAMETERS_MAX)], ...], Field(max_length=DIMENSIONS_MAX)]
     dtype: Literal["F32"] = "F32"
+
+    @model_serializer(mode="wrap")
+    def _with_unknown(self, handler: SerializerFunctionWrapHandler):  # type: ignore[no-untyped-def]
+        """As it came, with fields of a later version (``carried``)."""
+        return {**handler(self), **{name: value for name, value in vars(self).items() if name not in _SPEC_FIELDS}}
 
     @property
     def size(self) -> int:

@@ -17,17 +17,22 @@ from federation.protocol.chains import canonical
 from federation.protocol.dataset_columns import EDGES_MAX, ColumnName, ColumnType, Labels, check_edges
 from federation.protocol.documents.base import Finite, Norm, Part, Rows
 from federation.protocol.documents.statistics import COLUMNS_MAX
+from federation.protocol.payloads.statistics_v1 import SIZE_BYTES_MAX
 from federation.statistics.columns import ColumnShape
 from federation.validation import path_of, plain
 from federation.validation.encodings import strict_json
 
 KIND: Final = "statistics.v1"
-BYTES_MAX = 4 << 20
+BYTES_MAX = SIZE_BYTES_MAX
 """No report is larger: as many columns as a job may name, each with as many cells as a column may have, are not."""
 CELLS_MAX = 1000
 
 Cell = Rows | None
 """A count of rows; None where it is withheld."""
+
+
+REPORT = "report"
+"""What orders call the file with a silo's figures; it is of the kind ``statistics.v1``."""
 
 
 class ColumnReport(Part):

@@ -9,6 +9,8 @@ from types import MappingProxyType
 from django.utils.translation import gettext
 from django.utils.translation import gettext_noop as _
 
+from federation.protection import MODES
+
 
 @dataclass(frozen=True)
 class Term:
@@ -230,9 +232,6 @@ _CHOICES = {
     "train": _("training"),
     "evaluate": _("evaluation"),
     "statistics": _("statistics"),
-    "masked": _("masked: hidden in the sum over several silos (not built yet)"),
-    "encrypted": _("encrypted: added up without being read (not built yet)"),
-    "clear": _("clear: whoever runs the platform can read each one"),
     "credit_risk": _("credit risk"),
     "fraud": _("fraud"),
     "aml": _("anti-money laundering"),
@@ -265,4 +264,4 @@ def title(clause: str) -> str:
 
 def choices(*names: str) -> list[tuple[str, str]]:
     """Values to choose from, in the reader's language."""
-    return [(name, gettext(_CHOICES[name])) for name in names]
+    return [(name, gettext(MODES[name].explained_as if name in MODES else _CHOICES[name])) for name in names]

@@ -18,6 +18,7 @@ from agreements.use_form import Unjudged, UseForm
 from agreements.wording import WITHIN
 from federation.errors import FederationError
 from federation.learning.models import FAMILIES
+from federation.protection import MODES
 from federation.targets import figures_called
 from rest.pages import in_words
 
@@ -80,7 +81,7 @@ class TermsForm(Unjudged):
             )
         fields["code.digests"] = LinesField(**labelled("code.digests"))
         fields["code.reviewers"] = one_of("code.reviewers", [("1", "1"), ("2", "2")])
-        fields["protection"] = several("protection", choices("masked", "encrypted", "clear"))
+        fields["protection"] = several("protection", choices(*MODES))
         fields["clear_reason"] = forms.CharField(
             **labelled("clear_reason"), max_length=4000, widget=forms.Textarea(attrs={"rows": 2})
         )

@@ -16,6 +16,7 @@ from federation.agreements.partial_terms import faults_so_far
 from federation.agreements.rendering import Clause, clauses
 from federation.errors import Invalid
 from federation.learning.models import FAMILIES
+from federation.protection import MODES
 from federation.protocol.documents import Agreement, Terms, read
 from federation.targets import TARGETS
 from federation.validation import refusal
@@ -122,7 +123,7 @@ def first_terms(
             "trainer_network": "forbidden",
         },
         "code": {"digests": [], "reviewers": 2},
-        "protection": ["masked"],
+        "protection": [next(iter(MODES))],
         "privacy": {"required": True, "epsilon_max": 8.0, "delta_max": 1e-5},
         "cohort": {"minimum_participants": max(1, min(3, len({key for key, _ in datasets}))), "minimum_rows": 100},
         "disclosure": {"metrics": _metrics_of(targets), "minimum_cell": 10, "final_model": True},

@@ -47,16 +47,26 @@ class Claimed:
     """Whether the whole of it has come by that order's grant."""
 
 
+@dataclass(frozen=True)
+class Grant:
+    """An upload's address as it was handed out: for which output of which order, which artefact, and how large."""
+
+    order_id: UUID
+    name: str
+    digest: str
+    size_bytes_max: int
+
+
 class Claims(Protocol):
-    """Which artefact belongs to which order, for good: database work, for a thread."""
+    """Which artefact belongs to which output of which order, for good: database work, for a thread."""
 
-    def find(self, order_id: UUID, digest: str) -> Claimed | None:
-        """What is known of this artefact as this order's; None if it is not."""
+    def find(self, order_id: UUID, name: str, digest: str) -> Claimed | None:
+        """What is known of this artefact as this output's; None if it is not."""
 
-    def claim(self, order_id: UUID, digest: str, size_bytes: int) -> Claimed:
-        """Bind it to the order, or find it bound. Raises unless the order is open and takes just this artefact."""
+    def claim(self, order_id: UUID, name: str, digest: str, size_bytes: int) -> Claimed:
+        """Bind it to the output, or find it bound. Raises unless the order is open and takes just this artefact."""
 
-    def finish(self, order_id: UUID, digest: str) -> None:
+    def finish(self, order_id: UUID, name: str, digest: str) -> None:
         """It has come, whole. Raises if the order has ended."""
 
 
@@ -75,11 +85,11 @@ class ArtefactsApplication:
             if path.startswith(signed_urls.BLOBS) and method in {"GET", "HEAD"}:
                 await _download(scope, send, path.removeprefix(signed_urls.BLOBS), query)
             elif path.startswith(signed_urls.UPLOADS) and method in {"PUT", "HEAD"}:
-                order_id, digest, size_max = _granted(path.removeprefix(signed_urls.UPLOADS), query)
+                grant = _granted(path.removeprefix(signed_urls.UPLOADS), query)
                 if method == "HEAD":
-                    await self._tell_progress(send, order_id, digest)
+                    await self._tell_progress(send, grant)
                 else:
-                    await self._upload(scope, receive, send, order_id, digest, size_max)
+                    await self._upload(scope, receive, send, grant)
             else:
                 raise Refused(405, "method.not_allowed", "This address takes GET and HEAD, or HEAD and PUT.")
         except Disconnected:
@@ -87,27 +97,27 @@ class ArtefactsApplication:
         except FederationError as error:
             await answer_problem(send, error)
 
-    async def _tell_progress(self, send: Send, order_id: UUID, digest: str) -> None:
+    async def _tell_progress(self, send: Send, grant: Grant) -> None:
         """How much of it this grant has brought. Of what else the store has, nothing is told."""
-        claimed = await database.run_in_db_thread(self._claims.find, order_id, digest)
+        digest = grant.digest
+        claimed = await database.run_in_db_thread(self._claims.find, grant.order_id, grant.name, digest)
         offset, complete = 0, False
         if claimed is not None:
             complete = await asyncio.to_thread(_is_complete, claimed, digest)
             offset = (
                 claimed.size_bytes
                 if complete
-                else await asyncio.to_thread(Upload(order_id, digest, claimed.size_bytes).kept)
+                else await asyncio.to_thread(Upload(grant.order_id, digest, claimed.size_bytes).kept)
             )
         await answer(send, 200, headers=_progress(offset, complete))
 
-    async def _upload(
-        self, scope: Scope, receive: Receive, send: Send, order_id: UUID, digest: str, size_max: int
-    ) -> None:
+    async def _upload(self, scope: Scope, receive: Receive, send: Send, grant: Grant) -> None:
+        order_id, name, digest = grant.order_id, grant.name, grant.digest
         start, total = _content_range(headers_of(scope))
-        size_max = min(size_max, settings.UPLOAD_BYTES_MAX)
+        size_max = min(grant.size_bytes_max, settings.UPLOAD_BYTES_MAX)
         if total > size_max:
             raise Refused(413, "blob.too_large", f"An artefact for this order may have {size_max} bytes.")
-        claimed = await database.run_in_db_thread(self._claims.claim, order_id, digest, total)
+        claimed = await database.run_in_db_thread(self._claims.claim, order_id, name, digest, total)
         if claimed.is_finished and await asyncio.to_thread(_is_complete, claimed, digest):
             await answer_json(send, 200, {"complete": True, "offset": total})
             return
@@ -122,7 +132,7 @@ class ArtefactsApplication:
             finish = upload.finish if begun else partial(upload.take_whole, start)
             complete = await asyncio.to_thread(finish, block.data)
             if complete:
-                await database.run_in_db_thread(self._claims.finish, order_id, digest)
+                await database.run_in_db_thread(self._claims.finish, order_id, name, digest)
         except FileNotFoundError:  # the order ended, and what had come of its upload was deleted
             raise Refused(409, "order.over", "This order waits for no answer any more; nothing was kept.") from None
         finally:
@@ -132,14 +142,18 @@ class ArtefactsApplication:
         await answer_json(send, 200, {"complete": complete, "offset": upload.offset})
 
 
-def _granted(rest: str, query: Mapping[str, str]) -> tuple[UUID, str, int]:
-    """The order, the digest and the bound of an upload's address."""
-    name, _, digest = rest.partition("/")
+def _granted(rest: str, query: Mapping[str, str]) -> Grant:
+    """What an upload's address says."""
+    order_id, name, digest = (*rest.split("/", 2), "", "")[:3]
     signed_urls.check_upload(
-        name, size_bytes_max=_number(query, "max"), expires=_number(query, "exp"), signature=query.get("sig", "")
+        order_id,
+        name,
+        size_bytes_max=_number(query, "max"),
+        expires=_number(query, "exp"),
+        signature=query.get("sig", ""),
     )
     store.path_of(digest)  # raises unless it is a digest
-    return UUID(name), digest, int(query["max"])
+    return Grant(UUID(order_id), name, digest, int(query["max"]))
 
 
 def _is_complete(claimed: Claimed, digest: str) -> bool:

@@ -34,10 +34,12 @@ def download_url(digest: str, *, expires_at_s: int) -> str:
     return f"{BLOBS}{digest}?" + urlencode({"exp": expires_at_s, "sig": _seal("get", digest, str(expires_at_s))})
 
 
-def upload_url(order_id: UUID, *, size_bytes_max: int, expires_at_s: int) -> str:
-    """The path at which one artefact for this order can be put; ``{digest}`` stands for the artefact's digest."""
-    seal = _seal("put", str(order_id), str(size_bytes_max), str(expires_at_s))
-    return f"{UPLOADS}{order_id}/{{digest}}?" + urlencode({"max": size_bytes_max, "exp": expires_at_s, "sig": seal})
+def upload_url(order_id: UUID, name: str, *, size_bytes_max: int, expires_at_s: int) -> str:
+    """The path at which one artefact for this output of an order can be put; ``{digest}`` stands for its digest."""
+    seal = _seal("put", str(order_id), name, str(size_bytes_max), str(expires_at_s))
+    return f"{UPLOADS}{order_id}/{name}/{{digest}}?" + urlencode(
+        {"max": size_bytes_max, "exp": expires_at_s, "sig": seal}
+    )
 
 
 def check_download(digest: str, *, expires: str, signature: str) -> None:
@@ -45,9 +47,9 @@ def check_download(digest: str, *, expires: str, signature: str) -> None:
     _check(_seal("get", digest, expires), signature, expires)
 
 
-def check_upload(order_id: str, *, size_bytes_max: str, expires: str, signature: str) -> None:
+def check_upload(order_id: str, name: str, *, size_bytes_max: str, expires: str, signature: str) -> None:
     """The same for an upload."""
-    _check(_seal("put", order_id, size_bytes_max, expires), signature, expires)
+    _check(_seal("put", order_id, name, size_bytes_max, expires), signature, expires)
 
 
 def _check(expected: str, signature: str, expires: str) -> None:

@@ -22,6 +22,7 @@ from consortia.selectors import consortia_where
 from consortia.transitions import ParticipationState
 from dashboards import tutorial_steps
 from federation.agreements.examples import purpose_within
+from federation.protection.clear import MODE as CLEAR
 from silos.models import Dataset
 from silos.transitions import SiloState
 
@@ -49,7 +50,7 @@ class Example:
             "purpose": "Follow the tutorial",
             "use": self._use,
             "datasets": [str(one.id) for one in self.datasets] or ["<dataset id>", "<dataset id>"],
-            "protection": {"mode": "clear"},
+            "protection": {"mode": CLEAR.name},
             "model": {"family": _FAMILY_FOR.get(self._target, "softmax")},
             "strategy": {"name": "fedavg"},
             "local": {"epochs": 1},

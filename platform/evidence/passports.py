@@ -12,13 +12,13 @@ from audit.actors import System
 from federation.evidence.passports import Evaluation, Participant, Passport, seal_passport
 from federation.protocol import documents
 from federation.protocol.digests import digest_bytes
-from federation.protocol.documents import OrderKind
+from federation.protocol.documents import UPDATE, OrderKind
 from federation.protocol.envelope import peek
 from federation.protocol.keys import PrivateKey
 from federation.targets import Target
 from registry import models as registry
 from registry.models import ModelVersion
-from training.models import Job, Round, Submission
+from training.models import Job, Payload, Round
 from training.states import record_job_event
 from training.transitions import ENDED, OrderState, RoundState
 
@@ -80,11 +80,11 @@ def _participants(job: Job, round_: Round) -> Iterable[Participant]:
     """The answers that were added up, in the order of their silos' ids; silos are called as in the manifest."""
     manifest = documents.read(documents.Manifest, peek(bytes(job.manifest or b"")))
     cohort = {member.silo_id: member for member in manifest.cohort}
-    counted = Submission.objects.filter(
-        order__step__round=round_, order__step__kind=OrderKind.TRAIN, order__state=OrderState.APPLIED
+    counted = Payload.objects.filter(
+        name=UPDATE, order__step__round=round_, order__step__kind=OrderKind.TRAIN, order__state=OrderState.APPLIED
     )
     rows = counted.order_by("order__silo_id").values_list(
-        "order_id", "order__silo_id", "document_digest", "payload_digest"
+        "order_id", "order__silo_id", "order__submission__document_digest", "digest"
     )
     for order_id, silo_id, answer, update in rows:
         member = cohort[silo_id]

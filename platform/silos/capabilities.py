@@ -11,6 +11,7 @@ from django.utils.translation import gettext_lazy as _
 
 from federation.agreements.decisions import PLAN
 from federation.agreements.rules import Refusal
+from federation.protection import MODES
 from federation.protocol import PROTOCOL_VERSION
 from silos.models import Silo
 from silos.transitions import SiloState
@@ -31,7 +32,6 @@ TITLES: Mapping[str, Any] = {
 }
 _KINDS_OF_TASK: Mapping[str, tuple[str, ...]] = {"train": ("train", "evaluate")}
 """The kinds of order that a task takes, where they are not the one of its name."""
-_PAYLOAD_OF_MODE: Mapping[str, str] = {"clear": "update.f32"}
 
 
 @dataclass(frozen=True)
@@ -87,7 +87,7 @@ def lacks(silo: Silo, needs: Needs) -> Iterator[Refusal]:
         if kind not in kinds:
             yield Refusal("silo.lacks_kind", CLAUSE, kind)
     if needs.protection is not None and needs.task == "train":
-        payload = _PAYLOAD_OF_MODE.get(needs.protection)
+        payload = MODES[needs.protection].update_kind if needs.task == "train" and needs.protection in MODES else None
         if needs.protection not in _told(silo, "protection"):
             yield Refusal("silo.lacks_protection", CLAUSE, needs.protection)
         elif payload is not None and payload not in _told(silo, "payloads"):

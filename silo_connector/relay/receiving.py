@@ -1,16 +1,18 @@
-"""Orders on their way in: fetch the model, check its digest, hand the whole to the trainer by one rename."""
+"""Orders on their way in: fetch the inputs, check their digests, hand the whole to the trainer by one rename."""
 
 from __future__ import annotations
 
 import asyncio
 import json
 import os
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from federation.errors import Invalid
 from federation.protocol import INLINE_BYTES_MAX
 from federation.protocol.digests import digest_bytes, digest_stream
+from federation.protocol.documents.base import ARTEFACTS_MAX
 from federation.validation.encodings import strict_base64
 from silo_connector import spool
 from silo_connector.config import Config
@@ -18,7 +20,7 @@ from silo_connector.folders import SafeDir
 from silo_connector.logs import Log
 from silo_connector.relay.backoff import Backoff
 from silo_connector.relay.errors import Declined, Unreachable
-from silo_connector.relay.routing import ModelSource, OrderTransfers, Routes
+from silo_connector.relay.routing import InputSource, OrderTransfers, Routes
 from silo_connector.relay.transfers import Transfers
 from silo_connector.spool import Spool
 
@@ -30,12 +32,12 @@ DISK_PAUSE_S = 5.0
 
 @dataclass(frozen=True)
 class InboundOrder:
-    """An entry of a poll's answer: where the order goes, the envelopes that come with it, and the model if small."""
+    """An entry of a poll's answer: where the order goes, the envelopes that come with it, and its small inputs."""
 
     route: OrderTransfers
     order: bytes
     manifest: bytes | None = None
-    model: bytes | None = None
+    inputs: Mapping[str, bytes] = field(default_factory=dict)
     agreement: bytes | None = None
 
 
@@ -65,7 +67,7 @@ class Receiver:
             except Unreachable as error:
                 wait_s = backoff.next_s(error.retry_after_s)
                 LOG.warning(
-                    "model.retry", order_id=route.order_id, code=error.code, reason=error.message, wait_s=wait_s
+                    "input.retry", order_id=route.order_id, code=error.code, reason=error.message, wait_s=wait_s
                 )
             except OSError as error:
                 wait_s = max(DISK_PAUSE_S, backoff.next_s())
@@ -78,7 +80,7 @@ class Receiver:
             tmp.remove(TMP_PREFIX + order_id)
 
     async def _carry(self, parcel: InboundOrder, successions: bytes | None) -> None:
-        route, manifest, model = parcel.route, parcel.manifest, parcel.model
+        route, manifest = parcel.route, parcel.manifest
         name = TMP_PREFIX + route.order_id
         with self._spool.place("tmp") as tmp:
             if not tmp.is_folder(name):
@@ -91,48 +93,52 @@ class Receiver:
                     folder.write(spool.MANIFEST, manifest, durable=False)
                 if parcel.agreement is not None:
                     folder.write(spool.AGREEMENT, parcel.agreement, durable=False)
-                if route.model is not None:
-                    if model is not None and is_what_is_wanted(model, route.model):
-                        folder.write(spool.MODEL, model, durable=False)
+                for input_name, source in route.inputs.items():
+                    data = parcel.inputs.get(input_name)
+                    if data is not None and is_what_is_wanted(data, source):
+                        folder.write(spool.input_file(input_name), data, durable=False)
                     else:
-                        await self._fetch(route.order_id, route.model, folder)
+                        await self._fetch(route.order_id, input_name, source, folder)
             with self._spool.place("inbox") as inbox:
                 if inbox.exists(route.order_id):
                     tmp.remove(name)
                 else:
                     tmp.move(name, inbox, route.order_id, durable=False)
-        LOG.info("order.received", order_id=route.order_id, model_bytes=route.model.size_bytes if route.model else 0)
+        size_bytes = sum(source.size_bytes for source in route.inputs.values())
+        LOG.info("order.received", order_id=route.order_id, inputs=len(route.inputs), input_bytes=size_bytes)
 
-    async def _fetch(self, order_id: str, model: ModelSource, folder: SafeDir) -> None:
-        """The model, or none if the platform has not got it: the trainer then refuses the order, and says why."""
-        if model.size_bytes > self._config.limits.model_bytes_max:
-            LOG.warning("model.too_large", order_id=order_id, size_bytes=model.size_bytes)
+    async def _fetch(self, order_id: str, name: str, source: InputSource, folder: SafeDir) -> None:
+        """An input, or none if the platform has not got it: the trainer then refuses the order, and says why."""
+        told = {"order_id": order_id, "input": name}
+        if source.size_bytes > self._config.limits.model_bytes_max:
+            LOG.warning("input.too_large", size_bytes=source.size_bytes, **told)
             return
+        target = spool.input_file(name)
         for attempt in range(_CORRUPT_MAX):
-            self._check_disk(model.size_bytes)
+            self._check_disk(source.size_bytes)
             try:
-                with folder.append(spool.MODEL) as file:
-                    await self._transfers.download(model.url, file, model.size_bytes)
-                with folder.open_file(spool.MODEL, model.size_bytes) as file:
+                with folder.append(target) as file:
+                    await self._transfers.download(source.url, file, source.size_bytes)
+                with folder.open_file(target, source.size_bytes) as file:
                     digest = await asyncio.to_thread(digest_stream, file)
             except (Declined, Invalid) as error:
-                LOG.warning("model.unavailable", order_id=order_id, code=error.code, reason=error.message)
-                folder.remove(spool.MODEL)
+                LOG.warning("input.unavailable", code=error.code, reason=error.message, **told)
+                folder.remove(target)
                 return
-            if digest == model.digest:
+            if digest == source.digest:
                 return
-            LOG.warning("model.digest_mismatch", order_id=order_id, attempt=attempt + 1)
-            folder.remove(spool.MODEL)
+            LOG.warning("input.digest_mismatch", attempt=attempt + 1, **told)
+            folder.remove(target)
 
     def _check_disk(self, size_bytes: int) -> None:
         disk = os.statvfs(self._spool.root)
         if disk.f_bavail * disk.f_frsize < size_bytes + self._config.limits.disk_free_bytes_min:
-            raise Unreachable("disk.full", "There is not enough free disk space for the model.", 30.0)
+            raise Unreachable("disk.full", "There is not enough free disk space for what the order brings.", 30.0)
 
 
-def is_what_is_wanted(model: bytes, wanted: ModelSource) -> bool:
-    """Whether a model that came inside the poll's answer is the one that the order names."""
-    return len(model) == wanted.size_bytes and digest_bytes(model) == wanted.digest
+def is_what_is_wanted(data: bytes, wanted: InputSource) -> bool:
+    """Whether an input that came inside the poll's answer is the one that the order names."""
+    return len(data) == wanted.size_bytes and digest_bytes(data) == wanted.digest
 
 
 def routed(entry: Any) -> InboundOrder:
@@ -144,7 +150,7 @@ def routed(entry: Any) -> InboundOrder:
         OrderTransfers.of_order(order),
         order,
         _sealed(entry, "manifest"),
-        _inline(entry.get("model")),
+        _inline_inputs(entry.get("inputs")),
         _sealed(entry, "agreement"),
     )
 
@@ -159,6 +165,13 @@ def successions_in(answer: dict[str, Any]) -> bytes | None:
         return sealed
     LOG.warning("successions.too_large", size_bytes=len(sealed))
     return None
+
+
+def _inline_inputs(value: Any) -> dict[str, bytes]:
+    if not isinstance(value, dict) or len(value) > ARTEFACTS_MAX:
+        return {}
+    found = {name: _inline(data) for name, data in value.items()}
+    return {name: data for name, data in found.items() if data is not None}
 
 
 def _inline(value: Any) -> bytes | None:

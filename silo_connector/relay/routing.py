@@ -3,24 +3,27 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from federation.errors import FederationError, Invalid
 from federation.protocol import envelope
 from federation.protocol.digests import is_digest
+from federation.protocol.documents.base import ARTEFACTS_MAX
 from silo_connector.folders import SafeDir
 from silo_connector.relay.transfers import is_transfer_path
-from silo_connector.spool import SMALL_BYTES_MAX, is_order_id
+from silo_connector.spool import SMALL_BYTES_MAX, is_artefact_name, is_order_id
 
 _SIZE_MAX = 2**53
 _PLACE = "{digest}"
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
-class ModelSource:
-    """Where an order's model is fetched, and what it must be."""
+class InputSource:
+    """Where an input of an order is fetched, and what it must be."""
 
     digest: str
     size_bytes: int
@@ -29,7 +32,7 @@ class ModelSource:
 
 @dataclass(frozen=True)
 class UploadTarget:
-    """Where an order's payload goes; the address has ``{digest}`` in it."""
+    """Where a payload of an order goes; the address has ``{digest}`` in it."""
 
     url: str
     size_bytes_max: int
@@ -47,8 +50,8 @@ class OrderTransfers:
     """An order as the relay reads it: without verification, so only for carrying. The trainer judges."""
 
     order_id: str
-    model: ModelSource | None = None
-    upload: UploadTarget | None = None
+    inputs: Mapping[str, InputSource] = field(default_factory=dict)
+    outputs: Mapping[str, UploadTarget] = field(default_factory=dict)
 
     @classmethod
     def of_order(cls, sealed: bytes) -> OrderTransfers:
@@ -60,10 +63,18 @@ class OrderTransfers:
             raise Invalid("order.unroutable", "This is no order.") from error
         if not isinstance(order_id, str) or not is_order_id(order_id):
             raise Invalid("order.unroutable", "The order's id is no UUID.")
-        return cls(order_id, _model(order.get("model")), _upload(order.get("upload")))
+        return cls(order_id, _named(order.get("inputs"), _source), _named(order.get("outputs"), _target))
 
 
-def _model(data: Any) -> ModelSource | None:
+def _named(data: Any, read: Callable[[Any], T | None]) -> dict[str, T]:
+    """Those of an order's named parts that are usable. What is missing the trainer misses, and says so."""
+    if not isinstance(data, dict) or len(data) > ARTEFACTS_MAX:
+        return {}
+    found = {name: read(part) for name, part in data.items() if is_artefact_name(name)}
+    return {name: part for name, part in found.items() if part is not None}
+
+
+def _source(data: Any) -> InputSource | None:
     if not isinstance(data, dict):
         return None
     digest, size, url = data.get("digest"), data.get("size_bytes"), data.get("url")
@@ -71,10 +82,10 @@ def _model(data: Any) -> ModelSource | None:
         return None
     if not isinstance(size, int) or not _is_size(size):
         return None
-    return ModelSource(digest, size, url)
+    return InputSource(digest, size, url)
 
 
-def _upload(data: Any) -> UploadTarget | None:
+def _target(data: Any) -> UploadTarget | None:
     if not isinstance(data, dict) or not isinstance(data.get("url"), str) or not _is_size(data.get("size_bytes_max")):
         return None
     return UploadTarget(data["url"], data["size_bytes_max"])
@@ -101,7 +112,7 @@ class Routes:
         try:
             with SafeDir.open(self._path) as folder:
                 data = json.loads(folder.read(f"{order_id}.json", SMALL_BYTES_MAX))
-                return OrderTransfers(order_id, _model(data["model"]), _upload(data["upload"]))
+                return OrderTransfers(order_id, _named(data["inputs"], _source), _named(data["outputs"], _target))
         except (Invalid, ValueError, KeyError, TypeError):
             return None
 

@@ -6,7 +6,8 @@ import asyncio
 import base64
 import json
 import time
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from federation.errors import FederationError, Invalid
 from federation.protocol import INLINE_BYTES_MAX, envelope
 from federation.protocol.digests import digest_bytes, digest_stream, is_digest
 from federation.protocol.documents import AuditCheckpoint
+from federation.protocol.documents.base import ARTEFACTS_MAX
 from silo_connector import spool
 from silo_connector.egress_log import EgressEntry, record
 from silo_connector.folders import SafeDir
@@ -35,6 +37,14 @@ OVER_AFTER_S = 31 * 86400.0  # no order lives longer
 
 
 @dataclass(frozen=True)
+class OutgoingPayload:
+    """A file that goes with a document."""
+
+    digest: str
+    size_bytes: int
+
+
+@dataclass(frozen=True)
 class Outgoing:
     """A folder of the outbox, read and found to be in order."""
 
@@ -42,8 +52,12 @@ class Outgoing:
     document: dict[str, Any]
     document_digest: str
     document_size_bytes: int
-    payload_digest: str | None = None
-    payload_size_bytes: int = 0
+    payloads: Mapping[str, OutgoingPayload] = field(default_factory=dict)
+
+    @property
+    def size_bytes(self) -> int:
+        """Of all that leaves."""
+        return self.document_size_bytes + sum(payload.size_bytes for payload in self.payloads.values())
 
     @property
     def endpoint(self) -> str:
@@ -113,44 +127,47 @@ class Sender:
                 outgoing = await asyncio.to_thread(read_outgoing, name, folder)
                 self._journal(outgoing)
                 request: dict[str, Any] = {"document": outgoing.document}
-                if 0 < outgoing.payload_size_bytes <= INLINE_BYTES_MAX:
-                    payload = folder.read(spool.UPDATE, outgoing.payload_size_bytes)
-                    if digest_bytes(payload) != outgoing.payload_digest:
-                        raise Invalid("payload.digest_mismatch", "The payload changed before it was sent.")
-                    request["payload"] = base64.b64encode(payload).decode()
-                elif outgoing.payload_digest is not None:
-                    await self._upload_unless_over(outgoing, outgoing.payload_digest, folder)
+                inline, left = {}, INLINE_BYTES_MAX
+                for output, payload in outgoing.payloads.items():
+                    if payload.size_bytes <= left:
+                        inline[output] = _inline(folder, output, payload)
+                        left -= payload.size_bytes
+                    else:
+                        await self._upload_unless_over(name, output, payload, folder)
+                if inline:
+                    request["payloads"] = inline
         answer = await self._platform.post(outgoing.endpoint, request)
         LOG.info(
             "outbox.sent",
             folder=name,
             state=answer.get("state"),
             code=answer.get("code"),
-            size_bytes=outgoing.document_size_bytes + outgoing.payload_size_bytes,
+            size_bytes=outgoing.size_bytes,
         )
         self._spool.delete_atomically("outbox", name)
         self._routes.forget(name)
         self._journalled.discard(outgoing.document_digest)
 
-    async def _upload_unless_over(self, outgoing: Outgoing, digest: str, folder: SafeDir) -> None:
+    async def _upload_unless_over(self, name: str, output: str, payload: OutgoingPayload, folder: SafeDir) -> None:
         """An order that waits for no answer any more takes no bytes, but the document still: it tells what was late."""
         try:
-            await self._upload(outgoing, digest, folder)
+            await self._upload(name, output, payload, folder)
         except Declined as error:
             if error.code != OVER:
                 raise
-            LOG.info("upload.late", folder=outgoing.name, code=error.code)
+            LOG.info("upload.late", folder=name, code=error.code)
 
-    async def _upload(self, outgoing: Outgoing, digest: str, folder: SafeDir) -> None:
-        route = self._routes.find(outgoing.name) or OrderTransfers(outgoing.name)
-        if route.upload is None:
+    async def _upload(self, name: str, output: str, payload: OutgoingPayload, folder: SafeDir) -> None:
+        route = self._routes.find(name) or OrderTransfers(name)
+        target = route.outputs.get(output)
+        if target is None:
             raise Unreachable(NO_GRANT, "It is not known where this payload goes; asking for the order again.")
-        size_bytes = outgoing.payload_size_bytes
-        if size_bytes > route.upload.size_bytes_max:
+        size_bytes = payload.size_bytes
+        if size_bytes > target.size_bytes_max:
             raise Invalid("upload.too_large", "The payload is larger than the order allows.")
-        path = route.upload.path(digest)
+        path = target.path(payload.digest)
         offset, mismatches = 0, 0
-        with folder.open_file(spool.UPDATE, size_bytes) as source:
+        with folder.open_file(spool.output_file(output), size_bytes) as source:
             if size_bytes > SMALL_BYTES:  # what an earlier relay sent is worth a question
                 offset, complete = await self._transfers.kept(path)
                 if complete:
@@ -165,7 +182,7 @@ class Sender:
                     if offset >= size_bytes:
                         offset, complete = await self._transfers.kept(path)
                 except Unreachable as error:
-                    LOG.info("upload.interrupted", folder=outgoing.name, code=error.code, reason=error.message)
+                    LOG.info("upload.interrupted", folder=name, code=error.code, reason=error.message)
                     before = offset
                     offset, complete = await self._transfers.kept(path)
                     if not complete and (offset <= before or error.retry_after_s is not None):
@@ -185,9 +202,8 @@ class Sender:
             return
         order_id = outgoing.name if spool.is_order_id(outgoing.name) else None
         departures = [EgressEntry("document", outgoing.document_digest, outgoing.document_size_bytes, order_id)]
-        if outgoing.payload_digest is not None:
-            departures.insert(0, EgressEntry("payload", outgoing.payload_digest, outgoing.payload_size_bytes, order_id))
-        record(self._state, *departures)
+        leaving = [EgressEntry("payload", one.digest, one.size_bytes, order_id) for one in outgoing.payloads.values()]
+        record(self._state, *leaving, *departures)
         self._journalled.add(outgoing.document_digest)
 
     def _is_long_over(self, name: str) -> bool:
@@ -205,26 +221,47 @@ def _is_head(document: dict[str, Any]) -> bool:
     return document.get("payloadType") == AuditCheckpoint.payload_type
 
 
+def _inline(folder: SafeDir, output: str, payload: OutgoingPayload) -> str:
+    data = folder.read(spool.output_file(output), payload.size_bytes)
+    if digest_bytes(data) != payload.digest:
+        raise Invalid("payload.digest_mismatch", "The payload changed before it was sent.")
+    return base64.b64encode(data).decode()
+
+
 def read_outgoing(name: str, folder: SafeDir) -> Outgoing:
-    """Read a folder of the outbox and check that its payload is what its document says. Raises Invalid."""
+    """Read a folder of the outbox and check that its payloads are what its document says. Raises Invalid."""
     sealed = folder.read(spool.DOCUMENT, spool.DOCUMENT_BYTES_MAX)
     payload = envelope.peek(sealed)
     try:
         document, inner = json.loads(sealed), json.loads(payload)
-        reference = inner.get("payload")
+        named = inner.get("payloads") or {}
     except (ValueError, AttributeError, RecursionError) as error:
         raise Invalid("outbox.malformed", "The document can't be read.") from error
-    outgoing = Outgoing(name, document, digest_bytes(sealed), len(sealed))
     if spool.is_order_id(name) and not _is_head(document) and inner.get("order_id") != name:
         raise Invalid("outbox.malformed", "The document answers another order than its folder says.")
-    if reference is None:
-        return outgoing
-    if not isinstance(reference, dict) or not spool.is_order_id(name):
-        raise Invalid("outbox.malformed", "The document's payload can't be read.")
-    digest, size_bytes = reference.get("digest"), reference.get("size_bytes")
-    if not isinstance(digest, str) or not is_digest(digest) or type(size_bytes) is not int or size_bytes < 1:
-        raise Invalid("outbox.malformed", "The document's payload can't be read.")
-    with folder.open_file(spool.UPDATE, size_bytes) as source:
-        if digest_stream(source) != digest:
-            raise Invalid("payload.digest_mismatch", "The payload is not what its document says; it was not sent.")
-    return Outgoing(name, document, outgoing.document_digest, len(sealed), digest, size_bytes)
+    payloads = _payloads(named)
+    if payloads and not spool.is_order_id(name):
+        raise _unreadable()
+    for output, wanted in payloads.items():
+        with folder.open_file(spool.output_file(output), wanted.size_bytes) as source:
+            if digest_stream(source) != wanted.digest:
+                raise Invalid("payload.digest_mismatch", "A payload is not what its document says; it was not sent.")
+    return Outgoing(name, document, digest_bytes(sealed), len(sealed), payloads)
+
+
+def _payloads(named: Any) -> dict[str, OutgoingPayload]:
+    if not isinstance(named, dict) or len(named) > ARTEFACTS_MAX:
+        raise _unreadable()
+    found = {}
+    for output, reference in named.items():
+        if not spool.is_artefact_name(output) or not isinstance(reference, dict):
+            raise _unreadable()
+        digest, size_bytes = reference.get("digest"), reference.get("size_bytes")
+        if not isinstance(digest, str) or not is_digest(digest) or type(size_bytes) is not int or size_bytes < 1:
+            raise _unreadable()
+        found[output] = OutgoingPayload(digest, size_bytes)
+    return found
+
+
+def _unreadable() -> Invalid:
+    return Invalid("outbox.malformed", "The document's payloads can't be read.")

@@ -18,13 +18,14 @@ from federation.agreements.rules import LOCAL_POLICY, RULES
 from federation.agreements.rules import Refusal as Decision
 from federation.agreements.vocabulary import MODIFIERS, PERMISSIONS
 from federation.errors import FederationError
+from federation.protection import MODES
 from federation.protocol.documents import Environment, KeptHead, OrderKind, Refusal, now
-from federation.protocol.documents.terms import ProtectionMode, Task
+from federation.protocol.documents.terms import Task
 
 FALLBACK = "trainer.failed"
 POLICY = "policy"
 """What a refusal names instead of a clause when it was the site's own policy, which is told only if the site wants."""
-WHATS = frozenset({*PERMISSIONS, *MODIFIERS, *OrderKind, *get_args(Task), *get_args(ProtectionMode)})
+WHATS = frozenset({*PERMISSIONS, *MODIFIERS, *OrderKind, *get_args(Task)})
 """What may stand in a refusal's sentence beside the words of the table: codes of documents that all members have."""
 
 PLAN_FAILED = "code.failed"
@@ -66,6 +67,9 @@ REFUSALS: Mapping[str, str] = MappingProxyType(
         "agreement.forged": "A signature on the agreement does not hold.",
         "agreements.unreadable": "The agreements that this silo has signed can't be read.",
         # what is not built yet is refused, never passed over
+        "protocol.critical": "The order or its manifest has a field that must be understood and is not known here.",
+        "protocol.outdated": "The order or its manifest is of protocol 1.0: the platform has to be upgraded.",
+        "order.artefacts": "The order brings or asks for something that its kind does not have.",
         "protection.not_supported": "This connector does not support the job's protection mode.",
         "privacy.not_supported": "This connector does not support the job's privacy settings.",
         # custom code
@@ -93,6 +97,10 @@ REFUSALS: Mapping[str, str] = MappingProxyType(
         "model.swapped": "Another model was given for the same round before.",
         "model.size_mismatch": "The model's size is not the one in the order.",
         "model.too_large": "The model is larger than this silo allows.",
+        "input.unavailable": "Something that the order brings could not be fetched.",
+        "input.digest_mismatch": "Something that the order brings is not what its digest says.",
+        "input.size_mismatch": "Something that the order brings has another size than the order says.",
+        "input.too_large": "Something that the order brings is larger than this silo allows.",
         "model.unknown_family": "This connector does not know the model's family.",
         "model.invalid": "The model's specification is not valid.",
         "model.duplicate": "The model names a tensor twice.",
@@ -235,7 +243,7 @@ def may_be_named(code: str, what: str) -> bool:
     if code == PLAN_FAILED:
         found = _FAULT.fullmatch(what)
         return found is not None and found["type"] in error_types()
-    return code in RULES and what in WHATS
+    return code in RULES and (what in WHATS or what in MODES)
 
 
 def error_types() -> frozenset[str]:

@@ -260,5 +260,5 @@ class Trainer:
             LOG.error(OLDER, number=head.number, highest=refused.highest_number, hint="it was restored from a backup")
             self._journal.add(OLDER, durable=False, number=head.number, highest_number=refused.highest_number)
         self._journal.add("order.refused", durable=False, order_id=str(head.order_id), **told)
-        self._outcomes.payload(str(head.order_id)).unlink(missing_ok=True)
+        self._outcomes.drop_payloads(str(head.order_id))
         return Outcome(str(head.order_id), sign_if_allowed(refusal, self._key))

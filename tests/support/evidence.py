@@ -27,6 +27,7 @@ from tests.support.terms_1_0 import envelope_1_0
 Event = tuple[str, dict[str, Any] | bytes]
 """Verb and detail; bytes stand in the record as they are."""
 ENVIRONMENT = documents.Environment(connector_version="test", network="none")
+GRANT = documents.UploadGrant(kind="update.f32", size_bytes_max=1000, url="/connector/v1/uploads/x/update/{digest}")
 
 
 class Played:
@@ -129,7 +130,8 @@ class Played:
                     manifest_digest=digest,
                     round=number,
                     kind="train" if number <= self.manifest.rounds else "evaluate",
-                    model=model,
+                    inputs={"model": model},
+                    outputs={"update": GRANT} if number <= self.manifest.rounds else {},
                 )
                 yield Entry(f"{bundle_parser.ORDER}{order.order_id}", documents.seal(order, self.platform))
                 yield Entry(f"{bundle_parser.ANSWER}{order.order_id}", documents.seal(answer_to(order), identity))
@@ -309,9 +311,9 @@ def model_of(round_number: int) -> str:
 
 def answer_to(order: documents.Order) -> documents.Submission:
     """What a silo says that has trained, or only tried the model."""
-    assert order.model is not None
+    assert order.model_digest is not None
     trained = {
-        "payload": documents.PayloadReference(digest=digest_bytes(b"update"), size_bytes=6),
+        "payloads": {"update": documents.Payload(kind="update.f32", digest=digest_bytes(b"update"), size_bytes=6)},
         "training": documents.TrainingReport(rows=10, steps=1, loss=0.5, update_norm_l2=1.0),
     }
     return documents.Submission(
@@ -323,9 +325,9 @@ def answer_to(order: documents.Order) -> documents.Submission:
         manifest_digest=order.manifest_digest,
         round=order.round,
         attempt=order.attempt,
-        model_digest=order.model.digest,
+        model_digest=order.inputs["model"].digest,
         **(trained if order.kind is documents.OrderKind.TRAIN else {}),
-        evaluation=documents.EvaluationReport(rows=20, loss=0.5, accuracy=0.75),
+        evaluation=documents.EvaluationReport(rows=20, figures={"loss": 0.5, "accuracy": 0.75}),
         environment=ENVIRONMENT,
         created_at=NOW,
     )

@@ -71,7 +71,7 @@ class PlayedSilo:
             "manifest_digest": said.manifest_digest,
             "round": said.round,
             "attempt": said.attempt,
-            "model_digest": said.model.digest if said.model else None,
+            "model_digest": said.model_digest,
             "evaluation": {"rows": 10, "figures": {"loss": 1.0 / said.round, "accuracy": 0.5}},
             "environment": ENVIRONMENT,
             "created_at": documents.now(),
@@ -79,7 +79,7 @@ class PlayedSilo:
         if said.kind == OrderKind.TRAIN:
             uploaded(order, digest, size)
             fields |= {
-                "payload": {"digest": digest, "size_bytes": size},
+                "payloads": {"update": {"kind": "update.f32", "digest": digest, "size_bytes": size}},
                 "training": {"rows": rows, "steps": 1, "loss": 0.5, "update_norm_l2": 1.0},
             }
         return documents.seal(documents.Submission.model_validate(fields | changes), self.identity)
@@ -100,11 +100,13 @@ class PlayedSilo:
         return documents.seal(refusal, self.identity)
 
 
-def uploaded(order: Order, digest: str, size_bytes: int) -> None:
-    """Note that this artefact, which is in the store, has come by the order's grant."""
+def uploaded(order: Order, digest: str, size_bytes: int, name: str = documents.UPDATE) -> None:
+    """Note that this artefact, which is in the store, has come by a grant of the order."""
     now = documents.now()
     Upload.objects.update_or_create(
-        order=order, defaults={"digest": digest, "size_bytes": size_bytes, "begun_at": now, "finished_at": now}
+        order=order,
+        name=name,
+        defaults={"digest": digest, "size_bytes": size_bytes, "begun_at": now, "finished_at": now},
     )
 
 

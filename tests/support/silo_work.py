@@ -16,9 +16,10 @@ from federation.protocol.envelope import peek
 from federation.protocol.successions import KeyChain
 from silo_connector.trainer.data import Prepared, load
 from silo_connector.trainer.egress.filter import Bounds, sign_if_allowed
+from silo_connector.trainer.kinds.evaluate import validate_evaluate_order
 from silo_connector.trainer.kinds.execution import execute_order, of_family
 from silo_connector.trainer.kinds.train import train_model, validate_train_order
-from silo_connector.trainer.orders.verification import Trust, open_manifest, validate_model_order
+from silo_connector.trainer.orders.verification import Trust, open_manifest
 from silos import datasets
 from tests.support.federation import ENVIRONMENT, TEST, Federation, PlayedSilo, registration, uploaded
 from training.engine import answers, closing, issuing, start
@@ -43,22 +44,22 @@ class WorkingSilo:
         trust = Trust(played.silo.id, platform, played.identity.public, played.signatory.public)
         manifest = open_manifest(said, bytes(job.manifest or b""), trust)
         here, is_training = {self.declaration.name: self.declaration}, said.kind == OrderKind.TRAIN
-        validate = validate_train_order if is_training else validate_model_order
+        validate = validate_train_order if is_training else validate_evaluate_order
         task = validate(said, manifest, trust, here)
         assert job.agreement is not None
         metrics = frozenset(job.agreement.terms["disclosure"]["metrics"])
-        bounds = Bounds.of(manifest, manifest.limits.minimum_cell, metrics, limits_of(task.member))
+        bounds = Bounds.of(manifest, said, manifest.limits.minimum_cell, metrics, limits_of(task.member))
         folder = store.new_folder()
         model, update = folder / "model", folder / "update"
-        shutil.copy(store.path_of(task.model.digest), model)
+        shutil.copy(store.path_of(said.inputs[documents.MODEL].digest), model)
         answer = execute_order(
             *(task, of_family(task), model, self.rows, update, bounds, ENVIRONMENT, {}, lambda: False),
             train_model if is_training else None,
         )
-        sealed = sign_if_allowed(answer, played.identity, bounds, update if is_training else None)
-        if answer.payload is not None:
-            store.adopt(update, answer.payload.digest, is_named=True)
-            uploaded(order, answer.payload.digest, answer.payload.size_bytes)
+        sealed = sign_if_allowed(answer, played.identity, bounds, dict.fromkeys(answer.payloads, update))
+        for name, payload in answer.payloads.items():
+            store.adopt(update, payload.digest, is_named=True)
+            uploaded(order, payload.digest, payload.size_bytes, name)
         store.remove_folder(folder)
         return sealed
 

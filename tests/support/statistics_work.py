@@ -12,7 +12,7 @@ from federation.protocol.datasets import DatasetDeclaration, parse_declaration
 from federation.protocol.digests import digest_bytes
 from federation.protocol.envelope import peek
 from federation.protocol.successions import KeyChain
-from federation.statistics.report import encode_report
+from federation.statistics.report import REPORT, encode_report
 from silo_connector.trainer.data.common_columns import CommonColumns, load_common
 from silo_connector.trainer.egress.filter import StatisticsBounds, sign_if_allowed
 from silo_connector.trainer.kinds.statistics import report_of, validate_statistics_order
@@ -43,6 +43,7 @@ class CountingSilo:
         task = validate_statistics_order(said, manifest, trust, {self.declaration.name: self.declaration})
         cell = minimum_cell or manifest.limits.minimum_cell
         content = payload or encode_report(report_of(task.shapes, self.columns, cell))
+        told = documents.Payload(kind="statistics.v1", digest=digest_bytes(content), size_bytes=len(content))
         submission = documents.Submission(
             order_id=said.order_id,
             number=said.number,
@@ -53,7 +54,7 @@ class CountingSilo:
             round=said.round,
             attempt=said.attempt,
             model_digest=None,
-            payload=documents.PayloadReference(digest=digest_bytes(content), size_bytes=len(content)),
+            payloads={REPORT: told},
             environment=ENVIRONMENT,
             created_at=documents.now(),
         )
@@ -61,11 +62,12 @@ class CountingSilo:
         file = folder / "report"
         file.write_bytes(content)
         if payload is None:
-            sealed = sign_if_allowed(submission, played.identity, StatisticsBounds(task.shapes, cell), file)
+            bounds = StatisticsBounds(task.shapes, cell, manifest.protection, said.outputs)
+            sealed = sign_if_allowed(submission, played.identity, bounds, {REPORT: file})
         else:
             sealed = documents.seal(submission, played.identity)
         store.adopt(file, digest_bytes(content), is_named=True)
-        uploaded(order, digest_bytes(content), len(content))
+        uploaded(order, digest_bytes(content), len(content), REPORT)
         store.remove_folder(folder)
         return sealed
 

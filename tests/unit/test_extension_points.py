@@ -23,6 +23,7 @@ class Anything:
 
     name = mode = "added-by-a-test"
     rank = 99
+    targets = ()
     kind = SimpleNamespace(value="added-by-a-test")
     model_fields: Mapping[str, Any] = {"name": SimpleNamespace(default="added-by-a-test")}
 
@@ -41,7 +42,8 @@ def registries(package: str, attribute: str) -> Iterator[Offers[Any]]:
 
 def test_the_table_has_the_doors_that_there_are() -> None:
     assert {row["attribute"] for row in ROWS} == {
-        *("STRATEGY", "COMBINER", "FAMILY", "TARGET", "STEP_KIND", "STEPLESS_KIND", "KIND", "PROTOCOL")
+        *("STRATEGY", "COMBINER", "FAMILY", "TARGET", "STEP_KIND", "STEPLESS_KIND", "KIND", "PROTOCOL"),
+        *("PAYLOAD", "MODE", "PROTECTION"),
     }
 
 
@@ -62,3 +64,17 @@ def test_a_file_that_is_written_where_the_table_says_is_found(
         patched.setattr(found, "__path__", [*found.__path__, str(tmp_path)])
         assert set(registry) == before | {"added-by-a-test"}
     assert set(registry) == before
+
+
+def test_the_name_of_a_protection_mode_stands_in_one_place() -> None:
+    """Whoever asks for a mode asks `federation.protection`: to add one, nothing else changes."""
+    named = re.compile(r"""(["'])(clear|masked|encrypted)\1""")
+    found = [
+        f"{path.relative_to(ROOT)}: {line.strip()}"
+        for folder in ("federation", "platform", "silo_connector")
+        for path in sorted((ROOT / folder).rglob("*.py"))
+        if path.parent != ROOT / "federation" / "protection"
+        for line in path.read_text().splitlines()
+        if named.search(line) and "ctypes" not in line
+    ]
+    assert found == []

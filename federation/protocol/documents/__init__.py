@@ -1,8 +1,7 @@
 """The sealed documents: what each says, and the payload type under which it is signed.
 
-Every document is immutable, refuses fields that it does not know, and travels in a DSSE envelope
-(``federation.protocol.envelope``).
-Fields for agreements, differential privacy and masks are here from the first version and empty until they are used.
+Every document is immutable and travels in a DSSE envelope (``federation.protocol.envelope``). It refuses fields that
+it does not know, unless a later minor version has added them (``signing.read``, ADR 52).
 """
 
 from federation.protocol.documents.acceptances import StateAcceptance
@@ -12,13 +11,22 @@ from federation.protocol.documents.checkpoints import AuditCheckpoint, Consisten
 from federation.protocol.documents.enrolment import EnrolmentStatement, SiloCertificate
 from federation.protocol.documents.manifests import (
     CohortMember,
+    DifferentialPrivacy,
     Limits,
     Manifest,
     PrivacyCost,
-    Protection,
     Weighting,
 )
-from federation.protocol.documents.orders import BlobReference, CheckpointOrder, Order, OrderKind, UploadGrant
+from federation.protocol.documents.orders import (
+    MODEL,
+    UPDATE,
+    BlobReference,
+    CheckpointOrder,
+    Order,
+    OrderKind,
+    UploadGrant,
+)
+from federation.protocol.documents.protection import AnyProtection, Protection, ProtectionMode
 from federation.protocol.documents.purposes import Purpose, UseConditions
 from federation.protocol.documents.registrations import DatasetRegistration, DatasetWithdrawal
 from federation.protocol.documents.reviews import CodeReview
@@ -26,10 +34,9 @@ from federation.protocol.documents.signing import now, open_sealed, read, seal
 from federation.protocol.documents.states import ChainHead, LogAcceptance, SiloState
 from federation.protocol.documents.statistics import StatisticsRequest
 from federation.protocol.documents.submissions import (
-    Confusion,
     Environment,
     EvaluationReport,
-    PayloadReference,
+    Payload,
     Refusal,
     Submission,
     TrainingReport,
@@ -50,8 +57,11 @@ from federation.protocol.documents.terms import (
 )
 
 __all__ = [
+    "MODEL",
+    "UPDATE",
     "Agreement",
     "AmendmentTerms",
+    "AnyProtection",
     "AuditCheckpoint",
     "BlobReference",
     "ChainHead",
@@ -60,13 +70,13 @@ __all__ = [
     "CodeReview",
     "Cohort",
     "CohortMember",
-    "Confusion",
     "ConsistencyProof",
     "Count",
     "CoveredDataset",
     "CustomCode",
     "DatasetRegistration",
     "DatasetWithdrawal",
+    "DifferentialPrivacy",
     "Digest",
     "DisclosureTerms",
     "Document",
@@ -83,11 +93,12 @@ __all__ = [
     "Order",
     "OrderKind",
     "Part",
-    "PayloadReference",
+    "Payload",
     "PlatformKeySuccession",
     "Privacy",
     "PrivacyCost",
     "Protection",
+    "ProtectionMode",
     "Purpose",
     "Refusal",
     "Retention",

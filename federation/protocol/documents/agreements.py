@@ -18,6 +18,7 @@ class Agreement(Document):
     """
 
     payload_type = "application/vnd.consilience.agreement.v1+json"
+    is_closed = True
 
     agreement_id: UUID
     """The same in all versions."""

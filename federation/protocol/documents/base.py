@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, Field
 
+from federation.protocol.carried import CarriesUnknown
 from federation.protocol.digests import DIGEST_PATTERN
+from federation.protocol.documents.versions import CURRENT, VERSION_PATTERN, check_major
 from federation.protocol.keys import Encoded
 from federation.validation.bounds import Count, Day, Finite, Moment, Name, Norm, PlainObject, Rows, Seconds, Text
 
 __all__ = [
+    "ARTEFACTS_MAX",
+    "ArtefactName",
     "Code",
     "Count",
     "Day",
@@ -23,6 +27,7 @@ __all__ = [
     "Network",
     "Norm",
     "Part",
+    "PayloadKindName",
     "PlainObject",
     "Rows",
     "Seconds",
@@ -35,18 +40,33 @@ Code = Annotated[str, Field(pattern=r"^[a-z0-9_]+(\.[a-z0-9_]+)+$", max_length=8
 Network = Literal["none", "allowed"]
 """What a trainer says of its network: that it found none when it began, or that it was told to do without that."""
 
+ARTEFACTS_MAX = 16
+"""How many inputs an order has at most, and how many outputs."""
+ARTEFACT_PATTERN = r"^[a-z][a-z0-9_]{0,39}$"
+ArtefactName = Annotated[str, Field(pattern=ARTEFACT_PATTERN, max_length=40)]
+"""What an order calls an artefact that it brings, or asks for. It becomes part of file names and addresses."""
+PayloadKindName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*(\.[a-z0-9_]+)+$", max_length=40)]
+"""What a payload is: one of ``federation.protocol.payloads``."""
 
-class Document(BaseModel):
-    """What is signed: immutable, closed to unknown fields."""
+FieldPath = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)*$", max_length=200)]
+CRITICAL_MAX = 50
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+
+class Document(CarriesUnknown):
+    """What is signed: immutable, closed to unknown fields but those of a later minor version (``signing.read``)."""
+
     payload_type: ClassVar[str]
+    is_closed: ClassVar[bool] = False
+    """Whether unknown fields are refused in later versions too: who does not understand a term does not sign it."""
 
-    protocol: Literal["1.0", "1.1"] = "1.1"
+    protocol: Annotated[str, Field(pattern=VERSION_PATTERN), AfterValidator(check_major)] = CURRENT
     """The version under which it was written. A field that 1.1 added has a default that says what 1.0 meant."""
+    critical: Annotated[
+        tuple[FieldPath, ...] | None,
+        Field(min_length=1, max_length=CRITICAL_MAX, exclude_if=lambda given: given is None),
+    ] = None
+    """Fields, as dotted paths, without which it must not be read (as `crit` of JWS, RFC 7515, 4.1.11)."""
 
 
-class Part(BaseModel):
+class Part(CarriesUnknown):
     """A piece of a document."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")

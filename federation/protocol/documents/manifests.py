@@ -20,11 +20,13 @@ from federation.protocol.documents.base import (
     Rows,
     Text,
 )
+from federation.protocol.documents.protection import AnyProtection
 from federation.protocol.documents.purposes import Purpose
 from federation.protocol.documents.statistics import StatisticsRequest
-from federation.protocol.documents.terms import ProtectionMode, Task
+from federation.protocol.documents.terms import Task
 from federation.protocol.tensors import TENSORS_MAX, TensorSpec
 from federation.targets import Target, target_of
+from federation.validation.bounds import ROWS_MAX
 
 
 class CohortMember(Part):
@@ -46,10 +48,32 @@ class CohortMember(Part):
     """The largest weight of the silo in a round, in rows (``federation.agreements.shares``). None in 1.0: no limit."""
 
 
-class Protection(Part):
-    """How updates are protected on their way into the sum. ``clear`` has to be said."""
+class DifferentialPrivacy(Part):
+    """How training is made differentially private. Nothing carries it out yet: such a manifest is refused.
 
-    mode: ProtectionMode
+    Attributes:
+        mechanism: What noise is drawn from.
+        sampler: How records come into a batch: each by itself (``poisson``), or all of them (``full``).
+        sample_rate: The chance of each record to be in a batch, above 0 and at most 1.
+        expected_batch: How many records a batch has on average: the sum of gradients is divided by it.
+        clipping_norm: The largest L2 norm that a record's gradient counts with.
+        noise_multiplier: The noise's deviation in clipping norms.
+        steps: How many batches a silo takes in the whole job.
+        unit: Whose presence is hidden: that of one record.
+        population: How many records the accounting goes by.
+        delta: The delta of (epsilon, delta).
+    """
+
+    mechanism: Literal["gaussian", "discrete_gaussian"]
+    sampler: Literal["poisson", "full"]
+    sample_rate: Annotated[float, Field(gt=0, le=1, allow_inf_nan=False)]
+    expected_batch: Annotated[int, Field(ge=1, le=ROWS_MAX)]
+    clipping_norm: Annotated[float, Field(gt=0, le=1e9, allow_inf_nan=False)]
+    noise_multiplier: Annotated[float, Field(gt=0, le=1e6, allow_inf_nan=False)]
+    steps: Annotated[int, Field(ge=1, le=10**9)]
+    unit: Literal["record"] = "record"
+    population: Annotated[int, Field(ge=1, le=ROWS_MAX)]
+    delta: Annotated[float, Field(gt=0, lt=1, allow_inf_nan=False)]
 
 
 class PrivacyCost(Part):
@@ -93,7 +117,8 @@ class Manifest(Document):
     """The purpose as it can be judged; `purpose` is the launcher's own words."""
     agreement_digest: Digest | None = None
     code_digest: Digest | None = None
-    privacy: PrivacyCost | None = None
+    privacy: DifferentialPrivacy | None = None
+    privacy_cost: PrivacyCost | None = None
     model: Annotated[PlainObject | None, Field(exclude_if=lambda given: given is None)] = None
     """What the job is about, with all down to `local`; nothing of it in a job that is about no model."""
     n_features: Annotated[int | None, Field(ge=1, le=1_000_000, exclude_if=lambda given: given is None)] = None
@@ -112,7 +137,7 @@ class Manifest(Document):
     round_deadline_s: Annotated[float, Field(gt=0, le=30 * 86400)]
     wait: Literal["all", "quorum", "adaptive"] = "all"
     """For whom a round waits beyond its quorum. Since 1.1; under 1.0 every round waited for all until its deadline."""
-    protection: Protection
+    protection: AnyProtection
     limits: Limits
     weighting: Weighting | None = None
     """None in manifests of 1.0, in which each silo weighs what it says."""

@@ -8,8 +8,23 @@ from uuid import UUID
 
 from pydantic import Field
 
-from federation.protocol.documents.base import Count, Digest, Document, Moment, Part, PlainObject
+from federation.protocol.documents.base import (
+    ARTEFACTS_MAX,
+    ArtefactName,
+    Count,
+    Digest,
+    Document,
+    Moment,
+    Part,
+    PayloadKindName,
+    PlainObject,
+)
 from federation.protocol.documents.checkpoints import ConsistencyProof
+
+MODEL = "model"
+"""What orders call the global model that they are about."""
+UPDATE = "update"
+"""What orders call the change of the model by one silo's training."""
 
 
 class OrderKind(StrEnum):
@@ -38,6 +53,8 @@ class BlobReference(Part):
 class UploadGrant(Part):
     """Where the relay puts an artefact: ``{digest}`` in the address stands for the artefact's own digest."""
 
+    kind: PayloadKindName
+    """What is wanted: one of ``federation.protocol.payloads``."""
     size_bytes_max: Count
     url: Annotated[str, Field(max_length=2000, pattern=r"^/connector/v1/uploads/")]
 
@@ -62,9 +79,17 @@ class Order(Instruction):
     manifest_digest: Digest
     round: Count
     attempt: Annotated[int, Field(ge=1, le=10_000)]
-    model: BlobReference | None = None
-    upload: UploadGrant | None = None
+    inputs: dict[ArtefactName, BlobReference] = Field(default_factory=dict, max_length=ARTEFACTS_MAX)
+    """What comes with it, by name."""
+    outputs: dict[ArtefactName, UploadGrant] = Field(default_factory=dict, max_length=ARTEFACTS_MAX)
+    """What it is answered with, by name, beside the answer itself."""
     parameters: PlainObject = Field(default_factory=dict)
+
+    @property
+    def model_digest(self) -> str | None:
+        """The digest of the model that it is about; None where it brings none."""
+        model = self.inputs.get(MODEL)
+        return None if model is None else model.digest
 
 
 class CheckpointOrder(Instruction):

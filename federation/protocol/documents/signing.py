@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from datetime import UTC, datetime
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 from pydantic import ValidationError
 
 from federation.errors import Invalid
 from federation.protocol import envelope
 from federation.protocol.documents.base import Document
-from federation.protocol.documents.terms_1_0 import as_read_today
+from federation.protocol.documents.critical import check_critical, check_critical_form
+from federation.protocol.documents.version_1_0 import as_today
+from federation.protocol.documents.versions import OUTDATED, is_later, version_in
 from federation.protocol.keys import PrivateKey, PublicKey
 from federation.validation import path_of, plain
 from federation.validation.encodings import strict_json
@@ -27,25 +30,40 @@ def seal(document: Document, *keys: PrivateKey) -> bytes:
 def open_sealed(kind: type[D], sealed: bytes, keys: Iterable[PublicKey]) -> D:
     """Verify an envelope and read its document.
 
-    Raises what ``envelope.verify`` raises, and Invalid ``document.malformed`` (with the field) when the signed bytes
-    are no such document.
+    Raises what ``envelope.verify`` and `read` raise.
     """
     return read(kind, envelope.verify(sealed, kind.payload_type, keys).payload)
 
 
 def read(kind: type[D], payload: bytes) -> D:
-    """Read a document's bytes. Raises Invalid ``document.malformed``, or ``protocol.version`` for another version."""
+    """Read a document's bytes. There is no other way to read one.
+
+    Fields of 1.0 are put into today's (``version_1_0``). Unknown fields of a later minor version are carried and
+    ignored, unless the document calls them critical, or is closed as agreements are.
+    Raises Invalid ``document.malformed`` with the field; ``protocol.version`` for another major version, or what is no
+    version; ``protocol.critical`` for a critical field that is not understood here.
+    """
     try:
-        strict_json(payload)
-        return kind.model_validate_json(as_read_today(kind.payload_type, payload))
+        data = strict_json(payload)
     except Invalid as error:
         raise Invalid("document.malformed", f"{kind.__name__}: {error.message}") from error
+    extra: Literal["allow"] | None = None
+    if isinstance(data, dict):
+        version = version_in(data)
+        if version == OUTDATED:
+            payload = json.dumps(as_today(kind.payload_type, data)).encode()
+        else:
+            check_critical_form(data)
+        if is_later(version) and not kind.is_closed:
+            extra = "allow"
+    try:
+        document = kind.model_validate_json(payload, extra=extra, context={"extra": extra})
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
-        field = path_of(first) or None
-        if field == "protocol":
-            raise Invalid("protocol.version", "This side speaks protocol 1.0 and 1.1.", field) from error
-        raise Invalid("document.malformed", f"{kind.__name__}: {plain(first)}", field) from error
+        raise Invalid("document.malformed", f"{kind.__name__}: {plain(first)}", path_of(first) or None) from error
+    if document.critical and isinstance(data, dict):
+        check_critical(document, data)
+    return document
 
 
 def now() -> datetime:

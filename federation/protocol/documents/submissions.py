@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Self
+from typing import Annotated
 from uuid import UUID
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from federation.protocol.documents.base import (
+    ARTEFACTS_MAX,
+    ArtefactName,
     Code,
     Count,
     Digest,
@@ -18,6 +20,7 @@ from federation.protocol.documents.base import (
     Network,
     Norm,
     Part,
+    PayloadKindName,
     PlainObject,
     Rows,
     Seconds,
@@ -27,17 +30,12 @@ from federation.protocol.documents.checkpoints import KeptHead
 from federation.protocol.documents.orders import OrderKind
 
 
-class PayloadReference(Part):
-    """The file that goes with a submission."""
+class Payload(Part):
+    """A file that goes with a submission."""
 
+    kind: PayloadKindName
     digest: Digest
     size_bytes: Count
-
-
-class Confusion(Part):
-    """Counts by class: ``counts[i][j]`` rows of class i were taken for class j. Whole, or not at all."""
-
-    counts: tuple[Annotated[tuple[Rows, ...], Field(max_length=1000)], ...] = Field(max_length=1000)
 
 
 Table = Annotated[tuple[Annotated[tuple[Rows, ...], Field(max_length=1000)], ...], Field(max_length=1000)]
@@ -46,37 +44,12 @@ Table = Annotated[tuple[Annotated[tuple[Rows, ...], Field(max_length=1000)], ...
 class EvaluationReport(Part):
     """How the global model of the order does on the silo's own test rows.
 
-    What `figures` may hold the job's target says (``federation.targets``). In protocol 1.0 there were four, each a
-    field of its own: they are read for ever, and written no more.
+    What `figures` may hold the job's target says (``federation.targets``).
     """
 
     rows: Rows
     figures: dict[Name, Finite | Table] = Field(default_factory=dict, max_length=50)
     suppressed: bool = False
-    loss: Finite | None = None
-    accuracy: Annotated[float, Field(ge=0, le=1)] | None = None
-    auc: Annotated[float, Field(ge=0, le=1)] | None = None
-    confusion: Confusion | None = None
-
-    @model_validator(mode="after")
-    def _check(self) -> Self:
-        if self.figures and self._of_1_0():
-            raise ValueError("give all figures in one place")
-        return self
-
-    @property
-    def told(self) -> dict[str, float | tuple[tuple[int, ...], ...]]:
-        """All that it tells of the model, wherever it stands."""
-        return {**self._of_1_0(), **self.figures}
-
-    def _of_1_0(self) -> dict[str, float | tuple[tuple[int, ...], ...]]:
-        old = {
-            "loss": self.loss,
-            "accuracy": self.accuracy,
-            "auc": self.auc,
-            "confusion": None if self.confusion is None else self.confusion.counts,
-        }
-        return {name: figure for name, figure in old.items() if figure is not None}
 
 
 class TrainingReport(Part):
@@ -111,9 +84,10 @@ class Submission(Document):
     manifest_digest: Digest
     round: Count
     attempt: Annotated[int, Field(ge=1, le=10_000)]
-    model_digest: Digest | None
-    """None where the order is about no model."""
-    payload: PayloadReference | None = None
+    model_digest: Digest | None = None
+    """The model that the order brought; None where it brought none."""
+    payloads: dict[ArtefactName, Payload] = Field(default_factory=dict, max_length=ARTEFACTS_MAX)
+    """What the order asked for, by the names that it gave."""
     training: TrainingReport | None = None
     evaluation: EvaluationReport | None = None
     phases_s: dict[Name, Seconds] = Field(default_factory=dict, max_length=20)

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field, WithJsonSchema
 
 from federation.protocol.documents.base import Digest, Encoded, Moment, Name, Part, Text
+from federation.protocol.documents.protection import ProtectionMode
 from federation.protocol.documents.purposes import UseConditions
 from federation.targets import figure_names
 
@@ -23,7 +24,6 @@ FigureName = Annotated[
     str, Field(max_length=40), AfterValidator(_figure), WithJsonSchema({"type": "string", "description": "A figure."})
 ]
 """A figure that some target has. Who knows no such target does not understand the term, and signs nothing with it."""
-ProtectionMode = Literal["masked", "encrypted", "clear"]
 DatasetName = Annotated[str, Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=100)]
 Epsilon = Annotated[float, Field(ge=0, le=1e6, allow_inf_nan=False)]
 Delta = Annotated[float, Field(ge=0, lt=1, allow_inf_nan=False)]
@@ -123,7 +123,7 @@ class Terms(Part):
     datasets: tuple[CoveredDataset, ...] = Field(min_length=1, max_length=10_000)
     training_limits: TrainingLimits
     code: CustomCode = Field(default_factory=CustomCode)
-    protection: tuple[ProtectionMode, ...] = Field(min_length=1, max_length=3)
+    protection: tuple[ProtectionMode, ...] = Field(min_length=1, max_length=10)
     clear_reason: Text = ""
     """Why updates may leave in clear, where they may. Empty as in 1.0, which did not ask."""
     privacy: Privacy = Field(default_factory=Privacy)

@@ -6,7 +6,6 @@ only what is read from them is put under today's names.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 from typing import Any
@@ -43,30 +42,18 @@ FIELDS = frozenset(
 """All that terms of 1.0 could hold, by path. It is history, and never grows."""
 
 
-def as_read_today(payload_type: str, payload: bytes) -> bytes:
-    """A document's JSON with the names that its terms have today, where it is an agreement of protocol 1.0.
-
-    Everything else comes back as it is. The bytes are for reading: their hash is not that of what was signed.
-
-    Args:
-        payload_type: What kind of document it is, as its envelope says.
-        payload: The signed bytes.
-
-    Returns:
-        The same bytes, or for an agreement of 1.0 others that say the same under today's names.
+def agreement_as_today(said: dict[str, Any]) -> dict[str, Any]:
+    """The parsed JSON of an agreement of 1.0, with the names that its terms have today.
 
     Raises:
-        Invalid: ``document.malformed`` where an agreement of 1.0 has a term that 1.0 did not know.
+        Invalid: ``document.malformed`` where it has a term that 1.0 did not know.
     """
-    if payload_type != AGREEMENT_TYPE:
-        return payload
-    said = json.loads(payload)
-    terms = said.get("terms") if isinstance(said, dict) else None
-    if not isinstance(terms, dict) or said.get("protocol") != PROTOCOL:
-        return payload
+    terms = said.get("terms")
+    if not isinstance(terms, dict):
+        return said
     if unknown := next((path for path in _paths(terms) if not _is_known(path)), None):
         raise Invalid("document.malformed", f"Protocol 1.0 knows no term {unknown[:80]}.", f"terms.{unknown[:80]}")
-    return json.dumps(said | {"terms": renamed(terms)}).encode()
+    return said | {"terms": renamed(terms)}
 
 
 def renamed(terms: Mapping[str, Any]) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from drf_spectacular.utils import OpenApiExample
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from agreements.wording import WITHIN, with_contradictions
+from federation.protection.clear import MODE as CLEAR
 from federation.protocol.documents import Terms
 from federation.validation import refusal
 
@@ -66,7 +67,7 @@ TERMS_EXAMPLE: dict[str, Any] = {
         "rounds_max": 100,
         "update_norm_l2_max": 1000.0,
     },
-    "protection": ["clear"],
+    "protection": [CLEAR.name],
     "clear_reason": "Both hospitals trust the operator of the platform with single updates.",
     "cohort": {"minimum_participants": 2, "minimum_rows": 100},
     "disclosure": {"metrics": ["loss", "accuracy"], "minimum_cell": 10},

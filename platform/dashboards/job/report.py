@@ -16,6 +16,7 @@ from django.utils.translation import gettext as _
 from dashboards.job.left_out import Waited, waited
 from dashboards.job.series import Member, RoundTimes, Traffic, WorkRow
 from dashboards.job.version_series import VersionRow
+from federation.protection import mode_of
 from federation.targets import Better, Target
 from rest.figures import figure_written
 from training.models import Job
@@ -97,9 +98,8 @@ def _converges(versions: Sequence[VersionRow], target: Target) -> Answer:
 
 def _private(job: Job) -> Answer:
     mode = job.request["protection"]["mode"]
-    words = {"clear": _("Updates were aggregated in clear: the platform could read each silo's update.")}
     told = (
-        words.get(mode, _("Protection: %(mode)s.") % {"mode": mode}),
+        _(mode_of(mode).told_as),
         _("Figures of fewer rows than %(number)s, and counts below it, are withheld.")
         % {"number": job.request["limits"]["minimum_cell"]},
     )

@@ -26,6 +26,7 @@ from dashboards.job.participation import participation
 from dashboards.job.report import answers
 from dashboards.job.series import Member
 from dashboards.job.version_series import VersionRow
+from federation.protection import mode_of
 from plans.selectors import plan_with
 from rest.errors import NotFound
 from training.launch.agreed_defaults import clear_reason_of
@@ -170,7 +171,9 @@ def configuration(request: HttpRequest, job_id: UUID) -> HttpResponse:
         "tab": "configuration",
         "seats": seats,
         "declared": in_words(job.request.get("use")),
-        "clear_reason": clear_reason_of(job.agreement),
+        "clear_reason": clear_reason_of(job.agreement)
+        if mode_of(job.request["protection"]["mode"]).platform_reads_updates
+        else "",
         "plan": plan_with(job.consortium, job.request.get("plan") or _code_digest(job)),
         "may_read_record": may(user, Permission.EVENT_VIEW, consortium=job.consortium),
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,8 +14,9 @@ from audit.models import EVIDENCE
 from audit.statements import event_of
 from federation.agreements.answer_bounds import faults_of
 from federation.errors import Invalid, Transient, Untrusted
+from federation.protection import mode_of
 from federation.protocol.digests import digest_bytes
-from federation.protocol.documents import Refusal, open_sealed
+from federation.protocol.documents import Payload, Refusal, UploadGrant
 from federation.protocol.documents import Submission as SubmissionDocument
 from federation.protocol.envelope import payload_type_of
 from rest.errors import Conflict, NotFound
@@ -22,6 +24,7 @@ from silos.models import Silo
 from training import dispatch
 from training.engine.kinds import answered_with, step_kind, stepless_kind
 from training.engine.kinds.base import SteplessKind
+from training.engine.opening_answers import open_answer
 from training.engine.rejections import reject
 from training.engine.restored import raise_numbers
 from training.engine.sql import answered, waiting
@@ -44,30 +47,27 @@ class AnswerResult:
     code: str = ""
 
 
-def answer(*, document: bytes, by: Silo, payload: bytes | None = None) -> AnswerResult:
+def answer(*, document: bytes, by: Silo, payloads: Mapping[str, bytes] | None = None) -> AnswerResult:
     """Take a silo's signed answer to an order. The same bytes again change nothing; another answer is a conflict.
 
-    A small payload may come along; a larger one was uploaded before, by the grant of this very order. Nothing is kept
-    before the order was found open and the answer fits it. An answer that says more than its silo may is rejected, and
-    nothing of it is kept (``rejections``).
+    Small payloads may come along, by name; larger ones were uploaded before, by the grants of this very order. Nothing
+    is kept before the order was found open and the answer fits it. An answer that says more than its silo may is
+    rejected, and nothing of it is kept (``rejections``).
     Raises Untrusted ``signature.invalid``, NotFound ``order.not_found``, Conflict ``order.already_answered``, and
-    Invalid ``submission.*`` when the answer does not fit the order or its payload is not there.
+    Invalid ``submission.*`` when the answer does not fit the order or what it brings is not there;
+    ``protocol.outdated`` for what is of protocol 1.0.
     """
     if by.identity is None:
         raise Untrusted("silo.unconfirmed", "This silo has no identity key.")
-    said: Refusal | SubmissionDocument
     payload_type = payload_type_of(document)
     if (stepless := answered_with(payload_type)) is not None:
         return AnswerResult(stepless.accept(document, by))
-    if payload_type == Refusal.payload_type:
-        said = open_sealed(Refusal, document, [by.identity])
-    else:
-        said = open_sealed(SubmissionDocument, document, [by.identity])
+    said = open_answer(document, by.identity)
     if isinstance(said, Refusal) and said.highest_number is not None and said.silo_id == by.id:
         raise_numbers(highest=said.highest_number, by=by)  # before anything is numbered anew
     if isinstance(said, Refusal) and (kind := _stepless_kind(said, by)) is not None:
         return AnswerResult(OrderState.REFUSED, kind.refuse(said, document, by))
-    if isinstance(said, SubmissionDocument) and _submit_to_open_order(said, document, payload, by):
+    if isinstance(said, SubmissionDocument) and _submit_to_open_order(said, document, payloads or {}, by):
         return AnswerResult(OrderState.SUBMITTED)
     with transaction.atomic():
         order = _known(answered.lock_order(order_id=said.order_id, silo_id=by.id))
@@ -89,7 +89,7 @@ def answer(*, document: bytes, by: Silo, payload: bytes | None = None) -> Answer
     return taken
 
 
-def _submit_to_open_order(said: SubmissionDocument, document: bytes, payload: bytes | None, by: Silo) -> bool:
+def _submit_to_open_order(said: SubmissionDocument, document: bytes, payloads: Mapping[str, bytes], by: Silo) -> bool:
     """Take what is answered to an order that is open, as nearly all are, in one statement.
 
     False, and nothing kept, if it is not open, or the answer says more than it may.
@@ -100,7 +100,7 @@ def _submit_to_open_order(said: SubmissionDocument, document: bytes, payload: by
     _check_fits(order, said, by)
     if any(faults_of(said, order.bounds)):
         return False
-    mark = _take_payload(order, said, payload)
+    marks = _take_payloads(order, said, payloads)
     digest = digest_bytes(document)
     event = event_of(
         by=by,
@@ -112,7 +112,7 @@ def _submit_to_open_order(said: SubmissionDocument, document: bytes, payload: by
         detail={"round": order.round_number, EVIDENCE: {"order": str(order.order_id), "answer": digest}},
     )
     taken = statements.submit(order, said, document=document, document_digest=digest, event=event)
-    store.release(mark)
+    store.release(*marks)
     if taken:
         _dispatch_if_due(order)
     return taken
@@ -149,25 +149,32 @@ def _earlier_answer(order: AnsweredOrder) -> str | None:
     return Submission.objects.filter(order=order.order_id).values_list("document_digest", flat=True).first()
 
 
-def _take_payload(order: AnsweredOrder, said: SubmissionDocument, payload: bytes | None) -> Path | None:
-    """An answer names what came with it, or what was uploaded by its own order's grant: nothing else in the store.
+def _take_payloads(order: AnsweredOrder, said: SubmissionDocument, inline: Mapping[str, bytes]) -> list[Path | None]:
+    """An answer names what came with it, or was uploaded by its own order's grants: nothing else in the store.
 
-    The mark of what was put now (`artefacts.store`).
+    The marks of what was put now (`artefacts.store`).
     """
-    named = said.payload
-    if payload is not None:
-        if named is None or named.digest != digest_bytes(payload) or named.size_bytes != len(payload):
-            raise Invalid(
-                "blob.digest_mismatch", "The payload is not what the document says; nothing was kept.", "payload"
-            )
-        if order.upload_digest not in {None, named.digest}:
-            raise Conflict("upload.other_artefact", "Another artefact was uploaded for this order. It takes only one.")
-        return store.keep(payload, named.digest)
-    if named is not None:
-        is_here = order.is_uploaded and order.upload_digest == named.digest
-        if not is_here or store.size_bytes(named.digest) != named.size_bytes:
-            raise Invalid("submission.payload_missing", "The update was not uploaded, or has another size.", "payload")
-    return None
+    if not inline.keys() <= said.payloads.keys():
+        raise Invalid("submission.payload", "A payload came that the document does not name.", "payloads")
+    for name, named in said.payloads.items():
+        digest, is_whole = order.uploads.get(name, (None, False))
+        if (data := inline.get(name)) is not None:
+            _check_inline(named, data, order.document.outputs[name])
+            if digest not in {None, named.digest}:
+                raise Conflict("upload.other_artefact", "Another artefact was uploaded by this grant. It takes one.")
+        elif not is_whole or digest != named.digest or store.size_bytes(named.digest) != named.size_bytes:
+            raise Invalid("submission.payload_missing", f"{name} was not uploaded, or has another size.", "payloads")
+    return [store.keep(data, said.payloads[name].digest) for name, data in inline.items()]
+
+
+def _check_inline(named: Payload, data: bytes, grant: UploadGrant) -> None:
+    """What was uploaded is bounded by its address; this is not."""
+    if len(data) > grant.size_bytes_max:
+        raise Invalid("submission.payload", f"At most {grant.size_bytes_max} bytes were granted.", "payloads")
+    if (named.digest, named.size_bytes) != (digest_bytes(data), len(data)):
+        raise Invalid(
+            "blob.digest_mismatch", "The payload is not what the document says; nothing was kept.", "payloads"
+        )
 
 
 def _check_fits(order: AnsweredOrder, said: Refusal | SubmissionDocument, by: Silo) -> None:
@@ -179,9 +186,22 @@ def _check_fits(order: AnsweredOrder, said: Refusal | SubmissionDocument, by: Si
         raise Invalid("submission.other_order", "The answer does not fit the order that it names.", "round")
     if said.manifest_digest != order.manifest_digest:
         raise Invalid("submission.other_manifest", "The answer is under another manifest.", "manifest_digest")
-    if said.model_digest != order.model_digest:
+    if said.model_digest != order.document.model_digest:
         raise Invalid("submission.other_model", "The answer is about another model.", "model_digest")
+    _check_brings(order, said)
     step_kind(order.kind).accept(order, said)
+
+
+def _check_brings(order: AnsweredOrder, said: SubmissionDocument) -> None:
+    """An answer brings just what its order asks for, of the kinds that were granted and the protection allows."""
+    granted, brought = order.document.outputs, said.payloads
+    if brought.keys() != granted.keys():
+        wanted = ", ".join(granted) or "nothing"
+        raise Invalid("submission.payload", f"The order asks for {wanted} beside the answer itself.", "payloads")
+    for name, payload in brought.items():
+        allowed = mode_of(order.protection).payload_kinds
+        if payload.kind != granted[name].kind or payload.kind not in allowed:
+            raise Invalid("submission.payload_kind", f"{name} is of another kind than was granted.", "payloads")
 
 
 def _note_late(order: AnsweredOrder, said: Refusal | SubmissionDocument, document: bytes) -> AnswerResult:

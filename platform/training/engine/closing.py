@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 from django.db import transaction
 from django.utils import timezone
@@ -20,6 +21,7 @@ from federation.errors import FederationError
 from training.engine import restored, rounds, steps
 from training.engine.kinds import step_kind
 from training.engine.kinds.base import Claim, Closed, LeaseLostError, TooFewAcceptedError
+from training.engine.payload_checks import split_by_payloads
 from training.engine.sql import closing as statements
 from training.engine.sql.steps import settle
 from training.models import Order, Round
@@ -41,18 +43,24 @@ def close_step(*, step_id: int, by: Actor) -> None:
     if len(answers) < claim.step.quorum:
         _abandon_below_quorum(claim, len(answers), by)
         return
+    good, rejected = split_by_payloads(claim.round, answers)
+    if len(good) < claim.step.quorum:
+        why = Reason(rounds.TOO_FEW_ACCEPTED, {"accepted": len(good), "needed": claim.step.quorum})
+        _abandon(claim, by, why, rejected)
+        return
     try:
-        closed = step_kind(claim.step.kind).close(claim, answers)
+        closed = step_kind(claim.step.kind).close(claim, good)
     except LeaseLostError:
         log.warning("step %s is closed by somebody else by now", step_id)
         return
     except TooFewAcceptedError as error:
-        _abandon(claim, by, Reason.of(error), error.rejected)
+        _abandon(claim, by, Reason.of(error), [*rejected, *error.rejected])
         return
     except FederationError as error:
         log.error("step %s of round %s can't be closed: %s", step_id, claim.round.id, error)
-        _abandon(claim, by, Reason.of(error))
+        _abandon(claim, by, Reason.of(error), rejected)
         return
+    closed = replace(closed, rejected=[*rejected, *closed.rejected])
     with transaction.atomic():
         if not _is_still_ours(claim):
             return

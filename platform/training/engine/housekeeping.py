@@ -15,7 +15,7 @@ from registry.selectors import referenced
 from silos.models import RequestNonce
 from training.engine.sql import housekeeping as statements
 from training.engine.sql import uploads
-from training.models import Job, Submission, Upload
+from training.models import Job, Payload, Upload
 from training.states import record_job_event
 from training.transitions import OUTSTANDING
 
@@ -82,9 +82,9 @@ def delete_uploads() -> int:
 
 def needed(digests: Collection[str]) -> set[str]:
     """Those of these digests that are wanted: by a round whose updates are kept, a model version, or an open order."""
-    kept = Submission.objects.filter(payload_digest__in=digests, order__step__round__updates_deleted_at=None)
+    kept = Payload.objects.filter(digest__in=digests, order__step__round__updates_deleted_at=None)
     coming = Upload.objects.filter(digest__in=digests, order__state__in=OUTSTANDING)
     # asked in the order in which a digest goes from one to the next: what moves meanwhile is found by the later one
     found = set(coming.values_list("digest", flat=True))
-    found |= set(kept.values_list("payload_digest", flat=True))
+    found |= set(kept.values_list("digest", flat=True))
     return found | referenced(digests)

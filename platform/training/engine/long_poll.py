@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
@@ -15,6 +15,7 @@ from django.utils import timezone, translation
 from artefacts import store
 from federation.errors import Invalid
 from federation.protocol import INLINE_BYTES_MAX
+from federation.protocol.documents.base import ARTEFACTS_MAX
 from federation.validation.encodings import strict_base64
 from realtime import database, notices
 from realtime.hub import hub
@@ -23,6 +24,7 @@ from silos.models import Silo
 from silos.requests import check_still_admitted
 from silos.successions import successions_to
 from training.engine.answers import answer
+from training.engine.order_parts import inputs_of
 from training.engine.restored import note_seen
 from training.engine.sql import orders as statements
 from training.models import Order
@@ -34,18 +36,19 @@ TOLD_FOR = timedelta(hours=1)
 
 @dataclass(frozen=True)
 class OrderDelivery:
-    """An order as it is handed over: envelopes as they were signed, and the model if it is small."""
+    """An order as it is handed over: envelopes as they were signed, and those of its inputs that are small."""
 
     order: bytes
     manifest: bytes
-    model: bytes | None
+    inputs: Mapping[str, bytes]
     agreement: bytes | None = None
 
     def encode(self) -> bytes:
         """Its JSON. The envelopes are JSON already and go in as they are."""
         agreement = b"" if self.agreement is None else b',"agreement":' + self.agreement
-        model = b"" if self.model is None else b',"model":"' + base64.b64encode(self.model) + b'"'
-        return b'{"order":' + self.order + b',"manifest":' + self.manifest + agreement + model + b"}"
+        inputs = b",".join(b'"%s":"%s"' % (name.encode(), base64.b64encode(i)) for name, i in self.inputs.items())
+        inputs = b',"inputs":{' + inputs + b"}" if inputs else b""
+        return b'{"order":' + self.order + b',"manifest":' + self.manifest + agreement + inputs + b"}"
 
 
 @dataclass(frozen=True)
@@ -104,7 +107,7 @@ def fetch_deliverable_orders(silo: Silo, held: Sequence[UUID]) -> PollResult:
         OrderDelivery(
             order.envelope,
             order.manifest or b"null",
-            None if order.model_digest is None else store.read_small(order.model_digest, INLINE_BYTES_MAX),
+            _small_inputs(order.envelope),
             order.agreement,
         )
         for order in found
@@ -118,9 +121,21 @@ def fetch_deliverable_orders(silo: Silo, held: Sequence[UUID]) -> PollResult:
     )
 
 
+def _small_inputs(envelope: bytes) -> dict[str, bytes]:
+    """The inputs of an order that go along with it: one after the other, as long as all are small together."""
+    found: dict[str, bytes] = {}
+    left = INLINE_BYTES_MAX
+    for name, wanted in inputs_of(envelope).items():
+        data = store.read_small(wanted["digest"], left) if wanted["size_bytes"] <= left else None
+        if data is not None:
+            found[name] = data
+            left -= len(data)
+    return found
+
+
 def take_answer(silo: Silo, data: JSON) -> JSON:
-    """Handle `POST /connector/v1/submissions`: a document, and its payload if that is small."""
-    taken = answer(document=envelope_of(data), payload=_payload(data.get("payload")), by=silo)
+    """Handle `POST /connector/v1/submissions`: a document, and those of its payloads that are small."""
+    taken = answer(document=envelope_of(data), payloads=_payloads(data.get("payloads")), by=silo)
     return {"state": taken.state, "code": taken.code or None}
 
 
@@ -136,15 +151,24 @@ def take_heartbeat(silo: Silo, data: JSON) -> JSON:
     return {**heartbeat(silo, data), "rejected": told}
 
 
-def _payload(value: object) -> bytes | None:
+def _payloads(value: object) -> dict[str, bytes]:
     if value is None:
-        return None
+        return {}
+    if not isinstance(value, dict) or len(value) > ARTEFACTS_MAX:
+        raise Invalid("request.field", f"payloads must be an object of at most {ARTEFACTS_MAX}.", "payloads")
+    payloads = {str(name): _payload(data) for name, data in value.items()}
+    if sum(map(len, payloads.values())) > INLINE_BYTES_MAX:
+        raise Invalid("request.field", f"All payloads together have {INLINE_BYTES_MAX} bytes at most.", "payloads")
+    return payloads
+
+
+def _payload(value: object) -> bytes:
     try:
         payload = strict_base64(value) if isinstance(value, str) else b""
     except Invalid:
         payload = b""
     if not 0 < len(payload) <= INLINE_BYTES_MAX:
-        raise Invalid("request.field", f"payload must be base64 of 1 to {INLINE_BYTES_MAX} bytes.", "payload")
+        raise Invalid("request.field", f"A payload must be base64 of 1 to {INLINE_BYTES_MAX} bytes.", "payloads")
     return payload
 
 

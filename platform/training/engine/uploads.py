@@ -1,4 +1,4 @@
-"""Who may upload what: an order's own silo, one artefact, while the order waits for an answer."""
+"""Who may upload what: an order's own silo, one artefact for each output, while the order waits for an answer."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from django.utils import timezone
 from artefacts.asgi import Claimed
 from realtime.http import Refused
 from silos import throttle
-from training.engine.kinds import grants_upload
+from training.engine.order_parts import outputs_of
 from training.engine.sql import uploads as statements
 from training.engine.sql.uploads import FoundUpload
 from training.transitions import OUTSTANDING
@@ -22,33 +22,34 @@ QUOTA_RETRY_S = 30
 class OrderUploads:
     """Claims of artefacts, by order (`artefacts.asgi.Claims`)."""
 
-    def find(self, order_id: UUID, digest: str) -> Claimed | None:
-        """What this order's grant has brought of this artefact; nothing of any other."""
-        found = _counted(order_id)
+    def find(self, order_id: UUID, name: str, digest: str) -> Claimed | None:
+        """What this grant has brought of this artefact; nothing of any other."""
+        found = _counted(order_id, name)
         return _claimed(found) if found.digest == digest else None
 
-    def claim(self, order_id: UUID, digest: str, size_bytes: int) -> Claimed:
-        """Bind this artefact to the order, or find it bound.
+    def claim(self, order_id: UUID, name: str, digest: str, size_bytes: int) -> Claimed:
+        """Bind this artefact to an output of the order, or find it bound.
 
         Raises Refused: 404 ``order.not_found``, 409 ``order.over`` once it waits for no answer, ``upload.not_wanted``
-        where it asks for no update, ``upload.other_artefact`` when its grant was used for another, 413
+        where it asks for nothing of that name, ``upload.other_artefact`` when the grant was used for another, 413
         ``blob.too_large``, and 429 ``upload.quota`` when the silo has too many bytes in flight.
         """
-        found = _counted(order_id)
-        _check_open(found)
+        found = _counted(order_id, name)
+        _check_open(found, name)
         if found.digest is None:
             quota = settings.UPLOADS_IN_FLIGHT_BYTES_MAX
             if size_bytes > quota:
                 raise Refused(413, "blob.too_large", f"A silo may upload {quota} bytes at a time on this platform.")
             statements.begin(
                 order_id=order_id,
+                name=name,
                 silo_id=found.silo_id,
                 digest=digest,
                 size_bytes=size_bytes,
                 in_flight_bytes_max=quota,
             )
-            found = _known(statements.find(order_id))
-            _check_open(found)
+            found = _known(statements.find(order_id, name))
+            _check_open(found, name)
             if found.digest is None:
                 raise Refused(
                     429,
@@ -62,14 +63,14 @@ class OrderUploads:
             )
         return _claimed(found)
 
-    def finish(self, order_id: UUID, digest: str) -> None:
+    def finish(self, order_id: UUID, name: str, digest: str) -> None:
         """The artefact is whole. Raises Refused 409 ``order.over`` when the order ended meanwhile."""
-        if not statements.finish(order_id=order_id, digest=digest):
+        if not statements.finish(order_id=order_id, name=name, digest=digest):
             raise _over()
 
 
-def _counted(order_id: UUID) -> FoundUpload:
-    found = _known(statements.find(order_id))
+def _counted(order_id: UUID, name: str) -> FoundUpload:
+    found = _known(statements.find(order_id, name))
     throttle.check(found.silo_id)
     throttle.take(found.silo_id)
     return found
@@ -81,9 +82,9 @@ def _known(found: FoundUpload | None) -> FoundUpload:
     return found
 
 
-def _check_open(found: FoundUpload) -> None:
-    if not grants_upload(found.kind):
-        raise Refused(409, "upload.not_wanted", "This order asks for no update.")
+def _check_open(found: FoundUpload, name: str) -> None:
+    if name not in outputs_of(bytes(found.envelope)):
+        raise Refused(409, "upload.not_wanted", "This order asks for nothing of that name.")
     if found.state not in OUTSTANDING or found.expires_at <= timezone.now():
         raise _over()
 

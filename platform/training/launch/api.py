@@ -13,6 +13,7 @@ from rest_framework import serializers
 
 from federation.learning.models import FAMILIES
 from federation.learning.specification import LocalTraining
+from federation.protection.clear import MODE as CLEAR
 from federation.strategies import STRATEGIES
 from plans.selectors import FAMILY
 from training.launch.requests import JobRequest
@@ -35,7 +36,7 @@ EXAMPLES = [
             "purpose": "Find out whether a linear model will do",
             "use": {"category": "health"},
             "datasets": [f"{_ID}1", f"{_ID}2"],
-            "protection": {"mode": "clear"},
+            "protection": {"mode": CLEAR.name},
             "model": {"family": "logistic"},
             "strategy": {"name": "fedadam", "learning_rate": 0.05},
             "local": {"epochs": 1, "batch_size": 16, "learning_rate": 0.1},
@@ -52,7 +53,7 @@ EXAMPLES = [
             "name": "Heart disease, with our own loss",
             "use": {"category": "health"},
             "datasets": [f"{_ID}1", f"{_ID}2"],
-            "protection": {"mode": "clear"},
+            "protection": {"mode": CLEAR.name},
             "plan": "sha256:" + "0123456789abcdef" * 4,
             "rounds": 10,
         },
@@ -66,7 +67,7 @@ EXAMPLES = [
             "use": {"category": "health"},
             "task": "evaluate",
             "datasets": [f"{_ID}1"],
-            "protection": {"mode": "clear"},
+            "protection": {"mode": CLEAR.name},
             "model_version": f"{_ID}3",
         },
     ),

@@ -239,7 +239,7 @@ def _manifest(
             "quorum": asked.effective_quorum,
             "round_deadline_s": asked.round_deadline_s,
             "wait": asked.wait,
-            "protection": {"mode": asked.protection.mode},
+            "protection": asked.protection,
             "limits": asked.limits,
             "seed": asked.seed,
             "cohort": cohort,

@@ -7,6 +7,7 @@ from typing import Any, Self
 
 from django import forms
 from django.forms.boundfield import BoundField
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from agreements.refusals import term_fault
@@ -23,6 +24,7 @@ from training.launch.choices import Choice, model_families, strategies
 from training.launch.purpose_fields import declared, purpose_fields
 from training.launch.schema_fields import fields_of
 from training.launch.statistics import shapes_of
+from training.modes import carried_out
 from training.waiting import Wait
 
 _SEPARATOR = "."
@@ -48,7 +50,7 @@ class CohortForm(forms.Form):
     )
     protection = forms.ChoiceField(
         label=_("Protection"),
-        choices=[("clear", _("Clear: the platform sees every silo's own update"))],
+        choices=lambda: [(mode.name, gettext(mode.title)) for mode in carried_out()],
         widget=forms.RadioSelect,
         error_messages={"required": _("Say how updates are protected. Nobody trains in clear by default.")},
     )

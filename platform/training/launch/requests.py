@@ -7,19 +7,30 @@ from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from django.utils.translation import gettext as _
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    GetJsonSchemaHandler,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
+from pydantic_core import InitErrorDetails
 
 from federation.aggregation.aggregate import check_fit
 from federation.aggregation.combine import COMBINERS
 from federation.errors import Invalid
 from federation.learning.models import parse_model
 from federation.learning.specification import check_client_hooks, parse_local
-from federation.protocol.documents import Limits, Purpose, StatisticsRequest
+from federation.protection.clear import MODE as CLEAR
+from federation.protocol.documents import AnyProtection, Limits, Purpose, StatisticsRequest
 from federation.protocol.documents.base import Digest
 from federation.strategies import parse_strategy
 from federation.validation import EMPTY, refusal
 from plans.selectors import FAMILY
 from rest.names import one_line
+from training.modes import carried_out
 
 _MODEL_VERSION = "An evaluation names a stored model_version, a training job does not."
 _ONE_OF_TWO = "A training job names either a model or a training plan."
@@ -28,12 +39,13 @@ _STATISTICS = "A job of statistics names columns, no other job does."
 _NOT_OF_EVALUATION = "An evaluation names a stored model_version alone."
 
 
-class Protection(BaseModel):
-    """How updates are protected on their way into the sum. ``clear`` has to be said; more modes come later."""
+class _CarriedOut:
+    """Describes the parts of the modes that the engine carries out: those alone are taken."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    mode: Literal["clear"]
+    def __get_pydantic_json_schema__(self, schema: Any, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        del schema, handler
+        parts = [mode.document.model_json_schema() | {"required": ["mode"]} for mode in carried_out()]
+        return parts[0] if len(parts) == 1 else {"oneOf": parts}
 
 
 class JobRequest(BaseModel):
@@ -47,7 +59,7 @@ class JobRequest(BaseModel):
     """The purpose as the agreement's conditions are compared with it; `purpose` is for people."""
     task: Literal["train", "evaluate", "statistics"] = "train"
     datasets: Annotated[list[UUID], Field(min_length=1, max_length=1000)]
-    protection: Protection
+    protection: Annotated[AnyProtection, _CarriedOut()]
     plan: Annotated[Digest | None, Field(description="The hash of a training plan, instead of a model.")] = None
     model: Annotated[dict[str, Any] | None, Field(validate_default=True)] = None
     strategy: dict[str, Any] = Field(default_factory=lambda: {"name": "fedavg"})
@@ -86,6 +98,18 @@ class JobRequest(BaseModel):
             return None
         single = {name: _line(text) for name in ("project", "ethics_approval") if (text := getattr(use, name))}
         return use.model_copy(update={**single, "institutions": tuple(map(_line, use.institutions))})
+
+    @field_validator("protection", mode="before")
+    @classmethod
+    def _check_protection(cls, given: Any) -> Any:
+        """Whether the engine carries the mode out, before anything else that is said of it."""
+        mode = given.get("mode") if isinstance(given, Mapping) else None
+        names = [mode.name for mode in carried_out()]
+        if isinstance(mode, str) and mode not in names:
+            expected = " or ".join(f"'{name}'" for name in names)
+            fault = InitErrorDetails(type="literal_error", loc=("mode",), input=mode, ctx={"expected": expected})
+            raise ValidationError.from_exception_data("protection", [fault])
+        return given
 
     @field_validator("datasets")
     @classmethod
@@ -162,7 +186,7 @@ def local_of(asked: Mapping[str, Any]) -> dict[str, Any]:
     return {**local, **parse_strategy(asked["strategy"]).local_settings} if asked["task"] == "train" else local
 
 
-_SAY_PROTECTION = 'Say how updates are protected, as in {"mode": "clear"}: nobody trains in clear by default.'
+_SAY_PROTECTION = f'Say how updates are protected, as in {{"mode": "{CLEAR.name}"}}: nobody trains in clear by default.'
 _BETTER = {
     ("name", "string_pattern_mismatch"): "A name is one line, without control characters.",
     ("purpose", "string_pattern_mismatch"): "No text holds a NUL character.",

@@ -139,8 +139,8 @@ class Submission(models.Model):
     order = models.OneToOneField(Order, on_delete=models.CASCADE, related_name="submission")
     document = models.BinaryField()
     document_digest = models.CharField(max_length=80)
-    payload_digest = models.CharField(max_length=80, blank=True, db_index=True)
     payload_size_bytes = models.BigIntegerField(default=0)
+    """Of all that came with it (`Payload`)."""
     rows = models.BigIntegerField(default=0)
     steps = models.BigIntegerField(default=0)
     train_loss = models.FloatField(null=True)
@@ -152,6 +152,24 @@ class Submission(models.Model):
 
     def __str__(self) -> str:
         return f"submission to {self.order_id}"
+
+
+class Payload(models.Model):
+    """An artefact that came with an answer, under the name that the order has for it."""
+
+    order = models.ForeignKey(Order, on_delete=models.CASCADE, db_index=False, related_name="payloads")
+    name = models.CharField(max_length=40)
+    kind = models.CharField(max_length=40)
+    digest = models.CharField(max_length=80, db_index=True)
+    size_bytes = models.BigIntegerField()
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["order", "name"], name="payload_once_an_order_and_name")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.name} of {self.order_id}"
 
 
 class Evaluation(models.Model):

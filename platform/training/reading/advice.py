@@ -44,6 +44,7 @@ ADVICE: Mapping[str, str] = {
     "protection.not_supported": _NEWER,
     "privacy.not_supported": _NEWER,
     "protocol.version": _NEWER,
+    "protocol.critical": _NEWER,
     "order.kind_not_supported": _NEWER,
     "model.unknown_family": _NEWER,
     "code.no_runner": _("The silo's IT installs the runner, or the next job uses a built-in model."),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
@@ -24,6 +25,7 @@ from federation.statistics.report import StatisticsReport
 from federation.targets import figure_names
 from silo_connector.trainer.resources import Resources
 
+_PAYLOAD = re.compile(r"payloads\.[a-z][a-z0-9_]{0,39}\.(kind|digest|size_bytes)")
 PHASES = frozenset({"verify", "data", "evaluate", "load", "train", "write"})
 STATES = frozenset({"waiting_for_enrolment", "idle", "working", "locked"})
 _ENVIRONMENT = ("environment.connector_version", "environment.image_digest", "environment.network")
@@ -42,12 +44,14 @@ _RESOURCES = ("resources.memory_total_bytes", "resources.memory_free_bytes", "re
 
 
 def may_leave(kind: type[BaseModel], field: str) -> bool:
-    """Whether a field of such a document may leave at all: listed below, or a figure that some target has.
+    """Whether a field of such a document may leave at all: listed below, a figure that some target has, or a payload.
 
-    Which figures of which job, and with which values, is judged after this by the job's target and agreement.
+    Which figures of which job, and with which values, is judged after this by the job's target and agreement; which
+    payloads, by the order.
     """
     figure = field.removeprefix("evaluation.figures.")
-    return field in FIELDS[kind] or (kind is Submission and figure != field and figure in figure_names())
+    is_of_answer = (figure != field and figure in figure_names()) or _PAYLOAD.fullmatch(field) is not None
+    return field in FIELDS[kind] or (kind is Submission and is_of_answer)
 
 
 class Status(BaseModel):
@@ -72,7 +76,7 @@ FIELDS: Mapping[type[BaseModel], frozenset[str]] = MappingProxyType(
             {
                 *_ANSWER,
                 *("kind", "manifest_digest", "round", "attempt", "model_digest"),
-                *("payload", "payload.digest", "payload.size_bytes"),
+                "payloads",
                 *("training", "training.rows", "training.steps", "training.loss", "training.update_norm_l2"),
                 *("evaluation", "evaluation.rows", "evaluation.figures", "evaluation.suppressed"),
                 *(f"phases_s.{phase}" for phase in PHASES),

@@ -7,12 +7,14 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from pydantic import BaseModel
 
 from federation.errors import Invalid
 from federation.plans.reviews import open_review
+from federation.protection import mode_of
 from federation.protocol import envelope
 from federation.protocol.digests import digest_bytes, digest_stream
 from federation.protocol.documents import (
@@ -23,22 +25,28 @@ from federation.protocol.documents import (
     EvaluationReport,
     LogAcceptance,
     Manifest,
-    PayloadReference,
+    Order,
+    Payload,
+    Protection,
     Refusal,
     Submission,
+    UploadGrant,
     open_sealed,
     read,
     seal,
 )
 from federation.protocol.keys import PrivateKey, PublicKey
+from federation.protocol.payloads import check_payload
 from federation.protocol.rows import NO_LIMITS, RowLimits, coarse
-from federation.protocol.tensors import Layout, file_size_bytes, read_header
+from federation.protocol.tensors import Layout
 from federation.statistics.columns import ColumnShape
 from federation.statistics.disclosure import check_report
-from federation.statistics.report import read_report
+from federation.statistics.report import REPORT, read_report
 from federation.targets import Target
 from silo_connector.trainer.egress.allowlist import FIELDS, STATES, Status, may_leave
 from silo_connector.trainer.refusals import is_standard_sentence, may_name
+
+NONE: Mapping[str, Path] = MappingProxyType({})
 
 
 @dataclass(frozen=True)
@@ -46,6 +54,10 @@ class Bounds:
     """What an outcome of a job is held to: its limits, its agreement's, and the site's own; the tightest counts."""
 
     layout: Layout
+    protection: Protection
+    """How the job's updates are protected: it says which kinds of payload there may be."""
+    outputs: Mapping[str, UploadGrant]
+    """What the order asks for."""
     minimum_cell: int
     update_norm_l2_max: float
     metrics: frozenset[str]
@@ -56,11 +68,22 @@ class Bounds:
     """What the manifest holds this silo's rows to."""
 
     @classmethod
-    def of(cls, manifest: Manifest, minimum_cell: int, metrics: frozenset[str], rows: RowLimits) -> Bounds:
-        """The bounds of a job on a site that lets no smaller cell out than this, and these figures only."""
+    def of(
+        cls, manifest: Manifest, order: Order, minimum_cell: int, metrics: frozenset[str], rows: RowLimits
+    ) -> Bounds:
+        """The bounds of an answer on a site that lets no smaller cell out than this, and these figures only."""
         limits = manifest.limits
         cell = max(minimum_cell, limits.minimum_cell)
-        return cls(manifest.layout, cell, limits.update_norm_l2_max, metrics, manifest.target_kind, rows)
+        return cls(
+            layout=manifest.layout,
+            protection=manifest.protection,
+            outputs=order.outputs,
+            minimum_cell=cell,
+            update_norm_l2_max=limits.update_norm_l2_max,
+            metrics=metrics,
+            target=manifest.target_kind,
+            rows=rows,
+        )
 
 
 @dataclass(frozen=True)
@@ -69,19 +92,23 @@ class StatisticsBounds:
 
     shapes: tuple[ColumnShape, ...]
     minimum_cell: int
+    protection: Protection
+    outputs: Mapping[str, UploadGrant]
+    layout: Layout = ()
+    """Of no model."""
 
 
 def sign_if_allowed(
     document: Document,
     key: PrivateKey,
     bounds: Bounds | StatisticsBounds | None = None,
-    payload: Path | None = None,
+    payloads: Mapping[str, Path] = NONE,
 ) -> bytes:
-    """Sign a document if it, and the file that goes with it, may leave the site.
+    """Sign a document if it, and the files that go with it, may leave the site.
 
     Raises Invalid ``leaving.not_allowed`` with the field at fault.
     """
-    check_may_leave(document, bounds, payload)
+    check_may_leave(document, bounds, payloads)
     return seal(document, key)
 
 
@@ -124,7 +151,7 @@ def _own_only(sealed: bytes, kind: type[Document], signatory: PublicKey) -> byte
 
 
 def check_may_leave(
-    thing: BaseModel, bounds: Bounds | StatisticsBounds | None = None, payload: Path | None = None
+    thing: BaseModel, bounds: Bounds | StatisticsBounds | None = None, payloads: Mapping[str, Path] = NONE
 ) -> None:
     """The one allow-list. Raises Invalid ``leaving.not_allowed`` with the field at fault."""
     if type(thing) not in FIELDS:
@@ -134,7 +161,7 @@ def check_may_leave(
             raise _not_allowed(field)
     match thing:
         case Submission():
-            _check_submission(thing, bounds, payload)
+            _check_submission(thing, bounds, payloads)
         case Refusal():
             if not is_standard_sentence(thing):
                 raise _not_allowed("message")
@@ -148,18 +175,24 @@ def check_may_leave(
         case Status():
             if thing.state not in STATES:
                 raise _not_allowed("state")
-    if payload is not None and not isinstance(thing, Submission):
-        raise _not_allowed("payload")
+    if payloads and not isinstance(thing, Submission):
+        raise _not_allowed("payloads")
 
 
-def _check_submission(submission: Submission, bounds: Bounds | StatisticsBounds | None, payload: Path | None) -> None:
+def _check_submission(
+    submission: Submission, bounds: Bounds | StatisticsBounds | None, payloads: Mapping[str, Path]
+) -> None:
     if bounds is None:
         raise _not_allowed("manifest_digest")
+    if not submission.payloads.keys() == payloads.keys() == bounds.outputs.keys():
+        raise _not_allowed("payloads")
+    for name, payload in submission.payloads.items():
+        _check_payload(name, payload, payloads[name], bounds)
     if isinstance(bounds, StatisticsBounds):
-        _check_statistics(submission, bounds, payload)
+        _check_statistics(submission, bounds, payloads)
         return
-    if len({submission.payload is None, submission.training is None, payload is None}) != 1:
-        raise _not_allowed("payload")
+    if submission.training is not None and not payloads:
+        raise _not_allowed("training")
     if submission.evaluation is not None:
         _check_evaluation(submission.evaluation, bounds)
     if submission.training is not None:
@@ -169,24 +202,21 @@ def _check_submission(submission: Submission, bounds: Bounds | StatisticsBounds 
             raise _not_allowed("training.update_norm_l2")
         if submission.training.loss is not None:
             _check_training_loss(submission.training.loss, submission.training.rows, bounds)
-    if payload is not None and submission.payload is not None:
-        _check_payload(submission.payload, payload, bounds.layout)
 
 
-def _check_statistics(submission: Submission, bounds: StatisticsBounds, payload: Path | None) -> None:
+def _check_statistics(submission: Submission, bounds: StatisticsBounds, payloads: Mapping[str, Path]) -> None:
     """The file is a report of these columns, cut as they are declared here, and has no small cell nor what gives one.
 
     No figure about a model goes with it.
     """
-    reference = submission.payload
     for name in ("training", "evaluation", "model_digest"):
         if getattr(submission, name) is not None:
             raise _not_allowed(name)
-    if reference is None or payload is None:
-        raise _not_allowed("payload")
-    content = payload.read_bytes()
-    if (reference.digest, reference.size_bytes) != (digest_bytes(content), len(content)):
-        raise _not_allowed("payload.digest")
+    if payloads.keys() != {REPORT}:
+        raise _not_allowed("payloads")
+    content = payloads[REPORT].read_bytes()
+    if submission.payloads[REPORT].digest != digest_bytes(content):
+        raise _not_allowed(f"payloads.{REPORT}.digest")
     report = read_report(content)
     check_may_leave(report)
     if tuple(column.shape for column in report.columns) != bounds.shapes:
@@ -206,32 +236,38 @@ def _check_training_loss(loss: float, rows: int, bounds: Bounds) -> None:
         raise _not_allowed("training.loss") from error
 
 
-def _check_payload(reference: PayloadReference, payload: Path, layout: Layout) -> None:
-    """The file is the model's tensors and nothing else, and the very bytes that the document names."""
-    with payload.open("rb", buffering=0) as stream:
-        header = read_header(stream, file_size_bytes(layout))
+def _check_payload(name: str, payload: Payload, file: Path, bounds: Bounds | StatisticsBounds) -> None:
+    """The file is what was granted and the protection allows, and the very bytes that the document names."""
+    allowed = mode_of(bounds.protection.mode).payload_kinds
+    if payload.kind != bounds.outputs[name].kind or payload.kind not in allowed:
+        raise _not_allowed(f"payloads.{name}.kind")
+    with file.open("rb", buffering=0) as stream:
+        try:
+            check_payload(payload.kind, stream, bounds.layout, bounds.protection)
+        except Invalid as error:
+            raise _not_allowed(f"payloads.{name}") from error
         stream.seek(0)
-        if header.layout != layout or reference.digest != digest_stream(stream):
-            raise _not_allowed("payload.digest")
-        if reference.size_bytes != stream.tell():
-            raise _not_allowed("payload.size_bytes")
+        if payload.digest != digest_stream(stream):
+            raise _not_allowed(f"payloads.{name}.digest")
+        if payload.size_bytes != stream.tell() or payload.size_bytes > bounds.outputs[name].size_bytes_max:
+            raise _not_allowed(f"payloads.{name}.size_bytes")
 
 
 def _check_evaluation(report: EvaluationReport, bounds: Bounds) -> None:
     minimum_cell = bounds.minimum_cell
-    if report.rows < minimum_cell and (report.rows or report.told):
+    if report.rows < minimum_cell and (report.rows or report.figures):
         raise _not_allowed("evaluation.rows")
-    for name in report.told:
+    for name in report.figures:
         if name not in bounds.metrics:
             raise _not_allowed(f"evaluation.figures.{name}")
     try:
-        bounds.target.check(report.told, report.rows)
+        bounds.target.check(report.figures, report.rows)
     except Invalid as error:
         raise _not_allowed(f"evaluation.figures.{error.field}") from error
     table = bounds.target.table
-    if bounds.target.points_at_few(report.told, minimum_cell):
+    if bounds.target.points_at_few(report.figures, minimum_cell):
         raise _not_allowed(f"evaluation.figures.{table}")
-    if isinstance(counts := report.told.get(table), tuple) and sum(map(sum, counts)) != report.rows:
+    if isinstance(counts := report.figures.get(table), tuple) and sum(map(sum, counts)) != report.rows:
         raise _not_allowed(f"evaluation.figures.{table}")
 
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from federation.protocol.documents import Manifest, Order, OrderKind
+from collections.abc import Mapping
+
+from federation.protocol.datasets import DatasetDeclaration
+from federation.protocol.documents import MODEL, Manifest, Order, OrderKind
 from silo_connector.trainer.kinds import job_orders, model_orders
 from silo_connector.trainer.kinds.kind import Incoming, SiloContext
 from silo_connector.trainer.kinds.model_orders import ModelWork
-from silo_connector.trainer.orders.verification import Task, validate_model_order
+from silo_connector.trainer.orders.verification import Task, Trust, check_artefacts, validate_model_order
 from silo_connector.trainer.store.order_store import Outcome
 
 
@@ -23,13 +26,22 @@ class EvaluateKind:
         """What is to be evaluated, if that is allowed. Raises Refused."""
 
         def task_of(manifest: Manifest) -> Task:
-            return validate_model_order(order, manifest, incoming.trust, silo.datasets.declarations)
+            return validate_evaluate_order(order, manifest, incoming.trust, silo.datasets.declarations)
 
         return job_orders.allow(order, task_of, incoming, silo)
 
     def execute(self, work: ModelWork, incoming: Incoming, silo: SiloContext) -> Outcome:
         """Evaluate. Raises Refused, Stopped, OSError."""
         return model_orders.carry_out(work, incoming, silo)
+
+
+def validate_evaluate_order(
+    order: Order, manifest: Manifest, trust: Trust, datasets: Mapping[str, DatasetDeclaration]
+) -> Task:
+    """What must hold of an order to evaluate, beside what does of every order about a model. Raises Refused."""
+    task = validate_model_order(order, manifest, trust, datasets)
+    check_artefacts(order, inputs=[MODEL], outputs={})
+    return task
 
 
 KIND = EvaluateKind()

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Protocol
 
 from federation.errors import FederationError, Stopped, Transient
 from federation.protocol.documents import (
+    UPDATE,
     Environment,
     EvaluationReport,
-    PayloadReference,
+    Payload,
     Submission,
     TrainingReport,
     now,
@@ -37,7 +38,7 @@ class TrainModel(Protocol):
         update: Path,
         bounds: Bounds,
         should_stop: Callable[[], bool],
-    ) -> tuple[TrainingReport, PayloadReference, dict[str, float]]:
+    ) -> tuple[TrainingReport, Payload, dict[str, float]]:
         """What came of it, and how many seconds each phase took."""
 
 
@@ -75,9 +76,10 @@ def execute_order(
     started = time.perf_counter()
     evaluation = _evaluate(task, begin, model, rows, bounds)
     phases_s = {**phases_s, "evaluate": time.perf_counter() - started}
-    training, payload = None, None
+    training: TrainingReport | None = None
+    payloads: dict[str, Payload] = {}
     if train is not None:
-        training, payload, more_s = train(task, begin, model, rows, update, bounds, should_stop)
+        training, payloads[UPDATE], more_s = train(task, begin, model, rows, update, bounds, should_stop)
         phases_s |= more_s
     order = task.order
     return Submission(
@@ -89,8 +91,8 @@ def execute_order(
         manifest_digest=order.manifest_digest,
         round=order.round,
         attempt=order.attempt,
-        model_digest=task.model.digest,
-        payload=payload,
+        model_digest=order.model_digest,
+        payloads=payloads,
         training=training,
         evaluation=evaluation,
         phases_s={phase: round(seconds, 4) for phase, seconds in phases_s.items()},

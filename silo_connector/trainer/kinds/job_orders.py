@@ -61,7 +61,7 @@ def allow(order: Order, task_of: Callable[[Manifest], T], incoming: Incoming, si
         kind=order.kind.value,
         round=order.round,
         attempt=order.attempt,
-        model=task.model_digest or "",  # as it is kept
+        model=order.model_digest or "",  # as it is kept
         manifest=order.manifest_digest,
         agreement=task.manifest.agreement_digest,
     )

@@ -9,18 +9,18 @@ from typing import TYPE_CHECKING
 from federation.agreements.shares import limits_of
 from federation.errors import FederationError
 from federation.plans.declaration import Plan
-from federation.protocol.documents import Submission
+from federation.protocol.documents import MODEL, UPDATE, Submission
 from silo_connector import spool
 from silo_connector.logs import Log
 from silo_connector.trainer.egress.filter import Bounds, sign_if_allowed
 from silo_connector.trainer.kinds.execution import TrainModel, execute_order, of_family
 from silo_connector.trainer.kinds.job_orders import JobWork
 from silo_connector.trainer.kinds.kind import Incoming, SiloContext
-from silo_connector.trainer.orders.inbox import cancellation, take_model
+from silo_connector.trainer.orders.inbox import cancellation, take_input
 from silo_connector.trainer.orders.verification import Task
 from silo_connector.trainer.refusals import Refused
 from silo_connector.trainer.sandbox.plans import run_plan_in_sandbox
-from silo_connector.trainer.store.order_store import Outcome
+from silo_connector.trainer.store.order_store import Outcome, SentPayload
 from silo_connector.trainer.store.outbox import work_room
 
 if TYPE_CHECKING:
@@ -46,12 +46,12 @@ def carry_out(work: ModelWork, incoming: Incoming, silo: SiloContext, train: Tra
         return cancelled()
 
     with work_room(silo.config.trainer_state, incoming.name) as room:
-        model = room / spool.MODEL
-        take_model(incoming.folder, task.model, model, silo.config.limits.model_bytes_max)
+        model = room / spool.input_file(MODEL)
+        take_input(incoming.folder, MODEL, task.order.inputs[MODEL], model, silo.config.limits.model_bytes_max)
         verify_s = time.perf_counter() - incoming.started_s - work.data_s
         rows = silo.datasets.rows(task.member.dataset)
-        update = silo.outbox.payload(incoming.name)
-        bounds = Bounds.of(task.manifest, permit.minimum_cell, permit.metrics, limits_of(task.member))
+        update = silo.outbox.payload(incoming.name, UPDATE)
+        bounds = bounds_of(work)
         phases_s = {"verify": verify_s, "data": work.data_s}
 
         def do(begin: Begin) -> Submission:
@@ -61,15 +61,32 @@ def carry_out(work: ModelWork, incoming: Incoming, silo: SiloContext, train: Tra
 
         plan = permit.plan
         submission = do(of_family(task)) if plan is None else _in_sandbox(task, plan, silo, cancelled, do)
-    payload = None if submission.payload is None else update
+    return sign(submission, bounds, silo)
+
+
+def bounds_of(work: ModelWork) -> Bounds:
+    """What the answer to an order that was allowed is held to."""
+    task, permit = work.task, work.permit
+    return Bounds.of(task.manifest, task.order, permit.minimum_cell, permit.metrics, limits_of(task.member))
+
+
+def sign(submission: Submission, bounds: Bounds, silo: SiloContext) -> Outcome:
+    """The answer, signed, if it and the files that it names may leave; they are where the outbox has them.
+
+    Raises Refused ``leaving.not_allowed``.
+    """
+    order_id = str(submission.order_id)
+    files = {name: silo.outbox.payload(order_id, name) for name in submission.payloads}
     try:
-        answer = sign_if_allowed(submission, silo.key, bounds, payload)
+        answer = sign_if_allowed(submission, silo.key, bounds, files)
     except FederationError as error:
         raise Refused("leaving.not_allowed", str(error)) from error
     silo.outbox.sync()
-    if submission.payload is None:
-        return Outcome(incoming.name, answer)
-    return Outcome(incoming.name, answer, submission.payload.digest, submission.payload.size_bytes)
+    return Outcome(
+        order_id,
+        answer,
+        tuple(SentPayload(name, payload.digest, payload.size_bytes) for name, payload in submission.payloads.items()),
+    )
 
 
 def _in_sandbox(

@@ -18,19 +18,20 @@ import numpy as np
 from federation.errors import FederationError
 from federation.protocol.datasets import DatasetDeclaration
 from federation.protocol.digests import digest_bytes
-from federation.protocol.documents import Manifest, Order, OrderKind, PayloadReference, Submission, now
+from federation.protocol.documents import Manifest, Order, OrderKind, Payload, Submission, now
+from federation.protocol.payloads.statistics_v1 import PAYLOAD
 from federation.statistics.columns import ColumnShape, columns_of
 from federation.statistics.measuring import measure_column
-from federation.statistics.report import BYTES_MAX, ColumnReport, StatisticsReport, encode_report
+from federation.statistics.report import BYTES_MAX, REPORT, ColumnReport, StatisticsReport, encode_report
 from silo_connector.trainer.data.common_columns import CommonColumns, fingerprint_of
 from silo_connector.trainer.data.table import CategoricalColumn, Numbers
 from silo_connector.trainer.egress.filter import StatisticsBounds, sign_if_allowed
 from silo_connector.trainer.kinds import job_orders
 from silo_connector.trainer.kinds.job_orders import JobWork
 from silo_connector.trainer.kinds.kind import Incoming, SiloContext
-from silo_connector.trainer.orders.verification import JobTask, Trust, validate_member
+from silo_connector.trainer.orders.verification import JobTask, Trust, check_artefacts, validate_member
 from silo_connector.trainer.refusals import Refused
-from silo_connector.trainer.store.order_store import Outcome
+from silo_connector.trainer.store.order_store import Outcome, SentPayload
 from silo_connector.trainer.store.statistics import RowState
 
 
@@ -82,14 +83,15 @@ class StatisticsKind:
             raise Refused("statistics.too_large", f"The report has {len(payload)} bytes.")
         phases_s = {"verify": verify_s, "data": work.data_s + time.perf_counter() - started}
         submission = _submission(task, payload, phases_s, silo)
-        file = silo.outbox.payload(incoming.name)
+        file = silo.outbox.payload(incoming.name, REPORT)
         _write(file, payload)
+        bounds = StatisticsBounds(task.shapes, minimum_cell, task.manifest.protection, task.order.outputs)
         try:
-            answer = sign_if_allowed(submission, silo.key, StatisticsBounds(task.shapes, minimum_cell), file)
+            answer = sign_if_allowed(submission, silo.key, bounds, {REPORT: file})
         except FederationError as error:
             raise Refused("leaving.not_allowed", str(error)) from error
         silo.outbox.sync()
-        return Outcome(incoming.name, answer, digest_bytes(payload), len(payload))
+        return Outcome(incoming.name, answer, (SentPayload(REPORT, digest_bytes(payload), len(payload)),))
 
 
 def validate_statistics_order(
@@ -103,10 +105,9 @@ def validate_statistics_order(
     if manifest.statistics is None:
         raise Refused("order.task_mismatch", f"A {manifest.task} job sent an order for statistics.")
     member, declaration = validate_member(manifest, trust, datasets)
-    if order.model is not None or order.parameters:
+    if order.inputs or order.parameters:
         raise Refused("statistics.parameters", "An order for statistics names neither a model nor parameters.")
-    if order.upload is None:
-        raise Refused("order.upload_missing", "The order has no upload grant.")
+    check_artefacts(order, inputs=[], outputs={REPORT: PAYLOAD.name})
     here = columns_of(declaration)
     unknown = [name for name in manifest.statistics.columns if name not in here]
     if unknown:
@@ -146,7 +147,7 @@ def _submission(task: StatisticsTask, payload: bytes, phases_s: dict[str, float]
         round=order.round,
         attempt=order.attempt,
         model_digest=None,
-        payload=PayloadReference(digest=digest_bytes(payload), size_bytes=len(payload)),
+        payloads={REPORT: Payload(kind=PAYLOAD.name, digest=digest_bytes(payload), size_bytes=len(payload))},
         phases_s={phase: round(seconds, 4) for phase, seconds in phases_s.items()},
         environment=silo.environment,
         created_at=now(),

@@ -9,14 +9,17 @@ from typing import TYPE_CHECKING
 
 from federation.errors import FederationError, Stopped, Transient
 from federation.learning.specification import parse_local, round_seed
+from federation.protection import mode_of
 from federation.protocol.datasets import DatasetDeclaration
-from federation.protocol.documents import Manifest, Order, OrderKind, PayloadReference, TrainingReport
+from federation.protocol.documents import MODEL, UPDATE, Manifest, Order, OrderKind, Payload, TrainingReport
 from silo_connector.trainer.data import Prepared
 from silo_connector.trainer.egress.filter import Bounds
 from silo_connector.trainer.kinds import job_orders, model_orders
 from silo_connector.trainer.kinds.kind import Incoming, SiloContext
 from silo_connector.trainer.kinds.model_orders import ModelWork
-from silo_connector.trainer.orders.verification import Task, Trust, validate_model_order
+from silo_connector.trainer.orders.verification import Task, Trust, check_artefacts, validate_model_order
+from silo_connector.trainer.protection import protection_of
+from silo_connector.trainer.protection.base import TrainedUpdate
 from silo_connector.trainer.refusals import Refused
 from silo_connector.trainer.store.order_store import Outcome
 
@@ -57,14 +60,16 @@ def validate_train_order(
         local = parse_local(manifest.local or {})
     except FederationError as error:
         raise Refused(error.code, error.message, error.field) from error
-    if order.upload is None:
+    if UPDATE not in order.outputs:
         raise Refused("order.upload_missing", "The order has no upload grant.")
+    kind = mode_of(manifest.protection.mode).update_kind
+    check_artefacts(order, inputs=[MODEL], outputs={UPDATE: kind})
     return replace(task, local=local)
 
 
 def train_model(
     task: Task, begin: Begin, model: Path, rows: Prepared, update: Path, bounds: Bounds, should_stop: Callable[[], bool]
-) -> tuple[TrainingReport, PayloadReference, dict[str, float]]:
+) -> tuple[TrainingReport, Payload, dict[str, float]]:
     """Train, and leave the update in the file; with how many seconds each phase took. Raises Refused, Stopped."""
     from federation.learning.train import train
 
@@ -88,7 +93,8 @@ def train_model(
         else None,
         update_norm_l2=done.update_norm_l2,
     )
-    return report, PayloadReference(digest=done.update_digest, size_bytes=done.update_size_bytes), done.phases_s
+    trained = TrainedUpdate(update, done.update_digest, done.update_size_bytes)
+    return report, protection_of(manifest).protect(trained, task.order, manifest), done.phases_s
 
 
 KIND = TrainKind()

@@ -32,7 +32,7 @@ from silo_connector.plans import PlanStore, ReviewedPlan
 from silo_connector.policy import PolicyFile
 from silo_connector.trainer.orders.certificates import Certificates
 from silo_connector.trainer.orders.verification import JobTask, Task, Trust
-from silo_connector.trainer.protection.modes import check_supported
+from silo_connector.trainer.protection import check_supported
 from silo_connector.trainer.refusals import Refused
 from silo_connector.trainer.store.jobs import Begun, Jobs
 
@@ -107,8 +107,8 @@ class Authorizer:
         self._check_weighed(task, told)
         self._certificates.check(order.manifest_digest, task.manifest.cohort, moment)
         self._jobs.check_known(order.job_id, task.manifest.created_at)
-        self._jobs.check_order(order, task.model_digest)
-        self._jobs.allow(order, task.model_digest, standing.digest, manifest, sealed)
+        self._jobs.check_order(order)
+        self._jobs.allow(order, standing.digest, manifest, sealed)
         disclosure = standing.agreement.terms.disclosure
         minimum_cell = max(disclosure.minimum_cell, self._config.limits.minimum_cell)
         return Permit(frozenset(disclosure.metrics), minimum_cell, policy, plan)
@@ -135,7 +135,7 @@ class Authorizer:
         """The plan, if it is the job's model that it computes, and here is what runs it."""
         if not isinstance(task, Task) or parse_model(plan.model)[1] != task.spec:
             raise Refused("code.other_model", "The plan declares other parameters than the manifest's model.")
-        if task.manifest.privacy is not None:
+        if task.manifest.privacy is not None or task.manifest.privacy_cost is not None:
             raise Refused("code.privacy", "The gradients of a plan are those of whole batches.")
         if self._config.runner is None:
             raise Refused("code.no_runner", "connector.toml has no [runner].")

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from federation.errors import FederationError, Invalid
-from federation.protocol.documents import BlobReference
+from federation.protocol.documents import MODEL, BlobReference
 from silo_connector import spool
 from silo_connector.folders import SafeDir
 from silo_connector.journal import Journal
@@ -99,21 +99,25 @@ def cancellation(folder: SafeDir) -> Callable[[], bool]:
     return is_cancelled
 
 
-def take_model(folder: SafeDir, reference: BlobReference, target: Path, size_max: int) -> None:
-    """Copy the model to where nobody else writes, and see that it is what the order says. Raises Refused."""
+def take_input(folder: SafeDir, name: str, reference: BlobReference, target: Path, size_max: int) -> None:
+    """Copy an input to where nobody else writes, and see that it is what the order says.
+
+    Raises Refused ``model.*`` for the model, ``input.*`` for any other.
+    """
+    prefix = "model" if name == MODEL else "input"
     if reference.size_bytes > size_max:
-        raise Refused("model.too_large", f"The model has {reference.size_bytes} bytes; {size_max} are allowed.")
+        raise Refused(f"{prefix}.too_large", f"{name} has {reference.size_bytes} bytes; {size_max} are allowed.")
     try:
-        source = folder.open_file(spool.MODEL, size_max)
+        source = folder.open_file(spool.input_file(name), size_max)
     except Invalid as error:
-        code = "model.unavailable" if error.code == "spool.missing" else "model.size_mismatch"
+        code = f"{prefix}.unavailable" if error.code == "spool.missing" else f"{prefix}.size_mismatch"
         raise Refused(code, error.message) from error
     with source, target.open("wb", buffering=0) as copy:
         digest, size_bytes = _copy(source, copy, reference.size_bytes)
     if size_bytes != reference.size_bytes:
-        raise Refused("model.size_mismatch", f"The model has {size_bytes} bytes, not {reference.size_bytes}.")
+        raise Refused(f"{prefix}.size_mismatch", f"{name} has {size_bytes} bytes, not {reference.size_bytes}.")
     if digest != reference.digest:
-        raise Refused("model.digest_mismatch", f"The model's digest is {digest}.")
+        raise Refused(f"{prefix}.digest_mismatch", f"The digest of {name} is {digest}.")
 
 
 def _copy(source: BinaryIO, copy: BinaryIO, size_bytes: int) -> tuple[str, int]:

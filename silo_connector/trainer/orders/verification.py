@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Protocol
@@ -17,14 +17,9 @@ from federation.learning.specification import LocalTraining
 from federation.protocol import envelope
 from federation.protocol.datasets import DatasetDeclaration
 from federation.protocol.digests import digest_bytes
-from federation.protocol.documents import (
-    BlobReference,
-    CohortMember,
-    Manifest,
-    Order,
-    read,
-)
+from federation.protocol.documents import CohortMember, Manifest, Order, read
 from federation.protocol.documents.orders import Instruction
+from federation.protocol.documents.versions import check_authorises
 from federation.protocol.keys import PublicKey
 from federation.protocol.successions import KeyChain
 from silo_connector.trainer.refusals import OrderHead, Refused
@@ -76,25 +71,14 @@ class JobTask:
     manifest: Manifest
     member: CohortMember
 
-    @property
-    def model_digest(self) -> str | None:
-        """The model that it is about; None where it is about none."""
-        return None
-
 
 @dataclass(frozen=True)
 class Task(JobTask):
     """An order about a job's model that is in order."""
 
-    model: BlobReference
     family: Family
     spec: ModelSpecification
     local: LocalTraining | None = None
-
-    @property
-    def model_digest(self) -> str:
-        """The model that it is about."""
-        return self.model.digest
 
 
 def open_order(sealed: bytes, trust: Trust, moment: datetime, forms: Mapping[str, OrderForm]) -> OpenedOrder:
@@ -130,10 +114,12 @@ def kind_unverified(sealed: bytes) -> str | None:
 
 def _read_order(payload: bytes, form: OrderForm | None) -> Instruction | Refused:
     try:
-        return read(Order if form is None else form.document, payload)
+        order = read(Order if form is None else form.document, payload)
+        check_authorises(order.protocol, "The order")
+        return order
     except Invalid as error:
         code = "order.kind_not_supported" if form is None else "order.malformed"
-        if error.code == "protocol.version":
+        if error.code.startswith("protocol."):
             code = error.code
         return Refused(code, error.message, error.field)
 
@@ -160,6 +146,7 @@ def open_manifest(order: Order, sealed: bytes, trust: Trust) -> Manifest:
         raise Refused("manifest.digest_mismatch", "The manifest has another digest than the order says.")
     try:
         manifest = read(Manifest, payload)
+        check_authorises(manifest.protocol, "The manifest")
     except Invalid as error:
         protection = error.field is not None and error.field.startswith("protection")
         raise Refused("protection.not_supported" if protection else error.code, error.message, error.field) from error
@@ -171,7 +158,30 @@ def open_manifest(order: Order, sealed: bytes, trust: Trust) -> Manifest:
 def validate_model_order(
     order: Order, manifest: Manifest, trust: Trust, datasets: Mapping[str, DatasetDeclaration]
 ) -> Task:
-    """What must hold of every order about a job's model before the model is even looked at. Raises Refused.
+    """What must hold of every order about a job's model before the model is even looked at. Raises Refused."""
+    task = validate_job_order(order, manifest, trust, datasets)
+    digest = order.model_digest
+    if digest is None:
+        raise Refused("order.model_missing", "The order has no model.")
+    if order.round <= 1 and digest != manifest.initial_model_digest:
+        raise Refused("model.not_initial", f"Round {order.round} begins with {digest}.")
+    return task
+
+
+def check_artefacts(order: Order, *, inputs: Collection[str], outputs: Mapping[str, str]) -> None:
+    """Raise Refused ``order.artefacts`` unless an order brings just these inputs and asks for just these outputs.
+
+    `outputs` has the kind of payload by name.
+    """
+    asked = {name: grant.kind for name, grant in order.outputs.items()}
+    if order.inputs.keys() != set(inputs) or asked != dict(outputs):
+        raise Refused("order.artefacts", f"It brings {sorted(order.inputs)} and asks for {asked}.")
+
+
+def validate_job_order(
+    order: Order, manifest: Manifest, trust: Trust, datasets: Mapping[str, DatasetDeclaration]
+) -> Task:
+    """What must hold of every order of a job, whatever it brings. Raises Refused.
 
     Whether the agreement allows it, `authorization` finds out after this.
     """
@@ -190,11 +200,7 @@ def validate_model_order(
         raise
     except FederationError as error:
         raise Refused(error.code, error.message, error.field) from error
-    if order.model is None:
-        raise Refused("order.model_missing", "The order has no model.")
-    if order.round <= 1 and order.model.digest != manifest.initial_model_digest:
-        raise Refused("model.not_initial", f"Round {order.round} begins with {order.model.digest}.")
-    return Task(order, manifest, member, order.model, family, spec)
+    return Task(order, manifest, member, family, spec)
 
 
 def validate_member(

@@ -56,8 +56,8 @@ class Jobs:
         if until is not None and made_at <= until + _SKEW and self.begun(job_id) is None:
             raise Refused("job.state_lost", f"What was done until {until:%Y-%m-%d} is kept no longer.")
 
-    def check_order(self, order: Order, model_digest: str | None) -> None:
-        """Orders of a job go forward, and all of a round are about one model, or all about none.
+    def check_order(self, order: Order) -> None:
+        """Orders of a job go forward, and all of a round that bring a model are about one.
 
         Raises Refused ``manifest.changed``, ``order.reordered``, ``model.swapped``.
         """
@@ -75,15 +75,14 @@ class Jobs:
         if last is not None and (order.round, order.attempt) < last:
             raise Refused("order.reordered", f"Round {last[0]}, attempt {last[1]} was allowed before.")
         other = self._database.execute(
-            "SELECT model_digest FROM allowed WHERE job_id = ? AND order_id != ? AND round = ? AND model_digest != ?",
-            (*others, order.round, model_digest or ""),
+            "SELECT model_digest FROM allowed "
+            "WHERE job_id = ? AND order_id != ? AND round = ? AND model_digest NOT IN (?, '')",
+            (*others, order.round, order.model_digest),
         ).fetchone()
-        if other is not None:
+        if other is not None and order.model_digest is not None:
             raise Refused("model.swapped", f"Round {order.round} was about {other[0]} before.")
 
-    def allow(
-        self, order: Order, model_digest: str | None, agreement_digest: str, manifest: bytes, agreement: bytes
-    ) -> None:
+    def allow(self, order: Order, agreement_digest: str, manifest: bytes, agreement: bytes) -> None:
         """Remember that an order was allowed, before anything is done for it. The same one again changes nothing."""
         moment = as_text(now())
         with self._database:
@@ -100,13 +99,13 @@ class Jobs:
                     order.kind.value,
                     order.round,
                     order.attempt,
-                    model_digest or "",
+                    order.model_digest or "",
                     moment,
                 ),
             )
 
     def allowed(self, order_id: str) -> tuple[str, int, str] | None:
-        """Job, round and model of an order that was allowed."""
+        """Job, round and model of an order that was allowed; an empty text where it brought no model."""
         row = self._database.execute(
             "SELECT job_id, round, model_digest FROM allowed WHERE order_id = ?", (order_id,)
         ).fetchone()

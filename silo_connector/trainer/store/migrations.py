@@ -106,6 +106,31 @@ MIGRATIONS: Sequence[Sequence[str]] = (
         ) WITHOUT ROWID
         """,
     ),
+    (  # any number of payloads by name, where there was one (ADR 53); a constraint can't be dropped, so a new table
+        """
+        CREATE TABLE answered (
+            order_id TEXT PRIMARY KEY,
+            starts INTEGER NOT NULL DEFAULT 0,
+            document BLOB,
+            payloads TEXT NOT NULL DEFAULT '[]',
+            taken_at TEXT NOT NULL,
+            done_at TEXT,
+            seen_at TEXT NOT NULL DEFAULT '',
+            CHECK ((document IS NULL) = (done_at IS NULL))
+        )
+        """,
+        """
+        INSERT INTO answered (order_id, starts, document, payloads, taken_at, done_at, seen_at)
+        SELECT order_id, starts, document,
+               CASE WHEN payload_digest IS NULL THEN '[]'
+                    ELSE json_array(json_array('update', payload_digest, payload_size_bytes)) END,
+               taken_at, done_at, seen_at
+        FROM orders
+        """,
+        "DROP TABLE orders",
+        "ALTER TABLE answered RENAME TO orders",
+        "CREATE INDEX orders_by_moment ON orders (seen_at)",
+    ),
 )
 VERSION = len(MIGRATIONS)
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import sqlite3
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -22,13 +23,21 @@ FORGET_EVERY = timedelta(days=1)
 
 
 @dataclass(frozen=True)
+class SentPayload:
+    """A file that goes with an answer."""
+
+    name: str
+    digest: str
+    size_bytes: int
+
+
+@dataclass(frozen=True)
 class Outcome:
-    """What was answered to an order, for ever: the sealed document and what file goes with it."""
+    """What was answered to an order, for ever: the sealed document and what files go with it."""
 
     order_id: str
     document: bytes
-    payload_digest: str | None = None
-    payload_size_bytes: int | None = None
+    payloads: tuple[SentPayload, ...] = ()
 
 
 class Memory:
@@ -62,11 +71,11 @@ class Memory:
     def outcome(self, order_id: str) -> Outcome | None:
         """What was answered to an order, if it was."""
         row = self._database.execute(
-            "SELECT document, payload_digest, payload_size_bytes FROM orders "
-            "WHERE order_id = ? AND document IS NOT NULL",
-            (order_id,),
+            "SELECT document, payloads FROM orders WHERE order_id = ? AND document IS NOT NULL", (order_id,)
         ).fetchone()
-        return None if row is None else Outcome(order_id, *row)
+        return (
+            None if row is None else Outcome(order_id, row[0], tuple(SentPayload(*one) for one in json.loads(row[1])))
+        )
 
     def answer_again(self, order_id: str) -> Outcome | None:
         """The same, for an order that came again: as long as it comes, it is not forgotten."""
@@ -122,12 +131,10 @@ class Memory:
         with self._transaction():
             self._note(head)
             self._database.execute(
-                "UPDATE orders SET document = ?, payload_digest = ?, payload_size_bytes = ?, done_at = ? "
-                "WHERE order_id = ? AND document IS NULL",
+                "UPDATE orders SET document = ?, payloads = ?, done_at = ? WHERE order_id = ? AND document IS NULL",
                 (
                     outcome.document,
-                    outcome.payload_digest,
-                    outcome.payload_size_bytes,
+                    json.dumps([astuple(payload) for payload in outcome.payloads]),
                     now().isoformat(),
                     outcome.order_id,
                 ),

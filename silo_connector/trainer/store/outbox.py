@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
+from types import MappingProxyType
 
 from federation.errors import Invalid
 from federation.protocol.digests import digest_bytes, digest_file
@@ -15,13 +16,13 @@ from silo_connector.egress_log import EgressEntry, record
 from silo_connector.folders import SafeDir
 from silo_connector.journal import Journal
 from silo_connector.spool import Spool
-from silo_connector.trainer.store.order_store import Outcome
+from silo_connector.trainer.store.order_store import Outcome, SentPayload
 
 TMP_PREFIX = "out-"
 WORK = "work"
 KEPT_NEWEST = 8
 KEPT_FOR_S = 24 * 3600.0
-_SUFFIX = ".safetensors"
+_SUFFIX = ".payload"
 
 
 class Outcomes:
@@ -34,9 +35,14 @@ class Outcomes:
         self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._spool = place
 
-    def payload(self, order_id: str) -> Path:
-        """Where the payload of an order is written and kept."""
-        return self._folder / f"{order_id}{_SUFFIX}"
+    def payload(self, order_id: str, name: str) -> Path:
+        """Where a payload of an order is written and kept. Names are bounded in orders."""
+        return self._folder / f"{order_id}.{name}{_SUFFIX}"
+
+    def drop_payloads(self, order_id: str) -> None:
+        """Remove what was written for an order that is not answered with it."""
+        for file in self._folder.glob(f"{order_id}.*{_SUFFIX}"):
+            file.unlink(missing_ok=True)
 
     def sync(self) -> None:
         """Make the names of payloads durable (their bytes are)."""
@@ -51,16 +57,14 @@ class Outcomes:
         with self._spool.place("outbox") as outbox:
             if outbox.exists(outcome.order_id):
                 return
-        departures = [
+        for sent in outcome.payloads:
+            self._check_payload(outcome.order_id, sent)
+        self._record(
+            *(EgressEntry(sent.name, sent.digest, sent.size_bytes, outcome.order_id) for sent in outcome.payloads),
             EgressEntry("document", digest_bytes(outcome.document), len(outcome.document), outcome.order_id),
-        ]
-        if outcome.payload_digest is not None and outcome.payload_size_bytes is not None:
-            self._check_payload(outcome.order_id, outcome.payload_digest)
-            departures.insert(
-                0, EgressEntry("update", outcome.payload_digest, outcome.payload_size_bytes, outcome.order_id)
-            )
-        self._record(*departures)
-        self.put(outcome.order_id, outcome.document, self.payload(outcome.order_id) if len(departures) > 1 else None)
+        )
+        files = {sent.name: self.payload(outcome.order_id, sent.name) for sent in outcome.payloads}
+        self.put(outcome.order_id, outcome.document, files)
 
     def put_journalled(self, document: bytes) -> None:
         """Put a document about a dataset into the outbox. Each has a folder of its own: what was said before stays."""
@@ -91,33 +95,31 @@ class Outcomes:
         for departure in departures:
             self._journal.add("sent", durable=departure is departures[-1], **asdict(departure))
 
-    def put(self, name: str, document: bytes, payload: Path | None = None) -> None:
+    def put(self, name: str, document: bytes, payloads: Mapping[str, Path] = MappingProxyType({})) -> None:
         """Write a folder of the outbox beside it and rename it into place."""
         partial = TMP_PREFIX + name
         with self._spool.place("tmp") as tmp, self._spool.place("outbox") as outbox:
             tmp.remove(partial)
             with tmp.make_folder(partial) as folder:
                 folder.write(spool.DOCUMENT, document)
-                if payload is not None:
-                    folder.link_or_copy(payload, spool.UPDATE)
+                for output, payload in payloads.items():
+                    folder.link_or_copy(payload, spool.output_file(output))
                 folder.sync()
             tmp.move(partial, outbox, name)
 
     def prune(self) -> None:
         """Remove payloads that nobody will ask for again: not waiting in the outbox, and neither new nor recent."""
         waiting = self._spool.orders_in("outbox")
-        files = sorted(self._folder.glob(f"*{_SUFFIX}"), key=lambda file: file.stat().st_mtime, reverse=True)
+        files = sorted(self._folder.iterdir(), key=lambda file: file.stat().st_mtime, reverse=True)
         oldest_s = time.time() - KEPT_FOR_S
         for rank, file in enumerate(files):
-            if file.name.removesuffix(_SUFFIX) not in waiting and (
-                rank >= KEPT_NEWEST or file.stat().st_mtime < oldest_s
-            ):
+            if file.name.partition(".")[0] not in waiting and (rank >= KEPT_NEWEST or file.stat().st_mtime < oldest_s):
                 file.unlink(missing_ok=True)
 
-    def _check_payload(self, order_id: str, digest: str) -> None:
-        path = self.payload(order_id)
-        if not path.exists() or digest_file(path) != digest:
-            raise Invalid("outcome.pruned", f"The payload of {order_id} is no longer here.")
+    def _check_payload(self, order_id: str, sent: SentPayload) -> None:
+        path = self.payload(order_id, sent.name)
+        if not path.exists() or digest_file(path) != sent.digest:
+            raise Invalid("outcome.pruned", f"The payload {sent.name} of {order_id} is no longer here.")
 
 
 @contextlib.contextmanager

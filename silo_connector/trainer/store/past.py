@@ -159,7 +159,7 @@ class _Reader:
     def _allowed(self, entry: Mapping[str, Any], order_id: str, job_id: str, round_: int) -> None:
         self._see(entry.get("issued_at"))
         found = self._memory.jobs.allowed(order_id)
-        if found is None or found[:2] != (job_id, round_) or entry.get("model", found[2]) != found[2]:
+        if found is None or found[:2] != (job_id, round_) or (entry.get("model", found[2]) or "") != found[2]:
             self._lacks(f"order {order_id}, round {round_} of job {job_id}, was allowed")
             if not self._may_lack:
                 self._past.lost_jobs.add(job_id)

@@ -59,7 +59,7 @@ def given(played: PlayedSilo) -> list[CheckpointOrder]:
     """The orders that a poll of the silo brings, as the platform has signed them."""
     key = issuing.signing_key().public
     found = fetch_deliverable_orders(played.silo, [])
-    assert all(handed.manifest == b"null" and handed.model is handed.agreement is None for handed in found.orders)
+    assert all((handed.manifest, handed.inputs, handed.agreement) == (b"null", {}, None) for handed in found.orders)
     return [documents.open_sealed(CheckpointOrder, handed.order, [key]) for handed in found.orders]
 
 

@@ -41,6 +41,7 @@ from registry.models import Passport
 from tests.support.cohort import Cohort, make_cohort, run_job
 from tests.support.every import every
 from tests.support.federation import TEST, Federation, make_federation
+from tests.support.of_1_0 import sealed_as_1_0
 from tests.support.plans import CHANGED, SOURCE, agree_on, review_everywhere, sealed_review, uploaded
 from training.engine import answers, closing, control, issuing, start
 from training.engine.kinds.audit_checkpoint import take_countersignature
@@ -205,8 +206,8 @@ def test_a_job_that_began_before_its_events_were_numbered_is_limited_evidence(co
     signed_head()
     job.refresh_from_db()
     assert "event.left_out" in codes(report_of(job)), "a platform that writes 1.1 numbers them"
-    old = read(Manifest, peek(bytes(job.manifest or b""))).model_copy(update={"protocol": "1.0"})
-    Job.objects.filter(id=job.id).update(manifest=seal(old, issuing.signing_key()))
+    old = read(Manifest, peek(bytes(job.manifest or b"")))
+    Job.objects.filter(id=job.id).update(manifest=sealed_as_1_0(old, issuing.signing_key()))
     job.refresh_from_db()
     report = report_of(job)
     assert [limit.code for limit in report.limits] == ["evidence.protocol_1_0"]
@@ -308,8 +309,8 @@ WITHOUT_NETWORK = TrainingLimits(
     trainer_network="forbidden",
 )
 BEYOND: dict[str, dict[str, Any]] = {
-    "answer.not_agreed": {"evaluation": {"rows": 10, "loss": 0.25, "accuracy": 0.5, "auc": 0.625}},
-    "answer.small_cell": {"evaluation": {"rows": 4, "loss": 0.25, "accuracy": 0.625}},
+    "answer.not_agreed": {"evaluation": {"rows": 10, "figures": {"loss": 0.25, "accuracy": 0.5, "auc": 0.625}}},
+    "answer.small_cell": {"evaluation": {"rows": 4, "figures": {"loss": 0.25, "accuracy": 0.625}}},
     "answer.figures": {"evaluation": {"rows": 10, "figures": {"loss": 0.25, "accuracy": 1.5}}},
     "update.norm_exceeded": {"training": {"rows": 10, "steps": 1, "loss": 0.5, "update_norm_l2": 1e6}},
     "update.weight": {"rows": 305},
@@ -318,9 +319,9 @@ BEYOND: dict[str, dict[str, Any]] = {
 
 
 UNEVEN = (
-    {"rows": 10, "loss": 0.25, "accuracy": 0.5},
-    {"rows": 20, "loss": 200.0, "accuracy": 0.75},
-    {"rows": 300, "loss": -5.0, "accuracy": 1.0},
+    {"rows": 10, "figures": {"loss": 0.25, "accuracy": 0.5}},
+    {"rows": 20, "figures": {"loss": 200.0, "accuracy": 0.75}},
+    {"rows": 300, "figures": {"loss": -5.0, "accuracy": 1.0}},
 )
 """One organisation beyond its share, and losses that no model has: passports and verification combine them alike."""
 

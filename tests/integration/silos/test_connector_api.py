@@ -338,7 +338,7 @@ class TestArtefacts:
         if not Order.objects.exists():
             launched(federation)
         order = Order.objects.get(silo=federation.silos[index].silo)
-        url = signed_urls.upload_url(order.id, size_bytes_max=size_max, expires_at_s=int(time.time()) + 60)
+        url = signed_urls.upload_url(order.id, "update", size_bytes_max=size_max, expires_at_s=int(time.time()) + 60)
         return url.replace("{digest}", digest_bytes(self.data))
 
     def test_an_upload_in_parts_goes_on_where_it_stopped_and_can_be_fetched(
@@ -396,5 +396,5 @@ def test_the_orders_of_a_job_open_and_say_what_they_must(port: int, federation: 
     assert order.manifest_digest == digest_bytes(sealed)
     manifest = documents.read(documents.Manifest, peek(sealed))
     assert {member.silo_id for member in manifest.cohort} == {played.silo.id for played in federation.silos}
-    assert order.model is not None
-    assert Client(port).send("GET", order.model.url).status == 200
+    assert order.model_digest is not None
+    assert Client(port).send("GET", order.inputs["model"].url).status == 200

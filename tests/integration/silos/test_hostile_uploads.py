@@ -61,7 +61,7 @@ def order_of(federation: Federation, index: int = 0) -> Order:
 
 
 def grant(order_id: UUID, data: bytes) -> str:
-    url = signed_urls.upload_url(order_id, size_bytes_max=10_000_000, expires_at_s=int(time.time()) + 60)
+    url = signed_urls.upload_url(order_id, "update", size_bytes_max=10_000_000, expires_at_s=int(time.time()) + 60)
     return url.replace("{digest}", digest_bytes(data))
 
 
@@ -90,15 +90,16 @@ def answer_with(
 ) -> Answer:
     """The silo's signed answer, which names this artefact as its update."""
     played = federation.silos[index]
-    changes.setdefault("payload", {"digest": digest_bytes(data), "size_bytes": len(data)})
-    bound = Upload.objects.filter(order=order).values("digest", "size_bytes", "begun_at", "finished_at").first()
+    named = {"kind": "update.f32", "digest": digest_bytes(data), "size_bytes": len(data)}
+    changes.setdefault("payloads", {"update": named})
+    bound = Upload.objects.filter(order=order).values("name", "digest", "size_bytes", "begun_at", "finished_at").first()
     document = played.train(order, 1.0, **changes)
     Upload.objects.filter(order=order).delete()  # what the helper has uploaded on its own
     if bound is not None:
         Upload.objects.create(order=order, **bound)
     body: dict[str, object] = {"document": json.loads(document)}
     if inline:
-        body["payload"] = base64.b64encode(data).decode()
+        body["payloads"] = {"update": base64.b64encode(data).decode()}
     return Client(port, played.transport, str(played.silo.id)).post("/connector/v1/submissions", body)
 
 
@@ -122,8 +123,8 @@ def test_an_answer_can_t_name_what_another_silo_uploaded(port: int, federation: 
 def test_an_answer_can_t_name_a_model_or_any_other_artefact_of_the_store(port: int, federation: Federation) -> None:
     order = order_of(federation)
     model = order.round.version
-    named = {"digest": model.digest, "size_bytes": model.size_bytes}
-    assert answer_with(port, federation, order, b"", payload=named).code == "submission.payload_missing"
+    named = {"kind": "update.f32", "digest": model.digest, "size_bytes": model.size_bytes}
+    assert answer_with(port, federation, order, b"", payloads={"update": named}).code == "submission.payload_missing"
     store.keep(OTHER, digest_bytes(OTHER))
     assert answer_with(port, federation, order, OTHER).code == "submission.payload_missing"
 
@@ -171,7 +172,7 @@ def test_nothing_that_comes_with_an_answer_is_kept_before_its_order_is_looked_up
     assert code_of(order_id=uuid4()) == "order.not_found"
     assert code_of(order_id=theirs.id) == "order.not_found"
     assert code_of(number=order.number + 1) == "submission.other_order"
-    assert code_of(training=None) == "submission.payload"
+    assert code_of(training=None) == "submission.training"
     Order.objects.filter(id=order.id).update(state=OrderState.EXPIRED)
     late = answer_with(port, federation, order, b"tiny", inline=True)
     assert late.json["state"] == "late"
@@ -182,9 +183,12 @@ def test_nothing_is_uploaded_for_an_order_that_does_not_wait_for_it(port: int, f
     order = order_of(federation)
     stranger = Client(port).send("PUT", grant(uuid4(), MINE), MINE)
     assert (stranger.status, stranger.code) == (404, "order.not_found")
-    Order.objects.filter(id=order.id).update(kind="evaluate")
+    signed = bytes(order.envelope)
+    asked = documents.read(documents.Order, peek(signed)).model_copy(update={"outputs": {}})
+    without = documents.seal(asked, federation.silos[0].identity)
+    Order.objects.filter(id=order.id).update(envelope=without)
     assert put(port, order, MINE).code == "upload.not_wanted"
-    Order.objects.filter(id=order.id).update(kind="train", expires_at=timezone.now() - timedelta(seconds=1))
+    Order.objects.filter(id=order.id).update(envelope=signed, expires_at=timezone.now() - timedelta(seconds=1))
     assert put(port, order, MINE).code == "order.over"
     control.cancel(job=order.round.job, by=federation.scientist)
     assert put(port, order, MINE).code == "order.over"
@@ -196,14 +200,14 @@ def test_an_evaluate_order_is_answered_with_no_payload(port: int, federation: Fe
     order = order_of(federation)
     round_ = order.round
     document = documents.read(documents.Order, peek(bytes(order.envelope)))
-    asked = document.model_copy(update={"kind": documents.OrderKind.EVALUATE, "upload": None})
+    asked = document.model_copy(update={"kind": documents.OrderKind.EVALUATE, "outputs": {}})
     Order.objects.filter(id=order.id).update(
         kind="evaluate", envelope=documents.seal(asked, federation.silos[0].identity)
     )
     order = Order.objects.get(id=order.id)
     assert order.round == round_
     assert answer_with(port, federation, order, b"tiny", inline=True).code == "submission.payload"
-    assert answer_with(port, federation, order, b"", payload=None).json["state"] == "submitted"
+    assert answer_with(port, federation, order, b"", payloads={}).json["state"] == "submitted"
 
 
 def test_a_silo_has_only_so_many_bytes_in_flight(port: int, federation: Federation, settings: Any) -> None:
@@ -229,7 +233,7 @@ def test_uploads_begun_at_once_share_what_the_silo_has(federation: Federation, s
         launched(federation)
         orders.append(order_of(federation))
 
-    claims = [partial(OrderUploads().claim, order.id, digest_bytes(MINE), 400) for order in orders]
+    claims = [partial(OrderUploads().claim, order.id, "update", digest_bytes(MINE), 400) for order in orders]
     assert sorted(at_once(*claims)) == ["", "", "upload.quota", "upload.quota"]
 
 

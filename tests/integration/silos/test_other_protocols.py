@@ -104,7 +104,7 @@ def test_transfers_of_1_0_are_told_to_come_again(port: int, cohort: Cohort) -> N
     start.start(job_id=job.id, by=TEST)
     order, data = Order.objects.get(silo=cohort.silo), b"update"
     ends = int(time.time()) + 60
-    upload = signed_urls.upload_url(order.id, size_bytes_max=100, expires_at_s=ends)
+    upload = signed_urls.upload_url(order.id, "update", size_bytes_max=100, expires_at_s=ends)
     download = signed_urls.download_url(digest_bytes(data), expires_at_s=ends)
     old = Client(port, protocol=None)
     upload = upload.replace("{digest}", digest_bytes(data))

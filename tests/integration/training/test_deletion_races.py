@@ -25,7 +25,7 @@ from tests.support.patience import FAILS_AFTER_S
 from training.engine import housekeeping, start
 from training.engine.sql import housekeeping as statements
 from training.launch.actions import launch
-from training.models import Job, Submission, Upload
+from training.models import Job, Payload, Submission, Upload
 from training.transitions import OrderState
 
 A_WHILE_S = 1.0
@@ -140,7 +140,9 @@ def test_a_pruned_version_s_file_stays_where_an_update_has_the_same_bytes(cohort
     job = run_job(cohort, rounds=3, rounds_answered=2)
     version = model_of(job).versions.get(round_number=1)
     order = cohort.federation.silos[0].silo.orders.latest("number")
-    Upload.objects.create(order=order, digest=version.digest, size_bytes=version.size_bytes, begun_at=timezone.now())
+    Upload.objects.create(
+        order=order, name="update", digest=version.digest, size_bytes=version.size_bytes, begun_at=timezone.now()
+    )
     ModelVersion.objects.filter(id=version.id).update(is_best=False)
     housekeeping.prune_models(by=TEST)
     version.refresh_from_db()
@@ -249,7 +251,9 @@ def test_an_update_that_is_submitted_while_it_is_judged_is_needed(cohort: Cohort
     job = run_job(cohort, rounds_answered=0)
     order = cohort.federation.silos[0].silo.orders.latest("number")
     digest = digest_bytes(b"an update")
-    Upload.objects.create(order=order, digest=digest, size_bytes=9, begun_at=timezone.now(), finished_at=timezone.now())
+    Upload.objects.create(
+        order=order, name="update", digest=digest, size_bytes=9, begun_at=timezone.now(), finished_at=timezone.now()
+    )
     assert housekeeping.needed({digest}) == {digest}
     done: list[bool] = []
 
@@ -260,10 +264,10 @@ def test_an_update_that_is_submitted_while_it_is_judged_is_needed(cohort: Cohort
                 order=order,
                 document=b"",
                 document_digest="",
-                payload_digest=digest,
                 connector_version="0",
                 received_at=timezone.now(),
             )
+            Payload.objects.create(order=order, name="update", kind="update.f32", digest=digest, size_bytes=9)
             type(order).objects.filter(id=order.id).move(OrderState.SUBMITTED, answered_at=timezone.now())
         return execute(statement, params, many, context)
 

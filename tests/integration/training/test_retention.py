@@ -55,7 +55,7 @@ def go_on(federation: Federation, job: Job) -> list[str]:
     closing.close_step(step_id=orders[0].round_step.id, by=TEST)
     job.refresh_from_db()
     answered = Order.objects.filter(id__in=[order.id for order in orders]).select_related("submission")
-    return [order.submission.payload_digest for order in answered]
+    return [payload.digest for order in answered for payload in order.payloads.all()]
 
 
 def completed(federation: Federation) -> tuple[Job, Model]:

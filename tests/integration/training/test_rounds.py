@@ -199,8 +199,11 @@ def test_an_answer_signed_by_another_key_is_not_taken(federation: Federation) ->
         ({"number": 999}, "submission.other_order"),
         ({"manifest_digest": "sha256:" + "0" * 64}, "submission.other_manifest"),
         ({"model_digest": "sha256:" + "0" * 64}, "submission.other_model"),
-        ({"payload": None}, "submission.payload"),
-        ({"payload": {"digest": "sha256:" + "0" * 64, "size_bytes": 5}}, "submission.payload_missing"),
+        ({"payloads": {}}, "submission.payload"),
+        (
+            {"payloads": {"update": {"kind": "update.f32", "digest": "sha256:" + "0" * 64, "size_bytes": 5}}},
+            "submission.payload_missing",
+        ),
     ],
 )
 def test_an_answer_that_does_not_fit_its_order_is_refused(
@@ -228,7 +231,7 @@ def test_an_update_whose_file_is_lost_is_rejected_with_a_code_and_the_others_cou
     job = launched(federation)
     round_ = answer_all(federation, job, (1.0, 2.0, 3.0))
     lost = Order.objects.filter(step__round=round_).order_by("pk")[0]
-    store.path_of(lost.submission.payload_digest).unlink()
+    store.path_of(lost.payloads.get().digest).unlink()
     closing.close_step(step_id=round_.steps.get().id, by=TEST)
     round_.refresh_from_db()
     assert round_.state == RoundState.CLOSED
@@ -383,9 +386,7 @@ def test_updates_are_deleted_when_the_next_round_has_closed(federation: Federati
         orders = open_orders(job)
         round_ = answer_all(federation, job, (10.0**number, 2 * 10.0**number, 3 * 10.0**number))
         closing.close_step(step_id=round_.steps.get().id, by=TEST)
-        digests.append(
-            [order.submission.payload_digest for order in Order.objects.filter(id__in=[o.id for o in orders])]
-        )
+        digests.append([order.payloads.get().digest for order in Order.objects.filter(id__in=[o.id for o in orders])])
         housekeeping.delete_updates(by=TEST)
     assert all(store.size_bytes(digest) is None for digest in digests[0])
     assert all(store.size_bytes(digest) is not None for digest in digests[1])

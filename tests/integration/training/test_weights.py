@@ -76,7 +76,7 @@ def layout_of(version: ModelVersion) -> tuple[TensorSpec, ...]:
 
 
 def evaluation(rows: int, accuracy: float, loss: float = 0.5) -> dict[str, Any]:
-    return {"rows": rows, "accuracy": accuracy, "loss": loss}
+    return {"rows": rows, "figures": {"accuracy": accuracy, "loss": loss}}
 
 
 def test_what_is_held_to_stands_in_the_manifest_and_at_the_seats(federation: Federation) -> None:

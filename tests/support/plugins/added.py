@@ -14,7 +14,13 @@ FOLDERS = {
     "federation.targets": "targets",
     "federation.learning.models": "models",
 }
-OF_THE_PLATFORM = {"training.engine.kinds": "order_kinds"}
+SHARED = {"federation.protection": "modes", "federation.protocol.payloads": "payloads"}
+OF_THE_PLATFORM = {**SHARED, "training.engine.kinds": "order_kinds", "training.engine.protocols": "protocols"}
+OF_THE_SILO = {
+    **SHARED,
+    "silo_connector.trainer.kinds": "silo_kinds",
+    "silo_connector.trainer.protection": "silo_protection",
+}
 
 
 def add_parts(monkeypatch: pytest.MonkeyPatch, folders: Mapping[str, str] = FOLDERS) -> None:

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from pydantic import ValidationError
 
 from federation.agreements.shares import fault_of
 from federation.agreements.signing import open_agreement
@@ -16,6 +15,7 @@ from federation.protocol import documents
 from federation.protocol.digests import digest_bytes
 from federation.protocol.documents import Document, open_sealed, read
 from federation.protocol.documents.terms_1_0 import RENAMED, renamed
+from federation.protocol.documents.version_1_0 import as_today
 from federation.protocol.envelope import peek
 from federation.protocol.keys import PrivateKey, PublicKey
 
@@ -72,9 +72,7 @@ def test_a_recorded_document_is_read_as_what_it_said(name: str) -> None:
     payload = peek(recorded(name))
     said = read(KINDS[name], payload)
     assert said.protocol == "1.0"
-    kept, told = json.loads(said.model_dump_json()), json.loads(payload)
-    if name == "agreement":
-        told["terms"] = renamed(told["terms"])
+    kept, told = json.loads(said.model_dump_json()), as_today(KINDS[name].payload_type, json.loads(payload))
     assert as_told(kept, told) == told, "nothing is read as something else"
 
 
@@ -130,29 +128,43 @@ def test_a_recorded_key_file_is_read() -> None:
     assert len(PublicKey.from_encoded(statement.identity_key).raw) == len(key.public.raw)
 
 
-def test_what_is_written_now_says_1_1_and_what_comes_later_is_refused() -> None:
-    payload = json.loads(peek(recorded("refusal")))
-    assert documents.Refusal.model_validate(payload | {"protocol": "1.1"}).protocol == "1.1"
-    del payload["protocol"]
-    assert documents.Refusal.model_validate(payload).protocol == "1.1"
-    for later in ("1.2", "2.0"):
-        with pytest.raises(Invalid, match=r"protocol\.version") as caught:
-            read(documents.Refusal, json.dumps(payload | {"protocol": later}).encode())
-        assert "1.1" in str(caught.value)
+def test_old_names_are_read_into_new_fields_and_nothing_is_lost() -> None:
+    order = read(documents.Order, peek(recorded("train-order")))
+    old = json.loads(peek(recorded("train-order")))
+    assert json.loads(order.inputs["model"].model_dump_json()) == old["model"]
+    assert json.loads(order.outputs["update"].model_dump_json()) == {"kind": "update.f32", **old["upload"]}
+    said = read(documents.Submission, peek(recorded("submission")))
+    old = json.loads(peek(recorded("submission")))
+    assert json.loads(said.payloads["update"].model_dump_json()) == {"kind": "update.f32", **old["payload"]}
+    assert said.evaluation is not None
+    assert dict(said.evaluation.figures) == {name: old["evaluation"][name] for name in ("loss", "accuracy", "auc")}
 
 
-def test_the_figures_of_a_1_0_evaluation_are_read_where_they_stood() -> None:
-    old = documents.EvaluationReport.model_validate(
-        {"rows": 20, "loss": 0.5, "accuracy": 0.75, "auc": 0.8, "confusion": {"counts": [[8, 5], [7, 0]]}}
-    )
-    new = documents.EvaluationReport(
-        rows=20, figures={"loss": 0.5, "accuracy": 0.75, "auc": 0.8, "confusion": ((8, 5), (7, 0))}
-    )
-    assert old.told == new.told
-    assert documents.EvaluationReport.model_validate_json(new.model_dump_json()) == new
-    assert documents.EvaluationReport.model_validate_json(old.model_dump_json()) == old
+@pytest.mark.parametrize(
+    ("name", "more", "field"),
+    [
+        ("train-order", {"inputs": {}}, "inputs"),
+        ("train-order", {"outputs": {}}, "outputs"),
+        ("submission", {"payloads": {}}, "payloads"),
+        ("manifest", {"privacy_cost": None}, "privacy_cost"),
+        ("refusal", {"critical": ["code"]}, "critical"),
+        ("train-order", {"surprise": 1}, "surprise"),
+    ],
+)
+def test_what_1_0_did_not_have_is_malformed_in_it(name: str, more: dict[str, Any], field: str) -> None:
+    payload = json.loads(peek(recorded(name))) | more
+    with pytest.raises(Invalid, match=r"document\.malformed") as caught:
+        read(KINDS[name], json.dumps(payload).encode())
+    assert caught.value.field == field
 
 
-def test_figures_stand_in_one_place() -> None:
-    with pytest.raises(ValidationError, match="in one place"):
-        documents.EvaluationReport(rows=20, loss=0.5, figures={"loss": 0.4})
+def test_a_table_of_counts_and_a_cost_of_1_0_are_read_as_today() -> None:
+    payload = json.loads(peek(recorded("submission")))
+    payload["evaluation"]["confusion"] = {"counts": [[8, 5], [3, 0]]}
+    said = read(documents.Submission, json.dumps(payload).encode())
+    assert said.evaluation is not None
+    assert said.evaluation.figures["confusion"] == ((8, 5), (3, 0))
+    manifest = json.loads(peek(recorded("manifest"))) | {"privacy": {"epsilon": 1.0, "delta": 1e-6}}
+    read_now = read(documents.Manifest, json.dumps(manifest).encode())
+    assert read_now.privacy_cost == documents.PrivacyCost(epsilon=1.0, delta=1e-6)
+    assert read_now.privacy is None

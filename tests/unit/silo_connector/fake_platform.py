@@ -28,10 +28,8 @@ from federation.protocol.documents import (
     Manifest,
     Order,
     OrderKind,
-    Protection,
     SiloCertificate,
     Submission,
-    UploadGrant,
     Weighting,
     now,
     open_sealed,
@@ -45,6 +43,7 @@ from federation.protocol.rows import upper_edge
 from federation.protocol.tensors import Layout, encode_header
 from federation.targets import target_of
 from tests.support.patience import FAILS_AFTER_S
+from tests.unit.silo_connector.addresses import blob_url, grant
 from tests.unit.silo_connector.fake_answers import CUT as CUT
 from tests.unit.silo_connector.fake_answers import Answer as Answer
 from tests.unit.silo_connector.fake_answers import problem as problem
@@ -127,8 +126,8 @@ class FakePlatform:
         app.router.add_post("/connector/v1/enrolment-code", self._code)
         app.router.add_post("/connector/v1/{name}", self._call)
         app.router.add_get("/connector/v1/blobs/{digest}", self._blob)
-        app.router.add_route("HEAD", "/connector/v1/uploads/{order}/{digest}", self._upload_head)
-        app.router.add_put("/connector/v1/uploads/{order}/{digest}", self._upload)
+        app.router.add_route("HEAD", "/connector/v1/uploads/{order}/{name}/{digest}", self._upload_head)
+        app.router.add_put("/connector/v1/uploads/{order}/{name}/{digest}", self._upload)
         server = TestServer(app, scheme="http" if tls is None else "https")
         await server.start_server(ssl=tls)
         self.url = str(server.make_url("")).rstrip("/")
@@ -237,13 +236,14 @@ class FakePlatform:
     def _submission(self, content: dict[str, Any]) -> web.Response:
         payload = json.loads(peek(json.dumps(content["document"]).encode()))
         order_id = payload["order_id"]
-        if "payload" in content:
-            update = base64.b64decode(content["payload"])
-            if payload["payload"] is None or digest_bytes(update) != payload["payload"]["digest"]:
+        named = payload.get("payloads", {})
+        for name, text in content.get("payloads", {}).items():
+            data = base64.b64decode(text)
+            if name not in named or digest_bytes(data) != named[name]["digest"]:
                 return problem(422, "blob.digest_mismatch").response()
-            self.kept[digest_bytes(update)] = bytearray(update)
-            self.complete.add(digest_bytes(update))
-        if payload.get("payload") and payload["payload"]["digest"] not in self.complete:
+            self.kept[digest_bytes(data)] = bytearray(data)
+            self.complete.add(digest_bytes(data))
+        if any(one["digest"] not in self.complete for one in named.values()):
             return problem(409, "submission.payload_missing").response()
         self.submissions.append(content["document"])
         self.orders.pop(order_id, None)
@@ -359,7 +359,7 @@ class FakePlatform:
             "rounds": 10,
             "quorum": 1,
             "round_deadline_s": 60,
-            "protection": Protection(mode="clear"),
+            "protection": {"mode": "clear"},
             "limits": {"update_norm_l2_max": 1e4, "minimum_cell": 1},
             "weighting": Weighting(train_fraction=0.66),
             "seed": 7,
@@ -382,12 +382,8 @@ class FakePlatform:
             "manifest_digest": digest_bytes(seal(manifest, self.key)),
             "round": 1,
             "attempt": 1,
-            "model": BlobReference(
-                digest=digest, size_bytes=len(weights), url=f"/connector/v1/blobs/{digest}?exp=1&sig=x"
-            ),
-            "upload": UploadGrant(
-                size_bytes_max=1 << 30, url=f"/connector/v1/uploads/{order_id}/{{digest}}?max=1&exp=1&sig=x"
-            ),
+            "inputs": {"model": BlobReference(digest=digest, size_bytes=len(weights), url=blob_url(digest))},
+            "outputs": {"update": grant(order_id, "update", "update.f32")},
             "issued_at": now(),
             "expires_at": now() + timedelta(minutes=10),
         }

@@ -145,7 +145,7 @@ def custom_code_where_the_site_itself_wants_none(site: Site, trainer: Trainer) -
 def custom_code_under_differential_privacy(site: Site, trainer: Trainer) -> Order:
     plan = reviewed(site, GOOD, "Ada")
     agreed_to(site, plan, privacy={"required": True, "epsilon_max": 1, "delta_max": 1e-5})
-    return play(site, job_of(site, plan, privacy={"epsilon": 1, "delta": 1e-5}))
+    return play(site, job_of(site, plan, privacy_cost={"epsilon": 1, "delta": 1e-5}))
 
 
 @refused_as("code.no_runner")

@@ -64,8 +64,8 @@ def more_rounds_than_declared(site: Site, trainer: Trainer) -> Order:
 @refused_as("order.round_beyond", "training_limits")
 def one_evaluation_more_than_the_last(site: Site, trainer: Trainer) -> Order:
     manifest = site.job(rounds=2)
-    honest(site, trainer, manifest, 0.5, round=3, kind=OrderKind.EVALUATE, upload=None)
-    return play(site, manifest, 0.6, round=4, kind=OrderKind.EVALUATE, upload=None)
+    honest(site, trainer, manifest, 0.5, round=3, kind=OrderKind.EVALUATE, outputs={})
+    return play(site, manifest, 0.6, round=4, kind=OrderKind.EVALUATE, outputs={})
 
 
 @refused_as("agreement.task", "training_limits")
@@ -107,9 +107,9 @@ def another_model_for_the_same_round(site: Site, trainer: Trainer) -> Order:
 def other_weights_than_the_order_s_hash(site: Site, trainer: Trainer) -> Order:
     manifest = site.job()
     order = site.order(manifest)
-    assert order.model is not None
-    weights = site.platform.blobs[order.model.digest]
-    (site.deliver(order, manifest) / spool.MODEL).write_bytes(weights[:-1] + b"\x01")
+    assert order.model_digest is not None
+    weights = site.platform.blobs[order.inputs["model"].digest]
+    (site.deliver(order, manifest) / spool.input_file("model")).write_bytes(weights[:-1] + b"\x01")
     return order
 
 
@@ -128,7 +128,7 @@ def a_downgraded_protection_mode(site: Site, trainer: Trainer) -> Order:
 @refused_as("protection.not_supported")
 def a_protection_mode_that_is_not_built(site: Site, trainer: Trainer) -> Order:
     site.agree(protection=["masked"])
-    return play(site, site.job(protection={"mode": "masked"}))
+    return play(site, site.job(protection={"mode": "masked", "threshold": 3, "min_survivors": 3, "clip": 1.0}))
 
 
 @refused_as("agreement.update_norm", "training_limits")
@@ -152,7 +152,7 @@ def a_job_without_the_differential_privacy_that_was_agreed(site: Site, trainer: 
 @refused_as("agreement.epsilon", "privacy")
 def a_higher_epsilon(site: Site, trainer: Trainer) -> Order:
     site.agree(privacy={"required": True, "epsilon_max": 1, "delta_max": 1e-5})
-    return play(site, site.job(privacy={"epsilon": 1.01, "delta": 1e-5}))
+    return play(site, site.job(privacy_cost={"epsilon": 1.01, "delta": 1e-5}))
 
 
 # --- who takes part ------------------------------------------------------------------------------------------------
@@ -255,7 +255,7 @@ def a_share_that_is_left_out(site: Site, trainer: Trainer) -> Order:
 
 @refused_as("agreement.organisation_share", "cohort")
 def weights_that_are_left_out_as_in_an_older_protocol(site: Site, trainer: Trainer) -> Order:
-    manifest = site.job(protocol="1.0", weighting=None)
+    manifest = site.job(weighting=None)
     said = {"rows_coarse": None, "weight_max": None}
     return play(site, manifest.model_copy(update={"cohort": (manifest.cohort[0].model_copy(update=said),)}))
 

@@ -15,7 +15,7 @@ from federation.protocol.documents import (
     Environment,
     Manifest,
     Order,
-    PayloadReference,
+    Payload,
     Submission,
     TrainingReport,
     now,
@@ -72,7 +72,9 @@ def answer_in_outbox(site: Site, order: Order, update: bytes | None) -> Path:
         round=order.round,
         attempt=order.attempt,
         model_digest=digest_bytes(b"w"),
-        payload=None if update is None else PayloadReference(digest=digest_bytes(update), size_bytes=len(update)),
+        payloads={}
+        if update is None
+        else {"update": Payload(kind="update.f32", digest=digest_bytes(update), size_bytes=len(update))},
         training=None if update is None else TrainingReport(rows=1, steps=1, loss=1, update_norm_l2=1),
         environment=Environment(connector_version="0.1.0"),
         created_at=now(),
@@ -81,7 +83,7 @@ def answer_in_outbox(site: Site, order: Order, update: bytes | None) -> Path:
     partial.mkdir()
     (partial / spool.DOCUMENT).write_bytes(seal(submission, identity_key(site.config)))
     if update is not None:
-        (partial / spool.UPDATE).write_bytes(update)
+        (partial / spool.output_file("update")).write_bytes(update)
     return partial.rename(site.outbox / str(order.order_id))
 
 

@@ -95,8 +95,8 @@ class Site:
         (folder / spool.MANIFEST).write_bytes(seal(manifest, key))
         if self.platform.agreement is not None:
             (folder / spool.AGREEMENT).write_bytes(self.platform.agreement)
-        if order.model is not None:
-            (folder / spool.MODEL).write_bytes(self.platform.blobs[order.model.digest])
+        if order.model_digest is not None:
+            (folder / spool.input_file("model")).write_bytes(self.platform.blobs[order.inputs["model"].digest])
         return folder.rename(self.inbox / str(order.order_id))
 
     def outcome(self, order: Order) -> Submission | Refusal:

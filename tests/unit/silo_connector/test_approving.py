@@ -25,7 +25,7 @@ from silo_connector.cli.plans import show_source
 from silo_connector.journal import verify
 from silo_connector.plans import FOLDER, PLAN, REVIEWS
 from silo_connector.trainer.kinds.registry import KINDS
-from silo_connector.trainer.protection.modes import SUPPORTED
+from silo_connector.trainer.protection import PROTECTIONS
 from tests.unit.silo_connector.dummy_kind import StateKind
 from tests.unit.silo_connector.fake_platform import FakePlatform, problem
 from tests.unit.silo_connector.relays import dead, relaying
@@ -302,7 +302,7 @@ async def test_a_silo_says_what_its_registries_have(site: Site) -> None:
     told = identity.capabilities(site.config)
     assert told["protocols"] == [PROTOCOL_VERSION]
     assert told["kinds"] == sorted(kind.name for kind in KINDS.values())
-    assert told["protection"] == sorted(SUPPORTED)
+    assert told["protection"] == sorted(PROTECTIONS)
     assert set(told["families"]) == set(FAMILIES) - {"plan"}
     assert told["targets"] == sorted(TARGETS)
     assert told["payloads"] == ["update.f32"]

@@ -367,7 +367,7 @@ async def test_a_runner_that_is_killed_in_the_middle(
         killed, again = coding.submission(order), coding.order(manifest, number=2)
         coding.deliver(again, manifest)
         trainer.process_inbox()
-        assert coding.submission(again).payload == killed.payload
+        assert coding.submission(again).payloads == killed.payloads
     else:
         assert coding.refusal(order) == "code.no_runner"
         await asyncio.to_thread(runner.start)

@@ -78,7 +78,7 @@ async def test_what_was_agreed_is_done(site: Site, trainer: Trainer, use: dict[s
     honest(site, trainer, manifest)
     honest(site, trainer, manifest, 0.5, round=3)
     honest(site, trainer, manifest, 0.5, round=3, attempt=2)
-    honest(site, trainer, manifest, 0.6, round=4, kind=OrderKind.EVALUATE, upload=None)
+    honest(site, trainer, manifest, 0.6, round=4, kind=OrderKind.EVALUATE, outputs={})
 
 
 async def test_a_running_job_goes_on_under_the_old_version_where_its_terms_say_so(site: Site, trainer: Trainer) -> None:
@@ -149,6 +149,6 @@ async def test_a_job_that_is_forced_past_the_platform_s_own_check_is_refused_by_
     assert (first.code, first.rule) == ("agreement.purpose", "purposes")
     assert first.message == "The job's purpose is not among those allowed: DS."
     assert (last.code, last.rule) == ("agreement.suspended", "amendment")
-    assert platform.answered(1).payload is not None
+    assert platform.answered(1).payloads
     assert [line["code"] for line in site.journal() if line["event"] == "order.refused"] == [first.code, last.code]
     verify(site.config.trainer_state)

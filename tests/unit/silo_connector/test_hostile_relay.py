@@ -71,7 +71,7 @@ WAYS: list[How] = [a_link, a_link_out_of_the_spool, a_pipe, a_folder, half_of_it
 CODES = {
     spool.MANIFEST: {"manifest.missing", "manifest.untrusted"},
     spool.AGREEMENT: {"agreement.malformed"},
-    spool.MODEL: {"model.size_mismatch"},
+    spool.input_file("model"): {"model.size_mismatch"},
 }
 
 
@@ -240,7 +240,7 @@ async def test_a_file_that_changes_while_it_is_read_is_judged_as_it_was_read(
     folder = site.deliver(order, manifest)
 
     def swapped(*arguments: Any) -> Submission:
-        half_of_it(folder / spool.MODEL)
+        half_of_it(folder / spool.input_file("model"))
         nothing(folder / spool.MANIFEST)
         nothing(folder / spool.AGREEMENT)
         return execute_order(*arguments)

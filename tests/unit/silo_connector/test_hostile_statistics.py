@@ -14,13 +14,15 @@ import numpy as np
 import pytest
 
 from federation.errors import Invalid
+from federation.protection.clear import Clear
 from federation.protocol.digests import digest_bytes
 from federation.protocol.documents import (
+    UPDATE,
     Environment,
     Manifest,
     Order,
     OrderKind,
-    PayloadReference,
+    Payload,
     StatisticsRequest,
     Submission,
     now,
@@ -28,7 +30,7 @@ from federation.protocol.documents import (
 )
 from federation.protocol.keys import PrivateKey
 from federation.statistics.columns import ColumnShape
-from federation.statistics.report import ColumnReport, StatisticsReport, encode_report, read_report
+from federation.statistics.report import REPORT, ColumnReport, StatisticsReport, encode_report, read_report
 from silo_connector import spool
 from silo_connector.trainer.egress.filter import StatisticsBounds, sign_if_allowed
 from silo_connector.trainer.refusals import Refused
@@ -76,8 +78,9 @@ NUMBERS = iter(range(100, 10**6))
 def order(site: Site, manifest: Manifest, **changes: Any) -> Order:
     """An order of that job, about no model."""
     given = site.platform.order(manifest, b"", number=next(NUMBERS), kind=OrderKind.STATISTICS, **changes)
-    content = {name: getattr(given, name) for name in given.model_fields_set} | {"model": None} | changes
-    return Order.model_validate(content)
+    grant = given.outputs[UPDATE].model_copy(update={"kind": "statistics.v1"})
+    content = {name: getattr(given, name) for name in given.model_fields_set}
+    return Order.model_validate(content | {"inputs": {}, "outputs": {REPORT: grant}} | changes)
 
 
 def ask(site: Site, trainer: Trainer, manifest: Manifest, **changes: Any) -> Order:
@@ -91,9 +94,8 @@ def ask(site: Site, trainer: Trainer, manifest: Manifest, **changes: Any) -> Ord
 def told(site: Site, asked: Order) -> StatisticsReport:
     """What left for it."""
     said = site.submission(asked)
-    payload = (site.outbox / str(asked.order_id) / spool.UPDATE).read_bytes()
-    assert said.payload is not None
-    assert (said.model_digest, said.payload.digest) == (None, digest_bytes(payload))
+    payload = (site.outbox / str(asked.order_id) / spool.output_file(REPORT)).read_bytes()
+    assert (said.model_digest, said.payloads[REPORT].digest) == (None, digest_bytes(payload))
     return read_report(payload)
 
 
@@ -111,7 +113,7 @@ async def test_what_is_told_are_the_own_declaration_s_cells(counting: Site, trai
     [
         ({"parameters": {"edges": {"a": [0.0, 1.0, 6.0]}}}, "statistics.parameters"),
         ({"parameters": {"histogram_edges": [0, 1]}}, "statistics.parameters"),
-        ({"upload": None}, "order.upload_missing"),
+        ({"outputs": {}}, "order.artefacts"),
         ({"round": 2}, "order.round_beyond"),
     ],
 )
@@ -139,7 +141,7 @@ async def test_columns_that_are_not_declared_and_other_tasks_are_refused(countin
     trains = counting.job()
     assert counting.refusal(ask(counting, trainer, trains)) == "order.task_mismatch"
     manifest = job(counting)
-    evaluates = counting.order(trains, number=next(NUMBERS), kind=OrderKind.EVALUATE, upload=None)
+    evaluates = counting.order(trains, number=next(NUMBERS), kind=OrderKind.EVALUATE, outputs={})
     content = {name: getattr(evaluates, name) for name in evaluates.model_fields_set}
     digest = digest_bytes(seal(manifest, counting.platform.key))
     mixed = Order.model_validate(content | {"job_id": manifest.job_id, "manifest_digest": digest})
@@ -303,13 +305,15 @@ def leaving(tmp_path: Path, site: Site, content: bytes, **changes: Any) -> str |
         round=1,
         attempt=1,
         model_digest=None,
-        payload=PayloadReference(digest=digest_bytes(content), size_bytes=len(content)),
+        payloads={REPORT: Payload(kind="statistics.v1", digest=digest_bytes(content), size_bytes=len(content))},
         environment=Environment(connector_version="test"),
         created_at=now(),
     ).model_copy(update=changes)
     shape = ColumnShape("a", "number", edges=(0.0, 2.0, 4.0, 6.0))
     try:
-        sign_if_allowed(said, PrivateKey.generate(), StatisticsBounds((shape,), 5), file)
+        sign_if_allowed(
+            said, PrivateKey.generate(), StatisticsBounds((shape,), 5, Clear(), asked.outputs), {REPORT: file}
+        )
     except Invalid as error:
         return error.field
     return None

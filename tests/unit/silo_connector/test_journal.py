@@ -133,8 +133,8 @@ async def test_the_trainer_tells_what_it_allowed_refused_and_sent(
         *("inbox.quarantined", "order.refused", "sent"),
     ]
     submission = site.submission(good)
-    assert submission.payload is not None
-    assert submission.payload.digest in {line.get("digest") for line in told}
+    assert submission.payloads
+    assert submission.payloads["update"].digest in {line.get("digest") for line in told}
     (refused,) = (line for line in told if line["event"] == "order.refused")
     assert (refused["order_id"], refused["code"], refused["clause"]) == (
         str(late.order_id),

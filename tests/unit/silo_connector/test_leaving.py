@@ -15,6 +15,7 @@ from pydantic import BaseModel, ValidationError
 from federation.agreements.rules import LOCAL_POLICY
 from federation.agreements.rules import Refusal as Decision
 from federation.errors import Invalid, Untrusted
+from federation.protection.clear import Clear
 from federation.protocol.datasets import DatasetDeclaration
 from federation.protocol.digests import digest_bytes
 from federation.protocol.documents import (
@@ -26,10 +27,11 @@ from federation.protocol.documents import (
     Manifest,
     Order,
     OrderKind,
-    PayloadReference,
+    Payload,
     Refusal,
     Submission,
     TrainingReport,
+    UploadGrant,
     now,
     open_sealed,
 )
@@ -47,8 +49,11 @@ from tests.unit.silo_connector.fake_platform import weights_of
 from tests.unit.silo_connector.sites import TINY
 
 LAYOUT = (TensorSpec("linear.weight", (1, 2)), TensorSpec("linear.bias", (1,)))
+GRANT = UploadGrant(kind="update.f32", size_bytes_max=1 << 20, url="/connector/v1/uploads/x/update/{digest}")
 BOUNDS = Bounds(
     LAYOUT,
+    protection=Clear(),
+    outputs={"update": GRANT},
     minimum_cell=5,
     update_norm_l2_max=10.0,
     metrics=frozenset({"loss", "accuracy", "auc", "confusion"}),
@@ -83,7 +88,7 @@ def submission(update: Path | None = None, **changes: Any) -> Submission:
     }
     if update is not None:
         data = update.read_bytes()
-        content["payload"] = PayloadReference(digest=digest_bytes(data), size_bytes=len(data))
+        content["payloads"] = {"update": Payload(kind="update.f32", digest=digest_bytes(data), size_bytes=len(data))}
         content["training"] = TrainingReport(rows=40, steps=5, loss=0.6, update_norm_l2=1.0)
     return Submission.model_validate(content | changes)
 
@@ -97,19 +102,21 @@ def report(rows: int = 20, **figures: Any) -> EvaluationReport:
 
 
 def refused(document: BaseModel, payload: Path | None = None, bounds: Bounds | None = BOUNDS) -> str | None:
+    if bounds is not None and not (payload and isinstance(document, Submission)):
+        bounds = replace(bounds, outputs={})
     with pytest.raises(Invalid) as caught:
-        check_may_leave(document, bounds, payload)
+        check_may_leave(document, bounds, {} if payload is None else {"update": payload})
     assert caught.value.code == "leaving.not_allowed"
     return caught.value.field
 
 
 def test_a_training_outcome_leaves_signed(update: Path) -> None:
     document = submission(update)
-    assert open_sealed(Submission, sign_if_allowed(document, KEY, BOUNDS, update), [KEY.public]) == document
+    assert open_sealed(Submission, sign_if_allowed(document, KEY, BOUNDS, {"update": update}), [KEY.public]) == document
 
 
 def test_an_evaluation_leaves_without_a_file() -> None:
-    check_may_leave(submission(kind=OrderKind.EVALUATE), BOUNDS)
+    check_may_leave(submission(kind=OrderKind.EVALUATE), replace(BOUNDS, outputs={}))
 
 
 @pytest.mark.parametrize(
@@ -122,8 +129,7 @@ def test_an_evaluation_leaves_without_a_file() -> None:
         ({"evaluation": report(confusion=confusion(8, 4, 8, 0))}, "evaluation.figures.confusion"),
         ({"evaluation": report(confusion=confusion(8, 5, 8, 0))}, "evaluation.figures.confusion"),
         ({"training": TrainingReport(rows=40, steps=5, loss=0.6, update_norm_l2=10.1)}, "training.update_norm_l2"),
-        ({"training": None}, "payload"),
-        ({"payload": None}, "payload"),
+        ({"payloads": {}}, "payloads"),
     ],
 )
 def test_what_is_outside_the_bounds_stays(update: Path, changes: dict[str, Any], field: str) -> None:
@@ -154,13 +160,13 @@ def test_a_number_s_figures_leave_rounded_and_of_enough_rows(update: Path, chang
     few = replace(NUMBER, metrics=frozenset({"mae"}))
     assert refused(submission(update, evaluation=None, training=trained(40, 1.23)), update, few) == "training.loss"
     fine = submission(update, evaluation=report(mse=1.23, mae=1.0, r2=0.123), training=trained(40, 1.23))
-    check_may_leave(fine, NUMBER, update)
+    check_may_leave(fine, NUMBER, {"update": update})
 
 
 def test_a_file_without_a_document_and_a_document_without_a_file(update: Path) -> None:
-    assert refused(submission(), update) == "payload"
-    assert refused(submission(update)) == "payload"
-    assert refused(refusal("order.expired"), update) == "payload"
+    assert refused(submission(), update) == "payloads"
+    assert refused(submission(update)) == "payloads"
+    assert refused(refusal("order.expired"), update) == "payloads"
     assert refused(submission(update), update, bounds=None) == "manifest_digest"
 
 
@@ -168,16 +174,32 @@ def test_a_file_that_is_not_the_job_s_tensors_stays(update: Path, tmp_path: Path
     document = submission(update)
     patients = tmp_path / "patients.csv"
     patients.write_text("name,age\nSomebody,77\n")
-    with pytest.raises(Invalid, match=r"tensors\."):
-        check_may_leave(submission(patients), BOUNDS, patients)
+    assert refused(submission(patients), patients) == "payloads.update"
     other = tmp_path / "other.safetensors"
     other.write_bytes(weights_of((TensorSpec("linear.weight", (1, 3)),)))
-    assert refused(submission(other), other) == "payload.digest"
+    assert refused(submission(other), other) == "payloads.update"
     update.write_bytes(weights_of(LAYOUT, 0.25))
-    assert refused(document, update) == "payload.digest"
-    wrong_size = document.payload.model_copy(update={"size_bytes": 1}) if document.payload else None
+    assert refused(document, update) == "payloads.update.digest"
+    wrong_size = {"update": document.payloads["update"].model_copy(update={"size_bytes": 1})}
     update.write_bytes(weights_of(LAYOUT, 0.5))
-    assert refused(document.model_copy(update={"payload": wrong_size}), update) == "payload.size_bytes"
+    assert refused(document.model_copy(update={"payloads": wrong_size}), update) == "payloads.update.size_bytes"
+
+
+@pytest.mark.parametrize("kind", ["update.i8", "masked.u32", "statistics.v1", "nobody.knows"])
+def test_a_payload_of_another_kind_than_was_granted_stays(update: Path, kind: str) -> None:
+    document = submission(update)
+    other = {"update": document.payloads["update"].model_copy(update={"kind": kind})}
+    assert refused(document.model_copy(update={"payloads": other}), update) == "payloads.update.kind"
+    granted = replace(BOUNDS, outputs={"update": GRANT.model_copy(update={"kind": kind})})
+    assert refused(document.model_copy(update={"payloads": other}), update, granted) in {
+        "payloads.update.kind",  # the protection does not allow it
+        "payloads.update",  # or the file is none
+    }
+
+
+def test_a_payload_larger_than_its_grant_stays(update: Path) -> None:
+    small = replace(BOUNDS, outputs={"update": GRANT.model_copy(update={"size_bytes_max": 10})})
+    assert refused(submission(update), update, small) == "payloads.update.size_bytes"
 
 
 def test_a_file_with_something_hidden_in_its_header_stays(tmp_path: Path) -> None:
@@ -186,8 +208,7 @@ def test_a_file_with_something_hidden_in_its_header_stays(tmp_path: Path) -> Non
     head_bytes = int.from_bytes(plain[:8], "little")
     head = plain[8 : 8 + head_bytes].rstrip()[:-1] + b',"__metadata__":{"note":"Somebody, 77"}}'
     file.write_bytes(len(head).to_bytes(8, "little") + head + plain[8 + head_bytes :])
-    with pytest.raises(Invalid, match=r"tensors\."):
-        check_may_leave(submission(file), BOUNDS, file)
+    assert refused(submission(file), file) == "payloads.update"
 
 
 def refusal(code: str, message: str | None = None, **changes: Any) -> Refusal:
@@ -241,7 +262,7 @@ def test_figures_that_the_agreement_does_not_name_stay(update: Path) -> None:
     no_loss = replace(BOUNDS, metrics=frozenset({"accuracy"}))
     assert refused(submission(update, evaluation=None), update, no_loss) == "training.loss"
     only_loss = replace(BOUNDS, metrics=frozenset({"loss"}))
-    check_may_leave(submission(kind=OrderKind.EVALUATE, evaluation=report(loss=0.5)), only_loss)
+    check_may_leave(submission(kind=OrderKind.EVALUATE, evaluation=report(loss=0.5)), replace(only_loss, outputs={}))
     for figure in ({"accuracy": 0.5}, {"auc": 0.5}, {"confusion": confusion(10, 0, 0, 10)}):
         more = report(loss=0.5, **figure)
         assert refused(submission(kind=OrderKind.EVALUATE, evaluation=more), bounds=only_loss) in {
@@ -349,6 +370,8 @@ def _fields(kind: Any, path: str = "") -> Iterator[str]:
         yield from _fields(get_args(kind)[0], path)
     elif isinstance(kind, type) and issubclass(kind, BaseModel):
         for name, field in kind.model_fields.items():
+            if name == "critical":
+                continue  # nothing that a silo says is critical
             yield from _fields(field.annotation, f"{path}.{name}" if path else name)
     elif kind is not type(None):
         yield path

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from silo_connector.trainer.refusals import Refused
-from silo_connector.trainer.store.order_store import Memory, Outcome
+from silo_connector.trainer.store.order_store import Memory, Outcome, SentPayload
 
 
 @pytest.fixture
@@ -23,7 +23,9 @@ def test_the_first_outcome_stays_over_restarts(memory: Memory, tmp_path: Path) -
     assert memory.outcome("a") is None
     assert memory.take("a", "silo", 1) == 1
     assert memory.outcome("a") is None
-    first = memory.finish(Outcome("a", b"one", "sha256:0", 5))
+    first = memory.finish(
+        Outcome("a", b"one", (SentPayload("update", "sha256:0", 5), SentPayload("seeds", "sha256:1", 0)))
+    )
     assert memory.finish(Outcome("a", b"two")) == first
     memory.close()
     again = Memory(tmp_path)

@@ -50,16 +50,16 @@ async def test_an_order_becomes_a_submission(site: Site, platform: FakePlatform)
         submission = platform.answered()
         assert submission.training is not None
         assert submission.training.steps == 5
-        assert submission.payload is not None
-        assert submission.payload.digest in platform.complete
+        assert submission.payloads
+        assert submission.payloads["update"].digest in platform.complete
         platform.issue(site.order(manifest, 0.5, number=2, round=2, kind=OrderKind.EVALUATE), manifest)
         await platform.until(lambda: len(platform.submissions) == 2)
-        assert platform.answered().payload is None
+        assert not platform.answered().payloads
         await platform.until(lambda: not list(site.outbox.glob("*-*-*-*")))
         assert not (site.inbox / order_id).exists()
         for state in (site.config.trainer_state, site.config.relay_state):
             lines = [json.loads(line) for line in (state / FILE).read_text().splitlines()]
-            assert submission.payload.digest in {line["digest"] for line in lines}
+            assert submission.payloads["update"].digest in {line["digest"] for line in lines}
     finally:
         await kill(relay)
         await kill(trainer)
@@ -71,7 +71,7 @@ async def test_a_trainer_killed_while_it_trains_does_the_order_once(site: Site, 
     trainer = await site.start("trainer")
     await taught(site)
     folder = site.deliver(order, manifest)
-    await platform.until(lambda: list((site.config.trainer_state / "work").glob(f"*/{spool.MODEL}")))
+    await platform.until(lambda: list((site.config.trainer_state / "work").glob(f"*/{spool.input_file('model')}")))
     await asyncio.sleep(0.3)
     await kill(trainer)
     assert folder.exists()
@@ -93,7 +93,7 @@ async def test_a_trainer_countersigns_while_it_trains_and_knows_so_after_it_was_
     """The training would take an hour: it is still under way when the answer is there, and begins anew after a kill."""
     manifest = site.job(local=SLOW | {"steps": 1_000_000})
     order, first, second = site.order(manifest), ordered(site, 10), ordered(site, 11, 10)
-    model = site.config.trainer_state / "work" / str(order.order_id) / spool.MODEL
+    model = site.config.trainer_state / "work" / str(order.order_id) / spool.input_file("model")
     trainer = await site.start("trainer")
     try:
         await taught(site)
@@ -124,7 +124,7 @@ async def test_a_trainer_told_to_stop_stops_in_the_middle_of_a_training(site: Si
     trainer = await site.start("trainer")
     await taught(site)
     site.deliver(site.order(manifest), manifest)
-    await platform.until(lambda: list((site.config.trainer_state / "work").glob(f"*/{spool.MODEL}")))
+    await platform.until(lambda: list((site.config.trainer_state / "work").glob(f"*/{spool.input_file('model')}")))
     await asyncio.sleep(0.3)
     await stops(trainer)
     assert site.log("trainer")[-1]["event"] == "trainer.stopped"

@@ -40,10 +40,10 @@ async def test_an_order_comes_whole_and_is_held(site: Site, platform: FakePlatfo
             spool.ORDER,
             spool.MANIFEST,
             spool.AGREEMENT,
-            spool.MODEL,
+            spool.input_file("model"),
         }
         assert (folder / spool.AGREEMENT).read_bytes() == platform.agreement
-        assert (folder / spool.MODEL).read_bytes() == weights_of(manifest.layout)
+        assert (folder / spool.input_file("model")).read_bytes() == weights_of(manifest.layout)
         assert digest_bytes((folder / spool.MANIFEST).read_bytes()) == order.manifest_digest
         await platform.until(lambda: platform.held[-1] == [str(order.order_id)])
         assert blob_requests(platform) == 1
@@ -54,10 +54,10 @@ async def test_a_small_model_may_come_with_its_order(site: Site, platform: FakeP
     manifest = site.job()
     order = site.order(manifest, 0.5)
     order_id = platform.issue(order, manifest)
-    platform.orders[order_id]["model"] = base64.b64encode(weights_of(manifest.layout, 0.5)).decode()
+    platform.orders[order_id]["inputs"] = {"model": base64.b64encode(weights_of(manifest.layout, 0.5)).decode()}
     async with relaying(site):
         await platform.until(lambda: (site.inbox / order_id).exists())
-    assert (site.inbox / order_id / spool.MODEL).read_bytes() == weights_of(manifest.layout, 0.5)
+    assert (site.inbox / order_id / spool.input_file("model")).read_bytes() == weights_of(manifest.layout, 0.5)
     assert blob_requests(platform) == 0
 
 
@@ -67,10 +67,10 @@ async def test_what_comes_with_an_order_and_is_not_its_model_is_passed_over(
 ) -> None:
     manifest = site.job()
     order_id = platform.issue(site.order(manifest), manifest)
-    platform.orders[order_id]["model"] = model
+    platform.orders[order_id]["inputs"] = {"model": model}
     async with relaying(site):
         await platform.until(lambda: (site.inbox / order_id).exists())
-    assert (site.inbox / order_id / spool.MODEL).read_bytes() == weights_of(manifest.layout)
+    assert (site.inbox / order_id / spool.input_file("model")).read_bytes() == weights_of(manifest.layout)
     assert blob_requests(platform) == 1
 
 
@@ -101,7 +101,7 @@ async def test_an_order_that_is_answered_already_is_not_fetched_again(site: Site
 async def test_an_address_off_the_path_is_never_fetched(site: Site, platform: FakePlatform, url: Any) -> None:
     manifest = site.job()
     data = json.loads(site.order(manifest).model_dump_json())
-    data["model"]["url"] = url
+    data["inputs"]["model"]["url"] = url
     sealed = envelope.sign(json.dumps(data).encode(), Order.payload_type, platform.key)
     platform.orders[data["order_id"]] = {"order": json.loads(sealed), "manifest": {}}
     async with relaying(site):
@@ -109,7 +109,7 @@ async def test_an_address_off_the_path_is_never_fetched(site: Site, platform: Fa
     assert {path for _, path in platform.requests} <= {
         f"/connector/v1/{name}" for name in ("enrolment-code", "enrol", "orders", "heartbeat")
     }
-    assert not (site.inbox / data["order_id"] / spool.MODEL).exists()
+    assert not (site.inbox / data["order_id"] / spool.input_file("model")).exists()
 
 
 @pytest.mark.parametrize(
@@ -167,7 +167,7 @@ async def test_a_large_model_continues_where_the_connection_broke(site: Site, pl
     assert platform.ranges[0] == ""
     offset = int(platform.ranges[1].removeprefix("bytes=").rstrip("-"))
     assert 0 < offset <= 1 << 20
-    assert (site.inbox / order_id / spool.MODEL).read_bytes() == weights_of(manifest.layout, 0.5)
+    assert (site.inbox / order_id / spool.input_file("model")).read_bytes() == weights_of(manifest.layout, 0.5)
 
 
 async def test_a_model_with_another_digest_is_fetched_again_and_in_the_end_left_out(
@@ -175,25 +175,25 @@ async def test_a_model_with_another_digest_is_fetched_again_and_in_the_end_left_
 ) -> None:
     manifest = site.job()
     order = site.order(manifest)
-    assert order.model is not None
-    platform.blobs[order.model.digest] = weights_of(manifest.layout, 0.5)
+    assert order.model_digest is not None
+    platform.blobs[order.inputs["model"].digest] = weights_of(manifest.layout, 0.5)
     order_id = platform.issue(order, manifest)
     async with relaying(site):
         await platform.until(lambda: (site.inbox / order_id).exists())
     assert blob_requests(platform) == 3
-    assert not (site.inbox / order_id / spool.MODEL).exists()
+    assert not (site.inbox / order_id / spool.input_file("model")).exists()
 
 
 @pytest.mark.parametrize("more", [1, 3 << 20])
 async def test_a_blob_larger_than_the_order_says_is_not_taken(site: Site, platform: FakePlatform, more: int) -> None:
     manifest = site.job()
     order = site.order(manifest)
-    assert order.model is not None
-    platform.blobs[order.model.digest] += b"x" * more
+    assert order.model_digest is not None
+    platform.blobs[order.inputs["model"].digest] += b"x" * more
     order_id = platform.issue(order, manifest)
     async with relaying(site):
         await platform.until(lambda: (site.inbox / order_id).exists())
-    assert not (site.inbox / order_id / spool.MODEL).exists()
+    assert not (site.inbox / order_id / spool.input_file("model")).exists()
 
 
 async def test_a_model_that_the_platform_has_not_got_is_left_out(site: Site, platform: FakePlatform) -> None:
@@ -203,15 +203,15 @@ async def test_a_model_that_the_platform_has_not_got_is_left_out(site: Site, pla
     order_id = platform.issue(order, manifest)
     async with relaying(site):
         await platform.until(lambda: (site.inbox / order_id).exists())
-    assert not (site.inbox / order_id / spool.MODEL).exists()
+    assert not (site.inbox / order_id / spool.input_file("model")).exists()
 
 
 async def test_a_model_larger_than_allowed_is_not_even_asked_for(site: Site, platform: FakePlatform) -> None:
     manifest = site.job()
     order = site.order(manifest)
-    assert order.model is not None
-    huge = order.model.model_copy(update={"size_bytes": 1 << 50})
-    order_id = platform.issue(order.model_copy(update={"model": huge}), manifest)
+    assert order.model_digest is not None
+    huge = order.inputs["model"].model_copy(update={"size_bytes": 1 << 50})
+    order_id = platform.issue(order.model_copy(update={"inputs": {"model": huge}}), manifest)
     async with relaying(site):
         await platform.until(lambda: (site.inbox / order_id).exists())
     assert blob_requests(platform) == 0
@@ -225,7 +225,7 @@ async def test_what_lies_in_the_way_in_tmp_is_neither_followed_nor_fatal(site: S
     (site.config.spool / "tmp" / f"in-{order.order_id}").symlink_to(victim)
     order_id = platform.issue(order, manifest)
     async with relaying(site):
-        await platform.until(lambda: (site.inbox / order_id / spool.MODEL).exists())
+        await platform.until(lambda: (site.inbox / order_id / spool.input_file("model")).exists())
     assert not list(victim.iterdir())
 
 

@@ -213,7 +213,7 @@ def change(file: Path) -> None:
 
 
 @pytest.mark.parametrize("update", [TINY, UPDATE], ids=["tiny", "small"])
-@pytest.mark.parametrize("name", [spool.DOCUMENT, spool.UPDATE])
+@pytest.mark.parametrize("name", [spool.DOCUMENT, spool.output_file("update")])
 @pytest.mark.parametrize(
     "how",
     [
@@ -282,8 +282,8 @@ async def test_strange_names_in_the_outbox_are_left_alone(site: Site, platform: 
 async def test_an_update_larger_than_the_order_allows_is_not_sent(site: Site, platform: FakePlatform) -> None:
     manifest = site.job()
     order = site.order(manifest)
-    assert order.upload is not None
-    order = order.model_copy(update={"upload": order.upload.model_copy(update={"size_bytes_max": 10})})
+    small = order.outputs["update"].model_copy(update={"size_bytes_max": 10})
+    order = order.model_copy(update={"outputs": {"update": small}})
     order_id = platform.issue(order, manifest)
     async with relaying(site):
         await platform.until(lambda: (site.inbox / order_id).exists())

@@ -165,12 +165,12 @@ def sealed(order: Any) -> bytes:
 def test_a_route_is_kept_over_restarts(tmp_path: Path) -> None:
     order = {
         "order_id": ORDER_ID,
-        "model": {"digest": DIGEST, "size_bytes": 5, "url": f"/connector/v1/blobs/{DIGEST}"},
-        "upload": {"size_bytes_max": 9, "url": "/connector/v1/uploads/x/{digest}"},
+        "inputs": {"model": {"digest": DIGEST, "size_bytes": 5, "url": f"/connector/v1/blobs/{DIGEST}"}},
+        "outputs": {"update": {"size_bytes_max": 9, "url": "/connector/v1/uploads/x/update/{digest}"}},
     }
     route = OrderTransfers.of_order(sealed(order))
-    assert route.model is not None
-    assert route.upload is not None
+    assert route.inputs.keys() == {"model"}
+    assert route.outputs.keys() == {"update"}
     Routes(tmp_path).keep(route)
     routes = Routes(tmp_path)
     assert routes.find(ORDER_ID) == route
@@ -187,7 +187,7 @@ def test_a_broken_route_is_no_route(tmp_path: Path, broken: bytes) -> None:
     routes = Routes(tmp_path)
     (tmp_path / "orders" / f"{ORDER_ID}.json").write_bytes(broken)
     found = routes.find(ORDER_ID)
-    assert found is None or found.upload is None
+    assert found is None or not found.outputs
 
 
 @pytest.mark.parametrize(
@@ -203,5 +203,25 @@ def test_a_broken_route_is_no_route(tmp_path: Path, broken: bytes) -> None:
         {"digest": DIGEST, "size_bytes": 2**60, "url": f"/connector/v1/blobs/{DIGEST}"},
     ],
 )
-def test_a_model_that_can_not_be_fetched_is_left_out(model: Any) -> None:
-    assert OrderTransfers.of_order(sealed({"order_id": ORDER_ID, "model": model, "upload": model})).model is None
+def test_an_input_that_can_not_be_fetched_is_left_out(model: Any) -> None:
+    order = {"order_id": ORDER_ID, "inputs": {"model": model}, "outputs": {"update": model}}
+    assert not OrderTransfers.of_order(sealed(order)).inputs
+
+
+@pytest.mark.parametrize("name", ["../x", "", "a/b", "A", "model.safetensors", "x" * 41, "_x", "a\n"])
+def test_a_name_that_is_no_artefact_s_becomes_no_part_of_a_path(name: str) -> None:
+    good = {"digest": DIGEST, "size_bytes": 5, "url": f"/connector/v1/blobs/{DIGEST}"}
+    grant = {"size_bytes_max": 9, "url": "/connector/v1/uploads/x/update/{digest}"}
+    order = {"order_id": ORDER_ID, "inputs": {name: good, "seeds": good}, "outputs": {name: grant, "sums": grant}}
+    route = OrderTransfers.of_order(sealed(order))
+    assert (set(route.inputs), set(route.outputs)) == ({"seeds"}, {"sums"})
+
+
+def test_more_inputs_and_outputs_than_an_order_may_have_are_not_carried() -> None:
+    good = {"digest": DIGEST, "size_bytes": 5, "url": f"/connector/v1/blobs/{DIGEST}"}
+    grant = {"size_bytes_max": 9, "url": "/connector/v1/uploads/x/update/{digest}"}
+    for count, carried in ((16, 16), (17, 0)):
+        names = [f"part_{number}" for number in range(count)]
+        order = {"inputs": dict.fromkeys(names, good), "outputs": dict.fromkeys(names, grant)}
+        route = OrderTransfers.of_order(sealed({"order_id": ORDER_ID, **order}))
+        assert (len(route.inputs), len(route.outputs)) == (carried, carried)

@@ -64,7 +64,7 @@ async def test_an_answer_to_an_order_that_is_over_is_told_without_its_update(
     take = platform._submission
 
     def tell_late(content: dict[str, Any]) -> web.Response:
-        if "payload" in content or platform.kept:
+        if "payloads" in content or platform.kept:
             return take(content)
         late.append(content["document"]["payload"])
         return web.json_response({"state": "late", "code": None})

@@ -67,7 +67,7 @@ async def test_a_plan_gives_the_family_s_update_bit_for_bit_and_its_metrics(
     theirs, expected = outcome(coding, coding.job(local=local), number=1)
     ours, found = outcome(coding, job_of(coding, plan, local=local), number=2)
     assert all(np.array_equal(found[name], expected[name]) for name in expected)
-    assert ours.payload == theirs.payload
+    assert ours.payloads == theirs.payloads
     assert ours.training == theirs.training
     assert ours.evaluation == theirs.evaluation
 
@@ -90,7 +90,7 @@ async def test_the_example_of_the_documentation_trains_and_is_evaluated(coding: 
     assert submission.evaluation is not None
     assert any(np.any(weight) for weight in weights.values())
     job = job_of(coding, plan, task="evaluate")
-    submission, weights = outcome(coding, job, number=2, kind=OrderKind.EVALUATE, upload=None)
+    submission, weights = outcome(coding, job, number=2, kind=OrderKind.EVALUATE, outputs={})
     assert (submission.training, weights) == (None, None)
 
 
@@ -161,7 +161,7 @@ async def test_a_runner_that_has_no_session_free_is_asked_again(coding: Site) ->
             pass
         ended = asyncio.get_running_loop().call_later(1.0, busy.pop_all().close)
         submission, _ = await asyncio.to_thread(outcome, coding, job_of(coding, plan))
-        assert submission.payload is not None
+        assert submission.payloads
         ended.cancel()
 
 
@@ -189,7 +189,7 @@ async def test_an_order_with_a_plan_becomes_a_submission_by_all_three_processes(
         manifest = job_of(coding, plan)
         platform.issue(coding.order(manifest), manifest)
         await platform.until(lambda: platform.submissions)
-        assert platform.answered().payload is not None
+        assert platform.answered().payloads
         status = json.loads((coding.config.spool / spool.STATUS).read_text())
         assert "plan" in status["capabilities"]["families"]
     finally:

@@ -22,6 +22,11 @@ from tests.unit.silo_connector.sites import ROOT
 RECORDED = Path(__file__).parent / "recorded" / "trainer-0.1.sqlite"
 """What the trainer of 0.1 kept: four orders of a job (one refused), one of another, a countersigned head."""
 TABLES = ("orders", "numbers", "registrations", "journal_head", "jobs", "allowed")
+LATER = {
+    "payload_digest": "json_extract(payloads, '$[0][1]')",
+    "payload_size_bytes": "json_extract(payloads, '$[0][2]')",
+}
+"""Where columns of 0.1 stand since step 3."""
 KILLED = """
 import os, signal, sqlite3, sys
 from silo_connector.trainer.store.migrations import migrate
@@ -49,6 +54,8 @@ def rows_of(file: Path) -> dict[str, list[tuple[object, ...]]]:
         found = {}
         for table in TABLES:
             columns = [row[1] for row in recorded.execute(f"PRAGMA table_info({table})")]
+            if any(row[1] == "payloads" for row in database.execute(f"PRAGMA table_info({table})")):
+                columns = [LATER.get(name, name) for name in columns]
             found[table] = database.execute(f"SELECT {', '.join(columns)} FROM {table} ORDER BY 1, 2").fetchall()
         return found
 

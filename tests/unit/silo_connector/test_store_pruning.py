@@ -14,7 +14,7 @@ from uuid import UUID, uuid4, uuid5
 import pytest
 
 from federation.protocol.digests import digest_bytes
-from federation.protocol.documents import Order, OrderKind
+from federation.protocol.documents import BlobReference, Order, OrderKind
 from silo_connector.trainer.refusals import Refused
 from silo_connector.trainer.store import jobs as jobs_module
 from silo_connector.trainer.store import order_store
@@ -56,8 +56,9 @@ def memory(tmp_path: Path, calendar: Calendar) -> Iterator[Memory]:
     found.close()
 
 
-def order_of(job_id: UUID, number: int, round_: int) -> Order:
+def order_of(job_id: UUID, number: int, round_: int, model: str = DIGEST) -> Order:
     return Order(
+        inputs={"model": BlobReference(digest=model, size_bytes=1, url=f"/connector/v1/blobs/{model}")},
         order_id=uuid5(job_id, str(number)),
         number=number,
         silo_id=uuid5(job_id, SILO),
@@ -73,8 +74,8 @@ def order_of(job_id: UUID, number: int, round_: int) -> Order:
 
 def do(memory: Memory, order: Order, number: int) -> None:
     memory.take(str(order.order_id), SILO, number)
-    memory.jobs.check_order(order, DIGEST)
-    memory.jobs.allow(order, DIGEST, DIGEST, b"manifest", b"agreement")
+    memory.jobs.check_order(order)
+    memory.jobs.allow(order, DIGEST, b"manifest", b"agreement")
     memory.finish(Outcome(str(order.order_id), b"answer"))
 
 
@@ -151,11 +152,11 @@ def test_the_last_round_of_a_job_stays_as_long_as_the_job(memory: Memory, calend
     memory.forget(calendar.moment)
     assert counts(tmp_path)["allowed"] == 1
     with pytest.raises(Refused, match=r"order\.reordered"):
-        memory.jobs.check_order(order_of(job_id, 4, 2), DIGEST)
+        memory.jobs.check_order(order_of(job_id, 4, 2))
     with pytest.raises(Refused, match=r"model\.swapped"):
-        memory.jobs.check_order(order_of(job_id, 4, 3), "sha256:" + "1" * 64)
+        memory.jobs.check_order(order_of(job_id, 4, 3, "sha256:" + "1" * 64))
     with pytest.raises(Refused, match=r"manifest\.changed"):
-        memory.jobs.check_order(order_of(job_id, 4, 4).model_copy(update={"manifest_digest": "other"}), DIGEST)
+        memory.jobs.check_order(order_of(job_id, 4, 4).model_copy(update={"manifest_digest": "other"}))
     memory.jobs.check_known(job_id, BEGIN)
 
 

@@ -32,7 +32,7 @@ def files(folder: Path) -> dict[str, bytes]:
 async def test_train_and_evaluate(site: Site, trainer: Trainer) -> None:
     manifest = site.job()
     train = site.order(manifest)
-    evaluate = site.order(manifest, 0.5, number=2, round=2, kind=OrderKind.EVALUATE, upload=None)
+    evaluate = site.order(manifest, 0.5, number=2, round=2, kind=OrderKind.EVALUATE, outputs={})
     site.deliver(train, manifest)
     site.deliver(evaluate, manifest)
     trainer.process_inbox()
@@ -42,10 +42,10 @@ async def test_train_and_evaluate(site: Site, trainer: Trainer) -> None:
     assert trained.evaluation is not None
     assert trained.evaluation.rows == 21
     assert set(trained.phases_s) == {"verify", "data", "evaluate", "load", "train", "write"}
-    update = (site.outbox / str(train.order_id) / spool.UPDATE).read_bytes()
-    assert trained.payload is not None
-    assert digest_bytes(update) == trained.payload.digest
-    assert (evaluated.payload, evaluated.training) == (None, None)
+    update = (site.outbox / str(train.order_id) / spool.output_file("update")).read_bytes()
+    assert trained.payloads
+    assert digest_bytes(update) == trained.payloads["update"].digest
+    assert (evaluated.payloads, evaluated.training) == ({}, None)
     assert evaluated.evaluation is not None
     assert list(site.inbox.iterdir()) == [site.inbox / "enrolment"]
 
@@ -135,7 +135,7 @@ async def test_payloads_are_pruned_but_never_one_that_waits(
         if order is not orders[0]:
             Spool(site.config.spool).delete_atomically("outbox", str(order.order_id))
     trainer.process_inbox()
-    kept = {file.stem for file in (site.config.trainer_state / "outcomes").iterdir()}
+    kept = {file.name.partition(".")[0] for file in (site.config.trainer_state / "outcomes").iterdir()}
     assert kept == {str(order.order_id) for order in (orders[0], *orders[-2:])}
 
 

@@ -122,7 +122,7 @@ async def test_a_model_that_is_not_the_order_s_is_refused(
 ) -> None:
     manifest = site.job()
     order = site.order(manifest)
-    corrupt(spool.MODEL, how)(site.deliver(order, manifest))
+    corrupt(spool.input_file("model"), how)(site.deliver(order, manifest))
     trainer.process_inbox()
     assert site.refusal(order) == code
 
@@ -143,7 +143,7 @@ async def test_a_model_that_is_no_safetensors_file_is_refused(
     digest = digest_bytes(weights)
     site.platform.blobs[digest] = weights
     reference = BlobReference(digest=digest, size_bytes=len(weights), url="/connector/v1/blobs/x")
-    order = site.order(manifest, model=reference, round=2)
+    order = site.order(manifest, inputs={"model": reference}, round=2)
     site.deliver(order, manifest)
     trainer.process_inbox()
     assert site.refusal(order) == code
@@ -152,9 +152,9 @@ async def test_a_model_that_is_no_safetensors_file_is_refused(
 async def test_a_model_larger_than_the_site_allows_is_refused(site: Site, trainer: Trainer) -> None:
     manifest = site.job()
     order = site.order(manifest)
-    assert order.model is not None
-    huge = order.model.model_copy(update={"size_bytes": 1 << 50})
-    order = order.model_copy(update={"model": huge})
+    assert order.model_digest is not None
+    huge = order.inputs["model"].model_copy(update={"size_bytes": 1 << 50})
+    order = order.model_copy(update={"inputs": {"model": huge}})
     site.deliver(order, manifest)
     trainer.process_inbox()
     assert site.refusal(order) == "model.too_large"

@@ -74,8 +74,8 @@ async def test_a_power_cut_at_any_step_leaves_one_outcome(
     second.process_inbox()
     second.close()
     submission = site.submission(order)
-    assert submission.payload is not None
-    assert digest_bytes((folder / spool.UPDATE).read_bytes()) == submission.payload.digest
+    assert submission.payloads
+    assert digest_bytes((folder / spool.output_file("update")).read_bytes()) == submission.payloads["update"].digest
     if before is not None:
         assert files(folder) == before
     assert not (site.inbox / str(order.order_id)).exists()
@@ -83,7 +83,7 @@ async def test_a_power_cut_at_any_step_leaves_one_outcome(
     assert not leftovers
     journal = (site.config.trainer_state / egress_log.FILE).read_text().splitlines()
     digests = {json.loads(line)["digest"] for line in journal if json.loads(line)["order_id"] is not None}
-    assert {submission.payload.digest, digest_bytes((folder / spool.DOCUMENT).read_bytes())} <= digests
+    assert {submission.payloads["update"].digest, digest_bytes((folder / spool.DOCUMENT).read_bytes())} <= digests
 
 
 async def test_the_journal_is_on_the_disk_before_anything_is_in_the_outbox(

@@ -202,7 +202,7 @@ async def test_a_power_cut_at_any_step_of_an_urgent_order_leaves_one_outcome_of_
     assert signed(site, head).position == 10
     assert before in (None, answer.read_bytes())
     site.submission(order)
-    assert (site.outbox / str(order.order_id) / spool.UPDATE).read_bytes() == expected
+    assert (site.outbox / str(order.order_id) / spool.output_file("update")).read_bytes() == expected
     assert not [path for path in site.inbox.iterdir() if path.name != spool.ENROLMENT]
     assert not list((site.config.spool / "tmp").iterdir())
     assert kept_checkpoints(site.config.trainer_state) == {CHAIN: TRUE.head(10)}

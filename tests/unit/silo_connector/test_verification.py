@@ -15,10 +15,11 @@ from federation.errors import FederationError, Untrusted
 from federation.protocol import envelope
 from federation.protocol.datasets import DatasetDeclaration
 from federation.protocol.digests import digest_bytes
-from federation.protocol.documents import Manifest, Order, OrderKind, now, seal
+from federation.protocol.documents import BlobReference, Manifest, Order, OrderKind, now, seal
 from federation.protocol.keys import PrivateKey
 from federation.protocol.successions import KeyChain
 from federation.protocol.tensors import TensorSpec
+from silo_connector.trainer.kinds.evaluate import validate_evaluate_order
 from silo_connector.trainer.kinds.registry import Kinds
 from silo_connector.trainer.kinds.train import validate_train_order
 from silo_connector.trainer.orders.verification import (
@@ -27,14 +28,28 @@ from silo_connector.trainer.orders.verification import (
     check_open,
     open_manifest,
     open_order,
-    validate_model_order,
 )
-from silo_connector.trainer.protection.modes import check_supported
+from silo_connector.trainer.protection import check_supported
 from silo_connector.trainer.refusals import REFUSALS, Refused
+from tests.support.of_1_0 import sealed_as_1_0
 from tests.unit.silo_connector.fake_platform import FakePlatform, weights_of
-from tests.unit.silo_connector.test_leaving import declared
+from tests.unit.silo_connector.test_leaving import GRANT, declared
 
 KINDS = Kinds()
+BLOB = BlobReference(digest=digest_bytes(b""), size_bytes=1, url="/connector/v1/blobs/x")
+ELSEWHERE = {"kind": "update.f32", "size_bytes_max": 1, "url": "https://elsewhere/connector/v1/uploads/"}
+MASKED = {"mode": "masked", "threshold": 3, "min_survivors": 3, "clip": 1.0}
+PRIVACY = {
+    "mechanism": "gaussian",
+    "sampler": "poisson",
+    "sample_rate": 0.1,
+    "expected_batch": 10,
+    "clipping_norm": 1.0,
+    "noise_multiplier": 1.0,
+    "steps": 100,
+    "population": 100,
+    "delta": 1e-5,
+}
 
 
 @dataclass
@@ -53,7 +68,7 @@ class Scene:
         kind = KINDS.find(order.kind)
         check_open(order, now())
         opened = open_manifest(order, sealed, self.trust)
-        validate = validate_train_order if kind.name == "train" else validate_model_order
+        validate = validate_train_order if kind.name == "train" else validate_evaluate_order
         return validate(order, opened, self.trust, {"tiny": self.declaration})
 
     def order(self, manifest: Manifest, **changes: Any) -> Order:
@@ -79,7 +94,7 @@ def test_a_good_order_is_a_task(scene: Scene) -> None:
     task = scene.judge(scene.order(manifest), manifest)
     assert task.family.name == "logistic"
     assert task.local is not None
-    evaluate = scene.judge(scene.order(manifest, kind=OrderKind.EVALUATE, upload=None), manifest)
+    evaluate = scene.judge(scene.order(manifest, kind=OrderKind.EVALUATE, outputs={}), manifest)
     assert evaluate.local is None
 
 
@@ -91,8 +106,12 @@ def test_a_good_order_is_a_task(scene: Scene) -> None:
         *(({"kind": kind}, "order.kind_not_supported") for kind in OrderKind if kind not in KINDS.by_name),
         ({"manifest_digest": digest_bytes(b"other")}, "manifest.digest_mismatch"),
         ({"job_id": uuid4()}, "manifest.job_mismatch"),
-        ({"model": None}, "order.model_missing"),
-        ({"upload": None}, "order.upload_missing"),
+        ({"inputs": {}}, "order.model_missing"),
+        ({"outputs": {}}, "order.upload_missing"),
+        ({"round": 2, "inputs": {"model": BLOB, "seeds": BLOB}}, "order.artefacts"),
+        ({"outputs": {"update": GRANT, "sums": GRANT}}, "order.artefacts"),
+        ({"outputs": {"update": GRANT.model_copy(update={"kind": "update.i8"})}}, "order.artefacts"),
+        ({"kind": OrderKind.EVALUATE}, "order.artefacts"),
     ],
 )
 def test_a_wrong_order_is_refused(scene: Scene, changes: dict[str, Any], code: str) -> None:
@@ -120,8 +139,12 @@ def test_a_wrong_manifest_is_refused(scene: Scene, changes: dict[str, Any], code
 @pytest.mark.parametrize(
     ("changes", "code"),
     [
-        ({"protection": {"mode": "masked"}}, "protection.not_supported"),
-        ({"privacy": {"epsilon": 1, "delta": 0}}, "privacy.not_supported"),
+        (
+            {"protection": {"mode": "masked", "threshold": 3, "min_survivors": 3, "clip": 1.0}},
+            "protection.not_supported",
+        ),
+        ({"privacy_cost": {"epsilon": 1, "delta": 0}}, "privacy.not_supported"),
+        ({"privacy": PRIVACY}, "privacy.not_supported"),
     ],
 )
 def test_what_is_not_built_yet_is_refused(scene: Scene, changes: dict[str, Any], code: str) -> None:
@@ -203,11 +226,14 @@ def test_an_order_is_opened_with_the_platform_s_key_only(scene: Scene) -> None:
 @pytest.mark.parametrize(
     ("changes", "code"),
     [
-        ({"protocol": "1.2"}, "protocol.version"),
+        ({"protocol": "2.0"}, "protocol.version"),
+        ({"protocol": "1.2", "critical": ["noise"], "noise": 1}, "protocol.critical"),
         ({"kind": "dance"}, "order.kind_not_supported"),
         ({"more": 1}, "order.malformed"),
-        ({"model": {"digest": "x", "size_bytes": 1, "url": "http://elsewhere"}}, "order.malformed"),
-        ({"upload": {"size_bytes_max": 1, "url": "https://elsewhere/connector/v1/uploads/"}}, "order.malformed"),
+        ({"inputs": {"model": {"digest": "x", "size_bytes": 1, "url": "http://elsewhere"}}}, "order.malformed"),
+        ({"outputs": {"update": ELSEWHERE}}, "order.malformed"),
+        ({"outputs": {"../update": GRANT.model_dump()}}, "order.malformed"),
+        ({"inputs": {f"part_{number}": BLOB.model_dump() for number in range(17)}}, "order.malformed"),
     ],
 )
 def test_an_order_that_can_not_be_read_whole_can_still_be_answered(
@@ -251,3 +277,17 @@ def test_an_order_that_can_not_be_answered_is_not_read(scene: Scene, changes: di
 def test_what_is_no_envelope_is_not_read(scene: Scene, broken: Callable[[bytes], bytes]) -> None:
     with pytest.raises(FederationError):
         open_order(broken(sealed_order(scene)), scene.trust, now(), KINDS.by_name)
+
+
+def test_an_order_and_a_manifest_of_protocol_1_0_authorise_nothing(scene: Scene) -> None:
+    manifest = scene.job()
+    order = scene.order(manifest)
+    opened = open_order(sealed_as_1_0(order, scene.platform.key), scene.trust, now(), KINDS.by_name).order
+    assert isinstance(opened, Refused)
+    assert opened.code == "protocol.outdated"
+    old = sealed_as_1_0(manifest, scene.platform.key)
+    order = order.model_copy(update={"manifest_digest": digest_bytes(old)})
+    with pytest.raises(Refused) as caught:
+        open_manifest(order, old, scene.trust)
+    assert caught.value.code == "protocol.outdated"
+    assert caught.value.code in REFUSALS

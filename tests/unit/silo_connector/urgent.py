@@ -52,7 +52,7 @@ def trained(site: Site, trainer: Trainer, order: Order, manifest: Manifest) -> b
     site.deliver(order, manifest)
     trainer.process_inbox()
     site.submission(order)
-    return (site.outbox / str(order.order_id) / spool.UPDATE).read_bytes()
+    return (site.outbox / str(order.order_id) / spool.output_file("update")).read_bytes()
 
 
 def events(site: Site) -> list[tuple[str, str]]:

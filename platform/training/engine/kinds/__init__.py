@@ -33,9 +33,3 @@ def stepless_kind(kind: str) -> SteplessKind:
 def answered_with(payload_type: str) -> SteplessKind | None:
     """The kind of order, of no round, that is answered with such documents."""
     return next((one for one in STEPLESS_KINDS.values() if one.answer_type == payload_type), None)
-
-
-def grants_upload(kind: str) -> bool:
-    """Whether an order of this kind is answered with an artefact."""
-    of_round = STEP_KINDS.get(kind)
-    return of_round is not None and of_round.has_upload

@@ -65,8 +65,6 @@ class StepKind(Protocol):
     """A kind of order that a step of a round is made of. One module a kind."""
 
     kind: OrderKind
-    has_upload: bool
-    """Whether an answer comes with an artefact, for which the order grants an upload."""
     is_about_model: bool
     """Whether its orders are about a global model. A job whose work is of another kind begins without one."""
 
@@ -75,15 +73,23 @@ class StepKind(Protocol):
         ...
 
     def issue(self, round_: Round, order_id: UUID, deadlines: StepDeadlines) -> Mapping[str, Any]:
-        """What an order of this kind holds, besides what every order does."""
+        """What an order of this kind holds, besides what every order does: inputs, outputs, parameters.
+
+        `kinds.models` makes references and grants.
+        """
         ...
 
     def accept(self, order: AnsweredOrder, said: Submission) -> None:
-        """Raise Invalid ``submission.*`` unless an answer is one to this kind of order."""
+        """Raise Invalid ``submission.*`` unless an answer is one to this kind of order.
+
+        That it brings the payloads that were granted, and no other, was looked at before.
+        """
         ...
 
     def close(self, claim: Claim, answers: Sequence[Answer]) -> Closed:
         """Work out what the answers make, at least as many as the quorum, outside any transaction.
+
+        Their payloads were found to be of their kinds (`engine.payload_checks`).
 
         Raises TooFewAcceptedError, LeaseLostError, and FederationErrors for which the round is given up.
         """

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from audit.actors import Actor
 from federation.errors import Invalid
-from federation.protocol.documents import OrderKind, Submission
+from federation.protocol.documents import MODEL, OrderKind, Submission
 from registry.actions import judge
 from registry.models import ModelVersion
 from training.engine.deadlines import StepDeadlines
@@ -24,7 +24,6 @@ class Evaluate:
     """Figures of one global model."""
 
     kind = OrderKind.EVALUATE
-    has_upload = False
     is_about_model = True
 
     def in_manifest(self, job: Job, version: ModelVersion | None) -> Mapping[str, Any]:
@@ -36,13 +35,13 @@ class Evaluate:
     def issue(self, round_: Round, order_id: UUID, deadlines: StepDeadlines) -> Mapping[str, Any]:
         """The model."""
         del order_id
-        return {"model": model_reference(round_.version, deadlines.expires_at)}
+        return {"inputs": {MODEL: model_reference(round_.version, deadlines.expires_at)}}
 
     def accept(self, order: AnsweredOrder, said: Submission) -> None:
         """It is answered with an evaluation, and no update."""
         del order
-        if said.payload is not None or said.training is not None:
-            raise Invalid("submission.payload", "Only a train order is answered with an update.", "payload")
+        if said.training is not None:
+            raise Invalid("submission.training", "Only a train order is answered with a training.", "training")
         if said.evaluation is None:
             raise Invalid("submission.evaluation", "An evaluate order is answered with an evaluation.", "evaluation")
 

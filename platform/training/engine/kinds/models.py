@@ -5,15 +5,22 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 from artefacts import signed_urls
 from federation.aggregation.metric_pooling import combine
 from federation.protocol import documents
+from federation.protocol.documents.protection import parse_protection
+from federation.protocol.payloads import payload_kind
+from federation.protocol.tensors import Layout, TensorSpec
 from registry.models import ModelVersion
 from training.engine.kinds.base import Claim
 from training.engine.sql import closing
 from training.launch.requests import local_of
-from training.models import Job
+from training.models import Job, Round
+
+UPLOAD_MARGIN_BYTES = 1 << 16
+"""An update is as large as its kind says, give or take its header."""
 
 
 def model_reference(version: ModelVersion, until: datetime) -> documents.BlobReference:
@@ -23,6 +30,26 @@ def model_reference(version: ModelVersion, until: datetime) -> documents.BlobRef
         size_bytes=version.size_bytes,
         url=signed_urls.download_url(version.digest, expires_at_s=int(until.timestamp())),
     )
+
+
+def layout_of(version: ModelVersion) -> Layout:
+    """The tensors of a version of a model."""
+    return tuple(
+        TensorSpec(name=spec["name"], shape=tuple(spec["shape"]), dtype=spec["dtype"]) for spec in version.model.layout
+    )
+
+
+def upload_grant(round_: Round, order_id: UUID, name: str, kind: str, until: datetime) -> documents.UploadGrant:
+    """A grant for one output of an order: a payload of this kind, about the round's model."""
+    protection = parse_protection(round_.job.request["protection"])
+    size_max = payload_kind(kind).size_bytes_max(layout_about(round_), protection) + UPLOAD_MARGIN_BYTES
+    url = signed_urls.upload_url(order_id, name, size_bytes_max=size_max, expires_at_s=int(until.timestamp()))
+    return documents.UploadGrant(kind=kind, size_bytes_max=size_max, url=url)
+
+
+def layout_about(round_: Round) -> Layout:
+    """That of the round's model; empty where it is about none."""
+    return () if round_.base_version is None else layout_of(round_.base_version)
 
 
 def combined_metrics(claim: Claim) -> dict[str, object]:

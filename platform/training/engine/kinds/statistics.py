@@ -9,21 +9,22 @@ from uuid import UUID
 
 from django.utils import timezone
 
-from artefacts import signed_urls, store
+from artefacts import store
 from audit.actors import Actor
 from federation.aggregation.aggregate import Rejected
 from federation.aggregation.checks import MISSING
 from federation.errors import Invalid
-from federation.protocol import documents
 from federation.protocol.digests import digest_bytes
 from federation.protocol.documents import OrderKind, Submission
+from federation.protocol.payloads.statistics_v1 import PAYLOAD
 from federation.sentences import Sentence
 from federation.statistics.disclosure import check_report
 from federation.statistics.pooling import encode_pooled, pool
-from federation.statistics.report import BYTES_MAX, StatisticsReport, read_report
+from federation.statistics.report import REPORT, StatisticsReport, read_report
 from registry.models import ModelVersion
 from training.engine.deadlines import StepDeadlines
 from training.engine.kinds.base import Claim, Closed, TooFewAcceptedError
+from training.engine.kinds.models import upload_grant
 from training.engine.sql.answered import AnsweredOrder
 from training.engine.sql.closing import Answer
 from training.engine.sql.steps import Applied
@@ -35,7 +36,6 @@ class Statistics:
     """Figures of columns, and of no model."""
 
     kind = OrderKind.STATISTICS
-    has_upload = True
     is_about_model = False
 
     def in_manifest(self, job: Job, version: ModelVersion | None) -> Mapping[str, Any]:
@@ -45,17 +45,11 @@ class Statistics:
 
     def issue(self, round_: Round, order_id: UUID, deadlines: StepDeadlines) -> Mapping[str, Any]:
         """A grant to upload the report. What is asked stands in the manifest alone."""
-        del round_
-        expires_at_s = int(deadlines.expires_at.timestamp())
-        url = signed_urls.upload_url(order_id, size_bytes_max=BYTES_MAX, expires_at_s=expires_at_s)
-        return {"upload": documents.UploadGrant(size_bytes_max=BYTES_MAX, url=url)}
+        return {"outputs": {REPORT: upload_grant(round_, order_id, REPORT, PAYLOAD.name, deadlines.expires_at)}}
 
     def accept(self, order: AnsweredOrder, said: Submission) -> None:
         """It is answered with a report, and with nothing about a model."""
         del order
-        if said.payload is None or said.payload.size_bytes > BYTES_MAX:
-            told = f"An order for statistics is answered with a report of at most {BYTES_MAX} bytes."
-            raise Invalid("submission.payload", told, "payload")
         if said.training is not None or said.evaluation is not None:
             raise Invalid("submission.payload", "An order for statistics is answered with no figure of a model.")
 
@@ -68,7 +62,7 @@ class Statistics:
         rejected: list[Rejected] = []
         for answer in answers:
             try:
-                content = store.path_of(answer.payload_digest).read_bytes()
+                content = store.path_of(answer.payloads[REPORT].digest).read_bytes()
                 report = read_report(content)
                 check_report(report, minimum_cell)
                 if tuple(column.name for column in report.columns) != columns:

@@ -7,14 +7,13 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from artefacts import signed_urls, store
+from artefacts import store
 from audit.actors import Actor
 from federation.aggregation.aggregate import Aggregation, Contribution, NothingAcceptedError, aggregate
 from federation.aggregation.combine import COMBINERS
 from federation.errors import Invalid
-from federation.protocol import documents
-from federation.protocol.documents import OrderKind, Submission
-from federation.protocol.tensors import TensorSpec
+from federation.protection import mode_of
+from federation.protocol.documents import MODEL, UPDATE, OrderKind, Submission
 from federation.sentences import Sentence
 from federation.strategies import parse_strategy
 from federation.strategies.weighting import weight_of
@@ -22,21 +21,17 @@ from registry.actions import add_version, judge
 from registry.models import ModelVersion
 from training.engine.deadlines import StepDeadlines
 from training.engine.kinds.base import Claim, Closed, TooFewAcceptedError
-from training.engine.kinds.models import combined_metrics, model_in_manifest, model_reference
+from training.engine.kinds.models import combined_metrics, layout_of, model_in_manifest, model_reference, upload_grant
 from training.engine.sql.answered import AnsweredOrder
 from training.engine.sql.closing import Answer
 from training.engine.sql.steps import Applied
 from training.models import Job, Round
-
-UPLOAD_MARGIN_BYTES = 1 << 16
-"""An update is as large as the model, give or take its header."""
 
 
 class Train:
     """Updates of one global model."""
 
     kind = OrderKind.TRAIN
-    has_upload = True
     is_about_model = True
 
     def in_manifest(self, job: Job, version: ModelVersion | None) -> Mapping[str, Any]:
@@ -48,18 +43,17 @@ class Train:
     def issue(self, round_: Round, order_id: UUID, deadlines: StepDeadlines) -> Mapping[str, Any]:
         """The model, and a grant to upload the update."""
         version, expires_at = round_.version, deadlines.expires_at
-        size_max = version.size_bytes + UPLOAD_MARGIN_BYTES
-        upload = documents.UploadGrant(
-            size_bytes_max=size_max,
-            url=signed_urls.upload_url(order_id, size_bytes_max=size_max, expires_at_s=int(expires_at.timestamp())),
-        )
-        return {"model": model_reference(version, expires_at), "upload": upload}
+        kind = mode_of(round_.job.request["protection"]["mode"]).update_kind
+        return {
+            "inputs": {MODEL: model_reference(version, expires_at)},
+            "outputs": {UPDATE: upload_grant(round_, order_id, UPDATE, kind, expires_at)},
+        }
 
     def accept(self, order: AnsweredOrder, said: Submission) -> None:
         """It is answered with an update, and with what the training was like."""
         del order
-        if said.payload is None or said.training is None:
-            raise Invalid("submission.payload", "A train order is answered with an update.", "payload")
+        if said.training is None:
+            raise Invalid("submission.training", "A train order is answered with what the training was.", "training")
 
     def close(self, claim: Claim, answers: Sequence[Answer]) -> Closed:
         """Add the updates up, and keep the next version of the model."""
@@ -97,9 +91,7 @@ class Train:
 
 def _aggregate(claim: Claim, answers: Sequence[Answer], folder: Path) -> Aggregation:
     job, version = claim.round.job, claim.round.version
-    layout = tuple(
-        TensorSpec(name=spec["name"], shape=tuple(spec["shape"]), dtype=spec["dtype"]) for spec in version.model.layout
-    )
+    layout = layout_of(version)
     strategy = parse_strategy(job.request["strategy"])
     return aggregate(
         strategy,
@@ -108,7 +100,7 @@ def _aggregate(claim: Claim, answers: Sequence[Answer], folder: Path) -> Aggrega
         [
             Contribution(
                 str(answer.order_id),
-                store.path_of(answer.payload_digest),
+                store.path_of(answer.payloads[UPDATE].digest),
                 float(weight_of(strategy.weighting, answer.rows, answer.limits)),
             )
             for answer in answers

@@ -1,23 +1,20 @@
-"""The protection modes: one module each, found by looking. To add one, add a file with a ``PROTOCOL``."""
+"""What the engine does for each protection mode: one module each, found by looking (`training.modes`).
+
+To add one, add a file with a ``PROTOCOL``.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from operator import attrgetter
-
-from federation.discovery import Offers
 from federation.protocol.documents import OrderKind
 from training.engine.protocols.base import RoundProtocol, StepPlan
 from training.models import Job
-
-PROTOCOLS: Mapping[str, RoundProtocol] = Offers(
-    __name__, "PROTOCOL", name=attrgetter("mode"), sort_key=attrgetter("mode")
-)
+from training.modes import PROTOCOLS
 
 
 def protocol_of(job: Job) -> RoundProtocol:
     """The protocol of a job's rounds."""
-    return PROTOCOLS[job.request["protection"]["mode"]]
+    found: RoundProtocol = PROTOCOLS[job.request["protection"]["mode"]]
+    return found
 
 
 def work_of(job: Job, round_number: int) -> OrderKind | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from federation.protection.clear import MODE as CLEAR
 from federation.protocol.documents import OrderKind
 from training.engine.protocols.base import StepPlan
 
@@ -9,7 +10,7 @@ from training.engine.protocols.base import StepPlan
 class Clear:
     """Updates in clear, where the agreement says so."""
 
-    mode = "clear"
+    mode = CLEAR.name
 
     def steps(self, work: OrderKind) -> tuple[StepPlan, ...]:
         """The work itself."""

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from uuid import UUID
 
 from federation.agreements.answer_bounds import AnswerBounds
+from federation.protection import mode_of
+from federation.protocol.documents import Order, read
+from federation.protocol.envelope import peek
 from federation.protocol.rows import RowLimits
 from federation.targets import figure_names, target_of
 from realtime import database
@@ -27,16 +32,14 @@ class AnsweredOrder:
     round_number: int
     attempt: int
     version_id: UUID | None
-    model_digest: str | None
-    """None where it is about no model."""
+    envelope: bytes
+    """The order as it was signed."""
     job_id: UUID
     consortium_id: UUID
     manifest_digest: str
     wait: str
-    upload_digest: str | None
-    """The artefact to which its grant is bound."""
-    is_uploaded: bool
-    """Whether the whole of it has come by that grant."""
+    uploaded: str | None
+    """The artefacts to which its grants are bound, by name, as JSON: the digest, and whether the whole has come."""
     rows_coarse: int | None
     weight_max: int | None
     protection: str
@@ -54,12 +57,23 @@ class AnsweredOrder:
         """As much of the job as an event needs."""
         return Job.from_db("default", ("id", "consortium_id"), (self.job_id, self.consortium_id))
 
+    @cached_property
+    def document(self) -> Order:
+        """What its silo was told, as it was signed."""
+        return read(Order, peek(bytes(self.envelope)))
+
+    @cached_property
+    def uploads(self) -> Mapping[str, tuple[str, bool]]:
+        """Of each output for which something has come: the artefact's digest, and whether it is whole."""
+        found = json.loads(self.uploaded) if self.uploaded else {}
+        return {name: (digest, is_whole) for name, (digest, is_whole) in found.items()}
+
     @property
     def bounds(self) -> AnswerBounds:
         """What an answer to it may say."""
         return AnswerBounds(
             rows=RowLimits.of(self.rows_coarse, self.weight_max),
-            is_weighed_here=self.protection == "clear",
+            is_weighed_here=mode_of(self.protection).platform_reads_updates,
             update_norm_l2_max=self.update_norm_l2_max,
             minimum_cell=self.minimum_cell,
             metrics=frozenset(figure_names() if self.metrics is None else json.loads(self.metrics)),
@@ -70,8 +84,11 @@ class AnsweredOrder:
 
 _FIND = """
     SELECT own.id, own.silo_id, own.state, own.kind, own.number, own.code, step.id, round.number,
-           round.attempt, version.id, version.digest, job.id, job.consortium_id, job.manifest_digest,
-           step.wait, upload.digest, upload.finished_at IS NOT NULL, seat.rows_coarse, seat.weight_max,
+           round.attempt, own.base_version_id, own.envelope, job.id, job.consortium_id, job.manifest_digest,
+           step.wait,
+           (SELECT jsonb_object_agg(came.name, jsonb_build_array(came.digest, came.finished_at IS NOT NULL))
+            FROM training_upload AS came WHERE came.order_id = own.id)::text,
+           seat.rows_coarse, seat.weight_max,
            job.request #>> '{protection,mode}', (job.request #>> '{limits,update_norm_l2_max}')::float8,
            (job.request #>> '{limits,minimum_cell}')::integer, agreement.terms #>> '{disclosure,metrics}',
            agreement.terms #>> '{training_limits,trainer_network}', model.n_classes, model.target
@@ -83,7 +100,6 @@ _FIND = """
     LEFT JOIN registry_model AS model ON model.id = version.model_id
     JOIN training_cohortseat AS seat ON seat.job_id = job.id AND seat.silo_id = own.silo_id
     LEFT JOIN agreements_agreementversion AS agreement ON agreement.id = job.agreement_id
-    LEFT JOIN training_upload AS upload ON upload.order_id = own.id
     WHERE own.id = %(order)s AND own.silo_id = %(silo)s
 """
 _LOCK = f"{_FIND} FOR UPDATE OF own"

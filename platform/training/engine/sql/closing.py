@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -84,17 +84,29 @@ def lock_claimed_step(*, round_: Round, step_id: int, lease: UUID) -> bool:
 
 
 @dataclass(frozen=True)
+class Brought:
+    """An artefact that came with an answer."""
+
+    kind: str
+    digest: str
+
+
+@dataclass(frozen=True)
 class Answer:
-    """An update that a silo has sent."""
+    """What a silo has sent."""
 
     order_id: UUID
-    payload_digest: str
+    payloads: Mapping[str, Brought]
+    """By the names that the order has for them."""
     rows: int
     limits: RowLimits
 
 
 _ANSWERS = f"""
-    SELECT own.id, submission.payload_digest, submission.rows, seat.rows_coarse, seat.weight_max
+    SELECT own.id,
+           (SELECT jsonb_object_agg(payload.name, jsonb_build_array(payload.kind, payload.digest))
+            FROM training_payload AS payload WHERE payload.order_id = own.id)::text,
+           submission.rows, seat.rows_coarse, seat.weight_max
     FROM training_order AS own
     JOIN training_submission AS submission ON submission.order_id = own.id
     JOIN training_step AS step ON step.id = own.step_id
@@ -109,8 +121,13 @@ def answers(step_id: int) -> list[Answer]:
     """What counts in a step, in the order of the silos' ids: sums are the same whoever was first."""
     found = database.fetch(_ANSWERS, {"step": step_id})
     return [
-        Answer(order_id, digest, rows, RowLimits.of(rows_coarse, weight_max))
-        for order_id, digest, rows, rows_coarse, weight_max in found
+        Answer(
+            order_id,
+            {name: Brought(*brought) for name, brought in json.loads(payloads or "{}").items()},
+            rows,
+            RowLimits.of(rows_coarse, weight_max),
+        )
+        for order_id, payloads, rows, rows_coarse, weight_max in found
     ]
 
 

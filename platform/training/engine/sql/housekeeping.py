@@ -25,11 +25,11 @@ class Served:
 
 _SERVED = f"""
     SELECT round.id, round.number, job.id, job.consortium_id,
-           ARRAY(SELECT submission.payload_digest
+           ARRAY(SELECT payload.digest
                  FROM training_step AS step
                  JOIN training_order AS own ON own.step_id = step.id
-                 JOIN training_submission AS submission ON submission.order_id = own.id
-                 WHERE step.round_id = round.id AND submission.payload_digest <> '')
+                 JOIN training_payload AS payload ON payload.order_id = own.id
+                 WHERE step.round_id = round.id)
     FROM training_round AS round
     JOIN training_job AS job ON job.id = round.job_id
     LEFT JOIN agreements_agreementversion AS agreement ON agreement.id = job.agreement_id

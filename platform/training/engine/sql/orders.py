@@ -28,7 +28,6 @@ class FoundOrder:
     state: str
     envelope: bytes
     manifest: bytes | None
-    model_digest: str | None
     agreement: bytes | None
     newest_succession: int | None
     """The id of the last succession of the platform's key, read along: it costs the poll no statement of its own."""
@@ -47,11 +46,11 @@ _FETCH = f"""
         FROM relaxed
         WHERE id = ANY(%(held)s) AND silo_id = %(silo)s AND state IN ({may_become(ORDER, OrderState.ACCEPTED)})
     ), found AS (
-        SELECT id, state, envelope, job_id, base_version_id, number FROM training_order
+        SELECT id, state, envelope, job_id, number FROM training_order
         WHERE silo_id = %(silo)s AND state IN ({listed(OUTSTANDING)})
           AND expires_at > {NOW} AND id <> ALL(%(held)s)
         UNION ALL
-        SELECT id, state, envelope, job_id, base_version_id, number FROM training_order
+        SELECT id, state, envelope, job_id, number FROM training_order
         WHERE silo_id = %(silo)s AND state IN ({listed(CALLED_BACK)}) AND id = ANY(%(held)s)
         ORDER BY number LIMIT {ORDERS_MAX}
     ), delivered AS (
@@ -59,11 +58,10 @@ _FETCH = f"""
         WHERE training_order.id = found.id
           AND training_order.state IN ({may_become(ORDER, OrderState.DELIVERED)})
     )
-    SELECT found.id, found.state, found.envelope, job.manifest, version.digest, agreement.envelope,
+    SELECT found.id, found.state, found.envelope, job.manifest, agreement.envelope,
            (SELECT max(id) FROM silos_keysuccession)
     FROM found
     LEFT JOIN training_job AS job ON job.id = found.job_id
-    LEFT JOIN registry_modelversion AS version ON version.id = found.base_version_id
     LEFT JOIN agreements_agreementversion AS agreement ON agreement.id = job.agreement_id
     ORDER BY found.number
 """  # noqa: S608 - states and bounds of ours, nothing from outside
@@ -84,12 +82,17 @@ _SUBMIT = f"""
         RETURNING id
     ), submitted AS (
         INSERT INTO training_submission
-            (order_id, document, document_digest, payload_digest, payload_size_bytes, rows, steps, train_loss,
+            (order_id, document, document_digest, payload_size_bytes, rows, steps, train_loss,
              update_norm_l2, phases_s, connector_version, received_at)
-        SELECT id, %(document)s::bytea, %(document_digest)s, %(payload_digest)s, %(payload_size_bytes)s::bigint,
+        SELECT id, %(document)s::bytea, %(document_digest)s, %(payload_size_bytes)s::bigint,
                %(rows)s::bigint, %(steps)s::bigint, %(train_loss)s::float8, %(update_norm_l2)s::float8,
                %(phases_s)s::jsonb, %(connector_version)s, {NOW}
         FROM answered
+    ), brought AS (
+        INSERT INTO training_payload (order_id, name, kind, digest, size_bytes)
+        SELECT answered.id, payload.name, payload.kind, payload.digest, payload.size_bytes
+        FROM answered, jsonb_to_recordset(%(payloads)s::jsonb)
+            AS payload (name text, kind text, digest text, size_bytes bigint)
     ), evaluated AS (
         INSERT INTO training_evaluation
             (order_id, version_id, silo_id, rows, figures, suppressed)
@@ -109,7 +112,8 @@ def submit(
 
     Whole in itself. False, and nothing kept, if the order was not open any more.
     """
-    payload, training, evaluation = said.payload, said.training, said.evaluation
+    training, evaluation = said.training, said.evaluation
+    payloads = [{"name": name, **payload.model_dump()} for name, payload in said.payloads.items()]
     rows = database.fetch(
         _SUBMIT,
         {
@@ -118,8 +122,8 @@ def submit(
             "version": order.version_id,
             "document": document,
             "document_digest": document_digest,
-            "payload_digest": payload.digest if payload else "",
-            "payload_size_bytes": payload.size_bytes if payload else 0,
+            "payloads": Jsonb(payloads),
+            "payload_size_bytes": sum(payload.size_bytes for payload in said.payloads.values()),
             "rows": training.rows if training else 0,
             "steps": training.steps if training else 0,
             "train_loss": training.loss if training else None,
@@ -127,7 +131,7 @@ def submit(
             "phases_s": Jsonb(dict(said.phases_s)),
             "connector_version": said.environment.connector_version,
             "test_rows": evaluation.rows if evaluation else None,
-            "figures": Jsonb(evaluation.told if evaluation else {}),
+            "figures": Jsonb(evaluation.figures if evaluation else {}),
             "suppressed": evaluation.suppressed if evaluation else False,
             **event,
         },

@@ -1,4 +1,4 @@
-"""Uploads: one artefact for one order, bound to it before the first byte is kept."""
+"""Uploads: one artefact for one output of an order, bound to it before the first byte is kept."""
 
 from __future__ import annotations
 
@@ -15,29 +15,30 @@ from training.sql_literals import listed
 from training.transitions import OUTSTANDING
 
 _FIND = """
-    SELECT own.silo_id, own.state, own.kind, own.expires_at, upload.digest, upload.size_bytes,
+    SELECT own.silo_id, own.state, own.envelope, own.expires_at, upload.digest, upload.size_bytes,
            upload.finished_at IS NOT NULL
-    FROM training_order AS own LEFT JOIN training_upload AS upload ON upload.order_id = own.id
+    FROM training_order AS own
+    LEFT JOIN training_upload AS upload ON upload.order_id = own.id AND upload.name = %(name)s
     WHERE own.id = %(order)s
 """
 
 
 @dataclass(frozen=True)
 class FoundUpload:
-    """An order, and what its grant has brought so far."""
+    """An order, and what one of its grants has brought so far."""
 
     silo_id: UUID
     state: str
-    kind: str
+    envelope: bytes
     expires_at: datetime
     digest: str | None
     size_bytes: int | None
     is_finished: bool
 
 
-def find(order_id: UUID) -> FoundUpload | None:
-    """The order with its upload, or None when there is no such order."""
-    rows = database.fetch(_FIND, {"order": order_id})
+def find(order_id: UUID, name: str) -> FoundUpload | None:
+    """The order with its upload for this output, or None when there is no such order."""
+    rows = database.fetch(_FIND, {"order": order_id, "name": name})
     return FoundUpload(*rows[0]) if rows else None
 
 
@@ -52,18 +53,18 @@ _BEGIN = f"""
         FROM training_order AS own JOIN training_upload AS upload ON upload.order_id = own.id
         WHERE own.silo_id = %(silo)s AND own.state IN ({listed(OUTSTANDING)})
     )
-    INSERT INTO training_upload (order_id, digest, size_bytes, begun_at)
-    SELECT own.id, %(digest)s, %(size_bytes)s::bigint, %(now)s
+    INSERT INTO training_upload (order_id, name, digest, size_bytes, begun_at)
+    SELECT own.id, %(name)s, %(digest)s, %(size_bytes)s::bigint, %(now)s
     FROM training_order AS own, in_flight
     WHERE own.id = %(order)s AND own.state IN ({listed(OUTSTANDING)})
       AND in_flight.size_bytes + %(size_bytes)s::bigint <= %(size_bytes_max)s::bigint
-    ON CONFLICT (order_id) DO NOTHING
+    ON CONFLICT (order_id, name) DO NOTHING
     RETURNING true
 """  # noqa: S608 - states of ours
 
 
-def begin(*, order_id: UUID, silo_id: UUID, digest: str, size_bytes: int, in_flight_bytes_max: int) -> bool:
-    """Bind an artefact to an order that waits for its answer.
+def begin(*, order_id: UUID, name: str, silo_id: UUID, digest: str, size_bytes: int, in_flight_bytes_max: int) -> bool:
+    """Bind an artefact to an output of an order that waits for its answer.
 
     False, and nothing written, if something is bound to it, if it waits no longer, or if the silo would have more
     bytes in flight than this.
@@ -76,6 +77,7 @@ def begin(*, order_id: UUID, silo_id: UUID, digest: str, size_bytes: int, in_fli
                 _BEGIN,
                 {
                     "order": order_id,
+                    "name": name,
                     "silo": silo_id,
                     "digest": digest,
                     "size_bytes": size_bytes,
@@ -91,19 +93,19 @@ _FINISH = """
         SELECT set_config('synchronous_commit', 'off', true)
     )
     UPDATE training_upload SET finished_at = COALESCE(finished_at, %(now)s) FROM relaxed
-    WHERE order_id = %(order)s AND digest = %(digest)s
+    WHERE order_id = %(order)s AND name = %(name)s AND digest = %(digest)s
     RETURNING true
 """
 
 
-def finish(*, order_id: UUID, digest: str) -> bool:
-    """Note that the whole artefact has come by this order's grant; False if the order is over and its upload gone."""
-    return bool(database.fetch(_FINISH, {"order": order_id, "digest": digest, "now": timezone.now()}))
+def finish(*, order_id: UUID, name: str, digest: str) -> bool:
+    """Note that the whole artefact has come by this grant; False if the order is over and its upload gone."""
+    return bool(database.fetch(_FINISH, {"order": order_id, "name": name, "digest": digest, "now": timezone.now()}))
 
 
 _FORGET = f"""
-    DELETE FROM training_upload WHERE order_id IN (
-        SELECT upload.order_id FROM training_upload AS upload JOIN training_order AS own ON own.id = upload.order_id
+    DELETE FROM training_upload WHERE id IN (
+        SELECT upload.id FROM training_upload AS upload JOIN training_order AS own ON own.id = upload.order_id
         WHERE own.state NOT IN ({listed(OUTSTANDING)})
         LIMIT %(limit)s
     )

@@ -21,7 +21,6 @@ class Greeting:
     """Whoever answers has greeted."""
 
     kind = OrderKind.KEY_EXCHANGE
-    has_upload = False
     is_about_model = True
 
     def in_manifest(self, job: Job, version: ModelVersion | None) -> Mapping[str, Any]:
@@ -32,7 +31,7 @@ class Greeting:
     def issue(self, round_: Round, order_id: UUID, deadlines: StepDeadlines) -> Mapping[str, Any]:
         """The model, which every answer names."""
         del order_id
-        return {"model": model_reference(round_.version, deadlines.expires_at)}
+        return {"inputs": {"model": model_reference(round_.version, deadlines.expires_at)}}
 
     def accept(self, order: AnsweredOrder, said: Submission) -> None:
         """Whatever it says."""

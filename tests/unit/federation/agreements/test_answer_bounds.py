@@ -20,9 +20,11 @@ ANSWER = answer_to(
     order_of(
         PLAYED.manifest,
         kind="train",
-        model=documents.BlobReference(
-            digest=PLAYED.manifest.initial_model_digest, size_bytes=1, url="/connector/v1/blobs/1"
-        ),
+        inputs={
+            "model": documents.BlobReference(
+                digest=PLAYED.manifest.initial_model_digest, size_bytes=1, url="/connector/v1/blobs/1"
+            )
+        },
     )
 )
 BOUNDS = AnswerBounds.of(
@@ -41,11 +43,6 @@ def trained(**changes: object) -> dict[str, object]:
 def tried(**changes: Any) -> dict[str, object]:
     """Another report of the evaluation."""
     return {"evaluation": documents.EvaluationReport(**changes)}
-
-
-def counts(*rows: tuple[int, ...]) -> documents.Confusion:
-    """Counts by class."""
-    return documents.Confusion(counts=rows)
 
 
 def codes(bounds: AnswerBounds = BOUNDS, **changes: object) -> set[str]:
@@ -68,17 +65,19 @@ WITH_COUNTS = replace(BOUNDS, metrics=frozenset({"loss", "accuracy", "confusion"
         ({"update.weight"}, BOUNDS, tried(rows=305)),
         (set(), replace(BOUNDS, rows=NO_LIMITS), tried(rows=10**10)),
         ({"update.norm_exceeded"}, BOUNDS, trained(update_norm_l2=1.0001e4)),
-        ({"answer.not_agreed"}, BOUNDS, tried(rows=20, auc=0.5)),
-        ({"answer.not_agreed"}, BOUNDS, tried(rows=20, confusion=counts((20, 0), (0, 0)))),
-        ({"answer.not_agreed"}, replace(BOUNDS, metrics=frozenset({"accuracy"})), tried(rows=20, accuracy=1.0)),
-        ({"answer.small_cell"}, BOUNDS, tried(rows=4, accuracy=1.0)),
-        ({"answer.small_cell"}, BOUNDS, tried(rows=0, accuracy=1.0)),
-        (set(), BOUNDS, tried(rows=0, suppressed=True)),
-        ({"answer.small_cell"}, WITH_COUNTS, tried(rows=20, confusion=counts((19, 1), (0, 0)))),
-        (set(), WITH_COUNTS, tried(rows=20, confusion=counts((20, 0), (0, 0)))),
-        (set(), WITH_COUNTS, tried(rows=20, figures={"loss": 0.5, "confusion": ((20, 0), (0, 0))})),
-        ({"answer.small_cell"}, WITH_COUNTS, tried(rows=20, figures={"confusion": ((19, 1), (0, 0))})),
         ({"answer.not_agreed"}, BOUNDS, tried(rows=20, figures={"auc": 0.5})),
+        ({"answer.not_agreed"}, BOUNDS, tried(rows=20, figures={"confusion": ((20, 0), (0, 0))})),
+        (
+            {"answer.not_agreed"},
+            replace(BOUNDS, metrics=frozenset({"accuracy"})),
+            tried(rows=20, figures={"accuracy": 1.0}),
+        ),
+        ({"answer.small_cell"}, BOUNDS, tried(rows=4, figures={"accuracy": 1.0})),
+        ({"answer.small_cell"}, BOUNDS, tried(rows=0, figures={"accuracy": 1.0})),
+        (set(), BOUNDS, tried(rows=0, suppressed=True)),
+        ({"answer.small_cell"}, WITH_COUNTS, tried(rows=20, figures={"confusion": ((19, 1), (0, 0))})),
+        (set(), WITH_COUNTS, tried(rows=20, figures={"confusion": ((20, 0), (0, 0))})),
+        (set(), WITH_COUNTS, tried(rows=20, figures={"loss": 0.5, "confusion": ((20, 0), (0, 0))})),
         ({"answer.figures"}, BOUNDS, tried(rows=20, figures={"accuracy": 1.5})),
         ({"answer.figures"}, BOUNDS, tried(rows=20, figures={"accuracy": ((20, 0), (0, 0))})),
         ({"answer.figures", "answer.not_agreed"}, BOUNDS, tried(rows=20, figures={"name": 17.0})),
@@ -109,7 +108,11 @@ NUMBER = replace(BOUNDS, target=target_of("real", None), metrics=frozenset({"mse
         ({"answer.not_agreed"}, replace(NUMBER, metrics=frozenset({"mae"})), trained(loss=12.3) | tried(rows=20)),
         ({"answer.figures"}, NUMBER, trained(loss=None) | tried(rows=20, figures={"mse": 12.34})),
         ({"answer.figures"}, NUMBER, trained(loss=None) | tried(rows=20, figures={"r2": 1.5})),
-        ({"answer.figures", "answer.not_agreed"}, NUMBER, trained(loss=None) | tried(rows=20, accuracy=0.5)),
+        (
+            {"answer.figures", "answer.not_agreed"},
+            NUMBER,
+            trained(loss=None) | tried(rows=20, figures={"accuracy": 0.5}),
+        ),
         ({"answer.small_cell"}, NUMBER, trained(loss=None) | tried(rows=4, figures={"mse": 12.3})),
     ],
 )
@@ -118,7 +121,7 @@ def test_a_number_s_figures_have_bounds_too(found: set[str], bounds: AnswerBound
 
 
 def test_no_word_about_an_answer_repeats_what_may_not_be_known() -> None:
-    said = ANSWER.model_copy(update=tried(rows=3, accuracy=0.123456, auc=0.654321))
+    said = ANSWER.model_copy(update=tried(rows=3, figures={"accuracy": 0.123456, "auc": 0.654321}))
     told = " ".join(what for _, what in faults_of(said, BOUNDS))
     assert "auc" in told
     assert not [figure for figure in ("0.123456", "0.654321", " 3 ") if figure in told]

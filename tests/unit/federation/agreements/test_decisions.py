@@ -13,6 +13,7 @@ import pytest
 from federation.agreements.policy import Policy, QuietHours
 from federation.agreements.rules import LOCAL_POLICY, RULES
 from federation.agreements.shares import registered_of, weigh
+from federation.protection.encrypted import Encrypted
 from federation.protocol.documents import (
     AmendmentTerms,
     Cohort,
@@ -23,7 +24,6 @@ from federation.protocol.documents import (
     OrderKind,
     Privacy,
     PrivacyCost,
-    Protection,
     Purpose,
     UseConditions,
     Weighting,
@@ -232,21 +232,21 @@ REFUSED: list[tuple[str, str, Change]] = [
         "code",
         both(CODE, terms(code=CustomCode(digests=(DIGEST,), reviewers=2))),
     ),
-    ("agreement.protection", "protection", job(protection=Protection(mode="encrypted"))),
+    ("agreement.protection", "protection", job(protection=Encrypted(degree=8192, primes=(60, 60), scale=40))),
     ("agreement.privacy_required", "privacy", terms(privacy=Privacy(required=True, epsilon_max=1, delta_max=1e-5))),
     ("agreement.privacy_required", "privacy", covered(epsilon_max=3.0)),
-    ("agreement.epsilon", "privacy", both(job(privacy=DP), terms(privacy=Privacy(epsilon_max=1.9)))),
-    ("agreement.delta", "privacy", both(job(privacy=DP), terms(privacy=Privacy(delta_max=1e-7)))),
-    ("agreement.dataset_epsilon", "datasets", both(job(privacy=DP), covered(epsilon_max=1.5))),
+    ("agreement.epsilon", "privacy", both(job(privacy_cost=DP), terms(privacy=Privacy(epsilon_max=1.9)))),
+    ("agreement.delta", "privacy", both(job(privacy_cost=DP), terms(privacy=Privacy(delta_max=1e-7)))),
+    ("agreement.dataset_epsilon", "datasets", both(job(privacy_cost=DP), covered(epsilon_max=1.5))),
     (
         "agreement.dataset_epsilon",
         "datasets",
-        both(job(privacy=DP), covered(epsilon_max=3.0), position(epsilon_spent=1.1)),
+        both(job(privacy_cost=DP), covered(epsilon_max=3.0), position(epsilon_spent=1.1)),
     ),
     (
         "agreement.dataset_delta",
         "datasets",
-        both(job(privacy=DP), covered(delta_max=2e-6), position(delta_spent=1.5e-6)),
+        both(job(privacy_cost=DP), covered(delta_max=2e-6), position(delta_spent=1.5e-6)),
     ),
     ("agreement.cohort", "members", lambda case: terms(members=case_members(case)[:3])(case)),
     ("cohort.twice", "cohort", again(silo_id=UUID(int=1))),
@@ -297,8 +297,8 @@ def test_what_is_outside_the_agreement_is_refused_and_the_clause_named(code: str
         order(round=11, kind=OrderKind.EVALUATE),
         order(round=10),
         two_of_one_house(quorum=4),
-        job(privacy=DP),
-        both(job(privacy=DP), covered(epsilon_max=3.0), position(epsilon_spent=1.0)),
+        job(privacy_cost=DP),
+        both(job(privacy_cost=DP), covered(epsilon_max=3.0), position(epsilon_spent=1.0)),
         both(CODE, place(policy=Policy(custom_code="approved"))),
         both(
             CODE,
@@ -327,7 +327,7 @@ AFTERNOON = QuietHours(begin=time(14), end=time(15))
 NIGHT = QuietHours(begin=time(20), end=time(13))
 POLICIES: list[tuple[str, Policy, Change]] = [
     ("policy.epsilon", Policy(epsilon_max=10), job()),
-    ("policy.epsilon", Policy(epsilon_max=1), job(privacy=DP)),
+    ("policy.epsilon", Policy(epsilon_max=1), job(privacy_cost=DP)),
     ("policy.family", Policy(families=("mlp",)), job()),
     ("policy.parameters", Policy(parameters_max=13), job()),
     ("policy.code", Policy(), CODE),

@@ -11,13 +11,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from federation.agreements.policy import Policy, QuietHours
+from federation.protection.clear import Clear
+from federation.protection.encrypted import Encrypted
+from federation.protection.masked import Masked
 from federation.protocol.documents import (
     CoveredDataset,
     Limits,
     OrderKind,
     Privacy,
     PrivacyCost,
-    Protection,
     Purpose,
     Terms,
     TrainingLimits,
@@ -58,8 +60,8 @@ CATEGORIES = ("general_research", "health", "disease", "population_origins", "me
 LADDER = {"DS": "HMB", "HMB": "GRU", "POA": "GRU", "GRU": "NRES", "FIN": "NRES", "NRES": "NRES"}
 TASKS = ("train", "evaluate", "statistics")
 FAMILIES = ("logistic", "mlp", "softmax", "plan")
-
-
+MASKED = Masked(threshold=3, min_survivors=3, clip=1.0)
+ENCRYPTED = Encrypted(degree=8192, primes=(60, 60), scale=40)
 BASE = allowed_case(training_limits=WIDE)
 assert BASE.standing is not None
 BASE_TERMS = BASE.standing.agreement.terms
@@ -138,8 +140,8 @@ JOB: dict[str, st.SearchStrategy[object]] = {
     "rounds": st.sampled_from([1, 10, 20]),
     "model": st.sampled_from([{"family": family} for family in FAMILIES if family != "plan"]),
     "plan": st.sampled_from(DIGESTS),
-    "protection": st.builds(Protection, mode=st.sampled_from(["clear", "masked", "encrypted"])),
-    "privacy": st.one_of(st.none(), st.builds(PrivacyCost, epsilon=st.sampled_from([0.5, 2.0]), delta=st.just(1e-6))),
+    "protection": st.sampled_from([Clear(), MASKED, ENCRYPTED]),
+    "privacy_cost": st.none() | st.builds(PrivacyCost, epsilon=st.sampled_from([0.5, 2.0]), delta=st.just(1e-6)),
     "code_digest": st.sampled_from([None, *DIGESTS]),
     "limits": st.builds(Limits, update_norm_l2_max=st.sampled_from([1.0, 1e4]), minimum_cell=st.sampled_from([5, 10])),
     "weighting": st.one_of(

@@ -28,6 +28,7 @@ from federation.protocol.keys import PrivateKey
 from federation.protocol.tree_heads import TreeHead
 from federation.verify import check, main
 from tests.support.evidence import Event, Played, answer_to, model_of
+from tests.support.of_1_0 import sealed_as_1_0
 
 ROUNDS = 3
 PLAYED = Played(rounds=ROUNDS)
@@ -323,7 +324,7 @@ def test_a_job_of_today_is_not_taken_for_one_without_numbers(
     played = Played(rounds=ROUNDS, protocol=agreed)
     played.is_numbered = False
     played.manifest = played.manifest.model_copy(update={"protocol": "1.0"})
-    played.sealed_manifest = documents.seal(played.manifest, played.platform)
+    played.sealed_manifest = sealed_as_1_0(played.manifest, played.platform)
     entries = [
         replace(entry, content=answered_under_1_0(entry, played))
         if entry.name.startswith(bundle_parser.ANSWER) and round_of(entry) <= old_rounds
@@ -336,8 +337,8 @@ def test_a_job_of_today_is_not_taken_for_one_without_numbers(
 
 def answered_under_1_0(entry: Entry, played: Played) -> bytes:
     """An answer as a silo of protocol 1.0 would have signed it."""
-    said = documents.read(documents.Submission, peek(entry.content)).model_copy(update={"protocol": "1.0"})
-    return documents.seal(said, played.identities[UUID(entry.name.partition("/")[2]).int & 0xFF])
+    said = documents.read(documents.Submission, peek(entry.content))
+    return sealed_as_1_0(said, played.identities[UUID(entry.name.partition("/")[2]).int & 0xFF])
 
 
 def test_a_recorded_bundle_of_protocol_1_0_is_limited_evidence(capsys: pytest.CaptureFixture[str]) -> None:

@@ -144,7 +144,9 @@ TRAINED = documents.TrainingReport(rows=10, steps=1, loss=0.5, update_norm_l2=1.
 BAD: dict[str, dict[str, Any]] = {
     "update.weight": {"training": TRAINED.model_copy(update={"rows": 10**9})},
     "update.norm_exceeded": {"training": TRAINED.model_copy(update={"update_norm_l2": 1e6})},
-    "answer.not_agreed": {"evaluation": documents.EvaluationReport(rows=20, loss=0.5, accuracy=0.75, auc=0.5)},
+    "answer.not_agreed": {
+        "evaluation": documents.EvaluationReport(rows=20, figures={"loss": 0.5, "accuracy": 0.75, "auc": 0.5})
+    },
     "answer.small_cell": {"evaluation": documents.EvaluationReport(rows=4)},
 }
 
@@ -162,7 +164,7 @@ def test_what_a_silo_says_beyond_its_bounds_spoils_no_evidence_where_it_was_reje
 
 def rejected_unread(code: str, **changes: object) -> Report:
     """The last silo's answer of the second round was rejected as it came, and is nowhere but for its digest."""
-    answered = with_answer(evaluation=documents.EvaluationReport(rows=20, auc=0.5))
+    answered = with_answer(evaluation=documents.EvaluationReport(rows=20, figures={"auc": 0.5}))
     entries, events = without_last(answered, PLAYED.events(answered))
     place = next(number for number, event in enumerate(events) if is_answer_of_last(event))
     taken = events[place][1]
@@ -251,8 +253,8 @@ def judged(evaluation: Evaluation, **tried: Any) -> Report:
     return verified(entries, PLAYED.events(entries))
 
 
-WORSE = {"rows": 20, "loss": 1.5, "accuracy": 0.25}
-LARGE = {"rows": 300, "loss": -5.0, "accuracy": 0.25}
+WORSE = {"rows": 20, "figures": {"loss": 1.5, "accuracy": 0.25}}
+LARGE = {"rows": 300, "figures": {"loss": -5.0, "accuracy": 0.25}}
 """Held to half of what counts, and to a loss of 0."""
 
 

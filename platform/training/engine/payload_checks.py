@@ -1,0 +1,44 @@
+"""Payloads judged by their heads before anything is made of them: whatever kind of order they answer."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from artefacts import store
+from federation.aggregation.aggregate import Rejected
+from federation.aggregation.checks import MISSING
+from federation.errors import Invalid
+from federation.protocol.documents import Protection
+from federation.protocol.documents.protection import parse_protection
+from federation.protocol.payloads import check_payload
+from federation.protocol.tensors import Layout
+from training.engine.kinds.models import layout_about
+from training.engine.sql.closing import Answer
+from training.models import Round
+
+
+def split_by_payloads(round_: Round, answers: Sequence[Answer]) -> tuple[list[Answer], list[Rejected]]:
+    """The answers whose payloads are what their kinds ask for, and those that are rejected, each with its code."""
+    layout = layout_about(round_)
+    protection = parse_protection(round_.job.request["protection"])
+    kept: list[Answer] = []
+    rejected: list[Rejected] = []
+    for answer in answers:
+        fault = _fault(answer, layout, protection)
+        if fault is None:
+            kept.append(answer)
+        else:
+            rejected.append(Rejected(str(answer.order_id), fault.code, fault.message))
+    return kept, rejected
+
+
+def _fault(answer: Answer, layout: Layout, protection: Protection) -> Invalid | None:
+    try:
+        for brought in answer.payloads.values():
+            with store.path_of(brought.digest).open("rb", 0) as file:
+                check_payload(brought.kind, file, layout, protection)
+    except FileNotFoundError:
+        return Invalid(MISSING, "The update's file is not there any more.")
+    except Invalid as error:
+        return error
+    return None
