@@ -18,7 +18,7 @@ from silo_connector.trainer.kinds import job_orders, model_orders
 from silo_connector.trainer.kinds.kind import Incoming, SiloContext
 from silo_connector.trainer.kinds.model_orders import ModelWork
 from silo_connector.trainer.orders.verification import Task, Trust, check_artefacts, validate_model_order
-from silo_connector.trainer.protection import protection_of
+from silo_connector.trainer.protection import PROTECTIONS, protection_of
 from silo_connector.trainer.protection.base import TrainedUpdate
 from silo_connector.trainer.refusals import Refused
 from silo_connector.trainer.store.order_store import Outcome
@@ -62,8 +62,9 @@ def validate_train_order(
         raise Refused(error.code, error.message, error.field) from error
     if UPDATE not in order.outputs:
         raise Refused("order.upload_missing", "The order has no upload grant.")
-    kind = mode_of(manifest.protection.mode).update_kind
-    check_artefacts(order, inputs=[MODEL], outputs={UPDATE: kind})
+    if manifest.protection.mode in PROTECTIONS:  # else it is refused for that, once the agreement was asked
+        kind = mode_of(manifest.protection.mode).update_kind
+        check_artefacts(order, inputs=[MODEL], outputs={UPDATE: kind})
     return replace(task, local=local)
 
 
