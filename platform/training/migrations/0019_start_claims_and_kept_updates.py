@@ -4,7 +4,7 @@ from django.db.models import Q
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("training", "0019_statistics"),
+        ("training", "0018_statistics"),
     ]
 
     operations = [

@@ -12,7 +12,7 @@ class Migration(migrations.Migration):
         ("consortia", "0003_role_offers"),
         ("registry", "0007_named_targets"),
         ("silos", "0011_named_targets"),
-        ("training", "0014_reason_params"),
+        ("training", "0017_named_uploads"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
