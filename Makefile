@@ -91,7 +91,8 @@ check: $(VENV)/installed-dev ## lint, types, layers, migrations, settings, gener
 	    spectacular --validate --fail-on-warn --file var/check/openapi.yaml
 	@cmp -s var/check/openapi.yaml docs/openapi.yaml || { echo "docs/openapi.yaml is stale: run make openapi"; exit 1; }
 	@$(SETTINGS) DJANGO_SETTINGS_MODULE=tooling.settings $(BIN)/python -m tooling.one_process migrations_whole -- \
-	    state_diagrams docs/generated/states.md --check -- terms_table docs/generated/terms.md --check -- messages --check
+	    state_diagrams docs/generated/states.md --check -- terms_table docs/generated/terms.md --check -- \
+	    glossary docs/glossary.md --check -- messages --check
 	@echo "check: workers";          $(SETTINGS) $(BIN)/celery -A config.celery report >/dev/null
 
 bench-rounds: $(VENV)/installed ## how long a round takes and how much memory, at three model sizes
@@ -114,9 +115,10 @@ pictures: $(VENV)/installed-dev chromium ## take the pictures of README and docs
 	@CONSILIENCE_TESTS_PICTURES=1 $(BIN)/python -m pytest $(SIDE_BY_SIDE) -m "not long" tests/functional
 	@cp var/screenshots/docs/job.png var/screenshots/docs/silos.png var/screenshots/docs/launch.png docs/pictures/
 
-diagrams: $(VENV)/installed-dev ## write docs/generated anew
+diagrams: $(VENV)/installed-dev ## write docs/generated and docs/glossary.md again
 	@$(SETTINGS) $(MANAGE) state_diagrams $(TOOLING) docs/generated/states.md
 	@$(SETTINGS) $(MANAGE) terms_table $(TOOLING) docs/generated/terms.md
+	@$(SETTINGS) $(MANAGE) glossary $(TOOLING) docs/glossary.md
 
 messages: $(VENV)/installed-dev ## collect what pages say into locale/, and compile it
 	@$(SETTINGS) $(MANAGE) messages $(TOOLING)

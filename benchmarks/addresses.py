@@ -113,6 +113,7 @@ def paths(ids: dict[str, Any]) -> dict[str, str]:
         "tokens": "/account/tokens/",
         "notifications": "/account/notifications/",
         "tutorial": "/tutorial/",
+        "glossary": "/help/glossary/",
         "gallery": "/gallery/",
         "sign in": "/sign-in/",
         "password forgotten": "/password/forgotten/",

@@ -2,11 +2,12 @@
 
 from django.urls import include, path
 
-from dashboards import compare, datasets, find_data, tutorial, views
+from dashboards import compare, datasets, find_data, glossary, tutorial, views
 
 urlpatterns = [
     path("", views.home, name="home"),
     path("tutorial/", tutorial.tutorial, name="tutorial"),
+    path("help/glossary/", glossary.glossary, name="glossary"),
     path("gallery/", views.gallery, name="gallery"),
     path("jobs/compare/", compare.compare, name="jobs-compare"),
     path("datasets/for-a-purpose/", find_data.find, name="find-data"),

@@ -70,6 +70,7 @@ def pages_of(cohort: Cohort, done: Job, running: Job) -> dict[str, str]:
         "account": "/account/",
         "tokens": "/account/tokens/",
         "notifications": "/account/notifications/",
+        "glossary": "/help/glossary/",
         "gallery": "/gallery/",
         "not-found": "/jobs/00000000-0000-4000-8000-000000000000/",
     }

@@ -29,6 +29,7 @@ PAGES = [
     ("account", "/account/", ("it", "nobody", "platform_admin"), ()),
     ("password", "/account/password/", ("it",), ()),
     ("tokens", "/account/tokens/", ("it", "nobody"), ()),
+    ("glossary", "/help/glossary/", ("it", "nobody", "platform_admin"), ()),
     ("sessions-end", "/account/sessions/end/", ("it", "nobody"), ()),
     ("organisations", "/organisations/", ("it", "nobody", "platform_admin"), ()),
     (
