@@ -20,7 +20,7 @@ import numpy as np
 from federation.learning.weights import write_weights
 from federation.protocol import documents
 from federation.protocol.documents import OrderKind
-from federation.protocol.envelope import peek, sign
+from federation.protocol.envelope import payload_unverified, sign
 from federation.protocol.keys import PrivateKey
 from silo_connector import spool
 from silo_connector.inotify_watch import Watch
@@ -53,15 +53,15 @@ class DummyTrainer:
 
     def _answer(self, order_id: str) -> None:
         with self._spool.place("inbox") as inbox, inbox.folder(order_id) as folder:
-            payload = peek(folder.read(spool.ORDER, spool.DOCUMENT_BYTES_MAX))
+            payload = payload_unverified(folder.read(spool.ORDER, spool.DOCUMENT_BYTES_MAX))
             if json.loads(payload)["kind"] == OrderKind.CHECKPOINT:
                 order = documents.read(documents.CheckpointOrder, payload)
-                head = peek(json.dumps(order.checkpoint).encode())
+                head = payload_unverified(json.dumps(order.checkpoint).encode())
                 self._hand_over(order_id, sign(head, documents.AuditCheckpoint.payload_type, self._key), None)
                 return
             sealed = folder.read(spool.MANIFEST, spool.DOCUMENT_BYTES_MAX)
-        submission, path = self._trained(documents.read(documents.Order, payload), peek(sealed))
-        self._hand_over(order_id, documents.seal(submission, self._key), path)
+        submission, path = self._trained(documents.read(documents.Order, payload), payload_unverified(sealed))
+        self._hand_over(order_id, documents.sign_document(submission, self._key), path)
 
     def _trained(self, order: documents.Order, manifest: bytes) -> tuple[documents.Submission, Path | None]:
         trains = order.kind == OrderKind.TRAIN

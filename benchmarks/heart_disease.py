@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 
 from federation.aggregation.aggregate import Contribution, aggregate
 from federation.aggregation.combine import COMBINERS
-from federation.learning.backend import of_family
+from federation.learning.backend import local_backend_factory
 from federation.learning.data import ArrayData
 from federation.learning.evaluate import evaluate
 from federation.learning.models import parse_model
@@ -46,7 +46,7 @@ ROUNDS, LOCAL_STEPS, BATCH_SIZE = 15, 100, 4
 NORM_L2_MAX = 1e4
 ACCURACY_MIN = 0.72
 FAMILY, SPEC = parse_model({"family": "logistic"})
-BEGIN = of_family(FAMILY, SPEC)
+BEGIN = local_backend_factory(FAMILY, SPEC)
 TARGET = target_of("binary", 2)
 LAYOUT = FAMILY.layout(SPEC, 13, TARGET)
 

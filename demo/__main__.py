@@ -13,7 +13,7 @@ from demo.screen import Screen
 from demo.services import ROOT, run_beside
 
 
-def tell_code(email: str) -> int:
+def print_code(email: str) -> int:
     """Print the present code of somebody; a status of 1 for who has no app."""
     secrets = Home.from_environment(ROOT).second_factors()
     if (secret := secrets.get(email.strip().lower())) is None:
@@ -44,7 +44,7 @@ def main() -> int:
     if given.command == "check":
         return check(Screen(), 0.0 if given.install_started is None else time.time() - given.install_started)
     if given.command == "code":
-        return tell_code(given.email)
+        return print_code(given.email)
     return run_beside([word for word in given.words if word != "--"])
 
 

@@ -48,7 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except OSError as error:
         print(f"{error.filename}: {error.strerror}", file=sys.stderr)
         return 2
-    tell(report, as_json=options.json)
+    print_report(report, as_json=options.json)
     return report.verdict.value
 
 
@@ -89,7 +89,7 @@ def _bind(digest: str, report: Report) -> None:
         report.checked["answers that it was made from"] = len(passport.participants)
 
 
-def tell(report: Report, *, as_json: bool = False) -> None:
+def print_report(report: Report, *, as_json: bool = False) -> None:
     """Print what was found."""
     if as_json:
         told = {

@@ -61,7 +61,7 @@ class _File(BaseModel):
 
 
 @dataclass(frozen=True)
-class Kept:
+class StoredAgreement:
     """An agreement as it is kept: the newest version that was signed here, opened and verified."""
 
     signed: SignedAgreement
@@ -87,7 +87,7 @@ class Store:
         self._state = state
         self._path = state / FOLDER
         self._signatory = signatory
-        self._known: dict[UUID, tuple[tuple[int, int, int], Kept]] = {}
+        self._known: dict[UUID, tuple[tuple[int, int, int], StoredAgreement]] = {}
 
     def ids(self) -> list[UUID]:
         """The agreements of which something is kept here."""
@@ -97,7 +97,7 @@ class Store:
                 found.append(UUID(file.stem))
         return found
 
-    def find(self, agreement_id: UUID) -> Kept | None:
+    def find(self, agreement_id: UUID) -> StoredAgreement | None:
         """What is kept of an agreement. Raises Invalid ``agreements.unreadable``."""
         try:
             found = self._file(agreement_id).stat()
@@ -112,7 +112,7 @@ class Store:
             self._known[agreement_id] = known
         return known[1]
 
-    def known(self, agreement_id: UUID) -> Kept:
+    def known(self, agreement_id: UUID) -> StoredAgreement:
         """The same, where it has to be kept. Raises Invalid ``agreement.unknown`` too."""
         found = self.find(agreement_id)
         if found is None:
@@ -120,7 +120,7 @@ class Store:
             raise Invalid("agreement.unknown", f"Agreement {agreement_id} is not kept here; kept are: {kept}.")
         return found
 
-    def install(self, sealed: bytes) -> Kept:
+    def install(self, sealed: bytes) -> StoredAgreement:
         """Keep a version that the own organisation has signed, as the newest; the same one again gains signatures.
 
         Raises Untrusted ``agreement.not_signed_by_us``, Invalid ``agreement.older`` (a newer version has been signed
@@ -138,28 +138,28 @@ class Store:
             before = self.find(agreement.agreement_id)
             this = SignedVersion(version=agreement.version, digest=opened.digest, signed_at=now())
             if before is None:
-                kept = Kept(opened, sealed, (this,))
+                kept = StoredAgreement(opened, sealed, (this,))
             elif before.digest == opened.digest:
-                kept = Kept(opened, merge([before.sealed, sealed]), before.history, before.suspension)
+                kept = StoredAgreement(opened, merge([before.sealed, sealed]), before.history, before.suspension)
             else:
                 _check_newer(before, this)
-                kept = Kept(opened, sealed, (*before.history, this), before.suspension)
+                kept = StoredAgreement(opened, sealed, (*before.history, this), before.suspension)
             return self._write(agreement.agreement_id, kept)
 
-    def suspend(self, agreement_id: UUID, reason: str) -> Kept:
+    def suspend(self, agreement_id: UUID, reason: str) -> StoredAgreement:
         """Do nothing more under an agreement, from the next order on. Raises Invalid ``agreement.unknown``."""
         return self._change(agreement_id, Suspension(since=now(), reason=reason))
 
-    def lift(self, agreement_id: UUID) -> Kept:
+    def lift(self, agreement_id: UUID) -> StoredAgreement:
         """End a suspension. Raises Invalid ``agreement.unknown``."""
         return self._change(agreement_id, None)
 
-    def _change(self, agreement_id: UUID, suspension: Suspension | None) -> Kept:
+    def _change(self, agreement_id: UUID, suspension: Suspension | None) -> StoredAgreement:
         with self._locked():
             before = self.known(agreement_id)
-            return self._write(agreement_id, Kept(before.signed, before.sealed, before.history, suspension))
+            return self._write(agreement_id, StoredAgreement(before.signed, before.sealed, before.history, suspension))
 
-    def _read(self, agreement_id: UUID) -> Kept:
+    def _read(self, agreement_id: UUID) -> StoredAgreement:
         try:
             with SafeDir.open(self._path) as folder:
                 file = _File.model_validate_json(folder.read(f"{agreement_id}{_SUFFIX}", _FILE_BYTES_MAX))
@@ -174,9 +174,9 @@ class Store:
         named = file.history[-1].digest if file.history else None
         if (opened.agreement.agreement_id, opened.digest) != (agreement_id, named):
             raise self._unreadable(agreement_id, "it holds another agreement than it says")
-        return Kept(opened, sealed, file.history, file.suspension)
+        return StoredAgreement(opened, sealed, file.history, file.suspension)
 
-    def _write(self, agreement_id: UUID, kept: Kept) -> Kept:
+    def _write(self, agreement_id: UUID, kept: StoredAgreement) -> StoredAgreement:
         file = _File(envelope=json.loads(kept.sealed), history=kept.history, suspension=kept.suspension)
         with SafeDir.open(self._path) as folder:
             folder.replace(f"{agreement_id}{_SUFFIX}", file.model_dump_json(indent=1).encode(), mode=_MODE)
@@ -205,7 +205,7 @@ class Store:
         )
 
 
-def _check_newer(before: Kept, this: SignedVersion) -> None:
+def _check_newer(before: StoredAgreement, this: SignedVersion) -> None:
     held = before.signed.agreement.version
     if this.version < held:
         raise Invalid(

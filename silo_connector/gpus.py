@@ -10,7 +10,7 @@ HIDDEN = {"CUDA_VISIBLE_DEVICES": ""}
 """An environment in which torch finds no GPU, if it is set before torch looks for the first time."""
 
 
-def keep_to(share: float, devices: int, limit: Callable[[float, int], None]) -> None:
+def limit_memory_to(share: float, devices: int, limit: Callable[[float, int], None]) -> None:
     """Keep this process to its share of each GPU. Raises Invalid ``gpu.unbounded`` where one can't be limited."""
     for device in range(devices):
         try:
@@ -23,7 +23,7 @@ def keep_to(share: float, devices: int, limit: Callable[[float, int], None]) -> 
             ) from error
 
 
-def said(share: float, devices: int) -> str:
+def gpu_share_text(share: float, devices: int) -> str:
     """What becomes of ``gpu_share_max`` with so many GPUs in sight, in a sentence."""
     if share == 0:
         return "No GPU is used: gpu_share_max = 0 hides them from the trainer."

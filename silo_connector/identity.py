@@ -9,7 +9,7 @@ from typing import Any
 
 from federation.errors import Invalid
 from federation.protocol import PROTOCOL_VERSION, envelope
-from federation.protocol.documents import EnrolmentStatement, SiloCertificate, now, open_sealed, read, seal
+from federation.protocol.documents import EnrolmentStatement, SiloCertificate, now, read, sign_document, verify_document
 from federation.protocol.keys import PrivateKey, PublicKey
 from silo_connector import VERSION, spool
 from silo_connector.config import Config
@@ -102,21 +102,21 @@ def issue_certificate(signatory_key: PrivateKey, organisation: str, identity: Pu
         not_before=moment - timedelta(minutes=5),
         not_after=moment + timedelta(days=days),
     )
-    return seal(certificate, signatory_key)
+    return sign_document(certificate, signatory_key)
 
 
 def install_certificate(config: Config, sealed: bytes) -> Signatory:
     """Take a certificate of our identity key: check it, pin its signatory, present ourselves with it.
 
     Raises Invalid ``certificate.invalid`` when it is of another key or out of its time, ``signatory.pinned`` when
-    another signatory is pinned already, and what ``open_sealed`` raises.
+    another signatory is pinned already, and what ``verify_document`` raises.
     """
     from silo_connector.trainer.egress.filter import check_may_leave
 
     key = identity_key(config)
-    claimed = read(SiloCertificate, envelope.peek(sealed))
+    claimed = read(SiloCertificate, envelope.payload_unverified(sealed))
     signatory = Signatory(claimed.organisation, PublicKey.from_encoded(claimed.signatory_key))
-    certificate = open_sealed(SiloCertificate, sealed, [signatory.key])
+    certificate = verify_document(SiloCertificate, sealed, [signatory.key])
     if certificate.identity_key != key.public.encoded:
         raise Invalid("certificate.invalid", "The certificate is of another silo's identity key.")
     if not certificate.not_before <= now() < certificate.not_after:
@@ -152,7 +152,7 @@ def presented(config: Config) -> Presented | None:
     try:
         with SafeDir.open(config.spool / "outbox" / spool.ENROLMENT) as folder:
             sealed = folder.read(spool.STATEMENT, spool.SMALL_BYTES_MAX)
-        statement = read(EnrolmentStatement, envelope.peek(sealed))
+        statement = read(EnrolmentStatement, envelope.payload_unverified(sealed))
     except Invalid:
         return None
     return Presented(PublicKey.from_encoded(statement.identity_key), PublicKey.from_encoded(statement.signatory_key))

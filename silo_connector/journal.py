@@ -27,7 +27,7 @@ from silo_connector.journal_parts import CONTINUED, FILE, earlier_parts, entry_i
 from silo_connector.journal_reading import Head, all_entries, entries, raw_lines, verify
 from silo_connector.logs import Log
 
-__all__ = ["FILE", "Head", "Journal", "all_entries", "begin_anew", "entries", "raw_lines", "verify"]
+__all__ = ["FILE", "Head", "Journal", "all_entries", "entries", "raw_lines", "start_new_journal", "verify"]
 
 UNWRITABLE = "journal.unwritable"
 LOG = Log("journal")
@@ -155,7 +155,7 @@ class Journal:
             self._syslog_failed = True
 
 
-def begin_anew(state: Path, event: str, fields: Mapping[str, Any], syslog: Path | None = None) -> Path | None:
+def start_new_journal(state: Path, event: str, fields: Mapping[str, Any], syslog: Path | None = None) -> Path | None:
     """Put the journal aside and begin another with this line; at every moment one of the two is in place.
 
     Returns where the old one's newest file is now, None where there was none. Whoever writes meanwhile writes into the

@@ -29,7 +29,7 @@ def known_chain(state: Path) -> KeyChain | None:
             data = json.loads(folder.read(CHAIN_FILE, _CHAIN_BYTES_MAX))
         chain = KeyChain(PublicKey.from_encoded(data["root"]))
         for entry in data["successions"]:
-            longer = chain.extended([json.dumps(entry, separators=(",", ":")).encode()], now=None)
+            longer = chain.verify_and_extend([json.dumps(entry, separators=(",", ":")).encode()], now=None)
             if longer is chain:
                 raise Invalid("succession.gap", "A kept succession does not follow the one before it.")
             chain = longer
@@ -48,7 +48,7 @@ def chain_from(state: Path, pinned: PublicKey) -> KeyChain:
     return known if known is not None and pinned.key_id in known.key_ids else KeyChain(pinned)
 
 
-def keep(state: Path, chain: KeyChain) -> None:
+def store_chain(state: Path, chain: KeyChain) -> None:
     """Keep a chain; it is on the disk when this returns."""
     successions = [json.loads(link.sealed) for link in chain.links]
     content = json.dumps({"root": chain.root.encoded, "successions": successions}, indent=1)
@@ -64,7 +64,7 @@ def follow(chain: KeyChain, order: bytes, handed: SafeDir) -> KeyChain:
     """
     if envelope.signers(order) & chain.key_ids or not handed.exists(spool.SUCCESSIONS):
         return chain
-    longer = chain.extended(_read(handed), now=now())
+    longer = chain.verify_and_extend(_read(handed), now=now())
     envelope.verify(order, Order.payload_type, longer.keys)
     return longer
 

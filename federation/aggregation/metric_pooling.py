@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from federation.agreements.shares import hold_to_share
+from federation.agreements.shares import cap_shares
 from federation.targets import Metric, Target
 
 COMBINATION = "mean over the silos' own test rows, each row counting once"
@@ -33,7 +33,7 @@ def combine(target: Target, evaluations: Iterable[Measured], share_max: float | 
     """
     found = [one for one in evaluations if one.rows and all(_number(one, name) is not None for name in wanted(target))]
     told = {place: one.rows for place, one in enumerate(found)}
-    weights = hold_to_share(told, {place: one.organisation for place, one in enumerate(found)}, share_max)
+    weights = cap_shares(told, {place: one.organisation for place, one in enumerate(found)}, share_max)
     total = sum(weights.values())
     if not total:
         return {}

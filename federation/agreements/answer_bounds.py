@@ -77,18 +77,18 @@ def faults_of(said: Submission, bounds: AnswerBounds) -> Iterator[tuple[str, str
     if training is not None and training.loss is not None:
         told.add(bounds.target.loss_figure)
     if unagreed := sorted(told - bounds.metrics):
-        form = "The answer tells figures that the agreement does not let out: %(figures)s."
+        form = "The answer has figures that the agreement does not disclose: %(figures)s."
         yield NOT_AGREED, Sentence(form, figures=", ".join(unagreed))
     if training is not None and not _is_loss_of(bounds.target, bounds.minimum_cell, training):
-        form = "The answer tells a loss of training that a %(target)s target doesn't have."
+        form = "The answer has a training loss that a %(target)s target doesn't have."
         yield FIGURES, Sentence(form, target=bounds.target.name)
     if evaluation is not None and not _is_of(bounds.target, evaluation):
-        form = "The answer tells figures that a %(target)s target doesn't have."
+        form = "The answer has figures that a %(target)s target doesn't have."
         yield FIGURES, Sentence(form, target=bounds.target.name)
     elif evaluation is not None and _points_at_few(bounds.target, evaluation, bounds.minimum_cell):
         yield (
             SMALL_CELL,
-            Sentence("The answer tells figures of fewer rows than %(minimum)s.", minimum=bounds.minimum_cell),
+            Sentence("The answer has figures of fewer rows than %(minimum)s.", minimum=bounds.minimum_cell),
         )
 
 

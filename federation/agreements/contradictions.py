@@ -112,7 +112,7 @@ def _of_members(terms: Terms) -> Iterator[Fault]:
     for position, covered in enumerate(terms.datasets):
         key = f"datasets.{position}.signatory_key"
         if covered.signatory_key not in keys:
-            yield Fault(key, "Whoever brings this data set is no member.", ("members",))
+            yield Fault(key, "The organisation that brings this data set is no member.", ("members",))
         if brought[covered.signatory_key, covered.dataset] > 1:
             yield Fault(f"datasets.{position}.dataset", "This data set is covered twice.", (key,))
 

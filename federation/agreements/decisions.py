@@ -15,8 +15,8 @@ from datetime import datetime
 from federation.agreements.kinds_of_order import kind_of
 from federation.agreements.policy import Policy
 from federation.agreements.purposes import allowed_by, unmet_codes
-from federation.agreements.rules import LOCAL_POLICY, Allowed, Refusal
-from federation.agreements.shares import fault_of, keeps_to
+from federation.agreements.rules import LOCAL_POLICY, Allowed, Violation
+from federation.agreements.shares import fault_of, respects_share_cap
 from federation.protocol.documents import Agreement, CoveredDataset, Manifest, Order, Terms
 from federation.protocol.documents.base import Network
 from federation.protocol.documents.terms_1_0 import PROTOCOL as OLD_PROTOCOL
@@ -28,7 +28,7 @@ PLAN = "plan"
 
 
 @dataclass(frozen=True)
-class Standing:
+class AgreementStatus:
     """An agreement version, and how it stands where the question is asked."""
 
     agreement: Agreement
@@ -43,7 +43,7 @@ class Standing:
 
 
 @dataclass(frozen=True)
-class Position:
+class SiloFacts:
     """What has been spent and done at the silo, and how much data there are."""
 
     rows_coarse: int
@@ -55,82 +55,84 @@ class Position:
 
 
 @dataclass(frozen=True)
-class Place:
+class SiloContext:
     """The silo that is asked: its organisation's signatory key, the dataset, and its own policy."""
 
     signatory_key: str
     dataset: str
-    position: Position
+    position: SiloFacts
     policy: Policy = field(default_factory=Policy)
     network: Network | None = None
     """What its trainer says of its network; None where nothing is known."""
 
 
-def decide(
-    standing: Standing | None, manifest: Manifest, order: Order | None, place: Place, moment: datetime
-) -> Refusal | None:
+def authorize(
+    standing: AgreementStatus | None, manifest: Manifest, order: Order | None, place: SiloContext, moment: datetime
+) -> Violation | None:
     """Whether this job, or this order of it, is refused at this place and why; None when it is allowed.
 
     Without an order the question is whether the job could be begun.
     """
-    return next(refusals(standing, manifest, order, place, moment), None)
+    return next(violations(standing, manifest, order, place, moment), None)
 
 
-def refusals(
-    standing: Standing | None, manifest: Manifest, order: Order | None, place: Place, moment: datetime
-) -> Iterator[Refusal]:
+def violations(
+    standing: AgreementStatus | None, manifest: Manifest, order: Order | None, place: SiloContext, moment: datetime
+) -> Iterator[Violation]:
     """Everything that speaks against it, what is graver first."""
     if standing is None or manifest.agreement_digest is None:
-        yield Refusal("agreement.missing", "members")
+        yield Violation("agreement.missing", "members")
         return
     yield from _of_standing(standing, manifest, place, moment)
     terms = standing.agreement.terms
     covered = _covered(terms, place)
     if covered is None:
-        yield Refusal("agreement.dataset", "datasets")
+        yield Violation("agreement.dataset", "datasets")
         return
     yield from _of_purpose(terms, covered, manifest, moment)
     yield from _of_training_limits(terms, manifest, order)
     if terms.training_limits.trainer_network == "forbidden" and place.network == "allowed":
-        yield Refusal("agreement.trainer_network", "training_limits")
+        yield Violation("agreement.trainer_network", "training_limits")
     yield from _of_code(terms, manifest, place.position)
     yield from _of_protection(terms, covered, manifest, place.position)
     yield from _of_cohort(terms, manifest, place.position)
     if fault_of(standing.agreement, manifest) is not None:
-        yield Refusal("agreement.organisation_share", "cohort")
+        yield Violation("agreement.organisation_share", "cohort")
     if manifest.limits.minimum_cell < terms.disclosure.minimum_cell:
         least = Allowed("at_least", (terms.disclosure.minimum_cell,))
-        yield Refusal("agreement.minimum_cell", "disclosure", allowed=least)
+        yield Violation("agreement.minimum_cell", "disclosure", allowed=least)
     yield from of_policy(manifest, order, place, moment)
 
 
-def _of_standing(standing: Standing, manifest: Manifest, place: Place, moment: datetime) -> Iterator[Refusal]:
+def _of_standing(
+    standing: AgreementStatus, manifest: Manifest, place: SiloContext, moment: datetime
+) -> Iterator[Violation]:
     agreement = standing.agreement
     terms = agreement.terms
     if standing.digest != manifest.agreement_digest:
-        yield Refusal("agreement.mismatch", "members")
+        yield Violation("agreement.mismatch", "members")
     if agreement.protocol == OLD_PROTOCOL:
-        yield Refusal("agreement.protocol", "members")
+        yield Violation("agreement.protocol", "members")
     if agreement.consortium_id != manifest.consortium_id:
-        yield Refusal("agreement.other_consortium", "members")
+        yield Violation("agreement.other_consortium", "members")
     if place.signatory_key not in {member.signatory_key for member in terms.members}:
-        yield Refusal("agreement.not_a_member", "members")
+        yield Violation("agreement.not_a_member", "members")
     if not {_key_id(member.signatory_key) for member in terms.members} <= standing.signed_by:
-        yield Refusal("agreement.unsigned", "members")
+        yield Violation("agreement.unsigned", "members")
     if standing.suspended:
-        yield Refusal("agreement.suspended", "amendment")
+        yield Violation("agreement.suspended", "amendment")
     goes_on = standing.begun and terms.amendment.running_jobs == "continue"
     if standing.newest_digest is None:
-        yield Refusal("agreement.not_signed_here", "members")
+        yield Violation("agreement.not_signed_here", "members")
     elif standing.digest != standing.newest_digest and not goes_on:
-        yield Refusal("agreement.superseded", "amendment")
+        yield Violation("agreement.superseded", "amendment")
     if moment < terms.validity.not_before:
-        yield Refusal("agreement.not_yet_valid", "validity")
+        yield Violation("agreement.not_yet_valid", "validity")
     if moment >= terms.validity.not_after:
-        yield Refusal("agreement.expired", "validity")
+        yield Violation("agreement.expired", "validity")
 
 
-def _covered(terms: Terms, place: Place) -> CoveredDataset | None:
+def _covered(terms: Terms, place: SiloContext) -> CoveredDataset | None:
     found = (
         covered
         for covered in terms.datasets
@@ -139,46 +141,46 @@ def _covered(terms: Terms, place: Place) -> CoveredDataset | None:
     return next(found, None)
 
 
-def _of_purpose(terms: Terms, covered: CoveredDataset, manifest: Manifest, moment: datetime) -> Iterator[Refusal]:
+def _of_purpose(terms: Terms, covered: CoveredDataset, manifest: Manifest, moment: datetime) -> Iterator[Violation]:
     asked = (manifest.use, manifest.launched_by, moment.date())
     for clause, use in (("purposes", terms.purposes), ("datasets", covered.use)):
         for code in () if use is None else unmet_codes(use, *asked):
             assert use is not None
-            yield Refusal("agreement.purpose", clause, code, allowed=allowed_by(use, code))
+            yield Violation("agreement.purpose", clause, code, allowed=allowed_by(use, code))
 
 
-def _of_training_limits(terms: Terms, manifest: Manifest, order: Order | None) -> Iterator[Refusal]:
+def _of_training_limits(terms: Terms, manifest: Manifest, order: Order | None) -> Iterator[Violation]:
     limits = terms.training_limits
     if manifest.task not in limits.tasks:
-        yield Refusal("agreement.task", "training_limits", manifest.task, allowed=Allowed("one_of", limits.tasks))
+        yield Violation("agreement.task", "training_limits", manifest.task, allowed=Allowed("one_of", limits.tasks))
     kind = kind_of(order)
     if order is not None and (kind.task or manifest.task) not in {*limits.tasks, *_implied(limits.tasks)}:
-        yield Refusal("agreement.task", "training_limits", order.kind.value)
+        yield Violation("agreement.task", "training_limits", order.kind.value)
     if manifest.model is not None and str(manifest.model.get("family")) not in limits.families:
-        yield Refusal("agreement.family", "training_limits", allowed=Allowed("one_of", limits.families))
+        yield Violation("agreement.family", "training_limits", allowed=Allowed("one_of", limits.families))
     if count_parameters(manifest.layout) > limits.parameters_max:
-        yield Refusal("agreement.parameters", "training_limits", allowed=Allowed("at_most", (limits.parameters_max,)))
+        yield Violation("agreement.parameters", "training_limits", allowed=Allowed("at_most", (limits.parameters_max,)))
     if manifest.rounds > limits.rounds_max:
-        yield Refusal("agreement.rounds", "training_limits", allowed=Allowed("at_most", (limits.rounds_max,)))
+        yield Violation("agreement.rounds", "training_limits", allowed=Allowed("at_most", (limits.rounds_max,)))
     if order is not None and order.round > manifest.rounds + kind.rounds_beyond:
-        yield Refusal("order.round_beyond", "training_limits")
+        yield Violation("order.round_beyond", "training_limits")
     if manifest.limits.update_norm_l2_max > limits.update_norm_l2_max:
-        yield Refusal(
+        yield Violation(
             "agreement.update_norm", "training_limits", allowed=Allowed("at_most", (limits.update_norm_l2_max,))
         )
 
 
-def _of_code(terms: Terms, manifest: Manifest, position: Position) -> Iterator[Refusal]:
+def _of_code(terms: Terms, manifest: Manifest, position: SiloFacts) -> Iterator[Violation]:
     """A plan's model and the plan belong together: neither hides behind the other."""
     family = None if manifest.model is None else manifest.model.get("family")
     if manifest.code_digest is None:
         if family == PLAN:
-            yield Refusal("agreement.code", "code")
+            yield Violation("agreement.code", "code")
         return
     if manifest.code_digest not in terms.code.digests or family != PLAN:
-        yield Refusal("agreement.code", "code")
+        yield Violation("agreement.code", "code")
     if position.code_reviewers < terms.code.reviewers:
-        yield Refusal("agreement.code_review", "code")
+        yield Violation("agreement.code_review", "code")
 
 
 def _implied(tasks: tuple[str, ...]) -> tuple[str, ...]:
@@ -186,38 +188,40 @@ def _implied(tasks: tuple[str, ...]) -> tuple[str, ...]:
     return ("evaluate",) if "train" in tasks else ()
 
 
-def _of_protection(terms: Terms, covered: CoveredDataset, manifest: Manifest, position: Position) -> Iterator[Refusal]:
+def _of_protection(
+    terms: Terms, covered: CoveredDataset, manifest: Manifest, position: SiloFacts
+) -> Iterator[Violation]:
     if manifest.protection.mode not in terms.protection:
         mode = manifest.protection.mode
-        yield Refusal("agreement.protection", "protection", mode, allowed=Allowed("one_of", terms.protection))
+        yield Violation("agreement.protection", "protection", mode, allowed=Allowed("one_of", terms.protection))
     cost = manifest.privacy_cost
     if cost is None:
         if terms.privacy.required or (covered.epsilon_max is not None and manifest.task == "train"):
-            yield Refusal("agreement.privacy_required", "privacy")
+            yield Violation("agreement.privacy_required", "privacy")
         return
     if terms.privacy.epsilon_max is not None and cost.epsilon > terms.privacy.epsilon_max:
-        yield Refusal("agreement.epsilon", "privacy", allowed=Allowed("at_most", (terms.privacy.epsilon_max,)))
+        yield Violation("agreement.epsilon", "privacy", allowed=Allowed("at_most", (terms.privacy.epsilon_max,)))
     if terms.privacy.delta_max is not None and cost.delta > terms.privacy.delta_max:
-        yield Refusal("agreement.delta", "privacy", allowed=Allowed("at_most", (terms.privacy.delta_max,)))
+        yield Violation("agreement.delta", "privacy", allowed=Allowed("at_most", (terms.privacy.delta_max,)))
     if covered.epsilon_max is not None and position.epsilon_spent + cost.epsilon > covered.epsilon_max:
-        yield Refusal("agreement.dataset_epsilon", "datasets")
+        yield Violation("agreement.dataset_epsilon", "datasets")
     if covered.delta_max is not None and position.delta_spent + cost.delta > covered.delta_max:
-        yield Refusal("agreement.dataset_delta", "datasets")
+        yield Violation("agreement.dataset_delta", "datasets")
 
 
-def _of_cohort(terms: Terms, manifest: Manifest, position: Position) -> Iterator[Refusal]:
+def _of_cohort(terms: Terms, manifest: Manifest, position: SiloFacts) -> Iterator[Violation]:
     members = {member.signatory_key for member in terms.members}
     cohort = {member.signatory_key for member in manifest.cohort}
     if not cohort <= members:
-        yield Refusal("agreement.cohort", "members")
+        yield Violation("agreement.cohort", "members")
     if _counts_twice(manifest):
-        yield Refusal("cohort.twice", "cohort")
+        yield Violation("cohort.twice", "cohort")
     if _participants(manifest) < terms.cohort.minimum_participants:
         least = Allowed("at_least", (terms.cohort.minimum_participants,))
-        yield Refusal("agreement.minimum_participants", "cohort", allowed=least)
+        yield Violation("agreement.minimum_participants", "cohort", allowed=least)
     if position.rows_coarse < terms.cohort.minimum_rows:
         least = Allowed("at_least", (terms.cohort.minimum_rows,))
-        yield Refusal("agreement.minimum_rows", "cohort", allowed=least)
+        yield Violation("agreement.minimum_rows", "cohort", allowed=least)
 
 
 def _counts_twice(manifest: Manifest) -> bool:
@@ -250,7 +254,7 @@ def _participants(manifest: Manifest) -> int:
     return participants((member.signatory_key for member in manifest.cohort), manifest.quorum)
 
 
-def of_policy(manifest: Manifest, order: Order | None, place: Place, moment: datetime) -> Iterator[Refusal]:
+def of_policy(manifest: Manifest, order: Order | None, place: SiloContext, moment: datetime) -> Iterator[Violation]:
     """What the silo's own policy says against it. `policy` as the clause: these are no clauses of the agreement."""
     policy, position = place.policy, place.position
     if policy.epsilon_max is not None and (
@@ -268,7 +272,7 @@ def of_policy(manifest: Manifest, order: Order | None, place: Place, moment: dat
         yield _local(policy, "policy.minimum_participants")
     if position.rows_coarse < policy.minimum_rows:
         yield _local(policy, "policy.minimum_rows")
-    if policy.organisation_share_max is not None and not keeps_to(manifest, policy.organisation_share_max):
+    if policy.organisation_share_max is not None and not respects_share_cap(manifest, policy.organisation_share_max):
         yield _local(policy, "policy.organisation_share")
     if order is not None and policy.is_quiet(moment):
         yield _local(policy, "policy.quiet_hours")
@@ -280,8 +284,8 @@ def of_policy(manifest: Manifest, order: Order | None, place: Place, moment: dat
         yield _local(policy, "policy.rounds_per_day")
 
 
-def _local(policy: Policy, code: str) -> Refusal:
-    return Refusal(code, "policy", told_as=code if policy.tell else LOCAL_POLICY)
+def _local(policy: Policy, code: str) -> Violation:
+    return Violation(code, "policy", told_as=code if policy.tell else LOCAL_POLICY)
 
 
 def _key_id(encoded: str) -> str:

@@ -51,7 +51,7 @@ def _kinds(use: UseConditions) -> frozenset[str]:
     )
 
 
-def unmet(use: UseConditions, purpose: Purpose | None, launched_by: str, today: date) -> str | None:
+def first_unmet_condition(use: UseConditions, purpose: Purpose | None, launched_by: str, today: date) -> str | None:
     """The first code of `use` that this purpose does not meet; None if it meets them all."""
     return next(unmet_codes(use, purpose, launched_by, today), None)
 

@@ -173,7 +173,7 @@ class Allowed:
 
 
 @dataclass(frozen=True)
-class Refusal:
+class Violation:
     """A no: the rule's code, the clause that refused, and what exactly was at fault where that is no secret."""
 
     code: str

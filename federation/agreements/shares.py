@@ -90,7 +90,7 @@ def largest_weights(cohort: tuple[Registered, ...], weighting: Weighting) -> tup
     return tuple(found)
 
 
-def hold_to_share(weights: Mapping[K, int], organisations: Mapping[K, str], share: float | None) -> dict[K, float]:
+def cap_shares(weights: Mapping[K, int], organisations: Mapping[K, str], share: float | None) -> dict[K, float]:
     """Weights that are known, lowered where an organisation would have more than this share of them.
 
     For figures that are combined in the open, where all weights are known: the same rule as at launch, on what was
@@ -139,7 +139,7 @@ def fault_of(agreement: Agreement, manifest: Manifest) -> str | None:
     return None
 
 
-def keeps_to(manifest: Manifest, share: float) -> bool:
+def respects_share_cap(manifest: Manifest, share: float) -> bool:
     """Whether a manifest lets no organisation have more than this share; an equal part is always one's due."""
     organisations = len({member.signatory_key for member in manifest.cohort})
     if share * organisations <= 1 and organisations > 1:

@@ -54,7 +54,7 @@ def open_agreement(sealed: bytes) -> SignedAgreement:
     """
     if envelope.payload_type_of(sealed) != Agreement.payload_type:
         raise Untrusted("agreement.malformed", "This is no agreement.")
-    payload = envelope.peek(sealed)
+    payload = envelope.payload_unverified(sealed)
     agreement = read(Agreement, payload)
     members = [PublicKey.from_encoded(member.signatory_key) for member in agreement.terms.members]
     known = {key.key_id for key in members}

@@ -7,18 +7,19 @@ from functools import partial
 
 from federation.errors import Untrusted
 from federation.evidence.bundle_parser import Evidence
-from federation.evidence.report import Fault, Report, guarded
-from federation.evidence.root_documents import Grounds
+from federation.evidence.report import Fault, Report, run_check
+from federation.evidence.root_documents import RootDocuments
 from federation.plans.reviews import AHEAD_MAX, open_review, reviewers_of
 from federation.protocol.documents import CodeReview, read
-from federation.protocol.envelope import peek
+from federation.protocol.envelope import payload_unverified
 from federation.protocol.keys import PublicKey
 
 
-def check_reviews(evidence: Evidence, found: Grounds, report: Report) -> None:
-    """Whether every house of the cohort approved the code of the manifest, by what it had signed when the job began.
+def check_reviews(evidence: Evidence, found: RootDocuments, report: Report) -> None:
+    """Whether every organisation of the cohort approved the code of the manifest, by what it had signed when the job
+    began.
 
-    What a house signed later, also a refusal, says nothing of how the job began.
+    What an organisation signed later, also a refusal, says nothing of how the job began.
     """
     reviews = list(_opened(evidence, found, report))
     digest = found.manifest.code_digest
@@ -35,17 +36,17 @@ def check_reviews(evidence: Evidence, found: Grounds, report: Report) -> None:
             report.faults.append(Fault("code", "review.missing", told))
 
 
-def _stood(review: CodeReview, found: Grounds) -> bool:
+def _stood(review: CodeReview, found: RootDocuments) -> bool:
     """Whether it was there as the job began. The clock of who approves may have been ahead, as platforms let it be."""
     ahead = AHEAD_MAX if review.verdict == "approved" else AHEAD_MAX * 0
     return review.reviewed_at - found.manifest.created_at <= ahead
 
 
-def _opened(evidence: Evidence, found: Grounds, report: Report) -> Iterator[CodeReview]:
+def _opened(evidence: Evidence, found: RootDocuments, report: Report) -> Iterator[CodeReview]:
     members = {member.signatory_key for member in found.agreement.agreement.terms.members}
     for name, sealed in evidence.reviews.items():
         where = f"review {name}"
-        review = guarded(where, report, partial(_open, sealed, members))
+        review = run_check(where, report, partial(_open, sealed, members))
         if review is None:
             continue
         if review.code_digest != found.manifest.code_digest:
@@ -54,7 +55,7 @@ def _opened(evidence: Evidence, found: Grounds, report: Report) -> Iterator[Code
 
 
 def _open(sealed: bytes, members: set[str]) -> CodeReview:
-    said = read(CodeReview, peek(sealed)).signatory_key
+    said = read(CodeReview, payload_unverified(sealed)).signatory_key
     if said not in members:
         raise Untrusted("review.no_member", "It is signed by no member of the agreement.")
     return open_review(sealed, PublicKey.from_encoded(said))

@@ -10,15 +10,17 @@ from functools import partial
 
 from federation.errors import Invalid
 from federation.evidence.bundle_parser import Evidence
-from federation.evidence.report import Fault, Report, guarded
-from federation.evidence.root_documents import Grounds
+from federation.evidence.report import Fault, Report, run_check
+from federation.evidence.root_documents import RootDocuments
 from federation.protocol.chains import Break, chain_of, verify_chain
-from federation.protocol.documents import AuditCheckpoint, open_sealed
+from federation.protocol.documents import AuditCheckpoint, verify_document
 from federation.protocol.keys import PublicKey
 from federation.protocol.tree_heads import TreeHead
 
 
-def check_record(evidence: Evidence, found: Grounds, report: Report, kept: Mapping[str, Collection[TreeHead]]) -> None:
+def check_record(
+    evidence: Evidence, found: RootDocuments, report: Report, kept: Mapping[str, Collection[TreeHead]]
+) -> None:
     """Find where the chain does not hold, ends elsewhere than signed, or misses a head that somebody has kept.
 
     `kept` has, by chain, each head that was seen earlier. The silos' own signatures on heads are
@@ -28,7 +30,7 @@ def check_record(evidence: Evidence, found: Grounds, report: Report, kept: Mappi
         report.faults.append(Fault("audit", "checkpoint.missing", "The platform has signed no head of the chain."))
         return
     sealed, chain = evidence.checkpoint, chain_of(found.manifest.consortium_id)
-    said = guarded("checkpoint", report, lambda: open_sealed(AuditCheckpoint, sealed, found.keys.keys))
+    said = run_check("checkpoint", report, lambda: verify_document(AuditCheckpoint, sealed, found.keys.keys))
     if said is None:
         return
     if said.chain != chain:
@@ -53,12 +55,14 @@ def check_record(evidence: Evidence, found: Grounds, report: Report, kept: Mappi
     _countersigned(evidence, found, report, chain, digests)
 
 
-def _countersigned(evidence: Evidence, found: Grounds, report: Report, chain: str, digests: Mapping[int, str]) -> None:
+def _countersigned(
+    evidence: Evidence, found: RootDocuments, report: Report, chain: str, digests: Mapping[int, str]
+) -> None:
     """What silos of the cohort have signed of this record themselves."""
     keys = {str(member.silo_id): member.identity_key for member in found.manifest.cohort}
     for name, sealed in evidence.countersigned.items():
         where = f"head that silo {name} has signed"
-        said = guarded(where, report, partial(_by_silo, sealed, keys.get(name)))
+        said = run_check(where, report, partial(_by_silo, sealed, keys.get(name)))
         if said is None:
             continue
         if said.chain != chain:
@@ -72,4 +76,4 @@ def _countersigned(evidence: Evidence, found: Grounds, report: Report, chain: st
 def _by_silo(sealed: bytes, key: str | None) -> AuditCheckpoint:
     if key is None:
         raise Invalid("order.other_silo", "This silo is not in the cohort.")
-    return open_sealed(AuditCheckpoint, sealed, [PublicKey.from_encoded(key)])
+    return verify_document(AuditCheckpoint, sealed, [PublicKey.from_encoded(key)])

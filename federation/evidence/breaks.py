@@ -7,11 +7,11 @@ from functools import partial
 
 from federation.errors import Invalid
 from federation.evidence.bundle_parser import Evidence
-from federation.evidence.report import Fault, Report, guarded
-from federation.evidence.root_documents import Grounds
+from federation.evidence.report import Fault, Report, run_check
+from federation.evidence.root_documents import RootDocuments
 from federation.protocol import envelope
 from federation.protocol.chains import chain_of
-from federation.protocol.documents import LogAcceptance, SiloState, open_sealed
+from federation.protocol.documents import LogAcceptance, SiloState, verify_document
 from federation.protocol.keys import PublicKey
 from federation.protocol.tree_heads import TreeHead
 
@@ -19,7 +19,7 @@ LOG_RESTORED = "evidence.log_restored"
 
 
 def check_unbroken(
-    evidence: Evidence, found: Grounds, first_event: int, given_up: Collection[TreeHead], report: Report
+    evidence: Evidence, found: RootDocuments, first_event: int, given_up: Collection[TreeHead], report: Report
 ) -> None:
     """Say so where silos hold another history of the places at which the job's events lie.
 
@@ -30,7 +30,7 @@ def check_unbroken(
     """
     heads: set[TreeHead] = set(given_up)
     for name, sealed in evidence.broken.items():
-        told = guarded(f"statement {name} about the log", report, partial(_heads, sealed, found))
+        told = run_check(f"statement {name} about the log", report, partial(_heads, sealed, found))
         heads.update(told or ())
     if not heads:
         return
@@ -44,14 +44,14 @@ def check_unbroken(
         report.limits.append(Fault("audit", LOG_RESTORED, words))
 
 
-def _heads(sealed: bytes, found: Grounds) -> list[TreeHead]:
+def _heads(sealed: bytes, found: RootDocuments) -> list[TreeHead]:
     chain = chain_of(found.manifest.consortium_id)
     keys = {member.identity_key for member in found.manifest.cohort}
     organisations = {member.signatory_key for member in found.manifest.cohort}
     if envelope.payload_type_of(sealed) == LogAcceptance.payload_type:
-        word = open_sealed(LogAcceptance, sealed, [PublicKey.from_encoded(key) for key in organisations])
+        word = verify_document(LogAcceptance, sealed, [PublicKey.from_encoded(key) for key in organisations])
         if word.identity_key not in keys or word.chain != chain:
             raise Invalid("log_acceptance.other_silo", "It is of a silo outside the cohort, or of another chain.")
         return [TreeHead(word.kept.position, word.kept.digest, word.kept.root)]
-    said = open_sealed(SiloState, sealed, [PublicKey.from_encoded(key) for key in keys])
+    said = verify_document(SiloState, sealed, [PublicKey.from_encoded(key) for key in keys])
     return [TreeHead(one.position, one.digest, one.root) for one in said.heads if one.chain == chain]

@@ -14,7 +14,7 @@ from typing import Any
 
 from federation.evidence.bundle_parser import EventLine
 from federation.evidence.report import Fault, Report
-from federation.evidence.root_documents import Grounds
+from federation.evidence.root_documents import RootDocuments
 from federation.protocol import merkle
 from federation.protocol.chains import next_digest
 from federation.protocol.tree_heads import TreeHead
@@ -40,7 +40,7 @@ class JobEvent:
         return f"event {self.position}"
 
 
-def events_of(lines: Iterable[EventLine], found: Grounds, head: TreeHead, report: Report) -> list[JobEvent]:
+def events_of(lines: Iterable[EventLine], found: RootDocuments, head: TreeHead, report: Report) -> list[JobEvent]:
     """The job's events that are in the log, in their order; faults for those that are not, or not the job's."""
     events: dict[int, JobEvent] = {}
     for line in lines:
@@ -74,7 +74,7 @@ def check_numbers(events: Iterable[JobEvent], report: Report) -> None:
         expected, before = expected + 1, event.digest.hex()
 
 
-def _read(line: EventLine, digest: bytes, found: Grounds) -> JobEvent | None:
+def _read(line: EventLine, digest: bytes, found: RootDocuments) -> JobEvent | None:
     said = parsed(line.record)
     number, before, verb, detail = (said.get(name) for name in ("job_number", "job_before", "verb", "detail"))
     mine = (str(found.manifest.job_id), str(found.manifest.consortium_id))

@@ -15,10 +15,10 @@ from pydantic import ValidationError
 
 from federation.errors import Invalid, Untrusted
 from federation.evidence.bundle_parser import Evidence
-from federation.evidence.report import Fault, Report, guarded
-from federation.evidence.root_documents import Grounds
+from federation.evidence.report import Fault, Report, run_check
+from federation.evidence.root_documents import RootDocuments
 from federation.protocol.chains import chain_of
-from federation.protocol.documents import AuditCheckpoint, ConsistencyProof, open_sealed
+from federation.protocol.documents import AuditCheckpoint, ConsistencyProof, verify_document
 from federation.protocol.keys import PublicKey
 from federation.protocol.tree_heads import FORKED, UNPROVEN, TreeHead, why_not_after
 
@@ -36,14 +36,14 @@ class Heads:
     """
 
 
-def check_heads(evidence: Evidence, found: Grounds, report: Report) -> Heads | None:
+def check_heads(evidence: Evidence, found: RootDocuments, report: Report) -> Heads | None:
     """The heads that hold. None where the platform has signed none for this bundle: nothing is in a log then."""
     chain = chain_of(found.manifest.consortium_id)
     sealed = evidence.checkpoint
     if sealed is None:
         report.faults.append(Fault("audit", "checkpoint.missing", "The platform has signed no head of the log."))
         return None
-    last = guarded("checkpoint", report, lambda: _opened(sealed, chain, found.keys.keys))
+    last = run_check("checkpoint", report, lambda: _opened(sealed, chain, found.keys.keys))
     if last is None:
         return None
     if last.root is None:
@@ -52,7 +52,7 @@ def check_heads(evidence: Evidence, found: Grounds, report: Report) -> Heads | N
     heads = Heads(last, {last})
     for name, content in evidence.consistency.items():
         where = f"consistency {name}"
-        proof = guarded(where, report, partial(_proof, content))
+        proof = run_check(where, report, partial(_proof, content))
         if proof is None:
             continue
         before = TreeHead(**proof.follows.model_dump())
@@ -66,11 +66,11 @@ def check_heads(evidence: Evidence, found: Grounds, report: Report) -> Heads | N
     return heads
 
 
-def _countersigned(evidence: Evidence, found: Grounds, heads: Heads, chain: str, report: Report) -> None:
+def _countersigned(evidence: Evidence, found: RootDocuments, heads: Heads, chain: str, report: Report) -> None:
     keys = {str(member.silo_id): member.identity_key for member in found.manifest.cohort}
     for name, sealed in evidence.countersigned.items():
         where = f"head that silo {name} has signed"
-        head = guarded(where, report, partial(_by_silo, sealed, chain, keys.get(name)))
+        head = run_check(where, report, partial(_by_silo, sealed, chain, keys.get(name)))
         if head is None:
             continue
         if head in heads.proven:
@@ -82,7 +82,7 @@ def _countersigned(evidence: Evidence, found: Grounds, heads: Heads, chain: str,
     report.checked["silos that countersigned the record"] = len(evidence.countersigned)
 
 
-def check_covered(heads: Heads, found: Grounds, last_event: int, report: Report) -> None:
+def check_covered(heads: Heads, found: RootDocuments, last_event: int, report: Report) -> None:
     """Say so where too few silos have countersigned the log since the job's last event.
 
     As many as the job's quorum are wanted: a platform that makes everything else up needs that many silos for it.
@@ -97,7 +97,7 @@ def check_covered(heads: Heads, found: Grounds, last_event: int, report: Report)
         report.limits.append(Fault("audit", "evidence.not_countersigned", told))
 
 
-def check_kept(
+def check_trusted_heads(
     heads: Heads, links: Iterable[tuple[int, str]], kept: Mapping[str, Collection[TreeHead]], chain: str, report: Report
 ) -> None:
     """Find a head that is kept by who asks and does not lie on this log; the newest one must be shown to.
@@ -136,7 +136,7 @@ def _position(head: TreeHead) -> int:
 
 
 def _opened(sealed: bytes, chain: str, keys: Iterable[PublicKey]) -> TreeHead:
-    said = open_sealed(AuditCheckpoint, sealed, keys)
+    said = verify_document(AuditCheckpoint, sealed, keys)
     if said.chain != chain:
         raise Invalid("checkpoint.other_chain", f"It is of the chain {said.chain}, the job's is another.")
     return TreeHead(said.position, said.digest, said.root)

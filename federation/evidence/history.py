@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from federation.agreements.answer_bounds import CODES
 from federation.evidence.events import JobEvent
 from federation.evidence.report import Fault, Report
-from federation.evidence.root_documents import Grounds
+from federation.evidence.root_documents import RootDocuments
 from federation.protocol.documents import Manifest, OrderKind
 from federation.protocol.documents.base import Count, Digest, Part
 
@@ -81,7 +81,7 @@ class _Rejected(BaseModel):
 
 
 @dataclass
-class RoundTold:
+class RoundEvents:
     """An attempt at a round, from its opening on."""
 
     number: int
@@ -108,7 +108,7 @@ class RoundTold:
 class History:
     """All that the events tell."""
 
-    rounds: list[RoundTold] = field(default_factory=list)
+    rounds: list[RoundEvents] = field(default_factory=list)
     """Every attempt, in the order of their opening."""
     passports: list[tuple[int, str, str]] = field(default_factory=list)
     """Round, weights and document of each passport."""
@@ -119,16 +119,16 @@ class History:
     """The model with which it was completed."""
 
     @property
-    def closed(self) -> list[RoundTold]:
+    def closed(self) -> list[RoundEvents]:
         """The rounds that count."""
         return [one for one in self.rounds if one.counted is not None]
 
-    def round_of(self, order_id: str) -> RoundTold | None:
+    def round_of(self, order_id: str) -> RoundEvents | None:
         """The attempt in which an order was given."""
         return next((one for one in reversed(self.rounds) if order_id in one.orders), None)
 
 
-def history_of(events: Iterable[JobEvent], found: Grounds, report: Report) -> History:
+def history_of(events: Iterable[JobEvent], found: RootDocuments, report: Report) -> History:
     """Read the events in their order; faults where one can't be as it is after those before it."""
     history = History()
     for event in events:
@@ -154,7 +154,7 @@ def _evidence(event: JobEvent) -> Any:
     return event.detail.get("evidence")
 
 
-def _running(history: History, event: JobEvent, found: Grounds) -> _Faults:
+def _running(history: History, event: JobEvent, found: RootDocuments) -> _Faults:
     if _evidence(event) is None:  # it goes on after a pause
         return
     said = _Began.model_validate(_evidence(event))
@@ -167,7 +167,7 @@ def _running(history: History, event: JobEvent, found: Grounds) -> _Faults:
         yield "history.other_manifest", "The job began with another manifest, agreement or model than those here."
 
 
-def _round_opened(history: History, event: JobEvent, found: Grounds) -> _Faults:
+def _round_opened(history: History, event: JobEvent, found: RootDocuments) -> _Faults:
     place, said = _OfRound.model_validate(event.detail), _Opened.model_validate(_evidence(event))
     closed = history.closed
     if not history.began or history.ended:
@@ -180,7 +180,7 @@ def _round_opened(history: History, event: JobEvent, found: Grounds) -> _Faults:
         yield "history.round_twice", f"Round {place.round} opens twice as attempt {place.attempt}."
     if said.kind is not _work_of(found.manifest, place.round):
         yield "history.other_kind", f"Round {place.round} is of the kind {said.kind}."
-    history.rounds.append(RoundTold(place.round, place.attempt, said.kind, said.model, said.orders))
+    history.rounds.append(RoundEvents(place.round, place.attempt, said.kind, said.model, said.orders))
 
 
 def _work_of(manifest: Manifest, number: int) -> OrderKind:
@@ -190,7 +190,7 @@ def _work_of(manifest: Manifest, number: int) -> OrderKind:
     return OrderKind(manifest.task)
 
 
-def _answered(history: History, event: JobEvent, _: Grounds, *, refused: bool) -> _Faults:
+def _answered(history: History, event: JobEvent, _: RootDocuments, *, refused: bool) -> _Faults:
     said = _Answered.model_validate(_evidence(event))
     told = history.round_of(said.order)
     if told is None:
@@ -203,7 +203,7 @@ def _answered(history: History, event: JobEvent, _: Grounds, *, refused: bool) -
     (told.refusals if refused else told.answers)[said.order] = said.answer
 
 
-def _rejected(history: History, event: JobEvent, _: Grounds) -> _Faults:
+def _rejected(history: History, event: JobEvent, _: RootDocuments) -> _Faults:
     said = _Rejected.model_validate(event.detail)
     order = said.order
     told = history.round_of(order)
@@ -222,7 +222,7 @@ def _rejected(history: History, event: JobEvent, _: Grounds) -> _Faults:
     told.unread.add(order)
 
 
-def _round_closed(history: History, event: JobEvent, found: Grounds) -> _Faults:
+def _round_closed(history: History, event: JobEvent, found: RootDocuments) -> _Faults:
     place, said = _OfRound.model_validate(event.detail), _Closed.model_validate(_evidence(event))
     told = history.rounds[-1] if history.rounds else None
     if told is None or (told.number, told.attempt) != (place.round, place.attempt) or told.counted is not None:
@@ -244,14 +244,14 @@ def _round_closed(history: History, event: JobEvent, found: Grounds) -> _Faults:
     told.counted, told.model, told.statistics = said.counted, said.model, said.statistics
 
 
-def _passport_issued(history: History, event: JobEvent, _: Grounds) -> _Faults:
+def _passport_issued(history: History, event: JobEvent, _: RootDocuments) -> _Faults:
     number, said = _OfRound.model_validate(event.detail).round, _Issued.model_validate(_evidence(event))
     if any(number == known for known, _, _ in history.passports):
         yield "passport.twice", f"Round {number} has two passports."
     history.passports.append((number, said.model, said.passport))
 
 
-def _ended(history: History, event: JobEvent, _: Grounds) -> _Faults:
+def _ended(history: History, event: JobEvent, _: RootDocuments) -> _Faults:
     if history.ended:
         yield "history.out_of_order", "The job ends twice."
     history.ended = event.verb
@@ -259,7 +259,7 @@ def _ended(history: History, event: JobEvent, _: Grounds) -> _Faults:
         history.ends_with = _Completed.model_validate(_evidence(event)).model
 
 
-def _as_a_whole(history: History, found: Grounds) -> _Faults:
+def _as_a_whole(history: History, found: RootDocuments) -> _Faults:
     if not history.began:
         yield "history.not_begun", "No event says with which manifest the job began."
     if history.ended != "job.completed":
@@ -271,7 +271,7 @@ def _as_a_whole(history: History, found: Grounds) -> _Faults:
         yield "history.other_model", "The job ends with another model than its last round made."
 
 
-_TAKES: Final[Mapping[str, Callable[[History, JobEvent, Grounds], _Faults]]] = {
+_TAKES: Final[Mapping[str, Callable[[History, JobEvent, RootDocuments], _Faults]]] = {
     "job.running": _running,
     "round.opened": _round_opened,
     "order.submitted": partial(_answered, refused=False),

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator, Mapping
 
 from federation.aggregation.metric_pooling import Measured, combine
-from federation.evidence.history import RoundTold
+from federation.evidence.history import RoundEvents
 from federation.evidence.passport_checks import Answered
 from federation.evidence.passports import Evaluation
 from federation.protocol.documents import Manifest
@@ -16,7 +16,7 @@ _APART = 1e-9
 
 
 def misjudged(
-    said: Evaluation, told: RoundTold | None, answers: Mapping[str, Answered], manifest: Manifest
+    said: Evaluation, told: RoundEvents | None, answers: Mapping[str, Answered], manifest: Manifest
 ) -> str | None:
     """Why a passport's figures aren't those of the silos; None if they are.
 
@@ -39,7 +39,7 @@ def misjudged(
     return None
 
 
-def _measured(told: RoundTold, answers: Mapping[str, Answered], manifest: Manifest) -> Iterator[Measured]:
+def _measured(told: RoundEvents, answers: Mapping[str, Answered], manifest: Manifest) -> Iterator[Measured]:
     organisations = {str(member.silo_id): member.signatory_key for member in manifest.cohort}
     for key in told.answers:
         answer = answers.get(key) if key not in told.rejected else None

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 
 from federation.errors import FederationError
 from federation.evidence.bundle_parser import Evidence
-from federation.evidence.history import History, RoundTold
+from federation.evidence.history import History, RoundEvents
 from federation.evidence.judgements import misjudged
 from federation.evidence.passport_checks import Answered
 from federation.evidence.passports import Passport
 from federation.evidence.report import Fault, Report
-from federation.evidence.root_documents import Grounds
+from federation.evidence.root_documents import RootDocuments
 from federation.protocol import envelope
 from federation.protocol.digests import digest_bytes
 from federation.protocol.documents import Manifest, Order, OrderKind, Refusal, Submission
@@ -28,7 +28,7 @@ class Opened:
     """By their names: the weights' digest, and what is said of them."""
 
 
-def check_matching(evidence: Evidence, opened: Opened, history: History, found: Grounds, report: Report) -> None:
+def check_matching(evidence: Evidence, opened: Opened, history: History, found: RootDocuments, report: Report) -> None:
     """Find documents that no event has, events whose document is not here, and those that say different things."""
     told = {
         "order": {key: digest for one in history.rounds for key, digest in one.orders.items()},
@@ -59,7 +59,7 @@ def _both_ways(kind: str, documents: Mapping[str, bytes], told: Mapping[str, str
         yield Fault(f"{kind} {key}", f"{kind}.not_in_log", "The log has no such document.")
 
 
-def _of_round(told: RoundTold, opened: Opened) -> Iterator[Fault]:
+def _of_round(told: RoundEvents, opened: Opened) -> Iterator[Fault]:
     """Whether the orders of an attempt are about what its opening says."""
     for key in told.orders:
         order = opened.orders.get(key)
@@ -72,7 +72,7 @@ def _of_round(told: RoundTold, opened: Opened) -> Iterator[Fault]:
             yield Fault(f"order {key}", "model.swapped", "It is about another model than the log says.")
 
 
-def _of_kind(told: RoundTold, evidence: Evidence) -> Iterator[Fault]:
+def _of_kind(told: RoundEvents, evidence: Evidence) -> Iterator[Fault]:
     """Whether what the log calls a refusal is one: else an answer that was given could be left out as refused."""
     for taken, payload_type in ((told.answers, Submission.payload_type), (told.refusals, Refusal.payload_type)):
         for key in taken.keys() & evidence.answers.keys():
@@ -118,7 +118,7 @@ def _passports(evidence: Evidence, opened: Opened, history: History, manifest: M
             yield Fault(f"passport of round {number}", "passport.left_out", "The log has it; it is not in the bundle.")
 
 
-def _evaluated_at_the_end(opened: Opened, history: History, found: Grounds) -> Iterator[Fault]:
+def _evaluated_at_the_end(opened: Opened, history: History, found: RootDocuments) -> Iterator[Fault]:
     """A completed job's model was tried by as many silos as its quorum, who have signed so over the model's digest."""
     last = history.closed[-1] if history.closed else None
     counted = last.counted if last is not None and last.kind is OrderKind.EVALUATE else None
@@ -137,7 +137,7 @@ def _evaluated_at_the_end(opened: Opened, history: History, found: Grounds) -> I
         yield Fault("history", "evaluation.missing", told)
 
 
-def _open_ends(history: History, opened: Opened, found: Grounds, report: Report) -> None:
+def _open_ends(history: History, opened: Opened, found: RootDocuments, report: Report) -> None:
     """What is still to come, or never came: a job's end, passports, silos that have tried the last model."""
     if not history.ended:
         told = f"The job goes on: the log has {len(history.closed)} rounds of it so far, and no end."

@@ -10,25 +10,25 @@ from uuid import UUID
 from federation.agreements.answer_bounds import AnswerBounds, faults_of
 from federation.evidence.bundle_parser import Evidence
 from federation.evidence.passport_checks import Answered
-from federation.evidence.report import Fault, Report, guarded
-from federation.evidence.root_documents import Grounds
+from federation.evidence.report import Fault, Report, run_check
+from federation.evidence.root_documents import RootDocuments
 from federation.protection import mode_of
 from federation.protocol import envelope
 from federation.protocol.digests import digest_bytes
-from federation.protocol.documents import Order, OrderKind, Refusal, Submission, open_sealed
+from federation.protocol.documents import Order, OrderKind, Refusal, Submission, verify_document
 from federation.protocol.keys import PublicKey
 
 _CLOCKS_APART = timedelta(minutes=2)
 """By how much the clocks of platform and trainer may differ, as the trainers see it too."""
 
 
-def orders_of(evidence: Evidence, found: Grounds, report: Report) -> Iterator[tuple[str, Order]]:
+def orders_of(evidence: Evidence, found: RootDocuments, report: Report) -> Iterator[tuple[str, Order]]:
     """The orders that hold, by their names."""
     numbers: set[tuple[UUID, int]] = set()
     models: dict[int, str] = {}
     for name, sealed in evidence.orders.items():
         where = f"order {name}"
-        order = guarded(where, report, partial(open_sealed, Order, sealed, found.keys.keys))
+        order = run_check(where, report, partial(verify_document, Order, sealed, found.keys.keys))
         if order is None:
             continue
         report.faults.extend(Fault(where, code, what) for code, what in _order_faults(order, name, found))
@@ -44,7 +44,7 @@ def orders_of(evidence: Evidence, found: Grounds, report: Report) -> Iterator[tu
     report.checked["orders"] = len(evidence.orders)
 
 
-def _order_faults(order: Order, name: str, found: Grounds) -> Iterator[tuple[str, str]]:
+def _order_faults(order: Order, name: str, found: RootDocuments) -> Iterator[tuple[str, str]]:
     manifest = found.manifest
     if str(order.order_id) != name:
         yield "order.wrong_name", "It is the order of another name."
@@ -65,7 +65,7 @@ def _order_faults(order: Order, name: str, found: Grounds) -> Iterator[tuple[str
 
 
 def answers_of(
-    evidence: Evidence, found: Grounds, orders: dict[str, Order], report: Report
+    evidence: Evidence, found: RootDocuments, orders: dict[str, Order], report: Report
 ) -> Iterator[tuple[str, Answered]]:
     """The submissions that hold, by the names of their orders."""
     for name, sealed in evidence.answers.items():
@@ -74,7 +74,7 @@ def answers_of(
         if order is None or order.silo_id not in found.cohort:
             report.faults.append(Fault(where, "answer.no_order", "There is no such order that holds."))
             continue
-        said = guarded(where, report, partial(_answer, sealed, found.cohort[order.silo_id].identity_key))
+        said = run_check(where, report, partial(_answer, sealed, found.cohort[order.silo_id].identity_key))
         if said is None:
             continue
         mine = (order.order_id, order.number, order.silo_id, order.job_id)
@@ -92,11 +92,11 @@ def answers_of(
 def _answer(sealed: bytes, identity_key: str) -> Submission | Refusal:
     key = PublicKey.from_encoded(identity_key)
     if envelope.payload_type_of(sealed) == Refusal.payload_type:
-        return open_sealed(Refusal, sealed, [key])
-    return open_sealed(Submission, sealed, [key])
+        return verify_document(Refusal, sealed, [key])
+    return verify_document(Submission, sealed, [key])
 
 
-def _answer_faults(said: Submission, order: Order, found: Grounds) -> Iterator[tuple[str, str]]:
+def _answer_faults(said: Submission, order: Order, found: RootDocuments) -> Iterator[tuple[str, str]]:
     terms = found.agreement.agreement.terms
     if said.manifest_digest != found.manifest_digest:
         yield "answer.other_manifest", "It is under another manifest."

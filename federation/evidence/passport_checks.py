@@ -58,7 +58,7 @@ def faults_of(
             yield "passport.other_answer", f"{participant.silo}: {fault}"
 
 
-def sent_after(round_number: int, orders: Mapping[str, Order]) -> set[str]:
+def models_issued_after_round(round_number: int, orders: Mapping[str, Order]) -> set[str]:
     """The digests of the weights that were sent out after a round."""
     return {
         order.model_digest

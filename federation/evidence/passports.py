@@ -92,7 +92,7 @@ class _Statement(BaseModel):
     predicate: Passport
 
 
-def seal_passport(weights_digest: str, passport: Passport, key: PrivateKey) -> bytes:
+def sign_passport(weights_digest: str, passport: Passport, key: PrivateKey) -> bytes:
     """The passport of the weights with this digest, signed."""
     digest = _Digests(sha256=weights_digest.removeprefix(_PREFIX))
     statement = _Statement(subject=(_Subject(name="model.safetensors", digest=digest),), predicate=passport)

@@ -69,7 +69,7 @@ class Report:
         return Verdict.LIMITED if self.limits else Verdict.HOLDS
 
 
-def guarded(where: str, report: Report, work: Callable[[], T]) -> T | None:
+def run_check(where: str, report: Report, work: Callable[[], T]) -> T | None:
     """What the work comes to, or None with its fault in the report."""
     try:
         return work()

@@ -7,15 +7,15 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from federation.agreements.decisions import Place, Position, Standing, refusals
+from federation.agreements.decisions import AgreementStatus, SiloContext, SiloFacts, violations
 from federation.agreements.policy import Policy
-from federation.agreements.rules import Refusal
+from federation.agreements.rules import Violation
 from federation.agreements.signing import SignedAgreement, open_agreement
 from federation.errors import FederationError, Untrusted
 from federation.evidence.bundle_parser import Evidence
-from federation.evidence.report import Fault, Report, guarded
+from federation.evidence.report import Fault, Report, run_check
 from federation.protocol.digests import digest_bytes
-from federation.protocol.documents import CohortMember, Manifest, SiloCertificate, now, open_sealed
+from federation.protocol.documents import CohortMember, Manifest, SiloCertificate, now, verify_document
 from federation.protocol.documents.terms_1_0 import PROTOCOL as OLD_PROTOCOL
 from federation.protocol.keys import PublicKey
 from federation.protocol.successions import KeyChain
@@ -25,7 +25,7 @@ _ENOUGH_ROWS = 10**15
 
 
 @dataclass(frozen=True)
-class Grounds:
+class RootDocuments:
     """The documents that everything else of a job is held against."""
 
     keys: KeyChain
@@ -35,10 +35,10 @@ class Grounds:
     cohort: dict[UUID, CohortMember]
 
 
-def grounds_of(evidence: Evidence, pinned: str | None, report: Report) -> Grounds | None:
+def root_documents_of(evidence: Evidence, pinned: str | None, report: Report) -> RootDocuments | None:
     """Platform key, agreement and manifest: without them nothing else can be judged."""
-    keys = guarded("platform-key", report, lambda: _keys(evidence, pinned))
-    agreement = guarded("agreement", report, lambda: open_agreement(_there(evidence.agreement)))
+    keys = run_check("platform-key", report, lambda: _keys(evidence, pinned))
+    agreement = run_check("agreement", report, lambda: open_agreement(_there(evidence.agreement)))
     if keys is None or agreement is None:
         return None
     report.platform_key, report.agreement = keys.root.fingerprint, agreement.digest
@@ -50,12 +50,12 @@ def grounds_of(evidence: Evidence, pinned: str | None, report: Report) -> Ground
         told = f"Not signed by {', '.join(agreement.missing)}."
         report.faults.append(Fault("agreement", "agreement.unsigned", told))
     sealed = evidence.manifest
-    manifest = guarded("manifest", report, lambda: open_sealed(Manifest, _there(sealed), keys.keys))
+    manifest = run_check("manifest", report, lambda: verify_document(Manifest, _there(sealed), keys.keys))
     if manifest is None or sealed is None:
         return None
     report.manifest, report.job_id = digest_bytes(sealed), str(manifest.job_id)
     cohort = {member.silo_id: member for member in manifest.cohort}
-    found = Grounds(keys, agreement, manifest, report.manifest, cohort)
+    found = RootDocuments(keys, agreement, manifest, report.manifest, cohort)
     report.faults.extend(_manifest_under_agreement(found))
     report.checked |= {"signatures of the agreement": len(agreement.signed_by), "silos": len(cohort)}
     return found
@@ -65,22 +65,22 @@ def _keys(evidence: Evidence, pinned: str | None) -> KeyChain:
     root = PublicKey.from_encoded(evidence.platform_key)
     if pinned is not None and root.fingerprint != pinned:
         raise Untrusted("platform_key.other", f"The bundle is of a platform with the key {root.fingerprint}.")
-    return KeyChain(root).extended(evidence.successions, now=now())
+    return KeyChain(root).verify_and_extend(evidence.successions, now=now())
 
 
-def _manifest_under_agreement(found: Grounds) -> Iterator[Fault]:
+def _manifest_under_agreement(found: RootDocuments) -> Iterator[Fault]:
     manifest, agreement = found.manifest, found.agreement
     needed = agreement.agreement.terms.code.reviewers  # whether so many approved, `approvals` finds by itself
-    standing = Standing(agreement.agreement, agreement.digest, agreement.signed_by, agreement.digest)
+    standing = AgreementStatus(agreement.agreement, agreement.digest, agreement.signed_by, agreement.digest)
     for member in manifest.cohort:
         where = f"manifest, silo {member.silo}"
-        place = Place(
+        place = SiloContext(
             member.signatory_key,
             member.dataset,
-            Position(_ENOUGH_ROWS, code_reviewers=needed),
+            SiloFacts(_ENOUGH_ROWS, code_reviewers=needed),
             Policy(custom_code="approved"),
         )
-        said = refusals(standing, manifest, None, place, manifest.created_at)
+        said = violations(standing, manifest, None, place, manifest.created_at)
         refusal = next((one for one in said if not _is_of_its_time(one, manifest)), None)
         if refusal is not None:
             yield Fault(where, refusal.code, refusal.meaning)
@@ -89,7 +89,7 @@ def _manifest_under_agreement(found: Grounds) -> Iterator[Fault]:
             yield Fault(where, "cohort.uncertified", fault)
 
 
-def _is_of_its_time(refusal: Refusal, manifest: Manifest) -> bool:
+def _is_of_its_time(refusal: Violation, manifest: Manifest) -> bool:
     """Whether it is said of a job that began under protocol 1.0, when agreements of 1.0 still allowed something."""
     return refusal.code == "agreement.protocol" and manifest.protocol == OLD_PROTOCOL
 
@@ -100,7 +100,7 @@ def certificate_fault(member: CohortMember, moment: datetime) -> str | None:
         return "Nobody certifies the silo's key."
     try:
         signatory = PublicKey.from_encoded(member.signatory_key)
-        certified = open_sealed(SiloCertificate, member.certificate.encode(), [signatory])
+        certified = verify_document(SiloCertificate, member.certificate.encode(), [signatory])
     except FederationError as error:
         return f"The certificate of the silo's key does not hold: {error.message}"
     if (certified.identity_key, certified.signatory_key) != (member.identity_key, member.signatory_key):

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 
 from federation.errors import FederationError
 from federation.evidence.bundle_parser import Evidence
-from federation.evidence.history import History, RoundTold
+from federation.evidence.history import History, RoundEvents
 from federation.evidence.matching import Opened
 from federation.evidence.report import Fault, Report
-from federation.evidence.root_documents import Grounds
+from federation.evidence.root_documents import RootDocuments
 from federation.protocol.digests import digest_bytes
 from federation.statistics.disclosure import check_report
 from federation.statistics.pooling import PooledColumn, PooledStatistics, encode_pooled, pool, read_pooled
@@ -18,7 +18,9 @@ from federation.statistics.report import REPORT, StatisticsReport, read_report
 RELEASED = "statistics"
 
 
-def check_statistics(evidence: Evidence, opened: Opened, history: History, found: Grounds, report: Report) -> None:
+def check_statistics(
+    evidence: Evidence, opened: Opened, history: History, found: RootDocuments, report: Report
+) -> None:
     """Find reports that no silo has signed or that tell too much, and figures that are not those of the reports.
 
     What holds is told, column by column. Nothing where a job is of another task, and has no such documents.
@@ -46,7 +48,7 @@ def check_statistics(evidence: Evidence, opened: Opened, history: History, found
         report.released = tuple(_in_words(column, pooled) for column in pooled.columns)
 
 
-def _faults(evidence: Evidence, closed: RoundTold, found: Grounds) -> Iterator[Fault]:
+def _faults(evidence: Evidence, closed: RoundEvents, found: RootDocuments) -> Iterator[Fault]:
     reports: list[StatisticsReport] = []
     minimum = max(found.manifest.limits.minimum_cell, found.agreement.agreement.terms.disclosure.minimum_cell)
     for name in sorted(closed.counted or ()):

@@ -11,15 +11,15 @@ from federation.evidence.audit_chain_checks import check_record
 from federation.evidence.breaks import LOG_RESTORED, check_unbroken
 from federation.evidence.bundle_parser import Evidence
 from federation.evidence.events import check_numbers, events_of, positions
-from federation.evidence.heads import check_covered, check_heads, check_kept
+from federation.evidence.heads import check_covered, check_heads, check_trusted_heads
 from federation.evidence.history import History, history_of
 from federation.evidence.matching import Opened, check_matching
 from federation.evidence.order_checks import answers_of, check_bounds, orders_of
 from federation.evidence.own_orders import OwnOrder, check_own
-from federation.evidence.passport_checks import faults_of, sent_after
+from federation.evidence.passport_checks import faults_of, models_issued_after_round
 from federation.evidence.passports import Passport, open_passport
-from federation.evidence.report import Fault, Report, guarded
-from federation.evidence.root_documents import Grounds, grounds_of
+from federation.evidence.report import Fault, Report, run_check
+from federation.evidence.root_documents import RootDocuments, root_documents_of
 from federation.evidence.statistics import check_statistics
 from federation.protocol.chains import chain_of
 from federation.protocol.tree_heads import TreeHead
@@ -29,7 +29,7 @@ UNFORESEEN = "evidence.unforeseen"
 
 
 @dataclass(frozen=True)
-class Seen:
+class PriorKnowledge:
     """What who asks has seen earlier: heads by chain, and the own orders by job."""
 
     kept: Mapping[str, Collection[TreeHead]]
@@ -54,7 +54,7 @@ def verify_evidence(
     """
     report = Report()
     try:
-        _verify(evidence, pinned, Seen(kept or {}, given_up or {}, own or {}), report)
+        _verify(evidence, pinned, PriorKnowledge(kept or {}, given_up or {}, own or {}), report)
     except (
         Exception
     ) as error:  # what nobody thought of is still no reason to believe a bundle, or to stop without a word
@@ -63,8 +63,8 @@ def verify_evidence(
     return report
 
 
-def _verify(evidence: Evidence, pinned: str | None, seen: Seen, report: Report) -> None:
-    found = guarded("bundle", report, lambda: grounds_of(evidence, pinned, report))
+def _verify(evidence: Evidence, pinned: str | None, seen: PriorKnowledge, report: Report) -> None:
+    found = run_check("bundle", report, lambda: root_documents_of(evidence, pinned, report))
     if found is None:
         return
     check_reviews(evidence, found, report)
@@ -86,9 +86,9 @@ def _verify(evidence: Evidence, pinned: str | None, seen: Seen, report: Report) 
     check_own(own, evidence, opened, history, report, was_log_given_up=was_given_up)
 
 
-def _passports(evidence: Evidence, found: Grounds, report: Report) -> dict[str, tuple[str, Passport]]:
+def _passports(evidence: Evidence, found: RootDocuments, report: Report) -> dict[str, tuple[str, Passport]]:
     opened = {
-        name: guarded(f"passport {name}", report, partial(open_passport, sealed, found.keys.keys))
+        name: run_check(f"passport {name}", report, partial(open_passport, sealed, found.keys.keys))
         for name, sealed in evidence.passports.items()
     }
     if evidence.passports:
@@ -96,11 +96,11 @@ def _passports(evidence: Evidence, found: Grounds, report: Report) -> dict[str, 
     return {name: one for name, one in opened.items() if one is not None}
 
 
-def _trace(opened: Opened, found: Grounds, report: Report) -> None:
+def _trace(opened: Opened, found: RootDocuments, report: Report) -> None:
     for name, (digest, passport) in opened.passports.items():
         where = f"passport {name}"
         said = list(faults_of(passport, digest, found.manifest, found.manifest_digest, opened.orders, opened.answers))
-        sent = sent_after(passport.round, opened.orders)
+        sent = models_issued_after_round(passport.round, opened.orders)
         if sent and digest not in sent:
             said.append(("passport.other_model", f"Other weights were sent out after round {passport.round}."))
         report.faults.extend(Fault(where, code, what) for code, what in said)
@@ -121,7 +121,9 @@ def _passports_lead_back(report: Report) -> None:
             report.faults.append(Fault(f"passport {passport.round}", "passport.missing", told))
 
 
-def _check_log(evidence: Evidence, found: Grounds, opened: Opened, report: Report, seen: Seen) -> History:
+def _check_log(
+    evidence: Evidence, found: RootDocuments, opened: Opened, report: Report, seen: PriorKnowledge
+) -> History:
     """Hold the job's documents against its events, and these against the log that platform and silos have signed.
 
     What the events tell; nothing where they can't be read, or bind nothing.
@@ -133,7 +135,7 @@ def _check_log(evidence: Evidence, found: Grounds, opened: Opened, report: Repor
         report.faults.append(Fault("audit", "bundle.malformed", "The log is there in two forms."))
     events = events_of(evidence.events, found, heads.last, report)
     chain = chain_of(found.manifest.consortium_id)
-    check_kept(heads, positions(events), seen.kept, chain, report)
+    check_trusted_heads(heads, positions(events), seen.kept, chain, report)
     first = min((event.position for event in events), default=0)
     check_unbroken(evidence, found, first, seen.given_up.get(chain, ()), report)
     if events and found.manifest.protocol == OLD_MANIFEST and all(event.number is None for event in events):
@@ -149,7 +151,7 @@ def _check_log(evidence: Evidence, found: Grounds, opened: Opened, report: Repor
     return history
 
 
-def _began_earlier(opened: Opened, found: Grounds, report: Report) -> None:
+def _began_earlier(opened: Opened, found: RootDocuments, report: Report) -> None:
     """Whether a job without numbers in its events can have begun under a platform of protocol 1.0.
 
     It goes on under 1.1, so that later documents say so. But then its agreement was signed before, and its silos have
@@ -162,7 +164,7 @@ def _began_earlier(opened: Opened, found: Grounds, report: Report) -> None:
         report.faults.append(Fault("audit", "evidence.downgraded", told))
 
 
-def _says_less(opened: Opened, found: Grounds, report: Report) -> None:
+def _says_less(opened: Opened, found: RootDocuments, report: Report) -> None:
     """A bundle as protocol 1.0 had them: its log binds no document. What speaks 1.1 has no business to be in one."""
     signed = [found.manifest, *opened.orders.values(), *(answer.said for answer in opened.answers.values())]
     newer = sum(1 for one in signed if one.protocol != OLD_MANIFEST)

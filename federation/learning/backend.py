@@ -37,7 +37,7 @@ Begin = Callable[[Layout, int, Target, NDArray[np.float32]], Computation]
 """Makes a computation of (layout, n_features, target, all weights in one vector)."""
 
 
-def of_family(family: Family, spec: ModelSpecification) -> Begin:
+def local_backend_factory(family: Family, spec: ModelSpecification) -> Begin:
     """Computed here, by a torch module of the family."""
 
     def begin(layout: Layout, n_features: int, target: Target, flat: NDArray[np.float32]) -> Computation:
@@ -101,7 +101,7 @@ class ModuleComputation:
         return logits
 
 
-class Elsewhere(Protocol):
+class RemoteBackend(Protocol):
     """Who computes a model in another process, in numpy: what is given back has been checked."""
 
     def gradient(
@@ -116,7 +116,7 @@ class Elsewhere(Protocol):
 class RemoteComputation:
     """A model that is computed elsewhere, over weights that stay here."""
 
-    def __init__(self, elsewhere: Elsewhere, layout: Layout, flat: NDArray[np.float32]) -> None:
+    def __init__(self, elsewhere: RemoteBackend, layout: Layout, flat: NDArray[np.float32]) -> None:
         self._elsewhere = elsewhere
         self._flat = flat
         self._gradient = np.zeros_like(flat)

@@ -36,7 +36,7 @@ class TrainingResult:
     update_size_bytes: int
 
 
-def warm_up(threads: int) -> None:
+def preload_torch(threads: int) -> None:
     """Use so many threads of the machine, and do what takes longer the first time."""
     torch.set_num_threads(threads)
     torch.zeros(1, requires_grad=True).sum().backward()  # type: ignore[no-untyped-call]

@@ -26,7 +26,7 @@ def folded(name: str) -> str:
     return " ".join(unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).casefold()).split())
 
 
-def as_seen(name: str) -> str:
+def confusable_skeleton(name: str) -> str:
     """A name without all by which it could pass for another: accents, marks, signs, letters that look alike.
 
     It joins more names than `folded` does, and more than people would. A name of signs alone is `folded`.

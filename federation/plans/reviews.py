@@ -1,4 +1,6 @@
-"""Reviews of a training plan: how many people of a house stand behind it, by one rule for platform and trainer."""
+"""Reviews of a training plan: how many people of an organisation stand behind it, by one rule for platform and
+trainer.
+"""
 
 from __future__ import annotations
 
@@ -6,9 +8,9 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 from federation.errors import Untrusted
-from federation.plans.alike import as_seen, folded
+from federation.plans.alike import confusable_skeleton, folded
 from federation.protocol import envelope
-from federation.protocol.documents import CodeReview, open_sealed, seal
+from federation.protocol.documents import CodeReview, sign_document, verify_document
 from federation.protocol.keys import PrivateKey, PublicKey
 
 AHEAD_MAX = timedelta(hours=1)
@@ -19,18 +21,18 @@ def sign_review(review: CodeReview, key: PrivateKey) -> bytes:
     """The sealed review. Raises Untrusted ``review.other_key`` if the key is not the one that it names."""
     if review.signatory_key != key.public.encoded:
         raise Untrusted("review.other_key", "The review names another signatory key.")
-    return seal(review, key)
+    return sign_document(review, key)
 
 
 def open_review(sealed: bytes, signatory: PublicKey) -> CodeReview:
     """Read a review that an organisation has signed.
 
     Raises Untrusted ``review.malformed`` for another kind of document, ``review.other_key`` where it names another key,
-    and what ``open_sealed`` raises.
+    and what ``verify_document`` raises.
     """
     if envelope.payload_type_of(sealed) != CodeReview.payload_type:
         raise Untrusted("review.malformed", "This is no review of code.")
-    review = open_sealed(CodeReview, sealed, [signatory])
+    review = verify_document(CodeReview, sealed, [signatory])
     if review.signatory_key != signatory.encoded:
         raise Untrusted("review.other_key", "The review names another signatory key than the one that signed it.")
     return review
@@ -47,7 +49,7 @@ def _person(name: str) -> str:
     It joins more than `same_reviewer` does, and more than people would: so it is for counting who approves, never for
     who takes a refusal back.
     """
-    return " ".join(sorted(as_seen(name).split()))
+    return " ".join(sorted(confusable_skeleton(name).split()))
 
 
 def _rank(review: CodeReview) -> tuple[datetime, bool]:
@@ -55,7 +57,8 @@ def _rank(review: CodeReview) -> tuple[datetime, bool]:
 
 
 def reviewers_of(reviews: Iterable[CodeReview], code_digest: str) -> int:
-    """How many people of a house approve this code: by the newest word of each, and none while one of them refuses.
+    """How many people of an organisation approve this code: by the newest word of each, and none while one of them
+    refuses.
 
     Of two words of the same moment the refusal counts, in whatever order they come. Names that look alike are one
     person's, where they approve; a refusal is taken back under its own name only.

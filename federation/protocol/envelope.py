@@ -62,7 +62,7 @@ def verify(envelope: bytes, payload_type: str, keys: Iterable[PublicKey]) -> Ver
     return Verified(sealed.payload, frozenset(holding))
 
 
-def peek(envelope: bytes) -> bytes:
+def payload_unverified(envelope: bytes) -> bytes:
     """The payload without any verification: only for routing, never for a decision."""
     return _parse(envelope).payload
 

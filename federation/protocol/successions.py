@@ -13,7 +13,7 @@ from functools import cached_property
 
 from federation.errors import FederationError, Invalid, Untrusted
 from federation.protocol import envelope
-from federation.protocol.documents import PlatformKeySuccession, open_sealed, read
+from federation.protocol.documents import PlatformKeySuccession, read, verify_document
 from federation.protocol.keys import PublicKey
 
 SUCCESSIONS_MAX = 50
@@ -58,7 +58,7 @@ class KeyChain:
         """When a key's successor was named; None for the current key."""
         return next((link.said.made_at for link in self.links if link.said.predecessor == key_id), None)
 
-    def extended(self, handed: Sequence[bytes], *, now: datetime | None) -> KeyChain:
+    def verify_and_extend(self, handed: Sequence[bytes], *, now: datetime | None) -> KeyChain:
         """This chain and what of the handed envelopes leads on from it: the same chain if nothing does.
 
         `now` is the moment at which they are met; None for links that were taken before and are only read again.
@@ -110,7 +110,7 @@ def _claimed_predecessor(sealed: bytes) -> str:
     try:
         if envelope.payload_type_of(sealed) != PlatformKeySuccession.payload_type:
             raise Invalid("succession.malformed", "This is an envelope of another kind than a succession.")
-        return read(PlatformKeySuccession, envelope.peek(sealed)).predecessor
+        return read(PlatformKeySuccession, envelope.payload_unverified(sealed)).predecessor
     except FederationError as error:
         raise Invalid("succession.malformed", f"A succession can't be read: {error.message}", error.field) from error
 
@@ -119,7 +119,7 @@ def _verified(sealed: bytes, predecessor: PublicKey) -> Link:
     if len(envelope.signers(sealed)) != 1:
         raise Invalid("succession.malformed", "A succession has exactly one signature.")
     try:
-        said = open_sealed(PlatformKeySuccession, sealed, [predecessor])
+        said = verify_document(PlatformKeySuccession, sealed, [predecessor])
     except Untrusted as error:
         raise Untrusted(
             "succession.untrusted", f"The succession of {predecessor.key_id} is not signed by it."

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Self
 
 from federation.errors import Invalid
 from federation.targets.base import Measured
-from federation.targets.classification import ACCURACY, AUC, LOSS, Classification, Seen, area_under_curve
+from federation.targets.classification import ACCURACY, AUC, LOSS, Classification, OutputStatistics, area_under_curve
 
 if TYPE_CHECKING:
     import numpy as np
@@ -34,7 +34,7 @@ class Binary(Classification):
             raise Invalid("target.classes", f"A binary target has two classes, not {n_classes}.", "target")
         return cls()
 
-    def told(self, seen: Seen, labels: NDArray[np.int64], minimum_cell: int) -> Measured:
+    def told(self, seen: OutputStatistics, labels: NDArray[np.int64], minimum_cell: int) -> Measured:
         """And the area under the ROC curve, where both classes are there."""
         measured = super().told(seen, labels, minimum_cell)
         area = area_under_curve(seen.score, labels)

@@ -47,7 +47,7 @@ CONFUSION = "confusion"
 
 
 @dataclass(frozen=True)
-class Seen:
+class OutputStatistics:
     """What a pass over a model's outputs found: mean loss, the class taken, the log-odds of class 1 against class 0."""
 
     loss: float
@@ -87,7 +87,7 @@ class Classification(Target):
         """Mean cross-entropy, share of rows right, counts by class (whole, or not at all)."""
         return self.told(self.look(outputs, labels), labels, minimum_cell)
 
-    def look(self, outputs: Iterable[tuple[slice, torch.Tensor]], labels: NDArray[Any]) -> Seen:
+    def look(self, outputs: Iterable[tuple[slice, torch.Tensor]], labels: NDArray[Any]) -> OutputStatistics:
         """One pass over the outputs. Raises Invalid ``evaluation.not_finite``."""
         import numpy as np
         import torch
@@ -105,9 +105,9 @@ class Classification(Target):
                 score[part] = (logits[:, 1] - logits[:, 0]).numpy()
         loss = total / len(labels)
         check_finite(loss)
-        return Seen(loss, predicted, score)
+        return OutputStatistics(loss, predicted, score)
 
-    def told(self, seen: Seen, labels: NDArray[np.int64], minimum_cell: int) -> Measured:
+    def told(self, seen: OutputStatistics, labels: NDArray[np.int64], minimum_cell: int) -> Measured:
         """The figures of all classes; the counts are withheld where a non-zero one is below `minimum_cell`."""
         import numpy as np
 

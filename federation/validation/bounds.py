@@ -87,7 +87,7 @@ def _plain_object(value: dict[str, Any]) -> dict[str, Any]:
     return value
 
 
-Moment = Annotated[AwareDatetime, AfterValidator(_within_calendar)]
+UtcDatetime = Annotated[AwareDatetime, AfterValidator(_within_calendar)]
 """A moment with its zone, from 2000 to 2199."""
 Day = Annotated[date, AfterValidator(_within_days)]
 """A day, from 2000 to 2199."""

@@ -22,7 +22,7 @@ from accounts.selectors import (
 )
 from rest.checks import boolean_twin
 from rest.errors import Forbidden, Unauthenticated
-from rest.lookups import the_one
+from rest.lookups import get_or_not_found
 
 
 def signed_in(request: Request | HttpRequest) -> User:
@@ -72,7 +72,7 @@ def access_organisation(
 
     Raises NotFound alike where it is absent or not theirs, Forbidden for the rest.
     """
-    organisation = the_one(organisations_visible_to(user).filter(pk=organisation_id), "organisation")
+    organisation = get_or_not_found(organisations_visible_to(user).filter(pk=organisation_id), "organisation")
     if permission is not Permission.ORGANISATION_VIEW:
         require(user, permission, organisation=organisation)
     return organisation
@@ -98,40 +98,40 @@ def access_organisations(user: User, permission: Permission) -> QuerySet[Organis
 
 def access_organisation_role(organisation: Organisation, role_id: UUID) -> OrganisationRole:
     """A role in this organisation. Raises NotFound for one of another."""
-    return the_one(organisation.roles.select_related("user").filter(pk=role_id), "role")
+    return get_or_not_found(organisation.roles.select_related("user").filter(pk=role_id), "role")
 
 
 def access_role_offer(organisation: Organisation, offer_id: UUID) -> OrganisationRoleOffer:
     """An offer of a role in this organisation. Raises NotFound for one of another."""
-    return the_one(organisation.role_offers.select_related("user").filter(pk=offer_id), "role offer")
+    return get_or_not_found(organisation.role_offers.select_related("user").filter(pk=offer_id), "role offer")
 
 
 def access_own_role_offer(user: User, offer_id: UUID) -> OrganisationRoleOffer:
     """An offer to this person. Raises NotFound for anybody else's."""
     offers = OrganisationRoleOffer.objects.select_related("organisation")
-    return the_one(offers.filter(user=user, pk=offer_id), "role offer")
+    return get_or_not_found(offers.filter(user=user, pk=offer_id), "role offer")
 
 
 def access_signatory_key(organisation: Organisation, signatory_key_id: UUID) -> SignatoryKey:
     """A key of this organisation. Raises NotFound for one of another."""
-    return the_one(organisation.signatory_keys.filter(pk=signatory_key_id), "signatory key")
+    return get_or_not_found(organisation.signatory_keys.filter(pk=signatory_key_id), "signatory key")
 
 
 def access_user(user: User, user_id: UUID) -> User:
     """A person, for themselves, for their colleagues and for the platform's keepers. Raises NotFound otherwise."""
-    return the_one(users_visible_to(user).filter(pk=user_id), "person")
+    return get_or_not_found(users_visible_to(user).filter(pk=user_id), "person")
 
 
 def require_welcome(user: User, person: User) -> None:
     """Raise Forbidden `permission.denied` unless they may have this person sent a new link to choose a password at.
 
-    It is for whoever keeps the platform, and, while nobody has ever used the account, for who could make it: an
+    It is for the platform's operator, and, while nobody has ever used the account, for who could make it: an
     administrator of the organisation for which it was made. The link goes to the person's own address alone.
     """
     if may(user, Permission.USER_EDIT):
         return
     if person.has_been_used or person.home is None or person.is_platform_administrator:
-        raise Forbidden("permission.denied", "Whoever keeps the platform can do this.")
+        raise Forbidden("permission.denied", "The platform's operator can do this.")
     require(user, Permission.USER_CREATE, organisation=person.home)
 
 
@@ -140,4 +140,4 @@ may_welcome = boolean_twin(require_welcome)
 
 def access_token(user: User, token_id: UUID) -> ApiToken:
     """One's own token. Raises NotFound for anybody else's."""
-    return the_one(user.api_tokens.filter(pk=token_id), "token")
+    return get_or_not_found(user.api_tokens.filter(pk=token_id), "token")

@@ -25,7 +25,7 @@ from rest.errors import CHANGED_MEANWHILE, Conflict
 
 @transaction.atomic
 def create_organisation(*, name: str, slug: str, country: str, kind: str, by: Actor) -> Organisation:
-    """Take an organisation into the house. Raises Conflict `organisation.name_taken`."""
+    """Take an organisation onto the platform. Raises Conflict `organisation.name_taken`."""
     organisation = Organisation.objects.create(name=name, slug=slug, country=country, kind=kind)
     claim_name(organisation, name)
     record(
@@ -123,7 +123,7 @@ def check_email_leaves() -> None:
     if not settings.EMAIL_CONFIGURED:
         raise Conflict(
             "email.not_configured",
-            _("This platform sends no e-mail, so nobody can be invited. Whoever runs it sets EMAIL_URL."),
+            _("This platform sends no e-mail, so nobody can be invited. Its operator sets EMAIL_URL."),
         )
 
 

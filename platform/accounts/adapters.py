@@ -22,7 +22,7 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts.models import User
 from accounts.proving import prove_by_identity
-from accounts.second_factor.encryption import seal, unseal
+from accounts.second_factor.encryption import encrypt, unseal
 from accounts.second_factor.requirements import needs_second_factor
 from accounts.sign_in import check_credentials
 from audit.actions import record
@@ -85,7 +85,7 @@ class SecondFactorAdapter(DefaultMFAAdapter):  # type: ignore[misc]
 
     def encrypt(self, text: str) -> str:
         """As it is stored."""
-        return seal(text)
+        return encrypt(text)
 
     def decrypt(self, encrypted_text: str) -> str:
         """As it was."""
@@ -97,7 +97,7 @@ class SecondFactorAdapter(DefaultMFAAdapter):  # type: ignore[misc]
 
 
 class IdentityAdapter(DefaultSocialAccountAdapter):  # type: ignore[misc]
-    """Signing in by the identity provider of one's house: for who has an account here, and for nobody else."""
+    """Signing in by the identity provider of one's organisation: for who has an account here, and for nobody else."""
 
     def is_open_for_signup(self, request: HttpRequest, sociallogin: SocialLogin) -> bool:
         """Nobody makes their own account."""

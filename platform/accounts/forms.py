@@ -22,7 +22,7 @@ from accounts.models.organisation import OrganisationKind, country_is_a_code, sl
 from accounts.models.user import normalise_email
 from accounts.permissions import ORGANISATION_ROLES
 from accounts.proving import choose_password_by_link
-from accounts.sign_in import check_credentials, count_try, forgive
+from accounts.sign_in import check_credentials, clear_attempts, record_attempt
 from federation.errors import FederationError
 from federation.protocol.keys import PublicKey
 from rest.addresses import address_of
@@ -67,7 +67,7 @@ class SignInForm(LoginForm):  # type: ignore[misc]
         return self.cleaned_data
 
 
-class ForgottenPassword(ResetPasswordForm):  # type: ignore[misc]
+class PasswordResetRequestForm(ResetPasswordForm):  # type: ignore[misc]
     """Somebody asks for a way back in; whether they have an account is never said."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -82,7 +82,7 @@ class ForgottenPassword(ResetPasswordForm):  # type: ignore[misc]
     def save(self, request: HttpRequest, **kwargs: Any) -> str:
         """Have the letter sent. Raises TooMany: nobody's letter-box is to be filled."""
         email = str(self.cleaned_data["email"])
-        count_try(f"password of {normalise_email(email)}", address_of(request), from_anywhere_max=LETTERS_MAX)
+        record_attempt(f"password of {normalise_email(email)}", address_of(request), from_anywhere_max=LETTERS_MAX)
         found = User.objects.with_address(email)
         # the same work for who has no account: how long this takes tells nothing
         dispatch.send_password_reset(found.pk if found and found.is_active else uuid4())
@@ -117,9 +117,9 @@ class ChangePassword(PasswordChangeForm):
     def clean_old_password(self) -> str:
         """Judge it, slowly for whoever guesses in a browser that was left open. Raises TooMany."""
         what, place = f"old password of {self.user.pk}", str(self.user.pk)
-        count_try(what, place)
+        record_attempt(what, place)
         old = super().clean_old_password()
-        forgive(what, place)
+        clear_attempts(what, place)
         return old
 
     def save(self, commit: bool = True) -> User:
@@ -187,7 +187,7 @@ class OrganisationEditForm(OrganisationFactsForm):
 
 
 class OrganisationForm(OrganisationFactsForm):
-    """An organisation to take into the house."""
+    """An organisation to take onto the platform."""
 
     slug = forms.CharField(
         label=_("Short name"),

@@ -7,13 +7,13 @@ from django.utils import timezone
 from accounts.models import SignInFailure
 from accounts.sessions import SessionStore
 from accounts.sign_in import WINDOW
-from accounts.signed_in_sessions import forget_ended
+from accounts.signed_in_sessions import delete_ended
 from rest import idempotency
 
 
-def forget_expired() -> None:
+def delete_expired() -> None:
     """Delete what nobody will ask for again. What is recorded for ever (events, tokens' rows) stays."""
-    idempotency.forget_expired()
+    idempotency.delete_expired()
     SessionStore.clear_expired()
-    forget_ended()
+    delete_ended()
     SignInFailure.objects.filter(at__lt=timezone.now() - WINDOW).delete()

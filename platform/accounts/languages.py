@@ -13,7 +13,7 @@ from django.utils import timezone, translation
 from accounts.models import User
 
 
-def speak_to(user: User) -> None:
+def activate_language_of(user: User) -> None:
     """From here to the end of the request. Where nothing was chosen, the browser's language stays."""
     if user.language in dict(settings.LANGUAGES):
         translation.activate(user.language)

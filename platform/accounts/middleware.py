@@ -14,9 +14,9 @@ from django.shortcuts import redirect
 from django.urls import reverse
 from django_htmx.http import HttpResponseClientRedirect
 
-from accounts.languages import speak_to
+from accounts.languages import activate_language_of
 from accounts.models import User
-from accounts.second_factor.requirements import has_second_factor, has_shown, needs_second_factor
+from accounts.second_factor.requirements import has_second_factor, has_shown_second_factor, needs_second_factor
 from accounts.signed_in_sessions import touch
 from rest.bearer import API, presents_bearer
 
@@ -58,9 +58,9 @@ class SignedIn:
         self._note(request, user)
         if for_rest:
             return None  # `accounts.authentication` asks for the second factor where it takes the session's word
-        speak_to(user)
+        activate_language_of(user)
         match = request.resolver_match
-        if match is None or match.url_name in _OPEN or has_shown(request.session, user):
+        if match is None or match.url_name in _OPEN or has_shown_second_factor(request.session, user):
             return None
         if not needs_second_factor(user):
             return None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from accounts.models import Organisation
-from accounts.models.organisation import NAME_MIXED, NAME_TAKEN, OrganisationName, likeness_of
+from accounts.models.organisation import NAME_IN_USE, NAME_MIXED, OrganisationName, likeness_of
 from federation.plans.alike import mixes_scripts
 from rest.errors import Conflict, Unprocessable
 
@@ -18,7 +18,7 @@ def claim_name(organisation: Organisation, name: str) -> None:
         likeness=likeness_of(name), defaults={"organisation": organisation, "name": name}
     )
     if kept.organisation_id != organisation.pk:
-        raise Conflict("organisation.name_taken", NAME_TAKEN, "name")
+        raise Conflict("organisation.name_taken", NAME_IN_USE, "name")
     if is_new and mixes_scripts(name):
         raise Unprocessable("organisation.name_mixed", NAME_MIXED, "name")
 

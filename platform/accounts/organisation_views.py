@@ -35,20 +35,20 @@ from accounts.actions import (
 from accounts.forms import OrganisationEditForm, OrganisationForm, PersonForm, SignatoryKeyForm
 from accounts.models import Organisation, OrganisationRoleOffer, User
 from accounts.permissions import Permission, Role
-from accounts.role_offers import take_in, withdraw
+from accounts.role_offers import invite_or_create_user, withdraw
 from accounts.selectors import open_role_offers_of, organisation_permissions_of, organisations_visible_to, people_of
-from rest.pages import shown_at, told
+from rest.pages import flash_result, form_errors
 
 
 @login_required
 def organisations(request: HttpRequest) -> HttpResponse:
-    """The organisations that one sees; whoever keeps the platform takes new ones in."""
+    """The organisations that one sees; the platform's operator takes new ones in."""
     user = signed_in(request)
     form = OrganisationForm(request.POST or None) if may(user, Permission.ORGANISATION_CREATE) else None
     if request.method == "POST":
         require(user, Permission.ORGANISATION_CREATE)
         if form is not None and form.is_valid():
-            with shown_at(form):
+            with form_errors(form):
                 create_organisation(**form.cleaned_data, by=user)
             if form.is_valid():
                 messages.success(request, _("The organisation is taken in."))
@@ -97,7 +97,7 @@ def edit(request: HttpRequest, organisation_id: UUID) -> HttpResponse:
     known = {"name": house.name, "country": house.country, "kind": house.kind}
     form = OrganisationEditForm(request.POST if request.method == "POST" else None, initial=known)
     if form.is_valid():
-        with shown_at(form):
+        with form_errors(form):
             edit_organisation(organisation=house, **form.cleaned_data, by=user)
         if form.is_valid():
             messages.success(request, _("Saved."))
@@ -116,8 +116,8 @@ def add_person(request: HttpRequest, organisation_id: UUID) -> HttpResponse:
     house = access_organisation(user, organisation_id, Permission.ORGANISATION_ROLE_GRANT)
     form = PersonForm(request.POST)
     if form.is_valid():
-        with shown_at(form):
-            came = take_in(organisation=house, **form.cleaned_data, by=user)
+        with form_errors(form):
+            came = invite_or_create_user(organisation=house, **form.cleaned_data, by=user)
             person = came if isinstance(came, User) else came.user
             names = {"person": person.full_name, "role": Role(form.cleaned_data["role"]).label}
             if isinstance(came, OrganisationRoleOffer):
@@ -139,7 +139,7 @@ def welcome_again(request: HttpRequest, organisation_id: UUID, user_id: UUID) ->
     house = access_organisation(user, organisation_id)
     person = access_user(user, user_id)
     require_welcome(user, person)
-    with told(request, _("An invitation is on its way to %(email)s.") % {"email": person.email}):
+    with flash_result(request, _("An invitation is on its way to %(email)s.") % {"email": person.email}):
         renew_welcome(user=person, by=user)
     return redirect("organisation", house.pk)
 
@@ -154,7 +154,7 @@ def withdraw_offer(request: HttpRequest, organisation_id: UUID, offer_id: UUID) 
     """Take the offer of a role back."""
     user = signed_in_afresh(request)
     house = access_organisation(user, organisation_id, Permission.ORGANISATION_ROLE_GRANT)
-    with told(request, _("The offer is taken back.")):
+    with flash_result(request, _("The offer is taken back.")):
         withdraw(offer=access_role_offer(house, offer_id), by=user)
     return redirect("organisation", house.pk)
 
@@ -165,7 +165,7 @@ def remove_role(request: HttpRequest, organisation_id: UUID, role_id: UUID) -> H
     """Take a role back."""
     user = signed_in_afresh(request)
     house = access_organisation(user, organisation_id, Permission.ORGANISATION_ROLE_GRANT)
-    with told(request, _("The role is taken back.")):
+    with flash_result(request, _("The role is taken back.")):
         revoke_role(granted=access_organisation_role(house, role_id), by=user)
     if not may(user, Permission.ORGANISATION_VIEW, organisation=house):
         return redirect("home")
@@ -180,7 +180,7 @@ def add_key(request: HttpRequest, organisation_id: UUID) -> HttpResponse:
     house = access_organisation(user, organisation_id, Permission.SIGNATORY_KEY_MANAGE)
     form = SignatoryKeyForm(request.POST)
     if form.is_valid():
-        with shown_at(form):
+        with form_errors(form):
             add_signatory_key(organisation=house, public_key=form.cleaned_data["public_key"], by=user)
     if form.errors:
         return _page(request, house, key_form=form)
@@ -195,7 +195,7 @@ def revoke_key(request: HttpRequest, organisation_id: UUID, signatory_key_id: UU
     house = access_organisation(user, organisation_id, Permission.SIGNATORY_KEY_MANAGE)
     key = access_signatory_key(house, signatory_key_id)
     if request.method == "POST":
-        with told(request, _("The signatory key is revoked.")):
+        with flash_result(request, _("The signatory key is revoked.")):
             revoke_signatory_key(signatory_key=key, by=user)
         return redirect("organisation", house.pk)
     context = {

@@ -119,7 +119,8 @@ ROLES: dict[Role, frozenset[Permission]] = {
         P.AGREEMENT_NEGOTIATE,
         P.EVENT_VIEW,
     },
-    # Speaks for the house where data are used: approves and hands in what its signatory signed, suspends at once.
+    # Speaks for the organisation where data are used: approves and hands in what its signatory signed, suspends at
+    # once.
     Role.STEWARD: _READ
     | {
         P.SIGNATORY_KEY_MANAGE,
@@ -196,6 +197,6 @@ def roles_allowing(permission: Permission) -> tuple[Role, ...]:
     return tuple(role for role in Role if permission in ROLES[role])
 
 
-def house_roles_allowing(permission: Permission) -> tuple[Role, ...]:
+def organisation_roles_allowing(permission: Permission) -> tuple[Role, ...]:
     """The roles that, held in an organisation, give a permission in the consortia where it takes part."""
     return tuple(role for role in ORGANISATION_ROLES if permission in in_consortium(role))

@@ -50,7 +50,7 @@ def prove_by_identity(*, user: User, provider: str) -> User:
 
 
 @transaction.atomic
-def take_from_whoever_holds_it(*, user: User, by: Actor) -> User:
+def reset_unproved_account(*, user: User, by: Actor) -> User:
     """Another organisation wants this person, and nobody has shown that the account is theirs: it starts anew.
 
     Password, sessions, tokens and earlier links end; a fresh link goes to the address. Of a proved account nothing

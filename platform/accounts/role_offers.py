@@ -16,7 +16,7 @@ from django.utils.translation import gettext_noop as _
 from accounts.actions import create_user, grant_role
 from accounts.models import OfferAnswer, Organisation, OrganisationRole, OrganisationRoleOffer, RoleOffer, User
 from accounts.permissions import Role
-from accounts.proving import take_from_whoever_holds_it
+from accounts.proving import reset_unproved_account
 from audit.actions import record
 from audit.actors import Actor
 from rest.errors import Conflict, Forbidden, Unprocessable
@@ -31,7 +31,7 @@ Offer = TypeVar("Offer", bound=RoleOffer)
 
 
 @transaction.atomic
-def take_in(
+def invite_or_create_user(
     *, organisation: Organisation, email: str, full_name: str, role: Role | str, by: Actor
 ) -> User | OrganisationRole | OrganisationRoleOffer:
     """Somebody joins an organisation. Returns the account that was made for who had none, else their role or its offer.
@@ -72,7 +72,7 @@ def give_role(
         organisation_id=organisation.pk,
         detail={"role": role.value, "person": user.full_name},
     )
-    take_from_whoever_holds_it(user=user, by=by)
+    reset_unproved_account(user=user, by=by)
     return offer
 
 

@@ -33,7 +33,7 @@ def organisations_of(user: User) -> QuerySet[Organisation]:
 
 
 def organisations_visible_to(user: User) -> QuerySet[Organisation]:
-    """Those that a person belongs to; all of them for whoever keeps the platform."""
+    """Those that a person belongs to; all of them for the platform's operator."""
     return Organisation.objects.all() if user.is_platform_administrator else organisations_of(user)
 
 
@@ -80,7 +80,7 @@ def open_role_offers_to(user: User) -> QuerySet[OrganisationRoleOffer]:
 
 
 def users_visible_to(user: User) -> QuerySet[User]:
-    """Oneself, one's colleagues, and whose accounts one's organisation made; everybody for whoever keeps the platform.
+    """Oneself, one's colleagues, and whose accounts one's organisation made; everybody for the platform's operator.
 
     Who holds no role in an organisation yet is seen by those who could make their account, and by nobody else in it.
     """

@@ -25,15 +25,15 @@ def check_credentials(*, email: str, password: str, address: str) -> User:
     no way around the limit.
     """
     what = normalise_email(email)
-    count_try(what, address)
+    record_attempt(what, address)
     user = authenticate(username=email, password=password)
     if not isinstance(user, User):
         raise Unauthenticated("sign_in.failed", "The e-mail address or the password is wrong.")
-    forgive(what, address)
+    clear_attempts(what, address)
     return user
 
 
-def count_try(what: str, address: str, *, from_anywhere_max: int | None = None) -> None:
+def record_attempt(what: str, address: str, *, from_anywhere_max: int | None = None) -> None:
     """Note a try at something. Raises TooMany `sign_in.too_many` after too many within the window."""
     digest, address = _digest(what), address[:_ADDRESS_LENGTH]
     now = timezone.now()
@@ -51,7 +51,7 @@ def count_try(what: str, address: str, *, from_anywhere_max: int | None = None) 
         )
 
 
-def forgive(what: str, address: str) -> None:
+def clear_attempts(what: str, address: str) -> None:
     """It succeeded from there: what failed before no longer counts."""
     SignInFailure.objects.filter(email_digest=_digest(what), address=address[:_ADDRESS_LENGTH]).delete()
 

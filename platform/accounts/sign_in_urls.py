@@ -20,7 +20,7 @@ urlpatterns = [
     path("sign-in/cancelled/", RedirectView.as_view(pattern_name="sign-in"), name="socialaccount_login_cancelled"),
     path("sign-out/", LogoutView.as_view(), name="sign-out"),
     path("sign-out/", LogoutView.as_view(), name="account_logout"),
-    path("password/forgotten/", views.ForgottenPassword.as_view(), name="account_reset_password"),
+    path("password/forgotten/", views.PasswordResetRequestView.as_view(), name="account_reset_password"),
     path("password/forgotten/sent/", PasswordResetDoneView.as_view(), name="account_reset_password_done"),
     re_path(
         r"^password/new/(?P<uidb36>[0-9A-Za-z]+)-(?P<key>[^/]+)/$",

@@ -72,6 +72,6 @@ def touch(request: HttpRequest, user: User) -> None:
     )
 
 
-def forget_ended() -> None:
+def delete_ended() -> None:
     """Let go of sessions that are no more."""
     UserSession.objects.exclude(session_key__in=Session.objects.values("session_key")).delete()

@@ -6,7 +6,7 @@ from uuid import UUID
 from celery import shared_task
 
 from accounts import emails
-from accounts.housekeeping import forget_expired
+from accounts.housekeeping import delete_expired
 
 # The mail server is away or busy: again after 10 s, 20 s, … and for the last time after some two hours.
 _AWAY = (OSError, SMTPException)
@@ -16,7 +16,7 @@ _BACKOFF_S, _BACKOFF_MAX_S, _RETRIES = 10, 1800, 10
 @shared_task(name="accounts.tasks.forget")
 def forget() -> None:
     """Every hour. Missed, doubled or cut off, the next one does it."""
-    forget_expired()
+    delete_expired()
 
 
 @shared_task(

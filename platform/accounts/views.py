@@ -24,19 +24,19 @@ from django.views.decorators.http import require_POST, require_safe
 from accounts.access import access_own_role_offer, access_token, signed_in, signed_in_afresh
 from accounts.forms import ChangePassword, ChoosePassword, LanguageForm, SignInForm, TokenForm
 from accounts.language_actions import choose_language
-from accounts.languages import speak_to
+from accounts.languages import activate_language_of
 from accounts.role_offers import accept, decline
-from accounts.second_factor.requirements import has_shown
+from accounts.second_factor.requirements import has_shown_second_factor
 from accounts.selectors import memberships_of, second_factor_of, usable_tokens_of
 from accounts.session_actions import end_all_sessions, end_session
 from accounts.signed_in_sessions import sessions_of, touch
 from accounts.tokens import issue_token, revoke_token
 from rest.errors import Conflict
-from rest.pages import told, valid
+from rest.pages import flash_result, valid
 
 
 class SignIn(LoginView):  # type: ignore[misc]
-    """E-mail address and password, or the identity provider of one's house."""
+    """E-mail address and password, or the identity provider of one's organisation."""
 
     def form_invalid(self, form: SignInForm) -> HttpResponse:
         """Say so with a status that says so."""
@@ -51,7 +51,7 @@ class SignIn(LoginView):  # type: ignore[misc]
         return found | {"providers": providers, "letters": settings.EMAIL_CONFIGURED}
 
 
-class ForgottenPassword(PasswordResetView):  # type: ignore[misc]
+class PasswordResetRequestView(PasswordResetView):  # type: ignore[misc]
     """A letter with an address at which a new password is chosen."""
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
@@ -133,9 +133,9 @@ def account(request: HttpRequest) -> HttpResponse:
 def language(request: HttpRequest) -> HttpResponse:
     """Keep one's language and time zone; what is said about it is said in the new language."""
     user = signed_in(request)
-    with told(request, gettext_lazy("From now on the pages speak to you like this.")):
+    with flash_result(request, gettext_lazy("From now on the pages speak to you like this.")):
         choose_language(user=user, **valid(LanguageForm(request.POST)), by=user)
-        speak_to(user)
+        activate_language_of(user)
     return redirect("account")
 
 
@@ -144,7 +144,7 @@ def language(request: HttpRequest) -> HttpResponse:
 def end_one_session(request: HttpRequest, session_id: int) -> HttpResponse:
     """Sign out of one browser."""
     user = signed_in(request)
-    with told(request, _("That browser is signed out.")):
+    with flash_result(request, _("That browser is signed out.")):
         end_session(user=user, session_id=session_id, by=user)
     return redirect("account")
 
@@ -184,7 +184,7 @@ def tokens(request: HttpRequest) -> HttpResponse:
             name=chosen["name"],
             scopes=chosen["scopes"],
             lifetime=form.lifetime,
-            factor_shown=has_shown(request.session, user),
+            factor_shown=has_shown_second_factor(request.session, user),
             by=user,
         )
         form = TokenForm()
@@ -198,7 +198,7 @@ def revoke(request: HttpRequest, token_id: UUID) -> HttpResponse:
     """Revoke a token."""
     user = signed_in(request)
     token = access_token(user, token_id)
-    with told(request, _("The token “%(name)s” is revoked.") % {"name": token.name}):
+    with flash_result(request, _("The token “%(name)s” is revoked.") % {"name": token.name}):
         revoke_token(token=token, by=user)
     return redirect("tokens")
 
@@ -211,9 +211,9 @@ def answer_role_offer(request: HttpRequest, offer_id: UUID, answer: str) -> Http
     offer = access_own_role_offer(user, offer_id)
     names = {"role": offer.get_role_display(), "place": offer.organisation.name}
     if answer == "accept":
-        with told(request, _("You have a role at %(place)s now: %(role)s.") % names):
+        with flash_result(request, _("You have a role at %(place)s now: %(role)s.") % names):
             accept(offer=offer, by=user)
     else:
-        with told(request, _("You have declined the role at %(place)s.") % names):
+        with flash_result(request, _("You have declined the role at %(place)s.") % names):
             decline(offer=offer, by=user)
     return redirect("home")

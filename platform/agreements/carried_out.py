@@ -133,7 +133,7 @@ TERMS: Mapping[str, CarriedOut] = MappingProxyType(
             "people",
             ("federation.agreements.contradictions.faults", "training.launch.agreed_defaults.clear_reason_of"),
             ("agreement.proposed",),
-            f"{_TESTS}test_contradictions.py::test_a_contradiction_is_told_with_its_field",
+            f"{_TESTS}test_contradictions.py::test_a_contradiction_is_reported_with_its_field",
             ("agreement.contradiction",),
             "No terms allow clear without it. It is shown in the text, at launch and at each job.",
         ),
@@ -157,7 +157,7 @@ TERMS: Mapping[str, CarriedOut] = MappingProxyType(
         "disclosure.minimum_cell": CarriedOut(
             "silo and platform",
             (
-                "federation.agreements.decisions.refusals",
+                "federation.agreements.decisions.violations",
                 "silo_connector.trainer.orders.authorization.Authorizer.authorize",
             ),
             (*_REFUSED, "order.submitted"),
@@ -171,7 +171,7 @@ TERMS: Mapping[str, CarriedOut] = MappingProxyType(
             "test_where_no_model_may_leave_none_does_and_nothing_is_written_of_a_download", "release.not_allowed"
         ),
         "disclosure.recipients": _released(
-            "test_whoever_takes_a_recipients_name_gets_no_model_and_a_recipient_keeps_it_under_another_name",
+            "test_who_takes_a_recipients_name_gets_no_model_and_a_recipient_keeps_it_under_another_name",
             "release.recipient",
         ),
         "disclosure.release_confirmed_by_each": CarriedOut(
@@ -187,15 +187,18 @@ TERMS: Mapping[str, CarriedOut] = MappingProxyType(
             (
                 "federation.agreements.decisions._of_standing",
                 "training.engine.agreement_gate.blocking_reason",
-                "agreements.actions.expiry.settle",
+                "agreements.actions.expiry.update_state",
             ),
             (*_REFUSED, "agreement.expired", "job.cancelled"),
-            "tests/integration/agreements/test_signing.py::test_a_version_expires",
+            "tests/integration/agreements/test_signing.py::test_a_version_expires_at_its_end",
             ("agreement.expired",),
         ),
         "retention.updates_rounds": CarriedOut(
             "platform",
-            ("training.engine.housekeeping.delete_updates", "training.engine.sql.housekeeping.served"),
+            (
+                "training.engine.housekeeping.delete_updates",
+                "training.engine.sql.housekeeping.rounds_with_deletable_updates",
+            ),
             ("round.updates_deleted",),
             f"{_RETENTION}test_updates_are_kept_for_as_many_rounds_as_the_agreement_says",
             remark="At the job's end all are deleted.",

@@ -32,8 +32,9 @@ CLAUSES: Mapping[str, Term] = MappingProxyType(
         "purposes": Term(
             _("Purposes"),
             _(
-                "What the data may be used for. Whoever launches a job declares its purpose; a job whose purpose is "
-                "outside this clause is refused by every silo. The codes are those of the GA4GH Data Use Ontology."
+                "What the data may be used for. Who launches a job declares its purpose; a job whose "
+                "purpose is outside this clause is refused by every silo. The codes are those of the "
+                "GA4GH Data Use Ontology."
             ),
         ),
         "datasets": Term(
@@ -57,9 +58,9 @@ CLAUSES: Mapping[str, Term] = MappingProxyType(
             _("Protection of updates"),
             _(
                 "How a silo's contribution is protected on its way to the platform. Masked and encrypted "
-                "contributions can be read only as a sum over several silos; those in clear can be read one by one "
-                "by whoever runs the platform. Masks and encryption are not built yet: until they are, a job runs "
-                "in clear only, where this clause allows it and says why."
+                "contributions can be read only as a sum over several silos; those in clear can be read "
+                "one by one by the platform's operator. Masks and encryption are not built yet: until "
+                "they are, a job runs in clear only, where this clause allows it and gives a reason."
             ),
         ),
         "privacy": Term(
@@ -116,8 +117,8 @@ TERMS: Mapping[str, Term] = MappingProxyType(
         "use.users": Term(
             _("Users"),
             _(
-                "With US: who may launch jobs, one a line, by e-mail address or by the id that everybody finds on the "
-                "page of their own account. What is signed is the id."
+                "With US: who may launch jobs, one a line, by e-mail address or by id. Everybody finds "
+                "the id on the page of their own account. What is signed is the id."
             ),
         ),
         "use.projects": Term(_("Projects"), _("With PS: the approved projects, one a line.")),
@@ -127,7 +128,7 @@ TERMS: Mapping[str, Term] = MappingProxyType(
         ),
         "use.research": Term(
             _("Kind of research"),
-            _("With RS: in words. No machine checks it; whoever launches a job declares that it is kept to."),
+            _("With RS: in words. No machine checks it; who launches a job declares compliance with it."),
         ),
         "dataset.covered": Term(_("Covered"), _("Only data sets that are ticked may be used.")),
         "dataset.epsilon_max": Term(
@@ -176,7 +177,7 @@ TERMS: Mapping[str, Term] = MappingProxyType(
         ),
         "cohort.minimum_participants": Term(
             _("Organisations at least"),
-            _("Fewer than that and no round is done. Several silos of one house count once."),
+            _("Fewer than that and no round is done. Several silos of one organisation count once."),
         ),
         "cohort.minimum_rows": Term(_("Rows of a data set at least"), _("A smaller data set takes no part.")),
         "cohort.organisation_share_max": Term(
@@ -187,22 +188,22 @@ TERMS: Mapping[str, Term] = MappingProxyType(
             ),
         ),
         "disclosure.metrics": Term(
-            _("Figures that may leave"), _("What a silo tells about how well a model does on its data.")
+            _("Figures that may leave"), _("What a silo reports of how well a model does on its data.")
         ),
         "disclosure.minimum_cell": Term(
-            _("Smallest count told"), _("No figure about fewer rows than this leaves a silo.")
+            _("Minimum cell size"), _("No figure about fewer rows than this leaves a silo.")
         ),
         "disclosure.round_models": Term(
-            _("Models of single rounds may be handed out"), _("Not only the one at the end.")
+            _("Models of single rounds may be released"), _("Not only the one at the end.")
         ),
         "disclosure.final_model": Term(
-            _("The final model may be handed out"), _("To the members, and whom you name below.")
+            _("The final model may be released"), _("To the members, and whom you name below.")
         ),
         "disclosure.recipients": Term(
             _("Further recipients"), _("Organisations beyond the members that may have a model, one a line.")
         ),
         "disclosure.release_confirmed_by_each": Term(
-            _("Each member confirms a release"), _("No model is handed out before every member has said yes to it.")
+            _("Each member confirms a release"), _("No model is released before every member has confirmed it.")
         ),
         "validity.not_before": Term(_("Valid from"), _("The moment in UTC.")),
         "validity.not_after": Term(_("Valid until"), _("The moment in UTC. A new version can follow before that.")),

@@ -61,7 +61,7 @@ class AccountsField(LinesField):
         return ids
 
 
-class MomentField(forms.DateTimeField):
+class UtcDateTimeField(forms.DateTimeField):
     """A moment, typed and shown in UTC whatever the reader's zone: it stands so in what is signed."""
 
     widget = forms.DateTimeInput(attrs={"type": "datetime-local"}, format=_MOMENT)

@@ -12,10 +12,10 @@ from django.utils.translation import gettext as _
 
 from agreements.choices import Offer, Offered
 from agreements.explanations import choices
-from agreements.fields import LinesField, MomentField, as_before, labelled, number, one_of, several, ticked, whole
+from agreements.fields import LinesField, UtcDateTimeField, as_before, labelled, number, one_of, several, ticked, whole
 from agreements.refusals import term_fault
+from agreements.terms import WITHIN
 from agreements.use_form import Unjudged, UseForm
-from agreements.wording import WITHIN
 from federation.errors import FederationError
 from federation.learning.models import FAMILIES
 from federation.protection import MODES
@@ -99,7 +99,7 @@ class TermsForm(Unjudged):
             fields[f"disclosure.{name}"] = ticked(f"disclosure.{name}")
         fields["disclosure.recipients"] = LinesField(**labelled("disclosure.recipients"))
         for name in ("not_before", "not_after"):
-            fields[f"validity.{name}"] = MomentField(**labelled(f"validity.{name}"))
+            fields[f"validity.{name}"] = UtcDateTimeField(**labelled(f"validity.{name}"))
         fields["retention.updates_rounds"] = whole("retention.updates_rounds", 1)
         fields["retention.models_days"] = whole("retention.models_days", 1)
         fields["amendment.running_jobs"] = one_of("amendment.running_jobs", choices("stop", "continue"))
@@ -117,7 +117,7 @@ class TermsForm(Unjudged):
         fields["reopen"] = forms.BooleanField(
             label=_("Throw away the signatures made so far"),
             required=False,
-            help_text=_("Whoever has signed already must read and sign the new terms."),
+            help_text=_("Those who have signed already must read and sign the new terms."),
         )
 
     def _add_datasets(self, data: Any, terms: Mapping[str, Any]) -> None:

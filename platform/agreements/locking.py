@@ -14,12 +14,12 @@ from consortia.models import Consortium
 from rest.errors import Conflict
 
 
-def hold_consortium(consortium: Consortium) -> Consortium:
+def lock_consortium(consortium: Consortium) -> Consortium:
     """The consortium, held until the transaction ends: nobody joins it, leaves it or drafts meanwhile."""
     return Consortium.objects.select_for_update(no_key=True).get(pk=consortium.pk)
 
 
-def hold(version: AgreementVersion) -> AgreementVersion:
+def lock_version(version: AgreementVersion) -> AgreementVersion:
     """The version as it is now, with its consortium, held until the transaction ends."""
     consortium = Consortium.objects.select_for_update(no_key=True).get(pk=version.consortium_id)
     locked = AgreementVersion.objects.select_for_update(of=("self",)).select_related("supersedes").get(pk=version.pk)
@@ -44,7 +44,7 @@ def columns_of(why: Reason) -> dict[str, Any]:
     return {"reason_code": why.code, "reason_params": why.params, "reason": why.text}
 
 
-def check_seen(locked: AgreementVersion, seen_digest: str | None) -> None:
+def check_digest_is_current(locked: AgreementVersion, seen_digest: str | None) -> None:
     """Raise Conflict `agreement.changed_meanwhile` unless this is the wording that was seen; None sees any."""
     if seen_digest is not None and seen_digest != locked.terms_digest:
         raise Conflict(

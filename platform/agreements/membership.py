@@ -64,7 +64,7 @@ def named_members(consortium_id: UUID, terms: Mapping[str, Any]) -> list[Named]:
     return found
 
 
-def gone_from(version: AgreementVersion) -> list[str]:
+def former_members(version: AgreementVersion) -> list[str]:
     """The names of members that no longer take part, or no longer stand by the key that the version names."""
     return [named.organisation for named in named_members(version.consortium_id, version.terms) if not named.stands]
 

@@ -7,18 +7,18 @@ from uuid import UUID
 from accounts.models import Organisation, User
 from accounts.permissions import Permission
 from agreements.models import AgreementVersion
-from agreements.selectors import houses_in, versions_visible_to
+from agreements.selectors import organisations_in, versions_visible_to
 from agreements.transitions import AgreementState
 from consortia.permissions import require
 from rest.errors import Forbidden
-from rest.lookups import the_one
+from rest.lookups import get_or_not_found
 
 
 def access_version(
     user: User, version_id: UUID, permission: Permission = Permission.AGREEMENT_VIEW
 ) -> AgreementVersion:
     """The version, for who may do this to it. Raises NotFound alike where it is absent or hidden, else Forbidden."""
-    version = the_one(versions_visible_to(user).filter(pk=version_id), "agreement")
+    version = get_or_not_found(versions_visible_to(user).filter(pk=version_id), "agreement")
     require(user, permission, consortium=version.consortium)
     return version
 
@@ -32,7 +32,7 @@ def access_version_to_revise(user: User, version_id: UUID) -> AgreementVersion:
     return version
 
 
-def access_version_for_house(
+def access_version_for_organisation(
     user: User, version_id: UUID, permission: Permission, organisation_id: UUID | None = None
 ) -> tuple[AgreementVersion, Organisation]:
     """The version, and the organisation of theirs for which they may do this; which, is said where there are several.
@@ -40,7 +40,7 @@ def access_version_for_house(
     Raises NotFound where they don't see it, Forbidden ``permission.denied`` where they speak for no member.
     """
     version = access_version(user, version_id)
-    houses = houses_in(user, version.consortium, permission)
+    houses = organisations_in(user, version.consortium, permission)
     if organisation_id is not None:
         houses = houses.filter(pk=organisation_id)
     house = houses.first()

@@ -10,7 +10,7 @@ from typing import Any
 
 from django.utils.translation import gettext
 
-from federation.agreements.rules import RULES, Refusal
+from federation.agreements.rules import RULES, Violation
 from federation.sentences import Sentence
 from federation.validation import PLAIN
 from rest.pages import in_words
@@ -24,18 +24,18 @@ _EXAMPLES = {
 """What terms look like that have to match a pattern: people read examples, not patterns."""
 
 
-def meaning_of(refusal: Refusal) -> str:
+def meaning_of(refusal: Violation) -> str:
     """What the refusal means, with what was at fault."""
     text = gettext(RULES[refusal.code].meaning)
     return f"{text[:-1]}: {refusal.what}." if refusal.what else text
 
 
-def advice_of(refusal: Refusal) -> str:
+def advice_of(refusal: Violation) -> str:
     """What whoever launched the job can do."""
     return gettext(refusal.advice)
 
 
-def allowed_by(refusal: Refusal) -> str:
+def allowed_by(refusal: Violation) -> str:
     """What the agreement would have allowed, in words; empty where the refusal itself says it."""
     allowed = refusal.allowed
     if allowed is None or not allowed.values:
@@ -49,7 +49,7 @@ def allowed_by(refusal: Refusal) -> str:
     return words[allowed.kind] % {"value": values}
 
 
-def told_of(refusal: Refusal) -> str:
+def violation_text(refusal: Violation) -> str:
     """A refusal in full: what it means, what is allowed instead, and what can be done."""
     return " ".join(part for part in (meaning_of(refusal), allowed_by(refusal), advice_of(refusal)) if part)
 

@@ -15,7 +15,7 @@ from django.utils import timezone
 from accounts.models import Organisation, SignatoryKey, User
 from accounts.permissions import Permission, roles_allowing
 from accounts.transitions import SignatoryKeyState
-from agreements.membership import gone_from, named_members
+from agreements.membership import former_members, named_members
 from agreements.models import AgreementVersion, Approval, Comment, Revision, Signature, Suspension
 from agreements.transitions import CURRENT, OPEN, AgreementState
 from consortia.models import Consortium, Participation
@@ -58,7 +58,7 @@ def in_force(consortium: Consortium) -> AgreementVersion | None:
     found = AgreementVersion.objects.filter(
         consortium=consortium, state=AgreementState.IN_FORCE, not_after__gt=timezone.now()
     ).first()
-    return None if found is None or gone_from(found) else found
+    return None if found is None or former_members(found) else found
 
 
 def version_with(digest: str) -> AgreementVersion | None:
@@ -95,7 +95,7 @@ def document_of(version: AgreementVersion) -> bytes:
     return merge([unsigned, *(bytes(row.envelope) for row in version.signatures.all())])
 
 
-def standing_for(version: AgreementVersion, organisation: Organisation | UUID) -> bool:
+def is_suspended_for(version: AgreementVersion, organisation: Organisation | UUID) -> bool:
     """Whether this organisation has suspended the agreement for itself."""
     house = organisation if isinstance(organisation, UUID) else organisation.id
     return house in suspended_in(version)
@@ -172,7 +172,7 @@ def comments_of(version: AgreementVersion) -> QuerySet[Comment]:
     return Comment.objects.filter(version=version).select_related("by", "organisation")
 
 
-def houses_in(user: User, consortium: Consortium, permission: Permission) -> QuerySet[Organisation]:
+def organisations_in(user: User, consortium: Consortium, permission: Permission) -> QuerySet[Organisation]:
     """A person's organisations that take part in the consortium and in which they may do this."""
     here = active_organisations(consortium.id)
     return here.filter(roles__user=user, roles__role__in=roles_allowing(permission)).distinct()
@@ -180,7 +180,7 @@ def houses_in(user: User, consortium: Consortium, permission: Permission) -> Que
 
 def voice_of(user: User, consortium: Consortium) -> Organisation | None:
     """The member for which somebody negotiates here; None for who only administers the consortium."""
-    return houses_in(user, consortium, Permission.AGREEMENT_NEGOTIATE).first()
+    return organisations_in(user, consortium, Permission.AGREEMENT_NEGOTIATE).first()
 
 
 @dataclass(frozen=True)

@@ -10,9 +10,9 @@ from rest_framework import serializers
 from accounts.serializers import OrganisationBrief, UserBrief
 from agreements.models import AgreementVersion, Approval, Comment, Revision, Suspension
 from agreements.selectors import PartyRow, parties
+from agreements.terms import clauses_of
 from agreements.transitions import AgreementState
 from agreements.upgrades import AddedRow, added_rows
-from agreements.wording import clauses_of
 from audit.serializers import ReasonParams
 from consortia.serializers import ConsortiumBrief
 from federation.agreements.rendering import Clause
@@ -157,7 +157,7 @@ class Whole:
         return [party.organisation for party in self.parties if party.signed_at is None]
 
 
-def told(version: AgreementVersion) -> dict[str, Any]:
+def version_json(version: AgreementVersion) -> dict[str, Any]:
     """A version whole, as JSON."""
     whole: Any = Whole(version, clauses_of(version), parties(version))
     return dict(AgreementDetailOut(whole).data)
@@ -201,37 +201,37 @@ class NewComment(Input):
     text = serializers.CharField(max_length=4000)
 
 
-class Opening(Input):
+class OpenSigning(Input):
     """Which wording is to be signed."""
 
     seen_digest = serializers.CharField(max_length=80, help_text="the `terms_digest` that you have read")
 
 
-class Because(Input):
+class ReasonRequired(Input):
     """Why."""
 
     reason = serializers.CharField(max_length=2000, help_text="written down for good, where the other members read it")
 
 
-class MaybeBecause(Input):
+class ReasonOptional(Input):
     """Why, if you like."""
 
     reason = serializers.CharField(max_length=2000, allow_blank=True, default="")
 
 
-class HandedIn(Input):
+class SignatureUpload(Input):
     """A signature made on premises."""
 
     document = serializers.DictField(help_text="the DSSE envelope that `silo-connector sign --export` wrote")
 
 
-class ForHouse(Input):
+class OrganisationScope(Input):
     """For which of your organisations."""
 
     organisation = serializers.UUIDField()
 
 
-class SuspensionIn(ForHouse):
+class SuspensionIn(OrganisationScope):
     """For which of your organisations, and why."""
 
     reason = serializers.CharField(max_length=2000, help_text="written down for good, where the other members read it")

@@ -20,5 +20,7 @@ def single(opened: SignedAgreement, sealed: bytes, key_id: str) -> bytes:
     own = [{"keyid": key_id, "sig": str(entry["sig"])} for entry in given if entry["keyid"] == key_id]
     alone = json.dumps({**bare, "signatures": own[:1]}, separators=(",", ":")).encode()
     if key_id not in open_agreement(alone).signed_by:
-        raise Invalid("envelope.malformed", "The signature can't be told from the others in this file.", "document")
+        raise Invalid(
+            "envelope.malformed", "The signature can't be distinguished from the others in this file.", "document"
+        )
     return alone

@@ -23,11 +23,11 @@ class ReasonForm(forms.Form):
         label=gettext_lazy("Reason"),
         max_length=2000,
         widget=forms.Textarea(attrs={"rows": 3}),
-        help_text=gettext_lazy("It is written down for good, where the other members read it too"),
+        help_text=gettext_lazy("It stays in the audit log, where the other members read it too"),
     )
 
 
-class SeenForm(forms.Form):
+class SeenDigestForm(forms.Form):
     """Which wording it is about, so that nobody opens another one for signing than they read."""
 
     seen_digest = forms.CharField(max_length=80, widget=forms.HiddenInput)

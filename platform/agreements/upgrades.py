@@ -10,8 +10,8 @@ from django.utils.translation import gettext
 
 from agreements.explanations import TERMS
 from agreements.models import AgreementVersion
+from agreements.terms import terms_of
 from agreements.transitions import CURRENT
-from agreements.wording import terms_of
 from federation.agreements.added_terms import AddedTerm, added_to
 
 

@@ -65,7 +65,7 @@ def remove_parts(order_id: UUID) -> None:
     remove_folder(Path(settings.BLOB_ROOT) / "uploads" / str(order_id))
 
 
-def adopt(file: Path, digest: str, *, is_named: bool = False) -> Path | None:
+def commit_file(file: Path, digest: str, *, is_named: bool = False) -> Path | None:
     """Make a finished, synced file of this store's file system the blob of this digest.
 
     Unless a committed row names it already (`is_named`), it is marked, so that nobody deletes it: the caller gives the
@@ -84,7 +84,7 @@ def adopt(file: Path, digest: str, *, is_named: bool = False) -> Path | None:
     return mark
 
 
-def keep(data: bytes, digest: str) -> Path | None:
+def put_bytes(data: bytes, digest: str) -> Path | None:
     """Make these bytes, whose digest the caller has checked, a blob; its mark, as `adopt` gives it."""
     file = Path(settings.BLOB_ROOT) / "work" / f"{uuid4()}.small"
     file.parent.mkdir(parents=True, exist_ok=True)
@@ -93,7 +93,7 @@ def keep(data: bytes, digest: str) -> Path | None:
             stream.write(data)
             stream.flush()
             os.fsync(stream.fileno())
-        return adopt(file, digest)
+        return commit_file(file, digest)
     except BaseException:
         file.unlink(missing_ok=True)
         raise

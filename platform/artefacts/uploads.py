@@ -98,7 +98,7 @@ class Upload:
         if found != self._digest:
             self._part.unlink()
             raise Invalid("blob.digest_mismatch", "The bytes are not what their digest says; nothing was kept.")
-        store.adopt(self._part, self._digest, is_named=True)  # by the row of its grant
+        store.commit_file(self._part, self._digest, is_named=True)  # by the row of its grant
         return True
 
     def close(self) -> None:

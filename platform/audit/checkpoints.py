@@ -28,7 +28,7 @@ def sign_heads(key: PrivateKey) -> int:
                 chain=head.chain,
                 position=head.position,
                 root=bytes.fromhex(tree.root or ""),
-                defaults={"document": documents.seal(document, key), "made_at": moment},
+                defaults={"document": documents.sign_document(document, key), "made_at": moment},
             )
         count += new
     return count

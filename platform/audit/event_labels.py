@@ -15,7 +15,7 @@ DEEDS: Mapping[str, str] = {
     "agreement.expired": _("agreement expired"),
     "agreement.proposed": _("agreement proposed"),
     "agreement.reopened": _("agreement opened to changes again"),
-    "agreement.revised": _("agreement worded anew"),
+    "agreement.revised": _("agreement revised"),
     "agreement.signed": _("agreement signed"),
     "agreement.signing_opened": _("agreement opened for signing"),
     "agreement.superseded": _("agreement replaced by the next version"),
@@ -27,9 +27,9 @@ DEEDS: Mapping[str, str] = {
     "agreement.withdrawn": _("agreement withdrawn"),
     "api_token.issued": _("API token made"),
     "api_token.revoked": _("API token revoked"),
-    "checkpoint.contradicted": _("silo found the record changed"),
-    "checkpoint.refused": _("silo did not countersign the record"),
-    "consortium.edited": _("consortium described anew"),
+    "checkpoint.contradicted": _("silo found the audit log changed"),
+    "checkpoint.refused": _("silo did not countersign the audit log"),
+    "consortium.edited": _("consortium description revised"),
     "consortium.founded": _("consortium founded"),
     "consortium_role.granted": _("role in a consortium granted"),
     "consortium_role.revoked": _("role in a consortium taken back"),
@@ -78,7 +78,7 @@ DEEDS: Mapping[str, str] = {
     "role_offer.declined": _("offered role declined"),
     "role_offer.made": _("role offered"),
     "role_offer.withdrawn": _("offered role taken back"),
-    "round.abandoned": _("round given up"),
+    "round.abandoned": _("round abandoned"),
     "round.closed": _("round closed"),
     "round.opened": _("round opened"),
     "step.opened": _("next step of a round opened"),
@@ -88,7 +88,7 @@ DEEDS: Mapping[str, str] = {
     "silo.code_issued": _("enrolment code made"),
     "silo.confirmed": _("silo confirmed"),
     "silo.created": _("silo made"),
-    "silo.network_stated": _("silo said whether its trainer has a network"),
+    "silo.network_stated": _("silo reported whether its trainer has a network"),
     "silo.presentation_expired": _("connector not confirmed in time, silo revoked"),
     "silo.numbers_ahead": _("silo had seen orders that are lost here"),
     "silo.presented": _("connector presented itself"),
@@ -103,19 +103,19 @@ DEEDS: Mapping[str, str] = {
     "user.password_set": _("password set"),
     "user.reactivated": _("account opened again"),
     "user.recovery_code_used": _("recovery code used"),
-    "user.recovery_codes_renewed": _("recovery codes made anew"),
+    "user.recovery_codes_renewed": _("recovery codes renewed"),
     "user.second_factor_removed": _("second factor removed"),
     "user.second_factor_set_up": _("second factor set up"),
     "user.session_ended": _("signed out elsewhere"),
     "user.sessions_ended": _("signed out everywhere"),
     "user.signed_in": _("signed in"),
-    "user.unproved_reset": _("unproved account begun anew"),
-    "user.welcome_renewed": _("invitation to the platform made anew"),
+    "user.unproved_reset": _("unproved account reset"),
+    "user.welcome_renewed": _("invitation to the platform renewed"),
     "webhook.added": _("webhook added"),
     "webhook.removed": _("webhook removed"),
 }
 
 
-def deed_of(verb: str) -> str:
+def event_label_of(verb: str) -> str:
     """What was done, in the reader's language."""
     return gettext(DEEDS[verb]) if verb in DEEDS else verb

@@ -83,7 +83,7 @@ class SettledEvents:
         return events
 
 
-def forget_gone() -> None:
+def delete_unfollowed() -> None:
     """Delete the marks of jobs that nobody has followed for an hour."""
     Follower.objects.filter(until__lt=timezone.now() - timedelta(hours=1)).delete()
 

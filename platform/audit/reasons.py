@@ -26,14 +26,14 @@ SENTENCES: Mapping[str, tuple[str, ...]] = {
     "job.paused_by_request": (_("Paused by %(who)s."),),
     "job.cancelled_by_request": (_("Cancelled by %(who)s."),),
     "model.retired": (_("The model is retired: a member has left with whose data it was learned."),),
-    "model.expired": (_("The agreement let this model be kept for a while after its job. That time is over."),),
+    "model.expired": (_("The agreement let this model be stored for a while after its job. That time is over."),),
     "round.quorum_not_met": (_("%(answered)s of at least %(needed)s silos answered in time."),),
     "round.too_few_accepted": (
         _("No silo's update could be accepted."),
         _("%(accepted)s updates could be accepted, at least %(needed)s are needed."),
     ),
     "step.below_quorum": (
-        _("Fewer than %(needed)s silos have answered in round %(round)s, and it can't be given up."),
+        _("Fewer than %(needed)s silos have answered in round %(round)s, and it can't be abandoned."),
     ),
     "agreement.expired": (
         _("Its validity passed on %(ended_on)s."),
@@ -62,7 +62,7 @@ SENTENCES: Mapping[str, tuple[str, ...]] = {
     "job.not_started": (_("%(number)s workers failed to make its first model."),),
     "round.not_closed": (_("%(number)s workers failed to close it."),),
     "silo.revoked": (_("The silo was revoked while it had this order."),),
-    "silo.unconfirmed": (_("The silo enrolled anew while it had this order, and waits to be confirmed."),),
+    "silo.unconfirmed": (_("The silo enrolled again while it had this order, and waits to be confirmed."),),
     "participation.ended": (_("The silo's organisation left the consortium while it had this order."),),
     "update.norm_exceeded": (_("The update's norm is %(norm)s, %(allowed)s is allowed."),),
     "update.missing": (_("The update's file is not there any more."),),
@@ -71,11 +71,11 @@ SENTENCES: Mapping[str, tuple[str, ...]] = {
         _("The answer claims %(rows)s rows; the silo's registration allows %(allowed)s."),
         _("The weight must be a positive number."),
     ),
-    "answer.not_agreed": (_("The answer tells figures that the agreement does not let out: %(figures)s."),),
-    "answer.small_cell": (_("The answer tells figures of fewer rows than %(minimum)s."),),
+    "answer.not_agreed": (_("The answer has figures that the agreement does not disclose: %(figures)s."),),
+    "answer.small_cell": (_("The answer has figures of fewer rows than %(minimum)s."),),
     "answer.figures": (
-        _("The answer tells figures that a %(target)s target doesn't have."),
-        _("The answer tells a loss of training that a %(target)s target doesn't have."),
+        _("The answer has figures that a %(target)s target doesn't have."),
+        _("The answer has a training loss that a %(target)s target doesn't have."),
     ),
     "agreement.trainer_network": (_("The trainer does not say that it had no network, as the agreement asks."),),
 }
@@ -131,10 +131,14 @@ MEANINGS: Mapping[str, str] = {
     "order.number_reused": _("The silo had seen the order's number: the platform was restored from a backup."),
     "order.expired": _("The order came too late to the silo."),
     "model.too_large": _("The model is larger than the silo takes."),
-    "checkpoint.goes_back": _("The record is shorter than the silo has countersigned before: something was removed."),
-    "checkpoint.forked": _("The record is not the one that the silo has countersigned before: it was rewritten."),
-    "checkpoint.unproven": _("Nothing shows that the record goes on from what the silo has countersigned before."),
-    "checkpoint.other_head": _("The silo keeps another head of the record than the platform knew. It is asked again."),
+    "checkpoint.goes_back": _(
+        "The audit log is shorter than the silo has countersigned before: something was removed."
+    ),
+    "checkpoint.forked": _("The audit log is not the one that the silo has countersigned before: it was rewritten."),
+    "checkpoint.unproven": _("Nothing shows that the audit log extends what the silo has countersigned before."),
+    "checkpoint.other_head": _(
+        "The silo keeps another head of the audit log than the platform knew. It is asked again."
+    ),
 }
 """What a code means, where its sentence may have many forms, or where none was written."""
 
@@ -183,7 +187,7 @@ def reason_text(code: str, params: Params | None, text: str = "") -> str:
     return f"{translated} ({text})" if translated != meaning else text
 
 
-def told_with_reason(detail: Mapping[str, Any]) -> dict[str, Any]:
+def detail_with_reason(detail: Mapping[str, Any]) -> dict[str, Any]:
     """What an event tells, with the reason in words beside its code and parameters."""
     code, params = detail.get("code"), detail.get("params")
     if not isinstance(code, str) or not isinstance(params, Mapping):
@@ -194,7 +198,7 @@ def told_with_reason(detail: Mapping[str, Any]) -> dict[str, Any]:
 def detail_for_machines(detail: Mapping[str, Any]) -> dict[str, Any]:
     """The same in English, as programs and files to take along get it, whoever asks."""
     with translation.override(settings.LANGUAGE_CODE):
-        return told_with_reason(detail)
+        return detail_with_reason(detail)
 
 
 def reason_of(detail: Mapping[str, Any]) -> str:

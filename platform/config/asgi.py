@@ -17,20 +17,20 @@ if env.text("PLATFORM_SIGNING_KEY_FILE", ""):
     )
 django = get_asgi_application()
 
-from agreements.connector import take_document  # noqa: E402 - the apps must be loaded before anything imports a model
+from agreements.connector import accept_document  # noqa: E402 - the apps must be loaded before anything imports a model
 from artefacts import signed_urls  # noqa: E402
 from artefacts.asgi import ArtefactsApplication  # noqa: E402
 from artefacts.checks import log_unsafe_locks  # noqa: E402
 from config import health  # noqa: E402
 from config.strangers import BoundedBodies, BoundedRequests  # noqa: E402
 from federation.errors import FederationError  # noqa: E402
-from plans.connector import take_review_document  # noqa: E402
+from plans.connector import accept_review_document  # noqa: E402
 from realtime import database  # noqa: E402
 from realtime.http import Receive, Scope, Send, answer_problem, headers_of  # noqa: E402
 from realtime.hub import hub  # noqa: E402
 from rest.bearer import check_bearer_place  # noqa: E402
 from silos.connector import PREFIX, ConnectorApplication  # noqa: E402
-from training.engine.long_poll import take_answer, take_heartbeat, wait_for_orders  # noqa: E402
+from training.engine.long_poll import accept_answer, accept_heartbeat, wait_for_orders  # noqa: E402
 from training.engine.uploads import OrderUploads  # noqa: E402
 from training.reading.event_stream import PATH as EVENTS  # noqa: E402
 from training.reading.event_stream import stream_events  # noqa: E402
@@ -38,10 +38,10 @@ from training.reading.event_stream import stream_events  # noqa: E402
 artefacts = ArtefactsApplication(OrderUploads())
 connector = ConnectorApplication(
     handlers={
-        "submissions": take_answer,
-        "heartbeat": take_heartbeat,
-        "agreements": take_document,
-        "code-reviews": take_review_document,
+        "submissions": accept_answer,
+        "heartbeat": accept_heartbeat,
+        "agreements": accept_document,
+        "code-reviews": accept_review_document,
     },
     waiting={"orders": wait_for_orders},
 )

@@ -13,7 +13,7 @@ from django.shortcuts import render
 from django.template.loader import render_to_string
 from django.urls import reverse
 
-from accounts.languages import speak_to
+from accounts.languages import activate_language_of
 from accounts.models import User
 from accounts.second_factor.requirements import FactorNotFresh
 from federation.errors import FederationError
@@ -66,7 +66,7 @@ def answer_page(request: HttpRequest, problem: Problem) -> HttpResponse:
         return redirect_to_login(request.get_full_path())
     user = getattr(request, "user", None)
     if isinstance(user, User):  # an address that leads nowhere has no view, before which this would have been done
-        speak_to(user)
+        activate_language_of(user)
     page = _PAGES.get(problem.status, "errors/problem.html")
     response = render(request, page, _told(request, problem), status=problem.status)
     for name, value in problem.headers.items():
@@ -118,7 +118,7 @@ def too_many(request: HttpRequest) -> HttpResponse:
 
 def broken(request: HttpRequest) -> HttpResponse:
     """500."""
-    problem = Broken("internal", "Something went wrong on our side. It has been written down.")
+    problem = Broken("internal", "Something went wrong on our side. It has been logged.")
     return _answer_bare(request, problem, "errors/500.html")
 
 

@@ -17,7 +17,7 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 DEBUG = env.flag("DEBUG", default=False)
 SECRET_KEY = env.text("SECRET_KEY")
 PUBLIC_URL = env.text("PUBLIC_URL").rstrip("/")
-ALLOWED_HOSTS = env.words("ALLOWED_HOSTS", urlsplit(PUBLIC_URL).hostname or "")
+ALLOWED_HOSTS = env.comma_separated("ALLOWED_HOSTS", urlsplit(PUBLIC_URL).hostname or "")
 CSRF_TRUSTED_ORIGINS = [PUBLIC_URL]
 MAINTENANCE = env.flag("MAINTENANCE", default=False)
 
@@ -136,7 +136,7 @@ ACCOUNT_USER_MODEL_USERNAME_FIELD = None
 ACCOUNT_EMAIL_VERIFICATION = "none"
 ACCOUNT_FORMS = {
     "login": "accounts.forms.SignInForm",
-    "reset_password": "accounts.forms.ForgottenPassword",
+    "reset_password": "accounts.forms.PasswordResetRequestForm",
     "reset_password_from_key": "accounts.forms.NewPasswordForm",
 }
 ACCOUNT_PASSWORD_RESET_TOKEN_GENERATOR = "django.contrib.auth.tokens.PasswordResetTokenGenerator"  # noqa: S105 - a class
@@ -152,7 +152,7 @@ MFA_FORMS = {
     "reauthenticate": "accounts.second_factor.forms.ConfirmCode",
     "activate_totp": "accounts.second_factor.forms.SetUpForm",
 }
-# The identity provider of one's house, if there is one.
+# The identity provider of one's organisation, if there is one.
 OIDC_ISSUER = env.text("OIDC_ISSUER", "").rstrip("/")
 OIDC_NAME = env.text("OIDC_NAME", "your organisation")
 SOCIALACCOUNT_ADAPTER = "accounts.adapters.IdentityAdapter"
@@ -219,7 +219,7 @@ SECURE_HSTS_PRELOAD = _secure and env.flag("HSTS_PRELOAD", default=False)
 SILENCED_SYSTEM_CHECKS = ["security.W021"]
 SECURE_REFERRER_POLICY = "same-origin"
 # What proxies say is read in one place, and only from those named here (realtime.proxies). Django reads none itself.
-TRUSTED_PROXIES = _proxies(env.words("TRUSTED_PROXIES"))
+TRUSTED_PROXIES = _proxies(env.comma_separated("TRUSTED_PROXIES"))
 X_FRAME_OPTIONS = "DENY"
 DATA_UPLOAD_MAX_MEMORY_SIZE = 5 << 20
 

@@ -10,7 +10,7 @@ from consortia.models import Consortium, ConsortiumRole, ConsortiumRoleOffer, In
 from consortia.permissions import require
 from consortia.selectors import consortia_visible_to, invitations_visible_to
 from rest.errors import NotFound
-from rest.lookups import the_one
+from rest.lookups import get_or_not_found
 
 
 def access_consortium(
@@ -24,7 +24,7 @@ def access_consortium(
         wanted = consortium_id if isinstance(consortium_id, UUID) else UUID(str(consortium_id))
     except ValueError:
         raise NotFound.of("consortium") from None
-    consortium = the_one(consortia_visible_to(user).filter(pk=wanted), "consortium")
+    consortium = get_or_not_found(consortia_visible_to(user).filter(pk=wanted), "consortium")
     if permission is not Permission.CONSORTIUM_VIEW:
         require(user, permission, consortium=consortium)
     return consortium
@@ -44,29 +44,29 @@ def access_participation_to_end(user: User, consortium_id: UUID, organisation_id
 
 def _participation(consortium: Consortium, organisation_id: UUID) -> Participation:
     rows = consortium.participations.select_related("organisation", "consortium")
-    return the_one(rows.filter(organisation_id=organisation_id), "participant")
+    return get_or_not_found(rows.filter(organisation_id=organisation_id), "participant")
 
 
 def access_consortium_role(consortium: Consortium, role_id: UUID) -> ConsortiumRole:
     """A role in this consortium. Raises NotFound for one of another."""
-    return the_one(consortium.roles.select_related("user").filter(pk=role_id), "role")
+    return get_or_not_found(consortium.roles.select_related("user").filter(pk=role_id), "role")
 
 
 def access_role_offer(consortium: Consortium, offer_id: UUID) -> ConsortiumRoleOffer:
     """An offer of a role in this consortium. Raises NotFound for one of another."""
-    return the_one(consortium.role_offers.select_related("user").filter(pk=offer_id), "role offer")
+    return get_or_not_found(consortium.role_offers.select_related("user").filter(pk=offer_id), "role offer")
 
 
 def access_own_role_offer(user: User, offer_id: UUID) -> ConsortiumRoleOffer:
     """An offer to this person. Raises NotFound for anybody else's."""
-    return the_one(
+    return get_or_not_found(
         ConsortiumRoleOffer.objects.select_related("consortium").filter(user=user, pk=offer_id), "role offer"
     )
 
 
 def access_invitation(user: User, invitation_id: UUID) -> Invitation:
     """An invitation, for the people of the invited organisation and for who may invite. Raises NotFound otherwise."""
-    return the_one(invitations_visible_to(user).filter(pk=invitation_id), "invitation")
+    return get_or_not_found(invitations_visible_to(user).filter(pk=invitation_id), "invitation")
 
 
 def access_invitation_to_answer(user: User, invitation_id: UUID) -> Invitation:

@@ -79,7 +79,7 @@ def end_participation(*, participation: Participation, reason: str, by: Actor) -
     Raises what `leave_consortium` raises, and Unprocessable `participation.reason_missing`.
     """
     if not reason.strip():
-        raise Unprocessable("participation.reason_missing", "Say why; it is written down.", "reason")
+        raise Unprocessable("participation.reason_missing", "Give a reason; it goes into the audit log.", "reason")
     check_no_secret(reason, "reason")
     return _end(participation, "participation.ended", {"reason": reason.strip()}, by)
 

@@ -65,7 +65,7 @@ class RemovalForm(forms.Form):
         label=_("Reason"),
         max_length=2000,
         widget=forms.Textarea(attrs={"rows": 3}),
-        help_text=_("It is written down for good, where the organisation's people read it too"),
+        help_text=_("It stays in the audit log, where the organisation's people read it too"),
     )
 
 

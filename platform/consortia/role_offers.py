@@ -6,7 +6,7 @@ from django.db import transaction
 
 from accounts.models import OfferAnswer, User
 from accounts.permissions import Role
-from accounts.proving import take_from_whoever_holds_it
+from accounts.proving import reset_unproved_account
 from accounts.role_offers import OFFERED_ALREADY, check_proved, close_offer
 from audit.actions import record
 from audit.actors import Actor
@@ -42,7 +42,7 @@ def give_consortium_role(
         consortium_id=consortium.pk,
         detail={"role": role.value, "person": user.full_name},
     )
-    take_from_whoever_holds_it(user=user, by=by)
+    reset_unproved_account(user=user, by=by)
     return offer
 
 

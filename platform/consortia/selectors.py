@@ -8,7 +8,7 @@ from uuid import UUID
 from django.db.models import F, Q, QuerySet, Value
 
 from accounts.models import Organisation, OrganisationRole, User
-from accounts.permissions import ROLES, Permission, Role, house_roles_allowing, in_consortium, roles_allowing
+from accounts.permissions import ROLES, Permission, Role, in_consortium, organisation_roles_allowing, roles_allowing
 from accounts.selectors import (
     organisation_permissions_of,
     organisations_of,
@@ -78,7 +78,7 @@ def consortia_where(user: User, permission: Permission) -> QuerySet[Consortium]:
     if permission in platform_permissions_of(user):
         return Consortium.objects.all()
     held = ConsortiumRole.objects.filter(user=user, role__in=roles_allowing(permission)).values("consortium")
-    houses = OrganisationRole.objects.filter(user=user, role__in=house_roles_allowing(permission)).values(
+    houses = OrganisationRole.objects.filter(user=user, role__in=organisation_roles_allowing(permission)).values(
         "organisation"
     )
     by_house = Participation.objects.filter(state=ParticipationState.ACTIVE, organisation__in=houses).values(

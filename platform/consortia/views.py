@@ -37,7 +37,7 @@ from consortia.offer_endings import decline
 from consortia.offer_endings import withdraw as withdraw_role_offer
 from consortia.role_offers import accept
 from consortia.selectors import consortia_visible_to
-from rest.pages import told
+from rest.pages import flash_result
 
 
 @login_required
@@ -50,7 +50,7 @@ def found(request: HttpRequest) -> HttpResponse:
     )
     if request.method == "POST" and form.is_valid():
         consortium = None
-        with told(request, _("The consortium is founded.")):
+        with flash_result(request, _("The consortium is founded.")):
             consortium = found_consortium(**form.cleaned_data, by=user)
         if consortium is not None:
             return redirect("consortium", consortium.pk)
@@ -68,14 +68,14 @@ def leave(request: HttpRequest, consortium_id: UUID, organisation_id: UUID) -> H
     participation = access_participation_to_leave(user, consortium_id, organisation_id)
     names = _names(participation)
     if request.method == "POST":
-        with told(request, _("%(organisation)s has left %(consortium)s.") % names):
+        with flash_result(request, _("%(organisation)s has left %(consortium)s.") % names):
             leave_consortium(participation=participation, by=user)
         return redirect("home")
     context = {
         "question": _("Leave %(consortium)s with %(organisation)s?") % names,
         "consequence": _(
-            "Your silos get no further orders from it, your people see it no longer, and the roles that they hold in "
-            "it end. What you contributed to stays. You come back only when you are invited again."
+            "Your silos get no further orders from it. Your people see it no longer, and their roles "
+            "in it end. What you contributed to stays. You come back only when you are invited again."
         ),
         "yes": _("Leave it"),
         "back": reverse("consortium-participants", args=[participation.consortium_id]),
@@ -91,7 +91,7 @@ def remove(request: HttpRequest, consortium_id: UUID, organisation_id: UUID) -> 
     names = _names(participation)
     form = RemovalForm(request.POST if request.method == "POST" else None)
     if form.is_valid():
-        with told(request, _("%(organisation)s takes part no longer.") % names):
+        with flash_result(request, _("%(organisation)s takes part no longer.") % names):
             end_participation(participation=participation, reason=form.cleaned_data["reason"], by=user)
         return _back_to(participation.consortium, user)
     context = {
@@ -113,7 +113,7 @@ def revoke(request: HttpRequest, consortium_id: UUID, role_id: UUID) -> HttpResp
     """Take a role back."""
     user = signed_in_afresh(request)
     wanted = access_consortium(user, consortium_id, Permission.CONSORTIUM_ROLE_GRANT)
-    with told(request, _("The role is taken back.")):
+    with flash_result(request, _("The role is taken back.")):
         revoke_consortium_role(granted=access_consortium_role(wanted, role_id), by=user)
     return _back_to(wanted, user)
 
@@ -135,7 +135,7 @@ def answer(request: HttpRequest, invitation_id: UUID, answer: str) -> HttpRespon
         "accept": (invitations.accept, _("Your organisation takes part now.")),
         "decline": (invitations.decline, _("The invitation is declined.")),
     }[answer]
-    with told(request, done):
+    with flash_result(request, done):
         act(invitation=invitation, by=user)
     return redirect("home")
 
@@ -146,7 +146,7 @@ def withdraw(request: HttpRequest, invitation_id: UUID) -> HttpResponse:
     """Take an invitation back."""
     user = signed_in(request)
     invitation = access_invitation_to_withdraw(user, invitation_id)
-    with told(request, _("The invitation is taken back.")):
+    with flash_result(request, _("The invitation is taken back.")):
         invitations.withdraw(invitation=invitation, by=user)
     return redirect("consortium-participants", invitation.participation.consortium_id)
 
@@ -159,10 +159,10 @@ def answer_role_offer(request: HttpRequest, offer_id: UUID, answer: str) -> Http
     offer = access_own_role_offer(user, offer_id)
     names = {"role": offer.get_role_display(), "place": offer.consortium.name}
     if answer == "accept":
-        with told(request, _("You have a role in %(place)s now: %(role)s.") % names):
+        with flash_result(request, _("You have a role in %(place)s now: %(role)s.") % names):
             accept(offer=offer, by=user)
     else:
-        with told(request, _("You have declined the role in %(place)s.") % names):
+        with flash_result(request, _("You have declined the role in %(place)s.") % names):
             decline(offer=offer, by=user)
     return redirect("home")
 
@@ -173,6 +173,6 @@ def withdraw_offer(request: HttpRequest, consortium_id: UUID, offer_id: UUID) ->
     """Take the offer of a role back."""
     user = signed_in_afresh(request)
     wanted = access_consortium(user, consortium_id, Permission.CONSORTIUM_ROLE_GRANT)
-    with told(request, _("The offer is taken back.")):
+    with flash_result(request, _("The offer is taken back.")):
         withdraw_role_offer(offer=access_role_offer(wanted, offer_id), by=user)
     return redirect("consortium-participants", wanted.pk)

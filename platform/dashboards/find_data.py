@@ -20,10 +20,10 @@ from accounts.access import signed_in
 from accounts.models import User
 from agreements.refusals import term_fault
 from agreements.selectors import in_force
-from agreements.wording import terms_of
+from agreements.terms import terms_of
 from consortia.models import Consortium
 from consortia.selectors import consortia_visible_to
-from federation.agreements.purposes import unmet
+from federation.agreements.purposes import first_unmet_condition
 from federation.agreements.rules import RULES
 from federation.agreements.vocabulary import MODIFIERS, PERMISSIONS
 from federation.protocol.documents import CoveredDataset, Purpose, Terms
@@ -108,9 +108,9 @@ def matches(user: User, consortium: Consortium, terms: Terms, purpose: Purpose |
 
 def _missed(terms: Terms, covered: CoveredDataset, purpose: Purpose | None, asker: str) -> str:
     today = timezone.now().date()
-    missed = unmet(terms.purposes, purpose, asker, today)
+    missed = first_unmet_condition(terms.purposes, purpose, asker, today)
     if missed is None and covered.use is not None:
-        missed = unmet(covered.use, purpose, asker, today)
+        missed = first_unmet_condition(covered.use, purpose, asker, today)
     return missed or ""
 
 

@@ -79,7 +79,7 @@ STEPS: Mapping[Role, NextStep] = {
     Role.AUDITOR: NextStep(
         _("Auditor"),
         "scroll-text",
-        _("Everything that was done is on the record: narrow it down, and take it along as a file."),
+        _("Everything that was done is in the audit log: filter it, and download it as a file."),
         "activity",
         _("Activity"),
     ),

@@ -16,7 +16,7 @@ from accounts.access import signed_in
 from accounts.models import Scope, User
 from accounts.permissions import Permission
 from agreements.selectors import in_force
-from agreements.wording import terms_of
+from agreements.terms import terms_of
 from consortia.models import Consortium
 from consortia.selectors import consortia_where
 from consortia.transitions import ParticipationState

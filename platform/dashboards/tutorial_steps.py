@@ -52,8 +52,8 @@ def steps(api: str, body: Mapping[str, Any]) -> tuple[Step, ...]:
         Step(
             _("Ask what it takes"),
             _(
-                "A quote has every check of a launch and changes nothing. It tells who takes part, how many parameters "
-                "the model has, and how many bytes travel."
+                "A quote has every check of a launch and changes nothing. It shows who takes part, how "
+                "many parameters the model has, and how many bytes travel."
             ),
             f'JOB=\'{text}\'\n{POST} "$API/jobs/quote/" -d "$JOB"',
             f"job = {pformat(dict(body), sort_dicts=False, width=WIDTH)}\n"
@@ -73,8 +73,8 @@ def steps(api: str, body: Mapping[str, Any]) -> tuple[Step, ...]:
         Step(
             _("Follow"),
             _(
-                "Every silo trains in every round. Ask until the job has ended; its metrics tell how the model does "
-                "where."
+                "Every silo trains in every round. Ask until the job has ended; its metrics show how the "
+                "model does at each silo."
             ),
             "STATE=queued\n"
             'while [ "$STATE" = queued ] || [ "$STATE" = running ]; do\n'

@@ -128,7 +128,7 @@ def _order(
         silo_id=silo_id,
         audit_checkpoint=checkpoint,
         number=number,
-        envelope=documents.seal(document, key),
+        envelope=documents.sign_document(document, key),
         issued_at=now,
         expires_at=document.expires_at,
     )

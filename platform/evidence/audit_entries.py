@@ -16,7 +16,7 @@ from federation.evidence import bundle_parser
 from federation.evidence.bundles import Entry
 from federation.protocol.chains import first_digest
 from federation.protocol.documents import AuditCheckpoint, CohortMember, ConsistencyProof, KeptHead, Manifest, read
-from federation.protocol.envelope import peek, signers
+from federation.protocol.envelope import payload_unverified, signers
 from federation.protocol.keys import PublicKey
 from federation.protocol.tree_heads import TreeHead, why_not_after
 from training.models import Job
@@ -25,7 +25,7 @@ EVENTS_AT_ONCE = 500
 
 
 @dataclass
-class Told:
+class EventsUnderHead:
     """What the job's events under a head name. Of a job that began before events named anything, all is taken."""
 
     names_documents: bool = False
@@ -48,9 +48,9 @@ class Told:
         return not self.names_documents or round_number in self.passports
 
 
-def told_of(job: Job, head: Checkpoint) -> Told:
+def events_under_head(job: Job, head: Checkpoint) -> EventsUnderHead:
     """What the job's events up to a head name."""
-    found = Told()
+    found = EventsUnderHead()
     for record in _links(job, head).values_list("record", flat=True).iterator(chunk_size=EVENTS_AT_ONCE):
         said = json.loads(bytes(record))
         found.names_documents |= "job_number" in said
@@ -58,7 +58,7 @@ def told_of(job: Job, head: Checkpoint) -> Told:
     return found
 
 
-def _take(found: Told, verb: str, detail: Mapping[str, Any]) -> None:
+def _take(found: EventsUnderHead, verb: str, detail: Mapping[str, Any]) -> None:
     match verb, detail.get(EVIDENCE):
         case "round.opened" | "step.opened", {"orders": orders}:
             found.orders |= orders.keys()
@@ -74,11 +74,11 @@ def log_entries(job: Job, head: Checkpoint) -> Iterator[Entry]:
     """The events, the head, the heads that silos have signed, and proofs that the log goes on from these."""
     yield from _events(job, head)
     yield Entry(bundle_parser.CHECKPOINT, bytes(head.document))
-    cohort = read(Manifest, peek(bytes(job.manifest or b""))).cohort
+    cohort = read(Manifest, payload_unverified(bytes(job.manifest or b""))).cohort
     earlier: dict[TreeHead, None] = {}
     for silo_id, document in _countersigned(cohort, head):
         yield Entry(f"{bundle_parser.COUNTERSIGNED}{silo_id}", document)
-        said = read(AuditCheckpoint, peek(document))
+        said = read(AuditCheckpoint, payload_unverified(document))
         earlier[TreeHead(said.position, said.digest, said.root)] = None
     kept = SiloHead.objects.filter(chain=head.chain, silo_id__in=[member.silo_id for member in cohort])
     for one in kept.filter(position__range=(1, head.position)).order_by("position", "silo_id"):
@@ -103,7 +103,7 @@ def _broken(cohort: tuple[CohortMember, ...], last: Checkpoint) -> Iterator[Entr
 
 def _proof(head: Checkpoint, before: TreeHead) -> ConsistencyProof | None:
     """That the log goes on from an earlier head, where it does."""
-    said = read(AuditCheckpoint, peek(bytes(head.document)))
+    said = read(AuditCheckpoint, payload_unverified(bytes(head.document)))
     hashes = proof_between(head.chain, before, head.position)
     if why_not_after(before, TreeHead(said.position, said.digest, said.root), hashes) is not None:
         return None

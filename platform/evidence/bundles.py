@@ -15,12 +15,12 @@ from django.conf import settings
 from django.http import StreamingHttpResponse
 
 from audit.models import Checkpoint, Event, Link
-from evidence.audit_entries import Told, log_entries, told_of
+from evidence.audit_entries import EventsUnderHead, events_under_head, log_entries
 from federation.evidence import bundle_parser
 from federation.evidence.bundles import Entry, write_bundle
 from federation.protocol.chains import chain_of
 from federation.protocol.documents import Manifest, read
-from federation.protocol.envelope import peek
+from federation.protocol.envelope import payload_unverified
 from federation.protocol.keys import PublicKey, load_public
 from plans.models import SignedReview
 from realtime import database
@@ -80,7 +80,7 @@ def head_of(job: Job) -> Checkpoint | None:
 
 
 def _entries(job: Job, head: Checkpoint) -> Iterator[Entry]:
-    told = told_of(job, head)
+    told = events_under_head(job, head)
     root = load_public(settings.PLATFORM_PUBLIC_KEY_FILE)
     successions = list(KeySuccession.objects.order_by("sequence"))
     first = successions[0].predecessor if successions else root[0].key_id
@@ -113,7 +113,7 @@ def _entries(job: Job, head: Checkpoint) -> Iterator[Entry]:
     yield from log_entries(job, head)
 
 
-def _statistics(job: Job, told: Told) -> Iterator[Entry]:
+def _statistics(job: Job, told: EventsUnderHead) -> Iterator[Entry]:
     """What a job of statistics has released, and what each silo told of it; nothing of other jobs."""
     reports = StatisticsReport.objects.filter(order__job=job).order_by("order__number", "order")
     for order_id, document in reports.values_list("order_id", "document"):
@@ -126,7 +126,9 @@ def _statistics(job: Job, told: Told) -> Iterator[Entry]:
 
 def _reviews(job: Job) -> Iterator[Entry]:
     """What the members of the agreement have signed of the job's code, by the keys that stand in it."""
-    if job.agreement is None or not (digest := read(Manifest, peek(bytes(job.manifest or b""))).code_digest):
+    if job.agreement is None or not (
+        digest := read(Manifest, payload_unverified(bytes(job.manifest or b""))).code_digest
+    ):
         return
     keys = [PublicKey.from_encoded(member["signatory_key"]).key_id for member in job.agreement.terms["members"]]
     rows = SignedReview.objects.filter(code_digest=digest, key_id__in=keys).order_by("reviewed_at", "id")

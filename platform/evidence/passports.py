@@ -9,11 +9,11 @@ from django.db import transaction
 from django.db.models import Exists, OuterRef, Q
 
 from audit.actors import System
-from federation.evidence.passports import Evaluation, Participant, Passport, seal_passport
+from federation.evidence.passports import Evaluation, Participant, Passport, sign_passport
 from federation.protocol import documents
 from federation.protocol.digests import digest_bytes
 from federation.protocol.documents import UPDATE, OrderKind
-from federation.protocol.envelope import peek
+from federation.protocol.envelope import payload_unverified
 from federation.protocol.keys import PrivateKey
 from federation.targets import Target
 from registry import models as registry
@@ -44,7 +44,7 @@ def issue_missing(key: PrivateKey, limit: int = AT_ONCE) -> int:
 def _issue(job: Job, version: ModelVersion, key: PrivateKey) -> bool:
     """Sign and keep a version's passport, unless somebody else just did; the audit log has its digest."""
     said = _said(job, version)
-    document = seal_passport(version.digest, said, key)
+    document = sign_passport(version.digest, said, key)
     _, new = registry.Passport.objects.get_or_create(
         version=version, defaults={"document": document, "issued_at": said.issued_at}
     )
@@ -78,7 +78,7 @@ def _said(job: Job, version: ModelVersion) -> Passport:
 
 def _participants(job: Job, round_: Round) -> Iterable[Participant]:
     """The answers that were added up, in the order of their silos' ids; silos are called as in the manifest."""
-    manifest = documents.read(documents.Manifest, peek(bytes(job.manifest or b"")))
+    manifest = documents.read(documents.Manifest, payload_unverified(bytes(job.manifest or b"")))
     cohort = {member.silo_id: member for member in manifest.cohort}
     counted = Payload.objects.filter(
         name=UPDATE, order__step__round=round_, order__step__kind=OrderKind.TRAIN, order__state=OrderState.APPLIED

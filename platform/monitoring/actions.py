@@ -21,7 +21,7 @@ from monitoring import incidents, webhooks
 from monitoring.models import Channel, Choice, Delivery, Kind, Notice, Webhook
 from monitoring.recipients import default_for, people_for, roles_where
 from monitoring.webhook_addresses import check_address
-from monitoring.wording import words_for
+from monitoring.wording import notice_text
 from rest.errors import Conflict, Unprocessable
 from rest.names import as_one_line
 from training.models import Job
@@ -64,7 +64,7 @@ def _made(event: Event) -> bool:
 def _make(event: Event) -> None:
     event = incidents.placed(event)
     kind = Kind(event.verb)
-    said = words_for(kind, event)
+    said = notice_text(kind, event)
     if said is not None and incidents.is_old_news(event, said.path):
         said = None
     with transaction.atomic():
@@ -126,7 +126,7 @@ def add_webhook(*, url: str, kinds: Iterable[str], by: User) -> Webhook:
     """Have an address told. Raises Unprocessable ``webhook.*`` for an address that is not to be called."""
     chosen = sorted(set(kinds))
     if not chosen:
-        raise Unprocessable("webhook.kinds", "Choose at least one thing to be told of.", "kinds")
+        raise Unprocessable("webhook.kinds", "Choose at least one kind of notification.", "kinds")
     if set(chosen) - set(Kind.values):
         raise Unprocessable("notice.kind", _UNKNOWN, "kinds")
     check_address(url)

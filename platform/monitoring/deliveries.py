@@ -27,7 +27,7 @@ from monitoring import webhooks
 from monitoring.incidents import placed
 from monitoring.models import Channel, Delivery, Kind, Notice, Webhook
 from monitoring.recipients import people_for
-from monitoring.wording import Said, words_for
+from monitoring.wording import NoticeText, notice_text
 from rest.names import as_one_line
 
 log = logging.getLogger(__name__)
@@ -118,13 +118,13 @@ def _send(delivery: Delivery) -> None:
     send_mail(subject=subject, message=message, from_email=None, recipient_list=[person.email])
 
 
-def _in_their_words(notice: Notice, person: User) -> Said:
+def _in_their_words(notice: Notice, person: User) -> NoticeText:
     """As it was kept; said anew for who has chosen another language or clock, where what it tells of is still there."""
     kind = Kind(notice.kind)
     old = notice.subject if notice.names is None else ""
-    kept = Said(kind, notice.names or {}, notice.text, notice.path, kept_subject=old)
+    kept = NoticeText(kind, notice.names or {}, notice.text, notice.path, kept_subject=old)
     event = Event.objects.filter(id=notice.event_id).first() if person.language or person.time_zone else None
-    return (words_for(kind, event) if event else None) or kept
+    return (notice_text(kind, event) if event else None) or kept
 
 
 def _put_off(delivery: Delivery, code: str, told: str) -> None:

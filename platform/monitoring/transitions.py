@@ -11,7 +11,7 @@ class DeliveryState(TextChoices):
 
     PENDING = "pending", _("on its way")
     SENT = "sent", _("sent")
-    FAILED = "failed", _("given up")
+    FAILED = "failed", _("abandoned")
 
 
 TRANSITIONS: Mapping[DeliveryState, frozenset[DeliveryState]] = {

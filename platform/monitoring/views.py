@@ -21,7 +21,7 @@ from monitoring.recipients import RULES
 from monitoring.webhooks import secret_of
 from monitoring.wording import subject_of
 from rest.errors import NotFound, Problem
-from rest.pages import told
+from rest.pages import flash_result
 
 DELIVERIES_SHOWN = 20
 
@@ -39,7 +39,7 @@ def notifications(request: HttpRequest) -> HttpResponse:
 def choose(request: HttpRequest) -> HttpResponse:
     """Keep one's choices."""
     user = signed_in(request)
-    with told(request, _("Your choices are kept.")):
+    with flash_result(request, _("Your choices are saved.")):
         actions.choose(wanted=request.POST.getlist("email"), by=user)
     return redirect("notifications")
 
@@ -64,7 +64,7 @@ def try_webhook(request: HttpRequest, webhook_id: UUID) -> HttpResponse:
     """Send a message to an address now."""
     user = signed_in(request)
     webhook = _own(user, webhook_id)
-    with told(request, _("%(url)s has answered.") % {"url": webhook.url}):
+    with flash_result(request, _("%(url)s has answered.") % {"url": webhook.url}):
         actions.try_webhook(webhook=webhook, by=user)
     return redirect("notifications")
 

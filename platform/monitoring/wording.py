@@ -28,7 +28,7 @@ from training.reading.absences import absences_in
 
 
 @dataclass(frozen=True)
-class Said:
+class NoticeText:
     """The words of a notice."""
 
     kind: Kind
@@ -51,12 +51,12 @@ SUBJECTS = {
     Kind.JOB_COMPLETED: gettext_noop("Completed: %(job)s"),
     Kind.JOB_FAILED: gettext_noop("Failed: %(job)s"),
     Kind.JOB_PAUSED: gettext_noop("Paused: %(job)s"),
-    Kind.ROUND_ABANDONED: gettext_noop("Round %(round)s given up: %(job)s"),
+    Kind.ROUND_ABANDONED: gettext_noop("Round %(round)s abandoned: %(job)s"),
     Kind.SILO_SILENT: gettext_noop("Silent: %(silo)s"),
     Kind.SILO_PRESENTED: gettext_noop("To confirm: %(silo)s"),
     Kind.ORDER_REFUSED: gettext_noop("Incident: %(silo)s refused its order"),
     Kind.UPDATE_REJECTED: gettext_noop("Incident: an update of %(silo)s was rejected"),
-    Kind.RECORD_CHANGED: gettext_noop("Incident: %(silo)s found the record changed"),
+    Kind.RECORD_CHANGED: gettext_noop("Incident: %(silo)s found the audit log changed"),
     Kind.SILO_REVOKED: gettext_noop("Incident: %(silo)s was revoked"),
     Kind.INVITATION: gettext_noop("Invitation: %(consortium)s"),
     Kind.AGREEMENT_PROPOSED: gettext_noop("To read: the agreement of %(consortium)s"),
@@ -69,10 +69,10 @@ def subject_of(notice: Notice) -> str:
     """What a notice is about, in the reader's language."""
     if notice.names is None:
         return notice.subject
-    return Said(Kind(notice.kind), notice.names, "", "").subject
+    return NoticeText(Kind(notice.kind), notice.names, "", "").subject
 
 
-def words_for(kind: Kind, event: Event) -> Said | None:
+def notice_text(kind: Kind, event: Event) -> NoticeText | None:
     """The words for an event; None where what it tells of is gone."""
     if kind in {Kind.SILO_SILENT, Kind.SILO_PRESENTED}:
         silo = Silo.objects.select_related("organisation").filter(id=event.subject_id).first()
@@ -92,7 +92,7 @@ def words_for(kind: Kind, event: Event) -> Said | None:
     return _of_job(kind, job, event.detail) if job else None
 
 
-def _of_job(kind: Kind, job: Job, detail: Mapping[str, Any]) -> Said:
+def _of_job(kind: Kind, job: Job, detail: Mapping[str, Any]) -> NoticeText:
     path = f"/jobs/{job.id}/"
     code = str(detail.get("code", ""))
     reason = reason_of(detail)
@@ -102,12 +102,12 @@ def _of_job(kind: Kind, job: Job, detail: Mapping[str, Any]) -> Said:
         metrics = _best_metrics(job)
         told = " " + _("The best version reached %(metrics)s.") % {"metrics": metrics} if metrics else ""
         text = _("“%(job)s” in %(consortium)s is complete.") % names + told + _missing_work(job)
-        return Said(kind, names, text, path)
+        return NoticeText(kind, names, text, path)
     if kind == Kind.ROUND_ABANDONED:
         number = detail.get("round", "?")
         names["round"] = str(number)
-        text = _("Round %(round)s of “%(job)s” in %(consortium)s was given up; it is tried again.") % names + because
-        return Said(kind, names, text, f"{path}rounds/")
+        text = _("Round %(round)s of “%(job)s” in %(consortium)s was abandoned; it is tried again.") % names + because
+        return NoticeText(kind, names, text, f"{path}rounds/")
     text = {
         Kind.JOB_FAILED: _("“%(job)s” in %(consortium)s has failed."),
         Kind.JOB_PAUSED: _("“%(job)s” in %(consortium)s has paused."),
@@ -116,7 +116,7 @@ def _of_job(kind: Kind, job: Job, detail: Mapping[str, Any]) -> Said:
         Kind.JOB_FAILED: _("It can be launched again from its page once the reason is gone."),
         Kind.JOB_PAUSED: _("It goes on when somebody resumes it on its page."),
     }[kind]
-    return Said(kind, names, f"{text % names}{because}\n\n{todo}", path)
+    return NoticeText(kind, names, f"{text % names}{because}\n\n{todo}", path)
 
 
 def _missing_work(job: Job) -> str:
@@ -142,7 +142,7 @@ def _best_metrics(job: Job) -> str:
     }
 
 
-def said_of_silo(kind: Kind, silo: Silo) -> Said:
+def said_of_silo(kind: Kind, silo: Silo) -> NoticeText:
     """That a connector has presented itself, or that nothing is heard of it."""
     path = f"/silos/{silo.id}/"
     names = {"silo": silo.name, "organisation": silo.organisation.name}
@@ -151,7 +151,7 @@ def said_of_silo(kind: Kind, silo: Silo) -> Said:
             "A connector has presented itself as %(silo)s of %(organisation)s. Nothing is sent to it "
             "before somebody has compared the fingerprints by telephone and confirmed it."
         )
-        return Said(kind, names, text % names, path)
+        return NoticeText(kind, names, text % names, path)
     if silo.silent_since:
         since = timezone.localtime(silo.silent_since)
         names["since"] = f"{date_format(since, 'DATE_FORMAT')}, {since:%H:%M} {since.tzname()}"
@@ -163,15 +163,15 @@ def said_of_silo(kind: Kind, silo: Silo) -> Said:
             "Its connector speaks an older protocol and gets no orders. Install the version that belongs to this "
             "platform, then start relay and trainer again."
         )
-        return Said(kind, names, f"{unheard % names} {todo}", path)
+        return NoticeText(kind, names, f"{unheard % names} {todo}", path)
     todo = _(
         "Its rounds go on without it while the quorum holds. On the connector's machine “silo-connector doctor” says "
         "what is wrong."
     )
-    return Said(kind, names, f"{unheard % names} {todo}", path)
+    return NoticeText(kind, names, f"{unheard % names} {todo}", path)
 
 
-def _of_incident(kind: Kind, silo: Silo, event: Event) -> Said:
+def _of_incident(kind: Kind, silo: Silo, event: Event) -> NoticeText:
     job = Job.objects.filter(id=event.job_id).only("name").first() if event.job_id else None
     names = {"silo": silo.name, "organisation": silo.organisation.name, "job": job.name if job else ""}
     names |= {"round": str(event.detail.get("round", "?")), "by": event.actor_name}
@@ -180,31 +180,34 @@ def _of_incident(kind: Kind, silo: Silo, event: Event) -> Said:
             "%(by)s has revoked %(silo)s of %(organisation)s: its keys count for nothing any more. Where that was not "
             "meant, enrol it again with a new code."
         )
-        return Said(kind, names, text % names, f"/silos/{silo.id}/")
+        return NoticeText(kind, names, text % names, f"/silos/{silo.id}/")
     code = str(event.detail.get("code", ""))
     reason = reason_of(event.detail)
     text, todo = {
         Kind.ORDER_REFUSED: (
             _("%(silo)s of %(organisation)s refused its order of round %(round)s of “%(job)s”."),
-            _("Its IT finds more in the trainer's log. What the silo refuses again within a day is not told again."),
+            _(
+                "Its IT finds more in the trainer's log. What the silo refuses again within a day is not "
+                "notified again."
+            ),
         ),
         Kind.UPDATE_REJECTED: (
             _("The update of %(silo)s of %(organisation)s for round %(round)s of “%(job)s” was rejected."),
-            _("It changed nothing in the model. What is rejected again within a day is not told again."),
+            _("It changed nothing in the model. What is rejected again within a day is not notified again."),
         ),
         Kind.RECORD_CHANGED: (
-            _("%(silo)s of %(organisation)s did not countersign the record of what happened on this platform."),
+            _("%(silo)s of %(organisation)s did not countersign this platform's audit log."),
             _(
-                "Unless the platform was set up again from an older backup, somebody may have changed or removed what "
-                "was written down. Ask the operator, and compare a bundle of evidence with what the silo has kept: "
-                "“silo-connector verify”."
+                "Unless the platform was restored from an older backup, somebody may have changed or "
+                "removed events. Ask the operator, and compare a bundle of evidence with what the silo "
+                "keeps: “silo-connector verify”."
             ),
         ),
     }[kind]
-    return Said(kind, names, f"{text % names}\n\n{reason} ({code})\n\n{todo}", f"/silos/{silo.id}/")
+    return NoticeText(kind, names, f"{text % names}\n\n{reason} ({code})\n\n{todo}", f"/silos/{silo.id}/")
 
 
-def _of_invitation(event: Event) -> Said | None:
+def _of_invitation(event: Event) -> NoticeText | None:
     if event.consortium_id is None or event.organisation_id is None:
         return None
     consortium = Consortium.objects.filter(pk=event.consortium_id).first()
@@ -213,10 +216,10 @@ def _of_invitation(event: Event) -> Said | None:
         return None
     names = {"consortium": consortium.name, "organisation": organisation.name}
     text = _("%(consortium)s has invited %(organisation)s to take part. You can accept or decline on your home page.")
-    return Said(Kind.INVITATION, names, text % names, "/")
+    return NoticeText(Kind.INVITATION, names, text % names, "/")
 
 
-def _of_agreement(kind: Kind, event: Event) -> Said | None:
+def _of_agreement(kind: Kind, event: Event) -> NoticeText | None:
     version = AgreementVersion.objects.filter(pk=event.subject_id).select_related("consortium").first()
     if version is None:
         return None
@@ -235,10 +238,10 @@ def _of_agreement(kind: Kind, event: Event) -> Said | None:
     code = _("It allows training plans, which your organisation reviews as well: %(plans)s.")
     titles = ", ".join(plans.order_by("title").values_list("title", flat=True))
     told = "\n\n" + code % {"plans": titles} if titles else ""
-    return Said(kind, names, text % names + told, f"/agreements/{version.pk}/")
+    return NoticeText(kind, names, text % names + told, f"/agreements/{version.pk}/")
 
 
-def _of_plan(event: Event) -> Said | None:
+def _of_plan(event: Event) -> NoticeText | None:
     plan = TrainingPlan.objects.filter(pk=event.subject_id).select_related("consortium").defer("source").first()
     if plan is None:
         return None
@@ -247,4 +250,4 @@ def _of_plan(event: Event) -> Said | None:
         "The members of %(consortium)s are asked to review the training plan “%(plan)s”. Read its code on its page and "
         "approve or refuse it. It runs at your silos only after your organisation has signed that on premises."
     )
-    return Said(Kind.PLAN_PROPOSED, names, text % names, f"/plans/{plan.pk}/")
+    return NoticeText(Kind.PLAN_PROPOSED, names, text % names, f"/plans/{plan.pk}/")

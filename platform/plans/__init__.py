@@ -1,1 +1,3 @@
-"""Training plans: code that members wrote, kept as it was uploaded, read by people of every house, never run here."""
+"""Training plans: code that members wrote, kept as it was uploaded, read by people of every organisation, never run
+here.
+"""

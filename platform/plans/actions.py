@@ -11,7 +11,7 @@ from accounts.models import Organisation, SignatoryKey, User
 from accounts.permissions import Permission
 from accounts.selectors import organisations_where
 from accounts.transitions import SignatoryKeyState
-from agreements.locking import hold_consortium
+from agreements.locking import lock_consortium
 from audit.actions import record
 from audit.statements import check_no_secret
 from consortia.models import Consortium
@@ -20,12 +20,12 @@ from federation.plans.declaration import read_plan
 from federation.plans.reviews import AHEAD_MAX
 from federation.protocol.digests import digest_bytes
 from federation.protocol.documents import CodeReview
-from federation.protocol.envelope import peek
+from federation.protocol.envelope import payload_unverified
 from federation.sentences import Sentence
 from plans.models import CodeApproval, SignedReview, TrainingPlan, Verdict, Via
 from plans.review_status import reviewers_at
-from plans.selectors import plans_of_house, word_of
-from plans.signed_reviews import alone, check_plain, check_size, opened, said_key
+from plans.selectors import plans_of_organisation, verdict_of
+from plans.signed_reviews import alone, check_plain, check_size, named_key, opened
 from rest.errors import Conflict, Unprocessable
 from silos.models import Silo
 
@@ -57,7 +57,7 @@ def upload(*, consortium: Consortium, source: bytes, by: User) -> Uploaded:
         )
     title = " ".join(read.declaration.title.split())
     check_no_secret(title, "PLAN.title")
-    locked = hold_consortium(consortium)
+    locked = lock_consortium(consortium)
     plans = TrainingPlan.objects.filter(consortium=locked)
     if (known := plans.filter(digest=read.digest).first()) is not None:
         return Uploaded(known, new=False)
@@ -99,7 +99,7 @@ def propose(*, plan: TrainingPlan, by: User) -> TrainingPlan:
 
 
 @transaction.atomic
-def say(
+def record_verdict(
     *,
     plan: TrainingPlan,
     organisation: Organisation,
@@ -117,7 +117,7 @@ def say(
     locked = TrainingPlan.objects.select_for_update(of=("self",)).get(pk=plan.pk)
     if seen_digest != locked.digest:
         raise Conflict("plan.other_code", "This is not the file that you read. Read it again, then say what you think.")
-    before = word_of(by, locked, organisation)
+    before = verdict_of(by, locked, organisation)
     if before is not None and (before.verdict, before.note) == (verdict, note):
         return before
     made = CodeApproval.objects.create(
@@ -141,17 +141,19 @@ def say(
 
 
 @dataclass(frozen=True)
-class Taken:
-    """A signed review as it was kept, and how many people of its house approve that code now."""
+class ReviewResult:
+    """A signed review as it was kept, and how many people of its organisation approve that code now."""
 
     review: SignedReview
     reviewers: int
 
 
-def take_review(*, envelope: bytes, by: Silo | User, via: Via | str, plan: TrainingPlan | None = None) -> Taken:
+def accept_review(
+    *, envelope: bytes, by: Silo | User, via: Via | str, plan: TrainingPlan | None = None
+) -> ReviewResult:
     """Take a review that an organisation of whoever hands it in has signed; the same one again changes nothing.
 
-    A silo may hand in what its house says of code that is not here yet. Raises what ``open_review`` raises,
+    A silo may hand in what its organisation says of code that is not here yet. Raises what ``open_review`` raises,
     Unprocessable ``review.other_code`` (not of this plan) or ``review.no_mandate`` (no signatory of theirs has signed),
     Invalid ``review.too_large``, ``review.malformed`` or ``review.in_future``.
     """
@@ -175,23 +177,25 @@ def _signatory_of(envelope: bytes, by: Silo | User) -> SignatoryKey:
     else:
         houses = organisations_where(by, Permission.PLAN_REVIEW)
     keys = SignatoryKey.objects.select_related("organisation").filter(
-        organisation__in=houses, state=SignatoryKeyState.ACTIVE, key_id=said_key(envelope).key_id
+        organisation__in=houses, state=SignatoryKeyState.ACTIVE, key_id=named_key(envelope).key_id
     )
     if (found := keys.first()) is None:
         raise Unprocessable(
             "review.no_mandate",
-            "This review is not by the present signatory key of your organisation. Sign it with that key, then hand it "
-            "in again.",
+            (
+                "This review is not by the present signatory key of your organisation. Sign it with that "
+                "key, then upload it again."
+            ),
             "document",
         )
     return found
 
 
 @transaction.atomic
-def _keep(review: CodeReview, sealed: bytes, signatory: SignatoryKey, by: Silo | User, via: Via) -> Taken:
+def _keep(review: CodeReview, sealed: bytes, signatory: SignatoryKey, by: Silo | User, via: Via) -> ReviewResult:
     house = Organisation.objects.select_for_update(no_key=True).get(pk=signatory.organisation_id)
     rows = SignedReview.objects.filter(organisation=house)
-    digest = digest_bytes(peek(sealed))
+    digest = digest_bytes(payload_unverified(sealed))
     kept = rows.filter(payload_digest=digest).first()
     if kept is None:
         if rows.count() >= REVIEWS_MAX:
@@ -213,11 +217,13 @@ def _keep(review: CodeReview, sealed: bytes, signatory: SignatoryKey, by: Silo |
             received_via=via,
         )
         _write_down(kept, house, by, via)
-    return Taken(kept, reviewers_at(review.code_digest, {house.pk: signatory.key})[house.pk])
+    return ReviewResult(kept, reviewers_at(review.code_digest, {house.pk: signatory.key})[house.pk])
 
 
 def _write_down(review: SignedReview, house: Organisation, by: Silo | User, via: Via) -> None:
-    """In the record of each consortium that has the plan and in which the house takes part; else in the house's own."""
+    """In the record of each consortium that has the plan and in which the organisation takes part; else in the
+    organisation's own.
+    """
     detail = {
         "digest": review.code_digest,
         "organisation": house.name,
@@ -226,7 +232,7 @@ def _write_down(review: SignedReview, house: Organisation, by: Silo | User, via:
         "key": review.key_id,
         "via": via.value,
     }
-    places = list(plans_of_house(house, review.code_digest))
+    places = list(plans_of_organisation(house, review.code_digest))
     for plan in places:
         record(
             by=by,

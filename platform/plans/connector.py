@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from plans.actions import take_review
+from plans.actions import accept_review
 from plans.models import Via
 from silos.connector import JSON, envelope_of
 from silos.models import Silo
 
 
-def take_review_document(silo: Silo, data: JSON) -> JSON:
+def accept_review_document(silo: Silo, data: JSON) -> JSON:
     """Handle `POST /connector/v1/code-reviews`: how many people of the silo's organisation approve that code now."""
-    taken = take_review(envelope=envelope_of(data), by=silo, via=Via.CONNECTOR)
+    taken = accept_review(envelope=envelope_of(data), by=silo, via=Via.CONNECTOR)
     return {"reviewers": taken.reviewers}

@@ -28,7 +28,9 @@ class UploadForm(forms.Form):
     propose = forms.BooleanField(
         label=_("Ask the members' stewards to review it now"),
         required=False,
-        help_text=_("They find it on their home page and are told by e-mail. You can also do so later, on its page."),
+        help_text=_(
+            "They find it on their home page and are notified by e-mail. You can also do so later, on its page."
+        ),
     )
 
 

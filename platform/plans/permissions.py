@@ -6,22 +6,22 @@ from uuid import UUID
 
 from accounts.models import Organisation, User
 from accounts.permissions import Permission
-from agreements.selectors import houses_in
+from agreements.selectors import organisations_in
 from consortia.permissions import require
 from plans.models import TrainingPlan
 from plans.selectors import plans_visible_to
 from rest.errors import Forbidden
-from rest.lookups import the_one
+from rest.lookups import get_or_not_found
 
 
 def access_plan(user: User, plan_id: UUID, permission: Permission = Permission.PLAN_VIEW) -> TrainingPlan:
     """The plan, for who may do this with it. Raises NotFound alike where it is absent or hidden, else Forbidden."""
-    plan = the_one(plans_visible_to(user).filter(pk=plan_id), "plan")
+    plan = get_or_not_found(plans_visible_to(user).filter(pk=plan_id), "plan")
     require(user, permission, consortium=plan.consortium)
     return plan
 
 
-def access_plan_for_house(
+def access_plan_for_organisation(
     user: User, plan_id: UUID, organisation_id: UUID | None = None
 ) -> tuple[TrainingPlan, Organisation]:
     """The plan, and the organisation of theirs for which they review code; which, is said where there are several.
@@ -29,7 +29,7 @@ def access_plan_for_house(
     Raises NotFound where they don't see it, Forbidden ``permission.denied`` where they are steward of no member.
     """
     plan = access_plan(user, plan_id)
-    houses = houses_in(user, plan.consortium, Permission.PLAN_REVIEW)
+    houses = organisations_in(user, plan.consortium, Permission.PLAN_REVIEW)
     if organisation_id is not None:
         houses = houses.filter(pk=organisation_id)
     house = houses.first()

@@ -36,7 +36,7 @@ def keys_of(houses: Iterable[UUID]) -> dict[UUID, PublicKey]:
 
 
 @dataclass(frozen=True)
-class HouseRow:
+class OrganisationReviewRow:
     """A member of the consortium, and how it stands to a plan."""
 
     organisation: Organisation
@@ -71,7 +71,9 @@ class HouseRow:
         return "spoken_for" if self.words else "waiting"
 
 
-def house_rows(consortium: Consortium, plans: Sequence[TrainingPlan], wording: Wording) -> dict[UUID, list[HouseRow]]:
+def organisation_review_rows(
+    consortium: Consortium, plans: Sequence[TrainingPlan], wording: Wording
+) -> dict[UUID, list[OrganisationReviewRow]]:
     """For each plan the members and how they stand to it, by name: four queries, however many plans."""
     houses = list(active_organisations(consortium.pk).order_by("name"))
     keys = keys_of(house.pk for house in houses)
@@ -83,7 +85,7 @@ def house_rows(consortium: Consortium, plans: Sequence[TrainingPlan], wording: W
     for plan in plans:
         needed = wording.of(plan).needed
         found[plan.pk] = [
-            HouseRow(
+            OrganisationReviewRow(
                 organisation=house,
                 words=tuple(words[plan.pk, house.pk].values()),
                 reviews=tuple(newest(row for row, _ in reviews[plan.digest, house.pk])),

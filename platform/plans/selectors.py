@@ -43,7 +43,7 @@ def plans_named(consortium: Consortium) -> list[TrainingPlan]:
     return list(plans_of(consortium).filter(digest__in=digests_in(version.terms)))
 
 
-def plans_of_house(house: Organisation, digest: str) -> QuerySet[TrainingPlan]:
+def plans_of_organisation(house: Organisation, digest: str) -> QuerySet[TrainingPlan]:
     """The plans of this hash in the consortia in which an organisation takes part."""
     places = Participation.objects.filter(organisation=house, state=ParticipationState.ACTIVE).values("consortium")
     return TrainingPlan.objects.filter(digest=digest, consortium__in=places).defer("source")
@@ -59,7 +59,7 @@ def runs_plans(terms: Mapping[str, Any]) -> bool:
     return FAMILY in (terms.get("training_limits") or {}).get("families", ())
 
 
-def word_of(user: User, plan: TrainingPlan, house: Organisation) -> CodeApproval | None:
+def verdict_of(user: User, plan: TrainingPlan, house: Organisation) -> CodeApproval | None:
     """A person's newest word on a plan."""
     return CodeApproval.objects.filter(plan=plan, organisation=house, user=user).order_by("at", "id").last()
 

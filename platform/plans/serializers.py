@@ -12,7 +12,7 @@ from consortia.serializers import ConsortiumBrief
 from federation.plans.declaration import SOURCE_BYTES_MAX
 from plans.agreement_status import wording_of
 from plans.models import CodeApproval, SignedReview, TrainingPlan, Verdict
-from plans.review_status import HouseRow, house_rows
+from plans.review_status import OrganisationReviewRow, organisation_review_rows
 from rest.serializers import Input
 
 
@@ -31,7 +31,7 @@ class PlanOut(serializers.ModelSerializer[TrainingPlan]):
         fields: tuple[str, ...] = ("id", "consortium", "digest", "title", "uploaded_by", "uploaded_at", "proposed_at")
 
 
-class WordOut(serializers.ModelSerializer[CodeApproval]):
+class StewardVerdictOut(serializers.ModelSerializer[CodeApproval]):
     """A steward's word in the browser. It lets nothing run."""
 
     user = UserBrief()
@@ -52,7 +52,7 @@ class ReviewOut(serializers.ModelSerializer[SignedReview]):
         fields = ("reviewer", "verdict", "note", "reviewed_at", "key_id")
 
 
-class HouseOut(serializers.Serializer[HouseRow]):
+class OrganisationReviewOut(serializers.Serializer[OrganisationReviewRow]):
     """A member, and how it stands to the plan."""
 
     organisation = OrganisationBrief()
@@ -62,7 +62,7 @@ class HouseOut(serializers.Serializer[HouseRow]):
     )
     reviewers = serializers.IntegerField(source="n_reviewers", help_text="People who approve it by signed reviews.")
     needed = serializers.IntegerField(help_text="How many the agreement asks for.")
-    words = WordOut(many=True)
+    words = StewardVerdictOut(many=True)
     reviews = ReviewOut(many=True)
 
 
@@ -71,22 +71,22 @@ class PlanDetailOut(PlanOut):
 
     declaration = serializers.DictField()
     named = serializers.BooleanField(help_text="Whether the agreement in force names it, and plans as a family.")
-    members = HouseOut(many=True)
+    members = OrganisationReviewOut(many=True)
 
     class Meta(PlanOut.Meta):
         fields = (*PlanOut.Meta.fields, "declaration", "named", "members")
 
 
-def told(plan: TrainingPlan) -> dict[str, Any]:
+def plan_json(plan: TrainingPlan) -> dict[str, Any]:
     """A plan whole, as JSON."""
     wording = wording_of(plan.consortium)
     naming = wording.of(plan)
-    members: Any = house_rows(plan.consortium, [plan], wording)[plan.pk]
+    members: Any = organisation_review_rows(plan.consortium, [plan], wording)[plan.pk]
     return {
         **PlanOut(plan).data,
         "declaration": plan.declaration,
         "named": naming.in_force and naming.with_family,
-        "members": HouseOut(members, many=True).data,
+        "members": OrganisationReviewOut(members, many=True).data,
     }
 
 
@@ -97,7 +97,7 @@ def review_list(reviews: Any) -> list[dict[str, Any]]:
     ]
 
 
-class SealedReviewOut(serializers.Serializer[Any]):
+class SignedReviewOut(serializers.Serializer[Any]):
     """A signed review, as it came."""
 
     organisation = serializers.CharField()
@@ -124,13 +124,13 @@ class NewPlanFile(serializers.Serializer[Any]):
     propose = serializers.BooleanField(default=False, help_text="Ask the members' stewards to read it at once.")
 
 
-class HandedInReview(Input):
+class ReviewUpload(Input):
     """A review made on premises."""
 
     document = serializers.DictField(help_text="the DSSE envelope that `silo-connector approve --export` wrote")
 
 
 class ReviewersOut(serializers.Serializer[Any]):
-    """Where a house stands once its review was taken."""
+    """Where an organisation stands once its review was taken."""
 
     reviewers = serializers.IntegerField(help_text="People of that organisation who approve the code now.")

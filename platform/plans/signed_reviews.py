@@ -22,7 +22,7 @@ def check_size(sealed: bytes) -> None:
         raise Invalid("review.too_large", "The file is too large: a review has 64 KiB at most.", "document")
 
 
-def said_key(sealed: bytes) -> PublicKey:
+def named_key(sealed: bytes) -> PublicKey:
     """The signatory key that a review names, of which nothing is verified yet.
 
     Raises Invalid ``envelope.malformed`` or ``document.malformed``, Untrusted ``review.malformed`` for another kind of
@@ -30,12 +30,12 @@ def said_key(sealed: bytes) -> PublicKey:
     """
     if envelope.payload_type_of(sealed) != CodeReview.payload_type:
         raise Untrusted("review.malformed", "This is no review of code.", "document")
-    return PublicKey.from_encoded(read(CodeReview, envelope.peek(sealed)).signatory_key)
+    return PublicKey.from_encoded(read(CodeReview, envelope.payload_unverified(sealed)).signatory_key)
 
 
 def alone(sealed: bytes, key: PublicKey) -> bytes:
     """The envelope with this key's signature and no other that was in the file. Raises what ``open_review`` raises."""
-    payload = envelope.peek(sealed)
+    payload = envelope.payload_unverified(sealed)
     open_review(sealed, key)
     bare = json.loads(envelope.sign(payload, CodeReview.payload_type))
     own = [entry for entry in json.loads(sealed)["signatures"] if entry["keyid"] == key.key_id]

@@ -36,13 +36,13 @@ def add_version(
     return version
 
 
-def judge(*, version: ModelVersion, metrics: dict[str, Any], by: Actor) -> None:
+def record_metrics_and_mark_best(*, version: ModelVersion, metrics: dict[str, Any], by: Actor) -> None:
     """Keep how well a version did over the silos, and mark the best by the target's metric; of equals the earliest."""
     del by
     version.metrics = metrics
     target = version.model.target_kind
     rule = target.metric(target.best_by)
-    best, figure = statements.judge(version, metrics), metrics.get(rule.name)
+    best, figure = statements.store_metrics(version, metrics), metrics.get(rule.name)
     if figure is not None and (best is None or best.get(rule.name) is None or rule.is_better(figure, best[rule.name])):
         statements.mark_best(version.id, model_id=version.model_id)
         version.is_best = True

@@ -40,7 +40,7 @@ def open_weights(version: ModelVersion) -> BinaryIO:
             return store.path_of(version.digest).open("rb")
         except FileNotFoundError:  # pruned between the look and the opening
             pass
-    raise Gone("model.pruned", "The weights of this version are not kept any more.")
+    raise Gone("model.pruned", "The weights of this version were deleted.")
 
 
 def stream_weights(version: ModelVersion, weights: BinaryIO) -> StreamingHttpResponse:

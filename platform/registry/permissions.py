@@ -6,7 +6,7 @@ from uuid import UUID
 
 from accounts.models import Organisation, User
 from accounts.permissions import Permission
-from agreements.selectors import houses_in
+from agreements.selectors import organisations_in
 from consortia.permissions import require
 from registry.models import Model, ModelVersion
 from registry.selectors import models_visible_to, versions_visible_to
@@ -34,7 +34,7 @@ def access_version(user: User, version_id: UUID, permission: Permission = Permis
 def access_version_to_confirm(user: User, version_id: UUID) -> tuple[ModelVersion, Organisation]:
     """A version, and the member for which this person may confirm its release: as its steward."""
     version = access_version(user, version_id)
-    house = houses_in(user, version.model.consortium, Permission.AGREEMENT_APPROVE).first()
+    house = organisations_in(user, version.model.consortium, Permission.AGREEMENT_APPROVE).first()
     if house is None:
         raise Forbidden("permission.denied", "Releases are confirmed by the stewards of the members.")
     return version, house

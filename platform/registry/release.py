@@ -10,7 +10,7 @@ from accounts.models import Organisation, User
 from accounts.selectors import belonged_somewhere, memberships_of
 from agreements.models import Recipient
 from agreements.selectors import parties
-from agreements.wording import terms_of
+from agreements.terms import terms_of
 from audit.actions import record
 from federation.protocol.documents import DisclosureTerms, Terms
 from registry.models import ModelVersion, ReleaseConfirmation
@@ -46,7 +46,7 @@ def check_release(version: ModelVersion, user: User) -> None:
     if not _is_recipient(version, user):
         raise Forbidden(
             "release.recipient",
-            "The agreement hands models to its members and to those it names; your organisation is none of them.",
+            ("The agreement releases models to its members and to those it names; your organisation is none of them."),
         )
     if still := missing(version):
         raise Forbidden(
@@ -102,7 +102,8 @@ def _is_recipient(version: ModelVersion, user: User) -> bool:
     """People of the organisations that the terms meant when they came into force, whatever they are called since.
 
     Those who hold a role in the consortium alone, and never belonged to an organisation, act for it. Whoever gave up
-    their role in an organisation does not become one of them: no model comes by leaving the house that may not have it.
+    their role in an organisation does not become one of them: no model comes by leaving the organisation that may
+    not have it.
     """
     houses = set(memberships_of(user).values_list("organisation_id", flat=True))
     if not houses:

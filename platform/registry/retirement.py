@@ -10,7 +10,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from accounts.models import Organisation
-from agreements.wording import terms_of
+from agreements.terms import terms_of
 from audit.reasons import reason_text
 from consortia.models import Participation
 from consortia.transitions import ParticipationState

@@ -44,7 +44,7 @@ _JUDGE = """
 """
 
 
-def judge(version: ModelVersion, metrics: dict[str, Any]) -> dict[str, Any] | None:
+def store_metrics(version: ModelVersion, metrics: dict[str, Any]) -> dict[str, Any] | None:
     """Keep a version's metrics; those of the best one so far (as they were before), or None when there is none."""
     given = {"metrics": Jsonb(metrics), "version": version.id, "model": version.model_id}
     rows = database.fetch(_JUDGE, given)

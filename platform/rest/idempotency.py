@@ -123,7 +123,7 @@ def _without(data: Any, hide: Collection[str]) -> Any:
     return data
 
 
-def forget_expired() -> int:
+def delete_expired() -> int:
     """Delete stored answers older than a day; how many there were."""
     deleted, _ = IdempotencyKey.objects.filter(created_at__lt=timezone.now() - LIFETIME).delete()
     return deleted

@@ -11,7 +11,7 @@ from rest.errors import NotFound
 M = TypeVar("M", bound=Model)
 
 
-def the_one(rows: QuerySet[M], noun: str) -> M:
+def get_or_not_found(rows: QuerySet[M], noun: str) -> M:
     """The row that is left of those that may be seen. Raises the NotFound of this kind of thing where none is."""
     found = rows.first()
     if found is None:

@@ -43,7 +43,7 @@ def _spaced(text: str) -> str:
 
 
 def _told() -> str:
-    return _("A name is one line, without characters that are not seen. Type it anew rather than paste it.")
+    return _("A name is one line, without invisible characters. Type it again rather than paste it.")
 
 
 if TYPE_CHECKING:

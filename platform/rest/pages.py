@@ -31,7 +31,7 @@ def in_words(message: str) -> str:
 
 
 @contextmanager
-def told(request: HttpRequest, done: str | Promise) -> Iterator[None]:
+def flash_result(request: HttpRequest, done: str | Promise) -> Iterator[None]:
     """Do something for a form: say that it is done, or on the next page why not. What may not be seen still raises."""
     try:
         yield
@@ -57,7 +57,7 @@ def valid(form: forms.BaseForm) -> dict[str, Any]:
 
 
 @contextmanager
-def shown_at(form: forms.BaseForm) -> Iterator[None]:
+def form_errors(form: forms.BaseForm) -> Iterator[None]:
     """Do something for a form that is shown again where it is refused: the reason then stands at the field it is about.
 
     The block's own success is seen by `form.is_valid()`. What may not be seen still raises.
@@ -76,7 +76,7 @@ def shown_at(form: forms.BaseForm) -> Iterator[None]:
             form.add_error(None, in_words(problem.message))
 
 
-def kept_query(request: HttpRequest, *besides: str) -> str:
+def query_without_page(request: HttpRequest, *besides: str) -> str:
     """The rest of a list's address, to put before what another page of it needs: what was asked for stays asked for."""
     query = request.GET.copy()
     for name in besides:

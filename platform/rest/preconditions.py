@@ -32,7 +32,7 @@ def tag(digest: str) -> dict[str, str]:
 
 
 @contextmanager
-def as_seen(request: Request, digest: str) -> Iterator[str | None]:
+def seen_digest_of(request: Request, digest: str) -> Iterator[str | None]:
     """What the asker had before them, by `If-Match`: this digest, or None where they don't say, or say `*`.
 
     Raises PreconditionFailed `precondition.failed` where it is another one, also where the action within finds that out

@@ -13,8 +13,8 @@ from accounts.models import Organisation, User
 from audit.actions import record
 from audit.actors import Actor
 from federation.errors import Invalid
-from federation.protocol.documents import EnrolmentStatement, SiloCertificate, open_sealed, read
-from federation.protocol.envelope import peek
+from federation.protocol.documents import EnrolmentStatement, SiloCertificate, read, verify_document
+from federation.protocol.envelope import payload_unverified
 from federation.protocol.keys import PublicKey
 from realtime import notices
 from rest.errors import Conflict
@@ -203,10 +203,10 @@ def _check_fingerprint(silo: Silo, told: str) -> None:
 
 def _check_documents(statement: bytes, certificate: bytes) -> tuple[EnrolmentStatement, SiloCertificate]:
     """Both documents, each verified under the key that it names, and agreeing with each other."""
-    identity = PublicKey.from_encoded(read(EnrolmentStatement, peek(statement)).identity_key)
-    said = open_sealed(EnrolmentStatement, statement, [identity])
-    signatory = PublicKey.from_encoded(read(SiloCertificate, peek(certificate)).signatory_key)
-    certified = open_sealed(SiloCertificate, certificate, [signatory])
+    identity = PublicKey.from_encoded(read(EnrolmentStatement, payload_unverified(statement)).identity_key)
+    said = verify_document(EnrolmentStatement, statement, [identity])
+    signatory = PublicKey.from_encoded(read(SiloCertificate, payload_unverified(certificate)).signatory_key)
+    certified = verify_document(SiloCertificate, certificate, [signatory])
     if certified.identity_key != said.identity_key or certified.signatory_key != said.signatory_key:
         raise Invalid("certificate.other_key", "The certificate is for another silo's key.", "certificate")
     if not certified.not_before <= timezone.now() < certified.not_after:

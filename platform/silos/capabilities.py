@@ -10,7 +10,7 @@ from typing import Any
 from django.utils.translation import gettext_lazy as _
 
 from federation.agreements.decisions import PLAN
-from federation.agreements.rules import Refusal
+from federation.agreements.rules import Violation
 from federation.protection import MODES
 from federation.protocol import PROTOCOL_VERSION
 from silos.models import Silo
@@ -74,30 +74,30 @@ def needs_upgrade(silo: Silo) -> bool:
     return is_enrolled and PROTOCOL_VERSION not in _told(silo, "protocols")
 
 
-def lacks(silo: Silo, needs: Needs) -> Iterator[Refusal]:
+def lacks(silo: Silo, needs: Needs) -> Iterator[Violation]:
     """Everything that the job needs and the silo's connector has not told it can do.
 
     Where it speaks an older protocol, that alone is said: what it tells of the rest is of another time.
     """
     if PROTOCOL_VERSION not in _told(silo, "protocols"):
-        yield Refusal("silo.protocol", CLAUSE, PROTOCOL_VERSION)
+        yield Violation("silo.protocol", CLAUSE, PROTOCOL_VERSION)
         return
     kinds = _told(silo, "kinds")
     for kind in _KINDS_OF_TASK.get(needs.task, (needs.task,)):
         if kind not in kinds:
-            yield Refusal("silo.lacks_kind", CLAUSE, kind)
+            yield Violation("silo.lacks_kind", CLAUSE, kind)
     if needs.protection is not None and needs.task == "train":
         payload = MODES[needs.protection].update_kind if needs.task == "train" and needs.protection in MODES else None
         if needs.protection not in _told(silo, "protection"):
-            yield Refusal("silo.lacks_protection", CLAUSE, needs.protection)
+            yield Violation("silo.lacks_protection", CLAUSE, needs.protection)
         elif payload is not None and payload not in _told(silo, "payloads"):
-            yield Refusal("silo.lacks_payload", CLAUSE, payload)
+            yield Violation("silo.lacks_payload", CLAUSE, payload)
     if needs.family == PLAN and PLAN not in _told(silo, "families"):
-        yield Refusal("silo.lacks_runner", CLAUSE)
+        yield Violation("silo.lacks_runner", CLAUSE)
     elif needs.family is not None and needs.family not in _told(silo, "families"):
-        yield Refusal("silo.lacks_family", CLAUSE, needs.family)
+        yield Violation("silo.lacks_family", CLAUSE, needs.family)
     if needs.target is not None and needs.target not in _told(silo, "targets"):
-        yield Refusal("silo.lacks_target", CLAUSE, needs.target)
+        yield Violation("silo.lacks_target", CLAUSE, needs.target)
 
 
 def capability_rows(silo: Silo) -> list[CapabilityRow]:

@@ -217,7 +217,7 @@ def heartbeat(silo: Silo, data: JSON) -> JSON:
 def _dataset(silo: Silo, data: JSON) -> JSON:
     document = envelope_of(data)
     if payload_type_of(document) == DatasetWithdrawal.payload_type:
-        withdrawn = datasets.take_withdrawal(withdrawal=document, by=silo)
+        withdrawn = datasets.accept_withdrawal(withdrawal=document, by=silo)
         return {"dataset_id": str(withdrawn.id) if withdrawn else None}
     return {"dataset_id": str(datasets.register(registration=document, by=silo).id)}
 

@@ -16,7 +16,7 @@ from accounts.access import signed_in
 from accounts.permissions import Permission
 from consortia.access import access_consortium
 from consortia.selectors import consortia_visible_to
-from rest.pages import kept_query, told
+from rest.pages import flash_result, query_without_page
 from silos import selectors
 from silos.dataset_list import DatasetsAsked
 from silos.datasets import offer_again, withdraw
@@ -38,7 +38,7 @@ def datasets(request: HttpRequest) -> HttpResponse:
         "form": form,
         "page": Paginator(found, PAGE_SIZE).get_page(request.GET.get("page")),
         "consortium": consortium,
-        "query": kept_query(request, "page"),
+        "query": query_without_page(request, "page"),
     }
     return render(request, "silos/datasets.html", context)
 
@@ -50,7 +50,7 @@ def dataset_withdraw(request: HttpRequest, dataset_id: UUID) -> HttpResponse:
     wanted = access_dataset(user, dataset_id, Permission.DATASET_MANAGE)
     back = reverse("dataset", args=[wanted.id])
     if request.method == "POST":
-        with told(request, _("“%(title)s” is withdrawn.") % {"title": wanted.title}):
+        with flash_result(request, _("“%(title)s” is withdrawn.") % {"title": wanted.title}):
             withdraw(dataset=wanted, by=user)
         return redirect(back)
     context = {
@@ -68,7 +68,7 @@ def dataset_offer(request: HttpRequest, dataset_id: UUID) -> HttpResponse:
     """Offer it again."""
     user = signed_in(request)
     wanted = access_dataset(user, dataset_id, Permission.DATASET_MANAGE)
-    with told(request, _("“%(title)s” is on offer again.") % {"title": wanted.title}):
+    with flash_result(request, _("“%(title)s” is on offer again.") % {"title": wanted.title}):
         offer_again(dataset=wanted, by=user)
     return redirect(reverse("dataset", args=[wanted.id]))
 
@@ -80,6 +80,8 @@ def dataset_rows(request: HttpRequest, dataset_id: UUID) -> HttpResponse:
     user = signed_in(request)
     wanted = access_dataset(user, dataset_id, Permission.DATASET_CONFIRM)
     seen = request.POST.get("rows_coarse", "")
-    with told(request, _("The rows of “%(title)s” count in jobs that begin from now on.") % {"title": wanted.title}):
+    with flash_result(
+        request, _("The rows of “%(title)s” count in jobs that begin from now on.") % {"title": wanted.title}
+    ):
         confirm_rows(dataset=wanted, rows_coarse=int(seen) if seen.isdecimal() else -1, by=user)
     return redirect(reverse("dataset", args=[wanted.id]))

@@ -10,7 +10,7 @@ from django.utils import timezone
 from audit.actions import record
 from audit.actors import Actor
 from federation.errors import Invalid, Untrusted
-from federation.protocol.documents import DatasetRegistration, DatasetWithdrawal, open_sealed
+from federation.protocol.documents import DatasetRegistration, DatasetWithdrawal, verify_document
 from federation.protocol.documents.base import Network
 from federation.protocol.rows import coarse
 from rest.errors import Conflict
@@ -31,7 +31,7 @@ def register(*, registration: bytes, by: Silo) -> Dataset:
     if said.schema_digest != declaration.schema_digest:
         raise Invalid("dataset.schema_digest", "The schema digest is not that of the declaration.", "schema_digest")
     if said.rows_coarse != coarse(said.rows_coarse):
-        raise Invalid("dataset.rows_coarse", "Rows are told with two significant digits.", "rows_coarse")
+        raise Invalid("dataset.rows_coarse", "Row counts have two significant digits.", "rows_coarse")
     with transaction.atomic():
         earlier = Dataset.objects.select_for_update().filter(silo=by, name=declaration.name).order_by("pk").first()
         if earlier is not None and earlier.registered_at > said.registered_at:
@@ -89,7 +89,7 @@ def _offers_again(earlier: Dataset, said: DatasetRegistration) -> bool:
     return earlier.withdrawn_by_silo and earlier.withdrawn_at is not None and earlier.withdrawn_at <= said.registered_at
 
 
-def take_withdrawal(*, withdrawal: bytes, by: Silo) -> Dataset | None:
+def accept_withdrawal(*, withdrawal: bytes, by: Silo) -> Dataset | None:
     """The silo, signing, declares a dataset no longer: it is offered no more until the silo declares it again.
 
     None when the platform knows no such dataset. What a person has withdrawn stays withdrawn by that person; what was
@@ -161,7 +161,7 @@ def _opened(kind: type[D], document: bytes, by: Silo) -> D:
     """What the silo signed with its identity key, about itself."""
     if by.identity is None:
         raise Untrusted("silo.unconfirmed", "This silo has no identity key.")
-    said = open_sealed(kind, document, [by.identity])
+    said = verify_document(kind, document, [by.identity])
     if said.silo_id != by.id:
         raise Invalid("dataset.other_silo", "The document is about another silo.", "silo_id")
     return said

@@ -39,7 +39,7 @@ def stage_of(silo: Silo, *, has_code: bool) -> Stage:
     return Stage.CODE
 
 
-def mark_of(silo: Silo) -> str:
+def etag_of(silo: Silo) -> str:
     """Changes whenever the silo gets on: an open page compares it with the one that it was drawn for."""
     moments = (silo.enrolled_at, silo.confirmed_at, silo.revoked_at)
     seen = "seen" if silo.last_seen_at else "unseen"

@@ -44,7 +44,7 @@ class ConfirmationForm(forms.Form):
     )
     signatory_fingerprint = forms.CharField(
         max_length=60,
-        label=_("The signatory fingerprint, from whoever keeps that key"),
+        label=_("The signatory fingerprint, from the person who holds that key"),
         help_text=_(
             "The connector brought a new signatory key. With this your organisation signs by it: agreements, reviews "
             "of code and the keys of its silos"

@@ -92,7 +92,7 @@ def _admitted(request: SignedRequest, silo_id: UUID | None, transport: PublicKey
     assert transport is not None
     throttle.check(silo_id)
     silo = _remember_of(silo_id, transport, verified.nonce)
-    throttle.take(silo_id)
+    throttle.count_request(silo_id)
     check_version(request.headers, request.path_with_query)
     if not unconfirmed or silo.state == SiloState.REVOKED:
         _check_may_work(silo.state)

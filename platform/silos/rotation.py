@@ -15,7 +15,7 @@ from django.db import transaction
 from audit.actions import record
 from audit.actors import Actor
 from federation.errors import Invalid
-from federation.protocol.documents import PlatformKeySuccession, now, seal
+from federation.protocol.documents import PlatformKeySuccession, now, sign_document
 from federation.protocol.keys import PrivateKey, PublicKey, load_public, save_public
 from rest.errors import Conflict
 from silos.models import KeySuccession
@@ -74,7 +74,7 @@ def _succeed(old: PrivateKey, key: PublicKey, by: Actor) -> KeySuccession:
             sequence=said.sequence,
             predecessor=said.predecessor,
             key_id=key.key_id,
-            document=seal(said, old),
+            document=sign_document(said, old),
             made_at=said.made_at,
         )
         detail = {"predecessor": said.predecessor, "key_id": key.key_id, "sequence": said.sequence}

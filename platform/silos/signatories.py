@@ -47,7 +47,10 @@ def confirm_signatory(*, silo: Silo, signatory_fingerprint: str, by: User) -> Si
     if not signatory_fingerprint and silo.pending_signatory_key is not None:
         raise Unprocessable(
             "silo.signatory_unconfirmed",
-            "The connector brought a new signatory key. Give its fingerprint too, as whoever keeps the key reads it.",
+            (
+                "The connector brought a new signatory key. Give its fingerprint too, as the person who "
+                "holds the key reads it."
+            ),
             "signatory_fingerprint",
         )
     if signatory_fingerprint and not is_fingerprint_of(key, signatory_fingerprint):

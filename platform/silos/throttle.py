@@ -27,12 +27,12 @@ def check(silo_id: UUID) -> None:
     _left(silo_id, taken=0)
 
 
-def take(silo_id: UUID) -> None:
+def count_request(silo_id: UUID) -> None:
     """Count one request."""
     _left(silo_id, taken=1)
 
 
-def forget() -> None:
+def reset() -> None:
     """Begin anew."""
     with _lock:
         _buckets.clear()

@@ -19,10 +19,10 @@ from accounts.access import access_organisations, signed_in, signed_in_afresh
 from accounts.models import User
 from accounts.permissions import Permission
 from accounts.selectors import organisation_permissions_of, organisations_where
-from rest.pages import shown_at, told
+from rest.pages import flash_result, form_errors
 from silos import actions, selectors
 from silos.capabilities import capability_rows, needs_upgrade
-from silos.enrolment import Stage, Texts, mark_of, open_code_of, stage_of, texts_for
+from silos.enrolment import Stage, Texts, etag_of, open_code_of, stage_of, texts_for
 from silos.forms import ConfirmationForm, SiloForm
 from silos.models import Silo
 from silos.permissions import access_silo
@@ -51,7 +51,7 @@ def new_silo(request: HttpRequest) -> HttpResponse:
     form = SiloForm(request.POST or None, organisations=houses)
     if request.method == "POST" and form.is_valid():
         silo = None
-        with told(request, _("The silo has its name. Now enrol its connector.")):
+        with flash_result(request, _("The silo has its name. Now enrol its connector.")):
             silo = actions.create(**form.cleaned_data, by=user)
         if silo is not None:
             return redirect("silo", silo.id)
@@ -83,7 +83,7 @@ def code(request: HttpRequest, silo_id: UUID) -> HttpResponse:
 def progress(request: HttpRequest, silo_id: UUID) -> HttpResponse:
     """For a page that waits: the same line again, or, once the silo has got on, the way to its page anew."""
     wanted = access_silo(signed_in(request), silo_id)
-    if request.GET.get("mark") != mark_of(wanted):
+    if request.GET.get("mark") != etag_of(wanted):
         return HttpResponse(status=204, headers={"HX-Redirect": reverse("silo", args=[wanted.id])})
     return HttpResponse(status=204)
 
@@ -96,7 +96,7 @@ def confirm(request: HttpRequest, silo_id: UUID) -> HttpResponse:
     wanted = access_silo(user, silo_id, Permission.SILO_CONFIRM)
     form = ConfirmationForm(request.POST, asks_signatory=wanted.pending_signatory_key is not None)
     if form.is_valid():
-        with shown_at(form):
+        with form_errors(form):
             actions.confirm(silo=wanted, **form.cleaned_data, by=user)
     if form.errors:
         return render(request, "silos/silo.html", _context(wanted, user, confirmation_form=form), status=422)
@@ -111,7 +111,7 @@ def revoke(request: HttpRequest, silo_id: UUID) -> HttpResponse:
     wanted = access_silo(user, silo_id, Permission.SILO_REVOKE)
     back = reverse("silo", args=[wanted.id])
     if request.method == "POST":
-        with told(request, _("%(name)s is revoked.") % {"name": wanted.name}):
+        with flash_result(request, _("%(name)s is revoked.") % {"name": wanted.name}):
             actions.revoke(silo=wanted, by=user)
         return redirect(back)
     context = {
@@ -143,7 +143,7 @@ def _context(
         "orders": orders,
         "pick_up_s": selectors.median_pick_up_s(orders),
         "stage": stage,
-        "mark": mark_of(silo),
+        "mark": etag_of(silo),
         "leads": stage is not Stage.DONE and (may_enrol or Permission.SILO_CONFIRM in allowed),
         "texts": texts or (texts_for(silo) if may_enrol and stage is not Stage.DONE else None),
         "open_code": open_code_of(silo) if may_enrol and texts is None else None,

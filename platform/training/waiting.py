@@ -27,7 +27,7 @@ class CloseReason(TextChoices):
 class Below(TextChoices):
     """What happens when a step's time is over and fewer than its quorum have answered."""
 
-    ABANDON = "abandon", _("the round is given up and tried again")
+    ABANDON = "abandon", _("the round is abandoned and tried again")
     PAUSE = "pause", _("the job pauses until enough silos have answered")
 
 

@@ -1,4 +1,6 @@
-"""The command line of silo IT, ``silo-connector``. A command imports only what its own side of the house may have."""
+"""The command line of silo IT, ``silo-connector``. A command imports only what its own side of the organisation may
+have.
+"""
 
 from __future__ import annotations
 

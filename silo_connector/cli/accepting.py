@@ -9,7 +9,7 @@ from federation.errors import Invalid
 from federation.protocol.documents import StateAcceptance
 from federation.protocol.keys import PrivateKey
 from silo_connector import config as configuration
-from silo_connector.cli.offline_signing import DEFAULT_CONFIG, confirmed, hand_out, key_of, pinned_in, read
+from silo_connector.cli.offline_signing import DEFAULT_CONFIG, confirmed, key_of, pinned_in, read, write_file
 from silo_connector.cli.terminal import printable, wrapped
 from silo_connector.config import Config
 from silo_connector.instance import check_own
@@ -39,7 +39,7 @@ def accept_state(options: argparse.Namespace) -> int:
     said = _statement(config)
     sealed = _signed(said, key, yes=options.yes)
     if options.export is not None:
-        hand_out(sealed, options.export)
+        write_file(sealed, options.export)
     return _take(config, sealed)
 
 
@@ -55,7 +55,7 @@ def _ask(config: Config, options: argparse.Namespace) -> int:
 
     said = _statement(config)
     _show(said)
-    hand_out(unsigned(said), options.ask)
+    write_file(unsigned(said), options.ask)
     print(f"The request: {options.ask}")
     print("Sign it where the key is: accept-state FILE --key … --export SIGNED; then here: --import.", file=sys.stderr)
     return 0
@@ -69,7 +69,7 @@ def _sign_for_elsewhere(options: argparse.Namespace) -> int:
     if options.key is None:
         raise Invalid("arguments", "Name the signatory key with --key.")
     said = read_statement(read(options.request, BYTES_MAX))
-    hand_out(_signed(said, PrivateKey.load(options.key), yes=options.yes), options.export)
+    write_file(_signed(said, PrivateKey.load(options.key), yes=options.yes), options.export)
     print(f"The signed acceptance: {options.export}")
     print("Take it to the silo: silo-connector accept-state --import …", file=sys.stderr)
     return 0

@@ -9,7 +9,7 @@ from federation.errors import Invalid
 from federation.protocol.documents import LogAcceptance
 from federation.protocol.keys import PrivateKey
 from silo_connector import config as configuration
-from silo_connector.cli.offline_signing import DEFAULT_CONFIG, confirmed, hand_out, key_of, pinned_in, read
+from silo_connector.cli.offline_signing import DEFAULT_CONFIG, confirmed, key_of, pinned_in, read, write_file
 from silo_connector.cli.terminal import printable, wrapped
 from silo_connector.instance import check_own
 
@@ -29,7 +29,7 @@ def accept_log(options: argparse.Namespace) -> int:
         if options.export is None or options.key is None:
             raise Invalid("arguments", "Name the signatory key with --key, and with --export where the word goes.")
         asked = acceptances.read_statement(read(options.request, acceptances.BYTES_MAX))
-        hand_out(_signed(asked, PrivateKey.load(options.key), yes=options.yes), options.export)
+        write_file(_signed(asked, PrivateKey.load(options.key), yes=options.yes), options.export)
         print(f"The signed acceptance: {options.export}")
         print("Take it to the silo: silo-connector accept-log --import …", file=sys.stderr)
         return 0
@@ -41,7 +41,7 @@ def accept_log(options: argparse.Namespace) -> int:
     elif options.ask is not None:
         said = acceptances.statement(config, pinned, options.chain)
         _show(said)
-        hand_out(acceptances.unsigned(said), options.ask)
+        write_file(acceptances.unsigned(said), options.ask)
         print(f"The request: {options.ask}")
         print(
             "Sign it where the key is: accept-log FILE --key … --export SIGNED; then here: --import.", file=sys.stderr
@@ -51,7 +51,7 @@ def accept_log(options: argparse.Namespace) -> int:
         key, _ = key_of(options, config, _ELSEWHERE)
         sealed = _signed(acceptances.statement(config, pinned, options.chain), key, yes=options.yes)
         if options.export is not None:
-            hand_out(sealed, options.export)
+            write_file(sealed, options.export)
     acceptances.accept(config, pinned, sealed)
     print("Accepted, and written into the journal. The next head of the log is countersigned again.")
     return 0

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from federation.errors import Invalid
 from silo_connector import config as configuration
-from silo_connector.agreements import Kept, Store
+from silo_connector.agreements import Store, StoredAgreement
 from silo_connector.cli.offline_signing import pinned_in
 from silo_connector.cli.terminal import printable
 from silo_connector.config import Config
@@ -50,11 +50,11 @@ def suspend(options: argparse.Namespace) -> int:
     return 0
 
 
-def _note(journal: Journal, event: str, agreement_id: UUID, kept: Kept, reason: str) -> None:
+def _note(journal: Journal, event: str, agreement_id: UUID, kept: StoredAgreement, reason: str) -> None:
     journal.add(event, agreement_id=str(agreement_id), agreement=kept.digest, reason=reason)
 
 
-def _show(agreement_id: UUID, kept: Kept) -> None:
+def _show(agreement_id: UUID, kept: StoredAgreement) -> None:
     agreement = kept.signed.agreement
     validity = agreement.terms.validity
     print(f"{agreement_id}  {printable(agreement.consortium)}")

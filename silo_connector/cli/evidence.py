@@ -9,7 +9,7 @@ from federation import verify as checking
 from federation.errors import Invalid
 from federation.evidence.own_orders import OwnOrder
 from silo_connector import config as configuration
-from silo_connector.trainer.store.audit_checkpoints import breaks_seen, heads_seen
+from silo_connector.trainer.store.audit_checkpoints import abandoned_heads, heads_seen
 from silo_connector.trainer.store.own_orders import OwnOrders
 
 
@@ -24,8 +24,8 @@ def verify(options: argparse.Namespace) -> int:
         config = configuration.load(options.config)
         pinned = config.platform_key
         kept = heads_seen(config.trainer_state)
-        given_up = breaks_seen(config.trainer_state)
+        given_up = abandoned_heads(config.trainer_state)
         own = OwnOrders(config.trainer_state)
     report = checking.check(bundle, models[0] if models else None, pinned, kept, given_up, own)
-    checking.tell(report, as_json=options.json)
+    checking.print_report(report, as_json=options.json)
     return report.verdict.value

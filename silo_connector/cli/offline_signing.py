@@ -72,12 +72,12 @@ def read(path: Path, size_max: int) -> bytes:
 
 def export(sealed: bytes, path: Path, what: str, command: str, *, page: str) -> None:
     """Write what was signed where somebody can take it."""
-    hand_out(sealed, path)
+    write_file(sealed, path)
     print(f"The signed {what}: {path}")
     print(f"Take it to the silo ({command} --import), or upload it on the {page}'s page.", file=sys.stderr)
 
 
-def hand_out(sealed: bytes, path: Path) -> None:
+def write_file(sealed: bytes, path: Path) -> None:
     """Write a file that is carried elsewhere, whole or not at all."""
     partial = path.with_name(f".{path.name}.partial")
     with partial.open("wb") as stream:

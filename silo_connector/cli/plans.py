@@ -15,7 +15,7 @@ from federation.errors import FederationError, Invalid
 from federation.plans.declaration import Plan
 from federation.plans.reviews import open_review
 from federation.protocol.documents import CodeReview, read
-from federation.protocol.envelope import peek
+from federation.protocol.envelope import payload_unverified
 from federation.protocol.keys import PublicKey
 from silo_connector import config as configuration
 from silo_connector import identity
@@ -99,7 +99,7 @@ def approved_last(plan: Plan, store: PlanStore) -> ReviewedPlan | None:
 
 
 @dataclass(frozen=True)
-class Told:
+class ReviewClaim:
     """What somebody is said to have said of a plan, and whose signature really is under it."""
 
     review: CodeReview
@@ -118,7 +118,7 @@ def show_reviews(path: Path, plan: Plan, config: Config | None) -> None:
         print("  nothing")
 
 
-def read_reviews(path: Path, plan: Plan, members: dict[str, str]) -> list[Told]:
+def read_reviews(path: Path, plan: Plan, members: dict[str, str]) -> list[ReviewClaim]:
     """The reviews of a plan in a file; `members` are organisations by their signatory keys.
 
     Raises Invalid ``reviews.malformed``.
@@ -127,14 +127,14 @@ def read_reviews(path: Path, plan: Plan, members: dict[str, str]) -> list[Told]:
         data = stream.read(_REVIEWS_BYTES_MAX + 1)
     try:
         entries = [(str(entry["organisation"]), json.dumps(entry["envelope"]).encode()) for entry in json.loads(data)]
-        found = [(name, sealed, read(CodeReview, peek(sealed))) for name, sealed in entries]
+        found = [(name, sealed, read(CodeReview, payload_unverified(sealed))) for name, sealed in entries]
     except (ValueError, KeyError, TypeError, RecursionError, FederationError) as error:
         raise Invalid("reviews.malformed", f"{path} is no list of reviews, as a plan's page has it.") from error
     told = []
     for name, sealed, review in found:
         if review.code_digest == plan.digest:
             is_verified = review.signatory_key in members and _holds(sealed, review)
-            told.append(Told(review, members[review.signatory_key] if is_verified else name, is_verified))
+            told.append(ReviewClaim(review, members[review.signatory_key] if is_verified else name, is_verified))
     return sorted(told, key=lambda one: one.review.reviewed_at)
 
 

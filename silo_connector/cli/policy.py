@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from federation.agreements.decisions import Place, Position, Standing, refusals
+from federation.agreements.decisions import AgreementStatus, SiloContext, SiloFacts, violations
 from federation.agreements.policy import Policy
 from federation.errors import FederationError
 from federation.learning.devices import visible_gpus
@@ -45,7 +45,7 @@ def check(options: argparse.Namespace) -> int:
     config = configuration.load(options.config)
     policy = load_policy(config.policy)
     print(f"ok   {config.policy or 'no policy.toml: defaults'}")
-    print(f"     {gpus.said(policy.gpu_share_max, visible_gpus())}")
+    print(f"     {gpus.gpu_share_text(policy.gpu_share_max, visible_gpus())}")
     pinned = pinned_in(config)
     found = _latest(_jobs(config))
     if not found:
@@ -75,8 +75,10 @@ def _jobs(config: Config) -> Iterator[_Job]:
                     sealed = folder.read(spool.ORDER, spool.DOCUMENT_BYTES_MAX)
                     if _is_of_no_job(sealed):
                         continue
-                    order = read(Order, envelope.peek(sealed))
-                    manifest = read(Manifest, envelope.peek(folder.read(spool.MANIFEST, spool.DOCUMENT_BYTES_MAX)))
+                    order = read(Order, envelope.payload_unverified(sealed))
+                    manifest = read(
+                        Manifest, envelope.payload_unverified(folder.read(spool.MANIFEST, spool.DOCUMENT_BYTES_MAX))
+                    )
                     has_agreement = folder.exists(spool.AGREEMENT)
                     agreement = folder.read(spool.AGREEMENT, spool.DOCUMENT_BYTES_MAX) if has_agreement else None
             except FederationError as error:
@@ -87,7 +89,7 @@ def _jobs(config: Config) -> Iterator[_Job]:
         memory = Memory(config.trainer_state)
         try:
             for known in memory.jobs.newest(JOBS_MAX):
-                manifest = read(Manifest, envelope.peek(known.manifest))
+                manifest = read(Manifest, envelope.payload_unverified(known.manifest))
                 beyond = known.last_round > manifest.rounds
                 at = "the evaluation at its end" if beyond else f"round {known.last_round} of {manifest.rounds}"
                 where = f"last worked on {known.last_at:%Y-%m-%d %H:%M} UTC, {at}"
@@ -118,11 +120,11 @@ def _tell(job: _Job, config: Config, policy: Policy, store: Store, signatory: st
     ours = [member for member in manifest.cohort if member.signatory_key == signatory]
     said = False
     for member in ours:
-        position = Position(
+        position = SiloFacts(
             _rows_coarse(config, member.dataset), code_reviewers=_reviewers(config, manifest, signatory)
         )
-        place = Place(signatory, member.dataset, position, policy)
-        for refused in refusals(_standing(job, store), manifest, job.order, place, now()):
+        place = SiloContext(signatory, member.dataset, position, policy)
+        for refused in violations(_standing(job, store), manifest, job.order, place, now()):
             said = True
             print(f"no   {refused.code} ({refused.clause}): {printable(refused.meaning)}")
             print(f"     -> {refused.advice}")
@@ -134,8 +136,8 @@ def _tell(job: _Job, config: Config, policy: Policy, store: Store, signatory: st
         print("ok   It would be allowed.")
 
 
-def _standing(job: _Job, store: Store) -> Standing | None:
-    from silo_connector.trainer.orders.authorization import open_or_refuse, standing_of
+def _standing(job: _Job, store: Store) -> AgreementStatus | None:
+    from silo_connector.trainer.orders.authorization import agreement_status, open_or_refuse
 
     if job.agreement is None:
         return None
@@ -143,11 +145,11 @@ def _standing(job: _Job, store: Store) -> Standing | None:
         opened = open_or_refuse(job.agreement)
     except FederationError:
         return None
-    return standing_of(opened, store.find(opened.agreement.agreement_id), job.begun, job.order)
+    return agreement_status(opened, store.find(opened.agreement.agreement_id), job.begun, job.order)
 
 
 def _reviewers(config: Config, manifest: Manifest, signatory: str) -> int:
-    """How many people of the house approve a job's training plan."""
+    """How many people of the organisation approve a job's training plan."""
     if manifest.code_digest is None:
         return 0
     kept = PlanStore(config.trainer_state, PublicKey.from_encoded(signatory)).find(manifest.code_digest)

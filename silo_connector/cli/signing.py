@@ -16,7 +16,7 @@ from federation.learning.models import FAMILIES
 from federation.protocol.documents import now
 from federation.protocol.envelope import ENVELOPE_BYTES_MAX
 from federation.protocol.keys import PublicKey
-from silo_connector.agreements import Kept, Store
+from silo_connector.agreements import Store, StoredAgreement
 from silo_connector.cli.offline_signing import config_of, confirmed, export, key_of, pinned_in, read
 from silo_connector.cli.terminal import printable, wrapped
 from silo_connector.config import Config
@@ -100,7 +100,7 @@ def _check_newest(config: Config, opened: SignedAgreement) -> None:
     check_newest(config, opened.agreement, opened.digest)
 
 
-def _show(opened: SignedAgreement, kept: Kept | None, key: PublicKey, is_silo: bool) -> None:
+def _show(opened: SignedAgreement, kept: StoredAgreement | None, key: PublicKey, is_silo: bool) -> None:
     agreement = opened.agreement
     print(printable(plain_text(agreement, opened.digest)))
     if kept is not None and kept.digest == opened.digest:
@@ -119,7 +119,7 @@ def _show(opened: SignedAgreement, kept: Kept | None, key: PublicKey, is_silo: b
     print("Compare the hash with the one on the agreement's page.")
 
 
-def _show_differences(kept: Kept, opened: SignedAgreement) -> None:
+def _show_differences(kept: StoredAgreement, opened: SignedAgreement) -> None:
     before = kept.signed.agreement
     print(f"What changed since version {before.version} ({kept.digest}), which was signed here:")
     for clause in differences(before, opened.agreement):
@@ -133,5 +133,5 @@ def _show_differences(kept: Kept, opened: SignedAgreement) -> None:
     print()
 
 
-def _kept(config: Config, pinned: Signatory, opened: SignedAgreement) -> Kept | None:
+def _kept(config: Config, pinned: Signatory, opened: SignedAgreement) -> StoredAgreement | None:
     return Store(config.trainer_state, pinned.key).find(opened.agreement.agreement_id)

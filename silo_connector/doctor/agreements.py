@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from federation.errors import FederationError, Invalid
 from federation.learning.devices import visible_gpus
 from silo_connector import gpus
-from silo_connector.agreements import Kept, Store
+from silo_connector.agreements import Store, StoredAgreement
 from silo_connector.config import Config, Runner
 from silo_connector.doctor.findings import Finding, fail, ok, skip, warn
 from silo_connector.journal import verify
@@ -32,7 +32,7 @@ def look_at_policy(config: Config) -> Iterator[Finding]:
         yield fail("policy", error.message, "Until this is cleared up every order is refused; see policy.sample.toml.")
         return
     yield ok("policy", str(config.policy) if config.policy else "no policy.toml: agreements alone limit jobs")
-    yield ok("gpu", gpus.said(policy.gpu_share_max, visible_gpus()))
+    yield ok("gpu", gpus.gpu_share_text(policy.gpu_share_max, visible_gpus()))
 
 
 def look_at_agreements(config: Config) -> Iterator[Finding]:
@@ -45,7 +45,7 @@ def look_at_agreements(config: Config) -> Iterator[Finding]:
     if pinned is None:
         return
     store = Store(config.trainer_state, pinned.key)
-    kept: list[Kept] = []
+    kept: list[StoredAgreement] = []
     for agreement_id in store.ids():
         try:
             found = store.find(agreement_id)
@@ -60,7 +60,7 @@ def look_at_agreements(config: Config) -> Iterator[Finding]:
     yield from _uncovered(config, kept, pinned.key.encoded)
 
 
-def _standing(kept: Kept) -> Finding:
+def _standing(kept: StoredAgreement) -> Finding:
     name, agreement = "agreements", kept.signed.agreement
     detail = f"{agreement.consortium}, version {agreement.version} ({kept.digest[:19]}…)"
     validity, now = agreement.terms.validity, datetime.now(UTC)
@@ -76,7 +76,7 @@ def _standing(kept: Kept) -> Finding:
     return ok(name, f"{detail}, valid until {validity.not_after:%Y-%m-%d}")
 
 
-def _uncovered(config: Config, kept: list[Kept], signatory: str) -> Iterator[Finding]:
+def _uncovered(config: Config, kept: list[StoredAgreement], signatory: str) -> Iterator[Finding]:
     from silo_connector.trainer.declarations import read_dataset
 
     covered = {
@@ -176,11 +176,11 @@ def _room(config: Config) -> Iterator[Finding]:
 
 def look_at_record(config: Config) -> Iterator[Finding]:
     """How far the platform's record goes that was countersigned here."""
-    from silo_connector.trainer.store.audit_checkpoints import FILE, kept_checkpoints
+    from silo_connector.trainer.store.audit_checkpoints import FILE, stored_heads
 
     name = "record"
     try:
-        kept = kept_checkpoints(config.trainer_state)
+        kept = stored_heads(config.trainer_state)
     except Invalid as error:
         yield fail(name, error.message, "Without it nobody here notices that the platform's record was rewritten.")
         return

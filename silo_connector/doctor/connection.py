@@ -13,7 +13,7 @@ from silo_connector.config import Config
 from silo_connector.doctor.findings import Finding, fail, ok, skip, warn
 from silo_connector.doctor.site import look_at_key_file
 from silo_connector.enrolment import Enrolment
-from silo_connector.relay.enrolling import ANSWER, ENROLMENT_FILE, TRANSPORT_KEY, held_in, usable_code
+from silo_connector.relay.enrolling import ANSWER, ENROLMENT_FILE, TRANSPORT_KEY, order_ids_in, usable_code
 from silo_connector.relay.errors import Declined, Unreachable
 from silo_connector.relay.platform import API, Platform
 from silo_connector.spool import Spool
@@ -112,7 +112,7 @@ async def _enrolment(config: Config, platform: Platform) -> AsyncIterator[Findin
     yield ok("pinned key", f"{config.platform_key}; the platform showed it when we enrolled")
     platform.silo_id = str(enrolment.silo_id)
     try:
-        await platform.post("orders", {"held": held_in(Spool(config.spool)), "wait_s": 0}, _TIMEOUT_S)
+        await platform.post("orders", {"held": order_ids_in(Spool(config.spool)), "wait_s": 0}, _TIMEOUT_S)
     except Declined as error:
         yield _not_active(error)
     except Unreachable as error:

@@ -39,10 +39,10 @@ def look_at_state(config: Config) -> Iterator[Finding]:
 
 def _breaks(config: Config) -> Iterator[Finding]:
     """The platform's log that does not follow from what is kept: restored, or rewritten."""
-    from silo_connector.trainer.store.log_breaks import kept_breaks
+    from silo_connector.trainer.store.log_breaks import stored_breaks
 
     try:
-        standing = kept_breaks(config.trainer_state).standing
+        standing = stored_breaks(config.trainer_state).standing
     except FederationError as error:
         yield fail("log", error.message, "Remove the file; the next order to countersign makes it anew.")
         return

@@ -138,11 +138,11 @@ def _finish(config: Config) -> Enrolment:
         state.move(ANSWER, state, ENROLMENT_FILE)
     place = Spool(config.spool)
     place.make()
-    tell_trainer(config, place, data)
+    write_platform_answer(config, place, data)
     return Enrolment.read(data)
 
 
-def tell_trainer(config: Config, place: Spool, data: bytes) -> None:
+def write_platform_answer(config: Config, place: Spool, data: bytes) -> None:
     """Put the platform's answer where the trainer reads it, if it is not there.
 
     Raises Untrusted ``enrolment.platform_key`` when the platform's key is not the one in the configuration.
@@ -153,6 +153,6 @@ def tell_trainer(config: Config, place: Spool, data: bytes) -> None:
             folder.replace(spool.RESPONSE, data)
 
 
-def held_in(place: Spool) -> list[str]:
-    """The orders that are in the house: what a poll names so that they are not given again."""
+def order_ids_in(place: Spool) -> list[str]:
+    """The orders that are in the organisation: what a poll names so that they are not given again."""
     return sorted(place.orders_in("inbox") | place.orders_in("outbox"))

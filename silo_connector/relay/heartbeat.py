@@ -35,7 +35,7 @@ async def send_heartbeats(platform: Platform, place: Spool, gate: Gate) -> None:
             began = time.monotonic()
             answer = await platform.post("heartbeat", content(place, platform.clock_skew_s, latency_s))
             latency_s = round(time.monotonic() - began, 4)
-            told = tell_rejected(answer.get("rejected"), told)
+            told = report_rejected(answer.get("rejected"), told)
             backoff.reset()
         except (Unreachable, Declined, OSError) as error:
             after_s = error.retry_after_s if isinstance(error, Unreachable) else None
@@ -44,7 +44,7 @@ async def send_heartbeats(platform: Platform, place: Spool, gate: Gate) -> None:
         await asyncio.sleep(pause_s)
 
 
-def tell_rejected(entries: Any, told: set[str]) -> set[str]:
+def report_rejected(entries: Any, told: set[str]) -> set[str]:
     """Write into the log, once, which of our updates did not count and why. Returns the orders that are told now."""
     known: set[str] = set()
     for entry in entries[:_REJECTED_MAX] if isinstance(entries, list) else []:

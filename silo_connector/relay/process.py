@@ -16,7 +16,7 @@ from silo_connector.config import Config
 from silo_connector.enrolment import Enrolment
 from silo_connector.instance import acquire_process_lock
 from silo_connector.logs import Log, configure
-from silo_connector.relay.enrolling import ENROLMENT_FILE, TRANSPORT_KEY, tell_trainer
+from silo_connector.relay.enrolling import ENROLMENT_FILE, TRANSPORT_KEY, write_platform_answer
 from silo_connector.relay.platform import Platform
 from silo_connector.relay.relay import EnrolmentChanged, Relay
 from silo_connector.spool import Spool
@@ -61,7 +61,7 @@ async def _run(config: Config) -> None:
         enrolment = Enrolment.read(files[0])
         key = PrivateKey.load(state / TRANSPORT_KEY)
         try:
-            tell_trainer(config, Spool(config.spool), files[0])
+            write_platform_answer(config, Spool(config.spool), files[0])
         except FederationError as error:
             LOG.error("enrolment.not_handed_over", code=error.code, reason=error.message)
         LOG.info("relay.started", version=VERSION, silo_id=str(enrolment.silo_id), transport_key=key.public.key_id)

@@ -57,7 +57,7 @@ class OrderTransfers:
     def of_order(cls, sealed: bytes) -> OrderTransfers:
         """Read the order in an envelope. Raises Invalid ``order.unroutable`` when it has no proper id."""
         try:
-            order = json.loads(envelope.peek(sealed))
+            order = json.loads(envelope.payload_unverified(sealed))
             order_id = order["order_id"]
         except (FederationError, ValueError, KeyError, TypeError, RecursionError) as error:
             raise Invalid("order.unroutable", "This is no order.") from error
@@ -96,7 +96,7 @@ def _is_size(value: Any) -> bool:
 
 
 class Routes:
-    """The routes of the orders in the house, one small file each in the relay's own state."""
+    """The routes of the orders in the organisation, one small file each in the relay's own state."""
 
     def __init__(self, state: Path) -> None:
         self._path = state / "orders"
@@ -125,7 +125,7 @@ class Routes:
         (self._path / f"{order_id}.json").unlink(missing_ok=True)
 
     def forget_all_but(self, wanted: set[str]) -> None:
-        """Remove routes of orders that are no longer in the house."""
+        """Remove routes of orders that are no longer in the organisation."""
         for file in self._path.iterdir():
             if file.stem not in wanted:
                 file.unlink(missing_ok=True)

@@ -38,7 +38,7 @@ def main(settings: dict[str, Any]) -> int:
     try:
         acquire_process_lock(socket.parent, "runner")
         not_inspected()
-        warm_up()
+        preload_torch()
         leave_folder()
         folders = readable()
         sys.path[:] = [path for path in sys.path if path.startswith(folders)]
@@ -52,7 +52,7 @@ def main(settings: dict[str, Any]) -> int:
     return 1
 
 
-def warm_up() -> None:
+def preload_torch() -> None:
     """Do once what every session would have to do, in one thread: a child has no other than the one that forked it."""
     torch.set_num_threads(1)
     torch.set_num_interop_threads(1)

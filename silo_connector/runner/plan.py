@@ -75,7 +75,7 @@ def load(source: bytes, target: Target) -> Plan:
     return Plan(found["predict"], found.get("loss"), found.get("transform"), target)
 
 
-def told_of(error: BaseException) -> dict[str, Any]:
+def public_error(error: BaseException) -> dict[str, Any]:
     """What is told of a plan's fault: a built-in type and a line, nothing that the plan could have written itself."""
     line, trace = None, error.__traceback__
     while trace is not None:

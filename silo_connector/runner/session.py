@@ -11,7 +11,7 @@ import torch
 from federation.targets import target_of
 from silo_connector import frames
 from silo_connector.frames import Frame
-from silo_connector.runner.plan import Plan, WrongAnswer, is_want_of_memory, load, told_of
+from silo_connector.runner.plan import Plan, WrongAnswer, is_want_of_memory, load, public_error
 
 CONNECTION = 3
 _WRITE_BYTES = 1 << 20
@@ -32,7 +32,7 @@ def run(measures: list[str], body_bytes_max: int) -> None:
     except WrongAnswer:
         _send({"error": "answer"})
     except BaseException as error:
-        _send({"error": "memory"} if is_want_of_memory(error) else {"error": "plan", **told_of(error)})
+        _send({"error": "memory"} if is_want_of_memory(error) else {"error": "plan", **public_error(error)})
 
 
 class _Model:

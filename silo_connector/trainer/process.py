@@ -91,8 +91,8 @@ def share_of_gpus(config: Config) -> float:
 def bound_gpus(share: float, devices: int, limit: Callable[[float, int], None] = limit_gpu) -> None:
     """Keep this process to its share of the GPUs that torch sees, before it does anything with them."""
     if share < 1:
-        gpus.keep_to(share, devices, limit)
-    LOG.info("gpu.share", gpus=devices, share_max=share, said=gpus.said(share, devices))
+        gpus.limit_memory_to(share, devices, limit)
+    LOG.info("gpu.share", gpus=devices, share_max=share, said=gpus.gpu_share_text(share, devices))
 
 
 async def _run(config: Config, gpu_share: float, network: Network) -> None:

@@ -14,8 +14,7 @@ from typing import get_args
 from uuid import UUID
 
 from federation.agreements.rendering import CLAUSES
-from federation.agreements.rules import LOCAL_POLICY, RULES
-from federation.agreements.rules import Refusal as Decision
+from federation.agreements.rules import LOCAL_POLICY, RULES, Violation
 from federation.agreements.vocabulary import MODIFIERS, PERMISSIONS
 from federation.errors import FederationError
 from federation.protection import MODES
@@ -175,7 +174,7 @@ class Refused(FederationError):
         message: str,
         field: str | None = None,
         *,
-        decision: Decision | None = None,
+        decision: Violation | None = None,
         what: str = "",
         kept: KeptHead | None = None,
         highest_number: int | None = None,
@@ -187,7 +186,7 @@ class Refused(FederationError):
         self.highest_number = highest_number
 
     @classmethod
-    def by(cls, decision: Decision) -> Refused:
+    def by(cls, decision: Violation) -> Refused:
         """What an agreement or the policy has decided."""
         return cls(decision.code, f"{decision.meaning} {decision.advice}", decision=decision)
 

@@ -14,15 +14,15 @@ from federation.protocol.keys import PrivateKey
 from silo_connector.logs import Log
 from silo_connector.trainer.egress.filter import leave_acceptance, sign_if_allowed
 from silo_connector.trainer.orders.verification import Trust
-from silo_connector.trainer.store.audit_checkpoints import kept_checkpoints
-from silo_connector.trainer.store.log_breaks import kept_breaks
+from silo_connector.trainer.store.audit_checkpoints import stored_heads
+from silo_connector.trainer.store.log_breaks import stored_breaks
 
 LOG = Log("trainer")
 ACCEPTANCES_TOLD_MAX = 10
 
 
 @dataclass(frozen=True)
-class Seen:
+class SiloStatus:
     """A sealed `SiloState`, and the organisation's sealed acceptances: what the status carries."""
 
     state: dict[str, Any] | None = None
@@ -31,10 +31,10 @@ class Seen:
     """What it was made from: signed again only when that changes."""
 
 
-def look(state: Path, key: PrivateKey, trust: Trust, highest_number: int, before: Seen) -> Seen:
+def current_status(state: Path, key: PrivateKey, trust: Trust, highest_number: int, before: SiloStatus) -> SiloStatus:
     """What is to be told now; what was told before while nothing has changed, or can't be read."""
     try:
-        heads, breaks = kept_checkpoints(state), kept_breaks(state)
+        heads, breaks = stored_heads(state), stored_breaks(state)
         of = (trust.silo_id, highest_number, tuple(sorted(heads.items())), tuple(breaks.standing), str(breaks.accepted))
         if of == before.of:
             return before
@@ -48,7 +48,7 @@ def look(state: Path, key: PrivateKey, trust: Trust, highest_number: int, before
         )
         accepted = list(breaks.accepted.values())[-ACCEPTANCES_TOLD_MAX:]
         leaving = [leave_acceptance(json.dumps(one).encode(), trust.signatory_key) for one in accepted]
-        return Seen(json.loads(sign_if_allowed(said, key)), tuple(json.loads(one) for one in leaving), of)
+        return SiloStatus(json.loads(sign_if_allowed(said, key)), tuple(json.loads(one) for one in leaving), of)
     except (FederationError, OSError) as error:
         LOG.error("seen.unreadable", reason=str(error))
         return before

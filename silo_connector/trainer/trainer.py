@@ -19,7 +19,7 @@ from silo_connector.spool import Spool, boot_time_s
 from silo_connector.trainer import seen
 from silo_connector.trainer.datasets import Datasets
 from silo_connector.trainer.egress.filter import sign_if_allowed
-from silo_connector.trainer.kinds.execution import warm_up
+from silo_connector.trainer.kinds.execution import preload_torch
 from silo_connector.trainer.kinds.kind import AnyKind, Incoming, SiloContext
 from silo_connector.trainer.kinds.registry import Kinds
 from silo_connector.trainer.orders.authorization import Authorizer
@@ -76,7 +76,7 @@ class Trainer:
         self._trust: Trust | None = None
         self.is_enrolled = False
         self.is_working = False
-        self.seen = seen.Seen()
+        self.seen = seen.SiloStatus()
 
     @property
     def is_locked(self) -> bool:
@@ -93,7 +93,7 @@ class Trainer:
         self._lock.look()
         if not self.is_locked:
             self._memory.note(self._journal.head)
-        warm_up(self._config.training_threads)
+        preload_torch(self._config.training_threads)
         self._datasets.refresh()
 
     def close(self) -> None:
@@ -131,7 +131,7 @@ class Trainer:
         """What the next heartbeat tells of the platform: its highest number, and the heads that are kept."""
         silo_id = str(trust.silo_id)
         highest = max(self._memory.highest_number(silo_id), self._lock.past().floors.get(silo_id, 0))
-        self.seen = seen.look(self._config.trainer_state, self._key, trust, highest, self.seen)
+        self.seen = seen.current_status(self._config.trainer_state, self._key, trust, highest, self.seen)
 
     def _look_at_enrolment(self) -> None:
         answer = self._inbox.enrolment()

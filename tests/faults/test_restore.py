@@ -20,8 +20,8 @@ from federation.protocol.chains import chain_of
 from federation.verify import check
 from silo_connector.cli import main
 from silo_connector.config import load
-from silo_connector.trainer.store.audit_checkpoints import breaks_seen, heads_seen, kept_checkpoints
-from silo_connector.trainer.store.log_breaks import kept_breaks
+from silo_connector.trainer.store.audit_checkpoints import abandoned_heads, heads_seen, stored_heads
+from silo_connector.trainer.store.log_breaks import stored_breaks
 from tests.faults.conftest import Federation
 from tests.support.every import every
 from tests.support.patience import until
@@ -46,7 +46,7 @@ def test_yesterdays_backup_under_silos_that_saw_today(federation: Federation, tm
             return database.execute(statement, values).fetchall()
 
     def kept(state: Path) -> int:
-        heads = kept_checkpoints(state)
+        heads = stored_heads(state)
         return heads[chain].position if chain in heads else 0
 
     def events() -> int:
@@ -64,7 +64,7 @@ def test_yesterdays_backup_under_silos_that_saw_today(federation: Federation, tm
     lost_from = events()
     federation.final_digest(federation.launch(rounds=2, seed=23))
     until("every silo keeps a head that the backup lacks", lambda: all(kept(one) > lost_from for one in states))
-    given_up = [kept_checkpoints(state)[chain].position for state in states]
+    given_up = [stored_heads(state)[chain].position for state in states]
 
     stop_together(coordinator.children)
     postgres.restore(tmp_path / "consilience.dump")
@@ -81,7 +81,7 @@ def test_yesterdays_backup_under_silos_that_saw_today(federation: Federation, tm
     until("every silo tells that its numbers are ahead", lambda: rows(ahead) == [(len(states),)])
 
     # nobody countersigns the other log, and everybody is told
-    until("every trainer notes the break", lambda: all(chain in kept_breaks(one).standing for one in states))
+    until("every trainer notes the break", lambda: all(chain in stored_breaks(one).standing for one in states))
     until("the platform knows", lambda: rows("SELECT count(DISTINCT silo_id) FROM audit_losthead") == [(4,)])
     assert rows("SELECT count(*) FROM audit_event WHERE verb = 'log.restored'") == [(1,)]
     until("it is shown", lambda: rows("SELECT count(*) FROM silos_silo WHERE platform_older") == [(4,)])
@@ -89,8 +89,8 @@ def test_yesterdays_backup_under_silos_that_saw_today(federation: Federation, tm
     assert chain in shown
     assert "orders lost" in shown
     for state, position in every(zip(states, given_up, strict=True)):
-        assert kept_checkpoints(state)[chain].position >= position, "what was kept is kept"
-        assert breaks_seen(state).get(chain) is None
+        assert stored_heads(state)[chain].position >= position, "what was kept is kept"
+        assert abandoned_heads(state).get(chain) is None
 
     # each steward accepts; then the log is countersigned again, and evidence shows the break
     for connector in every(ensemble.connectors):
@@ -109,7 +109,7 @@ def test_yesterdays_backup_under_silos_that_saw_today(federation: Federation, tm
     report = check(evidence(federation, before, tmp_path / "before.jsonl"))
     assert report.verdict is Verdict.LIMITED, report.faults
     assert "evidence.log_restored" in {limit.code for limit in report.limits}
-    own = check(tmp_path / "before.jsonl", None, None, heads_seen(states[0]), breaks_seen(states[0]))
+    own = check(tmp_path / "before.jsonl", None, None, heads_seen(states[0]), abandoned_heads(states[0]))
     assert own.verdict is Verdict.LIMITED, own.faults
     journal = (states[0] / "journal.jsonl").read_text().splitlines()
     assert [json.loads(line)["chain"] for line in journal if '"log.accepted"' in line] == [chain]

@@ -67,7 +67,7 @@ def launch(federation: Federation, plan: dict[str, Any]) -> str:
     return federation.launch(model=None, plan=plan["digest"], rounds=3, local={"steps": 60, "batch_size": 4})
 
 
-def test_nothing_runs_before_people_of_every_house_have_approved_it(
+def test_nothing_runs_before_people_of_every_organisation_have_approved_it(
     federation: Federation, plan: dict[str, Any]
 ) -> None:
     with pytest.raises(DemoError, match=r"agreement\.code_review"):

@@ -16,7 +16,7 @@ import pytest
 from federation.protocol.chains import canonical, chain_of, first_digest, next_digest
 from federation.protocol.merkle import Frontier
 from silo_connector.config import load
-from silo_connector.trainer.store.audit_checkpoints import kept_checkpoints
+from silo_connector.trainer.store.audit_checkpoints import stored_heads
 from tests.faults.conftest import Federation
 from tests.support.every import every
 from tests.support.patience import until
@@ -102,14 +102,14 @@ def test_every_silo_refuses_a_log_that_was_rewritten(
     states = [load(connector.configuration).trainer_state for connector in ensemble.connectors]
 
     def kept(state: Path) -> int:
-        heads = kept_checkpoints(state)
+        heads = stored_heads(state)
         return heads[chain].position if chain in heads else 0
 
     until("every silo keeps a head of the true log", lambda: all(kept(state) > LEFT for state in states))
     with psycopg.connect(ensemble.coordinator.services.postgres.url()) as database:
         true = locked(database, chain)
         told = [len(refusals(state)) for state in states]
-        before = [kept_checkpoints(state)[chain] for state in states]
+        before = [stored_heads(state)[chain] for state in states]
         longest = max(*true, *(head.position for head in before))
         rewrite(database, chain, LEFT if grows_by is None else longest + grows_by)
 
@@ -118,7 +118,7 @@ def test_every_silo_refuses_a_log_that_was_rewritten(
 
     until("every silo refuses it", lambda: all(map(refused, states, told)))
     for state, head in every(zip(states, before, strict=True)):
-        now = kept_checkpoints(state)[chain]  # perhaps a later one of the true log, whose order was on its way
+        now = stored_heads(state)[chain]  # perhaps a later one of the true log, whose order was on its way
         assert now == head or true[now.position] == now.digest
 
     def is_told() -> bool:

@@ -180,7 +180,7 @@ def interrupted(heart_disease: Path) -> Iterator[Path]:
             demo.end()
 
 
-def test_demo_goes_on_where_it_was_and_tells_what_to_look_at(
+def test_demo_goes_on_where_it_was_and_shows_what_to_look_at(
     heart_disease: Path, interrupted: Path, chromium: Browser
 ) -> None:
     demo = Demo(heart_disease, interrupted, "--figures")

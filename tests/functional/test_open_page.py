@@ -166,7 +166,7 @@ def test_a_platform_that_is_away_is_asked_less_and_less_often(watched: Watched) 
     watched.until(lambda: watched.count("/live/") > before)
 
 
-def test_it_stops_asking_once_the_job_has_ended(watched: Watched) -> None:
+def test_job_page_stops_asking_once_the_job_has_ended(watched: Watched) -> None:
     control.cancel(job=watched.job, by=watched.cohort.scientist)
     watched.until(lambda: watched.page.locator('[data-ended="yes"]').count() == 1)
     expect(watched.page.get_by_role("status")).to_contain_text("cancelled")

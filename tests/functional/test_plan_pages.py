@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from accounts.models import User
-from plans.actions import propose, say, take_review
+from plans.actions import accept_review, propose, record_verdict
 from plans.models import CodeApproval, TrainingPlan, Via
 from tests.support.cohort import Cohort, make_cohort
 from tests.support.live_platform import serving
@@ -46,9 +46,9 @@ def test_every_page_is_in_order(cohort: Cohort, port: int, chromium: Browser, vi
     old, new = (uploaded(federation.consortium, cohort.scientist, source) for source in (SOURCE, CHANGED))
     for played, verdict in zip(federation.silos, ("approved", "approved", "refused"), strict=True):
         sealed = sealed_review(played, old, verdict=verdict, note="Read line by line.")
-        take_review(envelope=sealed, by=played.silo, via=Via.CONNECTOR)
+        accept_review(envelope=sealed, by=played.silo, via=Via.CONNECTOR)
     propose(plan=new, by=cohort.scientist)
-    say(
+    record_verdict(
         plan=old,
         organisation=cohort.silo.organisation,
         verdict="approved",
@@ -122,10 +122,10 @@ def test_from_the_upload_to_a_job(cohort: Cohort, port: int, chromium: Browser, 
     signed = tmp_path / "review.json"
     signed.write_bytes(sealed_review(cohort.federation.silos[0], plan))
     reading.get_by_label("Signed review").set_input_files(signed)
-    reading.get_by_role("button", name="Hand it in").click()
+    reading.get_by_role("button", name="Upload").click()
     expect(reading.get_by_text("The review is taken.")).to_be_visible()
     for played in cohort.federation.silos[1:]:
-        take_review(envelope=sealed_review(played, plan), by=played.silo, via=Via.CONNECTOR)
+        accept_review(envelope=sealed_review(played, plan), by=played.silo, via=Via.CONNECTOR)
     expect(reading.get_by_text("The review is taken.")).to_be_visible()
 
     _launch_form(page, cohort)
@@ -140,7 +140,7 @@ def test_from_the_upload_to_a_job(cohort: Cohort, port: int, chromium: Browser, 
     assert not [one for one in complaints + complaints_too if not any(text in one for text in expected)]
 
 
-def test_without_scripts(cohort: Cohort, port: int, chromium: Browser) -> None:
+def test_plan_pages_work_without_scripts(cohort: Cohort, port: int, chromium: Browser) -> None:
     context = chromium.new_context(base_url=f"http://127.0.0.1:{port}", java_script_enabled=False)
     context.add_cookies(signed_in(chromium, port, cohort.scientist, VIEWS[0]).cookies())  # type: ignore[arg-type]
     page = context.new_page()

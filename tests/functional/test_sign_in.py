@@ -76,7 +76,7 @@ def test_a_steward_sets_up_a_second_factor_and_signs_in_with_it(page: Page) -> N
     page.get_by_role("button", name="Set it up").click()
     codes = page.get_by_role("region", name="the recovery codes").inner_text().split()
     assert len(codes) == 10
-    page.get_by_role("link", name="I have kept them").click()
+    page.get_by_role("link", name="I have saved them").click()
     expect(page).to_have_url(re.compile("/$"))
 
     page.get_by_role("button", name="Sign out").click()

@@ -86,7 +86,7 @@ def test_an_organisation_administrator_takes_people_in_and_confirms_a_silo(
     assert Consortium.objects.get(slug="kidneys").participations.get().organisation == house
 
 
-def test_a_steward_answers_an_invitation_and_watches_over_the_house(
+def test_a_steward_answers_an_invitation_and_watches_over_the_organisation(
     cohort: Cohort, chromium: Browser, port: int
 ) -> None:
     other = found_consortium(name="Lungs", slug="lungs", organisation=cohort.elsewhere, by=cohort.outsider)

@@ -136,7 +136,7 @@ def test_a_data_scientist_launches_follows_and_takes_the_model(cohort: Cohort, c
         told.follow("The REST API in five minutes")
 
 
-def test_a_platform_administrator_takes_a_house_in_and_its_first_person_comes(
+def test_a_platform_administrator_takes_an_organisation_in_and_its_first_person_comes(
     cohort: Cohort, chromium: Browser, port: int
 ) -> None:
     with story(chromium, port, "platform-administrator", cohort.platform_admin) as told:

@@ -14,7 +14,7 @@ from accounts.permissions import Role
 from agreements.actions import drafting, lifecycle, signing
 from agreements.models import AgreementVersion, Via
 from agreements.selectors import document_of
-from agreements.wording import read_terms
+from agreements.terms import read_terms
 from federation.agreements.signing import sign
 from federation.protocol.documents import Terms
 from federation.protocol.keys import PrivateKey
@@ -97,7 +97,7 @@ def sign_all(federation: Federation, version: AgreementVersion) -> AgreementVers
     taken = None
     for played in federation.silos:
         sealed = signed_by(version, played.signatory)
-        taken = signing.take_signature(envelope=sealed, by=played.silo, via=Via.CONNECTOR)
+        taken = signing.accept_signature(envelope=sealed, by=played.silo, via=Via.CONNECTOR)
     assert taken is not None
     return taken.version
 

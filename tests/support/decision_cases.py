@@ -8,9 +8,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from federation.agreements.decisions import Place, Position, Standing, decide
+from federation.agreements.decisions import AgreementStatus, SiloContext, SiloFacts, authorize
 from federation.agreements.policy import Policy
-from federation.agreements.rules import Refusal
+from federation.agreements.rules import Violation
 from federation.agreements.shares import Registered, weigh
 from federation.protocol import documents
 from federation.protocol.digests import digest_bytes
@@ -155,15 +155,15 @@ def order_of(manifest: Manifest, **changes: Any) -> Order:
 class Case:
     """A question to `decide`."""
 
-    standing: Standing | None
+    standing: AgreementStatus | None
     manifest: Manifest
     order: Order | None
-    place: Place
+    place: SiloContext
     moment: datetime = NOW
 
-    def decide(self) -> Refusal | None:
+    def decide(self) -> Violation | None:
         """The answer."""
-        return decide(self.standing, self.manifest, self.order, self.place, self.moment)
+        return authorize(self.standing, self.manifest, self.order, self.place, self.moment)
 
     def under(self, terms: Terms) -> Case:
         """The same question under an agreement with other terms; its hash is taken to be that which all have signed."""
@@ -182,10 +182,10 @@ def allowed_case(**terms: Any) -> Case:
     digest = digest_of(agreement)
     manifest = manifest_of(agreement)
     return Case(
-        Standing(agreement, digest, frozenset(key.public.key_id for key in KEYS), digest),
+        AgreementStatus(agreement, digest, frozenset(key.public.key_id for key in KEYS), digest),
         manifest,
         order_of(manifest),
-        Place(KEYS[0].public.encoded, DATASET, Position(rows_coarse=300), Policy()),
+        SiloContext(KEYS[0].public.encoded, DATASET, SiloFacts(rows_coarse=300), Policy()),
     )
 
 

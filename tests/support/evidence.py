@@ -11,13 +11,13 @@ from uuid import UUID
 from federation.agreements.signing import sign, unsigned
 from federation.evidence import bundle_parser
 from federation.evidence.bundles import Entry
-from federation.evidence.passports import Evaluation, Participant, Passport, seal_passport
+from federation.evidence.passports import Evaluation, Participant, Passport, sign_passport
 from federation.plans.reviews import sign_review
 from federation.protocol import documents
 from federation.protocol.chains import canonical, chain_of
 from federation.protocol.digests import digest_bytes
 from federation.protocol.documents import CodeReview
-from federation.protocol.envelope import peek
+from federation.protocol.envelope import payload_unverified
 from federation.protocol.keys import PrivateKey
 from federation.protocol.tree_heads import TreeHead
 from tests.support.decision_cases import NOW, agreement_of, manifest_of, order_of, terms_of
@@ -76,13 +76,13 @@ class Played:
             for member, key, identity in zip(plain.cohort, self.signatories, self.identities, strict=True)
         )
         changes = {"cohort": cohort, "rounds": rounds, "initial_model_digest": model_of(0)}
-        changes["agreement_digest"] = digest_bytes(peek(self.agreement))
+        changes["agreement_digest"] = digest_bytes(payload_unverified(self.agreement))
         if quorum is not None:
             changes |= {"quorum": quorum}
         if code is not None:
             changes |= {"code_digest": code, "model": {"family": "plan", "parameters": []}}
         self.manifest = plain.model_copy(update=changes)
-        self.sealed_manifest = documents.seal(self.manifest, self.platform)
+        self.sealed_manifest = documents.sign_document(self.manifest, self.platform)
 
     def entries(self, rounds: int) -> list[Entry]:
         """The whole bundle of a job of so many rounds: complete where the manifest has no more."""
@@ -103,7 +103,7 @@ class Played:
         return [*exchanged, *self.passports(rounds, exchanged)]
 
     def review(self, number: int, place: int, **changes: Any) -> Entry:
-        """What somebody of a member's house has signed of the job's code, the day before it began."""
+        """What somebody of a member's organisation has signed of the job's code, the day before it began."""
         key = self.signatories[place]
         said = {
             "code_digest": self.manifest.code_digest,
@@ -133,8 +133,10 @@ class Played:
                     inputs={"model": model},
                     outputs={"update": GRANT} if number <= self.manifest.rounds else {},
                 )
-                yield Entry(f"{bundle_parser.ORDER}{order.order_id}", documents.seal(order, self.platform))
-                yield Entry(f"{bundle_parser.ANSWER}{order.order_id}", documents.seal(answer_to(order), identity))
+                yield Entry(f"{bundle_parser.ORDER}{order.order_id}", documents.sign_document(order, self.platform))
+                yield Entry(
+                    f"{bundle_parser.ANSWER}{order.order_id}", documents.sign_document(answer_to(order), identity)
+                )
 
     def passports(self, rounds: int, exchanged: Sequence[Entry]) -> Iterator[Entry]:
         """What the platform says of the weights after each round."""
@@ -154,7 +156,7 @@ class Played:
                 for order_id in [UUID(int=number << 64 | place)]
             ]
             passport = self.passport_of(number, tuple(made_from))
-            yield Entry(f"{bundle_parser.PASSPORT}{number}", seal_passport(model_of(number), passport, self.platform))
+            yield Entry(f"{bundle_parser.PASSPORT}{number}", sign_passport(model_of(number), passport, self.platform))
 
     def is_tried(self, number: int) -> bool:
         """Whether the silos have said how the weights after a round did, in the round that followed."""
@@ -183,7 +185,7 @@ class Played:
         by_round: dict[int, list[str]] = {}
         for entry in entries:
             if entry.name.startswith(bundle_parser.ORDER):
-                order = documents.read(documents.Order, peek(entry.content))
+                order = documents.read(documents.Order, payload_unverified(entry.content))
                 by_round.setdefault(order.round, []).append(str(order.order_id))
         began = {
             "manifest": digest_bytes(self.sealed_manifest),
@@ -275,7 +277,7 @@ class Played:
     @staticmethod
     def sealed_head(chain: str, head: TreeHead, key: PrivateKey) -> bytes:
         """A head as somebody signs it."""
-        return documents.seal(documents.AuditCheckpoint(chain=chain, made_at=NOW, **asdict(head)), key)
+        return documents.sign_document(documents.AuditCheckpoint(chain=chain, made_at=NOW, **asdict(head)), key)
 
     def audit(self, records: int) -> Iterator[Entry]:
         """The log as protocol 1.0 had it: so many records, the head that is signed, an earlier one of the silos."""
@@ -301,7 +303,7 @@ def certificate(signatory: PrivateKey, identity: PrivateKey) -> str:
         not_before=NOW - timedelta(days=1),
         not_after=NOW + timedelta(days=365),
     )
-    return documents.seal(said, signatory).decode()
+    return documents.sign_document(said, signatory).decode()
 
 
 def model_of(round_number: int) -> str:
@@ -335,4 +337,4 @@ def answer_to(order: documents.Order) -> documents.Submission:
 
 def silo_of(entry: Entry) -> UUID:
     """For whom an order is."""
-    return documents.read(documents.Order, peek(entry.content)).silo_id
+    return documents.read(documents.Order, payload_unverified(entry.content)).silo_id

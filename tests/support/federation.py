@@ -60,7 +60,7 @@ class PlayedSilo:
         weights = {spec.name: np.full(spec.shape, delta, np.float32) for spec in layout}
         digest = write_weights(file, layout, weights)
         size = file.stat().st_size
-        store.adopt(file, digest, is_named=True)
+        store.commit_file(file, digest, is_named=True)
         store.remove_folder(folder)
         fields: dict[str, Any] = {
             "order_id": said.order_id,
@@ -82,7 +82,7 @@ class PlayedSilo:
                 "payloads": {"update": {"kind": "update.f32", "digest": digest, "size_bytes": size}},
                 "training": {"rows": rows, "steps": 1, "loss": 0.5, "update_norm_l2": 1.0},
             }
-        return documents.seal(documents.Submission.model_validate(fields | changes), self.identity)
+        return documents.sign_document(documents.Submission.model_validate(fields | changes), self.identity)
 
     def refuse(self, order: Order, code: str = "data.unreadable") -> bytes:
         """The signed refusal of an order."""
@@ -97,7 +97,7 @@ class PlayedSilo:
             environment=ENVIRONMENT,
             created_at=documents.now(),
         )
-        return documents.seal(refusal, self.identity)
+        return documents.sign_document(refusal, self.identity)
 
 
 def uploaded(order: Order, digest: str, size_bytes: int, name: str = documents.UPDATE) -> None:
@@ -154,10 +154,10 @@ class Federation:
 
 def json_payload(envelope: bytes) -> bytes:
     """The payload of an envelope, unverified."""
-    from federation.protocol.envelope import peek
+    from federation.protocol.envelope import payload_unverified
 
     assert json.loads(envelope)
-    return peek(envelope)
+    return payload_unverified(envelope)
 
 
 @remembered
@@ -233,7 +233,7 @@ def capabilities(**changes: list[str]) -> dict[str, list[str]]:
 
 def statement(identity: PrivateKey, signatory: PrivateKey) -> bytes:
     """A trainer presents itself."""
-    return documents.seal(
+    return documents.sign_document(
         documents.EnrolmentStatement(
             identity_key=identity.public.encoded,
             signatory_key=signatory.public.encoded,
@@ -248,7 +248,7 @@ def statement(identity: PrivateKey, signatory: PrivateKey) -> bytes:
 def certificate(organisation: str, identity: PrivateKey, signatory: PrivateKey) -> bytes:
     """The signatory's word for an identity key."""
     now = documents.now()
-    return documents.seal(
+    return documents.sign_document(
         documents.SiloCertificate(
             organisation=organisation,
             signatory_key=signatory.public.encoded,
@@ -266,7 +266,7 @@ def registration(
     """A signed dataset registration: heart disease."""
     data = {key: value for key, value in DECLARATION.items() if key != "source"}
     declaration = DatasetDeclaration.model_validate(data | changes)
-    return documents.seal(
+    return documents.sign_document(
         documents.DatasetRegistration(
             silo_id=played.silo.id,
             declaration=declaration,
@@ -282,4 +282,4 @@ def registration(
 def withdrawal(played: PlayedSilo, name: str = DECLARATION["name"], **changes: Any) -> bytes:
     """The signed word that a dataset is declared no longer."""
     fields = {"silo_id": played.silo.id, "name": name, "withdrawn_at": documents.now()}
-    return documents.seal(documents.DatasetWithdrawal.model_validate(fields | changes), played.identity)
+    return documents.sign_document(documents.DatasetWithdrawal.model_validate(fields | changes), played.identity)

@@ -11,7 +11,7 @@ from consortia.models import Consortium
 from federation.plans.reviews import sign_review
 from federation.protocol.digests import digest_bytes
 from federation.protocol.documents import CodeReview, CustomCode, now
-from plans.actions import take_review, upload
+from plans.actions import accept_review, upload
 from plans.models import TrainingPlan, Via
 from tests.support.federation import Federation, PlayedSilo
 
@@ -72,7 +72,7 @@ def sealed_review(
 def review_everywhere(federation: Federation, code: TrainingPlan | bytes = SOURCE, **said: Any) -> None:
     """Every silo hands in a signed review."""
     for played in federation.silos:
-        take_review(envelope=sealed_review(played, code, **said), by=played.silo, via=Via.CONNECTOR)
+        accept_review(envelope=sealed_review(played, code, **said), by=played.silo, via=Via.CONNECTOR)
 
 
 def agree_on(federation: Federation, *codes: bytes, reviewers: int = 1, **changes: Any) -> AgreementVersion:

@@ -10,7 +10,7 @@ from django.test import Client
 
 from accounts.models import User
 from accounts.second_factor.actions import set_up
-from accounts.second_factor.requirements import note_shown
+from accounts.second_factor.requirements import record_second_factor
 from tests.support.world import TEST
 
 SECRET = base64.b32encode(b"twenty bytes exactly").decode()
@@ -30,6 +30,6 @@ def code(secret: str = SECRET, *, steps_on: int = 0) -> str:
 def showed(client: Client, user: User, *, ago_s: float = 0.0) -> None:
     """Their browser has shown the second factor, so long ago."""
     session = client.session
-    note_shown(session, user)
+    record_second_factor(session, user)
     session["second_factor_shown_at"] -= ago_s
     session.save()

@@ -62,5 +62,5 @@ def bring_into_force(
     version = lifecycle.propose(version=version, by=administrator)
     version = lifecycle.open_signing(version=version, by=administrator)
     for who, key in signers:
-        version = signing.take_signature(envelope=sign(document_of(version), key), by=who, via=Via.CONNECTOR).version
+        version = signing.accept_signature(envelope=sign(document_of(version), key), by=who, via=Via.CONNECTOR).version
     return version

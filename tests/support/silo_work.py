@@ -12,12 +12,12 @@ from federation.agreements.shares import limits_of
 from federation.protocol import documents
 from federation.protocol.datasets import DatasetDeclaration, parse_declaration
 from federation.protocol.documents import OrderKind
-from federation.protocol.envelope import peek
+from federation.protocol.envelope import payload_unverified
 from federation.protocol.successions import KeyChain
 from silo_connector.trainer.data import Prepared, load
 from silo_connector.trainer.egress.filter import Bounds, sign_if_allowed
 from silo_connector.trainer.kinds.evaluate import validate_evaluate_order
-from silo_connector.trainer.kinds.execution import execute_order, of_family
+from silo_connector.trainer.kinds.execution import execute_order, local_backend_factory
 from silo_connector.trainer.kinds.train import train_model, validate_train_order
 from silo_connector.trainer.orders.verification import Trust, open_manifest
 from silos import datasets
@@ -38,7 +38,7 @@ class WorkingSilo:
 
     def carry_out(self, order: Order) -> bytes:
         """What the connector answers, signed; its update has come in then."""
-        said = documents.read(documents.Order, peek(bytes(order.envelope)))
+        said = documents.read(documents.Order, payload_unverified(bytes(order.envelope)))
         job, played = order.round.job, self.played
         platform = KeyChain(issuing.signing_key().public)
         trust = Trust(played.silo.id, platform, played.identity.public, played.signatory.public)
@@ -53,12 +53,12 @@ class WorkingSilo:
         model, update = folder / "model", folder / "update"
         shutil.copy(store.path_of(said.inputs[documents.MODEL].digest), model)
         answer = execute_order(
-            *(task, of_family(task), model, self.rows, update, bounds, ENVIRONMENT, {}, lambda: False),
+            *(task, local_backend_factory(task), model, self.rows, update, bounds, ENVIRONMENT, {}, lambda: False),
             train_model if is_training else None,
         )
         sealed = sign_if_allowed(answer, played.identity, bounds, dict.fromkeys(answer.payloads, update))
         for name, payload in answer.payloads.items():
-            store.adopt(update, payload.digest, is_named=True)
+            store.commit_file(update, payload.digest, is_named=True)
             uploaded(order, payload.digest, payload.size_bytes, name)
         store.remove_folder(folder)
         return sealed

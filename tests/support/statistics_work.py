@@ -10,7 +10,7 @@ from artefacts import store
 from federation.protocol import documents
 from federation.protocol.datasets import DatasetDeclaration, parse_declaration
 from federation.protocol.digests import digest_bytes
-from federation.protocol.envelope import peek
+from federation.protocol.envelope import payload_unverified
 from federation.protocol.successions import KeyChain
 from federation.statistics.report import REPORT, encode_report
 from silo_connector.trainer.data.common_columns import CommonColumns, load_common
@@ -35,7 +35,7 @@ class CountingSilo:
 
     def carry_out(self, order: Order, minimum_cell: int | None = None, payload: bytes | None = None) -> bytes:
         """What the connector answers, signed; its report has come in then. `payload` is told in its place."""
-        said = documents.read(documents.Order, peek(bytes(order.envelope)))
+        said = documents.read(documents.Order, payload_unverified(bytes(order.envelope)))
         job, played = order.round.job, self.played
         platform = KeyChain(issuing.signing_key().public)
         trust = Trust(played.silo.id, platform, played.identity.public, played.signatory.public)
@@ -65,8 +65,8 @@ class CountingSilo:
             bounds = StatisticsBounds(task.shapes, cell, manifest.protection, said.outputs)
             sealed = sign_if_allowed(submission, played.identity, bounds, {REPORT: file})
         else:
-            sealed = documents.seal(submission, played.identity)
-        store.adopt(file, digest_bytes(content), is_named=True)
+            sealed = documents.sign_document(submission, played.identity)
+        store.commit_file(file, digest_bytes(content), is_named=True)
         uploaded(order, digest_bytes(content), len(content), REPORT)
         store.remove_folder(folder)
         return sealed

@@ -82,11 +82,11 @@ def _chain(vector: dict[str, Any], content: dict[str, Any]) -> dict[str, Any]:
             certificate=sealed.decode(),
         )
         verified_span([member])
-        said = documents.open_sealed(documents.SiloCertificate, sealed, [signatory])
+        said = documents.verify_document(documents.SiloCertificate, sealed, [signatory])
         return {"organisation": said.organisation}
     links = [base64.b64decode(link) for link in vector["links"]]
     chain = KeyChain(public_key(content, vector["root"]))
-    return {"current": chain.extended(links, now=datetime.fromisoformat(vector["now"])).current.key_id}
+    return {"current": chain.verify_and_extend(links, now=datetime.fromisoformat(vector["now"])).current.key_id}
 
 
 def _evidence(vector: dict[str, Any], content: dict[str, Any]) -> dict[str, Any]:
@@ -98,7 +98,7 @@ def _evidence(vector: dict[str, Any], content: dict[str, Any]) -> dict[str, Any]
 
 def _order(vector: dict[str, Any], content: dict[str, Any]) -> dict[str, Any]:
     keys = [public_key(content, name) for name in vector["trusted"]]
-    order = documents.open_sealed(documents.Order, base64.b64decode(vector["bytes"]), keys)
+    order = documents.verify_document(documents.Order, base64.b64decode(vector["bytes"]), keys)
     check_authorises(order.protocol, "The order")
     return {
         "order_id": str(order.order_id),
@@ -111,7 +111,7 @@ def _order(vector: dict[str, Any], content: dict[str, Any]) -> dict[str, Any]:
 
 def _submission(vector: dict[str, Any], content: dict[str, Any]) -> dict[str, Any]:
     keys = [public_key(content, name) for name in vector["trusted"]]
-    said = documents.open_sealed(documents.Submission, base64.b64decode(vector["bytes"]), keys)
+    said = documents.verify_document(documents.Submission, base64.b64decode(vector["bytes"]), keys)
     check_authorises(said.protocol, "The answer")
     return {
         "order_id": str(said.order_id),

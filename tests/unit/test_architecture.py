@@ -1,4 +1,4 @@
-"""The rules of the house that no linter knows, checked on the source itself."""
+"""The rules of this code that no linter knows, checked on the source itself."""
 
 from __future__ import annotations
 
@@ -328,7 +328,7 @@ def imports(path: Path) -> Iterator[str]:
             yield node.module
 
 
-def test_nothing_is_pickled() -> None:
+def test_no_module_pickles_anything() -> None:
     banned = {"pickle", "cPickle", "dill", "joblib", "shelve", "marshal", "cloudpickle"}
     for path in every(modules("platform", "federation", "silo_connector", "demo")):
         assert not {name.split(".")[0] for name in imports(path)} & banned, named(path)

@@ -114,7 +114,7 @@ def chains() -> Iterator[Vector]:
             public_key=new.public.encoded,
             made_at=NOW + timedelta(days=number),
         )
-        return documents.seal(said, by or old)
+        return documents.sign_document(said, by or old)
 
     one, two = follows(first, second, 1), follows(second, third, 2)
     given = {"kind": "succession", "root": "platform", "now": (NOW + timedelta(days=9)).isoformat()}
@@ -137,13 +137,13 @@ def chains() -> Iterator[Vector]:
         not_before=NOW,
         not_after=NOW + timedelta(days=30),
     )
-    sealed = documents.seal(certificate, signatory)
+    sealed = documents.sign_document(certificate, signatory)
     of_silo = {"kind": "certificate", "signatory": "signatory", "identity": "silo"}
     yield good("a certificate", {"organisation": "Hospital"}, **of_silo, bytes=b64(sealed))
     yield bad(
         "of another silo's key", "cohort.uncertified", **of_silo | {"identity": "another silo"}, bytes=b64(sealed)
     )
-    own = b64(documents.seal(certificate, identity))
+    own = b64(documents.sign_document(certificate, identity))
     yield bad("signed by the silo itself", "cohort.uncertified", **of_silo, bytes=own)
     assert other.public != identity.public
 
@@ -197,11 +197,13 @@ def orders() -> Iterator[Vector]:
     platform = key("platform")
     said = {"order_id": str(UUID(int=3)), "kind": "train", "round": 1, "inputs": ["model"], "outputs": ["update"]}
     given = {"trusted": ["platform"]}
-    yield good("an order to train", said, **given, bytes=b64(documents.seal(order(), platform)))
+    yield good("an order to train", said, **given, bytes=b64(documents.sign_document(order(), platform)))
     bare = order(kind="key_exchange", inputs={}, outputs={})
     told = said | {"kind": "key_exchange", "inputs": [], "outputs": []}
-    yield good("an order that brings nothing", told, **given, bytes=b64(documents.seal(bare, platform)))
-    yield bad("by a stranger", "signature.invalid", **given, bytes=b64(documents.seal(order(), key("stranger"))))
+    yield good("an order that brings nothing", told, **given, bytes=b64(documents.sign_document(bare, platform)))
+    yield bad(
+        "by a stranger", "signature.invalid", **given, bytes=b64(documents.sign_document(order(), key("stranger")))
+    )
     for name, code, sealed in versions(order(), platform):
         vector = (
             good(name, said, **given, bytes=b64(sealed))
@@ -221,7 +223,7 @@ def orders() -> Iterator[Vector]:
         sealed = envelope.sign(json.dumps(content | change).encode(), documents.Order.payload_type, platform)
         yield bad(name, "document.malformed", **given, bytes=b64(sealed))
     recorded = (HERE.parent / "fixtures" / "protocol_1_0" / "documents" / "train-order.json").read_bytes()
-    old = envelope.sign(envelope.peek(recorded), documents.Order.payload_type, platform)
+    old = envelope.sign(envelope.payload_unverified(recorded), documents.Order.payload_type, platform)
     yield bad("of protocol 1.0: it holds, and authorises nothing", "protocol.outdated", **given, bytes=b64(old))
 
 
@@ -251,12 +253,14 @@ def submissions() -> Iterator[Vector]:
         "payloads": {"update": ["update.f32", update, 6]},
     }
     given = {"trusted": ["silo"]}
-    yield good("an update", said, **given, bytes=b64(documents.seal(answer, silo)))
+    yield good("an update", said, **given, bytes=b64(documents.sign_document(answer, silo)))
     two = {**answer.payloads, "seeds": documents.Payload(kind="masked.u32", digest=update, size_bytes=6)}
     both = answer.model_copy(update={"payloads": two})
     told = said | {"payloads": {"update": ["update.f32", update, 6], "seeds": ["masked.u32", update, 6]}}
-    yield good("two payloads", told, **given, bytes=b64(documents.seal(both, silo)))
-    yield bad("by another silo", "signature.invalid", **given, bytes=b64(documents.seal(answer, key("another silo"))))
+    yield good("two payloads", told, **given, bytes=b64(documents.sign_document(both, silo)))
+    yield bad(
+        "by another silo", "signature.invalid", **given, bytes=b64(documents.sign_document(answer, key("another silo")))
+    )
     for name, code, sealed in versions(answer, silo):
         vector = (
             good(name, said, **given, bytes=b64(sealed))
@@ -265,7 +269,7 @@ def submissions() -> Iterator[Vector]:
         )
         yield vector
     recorded = (HERE.parent / "fixtures" / "protocol_1_0" / "documents" / "submission.json").read_bytes()
-    old = envelope.sign(envelope.peek(recorded), documents.Submission.payload_type, silo)
+    old = envelope.sign(envelope.payload_unverified(recorded), documents.Submission.payload_type, silo)
     yield bad("of protocol 1.0: it holds, and authorises nothing", "protocol.outdated", **given, bytes=b64(old))
 
 

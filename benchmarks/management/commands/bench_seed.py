@@ -20,7 +20,7 @@ from accounts.models import Organisation, OrganisationRole, SignatoryKey, User
 from accounts.permissions import Role
 from agreements.actions import drafting, lifecycle
 from agreements.models import AgreementVersion
-from agreements.wording import read_terms
+from agreements.terms import read_terms
 from audit.actors import System
 from audit.reasons import Reason
 from benchmarks.synthetic_jobs import Played, Rows, wave, write_all
@@ -210,7 +210,7 @@ def _agreement(
 
 
 def _consortia(count: int, silos: int, user: User) -> list[Consortium]:
-    """Consortia of overlapping houses, the first of all of them; the reader has a role in each."""
+    """Consortia of overlapping organisations, the first of all of them; the reader has a role in each."""
     houses = Organisation.objects.bulk_create(
         Organisation(
             name=f"Kantonsspital {TOWNS[place % len(TOWNS)]} {place // len(TOWNS) + 1}",
@@ -251,7 +251,7 @@ def _consortia(count: int, silos: int, user: User) -> list[Consortium]:
 def _datasets(
     consortia: list[Consortium], declaration: DatasetDeclaration, user: User
 ) -> dict[Consortium, list[Dataset]]:
-    """One silo with one dataset at each house; by consortium."""
+    """One silo with one dataset at each organisation; by consortium."""
     now = timezone.now()
     houses = list(Organisation.objects.filter(participations__consortium=consortia[0]).order_by("slug"))
     silos = Silo.objects.bulk_create(

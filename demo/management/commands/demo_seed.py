@@ -94,7 +94,7 @@ def build(plan: ConsortiumPlan) -> Consortium:
 
 
 def _member(member: OrganisationPlan, consortium: Consortium, founder: User, password_hash: str) -> None:
-    """A member's house and people; it is invited, its steward accepts, its IT names the silos."""
+    """A member's organisation and people; it is invited, its steward accepts, its IT names the silos."""
     organisation = _organisation(member)
     people = {person.role: _person(person, password_hash) for person in member.people}
     for role, user in people.items():

@@ -30,7 +30,7 @@ from federation.protocol.documents.protection import AnyProtection, Protection, 
 from federation.protocol.documents.purposes import Purpose, UseConditions
 from federation.protocol.documents.registrations import DatasetRegistration, DatasetWithdrawal
 from federation.protocol.documents.reviews import CodeReview
-from federation.protocol.documents.signing import now, open_sealed, read, seal
+from federation.protocol.documents.signing import now, read, sign_document, verify_document
 from federation.protocol.documents.states import ChainHead, LogAcceptance, SiloState
 from federation.protocol.documents.statistics import StatisticsRequest
 from federation.protocol.documents.submissions import (
@@ -116,7 +116,7 @@ __all__ = [
     "Validity",
     "Weighting",
     "now",
-    "open_sealed",
     "read",
-    "seal",
+    "sign_document",
+    "verify_document",
 ]

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from federation.protocol.documents.base import Count, Digest, Document, Encoded, Moment, Text
+from federation.protocol.documents.base import Count, Digest, Document, Encoded, Text, UtcDatetime
 
 LOST_MAX = 50
 
@@ -28,4 +28,4 @@ class StateAcceptance(Document):
     lost: Annotated[tuple[Text, ...], Field(min_length=1, max_length=LOST_MAX)]
     lost_count: Count
     """How many there are, with those that the list has no room for."""
-    accepted_at: Moment
+    accepted_at: UtcDatetime

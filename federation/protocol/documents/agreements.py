@@ -7,7 +7,7 @@ from uuid import UUID
 
 from pydantic import Field
 
-from federation.protocol.documents.base import Digest, Document, Moment, Name
+from federation.protocol.documents.base import Digest, Document, Name, UtcDatetime
 from federation.protocol.documents.terms import Terms
 
 
@@ -28,4 +28,4 @@ class Agreement(Document):
     supersedes: Digest | None = None
     """The hash of the version before."""
     terms: Terms
-    proposed_at: Moment
+    proposed_at: UtcDatetime

@@ -10,7 +10,7 @@ from federation.protocol.carried import CarriesUnknown
 from federation.protocol.digests import DIGEST_PATTERN
 from federation.protocol.documents.versions import CURRENT, VERSION_PATTERN, check_major
 from federation.protocol.keys import Encoded
-from federation.validation.bounds import Count, Day, Finite, Moment, Name, Norm, PlainObject, Rows, Seconds, Text
+from federation.validation.bounds import Count, Day, Finite, Name, Norm, PlainObject, Rows, Seconds, Text, UtcDatetime
 
 __all__ = [
     "ARTEFACTS_MAX",
@@ -22,7 +22,6 @@ __all__ = [
     "Document",
     "Encoded",
     "Finite",
-    "Moment",
     "Name",
     "Network",
     "Norm",
@@ -32,6 +31,7 @@ __all__ = [
     "Rows",
     "Seconds",
     "Text",
+    "UtcDatetime",
 ]
 
 Digest = Annotated[str, Field(pattern=DIGEST_PATTERN, max_length=71)]

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from federation.protocol.documents.base import Count, Document, Moment, Name, Part
+from federation.protocol.documents.base import Count, Document, Name, Part, UtcDatetime
 
 HASH_PATTERN = r"^[0-9a-f]{64}$"
 Hash = Annotated[str, Field(pattern=HASH_PATTERN)]
@@ -23,7 +23,7 @@ class AuditCheckpoint(Document):
     digest: Hash
     root: Hash | None = None
     """Of the Merkle tree over the chain's links (RFC 9162); None in heads of protocol 1.0."""
-    made_at: Moment
+    made_at: UtcDatetime
 
 
 class KeptHead(Part):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from federation.protocol.documents.base import Document, Encoded, Moment, Name, PlainObject
+from federation.protocol.documents.base import Document, Encoded, Name, PlainObject, UtcDatetime
 
 
 class SiloCertificate(Document):
@@ -15,8 +15,8 @@ class SiloCertificate(Document):
     organisation: Name
     signatory_key: Encoded
     identity_key: Encoded
-    not_before: Moment
-    not_after: Moment
+    not_before: UtcDatetime
+    not_after: UtcDatetime
 
 
 class EnrolmentStatement(Document):
@@ -28,4 +28,4 @@ class EnrolmentStatement(Document):
     signatory_key: Encoded
     connector_version: Name
     capabilities: PlainObject = Field(default_factory=dict)
-    created_at: Moment
+    created_at: UtcDatetime

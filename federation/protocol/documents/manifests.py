@@ -13,12 +13,12 @@ from federation.protocol.documents.base import (
     Digest,
     Document,
     Encoded,
-    Moment,
     Name,
     Part,
     PlainObject,
     Rows,
     Text,
+    UtcDatetime,
 )
 from federation.protocol.documents.protection import AnyProtection
 from federation.protocol.documents.purposes import Purpose
@@ -143,7 +143,7 @@ class Manifest(Document):
     """None in manifests of 1.0, in which each silo weighs what it says."""
     seed: Count
     cohort: tuple[CohortMember, ...] = Field(min_length=1, max_length=10_000)
-    created_at: Moment
+    created_at: UtcDatetime
 
     @model_validator(mode="after")
     def _check(self) -> Self:

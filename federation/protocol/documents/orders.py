@@ -14,10 +14,10 @@ from federation.protocol.documents.base import (
     Count,
     Digest,
     Document,
-    Moment,
     Part,
     PayloadKindName,
     PlainObject,
+    UtcDatetime,
 )
 from federation.protocol.documents.checkpoints import ConsistencyProof
 
@@ -59,7 +59,7 @@ class UploadGrant(Part):
     url: Annotated[str, Field(max_length=2000, pattern=r"^/connector/v1/uploads/")]
 
 
-class Instruction(Document):
+class OrderBase(Document):
     """What every order has: whom it is for, its once-only number, and until when it holds (signed by the platform)."""
 
     payload_type = "application/vnd.consilience.order.v1+json"
@@ -67,11 +67,11 @@ class Instruction(Document):
     order_id: UUID
     number: Annotated[int, Field(ge=1, le=2**53)]
     silo_id: UUID
-    issued_at: Moment
-    expires_at: Moment
+    issued_at: UtcDatetime
+    expires_at: UtcDatetime
 
 
-class Order(Instruction):
+class Order(OrderBase):
     """One step of a job for one silo."""
 
     kind: OrderKind
@@ -92,7 +92,7 @@ class Order(Instruction):
         return None if model is None else model.digest
 
 
-class CheckpointOrder(Instruction):
+class CheckpointOrder(OrderBase):
     """To countersign the head of an audit chain and keep it; of no job. The answer is the
     same head, signed by the silo.
 

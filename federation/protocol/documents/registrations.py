@@ -8,7 +8,7 @@ from uuid import UUID
 from pydantic import Field
 
 from federation.protocol.datasets import DatasetDeclaration
-from federation.protocol.documents.base import Digest, Document, Moment, Network, Rows
+from federation.protocol.documents.base import Digest, Document, Network, Rows, UtcDatetime
 
 
 class DatasetRegistration(Document):
@@ -22,7 +22,7 @@ class DatasetRegistration(Document):
     rows_coarse: Rows
     network: Network | None = None
     """Whether the trainer may have a network. None as in 1.0: it does not say."""
-    registered_at: Moment
+    registered_at: UtcDatetime
 
 
 class DatasetWithdrawal(Document):
@@ -32,4 +32,4 @@ class DatasetWithdrawal(Document):
 
     silo_id: UUID
     name: Annotated[str, Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=100)]
-    withdrawn_at: Moment
+    withdrawn_at: UtcDatetime

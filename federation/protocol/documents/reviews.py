@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from federation.protocol.documents.base import Digest, Document, Encoded, Moment, Name, Text
+from federation.protocol.documents.base import Digest, Document, Encoded, Name, Text, UtcDatetime
 
 
 class CodeReview(Document):
@@ -20,4 +20,4 @@ class CodeReview(Document):
     reviewer: Name
     verdict: Literal["approved", "refused"]
     note: Text = ""
-    reviewed_at: Moment
+    reviewed_at: UtcDatetime

@@ -22,12 +22,12 @@ from federation.validation.encodings import strict_json
 D = TypeVar("D", bound=Document)
 
 
-def seal(document: Document, *keys: PrivateKey) -> bytes:
+def sign_document(document: Document, *keys: PrivateKey) -> bytes:
     """Sign a document: the bytes of its envelope."""
     return envelope.sign(document.model_dump_json().encode(), document.payload_type, *keys)
 
 
-def open_sealed(kind: type[D], sealed: bytes, keys: Iterable[PublicKey]) -> D:
+def verify_document(kind: type[D], sealed: bytes, keys: Iterable[PublicKey]) -> D:
     """Verify an envelope and read its document.
 
     Raises what ``envelope.verify`` and `read` raise.

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from pydantic import Field
 
-from federation.protocol.documents.base import Document, Encoded, Moment, Name
+from federation.protocol.documents.base import Document, Encoded, Name, UtcDatetime
 from federation.protocol.documents.checkpoints import KeptHead
 
 CHAINS_TOLD_MAX = 50
@@ -36,7 +36,7 @@ class SiloState(Document):
     heads: Annotated[tuple[ChainHead, ...], Field(max_length=CHAINS_TOLD_MAX)] = ()
     platform_older: bool = False
     """Whether the platform has shown an audit log that does not follow from the kept one, and nobody has accepted."""
-    made_at: Moment
+    made_at: UtcDatetime
 
 
 class LogAcceptance(Document):
@@ -55,4 +55,4 @@ class LogAcceptance(Document):
     """The head that is given up: nothing that the platform shows leads through it."""
     shown: KeptHead
     """The head of the other log, from which this silo goes on."""
-    accepted_at: Moment
+    accepted_at: UtcDatetime

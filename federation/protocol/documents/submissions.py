@@ -15,7 +15,6 @@ from federation.protocol.documents.base import (
     Digest,
     Document,
     Finite,
-    Moment,
     Name,
     Network,
     Norm,
@@ -25,6 +24,7 @@ from federation.protocol.documents.base import (
     Rows,
     Seconds,
     Text,
+    UtcDatetime,
 )
 from federation.protocol.documents.checkpoints import KeptHead
 from federation.protocol.documents.orders import OrderKind
@@ -93,7 +93,7 @@ class Submission(Document):
     phases_s: dict[Name, Seconds] = Field(default_factory=dict, max_length=20)
     ledger: PlainObject | None = None
     environment: Environment
-    created_at: Moment
+    created_at: UtcDatetime
 
 
 class Refusal(Document):
@@ -114,4 +114,4 @@ class Refusal(Document):
     highest_number: Annotated[int, Field(ge=1, le=2**53)] | None = None
     """Where the order's number was used before: the highest that was. None under protocol 1.0."""
     environment: Environment
-    created_at: Moment
+    created_at: UtcDatetime

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from federation.protocol.documents.base import Document, Encoded, Moment
+from federation.protocol.documents.base import Document, Encoded, UtcDatetime
 from federation.protocol.keys import KEY_ID_PATTERN
 
 
@@ -18,4 +18,4 @@ class PlatformKeySuccession(Document):
     sequence: Annotated[int, Field(ge=1, le=2**31 - 1)]
     predecessor: Annotated[str, Field(pattern=KEY_ID_PATTERN)]
     public_key: Encoded
-    made_at: Moment
+    made_at: UtcDatetime

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, WithJsonSchema
 
-from federation.protocol.documents.base import Digest, Encoded, Moment, Name, Part, Text
+from federation.protocol.documents.base import Digest, Encoded, Name, Part, Text, UtcDatetime
 from federation.protocol.documents.protection import ProtectionMode
 from federation.protocol.documents.purposes import UseConditions
 from federation.targets import figure_names
@@ -97,8 +97,8 @@ class DisclosureTerms(Part):
 class Validity(Part):
     """From when to when jobs may be begun and orders carried out."""
 
-    not_before: Moment
-    not_after: Moment
+    not_before: UtcDatetime
+    not_after: UtcDatetime
 
 
 class Retention(Part):

@@ -26,7 +26,7 @@ from accounts.serializers import (
 from federation.protocol.keys import PublicKey
 from rest.idempotency import idempotent
 from rest.permissions import SESSION_ONLY
-from rest.preconditions import as_seen, conditional, tag
+from rest.preconditions import conditional, seen_digest_of, tag
 from rest.serializers import validated
 
 
@@ -44,7 +44,7 @@ class Organisations(ListAPIView[Organisation]):
     @extend_schema(request=NewOrganisation, responses={201: OrganisationOut})
     @idempotent()
     def post(self, request: Request) -> Response:
-        """Take an organisation into the house (platform administrators)."""
+        """Take an organisation onto the platform (platform administrators)."""
         user = signed_in(request)
         require(user, Permission.ORGANISATION_CREATE)
         organisation = create_organisation(**validated(NewOrganisation, request), by=user)
@@ -70,7 +70,7 @@ class OneOrganisation(APIView):
         organisation = access_organisation(user, organisation_id, Permission.ORGANISATION_EDIT)
         known = {name: getattr(organisation, name) for name in ("name", "country", "kind")}
         wanted = known | validated(OrganisationEdit, request, partial=True)
-        with as_seen(request, organisation.facts_digest) as seen:
+        with seen_digest_of(request, organisation.facts_digest) as seen:
             return _told(edit_organisation(organisation=organisation, **wanted, seen=seen, by=user))
 
 

@@ -14,7 +14,7 @@ from rest_framework.views import APIView
 
 from accounts.access import access_token, signed_in, signed_in_afresh
 from accounts.models import ApiToken, Scope
-from accounts.second_factor.requirements import has_shown
+from accounts.second_factor.requirements import has_shown_second_factor
 from accounts.serializers import NewToken, TokenCreated, TokenOut
 from accounts.tokens import issue_token, revoke_token
 from rest.idempotency import SHOWN_ONCE, idempotent
@@ -44,7 +44,7 @@ class Tokens(ListAPIView[ApiToken]):
             name=wanted["name"],
             scopes=wanted["scopes"],
             lifetime=timedelta(days=wanted["expires_in_days"]),
-            factor_shown=has_shown(request.session, user),
+            factor_shown=has_shown_second_factor(request.session, user),
             by=user,
         )
         return Response({**TokenOut(token).data, "token": secret}, status=201, headers=SHOWN_ONCE)

@@ -1,4 +1,4 @@
-"""A member of the house, and the key by which it signs."""
+"""An organisation on the platform, and the key by which it signs."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from accounts.transitions import SignatoryKeyState
-from federation.plans.alike import as_seen
+from federation.plans.alike import confusable_skeleton
 from federation.protocol.keys import PublicKey
 from rest.names import NameField
 
-NAME_TAKEN = "Another organisation has or had this name, or one that looks like it. Choose another name."
+NAME_IN_USE = "Another organisation has or had this name, or one that looks like it. Choose another name."
 NAME_MIXED = "A word of this name mixes letters of two scripts that look alike. Write each word in one script."
 SLUG_PATTERN = r"^[a-z0-9](-?[a-z0-9])*$"
 slug_is_plain = RegexValidator(SLUG_PATTERN, _("Lower-case letters and digits, with single hyphens between them."))
@@ -24,7 +24,7 @@ country_is_a_code = RegexValidator(r"^[A-Z]{2}$", _("Two capital letters (ISO 31
 
 
 class OrganisationKind(models.TextChoices):
-    """What sort of house it is."""
+    """What sort of organisation it is."""
 
     HOSPITAL = "hospital", _("Hospital")
     BANK = "bank", _("Bank")
@@ -35,7 +35,7 @@ class OrganisationKind(models.TextChoices):
 
 
 class Organisation(models.Model):
-    """A hospital, a bank or another house whose data never leaves it, or who coordinates those."""
+    """A hospital, a bank or another organisation whose data never leaves it, or who coordinates those."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     name = NameField(max_length=200)
@@ -84,7 +84,7 @@ class OrganisationName(models.Model):
                 name="organisation_name_once",
                 fields=("likeness",),
                 violation_error_code="organisation.name_taken",
-                violation_error_message=NAME_TAKEN,
+                violation_error_message=NAME_IN_USE,
             ),
         )
 
@@ -94,7 +94,7 @@ class OrganisationName(models.Model):
 
 def likeness_of(name: str) -> str:
     """What two names have in common that a reader could take for one another, also with other spaces and signs."""
-    return hashlib.sha256("".join(as_seen(name).split()).encode("utf-8", "surrogatepass")).hexdigest()
+    return hashlib.sha256("".join(confusable_skeleton(name).split()).encode("utf-8", "surrogatepass")).hexdigest()
 
 
 class SignatoryKey(models.Model):

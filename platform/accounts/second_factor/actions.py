@@ -6,7 +6,7 @@ from allauth.mfa.models import Authenticator
 from django.db import transaction
 
 from accounts.models import User
-from accounts.second_factor.encryption import seal
+from accounts.second_factor.encryption import encrypt
 from audit.actions import record
 from audit.actors import Actor
 from rest.errors import Conflict
@@ -18,7 +18,7 @@ def set_up(*, user: User, secret: str, by: Actor) -> Authenticator:
     User.objects.select_for_update(no_key=True).get(pk=user.pk)
     if Authenticator.objects.filter(user=user, type=Authenticator.Type.TOTP).exists():
         raise Conflict("second_factor.set_up_already", "This person has a second factor; reset it first.")
-    made = Authenticator.objects.create(user=user, type=Authenticator.Type.TOTP, data={"secret": seal(secret)})
+    made = Authenticator.objects.create(user=user, type=Authenticator.Type.TOTP, data={"secret": encrypt(secret)})
     note_set_up(user=user, by=by)
     return made
 

@@ -11,7 +11,7 @@ from django.utils.crypto import constant_time_compare
 
 from accounts.models import User
 from accounts.second_factor.encryption import unseal
-from accounts.sign_in import count_try, forgive
+from accounts.sign_in import clear_attempts, record_attempt
 from audit.actions import record
 from rest.errors import Unauthenticated
 
@@ -28,13 +28,13 @@ def use_code(*, user: User, code: str, address: str) -> Authenticator:
     judged, like that of a password.
     """
     what = f"second factor of {user.pk}"
-    count_try(what, address, from_anywhere_max=TRIES_MAX)
+    record_attempt(what, address, from_anywhere_max=TRIES_MAX)
     given = "".join(code.split())
     with transaction.atomic():
         for factor in Authenticator.objects.select_for_update().filter(user=user, type__in=_KINDS).order_by("-type"):
             is_totp = factor.type == Authenticator.Type.TOTP
             if _use_totp(factor, given) if is_totp else factor.wrap().validate_code(given):
-                forgive(what, address)
+                clear_attempts(what, address)
                 if not is_totp:
                     record(by=user, verb="user.recovery_code_used", subject=user)
                 return factor

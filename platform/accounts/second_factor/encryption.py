@@ -18,7 +18,7 @@ _VERSION = "v1."
 _NONCE_BYTES = 12
 
 
-def seal(text: str) -> str:
+def encrypt(text: str) -> str:
     """The text under AES-256-GCM, with a key derived from SECRET_KEY."""
     nonce = os.urandom(_NONCE_BYTES)
     sealed = AESGCM(_key()).encrypt(nonce, text.encode(), _INFO)
@@ -35,7 +35,7 @@ def unseal(sealed: str) -> str:
     except (InvalidTag, ValueError) as error:
         raise Untrusted(
             "second_factor.sealed_otherwise",
-            "This second factor was stored under another SECRET_KEY; whoever keeps the platform resets it.",
+            ("This second factor was stored under another SECRET_KEY; the platform's operator resets it."),
         ) from error
 
 

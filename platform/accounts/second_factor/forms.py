@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 
 from accounts.models import User
 from accounts.second_factor.codes import step_of, use_code
-from accounts.second_factor.requirements import note_shown
+from accounts.second_factor.requirements import record_second_factor
 from rest.addresses import address_of
 from rest.errors import Problem
 from rest.pages import in_words
@@ -41,7 +41,7 @@ class TakesCode(forms.Form):
             self.authenticator = use_code(user=self.user, code=code, address=address_of(context.request))
         except Problem as problem:
             raise forms.ValidationError(in_words(problem.message), code=problem.code) from problem
-        note_shown(context.request.session, self.user)
+        record_second_factor(context.request.session, self.user)
         return code
 
 

@@ -10,7 +10,7 @@ from accounts.sign_in import check_credentials
 BY_CODE, BY_PASSWORD = "second factor", "password"
 
 
-def check_shown_again(*, user: User, proof: str, address: str) -> str:
+def check_reauthentication(*, user: User, proof: str, address: str) -> str:
     """How they showed it: by a code of their app where they have one, else by their password.
 
     Raises Unauthenticated `second_factor.wrong` or `sign_in.failed`, TooMany `sign_in.too_many`. A code works once.

@@ -47,13 +47,13 @@ def has_second_factor(user: User) -> bool:
     return bool(Authenticator.objects.filter(user=user, type=Authenticator.Type.TOTP).exists())
 
 
-def note_shown(session: SessionBase, user: User) -> None:
+def record_second_factor(session: SessionBase, user: User) -> None:
     """This session has shown the second factor of this person."""
     session[_SHOWN] = str(user.pk)
     session[_SHOWN_AT] = time.time()
 
 
-def has_shown(session: SessionBase, user: User) -> bool:
+def has_shown_second_factor(session: SessionBase, user: User) -> bool:
     """Whether this session has."""
     return session.get(_SHOWN) == str(user.pk)
 
@@ -64,7 +64,7 @@ def check_fresh(session: SessionBase, user: User) -> None:
     Who neither has one nor needs one is not asked.
     """
     shown_at = session.get(_SHOWN_AT, 0.0)
-    if has_shown(session, user) and 0.0 <= time.time() - shown_at <= FRESH_S:
+    if has_shown_second_factor(session, user) and 0.0 <= time.time() - shown_at <= FRESH_S:
         return
     if has_second_factor(user) or needs_second_factor(user):
         raise FactorNotFresh
@@ -72,7 +72,7 @@ def check_fresh(session: SessionBase, user: User) -> None:
 
 def check_session(session: SessionBase, user: User) -> None:
     """Raise Forbidden `second_factor.required` where a role asks for a second factor and the session has shown none."""
-    if not has_shown(session, user) and needs_second_factor(user):
+    if not has_shown_second_factor(session, user) and needs_second_factor(user):
         raise Forbidden(
             "second_factor.required",
             "Your role asks for a second factor: sign in with your browser and show it, or set it up there.",

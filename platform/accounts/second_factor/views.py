@@ -20,7 +20,7 @@ from django.views.decorators.cache import never_cache
 
 from accounts.access import signed_in
 from accounts.second_factor.actions import note_codes_renewed, note_removed, note_set_up
-from accounts.second_factor.requirements import needs_second_factor, note_shown
+from accounts.second_factor.requirements import needs_second_factor, record_second_factor
 
 
 class Code(AuthenticateView):  # type: ignore[misc]
@@ -43,7 +43,7 @@ class SetUp(ActivateTOTPView):  # type: ignore[misc]
         with transaction.atomic():
             answer: HttpResponse = super().form_valid(form)
             note_set_up(user=user, by=user)
-        note_shown(self.request.session, user)
+        record_second_factor(self.request.session, user)
         return answer
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:

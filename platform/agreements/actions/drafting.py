@@ -8,12 +8,12 @@ from django.db import transaction
 from django.db.models import Max
 
 from accounts.models import Organisation, User
-from agreements.actions.lifecycle import throw_open
-from agreements.locking import check_seen, hold, hold_consortium, write_down
+from agreements.actions.lifecycle import discard_signatures_and_reopen
+from agreements.locking import check_digest_is_current, lock_consortium, lock_version, write_down
 from agreements.models import AgreementVersion, Comment, Revision, Signature
 from agreements.selectors import voice_of
+from agreements.terms import check_wording, clauses_of, kept, terms_of
 from agreements.transitions import CURRENT, OPEN, AgreementState
-from agreements.wording import check_wording, clauses_of, kept, terms_of
 from audit.reasons import Reason
 from audit.statements import check_no_secret
 from consortia.models import Consortium
@@ -32,7 +32,7 @@ def draft(*, consortium: Consortium, terms: Terms, note: str = "", by: User) -> 
     Raises Conflict `agreement.overlapping` while another one is under way, Invalid `agreement.contradiction` by field.
     """
     check_no_secret(note, "note")
-    locked = hold_consortium(consortium)
+    locked = lock_consortium(consortium)
     versions = AgreementVersion.objects.filter(consortium=locked)
     if (under_way := versions.filter(state__in=OPEN).first()) is not None:
         raise Conflict(
@@ -86,8 +86,8 @@ def revise(
     Invalid `agreement.contradiction` by field.
     """
     check_no_secret(note, "note")
-    locked = hold(version)
-    check_seen(locked, seen_digest)
+    locked = lock_version(version)
+    check_digest_is_current(locked, seen_digest)
     if locked.state == S.SIGNING and not reopen:
         signed = Signature.objects.filter(version=locked).count()
         raise Conflict(
@@ -102,7 +102,7 @@ def revise(
         raise Unprocessable("agreement.unchanged", "These are the terms as they stand already.", "terms")
     check_wording(terms)
     if locked.state == S.SIGNING:
-        throw_open(locked=locked, why=Reason("agreement.counter_proposed", text=note), by=by)
+        discard_signatures_and_reopen(locked=locked, why=Reason("agreement.counter_proposed", text=note), by=by)
     locked.terms = new
     locked.save(update_fields=["terms"])
     house = organisation or voice_of(by, locked.consortium)
@@ -119,7 +119,7 @@ def comment(
     Conflict `agreement.closed` once the version is no longer negotiated.
     """
     check_no_secret(text, "text")
-    locked = hold(version)
+    locked = lock_version(version)
     if not locked.is_open:
         raise Conflict("agreement.closed", "This version is not negotiated any more.")
     if clause not in {one.id for one in clauses_of(locked)}:

@@ -5,17 +5,17 @@ from __future__ import annotations
 from django.db import transaction
 from django.utils import timezone
 
-from agreements.locking import check_seen, columns_of, hold, move, write_down
+from agreements.locking import check_digest_is_current, columns_of, lock_version, move, write_down
 from agreements.membership import check_members
 from agreements.models import AgreementVersion, Approval, Signature
+from agreements.terms import agreement_of, check_wording, in_ms, terms_of
 from agreements.transitions import AgreementState, check_transition
-from agreements.wording import agreement_of, check_wording, in_ms, terms_of
 from audit.actors import Actor
 from audit.reasons import Reason
 from audit.statements import check_no_secret
 from federation.agreements.signing import unsigned
 from federation.protocol.digests import digest_bytes
-from federation.protocol.envelope import peek
+from federation.protocol.envelope import payload_unverified
 
 S = AgreementState
 
@@ -23,15 +23,15 @@ S = AgreementState
 @transaction.atomic
 def propose(*, version: AgreementVersion, by: Actor) -> AgreementVersion:
     """Put a draft before the members: from now on each may change it and comment on it."""
-    locked = hold(version)
+    locked = lock_version(version)
     move(locked, S.PROPOSED, proposed_at=in_ms(timezone.now()))
     return write_down(locked, "agreement.proposed", {}, by)
 
 
 @transaction.atomic
-def take_back(*, version: AgreementVersion, by: Actor) -> AgreementVersion:
+def return_to_draft(*, version: AgreementVersion, by: Actor) -> AgreementVersion:
     """Make a proposal a draft again."""
-    locked = hold(version)
+    locked = lock_version(version)
     move(locked, S.DRAFT, proposed_at=None)
     return write_down(locked, "agreement.taken_back", {}, by)
 
@@ -44,14 +44,14 @@ def open_signing(*, version: AgreementVersion, seen_digest: str | None = None, b
     `agreement.changed_meanwhile` where it is another by now, Invalid `agreement.contradiction` and Unprocessable
     `agreement.members` with what stands in the way, by field.
     """
-    locked = hold(version)
-    check_seen(locked, seen_digest)
+    locked = lock_version(version)
+    check_digest_is_current(locked, seen_digest)
     terms = terms_of(locked)
     check_transition(S(locked.state), S.SIGNING)
     check_wording(terms)
     check_members(locked.consortium_id, terms)
     agreement = agreement_of(locked)
-    payload = peek(unsigned(agreement))
+    payload = payload_unverified(unsigned(agreement))
     move(
         locked,
         S.SIGNING,
@@ -73,10 +73,12 @@ def reopen(*, version: AgreementVersion, reason: str, by: Actor) -> AgreementVer
     The version gets the next number: what somebody may have signed already and what comes next are never the same.
     """
     check_no_secret(reason, "reason")
-    return throw_open(locked=hold(version), why=Reason("agreement.reopened", text=reason), by=by)
+    return discard_signatures_and_reopen(
+        locked=lock_version(version), why=Reason("agreement.reopened", text=reason), by=by
+    )
 
 
-def throw_open(*, locked: AgreementVersion, why: Reason, by: Actor) -> AgreementVersion:
+def discard_signatures_and_reopen(*, locked: AgreementVersion, why: Reason, by: Actor) -> AgreementVersion:
     """The same, for a version that is held already; `why` says what led to it."""
     gone = locked.digest
     thrown_away = sorted(Signature.objects.filter(version=locked).values_list("organisation__name", flat=True))
@@ -103,6 +105,6 @@ def throw_open(*, locked: AgreementVersion, why: Reason, by: Actor) -> Agreement
 def withdraw(*, version: AgreementVersion, reason: str = "", by: Actor) -> AgreementVersion:
     """Give a version up that is not in force; another one can be drafted."""
     check_no_secret(reason, "reason")
-    locked = hold(version)
+    locked = lock_version(version)
     move(locked, S.WITHDRAWN, ended_at=timezone.now(), **columns_of(Reason("agreement.withdrawn", text=reason)))
     return write_down(locked, "agreement.withdrawn", {"reason": reason}, by)

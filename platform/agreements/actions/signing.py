@@ -11,8 +11,8 @@ from accounts.models import Organisation, SignatoryKey, User
 from accounts.permissions import Permission
 from accounts.selectors import organisations_where
 from accounts.transitions import SignatoryKeyState
-from agreements.actions.expiry import settle
-from agreements.locking import hold, move, write_down
+from agreements.actions.expiry import update_state
+from agreements.locking import lock_version, move, write_down
 from agreements.membership import named_members
 from agreements.models import AgreementVersion, Approval, Signature, Via
 from agreements.recipients import resolve_recipients
@@ -29,16 +29,16 @@ S = AgreementState
 
 
 @dataclass(frozen=True)
-class Taken:
+class SigningResult:
     """Where the version stands once a signature was taken."""
 
     version: AgreementVersion
     missing: tuple[str, ...]
 
 
-def take_signature(
+def accept_signature(
     *, envelope: bytes, by: Silo | User, via: Via | str, version: AgreementVersion | None = None
-) -> Taken:
+) -> SigningResult:
     """Take the signature of the organisation of whoever hands it in; the same one again changes nothing.
 
     The envelope may carry the others' too, they are passed over. With the last one the version comes into force, and
@@ -50,7 +50,7 @@ def take_signature(
     found = _version_of(opened, version)
     keys = _check_mandate(opened, by)
     if found.state == S.SIGNING:
-        found = settle(version=found, by=System("agreements"))
+        found = update_state(version=found, by=System("agreements"))
     return _take(found, [(key, single(opened, envelope, key.key_id)) for key in keys], by, Via(via))
 
 
@@ -80,20 +80,24 @@ def _check_mandate(opened: SignedAgreement, by: Silo | User) -> list[SignatoryKe
     if not (found := list(keys)):
         raise Unprocessable(
             "agreement.no_mandate",
-            "No signature in this file is by the present signatory key of your organisation, as a member of this "
-            "agreement. Sign it with that key, then hand it in again.",
+            (
+                "No signature in this file is by the present signatory key of your organisation, as a "
+                "member of this agreement. Sign it with that key, then upload it again."
+            ),
             "document",
         )
     return found
 
 
 @transaction.atomic
-def _take(version: AgreementVersion, given: list[tuple[SignatoryKey, bytes]], by: Silo | User, via: Via) -> Taken:
-    locked = hold(version)
+def _take(
+    version: AgreementVersion, given: list[tuple[SignatoryKey, bytes]], by: Silo | User, via: Via
+) -> SigningResult:
+    locked = lock_version(version)
     known = set(Signature.objects.filter(version=locked).values_list("key_id", flat=True))
     new = [(key, sealed) for key, sealed in given if key.key_id not in known]
     if not new:
-        return Taken(locked, tuple(missing(locked)))
+        return SigningResult(locked, tuple(missing(locked)))
     if locked.state != S.SIGNING:
         raise Conflict("agreement.not_signing", _not_signing(locked))
     for key, sealed in new:
@@ -119,7 +123,7 @@ def _take(version: AgreementVersion, given: list[tuple[SignatoryKey, bytes]], by
         )
     if not left:
         _bring_into_force(locked, by)
-    return Taken(locked, tuple(left))
+    return SigningResult(locked, tuple(left))
 
 
 def _not_signing(version: AgreementVersion) -> str:
@@ -154,7 +158,7 @@ def approve(
     `shown_by` says by what they showed it. Raises Conflict `agreement.not_signing`, `agreement.changed_meanwhile` or
     `agreement.approved_already`, Unprocessable `agreement.not_a_member`.
     """
-    locked = hold(version)
+    locked = lock_version(version)
     if locked.state != S.SIGNING:
         raise Conflict("agreement.not_signing", _not_signing(locked))
     if seen_digest != locked.digest:

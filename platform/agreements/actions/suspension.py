@@ -6,7 +6,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from accounts.models import Organisation, User
-from agreements.locking import columns_of, hold, hold_consortium, move, write_down
+from agreements.locking import columns_of, lock_consortium, lock_version, move, write_down
 from agreements.models import AgreementVersion, Suspension
 from agreements.transitions import AgreementState
 from audit.actions import record
@@ -25,7 +25,7 @@ def suspend(*, consortium: Consortium, organisation: Organisation, reason: str, 
     Conflict `agreement.none` or `agreement.suspended_already`.
     """
     _check_reason(reason)
-    locked = hold_consortium(consortium)
+    locked = lock_consortium(consortium)
     version = AgreementVersion.objects.filter(consortium=locked).order_by("-number").first()
     if version is None:
         raise Conflict("agreement.none", "This consortium has no agreement that could be suspended.")
@@ -44,7 +44,7 @@ def suspend(*, consortium: Consortium, organisation: Organisation, reason: str, 
 @transaction.atomic
 def lift(*, consortium: Consortium, organisation: Organisation, by: User) -> Suspension:
     """Let work go on under the agreement at the organisation's silos. Raises Conflict `agreement.not_suspended`."""
-    locked = hold_consortium(consortium)
+    locked = lock_consortium(consortium)
     standing = Suspension.objects.select_for_update().filter(
         consortium=locked, organisation=organisation, lifted_at__isnull=True
     )
@@ -64,7 +64,7 @@ def terminate(*, version: AgreementVersion, reason: str, by: Actor) -> Agreement
     Raises Unprocessable `agreement.reason_missing`, Conflict `agreement.transition`.
     """
     _check_reason(reason)
-    locked = hold(version)
+    locked = lock_version(version)
     move(
         locked,
         AgreementState.TERMINATED,
@@ -76,7 +76,7 @@ def terminate(*, version: AgreementVersion, reason: str, by: Actor) -> Agreement
 
 def _check_reason(reason: str) -> None:
     if not reason.strip():
-        raise Unprocessable("agreement.reason_missing", "Say why; it is written down.", "reason")
+        raise Unprocessable("agreement.reason_missing", "Give a reason; it goes into the audit log.", "reason")
     check_no_secret(reason, "reason")
 
 

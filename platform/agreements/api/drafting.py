@@ -1,4 +1,4 @@
-"""The bodies with which terms are handed in, as the OpenAPI document shows them; `agreements.wording` reads them."""
+"""The bodies with which terms are handed in, as the OpenAPI document shows them; `agreements.terms` reads them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from uuid import UUID
 from drf_spectacular.utils import OpenApiExample
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from agreements.wording import WITHIN, with_contradictions
+from agreements.terms import WITHIN, with_contradictions
 from federation.protection.clear import MODE as CLEAR
 from federation.protocol.documents import Terms
 from federation.validation import refusal

@@ -18,23 +18,23 @@ from agreements.actions import drafting, signing, suspension
 from agreements.api.drafting import REVISION_EXAMPLES, CounterProposal, read_body
 from agreements.api.versions import READ, WRITE
 from agreements.models import Comment, Revision, Via
-from agreements.permissions import access_version, access_version_for_house, access_version_to_revise
+from agreements.permissions import access_version, access_version_for_organisation, access_version_to_revise
 from agreements.selectors import comments_of, revisions_of
 from agreements.serializers import (
     AgreementDetailOut,
-    Because,
     CommentOut,
-    ForHouse,
-    HandedIn,
     NewComment,
+    OrganisationScope,
+    ReasonRequired,
     RevisionOut,
+    SignatureUpload,
     SigningOut,
     SuspensionIn,
     SuspensionOut,
-    told,
+    version_json,
 )
 from rest.idempotency import idempotent
-from rest.preconditions import as_seen, conditional, tag
+from rest.preconditions import conditional, seen_digest_of, tag
 from rest.serializers import validated
 
 
@@ -58,7 +58,7 @@ class Revisions(ListAPIView[Revision]):
         user = signed_in(request)
         version = access_version_to_revise(user, agreement_version_id)
         wanted = read_body(CounterProposal, request.data)
-        with as_seen(request, version.terms_digest):
+        with seen_digest_of(request, version.terms_digest):
             revised = drafting.revise(
                 version=version,
                 terms=wanted.terms,
@@ -67,7 +67,7 @@ class Revisions(ListAPIView[Revision]):
                 reopen=wanted.reopen,
                 by=user,
             )
-        return Response(told(revised), status=201, headers=tag(revised.terms_digest))
+        return Response(version_json(revised), status=201, headers=tag(revised.terms_digest))
 
 
 class Comments(ListAPIView[Comment]):
@@ -97,14 +97,14 @@ class Signatures(APIView):
 
     scopes = {"POST": WRITE}
 
-    @extend_schema(request=HandedIn, responses=SigningOut)
+    @extend_schema(request=SignatureUpload, responses=SigningOut)
     @idempotent()
     def post(self, request: Request, agreement_version_id: UUID) -> Response:
         """Hand in the signature of an organisation of which you are steward. The last one brings it into force."""
         user = signed_in(request)
-        version, _ = access_version_for_house(user, agreement_version_id, Permission.AGREEMENT_APPROVE)
-        document = json.dumps(validated(HandedIn, request)["document"]).encode()
-        taken = signing.take_signature(envelope=document, version=version, by=user, via=Via.API)
+        version, _ = access_version_for_organisation(user, agreement_version_id, Permission.AGREEMENT_APPROVE)
+        document = json.dumps(validated(SignatureUpload, request)["document"]).encode()
+        taken = signing.accept_signature(envelope=document, version=version, by=user, via=Via.API)
         return Response(SigningOut({"state": taken.version.state, "missing": taken.missing}).data)
 
 
@@ -119,7 +119,7 @@ class Suspend(APIView):
         """Have nothing more done at your organisation's silos under any version, from the next order on."""
         user = signed_in(request)
         wanted = validated(SuspensionIn, request)
-        version, house = access_version_for_house(
+        version, house = access_version_for_organisation(
             user, agreement_version_id, Permission.AGREEMENT_SUSPEND, wanted["organisation"]
         )
         made = suspension.suspend(consortium=version.consortium, organisation=house, reason=wanted["reason"], by=user)
@@ -131,13 +131,16 @@ class Lift(APIView):
 
     scopes = {"POST": WRITE}
 
-    @extend_schema(request=ForHouse, responses=SuspensionOut)
+    @extend_schema(request=OrganisationScope, responses=SuspensionOut)
     @idempotent()
     def post(self, request: Request, agreement_version_id: UUID) -> Response:
         """Let work go on at your organisation's silos. What is suspended on premises is lifted there."""
         user = signed_in(request)
-        version, house = access_version_for_house(
-            user, agreement_version_id, Permission.AGREEMENT_SUSPEND, validated(ForHouse, request)["organisation"]
+        version, house = access_version_for_organisation(
+            user,
+            agreement_version_id,
+            Permission.AGREEMENT_SUSPEND,
+            validated(OrganisationScope, request)["organisation"],
         )
         return Response(SuspensionOut(suspension.lift(consortium=version.consortium, organisation=house, by=user)).data)
 
@@ -147,11 +150,11 @@ class Terminate(APIView):
 
     scopes = {"POST": WRITE}
 
-    @extend_schema(request=Because, responses=AgreementDetailOut)
+    @extend_schema(request=ReasonRequired, responses=AgreementDetailOut)
     @idempotent()
     def post(self, request: Request, agreement_version_id: UUID) -> Response:
         """End it, for a consortium that you administer: nothing more is done under it."""
         user = signed_in(request)
         version = access_version(user, agreement_version_id, Permission.AGREEMENT_DRAFT)
-        ended = suspension.terminate(version=version, reason=validated(Because, request)["reason"], by=user)
-        return Response(told(ended))
+        ended = suspension.terminate(version=version, reason=validated(ReasonRequired, request)["reason"], by=user)
+        return Response(version_json(ended))

@@ -5,10 +5,10 @@ from django.urls import path
 from agreements.api.members import Comments, Lift, Revisions, Signatures, Suspend, Terminate
 from agreements.api.versions import (
     OneVersion,
-    OpenSigning,
+    OpenSigningView,
     Propose,
     Reopen,
-    TakeBack,
+    ReturnToDraft,
     Upgrade,
     VersionDocument,
     Versions,
@@ -25,8 +25,8 @@ urlpatterns = [
     path(f"{_VERSION}document/", VersionDocument.as_view(), name="api-agreement-document"),
     path(f"{_VERSION}upgrade/", Upgrade.as_view(), name="api-agreement-upgrade"),
     path(f"{_VERSION}propose/", Propose.as_view(), name="api-agreement-propose"),
-    path(f"{_VERSION}take-back/", TakeBack.as_view(), name="api-agreement-take-back"),
-    path(f"{_VERSION}open-signing/", OpenSigning.as_view(), name="api-agreement-open-signing"),
+    path(f"{_VERSION}take-back/", ReturnToDraft.as_view(), name="api-agreement-take-back"),
+    path(f"{_VERSION}open-signing/", OpenSigningView.as_view(), name="api-agreement-open-signing"),
     path(f"{_VERSION}reopen/", Reopen.as_view(), name="api-agreement-reopen"),
     path(f"{_VERSION}withdraw/", Withdraw.as_view(), name="api-agreement-withdraw"),
     path(f"{_VERSION}terminate/", Terminate.as_view(), name="api-agreement-terminate"),

@@ -23,8 +23,8 @@ from agreements.filters import VersionFilter
 from agreements.models import AgreementVersion
 from agreements.permissions import access_version
 from agreements.selectors import document_of, versions_visible_to
-from agreements.serializers import AgreementDetailOut, AgreementOut, MaybeBecause, Opening, told
-from agreements.wording import agreement_of
+from agreements.serializers import AgreementDetailOut, AgreementOut, OpenSigning, ReasonOptional, version_json
+from agreements.terms import agreement_of
 from consortia.access import access_consortium
 from federation.agreements.rendering import plain_text
 from rest.downloads import attachment
@@ -56,7 +56,7 @@ class Versions(ListAPIView[AgreementVersion]):
         wanted = read_body(NewAgreement, request.data)
         consortium = access_consortium(user, wanted.consortium, Permission.AGREEMENT_DRAFT)
         drafted = drafting.draft(consortium=consortium, terms=wanted.terms, note=wanted.note, by=user)
-        return Response(told(drafted), status=201)
+        return Response(version_json(drafted), status=201)
 
 
 class OneVersion(APIView):
@@ -69,7 +69,7 @@ class OneVersion(APIView):
     def get(self, request: Request, agreement_version_id: UUID) -> Response:
         """Its terms, the text that is made of them, its state, and who has signed. `ETag` is the `terms_digest`."""
         version = access_version(signed_in(request), agreement_version_id)
-        return Response(told(version), headers=tag(version.terms_digest))
+        return Response(version_json(version), headers=tag(version.terms_digest))
 
 
 class TextRenderer(JSONRenderer):
@@ -127,7 +127,7 @@ class Upgrade(APIView):
         """
         user = signed_in(request)
         version = access_version(user, agreement_version_id, Permission.AGREEMENT_DRAFT)
-        return Response(told(drafting.draft_upgrade(version=version, by=user)), status=201)
+        return Response(version_json(drafting.draft_upgrade(version=version, by=user)), status=201)
 
 
 class Propose(APIView):
@@ -141,10 +141,10 @@ class Propose(APIView):
         """Put it before the members: from now on each may change it and comment on it."""
         user = signed_in(request)
         version = access_version(user, agreement_version_id, Permission.AGREEMENT_DRAFT)
-        return Response(told(lifecycle.propose(version=version, by=user)))
+        return Response(version_json(lifecycle.propose(version=version, by=user)))
 
 
-class TakeBack(APIView):
+class ReturnToDraft(APIView):
     """A proposal becomes a draft again."""
 
     scopes = {"POST": WRITE}
@@ -155,22 +155,22 @@ class TakeBack(APIView):
         """Take the proposal back; only who drafts may change it then."""
         user = signed_in(request)
         version = access_version(user, agreement_version_id, Permission.AGREEMENT_DRAFT)
-        return Response(told(lifecycle.take_back(version=version, by=user)))
+        return Response(version_json(lifecycle.return_to_draft(version=version, by=user)))
 
 
-class OpenSigning(APIView):
+class OpenSigningView(APIView):
     """The terms become bytes that are signed."""
 
     scopes = {"POST": WRITE}
 
-    @extend_schema(request=Opening, responses=AgreementDetailOut)
+    @extend_schema(request=OpenSigning, responses=AgreementDetailOut)
     @idempotent()
     def post(self, request: Request, agreement_version_id: UUID) -> Response:
         """Fix the bytes that every member is to sign. What stands in the way is told by field."""
         user = signed_in(request)
         version = access_version(user, agreement_version_id, Permission.AGREEMENT_DRAFT)
-        seen = validated(Opening, request)["seen_digest"]
-        return Response(told(lifecycle.open_signing(version=version, seen_digest=seen, by=user)))
+        seen = validated(OpenSigning, request)["seen_digest"]
+        return Response(version_json(lifecycle.open_signing(version=version, seen_digest=seen, by=user)))
 
 
 class Reopen(APIView):
@@ -178,14 +178,14 @@ class Reopen(APIView):
 
     scopes = {"POST": WRITE}
 
-    @extend_schema(request=MaybeBecause, responses=AgreementDetailOut)
+    @extend_schema(request=ReasonOptional, responses=AgreementDetailOut)
     @idempotent()
     def post(self, request: Request, agreement_version_id: UUID) -> Response:
         """Let the terms be changed again. The signatures so far are thrown away; the version gets the next number."""
         user = signed_in(request)
         version = access_version(user, agreement_version_id, Permission.AGREEMENT_NEGOTIATE)
-        reason = validated(MaybeBecause, request)["reason"]
-        return Response(told(lifecycle.reopen(version=version, reason=reason, by=user)))
+        reason = validated(ReasonOptional, request)["reason"]
+        return Response(version_json(lifecycle.reopen(version=version, reason=reason, by=user)))
 
 
 class Withdraw(APIView):
@@ -193,11 +193,11 @@ class Withdraw(APIView):
 
     scopes = {"POST": WRITE}
 
-    @extend_schema(request=MaybeBecause, responses=AgreementDetailOut)
+    @extend_schema(request=ReasonOptional, responses=AgreementDetailOut)
     @idempotent()
     def post(self, request: Request, agreement_version_id: UUID) -> Response:
         """Give it up before it is in force; another one can be drafted."""
         user = signed_in(request)
         version = access_version(user, agreement_version_id, Permission.AGREEMENT_DRAFT)
-        reason = validated(MaybeBecause, request)["reason"]
-        return Response(told(lifecycle.withdraw(version=version, reason=reason, by=user)))
+        reason = validated(ReasonOptional, request)["reason"]
+        return Response(version_json(lifecycle.withdraw(version=version, reason=reason, by=user)))

@@ -30,7 +30,7 @@ from consortia.serializers import (
 )
 from rest.idempotency import idempotent
 from rest.permissions import SESSION_ONLY
-from rest.preconditions import as_seen, conditional, tag
+from rest.preconditions import conditional, seen_digest_of, tag
 from rest.serializers import validated
 
 
@@ -75,7 +75,7 @@ class OneConsortium(APIView):
         consortium = access_consortium(user, consortium_id, Permission.CONSORTIUM_EDIT)
         known = {"name": consortium.name, "description": consortium.description}
         wanted = known | validated(ConsortiumEdit, request, partial=True)
-        with as_seen(request, consortium.description_digest) as seen:
+        with seen_digest_of(request, consortium.description_digest) as seen:
             return _told(edit_consortium(consortium=consortium, **wanted, seen=seen, by=user))
 
 

@@ -13,7 +13,7 @@ from consortia.models.consortium import Consortium
 
 
 class ConsortiumRole(models.Model):
-    """A role that a person holds in one consortium, whatever house they come from."""
+    """A role that a person holds in one consortium, whatever organisation they come from."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="consortium_roles")

@@ -22,7 +22,7 @@ from consortia.selectors import consortia_visible_to
 from dashboards.activity.forms import ActivityFilter
 from dashboards.activity.selectors import VERBS, narrowed, rows_of
 from dashboards.exports import attachment, cell, plain
-from rest.pages import kept_query
+from rest.pages import query_without_page
 
 PAGE_SIZE = 50
 EXPORTED_MAX = 10_000
@@ -47,7 +47,7 @@ def activity(request: HttpRequest) -> HttpResponse:
         "rows": rows_of(user, events[:PAGE_SIZE]),
         "older": events[PAGE_SIZE - 1].id if len(events) > PAGE_SIZE else None,
         "is_first": not before,
-        "query": kept_query(request, "before"),
+        "query": query_without_page(request, "before"),
         "exported_max": EXPORTED_MAX,
     }
     return render(request, "dashboards/activity/activity.html", context)

@@ -53,7 +53,7 @@ STEPS: Mapping[str, Step] = {
         _("It becomes a draft again, which only who drafts can change."),
         _("Take it back"),
         _("It is a draft again."),
-        lambda version, said, user: lifecycle.take_back(version=version, by=user),
+        lambda version, said, user: lifecycle.return_to_draft(version=version, by=user),
     ),
     "open-signing": Step(
         Permission.AGREEMENT_DRAFT,
@@ -78,7 +78,7 @@ STEPS: Mapping[str, Step] = {
     "withdraw": Step(
         Permission.AGREEMENT_DRAFT,
         _("Withdraw %(version)s?"),
-        _("It is given up for good. What holds now goes on, and another version can be drafted."),
+        _("It is withdrawn for good. What is in force now goes on, and another version can be drafted."),
         _("Withdraw it"),
         _("It is withdrawn."),
         lambda version, said, user: lifecycle.withdraw(version=version, reason=said, by=user),

@@ -24,9 +24,9 @@ from agreements.forms import TermsForm
 from agreements.models import AgreementVersion
 from agreements.permissions import access_version, access_version_to_revise
 from agreements.selectors import current_version
-from agreements.small_forms import CommentForm, ReasonForm, SeenForm
+from agreements.small_forms import CommentForm, ReasonForm, SeenDigestForm
+from agreements.terms import check_wording, first_terms, read_terms
 from agreements.transitions import AgreementState
-from agreements.wording import check_wording, first_terms, read_terms
 from consortia.access import access_consortium
 from consortia.models import Consortium
 from dashboards.agreement.confirmations import STEPS
@@ -36,7 +36,7 @@ from dashboards.consortium.views import frame
 from federation.errors import FederationError
 from plans.selectors import plans_of
 from rest.errors import Conflict, Forbidden, NotFound
-from rest.pages import shown_at, told
+from rest.pages import flash_result, form_errors
 
 
 @login_required
@@ -151,7 +151,7 @@ def comment(request: HttpRequest, agreement_version_id: UUID) -> HttpResponse:
     version = access_version(user, agreement_version_id, Permission.AGREEMENT_NEGOTIATE)
     form = CommentForm(request.POST)
     if form.is_valid():
-        with shown_at(form):
+        with form_errors(form):
             drafting.comment(version=version, **form.cleaned_data, by=user)
     if form.errors:
         return version_page(request, version, comment_form=form)
@@ -168,10 +168,10 @@ def step(request: HttpRequest, agreement_version_id: UUID, name: str) -> HttpRes
     if wanted.reason:
         form = ReasonForm(request.POST if request.method == "POST" else None)
     elif name == "open-signing":
-        form = SeenForm(request.POST or None, initial={"seen_digest": version.terms_digest})
+        form = SeenDigestForm(request.POST or None, initial={"seen_digest": version.terms_digest})
     if request.method == "POST" and (form is None or form.is_valid()):
         made: object = None
-        with told(request, _(wanted.done)):
+        with flash_result(request, _(wanted.done)):
             made = wanted.act(version, next(iter(form.cleaned_data.values())) if form else "", user)
         return redirect("agreement", made.pk if isinstance(made, AgreementVersion) else version.pk)
     context = {

@@ -14,18 +14,18 @@ from django.views.decorators.http import require_POST
 
 from accounts.access import signed_in
 from accounts.permissions import Permission
-from accounts.second_factor.reauthentication import check_shown_again
+from accounts.second_factor.reauthentication import check_reauthentication
 from accounts.second_factor.requirements import has_second_factor
 from agreements.actions import signing, suspension
 from agreements.models import Via
-from agreements.permissions import access_version_for_house
+from agreements.permissions import access_version_for_organisation
 from agreements.small_forms import ApprovalForm, ReasonForm, SignatureForm
 from agreements.transitions import AgreementState
 from dashboards.agreement.views import version_page
 from federation.protocol.envelope import ENVELOPE_BYTES_MAX
 from rest.addresses import address_of
 from rest.errors import TooMany, Unauthenticated
-from rest.pages import in_words, shown_at, told
+from rest.pages import flash_result, form_errors, in_words
 
 
 @require_POST
@@ -33,15 +33,17 @@ from rest.pages import in_words, shown_at, told
 def approve(request: HttpRequest, agreement_version_id: UUID, organisation_id: UUID) -> HttpResponse:
     """Approve the bytes that were read, having shown again who one is."""
     user = signed_in(request)
-    version, house = access_version_for_house(user, agreement_version_id, Permission.AGREEMENT_APPROVE, organisation_id)
+    version, house = access_version_for_organisation(
+        user, agreement_version_id, Permission.AGREEMENT_APPROVE, organisation_id
+    )
     form = ApprovalForm(request.POST, by_code=has_second_factor(user))
     if form.is_valid():
         try:
-            shown = check_shown_again(user=user, proof=form.cleaned_data["proof"], address=address_of(request))
+            shown = check_reauthentication(user=user, proof=form.cleaned_data["proof"], address=address_of(request))
         except (Unauthenticated, TooMany) as problem:
             form.add_error("proof", in_words(problem.message))
         else:
-            with shown_at(form):
+            with form_errors(form):
                 signing.approve(
                     version=version,
                     organisation=house,
@@ -57,15 +59,15 @@ def approve(request: HttpRequest, agreement_version_id: UUID, organisation_id: U
 
 @require_POST
 @login_required
-def hand_in(request: HttpRequest, agreement_version_id: UUID) -> HttpResponse:
+def upload_signature(request: HttpRequest, agreement_version_id: UUID) -> HttpResponse:
     """Take the file that was signed on premises."""
     user = signed_in(request)
-    version, _house = access_version_for_house(user, agreement_version_id, Permission.AGREEMENT_APPROVE)
+    version, _house = access_version_for_organisation(user, agreement_version_id, Permission.AGREEMENT_APPROVE)
     form = SignatureForm(request.POST, request.FILES)
     if form.is_valid():
-        with shown_at(form):
+        with form_errors(form):
             sealed = form.cleaned_data["document"].read(ENVELOPE_BYTES_MAX + 1)
-            taken = signing.take_signature(envelope=sealed, version=version, by=user, via=Via.BROWSER)
+            taken = signing.accept_signature(envelope=sealed, version=version, by=user, via=Via.BROWSER)
             version = taken.version
     if form.errors:
         return version_page(request, version, signature_form=form)
@@ -81,10 +83,12 @@ def hand_in(request: HttpRequest, agreement_version_id: UUID) -> HttpResponse:
 def suspend(request: HttpRequest, agreement_version_id: UUID, organisation_id: UUID) -> HttpResponse:
     """Ask first, and why; then suspend the agreement for an organisation of one's own."""
     user = signed_in(request)
-    version, house = access_version_for_house(user, agreement_version_id, Permission.AGREEMENT_SUSPEND, organisation_id)
+    version, house = access_version_for_organisation(
+        user, agreement_version_id, Permission.AGREEMENT_SUSPEND, organisation_id
+    )
     form = ReasonForm(request.POST if request.method == "POST" else None)
     if form.is_valid():
-        with told(request, _("Suspended for %(organisation)s.") % {"organisation": house.name}):
+        with flash_result(request, _("Suspended for %(organisation)s.") % {"organisation": house.name}):
             suspension.suspend(
                 consortium=version.consortium, organisation=house, reason=form.cleaned_data["reason"], by=user
             )
@@ -107,9 +111,11 @@ def suspend(request: HttpRequest, agreement_version_id: UUID, organisation_id: U
 def lift(request: HttpRequest, agreement_version_id: UUID, organisation_id: UUID) -> HttpResponse:
     """Ask first; then lift the suspension of an organisation of one's own."""
     user = signed_in(request)
-    version, house = access_version_for_house(user, agreement_version_id, Permission.AGREEMENT_SUSPEND, organisation_id)
+    version, house = access_version_for_organisation(
+        user, agreement_version_id, Permission.AGREEMENT_SUSPEND, organisation_id
+    )
     if request.method == "POST":
-        with told(request, _("%(organisation)s takes the agreement up again.") % {"organisation": house.name}):
+        with flash_result(request, _("%(organisation)s takes the agreement up again.") % {"organisation": house.name}):
             suspension.lift(consortium=version.consortium, organisation=house, by=user)
         return redirect("agreement", version.pk)
     context = {

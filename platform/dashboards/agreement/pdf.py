@@ -18,7 +18,7 @@ from federation.agreements.rendering import Clause
 from federation.protocol.documents import Agreement
 
 if TYPE_CHECKING:
-    from dashboards.agreement.rows import PaperRow
+    from dashboards.agreement.rows import PdfSignatureRow
 
 _FONT = "Roboto"
 _MARGIN_MM = 22
@@ -34,7 +34,7 @@ _CHECK = (
 def pdf_of(
     agreement: Agreement,
     clauses: Iterable[Clause],
-    signatures: Iterable[PaperRow],
+    signatures: Iterable[PdfSignatureRow],
     *,
     state: str,
     digest: str,
@@ -75,7 +75,7 @@ def pdf_of(
     return bytes(paper.output())
 
 
-def _signed(rows: Iterable[PaperRow]) -> Iterable[tuple[str, str, str]]:
+def _signed(rows: Iterable[PdfSignatureRow]) -> Iterable[tuple[str, str, str]]:
     for row in rows:
         approvals = [f"Approved in the browser by {approval}" for approval in row.approvals]
         yield row.organisation, row.fingerprint, "\n".join([row.signed, *approvals])

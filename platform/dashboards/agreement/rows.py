@@ -12,9 +12,9 @@ from accounts.permissions import Permission
 from agreements.explanations import Term, about, terms_in
 from agreements.models import AgreementVersion, Comment, Revision
 from agreements.people import Account, accounts_by_clause
-from agreements.selectors import PartyRow, comments_of, houses_in
+from agreements.selectors import PartyRow, comments_of, organisations_in
+from agreements.terms import agreement_of
 from agreements.transitions import CURRENT, AgreementState
-from agreements.wording import agreement_of
 from consortia.selectors import permissions_of
 from federation.agreements.diff import ChangedClause, differences
 from federation.agreements.rendering import Clause, clauses, day
@@ -63,7 +63,7 @@ class May:
         return cls(
             draft=Permission.AGREEMENT_DRAFT in allowed,
             negotiate=Permission.AGREEMENT_NEGOTIATE in allowed,
-            houses=tuple(houses_in(user, version.consortium, Permission.AGREEMENT_APPROVE)),
+            houses=tuple(organisations_in(user, version.consortium, Permission.AGREEMENT_APPROVE)),
         )
 
 
@@ -132,7 +132,7 @@ def own_parts(user: User, may: May, parties: Sequence[PartyRow]) -> list[OwnPart
 
 
 @dataclass(frozen=True)
-class PaperRow:
+class PdfSignatureRow:
     """A member's signature as it stands on paper: in the language and by the clock of the signed text."""
 
     organisation: str
@@ -141,10 +141,10 @@ class PaperRow:
     approvals: tuple[str, ...]
 
 
-def paper_rows(parties: Sequence[PartyRow]) -> list[PaperRow]:
+def pdf_signature_rows(parties: Sequence[PartyRow]) -> list[PdfSignatureRow]:
     """The signatures in the order of the members."""
     return [
-        PaperRow(
+        PdfSignatureRow(
             party.organisation,
             party.fingerprint,
             day(party.signed_at) if party.signed_at else "none yet",

@@ -28,14 +28,14 @@ from agreements.selectors import (
     versions_of,
 )
 from agreements.small_forms import ApprovalForm, CommentForm, SignatureForm
+from agreements.terms import agreement_of
 from agreements.upgrades import added_rows
-from agreements.wording import agreement_of
 from consortia.access import access_consortium
 from dashboards.agreement.rows import (
     May,
     clause_rows,
     own_parts,
-    paper_rows,
+    pdf_signature_rows,
     side_by_side,
     steps_of,
     the_other,
@@ -144,7 +144,7 @@ def compare(request: HttpRequest, agreement_version_id: UUID) -> HttpResponse:
 
 @require_safe
 @login_required
-def paper(request: HttpRequest, agreement_version_id: UUID) -> HttpResponse:
+def printable_text(request: HttpRequest, agreement_version_id: UUID) -> HttpResponse:
     """The same text for paper, with the hash and the signatures."""
     user = signed_in(request)
     wanted = access_version(user, agreement_version_id)
@@ -152,14 +152,14 @@ def paper(request: HttpRequest, agreement_version_id: UUID) -> HttpResponse:
         "version": wanted,
         "agreement": agreement_of(wanted),
         "clauses": clauses(agreement_of(wanted)),
-        "rows": paper_rows(parties(wanted)),
+        "rows": pdf_signature_rows(parties(wanted)),
     }
     return render(request, "dashboards/agreement/paper.html", context)
 
 
 @require_safe
 @login_required
-def paper_pdf(request: HttpRequest, agreement_version_id: UUID) -> HttpResponse:
+def agreement_pdf(request: HttpRequest, agreement_version_id: UUID) -> HttpResponse:
     """The same as a PDF, with the signed document attached."""
     from dashboards.agreement.pdf import pdf_of  # half a second, for whoever asks for one
 
@@ -170,7 +170,7 @@ def paper_pdf(request: HttpRequest, agreement_version_id: UUID) -> HttpResponse:
     made = pdf_of(
         agreement,
         clauses(agreement),
-        paper_rows(parties(wanted)),
+        pdf_signature_rows(parties(wanted)),
         state=state,
         digest=wanted.digest or "",
         document=document_of(wanted) if wanted.payload is not None else None,

@@ -22,7 +22,7 @@ from consortia.models import ConsortiumRoleOffer
 from consortia.role_offers import give_consortium_role
 from consortia.selectors import organisation_with
 from dashboards.consortium.views import frame, participants_page
-from rest.pages import shown_at
+from rest.pages import form_errors
 
 
 @require_POST
@@ -33,7 +33,7 @@ def invite(request: HttpRequest, consortium_id: UUID) -> HttpResponse:
     wanted = access_consortium(user, consortium_id, Permission.PARTICIPANT_INVITE)
     form = InvitationForm(request.POST)
     if form.is_valid():
-        with shown_at(form):
+        with form_errors(form):
             organisation = organisation_with(form.cleaned_data["organisation"])
             invitations.invite(
                 consortium=wanted, organisation=organisation, message=form.cleaned_data["message"], by=user
@@ -54,7 +54,7 @@ def grant(request: HttpRequest, consortium_id: UUID) -> HttpResponse:
     wanted = access_consortium(user, consortium_id, Permission.CONSORTIUM_ROLE_GRANT)
     form = RoleForm(request.POST)
     if form.is_valid():
-        with shown_at(form):
+        with form_errors(form):
             person = person_with_email(form.cleaned_data["email"])
             given = give_consortium_role(user=person, consortium=wanted, role=form.cleaned_data["role"], by=user)
             if isinstance(given, ConsortiumRoleOffer):
@@ -77,7 +77,7 @@ def settings(request: HttpRequest, consortium_id: UUID) -> HttpResponse:
         access_consortium(user, consortium_id, Permission.CONSORTIUM_EDIT)
         form = ConsortiumEditForm(request.POST)
         if form.is_valid():
-            with shown_at(form):
+            with form_errors(form):
                 edit_consortium(consortium=wanted, **form.cleaned_data, by=user)
             if form.is_valid():
                 messages.success(request, _("Saved."))

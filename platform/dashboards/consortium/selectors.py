@@ -51,7 +51,8 @@ def members_of(consortium: Consortium, user: User) -> list[Member]:
 
 
 def people_of(consortium: Consortium, user: User) -> list[Person]:
-    """Who holds a role in the consortium, whatever house they come from; and one's own colleagues at its members.
+    """Who holds a role in the consortium, whatever organisation they come from; and one's own colleagues at its
+    members.
 
     Whom another member employs is its own affair: only who has a role here is shown of it.
     """

@@ -11,7 +11,7 @@ from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext
 from django.utils.translation import gettext_noop as _
 
-from dashboards.job.series import Member, RoundTimes, TurnRow
+from dashboards.job.series import Member, OrderStateRow, RoundTimes
 from training.reading.counting import tally
 from training.transitions import OUTSTANDING, OrderState
 
@@ -38,7 +38,7 @@ class Presence:
 
 
 @dataclass(frozen=True)
-class Attendance:
+class ParticipationRow:
     """One silo's row."""
 
     member: Member
@@ -73,13 +73,13 @@ def _cell(presence: Presence | None, not_asked: str) -> SafeString:
 
 
 def participation(
-    turns: Sequence[TurnRow], times: Sequence[RoundTimes], members: Sequence[Member]
-) -> tuple[Attendance, ...]:
+    turns: Sequence[OrderStateRow], times: Sequence[RoundTimes], members: Sequence[Member]
+) -> tuple[ParticipationRow, ...]:
     """A row for each silo, a cell for each of these rounds; None where it was not asked."""
     found = {(row.silo_id, row.round_number, row.attempt): row for row in turns}
     presences: dict[tuple[str, str], Presence] = {}  # thousands of cells, of a dozen kinds
 
-    def presence_of(row: TurnRow) -> Presence:
+    def presence_of(row: OrderStateRow) -> Presence:
         kind = (row.state, row.code)
         if kind not in presences:
             presences[kind] = _presence(*kind)
@@ -90,7 +90,7 @@ def participation(
         mine = [found.get((member.silo_id, one.number, one.attempt)) for one in times]
         told = tally(row.state for row in mine if row is not None)
         cells = tuple(None if row is None else presence_of(row) for row in mine)
-        rows.append(Attendance(member, cells, told.counted, told.settled))
+        rows.append(ParticipationRow(member, cells, told.counted, told.settled))
     return tuple(rows)
 
 

@@ -148,7 +148,7 @@ def _stragglers(work: Sequence[WorkRow], times: Sequence[RoundTimes], members: S
         (
             _(
                 "%(counted)s of %(settled)s orders were answered and counted (%(share)s %%); "
-                "%(abandoned)s rounds were given up and tried again."
+                "%(abandoned)s rounds were abandoned and tried again."
             )
             % {
                 "counted": number_format(counted),
@@ -205,7 +205,9 @@ def _each_silo(versions: Sequence[VersionRow], members: Sequence[Member], target
     ]
     scores = [(value, member) for value, member in found if value is not None]
     if not scores:
-        unknown = _("%(metric)s by silo: withheld, or no silo told any") % {"metric": _(metric.called or metric.name)}
+        unknown = _("%(metric)s by silo: withheld, or no silo reported any") % {
+            "metric": _(metric.called or metric.name)
+        }
         return Answer(question, failure, (), (unknown,))
     scores.sort(key=lambda pair: pair[0], reverse=metric.better is Better.LOWER)
     (low, worst), (high, top) = scores[0], scores[-1]

@@ -54,7 +54,7 @@ class WorkRow:
 
 
 @dataclass(frozen=True)
-class TurnRow:
+class OrderStateRow:
     """How far one silo came with one round."""
 
     silo_id: UUID
@@ -213,10 +213,10 @@ def work_of(job: Job, rounds: Iterable[int]) -> tuple[WorkRow, ...]:
     )
 
 
-def turns_of(job: Job, rounds: Iterable[int]) -> tuple[TurnRow, ...]:
+def order_state_rows(job: Job, rounds: Iterable[int]) -> tuple[OrderStateRow, ...]:
     """How far every silo came with these rounds."""
     rows = _orders(job, rounds).values_list("silo_id", "step__round__number", "step__round__attempt", "state", "code")
-    return tuple(TurnRow(*row) for row in rows)
+    return tuple(OrderStateRow(*row) for row in rows)
 
 
 def _orders(job: Job, rounds: Iterable[int]) -> QuerySet[Order]:

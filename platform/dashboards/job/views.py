@@ -30,7 +30,7 @@ from federation.protection import mode_of
 from plans.selectors import plan_with
 from rest.errors import NotFound
 from training.launch.agreed_defaults import clear_reason_of
-from training.launch.purpose_fields import in_words
+from training.launch.purpose_fields import purpose_rows
 from training.models import Job
 from training.permissions import access_job
 from training.reading import round_summaries, selectors
@@ -77,7 +77,7 @@ def live(request: HttpRequest, job_id: UUID) -> HttpResponse:
     def answer(request: HttpRequest) -> HttpResponse:
         return render(request, "dashboards/job/live.html", _standing(job, user, series.members_of(job)))
 
-    return _unless_known(request, round_summaries.mark_of(job), answer)
+    return _unless_known(request, round_summaries.page_etag(job), answer)
 
 
 @require_safe
@@ -154,7 +154,7 @@ def silos(request: HttpRequest, job_id: UUID) -> HttpResponse:
         **frame_of(job, user),
         "tab": "silos",
         "charts": [chart for chart in drawn if chart],
-        "attendance": participation(series.turns_of(job, {one.number for one in newest}), newest, members),
+        "attendance": participation(series.order_state_rows(job, {one.number for one in newest}), newest, members),
         "times": newest,
     }
     return render(request, "dashboards/job/silos.html", context)
@@ -170,7 +170,7 @@ def configuration(request: HttpRequest, job_id: UUID) -> HttpResponse:
     more = {
         "tab": "configuration",
         "seats": seats,
-        "declared": in_words(job.request.get("use")),
+        "declared": purpose_rows(job.request.get("use")),
         "clear_reason": clear_reason_of(job.agreement)
         if mode_of(job.request["protection"]["mode"]).platform_reads_updates
         else "",
@@ -263,9 +263,9 @@ def _standing(job: Job, user: User, members: Sequence[Member]) -> dict[str, Any]
     finished = [one.total_s for one in series.closed_rounds(times) if one.total_s is not None]
     return {
         **frame_of(job, user),
-        "standing": selectors.standing_of(job),
+        "standing": selectors.job_status(job),
         "absences": absences_in(job),
-        "attendance": participation(series.turns_of(job, numbers), times, members),
+        "attendance": participation(series.order_state_rows(job, numbers), times, members),
         "times": times,
         "round_reached": min(reached, job.rounds_planned) if job.rounds_planned else reached,
         "mean_round_s": sum(finished) / len(finished) if finished else None,

@@ -17,7 +17,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from accounts.access import signed_in
 from accounts.permissions import Permission
-from agreements.selectors import houses_in
+from agreements.selectors import organisations_in
 from consortia.selectors import permissions_of
 from dashboards.job import figures, version_series
 from dashboards.model.lineage import Graph, Source, graph
@@ -71,7 +71,7 @@ def model(request: HttpRequest, model_id: UUID) -> HttpResponse:
         "may_download": Permission.MODEL_DOWNLOAD in allowed and retirement is None,
         "has_passport": shown is not None and Passport.objects.filter(version=shown).exists(),
         "release": release_of(shown) if shown else None,
-        "house": houses_in(user, wanted.consortium, Permission.AGREEMENT_APPROVE).first(),
+        "confirming": organisations_in(user, wanted.consortium, Permission.AGREEMENT_APPROVE).first(),
         "may_launch": Permission.JOB_LAUNCH in allowed and retirement is None,
     }
     return render(request, "registry/model.html", context)
@@ -84,7 +84,7 @@ def confirm(request: HttpRequest, version_id: UUID) -> HttpResponse:
     user = signed_in(request)
     version, house = access_version_to_confirm(user, version_id)
     confirm_release(version=version, organisation=house, by=user)
-    messages.success(request, _("Confirmed for %(house)s.") % {"house": house.name})
+    messages.success(request, _("Confirmed for %(organisation)s.") % {"organisation": house.name})
     return redirect(f"{reverse('model', args=[version.model_id])}?round={version.round_number}")
 
 

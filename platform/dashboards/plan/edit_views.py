@@ -13,7 +13,7 @@ from django.views.decorators.http import require_POST
 
 from accounts.access import signed_in
 from accounts.permissions import Permission
-from accounts.second_factor.reauthentication import check_shown_again
+from accounts.second_factor.reauthentication import check_reauthentication
 from accounts.second_factor.requirements import has_second_factor
 from consortia.access import access_consortium
 from dashboards.consortium.views import frame
@@ -23,12 +23,12 @@ from federation.plans.declaration import SOURCE_BYTES_MAX
 from plans import actions
 from plans.forms import ReviewForm, SignedReviewForm, UploadForm
 from plans.models import Via
-from plans.permissions import access_plan, access_plan_for_house
-from plans.selectors import word_of
+from plans.permissions import access_plan, access_plan_for_organisation
+from plans.selectors import verdict_of
 from plans.signed_reviews import REVIEW_BYTES_MAX
 from rest.addresses import address_of
 from rest.errors import Forbidden, NotFound, TooMany, Unauthenticated
-from rest.pages import in_words, shown_at
+from rest.pages import form_errors, in_words
 
 
 @login_required
@@ -90,7 +90,7 @@ def propose(request: HttpRequest, plan_id: UUID) -> HttpResponse:
     user = signed_in(request)
     plan = access_plan(user, plan_id, Permission.PLAN_UPLOAD)
     actions.propose(plan=plan, by=user)
-    messages.success(request, _("The members' stewards find it on their home page and are told."))
+    messages.success(request, _("The members' stewards find it on their home page and are notified."))
     return redirect("plan", plan.pk)
 
 
@@ -99,21 +99,21 @@ def propose(request: HttpRequest, plan_id: UUID) -> HttpResponse:
 def review(request: HttpRequest, plan_id: UUID, organisation_id: UUID) -> HttpResponse:
     """Approve or refuse the file that was read, having shown again who one is."""
     user = signed_in(request)
-    plan, house = access_plan_for_house(user, plan_id, organisation_id)
+    plan, house = access_plan_for_organisation(user, plan_id, organisation_id)
     form = ReviewForm(request.POST, by_code=has_second_factor(user))
     if form.is_valid():
         said = {name: form.cleaned_data[name] for name in ("verdict", "note", "seen_digest")}
-        before = word_of(user, plan, house)
+        before = verdict_of(user, plan, house)
         if before is not None and (before.verdict, before.note) == (said["verdict"], said["note"]):
-            messages.info(request, _("You have said so already."))  # a second click, or the back button
+            messages.info(request, _("You have given this verdict already."))  # a second click, or the back button
             return redirect("plan", plan.pk)
         try:
-            shown = check_shown_again(user=user, proof=form.cleaned_data["proof"], address=address_of(request))
+            shown = check_reauthentication(user=user, proof=form.cleaned_data["proof"], address=address_of(request))
         except (Unauthenticated, TooMany) as problem:
             form.add_error("proof", in_words(problem.message))
         else:
-            with shown_at(form):
-                actions.say(plan=plan, organisation=house, **said, shown_by=shown, by=user)
+            with form_errors(form):
+                actions.record_verdict(plan=plan, organisation=house, **said, shown_by=shown, by=user)
     if form.errors:
         return plan_page(request, plan, review_form=form)
     done = (
@@ -127,15 +127,15 @@ def review(request: HttpRequest, plan_id: UUID, organisation_id: UUID) -> HttpRe
 
 @require_POST
 @login_required
-def hand_in(request: HttpRequest, plan_id: UUID) -> HttpResponse:
+def upload_review(request: HttpRequest, plan_id: UUID) -> HttpResponse:
     """Take the review that was signed on premises."""
     user = signed_in(request)
-    plan, _house = access_plan_for_house(user, plan_id)
+    plan, _house = access_plan_for_organisation(user, plan_id)
     form = SignedReviewForm(request.POST, request.FILES)
     if form.is_valid():
-        with shown_at(form):
+        with form_errors(form):
             sealed = form.cleaned_data["document"].read(REVIEW_BYTES_MAX + 1)
-            actions.take_review(envelope=sealed, plan=plan, by=user, via=Via.BROWSER)
+            actions.accept_review(envelope=sealed, plan=plan, by=user, via=Via.BROWSER)
     if form.errors:
         return plan_page(request, plan, signed_form=form)
     messages.success(request, _("The review is taken."))

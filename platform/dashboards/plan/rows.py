@@ -9,13 +9,13 @@ from uuid import UUID
 
 from accounts.models import Organisation, User
 from accounts.permissions import Permission
-from agreements.selectors import houses_in
+from agreements.selectors import organisations_in
 from consortia.models import Consortium
 from federation.errors import Invalid
 from federation.learning.models.plan import layout
 from plans.agreement_status import Naming, Wording
 from plans.models import CodeApproval, TrainingPlan
-from plans.review_status import HouseRow
+from plans.review_status import OrganisationReviewRow
 from silos.models import Dataset
 from silos.selectors import datasets_visible_to, silos_of
 
@@ -26,22 +26,24 @@ class PlanRow:
 
     plan: TrainingPlan
     naming: Naming
-    houses: tuple[HouseRow, ...]
+    organisations: tuple[OrganisationReviewRow, ...]
 
     @property
     def n_approved(self) -> int:
         """Members whose silos may run it, as far as reviews go."""
-        return sum(house.state == "approved" for house in self.houses)
+        return sum(house.state == "approved" for house in self.organisations)
 
     @property
     def n_refused(self) -> int:
         """Members that refuse it."""
-        return sum(house.state == "refused" for house in self.houses)
+        return sum(house.state == "refused" for house in self.organisations)
 
 
-def plan_rows(plans: Sequence[TrainingPlan], wording: Wording, houses: dict[UUID, list[HouseRow]]) -> list[PlanRow]:
+def plan_rows(
+    plans: Sequence[TrainingPlan], wording: Wording, organisations: dict[UUID, list[OrganisationReviewRow]]
+) -> list[PlanRow]:
     """The plans in the order given."""
-    return [PlanRow(plan, wording.of(plan), tuple(houses[plan.pk])) for plan in plans]
+    return [PlanRow(plan, wording.of(plan), tuple(organisations[plan.pk])) for plan in plans]
 
 
 @dataclass(frozen=True)
@@ -103,16 +105,16 @@ class OwnPart:
     """A steward's organisation, how it stands to a plan, and the steward's own word."""
 
     organisation: Organisation
-    row: HouseRow
+    row: OrganisationReviewRow
     word: CodeApproval | None
 
 
-def own_parts(user: User, consortium: Consortium, houses: Sequence[HouseRow]) -> list[OwnPart]:
+def own_parts(user: User, consortium: Consortium, organisations: Sequence[OrganisationReviewRow]) -> list[OwnPart]:
     """The members for which a person reviews code."""
-    mine = set(houses_in(user, consortium, Permission.PLAN_REVIEW).values_list("pk", flat=True))
+    mine = set(organisations_in(user, consortium, Permission.PLAN_REVIEW).values_list("pk", flat=True))
     return [
         OwnPart(row.organisation, row, next((word for word in row.words if word.user_id == user.pk), None))
-        for row in houses
+        for row in organisations
         if row.organisation.pk in mine
     ]
 

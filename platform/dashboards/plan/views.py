@@ -24,7 +24,7 @@ from plans.api.plans import reviews_answer, source_answer
 from plans.forms import ReviewForm, SignedReviewForm
 from plans.models import TrainingPlan
 from plans.permissions import access_plan
-from plans.review_status import house_rows
+from plans.review_status import organisation_review_rows
 from plans.selectors import approved_last, plans_of
 from rest.errors import NotFound
 from silos.models import Dataset
@@ -40,7 +40,7 @@ def overview(request: HttpRequest, consortium_id: UUID) -> HttpResponse:
     wording = wording_of(wanted)
     context = {
         **frame(wanted, user, "plans"),
-        "rows": plan_rows(plans, wording, house_rows(wanted, plans, wording)),
+        "rows": plan_rows(plans, wording, organisation_review_rows(wanted, plans, wording)),
     }
     return render(request, "dashboards/plan/overview.html", context)
 
@@ -62,15 +62,15 @@ def plan_page(
     """The page, with a form that was refused as it was filled in."""
     user = signed_in(request)
     wording = wording_of(wanted.consortium)
-    houses = house_rows(wanted.consortium, [wanted], wording)[wanted.pk]
+    organisations = organisation_review_rows(wanted.consortium, [wanted], wording)[wanted.pk]
     datasets = offered_data(user, wanted.consortium)
     dataset = _chosen(datasets, request.GET.get("dataset", ""))
     before, by_own_house = _before(request, user, wanted)
     context = {
         **plan_frame(wanted, user),
         "naming": wording.of(wanted),
-        "houses": houses,
-        "own": own_parts(user, wanted.consortium, houses),
+        "organisations": organisations,
+        "own": own_parts(user, wanted.consortium, organisations),
         "datasets": datasets,
         "dataset": dataset,
         "tensors": tensors_of(wanted, dataset),

@@ -18,9 +18,9 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
 from accounts.models import User
-from audit.event_labels import deed_of
+from audit.event_labels import event_label_of
 from audit.models import Event
-from audit.reasons import reason_of, told_with_reason
+from audit.reasons import detail_with_reason, reason_of
 from dashboards.relative_time import in_relation
 from rest.errors import Problem
 from rest.pages import in_words
@@ -35,7 +35,7 @@ SHORT_ID = 8
 
 @register.inclusion_tag("_components/nav/link.html", takes_context=True)
 def nav_link(context: Context, name: str, label: str, icon: str, count: int = 0) -> dict[str, Any]:
-    """A link of the way around, marked where the reader is in that part of the house."""
+    """A link of the way around, marked where the reader is in that part of the organisation."""
     url = reverse(name)
     path = context["request"].path if "request" in context else ""
     exact = path == url
@@ -125,13 +125,13 @@ def absences_at(silo: Silo, user: User) -> tuple[Absence, ...]:
 @register.filter
 def event_label(event: Event) -> str:
     """What was done, in words."""
-    return deed_of(event.verb)
+    return event_label_of(event.verb)
 
 
 @register.filter
 def details(event: Event) -> list[tuple[str, object]]:
     """What the record holds besides; reasons, and what rounds are told by, in the reader's language."""
-    told = told_with_reason(event.told)
+    told = detail_with_reason(event.told)
     if "code" in told and "reason" in told:
         told["reason"] = reason_of(event.told)
         told.pop("params", None)  # they stand in the sentence

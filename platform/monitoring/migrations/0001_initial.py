@@ -28,7 +28,7 @@ class Migration(migrations.Migration):
                             ("job.completed", "a job completed"),
                             ("job.failed", "a job failed"),
                             ("job.paused", "a job paused"),
-                            ("round.abandoned", "a round was given up"),
+                            ("round.abandoned", "a round was abandoned"),
                             ("silo.silent", "a silo fell silent"),
                             ("silo.presented", "a silo waits to be confirmed"),
                             ("participation.invited", "your organisation was invited"),
@@ -81,7 +81,7 @@ class Migration(migrations.Migration):
                             ("job.completed", "a job completed"),
                             ("job.failed", "a job failed"),
                             ("job.paused", "a job paused"),
-                            ("round.abandoned", "a round was given up"),
+                            ("round.abandoned", "a round was abandoned"),
                             ("silo.silent", "a silo fell silent"),
                             ("silo.presented", "a silo waits to be confirmed"),
                             ("participation.invited", "your organisation was invited"),
@@ -111,7 +111,7 @@ class Migration(migrations.Migration):
                 (
                     "state",
                     models.CharField(
-                        choices=[("pending", "on its way"), ("sent", "sent"), ("failed", "given up")],
+                        choices=[("pending", "on its way"), ("sent", "sent"), ("failed", "abandoned")],
                         default="pending",
                         max_length=10,
                     ),

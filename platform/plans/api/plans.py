@@ -29,18 +29,18 @@ from federation.plans.declaration import SOURCE_BYTES_MAX
 from plans import actions
 from plans.filters import PlanFilter
 from plans.models import TrainingPlan, Via
-from plans.permissions import access_plan, access_plan_for_house
+from plans.permissions import access_plan, access_plan_for_organisation
 from plans.selectors import plans_visible_to, reviews_of
 from plans.serializers import (
-    HandedInReview,
     NewPlan,
     NewPlanFile,
     PlanDetailOut,
     PlanOut,
     ReviewersOut,
-    SealedReviewOut,
+    ReviewUpload,
+    SignedReviewOut,
+    plan_json,
     review_list,
-    told,
 )
 from rest.downloads import attachment
 from rest.idempotency import idempotent
@@ -92,10 +92,10 @@ class Plans(ListAPIView[TrainingPlan]):
         user = signed_in(request)
         given = _given(request)
         consortium = access_consortium(user, given.consortium, Permission.PLAN_UPLOAD)
-        with told_at(given.member):
+        with problems_at(given.member):
             uploaded = actions.upload(consortium=consortium, source=given.source, by=user)
         plan = actions.propose(plan=uploaded.plan, by=user) if given.propose else uploaded.plan
-        return Response(told(plan), status=201 if uploaded.new else 200)
+        return Response(plan_json(plan), status=201 if uploaded.new else 200)
 
 
 @dataclass(frozen=True)
@@ -120,7 +120,7 @@ def _given(request: Request) -> _Given:
 
 
 @contextmanager
-def told_at(member: str) -> Iterator[None]:
+def problems_at(member: str) -> Iterator[None]:
     """What is wrong with a file as a whole is wrong with the member that holds it."""
     try:
         yield
@@ -138,7 +138,7 @@ class OnePlan(APIView):
     @extend_schema(responses=PlanDetailOut)
     def get(self, request: Request, plan_id: UUID) -> Response:
         """What it declares, whether the agreement names it, and how every member stands to it."""
-        return Response(told(access_plan(signed_in(request), plan_id)))
+        return Response(plan_json(access_plan(signed_in(request), plan_id)))
 
 
 class PythonRenderer(BaseRenderer):
@@ -186,7 +186,7 @@ class ProposePlan(APIView):
         """Ask the members' stewards to read it; they are told."""
         user = signed_in(request)
         plan = access_plan(user, plan_id, Permission.PLAN_UPLOAD)
-        return Response(told(actions.propose(plan=plan, by=user)))
+        return Response(plan_json(actions.propose(plan=plan, by=user)))
 
 
 class Reviews(APIView):
@@ -194,17 +194,17 @@ class Reviews(APIView):
 
     scopes = {"GET": READ, "POST": WRITE}
 
-    @extend_schema(responses=SealedReviewOut(many=True))
+    @extend_schema(responses=SignedReviewOut(many=True))
     def get(self, request: Request, plan_id: UUID) -> Response:
         """All that members have signed of this file: what `silo-connector approve --reviews` reads."""
         return Response(review_list(reviews_of(access_plan(signed_in(request), plan_id))))
 
-    @extend_schema(request=HandedInReview, responses=ReviewersOut)
+    @extend_schema(request=ReviewUpload, responses=ReviewersOut)
     @idempotent()
     def post(self, request: Request, plan_id: UUID) -> Response:
         """Hand in a review of an organisation of which you are steward."""
         user = signed_in(request)
-        plan, _ = access_plan_for_house(user, plan_id)
-        document = json.dumps(validated(HandedInReview, request)["document"]).encode()
-        taken = actions.take_review(envelope=document, plan=plan, by=user, via=Via.API)
+        plan, _ = access_plan_for_organisation(user, plan_id)
+        document = json.dumps(validated(ReviewUpload, request)["document"]).encode()
+        taken = actions.accept_review(envelope=document, plan=plan, by=user, via=Via.API)
         return Response(ReviewersOut({"reviewers": taken.reviewers}).data)

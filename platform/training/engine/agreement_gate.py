@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from agreements.transitions import AgreementState
 from audit.reasons import Reason
 from federation.protocol.documents.terms_1_0 import PROTOCOL as OLD_PROTOCOL
-from training.engine.sql.opening import Standing
+from training.engine.sql.opening import JobProgress
 from training.transitions import JobState
 
 
@@ -24,7 +24,7 @@ class Stop:
         return Reason(self.code, {})
 
 
-def blocking_reason(standing: Standing, quorum: int) -> Stop | None:
+def blocking_reason(standing: JobProgress, quorum: int) -> Stop | None:
     """Why the next round does not open; None if it does.
 
     What may be lifted pauses a job; what can't ends it. A job that runs when its version is superseded goes on if the

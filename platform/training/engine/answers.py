@@ -164,7 +164,7 @@ def _take_payloads(order: AnsweredOrder, said: SubmissionDocument, inline: Mappi
                 raise Conflict("upload.other_artefact", "Another artefact was uploaded by this grant. It takes one.")
         elif not is_whole or digest != named.digest or store.size_bytes(named.digest) != named.size_bytes:
             raise Invalid("submission.payload_missing", f"{name} was not uploaded, or has another size.", "payloads")
-    return [store.keep(data, said.payloads[name].digest) for name, data in inline.items()]
+    return [store.put_bytes(data, said.payloads[name].digest) for name, data in inline.items()]
 
 
 def _check_inline(named: Payload, data: bytes, grant: UploadGrant) -> None:

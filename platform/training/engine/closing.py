@@ -23,7 +23,7 @@ from training.engine.kinds import step_kind
 from training.engine.kinds.base import Claim, Closed, LeaseLostError, TooFewAcceptedError
 from training.engine.payload_checks import split_by_payloads
 from training.engine.sql import closing as statements
-from training.engine.sql.steps import settle
+from training.engine.sql.steps import mark_applied
 from training.models import Order, Round
 from training.states import record_job_event
 from training.transitions import OrderState
@@ -69,7 +69,7 @@ def close_step(*, step_id: int, by: Actor) -> None:
 
 
 def _keep(claim: Claim, closed: Closed, by: Actor) -> None:
-    settle(closed.applied)
+    mark_applied(closed.applied)
     _reject(claim.round, closed.rejected, by)
     version = closed.keep(by)
     rounds.advance(claim=claim, by=by, update_norm_l2=closed.update_norm_l2, version=version, made=closed.evidence)

@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from artefacts import store
 from audit.actors import Actor
-from audit.following import forget_gone
+from audit.following import delete_unfollowed
 from registry.actions import prune
 from registry.selectors import referenced
 from silos.models import RequestNonce
@@ -30,7 +30,7 @@ _UPLOADS_AT_ONCE = 500
 
 def delete_expired_data(*, by: Actor) -> None:
     """Delete old nonces and marks, unfinished files, files that no row names, and updates that have served."""
-    forget_gone()
+    delete_unfollowed()
     RequestNonce.objects.filter(expires_at__lt=timezone.now()).delete()
     store.remove_abandoned(ABANDONED_FILES_S)
     store.remove_unneeded(set(store.digests_older_than(ABANDONED_FILES_S)), needed)  # put for rows that never came
@@ -49,7 +49,7 @@ def prune_models(*, by: Actor) -> int:
 def delete_updates(*, by: Actor) -> int:
     """Delete stored updates of rounds that another round of the job has followed (DESIGN, 5.6). The audit tells it."""
     count = 0
-    while over := statements.served(UPDATES_KEPT_ROUNDS, limit=_ROUNDS_AT_ONCE):
+    while over := statements.rounds_with_deletable_updates(UPDATES_KEPT_ROUNDS, limit=_ROUNDS_AT_ONCE):
         digests: set[str] = set()
         with transaction.atomic():
             mine = statements.note_updates_deleted([served.round_id for served in over])
@@ -72,7 +72,7 @@ def delete_updates(*, by: Actor) -> int:
 def delete_uploads() -> int:
     """Delete what was uploaded, in whole or in part, for orders that wait for no answer any more, unless it counts."""
     count = 0
-    while over := uploads.forget(limit=_UPLOADS_AT_ONCE):
+    while over := uploads.delete_settled(limit=_UPLOADS_AT_ONCE):
         count += len(over)
         for order_id, _ in over:
             store.remove_parts(order_id)

@@ -102,5 +102,5 @@ def issue(*, round_: Round, kind: OrderKind, deadlines: StepDeadlines, silo_ids:
             expires_at=deadlines.expires_at,
             **of_kind.issue(round_, order_id, deadlines),
         )
-        orders.append(IssuedOrder(order_id, silo_id, document.number, documents.seal(document, key)))
+        orders.append(IssuedOrder(order_id, silo_id, document.number, documents.sign_document(document, key)))
     return orders

@@ -10,7 +10,7 @@ from federation.protocol.tree_heads import TreeHead
 from silos.models import Silo
 
 
-def note_kept(*, chain: str, head: TreeHead, by: Silo, is_its_word: bool = False) -> None:
+def record_kept_head(*, chain: str, head: TreeHead, by: Silo, is_its_word: bool = False) -> None:
     """Remember which head a silo keeps. A countersigned one that comes late does not take back a later one.
 
     What a silo tells by itself (`is_its_word`, in a refusal) counts as it is, also where it is an earlier one.

@@ -25,7 +25,7 @@ from silos.requests import check_still_admitted
 from silos.successions import successions_to
 from training.engine.answers import answer
 from training.engine.order_parts import inputs_of
-from training.engine.restored import note_seen
+from training.engine.restored import record_silo_state
 from training.engine.sql import orders as statements
 from training.models import Order
 from training.transitions import CALLED_BACK, OUTSTANDING, OrderState
@@ -133,15 +133,15 @@ def _small_inputs(envelope: bytes) -> dict[str, bytes]:
     return found
 
 
-def take_answer(silo: Silo, data: JSON) -> JSON:
+def accept_answer(silo: Silo, data: JSON) -> JSON:
     """Handle `POST /connector/v1/submissions`: a document, and those of its payloads that are small."""
     taken = answer(document=envelope_of(data), payloads=_payloads(data.get("payloads")), by=silo)
     return {"state": taken.state, "code": taken.code or None}
 
 
-def take_heartbeat(silo: Silo, data: JSON) -> JSON:
+def accept_heartbeat(silo: Silo, data: JSON) -> JSON:
     """Handle `POST /connector/v1/heartbeat`: keep the silo's report, and tell which of its updates did not count."""
-    note_seen(report=data, by=silo)
+    record_silo_state(report=data, by=silo)
     rejected = Order.objects.filter(silo=silo, state=OrderState.REJECTED, settled_at__gt=timezone.now() - TOLD_FOR)
     with translation.override(settings.LANGUAGE_CODE):
         told = [

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from federation.protocol.documents import Refusal, Submission, open_sealed
+from federation.protocol.documents import Refusal, Submission, verify_document
 from federation.protocol.documents.versions import check_authorises
 from federation.protocol.envelope import payload_type_of
 from federation.protocol.keys import PublicKey
@@ -11,11 +11,12 @@ from federation.protocol.keys import PublicKey
 def open_answer(document: bytes, key: PublicKey) -> Refusal | Submission:
     """Verify an answer to an order of a step, and read it.
 
-    Raises what ``open_sealed`` raises, and Invalid ``protocol.outdated`` for an answer of protocol 1.0. A refusal asks
+    Raises what ``verify_document`` raises, and Invalid ``protocol.outdated`` for an answer of protocol 1.0. A
+    refusal asks
     for nothing, and is kept whatever its version.
     """
     if payload_type_of(document) == Refusal.payload_type:
-        return open_sealed(Refusal, document, [key])
-    said = open_sealed(Submission, document, [key])
+        return verify_document(Refusal, document, [key])
+    said = verify_document(Submission, document, [key])
     check_authorises(said.protocol, "The answer")
     return said

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from federation.protocol.envelope import peek
+from federation.protocol.envelope import payload_unverified
 
 
 def inputs_of(envelope: bytes) -> Mapping[str, Mapping[str, Any]]:
@@ -20,5 +20,5 @@ def outputs_of(envelope: bytes) -> Mapping[str, Mapping[str, Any]]:
 
 
 def _part(envelope: bytes, name: str) -> Mapping[str, Mapping[str, Any]]:
-    found: Mapping[str, Mapping[str, Any]] = json.loads(peek(envelope)).get(name) or {}
+    found: Mapping[str, Mapping[str, Any]] = json.loads(payload_unverified(envelope)).get(name) or {}
     return found

@@ -24,11 +24,11 @@ from audit.reasons import Reason
 from consortia.models import Participation
 from federation.errors import FederationError, Invalid
 from federation.protocol.chains import chain_of, consortium_of
-from federation.protocol.documents import KeptHead, LogAcceptance, SiloState, open_sealed
+from federation.protocol.documents import KeptHead, LogAcceptance, SiloState, verify_document
 from federation.protocol.documents.states import NUMBER_TOLD_MAX
 from federation.protocol.tree_heads import TreeHead
 from silos.models import Silo
-from training.engine.kept_heads import note_kept
+from training.engine.kept_heads import record_kept_head
 from training.models import Job, Order
 from training.transitions import OrderState
 
@@ -43,7 +43,7 @@ LOST_HEADS_MAX = 3
 LOST_WITHIN = timedelta(days=1)
 
 
-def note_seen(*, report: dict[str, Any], by: Silo) -> None:
+def record_silo_state(*, report: dict[str, Any], by: Silo) -> None:
     """Take what a heartbeat's sealed statements say. What can't be verified is logged, and changes nothing."""
     trainer = report.get("trainer")
     if not isinstance(trainer, dict) or by.identity is None or by.signatory is None:
@@ -85,7 +85,7 @@ def raise_numbers(*, highest: int, by: Silo) -> bool:
 
 def _take_state(sealed: bytes, by: Silo) -> None:
     assert by.identity is not None
-    said = open_sealed(SiloState, sealed, [by.identity])
+    said = verify_document(SiloState, sealed, [by.identity])
     if said.silo_id != by.id:
         raise Invalid("silo_state.other_silo", "The statement is another silo's.", "silo_id")
     raise_numbers(highest=said.highest_number, by=by)
@@ -103,15 +103,15 @@ def _take_state(sealed: bytes, by: Silo) -> None:
             if _lost_heads(told.chain, head, by).exists():
                 continue
             _note_lost(told.chain, head, sealed, by)
-            note_kept(chain=told.chain, head=head, by=by, is_its_word=True)
+            record_kept_head(chain=told.chain, head=head, by=by, is_its_word=True)
         elif told.chain not in known:
-            note_kept(chain=told.chain, head=head, by=by, is_its_word=True)
+            record_kept_head(chain=told.chain, head=head, by=by, is_its_word=True)
 
 
 def _take_acceptance(sealed: bytes, by: Silo) -> None:
     assert by.identity is not None
     assert by.signatory is not None
-    said = open_sealed(LogAcceptance, sealed, [by.signatory])
+    said = verify_document(LogAcceptance, sealed, [by.signatory])
     if said.identity_key != by.identity.encoded or said.chain not in _chains_of(by):
         raise Invalid("log_acceptance.other_silo", "The acceptance is for another silo.", "identity_key")
     kept = _head(said.kept)
@@ -124,7 +124,7 @@ def _take_acceptance(sealed: bytes, by: Silo) -> None:
             return
         row.acceptance, row.accepted_at = sealed, timezone.now()
         row.save(update_fields=["acceptance", "accepted_at"])
-        note_kept(chain=said.chain, head=_head(said.shown), by=by, is_its_word=True)
+        record_kept_head(chain=said.chain, head=_head(said.shown), by=by, is_its_word=True)
         record(
             by=by,
             verb="log.accepted",
@@ -235,7 +235,7 @@ def numbers_lost() -> list[Behind]:
 
 
 @dataclass(frozen=True)
-class Held:
+class ReportedHead:
     """A head of a lost log, as a silo holds it."""
 
     silo: str
@@ -251,7 +251,7 @@ class Broken:
     chain: str
     position: int
     found_at: datetime
-    heads: tuple[Held, ...]
+    heads: tuple[ReportedHead, ...]
 
     @property
     def furthest(self) -> int:
@@ -271,7 +271,7 @@ def breaks(chains: Collection[str] | None = None) -> list[Broken]:
             row.position,
             row.found_at,
             tuple(
-                Held(
+                ReportedHead(
                     names.get(head.silo_id, str(head.silo_id)),
                     head.position,
                     bytes(head.digest).hex(),

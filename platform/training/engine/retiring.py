@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from django.db import transaction
 from django.db.models import Q
 
-from agreements.wording import terms_of
+from agreements.terms import terms_of
 from audit.actors import Actor
 from audit.reasons import Reason
 from registry.actions import delete_weights, retire

@@ -36,7 +36,7 @@ def open_next(
     """
     if job.state != JobState.RUNNING:
         return None
-    standing = opening.standing(job)
+    standing = opening.progress_of(job)
     if standing.rounds_open:
         return None
     if (stop := blocking_reason(standing, job.quorum)) is not None:
@@ -89,7 +89,7 @@ def advance(
         _close(claim, by, update_norm_l2, version, made or {})
         return
     closing.end_step(claim.step.step_id)
-    standing = opening.standing(job)
+    standing = opening.progress_of(job)
     if (stop := blocking_reason(standing, job.quorum)) is not None:
         abandon(round_=round_, by=by, why=stop.why)
         return

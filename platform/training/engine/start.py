@@ -126,7 +126,7 @@ def _begin(job: Job, version: ModelVersion | None, by: Actor) -> None:
     """Sign the manifest and open the first round."""
     manifest = issuing.manifest_of(job, version, created_at=documents.now())
     job.model = None if version is None else version.model
-    job.manifest = documents.seal(manifest, issuing.signing_key())
+    job.manifest = documents.sign_document(manifest, issuing.signing_key())
     job.manifest_digest = digest_bytes(job.manifest)
     job.organisation_share_max = manifest.weighting.organisation_share_max if manifest.weighting else None
     job.start_claimed_until = None
@@ -166,7 +166,7 @@ def _make_first_model(job: Job) -> FirstModel:
         file = Path(folder) / "initial.safetensors"
         digest = write_weights(file, layout, family.initial(parsed, n_features, target, _seed(job)))
         size_bytes = file.stat().st_size
-        mark = store.adopt(file, digest)
+        mark = store.commit_file(file, digest)
     finally:
         store.remove_folder(folder)
     tensors: list[dict[str, object]] = [

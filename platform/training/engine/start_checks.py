@@ -23,7 +23,7 @@ def start_blocker(job: Job) -> Stop | None:
     """
     if job.agreement is None:
         return Stop(JobState.FAILED, "agreement.missing")
-    stop = blocking_reason(opening.standing(job), job.quorum)
+    stop = blocking_reason(opening.progress_of(job), job.quorum)
     if stop is not None:
         return None if stop.to == JobState.PAUSED else stop
     asked = JobRequest.model_validate(job.request)

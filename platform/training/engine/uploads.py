@@ -72,7 +72,7 @@ class OrderUploads:
 def _counted(order_id: UUID, name: str) -> FoundUpload:
     found = _known(statements.find(order_id, name))
     throttle.check(found.silo_id)
-    throttle.take(found.silo_id)
+    throttle.count_request(found.silo_id)
     return found
 
 

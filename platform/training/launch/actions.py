@@ -58,7 +58,7 @@ def launch(*, consortium: Consortium, request: Mapping[str, Any], by: User) -> J
             retries_max=asked.retries_max,
         )
         if version is not None:  # locked, it is not pruned until the job is there; but it may have been meanwhile
-            check_kept(ModelVersion.objects.select_for_update(no_key=True).get(id=version.id))
+            check_weights_exist(ModelVersion.objects.select_for_update(no_key=True).get(id=version.id))
         CohortSeat.objects.bulk_create(
             CohortSeat(job=job, silo_id=dataset.silo_id, dataset=dataset, position=position)
             for position, dataset in enumerate(datasets, start=1)
@@ -126,7 +126,7 @@ def check_version(*, consortium: Consortium, asked: JobRequest, datasets: Sequen
     if version is None:
         raise Invalid("model.unknown", "This consortium has no model version of this id.", "model_version")
     check_in_use(version)
-    check_kept(version)
+    check_weights_exist(version)
     first = datasets[0]
     if (version.model.n_features, version.model.target_kind) != (first.n_features, first.target_kind):
         raise Invalid(
@@ -146,10 +146,10 @@ def check_version(*, consortium: Consortium, asked: JobRequest, datasets: Sequen
     return version
 
 
-def check_kept(version: ModelVersion) -> None:
+def check_weights_exist(version: ModelVersion) -> None:
     """Raise Invalid ``model.pruned`` where the weights were deleted."""
     if version.pruned_at is not None:
-        raise Invalid("model.pruned", "The weights of this version are not kept any more.", "model_version")
+        raise Invalid("model.pruned", "The weights of this version were deleted.", "model_version")
 
 
 def check_in_use(version: ModelVersion) -> None:

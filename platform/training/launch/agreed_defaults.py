@@ -10,7 +10,7 @@ from typing import Any
 
 from agreements.models import AgreementVersion
 from agreements.selectors import in_force
-from agreements.wording import terms_of
+from agreements.terms import terms_of
 from consortia.models import Consortium
 from federation.agreements.decisions import participants
 from federation.agreements.examples import purpose_within

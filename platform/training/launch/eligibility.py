@@ -15,9 +15,9 @@ from agreements import selectors
 from agreements.models import AgreementVersion
 from agreements.refusals import advice_of, allowed_by, meaning_of
 from consortia.models import Consortium
-from federation.agreements.decisions import Place, Position, Standing, refusals
+from federation.agreements.decisions import AgreementStatus, SiloContext, SiloFacts, violations
 from federation.agreements.policy import Policy
-from federation.agreements.rules import Refusal
+from federation.agreements.rules import Violation
 from federation.agreements.shares import train_fraction_of
 from federation.agreements.signing import SignedAgreement, open_agreement
 from federation.learning.models import parse_model
@@ -60,7 +60,7 @@ class Reason:
     advice: str
 
     @classmethod
-    def of(cls, refusal: Refusal) -> Reason:
+    def of(cls, refusal: Violation) -> Reason:
         """What a refusal comes to for a reader."""
         return cls(refusal.code, refusal.clause, meaning_of(refusal), allowed_by(refusal), advice_of(refusal))
 
@@ -70,7 +70,7 @@ class Verdict:
     """Whether a data set may be used for a job, as the platform can tell."""
 
     dataset: Dataset
-    refusals: tuple[Refusal, ...] = ()
+    refusals: tuple[Violation, ...] = ()
     """Everything that speaks against it, the gravest first."""
     weight_max: int | None = None
     """The most rows with which it would count; None where nothing is agreed."""
@@ -87,7 +87,7 @@ class Verdict:
         return self.dataset.silo
 
     @property
-    def refusal(self) -> Refusal | None:
+    def refusal(self) -> Violation | None:
         """The gravest refusal: the one that its trainer would answer with."""
         return self.refusals[0] if self.refusals else None
 
@@ -156,7 +156,7 @@ def verdicts(
     version = under or newest
     needs = needs_of(asked, model, datasets)
     if version is None:
-        missing = Refusal("agreement.missing", "members")
+        missing = Violation("agreement.missing", "members")
         return None, [Verdict(dataset, (missing, *lacks(dataset.silo, needs))) for dataset in datasets]
     opened = opened_agreement(selectors.complete_envelope(version))
     suspended = selectors.suspended_in(version)
@@ -167,23 +167,23 @@ def verdicts(
 
     def judged(dataset: Dataset) -> Verdict:
         assert dataset.silo.signatory_key is not None
-        standing = Standing(
+        standing = AgreementStatus(
             agreement=opened.agreement,
             digest=opened.digest,
             signed_by=opened.signed_by,
             newest_digest=newest.digest if newest else opened.digest,
             suspended=dataset.silo.organisation_id in suspended,
         )
-        place = Place(
+        place = SiloContext(
             signatory_key=dataset.silo.signatory_key.key.encoded,
             dataset=dataset.name,
-            position=Position(
+            position=SiloFacts(
                 rows_coarse=dataset.rows_coarse, code_reviewers=reviewers.get(dataset.silo.organisation_id, 0)
             ),
             policy=_OF_ITS_OWN,
             network=dataset.silo.stated_network,
         )
-        found = (*refusals(standing, manifest, None, place, now), *lacks(dataset.silo, needs))
+        found = (*violations(standing, manifest, None, place, now), *lacks(dataset.silo, needs))
         return Verdict(dataset, found, weights[dataset.id])
 
     return version, [judged(dataset) for dataset in datasets]

@@ -31,7 +31,7 @@ _SEPARATOR = "."
 PLAN_FIELD = _SEPARATOR.join(("model", FAMILY, "digest"))
 _LIMITS = {
     "update_norm_l2_max": _("An update that is longer is refused"),
-    "minimum_cell": _("Counts of fewer rows than this are told to nobody"),
+    "minimum_cell": _("Counts of fewer rows than this are withheld (minimum cell size)"),
 }
 
 

@@ -13,7 +13,7 @@ from training.waiting import Wait
 PLAIN = ("name", "purpose", "datasets", "rounds", "seed", "quorum", "round_deadline_s", "retries_max")
 
 
-def typed(asked: Mapping[str, Any], offered: Sequence[str]) -> dict[str, Any]:
+def form_initial_from(asked: Mapping[str, Any], offered: Sequence[str]) -> dict[str, Any]:
     """What to fill in. Datasets that are not on offer any more are left out; what was not said is left empty."""
     filled = {name: asked.get(name) for name in PLAIN}
     filled["wait"] = asked.get("wait", Wait.ALL)  # as every job waited before it could be said

@@ -65,7 +65,7 @@ def purpose_fields() -> dict[str, forms.Field]:
         "collaborates": forms.BooleanField(label=_("In collaboration with those who hold the data"), required=False),
         "returns_results": forms.BooleanField(label=_("Results are returned to the holders"), required=False),
         "restrictions_accepted": forms.BooleanField(
-            label=_("Restrictions that the agreement states in words are kept to"), required=False
+            label=_("Restrictions that the agreement states in words are complied with"), required=False
         ),
     }
 
@@ -83,7 +83,7 @@ def as_typed(use: Mapping[str, Any] | None) -> dict[str, Any]:
     return {name: ", ".join(value) if _is_list(value) else value for name, value in (use or {}).items()}
 
 
-def in_words(use: Mapping[str, Any] | None) -> list[tuple[str, str]]:
+def purpose_rows(use: Mapping[str, Any] | None) -> list[tuple[str, str]]:
     """A declared purpose for people: each part with its label. What was left open is left out."""
     fields, told = purpose_fields(), []
     for name, value in (use or {}).items():

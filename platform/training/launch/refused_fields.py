@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from django.utils.translation import gettext as _
 
-from agreements.refusals import told_of
-from federation.agreements.rules import Refusal
+from agreements.refusals import violation_text
+from federation.agreements.rules import Violation
 from federation.errors import Invalid
 from training.launch.eligibility import Verdict
 
@@ -26,7 +26,7 @@ _FIELDS = {
 """The field of the request that a rule judges, where it judges one and no silo or data set."""
 
 
-def shared_refusals(found: Sequence[Verdict]) -> tuple[Refusal, ...]:
+def shared_refusals(found: Sequence[Verdict]) -> tuple[Violation, ...]:
     """What speaks against every silo alike and can be mended in one field of the request."""
     first, *others = found
     return tuple(
@@ -36,7 +36,7 @@ def shared_refusals(found: Sequence[Verdict]) -> tuple[Refusal, ...]:
     )
 
 
-def own_refusals(verdict: Verdict, shared: Sequence[Refusal]) -> tuple[Refusal, ...]:
+def own_refusals(verdict: Verdict, shared: Sequence[Violation]) -> tuple[Violation, ...]:
     """What speaks against one silo beyond that."""
     return tuple(dict.fromkeys(refusal for refusal in verdict.refusals if refusal not in shared))
 
@@ -52,11 +52,11 @@ def check_allowed(found: Sequence[Verdict]) -> None:
     codes = []
     shared = shared_refusals(found)
     for refusal in shared:
-        fields.setdefault(_FIELDS[refusal.code], []).append(told_of(refusal))
+        fields.setdefault(_FIELDS[refusal.code], []).append(violation_text(refusal))
         codes.append(refusal.code)
     for position, verdict in enumerate(found):
         for refusal in own_refusals(verdict, shared):
-            fields.setdefault(f"datasets.{position}", []).append(f"{verdict.silo.name}: {told_of(refusal)}")
+            fields.setdefault(f"datasets.{position}", []).append(f"{verdict.silo.name}: {violation_text(refusal)}")
             codes.append(refusal.code)
     code = _code_of(codes)
     raise Invalid(code, _message(found, next(iter(fields.values()))[0]), fields=fields)

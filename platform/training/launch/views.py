@@ -33,7 +33,7 @@ from training.launch.actions import launch
 from training.launch.agreed_defaults import clear_reason_of, form_defaults
 from training.launch.eligibility import Reason
 from training.launch.forms import PLAN_FIELD, CohortForm, StatisticsForm, TrainingForm
-from training.launch.prefill import typed
+from training.launch.prefill import form_initial_from
 from training.launch.preview import preview
 from training.launch.requests import read_request
 from training.launch.statistics import poolable_columns
@@ -42,7 +42,7 @@ from training.permissions import access_job
 
 
 @dataclass(frozen=True)
-class Desk:
+class LaunchContext:
     """Where somebody fills in a launch form: who, for which consortium, over what is on offer."""
 
     user: User
@@ -104,7 +104,7 @@ def preview_evaluation(request: HttpRequest, version_id: UUID) -> HttpResponse:
     return _preview(request, _evaluation_desk(request, version_id))
 
 
-def _training_desk(request: HttpRequest, consortium_id: UUID) -> Desk:
+def _training_desk(request: HttpRequest, consortium_id: UUID) -> LaunchContext:
     user = signed_in(request)
     consortium = access_consortium(user, consortium_id, Permission.JOB_LAUNCH)
     datasets, again = _on_offer(user, consortium), None
@@ -113,15 +113,17 @@ def _training_desk(request: HttpRequest, consortium_id: UUID) -> Desk:
         again = access_job(user, wanted)
         if again.consortium_id != consortium.id or again.task != Job.Task.TRAIN:
             raise NotFound.of("job")
-        initial = typed(again.request, [str(dataset.id) for dataset in datasets])
+        initial = form_initial_from(again.request, [str(dataset.id) for dataset in datasets])
     plans = plans_named(consortium)
     if (named := request.GET.get("plan")) in {plan.digest for plan in plans}:
         initial |= {"model": FAMILY, PLAN_FIELD: named}
     form = TrainingForm(request.POST or None, datasets=datasets, initial=initial, plans=plans)
-    return Desk(user, consortium, datasets, form, reverse("job-launch-preview", args=[consortium.id]), again=again)
+    return LaunchContext(
+        user, consortium, datasets, form, reverse("job-launch-preview", args=[consortium.id]), again=again
+    )
 
 
-def _statistics_desk(request: HttpRequest, consortium_id: UUID) -> Desk:
+def _statistics_desk(request: HttpRequest, consortium_id: UUID) -> LaunchContext:
     user = signed_in(request)
     consortium = access_consortium(user, consortium_id, Permission.JOB_LAUNCH)
     datasets = _on_offer(user, consortium, with_declarations=True)
@@ -133,10 +135,12 @@ def _statistics_desk(request: HttpRequest, consortium_id: UUID) -> Desk:
         initial |= {"datasets": [str(one.id) for one in others.values()], "name": named.title[:200]}
         initial |= {"columns": list(poolable_columns(list(others.values())))}
     form = StatisticsForm(request.POST or None, datasets=datasets, initial=initial)
-    return Desk(user, consortium, datasets, form, reverse("job-launch-statistics-preview", args=[consortium.id]))
+    return LaunchContext(
+        user, consortium, datasets, form, reverse("job-launch-statistics-preview", args=[consortium.id])
+    )
 
 
-def _evaluation_desk(request: HttpRequest, version_id: UUID) -> Desk:
+def _evaluation_desk(request: HttpRequest, version_id: UUID) -> LaunchContext:
     user = signed_in(request)
     version = access_version(user, version_id)
     consortium = version.model.consortium
@@ -149,10 +153,10 @@ def _evaluation_desk(request: HttpRequest, version_id: UUID) -> Desk:
     form = CohortForm(
         request.POST or None, datasets=datasets, initial=form_defaults(in_force(consortium)) | {"name": name[:200]}
     )
-    return Desk(user, consortium, datasets, form, reverse("job-evaluate-preview", args=[version.id]), version)
+    return LaunchContext(user, consortium, datasets, form, reverse("job-evaluate-preview", args=[version.id]), version)
 
 
-def _answer(request: HttpRequest, desk: Desk) -> HttpResponse:
+def _answer(request: HttpRequest, desk: LaunchContext) -> HttpResponse:
     """The form with what it comes to; or the job's page once it is launched."""
     form = desk.form
     if request.method == "POST" and "quote" not in request.POST:
@@ -181,12 +185,12 @@ def _answer(request: HttpRequest, desk: Desk) -> HttpResponse:
     return render(request, "training/launch.html", context, status=422 if form.errors else 200)
 
 
-def _preview(request: HttpRequest, desk: Desk) -> HttpResponse:
+def _preview(request: HttpRequest, desk: LaunchContext) -> HttpResponse:
     context = {"preview": _weighed(desk, desk.form), "form": desk.form, "sent": True, "fragment": True}
     return render(request, "training/_preview.html", context)
 
 
-def _weighed(desk: Desk, form: CohortForm) -> Any:
+def _weighed(desk: LaunchContext, form: CohortForm) -> Any:
     return preview(consortium=desk.consortium, form=form, datasets=desk.datasets, version=desk.version, by=desk.user)
 
 
@@ -209,7 +213,7 @@ class OfferedRow:
     lacks: tuple[Reason, ...]
 
 
-def _by_schema(desk: Desk, chosen: set[str]) -> list[tuple[Dataset, list[OfferedRow]]]:
+def _by_schema(desk: LaunchContext, chosen: set[str]) -> list[tuple[Dataset, list[OfferedRow]]]:
     """The datasets that can train together, group by group: each with its first, and with what is ticked."""
     needs = desk.form.needs()
     if desk.version is not None:

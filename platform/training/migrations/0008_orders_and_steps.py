@@ -32,7 +32,7 @@ class Migration(migrations.Migration):
             "below",
             models.CharField(
                 choices=[
-                    ("abandon", "the round is given up and tried again"),
+                    ("abandon", "the round is abandoned and tried again"),
                     ("pause", "the job pauses until enough silos have answered"),
                 ],
                 db_default="abandon",

@@ -7,7 +7,7 @@ from datetime import datetime
 from uuid import UUID
 
 from realtime import database
-from training.sql_literals import listed
+from training.sql_literals import sql_literals
 from training.transitions import MISSED
 
 
@@ -33,7 +33,7 @@ _MISSED = f"""
     FROM training_order AS own
     JOIN training_step AS step ON step.id = own.step_id
     JOIN training_round AS round ON round.id = step.round_id
-    WHERE own.state IN ({listed(MISSED)})
+    WHERE own.state IN ({sql_literals(MISSED)})
 """  # noqa: S608 - states of ours
 _GROUPED = """
     GROUP BY own.silo_id, round.job_id, own.state, own.code

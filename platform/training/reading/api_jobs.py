@@ -135,4 +135,4 @@ def _read_launch(request: Request, user: User) -> tuple[Consortium, dict[str, An
 def _told(job_id: UUID, user: User, status: int = 200) -> Response:
     """The job as it stands now."""
     job = selectors.jobs_visible_to(user).get(id=job_id)
-    return Response(JobDetailOut(selectors.standing_of(job)).data, status=status)
+    return Response(JobDetailOut(selectors.job_status(job)).data, status=status)

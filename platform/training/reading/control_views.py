@@ -14,7 +14,7 @@ from django.utils.translation import gettext_noop as _
 
 from accounts.access import signed_in
 from accounts.permissions import Permission
-from rest.pages import told
+from rest.pages import flash_result
 from training.engine import control
 from training.models import Job
 from training.permissions import access_job
@@ -53,7 +53,7 @@ def steer(request: HttpRequest, job_id: UUID, action: str) -> HttpResponse:
     act, to, question, consequence, yes = CONTROLS[action]
     back = reverse("job", args=[wanted.id])
     if request.method == "POST":
-        with told(request, gettext("The job is %(state)s.") % {"state": to.label}):
+        with flash_result(request, gettext("The job is %(state)s.") % {"state": to.label}):
             act(job=wanted, by=user)
         return redirect(back)
     context = {

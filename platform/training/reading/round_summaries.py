@@ -99,7 +99,7 @@ _MARK = f"""
 """  # noqa: S608 - states of ours
 
 
-def mark_of(job: Job) -> str:
+def page_etag(job: Job) -> str:
     """A word that is another one as soon as the job, its round or a silo has moved; when silos were seen counts by the
     minute. It costs far less than to look at all of them."""
     ((mark,),) = database.fetch(_MARK, {"job": job.id})

@@ -11,7 +11,7 @@ from rest.figures import numbers_in
 from silos.models import Silo
 from training.models import CohortSeat, Evaluation, Order, Round, Step
 from training.reading.counting import Tally, tally
-from training.reading.small_cells import table_shown
+from training.reading.small_cells import table_unless_small
 from training.transitions import OrderState, RoundState
 
 
@@ -170,7 +170,7 @@ class EvaluationRow:
 
     def table(self, name: str) -> list[list[int]] | None:
         """The target's table of counts, such as counts by class. Whole, or not at all."""
-        return None if self._too_few else table_shown(self.evaluation, name, self.minimum_cell)
+        return None if self._too_few else table_unless_small(self.evaluation, name, self.minimum_cell)
 
 
 @dataclass(frozen=True)

@@ -54,7 +54,7 @@ def evaluated_rounds_of(job: Job) -> QuerySet[Round]:
 
 
 @dataclass(frozen=True)
-class Standing:
+class JobStatus:
     """Where a job stands."""
 
     job: Job
@@ -89,7 +89,7 @@ _LONG = ("dataset__declaration", "dataset__registration", "silo__statement", "si
 """What nobody needs of a silo to see where it stands."""
 
 
-def standing_of(job: Job) -> Standing:
+def job_status(job: Job) -> JobStatus:
     """The round that is open or was last, what the silos do in it, and how well the newest evaluated model does."""
     seats = tuple(
         job.seats.select_related("silo__organisation", "silo__refused_request", "dataset")
@@ -105,7 +105,7 @@ def standing_of(job: Job) -> Standing:
     evaluated = MetricsRow(closed) if closed and closed.base_version else None
     orders = {row.order.silo_id: row for row in current.current_orders} if current else {}
     evaluations = {row.silo.id: row for row in evaluated.silos} if evaluated else {}
-    return Standing(
+    return JobStatus(
         job=job,
         current_round=current,
         cohort=tuple(CohortRow(seat, orders.get(seat.silo_id), evaluations.get(seat.silo_id)) for seat in seats),

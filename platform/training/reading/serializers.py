@@ -21,7 +21,7 @@ from training.reading.absence_serializers import AbsenceOut, HealthField, SiloOf
 from training.reading.absences import absences_in
 from training.reading.counting import Tally
 from training.reading.rows import CohortRow, EvaluationRow, MetricsRow, OrderRow, RoundRow, StepRow
-from training.reading.selectors import Standing
+from training.reading.selectors import JobStatus
 from training.transitions import OrderState, RoundState, StepState
 from training.waiting import Below, CloseReason, Wait
 
@@ -222,7 +222,7 @@ class CohortOut(serializers.Serializer[CohortRow]):
     evaluation = EvaluationOut(allow_null=True)
 
 
-class JobDetailOut(serializers.Serializer[Standing]):
+class JobDetailOut(serializers.Serializer[JobStatus]):
     """A job: as it was asked for, and where it stands."""
 
     request = serializers.DictField(source="job.request", help_text="As it was launched.")
@@ -247,7 +247,7 @@ class JobDetailOut(serializers.Serializer[Standing]):
     metrics = CombinedMetrics(help_text="Of the newest model that the silos have evaluated.")
 
     @extend_schema_field(AbsenceOut(many=True))
-    def get_absences(self, standing: Standing) -> Any:
+    def get_absences(self, standing: JobStatus) -> Any:
         """A line for each silo and reason."""
         return [AbsenceOut(one).data for one in absences_in(standing.job)]
 

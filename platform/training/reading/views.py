@@ -13,7 +13,7 @@ from accounts.permissions import Permission
 from consortia.access import access_consortium
 from consortia.permissions import may
 from consortia.selectors import consortia_visible_to
-from rest.pages import kept_query
+from rest.pages import query_without_page
 from training.reading import selectors
 from training.reading.job_filter_form import JobsAsked
 
@@ -33,7 +33,7 @@ def jobs(request: HttpRequest) -> HttpResponse:
         "form": form,
         "page": Paginator(found, PAGE_SIZE).get_page(request.GET.get("page")),
         "consortium": consortium,
-        "query": kept_query(request, "page"),
+        "query": query_without_page(request, "page"),
         "may_launch": consortium is not None and may(user, Permission.JOB_LAUNCH, consortium=consortium),
     }
     return render(request, "training/jobs.html", context)

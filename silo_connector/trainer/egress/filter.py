@@ -31,9 +31,9 @@ from federation.protocol.documents import (
     Refusal,
     Submission,
     UploadGrant,
-    open_sealed,
     read,
-    seal,
+    sign_document,
+    verify_document,
 )
 from federation.protocol.keys import PrivateKey, PublicKey
 from federation.protocol.payloads import check_payload
@@ -109,7 +109,7 @@ def sign_if_allowed(
     Raises Invalid ``leaving.not_allowed`` with the field at fault.
     """
     check_may_leave(document, bounds, payloads)
-    return seal(document, key)
+    return sign_document(document, key)
 
 
 def leave_signature(sealed: bytes, signatory: PublicKey) -> bytes:
@@ -134,7 +134,7 @@ def leave_acceptance(sealed: bytes, signatory: PublicKey) -> bytes:
 
     Raises as `sign_if_allowed`.
     """
-    check_may_leave(open_sealed(LogAcceptance, sealed, [signatory]))
+    check_may_leave(verify_document(LogAcceptance, sealed, [signatory]))
     return _own_only(sealed, LogAcceptance, signatory)
 
 

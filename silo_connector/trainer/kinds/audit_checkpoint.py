@@ -19,7 +19,7 @@ from silo_connector.trainer.egress.filter import check_may_leave
 from silo_connector.trainer.kinds.kind import Incoming, SiloContext
 from silo_connector.trainer.orders.verification import check_open
 from silo_connector.trainer.refusals import Refused
-from silo_connector.trainer.store.audit_checkpoints import KEEPING, SIGNED, keep_heads, kept_checkpoints
+from silo_connector.trainer.store.audit_checkpoints import KEEPING, SIGNED, store_heads, stored_heads
 from silo_connector.trainer.store.log_breaks import BREAKS, OLDER, note_break
 from silo_connector.trainer.store.order_store import Outcome
 
@@ -62,7 +62,7 @@ class AuditCheckpointKind:
         order, said = work.order, work.said
         state = silo.config.trainer_state
         try:
-            kept = kept_checkpoints(state)
+            kept = stored_heads(state)
         except Invalid as error:
             raise Refused(error.code, error.message) from error
         before = kept.get(said.chain)
@@ -78,7 +78,7 @@ class AuditCheckpointKind:
         check_may_leave(said)
         kept[said.chain] = head
         silo.journal.add(KEEPING, chain=said.chain, **asdict(head))
-        keep_heads(state, kept)
+        store_heads(state, kept)
         silo.journal.add(
             SIGNED,
             durable=False,  # the line about the answer is, and this one with it

@@ -42,18 +42,18 @@ class TrainModel(Protocol):
         """What came of it, and how many seconds each phase took."""
 
 
-def warm_up(threads: int) -> None:
+def preload_torch(threads: int) -> None:
     """Load torch and local training (seconds), for so many threads of the machine."""
     from federation.learning import evaluate, train  # noqa: F401
 
-    train.warm_up(threads)
+    train.preload_torch(threads)
 
 
-def of_family(task: Task) -> Begin:
+def local_backend_factory(task: Task) -> Begin:
     """A family's model, computed in this process."""
-    from federation.learning.backend import of_family
+    from federation.learning.backend import local_backend_factory
 
-    return of_family(task.family, task.spec)
+    return local_backend_factory(task.family, task.spec)
 
 
 def execute_order(

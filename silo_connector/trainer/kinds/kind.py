@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
 from federation.protocol.documents import Environment
-from federation.protocol.documents.orders import Instruction
+from federation.protocol.documents.orders import OrderBase
 from federation.protocol.keys import PrivateKey
 from silo_connector.config import Config
 from silo_connector.folders import SafeDir
@@ -21,7 +21,7 @@ from silo_connector.trainer.store.order_store import Outcome
 from silo_connector.trainer.store.outbox import Outcomes
 from silo_connector.trainer.store.statistics import StatisticsAnswers
 
-Said = TypeVar("Said", bound=Instruction)
+Said = TypeVar("Said", bound=OrderBase)
 Work = TypeVar("Work")
 
 

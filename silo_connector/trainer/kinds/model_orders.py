@@ -13,10 +13,10 @@ from federation.protocol.documents import MODEL, UPDATE, Submission
 from silo_connector import spool
 from silo_connector.logs import Log
 from silo_connector.trainer.egress.filter import Bounds, sign_if_allowed
-from silo_connector.trainer.kinds.execution import TrainModel, execute_order, of_family
+from silo_connector.trainer.kinds.execution import TrainModel, execute_order, local_backend_factory
 from silo_connector.trainer.kinds.job_orders import JobWork
 from silo_connector.trainer.kinds.kind import Incoming, SiloContext
-from silo_connector.trainer.orders.inbox import cancellation, take_input
+from silo_connector.trainer.orders.inbox import cancellation, copy_input
 from silo_connector.trainer.orders.verification import Task
 from silo_connector.trainer.refusals import Refused
 from silo_connector.trainer.sandbox.plans import run_plan_in_sandbox
@@ -47,7 +47,7 @@ def carry_out(work: ModelWork, incoming: Incoming, silo: SiloContext, train: Tra
 
     with work_room(silo.config.trainer_state, incoming.name) as room:
         model = room / spool.input_file(MODEL)
-        take_input(incoming.folder, MODEL, task.order.inputs[MODEL], model, silo.config.limits.model_bytes_max)
+        copy_input(incoming.folder, MODEL, task.order.inputs[MODEL], model, silo.config.limits.model_bytes_max)
         verify_s = time.perf_counter() - incoming.started_s - work.data_s
         rows = silo.datasets.rows(task.member.dataset)
         update = silo.outbox.payload(incoming.name, UPDATE)
@@ -60,7 +60,7 @@ def carry_out(work: ModelWork, incoming: Incoming, silo: SiloContext, train: Tra
             )
 
         plan = permit.plan
-        submission = do(of_family(task)) if plan is None else _in_sandbox(task, plan, silo, cancelled, do)
+        submission = do(local_backend_factory(task)) if plan is None else _in_sandbox(task, plan, silo, cancelled, do)
     return sign(submission, bounds, silo)
 
 

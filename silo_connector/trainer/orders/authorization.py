@@ -12,10 +12,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
-from federation.agreements.decisions import Place, Position, Standing, decide
+from federation.agreements.decisions import AgreementStatus, SiloContext, SiloFacts, authorize
 from federation.agreements.policy import Policy
-from federation.agreements.rules import LOCAL_POLICY
-from federation.agreements.rules import Refusal as Decision
+from federation.agreements.rules import LOCAL_POLICY, Violation
 from federation.agreements.signing import SignedAgreement, open_agreement
 from federation.errors import FederationError, Invalid, Untrusted
 from federation.learning.models import parse_model
@@ -25,7 +24,7 @@ from federation.protocol.documents import Order
 from federation.protocol.documents.base import Network
 from federation.protocol.rows import coarse
 from silo_connector import spool
-from silo_connector.agreements import Kept, Store
+from silo_connector.agreements import Store, StoredAgreement
 from silo_connector.config import Config
 from silo_connector.folders import SafeDir
 from silo_connector.plans import PlanStore, ReviewedPlan
@@ -91,9 +90,9 @@ class Authorizer:
         reviewers = 0 if reviewed is None else reviewed.reviewers
 
         def judge(rows_coarse: int) -> None:
-            position = Position(rows_coarse, rounds_today=today, code_reviewers=reviewers)
-            place = Place(trust.signatory_key.encoded, task.member.dataset, position, policy, self._network)
-            refused = decide(standing, task.manifest, order, place, moment)
+            position = SiloFacts(rows_coarse, rounds_today=today, code_reviewers=reviewers)
+            place = SiloContext(trust.signatory_key.encoded, task.member.dataset, position, policy, self._network)
+            refused = authorize(standing, task.manifest, order, place, moment)
             if refused is not None:
                 raise Refused.by(refused)
 
@@ -147,12 +146,12 @@ class Authorizer:
         except Invalid as error:  # what the site wants can't be read, so nothing is sure to be wanted
             raise Refused(LOCAL_POLICY, error.message) from error
 
-    def _standing(self, sealed: bytes, task: JobTask, trust: Trust) -> Standing:
+    def _standing(self, sealed: bytes, task: JobTask, trust: Trust) -> AgreementStatus:
         opened = self._open(sealed)
         kept = self._kept(opened, trust)
-        return standing_of(opened, kept, self._jobs.begun(task.order.job_id), task.order)
+        return agreement_status(opened, kept, self._jobs.begun(task.order.job_id), task.order)
 
-    def _kept(self, opened: SignedAgreement, trust: Trust) -> Kept | None:
+    def _kept(self, opened: SignedAgreement, trust: Trust) -> StoredAgreement | None:
         if self._store is None or self._signatory != trust.signatory_key.encoded:
             self._store = Store(self._config.trainer_state, trust.signatory_key)
             self._signatory = trust.signatory_key.encoded
@@ -179,13 +178,15 @@ def open_or_refuse(sealed: bytes) -> SignedAgreement:
         return open_agreement(sealed)
     except Untrusted as error:
         if error.code == "agreement.malformed":
-            raise Refused.by(Decision("agreement.malformed", "members")) from error
+            raise Refused.by(Violation("agreement.malformed", "members")) from error
         raise Refused("agreement.forged", error.message) from error
     except FederationError as error:
-        raise Refused.by(Decision("agreement.malformed", "members")) from error
+        raise Refused.by(Violation("agreement.malformed", "members")) from error
 
 
-def standing_of(opened: SignedAgreement, kept: Kept | None, begun: Begun | None, order: Order | None) -> Standing:
+def agreement_status(
+    opened: SignedAgreement, kept: StoredAgreement | None, begun: Begun | None, order: Order | None
+) -> AgreementStatus:
     """How an agreement that came with an order stands here.
 
     A job goes on under a superseded version if an order of the very same manifest was allowed before the newer version
@@ -198,7 +199,7 @@ def standing_of(opened: SignedAgreement, kept: Kept | None, begun: Begun | None,
         and (order is None or begun.manifest_digest == order.manifest_digest)
         and begun.begun_at < kept.signed_at
     )
-    return Standing(
+    return AgreementStatus(
         opened.agreement,
         opened.digest,
         opened.signed_by,
@@ -221,4 +222,4 @@ def _sealed_agreement(folder: SafeDir) -> bytes | None:
     try:
         return folder.read(spool.AGREEMENT, spool.DOCUMENT_BYTES_MAX)
     except Invalid as error:
-        raise Refused.by(Decision("agreement.malformed", "members")) from error
+        raise Refused.by(Violation("agreement.malformed", "members")) from error

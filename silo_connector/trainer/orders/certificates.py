@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from federation.errors import FederationError
-from federation.protocol.documents import CohortMember, SiloCertificate, open_sealed
+from federation.protocol.documents import CohortMember, SiloCertificate, verify_document
 from federation.protocol.keys import PublicKey
 from silo_connector.trainer.refusals import Refused
 
@@ -46,7 +46,7 @@ def _verified(member: CohortMember) -> SiloCertificate:
         raise Refused("cohort.uncertified", f"Silo {member.silo_id} comes without a certificate.")
     try:
         signatory = PublicKey.from_encoded(member.signatory_key)
-        certificate = open_sealed(SiloCertificate, member.certificate.encode(), [signatory])
+        certificate = verify_document(SiloCertificate, member.certificate.encode(), [signatory])
     except FederationError as error:
         raise Refused("cohort.uncertified", f"Silo {member.silo_id}: {error.message}") from error
     if (certificate.identity_key, certificate.signatory_key) != (member.identity_key, member.signatory_key):

@@ -99,7 +99,7 @@ def cancellation(folder: SafeDir) -> Callable[[], bool]:
     return is_cancelled
 
 
-def take_input(folder: SafeDir, name: str, reference: BlobReference, target: Path, size_max: int) -> None:
+def copy_input(folder: SafeDir, name: str, reference: BlobReference, target: Path, size_max: int) -> None:
     """Copy an input to where nobody else writes, and see that it is what the order says.
 
     Raises Refused ``model.*`` for the model, ``input.*`` for any other.

@@ -13,7 +13,7 @@ from silo_connector.folders import SafeDir
 from silo_connector.journal import Journal
 from silo_connector.logs import Log
 from silo_connector.own_keys import pinned_signatory
-from silo_connector.platform_keys import chain_from, follow, keep
+from silo_connector.platform_keys import chain_from, follow, store_chain
 from silo_connector.trainer.orders.verification import Trust
 
 LOG = Log("trainer")
@@ -45,7 +45,7 @@ def follow_key_rotation(config: Config, sealed: bytes, folder: SafeDir, trust: T
     chain = follow(trust.platform, sealed, folder)
     if chain is trust.platform:
         return trust
-    keep(config.trainer_state, chain)
+    store_chain(config.trainer_state, chain)
     for link in chain.links[len(trust.platform.links) :]:
         told: dict[str, Any] = {
             "platform_key": link.key.key_id,

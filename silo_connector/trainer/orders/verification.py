@@ -18,7 +18,7 @@ from federation.protocol import envelope
 from federation.protocol.datasets import DatasetDeclaration
 from federation.protocol.digests import digest_bytes
 from federation.protocol.documents import CohortMember, Manifest, Order, read
-from federation.protocol.documents.orders import Instruction
+from federation.protocol.documents.orders import OrderBase
 from federation.protocol.documents.versions import check_authorises
 from federation.protocol.keys import PublicKey
 from federation.protocol.successions import KeyChain
@@ -43,7 +43,7 @@ class OrderForm(Protocol):
     """How the orders of a kind are read."""
 
     @property
-    def document(self) -> type[Instruction]:
+    def document(self) -> type[OrderBase]:
         """The document that such an order is."""
 
     @property
@@ -60,7 +60,7 @@ class OpenedOrder:
 
     head: OrderHead
     kind: str
-    order: Instruction | Refused
+    order: OrderBase | Refused
 
 
 @dataclass(frozen=True)
@@ -106,13 +106,13 @@ def kind_unverified(sealed: bytes) -> str | None:
     Nothing is decided by it: `open_order` reads the kind again, from what is verified.
     """
     try:
-        kind = json.loads(envelope.peek(sealed))["kind"]
+        kind = json.loads(envelope.payload_unverified(sealed))["kind"]
     except (FederationError, ValueError, KeyError, TypeError, RecursionError):
         return None
     return kind if isinstance(kind, str) else None
 
 
-def _read_order(payload: bytes, form: OrderForm | None) -> Instruction | Refused:
+def _read_order(payload: bytes, form: OrderForm | None) -> OrderBase | Refused:
     try:
         order = read(Order if form is None else form.document, payload)
         check_authorises(order.protocol, "The order")
@@ -124,7 +124,7 @@ def _read_order(payload: bytes, form: OrderForm | None) -> Instruction | Refused
         return Refused(code, error.message, error.field)
 
 
-def _check_retired(key_ids: frozenset[str], order: Instruction | Refused, chain: KeyChain, moment: datetime) -> None:
+def _check_retired(key_ids: frozenset[str], order: OrderBase | Refused, chain: KeyChain, moment: datetime) -> None:
     """A retired key still speaks for orders from before its succession, for as long as they can be open."""
     retired_at = max(filter(None, map(chain.retired_at, key_ids)))
     issued_later = isinstance(order, Refused) or order.issued_at > retired_at + CLOCK_TOLERANCE
@@ -234,7 +234,7 @@ def _head(payload: bytes, forms: Mapping[str, OrderForm]) -> tuple[OrderHead, st
         raise Invalid("order.malformed", "The order has no proper id or number.") from error
 
 
-def check_open(order: Instruction, moment: datetime) -> None:
+def check_open(order: OrderBase, moment: datetime) -> None:
     """Raise Refused for an order whose time is over, or has not come."""
     if moment >= order.expires_at:
         raise Refused("order.expired", f"The order expired at {order.expires_at}.")

@@ -22,7 +22,7 @@ LOG_ACCEPTED = "log.accepted"
 """The organisation accepted another log of a chain: from this line of the journal on, that one is kept."""
 
 
-def kept_checkpoints(state: Path) -> dict[str, TreeHead]:
+def stored_heads(state: Path) -> dict[str, TreeHead]:
     """What is kept of each chain; nothing where the file is not there. Raises Invalid ``checkpoints.unreadable``."""
     try:
         text = (state / FILE).read_text()
@@ -44,10 +44,10 @@ def heads_seen(state: Path) -> dict[str, set[TreeHead]]:
 
     The newest alone would not do for what was signed without proofs, under protocol 1.0: whoever rewrote history then,
     and had it grow past that one before the next order, or shows a record that ends before it, is found by those that
-    were signed earlier. Raises as `kept_checkpoints`.
+    were signed earlier. Raises as `stored_heads`.
     """
     found: dict[str, set[TreeHead]] = defaultdict(set)
-    for chain, kept in kept_checkpoints(state).items():
+    for chain, kept in stored_heads(state).items():
         found[chain].add(kept)
     newest = {chain: set(heads) for chain, heads in found.items()}
     for entry in all_entries(state):
@@ -58,11 +58,11 @@ def heads_seen(state: Path) -> dict[str, set[TreeHead]]:
                 root = entry.get("root")
                 found[chain].add(TreeHead(position, digest, root if isinstance(root, str) else None))
             case {"event": event, "chain": str(chain)} if event == LOG_ACCEPTED:
-                found[chain] = set(newest.get(chain, ()))  # what was before is `breaks_seen`
+                found[chain] = set(newest.get(chain, ()))  # what was before is `abandoned_heads`
     return found
 
 
-def breaks_seen(state: Path) -> dict[str, set[TreeHead]]:
+def abandoned_heads(state: Path) -> dict[str, set[TreeHead]]:
     """The heads that were given up, by chain, as the organisation accepted another log: no log leads through them."""
     found: dict[str, set[TreeHead]] = defaultdict(set)
     for entry in entries(state, LOG_ACCEPTED):
@@ -72,24 +72,24 @@ def breaks_seen(state: Path) -> dict[str, set[TreeHead]]:
     return found
 
 
-def keep_instead(state: Path, chain: str, head: TreeHead) -> None:
-    """Keep another head of a chain, as the organisation has accepted. Raises as `kept_checkpoints`."""
-    keep_heads(state, {**kept_checkpoints(state), chain: head})
+def replace_head(state: Path, chain: str, head: TreeHead) -> None:
+    """Keep another head of a chain, as the organisation has accepted. Raises as `stored_heads`."""
+    store_heads(state, {**stored_heads(state), chain: head})
 
 
 def raise_heads(state: Path, known: Mapping[str, TreeHead]) -> None:
-    """Keep at least these heads: what was lost is taken from the journal again. Raises as `kept_checkpoints`."""
-    kept = kept_checkpoints(state)
+    """Keep at least these heads: what was lost is taken from the journal again. Raises as `stored_heads`."""
+    kept = stored_heads(state)
     behind = {
         chain: head
         for chain, head in known.items()
         if chain not in kept or (kept[chain] != head and kept[chain].position <= head.position)
     }
     if behind:
-        keep_heads(state, {**kept, **behind})
+        store_heads(state, {**kept, **behind})
 
 
-def keep_heads(state: Path, kept: Mapping[str, TreeHead]) -> None:
+def store_heads(state: Path, kept: Mapping[str, TreeHead]) -> None:
     """Keep these heads, and no others: on disk when this returns."""
     content = {name: asdict(one) for name, one in kept.items()}
     with SafeDir.open(state) as folder:

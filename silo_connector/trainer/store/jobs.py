@@ -11,7 +11,7 @@ from uuid import UUID
 
 from federation.protocol.documents import Order, now
 from silo_connector.trainer.refusals import Refused
-from silo_connector.trainer.store.pruning import as_text, forgotten
+from silo_connector.trainer.store.pruning import as_text, deleted_until
 
 _SKEW = timedelta(seconds=120)
 
@@ -52,7 +52,7 @@ class Jobs:
 
     def check_known(self, job_id: UUID, made_at: datetime) -> None:
         """Raise Refused ``job.state_lost`` for a job that is unknown here and may be one that was forgotten."""
-        _, until = forgotten(self._database)
+        _, until = deleted_until(self._database)
         if until is not None and made_at <= until + _SKEW and self.begun(job_id) is None:
             raise Refused("job.state_lost", f"What was done until {until:%Y-%m-%d} is kept no longer.")
 

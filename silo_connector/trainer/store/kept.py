@@ -18,11 +18,11 @@ KEEPING_VERSION = "agreement.keeping"
 """A version that was signed here is about to be kept."""
 
 
-def kept_now(config: Config, pinned: Signatory | None) -> dict[str, str]:
+def stored_documents(config: Config, pinned: Signatory | None) -> dict[str, str]:
     """What is kept, in words, by its digest; what can't be read is passed over, since nothing is done under it."""
     found = {}
     with contextlib.suppress(Invalid):
-        for chain, head in sorted(audit_checkpoints.kept_checkpoints(config.trainer_state).items()):
+        for chain, head in sorted(audit_checkpoints.stored_heads(config.trainer_state).items()):
             found[head.digest] = f"{chain} is kept at {head.position}, {head.digest}"
     if pinned is None:
         return found

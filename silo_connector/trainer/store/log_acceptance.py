@@ -9,21 +9,21 @@ from typing import Any
 
 from federation.errors import FederationError, Invalid, Untrusted
 from federation.protocol import envelope
-from federation.protocol.documents import KeptHead, LogAcceptance, now, open_sealed, read, seal
+from federation.protocol.documents import KeptHead, LogAcceptance, now, read, sign_document, verify_document
 from federation.protocol.keys import PrivateKey, PublicKey
 from federation.protocol.tree_heads import TreeHead
 from silo_connector.config import Config
 from silo_connector.journal import Journal
 from silo_connector.own_keys import Signatory, identity_key
-from silo_connector.trainer.store.audit_checkpoints import LOG_ACCEPTED, keep_instead, kept_checkpoints
-from silo_connector.trainer.store.log_breaks import end_break, kept_breaks
+from silo_connector.trainer.store.audit_checkpoints import LOG_ACCEPTED, replace_head, stored_heads
+from silo_connector.trainer.store.log_breaks import end_break, stored_breaks
 
 BYTES_MAX = 1 << 16
 
 
 def statement(config: Config, pinned: Signatory, chain: str | None) -> LogAcceptance:
     """What there is to be signed. Raises Invalid ``log.not_broken``, ``log.which`` where several chains are."""
-    standing = kept_breaks(config.trainer_state).standing
+    standing = stored_breaks(config.trainer_state).standing
     if not standing or (chain is not None and chain not in standing):
         raise Invalid("log.not_broken", "The platform has shown no log that breaks with what is kept here.")
     if chain is None and len(standing) > 1:
@@ -48,7 +48,7 @@ def read_statement(sealed: bytes) -> LogAcceptance:
     """What an envelope asks to be signed. Raises Invalid ``log.malformed`` for another kind of file."""
     try:
         if envelope.payload_type_of(sealed) == LogAcceptance.payload_type:
-            return read(LogAcceptance, envelope.peek(sealed))
+            return read(LogAcceptance, envelope.payload_unverified(sealed))
     except FederationError as error:
         raise Invalid("log.malformed", f"The file holds no request to accept a log: {error.message}") from error
     raise Invalid("log.malformed", "The file holds no request to accept a log.")
@@ -58,23 +58,23 @@ def signed(said: LogAcceptance, key: PrivateKey) -> bytes:
     """The same, signed. Raises Untrusted ``log.other_key`` if it names another signatory key."""
     if said.signatory_key != key.public.encoded:
         raise Untrusted("log.other_key", "The trainer that asks has pinned another signatory key than this one.")
-    return seal(said, key)
+    return sign_document(said, key)
 
 
 def accept(config: Config, pinned: Signatory, sealed: bytes) -> LogAcceptance:
     """Take a signed acceptance: into the journal first, for it loosens; then the other head is kept.
 
     Raises Untrusted ``log.other_key`` and ``log.other_trainer``, Invalid ``log.changed`` (another head is kept than was
-    signed for), and what ``open_sealed`` raises.
+    signed for), and what ``verify_document`` raises.
     """
-    said = open_sealed(LogAcceptance, sealed, [pinned.key])
+    said = verify_document(LogAcceptance, sealed, [pinned.key])
     if said.signatory_key != pinned.key.encoded:
         raise Untrusted("log.other_key", "The acceptance names another signatory key than the one that is pinned.")
     if said.identity_key != identity_key(config).public.encoded:
         raise Untrusted("log.other_trainer", "The acceptance is for another trainer.")
     kept = TreeHead(**said.kept.model_dump())
-    standing = kept_breaks(config.trainer_state).standing.get(said.chain)
-    if standing is None or standing.kept != kept or kept_checkpoints(config.trainer_state).get(said.chain) != kept:
+    standing = stored_breaks(config.trainer_state).standing.get(said.chain)
+    if standing is None or standing.kept != kept or stored_heads(config.trainer_state).get(said.chain) != kept:
         raise Invalid("log.changed", "What is kept here is not what was signed for. Ask for the signature again.")
     acceptance = json.loads(sealed)
     Journal.of(config).add(
@@ -85,7 +85,7 @@ def accept(config: Config, pinned: Signatory, sealed: bytes) -> LogAcceptance:
         kept=said.kept.model_dump(),
         shown=said.shown.model_dump(),
     )
-    keep_instead(config.trainer_state, said.chain, TreeHead(**said.shown.model_dump()))
+    replace_head(config.trainer_state, said.chain, TreeHead(**said.shown.model_dump()))
     end_break(config.trainer_state, said.chain, acceptance)
     return said
 
@@ -94,8 +94,8 @@ def accepted_in(entry: Mapping[str, Any], config: Config, keys: frozenset[str]) 
     """The acceptance in a line of the journal, if it is for this trainer and signed by whom it has to be."""
     try:
         sealed = json.dumps(entry.get("acceptance")).encode()
-        key = PublicKey.from_encoded(read(LogAcceptance, envelope.peek(sealed)).signatory_key)
-        said = open_sealed(LogAcceptance, sealed, [key])
+        key = PublicKey.from_encoded(read(LogAcceptance, envelope.payload_unverified(sealed)).signatory_key)
+        said = verify_document(LogAcceptance, sealed, [key])
     except FederationError:
         return None
     return said if key.key_id in keys and said.identity_key == identity_key(config).public.encoded else None

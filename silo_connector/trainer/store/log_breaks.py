@@ -41,7 +41,7 @@ class Breaks:
     accepted: dict[str, dict[str, Any]] = field(default_factory=dict)
 
 
-def kept_breaks(state: Path) -> Breaks:
+def stored_breaks(state: Path) -> Breaks:
     """What is kept; nothing where the file is not there. Raises Invalid ``log_breaks.unreadable``."""
     try:
         said = json.loads((state / FILE).read_text())
@@ -56,7 +56,7 @@ def kept_breaks(state: Path) -> Breaks:
 
 def note_break(state: Path, chain: str, kept: TreeHead, shown: TreeHead) -> bool:
     """Keep that a head was shown which does not follow; whether this break is new."""
-    found = kept_breaks(state)
+    found = stored_breaks(state)
     before = found.standing.get(chain)
     is_new = before is None or before.kept != kept
     noted_at = now().isoformat() if before is None or is_new else before.noted_at
@@ -67,7 +67,7 @@ def note_break(state: Path, chain: str, kept: TreeHead, shown: TreeHead) -> bool
 
 def end_break(state: Path, chain: str, acceptance: dict[str, Any]) -> None:
     """The organisation has accepted the other log: its word is kept, for the platform."""
-    found = kept_breaks(state)
+    found = stored_breaks(state)
     found.standing.pop(chain, None)
     found.accepted.pop(chain, None)
     found.accepted = {**dict(list(found.accepted.items())[1 - ACCEPTED_KEPT :]), chain: acceptance}

@@ -15,7 +15,7 @@ from silo_connector.journal import Head
 from silo_connector.trainer.refusals import Refused
 from silo_connector.trainer.store.jobs import Jobs
 from silo_connector.trainer.store.migrations import migrate
-from silo_connector.trainer.store.pruning import as_text, forget, forgotten, mark
+from silo_connector.trainer.store.pruning import as_text, delete_old, deleted_until, mark
 from silo_connector.trainer.store.statistics import StatisticsAnswers
 
 FILE = "trainer.sqlite"
@@ -89,13 +89,13 @@ class Memory:
         if self._forgot_at is not None and moment - self._forgot_at < FORGET_EVERY:
             return
         with self._transaction():
-            forget(self._database, moment)
+            delete_old(self._database, moment)
         self._forgot_at = moment
 
     @property
     def forgotten_before(self) -> str | None:
         """Lines of the journal from before may be about what was forgotten."""
-        return forgotten(self._database)[0]
+        return deleted_until(self._database)[0]
 
     def take(self, order_id: str, silo_id: str, number: int) -> int:
         """Take an order before anything is done for it; how often it has been started by now.

@@ -38,7 +38,7 @@ def as_text(moment: datetime) -> str:
     return moment.astimezone(UTC).isoformat(timespec="milliseconds")
 
 
-def forget(database: sqlite3.Connection, moment: datetime) -> int:
+def delete_old(database: sqlite3.Connection, moment: datetime) -> int:
     """Forget what is old by this moment, within the caller's transaction; how many rows that were."""
     at = {"orders": as_text(moment - ORDERS_KEPT), "jobs": as_text(moment - JOBS_KEPT)}
     database.execute(
@@ -71,7 +71,7 @@ def forget(database: sqlite3.Connection, moment: datetime) -> int:
     return rows
 
 
-def forgotten(database: sqlite3.Connection) -> tuple[str | None, datetime | None]:
+def deleted_until(database: sqlite3.Connection) -> tuple[str | None, datetime | None]:
     """Until when lines of the journal may be about what was forgotten, and when the last forgotten job had begun."""
     row = database.execute("SELECT before, jobs_until FROM forgotten").fetchone()
     if row is None:

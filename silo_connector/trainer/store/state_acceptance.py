@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, Any
 from federation.errors import FederationError, Invalid, Untrusted
 from federation.protocol import envelope
 from federation.protocol.digests import digest_bytes
-from federation.protocol.documents import StateAcceptance, now, open_sealed, read, seal
+from federation.protocol.documents import StateAcceptance, now, read, sign_document, verify_document
 from federation.protocol.documents.acceptances import LOST_MAX
 from federation.protocol.keys import PrivateKey, PublicKey
 from silo_connector.agreements import Store
 from silo_connector.config import Config
-from silo_connector.journal import Journal, begin_anew, entries, raw_lines
+from silo_connector.journal import Journal, entries, raw_lines, start_new_journal
 from silo_connector.own_keys import PINNED, SIGNATORY_PIN, Signatory, identity_key
 from silo_connector.trainer.store.audit_checkpoints import raise_heads
-from silo_connector.trainer.store.kept import kept_now
+from silo_connector.trainer.store.kept import stored_documents
 from silo_connector.trainer.store.order_store import Memory
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ def read_statement(sealed: bytes) -> StateAcceptance:
     """What an envelope asks to be signed. Raises Invalid ``state.malformed`` for another kind of file."""
     try:
         if envelope.payload_type_of(sealed) == StateAcceptance.payload_type:
-            return read(StateAcceptance, envelope.peek(sealed))
+            return read(StateAcceptance, envelope.payload_unverified(sealed))
     except FederationError as error:
         raise Invalid("state.malformed", f"The file holds no request to accept a state: {error.message}") from error
     raise Invalid("state.malformed", "The file holds no request to accept a state.")
@@ -63,16 +63,16 @@ def signed(said: StateAcceptance, key: PrivateKey) -> bytes:
     """The same, signed. Raises Untrusted ``state.other_key`` if it names another signatory key."""
     if said.signatory_key != key.public.encoded:
         raise Untrusted("state.other_key", "The trainer that asks has pinned another signatory key than this one.")
-    return seal(said, key)
+    return sign_document(said, key)
 
 
 def accept(config: Config, pinned: Signatory, past: Past, memory: Memory, sealed: bytes) -> StateAcceptance:
     """Take a signed acceptance: keep what the journal still knows, then write the line from which it counts.
 
     Raises Untrusted ``state.other_key`` and ``state.other_trainer``, Invalid ``state.changed`` (it is about something
-    else than what is older now, or was used before), and what ``open_sealed`` raises.
+    else than what is older now, or was used before), and what ``verify_document`` raises.
     """
-    said = open_sealed(StateAcceptance, sealed, [pinned.key])
+    said = verify_document(StateAcceptance, sealed, [pinned.key])
     if said.signatory_key != pinned.key.encoded:
         raise Untrusted("state.other_key", "The acceptance names another signatory key than the one that is pinned.")
     if said.identity_key != identity_key(config).public.encoded:
@@ -88,12 +88,12 @@ def accept(config: Config, pinned: Signatory, past: Past, memory: Memory, sealed
         "acceptance": json.loads(sealed),
         "numbers": _numbers(past, memory),
         "lost_jobs": sorted(past.lost_jobs),
-        "kept": sorted(kept_now(config, pinned)),
+        "kept": sorted(stored_documents(config, pinned)),
     }
     if past.is_journal_broken:
         noted = memory.journal_head()
         fields["journal_put_aside"] = {"lines": noted.lines, "digest": noted.digest}
-        begin_anew(config.trainer_state, ACCEPTED, fields, config.syslog)
+        start_new_journal(config.trainer_state, ACCEPTED, fields, config.syslog)
     else:
         journal.add(ACCEPTED, **fields)
     if past.is_journal_broken or past.signatory is None:
@@ -111,8 +111,8 @@ def is_accepted(entry: Mapping[str, Any], config: Config, keys: frozenset[str]) 
     """Whether a line of the journal holds an acceptance for this trainer, signed by whom it has to be."""
     try:
         sealed = json.dumps(entry.get("acceptance")).encode()
-        key = PublicKey.from_encoded(read(StateAcceptance, envelope.peek(sealed)).signatory_key)
-        said = open_sealed(StateAcceptance, sealed, [key])
+        key = PublicKey.from_encoded(read(StateAcceptance, envelope.payload_unverified(sealed)).signatory_key)
+        said = verify_document(StateAcceptance, sealed, [key])
         return key.key_id in keys and said.identity_key == identity_key(config).public.encoded
     except FederationError:
         return False

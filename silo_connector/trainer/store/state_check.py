@@ -23,7 +23,7 @@ from silo_connector.plans import PlanStore
 from silo_connector.platform_keys import CHAIN_FILE, known_chain
 from silo_connector.trainer.clock import is_far_before
 from silo_connector.trainer.store import audit_checkpoints
-from silo_connector.trainer.store.kept import KEEPING_VERSION, kept_now
+from silo_connector.trainer.store.kept import KEEPING_VERSION, stored_documents
 from silo_connector.trainer.store.order_store import FILE as MEMORY
 from silo_connector.trainer.store.order_store import Memory
 from silo_connector.trainer.store.past import CLOCK, Older, Past, read_past
@@ -98,7 +98,7 @@ def check_newest(config: Config, agreement: Agreement, digest: str) -> None:
 
 def _journal(config: Config, pinned: Signatory | None) -> list[Older]:
     """What is kept has its line before it is kept: where there is none, the journal was put back, and all with it."""
-    unknown = kept_now(config, pinned)
+    unknown = stored_documents(config, pinned)
     for entry in all_entries(config.trainer_state):
         match entry:
             case {"event": event, "digest": str(digest)} if event in {
@@ -136,7 +136,7 @@ def _agreements(past: Past, config: Config, pinned: Signatory | None) -> list[Ol
 
 def _heads(past: Past, config: Config, _pinned: Signatory | None) -> list[Older]:
     try:
-        kept = audit_checkpoints.kept_checkpoints(config.trainer_state)
+        kept = audit_checkpoints.stored_heads(config.trainer_state)
     except Invalid:
         return []  # what can't be read is no reason to begin anew: countersigning is refused
     found = []

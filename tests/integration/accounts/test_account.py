@@ -11,7 +11,7 @@ from django.contrib.sessions.models import Session
 from django.test import Client
 
 from accounts.actions import deactivate_user, reactivate_user, set_password
-from accounts.housekeeping import forget_expired
+from accounts.housekeeping import delete_expired
 from accounts.models import User
 from accounts.tokens import issue_token
 from audit.models import Event
@@ -52,7 +52,7 @@ def test_one_browser_is_signed_out(world: World) -> None:
     assert Event.objects.filter(verb="user.session_ended", actor_id=str(world.it.pk)).count() == 1
 
 
-def test_signing_out_everywhere(world: World) -> None:
+def test_signing_out_everywhere_ends_all_sessions(world: World) -> None:
     here, there = browser(world.it, FIREFOX, "192.0.2.1"), browser(world.it, PHONE, "192.0.2.2")
     other = browser(world.nobody, PHONE, "192.0.2.3")
     asked = here.get("/account/sessions/end/")
@@ -71,11 +71,11 @@ def test_sessions_that_a_new_password_ended_are_not_listed(world: World) -> None
     assert b"Safari on iPhone" not in here.get("/account/").content
 
 
-def test_what_ended_is_forgotten(world: World) -> None:
+def test_ended_sessions_are_deleted(world: World) -> None:
     here = browser(world.it, FIREFOX, "192.0.2.1")
     here.post("/sign-out/")
     assert UserSession.objects.exists()
-    forget_expired()
+    delete_expired()
     assert not UserSession.objects.exists()
     assert not Session.objects.exists()
 
@@ -133,7 +133,7 @@ def test_a_session_that_changed_the_password_is_signed_out_with_all_others(world
     assert there.get("/account/")["Location"].startswith("/sign-in/")
 
 
-def test_an_account_that_is_opened_again_is_signed_into_anew(world: World) -> None:
+def test_an_account_that_is_opened_again_is_signed_into_again(world: World) -> None:
     there = browser(world.it, PHONE, "192.0.2.2")
     _, secret = issue_token(user=world.it, name="t", scopes=["account:read"], lifetime=timedelta(days=1), by=TEST)
     deactivate_user(user=world.it, by=world.platform_admin)

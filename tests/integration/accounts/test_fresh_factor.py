@@ -104,7 +104,7 @@ def _session_only(patterns: list[URLPattern | URLResolver]) -> Iterator[str]:
         yield from (f"{method} {entry.name}" for method, scope in scopes.items() if scope == SESSION_ONLY)
 
 
-def test_no_act_of_sessions_is_forgotten() -> None:
+def test_no_act_of_sessions_is_left_out() -> None:
     asked = {f"{endpoint.method.upper()} {endpoint.name}" for endpoint in SESSION_ACTS}
     assert set(_session_only(get_resolver().url_patterns)) == asked | NOT_FRESH | ELSEWHERE
 

@@ -42,7 +42,7 @@ def test_what_is_over_goes_and_what_is_not_stays(world: World) -> None:
     assert Event.objects.count() == events
 
 
-def test_the_first_administrator(db: None, client: Client) -> None:
+def test_command_creates_the_first_administrator(db: None, client: Client) -> None:
     told = StringIO()
     call_command("create_administrator", "First@Example.org", "The First", stdout=told)
     first = User.objects.get()

@@ -172,7 +172,7 @@ def test_the_second_factor_is_asked_for_all_the_same(world: World, provider: Pro
     assert client.get("/").status_code == 200
 
 
-def test_what_goes_wrong_there_is_told_here(world: World, provider: Provider) -> None:
+def test_what_goes_wrong_there_is_reported_here(world: World, provider: Provider) -> None:
     client = Client()
     for query in ({"code": "c", "state": "made-up"}, {"error": "server_error"}, {"error": "access_denied"}):
         assert client.get(f"{LOGIN}callback/", query)["Location"] == "/sign-in/"

@@ -48,7 +48,7 @@ def browser(user: User) -> Client:
     return client
 
 
-def test_somebody_taken_in_is_invited_by_a_letter(
+def test_a_new_member_is_invited_by_e_mail(
     world: World, queued: list[Any], django_capture_on_commit_callbacks: Any
 ) -> None:
     body = {"email": "new@example.org", "full_name": "Nora New", "role": "auditor"}
@@ -124,9 +124,9 @@ def test_a_mail_server_that_is_away_is_tried_again(world: World, monkeypatch: py
 
 
 @pytest.mark.parametrize("email", ["it@example.org", " IT@Example.org ", "stranger@example.org"])
-def test_asking_for_a_way_back_in_tells_nothing(world: World, queued: list[Any], email: str) -> None:
+def test_a_password_reset_request_reveals_no_account(world: World, queued: list[Any], email: str) -> None:
     client = Client()
-    assert b"Send the letter" in client.get("/password/forgotten/").content
+    assert b"Send the e-mail" in client.get("/password/forgotten/").content
     answer = client.post("/password/forgotten/", {"email": email})
     assert answer["Location"] == "/password/forgotten/sent/"
     assert b"If somebody has an account" in client.get(answer["Location"]).content
@@ -156,16 +156,16 @@ def test_the_way_back_in(world: World, queued: list[Any], django_capture_on_comm
     assert b"does not work" in Client().get(place[1], follow=True).content
 
 
-def test_nobodys_letter_box_is_filled(world: World, queued: list[Any]) -> None:
+def test_password_reset_e_mails_are_limited(world: World, queued: list[Any]) -> None:
     statuses = [Client().post("/password/forgotten/", {"email": "it@example.org"}).status_code for _ in range(6)]
     assert statuses == [302] * 5 + [429]
     last = Client().post("/password/forgotten/", {"email": "it@example.org"})
     assert b"Wait 15 minutes." in last.content
 
 
-def test_without_letters_the_page_says_who_helps(world: World, settings: Any) -> None:
+def test_without_e_mail_the_page_names_who_helps(world: World, settings: Any) -> None:
     settings.EMAIL_CONFIGURED = False
-    assert b"sends no letters" in Client().get("/password/forgotten/").content
+    assert b"sends no e-mails" in Client().get("/password/forgotten/").content
     assert b"Forgotten your password?" not in Client().get("/sign-in/").content
 
 
@@ -182,7 +182,7 @@ def test_without_letters_the_page_says_who_helps(world: World, settings: Any) ->
         ("smtp://mail.example", {"EMAIL_PORT": 25, "EMAIL_USE_SSL": False}),
     ],
 )
-def test_how_letters_leave(url: str, wanted: dict[str, Any]) -> None:
+def test_e_mails_leave_by_the_configured_address(url: str, wanted: dict[str, Any]) -> None:
     assert wanted.items() <= settings_of(url).items()
 
 
@@ -192,7 +192,7 @@ def test_an_address_that_is_none(url: str) -> None:
         settings_of(url)
 
 
-def test_letters_into_a_folder(world: World, settings: Any, tmp_path: Path) -> None:
+def test_e_mails_are_written_into_a_folder(world: World, settings: Any, tmp_path: Path) -> None:
     for name, value in settings_of(f"file://{tmp_path}").items():
         setattr(settings, name, value)
     emails.send_welcome(world.it.pk)

@@ -54,7 +54,7 @@ def test_a_name_with_a_letter_that_is_not_seen_is_no_name(world: World) -> None:
         rename(world.north, "Nor\u200bdic")
 
 
-def test_a_name_that_was_given_up_stays_its_owners(world: World) -> None:
+def test_a_name_that_was_abandoned_stays_its_owners(world: World) -> None:
     rename(world.south, "Deep South")
     with pytest.raises(Conflict) as taken:
         rename(world.north, "South")

@@ -17,7 +17,7 @@ def world() -> World:
     return make_world()
 
 
-def test_two_who_correct_the_same_organisation_are_told(world: World) -> None:
+def test_two_who_correct_the_same_organisation_are_informed(world: World) -> None:
     client, place = browser(world.administrator), f"/organisations/{world.north.pk}/edit/"
     asked = client.get(place)
     seen = asked.context["now_seen"]
@@ -64,7 +64,7 @@ def test_taking_an_organisation_in(world: World) -> None:
     assert b'value="Fourth again"' in taken.content
 
 
-def test_taking_somebody_in(world: World) -> None:
+def test_an_administrator_adds_a_person_to_the_organisation(world: World) -> None:
     client, place = browser(world.administrator), f"/organisations/{world.north.pk}/people/"
     body = {"email": "new@example.org", "full_name": "New", "role": "auditor"}
     answer = client.post(place, body, follow=True)

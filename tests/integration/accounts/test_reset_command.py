@@ -13,7 +13,7 @@ from tests.support.second_factors import telephone
 from tests.support.world import World
 
 
-def test_it_takes_the_factor_and_the_sessions(world: World) -> None:
+def test_reset_command_removes_the_factor_and_ends_sessions(world: World) -> None:
     telephone(world.it)
     client = Client()
     client.force_login(world.it)
@@ -26,6 +26,6 @@ def test_it_takes_the_factor_and_the_sessions(world: World) -> None:
 
 
 @pytest.mark.parametrize(("email", "said"), [("none@example.org", "Nobody"), ("it@example.org", "no second factor")])
-def test_it_refuses(world: World, email: str, said: str) -> None:
+def test_reset_command_refuses_wrong_input(world: World, email: str, said: str) -> None:
     with pytest.raises(CommandError, match=said):
         call_command("reset_second_factor", email)

@@ -17,7 +17,7 @@ from accounts.actions import set_password
 from accounts.models import SignInFailure, User
 from accounts.second_factor import codes
 from accounts.second_factor.actions import reset
-from accounts.second_factor.encryption import seal, unseal
+from accounts.second_factor.encryption import encrypt, unseal
 from accounts.tokens import issue_token
 from audit.models import Event
 from federation.errors import Untrusted
@@ -279,15 +279,15 @@ def test_a_lost_one_is_reset(world: World) -> None:
         telephone(world.steward)
 
 
-def test_the_switch(world: World, settings: Any) -> None:
+def test_the_setting_requires_a_second_factor(world: World, settings: Any) -> None:
     settings.SIGN_IN_TOTP_REQUIRED = False
     client, _ = sign_in(world.steward)
     assert client.get("/").status_code == 200
 
 
 def test_what_is_sealed_opens_with_the_same_key_only(settings: Any) -> None:
-    sealed = seal(SECRET)
-    assert sealed != seal(SECRET)
+    sealed = encrypt(SECRET)
+    assert sealed != encrypt(SECRET)
     assert unseal(sealed) == SECRET
     for spoilt in (sealed[:-6] + "AAAAAA", "v2." + sealed[3:], "", "v1.", "v1.é"):
         with pytest.raises(Untrusted, match="SECRET_KEY"):

@@ -40,7 +40,7 @@ def try_in(client: Client, email: str = "ada@example.org", password: str = PASSW
     return client.post("/sign-in/", {"username": email, "password": password, **extra})
 
 
-def test_in_and_out(ada: User, client: Client) -> None:
+def test_a_user_signs_in_and_out(ada: User, client: Client) -> None:
     assert client.get("/").status_code == 302
     answer = try_in(client, " ADA@example.ORG ")
     assert (answer.status_code, answer["Location"]) == (302, "/")
@@ -92,7 +92,7 @@ def test_the_session_gets_a_new_key(ada: User, client: Client) -> None:
 
 
 @pytest.mark.parametrize("text", ["a\0b", "\ud800", "x" * 100_000, "'; DROP TABLE accounts_user; --", "é@é.é"])
-def test_absurd_input(ada: User, client: Client, text: str) -> None:
+def test_absurd_sign_in_input_is_refused(ada: User, client: Client, text: str) -> None:
     client.raise_request_exception = False
     raw = text.encode("utf-8", "surrogatepass")
     encoded = urlencode({"username": raw, "password": raw})
@@ -113,7 +113,7 @@ def test_after_ten_guesses_one_waits(ada: User, client: Client) -> None:
     assert not SignInFailure.objects.exists()
 
 
-def test_success_forgives(ada: User, client: Client) -> None:
+def test_a_successful_sign_in_clears_failed_attempts(ada: User, client: Client) -> None:
     for _ in range(sign_in.PAIR_MAX - 1):
         try_in(client, password="wrong")
     assert try_in(client).status_code == 302

@@ -42,7 +42,7 @@ def test_only_a_hash_is_kept(world: World) -> None:
     assert ApiToken.digest_of(secret) in row
 
 
-def test_it_acts_for_its_person_within_its_scopes(world: World) -> None:
+def test_a_token_acts_for_its_person_within_its_scopes(world: World) -> None:
     _, secret = token_for(world.administrator, Scope.ACCOUNT_READ, Scope.CONSORTIA_READ)
     client = with_token(secret)
     assert client.get("/api/v1/me/").json()["email"] == "administrator@example.org"
@@ -85,7 +85,7 @@ def test_a_session_needs_one(world: World) -> None:
     assert told(client.post("/api/v1/consortia/", body, format="json")) == (403, "csrf.failed")
 
 
-def test_expired(world: World) -> None:
+def test_an_expired_token_is_refused(world: World) -> None:
     token, secret = token_for(world.it, Scope.ACCOUNT_READ)
     ApiToken.objects.filter(pk=token.pk).update(
         created_at=timezone.now() - timedelta(days=2), expires_at=timezone.now() - timedelta(seconds=1)
@@ -93,7 +93,7 @@ def test_expired(world: World) -> None:
     assert told(with_token(secret).get("/api/v1/me/")) == (401, "token.expired")
 
 
-def test_revoked(world: World) -> None:
+def test_a_revoked_token_is_refused(world: World) -> None:
     token, secret = token_for(world.it, Scope.ACCOUNT_READ)
     assert client_of(world.it).delete(f"/api/v1/tokens/{token.pk}/").status_code == 204
     assert told(with_token(secret).get("/api/v1/me/")) == (401, "token.revoked")
@@ -139,7 +139,7 @@ def test_its_use_is_noted_once_a_minute(world: World) -> None:
         ({"name": "t", "scopes": ["account:read"], "user": "somebody"}, "user"),
     ],
 )
-def test_a_wrong_wish(world: World, body: dict[str, Any], field: str) -> None:
+def test_an_invalid_token_request_is_refused(world: World, body: dict[str, Any], field: str) -> None:
     answer = client_of(world.it).post("/api/v1/tokens/", body, format="json")
     assert told(answer) == (422, "input.invalid")
     assert list(answer.json()["fields"]) == [field]

@@ -52,7 +52,7 @@ def test_of_an_account_that_was_used(world: World, new: User) -> None:
     assert asked(world.administrator, new).status_code == 403
 
 
-def test_an_account_of_another_house_is_not_won_by_giving_it_a_role(world: World, new: User) -> None:
+def test_an_account_of_another_organisation_is_not_won_by_giving_it_a_role(world: World, new: User) -> None:
     grant_role(user=new, organisation=world.elsewhere, role=Role.AUDITOR, by=world.outsider)
     assert asked(world.outsider, new).status_code == 403
     assert asked(world.administrator, new).status_code == 202

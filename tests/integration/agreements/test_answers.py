@@ -18,7 +18,9 @@ pytestmark = pytest.mark.django_db
 Body = dict[str, Any]
 
 
-def test_a_version_is_told_whole(cohort: Cohort, current: AgreementVersion, coming: AgreementVersion) -> None:
+def test_a_version_is_answered_with_all_its_parts(
+    cohort: Cohort, current: AgreementVersion, coming: AgreementVersion
+) -> None:
     client = client_of(cohort.scientist)
     told = client.get(f"/api/v1/agreements/versions/{current.pk}/").json()
     assert (told["state"], told["number"], told["missing"]) == ("in_force", 1, [])
@@ -48,7 +50,7 @@ def test_a_version_is_told_whole(cohort: Cohort, current: AgreementVersion, comi
         ({"cohort": {"minimum_participants": 9}}, "agreement.contradiction", "terms.cohort.minimum_participants"),
     ],
 )
-def test_what_is_wrong_with_terms_is_told_by_field(
+def test_what_is_wrong_with_terms_is_reported_by_field(
     cohort: Cohort, coming: AgreementVersion, changes: Body, code: str, field: str
 ) -> None:
     client = client_of(cohort.administrator)
@@ -59,7 +61,7 @@ def test_what_is_wrong_with_terms_is_told_by_field(
     assert field in answer.json()["fields"]
 
 
-def test_contradictions_are_told_together_with_what_can_t_be_read(cohort: Cohort, coming: AgreementVersion) -> None:
+def test_contradictions_are_reported_together_with_what_can_t_be_read(cohort: Cohort, coming: AgreementVersion) -> None:
     """Nobody finds out about the next mistake only once the last one is put right."""
     client = client_of(cohort.administrator)
     terms = terms_for(cohort.federation, protection=[], privacy={"required": True, "epsilon_max": 0, "delta_max": 2})
@@ -70,7 +72,7 @@ def test_contradictions_are_told_together_with_what_can_t_be_read(cohort: Cohort
     assert answer["fields"]["terms.privacy.epsilon_max"][0].startswith("Differential privacy is required")
 
 
-def test_the_document_of_the_api_can_be_signed_and_handed_in(
+def test_the_document_of_the_api_can_be_signed_and_submitted(
     cohort: Cohort, current: AgreementVersion, coming: AgreementVersion
 ) -> None:
     coming = lifecycle.open_signing(version=coming, by=cohort.administrator)
@@ -106,7 +108,7 @@ def test_a_wording_that_somebody_has_changed_is_not_replaced_by_who_names_the_on
     assert revise(first.json()["terms_digest"], 42, first["ETag"]).status_code == 201
 
 
-def test_being_signed_again(cohort: Cohort, coming: AgreementVersion) -> None:
+def test_a_withdrawn_draft_leaves_room_for_the_next(cohort: Cohort, coming: AgreementVersion) -> None:
     """A draft that was withdrawn leaves room for the next, whose number is another."""
     lifecycle.withdraw(version=coming, by=cohort.administrator)
     assert being_signed(cohort.federation, protection=["masked"]).number == coming.number + 1

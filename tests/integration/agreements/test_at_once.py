@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from agreements.actions import drafting, signing
-from agreements.actions.expiry import settle_all
+from agreements.actions.expiry import update_all_states
 from agreements.models import AgreementVersion, Signature, Via
 from agreements.selectors import in_force
 from agreements.transitions import AgreementState as S
@@ -31,7 +31,7 @@ def federation(transactional_db: None, blob_root: Path) -> Federation:
 def test_all_sign_at_once_and_the_agreement_comes_into_force_once(federation: Federation) -> None:
     version = being_signed(federation)
     hand_in = [
-        partial(signing.take_signature, envelope=signed_by(version, one.signatory), by=one.silo, via=Via.CONNECTOR)
+        partial(signing.accept_signature, envelope=signed_by(version, one.signatory), by=one.silo, via=Via.CONNECTOR)
         for one in federation.silos
     ]
     assert at_once(*hand_in, *hand_in) == [""] * 6
@@ -44,21 +44,21 @@ def test_all_sign_at_once_and_the_agreement_comes_into_force_once(federation: Fe
 def test_the_last_signs_while_another_leaves(federation: Federation) -> None:
     version = being_signed(federation)
     for played in federation.silos[:2]:
-        signing.take_signature(envelope=signed_by(version, played.signatory), by=played.silo, via=Via.CONNECTOR)
+        signing.accept_signature(envelope=signed_by(version, played.signatory), by=played.silo, via=Via.CONNECTOR)
     last = federation.silos[2]
     place = Participation.objects.get(
         consortium=federation.consortium, organisation=federation.silos[1].silo.organisation
     )
     sealed = signed_by(version, last.signatory)
     at_once(
-        partial(signing.take_signature, envelope=sealed, by=last.silo, via=Via.CONNECTOR),
+        partial(signing.accept_signature, envelope=sealed, by=last.silo, via=Via.CONNECTOR),
         partial(leave_consortium, participation=place, by=TEST),
     )
     version.refresh_from_db()
     assert version.state in {S.IN_FORCE, S.PROPOSED}
     assert (version.envelope is not None) == (version.state == S.IN_FORCE)
     assert in_force(federation.consortium) is None
-    settle_all(by=TEST)
+    update_all_states(by=TEST)
     version.refresh_from_db()
     assert version.state in {S.SUSPENDED, S.PROPOSED}
 

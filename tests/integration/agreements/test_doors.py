@@ -78,7 +78,7 @@ def bring_to(state: str) -> Callable[[Scene], None]:
         version, by = scene.coming, scene.cohort.administrator
         match state:
             case "draft":
-                lifecycle.take_back(version=version, by=by)
+                lifecycle.return_to_draft(version=version, by=by)
             case "signing":
                 lifecycle.open_signing(version=version, by=by)
             case "suspended":
@@ -306,12 +306,12 @@ def test_a_draft_is_changed_by_who_drafts_only(scene: Scene) -> None:
     assert door.of(scene)(client_of(scene.cohort.administrator), door.method).status_code == 201
 
 
-def test_nobody_suspends_for_another_house(scene: Scene) -> None:
+def test_nobody_suspends_for_another_organisation(scene: Scene) -> None:
     other = str(scene.cohort.federation.silos[1].silo.organisation_id)
     path = f"/api/v1/agreements/versions/{scene.current.pk}/suspend/"
     answer = client_of(scene.cohort.steward).post(path, {"organisation": other, "reason": "x"}, format="json")
     assert (answer.status_code, answer.json()["code"]) == (403, "permission.denied")
 
 
-def test_no_endpoint_is_forgotten() -> None:
+def test_no_endpoint_is_left_out() -> None:
     doors.check_none_is_forgotten(DOORS, "agreements")

@@ -73,7 +73,7 @@ def test_a_counter_proposal_is_kept_with_whose_it_is(federation: Federation) -> 
         ),
     ],
 )
-def test_contradictory_terms_are_told_at_once_by_field(
+def test_contradictory_terms_are_reported_at_once_by_field(
     federation: Federation, changes: dict[str, Any], field: str
 ) -> None:
     told = refused("agreement.contradiction", lambda: drafted(federation, **changes))
@@ -129,7 +129,7 @@ def in_state(federation: Federation, state: S) -> AgreementVersion:
 
 ACTS: dict[S, tuple[S, Callable[[AgreementVersion, Any], object]]] = {
     S.PROPOSED: (S.PROPOSED, lambda version, by: lifecycle.propose(version=version, by=by)),
-    S.DRAFT: (S.DRAFT, lambda version, by: lifecycle.take_back(version=version, by=by)),
+    S.DRAFT: (S.DRAFT, lambda version, by: lifecycle.return_to_draft(version=version, by=by)),
     S.SIGNING: (S.SIGNING, lambda version, by: lifecycle.open_signing(version=version, by=by)),
     S.WITHDRAWN: (S.WITHDRAWN, lambda version, by: lifecycle.withdraw(version=version, by=by)),
     S.TERMINATED: (S.TERMINATED, lambda version, by: suspension.terminate(version=version, reason="over", by=by)),
@@ -166,17 +166,17 @@ def test_a_member_suspends_for_itself_and_lifts(federation: Federation) -> None:
         lambda: suspension.suspend(consortium=consortium, organisation=house, reason=" ", by=steward),
     )
     suspension.suspend(consortium=consortium, organisation=house, reason="A question of consent", by=steward)
-    assert selectors.standing_for(version, house)
-    assert not selectors.standing_for(version, other)
+    assert selectors.is_suspended_for(version, house)
+    assert not selectors.is_suspended_for(version, other)
     assert selectors.in_force(consortium) == version
     refused(
         "agreement.suspended_already",
         lambda: suspension.suspend(consortium=consortium, organisation=house, reason="again", by=steward),
     )
     amended = agreed(federation, protection=["masked"])
-    assert selectors.standing_for(amended, house), "a newer version does not lift it"
+    assert selectors.is_suspended_for(amended, house), "a newer version does not lift it"
     suspension.lift(consortium=consortium, organisation=house, by=steward)
-    assert not selectors.standing_for(amended, house)
+    assert not selectors.is_suspended_for(amended, house)
     refused("agreement.not_suspended", lambda: suspension.lift(consortium=consortium, organisation=house, by=steward))
     verbs = Event.objects.filter(organisation_id=house.id, subject_kind="suspension").order_by("id")
     assert [event.verb for event in verbs] == ["agreement.suspended_by_member", "agreement.suspension_lifted"]

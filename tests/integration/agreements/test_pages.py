@@ -14,8 +14,8 @@ from agreements.actions import drafting
 from agreements.explanations import CLAUSES, TERMS, terms_in
 from agreements.models import AgreementVersion, Approval, Comment, Signature, Suspension
 from agreements.selectors import document_of
+from agreements.terms import clauses_of
 from agreements.transitions import AgreementState as S
-from agreements.wording import clauses_of
 from audit.models import Event
 from federation.agreements.signing import open_agreement
 from tests.support.agreements import being_signed, hand_in, page_of, parsed, proposed, signed_by
@@ -132,7 +132,7 @@ def test_the_pdf_has_the_text_the_hash_and_what_was_signed(cohort: Cohort, curre
     assert open_agreement(attached).digest == current.digest
 
 
-def test_the_pdf_of_a_draft_says_so_and_names_that_no_font_has_are_told(cohort: Cohort) -> None:
+def test_the_pdf_of_a_draft_says_so_and_names_that_no_font_has_are_reported(cohort: Cohort) -> None:
     house = cohort.silo.organisation
     house.name = "北京 Hospital <b>" + "x" * 150
     house.save(update_fields=["name"])
@@ -159,7 +159,7 @@ def test_comments_stand_at_their_clause(cohort: Cohort, coming: AgreementVersion
     assert Comment.objects.count() == 1
 
 
-def test_a_signature_is_handed_in_and_what_is_wrong_with_a_file_is_told(cohort: Cohort) -> None:
+def test_a_signature_is_submitted_and_what_is_wrong_with_a_file_is_reported(cohort: Cohort) -> None:
     version = being_signed(cohort.federation)
     own, other = (played.signatory for played in cohort.federation.silos[:2])
     for sealed, said in (

@@ -15,7 +15,7 @@ from accounts.actions import add_signatory_key, revoke_signatory_key
 from accounts.models import SignatoryKey
 from agreements import selectors
 from agreements.actions import drafting, lifecycle, signing
-from agreements.actions.expiry import settle_all
+from agreements.actions.expiry import update_all_states
 from agreements.models import AgreementVersion, Approval, Signature, Via
 from agreements.transitions import AgreementState as S
 from audit.models import Event
@@ -75,7 +75,9 @@ def test_the_last_signature_brings_a_version_into_force_and_each_is_written_down
     assert selectors.in_force(federation.consortium) is None
     states = []
     for played in federation.silos:
-        taken = signing.take_signature(envelope=signed_by(version, played.signatory), by=played.silo, via=Via.CONNECTOR)
+        taken = signing.accept_signature(
+            envelope=signed_by(version, played.signatory), by=played.silo, via=Via.CONNECTOR
+        )
         states.append((taken.version.state, len(taken.missing)))
     assert states == [(S.SIGNING, 2), (S.SIGNING, 1), (S.IN_FORCE, 0)]
     found = selectors.in_force(federation.consortium)
@@ -100,11 +102,11 @@ def test_the_last_signature_brings_a_version_into_force_and_each_is_written_down
     assert last.detail["digest"] == version.digest
 
 
-def test_a_member_without_a_silo_hands_its_signature_in_by_its_steward(federation: Federation) -> None:
+def test_a_member_without_a_silo_submits_its_signature_by_its_steward(federation: Federation) -> None:
     version = being_signed(federation)
     played = federation.silos[1]
     steward = steward_of(played.silo.organisation)
-    taken = signing.take_signature(
+    taken = signing.accept_signature(
         envelope=signed_by(version, played.signatory), version=version, by=steward, via=Via.BROWSER
     )
     assert taken.missing == (federation.silos[0].silo.organisation.name, federation.silos[2].silo.organisation.name)
@@ -117,11 +119,11 @@ def test_the_same_signature_again_changes_nothing(federation: Federation) -> Non
     played = federation.silos[0]
     sealed = signed_by(version, played.signatory)
     for _ in range(2):
-        signing.take_signature(envelope=sealed, by=played.silo, via=Via.CONNECTOR)
+        signing.accept_signature(envelope=sealed, by=played.silo, via=Via.CONNECTOR)
     assert Signature.objects.count() == 1
     sign_all(federation, version)
     events = Event.objects.count()
-    assert signing.take_signature(envelope=sealed, by=played.silo, via=Via.CONNECTOR).version.state == S.IN_FORCE
+    assert signing.accept_signature(envelope=sealed, by=played.silo, via=Via.CONNECTOR).version.state == S.IN_FORCE
     assert Event.objects.count() == events
 
 
@@ -131,13 +133,13 @@ def test_what_is_kept_of_an_envelope_is_the_own_signature_alone(federation: Fede
     both = json.loads(sign(sealed, federation.silos[1].signatory))
     both["signatures"].append({"keyid": PrivateKey.generate().public.key_id, "sig": "00" * 64})
     both["more"] = "x" * 100
-    signing.take_signature(envelope=json.dumps(both).encode(), by=federation.silos[0].silo, via=Via.CONNECTOR)
+    signing.accept_signature(envelope=json.dumps(both).encode(), by=federation.silos[0].silo, via=Via.CONNECTOR)
     kept = json.loads(bytes(Signature.objects.get().envelope))
     assert [entry["keyid"] for entry in kept["signatures"]] == [federation.silos[0].signatory.public.key_id]
     assert set(kept) == {"payload", "payloadType", "signatures"}
 
 
-def test_a_signature_over_other_bytes_is_told(federation: Federation) -> None:
+def test_a_signature_over_other_bytes_is_reported(federation: Federation) -> None:
     version = being_signed(federation)
     played = federation.silos[0]
     opened = open_agreement(selectors.document_of(version)).agreement
@@ -146,21 +148,21 @@ def test_a_signature_over_other_bytes_is_told(federation: Federation) -> None:
     steward = steward_of(played.silo.organisation)
     refused(
         "agreement.other_bytes",
-        lambda: signing.take_signature(envelope=sealed, version=version, by=steward, via=Via.API),
+        lambda: signing.accept_signature(envelope=sealed, version=version, by=steward, via=Via.API),
     )
-    refused("agreement.not_found", lambda: signing.take_signature(envelope=sealed, by=played.silo, via=Via.CONNECTOR))
+    refused("agreement.not_found", lambda: signing.accept_signature(envelope=sealed, by=played.silo, via=Via.CONNECTOR))
     # the right bytes with a signature that was made over the others
     mixed = json.loads(selectors.document_of(version))
     mixed["signatures"] = json.loads(sealed)["signatures"]
     refused(
         "signature.invalid",
-        lambda: signing.take_signature(envelope=json.dumps(mixed).encode(), by=played.silo, via=Via.CONNECTOR),
+        lambda: signing.accept_signature(envelope=json.dumps(mixed).encode(), by=played.silo, via=Via.CONNECTOR),
     )
     refused("agreement.other_bytes", lambda: merge([selectors.document_of(version), sealed]))
     assert not Signature.objects.exists()
 
 
-def test_a_signatory_without_mandate_is_told(federation: Federation) -> None:
+def test_a_signatory_without_mandate_is_reported(federation: Federation) -> None:
     version = being_signed(federation)
     first, second, _ = federation.silos
     of_second = signed_by(version, second.signatory)
@@ -171,11 +173,11 @@ def test_a_signatory_without_mandate_is_told(federation: Federation) -> None:
         ]
     )
     for sealed in (of_second, nobodys, selectors.document_of(version)):
-        hand_in = partial(signing.take_signature, envelope=sealed, by=first.silo, via=Via.CONNECTOR)
+        hand_in = partial(signing.accept_signature, envelope=sealed, by=first.silo, via=Via.CONNECTOR)
         refused("agreement.no_mandate", hand_in)
     refused(
         "agreement.no_mandate",
-        lambda: signing.take_signature(
+        lambda: signing.accept_signature(
             envelope=of_second, version=version, by=steward_of(first.silo.organisation), via=Via.BROWSER
         ),
     )
@@ -189,7 +191,9 @@ def test_a_key_that_was_revoked_has_no_mandate(federation: Federation) -> None:
     key = SignatoryKey.objects.get(key_id=played.signatory.public.key_id)
     revoke_signatory_key(signatory_key=key, by=TEST)
     add_signatory_key(organisation=played.silo.organisation, public_key=PrivateKey.generate().public, by=TEST)
-    refused("agreement.no_mandate", lambda: signing.take_signature(envelope=sealed, by=played.silo, via=Via.CONNECTOR))
+    refused(
+        "agreement.no_mandate", lambda: signing.accept_signature(envelope=sealed, by=played.silo, via=Via.CONNECTOR)
+    )
 
 
 @pytest.mark.parametrize("made", [drafted, proposed])
@@ -207,17 +211,17 @@ def test_an_amendment_supersedes_once_the_last_has_signed_it(federation: Federat
     assert (second.number, second.agreement_id) == (2, first.agreement_id)
     assert open_agreement(selectors.document_of(second)).agreement.supersedes == first.digest
     for played in federation.silos[:2]:
-        signing.take_signature(envelope=signed_by(second, played.signatory), by=played.silo, via=Via.CONNECTOR)
+        signing.accept_signature(envelope=signed_by(second, played.signatory), by=played.silo, via=Via.CONNECTOR)
     assert selectors.in_force(federation.consortium) == first
     last = federation.silos[2]
-    signing.take_signature(envelope=signed_by(second, last.signatory), by=last.silo, via=Via.CONNECTOR)
+    signing.accept_signature(envelope=signed_by(second, last.signatory), by=last.silo, via=Via.CONNECTOR)
     assert selectors.in_force(federation.consortium) == second
     assert (state_of(first), first.ended_at is not None) == (S.SUPERSEDED, True)
     assert selectors.complete_envelope(first)
     assert Event.objects.filter(verb="agreement.superseded", subject_id=str(first.id)).count() == 1
 
 
-def test_overlapping_versions_are_told_and_the_database_forbids_them(federation: Federation) -> None:
+def test_overlapping_versions_are_reported_and_the_database_forbids_them(federation: Federation) -> None:
     version = drafted(federation)
     refused("agreement.overlapping", lambda: drafted(federation))
     row = {
@@ -235,11 +239,11 @@ def test_overlapping_versions_are_told_and_the_database_forbids_them(federation:
 def test_a_member_that_leaves_in_the_middle_of_signing_opens_the_terms_again(federation: Federation) -> None:
     version = being_signed(federation)
     first, second, _ = federation.silos
-    signing.take_signature(envelope=signed_by(version, first.signatory), by=first.silo, via=Via.CONNECTOR)
+    signing.accept_signature(envelope=signed_by(version, first.signatory), by=first.silo, via=Via.CONNECTOR)
     late = signed_by(version, second.signatory)
     leave(federation, 2)
     failure = refused(
-        "agreement.not_signing", lambda: signing.take_signature(envelope=late, by=second.silo, via=Via.CONNECTOR)
+        "agreement.not_signing", lambda: signing.accept_signature(envelope=late, by=second.silo, via=Via.CONNECTOR)
     )
     assert "open to changes again" in failure.message or "no such" in failure.message
     assert (state_of(version), version.reason_code, version.number) == (S.PROPOSED, "agreement.member_gone", 2)
@@ -256,10 +260,10 @@ def test_a_member_that_leaves_in_the_middle_of_signing_opens_the_terms_again(fed
 def test_the_sweep_finds_a_member_that_is_gone(federation: Federation) -> None:
     version = being_signed(federation)
     leave(federation, 1)
-    settle_all(by=TEST)
+    update_all_states(by=TEST)
     assert state_of(version) == S.PROPOSED
     events = Event.objects.count()
-    settle_all(by=TEST)
+    update_all_states(by=TEST)
     assert Event.objects.count() == events
 
 
@@ -272,7 +276,7 @@ def test_a_version_in_force_stops_at_once_when_a_member_is_gone(federation: Fede
         key = SignatoryKey.objects.get(key_id=federation.silos[1].signatory.public.key_id)
         revoke_signatory_key(signatory_key=key, by=TEST)
     assert selectors.in_force(federation.consortium) is None  # before any sweep
-    settle_all(by=TEST)
+    update_all_states(by=TEST)
     assert (state_of(version), version.reason_code) == (S.SUSPENDED, "agreement.member_gone")
     if how == "leaves":
         rest = Federation(
@@ -286,12 +290,12 @@ def test_a_version_in_force_stops_at_once_when_a_member_is_gone(federation: Fede
         assert selectors.in_force(federation.consortium) == amended
 
 
-def test_a_version_expires(federation: Federation) -> None:
+def test_a_version_expires_at_its_end(federation: Federation) -> None:
     soon = datetime.now(UTC) + timedelta(days=1)
     version = agreed(federation, validity=until(soon))
     AgreementVersion.objects.filter(pk=version.pk).update(not_after=datetime.now(UTC) - timedelta(seconds=1))
     assert selectors.in_force(federation.consortium) is None
-    settle_all(by=TEST)
+    update_all_states(by=TEST)
     assert state_of(version) == S.EXPIRED
     assert drafted(federation).supersedes == version
 
@@ -300,7 +304,7 @@ def test_reopening_throws_the_signatures_away_and_says_so(federation: Federation
     version = being_signed(federation)
     played = federation.silos[0]
     old = signed_by(version, played.signatory)
-    signing.take_signature(envelope=old, by=played.silo, via=Via.CONNECTOR)
+    signing.accept_signature(envelope=old, by=played.silo, via=Via.CONNECTOR)
     signing.approve(
         version=version,
         organisation=played.silo.organisation,
@@ -318,7 +322,7 @@ def test_reopening_throws_the_signatures_away_and_says_so(federation: Federation
     event = Event.objects.get(verb="agreement.reopened")
     assert (event.detail["thrown_away"], event.detail["digest"]) == ([played.silo.organisation.name], digest)
     lifecycle.open_signing(version=version, by=federation.administrator)
-    refused("agreement.not_found", lambda: signing.take_signature(envelope=old, by=played.silo, via=Via.CONNECTOR))
+    refused("agreement.not_found", lambda: signing.accept_signature(envelope=old, by=played.silo, via=Via.CONNECTOR))
 
 
 def played_by(played: Any) -> Any:
@@ -360,7 +364,7 @@ def test_nothing_is_signed_where_it_can_not_be_written_down(
 ) -> None:
     version = being_signed(federation)
     for played in federation.silos[:2]:
-        signing.take_signature(envelope=signed_by(version, played.signatory), by=played.silo, via=Via.CONNECTOR)
+        signing.accept_signature(envelope=signed_by(version, played.signatory), by=played.silo, via=Via.CONNECTOR)
     last = federation.silos[2]
     sealed = signed_by(version, last.signatory)
 
@@ -370,7 +374,7 @@ def test_nothing_is_signed_where_it_can_not_be_written_down(
     with monkeypatch.context() as patch:
         patch.setattr("audit.actions.database.fetch", broken)
         with pytest.raises(RuntimeError):
-            signing.take_signature(envelope=sealed, by=last.silo, via=Via.CONNECTOR)
+            signing.accept_signature(envelope=sealed, by=last.silo, via=Via.CONNECTOR)
     assert (state_of(version), Signature.objects.count()) == (S.SIGNING, 2)
-    signing.take_signature(envelope=sealed, by=last.silo, via=Via.CONNECTOR)
+    signing.accept_signature(envelope=sealed, by=last.silo, via=Via.CONNECTOR)
     assert state_of(version) == S.IN_FORCE

@@ -15,8 +15,8 @@ from agreements.actions import drafting, lifecycle
 from agreements.choices import offer_of
 from agreements.forms import TermsForm
 from agreements.models import AgreementVersion, Revision, Signature
+from agreements.terms import first_terms
 from agreements.transitions import AgreementState as S
-from agreements.wording import first_terms
 from consortia.actions import leave_consortium
 from consortia.models import Participation
 from tests.support.agreements import being_signed, hand_in, page_of, parsed, proposed, signed_by, terms_for
@@ -176,7 +176,7 @@ def test_what_is_wrong_stands_at_its_field(
         ({"cohort__minimum_rows": "many"}, "cohort.minimum_rows"),
     ],
 )
-def test_what_contradicts_itself_is_told_with_what_is_wrong_otherwise(
+def test_what_contradicts_itself_is_reported_with_what_is_wrong_otherwise(
     cohort: Cohort, coming: AgreementVersion, changes: Mapping[str, Any], field: str
 ) -> None:
     client, address = browser(cohort.steward), f"/agreements/{coming.pk}/edit/"
@@ -238,7 +238,9 @@ def test_a_data_set_s_own_purposes_are_asked_for_and_nothing_typed_is_lost(
     assert [one.get("use", {}) and one["use"]["permission"] for one in coming.terms["datasets"]].count("GRU") == 1
 
 
-def test_somebody_who_changed_it_meanwhile_is_told_with_what_changed(cohort: Cohort, coming: AgreementVersion) -> None:
+def test_somebody_who_changed_it_meanwhile_is_informed_with_what_changed(
+    cohort: Cohort, coming: AgreementVersion
+) -> None:
     client, address = browser(cohort.steward), f"/agreements/{coming.pk}/edit/"
     mine = typed(client, address, training_limits__rounds_max="55")
     theirs = parsed(cohort.federation, protection=["masked"])
@@ -332,7 +334,7 @@ def test_people_are_named_by_their_address_and_kept_by_their_id(cohort: Cohort, 
 
 
 @pytest.mark.parametrize("who", ["nobody-at-all@example.org", "not an address", "{outsider}", "{outsider_id}", "\0@x"])
-def test_whoever_takes_no_part_is_refused_at_the_field(cohort: Cohort, coming: AgreementVersion, who: str) -> None:
+def test_who_takes_no_part_is_refused_at_the_field(cohort: Cohort, coming: AgreementVersion, who: str) -> None:
     client, address = browser(cohort.steward), f"/agreements/{coming.pk}/edit/"
     unknown = who.format(outsider=cohort.outsider.email, outsider_id=cohort.outsider.pk)
     data = {"purposes-modifiers": ["US"], "purposes-users": f"{unknown}\n{cohort.scientist.email}"}

@@ -10,16 +10,16 @@ from django.apps import apps
 from django.db import connection
 
 from agreements.actions import drafting, lifecycle
-from agreements.actions.expiry import settle_all
+from agreements.actions.expiry import update_all_states
 from agreements.models import AgreementVersion, Comment, Revision
 from agreements.selectors import in_force
-from agreements.wording import agreement_of, kept, terms_of
+from agreements.terms import agreement_of, kept, terms_of
 from audit.reasons import Reason
 from federation.agreements.added_terms import ADDED_BY_1_1
 from federation.errors import Invalid
 from federation.protocol.digests import digest_bytes
 from federation.protocol.documents.terms_1_0 import RENAMED, renamed
-from federation.protocol.envelope import peek
+from federation.protocol.envelope import payload_unverified
 from rest.errors import Conflict
 from tests.support.agreements import being_signed, drafted
 from tests.support.cohort import Cohort, browser, make_cohort
@@ -48,7 +48,10 @@ def outdated(cohort: Cohort) -> AgreementVersion:
     assert version is not None
     sealed = envelope_1_0(agreement_of(version), *(played.signatory for played in cohort.federation.silos))
     AgreementVersion.objects.filter(pk=version.pk).update(
-        payload=peek(sealed), envelope=sealed, digest=digest_bytes(peek(sealed)), protocol="1.0"
+        payload=payload_unverified(sealed),
+        envelope=sealed,
+        digest=digest_bytes(payload_unverified(sealed)),
+        protocol="1.0",
     )
     version.refresh_from_db()
     version.terms = kept(agreement_of(version).terms)
@@ -56,7 +59,7 @@ def outdated(cohort: Cohort) -> AgreementVersion:
     return version
 
 
-def test_no_job_is_launched_under_it_and_the_way_out_is_told(cohort: Cohort) -> None:
+def test_no_job_is_launched_under_it_and_the_way_out_is_reported(cohort: Cohort) -> None:
     outdated(cohort)
     with pytest.raises(Invalid) as caught:
         launch(consortium=cohort.federation.consortium, request=cohort.federation.request(), by=cohort.scientist)
@@ -83,9 +86,9 @@ def test_a_version_that_was_being_signed_under_1_0_is_open_to_changes_again(coho
     version = being_signed(cohort.federation)
     sealed = envelope_1_0(agreement_of(version))
     AgreementVersion.objects.filter(pk=version.pk).update(
-        payload=peek(sealed), digest=digest_bytes(peek(sealed)), protocol="1.0"
+        payload=payload_unverified(sealed), digest=digest_bytes(payload_unverified(sealed)), protocol="1.0"
     )
-    assert settle_all(by=TEST) == 1
+    assert update_all_states(by=TEST) == 1
     version.refresh_from_db()
     assert (version.state, version.protocol, version.payload) == ("proposed", "", None)
     assert "signed under protocol 1.1" in version.reason_text
@@ -147,7 +150,7 @@ def test_a_version_of_today_is_not_upgraded(cohort: Cohort) -> None:
         drafting.draft_upgrade(version=version, by=cohort.administrator)
 
 
-def test_whoever_may_not_draft_upgrades_nothing(cohort: Cohort) -> None:
+def test_who_may_not_draft_upgrades_nothing(cohort: Cohort) -> None:
     version = outdated(cohort)
     assert browser(cohort.scientist).post(f"/agreements/{version.pk}/upgrade/").status_code == 403
     assert not AgreementVersion.objects.filter(state=AgreementVersion.State.DRAFT).exists()

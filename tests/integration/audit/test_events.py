@@ -99,7 +99,7 @@ def test_where_the_event_can_t_be_written_nothing_happens(monkeypatch: pytest.Mo
     assert not OrganisationRole.objects.exists()
 
 
-def test_reading_the_record_page_by_page(world: World) -> None:
+def test_the_audit_log_is_read_page_by_page(world: World) -> None:
     client = client_of(world.platform_admin)
     seen: list[int] = []
     address = "/api/v1/events/?page_size=7"
@@ -126,7 +126,7 @@ def test_reading_the_record_page_by_page(world: World) -> None:
         ("job=00000000-0000-0000-0000-000000000000", set()),
     ],
 )
-def test_narrowing_the_record(world: World, query: str, verbs: set[str]) -> None:
+def test_filters_narrow_the_audit_log(world: World, query: str, verbs: set[str]) -> None:
     found = client_of(world.platform_admin).get(f"/api/v1/events/?{query}").json()["results"]
     assert {event["verb"] for event in found} == verbs
 
@@ -147,6 +147,6 @@ def test_everybody_reads_what_they_may_and_what_they_did(world: World) -> None:
     assert scientist == []
 
 
-def test_what_only_verifiers_read_is_not_told_to_people() -> None:
+def test_what_only_verifiers_read_is_not_notified_to_people() -> None:
     event = Event(verb="round.opened", detail={"round": 1, "evidence": {"orders": {"a": "sha256:00"}}})
     assert event.told == {"round": 1}

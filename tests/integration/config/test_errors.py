@@ -84,7 +84,7 @@ def test_every_request_has_another_id(world: World) -> None:
     assert client.get("/")["X-Request-Id"] != client.get("/", headers={"X-Request-Id": "chosen"})["X-Request-Id"]
 
 
-def test_what_can_t_be_read_is_told_without_a_database() -> None:
+def test_what_can_t_be_read_is_reported_without_a_database() -> None:
     request = RequestFactory().get("/")
     request.request_id = "0123456789ab"  # type: ignore[attr-defined]
     for answer in (errors.bad_request(request, ValueError()), errors.broken(request)):
@@ -98,7 +98,7 @@ def test_a_host_that_is_none_of_ours(db: None) -> None:
 
 
 @pytest.mark.filterwarnings("ignore:StreamingHttpResponse must consume synchronous iterators")
-def test_maintenance(world: World, settings: Any) -> None:
+def test_maintenance_is_answered_with_503(world: World, settings: Any) -> None:
     client = browser(world)
     settings.MAINTENANCE = True
     page = client.get("/")

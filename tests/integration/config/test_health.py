@@ -47,7 +47,7 @@ def ask(port: int, path: str, method: str = "GET", **headers: str) -> Answer:
     return Client(port).send(method, path, headers=headers)
 
 
-def test_all_is_well(port: int, database: dict[str, Any]) -> None:
+def test_health_is_ok_when_all_services_answer(port: int, database: dict[str, Any]) -> None:
     for path, status in ((health.LIVE, "live"), (health.READY, "ready")):
         answer = ask(port, path)
         assert (answer.status, answer.json) == (200, {"status": status})
@@ -64,7 +64,7 @@ def test_the_container_asks_whether_it_is_ready() -> None:
     assert "/sign-in/" not in compose
 
 
-def test_it_is_only_asked(port: int) -> None:
+def test_health_only_answers_get(port: int) -> None:
     for path in (health.LIVE, health.READY):
         answer = ask(port, path, "POST")
         assert (answer.status, answer.code, answer.headers["allow"]) == (405, "method.not_allowed", "GET, HEAD")

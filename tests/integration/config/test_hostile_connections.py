@@ -323,7 +323,7 @@ def test_who_is_signed_in_may_send_more(port: int) -> None:
 def test_an_answer_that_nobody_reads_is_not_kept(port: int, settings: Any) -> None:
     settings.RESPONSE_UNREAD_S = 1
     data = bytes(20 << 20)
-    store.keep(data, digest_bytes(data))
+    store.put_bytes(data, digest_bytes(data))
     url = signed_urls.download_url(digest_bytes(data), expires_at_s=int(time.time()) + 600)
     with connected(port) as peer:
         peer.sendall(head("GET", url))

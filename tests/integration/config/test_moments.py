@@ -25,7 +25,7 @@ def test_a_moment_comes_back_as_it_went(moment: datetime) -> None:
     assert (found, found.utcoffset()) == (moment, timedelta(0))
 
 
-def test_a_moment_in_another_zone_is_told_in_utc() -> None:
+def test_a_moment_in_another_zone_is_reported_in_utc() -> None:
     with connection.cursor() as cursor:
         cursor.execute("SET LOCAL TIME ZONE 'Europe/Zurich'")
         cursor.execute("SELECT timestamptz '2026-07-01 12:00:00+00'")

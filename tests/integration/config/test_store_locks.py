@@ -67,7 +67,7 @@ def test_locks_that_everybody_gets_are_warned_of(
     assert "files may be lost" in caplog.text
 
 
-def test_locks_that_can_not_be_tried_out_are_told_apart(blob_root: Path) -> None:
+def test_locks_that_can_not_be_tried_out_are_reported_apart(blob_root: Path) -> None:
     (blob_root / "locks").touch()  # no folder
     assert ids() == ["artefacts.W002"]
 
@@ -81,7 +81,7 @@ def put(number: int) -> str:
     """A blob of a few bytes that a committed row names."""
     data = str(number).encode()
     digest = digest_bytes(data)
-    store.release(store.keep(data, digest))
+    store.release(store.put_bytes(data, digest))
     return digest
 
 
@@ -105,7 +105,7 @@ def test_what_lies_in_many_folders_is_asked_for_a_few_times(blob_root: Path) -> 
 def test_what_is_marked_is_neither_asked_for_nor_deleted(blob_root: Path) -> None:
     data = b"put, and not committed yet"
     digest = digest_bytes(data)
-    mark = store.keep(data, digest)
+    mark = store.put_bytes(data, digest)
     asked: list[str] = []
     others = [put(number) for number in range(5)]
 

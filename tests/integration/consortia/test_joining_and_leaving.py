@@ -13,7 +13,7 @@ from django.utils import timezone
 from accounts.actions import create_user, deactivate_user, grant_role, reactivate_user, revoke_role
 from accounts.models import OrganisationRole, User
 from accounts.permissions import Role
-from accounts.role_offers import take_in
+from accounts.role_offers import invite_or_create_user
 from audit.models import Event
 from consortia import invitations
 from consortia.actions import (
@@ -85,7 +85,7 @@ def test_nobody_is_invited_twice(world: World) -> None:
 
 
 @pytest.mark.parametrize("end", ["declined", "withdrawn", "left"])
-def test_whoever_went_may_be_invited_again(world: World, end: str) -> None:
+def test_who_went_may_be_invited_again(world: World, end: str) -> None:
     sent = invitations.invite(consortium=world.consortium, organisation=world.elsewhere, by=world.administrator)
     if end == "left":
         leave_consortium(participation=invitations.accept(invitation=sent, by=world.outsider), by=world.outsider)
@@ -99,14 +99,14 @@ def test_whoever_went_may_be_invited_again(world: World, end: str) -> None:
     assert Invitation.objects.filter(participation=joined).count() == 2
 
 
-def test_an_unknown_organisation(world: World) -> None:
+def test_inviting_an_unknown_organisation_is_refused(world: World) -> None:
     path = f"/api/v1/consortia/{world.consortium.pk}/participants/"
     answer = client_of(world.administrator).post(path, {"organisation": "nowhere"}, format="json")
     assert (answer.status_code, answer.json()["code"]) == (422, "organisation.unknown")
     assert list(answer.json()["fields"]) == ["organisation"]
 
 
-def test_whoever_leaves_takes_their_people_along(world: World) -> None:
+def test_who_leaves_takes_their_people_along(world: World) -> None:
     grant_consortium_role(user=world.auditor, consortium=world.consortium, role=Role.AUDITOR, by=world.administrator)
     both = person("both")
     grant_role(user=both, organisation=world.north, role=Role.AUDITOR, by=TEST)
@@ -151,7 +151,7 @@ def test_who_is_only_invited_is_not_removed(world: World) -> None:
     )
 
 
-def test_the_house_of_the_last_administrator_is_not_removed(world: World) -> None:
+def test_the_organisation_of_the_last_administrator_is_not_removed(world: World) -> None:
     north = Participation.objects.get(consortium=world.consortium, organisation=world.north)
     refused(
         "consortium.last_administrator",
@@ -246,7 +246,7 @@ def test_a_role_is_held_once(world: World, path: str, email: str) -> None:
     assert (wrong.status_code, wrong.json()["code"]) == (422, "input.invalid")
 
 
-def test_a_role_of_another_house_is_not_found_here(world: World) -> None:
+def test_a_role_of_another_organisation_is_not_found_here(world: World) -> None:
     held = OrganisationRole.objects.get(user=world.outsider)
     path = f"/api/v1/organisations/{world.north.pk}/roles/{held.pk}/"
     assert client_of(world.administrator).delete(path).status_code == 404
@@ -256,7 +256,7 @@ def test_a_role_of_another_house_is_not_found_here(world: World) -> None:
     assert OrganisationRole.objects.filter(pk=held.pk).exists()
 
 
-def test_an_administrator_can_t_open_an_account_in_another_house(world: World) -> None:
+def test_an_administrator_can_t_open_an_account_in_another_organisation(world: World) -> None:
     body = {"email": "n@example.org", "full_name": "N", "organisation": str(world.south.pk), "roles": ["steward"]}
     assert client_of(world.administrator).post("/api/v1/users/", body, format="json").status_code == 404
     nowhere = {"email": "n@example.org", "full_name": "N"}
@@ -286,7 +286,9 @@ def test_an_address_has_one_account(world: World) -> None:
     body = {"email": "IT@Example.ORG", "full_name": "N", "organisation": str(world.north.pk), "roles": ["steward"]}
     answer = client_of(world.administrator).post("/api/v1/users/", body, format="json")
     assert (answer.status_code, answer.json()["code"]) == (409, "user.email_taken")
-    given = take_in(organisation=world.north, email="IT@EXAMPLE.org", full_name="", role="steward", by=TEST)
+    given = invite_or_create_user(
+        organisation=world.north, email="IT@EXAMPLE.org", full_name="", role="steward", by=TEST
+    )
     assert isinstance(given, OrganisationRole)
     assert given.user == world.it
 

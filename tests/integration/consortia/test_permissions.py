@@ -46,7 +46,7 @@ def test_of_each_in_an_organisation(world: World) -> None:
     assert permissions_of(world.steward) == frozenset()
 
 
-def test_a_scientist_at_home_looks_and_launches_nothing(world: World) -> None:
+def test_a_scientist_of_an_organisation_reads_and_launches_nothing(world: World) -> None:
     grant_role(user=world.nobody, organisation=world.south, role=Role.DATA_SCIENTIST, by=TEST)
     assert may(world.nobody, P.DATASET_VIEW, consortium=world.consortium)
     assert may(world.nobody, P.MODEL_DOWNLOAD, consortium=world.consortium)
@@ -56,7 +56,7 @@ def test_a_scientist_at_home_looks_and_launches_nothing(world: World) -> None:
     assert not may(world.nobody, P.JOB_LAUNCH, consortium=world.other_consortium)
 
 
-def test_it_ends_when_the_organisation_leaves(world: World) -> None:
+def test_permission_ends_when_the_organisation_leaves(world: World) -> None:
     assert may(world.auditor, P.EVENT_VIEW, consortium=world.consortium)
     leave_consortium(participation=world.participation, by=world.steward)
     assert permissions_of(world.auditor, consortium=world.consortium) == frozenset()

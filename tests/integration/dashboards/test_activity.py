@@ -29,7 +29,9 @@ def test_each_reads_what_they_may(cohort: Cohort) -> None:
     job = run_job(cohort, rounds_answered=1)
     for path in PATHS:
         assert Client().get(path).status_code == 302, path
-        assert f"{job.id}" in browser(cohort.neighbour).get(path).content.decode(), path  # the second house's auditor
+        assert f"{job.id}" in browser(cohort.neighbour).get(path).content.decode(), (
+            path
+        )  # the second organisation's auditor
         assert f"{job.id}" not in browser(cohort.outsider).get(path).content.decode(), path
         assert f"{job.id}" not in browser(cohort.nobody).get(path).content.decode(), path
     assert "round.opened" in verbs_of(browser(cohort.platform_admin))
@@ -40,7 +42,7 @@ def test_each_reads_what_they_may(cohort: Cohort) -> None:
         assert browser(cohort.outsider).get(f"{path}?consortium={hidden}").status_code == 404, path
 
 
-def test_it_is_narrowed_by_what_who_where_and_when(cohort: Cohort) -> None:
+def test_activity_is_filtered_by_what_who_where_and_when(cohort: Cohort) -> None:
     job = run_job(cohort, rounds_answered=1)
     client = browser(cohort.administrator)
     assert set(verbs_of(client, "verb=job.launched")) == {"job.launched"}
@@ -93,7 +95,7 @@ def test_what_is_taken_away_is_bounded_and_runs_nothing(cohort: Cohort, monkeypa
     assert (len(told["events"]), told["complete"]) == (2, False)
 
 
-def test_it_asks_as_many_questions_whatever_there_is(cohort: Cohort, django_assert_max_num_queries: Any) -> None:
+def test_activity_page_needs_a_constant_number_of_queries(cohort: Cohort, django_assert_max_num_queries: Any) -> None:
     for _ in range(2):
         run_job(cohort)
     with transaction.atomic():

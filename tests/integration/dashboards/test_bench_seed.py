@@ -82,7 +82,7 @@ def test_every_page_is_measured_or_said_why_not(settings: Any) -> None:
     assert set(NOT_MEASURED) <= {one.name for one in addresses()}
 
 
-def test_it_makes_what_it_says(settings: Any) -> None:
+def test_seed_command_makes_the_rows_it_reports(settings: Any) -> None:
     settings.PUBLIC_URL = "http://localhost"
     ids = seed()
     assert (Consortium.objects.count(), Job.objects.count()) == (3, 8)
@@ -99,7 +99,7 @@ def test_it_makes_what_it_says(settings: Any) -> None:
             assert set(one.submission.phases_s) == {"load", "evaluate", "train"}
 
 
-def test_it_fills_an_empty_platform_on_this_machine_only(settings: Any) -> None:
+def test_seed_command_fills_only_an_empty_local_platform(settings: Any) -> None:
     with pytest.raises(CommandError, match="loopback"):
         seed()
     settings.PUBLIC_URL = "http://localhost"

@@ -39,11 +39,11 @@ def test_the_chain_is_walked_when_somebody_asks(cohort: Cohort) -> None:
     victim = Link.objects.filter(chain=mine, position=2).get()
     forge("UPDATE audit_event SET actor_name = 'Somebody else' WHERE id = %s", victim.event_id)
     told = page(client, chain=mine)
-    assert "The chain does not hold" in told
+    assert "The chain does not verify" in told
     assert "chain.event_changed" in told
 
 
-def test_nobody_sees_a_chain_whose_record_they_may_not_read(cohort: Cohort) -> None:
+def test_nobody_sees_a_chain_whose_audit_log_they_may_not_read(cohort: Cohort) -> None:
     mine = chain_of(cohort.federation.consortium.id)
     for user in (cohort.scientist, cohort.outsider, cohort.nobody, cohort.it):
         client = browser(user)

@@ -56,7 +56,7 @@ def test_only_ones_own_colleagues_and_who_has_a_role_here_are_listed(cohort: Coh
     assert "Invite an organisation" not in theirs
 
 
-def test_who_may_not_read_the_record_sees_what_they_did(cohort: Cohort) -> None:
+def test_who_may_not_read_the_audit_log_sees_what_they_did(cohort: Cohort) -> None:
     run_job(cohort, rounds_answered=1)
     page = browser(cohort.scientist).get(address(cohort, "activity/"))
     assert {row.event.verb for row in page.context["rows"]} == {"job.launched"}
@@ -93,7 +93,7 @@ def test_name_and_description_are_changed_by_who_may(cohort: Cohort) -> None:
     assert browser(cohort.administrator).post(path, body | {"name": ""}).status_code == 422
 
 
-def test_two_who_change_the_same_are_told(cohort: Cohort) -> None:
+def test_two_who_change_the_same_are_informed(cohort: Cohort) -> None:
     path, consortium = address(cohort, "settings/"), cohort.federation.consortium
     client = browser(cohort.administrator)
     seen = client.get(path).context["now_seen"]

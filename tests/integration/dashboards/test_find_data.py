@@ -65,7 +65,7 @@ def test_without_an_agreement_that_is_said() -> None:
     assert "No agreement in force" in page(browser(cohort.scientist), cohort, category="health")
 
 
-def test_a_wrong_code_is_told_at_its_field_and_what_was_typed_stays() -> None:
+def test_a_wrong_code_is_reported_at_its_field_and_what_was_typed_stays() -> None:
     cohort = agreed()
     told = page(browser(cohort.scientist), cohort, category="disease", diseases="heart failure")
     assert 'value="heart failure"' in told

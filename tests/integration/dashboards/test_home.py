@@ -9,7 +9,7 @@ import pytest
 from django.utils import timezone
 
 from agreements.actions import drafting, lifecycle
-from agreements.actions.signing import take_signature
+from agreements.actions.signing import accept_signature
 from agreements.models import Via
 from silos import actions
 from silos.models import Silo
@@ -59,7 +59,7 @@ def test_each_finds_what_waits_for_them(cohort: Cohort) -> None:
     assert "is paused" not in page_of(cohort.neighbour)
 
 
-def test_what_went_wrong_is_told_for_a_week(cohort: Cohort) -> None:
+def test_what_went_wrong_is_reported_for_a_week(cohort: Cohort) -> None:
     job = run_job(cohort, rounds_answered=0)
     assert "Incidents" not in page_of(cohort.neighbour)
     failed = {"state": JobState.FAILED, "reason_code": "round.quorum_not_met", "reason": "Too few answered."}
@@ -77,7 +77,7 @@ def test_what_went_wrong_is_told_for_a_week(cohort: Cohort) -> None:
     assert "Angehalten von Dana Data." in german, "said when it is read, in the reader's language"
 
 
-def test_cards_and_jobs_tell_how_it_goes(cohort: Cohort) -> None:
+def test_cards_and_jobs_show_how_it_goes(cohort: Cohort) -> None:
     run_job(cohort)
     going = run_job(cohort, rounds_answered=1)
     Silo.objects.filter(pk=cohort.silo.pk).update(last_seen_at=timezone.now())
@@ -90,14 +90,14 @@ def test_cards_and_jobs_tell_how_it_goes(cohort: Cohort) -> None:
     assert "<polyline" in answer.content.decode()
 
 
-def test_where_there_is_nothing_yet_each_role_is_told_what_comes_next(cohort: Cohort) -> None:
+def test_where_there_is_nothing_yet_each_role_is_informed_what_comes_next(cohort: Cohort) -> None:
     told = {
         cohort.platform_admin: ("Take organisations in", "/organisations/"),
         cohort.administrator: ("Invite organisations", ""),
         cohort.steward: ("training plans to review", "/datasets/"),
         cohort.it: ("from the code to a running connector", "/silos/new/"),
         cohort.scientist: ("share a schema", "/datasets/"),
-        cohort.neighbour: ("on the record", "/activity/"),
+        cohort.neighbour: ("in the audit log", "/activity/"),
     }
     for user, (text, link) in every(told.items()):
         page = page_of(user)
@@ -109,11 +109,11 @@ def test_where_there_is_nothing_yet_each_role_is_told_what_comes_next(cohort: Co
     assert "What to do next" not in page_of(cohort.it)
 
 
-def test_who_administers_is_told_how_what_they_proposed_fares(
+def test_who_administers_is_informed_how_what_they_proposed_fares(
     cohort: Cohort, django_assert_max_num_queries: Any
 ) -> None:
     federation, version = cohort.federation, proposed(cohort.federation)
-    assert "Nobody has said anything yet." in page_of(cohort.administrator)
+    assert "Nobody has commented yet." in page_of(cohort.administrator)
     drafting.comment(version=version, clause="privacy", text="My own.", by=cohort.administrator)
     drafting.comment(version=version, clause="privacy", text="More of it.", by=cohort.steward)
     drafting.comment(version=version, clause="training_limits", text="Less of it.", by=cohort.steward)
@@ -125,7 +125,7 @@ def test_who_administers_is_told_how_what_they_proposed_fares(
     assert "1 counter-proposal by others." in page
     version = lifecycle.open_signing(version=version, by=cohort.administrator)
     first = federation.silos[0]
-    take_signature(envelope=signed_by(version, first.signatory), by=first.silo, via=Via.CONNECTOR)
+    accept_signature(envelope=signed_by(version, first.signatory), by=first.silo, via=Via.CONNECTOR)
     client = browser(cohort.administrator)
     with django_assert_max_num_queries(19):
         page = client.get("/").content.decode()
@@ -137,11 +137,11 @@ def test_who_administers_is_told_how_what_they_proposed_fares(
     for other in (cohort.scientist, cohort.neighbour, cohort.platform_admin, cohort.outsider):
         assert "Agreements under way" not in page_of(other)
     for played in federation.silos[1:]:
-        take_signature(envelope=signed_by(version, played.signatory), by=played.silo, via=Via.CONNECTOR)
+        accept_signature(envelope=signed_by(version, played.signatory), by=played.silo, via=Via.CONNECTOR)
     assert "Agreements under way" not in page_of(cohort.administrator)
 
 
-def test_it_asks_as_many_questions_whatever_there_is(cohort: Cohort, django_assert_max_num_queries: Any) -> None:
+def test_home_page_needs_a_constant_number_of_queries(cohort: Cohort, django_assert_max_num_queries: Any) -> None:
     for _ in range(3):
         run_job(cohort, rounds_answered=0)
     run_job(cohort)

@@ -85,7 +85,7 @@ def hand_over(job: Job) -> None:
     orders.update(delivered_at=F("answered_at") - timedelta(seconds=1.5))
 
 
-def test_work_tells_norm_direction_bytes_and_phases(cohort: Cohort) -> None:
+def test_work_shows_norm_direction_bytes_and_phases(cohort: Cohort) -> None:
     job = run_job(cohort)
     hand_over(job)
     times = series.round_times_of(job)
@@ -113,7 +113,7 @@ def test_participation_says_who_was_missing(cohort: Cohort) -> None:
     assert order is not None
     Order.objects.filter(id=order.id).update(state=OrderState.EXPIRED, code="order.deadline")
     times = series.round_times_of(job)
-    rows = participation(series.turns_of(job, {one.number for one in times}), times, series.members_of(job))
+    rows = participation(series.order_state_rows(job, {one.number for one in times}), times, series.members_of(job))
     mine = next(row for row in rows if row.member.silo_id == order.silo_id)
     assert mine.cells[0] is not None
     assert (mine.cells[0].word, mine.cells[0].code) == ("no answer in time", "order.deadline")
@@ -162,7 +162,7 @@ def test_a_download_is_bounded_and_can_be_taken_in_parts(cohort: Cohort, monkeyp
     assert browser(cohort.outsider).get(f"/jobs/{job.id}/figures.csv").status_code == 404
 
 
-def test_a_download_tells_what_silos_did_and_how_the_model_did_there(cohort: Cohort) -> None:
+def test_a_download_shows_what_silos_did_and_how_the_model_did_there(cohort: Cohort) -> None:
     job = run_job(cohort)
     hand_over(job)
     Silo.objects.filter(id=cohort.silo.id).update(name="=cmd()")

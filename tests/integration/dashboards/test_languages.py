@@ -348,7 +348,7 @@ def test_dates_asked_for_stay_what_a_date_field_takes(cohort: Cohort) -> None:
     assert 'value="2026-01-31"' in page
 
 
-def test_letters_are_written_in_their_reader_s_language(cohort: Cohort) -> None:
+def test_e_mails_are_written_in_their_reader_s_language(cohort: Cohort) -> None:
     User.objects.filter(pk=cohort.scientist.pk).update(language="de")
     for person in (cohort.scientist, cohort.administrator):
         assert emails.send_password_reset(person.pk)
@@ -361,7 +361,7 @@ def test_letters_are_written_in_their_reader_s_language(cohort: Cohort) -> None:
     assert translation.get_language() == "en"
 
 
-def test_notices_are_told_in_their_reader_s_words(cohort: Cohort, settings: Any) -> None:
+def test_notices_are_written_in_their_reader_s_language(cohort: Cohort, settings: Any) -> None:
     settings.EMAIL_CONFIGURED = True
     User.objects.filter(pk=cohort.scientist.pk).update(language="de", time_zone="Europe/Berlin")
     actions.gather(by=TEST)

@@ -16,7 +16,9 @@ from tests.support.federation import registration
 pytestmark = pytest.mark.django_db
 
 
-def test_it_names_the_readers_own_consortium_and_datasets(cohort: Cohort, django_assert_max_num_queries: Any) -> None:
+def test_tutorial_names_the_readers_own_consortium_and_datasets(
+    cohort: Cohort, django_assert_max_num_queries: Any
+) -> None:
     client = browser(cohort.scientist)
     with django_assert_max_num_queries(10):
         page = client.get("/tutorial/").content.decode()
@@ -26,7 +28,7 @@ def test_it_names_the_readers_own_consortium_and_datasets(cohort: Cohort, django
         assert str(played.dataset.id) in page
 
 
-def test_it_asks_which_datasets(cohort: Cohort) -> None:
+def test_tutorial_names_only_the_ticked_datasets(cohort: Cohort) -> None:
     """The lines name what is ticked and nothing else; what isn't the reader's is passed over."""
     first, second, third = (str(played.dataset.id) for played in cohort.federation.silos if played.dataset is not None)
     client = browser(cohort.scientist)
@@ -57,7 +59,7 @@ def test_who_may_launch_nothing_finds_placeholders(cohort: Cohort) -> None:
     assert Client().get("/tutorial/").status_code == 302
 
 
-def test_it_is_found_from_home_and_from_the_docs(cohort: Cohort) -> None:
+def test_tutorial_is_linked_from_home_and_from_the_docs(cohort: Cohort) -> None:
     client = browser(cohort.scientist)
     assert 'href="/tutorial/"' in client.get("/api/v1/docs/").content.decode()
     assert 'href="/tutorial/"' in client.get("/").content.decode()

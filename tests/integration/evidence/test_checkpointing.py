@@ -17,8 +17,8 @@ from evidence import audit_checkpoints
 from federation.errors import FederationError, Invalid
 from federation.protocol import documents
 from federation.protocol.chains import chain_of
-from federation.protocol.documents import AuditCheckpoint, CheckpointOrder, now, read, seal
-from federation.protocol.envelope import peek, sign
+from federation.protocol.documents import AuditCheckpoint, CheckpointOrder, now, read, sign_document
+from federation.protocol.envelope import payload_unverified, sign
 from federation.protocol.tree_heads import TreeHead, why_not_after
 from rest.errors import Conflict, NotFound
 from silos.models import Silo
@@ -27,8 +27,8 @@ from tests.support.federation import ENVIRONMENT, Federation, PlayedSilo, make_f
 from training import models
 from training.engine import issuing
 from training.engine.answers import answer
-from training.engine.kinds.audit_checkpoint import take_countersignature
-from training.engine.long_poll import fetch_deliverable_orders, take_answer
+from training.engine.kinds.audit_checkpoint import accept_countersignature
+from training.engine.long_poll import accept_answer, fetch_deliverable_orders
 from training.transitions import OrderState
 
 pytestmark = pytest.mark.django_db
@@ -60,12 +60,14 @@ def given(played: PlayedSilo) -> list[CheckpointOrder]:
     key = issuing.signing_key().public
     found = fetch_deliverable_orders(played.silo, [])
     assert all((handed.manifest, handed.inputs, handed.agreement) == (b"null", {}, None) for handed in found.orders)
-    return [documents.open_sealed(CheckpointOrder, handed.order, [key]) for handed in found.orders]
+    return [documents.verify_document(CheckpointOrder, handed.order, [key]) for handed in found.orders]
 
 
 def countersigned(played: PlayedSilo, order: CheckpointOrder) -> bytes:
     """What the trainer makes of a head."""
-    return sign(peek(json.dumps(order.checkpoint).encode()), AuditCheckpoint.payload_type, played.identity)
+    return sign(
+        payload_unverified(json.dumps(order.checkpoint).encode()), AuditCheckpoint.payload_type, played.identity
+    )
 
 
 def refusal(played: PlayedSilo, order: CheckpointOrder, code: str = "checkpoint.forked", **changes: object) -> bytes:
@@ -80,19 +82,19 @@ def refusal(played: PlayedSilo, order: CheckpointOrder, code: str = "checkpoint.
         "environment": ENVIRONMENT,
         "created_at": now(),
     }
-    return seal(documents.Refusal.model_validate(said | changes), played.identity)
+    return sign_document(documents.Refusal.model_validate(said | changes), played.identity)
 
 
 def test_a_head_is_ordered_until_this_silo_has_countersigned_it(federation: Federation) -> None:
     first, second = federation.silos[:2]
     (order,) = given(first)
-    said = read(AuditCheckpoint, peek(json.dumps(order.checkpoint).encode()))
+    said = read(AuditCheckpoint, payload_unverified(json.dumps(order.checkpoint).encode()))
     assert said.chain == chain_of(federation.consortium.id)
     assert order.silo_id == first.silo.id
     assert sign_heads() == 0  # nothing has moved, and what is open is not ordered twice
     document = json.loads(countersigned(first, order))
-    assert take_answer(first.silo, {"document": document}) == {"state": "submitted", "code": None}
-    assert take_answer(first.silo, {"document": document}) == {"state": "submitted", "code": None}  # and again
+    assert accept_answer(first.silo, {"document": document}) == {"state": "submitted", "code": None}
+    assert accept_answer(first.silo, {"document": document}) == {"state": "submitted", "code": None}  # and again
     assert given(first) == []
     assert len(given(second)) == 1
     assert Countersignature.objects.get().silo_id == first.silo.id
@@ -103,7 +105,7 @@ def test_a_head_is_ordered_until_this_silo_has_countersigned_it(federation: Fede
     assert newer.checkpoint != order.checkpoint
 
 
-def test_what_the_relay_holds_is_not_handed_over_again(federation: Federation) -> None:
+def test_what_the_relay_holds_is_not_delivered_again(federation: Federation) -> None:
     first = federation.silos[0]
     (order,) = given(first)
     assert fetch_deliverable_orders(first.silo, [order.order_id]).orders == ()
@@ -115,14 +117,14 @@ def test_what_the_relay_holds_is_not_handed_over_again(federation: Federation) -
 
 def follows(order: CheckpointOrder, kept: TreeHead) -> str | None:
     """Why the head of an order does not follow from one, by the proof that came along."""
-    said = read(AuditCheckpoint, peek(json.dumps(order.checkpoint).encode()))
+    said = read(AuditCheckpoint, payload_unverified(json.dumps(order.checkpoint).encode()))
     assert order.proof is not None
     return why_not_after(kept, TreeHead(said.position, said.digest, said.root), order.proof.hashes)
 
 
 def head_of(order: CheckpointOrder) -> TreeHead:
     """The head that is to be countersigned."""
-    said = read(AuditCheckpoint, peek(json.dumps(order.checkpoint).encode()))
+    said = read(AuditCheckpoint, payload_unverified(json.dumps(order.checkpoint).encode()))
     return TreeHead(said.position, said.digest, said.root)
 
 
@@ -130,7 +132,7 @@ def test_each_head_is_proven_from_the_one_that_the_silo_keeps(federation: Federa
     first = federation.silos[0]
     (order,) = given(first)
     assert order.proof is None, "nothing is kept yet"
-    take_countersignature(document=countersigned(first, order), by=first.silo)
+    accept_countersignature(document=countersigned(first, order), by=first.silo)
     for name in ("One", "Two"):
         kept = head_of(order)
         move(federation, name)
@@ -139,10 +141,10 @@ def test_each_head_is_proven_from_the_one_that_the_silo_keeps(federation: Federa
         assert order.proof is not None
         assert order.proof.follows.position == kept.position
         assert follows(order, kept) is None
-        take_countersignature(document=countersigned(first, order), by=first.silo)
+        accept_countersignature(document=countersigned(first, order), by=first.silo)
 
 
-def test_a_silo_that_keeps_another_head_tells_which_and_is_asked_again_at_once(federation: Federation) -> None:
+def test_a_silo_that_keeps_another_head_shows_which_and_is_asked_again_at_once(federation: Federation) -> None:
     """As after an answer that was lost with the relay, or of a head that was kept under protocol 1.0."""
     first = federation.silos[0]
     (order,) = given(first)
@@ -161,7 +163,7 @@ def test_a_silo_that_keeps_another_head_tells_which_and_is_asked_again_at_once(f
 def test_a_log_that_was_rewritten_and_has_grown_brings_no_proof_that_holds(federation: Federation) -> None:
     first, chain = federation.silos[0], chain_of(federation.consortium.id)
     (order,) = given(first)
-    take_countersignature(document=countersigned(first, order), by=first.silo)
+    accept_countersignature(document=countersigned(first, order), by=first.silo)
     rewrite(chain)
     move(federation, "Grown")
     sign_heads()
@@ -195,7 +197,9 @@ def test_only_silos_that_are_there_and_only_heads_of_their_own_consortia(federat
     Silo.objects.filter(id=gone.silo.id).update(state=Silo.State.REVOKED)
     sign_heads()
     (order,) = given(other.silos[2])
-    assert read(AuditCheckpoint, peek(json.dumps(order.checkpoint).encode())).chain == chain_of(other.consortium.id)
+    assert read(AuditCheckpoint, payload_unverified(json.dumps(order.checkpoint).encode())).chain == chain_of(
+        other.consortium.id
+    )
     assert given(away) == given(gone) == []
     assert federation
 
@@ -204,12 +208,12 @@ def test_what_the_platform_has_not_signed_or_another_silo_has_is_not_kept(federa
     first, second = federation.silos[:2]
     (order,) = given(first)
     with pytest.raises(FederationError) as caught:
-        take_countersignature(document=countersigned(second, order), by=first.silo)
+        accept_countersignature(document=countersigned(second, order), by=first.silo)
     assert caught.value.code == "signature.invalid"
     row = Checkpoint.objects.get(chain=chain_of(federation.consortium.id))
     invented = AuditCheckpoint(chain=row.chain, position=row.position, digest="f" * 64, made_at=now())
     with pytest.raises(Invalid) as refused:
-        take_countersignature(document=seal(invented, first.identity), by=first.silo)
+        accept_countersignature(document=sign_document(invented, first.identity), by=first.silo)
     assert refused.value.code == "checkpoint.unknown"
     assert not Countersignature.objects.exists()
 
@@ -238,11 +242,11 @@ def test_a_refusal_is_kept_written_down_and_shown_until_the_silo_signs_again(
     models.Order.objects.filter(id=order.order_id).update(answered_at=timezone.now() - timedelta(hours=2))
     assert sign_heads() == 1
     (again,) = given(first)
-    take_countersignature(document=countersigned(first, again), by=first.silo)
+    accept_countersignature(document=countersigned(first, again), by=first.silo)
     assert audit_checkpoints.contradicted([chain]) == []
 
 
-def test_a_refusal_for_another_reason_says_nothing_against_the_record(federation: Federation) -> None:
+def test_a_refusal_for_another_reason_says_nothing_against_the_audit_log(federation: Federation) -> None:
     first = federation.silos[0]
     (order,) = given(first)
     answer(document=refusal(first, order, "order.expired"), by=first.silo)
@@ -269,12 +273,12 @@ def test_old_orders_and_signatures_that_later_ones_stand_for_are_deleted(federat
     first, second = federation.silos[:2]
     long_ago = timezone.now() - timedelta(days=40)
     (order,) = given(first)
-    take_countersignature(document=countersigned(first, order), by=first.silo)
+    accept_countersignature(document=countersigned(first, order), by=first.silo)
     answer(document=refusal(second, given(second)[0]), by=second.silo)
     move(federation, "Renamed")
     sign_heads()
     (newer,) = given(first)
-    take_countersignature(document=countersigned(first, newer), by=first.silo)
+    accept_countersignature(document=countersigned(first, newer), by=first.silo)
     models.Order.objects.update(issued_at=long_ago)
     Countersignature.objects.update(at=long_ago)
     audit_checkpoints.delete_old_countersignatures()

@@ -19,7 +19,7 @@ from evidence import passports
 from evidence.bundles import bundle_of
 from federation.evidence.bundle_parser import gather
 from federation.evidence.bundles import read_bundle
-from federation.evidence.passports import open_passport, seal_passport
+from federation.evidence.passports import open_passport, sign_passport
 from federation.evidence.report import Report
 from federation.evidence.verification import verify_evidence
 from federation.protocol.chains import chain_of
@@ -31,11 +31,11 @@ from federation.protocol.documents import (
     TrainingLimits,
     now,
     read,
-    seal,
+    sign_document,
 )
-from federation.protocol.envelope import peek, sign
+from federation.protocol.envelope import payload_unverified, sign
 from federation.protocol.keys import PrivateKey, load_public
-from plans.actions import take_review
+from plans.actions import accept_review
 from plans.models import SignedReview, Via
 from registry.models import Passport
 from tests.support.cohort import Cohort, make_cohort, run_job
@@ -44,7 +44,7 @@ from tests.support.federation import TEST, Federation, make_federation
 from tests.support.of_1_0 import sealed_as_1_0
 from tests.support.plans import CHANGED, SOURCE, agree_on, review_everywhere, sealed_review, uploaded
 from training.engine import answers, closing, control, issuing, start
-from training.engine.kinds.audit_checkpoint import take_countersignature
+from training.engine.kinds.audit_checkpoint import accept_countersignature
 from training.launch.actions import launch
 from training.models import Evaluation, Job, Order, Submission
 from training.transitions import OUTSTANDING, OrderState
@@ -84,8 +84,8 @@ def countersign(federation: Federation, silo_id: UUID) -> bytes:
     played = federation.played(silo_id)
     chain = chain_of(federation.consortium.id)
     head = Checkpoint.objects.filter(chain=chain).latest("position")
-    document = sign(peek(bytes(head.document)), AuditCheckpoint.payload_type, played.identity)
-    take_countersignature(document=document, by=played.silo)
+    document = sign(payload_unverified(bytes(head.document)), AuditCheckpoint.payload_type, played.identity)
+    accept_countersignature(document=document, by=played.silo)
     return document
 
 
@@ -142,7 +142,7 @@ def test_what_silos_have_countersigned_is_in_the_bundle_and_must_lie_on_its_chai
     assert cancelled
     signed_head()  # the record goes on, and the silo enrols anew, with another key
     newer = Checkpoint.objects.filter(chain=head.chain).latest("position")
-    payload = peek(bytes(newer.document))
+    payload = payload_unverified(bytes(newer.document))
     Countersignature.objects.create(
         checkpoint=newer,
         silo_id=played.silo.id,
@@ -155,7 +155,7 @@ def test_what_silos_have_countersigned_is_in_the_bundle_and_must_lie_on_its_chai
     assert (report.faults, [limit.code for limit in report.limits]) == ([], ["evidence.not_countersigned"])
     evidence.events[0] = replace(evidence.events[0], record=b"{}")
     other = AuditCheckpoint(chain=head.chain, position=1, digest="f" * 64, made_at=now())
-    evidence.countersigned[str(played.silo.id)] = seal(other, played.identity)
+    evidence.countersigned[str(played.silo.id)] = sign_document(other, played.identity)
     assert {"event.not_in_log", "checkpoint.rewritten"} <= codes(verify_evidence(evidence))
 
 
@@ -188,7 +188,7 @@ def test_what_came_after_the_signed_head_is_in_a_later_bundle(cohort: Cohort) ->
     assert (codes(report), report.checked["answers"]) == (set(), before + 1)
 
 
-def test_a_round_that_was_given_up_is_in_the_evidence_as_what_it_was(cohort: Cohort) -> None:
+def test_a_round_that_was_abandoned_is_in_the_evidence_as_what_it_was(cohort: Cohort) -> None:
     job = run_job(cohort, rounds_answered=1)
     control.cancel(job=job, by=cohort.scientist)
     everybody_signs(cohort)
@@ -206,7 +206,7 @@ def test_a_job_that_began_before_its_events_were_numbered_is_limited_evidence(co
     signed_head()
     job.refresh_from_db()
     assert "event.left_out" in codes(report_of(job)), "a platform that writes 1.1 numbers them"
-    old = read(Manifest, peek(bytes(job.manifest or b"")))
+    old = read(Manifest, payload_unverified(bytes(job.manifest or b"")))
     Job.objects.filter(id=job.id).update(manifest=sealed_as_1_0(old, issuing.signing_key()))
     job.refresh_from_db()
     report = report_of(job)
@@ -221,10 +221,10 @@ def test_what_the_platform_changes_in_its_database_no_longer_fits_its_log(cohort
     last = Passport.objects.filter(version__model__jobs=job).latest("version__round_number")
     key = issuing.signing_key()
     digest, said = open_passport(bytes(last.document), [key.public])
-    invented = seal_passport("sha256:" + "f" * 64, said, key)
+    invented = sign_passport("sha256:" + "f" * 64, said, key)
     Passport.objects.filter(pk=last.pk).update(document=invented)
     assert {"passport.not_in_log", "passport.other_model", "passport.left_out"} <= codes(report_of(job))
-    Passport.objects.filter(pk=last.pk).update(document=seal_passport(digest, said, key))
+    Passport.objects.filter(pk=last.pk).update(document=sign_passport(digest, said, key))
     order = Order.objects.filter(step__round__job=job).latest("number")
     order.submission.delete()
     assert {"answer.left_out", "passport.other_evaluation"} <= codes(report_of(job))
@@ -250,7 +250,7 @@ def test_a_rewritten_answer_is_found(cohort: Cohort) -> None:
     assert f"answer to order {order.id}" in {fault.where for fault in report.faults}
 
 
-def test_the_bundle_of_a_job_with_code_has_what_every_house_signed_of_it(cohort: Cohort) -> None:
+def test_the_bundle_of_a_job_with_code_has_what_every_organisation_signed_of_it(cohort: Cohort) -> None:
     federation = cohort.federation
     plan = uploaded(federation.consortium, cohort.scientist)
     agree_on(federation, SOURCE)
@@ -258,7 +258,7 @@ def test_the_bundle_of_a_job_with_code_has_what_every_house_signed_of_it(cohort:
     review_everywhere(federation, CHANGED)
     job = run_job(cohort, plan=plan.digest, model=None)
     refused = federation.silos[0]
-    take_review(envelope=sealed_review(refused, verdict="refused"), by=refused.silo, via=Via.CONNECTOR)
+    accept_review(envelope=sealed_review(refused, verdict="refused"), by=refused.silo, via=Via.CONNECTOR)
     everybody_signs(cohort)
     evidence = gather(read_bundle(bundle_of(job)))
     report = verify_evidence(evidence)
@@ -270,7 +270,7 @@ def test_the_bundle_of_a_job_with_code_has_what_every_house_signed_of_it(cohort:
     assert refused.silo.organisation.name in report.faults[0].what
 
 
-def test_who_may_not_read_the_record_does_not_get_it(cohort: Cohort) -> None:
+def test_who_may_not_read_the_audit_log_does_not_get_it(cohort: Cohort) -> None:
     job = run_job(cohort, rounds_answered=1)
     client = APIClient()
     for user, status in ((cohort.outsider, 404), (cohort.nobody, 404), (cohort.scientist, 403), (cohort.it, 403)):

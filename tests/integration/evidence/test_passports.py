@@ -69,7 +69,7 @@ def test_the_bundle_carries_them_and_they_fit_it(cohort: Cohort) -> None:
     assert set(report.passports) == set(model_of(job).versions.values_list("digest", flat=True))
 
 
-def test_a_version_that_nobody_could_tell_of_has_one_before_the_next(cohort: Cohort) -> None:
+def test_a_version_that_nobody_could_report_has_one_before_the_next(cohort: Cohort) -> None:
     job = run_job(cohort)
     type(job).objects.filter(pk=job.pk).update(state="running", ended_at=None)
     untold = model_of(job).versions.get(round_number=1)

@@ -60,7 +60,7 @@ def deliver_until_given_up() -> None:
     ],
     ids=["drips its status line", "drips digits", "says nothing", "drips its handshake", "no handshake"],
 )
-def test_a_receiver_that_drips_is_left_at_the_deadline_and_given_up_in_the_end(
+def test_a_receiver_that_drips_is_left_at_the_deadline_and_abandoned_in_the_end(
     cohort: Cohort, scheme: str, first: bytes, drop: bytes, monkeypatch: pytest.MonkeyPatch, settings: Any
 ) -> None:
     settings.WEBHOOK_DEADLINE_S = DEADLINE_S
@@ -135,7 +135,7 @@ def test_what_fails_is_put_off_with_all_that_waits_for_the_same_address(cohort: 
     assert job.name in mail.outbox[0].subject
 
 
-def test_what_waits_for_an_address_that_is_given_up_is_given_up_too(
+def test_what_waits_for_an_address_that_is_abandoned_is_abandoned_too(
     cohort: Cohort, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(deliveries, "FAILURES_MAX", 1)
@@ -179,10 +179,10 @@ def _other(notice: Notice, *, kind: str) -> dict[str, Any]:
     return {"kind": kind, "at": notice.at, "subject": "x", "text": "y", "path": "/"}
 
 
-def test_an_event_that_can_t_be_told_of_holds_no_other(
+def test_an_event_that_can_t_be_delivered_holds_no_other(
     cohort: Cohort, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    real = wording.words_for
+    real = wording.notice_text
 
     def words(kind: Kind, event: Any) -> Any:
         if kind == Kind.AGREEMENT_SIGNING or event.id == first.event_id:
@@ -193,7 +193,7 @@ def test_an_event_that_can_t_be_told_of_holds_no_other(
     actions.gather(by=TEST)
     first = Notice.objects.get(kind=Kind.JOB_COMPLETED)
     Notice.objects.all().delete()
-    monkeypatch.setattr(actions, "words_for", words)
+    monkeypatch.setattr(actions, "notice_text", words)
     again = run_job(cohort)
     actions.gather(by=TEST)
     assert [notice.job_id for notice in Notice.objects.filter(kind=Kind.JOB_COMPLETED)] == [again.id]
@@ -204,7 +204,7 @@ def test_an_event_that_can_t_be_told_of_holds_no_other(
     assert told == {job.id, again.id}
 
 
-def test_names_that_were_kept_with_an_end_of_line_are_told_of_and_cleaned(cohort: Cohort) -> None:
+def test_names_that_were_kept_with_an_end_of_line_are_reported_and_cleaned(cohort: Cohort) -> None:
     """Rows from before names had to be one line, as they come from a database."""
     job = run_job(cohort)
     silo = cohort.silo
@@ -255,7 +255,7 @@ def test_a_path_in_letters_of_any_script_is_called(cohort: Cohort) -> None:
 
 @pytest.mark.parametrize("lost", ["role", "account"])
 @pytest.mark.parametrize("when", ["before the event", "while it waits"])
-def test_who_may_no_longer_see_a_thing_is_told_nothing_of_it(cohort: Cohort, lost: str, when: str) -> None:
+def test_who_may_no_longer_see_a_thing_is_informed_nothing_of_it(cohort: Cohort, lost: str, when: str) -> None:
     def lose() -> None:
         if lost == "account":
             deactivate_user(user=cohort.scientist, by=TEST)

@@ -69,7 +69,7 @@ def answer(cohort: Cohort, job: Job, *, refusing: bool = False, delta: float = 0
     closing.close_step(step_id=orders[0].round_step.id, by=TEST)
 
 
-def test_a_refusal_is_told_to_the_launcher_and_the_silo_s_it_once_a_day(cohort: Cohort) -> None:
+def test_a_refusal_is_notified_to_the_launcher_and_the_silo_s_it_once_a_day(cohort: Cohort) -> None:
     job = run_job(cohort, rounds_answered=0, rounds=4)
     answer(cohort, job, refusing=True)
     subject = f"Incident: {cohort.silo.name} refused its order"
@@ -84,7 +84,7 @@ def test_a_refusal_is_told_to_the_launcher_and_the_silo_s_it_once_a_day(cohort: 
     assert set(told()) == {cohort.scientist.email, cohort.it.email}
 
 
-def test_a_rejected_update_is_told_to_whoever_runs_the_consortium_too(cohort: Cohort) -> None:
+def test_a_rejected_update_is_notified_to_who_runs_the_consortium_too(cohort: Cohort) -> None:
     job = run_job(cohort, rounds_answered=0)
     answer(cohort, job, delta=np.nan)
     subject = f"Incident: an update of {cohort.silo.name} was rejected"
@@ -92,14 +92,14 @@ def test_a_rejected_update_is_told_to_whoever_runs_the_consortium_too(cohort: Co
     assert "update.not_finite" in mail.outbox[0].body
 
 
-def test_a_revocation_is_told_in_the_house_and_nowhere_else(cohort: Cohort) -> None:
+def test_a_revocation_is_reported_in_the_organisation_and_nowhere_else(cohort: Cohort) -> None:
     silo_actions.revoke(silo=cohort.silo, by=cohort.administrator)
     subject = f"Incident: {cohort.silo.name} was revoked"
     assert told() == {one.email: [subject] for one in (cohort.it, cohort.steward, cohort.administrator)}
     assert "Ada Admin has revoked" in mail.outbox[0].body
 
 
-def test_a_record_that_a_silo_contradicts_is_told_to_those_who_watch_over_it(cohort: Cohort) -> None:
+def test_an_audit_log_that_a_silo_contradicts_is_notified_to_those_who_watch_over_it(cohort: Cohort) -> None:
     auditor = person("auditor")
     grant_consortium_role(user=auditor, consortium=cohort.federation.consortium, role=Role.AUDITOR, by=TEST)
     with transaction.atomic():
@@ -111,9 +111,9 @@ def test_a_record_that_a_silo_contradicts_is_told_to_those_who_watch_over_it(coh
             organisation_id=cohort.silo.organisation_id,
             detail={"position": 3, "code": "checkpoint.forked", "reason": "It was rewritten."},
         )
-    subject = f"Incident: {cohort.silo.name} found the record changed"
+    subject = f"Incident: {cohort.silo.name} found the audit log changed"
     assert told() == {one.email: [subject] for one in (auditor, cohort.it, cohort.administrator)}
-    assert "did not countersign the record" in mail.outbox[0].body
+    assert "did not countersign this platform" in mail.outbox[0].body
     assert "It was rewritten. (checkpoint.forked)" in mail.outbox[0].body
 
 

@@ -84,7 +84,7 @@ def notify() -> None:
     deliveries.deliver_due(by=TEST)
 
 
-def test_the_launcher_is_told_that_a_job_is_done(cohort: Cohort) -> None:
+def test_the_launcher_is_informed_that_a_job_is_done(cohort: Cohort) -> None:
     job = run_job(cohort)
     notify()
     assert told_to(cohort.scientist.email) == [f"[Consilience] Completed: {job.name}"]
@@ -96,13 +96,13 @@ def test_the_launcher_is_told_that_a_job_is_done(cohort: Cohort) -> None:
     assert len(mail.outbox) == 1
 
 
-def test_without_a_way_for_letters_none_wait_for_ever(cohort: Cohort, settings: Any) -> None:
+def test_without_e_mail_no_notice_waits_for_ever(cohort: Cohort, settings: Any) -> None:
     settings.EMAIL_CONFIGURED = False
     run_job(cohort)
     notify()
     assert Notice.objects.filter(kind="job.completed").exists()
     assert not Delivery.objects.exists()
-    assert "sends no letters yet" in browser(cohort.scientist).get("/account/notifications/").content.decode()
+    assert "sends no e-mails yet" in browser(cohort.scientist).get("/account/notifications/").content.decode()
 
 
 def test_a_pause_says_why_and_reaches_the_administrator_too(cohort: Cohort) -> None:
@@ -114,7 +114,7 @@ def test_a_pause_says_why_and_reaches_the_administrator_too(cohort: Cohort) -> N
     assert "Paused by" in mail.outbox[0].body
 
 
-def test_a_silent_silo_is_told_to_its_own_it_and_to_nobody_else(cohort: Cohort, settings: Any) -> None:
+def test_a_silent_silo_is_notified_to_its_own_it_and_to_nobody_else(cohort: Cohort, settings: Any) -> None:
     long_ago = timezone.now() - timedelta(days=2)
     Silo.objects.filter(id=cohort.silo.id).update(last_seen_at=long_ago)
     assert sweep.note_silent_silos(by=TEST) == 1
@@ -123,7 +123,7 @@ def test_a_silent_silo_is_told_to_its_own_it_and_to_nobody_else(cohort: Cohort, 
     assert "silo-connector doctor" in mail.outbox[0].body
 
 
-def test_an_invitation_is_told_to_those_who_may_answer(cohort: Cohort) -> None:
+def test_an_invitation_is_notified_to_those_who_may_answer(cohort: Cohort) -> None:
     consortium = cohort.federation.consortium
     invitations.invite(consortium=consortium, organisation=cohort.elsewhere, by=cohort.administrator)
     notify()
@@ -132,7 +132,7 @@ def test_an_invitation_is_told_to_those_who_may_answer(cohort: Cohort) -> None:
     assert people == {role.user.email for role in answering}
 
 
-def test_who_chose_otherwise_is_not_told(cohort: Cohort) -> None:
+def test_who_chose_otherwise_is_not_notified(cohort: Cohort) -> None:
     client = browser(cohort.scientist)
     assert client.post("/account/notifications/choose/", {"email": ["job.failed"]}).status_code == 302
     run_job(cohort)
@@ -161,7 +161,7 @@ def test_a_webhook_is_called_with_a_signature_that_holds(cohort: Cohort, receive
     assert len(receiver.got) == 1
 
 
-def test_a_failing_address_is_tried_again_later_and_given_up_in_the_end(cohort: Cohort, receiver: Receiver) -> None:
+def test_a_failing_address_is_tried_again_later_and_abandoned_in_the_end(cohort: Cohort, receiver: Receiver) -> None:
     receiver.status = 500
     actions.add_webhook(url=receiver.url, kinds=["job.completed"], by=cohort.scientist)
     run_job(cohort)
@@ -234,14 +234,14 @@ def test_a_webhook_is_its_owner_s_alone(cohort: Cohort, settings: Any) -> None:
         ({"url": "https://example.org/" + "a" * 600, "kinds": ["job.failed"]}, "webhook.address"),
     ],
 )
-def test_what_is_wrong_with_a_webhook_is_told(cohort: Cohort, data: dict[str, Any], code: str) -> None:
+def test_what_is_wrong_with_a_webhook_is_reported(cohort: Cohort, data: dict[str, Any], code: str) -> None:
     answer = browser(cohort.scientist).post("/account/webhooks/", data)
     assert answer.status_code == 422
     assert code in answer.content.decode()
     assert not Webhook.objects.exists()
 
 
-def test_an_event_that_becomes_visible_late_is_still_told(cohort: Cohort) -> None:
+def test_an_event_that_becomes_visible_late_is_still_delivered(cohort: Cohort) -> None:
     job = run_job(cohort)
     notify()
     late = Notice.objects.latest("event_id")
@@ -258,7 +258,7 @@ def test_an_event_that_becomes_visible_late_is_still_told(cohort: Cohort) -> Non
     assert set(Notice.objects.values_list("kind", flat=True)) <= set(Kind.values)
 
 
-def test_stewards_of_all_members_are_told_of_an_agreement_and_nobody_else(cohort: Cohort) -> None:
+def test_stewards_of_all_members_are_informed_of_an_agreement_and_nobody_else(cohort: Cohort) -> None:
     other = steward_of(cohort.federation.silos[1].silo.organisation)
     stranger = steward_of(cohort.elsewhere)
     plan = uploaded(cohort.federation.consortium, cohort.scientist)
@@ -276,7 +276,7 @@ def test_stewards_of_all_members_are_told_of_an_agreement_and_nobody_else(cohort
     assert plan.title in to_sign.body
 
 
-def test_stewards_are_told_once_of_a_plan_that_waits_and_may_choose_not_to_be(cohort: Cohort) -> None:
+def test_stewards_are_informed_once_of_a_plan_that_waits_and_may_choose_not_to_be(cohort: Cohort) -> None:
     other = steward_of(cohort.federation.silos[1].silo.organisation)
     kinds = [kind for kind in Kind.values if kind != Kind.PLAN_PROPOSED]
     browser(other).post("/account/notifications/choose/", {"email": kinds})
@@ -299,7 +299,7 @@ def test_a_steward_s_webhook_is_called_for_a_plan(cohort: Cohort, receiver: Rece
     assert [json.loads(body)["type"] for _, body in receiver.got] == ["plan.proposed"]
 
 
-def test_the_page_of_choices_says_why_a_steward_is_told(cohort: Cohort) -> None:
+def test_the_page_of_choices_says_why_a_steward_is_reported(cohort: Cohort) -> None:
     page = browser(cohort.steward).get("/account/notifications/")
     chosen = {one["kind"]: one["email"] for one in page.context["kinds"]}
     assert all(chosen[kind] for kind in (Kind.AGREEMENT_PROPOSED, Kind.AGREEMENT_SIGNING, Kind.PLAN_PROPOSED))

@@ -10,7 +10,7 @@ import pytest
 from audit.models import Event
 from consortia.actions import leave_consortium
 from consortia.models import Participation
-from plans.actions import propose, say, take_review, upload
+from plans.actions import accept_review, propose, record_verdict, upload
 from plans.models import CodeApproval, SignedReview, TrainingPlan, Via
 from tests.support.agreements import steward_of
 from tests.support.at_once import at_once
@@ -42,19 +42,19 @@ def test_the_same_review_twice_at_once_counts_once_and_two_people_s_are_two(fede
     played = federation.silos[0]
     reader, second = sealed_review(played), sealed_review(played, reviewer="Paul Second")
     works = [
-        partial(take_review, envelope=sealed, by=played.silo, via=Via.CONNECTOR)
+        partial(accept_review, envelope=sealed, by=played.silo, via=Via.CONNECTOR)
         for sealed in (reader, second, reader, second)
     ]
     assert at_once(*works) == [""] * 4
     assert SignedReview.objects.count() == Event.objects.filter(verb="plan.reviewed_on_premises").count() == 2
-    assert take_review(envelope=reader, by=played.silo, via=Via.CONNECTOR).reviewers == 2
+    assert accept_review(envelope=reader, by=played.silo, via=Via.CONNECTOR).reviewers == 2
 
 
-def test_a_steward_s_word_twice_at_once_is_one_word(federation: Federation) -> None:
+def test_a_steward_s_verdict_twice_at_once_is_one_verdict(federation: Federation) -> None:
     plan = uploaded(federation.consortium, federation.administrator)
     house = federation.silos[0].silo.organisation
     speaking = partial(
-        say,
+        record_verdict,
         plan=plan,
         organisation=house,
         verdict="approved",
@@ -66,14 +66,14 @@ def test_a_steward_s_word_twice_at_once_is_one_word(federation: Federation) -> N
     assert CodeApproval.objects.count() == 1
 
 
-def test_who_has_left_sees_no_plan_and_hands_in_nothing_for_it(federation: Federation) -> None:
+def test_who_has_left_sees_no_plan_and_submits_nothing_for_it(federation: Federation) -> None:
     plan = uploaded(federation.consortium, federation.administrator)
     gone = federation.silos[1]
     house = gone.silo.organisation
     client = client_of(steward_of(house))
     place = f"/api/v1/plans/{plan.pk}/"
     assert client.get(place).status_code == 200
-    take_review(envelope=sealed_review(gone), by=gone.silo, via=Via.CONNECTOR)
+    accept_review(envelope=sealed_review(gone), by=gone.silo, via=Via.CONNECTOR)
     leave_consortium(
         participation=Participation.objects.get(consortium=federation.consortium, organisation=house), by=TEST
     )

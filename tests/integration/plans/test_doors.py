@@ -110,11 +110,11 @@ def test_a_token_needs_its_scope(cohort: Cohort, plan: TrainingPlan, door: Door)
     assert len(list(doors.check_a_token_needs_its_scope(door, door.scope, door.of(cohort, plan), who))) == 2
 
 
-def test_lists_tell_nothing_of_other_consortia(cohort: Cohort, plan: TrainingPlan) -> None:
+def test_lists_reveal_nothing_of_other_consortia(cohort: Cohort, plan: TrainingPlan) -> None:
     for who, seen in (("scientist", [str(plan.pk)]), ("neighbour", [str(plan.pk)]), ("outsider", []), ("nobody", [])):
         told = client_of(getattr(cohort, who)).get("/api/v1/plans/").json()
         assert [one["id"] for one in told["results"]] == seen, who
 
 
-def test_no_endpoint_is_forgotten() -> None:
+def test_no_endpoint_is_left_out() -> None:
     doors.check_none_is_forgotten(DOORS, "plans")

@@ -10,7 +10,7 @@ from django.test import Client
 
 from agreements.models import AgreementVersion
 from audit.models import Event
-from plans.actions import propose, take_review
+from plans.actions import accept_review, propose
 from plans.models import CodeApproval, SignedReview, TrainingPlan, Via
 from tests.support.agreements import proposed, terms_for
 from tests.support.cohort import Cohort, browser, run_job
@@ -31,7 +31,7 @@ def consortium_page(cohort: Cohort, tail: str = "") -> str:
 
 
 def hand_in(played: PlayedSilo, sealed: bytes) -> None:
-    take_review(envelope=sealed, by=played.silo, via=Via.CONNECTOR)
+    accept_review(envelope=sealed, by=played.silo, via=Via.CONNECTOR)
 
 
 def upload_file(client: Client, address: str, source: bytes, **more: Any) -> Any:
@@ -79,7 +79,7 @@ ACTS = {
 
 
 @pytest.mark.parametrize("act", ACTS)
-def test_who_may_act(cohort: Cohort, plan: TrainingPlan, act: str) -> None:
+def test_only_stewards_may_act_on_a_plan(cohort: Cohort, plan: TrainingPlan, act: str) -> None:
     address = {
         "upload": consortium_page(cohort, "upload/"),
         "propose": f"/plans/{plan.pk}/propose/",
@@ -155,7 +155,7 @@ def test_what_is_wrong_stands_at_the_field_and_what_is_text_is_kept(
     assert not TrainingPlan.objects.exists()
 
 
-def test_nothing_chosen_is_told(cohort: Cohort) -> None:
+def test_nothing_chosen_is_reported(cohort: Cohort) -> None:
     answer = browser(cohort.scientist).post(consortium_page(cohort, "upload/"), {"text": "  "})
     assert (answer.status_code, list(answer.context["form"].errors)) == (422, ["file"])
 
@@ -163,7 +163,7 @@ def test_nothing_chosen_is_told(cohort: Cohort) -> None:
 # --- reading -----------------------------------------------------------------------------------------------------
 
 
-def test_a_plan_s_page_tells_what_it_declares_for_the_chosen_data(cohort: Cohort, plan: TrainingPlan) -> None:
+def test_a_plan_s_page_shows_what_it_declares_for_the_chosen_data(cohort: Cohort, plan: TrainingPlan) -> None:
     page = browser(cohort.scientist).get(f"/plans/{plan.pk}/")
     features = cohort.dataset.n_features
     assert [row.shape for row in page.context["tensors"].rows] == [f"1 × {features}", "1"]
@@ -182,7 +182,7 @@ def test_the_source_is_shown_whole_and_nothing_in_it_is_markup(cohort: Cohort) -
     assert page.count('class="line"') == len(hostile.splitlines())
 
 
-def test_it_is_compared_with_what_the_house_approved_last(cohort: Cohort, plan: TrainingPlan) -> None:
+def test_it_is_compared_with_what_the_organisation_approved_last(cohort: Cohort, plan: TrainingPlan) -> None:
     newer = uploaded(cohort.federation.consortium, cohort.scientist, CHANGED)
     hand_in(cohort.federation.silos[0], sealed_review(cohort.federation.silos[0], plan))
     page = browser(cohort.steward).get(f"/plans/{newer.pk}/")
@@ -273,7 +273,7 @@ def test_a_steward_approves_with_a_fresh_code_once(cohort: Cohort, plan: Trainin
     assert "refused here" in texts
 
 
-def test_a_signed_review_is_handed_in_and_both_facts_are_told(cohort: Cohort, plan: TrainingPlan) -> None:
+def test_a_signed_review_is_submitted_and_both_facts_are_reported(cohort: Cohort, plan: TrainingPlan) -> None:
     agree_on(cohort.federation, SOURCE, reviewers=2)
     client, played = browser(cohort.steward), cohort.federation.silos[0]
     address = f"/plans/{plan.pk}/signed-review/"

@@ -21,11 +21,11 @@ from federation.protocol.digests import digest_bytes
 from federation.protocol.documents import now
 from federation.protocol.keys import PrivateKey
 from plans import actions
-from plans.actions import LINES_MAX, propose, say, take_review, upload
+from plans.actions import LINES_MAX, accept_review, propose, record_verdict, upload
 from plans.agreement_status import wording_of
-from plans.connector import take_review_document
+from plans.connector import accept_review_document
 from plans.models import CodeApproval, SignedReview, TrainingPlan, Via
-from plans.review_status import house_rows, reviewers_at
+from plans.review_status import organisation_review_rows, reviewers_at
 from plans.selectors import approved_last, plans_named
 from plans.waiting import plans_waiting_for
 from tests.support.agreements import steward_of
@@ -45,8 +45,8 @@ def refused(code: str, work: Callable[[], object]) -> FederationError:
 
 
 def hand_in(cohort: Cohort, sealed: bytes, place: int = 0) -> int:
-    """A silo hands a review in; how many people of its house approve now."""
-    return take_review(envelope=sealed, by=cohort.federation.silos[place].silo, via=Via.CONNECTOR).reviewers
+    """A silo hands a review in; how many people of its organisation approve now."""
+    return accept_review(envelope=sealed, by=cohort.federation.silos[place].silo, via=Via.CONNECTOR).reviewers
 
 
 # --- uploading ----------------------------------------------------------------------------------------------------
@@ -96,7 +96,7 @@ BAD = {
 
 
 @pytest.mark.parametrize(("code", "source"), [(code, one) for code, all_ in BAD.items() for one in all_])
-def test_what_is_no_plan_is_told_at_the_member_that_holds_it(cohort: Cohort, code: str, source: bytes) -> None:
+def test_what_is_no_plan_is_reported_at_the_member_that_holds_it(cohort: Cohort, code: str, source: bytes) -> None:
     consortium, client = str(cohort.federation.consortium.pk), client_of(cohort.scientist)
     refused(code, lambda: upload(consortium=cohort.federation.consortium, source=source, by=cohort.scientist))
     file = SimpleUploadedFile("plan.py", source, content_type="text/x-python")
@@ -151,9 +151,9 @@ def test_the_same_form_under_one_key_is_sent_once(cohort: Cohort) -> None:
 # --- what stewards say ----------------------------------------------------------------------------------------------
 
 
-def test_a_person_s_newest_word_holds_and_the_same_again_is_nothing(cohort: Cohort, plan: TrainingPlan) -> None:
+def test_a_person_s_newest_verdict_holds_and_the_same_again_is_nothing(cohort: Cohort, plan: TrainingPlan) -> None:
     def speak(verdict: str) -> CodeApproval:
-        return say(
+        return record_verdict(
             plan=plan,
             organisation=cohort.silo.organisation,
             verdict=verdict,
@@ -167,7 +167,7 @@ def test_a_person_s_newest_word_holds_and_the_same_again_is_nothing(cohort: Coho
     assert CodeApproval.objects.count() == 1
     speak("refused")
     wording = wording_of(plan.consortium)
-    row = next(one for one in house_rows(plan.consortium, [plan], wording)[plan.pk] if one.words)
+    row = next(one for one in organisation_review_rows(plan.consortium, [plan], wording)[plan.pk] if one.words)
     assert [word.verdict for word in row.words] == ["refused"]
     assert (row.state, row.n_reviewers) == ("spoken_against", 0)
     assert list(Event.objects.filter(verb__startswith="plan.").order_by("id").values_list("verb", flat=True)) == [
@@ -177,7 +177,7 @@ def test_a_person_s_newest_word_holds_and_the_same_again_is_nothing(cohort: Coho
     ]
     refused(
         "plan.other_code",
-        lambda: say(
+        lambda: record_verdict(
             plan=plan,
             organisation=cohort.silo.organisation,
             verdict="approved",
@@ -199,7 +199,7 @@ def test_a_plan_waits_for_a_steward_once_it_is_proposed_or_named(cohort: Cohort,
     ]
     assert plans_waiting_for(cohort.scientist, 20) == []
     assert plans_waiting_for(cohort.outsider, 20) == []
-    say(plan=plan, organisation=house, verdict="approved", seen_digest=plan.digest, shown_by="", by=steward)
+    record_verdict(plan=plan, organisation=house, verdict="approved", seen_digest=plan.digest, shown_by="", by=steward)
     assert plans_waiting_for(steward, 20) == []
     agree_on(cohort.federation, SOURCE, reviewers=2)
     assert [one.spoken for one in plans_waiting_for(steward, 20)] == [True]
@@ -215,8 +215,8 @@ def test_a_plan_waits_for_a_steward_once_it_is_proposed_or_named(cohort: Cohort,
 def test_signed_reviews_are_counted_by_person_and_taken_once(cohort: Cohort, plan: TrainingPlan) -> None:
     played = cohort.federation.silos[0]
     first = sealed_review(played)
-    assert take_review_document(played.silo, {"document": json.loads(first)}) == {"reviewers": 1}
-    assert take_review_document(played.silo, {"document": json.loads(first)}) == {"reviewers": 1}
+    assert accept_review_document(played.silo, {"document": json.loads(first)}) == {"reviewers": 1}
+    assert accept_review_document(played.silo, {"document": json.loads(first)}) == {"reviewers": 1}
     assert SignedReview.objects.count() == 1
     assert hand_in(cohort, sealed_review(played, reviewer=" rita  READER ")) == 1, "nobody is two people"
     assert hand_in(cohort, sealed_review(played, reviewer="Paul Second")) == 2
@@ -231,7 +231,7 @@ def test_a_review_may_come_before_the_plan(cohort: Cohort) -> None:
     event = Event.objects.get(verb="plan.reviewed_on_premises")
     assert (event.consortium_id, event.organisation_id) == (None, cohort.silo.organisation_id)
     plan = uploaded(cohort.federation.consortium, cohort.scientist)
-    rows = house_rows(plan.consortium, [plan], wording_of(plan.consortium))[plan.pk]
+    rows = organisation_review_rows(plan.consortium, [plan], wording_of(plan.consortium))[plan.pk]
     assert [row.state for row in rows] == ["approved", "waiting", "waiting"]
 
 
@@ -253,14 +253,14 @@ def test_what_is_no_review_of_theirs_is_refused(cohort: Cohort, plan: TrainingPl
     steward = cohort.steward
 
     def by_steward(sealed: bytes) -> object:
-        return take_review(envelope=sealed, by=steward, via=Via.API, plan=plan)
+        return accept_review(envelope=sealed, by=steward, via=Via.API, plan=plan)
 
     refused("review.other_code", lambda: by_steward(sealed_review(played, CHANGED)))
     refused("review.no_mandate", lambda: by_steward(sealed_review(other)))
     assert not SignedReview.objects.exists()
 
 
-def test_one_house_does_not_bury_a_plan_under_reviews_and_may_still_refuse_it(
+def test_one_organisation_does_not_bury_a_plan_under_reviews_and_may_still_refuse_it(
     cohort: Cohort, plan: TrainingPlan, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(actions, "REVIEWS_OF_ONE_MAX", 3)
@@ -270,7 +270,7 @@ def test_one_house_does_not_bury_a_plan_under_reviews_and_may_still_refuse_it(
     refused("review.too_many", lambda: hand_in(cohort, sealed_review(played, reviewer="One more")))
     assert hand_in(cohort, last) == 3, "the same again is no other"
     assert hand_in(cohort, sealed_review(played, CHANGED, reviewer="One more")) == 1
-    take_review(envelope=sealed_review(other), by=other.silo, via=Via.CONNECTOR)
+    accept_review(envelope=sealed_review(other), by=other.silo, via=Via.CONNECTOR)
     for number in range(3):
         assert hand_in(cohort, sealed_review(played, reviewer=f"Reader {number}", verdict="refused")) == 0
     refused("review.too_many", lambda: hand_in(cohort, sealed_review(played, reviewer="Again", verdict="refused")))
@@ -291,7 +291,7 @@ def test_a_key_that_counts_no_more_takes_its_reviews_along(cohort: Cohort, plan:
     old = SignatoryKey.objects.get(organisation=house, state="active")
     revoke_signatory_key(signatory_key=old, by=cohort.administrator)
     add_signatory_key(organisation=house, public_key=PrivateKey.generate().public, by=cohort.administrator)
-    rows = house_rows(plan.consortium, [plan], wording_of(plan.consortium))[plan.pk]
+    rows = organisation_review_rows(plan.consortium, [plan], wording_of(plan.consortium))[plan.pk]
     assert rows[0].state == "waiting"
     assert reviewers_at(plan.digest, {house.pk: played.signatory.public})[house.pk] == 1, "a trainer with the old pin"
 
@@ -313,7 +313,7 @@ def test_the_list_of_reviews_is_what_the_command_line_reads(cohort: Cohort, plan
     assert client_of(cohort.outsider).get("/api/v1/plans/").json()["results"] == []
 
 
-def test_the_plan_that_a_house_approved_last(cohort: Cohort, plan: TrainingPlan) -> None:
+def test_the_plan_that_an_organisation_approved_last(cohort: Cohort, plan: TrainingPlan) -> None:
     newer = uploaded(cohort.federation.consortium, cohort.scientist, CHANGED)
     house = cohort.silo.organisation
     assert approved_last(newer, [house]) is None

@@ -57,7 +57,7 @@ def test_a_model_and_its_versions(cohort: Cohort, scientist: APIClient) -> None:
     assert len(found["results"]) == 1
 
 
-def test_the_card_tells_where_the_weights_come_from(cohort: Cohort, scientist: APIClient) -> None:
+def test_the_card_shows_where_the_weights_come_from(cohort: Cohort, scientist: APIClient) -> None:
     job = run_job(cohort)
     version = last_version(job)
     card = scientist.get(f"/api/v1/model-versions/{version.id}/card/").json()

@@ -120,7 +120,7 @@ def rename(organisation: Organisation, name: str) -> None:
     edit_organisation(organisation=organisation, name=name, country="CH", kind="hospital", by=TEST)
 
 
-def test_whoever_takes_a_recipients_name_gets_no_model_and_a_recipient_keeps_it_under_another_name() -> None:
+def test_who_takes_a_recipients_name_gets_no_model_and_a_recipient_keeps_it_under_another_name() -> None:
     institute, elsewhere = make_organisation("institute"), make_organisation("elsewhere")
     federation, job = learned(recipients=["Institute", "Nobody Yet"])
     guest, member = guest_of(federation, elsewhere), federation.silos[1].silo.organisation

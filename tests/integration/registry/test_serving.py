@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from federation.learning.backend import of_family
+from federation.learning.backend import local_backend_factory
 from federation.learning.models import parse_model
 from federation.learning.weights import read_flat
 from federation.protocol.dataset_steps import StratifiedShuffle
@@ -57,7 +57,9 @@ def test_card_and_weights_alone_predict_what_the_trainer_predicts(
     weights.write_bytes(file)
     family, specification = parse_model(model)
     layout = family.layout(specification, 13, target_of("binary", 2))
-    computation = of_family(family, specification)(layout, 13, target_of("binary", 2), read_flat(weights, layout))
+    computation = local_backend_factory(family, specification)(
+        layout, 13, target_of("binary", 2), read_flat(weights, layout)
+    )
     with torch.inference_mode():
         z = computation.outputs(torch.from_numpy(prepared.test.features)).double().numpy()
     z = np.concatenate([np.zeros_like(z), z], axis=1) if z.shape[1] == 1 else z

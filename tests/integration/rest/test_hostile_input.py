@@ -60,7 +60,7 @@ def cursor(text: str) -> str:
     ],
     ids=lambda text: text[:20],
 )
-def test_an_absurd_cursor(client: APIClient, path: str, text: str) -> None:
+def test_an_absurd_cursor_is_refused(client: APIClient, path: str, text: str) -> None:
     answer = client.get(f"/api/v1/{path}", {"cursor": text})
     if answer.status_code != 200:  # a position is any text where the order is by name
         checked(answer, 422, "cursor.invalid")
@@ -110,7 +110,7 @@ def test_an_absurd_page_size(client: APIClient, size: str) -> None:
         ("actor_kind", "god"),
     ],
 )
-def test_an_absurd_filter(client: APIClient, name: str, value: str) -> None:
+def test_an_absurd_filter_is_refused(client: APIClient, name: str, value: str) -> None:
     problem = checked(client.get("/api/v1/events/", {name: value}), 422, "input.invalid")
     assert list(problem["fields"]) == [name]
 
@@ -164,13 +164,13 @@ def test_an_address_of_nothing(client: APIClient, path: str) -> None:
     ],
     ids=lambda value: str(value)[:40],
 )
-def test_an_absurd_body(client: APIClient, body: bytes, status: int, code: str) -> None:
+def test_an_absurd_body_is_refused(client: APIClient, body: bytes, status: int, code: str) -> None:
     before = Consortium.objects.count()
     checked(client.post("/api/v1/consortia/", body, content_type="application/json"), status, code)
     assert Consortium.objects.count() == before
 
 
-def test_an_enormous_body(client: APIClient) -> None:
+def test_an_enormous_body_is_refused(client: APIClient) -> None:
     body = b'{"name": "' + b"n" * (6 << 20) + b'"}'
     checked(client.post("/api/v1/consortia/", body, content_type="application/json"), 413, "request.too_large")
 

@@ -75,11 +75,11 @@ def test_after_a_day_a_key_is_free_again(world: World) -> None:
     assert IdempotencyKey.objects.count() == 1
 
 
-def test_expired_answers_are_forgotten(world: World) -> None:
+def test_expired_answers_are_deleted(world: World) -> None:
     post(world.platform_admin, "k1", FOURTH)
     post(world.platform_admin, "k2", FIFTH)
     IdempotencyKey.objects.filter(key="k1").update(created_at=timezone.now() - timedelta(hours=25))
-    assert idempotency.forget_expired() == 1
+    assert idempotency.delete_expired() == 1
     assert IdempotencyKey.objects.get().key == "k2"
 
 
@@ -120,7 +120,9 @@ def in_thread(work: Any) -> threading.Thread:
     return thread
 
 
-def test_a_second_request_meanwhile_is_told_so_at_once(platform_admin: User, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_second_request_meanwhile_is_informed_so_at_once(
+    platform_admin: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
     entered, go_on = threading.Event(), threading.Event()
     answers: list[Any] = []
 

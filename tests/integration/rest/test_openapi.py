@@ -32,12 +32,12 @@ def operations(document: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
     ]
 
 
-def test_it_is_valid_openapi_3_1(document: dict[str, Any]) -> None:
+def test_the_document_is_valid_openapi_3_1(document: dict[str, Any]) -> None:
     assert document["openapi"] == "3.1.0"
     validate_schema(document)  # type: ignore[no-untyped-call]
 
 
-def test_every_operation_is_described_and_tells_its_problems(document: dict[str, Any]) -> None:
+def test_every_operation_is_described_and_shows_its_problems(document: dict[str, Any]) -> None:
     found = operations(document)
     assert len(found) > 30
     for name, operation in every(found):
@@ -53,14 +53,14 @@ def test_every_operation_is_described_and_tells_its_problems(document: dict[str,
     assert len(names) == len(set(names))
 
 
-def test_scopes_are_told(document: dict[str, Any]) -> None:
+def test_each_operation_names_its_scopes(document: dict[str, Any]) -> None:
     by_name = dict(operations(document))
     assert by_name["GET /api/v1/events/"]["x-scope"] == "events:read"
     assert by_name["POST /api/v1/tokens/"]["x-scope"] is None
     assert all(operation["security"] for operation in by_name.values())
 
 
-def test_idempotency_is_told_where_it_is_honoured(document: dict[str, Any]) -> None:
+def test_idempotency_is_reported_where_it_is_honoured(document: dict[str, Any]) -> None:
     for name, operation in every(operations(document)):
         headers = [one["name"] for one in operation.get("parameters", []) if one["in"] == "header"]
         changes = name.startswith("POST") and not name.endswith("/quote/")  # a quote changes nothing
@@ -78,7 +78,7 @@ def test_bodies_are_closed_and_bounded(document: dict[str, Any]) -> None:
                     assert told.keys() & {"maxLength", "pattern"}, (name, member)
 
 
-def test_lists_are_pages(document: dict[str, Any]) -> None:
+def test_each_list_is_answered_in_pages(document: dict[str, Any]) -> None:
     for name, operation in every(operations(document)):
         told = operation["responses"].get("200", {}).get("content", {}).get("application/json", {}).get("schema", {})
         if "Paginated" in str(told):
@@ -87,7 +87,7 @@ def test_lists_are_pages(document: dict[str, Any]) -> None:
             assert "cursor" in parameters
 
 
-def test_it_is_served_to_anybody_and_only_read() -> None:
+def test_the_document_is_public_and_read_only() -> None:
     answer = Client().get("/api/v1/schema/")
     assert answer.status_code == 200
     assert answer["Content-Type"] == "application/vnd.oai.openapi+json"

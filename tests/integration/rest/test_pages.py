@@ -104,7 +104,7 @@ def test_for_whom_a_page_is(world: World, name: str, path: str, may: tuple[str, 
         assert b"not_found" in answer.content
 
 
-def test_who_can_found_nothing_is_told_so(world: World) -> None:
+def test_who_can_found_nothing_is_informed(world: World) -> None:
     answer = browser(world.it).get("/consortia/found/")
     assert answer.status_code == 403
     assert b"permission.denied" in answer.content
@@ -238,7 +238,7 @@ def test_what_a_form_does_and_for_whom(world: World, act: Act) -> None:
 
 
 @pytest.mark.parametrize(("action", "verb"), [("accept", "invitation.accepted"), ("decline", "invitation.declined")])
-def test_answering_an_invitation(world: World, action: str, verb: str) -> None:
+def test_an_invitation_is_answered_on_its_page(world: World, action: str, verb: str) -> None:
     place = f"/invitations/{invited(world).pk}/{action}/"
     assert b"Hearts invites Fourth" in browser(world.steward).get("/").content
     assert browser(world.administrator).post(place).status_code == 403
@@ -251,7 +251,7 @@ def test_answering_an_invitation(world: World, action: str, verb: str) -> None:
     assert b"has been" in again.content
 
 
-def test_leaving(world: World) -> None:
+def test_a_member_leaves_a_consortium_by_its_page(world: World) -> None:
     place = f"/consortia/{world.consortium.pk}/participants/{world.south.pk}/leave/"
     assert browser(world.auditor).post(place).status_code == 403
     asked = browser(world.steward).get(place)
@@ -295,7 +295,7 @@ def test_the_last_administrator_is_not_removed(world: World) -> None:
     assert not Event.objects.filter(verb="participation.ended").exists()
 
 
-def test_founding(world: World) -> None:
+def test_a_consortium_is_founded_by_its_page(world: World) -> None:
     client = browser(world.administrator)
     body = {"name": "Lungs", "slug": "lungs", "description": "d", "organisation": str(world.north.pk)}
     assert client.post("/consortia/found/", body | {"organisation": str(world.south.pk)}).status_code == 422
@@ -357,7 +357,7 @@ def test_a_page_that_is_not(world: World, path: str) -> None:
     assert not Looked(answer.content.decode()).wrong
 
 
-def test_our_own_fault(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_internal_error_is_answered_with_its_page(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(user: User) -> None:
         raise KeyError("secret detail")
 
@@ -386,7 +386,7 @@ def names(patterns: list[URLPattern | URLResolver]) -> set[str]:
     return {name for name in found if not name.startswith("api-")}
 
 
-def test_no_page_is_forgotten() -> None:
+def test_no_page_is_left_out() -> None:
     elsewhere = {"sign-in", "welcome", "invitation-accept", "invitation-decline", "consortium-leave"}
     elsewhere |= {"consortium-remove", "session-end", "language", "role-offer-accept", "role-offer-decline"}
     elsewhere |= {"consortium-role-offer-accept", "consortium-role-offer-decline"}

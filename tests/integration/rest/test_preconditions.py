@@ -63,7 +63,7 @@ def test_what_is_no_tag_is_said_to_be_none(world: World, tag: str) -> None:
     assert (refused.status_code, refused.json()["code"]) == (400, "precondition.malformed")
 
 
-def test_who_is_overtaken_between_reading_and_writing_is_told_the_same(
+def test_who_is_overtaken_between_reading_and_writing_is_informed_the_same(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The tag is compared again with the row held."""

@@ -30,5 +30,5 @@ def test_is_closed_to_everybody_else(world: World, endpoint: Endpoint) -> None:
     doors.check_it_is_closed(endpoint, answers_of(endpoint, world), lambda who: getattr(world, who))
 
 
-def test_no_endpoint_is_forgotten() -> None:
+def test_no_endpoint_is_left_out() -> None:
     doors.check_none_is_forgotten(EVERY_ENDPOINT, "accounts", "consortia")

@@ -16,7 +16,7 @@ import pytest
 from artefacts import signed_urls, store
 from federation.protocol import documents
 from federation.protocol.digests import digest_bytes
-from federation.protocol.envelope import peek
+from federation.protocol.envelope import payload_unverified
 from federation.protocol.keys import PrivateKey
 from silos import actions
 from silos.models import EnrolmentCode, Silo
@@ -92,7 +92,7 @@ class TestEnrolment:
         client.silo_id = None
         assert client.post("/connector/v1/enrol", body).code == "enrolment.code_used"
 
-    def test_what_is_wrong_with_an_enrolment_is_told_and_uses_up_no_code(
+    def test_what_is_wrong_with_an_enrolment_is_reported_and_uses_up_no_code(
         self, port: int, federation: Federation
     ) -> None:
         played = federation.silos[0]
@@ -155,7 +155,7 @@ class TestSignatures:
         again = client.send("POST", "/connector/v1/orders", b'{"held": [], "wait_s": 0}', client.sent[0])
         assert (again.status, again.code) == (401, "signature.replayed")
 
-    def test_a_wrong_clock_is_told(self, port: int, federation: Federation) -> None:
+    def test_a_wrong_clock_is_reported(self, port: int, federation: Federation) -> None:
         client = relay(port, federation)
         past = datetime.now(UTC) - timedelta(seconds=90)
         answer = client.post("/connector/v1/orders", {"held": []}, now=past)
@@ -264,7 +264,7 @@ class TestOrders:
         assert answer.json == {"state": "submitted", "code": None}
         assert relay(port, federation, 1).post("/connector/v1/checkpoints", {"document": document}).status == 404
 
-    def test_a_held_order_that_is_called_back_is_told(self, port: int, federation: Federation) -> None:
+    def test_a_held_order_that_is_recalled_is_reported(self, port: int, federation: Federation) -> None:
         launched(federation)
         order = Order.objects.get(silo=federation.silos[0].silo)
         from training.engine.control import cancel
@@ -274,7 +274,7 @@ class TestOrders:
         assert answer.json["cancelled"] == [str(order.id)]
 
 
-def test_a_silo_is_told_which_of_its_updates_did_not_count(port: int, federation: Federation) -> None:
+def test_a_silo_is_informed_which_of_its_updates_did_not_count(port: int, federation: Federation) -> None:
     launched(federation)
     for played, delta in zip(federation.silos, (float("nan"), 1.0, 1.0), strict=True):
         order = Order.objects.get(silo=played.silo)
@@ -376,7 +376,7 @@ class TestArtefacts:
         settings.UPLOADS_IN_FLIGHT_BYTES_MAX = len(self.data) - 1
         assert client.send("PUT", path, self.data).code == "blob.too_large"
 
-    def test_only_addresses_that_were_handed_out_work(self, port: int, federation: Federation) -> None:
+    def test_only_addresses_that_were_released_work(self, port: int, federation: Federation) -> None:
         client, path = Client(port), self.upload_path(federation)
         assert client.send("PUT", path.replace("max=10000000", "max=99999999"), self.data).code == "grant.invalid"
         assert client.send("PUT", path.partition("?")[0], self.data).code == "request.malformed"
@@ -391,10 +391,10 @@ class TestArtefacts:
 def test_the_orders_of_a_job_open_and_say_what_they_must(port: int, federation: Federation) -> None:
     launched(federation)
     answer = relay(port, federation).post("/connector/v1/orders", {"held": [], "wait_s": 0}).json["orders"][0]
-    order = documents.read(documents.Order, peek(json.dumps(answer["order"]).encode()))
+    order = documents.read(documents.Order, payload_unverified(json.dumps(answer["order"]).encode()))
     sealed = json.dumps(answer["manifest"], separators=(",", ":")).encode()
     assert order.manifest_digest == digest_bytes(sealed)
-    manifest = documents.read(documents.Manifest, peek(sealed))
+    manifest = documents.read(documents.Manifest, payload_unverified(sealed))
     assert {member.silo_id for member in manifest.cohort} == {played.silo.id for played in federation.silos}
     assert order.model_digest is not None
     assert Client(port).send("GET", order.inputs["model"].url).status == 200

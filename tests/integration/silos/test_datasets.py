@@ -11,7 +11,7 @@ import pytest
 from audit.models import Event
 from federation.errors import FederationError, Invalid
 from federation.protocol import documents
-from federation.protocol.envelope import peek
+from federation.protocol.envelope import payload_unverified
 from federation.protocol.keys import PrivateKey
 from silos import datasets, growth
 from silos.models import Dataset
@@ -36,12 +36,12 @@ def register(played: PlayedSilo, **changes: Any) -> Dataset:
 
 
 def take_withdrawal(played: PlayedSilo, **changes: Any) -> Dataset | None:
-    return datasets.take_withdrawal(withdrawal=withdrawal(played, **changes), by=played.silo)
+    return datasets.accept_withdrawal(withdrawal=withdrawal(played, **changes), by=played.silo)
 
 
 def registration_at(played: PlayedSilo, at: datetime) -> bytes:
-    said = documents.read(documents.DatasetRegistration, peek(registration(played)))
-    return documents.seal(said.model_copy(update={"registered_at": at}), played.identity)
+    said = documents.read(documents.DatasetRegistration, payload_unverified(registration(played)))
+    return documents.sign_document(said.model_copy(update={"registered_at": at}), played.identity)
 
 
 def last_event(verb: str) -> Event:
@@ -85,7 +85,7 @@ def test_a_silo_withdraws_what_it_declares_no_longer_and_offers_it_again(cohort:
 def test_the_same_withdrawal_again_changes_nothing(cohort: Cohort, played: PlayedSilo) -> None:
     document = withdrawal(played)
     for _ in range(2):
-        datasets.take_withdrawal(withdrawal=document, by=played.silo)
+        datasets.accept_withdrawal(withdrawal=document, by=played.silo)
     assert Event.objects.filter(verb="dataset.withdrawn").count() == 1
 
 
@@ -112,7 +112,7 @@ def test_a_person_can_make_the_silos_withdrawal_stay_but_not_undo_it(cohort: Coh
 
 @pytest.mark.parametrize("order", list(permutations(range(4))), ids=str)
 @pytest.mark.parametrize("words", ["RWRW", "WRWR"])
-def test_the_last_word_that_was_signed_holds_in_whatever_order_they_come(
+def test_the_last_verdict_that_was_signed_holds_in_whatever_order_they_come(
     cohort: Cohort, played: PlayedSilo, words: str, order: tuple[int, ...]
 ) -> None:
     """A relay that was away sends all that waits at once."""
@@ -136,7 +136,7 @@ def test_a_dataset_that_nobody_knows_is_none(played: PlayedSilo) -> None:
 def test_only_the_silo_itself_withdraws_its_dataset(cohort: Cohort, played: PlayedSilo) -> None:
     other = cohort.federation.silos[1]
     with pytest.raises(FederationError) as caught:
-        datasets.take_withdrawal(withdrawal=withdrawal(other), by=played.silo)
+        datasets.accept_withdrawal(withdrawal=withdrawal(other), by=played.silo)
     assert caught.value.code == "signature.invalid"
     with pytest.raises(FederationError) as caught:
         take_withdrawal(played, silo_id=other.silo.id)
@@ -192,13 +192,13 @@ def test_growth_that_is_taken_back_waits_no_more_and_a_shrunken_dataset_may_come
     assert figures_of(cohort) == (2000, 300, None)
 
 
-def test_the_same_growth_again_is_told_once(cohort: Cohort, played: PlayedSilo) -> None:
+def test_the_same_growth_again_is_reported_once(cohort: Cohort, played: PlayedSilo) -> None:
     for title in ("One", "Another"):
         datasets.register(registration=registration(played, 5000, title=title), by=played.silo)
     assert Event.objects.filter(verb="dataset.grew").count() == 1
 
 
-def test_rows_are_told_coarsely_or_not_at_all(played: PlayedSilo) -> None:
+def test_rows_are_reported_coarsely_or_not_at_all(played: PlayedSilo) -> None:
     with pytest.raises(FederationError) as caught:
         grow(played, 12345)
     assert caught.value.code == "dataset.rows_coarse"

@@ -19,7 +19,7 @@ from django.utils import timezone
 from artefacts import signed_urls, store
 from federation.protocol import documents
 from federation.protocol.digests import digest_bytes
-from federation.protocol.envelope import peek
+from federation.protocol.envelope import payload_unverified
 from silos import throttle
 from tests.support.at_once import at_once
 from tests.support.deletions import delete_what_has_served
@@ -38,10 +38,10 @@ NOTHING_KEPT = ("0", "?0")
 
 @pytest.fixture
 def port(transactional_db: None, blob_root: Path) -> Iterator[int]:
-    throttle.forget()
+    throttle.reset()
     with serving() as port:
         yield port
-    throttle.forget()
+    throttle.reset()
 
 
 @pytest.fixture
@@ -125,11 +125,11 @@ def test_an_answer_can_t_name_a_model_or_any_other_artefact_of_the_store(port: i
     model = order.round.version
     named = {"kind": "update.f32", "digest": model.digest, "size_bytes": model.size_bytes}
     assert answer_with(port, federation, order, b"", payloads={"update": named}).code == "submission.payload_missing"
-    store.keep(OTHER, digest_bytes(OTHER))
+    store.put_bytes(OTHER, digest_bytes(OTHER))
     assert answer_with(port, federation, order, OTHER).code == "submission.payload_missing"
 
 
-def test_a_grant_tells_of_nothing_that_it_has_not_brought(port: int, federation: Federation) -> None:
+def test_a_grant_shows_of_nothing_that_it_has_not_brought(port: int, federation: Federation) -> None:
     mine, theirs = order_of(federation, 0), order_of(federation, 1)
     put(port, theirs, OTHER)
     assert progress(port, theirs, OTHER) == (str(len(OTHER)), "?1")
@@ -184,8 +184,8 @@ def test_nothing_is_uploaded_for_an_order_that_does_not_wait_for_it(port: int, f
     stranger = Client(port).send("PUT", grant(uuid4(), MINE), MINE)
     assert (stranger.status, stranger.code) == (404, "order.not_found")
     signed = bytes(order.envelope)
-    asked = documents.read(documents.Order, peek(signed)).model_copy(update={"outputs": {}})
-    without = documents.seal(asked, federation.silos[0].identity)
+    asked = documents.read(documents.Order, payload_unverified(signed)).model_copy(update={"outputs": {}})
+    without = documents.sign_document(asked, federation.silos[0].identity)
     Order.objects.filter(id=order.id).update(envelope=without)
     assert put(port, order, MINE).code == "upload.not_wanted"
     Order.objects.filter(id=order.id).update(envelope=signed, expires_at=timezone.now() - timedelta(seconds=1))
@@ -199,10 +199,10 @@ def test_nothing_is_uploaded_for_an_order_that_does_not_wait_for_it(port: int, f
 def test_an_evaluate_order_is_answered_with_no_payload(port: int, federation: Federation) -> None:
     order = order_of(federation)
     round_ = order.round
-    document = documents.read(documents.Order, peek(bytes(order.envelope)))
+    document = documents.read(documents.Order, payload_unverified(bytes(order.envelope)))
     asked = document.model_copy(update={"kind": documents.OrderKind.EVALUATE, "outputs": {}})
     Order.objects.filter(id=order.id).update(
-        kind="evaluate", envelope=documents.seal(asked, federation.silos[0].identity)
+        kind="evaluate", envelope=documents.sign_document(asked, federation.silos[0].identity)
     )
     order = Order.objects.get(id=order.id)
     assert order.round == round_
@@ -227,7 +227,7 @@ def test_a_silo_has_only_so_many_bytes_in_flight(port: int, federation: Federati
 
 def test_uploads_begun_at_once_share_what_the_silo_has(federation: Federation, settings: Any) -> None:
     settings.UPLOADS_IN_FLIGHT_BYTES_MAX = 1000
-    throttle.forget()
+    throttle.reset()
     orders = [order_of(federation)]
     for _ in range(3):
         launched(federation)
@@ -251,7 +251,7 @@ def test_what_was_uploaded_for_an_order_that_is_over_is_deleted(port: int, feder
     assert store.size_bytes(digest_bytes(OTHER)) is None
 
 
-def test_a_silo_that_asks_without_end_is_told_to_wait(port: int, federation: Federation, settings: Any) -> None:
+def test_a_silo_that_asks_without_end_is_notified_to_wait(port: int, federation: Federation, settings: Any) -> None:
     settings.THROTTLE_SILO_PER_MIN = 12  # two at once, and one every five seconds
     played, other = federation.silos[:2]
     client = Client(port, played.transport, str(played.silo.id))

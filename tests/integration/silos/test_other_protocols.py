@@ -59,7 +59,7 @@ def check_told(answer: Answer) -> None:
 
 
 @pytest.mark.parametrize("spoken", ["1.0", None])
-def test_every_door_tells_a_silo_of_1_0_to_upgrade(port: int, cohort: Cohort, spoken: str | None) -> None:
+def test_every_door_shows_a_silo_of_1_0_to_upgrade(port: int, cohort: Cohort, spoken: str | None) -> None:
     played = cohort.federation.silos[0]
     seen = Silo.objects.get(id=played.silo.id).last_seen_at
     documents = {
@@ -98,7 +98,7 @@ def test_an_enrolment_of_1_0_uses_up_no_code(port: int, cohort: Cohort) -> None:
     assert Silo.objects.get(id=silo.id).state == Silo.State.CREATED
 
 
-def test_transfers_of_1_0_are_told_to_come_again(port: int, cohort: Cohort) -> None:
+def test_transfers_of_1_0_are_reported_to_come_again(port: int, cohort: Cohort) -> None:
     request = cohort.federation.request()
     job = launch(consortium=cohort.federation.consortium, request=request, by=cohort.scientist)
     start.start(job_id=job.id, by=TEST)

@@ -115,7 +115,7 @@ def test_a_revoked_silo_that_still_asks_is_shown(cohort: Cohort) -> None:
     assert "its relay still asks" in page
 
 
-def test_it_is_seldom_written(cohort: Cohort) -> None:
+def test_refused_requests_are_written_seldom(cohort: Cohort) -> None:
     late = datetime.now(UTC) - timedelta(minutes=10)
     ask(cohort, now=late)
     first = kept(cohort)

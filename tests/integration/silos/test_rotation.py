@@ -14,7 +14,7 @@ from django.core.management import CommandError, call_command
 
 from audit.models import Event
 from federation.errors import FederationError, Transient
-from federation.protocol.documents import Manifest, Order, now, open_sealed
+from federation.protocol.documents import Manifest, Order, now, verify_document
 from federation.protocol.keys import PrivateKey, load_public, save_public
 from federation.protocol.successions import SUCCESSIONS_MAX, KeyChain
 from silos import rotation, selectors
@@ -60,14 +60,14 @@ def keys(tmp_path: Path, settings: Any) -> Keys:
 def chain(keys: Keys) -> KeyChain:
     """What a connector makes of the successions that are kept."""
     kept = KeySuccession.objects.values_list("document", flat=True)
-    return KeyChain(keys.first.public).extended([bytes(document) for document in kept], now=now())
+    return KeyChain(keys.first.public).verify_and_extend([bytes(document) for document in kept], now=now())
 
 
 def retired(key: PrivateKey) -> str:
     return f"platform.key.retired-{key.public.key_id.removeprefix('ed25519:')[:16]}"
 
 
-def test_the_command_hands_the_key_on_and_says_what_is_left_to_do(keys: Keys) -> None:
+def test_the_command_rotates_the_key_and_says_what_is_left_to_do(keys: Keys) -> None:
     keys.public.chmod(0o444)
     said = StringIO()
     call_command("rotate_platform_key", stdout=said)
@@ -90,7 +90,7 @@ def test_the_command_hands_the_key_on_and_says_what_is_left_to_do(keys: Keys) ->
     }
 
 
-def test_again_and_again(keys: Keys) -> None:
+def test_the_platform_key_rotates_several_times(keys: Keys) -> None:
     for _ in range(3):
         keys.rotate()
     assert [key.encoded for key in chain(keys).keys] == [key.encoded for key in reversed(load_public(keys.public))]
@@ -165,7 +165,7 @@ def test_there_are_no_more_moments_to_die_at(keys: Keys, monkeypatch: pytest.Mon
     assert len(done) == MOMENTS
 
 
-def test_a_key_is_handed_on_once(keys: Keys, tmp_path: Path) -> None:
+def test_a_key_is_rotated_once(keys: Keys, tmp_path: Path) -> None:
     """A copy of the old key elsewhere makes no second successor."""
     (tmp_path / "elsewhere").mkdir()
     copy = Keys(tmp_path / "elsewhere")
@@ -186,7 +186,7 @@ def test_after_a_theft_a_new_key_begins_a_chain_of_its_own(keys: Keys) -> None:
     save_public(keys.public, [fresh.public])
     made = keys.rotate()
     kept = [bytes(document) for document in KeySuccession.objects.values_list("document", flat=True)]
-    assert KeyChain(fresh.public).extended(kept, now=now()).keys == (fresh.public, made.key)
+    assert KeyChain(fresh.public).verify_and_extend(kept, now=now()).keys == (fresh.public, made.key)
 
 
 @pytest.mark.parametrize("case", ["no key named", "no file", "no key", "foreign file", "unwritable"])
@@ -229,7 +229,7 @@ def test_a_poll_with_orders_brings_the_successions(keys: Keys, cohort: Cohort, b
     )
 
 
-def test_it_costs_a_poll_no_statement(
+def test_rotation_costs_a_poll_no_sql_statement(
     keys: Keys, cohort: Cohort, blob_root: Path, django_assert_num_queries: Any
 ) -> None:
     run_job(cohort, rounds_answered=0)
@@ -273,9 +273,9 @@ def test_a_worker_signs_with_the_new_key_as_soon_as_it_is_there(keys: Keys, coho
     with pytest.raises(FederationError):
         _signed_by(second, keys.first)
     sealed = bytes(second.manifest or b"")
-    assert open_sealed(Manifest, sealed, [made.key])
+    assert verify_document(Manifest, sealed, [made.key])
     order = cohort.silo.orders.latest("number")
-    assert open_sealed(Order, bytes(order.envelope), [made.key]).job_id == second.id
+    assert verify_document(Order, bytes(order.envelope), [made.key]).job_id == second.id
 
 
 def test_a_worker_with_a_retired_key_signs_nothing_and_waits(
@@ -292,4 +292,4 @@ def test_a_worker_with_a_retired_key_signs_nothing_and_waits(
 
 
 def _signed_by(job: Job, key: PrivateKey) -> Manifest:
-    return open_sealed(Manifest, bytes(job.manifest or b""), [key.public])
+    return verify_document(Manifest, bytes(job.manifest or b""), [key.public])

@@ -80,7 +80,7 @@ def test_confirming_a_silo_without_a_connector_is_a_conflict(cohort: Cohort) -> 
     assert (answer.status_code, answer.json()["code"]) == (409, "silo.wrong_state")
 
 
-def test_a_code_is_told_once_even_to_whoever_repeats_the_request(cohort: Cohort, it: APIClient) -> None:
+def test_a_code_is_reported_once_even_to_who_repeats_the_request(cohort: Cohort, it: APIClient) -> None:
     path = f"/api/v1/silos/{cohort.silo.id}/enrolment-codes/"
     first = it.post(path, headers={"Idempotency-Key": "k"})
     second = it.post(path, headers={"Idempotency-Key": "k"})
@@ -184,7 +184,7 @@ def test_an_organisation_that_left_is_seen_no_more(cohort: Cohort) -> None:
     assert member.get(f"/api/v1/datasets/{cohort.dataset.id}/").status_code == 404
 
 
-def test_a_dataset_tells_its_declaration_and_no_path(cohort: Cohort) -> None:
+def test_a_dataset_shows_its_declaration_and_no_path(cohort: Cohort) -> None:
     told = client_of(cohort.neighbour).get(f"/api/v1/datasets/{cohort.dataset.id}/").json()
     assert told["rows_coarse"] == 300
     assert told["features"][0] == "age"
@@ -220,7 +220,7 @@ def test_datasets_are_found_and_the_withdrawn_ones_only_when_asked_for(cohort: C
     assert (again.status_code, again.json()["code"]) == (409, "dataset.not_withdrawn")
 
 
-def test_the_word_and_the_deed_are_one(cohort: Cohort, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_action_and_its_audit_event_are_one_transaction(cohort: Cohort, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(**_: Any) -> None:
         raise RuntimeError("the audit is away")
 

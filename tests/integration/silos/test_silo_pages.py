@@ -115,7 +115,7 @@ def test_a_wrong_fingerprint_stays_in_the_field(cohort: Cohort) -> None:
     assert f'value="{other}"' in told.content.decode()
 
 
-def test_a_silo_that_works_tells_how_it_does(
+def test_a_silo_that_works_shows_how_it_does(
     cohort: Cohort, django_assert_max_num_queries: DjangoAssertNumQueries
 ) -> None:
     run_job(cohort, rounds_answered=1)
@@ -130,7 +130,7 @@ def test_a_silo_that_works_tells_how_it_does(
     assert cohort.silo.name in client.get("/silos/").content.decode()
 
 
-def test_a_name_that_is_taken_is_told(cohort: Cohort) -> None:
+def test_a_name_that_is_taken_is_reported(cohort: Cohort) -> None:
     told = browser(cohort.it).post(
         "/silos/new/", {"organisation": cohort.silo.organisation_id, "name": cohort.silo.name}, follow=True
     )
@@ -140,7 +140,7 @@ def test_a_name_that_is_taken_is_told(cohort: Cohort) -> None:
     assert not Silo.objects.filter(name="mine now").exists()
 
 
-def test_revoking_asks_first(cohort: Cohort) -> None:
+def test_revoking_a_silo_asks_for_confirmation(cohort: Cohort) -> None:
     client, path = browser(cohort.steward), f"/silos/{cohort.silo.id}/revoke/"
     assert "Revoke" in client.get(path).content.decode()
     cohort.silo.refresh_from_db()
@@ -150,7 +150,7 @@ def test_revoking_asks_first(cohort: Cohort) -> None:
     assert cohort.silo.state == SiloState.REVOKED
 
 
-def test_who_sees_what(cohort: Cohort) -> None:
+def test_each_role_sees_only_its_silos(cohort: Cohort) -> None:
     run_job(cohort, rounds_answered=1)
     note_heartbeat(by=cohort.silo, report={"disk_free_bytes": 5_000_000_000, "clock_skew_s": 0.25})
     path = f"/silos/{cohort.silo.id}/"
@@ -166,7 +166,7 @@ def test_who_sees_what(cohort: Cohort) -> None:
     assert cohort.silo.name not in browser(cohort.outsider).get("/silos/").content.decode()
 
 
-def test_who_may_not_is_told_so(cohort: Cohort) -> None:
+def test_who_may_not_is_informed(cohort: Cohort) -> None:
     silo, dataset = cohort.silo.id, cohort.dataset.id
     for path in (
         f"/silos/{silo}/",
@@ -213,7 +213,7 @@ def test_datasets_are_looked_for(cohort: Cohort) -> None:
     assert len(browser(cohort.outsider).get("/datasets/").context["page"].object_list) == 0
 
 
-def test_a_dataset_tells_who_may_train_on_it_and_what_did(
+def test_a_dataset_shows_who_may_train_on_it_and_what_did(
     cohort: Cohort, django_assert_max_num_queries: DjangoAssertNumQueries
 ) -> None:
     job = run_job(cohort, rounds_answered=1)
@@ -254,7 +254,7 @@ def test_a_withdrawn_dataset_is_offered_again_with_a_button(cohort: Cohort) -> N
 
 def test_a_dataset_that_its_silo_withdrew_is_not_for_a_person_to_offer(cohort: Cohort) -> None:
     client, page = browser(cohort.steward), f"/datasets/{cohort.dataset.id}/"
-    datasets.take_withdrawal(withdrawal=withdrawal(cohort.federation.silos[0]), by=cohort.silo)
+    datasets.accept_withdrawal(withdrawal=withdrawal(cohort.federation.silos[0]), by=cohort.silo)
     shown = client.get(page).content.decode()
     assert "withdrawn by the silo" in shown
     assert "Offer again" not in shown

@@ -14,7 +14,7 @@ from audit.models import Event
 from dashboards.job import series
 from dashboards.job.left_out import waited
 from monitoring.models import Kind
-from monitoring.wording import words_for
+from monitoring.wording import notice_text
 from tests.support.cohort import Cohort, browser, run_job
 from tests.support.every import every
 from tests.support.federation import TEST
@@ -65,7 +65,7 @@ def test_a_job_that_completed_without_a_silo_says_so_everywhere(cohort: Cohort) 
         assert "Was zu tun ist:" in german
         assert "kann seine Daten nicht lesen" in german
         assert "silo-connector data check" in german
-    said = words_for(Kind.JOB_COMPLETED, Event.objects.get(job_id=job.id, verb="job.completed"))
+    said = notice_text(Kind.JOB_COMPLETED, Event.objects.get(job_id=job.id, verb="job.completed"))
     assert said is not None
     assert f"{cohort.silo.name}: " in said.text
     assert "data.unreadable" in said.text
@@ -81,7 +81,7 @@ def test_a_job_that_completed_without_a_silo_says_so_everywhere(cohort: Cohort) 
         assert "silo-connector data check" in line["advice"]
 
 
-def test_of_anothers_silo_one_is_told_what_belongs_to_jobs_that_one_sees(cohort: Cohort) -> None:
+def test_of_anothers_silo_one_is_informed_what_belongs_to_jobs_that_one_sees(cohort: Cohort) -> None:
     job_without_the_first(cohort)
     assert "data.unreadable" not in browser(cohort.neighbour).get("/").content.decode()
     assert asked(cohort.neighbour, "absences/")["results"] == []
@@ -117,7 +117,7 @@ def test_refused_orders_are_counted_alike_on_pages_and_in_files(cohort: Cohort) 
     assert "close_reason" not in events
 
 
-def test_the_report_tells_what_not_waiting_gained_and_what_it_lost(cohort: Cohort) -> None:
+def test_the_report_shows_what_not_waiting_gained_and_what_it_lost(cohort: Cohort) -> None:
     job = run_job(cohort, rounds_answered=0, rounds=2, wait="quorum", round_deadline_s=1000)
     first = job.rounds.get()
     late = None

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from django.urls import resolve
 
-from agreements.wording import first_terms
+from agreements.terms import first_terms
 from demo.services import ROOT
 from federation.errors import Invalid
 from federation.protocol.documents import DisclosureTerms, Terms, UseConditions
@@ -65,7 +65,7 @@ def test_what_a_launch_names_is_kept_and_the_rest_is_filled_in(federation: Feder
     assert job.request["rounds"] == 3
 
 
-def test_every_reason_is_told_at_once_with_what_is_allowed(federation: Federation) -> None:
+def test_every_reason_is_reported_at_once_with_what_is_allowed(federation: Federation) -> None:
     wrong = bare(federation, limits={"minimum_cell": 5, "update_norm_l2_max": 10_000}, rounds=500)
     del wrong["use"]
     with pytest.raises(Invalid) as caught:
@@ -81,7 +81,7 @@ def test_every_reason_is_told_at_once_with_what_is_allowed(federation: Federatio
     assert not Job.objects.exists()
 
 
-def test_the_quote_tells_the_same_and_groups_what_all_silos_refuse(federation: Federation) -> None:
+def test_the_quote_shows_the_same_and_groups_what_all_silos_refuse(federation: Federation) -> None:
     asked = bare(federation, limits={"minimum_cell": 5})
     found = quote(consortium=federation.consortium, request=asked, by=federation.scientist)
     assert [(one.code, one.allowed) for one in found.refused_by_all] == [
@@ -93,7 +93,7 @@ def test_the_quote_tells_the_same_and_groups_what_all_silos_refuse(federation: F
     ] * 3
 
 
-def test_a_disease_that_is_not_among_those_agreed_is_told_with_those_that_are() -> None:
+def test_a_disease_that_is_not_among_those_agreed_is_reported_with_those_that_are() -> None:
     federation = make_federation(agreed=False)
     federation.agree(purposes=UseConditions(permission="DS", diseases=("ICD-10:I20", "ICD-10:I25"), modifiers=("IRB",)))
     asked = bare(federation, use={"category": "disease", "diseases": ["ICD-10:C34"]})

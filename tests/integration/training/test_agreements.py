@@ -13,15 +13,15 @@ from accounts.actions import grant_role
 from accounts.models import User
 from accounts.permissions import Role
 from agreements.actions import drafting, lifecycle, suspension
-from agreements.actions.signing import take_signature
+from agreements.actions.signing import accept_signature
 from agreements.models import Via
 from agreements.selectors import complete_envelope, document_of
-from federation.agreements.decisions import Place, Position, Standing, decide
+from federation.agreements.decisions import AgreementStatus, SiloContext, SiloFacts, authorize
 from federation.agreements.rules import RULES
 from federation.agreements.signing import open_agreement, sign
 from federation.errors import Invalid
 from federation.protocol.documents import AmendmentTerms, Cohort, CoveredDataset, Manifest, Purpose, UseConditions, read
-from federation.protocol.envelope import peek
+from federation.protocol.envelope import payload_unverified
 from silos import datasets
 from tests.support.cohort import browser
 from tests.support.every import every
@@ -84,7 +84,7 @@ def amend(federation: Federation, **changes: Any) -> None:
     version = lifecycle.open_signing(version=lifecycle.propose(version=version, by=by), by=by)
     for played in federation.silos:
         signed = sign(document_of(version), played.signatory)
-        version = take_signature(envelope=signed, by=played.silo, via=Via.CONNECTOR).version
+        version = accept_signature(envelope=signed, by=played.silo, via=Via.CONNECTOR).version
     assert version.state == "in_force"
 
 
@@ -97,7 +97,7 @@ def test_a_job_without_an_agreement_is_refused() -> None:
     assert not Job.objects.exists()
 
 
-def test_a_purpose_outside_the_agreement_is_told_by_the_quote_and_refused_at_launch() -> None:
+def test_a_purpose_outside_the_agreement_is_reported_by_the_quote_and_refused_at_launch() -> None:
     federation = agreed(purposes=HEART)
     inside = quote(consortium=federation.consortium, request=federation.request(use=INSIDE), by=federation.scientist)
     assert inside.refused == ()
@@ -133,7 +133,7 @@ def test_one_data_set_with_conditions_of_its_own_is_named() -> None:
 def test_the_manifest_carries_the_agreement_the_purpose_and_the_silos_certificates() -> None:
     federation = agreed(purposes=HEART)
     job = launched(federation, use=INSIDE)
-    manifest = read(Manifest, peek(bytes(job.manifest or b"")))
+    manifest = read(Manifest, payload_unverified(bytes(job.manifest or b"")))
     assert job.agreement is not None
     assert manifest.agreement_digest == job.agreement.digest
     assert manifest.use == Purpose.model_validate(INSIDE)
@@ -150,12 +150,12 @@ def test_the_trainers_answer_is_the_platforms() -> None:
     federation = agreed(purposes=HEART, cohort=Cohort(minimum_participants=2, minimum_rows=100))
     job = launched(federation, use=INSIDE)
     found = fetch_deliverable_orders(federation.silos[1].silo, []).orders[0]
-    manifest = read(Manifest, peek(found.manifest))
+    manifest = read(Manifest, payload_unverified(found.manifest))
     opened = open_agreement(found.agreement or b"")
     mine = manifest.cohort[1]
-    standing_ = Standing(opened.agreement, opened.digest, opened.signed_by, opened.digest)
-    place = Place(mine.signatory_key, mine.dataset, Position(rows_coarse=300))
-    assert decide(standing_, manifest, None, place, manifest.created_at) is None
+    standing_ = AgreementStatus(opened.agreement, opened.digest, opened.signed_by, opened.digest)
+    place = SiloContext(mine.signatory_key, mine.dataset, SiloFacts(rows_coarse=300))
+    assert authorize(standing_, manifest, None, place, manifest.created_at) is None
     assert job.state == JobState.RUNNING
 
 

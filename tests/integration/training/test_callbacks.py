@@ -69,7 +69,7 @@ def enrol_anew(federation: Federation, played: PlayedSilo) -> None:
     [(revoke, "silo.revoked"), (leave, "participation.ended"), (enrol_anew, "silo.unconfirmed")],
 )
 @pytest.mark.parametrize("state", OUTSTANDING)
-def test_open_orders_of_who_may_not_answer_are_called_back_and_told(
+def test_open_orders_of_who_may_not_answer_are_recalled_and_reported(
     federation: Federation, end: Any, code: str, state: OrderState
 ) -> None:
     job, gone = launched(federation), federation.silos[2]
@@ -119,7 +119,7 @@ def test_nobody_else_waits_for_a_revoked_silo(
     assert {order.silo_id for order in second} == {played.silo.id for played in federation.silos[:2]}
 
 
-def test_below_the_quorum_the_round_is_given_up_at_once(federation: Federation) -> None:
+def test_below_the_quorum_the_round_is_abandoned_at_once(federation: Federation) -> None:
     job = launched(federation, quorum=3, retries_max=0)
     submit(federation, job, *federation.silos[:2])
     revoke(federation, federation.silos[2])
@@ -129,7 +129,7 @@ def test_below_the_quorum_the_round_is_given_up_at_once(federation: Federation) 
     assert (job.state, job.reason_code) == (JobState.PAUSED, "round.quorum_not_met")
 
 
-def test_an_answer_to_an_order_that_was_called_back_changes_nothing(federation: Federation) -> None:
+def test_an_answer_to_an_order_that_was_recalled_changes_nothing(federation: Federation) -> None:
     job, gone = launched(federation), federation.silos[2]
     leave(federation, gone)
     recall_orders.call_back(by=TEST)

@@ -52,7 +52,7 @@ def refused(cohort: Cohort, **changes: Any) -> Invalid:
 
 
 @pytest.mark.parametrize(("code", "changes", "what"), LACKS)
-def test_what_a_silo_lacks_is_told_at_launch_with_its_name_and_the_way_out(
+def test_what_a_silo_lacks_is_reported_at_launch_with_its_name_and_the_way_out(
     cohort: Cohort, code: str, changes: dict[str, list[str]], what: str
 ) -> None:
     before = Job.objects.count()
@@ -66,7 +66,7 @@ def test_what_a_silo_lacks_is_told_at_launch_with_its_name_and_the_way_out(
     assert Job.objects.count() == before
 
 
-def test_all_silos_and_all_that_they_lack_are_told_at_once(cohort: Cohort) -> None:
+def test_all_silos_and_all_that_they_lack_are_reported_at_once(cohort: Cohort) -> None:
     first, second, third = (played.silo for played in cohort.federation.silos)
     can(first, kinds=[], families=[])
     can(second, protection=[])
@@ -85,7 +85,7 @@ def test_a_silo_that_never_said_what_it_can_do_can_do_nothing(cohort: Cohort) ->
     assert refused(cohort).code == "silo.protocol"
 
 
-def test_quote_rest_and_form_tell_it_too(cohort: Cohort) -> None:
+def test_quote_rest_and_form_show_it_too(cohort: Cohort) -> None:
     can(cohort.silo, families=["mlp"])
     request = cohort.federation.request()
     weighed = quote(consortium=cohort.federation.consortium, request=request, by=cohort.scientist)

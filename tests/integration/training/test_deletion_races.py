@@ -87,7 +87,7 @@ def test_a_blob_that_is_put_while_an_equal_one_is_deleted_is_there(
     blob_root: Path, transactional_db: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It is put between the look whether anybody needs it and the deletion."""
-    store.release(store.keep(DATA, DIGEST))
+    store.release(store.put_bytes(DATA, DIGEST))
     make_old(DIGEST)
     needed, looked, put = housekeeping.needed, Flag(), Flag()
 
@@ -99,7 +99,7 @@ def test_a_blob_that_is_put_while_an_equal_one_is_deleted_is_there(
 
     def put_it() -> None:
         assert looked.wait(FAILS_AFTER_S)
-        store.keep(DATA, DIGEST)
+        store.put_bytes(DATA, DIGEST)
         put.set()
 
     monkeypatch.setattr(housekeeping, "needed", slowly)
@@ -111,7 +111,7 @@ def test_a_blob_that_is_put_while_an_equal_one_is_deleted_is_there(
 
 
 def test_what_is_put_before_its_row_stays_until_the_row_is_there(blob_root: Path, transactional_db: None) -> None:
-    marks = [store.keep(DATA, DIGEST) for _ in range(2)]
+    marks = [store.put_bytes(DATA, DIGEST) for _ in range(2)]
     store.release(marks[0])  # whose row is gone again, say; the other's is still to come
     assert store.remove_unneeded({DIGEST}, housekeeping.needed) == 0
     assert store.size_bytes(DIGEST) == len(DATA)
@@ -121,7 +121,7 @@ def test_what_is_put_before_its_row_stays_until_the_row_is_there(blob_root: Path
 
 
 def test_the_mark_of_who_died_protects_nothing_for_ever(blob_root: Path, transactional_db: None) -> None:
-    mark = store.keep(DATA, DIGEST)
+    mark = store.put_bytes(DATA, DIGEST)
     assert mark is not None
     long_ago_s = time.time() - 2 * store.PUT_WITHIN_S
     os.utime(mark, (long_ago_s, long_ago_s))
@@ -189,7 +189,9 @@ def test_a_version_that_is_being_launched_on_is_passed_over(cohort: Cohort) -> N
     assert job.state == "running"
 
 
-def test_a_launch_on_a_version_that_is_being_pruned_is_told_so(cohort: Cohort, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_launch_on_a_version_that_is_being_pruned_is_informed(
+    cohort: Cohort, monkeypatch: pytest.MonkeyPatch
+) -> None:
     model = model_of(run_job(cohort, rounds=3))
     model.versions.update(is_best=False)
     version, needed = model.versions.get(round_number=1), statements.needed_versions
@@ -234,7 +236,7 @@ def test_pruning_asks_once_for_all_models(
 def test_a_blob_whose_row_is_committed_while_it_is_judged_stays(blob_root: Path) -> None:
     data = b"a model"
     digest = digest_bytes(data)
-    mark = store.keep(data, digest)
+    mark = store.put_bytes(data, digest)
     rows: set[str] = set()
 
     def needed(digests: Collection[str]) -> set[str]:

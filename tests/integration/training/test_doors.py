@@ -319,5 +319,5 @@ def test_a_token_needs_its_scope(scene: Scene, door: Door) -> None:
         let_go(answer)
 
 
-def test_no_endpoint_is_forgotten() -> None:
+def test_no_endpoint_is_left_out() -> None:
     doors.check_none_is_forgotten(DOORS, *APPS)

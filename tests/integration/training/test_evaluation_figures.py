@@ -7,7 +7,7 @@ from importlib import import_module
 import pytest
 from django.db import connection
 
-from registry.actions import judge
+from registry.actions import record_metrics_and_mark_best
 from registry.models import ModelVersion
 from tests.support.cohort import Cohort, run_job
 from tests.support.federation import TEST
@@ -51,9 +51,9 @@ def test_the_best_version_is_chosen_by_its_target_s_metric_and_direction(
     assert job.model is not None
     first, second, third = job.model.versions.order_by("round_number")
     for version, loss in ((first, 0.3), (second, 0.2), (third, 0.2)):
-        judge(version=version, metrics={"loss": loss, "accuracy": 1 - loss}, by=TEST)
+        record_metrics_and_mark_best(version=version, metrics={"loss": loss, "accuracy": 1 - loss}, by=TEST)
     assert ModelVersion.objects.get(model=job.model, is_best=True) == second, "of equals the earliest"
     monkeypatch.setattr(type(job.model.target_kind), "best_by", "accuracy")
-    judge(version=third, metrics={"loss": 9.0, "accuracy": 0.95}, by=TEST)
-    judge(version=first, metrics={"loss": 0.1, "accuracy": 0.1}, by=TEST)
+    record_metrics_and_mark_best(version=third, metrics={"loss": 9.0, "accuracy": 0.95}, by=TEST)
+    record_metrics_and_mark_best(version=first, metrics={"loss": 0.1, "accuracy": 0.1}, by=TEST)
     assert ModelVersion.objects.get(model=job.model, is_best=True) == third

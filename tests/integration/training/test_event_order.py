@@ -14,7 +14,7 @@ from django.db import connection as django_connection
 from django.utils import timezone
 
 from audit.actors import System
-from audit.following import SettledEvents, forget_gone
+from audit.following import SettledEvents, delete_unfollowed
 from audit.models import Event, Follower
 from audit.statements import appending, event_of
 from realtime import database, notices
@@ -59,7 +59,7 @@ def told(job: Job, after: int = 0) -> list[tuple[int, str]]:
     return [(one["id"], one["verb"]) for one in data]
 
 
-def test_an_event_that_commits_after_a_later_one_is_told(job: Job, begin: Open) -> None:
+def test_an_event_that_commits_after_a_later_one_is_reported(job: Job, begin: Open) -> None:
     early, late = begin(), begin()
     write(early, job, "test.early")
     write(late, job, "test.late")
@@ -97,7 +97,7 @@ def test_an_old_transaction_that_writes_no_event_holds_nothing_up(job: Job, begi
     assert told(job)[-1][1] == "test.event"
 
 
-def test_an_old_transaction_elsewhere_that_writes_an_event_late_is_still_told(job: Job, begin: Open) -> None:
+def test_an_old_transaction_elsewhere_that_writes_an_event_late_is_still_delivered(job: Job, begin: Open) -> None:
     """It is older than what is told before it: ids are followed, not transactions."""
     old, writer = begin(), begin()
     old.execute("UPDATE training_job SET name = name WHERE id = %s", [job.id])
@@ -156,10 +156,10 @@ def test_who_wrote_before_it_was_followed_is_waited_for(job: Job, begin: Open) -
 
 def test_marks_of_who_is_gone_are_deleted(job: Job) -> None:
     SettledEvents(job.id, 0).follow()
-    forget_gone()
+    delete_unfollowed()
     assert Follower.objects.count() == 1
     Follower.objects.update(until=timezone.now() - timedelta(hours=2))
-    forget_gone()
+    delete_unfollowed()
     assert Follower.objects.count() == 0
 
 

@@ -11,7 +11,7 @@ from rest_framework.test import APIClient
 
 from audit.models import Event
 from federation.protocol import documents
-from federation.protocol.envelope import peek
+from federation.protocol.envelope import payload_unverified
 from registry.models import ModelVersion
 from silos import actions as silo_actions
 from silos import datasets
@@ -36,7 +36,7 @@ def body_of(cohort: Cohort, **changes: Any) -> dict[str, Any]:
     return {name: value for name, value in body.items() if value is not None}
 
 
-def test_a_job_is_launched_and_told(cohort: Cohort, scientist: APIClient) -> None:
+def test_a_job_is_launched_and_reported(cohort: Cohort, scientist: APIClient) -> None:
     answer = scientist.post("/api/v1/jobs/", body_of(cohort, seed=5), format="json")
     told = answer.json()
     job = Job.objects.get()
@@ -103,7 +103,7 @@ def test_a_bad_launch_is_refused_with_code_and_field_and_so_is_its_quote(
     assert not Job.objects.exists()
 
 
-def test_all_that_is_wrong_is_told_at_once(cohort: Cohort, scientist: APIClient) -> None:
+def test_all_that_is_wrong_is_reported_at_once(cohort: Cohort, scientist: APIClient) -> None:
     wrong = {
         "protection": None,
         "quorum": 4,
@@ -182,7 +182,7 @@ def test_a_model_that_does_not_fit_is_refused(cohort: Cohort, scientist: APIClie
     assert (answer.status_code, answer.json()["code"]) == (422, "model.does_not_fit")
 
 
-def test_a_quote_tells_silos_rows_and_bytes(cohort: Cohort, scientist: APIClient) -> None:
+def test_a_quote_shows_silos_rows_and_bytes(cohort: Cohort, scientist: APIClient) -> None:
     told = scientist.post("/api/v1/jobs/quote/", body_of(cohort, quorum=None, rounds=10), format="json").json()
     assert {row["silo"]["name"] for row in told["silos"]} == {played.silo.name for played in cohort.federation.silos}
     assert (told["rows_coarse"], told["quorum"], told["parameters"]) == (900, 3, 14)
@@ -218,7 +218,7 @@ def test_rounds_metrics_and_manifest_of_a_finished_job(cohort: Cohort, scientist
     assert told["best_version"]["round_number"] == 2
     envelope = scientist.get(f"{path}manifest/")
     assert envelope.content == bytes(job.manifest or b"")
-    manifest = documents.read(documents.Manifest, peek(envelope.content))
+    manifest = documents.read(documents.Manifest, payload_unverified(envelope.content))
     assert str(manifest.job_id) == told["id"]
 
 
@@ -250,7 +250,7 @@ def test_what_could_point_at_somebody_is_left_out(cohort: Cohort, scientist: API
     assert [row["auc"] for row in card] == [None, None, None]
 
 
-def test_the_cohort_tells_what_each_silo_does(cohort: Cohort, scientist: APIClient) -> None:
+def test_the_cohort_shows_what_each_silo_does(cohort: Cohort, scientist: APIClient) -> None:
     job = run_job(cohort, rounds_answered=0)
     first, second, _ = Order.objects.filter(step__round__job=job).order_by("silo__name")
     refusing, training = cohort.federation.played(first.silo_id), cohort.federation.played(second.silo_id)

@@ -142,7 +142,7 @@ def test_the_list_is_narrowed_and_jobs_are_chosen_to_compare(cohort: Cohort, mon
     assert "?q=l&amp;page=2" in client.get("/jobs/?consortium=&q=l&page=1").content.decode()
 
 
-def test_who_may_not_is_told_so(cohort: Cohort) -> None:
+def test_who_may_not_is_informed(cohort: Cohort) -> None:
     job = run_job(cohort, rounds_answered=0)
     consortium = cohort.federation.consortium
     paths = [f"/jobs/{job.id}/", f"/jobs/{job.id}/live/", f"/jobs/{job.id}/rounds/", f"/jobs/{job.id}/rounds/1/1/"]
@@ -188,7 +188,7 @@ def test_the_form_launches_what_was_typed(cohort: Cohort) -> None:
         ({"name": "a\x00b"}, "A name is one line"),
     ],
 )
-def test_what_is_wrong_is_told_and_what_was_typed_stays(cohort: Cohort, changes: dict[str, Any], told: str) -> None:
+def test_what_is_wrong_is_reported_and_what_was_typed_stays(cohort: Cohort, changes: dict[str, Any], told: str) -> None:
     answer = browser(cohort.scientist).post(launch_path(cohort), form_of(cohort, **{"purpose": "stays", **changes}))
     page = answer.content.decode()
     assert answer.status_code == 422
@@ -206,7 +206,7 @@ def test_an_error_stands_at_its_field(cohort: Cohort) -> None:
     assert set(answer.context["form"].errors) == {"local.batch_size"}
 
 
-def test_everything_is_told_at_once_each_at_its_field(cohort: Cohort) -> None:
+def test_everything_is_reported_at_once_each_at_its_field(cohort: Cohort) -> None:
     wrong = {
         "name": "",
         "quorum": "9",
@@ -231,7 +231,7 @@ def test_everything_is_told_at_once_each_at_its_field(cohort: Cohort) -> None:
         ("de", "„heart“ ist nicht so geschrieben, wie es sein muss; zum Beispiel: ICD-10:I25, ICD-10:I25.1"),
     ],
 )
-def test_a_code_that_is_badly_written_is_told_in_words(cohort: Cohort, language: str, said: str) -> None:
+def test_a_code_that_is_badly_written_is_reported_in_words(cohort: Cohort, language: str, said: str) -> None:
     """Also in the part of the page that is asked for while the form is filled in."""
     typed = form_of(cohort, **{"use.category": "disease", "use.diseases": "ICD-10:I25, heart"})
     client, headers = browser(cohort.scientist), {"Accept-Language": language}

@@ -132,7 +132,7 @@ def test_a_job_that_somebody_has_locked_is_passed_over(federation: Federation) -
     assert job.state == JobState.QUEUED
 
 
-def test_a_first_model_that_was_made_for_other_data_is_made_anew(
+def test_a_first_model_that_was_made_for_other_data_is_made_again(
     federation: Federation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     job = queued(federation)

@@ -9,7 +9,7 @@ import pytest
 from federation.errors import Invalid
 from federation.learning.models import parse_model
 from federation.protocol import documents
-from plans.actions import take_review
+from plans.actions import accept_review
 from plans.models import TrainingPlan, Via
 from registry.cards import card_of
 from tests.support.cohort import Cohort, browser, last_version, model_of, run_job
@@ -56,17 +56,17 @@ def manifest_of(job: Job) -> documents.Manifest:
     return documents.read(documents.Manifest, json_payload(bytes(job.manifest or b"")))
 
 
-def test_a_silo_joins_once_its_house_has_signed_a_review(cohort: Cohort, plan: TrainingPlan) -> None:
+def test_a_silo_joins_once_its_organisation_has_signed_a_review(cohort: Cohort, plan: TrainingPlan) -> None:
     assert codes(cohort, plan) == ["agreement.code_review"] * 3
     with pytest.raises(Invalid) as caught:
         launch(consortium=cohort.federation.consortium, request=asked(cohort, plan), by=cohort.scientist)
     assert caught.value.code == "agreement.code_review"
     played = cohort.federation.silos[1]
-    take_review(envelope=sealed_review(played), by=played.silo, via=Via.CONNECTOR)
+    accept_review(envelope=sealed_review(played), by=played.silo, via=Via.CONNECTOR)
     assert codes(cohort, plan) == ["agreement.code_review", "", "agreement.code_review"]
     review_everywhere(cohort.federation)
     assert codes(cohort, plan) == ["", "", ""]
-    take_review(envelope=sealed_review(played, verdict="refused"), by=played.silo, via=Via.CONNECTOR)
+    accept_review(envelope=sealed_review(played, verdict="refused"), by=played.silo, via=Via.CONNECTOR)
     assert codes(cohort, plan) == ["", "agreement.code_review", ""]
 
 
@@ -126,7 +126,7 @@ def test_the_family_of_plans_is_offered_nowhere_by_itself(cohort: Cohort, plan: 
     assert "PlanSpecification" not in schema
 
 
-def test_silos_are_told_the_hash_and_the_declared_model_and_the_model_remembers(
+def test_silos_receive_the_hash_and_the_declared_model_and_the_model_remembers(
     cohort: Cohort, plan: TrainingPlan
 ) -> None:
     review_everywhere(cohort.federation)

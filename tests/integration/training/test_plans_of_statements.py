@@ -10,7 +10,7 @@ from django.test.utils import CaptureQueriesContext
 
 from realtime import database
 from tests.support.cohort import make_cohort, run_job
-from training.engine.long_poll import take_heartbeat
+from training.engine.long_poll import accept_heartbeat
 from training.engine.sql import housekeeping as statements
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("blob_root")]
@@ -31,7 +31,7 @@ def test_a_heartbeat_finds_rejected_updates_by_their_index(blob_root: Path) -> N
     with CaptureQueriesContext(
         connection,
     ) as queries:
-        take_heartbeat(cohort.silo, {})
+        accept_heartbeat(cohort.silo, {})
     (asked,) = [query["sql"] for query in queries if "settled_at" in query["sql"] and "ORDER BY" in query["sql"]]
     plan = plan_of(asked.replace("%", "%%"))
     assert "order_rejected" in plan

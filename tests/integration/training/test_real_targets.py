@@ -13,10 +13,10 @@ from typing import Any
 import pytest
 
 from federation.errors import Invalid
-from federation.evidence.passports import open_passport, seal_passport
+from federation.evidence.passports import open_passport, sign_passport
 from federation.protocol import documents
 from federation.protocol.documents import DisclosureTerms
-from federation.protocol.envelope import peek
+from federation.protocol.envelope import payload_unverified
 from registry.models import ModelVersion, Passport
 from silos import datasets
 from tests.integration.evidence.test_evidence import everybody_signs_in, report_of
@@ -76,7 +76,7 @@ def pooled(job: Job, number: int, name: str) -> float:
 
 def test_cholesterol_is_learned_from_the_hospitals_files(cohort: Cohort, silos: list[WorkingSilo]) -> None:
     job = learned(cohort, silos)
-    manifest = documents.read(documents.Manifest, peek(bytes(job.manifest or b"")))
+    manifest = documents.read(documents.Manifest, payload_unverified(bytes(job.manifest or b"")))
     assert (manifest.target, manifest.n_classes, manifest.target_kind.name) == ("real", None, "real")
     assert job.model is not None
     assert (job.model.target, job.model.n_classes) == ("real", None)
@@ -90,7 +90,7 @@ def test_cholesterol_is_learned_from_the_hospitals_files(cohort: Cohort, silos: 
     assert [version.is_best for version in versions] == [version == best for version in versions]
 
 
-def test_rest_tells_a_number_s_figures_with_their_metrics(cohort: Cohort, silos: list[WorkingSilo]) -> None:
+def test_rest_shows_a_number_s_figures_with_their_metrics(cohort: Cohort, silos: list[WorkingSilo]) -> None:
     job, client = learned(cohort, silos), client_of(cohort.scientist)
     told = client.get(f"/api/v1/jobs/{job.id}/").json()
     assert (told["target"]["name"], told["target"]["primary"], told["target"]["best_by"]) == ("real", "mae", "mse")
@@ -190,10 +190,10 @@ def test_a_poisoned_silo_breaks_neither_pages_nor_the_best_version(
         sealed = real(silo, order)
         if silo.played.silo.id != poisoned or order.round.number == 1:
             return sealed
-        said = documents.read(documents.Submission, peek(sealed))
+        said = documents.read(documents.Submission, payload_unverified(sealed))
         assert said.evaluation is not None
         report = said.evaluation.model_copy(update={"figures": figures})
-        return documents.seal(said.model_copy(update={"evaluation": report}), silo.played.identity)
+        return documents.sign_document(said.model_copy(update={"evaluation": report}), silo.played.identity)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(WorkingSilo, "carry_out", lies)
@@ -254,7 +254,7 @@ def test_its_evidence_holds_and_figures_that_nobody_signed_do_not(cohort: Cohort
     digest, said = open_passport(bytes(passport.document), [key.public])
     assert said.evaluation.told == pytest.approx({name: best.metrics[name] for name in ("mse", "mae")})
     better = said.evaluation.model_copy(update={"figures": {**said.evaluation.figures, "mse": 1.0}})
-    passport.document = seal_passport(digest, said.model_copy(update={"evaluation": better}), key)
+    passport.document = sign_passport(digest, said.model_copy(update={"evaluation": better}), key)
     passport.save(update_fields=["document"])
     told = [fault.what for fault in report_of(job).faults if fault.code == "passport.other_evaluation"]
     assert [what.partition(".")[0] for what in told] == ["Its mse is 1"]

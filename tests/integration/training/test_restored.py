@@ -18,7 +18,7 @@ from federation.evidence.bundles import read_bundle
 from federation.evidence.report import Report, Verdict
 from federation.evidence.verification import verify_evidence
 from federation.protocol.chains import chain_of
-from federation.protocol.documents import ChainHead, KeptHead, LogAcceptance, Refusal, SiloState, now, seal
+from federation.protocol.documents import ChainHead, KeptHead, LogAcceptance, Refusal, SiloState, now, sign_document
 from federation.protocol.documents.states import NUMBER_TOLD_MAX
 from federation.protocol.keys import PrivateKey
 from federation.protocol.tree_heads import TreeHead
@@ -28,7 +28,7 @@ from tests.support.cohort import Cohort, make_cohort, run_job
 from tests.support.federation import ENVIRONMENT, TEST, PlayedSilo
 from tests.support.logs import PlayedLog
 from training.engine import answers, closing, issuing, start
-from training.engine.long_poll import take_heartbeat
+from training.engine.long_poll import accept_heartbeat
 from training.engine.restored import LOST_HEADS_MAX
 from training.engine.sql.orders import next_order_numbers
 from training.launch.actions import launch
@@ -47,14 +47,14 @@ def cohort() -> Cohort:
 def state_of(played: PlayedSilo, highest: int = 0, key: PrivateKey | None = None, **changes: Any) -> dict[str, Any]:
     """The sealed statement of a silo, as the trainer puts it into its status."""
     said = {"silo_id": played.silo.id, "highest_number": highest, "made_at": now(), **changes}
-    sealed: dict[str, Any] = json.loads(seal(SiloState.model_validate(said), key or played.identity))
+    sealed: dict[str, Any] = json.loads(sign_document(SiloState.model_validate(said), key or played.identity))
     return sealed
 
 
-def beat(played: PlayedSilo, seen: dict[str, Any] | None = None, *acceptances: dict[str, Any]) -> Silo:
+def send_heartbeat(played: PlayedSilo, seen: dict[str, Any] | None = None, *acceptances: dict[str, Any]) -> Silo:
     """A heartbeat; the silo as the platform knows it then."""
     played.silo.refresh_from_db()
-    take_heartbeat(played.silo, {"trainer": {"seen": seen, "log_acceptances": list(acceptances)}})
+    accept_heartbeat(played.silo, {"trainer": {"seen": seen, "log_acceptances": list(acceptances)}})
     played.silo.refresh_from_db()
     return played.silo
 
@@ -64,14 +64,14 @@ def told(verb: str) -> list[dict[str, Any]]:
     return list(Event.objects.filter(verb=verb).order_by("id").values_list("detail", flat=True))
 
 
-def test_numbers_go_on_above_what_a_silo_tells_and_never_go_back(cohort: Cohort) -> None:
+def test_numbers_go_on_above_what_a_silo_shows_and_never_go_back(cohort: Cohort) -> None:
     first = cohort.federation.silos[0]
     issued = first.silo.orders_issued
-    silo = beat(first, state_of(first, issued + 40))
+    silo = send_heartbeat(first, state_of(first, issued + 40))
     assert (silo.orders_issued, silo.numbers_lost) == (issued + 40, 40)
     assert told("silo.numbers_ahead") == [{"issued": issued, "highest": issued + 40, "lost": 40}]
-    beat(first, state_of(first, issued + 3))
-    beat(first, state_of(first, issued + 40))
+    send_heartbeat(first, state_of(first, issued + 3))
+    send_heartbeat(first, state_of(first, issued + 40))
     assert next_order_numbers([silo.id]) == {silo.id: issued + 41}
     assert len(told("silo.numbers_ahead")) == 1
 
@@ -86,7 +86,7 @@ def test_who_invents_heads_fills_nobodys_log(cohort: Cohort) -> None:
 
     for beaten in range(3):
         heads = [ChainHead(chain=chain, **invented(50 * beaten + place).model_dump()) for place in range(50)]
-        beat(first, state_of(first, heads=heads))
+        send_heartbeat(first, state_of(first, heads=heads))
     given = []
     for place in range(500, 520):
         said = LogAcceptance(
@@ -97,23 +97,23 @@ def test_who_invents_heads_fills_nobodys_log(cohort: Cohort) -> None:
             shown=invented(0),
             accepted_at=now(),
         )
-        given.append(json.loads(seal(said, first.signatory)))
+        given.append(json.loads(sign_document(said, first.signatory)))
     for acceptance in given:
-        beat(first, state_of(first), acceptance)
+        send_heartbeat(first, state_of(first), acceptance)
     assert LostHead.objects.filter(silo_id=first.silo.id).count() == LOST_HEADS_MAX
     assert LogRestored.objects.count() == 1
     assert Event.objects.count() - before <= 2 * LOST_HEADS_MAX
-    beat(second, state_of(second, heads=[ChainHead(chain=chain, **invented(7).model_dump())]))
+    send_heartbeat(second, state_of(second, heads=[ChainHead(chain=chain, **invented(7).model_dump())]))
     assert LostHead.objects.filter(silo_id=second.silo.id).count() == 1, "others are still heard"
 
 
 def test_who_lies_burns_only_its_own_numbers_and_never_all(cohort: Cohort) -> None:
     first, second = cohort.federation.silos[:2]
     before = first.silo.orders_issued
-    assert beat(first, state_of(first, NUMBER_TOLD_MAX + 1)).orders_issued == before
-    assert beat(first, state_of(first, 900, second.identity)).orders_issued == before
-    assert beat(first, state_of(second, 900)).orders_issued == before
-    assert beat(first, {"payload": "", "payloadType": "x", "signatures": []}).orders_issued == before
+    assert send_heartbeat(first, state_of(first, NUMBER_TOLD_MAX + 1)).orders_issued == before
+    assert send_heartbeat(first, state_of(first, 900, second.identity)).orders_issued == before
+    assert send_heartbeat(first, state_of(second, 900)).orders_issued == before
+    assert send_heartbeat(first, {"payload": "", "payloadType": "x", "signatures": []}).orders_issued == before
     second.silo.refresh_from_db()
     assert second.silo.orders_issued == before
     assert told("silo.numbers_ahead") == []
@@ -132,7 +132,7 @@ def refuse(played: PlayedSilo, order: Order, code: str, highest: int | None = No
         environment=ENVIRONMENT,
         created_at=now(),
     )
-    answers.answer(document=seal(said, played.identity), by=played.silo)
+    answers.answer(document=sign_document(said, played.identity), by=played.silo)
 
 
 def refused_by_all(cohort: Cohort, job: Job, code: str, highest: int | None = None) -> Job:
@@ -179,7 +179,9 @@ def test_the_same_refusals_say_nothing_of_a_restore_where_no_silo_was_ahead(coho
     assert job.state != JobState.FAILED
 
 
-def test_a_log_that_broke_is_told_once_and_signed_again_once_a_steward_accepts(cohort: Cohort, client: Client) -> None:
+def test_a_log_that_broke_is_reported_once_and_signed_again_once_a_steward_accepts(
+    cohort: Cohort, client: Client
+) -> None:
     job = run_job(cohort)
     everybody_signs(cohort)
     assert report_of(job).verdict is Verdict.HOLDS
@@ -187,9 +189,11 @@ def test_a_log_that_broke_is_told_once_and_signed_again_once_a_steward_accepts(c
     chain = chain_of(cohort.federation.consortium.id)
     lost = PlayedLog.of_length(chain, 400).head(400)
     for played in (first, second):
-        silo = beat(played, state_of(played, heads=(ChainHead(chain=chain, **asdict(lost)),), platform_older=True))
+        silo = send_heartbeat(
+            played, state_of(played, heads=(ChainHead(chain=chain, **asdict(lost)),), platform_older=True)
+        )
         assert silo.platform_older
-        beat(played, state_of(played, heads=(ChainHead(chain=chain, **asdict(lost)),), platform_older=True))
+        send_heartbeat(played, state_of(played, heads=(ChainHead(chain=chain, **asdict(lost)),), platform_older=True))
     assert (LogRestored.objects.count(), LostHead.objects.count()) == (1, 2)
     assert (len(told("log.restored")), len(told("log.head_lost"))) == (1, 2)
     report = report_of(job)
@@ -212,12 +216,12 @@ def test_a_log_that_broke_is_told_once_and_signed_again_once_a_steward_accepts(c
         shown=KeptHead(position=shown.position, digest="0" * 64),
         accepted_at=now(),
     )
-    forged = json.loads(seal(word, second.signatory))
-    beat(first, None, forged)
+    forged = json.loads(sign_document(word, second.signatory))
+    send_heartbeat(first, None, forged)
     assert told("log.accepted") == []
-    accepted = json.loads(seal(word, first.signatory))
+    accepted = json.loads(sign_document(word, first.signatory))
     for _ in range(2):
-        beat(first, state_of(first), accepted)
+        send_heartbeat(first, state_of(first), accepted)
     assert [one["kept"] for one in told("log.accepted")] == [400]
     assert not first.silo.platform_older
     everybody_signs(cohort)
@@ -246,12 +250,12 @@ def test_who_refused_a_broken_log_is_asked_again_once_it_is_accepted(cohort: Coh
         environment=ENVIRONMENT,
         created_at=now(),
     )
-    answers.answer(document=seal(said, first.identity), by=first.silo)
+    answers.answer(document=sign_document(said, first.identity), by=first.silo)
     asked = Order.objects.filter(silo=first.silo, kind="checkpoint")
     audit_checkpoints.issue_orders(key)
     assert asked.count() == 1, "who refused is left alone for an hour"
     for _ in range(2):
-        beat(first, state_of(first, heads=(ChainHead(chain=chain, **asdict(lost)),)))
+        send_heartbeat(first, state_of(first, heads=(ChainHead(chain=chain, **asdict(lost)),)))
     assert LostHead.objects.count() == 1, "also where the refusal has told of the head before"
     word = LogAcceptance(
         identity_key=first.identity.public.encoded,
@@ -261,7 +265,7 @@ def test_who_refused_a_broken_log_is_asked_again_once_it_is_accepted(cohort: Coh
         shown=KeptHead(position=1, digest="0" * 64),
         accepted_at=now(),
     )
-    beat(first, None, json.loads(seal(word, first.signatory)))
+    send_heartbeat(first, None, json.loads(sign_document(word, first.signatory)))
     audit_checkpoints.issue_orders(key)
     assert asked.count() == 2
 

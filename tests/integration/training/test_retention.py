@@ -174,7 +174,7 @@ def try_it_at(federation: Federation, model: Model) -> Job:
     return launch(consortium=federation.consortium, request=asked, by=federation.scientist)
 
 
-def test_a_retired_model_is_not_handed_out_and_jobs_that_use_it_end() -> None:
+def test_a_retired_model_is_not_released_and_jobs_that_use_it_end() -> None:
     federation = under(amendment=RETIRED)
     _job, model = completed(federation)
     training, trying = begun(federation), try_it(federation, model)

@@ -22,7 +22,7 @@ from federation.learning.specification import parse_local
 from federation.learning.weights import read_weights
 from federation.protocol import documents
 from federation.protocol.digests import digest_bytes
-from federation.protocol.envelope import peek
+from federation.protocol.envelope import payload_unverified
 from federation.protocol.keys import PrivateKey
 from federation.protocol.tensors import TensorSpec
 from federation.strategies import parse_strategy
@@ -99,11 +99,11 @@ def test_a_job_trains_its_rounds_evaluates_the_last_model_and_completes(federati
         ({"name": "fedprox"}, parse_strategy({"name": "fedprox"}).local_settings["proximal_mu"]),
     ],
 )
-def test_silos_are_told_the_strategy_s_proximal_term(
+def test_silos_receive_the_strategy_s_proximal_term(
     federation: Federation, strategy: dict[str, Any], mu: float | None
 ) -> None:
     job = launched(federation, strategy=strategy)
-    manifest = documents.read(documents.Manifest, peek(bytes(job.manifest or b"")))
+    manifest = documents.read(documents.Manifest, payload_unverified(bytes(job.manifest or b"")))
     assert manifest.local is not None
     assert manifest.local.get("proximal_mu") == mu
     parse_local(manifest.local)
@@ -128,7 +128,7 @@ def test_a_strategy_and_a_combiner_that_were_added_as_files_run_a_round(
 ) -> None:
     add_parts(monkeypatch)
     job = launched(federation, strategy={"name": "half_median"})
-    manifest = documents.read(documents.Manifest, peek(bytes(job.manifest or b"")))
+    manifest = documents.read(documents.Manifest, payload_unverified(bytes(job.manifest or b"")))
     assert manifest.local is not None
     assert manifest.local["proximal_mu"] == 0.5
     orders = open_orders(job)
@@ -331,14 +331,16 @@ def test_an_evaluation_job_evaluates_a_stored_model_once(federation: Federation)
         ({"model_version": "00000000-0000-4000-8000-000000000000"}, "job.invalid"),
     ],
 )
-def test_a_wrong_launch_is_told_and_leaves_nothing(federation: Federation, changes: dict[str, Any], code: str) -> None:
+def test_a_wrong_launch_is_reported_and_leaves_nothing(
+    federation: Federation, changes: dict[str, Any], code: str
+) -> None:
     with pytest.raises(FederationError) as caught:
         launch(consortium=federation.consortium, request=federation.request(**changes), by=federation.scientist)
     assert caught.value.code == code
     assert not Job.objects.exists()
 
 
-def test_a_round_that_kills_every_worker_is_given_up(federation: Federation) -> None:
+def test_a_round_that_kills_every_worker_is_abandoned(federation: Federation) -> None:
     job = launched(federation, retries_max=0)
     round_ = answer_all(federation, job)
     step_id = round_.steps.get().id
@@ -370,7 +372,7 @@ def test_what_nobody_refers_to_is_deleted_after_a_while(federation: Federation) 
     assert job.model is not None
     kept = job.model.versions.get().digest
     orphan = digest_bytes(b"nobody's")
-    store.release(store.keep(b"nobody's", orphan))
+    store.release(store.put_bytes(b"nobody's", orphan))
     old_s = time.time() - 2 * housekeeping.ABANDONED_FILES_S
     for digest in (kept, orphan):
         os.utime(store.path_of(digest), (old_s, old_s))

@@ -10,7 +10,7 @@ import pytest
 
 from federation.errors import Invalid
 from federation.protocol import documents
-from federation.protocol.envelope import peek
+from federation.protocol.envelope import payload_unverified
 from federation.statistics.disclosure import rounded
 from federation.statistics.pooling import PooledStatistics
 from federation.statistics.report import encode_report
@@ -64,7 +64,7 @@ def test_a_job_of_statistics_releases_what_the_pooled_table_has(cohort: Cohort, 
     job = count_through(cohort.federation, silos, "age", "sex", "chol")
     assert (job.state, job.reason_code) == ("completed", "")
     assert (job.model_id, Model.objects.count(), job.rounds.count()) == (None, 0, 1)
-    manifest = documents.read(documents.Manifest, peek(bytes(job.manifest or b"")))
+    manifest = documents.read(documents.Manifest, payload_unverified(bytes(job.manifest or b"")))
     assert manifest.statistics == documents.StatisticsRequest(columns=("age", "sex", "chol"))
     pooled = released(job)
     age, sex, chol = pooled.columns
@@ -142,7 +142,7 @@ def test_an_agreement_without_the_task_refuses_the_launch(cohort: Cohort, silos:
     assert refused.value.code == "agreement.task"
 
 
-def test_reports_that_tell_too_much_never_count(cohort: Cohort, silos: list[CountingSilo]) -> None:
+def test_reports_that_show_too_much_never_count(cohort: Cohort, silos: list[CountingSilo]) -> None:
     job, orders = begin(cohort.federation, "age")
     for order in orders:
         silo = next(one for one in silos if one.played.silo.id == order.silo_id)
@@ -166,7 +166,7 @@ def _with_small_cell(silo: CountingSilo, order: Order) -> bytes:
     return encode_report(told.model_copy(update={"minimum_cell": 5}))
 
 
-def test_a_day_s_number_that_a_silo_has_told_is_asked_at_launch(cohort: Cohort, silos: list[CountingSilo]) -> None:
+def test_a_day_s_number_that_a_silo_has_reported_is_asked_at_launch(cohort: Cohort, silos: list[CountingSilo]) -> None:
     _job, orders = begin(cohort.federation, "age")
     silo = cohort.federation.played(orders[0].silo_id)
     answers.answer(document=silo.refuse(orders[0], "statistics.per_day"), by=silo.silo)

@@ -40,7 +40,7 @@ def job(cohort: Cohort, silos: list[CountingSilo]) -> Job:
     return count_through(cohort.federation, silos, "age", "sex", "chol")
 
 
-def test_rest_tells_what_was_released_to_members_alone(cohort: Cohort, job: Job) -> None:
+def test_rest_shows_what_was_released_to_members_alone(cohort: Cohort, job: Job) -> None:
     address = f"/api/v1/jobs/{job.id}/statistics/"
     for who in (cohort.scientist, cohort.neighbour):
         told = client_of(who).get(address).json()
@@ -200,10 +200,10 @@ def _parts(evidence: Evidence) -> tuple:  # type: ignore[type-arg]
     from federation.evidence.matching import Opened
     from federation.evidence.order_checks import answers_of, orders_of
     from federation.evidence.report import Report
-    from federation.evidence.root_documents import grounds_of
+    from federation.evidence.root_documents import root_documents_of
 
     report = Report()
-    found = grounds_of(evidence, None, report)
+    found = root_documents_of(evidence, None, report)
     assert found is not None
     orders = dict(orders_of(evidence, found, report))
     opened = Opened(orders, dict(answers_of(evidence, found, orders, report)), {})

@@ -75,7 +75,7 @@ def answer(federation: Federation, job: Job, silos: Sequence[int] = (0, 1, 2)) -
     return step
 
 
-def test_a_round_goes_from_step_to_step_and_the_next_round_begins_anew(
+def test_a_round_goes_from_step_to_step_and_the_next_round_begins_again(
     federation: Federation, protocol: Greeted
 ) -> None:
     job = launched(federation, rounds=1)
@@ -115,7 +115,7 @@ def test_a_step_is_closed_once_and_its_round_stays_open_until_the_last(
     assert Order.objects.filter(step__round=round_).count() == 6
 
 
-def test_what_is_given_up_in_its_second_step_is_given_up_whole(federation: Federation, protocol: Greeted) -> None:
+def test_what_is_abandoned_in_its_second_step_is_abandoned_whole(federation: Federation, protocol: Greeted) -> None:
     job = launched(federation, rounds=1)
     closing.close_step(step_id=answer(federation, job).id, by=TEST)
     second = answer(federation, job, (0,))
@@ -127,7 +127,7 @@ def test_what_is_given_up_in_its_second_step_is_given_up_whole(federation: Feder
     assert list(again.steps.values_list("kind", "state")) == [("key_exchange", "collecting")]
 
 
-def test_below_the_quorum_of_a_step_that_is_not_given_up_the_job_pauses_and_goes_on_by_itself(
+def test_below_the_quorum_of_a_step_that_is_not_abandoned_the_job_pauses_and_goes_on_by_itself(
     federation: Federation, protocol: Greeted
 ) -> None:
     protocol.below = Below.PAUSE
@@ -150,7 +150,7 @@ def test_below_the_quorum_of_a_step_that_is_not_given_up_the_job_pauses_and_goes
     assert list(step.round.steps.values_list("position", "state")) == [(1, "closed"), (2, "collecting")]
 
 
-def test_a_step_that_nobody_can_answer_any_more_is_given_up_though_it_would_pause(
+def test_a_step_that_nobody_can_answer_any_more_is_abandoned_though_it_would_pause(
     federation: Federation, protocol: Greeted
 ) -> None:
     protocol.below = Below.PAUSE

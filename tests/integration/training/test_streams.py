@@ -118,7 +118,7 @@ def test_a_follower_that_comes_back_misses_nothing(port: int, cohort: Cohort, st
 
 
 @pytest.mark.parametrize("case", ["stranger", "token", "scope", "elsewhere", "absent", "cookie", "method"])
-def test_who_may_not_follow_is_told_so(port: int, cohort: Cohort, case: str) -> None:
+def test_who_may_not_follow_is_informed(port: int, cohort: Cohort, case: str) -> None:
     job = run_job(cohort, rounds_answered=0)
     path = f"/api/v1/jobs/{job.id}/events/"
     absent = path.replace(str(job.id), "00000000-0000-4000-8000-000000000000")
@@ -155,7 +155,7 @@ def test_weights_are_streamed_whole_and_written_down(port: int, cohort: Cohort) 
     assert Event.objects.filter(verb="model.downloaded").count() == 1
 
 
-def test_whoever_goes_away_in_the_middle_leaves_no_file_open(port: int, cohort: Cohort) -> None:
+def test_who_goes_away_in_the_middle_leaves_no_file_open(port: int, cohort: Cohort) -> None:
     version = last_version(run_job(cohort, rounds=1, model={"family": "mlp", "hidden": [4000, 500]}))
     held = set(Path("/proc/self/fd").iterdir())
     path, headers = f"/api/v1/model-versions/{version.id}/download/", bearer(cohort.scientist, Scope.MODELS_READ)

@@ -19,7 +19,7 @@ from tests.support.federation import TEST, Federation, make_federation
 from training.engine import answers, rounds, start, steps
 from training.engine.long_poll import fetch_deliverable_orders
 from training.engine.sql import closing
-from training.engine.sql.steps import Applied, settle
+from training.engine.sql.steps import Applied, mark_applied
 from training.launch.actions import launch
 from training.models import Evaluation, Job, Order, RefusalDocument, Round, Step, Submission
 from training.states import move
@@ -121,13 +121,13 @@ def test_each_statement_moves_an_order_as_the_table_says_and_not_otherwise(feder
             OrderState.REFUSED,
             silent(lambda: order.state != OrderState.EXPIRED and answers.answer(document=refused, by=first.silo)),
         ),
-        OrderState.APPLIED: arrivals(order, OrderState.APPLIED, lambda: settle([Applied(order.id)])),
+        OrderState.APPLIED: arrivals(order, OrderState.APPLIED, lambda: mark_applied([Applied(order.id)])),
         OrderState.EXPIRED: arrivals(order, OrderState.EXPIRED, lambda: steps.claim(step_id=step.id), claim_anew),
     }
     assert tried == {to: allowed(ORDER, to) for to in tried}
 
 
-def test_what_is_handed_out_counts_as_delivered_only_where_it_was_issued(federation: Federation, job: Job) -> None:
+def test_what_is_released_counts_as_delivered_only_where_it_was_issued(federation: Federation, job: Job) -> None:
     first = federation.silos[0]
     order = Order.objects.get(step__round__job=job, silo=first.silo)
     came = arrivals(order, OrderState.DELIVERED, lambda: fetch_deliverable_orders(first.silo, []))

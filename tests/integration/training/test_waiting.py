@@ -13,7 +13,7 @@ from django.conf import settings
 from django.utils import timezone
 
 from federation.protocol import documents
-from federation.protocol.envelope import peek
+from federation.protocol.envelope import payload_unverified
 from silos.models import Silo
 from tests.support.federation import TEST, Federation, make_federation
 from training import dispatch
@@ -96,7 +96,7 @@ def without_third(federation: Federation, job: Job) -> Step:
 def test_a_round_closes_at_its_quorum_and_a_grace_and_says_why(federation: Federation) -> None:
     job = launched(federation)
     assert job.wait == Wait.ADAPTIVE
-    manifest = documents.read(documents.Manifest, peek(bytes(job.manifest or b"")))
+    manifest = documents.read(documents.Manifest, payload_unverified(bytes(job.manifest or b"")))
     assert manifest.wait == "adaptive"
     round_ = answer(federation, job, (0,))
     assert waiting.due_in_s(round_.steps.get().id) is None
@@ -276,7 +276,7 @@ def test_after_too_few_were_accepted_everybody_who_is_heard_of_is_waited_for(fed
     assert close(answer(federation, job, (0, 1))).close_reason == CloseReason.QUORUM  # the next is as ever
 
 
-def test_a_late_answer_is_told_so_and_changes_nothing(federation: Federation) -> None:
+def test_a_late_answer_is_informed_and_changes_nothing(federation: Federation) -> None:
     job = launched(federation)
     round_ = current(job)
     third = federation.silos[2]

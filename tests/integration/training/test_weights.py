@@ -12,7 +12,7 @@ from artefacts import store
 from audit.models import Event
 from federation.learning.weights import read_weights
 from federation.protocol import documents
-from federation.protocol.envelope import peek
+from federation.protocol.envelope import payload_unverified
 from federation.protocol.tensors import TensorSpec
 from federation.validation.bounds import ROWS_MAX
 from registry.models import ModelVersion
@@ -81,7 +81,7 @@ def evaluation(rows: int, accuracy: float, loss: float = 0.5) -> dict[str, Any]:
 
 def test_what_is_held_to_stands_in_the_manifest_and_at_the_seats(federation: Federation) -> None:
     job = launched(federation)
-    manifest = documents.read(documents.Manifest, peek(bytes(job.manifest or b"")))
+    manifest = documents.read(documents.Manifest, payload_unverified(bytes(job.manifest or b"")))
     assert manifest.weighting == documents.Weighting(organisation_share_max=0.5, train_fraction=0.66)
     assert [(one.rows_coarse, one.weight_max) for one in manifest.cohort] == [(300, 304)] * 3
     assert job.organisation_share_max == 0.5

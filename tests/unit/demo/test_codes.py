@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from demo import codes
-from demo.__main__ import tell_code
+from demo.__main__ import print_code
 from demo.home import Home
 
 # RFC 6238, appendix B, SHA-1; the last six digits of its eight
@@ -41,15 +41,15 @@ def test_secrets_are_made_once_and_for_the_owner_s_eyes(tmp_path: Path) -> None:
     assert stat.S_IMODE((tmp_path / "demo.json").stat().st_mode) == 0o600
 
 
-def test_the_command_tells_the_code(
+def test_the_command_prints_the_enrolment_code(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("DEMO_DIR", str(tmp_path))
     monkeypatch.setattr("demo.__main__.time.time", lambda: 1234567890.0)
     secret = Home(tmp_path).second_factors(["steward@x"])["steward@x"]
-    assert tell_code(" Steward@X ") == 0
+    assert print_code(" Steward@X ") == 0
     told = capsys.readouterr()
     assert told.out == codes.code_at(secret, 1234567890) + "\n"
     assert "for another 30 s" in told.err
-    assert tell_code("scientist@x") == 1
+    assert print_code("scientist@x") == 1
     assert "steward@x" in capsys.readouterr().err

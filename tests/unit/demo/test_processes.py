@@ -64,7 +64,7 @@ def test_what_ignores_the_signal_is_killed_with_its_own_children(tmp_path: Path)
     assert not grandchildren[0].is_running() or grandchildren[0].status() == psutil.STATUS_ZOMBIE
 
 
-def test_a_child_dies_with_whoever_started_it(tmp_path: Path) -> None:
+def test_a_child_dies_with_who_started_it(tmp_path: Path) -> None:
     starter = STARTER.format(log=str(tmp_path / "log"))
     with subprocess.Popen(
         [sys.executable, "-c", starter], env=ENVIRONMENT, stdout=subprocess.PIPE, text=True
@@ -91,7 +91,7 @@ def test_several_are_stopped_together(tmp_path: Path) -> None:
     assert [one.returncode for one in children] == [0, 0, 0, 0]
 
 
-def test_an_end_that_nobody_asked_for_is_told_with_the_log(tmp_path: Path) -> None:
+def test_an_end_that_nobody_asked_for_is_reported_with_the_log(tmp_path: Path) -> None:
     failing = child(tmp_path, "print('the reason'); raise SystemExit(3)")
     failing.start()
     wait_for(failing.log, "the reason")

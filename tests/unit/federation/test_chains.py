@@ -29,14 +29,14 @@ def test_the_digests_are_those_of_the_definition() -> None:
     assert next_digest(first, canonical({"a": 1})) == second
 
 
-def test_a_record_is_written_in_one_way_only() -> None:
+def test_an_audit_log_is_written_in_one_way_only() -> None:
     assert canonical({"b": [1, None], "a": "ü"}) == '{"a":"ü","b":[1,null]}'.encode()
     with pytest.raises(ValueError, match="not JSON compliant"):
         canonical({"a": float("nan")})
 
 
 @given(st.lists(st.binary(max_size=20), max_size=8))
-def test_a_chain_holds(records: list[bytes]) -> None:
+def test_an_unchanged_chain_passes_verification(records: list[bytes]) -> None:
     links = chain(records)
     head = links[-1][2] if links else first_digest("test")
     assert verify_chain("test", links, head) == len(records)

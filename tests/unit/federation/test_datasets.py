@@ -145,7 +145,7 @@ def test_silos_may_not_differ_in_what_the_features_mean(other: dict[str, Any]) -
         (changed(split={"method": "stratified_shuffle", "train_fraction": 1.0, "seed": 1}), "less than 1"),
     ],
 )
-def test_refuses(data: dict[str, Any], why: str | None) -> None:
+def test_a_dataset_declaration_refuses_wrong_values(data: dict[str, Any], why: str | None) -> None:
     if why is None:
         parse_declaration(data)
     else:
@@ -362,7 +362,7 @@ def test_refuses_steps_that_can_not_be_done_and_names_the_column(data: dict[str,
     assert why in " ".join([error.message, *(text for texts in error.fields.values() for text in texts)])
 
 
-def test_everything_that_is_wrong_is_told_by_column_and_step() -> None:
+def test_everything_that_is_wrong_is_reported_by_column_and_step() -> None:
     data = with_column(3, minimum="low")
     data["columns"][1]["type"] = "numbre"
     data["steps"][3]["columns"] = []

@@ -13,7 +13,7 @@ from federation.errors import Invalid
 from federation.protocol import documents
 from federation.protocol.datasets import parse_declaration
 from federation.protocol.documents import DisclosureTerms, Manifest
-from federation.protocol.envelope import peek
+from federation.protocol.envelope import payload_unverified
 from federation.targets import figures_called
 from tests.support.evidence import Played
 from tests.unit.federation.test_datasets import changed
@@ -69,7 +69,7 @@ def test_a_manifest_that_names_no_target_has_the_bytes_that_it_had() -> None:
     assert "target" not in written
     assert written["n_classes"] == 2
     assert MANIFEST.target_kind.name == "binary"
-    old = documents.read(Manifest, peek(recorded("manifest")))
+    old = documents.read(Manifest, payload_unverified(recorded("manifest")))
     assert (old.target, old.target_kind.name) == (None, "binary")
 
 
@@ -104,7 +104,7 @@ def test_terms_name_the_figures_that_targets_have() -> None:
 
 
 def test_an_agreement_says_them_in_words() -> None:
-    agreement = documents.read(documents.Agreement, peek(Played(rounds=1).agreement))
+    agreement = documents.read(documents.Agreement, payload_unverified(Played(rounds=1).agreement))
     terms = agreement.terms.model_copy(
         update={"disclosure": DisclosureTerms(metrics=("auc", "mse", "r2"), minimum_cell=5)}
     )

@@ -13,10 +13,10 @@ from federation.agreements.signing import open_agreement
 from federation.errors import Invalid
 from federation.protocol import documents
 from federation.protocol.digests import digest_bytes
-from federation.protocol.documents import Document, open_sealed, read
+from federation.protocol.documents import Document, read, verify_document
 from federation.protocol.documents.terms_1_0 import RENAMED, renamed
 from federation.protocol.documents.version_1_0 import as_today
-from federation.protocol.envelope import peek
+from federation.protocol.envelope import payload_unverified
 from federation.protocol.keys import PrivateKey, PublicKey
 
 RECORDED = Path(__file__).parents[2] / "fixtures" / "protocol_1_0"
@@ -51,10 +51,10 @@ def as_told(kept: Any, said: Any) -> Any:
 
 
 def test_what_1_1_added_says_what_1_0_meant() -> None:
-    manifest = read(documents.Manifest, peek(recorded("manifest")))
+    manifest = read(documents.Manifest, payload_unverified(recorded("manifest")))
     assert manifest.weighting is None
     assert {(one.rows_coarse, one.weight_max) for one in manifest.cohort} == {(None, None)}
-    agreement = read(documents.Agreement, peek(recorded("agreement")))
+    agreement = read(documents.Agreement, payload_unverified(recorded("agreement")))
     assert agreement.terms.cohort.organisation_share_max is None
     assert agreement.terms.training_limits.trainer_network == "allowed"
     assert fault_of(agreement, manifest) is None
@@ -69,7 +69,7 @@ def test_every_kind_of_document_was_recorded() -> None:
 
 @pytest.mark.parametrize("name", KINDS)
 def test_a_recorded_document_is_read_as_what_it_said(name: str) -> None:
-    payload = peek(recorded(name))
+    payload = payload_unverified(recorded(name))
     said = read(KINDS[name], payload)
     assert said.protocol == "1.0"
     kept, told = json.loads(said.model_dump_json()), as_today(KINDS[name].payload_type, json.loads(payload))
@@ -79,10 +79,10 @@ def test_a_recorded_document_is_read_as_what_it_said(name: str) -> None:
 def test_terms_of_1_0_are_read_under_the_names_of_today_and_their_bytes_stay() -> None:
     sealed = recorded("agreement")
     opened = open_agreement(sealed)
-    said = json.loads(peek(sealed))
+    said = json.loads(payload_unverified(sealed))
     assert set(RENAMED) <= said["terms"].keys()
     assert opened.complete, "the signatures hold over the recorded bytes"
-    assert (opened.payload, opened.digest) == (peek(sealed), digest_bytes(peek(sealed)))
+    assert (opened.payload, opened.digest) == (payload_unverified(sealed), digest_bytes(payload_unverified(sealed)))
     terms = opened.agreement.terms
     assert terms.training_limits.rounds_max == said["terms"]["work"]["rounds_max"]
     assert terms.disclosure.minimum_cell == said["terms"]["leaving"]["minimum_cell"]
@@ -100,7 +100,7 @@ def test_terms_of_1_0_are_read_under_the_names_of_today_and_their_bytes_stay() -
     ],
 )
 def test_an_agreement_of_1_0_has_no_term_that_1_0_did_not_know(path: tuple[str | int, ...], value: object) -> None:
-    said = json.loads(peek(recorded("agreement")))
+    said = json.loads(payload_unverified(recorded("agreement")))
     within: Any = said["terms"]
     for part in path[:-1]:
         within = within[part]
@@ -110,7 +110,7 @@ def test_an_agreement_of_1_0_has_no_term_that_1_0_did_not_know(path: tuple[str |
 
 
 def test_an_agreement_of_1_1_knows_the_names_of_today_only() -> None:
-    said = json.loads(peek(recorded("agreement"))) | {"protocol": "1.1"}
+    said = json.loads(payload_unverified(recorded("agreement"))) | {"protocol": "1.1"}
     with pytest.raises(Invalid, match=r"document\.malformed"):
         read(documents.Agreement, json.dumps(said).encode())
     read(documents.Agreement, json.dumps(said | {"terms": renamed(said["terms"])}).encode())
@@ -119,22 +119,22 @@ def test_an_agreement_of_1_1_knows_the_names_of_today_only() -> None:
 @pytest.mark.parametrize("name", ["refusal", "dataset-withdrawal", "platform-key-succession", "code-review"])
 def test_a_recorded_signature_holds(name: str) -> None:
     key = PublicKey.from_encoded((RECORDED / "documents" / "made-with.pub").read_text())
-    assert open_sealed(KINDS[name], recorded(name), [key]).protocol == "1.0"
+    assert verify_document(KINDS[name], recorded(name), [key]).protocol == "1.0"
 
 
 def test_a_recorded_key_file_is_read() -> None:
     key = PrivateKey.load(RECORDED / "identity.pem")
-    statement = read(documents.EnrolmentStatement, peek(recorded("enrolment-statement")))
+    statement = read(documents.EnrolmentStatement, payload_unverified(recorded("enrolment-statement")))
     assert len(PublicKey.from_encoded(statement.identity_key).raw) == len(key.public.raw)
 
 
 def test_old_names_are_read_into_new_fields_and_nothing_is_lost() -> None:
-    order = read(documents.Order, peek(recorded("train-order")))
-    old = json.loads(peek(recorded("train-order")))
+    order = read(documents.Order, payload_unverified(recorded("train-order")))
+    old = json.loads(payload_unverified(recorded("train-order")))
     assert json.loads(order.inputs["model"].model_dump_json()) == old["model"]
     assert json.loads(order.outputs["update"].model_dump_json()) == {"kind": "update.f32", **old["upload"]}
-    said = read(documents.Submission, peek(recorded("submission")))
-    old = json.loads(peek(recorded("submission")))
+    said = read(documents.Submission, payload_unverified(recorded("submission")))
+    old = json.loads(payload_unverified(recorded("submission")))
     assert json.loads(said.payloads["update"].model_dump_json()) == {"kind": "update.f32", **old["payload"]}
     assert said.evaluation is not None
     assert dict(said.evaluation.figures) == {name: old["evaluation"][name] for name in ("loss", "accuracy", "auc")}
@@ -152,19 +152,19 @@ def test_old_names_are_read_into_new_fields_and_nothing_is_lost() -> None:
     ],
 )
 def test_what_1_0_did_not_have_is_malformed_in_it(name: str, more: dict[str, Any], field: str) -> None:
-    payload = json.loads(peek(recorded(name))) | more
+    payload = json.loads(payload_unverified(recorded(name))) | more
     with pytest.raises(Invalid, match=r"document\.malformed") as caught:
         read(KINDS[name], json.dumps(payload).encode())
     assert caught.value.field == field
 
 
 def test_a_table_of_counts_and_a_cost_of_1_0_are_read_as_today() -> None:
-    payload = json.loads(peek(recorded("submission")))
+    payload = json.loads(payload_unverified(recorded("submission")))
     payload["evaluation"]["confusion"] = {"counts": [[8, 5], [3, 0]]}
     said = read(documents.Submission, json.dumps(payload).encode())
     assert said.evaluation is not None
     assert said.evaluation.figures["confusion"] == ((8, 5), (3, 0))
-    manifest = json.loads(peek(recorded("manifest"))) | {"privacy": {"epsilon": 1.0, "delta": 1e-6}}
+    manifest = json.loads(payload_unverified(recorded("manifest"))) | {"privacy": {"epsilon": 1.0, "delta": 1e-6}}
     read_now = read(documents.Manifest, json.dumps(manifest).encode())
     assert read_now.privacy_cost == documents.PrivacyCost(epsilon=1.0, delta=1e-6)
     assert read_now.privacy is None

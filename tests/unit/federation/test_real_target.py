@@ -66,7 +66,7 @@ def test_equal_labels_have_no_share_explained() -> None:
     assert (found.figures, found.suppressed) == ({"mse": 1.0, "mae": 1.0}, True)
 
 
-def test_a_very_bad_model_is_told_within_bounds_and_one_beyond_them_not() -> None:
+def test_a_very_bad_model_is_reported_within_bounds_and_one_beyond_them_not() -> None:
     labels = np.array([1.0, 1.0001], np.float32)
     assert REAL.measure(outputs(1e9, 1e9), labels, 1).figures["r2"] == R2.minimum
     for wrong in (1e16, math.inf, math.nan):
@@ -109,7 +109,7 @@ def test_what_was_rounded_stays_as_it_is(value: float) -> None:
     assert MSE.coarse(value) == pytest.approx(value, rel=0.005)
 
 
-def test_the_loss_of_training_is_told_of_enough_rows_and_rounded() -> None:
+def test_the_loss_of_training_is_informed_of_enough_rows_and_rounded() -> None:
     assert REAL.training_loss_told(12.3456, 5, 5) == 12.3
     assert REAL.training_loss_told(12.3456, 4, 5) is None
     assert REAL.training_loss_told(math.inf, 100, 5) is None

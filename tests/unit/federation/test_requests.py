@@ -124,7 +124,7 @@ def test_a_clock_more_than_a_minute_off_has_its_own_code(key: PrivateKey, second
     assert code_of(lambda: verify_request("POST", PATH, headers, BODY, known(key), then)) == "signature.clock"
 
 
-def test_only_whoever_holds_the_key_has_a_clock(key: PrivateKey) -> None:
+def test_only_who_holds_the_key_has_a_clock(key: PrivateKey) -> None:
     headers = sign_request("POST", PATH, BODY, key, SILO, NOW)
     then = NOW + timedelta(minutes=10)
     with pytest.raises(ClockOff) as caught:
@@ -137,7 +137,7 @@ def test_only_whoever_holds_the_key_has_a_clock(key: PrivateKey) -> None:
     assert code_of(lambda: verify_request("POST", PATH, headers, b"{}", known(key), then)) == "signature.invalid"
 
 
-def test_without_signature(key: PrivateKey) -> None:
+def test_a_request_without_signature_is_refused(key: PrivateKey) -> None:
     assert code_of(lambda: verify_request("POST", PATH, {}, BODY, known(key), NOW)) == "signature.missing"
 
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from federation.errors import FederationError
 from federation.protocol import envelope
-from federation.protocol.documents import PlatformKeySuccession, now, seal
+from federation.protocol.documents import PlatformKeySuccession, now, sign_document
 from federation.protocol.keys import PrivateKey
 from federation.protocol.successions import SUCCESSIONS_MAX, KeyChain
 from tests.support.examples import examples
@@ -38,58 +38,58 @@ def link(old: int, new: int | None = None, *signers: PrivateKey, **changes: Any)
         "public_key": KEYS[old + 1 if new is None else new].public.encoded,
         "made_at": at(old + 1),
     }
-    return seal(PlatformKeySuccession.model_validate(fields | changes), *(signers or (KEYS[old],)))
+    return sign_document(PlatformKeySuccession.model_validate(fields | changes), *(signers or (KEYS[old],)))
 
 
 def test_a_succession_of_tomorrow_is_not_followed_today() -> None:
     with pytest.raises(FederationError, match=r"succession\.future"):
-        chain_to(1).extended([link(1, made_at=NOW + timedelta(hours=1))], now=NOW)
+        chain_to(1).verify_and_extend([link(1, made_at=NOW + timedelta(hours=1))], now=NOW)
     with pytest.raises(FederationError, match=r"succession\.malformed"):
-        chain_to(1).extended([link(1)[:-40] + b"}"], now=NOW)
-    assert len(chain_to(1).extended([link(1, made_at=NOW + timedelta(minutes=1))], now=NOW).links) == 2
+        chain_to(1).verify_and_extend([link(1)[:-40] + b"}"], now=NOW)
+    assert len(chain_to(1).verify_and_extend([link(1, made_at=NOW + timedelta(minutes=1))], now=NOW).links) == 2
 
 
 def chain_to(end: int) -> KeyChain:
     """The chain from the first key to this one."""
-    return KeyChain(KEYS[0].public).extended([link(old) for old in range(end)], now=NOW)
+    return KeyChain(KEYS[0].public).verify_and_extend([link(old) for old in range(end)], now=NOW)
 
 
 def refusal(chain: KeyChain, *handed: bytes) -> str:
     """The code with which a chain refuses what is handed along."""
     with pytest.raises(FederationError) as caught:
-        chain.extended(handed, now=NOW)
+        chain.verify_and_extend(handed, now=NOW)
     return caught.value.code
 
 
-def test_it_leads_from_the_root_to_the_current_key_in_whatever_order_it_comes() -> None:
-    chain = KeyChain(KEYS[0].public).extended([link(2), link(0), link(1)], now=NOW)
+def test_a_key_chain_leads_from_root_to_current_key_in_any_order() -> None:
+    chain = KeyChain(KEYS[0].public).verify_and_extend([link(2), link(0), link(1)], now=NOW)
     assert chain.keys == tuple(key.public for key in KEYS[:4])
     assert chain.current == KEYS[3].public
     assert chain.retired_at(KEYS[1].public.key_id) == at(2)
     assert chain.retired_at(KEYS[3].public.key_id) is None
 
 
-def test_it_begins_at_whichever_key_is_the_root() -> None:
+def test_a_key_chain_begins_at_the_pinned_key() -> None:
     """Whoever has pinned a later key can't verify what lies before it, and need not."""
-    chain = KeyChain(KEYS[2].public).extended([link(0), link(1), link(2), link(3)], now=NOW)
+    chain = KeyChain(KEYS[2].public).verify_and_extend([link(0), link(1), link(2), link(3)], now=NOW)
     assert chain.keys == tuple(key.public for key in KEYS[2:5])
 
 
 def test_what_is_known_already_changes_nothing() -> None:
     chain = chain_to(3)
     for handed in ([], [link(0)], [link(0), link(1), link(2)]):
-        assert chain.extended(handed, now=NOW) is chain
+        assert chain.verify_and_extend(handed, now=NOW) is chain
 
 
-def test_it_grows_bit_by_bit_as_at_once() -> None:
+def test_a_key_chain_grows_bit_by_bit_as_at_once() -> None:
     chain = chain_to(1)
     for old in range(1, 4):
-        chain = chain.extended([link(old)], now=NOW)
+        chain = chain.verify_and_extend([link(old)], now=NOW)
     assert chain == chain_to(4)
 
 
 def test_a_gap_is_not_jumped_over() -> None:
-    assert chain_to(1).extended([link(2), link(3)], now=NOW) == chain_to(1)
+    assert chain_to(1).verify_and_extend([link(2), link(3)], now=NOW) == chain_to(1)
 
 
 def test_a_number_or_a_date_that_does_not_follow() -> None:
@@ -99,7 +99,7 @@ def test_a_number_or_a_date_that_does_not_follow() -> None:
     assert refusal(chain, link(2, made_at=at(2))) == "succession.goes_back"
 
 
-def test_it_never_leads_back_to_a_key_that_has_been_there() -> None:
+def test_a_key_chain_never_returns_to_an_earlier_key() -> None:
     assert refusal(chain_to(2), link(2, 0)) == "succession.goes_back"
     assert refusal(chain_to(2), link(2, 2)) == "succession.goes_back"
 
@@ -117,7 +117,7 @@ def test_only_the_predecessor_vouches(signer: PrivateKey) -> None:
     assert refusal(chain_to(1), link(0, 3, signer)) == "succession.untrusted"
 
 
-def test_exactly_one_signature() -> None:
+def test_a_succession_needs_exactly_one_signature() -> None:
     assert refusal(KeyChain(KEYS[0].public), link(0, None, KEYS[0], STRANGER)) == "succession.malformed"
     unsigned = json.loads(link(0)) | {"signatures": []}
     assert refusal(KeyChain(KEYS[0].public), json.dumps(unsigned).encode()) == "succession.malformed"
@@ -125,7 +125,7 @@ def test_exactly_one_signature() -> None:
 
 def changed(change: Callable[[dict[str, Any]], object]) -> bytes:
     """A succession, truly signed over something that is none."""
-    content = json.loads(envelope.peek(link(0)))
+    content = json.loads(envelope.payload_unverified(link(0)))
     change(content)
     return envelope.sign(json.dumps(content).encode(), PlatformKeySuccession.payload_type, KEYS[0])
 
@@ -137,7 +137,7 @@ def changed(change: Callable[[dict[str, Any]], object]) -> bytes:
         b"[]",
         b"null",
         b"x" * 5000,
-        envelope.sign(envelope.peek(link(0)), "application/vnd.consilience.order.v1+json", KEYS[0]),
+        envelope.sign(envelope.payload_unverified(link(0)), "application/vnd.consilience.order.v1+json", KEYS[0]),
         envelope.sign(b"no json", PlatformKeySuccession.payload_type, KEYS[0]),
         changed(lambda content: content.update(public_key="no key")),
         changed(lambda content: content.update(public_key=base64.b64encode(b"short").decode())),
@@ -185,4 +185,4 @@ def test_a_chain_is_adopted_only_as_far_as_every_link_verifies(
     if bad.get(first_bad) in ("signer", "bit"):
         assert refusal(chain, *handed) == "succession.untrusted"
     else:
-        assert chain.extended(handed, now=NOW).keys == tuple(key.public for key in KEYS[root : first_bad + 1])
+        assert chain.verify_and_extend(handed, now=NOW).keys == tuple(key.public for key in KEYS[root : first_bad + 1])

@@ -191,7 +191,7 @@ def test_no_bytes_raise_anything_else(data: bytes) -> None:
         ),
     ],
 )
-def test_refuses(stream: io.BytesIO, code: str) -> None:
+def test_tensor_reader_refuses_a_malformed_file(stream: io.BytesIO, code: str) -> None:
     assert refused(stream) == code
 
 

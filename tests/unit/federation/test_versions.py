@@ -11,14 +11,14 @@ from federation.errors import Invalid
 from federation.protocol import documents
 from federation.protocol.documents import Agreement, Document, Manifest, Order, read
 from federation.protocol.documents.versions import CURRENT
-from federation.protocol.envelope import peek
+from federation.protocol.envelope import payload_unverified
 from tests.support.decision_cases import order_of
 from tests.support.evidence import Played
 
 PLAYED = Played(rounds=1)
 MANIFEST = json.loads(PLAYED.manifest.model_dump_json())
 ORDER = json.loads(order_of(PLAYED.manifest).model_dump_json())
-AGREEMENT = json.loads(peek(PLAYED.agreement))
+AGREEMENT = json.loads(payload_unverified(PLAYED.agreement))
 
 
 def later(document: dict[str, Any], **more: Any) -> bytes:

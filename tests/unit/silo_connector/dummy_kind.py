@@ -8,7 +8,7 @@ from uuid import UUID
 from pydantic import Field
 
 from federation.protocol.documents import SiloState, now
-from federation.protocol.documents.orders import Instruction
+from federation.protocol.documents.orders import OrderBase
 from silo_connector.trainer.egress.filter import sign_if_allowed
 from silo_connector.trainer.kinds.kind import Incoming, SiloContext
 from silo_connector.trainer.orders.verification import check_open
@@ -16,7 +16,7 @@ from silo_connector.trainer.refusals import Refused
 from silo_connector.trainer.store.order_store import Outcome
 
 
-class StateOrder(Instruction):
+class StateOrder(OrderBase):
     """To say what this silo has seen, at least up to a number; of a job."""
 
     kind: Literal["state"] = "state"

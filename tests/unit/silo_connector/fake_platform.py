@@ -32,11 +32,11 @@ from federation.protocol.documents import (
     Submission,
     Weighting,
     now,
-    open_sealed,
     read,
-    seal,
+    sign_document,
+    verify_document,
 )
-from federation.protocol.envelope import peek
+from federation.protocol.envelope import payload_unverified
 from federation.protocol.keys import PrivateKey, PublicKey
 from federation.protocol.requests import verify_request
 from federation.protocol.rows import upper_edge
@@ -100,8 +100,8 @@ class FakePlatform:
     def issue(self, order: Order, manifest: Manifest) -> str:
         """Give an order to the silo."""
         self.orders[str(order.order_id)] = {
-            "order": json.loads(seal(order, self.key)),
-            "manifest": json.loads(seal(manifest, self.key)),
+            "order": json.loads(sign_document(order, self.key)),
+            "manifest": json.loads(sign_document(manifest, self.key)),
             "agreement": None if self.agreement is None else json.loads(self.agreement),
         }
         self.changed.set()
@@ -158,10 +158,10 @@ class FakePlatform:
         if content["code"] != self.code:
             return problem(409, "enrolment.code_unknown").response()
         statement_sealed = json.dumps(content["statement"]).encode()
-        statement = read(EnrolmentStatement, peek(statement_sealed))
-        open_sealed(EnrolmentStatement, statement_sealed, [PublicKey.from_encoded(statement.identity_key)])
+        statement = read(EnrolmentStatement, payload_unverified(statement_sealed))
+        verify_document(EnrolmentStatement, statement_sealed, [PublicKey.from_encoded(statement.identity_key)])
         signatory = PublicKey.from_encoded(statement.signatory_key)
-        certificate = open_sealed(SiloCertificate, json.dumps(content["certificate"]).encode(), [signatory])
+        certificate = verify_document(SiloCertificate, json.dumps(content["certificate"]).encode(), [signatory])
         assert certificate.identity_key == statement.identity_key
         if self.code_used_by not in (None, (transport.key_id, statement.identity_key)):
             return problem(409, "enrolment.code_used").response()
@@ -234,7 +234,7 @@ class FakePlatform:
                     await self.changed.wait()
 
     def _submission(self, content: dict[str, Any]) -> web.Response:
-        payload = json.loads(peek(json.dumps(content["document"]).encode()))
+        payload = json.loads(payload_unverified(json.dumps(content["document"]).encode()))
         order_id = payload["order_id"]
         named = payload.get("payloads", {})
         for name, text in content.get("payloads", {}).items():
@@ -313,12 +313,12 @@ class FakePlatform:
     def answered(self, index: int = -1) -> Submission:
         """A submission that came in, verified."""
         assert self.identity is not None
-        return open_sealed(Submission, json.dumps(self.submissions[index]).encode(), [self.identity])
+        return verify_document(Submission, json.dumps(self.submissions[index]).encode(), [self.identity])
 
     def registration(self, index: int = -1) -> DatasetRegistration:
         """A registration that came in, verified."""
-        assert self.identity is not None
-        return open_sealed(DatasetRegistration, json.dumps(self.datasets[index]["document"]).encode(), [self.identity])
+        document, keys = self.datasets[index]["document"], [self.identity] if self.identity else []
+        return verify_document(DatasetRegistration, json.dumps(document).encode(), keys)
 
     def manifest(self, schema_digest: str, features: int, **changes: Any) -> Manifest:
         """A job that fits the silo's dataset."""
@@ -353,7 +353,7 @@ class FakePlatform:
             "n_classes": 2,
             "layout": layout,
             "initial_model_digest": digest_bytes(weights_of(layout)),
-            "agreement_digest": None if self.agreement is None else digest_bytes(peek(self.agreement)),
+            "agreement_digest": None if self.agreement is None else digest_bytes(payload_unverified(self.agreement)),
             "strategy": {"name": "fedavg"},
             "local": {"steps": 5, "batch_size": 4, "learning_rate": 0.1},
             "rounds": 10,
@@ -379,7 +379,7 @@ class FakePlatform:
             "kind": OrderKind.TRAIN,
             "silo_id": self.silo_id,
             "job_id": manifest.job_id,
-            "manifest_digest": digest_bytes(seal(manifest, self.key)),
+            "manifest_digest": digest_bytes(sign_document(manifest, self.key)),
             "round": 1,
             "attempt": 1,
             "inputs": {"model": BlobReference(digest=digest, size_bytes=len(weights), url=blob_url(digest))},

@@ -10,7 +10,7 @@ from typing import Any
 from uuid import uuid4
 
 from federation.protocol import envelope
-from federation.protocol.documents import Agreement, CohortMember, Manifest, Order, SiloCertificate, now, seal
+from federation.protocol.documents import Agreement, CohortMember, Manifest, Order, SiloCertificate, now, sign_document
 from federation.protocol.keys import PrivateKey
 from silo_connector.trainer.trainer import Trainer
 from tests.unit.silo_connector.sites import Site
@@ -65,7 +65,7 @@ def certificate(signatory: PrivateKey, identity: PrivateKey, *, by: PrivateKey |
         not_before=now() - timedelta(days=10),
         not_after=now() + timedelta(days=days),
     )
-    return seal(said, by or signatory).decode()
+    return sign_document(said, by or signatory).decode()
 
 
 def silo_of(site: Site, signatory: PrivateKey, **changes: Any) -> CohortMember:
@@ -93,7 +93,7 @@ def with_cohort(site: Site, *more: CohortMember, **changes: Any) -> Manifest:
 def edited(sealed: bytes, **changes: Any) -> bytes:
     """An agreement whose terms somebody has changed, under the signatures that it had."""
     data = json.loads(sealed)
-    content = json.loads(envelope.peek(sealed))
+    content = json.loads(envelope.payload_unverified(sealed))
     for name, change in changes.items():
         content["terms"][name] |= change
     other = json.loads(envelope.sign(json.dumps(content).encode(), Agreement.payload_type))
@@ -102,7 +102,7 @@ def edited(sealed: bytes, **changes: Any) -> bytes:
 
 def signed_as(sealed: bytes, victim: PrivateKey, thief: PrivateKey) -> bytes:
     """An envelope in which a signature of one key stands under the id of another."""
-    forged = json.loads(envelope.sign(envelope.peek(sealed), envelope.payload_type_of(sealed), thief))
+    forged = json.loads(envelope.sign(envelope.payload_unverified(sealed), envelope.payload_type_of(sealed), thief))
     data = json.loads(sealed)
     kept = [entry for entry in data["signatures"] if entry["keyid"] != victim.public.key_id]
     entry = forged["signatures"][0] | {"keyid": victim.public.key_id}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from federation.protocol.documents import Order, now, seal
+from federation.protocol.documents import Order, now, sign_document
 from federation.protocol.keys import PrivateKey
 from silo_connector import spool
 from silo_connector.trainer.trainer import Trainer
@@ -158,7 +158,7 @@ def a_manifest_under_another_key_s_id(site: Site, trainer: Trainer) -> Order:
     manifest = site.job()
     order = site.order(manifest)
     folder = site.deliver(order, manifest)
-    sealed = seal(manifest, site.platform.key)
+    sealed = sign_document(manifest, site.platform.key)
     (folder / spool.MANIFEST).write_bytes(signed_as(sealed, site.platform.key, PrivateKey.generate()))
     return order
 

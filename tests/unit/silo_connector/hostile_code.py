@@ -1,10 +1,12 @@
-"""Attacks of a hostile platform by way of custom code: it has the file, and every word on it that ever left a house."""
+"""Attacks of a hostile platform by way of custom code: it has the file, and every word on it that ever left an
+organisation.
+"""
 
 from __future__ import annotations
 
 from federation.plans.declaration import Plan, read_plan
 from federation.plans.reviews import sign_review
-from federation.protocol.documents import CodeReview, Order, now, seal
+from federation.protocol.documents import CodeReview, Order, now, sign_document
 from federation.protocol.keys import PrivateKey
 from silo_connector import spool
 from silo_connector.plans import FOLDER, PLAN, REVIEWS
@@ -27,7 +29,7 @@ def word_on(plan: Plan, by: PrivateKey, claimed: PrivateKey) -> bytes:
             "reviewed_at": now(),
         }
     )
-    return sign_review(said, by) if by == claimed else seal(said, by)
+    return sign_review(said, by) if by == claimed else sign_document(said, by)
 
 
 def planted(site: Site, plan: Plan, sealed: bytes) -> None:

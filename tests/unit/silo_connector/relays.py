@@ -19,7 +19,7 @@ from federation.protocol.documents import (
     Submission,
     TrainingReport,
     now,
-    seal,
+    sign_document,
 )
 from federation.protocol.keys import PrivateKey
 from silo_connector import spool
@@ -81,7 +81,7 @@ def answer_in_outbox(site: Site, order: Order, update: bytes | None) -> Path:
     )
     partial = site.config.spool / "tmp" / f"out-{order.order_id}"
     partial.mkdir()
-    (partial / spool.DOCUMENT).write_bytes(seal(submission, identity_key(site.config)))
+    (partial / spool.DOCUMENT).write_bytes(sign_document(submission, identity_key(site.config)))
     if update is not None:
         (partial / spool.output_file("update")).write_bytes(update)
     return partial.rename(site.outbox / str(order.order_id))

@@ -117,7 +117,7 @@ def store(site: Site) -> PlanStore:
 
 
 def reviewed(site: Site, source: str, *people: str, verdict: str = "approved") -> Plan:
-    """A plan that people of the house have approved, or refused."""
+    """A plan that people of the organisation have approved, or refused."""
     plan = read_plan(source.encode())
     for person in people:
         review = CodeReview.model_validate(

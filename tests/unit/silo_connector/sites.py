@@ -14,7 +14,15 @@ from typing import Any
 
 from federation.agreements.signing import open_agreement
 from federation.protocol.datasets import DatasetDeclaration
-from federation.protocol.documents import Agreement, Manifest, Order, Refusal, Submission, open_sealed, seal
+from federation.protocol.documents import (
+    Agreement,
+    Manifest,
+    Order,
+    Refusal,
+    Submission,
+    sign_document,
+    verify_document,
+)
 from federation.protocol.keys import PrivateKey
 from silo_connector import config as configuration
 from silo_connector import identity, spool
@@ -91,8 +99,8 @@ class Site:
         key = key or self.platform.key
         folder = self.config.spool / "tmp" / f"delivered-{order.order_id}"
         folder.mkdir()
-        (folder / spool.ORDER).write_bytes(seal(order, key))
-        (folder / spool.MANIFEST).write_bytes(seal(manifest, key))
+        (folder / spool.ORDER).write_bytes(sign_document(order, key))
+        (folder / spool.MANIFEST).write_bytes(sign_document(manifest, key))
         if self.platform.agreement is not None:
             (folder / spool.AGREEMENT).write_bytes(self.platform.agreement)
         if order.model_digest is not None:
@@ -104,8 +112,8 @@ class Site:
         sealed = (self.outbox / str(order.order_id) / spool.DOCUMENT).read_bytes()
         keys = [identity.identity_key(self.config).public]
         if json.loads(sealed)["payloadType"] == Refusal.payload_type:
-            return open_sealed(Refusal, sealed, keys)
-        return open_sealed(Submission, sealed, keys)
+            return verify_document(Refusal, sealed, keys)
+        return verify_document(Submission, sealed, keys)
 
     @property
     def signatory(self) -> PrivateKey:

@@ -7,7 +7,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from federation.protocol.documents import CheckpointOrder, Order, seal
+from federation.protocol.documents import CheckpointOrder, Order, sign_document
 from silo_connector import spool
 from silo_connector.cli import main
 from silo_connector.journal import FILE as JOURNAL
@@ -77,6 +77,6 @@ def hand(site: Site, order: CheckpointOrder) -> CheckpointOrder:
     """The relay brings an order to countersign."""
     folder = site.config.spool / "tmp" / f"handed-{order.order_id}"
     folder.mkdir()
-    (folder / spool.ORDER).write_bytes(seal(order, site.platform.key))
+    (folder / spool.ORDER).write_bytes(sign_document(order, site.platform.key))
     folder.rename(site.inbox / str(order.order_id))
     return order

@@ -15,7 +15,7 @@ from federation.protocol.envelope import ENVELOPE_BYTES_MAX, payload_type_of
 from silo_connector import identity
 from silo_connector.cli import main
 from silo_connector.journal import verify
-from silo_connector.trainer.store.audit_checkpoints import kept_checkpoints
+from silo_connector.trainer.store.audit_checkpoints import stored_heads
 from silo_connector.trainer.store.state_check import noted_head
 from tests.unit.silo_connector.sites import Site
 from tests.unit.silo_connector.states import (
@@ -74,7 +74,7 @@ async def test_a_person_confirms_and_what_was_lost_can_not_be_done_again(
     await accepted(site, capsys, elsewhere=elsewhere)
     trainer.process_inbox()
     assert not trainer.is_locked, "the one that runs goes on by itself"
-    assert kept_checkpoints(site.config.trainer_state) == {CHAIN: TRUE.head(12)}
+    assert stored_heads(site.config.trainer_state) == {CHAIN: TRUE.head(12)}
     replayed_job = site.order(manifest, number=50_001, round=2, fill=0.5)
     forked = hand(site, ordered(site, 12, 12, FORGED, number=50_002))
     other = site.job(job_id=uuid4())

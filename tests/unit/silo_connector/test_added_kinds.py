@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from federation.protocol.documents import Order, OrderKind
-from federation.protocol.envelope import peek
+from federation.protocol.envelope import payload_unverified
 from silo_connector.trainer.trainer import Trainer
 from tests.support.plugins.added import OF_THE_SILO, add_parts
 from tests.support.plugins.silo_kinds.words import WORDS
@@ -29,7 +29,7 @@ def added(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def peeked(platform: FakePlatform) -> dict[str, Any]:
     """What the silo said last."""
-    said: dict[str, Any] = json.loads(peek(json.dumps(platform.submissions[-1]).encode()))
+    said: dict[str, Any] = json.loads(payload_unverified(json.dumps(platform.submissions[-1]).encode()))
     return said
 
 

@@ -97,7 +97,7 @@ async def test_approving_shows_the_file_and_its_hash_keeps_it_and_queues_the_rev
     ("verdict", "answer", "code"),
     [("approve", "approve", 0), ("approve", "yes", 1), ("approve", None, 1), ("refuse", " Refuse", 0)],
 )
-async def test_it_asks(
+async def test_approving_a_plan_asks_for_confirmation(
     site: Site, file: Path, monkeypatch: pytest.MonkeyPatch, verdict: str, answer: str | None, code: int
 ) -> None:
     def asked(question: str) -> str:
@@ -124,7 +124,7 @@ async def test_two_people_and_a_refusal_and_a_change_of_mind(site: Site, file: P
     assert approvers(site) == 2
 
 
-async def test_a_later_word_counts_also_where_a_clock_was_ahead(site: Site, file: Path, capsys: Shown) -> None:
+async def test_a_later_verdict_counts_also_where_a_clock_was_ahead(site: Site, file: Path, capsys: Shown) -> None:
     plan = read_plan(GOOD.encode())
     ahead = said_by(site.signatory, "Ada", reviewed_at=now() + timedelta(days=9))
     store(site).keep(plan, ahead)
@@ -275,7 +275,7 @@ async def test_a_store_that_was_tampered_with_is_not_believed(site: Site) -> Non
         store(site).keep(plan, said_by(stranger))
 
 
-async def test_the_relay_hands_the_review_in(site: Site, platform: FakePlatform, file: Path) -> None:
+async def test_the_relay_submits_the_review(site: Site, platform: FakePlatform, file: Path) -> None:
     platform.fail("/connector/v1/code-reviews", problem(503, "busy"))
     async with relaying(site):
         assert await run("approve", file, *options(site)) == 0
@@ -308,7 +308,7 @@ async def test_a_silo_says_what_its_registries_have(site: Site) -> None:
     assert told["payloads"] == ["update.f32"]
 
 
-async def test_a_kind_that_is_added_is_told_to_the_platform(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_kind_that_is_added_is_notified_to_the_platform(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("silo_connector.trainer.kinds.registry.KINDS", {**KINDS, "state": StateKind()})
     assert StateKind.name in identity.capabilities(site.config)["kinds"]
 

@@ -19,16 +19,16 @@ from federation.protocol.documents import (
     KeptHead,
     Refusal,
     now,
-    open_sealed,
-    seal,
+    sign_document,
+    verify_document,
 )
-from federation.protocol.envelope import peek
+from federation.protocol.envelope import payload_unverified
 from federation.protocol.keys import PrivateKey
 from federation.protocol.tree_heads import TreeHead
 from silo_connector import identity, spool
 from silo_connector.relay.sending import read_outgoing
 from silo_connector.spool import Spool
-from silo_connector.trainer.store.audit_checkpoints import FILE, heads_seen, kept_checkpoints
+from silo_connector.trainer.store.audit_checkpoints import FILE, heads_seen, stored_heads
 from silo_connector.trainer.trainer import Trainer
 from tests.support.logs import PlayedLog
 from tests.unit.silo_connector.sites import Site
@@ -57,7 +57,7 @@ def ordered(
         "order_id": uuid4(),
         "number": next(NUMBERS),
         "silo_id": site.platform.silo_id,
-        "checkpoint": json.loads(seal(said, key or site.platform.key)),
+        "checkpoint": json.loads(sign_document(said, key or site.platform.key)),
         "proof": proof,
         "issued_at": now(),
         "expires_at": now() + timedelta(days=1),
@@ -70,7 +70,7 @@ def give(site: Site, trainer: Trainer, *orders: Any, key: PrivateKey | None = No
     for order in orders:
         folder = site.inbox / str(order.order_id)
         folder.mkdir()
-        (folder / spool.ORDER).write_bytes(seal(order, key or site.platform.key))
+        (folder / spool.ORDER).write_bytes(sign_document(order, key or site.platform.key))
         trainer.process_inbox()
 
 
@@ -81,7 +81,7 @@ def document(site: Site, order: Any) -> bytes:
 
 def signed(site: Site, order: Any) -> AuditCheckpoint:
     """The head that it countersigned, verified as signed by the silo."""
-    return open_sealed(AuditCheckpoint, document(site, order), [identity.identity_key(site.config).public])
+    return verify_document(AuditCheckpoint, document(site, order), [identity.identity_key(site.config).public])
 
 
 def refused(site: Site, order: Any) -> str:
@@ -91,7 +91,7 @@ def refused(site: Site, order: Any) -> str:
 
 def refusal(site: Site, order: Any) -> Refusal:
     """What it said instead of signing."""
-    said = open_sealed(Refusal, document(site, order), [identity.identity_key(site.config).public])
+    said = verify_document(Refusal, document(site, order), [identity.identity_key(site.config).public])
     assert (said.order_id, said.number, said.job_id) == (order.order_id, order.number, None)
     return said
 
@@ -100,11 +100,11 @@ async def test_a_head_is_countersigned_over_the_same_bytes_and_kept(site: Site, 
     first, second = ordered(site, 10), ordered(site, 11, 10)
     give(site, trainer, first)
     assert signed(site, first).position == 10
-    assert peek(document(site, first)) == peek(json.dumps(first.checkpoint).encode())
-    assert kept_checkpoints(site.config.trainer_state) == {CHAIN: TRUE.head(10)}
+    assert payload_unverified(document(site, first)) == payload_unverified(json.dumps(first.checkpoint).encode())
+    assert stored_heads(site.config.trainer_state) == {CHAIN: TRUE.head(10)}
     give(site, trainer, second)
     assert signed(site, second).position == 11
-    assert kept_checkpoints(site.config.trainer_state) == {CHAIN: TRUE.head(11)}
+    assert stored_heads(site.config.trainer_state) == {CHAIN: TRUE.head(11)}
     told = [line for line in site.journal() if line["event"] == "checkpoint.countersigned"]
     assert [(line["order_id"], line["position"]) for line in told] == [
         (str(first.order_id), 10),
@@ -120,7 +120,7 @@ async def test_the_same_order_again_has_the_same_answer_and_moves_nothing(site: 
     Spool(site.config.spool).delete_atomically("outbox", str(first.order_id))
     give(site, trainer, first)  # replayed
     assert document(site, first) == answer
-    assert kept_checkpoints(site.config.trainer_state) == {CHAIN: TRUE.head(11)}
+    assert stored_heads(site.config.trainer_state) == {CHAIN: TRUE.head(11)}
 
 
 async def test_the_same_head_in_another_order_is_signed_again(site: Site, trainer: Trainer) -> None:
@@ -143,7 +143,7 @@ async def test_a_history_that_goes_back_or_forks_is_refused_and_not_signed(site:
     give(site, restarted, later)
     restarted.close()
     assert refused(site, later) == "checkpoint.goes_back"
-    assert kept_checkpoints(site.config.trainer_state) == {CHAIN: TRUE.head(10)}
+    assert stored_heads(site.config.trainer_state) == {CHAIN: TRUE.head(10)}
     codes = [line["code"] for line in site.journal() if line["event"] == "order.refused"]
     assert codes == ["checkpoint.goes_back", "checkpoint.forked", "checkpoint.goes_back"]
 
@@ -168,7 +168,7 @@ async def test_a_history_that_grows_past_what_is_kept_without_a_proof_is_refused
     give(site, trainer, ordered(site, 10), order)
     assert refused(site, order) == code
     assert refusal(site, order).kept == KeptHead(**asdict(TRUE.head(10)))
-    assert kept_checkpoints(site.config.trainer_state) == {CHAIN: TRUE.head(10)}
+    assert stored_heads(site.config.trainer_state) == {CHAIN: TRUE.head(10)}
     proven = ordered(site, 12, 10)
     give(site, trainer, proven)
     assert signed(site, proven).position == 12
@@ -193,7 +193,7 @@ async def test_a_head_that_was_kept_under_protocol_1_0_is_proven_by_inclusion(si
 async def test_a_head_without_a_root_is_never_signed(site: Site, trainer: Trainer) -> None:
     """What a platform of protocol 1.0 signs: from it nothing later could be proven."""
     said = AuditCheckpoint(chain=CHAIN, made_at=now(), **asdict(replace(TRUE.head(10), root=None)))
-    bare = json.loads(seal(said, site.platform.key))
+    bare = json.loads(sign_document(said, site.platform.key))
     first, later = ordered(site, 10, checkpoint=bare), ordered(site, 10, 9, checkpoint=bare)
     give(site, trainer, first)
     assert refused(site, first) == "checkpoint.unproven"
@@ -250,11 +250,11 @@ async def test_a_number_counts_once_for_orders_of_jobs_and_heads_alike(site: Sit
     assert not (site.config.trainer_state / FILE).exists()
 
 
-async def test_a_damaged_file_is_no_reason_to_begin_anew(site: Site, trainer: Trainer) -> None:
+async def test_a_damaged_file_is_no_reason_to_begin_again(site: Site, trainer: Trainer) -> None:
     give(site, trainer, ordered(site, 10))
     (site.config.trainer_state / FILE).write_text("{")
     with pytest.raises(Invalid) as caught:
-        kept_checkpoints(site.config.trainer_state)
+        stored_heads(site.config.trainer_state)
     assert caught.value.code == "checkpoints.unreadable"
     order = ordered(site, 12)
     give(site, trainer, order)
@@ -267,7 +267,7 @@ async def test_a_job_under_the_name_of_a_head_is_refused(site: Site, trainer: Tr
     order = site.order(manifest, kind="checkpoint")
     site.deliver(order, manifest)
     trainer.process_inbox()
-    said = open_sealed(Refusal, document(site, order), [identity.identity_key(site.config).public])
+    said = verify_document(Refusal, document(site, order), [identity.identity_key(site.config).public])
     assert said.code == "order.malformed"
 
 

@@ -165,7 +165,7 @@ def test_every_command_prints_every_mistake_with_its_line(
         assert line.endswith(f"[{code}]")
 
 
-def test_the_doctor_tells_each_mistake_to_machines(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_doctor_shows_each_mistake_to_machines(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file = tmp_path / "connector.toml"
     file.write_text(WRONG)
     assert main(["doctor", "--json", "--config", str(file)]) == 1

@@ -68,7 +68,7 @@ async def test_a_good_site_has_nothing_that_fails(site: Site) -> None:
 @pytest.mark.parametrize(
     ("sides", "looked_at"), [(["relay"], "relay"), (["trainer"], "trainer"), (["relay", "trainer"], "both")]
 )
-def test_in_a_container_it_looks_at_the_side_that_is_there(
+def test_doctor_checks_the_side_that_its_container_has(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sides: list[str], looked_at: str
 ) -> None:
     package = tmp_path / f"image_of_{'_'.join(sides)}"
@@ -94,7 +94,7 @@ async def test_the_command_prints_a_table_or_json_and_says_by_its_code(
     assert wrong["advice"]
 
 
-async def test_it_compares_the_files_with_what_the_running_trainer_uses(site: Site) -> None:
+async def test_doctor_compares_files_with_what_the_running_trainer_uses(site: Site) -> None:
     file = site.folder / "tiny.toml"
     held = acquire_process_lock(site.config.trainer_state, "trainer")
     try:
@@ -139,18 +139,22 @@ async def test_a_site_that_is_not_enrolled(tmp_path: Path, platform: FakePlatfor
         (Answer(503), "fail", "503"),
     ],
 )
-async def test_enrolment_states(site: Site, platform: FakePlatform, answer: Answer, state: str, says: str) -> None:
+async def test_doctor_reports_each_enrolment_state(
+    site: Site, platform: FakePlatform, answer: Answer, state: str, says: str
+) -> None:
     platform.fail("/connector/v1/orders", answer)
     found = (await findings(site))["enrolment"]
     assert (found.state, says in found.detail) == (state, True)
 
 
-async def test_a_connector_that_speaks_an_older_protocol_is_told_to_upgrade(site: Site, platform: FakePlatform) -> None:
+async def test_a_connector_that_speaks_an_older_protocol_is_notified_to_upgrade(
+    site: Site, platform: FakePlatform
+) -> None:
     platform.fail("/connector/v1/orders", problem(426, "protocol.version"))
     assert "Install the connector's version" in (await findings(site))["enrolment"].advice
 
 
-async def test_nobody_listens(site: Site, platform: FakePlatform) -> None:
+async def test_doctor_reports_a_platform_that_does_not_listen(site: Site, platform: FakePlatform) -> None:
     text = site.config.path.read_text().replace(platform.url, "http://127.0.0.1:9")
     site.config.path.write_text(text)
     moved = make_site_again(site)
@@ -160,7 +164,9 @@ async def test_nobody_listens(site: Site, platform: FakePlatform) -> None:
 
 
 @pytest.mark.parametrize(("skew_s", "state"), [(0.0, "ok"), (-9.0, "ok"), (30.0, "warn"), (-61.0, "fail")])
-async def test_clocks(site: Site, monkeypatch: pytest.MonkeyPatch, skew_s: float, state: str) -> None:
+async def test_doctor_reports_a_wrong_clock(
+    site: Site, monkeypatch: pytest.MonkeyPatch, skew_s: float, state: str
+) -> None:
     def compare(self: Platform, _: str | None) -> None:
         self.clock_skew_s = skew_s
 
@@ -168,7 +174,7 @@ async def test_clocks(site: Site, monkeypatch: pytest.MonkeyPatch, skew_s: float
     assert (await findings(site))["clock"].state == state
 
 
-async def test_codes(tmp_path: Path, platform: FakePlatform) -> None:
+async def test_doctor_findings_have_unique_codes(tmp_path: Path, platform: FakePlatform) -> None:
     site = make_site(tmp_path, platform)
     found = await findings(site, "relay", platform.code)
     assert (found["code"].state, found["pinned key"].state) == ("ok", "ok")
@@ -191,7 +197,7 @@ async def test_a_code_of_another_platform_than_the_pinned_one(tmp_path: Path, pl
     assert platform.code_used_by is None
 
 
-async def test_another_platform_key(site: Site) -> None:
+async def test_doctor_reports_another_platform_key(site: Site) -> None:
     text = site.config.path.read_text().replace(site.config.platform_key, "0000 " * 7 + "0000")
     site.config.path.write_text(text)
     assert (await findings(make_site_again(site)))["pinned key"].state == "fail"
@@ -228,7 +234,7 @@ def remove_pin(site: Site) -> None:
 
 
 @pytest.mark.parametrize("spoil", [spoil_pin, remove_pin])
-async def test_a_lost_signatory(site: Site, spoil: Callable[[Site], None]) -> None:
+async def test_doctor_reports_a_lost_signatory_key(site: Site, spoil: Callable[[Site], None]) -> None:
     spoil(site)
     assert (await findings(site, "trainer"))["signatory"].state == "fail"
 
@@ -246,7 +252,7 @@ async def test_a_spool_that_everybody_may_write(site: Site) -> None:
     assert (await findings(site, "trainer"))["spool"].state == "warn"
 
 
-async def test_what_was_set_aside_is_told(site: Site) -> None:
+async def test_doctor_reports_what_was_quarantined(site: Site) -> None:
     from silo_connector.spool import Spool
 
     (site.outbox / "dataset-0123456789abcdef").mkdir()
@@ -255,7 +261,7 @@ async def test_what_was_set_aside_is_told(site: Site) -> None:
     assert (found.state, "some.code" in found.detail) == ("warn", True)
 
 
-async def test_disk(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_doctor_reports_a_full_disk(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     class Disk:
         f_bavail, f_frsize = 1, 1024
 
@@ -275,7 +281,7 @@ async def test_isolation_of_a_running_trainer(site: Site, tmp_path: Path, monkey
     assert (found.state, "eth0" in found.detail) == ("warn", True)
 
 
-async def test_a_silent_trainer(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_doctor_reports_a_silent_trainer(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(site_checks, "running", lambda *_: 17)
     status = {"at": (now() - timedelta(minutes=5)).isoformat()}
     (site.config.spool / spool.STATUS).write_text(json.dumps(status))
@@ -336,7 +342,7 @@ async def test_what_binds_the_site_is_looked_at(site: Site) -> None:
     assert (await found("journal"))[0] == "fail"
 
 
-async def test_how_far_the_record_was_countersigned(site: Site) -> None:
+async def test_doctor_reports_how_far_the_audit_log_was_countersigned(site: Site) -> None:
     state = site.config.trainer_state
     (state / FILE).write_text(json.dumps({"consortium/1": {"position": 214, "digest": "a" * 64}}))
     found = (await findings(site, "trainer"))["record"]

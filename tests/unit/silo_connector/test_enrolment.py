@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from federation.errors import FederationError, Invalid
-from federation.protocol.documents import SiloCertificate, now, open_sealed, seal
+from federation.protocol.documents import SiloCertificate, now, sign_document, verify_document
 from federation.protocol.keys import PrivateKey
 from silo_connector import identity, spool
 from silo_connector.cli import main
@@ -77,7 +77,7 @@ async def test_a_silo_is_certified_where_the_signatory_key_is(
     pinned = identity.pinned_signatory(fresh.config)
     assert pinned is not None
     assert pinned.key == PrivateKey.load(key).public
-    found = open_sealed(SiloCertificate, certificate.read_bytes(), [pinned.key])
+    found = verify_document(SiloCertificate, certificate.read_bytes(), [pinned.key])
     assert found.organisation == "St. Example"
     capsys.readouterr()
     assert await cli("key", "certify", "--key", key) == 1
@@ -102,7 +102,7 @@ async def test_a_file_that_cannot_be_used_is_named(
         (["agreements"], "federation.agreements", ["silo_connector.agreements", "silo_connector.cli.agreements"]),
     ],
 )
-async def test_a_command_of_the_other_containers_side_is_told_where_to_go(
+async def test_a_command_of_the_other_containers_side_is_informed_where_to_go(
     fresh: Site,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
@@ -129,7 +129,7 @@ class _Without:
             raise ModuleNotFoundError(f"No module named {name!r}", name=name)
 
 
-async def test_a_wrong_code_is_told_and_nothing_is_kept(
+async def test_a_wrong_code_is_reported_and_nothing_is_kept(
     fresh: Site, platform: FakePlatform, capsys: pytest.CaptureFixture[str]
 ) -> None:
     config, key = fresh.config.path, fresh.folder / "signatory.key"
@@ -158,7 +158,7 @@ def certificate(site: Site, key: PrivateKey, **changes: object) -> bytes:
         "not_before": now() - timedelta(days=1),
         "not_after": now() + timedelta(days=1),
     }
-    return seal(SiloCertificate.model_validate(content | changes), key)
+    return sign_document(SiloCertificate.model_validate(content | changes), key)
 
 
 @pytest.mark.parametrize(
@@ -191,7 +191,7 @@ async def test_enrolling_again_makes_a_new_transport_key_and_keeps_the_identity(
     assert platform.identity == before[1]
 
 
-async def test_data_check_tells_what_is_wrong_on_the_terminal(fresh: Site, capsys: pytest.CaptureFixture[str]) -> None:
+async def test_data_check_shows_what_is_wrong_on_the_terminal(fresh: Site, capsys: pytest.CaptureFixture[str]) -> None:
     assert await cli("data", "check", "--config", fresh.config.path) == 0
     told = capsys.readouterr().out
     assert "39 rows for training, 21 for testing" in told
@@ -212,7 +212,7 @@ async def test_data_check_tells_what_is_wrong_on_the_terminal(fresh: Site, capsy
     assert "tiny.csv" in told
 
 
-async def test_data_check_tells_all_that_is_wrong_with_a_declaration(
+async def test_data_check_shows_all_that_is_wrong_with_a_declaration(
     fresh: Site, capsys: pytest.CaptureFixture[str]
 ) -> None:
     file = fresh.folder / "tiny.toml"

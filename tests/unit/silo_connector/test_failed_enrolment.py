@@ -156,7 +156,7 @@ class Killed(BaseException):
 
 @pytest.mark.parametrize("again", [False, True])
 @pytest.mark.parametrize("step", range(6))
-async def test_whoever_is_cut_off_while_the_answer_is_put_in_place_goes_on(
+async def test_who_is_cut_off_while_the_answer_is_put_in_place_goes_on(
     prepared: Site, platform: FakePlatform, step: int, again: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if again:
@@ -193,7 +193,7 @@ async def test_whoever_is_cut_off_while_the_answer_is_put_in_place_goes_on(
         await enrol(prepared.config, platform.code, again=again)
     assert left_of(prepared) == {TRANSPORT_KEY, ENROLMENT_FILE}
     assert PrivateKey.load(prepared.config.relay_state / TRANSPORT_KEY).public == platform.transport
-    enrolling.tell_trainer(  # what the relay does whenever it starts
+    enrolling.write_platform_answer(  # what the relay does whenever it starts
         prepared.config,
         spool.Spool(prepared.config.spool),
         (prepared.config.relay_state / ENROLMENT_FILE).read_bytes(),
@@ -226,7 +226,7 @@ async def test_a_killed_command_is_typed_again(prepared: Site, platform: FakePla
     assert is_whole(prepared)
 
 
-async def test_half_a_key_is_made_anew(prepared: Site, platform: FakePlatform) -> None:
+async def test_half_a_key_is_generated_again(prepared: Site, platform: FakePlatform) -> None:
     prepared.config.relay_state.mkdir()
     (prepared.config.relay_state / NEW_KEY).write_bytes(b"-----BEGIN PRIV")
     await enrol(prepared.config, platform.code)

@@ -204,7 +204,7 @@ def test_a_number_of_floats_is_exact() -> None:
         floats(frame, 3)
 
 
-def test_every_code_of_custom_code_is_explained_to_whoever_writes_it() -> None:
+def test_every_code_of_custom_code_is_explained_to_who_writes_it() -> None:
     text = (ROOT / "docs" / "training-plans.md").read_text()
     assert not [code for code in REFUSALS if code.startswith("code.") and f"`{code}`" not in text]
 

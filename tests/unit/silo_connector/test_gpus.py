@@ -48,13 +48,13 @@ def test_a_gpu_that_can_not_be_limited_is_not_worked_with() -> None:
         process.bound_gpus(0.5, 1, broken)
 
 
-def test_torch_takes_what_it_is_told() -> None:
+def test_torch_takes_the_memory_share_that_is_set() -> None:
     """The call is torch's own; where there is no GPU it says so, and the trainer does not get that far."""
     import torch
 
     assert visible_gpus() == torch.cuda.device_count()
     if visible_gpus():
-        gpus.keep_to(0.5, visible_gpus(), limit_gpu)
+        gpus.limit_memory_to(0.5, visible_gpus(), limit_gpu)
     else:
         with pytest.raises((RuntimeError, AssertionError)):
             limit_gpu(0.5, 0)
@@ -113,12 +113,12 @@ def test_the_runner_sees_none_whatever_the_policy_says() -> None:
     ],
 )
 def test_what_becomes_of_it_is_said_in_a_sentence(share: float, devices: int, said: str) -> None:
-    assert said in gpus.said(share, devices)
+    assert said in gpus.gpu_share_text(share, devices)
 
 
 async def test_the_commands_say_what_becomes_of_it_here(policed: Site, capsys: pytest.CaptureFixture[str]) -> None:
     (policed.folder / "policy.toml").write_text("gpu_share_max = 0.5\n")
-    expected, config = gpus.said(0.5, visible_gpus()), str(policed.config.path)
+    expected, config = gpus.gpu_share_text(0.5, visible_gpus()), str(policed.config.path)
     for command in (["policy", "check"], ["doctor", "--side", "trainer"]):
         assert await asyncio.to_thread(main, [*command, "--config", config]) == 0
         assert expected in capsys.readouterr().out

@@ -136,7 +136,7 @@ def refused(site: Site, source: str, **changes: Any) -> Refusal:
         ("raise SystemExit", "SystemExit"),
     ],
 )
-async def test_it_reaches_nothing(fenced: Site, runner: Runner, does: str, error: str) -> None:
+async def test_hostile_code_reaches_no_file_key_or_network(fenced: Site, runner: Runner, does: str, error: str) -> None:
     names = {"socket": str(runner.socket), "data": str(fenced.folder / "tiny.csv")}
     names["key"] = str(fenced.config.trainer_state / "identity.key")
     source = plan_that(does.format(**names))
@@ -168,7 +168,7 @@ LIBC = "libc = ctypes.CDLL(None, use_errno=True)\n"
         "libc.inotify_init()",
     ],
 )
-async def test_it_shares_nothing_with_others_through_the_kernel(fenced: Site, does: str) -> None:
+async def test_hostile_code_shares_no_kernel_objects(fenced: Site, does: str) -> None:
     """Shared memory, queues, other processes' memory, io_uring, its own limits, another name space: all are EPERM."""
     source = plan_that(f"{LIBC}assert {does} == -1\nassert ctypes.get_errno() == 1, ctypes.get_errno()\nraise KeyError")
     refusal = refused(fenced, source)
@@ -227,13 +227,13 @@ async def test_what_does_not_answer_is_not_waited_for(impatient: Site, does: str
     assert refused(impatient, plan_that(does)).code == "code.timeout"
 
 
-async def test_what_answers_slowly_for_ever_is_given_up(site: Site, runner: Runner) -> None:
+async def test_what_answers_slowly_for_ever_is_abandoned(site: Site, runner: Runner) -> None:
     hurried = with_runner(site, runner.socket, order_timeout_s=2)
     steps = {"steps": 100_000, "batch_size": 4, "learning_rate": 0.1}
     assert refused(hurried, plan_that("time.sleep(0.3)"), local=steps).code == "code.timeout"
 
 
-async def test_what_answers_byte_by_byte_is_given_up_once_the_order_is_cancelled(site: Site, runner: Runner) -> None:
+async def test_what_answers_byte_by_byte_is_abandoned_once_the_order_is_cancelled(site: Site, runner: Runner) -> None:
     site = with_runner(site, runner.socket)
     assert site.config.runner is not None
     asked = 0
@@ -253,7 +253,7 @@ async def test_what_answers_byte_by_byte_is_given_up_once_the_order_is_cancelled
     assert asked == 3
 
 
-async def test_it_has_only_so_many_seconds_of_the_processor_even_if_it_is_deaf_to_signals(coding: Site) -> None:
+async def test_hostile_code_is_killed_at_its_processor_time_limit(coding: Site) -> None:
     deaf = "signal.signal(signal.SIGXCPU, lambda *_: None)\nwhile True: pass"
     assert refused(coding, plan_that(deaf)).code == "code.timeout"
 
@@ -300,7 +300,7 @@ async def test_nothing_of_one_order_is_there_in_the_next(coding: Site) -> None:
     assert coding.refusal(carried_out(coding, keeps + "assert hasattr(builtins, 'kept')\n", 4)) == "code.failed"
 
 
-async def test_what_one_order_has_read_is_not_told_to_the_next_by_times(fenced: Site, runner: Runner) -> None:
+async def test_what_one_order_has_read_is_not_notified_to_the_next_by_times(fenced: Site, runner: Runner) -> None:
     if f'"{NO_TRACES}"' in runner.log.partition('"missing"')[2]:
         is_missing("access-times", "reading is noted here, and the runner says so")
     with among_python_s_files() as probe:

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from federation.protocol.digests import digest_bytes
-from federation.protocol.documents import Order, OrderKind, Refusal, open_sealed
+from federation.protocol.documents import Order, OrderKind, Refusal, verify_document
 from silo_connector import spool
 from silo_connector.cli import main
 from silo_connector.identity import identity_key
@@ -43,7 +43,9 @@ async def site(tmp_path: Path, platform: FakePlatform) -> Site:
 
 
 @pytest.mark.parametrize("name", ATTACKS)
-async def test_it_is_refused_nothing_leaves_and_the_journal_tells_it(site: Site, trainer: Trainer, name: str) -> None:
+async def test_a_hostile_order_is_refused_and_journaled_and_nothing_leaves(
+    site: Site, trainer: Trainer, name: str
+) -> None:
     attack = ATTACKS[name]
     order = attack.play(site, trainer)
     trainer.process_inbox()
@@ -143,7 +145,7 @@ async def test_a_job_that_is_forced_past_the_platform_s_own_check_is_refused_by_
         await kill(relay)
         await kill(trainer)
     first, last = (
-        open_sealed(Refusal, json.dumps(platform.submissions[at]).encode(), [identity_key(site.config).public])
+        verify_document(Refusal, json.dumps(platform.submissions[at]).encode(), [identity_key(site.config).public])
         for at in (0, 2)
     )
     assert (first.code, first.rule) == ("agreement.purpose", "purposes")

@@ -15,7 +15,7 @@ import pytest
 from federation.plans.declaration import read_plan
 from federation.protocol import envelope
 from federation.protocol.digests import digest_bytes
-from federation.protocol.documents import Order, Submission, seal
+from federation.protocol.documents import Order, Submission, sign_document
 from federation.protocol.keys import PrivateKey
 from silo_connector import spool
 from silo_connector.journal import verify
@@ -157,7 +157,7 @@ async def test_an_order_whose_id_leads_elsewhere_is_put_aside(site: Site, traine
 async def test_an_order_under_another_key_s_id_is_put_aside(site: Site, trainer: Trainer) -> None:
     manifest = site.job()
     order = site.order(manifest)
-    sealed = seal(order, site.platform.key)
+    sealed = sign_document(order, site.platform.key)
     forged = signed_as(sealed, site.platform.key, PrivateKey.generate())
     (site.deliver(order, manifest) / spool.ORDER).write_bytes(forged)
     trainer.process_inbox()
@@ -265,7 +265,9 @@ async def test_an_answer_to_the_enrolment_of_another_platform_changes_nothing(si
 
 
 async def test_a_review_that_is_put_into_the_inbox_is_put_aside(site: Site, trainer: Trainer) -> None:
-    """Genuine even, as it went to the platform: what a house approves does not come back to it by the network."""
+    """Genuine even, as it went to the platform: what an organisation approves does not come back to it by the
+    network.
+    """
     plan = read_plan(GOOD.encode())
     agreed_to(site, plan)
     sealed = word_on(plan, site.signatory, site.signatory)

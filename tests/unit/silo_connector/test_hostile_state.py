@@ -17,7 +17,7 @@ from silo_connector import identity
 from silo_connector.cli.doctor import examine
 from silo_connector.doctor.findings import State
 from silo_connector.trainer import clock
-from silo_connector.trainer.store.audit_checkpoints import kept_checkpoints
+from silo_connector.trainer.store.audit_checkpoints import stored_heads
 from silo_connector.trainer.trainer import Trainer
 from tests.unit.silo_connector import test_platform_keys as keys
 from tests.unit.silo_connector.runners import EXAMPLE, reviewed
@@ -57,7 +57,7 @@ async def test_hostile_numbers_are_used_again_after_the_memory_was_put_back(site
     assert [line["code"] for line in site.journal() if line["event"] == "order.refused"] == [OLDER, OLDER]
 
 
-async def test_hostile_another_model_is_given_for_a_round_that_was_forgotten(site: Site) -> None:
+async def test_hostile_another_model_is_given_for_a_round_that_was_left_out(site: Site) -> None:
     manifest = site.job()
     trained(site, 1, manifest=manifest)
     backup = remember(site)
@@ -76,7 +76,7 @@ async def test_hostile_a_forked_head_is_countersigned_after_the_kept_one_was_put
     forked = hand(site, ordered(site, 12, 10, FORGED))
     run_once(site)
     assert refused_head(site, forked) == OLDER
-    assert kept_checkpoints(site.config.trainer_state) == {CHAIN: TRUE.head(10)}
+    assert stored_heads(site.config.trainer_state) == {CHAIN: TRUE.head(10)}
     (site.config.trainer_state / "checkpoints.json").unlink()
     begun_anew = hand(site, ordered(site, 3, log=FORGED))
     run_once(site)

@@ -26,7 +26,7 @@ from federation.protocol.documents import (
     StatisticsRequest,
     Submission,
     now,
-    seal,
+    sign_document,
 )
 from federation.protocol.keys import PrivateKey
 from federation.statistics.columns import ColumnShape
@@ -99,7 +99,7 @@ def told(site: Site, asked: Order) -> StatisticsReport:
     return read_report(payload)
 
 
-async def test_what_is_told_are_the_own_declaration_s_cells(counting: Site, trainer: Trainer) -> None:
+async def test_what_is_reported_are_the_own_declaration_s_cells(counting: Site, trainer: Trainer) -> None:
     report = told(counting, ask(counting, trainer, job(counting)))
     values = np.array([i % 7 for i in range(60)])
     bins = np.histogram(values, [0, 2, 4, 6])[0]
@@ -143,7 +143,7 @@ async def test_columns_that_are_not_declared_and_other_tasks_are_refused(countin
     manifest = job(counting)
     evaluates = counting.order(trains, number=next(NUMBERS), kind=OrderKind.EVALUATE, outputs={})
     content = {name: getattr(evaluates, name) for name in evaluates.model_fields_set}
-    digest = digest_bytes(seal(manifest, counting.platform.key))
+    digest = digest_bytes(sign_document(manifest, counting.platform.key))
     mixed = Order.model_validate(content | {"job_id": manifest.job_id, "manifest_digest": digest})
     counting.deliver(mixed, manifest)
     trainer.process_inbox()
@@ -197,7 +197,7 @@ async def test_the_same_order_again_gets_the_same_bytes_and_counts_once(counting
 
 
 @pytest.mark.parametrize(("rows", "code"), [(61, "statistics.rows_too_near"), (64, "statistics.rows_too_near")])
-async def test_one_row_more_is_not_told_apart(counting: Site, trainer: Trainer, rows: int, code: str) -> None:
+async def test_one_row_more_is_not_notified_apart(counting: Site, trainer: Trainer, rows: int, code: str) -> None:
     told(counting, ask(counting, trainer, job(counting)))
     counting.write_rows(rows)
     assert counting.refusal(ask(counting, trainer, job(counting))) == code
@@ -224,7 +224,7 @@ async def test_rows_in_another_order_are_the_same_rows_and_a_changed_one_is_not(
     assert counting.refusal(ask(counting, trainer, job(counting))) == "statistics.rows_too_near"
 
 
-async def test_other_edges_of_the_same_rows_are_not_told_apart_either(counting: Site, trainer: Trainer) -> None:
+async def test_other_edges_of_the_same_rows_are_not_notified_apart_either(counting: Site, trainer: Trainer) -> None:
     told(counting, ask(counting, trainer, job(counting)))
     file = counting.folder / "tiny.toml"
     file.write_text(file.read_text().replace("[0.0, 2.0,", "[0.0, 3.0,"))
@@ -326,7 +326,7 @@ def reported(cells: tuple[int | None, ...], edges: tuple[float, ...] = (0.0, 2.0
     return encode_report(StatisticsReport(minimum_cell=5, rows=rows, columns=(column,)))
 
 
-async def test_a_report_that_tells_too_much_stays_whatever_made_it(counting: Site, tmp_path: Path) -> None:
+async def test_a_report_that_shows_too_much_stays_whatever_made_it(counting: Site, tmp_path: Path) -> None:
     good = reported((0, 20, 20, 20, 0), mean=3.0, variance=1.0)
     assert leaving(tmp_path, counting, good) is None
     assert leaving(tmp_path, counting, reported((0, 4, 36, 20, 0))) == "columns.cells"

@@ -1,4 +1,6 @@
-"""Each side of the house loads only its own: no data code beside the network, no network code beside the data."""
+"""Each side of the organisation loads only its own: no data code beside the network, no network code beside the
+data.
+"""
 
 from __future__ import annotations
 

@@ -69,7 +69,7 @@ def test_a_line_that_was_changed_removed_or_inserted_is_named(
         verify(tmp_path)
 
 
-def test_it_goes_on_after_half_a_line_and_the_half_is_chained(tmp_path: Path) -> None:
+def test_the_journal_goes_on_after_half_a_line_and_chains_it(tmp_path: Path) -> None:
     file = written(tmp_path, 2)
     with file.open("a") as stream:
         stream.write('{"n": 3, "bef')
@@ -104,7 +104,7 @@ def test_lines_go_to_the_system_s_log_and_are_written_without_it(tmp_path: Path)
     assert verify(tmp_path).lines == 2
 
 
-def test_it_is_synced_where_it_has_to_be(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_journal_is_synced_before_answers_leave(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     synced: list[int] = []
     monkeypatch.setattr(os, "fsync", synced.append)
     journal = Journal(tmp_path)
@@ -117,7 +117,7 @@ def test_it_is_synced_where_it_has_to_be(tmp_path: Path, monkeypatch: pytest.Mon
 BEFORE = {"signatory.pinned", "agreement.keeping", "trainer.started"}
 
 
-async def test_the_trainer_tells_what_it_allowed_refused_and_sent(
+async def test_the_trainer_shows_what_it_allowed_refused_and_sent(
     site: Site, trainer: Trainer, capsys: pytest.CaptureFixture[str]
 ) -> None:
     manifest = site.job()

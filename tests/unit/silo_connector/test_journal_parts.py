@@ -22,7 +22,7 @@ from silo_connector import journal as journals
 from silo_connector import spool
 from silo_connector.cli import main
 from silo_connector.folders import SafeDir
-from silo_connector.journal import FILE, Journal, all_entries, begin_anew, entries, raw_lines, verify
+from silo_connector.journal import FILE, Journal, all_entries, entries, raw_lines, start_new_journal, verify
 from silo_connector.journal_parts import CONTINUED, earlier_parts
 from silo_connector.trainer.store.audit_checkpoints import heads_seen
 from silo_connector.trainer.store.own_orders import OwnOrders
@@ -178,7 +178,7 @@ def test_a_power_cut_while_a_file_is_begun_leaves_the_chain_whole(
 
 def test_with_a_journal_all_of_its_files_are_put_aside(tmp_path: Path) -> None:
     count = len(written(tmp_path))
-    aside = begin_anew(tmp_path, "state.accepted", {})
+    aside = start_new_journal(tmp_path, "state.accepted", {})
     assert aside is not None
     assert verify(tmp_path).lines == 1
     assert len(list(tmp_path.glob("*.until-*"))) == count

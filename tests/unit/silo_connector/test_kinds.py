@@ -10,7 +10,16 @@ from uuid import uuid4
 
 import pytest
 
-from federation.protocol.documents import CheckpointOrder, Order, OrderKind, Refusal, SiloState, now, open_sealed, seal
+from federation.protocol.documents import (
+    CheckpointOrder,
+    Order,
+    OrderKind,
+    Refusal,
+    SiloState,
+    now,
+    sign_document,
+    verify_document,
+)
 from silo_connector import identity, spool
 from silo_connector.trainer.kinds.kind import AnyKind
 from silo_connector.trainer.kinds.registry import KINDS, Kinds
@@ -38,7 +47,7 @@ def answered(site: Site, order: StateOrder, *more: AnyKind) -> bytes:
     """What a trainer with these kinds beside its own answers."""
     folder = site.inbox / str(order.order_id)
     folder.mkdir()
-    (folder / spool.ORDER).write_bytes(seal(order, site.platform.key))
+    (folder / spool.ORDER).write_bytes(sign_document(order, site.platform.key))
     trainer = Trainer(site.config, kinds=(*KINDS.values(), *more))
     trainer.start()
     trainer.process_inbox()
@@ -48,20 +57,20 @@ def answered(site: Site, order: StateOrder, *more: AnyKind) -> bytes:
 
 async def test_a_kind_that_was_added_is_carried_out(site: Site) -> None:
     order = state_order(site)
-    said = open_sealed(SiloState, answered(site, order, StateKind()), [identity.identity_key(site.config).public])
+    said = verify_document(SiloState, answered(site, order, StateKind()), [identity.identity_key(site.config).public])
     assert said.highest_number == 5
     assert not (site.inbox / str(order.order_id)).exists()
 
 
 async def test_what_a_new_kind_refuses_is_answered_with_a_refusal(site: Site) -> None:
     order = state_order(site, highest_number=8)
-    said = open_sealed(Refusal, answered(site, order, StateKind()), [identity.identity_key(site.config).public])
+    said = verify_document(Refusal, answered(site, order, StateKind()), [identity.identity_key(site.config).public])
     assert (said.code, said.job_id) == ("order.malformed", order.job_id)
 
 
 async def test_an_unknown_kind_is_refused_with_a_stable_code(site: Site) -> None:
     order = state_order(site)
-    said = open_sealed(Refusal, answered(site, order), [identity.identity_key(site.config).public])
+    said = verify_document(Refusal, answered(site, order), [identity.identity_key(site.config).public])
     assert said.code == "order.kind_not_supported"
     assert said.message == REFUSALS["order.kind_not_supported"]
 

@@ -12,8 +12,7 @@ from uuid import uuid4
 import pytest
 from pydantic import BaseModel, ValidationError
 
-from federation.agreements.rules import LOCAL_POLICY
-from federation.agreements.rules import Refusal as Decision
+from federation.agreements.rules import LOCAL_POLICY, Violation
 from federation.errors import Invalid, Untrusted
 from federation.protection.clear import Clear
 from federation.protocol.datasets import DatasetDeclaration
@@ -33,7 +32,7 @@ from federation.protocol.documents import (
     TrainingReport,
     UploadGrant,
     now,
-    open_sealed,
+    verify_document,
 )
 from federation.protocol.keys import PrivateKey
 from federation.protocol.rows import coarse
@@ -112,7 +111,10 @@ def refused(document: BaseModel, payload: Path | None = None, bounds: Bounds | N
 
 def test_a_training_outcome_leaves_signed(update: Path) -> None:
     document = submission(update)
-    assert open_sealed(Submission, sign_if_allowed(document, KEY, BOUNDS, {"update": update}), [KEY.public]) == document
+    assert (
+        verify_document(Submission, sign_if_allowed(document, KEY, BOUNDS, {"update": update}), [KEY.public])
+        == document
+    )
 
 
 def test_an_evaluation_leaves_without_a_file() -> None:
@@ -246,8 +248,8 @@ def test_a_refusal_by_an_agreement_names_its_clause_and_what_was_at_fault() -> N
 
 
 def test_a_refusal_by_the_site_s_own_policy_names_nothing_unless_the_site_wants_it() -> None:
-    hidden = Decision("policy.family", "policy", told_as=LOCAL_POLICY)
-    told = Decision("policy.family", "policy", told_as="policy.family")
+    hidden = Violation("policy.family", "policy", told_as=LOCAL_POLICY)
+    told = Violation("policy.family", "policy", told_as="policy.family")
     head = OrderHead(uuid4(), 1, uuid4(), uuid4())
     first, second = (document(head, Refused.by(decision), ENVIRONMENT) for decision in (hidden, told))
     assert (first.code, first.rule) == (LOCAL_POLICY, None)
@@ -317,7 +319,7 @@ def test_a_registration_says_rows_coarsely_and_its_own_schema() -> None:
 
 def test_a_withdrawal_names_a_dataset_and_nothing_else() -> None:
     withdrawal = DatasetWithdrawal(silo_id=uuid4(), name="tiny", withdrawn_at=now())
-    assert open_sealed(DatasetWithdrawal, sign_if_allowed(withdrawal, KEY), [KEY.public]) == withdrawal
+    assert verify_document(DatasetWithdrawal, sign_if_allowed(withdrawal, KEY), [KEY.public]) == withdrawal
     assert set(_fields(DatasetWithdrawal)) == FIELDS[DatasetWithdrawal]
     with pytest.raises(ValidationError):
         DatasetWithdrawal(silo_id=uuid4(), name="Somebody, 77", withdrawn_at=now())
@@ -327,7 +329,7 @@ def test_a_withdrawal_names_a_dataset_and_nothing_else() -> None:
     ("rows", "told"),
     [(0, 0), (4, 0), (5, 10), (46, 50), (60, 60), (303, 300), (999, 1000), (1049, 1000), (12345, 12000)],
 )
-def test_rows_are_told_in_tens_and_two_digits(rows: int, told: int) -> None:
+def test_rows_are_reported_in_tens_and_two_digits(rows: int, told: int) -> None:
     assert coarse(rows) == told
     assert coarse(told) == told
 
@@ -345,7 +347,7 @@ def test_a_status_has_a_fixed_vocabulary() -> None:
     assert refused(good.model_copy(update={"capabilities": {"host": "pc17"}})) == "capabilities.host"
 
 
-def test_a_statement_tells_no_more_than_what_the_connector_can_do() -> None:
+def test_a_statement_shows_no_more_than_what_the_connector_can_do() -> None:
     statement = EnrolmentStatement(
         identity_key=PrivateKey.generate().public.encoded,
         signatory_key=PrivateKey.generate().public.encoded,

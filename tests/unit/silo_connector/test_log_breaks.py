@@ -9,14 +9,14 @@ from uuid import uuid4
 
 import pytest
 
-from federation.protocol.documents import LogAcceptance, Refusal, SiloState, open_sealed
+from federation.protocol.documents import LogAcceptance, Refusal, SiloState, verify_document
 from silo_connector import identity
 from silo_connector.cli import main
 from silo_connector.config import load
 from silo_connector.doctor.findings import Finding
 from silo_connector.doctor.state import look_at_state
-from silo_connector.trainer.store.audit_checkpoints import breaks_seen, heads_seen, kept_checkpoints
-from silo_connector.trainer.store.log_breaks import OLDER, kept_breaks
+from silo_connector.trainer.store.audit_checkpoints import abandoned_heads, heads_seen, stored_heads
+from silo_connector.trainer.store.log_breaks import OLDER, stored_breaks
 from silo_connector.trainer.trainer import Trainer
 from tests.unit.silo_connector.sites import Site
 from tests.unit.silo_connector.states import command
@@ -26,7 +26,7 @@ from tests.unit.silo_connector.test_checkpoints import CHAIN, FORGED, TRUE, docu
 def seen(site: Site, trainer: Trainer) -> SiloState:
     """What the next heartbeat says, verified as signed by the silo."""
     sealed = json.dumps(trainer.seen.state).encode()
-    return open_sealed(SiloState, sealed, [identity.identity_key(site.config).public])
+    return verify_document(SiloState, sealed, [identity.identity_key(site.config).public])
 
 
 def found(site: Site) -> list[Finding]:
@@ -39,7 +39,7 @@ def noted(site: Site) -> list[dict[str, Any]]:
     return [line for line in site.journal() if line["event"] == OLDER]
 
 
-async def test_the_highest_number_and_the_kept_heads_are_told_signed(site: Site, trainer: Trainer) -> None:
+async def test_the_highest_number_and_the_kept_heads_are_reported_signed(site: Site, trainer: Trainer) -> None:
     order = ordered(site, 10)
     give(site, trainer, order)
     said = seen(site, trainer)
@@ -54,7 +54,7 @@ async def test_a_number_that_was_used_is_refused_with_the_highest(site: Site, tr
     first = ordered(site, 10)
     again = ordered(site, 11, 10, number=first.number)
     give(site, trainer, first, again)
-    said = open_sealed(Refusal, document(site, again), [identity.identity_key(site.config).public])
+    said = verify_document(Refusal, document(site, again), [identity.identity_key(site.config).public])
     assert (said.code, said.highest_number) == ("order.number_reused", first.number)
     assert [line["highest_number"] for line in noted(site)] == [first.number]
 
@@ -82,15 +82,15 @@ async def test_a_broken_log_is_signed_again_only_on_the_organisations_word(
         assert await command(site, "accept-log", "--chain", CHAIN, "--key", key, "--yes") == 0
     assert "restored from a backup" in " ".join(capsys.readouterr().out.split())
     state = site.config.trainer_state
-    assert kept_checkpoints(state) == {CHAIN: FORGED.head(12)}
-    assert kept_breaks(state).standing == {}
-    assert (heads_seen(state)[CHAIN], breaks_seen(state)[CHAIN]) == ({FORGED.head(12)}, {TRUE.head(10)})
+    assert stored_heads(state) == {CHAIN: FORGED.head(12)}
+    assert stored_breaks(state).standing == {}
+    assert (heads_seen(state)[CHAIN], abandoned_heads(state)[CHAIN]) == ({FORGED.head(12)}, {TRUE.head(10)})
     trainer.process_inbox()
     told = seen(site, trainer)
     assert not told.platform_older
     assert [one.position for one in told.heads] == [12]
     (sealed,) = trainer.seen.acceptances
-    word_ = open_sealed(LogAcceptance, json.dumps(sealed).encode(), [site.signatory.public])
+    word_ = verify_document(LogAcceptance, json.dumps(sealed).encode(), [site.signatory.public])
     assert (word_.kept.position, word_.shown.position) == (10, 12)
     restarted = Trainer(load(site.folder / "connector.toml"))
     restarted.start()
@@ -111,4 +111,4 @@ async def test_a_strangers_key_accepts_nothing(site: Site, trainer: Trainer) -> 
     stranger = site.folder / f"{uuid4()}.key"
     assert await asyncio.to_thread(main, ["key", "make", "--organisation", "Other", "--out", str(stranger)]) == 0
     assert await command(site, "accept-log", "--key", stranger, "--yes") == 1
-    assert kept_checkpoints(site.config.trainer_state) == {CHAIN: TRUE.head(10)}
+    assert stored_heads(site.config.trainer_state) == {CHAIN: TRUE.head(10)}

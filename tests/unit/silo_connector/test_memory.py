@@ -33,7 +33,7 @@ def test_the_first_outcome_stays_over_restarts(memory: Memory, tmp_path: Path) -
     again.close()
 
 
-def test_starts_are_counted(memory: Memory) -> None:
+def test_starts_of_an_order_are_counted(memory: Memory) -> None:
     assert [memory.take("a", "silo", 1) for _ in range(3)] == [1, 2, 3]
     memory.undo_start("a")
     assert memory.take("a", "silo", 1) == 3
@@ -55,7 +55,7 @@ def test_an_outcome_without_an_order_is_a_fault(memory: Memory) -> None:
         memory.finish(Outcome("never taken", b"x"))
 
 
-def test_registrations(memory: Memory) -> None:
+def test_registrations_are_stored_and_read_back(memory: Memory) -> None:
     assert memory.registered("d") is None
     memory.register("d", "one")
     memory.register("d", "two")

@@ -14,7 +14,7 @@ import pytest
 
 from federation.agreements.policy import Policy, parse_policy
 from federation.errors import Invalid
-from federation.protocol.documents import CheckpointOrder, Refusal, now, seal
+from federation.protocol.documents import CheckpointOrder, Refusal, now, sign_document
 from silo_connector import spool
 from silo_connector.cli import main
 from silo_connector.policy import load_policy
@@ -50,7 +50,7 @@ def test_the_sample_is_a_policy_with_and_without_its_comments() -> None:
     parse_policy(all_on)
 
 
-def test_what_is_wrong_with_it_is_told_by_setting(tmp_path: Path) -> None:
+def test_what_is_wrong_with_it_is_reported_by_setting(tmp_path: Path) -> None:
     file = tmp_path / "policy.toml"
     file.write_text('rounds_per_day_max = "many"\ntime_zone = "Mars"\n')
     with pytest.raises(Invalid) as caught:
@@ -68,7 +68,7 @@ def test_what_is_wrong_with_it_is_told_by_setting(tmp_path: Path) -> None:
         load_policy(file)
 
 
-async def test_it_holds_from_the_next_order_on_and_while_it_can_not_be_read_nothing_is_done(policed: Site) -> None:
+async def test_a_policy_holds_from_the_next_order_and_an_unreadable_one_stops_all(policed: Site) -> None:
     site, trainer = policed, Trainer(policed.config)
     trainer.start()
     manifest = site.job()
@@ -154,7 +154,7 @@ async def test_a_head_that_waits_is_no_job(policed: Site, capsys: pytest.Capture
     Trainer(policed.config).close()
     folder = policed.inbox / str(head.order_id)
     folder.mkdir(parents=True)
-    (folder / spool.ORDER).write_bytes(seal(head, policed.platform.key))
+    (folder / spool.ORDER).write_bytes(sign_document(head, policed.platform.key))
     assert await asyncio.to_thread(main, ["policy", "check", "--config", str(policed.config.path)]) == 0
     told = capsys.readouterr().out
     assert str(head.order_id) not in told

@@ -13,7 +13,7 @@ import pytest
 from federation.errors import Invalid
 from federation.protocol import envelope
 from federation.protocol.digests import digest_bytes
-from federation.protocol.documents import Order, PlatformKeySuccession, now, seal
+from federation.protocol.documents import Order, PlatformKeySuccession, now, sign_document
 from federation.protocol.keys import PrivateKey
 from silo_connector import spool
 from silo_connector.cli.doctor import examine
@@ -38,7 +38,7 @@ def succession(old: PrivateKey, new: PrivateKey, sequence: int = 1, **changes: A
         "public_key": new.public.encoded,
         "made_at": now() - timedelta(minutes=1) + timedelta(seconds=sequence),
     }
-    return seal(PlatformKeySuccession.model_validate(fields | changes), old)
+    return sign_document(PlatformKeySuccession.model_validate(fields | changes), old)
 
 
 def deliver(
@@ -46,7 +46,7 @@ def deliver(
 ) -> Order:
     """An order signed with this key lies in the inbox, with these successions."""
     manifest = site.job()
-    sealed = seal(manifest, manifest_key or key)
+    sealed = sign_document(manifest, manifest_key or key)
     given: dict[str, Any] = {"number": next(NUMBERS), "manifest_digest": digest_bytes(sealed)}
     order = site.order(manifest, **(given | changes))
     made = site.deliver(order, manifest, key).rename(site.config.spool / "tmp" / "made")
@@ -122,10 +122,10 @@ async def test_what_leads_elsewhere_than_to_the_signer_is_not_adopted(site: Site
 async def test_false_successions_are_refused_each_with_its_code(site: Site, trainer: Trainer) -> None:
     old = site.platform.key
     cases = {
-        "succession.untrusted": [seal(PlatformKeySuccession.model_validate_json(_said(old, NEW)), STRANGER)],
+        "succession.untrusted": [sign_document(PlatformKeySuccession.model_validate_json(_said(old, NEW)), STRANGER)],
         "succession.forked": [succession(old, NEW), succession(old, STRANGER)],
         "succession.goes_back": [succession(old, NEW, 2), succession(NEW, NEWER, 1)],
-        "succession.malformed": [seal(site.job(), old)],
+        "succession.malformed": [sign_document(site.job(), old)],
     }
     orders = {code: deliver(site, NEWER if "back" in code else NEW, *handed) for code, handed in cases.items()}
     trainer.process_inbox()
@@ -158,7 +158,7 @@ async def test_what_can_not_be_read_beside_an_order(site: Site, trainer: Trainer
     assert why_not(site, order) in ("succession.malformed", "spool.too_large")
 
 
-async def test_nobody_looks_at_it_while_the_key_is_known(site: Site, trainer: Trainer) -> None:
+async def test_the_chain_is_not_read_while_the_key_is_known(site: Site, trainer: Trainer) -> None:
     order = deliver(site, site.platform.key)
     (site.inbox / str(order.order_id) / spool.SUCCESSIONS).write_text("no json")
     trainer.process_inbox()
@@ -230,7 +230,7 @@ async def test_a_damaged_chain_is_no_chain_and_never_the_first_key_again(
     assert found["platform key"].state == "fail"
 
 
-async def test_pinning_another_key_begins_anew(site: Site, trainer: Trainer) -> None:
+async def test_pinning_another_key_begins_again(site: Site, trainer: Trainer) -> None:
     """After a theft every silo compares a key by telephone again; what the stolen one vouched for counts no more."""
     deliver(site, STRANGER, succession(site.platform.key, STRANGER))
     trainer.process_inbox()

@@ -119,7 +119,7 @@ async def test_a_trainer_countersigns_while_it_trains_and_knows_so_after_it_was_
         await kill(trainer)
 
 
-async def test_a_trainer_told_to_stop_stops_in_the_middle_of_a_training(site: Site, platform: FakePlatform) -> None:
+async def test_a_trainer_asked_to_stop_stops_in_the_middle_of_a_training(site: Site, platform: FakePlatform) -> None:
     manifest = site.job(local=SLOW | {"steps": 1_000_000})
     trainer = await site.start("trainer")
     await taught(site)
@@ -169,7 +169,7 @@ async def test_a_relay_killed_in_the_middle_of_an_upload_continues_it(site: Site
         await kill(relay)
 
 
-async def test_a_relay_told_to_stop_in_the_middle_of_an_upload_stops_at_once(
+async def test_a_relay_asked_to_stop_in_the_middle_of_an_upload_stops_at_once(
     site: Site, platform: FakePlatform
 ) -> None:
     relay = await site.start("relay")

@@ -17,7 +17,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from federation.protocol.digests import digest_bytes
-from federation.protocol.documents import DatasetWithdrawal, now, open_sealed, seal
+from federation.protocol.documents import DatasetWithdrawal, now, sign_document, verify_document
 from federation.protocol.keys import PrivateKey
 from silo_connector import spool
 from silo_connector.egress_log import FILE
@@ -256,14 +256,14 @@ async def test_an_answer_in_another_order_s_folder_is_not_sent(site: Site, platf
 
 async def test_a_dataset_s_withdrawal_goes_where_registrations_go(site: Site, platform: FakePlatform) -> None:
     key = identity_key(site.config)
-    withdrawal = seal(DatasetWithdrawal(silo_id=uuid4(), name="tiny", withdrawn_at=now()), key)
+    withdrawal = sign_document(DatasetWithdrawal(silo_id=uuid4(), name="tiny", withdrawn_at=now()), key)
     Outcomes(site.config.trainer_state, Spool(site.config.spool), Journal(site.config.trainer_state)).put_journalled(
         withdrawal
     )
     async with relaying(site):
         await platform.until(lambda: not list(site.outbox.glob("dataset-*")))
     (sent,) = platform.datasets
-    assert open_sealed(DatasetWithdrawal, json.dumps(sent["document"]).encode(), [key.public]).name == "tiny"
+    assert verify_document(DatasetWithdrawal, json.dumps(sent["document"]).encode(), [key.public]).name == "tiny"
     assert digest_bytes(withdrawal) in (site.config.relay_state / FILE).read_text()
     assert not platform.submissions
 
@@ -293,7 +293,7 @@ async def test_an_update_larger_than_the_order_allows_is_not_sent(site: Site, pl
     assert not uploads(platform)
 
 
-async def test_it_is_in_the_journal_before_it_is_sent(
+async def test_a_submission_is_in_the_journal_before_it_is_sent(
     site: Site, platform: FakePlatform, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     real = Transfers.upload
@@ -378,7 +378,7 @@ def test_keys_of_the_relay_are_its_own(site: Site) -> None:
 
 
 @pytest.mark.parametrize(("takes_s", "told_s"), [(0.0, 3600.0), (0.4, 0.0)])
-async def test_the_date_of_an_answer_that_was_long_in_coming_tells_nothing(
+async def test_the_date_of_an_answer_that_was_long_in_coming_reveals_nothing(
     site: Site, monkeypatch: pytest.MonkeyPatch, takes_s: float, told_s: float
 ) -> None:
     """Servers date a long poll's answer when it was asked."""

@@ -53,7 +53,7 @@ def test_what_the_platform_asks_for_is_the_least_up_to_an_hour() -> None:
     ("text", "seconds"),
     [("7", 7.0), ("0", 0.0), ("", None), ("soon", None), ("-1", None), ("1" * 50, None), ("1.5", None)],
 )
-def test_retry_after(text: str, seconds: float | None) -> None:
+def test_retry_after_is_read_within_bounds(text: str, seconds: float | None) -> None:
     assert retry_after_s({"Retry-After": text}) == seconds
 
 
@@ -79,7 +79,7 @@ def test_a_date_that_is_none_is_passed_over(date: str) -> None:
 
 
 @pytest.mark.parametrize(("text", "offset"), [("0", 0), ("123", 123), ("-1", None), ("x", None), ("1" * 30, None)])
-def test_upload_offset(text: str, offset: int | None) -> None:
+def test_upload_offset_is_read_within_bounds(text: str, offset: int | None) -> None:
     assert upload_offset({"Upload-Offset": text}) == offset
 
 
@@ -145,7 +145,7 @@ def test_a_good_answer_is_an_object(body: bytes) -> None:
         (None, False),
     ],
 )
-def test_addresses(path: object, good: bool) -> None:
+def test_addresses_of_other_hosts_are_refused(path: object, good: bool) -> None:
     assert is_transfer_path(path) is good
 
 

@@ -57,7 +57,7 @@ async def test_a_relay_that_speaks_an_older_protocol_says_what_to_do_and_keeps_i
     assert "connector.outdated" in caplog.text
 
 
-async def test_an_answer_to_an_order_that_is_over_is_told_without_its_update(
+async def test_an_answer_to_an_order_that_is_over_is_reported_without_its_update(
     site: Site, platform: FakePlatform
 ) -> None:
     late: list[str] = []

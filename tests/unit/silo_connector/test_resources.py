@@ -43,5 +43,5 @@ def test_gpus_by_the_driver_s_names(tmp_path: Path) -> None:
     assert resources(proc, tmp_path).gpus == ("NVIDIA A100", "GPU")
 
 
-def test_nothing_to_read_is_not_told(tmp_path: Path) -> None:
+def test_nothing_to_read_is_not_notified(tmp_path: Path) -> None:
     assert resources(tmp_path / "none", tmp_path / "none") == Resources()

@@ -73,7 +73,7 @@ def test_what_may_pass_is_the_machine_s_fault(error: Exception, passes: bool) ->
     assert not has_no_room(error)
 
 
-def test_what_has_no_room_is_told_apart(site: Site) -> None:
+def test_what_has_no_room_is_distinguished(site: Site) -> None:
     assert has_no_room(OSError(errno.ENOSPC, "No space left on device"))
     assert has_no_room(Unwritable("journal.unwritable", site.folder, OSError(errno.EIO, "Input/output error")))
 

@@ -94,7 +94,7 @@ async def test_the_example_of_the_documentation_trains_and_is_evaluated(coding: 
     assert (submission.training, weights) == (None, None)
 
 
-async def test_the_journal_tells_which_code_ran_and_how_it_was_confined(coding: Site) -> None:
+async def test_the_journal_shows_which_code_ran_and_how_it_was_confined(coding: Site) -> None:
     plan = reviewed(coding, GOOD, "Ada")
     agreed_to(coding, plan)
     submission, _ = outcome(coding, job_of(coding, plan))

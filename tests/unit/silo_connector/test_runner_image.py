@@ -34,7 +34,7 @@ def stage(name: str) -> str:
     return next(part for part in text if part.splitlines()[0].endswith(f"AS {name}")).replace("\\\n", " ")
 
 
-def test_it_has_no_network_no_data_and_no_state_and_little_of_the_machine() -> None:
+def test_the_runner_image_has_no_network_data_or_state() -> None:
     runner = service("runner")
     assert runner["profiles"] == ["custom-code"]
     assert runner["network_mode"] == "none"

@@ -81,7 +81,7 @@ async def test_signing_shows_the_text_the_changes_and_the_hash_keeps_it_and_queu
 
 
 @pytest.mark.parametrize(("answer", "code"), [("yes", 0), ("Yes ", 0), ("y", 1), ("", 1), (None, 1)])
-async def test_it_asks_and_only_yes_is_yes(
+async def test_signing_asks_and_only_yes_is_yes(
     site: Site, capsys: Shown, monkeypatch: pytest.MonkeyPatch, answer: str | None, code: int
 ) -> None:
     def asked(_: str) -> str:
@@ -141,7 +141,7 @@ async def test_what_can_not_be_signed_says_why(site: Site, capsys: Shown, tmp_pa
     assert newest(site) == 2
 
 
-async def test_terms_that_contradict_one_another_are_told_before_signing(site: Site, capsys: Shown) -> None:
+async def test_terms_that_contradict_one_another_are_reported_before_signing(site: Site, capsys: Shown) -> None:
     file = downloaded(site, privacy={"required": True, "epsilon_max": 0})
     assert await run(site, "sign", file, *options(site), "--yes") == 0
     assert "WARNING  privacy.epsilon_max: " in capsys.readouterr().out
@@ -157,7 +157,7 @@ async def test_text_of_others_can_not_play_with_the_terminal(site: Site, capsys:
     assert "\n1. Members" not in wrapped("notes\n1. Members")
 
 
-async def test_a_site_without_a_pinned_key_is_told_what_to_do(
+async def test_a_site_without_a_pinned_key_is_informed_what_to_do(
     tmp_path: Path, platform: FakePlatform, capsys: Shown
 ) -> None:
     config = make_site(tmp_path, platform).config.path
@@ -173,7 +173,7 @@ async def test_a_site_without_a_pinned_key_is_told_what_to_do(
         assert "[signatory.missing]" in capsys.readouterr().err
 
 
-async def test_suspending_and_lifting(site: Site, capsys: Shown) -> None:
+async def test_an_agreement_is_suspended_and_lifted_on_premises(site: Site, capsys: Shown) -> None:
     config = ["--config", site.config.path]
     agreement_id = site.store.ids()[0]
     assert await run(site, "suspend", *config, "--reason", "a breach") == 0

@@ -32,7 +32,7 @@ def test_only_a_canonical_uuid_is_an_order_id(name: str) -> None:
     assert not is_order_id(name)
 
 
-def test_dataset_folders() -> None:
+def test_dataset_folders_are_distinguished_from_others() -> None:
     assert is_dataset_folder("dataset-0123456789abcdef")
     for name in ("dataset-", "dataset-0123456789abcdeg", "dataset-0123456789abcdef/..", "dataset-0123456789abcdef0"):
         assert not is_dataset_folder(name)

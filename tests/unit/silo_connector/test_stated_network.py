@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from federation.protocol.documents import DatasetRegistration, Refusal, open_sealed
+from federation.protocol.documents import DatasetRegistration, Refusal, verify_document
 from federation.protocol.documents.base import Network
 from silo_connector.trainer.trainer import Trainer
 from tests.unit.silo_connector.hostile import play
@@ -18,7 +18,7 @@ def registrations(site: Site, trainer: Trainer) -> list[DatasetRegistration]:
     key = trainer._key.public
     found = [file.read_bytes() for file in sorted((site.config.spool / "outbox").glob("*/document*"))]
     kept = [sealed for sealed in found if DatasetRegistration.payload_type.encode() in sealed]
-    return [open_sealed(DatasetRegistration, sealed, [key]) for sealed in kept]
+    return [verify_document(DatasetRegistration, sealed, [key]) for sealed in kept]
 
 
 @pytest.mark.parametrize("network", STATED)

@@ -108,7 +108,7 @@ def test_no_table_grows_with_the_years(memory: Memory, calendar: Calendar, tmp_p
     assert memory.highest_number(SILO) == number
 
 
-def test_a_number_that_was_forgotten_is_refused_by_the_mark(memory: Memory, calendar: Calendar) -> None:
+def test_a_number_that_was_left_out_is_refused_by_the_mark(memory: Memory, calendar: Calendar) -> None:
     job_id = uuid4()
     for number in (3, 7):
         do(memory, order_of(job_id, number, number), number)
@@ -160,7 +160,7 @@ def test_the_last_round_of_a_job_stays_as_long_as_the_job(memory: Memory, calend
     memory.jobs.check_known(job_id, BEGIN)
 
 
-def test_a_job_that_was_forgotten_does_not_begin_again(memory: Memory, calendar: Calendar, tmp_path: Path) -> None:
+def test_a_job_that_was_left_out_does_not_begin_again(memory: Memory, calendar: Calendar, tmp_path: Path) -> None:
     job_id = uuid4()
     do(memory, order_of(job_id, 1, 1), 1)
     calendar.moment += JOBS_KEPT + timedelta(days=1)
@@ -206,7 +206,7 @@ def age(site: Site, days: int) -> None:
         database.execute("UPDATE journal_head SET lines = ?, digest = ?", (len(lines), before))
 
 
-async def test_a_trainer_that_has_forgotten_is_not_older_than_its_journal_and_one_that_was_put_back_is(
+async def test_a_trainer_that_has_left_out_is_not_older_than_its_journal_and_one_that_was_put_back_is(
     site: Site,
 ) -> None:
     manifest = site.job()

@@ -116,7 +116,7 @@ async def proxy() -> AsyncIterator[tuple[str, list[str]]]:
 
 
 @pytest.mark.parametrize("size_bytes", [len(BLOB), 1000])
-async def test_through_a_proxy(tmp_path: Path, size_bytes: int) -> None:
+async def test_the_relay_connects_through_a_proxy(tmp_path: Path, size_bytes: int) -> None:
     platform, server = await serve(tmp_path)
     platform.blobs["blob"] = BLOB[:size_bytes]
     async with proxy() as (address, asked):

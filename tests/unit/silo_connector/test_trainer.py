@@ -29,7 +29,7 @@ def files(folder: Path) -> dict[str, bytes]:
     return {file.name: file.read_bytes() for file in folder.iterdir()}
 
 
-async def test_train_and_evaluate(site: Site, trainer: Trainer) -> None:
+async def test_the_trainer_trains_and_evaluates_a_model(site: Site, trainer: Trainer) -> None:
     manifest = site.job()
     train = site.order(manifest)
     evaluate = site.order(manifest, 0.5, number=2, round=2, kind=OrderKind.EVALUATE, outputs={})
@@ -222,7 +222,7 @@ async def test_the_site_s_own_minimum_cell_holds_whatever_the_job_says(site: Sit
     assert (evaluation.rows, evaluation.figures, evaluation.suppressed) == (0, {}, True)
 
 
-async def test_no_more_rows_are_told_than_the_manifest_lets_the_silo_weigh(site: Site, trainer: Trainer) -> None:
+async def test_no_more_rows_are_reported_than_the_manifest_lets_the_silo_weigh(site: Site, trainer: Trainer) -> None:
     """Also where data have become more since the launch: the weight is the one that all could see."""
     site.write_rows(90)  # 59 to train on
     manifest = site.job(weight_max=30)
@@ -247,7 +247,7 @@ async def test_data_may_become_fewer_while_a_job_runs_but_not_before_it_begins(s
             assert site.refusal(order) == "manifest.weights"
 
 
-async def test_no_more_test_rows_are_told_than_were_registered(site: Site, trainer: Trainer) -> None:
+async def test_no_more_test_rows_are_reported_than_were_registered(site: Site, trainer: Trainer) -> None:
     """Data that have grown since are used; they count as what was registered, and no cells are told."""
     manifest = site.job(rows_coarse=10)
     order = site.order(manifest)
@@ -279,7 +279,7 @@ async def test_what_is_wrong_with_the_data_stays_in_the_local_log(site: Site, tr
     assert b"Somebody" not in b"".join(files(site.outbox / str(order.order_id)).values())
 
 
-async def test_a_fault_of_our_own_is_a_refusal_that_tells_nothing(
+async def test_a_fault_of_our_own_is_a_refusal_that_reveals_nothing(
     site: Site, trainer: Trainer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fails(*_: object) -> None:

@@ -10,7 +10,7 @@ from dataclasses import replace
 import pytest
 
 from federation.protocol.digests import digest_bytes
-from federation.protocol.documents import DatasetRegistration, DatasetWithdrawal, Refusal, open_sealed
+from federation.protocol.documents import DatasetRegistration, DatasetWithdrawal, Refusal, verify_document
 from silo_connector import egress_log, identity, spool
 from silo_connector.config import DatasetFile
 from silo_connector.trainer.declarations import in_use
@@ -48,14 +48,14 @@ def taken(site: Site) -> list[Said]:
         sealed = (folder / spool.DOCUMENT).read_bytes()
         assert digest_bytes(sealed) in journalled
         if json.loads(sealed)["payloadType"] == DatasetWithdrawal.payload_type:
-            said.append(open_sealed(DatasetWithdrawal, sealed, keys))
+            said.append(verify_document(DatasetWithdrawal, sealed, keys))
         else:
-            said.append(open_sealed(DatasetRegistration, sealed, keys))
+            said.append(verify_document(DatasetRegistration, sealed, keys))
         shutil.rmtree(folder)
     return said
 
 
-async def test_a_dataset_that_is_declared_no_longer_is_withdrawn_once_and_registered_anew(
+async def test_a_dataset_that_is_declared_no_longer_is_withdrawn_once_and_registered_again(
     site: Site, run: Callable[..., list[Said]]
 ) -> None:
     tiny = site.config.datasets[0]

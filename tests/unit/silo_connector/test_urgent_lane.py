@@ -14,7 +14,7 @@ from silo_connector.trainer.kinds import audit_checkpoint
 from silo_connector.trainer.orders import urgent_lane
 from silo_connector.trainer.orders.inbox import Inbox
 from silo_connector.trainer.orders.urgent_lane import READ_AT_ONCE_MAX, SERVED_AT_ONCE_MAX, UrgentLane
-from silo_connector.trainer.store.audit_checkpoints import kept_checkpoints
+from silo_connector.trainer.store.audit_checkpoints import stored_heads
 from silo_connector.trainer.store.order_store import Memory
 from silo_connector.trainer.trainer import Trainer
 from tests.unit.silo_connector.runners import GOOD, Runner, agreed_to, job_of, reviewed, running, with_runner
@@ -43,7 +43,7 @@ async def test_a_countersignature_overtakes_a_training_and_the_update_is_equal_t
     batches.before = {AT: lambda: hand(site, head), AT + 1: is_answered}
     assert trained(site, trainer, order, manifest) == expected
     assert not batches.before, "both were done"
-    assert kept_checkpoints(site.config.trainer_state) == {CHAIN: TRUE.head(10)}
+    assert stored_heads(site.config.trainer_state) == {CHAIN: TRUE.head(10)}
     told = events(site)
     places = [
         told.index(event)

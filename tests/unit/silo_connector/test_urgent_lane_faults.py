@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from federation.errors import Invalid
-from federation.protocol.documents import seal
+from federation.protocol.documents import sign_document
 from federation.protocol.keys import PrivateKey
 from silo_connector import spool
 from silo_connector.folders import SafeDir
@@ -21,7 +21,7 @@ from silo_connector.trainer.orders import inbox as inbox_module
 from silo_connector.trainer.orders.inbox import Inbox
 from silo_connector.trainer.orders.urgent_lane import UrgentLane
 from silo_connector.trainer.store import outbox
-from silo_connector.trainer.store.audit_checkpoints import kept_checkpoints
+from silo_connector.trainer.store.audit_checkpoints import stored_heads
 from silo_connector.trainer.store.order_store import Memory
 from silo_connector.trainer.store.outbox import Outcomes
 from silo_connector.trainer.trainer import Trainer
@@ -98,7 +98,7 @@ async def test_a_forged_urgent_order_is_put_aside_and_the_training_goes_on(
 
     def forged() -> None:
         hand(site, head)
-        (site.inbox / str(head.order_id) / spool.ORDER).write_bytes(seal(head, PrivateKey.generate()))
+        (site.inbox / str(head.order_id) / spool.ORDER).write_bytes(sign_document(head, PrivateKey.generate()))
 
     batches.before = {AT: forged}
     assert trained(site, trainer, site.order(manifest, number=2), manifest) == expected
@@ -205,7 +205,7 @@ async def test_a_power_cut_at_any_step_of_an_urgent_order_leaves_one_outcome_of_
     assert (site.outbox / str(order.order_id) / spool.output_file("update")).read_bytes() == expected
     assert not [path for path in site.inbox.iterdir() if path.name != spool.ENROLMENT]
     assert not list((site.config.spool / "tmp").iterdir())
-    assert kept_checkpoints(site.config.trainer_state) == {CHAIN: TRUE.head(10)}
+    assert stored_heads(site.config.trainer_state) == {CHAIN: TRUE.head(10)}
 
 
 def test_the_clock_of_the_work_stands_still_while_urgent_orders_are_served(

@@ -15,7 +15,7 @@ from federation.errors import FederationError, Untrusted
 from federation.protocol import envelope
 from federation.protocol.datasets import DatasetDeclaration
 from federation.protocol.digests import digest_bytes
-from federation.protocol.documents import BlobReference, Manifest, Order, OrderKind, now, seal
+from federation.protocol.documents import BlobReference, Manifest, Order, OrderKind, now, sign_document
 from federation.protocol.keys import PrivateKey
 from federation.protocol.successions import KeyChain
 from federation.protocol.tensors import TensorSpec
@@ -64,7 +64,7 @@ class Scene:
         return self.platform.manifest(self.declaration.schema_digest, 2, **changes)
 
     def judge(self, order: Order, manifest: Manifest, key: PrivateKey | None = None) -> Task:
-        sealed = seal(manifest, key or self.platform.key)
+        sealed = sign_document(manifest, key or self.platform.key)
         kind = KINDS.find(order.kind)
         check_open(order, now())
         opened = open_manifest(order, sealed, self.trust)
@@ -216,11 +216,11 @@ def sealed_order(scene: Scene, **changes: Any) -> bytes:
 
 def test_an_order_is_opened_with_the_platform_s_key_only(scene: Scene) -> None:
     order = scene.order(scene.job())
-    opened = open_order(seal(order, scene.platform.key), scene.trust, now(), KINDS.by_name)
+    opened = open_order(sign_document(order, scene.platform.key), scene.trust, now(), KINDS.by_name)
     assert (opened.order, opened.kind) == (order, "train")
     assert (opened.head.order_id, opened.head.number) == (order.order_id, 1)
     with pytest.raises(Untrusted, match=r"signature\.invalid"):
-        open_order(seal(order, PrivateKey.generate()), scene.trust, now(), KINDS.by_name)
+        open_order(sign_document(order, PrivateKey.generate()), scene.trust, now(), KINDS.by_name)
 
 
 @pytest.mark.parametrize(

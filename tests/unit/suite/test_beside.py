@@ -48,7 +48,7 @@ def test_the_failure_of_either_fails_the_whole(tmp_path: Path, command: str, pas
     assert ("1 passed" in last, "1 failed" in last, "1 error" in last) == (passes, not passes, command == "false")
 
 
-def test_the_tiers_tell_their_time_before_the_summary(tmp_path: Path) -> None:
+def test_the_tiers_show_their_time_before_the_summary(tmp_path: Path) -> None:
     for number, name in enumerate(("a", "b", "c", "d", "e")):
         (tmp_path / "tests" / name).mkdir(parents=True)
         text = f"import time\n\n\ndef test_it():\n    time.sleep({number / 10})\n"

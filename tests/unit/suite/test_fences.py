@@ -19,7 +19,7 @@ def test_a_fence_that_is_missing_fails_the_test(monkeypatch: pytest.MonkeyPatch,
     assert caught.type is pytest.fail.Exception, "a skip that goes through a test is a pass"
 
 
-def test_it_is_passed_where_it_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_fence_passes_where_it_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(VARIABLE, "mount-namespace, network-namespace")
     with pytest.raises(pytest.skip.Exception, match="CONSILIENCE_TESTS_WITHOUT allows it"):
         is_missing("network-namespace", "this kernel gives no empty network namespace")

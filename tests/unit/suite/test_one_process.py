@@ -15,7 +15,7 @@ from silos.models import Silo
 from tooling.one_process import commands
 
 
-def test_commands_are_told_apart() -> None:
+def test_commands_are_reported_apart() -> None:
     words = ["check", "--fail-level", "WARNING", "--", "--", "spectacular", "--validate", "--"]
     assert list(commands(words)) == [["check", "--fail-level", "WARNING"], ["spectacular", "--validate"]]
 

@@ -99,7 +99,7 @@ def short_waits(tree: ast.Module) -> Iterator[ast.AST]:
                 yield call
 
 
-def test_no_wait_gives_up_after_seconds_of_its_own() -> None:
+def test_no_wait_fails_after_seconds_of_its_own() -> None:
     assert not found_in(short_waits), "tests.support.patience has the one bound, FAILS_AFTER_S"
 
 

@@ -18,7 +18,7 @@ from federation.protocol.documents import OrderKind
 from federation.protocol.tree_heads import TreeHead
 from rest.errors import Conflict, NotFound
 from silos.models import Silo
-from training.engine.kept_heads import note_kept
+from training.engine.kept_heads import record_kept_head
 from training.models import Order, RefusalDocument
 from training.transitions import OrderState
 
@@ -27,20 +27,20 @@ CONTRADICTIONS = frozenset({tree_heads.GOES_BACK, tree_heads.FORKED, tree_heads.
 
 
 @transaction.atomic
-def take_countersignature(*, document: bytes, by: Silo) -> bool:
+def accept_countersignature(*, document: bytes, by: Silo) -> bool:
     """Keep a silo's signature on a head, and close its order; whether it is new.
 
     Raises Untrusted ``signature.invalid``, Invalid ``checkpoint.unknown`` where the platform has signed no such bytes.
     """
     if by.identity is None:
         raise Untrusted("silo.unconfirmed", "This silo has no identity key.")
-    said = documents.open_sealed(documents.AuditCheckpoint, document, [by.identity])
+    said = documents.verify_document(documents.AuditCheckpoint, document, [by.identity])
     root = None if said.root is None else bytes.fromhex(said.root)
     row = Checkpoint.objects.filter(chain=said.chain, position=said.position, root=root).first()
-    if row is None or envelope.peek(bytes(row.document)) != envelope.peek(document):
+    if row is None or envelope.payload_unverified(bytes(row.document)) != envelope.payload_unverified(document):
         raise Invalid("checkpoint.unknown", "The platform has signed no such head.", "document")
     now = timezone.now()
-    note_kept(chain=said.chain, head=TreeHead(said.position, said.digest, said.root), by=by)
+    record_kept_head(chain=said.chain, head=TreeHead(said.position, said.digest, said.root), by=by)
     Order.objects.filter(silo=by, audit_checkpoint=row).move(OrderState.SUBMITTED, answered_at=now, settled_at=now)
     _, new = Countersignature.objects.get_or_create(
         checkpoint=row, silo_id=by.id, defaults={"document": document, "at": now}
@@ -76,7 +76,7 @@ def take_refusal(*, said: documents.Refusal, document: bytes, by: Silo) -> str:
     Order.objects.filter(id=order.id).move(state, answered_at=now, settled_at=now, code=said.code, message=said.message)
     RefusalDocument.objects.create(order=order, document=document, received_at=now)
     if said.kept is not None:
-        note_kept(chain=checkpoint.chain, head=TreeHead(**said.kept.model_dump()), by=by, is_its_word=True)
+        record_kept_head(chain=checkpoint.chain, head=TreeHead(**said.kept.model_dump()), by=by, is_its_word=True)
     record(
         by=by,
         verb="checkpoint.contradicted" if said.code in CONTRADICTIONS else "checkpoint.refused",
@@ -96,7 +96,7 @@ class AuditCheckpointKind:
 
     def accept(self, document: bytes, by: Silo) -> OrderState:
         """A head with the silo's signature."""
-        take_countersignature(document=document, by=by)
+        accept_countersignature(document=document, by=by)
         return OrderState.SUBMITTED
 
     def refuse(self, said: documents.Refusal, document: bytes, by: Silo) -> str:

@@ -9,7 +9,7 @@ from uuid import UUID
 from audit.actors import Actor
 from federation.errors import Invalid
 from federation.protocol.documents import MODEL, OrderKind, Submission
-from registry.actions import judge
+from registry.actions import record_metrics_and_mark_best
 from registry.models import ModelVersion
 from training.engine.deadlines import StepDeadlines
 from training.engine.kinds.base import Claim, Closed
@@ -50,7 +50,7 @@ class Evaluate:
 
         def keep(by: Actor) -> None:
             if claim.round.job.evaluated_version_id is None:
-                judge(version=claim.round.version, metrics=combined_metrics(claim), by=by)
+                record_metrics_and_mark_best(version=claim.round.version, metrics=combined_metrics(claim), by=by)
 
         return Closed([Applied(answer.order_id) for answer in answers], keep=keep)
 

@@ -17,7 +17,7 @@ from federation.protocol.documents import MODEL, UPDATE, OrderKind, Submission
 from federation.sentences import Sentence
 from federation.strategies import parse_strategy
 from federation.strategies.weighting import weight_of
-from registry.actions import add_version, judge
+from registry.actions import add_version, record_metrics_and_mark_best
 from registry.models import ModelVersion
 from training.engine.deadlines import StepDeadlines
 from training.engine.kinds.base import Claim, Closed, TooFewAcceptedError
@@ -65,9 +65,9 @@ class Train:
                 form = "%(accepted)s updates could be accepted, at least %(needed)s are needed."
                 told = Sentence(form, accepted=len(result.accepted), needed=claim.step.quorum)
                 raise TooFewAcceptedError(told, result.rejected)
-            marks = [store.adopt(result.model_path, result.model_digest)]
+            marks = [store.commit_file(result.model_path, result.model_digest)]
             if result.state_path is not None and result.state_digest is not None:
-                marks.append(store.adopt(result.state_path, result.state_digest))
+                marks.append(store.commit_file(result.state_path, result.state_digest))
         except NothingAcceptedError as error:
             raise TooFewAcceptedError("No silo's update could be accepted.", error.rejected) from error
         finally:
@@ -82,7 +82,7 @@ class Train:
                 optimiser_digest=result.state_digest or "",
                 by=by,
             )
-            judge(version=round_.version, metrics=combined_metrics(claim), by=by)
+            record_metrics_and_mark_best(version=round_.version, metrics=combined_metrics(claim), by=by)
             return version
 
         applied = [Applied(UUID(one.key), one.norm_l2, one.cosine_to_mean) for one in result.accepted]

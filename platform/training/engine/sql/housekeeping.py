@@ -44,7 +44,7 @@ _SERVED = f"""
 """  # noqa: S608 - states of ours
 
 
-def served(rounds_kept: int, *, limit: int) -> list[Served]:
+def rounds_with_deletable_updates(rounds_kept: int, *, limit: int) -> list[Served]:
     """Rounds that are over and have been followed by so many others, or by their job's end; oldest first.
 
     How many others, the agreement of the job says; `rounds_kept` counts where there is none.

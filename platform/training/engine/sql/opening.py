@@ -19,7 +19,7 @@ from training.transitions import OrderState, RoundState, StepState
 
 
 @dataclass(frozen=True)
-class Standing:
+class JobProgress:
     """How far a job has come, and the silos that can be asked now: active, of organisations that still take part.
 
     Those whose organisation has suspended the job's agreement are not asked; `agreement_state` is empty without one.
@@ -65,9 +65,9 @@ _STANDING = f"""
 """  # noqa: S608 - states of ours
 
 
-def standing(job: Job) -> Standing:
+def progress_of(job: Job) -> JobProgress:
     """Where a job stands."""
-    return Standing(*database.fetch(_STANDING, {"job": job.id, "consortium": job.consortium_id})[0])
+    return JobProgress(*database.fetch(_STANDING, {"job": job.id, "consortium": job.consortium_id})[0])
 
 
 @dataclass(frozen=True)

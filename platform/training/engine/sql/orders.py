@@ -12,7 +12,7 @@ from audit.statements import appending
 from federation.protocol.documents import Submission
 from realtime import database
 from training.engine.sql.answered import AnsweredOrder
-from training.sql_literals import NOW, listed, may_become
+from training.sql_literals import NOW, may_become, sql_literals
 from training.transitions import CALLED_BACK, ORDER, OUTSTANDING, OrderState
 
 ORDERS_MAX = 100
@@ -47,11 +47,11 @@ _FETCH = f"""
         WHERE id = ANY(%(held)s) AND silo_id = %(silo)s AND state IN ({may_become(ORDER, OrderState.ACCEPTED)})
     ), found AS (
         SELECT id, state, envelope, job_id, number FROM training_order
-        WHERE silo_id = %(silo)s AND state IN ({listed(OUTSTANDING)})
+        WHERE silo_id = %(silo)s AND state IN ({sql_literals(OUTSTANDING)})
           AND expires_at > {NOW} AND id <> ALL(%(held)s)
         UNION ALL
         SELECT id, state, envelope, job_id, number FROM training_order
-        WHERE silo_id = %(silo)s AND state IN ({listed(CALLED_BACK)}) AND id = ANY(%(held)s)
+        WHERE silo_id = %(silo)s AND state IN ({sql_literals(CALLED_BACK)}) AND id = ANY(%(held)s)
         ORDER BY number LIMIT {ORDERS_MAX}
     ), delivered AS (
         UPDATE training_order SET state = '{OrderState.DELIVERED.value}', delivered_at = {NOW} FROM relaxed, found
@@ -140,7 +140,7 @@ def submit(
 
 
 _SOMEBODY_OUTSTANDING = f"""
-    SELECT EXISTS (SELECT FROM training_order WHERE step_id = %(step)s AND state IN ({listed(OUTSTANDING)}))
+    SELECT EXISTS (SELECT FROM training_order WHERE step_id = %(step)s AND state IN ({sql_literals(OUTSTANDING)}))
 """  # noqa: S608 - states of ours
 
 

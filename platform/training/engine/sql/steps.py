@@ -110,7 +110,7 @@ class Applied:
     cosine_to_mean: float | None = None
 
 
-def settle(applied: Sequence[Applied]) -> None:
+def mark_applied(applied: Sequence[Applied]) -> None:
     """Note of these answers that they have counted."""
     database.fetch(
         _SETTLE,

@@ -11,7 +11,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from realtime import database
-from training.sql_literals import listed
+from training.sql_literals import sql_literals
 from training.transitions import OUTSTANDING
 
 _FIND = """
@@ -51,12 +51,12 @@ _BEGIN = f"""
     WITH in_flight AS (
         SELECT COALESCE(sum(upload.size_bytes), 0) AS size_bytes
         FROM training_order AS own JOIN training_upload AS upload ON upload.order_id = own.id
-        WHERE own.silo_id = %(silo)s AND own.state IN ({listed(OUTSTANDING)})
+        WHERE own.silo_id = %(silo)s AND own.state IN ({sql_literals(OUTSTANDING)})
     )
     INSERT INTO training_upload (order_id, name, digest, size_bytes, begun_at)
     SELECT own.id, %(name)s, %(digest)s, %(size_bytes)s::bigint, %(now)s
     FROM training_order AS own, in_flight
-    WHERE own.id = %(order)s AND own.state IN ({listed(OUTSTANDING)})
+    WHERE own.id = %(order)s AND own.state IN ({sql_literals(OUTSTANDING)})
       AND in_flight.size_bytes + %(size_bytes)s::bigint <= %(size_bytes_max)s::bigint
     ON CONFLICT (order_id, name) DO NOTHING
     RETURNING true
@@ -106,13 +106,13 @@ def finish(*, order_id: UUID, name: str, digest: str) -> bool:
 _FORGET = f"""
     DELETE FROM training_upload WHERE id IN (
         SELECT upload.id FROM training_upload AS upload JOIN training_order AS own ON own.id = upload.order_id
-        WHERE own.state NOT IN ({listed(OUTSTANDING)})
+        WHERE own.state NOT IN ({sql_literals(OUTSTANDING)})
         LIMIT %(limit)s
     )
     RETURNING order_id, digest
 """  # noqa: S608 - states of ours
 
 
-def forget(*, limit: int) -> list[tuple[UUID, str]]:
+def delete_settled(*, limit: int) -> list[tuple[UUID, str]]:
     """Delete the uploads of orders that wait for no answer any more; each order with the digest that was its."""
     return [(order_id, digest) for order_id, digest in database.fetch(_FORGET, {"limit": limit})]

@@ -14,7 +14,7 @@ from django.conf import settings
 
 from realtime import database
 from training.models import Round
-from training.sql_literals import NOW, listed
+from training.sql_literals import NOW, sql_literals
 from training.transitions import OUTSTANDING, JobState, OrderState, RoundState, StepState
 from training.waiting import (
     FIRST_GRACE_MIN_S,
@@ -57,11 +57,12 @@ DUE = f"""
                END AS close_at
         FROM (
             SELECT count(*) FILTER (WHERE own.state = '{OrderState.SUBMITTED.value}') AS submitted,
-                   count(*) FILTER (WHERE own.state IN ({listed(OUTSTANDING)})) AS outstanding,
-                   count(*) FILTER (WHERE own.state IN ({listed(OUTSTANDING)}) AND own.expires_at > {NOW})
+                   count(*) FILTER (WHERE own.state IN ({sql_literals(OUTSTANDING)})) AS outstanding,
+                   count(*) FILTER (WHERE own.state IN ({sql_literals(OUTSTANDING)}) AND own.expires_at > {NOW})
                        AS answerable,
-                   count(*) FILTER (WHERE own.state IN ({listed(OUTSTANDING)}) AND NOT {SILENT_SQL}) AS present,
-                   count(*) FILTER (WHERE own.state IN ({listed(OUTSTANDING)}) AND NOT {SILENT_SQL} AND own.awaited)
+                   count(*) FILTER (WHERE own.state IN ({sql_literals(OUTSTANDING)}) AND NOT {SILENT_SQL}) AS present,
+                   count(*) FILTER (WHERE own.state IN ({sql_literals(OUTSTANDING)}) AND NOT {SILENT_SQL} AND
+                   own.awaited)
                        AS awaited,
                    (array_agg(own.answered_at ORDER BY own.answered_at)
                        FILTER (WHERE own.state = '{OrderState.SUBMITTED.value}'))[step.quorum] AS quorum_at

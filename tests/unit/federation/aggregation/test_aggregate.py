@@ -152,7 +152,7 @@ def test_a_full_disk_leaves_nothing(
     assert list(out_dir.iterdir()) == []
 
 
-def test_files_are_closed(tmp_path: Path, global_path: Path, out_dir: Path) -> None:
+def test_aggregation_closes_all_its_files(tmp_path: Path, global_path: Path, out_dir: Path) -> None:
     bad = vector(1)
     bad[0] = np.nan
     before = _open_files()

@@ -108,7 +108,7 @@ def _with(value: float, place: int) -> Callable[[Path], None]:
         (_with(1e4, 17), "update.norm_exceeded"),
     ],
 )
-def test_refuses(tmp_path: Path, damage: Callable[[Path], None], code: str) -> None:
+def test_update_checks_refuse_a_wrong_update(tmp_path: Path, damage: Callable[[Path], None], code: str) -> None:
     path = tmp_path / "update"
     put(path, vector(1))
     damage(path)
@@ -134,7 +134,7 @@ def test_blocks_cover_every_word_once() -> None:
 
 
 @pytest.mark.parametrize("words", [0, 1, 8191, 8192, 8193, 100_000])
-def test_dot_products(words: int) -> None:
+def test_dot_products_match_numpy(words: int) -> None:
     one, other = vector(1, words).astype(np.float64), vector(2, words).astype(np.float64)
     assert dot(one, other) == pytest.approx(float(np.sum(one * other)), rel=1e-10, abs=1e-9)
     assert dot(one.astype(np.float32), other.astype(np.float32)) == pytest.approx(dot(one, other), rel=1e-3, abs=1e-2)

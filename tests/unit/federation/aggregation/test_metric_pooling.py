@@ -34,7 +34,7 @@ def test_every_row_counts_once() -> None:
     assert (combined["accuracy"], combined["loss"], combined["silos"]) == (0.625, 1.5, 2)
 
 
-def test_a_silo_that_told_nothing_does_not_count() -> None:
+def test_a_silo_that_reported_nothing_does_not_count() -> None:
     assert combine([silo(10, 0.9, 0.1), silo(0), silo(50, None), silo(50, 0.1, None)], 0.5)["silos"] == 1
     assert combine([silo(0), silo(5, None, None)], 0.5) == {}
     assert combine([], 0.5) == {}

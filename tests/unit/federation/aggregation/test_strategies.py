@@ -45,7 +45,7 @@ def test_equal_updates_move_the_model_by_that_update_exactly(tmp_path: Path) -> 
     np.testing.assert_array_equal(read_flat(out, LAYOUT), vector(9) + flat)
 
 
-def test_fedadam_over_rounds(tmp_path: Path) -> None:
+def test_fedadam_matches_the_paper_over_rounds(tmp_path: Path) -> None:
     """Five rounds through files against Reddi et al. 2021, algorithm 2, on whole float64 arrays."""
     strategy = parse_strategy({"name": "fedadam", "learning_rate": 0.02, "beta1": 0.8, "beta2": 0.99, "tau": 1e-3})
     model, m, v = vector(9).astype(np.float64), np.zeros(WORDS), np.zeros(WORDS)
@@ -130,7 +130,7 @@ def test_state_needs_a_place(tmp_path: Path) -> None:
         ({"name": "fedadam", "learning_rate": float("nan")}, "strategy.invalid", "strategy.learning_rate"),
     ],
 )
-def test_refuses(data: dict[str, Any], code: str, field: str) -> None:
+def test_strategies_refuse_wrong_settings(data: dict[str, Any], code: str, field: str) -> None:
     with pytest.raises(Invalid) as caught:
         parse_strategy(data)
     assert (caught.value.code, caught.value.field) == (code, field)

@@ -35,7 +35,7 @@ def collect(total: CombinedUpdate) -> NDArray[np.float64]:
 
 @settings(max_examples=examples(25), suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(weights=st.lists(st.floats(1e-3, 1e6), min_size=1, max_size=6))
-def test_it_is_the_weighted_mean(tmp_path: Path, weights: list[float]) -> None:
+def test_combiner_yields_the_weighted_mean(tmp_path: Path, weights: list[float]) -> None:
     flats = [vector(seed) for seed in range(len(weights))]
     total = PlaintextWeightedMean(list(zip(put_all(tmp_path, flats), weights, strict=True)), LAYOUT)
     found = collect(total)

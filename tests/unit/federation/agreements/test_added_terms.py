@@ -12,7 +12,7 @@ from federation.agreements.added_terms import ADDED_BY_1_1, added_to, upgraded
 from federation.agreements.rendering import clauses
 from federation.protocol.documents import Agreement, Terms, read
 from federation.protocol.documents.terms_1_0 import FIELDS, RENAMED, agreement_as_today
-from federation.protocol.envelope import peek
+from federation.protocol.envelope import payload_unverified
 from tests.support.decision_cases import agreement_of, terms_of
 from tests.support.terms_1_0 import payload_1_0
 from tests.unit.federation.test_protocol_1_0 import recorded
@@ -64,7 +64,7 @@ def test_no_reason_for_clear_updates_is_added_where_none_may_leave_in_clear() ->
 
 
 def test_the_recorded_agreement_reads_the_same_once_it_is_upgraded() -> None:
-    before = read(Agreement, peek(recorded("agreement")))
+    before = read(Agreement, payload_unverified(recorded("agreement")))
     after = before.model_copy(update={"protocol": "1.1", "terms": upgraded(before.terms)})
     added = {line for one in clauses(after) for line in one.lines} - {
         line for one in clauses(before) for line in one.lines

@@ -9,7 +9,7 @@ import pytest
 
 from federation.agreements.answer_bounds import CODES, AnswerBounds, faults_of
 from federation.protocol import documents
-from federation.protocol.envelope import peek
+from federation.protocol.envelope import payload_unverified
 from federation.protocol.rows import NO_LIMITS, RowLimits
 from federation.targets import target_of
 from tests.support.decision_cases import order_of
@@ -30,7 +30,7 @@ ANSWER = answer_to(
 BOUNDS = AnswerBounds.of(
     PLAYED.manifest,
     PLAYED.manifest.cohort[0],
-    documents.read(documents.Agreement, peek(PLAYED.agreement)).terms,
+    documents.read(documents.Agreement, payload_unverified(PLAYED.agreement)).terms,
 )
 
 

@@ -151,7 +151,7 @@ def test_plans_may_be_agreed_on_before_any_is_named() -> None:
 
 
 @pytest.mark.parametrize(("field", "terms"), FAULTS)
-def test_a_contradiction_is_told_with_its_field(field: str, terms: Terms) -> None:
+def test_a_contradiction_is_reported_with_its_field(field: str, terms: Terms) -> None:
     with pytest.raises(Invalid) as caught:
         check_terms(terms, FAMILIES, NOW)
     assert caught.value.code == "agreement.contradiction"
@@ -164,7 +164,7 @@ def test_what_has_a_fault_of_its_own_is_not_said_to_have_no_use() -> None:
     assert set(caught.value.fields) == {"datasets.0.use.diseases"}
 
 
-def test_everything_wrong_is_told_together() -> None:
+def test_everything_wrong_is_reported_together() -> None:
     terms = changed(
         privacy=Privacy(required=True, epsilon_max=0),
         cohort=Cohort(minimum_participants=9),

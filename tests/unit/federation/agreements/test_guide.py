@@ -13,7 +13,7 @@ CODES = [*PERMISSIONS.values(), *MODIFIERS.values(), *FINANCE.values()]
 
 
 @pytest.mark.parametrize("use", CODES, ids=lambda use: use.code)
-def test_the_guide_tells_what_each_code_means(use: UseCode) -> None:
+def test_the_guide_shows_what_each_code_means(use: UseCode) -> None:
     assert f"| {use.code} | {use.id} | {use.label} | {use.meaning} | {use.judged} |\n" in GUIDE
 
 

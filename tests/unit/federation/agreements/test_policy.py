@@ -53,7 +53,7 @@ def test_a_whole_policy_is_read() -> None:
         ("custom_code = 'always'", "custom_code"),
     ],
 )
-def test_what_is_wrong_is_told_by_setting(text: str, field: str | None) -> None:
+def test_what_is_wrong_is_reported_by_setting(text: str, field: str | None) -> None:
     with pytest.raises(Invalid) as caught:
         parse_policy(text)
     assert caught.value.code == "policy.invalid"

@@ -8,7 +8,7 @@ from typing import Any, get_args
 import pytest
 
 from federation.agreements.examples import purpose_within
-from federation.agreements.purposes import covers, unmet
+from federation.agreements.purposes import covers, first_unmet_condition
 from federation.agreements.vocabulary import CATEGORIES, FINANCE, MODIFIERS, PERMISSIONS
 from federation.protocol.documents import Purpose, UseConditions
 from federation.protocol.documents.purposes import Category, FinancePurpose, Modifier, Permission
@@ -20,7 +20,7 @@ LUNG_CANCER, CANCER = "ICD-10:C34", "ICD-10:C"
 def asked(use: dict[str, Any], purpose: dict[str, Any] | None) -> str | None:
     """What such a use misses in such a purpose."""
     declared = None if purpose is None else Purpose(**{"category": "health", **purpose})
-    return unmet(UseConditions(**{"permission": "HMB", **use}), declared, "user-1", TODAY)
+    return first_unmet_condition(UseConditions(**{"permission": "HMB", **use}), declared, "user-1", TODAY)
 
 
 @pytest.mark.parametrize(
@@ -166,4 +166,4 @@ def test_the_tables_have_every_code_of_the_documents_and_no_other() -> None:
     ],
 )
 def test_the_tutorials_example_meets_the_conditions(use: UseConditions) -> None:
-    assert unmet(use, Purpose.model_validate(purpose_within(use)), "user-1", TODAY) is None
+    assert first_unmet_condition(use, Purpose.model_validate(purpose_within(use)), "user-1", TODAY) is None

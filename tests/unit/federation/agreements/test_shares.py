@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from federation.agreements.shares import Registered, hold_to_share, share_max, weigh
+from federation.agreements.shares import Registered, cap_shares, share_max, weigh
 from federation.protocol.rows import RowLimits, coarse, upper_edge
 from tests.support.every import every
 from tests.support.examples import examples
@@ -100,7 +100,7 @@ def test_what_is_combined_in_the_open_is_held_to_the_share_exactly(
     rows: dict[int, int], share: float | None, data: st.DataObject
 ) -> None:
     owners = {silo: data.draw(st.sampled_from("ABCDEF")) for silo in rows}
-    held = hold_to_share(rows, owners, share)
+    held = cap_shares(rows, owners, share)
     assert held.keys() == rows.keys()
     assert all(0 <= held[silo] <= rows[silo] for silo in rows)
     assert (sum(held.values()) > 0) == (sum(rows.values()) > 0)
@@ -144,7 +144,7 @@ def test_the_share_is_one_half_from_three_on_and_never_below_an_equal_part(
 
 @settings(max_examples=examples(100), deadline=None)
 @given(st.integers(0, 10**9))
-def test_the_upper_edge_is_the_largest_number_that_is_told_alike(rows: int) -> None:
+def test_the_upper_edge_is_the_largest_number_that_is_reported_alike(rows: int) -> None:
     edge = upper_edge(coarse(rows))
     assert rows <= edge
     assert coarse(edge) == coarse(rows)

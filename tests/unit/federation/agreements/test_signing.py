@@ -28,7 +28,7 @@ def signed_by(*keys: PrivateKey) -> bytes:
     return sealed
 
 
-def test_it_is_complete_once_every_member_has_signed() -> None:
+def test_an_agreement_is_complete_once_every_member_has_signed() -> None:
     opened = signing.open_agreement(signing.unsigned(AGREEMENT))
     assert (opened.complete, len(opened.missing)) == (False, 5)
     opened = signing.open_agreement(signed_by(*KEYS[:4]))

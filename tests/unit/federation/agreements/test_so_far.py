@@ -66,7 +66,7 @@ def test_nothing_contradicts_itself_in_what_was_whole_and_is_broken(broken: Call
 
 
 @pytest.mark.parametrize("broken", BROKEN[:-1])
-def test_a_contradiction_is_told_whatever_else_is_wrong(broken: Callable[[Given], Given]) -> None:
+def test_a_contradiction_is_reported_whatever_else_is_wrong(broken: Callable[[Given], Given]) -> None:
     assert told(broken(plain(privacy=DP_OF_NOTHING))) == ["privacy.epsilon_max"]
 
 
@@ -84,7 +84,7 @@ def test_a_contradiction_is_told_whatever_else_is_wrong(broken: Callable[[Given]
          ("disclosure", "final_model"), "disclosure.recipients"),
     ],
 )  # fmt: skip
-def test_what_rests_on_a_term_that_is_wrong_is_not_told(
+def test_what_rests_on_a_term_that_is_wrong_is_not_notified(
     contradictory: Given, broken: tuple[str, str], field: str
 ) -> None:
     terms = plain(**contradictory)
@@ -104,7 +104,7 @@ def test_whole_terms_are_judged_as_they_would_be_anyway() -> None:
     assert len(judged) == 2
 
 
-def test_what_has_expired_is_told_whatever_it_begins_with() -> None:
+def test_what_has_expired_is_reported_whatever_it_begins_with() -> None:
     terms = plain(validity={"not_before": "soon", "not_after": "2001-01-01T00:00:00Z"})
     assert told(terms) == ["validity.not_after"]
 

@@ -18,8 +18,8 @@ from federation.evidence.bundle_parser import gather
 from federation.evidence.bundles import Entry, write_bundle
 from federation.evidence.report import Report
 from federation.evidence.verification import UNFORESEEN, verify_evidence
-from federation.protocol.envelope import payload_type_of, peek, sign, signers
-from federation.verify import check, tell
+from federation.protocol.envelope import payload_type_of, payload_unverified, sign, signers
+from federation.verify import check, print_report
 from tests.support.evidence import Played
 from tests.support.examples import examples
 
@@ -56,7 +56,7 @@ def assert_sound(report: Report) -> None:
     assert UNFORESEEN not in {fault.code for fault in report.faults}, report.faults
     for as_json in (False, True):
         with contextlib.redirect_stdout(io.TextIOWrapper(io.BytesIO(), encoding="utf-8")):
-            tell(report, as_json=as_json)
+            print_report(report, as_json=as_json)
 
 
 def paths(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
@@ -85,7 +85,7 @@ def changed(content: bytes, data: st.DataObject) -> bytes:
 def test_documents_that_are_signed_by_their_own_keys_and_say_anything(data: st.DataObject) -> None:
     victim = data.draw(st.sampled_from(SIGNED))
     keys = [KEYS[key_id] for key_id in signers(victim.content)]
-    content = sign(changed(peek(victim.content), data), payload_type_of(victim.content), *keys)
+    content = sign(changed(payload_unverified(victim.content), data), payload_type_of(victim.content), *keys)
     report = checked([replace(entry, content=content) if entry == victim else entry for entry in ENTRIES])
     assert report.job_id or report.faults
 

@@ -1,4 +1,4 @@
-"""Custom code in a job's evidence: every house of the cohort had approved it, by its own signature."""
+"""Custom code in a job's evidence: every organisation of the cohort had approved it, by its own signature."""
 
 from __future__ import annotations
 
@@ -32,11 +32,11 @@ def codes(report: Report) -> list[tuple[str, str]]:
 
 
 def all_but(played: Played, *changed: Entry) -> list[Entry]:
-    """An approval of each house, but for the last houses these."""
+    """An approval of each organisation, but for the last organisations these."""
     return [*(played.review(place, place) for place in range(3 - len(changed))), *changed]
 
 
-def test_a_job_whose_code_every_house_approved_holds() -> None:
+def test_a_job_whose_code_every_organisation_approved_holds() -> None:
     report = report_of(ONE, *all_but(ONE))
     assert report.holds, report.faults
     assert report.checked["code reviews"] == 3
@@ -67,7 +67,7 @@ def test_what_was_said_when_the_job_began_counts() -> None:
     assert report_of(ONE, *all_but(ONE, ahead)).holds, "its reviewer's clock was ahead"
 
 
-def test_a_house_approves_by_its_own_key_and_of_this_code_only() -> None:
+def test_an_organisation_approves_by_its_own_key_and_of_this_code_only() -> None:
     stranger = PrivateKey.generate()
     outsider = CodeReview(
         code_digest=CODE,
@@ -96,7 +96,7 @@ def sign_review_as(review: CodeReview, named: str, key: PrivateKey) -> bytes:
     """A review that names somebody's key and is signed with another."""
     from federation.protocol import documents
 
-    return documents.seal(review.model_copy(update={"signatory_key": named}), key)
+    return documents.sign_document(review.model_copy(update={"signatory_key": named}), key)
 
 
 def test_a_job_without_code_has_no_use_for_reviews() -> None:

@@ -17,13 +17,13 @@ import pytest
 from federation.evidence import bundle_parser
 from federation.evidence.bundle_parser import gather
 from federation.evidence.bundles import Entry, read_bundle, write_bundle
-from federation.evidence.passports import Evaluation, Passport, open_passport, seal_passport
+from federation.evidence.passports import Evaluation, Passport, open_passport, sign_passport
 from federation.evidence.report import Report, Verdict
 from federation.evidence.verification import verify_evidence
 from federation.protocol import documents
 from federation.protocol.chains import chain_of
 from federation.protocol.digests import digest_bytes
-from federation.protocol.envelope import peek
+from federation.protocol.envelope import payload_unverified
 from federation.protocol.keys import PrivateKey
 from federation.protocol.tree_heads import TreeHead
 from federation.verify import check, main
@@ -71,7 +71,7 @@ def passport(number: int, weights: str | None = None, name: str | None = None, *
     sealed = next(entry.content for entry in DOCUMENTS if entry.name == own)
     digest, said = open_passport(sealed, [PLAYED.platform.public])
     said = Passport.model_validate(said.model_dump() | changes)
-    entry = Entry(name or own, seal_passport(weights or digest, said, PLAYED.platform))
+    entry = Entry(name or own, sign_passport(weights or digest, said, PLAYED.platform))
     return [*(one for one in DOCUMENTS if one.name != entry.name), entry]
 
 
@@ -113,12 +113,14 @@ CUT = [*PLAYED.events(of_rounds(2)), ("job.completed", {"evidence": {"model": mo
 MISSING = without(ANSWER)
 SECRET = documents.read(
     documents.Order,
-    peek(next(entry.content for entry in DOCUMENTS if entry.name == f"{bundle_parser.ORDER}{UUID(int=2 << 64)}")),
+    payload_unverified(
+        next(entry.content for entry in DOCUMENTS if entry.name == f"{bundle_parser.ORDER}{UUID(int=2 << 64)}")
+    ),
 ).model_copy(update={"order_id": UUID(int=99), "number": 99, "attempt": 2})
 SECRETLY = [
     *DOCUMENTS,
-    Entry(f"{bundle_parser.ORDER}{SECRET.order_id}", documents.seal(SECRET, PLAYED.platform)),
-    Entry(f"{bundle_parser.ANSWER}{SECRET.order_id}", documents.seal(answer_to(SECRET), PLAYED.identities[0])),
+    Entry(f"{bundle_parser.ORDER}{SECRET.order_id}", documents.sign_document(SECRET, PLAYED.platform)),
+    Entry(f"{bundle_parser.ANSWER}{SECRET.order_id}", documents.sign_document(answer_to(SECRET), PLAYED.identities[0])),
 ]
 PRAISED = passport(2, evaluation=Evaluation(silos=4, loss=0.5, accuracy=0.99).model_dump())
 NOT_TRIED = [
@@ -190,13 +192,13 @@ def test_a_lie_under_the_platform_s_own_key_is_named(lie: str) -> None:
     assert "evidence.unforeseen" not in codes(report)
 
 
-def test_the_truth_holds() -> None:
+def test_true_evidence_passes_every_check() -> None:
     report = told(DOCUMENTS)
     assert (report.verdict, report.faults, report.limits) == (Verdict.HOLDS, [], [])
     assert report.ended == "completed"
 
 
-def test_every_log_that_is_signed_anew_is_another_one_than_the_silos_have_countersigned() -> None:
+def test_every_log_that_is_signed_again_is_another_one_than_the_silos_have_countersigned() -> None:
     for events in (INVENTED_TOLD, CUT, without_event("order.submitted"), changed(EVENTS, "job.running", dict)[::-1]):
         assert codes(told(DOCUMENTS, events)) & {"checkpoint.forked", "checkpoint.goes_back"}
     report = told(INVENTED, INVENTED_TOLD)
@@ -337,7 +339,7 @@ def test_a_job_of_today_is_not_taken_for_one_without_numbers(
 
 def answered_under_1_0(entry: Entry, played: Played) -> bytes:
     """An answer as a silo of protocol 1.0 would have signed it."""
-    said = documents.read(documents.Submission, peek(entry.content))
+    said = documents.read(documents.Submission, payload_unverified(entry.content))
     return sealed_as_1_0(said, played.identities[UUID(entry.name.partition("/")[2]).int & 0xFF])
 
 

@@ -17,13 +17,13 @@ from federation.evidence import bundle_parser
 from federation.evidence.bundle_parser import gather
 from federation.evidence.bundles import Entry, read_bundle, write_bundle
 from federation.evidence.own_orders import OwnOrder
-from federation.evidence.passports import Evaluation, Passport, open_passport, seal_passport
+from federation.evidence.passports import Evaluation, Passport, open_passport, sign_passport
 from federation.evidence.report import Report, Verdict
 from federation.evidence.verification import verify_evidence
 from federation.protocol import documents
 from federation.protocol.chains import chain_of
 from federation.protocol.digests import digest_bytes
-from federation.protocol.envelope import peek
+from federation.protocol.envelope import payload_unverified
 from federation.protocol.tree_heads import TreeHead
 from tests.support.decision_cases import NOW
 from tests.support.evidence import Event, Played, answer_to, model_of
@@ -64,7 +64,7 @@ def with_passport(entries: Iterable[Entry], number: int, weights: str, **changes
     name, found = f"{bundle_parser.PASSPORT}{number}", list(entries)
     _, said = open_passport(next(one.content for one in found if one.name == name), [PLAYED.platform.public])
     said = Passport.model_validate(said.model_dump() | changes)
-    return [one if one.name != name else Entry(name, seal_passport(weights, said, PLAYED.platform)) for one in found]
+    return [one if one.name != name else Entry(name, sign_passport(weights, said, PLAYED.platform)) for one in found]
 
 
 def ended_after(rounds: int, model: str, verb: str) -> Report:
@@ -133,10 +133,11 @@ def test_an_answer_can_t_be_rejected_once_it_has_counted() -> None:
 def with_answer(**changes: Any) -> list[Entry]:
     """The documents, in which the last silo answers its order of the second round so."""
     order = documents.read(
-        documents.Order, peek(next(one.content for one in DOCUMENTS if one.name == f"{bundle_parser.ORDER}{LAST}"))
+        documents.Order,
+        payload_unverified(next(one.content for one in DOCUMENTS if one.name == f"{bundle_parser.ORDER}{LAST}")),
     )
     said = answer_to(order).model_copy(update=changes)
-    sealed = documents.seal(said, PLAYED.identities[3])
+    sealed = documents.sign_document(said, PLAYED.identities[3])
     return [one if one.name != f"{bundle_parser.ANSWER}{LAST}" else Entry(one.name, sealed) for one in DOCUMENTS]
 
 
@@ -234,7 +235,7 @@ def test_an_order_that_is_newer_than_the_bundle_is_in_a_later_one() -> None:
     assert codes(seen_by_silo([newer])) == {"order.left_out"}, "the job is over"
 
 
-def test_orders_that_were_lost_with_a_log_are_told_as_a_limit() -> None:
+def test_orders_that_were_lost_with_a_log_are_reported_as_a_limit() -> None:
     report = seen_by_silo([own(HIDDEN)], given_up=True)
     assert (codes(report), limits(report)) == (set(), {"evidence.log_restored", "order.left_out"})
 

@@ -21,13 +21,13 @@ from federation.errors import FederationError
 from federation.evidence import bundle_parser
 from federation.evidence.bundle_parser import gather
 from federation.evidence.bundles import Entry, read_bundle, write_bundle
-from federation.evidence.passports import PAYLOAD_TYPE, Participant, open_passport, seal_passport
+from federation.evidence.passports import PAYLOAD_TYPE, Participant, open_passport, sign_passport
 from federation.evidence.report import Report
 from federation.evidence.verification import verify_evidence
 from federation.protocol import documents
 from federation.protocol.chains import chain_of
 from federation.protocol.digests import digest_bytes
-from federation.protocol.envelope import peek, sign
+from federation.protocol.envelope import payload_unverified, sign
 from federation.protocol.keys import PrivateKey
 from federation.verify import check, main
 from tests.support.decision_cases import NOW
@@ -63,8 +63,8 @@ def first(prefix: str) -> Entry:
 
 def resealed(entry: Entry, kind: type[documents.Document], key: PrivateKey, **changes: object) -> list[Entry]:
     """An entry that says something else and is signed anew."""
-    said = documents.read(kind, peek(entry.content))
-    return with_(entry.name, documents.seal(said.model_copy(update=changes), key))
+    said = documents.read(kind, payload_unverified(entry.content))
+    return with_(entry.name, documents.sign_document(said.model_copy(update=changes), key))
 
 
 def test_what_was_not_touched_holds() -> None:
@@ -229,7 +229,7 @@ def test_a_silo_that_nobody_certifies_or_another_does_is_named() -> None:
     for forged in (None, certificate(STRANGER, PLAYED.identities[0]), certificate(PLAYED.signatories[0], STRANGER)):
         member = manifest.cohort[0].model_copy(update={"certificate": forged})
         changed = manifest.model_copy(update={"cohort": (member, *manifest.cohort[1:])})
-        report = report_of(with_("manifest", documents.seal(changed, PLAYED.platform)))
+        report = report_of(with_("manifest", documents.sign_document(changed, PLAYED.platform)))
         assert ("manifest, silo silo 1", "cohort.uncertified") in {(one.where, one.code) for one in report.faults}
 
 
@@ -245,7 +245,7 @@ def passport(number: int, weights: str | None = None, key: PrivateKey | None = N
     """The bundle with another passport for the weights after a round."""
     name = f"{bundle_parser.PASSPORT}{number}"
     digest, said = open_passport(first(name).content, [PLAYED.platform.public])
-    sealed = seal_passport(weights or digest, said.model_copy(update=changes), key or PLAYED.platform)
+    sealed = sign_passport(weights or digest, said.model_copy(update=changes), key or PLAYED.platform)
     return with_(name, sealed)
 
 
@@ -302,7 +302,7 @@ def test_a_key_that_is_none_is_reported(key: str) -> None:
     for name in ("identity_key", "signatory_key"):
         member = manifest.cohort[0].model_copy(update={name: key})
         changed = manifest.model_copy(update={"cohort": (member, *manifest.cohort[1:])})
-        report = report_of(with_("manifest", documents.seal(changed, PLAYED.platform)))
+        report = report_of(with_("manifest", documents.sign_document(changed, PLAYED.platform)))
         assert not report.holds
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from federation.learning.backend import Begin, of_family
+from federation.learning.backend import Begin, local_backend_factory
 from federation.learning.data import ArrayData
 from federation.learning.family import Family, ModelSpecification
 from federation.learning.models import parse_model
@@ -39,7 +39,7 @@ class Start:
     @property
     def begin(self) -> Begin:
         """What computes it."""
-        return of_family(self.family, self.spec)
+        return local_backend_factory(self.family, self.spec)
 
 
 def make_start(

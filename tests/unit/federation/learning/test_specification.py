@@ -30,7 +30,7 @@ from federation.learning.specification import LocalTraining, parse_local, round_
         ({"steps": 1, "code": "x"}, "local.code"),
     ],
 )
-def test_refuses(data: dict[str, Any], field: str) -> None:
+def test_model_specification_refuses_wrong_values(data: dict[str, Any], field: str) -> None:
     with pytest.raises(Invalid) as caught:
         parse_local(data)
     assert (caught.value.code, caught.value.field) == ("local.invalid", field)
@@ -42,7 +42,7 @@ def test_an_epoch_is_a_pass_with_its_smaller_last_batch() -> None:
     assert parse_local({"steps": 7, "batch_size": 4}).steps_for(10) == 7
 
 
-def test_it_survives_the_manifest() -> None:
+def test_model_specification_survives_the_manifest() -> None:
     local = parse_local({"steps": 7, "learning_rate": 0.1, "proximal_mu": 0.5})
     assert parse_local(local.model_dump(mode="json")) == local
     assert LocalTraining.model_json_schema()["additionalProperties"] is False

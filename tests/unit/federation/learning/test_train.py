@@ -115,7 +115,9 @@ def test_the_global_model_is_left_as_it_was(logistic: Start) -> None:
     ("data", "n_classes", "accuracy"),
     [({"family": "softmax"}, 3, 0.75), ({"family": "mlp", "hidden": [16, 8], "activation": "tanh"}, 3, 0.75)],
 )
-def test_every_family_learns(tmp_path: Path, data: dict[str, Any], n_classes: int, accuracy: float) -> None:
+def test_every_model_family_lowers_its_loss(
+    tmp_path: Path, data: dict[str, Any], n_classes: int, accuracy: float
+) -> None:
     rows = blobs(300, n_classes=n_classes)
     start = make_start(tmp_path, data, n_classes=n_classes)
     out = tmp_path / "update"

@@ -33,7 +33,7 @@ def refused(source: str | bytes) -> Invalid:
     return caught.value
 
 
-def test_it_says_what_it_is_and_its_hash_is_that_of_the_file() -> None:
+def test_a_plan_declares_its_kind_and_has_the_hash_of_its_file() -> None:
     plan = read_plan(GOOD.encode())
     assert (plan.declaration.title, set(plan.functions), plan.text) == ("Little", {"predict"}, GOOD)
     assert plan.digest == "sha256:" + hashlib.sha256(GOOD.encode()).hexdigest()
@@ -48,7 +48,7 @@ def test_all_functions_and_an_annotated_declaration() -> None:
     assert read_plan(source.encode()).functions == {"predict", "loss", "transform"}
 
 
-def test_reading_runs_nothing(tmp_path: Path) -> None:
+def test_reading_a_plan_runs_no_code(tmp_path: Path) -> None:
     trap = f"open({str(tmp_path / 'ran')!r}, 'w').close()\n"
     read_plan((trap + GOOD).encode())
     refused(trap + DECLARED)
@@ -86,7 +86,7 @@ def test_reading_runs_nothing(tmp_path: Path) -> None:
         (GOOD + "\ndef transform(): ...", "plan.functions", "transform(features)"),
     ],
 )
-def test_what_is_wrong_with_a_plan_is_told(source: str | bytes, code: str, said: str) -> None:
+def test_what_is_wrong_with_a_plan_is_reported(source: str | bytes, code: str, said: str) -> None:
     error = refused(source)
     assert error.code == code
     assert said in error.message

@@ -1,4 +1,4 @@
-"""How many people of a house stand behind a plan, and whose word that is."""
+"""How many people of an organisation stand behind a plan, and whose word that is."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 from federation.errors import FederationError, Untrusted
 from federation.plans.reviews import open_review, reviewers_of, same_reviewer, sign_review
 from federation.protocol.digests import digest_bytes
-from federation.protocol.documents import AuditCheckpoint, CodeReview, seal
+from federation.protocol.documents import AuditCheckpoint, CodeReview, sign_document
 from federation.protocol.keys import PrivateKey
 from tests.support.every import every
 
@@ -42,15 +42,15 @@ def test_another_key_signs_and_opens_nothing() -> None:
     with pytest.raises(FederationError):
         open_review(sign_review(review(), KEY), OTHER.public)
     with pytest.raises(Untrusted, match=r"review\.other_key"):
-        open_review(seal(review(signatory_key=OTHER.public.encoded), KEY), KEY.public)
+        open_review(sign_document(review(signatory_key=OTHER.public.encoded), KEY), KEY.public)
     with pytest.raises(FederationError):
-        open_review(seal(review(), OTHER), KEY.public)
+        open_review(sign_document(review(), OTHER), KEY.public)
 
 
 def test_another_document_is_no_review() -> None:
     checkpoint = AuditCheckpoint.model_construct(protocol="1.0", chain="x", position=1, digest=CODE, made_at=MOMENT)
     with pytest.raises(Untrusted, match=r"review\.malformed"):
-        open_review(seal(checkpoint, KEY), KEY.public)
+        open_review(sign_document(checkpoint, KEY), KEY.public)
 
 
 @pytest.mark.parametrize(
@@ -71,7 +71,7 @@ def test_another_document_is_no_review() -> None:
         ([review("Ada"), review("Bob", "refused", code_digest=digest_bytes(b"another"))], 1),
     ],
 )
-def test_the_newest_word_of_each_counts_in_whatever_order_they_come(reviews: list[CodeReview], count: int) -> None:
+def test_the_newest_verdict_of_each_counts_in_whatever_order_they_come(reviews: list[CodeReview], count: int) -> None:
     for order in every(itertools.permutations(reviews)):
         assert reviewers_of(order, CODE) == count
 

@@ -58,7 +58,7 @@ def test_the_attacker_finds_the_cell_where_only_small_cells_are_withheld() -> No
     assert {table[0] for table in alike} == {2}, "the attacker of these tests is one"
 
 
-def test_cells_of_nobody_and_of_enough_are_told() -> None:
+def test_cells_of_nobody_and_of_enough_are_reported() -> None:
     assert protect((0, 5, 300), 5) == (0, 5, 300)
     assert protect((0, 4, 300, 20), 5) == (0, None, None, 20)
     assert protect((2, 298), 5) == (None, None)
@@ -70,7 +70,7 @@ SIZES = st.lists(st.integers(0, 40), min_size=2, max_size=12)
 
 
 @given(SIZES, st.integers(2, 10))
-def test_what_is_told_adds_up_and_hides_enough(cells: list[int], minimum: int) -> None:
+def test_what_is_reported_adds_up_and_hides_enough(cells: list[int], minimum: int) -> None:
     told = protect(cells, minimum)
     shown = [cell for cell in told if cell is not None]
     assert all(cell in (None, own) for cell, own in zip(told, cells, strict=True))
@@ -109,7 +109,7 @@ BAD: dict[str, StatisticsReport] = {
 
 
 @pytest.mark.parametrize("what", BAD)
-def test_a_report_that_tells_more_is_refused(what: str) -> None:
+def test_a_report_that_shows_more_is_refused(what: str) -> None:
     with pytest.raises(Invalid) as refused:
         check_report(BAD[what], 5)
     assert refused.value.code == "statistics.small_cell"
@@ -137,7 +137,7 @@ def reports_of(sums: list[list[int]], minimum: int) -> list[StatisticsReport]:
     return [report(sum(cells), protect(cells, minimum), minimum) for cells in sums]
 
 
-def test_the_pool_less_all_other_silos_is_no_more_than_the_silo_itself_tells() -> None:
+def test_the_pool_less_all_other_silos_is_no_more_than_the_silo_itself_shows() -> None:
     """Two silos, one of which knows its own rows: for each pool, all tables of the other that it could be of."""
     minimum, own = 3, [0, 4, 5, 6]
     possible: dict[bytes, set[tuple[int, ...]]] = defaultdict(set)

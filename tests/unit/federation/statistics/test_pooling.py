@@ -66,7 +66,7 @@ def test_a_report_is_read_as_it_was_written_and_in_no_other_way() -> None:
     assert read_pooled(encode_pooled(pooled)) == pooled
 
 
-def test_a_cell_that_one_silo_withholds_is_told_as_what_the_others_have() -> None:
+def test_a_cell_that_one_silo_withholds_is_reported_as_what_the_others_have() -> None:
     whole = report_of([5.0] * 10 + [15.0] * 10 + [25.0] * 10, minimum=5)
     small = report_of([5.0] * 2 + [15.0] * 20 + [25.0] * 10, minimum=5)
     (age,) = pool([whole, small]).columns

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from federation.errors import FederationError
 from federation.protocol import documents
 from federation.protocol.documents import Document, read
-from federation.protocol.envelope import peek
+from federation.protocol.envelope import payload_unverified
 from federation.validation import bounds
 from federation.validation.encodings import DEPTH_MAX, strict_json
 from tests.support.examples import examples
@@ -36,7 +36,7 @@ KINDS: dict[str, type[Document]] = {
     "submission": documents.Submission,
     "train-order": documents.Order,
 }
-VALID = {name: json.loads(peek((RECORDED / f"{name}.json").read_bytes())) for name in KINDS}
+VALID = {name: json.loads(payload_unverified((RECORDED / f"{name}.json").read_bytes())) for name in KINDS}
 HOSTILE: list[Any] = [
     *(2**53 + 1, -(2**53) - 1, 10**400, 1e308, -1e308, float("inf"), float("nan"), True, None),
     *("9999-12-31T23:59:59.999999Z", "1970-01-01T00:00:00Z", "2200-01-01T00:00:00Z", "2026-01-01T00:00:00"),

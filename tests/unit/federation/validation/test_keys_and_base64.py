@@ -87,4 +87,4 @@ def test_an_envelope_is_written_in_one_way_only() -> None:
             envelope.verify(json.dumps(changed).encode(), "application/x", [key.public])
     twice = json.dumps(sealed).replace('"payloadType"', '"payload": "e30=", "payloadType"').encode()
     with pytest.raises(FederationError, match=r"envelope\.malformed"):
-        envelope.peek(twice)
+        envelope.payload_unverified(twice)

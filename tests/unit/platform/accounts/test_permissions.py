@@ -14,8 +14,8 @@ from accounts.permissions import (
     ROLES,
     Permission,
     Role,
-    house_roles_allowing,
     in_consortium,
+    organisation_roles_allowing,
     roles_allowing,
 )
 
@@ -42,17 +42,17 @@ def test_every_role_is_held_somewhere() -> None:
     assert {*ORGANISATION_ROLES, *CONSORTIUM_ROLES, Role.PLATFORM_ADMINISTRATOR} == set(Role)
 
 
-def test_whoever_keeps_the_platform_trains_nothing_and_takes_no_model() -> None:
+def test_who_keeps_the_platform_trains_nothing_and_takes_no_model() -> None:
     platform_admin = ROLES[Role.PLATFORM_ADMINISTRATOR]
     assert not platform_admin & {P.JOB_LAUNCH, P.JOB_CONTROL, P.MODEL_DOWNLOAD, P.SILO_CONFIRM, P.SIGNATORY_KEY_MANAGE}
 
 
-def test_whoever_makes_the_code_does_not_confirm_the_silo() -> None:
+def test_who_makes_the_code_does_not_confirm_the_silo() -> None:
     assert P.SILO_ENROL in ROLES[Role.SILO_IT]
     assert P.SILO_CONFIRM not in ROLES[Role.SILO_IT]
 
 
-def test_an_auditor_only_looks() -> None:
+def test_an_auditor_has_only_reading_permissions() -> None:
     assert all(permission.value.endswith(".view") for permission in ROLES[Role.AUDITOR])
 
 
@@ -68,6 +68,6 @@ def test_a_role_at_home_touches_no_other_member(role: Role) -> None:
 @pytest.mark.parametrize("permission", Permission)
 def test_roles_are_found_by_what_they_allow(permission: Permission) -> None:
     assert set(roles_allowing(permission)) == {role for role in Role if permission in ROLES[role]}
-    assert set(house_roles_allowing(permission)) == {
+    assert set(organisation_roles_allowing(permission)) == {
         role for role in ORGANISATION_ROLES if permission in in_consortium(role)
     }

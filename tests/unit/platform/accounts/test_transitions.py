@@ -14,7 +14,7 @@ ALLOWED = {(S.ACTIVE, S.REVOKED)}
 
 
 @pytest.mark.parametrize(("now", "then"), list(product(S, S)))
-def test_every_pair(now: S, then: S) -> None:
+def test_every_pair_of_account_states_follows_the_table(now: S, then: S) -> None:
     if (now, then) in ALLOWED:
         check_signatory_key_transition(now, then)
     else:

@@ -18,7 +18,7 @@ ID = "8c6f2c38-6a2e-4b39-9d0e-000000000001"
         (f"Müller, Ada; née Meier <{ID}>\nb@example.org", [ID, "b@example.org"]),
     ],
 )
-def test_what_was_typed(text: str, found: list[str]) -> None:
+def test_typed_people_are_read_by_e_mail_or_id(text: str, found: list[str]) -> None:
     assert typed_in(text) == found
 
 

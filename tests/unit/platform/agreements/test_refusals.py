@@ -7,7 +7,7 @@ from django.utils import translation
 
 from agreements.refusals import advice_of, meaning_of
 from federation.agreements.contradictions import faults
-from federation.agreements.rules import RULES, Refusal
+from federation.agreements.rules import RULES, Violation
 from federation.protocol.documents import Cohort, UseConditions
 from rest.pages import in_words
 from tests.support.decision_cases import KEYS, NOW, terms_of
@@ -16,7 +16,7 @@ from tests.support.every import every
 
 @pytest.mark.parametrize("code", RULES)
 def test_every_rule_is_said_in_german(code: str) -> None:
-    refusal = Refusal(code, "members", "NPU")
+    refusal = Violation(code, "members", "NPU")
     with translation.override("de"):
         meaning, advice = meaning_of(refusal), advice_of(refusal)
     assert meaning.endswith(": NPU.")

@@ -30,7 +30,7 @@ ALLOWED = {
 
 
 @pytest.mark.parametrize(("now", "then"), list(product(S, S)))
-def test_every_pair(now: S, then: S) -> None:
+def test_every_pair_of_agreement_states_follows_the_table(now: S, then: S) -> None:
     if (now, then) in ALLOWED:
         check_transition(now, then)
     else:

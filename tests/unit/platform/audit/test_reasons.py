@@ -8,7 +8,7 @@ import pytest
 from django.utils import translation
 
 from audit.models import Event
-from audit.reasons import MEANINGS, SENTENCES, Reason, places_of, reason_of, reason_text, told_with_reason
+from audit.reasons import MEANINGS, SENTENCES, Reason, detail_with_reason, places_of, reason_of, reason_text
 from federation.agreements.rules import RULES
 from federation.errors import Invalid
 from federation.sentences import Params, Sentence
@@ -50,7 +50,7 @@ from tests.support.every import every
             "step.below_quorum",
             {"needed": 3, "round": 7},
             "Fewer than 3 silos have answered in round 7, and it can't be given up.",
-            "In Runde 7 haben weniger als 3 Silos geantwortet, und sie kann nicht aufgegeben werden.",
+            "In Runde 7 haben weniger als 3 Silos geantwortet, und sie kann nicht abgebrochen werden.",
         ),
     ],
 )
@@ -101,14 +101,14 @@ def test_an_unknown_code_is_shown_with_what_was_kept() -> None:
     assert reason_text("nobody.knows", None) == ""
 
 
-def test_an_event_tells_its_reason_in_words_and_keeps_what_was_written() -> None:
+def test_an_event_shows_its_reason_in_words_and_keeps_what_was_written() -> None:
     event = Event(verb="job.paused", detail={"code": "job.paused_by_request", "params": {"who": "Dana"}})
     before = dict(event.detail)
-    assert told_with_reason(event.detail) == {**before, "reason": "Paused by Dana."}
+    assert detail_with_reason(event.detail) == {**before, "reason": "Paused by Dana."}
     assert event.detail == before
     old = {"code": "job.paused_by_request", "reason": "Paused by Dana."}
-    assert told_with_reason(old) == old
-    assert told_with_reason({"name": "Heart"}) == {"name": "Heart"}
+    assert detail_with_reason(old) == old
+    assert detail_with_reason({"name": "Heart"}) == {"name": "Heart"}
 
 
 def test_every_sentence_has_german_words() -> None:

@@ -22,7 +22,7 @@ ALLOWED = {
 
 
 @pytest.mark.parametrize(("now", "then"), list(product(S, S)))
-def test_every_pair(now: S, then: S) -> None:
+def test_every_pair_of_participation_states_follows_the_table(now: S, then: S) -> None:
     if (now, then) in ALLOWED:
         check_participation_transition(now, then)
     else:

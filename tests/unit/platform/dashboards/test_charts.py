@@ -15,7 +15,7 @@ from demo.services import ROOT
 from tests.support.every import every
 
 
-def test_the_table_tells_the_same_as_the_drawing() -> None:
+def test_the_table_shows_the_same_as_the_drawing() -> None:
     chart = line_chart(
         key="loss",
         title="Loss",

@@ -19,12 +19,12 @@ def check_even(number: int) -> None:
 is_even = boolean_twin(check_even)
 
 
-def test_it_says_yes_or_no() -> None:
+def test_a_check_answers_yes_or_no() -> None:
     assert is_even(2)
     assert not is_even(3)
     assert is_even(number=4)
 
 
-def test_it_hides_no_bug() -> None:
+def test_a_check_hides_no_programming_error() -> None:
     with pytest.raises(ZeroDivisionError):
         is_even(-1)

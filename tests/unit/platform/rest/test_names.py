@@ -15,7 +15,7 @@ from rest_framework import serializers
 
 from accounts.forms import OrganisationFactsForm
 from agreements.fields import LinesField
-from agreements.wording import _check_names
+from agreements.terms import _check_names
 from federation.errors import Invalid
 from federation.plans.unicode_safety import is_plain_line
 from rest.names import NameField, NameFormField, NameInput, as_one_line, one_line

@@ -51,7 +51,7 @@ from rest.problems import flat, handle, plain_response
     ],
     ids=lambda value: type(value).__name__ if isinstance(value, Exception) else str(value),
 )
-def test_status_and_code(error: Exception, status: int, code: str) -> None:
+def test_each_problem_has_its_status_and_code(error: Exception, status: int, code: str) -> None:
     response = handle(error, {})
     assert response is not None
     assert response.status_code == status

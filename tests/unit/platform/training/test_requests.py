@@ -61,7 +61,7 @@ def test_what_is_right_passes() -> None:
         ({"protection": {"mode": "masked"}}, "job.protection", {"protection.mode": "This has to be 'clear'."}),
     ],
 )
-def test_one_fault_is_told_plainly(changes: dict[str, Any], code: str, fields: dict[str, str]) -> None:
+def test_one_fault_is_reported_plainly(changes: dict[str, Any], code: str, fields: dict[str, str]) -> None:
     error = refused(**changes)
     assert (error.code, error.fields) == (code, {path: [text] for path, text in fields.items()})
     assert error.message in fields.values()
@@ -75,13 +75,13 @@ def test_one_fault_is_told_plainly(changes: dict[str, Any], code: str, fields: d
         ({"plan": "sha256:12", "model": ...}, "plan", "sha256:0123456789abcdef"),
     ],
 )
-def test_what_a_text_has_to_look_like_is_told_by_an_example(changes: dict[str, Any], field: str, said: str) -> None:
+def test_what_a_text_has_to_look_like_is_reported_by_an_example(changes: dict[str, Any], field: str, said: str) -> None:
     error = refused(**changes)
     assert [text for text in error.fields[field] if text.startswith("This has to be written like ") and said in text]
     assert "^" not in str(error.fields)
 
 
-def test_all_values_that_a_field_may_have_are_told_in_one_sentence() -> None:
+def test_all_values_that_a_field_may_have_are_reported_in_one_sentence() -> None:
     (said,) = refused(use={"category": "helth"}).fields["use.category"]
     assert "'health', 'disease'" in said
     assert said.endswith("'clinical_care', 'credit_risk', 'fraud', 'aml' or 'stress_testing'.")
@@ -94,7 +94,7 @@ def test_protection_has_to_be_said(protection: Any) -> None:
     assert "nobody trains in clear by default" in error.message
 
 
-def test_several_faults_are_told_together() -> None:
+def test_several_faults_are_reported_together() -> None:
     error = refused(protection=..., quorum=0, local={"epochs": 0, "batch_size": 0}, strategy={"name": "magic"})
     paths = {"protection", "quorum", "local.epochs", "local.batch_size", "strategy.name"}
     assert (error.code, set(error.fields)) == ("job.invalid", paths)
@@ -116,5 +116,5 @@ def test_what_was_refused_is_never_repeated() -> None:
     assert "SECRET" not in str(error.fields) + str(error)
 
 
-def test_no_more_than_some_faults_are_told() -> None:
+def test_no_more_than_some_faults_are_reported() -> None:
     assert len(refused(datasets=["x"] * 500).fields) == 100

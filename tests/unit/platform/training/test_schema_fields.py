@@ -43,7 +43,7 @@ def test_numbers_are_read_as_people_write_them(text: str, numbers: list[int]) ->
 
 
 @pytest.mark.parametrize("text", ["eight", "1.5", "1e3", "9" * 5000])
-def test_what_is_no_number_is_told(text: str) -> None:
+def test_what_is_no_number_is_reported(text: str) -> None:
     with pytest.raises(forms.ValidationError):
         NumbersField(required=False).clean(text)
 

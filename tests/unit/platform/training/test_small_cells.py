@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from training.models import Evaluation
-from training.reading.small_cells import table_shown
+from training.reading.small_cells import table_unless_small
 
 
 @pytest.mark.parametrize(
@@ -21,6 +21,6 @@ from training.reading.small_cells import table_shown
     ],
 )
 def test_counts_are_shown_whole_or_not_at_all(counts: Any, shown: bool) -> None:
-    assert table_shown(Evaluation(rows=20, figures={"confusion": counts}), "confusion", 5) == (
+    assert table_unless_small(Evaluation(rows=20, figures={"confusion": counts}), "confusion", 5) == (
         counts if shown else None
     )

@@ -187,7 +187,7 @@ def test_lines_are_those_of_an_editor(tmp_path: Path) -> None:
     assert "line 14 has 2 values, not 3" in refusal(tmp_path, PLAIN + "1,car\n").message
 
 
-def test_everything_that_is_wrong_is_told_at_once(tmp_path: Path) -> None:
+def test_everything_that_is_wrong_is_reported_at_once(tmp_path: Path) -> None:
     error = refusal(tmp_path, PLAIN + "high,boat,1\nlow,car,1.5\n")
     assert [one.message.split(", ", 1)[1].split(":")[0] for one in (error, *error.more)] == [
         "column 'x'",
@@ -223,7 +223,7 @@ def test_a_long_value_is_not_repeated_whole(tmp_path: Path) -> None:
     assert len(message) - len(str(tmp_path)) < 150
 
 
-def test_bounds_are_held(tmp_path: Path) -> None:
+def test_data_files_beyond_bounds_are_refused(tmp_path: Path) -> None:
     columns = copy.deepcopy(BASE["columns"])
     columns[0] |= {"minimum": -3.0, "maximum": 2.0}
     read(tmp_path, PLAIN, declare(columns=columns))
@@ -251,7 +251,7 @@ def test_a_headerless_file_has_exactly_the_declared_columns(tmp_path: Path) -> N
     assert "4 columns, 3 are declared" in error.message
 
 
-def test_limits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_data_files_are_read_within_limits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(files_module, "CELLS_MAX", 35)
     assert refusal(tmp_path, PLAIN).code == "data.too_large"
     monkeypatch.setattr(files_module, "CELLS_MAX", 36)

@@ -58,7 +58,7 @@ def recipe(path: Path) -> tuple[NDArray[np.float32], NDArray[np.int64], NDArray[
 
 
 @pytest.mark.parametrize("hospital", COUNTS)
-def test_it_is_the_recipe_bit_by_bit(heart_disease: Path, hospital: str) -> None:
+def test_the_declaration_reproduces_the_recipe_to_the_bit(heart_disease: Path, hospital: str) -> None:
     path = heart_disease / f"processed.{hospital}.data"
     prepared = load(example("heart-disease"), path)
     features, target, train, test = recipe(path)

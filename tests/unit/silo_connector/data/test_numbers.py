@@ -44,7 +44,7 @@ def test_labels_are_the_column_s_numbers_and_the_split_is_not_by_them(tmp_path: 
     assert rows.train.features[:, 0].tolist() == [50 + place for place in sorted(train)]
 
 
-def test_a_number_beyond_all_bounds_and_a_missing_one_are_told_with_their_lines(tmp_path: Path) -> None:
+def test_a_number_beyond_all_bounds_and_a_missing_one_are_reported_with_their_lines(tmp_path: Path) -> None:
     declared = DECLARED | {"steps": DECLARED["steps"][1:]}
     with pytest.raises(DataError) as caught:
         load(parse_declaration(declared), file_of(tmp_path, "50,1e13", "51,?", "52,200"))

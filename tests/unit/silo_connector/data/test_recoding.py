@@ -150,7 +150,7 @@ def by_date(written: str, **changes: Any) -> Any:
     )
 
 
-def test_dates_of_parquet(tmp_path: Path) -> None:
+def test_dates_of_parquet_are_read_as_days(tmp_path: Path) -> None:
     days = np.arange("2019-12-26", "2020-01-07", dtype="datetime64[D]").tolist()
     table = {"x": [row[0] for row in ROWS], "kind": [row[1] for row in ROWS], "y": [row[2] for row in ROWS]}
     for made in (pa.array(days), pa.array(days).cast(pa.timestamp("us"))):

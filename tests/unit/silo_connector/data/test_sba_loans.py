@@ -23,7 +23,7 @@ def newton(prepared: Prepared) -> NDArray[np.float64]:
     return weights
 
 
-def test_the_published_regression(shared_data: Path) -> None:
+def test_the_published_regression_is_reproduced(shared_data: Path) -> None:
     """Li, Mickel and Taylor 2018: coefficients, and the confusion at a cut-off of 0.5 on the other half."""
     declaration = example("sba-loans")
     assert declaration.features() == ("RealEstate", "Portion", "Recession")

@@ -30,7 +30,7 @@ def declared(fraction: float, seed: int) -> StratifiedShuffle:
     fraction=st.floats(0.05, 0.95),
     seed=st.integers(0, 2**32 - 1),
 )
-def test_it_is_the_split_of_scikit_learn(counts: list[int], fraction: float, seed: int) -> None:
+def test_the_split_equals_that_of_scikit_learn(counts: list[int], fraction: float, seed: int) -> None:
     rows = sum(counts)
     target = np.random.default_rng(seed).permutation(np.repeat(np.arange(len(counts)), counts)).astype(np.int64)
     n_train, n_test = math.floor(fraction * rows), math.ceil((1 - fraction) * rows)
@@ -50,7 +50,7 @@ def test_it_is_the_split_of_scikit_learn(counts: list[int], fraction: float, see
     assert np.flatnonzero(~found).tolist() == sorted(test)
 
 
-def test_every_row_is_used_where_scikit_learn_gives_up() -> None:
+def test_every_row_is_used_where_scikit_learn_fails() -> None:
     """0.7 and 1 - 0.7 of ten rows are 7 and (in floating point) a little more than 3, which it rounds up to 4."""
     with pytest.raises(ValueError, match="smaller than the number of samples"):
         train_test_split(np.arange(10), train_size=0.7, test_size=1 - 0.7)
@@ -61,7 +61,7 @@ def test_every_row_is_used_where_scikit_learn_gives_up() -> None:
 @pytest.mark.parametrize(
     ("target", "fraction"), [([0], 0.5), ([0, 0, 0], 0.2), ([0] * 3 + [1] * 3, 0.2), ([0] * 3 + [1] * 3, 0.9)]
 )
-def test_too_few_rows(target: list[int], fraction: float) -> None:
+def test_too_few_rows_can_not_be_split(target: list[int], fraction: float) -> None:
     with pytest.raises(DataError) as caught:
         split_rows(declared(fraction, 0), np.array(target), Path("data"))
     assert caught.value.code == "data.no_rows"

@@ -34,7 +34,7 @@ MIXED = [f"{number},{'car' if number % 2 else 'house'},{number % 3 - 1}" for num
     ("positive", "expected"),
     [(">0", {1}), (">=0", {0, 1}), ("<0", {-1}), ("<=-1", {-1}), ("==0", {0}), ("!=0", {-1, 1})],
 )
-def test_comparisons(tmp_path: Path, positive: str, expected: set[int]) -> None:
+def test_comparison_steps_select_their_rows(tmp_path: Path, positive: str, expected: set[int]) -> None:
     steps = [*without("target"), {"step": "target", "column": "y", "positive": positive}]
     prepared = read(tmp_path, MIXED, steps=steps)
     for part in (prepared.train, prepared.test):
@@ -50,7 +50,7 @@ def test_classes_have_the_numbers_of_their_places(tmp_path: Path) -> None:
         assert [1, -1, 0][target] == int(x) % 3 - 1
 
 
-def test_text_classes(tmp_path: Path) -> None:
+def test_text_classes_become_numbered_classes(tmp_path: Path) -> None:
     steps = [{"step": "target", "column": "kind", "classes": ["house", "car"]}]
     prepared = read(tmp_path, MIXED, steps=steps)
     for (x, _), target in every(zip(prepared.train.features.tolist(), prepared.train.labels.tolist(), strict=True)):

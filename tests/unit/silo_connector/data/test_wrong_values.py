@@ -8,7 +8,7 @@ from tests.unit.silo_connector.data.conftest import BASE, declare
 from tests.unit.silo_connector.data.test_files import PLAIN, refusal
 
 
-def test_what_to_do_is_told_with_what_is_wrong(tmp_path: Path) -> None:
+def test_what_to_do_is_reported_with_what_is_wrong(tmp_path: Path) -> None:
     german = declare(delimiter=";", decimal=",", encoding="windows-1252")
     text = PLAIN.replace(",", ";").replace("1.5", "1,5").replace(".25", ",25")
     for value, advice in (
