@@ -19,8 +19,12 @@ def _figure(name: str) -> str:
     return name
 
 
+_FIGURE_LENGTH_MAX = 40
 FigureName = Annotated[
-    str, Field(max_length=40), AfterValidator(_figure), WithJsonSchema({"type": "string", "description": "A figure."})
+    str,
+    Field(max_length=_FIGURE_LENGTH_MAX),
+    AfterValidator(_figure),
+    WithJsonSchema({"type": "string", "maxLength": _FIGURE_LENGTH_MAX, "description": "A figure."}),
 ]
 """A figure that some target has. Who knows no such target does not understand the term, and signs nothing with it."""
 ProtectionMode = Literal["masked", "encrypted", "clear"]
