@@ -79,8 +79,8 @@ def faults_of(said: Submission, bounds: AnswerBounds) -> Iterator[tuple[str, str
         form = "The answer tells figures that the agreement does not let out: %(figures)s."
         yield NOT_AGREED, Sentence(form, figures=", ".join(unagreed))
     if training is not None and not _is_loss_of(bounds.target, bounds.minimum_cell, training):
-        form = "The answer tells a loss of training that a %(target)s target doesn't have."
-        yield FIGURES, Sentence(form, target=bounds.target.name)
+        form = "The answer tells a %(figure)s of training that a %(target)s target doesn't have."
+        yield FIGURES, Sentence(form, figure=bounds.target.loss_figure, target=bounds.target.name)
     if evaluation is not None and not _is_of(bounds.target, evaluation):
         form = "The answer tells figures that a %(target)s target doesn't have."
         yield FIGURES, Sentence(form, target=bounds.target.name)
