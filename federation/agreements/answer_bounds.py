@@ -64,7 +64,7 @@ def faults_of(said: Submission, bounds: AnswerBounds) -> Iterator[tuple[str, str
     training, evaluation = said.training, said.evaluation
     if bounds.target is None:
         if training is not None or evaluation is not None:
-            yield FIGURES, "The answer tells of a model, and the job is about none."
+            yield FIGURES, "The answer is about a model, and the job is about none."
         return
     rows_max = bounds.rows.rows_max if bounds.is_weighed_here else min(bounds.rows.rows_max, bounds.rows.weight_max)
     if training is not None and training.rows > rows_max:
@@ -80,8 +80,8 @@ def faults_of(said: Submission, bounds: AnswerBounds) -> Iterator[tuple[str, str
         form = "The answer has figures that the agreement does not disclose: %(figures)s."
         yield NOT_AGREED, Sentence(form, figures=", ".join(unagreed))
     if training is not None and not _is_loss_of(bounds.target, bounds.minimum_cell, training):
-        form = "The answer has a training loss that a %(target)s target doesn't have."
-        yield FIGURES, Sentence(form, target=bounds.target.name)
+        form = "The answer has a %(figure)s of training that a %(target)s target doesn't have."
+        yield FIGURES, Sentence(form, figure=bounds.target.loss_figure, target=bounds.target.name)
     if evaluation is not None and not _is_of(bounds.target, evaluation):
         form = "The answer has figures that a %(target)s target doesn't have."
         yield FIGURES, Sentence(form, target=bounds.target.name)

@@ -75,7 +75,8 @@ SENTENCES: Mapping[str, tuple[str, ...]] = {
     "answer.small_cell": (_("The answer has figures of fewer rows than %(minimum)s."),),
     "answer.figures": (
         _("The answer has figures that a %(target)s target doesn't have."),
-        _("The answer has a training loss that a %(target)s target doesn't have."),
+        _("The answer has a %(figure)s of training that a %(target)s target doesn't have."),
+        _("The answer is about a model, and the job is about none."),
     ),
     "agreement.trainer_network": (_("The trainer does not say that it had no network, as the agreement asks."),),
 }

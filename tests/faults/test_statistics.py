@@ -8,6 +8,7 @@ import pytest
 
 from demo.agreement import PURPOSE
 from tests.faults.conftest import Federation
+from tests.support.every import every
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("federation")]
 
@@ -45,7 +46,7 @@ def test_statistics_pass_through_every_process_and_the_day_s_number_outlives_a_k
     assert (told["silos"], told["rows"], age["name"]) == (4, 920, "age")
     assert (age["count"], age["moments_silos"], age["moments_rows"]) == (920, 4, 920)
     assert age["mean"] == pytest.approx(53.51, abs=0.02), "of the 920 rows of the four files"
-    for _ in range(PER_DAY - 1):
+    for _ in every(range(PER_DAY - 1)):
         assert federation.wait(ask(federation, "age"), "end", ended)["state"] == "completed"
     trainer = federation.child(f"trainer-{SILO}")
     trainer.kill()

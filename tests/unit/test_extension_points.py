@@ -23,7 +23,7 @@ class Anything:
 
     name = mode = "added-by-a-test"
     rank = 99
-    targets = ()
+    targets: tuple[str, ...] = ()
     kind = SimpleNamespace(value="added-by-a-test")
     model_fields: Mapping[str, Any] = {"name": SimpleNamespace(default="added-by-a-test")}
 

@@ -20,8 +20,12 @@ def _figure(name: str) -> str:
     return name
 
 
+_FIGURE_LENGTH_MAX = 40
 FigureName = Annotated[
-    str, Field(max_length=40), AfterValidator(_figure), WithJsonSchema({"type": "string", "description": "A figure."})
+    str,
+    Field(max_length=_FIGURE_LENGTH_MAX),
+    AfterValidator(_figure),
+    WithJsonSchema({"type": "string", "maxLength": _FIGURE_LENGTH_MAX, "description": "A figure."}),
 ]
 """A figure that some target has. Who knows no such target does not understand the term, and signs nothing with it."""
 DatasetName = Annotated[str, Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=100)]

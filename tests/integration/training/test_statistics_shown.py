@@ -19,6 +19,7 @@ from federation.verify import main
 from tests.integration.evidence.test_evidence import everybody_signs
 from tests.integration.training.test_statistics import FILES, declared
 from tests.support.cohort import Cohort, browser
+from tests.support.every import every
 from tests.support.statistics_work import CountingSilo, asked_for, bring_columns, count_through
 from tests.support.world import client_of
 from training.models import Job, ReleasedStatistics
@@ -74,7 +75,7 @@ def test_the_csv_has_every_figure_and_no_formula(cohort: Cohort, job: Job) -> No
     rows = list(csv.DictReader(io.StringIO(text)))
     pooled = ReleasedStatistics.objects.get(job=job).pooled
     ages = [row for row in rows if row["column"] == "age" and row["figure"] == "bin"]
-    for row, cell in zip(ages, pooled.columns[0].cells[1:-1], strict=True):
+    for row, cell in every(zip(ages, pooled.columns[0].cells[1:-1], strict=True)):
         assert row["value"] == ("" if cell.count is None else str(cell.count))
         assert (row["withheld"], row["at_least"]) == (str(cell.count is None), str(cell.at_least))
     assert not any(text and text[0] in "=+@" for row in rows for text in row.values())

@@ -151,7 +151,7 @@ async def test_columns_that_are_not_declared_and_other_tasks_are_refused(countin
 
 
 async def test_without_the_agreement_s_word_nothing_is_counted(counting: Site, trainer: Trainer) -> None:
-    counting.agree(leaving={"minimum_cell": 5})
+    counting.agree(disclosure={"minimum_cell": 5})
     assert counting.refusal(ask(counting, trainer, job(counting))) == "agreement.task"
 
 

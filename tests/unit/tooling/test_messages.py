@@ -107,14 +107,14 @@ def test_a_translation_that_loses_a_value_is_missing(tmp_path: Path) -> None:
         assert missing(translations("de", [key], read(file))) == lacking
 
 
-def test_everything_that_templates_mark_is_found_in_its_order() -> None:
+def test_everything_that_templates_mark_is_found_in_the_order_of_its_lines() -> None:
     text = """{% load formatting %}{% if a %}{% translate "One" %}{% else %}
         {% include "x.html" with label=_("Two") only %}
         {% endif %}
         {% for b in c %}{% blocktranslate trimmed count n=b.n with name=b.name %}
             {{ name }}: {{ n }} job{% plural %}{{ name }}: {{ n }} jobs{% endblocktranslate %}{% endfor %}
         {{ d|default:_("Three") }}{% translate e.title %}"""
-    assert of_template(text) == ["Two", "One", ("%(name)s: %(n)s job", "%(name)s: %(n)s jobs"), "Three"]
+    assert of_template(text) == ["One", "Two", ("%(name)s: %(n)s job", "%(name)s: %(n)s jobs"), "Three"]
 
 
 def test_everything_that_python_marks_and_what_problems_say_is_found() -> None:

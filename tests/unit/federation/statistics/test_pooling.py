@@ -15,6 +15,7 @@ from federation.statistics.disclosure import rounded
 from federation.statistics.measuring import bin_counts, measure_column
 from federation.statistics.pooling import encode_pooled, pool, pooled_moments, quantiles_of, read_pooled
 from federation.statistics.report import StatisticsReport, encode_report, read_report
+from tests.support.every import every
 
 EDGES = (0.0, 10.0, 20.0, 30.0)
 SHAPE = ColumnShape("age", "number", edges=EDGES)
@@ -32,11 +33,11 @@ def report_of(values: list[float], shape: ColumnShape = SHAPE, minimum: int = 1)
 def test_pooled_moments_are_those_of_one_table(samples: list[list[float]]) -> None:
     parts = [(len(one), float(np.mean(one)), float(np.var(one, ddof=1)) if len(one) > 1 else 0.0) for one in samples]
     count, mean, variance = pooled_moments(parts)
-    every = np.concatenate([np.array(one) for one in samples])
-    assert count == len(every)
-    assert mean == pytest.approx(every.mean(), rel=1e-9, abs=1e-6)
+    table = np.concatenate([np.array(one) for one in samples])
+    assert count == len(table)
+    assert mean == pytest.approx(table.mean(), rel=1e-9, abs=1e-6)
     if count > 1:
-        assert variance == pytest.approx(every.var(ddof=1), rel=1e-6, abs=1e-6)
+        assert variance == pytest.approx(table.var(ddof=1), rel=1e-6, abs=1e-6)
 
 
 def test_pooling_loses_nothing_where_means_are_far_from_nought() -> None:
@@ -96,7 +97,7 @@ def test_quantiles_lie_between_edges_and_say_what_is_an_estimate() -> None:
 @given(st.lists(st.floats(0, 30), min_size=1, max_size=200))
 def test_a_quantile_of_the_values_lies_where_its_histogram_says(values: list[float]) -> None:
     ordered = sorted(values)
-    for one in quantiles_of(list(bin_counts(np.array(values), EDGES)), EDGES):
+    for one in every(quantiles_of(list(bin_counts(np.array(values), EDGES)), EDGES)):
         value = ordered[int(np.ceil(one.part * len(values))) - 1]
         assert one.lower is not None
         assert one.upper is not None
