@@ -31,7 +31,7 @@ NOT_MEASURED = {
         f"agreement-{name}": "a question before a step is taken: it reads less than the version's page"
         for name in (
             *("propose", "take-back", "open-signing", "reopen", "withdraw", "terminate"),
-            *("approve", "suspend", "lift"),
+            *("approve", "suspend", "lift", "upgrade"),
         )
     },
     "plan-source": "a file, as it was uploaded",
@@ -65,12 +65,15 @@ def paths(ids: dict[str, Any]) -> dict[str, str]:
         "job report": f"{job}report/",
         "job csv": f"{job}figures.csv",
         "job json": f"{job}figures.json",
+        "job statistics": f"/jobs/{ids['statistics']}/statistics/",
+        "job statistics csv": f"/jobs/{ids['statistics']}/statistics.csv",
         "job pause": f"{job}pause/",
         "job resume": f"{job}resume/",
         "job cancel": f"{job}cancel/",
         "short job": f"/jobs/{ids['jobs'][1]}/",
         "launch": f"{consortium}launch/",
         "launch again": f"{consortium}launch/?from={ids['job']}",
+        "launch statistics": f"{consortium}statistics/",
         "evaluate": f"/model-versions/{ids['version']}/evaluate/",
         "models": "/models/",
         "model": model,

@@ -11,6 +11,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Set
 from dataclasses import dataclass
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -51,11 +52,13 @@ from tests.support.agreements import agreed, being_signed, drafted, proposed, si
 from tests.support.cohort import browser, last_version, make_cohort, model_of, present, run_job
 from tests.support.committed import committed
 from tests.support.examples import examples
-from tests.support.federation import TEST, make_federation, registration
+from tests.support.federation import DECLARATION, TEST, Federation, make_federation, registration
 from tests.support.in_process import ask, one_connection
 from tests.support.plans import CHANGED, sealed_review, uploaded
+from tests.support.statistics_work import bring_columns, count_through
 from tests.support.world import make_organisation
 from training.engine import control, issuing
+from training.models import Job
 
 pytestmark = [pytest.mark.slow, pytest.mark.django_db]
 
@@ -144,18 +147,21 @@ _answered: defaultdict[str, set[int]] = defaultdict(set)
 
 @pytest.fixture(scope="module", autouse=True)
 def platform(
-    django_db_setup: None, django_db_blocker: DjangoDbBlocker, tmp_path_factory: pytest.TempPathFactory
+    django_db_setup: None,
+    django_db_blocker: DjangoDbBlocker,
+    tmp_path_factory: pytest.TempPathFactory,
+    heart_disease: Path,
 ) -> Iterator[Platform]:
     """A world that is really committed, since some of the application has connections of its own."""
     with committed(django_db_blocker, tmp_path_factory.mktemp("blobs")), one_connection():
         try:
-            _platform.append(make_platform())
+            _platform.append(make_platform(heart_disease))
             yield _platform[0]
         finally:
             _platform.clear()
 
 
-def make_platform() -> Platform:
+def make_platform(heart_disease: Path) -> Platform:
     """People, silos, jobs in all states, a model, an invitation."""
     cohort = make_cohort()
     federation, home = cohort.federation, cohort.silo.organisation
@@ -178,8 +184,8 @@ def make_platform() -> Platform:
         larger = registration(federation.silos[0], rows, name="large", title="Large")
         grown = datasets.register(registration=larger, by=cohort.silo)
     withdrawn = datasets.withdraw(dataset=datasets.register(registration=other, by=cohort.silo), by=cohort.steward)
-    # a consortium each for what is in force, drafted, proposed, being signed, suspended, of protocol 1.0, to be drafted
-    names = ("drafted", "proposed", "signing", "suspended", "outdated", "none")
+    # a consortium each for what is drafted, proposed, being signed, suspended, of protocol 1.0, to be drafted, counted
+    names = ("drafted", "proposed", "signing", "suspended", "outdated", "none", "counting")
     circles = {name: make_federation(2, name) for name in names}
     for circle in circles.values():
         for user in (cohort.administrator, cohort.steward):
@@ -192,6 +198,7 @@ def make_platform() -> Platform:
     signing, suspended = being_signed(circles["signing"]), agreed(circles["suspended"])
     outdated = agreed(circles["outdated"])
     AgreementVersion.objects.filter(pk=outdated.pk).update(protocol="1.0")
+    counted = count_heart_disease(circles["counting"], heart_disease)
     first = circles["suspended"].silos[0].silo.organisation
     suspend(consortium=suspended.consortium, organisation=first, reason="because", by=cohort.steward)
     signed = signed_by(signing, circles["signing"].silos[0].signatory).decode()
@@ -240,6 +247,7 @@ def make_platform() -> Platform:
         "POST /api/v1/datasets/{dataset_id}/offer/": {"dataset_id": (str(withdrawn.id),)},
         "POST /api/v1/datasets/{dataset_id}/rows/": {"dataset_id": (str(grown.id),)},
         "GET /api/v1/jobs/{job_id}/evidence/": {"job_id": (str(done.id),)},
+        "GET /api/v1/jobs/{job_id}/statistics/": {"job_id": (str(counted.id),)},
         "POST /api/v1/jobs/{job_id}/resume/": {"job_id": (str(paused.id),)},
         "POST /api/v1/silos/{silo_id}/confirm/": {"silo_id": (str(presented.id),)},
         "POST /api/v1/consortia/{consortium_id}/participants/": {"organisation": (cohort.elsewhere.slug,)},
@@ -306,6 +314,17 @@ def make_platform() -> Platform:
         },
     }
     return Platform(ids, by_operation, headers, whole)
+
+
+def count_heart_disease(federation: Federation, files: Path) -> Job:
+    """A job that has released statistics of two columns."""
+    declared = {name: value for name, value in DECLARATION.items() if name != "source"}
+    names = ("processed.cleveland.data", "processed.hungarian.data")
+    silos = [
+        bring_columns(played, declared, files / name) for played, name in zip(federation.silos, names, strict=True)
+    ]
+    federation.agree()
+    return count_through(federation, silos, "age", "sex")
 
 
 def session_of(user: Any) -> dict[str, str]:

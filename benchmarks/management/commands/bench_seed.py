@@ -24,6 +24,7 @@ from agreements.terms import read_terms
 from audit.actors import System
 from audit.reasons import Reason
 from benchmarks.synthetic_jobs import Played, Rows, wave, write_all
+from benchmarks.synthetic_statistics import release_statistics
 from consortia.models import Consortium, ConsortiumRole, Participation
 from consortia.transitions import ParticipationState
 from demo.management.commands.demo_seed import is_loopback
@@ -104,6 +105,9 @@ class Command(BaseCommand):
                 _short(consortia[place % len(consortia)], datasets, place, user) for place in range(options["jobs"] - 1)
             )
             made = write_all(chain([long], others), rows)
+            counted = release_statistics(
+                consortium=consortia[0], datasets=datasets[consortia[0]], declaration=declaration, by=user
+            )
             plans = _plans(consortia[0], user)
             agreement = _agreement(consortia[0], datasets[consortia[0]], plans, user)
             for silo in Silo.objects.all():
@@ -120,6 +124,7 @@ class Command(BaseCommand):
             "dataset": str(datasets[consortia[0]][0].id),
             "job": str(made[0].id),
             "jobs": [str(job.id) for job in made[:6]],
+            "statistics": str(counted.id),
             "rounds": options["rounds"],
             "model": str(made[0].model_id),
             "version": str(ModelVersion.objects.get(model=made[0].model_id, is_best=True).id),

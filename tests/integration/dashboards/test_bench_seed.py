@@ -85,7 +85,9 @@ def test_every_page_is_measured_or_said_why_not(settings: Any) -> None:
 def test_seed_command_makes_the_rows_it_reports(settings: Any) -> None:
     settings.PUBLIC_URL = "http://localhost"
     ids = seed()
-    assert (Consortium.objects.count(), Job.objects.count()) == (3, 8)
+    assert (Consortium.objects.count(), Job.objects.count()) == (3, 8 + 1)
+    released = Job.objects.get(id=ids["statistics"])
+    assert (released.state, released.released_statistics.pooled.silos) == (JobState.COMPLETED, 6)
     job = Job.objects.get(id=ids["job"])
     assert (job.state, job.rounds.count(), job.seats.count()) == (JobState.RUNNING, 30, 6)
     assert job.created_at < Round.objects.filter(job=job).order_by("opened_at")[0].opened_at
