@@ -31,7 +31,7 @@ MODELS, ROUNDS = 10_000, 2
 AGAIN_MAX_S = 1.0
 """A duty runs every minute beside rounds: with nothing to do it may take so long."""
 AGES = (
-    ("UPDATE agreements_agreementversion SET terms = jsonb_set(jsonb_set(terms, '{changes,on_leaving}', "
+    ("UPDATE agreements_agreementversion SET terms = jsonb_set(jsonb_set(terms, '{amendment,on_leaving}', "
      "'\"models_retired\"'), '{retention,models_days}', '3650') WHERE id = %(agreement)s"),
     "UPDATE registry_model SET agreement_id = %(agreement)s WHERE consortium_id = %(consortium)s",
     "UPDATE training_job SET agreement_id = %(agreement)s WHERE consortium_id = %(consortium)s",

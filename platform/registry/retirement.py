@@ -6,7 +6,18 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from django.db.models import Q
+from django.db.models import (
+    DateTimeField,
+    DurationField,
+    Exists,
+    ExpressionWrapper,
+    F,
+    IntegerField,
+    OuterRef,
+    Q,
+    Value,
+)
+from django.db.models.functions import Cast, Now
 from django.utils import timezone
 
 from accounts.models import Organisation
@@ -15,7 +26,7 @@ from audit.reasons import reason_text
 from consortia.models import Participation
 from consortia.transitions import ParticipationState
 from federation.protocol.documents import Terms
-from registry.models import Model
+from registry.models import Model, ModelVersion
 from rest.errors import Conflict, Gone
 
 RETIRED = "model.retired"
@@ -99,15 +110,16 @@ def due_to_be_retired() -> list[Model]:
 
 
 def due_to_expire() -> list[Model]:
-    """Models of which weights are kept although the agreement's time for them is over."""
-    now = timezone.now()
-    ended = Model.objects.filter(
-        agreement__terms__retention__models_days__gte=1, jobs__task="train", jobs__ended_at__isnull=False
+    """Models of which weights are kept although the agreement's time for them is over: PostgreSQL works it out."""
+    days = Cast(F("agreement__terms__retention__models_days"), IntegerField())
+    kept_for = ExpressionWrapper(days * Value(timedelta(days=1)), output_field=DurationField())
+    over = Model.objects.filter(
+        Exists(ModelVersion.objects.filter(model=OuterRef("pk"), pruned_at=None)),
+        agreement__terms__retention__models_days__gte=1,
+        jobs__task="train",
+        jobs__ended_at__lte=ExpressionWrapper(Now() - kept_for, output_field=DateTimeField()),
     )
-    kept = ended.filter(versions__pruned_at=None).order_by().distinct()
-    rows = kept.values_list("id", "jobs__ended_at", "agreement__terms__retention__models_days")
-    over = {model for model, ended_at, days in rows if ended_at is not None and _passed(ended_at, int(days), now)}
-    return list(Model.objects.filter(id__in=over).select_related("agreement"))
+    return list(Model.objects.filter(pk__in=over.order_by().values("pk")).select_related("agreement"))
 
 
 def _is_over(model: Model, terms: Terms) -> bool:
