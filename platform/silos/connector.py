@@ -72,7 +72,7 @@ class ConnectorApplication:
     """Routes of the connector API."""
 
     def __init__(self, handlers: Mapping[str, SyncHandler], waiting: Mapping[str, AsyncHandler]) -> None:
-        self._handlers = {"heartbeat": heartbeat, "datasets": _dataset, **handlers}
+        self._handlers = {"heartbeat": heartbeat, "datasets": _dataset, "checkpoints": _gone, **handlers}
         self._waiting = waiting
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -80,7 +80,7 @@ class ConnectorApplication:
         name = scope["path"].removeprefix(PREFIX)
         try:
             if name not in _UNENROLLED and name not in self._handlers and name not in self._waiting:
-                raise Refused(404, "not_found", "The connector API has no such address.")
+                raise _no_such_address()
             if scope["method"] != "POST":
                 raise Refused(405, "method.not_allowed", "This address takes POST.", [(b"allow", b"POST")])
             head = _head(scope)
@@ -220,6 +220,18 @@ def _dataset(silo: Silo, data: JSON) -> JSON:
         withdrawn = datasets.accept_withdrawal(withdrawal=document, by=silo)
         return {"dataset_id": str(withdrawn.id) if withdrawn else None}
     return {"dataset_id": str(datasets.register(registration=document, by=silo).id)}
+
+
+def _no_such_address() -> Refused:
+    return Refused(404, "not_found", "The connector API has no such address.")
+
+
+def _gone(_silo: Silo, _data: JSON) -> JSON:
+    """An address of protocol 1.0: whoever still speaks that was told to upgrade before its request came here.
+
+    With a 404 its relay would give up for good what it carries.
+    """
+    raise _no_such_address()
 
 
 def _code(request: SignedRequest) -> JSON:
