@@ -146,6 +146,8 @@ REFUSALS: Mapping[str, str] = MappingProxyType(
         "answers again from 00:00 UTC on.",
         "statistics.rows_too_near": "The dataset's rows have changed by too few since it was asked for statistics; it "
         "answers again when they have changed by the minimum cell.",
+        "statistics.minimum_cell": "Statistics are told with the agreement's minimum cell, and with no larger one.",
+        "statistics.asked_again": "The job has asked this dataset too often; launch another one.",
         "statistics.too_few_rows": "The dataset has fewer rows than the minimum cell.",
         "statistics.too_large": "The statistics of these columns are too large; ask for fewer columns.",
         # what this silo keeps over restarts

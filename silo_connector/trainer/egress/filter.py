@@ -26,6 +26,7 @@ from federation.protocol.documents import (
     LogAcceptance,
     Manifest,
     Order,
+    OrderKind,
     Payload,
     Protection,
     Refusal,
@@ -41,6 +42,7 @@ from federation.protocol.rows import NO_LIMITS, RowLimits, coarse
 from federation.protocol.tensors import Layout
 from federation.statistics.columns import ColumnShape
 from federation.statistics.disclosure import check_report
+from federation.statistics.report import KIND as STATISTICS
 from federation.statistics.report import REPORT, read_report
 from federation.targets import Target
 from silo_connector.trainer.egress.allowlist import FIELDS, STATES, Status, may_leave
@@ -184,8 +186,12 @@ def _check_submission(
 ) -> None:
     if bounds is None:
         raise _not_allowed("manifest_digest")
+    if (submission.kind == OrderKind.STATISTICS) != isinstance(bounds, StatisticsBounds):
+        raise _not_allowed("kind")
     if not submission.payloads.keys() == payloads.keys() == bounds.outputs.keys():
         raise _not_allowed("payloads")
+    if submission.kind == OrderKind.EVALUATE and (payloads or submission.training is not None):
+        raise _not_allowed("payloads" if payloads else "training")
     for name, payload in submission.payloads.items():
         _check_payload(name, payload, payloads[name], bounds)
     if isinstance(bounds, StatisticsBounds):
@@ -240,6 +246,8 @@ def _check_payload(name: str, payload: Payload, file: Path, bounds: Bounds | Sta
     """The file is what was granted and the protection allows, and the very bytes that the document names."""
     allowed = mode_of(bounds.protection.mode).payload_kinds
     if payload.kind != bounds.outputs[name].kind or payload.kind not in allowed:
+        raise _not_allowed(f"payloads.{name}.kind")
+    if payload.kind == STATISTICS and not isinstance(bounds, StatisticsBounds):  # what stands in it, only those judge
         raise _not_allowed(f"payloads.{name}.kind")
     with file.open("rb", buffering=0) as stream:
         try:

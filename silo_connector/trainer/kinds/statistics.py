@@ -64,12 +64,12 @@ class StatisticsKind:
         verify_s = time.perf_counter() - incoming.started_s - work.data_s
         started = time.perf_counter()
         task, permit = work.task, work.permit
-        dataset = task.member.dataset
+        dataset, minimum_cell = task.member.dataset, permit.minimum_cell
+        if task.manifest.limits.minimum_cell > minimum_cell:  # a smaller one the agreement refuses
+            told = f"It asks for a minimum cell of {task.manifest.limits.minimum_cell}, {minimum_cell} is agreed."
+            raise Refused("statistics.minimum_cell", told)
         columns = silo.datasets.common_columns(dataset)
-        minimum_cell = max(permit.minimum_cell, task.manifest.limits.minimum_cell)
         state = _state(silo.datasets.declarations[dataset], columns, minimum_cell)
-        if state.rows < minimum_cell:
-            raise Refused("statistics.too_few_rows", f"{dataset!r} has {state.rows} rows.")
         silo.statistics.admit(
             dataset,
             task.order.job_id,

@@ -12,10 +12,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
+from federation.protocol.documents import OrderKind
 from silo_connector.trainer.refusals import Refused
 from silo_connector.trainer.store.pruning import as_text
 
 DAYS_KEPT = timedelta(days=40)
+ORDERS_A_JOB_MAX = 4
+"""So many orders of one job are answered: the first, and those of rounds that were opened again."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +42,9 @@ class StatisticsAnswers:
         """Note that a job is answered, before it is; the same job again on the same day changes nothing.
 
         Whatever is asked counts, also what is refused because of the rows: else asking would tell when they change.
-        Raises Refused ``statistics.per_day``, ``statistics.rows_too_near``.
+        For the same reason a job is answered a few times only, on whatever day.
+        Raises Refused ``statistics.asked_again``, ``statistics.per_day``, ``statistics.too_few_rows``,
+        ``statistics.rows_too_near``.
         """
         day = moment.astimezone(UTC).date()
         with self._database:
@@ -56,15 +61,27 @@ class StatisticsAnswers:
             ).fetchone()
             if asked > per_day_max:  # the transaction is undone: what is refused for this is no question asked
                 raise Refused("statistics.per_day", f"{dataset!r} has answered {per_day_max} jobs on {day}.")
-            near = self._nearest(dataset, state, minimum_cell)
-            if near is None:
+            if self._orders_of(job_id) > ORDERS_A_JOB_MAX:
+                raise Refused("statistics.asked_again", f"Job {job_id} has asked {ORDERS_A_JOB_MAX} times.")
+            are_too_few = state.rows < minimum_cell
+            near = None if are_too_few else self._nearest(dataset, state, minimum_cell)
+            if near is None and not are_too_few:
                 self._database.execute(
                     "INSERT INTO statistics_rows VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING",
                     (dataset, state.fingerprint, state.rows, as_text(moment)),
                 )
+        if are_too_few:
+            raise Refused("statistics.too_few_rows", f"{dataset!r} has {state.rows} rows.")
         if near is not None:
             told = f"{dataset!r} has {state.rows} rows, and answered of {near} others; {minimum_cell} have to differ."
             raise Refused("statistics.rows_too_near", told)
+
+    def _orders_of(self, job_id: UUID) -> int:
+        """How many orders of a job were allowed; the one that is being answered is among them."""
+        (count,) = self._database.execute(
+            "SELECT count(*) FROM allowed WHERE job_id = ? AND kind = ?", (str(job_id), OrderKind.STATISTICS.value)
+        ).fetchone()
+        return int(count)
 
     def _nearest(self, dataset: str, state: RowState, minimum_cell: int) -> int | None:
         """How many rows an earlier answer was of, from which these differ by too few; None where there is none."""

@@ -31,8 +31,9 @@ from federation.protocol.documents import (
 from federation.protocol.keys import PrivateKey
 from federation.statistics.columns import ColumnShape
 from federation.statistics.report import REPORT, ColumnReport, StatisticsReport, encode_report, read_report
+from federation.targets import target_of
 from silo_connector import spool
-from silo_connector.trainer.egress.filter import StatisticsBounds, sign_if_allowed
+from silo_connector.trainer.egress.filter import Bounds, StatisticsBounds, sign_if_allowed
 from silo_connector.trainer.refusals import Refused
 from silo_connector.trainer.store.order_store import Memory
 from silo_connector.trainer.store.statistics import RowState
@@ -77,7 +78,8 @@ NUMBERS = iter(range(100, 10**6))
 
 def order(site: Site, manifest: Manifest, **changes: Any) -> Order:
     """An order of that job, about no model."""
-    given = site.platform.order(manifest, b"", number=next(NUMBERS), kind=OrderKind.STATISTICS, **changes)
+    others = {name: change for name, change in changes.items() if name != "outputs"}
+    given = site.platform.order(manifest, b"", number=next(NUMBERS), kind=OrderKind.STATISTICS, **others)
     grant = given.outputs[UPDATE].model_copy(update={"kind": "statistics.v1"})
     content = {name: getattr(given, name) for name in given.model_fields_set}
     return Order.model_validate(content | {"inputs": {}, "outputs": {REPORT: grant}} | changes)
@@ -237,8 +239,29 @@ async def test_another_minimum_cell_over_the_same_rows_is_refused(counting: Site
     rows = "\n".join(f"{a},{i},{i % 2}" for i, a in enumerate(bins))
     (counting.folder / "tiny.csv").write_text(f"a,b,y\n{rows}\n")
     assert told(counting, ask(counting, trainer, job(counting, "a"))).columns[0].cells == (8, 30, None, None, 60)
+    counting.agree(**AGREED | {"disclosure": {"minimum_cell": 10}})
     other = ask(counting, trainer, job(counting, "a", minimum_cell=10))
     assert counting.refusal(other) == "statistics.rows_too_near"
+
+
+@pytest.mark.parametrize("minimum_cell", [6, 60, 61, 1000])
+async def test_a_job_s_larger_minimum_cell_tells_nothing_of_the_number_of_rows(
+    counting: Site, trainer: Trainer, minimum_cell: int
+) -> None:
+    """There are 60 rows: were it tried, the answer would say on which side of the asked number they are."""
+    asked = ask(counting, trainer, job(counting, minimum_cell=minimum_cell))
+    assert counting.refusal(asked) == "statistics.minimum_cell"
+
+
+async def test_a_job_that_asks_again_and_again_does_not_learn_when_rows_change(
+    counting: Site, trainer: Trainer
+) -> None:
+    manifest = job(counting)
+    for attempt in range(1, 5):
+        told(counting, ask(counting, trainer, manifest, attempt=attempt))
+    for rows, attempt in ((60, 5), (61, 6)):
+        counting.write_rows(rows)
+        assert counting.refusal(ask(counting, trainer, manifest, attempt=attempt)) == "statistics.asked_again"
 
 
 DAY = datetime(2026, 5, 5, 23, 59, tzinfo=UTC)
@@ -258,6 +281,19 @@ def test_a_day_is_one_of_utc_and_of_one_dataset() -> None:
     admit(memory, DAY, dataset="other")
     admit(memory, DAY.replace(day=6, hour=0, minute=0))
     memory.close()
+
+
+def test_to_be_of_too_few_rows_counts_as_asked() -> None:
+    memory = Memory(None)
+    codes = []
+    for _ in range(4):
+        with pytest.raises(Refused) as refused:
+            memory.statistics.admit(
+                "tiny", uuid4(), RowState("sha256:" + "0" * 64, 4), DAY, per_day_max=3, minimum_cell=5
+            )
+        codes.append(refused.value.code)
+    memory.close()
+    assert codes == [*["statistics.too_few_rows"] * 3, "statistics.per_day"]
 
 
 KILLED = """
@@ -290,7 +326,7 @@ def test_what_was_admitted_is_known_after_a_kill(tmp_path: Path) -> None:
 # --- what leaves is judged once more, whatever has made it ------------------------------------------------------------
 
 
-def leaving(tmp_path: Path, site: Site, content: bytes, **changes: Any) -> str | None:
+def leaving(tmp_path: Path, site: Site, content: bytes, bounds: Bounds | None = None, **changes: Any) -> str | None:
     """The field for which a report of column a stays; None if it leaves."""
     file = tmp_path / "report"
     file.write_bytes(content)
@@ -312,7 +348,10 @@ def leaving(tmp_path: Path, site: Site, content: bytes, **changes: Any) -> str |
     shape = ColumnShape("a", "number", edges=(0.0, 2.0, 4.0, 6.0))
     try:
         sign_if_allowed(
-            said, PrivateKey.generate(), StatisticsBounds((shape,), 5, Clear(), asked.outputs), {REPORT: file}
+            said,
+            PrivateKey.generate(),
+            bounds or StatisticsBounds((shape,), 5, Clear(), asked.outputs),
+            {REPORT: file} if said.payloads else {},
         )
     except Invalid as error:
         return error.field
@@ -334,4 +373,15 @@ async def test_a_report_that_shows_too_much_stays_whatever_made_it(counting: Sit
     assert leaving(tmp_path, counting, reported((0, 20, 20, 20, 0), mean=3.00001, variance=1.0)) == "columns.cells"
     assert leaving(tmp_path, counting, reported((0, 20, 20, 20, 0), (0.0, 1.0, 4.0, 6.0))) == "columns.edges"
     assert leaving(tmp_path, counting, good, model_digest="sha256:" + "0" * 64) == "model_digest"
-    assert leaving(tmp_path, counting, good, payload=None) == "payload"
+    assert leaving(tmp_path, counting, good, payloads={}) == "payloads"
+    assert leaving(tmp_path, counting, good, kind=OrderKind.EVALUATE) == "kind"
+
+
+async def test_no_bounds_of_a_model_let_statistics_leave(counting: Site, tmp_path: Path) -> None:
+    """Only bounds of statistics look into the file."""
+    asked = order(counting, job(counting))
+    of_model = Bounds((), Clear(), asked.outputs, 5, 1.0, frozenset(), target_of("binary", 2))
+    raw = b'{"rows":[[63,1,"M"],[41,0,"F"]]}'
+    for kind, field in ((OrderKind.TRAIN, f"payloads.{REPORT}.kind"), (OrderKind.STATISTICS, "kind")):
+        assert leaving(tmp_path, counting, raw, of_model, kind=kind) == field
+    assert leaving(tmp_path, counting, raw, of_model, kind=OrderKind.EVALUATE) == "payloads"
