@@ -62,7 +62,7 @@ class CountingSilo:
         file = folder / "report"
         file.write_bytes(content)
         if payload is None:
-            bounds = StatisticsBounds(task.shapes, cell, manifest.protection, said.outputs)
+            bounds = StatisticsBounds(said.kind, task.shapes, cell, manifest.protection, said.outputs)
             sealed = sign_if_allowed(submission, played.identity, bounds, {REPORT: file})
         else:
             sealed = documents.sign_document(submission, played.identity)

@@ -55,6 +55,8 @@ NONE: Mapping[str, Path] = MappingProxyType({})
 class Bounds:
     """What an outcome of a job is held to: its limits, its agreement's, and the site's own; the tightest counts."""
 
+    kind: OrderKind
+    """Of the order: the answer says the same."""
     layout: Layout
     protection: Protection
     """How the job's updates are protected: it says which kinds of payload there may be."""
@@ -77,6 +79,7 @@ class Bounds:
         limits = manifest.limits
         cell = max(minimum_cell, limits.minimum_cell)
         return cls(
+            kind=order.kind,
             layout=manifest.layout,
             protection=manifest.protection,
             outputs=order.outputs,
@@ -92,6 +95,7 @@ class Bounds:
 class StatisticsBounds:
     """What statistics are held to: the columns as this silo has declared them, and the tightest minimum cell."""
 
+    kind: OrderKind
     shapes: tuple[ColumnShape, ...]
     minimum_cell: int
     protection: Protection
@@ -186,12 +190,10 @@ def _check_submission(
 ) -> None:
     if bounds is None:
         raise _not_allowed("manifest_digest")
-    if (submission.kind == OrderKind.STATISTICS) != isinstance(bounds, StatisticsBounds):
+    if submission.kind != bounds.kind:
         raise _not_allowed("kind")
     if not submission.payloads.keys() == payloads.keys() == bounds.outputs.keys():
         raise _not_allowed("payloads")
-    if submission.kind == OrderKind.EVALUATE and (payloads or submission.training is not None):
-        raise _not_allowed("payloads" if payloads else "training")
     for name, payload in submission.payloads.items():
         _check_payload(name, payload, payloads[name], bounds)
     if isinstance(bounds, StatisticsBounds):

@@ -85,7 +85,9 @@ class StatisticsKind:
         submission = _submission(task, payload, phases_s, silo)
         file = silo.outbox.payload(incoming.name, REPORT)
         _write(file, payload)
-        bounds = StatisticsBounds(task.shapes, minimum_cell, task.manifest.protection, task.order.outputs)
+        bounds = StatisticsBounds(
+            task.order.kind, task.shapes, minimum_cell, task.manifest.protection, task.order.outputs
+        )
         try:
             answer = sign_if_allowed(submission, silo.key, bounds, {REPORT: file})
         except FederationError as error:

@@ -350,7 +350,7 @@ def leaving(tmp_path: Path, site: Site, content: bytes, bounds: Bounds | None = 
         sign_if_allowed(
             said,
             PrivateKey.generate(),
-            bounds or StatisticsBounds((shape,), 5, Clear(), asked.outputs),
+            bounds or StatisticsBounds(OrderKind.STATISTICS, (shape,), 5, Clear(), asked.outputs),
             {REPORT: file} if said.payloads else {},
         )
     except Invalid as error:
@@ -380,8 +380,8 @@ async def test_a_report_that_shows_too_much_stays_whatever_made_it(counting: Sit
 async def test_no_bounds_of_a_model_let_statistics_leave(counting: Site, tmp_path: Path) -> None:
     """Only bounds of statistics look into the file."""
     asked = order(counting, job(counting))
-    of_model = Bounds((), Clear(), asked.outputs, 5, 1.0, frozenset(), target_of("binary", 2))
+    of_model = Bounds(OrderKind.TRAIN, (), Clear(), asked.outputs, 5, 1.0, frozenset(), target_of("binary", 2))
     raw = b'{"rows":[[63,1,"M"],[41,0,"F"]]}'
-    for kind, field in ((OrderKind.TRAIN, f"payloads.{REPORT}.kind"), (OrderKind.STATISTICS, "kind")):
-        assert leaving(tmp_path, counting, raw, of_model, kind=kind) == field
-    assert leaving(tmp_path, counting, raw, of_model, kind=OrderKind.EVALUATE) == "payloads"
+    for kind in (OrderKind.STATISTICS, OrderKind.EVALUATE):
+        assert leaving(tmp_path, counting, raw, of_model, kind=kind) == "kind"
+    assert leaving(tmp_path, counting, raw, of_model, kind=OrderKind.TRAIN) == f"payloads.{REPORT}.kind"

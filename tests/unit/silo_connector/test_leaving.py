@@ -50,6 +50,7 @@ from tests.unit.silo_connector.sites import TINY
 LAYOUT = (TensorSpec("linear.weight", (1, 2)), TensorSpec("linear.bias", (1,)))
 GRANT = UploadGrant(kind="update.f32", size_bytes_max=1 << 20, url="/connector/v1/uploads/x/update/{digest}")
 BOUNDS = Bounds(
+    OrderKind.TRAIN,
     LAYOUT,
     protection=Clear(),
     outputs={"update": GRANT},
@@ -118,7 +119,7 @@ def test_a_training_outcome_leaves_signed(update: Path) -> None:
 
 
 def test_an_evaluation_leaves_without_a_file() -> None:
-    check_may_leave(submission(kind=OrderKind.EVALUATE), replace(BOUNDS, outputs={}))
+    check_may_leave(submission(kind=OrderKind.EVALUATE), replace(BOUNDS, kind=OrderKind.EVALUATE, outputs={}))
 
 
 @pytest.mark.parametrize(
@@ -264,7 +265,10 @@ def test_figures_that_the_agreement_does_not_name_stay(update: Path) -> None:
     no_loss = replace(BOUNDS, metrics=frozenset({"accuracy"}))
     assert refused(submission(update, evaluation=None), update, no_loss) == "training.loss"
     only_loss = replace(BOUNDS, metrics=frozenset({"loss"}))
-    check_may_leave(submission(kind=OrderKind.EVALUATE, evaluation=report(loss=0.5)), replace(only_loss, outputs={}))
+    check_may_leave(
+        submission(kind=OrderKind.EVALUATE, evaluation=report(loss=0.5)),
+        replace(only_loss, kind=OrderKind.EVALUATE, outputs={}),
+    )
     for figure in ({"accuracy": 0.5}, {"auc": 0.5}, {"confusion": confusion(10, 0, 0, 10)}):
         more = report(loss=0.5, **figure)
         assert refused(submission(kind=OrderKind.EVALUATE, evaluation=more), bounds=only_loss) in {
