@@ -264,11 +264,8 @@ def test_a_refusal_by_the_site_s_own_policy_names_nothing_unless_the_site_wants_
 def test_figures_that_the_agreement_does_not_name_stay(update: Path) -> None:
     no_loss = replace(BOUNDS, metrics=frozenset({"accuracy"}))
     assert refused(submission(update, evaluation=None), update, no_loss) == "training.loss"
-    only_loss = replace(BOUNDS, metrics=frozenset({"loss"}))
-    check_may_leave(
-        submission(kind=OrderKind.EVALUATE, evaluation=report(loss=0.5)),
-        replace(only_loss, kind=OrderKind.EVALUATE, outputs={}),
-    )
+    only_loss = replace(BOUNDS, kind=OrderKind.EVALUATE, outputs={}, metrics=frozenset({"loss"}))
+    check_may_leave(submission(kind=OrderKind.EVALUATE, evaluation=report(loss=0.5)), only_loss)
     for figure in ({"accuracy": 0.5}, {"auc": 0.5}, {"confusion": confusion(10, 0, 0, 10)}):
         more = report(loss=0.5, **figure)
         assert refused(submission(kind=OrderKind.EVALUATE, evaluation=more), bounds=only_loss) in {
