@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from federation.protection.clear import MODE as CLEAR
 from federation.protocol.documents import Terms
 
 
@@ -67,4 +68,4 @@ def upgraded(terms: Terms) -> Terms:
 
 def added_to(terms: Terms) -> Iterator[AddedTerm]:
     """The terms that an upgrade of these adds: those that say something where they stand."""
-    return (added for added in ADDED_BY_1_1 if not added.clear_only or "clear" in terms.protection)
+    return (added for added in ADDED_BY_1_1 if not added.clear_only or CLEAR.name in terms.protection)

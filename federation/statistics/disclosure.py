@@ -61,7 +61,7 @@ def protect(cells: Sequence[int], minimum: int) -> tuple[Cell, ...]:
     return tuple(None if place in withheld else cell for place, cell in enumerate(cells))
 
 
-def may_tell_moments(values: NDArray[np.float64], minimum: int) -> bool:
+def may_disclose_moments(values: NDArray[np.float64], minimum: int) -> bool:
     """Whether mean and variance of these values, of a column of which nothing is withheld, may be told.
 
     Args:

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from federation.statistics.columns import ColumnShape
-from federation.statistics.disclosure import may_tell_moments, protect, rounded
+from federation.statistics.disclosure import may_disclose_moments, protect, rounded
 from federation.statistics.report import ColumnReport
 from federation.validation.bounds import FINITE_MAX
 
@@ -64,7 +64,7 @@ def bin_counts(values: NDArray[np.float64], edges: tuple[float, ...]) -> tuple[i
 
 def _moments(values: NDArray[np.float64], minimum: int) -> dict[str, float]:
     """Mean and variance (two passes: T. F. Chan, G. H. Golub, R. J. LeVeque, 1983), or nothing."""
-    if not may_tell_moments(values, minimum):
+    if not may_disclose_moments(values, minimum):
         return {}
     mean = float(values.mean())
     centred = values - mean

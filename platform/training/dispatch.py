@@ -10,6 +10,7 @@ import logging
 from uuid import UUID
 
 from celery import current_app
+from django.conf import settings
 from django.core.cache import cache
 from django.db import transaction
 from redis import RedisError
@@ -26,8 +27,9 @@ EXPIRES_S = 60.0
 of two machines may differ."""
 AGAIN_AFTER_S = 10
 """After so long a row is nudged again whose first message may have been lost."""
-DUTY_WAITS_S = 3600
-"""So long a duty of the housekeeping may wait for those before it, before it is sent again."""
+DUTY_WAITS_PERIODS = 5
+"""So many periods a duty of the housekeeping may wait for those before it, before it is sent again: a worker that was
+killed has taken its message along, and the broker gives that back only after its `visibility_timeout`."""
 _MARGIN_S = 0.02
 """Whoever comes too early finds nothing to do."""
 
@@ -50,8 +52,9 @@ def close_step(step_id: int, *, in_s: float = 0.0) -> None:
 
 def send_duty(task: str) -> None:
     """One duty of the housekeeping, unless the last message of it still waits behind one that takes long."""
-    if cache.add(_mark(task, ""), 1, DUTY_WAITS_S):
-        current_app.send_task(task, retry=False, expires=DUTY_WAITS_S)
+    waits_s = DUTY_WAITS_PERIODS * settings.HOUSEKEEPING_EVERY_S
+    if cache.add(_mark(task, ""), 1, waits_s):
+        current_app.send_task(task, retry=False, expires=waits_s)
 
 
 def begun(task: str, row_id: str) -> None:

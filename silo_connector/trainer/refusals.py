@@ -140,13 +140,13 @@ REFUSALS: Mapping[str, str] = MappingProxyType(
         "data.changed": "The data changed while they were read.",
         "data.invalid": "The data are not as declared.",
         # statistics
-        "statistics.unknown_column": "The dataset has no column of that name of which statistics can be told.",
+        "statistics.unknown_column": "The dataset has no column of that name that has statistics.",
         "statistics.parameters": "An order for statistics names columns and nothing else.",
         "statistics.per_day": "The dataset has answered as many jobs of statistics today as its silo lets it; it "
         "answers again from 00:00 UTC on.",
         "statistics.rows_too_near": "The dataset's rows have changed by too few since it was asked for statistics; it "
         "answers again when they have changed by the minimum cell.",
-        "statistics.minimum_cell": "Statistics are told with the agreement's minimum cell, and with no larger one.",
+        "statistics.minimum_cell": "Statistics use the agreement's minimum cell size, and no larger one.",
         "statistics.asked_again": "The job has asked this dataset too often; launch another one.",
         "statistics.too_few_rows": "The dataset has fewer rows than the minimum cell.",
         "statistics.too_large": "The statistics of these columns are too large; ask for fewer columns.",

@@ -82,7 +82,7 @@ EXAMPLES.append(
             "use": {"category": "health"},
             "task": "statistics",
             "datasets": [f"{_ID}1", f"{_ID}2"],
-            "protection": {"mode": "clear"},
+            "protection": {"mode": CLEAR.name},
             "statistics": {"columns": ["age", "chol"]},
         },
     )

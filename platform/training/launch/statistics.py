@@ -32,13 +32,13 @@ def check_statistics(asked: JobRequest, datasets: Sequence[Dataset], terms: Term
         return
     usual = limits_under(terms).minimum_cell
     if asked.limits.minimum_cell > usual:  # a smaller one the agreement refuses
-        told = _("Statistics are told with the agreement's minimum cell, %(usual)s: two of them would give rows away.")
+        told = _("Statistics use the agreement's minimum cell size, %(usual)s: two sizes together would disclose rows.")
         raise Invalid("statistics.minimum_cell", told % {"usual": usual}, "limits.minimum_cell")
     declared = [(dataset.silo.name, columns_of(declaration_of(dataset))) for dataset in datasets]
     for place, column in enumerate(asked.statistics.columns):
         lacking = [silo for silo, shapes in declared if column not in shapes]
         if lacking:
-            told = _("%(silos)s: no column “%(column)s” of which statistics can be told.")
+            told = _("%(silos)s: no column “%(column)s” that has statistics.")
             raise Invalid(
                 "statistics.unknown_column",
                 told % {"column": column, "silos": ", ".join(lacking)},

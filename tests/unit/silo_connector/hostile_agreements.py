@@ -40,8 +40,8 @@ def an_agreement_of_protocol_1_0_under_which_nothing_runs_any_more(site: Site, t
     return play(site, site.job())
 
 
-@refused_as("agreement.protocol", "members")
-def an_agreement_of_protocol_1_0_with_a_manifest_that_says_it_is_of_1_0(site: Site, trainer: Trainer) -> Order:
+@refused_as("document.malformed")
+def an_agreement_of_protocol_1_0_with_a_manifest_that_only_says_it_is_of_1_0(site: Site, trainer: Trainer) -> Order:
     site.agree(protocol="1.0")
     return play(site, site.job(protocol="1.0"))
 

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from federation.errors import Invalid
-from federation.statistics.disclosure import check_report, may_tell_moments, protect, rounded
+from federation.statistics.disclosure import check_report, may_disclose_moments, protect, rounded
 from federation.statistics.pooling import pool
 from federation.statistics.report import Cell, ColumnReport, StatisticsReport
 from tests.support.every import every
@@ -124,11 +124,11 @@ def test_counts_that_are_not_those_of_all_rows_are_no_report() -> None:
 
 def test_a_mean_is_withheld_where_equations_would_give_a_count_away() -> None:
     sexes = np.array([0.0] * 98 + [1.0] * 2)
-    assert not may_tell_moments(sexes, 5), "its mean is the number of ones"
-    assert may_tell_moments(np.array([0.0] * 90 + [1.0] * 10), 5)
-    assert not may_tell_moments(np.array([*range(50), 1e6]), 5), "its variance is the one row's value"
-    assert not may_tell_moments(np.arange(4.0), 5)
-    assert may_tell_moments(np.arange(50.0), 5)
+    assert not may_disclose_moments(sexes, 5), "its mean is the number of ones"
+    assert may_disclose_moments(np.array([0.0] * 90 + [1.0] * 10), 5)
+    assert not may_disclose_moments(np.array([*range(50), 1e6]), 5), "its variance is the one row's value"
+    assert not may_disclose_moments(np.arange(4.0), 5)
+    assert may_disclose_moments(np.arange(50.0), 5)
 
 
 def test_figures_have_four_significant_digits() -> None:

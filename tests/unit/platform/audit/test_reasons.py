@@ -49,7 +49,7 @@ from tests.support.every import every
         (
             "step.below_quorum",
             {"needed": 3, "round": 7},
-            "Fewer than 3 silos have answered in round 7, and it can't be given up.",
+            "Fewer than 3 silos have answered in round 7, and it can't be abandoned.",
             "In Runde 7 haben weniger als 3 Silos geantwortet, und sie kann nicht abgebrochen werden.",
         ),
     ],
