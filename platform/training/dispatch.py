@@ -50,8 +50,13 @@ def close_step(step_id: int, *, in_s: float = 0.0) -> None:
 
 def send_duty(task: str) -> None:
     """One duty of the housekeeping, unless the last message of it still waits behind one that takes long."""
-    if cache.add(_mark(task, ""), 1, DUTY_WAITS_S):
+    if not cache.add(_mark(task, ""), 1, DUTY_WAITS_S):
+        return
+    try:
         current_app.send_task(task, retry=False, expires=DUTY_WAITS_S)
+    except Exception:
+        begun(task, "")  # nothing waits: the next housekeeping sends it, and not only the one after the mark is gone
+        raise
 
 
 def begun(task: str, row_id: str) -> None:

@@ -12,6 +12,8 @@ import pytest
 from django.conf import settings
 from django.core.cache import cache
 from django.db import connection, connections, transaction
+from kombu.exceptions import OperationalError
+from redis import Redis
 
 from audit.models import Checkpoint, Event, Head
 from demo.services import Services
@@ -72,6 +74,18 @@ def test_a_put_off_message_neither_stops_one_for_now_nor_is_stopped(federation: 
     messages = drained("aggregation")
     assert len(messages) == 3
     assert all(message.expires for message in messages)
+
+
+def test_a_duty_that_the_broker_did_not_take_is_sent_by_the_next_housekeeping() -> None:
+    duty, queue = "evidence.tasks.sign_audit_heads", "housekeeping"
+    with Redis.from_url(settings.REDIS_URL) as broker:
+        broker.set(queue, "no list: nothing can be put on it")
+        with pytest.raises(OperationalError):
+            dispatch.send_duty(duty)
+        broker.delete(queue)
+    dispatch.send_duty(duty)
+    dispatch.send_duty(duty)
+    assert [message.task for message in drained(queue)] == [duty]
 
 
 def test_no_transaction_is_open_while_the_first_model_is_made(
