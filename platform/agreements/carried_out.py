@@ -121,7 +121,7 @@ TERMS: Mapping[str, CarriedOut] = MappingProxyType(
             "The job's own bound is held against the term; the trainer and the platform hold updates to the job's.",
         ),
         "training_limits.trainer_network": _judged(
-            "decisions.refusals",
+            "decisions.violations",
             _DECISIONS,
             "agreement.trainer_network",
             remark="The platform knows what the silo signed last; verification of evidence holds every answer to it.",
