@@ -15,14 +15,14 @@ from django.db import connection, connections, transaction
 from kombu.exceptions import OperationalError
 from redis import Redis
 
-from audit.models import Checkpoint, Event, Head
+from audit.models import Checkpoint, Event, Head, Link
 from demo.services import Services
 from evidence import passports
 from tests.support.federation import TEST, Federation, make_federation
 from tests.support.patience import FAILS_AFTER_S
 from tests.support.queues import drained
 from training import dispatch
-from training.engine import start, sweep, tasks
+from training.engine import recall_orders, start, sweep, tasks
 from training.launch.actions import launch
 from training.models import Job
 from training.transitions import JobState
@@ -192,3 +192,20 @@ def test_a_duty_that_fails_stops_no_other(federation: Federation, monkeypatch: p
     heads = set(Head.objects.values_list("chain", "position"))
     assert heads
     assert set(Checkpoint.objects.values_list("chain", "position")) == heads
+
+
+def test_a_part_of_the_sweep_that_fails_stops_no_other(federation: Federation, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rounds go on and events are chained, whatever becomes of one order that can't be called back."""
+
+    def broken(**_: object) -> int:
+        raise RuntimeError("nobody is called back today")
+
+    monkeypatch.setattr(recall_orders, "call_back", broken)
+    job = queued(federation)
+    drained(*QUEUES)
+    cache.clear()
+    with pytest.raises(RuntimeError, match="called back"):
+        tasks.sweep()
+    assert [message.args for message in drained("rounds")] == [(str(job.id),)]
+    events = Event.objects.filter(job_id=job.id)
+    assert Link.objects.filter(event_id__in=events.values("id")).count() == events.count() > 0
