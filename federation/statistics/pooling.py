@@ -19,6 +19,7 @@ from federation.protocol.documents.base import Count, Finite, Norm, Part
 from federation.protocol.documents.statistics import COLUMNS_MAX
 from federation.statistics.disclosure import rounded
 from federation.statistics.report import CELLS_MAX, ColumnReport, StatisticsReport
+from federation.validation.bounds import FINITE_MAX
 
 KIND: Final = "pooled_statistics.v1"
 QUANTILES: Final = (0.05, 0.25, 0.5, 0.75, 0.95)
@@ -116,8 +117,9 @@ def _pooled(told: Sequence[tuple[int, ColumnReport]]) -> PooledColumn:
     ]
     if moments:
         rows, mean, variance = pooled_moments(moments)
-        figures = {"moments_silos": len(moments), "moments_rows": rows}
-        figures |= {"mean": rounded(mean), "variance": rounded(variance)}
+        if abs(mean) <= FINITE_MAX and variance <= FINITE_MAX:  # else nothing: one silo's figures may be that far off
+            figures = {"moments_silos": len(moments), "moments_rows": rows}
+            figures |= {"mean": rounded(mean), "variance": rounded(variance)}
     return PooledColumn(
         name=first.name,
         type=first.type,

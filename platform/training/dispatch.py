@@ -53,8 +53,13 @@ def close_step(step_id: int, *, in_s: float = 0.0) -> None:
 def send_duty(task: str) -> None:
     """One duty of the housekeeping, unless the last message of it still waits behind one that takes long."""
     waits_s = DUTY_WAITS_PERIODS * settings.HOUSEKEEPING_EVERY_S
-    if cache.add(_mark(task, ""), 1, waits_s):
+    if not cache.add(_mark(task, ""), 1, waits_s):
+        return
+    try:
         current_app.send_task(task, retry=False, expires=waits_s)
+    except Exception:
+        begun(task, "")  # nothing waits: the next housekeeping sends it, and not only the one after the mark is gone
+        raise
 
 
 def begun(task: str, row_id: str) -> None:

@@ -3,6 +3,8 @@
 Housekeeping is a task for each duty: one that fails leaves the others their turn.
 """
 
+import logging
+from collections.abc import Callable
 from uuid import UUID
 
 from celery import Task, shared_task
@@ -16,6 +18,7 @@ from training.engine import closing, recall_orders, retiring, rounds, start
 from training.engine import housekeeping as deletions
 from training.engine import sweep as sweeping
 
+log = logging.getLogger(__name__)
 WORKER = System("worker")
 SWEEP = System("sweep")
 
@@ -60,11 +63,26 @@ def close_step(step_id: int) -> None:
 
 @shared_task(base=DatabaseTask, name="training.tasks.sweep")
 def sweep() -> None:
-    """Call back what nobody can answer, nudge what is due, chain the events of the record."""
-    recall_orders.call_back(by=SWEEP)
-    sweeping.nudge(by=SWEEP)
-    sweeping.note_silent_silos(by=SWEEP)
-    chaining.chain_new()
+    """Call back what nobody can answer, nudge what is due, chain the events of the record: whatever one comes to.
+
+    Raises what the first of them raised that failed.
+    """
+    duties: tuple[Callable[[], object], ...] = (
+        lambda: recall_orders.call_back(by=SWEEP),
+        lambda: sweeping.nudge(by=SWEEP),
+        lambda: sweeping.note_silent_silos(by=SWEEP),
+        chaining.chain_new,
+    )
+    failed: Exception | None = None
+    for duty in duties:
+        try:
+            duty()
+        except Exception as error:  # raised below, when the others have had their turn
+            if failed is not None:
+                log.error("another part of the sweep failed", exc_info=error)
+            failed = failed or error
+    if failed is not None:
+        raise failed
 
 
 @shared_task(base=DatabaseTask, name="training.tasks.housekeeping")

@@ -18,7 +18,7 @@ import numpy as np
 from federation.errors import FederationError
 from federation.protocol.datasets import DatasetDeclaration
 from federation.protocol.digests import digest_bytes
-from federation.protocol.documents import Manifest, Order, OrderKind, Payload, Submission, now
+from federation.protocol.documents import Limits, Manifest, Order, OrderKind, Payload, Submission, now
 from federation.protocol.payloads.statistics_v1 import PAYLOAD
 from federation.statistics.columns import ColumnShape, columns_of
 from federation.statistics.measuring import measure_column
@@ -64,10 +64,11 @@ class StatisticsKind:
         verify_s = time.perf_counter() - incoming.started_s - work.data_s
         started = time.perf_counter()
         task, permit = work.task, work.permit
-        dataset, minimum_cell = task.member.dataset, permit.minimum_cell
-        if task.manifest.limits.minimum_cell > minimum_cell:  # a smaller one the agreement refuses
-            told = f"It asks for a minimum cell of {task.manifest.limits.minimum_cell}, {minimum_cell} is agreed."
+        dataset, asked = task.member.dataset, task.manifest.limits.minimum_cell
+        if asked > max(permit.minimum_cell, Limits().minimum_cell):  # one that is smaller than agreed is refused before
+            told = f"It asks for a minimum cell of {asked}, {permit.minimum_cell} is agreed."
             raise Refused("statistics.minimum_cell", told)
+        minimum_cell = max(permit.minimum_cell, asked)
         columns = silo.datasets.common_columns(dataset)
         state = _state(silo.datasets.declarations[dataset], columns, minimum_cell)
         silo.statistics.admit(

@@ -12,15 +12,17 @@ import pytest
 from django.conf import settings
 from django.core.cache import cache
 from django.db import connection, connections, transaction
+from kombu.exceptions import OperationalError
+from redis import Redis
 
-from audit.models import Checkpoint, Event, Head
+from audit.models import Checkpoint, Event, Head, Link
 from demo.services import Services
 from evidence import passports
 from tests.support.federation import TEST, Federation, make_federation
 from tests.support.patience import FAILS_AFTER_S
 from tests.support.queues import drained
 from training import dispatch
-from training.engine import start, sweep, tasks
+from training.engine import recall_orders, start, sweep, tasks
 from training.launch.actions import launch
 from training.models import Job
 from training.transitions import JobState
@@ -72,6 +74,18 @@ def test_a_put_off_message_neither_stops_one_for_now_nor_is_stopped(federation: 
     messages = drained("aggregation")
     assert len(messages) == 3
     assert all(message.expires for message in messages)
+
+
+def test_a_duty_that_the_broker_did_not_take_is_sent_by_the_next_housekeeping() -> None:
+    duty, queue = "evidence.tasks.sign_audit_heads", "housekeeping"
+    with Redis.from_url(settings.REDIS_URL) as broker:
+        broker.set(queue, "no list: nothing can be put on it")
+        with pytest.raises(OperationalError):
+            dispatch.send_duty(duty)
+        broker.delete(queue)
+    dispatch.send_duty(duty)
+    dispatch.send_duty(duty)
+    assert [message.task for message in drained(queue)] == [duty]
 
 
 def test_no_transaction_is_open_while_the_first_model_is_made(
@@ -178,3 +192,20 @@ def test_a_duty_that_fails_stops_no_other(federation: Federation, monkeypatch: p
     heads = set(Head.objects.values_list("chain", "position"))
     assert heads
     assert set(Checkpoint.objects.values_list("chain", "position")) == heads
+
+
+def test_a_part_of_the_sweep_that_fails_stops_no_other(federation: Federation, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rounds go on and events are chained, whatever becomes of one order that can't be called back."""
+
+    def broken(**_: object) -> int:
+        raise RuntimeError("nobody is called back today")
+
+    monkeypatch.setattr(recall_orders, "call_back", broken)
+    job = queued(federation)
+    drained(*QUEUES)
+    cache.clear()
+    with pytest.raises(RuntimeError, match="called back"):
+        tasks.sweep()
+    assert [message.args for message in drained("rounds")] == [(str(job.id),)]
+    events = Event.objects.filter(job_id=job.id)
+    assert Link.objects.filter(event_id__in=events.values("id")).count() == events.count() > 0

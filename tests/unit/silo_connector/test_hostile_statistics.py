@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -251,6 +252,16 @@ async def test_a_job_s_larger_minimum_cell_tells_nothing_of_the_number_of_rows(
     """There are 60 rows: were it tried, the answer would say on which side of the asked number they are."""
     asked = ask(counting, trainer, job(counting, minimum_cell=minimum_cell))
     assert counting.refusal(asked) == "statistics.minimum_cell"
+
+
+async def test_the_minimum_cell_of_a_job_that_names_none_is_taken_where_less_is_agreed(counting: Site) -> None:
+    counting.agree(**AGREED | {"disclosure": {"minimum_cell": 3}})
+    limits = replace(counting.config.limits, minimum_cell=1)
+    trainer = Trainer(replace(counting.config, limits=limits))
+    trainer.start()
+    assert told(counting, ask(counting, trainer, job(counting, minimum_cell=5))).minimum_cell == 5
+    assert counting.refusal(ask(counting, trainer, job(counting, minimum_cell=6))) == "statistics.minimum_cell"
+    trainer.close()
 
 
 async def test_a_job_that_asks_again_and_again_does_not_learn_when_rows_change(

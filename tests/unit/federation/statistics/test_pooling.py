@@ -104,3 +104,14 @@ def test_a_quantile_of_the_values_lies_where_its_histogram_says(values: list[flo
         assert one.estimate is not None
         assert one.lower <= value <= one.upper
         assert one.lower <= one.estimate <= one.upper
+
+
+def test_a_silo_whose_mean_is_absurd_costs_the_pool_its_moments_and_no_more() -> None:
+    """Each report is one that may be told; were pooling to fail for it, one silo could end every job."""
+    usual = report_of([1.0, 2.0, 3.0, 4.0])
+    column = usual.columns[0].model_copy(update={"mean": 1e30, "variance": 0.0})
+    absurd = read_report(encode_report(usual.model_copy(update={"columns": (column,)})))
+    pooled = read_pooled(encode_pooled(pool([usual, absurd])))
+    told = pooled.columns[0]
+    assert (told.mean, told.variance, told.moments_silos, told.moments_rows) == (None, None, 0, 0)
+    assert (pooled.silos, pooled.rows, told.count) == (2, 8, 8)
