@@ -371,5 +371,5 @@ def test_notices_are_written_in_their_reader_s_language(cohort: Cohort, settings
     told = next(one for one in mail.outbox if one.to == [cohort.scientist.email])
     assert told.subject.startswith("[Consilience] Fertig: ")
     assert "Genauigkeit 0," in told.body
-    assert "Wählen Sie, worüber Sie benachrichtigt werden:" in told.body
+    assert "Wählen Sie Ihre Benachrichtigungen:" in told.body
     assert Notice.objects.get(kind="job.completed").subject.startswith("Completed: ")

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from federation.protocol.digests import digest_bytes
-from tests.support.federation import TEST, Federation, PlayedSilo, make_federation
+from silos.models import Silo
+from tests.support.federation import TEST, Federation, PlayedSilo, capabilities, make_federation
 from tests.support.plugins.added import OF_THE_PLATFORM, add_parts
 from training.engine import answers, closing, start
 from training.launch.actions import launch
@@ -24,6 +25,8 @@ def job(monkeypatch: pytest.MonkeyPatch, blob_root: Path) -> tuple[Federation, J
     add_parts(monkeypatch, OF_THE_PLATFORM)
     heard().clear()
     federation = make_federation(agreed=False)
+    can = capabilities(protection=["clear", "greeted"], payloads=["update.f32", "words.ascii"])
+    Silo.objects.update(capabilities=can)  # their connectors have the added parts too
     federation.agree(protection=("greeted",), clear_reason="They greet.")
     asked = federation.request(rounds=1, protection={"mode": "greeted", "language": "en"})
     job = launch(consortium=federation.consortium, request=asked, by=federation.scientist)

@@ -30,7 +30,7 @@ pytestmark = pytest.mark.django_db
 
 READERS = ("platform_admin", "administrator", "scientist", "steward", "it", "neighbour")
 OUT = ("outsider", "nobody")
-APPS = {"silos", "registry", "training"}
+APPS = {"silos", "registry", "training", "evidence"}
 Body = dict[str, Any]
 
 

@@ -14,6 +14,8 @@ from django.utils import timezone
 
 from federation.errors import FederationError
 from federation.protocol.documents import OrderKind
+from federation.protocol.envelope import sign
+from federation.protocol.keys import PrivateKey
 from tests.support.every import every
 from tests.support.federation import TEST, Federation, make_federation
 from training.engine import answers, rounds, start, steps
@@ -21,7 +23,7 @@ from training.engine.long_poll import fetch_deliverable_orders
 from training.engine.sql import closing
 from training.engine.sql.steps import Applied, mark_applied
 from training.launch.actions import launch
-from training.models import Evaluation, Job, Order, RefusalDocument, Round, Step, Submission
+from training.models import Evaluation, Job, Order, Payload, RefusalDocument, Round, Step, Submission
 from training.states import move
 from training.transitions import (
     ENDED,
@@ -54,6 +56,7 @@ def job(federation: Federation) -> Job:
 def put(order: Order, state: OrderState) -> None:
     """This order in this state, whatever it was in, with nothing answered."""
     Submission.objects.filter(order=order).delete()
+    Payload.objects.filter(order=order).delete()
     Evaluation.objects.filter(order=order).delete()
     RefusalDocument.objects.filter(order=order).delete()
     Order.objects.filter(id=order.id).update(state=state, code="", answered_at=None)
@@ -241,17 +244,18 @@ def test_the_database_takes_no_order_that_belongs_nowhere_and_one_of_a_job_s_beg
         }
         with pytest.raises(IntegrityError, match="order_of_a_"), transaction.atomic():
             Order.objects.create(**(fields | changes))
+    envelope = sign(b'{"an":"order"}', "application/vnd.consilience.test+json", PrivateKey.generate())
     stands = Order.objects.create(
         silo=order.silo,
         number=2000,
         kind=OrderKind.RESERVE.value,
-        envelope=b'{"an":"order"}',
+        envelope=envelope,
         job=job,
         issued_at=timezone.now(),
         expires_at=order.expires_at,
     )
     found = fetch_deliverable_orders(order.silo, [order.id])
-    assert [given.order for given in found.orders] == [b'{"an":"order"}']
+    assert [given.order for given in found.orders] == [envelope]
     assert found.orders[0].manifest == bytes(job.manifest or b""), "an order of a job brings its manifest, step or not"
     stands.refresh_from_db()
     assert stands.state == OrderState.DELIVERED
