@@ -151,6 +151,12 @@ class Site:
         assert isinstance(outcome, Refusal), outcome
         return outcome.code
 
+    def payloads(self, order: Order) -> dict[str, Path]:
+        """The files that the trainer keeps for its answer to an order, by the names of the payloads."""
+        begin, end = f"{order.order_id}.", ".payload"
+        files = (self.config.trainer_state / "outcomes").iterdir()
+        return {file.name[len(begin) : -len(end)]: file for file in files if file.name.startswith(begin)}
+
     def submission(self, order: Order) -> Submission:
         """What the trainer did."""
         outcome = self.outcome(order)

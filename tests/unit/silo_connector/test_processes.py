@@ -52,7 +52,8 @@ async def test_an_order_becomes_a_submission(site: Site, platform: FakePlatform)
         assert submission.training.steps == 5
         assert submission.payloads
         assert submission.payloads["update"].digest in platform.complete
-        platform.issue(site.order(manifest, 0.5, number=2, round=2, kind=OrderKind.EVALUATE), manifest)
+        evaluates = site.order(manifest, 0.5, number=2, round=2, kind=OrderKind.EVALUATE, outputs={})
+        platform.issue(evaluates, manifest)
         await platform.until(lambda: len(platform.submissions) == 2)
         assert not platform.answered().payloads
         await platform.until(lambda: not list(site.outbox.glob("*-*-*-*")))

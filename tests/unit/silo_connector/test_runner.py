@@ -14,7 +14,7 @@ import pytest
 
 from federation.learning.weights import read_weights
 from federation.plans.declaration import read_plan
-from federation.protocol.documents import OrderKind
+from federation.protocol.documents import UPDATE, OrderKind
 from silo_connector import spool
 from silo_connector.cli import main
 from silo_connector.trainer.sandbox.remote import RunnerLost, session
@@ -45,8 +45,8 @@ def outcome(site: Site, manifest: Any, **changes: Any) -> Any:
     site.deliver(order, manifest)
     trainer.process_inbox()
     trainer.close()
-    file = site.config.trainer_state / "outcomes" / f"{order.order_id}.safetensors"
-    weights = read_weights(file, manifest.layout) if file.exists() else None
+    file = site.payloads(order).get(UPDATE)
+    weights = read_weights(file, manifest.layout) if file is not None else None
     return site.submission(order), weights
 
 

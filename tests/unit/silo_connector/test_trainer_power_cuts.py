@@ -30,7 +30,7 @@ class PowerCut(BaseException):
 
 STEPS: list[tuple[object, str]] = [
     (Memory, "take"),
-    (model_orders, "take_model"),
+    (model_orders, "copy_input"),
     (model_orders, "execute_order"),
     (model_orders, "sign_if_allowed"),
     (Outcomes, "sync"),

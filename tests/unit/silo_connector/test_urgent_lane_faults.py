@@ -155,7 +155,7 @@ STEPS: list[tuple[object, str]] = [
     (Memory, "take"),
     (AuditCheckpointKind, "validate"),
     (AuditCheckpointKind, "execute"),
-    (audit_checkpoint, "keep_heads"),
+    (audit_checkpoint, "store_heads"),
     (Journal, "sync"),
     (Memory, "finish"),
     (outbox, "record"),

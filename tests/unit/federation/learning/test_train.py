@@ -216,7 +216,7 @@ def test_training_loads_no_compiler(logistic: Start) -> None:
     """Torch's optimiser classes would: seconds and tens of megabytes in every trainer, for nothing."""
     program = (
         "import sys; from pathlib import Path; import numpy as np;"
-        "from federation.learning.backend import of_family;"
+        "from federation.learning.backend import local_backend_factory;"
         "from federation.learning.data import ArrayData; from federation.learning.models import parse_model;"
         "from federation.targets import target_of;"
         "from federation.learning.specification import parse_local; from federation.learning.train import train;"
@@ -224,7 +224,7 @@ def test_training_loads_no_compiler(logistic: Start) -> None:
         "layout = family.layout(spec, 4, two);"
         "data = ArrayData(np.zeros((8, 4), np.float32), np.zeros(8, np.int64), two); path = Path(sys.argv[1]);"
         "local = parse_local({'steps': 3, 'momentum': 0.5});"
-        "train(path, layout, of_family(family, spec), data, local, 1, path.with_name('update'));"
+        "train(path, layout, local_backend_factory(family, spec), data, local, 1, path.with_name('update'));"
         "assert 'torch._dynamo' not in sys.modules and 'sympy' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", program, str(logistic.path)], check=True)
