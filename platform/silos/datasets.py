@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from django.db import transaction
 from django.utils import timezone
@@ -10,6 +10,7 @@ from django.utils import timezone
 from audit.actions import record
 from audit.actors import Actor
 from federation.errors import Invalid, Untrusted
+from federation.protocol.datasets import DatasetDeclaration
 from federation.protocol.documents import DatasetRegistration, DatasetWithdrawal, verify_document
 from federation.protocol.documents.base import Network
 from federation.protocol.rows import coarse
@@ -39,7 +40,7 @@ def register(*, registration: bytes, by: Silo) -> Dataset:
         values: dict[str, object] = {
             "title": as_one_line(declaration.title) or declaration.name,
             "description": declaration.description,
-            "declaration": declaration.model_dump(mode="json"),
+            "declaration": _as_understood(declaration),
             "registration": registration,
             "schema_digest": said.schema_digest,
             "n_features": len(declaration.features()),
@@ -73,6 +74,13 @@ def register(*, registration: bytes, by: Silo) -> Dataset:
                 detail={"name": dataset.name, "before": dataset.rows_confirmed, "rows": dataset.rows_pending},
             )
     return dataset
+
+
+def _as_understood(declaration: DatasetDeclaration) -> dict[str, Any]:
+    """What is kept to be read again: without fields of a later version. The signed bytes have them."""
+    told = declaration.model_dump(mode="json")
+    understood: dict[str, Any] = DatasetDeclaration.model_validate(told, extra="ignore").model_dump(mode="json")
+    return understood
 
 
 def _note_network(silo: Silo, network: Network | None) -> None:

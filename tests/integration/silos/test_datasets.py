@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import datetime, timedelta
 from itertools import permutations
 from typing import Any
@@ -10,11 +11,12 @@ import pytest
 
 from audit.models import Event
 from federation.errors import FederationError, Invalid
-from federation.protocol import documents
+from federation.protocol import documents, envelope
 from federation.protocol.envelope import payload_unverified
 from federation.protocol.keys import PrivateKey
 from silos import datasets, growth
 from silos.models import Dataset
+from silos.selectors import declaration_of
 from tests.support.cohort import Cohort, browser
 from tests.support.federation import PlayedSilo, make_federation, registration, withdrawal
 from training.launch.actions import launch
@@ -230,3 +232,24 @@ def test_members_see_at_a_job_which_trainer_has_a_network_and_an_agreement_may_f
     with pytest.raises(Invalid) as caught:
         launch(consortium=other.consortium, request=other.request(), by=other.scientist)
     assert caught.value.code == "agreement.trainer_network"
+
+
+def test_what_a_later_connector_declares_besides_breaks_no_page_and_no_launch(
+    cohort: Cohort, played: PlayedSilo
+) -> None:
+    """A field of a later minor version is read over; were it kept, one silo could break the pages of all."""
+    said = json.loads(payload_unverified(registration(played)))
+    said |= {"protocol": "1.9", "licence": "none"}
+    said["declaration"] |= {"steward": "Berta"}
+    said["declaration"]["columns"][0] |= {"sensitive": True}
+    said["declaration"]["steps"][0] |= {"reason": "as always"}
+    payload_type = documents.DatasetRegistration.payload_type
+    sealed = envelope.sign(json.dumps(said).encode(), payload_type, played.identity)
+    dataset = datasets.register(registration=sealed, by=played.silo)
+    assert bytes(dataset.registration) == sealed
+    assert declaration_of(dataset).schema_digest == dataset.schema_digest
+    assert browser(cohort.steward).get(f"/datasets/{dataset.id}/").status_code == 200
+    launched = launch(
+        consortium=cohort.federation.consortium, request=cohort.federation.request(), by=cohort.federation.scientist
+    )
+    assert launched.state == "queued"
