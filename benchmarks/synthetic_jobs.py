@@ -44,7 +44,9 @@ def wave(*words: object) -> float:
 class Rows:
     """Rows to be written, by kind, in an order in which each finds what it points at."""
 
-    KINDS: ClassVar = (Model, ModelVersion, Job, CohortSeat, Round, Step, Order, Submission, Evaluation, Event)
+    KINDS: ClassVar = (
+        *(Model, ModelVersion, Job, CohortSeat, Round, Step, Order, Submission, Payload, Evaluation, Event),
+    )
     numbers: Counter[UUID] = field(default_factory=Counter)
     kept: dict[type[models.Model], list[Any]] = field(default_factory=lambda: {kind: [] for kind in Rows.KINDS})
 

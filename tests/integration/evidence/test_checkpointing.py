@@ -237,7 +237,7 @@ def test_a_refusal_is_kept_written_down_and_shown_until_the_silo_signs_again(
     assert (told.silo, told.code) == (first.silo.name, "checkpoint.forked")
     client.force_login(federation.administrator)
     page = client.get("/activity/chains/").content.decode()
-    assert f"{first.silo.name} does not countersign the record of" in page
+    assert f"{first.silo.name} does not countersign the audit log of" in page
     assert sign_heads() == 0  # asked again after an hour, not at once
     models.Order.objects.filter(id=order.order_id).update(answered_at=timezone.now() - timedelta(hours=2))
     assert sign_heads() == 1
