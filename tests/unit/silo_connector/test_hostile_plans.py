@@ -99,7 +99,7 @@ def refused(site: Site, source: str, **changes: Any) -> Refusal:
     found = site.outcome(order)
     assert isinstance(found, Refusal), "it was carried out"
     assert [file.name for file in (site.outbox / str(order.order_id)).iterdir()] == [spool.DOCUMENT]
-    assert not (site.config.trainer_state / "outcomes" / f"{order.order_id}.safetensors").exists()
+    assert not site.payloads(order)
     site.submission(carried_out(site, GOOD, 99))
     return found
 

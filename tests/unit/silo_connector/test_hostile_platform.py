@@ -56,7 +56,7 @@ async def test_a_hostile_order_is_refused_and_journaled_and_nothing_leaves(
     assert [file.name for file in folder.iterdir()] == [spool.DOCUMENT]
     (left,) = departures(site, order)
     assert (left["purpose"], left["digest"]) == ("document", digest_bytes((folder / spool.DOCUMENT).read_bytes()))
-    assert not (site.config.trainer_state / "outcomes" / f"{order.order_id}.safetensors").exists()
+    assert not site.payloads(order)
     told = [line for line in site.journal() if line.get("order_id") == str(order.order_id)]
     events = [line["event"] for line in told]
     assert events in (["order.refused", "sent"], ["order.allowed", "order.refused", "sent"])
