@@ -27,9 +27,10 @@ from audit.actors import System
 from demo.processes import Child, tail
 from demo.redis_server import free_port
 from demo.services import PYTHONPATH, ROOT, Services
+from federation.protocol import PROTOCOL_VERSION
 from federation.protocol.digests import digest_bytes
 from federation.protocol.keys import PrivateKey
-from federation.protocol.requests import sign_request
+from federation.protocol.requests import PROTOCOL_HEADER, sign_request
 from realtime.connections import counted_as, open_connections
 from realtime.http import STRANGER_BYTES_MAX
 from realtime.proxies import Proxies
@@ -52,7 +53,7 @@ def head(method: str, path: str, **headers: object) -> bytes:
     lines = [
         f"{method} {path} HTTP/1.1",
         "Host: 127.0.0.1",
-        *(f"{n.replace('_', '-')}: {v}" for n, v in headers.items()),
+        *(f"{n.replace('_', '-')}: {v}" for n, v in ({PROTOCOL_HEADER: PROTOCOL_VERSION} | headers).items()),
     ]
     return ("\r\n".join(lines) + "\r\n\r\n").encode()
 

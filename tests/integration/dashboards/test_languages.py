@@ -12,7 +12,6 @@ from typing import Any
 
 import pytest
 from django.apps import apps
-from django.conf import settings
 from django.core import mail
 from django.db import connection
 from django.test import Client
@@ -52,13 +51,6 @@ SAME_EVERYWHERE = {
     *("relu", "tanh", "gelu", "sgd", "adam", "columns", "drop first", "method", "stratified_shuffle", "train fraction"),
     *("seed", "docker-compose.yml", "connector.toml", "REST", "English", "Deutsch", "True", "False"),
 }
-
-
-@pytest.fixture(autouse=True)
-def own_language_after() -> Iterator[None]:
-    """A request leaves its language to the thread that it ran in."""
-    yield
-    translation.activate(settings.LANGUAGE_CODE)
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import timedelta
 
 import numpy as np
@@ -38,13 +37,6 @@ def caught_up(cohort: Cohort, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(settings, "EMAIL_CONFIGURED", True)
     actions.gather(by=TEST)
     Delivery.objects.all().delete()
-
-
-@pytest.fixture(autouse=True)
-def own_language_after() -> Iterator[None]:
-    """A request leaves its language to the thread that it ran in."""
-    yield
-    translation.activate(settings.LANGUAGE_CODE)
 
 
 def told() -> dict[str, list[str]]:
