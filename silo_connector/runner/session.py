@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mmap
 import os
 from typing import Any
 
@@ -15,6 +16,10 @@ from silo_connector.runner.plan import Plan, WrongAnswer, is_want_of_memory, loa
 
 CONNECTION = 3
 _WRITE_BYTES = 1 << 20
+_RESERVE_BYTES = 4 << 20
+_RESERVE = mmap.mmap(-1, _RESERVE_BYTES, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+"""Given back when a plan fails: to say that memory is used up takes some. Every session has it from the runner, beyond
+what its plan may use."""
 
 
 def run(measures: list[str], body_bytes_max: int) -> None:
@@ -32,6 +37,7 @@ def run(measures: list[str], body_bytes_max: int) -> None:
     except WrongAnswer:
         _send({"error": "answer"})
     except BaseException as error:
+        _RESERVE.close()
         _send({"error": "memory"} if is_want_of_memory(error) else {"error": "plan", **public_error(error)})
 
 

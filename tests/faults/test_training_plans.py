@@ -31,8 +31,8 @@ def scientist(federation: Federation) -> Client:
 
 
 @pytest.fixture(scope="module")
-def runners(federation: Federation) -> Iterator[list[Child]]:
-    """A runner beside every trainer, which starts anew to hear of it."""
+def runners(federation: Federation, scientist: Client) -> Iterator[list[Child]]:
+    """A runner beside every trainer, which starts anew to hear of it; every silo has told the platform so."""
     started = []
     for connector in federation.ensemble.connectors:
         runner = connector.run_plans()
@@ -40,6 +40,10 @@ def runners(federation: Federation) -> Iterator[list[Child]]:
         started.append(runner)
         connector.trainer.kill()
         connector.trainer.start()
+    until(
+        "every silo tells that it runs training plans",
+        lambda: all("plan" in silo["capabilities"].get("families", ()) for silo in scientist.all("silos/")),
+    )
     yield started
     for runner in started:
         runner.kill()
@@ -67,6 +71,7 @@ def launch(federation: Federation, plan: dict[str, Any]) -> str:
     return federation.launch(model=None, plan=plan["digest"], rounds=3, local={"steps": 60, "batch_size": 4})
 
 
+@pytest.mark.usefixtures("runners")
 def test_nothing_runs_before_people_of_every_organisation_have_approved_it(
     federation: Federation, plan: dict[str, Any]
 ) -> None:

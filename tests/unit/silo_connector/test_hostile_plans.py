@@ -183,6 +183,7 @@ async def test_hostile_code_shares_no_kernel_objects(fenced: Site, does: str) ->
         ("torch.zeros(10**10)", "code.memory"),
         ("kept = []\nwhile True: kept.append(bytearray(1 << 20))", "code.memory"),
         ("while True: parameters['x'] = [*parameters.values()] * 99", "code.memory"),
+        ("import gc\ngc.disable()\nlast = None\nwhile True: last = (last,)", "code.memory"),  # to the last byte
         ("return 1.0", "code.wrong_answer"),
         ("return features.numpy()", "code.wrong_answer"),
         ("return features.sum()", "code.wrong_answer"),
