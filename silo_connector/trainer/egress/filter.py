@@ -26,7 +26,6 @@ from federation.protocol.documents import (
     LogAcceptance,
     Manifest,
     Order,
-    OrderKind,
     Payload,
     Protection,
     Refusal,
@@ -186,12 +185,8 @@ def _check_submission(
 ) -> None:
     if bounds is None:
         raise _not_allowed("manifest_digest")
-    if (submission.kind == OrderKind.STATISTICS) != isinstance(bounds, StatisticsBounds):
-        raise _not_allowed("kind")
     if not submission.payloads.keys() == payloads.keys() == bounds.outputs.keys():
         raise _not_allowed("payloads")
-    if submission.kind == OrderKind.EVALUATE and (payloads or submission.training is not None):
-        raise _not_allowed("payloads" if payloads else "training")
     for name, payload in submission.payloads.items():
         _check_payload(name, payload, payloads[name], bounds)
     if isinstance(bounds, StatisticsBounds):
