@@ -14,6 +14,7 @@ from audit.actions import record
 from audit.actors import Actor
 from federation.errors import Invalid
 from federation.protocol.documents import EnrolmentStatement, SiloCertificate, read, verify_document
+from federation.protocol.documents.manifests import CERTIFICATE_LENGTH_MAX
 from federation.protocol.envelope import payload_unverified
 from federation.protocol.keys import PublicKey
 from realtime import notices
@@ -203,6 +204,9 @@ def _check_fingerprint(silo: Silo, told: str) -> None:
 
 def _check_documents(statement: bytes, certificate: bytes) -> tuple[EnrolmentStatement, SiloCertificate]:
     """Both documents, each verified under the key that it names, and agreeing with each other."""
+    if len(certificate) > CERTIFICATE_LENGTH_MAX:  # else no job could have the silo, and no launch say why
+        told = f"A certificate has at most {CERTIFICATE_LENGTH_MAX} characters with its envelope."
+        raise Invalid("certificate.too_large", told, "certificate")
     identity = PublicKey.from_encoded(read(EnrolmentStatement, payload_unverified(statement)).identity_key)
     said = verify_document(EnrolmentStatement, statement, [identity])
     signatory = PublicKey.from_encoded(read(SiloCertificate, payload_unverified(certificate)).signatory_key)

@@ -28,6 +28,9 @@ from federation.protocol.tensors import TENSORS_MAX, TensorSpec
 from federation.targets import Target, target_of
 from federation.validation.bounds import ROWS_MAX
 
+CERTIFICATE_LENGTH_MAX = 4000
+"""Of a sealed certificate in characters. A longer one can't be put into a manifest, so no silo enrols with it."""
+
 
 class CohortMember(Part):
     """One silo of a job: who it is, and with which data."""
@@ -40,7 +43,7 @@ class CohortMember(Part):
     schema_digest: Digest
     identity_key: Encoded
     signatory_key: Encoded
-    certificate: Annotated[str, Field(max_length=4000)] | None = None
+    certificate: Annotated[str, Field(max_length=CERTIFICATE_LENGTH_MAX)] | None = None
     """The sealed word of the signatory for the identity key, as JSON: what shows that the silo is the member's."""
     rows_coarse: Rows | None = None
     """What the silo had registered at launch. None in manifests of 1.0, which hold nobody to it."""

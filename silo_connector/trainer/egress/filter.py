@@ -26,7 +26,6 @@ from federation.protocol.documents import (
     LogAcceptance,
     Manifest,
     Order,
-    OrderKind,
     Payload,
     Protection,
     Refusal,

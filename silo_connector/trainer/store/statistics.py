@@ -77,10 +77,7 @@ class StatisticsAnswers:
 
     def _orders_of(self, job_id: UUID) -> int:
         """How many orders of a job were allowed; the one that is being answered is among them."""
-        (count,) = self._database.execute(
-            "SELECT count(*) FROM allowed WHERE job_id = ?",
-            (str(job_id),),  # a job of statistics has no others
-        ).fetchone()
+        (count,) = self._database.execute("SELECT count(*) FROM allowed WHERE job_id = ?", (str(job_id),)).fetchone()
         return int(count)
 
     def _nearest(self, dataset: str, state: RowState, minimum_cell: int) -> int | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 from uuid import uuid4
 
@@ -9,6 +10,9 @@ import pytest
 from rest_framework.test import APIClient
 
 from audit.models import Event
+from federation.errors import Invalid
+from federation.protocol import documents, envelope
+from federation.protocol.envelope import payload_unverified
 from federation.protocol.keys import PrivateKey, load_public
 from silos import actions, datasets
 from silos.health import note_heartbeat
@@ -230,3 +234,23 @@ def test_the_action_and_its_audit_event_are_one_transaction(cohort: Cohort, monk
     assert client.post(f"/api/v1/silos/{cohort.silo.id}/revoke/").status_code == 500
     cohort.silo.refresh_from_db()
     assert cohort.silo.state == SiloState.ACTIVE
+
+
+def test_a_certificate_that_no_manifest_could_hold_enrols_no_silo(cohort: Cohort) -> None:
+    """A later connector's may say more, and any envelope may have more signatures: the job's manifest bounds both."""
+    identity, signatory = PrivateKey.generate(), cohort.federation.silos[0].signatory
+    said = json.loads(payload_unverified(certificate(cohort.silo.organisation.name, identity, signatory)))
+    said |= {"protocol": "1.9", "more": "x" * 4000}
+    sealed = envelope.sign(json.dumps(said).encode(), documents.SiloCertificate.payload_type, signatory)
+    silo = actions.create(organisation=cohort.silo.organisation, name="annexe", by=cohort.administrator)
+    code, _ = actions.issue_code(silo=silo, by=cohort.administrator)
+    with pytest.raises(Invalid) as refused:
+        actions.enrol(
+            code=code,
+            transport_key=PrivateKey.generate().public,
+            statement=statement(identity, signatory),
+            certificate=sealed,
+            by=TEST,
+        )
+    assert refused.value.code == "certificate.too_large"
+    assert Silo.objects.get(id=silo.id).state == SiloState.CREATED

@@ -385,7 +385,6 @@ async def test_a_report_that_shows_too_much_stays_whatever_made_it(counting: Sit
     assert leaving(tmp_path, counting, reported((0, 20, 20, 20, 0), (0.0, 1.0, 4.0, 6.0))) == "columns.edges"
     assert leaving(tmp_path, counting, good, model_digest="sha256:" + "0" * 64) == "model_digest"
     assert leaving(tmp_path, counting, good, payloads={}) == "payloads"
-    assert leaving(tmp_path, counting, good, kind=OrderKind.EVALUATE) == "kind"
 
 
 async def test_no_bounds_of_a_model_let_statistics_leave(counting: Site, tmp_path: Path) -> None:
