@@ -26,6 +26,7 @@ from federation.protocol.documents import (
     LogAcceptance,
     Manifest,
     Order,
+    OrderKind,
     Payload,
     Protection,
     Refusal,
