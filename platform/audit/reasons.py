@@ -110,6 +110,8 @@ MEANINGS: Mapping[str, str] = {
         "The dataset's rows have changed by too few since it was asked for statistics. It answers again when they have "
         "changed by the minimum cell."
     ),
+    "statistics.minimum_cell": _("Statistics use the agreement's minimum cell size, and no larger one."),
+    "statistics.asked_again": _("The job has asked this dataset too often. Launch another one."),
     "statistics.too_few_rows": _("The dataset has fewer rows than the minimum cell."),
     "statistics.edges_differ": _("The silo cuts a column otherwise than most of the others."),
     "statistics.small_cell": _("The silo's statistics tell of fewer rows than the minimum cell."),
