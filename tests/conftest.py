@@ -142,6 +142,16 @@ def django_db_setup(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -
     connections[DEFAULT_DB_ALIAS].close_pool()  # type: ignore[attr-defined]  # only PostgreSQL's has one
 
 
+@pytest.fixture(autouse=True)
+def own_language() -> None:
+    """A request leaves its language to the thread that it ran in: each test begins with the platform's own."""
+    from django.conf import settings as of_django
+    from django.utils import translation
+
+    if apps.ready:
+        translation.activate(of_django.LANGUAGE_CODE)
+
+
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
     """The folder of data sets that lies beside the repository."""

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from tests.support.cohort import Cohort
@@ -18,15 +17,6 @@ if TYPE_CHECKING:
 def quick_passwords(settings: Any) -> None:
     """Passwords are hashed thousands of times in earnest; tests make many people."""
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
-
-
-@pytest.fixture(autouse=True)
-def own_language(settings: Any) -> Iterator[None]:
-    """A request leaves its language to the thread that it ran in: each test begins with the platform's own."""
-    from django.utils import translation
-
-    with translation.override(settings.LANGUAGE_CODE):
-        yield
 
 
 @pytest.fixture
