@@ -105,16 +105,20 @@ def _row(cells: tuple[Cell, ...]) -> str:
 
 @dataclass(frozen=True)
 class Series:
-    """One line of a chart. `palette` is the number of a silo's colour; None for what is drawn over all silos."""
+    """One line of a chart. `palette` is the number of a silo's colour; None for what is drawn over all silos.
+
+    `role` is what `plot.js` colours the latter by: "combined" beside single silos, "only" where nothing is beside it.
+    """
 
     name: str
     values: Sequence[float | None]
     palette: int | None = None
+    role: str = "combined"
 
     @property
     def meta(self) -> dict[str, Any]:
         """What `plot.js` chooses colour, width and dash by."""
-        return {"role": "combined"} if self.palette is None else {"series": self.palette}
+        return {"role": self.role} if self.palette is None else {"series": self.palette}
 
 
 def line_chart(
@@ -202,8 +206,12 @@ def bar_chart(
     digits: int = 2,
     stacked: bool = True,
     lying: bool = False,
+    by_category: bool = False,
 ) -> Chart:
-    """Bars, stacked unless told otherwise; lying where they stand for names, which are longer than numbers."""
+    """Bars, stacked by default; lying where they stand for names, which are longer than numbers.
+
+    By category, each value of `x` has a place of its own in the order given, also where it looks like a number.
+    """
     kept = thinned(len(x))
     along, up = ("y", "x") if lying else ("x", "y")
     data = [
@@ -225,6 +233,10 @@ def bar_chart(
     }
     if lying:
         layout["yaxis"] |= {"autorange": "reversed", "type": "category"}  # a silo may be called 1e9, or 2027-01-01
+    elif by_category:
+        layout["xaxis"]["type"] = "category"
+    if [one.role for one in series] == ["only"]:
+        layout["showlegend"] = False  # the axis says already what it is
     rows = tuple((x[place], *(rounded(one.values[place], digits) for one in series)) for place in range(len(x)))
     return Chart(key, title, caption, {"data": data, "layout": layout}, (x_title, *(one.name for one in series)), rows)
 

@@ -15,7 +15,7 @@ from consortia.models import Consortium, Participation
 from consortia.permissions import may as may_in
 from consortia.selectors import consortia_visible_to
 from consortia.transitions import ParticipationState
-from dashboards.statistics import charts_of
+from dashboards.statistics import drawn_columns
 from silos import selectors
 from silos.models import Dataset
 from silos.permissions import access_dataset
@@ -42,7 +42,7 @@ def dataset(request: HttpRequest, dataset_id: UUID) -> HttpResponse:
     context = {
         "released": released,
         "columns": columns,
-        "charts": charts_of(columns),
+        "drawn": drawn_columns(columns),
         "dataset": wanted,
         "declaration": declaration,
         "steps": selectors.steps_of(declaration),

@@ -52,14 +52,14 @@ def answers(
     traffic: Sequence[Traffic],
     target: Target,
 ) -> tuple[Answer, ...]:
-    """The seven answers in the order of the field's list of failures."""
+    """The answers in the order of the field's list of failures: seven, and four where no model is made or tried."""
+    is_about_model = job.task != Job.Task.STATISTICS
     return (
-        _converges(versions, target),
+        *((_converges(versions, target),) if is_about_model else ()),
         _private(job),
         _communication(traffic, work, members, times),
         _stragglers(work, times, members, job),
-        _each_silo(versions, members, target),
-        _drift(work, members),
+        *((_each_silo(versions, members, target), _drift(work, members)) if is_about_model else ()),
         _built_from(),
     )
 

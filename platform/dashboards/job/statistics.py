@@ -13,7 +13,7 @@ from django.views.decorators.http import require_safe
 from accounts.access import signed_in
 from dashboards.exports import attachment
 from dashboards.job.views import frame_of
-from dashboards.statistics import charts_of
+from dashboards.statistics import drawn_columns
 from rest.errors import NotFound
 from training.models import Job, ReleasedStatistics
 from training.permissions import access_job
@@ -30,7 +30,7 @@ def page(request: HttpRequest, job_id: UUID) -> HttpResponse:
         raise NotFound.of("statistics")
     released = released_by(job)
     columns = () if released is None else column_rows(released)
-    context = {"tab": "statistics", "released": released, "columns": columns, "charts": charts_of(columns)}
+    context = {"tab": "statistics", "released": released, "columns": columns, "drawn": drawn_columns(columns)}
     return render(request, "dashboards/job/statistics.html", {**frame_of(job, user), **context})
 
 

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 from typing import Any, Self
 
 from django import forms
-from django.forms.boundfield import BoundField
-from django.utils.translation import gettext
+from django.forms.boundfield import BoundField, BoundWidget
+from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
 from agreements.refusals import term_fault
@@ -15,6 +15,7 @@ from federation.errors import FederationError
 from federation.learning.models import FAMILIES
 from federation.learning.specification import LocalTraining
 from federation.protocol.documents import Limits
+from federation.statistics.columns import ColumnShape
 from plans.models import TrainingPlan
 from plans.selectors import FAMILY
 from rest.names import NameFormField
@@ -164,8 +165,14 @@ class StatisticsForm(CohortForm):
         del self.fields[f"limits{_SEPARATOR}update_norm_l2_max"]
         field = self.fields["columns"]
         assert isinstance(field, forms.MultipleChoiceField)
+        self.shapes = {name: shape for dataset in reversed(datasets) for name, shape in shapes_of(dataset).items()}
         names = dict.fromkeys(name for dataset in datasets for name in shapes_of(dataset))
         field.choices = [(name, name) for name in names]
+        self.fields["protection"].error_messages["required"] = _("Say how the silos' figures are protected.")
+
+    def columns_with_figures(self) -> list[tuple[BoundWidget, str]]:
+        """Each column's tick box, and what the silos will answer of it."""
+        return [(box, _figures_of(self.shapes[box.data["value"]])) for box in self["columns"]]
 
     def request(self) -> dict[str, Any]:
         """The launch request that the form makes, without what is wrong already as it was typed."""
@@ -174,6 +181,20 @@ class StatisticsForm(CohortForm):
 
     def _field_of(self, path: str) -> str | None:
         return "columns" if path.partition(".")[0] == "statistics" else super()._field_of(path)
+
+
+def _figures_of(shape: ColumnShape) -> str:
+    """What statistics give of a column cut like this, in a few words."""
+    if shape.levels is not None:
+        return ngettext("%(n)s level: a count", "%(n)s levels: a count of each", len(shape.levels)) % {
+            "n": len(shape.levels)
+        }
+    told = [gettext("mean, variance")] if shape.has_moments else []
+    if shape.edges is not None:
+        told.append(
+            gettext("histogram from %(first)g to %(last)g") % {"first": shape.edges[0], "last": shape.edges[-1]}
+        )
+    return "; ".join(told or [gettext("rows with a value, rows without")])
 
 
 class TrainingForm(CohortForm):

@@ -132,7 +132,7 @@ def _statistics_desk(request: HttpRequest, consortium_id: UUID) -> LaunchContext
     if named is not None:
         of_its_silo = [one for one in datasets if one.schema_digest == named.schema_digest]
         others = {one.silo_id: one for one in reversed(of_its_silo)} | {named.silo_id: named}
-        initial |= {"datasets": [str(one.id) for one in others.values()], "name": named.title[:200]}
+        initial |= {"datasets": [str(one.id) for one in others.values()], "name": named.name}
         initial |= {"columns": list(poolable_columns(list(others.values())))}
     form = StatisticsForm(request.POST or None, datasets=datasets, initial=initial)
     return LaunchContext(

@@ -80,6 +80,11 @@ class JobStatus:
         return version.model.target_kind if version else self.cohort[0].seat.dataset.target_kind
 
     @property
+    def has_model(self) -> bool:
+        """Whether it is about a model, and has metrics: a job of statistics is not."""
+        return self.job.task != Job.Task.STATISTICS
+
+    @property
     def metrics(self) -> dict[str, object]:
         """The newest figures over all silos."""
         return self.evaluated.combined if self.evaluated else {}

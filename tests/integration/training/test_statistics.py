@@ -32,11 +32,17 @@ AGE_EDGES = [20.0, 40.0, 50.0, 60.0, 80.0]
 
 def declared(edges: list[float] | None = None) -> dict[str, Any]:
     """Heart disease, with edges for the ages."""
-    told = {name: value for name, value in DECLARATION.items() if name != "source"}
-    columns = [dict(column) for column in told["columns"]]
-    for column in columns:
+    told = without_edges()
+    for column in told["columns"]:
         if column["name"] == "age":
             column["histogram_edges"] = edges or AGE_EDGES
+    return told
+
+
+def without_edges() -> dict[str, Any]:
+    """Heart disease, with no histogram at all."""
+    told = {name: value for name, value in DECLARATION.items() if name != "source"}
+    columns = [{name: value for name, value in one.items() if name != "histogram_edges"} for one in told["columns"]]
     return told | {"columns": columns}
 
 
@@ -76,9 +82,8 @@ def test_a_job_of_statistics_releases_what_the_pooled_table_has(cohort: Cohort, 
 
 
 def test_means_are_those_of_the_pooled_table(cohort: Cohort, silos: list[CountingSilo], heart_disease: Path) -> None:
-    plain = {name: value for name, value in DECLARATION.items() if name != "source"}
     files = zip(cohort.federation.silos, FILES, strict=True)
-    silos = [bring_columns(played, plain, heart_disease / file) for played, file in files]
+    silos = [bring_columns(played, without_edges(), heart_disease / file) for played, file in files]
     job = count_through(cohort.federation, silos, "age")
     (age,) = released(job).columns
     ages = values_of(silos, "age")
