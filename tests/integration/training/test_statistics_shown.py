@@ -62,6 +62,13 @@ def test_the_job_s_pages_show_them_and_say_what_is_withheld(cohort: Cohort, job:
     page = client.get(f"/jobs/{job.id}/statistics/").content.decode()
     assert "withheld by a silo; the others have" in page
     assert 'data-chart="statistics-0"' in page
+    assert '"xaxis": {"title": "age (years)", "type": "category"}' in page
+    assert "plotly.min.js" in client.get(f"/datasets/{cohort.dataset.id}/").content.decode()
+    overview, report = (client.get(f"/jobs/{job.id}/{part}").content.decode() for part in ("", "report/"))
+    assert "Accuracy" not in overview, "no model was made"
+    assert "Does it converge" not in report
+    assert "What does it cost in bytes?" in report
+    assert "evaluation" not in client.get("/jobs/").content.decode()
     for part in ("", "live/", "silos/", "rounds/", "rounds/1/1/", "configuration/", "events/", "report/", "charts/"):
         assert client.get(f"/jobs/{job.id}/{part}").status_code == 200, part
     for file in ("figures.csv", "figures.json", "statistics.csv"):
