@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from federation.protocol.digests import digest_bytes
+from realtime import database
 from silos.models import Silo
 from tests.support.federation import TEST, Federation, make_federation
 from tests.support.live_platform import Client, serving
@@ -104,3 +105,19 @@ def test_a_poll_that_was_held_finds_and_notes_nothing_once_its_silo_may_not_work
     with pytest.raises(Exception) as caught:
         _look_again(held, PollRequest([], 0, []))
     assert getattr(caught.value, "code", "") == ("silo.revoked" if change == "revoked" else "signature.invalid")
+
+
+def test_a_poll_that_is_woken_by_an_order_is_answered_with_one_statement(
+    federation: Federation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    launched(federation)
+    asked: list[str] = []
+    fetch = database.fetch
+
+    def noting(statement: str, parameters: Mapping[str, object]) -> list[tuple[Any, ...]]:
+        asked.append(statement)
+        return fetch(statement, parameters)
+
+    monkeypatch.setattr(database, "fetch", noting)
+    assert len(_look_again(federation.silos[0].silo, PollRequest([], 0, [])).orders) == 1
+    assert len(asked) == 1
