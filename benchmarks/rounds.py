@@ -2,8 +2,8 @@
 
 `median_s` is the time from one round's start to the next, read from the rounds' own rows. `launch_to_first_round_s` is
 from the launch to the first round's start, `job_of_5_rounds_s` from the launch of a job of five rounds, and a closing
-evaluation, to its end. Bytes are a round's, over all
-silos, artefacts and documents. Memory is web's and the worker's with their children (PSS, sampled five times a second).
+evaluation, to its end. Bytes are a round's, over all silos, artefacts and documents; manifests and agreements come once
+a job, and are left out. Memory is web's and the worker's with their children (PSS, sampled five times a second).
 `platform_cpu_s` and `silos_cpu_s` are a round's processor time, user and system: of everything that the platform runs,
 and of the relays with the dummy trainers, which share its cores. `cpu_s` has them by process. Wall time says little
 where both are more than the cores have: compare these instead.
@@ -83,13 +83,12 @@ def measure(stack: Stack, federation: Federation, parameters: int, rounds: int) 
     payload = sent.aggregate(total=Sum("payload_size_bytes"))["total"] or 0
     version = ModelVersion.objects.get(id=last.version.id)
     orders = [len(bytes(order.envelope)) for order in Order.objects.filter(step__round=last)]
-    manifest = len(bytes(job.manifest or b""))
     return {
         "median_s": round(statistics.median(lengths), 4),
         "launch_to_first_round_s": round((starts[0] - job.created_at).total_seconds(), 3),
         f"job_of_{SHORT_ROUNDS}_rounds_s": round((short.ended_at - short.created_at).total_seconds(), 3),
         "bytes_up": payload + sum(len(bytes(submission.document)) for submission in sent),
-        "bytes_down": len(federation.silos) * (version.size_bytes + manifest) + sum(orders),
+        "bytes_down": len(federation.silos) * version.size_bytes + sum(orders),
         "peak_rss_mb": stack.take_peaks(),
         **_processor_times(per_round),
     }

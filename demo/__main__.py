@@ -1,4 +1,4 @@
-"""The command line of the demo: `python -m demo run`, `check`, `code` and `services`."""
+"""The command line of the demo: `python -m demo run`, `check` and `code`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from demo.codes import code_at, seconds_left
 from demo.home import Home
 from demo.scenario import check, run
 from demo.screen import Screen
-from demo.services import ROOT, run_beside
+from demo.services import ROOT
 
 
 def print_code(email: str) -> int:
@@ -36,16 +36,12 @@ def main() -> int:
     checking.add_argument("--install-started", type=float, default=None, help="when the installation began (Unix time)")
     coding = commands.add_parser("code", help="what somebody's authenticator app shows now")
     coding.add_argument("email", help="one of the demo's people, such as steward@cleveland.demo.consilience.test")
-    services = commands.add_parser("services", help="run a command with a PostgreSQL and a Redis of its own")
-    services.add_argument("words", nargs=argparse.REMAINDER, metavar="-- COMMAND")
     given = parser.parse_args()
     if given.command == "run":
         return run(Screen(), figures=given.figures)
     if given.command == "check":
         return check(Screen(), 0.0 if given.install_started is None else time.time() - given.install_started)
-    if given.command == "code":
-        return print_code(given.email)
-    return run_beside([word for word in given.words if word != "--"])
+    return print_code(given.email)
 
 
 if __name__ == "__main__":

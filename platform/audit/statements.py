@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from datetime import datetime
 from uuid import UUID
 
 from django.utils import timezone
@@ -38,6 +39,27 @@ def appending(source: str) -> str:
     """
     values = ", ".join(f"%(event_{name})s::{kind}" for name, kind in _COLUMNS.items())
     return f"INSERT INTO audit_event ({', '.join(_COLUMNS)}) SELECT {values} FROM {source}"  # noqa: S608 - names of ours
+
+
+def appending_each() -> str:
+    """The statement that appends the events of `events_of`, in their order."""
+    names = ", ".join(_COLUMNS)
+    each = ", ".join(f"{name} {kind}" for name, kind in _COLUMNS.items())
+    return (
+        f"INSERT INTO audit_event ({names}) SELECT {names} "  # noqa: S608 - names of ours
+        f"FROM ROWS FROM (jsonb_to_recordset(%(events)s::jsonb) AS ({each})) WITH ORDINALITY AS one ORDER BY ordinality"
+    )
+
+
+def events_of(events: Iterable[Mapping[str, object]]) -> dict[str, object]:
+    """The parameter of the statement of `appending_each`; each event is one of `event_of`."""
+    return {"events": Jsonb([{name: _plain(event[f"event_{name}"]) for name in _COLUMNS} for event in events])}
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, Jsonb):
+        return value.obj
+    return value.isoformat() if isinstance(value, datetime) else str(value) if isinstance(value, UUID) else value
 
 
 def event_of(

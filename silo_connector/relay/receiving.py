@@ -19,6 +19,7 @@ from silo_connector.config import Config
 from silo_connector.folders import SafeDir
 from silo_connector.logs import Log
 from silo_connector.relay.backoff import Backoff
+from silo_connector.relay.documents import HeldDocuments
 from silo_connector.relay.errors import Declined, Unreachable
 from silo_connector.relay.routing import InputSource, OrderTransfers, Routes
 from silo_connector.relay.transfers import Transfers
@@ -141,18 +142,36 @@ def is_what_is_wanted(data: bytes, wanted: InputSource) -> bool:
     return len(data) == wanted.size_bytes and digest_bytes(data) == wanted.digest
 
 
-def routed(entry: Any) -> InboundOrder:
-    """Read an entry of a poll's answer. Raises Invalid ``order.unroutable``."""
+def routed(entry: Any, documents: HeldDocuments) -> InboundOrder:
+    """Read an entry of a poll's answer; `documents` has what it names by digest, and keeps what it brings.
+
+    Raises Invalid ``order.unroutable``, also while something is named that is not held: a poll that names it no longer
+    as held is answered with it.
+    """
     order = _sealed(entry, "order")
     if order is None:
         raise Invalid("order.unroutable", "An order is no envelope, or too large.")
     return InboundOrder(
         OrderTransfers.of_order(order),
         order,
-        _sealed(entry, "manifest"),
+        _held(entry, "manifest", documents),
         _inline_inputs(entry.get("inputs")),
-        _sealed(entry, "agreement"),
+        _held(entry, "agreement", documents),
     )
+
+
+def _held(entry: Any, key: str, documents: HeldDocuments) -> bytes | None:
+    """The envelope under a key, or the one whose digest stands there."""
+    named = entry.get(key) if isinstance(entry, dict) else None
+    if not isinstance(named, str):
+        sealed = _sealed(entry, key)
+        if sealed is not None:
+            documents.keep(sealed)
+        return sealed
+    found = documents.find(named)
+    if found is None:
+        raise Invalid("order.unroutable", f"The {key} that belongs to the order is not held here (any more).")
+    return found
 
 
 def successions_in(answer: dict[str, Any]) -> bytes | None:

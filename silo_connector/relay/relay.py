@@ -14,6 +14,7 @@ from silo_connector.inotify_watch import Watch
 from silo_connector.logs import Log
 from silo_connector.relay.activation import Gate
 from silo_connector.relay.backoff import Backoff
+from silo_connector.relay.documents import HeldDocuments
 from silo_connector.relay.errors import Declined, Unreachable
 from silo_connector.relay.heartbeat import send_heartbeats
 from silo_connector.relay.platform import Platform
@@ -50,6 +51,7 @@ class Relay:
         self._receiver = Receiver(config, self._spool, self._routes, transfers)
         self._sender = Sender(platform, self._gate, transfers, self._spool, self._routes, config.relay_state)
         self._watch = Watch(config.spool / "outbox")
+        self._documents = HeldDocuments()
         self._incoming: dict[str, asyncio.Task[None]] = {}
         self._outgoing: dict[str, asyncio.Task[None]] = {}
         self._cancelled: set[str] = set()
@@ -80,7 +82,7 @@ class Relay:
             try:
                 wait_s = POLL_WAIT_S if self._gate.is_open else 0.0
                 started = time.monotonic()
-                content = {"held": self.held(), "wait_s": int(wait_s)}
+                content = {"held": self.held(), "wait_s": int(wait_s), "documents": self._documents.digests()}
                 answer = await self._platform.post("orders", content, wait_s + POLL_GRACE_S)
                 self._gate.admit()
                 backoff.reset()
@@ -111,7 +113,7 @@ class Relay:
                 self._cancel(order_id)
         for entry in orders if isinstance(orders, list) else []:
             try:
-                parcel = routed(entry)
+                parcel = routed(entry, self._documents)
             except FederationError as error:
                 self._say_unroutable(error)
                 continue

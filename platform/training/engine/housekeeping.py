@@ -8,6 +8,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from artefacts import store
+from audit.actions import Told, record_each
 from audit.actors import Actor
 from audit.following import delete_unfollowed
 from registry.actions import prune
@@ -16,7 +17,6 @@ from silos.models import RequestNonce
 from training.engine.sql import housekeeping as statements
 from training.engine.sql import uploads
 from training.models import Job, Payload, Upload
-from training.states import record_job_event
 from training.transitions import OUTSTANDING
 
 ABANDONED_FILES_S = 7 * 86400.0
@@ -24,7 +24,7 @@ UPDATES_KEPT_ROUNDS = 1
 """For jobs without an agreement; the others keep to their agreement's `retention.updates_rounds`."""
 VERSIONS_KEPT = 20
 """Of each model, besides the first, the best and what somebody needs."""
-_ROUNDS_AT_ONCE = 200
+_ROUNDS_AT_ONCE = 1000
 _UPLOADS_AT_ONCE = 500
 
 
@@ -50,23 +50,22 @@ def delete_updates(*, by: Actor) -> int:
     """Delete stored updates of rounds that another round of the job has followed (DESIGN, 5.6). The audit tells it."""
     count = 0
     while over := statements.rounds_with_deletable_updates(UPDATES_KEPT_ROUNDS, limit=_ROUNDS_AT_ONCE):
-        digests: set[str] = set()
         with transaction.atomic():
             mine = statements.note_updates_deleted([served.round_id for served in over])
-            for served in over:
-                if served.round_id not in mine:
-                    continue
-                digests.update(served.digests)
-                count += len(served.digests)
-                if served.digests:
-                    record_job_event(
-                        job=Job.from_db("default", ("id", "consortium_id"), (served.job_id, served.consortium_id)),
-                        verb="round.updates_deleted",
-                        by=by,
-                        detail={"round": served.number, "updates": len(served.digests)},
-                    )
-        store.remove_unneeded(digests, needed)
+            told = [served for served in over if served.round_id in mine and served.digests]
+            record_each(by=by, verb="round.updates_deleted", told=map(_updates_deleted, told))
+        count += sum(len(served.digests) for served in told)
+        store.remove_unneeded({digest for served in told for digest in served.digests}, needed)
     return count
+
+
+def _updates_deleted(served: statements.Served) -> Told:
+    return Told(
+        subject=Job.from_db("default", ("id", "consortium_id"), (served.job_id, served.consortium_id)),
+        consortium_id=served.consortium_id,
+        job_id=served.job_id,
+        detail={"round": served.number, "updates": len(served.digests)},
+    )
 
 
 def delete_uploads() -> int:

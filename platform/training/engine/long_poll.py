@@ -14,7 +14,8 @@ from django.utils import timezone, translation
 
 from artefacts import store
 from federation.errors import Invalid
-from federation.protocol import INLINE_BYTES_MAX
+from federation.protocol import HELD_DOCUMENTS_MAX, INLINE_BYTES_MAX
+from federation.protocol.digests import is_digest
 from federation.protocol.documents.base import ARTEFACTS_MAX
 from federation.validation.encodings import strict_base64
 from realtime import database, notices
@@ -35,8 +36,22 @@ TOLD_FOR = timedelta(hours=1)
 
 
 @dataclass(frozen=True)
+class PollRequest:
+    """What a relay says when it asks for orders."""
+
+    held: Sequence[UUID]
+    """The orders that it has."""
+    wait_s: float
+    documents: Sequence[str]
+    """The digests of manifests and agreements that it has: the same ones go along with each order of a job."""
+
+
+@dataclass(frozen=True)
 class OrderDelivery:
-    """An order as it is handed over: envelopes as they were signed, and those of its inputs that are small."""
+    """An order as it is handed over: envelopes as they were signed, and those of its inputs that are small.
+
+    In the place of a manifest or an agreement that the relay holds stands its digest, as JSON.
+    """
 
     order: bytes
     manifest: bytes
@@ -71,15 +86,15 @@ class PollResult:
 async def wait_for_orders(waiting: Waiting) -> bytes:
     """Handle `POST /connector/v1/orders`: nothing is held while it waits, no thread and no connection."""
 
-    def first_look() -> tuple[Silo, list[UUID], float, PollResult]:
+    def first_look() -> tuple[Silo, PollRequest, PollResult]:
         silo, body = waiting.admit()
-        held, wait_s = _read(body)
-        return silo, held, wait_s, fetch_deliverable_orders(silo, held)
+        asked = _read(body)
+        return silo, asked, fetch_deliverable_orders(silo, asked.held, asked.documents)
 
     started = asyncio.get_running_loop().time()
     with hub.waiting(notices.ORDERS, waiting.claimed_silo_id) as news:
-        silo, held, wait_s, found = await database.run_in_db_thread(first_look)
-        deadline = started + wait_s
+        silo, asked, found = await database.run_in_db_thread(first_look)
+        deadline = started + asked.wait_s
         while not found.orders and not found.cancelled:
             left_s = deadline - asyncio.get_running_loop().time()
             if left_s <= 0:
@@ -90,25 +105,34 @@ async def wait_for_orders(waiting: Waiting) -> bytes:
             except TimeoutError:
                 break
             news.clear()
-            found = await database.run_in_db_thread(_look_again, silo, held)
+            found = await database.run_in_db_thread(_look_again, silo, asked)
         return found.encode()
 
 
-def _look_again(silo: Silo, held: Sequence[UUID]) -> PollResult:
-    """The same for a request that was held: a silo revoked meanwhile is told so, and gets nothing."""
-    check_still_admitted(silo)
-    return fetch_deliverable_orders(silo, held)
+def _look_again(silo: Silo, asked: PollRequest) -> PollResult:
+    """The same for a request that was held: a silo revoked meanwhile is told so, and gets nothing.
+
+    Nothing is ever found for such a silo, so whether it is one needs asking only where nothing is.
+    """
+    found = fetch_deliverable_orders(silo, asked.held, asked.documents)
+    if not found.orders and not found.cancelled:
+        check_still_admitted(silo)
+    return found
 
 
-def fetch_deliverable_orders(silo: Silo, held: Sequence[UUID]) -> PollResult:
-    """What the silo should know now: orders that it does not hold, and held ones that nobody wants any more."""
-    found = statements.fetch_deliverable(silo_id=silo.id, held=held)
+def fetch_deliverable_orders(silo: Silo, held: Sequence[UUID], documents: Sequence[str] = ()) -> PollResult:
+    """What the silo should know now: orders that it does not hold, and held ones that nobody wants any more.
+
+    `documents` are the digests of the manifests and agreements that its relay holds: they are not sent again.
+    """
+    transport_key = bytes(silo.transport_key or b"")
+    found = statements.fetch_deliverable(silo_id=silo.id, transport_key=transport_key, held=held, documents=documents)
     orders = tuple(
         OrderDelivery(
             order.envelope,
-            order.manifest or b"null",
+            order.manifest or _reference(order.manifest_digest) or b"null",
             _small_inputs(order.envelope),
-            order.agreement,
+            order.agreement or _reference(order.agreement_digest),
         )
         for order in found
         if order.state in OUTSTANDING
@@ -119,6 +143,11 @@ def fetch_deliverable_orders(silo: Silo, held: Sequence[UUID]) -> PollResult:
         tuple(order.order_id for order in found if order.state in CALLED_BACK),
         () if newest is None else successions_to(newest),
     )
+
+
+def _reference(digest: str | None) -> bytes | None:
+    """The digest of an envelope as JSON, where there is one."""
+    return f'"{digest}"'.encode() if digest else None
 
 
 def _small_inputs(envelope: bytes) -> dict[str, bytes]:
@@ -172,13 +201,22 @@ def _payload(value: object) -> bytes:
     return payload
 
 
-def _read(body: JSON) -> tuple[list[UUID], float]:
-    held, wait_s = body.get("held", []), body.get("wait_s", 0)
+def _read(body: JSON) -> PollRequest:
+    held, wait_s, documents = body.get("held", []), body.get("wait_s", 0), body.get("documents", [])
     if not isinstance(held, list) or len(held) > HELD_MAX:
         raise Invalid("request.field", f"held must be a list of at most {HELD_MAX} order ids.", "held")
     if isinstance(wait_s, bool) or not isinstance(wait_s, int | float) or not 0 <= wait_s <= 3600:
         raise Invalid("request.field", "wait_s must be a number of seconds.", "wait_s")
+    if not isinstance(documents, list) or len(documents) > HELD_DOCUMENTS_MAX or not all(map(_is_digest, documents)):
+        raise Invalid(
+            "request.field", f"documents must be a list of at most {HELD_DOCUMENTS_MAX} digests.", "documents"
+        )
     try:
-        return [UUID(order_id) for order_id in held], min(float(wait_s), settings.LONG_POLL_MAX_S)
+        held = [UUID(order_id) for order_id in held]
     except (ValueError, TypeError, AttributeError) as error:
         raise Invalid("request.field", "held must be a list of order ids.", "held") from error
+    return PollRequest(held, min(float(wait_s), settings.LONG_POLL_MAX_S), documents)
+
+
+def _is_digest(value: object) -> bool:
+    return isinstance(value, str) and is_digest(value)

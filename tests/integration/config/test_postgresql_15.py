@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from django.db import connection
 
-from demo.postgres import OTHER_INSTALLATION
+from demo.postgres_binaries import OTHER_INSTALLATION
 from demo.services import ROOT, Services
 from tests.support.fences import is_missing
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
@@ -15,6 +16,7 @@ from consortia.actions import leave_consortium
 from consortia.models import Participation
 from federation.errors import Invalid
 from federation.protocol.documents import AmendmentTerms, DisclosureTerms, Retention
+from realtime import database
 from registry.models import Model
 from tests.support.cohort import browser
 from tests.support.deletions import delete_what_has_served
@@ -113,6 +115,32 @@ def test_updates_are_kept_for_as_many_rounds_as_the_agreement_says() -> None:
         kept_after.append([store.size_bytes(of_round[0]) is not None for of_round in digests])
     assert kept_after == [[True], [True, True], [False, True, True]]
     assert [one["round"] for one in told("round.updates_deleted")] == [1]
+
+
+def test_the_updates_of_many_rounds_are_deleted_with_as_many_statements_as_those_of_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    federation = under(retention=Retention(updates_rounds=1))
+    asked: list[str] = []
+    fetch = database.fetch
+
+    def noting(statement: str, parameters: Mapping[str, object]) -> list[tuple[Any, ...]]:
+        asked.append(statement)
+        return fetch(statement, parameters)
+
+    job = begun(federation, rounds=7)
+    for _ in range(2):
+        go_on(federation, job)
+    monkeypatch.setattr(database, "fetch", noting)
+    assert housekeeping.delete_updates(by=TEST) == len(federation.silos)
+    of_one, asked[:] = len(asked), []
+    monkeypatch.undo()
+    for _ in range(4):
+        go_on(federation, job)
+    monkeypatch.setattr(database, "fetch", noting)
+    assert housekeeping.delete_updates(by=TEST) == 4 * len(federation.silos)
+    assert len(asked) == of_one
+    assert sorted(one["round"] for one in told("round.updates_deleted")) == [1, 2, 3, 4, 5]
 
 
 def test_models_are_kept_for_as_many_days_as_the_agreement_says() -> None:

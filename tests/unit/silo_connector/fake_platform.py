@@ -75,6 +75,10 @@ class FakePlatform:
     ranges: list[str] = field(default_factory=list)
     blob_limit_bytes: int | None = None
     held: list[list[str]] = field(default_factory=list)
+    held_documents: list[list[str]] = field(default_factory=list)
+    """What each poll named as manifests and agreements that need not come again."""
+    handed: list[dict[str, Any]] = field(default_factory=list)
+    """The entries of all polls' answers, as they were sent."""
     faults: deque[tuple[str, Answer | str]] = field(default_factory=deque)
     constant: Answer = field(default_factory=lambda: Answer(503))
     upload_limit_bytes: int | None = None
@@ -220,13 +224,19 @@ class FakePlatform:
 
     async def _orders(self, content: dict[str, Any]) -> web.Response:
         self.held.append(content["held"])
+        self.held_documents.append(content["documents"])
         deadline = asyncio.get_running_loop().time() + min(content["wait_s"], 5)
         while True:
             self.changed.clear()
-            orders = [entry for order_id, entry in self.orders.items() if order_id not in content["held"]]
+            orders = [
+                _without(entry, content["documents"])
+                for order_id, entry in self.orders.items()
+                if order_id not in content["held"]
+            ]
             cancelled = [order_id for order_id in content["held"] if order_id in self.cancelled]
             left = deadline - asyncio.get_running_loop().time()
             if orders or cancelled or left <= 0:
+                self.handed += orders
                 handed = {"successions": self.successions} if self.successions else {}
                 return web.json_response({"orders": orders, "cancelled": cancelled, **handed})
             with contextlib.suppress(TimeoutError):
@@ -388,6 +398,18 @@ class FakePlatform:
             "expires_at": now() + timedelta(minutes=10),
         }
         return Order.model_validate(content | changes)
+
+
+def _without(entry: Any, documents: list[str]) -> Any:
+    """An entry of a poll's answer: what the relay holds is named by its digest."""
+    if not isinstance(entry, dict):
+        return entry
+    sent = dict(entry)
+    for key in ("manifest", "agreement"):
+        digest = digest_bytes(json.dumps(entry.get(key), separators=(",", ":")).encode())
+        if digest in documents:
+            sent[key] = digest
+    return sent
 
 
 def weights_of(layout: Layout, fill: float = 0.0) -> bytes:

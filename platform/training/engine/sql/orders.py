@@ -11,6 +11,7 @@ from psycopg.types.json import Jsonb
 from audit.statements import appending
 from federation.protocol.documents import Submission
 from realtime import database
+from silos.transitions import SiloState
 from training.engine.sql.answered import AnsweredOrder
 from training.sql_literals import NOW, may_become, sql_literals
 from training.transitions import CALLED_BACK, ORDER, OUTSTANDING, OrderState
@@ -27,52 +28,66 @@ class FoundOrder:
     order_id: UUID
     state: str
     envelope: bytes
+    manifest_digest: str | None
+    """Of the manifest as it was signed; None where the order belongs to no job."""
     manifest: bytes | None
+    """None also where the relay holds it."""
+    agreement_digest: str | None
+    """Of the agreement with all its signatures."""
     agreement: bytes | None
+    """None also where the relay holds it."""
     newest_succession: int | None
     """The id of the last succession of the platform's key, read along: it costs the poll no statement of its own."""
 
 
 # Its commit does not wait for the disk: what a crash takes back is marked again at the next poll.
 _FETCH = f"""
-    WITH relaxed AS (
-        SELECT set_config('synchronous_commit', 'off', true)
+    WITH admitted AS (
+        SELECT id AS silo_id, set_config('synchronous_commit', 'off', true) FROM silos_silo
+        WHERE id = %(silo)s AND state = '{SiloState.ACTIVE.value}' AND transport_key = %(transport)s
     ), seen AS (
-        UPDATE silos_silo SET last_seen_at = {NOW}, silent_since = NULL FROM relaxed
-        WHERE id = %(silo)s AND (last_seen_at IS NULL OR silent_since IS NOT NULL
-                                 OR last_seen_at < {NOW} - interval '1 second' * {SEEN_EVERY_S})
+        UPDATE silos_silo SET last_seen_at = {NOW}, silent_since = NULL FROM admitted
+        WHERE id = admitted.silo_id AND (last_seen_at IS NULL OR silent_since IS NOT NULL
+                                         OR last_seen_at < {NOW} - interval '1 second' * {SEEN_EVERY_S})
     ), held AS (
         UPDATE training_order SET state = '{OrderState.ACCEPTED.value}', delivered_at = COALESCE(delivered_at, {NOW})
-        FROM relaxed
-        WHERE id = ANY(%(held)s) AND silo_id = %(silo)s AND state IN ({may_become(ORDER, OrderState.ACCEPTED)})
+        FROM admitted
+        WHERE id = ANY(%(held)s) AND training_order.silo_id = admitted.silo_id
+          AND state IN ({may_become(ORDER, OrderState.ACCEPTED)})
     ), found AS (
-        SELECT id, state, envelope, job_id, number FROM training_order
-        WHERE silo_id = %(silo)s AND state IN ({sql_literals(OUTSTANDING)})
-          AND expires_at > {NOW} AND id <> ALL(%(held)s)
+        SELECT id, state, envelope, job_id, number FROM admitted JOIN training_order USING (silo_id)
+        WHERE state IN ({sql_literals(OUTSTANDING)}) AND expires_at > {NOW} AND id <> ALL(%(held)s)
         UNION ALL
-        SELECT id, state, envelope, job_id, number FROM training_order
-        WHERE silo_id = %(silo)s AND state IN ({sql_literals(CALLED_BACK)}) AND id = ANY(%(held)s)
+        SELECT id, state, envelope, job_id, number FROM admitted JOIN training_order USING (silo_id)
+        WHERE state IN ({sql_literals(CALLED_BACK)}) AND id = ANY(%(held)s)
         ORDER BY number LIMIT {ORDERS_MAX}
     ), delivered AS (
-        UPDATE training_order SET state = '{OrderState.DELIVERED.value}', delivered_at = {NOW} FROM relaxed, found
+        UPDATE training_order SET state = '{OrderState.DELIVERED.value}', delivered_at = {NOW} FROM found
         WHERE training_order.id = found.id
           AND training_order.state IN ({may_become(ORDER, OrderState.DELIVERED)})
     )
-    SELECT found.id, found.state, found.envelope, job.manifest, agreement.envelope,
+    SELECT found.id, found.state, found.envelope,
+           job.manifest_digest, CASE WHEN job.manifest_digest <> ALL(%(documents)s) THEN job.manifest END,
+           agreed.digest, CASE WHEN agreed.digest <> ALL(%(documents)s) THEN agreement.envelope END,
            (SELECT max(id) FROM silos_keysuccession)
     FROM found
     LEFT JOIN training_job AS job ON job.id = found.job_id
     LEFT JOIN agreements_agreementversion AS agreement ON agreement.id = job.agreement_id
+    CROSS JOIN LATERAL (SELECT 'sha256:' || encode(sha256(agreement.envelope), 'hex') AS digest) AS agreed
     ORDER BY found.number
 """  # noqa: S608 - states and bounds of ours, nothing from outside
 
 
-def fetch_deliverable(*, silo_id: UUID, held: Sequence[UUID]) -> list[FoundOrder]:
+def fetch_deliverable(
+    *, silo_id: UUID, transport_key: bytes, held: Sequence[UUID], documents: Sequence[str] = ()
+) -> list[FoundOrder]:
     """Note that a silo is there and which orders its relay has; the orders that it lacks, or need not keep.
 
-    What is issued counts as delivered from now on.
+    What is issued counts as delivered from now on. Of the manifests and agreements whose digests are in `documents`
+    only the digests come. For a silo that may not work, or not by this key, nothing is found and nothing noted.
     """
-    return [FoundOrder(*row) for row in database.fetch(_FETCH, {"silo": silo_id, "held": list(held)})]
+    asked = {"silo": silo_id, "transport": transport_key, "held": list(held), "documents": list(documents)}
+    return [FoundOrder(*row) for row in database.fetch(_FETCH, asked)]
 
 
 _SUBMIT = f"""
