@@ -6,7 +6,6 @@ import contextlib
 import time
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict
 from pathlib import Path
 from types import MappingProxyType
 
@@ -62,7 +61,10 @@ class Outcomes:
         for sent in outcome.payloads:
             self._check_payload(outcome.order_id, sent)
         self._record(
-            *(EgressEntry(sent.name, sent.digest, sent.size_bytes, outcome.order_id) for sent in outcome.payloads),
+            *(
+                EgressEntry.of_payload(outcome.order_id, sent.name, sent.digest, sent.size_bytes)
+                for sent in outcome.payloads
+            ),
             EgressEntry("document", digest_bytes(outcome.document), len(outcome.document), outcome.order_id),
         )
         files = {sent.name: self.payload(outcome.order_id, sent.name) for sent in outcome.payloads}
@@ -95,7 +97,7 @@ class Outcomes:
         """In both journals before it is in the outbox: the one that is read, and the one that is chained."""
         record(self._state, *departures)
         for departure in departures:
-            self._journal.add("sent", durable=departure is departures[-1], **asdict(departure))
+            self._journal.add("sent", durable=departure is departures[-1], **departure.fields)
 
     def put(self, name: str, document: bytes, payloads: Mapping[str, Path] = MappingProxyType({})) -> None:
         """Write a folder of the outbox beside it and rename it into place."""

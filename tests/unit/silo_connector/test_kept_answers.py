@@ -1,7 +1,8 @@
-"""What is kept of answers with as many payloads as an order may ask for."""
+"""What is kept of answers with as many payloads as an order may ask for, and what both logs say of them."""
 
 from __future__ import annotations
 
+import json
 import os
 import time
 from pathlib import Path
@@ -12,11 +13,20 @@ import pytest
 from federation.errors import Invalid
 from federation.protocol.digests import digest_bytes
 from federation.protocol.documents.base import ARTEFACTS_MAX
+from silo_connector import spool
+from silo_connector.egress_log import FILE
 from silo_connector.journal import Journal
 from silo_connector.spool import Spool
 from silo_connector.trainer.store import outbox
 from silo_connector.trainer.store.order_store import Outcome, SentPayload
 from silo_connector.trainer.store.outbox import Outcomes
+from silo_connector.trainer.trainer import Trainer
+from tests.unit.silo_connector.fake_platform import FakePlatform
+from tests.unit.silo_connector.relays import relaying
+from tests.unit.silo_connector.sites import Site
+from tests.unit.silo_connector.test_added_kinds import added, asked
+
+__all__ = ["added"]
 
 
 @pytest.fixture
@@ -66,3 +76,35 @@ def test_an_answer_goes_whole_once_its_last_payload_is_old(outcomes: Outcomes) -
     half = answer_with(outcomes, written_ago_s=outbox.KEPT_FOR_S - 2.0)  # its first payloads are older than that
     outcomes.prune()
     assert (kept(outcomes, old), kept(outcomes, half)) == (0, ARTEFACTS_MAX)
+
+
+async def test_trainer_and_relay_write_the_same_lines_about_an_answer(
+    added: None, site: Site, trainer: Trainer, platform: FakePlatform
+) -> None:
+    async with relaying(site):
+        order = asked(site, platform)
+        await platform.until(lambda: (site.inbox / str(order.order_id)).exists())
+        trainer.process_inbox()
+        await platform.until(lambda: platform.submissions)
+
+    def lines(state: Path) -> list[dict[str, object]]:
+        found = [json.loads(line) for line in (state / FILE).read_text().splitlines()]
+        return [{**line, "at": None} for line in found if line["order_id"] == str(order.order_id)]
+
+    own, relayed = lines(site.config.trainer_state), lines(site.config.relay_state)
+    assert own == relayed
+    assert [(line["purpose"], line.get("name")) for line in own] == [
+        ("payload", "greeting"),
+        ("payload", "signature"),
+        ("document", None),
+    ]
+
+
+def test_a_payload_that_is_called_document_is_taken_for_no_document(outcomes: Outcomes, tmp_path: Path) -> None:
+    order_id = str(uuid4())
+    outcomes.payload(order_id, "document").write_bytes(b"words")
+    outcomes.hand_over(Outcome(order_id, b"{}", (SentPayload("document", digest_bytes(b"words"), 5),)))
+    with Spool(tmp_path / "spool").place("outbox") as place, place.folder(order_id) as folder:
+        assert folder.exists(spool.output_file("document"))
+    told = [json.loads(line) for line in (tmp_path / "journal.jsonl").read_text().splitlines()]
+    assert [line["digest"] for line in told if line["purpose"] == "document"] == [digest_bytes(b"{}")]
