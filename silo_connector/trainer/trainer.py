@@ -26,7 +26,7 @@ from silo_connector.trainer.orders.authorization import Authorizer
 from silo_connector.trainer.orders.inbox import Inbox
 from silo_connector.trainer.orders.trust import believed, enrolled, follow_key_rotation
 from silo_connector.trainer.orders.urgent_lane import NotUrgent, UrgentLane
-from silo_connector.trainer.orders.verification import Trust, open_order
+from silo_connector.trainer.orders.verification import Trust, check_parameters, open_order
 from silo_connector.trainer.refusals import OrderHead, Refused, document
 from silo_connector.trainer.retries import Retries, has_no_room, may_pass
 from silo_connector.trainer.store.log_breaks import OLDER
@@ -221,6 +221,7 @@ class Trainer:
                 raise order
             self._memory.forget(min(order.issued_at, clock.now()))
             kind = self._kinds.find(opened.kind)
+            check_parameters(order, kind.parameters)
             if head.job_id is not None:
                 past.check_job(head.job_id)
             incoming = Incoming(head, folder, trust, started)

@@ -50,6 +50,7 @@ class StatisticsKind:
     is_of_job = True
     is_urgent = False
     begins_round = False
+    parameters: frozenset[str] = frozenset()
 
     def validate(self, order: Order, incoming: Incoming, silo: SiloContext) -> JobWork[StatisticsTask]:
         """What is to be told, if that is allowed. Raises Refused."""
@@ -102,14 +103,11 @@ def validate_statistics_order(
 ) -> StatisticsTask:
     """What must hold of an order to tell statistics. Raises Refused.
 
-    The order says nothing but the job's columns: how they are cut is not asked of it, and whatever else stands in its
-    parameters is refused.
+    The order says nothing but the job's columns: how they are cut is not asked of it, and it has no parameters.
     """
     if manifest.statistics is None:
         raise Refused("order.task_mismatch", f"A {manifest.task} job sent an order for statistics.")
     member, declaration = validate_member(manifest, trust, datasets)
-    if order.inputs or order.parameters:
-        raise Refused("statistics.parameters", "An order for statistics names neither a model nor parameters.")
     check_artefacts(order, inputs=[], outputs={REPORT: PAYLOAD.name})
     here = columns_of(declaration)
     unknown = [name for name in manifest.statistics.columns if name not in here]

@@ -158,6 +158,6 @@ def test_an_order_answered_with_equal_payloads_counts_with_both(web: Child, fede
         document = played.train(order, 0.0, payloads=payloads, evaluation=None, model_digest=None)
         answers.answer(document=document, by=played.silo)
     closing.close_step(step_id=order.round_step.id, by=TEST)
-    assert [(data.decode(), data.decode())] * len(
-        federation.silos
-    ) == import_module("training.engine.kinds.words").HEARD
+    assert [(data.decode(), data.decode())] * len(federation.silos) == import_module(
+        "training.engine.kinds.words"
+    ).HEARD

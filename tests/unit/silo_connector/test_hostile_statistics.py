@@ -114,8 +114,8 @@ async def test_what_is_reported_are_the_own_declaration_s_cells(counting: Site, 
 @pytest.mark.parametrize(
     ("said", "code"),
     [
-        ({"parameters": {"edges": {"a": [0.0, 1.0, 6.0]}}}, "statistics.parameters"),
-        ({"parameters": {"histogram_edges": [0, 1]}}, "statistics.parameters"),
+        ({"parameters": {"edges": {"a": [0.0, 1.0, 6.0]}}}, "order.parameters"),
+        ({"parameters": {"histogram_edges": [0, 1]}}, "order.parameters"),
         ({"outputs": {}}, "order.artefacts"),
         ({"round": 2}, "order.round_beyond"),
     ],
