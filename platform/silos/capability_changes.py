@@ -11,10 +11,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
-from audit.actions import record
 from django.db import transaction
 from django.utils import timezone
 
+from audit.actions import record
 from silos.capabilities import TITLES
 from silos.models import Silo
 

@@ -147,6 +147,7 @@ REFUSALS: Mapping[str, str] = MappingProxyType(
         "statistics.rows_too_near": "The dataset's rows have changed by too few since it was asked for statistics; it "
         "answers again when they have changed by the minimum cell.",
         "statistics.minimum_cell": "Statistics use the agreement's minimum cell size, and no larger one.",
+        "statistics.minimum_cell_least": "Statistics need a minimum cell size of 3 at least.",
         "statistics.asked_again": "The job has asked this dataset too often; launch another one.",
         "statistics.too_few_rows": "The dataset has fewer rows than the minimum cell.",
         "statistics.too_large": "The statistics of these columns are too large; ask for fewer columns.",

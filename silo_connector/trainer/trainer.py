@@ -12,7 +12,7 @@ from federation.protocol.documents.base import Network
 from silo_connector import VERSION, spool
 from silo_connector.config import Config
 from silo_connector.folders import SafeDir
-from silo_connector.journal import Journal
+from silo_connector.journal import Journal, entries
 from silo_connector.logs import Log
 from silo_connector.own_keys import identity_key
 from silo_connector.spool import Spool, boot_time_s
@@ -33,6 +33,7 @@ from silo_connector.trainer.store.log_breaks import OLDER
 from silo_connector.trainer.store.order_store import Memory, Outcome
 from silo_connector.trainer.store.outbox import TMP_PREFIX, WORK, Outcomes, make_room
 from silo_connector.trainer.store.state_lock import StateLock
+from silo_connector.trainer.store.statistics import ADMITTED
 
 LOG = Log("trainer")
 STARTS_MAX = 20
@@ -93,6 +94,7 @@ class Trainer:
         self._lock.look()
         if not self.is_locked:
             self._memory.note(self._journal.head)
+            self._memory.statistics.restore(entries(self._config.trainer_state, ADMITTED))  # a lost memory was accepted
         preload_torch(self._config.training_threads)
         self._datasets.refresh()
 

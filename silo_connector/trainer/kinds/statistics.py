@@ -21,6 +21,7 @@ from federation.protocol.digests import digest_bytes
 from federation.protocol.documents import Limits, Manifest, Order, OrderKind, Payload, Submission, now
 from federation.protocol.payloads.statistics_v1 import PAYLOAD
 from federation.statistics.columns import ColumnShape, columns_of
+from federation.statistics.disclosure import MINIMUM_CELL_LEAST
 from federation.statistics.measuring import measure_column
 from federation.statistics.report import BYTES_MAX, REPORT, ColumnReport, StatisticsReport, encode_report
 from silo_connector.trainer.data.common_columns import CommonColumns, fingerprint_of
@@ -32,7 +33,7 @@ from silo_connector.trainer.kinds.kind import Incoming, SiloContext
 from silo_connector.trainer.orders.verification import JobTask, Trust, check_artefacts, validate_member
 from silo_connector.trainer.refusals import Refused
 from silo_connector.trainer.store.order_store import Outcome, SentPayload
-from silo_connector.trainer.store.statistics import RowState
+from silo_connector.trainer.store.statistics import ADMITTED, RowState
 
 
 @dataclass(frozen=True)
@@ -70,16 +71,19 @@ class StatisticsKind:
             told = f"It asks for a minimum cell of {asked}, {permit.minimum_cell} is agreed."
             raise Refused("statistics.minimum_cell", told)
         minimum_cell = max(permit.minimum_cell, asked)
+        if minimum_cell < MINIMUM_CELL_LEAST:
+            raise Refused("statistics.minimum_cell_least", f"A minimum cell of {minimum_cell} hides nothing.")
         columns = silo.datasets.common_columns(dataset)
         state = _state(silo.datasets.declarations[dataset], columns, minimum_cell)
-        silo.statistics.admit(
-            dataset,
+        admitted = silo.statistics.admit(
+            silo.datasets.file_of(dataset),
             task.order.job_id,
             state,
             silo.clock.now(),
             per_day_max=permit.policy.statistics_per_day_max,
             minimum_cell=minimum_cell,
         )
+        silo.journal.add(ADMITTED, durable=False, **admitted)  # the line about the answer is, and this one with it
         payload = encode_report(report_of(task.shapes, columns, minimum_cell))
         if len(payload) > BYTES_MAX:
             raise Refused("statistics.too_large", f"The report has {len(payload)} bytes.")
