@@ -18,12 +18,27 @@ _FLAGS = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
 
 @dataclass(frozen=True)
 class EgressEntry:
-    """What is about to leave, for which order, and why."""
+    """What is about to leave, for which order, and why. Trainer and relay write the same of one artefact."""
 
     purpose: str
     digest: str
     size_bytes: int
     order_id: str | None = None
+    name: str | None = None
+    """What the order calls a payload. It is no purpose: a payload may be called ``document``."""
+
+    @classmethod
+    def of_payload(cls, order_id: str | None, name: str, digest: str, size_bytes: int) -> EgressEntry:
+        """A file that goes with the answer to an order."""
+        return cls("payload", digest, size_bytes, order_id, name)
+
+    @property
+    def fields(self) -> dict[str, object]:
+        """As they are written. Only payloads have a name."""
+        written = asdict(self)
+        if self.name is None:
+            del written["name"]
+        return written
 
 
 def record(folder: Path, *departures: EgressEntry) -> None:
@@ -33,7 +48,7 @@ def record(folder: Path, *departures: EgressEntry) -> None:
     """
     path = folder / FILE
     at = datetime.now(UTC).isoformat(timespec="milliseconds")
-    text = "".join(json.dumps({"at": at, **asdict(departure)}) + "\n" for departure in departures)
+    text = "".join(json.dumps({"at": at, **departure.fields}) + "\n" for departure in departures)
     try:
         descriptor = os.open(path, _FLAGS, 0o640)
     except OSError as error:

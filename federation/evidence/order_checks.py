@@ -16,6 +16,7 @@ from federation.protection import mode_of
 from federation.protocol import envelope
 from federation.protocol.digests import digest_bytes
 from federation.protocol.documents import Order, OrderKind, Refusal, Submission, verify_document
+from federation.protocol.documents.versions import OUTDATED
 from federation.protocol.keys import PublicKey
 
 _CLOCKS_APART = timedelta(minutes=2)
@@ -52,6 +53,8 @@ def _order_faults(order: Order, name: str, found: RootDocuments) -> Iterator[tup
         yield "order.other_manifest", "It is under another manifest."
     if order.job_id != manifest.job_id:
         yield "order.other_job", "It is of another job."
+    if is_outdated(order.protocol, found):
+        yield "order.outdated", f"It is of protocol {order.protocol}, and the job's manifest of {manifest.protocol}."
     if order.silo_id not in found.cohort:
         yield "order.other_silo", "Its silo is not in the cohort."
     if order.round > manifest.rounds + (order.kind is not OrderKind.TRAIN):
@@ -62,6 +65,14 @@ def _order_faults(order: Order, name: str, found: RootDocuments) -> Iterator[tup
         yield "order.task_mismatch", f"It is of the kind {order.kind} in a job whose task is {manifest.task}."
     if order.round <= 1 and order.model_digest not in {None, manifest.initial_model_digest}:
         yield "model.not_initial", "The first round begins with another model than the manifest names."
+
+
+def is_outdated(protocol: str, found: RootDocuments) -> bool:
+    """Whether a document of a job is of protocol 1.0, which authorises nothing, while the job began under a later one.
+
+    A trainer refuses such an order, and the platform such an answer: that one counted was neither's doing.
+    """
+    return protocol == OUTDATED != found.manifest.protocol
 
 
 def answers_of(
@@ -78,6 +89,9 @@ def answers_of(
         if said is None:
             continue
         mine = (order.order_id, order.number, order.silo_id, order.job_id)
+        if is_outdated(said.protocol, found):
+            told = f"It is of protocol {said.protocol}, and the job's manifest of {found.manifest.protocol}."
+            report.faults.append(Fault(where, "answer.outdated", told))
         if (said.order_id, said.number, said.silo_id, said.job_id) != mine:
             report.faults.append(Fault(where, "answer.other_order", "It answers another order."))
         if isinstance(said, Submission):

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+MINIMUM_CELL_LEAST = 3
+"""Statistics are told for no smaller minimum cell: at 2 a withheld cell has one possible value, and at 1 none is."""
 DIGITS = 4
 """Significant digits of a mean and of a variance, as a silo tells them."""
 DISTINCT_MAX = 10

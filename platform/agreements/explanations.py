@@ -191,7 +191,8 @@ TERMS: Mapping[str, Term] = MappingProxyType(
             _("Figures that may leave"), _("What a silo reports of how well a model does on its data.")
         ),
         "disclosure.minimum_cell": Term(
-            _("Minimum cell size"), _("No figure about fewer rows than this leaves a silo.")
+            _("Minimum cell size"),
+            _("No figure about fewer rows than this leaves a silo. Statistics need 3 at least."),
         ),
         "disclosure.round_models": Term(
             _("Models of single rounds may be released"), _("Not only the one at the end.")

@@ -107,7 +107,7 @@ class ArtefactsApplication:
             offset = (
                 claimed.size_bytes
                 if complete
-                else await asyncio.to_thread(Upload(grant.order_id, digest, claimed.size_bytes).kept)
+                else await asyncio.to_thread(Upload(grant.order_id, grant.name, digest, claimed.size_bytes).kept)
             )
         await answer(send, 200, headers=_progress(offset, complete))
 
@@ -121,7 +121,7 @@ class ArtefactsApplication:
         if claimed.is_finished and await asyncio.to_thread(_is_complete, claimed, digest):
             await answer_json(send, 200, {"complete": True, "offset": total})
             return
-        upload = Upload(order_id, digest, total)
+        upload = Upload(order_id, name, digest, total)
         block = await _next_block(receive)
         begun = False
         try:

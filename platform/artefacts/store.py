@@ -1,7 +1,8 @@
 """The content-addressed store: a file for each digest, complete or not there at all.
 
-`BLOB_ROOT/sha256/ab/<hex>` holds what is complete, `BLOB_ROOT/uploads/<order>/<hex>.part` what is on its way in,
-`BLOB_ROOT/work/` what a worker is writing. All three lie on one file system, so that a rename completes a blob.
+`BLOB_ROOT/sha256/ab/<hex>` holds what is complete, `BLOB_ROOT/uploads/<order>/<name>.<hex>.part` what is on its way in
+for an output of an order, `BLOB_ROOT/work/` what a worker is writing. All three lie on one file system, so that a
+rename completes a blob.
 
 Blobs are shared: two rows may name one digest, and one may be put while another that is equal is being deleted. So a
 blob is completed, and is deleted, under a lock of its folder (`locks/ab`), and what is put before the row that names it
@@ -55,9 +56,12 @@ def read_small(digest: str, size_bytes_max: int) -> bytes | None:
     return data if data is not None and len(data) <= size_bytes_max else None
 
 
-def part_path(order_id: UUID, digest: str) -> Path:
-    """Where the bytes of an unfinished upload are kept. Parts of two orders never meet."""
-    return Path(settings.BLOB_ROOT) / "uploads" / str(order_id) / f"{path_of(digest).name}.part"
+def part_path(order_id: UUID, name: str, digest: str) -> Path:
+    """Where the bytes of an unfinished upload are kept, for an output of this name.
+
+    Parts of two orders never meet, nor do those of two outputs of one order that happen to be equal.
+    """
+    return Path(settings.BLOB_ROOT) / "uploads" / str(order_id) / f"{name}.{path_of(digest).name}.part"
 
 
 def remove_parts(order_id: UUID) -> None:

@@ -16,10 +16,10 @@ from realtime.http import Refused
 
 
 class Upload:
-    """The upload of one artefact for one order. Its methods do file work: call them from a thread."""
+    """The upload of one artefact for one output of an order. Its methods do file work: call them from a thread."""
 
-    def __init__(self, order_id: UUID, digest: str, size_bytes: int) -> None:
-        self._part = store.part_path(order_id, digest)
+    def __init__(self, order_id: UUID, name: str, digest: str, size_bytes: int) -> None:
+        self._part = store.part_path(order_id, name, digest)
         self._digest, self._total = digest, size_bytes
         self._stream: BinaryIO | None = None
         self._hash = hashlib.sha256()

@@ -85,6 +85,7 @@ DEEDS: Mapping[str, str] = {
     "round.updates_deleted": _("updates of a round deleted"),
     "signatory_key.added": _("signatory key registered"),
     "signatory_key.revoked": _("signatory key revoked"),
+    "silo.capabilities_changed": _("silo reported that its connector can do something else"),
     "silo.code_issued": _("enrolment code made"),
     "silo.confirmed": _("silo confirmed"),
     "silo.created": _("silo made"),

@@ -111,6 +111,7 @@ MEANINGS: Mapping[str, str] = {
         "changed by the minimum cell."
     ),
     "statistics.minimum_cell": _("Statistics use the agreement's minimum cell size, and no larger one."),
+    "statistics.minimum_cell_least": _("Statistics need a minimum cell size of 3 at least."),
     "statistics.asked_again": _("The job has asked this dataset too often. Launch another one."),
     "statistics.too_few_rows": _("The dataset has fewer rows than the minimum cell."),
     "statistics.edges_differ": _("The silo cuts a column otherwise than most of the others."),

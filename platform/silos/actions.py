@@ -81,6 +81,7 @@ def enrol(*, code: str, transport_key: PublicKey, statement: bytes, certificate:
         silo.pending_signatory_key = key.raw if signatory is None else None
         silo.statement, silo.certificate = statement, certificate
         silo.connector_version, silo.capabilities = said.connector_version, bounded(said.capabilities)
+        silo.capabilities_noted = silo.capabilities
         silo.enrolled_at, silo.confirmed_at, silo.confirmed_by = timezone.now(), None, None
         _move(
             silo,
@@ -93,6 +94,7 @@ def enrol(*, code: str, transport_key: PublicKey, statement: bytes, certificate:
             "certificate",
             "connector_version",
             "capabilities",
+            "capabilities_noted",
             "enrolled_at",
             "confirmed_at",
             "confirmed_by",

@@ -8,6 +8,7 @@ from django.utils import timezone
 
 from rest.names import as_one_line
 from silos.capabilities import bounded
+from silos.capability_changes import note_change
 from silos.models import Silo
 
 GPUS_MAX = 16
@@ -22,6 +23,8 @@ def note_heartbeat(*, by: Silo, report: dict[str, Any]) -> None:
     resources = _object(trainer.get("resources"))
     gpus = resources.get("gpus")
     told = {"capabilities": can} if (can := bounded(trainer.get("capabilities"))) else {}
+    if can:
+        note_change(silo=by, can=can)
     Silo.objects.filter(id=by.id).update(
         last_seen_at=timezone.now(),
         silent_since=None,

@@ -42,6 +42,11 @@ class Silo(models.Model):
     trainer_network = models.CharField(max_length=10, blank=True, default="", db_default="")
     """What its trainer last signed of its network: `none`, or `allowed`; empty where it did not say."""
     capabilities = models.JSONField(default=dict)
+    capabilities_noted = models.JSONField(null=True)
+    """What it could do by the last event about that; None before there was one."""
+    capabilities_noted_at = models.DateTimeField(null=True)
+    capabilities_change = models.JSONField(default=dict, db_default={})
+    """What that event told: `added` and `removed`, by name."""
     clock_skew_s = models.FloatField(null=True)
     disk_free_bytes = models.BigIntegerField(null=True)
     memory_total_bytes = models.BigIntegerField(null=True)

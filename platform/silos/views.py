@@ -22,6 +22,7 @@ from accounts.selectors import organisation_permissions_of, organisations_where
 from rest.pages import flash_result, form_errors
 from silos import actions, selectors
 from silos.capabilities import capability_rows, needs_upgrade
+from silos.capability_changes import changed_rows
 from silos.enrolment import Stage, Texts, etag_of, open_code_of, stage_of, texts_for
 from silos.forms import ConfirmationForm, SiloForm
 from silos.models import Silo
@@ -163,5 +164,6 @@ def _refused(silo: Silo) -> dict[str, Any]:
         "refused_advice": advice_on(last) if last else "",
         "needs_upgrade": needs_upgrade(silo),
         "capabilities": capability_rows(silo),
+        "capability_changes": list(changed_rows(silo)),
         "is_refused_now": last is not None and (is_refused_now(silo) or silo.state == Silo.State.REVOKED),
     }

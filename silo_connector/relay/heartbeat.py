@@ -1,8 +1,12 @@
-"""Says every half minute that the silo is alive, with the trainer's own words about itself."""
+"""Says every half minute that the silo is alive, with the trainer's own words about itself.
+
+When the trainer can do something else than was told last, that is told at once: a job may wait for it.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import time
@@ -12,6 +16,7 @@ from typing import Any
 from federation.errors import Invalid
 from silo_connector import VERSION, spool
 from silo_connector.folders import SafeDir
+from silo_connector.inotify_watch import Watch
 from silo_connector.logs import Log
 from silo_connector.relay.activation import Gate
 from silo_connector.relay.backoff import Backoff
@@ -21,6 +26,8 @@ from silo_connector.spool import Spool
 
 LOG = Log("relay")
 INTERVAL_S = 30.0
+SOONEST_S = 1.0
+"""A trainer that changes its mind all the time is told no more often."""
 _REJECTED_MAX = 100
 
 
@@ -28,20 +35,39 @@ async def send_heartbeats(platform: Platform, place: Spool, gate: Gate) -> None:
     """For ever, while the silo is confirmed."""
     backoff, told = Backoff(), set[str]()
     latency_s: float | None = None
-    while True:
-        await gate.wait_until_active()
-        pause_s = INTERVAL_S
-        try:
-            began = time.monotonic()
-            answer = await platform.post("heartbeat", content(place, platform.clock_skew_s, latency_s))
-            latency_s = round(time.monotonic() - began, 4)
-            told = report_rejected(answer.get("rejected"), told)
-            backoff.reset()
-        except (Unreachable, Declined, OSError) as error:
-            after_s = error.retry_after_s if isinstance(error, Unreachable) else None
-            pause_s = max(INTERVAL_S, backoff.next_s(after_s))
-            LOG.info("heartbeat.missed", reason=str(error))
-        await asyncio.sleep(pause_s)
+    async with Watch(place.root).running(LOG) as watch:
+        while True:
+            await gate.wait_until_active()
+            try:
+                began = time.monotonic()
+                said = content(place, platform.clock_skew_s, latency_s)
+                answer = await platform.post("heartbeat", said)
+                latency_s = round(time.monotonic() - began, 4)
+                told = report_rejected(answer.get("rejected"), told)
+                backoff.reset()
+            except (Unreachable, Declined, OSError) as error:
+                after_s = error.retry_after_s if isinstance(error, Unreachable) else None
+                LOG.info("heartbeat.missed", reason=str(error))
+                await asyncio.sleep(max(INTERVAL_S, backoff.next_s(after_s)))
+            else:
+                await _pause(watch, place, capabilities_in(said["trainer"]))
+
+
+async def _pause(watch: Watch, place: Spool, told: object) -> None:
+    """Until the next heartbeat is due: at its time, or once the trainer can do something else than was told."""
+    due_at_s = time.monotonic() + INTERVAL_S
+    await asyncio.sleep(min(SOONEST_S, INTERVAL_S))
+    while (left_s := due_at_s - time.monotonic()) > 0:
+        if capabilities_in(trainer_status(place)) not in (None, told):
+            return
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(left_s):
+                await watch.wait()
+
+
+def capabilities_in(status: dict[str, Any] | None) -> object:
+    """What the trainer says it can do, by its status; None where it says nothing."""
+    return None if status is None else status.get("capabilities")
 
 
 def report_rejected(entries: Any, told: set[str]) -> set[str]:

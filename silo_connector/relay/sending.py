@@ -202,7 +202,10 @@ class Sender:
             return
         order_id = outgoing.name if spool.is_order_id(outgoing.name) else None
         departures = [EgressEntry("document", outgoing.document_digest, outgoing.document_size_bytes, order_id)]
-        leaving = [EgressEntry("payload", one.digest, one.size_bytes, order_id) for one in outgoing.payloads.values()]
+        leaving = [
+            EgressEntry.of_payload(order_id, output, payload.digest, payload.size_bytes)
+            for output, payload in outgoing.payloads.items()
+        ]
         record(self._state, *leaving, *departures)
         self._journalled.add(outgoing.document_digest)
 

@@ -9,6 +9,7 @@ from uuid import UUID
 
 from federation.errors import FederationError, Invalid
 from federation.protocol.datasets import DatasetDeclaration
+from federation.protocol.digests import digest_file
 from federation.protocol.documents import DatasetRegistration, DatasetWithdrawal, now
 from federation.protocol.documents.base import Network
 from federation.protocol.keys import PrivateKey
@@ -21,6 +22,7 @@ from silo_connector.trainer.declarations import Declarations, Version, note_in_u
 from silo_connector.trainer.egress.filter import sign_if_allowed
 from silo_connector.trainer.refusals import Refused
 from silo_connector.trainer.store.order_store import Memory
+from silo_connector.trainer.store.statistics import DatasetFile
 
 if TYPE_CHECKING:
     from silo_connector.trainer.store.outbox import Outcomes
@@ -88,6 +90,14 @@ class Datasets:
             LOG.error("dataset.unusable", name=name, code=error.code, reason=error.message)
             raise Refused(error.code, error.message) from error
         return columns
+
+    def file_of(self, name: str) -> DatasetFile:
+        """The file of a dataset, by which statistics know it again. Raises Refused ``data.unreadable``."""
+        path = self._datasets[name].path
+        try:
+            return DatasetFile(name, path, digest_file(path))
+        except OSError as error:
+            raise Refused("data.unreadable", f"{path}: {error}") from error
 
     def _load(self, dataset: LocalDataset, version: Version) -> Prepared | Refused:
         name = dataset.declaration.name

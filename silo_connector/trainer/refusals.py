@@ -69,6 +69,7 @@ REFUSALS: Mapping[str, str] = MappingProxyType(
         "protocol.critical": "The order or its manifest has a field that must be understood and is not known here.",
         "protocol.outdated": "The order or its manifest is of protocol 1.0: the platform has to be upgraded.",
         "order.artefacts": "The order brings or asks for something that its kind does not have.",
+        "order.parameters": "The order has a parameter that its kind does not know.",
         "protection.not_supported": "This connector does not support the job's protection mode.",
         "privacy.not_supported": "This connector does not support the job's privacy settings.",
         # custom code
@@ -141,12 +142,12 @@ REFUSALS: Mapping[str, str] = MappingProxyType(
         "data.invalid": "The data are not as declared.",
         # statistics
         "statistics.unknown_column": "The dataset has no column of that name that has statistics.",
-        "statistics.parameters": "An order for statistics names columns and nothing else.",
         "statistics.per_day": "The dataset has answered as many jobs of statistics today as its silo lets it; it "
         "answers again from 00:00 UTC on.",
         "statistics.rows_too_near": "The dataset's rows have changed by too few since it was asked for statistics; it "
         "answers again when they have changed by the minimum cell.",
         "statistics.minimum_cell": "Statistics use the agreement's minimum cell size, and no larger one.",
+        "statistics.minimum_cell_least": "Statistics need a minimum cell size of 3 at least.",
         "statistics.asked_again": "The job has asked this dataset too often; launch another one.",
         "statistics.too_few_rows": "The dataset has fewer rows than the minimum cell.",
         "statistics.too_large": "The statistics of these columns are too large; ask for fewer columns.",

@@ -12,7 +12,7 @@ from federation.protocol.documents.base import Network
 from silo_connector import VERSION, spool
 from silo_connector.config import Config
 from silo_connector.folders import SafeDir
-from silo_connector.journal import Journal
+from silo_connector.journal import Journal, entries
 from silo_connector.logs import Log
 from silo_connector.own_keys import identity_key
 from silo_connector.spool import Spool, boot_time_s
@@ -26,13 +26,14 @@ from silo_connector.trainer.orders.authorization import Authorizer
 from silo_connector.trainer.orders.inbox import Inbox
 from silo_connector.trainer.orders.trust import believed, enrolled, follow_key_rotation
 from silo_connector.trainer.orders.urgent_lane import NotUrgent, UrgentLane
-from silo_connector.trainer.orders.verification import Trust, open_order
+from silo_connector.trainer.orders.verification import Trust, check_parameters, open_order
 from silo_connector.trainer.refusals import OrderHead, Refused, document
 from silo_connector.trainer.retries import Retries, has_no_room, may_pass
 from silo_connector.trainer.store.log_breaks import OLDER
 from silo_connector.trainer.store.order_store import Memory, Outcome
 from silo_connector.trainer.store.outbox import TMP_PREFIX, WORK, Outcomes, make_room
 from silo_connector.trainer.store.state_lock import StateLock
+from silo_connector.trainer.store.statistics import ADMITTED
 
 LOG = Log("trainer")
 STARTS_MAX = 20
@@ -93,6 +94,7 @@ class Trainer:
         self._lock.look()
         if not self.is_locked:
             self._memory.note(self._journal.head)
+            self._memory.statistics.restore(entries(self._config.trainer_state, ADMITTED))  # a lost memory was accepted
         preload_torch(self._config.training_threads)
         self._datasets.refresh()
 
@@ -221,6 +223,7 @@ class Trainer:
                 raise order
             self._memory.forget(min(order.issued_at, clock.now()))
             kind = self._kinds.find(opened.kind)
+            check_parameters(order, kind.parameters)
             if head.job_id is not None:
                 past.check_job(head.job_id)
             incoming = Incoming(head, folder, trust, started)

@@ -276,6 +276,7 @@ def submissions() -> Iterator[Vector]:
 def evidence() -> Iterator[Vector]:
     """Bundles of a job of one round, offline: which faults they have."""
     from tests.support import evidence as support
+    from tests.support.of_1_0 import sealed_as_1_0
 
     numbers = iter(range(1000))
     drawn = PrivateKey.generate
@@ -283,6 +284,10 @@ def evidence() -> Iterator[Vector]:
     try:
         played = support.Played(rounds=1)
         entries = played.entries(rounds=1)
+        first, *others = played.documents(rounds=1)
+        order = documents.read(documents.Order, envelope.payload_unverified(first.content))
+        fitting = [replace(first, content=sealed_as_1_0(order, played.platform)), *others]
+        older = [*played.grounds(), *fitting, *played.logged(played.events(fitting))]
     finally:
         PrivateKey.generate = drawn  # type: ignore[method-assign]
     pinned = played.platform.public.fingerprint
@@ -300,6 +305,7 @@ def evidence() -> Iterator[Vector]:
     yield good("an answer that is left out", {"faults": ["answer.left_out"]}, bytes=bundle(left), pinned=pinned)
     spoiled = [replace(entry, content=flipped(entry.content)) if entry is answer else entry for entry in entries]
     yield good("a changed signature", {"faults": []}, bytes=bundle(spoiled), pinned=pinned)
+    yield good("an order of protocol 1.0 under a manifest of 1.1", {"faults": []}, bytes=bundle(older), pinned=pinned)
     whole = b"".join(write_bundle(entries))
     yield bad(
         "a truncated bundle", "bundle.truncated", bytes=b64(whole[: whole.rstrip().rfind(b"\n") + 1]), pinned=pinned

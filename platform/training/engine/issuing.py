@@ -11,7 +11,7 @@ from uuid import UUID, uuid4
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 
-from federation.errors import Transient
+from federation.errors import Invalid, Transient
 from federation.protocol import documents
 from federation.protocol.documents import OrderKind
 from federation.protocol.keys import PrivateKey
@@ -102,5 +102,14 @@ def issue(*, round_: Round, kind: OrderKind, deadlines: StepDeadlines, silo_ids:
             expires_at=deadlines.expires_at,
             **of_kind.issue(round_, order_id, deadlines),
         )
+        _check_parameters(document, of_kind.parameters)
         orders.append(IssuedOrder(order_id, silo_id, document.number, documents.sign_document(document, key)))
     return orders
+
+
+def _check_parameters(order: documents.Order, known: frozenset[str]) -> None:
+    """Raise Invalid ``order.parameters`` for an order that every silo would refuse for what it has besides."""
+    unknown = sorted(order.parameters.keys() - known)
+    if unknown:
+        told = f"Orders of kind {order.kind.value} have no parameter {unknown[0]!r}."
+        raise Invalid("order.parameters", told, "parameters")

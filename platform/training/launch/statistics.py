@@ -11,6 +11,7 @@ from django.utils.translation import gettext as _
 from federation.errors import Invalid
 from federation.protocol.documents import Terms
 from federation.statistics.columns import ColumnShape, columns_of, disagreements
+from federation.statistics.disclosure import MINIMUM_CELL_LEAST
 from silos.models import Dataset
 from silos.selectors import declaration_of
 from training.launch.agreed_defaults import limits_under
@@ -25,11 +26,15 @@ def check_statistics(asked: JobRequest, datasets: Sequence[Dataset], terms: Term
     """Raise Invalid for what a job of statistics can't ask.
 
     Codes: ``statistics.unknown_column``; ``statistics.edges_differ``, with the column and the silos;
-    ``statistics.minimum_cell`` for another than the agreement's; ``statistics.per_day`` where a silo has said today
+    ``statistics.minimum_cell`` for another than the agreement's; ``statistics.minimum_cell_least`` for one that would
+    hide nothing; ``statistics.per_day`` where a silo has said today
     that its dataset answers no more. Nothing for other jobs.
     """
     if asked.statistics is None:
         return
+    if asked.limits.minimum_cell < MINIMUM_CELL_LEAST:
+        told = _("Statistics need a minimum cell size of %(least)s at least.") % {"least": MINIMUM_CELL_LEAST}
+        raise Invalid("statistics.minimum_cell_least", told, "limits.minimum_cell")
     usual = limits_under(terms).minimum_cell
     if asked.limits.minimum_cell > usual:  # a smaller one the agreement refuses
         told = _("Statistics use the agreement's minimum cell size, %(usual)s: two sizes together would disclose rows.")

@@ -46,6 +46,7 @@ class AuditCheckpointKind:
     is_of_job = False
     is_urgent = True
     begins_round = False
+    parameters: frozenset[str] = frozenset()
 
     def validate(self, order: CheckpointOrder, incoming: Incoming, silo: SiloContext) -> ShownHead:
         """The head, if the order is open and the platform has signed it. Raises Refused."""

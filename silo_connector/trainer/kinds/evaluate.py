@@ -21,6 +21,7 @@ class EvaluateKind:
     is_of_job = True
     is_urgent = False
     begins_round = False
+    parameters: frozenset[str] = frozenset()
 
     def validate(self, order: Order, incoming: Incoming, silo: SiloContext) -> ModelWork:
         """What is to be evaluated, if that is allowed. Raises Refused."""

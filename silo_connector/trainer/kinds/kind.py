@@ -72,6 +72,8 @@ class Kind(Protocol[Said, Work]):
     is_urgent: bool
     begins_round: bool
     """Whether an order that is allowed counts as a round where the site's policy bounds them by the day."""
+    parameters: frozenset[str]
+    """The names of the parameters that such an order may have. One with another is refused before it is validated."""
 
     def validate(self, order: Said, incoming: Incoming, silo: SiloContext) -> Work:
         """What is to be done, if all that must hold does. Raises Refused."""

@@ -21,6 +21,7 @@ from federation.protocol.digests import digest_bytes
 from federation.protocol.documents import Limits, Manifest, Order, OrderKind, Payload, Submission, now
 from federation.protocol.payloads.statistics_v1 import PAYLOAD
 from federation.statistics.columns import ColumnShape, columns_of
+from federation.statistics.disclosure import MINIMUM_CELL_LEAST
 from federation.statistics.measuring import measure_column
 from federation.statistics.report import BYTES_MAX, REPORT, ColumnReport, StatisticsReport, encode_report
 from silo_connector.trainer.data.common_columns import CommonColumns, fingerprint_of
@@ -32,7 +33,7 @@ from silo_connector.trainer.kinds.kind import Incoming, SiloContext
 from silo_connector.trainer.orders.verification import JobTask, Trust, check_artefacts, validate_member
 from silo_connector.trainer.refusals import Refused
 from silo_connector.trainer.store.order_store import Outcome, SentPayload
-from silo_connector.trainer.store.statistics import RowState
+from silo_connector.trainer.store.statistics import ADMITTED, RowState
 
 
 @dataclass(frozen=True)
@@ -50,6 +51,7 @@ class StatisticsKind:
     is_of_job = True
     is_urgent = False
     begins_round = False
+    parameters: frozenset[str] = frozenset()
 
     def validate(self, order: Order, incoming: Incoming, silo: SiloContext) -> JobWork[StatisticsTask]:
         """What is to be told, if that is allowed. Raises Refused."""
@@ -69,16 +71,19 @@ class StatisticsKind:
             told = f"It asks for a minimum cell of {asked}, {permit.minimum_cell} is agreed."
             raise Refused("statistics.minimum_cell", told)
         minimum_cell = max(permit.minimum_cell, asked)
+        if minimum_cell < MINIMUM_CELL_LEAST:
+            raise Refused("statistics.minimum_cell_least", f"A minimum cell of {minimum_cell} hides nothing.")
         columns = silo.datasets.common_columns(dataset)
         state = _state(silo.datasets.declarations[dataset], columns, minimum_cell)
-        silo.statistics.admit(
-            dataset,
+        admitted = silo.statistics.admit(
+            silo.datasets.file_of(dataset),
             task.order.job_id,
             state,
             silo.clock.now(),
             per_day_max=permit.policy.statistics_per_day_max,
             minimum_cell=minimum_cell,
         )
+        silo.journal.add(ADMITTED, durable=False, **admitted)  # the line about the answer is, and this one with it
         payload = encode_report(report_of(task.shapes, columns, minimum_cell))
         if len(payload) > BYTES_MAX:
             raise Refused("statistics.too_large", f"The report has {len(payload)} bytes.")
@@ -102,14 +107,11 @@ def validate_statistics_order(
 ) -> StatisticsTask:
     """What must hold of an order to tell statistics. Raises Refused.
 
-    The order says nothing but the job's columns: how they are cut is not asked of it, and whatever else stands in its
-    parameters is refused.
+    The order says nothing but the job's columns: how they are cut is not asked of it, and it has no parameters.
     """
     if manifest.statistics is None:
         raise Refused("order.task_mismatch", f"A {manifest.task} job sent an order for statistics.")
     member, declaration = validate_member(manifest, trust, datasets)
-    if order.inputs or order.parameters:
-        raise Refused("statistics.parameters", "An order for statistics names neither a model nor parameters.")
     check_artefacts(order, inputs=[], outputs={REPORT: PAYLOAD.name})
     here = columns_of(declaration)
     unknown = [name for name in manifest.statistics.columns if name not in here]

@@ -35,6 +35,7 @@ class TrainKind:
     is_of_job = True
     is_urgent = False
     begins_round = True
+    parameters: frozenset[str] = frozenset()
 
     def validate(self, order: Order, incoming: Incoming, silo: SiloContext) -> ModelWork:
         """What is to be trained, if that is allowed. Raises Refused."""

@@ -178,6 +178,16 @@ def check_artefacts(order: Order, *, inputs: Collection[str], outputs: Mapping[s
         raise Refused("order.artefacts", f"It brings {sorted(order.inputs)} and asks for {asked}.")
 
 
+def check_parameters(order: OrderBase, known: Collection[str]) -> None:
+    """Raise Refused ``order.parameters`` if an order has parameters that its kind does not know.
+
+    One that was passed over would have been signed, sent and answered as if it had been carried out.
+    """
+    unknown = sorted(order.parameters.keys() - set(known)) if isinstance(order, Order) else []
+    if unknown:
+        raise Refused("order.parameters", f"Orders of this kind have no parameter {unknown[0][:40]!r}.", "parameters")
+
+
 def validate_job_order(
     order: Order, manifest: Manifest, trust: Trust, datasets: Mapping[str, DatasetDeclaration]
 ) -> Task:

@@ -131,6 +131,22 @@ MIGRATIONS: Sequence[Sequence[str]] = (
         "ALTER TABLE answered RENAME TO orders",
         "CREATE INDEX orders_by_moment ON orders (seen_at)",
     ),
+    (  # a file is one source of statistics, by whatever names datasets are made of it
+        """
+        CREATE TABLE statistics_sources (
+            key TEXT PRIMARY KEY,
+            source TEXT NOT NULL
+        ) WITHOUT ROWID
+        """,
+        "CREATE INDEX statistics_sources_by_source ON statistics_sources (source)",
+        """
+        INSERT INTO statistics_sources
+        SELECT 'name:' || dataset, dataset FROM statistics_days
+        UNION SELECT 'name:' || dataset, dataset FROM statistics_rows
+        """,
+        "ALTER TABLE statistics_days RENAME COLUMN dataset TO source",
+        "ALTER TABLE statistics_rows RENAME COLUMN dataset TO source",
+    ),
 )
 VERSION = len(MIGRATIONS)
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import time
+from collections import defaultdict
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict
 from pathlib import Path
 from types import MappingProxyType
 
@@ -21,6 +21,7 @@ from silo_connector.trainer.store.order_store import Outcome, SentPayload
 TMP_PREFIX = "out-"
 WORK = "work"
 KEPT_NEWEST = 8
+"""So many answers, each with all of its payloads."""
 KEPT_FOR_S = 24 * 3600.0
 _SUFFIX = ".payload"
 
@@ -60,7 +61,10 @@ class Outcomes:
         for sent in outcome.payloads:
             self._check_payload(outcome.order_id, sent)
         self._record(
-            *(EgressEntry(sent.name, sent.digest, sent.size_bytes, outcome.order_id) for sent in outcome.payloads),
+            *(
+                EgressEntry.of_payload(outcome.order_id, sent.name, sent.digest, sent.size_bytes)
+                for sent in outcome.payloads
+            ),
             EgressEntry("document", digest_bytes(outcome.document), len(outcome.document), outcome.order_id),
         )
         files = {sent.name: self.payload(outcome.order_id, sent.name) for sent in outcome.payloads}
@@ -93,7 +97,7 @@ class Outcomes:
         """In both journals before it is in the outbox: the one that is read, and the one that is chained."""
         record(self._state, *departures)
         for departure in departures:
-            self._journal.add("sent", durable=departure is departures[-1], **asdict(departure))
+            self._journal.add("sent", durable=departure is departures[-1], **departure.fields)
 
     def put(self, name: str, document: bytes, payloads: Mapping[str, Path] = MappingProxyType({})) -> None:
         """Write a folder of the outbox beside it and rename it into place."""
@@ -108,13 +112,20 @@ class Outcomes:
             tmp.move(partial, outbox, name)
 
     def prune(self) -> None:
-        """Remove payloads that nobody will ask for again: not waiting in the outbox, and neither new nor recent."""
+        """Remove payloads that nobody will ask for again: not waiting in the outbox, and neither new nor recent.
+
+        An answer's payloads stay together: half an answer is of no use.
+        """
         waiting = self._spool.orders_in("outbox")
-        files = sorted(self._folder.iterdir(), key=lambda file: file.stat().st_mtime, reverse=True)
+        answers: defaultdict[str, list[Path]] = defaultdict(list)
+        for file in self._folder.iterdir():
+            answers[file.name.partition(".")[0]].append(file)
+        written_at_s = {order_id: max(file.stat().st_mtime for file in files) for order_id, files in answers.items()}
         oldest_s = time.time() - KEPT_FOR_S
-        for rank, file in enumerate(files):
-            if file.name.partition(".")[0] not in waiting and (rank >= KEPT_NEWEST or file.stat().st_mtime < oldest_s):
-                file.unlink(missing_ok=True)
+        for rank, order_id in enumerate(sorted(answers, key=written_at_s.__getitem__, reverse=True)):
+            if order_id not in waiting and (rank >= KEPT_NEWEST or written_at_s[order_id] < oldest_s):
+                for file in answers[order_id]:
+                    file.unlink(missing_ok=True)
 
     def _check_payload(self, order_id: str, sent: SentPayload) -> None:
         path = self.payload(order_id, sent.name)

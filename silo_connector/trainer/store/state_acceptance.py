@@ -19,6 +19,7 @@ from silo_connector.own_keys import PINNED, SIGNATORY_PIN, Signatory, identity_k
 from silo_connector.trainer.store.audit_checkpoints import raise_heads
 from silo_connector.trainer.store.kept import stored_documents
 from silo_connector.trainer.store.order_store import Memory
+from silo_connector.trainer.store.statistics import ADMITTED
 
 if TYPE_CHECKING:
     from silo_connector.trainer.store.past import Past
@@ -81,6 +82,7 @@ def accept(config: Config, pinned: Signatory, past: Past, memory: Memory, sealed
         raise Invalid("state.changed", "What is older is not what was signed for. Ask for the signature again.")
     _check_signatory(past)
     raise_heads(config.trainer_state, past.heads)
+    memory.statistics.restore(entries(config.trainer_state, ADMITTED))
     _suspend_again(config, pinned, past)
     journal = Journal.of(config)
     fields: dict[str, Any] = {

@@ -124,6 +124,7 @@ def test_edges_that_differ_are_refused_with_column_and_silos(
         ({"statistics": {"columns": ["age", "age"]}}, "job.invalid"),
         ({"statistics": None}, "job.invalid"),
         ({"limits": {"minimum_cell": 10}}, "statistics.minimum_cell"),
+        ({"limits": {"minimum_cell": 2}}, "statistics.minimum_cell_least"),
         ({"model": {"family": "logistic"}}, "job.invalid"),
         ({"task": "train", "model": {"family": "logistic"}}, "job.invalid"),
     ],

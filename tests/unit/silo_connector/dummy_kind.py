@@ -32,6 +32,7 @@ class StateKind:
     is_of_job = True
     is_urgent = True
     begins_round = False
+    parameters: frozenset[str] = frozenset()
 
     def validate(self, order: StateOrder, incoming: Incoming, silo: SiloContext) -> StateOrder:
         check_open(order, silo.clock.now())

@@ -37,7 +37,7 @@ from silo_connector import spool
 from silo_connector.trainer.egress.filter import Bounds, StatisticsBounds, sign_if_allowed
 from silo_connector.trainer.refusals import Refused
 from silo_connector.trainer.store.order_store import Memory
-from silo_connector.trainer.store.statistics import RowState
+from silo_connector.trainer.store.statistics import DatasetFile, RowState
 from silo_connector.trainer.trainer import Trainer
 from tests.unit.silo_connector.sites import ROOT, TINY, Site
 
@@ -114,8 +114,8 @@ async def test_what_is_reported_are_the_own_declaration_s_cells(counting: Site, 
 @pytest.mark.parametrize(
     ("said", "code"),
     [
-        ({"parameters": {"edges": {"a": [0.0, 1.0, 6.0]}}}, "statistics.parameters"),
-        ({"parameters": {"histogram_edges": [0, 1]}}, "statistics.parameters"),
+        ({"parameters": {"edges": {"a": [0.0, 1.0, 6.0]}}}, "order.parameters"),
+        ({"parameters": {"histogram_edges": [0, 1]}}, "order.parameters"),
         ({"outputs": {}}, "order.artefacts"),
         ({"round": 2}, "order.round_beyond"),
     ],
@@ -280,7 +280,7 @@ STATE = RowState("sha256:" + "0" * 64, 100)
 
 
 def admit(memory: Memory, moment: datetime, job_id: UUID | None = None, dataset: str = "tiny") -> None:
-    memory.statistics.admit(dataset, job_id or uuid4(), STATE, moment, per_day_max=2, minimum_cell=5)
+    memory.statistics.admit(DatasetFile(dataset), job_id or uuid4(), STATE, moment, per_day_max=2, minimum_cell=5)
 
 
 def test_a_day_is_one_of_utc_and_of_one_dataset() -> None:
@@ -300,7 +300,7 @@ def test_to_be_of_too_few_rows_counts_as_asked() -> None:
     for _ in range(4):
         with pytest.raises(Refused) as refused:
             memory.statistics.admit(
-                "tiny", uuid4(), RowState("sha256:" + "0" * 64, 4), DAY, per_day_max=3, minimum_cell=5
+                DatasetFile("tiny"), uuid4(), RowState("sha256:" + "0" * 64, 4), DAY, per_day_max=3, minimum_cell=5
             )
         codes.append(refused.value.code)
     memory.close()
@@ -313,10 +313,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from uuid import UUID
 from silo_connector.trainer.store.order_store import Memory
-from silo_connector.trainer.store.statistics import RowState
+from silo_connector.trainer.store.statistics import DatasetFile, RowState
 memory = Memory(Path(sys.argv[1]))
 for number in range(2):
-    memory.statistics.admit("tiny", UUID(int=number), RowState("sha256:" + "0" * 64, 100),
+    memory.statistics.admit(DatasetFile("tiny"), UUID(int=number), RowState("sha256:" + "0" * 64, 100),
                             datetime(2026, 5, 5, tzinfo=UTC), per_day_max=2, minimum_cell=5)
 os.kill(os.getpid(), signal.SIGKILL)
 """

@@ -67,6 +67,8 @@ class StepKind(Protocol):
     kind: OrderKind
     is_about_model: bool
     """Whether its orders are about a global model. A job whose work is of another kind begins without one."""
+    parameters: frozenset[str]
+    """The names of the parameters that its orders may have: none that a silo does not know is signed."""
 
     def in_manifest(self, job: Job, version: ModelVersion | None) -> Mapping[str, Any]:
         """What the manifest of a job says whose work is of this kind, besides what every manifest does."""

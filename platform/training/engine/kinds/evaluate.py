@@ -25,6 +25,7 @@ class Evaluate:
 
     kind = OrderKind.EVALUATE
     is_about_model = True
+    parameters: frozenset[str] = frozenset()
 
     def in_manifest(self, job: Job, version: ModelVersion | None) -> Mapping[str, Any]:
         """The model."""

@@ -37,6 +37,7 @@ class Statistics:
 
     kind = OrderKind.STATISTICS
     is_about_model = False
+    parameters: frozenset[str] = frozenset()
 
     def in_manifest(self, job: Job, version: ModelVersion | None) -> Mapping[str, Any]:
         """The columns."""

@@ -33,6 +33,7 @@ class Train:
 
     kind = OrderKind.TRAIN
     is_about_model = True
+    parameters: frozenset[str] = frozenset()
 
     def in_manifest(self, job: Job, version: ModelVersion | None) -> Mapping[str, Any]:
         """The model."""

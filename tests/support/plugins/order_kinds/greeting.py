@@ -22,6 +22,7 @@ class Greeting:
 
     kind = OrderKind.KEY_EXCHANGE
     is_about_model = True
+    parameters: frozenset[str] = frozenset()
 
     def in_manifest(self, job: Job, version: ModelVersion | None) -> Mapping[str, Any]:
         """Nothing: it is no work of a job."""

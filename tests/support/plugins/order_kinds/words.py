@@ -25,6 +25,7 @@ class Words:
     """Whoever answers has greeted."""
 
     kind = OrderKind.CONSISTENCY
+    parameters: frozenset[str] = frozenset({"tone"})
 
     def issue(self, round_: Round, order_id: UUID, deadlines: StepDeadlines) -> Mapping[str, Any]:
         """Two grants, and no model."""

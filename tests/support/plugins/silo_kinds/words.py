@@ -21,6 +21,7 @@ class WordsKind:
     is_of_job = True
     is_urgent = False
     begins_round = False
+    parameters: frozenset[str] = frozenset({"tone"})
 
     def validate(self, order: Order, incoming: Incoming, silo: SiloContext) -> ModelWork:
         """What is to be said, if that is allowed. Raises Refused."""

@@ -10,10 +10,13 @@ from typing import Any, get_args
 
 import pytest
 
+from agreements import explanations
 from agreements.carried_out import TERMS, CarriedOut, carried_out, codes_of_use, leaves
 from audit.event_labels import DEEDS
+from audit.reasons import MEANINGS
 from federation.agreements.rules import RULES
 from federation.protocol.documents.purposes import Modifier, Permission
+from federation.statistics.disclosure import MINIMUM_CELL_LEAST
 from tests.support.every import every
 
 ROOT = Path(__file__).parents[4]
@@ -79,3 +82,8 @@ def names_in(file: str) -> frozenset[str]:
     """The names of a file's tests."""
     tree = ast.parse((ROOT / file).read_text())
     return frozenset(node.name for node in tree.body if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef))
+
+
+def test_the_form_tells_the_least_minimum_cell_of_statistics() -> None:
+    assert f"Statistics need {MINIMUM_CELL_LEAST} at least." in explanations.TERMS["disclosure.minimum_cell"].help
+    assert f"of {MINIMUM_CELL_LEAST} at least" in MEANINGS["statistics.minimum_cell_least"]

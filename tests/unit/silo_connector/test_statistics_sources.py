@@ -1,0 +1,170 @@
+"""One file under several names, and answers that outlive the memory: statistics are asked of rows, not of names."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+
+from federation.protocol.digests import digest_file
+from federation.protocol.documents import Manifest
+from federation.statistics.disclosure import MINIMUM_CELL_LEAST
+from silo_connector.trainer.refusals import Refused
+from silo_connector.trainer.store.migrations import MIGRATIONS, migrate
+from silo_connector.trainer.store.order_store import FILE, Memory
+from silo_connector.trainer.store.statistics import ADMITTED, DatasetFile, RowState
+from tests.unit.silo_connector.sites import TINY, Site, make_site_again
+from tests.unit.silo_connector.states import command, put_all_back_but_the_journal, remember, run_once, started
+from tests.unit.silo_connector.test_hostile_statistics import AGREED, EDGES, job, order, told
+
+DAY = datetime(2026, 5, 5, 12, tzinfo=UTC)
+WITH_EDGES = TINY.replace('"a", type = "number"', f'"a", type = "number", {EDGES}')
+OTHER_EDGES = WITH_EDGES.replace("[0.0, 2.0, 4.0, 6.0]", "[0.0, 1.0, 4.0, 6.0]")
+
+
+def state(rows: int, mark: str = "0") -> RowState:
+    return RowState("sha256:" + mark * 64, rows)
+
+
+def code_of(memory: Memory, dataset: DatasetFile, rows: RowState, per_day_max: int = 3) -> str:
+    try:
+        memory.statistics.admit(dataset, uuid4(), rows, DAY, per_day_max=per_day_max, minimum_cell=5)
+    except Refused as refused:
+        return refused.code
+    return ""
+
+
+@pytest.fixture
+def memory() -> Any:
+    found = Memory(None)
+    yield found
+    found.close()
+
+
+@pytest.fixture
+def rows(tmp_path: Path) -> Path:
+    file = tmp_path / "rows.csv"
+    file.write_text("a\n1\n2\n")
+    return file
+
+
+def another_name_of(rows: Path, how: str) -> DatasetFile:
+    other = rows.with_name("other.csv")
+    match how:
+        case "the same place":
+            return DatasetFile("second", rows.parent / "." / rows.name)
+        case "a link":
+            other.symlink_to(rows)
+            return DatasetFile("second", other)
+        case _:
+            other.write_bytes(rows.read_bytes())
+            return DatasetFile("second", other, digest_file(other))
+
+
+@pytest.mark.parametrize("how", ["the same place", "a link", "a copy"])
+def test_a_second_name_of_a_file_shares_its_day_and_its_rows(memory: Memory, rows: Path, how: str) -> None:
+    first, second = DatasetFile("first", rows, digest_file(rows)), another_name_of(rows, how)
+    assert code_of(memory, first, state(100)) == ""
+    assert code_of(memory, second, state(100, "1")) == "statistics.rows_too_near"
+    assert code_of(memory, second, state(103, "2")) == "statistics.rows_too_near"
+    assert code_of(memory, first, state(100)) == "statistics.per_day"
+    assert code_of(memory, second, state(100)) == "statistics.per_day"
+    assert code_of(memory, DatasetFile("third", rows.with_name("else"), "sha256:0"), state(103)) == ""
+
+
+def test_two_sources_that_turn_out_to_be_one_file_keep_what_both_have_answered(memory: Memory, rows: Path) -> None:
+    elsewhere = DatasetFile("b", rows.with_name("else.csv"), "sha256:1")
+    assert code_of(memory, DatasetFile("a", rows, "sha256:0"), state(100), 4) == ""
+    assert code_of(memory, elsewhere, state(200, "3"), 4) == ""
+    linked = DatasetFile("b", rows, "sha256:0")  # the steward has put the first one's file there
+    assert code_of(memory, linked, state(103, "1"), 4) == "statistics.rows_too_near"
+    assert code_of(memory, elsewhere, state(203, "2"), 4) == "statistics.rows_too_near"
+    assert code_of(memory, DatasetFile("a", rows, "sha256:0"), state(100), 4) == "statistics.per_day"
+
+
+def test_what_was_answered_before_files_were_known_is_known_by_its_name(tmp_path: Path, rows: Path) -> None:
+    with closing(sqlite3.connect(tmp_path / FILE, isolation_level=None)) as database:
+        migrate(database, tmp_path / FILE, MIGRATIONS[:4])
+        database.execute("INSERT INTO statistics_days VALUES ('tiny', '2026-05-05', 'a job')")
+        database.execute("INSERT INTO statistics_rows VALUES ('tiny', 'sha256:9', 100, '2026-05-05')")
+        database.execute("INSERT INTO statistics_rows VALUES ('other', 'sha256:9', 300, '2026-05-05')")
+    memory = Memory(tmp_path)
+    assert code_of(memory, DatasetFile("tiny", rows), state(103), 2) == "statistics.rows_too_near"
+    assert code_of(memory, DatasetFile("second", rows), state(100), 2) == "statistics.per_day"
+    assert code_of(memory, DatasetFile("other"), state(103), 2) == ""
+    memory.close()
+
+
+def ask(site: Site, manifest: Manifest, **changes: Any) -> Any:
+    asked = order(site, manifest, **changes)
+    site.deliver(asked, manifest)
+    run_once(site)
+    return asked
+
+
+def counting(site: Site) -> Site:
+    (site.folder / "tiny.toml").write_text(WITH_EDGES)
+    keys = (site.signatory.public, site.platform.partner.public)
+    covered = [{"signatory_key": key.encoded, "dataset": name} for key in keys for name in ("tiny", "second")]
+    site.agree(**AGREED, datasets=covered)
+    return site
+
+
+def of_dataset(site: Site, manifest: Manifest, name: str) -> Manifest:
+    trainer = started(site)
+    digest = trainer._datasets.declarations[name].schema_digest
+    trainer.close()
+    member = manifest.cohort[0].model_copy(update={"dataset": name, "schema_digest": digest})
+    return manifest.model_copy(update={"cohort": (member, *manifest.cohort[1:])})
+
+
+async def test_other_edges_under_another_name_tell_nothing_of_the_rows(site: Site) -> None:
+    told(counting(site), ask(site, job(site)))
+    (site.folder / "link.csv").symlink_to(site.folder / "tiny.csv")
+    second = OTHER_EDGES.replace('name = "tiny"', 'name = "second"').replace("tiny.csv", "link.csv")
+    (site.folder / "second.toml").write_text(second)
+    with (site.folder / "connector.toml").open("a") as file:
+        file.write('\n[[dataset]]\ndeclaration = "second.toml"\n')
+    again = make_site_again(site)
+    asked = ask(again, of_dataset(again, job(again), "second"))
+    assert again.refusal(asked) == "statistics.rows_too_near"
+
+
+async def test_what_was_answered_is_known_after_the_memory_was_lost_and_that_accepted(site: Site) -> None:
+    counting(site)
+    backup = remember(site)
+    told(site, ask(site, job(site)))
+    assert sum(entry["event"] == ADMITTED for entry in site.journal()) == 1
+    put_all_back_but_the_journal(site, backup)
+    assert await command(site, "accept-state", "--key", site.folder / "signatory.key", "--yes") == 0
+    site.write_rows(61)
+    assert site.refusal(ask(site, job(site))) == "statistics.rows_too_near"
+    site.write_rows(60)
+    told(site, ask(site, job(site)))
+
+
+def test_taking_the_journal_s_lines_twice_is_as_once(memory: Memory, rows: Path) -> None:
+    first = DatasetFile("first", rows, digest_file(rows))
+    line = dict(memory.statistics.admit(first, UUID(int=1), state(100), DAY, per_day_max=1, minimum_cell=5))
+    lost = Memory(None)
+    for _ in range(2):
+        assert lost.statistics.restore([line, {"event": ADMITTED, "dataset": "half a line"}]) == 1
+    assert code_of(lost, DatasetFile("second", rows), state(100), 1) == "statistics.per_day"
+    assert code_of(lost, DatasetFile("second", rows), state(101, "1"), 2) == "statistics.rows_too_near"
+    lost.close()
+
+
+@pytest.mark.parametrize("minimum_cell", [1, MINIMUM_CELL_LEAST - 1])
+async def test_no_statistics_are_told_where_a_withheld_cell_could_be_worked_out(site: Site, minimum_cell: int) -> None:
+    counting(site)
+    site.agree(**AGREED | {"disclosure": {"minimum_cell": minimum_cell}})
+    text = (site.folder / "connector.toml").read_text()
+    (site.folder / "connector.toml").write_text(text.replace("[[dataset]]", "[limits]\nminimum_cell = 1\n[[dataset]]"))
+    again = make_site_again(site)
+    asked = ask(again, job(again, minimum_cell=minimum_cell))
+    assert again.refusal(asked) == "statistics.minimum_cell_least"
