@@ -7,11 +7,17 @@ from pathlib import Path
 
 import pytest
 
+from audit import chaining, checkpoints
+from evidence import passports
+from evidence.bundles import bundle_of
+from federation.evidence.bundle_parser import gather
+from federation.evidence.bundles import Entry, read_bundle
+from federation.evidence.verification import verify_evidence
 from federation.protocol.digests import digest_bytes
 from silos.models import Silo
 from tests.support.federation import TEST, Federation, PlayedSilo, capabilities, make_federation
 from tests.support.plugins.added import OF_THE_PLATFORM, add_parts
-from training.engine import answers, closing, start
+from training.engine import answers, closing, issuing, start
 from training.launch.actions import launch
 from training.models import Job, Order, Payload, Round
 from training.transitions import OUTSTANDING, JobState, OrderState, RoundState
@@ -71,6 +77,31 @@ def test_a_job_under_an_added_mode_is_carried_out_to_its_end(job: tuple[Federati
     launched.refresh_from_db()
     assert launched.state == JobState.COMPLETED
     assert [tuple(one.decode() for one in GOOD.values())] * 6 == heard()
+
+
+def completed(federation: Federation, launched: Job) -> list[Entry]:
+    """The job is carried out to its end, and signed for: its bundle."""
+    for _ in range(2):
+        for played in federation.silos:
+            order = greet(launched, played, GOOD)
+        closing.close_step(step_id=order.round_step.id, by=TEST)
+        for played in federation.silos:
+            order = open_order(launched, played)
+            answers.answer(document=played.train(order, 1.0), by=played.silo)
+        closing.close_step(step_id=order.round_step.id, by=TEST)
+    passports.issue_missing(issuing.signing_key())
+    chaining.chain_new()
+    checkpoints.sign_heads(issuing.signing_key())
+    launched.refresh_from_db()
+    return list(read_bundle(bundle_of(launched)))
+
+
+def test_its_evidence_holds_offline(job: tuple[Federation, Job]) -> None:
+    report = verify_evidence(gather(completed(*job)))
+    assert not report.faults
+    assert report.ended == "completed"
+    assert (report.checked["rounds"], report.checked["orders"], report.checked["answers"]) == (2, 12, 12)
+    assert len(report.passports) == 2
 
 
 def test_what_the_kind_of_payload_refuses_does_not_count(job: tuple[Federation, Job]) -> None:
