@@ -17,7 +17,7 @@ from federation.evidence.report import Fault, Report
 from federation.evidence.root_documents import RootDocuments
 from federation.evidence.round_events import History, RoundEvents, StepEvents
 from federation.protection import mode_of
-from federation.protocol.documents import Manifest, OrderKind
+from federation.protocol.documents import OF_NO_ROUND, Manifest, OrderKind
 from federation.protocol.documents.base import Count, Digest, Part
 
 ENDS: Final = frozenset({"job.completed", "job.failed", "job.cancelled"})
@@ -36,7 +36,7 @@ class _Opened(Part):
     orders: dict[_ORDER_ID, Digest]
 
 
-class _StepOpened(Part):
+class _Given(Part):
     kind: OrderKind
     orders: dict[_ORDER_ID, Digest]
 
@@ -148,7 +148,7 @@ def _round_opened(history: History, event: JobEvent, found: RootDocuments) -> _F
 
 
 def _step_opened(history: History, event: JobEvent, _: RootDocuments) -> _Faults:
-    place, said = _OfStep.model_validate(event.detail), _StepOpened.model_validate(_evidence(event))
+    place, said = _OfStep.model_validate(event.detail), _Given.model_validate(_evidence(event))
     told = history.rounds[-1] if history.rounds else None
     if told is None or (told.number, told.attempt) != (place.round, place.attempt) or told.counted is not None:
         yield "history.not_open", f"A step of round {place.round} opens, and the round is not open."
@@ -160,14 +160,25 @@ def _step_opened(history: History, event: JobEvent, _: RootDocuments) -> _Faults
     yield from _add_step(history, told, said)
 
 
-def _add_step(history: History, told: RoundEvents, said: _Opened | _StepOpened) -> _Faults:
+def _add_step(history: History, told: RoundEvents, said: _Opened | _Given) -> _Faults:
     """The next step of a round that is open, or about to be."""
     place = len(told.steps)
     if place >= len(told.kinds) or said.kind is not told.kinds[place]:
         yield "history.other_kind", f"Step {place + 1} of round {told.number} is of the kind {said.kind}."
+    yield from _give(history, told, said)
+
+
+def _issued(history: History, event: JobEvent, _: RootDocuments) -> _Faults:
+    said = _Given.model_validate(_evidence(event))
+    if said.kind not in OF_NO_ROUND:
+        yield "history.other_kind", f"Orders of the kind {said.kind} belong to a round."
+    yield from _give(history, None, said)
+
+
+def _give(history: History, to: RoundEvents | None, said: _Opened | _Given) -> _Faults:
     if any(history.step_of(order) is not None for order in said.orders):
-        yield "history.order_twice", f"Step {place + 1} of round {told.number} gives an order that was given before."
-    history.add_step(told, StepEvents(said.kind, said.orders))
+        yield "history.order_twice", "It gives an order that was given before."
+    history.add_step(to, StepEvents(said.kind, said.orders))
 
 
 def _work_of(manifest: Manifest, number: int) -> OrderKind:
@@ -181,7 +192,7 @@ def _answered(history: History, event: JobEvent, _: RootDocuments, *, refused: b
     said = _Answered.model_validate(_evidence(event))
     told = history.step_of(said.order)
     if told is None:
-        yield "history.no_order", "It answers an order that no round has given."
+        yield "history.no_order", "It answers an order that was not given."
         return
     if said.order in told.answers or said.order in told.refusals:
         yield "history.answered_twice", f"The order {said.order} is answered twice."
@@ -268,6 +279,7 @@ _TAKES: Final[Mapping[str, Callable[[History, JobEvent, RootDocuments], _Faults]
     "job.running": _running,
     "round.opened": _round_opened,
     "step.opened": _step_opened,
+    "order.issued": _issued,
     "order.submitted": partial(_answered, refused=False),
     "order.refused": partial(_answered, refused=True),
     "update.rejected": _rejected,

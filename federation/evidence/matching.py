@@ -40,8 +40,10 @@ def check_matching(evidence: Evidence, opened: Opened, history: History, found: 
     report.faults.extend(_passports(evidence, opened, history, found.manifest))
     for one in history.rounds:
         report.faults.extend(_of_round(one, opened))
-        for step in one.steps:
-            report.faults.extend(_of_kind(step, evidence))
+    for step in history.steps:
+        report.faults.extend(_of_kind(step, evidence))
+    for step in history.apart:
+        report.faults.extend(_of_no_round(step, opened))
     if history.ended == "job.completed" and found.manifest.is_about_model:
         report.faults.extend(_evaluated_at_the_end(opened, history, found))
     _open_ends(history, opened, found, report)
@@ -76,6 +78,15 @@ def _of_round(told: RoundEvents, opened: Opened) -> Iterator[Fault]:
                 told_so = "Its silo's answer in the step before does not count."
                 yield Fault(f"order {key}", "order.silo_not_counted", told_so)
         before = step
+
+
+def _of_no_round(told: StepEvents, opened: Opened) -> Iterator[Fault]:
+    for key in told.orders:
+        order = opened.orders.get(key)
+        if order is not None and (order.round, order.kind) != (0, told.kind):
+            yield Fault(
+                f"order {key}", "order.other_round", "It is of a round, or of another kind than in the log."
+            )
 
 
 def _of_kind(told: StepEvents, evidence: Evidence) -> Iterator[Fault]:

@@ -15,7 +15,7 @@ from federation.evidence.root_documents import RootDocuments
 from federation.protection import mode_of
 from federation.protocol import envelope
 from federation.protocol.digests import digest_bytes
-from federation.protocol.documents import Manifest, Order, OrderKind, Refusal, Submission, verify_document
+from federation.protocol.documents import OF_NO_ROUND, Manifest, Order, OrderKind, Refusal, Submission, verify_document
 from federation.protocol.keys import PublicKey
 
 _CLOCKS_APART = timedelta(minutes=2)
@@ -63,10 +63,10 @@ def _order_faults(order: Order, name: str, found: RootDocuments) -> Iterator[tup
 
 
 def _kinds_in(manifest: Manifest) -> set[OrderKind]:
-    """The kinds of order that a job has: its work, and what its protection mode adds to each round."""
+    """The kinds of order that a job has: its work, what its protection mode adds to rounds, and those of no round."""
     works = {OrderKind(manifest.task)} | ({OrderKind.EVALUATE} if manifest.task == "train" else set())
     mode = mode_of(manifest.protection.mode)
-    return {kind for work in works for kind in mode.kinds_of_round(work)}
+    return {kind for work in works for kind in mode.kinds_of_round(work)} | OF_NO_ROUND
 
 
 def answers_of(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from federation.protocol.documents import OrderKind
@@ -66,6 +66,8 @@ class History:
 
     rounds: list[RoundEvents] = field(default_factory=list)
     """Every attempt, in the order of their opening."""
+    apart: list[StepEvents] = field(default_factory=list)
+    """Orders that belong to no round, and what was answered to them."""
     passports: list[tuple[int, str, str]] = field(default_factory=list)
     """Round, weights and document of each passport."""
     began: bool = False
@@ -73,7 +75,7 @@ class History:
     """The verb of the job's end; empty while it goes on."""
     ends_with: str | None = ""
     """The model with which it was completed."""
-    _given: dict[str, tuple[RoundEvents, StepEvents]] = field(default_factory=dict)
+    _given: dict[str, tuple[RoundEvents | None, StepEvents]] = field(default_factory=dict)
     """By the ids of orders: where each was given."""
 
     @property
@@ -82,9 +84,9 @@ class History:
         return [one for one in self.rounds if one.counted is not None]
 
     @property
-    def steps(self) -> Iterator[StepEvents]:
-        """The steps of all rounds, in the order of their opening."""
-        return (step for one in self.rounds for step in one.steps)
+    def steps(self) -> tuple[StepEvents, ...]:
+        """The steps of all rounds, in the order of their opening, and the orders of no round."""
+        return (*(step for one in self.rounds for step in one.steps), *self.apart)
 
     @property
     def answers(self) -> Mapping[str, str]:
@@ -104,9 +106,9 @@ class History:
     def is_over(self, order_id: str) -> bool:
         """Whether a later step of the order's round has opened, or that round is closed."""
         its, step = self._given[order_id]
-        return its.counted is not None or its.steps[-1] is not step
+        return its is not None and (its.counted is not None or its.steps[-1] is not step)
 
-    def add_step(self, to: RoundEvents, step: StepEvents) -> None:
-        """A step of a round has opened."""
-        to.steps.append(step)
+    def add_step(self, to: RoundEvents | None, step: StepEvents) -> None:
+        """A step of a round has opened, or orders of no round were given."""
+        (self.apart if to is None else to.steps).append(step)
         self._given.update(dict.fromkeys(step.orders, (to, step)))

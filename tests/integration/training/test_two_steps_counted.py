@@ -62,7 +62,7 @@ def test_bytes_are_those_of_what_each_order_brings(played: tuple[Federation, Job
     size = job.model.versions.get(round_number=0).size_bytes
     words = sum(map(len, GOOD.values()))
     greetings = Order.objects.filter(step__round__job=job, kind="consistency")
-    assert set(greetings.values_list("base_version", "inputs_size_bytes")) == {(None, 0)}
+    assert greetings.filter(base_version=None, inputs_size_bytes=0).count() == greetings.count() == 6
     work = Order.objects.filter(step__round__job=job).exclude(kind="consistency")
     assert set(work.values_list("inputs_size_bytes", flat=True)) == {size}
     for row in map(RoundRow, rounds_of(job)):

@@ -20,8 +20,8 @@ from federation.evidence.verification import verify_evidence
 from federation.protocol import documents
 from federation.protocol.digests import digest_bytes
 from federation.protocol.documents.protection import parse_protection
-from tests.support.decision_cases import order_of
-from tests.support.evidence import ENVIRONMENT, NOW, Event, Played
+from tests.support.decision_cases import NOW, order_of
+from tests.support.evidence import ENVIRONMENT, Event, Played
 from tests.support.plugins.added import SHARED, add_parts
 
 ROUNDS = 2
