@@ -6,7 +6,6 @@ Only the events are read here and held against one another; `matching` holds the
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
 from functools import partial
 from typing import Annotated, Any, Final, Literal
 
@@ -16,7 +15,9 @@ from federation.agreements.answer_bounds import CODES
 from federation.evidence.events import JobEvent
 from federation.evidence.report import Fault, Report
 from federation.evidence.root_documents import RootDocuments
-from federation.protocol.documents import Manifest, OrderKind
+from federation.evidence.round_events import History, RoundEvents, StepEvents
+from federation.protection import mode_of
+from federation.protocol.documents import OF_NO_ROUND, Manifest, OrderKind
 from federation.protocol.documents.base import Count, Digest, Part
 
 ENDS: Final = frozenset({"job.completed", "job.failed", "job.cancelled"})
@@ -32,6 +33,11 @@ class _Began(Part):
 class _Opened(Part):
     kind: OrderKind
     model: Digest | None
+    orders: dict[_ORDER_ID, Digest]
+
+
+class _Given(Part):
+    kind: OrderKind
     orders: dict[_ORDER_ID, Digest]
 
 
@@ -71,6 +77,10 @@ class _OfRound(BaseModel):
     attempt: Count = 1
 
 
+class _OfStep(_OfRound):
+    step: Count
+
+
 class _Rejected(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
 
@@ -78,54 +88,6 @@ class _Rejected(BaseModel):
     code: str = ""
     evidence: _Unread | None = None
     """Where the answer said more than it may, so that nobody has kept it."""
-
-
-@dataclass
-class RoundEvents:
-    """An attempt at a round, from its opening on."""
-
-    number: int
-    attempt: int
-    kind: OrderKind
-    base: str | None
-    """None in a job that is about no model."""
-    orders: Mapping[str, str]
-    """Digests of the orders, by their ids."""
-    answers: dict[str, str] = field(default_factory=dict)
-    """Digests of submissions that were taken, by the orders' ids."""
-    refusals: dict[str, str] = field(default_factory=dict)
-    rejected: set[str] = field(default_factory=set)
-    unread: set[str] = field(default_factory=set)
-    """Those of the rejected answers that were not kept: the log has their digests and no more."""
-    counted: Mapping[str, str] | None = None
-    """None while the round is not closed, or where it was abandoned."""
-    model: str | None = ""
-    statistics: str | None = None
-    """Of what was released, where the round was closed with statistics."""
-
-
-@dataclass
-class History:
-    """All that the events tell."""
-
-    rounds: list[RoundEvents] = field(default_factory=list)
-    """Every attempt, in the order of their opening."""
-    passports: list[tuple[int, str, str]] = field(default_factory=list)
-    """Round, weights and document of each passport."""
-    began: bool = False
-    ended: str = ""
-    """The verb of the job's end; empty while it goes on."""
-    ends_with: str | None = ""
-    """The model with which it was completed."""
-
-    @property
-    def closed(self) -> list[RoundEvents]:
-        """The rounds that count."""
-        return [one for one in self.rounds if one.counted is not None]
-
-    def round_of(self, order_id: str) -> RoundEvents | None:
-        """The attempt in which an order was given."""
-        return next((one for one in reversed(self.rounds) if order_id in one.orders), None)
 
 
 def history_of(events: Iterable[JobEvent], found: RootDocuments, report: Report) -> History:
@@ -142,7 +104,7 @@ def history_of(events: Iterable[JobEvent], found: RootDocuments, report: Report)
         report.faults.extend(Fault(event.where, code, what) for code, what in faults)
     report.faults.extend(Fault("history", code, what) for code, what in _as_a_whole(history, found))
     report.checked["rounds"] = len(history.closed)
-    if unread := sum(len(one.unread) for one in history.rounds):
+    if unread := sum(len(step.unread) for step in history.steps):
         report.checked["answers rejected and not kept"] = unread
     return history
 
@@ -178,9 +140,45 @@ def _round_opened(history: History, event: JobEvent, found: RootDocuments) -> _F
         yield "history.other_base", f"Round {place.round} begins with another model than the one before it made."
     if history.rounds and history.rounds[-1].number == place.round and history.rounds[-1].attempt >= place.attempt:
         yield "history.round_twice", f"Round {place.round} opens twice as attempt {place.attempt}."
-    if said.kind is not _work_of(found.manifest, place.round):
-        yield "history.other_kind", f"Round {place.round} is of the kind {said.kind}."
-    history.rounds.append(RoundEvents(place.round, place.attempt, said.kind, said.model, said.orders))
+    work = _work_of(found.manifest, place.round)
+    kinds = mode_of(found.manifest.protection.mode).kinds_of_round(work)
+    told = RoundEvents(place.round, place.attempt, work, kinds, said.model)
+    yield from _add_step(history, told, said)
+    history.rounds.append(told)
+
+
+def _step_opened(history: History, event: JobEvent, _: RootDocuments) -> _Faults:
+    place, said = _OfStep.model_validate(event.detail), _Given.model_validate(_evidence(event))
+    told = history.rounds[-1] if history.rounds else None
+    if told is None or (told.number, told.attempt) != (place.round, place.attempt) or told.counted is not None:
+        yield "history.not_open", f"A step of round {place.round} opens, and the round is not open."
+        return
+    if history.ended:
+        yield "history.out_of_order", "A step opens after the job's end."
+    if place.step != len(told.steps) + 1:
+        yield "history.step_gap", f"Step {place.step} of round {place.round} opens after {len(told.steps)} steps."
+    yield from _add_step(history, told, said)
+
+
+def _add_step(history: History, told: RoundEvents, said: _Opened | _Given) -> _Faults:
+    """The next step of a round that is open, or about to be."""
+    place = len(told.steps)
+    if place >= len(told.kinds) or said.kind is not told.kinds[place]:
+        yield "history.other_kind", f"Step {place + 1} of round {told.number} is of the kind {said.kind}."
+    yield from _give(history, told, said)
+
+
+def _issued(history: History, event: JobEvent, _: RootDocuments) -> _Faults:
+    said = _Given.model_validate(_evidence(event))
+    if said.kind not in OF_NO_ROUND:
+        yield "history.other_kind", f"Orders of the kind {said.kind} belong to a round."
+    yield from _give(history, None, said)
+
+
+def _give(history: History, to: RoundEvents | None, said: _Opened | _Given) -> _Faults:
+    if any(history.step_of(order) is not None for order in said.orders):
+        yield "history.order_twice", "It gives an order that was given before."
+    history.add_step(to, StepEvents(said.kind, said.orders))
 
 
 def _work_of(manifest: Manifest, number: int) -> OrderKind:
@@ -192,26 +190,26 @@ def _work_of(manifest: Manifest, number: int) -> OrderKind:
 
 def _answered(history: History, event: JobEvent, _: RootDocuments, *, refused: bool) -> _Faults:
     said = _Answered.model_validate(_evidence(event))
-    told = history.round_of(said.order)
+    told = history.step_of(said.order)
     if told is None:
-        yield "history.no_order", "It answers an order that no round has given."
+        yield "history.no_order", "It answers an order that was not given."
         return
     if said.order in told.answers or said.order in told.refusals:
         yield "history.answered_twice", f"The order {said.order} is answered twice."
-    if told.counted is not None:
-        yield "history.out_of_order", "The answer comes after its round was closed."
+    if history.is_over(said.order):
+        yield "history.out_of_order", "The answer comes after its step or round was closed."
     (told.refusals if refused else told.answers)[said.order] = said.answer
 
 
 def _rejected(history: History, event: JobEvent, _: RootDocuments) -> _Faults:
     said = _Rejected.model_validate(event.detail)
     order = said.order
-    told = history.round_of(order)
+    told = history.step_of(order)
     if told is None or order not in told.answers:
         yield "history.no_order", "What is rejected was never taken."
         return
-    if told.counted is not None:
-        yield "history.out_of_order", "An answer is rejected after its round was closed."
+    if history.is_over(order):
+        yield "history.out_of_order", "An answer is rejected after its step or round was closed."
         return
     told.rejected.add(order)
     if said.evidence is None:
@@ -232,16 +230,22 @@ def _round_closed(history: History, event: JobEvent, found: RootDocuments) -> _F
         yield "history.out_of_order", "A round is closed after the job's end."
     if said.base != told.base:
         yield "history.other_base", f"Round {place.round} began with another model than it is closed with."
-    if told.kind is not OrderKind.TRAIN and said.model != said.base:
+    if told.work is not OrderKind.TRAIN and said.model != said.base:
         yield "history.other_model", "Only training makes a model."
-    if (told.kind is OrderKind.STATISTICS) != (said.statistics is not None):
+    if (told.work is OrderKind.STATISTICS) != (said.statistics is not None):
         yield "history.statistics", "A round of statistics releases some, and no other round does."
-    standing = {order: answer for order, answer in told.answers.items() if order not in told.rejected}
-    if dict(said.counted) != standing:
+    if len(told.steps) < len(told.kinds):
+        yield (
+            "history.steps_missing",
+            f"Round {place.round} is closed after {len(told.steps)} of {len(told.kinds)} steps.",
+        )
+    if dict(said.counted) != {order: answer for step in told.steps for order, answer in step.counting.items()}:
         yield "history.answer_uncounted", f"Round {place.round} counts other answers than were taken and not rejected."
-    if len(said.counted) < found.manifest.quorum:
-        yield "history.too_few", f"Round {place.round} counts {len(said.counted)} answers, fewer than the quorum."
-    told.counted, told.model, told.statistics = said.counted, said.model, said.statistics
+    of_work = told.orders_of_work
+    told.counted = {order: answer for order, answer in said.counted.items() if order in of_work}
+    if len(told.counted) < found.manifest.quorum:
+        yield "history.too_few", f"Round {place.round} counts {len(told.counted)} answers, fewer than the quorum."
+    told.model, told.statistics = said.model, said.statistics
 
 
 def _passport_issued(history: History, event: JobEvent, _: RootDocuments) -> _Faults:
@@ -274,6 +278,8 @@ def _as_a_whole(history: History, found: RootDocuments) -> _Faults:
 _TAKES: Final[Mapping[str, Callable[[History, JobEvent, RootDocuments], _Faults]]] = {
     "job.running": _running,
     "round.opened": _round_opened,
+    "step.opened": _step_opened,
+    "order.issued": _issued,
     "order.submitted": partial(_answered, refused=False),
     "order.refused": partial(_answered, refused=True),
     "update.rejected": _rejected,

@@ -6,9 +6,9 @@ import math
 from collections.abc import Iterator, Mapping
 
 from federation.aggregation.metric_pooling import Measured, combine
-from federation.evidence.history import RoundEvents
 from federation.evidence.passport_checks import Answered
 from federation.evidence.passports import Evaluation
+from federation.evidence.round_events import RoundEvents
 from federation.protocol.documents import Manifest
 
 _APART = 1e-9
@@ -41,8 +41,8 @@ def misjudged(
 
 def _measured(told: RoundEvents, answers: Mapping[str, Answered], manifest: Manifest) -> Iterator[Measured]:
     organisations = {str(member.silo_id): member.signatory_key for member in manifest.cohort}
-    for key in told.answers:
-        answer = answers.get(key) if key not in told.rejected else None
+    for key in told.work_step.counting if told.work_step is not None else ():
+        answer = answers.get(key)
         if answer is not None and (report := answer.said.evaluation) is not None:
             organisation = organisations[str(answer.said.silo_id)]
             yield Measured(organisation, report.rows, report.figures)

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 
 from federation.errors import FederationError
 from federation.evidence.bundle_parser import Evidence
-from federation.evidence.history import History, RoundEvents
 from federation.evidence.judgements import misjudged
 from federation.evidence.passport_checks import Answered
 from federation.evidence.passports import Passport
 from federation.evidence.report import Fault, Report
 from federation.evidence.root_documents import RootDocuments
+from federation.evidence.round_events import History, RoundEvents, StepEvents
 from federation.protocol import envelope
 from federation.protocol.digests import digest_bytes
 from federation.protocol.documents import Manifest, Order, OrderKind, Refusal, Submission
@@ -30,20 +30,20 @@ class Opened:
 
 def check_matching(evidence: Evidence, opened: Opened, history: History, found: RootDocuments, report: Report) -> None:
     """Find documents that no event has, events whose document is not here, and those that say different things."""
+    unread = set().union(*(step.unread for step in history.steps))
     told = {
-        "order": {key: digest for one in history.rounds for key, digest in one.orders.items()},
-        "answer": {
-            key: digest for one in history.rounds for key, digest in (*one.answers.items(), *one.refusals.items())
-        },
+        "order": {key: digest for step in history.steps for key, digest in step.orders.items()},
+        "answer": {k: digest for k, digest in history.answers.items() if k in evidence.answers or k not in unread},
     }
-    unread = set().union(*(one.unread for one in history.rounds))
-    told["answer"] = {k: digest for k, digest in told["answer"].items() if k in evidence.answers or k not in unread}
     for kind, documents in (("order", evidence.orders), ("answer", evidence.answers)):
         report.faults.extend(_both_ways(kind, documents, told[kind]))
     report.faults.extend(_passports(evidence, opened, history, found.manifest))
     for one in history.rounds:
         report.faults.extend(_of_round(one, opened))
-        report.faults.extend(_of_kind(one, evidence))
+    for step in history.steps:
+        report.faults.extend(_of_kind(step, evidence))
+    for step in history.apart:
+        report.faults.extend(_of_no_round(step, opened))
     if history.ended == "job.completed" and found.manifest.is_about_model:
         report.faults.extend(_evaluated_at_the_end(opened, history, found))
     _open_ends(history, opened, found, report)
@@ -60,19 +60,36 @@ def _both_ways(kind: str, documents: Mapping[str, bytes], told: Mapping[str, str
 
 
 def _of_round(told: RoundEvents, opened: Opened) -> Iterator[Fault]:
-    """Whether the orders of an attempt are about what its opening says."""
+    """Whether the orders of an attempt are about what its openings say, and go to silos that have got so far."""
+    before: StepEvents | None = None
+    for step in told.steps:
+        here = {key: order for key in step.orders if (order := opened.orders.get(key)) is not None}
+        for key, order in here.items():
+            if (order.round, order.attempt, order.kind) != (told.number, told.attempt, step.kind):
+                yield Fault(
+                    f"order {key}", "order.other_round", "It is of another round or kind than the log has it in."
+                )
+            is_without = order.model_digest is None and order.kind not in {OrderKind.TRAIN, OrderKind.EVALUATE}
+            if not is_without and order.model_digest != told.base:
+                yield Fault(f"order {key}", "model.swapped", "It is about another model than the log says.")
+        if before is not None:
+            went_on = {opened.orders[key].silo_id for key in before.counting if key in opened.orders}
+            for key in (key for key, order in here.items() if order.silo_id not in went_on):
+                told_so = "Its silo's answer in the step before does not count."
+                yield Fault(f"order {key}", "order.silo_not_counted", told_so)
+        before = step
+
+
+def _of_no_round(told: StepEvents, opened: Opened) -> Iterator[Fault]:
     for key in told.orders:
         order = opened.orders.get(key)
-        if order is None:
-            continue
-        if (order.round, order.attempt, order.kind) != (told.number, told.attempt, told.kind):
-            yield Fault(f"order {key}", "order.other_round", "It is of another round than the log has it in.")
-        is_without = order.model_digest is None and order.kind not in {OrderKind.TRAIN, OrderKind.EVALUATE}
-        if not is_without and order.model_digest != told.base:
-            yield Fault(f"order {key}", "model.swapped", "It is about another model than the log says.")
+        if order is not None and (order.round, order.kind) != (0, told.kind):
+            yield Fault(
+                f"order {key}", "order.other_round", "It is of a round, or of another kind than in the log."
+            )
 
 
-def _of_kind(told: RoundEvents, evidence: Evidence) -> Iterator[Fault]:
+def _of_kind(told: StepEvents, evidence: Evidence) -> Iterator[Fault]:
     """Whether what the log calls a refusal is one: else an answer that was given could be left out as refused."""
     for taken, payload_type in ((told.answers, Submission.payload_type), (told.refusals, Refusal.payload_type)):
         for key in taken.keys() & evidence.answers.keys():
@@ -90,7 +107,7 @@ def _type_of(sealed: bytes) -> str | None:
 
 def _passports(evidence: Evidence, opened: Opened, history: History, manifest: Manifest) -> Iterator[Fault]:
     told = {digest: (number, model) for number, model, digest in history.passports}
-    made = {one.number: one for one in history.closed if one.kind is OrderKind.TRAIN}
+    made = {one.number: one for one in history.closed if one.work is OrderKind.TRAIN}
     after = {one.number - 1: one for one in history.closed}
     rounds: set[int] = set()
     for name, sealed in evidence.passports.items():
@@ -121,7 +138,7 @@ def _passports(evidence: Evidence, opened: Opened, history: History, manifest: M
 def _evaluated_at_the_end(opened: Opened, history: History, found: RootDocuments) -> Iterator[Fault]:
     """A completed job's model was tried by as many silos as its quorum, who have signed so over the model's digest."""
     last = history.closed[-1] if history.closed else None
-    counted = last.counted if last is not None and last.kind is OrderKind.EVALUATE else None
+    counted = last.counted if last is not None and last.work is OrderKind.EVALUATE else None
     tried = {
         answer.said.silo_id
         for key in counted or ()
@@ -143,12 +160,12 @@ def _open_ends(history: History, opened: Opened, found: RootDocuments, report: R
         told = f"The job goes on: the log has {len(history.closed)} rounds of it so far, and no end."
         report.limits.append(Fault("history", "evidence.job_goes_on", told))
     issued = {number for number, _, _ in history.passports}
-    missing = [one.number for one in history.closed if one.kind is OrderKind.TRAIN and one.number not in issued]
+    missing = [one.number for one in history.closed if one.work is OrderKind.TRAIN and one.number not in issued]
     if history.ended and missing and found.manifest.task == "train":
         told = f"{len(missing)} models have no passport yet, first the one of round {missing[0]}."
         report.limits.append(Fault("history", "evidence.passports_missing", told))
     last = history.closed[-1] if history.closed else None
-    if history.ended and last is not None and last.kind is OrderKind.TRAIN:
+    if history.ended and last is not None and last.work is OrderKind.TRAIN:
         tried = {one.said.silo_id for one in opened.answers.values() if one.said.model_digest == last.model}
         if len(tried) < found.manifest.quorum:
             told = (

@@ -15,7 +15,7 @@ from federation.evidence.root_documents import RootDocuments
 from federation.protection import mode_of
 from federation.protocol import envelope
 from federation.protocol.digests import digest_bytes
-from federation.protocol.documents import Order, OrderKind, Refusal, Submission, verify_document
+from federation.protocol.documents import OF_NO_ROUND, Manifest, Order, OrderKind, Refusal, Submission, verify_document
 from federation.protocol.documents.versions import OUTDATED
 from federation.protocol.keys import PublicKey
 
@@ -59,9 +59,7 @@ def _order_faults(order: Order, name: str, found: RootDocuments) -> Iterator[tup
         yield "order.other_silo", "Its silo is not in the cohort."
     if order.round > manifest.rounds + (order.kind is not OrderKind.TRAIN):
         yield "order.round_beyond", f"The job has {manifest.rounds} rounds."
-    if order.kind is OrderKind.TRAIN and manifest.task != "train":
-        yield "order.task_mismatch", f"It asks for training in a job whose task is {manifest.task}."
-    if (order.kind is OrderKind.STATISTICS) != (manifest.task == "statistics"):
+    if order.kind not in _kinds_in(manifest):
         yield "order.task_mismatch", f"It is of the kind {order.kind} in a job whose task is {manifest.task}."
     if order.round <= 1 and order.model_digest not in {None, manifest.initial_model_digest}:
         yield "model.not_initial", "The first round begins with another model than the manifest names."
@@ -73,6 +71,13 @@ def is_outdated(protocol: str, found: RootDocuments) -> bool:
     A trainer refuses such an order, and the platform such an answer: that one counted was neither's doing.
     """
     return protocol == OUTDATED != found.manifest.protocol
+
+
+def _kinds_in(manifest: Manifest) -> set[OrderKind]:
+    """The kinds of order that a job has: its work, what its protection mode adds to rounds, and those of no round."""
+    works = {OrderKind(manifest.task)} | ({OrderKind.EVALUATE} if manifest.task == "train" else set())
+    mode = mode_of(manifest.protection.mode)
+    return {kind for work in works for kind in mode.kinds_of_round(work)} | OF_NO_ROUND
 
 
 def answers_of(

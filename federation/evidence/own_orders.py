@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from federation.evidence.bundle_parser import Evidence
-from federation.evidence.history import History
 from federation.evidence.matching import Opened
 from federation.evidence.report import Fault, Report
+from federation.evidence.round_events import History
 from federation.protocol.digests import digest_bytes
 
 
@@ -48,7 +48,7 @@ def check_own(
     if own:
         report.checked["orders in the own journal"] = len(own)
     newest = max((order.issued_at for order in opened.orders.values()), default=None)
-    told = {key: digest for one in history.rounds for key, digest in (*one.answers.items(), *one.refusals.items())}
+    told = history.answers
     for one in own:
         if one.order_id not in evidence.orders:
             is_later = not history.ended and (one.issued_at is None or newest is None or one.issued_at > newest)

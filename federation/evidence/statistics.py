@@ -6,10 +6,10 @@ from collections.abc import Iterator
 
 from federation.errors import FederationError
 from federation.evidence.bundle_parser import Evidence
-from federation.evidence.history import History, RoundEvents
 from federation.evidence.matching import Opened
 from federation.evidence.report import Fault, Report
 from federation.evidence.root_documents import RootDocuments
+from federation.evidence.round_events import History, RoundEvents
 from federation.protocol.digests import digest_bytes
 from federation.statistics.disclosure import check_report
 from federation.statistics.pooling import PooledColumn, PooledStatistics, encode_pooled, pool, read_pooled

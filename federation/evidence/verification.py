@@ -12,7 +12,7 @@ from federation.evidence.breaks import LOG_RESTORED, check_unbroken
 from federation.evidence.bundle_parser import Evidence
 from federation.evidence.events import check_numbers, events_of, positions
 from federation.evidence.heads import check_covered, check_heads, check_trusted_heads
-from federation.evidence.history import History, history_of
+from federation.evidence.history import history_of
 from federation.evidence.matching import Opened, check_matching
 from federation.evidence.order_checks import answers_of, check_bounds, orders_of
 from federation.evidence.own_orders import OwnOrder, check_own
@@ -20,6 +20,7 @@ from federation.evidence.passport_checks import faults_of, models_issued_after_r
 from federation.evidence.passports import Passport, open_passport
 from federation.evidence.report import Fault, Report, run_check
 from federation.evidence.root_documents import RootDocuments, root_documents_of
+from federation.evidence.round_events import History
 from federation.evidence.statistics import check_statistics
 from federation.protocol.chains import chain_of
 from federation.protocol.tree_heads import TreeHead
@@ -79,7 +80,7 @@ def _verify(evidence: Evidence, pinned: str | None, seen: PriorKnowledge, report
     else:
         history = _check_log(evidence, found, opened, report, seen)
     check_statistics(evidence, opened, history, found, report)
-    check_bounds(answers, set().union(*(one.rejected for one in history.rounds)), report)
+    check_bounds(answers, history.rejected, report)
     is_restored = any(limit.code == LOG_RESTORED for limit in report.limits)
     was_given_up = is_restored and bool(seen.given_up.get(chain_of(found.manifest.consortium_id)))
     own = seen.own.get(str(found.manifest.job_id), ())

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from federation.protocol.documents import OrderKind
     from federation.protocol.documents.protection import Protection
 
 
@@ -25,6 +26,8 @@ class Mode:
             silo weighs its own.
         update_kind: The kind of payload as which the update of a training leaves.
         payload_kinds: All kinds of payload that answers may have (``federation.protocol.payloads``).
+        steps_before: Kinds of order that silos answer in each round before the work itself, in their order.
+        steps_after: Those that they answer after it.
     """
 
     name: str
@@ -37,3 +40,12 @@ class Mode:
     platform_reads_updates: bool
     update_kind: str
     payload_kinds: frozenset[str]
+    steps_before: tuple[OrderKind, ...] = ()
+    steps_after: tuple[OrderKind, ...] = ()
+
+    def kinds_of_round(self, work: OrderKind) -> tuple[OrderKind, ...]:
+        """The kinds of the steps of a round in which silos do this work, in their order.
+
+        The engine's protocol of the mode opens just these; whoever verifies evidence expects them.
+        """
+        return (*self.steps_before, work, *self.steps_after)

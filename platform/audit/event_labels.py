@@ -56,6 +56,7 @@ DEEDS: Mapping[str, str] = {
     "model.release_confirmed": _("release of a model confirmed"),
     "model.retired": _("model retired, a member left"),
     "model.weights_deleted": _("weights of a model deleted"),
+    "order.issued": _("orders issued"),
     "order.called_back": _("order called back"),
     "order.refused": _("order refused"),
     "order.submitted": _("order answered"),

@@ -36,7 +36,7 @@ class EventsUnderHead:
     """Whether a round has ended with statistics that were released."""
 
     def has_order(self, order_id: UUID) -> bool:
-        """Whether a round that has opened has given this order."""
+        """Whether an event tells that this order was given."""
         return not self.names_documents or str(order_id) in self.orders
 
     def has_answer(self, order_id: UUID) -> bool:
@@ -60,7 +60,7 @@ def events_under_head(job: Job, head: Checkpoint) -> EventsUnderHead:
 
 def _take(found: EventsUnderHead, verb: str, detail: Mapping[str, Any]) -> None:
     match verb, detail.get(EVIDENCE):
-        case "round.opened" | "step.opened", {"orders": orders}:
+        case "round.opened" | "step.opened" | "order.issued", {"orders": orders}:
             found.orders |= orders.keys()
         case "order.submitted" | "order.refused", {"order": order}:
             found.answers.add(order)

@@ -98,7 +98,7 @@ def _entries(job: Job, head: Checkpoint) -> Iterator[Entry]:
             if told.has_passport(number):
                 yield Entry(f"{bundle_parser.PASSPORT}{number}", bytes(document))
     yield from _statistics(job, told)
-    orders = Order.objects.filter(step__round__job=job)
+    orders = Order.objects.filter(job=job)
     ids = list(orders.order_by("issued_at", "number").values_list("id", flat=True))
     for some in batched([order_id for order_id in ids if told.has_order(order_id)]):
         for order_id, envelope in orders.filter(id__in=some).order_by("number").values_list("id", "envelope"):

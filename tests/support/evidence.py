@@ -43,6 +43,7 @@ class Played:
         metrics: tuple[str, ...] = ("loss", "accuracy"),
         quorum: int | None = None,
         protocol: Literal["1.0", "1.1"] = "1.1",
+        protection: documents.Protection | None = None,
     ) -> None:
         self.is_numbered = True
         self.platform = PrivateKey.generate()
@@ -60,6 +61,8 @@ class Played:
             {"metrics": metrics, "minimum_cell": terms.disclosure.minimum_cell}
         )
         terms = terms.model_copy(update={"disclosure": disclosure})
+        if protection is not None:
+            terms = terms.model_copy(update={"protection": (protection.mode,)})
         if code is not None:
             work = terms.training_limits.model_copy(update={"families": ("plan",)})
             coded = documents.CustomCode(digests=(code,), reviewers=reviewers)
@@ -79,6 +82,8 @@ class Played:
         changes["agreement_digest"] = digest_bytes(payload_unverified(self.agreement))
         if quorum is not None:
             changes |= {"quorum": quorum}
+        if protection is not None:
+            changes |= {"protection": protection}
         if code is not None:
             changes |= {"code_digest": code, "model": {"family": "plan", "parameters": []}}
         self.manifest = plain.model_copy(update=changes)

@@ -19,6 +19,7 @@ from federation.protocol.documents.manifests import (
 )
 from federation.protocol.documents.orders import (
     MODEL,
+    OF_NO_ROUND,
     UPDATE,
     BlobReference,
     CheckpointOrder,
@@ -58,6 +59,7 @@ from federation.protocol.documents.terms import (
 
 __all__ = [
     "MODEL",
+    "OF_NO_ROUND",
     "UPDATE",
     "Agreement",
     "AmendmentTerms",

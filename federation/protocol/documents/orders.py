@@ -42,6 +42,10 @@ class OrderKind(StrEnum):
     CHECKPOINT = "checkpoint"
 
 
+OF_NO_ROUND = frozenset({OrderKind.RESERVE, OrderKind.RELEASE})
+"""Kinds of a job's orders that belong to no round of it: they say round 0, attempt 1."""
+
+
 class BlobReference(Part):
     """Where the relay fetches an artefact, and what it must be."""
 

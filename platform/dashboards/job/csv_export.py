@@ -38,7 +38,8 @@ _COLUMNS = {
     "answered_at": _MOMENT.format("orders.answered_at"),
     "update_norm_l2": "answer.update_norm_l2",
     "update_cosine_to_mean": "answer.update_cosine",
-    "bytes_down": "CASE WHEN orders.delivered_at IS NULL THEN 0 ELSE coalesce(base.size_bytes, 0) END",
+    "bytes_down": "CASE WHEN orders.delivered_at IS NULL THEN 0"
+    " ELSE coalesce(orders.inputs_size_bytes, base.size_bytes, 0) END",
     "bytes_up": "coalesce(answer.payload_size_bytes, 0)",
 }
 _TEXTS = ("silo", "organisation", "code")

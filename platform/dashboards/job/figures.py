@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from statistics import fmean, median
 from uuid import UUID
 
@@ -124,26 +126,51 @@ def round_timeline(times: Sequence[RoundTimes]) -> Chart:
     )
 
 
+@dataclass(frozen=True)
+class _SiloRound:
+    """How long one silo took with all steps of one attempt at a round."""
+
+    took_s: float
+    phases_s: dict[str, float]
+
+    @property
+    def on_the_way_s(self) -> float:
+        """What is none of its trainer's phases."""
+        return max(0.0, self.took_s - sum(self.phases_s.values()))
+
+
+def _answered_rounds(work: Sequence[WorkRow]) -> dict[UUID, list[_SiloRound]]:
+    """By silo, the attempts at rounds in which it has answered every order that it was given."""
+    parts: dict[tuple[UUID, int, int], list[WorkRow]] = {}
+    for row in work:
+        parts.setdefault((row.silo_id, row.round_number, row.attempt), []).append(row)
+    mine: dict[UUID, list[_SiloRound]] = {}
+    for (silo_id, _number, _attempt), rows in parts.items():
+        took = [row.took_s for row in rows if row.took_s is not None]
+        if len(took) < len(rows):
+            continue
+        spent: Counter[str] = Counter()
+        for row in rows:
+            spent.update(row.phases_s)
+        mine.setdefault(silo_id, []).append(_SiloRound(sum(took), dict(spent)))
+    return mine
+
+
 def phases(work: Sequence[WorkRow], members: Sequence[Member]) -> Chart:
     """Where each silo spends a round, on average: on the way, and in its trainer's phases."""
     names = list(dict.fromkeys(phase for row in work for phase in row.phases_s))
-    mine: dict[UUID, list[WorkRow]] = {member.silo_id: [] for member in members}
-    for row in work:
-        if row.took_s is not None:
-            mine[row.silo_id].append(row)
-    told = [member for member in members if mine[member.silo_id]]
+    mine = _answered_rounds(work)
+    told = [member for member in members if member.silo_id in mine]
     if slowest := len(told) > LINES_MAX:
-        told = sorted(told, key=lambda member: -fmean(map(_took_s, mine[member.silo_id])))[:LINES_MAX]
-
-    def on_the_way(row: WorkRow) -> float:
-        return max(0.0, _took_s(row) - sum(row.phases_s.values()))
-
+        told = sorted(told, key=lambda member: -fmean(one.took_s for one in mine[member.silo_id]))[:LINES_MAX]
     series = [
-        Series(name, [fmean(row.phases_s.get(name, 0.0) for row in mine[member.silo_id]) for member in told], place)
+        Series(name, [fmean(one.phases_s.get(name, 0.0) for one in mine[member.silo_id]) for member in told], place)
         for place, name in enumerate(names)
     ]
     series.append(
-        Series(_("on the way"), [fmean(map(on_the_way, mine[member.silo_id])) for member in told], len(names))
+        Series(
+            _("on the way"), [fmean(one.on_the_way_s for one in mine[member.silo_id]) for member in told], len(names)
+        )
     )
     what = _("the trainer's phases, and transfer and waiting around them")
     return bar_chart(
@@ -160,11 +187,6 @@ def phases(work: Sequence[WorkRow], members: Sequence[Member]) -> Chart:
         lying=True,
         digits=3,
     )
-
-
-def _took_s(row: WorkRow) -> float:
-    assert row.took_s is not None
-    return row.took_s
 
 
 def traffic(rounds: Sequence[Traffic]) -> Chart:

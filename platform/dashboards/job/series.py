@@ -38,7 +38,7 @@ class Member:
 
 @dataclass(frozen=True)
 class WorkRow:
-    """What one silo did in one round."""
+    """What one silo did in one step of a round."""
 
     silo_id: UUID
     round_number: int
@@ -231,7 +231,7 @@ def traffic_of(job: Job, rounds: Iterable[int]) -> tuple[Traffic, ...]:
         .order_by()
         .values_list("step__round__number")
         .annotate(
-            down=Sum("base_version__size_bytes", filter=Q(delivered_at__isnull=False)),
+            down=Sum(Coalesce("inputs_size_bytes", "base_version__size_bytes"), filter=Q(delivered_at__isnull=False)),
             up=Sum("submission__payload_size_bytes"),
         )
     )

@@ -22,8 +22,9 @@ from federation.protocol.envelope import payload_type_of
 from rest.errors import Conflict, NotFound
 from silos.models import Silo
 from training import dispatch
-from training.engine.kinds import answered_with, step_kind, stepless_kind
-from training.engine.kinds.base import SteplessKind
+from training.engine import stepless
+from training.engine.kinds import answered_with, job_kind, statement_kind
+from training.engine.kinds.base import StatementKind
 from training.engine.opening_answers import open_answer
 from training.engine.rejections import reject
 from training.engine.restored import raise_numbers
@@ -60,12 +61,12 @@ def answer(*, document: bytes, by: Silo, payloads: Mapping[str, bytes] | None = 
     if by.identity is None:
         raise Untrusted("silo.unconfirmed", "This silo has no identity key.")
     payload_type = payload_type_of(document)
-    if (stepless := answered_with(payload_type)) is not None:
-        return AnswerResult(stepless.accept(document, by))
+    if (statement := answered_with(payload_type)) is not None:
+        return AnswerResult(statement.accept(document, by))
     said = open_answer(document, by.identity)
     if isinstance(said, Refusal) and said.highest_number is not None and said.silo_id == by.id:
         raise_numbers(highest=said.highest_number, by=by)  # before anything is numbered anew
-    if isinstance(said, Refusal) and (kind := _stepless_kind(said, by)) is not None:
+    if isinstance(said, Refusal) and (kind := _statement_kind(said, by)) is not None:
         return AnswerResult(OrderState.REFUSED, kind.refuse(said, document, by))
     if isinstance(said, SubmissionDocument) and _submit_to_open_order(said, document, payloads or {}, by):
         return AnswerResult(OrderState.SUBMITTED)
@@ -83,6 +84,7 @@ def answer(*, document: bytes, by: Silo, payloads: Mapping[str, bytes] | None = 
             taken = _refuse(order, said, document, by)
         elif (fault := next(faults_of(said, order.bounds), None)) is not None:
             taken = AnswerResult(OrderState.REJECTED, reject(order=order, fault=fault, document=document, by=by))
+            stepless.settle(order, OrderState.REJECTED, by)
         else:
             raise Transient("order.busy", "Another answer to this order is being taken. Send it again.")
         _dispatch_if_due(order)
@@ -109,19 +111,25 @@ def _submit_to_open_order(said: SubmissionDocument, document: bytes, payloads: M
         subject_id=order.job_id,
         consortium_id=order.consortium_id,
         job_id=order.job_id,
-        detail={"round": order.round_number, EVIDENCE: {"order": str(order.order_id), "answer": digest}},
+        detail={**order.in_round, EVIDENCE: {"order": str(order.order_id), "answer": digest}},
     )
-    taken = statements.submit(order, said, document=document, document_digest=digest, event=event)
+    if order.step_id is None:
+        with transaction.atomic():
+            taken = statements.submit(order, said, document=document, document_digest=digest, event=event)
+            if taken:
+                stepless.count(order, by)
+    else:
+        taken = statements.submit(order, said, document=document, document_digest=digest, event=event)
     store.release(*marks)
     if taken:
         _dispatch_if_due(order)
     return taken
 
 
-def _stepless_kind(said: Refusal, by: Silo) -> SteplessKind | None:
-    """The kind of the refused order, where that belongs to no step of a round."""
-    kind = Order.objects.filter(id=said.order_id, silo=by, step=None).values_list("kind", flat=True).first()
-    return None if kind is None else stepless_kind(kind)
+def _statement_kind(said: Refusal, by: Silo) -> StatementKind | None:
+    """The kind of the refused order, where that belongs to no job."""
+    kind = Order.objects.filter(id=said.order_id, silo=by, job=None).values_list("kind", flat=True).first()
+    return None if kind is None else statement_kind(kind)
 
 
 def _known(order: AnsweredOrder | None) -> AnsweredOrder:
@@ -132,14 +140,16 @@ def _known(order: AnsweredOrder | None) -> AnsweredOrder:
 
 def _dispatch_if_due(order: AnsweredOrder) -> None:
     """Nudge a worker once this answer is committed: at once if the round is due by it, else for when it will be."""
+    if (step_id := order.step_id) is None:
+        return
 
     def look() -> None:
         if order.wait != Wait.ALL:
-            due_in_s = waiting.due_in_s(order.step_id)
+            due_in_s = waiting.due_in_s(step_id)
         else:
-            due_in_s = None if statements.somebody_outstanding(order.step_id) else 0.0
+            due_in_s = None if statements.somebody_outstanding(step_id) else 0.0
         if due_in_s is not None:
-            dispatch.close_step(order.step_id, in_s=due_in_s)
+            dispatch.close_step(step_id, in_s=due_in_s)
 
     transaction.on_commit(look, robust=True)
 
@@ -189,7 +199,7 @@ def _check_fits(order: AnsweredOrder, said: Refusal | SubmissionDocument, by: Si
     if said.model_digest != order.document.model_digest:
         raise Invalid("submission.other_model", "The answer is about another model.", "model_digest")
     _check_brings(order, said)
-    step_kind(order.kind).accept(order, said)
+    job_kind(order.kind).accept(order, said)
 
 
 def _check_brings(order: AnsweredOrder, said: SubmissionDocument) -> None:
@@ -229,7 +239,8 @@ def _refuse(order: AnsweredOrder, said: Refusal, document: bytes, by: Silo) -> A
         job=order.job,
         verb="order.refused",
         by=by,
-        detail={"round": order.round_number, "code": said.code, "reason": said.message, "clause": said.rule or ""},
+        detail={**order.in_round, "code": said.code, "reason": said.message, "clause": said.rule or ""},
         evidence={"order": str(order.order_id), "answer": digest_bytes(document)},
     )
+    stepless.settle(order, OrderState.REFUSED, by)
     return AnswerResult(OrderState.REFUSED, said.code)

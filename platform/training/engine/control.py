@@ -9,6 +9,7 @@ from audit.actors import Actor
 from audit.reasons import Reason
 from rest.errors import Conflict
 from training import dispatch
+from training.engine import stepless
 from training.engine.rounds import abandon_open_round
 from training.models import Job
 from training.states import move
@@ -44,4 +45,5 @@ def cancel(*, job: Job, by: Actor) -> Job:
         why = Reason("job.cancelled_by_request", {"who": by.actor_name})
         move(job=job, to=JobState.CANCELLED, by=by, why=why)
         abandon_open_round(job=job, by=by, code="job.cancelled")
+        stepless.call_back(job=job, by=by, code="job.cancelled")
     return job

@@ -103,7 +103,16 @@ def issue(*, round_: Round, kind: OrderKind, deadlines: StepDeadlines, silo_ids:
             **of_kind.issue(round_, order_id, deadlines),
         )
         _check_parameters(document, of_kind.parameters)
-        orders.append(IssuedOrder(order_id, silo_id, document.number, documents.sign_document(document, key)))
+        orders.append(
+            IssuedOrder(
+                order_id,
+                silo_id,
+                document.number,
+                documents.sign_document(document, key),
+                brings_model=document.model_digest is not None,
+                inputs_size_bytes=sum(brought.size_bytes for brought in document.inputs.values()),
+            )
+        )
     return orders
 
 

@@ -12,6 +12,7 @@ from consortia.models import Participation
 from consortia.transitions import ParticipationState
 from realtime import notices
 from silos.transitions import SiloState
+from training.engine.kinds import stepless_kind
 from training.models import Order
 from training.states import record_job_event
 from training.transitions import OUTSTANDING, OrderState
@@ -46,6 +47,8 @@ def _call_back(order: Order, by: Actor) -> bool:
         if not mine.move(OrderState.CANCELLED, code=why.code, params=why.params, settled_at=timezone.now()):
             return False
         assert order.job is not None  # asked for above
+        if order.step is None:
+            stepless_kind(order.kind).settle([order.id], OrderState.CANCELLED, by)
         in_round = {} if order.step is None else {"round": order.step.round.number}
         record_job_event(
             job=order.job,

@@ -26,12 +26,12 @@ def reject(*, order: AnsweredOrder, fault: tuple[str, str], document: bytes, by:
         OrderState.REJECTED, code=code, params=why.params, message=why.text, answered_at=now, settled_at=now
     )
     job, named = order.job, {"order": str(order.order_id), "answer": digest_bytes(document)}
-    record_job_event(job=job, verb="order.submitted", by=by, detail={"round": order.round_number}, evidence=named)
+    record_job_event(job=job, verb="order.submitted", by=by, detail=order.in_round, evidence=named)
     record_job_event(
         job=job,
         verb="update.rejected",
         by=by,
-        detail={"round": order.round_number, "order": str(order.order_id), **why.detail},
+        detail={**order.in_round, "order": str(order.order_id), **why.detail},
         evidence={**named, "kept": False},
     )
     return code

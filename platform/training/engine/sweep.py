@@ -13,15 +13,19 @@ from audit.actions import record
 from audit.actors import Actor
 from silos.models import Silo
 from training import dispatch
-from training.engine import steps
+from training.engine import stepless, steps
 from training.engine.sql import waiting
 from training.models import Job, Round
 from training.transitions import JobState, RoundState
 
 
 def nudge(*, by: Actor) -> dict[str, int]:
-    """Nudge jobs that wait to start, steps that are due or whose worker is gone, jobs without a round."""
+    """Nudge jobs that wait to start, steps that are due or whose worker is gone, jobs without a round.
+
+    Orders of no step end here once their time is over: nothing else waits for them.
+    """
     steps.pause_stalled(by=by)
+    stepless.expire(by=by)
     waiting_jobs = Job.objects.filter(state=JobState.QUEUED).exclude(start_claimed_until__gt=Now())
     queued = list(waiting_jobs.values_list("id", flat=True))
     due = waiting.due_steps()

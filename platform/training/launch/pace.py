@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from uuid import UUID
 
+from federation.protocol.documents import OrderKind
 from realtime import database
 from training.transitions import OrderState
 from training.waiting import QUANTILE, ROUNDS_LOOKED_AT
@@ -14,13 +15,16 @@ _USUAL = f"""
     FROM unnest(%(silos)s::uuid[]) AS silo (id)
     CROSS JOIN LATERAL (
         SELECT answered_at, issued_at, state FROM training_order
-        WHERE silo_id = silo.id AND step_id IS NOT NULL ORDER BY number DESC LIMIT {ROUNDS_LOOKED_AT}
+        WHERE silo_id = silo.id AND kind = %(kind)s ORDER BY number DESC LIMIT {ROUNDS_LOOKED_AT}
     ) AS one
     WHERE one.state = '{OrderState.APPLIED.value}'
 """  # noqa: S608 - states and numbers of ours
 
 
-def usual_s(silo_ids: Sequence[UUID]) -> float | None:
-    """How long these silos took with their newest orders, whatever the job; None where they had none."""
-    ((seconds,),) = database.fetch(_USUAL, {"silos": list(silo_ids)})
+def usual_s(silo_ids: Sequence[UUID], kind: OrderKind) -> float | None:
+    """How long these silos took with their newest orders of this kind, whatever the job; None where they had none.
+
+    Orders of other kinds tell nothing of it: an exchange of keys takes seconds where a training takes hours.
+    """
+    ((seconds,),) = database.fetch(_USUAL, {"silos": list(silo_ids), "kind": kind.value})
     return None if seconds is None else float(seconds)

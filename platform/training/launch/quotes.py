@@ -10,6 +10,7 @@ from accounts.models import User
 from agreements.selectors import in_force
 from consortia.models import Consortium
 from federation.agreements.shares import share_max
+from federation.protocol.documents import OrderKind
 from federation.protocol.tensors import count_parameters, file_size_bytes
 from silos.models import Dataset, Silo
 from silos.selectors import health_of
@@ -102,7 +103,7 @@ def quote(*, consortium: Consortium, request: Mapping[str, Any], by: User) -> Qu
     train = asked.task == "train"
     down, up = size * len(datasets), size * len(datasets) if train else 0
     rounds = asked.rounds if train else 0
-    usual_s = usual_s_of([dataset.silo_id for dataset in datasets])
+    usual_s = usual_s_of([dataset.silo_id for dataset in datasets], OrderKind(asked.task))
 
     def longer_s(*, first: bool) -> float:
         return silo_down_s(

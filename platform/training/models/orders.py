@@ -44,7 +44,7 @@ class Order(models.Model):
     base_version = models.ForeignKey(
         "registry.ModelVersion", null=True, db_index=False, on_delete=models.PROTECT, related_name="+"
     )
-    """The global model that it is about; None where it is about none."""
+    """The global model that it brings; None where it brings none."""
     silo = models.ForeignKey("silos.Silo", on_delete=models.PROTECT, related_name="orders")
     kind = models.CharField(max_length=20, choices=[(kind.value, kind.value) for kind in OrderKind])
     number = models.BigIntegerField()
@@ -57,6 +57,8 @@ class Order(models.Model):
     clause = models.CharField(max_length=40, blank=True, default="", db_default="")
     """The clause of the agreement by which a silo refused it."""
     envelope = models.BinaryField()
+    inputs_size_bytes = models.BigIntegerField(null=True)
+    """Of all that it brings. None in orders from before this was noted: they brought their global model alone."""
     issued_at = models.DateTimeField()
     expires_at = models.DateTimeField()
     delivered_at = models.DateTimeField(null=True)

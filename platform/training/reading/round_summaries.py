@@ -25,7 +25,7 @@ def round_ids(job: Job) -> QuerySet[Round, UUID]:
 
 @dataclass(frozen=True)
 class RoundSummary:
-    """A round in a list, with `bytes_up`, the `kind` and state of its last step, and what became of its orders."""
+    """A round in a list, with `bytes_up`; of its last step the `kind`, its state, and what became of its orders."""
 
     round: Round
     tally: Tally
@@ -68,7 +68,8 @@ def round_summaries(job: Job, ids: Iterable[UUID]) -> list[RoundSummary]:
         .order_by("-opened_at")
     )
     counts: dict[UUID, dict[str, int]] = {}
-    counted = Order.objects.filter(step__round__in=ids).order_by().values_list("step__round", "state")
+    last = Step.objects.filter(round__in=ids).order_by("round_id", "-position").distinct("round_id")
+    counted = Order.objects.filter(step__in=last.values("pk")).order_by().values_list("step__round", "state")
     for round_id, state, count in counted.annotate(count=Count("pk")):
         counts.setdefault(round_id, {})[state] = count
     return [_summary(round_, tally_of(counts.get(round_.pk, {}))) for round_ in rounds]

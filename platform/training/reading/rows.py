@@ -20,7 +20,7 @@ class OrderRow:
     """What a silo was told to do, and how far it has come."""
 
     order: Order
-    model_size_bytes: int
+    inputs_size_bytes: int
 
     @property
     def duration_s(self) -> float | None:
@@ -36,12 +36,12 @@ class OrderRow:
 
     @property
     def bytes_down(self) -> int:
-        """Size of the model that it was given, once it was handed over."""
-        return 0 if self.order.delivered_at is None else self.model_size_bytes
+        """Size of what it brought, once it was handed over."""
+        return 0 if self.order.delivered_at is None else self.inputs_size_bytes
 
     @property
     def bytes_up(self) -> int:
-        """Size of its update."""
+        """Size of what came with its answer."""
         return self.order.submission.payload_size_bytes if hasattr(self.order, "submission") else 0
 
 
@@ -82,12 +82,16 @@ class RoundRow:
     @cached_property
     def steps(self) -> tuple[StepRow, ...]:
         """The steps that were opened, in their order."""
-        version = self.round.base_version
-        size_bytes = 0 if version is None else version.size_bytes
         return tuple(
-            StepRow(step, tuple(OrderRow(order, size_bytes) for order in step.orders.all()))
+            StepRow(step, tuple(OrderRow(order, self._inputs_size_bytes(order)) for order in step.orders.all()))
             for step in sorted(self.round.steps.all(), key=lambda step: step.position)
         )
+
+    def _inputs_size_bytes(self, order: Order) -> int:
+        if order.inputs_size_bytes is not None:
+            return order.inputs_size_bytes
+        version = self.round.base_version
+        return 0 if version is None else version.size_bytes
 
     @property
     def current(self) -> StepRow | None:

@@ -9,6 +9,7 @@ from django.utils import timezone
 
 from audit import chaining, checkpoints
 from audit.models import Checkpoint
+from federation.protocol.documents import OrderKind
 from tests.support.cohort import Cohort, make_cohort, run_job
 from training.engine import issuing
 from training.launch.pace import usual_s
@@ -21,7 +22,7 @@ def test_countersignatures_hide_no_silo_s_pace(blob_root: Path) -> None:
     cohort: Cohort = make_cohort()
     run_job(cohort, rounds=2)
     silo = cohort.silo
-    assert usual_s([silo.id]) is not None
+    assert usual_s([silo.id], OrderKind.TRAIN) is not None
     chaining.chain_new()
     checkpoints.sign_heads(issuing.signing_key())
     head = Checkpoint.objects.latest("position")
@@ -38,4 +39,4 @@ def test_countersignatures_hide_no_silo_s_pace(blob_root: Path) -> None:
             expires_at=timezone.now(),
             answered_at=timezone.now(),
         )
-    assert usual_s([silo.id]) is not None
+    assert usual_s([silo.id], OrderKind.TRAIN) is not None

@@ -104,4 +104,4 @@ class AuditCheckpointKind:
         return take_refusal(said=said, document=document, by=by)
 
 
-STEPLESS_KIND = AuditCheckpointKind()
+STATEMENT_KIND = AuditCheckpointKind()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -99,7 +99,31 @@ class StepKind(Protocol):
 
 
 class SteplessKind(Protocol):
-    """A kind of order that belongs to no step of a round. One module a kind."""
+    """A kind of order of a job that belongs to no step of a round (`engine.stepless`). One module a kind.
+
+    It is answered with a submission or a refusal, as orders of rounds are.
+    """
+
+    kind: OrderKind
+
+    def issue(self, job: Job, order_id: UUID, deadlines: StepDeadlines) -> Mapping[str, Any]:
+        """What an order of this kind holds, besides what every order does."""
+        ...
+
+    def accept(self, order: AnsweredOrder, said: Submission) -> None:
+        """Raise Invalid ``submission.*`` unless an answer is one to this kind of order, as for `StepKind`."""
+        ...
+
+    def settle(self, order_ids: Collection[UUID], state: OrderState, by: Actor) -> None:
+        """Write down what follows once these orders are answered, refused, cancelled or expired.
+
+        Part of the transaction that settles them: it happens once for each order, or not at all.
+        """
+        ...
+
+
+class StatementKind(Protocol):
+    """A kind of order of no job. It is answered with a signed statement that names no order. One module a kind."""
 
     kind: OrderKind
     answer_type: str

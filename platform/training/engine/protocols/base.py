@@ -33,5 +33,5 @@ class RoundProtocol(Protocol):
     """What a job's request says at `protection.mode`."""
 
     def steps(self, work: OrderKind) -> tuple[StepPlan, ...]:
-        """The steps of a round in which silos train, evaluate, or count: at least one, in their order."""
+        """The steps of a round in which silos do this work, in their order: of the kinds that the mode says."""
         ...

@@ -28,7 +28,8 @@ class AnsweredOrder:
     kind: str
     number: int
     code: str
-    step_id: int
+    step_id: int | None
+    """None where it belongs to no step; its document says round 0, attempt 1."""
     round_number: int
     attempt: int
     version_id: UUID | None
@@ -51,6 +52,11 @@ class AnsweredOrder:
     n_classes: int | None
     target: str | None
     """Empty where it follows from the number of classes; None where the order is about no model."""
+
+    @property
+    def in_round(self) -> dict[str, object]:
+        """What an event says of where it belongs."""
+        return {} if self.step_id is None else {"round": self.round_number}
 
     @property
     def job(self) -> Job:
@@ -83,9 +89,10 @@ class AnsweredOrder:
 
 
 _FIND = """
-    SELECT own.id, own.silo_id, own.state, own.kind, own.number, own.code, step.id, round.number,
-           round.attempt, own.base_version_id, own.envelope, job.id, job.consortium_id, job.manifest_digest,
-           step.wait,
+    SELECT own.id, own.silo_id, own.state, own.kind, own.number, own.code, step.id,
+           COALESCE(round.number, 0), COALESCE(round.attempt, 1), own.base_version_id, own.envelope, job.id,
+           job.consortium_id, job.manifest_digest,
+           COALESCE(step.wait, ''),
            (SELECT jsonb_object_agg(came.name, jsonb_build_array(came.digest, came.finished_at IS NOT NULL))
             FROM training_upload AS came WHERE came.order_id = own.id)::text,
            seat.rows_coarse, seat.weight_max,
@@ -93,9 +100,9 @@ _FIND = """
            (job.request #>> '{limits,minimum_cell}')::integer, agreement.terms #>> '{disclosure,metrics}',
            agreement.terms #>> '{training_limits,trainer_network}', model.n_classes, model.target
     FROM training_order AS own
-    JOIN training_step AS step ON step.id = own.step_id
-    JOIN training_round AS round ON round.id = step.round_id
-    JOIN training_job AS job ON job.id = round.job_id
+    JOIN training_job AS job ON job.id = own.job_id
+    LEFT JOIN training_step AS step ON step.id = own.step_id
+    LEFT JOIN training_round AS round ON round.id = step.round_id
     LEFT JOIN registry_modelversion AS version ON version.id = own.base_version_id
     LEFT JOIN registry_model AS model ON model.id = version.model_id
     JOIN training_cohortseat AS seat ON seat.job_id = job.id AND seat.silo_id = own.silo_id

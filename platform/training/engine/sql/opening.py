@@ -78,6 +78,8 @@ class IssuedOrder:
     silo_id: UUID
     number: int
     envelope: bytes
+    brings_model: bool
+    inputs_size_bytes: int
 
 
 _OPEN_ROUND = f"""
@@ -96,11 +98,13 @@ _OPEN_STEP = f"""
     )
     INSERT INTO training_order
         (id, job_id, step_id, base_version_id, silo_id, kind, number, state, code, message, envelope, issued_at,
-         expires_at, awaited)
-    SELECT one.id, %(job)s, step.id, %(version)s, one.silo_id, %(kind)s, one.number, '{OrderState.ISSUED.value}', '',
-           '', one.envelope, %(opened_at)s, %(expires_at)s, one.silo_id = ANY(%(awaited)s::uuid[])
-    FROM step, unnest(%(orders)s::uuid[], %(silos)s::uuid[], %(numbers)s::bigint[], %(envelopes)s::bytea[])
-        AS one (id, silo_id, number, envelope)
+         expires_at, awaited, inputs_size_bytes)
+    SELECT one.id, %(job)s, step.id, CASE WHEN one.brings_model THEN %(version)s::uuid END, one.silo_id, %(kind)s,
+           one.number, '{OrderState.ISSUED.value}', '', '', one.envelope, %(opened_at)s, %(expires_at)s,
+           one.silo_id = ANY(%(awaited)s::uuid[]), one.inputs_size_bytes
+    FROM step, unnest(%(orders)s::uuid[], %(silos)s::uuid[], %(numbers)s::bigint[], %(envelopes)s::bytea[],
+                      %(brings_model)s::boolean[], %(inputs_size_bytes)s::bigint[])
+        AS one (id, silo_id, number, envelope, brings_model, inputs_size_bytes)
 """  # noqa: S608 - states of ours
 
 
@@ -152,6 +156,8 @@ def open_step(
             "silos": [order.silo_id for order in orders],
             "numbers": [order.number for order in orders],
             "envelopes": [order.envelope for order in orders],
+            "brings_model": [order.brings_model for order in orders],
+            "inputs_size_bytes": [order.inputs_size_bytes for order in orders],
         },
     )
 

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from federation.protection.base import Mode
+from federation.protocol.documents import OrderKind
 from federation.protocol.documents.protection import Protection
 
 
@@ -28,4 +29,5 @@ MODE = Mode(
     platform_reads_updates=True,
     update_kind="update.f32",
     payload_kinds=frozenset({"update.f32", "words.ascii"}),
+    steps_before=(OrderKind.CONSISTENCY,),
 )
