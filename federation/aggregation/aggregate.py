@@ -13,6 +13,7 @@ from federation.aggregation.combine import CombinedUpdate, Combiner, UpdatesReje
 from federation.aggregation.server_step import AppliedUpdate, apply
 from federation.errors import Invalid
 from federation.protocol.tensors import Layout
+from federation.sentences import Sentence
 from federation.strategies import Strategy, UpdatesNeeded
 
 
@@ -122,7 +123,8 @@ def check_fit(strategy: Strategy, combiner: Combiner) -> None:
             "strategy.name",
         )
     if tuple(strategy.uploads) != ("update",):
-        raise Invalid("strategy.uploads", f"{strategy.title} needs more of each silo than its update.", "strategy.name")
+        form = "%(strategy)s needs more of each silo than its update."
+        raise Invalid("strategy.uploads", Sentence(form, strategy=strategy.title), "strategy.name")
 
 
 def _result(

@@ -15,6 +15,7 @@ from federation.errors import Invalid
 from federation.protocol.documents.protection import Protection
 from federation.protocol.payloads.base import PayloadKind
 from federation.protocol.tensors import Layout
+from federation.sentences import Sentence
 
 __all__ = ["PAYLOADS", "PayloadKind", "check_payload", "payload_kind"]
 
@@ -25,7 +26,7 @@ def payload_kind(name: str) -> PayloadKind:
     """The kind of this name. Raises Invalid ``payload.kind`` where there is none."""
     found = PAYLOADS.get(name)
     if found is None:
-        raise Invalid("payload.kind", f"A payload of kind {name[:40]!r} is not known.", "kind")
+        raise Invalid("payload.kind", Sentence("A payload of kind %(kind)s is not known.", kind=name[:40]), "kind")
     return found
 
 
@@ -46,4 +47,5 @@ def check_payload(name: str, file: BinaryIO, layout: Layout, protection: Protect
     kind.check(file, layout, protection)
     size_bytes, size_bytes_max = file.seek(0, os.SEEK_END), kind.size_bytes_max(layout, protection)
     if size_bytes > size_bytes_max:
-        raise Invalid("payload.too_large", f"The payload has {size_bytes} bytes, {size_bytes_max} are allowed.")
+        form = "The payload has %(size)s bytes, %(allowed)s are allowed."
+        raise Invalid("payload.too_large", Sentence(form, size=size_bytes, allowed=size_bytes_max))

@@ -11,6 +11,7 @@ from typing import Any, BinaryIO, Protocol
 from federation.errors import Invalid
 from federation.protocol.documents.protection import Protection
 from federation.protocol.tensors import Layout
+from federation.sentences import Sentence
 
 
 class PayloadKind(Protocol):
@@ -55,7 +56,8 @@ def check_header(file: BinaryIO, expected: bytes, data_bytes: int) -> None:
     size_bytes = file.seek(0, os.SEEK_END)
     file.seek(0)
     if size_bytes != len(expected) + data_bytes:
-        raise Invalid("payload.length", f"It has {size_bytes} bytes, not {len(expected) + data_bytes}.")
+        form = "It has %(size)s bytes, not %(expected)s."
+        raise Invalid("payload.length", Sentence(form, size=size_bytes, expected=len(expected) + data_bytes))
     if read_exactly(file, len(expected)) != expected:
         raise Invalid("payload.layout", "Its head is not that of the job's layout.")
 

@@ -11,6 +11,7 @@ from federation.protection.encrypted import Encrypted
 from federation.protocol.documents.protection import Protection
 from federation.protocol.payloads.base import read_exactly
 from federation.protocol.tensors import Layout, count_parameters
+from federation.sentences import Sentence
 
 _LENGTH = struct.Struct("<I")
 
@@ -43,16 +44,21 @@ class CiphertextCkks:
         (count,) = _LENGTH.unpack(read_exactly(file, _LENGTH.size))
         expected = count_ciphertexts(layout, mode)
         if count != expected:
-            raise Invalid("payload.count", f"It has {count} ciphertexts, not {expected}.")
+            raise Invalid(
+                "payload.count",
+                Sentence("It has %(count)s ciphertexts, not %(expected)s.", count=count, expected=expected),
+            )
         position = _LENGTH.size
         for _number in range(count):
             file.seek(position)
             (length,) = _LENGTH.unpack(read_exactly(file, _LENGTH.size))
             if not 0 < length <= mode.ciphertext_bytes_max:
-                raise Invalid("payload.length", f"A ciphertext has 1 to {mode.ciphertext_bytes_max} bytes.")
+                form = "A ciphertext has 1 to %(maximum)s bytes."
+                raise Invalid("payload.length", Sentence(form, maximum=mode.ciphertext_bytes_max))
             position += _LENGTH.size + length
         if position != size_bytes:
-            raise Invalid("payload.length", f"It has {size_bytes} bytes, its lengths speak of {position}.")
+            form = "It has %(size)s bytes, its lengths add up to %(added)s."
+            raise Invalid("payload.length", Sentence(form, size=size_bytes, added=position))
 
 
 def _encrypted(protection: Protection) -> Encrypted:

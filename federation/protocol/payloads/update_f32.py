@@ -7,6 +7,7 @@ from typing import BinaryIO
 from federation.errors import Invalid
 from federation.protocol.documents.protection import Protection
 from federation.protocol.tensors import Layout, file_size_bytes, read_header
+from federation.sentences import Sentence
 
 _CODES = {
     "tensors.truncated": "update.truncated",
@@ -49,15 +50,19 @@ def check_layout(found: Layout, expected: Layout) -> None:
     names, wanted = [spec.name for spec in found], [spec.name for spec in expected]
     if names != wanted:
         missing, extra = sorted(set(wanted) - set(names)), sorted(set(names) - set(wanted))
-        message = f"missing {missing[:3]}, unexpected {extra[:3]}" if missing or extra else "they are in another order"
-        raise Invalid("update.schema", f"The tensors are not those of the model: {message}.")
+        if not missing and not extra:
+            raise Invalid("update.schema", "The tensors of the model are in another order.")
+        form = "The tensors are not those of the model: missing %(missing)s, unexpected %(extra)s."
+        raise Invalid("update.schema", Sentence(form, missing=str(missing[:3]), extra=str(extra[:3])))
     _raise_first_other_shape(found, expected)
 
 
 def _raise_first_other_shape(found: Layout, expected: Layout) -> None:
     for one, other in zip(found, expected, strict=True):
         if one.shape != other.shape:
-            raise Invalid("update.shape", f"The shape is {list(one.shape)}, not {list(other.shape)}.", one.name)
+            form = "The shape of %(tensor)s is %(found)s, not %(expected)s."
+            shapes = {"found": str(list(one.shape)), "expected": str(list(other.shape))}
+            raise Invalid("update.shape", Sentence(form, tensor=one.name, **shapes), one.name)
 
 
 PAYLOAD = UpdateF32()

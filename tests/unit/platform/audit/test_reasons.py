@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+import io
 from collections import Counter
 
 import pytest
@@ -9,8 +11,12 @@ from django.utils import translation
 
 from audit.models import Event
 from audit.reasons import MEANINGS, SENTENCES, Reason, detail_with_reason, places_of, reason_of, reason_text
+from demo.services import ROOT
 from federation.agreements.rules import RULES
 from federation.errors import Invalid
+from federation.protocol.payloads import update_f32
+from federation.protocol.payloads.base import check_header
+from federation.protocol.payloads.update_f32 import code_of
 from federation.sentences import Params, Sentence
 from tests.support.every import every
 
@@ -121,3 +127,26 @@ def test_no_two_sentences_of_a_code_have_the_same_places() -> None:
     for code, forms in every(SENTENCES.items()):
         assert max(Counter(places_of(form) for form in forms).values()) == 1, code
         assert frozenset() not in map(places_of, forms) or code not in RULES or len(forms) == 1, code
+
+
+def test_whatever_can_reject_an_answer_has_a_sentence() -> None:
+    codes = {
+        node.args[0].value
+        for folder in ("federation/protocol/payloads", "federation/aggregation")
+        for file in (ROOT / folder).rglob("*.py")
+        for node in ast.walk(ast.parse(file.read_text()))
+        if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "Invalid"
+        if isinstance(node.args[0], ast.Constant)
+    }
+    assert len(codes) > 10
+    for code in every({*codes, *update_f32._CODES.values(), code_of(Invalid("tensors.other", "Not one of these."))}):
+        assert code in SENTENCES or code in MEANINGS
+
+
+def test_a_rejected_payload_is_told_in_the_reader_s_language() -> None:
+    with pytest.raises(Invalid) as refused:
+        check_header(io.BytesIO(b"abc"), b"head", 4)
+    why = Reason.of(refused.value)
+    assert why == Reason("payload.length", {"size": 3, "expected": 8})
+    with translation.override("de"):
+        assert str(why) == "Es hat 3 Bytes, nicht 8."
