@@ -87,6 +87,8 @@ SENTENCES: Mapping[str, tuple[str, ...]] = {
     "payload.layout": (_("Its head is not that of the job's layout."),),
     "payload.count": (_("It has %(count)s ciphertexts, not %(expected)s."),),
     "payload.protection": (_("Ciphertexts belong to the mode encrypted."),),
+    "model.layout": (_("The file's tensors are not those of the model."),),
+    "tensors.truncated": (_("The file ended while it was read."),),
     "strategy.uploads": (_("%(strategy)s needs more of each silo than its update."),),
     "aggregation.nothing_accepted": (_("No update could be accepted."),),
     "aggregation.nothing_to_sum": (_("There is no update."),),
