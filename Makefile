@@ -95,8 +95,8 @@ check: $(VENV)/installed-dev ## lint, types, layers, migrations, settings, gener
 	    glossary docs/glossary.md --check -- messages --check
 	@echo "check: workers";          $(SETTINGS) $(BIN)/celery -A config.celery report >/dev/null
 
-bench-rounds: $(VENV)/installed ## how long a round takes and how much memory, at three model sizes
-	@exec $(BIN)/python -m benchmarks.rounds
+bench-rounds: $(VENV)/installed ## how long a round takes and how much memory, at three model sizes (ARGS="--silos 50 --sizes 10000")
+	@exec $(BIN)/python -m benchmarks.rounds $(ARGS)
 
 bench-pages: $(VENV)/installed ## how long the server takes over every page of a platform that is full
 	@exec $(BIN)/python -m benchmarks.pages

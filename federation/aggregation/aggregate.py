@@ -117,11 +117,9 @@ def aggregate(
 def check_fit(strategy: Strategy, combiner: Combiner) -> None:
     """Raise Invalid ``strategy.needs_single_updates`` or ``strategy.uploads`` where the two can't work together."""
     if strategy.updates_needed is UpdatesNeeded.SINGLE and combiner.sees is not UpdatesNeeded.SINGLE:
-        raise Invalid(
-            "strategy.needs_single_updates",
-            f"{strategy.title} looks at single updates; {combiner.name} sees their sum alone.",
-            "strategy.name",
-        )
+        form = "%(strategy)s looks at single updates; %(combiner)s sees their sum alone."
+        seen = Sentence(form, strategy=strategy.title, combiner=combiner.name)
+        raise Invalid("strategy.needs_single_updates", seen, "strategy.name")
     if tuple(strategy.uploads) != ("update",):
         form = "%(strategy)s needs more of each silo than its update."
         raise Invalid("strategy.uploads", Sentence(form, strategy=strategy.title), "strategy.name")

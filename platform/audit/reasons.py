@@ -89,6 +89,7 @@ SENTENCES: Mapping[str, tuple[str, ...]] = {
     "payload.protection": (_("Ciphertexts belong to the mode encrypted."),),
     "model.layout": (_("The file's tensors are not those of the model."),),
     "tensors.truncated": (_("The file ended while it was read."),),
+    "strategy.needs_single_updates": (_("%(strategy)s looks at single updates; %(combiner)s sees their sum alone."),),
     "strategy.uploads": (_("%(strategy)s needs more of each silo than its update."),),
     "aggregation.nothing_accepted": (_("No update could be accepted."),),
     "aggregation.nothing_to_sum": (_("There is no update."),),
