@@ -15,10 +15,10 @@ from federation.protocol.documents import (
     Payload,
     Submission,
     TrainingReport,
-    now,
 )
 from silo_connector.trainer.data import Prepared
 from silo_connector.trainer.egress.filter import Bounds
+from silo_connector.trainer.kinds.submissions import submission_to
 from silo_connector.trainer.orders.verification import Task
 from silo_connector.trainer.refusals import Refused
 
@@ -81,24 +81,7 @@ def execute_order(
     if train is not None:
         training, payloads[UPDATE], more_s = train(task, begin, model, rows, update, bounds, should_stop)
         phases_s |= more_s
-    order = task.order
-    return Submission(
-        order_id=order.order_id,
-        number=order.number,
-        kind=order.kind,
-        silo_id=order.silo_id,
-        job_id=order.job_id,
-        manifest_digest=order.manifest_digest,
-        round=order.round,
-        attempt=order.attempt,
-        model_digest=order.model_digest,
-        payloads=payloads,
-        training=training,
-        evaluation=evaluation,
-        phases_s={phase: round(seconds, 4) for phase, seconds in phases_s.items()},
-        environment=environment,
-        created_at=now(),
-    )
+    return submission_to(task.order, environment, phases_s, payloads, training=training, evaluation=evaluation)
 
 
 def _evaluate(task: Task, begin: Begin, model: Path, rows: Prepared, bounds: Bounds) -> EvaluationReport:

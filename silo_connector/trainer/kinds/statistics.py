@@ -18,7 +18,7 @@ import numpy as np
 from federation.errors import FederationError
 from federation.protocol.datasets import DatasetDeclaration
 from federation.protocol.digests import digest_bytes
-from federation.protocol.documents import Limits, Manifest, Order, OrderKind, Payload, Submission, now
+from federation.protocol.documents import Limits, Manifest, Order, OrderKind, Payload
 from federation.protocol.payloads.statistics_v1 import PAYLOAD
 from federation.statistics.columns import ColumnShape, columns_of
 from federation.statistics.disclosure import MINIMUM_CELL_LEAST
@@ -30,6 +30,7 @@ from silo_connector.trainer.egress.filter import StatisticsBounds, sign_if_allow
 from silo_connector.trainer.kinds import job_orders
 from silo_connector.trainer.kinds.job_orders import JobWork
 from silo_connector.trainer.kinds.kind import Incoming, SiloContext
+from silo_connector.trainer.kinds.submissions import submission_to
 from silo_connector.trainer.orders.verification import JobTask, Trust, check_artefacts, validate_member
 from silo_connector.trainer.refusals import Refused
 from silo_connector.trainer.store.order_store import Outcome, SentPayload
@@ -88,7 +89,8 @@ class StatisticsKind:
         if len(payload) > BYTES_MAX:
             raise Refused("statistics.too_large", f"The report has {len(payload)} bytes.")
         phases_s = {"verify": verify_s, "data": work.data_s + time.perf_counter() - started}
-        submission = _submission(task, payload, phases_s, silo)
+        named = Payload(kind=PAYLOAD.name, digest=digest_bytes(payload), size_bytes=len(payload))
+        submission = submission_to(task.order, silo.environment, phases_s, {REPORT: named})
         file = silo.outbox.payload(incoming.name, REPORT)
         _write(file, payload)
         bounds = StatisticsBounds(
@@ -138,25 +140,6 @@ def _column(shape: ColumnShape, column: Numbers | CategoricalColumn, minimum_cel
 def _state(declaration: DatasetDeclaration, columns: CommonColumns, minimum_cell: int) -> RowState:
     rows = len(next(iter(columns.values())).missing)
     return RowState(fingerprint_of(declaration, columns, minimum_cell), rows)
-
-
-def _submission(task: StatisticsTask, payload: bytes, phases_s: dict[str, float], silo: SiloContext) -> Submission:
-    order = task.order
-    return Submission(
-        order_id=order.order_id,
-        number=order.number,
-        kind=order.kind,
-        silo_id=order.silo_id,
-        job_id=order.job_id,
-        manifest_digest=order.manifest_digest,
-        round=order.round,
-        attempt=order.attempt,
-        model_digest=None,
-        payloads={REPORT: Payload(kind=PAYLOAD.name, digest=digest_bytes(payload), size_bytes=len(payload))},
-        phases_s={phase: round(seconds, 4) for phase, seconds in phases_s.items()},
-        environment=silo.environment,
-        created_at=now(),
-    )
 
 
 def _write(file: Path, payload: bytes) -> None:

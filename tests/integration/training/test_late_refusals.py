@@ -13,7 +13,7 @@ from tests.support.every import every
 from tests.support.federation import TEST, make_federation
 from training.engine import answers, closing, start
 from training.launch.actions import launch
-from training.models import Order
+from training.models import Order, RefusalDocument
 from training.transitions import OUTSTANDING, OrderState
 
 pytestmark = pytest.mark.django_db
@@ -44,3 +44,4 @@ def test_no_silo_spoils_a_job_s_evidence_by_a_refusal_after_its_answer(blob_root
     job.refresh_from_db()
     report = report_of(job)
     assert (report.holds, report.faults) == (True, [])
+    assert not RefusalDocument.objects.filter(order=spoilt[0]).exists()

@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -106,6 +107,10 @@ def kept(port: int, path: str) -> int:
     return int(Client(port).send("HEAD", path).headers["upload-offset"])
 
 
+def is_begun(port: int, path: str) -> bool:
+    return kept(port, path) > 0
+
+
 @pytest.mark.parametrize(
     "said", [{"greeting": A, "signature": B}, {"greeting": A, "signature": A}], ids=["two", "equal"]
 )
@@ -119,7 +124,7 @@ def test_two_payloads_of_an_answer_come_at_once_through_a_web_that_is_killed(
         for name, data in said.items():
             stack.enter_context(begin(port, paths[name], data))
         for name in said:
-            until(f"bytes of the {name} are kept", lambda name=name: kept(port, paths[name]) > 0)
+            until(f"bytes of the {name} are kept", partial(is_begun, port, paths[name]))
         web.kill()
     start_web(web)
 
