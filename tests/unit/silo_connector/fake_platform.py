@@ -45,6 +45,7 @@ from federation.targets import target_of
 from tests.support.patience import FAILS_AFTER_S
 from tests.unit.silo_connector.addresses import blob_url, grant
 from tests.unit.silo_connector.fake_answers import CUT as CUT
+from tests.unit.silo_connector.fake_answers import VALID_CODE, without_held
 from tests.unit.silo_connector.fake_answers import Answer as Answer
 from tests.unit.silo_connector.fake_answers import problem as problem
 
@@ -76,9 +77,7 @@ class FakePlatform:
     blob_limit_bytes: int | None = None
     held: list[list[str]] = field(default_factory=list)
     held_documents: list[list[str]] = field(default_factory=list)
-    """What each poll named as manifests and agreements that need not come again."""
     handed: list[dict[str, Any]] = field(default_factory=list)
-    """The entries of all polls' answers, as they were sent."""
     faults: deque[tuple[str, Answer | str]] = field(default_factory=deque)
     constant: Answer = field(default_factory=lambda: Answer(503))
     upload_limit_bytes: int | None = None
@@ -176,8 +175,8 @@ class FakePlatform:
         self.enrolment_taken.set()
         if self.answer_to_enrolment is not None:
             await self.answer_to_enrolment.wait()
-        answer = {"silo_id": str(self.silo_id), "organisation": "Org", "silo": "Silo", "state": "pending"}
-        return web.json_response(answer | {"platform_keys": self._keys()}, status=201)
+        names = {"organisation": "Org", "silo": "Silo", "platform_keys": self._keys()}
+        return web.json_response({"silo_id": str(self.silo_id), "state": "pending", **names}, status=201)
 
     def _keys(self) -> list[dict[str, str]]:
         return [{"key_id": self.key.public.key_id, "public_key": self.key.public.encoded}]
@@ -189,8 +188,7 @@ class FakePlatform:
             return problem(404, "enrolment.code_unknown").response()
         if self.code_used_by is not None:
             return problem(409, "enrolment.code_used").response()
-        answer = {"state": "valid", "silo": "Silo", "expires_at": "2099-01-01T00:00:00Z"}
-        return web.json_response(answer | {"platform_keys": self._keys()})
+        return web.json_response(VALID_CODE | {"platform_keys": self._keys()})
 
     async def _call(self, request: web.Request) -> web.Response:
         if (fault := self._fault(request)) is not None:
@@ -228,25 +226,21 @@ class FakePlatform:
         deadline = asyncio.get_running_loop().time() + min(content["wait_s"], 5)
         while True:
             self.changed.clear()
-            orders = [
-                _without(entry, content["documents"])
-                for order_id, entry in self.orders.items()
-                if order_id not in content["held"]
-            ]
+            new = [entry for order_id, entry in self.orders.items() if order_id not in content["held"]]
+            orders = [without_held(entry, content["documents"]) for entry in new]
             cancelled = [order_id for order_id in content["held"] if order_id in self.cancelled]
             left = deadline - asyncio.get_running_loop().time()
             if orders or cancelled or left <= 0:
                 self.handed += orders
-                handed = {"successions": self.successions} if self.successions else {}
-                return web.json_response({"orders": orders, "cancelled": cancelled, **handed})
+                more = {"successions": self.successions} if self.successions else {}
+                return web.json_response({"orders": orders, "cancelled": cancelled, **more})
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(left):
                     await self.changed.wait()
 
     def _submission(self, content: dict[str, Any]) -> web.Response:
         payload = json.loads(payload_unverified(json.dumps(content["document"]).encode()))
-        order_id = payload["order_id"]
-        named = payload.get("payloads", {})
+        order_id, named = payload["order_id"], payload.get("payloads", {})
         for name, text in content.get("payloads", {}).items():
             data = base64.b64decode(text)
             if name not in named or digest_bytes(data) != named[name]["digest"]:
@@ -327,8 +321,8 @@ class FakePlatform:
 
     def registration(self, index: int = -1) -> DatasetRegistration:
         """A registration that came in, verified."""
-        document, keys = self.datasets[index]["document"], [self.identity] if self.identity else []
-        return verify_document(DatasetRegistration, json.dumps(document).encode(), keys)
+        sealed = json.dumps(self.datasets[index]["document"]).encode()
+        return verify_document(DatasetRegistration, sealed, [self.identity] if self.identity else [])
 
     def manifest(self, schema_digest: str, features: int, **changes: Any) -> Manifest:
         """A job that fits the silo's dataset."""
@@ -398,18 +392,6 @@ class FakePlatform:
             "expires_at": now() + timedelta(minutes=10),
         }
         return Order.model_validate(content | changes)
-
-
-def _without(entry: Any, documents: list[str]) -> Any:
-    """An entry of a poll's answer: what the relay holds is named by its digest."""
-    if not isinstance(entry, dict):
-        return entry
-    sent = dict(entry)
-    for key in ("manifest", "agreement"):
-        digest = digest_bytes(json.dumps(entry.get(key), separators=(",", ":")).encode())
-        if digest in documents:
-            sent[key] = digest
-    return sent
 
 
 def weights_of(layout: Layout, fill: float = 0.0) -> bytes:
