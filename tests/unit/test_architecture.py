@@ -10,6 +10,7 @@ import sys
 import tomllib
 from collections.abc import Iterator, Mapping
 from enum import Enum
+from functools import cache
 from importlib import import_module, metadata
 from pathlib import Path
 from typing import Any
@@ -52,8 +53,9 @@ def named(path: Path) -> str:
     return str(path.relative_to(ROOT))
 
 
+@cache
 def parsed(path: Path) -> ast.Module:
-    """The syntax of a file."""
+    """The syntax of a file, read once for all rules."""
     return ast.parse(path.read_text(), named(path))
 
 
