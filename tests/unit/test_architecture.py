@@ -10,7 +10,6 @@ import sys
 import tomllib
 from collections.abc import Iterator, Mapping
 from enum import Enum
-from functools import cache
 from importlib import import_module, metadata
 from pathlib import Path
 from typing import Any
@@ -53,9 +52,8 @@ def named(path: Path) -> str:
     return str(path.relative_to(ROOT))
 
 
-@cache
 def parsed(path: Path) -> ast.Module:
-    """The syntax of a file, read once for all rules."""
+    """The syntax of a file."""
     return ast.parse(path.read_text(), named(path))
 
 
