@@ -24,6 +24,7 @@ from xdist.scheduler import LoadScopeScheduling
 
 from demo.services import ONE_THREAD, ROOT, Services, temporary_folder
 from tests.support.examples import LONG, TIMES
+from tests.support.migrated import Migrated, migrated_folder, take_cluster, take_secrets
 
 # How long a machine takes that has other work says nothing about what is tested.
 settings.register_profile("ours", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -36,15 +37,20 @@ pytest_plugins = ["tests.support.beside", "tests.support.tiers"]
 WITHOUT_DJANGO = tuple(ROOT / "tests" / "unit" / name for name in ("federation", "silo_connector", "demo"))
 WHOLE_STACKS = "whole stacks"
 SERVICES = pytest.StashKey[Services]()
+MIGRATED = pytest.StashKey[Migrated]()
 
 
 def pytest_configure(config: pytest.Config) -> None:
     """Start what the settings name and set the environment. Torch reads its number of threads there too."""
-    if config.getoption("numprocesses", None):
-        return  # the processes that run the tests start their own
+    if config.getoption("numprocesses", None):  # the processes that run the tests start their own
+        config.stash[MIGRATED] = migrated = Migrated()
+        atexit.register(migrated.remove)
+        return
     services = Services(temporary_folder("tests"), durable=False)
     config.stash[SERVICES] = services
     atexit.register(_stop, services)
+    if folder := migrated_folder(config):
+        take_secrets(folder, services.postgres)
     services.postgres.prepare()
     services.redis.start()
     os.environ.update(services.environment("http://testserver"), **ONE_THREAD)
@@ -53,6 +59,12 @@ def pytest_configure(config: pytest.Config) -> None:
     os.environ.update(
         ALLOWED_HOSTS="testserver,localhost,127.0.0.1", THROTTLE_USER="100000/min", THROTTLE_ANONYMOUS="100000/min"
     )
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """Tell a process that will run tests where all migrations have run."""
+    node.workerinput["migrated"] = str(node.config.stash[MIGRATED].folder)
 
 
 class Together(LoadScopeScheduling):  # type: ignore[misc]
@@ -95,6 +107,8 @@ def pytest_unconfigure(config: pytest.Config) -> None:
     """The end, reached also after an interrupt."""
     if services := config.stash.get(SERVICES, None):
         _stop(services)
+    if migrated := config.stash.get(MIGRATED, None):
+        migrated.remove()
 
 
 def _stop(services: Services) -> None:
@@ -108,13 +122,17 @@ def services(request: pytest.FixtureRequest) -> Services:
     """This run's PostgreSQL and Redis, both up."""
     started = request.config.stash[SERVICES]
     if started.postgres.child is None:
+        if folder := migrated_folder(request.config):
+            take_cluster(folder, started.postgres)
         started.postgres.start()
     return started
 
 
 @pytest.fixture(scope="session")
-def django_db_modify_db_settings(services: Services) -> None:
+def django_db_modify_db_settings(services: Services, pytestconfig: pytest.Config) -> None:
     """pytest-django asks for this before it makes its test database: the first moment that needs a server."""
+    if migrated_folder(pytestconfig):
+        connection.settings_dict["TEST"]["TEMPLATE"] = services.postgres.database
 
 
 @pytest.fixture(scope="session")
@@ -143,13 +161,14 @@ def django_db_setup(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -
 
 
 @pytest.fixture(autouse=True)
-def own_language() -> None:
-    """A request leaves its language to the thread that it ran in: each test begins with the platform's own."""
+def own_language_and_time_zone() -> None:
+    """A request leaves these to the thread that it ran in: each test begins with the platform's own."""
     from django.conf import settings as of_django
-    from django.utils import translation
+    from django.utils import timezone, translation
 
     if apps.ready:
         translation.activate(of_django.LANGUAGE_CODE)
+        timezone.deactivate()
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,4 @@
-"""The whole ensemble as real processes: database, broker, web, worker, beat, four hospitals' relays and trainers."""
+"""The whole ensemble as real processes: the platform's with database and broker; four hospitals' with their runners."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from demo.hospitals import DATA_SCIENTIST, HOSPITALS
 from demo.job import SCOPES
 from demo.processes import Child, DemoError
 from demo.services import temporary_folder
+from tests.support.migrated import migrated_folder, take_cluster
 from tests.support.patience import attempts
 
 FAST = {
@@ -30,6 +31,9 @@ FAST = {
     "THROTTLE_USER": "100000/min",
     "LOG_LEVEL": "INFO",
 }
+LOOK_AT_A_JOB_EVERY_S = 0.5
+LOOK_AT_A_ROUND_EVERY_S = 0.1
+"""Each look costs web as much work as a silo's answer; only a round passes so quickly that more of them are needed."""
 
 
 @dataclass
@@ -40,6 +44,7 @@ class Federation:
     client: Client
     consortium: str
     datasets: list[str]
+    runners: list[Child]
 
     def launch(self, rounds: int = 3, **changes: Any) -> str:
         """A job whose result is a function of the data and the seed alone."""
@@ -68,10 +73,17 @@ class Federation:
         except (OSError, DemoError):
             return {"state": "unknown", "current_round": None}
 
-    def wait(self, job_id: str, what: str, condition: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
+    def wait(
+        self,
+        job_id: str,
+        what: str,
+        condition: Callable[[dict[str, Any]], bool],
+        *,
+        every_s: float = LOOK_AT_A_JOB_EVERY_S,
+    ) -> dict[str, Any]:
         """Wait until the job is as wanted."""
         job = self.job(job_id)
-        for _ in attempts(f"{what} of job {job_id}"):
+        for _ in attempts(f"{what} of job {job_id}", every_s=every_s):
             job = self.job(job_id)
             if condition(job):
                 break
@@ -84,7 +96,7 @@ class Federation:
             current = job["current_round"]
             return job["state"] == "completed" or bool(current and current["number"] >= number)
 
-        self.wait(job_id, f"round {number}", reached)
+        self.wait(job_id, f"round {number}", reached, every_s=LOOK_AT_A_ROUND_EVERY_S)
 
     def final_digest(self, job_id: str) -> str:
         """What the job has learned, once it is complete."""
@@ -101,7 +113,7 @@ class Federation:
 
 
 @pytest.fixture(scope="package")
-def federation(heart_disease: Path) -> Iterator[Federation]:
+def federation(heart_disease: Path, pytestconfig: pytest.Config) -> Iterator[Federation]:
     """Everything up, enrolled, with data registered."""
     folder = temporary_folder("faults")
     home = Home(folder)
@@ -110,15 +122,24 @@ def federation(heart_disease: Path) -> Iterator[Federation]:
     for hospital in HOSPITALS:
         shutil.copyfile(heart_disease / hospital.file, home.data / hospital.file)
     ensemble = Ensemble(home, choose_port([None]), extra_environment=FAST)
+    runners: list[Child] = []
     try:
+        if migrated := migrated_folder(pytestconfig):
+            take_cluster(migrated, ensemble.coordinator.services.postgres)
         ensemble.start_platform(lambda _: None)
         ensemble.enrol_silos(lambda _: None)
+        # beside every trainer from its first start on: a second start of four trainers would load torch four times
+        runners = [connector.run_plans() for connector in ensemble.connectors]
+        for runner in runners:
+            runner.start()
         ensemble.start_connectors()
         client = ensemble.sign_in(DATA_SCIENTIST.email).with_token("faults", SCOPES)
         datasets = ensemble.await_datasets(client, lambda _: None)
         ensemble.conclude_agreement(lambda _: None)
         consortium = str(next(iter(client.all("consortia/")))["id"])
-        yield Federation(ensemble, client, consortium, [datasets[hospital.silo] for hospital in HOSPITALS])
+        yield Federation(ensemble, client, consortium, [datasets[hospital.silo] for hospital in HOSPITALS], runners)
     finally:
         ensemble.stop()
+        for runner in runners:
+            runner.kill()
         shutil.rmtree(folder, ignore_errors=True)

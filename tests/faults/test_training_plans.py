@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -31,22 +30,13 @@ def scientist(federation: Federation) -> Client:
 
 
 @pytest.fixture(scope="module")
-def runners(federation: Federation, scientist: Client) -> Iterator[list[Child]]:
-    """A runner beside every trainer, which starts anew to hear of it; every silo has told the platform so."""
-    started = []
-    for connector in federation.ensemble.connectors:
-        runner = connector.run_plans()
-        runner.start()
-        started.append(runner)
-        connector.trainer.kill()
-        connector.trainer.start()
+def runners(federation: Federation, scientist: Client) -> list[Child]:
+    """A runner beside every trainer; every silo has told the platform so."""
     until(
         "every silo tells that it runs training plans",
         lambda: all("plan" in silo["capabilities"].get("families", ()) for silo in scientist.all("silos/")),
     )
-    yield started
-    for runner in started:
-        runner.kill()
+    return federation.runners
 
 
 @pytest.fixture(scope="module")

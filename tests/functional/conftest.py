@@ -25,9 +25,12 @@ def quick_passwords(settings: Any) -> None:
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def chromium() -> Iterator[Browser]:
-    """A browser. Playwright leaves an event loop in this thread, in which Django would let nobody near the database."""
+    """A browser, whose start costs more than most tests of it.
+
+    Playwright leaves an event loop in this thread, in which Django would let nobody near the database.
+    """
     path = next((found for name in CHROMIUM if (found := shutil.which(name))), None)
     if path is None:
         pytest.fail("No chromium on the path: `make chromium` installs one.")

@@ -15,7 +15,7 @@ from tests.support.agreements import agreed, parsed, proposed, signed_by
 from tests.support.cohort import Cohort, make_cohort
 from tests.support.live_platform import serving
 from tests.support.page_audit import signed_in, walk
-from tests.support.windows import SCREENSHOTS, VIEWS, View
+from tests.support.windows import SCREENSHOTS, VIEWS
 
 pytestmark = [
     pytest.mark.slow,
@@ -35,19 +35,18 @@ def port() -> Iterator[int]:
         yield port
 
 
-def wrong_with(chromium: Browser, port: int, user: User, view: View, pages: dict[str, str]) -> dict[str, list[str]]:
+def wrong_with(chromium: Browser, port: int, user: User, pages: dict[str, str]) -> dict[str, list[str]]:
     """What is wrong with these pages for somebody."""
-    with walk(chromium, port, user, view, SCREENSHOTS / "agreements" / view.name) as own:
+    with walk(chromium, port, user, SCREENSHOTS / "agreements") as own:
         for name, address in pages.items():
             own.look(name, address)
     return own.wrong
 
 
-@pytest.mark.parametrize("view", VIEWS, ids=lambda view: view.name)
-def test_every_page_is_in_order(cohort: Cohort, port: int, chromium: Browser, view: View) -> None:
+def test_every_page_is_in_order(cohort: Cohort, port: int, chromium: Browser) -> None:
     federation = cohort.federation
     base = f"/consortia/{federation.consortium.id}/agreement/"
-    wrong = wrong_with(chromium, port, cohort.administrator, view, {"none": base, "first-draft": f"{base}draft/"})
+    wrong = wrong_with(chromium, port, cohort.administrator, {"none": base, "first-draft": f"{base}draft/"})
     current = agreed(federation)
     coming = proposed(federation, protection=["masked", "clear"])
     drafting.comment(version=coming, clause="privacy", text="We need differential privacy.", by=cohort.steward)
@@ -62,7 +61,6 @@ def test_every_page_is_in_order(cohort: Cohort, port: int, chromium: Browser, vi
         chromium,
         port,
         cohort.administrator,
-        view,
         {
             "overview": base,
             "in-force": f"/agreements/{current.pk}/",
@@ -77,7 +75,7 @@ def test_every_page_is_in_order(cohort: Cohort, port: int, chromium: Browser, vi
     lifecycle.open_signing(version=coming, by=cohort.administrator)
     house = cohort.silo.organisation_id
     own = {"home-steward": "/", "signing": page, "suspend": f"/agreements/{current.pk}/members/{house}/suspend/"}
-    wrong |= wrong_with(chromium, port, cohort.steward, view, own)
+    wrong |= wrong_with(chromium, port, cohort.steward, own)
     assert not wrong
 
 

@@ -16,7 +16,7 @@ from tests.support.live_platform import serving
 from tests.support.page_audit import complaints_of, signed_in, walk
 from tests.support.plans import CHANGED, SOURCE, agree_on, sealed_review, uploaded
 from tests.support.second_factors import code, telephone
-from tests.support.windows import SCREENSHOTS, VIEWS, View
+from tests.support.windows import SCREENSHOTS, VIEWS
 from training.models import Job
 
 pytestmark = [
@@ -37,11 +37,10 @@ def port() -> Iterator[int]:
         yield port
 
 
-@pytest.mark.parametrize("view", VIEWS, ids=lambda view: view.name)
-def test_every_page_is_in_order(cohort: Cohort, port: int, chromium: Browser, view: View) -> None:
+def test_every_page_is_in_order(cohort: Cohort, port: int, chromium: Browser) -> None:
     federation = cohort.federation
     base = f"/consortia/{federation.consortium.id}/plans/"
-    wrong = _walk(chromium, port, cohort.scientist, view, {"none": base, "upload": f"{base}upload/"})
+    wrong = _walk(chromium, port, cohort.scientist, {"none": base, "upload": f"{base}upload/"})
     agree_on(federation, SOURCE, CHANGED, reviewers=2)
     old, new = (uploaded(federation.consortium, cohort.scientist, source) for source in (SOURCE, CHANGED))
     for played, verdict in zip(federation.silos, ("approved", "approved", "refused"), strict=True):
@@ -58,14 +57,14 @@ def test_every_page_is_in_order(cohort: Cohort, port: int, chromium: Browser, vi
         by=cohort.steward,
     )
     pages = {"list": base, "old": f"/plans/{old.pk}/", "new": f"/plans/{new.pk}/"}
-    wrong |= _walk(chromium, port, cohort.steward, view, {"home": "/", **pages})
-    wrong |= _walk(chromium, port, cohort.scientist, view, {"launch": f"/consortia/{federation.consortium.id}/launch/"})
+    wrong |= _walk(chromium, port, cohort.steward, {"home": "/", **pages})
+    wrong |= _walk(chromium, port, cohort.scientist, {"launch": f"/consortia/{federation.consortium.id}/launch/"})
     assert not wrong
 
 
-def _walk(chromium: Browser, port: int, user: User, view: View, pages: dict[str, str]) -> dict[str, list[str]]:
+def _walk(chromium: Browser, port: int, user: User, pages: dict[str, str]) -> dict[str, list[str]]:
     """What is wrong with these pages for somebody, everything unfolded."""
-    with walk(chromium, port, user, view, SCREENSHOTS / "plans" / view.name) as own:
+    with walk(chromium, port, user, SCREENSHOTS / "plans") as own:
         for name, address in pages.items():
             own.look(name, address)
     return own.wrong

@@ -21,12 +21,15 @@ LOOK_EVERY_S = 0.05
 T = TypeVar("T")
 
 
-def attempts(what: str) -> Iterator[None]:
-    """Look once more, and once more: `for _ in attempts("a round is open")`, left as soon as it is so."""
+def attempts(what: str, *, every_s: float = LOOK_EVERY_S) -> Iterator[None]:
+    """Look once more, and once more: `for _ in attempts("a round is open")`, left as soon as it is so.
+
+    Where a look costs the process that is asked some of the time in which it should get on, `every_s` is longer.
+    """
     fails_at = time.monotonic() + FAILS_AFTER_S
     while time.monotonic() < fails_at:
         yield
-        time.sleep(LOOK_EVERY_S)
+        time.sleep(every_s)
     pytest.fail(f"not within {FAILS_AFTER_S:.0f} s: {what}")
 
 

@@ -16,8 +16,7 @@ from playwright.sync_api import Browser, Locator, Page, TimeoutError, expect
 from accounts.actions import set_password
 from accounts.models import User
 from tests.support.federation import TEST
-from tests.support.patience import FAILS_AFTER_MS
-from tests.support.windows import DRAWN, SCREENSHOTS, View, take_picture
+from tests.support.windows import SCREENSHOTS, View, show, take_picture
 
 PASSWORD = "a long password 1"
 WIDE = View("light-wide", "light", 1280, 900)
@@ -40,12 +39,6 @@ STICKS_OUT = """
     }
 """
 """What reaches over the edge of its card: plots, buttons, fields; and plots that their own legend covers."""
-FOLLOWED = """
-    () => [...document.querySelectorAll(".js-plotly-plot")].every(
-        (plot) => Math.abs(plot.querySelector(".main-svg").getBoundingClientRect().width - plot.clientWidth) < 2
-    )
-"""
-"""Charts are drawn anew for a window of another width, after a moment."""
 SETTLED = f"""
     () => document.documentElement.scrollWidth <= document.documentElement.clientWidth && !({STICKS_OUT})().length
 """
@@ -68,10 +61,7 @@ class Story:
         folder = SCREENSHOTS / "stories"
         folder.mkdir(parents=True, exist_ok=True)
         for view in views:
-            self.page.emulate_media(color_scheme=view.scheme)
-            self.page.set_viewport_size({"width": view.width, "height": view.height})
-            self.page.wait_for_function(DRAWN)
-            self.page.wait_for_function(FOLLOWED, timeout=FAILS_AFTER_MS)
+            show(self.page, view)
             with suppress(TimeoutError):  # what is wrong for longer is told below, by its name
                 self.page.wait_for_function(SETTLED, timeout=SETTLES_MS)
             needed, window = self.page.evaluate(

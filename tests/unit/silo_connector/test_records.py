@@ -71,6 +71,7 @@ def test_the_log_is_json_lines_and_rotates(tmp_path: Path, monkeypatch: pytest.M
             handler.close()
         root.handlers.clear()
         root.propagate = True
+        root.setLevel(logging.NOTSET)
 
 
 def test_the_lock_is_held_by_one_and_freed_by_its_end(tmp_path: Path) -> None:

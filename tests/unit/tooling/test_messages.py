@@ -5,6 +5,8 @@ from __future__ import annotations
 import ast
 import io
 import re
+from collections.abc import Iterator
+from functools import cache
 from gettext import GNUTranslations
 from pathlib import Path
 
@@ -15,11 +17,20 @@ from django.core.management import CommandError, call_command
 from demo.services import ROOT
 from tests.support.every import every
 from tooling.i18n_extract import KEYWORDS, collected, of_python, of_template
+from tooling.management.commands import messages
 from tooling.management.commands.messages import Command
 from tooling.po_files import missing, mo_bytes, po_bytes, read, translations
 
 LANGUAGES = [code for code, _ in settings.LANGUAGES if code != settings.LANGUAGE_CODE]
 TAGS = re.compile(r"</?[a-z]+")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def collected_once() -> Iterator[None]:
+    """No test changes a source: reading all of them takes seconds."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(messages, "collected", cache(collected))
+        yield
 
 
 def po_of(language: str) -> Path:
