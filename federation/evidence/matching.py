@@ -84,9 +84,7 @@ def _of_no_round(told: StepEvents, opened: Opened) -> Iterator[Fault]:
     for key in told.orders:
         order = opened.orders.get(key)
         if order is not None and (order.round, order.kind) != (0, told.kind):
-            yield Fault(
-                f"order {key}", "order.other_round", "It is of a round, or of another kind than in the log."
-            )
+            yield Fault(f"order {key}", "order.other_round", "It is of a round, or of another kind than in the log.")
 
 
 def _of_kind(told: StepEvents, evidence: Evidence) -> Iterator[Fault]:

@@ -175,8 +175,8 @@ def test_figures_that_are_not_the_silos_are_found(cohort: Cohort, job: Job) -> N
 
 def test_other_figures_in_the_log_are_found_too(cohort: Cohort, silos: list[CountingSilo]) -> None:
     """A platform that releases other figures than the silos' and says so in its own log."""
-    from federation.evidence.round_events import History
     from federation.evidence.report import Report
+    from federation.evidence.round_events import History
     from federation.evidence.statistics import check_statistics
     from federation.protocol.digests import digest_bytes
 
