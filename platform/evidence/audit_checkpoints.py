@@ -75,7 +75,8 @@ def _silos_by_chain() -> dict[str, set[UUID]]:
 def _issue(checkpoint: Checkpoint, silo_ids: set[UUID], key: PrivateKey) -> int:
     with connection.cursor() as cursor:  # of two open orders the older would look like a record that goes back
         cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_LOCK])
-    now = timezone.now()
+        cursor.execute("SELECT date_trunc('milliseconds', statement_timestamp())")
+        (now,) = cursor.fetchone()
     of_silos = Order.objects.filter(silo__in=silo_ids, kind=OrderKind.CHECKPOINT.value)
     of_silos.filter(expires_at__lt=now).move(OrderState.EXPIRED, settled_at=now)
     wanting = sorted(silo_ids - _not_to_ask(checkpoint, silo_ids, now))

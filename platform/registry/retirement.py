@@ -75,15 +75,19 @@ def check_releasable(model: Model) -> None:
         raise Conflict(found.code, found.message)
 
 
+_COUNTED = {
+    "jobs__task": "train",
+    "jobs__rounds__steps__orders__kind": "train",
+    "jobs__rounds__steps__orders__state": "applied",
+}
+"""Of models: the answers that made them."""
+_GAVE = "jobs__rounds__steps__orders__silo__organisation_id"
+
+
 def left_with_data(model: Model) -> tuple[str, ...]:
     """The organisations whose answers made the model and that take no part in the consortium now."""
-    counted = {
-        "jobs__task": "train",
-        "jobs__rounds__steps__orders__kind": "train",
-        "jobs__rounds__steps__orders__state": "applied",
-    }
-    found = Model.objects.filter(pk=model.pk, **counted).order_by()
-    gave: set[UUID] = set(found.values_list("jobs__rounds__steps__orders__silo__organisation_id", flat=True).distinct())
+    found = Model.objects.filter(pk=model.pk, **_COUNTED).order_by()
+    gave: set[UUID] = set(found.values_list(_GAVE, flat=True).distinct())
     stay = Participation.objects.filter(consortium_id=model.consortium_id, state=ParticipationState.ACTIVE)
     left = Organisation.objects.filter(id__in=gave).exclude(id__in=stay.values("organisation_id"))
     return tuple(left.order_by("name").values_list("name", flat=True))
@@ -106,7 +110,10 @@ def due_to_be_retired() -> list[Model]:
     for consortium, organisation in gone:
         suspects |= Q(consortium=consortium, jobs__seats__silo__organisation=organisation)
     found = candidates.filter(suspects, jobs__task="train").values("pk")
-    return [model for model in candidates.filter(pk__in=found) if left_with_data(model)]
+    # of all suspects in one statement: those to which the member that left gave nothing are suspects for ever
+    stays = active.filter(consortium_id=OuterRef("consortium_id"), organisation_id=OuterRef("gave"))
+    answers = Model.objects.filter(pk=OuterRef("pk"), **_COUNTED).order_by().annotate(gave=F(_GAVE))
+    return list(candidates.filter(Exists(answers.filter(~Exists(stays))), pk__in=found))
 
 
 def due_to_expire() -> list[Model]:

@@ -200,6 +200,8 @@ def _check_fits(order: AnsweredOrder, said: Refusal | SubmissionDocument, by: Si
         raise Invalid("submission.other_model", "The answer is about another model.", "model_digest")
     _check_brings(order, said)
     job_kind(order.kind).accept(order, said)
+    if order.version_id is None and (said.training is not None or said.evaluation is not None):
+        raise Invalid("submission.payload", "An order that brings no model is answered with no figure of one.")
 
 
 def _check_brings(order: AnsweredOrder, said: SubmissionDocument) -> None:

@@ -43,13 +43,10 @@ def close_step(*, step_id: int, by: Actor) -> None:
     if len(answers) < claim.step.quorum:
         _abandon_below_quorum(claim, len(answers), by)
         return
-    good, rejected = split_by_payloads(claim.round, answers)
-    if len(good) < claim.step.quorum:
-        why = Reason(rounds.TOO_FEW_ACCEPTED, {"accepted": len(good), "needed": claim.step.quorum})
-        _abandon(claim, by, why, rejected)
-        return
+    rejected: list[Rejected] = []
     try:
-        closed = step_kind(claim.step.kind).close(claim, good)
+        good, rejected = split_by_payloads(claim, answers)
+        closed = step_kind(claim.step.kind).close(claim, good) if len(good) >= claim.step.quorum else None
     except LeaseLostError:
         log.warning("step %s is closed by somebody else by now", step_id)
         return
@@ -59,6 +56,11 @@ def close_step(*, step_id: int, by: Actor) -> None:
     except FederationError as error:
         log.error("step %s of round %s can't be closed: %s", step_id, claim.round.id, error)
         _abandon(claim, by, Reason.of(error), rejected)
+        return
+    if closed is None:
+        _abandon(
+            claim, by, Reason(rounds.TOO_FEW_ACCEPTED, {"accepted": len(good), "needed": claim.step.quorum}), rejected
+        )
         return
     closed = replace(closed, rejected=[*rejected, *closed.rejected])
     with transaction.atomic():

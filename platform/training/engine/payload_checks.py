@@ -12,18 +12,22 @@ from federation.protocol.documents import Protection
 from federation.protocol.documents.protection import parse_protection
 from federation.protocol.payloads import check_payload
 from federation.protocol.tensors import Layout
+from training.engine.kinds.base import Claim
 from training.engine.kinds.models import layout_about
 from training.engine.sql.closing import Answer
-from training.models import Round
 
 
-def split_by_payloads(round_: Round, answers: Sequence[Answer]) -> tuple[list[Answer], list[Rejected]]:
-    """The answers whose payloads are what their kinds ask for, and those that are rejected, each with its code."""
-    layout = layout_about(round_)
-    protection = parse_protection(round_.job.request["protection"])
+def split_by_payloads(claim: Claim, answers: Sequence[Answer]) -> tuple[list[Answer], list[Rejected]]:
+    """The answers whose payloads are what their kinds ask for, and those that are rejected, each with its code.
+
+    Raises LeaseLostError.
+    """
+    layout = layout_about(claim.round)
+    protection = parse_protection(claim.round.job.request["protection"])
     kept: list[Answer] = []
     rejected: list[Rejected] = []
     for answer in answers:
+        claim.renew()
         fault = _fault(answer, layout, protection)
         if fault is None:
             kept.append(answer)

@@ -179,9 +179,14 @@ def abandon_open_round(*, job: Job, by: Actor, code: str) -> None:
 
 
 def reopen(*, job_id: UUID, by: Actor) -> Round | None:
-    """Open the next round of a running job that has none open."""
+    """Open the next round of a running job that has none open.
+
+    None also where somebody else has the job in hand: the sweep nudges it again if it still has no round then.
+    """
     with transaction.atomic():
-        job = Job.objects.select_for_update().get(id=job_id)
+        job = Job.objects.select_for_update(skip_locked=True).filter(id=job_id).first()
+        if job is None:
+            return None
         last = job.rounds.order_by("-opened_at").first()
         if last is None or last.state != RoundState.ABANDONED:
             return open_next(job=job, by=by)

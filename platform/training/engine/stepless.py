@@ -76,7 +76,10 @@ def issue(
         verb="order.issued",
         by=by,
         detail={"silos": len(orders)},
-        evidence={"kind": kind.value, "orders": {str(order.id): digest_bytes(bytes(order.envelope)) for order in orders}},
+        evidence={
+            "kind": kind.value,
+            "orders": {str(order.id): digest_bytes(bytes(order.envelope)) for order in orders},
+        },
     )
     notices.notify(notices.ORDERS, list(silo_ids))
     return [order.id for order in orders]

@@ -115,8 +115,9 @@ def pause_stalled(*, by: Actor) -> int:
 def _pause(step_id: int, by: Actor) -> bool:
     step = Step.objects.select_related("round").get(id=step_id)
     with transaction.atomic():
-        job = Job.objects.select_for_update().get(id=step.round.job_id)
-        if job.state != JobState.RUNNING or step_id not in waiting.stalled_steps():
+        # whoever has the job in hand may be closing this very step; the sweep comes again
+        job = Job.objects.select_for_update(skip_locked=True).filter(id=step.round.job_id).first()
+        if job is None or job.state != JobState.RUNNING or step_id not in waiting.stalled_steps():
             return False
         why = Reason(BELOW_QUORUM, {"needed": step.quorum, "round": step.round.number})
         move(job=job, to=JobState.PAUSED, by=by, why=why)

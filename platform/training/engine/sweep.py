@@ -6,8 +6,8 @@ from datetime import timedelta
 
 from django.conf import settings
 from django.db import transaction
+from django.db.models import DateTimeField, ExpressionWrapper, Value
 from django.db.models.functions import Now
-from django.utils import timezone
 
 from audit.actions import record
 from audit.actors import Actor
@@ -46,7 +46,8 @@ def nudge(*, by: Actor) -> dict[str, int]:
 
 def note_silent_silos(*, by: Actor) -> int:
     """Write down, once, that a silo has not been heard of for a while."""
-    limit = timezone.now() - timedelta(seconds=settings.SILO_SILENT_AFTER_S)
+    silent_after = Value(timedelta(seconds=settings.SILO_SILENT_AFTER_S))
+    limit = ExpressionWrapper(Now() - silent_after, output_field=DateTimeField())
     silent = Silo.objects.filter(state=Silo.State.ACTIVE, silent_since=None, last_seen_at__lt=limit)
     count = 0
     for silo in silent:

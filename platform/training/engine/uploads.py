@@ -5,7 +5,6 @@ from __future__ import annotations
 from uuid import UUID
 
 from django.conf import settings
-from django.utils import timezone
 
 from artefacts.asgi import Claimed
 from realtime.http import Refused
@@ -85,7 +84,7 @@ def _known(found: FoundUpload | None) -> FoundUpload:
 def _check_open(found: FoundUpload, name: str) -> None:
     if name not in outputs_of(bytes(found.envelope)):
         raise Refused(409, "upload.not_wanted", "This order asks for nothing of that name.")
-    if found.state not in OUTSTANDING or found.expires_at <= timezone.now():
+    if found.state not in OUTSTANDING or found.is_expired:
         raise _over()
 
 

@@ -10,9 +10,11 @@ import pytest
 from audit import chaining, checkpoints
 from evidence import passports
 from evidence.bundles import bundle_of
+from federation.errors import Invalid
 from federation.evidence.bundle_parser import gather
 from federation.evidence.bundles import Entry, read_bundle
 from federation.evidence.verification import verify_evidence
+from federation.protocol.digests import digest_bytes
 from tests.support.federation import TEST, Federation
 from tests.support.greeted import GOOD, carry_out, greet, launched_greeted, open_order
 from training.engine import answers, closing, issuing
@@ -50,6 +52,19 @@ def test_a_job_under_an_added_mode_is_carried_out_to_its_end(job: tuple[Federati
     launched.refresh_from_db()
     assert launched.state == JobState.COMPLETED
     assert [tuple(one.decode() for one in GOOD.values())] * 6 == heard()
+
+
+def test_an_order_that_brings_no_model_is_answered_with_no_figure_of_one(job: tuple[Federation, Job]) -> None:
+    federation, launched = job
+    played = federation.silos[0]
+    order = open_order(launched, played)
+    payloads = {
+        name: {"kind": "words.ascii", "digest": digest_bytes(one), "size_bytes": len(one)} for name, one in GOOD.items()
+    }
+    document = played.train(order, 0.0, payloads=payloads, model_digest=None)
+    with pytest.raises(Invalid, match="no figure of one"):
+        answers.answer(document=document, by=played.silo, payloads=GOOD)
+    assert order.payloads.count() == 0
 
 
 def bundle_of_completed(federation: Federation, launched: Job) -> list[Entry]:

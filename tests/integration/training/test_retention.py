@@ -7,6 +7,9 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 
 from accounts.actions import grant_role
 from accounts.permissions import Role
@@ -18,13 +21,14 @@ from federation.errors import Invalid
 from federation.protocol.documents import AmendmentTerms, DisclosureTerms, Retention
 from realtime import database
 from registry.models import Model
+from registry.retirement import due_to_be_retired
 from tests.support.cohort import browser
 from tests.support.deletions import delete_what_has_served
 from tests.support.federation import TEST, Federation, make_federation
 from tests.support.world import person
 from training.engine import answers, closing, housekeeping, start
 from training.launch.actions import launch
-from training.models import Job, Order
+from training.models import Job, Order, Step
 from training.transitions import OUTSTANDING, JobState
 
 pytestmark = pytest.mark.django_db
@@ -238,3 +242,33 @@ def test_a_model_to_which_the_member_that_left_gave_nothing_stays() -> None:
     delete_what_has_served(by=TEST)
     assert job.model is not None
     assert download(federation, job.model) == (200, "")
+
+
+def test_models_that_stay_suspects_for_ever_cost_no_statement_each() -> None:
+    federation = under(amendment=RETIRED)
+
+    def learned_without_the_third() -> None:
+        """All are of the cohort, and the third never answers."""
+        job = begun(federation)
+        while job.state == JobState.RUNNING:
+            for played in federation.silos[:2]:
+                order = Order.objects.get(step__round__job=job, silo=played.silo, state__in=OUTSTANDING)
+                answers.answer(document=played.train(order, 1.0), by=played.silo)
+            Step.objects.filter(id=order.round_step.id).update(deadline_at=timezone.now())
+            closing.close_step(step_id=order.round_step.id, by=TEST)
+            job.refresh_from_db()
+        assert job.state == JobState.COMPLETED
+
+    def statements() -> int:
+        with CaptureQueriesContext(connection) as asked:
+            assert due_to_be_retired() == []
+        return len(asked)
+
+    for _ in range(3):
+        learned_without_the_third()
+    leave(federation)
+    of_three = statements()
+    Model.objects.filter(pk__in=Model.objects.values_list("pk", flat=True)[:2]).update(
+        retired_at=timezone.now(), retired_code="model.retired"
+    )
+    assert statements() == of_three

@@ -12,6 +12,7 @@ from django.test import Client
 
 from dashboards.job import csv_export, figures, series
 from federation.protocol.documents import OrderKind
+from tests.support.every import every
 from tests.support.federation import Federation
 from tests.support.greeted import GOOD, all_greet, carry_out, launched_greeted
 from training.launch.pace import usual_s
@@ -65,7 +66,7 @@ def test_bytes_are_those_of_what_each_order_brings(played: tuple[Federation, Job
     assert greetings.filter(base_version=None, inputs_size_bytes=0).count() == greetings.count() == 6
     work = Order.objects.filter(step__round__job=job).exclude(kind="consistency")
     assert set(work.values_list("inputs_size_bytes", flat=True)) == {size}
-    for row in map(RoundRow, rounds_of(job)):
+    for row in every(map(RoundRow, rounds_of(job))):
         greeted, worked = row.steps
         assert (greeted.bytes_down, worked.bytes_down, row.bytes_down) == (0, 3 * size, 3 * size)
         assert greeted.bytes_up == 3 * words

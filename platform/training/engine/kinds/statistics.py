@@ -62,6 +62,7 @@ class Statistics:
         reports: dict[UUID, tuple[bytes, StatisticsReport]] = {}
         rejected: list[Rejected] = []
         for answer in answers:
+            claim.renew()
             try:
                 content = store.path_of(answer.payloads[REPORT].digest).read_bytes()
                 report = read_report(content)

@@ -17,6 +17,8 @@ _CLAIM = f"""
         SELECT set_config('synchronous_commit', 'off', true)
     ), wanted AS (
         {DUE} WHERE step.id = %(step)s
+    ), free AS (  -- whoever has the row claims it, renews it or ends it: nobody waits to find that out
+        SELECT id FROM training_step WHERE id = %(step)s FOR NO KEY UPDATE SKIP LOCKED
     ), claimed AS (
         UPDATE training_step AS step
         SET state = '{StepState.AGGREGATING.value}', lease = %(lease)s,
@@ -26,8 +28,8 @@ _CLAIM = f"""
             claims_renewed = step.claims_renewed + step.lease_renewed::integer,
             close_reason = CASE WHEN step.state = '{StepState.AGGREGATING.value}' THEN step.close_reason
                                 ELSE wanted.reason END
-        FROM relaxed, wanted
-        WHERE step.id = wanted.step_id
+        FROM relaxed, wanted, free
+        WHERE step.id = wanted.step_id AND step.id = free.id
           AND (step.state = '{StepState.AGGREGATING.value}' AND step.lease_until < {NOW}
                OR step.state IN ({may_become(STEP, StepState.AGGREGATING)}) AND wanted.reason <> '')
         RETURNING step.id, step.round_id, step.position, step.kind, step.quorum, step.close_reason, step.claims,
@@ -62,6 +64,8 @@ class ClaimedStep:
 
 def claim(*, step_id: int, lease: UUID, lease_s: float) -> ClaimedStep | None:
     """Claim a step that is due, or whose earlier claim has lapsed; orders that are open still expire.
+
+    None also where somebody else has the row: what is due still is found by the sweep.
 
     Its commit does not wait for the disk: a claim that a crash takes back is claimed again.
     """

@@ -4,23 +4,21 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from datetime import datetime
 from uuid import UUID
 
 from django.db import transaction
-from django.utils import timezone
 
 from realtime import database
-from training.sql_literals import sql_literals
+from training.sql_literals import NOW, sql_literals
 from training.transitions import OUTSTANDING
 
-_FIND = """
-    SELECT own.silo_id, own.state, own.envelope, own.expires_at, upload.digest, upload.size_bytes,
+_FIND = f"""
+    SELECT own.silo_id, own.state, own.envelope, own.expires_at <= {NOW}, upload.digest, upload.size_bytes,
            upload.finished_at IS NOT NULL
     FROM training_order AS own
     LEFT JOIN training_upload AS upload ON upload.order_id = own.id AND upload.name = %(name)s
     WHERE own.id = %(order)s
-"""
+"""  # noqa: S608 - a name of ours
 
 
 @dataclass(frozen=True)
@@ -30,7 +28,8 @@ class FoundUpload:
     silo_id: UUID
     state: str
     envelope: bytes
-    expires_at: datetime
+    is_expired: bool
+    """By the database's clock, which set until when it holds."""
     digest: str | None
     size_bytes: int | None
     is_finished: bool
@@ -54,7 +53,7 @@ _BEGIN = f"""
         WHERE own.silo_id = %(silo)s AND own.state IN ({sql_literals(OUTSTANDING)})
     )
     INSERT INTO training_upload (order_id, name, digest, size_bytes, begun_at)
-    SELECT own.id, %(name)s, %(digest)s, %(size_bytes)s::bigint, %(now)s
+    SELECT own.id, %(name)s, %(digest)s, %(size_bytes)s::bigint, {NOW}
     FROM training_order AS own, in_flight
     WHERE own.id = %(order)s AND own.state IN ({sql_literals(OUTSTANDING)})
       AND in_flight.size_bytes + %(size_bytes)s::bigint <= %(size_bytes_max)s::bigint
@@ -82,25 +81,24 @@ def begin(*, order_id: UUID, name: str, silo_id: UUID, digest: str, size_bytes: 
                     "digest": digest,
                     "size_bytes": size_bytes,
                     "size_bytes_max": in_flight_bytes_max,
-                    "now": timezone.now(),
                 },
             )
         )
 
 
-_FINISH = """
+_FINISH = f"""
     WITH relaxed AS (
         SELECT set_config('synchronous_commit', 'off', true)
     )
-    UPDATE training_upload SET finished_at = COALESCE(finished_at, %(now)s) FROM relaxed
+    UPDATE training_upload SET finished_at = COALESCE(finished_at, {NOW}) FROM relaxed
     WHERE order_id = %(order)s AND name = %(name)s AND digest = %(digest)s
     RETURNING true
-"""
+"""  # noqa: S608 - a name of ours
 
 
 def finish(*, order_id: UUID, name: str, digest: str) -> bool:
     """Note that the whole artefact has come by this grant; False if the order is over and its upload gone."""
-    return bool(database.fetch(_FINISH, {"order": order_id, "name": name, "digest": digest, "now": timezone.now()}))
+    return bool(database.fetch(_FINISH, {"order": order_id, "name": name, "digest": digest}))
 
 
 _FORGET = f"""
