@@ -28,7 +28,7 @@ from silos.models import Silo
 from tests.support.federation import ENVIRONMENT, TEST, Federation, PlayedSilo, make_federation
 from tests.support.plugins.added import OF_THE_PLATFORM, add_parts
 from training.engine import answers, closing, control, issuing, recall_orders, start, stepless, sweep
-from training.engine.sql.orders import fetch_deliverable
+from training.engine.sql.orders import FoundOrder, fetch_deliverable
 from training.launch.actions import launch
 from training.models import Job, Order
 from training.transitions import OUTSTANDING, JobState, OrderState
@@ -80,10 +80,15 @@ def reserved(played: PlayedSilo, order: Order, **changes: Any) -> bytes:
     return documents.sign_document(documents.Submission.model_validate(fields | changes), played.identity)
 
 
+def offered_to(played: PlayedSilo, *held: UUID) -> list[FoundOrder]:
+    """What a poll of the silo's relay brings."""
+    return fetch_deliverable(silo_id=played.silo.id, transport_key=played.transport.public.raw, held=held)
+
+
 def test_it_is_offered_with_the_job_s_manifest(running: tuple[Federation, Job]) -> None:
     federation, job = running
     order, *_ = reserve(federation, job)
-    offered = {one.order_id: one for one in fetch_deliverable(silo_id=federation.silos[0].silo.id, held=[])}
+    offered = {one.order_id: one for one in offered_to(federation.silos[0])}
     assert offered[order.id].manifest == job.manifest
     said = documents.read(documents.Order, payload_unverified(offered[order.id].envelope))
     assert (said.kind, said.round, said.parameters) == (OrderKind.RESERVE, 0, {"amount": 3})
@@ -124,13 +129,12 @@ def test_a_cancelled_job_calls_its_open_ones_back(running: tuple[Federation, Job
     federation, job = running
     first, *others = reserve(federation, job)
     answers.answer(document=reserved(federation.silos[0], first), by=federation.silos[0].silo)
-    silo_id = federation.silos[1].silo.id
-    fetch_deliverable(silo_id=silo_id, held=[others[0].id])
+    offered_to(federation.silos[1], others[0].id)
     control.cancel(job=job, by=federation.scientist)
     states = Order.objects.filter(id__in=[one.id for one in others]).values_list("state", "code")
     assert set(states) == {(OrderState.CANCELLED, "job.cancelled")}
     assert set(settled()) == {(first.id, "applied"), *((one.id, "cancelled") for one in others)}
-    offered = {one.order_id: one.state for one in fetch_deliverable(silo_id=silo_id, held=[others[0].id])}
+    offered = {one.order_id: one.state for one in offered_to(federation.silos[1], others[0].id)}
     assert offered == {others[0].id: "cancelled"}
     first.refresh_from_db()
     assert first.state == OrderState.APPLIED
