@@ -46,7 +46,7 @@ class Silo(models.Model):
     """What it could do by the last event about that; None before there was one."""
     capabilities_noted_at = models.DateTimeField(null=True)
     capabilities_change = models.JSONField(default=dict, db_default={})
-    """What that event told: `added` and `removed`, by name."""
+    """What that event told: `old` and `new`, by name."""
     clock_skew_s = models.FloatField(null=True)
     disk_free_bytes = models.BigIntegerField(null=True)
     memory_total_bytes = models.BigIntegerField(null=True)
