@@ -13,8 +13,8 @@ from federation.protocol.documents.protection import parse_protection
 from federation.protocol.payloads import check_payload
 from federation.protocol.tensors import Layout
 from training.engine.kinds.models import layout_about
-from training.engine.sql.closing import Answer
 from training.models import Round
+from training.protocols.answers import Answer
 
 
 def split_by_payloads(round_: Round, answers: Sequence[Answer]) -> tuple[list[Answer], list[Rejected]]:

@@ -24,7 +24,7 @@ from training.launch.choices import Choice, model_families, strategies
 from training.launch.purpose_fields import declared, purpose_fields
 from training.launch.schema_fields import fields_of
 from training.launch.statistics import shapes_of
-from training.modes import carried_out
+from training.protocols import carried_out
 from training.waiting import Wait
 
 _SEPARATOR = "."

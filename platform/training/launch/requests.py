@@ -30,7 +30,7 @@ from federation.strategies import parse_strategy
 from federation.validation import EMPTY, refusal
 from plans.selectors import FAMILY
 from rest.names import one_line
-from training.modes import carried_out
+from training.protocols import carried_out
 
 _MODEL_VERSION = "An evaluation names a stored model_version, a training job does not."
 _ONE_OF_TWO = "A training job names either a model or a training plan."

@@ -21,11 +21,12 @@ from silos.models import Silo
 from tests.support.federation import TEST, Federation, make_federation
 from tests.support.patience import FAILS_AFTER_S
 from tests.support.plugins.added import OF_THE_PLATFORM, add_parts
-from training.engine import answers, closing, protocols, start, steps, sweep
-from training.engine.protocols.base import StepPlan
+from training import protocols
+from training.engine import answers, closing, start, steps, sweep
 from training.engine.sql import steps as statements
 from training.launch.actions import launch
 from training.models import Job, Order, Round, Step
+from training.protocols.base import StepPlan
 from training.transitions import OUTSTANDING, JobState, RoundState, StepState
 from training.waiting import Below
 

@@ -23,9 +23,9 @@ from training.engine.deadlines import StepDeadlines
 from training.engine.kinds.base import Claim, Closed, TooFewAcceptedError
 from training.engine.kinds.models import combined_metrics, layout_of, model_in_manifest, model_reference, upload_grant
 from training.engine.sql.answered import AnsweredOrder
-from training.engine.sql.closing import Answer
 from training.engine.sql.steps import Applied
 from training.models import Job, Round
+from training.protocols.answers import Answer
 
 
 class Train:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from uuid import UUID
 
 from federation.aggregation.metric_pooling import Measured
@@ -12,6 +11,7 @@ from federation.protocol.rows import RowLimits
 from realtime import database
 from registry.models import Model, ModelVersion
 from training.models import Job, Round
+from training.protocols.answers import Answer, Brought
 from training.sql_literals import NOW, may_become
 from training.transitions import ROUND, STEP, OrderState, RoundState, StepState
 
@@ -81,25 +81,6 @@ def lock_claimed_step(*, round_: Round, step_id: int, lease: UUID) -> bool:
     # the parent first, as everywhere
     ((job.state, job.reason_code, job.started_at, job.ended_at),) = database.fetch(_LOCK_JOB, {"job": job.id})
     return bool(database.fetch(_LOCK_STEP, {"step": step_id, "lease": lease}))
-
-
-@dataclass(frozen=True)
-class Brought:
-    """An artefact that came with an answer."""
-
-    kind: str
-    digest: str
-
-
-@dataclass(frozen=True)
-class Answer:
-    """What a silo has sent."""
-
-    order_id: UUID
-    payloads: Mapping[str, Brought]
-    """By the names that the order has for them."""
-    rows: int
-    limits: RowLimits
 
 
 _ANSWERS = f"""

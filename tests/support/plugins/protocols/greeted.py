@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from federation.protocol.documents import OrderKind
-from training.engine.protocols.base import StepPlan
+from training.protocols.base import StepPlan
 
 
 class Greeted:

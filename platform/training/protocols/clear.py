@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from federation.protection.clear import MODE as CLEAR
 from federation.protocol.documents import OrderKind
-from training.engine.protocols.base import StepPlan
+from training.protocols.base import StepPlan
 
 
 class Clear:

@@ -1,20 +1,32 @@
-"""What the engine does for each protection mode: one module each, found by looking (`training.modes`).
+"""What the engine does for each protection mode: one module each, found by looking.
 
-To add one, add a file with a ``PROTOCOL``.
+To add one, add a file with a ``PROTOCOL``. Launch stands below the engine and asks here which modes are carried out.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from operator import attrgetter
+
+from federation.discovery import Offers
+from federation.protection import MODES, Mode
 from federation.protocol.documents import OrderKind
-from training.engine.protocols.base import RoundProtocol, StepPlan
 from training.models import Job
-from training.modes import PROTOCOLS
+from training.protocols.base import RoundProtocol, StepPlan
+
+PROTOCOLS: Mapping[str, RoundProtocol] = Offers(
+    __name__, "PROTOCOL", name=attrgetter("mode"), sort_key=attrgetter("mode")
+)
+
+
+def carried_out() -> list[Mode]:
+    """The modes that a job may ask for here, in the order in which they are listed."""
+    return [mode for name, mode in MODES.items() if name in PROTOCOLS]
 
 
 def protocol_of(job: Job) -> RoundProtocol:
     """The protocol of a job's rounds."""
-    found: RoundProtocol = PROTOCOLS[job.request["protection"]["mode"]]
-    return found
+    return PROTOCOLS[job.request["protection"]["mode"]]
 
 
 def work_of(job: Job, round_number: int) -> OrderKind | None:
