@@ -21,6 +21,7 @@ from federation.errors import FederationError
 from training.engine import restored, rounds, steps
 from training.engine.kinds import step_kind
 from training.engine.kinds.base import Claim, Closed, LeaseLostError, TooFewAcceptedError
+from training.engine.next_version import with_next_version
 from training.engine.payload_checks import split_by_payloads
 from training.engine.sql import closing as statements
 from training.engine.sql.steps import mark_applied
@@ -49,7 +50,7 @@ def close_step(*, step_id: int, by: Actor) -> None:
         _abandon(claim, by, why, rejected)
         return
     try:
-        closed = step_kind(claim.step.kind).close(claim, good)
+        closed = with_next_version(claim, good, step_kind(claim.step.kind).close(claim, good))
     except LeaseLostError:
         log.warning("step %s is closed by somebody else by now", step_id)
         return

@@ -1,20 +1,37 @@
-"""A mode, a kind of order and a kind of payload of other people: launched, issued, answered, checked and closed."""
+"""A mode, a kind of order and a kind of payload of other people: launched, issued, answered, checked and closed.
+
+Its updates are no tensors of the model, and are added up a step later than they come.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from datetime import timedelta
 from importlib import import_module
 from pathlib import Path
+from typing import Never
 
+import numpy as np
 import pytest
+from django.utils import timezone
+from numpy.typing import NDArray
 
+from artefacts import store
+from federation.aggregation.combine import UpdatesRejectedError
+from federation.errors import Invalid
+from federation.learning.weights import read_flat
 from federation.protocol.digests import digest_bytes
+from federation.protocol.documents import OrderKind
+from federation.protocol.payloads.masked_u32 import header
+from federation.protocol.tensors import count_parameters
 from silos.models import Silo
-from tests.support.federation import TEST, Federation, PlayedSilo, capabilities, make_federation
+from tests.support.federation import TEST, Federation, PlayedSilo, capabilities, make_federation, uploaded
 from tests.support.plugins.added import OF_THE_PLATFORM, add_parts
 from training.engine import answers, closing, start
+from training.engine.kinds.models import layout_of
 from training.launch.actions import launch
-from training.models import Job, Order, Payload, Round
-from training.transitions import OUTSTANDING, JobState, OrderState, RoundState
+from training.models import Job, Order, Payload, Round, Step
+from training.transitions import OUTSTANDING, JobState, OrderState, RoundState, StepState
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("blob_root")]
 GOOD = {"greeting": b"good\nmorning\n", "signature": b"a\nhospital\n"}
@@ -24,8 +41,9 @@ GOOD = {"greeting": b"good\nmorning\n", "signature": b"a\nhospital\n"}
 def job(monkeypatch: pytest.MonkeyPatch, blob_root: Path) -> tuple[Federation, Job]:
     add_parts(monkeypatch, OF_THE_PLATFORM)
     heard().clear()
+    opened().clear()
     federation = make_federation(agreed=False)
-    can = capabilities(protection=["clear", "greeted"], payloads=["update.f32", "words.ascii"])
+    can = capabilities(protection=["clear", "greeted"], payloads=["masked.u32", "words.ascii"])
     Silo.objects.update(capabilities=can)  # their connectors have the added parts too
     federation.agree(protection=("greeted",), clear_reason="They greet.")
     asked = federation.request(rounds=1, protection={"mode": "greeted", "language": "en"})
@@ -56,6 +74,54 @@ def greet(job: Job, played: PlayedSilo, said: dict[str, bytes]) -> Order:
     return order
 
 
+def opened() -> list[tuple[int, ...]]:
+    """How many answers each step had of the rounds that were opened."""
+    found: list[tuple[int, ...]] = import_module("training.protocols.greeted").OPENED
+    return found
+
+
+def versions(job: Job) -> list[int]:
+    """The rounds of which there are versions of the model."""
+    assert job.model is not None
+    return list(job.model.versions.order_by("round_number").values_list("round_number", flat=True))
+
+
+def weights_of(job: Job, number: int) -> NDArray[np.float32]:
+    """A version of the model, flat."""
+    assert job.model is not None
+    version = job.model.versions.get(round_number=number)
+    return read_flat(store.path_of(version.digest), layout_of(version))
+
+
+def words(played: PlayedSilo, order: Order, delta: float) -> bytes:
+    """The answer to an order to train, with an update in whole numbers that was uploaded."""
+    layout = layout_of(order.round.version)
+    data = header(layout) + np.full(count_parameters(layout), round(delta * 2**16), "<i4").tobytes()
+    digest = digest_bytes(data)
+    store.put_bytes(data, digest)
+    payloads = {"update": {"kind": "masked.u32", "digest": digest, "size_bytes": len(data)}}
+    document = played.train(order, 0.0, payloads=payloads)
+    uploaded(order, digest, len(data))
+    return document
+
+
+def work(job: Job, silos: Sequence[PlayedSilo]) -> None:
+    """The step of the work, answered and closed."""
+    for played, delta in zip(silos, (0.5, -1.25, 3.0), strict=True):
+        order = open_order(job, played)
+        is_training = order.kind == OrderKind.TRAIN
+        answers.answer(document=words(played, order, delta) if is_training else played.train(order, 0), by=played.silo)
+    closing.close_step(step_id=order.round_step.id, by=TEST)
+
+
+def answer_last(job: Job, silos: Sequence[PlayedSilo]) -> None:
+    """The step after the work, answered and closed."""
+    for played in silos:
+        order = open_order(job, played)
+        answers.answer(document=played.train(order, 0.0), by=played.silo)
+    closing.close_step(step_id=order.round_step.id, by=TEST)
+
+
 def test_a_job_under_an_added_mode_is_carried_out_to_its_end(job: tuple[Federation, Job]) -> None:
     federation, launched = job
     for number in (1, 2):
@@ -63,13 +129,17 @@ def test_a_job_under_an_added_mode_is_carried_out_to_its_end(job: tuple[Federati
             order = greet(launched, played, GOOD)
         closing.close_step(step_id=order.round_step.id, by=TEST)
         assert Payload.objects.filter(order=order).count() == 2
-        for played in federation.silos:
-            order = open_order(launched, played)
-            answers.answer(document=played.train(order, 1.0), by=played.silo)
-        closing.close_step(step_id=order.round_step.id, by=TEST)
+        work(launched, federation.silos)
+        assert Round.objects.get(job=launched, number=number).state == RoundState.OPEN
+        assert versions(launched) == [0, 1][:number], "the work makes no version yet"
+        answer_last(launched, federation.silos)
         assert Round.objects.get(job=launched, number=number).state == RoundState.CLOSED
     launched.refresh_from_db()
     assert launched.state == JobState.COMPLETED
+    assert versions(launched) == [0, 1]
+    assert opened() == [(3, 3, 3)], "the round of the evaluation has nothing to open"
+    first, second = (weights_of(launched, number) for number in (0, 1))
+    np.testing.assert_allclose(second - first, (0.5 - 1.25 + 3.0) / 3, atol=1e-6)
     assert [tuple(one.decode() for one in GOOD.values())] * 6 == heard()
 
 
@@ -82,3 +152,41 @@ def test_what_the_kind_of_payload_refuses_does_not_count(job: tuple[Federation, 
     bad.refresh_from_db()
     assert (bad.state, bad.code) == (OrderState.REJECTED, "words.not_letters")
     assert len(heard()) == 2
+
+
+def test_who_is_lost_after_the_work_is_in_the_sum_all_the_same(job: tuple[Federation, Job]) -> None:
+    federation, launched = job
+    for played in federation.silos:
+        order = greet(launched, played, GOOD)
+    closing.close_step(step_id=order.round_step.id, by=TEST)
+    work(launched, federation.silos)
+    Step.objects.filter(state=StepState.COLLECTING).update(deadline_at=timezone.now() + timedelta(hours=1))
+    for played in federation.silos[:2]:
+        order = open_order(launched, played)
+        answers.answer(document=played.train(order, 0.0), by=played.silo)
+    Step.objects.filter(id=order.round_step.id).update(deadline_at=timezone.now())
+    closing.close_step(step_id=order.round_step.id, by=TEST)
+    assert opened() == [(3, 3, 2)]
+    np.testing.assert_allclose(weights_of(launched, 1) - weights_of(launched, 0), (0.5 - 1.25 + 3.0) / 3, atol=1e-6)
+
+
+def test_a_sum_that_cannot_be_opened_gives_the_round_up(
+    job: tuple[Federation, Job], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    federation, launched = job
+    for played in federation.silos:
+        order = greet(launched, played, GOOD)
+    closing.close_step(step_id=order.round_step.id, by=TEST)
+    work(launched, federation.silos)
+    (lost,) = Payload.objects.filter(order__silo=federation.silos[0].silo, name="update")
+
+    def refused(*given: object, **named: object) -> Never:
+        raise UpdatesRejectedError({0: Invalid("update.greeting", "It does not fit the others.")})
+
+    monkeypatch.setattr(import_module("training.protocols.greeted").Summed, "blocks", refused)
+    answer_last(launched, federation.silos)
+    first, again = Round.objects.filter(job=launched).order_by("attempt")
+    assert (first.state, first.reason_code) == (RoundState.ABANDONED, "update.greeting")
+    assert again.state == RoundState.OPEN
+    assert versions(launched) == [0]
+    assert Order.objects.get(payloads=lost).state == OrderState.APPLIED, "it has counted when its step was over"

@@ -27,6 +27,7 @@ from training.engine.sql import steps as statements
 from training.launch.actions import launch
 from training.models import Job, Order, Round, Step
 from training.protocols.base import StepPlan
+from training.protocols.clear import read_all
 from training.transitions import OUTSTANDING, JobState, RoundState, StepState
 from training.waiting import Below
 
@@ -40,7 +41,7 @@ class Greeted:
     below = Below.ABANDON
 
     def steps(self, work: OrderKind) -> tuple[StepPlan, ...]:
-        return (StepPlan(OrderKind.KEY_EXCHANGE, quorum=2, below=self.below), StepPlan(work))
+        return (StepPlan(OrderKind.KEY_EXCHANGE, quorum=2, below=self.below), StepPlan(work, opens_with=read_all))
 
 
 @pytest.fixture
@@ -245,7 +246,7 @@ def test_a_sum_that_takes_longer_than_the_lease_is_worked_out_once(
                 held.set()
         return aggregate(*arguments, on_block=on_block)
 
-    monkeypatch.setattr("training.engine.kinds.train.aggregate", slowly)
+    monkeypatch.setattr("training.engine.next_version.aggregate", slowly)
 
     def work() -> None:
         try:
@@ -284,7 +285,7 @@ def test_who_has_lost_the_lease_stops_and_changes_nothing(
         assert steps.claim(step_id=step.id) is not None
         return aggregate(*arguments, **named)
 
-    monkeypatch.setattr("training.engine.kinds.train.aggregate", taken_over)
+    monkeypatch.setattr("training.engine.next_version.aggregate", taken_over)
     closing.close_step(step_id=step.id, by=TEST)
     step.refresh_from_db()
     assert (step.state, step.claims) == (StepState.AGGREGATING, 2)

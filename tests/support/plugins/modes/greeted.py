@@ -1,4 +1,4 @@
-"""A protection mode that protects nothing: silos greet before they work, and updates leave as they are."""
+"""A protection mode that protects nothing: silos greet before they work, and updates leave as whole numbers."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ MODE = Mode(
     agreed_as="silos greet before they work",
     told_as="Silos greeted before they worked.",
     document=Greeted,
-    platform_reads_updates=True,
-    update_kind="update.f32",
-    payload_kinds=frozenset({"update.f32", "words.ascii"}),
+    platform_reads_updates=False,
+    update_kind="masked.u32",
+    payload_kinds=frozenset({"masked.u32", "words.ascii"}),
 )
