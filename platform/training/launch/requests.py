@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
@@ -23,10 +24,12 @@ from federation.aggregation.combine import COMBINERS
 from federation.errors import Invalid
 from federation.learning.models import parse_model
 from federation.learning.specification import check_client_hooks, parse_local
+from federation.protection import MODES, Mode
 from federation.protection.clear import MODE as CLEAR
 from federation.protocol.documents import AnyProtection, Limits, Purpose, StatisticsRequest
 from federation.protocol.documents.base import Digest
-from federation.strategies import parse_strategy
+from federation.sentences import Sentence
+from federation.strategies import Strategy, UpdatesNeeded, parse_strategy
 from federation.validation import EMPTY, refusal
 from plans.selectors import FAMILY
 from rest.names import one_line
@@ -215,7 +218,10 @@ def read_request(data: Mapping[str, Any]) -> JobRequest:
 
 def _faults_of_specifications(data: Mapping[str, Any]) -> Iterator[Invalid]:
     """What is wrong within model, strategy and local training, as far as they can be read."""
-    for name, parse in (("model", _parse_bare_model), ("strategy", _parse_workable_strategy), ("local", parse_local)):
+    protection = data.get("protection")
+    mode = protection.get("mode") if isinstance(protection, Mapping) else None
+    parse_strategy_here = partial(_parse_workable_strategy, mode=mode if isinstance(mode, str) else "")
+    for name, parse in (("model", _parse_bare_model), ("strategy", parse_strategy_here), ("local", parse_local)):
         given = data.get(name)
         if isinstance(given, Mapping):
             try:
@@ -224,11 +230,27 @@ def _faults_of_specifications(data: Mapping[str, Any]) -> Iterator[Invalid]:
                 yield fault
 
 
-def _parse_workable_strategy(given: Mapping[str, Any]) -> None:
-    """Raise what ``parse_strategy`` raises, and Invalid ``strategy.*`` for one that nothing here could carry out."""
+def _parse_workable_strategy(given: Mapping[str, Any], mode: str) -> None:
+    """Raise what ``parse_strategy`` raises, and Invalid ``strategy.*`` for one that nothing here could carry out.
+
+    Under a mode of which the platform reads no update the strategy has to do with their sum.
+    """
     strategy = parse_strategy(given)
     check_fit(strategy, COMBINERS[strategy.combiner])
+    if mode in MODES:
+        _check_mode(strategy, MODES[mode])
     check_client_hooks(strategy.client_hooks)
+
+
+def _check_mode(strategy: Strategy, mode: Mode) -> None:
+    if strategy.updates_needed is UpdatesNeeded.SINGLE and not mode.platform_reads_updates:
+        told = Sentence(
+            "%(strategy)s looks at each silo's own update; the protection mode %(mode)s gives only their sum. "
+            "Choose another strategy, or a mode in which the platform reads updates.",
+            strategy=strategy.title,
+            mode=mode.name,
+        )
+        raise Invalid("strategy.needs_single_updates", told, "strategy.name")
 
 
 def _parse_bare_model(given: Mapping[str, Any]) -> None:
