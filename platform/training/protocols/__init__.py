@@ -11,6 +11,7 @@ from operator import attrgetter
 from federation.discovery import Offers
 from federation.protection import MODES, Mode
 from federation.protocol.documents import OrderKind
+from federation.tasks import task_of
 from training.models import Job
 from training.protocols.base import RoundProtocol, StepPlan
 
@@ -30,15 +31,16 @@ def protocol_of(job: Job) -> RoundProtocol:
 
 
 def work_of(job: Job, round_number: int) -> OrderKind | None:
-    """What the silos do in a round of a job: its task, and after the last training round an evaluation.
+    """What the silos do in a round of a job: its task, and in the last round what the task closes with.
 
     None beyond the last round.
     """
     if round_number > job.rounds_planned + 1:
         return None
-    if job.task == Job.Task.TRAIN and round_number > job.rounds_planned:
-        return OrderKind.EVALUATE
-    return OrderKind(job.task)
+    task = task_of(job.task)
+    if task.closes_with is not None and round_number > job.rounds_planned:
+        return OrderKind(task.closes_with)
+    return OrderKind(task.order_kind)
 
 
 def steps_of(job: Job, round_number: int) -> tuple[StepPlan, ...]:

@@ -49,6 +49,8 @@ class StepPlan:
     """How many seconds it is answered; None for the job's `round_deadline_s`."""
     waits_for_all: bool = False
     """Whether it waits for everybody until the deadline, whatever the job's `wait` says."""
+    payload_kinds: frozenset[str] = frozenset()
+    """The kinds of payload that its answers bring, besides those of the task (``federation.tasks``) and the update."""
     opens_with: OpensWith | None = None
     """How the round's updates become the next version of the model when this step is closed: the step in which they
     came, or a later one. None where it makes no version. A round in which no updates came makes none either way."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
@@ -72,6 +73,9 @@ class Kind(Protocol[Said, Work]):
     is_urgent: bool
     begins_round: bool
     """Whether an order that is allowed counts as a round where the site's policy bounds them by the day."""
+
+    def payload_kinds(self) -> Collection[str]:
+        """The kinds of payload that answers may bring (``federation.protocol.payloads``): the platform is told."""
 
     def validate(self, order: Said, incoming: Incoming, silo: SiloContext) -> Work:
         """What is to be done, if all that must hold does. Raises Refused."""

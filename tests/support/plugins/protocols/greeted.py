@@ -68,7 +68,11 @@ class Greeted:
 
     def steps(self, work: OrderKind) -> tuple[StepPlan, ...]:
         """Greetings first, and a last one."""
-        return (StepPlan(OrderKind.CONSISTENCY), StepPlan(work), StepPlan(OrderKind.KEY_EXCHANGE, opens_with=_open))
+        return (
+            StepPlan(OrderKind.CONSISTENCY, payload_kinds=frozenset({"words.ascii"})),
+            StepPlan(work),
+            StepPlan(OrderKind.KEY_EXCHANGE, opens_with=_open),
+        )
 
 
 PROTOCOL = Greeted()
