@@ -23,6 +23,7 @@ from federation.agreements.signing import SignedAgreement, open_agreement
 from federation.learning.models import parse_model
 from federation.protocol.documents import Manifest
 from federation.protocol.tensors import Layout, TensorSpec
+from federation.tasks import task_of
 from plans.models import TrainingPlan
 from plans.review_status import reviewers_at
 from registry.models import ModelVersion
@@ -130,7 +131,7 @@ def model_of(
 
     None where it is about none.
     """
-    if asked.task == "statistics":
+    if not task_of(asked.task).is_about_model:
         return None
     if version is not None:
         stored = version.model
@@ -235,7 +236,7 @@ def _manifest(
             "purpose": asked.purpose,
             "use": asked.use,
             "agreement_digest": opened.digest,
-            "rounds": asked.rounds if asked.task == "train" else 0,
+            "rounds": asked.rounds if task_of(asked.task).trains else 0,
             "quorum": asked.effective_quorum,
             "round_deadline_s": asked.round_deadline_s,
             "wait": asked.wait,

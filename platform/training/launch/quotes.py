@@ -11,6 +11,7 @@ from agreements.selectors import in_force
 from consortia.models import Consortium
 from federation.agreements.shares import share_max
 from federation.protocol.tensors import count_parameters, file_size_bytes
+from federation.tasks import task_of
 from silos.models import Dataset, Silo
 from silos.selectors import health_of
 from training.launch.actions import check_datasets, check_plan, check_version
@@ -99,7 +100,7 @@ def quote(*, consortium: Consortium, request: Mapping[str, Any], by: User) -> Qu
     layout = () if model is None else model.layout
     agreement, found = verdicts(consortium=consortium, asked=asked, datasets=datasets, model=model, by=by)
     size = 0 if model is None else file_size_bytes(layout)
-    train = asked.task == "train"
+    train = task_of(asked.task).trains
     down, up = size * len(datasets), size * len(datasets) if train else 0
     rounds = asked.rounds if train else 0
     usual_s = usual_s_of([dataset.silo_id for dataset in datasets])

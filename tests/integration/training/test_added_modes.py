@@ -16,8 +16,10 @@ import pytest
 from django.utils import timezone
 from numpy.typing import NDArray
 
+from agreements.selectors import complete_envelope
 from artefacts import store
 from federation.aggregation.combine import UpdatesRejectedError
+from federation.agreements.rendering import plain_text
 from federation.errors import Invalid
 from federation.learning.weights import read_flat
 from federation.protocol.digests import digest_bytes
@@ -30,6 +32,7 @@ from tests.support.plugins.added import OF_THE_PLATFORM, add_parts
 from training.engine import answers, closing, start
 from training.engine.kinds.models import layout_of
 from training.launch.actions import launch
+from training.launch.eligibility import opened_agreement
 from training.models import Job, Order, Payload, Round, Step
 from training.transitions import OUTSTANDING, JobState, OrderState, RoundState, StepState
 
@@ -190,3 +193,33 @@ def test_a_sum_that_cannot_be_opened_gives_the_round_up(
     assert again.state == RoundState.OPEN
     assert versions(launched) == [0]
     assert Order.objects.get(payloads=lost).state == OrderState.APPLIED, "it has counted when its step was over"
+
+
+def test_an_added_task_is_launched_ordered_answered_and_closed(
+    monkeypatch: pytest.MonkeyPatch, blob_root: Path
+) -> None:
+    add_parts(monkeypatch, OF_THE_PLATFORM)
+    heard().clear()
+    federation = make_federation()
+    agreed = federation.agree()  # with all tasks that there are now
+    trained = launch(consortium=federation.consortium, request=federation.request(), by=federation.scientist)
+    start.start(job_id=trained.id, by=TEST)
+    trained.refresh_from_db()
+    assert trained.model is not None
+    version = str(trained.model.versions.get().id)
+    asked = federation.request(task="roll_call", model=None, model_version=version, name="Roll call")
+    with pytest.raises(Invalid) as lacking:
+        launch(consortium=federation.consortium, request=asked, by=federation.scientist)
+    assert lacking.value.code == "silo.lacks_payload"
+    Silo.objects.update(capabilities=capabilities(payloads=["update.f32", "words.ascii"]))
+    called = launch(consortium=federation.consortium, request=asked, by=federation.scientist)
+    start.start(job_id=called.id, by=TEST)
+    for played in federation.silos:
+        order = greet(called, played, GOOD)
+        assert order.kind == "decrypt"
+    closing.close_step(step_id=order.round_step.id, by=TEST)
+    called.refresh_from_db()
+    assert (called.task, called.state, called.rounds_planned) == ("roll_call", JobState.COMPLETED, 0)
+    assert len(heard()) == 3
+    opened = opened_agreement(complete_envelope(agreed))
+    assert "calling the roll" in plain_text(opened.agreement, opened.digest)
