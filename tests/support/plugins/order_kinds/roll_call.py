@@ -5,15 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from training.engine.kinds.words import Words  # type: ignore[import-not-found]
-
 from federation.protocol.documents import OrderKind
 from registry.models import ModelVersion
+from tests.support.plugins.order_kinds.words import Words
 from training.engine.kinds.models import model_in_manifest
 from training.models import Job
 
 
-class RollCall(Words):  # type: ignore[misc]
+class RollCall(Words):
     """Words, about a model."""
 
     kind = OrderKind.DECRYPT
