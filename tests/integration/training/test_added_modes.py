@@ -199,26 +199,30 @@ def test_an_added_task_is_launched_ordered_answered_and_closed(
     monkeypatch: pytest.MonkeyPatch, blob_root: Path
 ) -> None:
     add_parts(monkeypatch, OF_THE_PLATFORM)
-    federation = make_federation()
-    agreed = federation.agree()  # with all tasks that there are now
+    federation = make_federation(agreed=False)
+    agreed = federation.agree(protection=("greeted", "clear"))  # with all tasks that there are now
     trained = launch(consortium=federation.consortium, request=federation.request(), by=federation.scientist)
     start.start(job_id=trained.id, by=TEST)
     trained.refresh_from_db()
     assert trained.model is not None
     version = str(trained.model.versions.get().id)
-    asked = federation.request(task="roll_call", model=None, model_version=version, name="Roll call")
+    asked = federation.request(
+        task="roll_call", model=None, model_version=version, protection={"mode": "greeted", "language": "en"}
+    )
     with pytest.raises(Invalid) as lacking:
         launch(consortium=federation.consortium, request=asked, by=federation.scientist)
     assert lacking.value.code == "silo.lacks_payload"
     Silo.objects.update(capabilities=capabilities(payloads=["update.f32", "words.ascii"]))
     called = launch(consortium=federation.consortium, request=asked, by=federation.scientist)
     start.start(job_id=called.id, by=TEST)
-    for played in federation.silos:
-        order = greet(called, played, GOOD)
-        assert order.kind == "decrypt"
-    closing.close_step(step_id=order.round_step.id, by=TEST)
+    for kind in ("consistency", "decrypt"):
+        for played in federation.silos:
+            order = greet(called, played, GOOD)
+            assert order.kind == kind
+        closing.close_step(step_id=order.round_step.id, by=TEST)
+    answer_last(called, federation.silos)
     called.refresh_from_db()
     assert (called.task, called.state, called.rounds_planned) == ("roll_call", JobState.COMPLETED, 0)
-    assert Payload.objects.filter(order__job=called).count() == 6
+    assert Payload.objects.filter(order__job=called).count() == 12
     opened = opened_agreement(complete_envelope(agreed))
     assert "calling the roll" in plain_text(opened.agreement, opened.digest)
