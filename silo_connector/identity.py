@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from federation.errors import Invalid
-from federation.protocol import PROTOCOL_VERSION, envelope
+from federation.protocol import SPOKEN_VERSIONS, envelope
 from federation.protocol.documents import EnrolmentStatement, SiloCertificate, now, read, sign_document, verify_document
 from federation.protocol.keys import PrivateKey, PublicKey
 from silo_connector import VERSION, spool
@@ -57,18 +57,17 @@ def capabilities(config: Config) -> dict[str, Any]:
     """
     from federation.agreements.decisions import PLAN
     from federation.learning.models import FAMILIES
-    from federation.protection import mode_of
     from federation.targets import TARGETS
     from silo_connector.trainer.kinds.registry import KINDS
     from silo_connector.trainer.protection import PROTECTIONS
 
     return {
-        "protocols": [PROTOCOL_VERSION],
+        "protocols": list(SPOKEN_VERSIONS),
         "kinds": sorted(kind.name for kind in KINDS.values()),
         "protection": sorted(PROTECTIONS),
         "families": sorted(set(FAMILIES) - ({PLAN} if config.runner is None else set())),
         "targets": sorted(TARGETS),
-        "payloads": sorted({mode_of(name).update_kind for name in PROTECTIONS}),
+        "payloads": sorted({payload for kind in KINDS.values() for payload in kind.payload_kinds()}),
     }
 
 

@@ -24,6 +24,7 @@ from federation.protection import MODES
 from federation.protocol import envelope
 from federation.protocol.documents import Limits
 from federation.targets import TARGETS, all_metrics, figures_called
+from federation.tasks import TASKS
 from federation.validation import EMPTY, PLAIN
 from tooling.po_files import Key
 from training.launch.choices import model_families, strategies
@@ -145,6 +146,8 @@ def of_library() -> Iterator[Key]:
     """What the library says: of families, strategies and their settings, of refusals, of terms that contradict."""
     for added in ADDED_BY_1_1:
         yield from (text for text in (added.default, added.meaning) if text)
+    for task in TASKS.values():
+        yield from (task.title, task.agreed_as)
     for rule in RULES.values():
         yield from (rule.meaning, rule.advice)
     yield from _sentences(inspect.getsource(contradictions))

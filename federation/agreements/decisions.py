@@ -22,6 +22,7 @@ from federation.protocol.documents.base import Network
 from federation.protocol.documents.terms_1_0 import PROTOCOL as OLD_PROTOCOL
 from federation.protocol.keys import PublicKey
 from federation.protocol.tensors import count_parameters
+from federation.tasks import task_of
 
 PLAN = "plan"
 """The family of models that a training plan computes."""
@@ -184,8 +185,8 @@ def _of_code(terms: Terms, manifest: Manifest, position: SiloFacts) -> Iterator[
 
 
 def _implied(tasks: tuple[str, ...]) -> tuple[str, ...]:
-    """Who may train may have the model evaluated: every train order does so first."""
-    return ("evaluate",) if "train" in tasks else ()
+    """Who may train may have the model evaluated: every train order does so first, and the last round of the job."""
+    return tuple(closing for task in tasks if (closing := task_of(task).closes_with) is not None)
 
 
 def _of_protection(
@@ -196,7 +197,7 @@ def _of_protection(
         yield Violation("agreement.protection", "protection", mode, allowed=Allowed("one_of", terms.protection))
     cost = manifest.privacy_cost
     if cost is None:
-        if terms.privacy.required or (covered.epsilon_max is not None and manifest.task == "train"):
+        if terms.privacy.required or (covered.epsilon_max is not None and task_of(manifest.task).trains):
             yield Violation("agreement.privacy_required", "privacy")
         return
     if terms.privacy.epsilon_max is not None and cost.epsilon > terms.privacy.epsilon_max:

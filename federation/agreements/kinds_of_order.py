@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from types import MappingProxyType
 
-from federation.protocol.documents import Order, OrderKind
+from federation.protocol.documents import Order
+from federation.tasks import TASKS
 
 
 @dataclass(frozen=True)
@@ -24,16 +23,12 @@ class KindOfOrder:
     begins_round: bool = False
 
 
-KINDS_OF_ORDER: Mapping[OrderKind, KindOfOrder] = MappingProxyType(
-    {
-        OrderKind.TRAIN: KindOfOrder("train", begins_round=True),
-        OrderKind.EVALUATE: KindOfOrder("evaluate", rounds_beyond=1),  # the last model is evaluated once more
-        OrderKind.STATISTICS: KindOfOrder("statistics", rounds_beyond=1),  # its job plans no rounds of training
-    }
-)
 _OTHER = KindOfOrder()
 
 
 def kind_of(order: Order | None) -> KindOfOrder:
     """What there is to know of an order's kind; of none, and of kinds that stand for their job's task, nothing."""
-    return _OTHER if order is None else KINDS_OF_ORDER.get(order.kind, _OTHER)
+    if order is None:
+        return _OTHER
+    found = (task for task in TASKS.values() if task.order_kind == order.kind)
+    return next((KindOfOrder(task.name, task.rounds_beyond, task.trains) for task in found), _OTHER)

@@ -15,8 +15,8 @@ from federation.protection import mode_of
 from federation.protocol.documents import Agreement, CoveredDataset, Terms, UseConditions
 from federation.protocol.keys import PublicKey
 from federation.targets import figures_called
+from federation.tasks import task_of
 
-_TASKS = {"train": "training", "evaluate": "evaluation", "statistics": "statistics"}
 WIDTH = 92
 CLAUSES = (
     *("members", "purposes", "datasets", "training_limits", "code", "protection", "privacy"),
@@ -135,7 +135,7 @@ def _ceilings(covered: CoveredDataset) -> str:
 
 def _training_limits(terms: Terms) -> Iterator[str]:
     limits = terms.training_limits
-    yield f"Allowed tasks: {', '.join(_TASKS[task] for task in limits.tasks)}."
+    yield f"Allowed tasks: {', '.join(task_of(task).agreed_as for task in limits.tasks)}."
     yield f"Allowed model families: {', '.join(limits.families)}, with at most {limits.parameters_max:,} parameters."
     yield f"A job has at most {limits.rounds_max:,} rounds."
     yield f"No update that leaves a silo has an L2 norm above {limits.update_norm_l2_max:g}."

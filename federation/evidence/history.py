@@ -19,6 +19,7 @@ from federation.evidence.round_events import History, RoundEvents, StepEvents
 from federation.protection import mode_of
 from federation.protocol.documents import OF_NO_ROUND, Manifest, OrderKind
 from federation.protocol.documents.base import Count, Digest, Part
+from federation.tasks import task_of
 
 ENDS: Final = frozenset({"job.completed", "job.failed", "job.cancelled"})
 _ORDER_ID = Annotated[str, Field(max_length=36)]
@@ -183,9 +184,9 @@ def _give(history: History, to: RoundEvents | None, said: _Opened | _Given) -> _
 
 def _work_of(manifest: Manifest, number: int) -> OrderKind:
     """What the silos do in this round of a job."""
-    if manifest.task == "train":
-        return OrderKind.TRAIN if number <= manifest.rounds else OrderKind.EVALUATE
-    return OrderKind(manifest.task)
+    task = task_of(manifest.task)
+    closing = task.closes_with if number > manifest.rounds else None
+    return OrderKind(closing or task.order_kind)
 
 
 def _answered(history: History, event: JobEvent, _: RootDocuments, *, refused: bool) -> _Faults:

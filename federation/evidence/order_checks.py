@@ -18,6 +18,7 @@ from federation.protocol.digests import digest_bytes
 from federation.protocol.documents import OF_NO_ROUND, Manifest, Order, OrderKind, Refusal, Submission, verify_document
 from federation.protocol.documents.versions import OUTDATED
 from federation.protocol.keys import PublicKey
+from federation.tasks import task_of
 
 _CLOCKS_APART = timedelta(minutes=2)
 """By how much the clocks of platform and trainer may differ, as the trainers see it too."""
@@ -75,8 +76,7 @@ def is_outdated(protocol: str, found: RootDocuments) -> bool:
 
 def _kinds_in(manifest: Manifest) -> set[OrderKind]:
     """The kinds of order that a job has: its work, what its protection mode adds to rounds, and those of no round."""
-    works = {OrderKind(manifest.task)} | ({OrderKind.EVALUATE} if manifest.task == "train" else set())
-    mode = mode_of(manifest.protection.mode)
+    works, mode = map(OrderKind, task_of(manifest.task).work), mode_of(manifest.protection.mode)
     return {kind for work in works for kind in mode.kinds_of_round(work)} | OF_NO_ROUND
 
 

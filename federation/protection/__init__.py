@@ -1,7 +1,7 @@
 """The ways in which updates are protected on their way into the sum: one module each, found by looking.
 
 To add one, add a file with a ``MODE``. Documents, agreements, launch, forms, the engine and the trainer ask here; what
-the engine and the trainer do for a mode, `training.engine.protocols` and `silo_connector.trainer.protection` offer.
+the engine and the trainer do for a mode, `training.protocols` and `silo_connector.trainer.protection` offer.
 """
 
 from __future__ import annotations

@@ -10,6 +10,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_noop as _
 
 from federation.protection import MODES
+from federation.tasks import TASKS
 
 
 @dataclass(frozen=True)
@@ -231,9 +232,6 @@ _GROUPS: Mapping[str, tuple[str, ...]] = {
     "protection": ("clear_reason",),
 }
 _CHOICES = {
-    "train": _("training"),
-    "evaluate": _("evaluation"),
-    "statistics": _("statistics"),
     "credit_risk": _("credit risk"),
     "fraud": _("fraud"),
     "aml": _("anti-money laundering"),
@@ -266,4 +264,10 @@ def title(clause: str) -> str:
 
 def choices(*names: str) -> list[tuple[str, str]]:
     """Values to choose from, in the reader's language."""
-    return [(name, gettext(MODES[name].explained_as if name in MODES else _CHOICES[name])) for name in names]
+    return [(name, gettext(_explained(name))) for name in names]
+
+
+def _explained(name: str) -> str:
+    if name in MODES:
+        return MODES[name].explained_as
+    return TASKS[name].agreed_as if name in TASKS else _CHOICES[name]

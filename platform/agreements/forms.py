@@ -20,6 +20,7 @@ from federation.errors import FederationError
 from federation.learning.models import FAMILIES
 from federation.protection import MODES
 from federation.targets import figures_called
+from federation.tasks import TASKS
 from rest.pages import in_words
 
 _UPLOADED = "code.uploaded"
@@ -62,7 +63,7 @@ class TermsForm(Unjudged):
             initial=dict(terms.get("purposes", {})),
         )
         self._add_datasets(data, terms)
-        fields["training_limits.tasks"] = several("training_limits.tasks", choices("train", "evaluate", "statistics"))
+        fields["training_limits.tasks"] = several("training_limits.tasks", choices(*TASKS))
         fields["training_limits.families"] = several(
             "training_limits.families", [(name, in_words(FAMILIES[name].title)) for name in sorted(FAMILIES)]
         )

@@ -10,6 +10,7 @@ from django.core.exceptions import ImproperlyConfigured
 from config import environment as env
 from config import mail, task_queues
 from config.database_url import database_of
+from federation.tasks import TASKS
 from realtime.proxies import Proxies
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -289,7 +290,7 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
         "OrderState": "training.transitions.OrderState",
         "SiloState": "silos.transitions.SiloState",
         "SiloHealth": ["unseen", "online", "silent"],
-        "TaskEnum": ["train", "evaluate", "statistics"],
+        "TaskEnum": list(TASKS),
         "Wait": "training.waiting.Wait",
         "AgreementState": "agreements.transitions.AgreementState",
         "ParticipationState": "consortia.transitions.ParticipationState",

@@ -11,8 +11,8 @@ from django.utils.translation import gettext_lazy as _
 
 from federation.agreements.decisions import PLAN
 from federation.agreements.rules import Violation
-from federation.protection import MODES
 from federation.protocol import PROTOCOL_VERSION
+from federation.protocol.requests import is_understood
 from silos.models import Silo
 from silos.transitions import SiloState
 
@@ -30,16 +30,18 @@ TITLES: Mapping[str, Any] = {
     "targets": _("Targets"),
     "payloads": _("Kinds of payload"),
 }
-_KINDS_OF_TASK: Mapping[str, tuple[str, ...]] = {"train": ("train", "evaluate")}
-"""The kinds of order that a task takes, where they are not the one of its name."""
 
 
 @dataclass(frozen=True)
 class Needs:
     """What a job asks of a connector. What is not known yet is left out."""
 
-    task: str
+    kinds: tuple[str, ...]
+    """The kinds of order that it is given."""
+    payloads: tuple[str, ...] = ()
+    """The kinds of payload that it answers with."""
     protection: str | None = None
+    """How it protects updates, where it is to send some."""
     family: str | None = None
     target: str | None = None
 
@@ -71,7 +73,7 @@ def _values(told: list[Any]) -> list[str]:
 def needs_upgrade(silo: Silo) -> bool:
     """Whether its connector speaks no protocol that this platform speaks: it gets no order until it is upgraded."""
     is_enrolled = silo.state in {SiloState.PRESENTED, SiloState.ACTIVE}
-    return is_enrolled and PROTOCOL_VERSION not in _told(silo, "protocols")
+    return is_enrolled and not _is_understood(silo)
 
 
 def lacks(silo: Silo, needs: Needs) -> Iterator[Violation]:
@@ -79,19 +81,18 @@ def lacks(silo: Silo, needs: Needs) -> Iterator[Violation]:
 
     Where it speaks an older protocol, that alone is said: what it tells of the rest is of another time.
     """
-    if PROTOCOL_VERSION not in _told(silo, "protocols"):
+    if not _is_understood(silo):
         yield Violation("silo.protocol", CLAUSE, PROTOCOL_VERSION)
         return
-    kinds = _told(silo, "kinds")
-    for kind in _KINDS_OF_TASK.get(needs.task, (needs.task,)):
-        if kind not in kinds:
+    for kind in needs.kinds:
+        if kind not in _told(silo, "kinds"):
             yield Violation("silo.lacks_kind", CLAUSE, kind)
-    if needs.protection is not None and needs.task == "train":
-        payload = MODES[needs.protection].update_kind if needs.task == "train" and needs.protection in MODES else None
-        if needs.protection not in _told(silo, "protection"):
-            yield Violation("silo.lacks_protection", CLAUSE, needs.protection)
-        elif payload is not None and payload not in _told(silo, "payloads"):
-            yield Violation("silo.lacks_payload", CLAUSE, payload)
+    if needs.protection is not None and needs.protection not in _told(silo, "protection"):
+        yield Violation("silo.lacks_protection", CLAUSE, needs.protection)
+    else:
+        for payload in needs.payloads:
+            if payload not in _told(silo, "payloads"):
+                yield Violation("silo.lacks_payload", CLAUSE, payload)
     if needs.family == PLAN and PLAN not in _told(silo, "families"):
         yield Violation("silo.lacks_runner", CLAUSE)
     elif needs.family is not None and needs.family not in _told(silo, "families"):
@@ -105,6 +106,11 @@ def capability_rows(silo: Silo) -> list[CapabilityRow]:
     told = silo.capabilities if isinstance(silo.capabilities, dict) else {}
     known = [CapabilityRow(str(title), _told(silo, name)) for name, title in TITLES.items()]
     return known + [CapabilityRow(name, _told(silo, name)) for name in told if name not in TITLES]
+
+
+def _is_understood(silo: Silo) -> bool:
+    """Whether any of the versions that its connector speaks is heard here: also later ones of this major are."""
+    return any(map(is_understood, _told(silo, "protocols")))
 
 
 def _told(silo: Silo, name: str) -> tuple[str, ...]:

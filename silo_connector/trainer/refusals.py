@@ -10,7 +10,6 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import get_args
 from uuid import UUID
 
 from federation.agreements.rendering import CLAUSES
@@ -19,12 +18,12 @@ from federation.agreements.vocabulary import MODIFIERS, PERMISSIONS
 from federation.errors import FederationError
 from federation.protection import MODES
 from federation.protocol.documents import Environment, KeptHead, OrderKind, Refusal, now
-from federation.protocol.documents.terms import Task
+from federation.tasks import TASKS
 
 FALLBACK = "trainer.failed"
 POLICY = "policy"
 """What a refusal names instead of a clause when it was the site's own policy, which is told only if the site wants."""
-WHATS = frozenset({*PERMISSIONS, *MODIFIERS, *OrderKind, *get_args(Task)})
+WHATS = frozenset({*PERMISSIONS, *MODIFIERS, *OrderKind})
 """What may stand in a refusal's sentence beside the words of the table: codes of documents that all members have."""
 
 PLAN_FAILED = "code.failed"
@@ -245,7 +244,7 @@ def may_be_named(code: str, what: str) -> bool:
     if code == PLAN_FAILED:
         found = _FAULT.fullmatch(what)
         return found is not None and found["type"] in error_types()
-    return code in RULES and (what in WHATS or what in MODES)
+    return code in RULES and (what in WHATS or what in MODES or what in TASKS)
 
 
 def error_types() -> frozenset[str]:

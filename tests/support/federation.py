@@ -226,7 +226,7 @@ def capabilities(**changes: list[str]) -> dict[str, list[str]]:
         "protection": ["clear"],
         "families": sorted(FAMILIES),
         "targets": sorted(TARGETS),
-        "payloads": ["update.f32"],
+        "payloads": ["statistics.v1", "update.f32"],
         **changes,
     }
 

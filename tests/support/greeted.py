@@ -1,18 +1,27 @@
-"""A job under a mode of the tests' own: silos greet before they work, so that its rounds have two steps."""
+"""A job under a mode of the tests' own: silos greet, they work, and what they did is added up a step later."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+import numpy as np
 import pytest
 
+from artefacts import store
 from federation.protocol.digests import digest_bytes
+from federation.protocol.documents import OrderKind
+from federation.protocol.payloads.masked_u32 import header
+from federation.protocol.tensors import count_parameters
 from silos.models import Silo
-from tests.support.federation import TEST, Federation, PlayedSilo, capabilities, make_federation
+from tests.support.federation import TEST, Federation, PlayedSilo, capabilities, make_federation, uploaded
 from tests.support.plugins.added import OF_THE_PLATFORM, add_parts
 from training.engine import answers, closing, start
+from training.engine.kinds.models import layout_of
 from training.launch.actions import launch
 from training.models import Job, Order
 from training.transitions import OUTSTANDING
 
+DELTAS = (0.5, -1.25, 3.0)
 GOOD = {"greeting": b"good\nmorning\n", "signature": b"a\nhospital\n"}
 
 
@@ -20,7 +29,7 @@ def launched_greeted(monkeypatch: pytest.MonkeyPatch) -> tuple[Federation, Job]:
     """The job, started."""
     add_parts(monkeypatch, OF_THE_PLATFORM)
     federation = make_federation(agreed=False)
-    can = capabilities(protection=["clear", "greeted"], payloads=["update.f32", "words.ascii"])
+    can = capabilities(protection=["clear", "greeted"], payloads=["masked.u32", "words.ascii"])
     Silo.objects.update(capabilities=can)  # their connectors have the added parts too
     federation.agree(protection=("greeted",), clear_reason="They greet.")
     asked = federation.request(rounds=1, protection={"mode": "greeted", "language": "en"})
@@ -53,11 +62,37 @@ def all_greet(federation: Federation, job: Job) -> None:
     closing.close_step(step_id=order.round_step.id, by=TEST)
 
 
-def all_work(federation: Federation, job: Job) -> None:
-    """Everybody does the work of the round, and it is closed."""
-    for played in federation.silos:
+def words(played: PlayedSilo, order: Order, delta: float) -> bytes:
+    """The answer to an order to train, with an update in whole numbers that was uploaded."""
+    layout = layout_of(order.round.version)
+    data = header(layout) + np.full(count_parameters(layout), round(delta * 2**16), "<i4").tobytes()
+    digest = digest_bytes(data)
+    store.put_bytes(data, digest)
+    payloads = {"update": {"kind": "masked.u32", "digest": digest, "size_bytes": len(data)}}
+    document = played.train(order, 0.0, payloads=payloads)
+    uploaded(order, digest, len(data))
+    return document
+
+
+def work(job: Job, silos: Sequence[PlayedSilo]) -> None:
+    """The step of the work, answered and closed."""
+    for played, delta in zip(silos, DELTAS, strict=True):
         order = open_order(job, played)
-        answers.answer(document=played.train(order, 1.0), by=played.silo)
+        is_training = order.kind == OrderKind.TRAIN
+        answers.answer(document=words(played, order, delta) if is_training else played.train(order, 0), by=played.silo)
+    closing.close_step(step_id=order.round_step.id, by=TEST)
+
+
+def nothing_more(played: PlayedSilo, order: Order) -> bytes:
+    """The answer to an order of the step after the work: nothing comes with it."""
+    return played.train(order, 0.0, payloads={}, evaluation=None)
+
+
+def answer_last(job: Job, silos: Sequence[PlayedSilo]) -> None:
+    """The step after the work, answered and closed."""
+    for played in silos:
+        order = open_order(job, played)
+        answers.answer(document=nothing_more(played, order), by=played.silo)
     closing.close_step(step_id=order.round_step.id, by=TEST)
 
 
@@ -65,5 +100,6 @@ def carry_out(federation: Federation, job: Job) -> None:
     """All rounds, to the job's end."""
     for _ in range(job.rounds_planned + 1):
         all_greet(federation, job)
-        all_work(federation, job)
+        work(job, federation.silos)
+        answer_last(job, federation.silos)
     job.refresh_from_db()

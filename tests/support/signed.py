@@ -25,6 +25,7 @@ from federation.protocol.documents import (
     now,
 )
 from federation.protocol.keys import PrivateKey
+from federation.tasks import TASKS
 from silos.models import Silo
 
 
@@ -37,7 +38,7 @@ def wide_terms(
         "purposes": UseConditions(permission="NRES"),
         "datasets": [CoveredDataset(signatory_key=key.public.encoded, dataset=name) for key, name in brought],
         "training_limits": TrainingLimits(
-            tasks=("train", "evaluate", "statistics"),
+            tasks=tuple(TASKS),
             families=tuple(sorted(FAMILIES)),
             parameters_max=10**9,
             rounds_max=100_000,

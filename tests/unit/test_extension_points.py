@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from collections.abc import Iterator, Mapping
 from importlib import import_module
@@ -13,6 +14,7 @@ import pytest
 
 from demo.services import ROOT
 from federation.discovery import Offers
+from federation.tasks import TASKS
 
 ROW = re.compile(r"^\| (?P<what>[^|]+) \| `(?P<folder>[^`]+)/` \| `(?P<attribute>[A-Z_]+)` \|$", re.MULTILINE)
 ROWS = [match.groupdict() for match in ROW.finditer((ROOT / "ARCHITECTURE.md").read_text())]
@@ -42,18 +44,8 @@ def registries(package: str, attribute: str) -> Iterator[Offers[Any]]:
 
 def test_the_table_has_the_doors_that_there_are() -> None:
     assert {row["attribute"] for row in ROWS} == {
-        *(
-            "STRATEGY",
-            "COMBINER",
-            "FAMILY",
-            "TARGET",
-            "STEP_KIND",
-            "STEPLESS_KIND",
-            "STATEMENT_KIND",
-            "KIND",
-            "PROTOCOL",
-        ),
-        *("PAYLOAD", "MODE", "PROTECTION"),
+        *("STRATEGY", "COMBINER", "FAMILY", "TARGET", "STEP_KIND", "STEPLESS_KIND", "STATEMENT_KIND", "KIND"),
+        *("PROTOCOL", "PAYLOAD", "MODE", "PROTECTION", "TASK"),
     }
 
 
@@ -89,3 +81,79 @@ def test_the_name_of_a_protection_mode_stands_in_one_place() -> None:
         if named.search(line) and "ctypes" not in line
     ]
     assert found == []
+
+
+# --- nobody asks which task a job is of, nor which kind an order is ---
+
+ASKING: Mapping[str, str] = {
+    "federation/tasks": "the tasks themselves",
+    "platform/training/engine/kinds": "the kinds themselves",
+    "platform/training/models": "the choices and constraints of the database: see the migrations",
+    "platform/training/reading/filters.py": "the choices of the database",
+    "platform/training/launch/forms.py": "a form for each task that has one",
+    "federation/protocol/documents/orders.py": "orders to countersign a head are a document of their own",
+    "federation/evidence": "what a history must show of training",
+    "platform/evidence": "the same, as it is exported",
+    "platform/registry": "the job that trained a model",
+    "platform/dashboards": "pages that draw a training",
+}
+"""Where it is asked all the same, and why: who adds a task or a kind of order looks here."""
+NAMES = set(TASKS)
+
+
+def asks_for_tasks(source: str) -> Iterator[str]:
+    """Where a program tells tasks or kinds of order apart: members of enumerations, names in comparisons and tables."""
+
+    def names_one(node: ast.AST | None) -> bool:
+        return any(isinstance(one, ast.Constant) and one.value in NAMES for one in ast.walk(node or ast.Pass()))
+
+    for node in ast.walk(ast.parse(source)):
+        match node:
+            case ast.Attribute(value=ast.Name(id="OrderKind"), attr=member):
+                yield f"{node.lineno}: OrderKind.{member}"
+            case ast.Attribute(value=ast.Attribute(attr="Task")):
+                yield f"{node.lineno}: {ast.unparse(node)}"
+            case ast.Compare() if names_one(node) and "asks_with" not in ast.unparse(node):
+                yield f"{node.lineno}: {ast.unparse(node)}"
+            case ast.keyword(arg=str(name), value=value) if name.endswith(("task", "kind")) and names_one(value):
+                yield f"{value.lineno}: {name}"
+            case ast.Dict(keys=keys) if len(NAMES & {one.value for one in keys if isinstance(one, ast.Constant)}) > 1:
+                yield f"{node.lineno}: a table of tasks"
+            case ast.Subscript(value=ast.Name(id="Literal")) if names_one(node) and "fit" not in source:
+                yield f"{node.lineno}: {ast.unparse(node)}"
+            case ast.Tuple(elts=named) | ast.List(elts=named) | ast.Call(args=named):
+                if len(NAMES & {one.value for one in named if isinstance(one, ast.Constant)}) > 2:
+                    yield f"{node.lineno}: a list of tasks"
+            case ast.Match(subject=subject) if ast.unparse(subject).endswith(("task", "kind")):
+                yield f"{node.lineno}: a match of a task or a kind"
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "if job.task == 'train': pass",
+        "if asked.task in ('evaluate', 'statistics'): pass",
+        "jobs.filter(task='train')",
+        "orders.filter(steps__orders__kind='train')",
+        "kinds = {'train': 1, 'evaluate': 2}",
+        "Task = Literal['train', 'evaluate']",
+        "choices('train', 'evaluate', 'statistics')",
+        "if job.task == Job.Task.TRAIN: pass",
+        "if order.kind is OrderKind.TRAIN: pass",
+        "match job.task:\n    case _: pass",
+    ],
+)
+def test_the_search_finds_every_way_to_ask(source: str) -> None:
+    assert list(asks_for_tasks(source))
+
+
+def test_no_task_and_no_kind_of_order_is_asked_for_elsewhere() -> None:
+    found: dict[str, list[str]] = {}
+    for path in sorted(one for folder in ("federation", "platform") for one in (ROOT / folder).rglob("*.py")):
+        name = path.relative_to(ROOT).as_posix()
+        if "migrations" not in path.parts and (asking := list(asks_for_tasks(path.read_text()))):
+            found[name] = asking
+    allowed = {name for name in found if any(name == one or name.startswith(f"{one}/") for one in ASKING)}
+    assert {name: asking for name, asking in found.items() if name not in allowed} == {}
+    used = {one for one in ASKING if any(name == one or name.startswith(f"{one}/") for name in allowed)}
+    assert used == set(ASKING), "what nobody needs any more is taken off the list"

@@ -23,9 +23,10 @@ from federation.protocol.documents.base import (
 from federation.protocol.documents.protection import AnyProtection
 from federation.protocol.documents.purposes import Purpose
 from federation.protocol.documents.statistics import StatisticsRequest
-from federation.protocol.documents.terms import Task
+from federation.protocol.documents.terms import TaskName
 from federation.protocol.tensors import TENSORS_MAX, TensorSpec
 from federation.targets import Target, target_of
+from federation.tasks import task_of
 from federation.validation.bounds import ROWS_MAX
 
 CERTIFICATE_LENGTH_MAX = 4000
@@ -114,7 +115,7 @@ class Manifest(Document):
     consortium_id: UUID
     name: Name
     launched_by: Name
-    task: Task
+    task: TaskName
     purpose: Text
     use: Purpose | None = None
     """The purpose as it can be judged; `purpose` is the launcher's own words."""
@@ -152,12 +153,13 @@ class Manifest(Document):
     def _check(self) -> Self:
         """Demand exactly what the task needs."""
         about_model = [name for name in _OF_MODEL if name in self.model_fields_set]
-        if self.task == "statistics":
-            if about_model or self.statistics is None or self.rounds or self.code_digest is not None:
-                raise ValueError("a job of statistics names columns, no model and no rounds")
+        task = task_of(self.task)
+        if (self.statistics is None) == (task.asks_with == "statistics"):
+            raise ValueError("a job of statistics names columns, and no other job does")
+        if not task.is_about_model:
+            if about_model or self.rounds or self.code_digest is not None:
+                raise ValueError(f"a job of the task {self.task} names no model and no rounds")
             return self
-        if self.statistics is not None:
-            raise ValueError("only a job of statistics asks for statistics")
         if missing := [name for name in _NEEDED_OF_MODEL if name not in about_model or getattr(self, name) is None]:
             raise ValueError(f"{missing[0]} is missing")
         if self.target is None and self.n_classes is None:

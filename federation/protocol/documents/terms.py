@@ -4,14 +4,25 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field, WithJsonSchema
+from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
+from pydantic_core import PydanticKnownError
 
 from federation.protocol.documents.base import Digest, Encoded, Name, Part, Text, UtcDatetime
 from federation.protocol.documents.protection import ProtectionMode
 from federation.protocol.documents.purposes import UseConditions
 from federation.targets import figure_names
+from federation.tasks import TASKS
 
-Task = Literal["train", "evaluate", "statistics"]
+
+def _task(given: object) -> str:
+    if not isinstance(given, str) or given not in TASKS:
+        *others, last = (f"'{name}'" for name in TASKS)
+        raise PydanticKnownError("literal_error", {"expected": f"{', '.join(others)} or {last}"})
+    return given
+
+
+TaskName = Annotated[str, BeforeValidator(_task), WithJsonSchema({"type": "string", "enum": list(TASKS)})]
+"""A task (``federation.tasks``). Who does not know it does not understand the document."""
 
 
 def _figure(name: str) -> str:
@@ -53,7 +64,7 @@ class CoveredDataset(Part):
 class TrainingLimits(Part):
     """What jobs may do."""
 
-    tasks: tuple[Task, ...] = Field(min_length=1, max_length=3)
+    tasks: tuple[TaskName, ...] = Field(min_length=1, max_length=20)
     families: tuple[Name, ...] = Field(min_length=1, max_length=50)
     parameters_max: Annotated[int, Field(ge=1, le=10**10)]
     rounds_max: Annotated[int, Field(ge=1, le=100_000)]

@@ -21,6 +21,7 @@ from federation.errors import FederationError
 from training.engine import restored, rounds, steps
 from training.engine.kinds import step_kind
 from training.engine.kinds.base import Claim, Closed, LeaseLostError, TooFewAcceptedError
+from training.engine.next_version import with_next_version
 from training.engine.payload_checks import split_by_payloads
 from training.engine.sql import closing as statements
 from training.engine.sql.steps import mark_applied
@@ -46,7 +47,9 @@ def close_step(*, step_id: int, by: Actor) -> None:
     rejected: list[Rejected] = []
     try:
         good, rejected = split_by_payloads(claim, answers)
-        closed = step_kind(claim.step.kind).close(claim, good) if len(good) >= claim.step.quorum else None
+        closed = None
+        if len(good) >= claim.step.quorum:
+            closed = with_next_version(claim, good, step_kind(claim.step.kind).close(claim, good))
     except LeaseLostError:
         log.warning("step %s is closed by somebody else by now", step_id)
         return

@@ -15,6 +15,7 @@ from federation.errors import Invalid, Transient
 from federation.protocol import documents
 from federation.protocol.documents import OrderKind
 from federation.protocol.keys import PrivateKey
+from federation.tasks import task_of
 from registry.models import ModelVersion
 from silos.successions import has_successor
 from training.engine.deadlines import StepDeadlines
@@ -77,7 +78,7 @@ def manifest_of(job: Job, version: ModelVersion | None, *, created_at: datetime)
             "weighting": weighting,
             "cohort": cohort,
             "created_at": created_at,
-            **step_kind(job.task).in_manifest(job, version),
+            **step_kind(task_of(job.task).order_kind).in_manifest(job, version),
         }
     )
 

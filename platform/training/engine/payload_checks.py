@@ -14,7 +14,7 @@ from federation.protocol.payloads import check_payload
 from federation.protocol.tensors import Layout
 from training.engine.kinds.base import Claim
 from training.engine.kinds.models import layout_about
-from training.engine.sql.closing import Answer
+from training.protocols.answers import Answer
 
 
 def split_by_payloads(claim: Claim, answers: Sequence[Answer]) -> tuple[list[Answer], list[Rejected]]:

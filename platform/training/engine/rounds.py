@@ -16,10 +16,10 @@ from registry.models import ModelVersion
 from training.engine import steps
 from training.engine.agreement_gate import blocking_reason
 from training.engine.kinds.base import Claim
-from training.engine.protocols import steps_of
 from training.engine.sql import closing, opening
 from training.engine.sql.opening import IssuedOrder
 from training.models import Job, Order, Round, Step
+from training.protocols import steps_of
 from training.states import move, record_job_event
 from training.transitions import OUTSTANDING, JobState, OrderState, RoundState, StepState
 

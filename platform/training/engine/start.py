@@ -20,6 +20,7 @@ from federation.learning.weights import write_weights
 from federation.protocol import documents
 from federation.protocol.digests import digest_bytes
 from federation.targets import target_of
+from federation.tasks import task_of
 from plans.models import TrainingPlan
 from registry.actions import add_version
 from registry.models import Model, ModelVersion
@@ -60,7 +61,7 @@ def start(*, job_id: UUID, by: Actor) -> None:
         job = _queued(job_id, skip_locked=True)
         if job is None or not _may_start(job, by):
             return
-        if job.evaluated_version is not None or not step_kind(job.task).is_about_model:
+        if job.evaluated_version is not None or not step_kind(task_of(job.task).order_kind).is_about_model:
             _begin(job, job.evaluated_version, by)
             return
         if start_claims.is_hopeless(job):

@@ -17,11 +17,11 @@ from realtime import notices
 from training.engine import issuing
 from training.engine.deadlines import StepDeadlines
 from training.engine.kinds.base import Claim, LeaseLostError
-from training.engine.protocols.base import StepPlan
 from training.engine.sql import closing, opening, waiting
 from training.engine.sql import steps as statements
 from training.engine.sql.opening import IssuedOrder
 from training.models import Job, Round, Step
+from training.protocols.base import StepPlan
 from training.states import move
 from training.transitions import JobState
 from training.waiting import Wait, mode

@@ -13,6 +13,7 @@ from agreements.selectors import in_force
 from consortia.models import Consortium, Participation
 from consortia.transitions import ParticipationState
 from federation.errors import Invalid
+from federation.tasks import task_of
 from plans.models import TrainingPlan
 from plans.selectors import plan_with
 from registry.models import ModelVersion
@@ -51,7 +52,7 @@ def launch(*, consortium: Consortium, request: Mapping[str, Any], by: User) -> J
             request=asked.model_dump(mode="json"),
             agreement=agreement,
             evaluated_version=version,
-            rounds_planned=asked.rounds if asked.task == "train" else 0,
+            rounds_planned=asked.rounds if task_of(asked.task).trains else 0,
             quorum=asked.effective_quorum,
             round_deadline_s=asked.round_deadline_s,
             wait=asked.wait,

@@ -23,6 +23,7 @@ from federation.agreements.signing import SignedAgreement, open_agreement
 from federation.learning.models import parse_model
 from federation.protocol.documents import Manifest
 from federation.protocol.tensors import Layout, TensorSpec
+from federation.tasks import task_of
 from plans.models import TrainingPlan
 from plans.review_status import reviewers_at
 from registry.models import ModelVersion
@@ -30,6 +31,7 @@ from silos.capabilities import Needs, lacks
 from silos.models import Dataset, Silo
 from silos.selectors import declaration_of
 from training.launch.cohorts import cohort_of
+from training.launch.needs import needs_of
 from training.launch.requests import JobRequest, local_of
 
 _UNKNOWN = UUID(int=0)
@@ -129,7 +131,7 @@ def model_of(
 
     None where it is about none.
     """
-    if asked.task == "statistics":
+    if not task_of(asked.task).is_about_model:
         return None
     if version is not None:
         stored = version.model
@@ -154,7 +156,7 @@ def verdicts(
     """The agreement in force, or the one `under` which the job was launched, and what it says of each of its silos."""
     newest = selectors.in_force(consortium)
     version = under or newest
-    needs = needs_of(asked, model, datasets)
+    needs = _needs(asked, model, datasets)
     if version is None:
         missing = Violation("agreement.missing", "members")
         return None, [Verdict(dataset, (missing, *lacks(dataset.silo, needs))) for dataset in datasets]
@@ -189,12 +191,11 @@ def verdicts(
     return version, [judged(dataset) for dataset in datasets]
 
 
-def needs_of(asked: JobRequest, model: ModelAsked | None, datasets: Sequence[Dataset]) -> Needs:
-    """What the job asks of each silo's connector."""
+def _needs(asked: JobRequest, model: ModelAsked | None, datasets: Sequence[Dataset]) -> Needs:
     if model is None:
-        return Needs(asked.task, asked.protection.mode)
+        return needs_of(asked.task, asked.protection.mode)
     family = str(model.specification.get("family"))
-    return Needs(asked.task, asked.protection.mode, family, datasets[0].target_kind.name)
+    return needs_of(asked.task, asked.protection.mode, family, datasets[0].target_kind.name)
 
 
 def _reviewers(code_digest: str | None, datasets: Sequence[Dataset]) -> dict[UUID, int]:
@@ -235,7 +236,7 @@ def _manifest(
             "purpose": asked.purpose,
             "use": asked.use,
             "agreement_digest": opened.digest,
-            "rounds": asked.rounds if asked.task == "train" else 0,
+            "rounds": asked.rounds if task_of(asked.task).trains else 0,
             "quorum": asked.effective_quorum,
             "round_deadline_s": asked.round_deadline_s,
             "wait": asked.wait,

@@ -22,10 +22,11 @@ from rest.names import NameFormField
 from silos.capabilities import Needs
 from silos.models import Dataset
 from training.launch.choices import Choice, model_families, strategies
+from training.launch.needs import needs_of
 from training.launch.purpose_fields import declared, purpose_fields
 from training.launch.schema_fields import fields_of
 from training.launch.statistics import shapes_of
-from training.modes import carried_out
+from training.protocols import carried_out
 from training.waiting import Wait
 
 _SEPARATOR = "."
@@ -106,7 +107,7 @@ class CohortForm(forms.Form):
     def needs(self) -> Needs:
         """What the job, as the form stands, asks of each silo's connector. Of the target it knows nothing."""
         family = self["model"].value() if "model" in self.fields else None
-        return Needs(self.task, self["protection"].value() or None, family or None)
+        return needs_of(self.task, self["protection"].value() or None, family or None)
 
     def chosen_datasets(self) -> set[str]:
         """The ids that are ticked."""

@@ -12,6 +12,7 @@ from consortia.models import Consortium
 from federation.agreements.shares import share_max
 from federation.protocol.documents import OrderKind
 from federation.protocol.tensors import count_parameters, file_size_bytes
+from federation.tasks import task_of
 from silos.models import Dataset, Silo
 from silos.selectors import health_of
 from training.launch.actions import check_datasets, check_plan, check_version
@@ -100,10 +101,10 @@ def quote(*, consortium: Consortium, request: Mapping[str, Any], by: User) -> Qu
     layout = () if model is None else model.layout
     agreement, found = verdicts(consortium=consortium, asked=asked, datasets=datasets, model=model, by=by)
     size = 0 if model is None else file_size_bytes(layout)
-    train = asked.task == "train"
+    train = task_of(asked.task).trains
     down, up = size * len(datasets), size * len(datasets) if train else 0
     rounds = asked.rounds if train else 0
-    usual_s = usual_s_of([dataset.silo_id for dataset in datasets], OrderKind(asked.task))
+    usual_s = usual_s_of([dataset.silo_id for dataset in datasets], OrderKind(task_of(asked.task).order_kind))
 
     def longer_s(*, first: bool) -> float:
         return silo_down_s(

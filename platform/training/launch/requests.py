@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
@@ -23,15 +24,21 @@ from federation.aggregation.combine import COMBINERS
 from federation.errors import Invalid
 from federation.learning.models import parse_model
 from federation.learning.specification import check_client_hooks, parse_local
+from federation.protection import MODES, Mode
 from federation.protection.clear import MODE as CLEAR
 from federation.protocol.documents import AnyProtection, Limits, Purpose, StatisticsRequest
 from federation.protocol.documents.base import Digest
-from federation.strategies import parse_strategy
+from federation.protocol.documents.terms import TaskName
+from federation.sentences import Sentence
+from federation.strategies import Strategy, UpdatesNeeded, parse_strategy
+from federation.tasks import TASKS, task_of
 from federation.validation import EMPTY, refusal
 from plans.selectors import FAMILY
 from rest.names import one_line
-from training.modes import carried_out
+from training.protocols import carried_out
 
+_DEFAULT = next(iter(TASKS))
+"""What is asked for where nothing is said."""
 _MODEL_VERSION = "An evaluation names a stored model_version, a training job does not."
 _ONE_OF_TWO = "A training job names either a model or a training plan."
 _NOT_OF_STATISTICS = "A job of statistics names columns, and no model."
@@ -57,7 +64,7 @@ class JobRequest(BaseModel):
     purpose: Annotated[str, Field(max_length=4000, pattern=r"^[^\x00]*$")] = ""
     use: Purpose | None = None
     """The purpose as the agreement's conditions are compared with it; `purpose` is for people."""
-    task: Literal["train", "evaluate", "statistics"] = "train"
+    task: TaskName = _DEFAULT
     datasets: Annotated[list[UUID], Field(min_length=1, max_length=1000)]
     protection: Annotated[AnyProtection, _CarriedOut()]
     plan: Annotated[Digest | None, Field(description="The hash of a training plan, instead of a model.")] = None
@@ -130,7 +137,7 @@ class JobRequest(BaseModel):
     @classmethod
     def _check_model(cls, given: Any, info: ValidationInfo) -> Any:
         task = info.data.get("task")
-        if task == "train" and "plan" in info.data and (given is None) == (info.data["plan"] is None):
+        if _trains(task) and "plan" in info.data and (given is None) == (info.data["plan"] is None):
             raise ValueError(_ONE_OF_TWO)
         _check_no_model(given, task)
         return given
@@ -139,7 +146,7 @@ class JobRequest(BaseModel):
     @classmethod
     def _check_version(cls, given: Any, info: ValidationInfo) -> Any:
         task = info.data.get("task")
-        if task is not None and (task == "evaluate") != (given is not None):
+        if task is not None and (task_of(task).asks_with == "model_version") != (given is not None):
             raise ValueError(_MODEL_VERSION)
         return given
 
@@ -147,7 +154,7 @@ class JobRequest(BaseModel):
     @classmethod
     def _check_statistics(cls, given: Any, info: ValidationInfo) -> Any:
         task = info.data.get("task")
-        if task is not None and (task == "statistics") != (given is not None):
+        if task is not None and (task_of(task).asks_with == "statistics") != (given is not None):
             raise ValueError(_STATISTICS)
         return given
 
@@ -165,8 +172,13 @@ class JobRequest(BaseModel):
 
 
 def _check_no_model(given: object, task: str | None) -> None:
-    if given is not None and task in ("evaluate", "statistics"):
-        raise ValueError(_NOT_OF_EVALUATION if task == "evaluate" else _NOT_OF_STATISTICS)
+    if given is not None and task is not None and not _trains(task):
+        raise ValueError(_NOT_OF_EVALUATION if task_of(task).is_about_model else _NOT_OF_STATISTICS)
+
+
+def _trains(task: object) -> bool:
+    """False also for what is no task."""
+    return isinstance(task, str) and task in TASKS and TASKS[task].trains
 
 
 def _line(text: str) -> str:
@@ -183,7 +195,7 @@ def _line(text: str) -> str:
 def local_of(asked: Mapping[str, Any]) -> dict[str, Any]:
     """What silos are told to do in a round: as asked for, and what the strategy fixes (FedProx's proximal term)."""
     local: dict[str, Any] = dict(asked["local"])
-    return {**local, **parse_strategy(asked["strategy"]).local_settings} if asked["task"] == "train" else local
+    return {**local, **parse_strategy(asked["strategy"]).local_settings} if task_of(asked["task"]).trains else local
 
 
 _SAY_PROTECTION = f'Say how updates are protected, as in {{"mode": "{CLEAR.name}"}}: nobody trains in clear by default.'
@@ -206,7 +218,7 @@ def read_request(data: Mapping[str, Any]) -> JobRequest:
     except ValidationError as error:
         only_protection = all(fault["loc"][:1] == ("protection",) for fault in error.errors())
         faults.append(refusal(error, "job.protection" if only_protection else "job.invalid", better=_BETTER, data=data))
-    if data.get("task", "train") == "train":
+    if _trains(data.get("task", _DEFAULT)):
         faults += _faults_of_specifications(data)
     if faults:
         raise _together(faults)
@@ -215,7 +227,10 @@ def read_request(data: Mapping[str, Any]) -> JobRequest:
 
 def _faults_of_specifications(data: Mapping[str, Any]) -> Iterator[Invalid]:
     """What is wrong within model, strategy and local training, as far as they can be read."""
-    for name, parse in (("model", _parse_bare_model), ("strategy", _parse_workable_strategy), ("local", parse_local)):
+    protection = data.get("protection")
+    mode = protection.get("mode") if isinstance(protection, Mapping) else None
+    parse_strategy_here = partial(_parse_workable_strategy, mode=mode if isinstance(mode, str) else "")
+    for name, parse in (("model", _parse_bare_model), ("strategy", parse_strategy_here), ("local", parse_local)):
         given = data.get(name)
         if isinstance(given, Mapping):
             try:
@@ -224,11 +239,27 @@ def _faults_of_specifications(data: Mapping[str, Any]) -> Iterator[Invalid]:
                 yield fault
 
 
-def _parse_workable_strategy(given: Mapping[str, Any]) -> None:
-    """Raise what ``parse_strategy`` raises, and Invalid ``strategy.*`` for one that nothing here could carry out."""
+def _parse_workable_strategy(given: Mapping[str, Any], mode: str) -> None:
+    """Raise what ``parse_strategy`` raises, and Invalid ``strategy.*`` for one that nothing here could carry out.
+
+    Under a mode of which the platform reads no update the strategy has to do with their sum.
+    """
     strategy = parse_strategy(given)
     check_fit(strategy, COMBINERS[strategy.combiner])
+    if mode in MODES:
+        _check_mode(strategy, MODES[mode])
     check_client_hooks(strategy.client_hooks)
+
+
+def _check_mode(strategy: Strategy, mode: Mode) -> None:
+    if strategy.updates_needed is UpdatesNeeded.SINGLE and not mode.platform_reads_updates:
+        told = Sentence(
+            "%(strategy)s looks at each silo's own update; the protection mode %(mode)s gives only their sum. "
+            "Choose another strategy, or a mode in which the platform reads updates.",
+            strategy=strategy.title,
+            mode=mode.name,
+        )
+        raise Invalid("strategy.needs_single_updates", told, "strategy.name")
 
 
 def _parse_bare_model(given: Mapping[str, Any]) -> None:

@@ -21,6 +21,7 @@ from consortia.access import access_consortium
 from consortia.models import Consortium
 from consortia.permissions import require
 from federation.errors import FederationError
+from federation.tasks import task_of
 from plans.selectors import FAMILY, plans_named
 from registry.models import ModelVersion
 from registry.permissions import access_version
@@ -111,7 +112,7 @@ def _training_desk(request: HttpRequest, consortium_id: UUID) -> LaunchContext:
     initial = form_defaults(in_force(consortium))
     if wanted := request.GET.get("from"):
         again = access_job(user, wanted)
-        if again.consortium_id != consortium.id or again.task != Job.Task.TRAIN:
+        if again.consortium_id != consortium.id or not task_of(again.task).trains:
             raise NotFound.of("job")
         initial = form_initial_from(again.request, [str(dataset.id) for dataset in datasets])
     plans = plans_named(consortium)

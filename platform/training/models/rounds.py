@@ -25,7 +25,7 @@ class RoundQuerySet(MovingQuerySet["Round", RoundState]):
 class Round(models.Model):
     """One exchange with the cohort over one global model. A round that was given up is tried again as a new attempt.
 
-    It is the list of steps that its protocol names (`engine.protocols`); they are opened one after the other.
+    It is the list of steps that its protocol names (`training.protocols`); they are opened one after the other.
     """
 
     State = RoundState

@@ -11,6 +11,7 @@ from django.db.models.functions import Coalesce
 from accounts.models import User
 from consortia.selectors import consortia_visible_to
 from federation.targets import Target
+from federation.tasks import task_of
 from registry.models import ModelVersion
 from silos.models import Silo
 from silos.selectors import health_of
@@ -82,7 +83,7 @@ class JobStatus:
     @property
     def has_model(self) -> bool:
         """Whether it is about a model, and has metrics: a job of statistics is not."""
-        return self.job.task != Job.Task.STATISTICS
+        return task_of(self.job.task).is_about_model
 
     @property
     def metrics(self) -> dict[str, object]:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Protocol
 
 from pydantic import BaseModel
 
@@ -51,6 +52,36 @@ from silo_connector.trainer.refusals import is_standard_sentence, may_name
 NONE: Mapping[str, Path] = MappingProxyType({})
 
 
+class AnswerBounds(Protocol):
+    """What an answer to an order of a job is held to. Each kind of order has its own, or one of those below."""
+
+    @property
+    def kind(self) -> OrderKind:
+        """Of the order: the answer says the same."""
+
+    @property
+    def layout(self) -> Layout:
+        """Of the job's model; empty where it is about none."""
+
+    @property
+    def protection(self) -> Protection:
+        """How the job's updates are protected."""
+
+    @property
+    def outputs(self) -> Mapping[str, UploadGrant]:
+        """What the order asks for."""
+
+    @property
+    def payload_kinds(self) -> AbstractSet[str]:
+        """The kinds of payload that may go with the answer."""
+
+    def check(self, submission: Submission, payloads: Mapping[str, Path]) -> None:
+        """Judge what stands in the answer and in its files. Raises Invalid ``leaving.not_allowed``.
+
+        That the files are what was granted, and the bytes that the answer names, was looked at before.
+        """
+
+
 @dataclass(frozen=True)
 class Bounds:
     """What an outcome of a job is held to: its limits, its agreement's, and the site's own; the tightest counts."""
@@ -70,6 +101,25 @@ class Bounds:
     """What the job's models are asked for."""
     rows: RowLimits = NO_LIMITS
     """What the manifest holds this silo's rows to."""
+
+    @property
+    def payload_kinds(self) -> AbstractSet[str]:
+        """Those of the mode, without a kind whose contents nobody judges here."""
+        return mode_of(self.protection.mode).payload_kinds - {STATISTICS}
+
+    def check(self, submission: Submission, payloads: Mapping[str, Path]) -> None:
+        """Figures about a model only as far as they were agreed on, and rows and norms within their limits."""
+        if submission.training is not None and not payloads:
+            raise _not_allowed("training")
+        if submission.evaluation is not None:
+            _check_evaluation(submission.evaluation, self)
+        if submission.training is not None:
+            if submission.training.rows > self.rows.weight(submission.training.rows):
+                raise _not_allowed("training.rows")
+            if submission.training.update_norm_l2 > self.update_norm_l2_max:
+                raise _not_allowed("training.update_norm_l2")
+            if submission.training.loss is not None:
+                _check_training_loss(submission.training.loss, submission.training.rows, self)
 
     @classmethod
     def of(
@@ -103,11 +153,20 @@ class StatisticsBounds:
     layout: Layout = ()
     """Of no model."""
 
+    @property
+    def payload_kinds(self) -> AbstractSet[str]:
+        """Those of the mode: what stands in a report is judged here."""
+        return mode_of(self.protection.mode).payload_kinds
+
+    def check(self, submission: Submission, payloads: Mapping[str, Path]) -> None:
+        """A report of these columns, and no figure about a model."""
+        _check_statistics(submission, self, payloads)
+
 
 def sign_if_allowed(
     document: Document,
     key: PrivateKey,
-    bounds: Bounds | StatisticsBounds | None = None,
+    bounds: AnswerBounds | None = None,
     payloads: Mapping[str, Path] = NONE,
 ) -> bytes:
     """Sign a document if it, and the files that go with it, may leave the site.
@@ -156,9 +215,7 @@ def _own_only(sealed: bytes, kind: type[Document], signatory: PublicKey) -> byte
     return json.dumps(content, separators=(",", ":")).encode()
 
 
-def check_may_leave(
-    thing: BaseModel, bounds: Bounds | StatisticsBounds | None = None, payloads: Mapping[str, Path] = NONE
-) -> None:
+def check_may_leave(thing: BaseModel, bounds: AnswerBounds | None = None, payloads: Mapping[str, Path] = NONE) -> None:
     """The one allow-list. Raises Invalid ``leaving.not_allowed`` with the field at fault."""
     if type(thing) not in FIELDS:
         raise _not_allowed(type(thing).__name__)
@@ -185,9 +242,7 @@ def check_may_leave(
         raise _not_allowed("payloads")
 
 
-def _check_submission(
-    submission: Submission, bounds: Bounds | StatisticsBounds | None, payloads: Mapping[str, Path]
-) -> None:
+def _check_submission(submission: Submission, bounds: AnswerBounds | None, payloads: Mapping[str, Path]) -> None:
     if bounds is None:
         raise _not_allowed("manifest_digest")
     if submission.kind != bounds.kind:
@@ -196,20 +251,7 @@ def _check_submission(
         raise _not_allowed("payloads")
     for name, payload in submission.payloads.items():
         _check_payload(name, payload, payloads[name], bounds)
-    if isinstance(bounds, StatisticsBounds):
-        _check_statistics(submission, bounds, payloads)
-        return
-    if submission.training is not None and not payloads:
-        raise _not_allowed("training")
-    if submission.evaluation is not None:
-        _check_evaluation(submission.evaluation, bounds)
-    if submission.training is not None:
-        if submission.training.rows > bounds.rows.weight(submission.training.rows):
-            raise _not_allowed("training.rows")
-        if submission.training.update_norm_l2 > bounds.update_norm_l2_max:
-            raise _not_allowed("training.update_norm_l2")
-        if submission.training.loss is not None:
-            _check_training_loss(submission.training.loss, submission.training.rows, bounds)
+    bounds.check(submission, payloads)
 
 
 def _check_statistics(submission: Submission, bounds: StatisticsBounds, payloads: Mapping[str, Path]) -> None:
@@ -244,12 +286,9 @@ def _check_training_loss(loss: float, rows: int, bounds: Bounds) -> None:
         raise _not_allowed("training.loss") from error
 
 
-def _check_payload(name: str, payload: Payload, file: Path, bounds: Bounds | StatisticsBounds) -> None:
+def _check_payload(name: str, payload: Payload, file: Path, bounds: AnswerBounds) -> None:
     """The file is what was granted and the protection allows, and the very bytes that the document names."""
-    allowed = mode_of(bounds.protection.mode).payload_kinds
-    if payload.kind != bounds.outputs[name].kind or payload.kind not in allowed:
-        raise _not_allowed(f"payloads.{name}.kind")
-    if payload.kind == STATISTICS and not isinstance(bounds, StatisticsBounds):  # what stands in it, only those judge
+    if payload.kind != bounds.outputs[name].kind or payload.kind not in bounds.payload_kinds:
         raise _not_allowed(f"payloads.{name}.kind")
     with file.open("rb", buffering=0) as stream:
         try:

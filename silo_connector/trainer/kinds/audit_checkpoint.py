@@ -7,6 +7,7 @@ A head is countersigned only where its order brings the proof that it follows fr
 from __future__ import annotations
 
 import json
+from collections.abc import Collection
 from dataclasses import asdict, dataclass
 
 from federation.errors import FederationError, Invalid
@@ -47,6 +48,10 @@ class AuditCheckpointKind:
     is_urgent = True
     begins_round = False
     parameters: frozenset[str] = frozenset()
+
+    def payload_kinds(self) -> Collection[str]:
+        """None."""
+        return ()
 
     def validate(self, order: CheckpointOrder, incoming: Incoming, silo: SiloContext) -> ShownHead:
         """The head, if the order is open and the platform has signed it. Raises Refused."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from federation.protocol.datasets import DatasetDeclaration
 from federation.protocol.documents import MODEL, Manifest, Order, OrderKind
@@ -22,6 +22,10 @@ class EvaluateKind:
     is_urgent = False
     begins_round = False
     parameters: frozenset[str] = frozenset()
+
+    def payload_kinds(self) -> Collection[str]:
+        """None: figures stand in the answer itself."""
+        return ()
 
     def validate(self, order: Order, incoming: Incoming, silo: SiloContext) -> ModelWork:
         """What is to be evaluated, if that is allowed. Raises Refused."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
@@ -74,6 +75,9 @@ class Kind(Protocol[Said, Work]):
     """Whether an order that is allowed counts as a round where the site's policy bounds them by the day."""
     parameters: frozenset[str]
     """The names of the parameters that such an order may have. One with another is refused before it is validated."""
+
+    def payload_kinds(self) -> Collection[str]:
+        """The kinds of payload that answers may bring (``federation.protocol.payloads``): the platform is told."""
 
     def validate(self, order: Said, incoming: Incoming, silo: SiloContext) -> Work:
         """What is to be done, if all that must hold does. Raises Refused."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -53,6 +53,10 @@ class StatisticsKind:
     is_urgent = False
     begins_round = False
     parameters: frozenset[str] = frozenset()
+
+    def payload_kinds(self) -> Collection[str]:
+        """The report."""
+        return (PAYLOAD.name,)
 
     def validate(self, order: Order, incoming: Incoming, silo: SiloContext) -> JobWork[StatisticsTask]:
         """What is to be told, if that is allowed. Raises Refused."""

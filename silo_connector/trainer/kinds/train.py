@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -36,6 +36,10 @@ class TrainKind:
     is_urgent = False
     begins_round = True
     parameters: frozenset[str] = frozenset()
+
+    def payload_kinds(self) -> Collection[str]:
+        """The update, as any of the modes lets it out."""
+        return {mode_of(name).update_kind for name in PROTECTIONS}
 
     def validate(self, order: Order, incoming: Incoming, silo: SiloContext) -> ModelWork:
         """What is to be trained, if that is allowed. Raises Refused."""

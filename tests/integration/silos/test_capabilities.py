@@ -8,13 +8,14 @@ import pytest
 from django.utils import timezone
 
 from audit.models import Event
-from silos.capabilities import NAMES_MAX, VALUES_MAX, Needs, bounded, capability_rows, lacks
+from silos.capabilities import NAMES_MAX, VALUES_MAX, bounded, capability_rows, lacks
 from silos.capability_changes import APART, VALUES_TOLD_MAX
 from silos.health import note_heartbeat
 from silos.models import Silo
 from tests.support.cohort import Cohort, browser
 from tests.support.federation import capabilities
 from tests.support.world import client_of
+from training.launch.needs import needs_of
 
 pytestmark = pytest.mark.django_db
 
@@ -45,7 +46,7 @@ def test_without_a_trainers_word_it_can_do_what_it_said_last(cohort: Cohort, rep
 def test_names_that_are_not_known_yet_are_kept_and_do_no_harm(cohort: Cohort) -> None:
     beat(cohort, capabilities(kinds=["train", "evaluate", "dream"], compressions=["zstd"]))
     assert told_of(cohort)["compressions"] == ["zstd"]
-    assert not list(lacks(Silo.objects.get(id=cohort.silo.id), Needs("train", "clear", "logistic", "binary")))
+    assert not list(lacks(Silo.objects.get(id=cohort.silo.id), needs_of("train", "clear", "logistic", "binary")))
     assert ("compressions", ("zstd",)) in [
         (row.title, row.values) for row in capability_rows(Silo.objects.get(id=cohort.silo.id))
     ]

@@ -8,13 +8,15 @@ import pytest
 
 from federation.agreements.rules import RULES
 from federation.errors import Invalid
-from silos.capabilities import Needs, lacks
+from silos.capabilities import lacks, needs_upgrade
 from silos.models import Silo
 from tests.support.cohort import Cohort, browser
 from tests.support.federation import TEST, capabilities
+from tests.support.plugins.added import OF_THE_PLATFORM, add_parts
 from tests.support.world import client_of
 from training.engine import start
 from training.launch.actions import launch
+from training.launch.needs import needs_of
 from training.launch.quotes import quote
 from training.models import Job
 from training.transitions import JobState
@@ -108,13 +110,13 @@ def test_a_plan_needs_a_runner_at_every_silo(cohort: Cohort) -> None:
     families = [family for family in capabilities()["families"] if family != "plan"]
     can(cohort.silo, families=families)
     silo = Silo.objects.get(id=cohort.silo.id)
-    assert [one.code for one in lacks(silo, Needs("train", "clear", "plan", "binary"))] == ["silo.lacks_runner"]
+    assert [one.code for one in lacks(silo, needs_of("train", "clear", "plan", "binary"))] == ["silo.lacks_runner"]
 
 
 def test_an_evaluation_needs_no_way_to_send_updates(cohort: Cohort) -> None:
     can(cohort.silo, kinds=["evaluate"], protection=[], payloads=[])
     silo = Silo.objects.get(id=cohort.silo.id)
-    assert not list(lacks(silo, Needs("evaluate", "clear", "logistic", "binary")))
+    assert not list(lacks(silo, needs_of("evaluate", "clear", "logistic", "binary")))
 
 
 @pytest.mark.parametrize(("n_silos", "state"), [(1, JobState.RUNNING), (2, JobState.FAILED)])
@@ -127,3 +129,43 @@ def test_a_queued_job_is_asked_about_again_before_it_starts(cohort: Cohort, n_si
     start.start(job_id=job.id, by=TEST)
     job.refresh_from_db()
     assert (job.state, job.reason_code) == (state, "silo.protocol" if state == JobState.FAILED else "")
+
+
+def lacking(cohort: Cohort, task: str, mode: str, **told: list[str]) -> list[tuple[str, str]]:
+    """What a silo that tells this lacks for a job."""
+    can(cohort.silo, **told)
+    return [(one.code, one.what) for one in lacks(Silo.objects.get(id=cohort.silo.id), needs_of(task, mode))]
+
+
+def test_the_kinds_and_payloads_of_all_steps_of_the_protocol_are_asked_for(
+    cohort: Cohort, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add_parts(monkeypatch, OF_THE_PLATFORM)
+    able = {"protection": ["greeted"], "payloads": ["masked.u32", "words.ascii"]}
+    assert lacking(cohort, "train", "greeted", **able) == []
+    assert lacking(cohort, "train", "greeted", **able, kinds=["evaluate", "train"]) == [
+        ("silo.lacks_kind", "consistency"),
+        ("silo.lacks_kind", "key_exchange"),
+    ]
+    assert lacking(cohort, "train", "greeted", **(able | {"payloads": ["masked.u32"]})) == [
+        ("silo.lacks_payload", "words.ascii")
+    ]
+    assert lacking(cohort, "train", "greeted", **(able | {"payloads": ["update.f32", "words.ascii"]})) == [
+        ("silo.lacks_payload", "masked.u32")
+    ]
+
+
+def test_a_job_of_statistics_asks_for_its_kind_of_payload(cohort: Cohort) -> None:
+    assert lacking(cohort, "statistics", "clear", payloads=["update.f32"]) == [("silo.lacks_payload", "statistics.v1")]
+
+
+@pytest.mark.parametrize(
+    ("told", "is_heard"),
+    [(["1.2"], True), (["1.0", "1.1"], True), (["1.1", "2.0"], True), (["1.0"], False), (["2.0"], False), ([], False)],
+)
+def test_a_connector_is_told_to_upgrade_only_where_its_requests_would_not_be_heard(
+    cohort: Cohort, told: list[str], is_heard: bool
+) -> None:
+    codes = [code for code, _value in lacking(cohort, "train", "clear", protocols=told)]
+    assert codes == ([] if is_heard else ["silo.protocol"])
+    assert needs_upgrade(Silo.objects.get(id=cohort.silo.id)) != is_heard

@@ -21,11 +21,13 @@ from silos.models import Silo
 from tests.support.federation import TEST, Federation, make_federation
 from tests.support.patience import FAILS_AFTER_S
 from tests.support.plugins.added import OF_THE_PLATFORM, add_parts
-from training.engine import answers, closing, protocols, start, steps, sweep
-from training.engine.protocols.base import StepPlan
+from training import protocols
+from training.engine import answers, closing, start, steps, sweep
 from training.engine.sql import steps as statements
 from training.launch.actions import launch
 from training.models import Job, Order, Round, Step
+from training.protocols.base import StepPlan
+from training.protocols.clear import read_all
 from training.transitions import OUTSTANDING, JobState, RoundState, StepState
 from training.waiting import Below
 
@@ -39,7 +41,7 @@ class Greeted:
     below = Below.ABANDON
 
     def steps(self, work: OrderKind) -> tuple[StepPlan, ...]:
-        return (StepPlan(OrderKind.KEY_EXCHANGE, quorum=2, below=self.below), StepPlan(work))
+        return (StepPlan(OrderKind.KEY_EXCHANGE, quorum=2, below=self.below), StepPlan(work, opens_with=read_all))
 
 
 @pytest.fixture
@@ -244,7 +246,7 @@ def test_a_sum_that_takes_longer_than_the_lease_is_worked_out_once(
                 held.set()
         return aggregate(*arguments, on_block=on_block)
 
-    monkeypatch.setattr("training.engine.kinds.train.aggregate", slowly)
+    monkeypatch.setattr("training.engine.next_version.aggregate", slowly)
 
     def work() -> None:
         try:
@@ -283,7 +285,7 @@ def test_who_has_lost_the_lease_stops_and_changes_nothing(
         assert steps.claim(step_id=step.id) is not None
         return aggregate(*arguments, **named)
 
-    monkeypatch.setattr("training.engine.kinds.train.aggregate", taken_over)
+    monkeypatch.setattr("training.engine.next_version.aggregate", taken_over)
     closing.close_step(step_id=step.id, by=TEST)
     step.refresh_from_db()
     # it had renewed its lease when it looked at the payloads: that it was taken over is not held against the step

@@ -1,4 +1,4 @@
-"""Figures of a job whose rounds have two steps: a silo counts once a round, and bytes are those that went over."""
+"""Figures of a job whose rounds have three steps: a silo counts once a round, and bytes are those that went over."""
 
 from __future__ import annotations
 
@@ -21,6 +21,8 @@ from training.reading.round_summaries import round_ids, round_summaries
 from training.reading.rows import RoundRow
 from training.reading.selectors import rounds_of
 
+AROUND = ("consistency", "key_exchange")
+
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("blob_root")]
 
 
@@ -30,10 +32,10 @@ def played(monkeypatch: pytest.MonkeyPatch, blob_root: Path) -> tuple[Federation
 
 
 def delivered(job: Job) -> None:
-    """As if each order had been fetched ten seconds before its answer came, a greeting one second before."""
+    """As if each order had been fetched ten seconds before its answer came, what is around the work one second."""
     answered = Order.objects.filter(step__round__job=job, answered_at__isnull=False)
     answered.update(issued_at=F("answered_at") - timedelta(seconds=10))
-    answered.filter(kind="consistency").update(issued_at=F("answered_at") - timedelta(seconds=1))
+    answered.filter(kind__in=AROUND).update(issued_at=F("answered_at") - timedelta(seconds=1))
     answered.update(delivered_at=F("issued_at"))
 
 
@@ -64,13 +66,14 @@ def test_bytes_are_those_of_what_each_order_brings(played: tuple[Federation, Job
     words = sum(map(len, GOOD.values()))
     greetings = Order.objects.filter(step__round__job=job, kind="consistency")
     assert greetings.filter(base_version=None, inputs_size_bytes=0).count() == greetings.count() == 6
-    work = Order.objects.filter(step__round__job=job).exclude(kind="consistency")
-    assert set(work.values_list("inputs_size_bytes", flat=True)) == {size}
+    others = Order.objects.filter(step__round__job=job).exclude(kind="consistency")
+    assert set(others.values_list("inputs_size_bytes", flat=True)) == {size}
     for row in every(map(RoundRow, rounds_of(job))):
-        greeted, worked = row.steps
-        assert (greeted.bytes_down, worked.bytes_down, row.bytes_down) == (0, 3 * size, 3 * size)
+        greeted, worked, opened = row.steps
+        assert (greeted.bytes_down, worked.bytes_down, opened.bytes_down) == (0, 3 * size, 3 * size)
+        assert row.bytes_down == 6 * size
         assert greeted.bytes_up == 3 * words
-    assert [one.bytes_down for one in series.traffic_of(job, [1, 2])] == [3 * size, 3 * size]
+    assert [one.bytes_down for one in series.traffic_of(job, [1, 2])] == [6 * size, 6 * size]
     text = csv_export.heading(job.model.target_kind) + csv_export.csv_of(
         job, job.model.target_kind, csv_export.Span(1, 2)
     )
@@ -78,6 +81,7 @@ def test_bytes_are_those_of_what_each_order_brings(played: tuple[Federation, Job
     assert sorted({(line["kind"], line["step"], int(line["bytes_down"])) for line in lines}) == [
         ("consistency", "1", 0),
         ("evaluate", "2", size),
+        ("key_exchange", "3", size),
         ("train", "2", size),
     ]
 
@@ -89,8 +93,8 @@ def test_orders_from_before_their_inputs_were_noted_brought_the_model(played: tu
     assert job.model is not None
     size = job.model.versions.get(round_number=0).size_bytes
     Order.objects.filter(step__round__job=job).exclude(kind="consistency").update(inputs_size_bytes=None)
-    assert [RoundRow(one).bytes_down for one in rounds_of(job)] == [3 * size, 3 * size]
-    assert [one.bytes_down for one in series.traffic_of(job, [1, 2])] == [3 * size, 3 * size]
+    assert [RoundRow(one).bytes_down for one in rounds_of(job)] == [6 * size, 6 * size]
+    assert [one.bytes_down for one in series.traffic_of(job, [1, 2])] == [6 * size, 6 * size]
 
 
 def test_a_round_lasts_as_long_as_its_steps_together(played: tuple[Federation, Job]) -> None:
@@ -98,7 +102,7 @@ def test_a_round_lasts_as_long_as_its_steps_together(played: tuple[Federation, J
     carry_out(federation, job)
     delivered(job)
     chart = figures.phases(series.work_of(job, [1, 2]), series.members_of(job))
-    assert {sum(float(value or 0.0) for value in row[1:]) for row in chart.rows} == {11.0}
+    assert {sum(float(value or 0.0) for value in row[1:]) for row in chart.rows} == {12.0}
 
 
 def test_quick_exchanges_do_not_shorten_how_long_a_training_takes(played: tuple[Federation, Job]) -> None:

@@ -14,8 +14,8 @@ FOLDERS = {
     "federation.targets": "targets",
     "federation.learning.models": "models",
 }
-SHARED = {"federation.protection": "modes", "federation.protocol.payloads": "payloads"}
-OF_THE_PLATFORM = {**SHARED, "training.engine.kinds": "order_kinds", "training.engine.protocols": "protocols"}
+SHARED = {"federation.tasks": "tasks", "federation.protection": "modes", "federation.protocol.payloads": "payloads"}
+OF_THE_PLATFORM = {**SHARED, "training.engine.kinds": "order_kinds", "training.protocols": "protocols"}
 OF_THE_SILO = {
     **SHARED,
     "silo_connector.trainer.kinds": "silo_kinds",

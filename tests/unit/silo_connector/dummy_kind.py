@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Annotated, Literal
 from uuid import UUID
 
@@ -33,6 +34,10 @@ class StateKind:
     is_urgent = True
     begins_round = False
     parameters: frozenset[str] = frozenset()
+
+    def payload_kinds(self) -> Collection[str]:
+        """None."""
+        return ()
 
     def validate(self, order: StateOrder, incoming: Incoming, silo: SiloContext) -> StateOrder:
         check_open(order, silo.clock.now())

@@ -66,10 +66,12 @@ async def test_an_update_leaves_under_the_added_mode(
 ) -> None:
     site.agree(protection=["greeted"])
     manifest = site.job(protection=GREETED)
-    order = site.order(manifest)
+    order = site.order(manifest, outputs={})
+    outputs = {"update": grant(order.order_id, "update", "masked.u32")}
+    order = order.model_copy(update={"outputs": outputs})
     site.deliver(order, manifest)
     trainer.process_inbox()
-    assert site.submission(order).payloads["update"].kind == "update.f32"
+    assert site.submission(order).payloads["update"].kind == "masked.u32"
 
 
 async def test_what_the_kind_of_payload_refuses_does_not_leave(

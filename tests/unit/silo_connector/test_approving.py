@@ -15,7 +15,7 @@ from federation.errors import FederationError, Invalid
 from federation.learning.models import FAMILIES
 from federation.plans.declaration import read_plan
 from federation.plans.reviews import open_review, sign_review
-from federation.protocol import PROTOCOL_VERSION
+from federation.protocol import PROTOCOL_VERSION, SPOKEN_VERSIONS
 from federation.protocol.documents import CodeReview, now
 from federation.protocol.keys import PrivateKey
 from federation.targets import TARGETS
@@ -300,12 +300,13 @@ async def test_a_review_that_the_platform_declines_is_put_aside_and_holds_here(
 
 async def test_a_silo_says_what_its_registries_have(site: Site) -> None:
     told = identity.capabilities(site.config)
-    assert told["protocols"] == [PROTOCOL_VERSION]
+    assert told["protocols"] == list(SPOKEN_VERSIONS)
+    assert SPOKEN_VERSIONS[-1] == PROTOCOL_VERSION
     assert told["kinds"] == sorted(kind.name for kind in KINDS.values())
     assert told["protection"] == sorted(PROTECTIONS)
     assert set(told["families"]) == set(FAMILIES) - {"plan"}
     assert told["targets"] == sorted(TARGETS)
-    assert told["payloads"] == ["update.f32"]
+    assert told["payloads"] == ["statistics.v1", "update.f32"], "of every kind of order"
 
 
 async def test_a_kind_that_is_added_is_notified_to_the_platform(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,9 +16,9 @@ from registry.models import ModelVersion
 from silos.models import Silo
 from training.engine.deadlines import StepDeadlines
 from training.engine.sql.answered import AnsweredOrder
-from training.engine.sql.closing import Answer
 from training.engine.sql.steps import Applied, ClaimedStep
 from training.models import Job, Round
+from training.protocols.answers import Answer
 from training.transitions import OrderState
 
 

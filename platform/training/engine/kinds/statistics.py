@@ -26,10 +26,10 @@ from training.engine.deadlines import StepDeadlines
 from training.engine.kinds.base import Claim, Closed, TooFewAcceptedError
 from training.engine.kinds.models import upload_grant
 from training.engine.sql.answered import AnsweredOrder
-from training.engine.sql.closing import Answer
 from training.engine.sql.steps import Applied
 from training.models import Job, ReleasedStatistics, Round
 from training.models import StatisticsReport as KeptReport
+from training.protocols.answers import Answer
 
 
 class Statistics:

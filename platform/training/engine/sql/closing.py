@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from typing import Any
 from uuid import UUID
 
 from federation.aggregation.metric_pooling import Measured
@@ -12,6 +12,7 @@ from federation.protocol.rows import RowLimits
 from realtime import database
 from registry.models import Model, ModelVersion
 from training.models import Job, Round
+from training.protocols.answers import Answer, Brought
 from training.sql_literals import NOW, may_become
 from training.transitions import ROUND, STEP, OrderState, RoundState, StepState
 
@@ -83,52 +84,47 @@ def lock_claimed_step(*, round_: Round, step_id: int, lease: UUID) -> bool:
     return bool(database.fetch(_LOCK_STEP, {"step": step_id, "lease": lease}))
 
 
-@dataclass(frozen=True)
-class Brought:
-    """An artefact that came with an answer."""
-
-    kind: str
-    digest: str
-
-
-@dataclass(frozen=True)
-class Answer:
-    """What a silo has sent."""
-
-    order_id: UUID
-    payloads: Mapping[str, Brought]
-    """By the names that the order has for them."""
-    rows: int
-    limits: RowLimits
-
-
-_ANSWERS = f"""
+_ANSWER = """
     SELECT own.id,
            (SELECT jsonb_object_agg(payload.name, jsonb_build_array(payload.kind, payload.digest))
             FROM training_payload AS payload WHERE payload.order_id = own.id)::text,
-           submission.rows, seat.rows_coarse, seat.weight_max
+           submission.rows, seat.rows_coarse, seat.weight_max, step.position
     FROM training_order AS own
     JOIN training_submission AS submission ON submission.order_id = own.id
     JOIN training_step AS step ON step.id = own.step_id
     JOIN training_round AS round ON round.id = step.round_id
     JOIN training_cohortseat AS seat ON seat.job_id = round.job_id AND seat.silo_id = own.silo_id
+"""
+_ANSWERS = f"""
+    {_ANSWER}
     WHERE own.step_id = %(step)s AND own.state = '{OrderState.SUBMITTED.value}'
     ORDER BY own.silo_id
-"""  # noqa: S608 - a state of ours
+"""
+_COUNTED_ANSWERS = f"""
+    {_ANSWER}
+    WHERE step.round_id = %(round)s AND step.position < %(before)s AND own.state = '{OrderState.APPLIED.value}'
+    ORDER BY own.silo_id
+"""
 
 
 def answers(step_id: int) -> list[Answer]:
     """What counts in a step, in the order of the silos' ids: sums are the same whoever was first."""
-    found = database.fetch(_ANSWERS, {"step": step_id})
-    return [
-        Answer(
-            order_id,
-            {name: Brought(*brought) for name, brought in json.loads(payloads or "{}").items()},
-            rows,
-            RowLimits.of(rows_coarse, weight_max),
-        )
-        for order_id, payloads, rows, rows_coarse, weight_max in found
-    ]
+    return [answer for _position, answer in _answers_of(database.fetch(_ANSWERS, {"step": step_id}))]
+
+
+def counted_answers(round_id: UUID, *, before: int) -> list[list[Answer]]:
+    """What has counted in each step of a round before the one at this position, in the order of the silos' ids."""
+    steps: list[list[Answer]] = [[] for _ in range(1, before)]
+    for position, answer in _answers_of(database.fetch(_COUNTED_ANSWERS, {"round": round_id, "before": before})):
+        steps[position - 1].append(answer)
+    return steps
+
+
+def _answers_of(rows: Sequence[tuple[Any, ...]]) -> Iterator[tuple[int, Answer]]:
+    """Each with the position of its step."""
+    for order_id, payloads, own_rows, rows_coarse, weight_max, position in rows:
+        brought = {name: Brought(*one) for name, one in json.loads(payloads or "{}").items()}
+        yield position, Answer(order_id, brought, own_rows, RowLimits.of(rows_coarse, weight_max))
 
 
 _REJECTED = f"""

@@ -11,9 +11,9 @@ from consortia.transitions import ParticipationState
 from realtime import database
 from silos.transitions import SiloState
 from training.engine.deadlines import StepDeadlines
-from training.engine.protocols.base import StepPlan
 from training.engine.sql.waiting import Patience
 from training.models import Job, Round
+from training.protocols.base import StepPlan
 from training.sql_literals import NOW
 from training.transitions import OrderState, RoundState, StepState
 

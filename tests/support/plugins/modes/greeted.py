@@ -1,4 +1,4 @@
-"""A protection mode that protects nothing: silos greet before they work, and updates leave as they are."""
+"""A protection mode that protects nothing: silos greet before they work, and updates leave as whole numbers."""
 
 from __future__ import annotations
 
@@ -26,8 +26,9 @@ MODE = Mode(
     agreed_as="silos greet before they work",
     told_as="Silos greeted before they worked.",
     document=Greeted,
-    platform_reads_updates=True,
-    update_kind="update.f32",
-    payload_kinds=frozenset({"update.f32", "words.ascii"}),
+    platform_reads_updates=False,
+    update_kind="masked.u32",
+    payload_kinds=frozenset({"masked.u32", "words.ascii"}),
     steps_before=(OrderKind.CONSISTENCY,),
+    steps_after=(OrderKind.KEY_EXCHANGE,),
 )

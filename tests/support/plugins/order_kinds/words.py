@@ -12,9 +12,9 @@ from training.engine.deadlines import StepDeadlines
 from training.engine.kinds.base import Claim, Closed
 from training.engine.kinds.models import upload_grant
 from training.engine.sql.answered import AnsweredOrder
-from training.engine.sql.closing import Answer
 from training.engine.sql.steps import Applied
 from training.models import Round
+from training.protocols.answers import Answer
 
 OUTPUTS = ("greeting", "signature")
 HEARD: list[tuple[str, ...]] = []

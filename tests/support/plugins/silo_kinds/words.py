@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from federation.protocol.digests import digest_bytes
 from federation.protocol.documents import Manifest, Order, OrderKind, Payload, Submission, now
 from silo_connector.trainer.kinds import job_orders, model_orders
@@ -22,6 +24,10 @@ class WordsKind:
     is_urgent = False
     begins_round = False
     parameters: frozenset[str] = frozenset({"tone"})
+
+    def payload_kinds(self) -> Collection[str]:
+        """Words."""
+        return ("words.ascii",)
 
     def validate(self, order: Order, incoming: Incoming, silo: SiloContext) -> ModelWork:
         """What is to be said, if that is allowed. Raises Refused."""

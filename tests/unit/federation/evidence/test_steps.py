@@ -1,6 +1,6 @@
 """Rounds of two steps in evidence: what a platform that owns its signing key may lie about them does not hold.
 
-The mode is one of the tests' own: silos greet before they work.
+The mode is made of one of the tests' own: silos greet before they work.
 """
 
 from __future__ import annotations
@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from copy import deepcopy
 from dataclasses import replace
+from importlib import import_module
 from typing import Any
 from uuid import UUID
 
@@ -106,6 +107,9 @@ def answer(number: int, key: str, digest: str | None) -> Event:
 @pytest.fixture
 def played(monkeypatch: pytest.MonkeyPatch) -> PlayedTwoSteps:
     add_parts(monkeypatch, SHARED)
+    module = import_module("federation.protection.greeted")
+    of_two = replace(module.MODE, steps_after=(), update_kind="update.f32", payload_kinds=frozenset({"update.f32"}))
+    monkeypatch.setattr(module, "MODE", of_two)
     return PlayedTwoSteps()
 
 

@@ -8,7 +8,7 @@ from federation.protection import mode_of
 from federation.protocol.documents import OrderKind
 from tests.support.every import every
 from tests.support.plugins.added import OF_THE_PLATFORM, add_parts
-from training.modes import PROTOCOLS
+from training.protocols import PROTOCOLS
 
 WORKS = (OrderKind.TRAIN, OrderKind.EVALUATE, OrderKind.STATISTICS)
 

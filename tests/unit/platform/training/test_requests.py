@@ -6,8 +6,11 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from django.utils import translation
 
 from federation.errors import Invalid
+from rest.pages import in_words
+from tests.support.plugins.added import FOLDERS, OF_THE_PLATFORM, add_parts
 from training.launch.requests import read_request
 
 ID = str(uuid4())
@@ -118,3 +121,27 @@ def test_what_was_refused_is_never_repeated() -> None:
 
 def test_no_more_than_some_faults_are_reported() -> None:
     assert len(refused(datasets=["x"] * 500).fields) == 100
+
+
+@pytest.fixture
+def half_median(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """A strategy that looks at single updates, beside a mode that gives sums alone."""
+    add_parts(monkeypatch, FOLDERS | OF_THE_PLATFORM)
+    return {"strategy": {"name": "half_median"}}
+
+
+def test_a_strategy_that_looks_at_single_updates_goes_with_no_mode_that_gives_sums(half_median: dict[str, Any]) -> None:
+    greeted = {"mode": "greeted", "language": "en"}
+    error = refused(protection=greeted, **half_median)
+    assert (error.code, error.field) == ("strategy.needs_single_updates", "strategy.name")
+    assert error.message.startswith(
+        "Half a median looks at each silo's own update; the protection mode greeted gives only"
+    )
+    assert read_request(request(protection={"mode": "clear"}, **half_median))
+    assert read_request(request(protection=greeted, strategy={"name": "fedavg"}))
+
+
+def test_why_it_does_not_go_is_said_in_german_too(half_median: dict[str, Any]) -> None:
+    error = refused(protection={"mode": "greeted", "language": "en"}, **half_median)
+    with translation.override("de"):
+        assert in_words(error.message).startswith("Half a median sieht sich jedes einzelne Update an")

@@ -43,3 +43,13 @@ def test_nobody_but_the_kinds_asks_which_kind_an_order_is_of() -> None:
                 if "OrderKind." in told:
                     asking.append((name, told))
     assert asking == []
+
+
+def test_what_stands_below_the_engine_names_no_module_of_it() -> None:
+    """Also not by a string that is imported later: import-linter would not see that."""
+    naming = [
+        name
+        for name, source in SOURCES.items()
+        if not name.startswith(("engine/", "reading/", "management/")) and '"training.engine' in source
+    ]
+    assert naming == []

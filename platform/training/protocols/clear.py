@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from federation.aggregation.combine import COMBINERS, Combiner
 from federation.protection.clear import MODE as CLEAR
 from federation.protocol.documents import OrderKind
-from training.engine.protocols.base import StepPlan
+from training.protocols.base import Opening, StepPlan
 
 
 class Clear:
@@ -14,7 +15,12 @@ class Clear:
 
     def steps(self, work: OrderKind) -> tuple[StepPlan, ...]:
         """The work itself."""
-        return (StepPlan(work),)
+        return (StepPlan(work, opens_with=read_all),)
+
+
+def read_all(opening: Opening) -> Combiner:
+    """Every update is there to be read: the strategy's own combiner."""
+    return COMBINERS[opening.strategy.combiner]
 
 
 PROTOCOL = Clear()
