@@ -24,7 +24,7 @@ from federation import __version__
 from registry.models import Model, ModelVersion
 from silos.models import Dataset
 from training.launch.requests import JobRequest
-from training.models import CohortSeat, Evaluation, Job, Order, Payload, Round, Step, Submission
+from training.models import CohortMember, Evaluation, Job, Order, Payload, Round, Step, Submission
 from training.transitions import ENDED, JobState, OrderState, RoundState, StepState
 
 SHAPE = {"linear.weight": [1, 13], "linear.bias": [1]}
@@ -45,7 +45,7 @@ class Rows:
     """Rows to be written, by kind, in an order in which each finds what it points at."""
 
     KINDS: ClassVar = (
-        *(Model, ModelVersion, Job, CohortSeat, Round, Step, Order, Submission, Payload, Evaluation, Event),
+        *(Model, ModelVersion, Job, CohortMember, Round, Step, Order, Submission, Payload, Evaluation, Event),
     )
     numbers: Counter[UUID] = field(default_factory=Counter)
     kept: dict[type[models.Model], list[Any]] = field(default_factory=lambda: {kind: [] for kind in Rows.KINDS})
@@ -135,7 +135,7 @@ class Played:
         rows.add(model, job, *versions)
         rows.add(
             *(
-                CohortSeat(job=job, silo_id=dataset.silo_id, dataset=dataset, position=place)
+                CohortMember(job=job, silo_id=dataset.silo_id, dataset=dataset, position=place)
                 for place, dataset in enumerate(self.datasets, start=1)
             )
         )
@@ -247,7 +247,7 @@ class Played:
             expires_at=step.deadline_at,
             delivered_at=opened + timedelta(seconds=0.05),
             answered_at=opened + timedelta(seconds=took_s) if answered and state == OrderState.APPLIED else None,
-            settled_at=opened + timedelta(seconds=took_s) if answered else None,
+            ended_at=opened + timedelta(seconds=took_s) if answered else None,
         )
         rows.add(order)
         if order.answered_at is None:

@@ -19,7 +19,7 @@ from federation.statistics.pooling import encode_pooled, pool
 from federation.statistics.report import ColumnReport, StatisticsReport
 from silos.models import Dataset
 from training.launch.requests import JobRequest
-from training.models import CohortSeat, Job, ReleasedStatistics
+from training.models import CohortMember, Job, ReleasedStatistics
 from training.transitions import JobState
 
 MINIMUM_CELL = 5
@@ -58,8 +58,8 @@ def release_statistics(
         ended_at=begun + timedelta(minutes=1),
     )
     Job.objects.filter(pk=job.pk).update(created_at=begun)
-    CohortSeat.objects.bulk_create(
-        CohortSeat(job=job, silo_id=dataset.silo_id, dataset=dataset, position=place)
+    CohortMember.objects.bulk_create(
+        CohortMember(job=job, silo_id=dataset.silo_id, dataset=dataset, position=place)
         for place, dataset in enumerate(datasets, start=1)
     )
     document = encode_pooled(pool([_report(shapes, dataset) for dataset in datasets]))

@@ -29,7 +29,7 @@ class Gone(Transient):
     """The other side has closed the connection."""
 
     def __init__(self) -> None:
-        super().__init__("frames.gone", "The other side has closed the connection.")
+        super().__init__("frames.closed", "The other side has closed the connection.")
 
 
 @dataclass(frozen=True)

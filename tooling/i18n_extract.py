@@ -149,7 +149,7 @@ def of_library() -> Iterator[Key]:
     for task in TASKS.values():
         yield from (task.title, task.agreed_as)
     for rule in RULES.values():
-        yield from (rule.meaning, rule.advice)
+        yield from (rule.meaning, rule.remedy)
     yield from _sentences(inspect.getsource(contradictions))
     for module in (contradictions, declaration, envelope):
         yield from of_python(inspect.getsource(module))

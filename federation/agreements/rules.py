@@ -16,7 +16,7 @@ class Rule:
     """What a code means, and what whoever launched the job can do about it."""
 
     meaning: str
-    advice: str
+    remedy: str
 
 
 RULES: Mapping[str, Rule] = MappingProxyType(
@@ -196,6 +196,6 @@ class Violation:
         return f"{text[:-1]}: {self.what}." if self.what else text
 
     @property
-    def advice(self) -> str:
+    def remedy(self) -> str:
         """What whoever launched the job can do."""
-        return RULES[self.code].advice
+        return RULES[self.code].remedy

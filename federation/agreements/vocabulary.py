@@ -73,7 +73,7 @@ MODIFIERS = _table(
         "DUO:0000012",
         "research specific restrictions",
         "Use is limited to studies of a certain research type.",
-        "The type is stated in words; whoever launches a job declares that it is kept to.",
+        "The type is stated in words; the person who launches a job declares that it is kept to.",
     ),
     UseCode(
         "NMDS",
@@ -144,7 +144,7 @@ MODIFIERS = _table(
         "DUO:0000026",
         "user specific restriction",
         "Use is limited to use by approved users.",
-        "Whoever launches the job must be among those named.",
+        "The person who launches the job must be among those named.",
     ),
     UseCode(
         "PS",

@@ -57,7 +57,7 @@ class Metric:
     """And with how many decimals at most, where what lies near zero would else be told more closely."""
     counts_at_most_times_median: float | None = None
     """How many times the lower median of all silos' values one of them counts at most, where no bound is natural."""
-    not_pooled_because: str = ""
+    not_pooled_reason: str = ""
     """Why there is none over all silos; empty where it is the mean over their rows."""
     counts_at_least: float | None = None
     counts_at_most: float | None = None
@@ -66,7 +66,7 @@ class Metric:
     @property
     def is_pooled(self) -> bool:
         """Whether one figure over all silos follows from theirs."""
-        return not self.not_pooled_because
+        return not self.not_pooled_reason
 
     @property
     def limits(self) -> tuple[float, float] | None:

@@ -41,7 +41,7 @@ AUC = Metric(
     better=Better.HIGHER,
     minimum=0.0,
     maximum=1.0,
-    not_pooled_because="It can't be computed from the silos' own figures. Each silo's is under silos.",
+    not_pooled_reason="It can't be computed from the silos' own figures. Each silo's is under silos.",
 )
 CONFUSION = "confusion"
 

@@ -55,7 +55,7 @@ R2 = Metric(
     digits=DIGITS,
     significant_digits=DIGITS,
     decimals_told=DIGITS,
-    not_pooled_because="It can't be computed from the silos' own figures. Each silo's is under silos.",
+    not_pooled_reason="It can't be computed from the silos' own figures. Each silo's is under silos.",
 )
 
 

@@ -36,7 +36,7 @@ def signed_in(request: Request | HttpRequest) -> User:
 def signed_in_afresh(request: Request | HttpRequest) -> User:
     """Who asks, for what others' access hangs on: by a session with a fresh second factor, never by a token.
 
-    Raises Unauthenticated `authentication.required`, Forbidden `scope.session_only` or `factor.not_fresh`.
+    Raises Unauthenticated `authentication.required`, Forbidden `scope.session_only` or `second_factor.not_recent`.
     """
     user = signed_in(request)
     if getattr(request, "auth", None) is not None:

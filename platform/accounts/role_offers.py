@@ -82,7 +82,7 @@ def _has_role_outside(user: User, organisation: Organisation) -> bool:
 
 @transaction.atomic
 def accept(*, offer: OrganisationRoleOffer, by: User) -> OrganisationRole:
-    """The person takes the role. Raises Conflict `role_offer.answered`, Forbidden `account.unproved`."""
+    """The person takes the role. Raises Conflict `role_offer.answered`, Forbidden `account.email_unverified`."""
     Organisation.objects.select_for_update(no_key=True).get(pk=offer.organisation_id)
     check_proved(by)
     locked = close_offer(OrganisationRoleOffer, offer, OfferAnswer.ACCEPTED)
@@ -103,10 +103,10 @@ def withdraw(*, offer: OrganisationRoleOffer, by: Actor) -> OrganisationRoleOffe
 
 
 def check_proved(user: User) -> None:
-    """Raise Forbidden `account.unproved` unless the account is known to be its owner's."""
+    """Raise Forbidden `account.email_unverified` unless the account is known to be its owner's."""
     if not User.objects.filter(pk=user.pk, proved_at__isnull=False).exists():
         raise Forbidden(
-            "account.unproved",
+            "account.email_unverified",
             "Show first that the e-mail address is yours. Sign out, then ask for a new password at the sign-in page.",
         )
 

@@ -70,7 +70,7 @@ class UserBrief(serializers.ModelSerializer[User]):
 class UserOut(serializers.ModelSerializer[User]):
     """A person's account."""
 
-    is_proved = serializers.BooleanField(read_only=True, help_text=PROVED)
+    is_email_verified = serializers.BooleanField(source="is_proved", read_only=True, help_text=PROVED)
 
     class Meta:
         model = User
@@ -80,7 +80,7 @@ class UserOut(serializers.ModelSerializer[User]):
             "full_name",
             "is_active",
             "is_platform_administrator",
-            "is_proved",
+            "is_email_verified",
             "created_at",
             "last_login",
         )
@@ -113,12 +113,12 @@ class UserEdit(Input):
 class Person(serializers.ModelSerializer[User]):
     """Somebody who belongs to an organisation, and as what."""
 
-    is_proved = serializers.BooleanField(read_only=True, help_text=PROVED)
+    is_email_verified = serializers.BooleanField(source="is_proved", read_only=True, help_text=PROVED)
     roles = serializers.SerializerMethodField()
 
     class Meta:
         model = User
-        fields = ("id", "email", "full_name", "is_active", "is_proved", "roles")
+        fields = ("id", "email", "full_name", "is_active", "is_email_verified", "roles")
 
     def get_roles(self, person: User) -> list[str]:
         """The roles they hold in it."""
@@ -174,13 +174,19 @@ class NewSignatoryKey(Input):
 class TokenOut(serializers.ModelSerializer[ApiToken]):
     """A token, without its text."""
 
+    second_factor_verified = serializers.BooleanField(
+        source="factor_shown",
+        read_only=True,
+        help_text="Whether the session that made it had verified its second factor.",
+    )
+
     class Meta:
         model = ApiToken
         fields: tuple[str, ...] = (
             "id",
             "name",
             "scopes",
-            "factor_shown",
+            "second_factor_verified",
             "created_at",
             "expires_at",
             "last_used_at",

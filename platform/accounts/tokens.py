@@ -55,7 +55,9 @@ def revoke_token(*, token: ApiToken, by: Actor) -> ApiToken:
 
 
 def authenticate_token(secret: str) -> ApiToken:
-    """The token with this text, with its user. Raises Unauthenticated `token.*`, Forbidden `token.without_factor`."""
+    """The token with this text, with its user. Raises Unauthenticated `token.*`, Forbidden
+    `token.without_second_factor`.
+    """
     token = ApiToken.objects.select_related("user").filter(digest=ApiToken.digest_of(secret)).first()
     if token is None or not token.user.is_active:
         raise Unauthenticated("token.unknown", "No token reads like this.")
@@ -66,7 +68,7 @@ def authenticate_token(secret: str) -> ApiToken:
         raise Unauthenticated("token.expired", "This token has expired; make a new one.")
     if not token.factor_shown and needs_second_factor(token.user):
         raise Forbidden(
-            "token.without_factor",
+            "token.without_second_factor",
             "A role of yours asks for a second factor, and this token was made without. Make a new one.",
         )
     ApiToken.touch(token.pk, stale_before=now - TOUCH_EVERY)

@@ -93,7 +93,7 @@ TERMS: Mapping[str, CarriedOut] = MappingProxyType(
             _REFUSED,
             _PURPOSES + _MODIFIER,
             ("agreement.purpose",),
-            "The words bind people. With RS, whoever launches declares that they are kept to.",
+            "The words bind people. With RS, the person who launches declares that they are kept to.",
         ),
         "datasets.signatory_key": _judged("decisions._covered", _DECISIONS, "agreement.dataset"),
         "datasets.dataset": _judged("decisions._covered", _DECISIONS, "agreement.dataset"),

@@ -32,7 +32,7 @@ class Named:
     house_name: str
 
     @property
-    def stands(self) -> bool:
+    def is_current(self) -> bool:
         """Whether it takes part in the consortium, by this key."""
         return self.house_id is not None
 
@@ -66,14 +66,14 @@ def named_members(consortium_id: UUID, terms: Mapping[str, Any]) -> list[Named]:
 
 def former_members(version: AgreementVersion) -> list[str]:
     """The names of members that no longer take part, or no longer stand by the key that the version names."""
-    return [named.organisation for named in named_members(version.consortium_id, version.terms) if not named.stands]
+    return [named.organisation for named in named_members(version.consortium_id, version.terms) if not named.is_current]
 
 
 def check_members(consortium_id: UUID, terms: Terms) -> None:
     """Raise Unprocessable ``agreement.members`` unless each takes part under its name, by its present signatory key."""
     fields: dict[str, list[str]] = {}
     for position, named in enumerate(named_members(consortium_id, {"members": _plain(terms)})):
-        if not named.stands:
+        if not named.is_current:
             fields[f"terms.members.{position}.signatory_key"] = [_NOBODY]
         elif named.house_name != named.organisation:
             fields[f"terms.members.{position}.organisation"] = [

@@ -30,9 +30,9 @@ def meaning_of(refusal: Violation) -> str:
     return f"{text[:-1]}: {refusal.what}." if refusal.what else text
 
 
-def advice_of(refusal: Violation) -> str:
+def remedy_of(refusal: Violation) -> str:
     """What whoever launched the job can do."""
-    return gettext(refusal.advice)
+    return gettext(refusal.remedy)
 
 
 def allowed_by(refusal: Violation) -> str:
@@ -51,7 +51,7 @@ def allowed_by(refusal: Violation) -> str:
 
 def violation_text(refusal: Violation) -> str:
     """A refusal in full: what it means, what is allowed instead, and what can be done."""
-    return " ".join(part for part in (meaning_of(refusal), allowed_by(refusal), advice_of(refusal)) if part)
+    return " ".join(part for part in (meaning_of(refusal), allowed_by(refusal), remedy_of(refusal)) if part)
 
 
 def term_fault(path: str, text: str, said: Any) -> str:

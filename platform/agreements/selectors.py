@@ -121,7 +121,7 @@ class PartyRow:
     organisation_id: UUID | None
     key_id: str
     fingerprint: str
-    stands: bool
+    is_current: bool
     signed_at: datetime | None
     signed_via: str
     approvals: tuple[Approval, ...]
@@ -145,7 +145,7 @@ def parties(version: AgreementVersion) -> list[PartyRow]:
                 organisation_id=house,
                 key_id=named.key_id,
                 fingerprint=named.fingerprint,
-                stands=named.stands,
+                is_current=named.is_current,
                 signed_at=signature.received_at if signature else None,
                 signed_via=signature.received_via if signature else "",
                 approvals=tuple(approvals[house]) if house else (),

@@ -99,7 +99,7 @@ class PartyOut(serializers.Serializer[PartyRow]):
     organisation_id = serializers.UUIDField(allow_null=True)
     key_id = serializers.CharField()
     fingerprint = serializers.CharField()
-    stands = serializers.BooleanField(help_text="Whether it takes part in the consortium now, by this key.")
+    is_current = serializers.BooleanField(help_text="Whether it takes part in the consortium now, by this key.")
     signed_at = serializers.DateTimeField(allow_null=True)
     signed_via = serializers.CharField(allow_blank=True)
     approvals = ApprovalOut(many=True)
@@ -111,7 +111,7 @@ class AddedTermOut(serializers.Serializer[AddedRow]):
 
     path = serializers.CharField(help_text="Where it stands in `terms`.")
     default = serializers.CharField(allow_null=True, help_text="What an upgrade puts there.")
-    now = serializers.CharField(allow_null=True, help_text="What this version says.")
+    current_value = serializers.CharField(source="now", allow_null=True, help_text="What this version says.")
     meaning = serializers.CharField(help_text="What the default means.")
 
 

@@ -134,7 +134,7 @@ class ArtefactsApplication:
             if complete:
                 await database.run_in_db_thread(self._claims.finish, order_id, name, digest)
         except FileNotFoundError:  # the order ended, and what had come of its upload was deleted
-            raise Refused(409, "order.over", "This order waits for no answer any more; nothing was kept.") from None
+            raise Refused(409, "order.ended", "This order waits for no answer any more; nothing was kept.") from None
         finally:
             upload.close()
         if block.broken_off:

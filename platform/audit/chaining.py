@@ -165,7 +165,7 @@ def _first_changed(name: str) -> Break | None:
         for event_id, link in links.items():
             event = events.get(event_id)
             if event is None:
-                return Break(link.position, "chain.event_gone", f"Event {event_id} was chained and is gone.")
+                return Break(link.position, "chain.event_missing", f"Event {event_id} was chained and is gone.")
             if record_of(event, Added.of(bytes(link.record))) != bytes(link.record):
                 return Break(
                     link.position, "chain.event_changed", f"Event {event_id} was changed after it was chained."

@@ -22,7 +22,8 @@ DEEDS: Mapping[str, str] = {
     "agreement.suspended": _("agreement suspended until amended"),
     "agreement.suspended_by_member": _("agreement suspended by a member"),
     "agreement.suspension_lifted": _("suspension of an agreement lifted"),
-    "agreement.taken_back": _("proposed agreement taken back"),
+    "agreement.returned_to_draft": _("proposed agreement returned to draft"),
+    "agreement.taken_back": _("proposed agreement returned to draft"),  # of before 0.2.0
     "agreement.terminated": _("agreement terminated"),
     "agreement.withdrawn": _("agreement withdrawn"),
     "api_token.issued": _("API token made"),
@@ -57,7 +58,8 @@ DEEDS: Mapping[str, str] = {
     "model.retired": _("model retired, a member left"),
     "model.weights_deleted": _("weights of a model deleted"),
     "order.issued": _("orders issued"),
-    "order.called_back": _("order called back"),
+    "order.called_back": _("order recalled"),  # of before 0.2.0
+    "order.recalled": _("order recalled"),
     "order.refused": _("order refused"),
     "order.submitted": _("order answered"),
     "organisation.created": _("organisation taken in"),

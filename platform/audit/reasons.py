@@ -158,7 +158,7 @@ MEANINGS: Mapping[str, str] = {
         "The silo has lost orders, and this one's number may have been used. Later ones have others."
     ),
     "job.state_lost": _("The silo has lost what it did for this job. The job is to be launched again."),
-    "leaving.not_allowed": _("The silo's policy does not let the answer leave."),
+    "egress.not_allowed": _("The silo's policy does not let the answer leave."),
     "manifest.untrusted": _("The silo does not trust the key that signed the job."),
     "protection.not_supported": _("The silo's connector does not know this protection. A newer connector may."),
     "order.number_reused": _("The silo had seen the order's number: the platform was restored from a backup."),
@@ -246,7 +246,7 @@ def _by_form(code: str, params: Params) -> str:
         if places_of(form) == set(params):
             return gettext(form) % dict(params) if params else gettext(form)
     if not params and code in RULES:
-        return f"{gettext(RULES[code].meaning)} {gettext(RULES[code].advice)}"
+        return f"{gettext(RULES[code].meaning)} {gettext(RULES[code].remedy)}"
     return gettext(MEANINGS[code]) if not params and code in MEANINGS else ""
 
 

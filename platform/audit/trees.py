@@ -79,7 +79,7 @@ class TreeWalk:
         signed = self._signed.pop(self._edge.size, None)
         if self._broken is None and signed is not None and signed != self._edge.root:
             told = f"The head that was signed at event {self._edge.size} is not of this history."
-            self._broken = Break(self._edge.size, "chain.signed_otherwise", told)
+            self._broken = Break(self._edge.size, "chain.head_mismatch", told)
         if len(self._made) >= self.BLOCK:
             self._compare()
 
@@ -91,7 +91,7 @@ class TreeWalk:
         if self._broken is None and self._signed:
             last = max(self._signed)
             told = f"A head of {last} events was signed; there are only {self._edge.size}."
-            self._broken = Break(self._edge.size, "chain.signed_otherwise", told)
+            self._broken = Break(self._edge.size, "chain.head_mismatch", told)
         return self._broken
 
     def _compare(self) -> None:

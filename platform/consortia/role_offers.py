@@ -48,7 +48,7 @@ def give_consortium_role(
 
 @transaction.atomic
 def accept(*, offer: ConsortiumRoleOffer, by: User) -> ConsortiumRole:
-    """The person takes the role. Raises Conflict `role_offer.answered`, Forbidden `account.unproved`."""
+    """The person takes the role. Raises Conflict `role_offer.answered`, Forbidden `account.email_unverified`."""
     Consortium.objects.select_for_update(no_key=True).get(pk=offer.consortium_id)
     check_proved(by)
     locked = close_offer(ConsortiumRoleOffer, offer, OfferAnswer.ACCEPTED)

@@ -19,7 +19,7 @@ from dashboards.statistics import drawn_columns
 from silos import selectors
 from silos.models import Dataset
 from silos.permissions import access_dataset
-from training.models import CohortSeat
+from training.models import CohortMember
 from training.reading.selectors import jobs_visible_to
 from training.reading.statistics import column_rows, latest_of
 
@@ -34,7 +34,7 @@ def dataset(request: HttpRequest, dataset_id: UUID) -> HttpResponse:
     wanted = access_dataset(user, dataset_id)
     declaration = selectors.declaration_of(wanted)
     may_manage = may(user, Permission.DATASET_MANAGE, organisation=wanted.silo.organisation)
-    jobs = jobs_visible_to(user).filter(pk__in=CohortSeat.objects.filter(dataset=wanted).values("job"))
+    jobs = jobs_visible_to(user).filter(pk__in=CohortMember.objects.filter(dataset=wanted).values("job"))
     consortia = consortia_visible_to(user).filter(pk__in=_open_to(wanted))
     alike = selectors.datasets_visible_to(user).filter(schema_digest=wanted.schema_digest, withdrawn_at=None)
     released = latest_of(wanted, user)

@@ -78,7 +78,7 @@ def _issue(checkpoint: Checkpoint, silo_ids: set[UUID], key: PrivateKey) -> int:
         cursor.execute("SELECT date_trunc('milliseconds', statement_timestamp())")
         (now,) = cursor.fetchone()
     of_silos = Order.objects.filter(silo__in=silo_ids, kind=OrderKind.CHECKPOINT.value)
-    of_silos.filter(expires_at__lt=now).move(OrderState.EXPIRED, settled_at=now)
+    of_silos.filter(expires_at__lt=now).move(OrderState.EXPIRED, ended_at=now)
     wanting = sorted(silo_ids - _not_to_ask(checkpoint, silo_ids, now))
     numbers = next_order_numbers(wanting) if wanting else {}
     proofs = proofs_for(checkpoint, wanting)

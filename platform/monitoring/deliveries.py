@@ -82,7 +82,7 @@ def _try(delivery: Delivery) -> None:
     except Exception as error:
         # a fault of ours, told with its traceback: the others' deliveries go on
         log.exception("delivery %s broke", delivery.id)
-        _put_off(delivery, "delivery.broke", type(error).__name__)
+        _put_off(delivery, "delivery.error", type(error).__name__)
     else:
         Delivery.objects.filter(id=delivery.id).update(
             state=Delivery.State.SENT, sent_at=timezone.now(), code="", error=""
@@ -93,7 +93,9 @@ def _try(delivery: Delivery) -> None:
 
 def _drop(delivery: Delivery) -> None:
     told = "This person may no longer be told of it."
-    Delivery.objects.filter(id=delivery.id).update(state=Delivery.State.FAILED, code="delivery.not_theirs", error=told)
+    Delivery.objects.filter(id=delivery.id).update(
+        state=Delivery.State.FAILED, code="delivery.not_permitted", error=told
+    )
 
 
 def _may_be_told(delivery: Delivery) -> bool:
@@ -141,7 +143,7 @@ def _put_off(delivery: Delivery, code: str, told: str) -> None:
         Webhook.objects.filter(id=delivery.webhook_id).update(failures=F("failures") + 1)
         failing = Webhook.objects.filter(id=delivery.webhook_id, failures__gte=FAILURES_MAX, disabled_at=None)
         if failing.update(disabled_at=timezone.now()):
-            waiting.update(state=Delivery.State.FAILED, code="webhook.given_up", error=_GIVEN_UP)
+            waiting.update(state=Delivery.State.FAILED, code="webhook.abandoned", error=_GIVEN_UP)
     log.warning("delivery %s failed, try %s: %s %s", delivery.id, tries, code, told)
 
 

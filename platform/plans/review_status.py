@@ -40,7 +40,7 @@ class OrganisationReviewRow:
     """A member of the consortium, and how it stands to a plan."""
 
     organisation: Organisation
-    words: tuple[CodeApproval, ...]
+    verdicts: tuple[CodeApproval, ...]
     """The newest of each of its stewards."""
     reviews: tuple[SignedReview, ...]
     """The newest of each reviewer that its present key has signed."""
@@ -65,10 +65,10 @@ class OrganisationReviewRow:
         if self.is_enough:
             return "approved"
         if self.n_reviewers:
-            return "some"
-        if any(word.verdict == Verdict.REFUSED for word in self.words):
-            return "spoken_against"
-        return "spoken_for" if self.words else "waiting"
+            return "partial"
+        if any(word.verdict == Verdict.REFUSED for word in self.verdicts):
+            return "refused_in_browser"
+        return "approved_in_browser" if self.verdicts else "pending"
 
 
 def organisation_review_rows(
@@ -87,7 +87,7 @@ def organisation_review_rows(
         found[plan.pk] = [
             OrganisationReviewRow(
                 organisation=house,
-                words=tuple(words[plan.pk, house.pk].values()),
+                verdicts=tuple(words[plan.pk, house.pk].values()),
                 reviews=tuple(newest(row for row, _ in reviews[plan.digest, house.pk])),
                 n_reviewers=reviewers_of((said for _, said in reviews[plan.digest, house.pk]), plan.digest),
                 needed=needed,

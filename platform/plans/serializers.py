@@ -57,12 +57,12 @@ class OrganisationReviewOut(serializers.Serializer[OrganisationReviewRow]):
 
     organisation = OrganisationBrief()
     state = serializers.CharField(
-        help_text="approved, refused, some (of the reviewers needed), spoken_for or spoken_against (in the browser "
-        "only), waiting"
+        help_text="approved, refused, partial (of the reviewers needed), approved_in_browser or "
+        "refused_in_browser (not signed yet), pending"
     )
     reviewers = serializers.IntegerField(source="n_reviewers", help_text="People who approve it by signed reviews.")
-    needed = serializers.IntegerField(help_text="How many the agreement asks for.")
-    words = StewardVerdictOut(many=True)
+    approvals_required = serializers.IntegerField(source="needed", help_text="How many the agreement asks for.")
+    verdicts = StewardVerdictOut(many=True)
     reviews = ReviewOut(many=True)
 
 
@@ -70,11 +70,13 @@ class PlanDetailOut(PlanOut):
     """A plan whole, but for its source."""
 
     declaration = serializers.DictField()
-    named = serializers.BooleanField(help_text="Whether the agreement in force names it, and plans as a family.")
+    is_in_agreement = serializers.BooleanField(
+        help_text="Whether the agreement in force names it, and plans as a family."
+    )
     members = OrganisationReviewOut(many=True)
 
     class Meta(PlanOut.Meta):
-        fields = (*PlanOut.Meta.fields, "declaration", "named", "members")
+        fields = (*PlanOut.Meta.fields, "declaration", "is_in_agreement", "members")
 
 
 def plan_json(plan: TrainingPlan) -> dict[str, Any]:
@@ -85,7 +87,7 @@ def plan_json(plan: TrainingPlan) -> dict[str, Any]:
     return {
         **PlanOut(plan).data,
         "declaration": plan.declaration,
-        "named": naming.in_force and naming.with_family,
+        "is_in_agreement": naming.in_force and naming.with_family,
         "members": OrganisationReviewOut(members, many=True).data,
     }
 

@@ -44,7 +44,7 @@ _threads = _Threads()
 
 
 async def run_in_db_thread(function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
-    """Run a synchronous function that uses the ORM. Raises Transient ``database.away`` when the database is."""
+    """Run a synchronous function that uses the ORM. Raises Transient ``database.unavailable`` when the database is."""
     work = partial(_run, partial(function, *args, **kwargs))
     return await asyncio.get_running_loop().run_in_executor(_threads.executor, work)
 
@@ -90,4 +90,6 @@ def _run(work: Callable[[], R]) -> R:
         return work()
     except (OperationalError, InterfaceError) as error:
         connections.close_all()
-        raise Transient("database.away", "The platform's database does not answer. Try again in a moment.") from error
+        raise Transient(
+            "database.unavailable", "The platform's database does not answer. Try again in a moment."
+        ) from error

@@ -40,7 +40,7 @@ def card_of(version: ModelVersion) -> dict[str, Any]:
             "format": "safetensors",
             "digest": version.digest,
             "size_bytes": version.size_bytes,
-            "kept": version.pruned_at is None,
+            "has_weights": version.pruned_at is None,
         },
         "architecture": {
             "specification": model.specification,
@@ -90,7 +90,7 @@ def parameters_of(model: Model) -> int:
 
 def _evaluations(version: ModelVersion) -> list[dict[str, Any]]:
     """How it did on each silo's own test rows, the last time it was tried there; too few rows tell nothing."""
-    rows = version.evaluations.filter(order__state="applied").order_by("order__settled_at")
+    rows = version.evaluations.filter(order__state="applied").order_by("order__ended_at")
     latest = {
         row[0]: row[1:]
         for row in rows.values_list(
@@ -147,7 +147,7 @@ def _lineage(version: ModelVersion) -> dict[str, Any]:
         number__lte=version.round_number, steps__orders__state="applied", steps__orders__kind="train"
     )
     by_silo = dict(counted.order_by().values_list("steps__orders__silo_id").annotate(Count("steps__orders")))
-    seats = job.seats.values_list(
+    cohort_members = job.cohort_members.values_list(
         "silo_id", "silo__organisation__name", "silo__name", "dataset__name", "dataset__schema_digest"
     )
     told["participants"] = [
@@ -158,6 +158,6 @@ def _lineage(version: ModelVersion) -> dict[str, Any]:
             "schema_digest": schema_digest,
             "updates_counted": by_silo.get(silo_id, 0),
         }
-        for silo_id, organisation, silo, dataset, schema_digest in seats
+        for silo_id, organisation, silo, dataset, schema_digest in cohort_members
     ]
     return told

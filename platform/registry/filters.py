@@ -29,10 +29,10 @@ class ModelFilter(FilterSet):
 
 
 class VersionFilter(FilterSet):
-    """`?best=true`, `?kept=true`"""
+    """`?best=true`, `?has_weights=true`"""
 
     best = YesNoFilter(field_name="is_best")
-    kept = YesNoFilter(field_name="pruned_at", lookup_expr="isnull")
+    has_weights = YesNoFilter(field_name="pruned_at", lookup_expr="isnull")
 
     class Meta:
         model = ModelVersion

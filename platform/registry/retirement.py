@@ -100,15 +100,15 @@ def due_to_be_retired() -> list[Model]:
     ).select_related("agreement")
     active = Participation.objects.filter(state=ParticipationState.ACTIVE)
     stay = set(active.values_list("consortium_id", "organisation_id"))
-    trained = candidates.filter(jobs__task="train", jobs__seats__isnull=False).order_by()
+    trained = candidates.filter(jobs__task="train", jobs__cohort_members__isnull=False).order_by()
     # a few pairs, whatever the number of models: PostgreSQL adds them up, and mostly all of them stay
-    pairs = trained.values_list("consortium_id", "jobs__seats__silo__organisation_id").distinct()
+    pairs = trained.values_list("consortium_id", "jobs__cohort_members__silo__organisation_id").distinct()
     gone = [pair for pair in pairs if pair not in stay]
     if not gone:
         return []
     suspects = Q()
     for consortium, organisation in gone:
-        suspects |= Q(consortium=consortium, jobs__seats__silo__organisation=organisation)
+        suspects |= Q(consortium=consortium, jobs__cohort_members__silo__organisation=organisation)
     found = candidates.filter(suspects, jobs__task="train").values("pk")
     # of all suspects in one statement: those to which the member that left gave nothing are suspects for ever
     stays = active.filter(consortium_id=OuterRef("consortium_id"), organisation_id=OuterRef("gave"))

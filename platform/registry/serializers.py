@@ -81,12 +81,15 @@ class ModelOut(serializers.ModelSerializer[Model]):
             "best_version",
             "created_at",
             "retired_at",
-            "retired_code",
+            "retirement_reason_code",
         )
         extra_kwargs: ClassVar = {
             "retired_at": {"help_text": "When its agreement took it out of use for good; null while it is in use."},
             "n_classes": {"help_text": "Null where the target has no classes."},
-            "retired_code": {"help_text": "`model.retired`: a member left. `model.expired`: its time is over."},
+            "retirement_reason_code": {
+                "source": "retired_code",
+                "help_text": "`model.retired`: a member left. `model.expired`: its time is over.",
+            },
         }
 
     def get_parameters(self, model: Model) -> int:

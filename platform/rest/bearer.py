@@ -20,8 +20,8 @@ def presents_bearer(authorization: str) -> bool:
 
 
 def check_bearer_place(path: str, authorization: str) -> None:
-    """Raise BadRequest `bearer.not_here` for a bearer token that comes to another address than those of REST."""
+    """Raise BadRequest `bearer.wrong_path` for a bearer token that comes to another address than those of REST."""
     if not path.startswith(API) and presents_bearer(authorization):
         raise BadRequest(
-            "bearer.not_here", "Only addresses under /api/ take a token. Send this request without Authorization."
+            "bearer.wrong_path", "Only addresses under /api/ take a token. Send this request without Authorization."
         )

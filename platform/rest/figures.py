@@ -59,7 +59,7 @@ class MetricOut(serializers.Serializer[Metric]):
         allow_null=True, help_text="With how many a silo tells it, so that it says less of single rows."
     )
     is_pooled = serializers.BooleanField(help_text="Whether there is one over all silos.")
-    not_pooled_because = serializers.CharField(help_text="Empty where there is one.")
+    not_pooled_reason = serializers.CharField(help_text="Empty where there is one.")
 
 
 class TargetOut(serializers.Serializer[Target]):

@@ -84,7 +84,7 @@ def is_refused_now(silo: Silo) -> bool:
     return last.code.startswith(("signature.", "protocol.")) and last.at > max([lately, *taken])
 
 
-def advice_on(last: RefusedRequest) -> str:
+def remedy_for(last: RefusedRequest) -> str:
     """What a refused request means, and what to do, in the reader's language."""
     match last.code:
         case "signature.clock" if last.clock_skew_s is not None:

@@ -14,7 +14,7 @@ from rest.serializers import Input
 from silos import selectors
 from silos.capabilities import needs_upgrade
 from silos.models import Dataset, RefusedRequest, Silo
-from silos.refused import advice_on
+from silos.refused import remedy_for
 from silos.transitions import SiloState
 
 
@@ -40,7 +40,7 @@ _OWN_FIGURES = (
     "memory_free_bytes",
     "memory_total_bytes",
     "gpus",
-    "last_refused",
+    "last_refused_request",
 )
 
 
@@ -50,15 +50,15 @@ class RefusedRequestOut(serializers.ModelSerializer[RefusedRequest]):
     clock_skew_s = serializers.FloatField(
         allow_null=True, help_text="By how much its clock was ahead, measured here, where that was the reason."
     )
-    advice = serializers.SerializerMethodField(help_text="What to do about it.")
+    remedy = serializers.SerializerMethodField(help_text="What to do about it.")
 
     class Meta:
         model = RefusedRequest
-        fields = ("code", "at", "clock_skew_s", "advice")
+        fields = ("code", "at", "clock_skew_s", "remedy")
 
-    def get_advice(self, last: RefusedRequest) -> str:
+    def get_remedy(self, last: RefusedRequest) -> str:
         """What to do about it."""
-        return advice_on(last)
+        return remedy_for(last)
 
 
 class SiloOut(serializers.ModelSerializer[Silo]):
@@ -91,7 +91,7 @@ class SiloOut(serializers.ModelSerializer[Silo]):
     memory_free_bytes = serializers.IntegerField(allow_null=True, help_text="Memory that the trainer could take.")
     memory_total_bytes = serializers.IntegerField(allow_null=True)
     gpus = serializers.ListField(child=serializers.CharField(), allow_null=True, help_text="Models, by the driver.")
-    last_refused = RefusedRequestOut(
+    last_refused_request = RefusedRequestOut(
         source="refused_request", allow_null=True, default=None, help_text="Signed by its own key, and not taken."
     )
 

@@ -27,7 +27,7 @@ from silos.enrolment import Stage, Texts, etag_of, open_code_of, stage_of, texts
 from silos.forms import ConfirmationForm, SiloForm
 from silos.models import Silo
 from silos.permissions import access_silo
-from silos.refused import advice_on, is_refused_now, refusal_of
+from silos.refused import is_refused_now, refusal_of, remedy_for
 
 PAGE_SIZE = 50
 
@@ -160,8 +160,8 @@ def _refused(silo: Silo) -> dict[str, Any]:
     """The last request that was refused, for the silo's own people."""
     last = refusal_of(silo) if getattr(silo, "is_own", False) else None
     return {
-        "last_refused": last,
-        "refused_advice": advice_on(last) if last else "",
+        "last_refused_request": last,
+        "refused_advice": remedy_for(last) if last else "",
         "needs_upgrade": needs_upgrade(silo),
         "capabilities": capability_rows(silo),
         "capability_changes": list(changed_rows(silo)),

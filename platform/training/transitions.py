@@ -113,7 +113,7 @@ OUTSTANDING = (OrderState.ISSUED, OrderState.DELIVERED, OrderState.ACCEPTED)
 """Orders that a silo still has to answer."""
 MISSED = (OrderState.REFUSED, OrderState.REJECTED, OrderState.LATE, OrderState.EXPIRED)
 """Orders that brought the model nothing, and not because they were called back."""
-CALLED_BACK = (OrderState.CANCELLED, OrderState.EXPIRED)
+RECALLED = (OrderState.CANCELLED, OrderState.EXPIRED)
 """Orders that a silo need not work on any more."""
 ENDED = (JobState.COMPLETED, JobState.FAILED, JobState.CANCELLED)
 """Jobs in which nothing will happen any more."""

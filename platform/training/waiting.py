@@ -24,7 +24,7 @@ class CloseReason(TextChoices):
     DEADLINE = "deadline", _("the deadline has passed")
 
 
-class Below(TextChoices):
+class BelowQuorum(TextChoices):
     """What happens when a step's time is over and fewer than its quorum have answered."""
 
     ABANDON = "abandon", _("the round is abandoned and tried again")

@@ -127,7 +127,7 @@ def _tell(job: _Job, config: Config, policy: Policy, store: Store, signatory: st
         for refused in violations(_standing(job, store), manifest, job.order, place, now()):
             said = True
             print(f"no   {refused.code} ({refused.clause}): {printable(refused.meaning)}")
-            print(f"     -> {refused.advice}")
+            print(f"     -> {refused.remedy}")
     if not ours:
         print("no   No silo of this organisation is in the job's cohort.")
     elif not said and manifest.code_digest is not None and config.runner is None:

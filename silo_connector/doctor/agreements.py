@@ -91,8 +91,8 @@ def _uncovered(config: Config, kept: list[StoredAgreement], signatory: str) -> I
         except FederationError:
             continue  # said with the data
         if name not in covered:
-            advice = "Amend the agreement, or leave it: jobs on this data set are refused."
-            yield warn("agreements", f"No agreement covers the data set {name}.", advice)
+            remedy = "Amend the agreement, or leave it: jobs on this data set are refused."
+            yield warn("agreements", f"No agreement covers the data set {name}.", remedy)
 
 
 def look_at_plans(config: Config) -> Iterator[Finding]:
@@ -120,8 +120,8 @@ def look_at_plans(config: Config) -> Iterator[Finding]:
     except Invalid:
         return  # said with the policy
     if never:
-        advice = 'Set custom_code = "approved" in policy.toml, or take [runner] out of connector.toml.'
-        yield warn("runner", "The policy runs no custom code (custom_code).", advice)
+        remedy = 'Set custom_code = "approved" in policy.toml, or take [runner] out of connector.toml.'
+        yield warn("runner", "The policy runs no custom code (custom_code).", remedy)
 
 
 def look_at_runner(settings: Runner) -> Iterator[Finding]:
@@ -137,12 +137,12 @@ def look_at_runner(settings: Runner) -> Iterator[Finding]:
         return
     missing = [one for one in MEASURES if one not in measures]
     if others := [one for one in missing if one != NO_TRACES]:
-        advice = "Sessions are confined by the other measures only; a newer kernel, or another sandbox, has them."
-        yield warn("runner", f"It runs without: {', '.join(others)}.", advice)
+        remedy = "Sessions are confined by the other measures only; a newer kernel, or another sandbox, has them."
+        yield warn("runner", f"It runs without: {', '.join(others)}.", remedy)
     if NO_TRACES in missing:
         detail = "Access times of Python's files tell one order's plan what another's has read."
-        advice = "Mount what the runner's log names (runner.access_times) read-only or noatime; relatime is not enough."
-        yield warn("runner", detail, advice)
+        remedy = "Mount what the runner's log names (runner.access_times) read-only or noatime; relatime is not enough."
+        yield warn("runner", detail, remedy)
     if not missing:
         yield ok("runner", f"Each session is confined by: {', '.join(measures)}")
 

@@ -61,10 +61,10 @@ async def look_at_platform(config: Config, code: str | None) -> AsyncIterator[Fi
 
 def _clock(skew_s: float) -> Finding:
     detail = f"{abs(skew_s):.0f} s {'ahead of' if skew_s > 0 else 'behind'} the platform's"
-    advice = "Set the clock by NTP (timedatectl set-ntp true)."
+    remedy = "Set the clock by NTP (timedatectl set-ntp true)."
     if abs(skew_s) >= CLOCK_SKEW_S:
-        return fail("clock", detail, advice)
-    return warn("clock", detail, advice) if abs(skew_s) >= CLOCK_WARN_S else ok("clock", detail)
+        return fail("clock", detail, remedy)
+    return warn("clock", detail, remedy) if abs(skew_s) >= CLOCK_WARN_S else ok("clock", detail)
 
 
 async def _code(config: Config, platform: Platform, code: str) -> AsyncIterator[Finding]:
@@ -124,8 +124,8 @@ async def _enrolment(config: Config, platform: Platform) -> AsyncIterator[Findin
 def _not_active(error: Declined) -> Finding:
     match error.code:
         case "silo.unconfirmed":
-            advice = "An administrator of your organisation compares the fingerprints and confirms the silo."
-            return warn("enrolment", "The silo is not confirmed yet.", advice)
+            remedy = "An administrator of your organisation compares the fingerprints and confirms the silo."
+            return warn("enrolment", "The silo is not confirmed yet.", remedy)
         case "silo.revoked":
             return fail("enrolment", "The silo was revoked.", "Enrol again with a new code: enrol --again.")
         case "protocol.version":

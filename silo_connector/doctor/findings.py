@@ -24,7 +24,7 @@ class Finding:
     check: str
     state: State
     detail: str
-    advice: str = ""
+    remedy: str = ""
 
 
 def ok(check: str, detail: str) -> Finding:
@@ -37,14 +37,14 @@ def skip(check: str, detail: str) -> Finding:
     return Finding(check, State.SKIP, detail)
 
 
-def warn(check: str, detail: str, advice: str) -> Finding:
+def warn(check: str, detail: str, remedy: str) -> Finding:
     """It works, but."""
-    return Finding(check, State.WARN, detail, advice)
+    return Finding(check, State.WARN, detail, remedy)
 
 
-def fail(check: str, detail: str, advice: str) -> Finding:
+def fail(check: str, detail: str, remedy: str) -> Finding:
     """It does not work."""
-    return Finding(check, State.FAIL, detail, advice)
+    return Finding(check, State.FAIL, detail, remedy)
 
 
 def as_table(findings: Iterable[Finding]) -> str:
@@ -52,8 +52,8 @@ def as_table(findings: Iterable[Finding]) -> str:
     lines: list[str] = []
     for finding in findings:
         lines.append(f"{finding.state:<5} {finding.check:<14} {finding.detail}")
-        if finding.advice:
-            lines.append(f"{'':<21}-> {finding.advice}")
+        if finding.remedy:
+            lines.append(f"{'':<21}-> {finding.remedy}")
     return "\n".join(lines)
 
 

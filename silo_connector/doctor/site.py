@@ -41,8 +41,8 @@ def look_at_spool(config: Config) -> Iterator[Finding]:
                 folder.remove(probe)
             devices.add((config.spool / place).stat().st_dev)
     except (OSError, Invalid) as error:
-        advice = "Give the user that runs relay and trainer write access to the spool and what is in it."
-        yield fail(name, f"{config.spool}: {error}", advice)
+        remedy = "Give the user that runs relay and trainer write access to the spool and what is in it."
+        yield fail(name, f"{config.spool}: {error}", remedy)
         return
     if len(devices) > 1:
         yield fail(
@@ -60,8 +60,8 @@ def _set_aside(config: Config) -> Iterator[Finding]:
         reasons = sorted((config.spool / place).glob(f"*.{spool.REASON}"))
         if reasons:
             codes = sorted({str(json.loads(file.read_text()).get("code")) for file in reasons[-20:]})
-            advice = f"See {config.spool / place}/*.{spool.REASON}; delete entries that you have dealt with."
-            yield warn(place, f"{len(reasons)} set aside: {', '.join(codes)}", advice)
+            remedy = f"See {config.spool / place}/*.{spool.REASON}; delete entries that you have dealt with."
+            yield warn(place, f"{len(reasons)} set aside: {', '.join(codes)}", remedy)
 
 
 def look_at_disk(config: Config) -> Iterator[Finding]:
@@ -165,8 +165,8 @@ def look_at_data(config: Config) -> Iterator[Finding]:
         except FederationError as error:
             others = len(error.more) if isinstance(error, DataError) else max(0, len(error.fields) - 1)
             more = f" ({others} more faults)" if others else ""
-            advice = "All that is wrong is told by: silo-connector data check"
-            yield fail("data", f"{file.declaration.name}: {error.message}{more}", advice)
+            remedy = "All that is wrong is told by: silo-connector data check"
+            yield fail("data", f"{file.declaration.name}: {error.message}{more}", remedy)
         else:
             train, test = len(rows.train), len(rows.test)
             name = dataset.declaration.name
@@ -191,8 +191,8 @@ def look_at_isolation(config: Config, proc: Path = Path("/proc")) -> Iterator[Fi
         check_isolated(proc / str(process), config.tolerated_interfaces)
         yield ok(name, "The running trainer has no network.")
     except Invalid as error:
-        detail, _, advice = error.message.partition(". ")
-        yield warn(name, detail.replace("This process", "The running trainer"), advice)
+        detail, _, remedy = error.message.partition(". ")
+        yield warn(name, detail.replace("This process", "The running trainer"), remedy)
 
 
 def look_at_processes(config: Config, side: str) -> Iterator[Finding]:

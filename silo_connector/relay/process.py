@@ -63,7 +63,7 @@ async def _run(config: Config) -> None:
         try:
             write_platform_answer(config, Spool(config.spool), files[0])
         except FederationError as error:
-            LOG.error("enrolment.not_handed_over", code=error.code, reason=error.message)
+            LOG.error("enrolment.not_delivered", code=error.code, reason=error.message)
         LOG.info("relay.started", version=VERSION, silo_id=str(enrolment.silo_id), transport_key=key.public.key_id)
         async with Platform(config, key, str(enrolment.silo_id)) as platform:
             try:

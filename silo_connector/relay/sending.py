@@ -32,7 +32,7 @@ LOG = Log("relay")
 _MISMATCHES_MAX = 3
 _LOST_MAX = 5
 NO_GRANT = "upload.no_grant"
-OVER = "order.over"
+OVER = "order.ended"
 OVER_AFTER_S = 31 * 86400.0  # no order lives longer
 
 
@@ -195,7 +195,7 @@ class Sender:
                 if complete:
                     return
                 if offset >= size_bytes:
-                    raise Unreachable("upload.confused", "The platform's account of the upload makes no sense.")
+                    raise Unreachable("upload.malformed_answer", "The platform's account of the upload makes no sense.")
 
     def _journal(self, outgoing: Outgoing) -> None:
         if outgoing.document_digest in self._journalled:

@@ -82,7 +82,7 @@ class Declarations:
             LOG.error("dataset.unusable", reason=error.message, file=path, code=error.code, kept=kept)
             return before
         if before is not None and dataset != before:
-            LOG.info("dataset.declared_anew", name=dataset.declaration.name, schema=dataset.declaration.schema_digest)
+            LOG.info("dataset.redeclared", name=dataset.declaration.name, schema=dataset.declaration.schema_digest)
         self._before[file.declaration] = dataset
         return dataset
 

@@ -121,7 +121,7 @@ REFUSALS: Mapping[str, str] = MappingProxyType(
         "training.diverged": "Training diverged: the update is not finite.",
         "evaluation.not_finite": "The model's loss is not finite on this silo's rows.",
         "update.norm_exceeded": "The update is larger than the job's bound.",
-        "leaving.not_allowed": "The outcome held something that may not leave the site.",
+        "egress.not_allowed": "The outcome held something that may not leave the site.",
         # the data: never which row, column or value
         "data.unreadable": "The data can't be read.",
         "data.encoding": "The data are not in the expected encoding.",
@@ -190,7 +190,7 @@ class Refused(FederationError):
     @classmethod
     def by(cls, decision: Violation) -> Refused:
         """What an agreement or the policy has decided."""
-        return cls(decision.code, f"{decision.meaning} {decision.advice}", decision=decision)
+        return cls(decision.code, f"{decision.meaning} {decision.remedy}", decision=decision)
 
     @property
     def clause(self) -> str | None:

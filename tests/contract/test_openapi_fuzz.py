@@ -245,7 +245,7 @@ def make_platform(heart_disease: Path) -> Platform:
         "POST /api/v1/agreements/versions/": {"consortium": (str(circles["none"].consortium.id),)},
         f"{of_version}propose/": {"agreement_version_id": (str(draft.id),)},
         f"{of_version}upgrade/": {"agreement_version_id": (str(outdated.id),)},
-        f"{of_version}take-back/": {"agreement_version_id": (str(proposal.id),)},
+        f"{of_version}return-to-draft/": {"agreement_version_id": (str(proposal.id),)},
         f"{of_version}open-signing/": {
             "agreement_version_id": (str(proposal.id),),
             "seen_digest": (proposal.terms_digest,),

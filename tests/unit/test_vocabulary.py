@@ -1,12 +1,16 @@
-"""Words that this project once used for terms of the field stay out of public names and of pages. See
+"""Words that this project once used for terms of the field stay out of names, comments, documents and pages. See
 docs/glossary.md.
 """
 
 from __future__ import annotations
 
 import ast
+import io
 import re
+import tokenize
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -33,6 +37,38 @@ IN_MESSAGES = re.compile(
 PLACE = re.compile(r"%\(\w+\)s")
 IN_GERMAN = re.compile(r"\b(Haus(?:es)?|Häusern?|Aufzeichnung(?:en)?)\b")
 MESSAGES_ALLOWED = frozenset[str]()
+
+IN_FIELDS = frozenset(
+    {"stands", "below", "counted", "called_back", "words", "advice", "settled_at", "not_pooled_because", "retired_code"}
+    | {"last_refused", "is_proved", "factor_shown", "needed", "named", "now", "told", "said", "kept"}
+)
+"""Properties and parameters of the REST API: `is_current`, `below_quorum`, `remedy`, `ended_at`, and so on."""
+IN_CODES = re.compile(r"\b(?:called_back|taken_back|given_up|anew|told|away|unproved|not_theirs|sealed_otherwise)\b")
+CODES_ALLOWED = frozenset({"order.called_back", "agreement.taken_back"})
+"""Verbs of events that are in audit logs already."""
+
+IN_COMMENTS = re.compile(
+    r"\b(told|tells?|whoever|anew|houses?|keepers?|deeds?|desks?|handed|given up|written down|judge[sd]?)\b",
+    re.IGNORECASE,
+)
+"""Reported, informed, anyone who, again, organisation, operator, event, context, delivered, abandoned, recorded."""
+COMMENTS_ALLOWED = frozenset[str]()
+"""`file: line` of comments, docstrings and documents that may have one of them, each for a reason."""
+QUOTED = re.compile(r"`[^`]*`")
+IN_LOCALS = frozenset(
+    {"told", "house", "houses", "standing", "desk", "paper", "seat", "seats", "letter", "handed", "anew"}
+)
+"""Variables and parameters; `said` is left to tests of what a process wrote."""
+LOCALS_ALLOWED = frozenset(
+    {
+        "platform/accounts/emails.py:letter",
+        "platform/accounts/urls.py:houses",
+        "platform/dashboards/agreement/rows.py:houses",
+    }
+    | {"silo_connector/trainer/store/log_breaks.py:standing", "tests/support/decision_cases.py:standing"}
+    | {"tests/vectors/make.py:told"}
+)
+"""`file:name` of those that stay so far: fields of rows and names that other modules import."""
 
 SENTENCE = re.compile(r"(?<=[.!?:;])\s+")
 WORDS_MAX = 20
@@ -83,3 +119,82 @@ def test_sentences_of_pages_are_short() -> None:
     texts = {text for key in every(messages) for text in ([key] if isinstance(key, str) else key)}
     parts = {part for text in texts for part in SENTENCE.split(text)}
     assert {part for part in parts if len(part.split()) > WORDS_MAX} == LONG_ALLOWED
+
+
+def test_properties_and_parameters_of_the_rest_api_have_the_words_of_the_field() -> None:
+    document = yaml.safe_load((ROOT / "docs" / "openapi.yaml").read_text())
+    names = {name for schema in every(_objects(document)) for name in schema.get("properties", ()) if schema}
+    names |= {one["name"] for one in _objects(document) if "in" in one and "name" in one}
+    assert len(names) > 300
+    assert not names & IN_FIELDS
+
+
+def _objects(value: object) -> Iterator[dict[str, Any]]:
+    if isinstance(value, dict):
+        yield value
+    for one in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
+        yield from _objects(one)
+
+
+CODE = re.compile(r"\"([a-z_0-9]+(?:\.[a-z_0-9]+)+)\"")
+
+
+def test_codes_and_verbs_have_the_words_of_the_field() -> None:
+    found = {code for file in _sources(PRODUCT) for code in CODE.findall(file.read_text())}
+    assert len(found) > 300
+    assert {code for code in found if IN_CODES.search(code.replace(".", " "))} == CODES_ALLOWED
+
+
+def _sources(folders: tuple[str, ...]) -> list[Path]:
+    files = [file for folder in folders for file in (ROOT / folder).rglob("*.py")]
+    return [file for file in files if "migrations" not in file.parts and file != Path(__file__)]
+
+
+def comments_of(text: str) -> Iterator[str]:
+    """The lines of comments and docstrings."""
+    before = tokenize.NEWLINE
+    for token in tokenize.generate_tokens(io.StringIO(text).readline):
+        begins = before in (tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT)
+        if token.type == tokenize.COMMENT or (token.type == tokenize.STRING and begins):
+            yield from token.string.splitlines()
+        if token.type not in (tokenize.NL, tokenize.COMMENT):
+            before = token.type
+
+
+def wrong_in(lines: Iterator[str]) -> list[str]:
+    return [line.strip() for line in lines if IN_COMMENTS.search(QUOTED.sub("", line))]
+
+
+def test_comments_and_docstrings_have_the_words_of_the_field() -> None:
+    files = _sources((*PRODUCT, "tests"))
+    wrong = {
+        f"{file.relative_to(ROOT)}: {line}" for file in every(files) for line in wrong_in(comments_of(file.read_text()))
+    }
+    assert wrong == COMMENTS_ALLOWED
+
+
+def test_documents_have_the_words_of_the_field() -> None:
+    files = [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")]
+    wrong = {
+        f"{file.relative_to(ROOT)}: {line}"
+        for file in every(files)
+        if file.name != "CHANGELOG.md"
+        for line in wrong_in(iter(file.read_text().splitlines()))
+    }
+    assert not wrong
+
+
+def test_variables_and_parameters_have_the_words_of_the_field() -> None:
+    wrong = set()
+    for file in every(_sources((*PRODUCT, "tests"))):
+        for node in ast.walk(ast.parse(file.read_text())):
+            name = node.id if isinstance(node, ast.Name) else node.arg if isinstance(node, ast.arg) else ""
+            if name in IN_LOCALS:
+                wrong.add(f"{file.relative_to(ROOT)}:{name}")
+    assert wrong == LOCALS_ALLOWED
+
+
+def test_the_reader_of_comments_finds_each_kind_of_comment() -> None:
+    text = '"""Told."""\n\nX = 1  # told\n"""Who is told."""\n\n\ndef f():\n    """Told.\n\n    anew\n    """\n'
+    assert len(wrong_in(comments_of(text))) == 5
+    assert not wrong_in(comments_of('"""`told` is a name."""\nX = "told"\n'))

@@ -26,7 +26,7 @@ def encrypt(text: str) -> str:
 
 
 def unseal(sealed: str) -> str:
-    """What was sealed. Raises Untrusted `second_factor.sealed_otherwise`, as after a change of SECRET_KEY."""
+    """What was sealed. Raises Untrusted `second_factor.other_key`, as after a change of SECRET_KEY."""
     try:
         if not sealed.startswith(_VERSION):
             raise ValueError("another version")
@@ -34,7 +34,7 @@ def unseal(sealed: str) -> str:
         return AESGCM(_key()).decrypt(raw[:_NONCE_BYTES], raw[_NONCE_BYTES:], _INFO).decode()
     except (InvalidTag, ValueError) as error:
         raise Untrusted(
-            "second_factor.sealed_otherwise",
+            "second_factor.other_key",
             ("This second factor was stored under another SECRET_KEY; the platform's operator resets it."),
         ) from error
 

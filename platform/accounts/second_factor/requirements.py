@@ -26,7 +26,7 @@ class FactorNotFresh(Forbidden):
 
     def __init__(self) -> None:
         super().__init__(
-            "factor.not_fresh",
+            "second_factor.not_recent",
             "Show your second factor again at /account/confirm/code/, then repeat this.",
         )
 

@@ -33,7 +33,7 @@ def return_to_draft(*, version: AgreementVersion, by: Actor) -> AgreementVersion
     """Make a proposal a draft again."""
     locked = lock_version(version)
     move(locked, S.DRAFT, proposed_at=None)
-    return write_down(locked, "agreement.taken_back", {}, by)
+    return write_down(locked, "agreement.returned_to_draft", {}, by)
 
 
 @transaction.atomic

@@ -47,7 +47,7 @@ STEPS: Mapping[str, Step] = {
         _("Proposed. The members' stewards find it on their home page."),
         lambda version, said, user: lifecycle.propose(version=version, by=user),
     ),
-    "take-back": Step(
+    "return-to-draft": Step(
         Permission.AGREEMENT_DRAFT,
         _("Take %(version)s back?"),
         _("It becomes a draft again, which only who drafts can change."),

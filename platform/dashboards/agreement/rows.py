@@ -9,7 +9,7 @@ from uuid import UUID
 
 from accounts.models import Organisation, User
 from accounts.permissions import Permission
-from agreements.explanations import Term, about, terms_in
+from agreements.explanations import TermExplanation, about, terms_in
 from agreements.models import AgreementVersion, Comment, Revision
 from agreements.people import Account, accounts_by_clause
 from agreements.selectors import PartyRow, comments_of, organisations_in
@@ -27,7 +27,7 @@ class ClauseRow:
 
     clause: Clause
     about: str
-    terms: tuple[Term, ...]
+    terms: tuple[TermExplanation, ...]
     comments: tuple[Comment, ...]
     accounts: Sequence[Account] = ()
     """Whom the clause names by their ids."""
@@ -73,7 +73,7 @@ class Steps:
 
     edit: bool
     propose: bool
-    take_back: bool
+    return_to_draft: bool
     open_signing: bool
     reopen: bool
     withdraw: bool
@@ -87,7 +87,7 @@ class Steps:
     @property
     def any(self) -> bool:
         """Whether there is a button to show."""
-        return any((self.edit, self.propose, self.take_back, self.open_signing, self.reopen, self.withdraw))
+        return any((self.edit, self.propose, self.return_to_draft, self.open_signing, self.reopen, self.withdraw))
 
 
 def steps_of(version: AgreementVersion, may: May) -> Steps:
@@ -99,7 +99,7 @@ def steps_of(version: AgreementVersion, may: May) -> Steps:
     return Steps(
         edit=(draft and may.draft) or ((proposed or signing) and may.negotiate),
         propose=draft and may.draft,
-        take_back=proposed and may.draft,
+        return_to_draft=proposed and may.draft,
         open_signing=proposed and may.draft,
         reopen=signing and may.negotiate,
         withdraw=version.is_open and may.draft,

@@ -22,7 +22,7 @@ WORDS = {
     OrderState.REJECTED: (_("rejected by the platform"), "bad", "⊘"),
     OrderState.LATE: (_("late"), "warn", "◔"),
     OrderState.EXPIRED: (_("no answer in time"), "bad", "○"),
-    OrderState.CANCELLED: (_("called back"), "quiet", "–"),
+    OrderState.CANCELLED: (_("recalled"), "quiet", "–"),
 }
 AT_WORK = (_("at work"), "info", "…")
 
@@ -90,7 +90,7 @@ def participation(
         mine = [found.get((member.silo_id, one.number, one.attempt)) for one in times]
         told = tally(row.state for row in mine if row is not None)
         cells = tuple(None if row is None else presence_of(row) for row in mine)
-        rows.append(ParticipationRow(member, cells, told.counted, told.settled))
+        rows.append(ParticipationRow(member, cells, told.included, told.settled))
     return tuple(rows)
 
 

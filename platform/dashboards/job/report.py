@@ -140,7 +140,7 @@ def _communication(
 def _stragglers(work: Sequence[WorkRow], times: Sequence[RoundTimes], members: Sequence[Member], job: Job) -> Answer:
     question, failure = _("What happens when silos drop out?"), _("no plan for stragglers and dropouts")
     told_of = tally(row.state for row in work)
-    counted, settled = told_of.counted, told_of.settled
+    counted, settled = told_of.included, told_of.settled
     if not settled:
         return Answer(question, failure)
     abandoned = sum(one.state == "abandoned" for one in times)

@@ -115,9 +115,9 @@ def is_large(members: Sequence[Member]) -> bool:
 
 def members_of(job: Job) -> tuple[Member, ...]:
     """The cohort by its silos' names."""
-    seats = job.seats.order_by("silo__organisation__name", "silo__name")
+    cohort_members = job.cohort_members.order_by("silo__organisation__name", "silo__name")
     columns = ("silo_id", "silo__name", "silo__organisation__name", "silo__palette", "dataset__rows_coarse")
-    return tuple(Member(*row) for row in seats.values_list(*columns))
+    return tuple(Member(*row) for row in cohort_members.values_list(*columns))
 
 
 def round_times_of(job: Job, limit: int = ROUNDS_DRAWN) -> tuple[RoundTimes, ...]:

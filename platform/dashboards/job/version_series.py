@@ -108,7 +108,7 @@ def target_of_job(job: Job) -> Target:
     """What its model is asked for; before there is one, what the data that it is for hold."""
     if job.model is not None:
         return job.model.target_kind
-    return job.seats.select_related("dataset").order_by("position")[0].dataset.target_kind
+    return job.cohort_members.select_related("dataset").order_by("position")[0].dataset.target_kind
 
 
 def _minimum_cell(job: Job) -> int:

@@ -166,10 +166,10 @@ def configuration(request: HttpRequest, job_id: UUID) -> HttpResponse:
     """The job as it was launched."""
     user = signed_in(request)
     job = access_job(user, job_id)
-    seats = job.seats.select_related("silo__organisation", "dataset").order_by("position")
+    cohort_members = job.cohort_members.select_related("silo__organisation", "dataset").order_by("position")
     more = {
         "tab": "configuration",
-        "seats": seats,
+        "cohort_members": cohort_members,
         "declared": purpose_rows(job.request.get("use")),
         "clear_reason": clear_reason_of(job.agreement)
         if mode_of(job.request["protection"]["mode"]).platform_reads_updates

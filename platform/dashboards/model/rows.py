@@ -63,7 +63,7 @@ def at_silos(job: Job | None, version: ModelVersion, beside: ModelVersion | None
     minimum_cell = int(job.request["limits"]["minimum_cell"]) if job else 5
     tried = Evaluation.objects.filter(version__in=filter(None, (version, beside)), order__state=OrderState.APPLIED)
     wanted = tried.select_related("silo__organisation").defer("silo__statement", "silo__certificate")
-    for one in wanted.order_by("order__settled_at"):
+    for one in wanted.order_by("order__ended_at"):
         found[one.version_id, one.silo_id] = EvaluationRow(one, minimum_cell)
     silos = {row.silo.id: row.silo for row in found.values()}
     return [

@@ -107,10 +107,10 @@ def _charts(job: Job) -> list[Any]:
 
 def _sources(job: Job, card: dict[str, Any]) -> list[Source]:
     """The data sets of the cohort; the card tells in the same order how many updates counted."""
-    seats = job.seats.values_list("dataset_id", "dataset__title", "silo__name")
+    cohort_members = job.cohort_members.values_list("dataset_id", "dataset__title", "silo__name")
     return [
         Source(title, silo, told["updates_counted"], reverse("dataset", args=[dataset_id]))
-        for (dataset_id, title, silo), told in zip(seats, card["lineage"]["participants"], strict=True)
+        for (dataset_id, title, silo), told in zip(cohort_members, card["lineage"]["participants"], strict=True)
     ]
 
 

@@ -113,7 +113,7 @@ def own_parts(user: User, consortium: Consortium, organisations: Sequence[Organi
     """The members for which a person reviews code."""
     mine = set(organisations_in(user, consortium, Permission.PLAN_REVIEW).values_list("pk", flat=True))
     return [
-        OwnPart(row.organisation, row, next((word for word in row.words if word.user_id == user.pk), None))
+        OwnPart(row.organisation, row, next((word for word in row.verdicts if word.user_id == user.pk), None))
         for row in organisations
         if row.organisation.pk in mine
     ]

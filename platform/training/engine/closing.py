@@ -99,7 +99,7 @@ def _reject(round_: Round, rejected: Iterable[Rejected], by: Actor) -> None:
     for update in rejected:
         why = Reason.said(update.code, update.message)
         Order.objects.filter(id=update.key).move(
-            OrderState.REJECTED, code=why.code, params=why.params, message=why.text, settled_at=timezone.now()
+            OrderState.REJECTED, code=why.code, params=why.params, message=why.text, ended_at=timezone.now()
         )
         record_job_event(
             job=round_.job,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from training.waiting import Below
+from training.waiting import BelowQuorum
 
 GRACE = timedelta(seconds=30)
 """An order expires a little after its step's deadline: who answers in between is told that it is late."""
@@ -19,9 +19,9 @@ class StepDeadlines:
 
     opened_at: datetime
     deadline_at: datetime
-    below: Below = Below.ABANDON
+    below_quorum: BelowQuorum = BelowQuorum.ABANDON
 
     @property
     def expires_at(self) -> datetime:
         """When an order lapses."""
-        return self.deadline_at + (PAUSED_FOR if self.below == Below.PAUSE else GRACE)
+        return self.deadline_at + (PAUSED_FOR if self.below_quorum == BelowQuorum.PAUSE else GRACE)

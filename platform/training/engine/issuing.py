@@ -56,8 +56,12 @@ def _load(file: str) -> PrivateKey:
 def manifest_of(job: Job, version: ModelVersion | None, *, created_at: datetime) -> documents.Manifest:
     """What the job is, in full, as it will be signed."""
     asked = job.request
-    seats = job.seats.select_related("dataset__silo__organisation", "dataset__silo__signatory_key").order_by("position")
-    cohort, weighting = cohort_of([seat.dataset for seat in seats], share_agreed_in(job.agreement))
+    cohort_members = job.cohort_members.select_related(
+        "dataset__silo__organisation", "dataset__silo__signatory_key"
+    ).order_by("position")
+    cohort, weighting = cohort_of(
+        [cohort_member.dataset for cohort_member in cohort_members], share_agreed_in(job.agreement)
+    )
     return documents.Manifest.model_validate(
         {
             "job_id": job.id,

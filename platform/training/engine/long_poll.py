@@ -29,7 +29,7 @@ from training.engine.order_parts import inputs_of
 from training.engine.restored import record_silo_state
 from training.engine.sql import orders as statements
 from training.models import Order
-from training.transitions import CALLED_BACK, OUTSTANDING, OrderState
+from training.transitions import OUTSTANDING, RECALLED, OrderState
 
 HELD_MAX = 1000
 TOLD_FOR = timedelta(hours=1)
@@ -140,7 +140,7 @@ def fetch_deliverable_orders(silo: Silo, held: Sequence[UUID], documents: Sequen
     newest = found[0].newest_succession if orders else None
     return PollResult(
         orders,
-        tuple(order.order_id for order in found if order.state in CALLED_BACK),
+        tuple(order.order_id for order in found if order.state in RECALLED),
         () if newest is None else successions_to(newest),
     )
 
@@ -171,11 +171,11 @@ def accept_answer(silo: Silo, data: JSON) -> JSON:
 def accept_heartbeat(silo: Silo, data: JSON) -> JSON:
     """Handle `POST /connector/v1/heartbeat`: keep the silo's report, and tell which of its updates did not count."""
     record_silo_state(report=data, by=silo)
-    rejected = Order.objects.filter(silo=silo, state=OrderState.REJECTED, settled_at__gt=timezone.now() - TOLD_FOR)
+    rejected = Order.objects.filter(silo=silo, state=OrderState.REJECTED, ended_at__gt=timezone.now() - TOLD_FOR)
     with translation.override(settings.LANGUAGE_CODE):
         told = [
             {"order_id": str(order.id), "code": order.code, "message": order.message_text}
-            for order in rejected.order_by("-settled_at")[: statements.ORDERS_MAX]
+            for order in rejected.order_by("-ended_at")[: statements.ORDERS_MAX]
         ]
     return {**heartbeat(silo, data), "rejected": told}
 

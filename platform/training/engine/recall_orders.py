@@ -44,7 +44,7 @@ def _call_back(order: Order, by: Actor) -> bool:
     why = Reason(_code(order), {})
     with transaction.atomic():
         mine = Order.objects.filter(id=order.id, state__in=OUTSTANDING)  # an answer may have been quicker
-        if not mine.move(OrderState.CANCELLED, code=why.code, params=why.params, settled_at=timezone.now()):
+        if not mine.move(OrderState.CANCELLED, code=why.code, params=why.params, ended_at=timezone.now()):
             return False
         assert order.job is not None  # asked for above
         if order.step is None:
@@ -52,7 +52,7 @@ def _call_back(order: Order, by: Actor) -> bool:
         in_round = {} if order.step is None else {"round": order.step.round.number}
         record_job_event(
             job=order.job,
-            verb="order.called_back",
+            verb="order.recalled",
             by=by,
             detail={**in_round, "silo": order.silo.name, **why.detail},
         )

@@ -23,7 +23,7 @@ def reject(*, order: AnsweredOrder, fault: tuple[str, str], document: bytes, by:
     why = Reason.said(code, message)
     now = timezone.now()
     Order.objects.filter(id=order.order_id).move(
-        OrderState.REJECTED, code=code, params=why.params, message=why.text, answered_at=now, settled_at=now
+        OrderState.REJECTED, code=code, params=why.params, message=why.text, answered_at=now, ended_at=now
     )
     job, named = order.job, {"order": str(order.order_id), "answer": digest_bytes(document)}
     record_job_event(job=job, verb="order.submitted", by=by, detail=order.in_round, evidence=named)

@@ -199,7 +199,7 @@ def _abandon(round_: Round, code: str) -> None:
     Step.objects.filter(round=round_).move(StepState.ABANDONED, closed_at=now, lease=None, lease_until=None)
     orders = Order.objects.filter(step__round=round_)
     silos = list(orders.filter(state__in=OUTSTANDING).values_list("silo_id", flat=True))
-    orders.move(OrderState.CANCELLED, code=code, settled_at=now)
+    orders.move(OrderState.CANCELLED, code=code, ended_at=now)
     notices.notify(notices.ORDERS, silos)
 
 

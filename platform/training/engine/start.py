@@ -30,7 +30,7 @@ from training.engine.kinds import step_kind
 from training.engine.rounds import open_next
 from training.engine.start_checks import check_data_are_there, start_blocker
 from training.launch.actions import check_in_use
-from training.models import CohortSeat, Job
+from training.models import CohortMember, Job
 from training.states import move
 from training.transitions import JobState
 
@@ -139,12 +139,14 @@ def _begin(job: Job, version: ModelVersion | None, by: Actor) -> None:
 
 
 def _note_weights(job: Job, manifest: documents.Manifest) -> None:
-    """Keep at the seats what the manifest holds their silos to: it is asked at the close of every round."""
-    seats = {seat.silo_id: seat for seat in job.seats.all()}
+    """Keep with the members of the cohort what the manifest holds their silos to: it is asked at the close of every
+    round.
+    """
+    cohort_members = {cohort_member.silo_id: cohort_member for cohort_member in job.cohort_members.all()}
     for member in manifest.cohort:
-        seats[member.silo_id].rows_coarse = member.rows_coarse
-        seats[member.silo_id].weight_max = member.weight_max
-    CohortSeat.objects.bulk_update(seats.values(), ["rows_coarse", "weight_max"])
+        cohort_members[member.silo_id].rows_coarse = member.rows_coarse
+        cohort_members[member.silo_id].weight_max = member.weight_max
+    CohortMember.objects.bulk_update(cohort_members.values(), ["rows_coarse", "weight_max"])
 
 
 def _began_with(job: Job, manifest: documents.Manifest) -> dict[str, object]:
@@ -178,7 +180,7 @@ def _make_first_model(job: Job) -> FirstModel:
 
 def _made_for(job: Job) -> tuple[dict[str, Any], int, int | None, str, dict[str, Any]]:
     """What the first model follows from, besides the seed: specification, features, classes, target, preprocessing."""
-    dataset = job.seats.select_related("dataset").order_by("position")[0].dataset
+    dataset = job.cohort_members.select_related("dataset").order_by("position")[0].dataset
     _family, specification = parse_model(_model_of(job))
     declaration = dataset.declaration
     preprocessing = {key: declaration[key] for key in ("name", "columns", "steps", "split")}

@@ -27,8 +27,8 @@ def start_blocker(job: Job) -> Stop | None:
     if stop is not None:
         return None if stop.to == JobState.PAUSED else stop
     asked = JobRequest.model_validate(job.request)
-    seats = job.seats.select_related("dataset__silo__organisation", "dataset__silo__signatory_key")
-    datasets = [seat.dataset for seat in seats.order_by("position")]
+    cohort_members = job.cohort_members.select_related("dataset__silo__organisation", "dataset__silo__signatory_key")
+    datasets = [cohort_member.dataset for cohort_member in cohort_members.order_by("position")]
     _version, found = verdicts(
         consortium=job.consortium,
         asked=asked,

@@ -120,7 +120,7 @@ def _end(which: Q, state: OrderState, code: str, by: Actor) -> int:
     for order_id, kind, _silo in rows:
         by_kind[kind].append(order_id)
     for kind, order_ids in by_kind.items():
-        Order.objects.filter(id__in=order_ids).move(state, code=code, settled_at=Now())
+        Order.objects.filter(id__in=order_ids).move(state, code=code, ended_at=Now())
         stepless_kind(kind).settle(order_ids, state, by)
     notices.notify(notices.ORDERS, [silo_id for _id, _kind, silo_id in rows])
     return len(rows)

@@ -51,7 +51,7 @@ def open_step(
     job = round_.job
     quorum = job.quorum if plan.quorum is None else plan.quorum
     deadline_s = job.round_deadline_s if plan.deadline_s is None else plan.deadline_s
-    deadlines = StepDeadlines(now, now + timedelta(seconds=deadline_s), plan.below)
+    deadlines = StepDeadlines(now, now + timedelta(seconds=deadline_s), plan.below_quorum)
     wait = Wait.ALL if plan.waits_for_all else mode(job.wait, quorum=quorum, silos=len(silo_ids))
     patience = waiting.patience(round_, position, wait)
     if waits_for and patience.wait != Wait.ALL:

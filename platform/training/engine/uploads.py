@@ -14,7 +14,7 @@ from training.engine.sql import uploads as statements
 from training.engine.sql.uploads import FoundUpload
 from training.transitions import OUTSTANDING
 
-OVER = "order.over"
+OVER = "order.ended"
 QUOTA_RETRY_S = 30
 
 
@@ -29,7 +29,7 @@ class OrderUploads:
     def claim(self, order_id: UUID, name: str, digest: str, size_bytes: int) -> Claimed:
         """Bind this artefact to an output of the order, or find it bound.
 
-        Raises Refused: 404 ``order.not_found``, 409 ``order.over`` once it waits for no answer, ``upload.not_wanted``
+        Raises Refused: 404 ``order.not_found``, 409 ``order.ended`` once it waits for no answer, ``upload.not_wanted``
         where it asks for nothing of that name, ``upload.other_artefact`` when the grant was used for another, 413
         ``blob.too_large``, and 429 ``upload.quota`` when the silo has too many bytes in flight.
         """
@@ -63,7 +63,7 @@ class OrderUploads:
         return _claimed(found)
 
     def finish(self, order_id: UUID, name: str, digest: str) -> None:
-        """The artefact is whole. Raises Refused 409 ``order.over`` when the order ended meanwhile."""
+        """The artefact is whole. Raises Refused 409 ``order.ended`` when the order ended meanwhile."""
         if not statements.finish(order_id=order_id, name=name, digest=digest):
             raise _over()
 

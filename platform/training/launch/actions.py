@@ -29,7 +29,7 @@ from training.launch.refused_fields import check_allowed
 from training.launch.requests import JobRequest, read_request
 from training.launch.schemas import check_alike
 from training.launch.statistics import check_statistics
-from training.models import CohortSeat, Job
+from training.models import CohortMember, Job
 from training.states import record_job_event
 
 
@@ -60,8 +60,8 @@ def launch(*, consortium: Consortium, request: Mapping[str, Any], by: User) -> J
         )
         if version is not None:  # locked, it is not pruned until the job is there; but it may have been meanwhile
             check_weights_exist(ModelVersion.objects.select_for_update(no_key=True).get(id=version.id))
-        CohortSeat.objects.bulk_create(
-            CohortSeat(job=job, silo_id=dataset.silo_id, dataset=dataset, position=position)
+        CohortMember.objects.bulk_create(
+            CohortMember(job=job, silo_id=dataset.silo_id, dataset=dataset, position=position)
             for position, dataset in enumerate(datasets, start=1)
         )
         record_job_event(job=job, verb="job.launched", by=by, detail=_launched(job, datasets))

@@ -13,7 +13,7 @@ from django.utils import timezone
 from accounts.models import User
 from agreements import selectors
 from agreements.models import AgreementVersion
-from agreements.refusals import advice_of, allowed_by, meaning_of
+from agreements.refusals import allowed_by, meaning_of, remedy_of
 from consortia.models import Consortium
 from federation.agreements.decisions import AgreementStatus, SiloContext, SiloFacts, violations
 from federation.agreements.policy import Policy
@@ -59,12 +59,12 @@ class Reason:
     meaning: str
     allowed: str
     """What the agreement would have allowed; empty where the meaning says it."""
-    advice: str
+    remedy: str
 
     @classmethod
     def of(cls, refusal: Violation) -> Reason:
         """What a refusal comes to for a reader."""
-        return cls(refusal.code, refusal.clause, meaning_of(refusal), allowed_by(refusal), advice_of(refusal))
+        return cls(refusal.code, refusal.clause, meaning_of(refusal), allowed_by(refusal), remedy_of(refusal))
 
 
 @dataclass(frozen=True)
@@ -114,9 +114,9 @@ class Verdict:
         return meaning_of(self.refusal) if self.refusal else ""
 
     @property
-    def advice(self) -> str:
+    def remedy(self) -> str:
         """What can be done about it."""
-        return advice_of(self.refusal) if self.refusal else ""
+        return remedy_of(self.refusal) if self.refusal else ""
 
     @property
     def reasons(self) -> tuple[Reason, ...]:

@@ -16,7 +16,7 @@ from silos.models import Dataset
 from silos.selectors import declaration_of
 from training.launch.agreed_defaults import limits_under
 from training.launch.requests import JobRequest
-from training.models import CohortSeat, Order
+from training.models import CohortMember, Order
 from training.transitions import OrderState
 
 PER_DAY = "statistics.per_day"
@@ -78,8 +78,11 @@ def _spent_today(datasets: Sequence[Dataset]) -> list[str]:
     """The silos that have refused for their day's number of jobs of this dataset, today by UTC."""
     midnight = timezone.now().astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
     refused = Order.objects.filter(code=PER_DAY, state=OrderState.REFUSED, answered_at__gte=midnight)
-    seats = CohortSeat.objects.filter(dataset__in=datasets)
-    jobs = {(seat.job_id, seat.silo_id) for seat in seats.filter(job__in=refused.values("job"))}
+    cohort_members = CohortMember.objects.filter(dataset__in=datasets)
+    jobs = {
+        (cohort_member.job_id, cohort_member.silo_id)
+        for cohort_member in cohort_members.filter(job__in=refused.values("job"))
+    }
     spent = set(refused.filter(silo__in=[one.silo_id for one in datasets]).values_list("job_id", "silo_id")) & jobs
     silos = {silo_id for _job, silo_id in spent}
     return [dataset.silo.name for dataset in datasets if dataset.silo_id in silos]

@@ -3,7 +3,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("training", "0019_start_claims_and_kept_updates"),
+        ("training", "0021_names_of_columns"),
     ]
 
     operations = [

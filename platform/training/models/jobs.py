@@ -84,10 +84,10 @@ class Job(models.Model):
         return reason_text(self.reason_code, self.reason_params, self.reason)
 
 
-class CohortSeat(models.Model):
+class CohortMember(models.Model):
     """One silo of a job's cohort, with the dataset that it brings."""
 
-    job = models.ForeignKey(Job, on_delete=models.CASCADE, related_name="seats")
+    job = models.ForeignKey(Job, on_delete=models.CASCADE, related_name="cohort_members")
     silo = models.ForeignKey("silos.Silo", on_delete=models.PROTECT, related_name="+")
     dataset = models.ForeignKey("silos.Dataset", on_delete=models.PROTECT, related_name="+")
     position = models.PositiveIntegerField()
@@ -98,7 +98,7 @@ class CohortSeat(models.Model):
 
     class Meta:
         ordering: ClassVar = ["position"]
-        constraints: ClassVar = [models.UniqueConstraint(fields=["job", "silo"], name="seat_once_a_silo")]
+        constraints: ClassVar = [models.UniqueConstraint(fields=["job", "silo"], name="cohort_member_once_a_silo")]
 
     def __str__(self) -> str:
         return f"{self.silo} in {self.job}"

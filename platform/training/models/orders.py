@@ -63,7 +63,7 @@ class Order(models.Model):
     expires_at = models.DateTimeField()
     delivered_at = models.DateTimeField(null=True)
     answered_at = models.DateTimeField(null=True)
-    settled_at = models.DateTimeField(null=True)
+    ended_at = models.DateTimeField(null=True)
     awaited = models.BooleanField(default=False, db_default=False)
     """Its round waits for it to the deadline: its silo was left out twice running."""
 
@@ -85,7 +85,7 @@ class Order(models.Model):
                 name="order_of_checkpoint",
             ),
             models.Index(  # what each heartbeat asks
-                fields=["silo", "-settled_at"], condition=models.Q(state="rejected"), name="order_rejected"
+                fields=["silo", "-ended_at"], condition=models.Q(state="rejected"), name="order_rejected"
             ),
         ]
         constraints: ClassVar = [

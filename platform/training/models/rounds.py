@@ -13,7 +13,7 @@ from registry.models import ModelVersion
 from training.models.jobs import Job
 from training.models.moving import MovingQuerySet
 from training.transitions import ROUND, STEP, RoundState, StepState
-from training.waiting import Below, CloseReason, Wait
+from training.waiting import BelowQuorum, CloseReason, Wait
 
 
 class RoundQuerySet(MovingQuerySet["Round", RoundState]):
@@ -90,7 +90,9 @@ class Step(models.Model):
     kind = models.CharField(max_length=20, choices=[(kind.value, kind.value) for kind in OrderKind])
     state = models.CharField(max_length=12, choices=StepState, default=StepState.COLLECTING)
     quorum = models.PositiveIntegerField()
-    below = models.CharField(max_length=8, choices=Below, default=Below.ABANDON, db_default=Below.ABANDON)
+    below_quorum = models.CharField(
+        max_length=8, choices=BelowQuorum, default=BelowQuorum.ABANDON, db_default=BelowQuorum.ABANDON
+    )
     """What happens when its time is over and the quorum has not answered."""
     expected = models.PositiveIntegerField()
     opened_at = models.DateTimeField()

@@ -11,7 +11,7 @@ from federation.protocol.documents import UPDATE, OrderKind
 from federation.protocol.documents.protection import Protection
 from federation.strategies import Strategy
 from training.protocols.answers import Answer
-from training.waiting import Below
+from training.waiting import BelowQuorum
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class StepPlan:
     """
 
     kind: OrderKind
-    below: Below = Below.ABANDON
+    below: BelowQuorum = BelowQuorum.ABANDON
     quorum: int | None = None
     """How many answers it needs; None for the job's quorum."""
     deadline_s: float | None = None

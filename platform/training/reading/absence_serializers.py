@@ -64,7 +64,7 @@ class AbsenceOut(serializers.Serializer[Absence]):
     code = serializers.CharField(help_text="The stable code of the reason.")
     reason = serializers.CharField()
     params = ReasonParams()
-    advice = serializers.CharField(help_text="What can be done about it.")
+    remedy = serializers.CharField(help_text="What can be done about it.")
     rounds = serializers.IntegerField(help_text="How many rounds.")
     last_round = serializers.IntegerField()
     last_at = serializers.DateTimeField(help_text="When the last of them opened.")

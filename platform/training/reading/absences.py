@@ -19,7 +19,7 @@ from federation.sentences import Params
 from silos.models import Silo
 from training.models import Job
 from training.reading.absence_sql import MissedOrders, missed_at, missed_by_own, missed_in
-from training.reading.advice import advice_on
+from training.reading.advice import remedy_for
 from training.reading.counting import OUTCOME_OF, Outcome
 from training.reading.selectors import jobs_visible_to
 from training.transitions import OrderState
@@ -64,9 +64,9 @@ class Absence:
         return reason_text(self.missed.code, self.params, self.missed.message)
 
     @property
-    def advice(self) -> str:
+    def remedy(self) -> str:
         """What can be done about it."""
-        return advice_on(self.missed.code)
+        return remedy_for(self.missed.code)
 
     @property
     def rounds(self) -> int:

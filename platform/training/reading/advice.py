@@ -19,7 +19,7 @@ _AGAIN = _("The silo's IT declares and registers the data again; then launch a n
 _CLOCK = _("The silo's IT compares the machine's clock; “silo-connector doctor” says how far it is off.")
 _NEWER = _("The silo's IT installs a newer connector, or the next job asks for less.")
 
-ADVICE: Mapping[str, str] = {
+REMEDIES: Mapping[str, str] = {
     "order.deadline": _(
         "The silo's IT looks whether relay and trainer run (“silo-connector doctor”). A slow silo needs a longer "
         "deadline."
@@ -54,8 +54,8 @@ ADVICE: Mapping[str, str] = {
 _BY_AREA: Mapping[str, str] = {"data": _DATA, "dataset": _DATA, "training": _DATA}
 
 
-def advice_on(code: str) -> str:
+def remedy_for(code: str) -> str:
     """What can be done about it; where nothing better is known, where to look."""
     if code in RULES:
-        return gettext(RULES[code].advice)
-    return gettext(ADVICE.get(code) or _BY_AREA.get(code.partition(".")[0], _LOG))
+        return gettext(RULES[code].remedy)
+    return gettext(REMEDIES.get(code) or _BY_AREA.get(code.partition(".")[0], _LOG))

@@ -15,26 +15,26 @@ from training.transitions import OrderState
 class Outcome(TextChoices):
     """What an order has brought its round."""
 
-    COUNTED = "counted", _("answered in time and counted")
+    INCLUDED = "included", _("answered in time and counted")
     REFUSED = "refused", _("refused by the silo")
     REJECTED = "rejected", _("rejected by the platform")
     LATE = "late", _("answered too late")
     MISSING = "missing", _("not answered")
-    CALLED_BACK = "called_back", _("called back")
-    WAITING = "waiting", _("still to be answered")
+    RECALLED = "recalled", _("recalled")
+    PENDING = "pending", _("still to be answered")
 
 
 OUTCOME_OF: Mapping[OrderState, Outcome] = {
-    OrderState.ISSUED: Outcome.WAITING,
-    OrderState.DELIVERED: Outcome.WAITING,
-    OrderState.ACCEPTED: Outcome.WAITING,
-    OrderState.SUBMITTED: Outcome.COUNTED,  # as it will, when its round closes: these are what the quorum counts
-    OrderState.APPLIED: Outcome.COUNTED,
+    OrderState.ISSUED: Outcome.PENDING,
+    OrderState.DELIVERED: Outcome.PENDING,
+    OrderState.ACCEPTED: Outcome.PENDING,
+    OrderState.SUBMITTED: Outcome.INCLUDED,  # as it will, when its round closes: these are what the quorum counts
+    OrderState.APPLIED: Outcome.INCLUDED,
     OrderState.REFUSED: Outcome.REFUSED,
     OrderState.REJECTED: Outcome.REJECTED,
     OrderState.LATE: Outcome.LATE,
     OrderState.EXPIRED: Outcome.MISSING,
-    OrderState.CANCELLED: Outcome.CALLED_BACK,
+    OrderState.CANCELLED: Outcome.RECALLED,
 }
 
 
@@ -47,13 +47,13 @@ def states_of(outcome: Outcome) -> tuple[OrderState, ...]:
 class Tally:
     """How many orders had which outcome. Every order is in exactly one of them."""
 
-    counted: int = 0
+    included: int = 0
     refused: int = 0
     rejected: int = 0
     late: int = 0
     missing: int = 0
-    called_back: int = 0
-    waiting: int = 0
+    recalled: int = 0
+    pending: int = 0
 
     @property
     def expected(self) -> int:
@@ -63,12 +63,12 @@ class Tally:
     @property
     def settled(self) -> int:
         """How many orders nothing will happen to any more, or whose answer waits for the closing."""
-        return self.expected - self.waiting
+        return self.expected - self.pending
 
     @property
     def others(self) -> list[tuple[str, int]]:
         """What became of the orders that did not count, in words; nothing of those that are still waited for."""
-        beside = (Outcome.COUNTED, Outcome.WAITING)
+        beside = (Outcome.INCLUDED, Outcome.PENDING)
         return [(str(one.label), count) for one, count in self.by_outcome().items() if count and one not in beside]
 
     def by_outcome(self) -> dict[Outcome, int]:

@@ -20,7 +20,7 @@ class ReasonOut(serializers.Serializer[Reason]):
     clause = serializers.CharField(help_text=CLAUSE)
     meaning = serializers.CharField()
     allowed = serializers.CharField(help_text="What the agreement would have allowed; empty where the meaning says it.")
-    advice = serializers.CharField(help_text="What can be done about it.")
+    remedy = serializers.CharField(help_text="What can be done about it.")
 
 
 class QuotedSilo(serializers.Serializer[Verdict]):
@@ -33,7 +33,7 @@ class QuotedSilo(serializers.Serializer[Verdict]):
     code = serializers.CharField(help_text="Why not; empty if it can join.")
     clause = serializers.CharField(help_text=CLAUSE)
     meaning = serializers.CharField()
-    advice = serializers.CharField(help_text="What can be done about it.")
+    remedy = serializers.CharField(help_text="What can be done about it.")
     weight_max = serializers.IntegerField(
         allow_null=True, help_text="The most rows with which it would count; null without an agreement."
     )

@@ -90,7 +90,8 @@ _MARK = f"""
     SELECT md5(row(
         (SELECT max(id) FROM audit_event WHERE job_id = %(job)s),
         (SELECT string_agg(silo.state, ',' ORDER BY silo.id) || date_trunc('minute', max(silo.last_seen_at))
-         FROM training_cohortseat seat JOIN silos_silo silo ON silo.id = seat.silo_id WHERE seat.job_id = %(job)s),
+         FROM training_cohortmember member JOIN silos_silo silo ON silo.id = member.silo_id
+         WHERE member.job_id = %(job)s),
         (SELECT string_agg(orders.state, ',' ORDER BY orders.silo_id, orders.number)
          FROM training_round round
          JOIN training_step step ON step.round_id = round.id

@@ -9,7 +9,7 @@ from federation.aggregation.metric_pooling import Measured, combine
 from federation.targets import Target
 from rest.figures import numbers_in
 from silos.models import Silo
-from training.models import CohortSeat, Evaluation, Order, Round, Step
+from training.models import CohortMember, Evaluation, Order, Round, Step
 from training.reading.counting import Tally, tally
 from training.reading.small_cells import table_unless_small
 from training.transitions import OrderState, RoundState
@@ -222,6 +222,6 @@ class MetricsRow:
 class CohortRow:
     """A silo of a job with the dataset that it brings, and what it does with its newest order."""
 
-    seat: CohortSeat
+    cohort_member: CohortMember
     order: OrderRow | None
     evaluation: EvaluationRow | None

@@ -68,9 +68,9 @@ class JobStatus:
     def silent(self) -> list[Silo]:
         """The silos that may work and were not heard of for a while."""
         return [
-            row.seat.silo
+            row.cohort_member.silo
             for row in self.cohort
-            if row.seat.silo.state == SiloState.ACTIVE and health_of(row.seat.silo) == "silent"
+            if row.cohort_member.silo.state == SiloState.ACTIVE and health_of(row.cohort_member.silo) == "silent"
         ]
 
     @property
@@ -78,7 +78,7 @@ class JobStatus:
         """What its model is asked for; before there is one, what the data that it is for hold."""
         round_ = self.evaluated.round if self.evaluated else self.current_round.round if self.current_round else None
         version = round_.base_version if round_ else None
-        return version.model.target_kind if version else self.cohort[0].seat.dataset.target_kind
+        return version.model.target_kind if version else self.cohort[0].cohort_member.dataset.target_kind
 
     @property
     def has_model(self) -> bool:
@@ -97,8 +97,8 @@ _LONG = ("dataset__declaration", "dataset__registration", "silo__statement", "si
 
 def job_status(job: Job) -> JobStatus:
     """The round that is open or was last, what the silos do in it, and how well the newest evaluated model does."""
-    seats = tuple(
-        job.seats.select_related("silo__organisation", "silo__refused_request", "dataset")
+    cohort_members = tuple(
+        job.cohort_members.select_related("silo__organisation", "silo__refused_request", "dataset")
         .order_by("position")
         .defer(*_LONG)
     )
@@ -106,7 +106,10 @@ def job_status(job: Job) -> JobStatus:
     newest = rounds.order_by("-opened_at")
     round_ = newest.filter(state=RoundState.OPEN).first() or newest.first()
     closed = rounds.filter(state=RoundState.CLOSED).order_by("-number").first()
-    _fetch_orders([one for one in (round_, closed) if one], {seat.silo_id: seat.silo for seat in seats})
+    _fetch_orders(
+        [one for one in (round_, closed) if one],
+        {cohort_member.silo_id: cohort_member.silo for cohort_member in cohort_members},
+    )
     current = RoundRow(round_) if round_ else None
     evaluated = MetricsRow(closed) if closed and closed.base_version else None
     orders = {row.order.silo_id: row for row in current.current_orders} if current else {}
@@ -114,14 +117,17 @@ def job_status(job: Job) -> JobStatus:
     return JobStatus(
         job=job,
         current_round=current,
-        cohort=tuple(CohortRow(seat, orders.get(seat.silo_id), evaluations.get(seat.silo_id)) for seat in seats),
+        cohort=tuple(
+            CohortRow(cohort_member, orders.get(cohort_member.silo_id), evaluations.get(cohort_member.silo_id))
+            for cohort_member in cohort_members
+        ),
         best_version=ModelVersion.objects.filter(model=job.model_id, is_best=True).first() if job.model_id else None,
         evaluated=evaluated,
     )
 
 
 def _fetch_orders(rounds: list[Round], silos: dict[UUID, Silo]) -> None:
-    """The steps and orders of these rounds with what was answered; the silos are those of the seats."""
+    """The steps and orders of these rounds with what was answered; the silos are those of the cohort."""
     orders = Order.objects.select_related("submission", "evaluation").defer("envelope", "submission__document")
     steps = Step.objects.prefetch_related(Prefetch("orders", queryset=orders.order_by("silo__name")))
     prefetch_related_objects(rounds, Prefetch("steps", queryset=steps))

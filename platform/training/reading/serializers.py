@@ -23,7 +23,7 @@ from training.reading.counting import Tally
 from training.reading.rows import CohortRow, EvaluationRow, MetricsRow, OrderRow, RoundRow, StepRow
 from training.reading.selectors import JobStatus
 from training.transitions import OrderState, RoundState, StepState
-from training.waiting import Below, CloseReason, Wait
+from training.waiting import BelowQuorum, CloseReason, Wait
 
 KINDS = [(kind.value, kind.value) for kind in OrderKind]
 
@@ -70,7 +70,7 @@ class OrderOut(serializers.Serializer[OrderRow]):
     issued_at = serializers.DateTimeField(source="order.issued_at")
     delivered_at = serializers.DateTimeField(source="order.delivered_at", allow_null=True)
     answered_at = serializers.DateTimeField(source="order.answered_at", allow_null=True)
-    settled_at = serializers.DateTimeField(source="order.settled_at", allow_null=True)
+    ended_at = serializers.DateTimeField(source="order.ended_at", allow_null=True)
     duration_s = serializers.FloatField(allow_null=True, help_text="From handing it over to the answer.")
     phases_s = serializers.DictField(child=serializers.FloatField(), help_text="As the trainer told.")
     bytes_down = serializers.IntegerField()
@@ -80,13 +80,13 @@ class OrderOut(serializers.Serializer[OrderRow]):
 class TallyOut(serializers.Serializer[Tally]):
     """Orders by what became of them; each is in exactly one of these."""
 
-    counted = serializers.IntegerField(help_text="Answered in time and counted, or to be counted at the closing.")
+    included = serializers.IntegerField(help_text="Answered in time and counted, or to be counted at the closing.")
     refused = serializers.IntegerField(help_text="By the silo, with a code.")
     rejected = serializers.IntegerField(help_text="By the platform, with a code.")
     late = serializers.IntegerField(help_text="Answered after the round had closed.")
     missing = serializers.IntegerField(help_text="Not answered before the round closed.")
-    called_back = serializers.IntegerField()
-    waiting = serializers.IntegerField(help_text="Still to be answered.")
+    recalled = serializers.IntegerField()
+    pending = serializers.IntegerField(help_text="Still to be answered.")
 
 
 class StepOut(serializers.Serializer[StepRow]):
@@ -96,11 +96,13 @@ class StepOut(serializers.Serializer[StepRow]):
     kind = serializers.ChoiceField(source="step.kind", choices=KINDS)
     state = serializers.ChoiceField(source="step.state", choices=StepState.choices)
     quorum = serializers.IntegerField(source="step.quorum")
-    below = serializers.ChoiceField(
-        source="step.below", choices=Below.choices, help_text="What happens below the quorum at the deadline."
+    below_quorum = serializers.ChoiceField(
+        source="step.below_quorum",
+        choices=BelowQuorum.choices,
+        help_text="What happens below the quorum at the deadline.",
     )
     expected = serializers.IntegerField(source="step.expected", help_text="How many silos were asked.")
-    answered = serializers.IntegerField(source="tally.counted", help_text="How many answers count, or will.")
+    answered = serializers.IntegerField(source="tally.included", help_text="How many answers count, or will.")
     outcomes = TallyOut(source="tally", help_text="What became of every order.")
     opened_at = serializers.DateTimeField(source="step.opened_at")
     deadline_at = serializers.DateTimeField(source="step.deadline_at")
@@ -126,7 +128,7 @@ class RoundBrief(serializers.Serializer[Any]):
     quorum = serializers.IntegerField(source="step.quorum")
     expected = serializers.IntegerField(source="step.expected", help_text="How many silos were asked.")
     answered = serializers.IntegerField(
-        source="tally.counted",
+        source="tally.included",
         help_text="How many answered in time and count, or will at the closing: the quorum is held against these.",
     )
     outcomes = TallyOut(source="tally", help_text="What became of every order.")
@@ -209,15 +211,15 @@ class DatasetBrief(serializers.ModelSerializer[Dataset]):
 class CohortOut(serializers.Serializer[CohortRow]):
     """A silo of a job, what it brings, what it does now, and how well the model does there."""
 
-    silo = SiloOfOrganisation(source="seat.silo")
-    silo_state = serializers.ChoiceField(source="seat.silo.state", choices=SiloState.choices)
-    silo_health = HealthField(source="seat.silo")
+    silo = SiloOfOrganisation(source="cohort_member.silo")
+    silo_state = serializers.ChoiceField(source="cohort_member.silo.state", choices=SiloState.choices)
+    silo_health = HealthField(source="cohort_member.silo")
     weight_max = serializers.IntegerField(
-        source="seat.weight_max",
+        source="cohort_member.weight_max",
         allow_null=True,
         help_text="The most rows that count; null before it begins.",
     )
-    dataset = DatasetBrief(source="seat.dataset")
+    dataset = DatasetBrief(source="cohort_member.dataset")
     order = OrderOut(allow_null=True)
     evaluation = EvaluationOut(allow_null=True)
 

@@ -73,7 +73,7 @@ def released_by(job: Job) -> ReleasedStatistics | None:
 def latest_of(dataset: Dataset, user: User) -> ReleasedStatistics | None:
     """The newest released statistics into which a dataset's report went, of the jobs that somebody sees."""
     took_part = jobs_visible_to(user).filter(
-        seats__dataset=dataset,
+        cohort_members__dataset=dataset,
         orders__silo=dataset.silo_id,
         orders__state=OrderState.APPLIED,
         released_statistics__isnull=False,
@@ -140,7 +140,7 @@ class PooledCellOut(serializers.Serializer[Any]):
 class QuantileOut(serializers.Serializer[Any]):
     """Where a quantile lies, by the pooled histogram."""
 
-    part = serializers.FloatField()
+    probability = serializers.FloatField(source="part", help_text="0.5 is the median.")
     lower = serializers.FloatField(allow_null=True, help_text="It lies between these two; null beyond all edges.")
     upper = serializers.FloatField(allow_null=True)
     estimate = serializers.FloatField(

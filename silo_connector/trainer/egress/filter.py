@@ -76,7 +76,7 @@ class AnswerBounds(Protocol):
         """The kinds of payload that may go with the answer."""
 
     def check(self, submission: Submission, payloads: Mapping[str, Path]) -> None:
-        """Judge what stands in the answer and in its files. Raises Invalid ``leaving.not_allowed``.
+        """Judge what stands in the answer and in its files. Raises Invalid ``egress.not_allowed``.
 
         That the files are what was granted, and the bytes that the answer names, was looked at before.
         """
@@ -171,7 +171,7 @@ def sign_if_allowed(
 ) -> bytes:
     """Sign a document if it, and the files that go with it, may leave the site.
 
-    Raises Invalid ``leaving.not_allowed`` with the field at fault.
+    Raises Invalid ``egress.not_allowed`` with the field at fault.
     """
     check_may_leave(document, bounds, payloads)
     return sign_document(document, key)
@@ -216,7 +216,7 @@ def _own_only(sealed: bytes, kind: type[Document], signatory: PublicKey) -> byte
 
 
 def check_may_leave(thing: BaseModel, bounds: AnswerBounds | None = None, payloads: Mapping[str, Path] = NONE) -> None:
-    """The one allow-list. Raises Invalid ``leaving.not_allowed`` with the field at fault."""
+    """The one allow-list. Raises Invalid ``egress.not_allowed`` with the field at fault."""
     if type(thing) not in FIELDS:
         raise _not_allowed(type(thing).__name__)
     for field, value in _leaves("", thing.model_dump(mode="json")):
@@ -333,4 +333,4 @@ def _leaves(path: str, value: Any) -> Iterator[tuple[str, Any]]:
 
 
 def _not_allowed(field: str) -> Invalid:
-    return Invalid("leaving.not_allowed", f"{field} may not leave the site like this.", field)
+    return Invalid("egress.not_allowed", f"{field} may not leave the site like this.", field)

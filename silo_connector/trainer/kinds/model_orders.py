@@ -73,14 +73,14 @@ def bounds_of(work: ModelWork) -> Bounds:
 def sign(submission: Submission, bounds: Bounds, silo: SiloContext) -> Outcome:
     """The answer, signed, if it and the files that it names may leave; they are where the outbox has them.
 
-    Raises Refused ``leaving.not_allowed``.
+    Raises Refused ``egress.not_allowed``.
     """
     order_id = str(submission.order_id)
     files = {name: silo.outbox.payload(order_id, name) for name in submission.payloads}
     try:
         answer = sign_if_allowed(submission, silo.key, bounds, files)
     except FederationError as error:
-        raise Refused("leaving.not_allowed", str(error)) from error
+        raise Refused("egress.not_allowed", str(error)) from error
     silo.outbox.sync()
     return Outcome(
         order_id,

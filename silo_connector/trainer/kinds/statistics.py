@@ -103,7 +103,7 @@ class StatisticsKind:
         try:
             answer = sign_if_allowed(submission, silo.key, bounds, {REPORT: file})
         except FederationError as error:
-            raise Refused("leaving.not_allowed", str(error)) from error
+            raise Refused("egress.not_allowed", str(error)) from error
         silo.outbox.sync()
         return Outcome(incoming.name, answer, (SentPayload(REPORT, digest_bytes(payload), len(payload)),))
 

@@ -22,12 +22,14 @@ BYTES_MAX = 1 << 16
 
 
 def statement(config: Config, pinned: Signatory, chain: str | None) -> LogAcceptance:
-    """What there is to be signed. Raises Invalid ``log.not_broken``, ``log.which`` where several chains are."""
+    """What there is to be signed. Raises Invalid ``log.not_broken``, ``log.chain_required`` where several chains
+    are.
+    """
     standing = stored_breaks(config.trainer_state).standing
     if not standing or (chain is not None and chain not in standing):
         raise Invalid("log.not_broken", "The platform has shown no log that breaks with what is kept here.")
     if chain is None and len(standing) > 1:
-        raise Invalid("log.which", f"Say with --chain which: {', '.join(sorted(standing))}.")
+        raise Invalid("log.chain_required", f"Say with --chain which: {', '.join(sorted(standing))}.")
     name = chain or next(iter(standing))
     return LogAcceptance(
         identity_key=identity_key(config).public.encoded,

@@ -34,7 +34,7 @@ def test_pages_refuse_a_bearer_token_and_do_nothing(world: World, authorization:
     body = {"email": "new@example.org", "full_name": "New", "role": "auditor"}
     people = f"/organisations/{world.north.pk}/people/"
     for answer in (client.get("/", headers=headers), client.post(people, body, headers=headers)):
-        assert (answer.status_code, answer.json()["code"]) == (400, "bearer.not_here")
+        assert (answer.status_code, answer.json()["code"]) == (400, "bearer.wrong_path")
     assert not User.objects.filter(email="new@example.org").exists()
 
 
@@ -60,4 +60,4 @@ def test_another_scheme_leaves_pages_to_the_session(world: World) -> None:
 def test_what_django_does_not_answer_refuses_it_too(db: None, path: str) -> None:
     request = requests.Request("POST", f"http://testserver{path}", headers={"authorization": "bEaReR x"})
     answer = ask(request.prepare())
-    assert (answer.status_code, answer.json()["code"]) == (400, "bearer.not_here")
+    assert (answer.status_code, answer.json()["code"]) == (400, "bearer.wrong_path")

@@ -72,7 +72,7 @@ def test_no_token_does_it_nor_a_session_that_showed_its_factor_long_ago(
         403,
         "scope.session_only",
     )
-    assert told(getattr(by_session, endpoint.method)(path, body, format="json")) == (403, "factor.not_fresh")
+    assert told(getattr(by_session, endpoint.method)(path, body, format="json")) == (403, "second_factor.not_recent")
     assert Event.objects.count() == before
     showed(by_session, who)
     assert getattr(by_session, endpoint.method)(path, body, format="json").status_code == endpoint.status
@@ -91,7 +91,7 @@ def test_nor_are_silos_confirmed_by_one(world: World, required: None) -> None:
     )
     client = client_of(world.administrator)
     showed(client, world.administrator, ago_s=FRESH_S + 1)
-    assert told(client.post(path)) == (403, "factor.not_fresh")
+    assert told(client.post(path)) == (403, "second_factor.not_recent")
     assert told(client_of().post(path, headers={"authorization": f"Bearer {secret}"})) == (403, "scope.session_only")
 
 
@@ -158,7 +158,7 @@ def test_a_session_from_before_this_was_asked_is_not_fresh(world: World, require
     del session["second_factor_shown_at"]
     session.save()
     assert client.get("/api/v1/users/").status_code == 200
-    assert told(client.post("/api/v1/users/", {}, format="json")) == (403, "factor.not_fresh")
+    assert told(client.post("/api/v1/users/", {}, format="json")) == (403, "second_factor.not_recent")
 
 
 def test_a_token_made_before_its_owner_became_an_administrator_stops(world: World, required: None) -> None:
@@ -169,7 +169,7 @@ def test_a_token_made_before_its_owner_became_an_administrator_stops(world: Worl
     bearer = {"authorization": f"Bearer {before['token']}"}
     assert client_of().get("/api/v1/me/", headers=bearer).status_code == 200
     grant_role(user=world.it, organisation=world.north, role=Role.ORGANISATION_ADMINISTRATOR, by=TEST)
-    assert told(client_of().get("/api/v1/me/", headers=bearer)) == (403, "token.without_factor")
+    assert told(client_of().get("/api/v1/me/", headers=bearer)) == (403, "token.without_second_factor")
     telephone(world.it)
     showed(client, world.it)
     after = client.post("/api/v1/tokens/", body, format="json").json()

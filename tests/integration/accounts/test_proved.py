@@ -110,7 +110,7 @@ def test_an_unproved_account_accepts_nothing_even_where_it_is_signed_in(world: W
     user = squatted(world)
     offer = OrganisationRoleOffer.objects.create(user=user, organisation=world.south, role=Role.STEWARD)
     answer = client_of(user).post(f"/api/v1/role-offers/{offer.pk}/accept/")
-    assert (answer.status_code, answer.json()["code"]) == (403, "account.unproved")
+    assert (answer.status_code, answer.json()["code"]) == (403, "account.email_unverified")
     offer.refresh_from_db()
     assert offer.answer == ""
 
@@ -157,7 +157,7 @@ def test_no_door_gives_the_address_to_who_made_the_account(world: World) -> None
     assert (made.status_code, again.status_code) == (201, 202)
     for answer in (made, again):
         assert "/welcome/" not in answer.content.decode()
-        assert answer.json()["is_proved"] is False
+        assert answer.json()["is_email_verified"] is False
 
 
 def test_without_email_nobody_is_made_or_reset(world: World, settings: Any) -> None:

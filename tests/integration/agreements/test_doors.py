@@ -178,12 +178,12 @@ DOORS = [
         first="outdated",
     ),
     Door(
-        "api-agreement-take-back",
+        "api-agreement-return-to-draft",
         "post",
-        "{version}/take-back",
+        "{version}/return-to-draft",
         may=DRAFTERS,
         forbidden=NO_DRAFTERS,
-        verb="agreement.taken_back",
+        verb="agreement.returned_to_draft",
     ),
     Door(
         "api-agreement-open-signing",

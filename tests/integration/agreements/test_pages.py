@@ -51,7 +51,7 @@ ACTS = {
     "edit/": ("administrator", "steward"),
     "upgrade/": ("administrator",),
     "propose/": ("administrator",),
-    "take-back/": ("administrator",),
+    "return-to-draft/": ("administrator",),
     "open-signing/": ("administrator",),
     "reopen/": ("administrator", "steward"),
     "withdraw/": ("administrator",),

@@ -133,7 +133,7 @@ def test_the_same_by_rest(cohort: Cohort) -> None:
     assert [one["path"] for one in told["added_terms"]] == [added.path for added in ADDED_BY_1_1]
     answer = client.post(f"/api/v1/agreements/versions/{version.pk}/upgrade/")
     assert (answer.status_code, answer.json()["state"]) == (201, "draft")
-    assert {one["now"] for one in answer.json()["added_terms"]} >= {"allowed", None}
+    assert {one["current_value"] for one in answer.json()["added_terms"]} >= {"allowed", None}
     again = client.post(f"/api/v1/agreements/versions/{version.pk}/upgrade/")
     assert (again.status_code, again.json()["code"]) == (409, "agreement.overlapping")
     answer = client_of(cohort.scientist).post(f"/api/v1/agreements/versions/{version.pk}/upgrade/")

@@ -71,7 +71,7 @@ def test_batches_make_the_same_chain_as_one(world: World) -> None:
         ("UPDATE audit_event SET actor_name = 'Somebody else' WHERE id = %s", "chain.event_changed"),
         ('UPDATE audit_event SET detail = \'{"name": "x"}\' WHERE id = %s', "chain.event_changed"),
         ("UPDATE audit_event SET at = at - interval '1 microsecond' WHERE id = %s", "chain.event_changed"),
-        ("DELETE FROM audit_event WHERE id = %s", "chain.event_gone"),
+        ("DELETE FROM audit_event WHERE id = %s", "chain.event_missing"),
         ("UPDATE audit_link SET record = record || 'x'::bytea WHERE event_id = %s", "chain.digest"),
         ("DELETE FROM audit_link WHERE event_id = %s", "chain.gap"),
         ("UPDATE audit_link SET position = 1000 WHERE event_id = %s", "chain.gap"),
@@ -98,8 +98,8 @@ def test_what_is_changed_behind_the_triggers_is_found(world: World, sql: str, co
         ("UPDATE audit_treenode SET hash = sha256(hash) WHERE level = %s", "chain.tree"),
         ("DELETE FROM audit_treenode WHERE level = %s AND index = 0", "chain.tree"),
         ("UPDATE audit_head SET peaks = sha256(peaks) || substring(peaks FROM 33) WHERE position > %s", "chain.tree"),
-        ("UPDATE audit_checkpoint SET root = sha256(root) WHERE position > %s", "chain.signed_otherwise"),
-        ("UPDATE audit_checkpoint SET position = position + %s", "chain.signed_otherwise"),
+        ("UPDATE audit_checkpoint SET root = sha256(root) WHERE position > %s", "chain.head_mismatch"),
+        ("UPDATE audit_checkpoint SET position = position + %s", "chain.head_mismatch"),
     ],
 )
 def test_a_tree_that_is_not_that_of_the_links_is_found(world: World, sql: str, code: str) -> None:

@@ -124,13 +124,15 @@ def test_every_table_has_what_it_needs_and_no_more(granted: Postgres) -> None:
 
 
 @pytest.mark.parametrize(
-    ("role", "told"),
+    ("role", "reported_value"),
     [("nobody_of_this_name", "There is no role"), ("consilience", "owns the tables"), ("postgres", "may do anything")],
 )
-def test_a_role_that_will_not_do_is_refused(granted: Postgres, services: Services, role: str, told: str) -> None:
+def test_a_role_that_will_not_do_is_refused(
+    granted: Postgres, services: Services, role: str, reported_value: str
+) -> None:
     done = command(services, role)
     assert done.returncode == 1
-    assert told in done.stderr
+    assert reported_value in done.stderr
 
 
 def test_a_missing_role_is_made_where_that_may_be_done(granted: Postgres, services: Services, tmp_path: Path) -> None:

@@ -44,7 +44,7 @@ def test_a_wrong_password_is_counted_where_it_came_from(settings: Any, trusted: 
 
 
 @pytest.mark.parametrize(
-    ("changes", "told"),
+    ("changes", "reported_value"),
     [
         ({"BEHIND_TLS_PROXY": "true"}, "Set TRUSTED_PROXIES to its address"),
         ({"TRUSTED_PROXIES": "nginx"}, "TRUSTED_PROXIES lists addresses"),
@@ -52,7 +52,7 @@ def test_a_wrong_password_is_counted_where_it_came_from(settings: Any, trusted: 
         ({"HSTS_PRELOAD": "true"}, "((), False, None, True)"),
     ],
 )
-def test_settings_say_which_proxy_is_meant(changes: dict[str, str], told: str) -> None:
+def test_settings_say_which_proxy_is_meant(changes: dict[str, str], reported_value: str) -> None:
     script = (
         "from config import settings as s; p = s.TRUSTED_PROXIES; "
         "print((sum((tuple(one[0].packed) for one in p.networks), ()), p.over_a_socket, "
@@ -61,10 +61,10 @@ def test_settings_say_which_proxy_is_meant(changes: dict[str, str], told: str) -
     path = os.pathsep.join((str(ROOT / "platform"), str(ROOT)))
     given = {**os.environ, "PUBLIC_URL": "https://example.org", "PYTHONPATH": path, **changes}
     done = subprocess.run([sys.executable, "-c", script], env=given, capture_output=True, text=True, check=False)
-    assert told in done.stdout + done.stderr
+    assert reported_value in done.stdout + done.stderr
 
 
 def test_no_server_of_ours_believes_headers_by_itself() -> None:
-    """uvicorn trusts whoever is on the same machine unless it is told not to."""
+    """uvicorn trusts whoever is on the same machine unless it is reported_value not to."""
     for path in ("deploy/Dockerfile", "demo/coordinator.py", "docs/operator.md"):
         assert "--no-proxy-headers" in (ROOT / path).read_text(), path

@@ -89,7 +89,7 @@ def test_seed_command_makes_the_rows_it_reports(settings: Any) -> None:
     released = Job.objects.get(id=ids["statistics"])
     assert (released.state, released.released_statistics.pooled.silos) == (JobState.COMPLETED, 6)
     job = Job.objects.get(id=ids["job"])
-    assert (job.state, job.rounds.count(), job.seats.count()) == (JobState.RUNNING, 30, 6)
+    assert (job.state, job.rounds.count(), job.cohort_members.count()) == (JobState.RUNNING, 30, 6)
     assert job.created_at < Round.objects.filter(job=job).order_by("opened_at")[0].opened_at
     orders = Order.objects.filter(step__round__job=job)
     assert orders.count() == 30 * 6

@@ -150,7 +150,7 @@ def test_what_waits_for_an_address_that_is_abandoned_is_abandoned_too(
     webhook.refresh_from_db()
     assert webhook.disabled_at is not None
     told = Delivery.objects.filter(webhook=webhook).values_list("state", "code")
-    assert list(told) == [("failed", "webhook.given_up")] * 2
+    assert list(told) == [("failed", "webhook.abandoned")] * 2
 
 
 def test_a_delivery_that_breaks_is_written_down_and_the_others_go_on(
@@ -168,7 +168,7 @@ def test_a_delivery_that_breaks_is_written_down_and_the_others_go_on(
     assert deliveries.deliver_due(by=TEST) == 2
     broken.refresh_from_db()
     fine.refresh_from_db()
-    assert (fine.state, broken.state, broken.code, broken.attempts) == ("sent", "pending", "delivery.broke", 1)
+    assert (fine.state, broken.state, broken.code, broken.attempts) == ("sent", "pending", "delivery.error", 1)
     assert broken.next_try_at > timezone.now()
     assert "Traceback" in caplog.text
     assert "none.such" in caplog.text
@@ -272,4 +272,4 @@ def test_who_may_no_longer_see_a_thing_is_informed_nothing_of_it(cohort: Cohort,
     lose()
     deliveries.deliver_due(by=TEST, seconds=LATE_S)
     assert not [letter for letter in mail.outbox if cohort.scientist.email in letter.to]
-    assert not waiting.exclude(state="failed", code="delivery.not_theirs").exists()
+    assert not waiting.exclude(state="failed", code="delivery.not_permitted").exists()

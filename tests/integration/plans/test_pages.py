@@ -128,7 +128,7 @@ def test_pasted_text_is_the_file_that_it_was(cohort: Cohort) -> None:
 
 
 @pytest.mark.parametrize(
-    ("source", "field", "told"),
+    ("source", "field", "reported_value"),
     [
         (
             SOURCE.replace(b'"shape"', b'"form"', 1),
@@ -143,12 +143,12 @@ def test_pasted_text_is_the_file_that_it_was(cohort: Cohort) -> None:
     ],
 )
 def test_what_is_wrong_stands_at_the_field_and_what_is_text_is_kept(
-    cohort: Cohort, source: bytes, field: str, told: str
+    cohort: Cohort, source: bytes, field: str, reported_value: str
 ) -> None:
     answer = upload_file(browser(cohort.scientist), consortium_page(cohort, "upload/"), source, propose="on")
     assert answer.status_code == 422
     form = answer.context["form"]
-    assert told in " ".join(form.errors[field]), form.errors
+    assert reported_value in " ".join(form.errors[field]), form.errors
     assert form["propose"].value()
     if field == "text":
         assert form["text"].value().encode() == source

@@ -116,8 +116,8 @@ def test_upload_by_file_and_by_text_and_the_source_comes_back(cohort: Cohort) ->
     told = made.json()
     assert told["digest"] == digest_bytes(SOURCE)
     assert told["proposed_at"]
-    assert told["named"] is False
-    assert {member["state"] for member in told["members"]} == {"waiting"}
+    assert told["is_in_agreement"] is False
+    assert {member["state"] for member in told["members"]} == {"pending"}
     again = client.post("/api/v1/plans/", {"consortium": consortium, "text": SOURCE.decode()}, format="json")
     assert (again.status_code, again.json()["id"]) == (200, told["id"])
     source = client.get(f"/api/v1/plans/{told['id']}/source/", headers={"accept": "text/x-python"})
@@ -167,9 +167,9 @@ def test_a_person_s_newest_verdict_holds_and_the_same_again_is_nothing(cohort: C
     assert CodeApproval.objects.count() == 1
     speak("refused")
     wording = wording_of(plan.consortium)
-    row = next(one for one in organisation_review_rows(plan.consortium, [plan], wording)[plan.pk] if one.words)
-    assert [word.verdict for word in row.words] == ["refused"]
-    assert (row.state, row.n_reviewers) == ("spoken_against", 0)
+    row = next(one for one in organisation_review_rows(plan.consortium, [plan], wording)[plan.pk] if one.verdicts)
+    assert [word.verdict for word in row.verdicts] == ["refused"]
+    assert (row.state, row.n_reviewers) == ("refused_in_browser", 0)
     assert list(Event.objects.filter(verb__startswith="plan.").order_by("id").values_list("verb", flat=True)) == [
         "plan.uploaded",
         "plan.approved",
@@ -232,7 +232,7 @@ def test_a_review_may_come_before_the_plan(cohort: Cohort) -> None:
     assert (event.consortium_id, event.organisation_id) == (None, cohort.silo.organisation_id)
     plan = uploaded(cohort.federation.consortium, cohort.scientist)
     rows = organisation_review_rows(plan.consortium, [plan], wording_of(plan.consortium))[plan.pk]
-    assert [row.state for row in rows] == ["approved", "waiting", "waiting"]
+    assert [row.state for row in rows] == ["approved", "pending", "pending"]
 
 
 def test_what_is_no_review_of_theirs_is_refused(cohort: Cohort, plan: TrainingPlan) -> None:
@@ -292,7 +292,7 @@ def test_a_key_that_counts_no_more_takes_its_reviews_along(cohort: Cohort, plan:
     revoke_signatory_key(signatory_key=old, by=cohort.administrator)
     add_signatory_key(organisation=house, public_key=PrivateKey.generate().public, by=cohort.administrator)
     rows = organisation_review_rows(plan.consortium, [plan], wording_of(plan.consortium))[plan.pk]
-    assert rows[0].state == "waiting"
+    assert rows[0].state == "pending"
     assert reviewers_at(plan.digest, {house.pk: played.signatory.public})[house.pk] == 1, "a trainer with the old pin"
 
 

@@ -114,7 +114,7 @@ def test_weights_that_are_not_kept_are_gone(
     pruned = model.versions.get(round_number=1)
     answer = scientist.get(f"/api/v1/model-versions/{pruned.id}/download/")
     assert (answer.status_code, answer.json()["code"]) == (410, "model.pruned")
-    kept = scientist.get(f"/api/v1/models/{model.id}/versions/?kept=true").json()["results"]
+    kept = scientist.get(f"/api/v1/models/{model.id}/versions/?has_weights=true").json()["results"]
     assert [version["round_number"] for version in kept] == [0, 3]
     store.path_of(last_version(job).digest).unlink()
     lost = scientist.get(f"/api/v1/model-versions/{last_version(job).id}/download/")

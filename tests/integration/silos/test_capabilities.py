@@ -53,7 +53,7 @@ def test_names_that_are_not_known_yet_are_kept_and_do_no_harm(cohort: Cohort) ->
 
 
 @pytest.mark.parametrize(
-    ("told", "kept"),
+    ("reported_value", "kept"),
     [
         (None, {}),
         (["train"], {}),
@@ -64,8 +64,8 @@ def test_names_that_are_not_known_yet_are_kept_and_do_no_harm(cohort: Cohort) ->
         ({"kinds": [f"k{i}" for i in range(5000)]}, {"kinds": [f"k{i}" for i in range(VALUES_MAX)]}),
     ],
 )
-def test_what_is_taken_is_bounded(told: object, kept: dict[str, list[str]]) -> None:
-    assert bounded(told) == kept
+def test_what_is_taken_is_bounded(reported_value: object, kept: dict[str, list[str]]) -> None:
+    assert bounded(reported_value) == kept
 
 
 def changes(cohort: Cohort) -> list[dict[str, Any]]:

@@ -189,9 +189,9 @@ def test_nothing_is_uploaded_for_an_order_that_does_not_wait_for_it(port: int, f
     Order.objects.filter(id=order.id).update(envelope=without)
     assert put(port, order, MINE).code == "upload.not_wanted"
     Order.objects.filter(id=order.id).update(envelope=signed, expires_at=timezone.now() - timedelta(seconds=1))
-    assert put(port, order, MINE).code == "order.over"
+    assert put(port, order, MINE).code == "order.ended"
     control.cancel(job=order.round.job, by=federation.scientist)
-    assert put(port, order, MINE).code == "order.over"
+    assert put(port, order, MINE).code == "order.ended"
     assert not Upload.objects.exists()
     assert not parts()
 

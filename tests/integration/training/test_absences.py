@@ -78,7 +78,7 @@ def test_a_job_that_completed_without_a_silo_says_so_everywhere(cohort: Cohort) 
     for user, path in ((cohort.it, "absences/"), (cohort.scientist, f"absences/?silo={cohort.silo.id}")):
         (line,) = asked(user, path)["results"]
         assert (line["job"]["id"], line["code"], line["rounds"]) == (str(job.id), "data.unreadable", 3)
-        assert "silo-connector data check" in line["advice"]
+        assert "silo-connector data check" in line["remedy"]
 
 
 def test_of_anothers_silo_one_is_informed_what_belongs_to_jobs_that_one_sees(cohort: Cohort) -> None:

@@ -78,8 +78,8 @@ def test_open_orders_of_who_may_not_answer_are_recalled_and_reported(
     assert recall_orders.call_back(by=TEST) == 1
     order = order_of(job, gone)
     assert (order.state, order.code) == (OrderState.CANCELLED, code)
-    assert order.settled_at is not None
-    event = Event.objects.get(job_id=job.id, verb="order.called_back")
+    assert order.ended_at is not None
+    event = Event.objects.get(job_id=job.id, verb="order.recalled")
     assert event.detail == {"round": 1, "silo": gone.silo.name, "code": code, "params": {}}
     assert (order.params, order.message, order.message_text != "") == ({}, "", True)
     assert recall_orders.call_back(by=TEST) == 0

@@ -170,7 +170,7 @@ def test_the_form_launches_what_was_typed(cohort: Cohort) -> None:
 
 
 @pytest.mark.parametrize(
-    ("changes", "told"),
+    ("changes", "reported_value"),
     [
         ({"name": ""}, "This field is required."),
         ({"protection": ""}, "Nobody trains in clear by default."),
@@ -188,11 +188,13 @@ def test_the_form_launches_what_was_typed(cohort: Cohort) -> None:
         ({"name": "a\x00b"}, "A name is one line"),
     ],
 )
-def test_what_is_wrong_is_reported_and_what_was_typed_stays(cohort: Cohort, changes: dict[str, Any], told: str) -> None:
+def test_what_is_wrong_is_reported_and_what_was_typed_stays(
+    cohort: Cohort, changes: dict[str, Any], reported_value: str
+) -> None:
     answer = browser(cohort.scientist).post(launch_path(cohort), form_of(cohort, **{"purpose": "stays", **changes}))
     page = answer.content.decode()
     assert answer.status_code == 422
-    assert told in page
+    assert reported_value in page
     assert "stays" in page
     assert 'value="tanh" selected' in page
     assert not Job.objects.exists()

@@ -20,7 +20,7 @@ from training.engine.sql import waiting
 from training.launch.actions import launch
 from training.models import Job, Order, Step
 from training.transitions import JobState
-from training.waiting import Below
+from training.waiting import BelowQuorum
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("blob_root")]
 
@@ -91,7 +91,7 @@ def test_whoever_claims_a_step_passes_it_by_while_somebody_ends_it(running: tupl
 def test_whoever_pauses_a_job_for_want_of_answers_passes_it_by(running: tuple[Federation, Job]) -> None:
     _federation, job = running
     past = timezone.now() - timedelta(seconds=1)
-    Step.objects.filter(round__job=job).update(deadline_at=past, below=Below.PAUSE)
+    Step.objects.filter(round__job=job).update(deadline_at=past, below=BelowQuorum.PAUSE)
     with locked("training_job", job.id):
         assert steps.pause_stalled(by=TEST) == 0
     assert steps.pause_stalled(by=TEST) == 1

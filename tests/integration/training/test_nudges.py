@@ -204,7 +204,7 @@ def test_a_part_of_the_sweep_that_fails_stops_no_other(federation: Federation, m
     job = queued(federation)
     drained(*QUEUES)
     cache.clear()
-    with pytest.raises(RuntimeError, match="called back"):
+    with pytest.raises(RuntimeError, match="recalled"):
         tasks.sweep()
     assert [message.args for message in drained("rounds")] == [(str(job.id),)]
     events = Event.objects.filter(job_id=job.id)

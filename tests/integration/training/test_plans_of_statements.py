@@ -32,7 +32,7 @@ def test_a_heartbeat_finds_rejected_updates_by_their_index(blob_root: Path) -> N
         connection,
     ) as queries:
         accept_heartbeat(cohort.silo, {})
-    (asked,) = [query["sql"] for query in queries if "settled_at" in query["sql"] and "ORDER BY" in query["sql"]]
+    (asked,) = [query["sql"] for query in queries if "ended_at" in query["sql"] and "ORDER BY" in query["sql"]]
     plan = plan_of(asked.replace("%", "%%"))
     assert "order_rejected" in plan
     assert "Sort" not in plan

@@ -186,7 +186,7 @@ def test_a_model_learned_with_the_data_of_a_member_that_left_is_retired_for_good
         try_it_at(federation, model)
     assert caught.value.code == "model.retired"
     shown = browser(federation.scientist).get(f"/api/v1/models/{model.id}/").json()
-    assert (shown["retired_code"], shown["retired_at"] is not None) == ("model.retired", True)
+    assert (shown["retirement_reason_code"], shown["retired_at"] is not None) == ("model.retired", True)
     page = browser(federation.scientist).get(f"/models/{model.id}/").content.decode()
     assert "a member has left with whose data it was learned" in page
     assert "/download/" not in page

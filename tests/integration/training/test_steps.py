@@ -29,7 +29,7 @@ from training.models import Job, Order, Round, Step
 from training.protocols.base import StepPlan
 from training.protocols.clear import read_all
 from training.transitions import OUTSTANDING, JobState, RoundState, StepState
-from training.waiting import Below
+from training.waiting import BelowQuorum
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("blob_root")]
 
@@ -38,10 +38,13 @@ class Greeted:
     """A protocol of the test's own: silos greet before they work."""
 
     mode = "clear"
-    below = Below.ABANDON
+    below_quorum = BelowQuorum.ABANDON
 
     def steps(self, work: OrderKind) -> tuple[StepPlan, ...]:
-        return (StepPlan(OrderKind.KEY_EXCHANGE, quorum=2, below=self.below), StepPlan(work, opens_with=read_all))
+        return (
+            StepPlan(OrderKind.KEY_EXCHANGE, quorum=2, below_quorum=self.below_quorum),
+            StepPlan(work, opens_with=read_all),
+        )
 
 
 @pytest.fixture
@@ -132,7 +135,7 @@ def test_what_is_abandoned_in_its_second_step_is_abandoned_whole(federation: Fed
 def test_below_the_quorum_of_a_step_that_is_not_abandoned_the_job_pauses_and_goes_on_by_itself(
     federation: Federation, protocol: Greeted
 ) -> None:
-    protocol.below = Below.PAUSE
+    protocol.below_quorum = BelowQuorum.PAUSE
     job = launched(federation, rounds=1)
     step = answer(federation, job, (0,))
     sweep.nudge(by=TEST)
@@ -155,7 +158,7 @@ def test_below_the_quorum_of_a_step_that_is_not_abandoned_the_job_pauses_and_goe
 def test_a_step_that_nobody_can_answer_any_more_is_abandoned_though_it_would_pause(
     federation: Federation, protocol: Greeted
 ) -> None:
-    protocol.below = Below.PAUSE
+    protocol.below_quorum = BelowQuorum.PAUSE
     job = launched(federation, rounds=1, retries_max=0)
     step = Step.objects.get(round__job=job)
     for played in federation.silos:

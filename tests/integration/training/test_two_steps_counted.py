@@ -43,7 +43,7 @@ def test_the_list_of_rounds_counts_each_silo_once(played: tuple[Federation, Job]
     federation, job = played
     carry_out(federation, job)
     summaries = round_summaries(job, round_ids(job))
-    assert [(one.tally.counted, one.tally.expected) for one in summaries] == [(3, 3), (3, 3)]
+    assert [(one.tally.included, one.tally.expected) for one in summaries] == [(3, 3), (3, 3)]
     assert [one.tally for one in summaries] == [RoundRow(one).tally for one in rounds_of(job).order_by("-opened_at")]
     client.force_login(federation.scientist)
     told = client.get(f"/api/v1/jobs/{job.id}/rounds/").json()["results"]
@@ -54,7 +54,7 @@ def test_a_round_whose_second_step_has_begun_counts_that_step(played: tuple[Fede
     federation, job = played
     all_greet(federation, job)
     (summary,) = round_summaries(job, round_ids(job))
-    assert (summary.kind, summary.tally.counted, summary.tally.waiting) == ("train", 0, 3)
+    assert (summary.kind, summary.tally.included, summary.tally.waiting) == ("train", 0, 3)
 
 
 def test_bytes_are_those_of_what_each_order_brings(played: tuple[Federation, Job]) -> None:

@@ -85,7 +85,7 @@ def test_what_is_held_to_stands_in_the_manifest_and_at_the_seats(federation: Fed
     assert manifest.weighting == documents.Weighting(organisation_share_max=0.5, train_fraction=0.66)
     assert [(one.rows_coarse, one.weight_max) for one in manifest.cohort] == [(300, 304)] * 3
     assert job.organisation_share_max == 0.5
-    assert set(job.seats.values_list("rows_coarse", "weight_max")) == {(300, 304)}
+    assert set(job.cohort_members.values_list("rows_coarse", "weight_max")) == {(300, 304)}
 
 
 def test_an_update_that_claims_more_rows_than_were_registered_does_not_count(federation: Federation) -> None:
@@ -143,7 +143,7 @@ def test_who_registers_more_than_all_others_weighs_as_much_as_they(blob_root: Pa
     first.dataset = datasets.register(registration=registration(first, 2_000_000_000, name="large"), by=first.silo)
     federation.agree()
     job = launched(federation)
-    weights = list(job.seats.order_by("position").values_list("weight_max", flat=True))
+    weights = list(job.cohort_members.order_by("position").values_list("weight_max", flat=True))
     assert weights == [396, 304, 304]  # 0.66 of the 600 rows of the two others
     liar = {"delta": 6.0, "rows": 2_000_000_000, "evaluation": evaluation(1_000_000_000, 1.0, -1e6)}
     honest = {"delta": 0.0, "rows": 198, "evaluation": evaluation(100, 0.5)}
@@ -163,4 +163,4 @@ def test_a_lower_share_that_was_agreed_is_held_to(blob_root: Path) -> None:
     datasets.register(registration=registration(first, 1500), by=first.silo)
     job = launched(federation)
     assert job.organisation_share_max == 0.34
-    assert list(job.seats.order_by("position").values_list("weight_max", flat=True)) == [204, 207, 207]
+    assert list(job.cohort_members.order_by("position").values_list("weight_max", flat=True)) == [204, 207, 207]

@@ -50,7 +50,7 @@ def test_a_lock_that_is_stale_or_lacks_hashes_is_noticed(tmp_path: Path, monkeyp
     relay = tmp_path / "relay.txt"
     whole = relay.read_text()
     assert lock.check() == []
-    for changed, told in (
+    for changed, reported_value in (
         (whole.replace("aiohttp==", "aiohttp==9.", 1), "relay.txt has not aiohttp=="),
         (re.sub(r" \\\n    --hash=\S+", "", whole), "relay.txt: hashes of"),
         (whole.replace("# requirements sha256:", "# requirements sha256:0", 1), "is not of these requirements"),
@@ -58,7 +58,7 @@ def test_a_lock_that_is_stale_or_lacks_hashes_is_noticed(tmp_path: Path, monkeyp
         ("", "is not of these requirements"),
     ):
         relay.write_text(changed)
-        assert told in " ".join(lock.check())
+        assert reported_value in " ".join(lock.check())
     relay.write_text(whole)
     runner = tmp_path / "runner.txt"
     one = re.sub(r"(?m)^(torch==.*\n)(    --hash=\S+) \\\n(    --hash=.*\n)+", r"\1\2\n", runner.read_text())
@@ -206,8 +206,8 @@ def test_the_proxy_lets_uploads_streams_and_long_polls_through_and_believes_no_c
     assert "$proxy_add_x_forwarded_for" not in NGINX
 
 
-@pytest.mark.parametrize("told", [f"postgres@{DIGEST}", "", "postgres@sha256:short"])
-def test_pinning_writes_whole_digests_or_nothing(tmp_path: Path, told: str) -> None:
+@pytest.mark.parametrize("reported_value", [f"postgres@{DIGEST}", "", "postgres@sha256:short"])
+def test_pinning_writes_whole_digests_or_nothing(tmp_path: Path, reported_value: str) -> None:
     """With a stand-in for docker, which no test may need."""
     folder, programs = tmp_path / "deploy", tmp_path / "bin"
     folder.mkdir()
@@ -215,12 +215,12 @@ def test_pinning_writes_whole_digests_or_nothing(tmp_path: Path, told: str) -> N
     script = folder / "pin-images"
     script.write_text((ROOT / "deploy" / "pin-images").read_text())
     docker = programs / "docker"
-    docker.write_text(f"#!/bin/sh\n[ \"$1\" = image ] && echo '{told}'\nexit 0\n")
+    docker.write_text(f"#!/bin/sh\n[ \"$1\" = image ] && echo '{reported_value}'\nexit 0\n")
     docker.chmod(0o755)
     given = {"PATH": f"{programs}{os.pathsep}{os.environ['PATH']}"}
     done = subprocess.run(["bash", str(script)], env=given, capture_output=True, text=True, check=False)
     wrote = folder / "images.env"
-    if DIGEST in told:
+    if DIGEST in reported_value:
         assert done.returncode == 0, done.stderr
         assert wrote.read_text().splitlines() == [f"{name}_DIGEST={DIGEST}" for name in ("PYTHON", "POSTGRES", "REDIS")]
     else:

@@ -54,10 +54,10 @@ def chain_to(end: int) -> KeyChain:
     return KeyChain(KEYS[0].public).verify_and_extend([link(old) for old in range(end)], now=NOW)
 
 
-def refusal(chain: KeyChain, *handed: bytes) -> str:
-    """The code with which a chain refuses what is handed along."""
+def refusal(chain: KeyChain, *sent_along: bytes) -> str:
+    """The code with which a chain refuses what is sent_along along."""
     with pytest.raises(FederationError) as caught:
-        chain.verify_and_extend(handed, now=NOW)
+        chain.verify_and_extend(sent_along, now=NOW)
     return caught.value.code
 
 
@@ -77,8 +77,8 @@ def test_a_key_chain_begins_at_the_pinned_key() -> None:
 
 def test_what_is_known_already_changes_nothing() -> None:
     chain = chain_to(3)
-    for handed in ([], [link(0)], [link(0), link(1), link(2)]):
-        assert chain.verify_and_extend(handed, now=NOW) is chain
+    for sent_along in ([], [link(0)], [link(0), link(1), link(2)]):
+        assert chain.verify_and_extend(sent_along, now=NOW) is chain
 
 
 def test_a_key_chain_grows_bit_by_bit_as_at_once() -> None:
@@ -131,7 +131,7 @@ def changed(change: Callable[[dict[str, Any]], object]) -> bytes:
 
 
 @pytest.mark.parametrize(
-    "handed",
+    "sent_along",
     [
         b"",
         b"[]",
@@ -150,9 +150,9 @@ def changed(change: Callable[[dict[str, Any]], object]) -> bytes:
         changed(lambda content: content.pop("made_at")),
     ],
 )
-def test_what_is_no_succession(handed: bytes) -> None:
-    assert refusal(KeyChain(KEYS[0].public), handed) == "succession.malformed"
-    assert refusal(KeyChain(KEYS[0].public), link(0), handed) == "succession.malformed", "all or nothing"
+def test_what_is_no_succession(sent_along: bytes) -> None:
+    assert refusal(KeyChain(KEYS[0].public), sent_along) == "succession.malformed"
+    assert refusal(KeyChain(KEYS[0].public), link(0), sent_along) == "succession.malformed", "all or nothing"
 
 
 def test_so_many_at_once_are_not_even_read() -> None:
@@ -169,7 +169,7 @@ def test_a_chain_is_adopted_only_as_far_as_every_link_verifies(
     root: int, bad: dict[int, str], shuffled: list[int]
 ) -> None:
     """An independent reckoning: the longest run of good links from the root; a false link on the way refuses all."""
-    handed = []
+    sent_along = []
     for old in shuffled:
         sealed = link(old, None, STRANGER) if bad.get(old) == "signer" else link(old)
         if bad.get(old) == "bit":
@@ -179,10 +179,12 @@ def test_a_chain_is_adopted_only_as_far_as_every_link_verifies(
             content["signatures"][0]["sig"] = base64.b64encode(signature).decode()
             sealed = json.dumps(content).encode()
         if bad.get(old) != "missing":
-            handed.append(sealed)
+            sent_along.append(sealed)
     first_bad = next((old for old in range(root, 5) if old in bad), 5)
     chain = KeyChain(KEYS[root].public)
     if bad.get(first_bad) in ("signer", "bit"):
-        assert refusal(chain, *handed) == "succession.untrusted"
+        assert refusal(chain, *sent_along) == "succession.untrusted"
     else:
-        assert chain.verify_and_extend(handed, now=NOW).keys == tuple(key.public for key in KEYS[root : first_bad + 1])
+        assert chain.verify_and_extend(sent_along, now=NOW).keys == tuple(
+            key.public for key in KEYS[root : first_bad + 1]
+        )

@@ -83,7 +83,7 @@ async def test_what_the_kind_of_payload_refuses_does_not_leave(
         await platform.until(lambda: (site.inbox / str(order.order_id)).exists())
         trainer.process_inbox()
         await platform.until(lambda: platform.submissions)
-    assert peeked(platform)["code"] == "leaving.not_allowed"
+    assert peeked(platform)["code"] == "egress.not_allowed"
     assert not platform.kept
     assert not list((site.config.trainer_state / "outcomes").iterdir())
 

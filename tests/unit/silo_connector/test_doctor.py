@@ -91,7 +91,7 @@ async def test_the_command_prints_a_table_or_json_and_says_by_its_code(
     assert told["ok"] is False
     (wrong,) = [finding for finding in told["findings"] if finding["state"] == "fail"]
     assert wrong["check"] == "data"
-    assert wrong["advice"]
+    assert wrong["remedy"]
 
 
 async def test_doctor_compares_files_with_what_the_running_trainer_uses(site: Site) -> None:
@@ -151,7 +151,7 @@ async def test_a_connector_that_speaks_an_older_protocol_is_notified_to_upgrade(
     site: Site, platform: FakePlatform
 ) -> None:
     platform.fail("/connector/v1/orders", problem(426, "protocol.version"))
-    assert "Install the connector's version" in (await findings(site))["enrolment"].advice
+    assert "Install the connector's version" in (await findings(site))["enrolment"].remedy
 
 
 async def test_doctor_reports_a_platform_that_does_not_listen(site: Site, platform: FakePlatform) -> None:
@@ -160,7 +160,7 @@ async def test_doctor_reports_a_platform_that_does_not_listen(site: Site, platfo
     moved = make_site_again(site)
     found = await findings(moved)
     assert found["platform"].state == "fail"
-    assert "platform_url" in found["platform"].advice
+    assert "platform_url" in found["platform"].remedy
 
 
 @pytest.mark.parametrize(("skew_s", "state"), [(0.0, "ok"), (-9.0, "ok"), (30.0, "warn"), (-61.0, "fail")])
@@ -193,7 +193,7 @@ async def test_a_code_of_another_platform_than_the_pinned_one(tmp_path: Path, pl
     site.config.path.write_text(text)
     found = await findings(make_site_again(site), "relay", platform.code)
     assert (found["code"].state, found["pinned key"].state) == ("ok", "fail")
-    assert "code is not used up" in found["pinned key"].advice
+    assert "code is not used up" in found["pinned key"].remedy
     assert platform.code_used_by is None
 
 
@@ -208,7 +208,7 @@ async def test_a_key_that_others_can_read(site: Site, file: str) -> None:
     (site.folder / file).chmod(0o644)
     check = "identity key" if "identity" in file else "transport key"
     found = (await findings(site))[check]
-    assert (found.state, found.advice.startswith("chmod 600")) == ("fail", True)
+    assert (found.state, found.remedy.startswith("chmod 600")) == ("fail", True)
 
 
 @pytest.mark.parametrize(("days_later", "state"), [(0, "ok"), (700, "warn"), (731, "fail")])

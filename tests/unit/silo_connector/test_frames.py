@@ -48,9 +48,9 @@ def test_a_frame_is_read_as_it_was_written() -> None:
 @pytest.mark.parametrize(
     ("data", "code"),
     [
-        (b"", "frames.gone"),
-        (HELLO[:-1], "frames.gone"),
-        (frames.encode({}, 3) + b"ab", "frames.gone"),
+        (b"", "frames.closed"),
+        (HELLO[:-1], "frames.closed"),
+        (frames.encode({}, 3) + b"ab", "frames.closed"),
         (b"HTTP/1.1 200 OK\r\n\r\n", "frames.malformed"),
         (frames.encode({}, 11) + b"x" * 11, "frames.too_large"),
         (struct.pack("<4sIQ", b"CSP1", 1 << 31, 0), "frames.too_large"),
@@ -220,4 +220,4 @@ def test_what_a_kernel_has_not_is_left_out_and_the_doctor_says_it(monkeypatch: p
     assert finding.state == "warn"
     assert "landlock" in finding.detail
     assert "limits" not in finding.detail
-    assert (of_times.state, "noatime" in of_times.advice) == ("warn", True)
+    assert (of_times.state, "noatime" in of_times.remedy) == ("warn", True)

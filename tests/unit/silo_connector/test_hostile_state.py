@@ -216,7 +216,7 @@ async def test_hostile_any_store_is_put_back_or_lost(
     assert site.refusal(again) == OLDER, "what is written while it is locked opens nothing"
     found = [one for one in await examine(site.config, "trainer", None) if one.check == "state"]
     assert {one.state for one in found} == {State.FAIL}
-    assert "accept-state" in found[0].advice
+    assert "accept-state" in found[0].remedy
 
 
 @pytest.mark.parametrize("stays", ["checkpoints.json", "agreements"])

@@ -106,7 +106,7 @@ def refused(document: BaseModel, payload: Path | None = None, bounds: Bounds | N
         bounds = replace(bounds, outputs={})
     with pytest.raises(Invalid) as caught:
         check_may_leave(document, bounds, {} if payload is None else {"update": payload})
-    assert caught.value.code == "leaving.not_allowed"
+    assert caught.value.code == "egress.not_allowed"
     return caught.value.field
 
 
@@ -250,9 +250,9 @@ def test_a_refusal_by_an_agreement_names_its_clause_and_what_was_at_fault() -> N
 
 def test_a_refusal_by_the_site_s_own_policy_names_nothing_unless_the_site_wants_it() -> None:
     hidden = Violation("policy.family", "policy", told_as=LOCAL_POLICY)
-    told = Violation("policy.family", "policy", told_as="policy.family")
+    reported_value = Violation("policy.family", "policy", told_as="policy.family")
     head = OrderHead(uuid4(), 1, uuid4(), uuid4())
-    first, second = (document(head, Refused.by(decision), ENVIRONMENT) for decision in (hidden, told))
+    first, second = (document(head, Refused.by(decision), ENVIRONMENT) for decision in (hidden, reported_value))
     assert (first.code, first.rule) == (LOCAL_POLICY, None)
     assert (second.code, second.rule) == ("policy.family", "policy")
     check_may_leave(first)
@@ -327,12 +327,12 @@ def test_a_withdrawal_names_a_dataset_and_nothing_else() -> None:
 
 
 @pytest.mark.parametrize(
-    ("rows", "told"),
+    ("rows", "reported_value"),
     [(0, 0), (4, 0), (5, 10), (46, 50), (60, 60), (303, 300), (999, 1000), (1049, 1000), (12345, 12000)],
 )
-def test_rows_are_reported_in_tens_and_two_digits(rows: int, told: int) -> None:
-    assert coarse(rows) == told
-    assert coarse(told) == told
+def test_rows_are_reported_in_tens_and_two_digits(rows: int, reported_value: int) -> None:
+    assert coarse(rows) == reported_value
+    assert coarse(reported_value) == reported_value
 
 
 def test_a_status_has_a_fixed_vocabulary() -> None:

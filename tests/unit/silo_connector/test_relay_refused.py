@@ -70,7 +70,7 @@ async def test_an_answer_to_an_order_that_is_over_is_reported_without_its_update
         return web.json_response({"state": "late", "code": None})
 
     platform._submission = tell_late  # type: ignore[method-assign]
-    platform.fail("/connector/v1/uploads", problem(409, "order.over"))
+    platform.fail("/connector/v1/uploads", problem(409, "order.ended"))
     async with relaying(site):
         order_id = await answered(site)
         await platform.until(lambda: not (site.outbox / order_id).exists())

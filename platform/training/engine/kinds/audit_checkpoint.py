@@ -41,7 +41,7 @@ def accept_countersignature(*, document: bytes, by: Silo) -> bool:
         raise Invalid("checkpoint.unknown", "The platform has signed no such head.", "document")
     now = timezone.now()
     record_kept_head(chain=said.chain, head=TreeHead(said.position, said.digest, said.root), by=by)
-    Order.objects.filter(silo=by, audit_checkpoint=row).move(OrderState.SUBMITTED, answered_at=now, settled_at=now)
+    Order.objects.filter(silo=by, audit_checkpoint=row).move(OrderState.SUBMITTED, answered_at=now, ended_at=now)
     _, new = Countersignature.objects.get_or_create(
         checkpoint=row, silo_id=by.id, defaults={"document": document, "at": now}
     )
@@ -73,7 +73,7 @@ def take_refusal(*, said: documents.Refusal, document: bytes, by: Silo) -> str:
         return order.code
     now = timezone.now()
     state = OrderState.LATE if order.state == OrderState.EXPIRED else OrderState.REFUSED
-    Order.objects.filter(id=order.id).move(state, answered_at=now, settled_at=now, code=said.code, message=said.message)
+    Order.objects.filter(id=order.id).move(state, answered_at=now, ended_at=now, code=said.code, message=said.message)
     RefusalDocument.objects.create(order=order, document=document, received_at=now)
     if said.kept is not None:
         record_kept_head(chain=checkpoint.chain, head=TreeHead(**said.kept.model_dump()), by=by, is_its_word=True)

@@ -95,7 +95,7 @@ _FIND = """
            COALESCE(step.wait, ''),
            (SELECT jsonb_object_agg(came.name, jsonb_build_array(came.digest, came.finished_at IS NOT NULL))
             FROM training_upload AS came WHERE came.order_id = own.id)::text,
-           seat.rows_coarse, seat.weight_max,
+           member.rows_coarse, member.weight_max,
            job.request #>> '{protection,mode}', (job.request #>> '{limits,update_norm_l2_max}')::float8,
            (job.request #>> '{limits,minimum_cell}')::integer, agreement.terms #>> '{disclosure,metrics}',
            agreement.terms #>> '{training_limits,trainer_network}', model.n_classes, model.target
@@ -105,7 +105,7 @@ _FIND = """
     LEFT JOIN training_round AS round ON round.id = step.round_id
     LEFT JOIN registry_modelversion AS version ON version.id = own.base_version_id
     LEFT JOIN registry_model AS model ON model.id = version.model_id
-    JOIN training_cohortseat AS seat ON seat.job_id = job.id AND seat.silo_id = own.silo_id
+    JOIN training_cohortmember AS member ON member.job_id = job.id AND member.silo_id = own.silo_id
     LEFT JOIN agreements_agreementversion AS agreement ON agreement.id = job.agreement_id
     WHERE own.id = %(order)s AND own.silo_id = %(silo)s
 """

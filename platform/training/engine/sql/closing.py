@@ -88,12 +88,12 @@ _ANSWER = """
     SELECT own.id,
            (SELECT jsonb_object_agg(payload.name, jsonb_build_array(payload.kind, payload.digest))
             FROM training_payload AS payload WHERE payload.order_id = own.id)::text,
-           submission.rows, seat.rows_coarse, seat.weight_max, step.position
+           submission.rows, member.rows_coarse, member.weight_max, step.position
     FROM training_order AS own
     JOIN training_submission AS submission ON submission.order_id = own.id
     JOIN training_step AS step ON step.id = own.step_id
     JOIN training_round AS round ON round.id = step.round_id
-    JOIN training_cohortseat AS seat ON seat.job_id = round.job_id AND seat.silo_id = own.silo_id
+    JOIN training_cohortmember AS member ON member.job_id = round.job_id AND member.silo_id = own.silo_id
 """
 _ANSWERS = f"""
     {_ANSWER}

@@ -49,15 +49,15 @@ _STANDING = f"""
            (SELECT count(*) FROM training_round
             WHERE job_id = %(job)s AND state = '{RoundState.OPEN.value}'),
            (SELECT count(*) FROM training_round WHERE job_id = %(job)s AND state = '{RoundState.CLOSED.value}'),
-           ARRAY(SELECT seat.silo_id
-                 FROM training_cohortseat AS seat
-                 JOIN silos_silo AS silo ON silo.id = seat.silo_id
+           ARRAY(SELECT member.silo_id
+                 FROM training_cohortmember AS member
+                 JOIN silos_silo AS silo ON silo.id = member.silo_id
                  JOIN consortia_participation AS part
                    ON part.organisation_id = silo.organisation_id AND part.consortium_id = %(consortium)s
-                 WHERE seat.job_id = %(job)s AND silo.state = '{SiloState.ACTIVE.value}'
+                 WHERE member.job_id = %(job)s AND silo.state = '{SiloState.ACTIVE.value}'
                    AND part.state = '{ParticipationState.ACTIVE.value}'
                    AND silo.organisation_id NOT IN (SELECT organisation_id FROM suspended)
-                 ORDER BY seat.position),
+                 ORDER BY member.position),
            (SELECT count(*) FROM suspended),
            COALESCE(agreed.state, ''), COALESCE(agreed.not_after <= {NOW}, false),
            COALESCE(agreed.terms->'amendment'->>'running_jobs', 'stop'), COALESCE(agreed.protocol, '')
@@ -89,9 +89,9 @@ _OPEN_ROUND = f"""
 _OPEN_STEP = f"""
     WITH step AS (
         INSERT INTO training_step
-            (round_id, position, kind, state, quorum, below, expected, opened_at, deadline_at, wait, usual_s,
+            (round_id, position, kind, state, quorum, below_quorum, expected, opened_at, deadline_at, wait, usual_s,
              grace_min_s)
-        VALUES (%(round)s, %(position)s, %(kind)s, '{StepState.COLLECTING.value}', %(quorum)s, %(below)s,
+        VALUES (%(round)s, %(position)s, %(kind)s, '{StepState.COLLECTING.value}', %(quorum)s, %(below_quorum)s,
                 cardinality(%(orders)s::uuid[]), %(opened_at)s, %(deadline_at)s, %(wait)s, %(usual_s)s::float8,
                 %(grace_min_s)s)
         RETURNING id
@@ -144,7 +144,7 @@ def open_step(
             "position": position,
             "kind": plan.kind.value,
             "quorum": quorum,
-            "below": plan.below.value,
+            "below_quorum": plan.below_quorum.value,
             "opened_at": deadlines.opened_at,
             "deadline_at": deadlines.deadline_at,
             "expires_at": deadlines.expires_at,
@@ -167,9 +167,9 @@ _COUNTED = f"""
     FROM training_order AS own
     JOIN training_step AS step ON step.id = own.step_id
     JOIN training_round AS round ON round.id = step.round_id
-    JOIN training_cohortseat AS seat ON seat.job_id = round.job_id AND seat.silo_id = own.silo_id
+    JOIN training_cohortmember AS member ON member.job_id = round.job_id AND member.silo_id = own.silo_id
     WHERE step.round_id = %(round)s AND step.position = %(position)s AND own.state = '{OrderState.APPLIED.value}'
-    ORDER BY seat.position
+    ORDER BY member.position
 """  # noqa: S608 - a state of ours
 
 

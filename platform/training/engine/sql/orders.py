@@ -14,7 +14,7 @@ from realtime import database
 from silos.transitions import SiloState
 from training.engine.sql.answered import AnsweredOrder
 from training.sql_literals import NOW, may_become, sql_literals
-from training.transitions import CALLED_BACK, ORDER, OUTSTANDING, OrderState
+from training.transitions import ORDER, OUTSTANDING, RECALLED, OrderState
 
 ORDERS_MAX = 100
 SEEN_EVERY_S = 10
@@ -59,7 +59,7 @@ _FETCH = f"""
         WHERE state IN ({sql_literals(OUTSTANDING)}) AND expires_at > {NOW} AND id <> ALL(%(held)s)
         UNION ALL
         SELECT id, state, envelope, job_id, number FROM admitted JOIN training_order USING (silo_id)
-        WHERE state IN ({sql_literals(CALLED_BACK)}) AND id = ANY(%(held)s)
+        WHERE state IN ({sql_literals(RECALLED)}) AND id = ANY(%(held)s)
         ORDER BY number LIMIT {ORDERS_MAX}
     ), delivered AS (
         UPDATE training_order SET state = '{OrderState.DELIVERED.value}', delivered_at = {NOW} FROM found

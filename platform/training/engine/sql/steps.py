@@ -36,7 +36,7 @@ _CLAIM = f"""
                   step.claims_renewed
     ), expired AS (
         UPDATE training_order AS own
-        SET state = '{OrderState.EXPIRED.value}', settled_at = {NOW},
+        SET state = '{OrderState.EXPIRED.value}', ended_at = {NOW},
             code = CASE WHEN claimed.close_reason = '{CloseReason.DEADLINE.value}' THEN 'order.deadline'
                         WHEN {SILENT_SQL} THEN '{SILENT}'
                         ELSE '{LEFT_OUT}' END
@@ -99,7 +99,7 @@ _SETTLE = f"""
         UPDATE training_submission AS submission SET update_norm_l2 = counted.norm, update_cosine = counted.cosine
         FROM counted WHERE submission.order_id = counted.order_id
     )
-    UPDATE training_order SET state = '{OrderState.APPLIED.value}', settled_at = {NOW}
+    UPDATE training_order SET state = '{OrderState.APPLIED.value}', ended_at = {NOW}
     FROM counted
     WHERE training_order.id = counted.order_id AND state IN ({may_become(ORDER, OrderState.APPLIED)})
 """  # noqa: S608 - states of ours

@@ -26,7 +26,7 @@ from training.waiting import (
     ROUNDS_LOOKED_AT,
     SILENT,
     USUAL_TIMES_MAX,
-    Below,
+    BelowQuorum,
     CloseReason,
     Wait,
 )
@@ -36,7 +36,8 @@ SILENT_SQL = f"COALESCE(silo.last_seen_at < {NOW} - interval '1 second' * %(sile
 
 DUE = f"""
     SELECT step.id AS step_id, gathered.close_at, gathered.answerable, gathered.submitted,
-           CASE WHEN step.below = '{Below.PAUSE.value}' AND gathered.submitted < step.quorum AND gathered.answerable > 0
+           CASE WHEN step.below_quorum = '{BelowQuorum.PAUSE.value}'
+                     AND gathered.submitted < step.quorum AND gathered.answerable > 0
                 THEN ''
                 WHEN gathered.outstanding = 0 THEN '{CloseReason.SETTLED.value}'
                 WHEN step.deadline_at <= {NOW} THEN '{CloseReason.DEADLINE.value}'
@@ -108,7 +109,8 @@ def due_steps() -> list[int]:
 
 _STALLED_STEPS = f"""
     SELECT due.step_id
-    FROM ({DUE} WHERE step.state = '{StepState.COLLECTING.value}' AND step.below = '{Below.PAUSE.value}') AS due
+    FROM ({DUE} WHERE step.state = '{StepState.COLLECTING.value}'
+          AND step.below_quorum = '{BelowQuorum.PAUSE.value}') AS due
     JOIN training_step AS step ON step.id = due.step_id
     JOIN training_round AS round ON round.id = step.round_id
     JOIN training_job AS job ON job.id = round.job_id AND job.state = '{JobState.RUNNING.value}'

@@ -285,7 +285,7 @@ def test_what_is_outside_the_agreement_is_refused_and_the_clause_named(code: str
     assert refusal is not None
     assert (refusal.code, refusal.clause) == (code, clause)
     assert refusal.meaning
-    assert refusal.advice
+    assert refusal.remedy
     assert refusal.outward_code == code
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from django.utils import translation
 
-from agreements.refusals import advice_of, meaning_of
+from agreements.refusals import meaning_of, remedy_of
 from federation.agreements.contradictions import faults
 from federation.agreements.rules import RULES, Violation
 from federation.protocol.documents import Cohort, UseConditions
@@ -18,11 +18,11 @@ from tests.support.every import every
 def test_every_rule_is_said_in_german(code: str) -> None:
     refusal = Violation(code, "members", "NPU")
     with translation.override("de"):
-        meaning, advice = meaning_of(refusal), advice_of(refusal)
+        meaning, remedy = meaning_of(refusal), remedy_of(refusal)
     assert meaning.endswith(": NPU.")
     assert meaning != refusal.meaning
-    assert advice != refusal.advice
-    assert (meaning_of(refusal), advice_of(refusal)) == (refusal.meaning, refusal.advice)
+    assert remedy != refusal.remedy
+    assert (meaning_of(refusal), remedy_of(refusal)) == (refusal.meaning, refusal.remedy)
 
 
 def test_contradictions_are_said_in_german_also_those_with_numbers_and_names() -> None:

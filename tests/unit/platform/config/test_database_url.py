@@ -71,7 +71,7 @@ def test_connections_beside_django_s_get_every_option(monkeypatch: pytest.Monkey
 
 
 @pytest.mark.parametrize(
-    ("url", "told"),
+    ("url", "reported_value"),
     [
         ("postgresql://u:top-secret@h/db?sslmod=require", "sslmod"),
         ("postgresql://u:top-secret@h/db?pool=3&conn_max_age=1", "conn_max_age, pool"),
@@ -90,10 +90,10 @@ def test_connections_beside_django_s_get_every_option(monkeypatch: pytest.Monkey
         ("host=h password=top-secret", "postgresql://"),
     ],
 )
-def test_what_can_t_be_right_is_refused_by_name(url: str, told: str) -> None:
+def test_what_can_t_be_right_is_refused_by_name(url: str, reported_value: str) -> None:
     with pytest.raises(ImproperlyConfigured) as refused:
         database_of(url, pool_max=3)
-    assert told in str(refused.value)
+    assert reported_value in str(refused.value)
     assert "secret" not in str(refused.value)
 
 

@@ -49,7 +49,7 @@ def test_the_client_is_the_last_hop_that_is_none_of_ours(peer: str | None, hops:
 
 
 @pytest.mark.parametrize(
-    ("peer", "told", "scheme"),
+    ("peer", "reported_value", "scheme"),
     [
         ("10.0.0.1", "https", "https"),
         ("10.0.0.1", "http, https", "https"),
@@ -59,8 +59,8 @@ def test_the_client_is_the_last_hop_that_is_none_of_ours(peer: str | None, hops:
         (STRANGER, "https", "http"),
     ],
 )
-def test_the_scheme_is_what_our_own_proxy_says(peer: str, told: str, scheme: str) -> None:
-    assert OURS.seen_through(scope(peer, x_forwarded_proto=told))["scheme"] == scheme
+def test_the_scheme_is_what_our_own_proxy_says(peer: str, reported_value: str, scheme: str) -> None:
+    assert OURS.seen_through(scope(peer, x_forwarded_proto=reported_value))["scheme"] == scheme
 
 
 def test_without_proxies_nobody_is_believed() -> None:

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.support.examples import examples
-from training.reading.advice import ADVICE, advice_on
+from training.reading.advice import REMEDIES, remedy_for
 from training.reading.counting import OUTCOME_OF, Outcome, Tally, states_of, tally, tally_of
 from training.transitions import MISSED, OUTSTANDING, OrderState
 from training.waiting import Wait, mode, silo_down_s
@@ -16,14 +16,14 @@ from training.waiting import Wait, mode, silo_down_s
 def test_every_state_has_one_outcome_and_every_outcome_a_state() -> None:
     assert set(OUTCOME_OF) == set(OrderState)
     assert set(OUTCOME_OF.values()) == set(Outcome)
-    assert set(states_of(Outcome.WAITING)) == set(OUTSTANDING)
+    assert set(states_of(Outcome.PENDING)) == set(OUTSTANDING)
     absent = (Outcome.REFUSED, Outcome.REJECTED, Outcome.LATE, Outcome.MISSING)
     assert {state for one in absent for state in states_of(one)} == set(MISSED)
 
 
 def test_refused_and_expired_orders_are_not_answered_in_time() -> None:
     told = tally(["submitted", "applied", "refused", "expired", "late", "rejected", "cancelled", "accepted"])
-    assert told == Tally(counted=2, refused=1, missing=1, late=1, rejected=1, called_back=1, waiting=1)
+    assert told == Tally(included=2, refused=1, missing=1, late=1, rejected=1, recalled=1, pending=1)
     assert (told.expected, told.settled) == (8, 7)
     assert sum(count for _, count in told.others) == 5
 
@@ -34,12 +34,12 @@ def test_each_order_is_counted_once(states: list[str]) -> None:
     told = tally(states)
     assert told.expected == len(states)
     assert told == tally_of({state: states.count(state) for state in set(states)})
-    assert told.counted + told.waiting + sum(count for _, count in told.others) == len(states)
+    assert told.included + told.pending + sum(count for _, count in told.others) == len(states)
 
 
-@pytest.mark.parametrize("code", [*ADVICE, "data.malformed", "agreement.expired", "checkpoint.forked", "unheard.of"])
+@pytest.mark.parametrize("code", [*REMEDIES, "data.malformed", "agreement.expired", "checkpoint.forked", "unheard.of"])
 def test_there_is_advice_on_every_code(code: str) -> None:
-    assert advice_on(code).endswith(".")
+    assert remedy_for(code).endswith(".")
 
 
 def test_how_much_longer_a_round_is_with_a_silo_down() -> None:
