@@ -181,8 +181,8 @@ def main() -> int:
                     stack, federation, parameters, asked.rounds or rounds_for(parameters)
                 )
                 held = asked.silos == SILOS and parameters in LIMIT_S
-                told = f" (to hold: {LIMIT_S[parameters]} s)" if held else ""
-                print(f"{parameters}: {figures[str(parameters)]}{told}", file=sys.stderr)
+                message = f" (to hold: {LIMIT_S[parameters]} s)" if held else ""
+                print(f"{parameters}: {figures[str(parameters)]}{message}", file=sys.stderr)
             print(json.dumps({"silos": asked.silos, "rounds": figures}))
             return 0
     finally:

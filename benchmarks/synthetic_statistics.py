@@ -79,9 +79,9 @@ def _report(shapes: Iterable[ColumnShape], dataset: Dataset) -> StatisticsReport
 def _column(shape: ColumnShape, rows: int, dataset: Dataset) -> ColumnReport:
     parts = [wave(dataset.id, shape.name, place) for place in range(shape.cells)]
     cells = [int(rows * part / sum(parts)) for part in parts]
-    missing, *told = protect([rows - sum(cells), *cells], MINIMUM_CELL)
+    missing, *reported = protect([rows - sum(cells), *cells], MINIMUM_CELL)
     moments: dict[str, float] = {}
-    if shape.has_moments and missing is not None and None not in told:
+    if shape.has_moments and missing is not None and None not in reported:
         moments = {"mean": rounded(50 + 20 * wave(dataset.id, shape.name)), "variance": 90.0}
     return ColumnReport(
         name=shape.name,
@@ -90,6 +90,6 @@ def _column(shape: ColumnShape, rows: int, dataset: Dataset) -> ColumnReport:
         unit=shape.unit,
         edges=shape.edges,
         missing=missing,
-        cells=tuple(told),
+        cells=tuple(reported),
         **moments,
     )

@@ -100,9 +100,9 @@ def bring_into_force(
 def _await_force(client: Client, version: str) -> Agreed:
     """The hospitals' relays carry their signatures in."""
     deadline = time.monotonic() + IN_FORCE_TIMEOUT_S
-    while (told := client.get(f"agreements/versions/{version}/"))["state"] != "in_force":
+    while (response := client.get(f"agreements/versions/{version}/"))["state"] != "in_force":
         if time.monotonic() > deadline:
-            raise DemoError(f"The agreement is {told['state']}; not signed: {', '.join(told['missing'])}.")
+            raise DemoError(f"The agreement is {response['state']}; not signed: {', '.join(response['missing'])}.")
         time.sleep(0.2)
-    parties = told["parties"]
-    return Agreed(version, len(parties), sum(party["signed_at"] is not None for party in parties), told["digest"])
+    parties = response["parties"]
+    return Agreed(version, len(parties), sum(party["signed_at"] is not None for party in parties), response["digest"])

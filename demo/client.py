@@ -39,9 +39,9 @@ class Refused(DemoError):
             problem = {}
         problem = problem if isinstance(problem, dict) else {}
         self.status, self.code = status, str(problem.get("code", ""))
-        said = problem.get("detail") or problem.get("title") or body[:200].decode(errors="replace")
+        statement = problem.get("detail") or problem.get("title") or body[:200].decode(errors="replace")
         fields = f" {problem['fields']}" if problem.get("fields") else ""
-        super().__init__(f"{what}: the platform answered {status} {self.code}: {said}{fields}")
+        super().__init__(f"{what}: the platform answered {status} {self.code}: {statement}{fields}")
 
 
 class Client:

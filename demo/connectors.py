@@ -127,9 +127,9 @@ class Connector:
         """Let training plans run here, from the trainer's next start on: what runs them, a process of its own."""
         (self.folder / "runner").mkdir(exist_ok=True)
         (self.folder / "policy.toml").write_text('custom_code = "approved"\n')
-        said = self.configuration.read_text()
-        if "[runner]" not in said:
-            self.configuration.write_text(f'policy = "policy.toml"\n{said}\n[runner]\nsocket = "runner/socket"\n')
+        text = self.configuration.read_text()
+        if "[runner]" not in text:
+            self.configuration.write_text(f'policy = "policy.toml"\n{text}\n[runner]\nsocket = "runner/socket"\n')
         return self._process(f"runner-{self.hospital.key}", "runner", [], self.isolation.words)
 
     def approve(self, plan: Path, reviewer: str) -> None:

@@ -102,10 +102,10 @@ class Ensemble:
     def _enrol(self, connector: Connector) -> None:
         hospital = connector.hospital
         silo = self.silo_ids[hospital.silo]
-        told = self.sign_in(hospital.email("silo_it")).post(f"silos/{silo}/enrolment-codes/")
-        if told["platform_key_fingerprint"] != self.coordinator.fingerprint:
+        reported = self.sign_in(hospital.email("silo_it")).post(f"silos/{silo}/enrolment-codes/")
+        if reported["platform_key_fingerprint"] != self.coordinator.fingerprint:
             raise DemoError(f"The enrolment page of {hospital.silo} shows another key than the platform's own.")
-        read_out = connector.enrol(told["code"])
+        read_out = connector.enrol(reported["code"])
         administrator = self.sign_in(hospital.email("organisation_administrator"))
         shown = administrator.get(f"silos/{silo}/")
         for role, fingerprint in read_out.items():
@@ -119,9 +119,9 @@ class Ensemble:
         signatory = self.coordinator_signatory
         signatory.make()
         steward, administrator = self.sign_in(STEWARD.email), self.sign_in(CONSORTIUM_ADMINISTRATOR.email)
-        house = next(row for row in steward.all("organisations/") if row["name"] == COORDINATOR)["id"]
-        if not any(key["state"] == "active" for key in steward.all(f"organisations/{house}/signatory-keys/")):
-            steward.post(f"organisations/{house}/signatory-keys/", {"public_key": signatory.public_key})
+        organisation = next(row for row in steward.all("organisations/") if row["name"] == COORDINATOR)["id"]
+        if not any(key["state"] == "active" for key in steward.all(f"organisations/{organisation}/signatory-keys/")):
+            steward.post(f"organisations/{organisation}/signatory-keys/", {"public_key": signatory.public_key})
         waiting_for("the hospitals' and the coordinator's signatures")
         consortium = str(next(iter(administrator.all("consortia/")))["id"])
         return conclude(

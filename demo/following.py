@@ -56,13 +56,13 @@ class Follower:
         """Until the job has ended. Raises DemoError unless it is completed; `tend` is called about every second."""
         listener = threading.Thread(target=self._listen, daemon=True)
         listener.start()
-        told = 0
+        reported = 0
         try:
             with screen.watching(self._draw, self._waiting_for):
                 while True:
                     self._look()
                     if not screen.live:
-                        told = self._tell(screen, told)
+                        reported = self._tell(screen, reported)
                     if self.job["state"] in ENDED:
                         break
                     tend()
@@ -126,12 +126,12 @@ class Follower:
         ]
         return f"waiting for {', '.join(missing) or 'the worker'} in round {current['number']} … {since}"
 
-    def _tell(self, screen: Screen, told: int) -> int:
+    def _tell(self, screen: Screen, reported: int) -> int:
         """A line for each round whose model was evaluated since we last told."""
-        if self.job["rounds_closed"] == told:
-            return told
+        if self.job["rounds_closed"] == reported:
+            return reported
         metrics = list(self._client.all(f"jobs/{self._job_id}/metrics/"))
-        for entry in metrics[told:]:
+        for entry in metrics[reported:]:
             accuracy = entry["combined"].get("accuracy")
             each = ", ".join(
                 f"{one['silo']['name']} {one['accuracy']:.3f}" for one in entry["silos"] if one["accuracy"] is not None

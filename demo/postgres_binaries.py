@@ -56,8 +56,8 @@ class Binaries:
 
     def major_version(self) -> int:
         """Of the server that is started here."""
-        told = subprocess.run([self.path_of("postgres"), "--version"], check=True, capture_output=True, text=True)
-        return int(told.stdout.split()[2].partition(".")[0])
+        result = subprocess.run([self.path_of("postgres"), "--version"], check=True, capture_output=True, text=True)
+        return int(result.stdout.split()[2].partition(".")[0])
 
 
 def can_enter(user: pwd.struct_passwd, folder: Path) -> bool:

@@ -45,7 +45,7 @@ def _refused_by_the_platform(client: Client, asked: dict[str, Any]) -> str:
 
 
 def _refused_by_the_silos(client: Client, coordinator: Coordinator, asked: dict[str, Any]) -> list[str]:
-    told = run(
+    reported = run(
         [sys.executable, "-m", "demo.bypass_checks"],
         environment=coordinator.environment(with_signing_key=True) | {"DJANGO_SETTINGS_MODULE": "config.settings"},
         log=coordinator.home.log("forcing"),
@@ -53,7 +53,7 @@ def _refused_by_the_silos(client: Client, coordinator: Coordinator, asked: dict[
         cwd=ROOT,
         given=json.dumps({"request": asked, "email": DATA_SCIENTIST.email}),
     )
-    job_id = json.loads(told)["job"]
+    job_id = json.loads(reported)["job"]
     deadline = time.monotonic() + TIMEOUT_S
     while (job := client.get(f"jobs/{job_id}/"))["state"] in ("queued", "running"):
         if time.monotonic() > deadline:

@@ -153,8 +153,8 @@ def _where(cpu_wheels: str) -> tuple[str, ...]:
 def _text(first: str, locked: dict[str, tuple[str, set[str]]]) -> str:
     lines = [first, "# Made by `make lock`; install with pip install --require-hashes --no-deps -r"]
     for name, (version, hashes) in sorted(locked.items()):
-        told = "".join(f" \\\n    --hash={one}" for one in sorted(hashes))
-        lines.append(f"{name}=={version}{told}")
+        message = "".join(f" \\\n    --hash={one}" for one in sorted(hashes))
+        lines.append(f"{name}=={version}{message}")
     return "\n".join(lines) + "\n"
 
 

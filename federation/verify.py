@@ -76,8 +76,8 @@ def check(
         if digest in report.models or digest in report.passports:
             _bind(digest, report)
         else:
-            told = f"Its digest is {digest}; no order of this job that holds has sent out such a model."
-            report.faults.append(Fault(model.name, "model.not_in_bundle", told))
+            message_text = f"Its digest is {digest}; no order of this job that holds has sent out such a model."
+            report.faults.append(Fault(model.name, "model.not_in_bundle", message_text))
     return report
 
 
@@ -92,7 +92,7 @@ def _bind(digest: str, report: Report) -> None:
 def print_report(report: Report, *, as_json: bool = False) -> None:
     """Print what was found."""
     if as_json:
-        told = {
+        by_name = {
             "holds": report.holds,
             "verdict": report.verdict.name.lower(),
             "job": report.job_id,
@@ -106,7 +106,7 @@ def print_report(report: Report, *, as_json: bool = False) -> None:
             "faults": [asdict(fault) for fault in report.faults],
             "limits": [asdict(limit) for limit in report.limits],
         }
-        print(json.dumps(told))
+        print(json.dumps(by_name))
         return
     if report.agreement:
         print(f"Job        {report.job_id}{f' ({report.ended})' if report.ended else ''}")

@@ -152,32 +152,32 @@ def read_config(path: Path) -> Config:
     """Read and check the file. Raises Invalid ``config.unreadable``, ``config.invalid`` with all that is wrong."""
     path = path.absolute()
     base = path.parent
-    said = read_settings(_Connector, path, read_text(path), INVALID, SAMPLE, {_BASE: base})
+    content = read_settings(_Connector, path, read_text(path), INVALID, SAMPLE, {_BASE: base})
 
     def optional(text: str | None) -> Path | None:
         return None if text is None else resolved(base, text)
 
-    runner = said.runner
+    runner = content.runner
     return Config(
         path=path,
-        platform_url=said.platform_url,
-        platform_key=said.platform_key,
-        spool=resolved(base, said.spool),
-        trainer_state=resolved(base, said.trainer_state),
-        relay_state=resolved(base, said.relay_state),
-        organisation=said.organisation,
-        signatory_key=optional(said.signatory_key),
-        ca_file=optional(said.ca_file),
-        proxy=said.proxy,
-        allow_plain_http=said.allow_plain_http,
-        image_digest=said.image_digest,
-        datasets=tuple(DatasetFile(resolved(base, one.declaration), optional(one.source)) for one in said.dataset),
-        training_threads=said.training.threads,
-        tolerated_interfaces=tuple(said.training.tolerated_interfaces),
-        limits=Limits(**said.limits.model_dump()),
-        policy=optional(said.policy),
-        syslog=None if said.journal.syslog is None else Path(said.journal.syslog),
-        journal_part_bytes_max=said.journal.part_bytes_max,
+        platform_url=content.platform_url,
+        platform_key=content.platform_key,
+        spool=resolved(base, content.spool),
+        trainer_state=resolved(base, content.trainer_state),
+        relay_state=resolved(base, content.relay_state),
+        organisation=content.organisation,
+        signatory_key=optional(content.signatory_key),
+        ca_file=optional(content.ca_file),
+        proxy=content.proxy,
+        allow_plain_http=content.allow_plain_http,
+        image_digest=content.image_digest,
+        datasets=tuple(DatasetFile(resolved(base, one.declaration), optional(one.source)) for one in content.dataset),
+        training_threads=content.training.threads,
+        tolerated_interfaces=tuple(content.training.tolerated_interfaces),
+        limits=Limits(**content.limits.model_dump()),
+        policy=optional(content.policy),
+        syslog=None if content.journal.syslog is None else Path(content.journal.syslog),
+        journal_part_bytes_max=content.journal.part_bytes_max,
         runner=None
         if runner is None
         else Runner(

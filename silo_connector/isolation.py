@@ -27,8 +27,8 @@ def check_isolated(proc: Path = Path("/proc"), tolerated: Collection[str] = (), 
         interfaces = sorted(set(_interfaces(proc)) - {LOOPBACK} - set(tolerated))
         routes = sorted(set(_routes(proc)) - {LOOPBACK})
     except FileNotFoundError as error:
-        said = f"{error.filename} is not there, so it can't be seen that there is no network."
-        raise Invalid(code, said) from error
+        message = f"{error.filename} is not there, so it can't be seen that there is no network."
+        raise Invalid(code, message) from error
     except OSError as error:
         raise Invalid(code, f"{error.filename} can't be read ({error.strerror}). {advice}") from error
     if interfaces or routes:

@@ -86,9 +86,9 @@ def entries(state: Path, event: str) -> Iterator[dict[str, object]]:
 
     Whether it is whole is for `verify` to say. Raises Invalid ``journal.unreadable``.
     """
-    told = event.encode()
+    reported = event.encode()
     for line in raw_lines(state):
-        entry = entry_in(line) if told in line else None
+        entry = entry_in(line) if reported in line else None
         if entry is not None and entry.get("event") == event:
             yield entry
 

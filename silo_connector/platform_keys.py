@@ -56,15 +56,15 @@ def store_chain(state: Path, chain: KeyChain) -> None:
         folder.replace(CHAIN_FILE, content.encode())
 
 
-def follow(chain: KeyChain, order: bytes, handed: SafeDir) -> KeyChain:
+def follow(chain: KeyChain, order: bytes, delivered: SafeDir) -> KeyChain:
     """The chain under which an order is to be judged: a longer one if a key that is not known has signed it.
 
     Only successions that lead to the very key that signed the order count. Raises what `KeyChain.extended` raises, and
     Untrusted ``signature.invalid`` when they don't lead there.
     """
-    if envelope.signers(order) & chain.key_ids or not handed.exists(spool.SUCCESSIONS):
+    if envelope.signers(order) & chain.key_ids or not delivered.exists(spool.SUCCESSIONS):
         return chain
-    longer = chain.verify_and_extend(_read(handed), now=now())
+    longer = chain.verify_and_extend(_read(delivered), now=now())
     envelope.verify(order, Order.payload_type, longer.keys)
     return longer
 

@@ -59,8 +59,8 @@ def syntax(error: Exception) -> Fault:
     """A file that is no TOML: its reader names the first place only."""
     text = str(error) if isinstance(error, tomllib.TOMLDecodeError) else "it is not written in UTF-8"
     found = _AT_LINE.search(text)
-    said = f"the file is no TOML: {_AT_LINE.sub('', text)}. Mend this first; more may be wrong after it."
-    return Fault(SYNTAX, "", said, int(found[1]) if found else None)
+    message = f"the file is no TOML: {_AT_LINE.sub('', text)}. Mend this first; more may be wrong after it."
+    return Fault(SYNTAX, "", message, int(found[1]) if found else None)
 
 
 def refusal(code: str, path: Path, faults: Sequence[Fault], sample: str) -> Invalid:

@@ -60,8 +60,8 @@ def _faults(error: ValidationError, model: type[BaseModel], lines: Mapping[Key, 
             case "extra_forbidden":
                 yield unknown(key, _hint(model, place), _line(lines, place))
             case _:
-                told, expected = _expected(fault, _described(model, place))
-                yield wrong(told, key, fault["input"], expected, _line(lines, place))
+                reported, expected = _expected(fault, _described(model, place))
+                yield wrong(reported, key, fault["input"], expected, _line(lines, place))
 
 
 def _line(lines: Mapping[Key, int], place: Key) -> int | None:
@@ -98,9 +98,9 @@ def _range(field: FieldInfo) -> str:
     metadata = [*field.metadata, *(one for part in annotations for one in getattr(part, "__metadata__", ()))]
     bounds = [one for part in metadata for one in getattr(part, "metadata", [part])]
     words = []
-    for name, said in _BOUND_WORDS.items():
+    for name, one_report in _BOUND_WORDS.items():
         found = [getattr(one, name) for one in bounds if getattr(one, name, None) is not None]
-        words += [f"{said} {found[0]}"] if found else []
+        words += [f"{one_report} {found[0]}"] if found else []
     is_whole = any(kind is int or int in get_args(kind) for kind in annotations)
     return f"{'a whole number' if is_whole else 'a number'} of {' and '.join(words)}" if words else ""
 

@@ -115,8 +115,8 @@ def _python_with_problems(file: BinaryIO, keywords: Collection[str], tags: Colle
     for line, text, comments, _context in extract("python", io.BytesIO(source), KEYWORDS, tags, options):
         yield line, "gettext" if isinstance(text, str) else "ngettext", text, comments
     for node in ast.walk(ast.parse(source)):
-        if isinstance(node, ast.Call) and (said := _of_problem(node)) is not None:
-            yield node.lineno, "gettext", said, []
+        if isinstance(node, ast.Call) and (statement := _of_problem(node)) is not None:
+            yield node.lineno, "gettext", statement, []
 
 
 def _of_problem(node: ast.Call) -> str | None:
@@ -137,9 +137,9 @@ def _sentences(source: str) -> Iterator[str]:
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Yield | ast.Dict):
             for part in ast.walk(node):
-                said = part.value if isinstance(part, ast.Constant) else None
-                if isinstance(said, str) and re.fullmatch(r"[A-Z].* .*\.", said):
-                    yield said
+                statement = part.value if isinstance(part, ast.Constant) else None
+                if isinstance(statement, str) and re.fullmatch(r"[A-Z].* .*\.", statement):
+                    yield statement
 
 
 def of_library() -> Iterator[Key]:

@@ -29,12 +29,12 @@ def commands(words: Sequence[str]) -> Iterator[list[str]]:
 
 def run(words: Sequence[str]) -> None:
     """Run one. Raises SystemExit with its status where it fails."""
-    said = io.StringIO()
+    statement = io.StringIO()
     try:
-        with redirect_stdout(said):
+        with redirect_stdout(statement):
             ManagementUtility(["manage.py", *words]).execute()
     except SystemExit:
-        sys.stdout.write(said.getvalue())
+        sys.stdout.write(statement.getvalue())
         raise
 
 

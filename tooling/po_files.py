@@ -72,9 +72,9 @@ def missing(catalog: Catalog) -> list[Key]:
 
 
 def _is_whole(message: Message) -> bool:
-    told = [message.string or ""] if isinstance(message.string, str | None) else [*message.string]
+    rows = [message.string or ""] if isinstance(message.string, str | None) else [*message.string]
     text = message.id if isinstance(message.id, str) else "".join(message.id)
-    return all(told) and set(_PLACE.findall(told[-1])) == set(_PLACE.findall(text))
+    return all(rows) and set(_PLACE.findall(rows[-1])) == set(_PLACE.findall(text))
 
 
 def _key(message: Message) -> Key:

@@ -32,8 +32,8 @@ def combine(target: Target, evaluations: Iterable[Measured], share_max: float | 
     can make the mean its own by a number that no model has.
     """
     found = [one for one in evaluations if one.rows and all(_number(one, name) is not None for name in wanted(target))]
-    told = {place: one.rows for place, one in enumerate(found)}
-    weights = cap_shares(told, {place: one.organisation for place, one in enumerate(found)}, share_max)
+    by_name = {place: one.rows for place, one in enumerate(found)}
+    weights = cap_shares(by_name, {place: one.organisation for place, one in enumerate(found)}, share_max)
     total = sum(weights.values())
     if not total:
         return {}
@@ -43,7 +43,7 @@ def combine(target: Target, evaluations: Iterable[Measured], share_max: float | 
             for metric in target.pooled_metrics()
         },
         "silos": len(found),
-        "combination": COMBINATION if weights == told else HELD,
+        "combination": COMBINATION if weights == by_name else HELD,
     }
 
 

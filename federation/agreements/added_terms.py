@@ -56,14 +56,14 @@ def upgraded(terms: Terms) -> Terms:
     Returns:
         Terms to draft the next version with.
     """
-    said = terms.model_dump()
+    statement = terms.model_dump()
     for added in added_to(terms):
         *within, name = added.path.split(".")
-        part = said
+        part = statement
         for one in within:
             part = part[one]
         part[name] = added.default
-    return Terms.model_validate(said)
+    return Terms.model_validate(statement)
 
 
 def added_to(terms: Terms) -> Iterator[AddedTerm]:

@@ -57,11 +57,11 @@ class AnswerBounds:
         )
 
 
-def faults_of(said: Submission, bounds: AnswerBounds) -> Iterator[tuple[str, str]]:
+def faults_of(statement: Submission, bounds: AnswerBounds) -> Iterator[tuple[str, str]]:
     """What an answer says beyond its bounds: codes, and what they mean, without the figures that were not agreed."""
-    if bounds.has_no_network and said.environment.network != "none":
+    if bounds.has_no_network and statement.environment.network != "none":
         yield NETWORK, "The trainer does not say that it had no network, as the agreement asks."
-    training, evaluation = said.training, said.evaluation
+    training, evaluation = statement.training, statement.evaluation
     if bounds.target is None:
         if training is not None or evaluation is not None:
             yield FIGURES, "The answer is about a model, and the job is about none."
@@ -73,10 +73,10 @@ def faults_of(said: Submission, bounds: AnswerBounds) -> Iterator[tuple[str, str
         yield WEIGHT, _too_many(evaluation.rows, bounds.rows.rows_max)
     if training is not None and training.update_norm_l2 > bounds.update_norm_l2_max:
         yield NORM, _norm_exceeded(training.update_norm_l2, bounds.update_norm_l2_max)
-    told = set(evaluation.figures) if evaluation is not None else set()
+    reported = set(evaluation.figures) if evaluation is not None else set()
     if training is not None and training.loss is not None:
-        told.add(bounds.target.loss_figure)
-    if unagreed := sorted(told - bounds.metrics):
+        reported.add(bounds.target.loss_figure)
+    if unagreed := sorted(reported - bounds.metrics):
         form = "The answer has figures that the agreement does not disclose: %(figures)s."
         yield NOT_AGREED, Sentence(form, figures=", ".join(unagreed))
     if training is not None and not _is_loss_of(bounds.target, bounds.minimum_cell, training):

@@ -42,8 +42,8 @@ def check_terms(terms: Terms, families: frozenset[str], moment: datetime) -> Non
     `families` are the model families that there are.
     """
     fields: dict[str, list[str]] = {}
-    for name, said, _rests_on in faults(terms, families, moment):
-        fields.setdefault(name, []).append(said)
+    for name, one_report, _rests_on in faults(terms, families, moment):
+        fields.setdefault(name, []).append(one_report)
     if fields:
         first = next(iter(fields))
         raise Invalid("agreement.contradiction", fields[first][0], first, fields=fields)
@@ -132,9 +132,9 @@ def of_use(use: UseConditions, within: str) -> Iterator[Fault]:
         yield Fault(modifiers, "A modifier is named twice.")
     if use.permission == "POA" and "NPOA" in use.modifiers:
         yield Fault(modifiers, "POA allows nothing but what NPOA forbids.", (permission,))
-    for modifier, (name, said) in _NEEDS.items():
+    for modifier, (name, one_report) in _NEEDS.items():
         if modifier in use.modifiers and not getattr(use, name):
-            yield Fault(f"{within}.{name}", said, (modifiers,))
+            yield Fault(f"{within}.{name}", one_report, (modifiers,))
         elif modifier not in use.modifiers and getattr(use, name):
             yield Fault(
                 f"{within}.{name}",
@@ -177,12 +177,12 @@ def _of_training_limits(terms: Terms, families: frozenset[str]) -> Iterator[Faul
         if len(set(values)) != len(values):
             yield Fault(f"training_limits.{name}", "Something is named twice.")
     if unknown := sorted(set(terms.training_limits.families) - families):
-        told = Sentence(
+        message = Sentence(
             "There is no family %(unknown)s; there are %(known)s.",
             unknown=unknown[0],
             known=", ".join(sorted(families)),
         )
-        yield Fault("training_limits.families", told)
+        yield Fault("training_limits.families", message)
 
 
 def _of_code(terms: Terms) -> Iterator[Fault]:

@@ -68,24 +68,24 @@ class SiloContext:
 
 
 def authorize(
-    standing: AgreementStatus | None, manifest: Manifest, order: Order | None, place: SiloContext, moment: datetime
+    status: AgreementStatus | None, manifest: Manifest, order: Order | None, place: SiloContext, moment: datetime
 ) -> Violation | None:
     """Whether this job, or this order of it, is refused at this place and why; None when it is allowed.
 
     Without an order the question is whether the job could be begun.
     """
-    return next(violations(standing, manifest, order, place, moment), None)
+    return next(violations(status, manifest, order, place, moment), None)
 
 
 def violations(
-    standing: AgreementStatus | None, manifest: Manifest, order: Order | None, place: SiloContext, moment: datetime
+    status: AgreementStatus | None, manifest: Manifest, order: Order | None, place: SiloContext, moment: datetime
 ) -> Iterator[Violation]:
     """Everything that speaks against it, what is graver first."""
-    if standing is None or manifest.agreement_digest is None:
+    if status is None or manifest.agreement_digest is None:
         yield Violation("agreement.missing", "members")
         return
-    yield from _of_standing(standing, manifest, place, moment)
-    terms = standing.agreement.terms
+    yield from _of_standing(status, manifest, place, moment)
+    terms = status.agreement.terms
     covered = _covered(terms, place)
     if covered is None:
         yield Violation("agreement.dataset", "datasets")
@@ -97,7 +97,7 @@ def violations(
     yield from _of_code(terms, manifest, place.position)
     yield from _of_protection(terms, covered, manifest, place.position)
     yield from _of_cohort(terms, manifest, place.position)
-    if fault_of(standing.agreement, manifest) is not None:
+    if fault_of(status.agreement, manifest) is not None:
         yield Violation("agreement.organisation_share", "cohort")
     if manifest.limits.minimum_cell < terms.disclosure.minimum_cell:
         least = Allowed("at_least", (terms.disclosure.minimum_cell,))
@@ -106,11 +106,11 @@ def violations(
 
 
 def _of_standing(
-    standing: AgreementStatus, manifest: Manifest, place: SiloContext, moment: datetime
+    status: AgreementStatus, manifest: Manifest, place: SiloContext, moment: datetime
 ) -> Iterator[Violation]:
-    agreement = standing.agreement
+    agreement = status.agreement
     terms = agreement.terms
-    if standing.digest != manifest.agreement_digest:
+    if status.digest != manifest.agreement_digest:
         yield Violation("agreement.mismatch", "members")
     if agreement.protocol == OLD_PROTOCOL:
         yield Violation("agreement.protocol", "members")
@@ -118,14 +118,14 @@ def _of_standing(
         yield Violation("agreement.other_consortium", "members")
     if place.signatory_key not in {member.signatory_key for member in terms.members}:
         yield Violation("agreement.not_a_member", "members")
-    if not {_key_id(member.signatory_key) for member in terms.members} <= standing.signed_by:
+    if not {_key_id(member.signatory_key) for member in terms.members} <= status.signed_by:
         yield Violation("agreement.unsigned", "members")
-    if standing.suspended:
+    if status.suspended:
         yield Violation("agreement.suspended", "amendment")
-    goes_on = standing.begun and terms.amendment.running_jobs == "continue"
-    if standing.newest_digest is None:
+    goes_on = status.begun and terms.amendment.running_jobs == "continue"
+    if status.newest_digest is None:
         yield Violation("agreement.not_signed_here", "members")
-    elif standing.digest != standing.newest_digest and not goes_on:
+    elif status.digest != status.newest_digest and not goes_on:
         yield Violation("agreement.superseded", "amendment")
     if moment < terms.validity.not_before:
         yield Violation("agreement.not_yet_valid", "validity")

@@ -18,12 +18,12 @@ _CATEGORY = {
 def purpose_within(use: UseConditions) -> dict[str, Any]:
     """What a job could declare to meet these conditions, as JSON values. Who launches it can't be declared (US)."""
     category = use.finance[0] if use.permission == "FIN" else _CATEGORY[use.permission]
-    said: dict[str, Any] = {"category": category}
+    by_name: dict[str, Any] = {"category": category}
     if use.permission == "DS":
-        said["diseases"] = list(use.diseases[:1])
+        by_name["diseases"] = list(use.diseases[:1])
     for modifier in use.modifiers:
-        said |= _met(modifier, use)
-    return Purpose.model_validate(said).model_dump(mode="json", exclude_defaults=True)
+        by_name |= _met(modifier, use)
+    return Purpose.model_validate(by_name).model_dump(mode="json", exclude_defaults=True)
 
 
 def _met(modifier: str, use: UseConditions) -> dict[str, Any]:

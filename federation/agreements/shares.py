@@ -120,13 +120,13 @@ def fault_of(agreement: Agreement, manifest: Manifest) -> str | None:
     A manifest of protocol 1.0 names none, and meant none: it stands under an agreement of 1.0 alone.
     """
     weighting = manifest.weighting
-    told = [(member.rows_coarse, member.weight_max) for member in manifest.cohort]
+    rows = [(member.rows_coarse, member.weight_max) for member in manifest.cohort]
     if weighting is None:
-        if manifest.protocol == agreement.protocol == "1.0" and not any(one != (None, None) for one in told):
+        if manifest.protocol == agreement.protocol == "1.0" and not any(one != (None, None) for one in rows):
             return None
         return "It says nothing of how much each silo may weigh."
     cohort = registered_of(manifest.cohort)
-    if cohort is None or any(weight is None for _rows, weight in told):
+    if cohort is None or any(weight is None for _rows, weight in rows):
         return "It doesn't say of each silo how much it may weigh."
     organisations = len({silo.organisation for silo in cohort})
     agreed = share_max(organisations, agreement.terms.cohort.organisation_share_max)

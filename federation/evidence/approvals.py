@@ -32,8 +32,8 @@ def check_reviews(evidence: Evidence, found: RootDocuments, report: Report) -> N
         own = (review for review in reviews if review.signatory_key == key and _stood(review, found))
         count = reviewers_of(own, digest)
         if count < needed:
-            told = f"{count} of {needed} people of {organisation} had approved the code when the job began."
-            report.faults.append(Fault("code", "review.missing", told))
+            message = f"{count} of {needed} people of {organisation} had approved the code when the job began."
+            report.faults.append(Fault("code", "review.missing", message))
 
 
 def _stood(review: CodeReview, found: RootDocuments) -> bool:
@@ -55,7 +55,7 @@ def _opened(evidence: Evidence, found: RootDocuments, report: Report) -> Iterato
 
 
 def _open(sealed: bytes, members: set[str]) -> CodeReview:
-    said = read(CodeReview, payload_unverified(sealed)).signatory_key
-    if said not in members:
+    document = read(CodeReview, payload_unverified(sealed)).signatory_key
+    if document not in members:
         raise Untrusted("review.no_member", "It is signed by no member of the agreement.")
-    return open_review(sealed, PublicKey.from_encoded(said))
+    return open_review(sealed, PublicKey.from_encoded(document))

@@ -30,25 +30,29 @@ def check_record(
         report.faults.append(Fault("audit", "checkpoint.missing", "The platform has signed no head of the chain."))
         return
     sealed, chain = evidence.checkpoint, chain_of(found.manifest.consortium_id)
-    said = run_check("checkpoint", report, lambda: verify_document(AuditCheckpoint, sealed, found.keys.keys))
-    if said is None:
+    document = run_check("checkpoint", report, lambda: verify_document(AuditCheckpoint, sealed, found.keys.keys))
+    if document is None:
         return
-    if said.chain != chain:
-        told = f"The head that is signed is of the chain {said.chain}, the job's is another."
-        report.faults.append(Fault("checkpoint", "checkpoint.other_chain", told))
+    if document.chain != chain:
+        message = f"The head that is signed is of the chain {document.chain}, the job's is another."
+        report.faults.append(Fault("checkpoint", "checkpoint.other_chain", message))
         return
-    upto = [link for link in evidence.links if link[0] <= said.position]
-    outcome = verify_chain(said.chain, upto, bytes.fromhex(said.digest))
+    upto = [link for link in evidence.links if link[0] <= document.position]
+    outcome = verify_chain(document.chain, upto, bytes.fromhex(document.digest))
     if isinstance(outcome, Break):
         report.faults.append(Fault("audit", outcome.code, outcome.what))
-    elif outcome != said.position:
-        report.faults.append(Fault("audit", "chain.gap", f"{outcome} records are there, {said.position} are signed."))
+    elif outcome != document.position:
+        report.faults.append(
+            Fault("audit", "chain.gap", f"{outcome} records are there, {document.position} are signed.")
+        )
     digests = {position: digest.hex() for position, _, digest in upto}
-    seen = sorted((head.position, head.digest) for head in kept.get(said.chain, ()) if head.position <= said.position)
+    seen = sorted(
+        (head.position, head.digest) for head in kept.get(document.chain, ()) if head.position <= document.position
+    )
     missed = next((position for position, digest in seen if digests.get(position) != digest), None)
     if missed is not None:
-        told = f"It does not lead through the head that was kept at event {missed}: history was rewritten."
-        report.faults.append(Fault("audit", "checkpoint.rewritten", told))
+        message = f"It does not lead through the head that was kept at event {missed}: history was rewritten."
+        report.faults.append(Fault("audit", "checkpoint.rewritten", message))
     if len(upto) != len(evidence.links):
         report.faults.append(Fault("audit", "chain.unsigned", "There are records after the head that is signed."))
     report.checked["audit records"] = len(evidence.links)
@@ -62,14 +66,14 @@ def _countersigned(
     keys = {str(member.silo_id): member.identity_key for member in found.manifest.cohort}
     for name, sealed in evidence.countersigned.items():
         where = f"head that silo {name} has signed"
-        said = run_check(where, report, partial(_by_silo, sealed, keys.get(name)))
-        if said is None:
+        statement = run_check(where, report, partial(_by_silo, sealed, keys.get(name)))
+        if statement is None:
             continue
-        if said.chain != chain:
-            report.faults.append(Fault(where, "checkpoint.other_chain", f"It is of the chain {said.chain}."))
-        elif digests.get(said.position) != said.digest:
-            told = f"The record here is not the one that this silo has countersigned at event {said.position}."
-            report.faults.append(Fault(where, "checkpoint.rewritten", told))
+        if statement.chain != chain:
+            report.faults.append(Fault(where, "checkpoint.other_chain", f"It is of the chain {statement.chain}."))
+        elif digests.get(statement.position) != statement.digest:
+            message = f"The record here is not the one that this silo has countersigned at event {statement.position}."
+            report.faults.append(Fault(where, "checkpoint.rewritten", message))
     report.checked["silos that countersigned the record"] = len(evidence.countersigned)
 
 

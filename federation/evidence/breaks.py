@@ -30,8 +30,8 @@ def check_unbroken(
     """
     heads: set[TreeHead] = set(given_up)
     for name, sealed in evidence.broken.items():
-        told = run_check(f"statement {name} about the log", report, partial(_heads, sealed, found))
-        heads.update(told or ())
+        reported = run_check(f"statement {name} about the log", report, partial(_heads, sealed, found))
+        heads.update(reported or ())
     if not heads:
         return
     report.checked["heads of a log that was lost"] = len(heads)
@@ -53,5 +53,5 @@ def _heads(sealed: bytes, found: RootDocuments) -> list[TreeHead]:
         if word.identity_key not in keys or word.chain != chain:
             raise Invalid("log_acceptance.other_silo", "It is of a silo outside the cohort, or of another chain.")
         return [TreeHead(word.kept.position, word.kept.digest, word.kept.root)]
-    said = verify_document(SiloState, sealed, [PublicKey.from_encoded(key) for key in keys])
-    return [TreeHead(one.position, one.digest, one.root) for one in said.heads if one.chain == chain]
+    document = verify_document(SiloState, sealed, [PublicKey.from_encoded(key) for key in keys])
+    return [TreeHead(one.position, one.digest, one.root) for one in document.heads if one.chain == chain]

@@ -66,37 +66,37 @@ def read_bundle(lines: Iterable[bytes]) -> Iterator[Entry]:
         if len(line) > LINE_BYTES_MAX or not line.endswith(b"\n"):
             raise Untrusted("bundle.truncated", f"Line {number} has no end, or is too long: no whole bundle.")
         bare = line[:-1]
-        said = _read(bare, number)
-        if "end" in said:
-            if bare != canonical({"end": digest.hex()}) or not hmac.compare_digest(str(said["end"]), digest.hex()):
+        statement = _read(bare, number)
+        if "end" in statement:
+            if bare != canonical({"end": digest.hex()}) or not hmac.compare_digest(str(statement["end"]), digest.hex()):
                 raise Untrusted("bundle.changed", _changed(number))
             ended = True
             continue
         digest = next_digest(digest, bare)
         if number == 1:
-            if said != {"format": FORMAT}:
+            if statement != {"format": FORMAT}:
                 raise Invalid("bundle.malformed", f"The first line does not say {FORMAT}.")
             continue
-        yield _entry(said, number)
+        yield _entry(statement, number)
     if not ended:
         raise Untrusted("bundle.truncated", f"The bundle ends after line {number} without saying so.")
 
 
 def _read(line: bytes, number: int) -> dict[str, object]:
     try:
-        said = json.loads(line)
-        written = canonical(said) if isinstance(said, dict) else b""
+        body = json.loads(line)
+        written = canonical(body) if isinstance(body, dict) else b""
     except (ValueError, RecursionError) as error:  # also numbers that are none, and halves of letters
         raise Untrusted("bundle.changed", f"Line {number} is no JSON.") from error
     if written != line:
         raise Untrusted("bundle.changed", f"Line {number} is not written as a bundle writes it.")
-    assert isinstance(said, dict)
-    return said
+    assert isinstance(body, dict)
+    return body
 
 
-def _entry(said: dict[str, object], number: int) -> Entry:
-    name, content = said.get("name"), said.get("content")
-    if not isinstance(name, str) or not isinstance(content, str) or len(said) != 3:
+def _entry(statement: dict[str, object], number: int) -> Entry:
+    name, content = statement.get("name"), statement.get("content")
+    if not isinstance(name, str) or not isinstance(content, str) or len(statement) != 3:
         raise Untrusted("bundle.changed", f"Line {number} is not written as a bundle writes it.")
     try:
         decoded = base64.b64decode(content, validate=True)
@@ -104,7 +104,7 @@ def _entry(said: dict[str, object], number: int) -> Entry:
         raise Untrusted("bundle.changed", f"Line {number} ({name}) holds no base64.") from error
     if base64.b64encode(decoded).decode() != content:
         raise Untrusted("bundle.changed", f"Line {number} ({name}) holds base64 that nobody writes so.")
-    if said.get("digest") != _digest(name, decoded):
+    if statement.get("digest") != _digest(name, decoded):
         raise Untrusted("bundle.changed", f"Line {number} ({name}) is not the one that was written.")
     return Entry(name, decoded)
 

@@ -64,21 +64,21 @@ def check_numbers(events: Iterable[JobEvent], report: Report) -> None:
     expected, before = 1, None
     for event in events:
         if event.number != expected:
-            told = f"The job's event {expected} is left out: this is the one with the number {event.number}."
-            report.faults.append(Fault(event.where, "event.left_out", told))
+            message = f"The job's event {expected} is left out: this is the one with the number {event.number}."
+            report.faults.append(Fault(event.where, "event.left_out", message))
             return
         if event.before != before:
-            told = "It names another event of the job before it than the one that is here."
-            report.faults.append(Fault(event.where, "event.other_before", told))
+            message = "It names another event of the job before it than the one that is here."
+            report.faults.append(Fault(event.where, "event.other_before", message))
             return
         expected, before = expected + 1, event.digest.hex()
 
 
 def _read(line: EventLine, digest: bytes, found: RootDocuments) -> JobEvent | None:
-    said = parsed(line.record)
-    number, before, verb, detail = (said.get(name) for name in ("job_number", "job_before", "verb", "detail"))
+    statement = parsed(line.record)
+    number, before, verb, detail = (statement.get(name) for name in ("job_number", "job_before", "verb", "detail"))
     mine = (str(found.manifest.job_id), str(found.manifest.consortium_id))
-    if (said.get("job"), said.get("consortium")) != mine:
+    if (statement.get("job"), statement.get("consortium")) != mine:
         return None
     if (type(number) is not int and number is not None) or not isinstance(before, str | None):
         return None
@@ -91,11 +91,11 @@ def parsed(record: bytes) -> dict[str, Any]:
     """A record as an object; empty where it is none. No number in it is infinite or none, and no text half a letter."""
     try:
         record.decode().encode()
-        said = json.loads(record, parse_constant=_no_number)
-        json.dumps(said, ensure_ascii=False).encode()
+        body = json.loads(record, parse_constant=_no_number)
+        json.dumps(body, ensure_ascii=False).encode()
     except (ValueError, RecursionError):
         return {}
-    return said if isinstance(said, dict) else {}
+    return body if isinstance(body, dict) else {}
 
 
 def _no_number(text: str) -> float:

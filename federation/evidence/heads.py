@@ -60,8 +60,8 @@ def check_heads(evidence: Evidence, found: RootDocuments, report: Report) -> Hea
         if code is None:
             heads.proven.add(before)
         else:
-            told = f"The log here does not go on from the one that had {before.position} events."
-            report.faults.append(Fault(where, code, told))
+            message = f"The log here does not go on from the one that had {before.position} events."
+            report.faults.append(Fault(where, code, message))
     _countersigned(evidence, found, heads, chain, report)
     return heads
 
@@ -77,8 +77,10 @@ def _countersigned(evidence: Evidence, found: RootDocuments, heads: Heads, chain
             if head.root is not None:
                 heads.by_silo[name] = head.position
         else:
-            told = f"The log here is not shown to be the one that this silo has countersigned at event {head.position}."
-            report.faults.append(Fault(where, "checkpoint.rewritten", told))
+            message = (
+                f"The log here is not shown to be the one that this silo has countersigned at event {head.position}."
+            )
+            report.faults.append(Fault(where, "checkpoint.rewritten", message))
     report.checked["silos that countersigned the record"] = len(evidence.countersigned)
 
 
@@ -89,12 +91,12 @@ def check_covered(heads: Heads, found: RootDocuments, last_event: int, report: R
     """
     enough = sum(1 for position in heads.by_silo.values() if position >= last_event)
     if enough < found.manifest.quorum:
-        told = (
+        message = (
             f"{enough} silos have countersigned the log since the job's last event, the quorum is "
             f"{found.manifest.quorum}. Until then it is the platform's word alone: download the bundle again in some "
             "minutes."
         )
-        report.limits.append(Fault("audit", "evidence.not_countersigned", told))
+        report.limits.append(Fault("audit", "evidence.not_countersigned", message))
 
 
 def check_trusted_heads(
@@ -113,18 +115,18 @@ def check_trusted_heads(
         known[one.position].append(one)
     for head in seen:
         if any(_differ(head, one) for one in known.get(head.position, ())):
-            told = f"It is not the log of which a head was kept at event {head.position}: history was rewritten."
-            report.faults.append(Fault("audit", "checkpoint.rewritten", told))
+            message = f"It is not the log of which a head was kept at event {head.position}: history was rewritten."
+            report.faults.append(Fault("audit", "checkpoint.rewritten", message))
             return
     newest = seen[-1]
     if not any(
         one.position == newest.position and (newest.root is None or one.root is not None) for one in heads.proven
     ):
-        told = (
+        message = (
             f"Nothing shows that this log goes on from the head that was kept at event {newest.position}. Download the "
             "bundle again; if it stays so, the log was rewritten."
         )
-        report.faults.append(Fault("audit", UNPROVEN, told))
+        report.faults.append(Fault("audit", UNPROVEN, message))
 
 
 def _differ(one: TreeHead, other: TreeHead) -> bool:
@@ -136,10 +138,10 @@ def _position(head: TreeHead) -> int:
 
 
 def _opened(sealed: bytes, chain: str, keys: Iterable[PublicKey]) -> TreeHead:
-    said = verify_document(AuditCheckpoint, sealed, keys)
-    if said.chain != chain:
-        raise Invalid("checkpoint.other_chain", f"It is of the chain {said.chain}, the job's is another.")
-    return TreeHead(said.position, said.digest, said.root)
+    document = verify_document(AuditCheckpoint, sealed, keys)
+    if document.chain != chain:
+        raise Invalid("checkpoint.other_chain", f"It is of the chain {document.chain}, the job's is another.")
+    return TreeHead(document.position, document.digest, document.root)
 
 
 def _by_silo(sealed: bytes, chain: str, key: str | None) -> TreeHead:

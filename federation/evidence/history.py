@@ -120,66 +120,70 @@ def _evidence(event: JobEvent) -> Any:
 def _running(history: History, event: JobEvent, found: RootDocuments) -> _Faults:
     if _evidence(event) is None:  # it goes on after a pause
         return
-    said = _Began.model_validate(_evidence(event))
+    statement = _Began.model_validate(_evidence(event))
     if history.began:
         yield "history.begun_twice", "The job begins a second time."
     history.began = True
     manifest = found.manifest
     mine = (found.manifest_digest, manifest.agreement_digest, manifest.initial_model_digest)
-    if (said.manifest, said.agreement, said.initial_model) != mine:
+    if (statement.manifest, statement.agreement, statement.initial_model) != mine:
         yield "history.other_manifest", "The job began with another manifest, agreement or model than those here."
 
 
 def _round_opened(history: History, event: JobEvent, found: RootDocuments) -> _Faults:
-    place, said = _OfRound.model_validate(event.detail), _Opened.model_validate(_evidence(event))
+    place, statement = _OfRound.model_validate(event.detail), _Opened.model_validate(_evidence(event))
     closed = history.closed
     if not history.began or history.ended:
         yield "history.out_of_order", "A round opens before the job has begun, or after its end."
     if place.round != len(closed) + 1:
         yield "history.round_gap", f"Round {place.round} opens when {len(closed)} rounds are closed."
-    if said.model != (closed[-1].model if closed else found.manifest.initial_model_digest):
+    if statement.model != (closed[-1].model if closed else found.manifest.initial_model_digest):
         yield "history.other_base", f"Round {place.round} begins with another model than the one before it made."
     if history.rounds and history.rounds[-1].number == place.round and history.rounds[-1].attempt >= place.attempt:
         yield "history.round_twice", f"Round {place.round} opens twice as attempt {place.attempt}."
     work = _work_of(found.manifest, place.round)
     kinds = mode_of(found.manifest.protection.mode).kinds_of_round(work)
-    told = RoundEvents(place.round, place.attempt, work, kinds, said.model)
-    yield from _add_step(history, told, said)
-    history.rounds.append(told)
+    reported = RoundEvents(place.round, place.attempt, work, kinds, statement.model)
+    yield from _add_step(history, reported, statement)
+    history.rounds.append(reported)
 
 
 def _step_opened(history: History, event: JobEvent, _: RootDocuments) -> _Faults:
-    place, said = _OfStep.model_validate(event.detail), _Given.model_validate(_evidence(event))
-    told = history.rounds[-1] if history.rounds else None
-    if told is None or (told.number, told.attempt) != (place.round, place.attempt) or told.counted is not None:
+    place, statement = _OfStep.model_validate(event.detail), _Given.model_validate(_evidence(event))
+    reported = history.rounds[-1] if history.rounds else None
+    if (
+        reported is None
+        or (reported.number, reported.attempt) != (place.round, place.attempt)
+        or reported.counted is not None
+    ):
         yield "history.not_open", f"A step of round {place.round} opens, and the round is not open."
         return
     if history.ended:
         yield "history.out_of_order", "A step opens after the job's end."
-    if place.step != len(told.steps) + 1:
-        yield "history.step_gap", f"Step {place.step} of round {place.round} opens after {len(told.steps)} steps."
-    yield from _add_step(history, told, said)
+    if place.step != len(reported.steps) + 1:
+        yield "history.step_gap", f"Step {place.step} of round {place.round} opens after {len(reported.steps)} steps."
+    yield from _add_step(history, reported, statement)
 
 
-def _add_step(history: History, told: RoundEvents, said: _Opened | _Given) -> _Faults:
+def _add_step(history: History, reported: RoundEvents, statement: _Opened | _Given) -> _Faults:
     """The next step of a round that is open, or about to be."""
-    place = len(told.steps)
-    if place >= len(told.kinds) or said.kind is not told.kinds[place]:
-        yield "history.other_kind", f"Step {place + 1} of round {told.number} is of the kind {said.kind}."
-    yield from _give(history, told, said)
+    place = len(reported.steps)
+    if place >= len(reported.kinds) or statement.kind is not reported.kinds[place]:
+        yield "history.other_kind", f"Step {place + 1} of round {reported.number} is of the kind {statement.kind}."
+    yield from _give(history, reported, statement)
 
 
 def _issued(history: History, event: JobEvent, _: RootDocuments) -> _Faults:
-    said = _Given.model_validate(_evidence(event))
-    if said.kind not in OF_NO_ROUND:
-        yield "history.other_kind", f"Orders of the kind {said.kind} belong to a round."
-    yield from _give(history, None, said)
+    statement = _Given.model_validate(_evidence(event))
+    if statement.kind not in OF_NO_ROUND:
+        yield "history.other_kind", f"Orders of the kind {statement.kind} belong to a round."
+    yield from _give(history, None, statement)
 
 
-def _give(history: History, to: RoundEvents | None, said: _Opened | _Given) -> _Faults:
-    if any(history.step_of(order) is not None for order in said.orders):
+def _give(history: History, to: RoundEvents | None, statement: _Opened | _Given) -> _Faults:
+    if any(history.step_of(order) is not None for order in statement.orders):
         yield "history.order_twice", "It gives an order that was given before."
-    history.add_step(to, StepEvents(said.kind, said.orders))
+    history.add_step(to, StepEvents(statement.kind, statement.orders))
 
 
 def _work_of(manifest: Manifest, number: int) -> OrderKind:
@@ -190,70 +194,77 @@ def _work_of(manifest: Manifest, number: int) -> OrderKind:
 
 
 def _answered(history: History, event: JobEvent, _: RootDocuments, *, refused: bool) -> _Faults:
-    said = _Answered.model_validate(_evidence(event))
-    told = history.step_of(said.order)
-    if told is None:
+    statement = _Answered.model_validate(_evidence(event))
+    step = history.step_of(statement.order)
+    if step is None:
         yield "history.no_order", "It answers an order that was not given."
         return
-    if said.order in told.answers or said.order in told.refusals:
-        yield "history.answered_twice", f"The order {said.order} is answered twice."
-    if history.is_over(said.order):
+    if statement.order in step.answers or statement.order in step.refusals:
+        yield "history.answered_twice", f"The order {statement.order} is answered twice."
+    if history.is_over(statement.order):
         yield "history.out_of_order", "The answer comes after its step or round was closed."
-    (told.refusals if refused else told.answers)[said.order] = said.answer
+    (step.refusals if refused else step.answers)[statement.order] = statement.answer
 
 
 def _rejected(history: History, event: JobEvent, _: RootDocuments) -> _Faults:
-    said = _Rejected.model_validate(event.detail)
-    order = said.order
-    told = history.step_of(order)
-    if told is None or order not in told.answers:
+    statement = _Rejected.model_validate(event.detail)
+    order = statement.order
+    step = history.step_of(order)
+    if step is None or order not in step.answers:
         yield "history.no_order", "What is rejected was never taken."
         return
     if history.is_over(order):
         yield "history.out_of_order", "An answer is rejected after its step or round was closed."
         return
-    told.rejected.add(order)
-    if said.evidence is None:
+    step.rejected.add(order)
+    if statement.evidence is None:
         return
-    if (said.evidence.order, said.evidence.answer) != (order, told.answers[order]) or said.code not in CODES:
+    if (statement.evidence.order, statement.evidence.answer) != (
+        order,
+        step.answers[order],
+    ) or statement.code not in CODES:
         yield "history.rejected_unread", "An answer is not kept, and it is another one or there is no reason."
         return
-    told.unread.add(order)
+    step.unread.add(order)
 
 
 def _round_closed(history: History, event: JobEvent, found: RootDocuments) -> _Faults:
-    place, said = _OfRound.model_validate(event.detail), _Closed.model_validate(_evidence(event))
-    told = history.rounds[-1] if history.rounds else None
-    if told is None or (told.number, told.attempt) != (place.round, place.attempt) or told.counted is not None:
+    place, statement = _OfRound.model_validate(event.detail), _Closed.model_validate(_evidence(event))
+    reported = history.rounds[-1] if history.rounds else None
+    if (
+        reported is None
+        or (reported.number, reported.attempt) != (place.round, place.attempt)
+        or reported.counted is not None
+    ):
         yield "history.not_open", f"Round {place.round} is closed without being open."
         return
     if history.ended:
         yield "history.out_of_order", "A round is closed after the job's end."
-    if said.base != told.base:
+    if statement.base != reported.base:
         yield "history.other_base", f"Round {place.round} began with another model than it is closed with."
-    if told.work is not OrderKind.TRAIN and said.model != said.base:
+    if reported.work is not OrderKind.TRAIN and statement.model != statement.base:
         yield "history.other_model", "Only training makes a model."
-    if (told.work is OrderKind.STATISTICS) != (said.statistics is not None):
+    if (reported.work is OrderKind.STATISTICS) != (statement.statistics is not None):
         yield "history.statistics", "A round of statistics releases some, and no other round does."
-    if len(told.steps) < len(told.kinds):
+    if len(reported.steps) < len(reported.kinds):
         yield (
             "history.steps_missing",
-            f"Round {place.round} is closed after {len(told.steps)} of {len(told.kinds)} steps.",
+            f"Round {place.round} is closed after {len(reported.steps)} of {len(reported.kinds)} steps.",
         )
-    if dict(said.counted) != {order: answer for step in told.steps for order, answer in step.counting.items()}:
+    if dict(statement.counted) != {order: answer for step in reported.steps for order, answer in step.counting.items()}:
         yield "history.answer_uncounted", f"Round {place.round} counts other answers than were taken and not rejected."
-    of_work = told.orders_of_work
-    told.counted = {order: answer for order, answer in said.counted.items() if order in of_work}
-    if len(told.counted) < found.manifest.quorum:
-        yield "history.too_few", f"Round {place.round} counts {len(told.counted)} answers, fewer than the quorum."
-    told.model, told.statistics = said.model, said.statistics
+    of_work = reported.orders_of_work
+    reported.counted = {order: answer for order, answer in statement.counted.items() if order in of_work}
+    if len(reported.counted) < found.manifest.quorum:
+        yield "history.too_few", f"Round {place.round} counts {len(reported.counted)} answers, fewer than the quorum."
+    reported.model, reported.statistics = statement.model, statement.statistics
 
 
 def _passport_issued(history: History, event: JobEvent, _: RootDocuments) -> _Faults:
-    number, said = _OfRound.model_validate(event.detail).round, _Issued.model_validate(_evidence(event))
+    number, statement = _OfRound.model_validate(event.detail).round, _Issued.model_validate(_evidence(event))
     if any(number == known for known, _, _ in history.passports):
         yield "passport.twice", f"Round {number} has two passports."
-    history.passports.append((number, said.model, said.passport))
+    history.passports.append((number, statement.model, statement.passport))
 
 
 def _ended(history: History, event: JobEvent, _: RootDocuments) -> _Faults:

@@ -16,7 +16,7 @@ _APART = 1e-9
 
 
 def misjudged(
-    said: Evaluation, told: RoundEvents | None, answers: Mapping[str, Answered], manifest: Manifest
+    statement: Evaluation, reported: RoundEvents | None, answers: Mapping[str, Answered], manifest: Manifest
 ) -> str | None:
     """Why a passport's figures aren't those of the silos; None if they are.
 
@@ -26,12 +26,12 @@ def misjudged(
     """
     share_max = None if manifest.weighting is None else manifest.weighting.organisation_share_max
     target = manifest.target_kind
-    found = combine(target, _measured(told, answers, manifest) if told is not None else (), share_max)
+    found = combine(target, _measured(reported, answers, manifest) if reported is not None else (), share_max)
     silos = found.get("silos", 0)
-    if said.silos != silos:
-        return f"{said.silos} silos are said to have tried the weights, and {silos} have signed figures of them."
-    for name in sorted({*said.told, *(metric.name for metric in target.pooled_metrics())}):
-        figure, expected = said.told.get(name), found.get(name)
+    if statement.silos != silos:
+        return f"{statement.silos} silos are said to have tried the weights, and {silos} have signed figures of them."
+    for name in sorted({*statement.told, *(metric.name for metric in target.pooled_metrics())}):
+        figure, expected = statement.told.get(name), found.get(name)
         if figure is None and expected is None:
             continue
         if figure is None or not isinstance(expected, float) or not math.isclose(figure, expected, rel_tol=_APART):
@@ -39,9 +39,9 @@ def misjudged(
     return None
 
 
-def _measured(told: RoundEvents, answers: Mapping[str, Answered], manifest: Manifest) -> Iterator[Measured]:
+def _measured(reported: RoundEvents, answers: Mapping[str, Answered], manifest: Manifest) -> Iterator[Measured]:
     organisations = {str(member.silo_id): member.signatory_key for member in manifest.cohort}
-    for key in told.work_step.counting if told.work_step is not None else ():
+    for key in reported.work_step.counting if reported.work_step is not None else ():
         answer = answers.get(key)
         if answer is not None and (report := answer.said.evaluation) is not None:
             organisation = organisations[str(answer.said.silo_id)]

@@ -31,12 +31,12 @@ class Opened:
 def check_matching(evidence: Evidence, opened: Opened, history: History, found: RootDocuments, report: Report) -> None:
     """Find documents that no event has, events whose document is not here, and those that say different things."""
     unread = set().union(*(step.unread for step in history.steps))
-    told = {
+    by_name = {
         "order": {key: digest for step in history.steps for key, digest in step.orders.items()},
         "answer": {k: digest for k, digest in history.answers.items() if k in evidence.answers or k not in unread},
     }
     for kind, documents in (("order", evidence.orders), ("answer", evidence.answers)):
-        report.faults.extend(_both_ways(kind, documents, told[kind]))
+        report.faults.extend(_both_ways(kind, documents, by_name[kind]))
     report.faults.extend(_passports(evidence, opened, history, found.manifest))
     for one in history.rounds:
         report.faults.extend(_of_round(one, opened))
@@ -49,28 +49,28 @@ def check_matching(evidence: Evidence, opened: Opened, history: History, found: 
     _open_ends(history, opened, found, report)
 
 
-def _both_ways(kind: str, documents: Mapping[str, bytes], told: Mapping[str, str]) -> Iterator[Fault]:
-    for key, digest in told.items():
+def _both_ways(kind: str, documents: Mapping[str, bytes], reported: Mapping[str, str]) -> Iterator[Fault]:
+    for key, digest in reported.items():
         if key not in documents:
             yield Fault(f"{kind} {key}", f"{kind}.left_out", "The log has it, and it is not in the bundle.")
         elif digest_bytes(documents[key]) != digest:
             yield Fault(f"{kind} {key}", f"{kind}.other_document", "It is not the document that the log has.")
-    for key in documents.keys() - told.keys():
+    for key in documents.keys() - reported.keys():
         yield Fault(f"{kind} {key}", f"{kind}.not_in_log", "The log has no such document.")
 
 
-def _of_round(told: RoundEvents, opened: Opened) -> Iterator[Fault]:
+def _of_round(reported: RoundEvents, opened: Opened) -> Iterator[Fault]:
     """Whether the orders of an attempt are about what its openings say, and go to silos that have got so far."""
     before: StepEvents | None = None
-    for step in told.steps:
+    for step in reported.steps:
         here = {key: order for key in step.orders if (order := opened.orders.get(key)) is not None}
         for key, order in here.items():
-            if (order.round, order.attempt, order.kind) != (told.number, told.attempt, step.kind):
+            if (order.round, order.attempt, order.kind) != (reported.number, reported.attempt, step.kind):
                 yield Fault(
                     f"order {key}", "order.other_round", "It is of another round or kind than the log has it in."
                 )
             is_without = order.model_digest is None and order.kind not in {OrderKind.TRAIN, OrderKind.EVALUATE}
-            if not is_without and order.model_digest != told.base:
+            if not is_without and order.model_digest != reported.base:
                 yield Fault(f"order {key}", "model.swapped", "It is about another model than the log says.")
         if before is not None:
             went_on = {opened.orders[key].silo_id for key in before.counting if key in opened.orders}
@@ -80,16 +80,16 @@ def _of_round(told: RoundEvents, opened: Opened) -> Iterator[Fault]:
         before = step
 
 
-def _of_no_round(told: StepEvents, opened: Opened) -> Iterator[Fault]:
-    for key in told.orders:
+def _of_no_round(reported: StepEvents, opened: Opened) -> Iterator[Fault]:
+    for key in reported.orders:
         order = opened.orders.get(key)
-        if order is not None and (order.round, order.kind) != (0, told.kind):
+        if order is not None and (order.round, order.kind) != (0, reported.kind):
             yield Fault(f"order {key}", "order.other_round", "It is of a round, or of another kind than in the log.")
 
 
-def _of_kind(told: StepEvents, evidence: Evidence) -> Iterator[Fault]:
+def _of_kind(reported: StepEvents, evidence: Evidence) -> Iterator[Fault]:
     """Whether what the log calls a refusal is one: else an answer that was given could be left out as refused."""
-    for taken, payload_type in ((told.answers, Submission.payload_type), (told.refusals, Refusal.payload_type)):
+    for taken, payload_type in ((reported.answers, Submission.payload_type), (reported.refusals, Refusal.payload_type)):
         for key in taken.keys() & evidence.answers.keys():
             if _type_of(evidence.answers[key]) not in {payload_type, None}:
                 yield Fault(f"answer {key}", "answer.other_kind", "The log has an answer as refused, or the reverse.")
@@ -104,31 +104,31 @@ def _type_of(sealed: bytes) -> str | None:
 
 
 def _passports(evidence: Evidence, opened: Opened, history: History, manifest: Manifest) -> Iterator[Fault]:
-    told = {digest: (number, model) for number, model, digest in history.passports}
+    by_name = {digest: (number, model) for number, model, digest in history.passports}
     made = {one.number: one for one in history.closed if one.work is OrderKind.TRAIN}
     after = {one.number - 1: one for one in history.closed}
     rounds: set[int] = set()
     for name, sealed in evidence.passports.items():
         where = f"passport {name}"
-        if digest_bytes(sealed) not in told:
+        if digest_bytes(sealed) not in by_name:
             yield Fault(where, "passport.not_in_log", "The log has no such passport.")
         if name not in opened.passports:
             continue
-        model, said = opened.passports[name]
-        if said.round in rounds:
-            yield Fault(where, "passport.twice", f"Round {said.round} has two passports.")
-        rounds.add(said.round)
-        if told.get(digest_bytes(sealed), (said.round, model)) != (said.round, model):
+        model, statement = opened.passports[name]
+        if statement.round in rounds:
+            yield Fault(where, "passport.twice", f"Round {statement.round} has two passports.")
+        rounds.add(statement.round)
+        if by_name.get(digest_bytes(sealed), (statement.round, model)) != (statement.round, model):
             yield Fault(where, "passport.other_model", "The log has it for other weights.")
-        one = made.get(said.round)
-        if said.round and (one is None or one.model != model or one.base != said.base_digest):
-            yield Fault(where, "passport.other_model", f"Round {said.round} made other weights, by the log.")
-        elif one is not None and {str(p.order_id): p.answer_digest for p in said.participants} != one.counted:
-            yield Fault(where, "passport.other_answer", f"Round {said.round} counted other answers, by the log.")
-        if (fault := misjudged(said.evaluation, after.get(said.round), opened.answers, manifest)) is not None:
+        one = made.get(statement.round)
+        if statement.round and (one is None or one.model != model or one.base != statement.base_digest):
+            yield Fault(where, "passport.other_model", f"Round {statement.round} made other weights, by the log.")
+        elif one is not None and {str(p.order_id): p.answer_digest for p in statement.participants} != one.counted:
+            yield Fault(where, "passport.other_answer", f"Round {statement.round} counted other answers, by the log.")
+        if (fault := misjudged(statement.evaluation, after.get(statement.round), opened.answers, manifest)) is not None:
             yield Fault(where, "passport.other_evaluation", fault)
     here = {digest_bytes(sealed) for sealed in evidence.passports.values()}
-    for digest, (number, _) in told.items():
+    for digest, (number, _) in by_name.items():
         if digest not in here:
             yield Fault(f"passport of round {number}", "passport.left_out", "The log has it; it is not in the bundle.")
 
@@ -146,28 +146,28 @@ def _evaluated_at_the_end(opened: Opened, history: History, found: RootDocuments
         and answer.said.model_digest == history.ends_with
     }
     if len(tried) < found.manifest.quorum:
-        told = (
+        message = (
             f"{len(tried)} silos have signed an evaluation of the final model; the quorum is {found.manifest.quorum}."
         )
-        yield Fault("history", "evaluation.missing", told)
+        yield Fault("history", "evaluation.missing", message)
 
 
 def _open_ends(history: History, opened: Opened, found: RootDocuments, report: Report) -> None:
     """What is still to come, or never came: a job's end, passports, silos that have tried the last model."""
     if not history.ended:
-        told = f"The job goes on: the log has {len(history.closed)} rounds of it so far, and no end."
-        report.limits.append(Fault("history", "evidence.job_goes_on", told))
+        message = f"The job goes on: the log has {len(history.closed)} rounds of it so far, and no end."
+        report.limits.append(Fault("history", "evidence.job_goes_on", message))
     issued = {number for number, _, _ in history.passports}
     missing = [one.number for one in history.closed if one.work is OrderKind.TRAIN and one.number not in issued]
     if history.ended and missing and found.manifest.task == "train":
-        told = f"{len(missing)} models have no passport yet, first the one of round {missing[0]}."
-        report.limits.append(Fault("history", "evidence.passports_missing", told))
+        message = f"{len(missing)} models have no passport yet, first the one of round {missing[0]}."
+        report.limits.append(Fault("history", "evidence.passports_missing", message))
     last = history.closed[-1] if history.closed else None
     if history.ended and last is not None and last.work is OrderKind.TRAIN:
         tried = {one.said.silo_id for one in opened.answers.values() if one.said.model_digest == last.model}
         if len(tried) < found.manifest.quorum:
-            told = (
+            message = (
                 f"The job ended before the model of round {last.number} was tried: {len(tried)} silos have signed that "
                 "they had it. Which weights that round made is the platform's word alone."
             )
-            report.limits.append(Fault("history", "evidence.model_untried", told))
+            report.limits.append(Fault("history", "evidence.model_untried", message))

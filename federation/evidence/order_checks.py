@@ -39,8 +39,8 @@ def orders_of(evidence: Evidence, found: RootDocuments, report: Report) -> Itera
         numbers.add((order.silo_id, order.number))
         if (model := order.model_digest) is not None:
             if models.setdefault(order.round, model) != model:
-                told = f"Another order of round {order.round} is about another model."
-                report.faults.append(Fault(where, "model.swapped", told))
+                message = f"Another order of round {order.round} is about another model."
+                report.faults.append(Fault(where, "model.swapped", message))
             report.models[model] = max(report.models.get(model, 0), order.round - 1)
         yield name, order
     report.checked["orders"] = len(evidence.orders)
@@ -90,21 +90,21 @@ def answers_of(
         if order is None or order.silo_id not in found.cohort:
             report.faults.append(Fault(where, "answer.no_order", "There is no such order that holds."))
             continue
-        said = run_check(where, report, partial(_answer, sealed, found.cohort[order.silo_id].identity_key))
-        if said is None:
+        statement = run_check(where, report, partial(_answer, sealed, found.cohort[order.silo_id].identity_key))
+        if statement is None:
             continue
         mine = (order.order_id, order.number, order.silo_id, order.job_id)
-        if is_outdated(said.protocol, found):
-            told = f"It is of protocol {said.protocol}, and the job's manifest of {found.manifest.protocol}."
-            report.faults.append(Fault(where, "answer.outdated", told))
-        if (said.order_id, said.number, said.silo_id, said.job_id) != mine:
+        if is_outdated(statement.protocol, found):
+            message = f"It is of protocol {statement.protocol}, and the job's manifest of {found.manifest.protocol}."
+            report.faults.append(Fault(where, "answer.outdated", message))
+        if (statement.order_id, statement.number, statement.silo_id, statement.job_id) != mine:
             report.faults.append(Fault(where, "answer.other_order", "It answers another order."))
-        if isinstance(said, Submission):
-            faults = [Fault(where, code, what) for code, what in _answer_faults(said, order, found)]
+        if isinstance(statement, Submission):
+            faults = [Fault(where, code, what) for code, what in _answer_faults(statement, order, found)]
             report.faults.extend(faults)
             if not faults:
                 bounds = AnswerBounds.of(found.manifest, found.cohort[order.silo_id], found.agreement.agreement.terms)
-                yield name, Answered(digest_bytes(sealed), said, tuple(faults_of(said, bounds)))
+                yield name, Answered(digest_bytes(sealed), statement, tuple(faults_of(statement, bounds)))
     report.checked["answers"] = len(evidence.answers)
 
 
@@ -115,15 +115,15 @@ def _answer(sealed: bytes, identity_key: str) -> Submission | Refusal:
     return verify_document(Submission, sealed, [key])
 
 
-def _answer_faults(said: Submission, order: Order, found: RootDocuments) -> Iterator[tuple[str, str]]:
+def _answer_faults(statement: Submission, order: Order, found: RootDocuments) -> Iterator[tuple[str, str]]:
     terms = found.agreement.agreement.terms
-    if said.manifest_digest != found.manifest_digest:
+    if statement.manifest_digest != found.manifest_digest:
         yield "answer.other_manifest", "It is under another manifest."
-    if (said.round, said.attempt, said.kind) != (order.round, order.attempt, order.kind):
+    if (statement.round, statement.attempt, statement.kind) != (order.round, order.attempt, order.kind):
         yield "answer.other_round", "It is of another round."
-    if said.model_digest != order.model_digest:
+    if statement.model_digest != order.model_digest:
         yield "answer.other_model", "It is about another model."
-    kinds = {name: payload.kind for name, payload in said.payloads.items()}
+    kinds = {name: payload.kind for name, payload in statement.payloads.items()}
     if kinds != {name: grant.kind for name, grant in order.outputs.items()}:
         yield "answer.other_payloads", "It brings other payloads than its order asks for."
     if not {*kinds.values()} <= mode_of(found.manifest.protection.mode).payload_kinds:

@@ -48,7 +48,7 @@ def check_own(
     if own:
         report.checked["orders in the own journal"] = len(own)
     newest = max((order.issued_at for order in opened.orders.values()), default=None)
-    told = history.answers
+    reported = history.answers
     for one in own:
         if one.order_id not in evidence.orders:
             is_later = not history.ended and (one.issued_at is None or newest is None or one.issued_at > newest)
@@ -57,15 +57,15 @@ def check_own(
                 found = report.limits if was_log_given_up else report.faults
                 found.append(Fault(f"order {one.order_id}", "order.left_out", words))
             continue
-        report.faults.extend(_other_documents(one, evidence, told))
+        report.faults.extend(_other_documents(one, evidence, reported))
 
 
-def _other_documents(one: OwnOrder, evidence: Evidence, told: Mapping[str, str]) -> Iterator[Fault]:
+def _other_documents(one: OwnOrder, evidence: Evidence, reported: Mapping[str, str]) -> Iterator[Fault]:
     if one.digest not in {None, digest_bytes(evidence.orders[one.order_id])}:
         words = "This silo was given another order under this id, by its own journal."
         yield Fault(f"order {one.order_id}", "order.other_document", words)
     sealed = evidence.answers.get(one.order_id)
-    digests = {told.get(one.order_id), None if sealed is None else digest_bytes(sealed)} - {None}
+    digests = {reported.get(one.order_id), None if sealed is None else digest_bytes(sealed)} - {None}
     if one.answers and not digests <= one.answers:
         words = "This silo has sent another answer, by its own journal."
         yield Fault(f"answer {one.order_id}", "answer.other_document", words)

@@ -47,8 +47,8 @@ def root_documents_of(evidence: Evidence, pinned: str | None, report: Report) ->
         for member in agreement.agreement.terms.members
     }
     if not agreement.complete:
-        told = f"Not signed by {', '.join(agreement.missing)}."
-        report.faults.append(Fault("agreement", "agreement.unsigned", told))
+        message = f"Not signed by {', '.join(agreement.missing)}."
+        report.faults.append(Fault("agreement", "agreement.unsigned", message))
     sealed = evidence.manifest
     manifest = run_check("manifest", report, lambda: verify_document(Manifest, _there(sealed), keys.keys))
     if manifest is None or sealed is None:
@@ -71,7 +71,7 @@ def _keys(evidence: Evidence, pinned: str | None) -> KeyChain:
 def _manifest_under_agreement(found: RootDocuments) -> Iterator[Fault]:
     manifest, agreement = found.manifest, found.agreement
     needed = agreement.agreement.terms.code.reviewers  # whether so many approved, `approvals` finds by itself
-    standing = AgreementStatus(agreement.agreement, agreement.digest, agreement.signed_by, agreement.digest)
+    status = AgreementStatus(agreement.agreement, agreement.digest, agreement.signed_by, agreement.digest)
     for member in manifest.cohort:
         where = f"manifest, silo {member.silo}"
         place = SiloContext(
@@ -80,8 +80,8 @@ def _manifest_under_agreement(found: RootDocuments) -> Iterator[Fault]:
             SiloFacts(_ENOUGH_ROWS, code_reviewers=needed),
             Policy(custom_code="approved"),
         )
-        said = violations(standing, manifest, None, place, manifest.created_at)
-        refusal = next((one for one in said if not _is_of_its_time(one, manifest)), None)
+        statement = violations(status, manifest, None, place, manifest.created_at)
+        refusal = next((one for one in statement if not _is_of_its_time(one, manifest)), None)
         if refusal is not None:
             yield Fault(where, refusal.code, refusal.meaning)
         fault = certificate_fault(member, manifest.created_at)

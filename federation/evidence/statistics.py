@@ -29,16 +29,16 @@ def check_statistics(
         answer = opened.answers.get(name)
         payload = None if answer is None else answer.said.payloads.get(REPORT)
         if payload is None or payload.digest != digest_bytes(content):
-            told = "No answer that holds names such a report."
-            report.faults.append(Fault(f"statistics report {name}", "statistics.unsigned", told))
+            message = "No answer that holds names such a report."
+            report.faults.append(Fault(f"statistics report {name}", "statistics.unsigned", message))
     closed = next((one for one in history.closed if one.statistics is not None), None)
     if closed is None:
         if evidence.released is not None:
             report.faults.append(Fault(RELEASED, "statistics.not_in_log", "The log has no such figures."))
         return
     if evidence.released is None or digest_bytes(evidence.released) != closed.statistics:
-        told = "The figures that the log has as released are not in the bundle."
-        report.faults.append(Fault(RELEASED, "statistics.left_out", told))
+        message = "The figures that the log has as released are not in the bundle."
+        report.faults.append(Fault(RELEASED, "statistics.left_out", message))
         return
     faults = list(_faults(evidence, closed, found))
     report.faults.extend(faults)
@@ -57,12 +57,12 @@ def _faults(evidence: Evidence, closed: RoundEvents, found: RootDocuments) -> It
             yield Fault(f"statistics report {name}", "statistics.report_left_out", "It counts, and is not here.")
             return
         try:
-            said = read_report(content)
-            check_report(said, minimum)
+            document = read_report(content)
+            check_report(document, minimum)
         except FederationError as error:
             yield Fault(f"statistics report {name}", error.code, error.message)
             return
-        reports.append(said)
+        reports.append(document)
     try:
         pooled = encode_pooled(pool(reports)) if reports else b""
     except FederationError as error:
@@ -72,18 +72,18 @@ def _faults(evidence: Evidence, closed: RoundEvents, found: RootDocuments) -> It
     if asked is not None and reports and tuple(one.name for one in reports[0].columns) != asked.columns:
         yield Fault(RELEASED, "statistics.other_columns", "The figures are of other columns than the manifest's.")
     if pooled != evidence.released:
-        told = "The silos' reports come to other figures than those that were released."
-        yield Fault(RELEASED, "statistics.other_figures", told)
+        message_text = "The silos' reports come to other figures than those that were released."
+        yield Fault(RELEASED, "statistics.other_figures", message_text)
 
 
 def _in_words(column: PooledColumn, pooled: PooledStatistics) -> str:
     cells = (column.missing, *column.cells)
     withheld = sum(cell.count is None for cell in cells)
-    told = [f"{len(cells) - withheld} counts over {pooled.silos} silos and {pooled.rows} rows"]
+    listed = [f"{len(cells) - withheld} counts over {pooled.silos} silos and {pooled.rows} rows"]
     if withheld:
-        told.append(f"{withheld} withheld")
+        listed.append(f"{withheld} withheld")
     if column.moments_silos:
-        told.append(f"mean and variance of {column.moments_silos} silos")
+        listed.append(f"mean and variance of {column.moments_silos} silos")
     if column.quantiles:
-        told.append(f"{len(column.quantiles)} quantiles")
-    return f"{column.name}: {', '.join(told)}"
+        listed.append(f"{len(column.quantiles)} quantiles")
+    return f"{column.name}: {', '.join(listed)}"

@@ -59,8 +59,8 @@ def verify_evidence(
     except (
         Exception
     ) as error:  # what nobody thought of is still no reason to believe a bundle, or to stop without a word
-        told = f"Checking broke off: {type(error).__name__}. Nothing that follows was looked at."
-        report.faults.append(Fault("bundle", UNFORESEEN, told))
+        message = f"Checking broke off: {type(error).__name__}. Nothing that follows was looked at."
+        report.faults.append(Fault("bundle", UNFORESEEN, message))
     return report
 
 
@@ -100,12 +100,12 @@ def _passports(evidence: Evidence, found: RootDocuments, report: Report) -> dict
 def _trace(opened: Opened, found: RootDocuments, report: Report) -> None:
     for name, (digest, passport) in opened.passports.items():
         where = f"passport {name}"
-        said = list(faults_of(passport, digest, found.manifest, found.manifest_digest, opened.orders, opened.answers))
+        rows = list(faults_of(passport, digest, found.manifest, found.manifest_digest, opened.orders, opened.answers))
         sent = models_issued_after_round(passport.round, opened.orders)
         if sent and digest not in sent:
-            said.append(("passport.other_model", f"Other weights were sent out after round {passport.round}."))
-        report.faults.extend(Fault(where, code, what) for code, what in said)
-        if not said:
+            rows.append(("passport.other_model", f"Other weights were sent out after round {passport.round}."))
+        report.faults.extend(Fault(where, code, what) for code, what in rows)
+        if not rows:
             report.passports[digest] = passport
     _passports_lead_back(report)
 
@@ -118,8 +118,8 @@ def _passports_lead_back(report: Report) -> None:
     before = {(digest, passport.round) for digest, passport in report.passports.items()}
     for passport in report.passports.values():
         if passport.round > 1 and (passport.base_digest, passport.round - 1) not in before:
-            told = f"Nothing says whose answers the weights were made from with which round {passport.round} began."
-            report.faults.append(Fault(f"passport {passport.round}", "passport.missing", told))
+            message = f"Nothing says whose answers the weights were made from with which round {passport.round} began."
+            report.faults.append(Fault(f"passport {passport.round}", "passport.missing", message))
 
 
 def _check_log(
@@ -140,8 +140,8 @@ def _check_log(
     first = min((event.position for event in events), default=0)
     check_unbroken(evidence, found, first, seen.given_up.get(chain, ()), report)
     if events and found.manifest.protocol == OLD_MANIFEST and all(event.number is None for event in events):
-        told = "The job began before its events were numbered: nothing shows that none is left out."
-        report.limits.append(Fault("audit", "evidence.protocol_1_0", told))
+        message = "The job began before its events were numbered: nothing shows that none is left out."
+        report.limits.append(Fault("audit", "evidence.protocol_1_0", message))
         _began_earlier(opened, found, report)
         return History()
     check_numbers(events, report)
@@ -161,8 +161,8 @@ def _began_earlier(opened: Opened, found: RootDocuments, report: Report) -> None
     agreed = found.agreement.agreement.protocol
     answered = {answer.said.protocol for answer in opened.answers.values()}
     if agreed != OLD_MANIFEST or (answered and OLD_MANIFEST not in answered):
-        told = "Its events have no numbers, as under 1.0. What members and silos have signed is of a later protocol."
-        report.faults.append(Fault("audit", "evidence.downgraded", told))
+        message = "Its events have no numbers, as under 1.0. What members and silos have signed is of a later protocol."
+        report.faults.append(Fault("audit", "evidence.downgraded", message))
 
 
 def _says_less(opened: Opened, found: RootDocuments, report: Report) -> None:
@@ -170,12 +170,12 @@ def _says_less(opened: Opened, found: RootDocuments, report: Report) -> None:
     signed = [found.manifest, *opened.orders.values(), *(answer.said for answer in opened.answers.values())]
     newer = sum(1 for one in signed if one.protocol != OLD_MANIFEST)
     if newer:
-        told = (
+        message = (
             f"{newer} documents are of a later protocol: their evidence has the job's events, and these were left out."
         )
-        report.faults.append(Fault("audit", "evidence.downgraded", told))
-    told = (
+        report.faults.append(Fault("audit", "evidence.downgraded", message))
+    message = (
         "The bundle is of protocol 1.0. Its log names no document: it does not show that no round, order or answer was "
         "left out, nor which model was the last."
     )
-    report.limits.append(Fault("audit", "evidence.protocol_1_0", told))
+    report.limits.append(Fault("audit", "evidence.protocol_1_0", message))

@@ -46,11 +46,11 @@ def mixes_scripts(name: str) -> bool:
     return any(len({*map(_script, word)} & {"LATIN", *_FOREIGN}) > 1 for word in re.split(r"[\W_]+", folded(name)))
 
 
-def _script(letter: str) -> str:
-    return unicodedata.name(letter, "").partition(" ")[0] if letter.isalpha() else ""
+def _script(email: str) -> str:
+    return unicodedata.name(email, "").partition(" ")[0] if email.isalpha() else ""
 
 
-def _plain(letter: str) -> str:
+def _plain(email: str) -> str:
     """A Latin letter without stroke, hook or tail, which Unicode does not take apart, as the small letter it is."""
-    found = _LATIN.fullmatch(unicodedata.name(letter, "")) if letter.isalpha() and not letter.isascii() else None
-    return found[1].lower() if found else letter
+    found = _LATIN.fullmatch(unicodedata.name(email, "")) if email.isalpha() and not email.isascii() else None
+    return found[1].lower() if found else email

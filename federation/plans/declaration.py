@@ -93,9 +93,11 @@ def read_plan(source: bytes) -> Plan:
         ) from error
     # Python takes a carriage return alone for the end of a line, and what shows the text does not.
     if hidden := sorted(filter(is_hidden, set(text.replace("\r\n", "\n")))):
-        told = ", ".join(f"U+{ord(character):04X}" for character in hidden[:5])
-        said = Sentence("The file has characters that a reader does not see (%(told)s). Remove them.", told=told)
-        raise Invalid("plan.not_text", said)
+        message = ", ".join(f"U+{ord(character):04X}" for character in hidden[:5])
+        message_text = Sentence(
+            "The file has characters that a reader does not see (%(told)s). Remove them.", told=message
+        )
+        raise Invalid("plan.not_text", message_text)
     tree = _parsed(text)
     plan = Plan(source, text, _declared(tree), _functions(tree))
     _check_parameters(plan)
@@ -109,20 +111,20 @@ def _parsed(text: str) -> ast.Module:
         line = getattr(error, "lineno", None)
         fault = str(getattr(error, "msg", None) or error)
         if line:
-            said = Sentence("Line %(line)s: this is no Python (%(fault)s).", line=line, fault=fault)
+            message = Sentence("Line %(line)s: this is no Python (%(fault)s).", line=line, fault=fault)
         else:
-            said = Sentence("This is no Python (%(fault)s).", fault=fault)
-        raise Invalid("plan.not_python", said) from error
+            message = Sentence("This is no Python (%(fault)s).", fault=fault)
+        raise Invalid("plan.not_python", message) from error
 
 
 def _declared(tree: ast.Module) -> Declaration:
-    said = [node.value for node in tree.body if isinstance(node, ast.Assign | ast.AnnAssign) and _is_declaration(node)]
-    if len(said) != 1 or said[0] is None:
+    rows = [node.value for node in tree.body if isinstance(node, ast.Assign | ast.AnnAssign) and _is_declaration(node)]
+    if len(rows) != 1 or rows[0] is None:
         raise Invalid("plan.undeclared", "The file has to say once, at its top level, PLAN = {…} with what it is.")
-    if any(_says_twice(node) for node in ast.walk(said[0]) if isinstance(node, ast.Dict)):
+    if any(_says_twice(node) for node in ast.walk(rows[0]) if isinstance(node, ast.Dict)):
         raise Invalid("plan.undeclared", "PLAN says the same thing twice: readers would take one for the other.")
     try:
-        value = ast.literal_eval(said[0])
+        value = ast.literal_eval(rows[0])
     except (ValueError, TypeError, MemoryError, RecursionError) as error:
         raise Invalid(
             "plan.undeclared", "PLAN has to be written out: texts, numbers, lists, no expressions."
@@ -160,8 +162,8 @@ def _functions(tree: ast.Module) -> frozenset[str]:
     for node in tree.body:
         if isinstance(node, ast.FunctionDef) and node.name in FUNCTIONS:
             if node.name in found:
-                said = Sentence("Line %(line)s: %(name)s is defined twice.", line=node.lineno, name=node.name)
-                raise Invalid("plan.functions", said)
+                message = Sentence("Line %(line)s: %(name)s is defined twice.", line=node.lineno, name=node.name)
+                raise Invalid("plan.functions", message)
             found[node.name] = node
     if REQUIRED not in found:
         raise Invalid("plan.functions", "The file has to define predict(parameters, features).")
@@ -170,6 +172,6 @@ def _functions(tree: ast.Module) -> frozenset[str]:
         names = tuple(one.arg for one in given.args)
         if names != FUNCTIONS[name] or given.posonlyargs or given.kwonlyargs or given.vararg or given.kwarg:
             written = f"{name}({', '.join(FUNCTIONS[name])})"
-            said = Sentence("Line %(line)s: it has to be %(written)s.", line=node.lineno, written=written)
-            raise Invalid("plan.functions", said)
+            message = Sentence("Line %(line)s: it has to be %(written)s.", line=node.lineno, written=written)
+            raise Invalid("plan.functions", message)
     return frozenset(found)

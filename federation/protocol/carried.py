@@ -18,5 +18,5 @@ class CarriesUnknown(BaseModel):
     # Its return type is not annotated: pydantic would describe every document as an object of anything.
     @model_serializer(mode="wrap")
     def _with_unknown(self, handler: SerializerFunctionWrapHandler):  # type: ignore[no-untyped-def]
-        said: dict[str, Any] = handler(self)
-        return {**said, **self.model_extra} if self.model_extra else said
+        statement: dict[str, Any] = handler(self)
+        return {**statement, **self.model_extra} if self.model_extra else statement

@@ -72,7 +72,9 @@ def _of_rest(first: DatasetDeclaration, other: DatasetDeclaration) -> Iterator[D
     elif first.class_names != other.class_names:
         yield _difference("classes", "", first.class_names, other.class_names)
     if first.split != other.split:
-        yield _difference("split", "", *(said.model_dump(mode="json") for said in (first.split, other.split)))
+        yield _difference(
+            "split", "", *(one_report.model_dump(mode="json") for one_report in (first.split, other.split))
+        )
 
 
 def _difference(part: Part, name: str, first: Any, other: Any) -> Difference:

@@ -29,9 +29,9 @@ def _texts(error: ValidationError, data: Mapping[str, Any]) -> list[tuple[str, l
     for fault in error.errors(include_url=False, include_input=False):
         whole = fault.get("ctx", {}).get("error")
         if isinstance(whole, Faulty):  # alone: columns and steps are read by then
-            return [(place, [said]) for place, said in dict.fromkeys(whole.faults)]
-    told = refusal(error, CODE, data=data)
-    return list(told.fields.items()) or [("", [told.message])]
+            return [(place, [one_report]) for place, one_report in dict.fromkeys(whole.faults)]
+    reported = refusal(error, CODE, data=data)
+    return list(reported.fields.items()) or [("", [reported.message])]
 
 
 def _subject(path: str, data: Mapping[str, Any]) -> str:

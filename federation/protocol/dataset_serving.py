@@ -22,10 +22,10 @@ def inputs_of(declaration: DatasetDeclaration) -> dict[str, Any]:
     Silos' own names and values are left out: columns are as all silos have them after `rename` and `map_values`.
     """
     features = [_input(place, feature) for place, feature in enumerate(declaration.trace.features)]
-    told: dict[str, Any] = {"features": features, "one_hot": ONE_HOT, "missing": ROWS}
+    by_name: dict[str, Any] = {"features": features, "one_hot": ONE_HOT, "missing": ROWS}
     if any(feature.scaled for feature in declaration.trace.features):
-        told["standardisation"] = STANDARDISATION
-    return told
+        by_name["standardisation"] = STANDARDISATION
+    return by_name
 
 
 def _input(place: int, feature: Feature) -> dict[str, Any]:

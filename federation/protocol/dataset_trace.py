@@ -28,7 +28,7 @@ class Faulty(ValueError):
     """All that is wrong with a declaration as a whole: the place (a dotted path, or nothing) and what is wrong."""
 
     def __init__(self, faults: Sequence[tuple[str, str]]) -> None:
-        super().__init__("; ".join(dict.fromkeys(said for _, said in faults)))
+        super().__init__("; ".join(dict.fromkeys(one_report for _, one_report in faults)))
         self.faults = tuple(faults)
 
 
@@ -116,8 +116,8 @@ class _Tracing:
         used = tuple(one for one in self.all if one.raw not in self.dropped)
         return Trace(tuple(self.features.values()), used, self.target, self.split_column)
 
-    def fault(self, said: str) -> None:
-        self.faults.append((self.place, said))
+    def fault(self, statement: str) -> None:
+        self.faults.append((self.place, statement))
 
     def follow(self, step: Step) -> None:
         match step:

@@ -58,7 +58,7 @@ class KeyChain:
         """When a key's successor was named; None for the current key."""
         return next((link.said.made_at for link in self.links if link.said.predecessor == key_id), None)
 
-    def verify_and_extend(self, handed: Sequence[bytes], *, now: datetime | None) -> KeyChain:
+    def verify_and_extend(self, delivered: Sequence[bytes], *, now: datetime | None) -> KeyChain:
         """This chain and what of the handed envelopes leads on from it: the same chain if nothing does.
 
         `now` is the moment at which they are met; None for links that were taken before and are only read again.
@@ -68,10 +68,10 @@ class KeyChain:
         or another than is known) and ``succession.goes_back`` (a number or a date that does not follow, or a key that
         has been there before).
         """
-        if len(handed) > SUCCESSIONS_MAX:
+        if len(delivered) > SUCCESSIONS_MAX:
             raise Invalid("succession.malformed", f"More than {SUCCESSIONS_MAX} successions came at once.")
         offered: dict[str, list[bytes]] = {}
-        for sealed in handed:
+        for sealed in delivered:
             offered.setdefault(_claimed_predecessor(sealed), []).append(sealed)
         for key, link in zip(self.keys, self.links, strict=False):
             for sealed in offered.get(key.key_id, []):
@@ -82,8 +82,8 @@ class KeyChain:
             chain = chain._followed_by([_verified(sealed, chain.current) for sealed in successors])
             if now is not None and chain.links[-1].said.made_at > now + CLOCKS_APART:
                 predecessor = chain.links[-1].said.predecessor
-                said = f"The succession of {predecessor} is dated in the future. Is this clock right?"
-                raise Untrusted("succession.future", said)
+                message = f"The succession of {predecessor} is dated in the future. Is this clock right?"
+                raise Untrusted("succession.future", message)
         return chain
 
     def _followed_by(self, links: Sequence[Link]) -> KeyChain:
@@ -119,13 +119,13 @@ def _verified(sealed: bytes, predecessor: PublicKey) -> Link:
     if len(envelope.signers(sealed)) != 1:
         raise Invalid("succession.malformed", "A succession has exactly one signature.")
     try:
-        said = verify_document(PlatformKeySuccession, sealed, [predecessor])
+        document = verify_document(PlatformKeySuccession, sealed, [predecessor])
     except Untrusted as error:
         raise Untrusted(
             "succession.untrusted", f"The succession of {predecessor.key_id} is not signed by it."
         ) from error
     try:
-        return Link(sealed, said, PublicKey.from_encoded(said.public_key))
+        return Link(sealed, document, PublicKey.from_encoded(document.public_key))
     except Invalid as error:
         raise Invalid("succession.malformed", f"The succession names no key: {error.message}", "public_key") from error
 

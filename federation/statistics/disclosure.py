@@ -115,11 +115,11 @@ def _is_enough(withheld: Sequence[int], minimum: int) -> bool:
 
 def _faults(column: ColumnReport, rows: int, minimum: int) -> Iterator[str]:
     cells = (column.missing, *column.cells)
-    told = [cell for cell in cells if cell is not None]
-    withheld = len(cells) - len(told)
-    if any(0 < cell < minimum for cell in told):
+    listed = [cell for cell in cells if cell is not None]
+    withheld = len(cells) - len(listed)
+    if any(0 < cell < minimum for cell in listed):
         yield "A cell has fewer rows than the minimum cell."
-    if told and withheld and (withheld < 2 or rows - sum(told) < withheld * minimum):
+    if listed and withheld and (withheld < 2 or rows - sum(listed) < withheld * minimum):
         yield "What is withheld can be worked out from the rest."
     if column.mean is not None and not column.is_whole:
         yield "A mean is told of a column of which a cell is withheld."

@@ -36,9 +36,9 @@ def measure_column(
         cells = bin_counts(values[~missing], shape.edges)
     else:
         cells = (present,)
-    told = protect((len(missing) - present, *cells), minimum)
+    reported = protect((len(missing) - present, *cells), minimum)
     figures: dict[str, Any] = {}
-    if shape.has_moments and values is not None and None not in told:
+    if shape.has_moments and values is not None and None not in reported:
         figures = _moments(values[~missing], minimum)
     return ColumnReport(
         name=shape.name,
@@ -46,8 +46,8 @@ def measure_column(
         levels=shape.levels,
         unit=shape.unit,
         edges=shape.edges,
-        missing=told[0],
-        cells=told[1:],
+        missing=reported[0],
+        cells=reported[1:],
         **figures,
     )
 

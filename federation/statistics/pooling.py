@@ -105,14 +105,14 @@ def read_pooled(content: bytes) -> PooledStatistics:
     return PooledStatistics.model_validate_json(content)
 
 
-def _pooled(told: Sequence[tuple[int, ColumnReport]]) -> PooledColumn:
-    first = told[0][1]
-    missing = _sum(column.missing for _, column in told)
-    cells = tuple(_sum(column.cells[place] for _, column in told) for place in range(len(first.cells)))
+def _pooled(reported: Sequence[tuple[int, ColumnReport]]) -> PooledColumn:
+    first = reported[0][1]
+    missing = _sum(column.missing for _, column in reported)
+    cells = tuple(_sum(column.cells[place] for _, column in reported) for place in range(len(first.cells)))
     figures: dict[str, Any] = {"moments_silos": 0, "moments_rows": 0, "mean": None, "variance": None}
     moments = [
         (rows - column.missing, column.mean, column.variance)
-        for rows, column in told
+        for rows, column in reported
         if column.missing is not None and column.mean is not None and column.variance is not None
     ]
     if moments:
@@ -126,7 +126,7 @@ def _pooled(told: Sequence[tuple[int, ColumnReport]]) -> PooledColumn:
         levels=first.levels,
         unit=first.unit,
         edges=first.edges,
-        count=None if missing.count is None else sum(rows for rows, _ in told) - missing.count,
+        count=None if missing.count is None else sum(rows for rows, _ in reported) - missing.count,
         missing=missing,
         cells=cells,
         quantiles=() if first.edges is None else quantiles_of([cell.count for cell in cells], first.edges),
@@ -136,8 +136,8 @@ def _pooled(told: Sequence[tuple[int, ColumnReport]]) -> PooledColumn:
 
 def _sum(cells: Iterable[int | None]) -> PooledCell:
     parts = list(cells)
-    told = [part for part in parts if part is not None]
-    return PooledCell(count=sum(told) if len(told) == len(parts) else None, at_least=sum(told))
+    rows = [part for part in parts if part is not None]
+    return PooledCell(count=sum(rows) if len(rows) == len(parts) else None, at_least=sum(rows))
 
 
 def pooled_moments(parts: Sequence[tuple[int, float, float]]) -> tuple[int, float, float]:

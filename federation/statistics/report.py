@@ -87,8 +87,8 @@ class StatisticsReport(Part):
         if len({column.name for column in self.columns}) != len(self.columns):
             raise ValueError("a column is there twice")
         for column in self.columns:
-            told = [cell for cell in (column.missing, *column.cells) if cell is not None]
-            if sum(told) > self.rows or (column.is_whole and sum(told) != self.rows):
+            listed = [cell for cell in (column.missing, *column.cells) if cell is not None]
+            if sum(listed) > self.rows or (column.is_whole and sum(listed) != self.rows):
                 raise ValueError(f"the cells of {column.name} are not those of all rows")
         return self
 
@@ -117,5 +117,5 @@ def read_report(payload: bytes) -> StatisticsReport:
 
 def as_object(report: StatisticsReport) -> dict[str, Any]:
     """The report as JSON has it."""
-    told: dict[str, Any] = json.loads(encode_report(report))
-    return told
+    body: dict[str, Any] = json.loads(encode_report(report))
+    return body

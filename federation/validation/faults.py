@@ -86,14 +86,14 @@ def refusal(
         path = ".".join(part for part in (within, path_of(fault, data)) if part)
         if fault["type"] == "too_short" and any(inner.startswith(f"{path}.") for inner in fields):
             continue  # members that are wrong themselves were not counted
-        said = (better or {}).get((path, fault["type"])) or plain(fault)
-        if said in fields.setdefault(path, []):
+        statement = (better or {}).get((path, fault["type"])) or plain(fault)
+        if statement in fields.setdefault(path, []):
             continue
         if fault["type"] == _LITERAL and path in choices:  # a value out of one list or another
-            said = _joined(fields[path].pop(choices[path]), said)
+            statement = _joined(fields[path].pop(choices[path]), statement)
         if fault["type"] == _LITERAL:
             choices[path] = len(fields[path])
-        fields[path].append(said)
+        fields[path].append(statement)
     first = next(iter(fields))
     of_the_whole = fields.pop("", [])  # what is wrong with everything together belongs to no field
     message = of_the_whole[0] if first == "" else fields[first][0]
@@ -113,7 +113,7 @@ def path_of(fault: ErrorDetails, data: object = None) -> str:
 
     `data` is what was read; without it, only what can't be a field's name is left out.
     """
-    told: list[str] = []
+    rows: list[str] = []
     for number, part in enumerate(fault["loc"]):
         inner: object = None
         is_missing = fault["type"] == "missing" and number + 1 == len(fault["loc"])
@@ -123,9 +123,9 @@ def path_of(fault: ErrorDetails, data: object = None) -> str:
             inner = data[part] if part < len(data) else None
         elif isinstance(part, str) and not is_missing and _is_type(part, data):
             continue
-        told.append(str(part))
+        rows.append(str(part))
         data = inner
-    return ".".join(told)
+    return ".".join(rows)
 
 
 def _is_type(part: str, data: object) -> bool:
@@ -144,6 +144,6 @@ def plain(fault: ErrorDetails) -> str:
         whole = {name: int(value) for name, value in context.items() if isinstance(value, float) and value.is_integer()}
         if fault["type"] == "string_pattern_mismatch":
             context = {"pattern": EXAMPLES.get(context["pattern"], context["pattern"])}
-        told = {**context, **whole}
-        return Sentence(known, **{name: told[name] for name in _PLACE.findall(known)})
+        by_name = {**context, **whole}
+        return Sentence(known, **{name: by_name[name] for name in _PLACE.findall(known)})
     return fault["msg"].removeprefix("Value error, ")[:_SAID_MAX]

@@ -90,10 +90,10 @@ def access_organisation_if_named(
 
 def access_organisations(user: User, permission: Permission) -> QuerySet[Organisation]:
     """All in which they may do this. Raises Forbidden where there is none and no role on the platform allows it."""
-    houses = organisations_where(user, permission)
-    if not houses.exists():
+    organisations = organisations_where(user, permission)
+    if not organisations.exists():
         require(user, permission)
-    return houses
+    return organisations
 
 
 def access_organisation_role(organisation: Organisation, role_id: UUID) -> OrganisationRole:

@@ -210,5 +210,5 @@ class SignatoryKeyForm(forms.Form):
         try:
             return PublicKey.from_encoded(self.cleaned_data["public_key"])
         except FederationError as error:
-            told = _("This is no public key. Paste the whole line that “silo-connector key make” has printed.")
-            raise forms.ValidationError(told, code=error.code) from error
+            message = _("This is no public key. Paste the whole line that “silo-connector key make” has printed.")
+            raise forms.ValidationError(message, code=error.code) from error

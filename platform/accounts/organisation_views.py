@@ -67,18 +67,18 @@ def organisation(request: HttpRequest, organisation_id: UUID) -> HttpResponse:
 
 def _page(
     request: HttpRequest,
-    house: Organisation,
+    organisation: Organisation,
     form: PersonForm | None = None,
     *,
     key_form: SignatoryKeyForm | None = None,
 ) -> HttpResponse:
-    allowed = organisation_permissions_of(signed_in(request), house)
+    allowed = organisation_permissions_of(signed_in(request), organisation)
     context = {
-        "organisation": house,
-        "people": people_of(house),
-        "offers": open_role_offers_of(house),
-        "signatory_keys": house.signatory_keys.all(),
-        "silos_with_pending_keys": house.silos.exclude(pending_signatory_key=None).order_by("name"),
+        "organisation": organisation,
+        "people": people_of(organisation),
+        "offers": open_role_offers_of(organisation),
+        "signatory_keys": organisation.signatory_keys.all(),
+        "silos_with_pending_keys": organisation.silos.exclude(pending_signatory_key=None).order_by("name"),
         "may_grant": Permission.ORGANISATION_ROLE_GRANT in allowed,
         "may_sign": Permission.SIGNATORY_KEY_MANAGE in allowed,
         "may_edit": Permission.ORGANISATION_EDIT in allowed,
@@ -93,18 +93,18 @@ def _page(
 def edit(request: HttpRequest, organisation_id: UUID) -> HttpResponse:
     """Correct what is known of it; whoever may is told when somebody else did so in the meantime."""
     user = signed_in(request)
-    house = access_organisation(user, organisation_id, Permission.ORGANISATION_EDIT)
-    known = {"name": house.name, "country": house.country, "kind": house.kind}
+    member_organisation = access_organisation(user, organisation_id, Permission.ORGANISATION_EDIT)
+    known = {"name": member_organisation.name, "country": member_organisation.country, "kind": member_organisation.kind}
     form = OrganisationEditForm(request.POST if request.method == "POST" else None, initial=known)
     if form.is_valid():
         with form_errors(form):
-            edit_organisation(organisation=house, **form.cleaned_data, by=user)
+            edit_organisation(organisation=member_organisation, **form.cleaned_data, by=user)
         if form.is_valid():
             messages.success(request, _("Saved."))
-            return redirect("organisation", house.pk)
-    house.refresh_from_db()
-    context = {"organisation": house, "form": form, "now_seen": house.facts_digest}
-    context["changed"] = bool(form.errors) and form.data.get("seen") != house.facts_digest
+            return redirect("organisation", member_organisation.pk)
+    member_organisation.refresh_from_db()
+    context = {"organisation": member_organisation, "form": form, "now_seen": member_organisation.facts_digest}
+    context["changed"] = bool(form.errors) and form.data.get("seen") != member_organisation.facts_digest
     return render(request, "accounts/organisation_edit.html", context, status=422 if form.errors else 200)
 
 
@@ -113,11 +113,11 @@ def edit(request: HttpRequest, organisation_id: UUID) -> HttpResponse:
 def add_person(request: HttpRequest, organisation_id: UUID) -> HttpResponse:
     """Take somebody in: a role, or the offer of one, for who has an account; an account for who has none."""
     user = signed_in_afresh(request)
-    house = access_organisation(user, organisation_id, Permission.ORGANISATION_ROLE_GRANT)
+    member_organisation = access_organisation(user, organisation_id, Permission.ORGANISATION_ROLE_GRANT)
     form = PersonForm(request.POST)
     if form.is_valid():
         with form_errors(form):
-            came = invite_or_create_user(organisation=house, **form.cleaned_data, by=user)
+            came = invite_or_create_user(organisation=member_organisation, **form.cleaned_data, by=user)
             person = came if isinstance(came, User) else came.user
             names = {"person": person.full_name, "role": Role(form.cleaned_data["role"]).label}
             if isinstance(came, OrganisationRoleOffer):
@@ -127,8 +127,8 @@ def add_person(request: HttpRequest, organisation_id: UUID) -> HttpResponse:
             if isinstance(came, User):
                 _tell_of_invitation(request, person)
     if form.errors:
-        return _page(request, house, form)
-    return redirect("organisation", house.pk)
+        return _page(request, member_organisation, form)
+    return redirect("organisation", member_organisation.pk)
 
 
 @require_POST
@@ -136,12 +136,12 @@ def add_person(request: HttpRequest, organisation_id: UUID) -> HttpResponse:
 def welcome_again(request: HttpRequest, organisation_id: UUID, user_id: UUID) -> HttpResponse:
     """A new link for somebody who missed theirs, sent to their own address."""
     user = signed_in_afresh(request)
-    house = access_organisation(user, organisation_id)
+    organisation = access_organisation(user, organisation_id)
     person = access_user(user, user_id)
     require_welcome(user, person)
     with flash_result(request, _("An invitation is on its way to %(email)s.") % {"email": person.email}):
         renew_welcome(user=person, by=user)
-    return redirect("organisation", house.pk)
+    return redirect("organisation", organisation.pk)
 
 
 def _tell_of_invitation(request: HttpRequest, person: User) -> None:
@@ -153,10 +153,10 @@ def _tell_of_invitation(request: HttpRequest, person: User) -> None:
 def withdraw_offer(request: HttpRequest, organisation_id: UUID, offer_id: UUID) -> HttpResponse:
     """Take the offer of a role back."""
     user = signed_in_afresh(request)
-    house = access_organisation(user, organisation_id, Permission.ORGANISATION_ROLE_GRANT)
+    organisation = access_organisation(user, organisation_id, Permission.ORGANISATION_ROLE_GRANT)
     with flash_result(request, _("The offer is taken back.")):
-        withdraw(offer=access_role_offer(house, offer_id), by=user)
-    return redirect("organisation", house.pk)
+        withdraw(offer=access_role_offer(organisation, offer_id), by=user)
+    return redirect("organisation", organisation.pk)
 
 
 @require_POST
@@ -164,12 +164,12 @@ def withdraw_offer(request: HttpRequest, organisation_id: UUID, offer_id: UUID) 
 def remove_role(request: HttpRequest, organisation_id: UUID, role_id: UUID) -> HttpResponse:
     """Take a role back."""
     user = signed_in_afresh(request)
-    house = access_organisation(user, organisation_id, Permission.ORGANISATION_ROLE_GRANT)
+    member_organisation = access_organisation(user, organisation_id, Permission.ORGANISATION_ROLE_GRANT)
     with flash_result(request, _("The role is taken back.")):
-        revoke_role(granted=access_organisation_role(house, role_id), by=user)
-    if not may(user, Permission.ORGANISATION_VIEW, organisation=house):
+        revoke_role(granted=access_organisation_role(member_organisation, role_id), by=user)
+    if not may(user, Permission.ORGANISATION_VIEW, organisation=member_organisation):
         return redirect("home")
-    return redirect("organisation", house.pk)
+    return redirect("organisation", member_organisation.pk)
 
 
 @require_POST
@@ -177,35 +177,35 @@ def remove_role(request: HttpRequest, organisation_id: UUID, role_id: UUID) -> H
 def add_key(request: HttpRequest, organisation_id: UUID) -> HttpResponse:
     """Register the public half of a signatory key."""
     user = signed_in_afresh(request)
-    house = access_organisation(user, organisation_id, Permission.SIGNATORY_KEY_MANAGE)
+    member_organisation = access_organisation(user, organisation_id, Permission.SIGNATORY_KEY_MANAGE)
     form = SignatoryKeyForm(request.POST)
     if form.is_valid():
         with form_errors(form):
-            add_signatory_key(organisation=house, public_key=form.cleaned_data["public_key"], by=user)
+            add_signatory_key(organisation=member_organisation, public_key=form.cleaned_data["public_key"], by=user)
     if form.errors:
-        return _page(request, house, key_form=form)
+        return _page(request, member_organisation, key_form=form)
     messages.success(request, _("The signatory key is registered. Compare its fingerprint."))
-    return redirect("organisation", house.pk)
+    return redirect("organisation", member_organisation.pk)
 
 
 @login_required
 def revoke_key(request: HttpRequest, organisation_id: UUID, signatory_key_id: UUID) -> HttpResponse:
     """Ask first; then the organisation no longer stands by its key."""
     user = signed_in_afresh(request)
-    house = access_organisation(user, organisation_id, Permission.SIGNATORY_KEY_MANAGE)
-    key = access_signatory_key(house, signatory_key_id)
+    organisation = access_organisation(user, organisation_id, Permission.SIGNATORY_KEY_MANAGE)
+    key = access_signatory_key(organisation, signatory_key_id)
     if request.method == "POST":
         with flash_result(request, _("The signatory key is revoked.")):
             revoke_signatory_key(signatory_key=key, by=user)
-        return redirect("organisation", house.pk)
+        return redirect("organisation", organisation.pk)
     context = {
         "question": _("Revoke the signatory key %(fingerprint)s?") % {"fingerprint": key.fingerprint},
         "consequence": _(
             "%(organisation)s signs with it no more, and no silo can be enrolled by it. Another key can be registered "
             "afterwards. This can't be undone."
         )
-        % {"organisation": house.name},
+        % {"organisation": organisation.name},
         "yes": _("Revoke it"),
-        "back": reverse("organisation", args=[house.pk]),
+        "back": reverse("organisation", args=[organisation.pk]),
     }
     return render(request, "_components/confirm.html", context)

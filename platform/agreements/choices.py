@@ -51,18 +51,18 @@ def offer_of(consortium: Consortium, terms: Mapping[str, Any] | None = None) -> 
         organisation__participations__consortium=consortium,
         organisation__participations__state=ParticipationState.ACTIVE,
     )
-    standing = {row.key.encoded: row for row in rows.order_by("organisation__name")}
-    members = {encoded: row.organisation.name for encoded, row in standing.items()}
+    status = {row.key.encoded: row for row in rows.order_by("organisation__name")}
+    members = {encoded: row.organisation.name for encoded, row in status.items()}
     named = {str(one["signatory_key"]): str(one["organisation"]) for one in (terms or {}).get("members", ())}
     gone = frozenset(named) - frozenset(members)
     members |= {encoded: name for encoded, name in named.items() if encoded in gone}
-    keys = {row.organisation_id: encoded for encoded, row in standing.items()}
+    keys = {row.organisation_id: encoded for encoded, row in status.items()}
     titles: dict[tuple[str, str], str] = {}
     described = Dataset.objects.filter(silo__organisation__in=list(keys), withdrawn_at=None)
     targets: set[str] = set()
     columns = ("silo__organisation_id", "name", "title", "target", "n_classes")
-    for house, name, title, target, n_classes in described.order_by("name").values_list(*columns):
-        titles.setdefault((keys[house], name), title)
+    for member_organisation, name, title, target, n_classes in described.order_by("name").values_list(*columns):
+        titles.setdefault((keys[member_organisation], name), title)
         targets.add(target_of(target or None, n_classes).name)
     for one in (terms or {}).get("datasets", ()):
         titles.setdefault((str(one["signatory_key"]), str(one["dataset"])), "")

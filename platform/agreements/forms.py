@@ -93,7 +93,7 @@ class TermsForm(Unjudged):
         fields["cohort.minimum_rows"] = whole("cohort.minimum_rows")
         fields["cohort.organisation_share_max"] = number("cohort.organisation_share_max")
         fields["disclosure.metrics"] = several(
-            "disclosure.metrics", [(name, in_words(said)) for name, said in figures_called().items()]
+            "disclosure.metrics", [(name, in_words(one_report)) for name, one_report in figures_called().items()]
         )
         fields["disclosure.minimum_cell"] = whole("disclosure.minimum_cell", 1)
         for name in ("final_model", "round_models", "release_confirmed_by_each"):
@@ -122,11 +122,11 @@ class TermsForm(Unjudged):
         )
 
     def _add_datasets(self, data: Any, terms: Mapping[str, Any]) -> None:
-        said = {(one["signatory_key"], one["dataset"]): one for one in terms.get("datasets", ())}
-        self.covered_before = tuple(said)
+        by_name = {(one["signatory_key"], one["dataset"]): one for one in terms.get("datasets", ())}
+        self.covered_before = tuple(by_name)
         self.uses: dict[str, UseForm] = {}
         for one in self.offer.datasets:
-            known = said.get((one.key, one.dataset), {})
+            known = by_name.get((one.key, one.dataset), {})
             name = f"dataset.{one.place}"
             self.fields[name] = ticked("dataset.covered")
             self.fields[name].initial = bool(known)
@@ -202,11 +202,11 @@ class TermsForm(Unjudged):
 
     def take(self, error: FederationError) -> None:
         """Show what is wrong at the fields that it is about, or above all fields."""
-        covered, said = self._covered(), self.said()
+        covered, statement = self._covered(), self.said()
         for path, texts in (error.fields or {"": [error.message]}).items():
             form, field = self._place_of(path.removeprefix(f"{WITHIN}."), covered)
             if field is None or not form.has_error(field):
-                form.add_error(field, [term_fault(path.removeprefix(f"{WITHIN}."), text, said) for text in texts])
+                form.add_error(field, [term_fault(path.removeprefix(f"{WITHIN}."), text, statement) for text in texts])
 
     def _place_of(self, path: str, covered: list[Offered]) -> tuple[forms.Form, str | None]:
         first, _dot, rest = path.partition(".")

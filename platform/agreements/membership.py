@@ -40,7 +40,7 @@ class Named:
 def named_members(consortium_id: UUID, terms: Mapping[str, Any]) -> list[Named]:
     """The members that terms name, in their order: one query."""
     keys = [PublicKey.from_encoded(str(member["signatory_key"])) for member in terms["members"]]
-    standing = {
+    status = {
         key.key_id: key.organisation
         for key in SignatoryKey.objects.select_related("organisation").filter(
             key_id__in=[key.key_id for key in keys],
@@ -51,14 +51,14 @@ def named_members(consortium_id: UUID, terms: Mapping[str, Any]) -> list[Named]:
     }
     found = []
     for member, key in zip(terms["members"], keys, strict=True):
-        house = standing.get(key.key_id)
+        member_organisation = status.get(key.key_id)
         found.append(
             Named(
                 str(member["organisation"]),
                 key.key_id,
                 key.fingerprint,
-                house.id if house else None,
-                house.name if house else "",
+                member_organisation.id if member_organisation else None,
+                member_organisation.name if member_organisation else "",
             )
         )
     return found

@@ -40,13 +40,13 @@ def access_version_for_organisation(
     Raises NotFound where they don't see it, Forbidden ``permission.denied`` where they speak for no member.
     """
     version = access_version(user, version_id)
-    houses = organisations_in(user, version.consortium, permission)
+    organisations = organisations_in(user, version.consortium, permission)
     if organisation_id is not None:
-        houses = houses.filter(pk=organisation_id)
-    house = houses.first()
-    if house is None:
+        organisations = organisations.filter(pk=organisation_id)
+    organisation = organisations.first()
+    if organisation is None:
         raise Forbidden(
             "permission.denied",
             "This is for the steward of an organisation that takes part, and you are none there.",
         )
-    return version, house
+    return version, organisation

@@ -54,12 +54,12 @@ def violation_text(refusal: Violation) -> str:
     return " ".join(part for part in (meaning_of(refusal), allowed_by(refusal), remedy_of(refusal)) if part)
 
 
-def term_fault(path: str, text: str, said: Any) -> str:
+def term_fault(path: str, text: str, statement: Any) -> str:
     """What is wrong with a term; where a text does not look as it has to, which one it is, and an example."""
     *_before, term, place = ("", "", *path.split("."))
     if not isinstance(text, Sentence) or text.form != _PATTERN or not place.isdigit() or term not in _EXAMPLES:
         return in_words(text)
     for part in path.split("."):
-        said = said[int(part) if isinstance(said, list | tuple) else part]
+        statement = statement[int(part) if isinstance(statement, list | tuple) else part]
     words = gettext("“%(value)s” is not written as it has to be, such as: %(example)s")
-    return words % {"value": said, "example": _EXAMPLES[term]}
+    return words % {"value": statement, "example": _EXAMPLES[term]}

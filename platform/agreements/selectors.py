@@ -97,8 +97,8 @@ def document_of(version: AgreementVersion) -> bytes:
 
 def is_suspended_for(version: AgreementVersion, organisation: Organisation | UUID) -> bool:
     """Whether this organisation has suspended the agreement for itself."""
-    house = organisation if isinstance(organisation, UUID) else organisation.id
-    return house in suspended_in(version)
+    member_organisation = organisation if isinstance(organisation, UUID) else organisation.id
+    return member_organisation in suspended_in(version)
 
 
 def suspended_in(version: AgreementVersion) -> frozenset[UUID]:
@@ -138,18 +138,18 @@ def parties(version: AgreementVersion) -> list[PartyRow]:
     rows = []
     for named in named_members(version.consortium_id, version.terms):
         signature = signatures.get(named.key_id)
-        house = named.house_id or (signature.organisation_id if signature else None)
+        member_organisation = named.house_id or (signature.organisation_id if signature else None)
         rows.append(
             PartyRow(
                 organisation=named.organisation,
-                organisation_id=house,
+                organisation_id=member_organisation,
                 key_id=named.key_id,
                 fingerprint=named.fingerprint,
                 is_current=named.is_current,
                 signed_at=signature.received_at if signature else None,
                 signed_via=signature.received_via if signature else "",
-                approvals=tuple(approvals[house]) if house else (),
-                suspension=suspensions.get(house) if house else None,
+                approvals=tuple(approvals[member_organisation]) if member_organisation else (),
+                suspension=suspensions.get(member_organisation) if member_organisation else None,
             )
         )
     return rows

@@ -40,15 +40,15 @@ def read_terms(data: Mapping[str, Any]) -> Terms:
     return terms
 
 
-def _check_names(said: object, where: str, *, are_names: bool = False) -> None:
+def _check_names(statement: object, where: str, *, are_names: bool = False) -> None:
     """Raise Invalid ``name.not_one_line`` where a name in new terms is not one line."""
-    if isinstance(said, str) and are_names:
-        one_line(said, where)
-    elif isinstance(said, Mapping):
-        for name, inner in said.items():
+    if isinstance(statement, str) and are_names:
+        one_line(statement, where)
+    elif isinstance(statement, Mapping):
+        for name, inner in statement.items():
             _check_names(inner, f"{where}.{name}", are_names=name in _NAMES)
-    elif isinstance(said, list):
-        for place, inner in enumerate(said):
+    elif isinstance(statement, list):
+        for place, inner in enumerate(statement):
             _check_names(inner, f"{where}.{place}", are_names=are_names)
 
 
@@ -56,8 +56,8 @@ def with_contradictions(refused: Invalid, terms: object) -> Invalid:
     """What is wrong with terms that can't be read, and what contradicts itself in them so far."""
     fields = dict(refused.fields)
     if isinstance(terms, Mapping):
-        for name, said, _rests_on in faults_so_far(terms, frozenset(FAMILIES), timezone.now()):
-            fields.setdefault(f"{WITHIN}.{name}", []).append(said)
+        for name, one_report, _rests_on in faults_so_far(terms, frozenset(FAMILIES), timezone.now()):
+            fields.setdefault(f"{WITHIN}.{name}", []).append(one_report)
     return Invalid(refused.code, refused.message, refused.field, fields=fields)
 
 
@@ -66,7 +66,7 @@ def check_wording(terms: Terms) -> None:
     try:
         check_terms(terms, frozenset(FAMILIES), timezone.now())
     except Invalid as error:
-        fields = {f"{WITHIN}.{name}": said for name, said in error.fields.items()}
+        fields = {f"{WITHIN}.{name}": one_report for name, one_report in error.fields.items()}
         raise Invalid(error.code, error.message, next(iter(fields)), fields=fields) from error
 
 

@@ -43,9 +43,11 @@ def added_rows(version: AgreementVersion) -> list[AddedRow]:
 
 
 def _row(added: AddedTerm, version: AgreementVersion) -> AddedRow:
-    said: Any = version.terms
+    statement: Any = version.terms
     for part in added.path.split("."):
-        said = said.get(part) if isinstance(said, Mapping) else None
+        statement = statement.get(part) if isinstance(statement, Mapping) else None
     default = None if added.default is None else gettext(added.default)
-    now = default if version.is_outdated or said == added.default else None if said is None else str(said)
+    now = (
+        default if version.is_outdated or statement == added.default else None if statement is None else str(statement)
+    )
     return AddedRow(added.path, gettext(TERMS[added.path].label), default, now, gettext(added.meaning))

@@ -29,8 +29,8 @@ def check_locks(**_: Any) -> list[CheckMessage]:
             return []
     except Unprovable as error:
         return [Warning(f"The locks of {root} could not be tried out: {error}", hint=_HINT, id="artefacts.W002")]
-    told = f"The locks of {root} do not hold: two processes got one at the same moment, and files may be lost."
-    return [Warning(told, hint=_HINT, id="artefacts.W001")]
+    message = f"The locks of {root} do not hold: two processes got one at the same moment, and files may be lost."
+    return [Warning(message, hint=_HINT, id="artefacts.W001")]
 
 
 def log_unsafe_locks() -> None:

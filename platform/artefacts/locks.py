@@ -54,8 +54,8 @@ def locks_hold(root: Path) -> bool:
 def is_granted(path: Path) -> bool:
     """Whether another process gets the lock of this file at once. Raises Unprovable, OSError, SubprocessError."""
     command = [sys.executable, "-I", "-S", "-c", _PROBE, str(path)]
-    told = subprocess.run(command, capture_output=True, text=True, timeout=PROBE_WITHIN_S, check=False)  # noqa: S603
-    answer = told.stdout.strip()
+    result = subprocess.run(command, capture_output=True, text=True, timeout=PROBE_WITHIN_S, check=False)  # noqa: S603
+    answer = result.stdout.strip()
     if answer not in {"granted", "refused"}:
-        raise Unprovable(told.stderr.strip()[-300:] or "The probe said nothing.")
+        raise Unprovable(result.stderr.strip()[-300:] or "The probe said nothing.")
     return answer == "granted"

@@ -43,14 +43,14 @@ def record(
     what looks like one raises (`check_no_secret`), so that the action fails rather than leaks.
     """
     _check_in_transaction(verb)
-    told = Told(subject, consortium_id, organisation_id, job_id, detail)
-    database.fetch(_APPEND, _event(by, verb, told))
+    reported = Told(subject, consortium_id, organisation_id, job_id, detail)
+    database.fetch(_APPEND, _event(by, verb, reported))
 
 
-def record_each(*, by: Actor, verb: str, told: Iterable[Told]) -> None:
+def record_each(*, by: Actor, verb: str, reported: Iterable[Told]) -> None:
     """Append one event for each of these, in their order and in one statement. Otherwise as `record` does."""
     _check_in_transaction(verb)
-    if events := [_event(by, verb, one) for one in told]:
+    if events := [_event(by, verb, one) for one in reported]:
         database.fetch(_APPEND_EACH, events_of(events))
 
 
@@ -59,14 +59,14 @@ def _check_in_transaction(verb: str) -> None:
         raise RuntimeError(f"The event {verb} must be recorded in the transaction of what it tells of.")
 
 
-def _event(by: Actor, verb: str, told: Told) -> dict[str, object]:
+def _event(by: Actor, verb: str, reported: Told) -> dict[str, object]:
     return event_of(
         by=by,
         verb=verb,
-        subject_kind=told.subject._meta.model_name or "",
-        subject_id=told.subject.pk,
-        consortium_id=told.consortium_id,
-        organisation_id=told.organisation_id,
-        job_id=told.job_id,
-        detail=told.detail,
+        subject_kind=reported.subject._meta.model_name or "",
+        subject_id=reported.subject.pk,
+        consortium_id=reported.consortium_id,
+        organisation_id=reported.organisation_id,
+        job_id=reported.job_id,
+        detail=reported.detail,
     )

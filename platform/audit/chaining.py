@@ -38,8 +38,8 @@ class Added:
     @classmethod
     def of(cls, record: bytes) -> Added:
         """What a kept record says."""
-        said = json.loads(record)
-        return cls(said.get("salt", ""), said.get("job_number"), said.get("job_before"))
+        body = json.loads(record)
+        return cls(body.get("salt", ""), body.get("job_number"), body.get("job_before"))
 
 
 def record_of(event: Event, added: Added = Added()) -> bytes:

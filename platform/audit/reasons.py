@@ -263,5 +263,5 @@ def _without_places(code: str) -> str:
 
 def _unknown(code: str, params: Params) -> str:
     """A code that an older or a newer release has written."""
-    told = ", ".join(f"{name}: {value}" for name, value in params.items())
-    return f"{code} ({told})" if told else code
+    message = ", ".join(f"{name}: {value}" for name, value in params.items())
+    return f"{code} ({message})" if message else code

@@ -100,8 +100,8 @@ def check_no_secret(value: object, field: str | None = None) -> None:
             check_no_secret(inner, field)
     elif isinstance(value, str):
         if _SECRET_VALUE.search(value):
-            told = "This text holds a token or a private key, and would be kept for good. Leave it out."
-            raise Invalid("text.secret", told, field)
+            message = "This text holds a token or a private key, and would be kept for good. Leave it out."
+            raise Invalid("text.secret", message, field)
     elif isinstance(value, list | tuple):
         for inner in value:
             check_no_secret(inner, field)

@@ -78,8 +78,8 @@ class TreeWalk:
         self._made.update(self._edge.append(digest))
         signed = self._signed.pop(self._edge.size, None)
         if self._broken is None and signed is not None and signed != self._edge.root:
-            told = f"The head that was signed at event {self._edge.size} is not of this history."
-            self._broken = Break(self._edge.size, "chain.head_mismatch", told)
+            message = f"The head that was signed at event {self._edge.size} is not of this history."
+            self._broken = Break(self._edge.size, "chain.head_mismatch", message)
         if len(self._made) >= self.BLOCK:
             self._compare()
 
@@ -90,8 +90,8 @@ class TreeWalk:
             self._broken = Break(self._edge.size, "chain.tree", "The tree's right edge is not that of these events.")
         if self._broken is None and self._signed:
             last = max(self._signed)
-            told = f"A head of {last} events was signed; there are only {self._edge.size}."
-            self._broken = Break(self._edge.size, "chain.head_mismatch", told)
+            message = f"A head of {last} events was signed; there are only {self._edge.size}."
+            self._broken = Break(self._edge.size, "chain.head_mismatch", message)
         return self._broken
 
     def _compare(self) -> None:

@@ -54,14 +54,14 @@ def database_of(url: str, *, pool_max: int) -> dict[str, Any]:
 
     Raises ImproperlyConfigured, naming the option, for one that libpq doesn't know or whose value can't be right.
     """
-    told = _options_in(url)
+    reported = _options_in(url)
     own = {"NAME": "dbname", "USER": "user", "PASSWORD": "password", "HOST": "host", "PORT": "port"}
-    options = {name: value for name, value in told.items() if name not in own.values()}
-    if not told.get("dbname") and "service" not in told:
+    options = {name: value for name, value in reported.items() if name not in own.values()}
+    if not reported.get("dbname") and "service" not in reported:
         raise ImproperlyConfigured("DATABASE_URL names no database: it ends in /name.")
     return {
         "ENGINE": "realtime.postgresql",
-        **{setting: told.get(name, "") for setting, name in own.items()},
+        **{setting: reported.get(name, "") for setting, name in own.items()},
         "CONN_MAX_AGE": 0,
         "CONN_HEALTH_CHECKS": True,  # a pooled connection may be older than the server that it was made to
         "OPTIONS": {
@@ -87,12 +87,12 @@ def _options_in(url: str) -> dict[str, str]:
     if twice := sorted({name for name in named if named.count(name) > 1}):
         raise ImproperlyConfigured(f"DATABASE_URL has options more than once: {', '.join(twice)}.")
     try:
-        told = {name: str(value) for name, value in conninfo_to_dict(url).items() if value not in (None, "")}
+        by_name = {name: str(value) for name, value in conninfo_to_dict(url).items() if value not in (None, "")}
     except psycopg.Error:  # its message may hold a part of the address
         raise ImproperlyConfigured("DATABASE_URL can't be read. Is there a sign in it to write as %XX?") from None
-    for name, value in told.items():
+    for name, value in by_name.items():
         _check_option(name, value)
-    return told
+    return by_name
 
 
 def _check_option(name: str, value: str) -> None:

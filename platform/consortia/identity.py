@@ -62,10 +62,12 @@ def identity_of(user: User) -> Identity:
 
 
 def _memberships(held: list[OrganisationRole]) -> Iterator[Membership]:
-    houses: dict[UUID, Organisation] = {row.organisation_id: row.organisation for row in held}
-    for house in sorted(houses.values(), key=lambda house: house.name):
-        roles = [row.role for row in held if row.organisation_id == house.pk]
-        yield Membership(id=house.pk, name=house.name, slug=house.slug, roles=roles)
+    organisations: dict[UUID, Organisation] = {row.organisation_id: row.organisation for row in held}
+    for member_organisation in sorted(organisations.values(), key=lambda organisation: organisation.name):
+        roles = [row.role for row in held if row.organisation_id == member_organisation.pk]
+        yield Membership(
+            id=member_organisation.pk, name=member_organisation.name, slug=member_organisation.slug, roles=roles
+        )
 
 
 def _sight(consortium: Consortium, allowed: set[Permission]) -> Sight:

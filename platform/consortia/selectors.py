@@ -68,8 +68,8 @@ def consortia_visible_to(user: User) -> QuerySet[Consortium]:
 
 def _where_active(held: QuerySet[OrganisationRole]) -> QuerySet[Participation, Any]:
     """The consortia in which the organisations of these roles take part now."""
-    houses = held.values("organisation")
-    active = Participation.objects.filter(state=ParticipationState.ACTIVE, organisation__in=houses)
+    organisations = held.values("organisation")
+    active = Participation.objects.filter(state=ParticipationState.ACTIVE, organisation__in=organisations)
     return active.values("consortium")
 
 
@@ -78,10 +78,10 @@ def consortia_where(user: User, permission: Permission) -> QuerySet[Consortium]:
     if permission in platform_permissions_of(user):
         return Consortium.objects.all()
     held = ConsortiumRole.objects.filter(user=user, role__in=roles_allowing(permission)).values("consortium")
-    houses = OrganisationRole.objects.filter(user=user, role__in=organisation_roles_allowing(permission)).values(
+    organisations = OrganisationRole.objects.filter(user=user, role__in=organisation_roles_allowing(permission)).values(
         "organisation"
     )
-    by_house = Participation.objects.filter(state=ParticipationState.ACTIVE, organisation__in=houses).values(
+    by_house = Participation.objects.filter(state=ParticipationState.ACTIVE, organisation__in=organisations).values(
         "consortium"
     )
     return Consortium.objects.filter(Q(pk__in=held) | Q(pk__in=by_house))
@@ -147,8 +147,8 @@ def open_role_offers_to(user: User) -> QuerySet[ConsortiumRoleOffer]:
 
 def invitations_to_answer(user: User) -> QuerySet[Invitation]:
     """Open ones that a person may answer for an organisation of theirs."""
-    houses = organisations_where(user, Permission.INVITATION_ANSWER)
-    return invitations_visible_to(user).filter(answer="", participation__organisation__in=houses)
+    organisations = organisations_where(user, Permission.INVITATION_ANSWER)
+    return invitations_visible_to(user).filter(answer="", participation__organisation__in=organisations)
 
 
 def open_invitations_of(consortium: Consortium) -> QuerySet[Invitation]:

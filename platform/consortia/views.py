@@ -44,9 +44,11 @@ from rest.pages import flash_result
 def found(request: HttpRequest) -> HttpResponse:
     """Found a consortium."""
     user = signed_in(request)
-    houses = access_organisations(user, Permission.CONSORTIUM_FOUND)
+    member_organisations = access_organisations(user, Permission.CONSORTIUM_FOUND)
     form = ConsortiumForm(
-        request.POST or None, organisations=houses, organisation_required=not user.is_platform_administrator
+        request.POST or None,
+        organisations=member_organisations,
+        organisation_required=not user.is_platform_administrator,
     )
     if request.method == "POST" and form.is_valid():
         consortium = None

@@ -99,8 +99,8 @@ def _on_hover(series: str, value: str, digits: int, along_title: str, along: str
 
 def _row(cells: tuple[Cell, ...]) -> str:
     first, *others = (conditional_escape("–" if cell is None else localize(cell)) for cell in cells)
-    told = "".join(f'<td class="number">{other}</td>' for other in others)
-    return f'<tr><th scope="row">{first}</th>{told}</tr>'
+    message = "".join(f'<td class="number">{other}</td>' for other in others)
+    return f'<tr><th scope="row">{first}</th>{message}</tr>'
 
 
 @dataclass(frozen=True)

@@ -138,7 +138,7 @@ def _metrics(compared: Sequence[Compared]) -> list[Metric]:
 
 def _curves(compared: Sequence[Compared], metric: Metric) -> Chart:
     numbers = sorted({row.round_number for one in compared for row in one.versions})
-    told = [{row.round_number: row.figures.get(metric.name) for row in one.versions} for one in compared]
+    rows = [{row.round_number: row.figures.get(metric.name) for row in one.versions} for one in compared]
     return line_chart(
         key=f"compare-{metric.name}",
         title=_(metric.title),
@@ -148,7 +148,7 @@ def _curves(compared: Sequence[Compared], metric: Metric) -> Chart:
         y_title=_(metric.axis or metric.title),
         series=[
             Series(one.job.name, [values.get(number) for number in numbers], one.series)
-            for one, values in zip(compared, told, strict=True)
+            for one, values in zip(compared, rows, strict=True)
         ],
         y_limits=metric.limits,
         digits=metric.digits,

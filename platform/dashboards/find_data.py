@@ -65,8 +65,8 @@ class PurposeForm(forms.Form):
 
     def clean(self) -> None:
         """What a job's purpose may not be is told at its field."""
-        said = {name: value for name, value in self.cleaned_data.items() if name != "consortium"}
-        given = declared(said)
+        by_name = {name: value for name, value in self.cleaned_data.items() if name != "consortium"}
+        given = declared(by_name)
         try:
             self.purpose = Purpose.model_validate(given) if given else None
         except ValidationError as error:

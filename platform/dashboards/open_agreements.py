@@ -49,7 +49,7 @@ def with_agreements_under_way(consortia: QuerySet[Consortium], user: User) -> Qu
 
     None where nothing goes around (no two versions do so at once), or where the person does not draft.
     """
-    told = JSONObject(
+    reported = JSONObject(
         id=F("pk"),
         number=F("number"),
         state=F("state"),
@@ -60,7 +60,7 @@ def with_agreements_under_way(consortia: QuerySet[Consortium], user: User) -> Qu
     )
     versions = AgreementVersion.objects.filter(consortium=OuterRef("pk"), state__in=GOING_AROUND).order_by()
     drafts = consortia_where(user, Permission.AGREEMENT_DRAFT).values("pk")
-    found = Subquery(versions.values(told=told)[:1], output_field=JSONField())
+    found = Subquery(versions.values(told=reported)[:1], output_field=JSONField())
     return consortia.annotate(going_around=Case(When(pk__in=drafts, then=found), default=None))
 
 
@@ -71,19 +71,21 @@ def _by_others(rows: QuerySet[Any], user: User) -> Coalesce:
 
 def under_way_in(consortia: Sequence[Consortium]) -> list[UnderWay]:
     """What goes around in these consortia, which `with_agreements_under_way` gave."""
-    return [_read(one, told) for one in consortia if (told := getattr(one, "going_around", None)) is not None]
+    return [_read(one, reported) for one in consortia if (reported := getattr(one, "going_around", None)) is not None]
 
 
-def _read(consortium: Consortium, told: dict[str, Any]) -> UnderWay:
-    signed = set(told["signed"])
-    keys = {str(one["organisation"]): PublicKey.from_encoded(one["signatory_key"]).key_id for one in told["members"]}
+def _read(consortium: Consortium, reported: dict[str, Any]) -> UnderWay:
+    signed = set(reported["signed"])
+    keys = {
+        str(one["organisation"]): PublicKey.from_encoded(one["signatory_key"]).key_id for one in reported["members"]
+    }
     return UnderWay(
         consortium=consortium,
-        version_id=UUID(told["id"]),
-        number=told["number"],
-        is_signing=told["state"] == AgreementState.SIGNING,
+        version_id=UUID(reported["id"]),
+        number=reported["number"],
+        is_signing=reported["state"] == AgreementState.SIGNING,
         members=len(keys),
         missing=tuple(name for name, key_id in keys.items() if key_id not in signed),
-        comments=told["comments"],
-        wordings=told["wordings"],
+        comments=reported["comments"],
+        wordings=reported["wordings"],
     )

@@ -85,18 +85,18 @@ def jobs_for(user: User) -> list[JobRow]:
 def with_figures(jobs: Sequence[Job]) -> list[JobRow]:
     """Each with its target's first metric of its model's versions, read in one statement; of many, evenly many."""
     trained = [job.model_id for job in jobs if job.model_id and job.task == Job.Task.TRAIN]
-    told: dict[UUID, list[float | None]] = defaultdict(list)
+    by_name: dict[UUID, list[float | None]] = defaultdict(list)
     metrics: dict[UUID, Metric] = {}
-    judged = ModelVersion.objects.filter(model__in=trained).exclude(metrics={}).order_by("model", "round_number")
-    for model_id, named, n_classes, figures in judged.values_list(
+    checked = ModelVersion.objects.filter(model__in=trained).exclude(metrics={}).order_by("model", "round_number")
+    for model_id, named, n_classes, figures in checked.values_list(
         "model_id", "model__target", "model__n_classes", "metrics"
     ):
         target = target_of(named or None, n_classes)
         metrics[model_id] = target.metric(target.primary)
-        told[model_id].append(figures.get(target.primary))
+        by_name[model_id].append(figures.get(target.primary))
     rows = []
     for job in jobs:
-        values = told.get(job.model_id, []) if job.model_id and job.task == Job.Task.TRAIN else []
+        values = by_name.get(job.model_id, []) if job.model_id and job.task == Job.Task.TRAIN else []
         metric = metrics.get(job.model_id) if job.model_id and values else None
         rows.append(JobRow(job, metric, tuple(values[place] for place in thinned(len(values), SPARK_POINTS))))
     return rows

@@ -52,9 +52,9 @@ def events_under_head(job: Job, head: Checkpoint) -> EventsUnderHead:
     """What the job's events up to a head name."""
     found = EventsUnderHead()
     for record in _links(job, head).values_list("record", flat=True).iterator(chunk_size=EVENTS_AT_ONCE):
-        said = json.loads(bytes(record))
-        found.names_documents |= "job_number" in said
-        _take(found, said["verb"], said["detail"])
+        body = json.loads(bytes(record))
+        found.names_documents |= "job_number" in body
+        _take(found, body["verb"], body["detail"])
     return found
 
 
@@ -78,8 +78,8 @@ def log_entries(job: Job, head: Checkpoint) -> Iterator[Entry]:
     earlier: dict[TreeHead, None] = {}
     for silo_id, document in _countersigned(cohort, head):
         yield Entry(f"{bundle_parser.COUNTERSIGNED}{silo_id}", document)
-        said = read(AuditCheckpoint, payload_unverified(document))
-        earlier[TreeHead(said.position, said.digest, said.root)] = None
+        parsed = read(AuditCheckpoint, payload_unverified(document))
+        earlier[TreeHead(parsed.position, parsed.digest, parsed.root)] = None
     kept = SiloHead.objects.filter(chain=head.chain, silo_id__in=[member.silo_id for member in cohort])
     for one in kept.filter(position__range=(1, head.position)).order_by("position", "silo_id"):
         if _proof(head, one.tree) is not None:  # what a silo only says that it keeps is no evidence against anybody
@@ -103,9 +103,9 @@ def _broken(cohort: tuple[CohortMember, ...], last: Checkpoint) -> Iterator[Entr
 
 def _proof(head: Checkpoint, before: TreeHead) -> ConsistencyProof | None:
     """That the log goes on from an earlier head, where it does."""
-    said = read(AuditCheckpoint, payload_unverified(bytes(head.document)))
+    parsed = read(AuditCheckpoint, payload_unverified(bytes(head.document)))
     hashes = proof_between(head.chain, before, head.position)
-    if why_not_after(before, TreeHead(said.position, said.digest, said.root), hashes) is not None:
+    if why_not_after(before, TreeHead(parsed.position, parsed.digest, parsed.root), hashes) is not None:
         return None
     return ConsistencyProof(follows=KeptHead(**asdict(before)), hashes=tuple(hashes or ()))
 

@@ -39,8 +39,8 @@ def bundle_answer(job: Job) -> StreamingHttpResponse:
     if job.manifest is None:
         raise Conflict("evidence.none", "This job never began: nothing was signed for it.")
     if head_of(job) is None:
-        told = "No signed head of the audit log has this job yet. Try again in two minutes."
-        raise Conflict("evidence.not_yet", told)
+        message = "No signed head of the audit log has this job yet. Try again in two minutes."
+        raise Conflict("evidence.not_yet", message)
     headers = {"Content-Disposition": f'attachment; filename="evidence-{job.id}.jsonl"', "Cache-Control": "no-store"}
     return EvidenceAnswer(bundle_of(job), content_type="application/jsonl", headers=headers)
 
@@ -80,7 +80,7 @@ def head_of(job: Job) -> Checkpoint | None:
 
 
 def _entries(job: Job, head: Checkpoint) -> Iterator[Entry]:
-    told = events_under_head(job, head)
+    reported = events_under_head(job, head)
     root = load_public(settings.PLATFORM_PUBLIC_KEY_FILE)
     successions = list(KeySuccession.objects.order_by("sequence"))
     first = successions[0].predecessor if successions else root[0].key_id
@@ -95,15 +95,15 @@ def _entries(job: Job, head: Checkpoint) -> Iterator[Entry]:
     if job.task == Job.Task.TRAIN:
         papers = Passport.objects.filter(version__model__jobs=job).order_by("version__round_number")
         for number, document in papers.values_list("version__round_number", "document"):
-            if told.has_passport(number):
+            if reported.has_passport(number):
                 yield Entry(f"{bundle_parser.PASSPORT}{number}", bytes(document))
-    yield from _statistics(job, told)
+    yield from _statistics(job, reported)
     orders = Order.objects.filter(job=job)
     ids = list(orders.order_by("issued_at", "number").values_list("id", flat=True))
-    for some in batched([order_id for order_id in ids if told.has_order(order_id)]):
+    for some in batched([order_id for order_id in ids if reported.has_order(order_id)]):
         for order_id, envelope in orders.filter(id__in=some).order_by("number").values_list("id", "envelope"):
             yield Entry(f"{bundle_parser.ORDER}{order_id}", bytes(envelope))
-    for some in batched([order_id for order_id in ids if told.has_answer(order_id)]):
+    for some in batched([order_id for order_id in ids if reported.has_answer(order_id)]):
         for kind in (Submission, RefusalDocument):
             answers = kind.objects.filter(order__in=some).order_by("received_at", "order")
             if kind is RefusalDocument:  # one that came too late is told by no event
@@ -113,14 +113,14 @@ def _entries(job: Job, head: Checkpoint) -> Iterator[Entry]:
     yield from log_entries(job, head)
 
 
-def _statistics(job: Job, told: EventsUnderHead) -> Iterator[Entry]:
+def _statistics(job: Job, reported: EventsUnderHead) -> Iterator[Entry]:
     """What a job of statistics has released, and what each silo told of it; nothing of other jobs."""
     reports = StatisticsReport.objects.filter(order__job=job).order_by("order__number", "order")
     for order_id, document in reports.values_list("order_id", "document"):
-        if told.has_answer(order_id):
+        if reported.has_answer(order_id):
             yield Entry(f"{bundle_parser.REPORT}{order_id}", bytes(document))
     released = ReleasedStatistics.objects.filter(job=job).first()
-    if released is not None and told.has_statistics:
+    if released is not None and reported.has_statistics:
         yield Entry(bundle_parser.RELEASED, bytes(released.document))
 
 

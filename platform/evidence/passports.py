@@ -43,10 +43,10 @@ def issue_missing(key: PrivateKey, limit: int = AT_ONCE) -> int:
 @transaction.atomic
 def _issue(job: Job, version: ModelVersion, key: PrivateKey) -> bool:
     """Sign and keep a version's passport, unless somebody else just did; the audit log has its digest."""
-    said = _said(job, version)
-    document = sign_passport(version.digest, said, key)
+    statement = _said(job, version)
+    document = sign_passport(version.digest, statement, key)
     _, new = registry.Passport.objects.get_or_create(
-        version=version, defaults={"document": document, "issued_at": said.issued_at}
+        version=version, defaults={"document": document, "issued_at": statement.issued_at}
     )
     if new:
         record_job_event(
@@ -100,6 +100,6 @@ def _participants(job: Job, round_: Round) -> Iterable[Participant]:
 
 def _evaluation(target: Target, metrics: Mapping[str, Any]) -> Evaluation:
     names = [metric.name for metric in target.pooled_metrics()]
-    told = {name: metrics[name] for name in names if metrics.get(name) is not None}
-    own = {name: told.pop(name) for name in ("loss", "accuracy") if name in told}
-    return Evaluation(silos=metrics.get("silos", 0), figures=told, **own)
+    by_name = {name: metrics[name] for name in names if metrics.get(name) is not None}
+    own = {name: by_name.pop(name) for name in ("loss", "accuracy") if name in by_name}
+    return Evaluation(silos=metrics.get("silos", 0), figures=by_name, **own)

@@ -64,25 +64,25 @@ def _made(event: Event) -> bool:
 def _make(event: Event) -> None:
     event = incidents.placed(event)
     kind = Kind(event.verb)
-    said = notice_text(kind, event)
-    if said is not None and incidents.is_old_news(event, said.path):
-        said = None
+    statement = notice_text(kind, event)
+    if statement is not None and incidents.is_old_news(event, statement.path):
+        statement = None
     with transaction.atomic():
         notice, new = Notice.objects.get_or_create(
             event_id=event.id,
             defaults={
                 "kind": kind,
                 "at": event.at,
-                "subject": as_one_line(said.subject if said else str(kind.label))[:300],
-                "names": dict(said.names) if said else None,
-                "text": said.text if said else "",
-                "path": said.path if said else "/",
+                "subject": as_one_line(statement.subject if statement else str(kind.label))[:300],
+                "names": dict(statement.names) if statement else None,
+                "text": statement.text if statement else "",
+                "path": statement.path if statement else "/",
                 "consortium_id": event.consortium_id,
                 "organisation_id": event.organisation_id,
                 "job_id": event.job_id,
             },
         )
-        if new and said is not None:
+        if new and statement is not None:
             Delivery.objects.bulk_create(_deliveries(notice, kind, event), ignore_conflicts=True)
 
 

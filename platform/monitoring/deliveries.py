@@ -92,9 +92,9 @@ def _try(delivery: Delivery) -> None:
 
 
 def _drop(delivery: Delivery) -> None:
-    told = "This person may no longer be told of it."
+    message = "This person may no longer be told of it."
     Delivery.objects.filter(id=delivery.id).update(
-        state=Delivery.State.FAILED, code="delivery.not_permitted", error=told
+        state=Delivery.State.FAILED, code="delivery.not_permitted", error=message
     )
 
 
@@ -114,9 +114,9 @@ def _send(delivery: Delivery) -> None:
         return
     person = delivery.user
     with speaking_to(person):
-        said = _in_their_words(notice, person)
-        message = render_to_string("monitoring/notice.txt", {"said": said, "url": settings.PUBLIC_URL})
-        subject = as_one_line(f"[Consilience] {said.subject}")
+        statement = _in_their_words(notice, person)
+        message = render_to_string("monitoring/notice.txt", {"said": statement, "url": settings.PUBLIC_URL})
+        subject = as_one_line(f"[Consilience] {statement.subject}")
     send_mail(subject=subject, message=message, from_email=None, recipient_list=[person.email])
 
 
@@ -129,14 +129,14 @@ def _in_their_words(notice: Notice, person: User) -> NoticeText:
     return (notice_text(kind, event) if event else None) or kept
 
 
-def _put_off(delivery: Delivery, code: str, told: str) -> None:
-    tries, told = delivery.attempts, as_one_line(told)[:ERROR_LENGTH_MAX]
+def _put_off(delivery: Delivery, code: str, reported: str) -> None:
+    tries, reported = delivery.attempts, as_one_line(reported)[:ERROR_LENGTH_MAX]
     later = timezone.now() + timedelta(seconds=_pause_s(tries))
     own = Delivery.objects.filter(id=delivery.id)
     if tries > len(BACK_OFF_S):
-        own.update(state=Delivery.State.FAILED, code=code, error=told)
+        own.update(state=Delivery.State.FAILED, code=code, error=reported)
     else:
-        own.update(next_try_at=later, code=code, error=told)
+        own.update(next_try_at=later, code=code, error=reported)
     if delivery.webhook_id:
         waiting = Delivery.objects.filter(webhook_id=delivery.webhook_id, state=Delivery.State.PENDING)
         waiting.exclude(id=delivery.id).filter(next_try_at__lt=later).update(next_try_at=later)
@@ -144,7 +144,7 @@ def _put_off(delivery: Delivery, code: str, told: str) -> None:
         failing = Webhook.objects.filter(id=delivery.webhook_id, failures__gte=FAILURES_MAX, disabled_at=None)
         if failing.update(disabled_at=timezone.now()):
             waiting.update(state=Delivery.State.FAILED, code="webhook.abandoned", error=_GIVEN_UP)
-    log.warning("delivery %s failed, try %s: %s %s", delivery.id, tries, code, told)
+    log.warning("delivery %s failed, try %s: %s %s", delivery.id, tries, code, reported)
 
 
 def _pause_s(tries: int) -> float:

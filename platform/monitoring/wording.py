@@ -100,8 +100,8 @@ def _of_job(kind: Kind, job: Job, detail: Mapping[str, Any]) -> NoticeText:
     names = {"job": job.name, "consortium": job.consortium.name}
     if kind == Kind.JOB_COMPLETED:
         metrics = _best_metrics(job)
-        told = " " + _("The best version reached %(metrics)s.") % {"metrics": metrics} if metrics else ""
-        text = _("“%(job)s” in %(consortium)s is complete.") % names + told + _missing_work(job)
+        message = " " + _("The best version reached %(metrics)s.") % {"metrics": metrics} if metrics else ""
+        text = _("“%(job)s” in %(consortium)s is complete.") % names + message + _missing_work(job)
         return NoticeText(kind, names, text, path)
     if kind == Kind.ROUND_ABANDONED:
         number = detail.get("round", "?")
@@ -237,8 +237,8 @@ def _of_agreement(kind: Kind, event: Event) -> NoticeText | None:
     plans = TrainingPlan.objects.filter(consortium=version.consortium_id, digest__in=digests_in(version.terms))
     code = _("It allows training plans, which your organisation reviews as well: %(plans)s.")
     titles = ", ".join(plans.order_by("title").values_list("title", flat=True))
-    told = "\n\n" + code % {"plans": titles} if titles else ""
-    return NoticeText(kind, names, text % names + told, f"/agreements/{version.pk}/")
+    message = "\n\n" + code % {"plans": titles} if titles else ""
+    return NoticeText(kind, names, text % names + message, f"/agreements/{version.pk}/")
 
 
 def _of_plan(event: Event) -> NoticeText | None:

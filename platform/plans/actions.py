@@ -173,11 +173,11 @@ def accept_review(
 def _signatory_of(envelope: bytes, by: Silo | User) -> SignatoryKey:
     """The present key of an organisation of whoever hands it in that the review names."""
     if isinstance(by, Silo):
-        houses = Organisation.objects.filter(pk=by.organisation_id)
+        organisations = Organisation.objects.filter(pk=by.organisation_id)
     else:
-        houses = organisations_where(by, Permission.PLAN_REVIEW)
+        organisations = organisations_where(by, Permission.PLAN_REVIEW)
     keys = SignatoryKey.objects.select_related("organisation").filter(
-        organisation__in=houses, state=SignatoryKeyState.ACTIVE, key_id=named_key(envelope).key_id
+        organisation__in=organisations, state=SignatoryKeyState.ACTIVE, key_id=named_key(envelope).key_id
     )
     if (found := keys.first()) is None:
         raise Unprocessable(
@@ -193,8 +193,8 @@ def _signatory_of(envelope: bytes, by: Silo | User) -> SignatoryKey:
 
 @transaction.atomic
 def _keep(review: CodeReview, sealed: bytes, signatory: SignatoryKey, by: Silo | User, via: Via) -> ReviewResult:
-    house = Organisation.objects.select_for_update(no_key=True).get(pk=signatory.organisation_id)
-    rows = SignedReview.objects.filter(organisation=house)
+    member_organisation = Organisation.objects.select_for_update(no_key=True).get(pk=signatory.organisation_id)
+    rows = SignedReview.objects.filter(organisation=member_organisation)
     digest = digest_bytes(payload_unverified(sealed))
     kept = rows.filter(payload_digest=digest).first()
     if kept is None:
@@ -202,10 +202,10 @@ def _keep(review: CodeReview, sealed: bytes, signatory: SignatoryKey, by: Silo |
             raise Conflict("review.too_many", f"An organisation has {REVIEWS_MAX} reviews at most.")
         of_one_max = REVIEWS_OF_ONE_MAX * (2 if review.verdict == "refused" else 1)
         if rows.filter(code_digest=review.code_digest).count() >= of_one_max:
-            told = f"An organisation has {of_one_max} reviews of one file at most, and this one was not kept."
-            raise Conflict("review.too_many", f"{told} Your trainer goes by those that it keeps itself.")
+            message = f"An organisation has {of_one_max} reviews of one file at most, and this one was not kept."
+            raise Conflict("review.too_many", f"{message} Your trainer goes by those that it keeps itself.")
         kept = SignedReview.objects.create(
-            organisation=house,
+            organisation=member_organisation,
             code_digest=review.code_digest,
             key_id=signatory.key_id,
             reviewer=review.reviewer,
@@ -216,31 +216,33 @@ def _keep(review: CodeReview, sealed: bytes, signatory: SignatoryKey, by: Silo |
             payload_digest=digest,
             received_via=via,
         )
-        _write_down(kept, house, by, via)
-    return ReviewResult(kept, reviewers_at(review.code_digest, {house.pk: signatory.key})[house.pk])
+        _write_down(kept, member_organisation, by, via)
+    return ReviewResult(
+        kept, reviewers_at(review.code_digest, {member_organisation.pk: signatory.key})[member_organisation.pk]
+    )
 
 
-def _write_down(review: SignedReview, house: Organisation, by: Silo | User, via: Via) -> None:
+def _write_down(review: SignedReview, organisation: Organisation, by: Silo | User, via: Via) -> None:
     """In the record of each consortium that has the plan and in which the organisation takes part; else in the
     organisation's own.
     """
     detail = {
         "digest": review.code_digest,
-        "organisation": house.name,
+        "organisation": organisation.name,
         "reviewer": review.reviewer,
         "verdict": review.verdict,
         "key": review.key_id,
         "via": via.value,
     }
-    places = list(plans_of_organisation(house, review.code_digest))
+    places = list(plans_of_organisation(organisation, review.code_digest))
     for plan in places:
         record(
             by=by,
             verb="plan.reviewed_on_premises",
             subject=plan,
             consortium_id=plan.consortium_id,
-            organisation_id=house.pk,
+            organisation_id=organisation.pk,
             detail={"title": plan.title, **detail},
         )
     if not places:
-        record(by=by, verb="plan.reviewed_on_premises", subject=review, organisation_id=house.pk, detail=detail)
+        record(by=by, verb="plan.reviewed_on_premises", subject=review, organisation_id=organisation.pk, detail=detail)

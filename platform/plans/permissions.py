@@ -29,13 +29,13 @@ def access_plan_for_organisation(
     Raises NotFound where they don't see it, Forbidden ``permission.denied`` where they are steward of no member.
     """
     plan = access_plan(user, plan_id)
-    houses = organisations_in(user, plan.consortium, Permission.PLAN_REVIEW)
+    organisations = organisations_in(user, plan.consortium, Permission.PLAN_REVIEW)
     if organisation_id is not None:
-        houses = houses.filter(pk=organisation_id)
-    house = houses.first()
-    if house is None:
+        organisations = organisations.filter(pk=organisation_id)
+    organisation = organisations.first()
+    if organisation is None:
         raise Forbidden(
             "permission.denied",
             "This is for the steward of an organisation that takes part, and you are none there.",
         )
-    return plan, house
+    return plan, organisation

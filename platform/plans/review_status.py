@@ -23,15 +23,15 @@ def reviewers_at(digest: str, keys: Mapping[UUID, PublicKey]) -> dict[UUID, int]
     """How many people of each organisation approve this code, by reviews that its key verifies: one query."""
     rows = SignedReview.objects.filter(code_digest=digest, organisation__in=list(keys)).order_by("reviewed_at")
     found: defaultdict[UUID, list[CodeReview]] = defaultdict(list)
-    for house, sealed in rows.values_list("organisation_id", "envelope"):
-        if (review := opened(bytes(sealed), keys[house])) is not None:
-            found[house].append(review)
-    return {house: reviewers_of(found[house], digest) for house in keys}
+    for organisation, sealed in rows.values_list("organisation_id", "envelope"):
+        if (review := opened(bytes(sealed), keys[organisation])) is not None:
+            found[organisation].append(review)
+    return {member_organisation: reviewers_of(found[member_organisation], digest) for member_organisation in keys}
 
 
-def keys_of(houses: Iterable[UUID]) -> dict[UUID, PublicKey]:
+def keys_of(organisations: Iterable[UUID]) -> dict[UUID, PublicKey]:
     """The present signatory keys of organisations: one query."""
-    rows = SignatoryKey.objects.filter(organisation__in=list(houses), state=SignatoryKeyState.ACTIVE)
+    rows = SignatoryKey.objects.filter(organisation__in=list(organisations), state=SignatoryKeyState.ACTIVE)
     return {row.organisation_id: row.key for row in rows}
 
 
@@ -75,8 +75,8 @@ def organisation_review_rows(
     consortium: Consortium, plans: Sequence[TrainingPlan], wording: Wording
 ) -> dict[UUID, list[OrganisationReviewRow]]:
     """For each plan the members and how they stand to it, by name: four queries, however many plans."""
-    houses = list(active_organisations(consortium.pk).order_by("name"))
-    keys = keys_of(house.pk for house in houses)
+    organisations = list(active_organisations(consortium.pk).order_by("name"))
+    keys = keys_of(organisation.pk for organisation in organisations)
     words: dict[tuple[UUID, UUID], dict[UUID, CodeApproval]] = defaultdict(dict)
     for word in CodeApproval.objects.filter(plan__in=[plan.pk for plan in plans]).select_related("user"):
         words[word.plan_id, word.organisation_id][word.user_id] = word
@@ -86,13 +86,15 @@ def organisation_review_rows(
         needed = wording.of(plan).needed
         found[plan.pk] = [
             OrganisationReviewRow(
-                organisation=house,
-                verdicts=tuple(words[plan.pk, house.pk].values()),
-                reviews=tuple(newest(row for row, _ in reviews[plan.digest, house.pk])),
-                n_reviewers=reviewers_of((said for _, said in reviews[plan.digest, house.pk]), plan.digest),
+                organisation=member_organisation,
+                verdicts=tuple(words[plan.pk, member_organisation.pk].values()),
+                reviews=tuple(newest(row for row, _ in reviews[plan.digest, member_organisation.pk])),
+                n_reviewers=reviewers_of(
+                    (one_report for _, one_report in reviews[plan.digest, member_organisation.pk]), plan.digest
+                ),
                 needed=needed,
             )
-            for house in houses
+            for member_organisation in organisations
         ]
     return found
 

@@ -43,9 +43,11 @@ def plans_named(consortium: Consortium) -> list[TrainingPlan]:
     return list(plans_of(consortium).filter(digest__in=digests_in(version.terms)))
 
 
-def plans_of_organisation(house: Organisation, digest: str) -> QuerySet[TrainingPlan]:
+def plans_of_organisation(member_organisation: Organisation, digest: str) -> QuerySet[TrainingPlan]:
     """The plans of this hash in the consortia in which an organisation takes part."""
-    places = Participation.objects.filter(organisation=house, state=ParticipationState.ACTIVE).values("consortium")
+    places = Participation.objects.filter(organisation=member_organisation, state=ParticipationState.ACTIVE).values(
+        "consortium"
+    )
     return TrainingPlan.objects.filter(digest=digest, consortium__in=places).defer("source")
 
 
@@ -59,9 +61,11 @@ def runs_plans(terms: Mapping[str, Any]) -> bool:
     return FAMILY in (terms.get("training_limits") or {}).get("families", ())
 
 
-def verdict_of(user: User, plan: TrainingPlan, house: Organisation) -> CodeApproval | None:
+def verdict_of(user: User, plan: TrainingPlan, member_organisation: Organisation) -> CodeApproval | None:
     """A person's newest word on a plan."""
-    return CodeApproval.objects.filter(plan=plan, organisation=house, user=user).order_by("at", "id").last()
+    return (
+        CodeApproval.objects.filter(plan=plan, organisation=member_organisation, user=user).order_by("at", "id").last()
+    )
 
 
 def reviews_of(plan: TrainingPlan) -> QuerySet[SignedReview]:
@@ -72,13 +76,15 @@ def reviews_of(plan: TrainingPlan) -> QuerySet[SignedReview]:
     return rows.select_related("organisation").order_by("organisation__name", "reviewed_at", "id")
 
 
-def approved_last(plan: TrainingPlan, houses: Sequence[Organisation]) -> TrainingPlan | None:
+def approved_last(plan: TrainingPlan, organisations: Sequence[Organisation]) -> TrainingPlan | None:
     """The other plan of the consortium that one of these organisations approved last; None where there is none."""
     rows = TrainingPlan.objects.filter(consortium=plan.consortium_id).exclude(pk=plan.pk).defer("source")
     others = {one.digest: one for one in rows}
-    signed = SignedReview.objects.filter(organisation__in=houses, code_digest__in=others, verdict=Verdict.APPROVED)
+    signed = SignedReview.objects.filter(
+        organisation__in=organisations, code_digest__in=others, verdict=Verdict.APPROVED
+    )
     spoken = CodeApproval.objects.filter(
-        organisation__in=houses, plan__in=[one.pk for one in others.values()], verdict=Verdict.APPROVED
+        organisation__in=organisations, plan__in=[one.pk for one in others.values()], verdict=Verdict.APPROVED
     )
     moments = [*signed.values_list("reviewed_at", "code_digest"), *spoken.values_list("at", "plan__digest")]
     return others[max(moments)[1]] if moments else None

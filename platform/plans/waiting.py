@@ -75,11 +75,11 @@ def _still_waiting(
         for place in places:
             if place.consortium_id != plan.consortium_id:
                 continue
-            signed = [said for _, said in reviews[plan.digest, place.organisation_id]]
+            signed = [one_report for _, one_report in reviews[plan.digest, place.organisation_id]]
             enough = reviewers_of(signed, plan.digest) >= needed.get((plan.consortium_id, plan.digest), 1)
             word = words.get((plan.pk, place.organisation_id))
             is_named = (plan.consortium_id, plan.digest) in needed
-            if enough or any(said.verdict == "refused" for said in signed):
+            if enough or any(one_report.verdict == "refused" for one_report in signed):
                 continue
             if word is None or (word == Verdict.APPROVED and is_named):
                 found.append(ToReview(plan, place.organisation, spoken=word is not None))

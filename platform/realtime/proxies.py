@@ -44,9 +44,9 @@ class Proxies:
     @classmethod
     def named(cls, words: Iterable[str]) -> Proxies:
         """From addresses, networks and the word `unix`. Raises ValueError for what is none of them."""
-        told = list(words)
-        networks = tuple(ipaddress.ip_network(word) for word in told if word != OVER_A_SOCKET)
-        return cls(networks, OVER_A_SOCKET in told)
+        rows = list(words)
+        networks = tuple(ipaddress.ip_network(word) for word in rows if word != OVER_A_SOCKET)
+        return cls(networks, OVER_A_SOCKET in rows)
 
     def include(self, address: Address | None) -> bool:
         """Whether this is one of them."""

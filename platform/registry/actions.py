@@ -103,8 +103,8 @@ def retire(*, model: Model, code: str, detail: Mapping[str, object], by: Actor) 
     """
     taken = Model.objects.filter(id=model.id, retired_at=None).update(retired_at=timezone.now(), retired_code=code)
     if taken:
-        told = {"model": model.name, **detail}
-        record(by=by, verb=code, subject=model, consortium_id=model.consortium_id, detail=told)
+        by_name = {"model": model.name, **detail}
+        record(by=by, verb=code, subject=model, consortium_id=model.consortium_id, detail=by_name)
     return bool(taken)
 
 
@@ -114,13 +114,13 @@ def delete_weights(*, model: Model, detail: Mapping[str, object], needed_files: 
         deleted = list(model.versions.select_for_update().filter(pruned_at=None))
         ModelVersion.objects.filter(id__in=[version.id for version in deleted]).update(pruned_at=timezone.now())
         if deleted:
-            told = {"model": model.name, "versions": len(deleted), **detail}
+            by_name = {"model": model.name, "versions": len(deleted), **detail}
             record(
                 by=by,
                 verb="model.weights_deleted",
                 subject=model,
                 consortium_id=model.consortium_id,
-                detail=told,
+                detail=by_name,
             )
     _remove(deleted, needed_files)
     return len(deleted)

@@ -102,12 +102,12 @@ def _evaluations(version: ModelVersion) -> list[dict[str, Any]]:
             "order__step__round__job__request__limits__minimum_cell",
         )
     }
-    told = []
+    listed = []
     for silo, organisation, count, figures, minimum_cell in sorted(latest.values(), key=itemgetter(0)):
         few = count < int(minimum_cell)
         numbers = {} if few else numbers_in(figures)
         fields = ("accuracy", "loss", "auc") if version.model.target_kind.has_classes else ()
-        told.append(
+        listed.append(
             {
                 "organisation": organisation,
                 "silo": silo,
@@ -116,14 +116,14 @@ def _evaluations(version: ModelVersion) -> list[dict[str, Any]]:
                 "figures": numbers,
             }
         )
-    return told
+    return listed
 
 
 def _lineage(version: ModelVersion) -> dict[str, Any]:
     """Job, manifest, round, and whose updates counted on the way."""
     model = version.model
     before = model.versions.filter(round_number__lt=version.round_number).order_by("-round_number").first()
-    told: dict[str, Any] = {
+    by_name: dict[str, Any] = {
         "consortium": {"id": str(model.consortium_id), "name": model.consortium.name},
         "round": version.round_number,
         "created_at": version.created_at.isoformat(),
@@ -133,9 +133,9 @@ def _lineage(version: ModelVersion) -> dict[str, Any]:
     }
     job = model.jobs.filter(task="train").defer("manifest").first()
     if job is None:
-        return told
+        return by_name
     asked = job.request
-    told["job"] = {
+    by_name["job"] = {
         "id": str(job.id),
         "name": job.name,
         "purpose": asked["purpose"],
@@ -150,7 +150,7 @@ def _lineage(version: ModelVersion) -> dict[str, Any]:
     cohort_members = job.cohort_members.values_list(
         "silo_id", "silo__organisation__name", "silo__name", "dataset__name", "dataset__schema_digest"
     )
-    told["participants"] = [
+    by_name["participants"] = [
         {
             "organisation": organisation,
             "silo": silo,
@@ -160,4 +160,4 @@ def _lineage(version: ModelVersion) -> dict[str, Any]:
         }
         for silo_id, organisation, silo, dataset, schema_digest in cohort_members
     ]
-    return told
+    return by_name

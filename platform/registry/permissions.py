@@ -34,7 +34,7 @@ def access_version(user: User, version_id: UUID, permission: Permission = Permis
 def access_version_to_confirm(user: User, version_id: UUID) -> tuple[ModelVersion, Organisation]:
     """A version, and the member for which this person may confirm its release: as its steward."""
     version = access_version(user, version_id)
-    house = organisations_in(user, version.model.consortium, Permission.AGREEMENT_APPROVE).first()
-    if house is None:
+    organisation = organisations_in(user, version.model.consortium, Permission.AGREEMENT_APPROVE).first()
+    if organisation is None:
         raise Forbidden("permission.denied", "Releases are confirmed by the stewards of the members.")
-    return version, house
+    return version, organisation

@@ -105,7 +105,7 @@ def _is_recipient(version: ModelVersion, user: User) -> bool:
     their role in an organisation does not become one of them: no model comes by leaving the organisation that may
     not have it.
     """
-    houses = set(memberships_of(user).values_list("organisation_id", flat=True))
-    if not houses:
+    organisations = set(memberships_of(user).values_list("organisation_id", flat=True))
+    if not organisations:
         return not belonged_somewhere(user)
-    return Recipient.objects.filter(version=version.model.agreement, organisation__in=houses).exists()
+    return Recipient.objects.filter(version=version.model.agreement, organisation__in=organisations).exists()

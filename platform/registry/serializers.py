@@ -27,10 +27,10 @@ class CombinedMetrics(serializers.Serializer[Any]):
 
     def to_representation(self, instance: Any) -> Any:
         """The figures, and that there is none for the area under the curve of all rows."""
-        told = super().to_representation(figures := combined_out(instance))
+        reported = super().to_representation(figures := combined_out(instance))
         if instance and "auc" not in figures:
-            del told["auc"]  # a number has none
-        return told
+            del reported["auc"]  # a number has none
+        return reported
 
 
 class VersionOut(serializers.ModelSerializer[ModelVersion]):

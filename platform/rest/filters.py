@@ -19,10 +19,10 @@ class YesNoField(forms.Field):
         """Yes, no, or None where nothing was said. Raises ValidationError."""
         if value in (None, ""):
             return None
-        told = {"true": True, "false": False}.get(str(value).lower())
-        if told is None:
+        by_name = {"true": True, "false": False}.get(str(value).lower())
+        if by_name is None:
             raise forms.ValidationError("true or false.", code="invalid")
-        return told
+        return by_name
 
 
 class YesNoFilter(django_filters.BooleanFilter):  # type: ignore[misc]

@@ -87,25 +87,25 @@ def _once(request: Request, key: str, work: Callable[[], Response], hide: Collec
 
 def _digest_of(request: Request) -> str:
     """What makes two requests the same: the query and the bytes of the body; of a form, its fields and files."""
-    told = hashlib.sha256(request.META.get("QUERY_STRING", "").encode() + b"\0")
+    reported = hashlib.sha256(request.META.get("QUERY_STRING", "").encode() + b"\0")
     if (request.content_type or "").startswith("multipart/"):  # which was read already, and has other bytes each time
         form: Any = request.data
         for name, values in sorted(form.lists()):
             for value in values:
-                told.update(hashlib.sha256(name.encode()).digest() + _digest_of_value(value))
+                reported.update(hashlib.sha256(name.encode()).digest() + _digest_of_value(value))
     else:
-        told.update(request._request.body)
-    return told.hexdigest()
+        reported.update(request._request.body)
+    return reported.hexdigest()
 
 
 def _digest_of_value(value: str | File[bytes]) -> bytes:
     if isinstance(value, str):
         return hashlib.sha256(value.encode()).digest()
-    told = hashlib.sha256(b"file\0")
+    reported = hashlib.sha256(b"file\0")
     for chunk in value.chunks():
-        told.update(chunk)
+        reported.update(chunk)
     value.seek(0)
-    return told.digest()
+    return reported.digest()
 
 
 def _lock(name: str) -> bool:

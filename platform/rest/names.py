@@ -33,12 +33,12 @@ def one_line(text: str, field: str | None = None) -> str:
 def as_one_line(text: str) -> str:
     """The same of any text, made to be a line: what is not seen becomes a space. For subjects, and for old rows."""
     plain = unicodedata.normalize("NFC", text)
-    return _spaced("".join(" " if is_hidden(letter) or letter in "\n\t" else letter for letter in plain))
+    return _spaced("".join(" " if is_hidden(email) or email in "\n\t" else email for email in plain))
 
 
 def _spaced(text: str) -> str:
     """Spaces of any width become one plain space; ends of lines are no spaces and stay."""
-    plain = "".join(" " if unicodedata.category(letter) == "Zs" else letter for letter in text)
+    plain = "".join(" " if unicodedata.category(email) == "Zs" else email for email in text)
     return " ".join(part for part in plain.split(" ") if part)
 
 

@@ -66,21 +66,21 @@ def enrol(*, code: str, transport_key: PublicKey, statement: bytes, certificate:
     Raises NotFound, Conflict or Gone ``enrolment.code_unknown|code_used|code_expired``, Invalid ``certificate.*``.
     A failure uses up no code; the same connector again with the same code, whose answer was lost, gets it again.
     """
-    said, certified = _check_documents(statement, certificate)
+    stated, certified = _check_documents(statement, certificate)
     with transaction.atomic():
         row = EnrolmentCode.objects.select_for_update().filter(code_hash=hash_of(code)).first()
-        if row is not None and row.used_at is not None and _is_same_again(row, transport_key, said):
+        if row is not None and row.used_at is not None and _is_same_again(row, transport_key, stated):
             return Silo.objects.select_related("organisation").get(id=row.silo_id)
         row = check_usable(row)
         silo = Silo.objects.select_for_update().select_related("organisation").get(id=row.silo_id)
         key = PublicKey.from_encoded(certified.signatory_key)
         signatory = registered_signatory(silo.organisation, key)
-        silo.identity_key = PublicKey.from_encoded(said.identity_key).raw
+        silo.identity_key = PublicKey.from_encoded(stated.identity_key).raw
         silo.transport_key = transport_key.raw
         silo.signatory_key = signatory or silo.signatory_key
         silo.pending_signatory_key = key.raw if signatory is None else None
         silo.statement, silo.certificate = statement, certificate
-        silo.connector_version, silo.capabilities = said.connector_version, bounded(said.capabilities)
+        silo.connector_version, silo.capabilities = stated.connector_version, bounded(stated.capabilities)
         silo.capabilities_noted = silo.capabilities
         silo.enrolled_at, silo.confirmed_at, silo.confirmed_by = timezone.now(), None, None
         _move(
@@ -112,13 +112,13 @@ def enrol(*, code: str, transport_key: PublicKey, statement: bytes, certificate:
     return silo
 
 
-def _is_same_again(row: EnrolmentCode, transport_key: PublicKey, said: EnrolmentStatement) -> bool:
+def _is_same_again(row: EnrolmentCode, transport_key: PublicKey, statement: EnrolmentStatement) -> bool:
     """Whether this code enrolled exactly this connector, by these keys, which nobody has revoked since."""
     silo = row.silo
     if silo.state not in (SiloState.PRESENTED, SiloState.ACTIVE) or silo.identity is None or silo.signatory is None:
         return False
     keys = silo.identity.encoded, silo.signatory.encoded, bytes(silo.transport_key or b"")
-    return keys == (said.identity_key, said.signatory_key, transport_key.raw)
+    return keys == (statement.identity_key, statement.signatory_key, transport_key.raw)
 
 
 def confirm(*, silo: Silo, identity_fingerprint: str, signatory_fingerprint: str = "", by: User) -> Silo:
@@ -194,9 +194,9 @@ def _check_not_expired(silo: Silo) -> None:
         )
 
 
-def _check_fingerprint(silo: Silo, told: str) -> None:
+def _check_fingerprint(silo: Silo, reported: str) -> None:
     """Raise Conflict ``silo.fingerprint_mismatch`` unless this, in whatever spacing, names the silo's identity key."""
-    if silo.identity is None or not is_fingerprint_of(silo.identity, told):
+    if silo.identity is None or not is_fingerprint_of(silo.identity, reported):
         raise Conflict(
             "silo.fingerprint_mismatch",
             "This is not the fingerprint of the key that has presented itself. Don't confirm: ask the site.",
@@ -207,19 +207,19 @@ def _check_fingerprint(silo: Silo, told: str) -> None:
 def _check_documents(statement: bytes, certificate: bytes) -> tuple[EnrolmentStatement, SiloCertificate]:
     """Both documents, each verified under the key that it names, and agreeing with each other."""
     if len(certificate) > CERTIFICATE_LENGTH_MAX:  # else no job could have the silo, and no launch say why
-        told = f"A certificate has at most {CERTIFICATE_LENGTH_MAX} characters with its envelope."
-        raise Invalid("certificate.too_large", told, "certificate")
+        message = f"A certificate has at most {CERTIFICATE_LENGTH_MAX} characters with its envelope."
+        raise Invalid("certificate.too_large", message, "certificate")
     identity = PublicKey.from_encoded(read(EnrolmentStatement, payload_unverified(statement)).identity_key)
-    said = verify_document(EnrolmentStatement, statement, [identity])
+    document = verify_document(EnrolmentStatement, statement, [identity])
     signatory = PublicKey.from_encoded(read(SiloCertificate, payload_unverified(certificate)).signatory_key)
     certified = verify_document(SiloCertificate, certificate, [signatory])
-    if certified.identity_key != said.identity_key or certified.signatory_key != said.signatory_key:
+    if certified.identity_key != document.identity_key or certified.signatory_key != document.signatory_key:
         raise Invalid("certificate.other_key", "The certificate is for another silo's key.", "certificate")
     if not certified.not_before <= timezone.now() < certified.not_after:
         raise Invalid(
             "certificate.not_valid_now", "The certificate is not valid now. Certify the silo again.", "certificate"
         )
-    return said, certified
+    return document, certified
 
 
 def _check_movable(silo: Silo, to: SiloState) -> None:

@@ -54,19 +54,19 @@ class CapabilityRow:
     values: tuple[str, ...]
 
 
-def bounded(told: object) -> dict[str, list[str]]:
+def bounded(reported: object) -> dict[str, list[str]]:
     """What is kept of what a silo tells: lists of short names under short names, so many at most.
 
     Names that this platform does not know are kept too: a later connector tells them to a later platform.
     """
-    if not isinstance(told, Mapping):
+    if not isinstance(reported, Mapping):
         return {}
-    names = [name for name in told if isinstance(name, str) and _NAME.fullmatch(name)]
-    return {name: _values(told[name]) for name in names[:NAMES_MAX] if isinstance(told[name], list)}
+    names = [name for name in reported if isinstance(name, str) and _NAME.fullmatch(name)]
+    return {name: _values(reported[name]) for name in names[:NAMES_MAX] if isinstance(reported[name], list)}
 
 
-def _values(told: list[Any]) -> list[str]:
-    fit = (one for one in told[: 10 * VALUES_MAX] if isinstance(one, str) and _VALUE.fullmatch(one))
+def _values(reported: list[Any]) -> list[str]:
+    fit = (one for one in reported[: 10 * VALUES_MAX] if isinstance(one, str) and _VALUE.fullmatch(one))
     return list(dict.fromkeys(fit))[:VALUES_MAX]
 
 
@@ -103,9 +103,9 @@ def lacks(silo: Silo, needs: Needs) -> Iterator[Violation]:
 
 def capability_rows(silo: Silo) -> list[CapabilityRow]:
     """What the connector can do, in the order of the table, and then what only it knows of."""
-    told = silo.capabilities if isinstance(silo.capabilities, dict) else {}
+    reported = silo.capabilities if isinstance(silo.capabilities, dict) else {}
     known = [CapabilityRow(str(title), _told(silo, name)) for name, title in TITLES.items()]
-    return known + [CapabilityRow(name, _told(silo, name)) for name in told if name not in TITLES]
+    return known + [CapabilityRow(name, _told(silo, name)) for name in reported if name not in TITLES]
 
 
 def _is_understood(silo: Silo) -> bool:
@@ -114,5 +114,5 @@ def _is_understood(silo: Silo) -> bool:
 
 
 def _told(silo: Silo, name: str) -> tuple[str, ...]:
-    told = silo.capabilities.get(name) if isinstance(silo.capabilities, dict) else None
-    return tuple(str(one) for one in told) if isinstance(told, list) else ()
+    reported = silo.capabilities.get(name) if isinstance(silo.capabilities, dict) else None
+    return tuple(str(one) for one in reported) if isinstance(reported, list) else ()

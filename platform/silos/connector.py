@@ -87,8 +87,8 @@ class ConnectorApplication:
             if name in _UNENROLLED:
                 check_version(head.headers, scope["path"])
                 request = await _whole(head, receive, STRANGER_BYTES_MAX)
-                told = await database.run_in_db_thread(_UNENROLLED[name], request)
-                await answer_json(send, 201 if name == "enrol" else 200, told)
+                reported = await database.run_in_db_thread(_UNENROLLED[name], request)
+                await answer_json(send, 201 if name == "enrol" else 200, reported)
             elif name in self._waiting:
                 check_signed(head.headers)
                 request = await _whole(head, receive, STRANGER_BYTES_MAX)

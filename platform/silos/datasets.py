@@ -27,31 +27,31 @@ def register(*, registration: bytes, by: Silo) -> Dataset:
 
     It says what the data are, not whether they are on offer: a person's withdrawal stays.
     """
-    said = _opened(DatasetRegistration, registration, by)
-    declaration = said.declaration
-    if said.schema_digest != declaration.schema_digest:
+    statement = _opened(DatasetRegistration, registration, by)
+    declaration = statement.declaration
+    if statement.schema_digest != declaration.schema_digest:
         raise Invalid("dataset.schema_digest", "The schema digest is not that of the declaration.", "schema_digest")
-    if said.rows_coarse != coarse(said.rows_coarse):
+    if statement.rows_coarse != coarse(statement.rows_coarse):
         raise Invalid("dataset.rows_coarse", "Row counts have two significant digits.", "rows_coarse")
     with transaction.atomic():
         earlier = Dataset.objects.select_for_update().filter(silo=by, name=declaration.name).order_by("pk").first()
-        if earlier is not None and earlier.registered_at > said.registered_at:
+        if earlier is not None and earlier.registered_at > statement.registered_at:
             return earlier
         values: dict[str, object] = {
             "title": as_one_line(declaration.title) or declaration.name,
             "description": declaration.description,
             "declaration": _as_understood(declaration),
             "registration": registration,
-            "schema_digest": said.schema_digest,
+            "schema_digest": statement.schema_digest,
             "n_features": len(declaration.features()),
             "n_classes": declaration.n_classes,
             "target": declaration.target.kind or "",
-            **counted(earlier, said.rows_coarse),
-            "registered_at": said.registered_at,
+            **counted(earlier, statement.rows_coarse),
+            "registered_at": statement.registered_at,
         }
-        if earlier is not None and _offers_again(earlier, said):
+        if earlier is not None and _offers_again(earlier, statement):
             values |= {"withdrawn_at": None, "withdrawn_by_silo": False}
-        _note_network(by, said.network)
+        _note_network(by, statement.network)
         dataset, _ = Dataset.objects.update_or_create(silo=by, name=declaration.name, defaults=values)
         record(
             by=by,
@@ -62,7 +62,7 @@ def register(*, registration: bytes, by: Silo) -> Dataset:
                 "name": dataset.name,
                 "schema": dataset.schema_digest,
                 "offered": dataset.withdrawn_at is None,
-                "rows": said.rows_coarse,
+                "rows": statement.rows_coarse,
             },
         )
         if dataset.rows_pending is not None and (earlier is None or earlier.rows_pending != dataset.rows_pending):
@@ -78,8 +78,8 @@ def register(*, registration: bytes, by: Silo) -> Dataset:
 
 def _as_understood(declaration: DatasetDeclaration) -> dict[str, Any]:
     """What is kept to be read again: without fields of a later version. The signed bytes have them."""
-    told = declaration.model_dump(mode="json")
-    understood: dict[str, Any] = DatasetDeclaration.model_validate(told, extra="ignore").model_dump(mode="json")
+    reported = declaration.model_dump(mode="json")
+    understood: dict[str, Any] = DatasetDeclaration.model_validate(reported, extra="ignore").model_dump(mode="json")
     return understood
 
 
@@ -92,9 +92,13 @@ def _note_network(silo: Silo, network: Network | None) -> None:
         record(by=silo, verb="silo.network_stated", subject=silo, organisation_id=silo.organisation_id, detail=detail)
 
 
-def _offers_again(earlier: Dataset, said: DatasetRegistration) -> bool:
+def _offers_again(earlier: Dataset, statement: DatasetRegistration) -> bool:
     """Whether the silo takes its own withdrawal back. What a person has withdrawn only a person can offer again."""
-    return earlier.withdrawn_by_silo and earlier.withdrawn_at is not None and earlier.withdrawn_at <= said.registered_at
+    return (
+        earlier.withdrawn_by_silo
+        and earlier.withdrawn_at is not None
+        and earlier.withdrawn_at <= statement.registered_at
+    )
 
 
 def accept_withdrawal(*, withdrawal: bytes, by: Silo) -> Dataset | None:
@@ -103,17 +107,17 @@ def accept_withdrawal(*, withdrawal: bytes, by: Silo) -> Dataset | None:
     None when the platform knows no such dataset. What a person has withdrawn stays withdrawn by that person; what was
     declared after this was signed is offered.
     """
-    said = _opened(DatasetWithdrawal, withdrawal, by)
+    statement = _opened(DatasetWithdrawal, withdrawal, by)
     with transaction.atomic():
-        dataset = Dataset.objects.select_for_update().filter(silo=by, name=said.name).order_by("pk").first()
-        if dataset is None or dataset.registered_at > said.withdrawn_at:
+        dataset = Dataset.objects.select_for_update().filter(silo=by, name=statement.name).order_by("pk").first()
+        if dataset is None or dataset.registered_at > statement.withdrawn_at:
             return dataset
         if dataset.withdrawn_at is not None:
-            if dataset.withdrawn_by_silo and dataset.withdrawn_at < said.withdrawn_at:
-                dataset.withdrawn_at = said.withdrawn_at  # no registration before this one offers it again
+            if dataset.withdrawn_by_silo and dataset.withdrawn_at < statement.withdrawn_at:
+                dataset.withdrawn_at = statement.withdrawn_at  # no registration before this one offers it again
                 dataset.save(update_fields=["withdrawn_at"])
             return dataset
-        dataset.withdrawn_at, dataset.withdrawn_by_silo = said.withdrawn_at, True
+        dataset.withdrawn_at, dataset.withdrawn_by_silo = statement.withdrawn_at, True
         dataset.save(update_fields=["withdrawn_at", "withdrawn_by_silo"])
         record(
             by=by,
@@ -169,7 +173,7 @@ def _opened(kind: type[D], document: bytes, by: Silo) -> D:
     """What the silo signed with its identity key, about itself."""
     if by.identity is None:
         raise Untrusted("silo.unconfirmed", "This silo has no identity key.")
-    said = verify_document(kind, document, [by.identity])
-    if said.silo_id != by.id:
+    parsed = verify_document(kind, document, [by.identity])
+    if parsed.silo_id != by.id:
         raise Invalid("dataset.other_silo", "The document is about another silo.", "silo_id")
-    return said
+    return parsed

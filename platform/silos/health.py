@@ -22,7 +22,7 @@ def note_heartbeat(*, by: Silo, report: dict[str, Any]) -> None:
     trainer = _object(report.get("trainer"))
     resources = _object(trainer.get("resources"))
     gpus = resources.get("gpus")
-    told = {"capabilities": can} if (can := bounded(trainer.get("capabilities"))) else {}
+    by_name = {"capabilities": can} if (can := bounded(trainer.get("capabilities"))) else {}
     if can:
         note_change(silo=by, can=can)
     Silo.objects.filter(id=by.id).update(
@@ -35,7 +35,7 @@ def note_heartbeat(*, by: Silo, report: dict[str, Any]) -> None:
         memory_free_bytes=_size_bytes(resources.get("memory_free_bytes")),
         gpus=[_text(gpu)[:_NAME_LENGTH_MAX] for gpu in (gpus if isinstance(gpus, list) else [])[:GPUS_MAX]],
         connector_version=_text(trainer.get("connector_version") or report.get("relay_version"))[:60],
-        **told,  # without a trainer's word it can still do what it said last
+        **by_name,  # without a trainer's word it can still do what it said last
     )
 
 

@@ -90,10 +90,10 @@ def remedy_for(last: RefusedRequest) -> str:
         case "signature.clock" if last.clock_skew_s is not None:
             names = {"seconds": number_format(abs(round(last.clock_skew_s)), use_l10n=True, force_grouping=True)}
             if last.clock_skew_s > 0:
-                said = _("The clock of the relay's machine is %(seconds)s s ahead; 60 s are allowed.") % names
+                message = _("The clock of the relay's machine is %(seconds)s s ahead; 60 s are allowed.") % names
             else:
-                said = _("The clock of the relay's machine is %(seconds)s s behind; 60 s are allowed.") % names
-            return " ".join((said, _("Set it by NTP (timedatectl set-ntp true).")))
+                message = _("The clock of the relay's machine is %(seconds)s s behind; 60 s are allowed.") % names
+            return " ".join((message, _("Set it by NTP (timedatectl set-ntp true).")))
         case "signature.replayed":
             return _("The same request came twice. Run one relay a silo, and find out what repeats its requests.")
         case "protocol.version":

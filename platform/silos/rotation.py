@@ -64,20 +64,20 @@ def _succeed(old: PrivateKey, key: PublicKey, by: Actor) -> KeySuccession:
         if known is not None:
             return known
         last = KeySuccession.objects.order_by("-sequence").first()
-        said = PlatformKeySuccession(
+        statement = PlatformKeySuccession(
             sequence=last.sequence + 1 if last else 1,
             predecessor=old.public.key_id,
             public_key=key.encoded,
             made_at=now(),
         )
         succession = KeySuccession.objects.create(
-            sequence=said.sequence,
-            predecessor=said.predecessor,
+            sequence=statement.sequence,
+            predecessor=statement.predecessor,
             key_id=key.key_id,
-            document=sign_document(said, old),
-            made_at=said.made_at,
+            document=sign_document(statement, old),
+            made_at=statement.made_at,
         )
-        detail = {"predecessor": said.predecessor, "key_id": key.key_id, "sequence": said.sequence}
+        detail = {"predecessor": statement.predecessor, "key_id": key.key_id, "sequence": statement.sequence}
         record(by=by, verb="platform.key_rotated", subject=succession, detail=detail)
     return succession
 

@@ -117,9 +117,9 @@ class StepRow:
 
 def steps_of(declaration: DatasetDeclaration) -> list[StepRow]:
     """What the trainer does with the columns, in its order; at last it splits the rows."""
-    said = [step.model_dump(mode="json", exclude_none=True) for step in (*declaration.steps, declaration.split)]
+    listed = [step.model_dump(mode="json", exclude_none=True) for step in (*declaration.steps, declaration.split)]
     rows = []
-    for step in said:
+    for step in listed:
         name = step.pop("step", "split")
         settings = ((key.replace("_", " "), _in_words(value)) for key, value in step.items())
         rows.append(StepRow(str(name), tuple(settings)))

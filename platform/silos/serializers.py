@@ -135,8 +135,8 @@ class SiloOut(serializers.ModelSerializer[Silo]):
 
     def to_representation(self, silo: Silo) -> dict[str, Any]:
         """The figures left out for everybody else."""
-        told = super().to_representation(silo)
-        return told if getattr(silo, "is_own", False) else {**told, **dict.fromkeys(_OWN_FIGURES)}
+        reported = super().to_representation(silo)
+        return reported if getattr(silo, "is_own", False) else {**reported, **dict.fromkeys(_OWN_FIGURES)}
 
 
 class NewSilo(Input):

@@ -69,9 +69,9 @@ def confirm_signatory(*, silo: Silo, signatory_fingerprint: str, by: User) -> Si
     return add_signatory_key(organisation=silo.organisation, public_key=key, by=by)
 
 
-def is_fingerprint_of(key: PublicKey, told: str) -> bool:
+def is_fingerprint_of(key: PublicKey, reported: str) -> bool:
     """Whether this, in whatever spacing and case, is the key's fingerprint."""
-    digits = "".join(told.split()).lower()
+    digits = "".join(reported.split()).lower()
     return hmac.compare_digest(digits.encode(), key.fingerprint.replace(" ", "").encode())
 
 

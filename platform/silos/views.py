@@ -48,8 +48,8 @@ def silos(request: HttpRequest) -> HttpResponse:
 def new_silo(request: HttpRequest) -> HttpResponse:
     """Give a silo its name."""
     user = signed_in(request)
-    houses = access_organisations(user, Permission.SILO_ENROL)
-    form = SiloForm(request.POST or None, organisations=houses)
+    member_organisations = access_organisations(user, Permission.SILO_ENROL)
+    form = SiloForm(request.POST or None, organisations=member_organisations)
     if request.method == "POST" and form.is_valid():
         silo = None
         with flash_result(request, _("The silo has its name. Now enrol its connector.")):

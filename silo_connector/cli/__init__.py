@@ -150,8 +150,11 @@ def _add_agreements(commands: argparse._SubParsersAction[argparse.ArgumentParser
     policy = commands.add_parser("policy", help="this silo's own limits").add_subparsers(
         required=True, metavar="check|show"
     )
-    for name, said in (("check", "what policy.toml would do with each job now open"), ("show", "the limits that hold")):
-        command = policy.add_parser(name, help=said)
+    for name, one_report in (
+        ("check", "what policy.toml would do with each job now open"),
+        ("show", "the limits that hold"),
+    ):
+        command = policy.add_parser(name, help=one_report)
         _add_config(command)
         command.set_defaults(command=_lazily("policy", name))
 

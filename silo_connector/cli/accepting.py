@@ -36,8 +36,8 @@ def accept_state(options: argparse.Namespace) -> int:
     if options.ask is not None:
         return _ask(config, options)
     key, _ = key_of(options, config, _ELSEWHERE)
-    said = _statement(config)
-    sealed = _signed(said, key, yes=options.yes)
+    statement = _statement(config)
+    sealed = _signed(statement, key, yes=options.yes)
     if options.export is not None:
         write_file(sealed, options.export)
     return _take(config, sealed)
@@ -53,9 +53,9 @@ def _statement(config: Config) -> StateAcceptance:
 def _ask(config: Config, options: argparse.Namespace) -> int:
     from silo_connector.trainer.store.state_acceptance import unsigned
 
-    said = _statement(config)
-    _show(said)
-    write_file(unsigned(said), options.ask)
+    statement = _statement(config)
+    _show(statement)
+    write_file(unsigned(statement), options.ask)
     print(f"The request: {options.ask}")
     print("Sign it where the key is: accept-state FILE --key … --export SIGNED; then here: --import.", file=sys.stderr)
     return 0
@@ -68,30 +68,30 @@ def _sign_for_elsewhere(options: argparse.Namespace) -> int:
         raise Invalid("arguments", "Say with --export where the signed acceptance goes.")
     if options.key is None:
         raise Invalid("arguments", "Name the signatory key with --key.")
-    said = read_statement(read(options.request, BYTES_MAX))
-    write_file(_signed(said, PrivateKey.load(options.key), yes=options.yes), options.export)
+    document = read_statement(read(options.request, BYTES_MAX))
+    write_file(_signed(document, PrivateKey.load(options.key), yes=options.yes), options.export)
     print(f"The signed acceptance: {options.export}")
     print("Take it to the silo: silo-connector accept-state --import …", file=sys.stderr)
     return 0
 
 
-def _signed(said: StateAcceptance, key: PrivateKey, *, yes: bool) -> bytes:
+def _signed(statement: StateAcceptance, key: PrivateKey, *, yes: bool) -> bytes:
     from silo_connector.trainer.store.state_acceptance import signed
 
-    _show(said)
+    _show(statement)
     print(wrapped(f"You accept it with the key {key.public.fingerprint}."))
     if not yes and not confirmed("accept"):
         raise Invalid("state.not_confirmed", "Nothing was signed.")
-    return signed(said, key)
+    return signed(statement, key)
 
 
-def _show(said: StateAcceptance) -> None:
-    print(f"Trainer: identity key {said.identity_key}, journal at line {said.journal_lines}")
+def _show(statement: StateAcceptance) -> None:
+    print(f"Trainer: identity key {statement.identity_key}, journal at line {statement.journal_lines}")
     print("Older than the journal says:")
-    for one in said.lost:
+    for one in statement.lost:
         print(wrapped(printable(one), "  "))
-    if said.lost_count > len(said.lost):
-        print(f"  and {said.lost_count - len(said.lost)} more")
+    if statement.lost_count > len(statement.lost):
+        print(f"  and {statement.lost_count - len(statement.lost)} more")
     print(wrapped(_MEANS))
 
 

@@ -39,9 +39,9 @@ def accept_log(options: argparse.Namespace) -> int:
     if options.import_ is not None:
         sealed = read(options.import_, acceptances.BYTES_MAX)
     elif options.ask is not None:
-        said = acceptances.statement(config, pinned, options.chain)
-        _show(said)
-        write_file(acceptances.unsigned(said), options.ask)
+        stated = acceptances.statement(config, pinned, options.chain)
+        _show(stated)
+        write_file(acceptances.unsigned(stated), options.ask)
         print(f"The request: {options.ask}")
         print(
             "Sign it where the key is: accept-log FILE --key … --export SIGNED; then here: --import.", file=sys.stderr
@@ -57,18 +57,18 @@ def accept_log(options: argparse.Namespace) -> int:
     return 0
 
 
-def _signed(said: LogAcceptance, key: PrivateKey, *, yes: bool) -> bytes:
+def _signed(statement: LogAcceptance, key: PrivateKey, *, yes: bool) -> bytes:
     from silo_connector.trainer.store.log_acceptance import signed
 
-    _show(said)
+    _show(statement)
     print(wrapped(f"You accept it with the key {key.public.fingerprint}."))
     if not yes and not confirmed("accept"):
         raise Invalid("log.not_confirmed", "Nothing was signed.")
-    return signed(said, key)
+    return signed(statement, key)
 
 
-def _show(said: LogAcceptance) -> None:
-    print(f"Chain: {printable(said.chain)}")
-    print(f"Kept here:             event {said.kept.position}, {said.kept.digest}")
-    print(f"Shown by the platform: event {said.shown.position}, {said.shown.digest}")
+def _show(statement: LogAcceptance) -> None:
+    print(f"Chain: {printable(statement.chain)}")
+    print(f"Kept here:             event {statement.kept.position}, {statement.kept.digest}")
+    print(f"Shown by the platform: event {statement.shown.position}, {statement.shown.digest}")
     print(wrapped(_MEANS))

@@ -78,5 +78,5 @@ def _id(text: str) -> UUID:
     try:
         return UUID(text)
     except ValueError as error:
-        said = f"{printable(text)} is no id of an agreement; see: silo-connector agreements"
-        raise Invalid("arguments", said) from error
+        message = f"{printable(text)} is no id of an agreement; see: silo-connector agreements"
+        raise Invalid("arguments", message) from error

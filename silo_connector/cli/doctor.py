@@ -34,8 +34,8 @@ def doctor(options: argparse.Namespace) -> int:
 
 def _unreadable(error: Invalid) -> list[Finding]:
     """A finding for each mistake in connector.toml."""
-    said = [one for messages in error.fields.values() for one in messages] or [error.message]
-    return [fail("connector.toml", one, f"{SAMPLE} shows every setting.") for one in said]
+    rows = [one for messages in error.fields.values() for one in messages] or [error.message]
+    return [fail("connector.toml", one, f"{SAMPLE} shows every setting.") for one in rows]
 
 
 def installed(package: str = "silo_connector") -> str:

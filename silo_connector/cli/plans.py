@@ -67,8 +67,8 @@ def show_source(plan: Plan, *, in_colour: bool) -> None:
     for number, line in enumerate(text.split("\n"), start=1):
         strange = sorted({character for character in line if ord(character) > 126})
         if strange:
-            told = ", ".join(f"{character} U+{ord(character):04X}" for character in strange[:8])
-            print(f"WARNING  Line {number} has characters that may look like others: {told}")
+            message = ", ".join(f"{character} U+{ord(character):04X}" for character in strange[:8])
+            print(f"WARNING  Line {number} has characters that may look like others: {message}")
 
 
 def _highlighted(text: str) -> str:
@@ -109,12 +109,12 @@ class ReviewClaim:
 
 def show_reviews(path: Path, plan: Plan, config: Config | None) -> None:
     """What others said of a plan, by a file from its page: verified with the keys of the agreements that are kept."""
-    told = read_reviews(path, plan, {} if config is None else _members(config))
+    document = read_reviews(path, plan, {} if config is None else _members(config))
     print("What has been said of this very file:")
-    for one in told:
+    for one in document:
         mark = "verified    " if one.is_verified else "NOT VERIFIED"
         print(wrapped(f"{mark}  {one.organisation}: {_said(one.review)}", "  "))
-    if not told:
+    if not document:
         print("  nothing")
 
 
@@ -130,12 +130,12 @@ def read_reviews(path: Path, plan: Plan, members: dict[str, str]) -> list[Review
         found = [(name, sealed, read(CodeReview, payload_unverified(sealed))) for name, sealed in entries]
     except (ValueError, KeyError, TypeError, RecursionError, FederationError) as error:
         raise Invalid("reviews.malformed", f"{path} is no list of reviews, as a plan's page has it.") from error
-    told = []
+    rows = []
     for name, sealed, review in found:
         if review.code_digest == plan.digest:
             is_verified = review.signatory_key in members and _holds(sealed, review)
-            told.append(ReviewClaim(review, members[review.signatory_key] if is_verified else name, is_verified))
-    return sorted(told, key=lambda one: one.review.reviewed_at)
+            rows.append(ReviewClaim(review, members[review.signatory_key] if is_verified else name, is_verified))
+    return sorted(rows, key=lambda one: one.review.reviewed_at)
 
 
 def _holds(sealed: bytes, review: CodeReview) -> bool:

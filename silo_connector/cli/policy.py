@@ -103,8 +103,8 @@ def _is_of_no_job(sealed: bytes) -> bool:
     from silo_connector.trainer.kinds.registry import KINDS
     from silo_connector.trainer.orders.verification import kind_unverified
 
-    said = kind_unverified(sealed)
-    return any(kind.name == said and not kind.is_of_job for kind in KINDS.values())
+    statement = kind_unverified(sealed)
+    return any(kind.name == statement and not kind.is_of_job for kind in KINDS.values())
 
 
 def _latest(jobs: Iterator[_Job]) -> list[_Job]:
@@ -118,21 +118,21 @@ def _tell(job: _Job, config: Config, policy: Policy, store: Store, signatory: st
     manifest = job.manifest
     print(f"\n     {printable(manifest.name)} ({manifest.job_id}): {job.where}")
     ours = [member for member in manifest.cohort if member.signatory_key == signatory]
-    said = False
+    statement = False
     for member in ours:
         position = SiloFacts(
             _rows_coarse(config, member.dataset), code_reviewers=_reviewers(config, manifest, signatory)
         )
         place = SiloContext(signatory, member.dataset, position, policy)
         for refused in violations(_standing(job, store), manifest, job.order, place, now()):
-            said = True
+            statement = True
             print(f"no   {refused.code} ({refused.clause}): {printable(refused.meaning)}")
             print(f"     -> {refused.remedy}")
     if not ours:
         print("no   No silo of this organisation is in the job's cohort.")
-    elif not said and manifest.code_digest is not None and config.runner is None:
+    elif not statement and manifest.code_digest is not None and config.runner is None:
         print("no   code.no_runner: It needs a runner for its training plan, and connector.toml has no [runner].")
-    elif not said:
+    elif not statement:
         print("ok   It would be allowed.")
 
 

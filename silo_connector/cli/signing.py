@@ -75,14 +75,14 @@ def _take(config: Config, pinned: Signatory, signed: bytes) -> None:
     _check_newest(config, opened)
     agreement = opened.agreement
     journal = Journal.of(config)
-    told: dict[str, Any] = {
+    by_name: dict[str, Any] = {
         "agreement_id": str(agreement.agreement_id),
         "version": agreement.version,
         "agreement": opened.digest,
     }
-    journal.add(KEEPING_VERSION, **told)
+    journal.add(KEEPING_VERSION, **by_name)
     kept = Store(config.trainer_state, pinned.key).install(signed)
-    journal.add("agreement.signed", signatory=pinned.key.key_id, **told)
+    journal.add("agreement.signed", signatory=pinned.key.key_id, **by_name)
     place = Spool(config.spool)
     place.make()
     Outcomes(config.trainer_state, place, journal).put_signature(leave_signature(signed, pinned.key), kept.digest)
@@ -109,8 +109,8 @@ def _show(opened: SignedAgreement, kept: StoredAgreement | None, key: PublicKey,
         _show_differences(kept, opened)
     elif is_silo:
         print("No earlier version of this agreement has been signed here.")
-    for field, said, _rests_on in faults(agreement.terms, frozenset(FAMILIES), now()):
-        print(f"WARNING  {printable(f'{field}: {said}')}")
+    for field, one_report, _rests_on in faults(agreement.terms, frozenset(FAMILIES), now()):
+        print(f"WARNING  {printable(f'{field}: {one_report}')}")
     missing = ", ".join(opened.missing) or "nobody"
     print(wrapped(f"Not signed yet by: {missing}"))
     (name,) = (member.organisation for member in agreement.terms.members if member.signatory_key == key.encoded)

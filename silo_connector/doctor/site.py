@@ -173,8 +173,8 @@ def look_at_data(config: Config) -> Iterator[Finding]:
             yield ok("data", f"{name}: {train} rows for training, {test} for testing")
             names.add(name)
             if used is not None and used.get(name) != fingerprint(dataset):
-                said = "does not use it" if name not in used else "uses it as it was declared before"
-                yield fail("data in use", f"{name}: the running trainer {said}.", _RESTART)
+                message_text = "does not use it" if name not in used else "uses it as it was declared before"
+                yield fail("data in use", f"{name}: the running trainer {message_text}.", _RESTART)
     for name in sorted(set(used or {}) - names):
         yield warn("data in use", f"{name}: the running trainer uses it, connector.toml does not.", _RESTART)
 

@@ -42,11 +42,11 @@ def _breaks(config: Config) -> Iterator[Finding]:
     from silo_connector.trainer.store.log_breaks import stored_breaks
 
     try:
-        standing = stored_breaks(config.trainer_state).standing
+        status = stored_breaks(config.trainer_state).standing
     except FederationError as error:
         yield fail("log", error.message, "Remove the file; the next order to countersign makes it anew.")
         return
-    for chain, found in list(standing.items())[:_SHOWN]:
+    for chain, found in list(status.items())[:_SHOWN]:
         yield fail(
             "log",
             f"The platform is older than what this silo saw: of {chain} event {found.kept.position} is kept here, and "

@@ -33,32 +33,32 @@ _REJECTED_MAX = 100
 
 async def send_heartbeats(platform: Platform, place: Spool, gate: Gate) -> None:
     """For ever, while the silo is confirmed."""
-    backoff, told = Backoff(), set[str]()
+    backoff, reported = Backoff(), set[str]()
     latency_s: float | None = None
     async with Watch(place.root).running(LOG) as watch:
         while True:
             await gate.wait_until_active()
             try:
                 began = time.monotonic()
-                said = content(place, platform.clock_skew_s, latency_s)
-                answer = await platform.post("heartbeat", said)
+                statement = content(place, platform.clock_skew_s, latency_s)
+                answer = await platform.post("heartbeat", statement)
                 latency_s = round(time.monotonic() - began, 4)
-                told = report_rejected(answer.get("rejected"), told)
+                reported = report_rejected(answer.get("rejected"), reported)
                 backoff.reset()
             except (Unreachable, Declined, OSError) as error:
                 after_s = error.retry_after_s if isinstance(error, Unreachable) else None
                 LOG.info("heartbeat.missed", reason=str(error))
                 await asyncio.sleep(max(INTERVAL_S, backoff.next_s(after_s)))
             else:
-                await _pause(watch, place, capabilities_in(said["trainer"]))
+                await _pause(watch, place, capabilities_in(statement["trainer"]))
 
 
-async def _pause(watch: Watch, place: Spool, told: object) -> None:
+async def _pause(watch: Watch, place: Spool, reported: object) -> None:
     """Until the next heartbeat is due: at its time, or once the trainer can do something else than was told."""
     due_at_s = time.monotonic() + INTERVAL_S
     await asyncio.sleep(min(SOONEST_S, INTERVAL_S))
     while (left_s := due_at_s - time.monotonic()) > 0:
-        if capabilities_in(trainer_status(place)) not in (None, told):
+        if capabilities_in(trainer_status(place)) not in (None, reported):
             return
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(left_s):
@@ -70,7 +70,7 @@ def capabilities_in(status: dict[str, Any] | None) -> object:
     return None if status is None else status.get("capabilities")
 
 
-def report_rejected(entries: Any, told: set[str]) -> set[str]:
+def report_rejected(entries: Any, reported: set[str]) -> set[str]:
     """Write into the log, once, which of our updates did not count and why. Returns the orders that are told now."""
     known: set[str] = set()
     for entry in entries[:_REJECTED_MAX] if isinstance(entries, list) else []:
@@ -78,7 +78,7 @@ def report_rejected(entries: Any, told: set[str]) -> set[str]:
         if not isinstance(order_id, str) or not spool.is_order_id(order_id):
             continue
         known.add(order_id)
-        if order_id not in told:
+        if order_id not in reported:
             code, reason = str(entry.get("code"))[:80], str(entry.get("message"))[:500]
             LOG.warning("update.rejected", order_id=order_id, code=code, reason=reason)
     return known

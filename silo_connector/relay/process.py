@@ -82,9 +82,9 @@ def _are(files: tuple[bytes, bytes], state: Path) -> bool:
 
 
 async def _wait_for(file: Path) -> None:
-    said = False
+    statement = False
     while not file.exists():
-        if not said:
+        if not statement:
             LOG.info("silo.not_enrolled", hint="run: silo-connector enrol --config … --code …")
-            said = True
+            statement = True
         await asyncio.sleep(_LOOK_S)

@@ -110,9 +110,9 @@ class Receiver:
 
     async def _fetch(self, order_id: str, name: str, source: InputSource, folder: SafeDir) -> None:
         """An input, or none if the platform has not got it: the trainer then refuses the order, and says why."""
-        told = {"order_id": order_id, "input": name}
+        by_name = {"order_id": order_id, "input": name}
         if source.size_bytes > self._config.limits.model_bytes_max:
-            LOG.warning("input.too_large", size_bytes=source.size_bytes, **told)
+            LOG.warning("input.too_large", size_bytes=source.size_bytes, **by_name)
             return
         target = spool.input_file(name)
         for attempt in range(_CORRUPT_MAX):
@@ -123,12 +123,12 @@ class Receiver:
                 with folder.open_file(target, source.size_bytes) as file:
                     digest = await asyncio.to_thread(digest_stream, file)
             except (Declined, Invalid) as error:
-                LOG.warning("input.unavailable", code=error.code, reason=error.message, **told)
+                LOG.warning("input.unavailable", code=error.code, reason=error.message, **by_name)
                 folder.remove(target)
                 return
             if digest == source.digest:
                 return
-            LOG.warning("input.digest_mismatch", attempt=attempt + 1, **told)
+            LOG.warning("input.digest_mismatch", attempt=attempt + 1, **by_name)
             folder.remove(target)
 
     def _check_disk(self, size_bytes: int) -> None:

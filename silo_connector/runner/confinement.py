@@ -128,8 +128,8 @@ def _bound(limits: Limits) -> None:
 def _memory() -> tuple[int, int]:
     """Bytes of private writable memory, and of all address space, in use now."""
     with open("/proc/self/status") as status:  # noqa: PTH123
-        told = dict(line.split(":", 1) for line in status)
-    data, everything = (int(told[name].split()[0]) * 1024 for name in ("VmData", "VmSize"))
+        by_name = dict(line.split(":", 1) for line in status)
+    data, everything = (int(by_name[name].split()[0]) * 1024 for name in ("VmData", "VmSize"))
     return data, everything
 
 

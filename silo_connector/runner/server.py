@@ -126,8 +126,8 @@ class Server:
             ended.connection.send(frames.encode({"ended": why}, 0), socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL)
         seconds = round(time.monotonic() - ended.started_s, 3)
         cpu_s = round(used.ru_utime + used.ru_stime, 3)
-        told = {"why": why, "status": status, "seconds": seconds, "cpu_s": cpu_s, "memory_kb": used.ru_maxrss}
-        LOG.info("session.ended", session=child, **told)
+        by_name = {"why": why, "status": status, "seconds": seconds, "cpu_s": cpu_s, "memory_kb": used.ru_maxrss}
+        LOG.info("session.ended", session=child, **by_name)
 
 
 def _why(status: int, used: resource.struct_rusage, limits: Limits) -> str:

@@ -149,8 +149,8 @@ class Datasets:
             network=self._network,
             registered_at=now(),
         )
-        said = registration.model_dump_json(exclude={"registered_at"}).encode()
-        fingerprint = hashlib.sha256(said).hexdigest()
+        body = registration.model_dump_json(exclude={"registered_at"}).encode()
+        fingerprint = hashlib.sha256(body).hexdigest()
         if memory.registered(name) != fingerprint:
             outcomes.put_journalled(sign_if_allowed(registration, key))
             memory.register(name, fingerprint)

@@ -94,13 +94,13 @@ def fingerprint(dataset: LocalDataset) -> str:
 
 def note_in_use(state: Path, datasets: Mapping[str, LocalDataset]) -> None:
     """Leave word of what the running trainer uses, for the doctor of this site."""
-    told = {name: fingerprint(dataset) for name, dataset in datasets.items()}
+    by_name = {name: fingerprint(dataset) for name, dataset in datasets.items()}
     with SafeDir.open(state) as folder:
-        folder.replace(IN_USE, json.dumps(told).encode(), durable=False)
+        folder.replace(IN_USE, json.dumps(by_name).encode(), durable=False)
 
 
 def in_use(state: Path) -> Mapping[str, str]:
     """The fingerprints of what the trainer last used, by name. Raises Invalid ``spool.*`` where nothing was said."""
     with SafeDir.open(state) as folder:
-        told = json.loads(folder.read(IN_USE, _IN_USE_BYTES_MAX))
-    return {str(name): str(said) for name, said in told.items()}
+        body = json.loads(folder.read(IN_USE, _IN_USE_BYTES_MAX))
+    return {str(name): str(one_report) for name, one_report in body.items()}

@@ -123,17 +123,17 @@ async def _run(config: Config, gpu_share: float, network: Network) -> None:
 
 
 async def _wait_for_identity(config: Config) -> None:
-    said = False
+    statement = False
     while not (config.trainer_state / IDENTITY_KEY).exists():
-        if not said:
+        if not statement:
             LOG.info("trainer.unprepared", hint="run: silo-connector prepare --config …")
-            said = True
+            statement = True
         await asyncio.sleep(1)
 
 
 async def _tell(config: Config, trainer: Trainer) -> None:
     """Write the status every while; the relay carries it to the platform."""
-    told = capabilities(config)
+    reported = capabilities(config)
     while True:
         state = "working" if trainer.is_working else "idle" if trainer.is_enrolled else "waiting_for_enrolment"
         if trainer.is_locked:
@@ -141,7 +141,7 @@ async def _tell(config: Config, trainer: Trainer) -> None:
         seen = trainer.seen
         status = Status(
             connector_version=VERSION,
-            capabilities=told,
+            capabilities=reported,
             resources=resources(),
             state=state,
             at=now(),

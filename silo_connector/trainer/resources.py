@@ -23,8 +23,8 @@ class Resources(BaseModel):
 
 def resources(proc: Path = Path("/proc"), cgroup: Path = Path("/sys/fs/cgroup")) -> Resources:
     """What is there now; None for what can't be read. A container's own limit counts where it is the tighter one."""
-    told = _memory_of_machine(proc)
-    total, free = told.get("MemTotal"), told.get("MemAvailable")
+    reported = _memory_of_machine(proc)
+    total, free = reported.get("MemTotal"), reported.get("MemAvailable")
     limit, used = _number(cgroup / "memory.max"), _number(cgroup / "memory.current")
     if limit is not None and (total is None or limit < total):
         total = limit

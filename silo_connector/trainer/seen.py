@@ -39,7 +39,7 @@ def current_status(state: Path, key: PrivateKey, trust: Trust, highest_number: i
         if of == before.of:
             return before
         newest = sorted(heads.items(), key=lambda item: item[0] in breaks.standing, reverse=True)[:CHAINS_TOLD_MAX]
-        said = SiloState(
+        by_name = SiloState(
             silo_id=trust.silo_id,
             highest_number=highest_number,
             heads=tuple(ChainHead(chain=chain, **asdict(head)) for chain, head in newest),
@@ -48,7 +48,7 @@ def current_status(state: Path, key: PrivateKey, trust: Trust, highest_number: i
         )
         accepted = list(breaks.accepted.values())[-ACCEPTANCES_TOLD_MAX:]
         leaving = [leave_acceptance(json.dumps(one).encode(), trust.signatory_key) for one in accepted]
-        return SiloStatus(json.loads(sign_if_allowed(said, key)), tuple(json.loads(one) for one in leaving), of)
+        return SiloStatus(json.loads(sign_if_allowed(by_name, key)), tuple(json.loads(one) for one in leaving), of)
     except (FederationError, OSError) as error:
         LOG.error("seen.unreadable", reason=str(error))
         return before

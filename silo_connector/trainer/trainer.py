@@ -254,14 +254,14 @@ class Trainer:
 
     def _refusal(self, head: OrderHead, refused: Refused) -> Outcome:
         refusal = document(head, refused, self._environment)
-        told: dict[str, object] = {"code": refused.code, "sent": refusal.code, "clause": refused.clause}
-        LOG.warning("order.refused", order_id=str(head.order_id), reason=refused.message, **told)
-        told |= {"job_id": None if head.job_id is None else str(head.job_id)}
-        told |= {"silo_id": str(head.silo_id), "number": head.number}
-        told |= {"order": head.digest, "issued_at": head.issued_at}
+        by_name: dict[str, object] = {"code": refused.code, "sent": refusal.code, "clause": refused.clause}
+        LOG.warning("order.refused", order_id=str(head.order_id), reason=refused.message, **by_name)
+        by_name |= {"job_id": None if head.job_id is None else str(head.job_id)}
+        by_name |= {"silo_id": str(head.silo_id), "number": head.number}
+        by_name |= {"order": head.digest, "issued_at": head.issued_at}
         if refused.highest_number is not None:
             LOG.error(OLDER, number=head.number, highest=refused.highest_number, hint="it was restored from a backup")
             self._journal.add(OLDER, durable=False, number=head.number, highest_number=refused.highest_number)
-        self._journal.add("order.refused", durable=False, order_id=str(head.order_id), **told)
+        self._journal.add("order.refused", durable=False, order_id=str(head.order_id), **by_name)
         self._outcomes.drop_payloads(str(head.order_id))
         return Outcome(str(head.order_id), sign_if_allowed(refusal, self._key))

@@ -18,11 +18,11 @@ def test_a_job_goes_on_under_a_new_key(federation: Federation) -> None:
     federation.wait_for_round(job_id, 2)
     worker = federation.child("worker")
     worker.kill()  # without it no round opens: the rest of the job is signed with the new key
-    said = coordinator.manage("rotate_platform_key", with_signing_key=True)
+    statement = coordinator.manage("rotate_platform_key", with_signing_key=True)
     worker.start()
     learned = federation.final_digest(job_id)
     new, old = load_public(coordinator.home.root / "keys" / "platform.pub")
-    assert new.fingerprint in said
+    assert new.fingerprint in statement
     for connector in every(federation.ensemble.connectors):
         chain = known_chain(connector.folder / "trainer")
         assert chain is not None, f"{connector.hospital.silo} did not follow"

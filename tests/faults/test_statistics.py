@@ -41,9 +41,9 @@ def test_statistics_pass_through_every_process_and_the_day_s_number_outlives_a_k
     job_id = ask(federation, "age", "sex")
     job = federation.wait(job_id, "end", ended)
     assert job["state"] == "completed", job
-    told = federation.client.get(f"jobs/{job_id}/statistics/")
-    age = told["columns"][0]
-    assert (told["silos"], told["rows"], age["name"]) == (4, 920, "age")
+    response = federation.client.get(f"jobs/{job_id}/statistics/")
+    age = response["columns"][0]
+    assert (response["silos"], response["rows"], age["name"]) == (4, 920, "age")
     assert (age["count"], age["moments_silos"], age["moments_rows"]) == (920, 4, 920)
     assert age["mean"] == pytest.approx(53.51, abs=0.02), "of the 920 rows of the four files"
     for _ in every(range(PER_DAY - 1)):

@@ -108,7 +108,7 @@ def test_every_silo_refuses_a_log_that_was_rewritten(
     until("every silo keeps a head of the true log", lambda: all(kept(state) > LEFT for state in states))
     with psycopg.connect(ensemble.coordinator.services.postgres.url()) as database:
         true = locked(database, chain)
-        told = [len(refusals(state)) for state in states]
+        rows = [len(refusals(state)) for state in states]
         before = [stored_heads(state)[chain] for state in states]
         longest = max(*true, *(head.position for head in before))
         rewrite(database, chain, LEFT if grows_by is None else longest + grows_by)
@@ -116,7 +116,7 @@ def test_every_silo_refuses_a_log_that_was_rewritten(
     def refused(state: Path, count: int) -> bool:
         return bool(set(refusals(state)[count:]) & expected)
 
-    until("every silo refuses it", lambda: all(map(refused, states, told)))
+    until("every silo refuses it", lambda: all(map(refused, states, rows)))
     for state, head in every(zip(states, before, strict=True)):
         now = stored_heads(state)[chain]  # perhaps a later one of the true log, whose order was on its way
         assert now == head or true[now.position] == now.digest

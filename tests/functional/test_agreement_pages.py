@@ -73,8 +73,8 @@ def test_every_page_is_in_order(cohort: Cohort, port: int, chromium: Browser) ->
         },
     )
     lifecycle.open_signing(version=coming, by=cohort.administrator)
-    house = cohort.silo.organisation_id
-    own = {"home-steward": "/", "signing": page, "suspend": f"/agreements/{current.pk}/members/{house}/suspend/"}
+    organisation = cohort.silo.organisation_id
+    own = {"home-steward": "/", "signing": page, "suspend": f"/agreements/{current.pk}/members/{organisation}/suspend/"}
     wrong |= wrong_with(chromium, port, cohort.steward, own)
     assert not wrong
 

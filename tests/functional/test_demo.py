@@ -220,7 +220,7 @@ def test_a_failure_names_its_reason_and_shows_the_log(folder: Path) -> None:
     empty.mkdir()
     done = command(empty, folder, "check")
     assert done.returncode == 1
-    told = json.loads(done.stdout.splitlines()[-1])
-    assert told["ok"] is False
-    assert "by SHA-256" in told["reason"]
+    body = json.loads(done.stdout.splitlines()[-1])
+    assert body["ok"] is False
+    assert "by SHA-256" in body["reason"]
     assert not processes_in(folder)

@@ -97,15 +97,15 @@ def held(session: CDPSession) -> dict[str, float]:
     """What the page holds once what it has let go of is gone."""
     for _ in range(3):
         session.send("HeapProfiler.collectGarbage")
-    told = session.send("Performance.getMetrics")["metrics"]
-    return {one["name"]: one["value"] for one in told}
+    reported = session.send("Performance.getMetrics")["metrics"]
+    return {one["name"]: one["value"] for one in reported}
 
 
 def _answer_at_once(watched: Watched) -> None:
     """What the platform tells of the job now, again and again as if it were new, without its time for it."""
     client = browser(watched.cohort.scientist)
-    told = {part: client.get(f"/jobs/{watched.job.id}/{part}/").content.decode() for part in ("live", "charts")}
-    for part, body in told.items():
+    text = {part: client.get(f"/jobs/{watched.job.id}/{part}/").content.decode() for part in ("live", "charts")}
+    for part, body in text.items():
         watched.page.route(f"**/jobs/*/{part}/", partial(_fulfil, watched, body))
 
 

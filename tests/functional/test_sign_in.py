@@ -33,9 +33,9 @@ def quick_passwords() -> None:
 @pytest.fixture
 def steward(transactional_db: None, settings: Any) -> User:
     settings.SIGN_IN_TOTP_REQUIRED = True
-    house = create_organisation(name="North", slug="north", country="CH", kind="hospital", by=TEST)
+    member_organisation = create_organisation(name="North", slug="north", country="CH", kind="hospital", by=TEST)
     user = create_user(email="steward@example.org", full_name="Stella Steward", password=PASSWORD, by=TEST)
-    grant_role(user=user, organisation=house, role=Role.STEWARD, by=TEST)
+    grant_role(user=user, organisation=member_organisation, role=Role.STEWARD, by=TEST)
     return user
 
 

@@ -42,8 +42,8 @@ class Beside:
             return
         terminal = session.config.pluginmanager.get_plugin("terminalreporter")
         assert isinstance(terminal, TerminalReporter)
-        told = pytest.CollectReport(self.command, "failed", f"ended with status {self.process.returncode}", [])
-        terminal.stats.setdefault("error", []).append(told)
+        reported = pytest.CollectReport(self.command, "failed", f"ended with status {self.process.returncode}", [])
+        terminal.stats.setdefault("error", []).append(reported)
         if exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED):
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
 

@@ -27,23 +27,23 @@ class Dripping:
 @contextmanager
 def dripping(first: bytes, drop: bytes = b"") -> Iterator[Dripping]:
     """Such a server on a loopback port. It never ends an answer by itself; without a `drop` it is silent."""
-    told = Dripping(first, drop)
+    reported = Dripping(first, drop)
     listener = socket.create_server(("127.0.0.1", 0))
-    told.port = listener.getsockname()[1]
+    reported.port = listener.getsockname()[1]
 
     def drip(connection: socket.socket) -> None:
         with connection:
             connection.settimeout(EVERY_S)
             try:
-                connection.sendall(told.first)
-                while not told.ended.is_set():
+                connection.sendall(reported.first)
+                while not reported.ended.is_set():
                     try:
                         if connection.recv(65536) == b"":
                             raise ConnectionResetError
                     except TimeoutError:
-                        connection.sendall(told.drop)
+                        connection.sendall(reported.drop)
             except OSError:
-                told.cut_off.set()
+                reported.cut_off.set()
 
     def serve() -> None:
         while True:
@@ -51,15 +51,15 @@ def dripping(first: bytes, drop: bytes = b"") -> Iterator[Dripping]:
                 connection, _ = listener.accept()
             except OSError:
                 return
-            told.calls += 1
+            reported.calls += 1
             threading.Thread(target=drip, args=(connection,), daemon=True).start()
 
     serving = threading.Thread(target=serve, daemon=True)
     serving.start()
     try:
-        yield told
+        yield reported
     finally:
-        told.ended.set()
+        reported.ended.set()
         listener.shutdown(socket.SHUT_RDWR)
         listener.close()
         serving.join()

@@ -110,14 +110,14 @@ class Played:
     def review(self, number: int, place: int, **changes: Any) -> Entry:
         """What somebody of a member's organisation has signed of the job's code, the day before it began."""
         key = self.signatories[place]
-        said = {
+        by_name = {
             "code_digest": self.manifest.code_digest,
             "signatory_key": key.public.encoded,
             "reviewer": "Rita Reader",
             "verdict": "approved",
             "reviewed_at": self.manifest.created_at - timedelta(days=1),
         }
-        return Entry(f"{bundle_parser.REVIEW}{number}", sign_review(CodeReview.model_validate(said | changes), key))
+        return Entry(f"{bundle_parser.REVIEW}{number}", sign_review(CodeReview.model_validate(by_name | changes), key))
 
     def exchanges(self, rounds: int) -> Iterator[Entry]:
         """An order and its answer for every silo and round."""
@@ -219,8 +219,8 @@ class Played:
         for name, digest in digests.items():
             if name.startswith(bundle_parser.PASSPORT):
                 number = int(name.removeprefix(bundle_parser.PASSPORT))
-                told = {"model": model_of(number), "passport": digest}
-                events.append(("passport.issued", {"round": number, "evidence": told}))
+                by_name = {"model": model_of(number), "passport": digest}
+                events.append(("passport.issued", {"round": number, "evidence": by_name}))
         return events
 
     def logged(self, events: Sequence[Event], signed: PlayedLog | None = None) -> list[Entry]:
@@ -259,7 +259,7 @@ class Played:
         other = {"job": str(UUID(int=77)), "verb": "job.launched", "detail": {"name": "Another job's name"}}
         for number, (verb, detail) in enumerate(events, start=1):
             log.append(canonical({**other, "salt": digest_bytes(b"other %d" % number)}))
-            said = {
+            by_name = {
                 "salt": digest_bytes(b"%d" % number),
                 "job": str(self.manifest.job_id),
                 "consortium": str(self.manifest.consortium_id),
@@ -271,9 +271,9 @@ class Played:
                 "verb": verb,
                 "detail": {} if isinstance(detail, bytes) else detail,
             }
-            record = canonical(said)
+            record = canonical(by_name)
             if isinstance(detail, bytes):
-                record = canonical(said | {"detail": "here"}).replace(b'"here"', detail)
+                record = canonical(by_name | {"detail": "here"}).replace(b'"here"', detail)
             places.append(log.append(record))
         for last in (b"last", b"very last"):
             log.append(canonical({**other, "salt": digest_bytes(last)}))
@@ -301,14 +301,14 @@ class Played:
 
 def certificate(signatory: PrivateKey, identity: PrivateKey) -> str:
     """The organisation's word for its silo's key."""
-    said = documents.SiloCertificate(
+    statement = documents.SiloCertificate(
         organisation="Hospital",
         signatory_key=signatory.public.encoded,
         identity_key=identity.public.encoded,
         not_before=NOW - timedelta(days=1),
         not_after=NOW + timedelta(days=365),
     )
-    return documents.sign_document(said, signatory).decode()
+    return documents.sign_document(statement, signatory).decode()
 
 
 def model_of(round_number: int) -> str:

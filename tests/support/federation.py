@@ -52,7 +52,7 @@ class PlayedSilo:
 
     def train(self, order: Order, delta: float, rows: int = 10, **changes: Any) -> bytes:
         """The signed submission to a train order with an update of `delta` everywhere, which was uploaded."""
-        said = documents.read(documents.Order, json_payload(bytes(order.envelope)))
+        statement = documents.read(documents.Order, json_payload(bytes(order.envelope)))
         model = order.round.version.model
         layout = tuple(TensorSpec(name=s["name"], shape=tuple(s["shape"]), dtype=s["dtype"]) for s in model.layout)
         folder = store.new_folder()
@@ -63,20 +63,20 @@ class PlayedSilo:
         store.commit_file(file, digest, is_named=True)
         store.remove_folder(folder)
         fields: dict[str, Any] = {
-            "order_id": said.order_id,
-            "number": said.number,
-            "kind": said.kind,
-            "silo_id": said.silo_id,
-            "job_id": said.job_id,
-            "manifest_digest": said.manifest_digest,
-            "round": said.round,
-            "attempt": said.attempt,
-            "model_digest": said.model_digest,
-            "evaluation": {"rows": 10, "figures": {"loss": 1.0 / said.round, "accuracy": 0.5}},
+            "order_id": statement.order_id,
+            "number": statement.number,
+            "kind": statement.kind,
+            "silo_id": statement.silo_id,
+            "job_id": statement.job_id,
+            "manifest_digest": statement.manifest_digest,
+            "round": statement.round,
+            "attempt": statement.attempt,
+            "model_digest": statement.model_digest,
+            "evaluation": {"rows": 10, "figures": {"loss": 1.0 / statement.round, "accuracy": 0.5}},
             "environment": ENVIRONMENT,
             "created_at": documents.now(),
         }
-        if said.kind == OrderKind.TRAIN:
+        if statement.kind == OrderKind.TRAIN:
             uploaded(order, digest, size)
             fields |= {
                 "payloads": {"update": {"kind": "update.f32", "digest": digest, "size_bytes": size}},
@@ -86,12 +86,12 @@ class PlayedSilo:
 
     def refuse(self, order: Order, code: str = "data.unreadable") -> bytes:
         """The signed refusal of an order."""
-        said = documents.read(documents.Order, json_payload(bytes(order.envelope)))
+        statement = documents.read(documents.Order, json_payload(bytes(order.envelope)))
         refusal = documents.Refusal(
-            order_id=said.order_id,
-            number=said.number,
-            silo_id=said.silo_id,
-            job_id=said.job_id,
+            order_id=statement.order_id,
+            number=statement.number,
+            silo_id=statement.silo_id,
+            job_id=statement.job_id,
             code=code,
             message="The data can't be read.",
             environment=ENVIRONMENT,
@@ -136,13 +136,13 @@ class Federation:
 
     def agree(self, **changes: Any) -> AgreementVersion:
         """Bring an agreement into force that allows whatever the platform can do, but for these terms."""
-        houses = {played.silo.organisation.name: played for played in self.silos}
+        organisations = {played.silo.organisation.name: played for played in self.silos}
         terms = wide_terms(
-            [(name, played.signatory) for name, played in houses.items()],
+            [(name, played.signatory) for name, played in organisations.items()],
             [(played.signatory, played.dataset.name) for played in self.silos if played.dataset],
             **changes,
         )
-        signers = [(played.silo, played.signatory) for played in houses.values()]
+        signers = [(played.silo, played.signatory) for played in organisations.values()]
         return bring_into_force(
             consortium=self.consortium, terms=terms, administrator=self.administrator, signers=signers
         )

@@ -44,14 +44,15 @@ def open_order(job: Job, played: PlayedSilo) -> Order:
     return Order.objects.get(step__round__job=job, silo=played.silo, state__in=OUTSTANDING)
 
 
-def greet(job: Job, played: PlayedSilo, said: dict[str, bytes]) -> Order:
+def greet(job: Job, played: PlayedSilo, statement: dict[str, bytes]) -> Order:
     """Answer an order to greet with these words, which come along."""
     order = open_order(job, played)
     payloads = {
-        name: {"kind": "words.ascii", "digest": digest_bytes(one), "size_bytes": len(one)} for name, one in said.items()
+        name: {"kind": "words.ascii", "digest": digest_bytes(one), "size_bytes": len(one)}
+        for name, one in statement.items()
     }
     document = played.train(order, 0.0, payloads=payloads, evaluation=None, model_digest=None)
-    answers.answer(document=document, by=played.silo, payloads=said)
+    answers.answer(document=document, by=played.silo, payloads=statement)
     return order
 
 

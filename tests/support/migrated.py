@@ -50,8 +50,8 @@ class Migrated:
 
 def migrated_folder(config: pytest.Config) -> Path | None:
     """Where all migrations have run or soon will have; None for a process that runs the tests alone."""
-    told: dict[str, str] = getattr(config, "workerinput", {})
-    return Path(told["migrated"]) if "migrated" in told else None
+    reported: dict[str, str] = getattr(config, "workerinput", {})
+    return Path(reported["migrated"]) if "migrated" in reported else None
 
 
 def take_secrets(folder: Path, postgres: Postgres) -> None:

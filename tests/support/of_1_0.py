@@ -11,22 +11,22 @@ from federation.protocol.keys import PrivateKey
 
 def payload_of_1_0(document: Document) -> bytes:
     """The bytes that it would have had."""
-    said = json.loads(document.model_dump_json()) | {"protocol": "1.0"}
+    body = json.loads(document.model_dump_json()) | {"protocol": "1.0"}
     match document:
         case Order():
-            said["model"] = said.pop("inputs").get("model")
-            grant = said.pop("outputs").get("update")
-            said["upload"] = grant and {name: grant[name] for name in ("size_bytes_max", "url")}
+            body["model"] = body.pop("inputs").get("model")
+            grant = body.pop("outputs").get("update")
+            body["upload"] = grant and {name: grant[name] for name in ("size_bytes_max", "url")}
         case Submission():
-            payload = said.pop("payloads").get("update")
-            said["payload"] = payload and {name: payload[name] for name in ("digest", "size_bytes")}
-            if said["evaluation"] is not None:
-                figures = said["evaluation"].pop("figures")
+            payload = body.pop("payloads").get("update")
+            body["payload"] = payload and {name: payload[name] for name in ("digest", "size_bytes")}
+            if body["evaluation"] is not None:
+                figures = body["evaluation"].pop("figures")
                 table = figures.pop("confusion", None)
-                said["evaluation"] |= {**figures, "confusion": table and {"counts": table}}
+                body["evaluation"] |= {**figures, "confusion": table and {"counts": table}}
         case Manifest():
-            said["privacy"] = said.pop("privacy_cost")
-    return json.dumps(said).encode()
+            body["privacy"] = body.pop("privacy_cost")
+    return json.dumps(body).encode()
 
 
 def sealed_as_1_0(document: Document, *keys: PrivateKey) -> bytes:

@@ -53,7 +53,9 @@ def complaints_of(page: Page) -> list[str]:
     found: list[str] = []
     page.on(
         "console",
-        lambda told: found.append(told.text) if told.type == "error" and not EXPECTED.search(told.text) else None,
+        lambda reported: (
+            found.append(reported.text) if reported.type == "error" and not EXPECTED.search(reported.text) else None
+        ),
     )
     page.on("pageerror", lambda error: found.append(str(error)))
     return found

@@ -69,10 +69,10 @@ def sealed_review(
     return sign_review(CodeReview.model_construct(**(fields | changes)), played.signatory)  # also what no reader takes
 
 
-def review_everywhere(federation: Federation, code: TrainingPlan | bytes = SOURCE, **said: Any) -> None:
+def review_everywhere(federation: Federation, code: TrainingPlan | bytes = SOURCE, **statement: Any) -> None:
     """Every silo hands in a signed review."""
     for played in federation.silos:
-        accept_review(envelope=sealed_review(played, code, **said), by=played.silo, via=Via.CONNECTOR)
+        accept_review(envelope=sealed_review(played, code, **statement), by=played.silo, via=Via.CONNECTOR)
 
 
 def agree_on(federation: Federation, *codes: bytes, reviewers: int = 1, **changes: Any) -> AgreementVersion:

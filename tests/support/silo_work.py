@@ -38,20 +38,20 @@ class WorkingSilo:
 
     def carry_out(self, order: Order) -> bytes:
         """What the connector answers, signed; its update has come in then."""
-        said = documents.read(documents.Order, payload_unverified(bytes(order.envelope)))
+        document = documents.read(documents.Order, payload_unverified(bytes(order.envelope)))
         job, played = order.round.job, self.played
         platform = KeyChain(issuing.signing_key().public)
         trust = Trust(played.silo.id, platform, played.identity.public, played.signatory.public)
-        manifest = open_manifest(said, bytes(job.manifest or b""), trust)
-        here, is_training = {self.declaration.name: self.declaration}, said.kind == OrderKind.TRAIN
+        manifest = open_manifest(document, bytes(job.manifest or b""), trust)
+        here, is_training = {self.declaration.name: self.declaration}, document.kind == OrderKind.TRAIN
         validate = validate_train_order if is_training else validate_evaluate_order
-        task = validate(said, manifest, trust, here)
+        task = validate(document, manifest, trust, here)
         assert job.agreement is not None
         metrics = frozenset(job.agreement.terms["disclosure"]["metrics"])
-        bounds = Bounds.of(manifest, said, manifest.limits.minimum_cell, metrics, limits_of(task.member))
+        bounds = Bounds.of(manifest, document, manifest.limits.minimum_cell, metrics, limits_of(task.member))
         folder = store.new_folder()
         model, update = folder / "model", folder / "update"
-        shutil.copy(store.path_of(said.inputs[documents.MODEL].digest), model)
+        shutil.copy(store.path_of(document.inputs[documents.MODEL].digest), model)
         answer = execute_order(
             *(task, local_backend_factory(task), model, self.rows, update, bounds, ENVIRONMENT, {}, lambda: False),
             train_model if is_training else None,

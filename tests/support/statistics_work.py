@@ -35,26 +35,26 @@ class CountingSilo:
 
     def carry_out(self, order: Order, minimum_cell: int | None = None, payload: bytes | None = None) -> bytes:
         """What the connector answers, signed; its report has come in then. `payload` is told in its place."""
-        said = documents.read(documents.Order, payload_unverified(bytes(order.envelope)))
+        document = documents.read(documents.Order, payload_unverified(bytes(order.envelope)))
         job, played = order.round.job, self.played
         platform = KeyChain(issuing.signing_key().public)
         trust = Trust(played.silo.id, platform, played.identity.public, played.signatory.public)
-        manifest = open_manifest(said, bytes(job.manifest or b""), trust)
-        task = validate_statistics_order(said, manifest, trust, {self.declaration.name: self.declaration})
+        manifest = open_manifest(document, bytes(job.manifest or b""), trust)
+        task = validate_statistics_order(document, manifest, trust, {self.declaration.name: self.declaration})
         cell = minimum_cell or manifest.limits.minimum_cell
         content = payload or encode_report(report_of(task.shapes, self.columns, cell))
-        told = documents.Payload(kind="statistics.v1", digest=digest_bytes(content), size_bytes=len(content))
+        reported = documents.Payload(kind="statistics.v1", digest=digest_bytes(content), size_bytes=len(content))
         submission = documents.Submission(
-            order_id=said.order_id,
-            number=said.number,
-            kind=said.kind,
-            silo_id=said.silo_id,
-            job_id=said.job_id,
-            manifest_digest=said.manifest_digest,
-            round=said.round,
-            attempt=said.attempt,
+            order_id=document.order_id,
+            number=document.number,
+            kind=document.kind,
+            silo_id=document.silo_id,
+            job_id=document.job_id,
+            manifest_digest=document.manifest_digest,
+            round=document.round,
+            attempt=document.attempt,
             model_digest=None,
-            payloads={REPORT: told},
+            payloads={REPORT: reported},
             environment=ENVIRONMENT,
             created_at=documents.now(),
         )
@@ -62,7 +62,7 @@ class CountingSilo:
         file = folder / "report"
         file.write_bytes(content)
         if payload is None:
-            bounds = StatisticsBounds(said.kind, task.shapes, cell, manifest.protection, said.outputs)
+            bounds = StatisticsBounds(document.kind, task.shapes, cell, manifest.protection, document.outputs)
             sealed = sign_if_allowed(submission, played.identity, bounds, {REPORT: file})
         else:
             sealed = documents.sign_document(submission, played.identity)

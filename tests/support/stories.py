@@ -118,19 +118,23 @@ def story(browser: Browser, port: int, role: str, user: User | None = None) -> I
         viewport={"width": WIDE.width, "height": WIDE.height},
         reduced_motion="reduce",
     )
-    told = Story(role, context.new_page())
-    told.page.on(
+    reported = Story(role, context.new_page())
+    reported.page.on(
         "console",
-        lambda said: told.wrong.append(said.text) if said.type == "error" and not EXPECTED.search(said.text) else None,
+        lambda statement: (
+            reported.wrong.append(statement.text)
+            if statement.type == "error" and not EXPECTED.search(statement.text)
+            else None
+        ),
     )
-    told.page.on("pageerror", lambda error: told.wrong.append(str(error)))
+    reported.page.on("pageerror", lambda error: reported.wrong.append(str(error)))
     if user is not None:
         set_password(user=user, password=PASSWORD, by=TEST)
-        told.page.goto("/")
-        told.page.get_by_label("E-mail address").fill(user.email)
-        told.page.get_by_label("Password").fill(PASSWORD)
-        told.press("Sign in")
-        told.heading("Home")
-    yield told
+        reported.page.goto("/")
+        reported.page.get_by_label("E-mail address").fill(user.email)
+        reported.page.get_by_label("Password").fill(PASSWORD)
+        reported.press("Sign in")
+        reported.heading("Home")
+    yield reported
     context.close()
-    assert not told.wrong, "\n".join(told.wrong)
+    assert not reported.wrong, "\n".join(reported.wrong)

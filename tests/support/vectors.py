@@ -82,8 +82,8 @@ def _chain(vector: dict[str, Any], content: dict[str, Any]) -> dict[str, Any]:
             certificate=sealed.decode(),
         )
         verified_span([member])
-        said = documents.verify_document(documents.SiloCertificate, sealed, [signatory])
-        return {"organisation": said.organisation}
+        document = documents.verify_document(documents.SiloCertificate, sealed, [signatory])
+        return {"organisation": document.organisation}
     links = [base64.b64decode(link) for link in vector["links"]]
     chain = KeyChain(public_key(content, vector["root"]))
     return {"current": chain.verify_and_extend(links, now=datetime.fromisoformat(vector["now"])).current.key_id}
@@ -111,13 +111,13 @@ def _order(vector: dict[str, Any], content: dict[str, Any]) -> dict[str, Any]:
 
 def _submission(vector: dict[str, Any], content: dict[str, Any]) -> dict[str, Any]:
     keys = [public_key(content, name) for name in vector["trusted"]]
-    said = documents.verify_document(documents.Submission, base64.b64decode(vector["bytes"]), keys)
-    check_authorises(said.protocol, "The answer")
+    document = documents.verify_document(documents.Submission, base64.b64decode(vector["bytes"]), keys)
+    check_authorises(document.protocol, "The answer")
     return {
-        "order_id": str(said.order_id),
-        "kind": said.kind.value,
-        "round": said.round,
-        "payloads": {name: [one.kind, one.digest, one.size_bytes] for name, one in said.payloads.items()},
+        "order_id": str(document.order_id),
+        "kind": document.kind.value,
+        "round": document.round,
+        "payloads": {name: [one.kind, one.digest, one.size_bytes] for name, one in document.payloads.items()},
     }
 
 

@@ -19,8 +19,8 @@ def test_version_of_package_and_connector_is_the_one_of_federation() -> None:
     assert project["tool"]["setuptools"]["dynamic"]["version"] == {"attr": "federation.__version__"}
     assert federation.__version__ == silo_connector.VERSION
     command = [sys.executable, "-m", "silo_connector", "--version"]
-    said = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
-    assert said.split() == ["silo-connector", federation.__version__]
+    result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    assert result.split() == ["silo-connector", federation.__version__]
 
 
 def test_version_has_its_part_in_the_changelog() -> None:

@@ -150,18 +150,18 @@ def predict(parameters, features):
 def _plans(consortium: Consortium, user: User) -> list[TrainingPlan]:
     """Plans of some hundred lines, which every member has reviewed on premises; the last two are compared."""
     made = []
-    houses = list(Organisation.objects.filter(participations__consortium=consortium))
-    keys = {house: PrivateKey.generate() for house in houses}
+    organisations = list(Organisation.objects.filter(participations__consortium=consortium))
+    keys = {organisation: PrivateKey.generate() for organisation in organisations}
     SignatoryKey.objects.bulk_create(
-        SignatoryKey(organisation=house, public_key=key.public.raw, key_id=key.public.key_id)
-        for house, key in keys.items()
+        SignatoryKey(organisation=own_organisation, public_key=key.public.raw, key_id=key.public.key_id)
+        for own_organisation, key in keys.items()
     )
     for place in range(PLANS):
         lines = "\n".join(f"SCALE_{line} = {line * (place + 1)}  # of column {line}" for line in range(PLAN_LINES))
         source = PLAN.format(place=place, lines=lines).encode()
         plan = upload(consortium=consortium, source=source, by=user).plan
         made.append(plan)
-        for house, key in keys.items():
+        for member_organisation, key in keys.items():
             review = CodeReview(
                 code_digest=plan.digest,
                 signatory_key=key.public.encoded,
@@ -170,7 +170,7 @@ def _plans(consortium: Consortium, user: User) -> list[TrainingPlan]:
                 reviewed_at=now(),
             )
             SignedReview.objects.create(
-                organisation=house,
+                organisation=member_organisation,
                 code_digest=plan.digest,
                 key_id=key.public.key_id,
                 reviewer=review.reviewer,
@@ -216,7 +216,7 @@ def _agreement(
 
 def _consortia(count: int, silos: int, user: User) -> list[Consortium]:
     """Consortia of overlapping organisations, the first of all of them; the reader has a role in each."""
-    houses = Organisation.objects.bulk_create(
+    organisations = Organisation.objects.bulk_create(
         Organisation(
             name=f"Kantonsspital {TOWNS[place % len(TOWNS)]} {place // len(TOWNS) + 1}",
             slug=f"house-{place}",
@@ -235,21 +235,23 @@ def _consortia(count: int, silos: int, user: User) -> list[Consortium]:
         for place in range(count)
     )
     for place, consortium in enumerate(consortia):
-        members = houses if place == 0 else [houses[(MEMBERS * place + one) % silos] for one in range(MEMBERS)]
+        members = (
+            organisations if place == 0 else [organisations[(MEMBERS * place + one) % silos] for one in range(MEMBERS)]
+        )
         Participation.objects.bulk_create(
             Participation(
                 consortium=consortium,
-                organisation=house,
+                organisation=member_organisation,
                 state=ParticipationState.ACTIVE,
                 joined_at=timezone.now() - timedelta(days=300),
             )
-            for house in dict.fromkeys(members)
+            for member_organisation in dict.fromkeys(members)
         )
     roles = (Role.DATA_SCIENTIST, Role.CONSORTIUM_ADMINISTRATOR)
     ConsortiumRole.objects.bulk_create(
         ConsortiumRole(user=user, consortium=consortium, role=role) for consortium in consortia for role in roles
     )
-    OrganisationRole.objects.create(user=user, organisation=houses[0], role=Role.ORGANISATION_ADMINISTRATOR)
+    OrganisationRole.objects.create(user=user, organisation=organisations[0], role=Role.ORGANISATION_ADMINISTRATOR)
     return consortia
 
 
@@ -258,17 +260,17 @@ def _datasets(
 ) -> dict[Consortium, list[Dataset]]:
     """One silo with one dataset at each organisation; by consortium."""
     now = timezone.now()
-    houses = list(Organisation.objects.filter(participations__consortium=consortia[0]).order_by("slug"))
+    organisations = list(Organisation.objects.filter(participations__consortium=consortia[0]).order_by("slug"))
     silos = Silo.objects.bulk_create(
         Silo(
-            organisation=house,
-            name=f"{house.slug}-connector",
+            organisation=member_organisation,
+            name=f"{member_organisation.slug}-connector",
             state=SiloState.ACTIVE,
             identity_key=PrivateKey.generate().public.raw,
             transport_key=PrivateKey.generate().public.raw,
             confirmed_at=now,
             confirmed_by=user,
-            last_seen_at=now - timedelta(seconds=30 * wave(house.slug)),
+            last_seen_at=now - timedelta(seconds=30 * wave(member_organisation.slug)),
             connector_version=__version__,
             capabilities={
                 "protocols": [PROTOCOL_VERSION],
@@ -280,7 +282,7 @@ def _datasets(
             },
             palette=place,
         )
-        for place, house in enumerate(houses)
+        for place, member_organisation in enumerate(organisations)
     )
     datasets = Dataset.objects.bulk_create(
         Dataset(

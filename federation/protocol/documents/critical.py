@@ -43,27 +43,29 @@ def check_critical(document: Document, data: Mapping[str, Any]) -> None:
             raise Invalid(CODE, f"{path} is critical, and is not understood here. Upgrade.", path)
 
 
-def _places(data: Any, said: Any, path: Sequence[str]) -> Iterator[bool]:
+def _places(data: Any, statement: Any, path: Sequence[str]) -> Iterator[bool]:
     """Wherever the path leads in the data: whether it was read there as a field that is known."""
     if isinstance(data, list):
-        found = said if isinstance(said, list | tuple) and len(said) == len(data) else [None] * len(data)
+        found = statement if isinstance(statement, list | tuple) and len(statement) == len(data) else [None] * len(data)
         for one, read in zip(data, found, strict=True):
             yield from _places(one, read, path)
     elif isinstance(data, Mapping) and path[0] in data:
         name, rest = path[0], path[1:]
-        is_known, read = _field(said, name)
+        is_known, read = _field(statement, name)
         if rest:
             yield from _places(data[name], read if is_known else None, rest)
         else:
             yield is_known
 
 
-def _field(said: Any, name: str) -> tuple[bool, Any]:
+def _field(statement: Any, name: str) -> tuple[bool, Any]:
     """Whether a field is known where it stands, and what was read of it."""
-    if isinstance(said, BaseModel):
-        return name in type(said).model_fields, getattr(said, name, None)
-    if is_dataclass(said):
-        return name in {field.name for field in fields(said)}, getattr(said, name, None)
-    if isinstance(said, Mapping) and isinstance(said.get(name), BaseModel):  # one of a document's own named parts
-        return True, said[name]
+    if isinstance(statement, BaseModel):
+        return name in type(statement).model_fields, getattr(statement, name, None)
+    if is_dataclass(statement):
+        return name in {field.name for field in fields(statement)}, getattr(statement, name, None)
+    if isinstance(statement, Mapping) and isinstance(
+        statement.get(name), BaseModel
+    ):  # one of a document's own named parts
+        return True, statement[name]
     return False, None

@@ -42,32 +42,32 @@ FIELDS = frozenset(
 """All that terms of 1.0 could hold, by path. It is history, and never grows."""
 
 
-def agreement_as_today(said: dict[str, Any]) -> dict[str, Any]:
+def agreement_as_today(statement: dict[str, Any]) -> dict[str, Any]:
     """The parsed JSON of an agreement of 1.0, with the names that its terms have today.
 
     Raises:
         Invalid: ``document.malformed`` where it has a term that 1.0 did not know.
     """
-    terms = said.get("terms")
+    terms = statement.get("terms")
     if not isinstance(terms, dict):
-        return said
+        return statement
     if unknown := next((path for path in _paths(terms) if not _is_known(path)), None):
         raise Invalid("document.malformed", f"Protocol 1.0 knows no term {unknown[:80]}.", f"terms.{unknown[:80]}")
-    return said | {"terms": renamed(terms)}
+    return statement | {"terms": renamed(terms)}
 
 
 def renamed(terms: Mapping[str, Any]) -> dict[str, Any]:
     """Terms (as JSON values) under the names of today; those that are so called already stay as they are."""
-    return {RENAMED.get(name, name): said for name, said in terms.items()}
+    return {RENAMED.get(name, name): one_report for name, one_report in terms.items()}
 
 
-def _paths(said: Any, within: str = "") -> Iterator[str]:
+def _paths(statement: Any, within: str = "") -> Iterator[str]:
     """The dotted paths of all values; the elements of a list have the path of the list."""
-    if isinstance(said, list):
-        for one in said:
+    if isinstance(statement, list):
+        for one in statement:
             yield from _paths(one, within)
-    elif isinstance(said, dict):
-        for name, one in said.items():
+    elif isinstance(statement, dict):
+        for name, one in statement.items():
             yield from _paths(one, f"{within}.{name}" if within else name)
     elif within:
         yield within

@@ -42,16 +42,16 @@ def _submission(data: dict[str, Any]) -> dict[str, Any]:
     return data
 
 
-def _evaluation(said: dict[str, Any]) -> dict[str, Any]:
+def _evaluation(statement: dict[str, Any]) -> dict[str, Any]:
     """There were four figures, each a field of its own."""
-    told = {name: said.pop(name) for name in _FIGURES if name in said}
-    table = said.pop("confusion", None)
+    by_name = {name: statement.pop(name) for name in _FIGURES if name in statement}
+    table = statement.pop("confusion", None)
     if table is not None:
-        told["confusion"] = table.get("counts") if isinstance(table, dict) else table
-    told = {name: figure for name, figure in told.items() if figure is not None}
-    if told and said.get("figures"):
+        by_name["confusion"] = table.get("counts") if isinstance(table, dict) else table
+    by_name = {name: figure for name, figure in by_name.items() if figure is not None}
+    if by_name and statement.get("figures"):
         raise _not_of_1_0("evaluation.figures")
-    return {**said, "figures": told or said.get("figures", {})}
+    return {**statement, "figures": by_name or statement.get("figures", {})}
 
 
 def _manifest(data: dict[str, Any]) -> dict[str, Any]:

@@ -105,9 +105,13 @@ def revise(
         discard_signatures_and_reopen(locked=locked, why=Reason("agreement.counter_proposed", text=note), by=by)
     locked.terms = new
     locked.save(update_fields=["terms"])
-    house = organisation or voice_of(by, locked.consortium)
-    revision = _keep_wording(locked, note, house, by)
-    detail = {"wording": revision.number, "organisation": house.name if house else None, "note": note}
+    member_organisation = organisation or voice_of(by, locked.consortium)
+    revision = _keep_wording(locked, note, member_organisation, by)
+    detail = {
+        "wording": revision.number,
+        "organisation": member_organisation.name if member_organisation else None,
+        "note": note,
+    }
     return write_down(locked, "agreement.revised", detail, by)
 
 
@@ -139,8 +143,8 @@ def comment(
     return made
 
 
-def _keep_wording(version: AgreementVersion, note: str, house: Organisation | None, by: User) -> Revision:
+def _keep_wording(version: AgreementVersion, note: str, member_organisation: Organisation | None, by: User) -> Revision:
     last = Revision.objects.filter(version=version).aggregate(last=Max("number"))["last"] or 0
     return Revision.objects.create(
-        version=version, number=last + 1, terms=version.terms, note=note, by=by, organisation=house
+        version=version, number=last + 1, terms=version.terms, note=note, by=by, organisation=member_organisation
     )

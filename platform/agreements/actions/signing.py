@@ -70,12 +70,12 @@ def _version_of(opened: SignedAgreement, asked: AgreementVersion | None) -> Agre
 def _check_mandate(opened: SignedAgreement, by: Silo | User) -> list[SignatoryKey]:
     """The present keys of the organisations of whoever hands it in, as far as they have signed."""
     if isinstance(by, Silo):
-        houses = Organisation.objects.filter(pk=by.organisation_id)
+        organisations = Organisation.objects.filter(pk=by.organisation_id)
     else:
-        houses = organisations_where(by, Permission.AGREEMENT_APPROVE)
+        organisations = organisations_where(by, Permission.AGREEMENT_APPROVE)
     members = opened.signed_by
     keys = SignatoryKey.objects.select_related("organisation").filter(
-        organisation__in=houses, state=SignatoryKeyState.ACTIVE, key_id__in=members
+        organisation__in=organisations, state=SignatoryKeyState.ACTIVE, key_id__in=members
     )
     if not (found := list(keys)):
         raise Unprocessable(

@@ -29,10 +29,10 @@ def suspend(*, consortium: Consortium, organisation: Organisation, reason: str, 
     version = AgreementVersion.objects.filter(consortium=locked).order_by("-number").first()
     if version is None:
         raise Conflict("agreement.none", "This consortium has no agreement that could be suspended.")
-    standing = Suspension.objects.filter(
+    status = Suspension.objects.filter(
         agreement_id=version.agreement_id, organisation=organisation, lifted_at__isnull=True
     )
-    if standing.exists():
+    if status.exists():
         raise Conflict("agreement.suspended_already", "Your organisation has suspended this agreement already.")
     made = Suspension.objects.create(
         consortium=locked, agreement_id=version.agreement_id, organisation=organisation, reason=reason.strip(), by=by
@@ -45,10 +45,10 @@ def suspend(*, consortium: Consortium, organisation: Organisation, reason: str, 
 def lift(*, consortium: Consortium, organisation: Organisation, by: User) -> Suspension:
     """Let work go on under the agreement at the organisation's silos. Raises Conflict `agreement.not_suspended`."""
     locked = lock_consortium(consortium)
-    standing = Suspension.objects.select_for_update().filter(
+    status = Suspension.objects.select_for_update().filter(
         consortium=locked, organisation=organisation, lifted_at__isnull=True
     )
-    found = standing.first()
+    found = status.first()
     if found is None:
         raise Conflict("agreement.not_suspended", "Your organisation has not suspended this agreement.")
     found.lifted_at, found.lifted_by = timezone.now(), by
@@ -81,12 +81,12 @@ def _check_reason(reason: str) -> None:
 
 
 def _write_down(suspension: Suspension, verb: str, by: User) -> None:
-    house = suspension.organisation
+    member_organisation = suspension.organisation
     record(
         by=by,
         verb=verb,
         subject=suspension,
         consortium_id=suspension.consortium_id,
-        organisation_id=house.pk,
-        detail={"organisation": house.name, "reason": suspension.reason},
+        organisation_id=member_organisation.pk,
+        detail={"organisation": member_organisation.name, "reason": suspension.reason},
     )

@@ -88,8 +88,8 @@ class Comments(ListAPIView[Comment]):
         """Say something about a clause, for a member."""
         user = signed_in(request)
         version = access_version(user, agreement_version_id, Permission.AGREEMENT_NEGOTIATE)
-        said = drafting.comment(version=version, **validated(NewComment, request), by=user)
-        return Response(CommentOut(said).data, status=201)
+        statement = drafting.comment(version=version, **validated(NewComment, request), by=user)
+        return Response(CommentOut(statement).data, status=201)
 
 
 class Signatures(APIView):
@@ -119,10 +119,12 @@ class Suspend(APIView):
         """Have nothing more done at your organisation's silos under any version, from the next order on."""
         user = signed_in(request)
         wanted = validated(SuspensionIn, request)
-        version, house = access_version_for_organisation(
+        version, member_organisation = access_version_for_organisation(
             user, agreement_version_id, Permission.AGREEMENT_SUSPEND, wanted["organisation"]
         )
-        made = suspension.suspend(consortium=version.consortium, organisation=house, reason=wanted["reason"], by=user)
+        made = suspension.suspend(
+            consortium=version.consortium, organisation=member_organisation, reason=wanted["reason"], by=user
+        )
         return Response(SuspensionOut(made).data, status=201)
 
 
@@ -136,13 +138,17 @@ class Lift(APIView):
     def post(self, request: Request, agreement_version_id: UUID) -> Response:
         """Let work go on at your organisation's silos. What is suspended on premises is lifted there."""
         user = signed_in(request)
-        version, house = access_version_for_organisation(
+        version, member_organisation = access_version_for_organisation(
             user,
             agreement_version_id,
             Permission.AGREEMENT_SUSPEND,
             validated(OrganisationScope, request)["organisation"],
         )
-        return Response(SuspensionOut(suspension.lift(consortium=version.consortium, organisation=house, by=user)).data)
+        return Response(
+            SuspensionOut(
+                suspension.lift(consortium=version.consortium, organisation=member_organisation, by=user)
+            ).data
+        )
 
 
 class Terminate(APIView):

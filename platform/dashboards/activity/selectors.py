@@ -86,8 +86,8 @@ def rows_of(user: User, events: Sequence[Event]) -> list[EventRow]:
     rows = []
     for event in events:
         about = (event.subject_kind, event.subject_id)
-        told = (("consortium", event.consortium_id), ("organisation", event.organisation_id), ("job", event.job_id))
-        where = [(kind, str(key)) for kind, key in told if key is not None]
+        reported = (("consortium", event.consortium_id), ("organisation", event.organisation_id), ("job", event.job_id))
+        where = [(kind, str(key)) for kind, key in reported if key is not None]
         places = tuple(targets[place] for place in where if place != about and place in targets)
         rows.append(EventRow(event, targets.get(about), places))
     return rows

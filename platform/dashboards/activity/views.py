@@ -74,8 +74,8 @@ def as_csv(request: HttpRequest) -> HttpResponse:
 def as_json(request: HttpRequest) -> HttpResponse:
     """The same as JSON; `complete` says whether that is all."""
     rows, complete = _exported(request)
-    told = {"events": rows, "complete": complete, "read_at": timezone.now()}
-    return attachment(json.dumps(told, default=plain), "application/json", _name(), "json")
+    by_name = {"events": rows, "complete": complete, "read_at": timezone.now()}
+    return attachment(json.dumps(by_name, default=plain), "application/json", _name(), "json")
 
 
 def _form(request: HttpRequest) -> ActivityFilter:

@@ -37,7 +37,7 @@ STEPS: Mapping[str, Step] = {
         ),
         _("Draft it"),
         _("Drafted. Nobody is asked for anything before you propose it."),
-        lambda version, said, user: drafting.draft_upgrade(version=version, by=user),
+        lambda version, statement, user: drafting.draft_upgrade(version=version, by=user),
     ),
     "propose": Step(
         Permission.AGREEMENT_DRAFT,
@@ -45,7 +45,7 @@ STEPS: Mapping[str, Step] = {
         _("The members can then comment on it and change it. Nothing is signed yet."),
         _("Propose it"),
         _("Proposed. The members' stewards find it on their home page."),
-        lambda version, said, user: lifecycle.propose(version=version, by=user),
+        lambda version, statement, user: lifecycle.propose(version=version, by=user),
     ),
     "return-to-draft": Step(
         Permission.AGREEMENT_DRAFT,
@@ -53,7 +53,7 @@ STEPS: Mapping[str, Step] = {
         _("It becomes a draft again, which only who drafts can change."),
         _("Take it back"),
         _("It is a draft again."),
-        lambda version, said, user: lifecycle.return_to_draft(version=version, by=user),
+        lambda version, statement, user: lifecycle.return_to_draft(version=version, by=user),
     ),
     "open-signing": Step(
         Permission.AGREEMENT_DRAFT,
@@ -64,7 +64,9 @@ STEPS: Mapping[str, Step] = {
         ),
         _("Open signing"),
         _("Signing is open."),
-        lambda version, said, user: lifecycle.open_signing(version=version, seen_digest=said or None, by=user),
+        lambda version, statement, user: lifecycle.open_signing(
+            version=version, seen_digest=statement or None, by=user
+        ),
     ),
     "reopen": Step(
         Permission.AGREEMENT_NEGOTIATE,
@@ -72,7 +74,7 @@ STEPS: Mapping[str, Step] = {
         _("The terms can then be changed. The signatures so far are thrown away: who has signed signs again."),
         _("Stop it"),
         _("The terms are open to changes again."),
-        lambda version, said, user: lifecycle.reopen(version=version, reason=said, by=user),
+        lambda version, statement, user: lifecycle.reopen(version=version, reason=statement, by=user),
         reason=True,
     ),
     "withdraw": Step(
@@ -81,7 +83,7 @@ STEPS: Mapping[str, Step] = {
         _("It is withdrawn for good. What is in force now goes on, and another version can be drafted."),
         _("Withdraw it"),
         _("It is withdrawn."),
-        lambda version, said, user: lifecycle.withdraw(version=version, reason=said, by=user),
+        lambda version, statement, user: lifecycle.withdraw(version=version, reason=statement, by=user),
         reason=True,
     ),
     "terminate": Step(
@@ -90,7 +92,7 @@ STEPS: Mapping[str, Step] = {
         _("No job is launched under it and no order is carried out any more, for no member. This can't be undone."),
         _("End it"),
         _("The agreement has ended."),
-        lambda version, said, user: suspension.terminate(version=version, reason=said, by=user),
+        lambda version, statement, user: suspension.terminate(version=version, reason=statement, by=user),
         reason=True,
     ),
 }

@@ -33,7 +33,7 @@ from rest.pages import flash_result, form_errors, in_words
 def approve(request: HttpRequest, agreement_version_id: UUID, organisation_id: UUID) -> HttpResponse:
     """Approve the bytes that were read, having shown again who one is."""
     user = signed_in(request)
-    version, house = access_version_for_organisation(
+    version, member_organisation = access_version_for_organisation(
         user, agreement_version_id, Permission.AGREEMENT_APPROVE, organisation_id
     )
     form = ApprovalForm(request.POST, by_code=has_second_factor(user))
@@ -46,7 +46,7 @@ def approve(request: HttpRequest, agreement_version_id: UUID, organisation_id: U
             with form_errors(form):
                 signing.approve(
                     version=version,
-                    organisation=house,
+                    organisation=member_organisation,
                     seen_digest=form.cleaned_data["seen_digest"],
                     shown_by=shown,
                     by=user,
@@ -83,18 +83,21 @@ def upload_signature(request: HttpRequest, agreement_version_id: UUID) -> HttpRe
 def suspend(request: HttpRequest, agreement_version_id: UUID, organisation_id: UUID) -> HttpResponse:
     """Ask first, and why; then suspend the agreement for an organisation of one's own."""
     user = signed_in(request)
-    version, house = access_version_for_organisation(
+    version, member_organisation = access_version_for_organisation(
         user, agreement_version_id, Permission.AGREEMENT_SUSPEND, organisation_id
     )
     form = ReasonForm(request.POST if request.method == "POST" else None)
     if form.is_valid():
-        with flash_result(request, _("Suspended for %(organisation)s.") % {"organisation": house.name}):
+        with flash_result(request, _("Suspended for %(organisation)s.") % {"organisation": member_organisation.name}):
             suspension.suspend(
-                consortium=version.consortium, organisation=house, reason=form.cleaned_data["reason"], by=user
+                consortium=version.consortium,
+                organisation=member_organisation,
+                reason=form.cleaned_data["reason"],
+                by=user,
             )
         return redirect("agreement", version.pk)
     context = {
-        "question": _("Suspend the agreement for %(organisation)s?") % {"organisation": house.name},
+        "question": _("Suspend the agreement for %(organisation)s?") % {"organisation": member_organisation.name},
         "consequence": _(
             "From the next order on nothing more is done at its silos, under any version, until you lift this. The "
             "other members go on if enough are left. To be independent of the platform, run silo-connector suspend on "
@@ -111,15 +114,17 @@ def suspend(request: HttpRequest, agreement_version_id: UUID, organisation_id: U
 def lift(request: HttpRequest, agreement_version_id: UUID, organisation_id: UUID) -> HttpResponse:
     """Ask first; then lift the suspension of an organisation of one's own."""
     user = signed_in(request)
-    version, house = access_version_for_organisation(
+    version, member_organisation = access_version_for_organisation(
         user, agreement_version_id, Permission.AGREEMENT_SUSPEND, organisation_id
     )
     if request.method == "POST":
-        with flash_result(request, _("%(organisation)s takes the agreement up again.") % {"organisation": house.name}):
-            suspension.lift(consortium=version.consortium, organisation=house, by=user)
+        with flash_result(
+            request, _("%(organisation)s takes the agreement up again.") % {"organisation": member_organisation.name}
+        ):
+            suspension.lift(consortium=version.consortium, organisation=member_organisation, by=user)
         return redirect("agreement", version.pk)
     context = {
-        "question": _("Take the agreement up again for %(organisation)s?") % {"organisation": house.name},
+        "question": _("Take the agreement up again for %(organisation)s?") % {"organisation": member_organisation.name},
         "consequence": _(
             "Its silos get orders again. What is suspended on premises stays so until it is lifted there."
         ),

@@ -43,36 +43,36 @@ def pdf_of(
 ) -> bytes:
     """The file. `digest` is empty and `document` None while the terms may still change."""
     name = f"Data-use agreement of {agreement.consortium}"
-    paper = _Paper(f"{name} · version {agreement.version}", digest or _UNFIXED)
-    paper.set_title(name)
-    paper.set_lang("en")
-    paper.set_creation_date(made_at)
-    paper.add_page()
-    paper.paragraph(name, 20, "B", after=4)
+    printed = _Paper(f"{name} · version {agreement.version}", digest or _UNFIXED)
+    printed.set_title(name)
+    printed.set_lang("en")
+    printed.set_creation_date(made_at)
+    printed.add_page()
+    printed.paragraph(name, 20, "B", after=4)
     facts = (
         ("Version", f"{agreement.version} ({state})"),
         ("Agreement", str(agreement.agreement_id)),
         ("Supersedes", agreement.supersedes or "The first version."),
         ("Hash", digest or _UNFIXED),
     )
-    paper.rows(facts, widths=(22, 144))
+    printed.rows(facts, widths=(22, 144))
     for clause in clauses:
-        paper.heading(f"{clause.number}. {clause.title}")
+        printed.heading(f"{clause.number}. {clause.title}")
         for line in clause.lines:
-            paper.paragraph(line)
-    paper.heading("Signatures")
-    paper.paragraph(
+            printed.paragraph(line)
+    printed.heading("Signatures")
+    printed.paragraph(
         "Each is an Ed25519 signature over the bytes with the hash above, by the key with this fingerprint."
     )
-    paper.rows(
+    printed.rows(
         _signed(signatures), widths=(50, 66, 50), head=("Member", "Fingerprint of its key", "Signature received")
     )
     if document is not None:
-        paper.paragraph(_CHECK, 8.5)
-        paper.embed_file(
+        printed.paragraph(_CHECK, 8.5)
+        printed.embed_file(
             bytes=document, basename="agreement.json", desc="The agreement as it was signed", modification_date=made_at
         )
-    return bytes(paper.output())
+    return bytes(printed.output())
 
 
 def _signed(rows: Iterable[PdfSignatureRow]) -> Iterable[tuple[str, str, str]]:

@@ -35,13 +35,13 @@ class ClauseRow:
 
 def clause_rows(version: AgreementVersion) -> list[ClauseRow]:
     """The clauses in their order: one query, two where they name people."""
-    said: defaultdict[str, list[Comment]] = defaultdict(list)
+    by_name: defaultdict[str, list[Comment]] = defaultdict(list)
     for comment in comments_of(version):
-        said[comment.clause].append(comment)
+        by_name[comment.clause].append(comment)
     named = accounts_by_clause(version.consortium, version.terms)
     return [
         ClauseRow(
-            clause, about(clause.id), tuple(terms_in(clause.id)), tuple(said[clause.id]), named.get(clause.id, ())
+            clause, about(clause.id), tuple(terms_in(clause.id)), tuple(by_name[clause.id]), named.get(clause.id, ())
         )
         for clause in clauses(agreement_of(version))
     ]
@@ -125,9 +125,9 @@ def own_parts(user: User, may: May, parties: Sequence[PartyRow]) -> list[OwnPart
     """The parties for which a person speaks."""
     by_id = {party.organisation_id: party for party in parties}
     return [
-        OwnPart(house, party, any(approval.user_id == user.pk for approval in party.approvals))
-        for house in may.houses
-        if (party := by_id.get(house.pk)) is not None
+        OwnPart(organisation, party, any(approval.user_id == user.pk for approval in party.approvals))
+        for organisation in may.houses
+        if (party := by_id.get(organisation.pk)) is not None
     ]
 
 

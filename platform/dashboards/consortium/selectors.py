@@ -42,8 +42,8 @@ def members_of(consortium: Consortium, user: User) -> list[Member]:
     leavable = set(organisations_that_may_leave(user, consortium).values_list("pk", flat=True))
     rows = consortium.participations.select_related("organisation").order_by("organisation__name")
     per_house: dict[UUID, int] = {}
-    for house in silos_of(consortium).exclude(state=SiloState.REVOKED).values_list("organisation_id", flat=True):
-        per_house[house] = per_house.get(house, 0) + 1
+    for organisation in silos_of(consortium).exclude(state=SiloState.REVOKED).values_list("organisation_id", flat=True):
+        per_house[organisation] = per_house.get(organisation, 0) + 1
     active_first = sorted(
         rows, key=lambda row: (row.state != ParticipationState.ACTIVE, order.index(ParticipationState(row.state)))
     )
@@ -61,7 +61,7 @@ def people_of(consortium: Consortium, user: User) -> list[Person]:
     for granted in consortium.roles.select_related("user").order_by("user__full_name", "role"):
         here.setdefault(granted.user_id, []).append(granted)
         users[granted.user_id] = granted.user
-    houses: dict[UUID, dict[str, None]] = {}
+    member_organisations: dict[UUID, dict[str, None]] = {}
     at_home: dict[UUID, list[str]] = {}
     members = active_organisations(consortium.id)
     seen = organisations_where(user, Permission.ORGANISATION_VIEW)
@@ -70,13 +70,13 @@ def people_of(consortium: Consortium, user: User) -> list[Person]:
     seen_ids = set(seen.values_list("pk", flat=True))
     for role in mine.order_by("user__full_name", "organisation__name", "role")[:PEOPLE_SHOWN]:
         users.setdefault(role.user_id, role.user)
-        houses.setdefault(role.user_id, {})[role.organisation.name] = None
+        member_organisations.setdefault(role.user_id, {})[role.organisation.name] = None
         if role.organisation_id in seen_ids:
             at_home.setdefault(role.user_id, []).append(str(Role(role.role).label))
     return [
         Person(
             user=one,
-            organisations=tuple(houses.get(key, ())),
+            organisations=tuple(member_organisations.get(key, ())),
             at_home=tuple(at_home.get(key, ())),
             here=tuple(here.get(key, ())),
         )

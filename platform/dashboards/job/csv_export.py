@@ -83,8 +83,8 @@ def _csv(target: Target) -> str:
 
 def _json(target: Target) -> str:
     columns = ", ".join(f"'{name}', {value}" for name, value in _columns(target).items())
-    told = f"json_build_object({columns}, 'phases_s', coalesce(answer.phases_s, '{{}}'))"
-    return f"SELECT string_agg({told}::text, E',\\n' {_ORDER}) {_ROWS}"
+    message = f"json_build_object({columns}, 'phases_s', coalesce(answer.phases_s, '{{}}'))"
+    return f"SELECT string_agg({message}::text, E',\\n' {_ORDER}) {_ROWS}"
 
 
 @dataclass(frozen=True)

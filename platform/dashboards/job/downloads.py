@@ -49,7 +49,7 @@ def as_json(request: HttpRequest, job_id: UUID) -> StreamedText:
     """The job as launched, its rounds, its model's versions, and a row for each silo in each round, likewise."""
     job = access_job(signed_in(request), job_id)
     parts, target = _parts(request, job), version_series.target_of_job(job)
-    told = {
+    by_name = {
         "job": {
             "id": str(job.id),
             "name": job.name,
@@ -80,7 +80,7 @@ def as_json(request: HttpRequest, job_id: UUID) -> StreamedText:
             for row in version_series.versions_of(job, EVERYTHING, silos_of_best=True)
         ],
     }
-    opening = json.dumps(told, default=plain).removesuffix("}") + ', "work": [\n'
+    opening = json.dumps(by_name, default=plain).removesuffix("}") + ', "work": [\n'
     chunks = (partial(csv_export.json_of, job, target, part, more=part is not parts[-1]) for part in parts)
     return _attachment((partial(str, opening), *chunks, partial(str, "\n]}\n")), "application/json", job, "json")
 

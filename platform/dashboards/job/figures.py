@@ -160,16 +160,16 @@ def phases(work: Sequence[WorkRow], members: Sequence[Member]) -> Chart:
     """Where each silo spends a round, on average: on the way, and in its trainer's phases."""
     names = list(dict.fromkeys(phase for row in work for phase in row.phases_s))
     mine = _answered_rounds(work)
-    told = [member for member in members if member.silo_id in mine]
-    if slowest := len(told) > LINES_MAX:
-        told = sorted(told, key=lambda member: -fmean(one.took_s for one in mine[member.silo_id]))[:LINES_MAX]
+    rows = [member for member in members if member.silo_id in mine]
+    if slowest := len(rows) > LINES_MAX:
+        rows = sorted(rows, key=lambda member: -fmean(one.took_s for one in mine[member.silo_id]))[:LINES_MAX]
     series = [
-        Series(name, [fmean(one.phases_s.get(name, 0.0) for one in mine[member.silo_id]) for member in told], place)
+        Series(name, [fmean(one.phases_s.get(name, 0.0) for one in mine[member.silo_id]) for member in rows], place)
         for place, name in enumerate(names)
     ]
     series.append(
         Series(
-            _("on the way"), [fmean(one.on_the_way_s for one in mine[member.silo_id]) for member in told], len(names)
+            _("on the way"), [fmean(one.on_the_way_s for one in mine[member.silo_id]) for member in rows], len(names)
         )
     )
     what = _("the trainer's phases, and transfer and waiting around them")
@@ -180,7 +180,7 @@ def phases(work: Sequence[WorkRow], members: Sequence[Member]) -> Chart:
         % {"number": LINES_MAX, "what": what}
         if slowest
         else _("Mean seconds of a round at each silo: %(what)s") % {"what": what},
-        x=[member.name for member in told],
+        x=[member.name for member in rows],
         x_title=_("Silo"),
         y_title=_("Seconds"),
         series=series,

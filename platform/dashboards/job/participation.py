@@ -62,11 +62,11 @@ class ParticipationRow:
 def _cell(presence: Presence | None, not_asked: str) -> SafeString:
     if presence is None:
         return format_html('<td class="cell"><span class="sr-only">{}</span></td>', not_asked)
-    told = f"{presence.word}: {presence.code}" if presence.code else presence.word
+    message = f"{presence.word}: {presence.code}" if presence.code else presence.word
     return format_html(
         '<td class="cell {}"><span aria-hidden="true" title="{}">{}</span><span class="sr-only">{}</span></td>',
         presence.tone,
-        told,
+        message,
         presence.mark,
         presence.word,
     )
@@ -88,9 +88,9 @@ def participation(
     rows = []
     for member in members:
         mine = [found.get((member.silo_id, one.number, one.attempt)) for one in times]
-        told = tally(row.state for row in mine if row is not None)
+        reported = tally(row.state for row in mine if row is not None)
         cells = tuple(None if row is None else presence_of(row) for row in mine)
-        rows.append(ParticipationRow(member, cells, told.included, told.settled))
+        rows.append(ParticipationRow(member, cells, reported.included, reported.settled))
     return tuple(rows)
 
 

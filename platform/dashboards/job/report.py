@@ -74,7 +74,7 @@ def _converges(versions: Sequence[VersionRow], target: Target) -> Answer:
     (first, began), (last, ended) = losses[0], losses[-1]
     is_lower = metric.better is Better.LOWER
     best_at, best = min(losses, key=lambda pair: pair[1] if is_lower else -pair[1])
-    told = [
+    rows = [
         (
             _(
                 "%(metric)s over all silos' own, uneven data: %(began)s after round %(first)s, %(ended)s after round "
@@ -92,13 +92,13 @@ def _converges(versions: Sequence[VersionRow], target: Target) -> Answer:
         )
     ]
     if abs(ended - best) > 0.05 * abs(best):
-        told.append(_("It got worse again after its best point: fewer rounds, or the best version, serve better."))
-    return Answer(question, failure, tuple(told), (_("simulated label, feature and quantity skew"),))
+        rows.append(_("It got worse again after its best point: fewer rounds, or the best version, serve better."))
+    return Answer(question, failure, tuple(rows), (_("simulated label, feature and quantity skew"),))
 
 
 def _private(job: Job) -> Answer:
     mode = job.request["protection"]["mode"]
-    told = (
+    reported = (
         _(mode_of(mode).told_as),
         _("Figures of fewer rows than %(number)s, and counts below it, are withheld.")
         % {"number": job.request["limits"]["minimum_cell"]},
@@ -106,7 +106,7 @@ def _private(job: Job) -> Answer:
     return Answer(
         _("Where do secure aggregation and differential privacy run?"),
         _("architecture assumed private"),
-        told,
+        reported,
         (_("ε per silo: this job ran without differential privacy"),),
     )
 
@@ -119,7 +119,7 @@ def _communication(
         return Answer(question, failure)
     down, up = sum(one.bytes_down for one in traffic), sum(one.bytes_up for one in traffic)
     rounds = len({(row.round_number, row.attempt) for row in work})
-    told = (
+    reported = (
         (
             _(
                 "%(down)s to the silos and %(up)s back in %(rounds)s rounds with %(silos)s silos: %(each)s a round and "
@@ -134,7 +134,7 @@ def _communication(
             }
         ),
     )
-    return Answer(question, failure, told, () if len(times) == rounds else (_("older rounds of a very long job"),))
+    return Answer(question, failure, reported, () if len(times) == rounds else (_("older rounds of a very long job"),))
 
 
 def _stragglers(work: Sequence[WorkRow], times: Sequence[RoundTimes], members: Sequence[Member], job: Job) -> Answer:
@@ -144,7 +144,7 @@ def _stragglers(work: Sequence[WorkRow], times: Sequence[RoundTimes], members: S
     if not settled:
         return Answer(question, failure)
     abandoned = sum(one.state == "abandoned" for one in times)
-    told = [
+    rows = [
         (
             _(
                 "%(counted)s of %(settled)s orders were answered and counted (%(share)s %%); "
@@ -163,24 +163,24 @@ def _stragglers(work: Sequence[WorkRow], times: Sequence[RoundTimes], members: S
         _("Its rounds wait %(wait)s.") % {"wait": job.get_wait_display()},
         *_left_out(waited(times, work, members)),
     ]
-    return Answer(question, failure, tuple(told), (_("a simulated loss of a third of the silos"),))
+    return Answer(question, failure, tuple(rows), (_("a simulated loss of a third of the silos"),))
 
 
-def _left_out(told: Waited) -> list[str]:
+def _left_out(reported: Waited) -> list[str]:
     """What was gained by not waiting for every silo, and whose work was lost by it."""
-    if not told.rounds:
+    if not reported.rounds:
         return []
     lines = [
         _("%(rounds)s rounds closed without waiting for every silo, which saved %(saved)s s at most.")
-        % {"rounds": number_format(told.rounds), "saved": number_format(told.saved_s, 1)}
+        % {"rounds": number_format(reported.rounds), "saved": number_format(reported.saved_s, 1)}
     ]
-    for loss in told.losses:
-        said = _(
+    for loss in reported.losses:
+        message = _(
             "Without %(silo)s: %(rounds)s rounds, in %(silent)s of which it was silent. %(late)s of its answers came "
             "late and did not count. It brings about %(rows)s rows to a round."
         )
         lines.append(
-            said
+            message
             % {
                 "silo": loss.member.name,
                 "rounds": number_format(loss.rounds),
@@ -211,7 +211,7 @@ def _each_silo(versions: Sequence[VersionRow], members: Sequence[Member], target
         return Answer(question, failure, (), (unknown,))
     scores.sort(key=lambda pair: pair[0], reverse=metric.better is Better.LOWER)
     (low, worst), (high, top) = scores[0], scores[-1]
-    told = (
+    reported = (
         (
             _(
                 "Best version, after round %(round)s: %(metric)s %(figure)s over all silos, %(low)s at the worst "
@@ -229,7 +229,7 @@ def _each_silo(versions: Sequence[VersionRow], members: Sequence[Member], target
             }
         ),
     )
-    return Answer(question, failure, told, (_("gain over training at each silo alone"),))
+    return Answer(question, failure, reported, (_("gain over training at each silo alone"),))
 
 
 def _drift(work: Sequence[WorkRow], members: Sequence[Member]) -> Answer:
@@ -243,17 +243,17 @@ def _drift(work: Sequence[WorkRow], members: Sequence[Member]) -> Answer:
         return Answer(question, failure)
     means = {name: fmean(values) for name, values in mine.items()}
     low = min(means, key=lambda name: means[name])
-    told = [
+    rows = [
         (
             _("Mean cosine between a silo's update and the mean of all: %(mean)s; lowest %(lowest)s at %(silo)s.")
             % {"mean": number_format(fmean(means.values()), 2), "lowest": number_format(means[low], 2), "silo": low}
         )
     ]
     if means[low] < AGAINST:
-        told.append(
+        rows.append(
             _("That silo pulls against the others: FedProx, an adaptive server optimiser or fewer epochs help.")
         )
-    return Answer(question, failure, tuple(told))
+    return Answer(question, failure, tuple(rows))
 
 
 def _built_from() -> Answer:

@@ -56,14 +56,14 @@ def versions_of(
     """
     if job.model_id is None or job.task != Job.Task.TRAIN:
         return ()
-    judged = list(
+    checked = list(
         ModelVersion.objects.filter(model=job.model_id)
         .exclude(metrics={})
         .order_by("round_number")
         .values_list("id", "round_number", "metrics", "is_best")
     )
-    places = sorted({*thinned(len(judged), limit), *(place for place, row in enumerate(judged) if row[3])})
-    kept = [judged[place] for place in places]
+    places = sorted({*thinned(len(checked), limit), *(place for place, row in enumerate(checked) if row[3])})
+    kept = [checked[place] for place in places]
     scores = _scores(job, [row[0] for row in kept if row[3] or not (silos_of_best or spread)])
     spreads = _spreads(job, [row[0] for row in kept]) if spread else {}
     return tuple(
@@ -82,13 +82,15 @@ class _Median(Aggregate):
 
 def _spreads(job: Job, versions: Sequence[UUID]) -> dict[UUID, Spread]:
     measures = [metric.name for metric in metrics_of(job)]
-    told = {
+    by_name = {
         f"{measure}_{name}": judge(Cast(KeyTextTransform(measure, "figures"), FloatField()))
         for measure in measures
         for name, judge in (("high", Max), ("middle", _Median), ("low", Min))
     }
-    rows = _evaluations(job, versions).filter(rows__gte=_minimum_cell(job)).values("version_id").annotate(**told)
-    return {version: Spread(_by_threes(measures, found)) for version, *found in rows.values_list("version_id", *told)}
+    rows = _evaluations(job, versions).filter(rows__gte=_minimum_cell(job)).values("version_id").annotate(**by_name)
+    return {
+        version: Spread(_by_threes(measures, found)) for version, *found in rows.values_list("version_id", *by_name)
+    }
 
 
 def _by_threes(

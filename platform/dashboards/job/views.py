@@ -89,11 +89,11 @@ def charts(request: HttpRequest, job_id: UUID) -> HttpResponse:
 
     def answer(request: HttpRequest) -> HttpResponse:
         del request
-        told = {
+        by_name = {
             chart.key: {"figure": chart.figure, "headings": chart.headings, "rows": chart.rows_as_read}
             for chart in overview_charts(job, series.members_of(job))
         }
-        return JsonResponse(told, headers={"Cache-Control": "private, no-cache"})
+        return JsonResponse(by_name, headers={"Cache-Control": "private, no-cache"})
 
     return _unless_known(request, f"{job.id}-{newest[0].id if newest else 0}", answer)
 

@@ -82,9 +82,9 @@ def model(request: HttpRequest, model_id: UUID) -> HttpResponse:
 def confirm(request: HttpRequest, version_id: UUID) -> HttpResponse:
     """A member's steward lets a version be handed out."""
     user = signed_in(request)
-    version, house = access_version_to_confirm(user, version_id)
-    confirm_release(version=version, organisation=house, by=user)
-    messages.success(request, _("Confirmed for %(organisation)s.") % {"organisation": house.name})
+    version, member_organisation = access_version_to_confirm(user, version_id)
+    confirm_release(version=version, organisation=member_organisation, by=user)
+    messages.success(request, _("Confirmed for %(organisation)s.") % {"organisation": member_organisation.name})
     return redirect(f"{reverse('model', args=[version.model_id])}?round={version.round_number}")
 
 
@@ -109,8 +109,8 @@ def _sources(job: Job, card: dict[str, Any]) -> list[Source]:
     """The data sets of the cohort; the card tells in the same order how many updates counted."""
     cohort_members = job.cohort_members.values_list("dataset_id", "dataset__title", "silo__name")
     return [
-        Source(title, silo, told["updates_counted"], reverse("dataset", args=[dataset_id]))
-        for (dataset_id, title, silo), told in zip(cohort_members, card["lineage"]["participants"], strict=True)
+        Source(title, silo, one_report["updates_counted"], reverse("dataset", args=[dataset_id]))
+        for (dataset_id, title, silo), one_report in zip(cohort_members, card["lineage"]["participants"], strict=True)
     ]
 
 

@@ -79,8 +79,8 @@ def _show(form: UploadForm, error: FederationError) -> None:
     """At the text where there is some to be corrected, else at the file."""
     field = "text" if form.cleaned_data.get("text") else "file"
     whole = [in_words(error.message)]
-    told = [f"{path}: {in_words(text)}" for path, texts in error.fields.items() for text in texts]
-    form.add_error(field, [f"{text} ({error.code})" for text in told or whole])
+    rows = [f"{path}: {in_words(text)}" for path, texts in error.fields.items() for text in texts]
+    form.add_error(field, [f"{text} ({error.code})" for text in rows or whole])
 
 
 @require_POST
@@ -99,12 +99,12 @@ def propose(request: HttpRequest, plan_id: UUID) -> HttpResponse:
 def review(request: HttpRequest, plan_id: UUID, organisation_id: UUID) -> HttpResponse:
     """Approve or refuse the file that was read, having shown again who one is."""
     user = signed_in(request)
-    plan, house = access_plan_for_organisation(user, plan_id, organisation_id)
+    plan, member_organisation = access_plan_for_organisation(user, plan_id, organisation_id)
     form = ReviewForm(request.POST, by_code=has_second_factor(user))
     if form.is_valid():
-        said = {name: form.cleaned_data[name] for name in ("verdict", "note", "seen_digest")}
-        before = verdict_of(user, plan, house)
-        if before is not None and (before.verdict, before.note) == (said["verdict"], said["note"]):
+        by_name = {name: form.cleaned_data[name] for name in ("verdict", "note", "seen_digest")}
+        before = verdict_of(user, plan, member_organisation)
+        if before is not None and (before.verdict, before.note) == (by_name["verdict"], by_name["note"]):
             messages.info(request, _("You have given this verdict already."))  # a second click, or the back button
             return redirect("plan", plan.pk)
         try:
@@ -113,7 +113,7 @@ def review(request: HttpRequest, plan_id: UUID, organisation_id: UUID) -> HttpRe
             form.add_error("proof", in_words(problem.message))
         else:
             with form_errors(form):
-                actions.record_verdict(plan=plan, organisation=house, **said, shown_by=shown, by=user)
+                actions.record_verdict(plan=plan, organisation=member_organisation, **by_name, shown_by=shown, by=user)
     if form.errors:
         return plan_page(request, plan, review_form=form)
     done = (

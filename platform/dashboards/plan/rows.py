@@ -31,12 +31,12 @@ class PlanRow:
     @property
     def n_approved(self) -> int:
         """Members whose silos may run it, as far as reviews go."""
-        return sum(house.state == "approved" for house in self.organisations)
+        return sum(organisation.state == "approved" for organisation in self.organisations)
 
     @property
     def n_refused(self) -> int:
         """Members that refuse it."""
-        return sum(house.state == "refused" for house in self.organisations)
+        return sum(organisation.state == "refused" for organisation in self.organisations)
 
 
 def plan_rows(

@@ -46,8 +46,8 @@ def highlighted(text: str) -> tuple[SafeString, ...]:
             if place:
                 lines.append([])
             if part:
-                told = conditional_escape(part)
-                lines[-1].append(f'<span class="{name}">{told}</span>' if name else told)
+                reported = conditional_escape(part)
+                lines[-1].append(f'<span class="{name}">{reported}</span>' if name else reported)
     return tuple(mark_safe("".join(parts)) for parts in lines)  # noqa: S308 - every part is escaped above
 
 

@@ -131,11 +131,11 @@ def event_label(event: Event) -> str:
 @register.filter
 def details(event: Event) -> list[tuple[str, object]]:
     """What the record holds besides; reasons, and what rounds are told by, in the reader's language."""
-    told = detail_with_reason(event.told)
-    if "code" in told and "reason" in told:
-        told["reason"] = reason_of(event.told)
-        told.pop("params", None)  # they stand in the sentence
-    return [_detail(name, value) for name, value in told.items()]
+    reported = detail_with_reason(event.told)
+    if "code" in reported and "reason" in reported:
+        reported["reason"] = reason_of(event.told)
+        reported.pop("params", None)  # they stand in the sentence
+    return [_detail(name, value) for name, value in reported.items()]
 
 
 def _detail(name: str, value: object) -> tuple[str, object]:

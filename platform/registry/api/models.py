@@ -159,6 +159,6 @@ class VersionRelease(APIView):
     def post(self, request: Request, version_id: UUID) -> Response:
         """Confirm for your organisation, whose steward you are, where the agreement asks every member to."""
         user = signed_in(request)
-        version, house = access_version_to_confirm(user, version_id)
-        made = confirm_release(version=version, organisation=house, by=user)
+        version, member_organisation = access_version_to_confirm(user, version_id)
+        made = confirm_release(version=version, organisation=member_organisation, by=user)
         return Response(ReleaseOut(made).data, status=201)

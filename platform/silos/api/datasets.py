@@ -88,7 +88,7 @@ class DatasetRows(APIView):
         """Confirm that the dataset has ten times as many rows as before: they count in jobs that begin afterwards."""
         user = signed_in(request)
         dataset = access_dataset(user, dataset_id, Permission.DATASET_CONFIRM)
-        said = RowsConfirmation(data=request.data)
-        said.is_valid(raise_exception=True)
-        confirmed = confirm_rows(dataset=dataset, rows_coarse=said.validated_data["rows_coarse"], by=user)
+        statement = RowsConfirmation(data=request.data)
+        statement.is_valid(raise_exception=True)
+        confirmed = confirm_rows(dataset=dataset, rows_coarse=statement.validated_data["rows_coarse"], by=user)
         return Response(DatasetDetailOut(confirmed).data)

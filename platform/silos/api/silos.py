@@ -72,13 +72,13 @@ class EnrolmentCodes(APIView):
         user = signed_in(request)
         silo = access_silo(user, silo_id, Permission.SILO_ENROL)
         code, row = actions.issue_code(silo=silo, by=user)
-        told = {
+        by_name = {
             "code": code,
             "expires_at": row.expires_at,
             "platform_url": settings.PUBLIC_URL,
             "platform_key_fingerprint": selectors.platform_keys()[0].fingerprint,
         }
-        return Response(EnrolmentCodeOut(told).data, status=201)
+        return Response(EnrolmentCodeOut(by_name).data, status=201)
 
 
 class SiloConfirmation(APIView):

@@ -24,19 +24,19 @@ class Stop:
         return Reason(self.code, {})
 
 
-def blocking_reason(standing: JobProgress, quorum: int) -> Stop | None:
+def blocking_reason(status: JobProgress, quorum: int) -> Stop | None:
     """Why the next round does not open; None if it does.
 
     What may be lifted pauses a job; what can't ends it. A job that runs when its version is superseded goes on if the
     version's own terms say so.
     """
-    state = standing.agreement_state
-    if state in {AgreementState.TERMINATED, AgreementState.EXPIRED} or standing.agreement_over:
+    state = status.agreement_state
+    if state in {AgreementState.TERMINATED, AgreementState.EXPIRED} or status.agreement_over:
         return Stop(JobState.CANCELLED, "agreement.expired")
-    if standing.agreement_protocol == OLD_PROTOCOL:
+    if status.agreement_protocol == OLD_PROTOCOL:
         return Stop(JobState.CANCELLED, "agreement.protocol")
-    if state == AgreementState.SUPERSEDED and standing.running_jobs != "continue":
+    if state == AgreementState.SUPERSEDED and status.running_jobs != "continue":
         return Stop(JobState.CANCELLED, "agreement.superseded")
-    if state == AgreementState.SUSPENDED or (standing.suspended and len(standing.silo_ids) < quorum):
+    if state == AgreementState.SUSPENDED or (status.suspended and len(status.silo_ids) < quorum):
         return Stop(JobState.PAUSED, "agreement.suspended")
     return None

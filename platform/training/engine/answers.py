@@ -63,26 +63,26 @@ def answer(*, document: bytes, by: Silo, payloads: Mapping[str, bytes] | None = 
     payload_type = payload_type_of(document)
     if (statement := answered_with(payload_type)) is not None:
         return AnswerResult(statement.accept(document, by))
-    said = open_answer(document, by.identity)
-    if isinstance(said, Refusal) and said.highest_number is not None and said.silo_id == by.id:
-        raise_numbers(highest=said.highest_number, by=by)  # before anything is numbered anew
-    if isinstance(said, Refusal) and (kind := _statement_kind(said, by)) is not None:
-        return AnswerResult(OrderState.REFUSED, kind.refuse(said, document, by))
-    if isinstance(said, SubmissionDocument) and _submit_to_open_order(said, document, payloads or {}, by):
+    stated = open_answer(document, by.identity)
+    if isinstance(stated, Refusal) and stated.highest_number is not None and stated.silo_id == by.id:
+        raise_numbers(highest=stated.highest_number, by=by)  # before anything is numbered anew
+    if isinstance(stated, Refusal) and (kind := _statement_kind(stated, by)) is not None:
+        return AnswerResult(OrderState.REFUSED, kind.refuse(stated, document, by))
+    if isinstance(stated, SubmissionDocument) and _submit_to_open_order(stated, document, payloads or {}, by):
         return AnswerResult(OrderState.SUBMITTED)
     with transaction.atomic():
-        order = _known(answered.lock_order(order_id=said.order_id, silo_id=by.id))
+        order = _known(answered.lock_order(order_id=stated.order_id, silo_id=by.id))
         if order.state not in OUTSTANDING and (earlier := _earlier_answer(order)) is not None:
             if earlier != digest_bytes(document):
                 raise Conflict("order.already_answered", "This order was answered before, with other bytes.")
             return AnswerResult(OrderState(order.state), order.code)
-        _check_fits(order, said, by)
+        _check_fits(order, stated, by)
         if order.state not in OUTSTANDING:
             # whoever closed the round took the order's row first: this answer is late, refused before, or called back
-            taken = _note_late(order, said, document)
-        elif isinstance(said, Refusal):
-            taken = _refuse(order, said, document, by)
-        elif (fault := next(faults_of(said, order.bounds), None)) is not None:
+            taken = _note_late(order, stated, document)
+        elif isinstance(stated, Refusal):
+            taken = _refuse(order, stated, document, by)
+        elif (fault := next(faults_of(stated, order.bounds), None)) is not None:
             taken = AnswerResult(OrderState.REJECTED, reject(order=order, fault=fault, document=document, by=by))
             stepless.settle(order, OrderState.REJECTED, by)
         else:
@@ -91,18 +91,20 @@ def answer(*, document: bytes, by: Silo, payloads: Mapping[str, bytes] | None = 
     return taken
 
 
-def _submit_to_open_order(said: SubmissionDocument, document: bytes, payloads: Mapping[str, bytes], by: Silo) -> bool:
+def _submit_to_open_order(
+    statement: SubmissionDocument, document: bytes, payloads: Mapping[str, bytes], by: Silo
+) -> bool:
     """Take what is answered to an order that is open, as nearly all are, in one statement.
 
     False, and nothing kept, if it is not open, or the answer says more than it may.
     """
-    order = _known(answered.find_order(order_id=said.order_id, silo_id=by.id))
+    order = _known(answered.find_order(order_id=statement.order_id, silo_id=by.id))
     if order.state not in OUTSTANDING:
         return False
-    _check_fits(order, said, by)
-    if any(faults_of(said, order.bounds)):
+    _check_fits(order, statement, by)
+    if any(faults_of(statement, order.bounds)):
         return False
-    marks = _take_payloads(order, said, payloads)
+    marks = _take_payloads(order, statement, payloads)
     digest = digest_bytes(document)
     event = event_of(
         by=by,
@@ -115,20 +117,20 @@ def _submit_to_open_order(said: SubmissionDocument, document: bytes, payloads: M
     )
     if order.step_id is None:
         with transaction.atomic():
-            taken = statements.submit(order, said, document=document, document_digest=digest, event=event)
+            taken = statements.submit(order, statement, document=document, document_digest=digest, event=event)
             if taken:
                 stepless.count(order, by)
     else:
-        taken = statements.submit(order, said, document=document, document_digest=digest, event=event)
+        taken = statements.submit(order, statement, document=document, document_digest=digest, event=event)
     store.release(*marks)
     if taken:
         _dispatch_if_due(order)
     return taken
 
 
-def _statement_kind(said: Refusal, by: Silo) -> StatementKind | None:
+def _statement_kind(statement: Refusal, by: Silo) -> StatementKind | None:
     """The kind of the refused order, where that belongs to no job."""
-    kind = Order.objects.filter(id=said.order_id, silo=by, job=None).values_list("kind", flat=True).first()
+    kind = Order.objects.filter(id=statement.order_id, silo=by, job=None).values_list("kind", flat=True).first()
     return None if kind is None else statement_kind(kind)
 
 
@@ -159,14 +161,16 @@ def _earlier_answer(order: AnsweredOrder) -> str | None:
     return Submission.objects.filter(order=order.order_id).values_list("document_digest", flat=True).first()
 
 
-def _take_payloads(order: AnsweredOrder, said: SubmissionDocument, inline: Mapping[str, bytes]) -> list[Path | None]:
+def _take_payloads(
+    order: AnsweredOrder, statement: SubmissionDocument, inline: Mapping[str, bytes]
+) -> list[Path | None]:
     """An answer names what came with it, or was uploaded by its own order's grants: nothing else in the store.
 
     The marks of what was put now (`artefacts.store`).
     """
-    if not inline.keys() <= said.payloads.keys():
+    if not inline.keys() <= statement.payloads.keys():
         raise Invalid("submission.payload", "A payload came that the document does not name.", "payloads")
-    for name, named in said.payloads.items():
+    for name, named in statement.payloads.items():
         digest, is_whole = order.uploads.get(name, (None, False))
         if (data := inline.get(name)) is not None:
             _check_inline(named, data, order.document.outputs[name])
@@ -174,7 +178,7 @@ def _take_payloads(order: AnsweredOrder, said: SubmissionDocument, inline: Mappi
                 raise Conflict("upload.other_artefact", "Another artefact was uploaded by this grant. It takes one.")
         elif not is_whole or digest != named.digest or store.size_bytes(named.digest) != named.size_bytes:
             raise Invalid("submission.payload_missing", f"{name} was not uploaded, or has another size.", "payloads")
-    return [store.put_bytes(data, said.payloads[name].digest) for name, data in inline.items()]
+    return [store.put_bytes(data, statement.payloads[name].digest) for name, data in inline.items()]
 
 
 def _check_inline(named: Payload, data: bytes, grant: UploadGrant) -> None:
@@ -187,26 +191,26 @@ def _check_inline(named: Payload, data: bytes, grant: UploadGrant) -> None:
         )
 
 
-def _check_fits(order: AnsweredOrder, said: Refusal | SubmissionDocument, by: Silo) -> None:
-    if said.silo_id != by.id or said.job_id != order.job_id or said.number != order.number:
+def _check_fits(order: AnsweredOrder, statement: Refusal | SubmissionDocument, by: Silo) -> None:
+    if statement.silo_id != by.id or statement.job_id != order.job_id or statement.number != order.number:
         raise Invalid("submission.other_order", "The answer does not fit the order that it names.", "order_id")
-    if isinstance(said, Refusal):
+    if isinstance(statement, Refusal):
         return
-    if (said.kind, said.round, said.attempt) != (order.kind, order.round_number, order.attempt):
+    if (statement.kind, statement.round, statement.attempt) != (order.kind, order.round_number, order.attempt):
         raise Invalid("submission.other_order", "The answer does not fit the order that it names.", "round")
-    if said.manifest_digest != order.manifest_digest:
+    if statement.manifest_digest != order.manifest_digest:
         raise Invalid("submission.other_manifest", "The answer is under another manifest.", "manifest_digest")
-    if said.model_digest != order.document.model_digest:
+    if statement.model_digest != order.document.model_digest:
         raise Invalid("submission.other_model", "The answer is about another model.", "model_digest")
-    _check_brings(order, said)
-    job_kind(order.kind).accept(order, said)
-    if order.version_id is None and (said.training is not None or said.evaluation is not None):
+    _check_brings(order, statement)
+    job_kind(order.kind).accept(order, statement)
+    if order.version_id is None and (statement.training is not None or statement.evaluation is not None):
         raise Invalid("submission.payload", "An order that brings no model is answered with no figure of one.")
 
 
-def _check_brings(order: AnsweredOrder, said: SubmissionDocument) -> None:
+def _check_brings(order: AnsweredOrder, statement: SubmissionDocument) -> None:
     """An answer brings just what its order asks for, of the kinds that were granted and the protection allows."""
-    granted, brought = order.document.outputs, said.payloads
+    granted, brought = order.document.outputs, statement.payloads
     if brought.keys() != granted.keys():
         wanted = ", ".join(granted) or "nothing"
         raise Invalid("submission.payload", f"The order asks for {wanted} beside the answer itself.", "payloads")
@@ -216,9 +220,9 @@ def _check_brings(order: AnsweredOrder, said: SubmissionDocument) -> None:
             raise Invalid("submission.payload_kind", f"{name} is of another kind than was granted.", "payloads")
 
 
-def _note_late(order: AnsweredOrder, said: Refusal | SubmissionDocument, document: bytes) -> AnswerResult:
+def _note_late(order: AnsweredOrder, statement: Refusal | SubmissionDocument, document: bytes) -> AnswerResult:
     """An answer to an order that is over. A late update is of no use; why a silo refused is kept all the same."""
-    if isinstance(said, Refusal) and order.state in _REFUSED_TOO_LATE:
+    if isinstance(statement, Refusal) and order.state in _REFUSED_TOO_LATE:
         RefusalDocument.objects.get_or_create(
             order_id=order.order_id, defaults={"document": document, "received_at": timezone.now()}
         )
@@ -228,21 +232,21 @@ def _note_late(order: AnsweredOrder, said: Refusal | SubmissionDocument, documen
     return AnswerResult(OrderState.LATE, order.code)
 
 
-def _refuse(order: AnsweredOrder, said: Refusal, document: bytes, by: Silo) -> AnswerResult:
+def _refuse(order: AnsweredOrder, statement: Refusal, document: bytes, by: Silo) -> AnswerResult:
     Order.objects.filter(id=order.order_id).move(
         OrderState.REFUSED,
         answered_at=timezone.now(),
-        code=said.code,
-        message=said.message,
-        clause=said.rule or "",
+        code=statement.code,
+        message=statement.message,
+        clause=statement.rule or "",
     )
     RefusalDocument.objects.create(order_id=order.order_id, document=document, received_at=timezone.now())
     record_job_event(
         job=order.job,
         verb="order.refused",
         by=by,
-        detail={**order.in_round, "code": said.code, "reason": said.message, "clause": said.rule or ""},
+        detail={**order.in_round, "code": statement.code, "reason": statement.message, "clause": statement.rule or ""},
         evidence={"order": str(order.order_id), "answer": digest_bytes(document)},
     )
     stepless.settle(order, OrderState.REFUSED, by)
-    return AnswerResult(OrderState.REFUSED, said.code)
+    return AnswerResult(OrderState.REFUSED, statement.code)

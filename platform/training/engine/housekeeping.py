@@ -52,10 +52,10 @@ def delete_updates(*, by: Actor) -> int:
     while over := statements.rounds_with_deletable_updates(UPDATES_KEPT_ROUNDS, limit=_ROUNDS_AT_ONCE):
         with transaction.atomic():
             mine = statements.note_updates_deleted([served.round_id for served in over])
-            told = [served for served in over if served.round_id in mine and served.digests]
-            record_each(by=by, verb="round.updates_deleted", told=map(_updates_deleted, told))
-        count += sum(len(served.digests) for served in told)
-        store.remove_unneeded({digest for served in told for digest in served.digests}, needed)
+            rows = [served for served in over if served.round_id in mine and served.digests]
+            record_each(by=by, verb="round.updates_deleted", reported=map(_updates_deleted, rows))
+        count += sum(len(served.digests) for served in rows)
+        store.remove_unneeded({digest for served in rows for digest in served.digests}, needed)
     return count
 
 

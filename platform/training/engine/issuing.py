@@ -125,5 +125,5 @@ def _check_parameters(order: documents.Order, known: frozenset[str]) -> None:
     """Raise Invalid ``order.parameters`` for an order that every silo would refuse for what it has besides."""
     unknown = sorted(order.parameters.keys() - known)
     if unknown:
-        told = f"Orders of kind {order.kind.value} have no parameter {unknown[0]!r}."
-        raise Invalid("order.parameters", told, "parameters")
+        message = f"Orders of kind {order.kind.value} have no parameter {unknown[0]!r}."
+        raise Invalid("order.parameters", message, "parameters")

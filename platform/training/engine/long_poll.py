@@ -173,11 +173,11 @@ def accept_heartbeat(silo: Silo, data: JSON) -> JSON:
     record_silo_state(report=data, by=silo)
     rejected = Order.objects.filter(silo=silo, state=OrderState.REJECTED, ended_at__gt=timezone.now() - TOLD_FOR)
     with translation.override(settings.LANGUAGE_CODE):
-        told = [
+        rows = [
             {"order_id": str(order.id), "code": order.code, "message": order.message_text}
             for order in rejected.order_by("-ended_at")[: statements.ORDERS_MAX]
         ]
-    return {**heartbeat(silo, data), "rejected": told}
+    return {**heartbeat(silo, data), "rejected": rows}
 
 
 def _payloads(value: object) -> dict[str, bytes]:

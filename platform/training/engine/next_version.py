@@ -100,8 +100,8 @@ def _check_counted(claim: Claim, result: Aggregation, *, is_of_this_step: bool) 
             raise _cannot_be_left_out(result.rejected)
     elif len(result.accepted) < claim.step.quorum:
         form = "%(accepted)s updates could be accepted, at least %(needed)s are needed."
-        told = Sentence(form, accepted=len(result.accepted), needed=claim.step.quorum)
-        raise TooFewAcceptedError(told, result.rejected)
+        message = Sentence(form, accepted=len(result.accepted), needed=claim.step.quorum)
+        raise TooFewAcceptedError(message, result.rejected)
 
 
 def _cannot_be_left_out(rejected: Sequence[Rejected]) -> Invalid:

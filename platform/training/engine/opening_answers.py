@@ -17,6 +17,6 @@ def open_answer(document: bytes, key: PublicKey) -> Refusal | Submission:
     """
     if payload_type_of(document) == Refusal.payload_type:
         return verify_document(Refusal, document, [key])
-    said = verify_document(Submission, document, [key])
-    check_authorises(said.protocol, "The answer")
-    return said
+    parsed = verify_document(Submission, document, [key])
+    check_authorises(parsed.protocol, "The answer")
+    return parsed

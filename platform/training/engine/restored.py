@@ -85,53 +85,57 @@ def raise_numbers(*, highest: int, by: Silo) -> bool:
 
 def _take_state(sealed: bytes, by: Silo) -> None:
     assert by.identity is not None
-    said = verify_document(SiloState, sealed, [by.identity])
-    if said.silo_id != by.id:
+    document = verify_document(SiloState, sealed, [by.identity])
+    if document.silo_id != by.id:
         raise Invalid("silo_state.other_silo", "The statement is another silo's.", "silo_id")
-    raise_numbers(highest=said.highest_number, by=by)
-    if said.platform_older != by.platform_older:
-        Silo.objects.filter(id=by.id).update(platform_older=said.platform_older)
-    if not said.heads:
+    raise_numbers(highest=document.highest_number, by=by)
+    if document.platform_older != by.platform_older:
+        Silo.objects.filter(id=by.id).update(platform_older=document.platform_older)
+    if not document.heads:
         return
     own = _chains_of(by)
     known = set(SiloHead.objects.filter(silo_id=by.id, chain__in=own).values_list("chain", flat=True))
-    for told in said.heads:
-        head = TreeHead(told.position, told.digest, told.root)
-        if told.chain not in own:
+    for one_report in document.heads:
+        head = TreeHead(one_report.position, one_report.digest, one_report.root)
+        if one_report.chain not in own:
             continue
-        if not _leads_through(told.chain, head):  # also where a refusal has told of it before: it is to be written down
-            if _lost_heads(told.chain, head, by).exists():
+        if not _leads_through(
+            one_report.chain, head
+        ):  # also where a refusal has told of it before: it is to be written down
+            if _lost_heads(one_report.chain, head, by).exists():
                 continue
-            _note_lost(told.chain, head, sealed, by)
-            record_kept_head(chain=told.chain, head=head, by=by, is_its_word=True)
-        elif told.chain not in known:
-            record_kept_head(chain=told.chain, head=head, by=by, is_its_word=True)
+            _note_lost(one_report.chain, head, sealed, by)
+            record_kept_head(chain=one_report.chain, head=head, by=by, is_its_word=True)
+        elif one_report.chain not in known:
+            record_kept_head(chain=one_report.chain, head=head, by=by, is_its_word=True)
 
 
 def _take_acceptance(sealed: bytes, by: Silo) -> None:
     assert by.identity is not None
     assert by.signatory is not None
-    said = verify_document(LogAcceptance, sealed, [by.signatory])
-    if said.identity_key != by.identity.encoded or said.chain not in _chains_of(by):
+    document = verify_document(LogAcceptance, sealed, [by.signatory])
+    if document.identity_key != by.identity.encoded or document.chain not in _chains_of(by):
         raise Invalid("log_acceptance.other_silo", "The acceptance is for another silo.", "identity_key")
-    kept = _head(said.kept)
-    if _leads_through(said.chain, kept):
+    kept = _head(document.kept)
+    if _leads_through(document.chain, kept):
         return  # nothing broke here
     with transaction.atomic():
-        row = _lost_heads(said.chain, kept, by).order_by("-pk").first() or _note_lost(said.chain, kept, sealed, by)
+        row = _lost_heads(document.chain, kept, by).order_by("-pk").first() or _note_lost(
+            document.chain, kept, sealed, by
+        )
         row = LostHead.objects.select_for_update().get(pk=row.pk)
         if row.acceptance is not None:
             return
         row.acceptance, row.accepted_at = sealed, timezone.now()
         row.save(update_fields=["acceptance", "accepted_at"])
-        record_kept_head(chain=said.chain, head=_head(said.shown), by=by, is_its_word=True)
+        record_kept_head(chain=document.chain, head=_head(document.shown), by=by, is_its_word=True)
         record(
             by=by,
             verb="log.accepted",
             subject=by,
-            consortium_id=consortium_of(said.chain),
+            consortium_id=consortium_of(document.chain),
             organisation_id=by.organisation_id,
-            detail={"kept": kept.position, "kept_digest": kept.digest, "goes_on_from": said.shown.position},
+            detail={"kept": kept.position, "kept_digest": kept.digest, "goes_on_from": document.shown.position},
         )
 
 
@@ -140,8 +144,8 @@ def _chains_of(silo: Silo) -> set[str]:
     return {chain_of(one) for one in taking_part.values_list("consortium_id", flat=True)}
 
 
-def _head(said: KeptHead) -> TreeHead:
-    return TreeHead(said.position, said.digest, said.root)
+def _head(statement: KeptHead) -> TreeHead:
+    return TreeHead(statement.position, statement.digest, statement.root)
 
 
 def _leads_through(chain: str, head: TreeHead) -> bool:

@@ -30,9 +30,9 @@ def retire_models(*, by: Actor) -> int:
         count += _take_out_of_use(model, RETIRED, {"organisations": list(left_with_data(model))}, by)
     for model in due_to_expire():
         assert model.agreement is not None
-        told = {"days": terms_of(model.agreement).retention.models_days}
-        count += _take_out_of_use(model, EXPIRED, told, by)
-        delete_weights(model=model, detail=told, needed_files=needed, by=by)
+        by_name = {"days": terms_of(model.agreement).retention.models_days}
+        count += _take_out_of_use(model, EXPIRED, by_name, by)
+        delete_weights(model=model, detail=by_name, needed_files=needed, by=by)
     return count
 
 

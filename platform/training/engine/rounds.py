@@ -36,28 +36,28 @@ def open_next(
     """
     if job.state != JobState.RUNNING:
         return None
-    standing = opening.progress_of(job)
-    if standing.rounds_open:
+    status = opening.progress_of(job)
+    if status.rounds_open:
         return None
-    if (stop := blocking_reason(standing, job.quorum)) is not None:
+    if (stop := blocking_reason(status, job.quorum)) is not None:
         move(job=job, to=stop.to, by=by, why=stop.why)
         return None
-    number = standing.rounds_closed + 1
+    number = status.rounds_closed + 1
     plans = steps_of(job, number)
     version = version or _newest_version(job)
     if not plans:
         move(job=job, to=JobState.COMPLETED, by=by, evidence={"model": _digest_of(version)})
         return None
-    round_ = Round(job=job, number=number, attempt=attempt, base_version=version, opened_at=standing.now)
+    round_ = Round(job=job, number=number, attempt=attempt, base_version=version, opened_at=status.now)
     opening.open_round(round_)
     orders = steps.open_step(
         round_=round_,
         position=1,
         plan=plans[0],
-        silo_ids=standing.silo_ids,
-        now=standing.now,
+        silo_ids=status.silo_ids,
+        now=status.now,
         # the quorum held updates that did not count: this time everybody who is heard of is waited for
-        waits_for=standing.silo_ids if after == TOO_FEW_ACCEPTED else (),
+        waits_for=status.silo_ids if after == TOO_FEW_ACCEPTED else (),
     )
     record_job_event(
         job=job,
@@ -89,17 +89,17 @@ def advance(
         _close(claim, by, update_norm_l2, version, made or {})
         return
     closing.end_step(claim.step.step_id)
-    standing = opening.progress_of(job)
-    if (stop := blocking_reason(standing, job.quorum)) is not None:
+    status = opening.progress_of(job)
+    if (stop := blocking_reason(status, job.quorum)) is not None:
         abandon(round_=round_, by=by, why=stop.why)
         return
-    may_work = set(standing.silo_ids)
+    may_work = set(status.silo_ids)
     orders = steps.open_step(
         round_=round_,
         position=position + 1,
         plan=later[0],
         silo_ids=[silo_id for silo_id in opening.silos_that_counted(round_.id, position) if silo_id in may_work],
-        now=standing.now,
+        now=status.now,
     )
     record_job_event(
         job=job,
@@ -174,8 +174,8 @@ def abandon_open_round(*, job: Job, by: Actor, code: str) -> None:
     round_ = job.rounds.select_for_update().filter(state=RoundState.OPEN).order_by("pk").first()
     if round_ is not None:
         _abandon(round_, code)
-        told: dict[str, object] = {"round": round_.number, "attempt": round_.attempt, "code": code}
-        record_job_event(job=job, verb="round.abandoned", by=by, detail=told)
+        by_name: dict[str, object] = {"round": round_.number, "attempt": round_.attempt, "code": code}
+        record_job_event(job=job, verb="round.abandoned", by=by, detail=by_name)
 
 
 def reopen(*, job_id: UUID, by: Actor) -> Round | None:

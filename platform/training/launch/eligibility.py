@@ -167,9 +167,9 @@ def verdicts(
     now = timezone.now()
     reviewers = _reviewers(None if model is None else model.code_digest, datasets)
 
-    def judged(dataset: Dataset) -> Verdict:
+    def checked(dataset: Dataset) -> Verdict:
         assert dataset.silo.signatory_key is not None
-        standing = AgreementStatus(
+        status = AgreementStatus(
             agreement=opened.agreement,
             digest=opened.digest,
             signed_by=opened.signed_by,
@@ -185,10 +185,10 @@ def verdicts(
             policy=_OF_ITS_OWN,
             network=dataset.silo.stated_network,
         )
-        found = (*violations(standing, manifest, None, place, now), *lacks(dataset.silo, needs))
+        found = (*violations(status, manifest, None, place, now), *lacks(dataset.silo, needs))
         return Verdict(dataset, found, weights[dataset.id])
 
-    return version, [judged(dataset) for dataset in datasets]
+    return version, [checked(dataset) for dataset in datasets]
 
 
 def _needs(asked: JobRequest, model: ModelAsked | None, datasets: Sequence[Dataset]) -> Needs:

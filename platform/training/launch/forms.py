@@ -92,9 +92,9 @@ class CohortForm(forms.Form):
     def request(self) -> dict[str, Any]:
         """The launch request that the form makes, without what is wrong already as it was typed."""
         names = ("name", "purpose", "datasets", "quorum", "round_deadline_s", "retries_max")
-        said = self.cleaned_data
-        wait = {"wait": said["wait"]} if said.get("wait") else {}
-        protection = {"protection": {"mode": said["protection"]}} if "protection" in said else {}
+        statement = self.cleaned_data
+        wait = {"wait": statement["wait"]} if statement.get("wait") else {}
+        protection = {"protection": {"mode": statement["protection"]}} if "protection" in statement else {}
         limits = {"limits": given} if (given := self._settings("limits")) else {}
         use = {"use": given} if (given := declared(self._settings("use"))) else {}
         return {"task": self.task, **self._said(*names), **wait, **use, **protection, **limits}
@@ -137,13 +137,13 @@ class CohortForm(forms.Form):
     def take(self, error: FederationError) -> None:
         """Show what is wrong at the fields that it is about, or above all fields; fields that were told off keep it."""
         asked = self.request()
-        told = [
+        rows = [
             (self._field_of(path), f"{term_fault(path, text, asked)} ({error.code})")
             for path, texts in (error.fields or {"": [error.message]}).items()
             for text in texts
         ]
         before = set(self.errors)
-        for field, text in told:
+        for field, text in rows:
             if field not in before:
                 self.add_error(field, text)
 
@@ -190,12 +190,12 @@ def _figures_of(shape: ColumnShape) -> str:
         return ngettext("%(n)s level: a count", "%(n)s levels: a count of each", len(shape.levels)) % {
             "n": len(shape.levels)
         }
-    told = [gettext("mean, variance")] if shape.has_moments else []
+    rows = [gettext("mean, variance")] if shape.has_moments else []
     if shape.edges is not None:
-        told.append(
+        rows.append(
             gettext("histogram from %(first)g to %(last)g") % {"first": shape.edges[0], "last": shape.edges[-1]}
         )
-    return "; ".join(told or [gettext("rows with a value, rows without")])
+    return "; ".join(rows or [gettext("rows with a value, rows without")])
 
 
 class TrainingForm(CohortForm):

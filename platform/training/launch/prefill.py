@@ -22,9 +22,9 @@ def form_initial_from(asked: Mapping[str, Any], offered: Sequence[str]) -> dict[
     filled |= {f"limits.{name}": value for name, value in asked.get("limits", {}).items()}
     filled |= {f"use.{name}": value for name, value in as_typed(asked.get("use")).items()}
     for kind, named in (("model", "family"), ("strategy", "name")):
-        said = dict(asked.get(kind) or {})
-        filled[kind] = chosen = said.pop(named, None)
-        filled |= {f"{kind}.{chosen}.{name}": _shown(value) for name, value in said.items()}
+        by_name = dict(asked.get(kind) or {})
+        filled[kind] = chosen = by_name.pop(named, None)
+        filled |= {f"{kind}.{chosen}.{name}": _shown(value) for name, value in by_name.items()}
     if digest := asked.get("plan"):
         filled |= {"model": FAMILY, f"model.{FAMILY}.digest": digest}
     local = {**dict.fromkeys(LocalTraining.model_fields), **asked.get("local", {})}

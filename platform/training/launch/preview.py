@@ -40,10 +40,10 @@ def preview(
     """Weigh a form, whole or not; nothing is kept. Errors that the form does not know yet are added to it."""
     complete = form.is_valid()
     asked = form.request() | ({"model_version": str(version.id)} if version else {})
-    told = None
+    reported = None
     if complete:
         try:
-            told = quote(consortium=consortium, request=asked, by=by)
+            reported = quote(consortium=consortium, request=asked, by=by)
         except FederationError as error:
             form.take(error)
     missing = tuple(
@@ -55,7 +55,7 @@ def preview(
     body = {"consortium": str(consortium.id), **asked}
     return Preview(
         parameters=parameters_of(version.model) if version else _parameters(consortium, asked, datasets),
-        quote=told,
+        quote=reported,
         missing=missing,
         curl=snippets.curl(url, body, once=True),
         python=snippets.python(url, body),

@@ -72,10 +72,10 @@ def purpose_fields() -> dict[str, forms.Field]:
 
 def declared(given: Mapping[str, Any]) -> dict[str, Any]:
     """What was filled in, as a launch request says it; nothing at all where no kind of use was chosen."""
-    said = {name: value for name, value in given.items() if value not in (None, "", [], False)}
-    if (date := said.get("publishes_from")) is not None:
-        said["publishes_from"] = date.isoformat()
-    return said
+    by_name = {name: value for name, value in given.items() if value not in (None, "", [], False)}
+    if (date := by_name.get("publishes_from")) is not None:
+        by_name["publishes_from"] = date.isoformat()
+    return by_name
 
 
 def as_typed(use: Mapping[str, Any] | None) -> dict[str, Any]:
@@ -85,14 +85,14 @@ def as_typed(use: Mapping[str, Any] | None) -> dict[str, Any]:
 
 def purpose_rows(use: Mapping[str, Any] | None) -> list[tuple[str, str]]:
     """A declared purpose for people: each part with its label. What was left open is left out."""
-    fields, told = purpose_fields(), []
+    fields, reported = purpose_fields(), []
     for name, value in (use or {}).items():
         if value in (None, "", [], False):
             continue
-        said = dict(CATEGORIES).get(value, value) if name == "category" else value
-        words = ", ".join(value) if _is_list(value) else _("yes") if value is True else said
-        told.append((str(fields[name].label), str(words)))
-    return told
+        by_name = dict(CATEGORIES).get(value, value) if name == "category" else value
+        words = ", ".join(value) if _is_list(value) else _("yes") if value is True else by_name
+        reported.append((str(fields[name].label), str(words)))
+    return reported
 
 
 def _is_list(value: object) -> bool:

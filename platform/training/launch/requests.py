@@ -253,13 +253,13 @@ def _parse_workable_strategy(given: Mapping[str, Any], mode: str) -> None:
 
 def _check_mode(strategy: Strategy, mode: Mode) -> None:
     if strategy.updates_needed is UpdatesNeeded.SINGLE and not mode.platform_reads_updates:
-        told = Sentence(
+        message = Sentence(
             "%(strategy)s looks at each silo's own update; the protection mode %(mode)s gives only their sum. "
             "Choose another strategy, or a mode in which the platform reads updates.",
             strategy=strategy.title,
             mode=mode.name,
         )
-        raise Invalid("strategy.needs_single_updates", told, "strategy.name")
+        raise Invalid("strategy.needs_single_updates", message, "strategy.name")
 
 
 def _parse_bare_model(given: Mapping[str, Any]) -> None:
@@ -275,7 +275,7 @@ def _parse_bare_model(given: Mapping[str, Any]) -> None:
 
 def _together(faults: Sequence[Invalid]) -> Invalid:
     """Several refusals as one."""
-    fields = {path: said for fault in faults for path, said in fault.fields.items()}
+    fields = {path: one_report for fault in faults for path, one_report in fault.fields.items()}
     if len(faults) == len(fields) == 1:
         return faults[0]
     codes = {fault.code for fault in faults}

@@ -44,15 +44,15 @@ def check_alike(datasets: Sequence[Dataset]) -> None:
 
 def _differing(first: Dataset, other: Dataset, declared: DatasetDeclaration, theirs: DatasetDeclaration) -> str:
     found = differences(declared, theirs)
-    told = "; ".join(_said(difference) for difference in found[:TOLD_MAX])
+    message = "; ".join(_said(difference) for difference in found[:TOLD_MAX])
     if len(found) > TOLD_MAX:
-        told += "; …"
+        message += "; …"
     return _("“%(first)s” at %(first_silo)s and “%(other)s” at %(other_silo)s are not declared alike: %(told)s.") % {
         "first": first.title,
         "first_silo": first.silo.name,
         "other": other.title,
         "other_silo": other.silo.name,
-        "told": told,
+        "told": message,
     }
 
 

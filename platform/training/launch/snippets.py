@@ -23,11 +23,11 @@ def curl(url: str, body: Mapping[str, Any] | None = None, *, once: bool = False)
 
 def python(url: str, body: Mapping[str, Any]) -> str:
     """A POST with `requests`; a second run of the same lines is a second job, one of the same key is not."""
-    told = pformat(dict(body), sort_dicts=False, width=WIDTH)
+    by_name = pformat(dict(body), sort_dicts=False, width=WIDTH)
     return (
         "import os, uuid\n"
         "import requests\n\n"
-        f"job = {told}\n"
+        f"job = {by_name}\n"
         "answer = requests.post(\n"
         f'    "{url}",\n'
         "    json=job,\n"

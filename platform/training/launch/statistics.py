@@ -33,30 +33,32 @@ def check_statistics(asked: JobRequest, datasets: Sequence[Dataset], terms: Term
     if asked.statistics is None:
         return
     if asked.limits.minimum_cell < MINIMUM_CELL_LEAST:
-        told = _("Statistics need a minimum cell size of %(least)s at least.") % {"least": MINIMUM_CELL_LEAST}
-        raise Invalid("statistics.minimum_cell_least", told, "limits.minimum_cell")
+        message = _("Statistics need a minimum cell size of %(least)s at least.") % {"least": MINIMUM_CELL_LEAST}
+        raise Invalid("statistics.minimum_cell_least", message, "limits.minimum_cell")
     usual = limits_under(terms).minimum_cell
     if asked.limits.minimum_cell > usual:  # a smaller one the agreement refuses
-        told = _("Statistics use the agreement's minimum cell size, %(usual)s: two sizes together would disclose rows.")
-        raise Invalid("statistics.minimum_cell", told % {"usual": usual}, "limits.minimum_cell")
+        message = _(
+            "Statistics use the agreement's minimum cell size, %(usual)s: two sizes together would disclose rows."
+        )
+        raise Invalid("statistics.minimum_cell", message % {"usual": usual}, "limits.minimum_cell")
     declared = [(dataset.silo.name, columns_of(declaration_of(dataset))) for dataset in datasets]
     for place, column in enumerate(asked.statistics.columns):
         lacking = [silo for silo, shapes in declared if column not in shapes]
         if lacking:
-            told = _("%(silos)s: no column “%(column)s” that has statistics.")
+            message = _("%(silos)s: no column “%(column)s” that has statistics.")
             raise Invalid(
                 "statistics.unknown_column",
-                told % {"column": column, "silos": ", ".join(lacking)},
+                message % {"column": column, "silos": ", ".join(lacking)},
                 f"statistics.columns.{place}",
             )
     for one in disagreements(asked.statistics.columns, declared):
-        told = _("The silos cut “%(column)s” differently: %(first)s otherwise than %(others)s.")
+        message = _("The silos cut “%(column)s” differently: %(first)s otherwise than %(others)s.")
         named = {"column": one.column, "first": one.silos[0], "others": ", ".join(one.silos[1:])}
         place = asked.statistics.columns.index(one.column)
-        raise Invalid("statistics.edges_differ", told % named, f"statistics.columns.{place}")
+        raise Invalid("statistics.edges_differ", message % named, f"statistics.columns.{place}")
     if spent := _spent_today(datasets):
-        told = _("Asked for statistics too often today; they answer again from 00:00 UTC on: %(silos)s.")
-        raise Invalid(PER_DAY, told % {"silos": ", ".join(spent)}, "datasets")
+        message = _("Asked for statistics too often today; they answer again from 00:00 UTC on: %(silos)s.")
+        raise Invalid(PER_DAY, message % {"silos": ", ".join(spent)}, "datasets")
 
 
 def poolable_columns(datasets: Sequence[Dataset]) -> tuple[str, ...]:

@@ -157,15 +157,17 @@ def _evaluation_desk(request: HttpRequest, version_id: UUID) -> LaunchContext:
     return LaunchContext(user, consortium, datasets, form, reverse("job-evaluate-preview", args=[version.id]), version)
 
 
-def _answer(request: HttpRequest, desk: LaunchContext) -> HttpResponse:
+def _answer(request: HttpRequest, launch_context: LaunchContext) -> HttpResponse:
     """The form with what it comes to; or the job's page once it is launched."""
-    form = desk.form
+    form = launch_context.form
     if request.method == "POST" and "quote" not in request.POST:
         complete = form.is_valid()
-        asked = form.request() | desk.more
+        asked = form.request() | launch_context.more
         try:
             if complete:
-                return redirect("job", launch(consortium=desk.consortium, request=asked, by=desk.user).id)
+                return redirect(
+                    "job", launch(consortium=launch_context.consortium, request=asked, by=launch_context.user).id
+                )
             read_request(asked)  # for what else is wrong: everything is told at once
         except (Forbidden, NotFound):
             raise
@@ -173,26 +175,33 @@ def _answer(request: HttpRequest, desk: LaunchContext) -> HttpResponse:
             form.take(error)
     chosen = form.chosen_datasets()
     context = {
-        "consortium": desk.consortium,
-        "clear_reason": clear_reason_of(in_force(desk.consortium)),
+        "consortium": launch_context.consortium,
+        "clear_reason": clear_reason_of(in_force(launch_context.consortium)),
         "form": form,
-        "again": desk.again,
-        "gone": desk.gone,
-        "groups": _by_schema(desk, chosen),
-        "preview_url": desk.preview_url,
-        "preview": _weighed(desk, form if request.method == "POST" else form.as_it_stands()),
+        "again": launch_context.again,
+        "gone": launch_context.gone,
+        "groups": _by_schema(launch_context, chosen),
+        "preview_url": launch_context.preview_url,
+        "preview": _weighed(launch_context, form if request.method == "POST" else form.as_it_stands()),
         "sent": request.method == "POST",
     }
     return render(request, "training/launch.html", context, status=422 if form.errors else 200)
 
 
-def _preview(request: HttpRequest, desk: LaunchContext) -> HttpResponse:
-    context = {"preview": _weighed(desk, desk.form), "form": desk.form, "sent": True, "fragment": True}
+def _preview(request: HttpRequest, launch_context: LaunchContext) -> HttpResponse:
+    context = {
+        "preview": _weighed(launch_context, launch_context.form),
+        "form": launch_context.form,
+        "sent": True,
+        "fragment": True,
+    }
     return render(request, "training/_preview.html", context)
 
 
-def _weighed(desk: LaunchContext, form: CohortForm) -> Any:
-    return preview(consortium=desk.consortium, form=form, datasets=desk.datasets, version=desk.version, by=desk.user)
+def _weighed(context: LaunchContext, form: CohortForm) -> Any:
+    return preview(
+        consortium=context.consortium, form=form, datasets=context.datasets, version=context.version, by=context.user
+    )
 
 
 def _on_offer(user: User, consortium: Consortium, *, with_declarations: bool = False) -> list[Dataset]:
@@ -214,13 +223,13 @@ class OfferedRow:
     lacks: tuple[Reason, ...]
 
 
-def _by_schema(desk: LaunchContext, chosen: set[str]) -> list[tuple[Dataset, list[OfferedRow]]]:
+def _by_schema(context: LaunchContext, chosen: set[str]) -> list[tuple[Dataset, list[OfferedRow]]]:
     """The datasets that can train together, group by group: each with its first, and with what is ticked."""
-    needs = desk.form.needs()
-    if desk.version is not None:
-        needs = replace(needs, family=str(desk.version.model.specification.get("family")))
+    needs = context.form.needs()
+    if context.version is not None:
+        needs = replace(needs, family=str(context.version.model.specification.get("family")))
     groups: dict[str, list[OfferedRow]] = {}
-    for dataset in desk.datasets:
+    for dataset in context.datasets:
         found = lacks(dataset.silo, replace(needs, target=dataset.target_kind.name))
         row = OfferedRow(dataset, str(dataset.id) in chosen, tuple(map(Reason.of, found)))
         groups.setdefault(dataset.schema_digest, []).append(row)

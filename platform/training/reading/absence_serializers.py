@@ -41,10 +41,10 @@ class SiloOfOrganisation(serializers.ModelSerializer[Silo]):
 
     def to_representation(self, instance: Silo) -> Any:
         """Once for each silo of an answer: rounds name the same few over and over."""
-        told = self.context.setdefault("silos", {}) if isinstance(self.context, dict) else {}
-        if instance.pk not in told:
-            told[instance.pk] = super().to_representation(instance)
-        return told[instance.pk]
+        reported = self.context.setdefault("silos", {}) if isinstance(self.context, dict) else {}
+        if instance.pk not in reported:
+            reported[instance.pk] = super().to_representation(instance)
+        return reported[instance.pk]
 
 
 class JobName(serializers.ModelSerializer[Job]):

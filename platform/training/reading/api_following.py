@@ -108,6 +108,6 @@ class JobEvents(APIView):
         The web process answers this beside Django and keeps the stream open; here are the events so far.
         """
         job = access_job(signed_in(request), job_id)
-        told = events_so_far(job, request.headers, request.META.get("QUERY_STRING", ""))
+        reported = events_so_far(job, request.headers, request.META.get("QUERY_STRING", ""))
         headers = {"Cache-Control": "no-store"}
-        return HttpResponse(told, content_type="text/event-stream; charset=utf-8", headers=headers)
+        return HttpResponse(reported, content_type="text/event-stream; charset=utf-8", headers=headers)

@@ -134,15 +134,15 @@ def events_so_far(job: Job, headers: Mapping[str, str], query: str) -> bytes:
     """What a follower who does not wait is told; for a moment it is waited for what is just being written."""
     lower = {name.lower(): value for name, value in headers.items()}
     following = SettledEvents(job.id, _last_event(lower, query))
-    told: list[bytes] = []
+    rows: list[bytes] = []
     for look in range(_SO_FAR_LOOKS):
         events, ended = _next_events(following)
-        told += events
-        if len(told) >= _BATCH or (not events and not following.is_waiting):
+        rows += events
+        if len(rows) >= _BATCH or (not events and not following.is_waiting):
             break
         if not events:
             time.sleep(_AGAIN_MIN_S * 2**look)
-    return b"".join(told) + (END if is_over(events, ended, following) else b"")
+    return b"".join(rows) + (END if is_over(events, ended, following) else b"")
 
 
 def _events_for(follower: Callable[[], Job], following: SettledEvents) -> tuple[list[bytes], bool]:

@@ -194,12 +194,12 @@ class MetricsRow:
     @property
     def combined(self) -> dict[str, object]:
         """One figure from many."""
-        told = [
+        listed = [
             Measured(str(one.silo.organisation_id), one.rows, one.figures)
             for one in self.evaluations
             if one.order.state != OrderState.REJECTED
         ]
-        return combine(self.target, told, self.round.job.organisation_share_max)
+        return combine(self.target, listed, self.round.job.organisation_share_max)
 
     @property
     def target(self) -> Target:

@@ -249,9 +249,9 @@ class JobDetailOut(serializers.Serializer[JobStatus]):
     metrics = CombinedMetrics(help_text="Of the newest model that the silos have evaluated.")
 
     @extend_schema_field(AbsenceOut(many=True))
-    def get_absences(self, standing: JobStatus) -> Any:
+    def get_absences(self, status: JobStatus) -> Any:
         """A line for each silo and reason."""
-        return [AbsenceOut(one).data for one in absences_in(standing.job)]
+        return [AbsenceOut(one).data for one in absences_in(status.job)]
 
     def get_fields(self) -> dict[str, serializers.Field[Any, Any, Any, Any]]:
         """What lists tell of a job, too."""

@@ -97,8 +97,8 @@ def csv_of(released: ReleasedStatistics) -> str:
         lines.writerow((name, "count", "", "", "", _told(column.count), column.count is None, "", silos))
         for cell in row.cells:
             level = _safe(cell.label) if cell.kind == "level" else ""
-            told = (_told(cell.cell.count), cell.cell.count is None, cell.cell.at_least, silos)
-            lines.writerow((name, cell.kind, _told(cell.lower), _told(cell.upper), level, *told))
+            reported = (_told(cell.cell.count), cell.cell.count is None, cell.cell.at_least, silos)
+            lines.writerow((name, cell.kind, _told(cell.lower), _told(cell.upper), level, *reported))
         for figure, value in (("mean", column.mean), ("variance", column.variance)):
             lines.writerow((name, figure, "", "", "", _told(value), value is None, "", column.moments_silos))
         for one in column.quantiles:

@@ -134,8 +134,8 @@ def _check_delimiter(declaration: DatasetDeclaration, path: Path, found: set[str
         else:
             is_better = len(names) == len(declaration.columns)
         if is_better:
-            told, advice = json.dumps(declaration.delimiter), f"Say delimiter = {json.dumps(delimiter)}."
-            text = f"{path}: line 1 is divided by {json.dumps(delimiter)}, and {told} is declared. {advice}"
+            reported, advice = json.dumps(declaration.delimiter), f"Say delimiter = {json.dumps(delimiter)}."
+            text = f"{path}: line 1 is divided by {json.dumps(delimiter)}, and {reported} is declared. {advice}"
             raise DataError("data.wrong_delimiter", text)
 
 

@@ -57,7 +57,7 @@ def load(declaration: DatasetDeclaration, path: Path) -> Prepared:
     raw = read_columns(declaration, path)
     declared = declaration.columns_by_name
     columns: dict[str, Numbers | CategoricalColumn] = {}
-    told: dict[str, Mask] = {}
+    by_name: dict[str, Mask] = {}
     errors: list[DataError] = []
     for name in list(raw):
         try:
@@ -68,10 +68,10 @@ def load(declaration: DatasetDeclaration, path: Path) -> Prepared:
         columns[name] = typed.column
         errors += typed.errors
         if typed.errors:
-            told[name] = typed.bad
+            by_name[name] = typed.bad
     if len(columns) < len(declaration.columns_used):
         raise_all(errors)
-    work = _Work(declaration, path, columns, told)
+    work = _Work(declaration, path, columns, by_name)
     rows_read = work.rows
     try:
         features, train = _carried_out(work)
@@ -123,7 +123,7 @@ class _Work:
         declaration: DatasetDeclaration,
         path: Path,
         columns: dict[str, Numbers | CategoricalColumn],
-        told: dict[str, Mask],
+        reported: dict[str, Mask],
     ) -> None:
         self.declaration = declaration
         self.path = path
@@ -131,7 +131,7 @@ class _Work:
         self.numbers = np.arange(len(next(iter(columns.values())).missing))
         self.errors: list[DataError] = []
         self.raw = {name: name for name in columns}
-        self.told = told
+        self.told = reported
         self.features: dict[str, NDArray[np.float64]] = {}
         self.labels: NDArray[Any] = np.empty(0, dtype=np.int64)
         self._train: Mask | None = None

@@ -65,25 +65,25 @@ class AuditCheckpointKind:
         Raises Refused ``checkpoint.*``, ``checkpoints.unreadable``: what is not proven to follow is never signed. The
         refusal tells which head is kept.
         """
-        order, said = work.order, work.said
+        order, statement = work.order, work.said
         state = silo.config.trainer_state
         try:
             kept = stored_heads(state)
         except Invalid as error:
             raise Refused(error.code, error.message) from error
-        before = kept.get(said.chain)
+        before = kept.get(statement.chain)
         if before is None and len(kept) >= CHAINS_MAX:
             raise Refused("checkpoint.too_many", f"More than {CHAINS_MAX} chains are shown.")
-        head = TreeHead(said.position, said.digest, said.root)
+        head = TreeHead(statement.position, statement.digest, statement.root)
         try:
-            check_follows(said.chain, before, head, order)
+            check_follows(statement.chain, before, head, order)
         except Refused as refused:
             if refused.code in BREAKS and before is not None:
-                _note_break(silo, said.chain, before, head)
+                _note_break(silo, statement.chain, before, head)
             raise
-        check_may_leave(said)
-        kept[said.chain] = head
-        silo.journal.add(KEEPING, chain=said.chain, **asdict(head))
+        check_may_leave(statement)
+        kept[statement.chain] = head
+        silo.journal.add(KEEPING, chain=statement.chain, **asdict(head))
         store_heads(state, kept)
         silo.journal.add(
             SIGNED,
@@ -91,10 +91,10 @@ class AuditCheckpointKind:
             order_id=str(order.order_id),
             silo_id=str(order.silo_id),
             number=order.number,
-            chain=said.chain,
-            position=said.position,
-            digest=said.digest,
-            root=said.root,
+            chain=statement.chain,
+            position=statement.position,
+            digest=statement.digest,
+            root=statement.root,
         )
         return Outcome(incoming.name, envelope.sign(work.payload, AuditCheckpoint.payload_type, silo.key))
 
@@ -123,8 +123,8 @@ def check_follows(chain: str, kept: TreeHead | None, head: TreeHead, order: Chec
         return
     if code == UNPROVEN and head.root is not None and proof is not None and not is_of_kept:
         code = OTHER_HEAD
-    told = f"{chain} is kept here as of {kept.position} events, and the platform shows {head.position}: {code}."
-    raise Refused(code, told, kept=KeptHead(**asdict(kept)))
+    message = f"{chain} is kept here as of {kept.position} events, and the platform shows {head.position}: {code}."
+    raise Refused(code, message, kept=KeptHead(**asdict(kept)))
 
 
 def _place(head: TreeHead | KeptHead) -> tuple[int, bool]:

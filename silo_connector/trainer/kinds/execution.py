@@ -97,7 +97,7 @@ def _evaluate(task: Task, begin: Begin, model: Path, rows: Prepared, bounds: Bou
     rows_told = bounds.rows.believed(found.rows)
     is_whole = rows_told == found.rows  # otherwise the data have grown since the launch, and counts would not add up
     table = rows.test.target.table
-    told = {
+    by_name = {
         name: figure for name, figure in found.figures.items() if name in bounds.metrics and (is_whole or name != table)
     }
-    return EvaluationReport(rows=rows_told, figures=told, suppressed=found.suppressed or not is_whole)
+    return EvaluationReport(rows=rows_told, figures=by_name, suppressed=found.suppressed or not is_whole)

@@ -95,8 +95,8 @@ def _in_sandbox(
     assert silo.config.runner is not None, "without one, orders with a plan are refused"
 
     def began(measures: list[str]) -> None:
-        told = {"order_id": str(task.order.order_id), "code": plan.digest, "measures": measures}
-        LOG.info("code.run", **told)
-        silo.journal.add("code.run", durable=False, **told)
+        by_name = {"order_id": str(task.order.order_id), "code": plan.digest, "measures": measures}
+        LOG.info("code.run", **by_name)
+        silo.journal.add("code.run", durable=False, **by_name)
 
     return run_plan_in_sandbox(plan, silo.config.runner, cancelled, began, do, silo.urgent_lane.working_s)

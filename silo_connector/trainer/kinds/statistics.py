@@ -73,8 +73,8 @@ class StatisticsKind:
         task, permit = work.task, work.permit
         dataset, asked = task.member.dataset, task.manifest.limits.minimum_cell
         if asked > max(permit.minimum_cell, Limits().minimum_cell):  # one that is smaller than agreed is refused before
-            told = f"It asks for a minimum cell of {asked}, {permit.minimum_cell} is agreed."
-            raise Refused("statistics.minimum_cell", told)
+            message = f"It asks for a minimum cell of {asked}, {permit.minimum_cell} is agreed."
+            raise Refused("statistics.minimum_cell", message)
         minimum_cell = max(permit.minimum_cell, asked)
         if minimum_cell < MINIMUM_CELL_LEAST:
             raise Refused("statistics.minimum_cell_least", f"A minimum cell of {minimum_cell} hides nothing.")
@@ -129,8 +129,8 @@ def validate_statistics_order(
 def report_of(shapes: tuple[ColumnShape, ...], columns: CommonColumns, minimum_cell: int) -> StatisticsReport:
     """What is told of these columns."""
     rows = len(next(iter(columns.values())).missing)
-    told = tuple(_column(shape, columns[shape.name], minimum_cell) for shape in shapes)
-    return StatisticsReport(minimum_cell=minimum_cell, rows=rows, columns=told)
+    listed = tuple(_column(shape, columns[shape.name], minimum_cell) for shape in shapes)
+    return StatisticsReport(minimum_cell=minimum_cell, rows=rows, columns=listed)
 
 
 def _column(shape: ColumnShape, column: Numbers | CategoricalColumn, minimum_cell: int) -> ColumnReport:

@@ -83,7 +83,7 @@ class Authorizer:
         """
         order, moment = task.order, self._clock()
         sealed = _sealed_agreement(folder)
-        standing = None if sealed is None else self._standing(sealed, task, trust)
+        status = None if sealed is None else self._standing(sealed, task, trust)
         policy = self._policy_now()
         today = self._jobs.rounds_since(midnight(moment, policy), self._round_kinds, order.order_id)
         reviewed = self._reviewed(task.manifest.code_digest, trust)
@@ -92,23 +92,23 @@ class Authorizer:
         def judge(rows_coarse: int) -> None:
             position = SiloFacts(rows_coarse, rounds_today=today, code_reviewers=reviewers)
             place = SiloContext(trust.signatory_key.encoded, task.member.dataset, position, policy, self._network)
-            refused = authorize(standing, task.manifest, order, place, moment)
+            refused = authorize(status, task.manifest, order, place, moment)
             if refused is not None:
                 raise Refused.by(refused)
 
         judge(_ENOUGH_ROWS)
         plan = None if reviewed is None else self._runnable(reviewed.plan, task)
-        told = coarse(rows_total())
-        judge(told)
-        assert standing is not None, "an order without an agreement is refused"
+        reported = coarse(rows_total())
+        judge(reported)
+        assert status is not None, "an order without an agreement is refused"
         assert sealed is not None, "and so is one whose agreement did not come with it"
         check_supported(task.manifest)
-        self._check_weighed(task, told)
+        self._check_weighed(task, reported)
         self._certificates.check(order.manifest_digest, task.manifest.cohort, moment)
         self._jobs.check_known(order.job_id, task.manifest.created_at)
         self._jobs.check_order(order)
-        self._jobs.allow(order, standing.digest, manifest, sealed)
-        disclosure = standing.agreement.terms.disclosure
+        self._jobs.allow(order, status.digest, manifest, sealed)
+        disclosure = status.agreement.terms.disclosure
         minimum_cell = max(disclosure.minimum_cell, self._config.limits.minimum_cell)
         return Permit(frozenset(disclosure.metrics), minimum_cell, policy, plan)
 
@@ -117,9 +117,9 @@ class Authorizer:
 
         Data that become fewer later, as when somebody takes a consent back, are no reason to stop.
         """
-        told = task.member.rows_coarse
-        if told is not None and told > rows_coarse and self._jobs.begun(task.order.job_id) is None:
-            raise Refused("manifest.weights", f"The manifest says that about {told} rows were registered here.")
+        reported = task.member.rows_coarse
+        if reported is not None and reported > rows_coarse and self._jobs.begun(task.order.job_id) is None:
+            raise Refused("manifest.weights", f"The manifest says that about {reported} rows were registered here.")
 
     def _reviewed(self, code_digest: str | None, trust: Trust) -> ReviewedPlan | None:
         """The plan that a job names, as it was reviewed here; nothing that came with the order is looked at."""

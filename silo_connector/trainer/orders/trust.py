@@ -47,12 +47,12 @@ def follow_key_rotation(config: Config, sealed: bytes, folder: SafeDir, trust: T
         return trust
     store_chain(config.trainer_state, chain)
     for link in chain.links[len(trust.platform.links) :]:
-        told: dict[str, Any] = {
+        by_name: dict[str, Any] = {
             "platform_key": link.key.key_id,
             "instead_of": link.said.predecessor,
             "succession": link.said.sequence,
             "made_at": link.said.made_at.isoformat(),
         }
-        journal.add("platform_key.adopted", **told)
-        LOG.warning("platform_key.adopted", **told)
+        journal.add("platform_key.adopted", **by_name)
+        LOG.warning("platform_key.adopted", **by_name)
     return replace(trust, platform=chain)

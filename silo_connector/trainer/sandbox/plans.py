@@ -67,8 +67,8 @@ def _begin(plan: Plan, opened: Session) -> Begin:
         nonlocal is_loaded
         if not is_loaded:
             shapes = [[tensor.name, tensor.shape] for tensor in layout]
-            told = {"target": target.name, "n_classes": target.n_classes}
-            opened.open(plan.source, {"layout": shapes, "n_features": n_features, **told})
+            by_name = {"target": target.name, "n_classes": target.n_classes}
+            opened.open(plan.source, {"layout": shapes, "n_features": n_features, **by_name})
             is_loaded = True
         return RemoteComputation(_Asked(opened, target), layout, flat)
 

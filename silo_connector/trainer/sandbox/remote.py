@@ -85,8 +85,8 @@ class Session:
             frame = frames.receive(self._receive, 0)
         except (frames.Gone, OSError, Invalid) as error:
             raise RunnerLost("The runner takes no session now.") from error
-        told = frame.head.get("measures")
-        return [str(one)[:80] for one in told[:_MEASURES_MAX]] if isinstance(told, list) else []
+        reported = frame.head.get("measures")
+        return [str(one)[:80] for one in reported[:_MEASURES_MAX]] if isinstance(reported, list) else []
 
     def _check(self, frame: Frame, done: str) -> None:
         head = frame.head

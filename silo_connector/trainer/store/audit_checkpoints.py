@@ -29,14 +29,14 @@ def stored_heads(state: Path) -> dict[str, TreeHead]:
     except FileNotFoundError:
         return {}
     try:
-        return {str(name): _head(said) for name, said in json.loads(text).items()}
+        return {str(name): _head(body) for name, body in json.loads(text).items()}
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise Invalid("checkpoints.unreadable", f"{state / FILE} is damaged: restore it from a backup.") from error
 
 
-def _head(said: Mapping[str, Any]) -> TreeHead:
-    root = said.get("root")
-    return TreeHead(int(said["position"]), str(said["digest"]), None if root is None else str(root))
+def _head(statement: Mapping[str, Any]) -> TreeHead:
+    root = statement.get("root")
+    return TreeHead(int(statement["position"]), str(statement["digest"]), None if root is None else str(root))
 
 
 def heads_seen(state: Path) -> dict[str, set[TreeHead]]:

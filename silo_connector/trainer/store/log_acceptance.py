@@ -25,25 +25,25 @@ def statement(config: Config, pinned: Signatory, chain: str | None) -> LogAccept
     """What there is to be signed. Raises Invalid ``log.not_broken``, ``log.chain_required`` where several chains
     are.
     """
-    standing = stored_breaks(config.trainer_state).standing
-    if not standing or (chain is not None and chain not in standing):
+    status = stored_breaks(config.trainer_state).standing
+    if not status or (chain is not None and chain not in status):
         raise Invalid("log.not_broken", "The platform has shown no log that breaks with what is kept here.")
-    if chain is None and len(standing) > 1:
-        raise Invalid("log.chain_required", f"Say with --chain which: {', '.join(sorted(standing))}.")
-    name = chain or next(iter(standing))
+    if chain is None and len(status) > 1:
+        raise Invalid("log.chain_required", f"Say with --chain which: {', '.join(sorted(status))}.")
+    name = chain or next(iter(status))
     return LogAcceptance(
         identity_key=identity_key(config).public.encoded,
         signatory_key=pinned.key.encoded,
         chain=name,
-        kept=KeptHead(**asdict(standing[name].kept)),
-        shown=KeptHead(**asdict(standing[name].shown)),
+        kept=KeptHead(**asdict(status[name].kept)),
+        shown=KeptHead(**asdict(status[name].shown)),
         accepted_at=now(),
     )
 
 
-def unsigned(said: LogAcceptance) -> bytes:
+def unsigned(statement: LogAcceptance) -> bytes:
     """The envelope that goes to where the key is."""
-    return envelope.sign(said.model_dump_json().encode(), LogAcceptance.payload_type)
+    return envelope.sign(statement.model_dump_json().encode(), LogAcceptance.payload_type)
 
 
 def read_statement(sealed: bytes) -> LogAcceptance:
@@ -56,11 +56,11 @@ def read_statement(sealed: bytes) -> LogAcceptance:
     raise Invalid("log.malformed", "The file holds no request to accept a log.")
 
 
-def signed(said: LogAcceptance, key: PrivateKey) -> bytes:
+def signed(statement: LogAcceptance, key: PrivateKey) -> bytes:
     """The same, signed. Raises Untrusted ``log.other_key`` if it names another signatory key."""
-    if said.signatory_key != key.public.encoded:
+    if statement.signatory_key != key.public.encoded:
         raise Untrusted("log.other_key", "The trainer that asks has pinned another signatory key than this one.")
-    return sign_document(said, key)
+    return sign_document(statement, key)
 
 
 def accept(config: Config, pinned: Signatory, sealed: bytes) -> LogAcceptance:
@@ -69,27 +69,27 @@ def accept(config: Config, pinned: Signatory, sealed: bytes) -> LogAcceptance:
     Raises Untrusted ``log.other_key`` and ``log.other_trainer``, Invalid ``log.changed`` (another head is kept than was
     signed for), and what ``verify_document`` raises.
     """
-    said = verify_document(LogAcceptance, sealed, [pinned.key])
-    if said.signatory_key != pinned.key.encoded:
+    document = verify_document(LogAcceptance, sealed, [pinned.key])
+    if document.signatory_key != pinned.key.encoded:
         raise Untrusted("log.other_key", "The acceptance names another signatory key than the one that is pinned.")
-    if said.identity_key != identity_key(config).public.encoded:
+    if document.identity_key != identity_key(config).public.encoded:
         raise Untrusted("log.other_trainer", "The acceptance is for another trainer.")
-    kept = TreeHead(**said.kept.model_dump())
-    standing = stored_breaks(config.trainer_state).standing.get(said.chain)
-    if standing is None or standing.kept != kept or stored_heads(config.trainer_state).get(said.chain) != kept:
+    kept = TreeHead(**document.kept.model_dump())
+    status = stored_breaks(config.trainer_state).standing.get(document.chain)
+    if status is None or status.kept != kept or stored_heads(config.trainer_state).get(document.chain) != kept:
         raise Invalid("log.changed", "What is kept here is not what was signed for. Ask for the signature again.")
     acceptance = json.loads(sealed)
     Journal.of(config).add(
         LOG_ACCEPTED,
         signatory=pinned.key.key_id,
         acceptance=acceptance,
-        chain=said.chain,
-        kept=said.kept.model_dump(),
-        shown=said.shown.model_dump(),
+        chain=document.chain,
+        kept=document.kept.model_dump(),
+        shown=document.shown.model_dump(),
     )
-    replace_head(config.trainer_state, said.chain, TreeHead(**said.shown.model_dump()))
-    end_break(config.trainer_state, said.chain, acceptance)
-    return said
+    replace_head(config.trainer_state, document.chain, TreeHead(**document.shown.model_dump()))
+    end_break(config.trainer_state, document.chain, acceptance)
+    return document
 
 
 def accepted_in(entry: Mapping[str, Any], config: Config, keys: frozenset[str]) -> LogAcceptance | None:
@@ -97,7 +97,7 @@ def accepted_in(entry: Mapping[str, Any], config: Config, keys: frozenset[str]) 
     try:
         sealed = json.dumps(entry.get("acceptance")).encode()
         key = PublicKey.from_encoded(read(LogAcceptance, envelope.payload_unverified(sealed)).signatory_key)
-        said = verify_document(LogAcceptance, sealed, [key])
+        document = verify_document(LogAcceptance, sealed, [key])
     except FederationError:
         return None
-    return said if key.key_id in keys and said.identity_key == identity_key(config).public.encoded else None
+    return document if key.key_id in keys and document.identity_key == identity_key(config).public.encoded else None

@@ -44,8 +44,8 @@ class Breaks:
 def stored_breaks(state: Path) -> Breaks:
     """What is kept; nothing where the file is not there. Raises Invalid ``log_breaks.unreadable``."""
     try:
-        said = json.loads((state / FILE).read_text())
-        return Breaks({name: _break(one) for name, one in said["standing"].items()}, dict(said["accepted"]))
+        body = json.loads((state / FILE).read_text())
+        return Breaks({name: _break(one) for name, one in body["standing"].items()}, dict(body["accepted"]))
     except FileNotFoundError:
         return Breaks()
     except (ValueError, KeyError, TypeError, AttributeError) as error:
@@ -74,8 +74,8 @@ def end_break(state: Path, chain: str, acceptance: dict[str, Any]) -> None:
     _write(state, found)
 
 
-def _break(said: Mapping[str, Any]) -> Break:
-    return Break(TreeHead(**said["kept"]), TreeHead(**said["shown"]), str(said["noted_at"]))
+def _break(statement: Mapping[str, Any]) -> Break:
+    return Break(TreeHead(**statement["kept"]), TreeHead(**statement["shown"]), str(statement["noted_at"]))
 
 
 def _write(state: Path, breaks: Breaks) -> None:

@@ -150,9 +150,9 @@ class _Reader:
             case {"event": "clock.behind", "seen": moment}:
                 self._see(moment)
             case {"event": event} if event == LOG_ACCEPTED:
-                said = accepted_in(entry, self._config, self._signatories)
-                if said is not None and past.heads.get(said.chain) == TreeHead(**said.kept.model_dump()):
-                    past.heads[said.chain] = TreeHead(**said.shown.model_dump())
+                statement = accepted_in(entry, self._config, self._signatories)
+                if statement is not None and past.heads.get(statement.chain) == TreeHead(**statement.kept.model_dump()):
+                    past.heads[statement.chain] = TreeHead(**statement.shown.model_dump())
             case {"event": event} if event == ACCEPTED:
                 self._accepted(entry)
 

@@ -45,9 +45,9 @@ def statement(config: Config, pinned: Signatory, past: Past) -> StateAcceptance:
     )
 
 
-def unsigned(said: StateAcceptance) -> bytes:
+def unsigned(statement: StateAcceptance) -> bytes:
     """The envelope that goes to where the key is."""
-    return envelope.sign(said.model_dump_json().encode(), StateAcceptance.payload_type)
+    return envelope.sign(statement.model_dump_json().encode(), StateAcceptance.payload_type)
 
 
 def read_statement(sealed: bytes) -> StateAcceptance:
@@ -60,11 +60,11 @@ def read_statement(sealed: bytes) -> StateAcceptance:
     raise Invalid("state.malformed", "The file holds no request to accept a state.")
 
 
-def signed(said: StateAcceptance, key: PrivateKey) -> bytes:
+def signed(statement: StateAcceptance, key: PrivateKey) -> bytes:
     """The same, signed. Raises Untrusted ``state.other_key`` if it names another signatory key."""
-    if said.signatory_key != key.public.encoded:
+    if statement.signatory_key != key.public.encoded:
         raise Untrusted("state.other_key", "The trainer that asks has pinned another signatory key than this one.")
-    return sign_document(said, key)
+    return sign_document(statement, key)
 
 
 def accept(config: Config, pinned: Signatory, past: Past, memory: Memory, sealed: bytes) -> StateAcceptance:
@@ -73,12 +73,12 @@ def accept(config: Config, pinned: Signatory, past: Past, memory: Memory, sealed
     Raises Untrusted ``state.other_key`` and ``state.other_trainer``, Invalid ``state.changed`` (it is about something
     else than what is older now, or was used before), and what ``verify_document`` raises.
     """
-    said = verify_document(StateAcceptance, sealed, [pinned.key])
-    if said.signatory_key != pinned.key.encoded:
+    document = verify_document(StateAcceptance, sealed, [pinned.key])
+    if document.signatory_key != pinned.key.encoded:
         raise Untrusted("state.other_key", "The acceptance names another signatory key than the one that is pinned.")
-    if said.identity_key != identity_key(config).public.encoded:
+    if document.identity_key != identity_key(config).public.encoded:
         raise Untrusted("state.other_trainer", "The acceptance is for another trainer.")
-    if (said.lost, said.lost_count) != (_lost(past), len(past.older)) or not _is_next(config, said):
+    if (document.lost, document.lost_count) != (_lost(past), len(past.older)) or not _is_next(config, document):
         raise Invalid("state.changed", "What is older is not what was signed for. Ask for the signature again.")
     _check_signatory(past)
     raise_heads(config.trainer_state, past.heads)
@@ -100,7 +100,7 @@ def accept(config: Config, pinned: Signatory, past: Past, memory: Memory, sealed
         journal.add(ACCEPTED, **fields)
     if past.is_journal_broken or past.signatory is None:
         journal.add(PINNED, signatory=pinned.key.key_id)
-    return said
+    return document
 
 
 def signatories(config: Config, pinned: Signatory | None) -> frozenset[str]:
@@ -114,8 +114,8 @@ def is_accepted(entry: Mapping[str, Any], config: Config, keys: frozenset[str]) 
     try:
         sealed = json.dumps(entry.get("acceptance")).encode()
         key = PublicKey.from_encoded(read(StateAcceptance, envelope.payload_unverified(sealed)).signatory_key)
-        said = verify_document(StateAcceptance, sealed, [key])
-        return key.key_id in keys and said.identity_key == identity_key(config).public.encoded
+        document = verify_document(StateAcceptance, sealed, [key])
+        return key.key_id in keys and document.identity_key == identity_key(config).public.encoded
     except FederationError:
         return False
 
@@ -149,15 +149,15 @@ def _end(config: Config) -> tuple[int, str | None]:
     return count, None if last is None else digest_bytes(last)
 
 
-def _is_next(config: Config, said: StateAcceptance) -> bool:
+def _is_next(config: Config, statement: StateAcceptance) -> bool:
     """Whether the journal has the line that was signed for, and no acceptance after it."""
     digest, is_next = None, True
     for number, line in enumerate(raw_lines(config.trainer_state), 1):
-        if number == said.journal_lines:
+        if number == statement.journal_lines:
             digest = digest_bytes(line)
-        elif number > said.journal_lines and ACCEPTED.encode() in line:
+        elif number > statement.journal_lines and ACCEPTED.encode() in line:
             is_next = False
-    return is_next and digest == said.journal_digest
+    return is_next and digest == statement.journal_digest
 
 
 def _numbers(past: Past, memory: Memory) -> dict[str, int]:

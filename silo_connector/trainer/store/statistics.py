@@ -96,8 +96,8 @@ class StatisticsAnswers:
         if are_too_few:
             raise Refused("statistics.too_few_rows", f"{name!r} has {state.rows} rows.")
         if near is not None:
-            told = f"{name!r} has {state.rows} rows, and answered of {near} others; {minimum_cell} have to differ."
-            raise Refused("statistics.rows_too_near", told)
+            message = f"{name!r} has {state.rows} rows, and answered of {near} others; {minimum_cell} have to differ."
+            raise Refused("statistics.rows_too_near", message)
         return {
             "dataset": name,
             "keys": list(dataset.keys),

@@ -43,11 +43,11 @@ def test_what_is_over_goes_and_what_is_not_stays(world: World) -> None:
 
 
 def test_command_creates_the_first_administrator(db: None, client: Client) -> None:
-    told = StringIO()
-    call_command("create_administrator", "First@Example.org", "The First", stdout=told)
+    reported = StringIO()
+    call_command("create_administrator", "First@Example.org", "The First", stdout=reported)
     first = User.objects.get()
     assert (first.email, first.is_platform_administrator) == ("first@example.org", True)
-    found = re.search(r"http://testserver(/welcome/\S+)", told.getvalue())
+    found = re.search(r"http://testserver(/welcome/\S+)", reported.getvalue())
     assert found
     assert client.get(found[1], follow=True).context["validlink"]
     assert Event.objects.get(verb="user.created").actor_name == "create_administrator"

@@ -64,12 +64,12 @@ def provider(settings: Any) -> Iterator[Provider]:
             self.reply(self.rfile.read(int(self.headers["Content-Length"])).decode())
 
         def reply(self, body: str) -> None:
-            said = json.dumps(running.answer(self.path, body)).encode()
+            statement = json.dumps(running.answer(self.path, body)).encode()
             self.send_response(200)
             self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", str(len(said)))
+            self.send_header("Content-Length", str(len(statement)))
             self.end_headers()
-            self.wfile.write(said)
+            self.wfile.write(statement)
 
         def log_message(self, *args: Any) -> None:
             pass

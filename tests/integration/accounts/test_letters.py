@@ -59,13 +59,13 @@ def test_a_new_member_is_invited_by_e_mail(
     person = User.objects.get(email="new@example.org")
     assert queued == [("accounts.tasks.send_welcome", [str(person.pk)])]
     tasks.send_welcome(str(person.pk))
-    (letter,) = mail.outbox
-    assert letter.to == ["new@example.org"]
-    assert "Nora New" in letter.body
-    assert "North has" in letter.body
-    html = letter.alternatives[0]  # type: ignore[attr-defined]
+    (message,) = mail.outbox
+    assert message.to == ["new@example.org"]
+    assert "Nora New" in message.body
+    assert "North has" in message.body
+    html = message.alternatives[0]  # type: ignore[attr-defined]
     assert html.mimetype == "text/html"
-    place = ADDRESS.search(str(letter.body))
+    place = ADDRESS.search(str(message.body))
     assert place
     assert f'href="http://testserver{place[1]}"' in html.content
     client = Client()
@@ -142,8 +142,8 @@ def test_the_way_back_in(world: World, queued: list[Any], django_capture_on_comm
     assert [name for name, _ in queued] == ["accounts.tasks.send_password_reset"] * 2
     for _, (user_id,) in queued:
         tasks.send_password_reset(user_id)
-    (letter,) = mail.outbox
-    place = ADDRESS.search(str(letter.body))
+    (email,) = mail.outbox
+    place = ADDRESS.search(str(email.body))
     assert place
     assert urlsplit(place[1]).path.startswith("/password/new/")
     form = client.get(place[1], follow=True).redirect_chain[-1][0]

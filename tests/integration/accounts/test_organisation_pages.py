@@ -26,8 +26,8 @@ def test_two_who_correct_the_same_organisation_are_informed(world: World) -> Non
     answer = client.post(place, mine | {"seen": seen})
     page = answer.content.decode()
     assert answer.status_code == 422
-    for told in ("Somebody else has changed this", "North and East", 'value="Northern"', 'value="DE"'):
-        assert told in page
+    for one_report in ("Somebody else has changed this", "North and East", 'value="Northern"', 'value="DE"'):
+        assert one_report in page
     world.north.refresh_from_db()
     assert (world.north.name, world.north.country) == ("North and East", "CH")
     saved = client.post(place, mine | {"seen": answer.context["now_seen"]})

@@ -88,9 +88,9 @@ def test_who_made_an_account_for_anothers_person_does_not_come_into_the_others_o
     assert Event.objects.filter(verb="user.unproved_reset", subject_id=str(user.pk)).count() == 1
 
     emails.send_welcome(user.pk)
-    (letter,) = mail.outbox
-    assert letter.to == ["person@south.example"]
-    link = LINK.search(str(letter.body))
+    (message,) = mail.outbox
+    assert message.to == ["person@south.example"]
+    link = LINK.search(str(message.body))
     assert link
     owner = Client()
     form = owner.get(link[1], follow=True).redirect_chain[-1][0]

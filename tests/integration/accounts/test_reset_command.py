@@ -18,9 +18,9 @@ def test_reset_command_removes_the_factor_and_ends_sessions(world: World) -> Non
     client = Client()
     client.force_login(world.it)
     assert client.get("/account/").status_code == 200
-    said = StringIO()
-    call_command("reset_second_factor", " IT@example.org", stdout=said)
-    assert "It is signed out" in said.getvalue()
+    statement = StringIO()
+    call_command("reset_second_factor", " IT@example.org", stdout=statement)
+    assert "It is signed out" in statement.getvalue()
     assert not has_second_factor(world.it)
     assert client.get("/account/").status_code == 302
 

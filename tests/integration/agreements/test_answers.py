@@ -22,11 +22,11 @@ def test_a_version_is_answered_with_all_its_parts(
     cohort: Cohort, current: AgreementVersion, coming: AgreementVersion
 ) -> None:
     client = client_of(cohort.scientist)
-    told = client.get(f"/api/v1/agreements/versions/{current.pk}/").json()
-    assert (told["state"], told["number"], told["missing"]) == ("in_force", 1, [])
-    assert told["digest"] == current.digest
-    assert [clause["id"] for clause in told["clauses"]][:2] == ["members", "purposes"]
-    first = told["parties"][0]
+    body = client.get(f"/api/v1/agreements/versions/{current.pk}/").json()
+    assert (body["state"], body["number"], body["missing"]) == ("in_force", 1, [])
+    assert body["digest"] == current.digest
+    assert [clause["id"] for clause in body["clauses"]][:2] == ["members", "purposes"]
+    first = body["parties"][0]
     assert first["fingerprint"] == cohort.federation.silos[0].signatory.public.fingerprint
     assert (first["stands"], first["signed_via"], first["suspension"]) == (True, "connector", None)
     next_one = client.get(f"/api/v1/agreements/versions/{coming.pk}/").json()

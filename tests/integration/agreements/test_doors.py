@@ -82,9 +82,12 @@ def bring_to(state: str) -> Callable[[Scene], None]:
             case "signing":
                 lifecycle.open_signing(version=version, by=by)
             case "suspended":
-                house = scene.cohort.silo.organisation
+                member_organisation = scene.cohort.silo.organisation
                 suspension.suspend(
-                    consortium=version.consortium, organisation=house, reason="because", by=scene.cohort.steward
+                    consortium=version.consortium,
+                    organisation=member_organisation,
+                    reason="because",
+                    by=scene.cohort.steward,
                 )
             case "outdated":
                 lifecycle.withdraw(version=version, by=by)

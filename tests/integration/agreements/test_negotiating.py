@@ -36,8 +36,8 @@ def refused(code: str, work: Callable[[], object]) -> FederationError:
 
 def test_a_counter_proposal_is_kept_with_whose_it_is(federation: Federation) -> None:
     version = proposed(federation)
-    house = federation.silos[1].silo.organisation
-    steward = steward_of(house)
+    member_organisation = federation.silos[1].silo.organisation
+    steward = steward_of(member_organisation)
     seen = version.terms_digest
     drafting.revise(
         version=version, terms=parsed(federation, protection=["masked"]), note="Masks", seen_digest=seen, by=steward
@@ -48,7 +48,7 @@ def test_a_counter_proposal_is_kept_with_whose_it_is(federation: Federation) -> 
     wordings = list(Revision.objects.filter(version=version))
     assert [(row.number, row.by, row.organisation) for row in wordings] == [
         (1, federation.administrator, None),
-        (2, steward, house),
+        (2, steward, member_organisation),
     ]
     assert wordings[0].terms_digest == seen
     refused(
@@ -76,8 +76,8 @@ def test_a_counter_proposal_is_kept_with_whose_it_is(federation: Federation) -> 
 def test_contradictory_terms_are_reported_at_once_by_field(
     federation: Federation, changes: dict[str, Any], field: str
 ) -> None:
-    told = refused("agreement.contradiction", lambda: drafted(federation, **changes))
-    assert field in told.fields
+    reported = refused("agreement.contradiction", lambda: drafted(federation, **changes))
+    assert field in reported.fields
     assert not AgreementVersion.objects.exists()
     version = drafted(federation)
     refused(
@@ -158,36 +158,44 @@ def test_each_act_is_done_from_the_states_that_the_table_names_and_no_other(
 
 def test_a_member_suspends_for_itself_and_lifts(federation: Federation) -> None:
     version = agreed(federation)
-    house, other = (played.silo.organisation for played in federation.silos[:2])
-    steward = steward_of(house)
+    member_organisation, other = (played.silo.organisation for played in federation.silos[:2])
+    steward = steward_of(member_organisation)
     consortium = federation.consortium
     refused(
         "agreement.reason_missing",
-        lambda: suspension.suspend(consortium=consortium, organisation=house, reason=" ", by=steward),
+        lambda: suspension.suspend(consortium=consortium, organisation=member_organisation, reason=" ", by=steward),
     )
-    suspension.suspend(consortium=consortium, organisation=house, reason="A question of consent", by=steward)
-    assert selectors.is_suspended_for(version, house)
+    suspension.suspend(
+        consortium=consortium, organisation=member_organisation, reason="A question of consent", by=steward
+    )
+    assert selectors.is_suspended_for(version, member_organisation)
     assert not selectors.is_suspended_for(version, other)
     assert selectors.in_force(consortium) == version
     refused(
         "agreement.suspended_already",
-        lambda: suspension.suspend(consortium=consortium, organisation=house, reason="again", by=steward),
+        lambda: suspension.suspend(consortium=consortium, organisation=member_organisation, reason="again", by=steward),
     )
     amended = agreed(federation, protection=["masked"])
-    assert selectors.is_suspended_for(amended, house), "a newer version does not lift it"
-    suspension.lift(consortium=consortium, organisation=house, by=steward)
-    assert not selectors.is_suspended_for(amended, house)
-    refused("agreement.not_suspended", lambda: suspension.lift(consortium=consortium, organisation=house, by=steward))
-    verbs = Event.objects.filter(organisation_id=house.id, subject_kind="suspension").order_by("id")
+    assert selectors.is_suspended_for(amended, member_organisation), "a newer version does not lift it"
+    suspension.lift(consortium=consortium, organisation=member_organisation, by=steward)
+    assert not selectors.is_suspended_for(amended, member_organisation)
+    refused(
+        "agreement.not_suspended",
+        lambda: suspension.lift(consortium=consortium, organisation=member_organisation, by=steward),
+    )
+    verbs = Event.objects.filter(organisation_id=member_organisation.id, subject_kind="suspension").order_by("id")
     assert [event.verb for event in verbs] == ["agreement.suspended_by_member", "agreement.suspension_lifted"]
 
 
 def test_there_is_nothing_to_suspend_where_there_is_no_agreement(federation: Federation) -> None:
-    house = federation.silos[0].silo.organisation
+    member_organisation = federation.silos[0].silo.organisation
     refused(
         "agreement.none",
         lambda: suspension.suspend(
-            consortium=federation.consortium, organisation=house, reason="x", by=steward_of(house)
+            consortium=federation.consortium,
+            organisation=member_organisation,
+            reason="x",
+            by=steward_of(member_organisation),
         ),
     )
 

@@ -103,9 +103,9 @@ def test_the_text_is_that_of_the_bytes_with_help_for_every_clause(cohort: Cohort
         assert terms_in(clause.id), clause.id
         assert clause.lines[0].split("'")[0] in page
     assert all(term.help.endswith(".") for term in TERMS.values())
-    paper = browser(cohort.scientist).get(f"/agreements/{current.pk}/paper/").content.decode()
-    assert current.digest in paper
-    assert cohort.federation.silos[2].signatory.public.fingerprint in paper
+    printed = browser(cohort.scientist).get(f"/agreements/{current.pk}/paper/").content.decode()
+    assert current.digest in printed
+    assert cohort.federation.silos[2].signatory.public.fingerprint in printed
 
 
 def pdf_at(client: Client, version: AgreementVersion) -> PdfReader:
@@ -117,8 +117,8 @@ def pdf_at(client: Client, version: AgreementVersion) -> PdfReader:
 
 
 def test_the_pdf_has_the_text_the_hash_and_what_was_signed(cohort: Cohort, current: AgreementVersion) -> None:
-    paper = pdf_at(browser(cohort.scientist), current)
-    pages = [" ".join(page.extract_text().split()) for page in paper.pages]
+    printed = pdf_at(browser(cohort.scientist), current)
+    pages = [" ".join(page.extract_text().split()) for page in printed.pages]
     text = " ".join(pages)
     assert current.digest is not None
     assert all(current.digest in page for page in pages)
@@ -127,21 +127,21 @@ def test_the_pdf_has_the_text_the_hash_and_what_was_signed(cohort: Cohort, curre
         assert " ".join(clause.lines[0].split())[:60] in text
     for played in every(cohort.federation.silos):
         assert played.signatory.public.fingerprint in text
-    (attached,) = paper.attachments["agreement.json"]
+    (attached,) = printed.attachments["agreement.json"]
     assert attached == document_of(current)
     assert open_agreement(attached).digest == current.digest
 
 
 def test_the_pdf_of_a_draft_says_so_and_names_that_no_font_has_are_reported(cohort: Cohort) -> None:
-    house = cohort.silo.organisation
-    house.name = "北京 Hospital <b>" + "x" * 150
-    house.save(update_fields=["name"])
+    member_organisation = cohort.silo.organisation
+    member_organisation.name = "北京 Hospital <b>" + "x" * 150
+    member_organisation.save(update_fields=["name"])
     version = proposed(cohort.federation)
-    paper = pdf_at(browser(cohort.administrator), version)
-    text = " ".join(" ".join(page.extract_text() for page in paper.pages).split())
+    printed = pdf_at(browser(cohort.administrator), version)
+    text = " ".join(" ".join(page.extract_text() for page in printed.pages).split())
     assert "not fixed: the terms may still change" in text
     assert "[U+5317][U+4EAC] Hospital <b>" in text
-    assert not paper.attachments
+    assert not printed.attachments
 
 
 # --- what members do --------------------------------------------------------------------------------------------
@@ -162,7 +162,7 @@ def test_comments_stand_at_their_clause(cohort: Cohort, coming: AgreementVersion
 def test_a_signature_is_submitted_and_what_is_wrong_with_a_file_is_reported(cohort: Cohort) -> None:
     version = being_signed(cohort.federation)
     own, other = (played.signatory for played in cohort.federation.silos[:2])
-    for sealed, said in (
+    for sealed, one_report in (
         (b"\xff\x00 no json", "no signed document (DSSE envelope)"),
         (b"{}", "no signed document (DSSE envelope)"),
         (json.dumps({"payload": "AA==", "payloadType": "x", "signatures": []}).encode(), "no agreement"),
@@ -170,7 +170,7 @@ def test_a_signature_is_submitted_and_what_is_wrong_with_a_file_is_reported(coho
     ):
         answer = hand_in(browser(cohort.steward), version, sealed)
         assert answer.status_code == 422
-        assert said in answer.content.decode()
+        assert one_report in answer.content.decode()
     assert browser(cohort.scientist).post(f"/agreements/{version.pk}/signature/", {}).status_code == 403
     assert hand_in(browser(cohort.steward), version, signed_by(version, own)).status_code == 302
     assert Signature.objects.get().received_via == "browser"

@@ -313,8 +313,10 @@ def test_reopening_throws_the_signatures_away_and_says_so(federation: Federation
     )
     digest = version.digest
     new = parsed(federation, protection=["masked"])
-    told = refused("agreement.being_signed", lambda: drafting.revise(version=version, terms=new, by=played_by(played)))
-    assert "so far 1" in told.message
+    reported = refused(
+        "agreement.being_signed", lambda: drafting.revise(version=version, terms=new, by=played_by(played))
+    )
+    assert "so far 1" in reported.message
     drafting.revise(version=version, terms=new, note="masks", reopen=True, by=played_by(played))
     assert (state_of(version), version.number, version.digest) == (S.PROPOSED, 2, "")
     assert not Signature.objects.exists()
@@ -335,8 +337,10 @@ def test_opening_says_what_stands_in_the_way_by_field(federation: Federation) ->
         members=[{**m, "organisation": "X"} for m in terms_for(federation)["members"][:1]]
         + terms_for(federation)["members"][1:],
     )
-    told = refused("agreement.members", lambda: lifecycle.open_signing(version=version, by=federation.administrator))
-    assert list(told.fields) == ["terms.members.0.organisation"]
+    reported = refused(
+        "agreement.members", lambda: lifecycle.open_signing(version=version, by=federation.administrator)
+    )
+    assert list(reported.fields) == ["terms.members.0.organisation"]
     refused(
         "agreement.changed_meanwhile",
         lambda: lifecycle.open_signing(version=version, seen_digest="sha256:other", by=federation.administrator),
@@ -345,11 +349,11 @@ def test_opening_says_what_stands_in_the_way_by_field(federation: Federation) ->
 
 def test_an_approval_is_of_the_bytes_that_were_read(federation: Federation) -> None:
     version = being_signed(federation)
-    house = federation.silos[0].silo.organisation
-    steward = steward_of(house)
+    member_organisation = federation.silos[0].silo.organisation
+    steward = steward_of(member_organisation)
 
     def approve(digest: str) -> object:
-        return signing.approve(version=version, organisation=house, seen_digest=digest, by=steward)
+        return signing.approve(version=version, organisation=member_organisation, seen_digest=digest, by=steward)
 
     refused("agreement.changed_meanwhile", lambda: approve("sha256:other"))
     approve(version.digest)

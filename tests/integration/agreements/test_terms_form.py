@@ -317,8 +317,8 @@ def test_a_ceiling_is_drawn_as_any_other_field(cohort: Cohort, said: str | None)
 
 def test_people_are_named_by_their_address_and_kept_by_their_id(cohort: Cohort, coming: AgreementVersion) -> None:
     client, address = browser(cohort.steward), f"/agreements/{coming.pk}/edit/"
-    said = f" {cohort.scientist.email.upper()}, {cohort.neighbour.pk}\n{cohort.scientist.email}"
-    first = typed(client, address) | {"purposes-modifiers": ["US"], "purposes-users": said}
+    message = f" {cohort.scientist.email.upper()}, {cohort.neighbour.pk}\n{cohort.scientist.email}"
+    first = typed(client, address) | {"purposes-modifiers": ["US"], "purposes-users": message}
     assert client.post(address, first).status_code == 302
     coming.refresh_from_db()
     ids = [str(cohort.scientist.pk), str(cohort.neighbour.pk)]
@@ -339,9 +339,9 @@ def test_who_takes_no_part_is_refused_at_the_field(cohort: Cohort, coming: Agree
     unknown = who.format(outsider=cohort.outsider.email, outsider_id=cohort.outsider.pk)
     data = {"purposes-modifiers": ["US"], "purposes-users": f"{unknown}\n{cohort.scientist.email}"}
     answer = client.post(address, typed(client, address) | data)
-    (said,) = answer.context["form"].use.errors["users"]
-    assert said.startswith("Nobody who takes part in this consortium has this address or id: ")
-    assert said.endswith(f": {unknown}")
+    (statement,) = answer.context["form"].use.errors["users"]
+    assert statement.startswith("Nobody who takes part in this consortium has this address or id: ")
+    assert statement.endswith(f": {unknown}")
     assert answer.context["form"].errors == {}
     assert cohort.scientist.email in answer.content.decode(), "what was typed stays"
 

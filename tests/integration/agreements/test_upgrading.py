@@ -128,9 +128,9 @@ def test_the_draft_has_the_same_terms_and_each_added_one_at_its_default(cohort: 
 def test_the_same_by_rest(cohort: Cohort) -> None:
     version = outdated(cohort)
     client = client_of(cohort.administrator)
-    told = client.get(f"/api/v1/agreements/versions/{version.pk}/").json()
-    assert (told["protocol"], told["is_outdated"]) == ("1.0", True)
-    assert [one["path"] for one in told["added_terms"]] == [added.path for added in ADDED_BY_1_1]
+    body = client.get(f"/api/v1/agreements/versions/{version.pk}/").json()
+    assert (body["protocol"], body["is_outdated"]) == ("1.0", True)
+    assert [one["path"] for one in body["added_terms"]] == [added.path for added in ADDED_BY_1_1]
     answer = client.post(f"/api/v1/agreements/versions/{version.pk}/upgrade/")
     assert (answer.status_code, answer.json()["state"]) == (201, "draft")
     assert {one["current_value"] for one in answer.json()["added_terms"]} >= {"allowed", None}
@@ -163,7 +163,7 @@ def test_wordings_and_comments_of_before_get_the_names_of_today_and_bytes_stay(c
     old = {new: name for name, new in RENAMED.items()}
     for model in (AgreementVersion, Revision):
         for row in model.objects.all():
-            row.terms = {old.get(name, name): said for name, said in row.terms.items()}
+            row.terms = {old.get(name, name): one_report for name, one_report in row.terms.items()}
             row.save(update_fields=["terms"])
     payload, digest = bytes(version.payload or b""), version.digest
     import_module("agreements.migrations.0004_names_of_terms").rename(apps, connection.schema_editor())

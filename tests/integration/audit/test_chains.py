@@ -166,16 +166,16 @@ def test_records_can_not_be_guessed_and_a_jobs_are_numbered(world: World) -> Non
                 )
         chain_new()
     records = [json.loads(bytes(link.record)) for link in Link.objects.order_by("event_id")]
-    assert len({said["salt"] for said in records}) == len(records)
-    assert all(len(said["salt"]) == 32 for said in records)
-    mine = [said for said in records if said["job"] == str(job_id)]
+    assert len({one_report["salt"] for one_report in records}) == len(records)
+    assert all(len(one_report["salt"]) == 32 for one_report in records)
+    mine = [one_report for one_report in records if one_report["job"] == str(job_id)]
     digests = {link.event_id: bytes(link.digest).hex() for link in Link.objects.all()}
-    assert [(said["job_number"], said["job_before"]) for said in mine] == [
+    assert [(one_report["job_number"], one_report["job_before"]) for one_report in mine] == [
         (1, None),
         (2, digests[mine[0]["id"]]),
         (3, digests[mine[1]["id"]]),
     ]
-    assert not any("job_number" in said for said in records if said["job"] != str(job_id))
+    assert not any("job_number" in one_report for one_report in records if one_report["job"] != str(job_id))
     assert verify(chain_of(world.consortium.id)).broken is None
 
 
@@ -237,8 +237,8 @@ def test_sequencers_side_by_side_chain_each_event_once() -> None:
 def test_the_command_says_what_it_found(world: World) -> None:
     out = StringIO()
     call_command("verify_audit", "--json", stdout=out)
-    told = json.loads(out.getvalue())
-    assert told == {"events": Event.objects.count(), "chains": Head.objects.count(), "verified": True}
+    body = json.loads(out.getvalue())
+    assert body == {"events": Event.objects.count(), "chains": Head.objects.count(), "verified": True}
     assert Unchained.objects.count() == 0
     out = StringIO()
     call_command("verify_audit", stdout=out)

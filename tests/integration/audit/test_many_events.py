@@ -36,7 +36,7 @@ def test_many_events_are_what_they_would_be_one_by_one_and_stay_in_order(world: 
     for place in range(6):
         one = told(world, place)
         record(by=TEST, verb="x.one", subject=one.subject, consortium_id=one.consortium_id, detail=one.detail)
-    record_each(by=TEST, verb="x.one", told=[told(world, place) for place in range(6)])
+    record_each(by=TEST, verb="x.one", reported=[told(world, place) for place in range(6)])
     events = list(Event.objects.filter(id__gt=last).order_by("id"))
     assert len(events) == 12
     for alone, among_others in every(zip(events[:6], events[6:], strict=True)):
@@ -46,7 +46,7 @@ def test_many_events_are_what_they_would_be_one_by_one_and_stay_in_order(world: 
 
 
 def test_many_events_are_chained_like_others(world: World) -> None:
-    record_each(by=TEST, verb="x.one", told=[told(world, place) for place in range(50)])
+    record_each(by=TEST, verb="x.one", reported=[told(world, place) for place in range(50)])
     assert Unchained.objects.count() == Event.objects.count()
     while chain_new():
         pass
@@ -57,7 +57,7 @@ def test_many_events_are_chained_like_others(world: World) -> None:
 
 def test_many_events_are_one_statement_and_none_is_none(world: World) -> None:
     with CaptureQueriesContext(connection) as queries:
-        record_each(by=TEST, verb="x.one", told=[])
+        record_each(by=TEST, verb="x.one", reported=[])
     assert len(queries) == 0
     assert not Event.objects.filter(verb="x.one").exists()
     assert world
@@ -66,11 +66,11 @@ def test_many_events_are_one_statement_and_none_is_none(world: World) -> None:
 def test_a_secret_in_one_of_many_events_leaves_none(world: World) -> None:
     good, bad = told(world, 1), Told(world.consortium, detail={"note": "cns_" + "a" * 30})
     with pytest.raises(Invalid, match="token"):
-        record_each(by=TEST, verb="x.one", told=[good, bad])
+        record_each(by=TEST, verb="x.one", reported=[good, bad])
     assert not Event.objects.filter(verb="x.one").exists()
 
 
 @pytest.mark.django_db(transaction=True)
 def test_many_events_outside_of_a_transaction_are_refused() -> None:
     with pytest.raises(RuntimeError, match=r"x\.one"):
-        record_each(by=TEST, verb="x.one", told=[])
+        record_each(by=TEST, verb="x.one", reported=[])

@@ -120,7 +120,7 @@ def test_maintenance_holds_connectors_and_streams_too(settings: Any) -> None:
     from config.asgi import application
 
     settings.MAINTENANCE = True
-    said: list[Any] = []
+    rows: list[Any] = []
 
     async def ask(path: str) -> None:
         sent: list[None] = []
@@ -132,7 +132,7 @@ def test_maintenance_holds_connectors_and_streams_too(settings: Any) -> None:
             return {"type": "http.request", "body": b"", "more_body": False}
 
         async def send(message: Any) -> None:
-            said.append(message)
+            rows.append(message)
 
         scope = {
             "type": "http",
@@ -145,10 +145,10 @@ def test_maintenance_holds_connectors_and_streams_too(settings: Any) -> None:
         await application(scope, receive, send)
 
     for path in ("/connector/v1/orders", "/api/v1/jobs/00000000-0000-0000-0000-000000000000/events/"):
-        said.clear()
+        rows.clear()
         asyncio.run(ask(path))
-        assert said[0]["status"] == 503
-        assert b"maintenance" in said[1]["body"]
-    said.clear()
+        assert rows[0]["status"] == 503
+        assert b"maintenance" in rows[1]["body"]
+    rows.clear()
     asyncio.run(ask("/health/live"))
-    assert said[0]["status"] == 200
+    assert rows[0]["status"] == 200

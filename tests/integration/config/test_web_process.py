@@ -48,9 +48,9 @@ def test_web_refuses_to_start_with_a_signing_key_and_says_what_to_change(
 ) -> None:
     key = str(services.folder / "keys" / "platform.key")
     child = web(services, tmp_path, **({"PLATFORM_SIGNING_KEY_FILE": None} | {name: key}))
-    said = wait_until_up_or_ended(child)
+    statement = wait_until_up_or_ended(child)
     assert child.returncode == 1
-    assert "Application startup complete" not in said
-    last = said.strip().splitlines()[-1]
+    assert "Application startup complete" not in statement
+    last = statement.strip().splitlines()[-1]
     assert "must not hold the platform's signing key" in last
     assert "Take PLATFORM_SIGNING_KEY_FILE out of web's environment" in last

@@ -62,8 +62,8 @@ def test_an_invitation_alone_shows_nothing_of_the_consortium(world: World) -> No
         consortium=world.consortium, organisation=world.elsewhere, message="Join us.", by=world.administrator
     )
     client = client_of(world.outsider)
-    told = client.get("/api/v1/invitations/?open=true").json()["results"]
-    assert [(one["id"], one["consortium"]["name"], one["message"]) for one in told] == [
+    body = client.get("/api/v1/invitations/?open=true").json()["results"]
+    assert [(one["id"], one["consortium"]["name"], one["message"]) for one in body] == [
         (str(sent.pk), "Hearts", "Join us.")
     ]
     assert client.get(f"/api/v1/consortia/{world.consortium.pk}/").status_code == 404
@@ -133,8 +133,8 @@ def test_the_consortium_can_end_a_participation_and_says_why(world: World) -> No
     assert not Event.objects.filter(verb="participation.left").exists()
     assert not ConsortiumRole.objects.filter(user=world.auditor).exists()
     assert world.consortium not in consortia_visible_to(world.steward)
-    told = client_of(world.steward).get(f"/api/v1/events/?organisation={world.south.pk}").json()["results"]
-    assert "No contract." in [one["detail"].get("reason") for one in told], "its own people can read why"
+    body = client_of(world.steward).get(f"/api/v1/events/?organisation={world.south.pk}").json()["results"]
+    assert "No contract." in [one["detail"].get("reason") for one in body], "its own people can read why"
     refused(
         "participation.transition",
         lambda: end_participation(participation=world.participation, reason="Again.", by=world.administrator),

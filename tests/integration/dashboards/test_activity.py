@@ -65,16 +65,18 @@ def test_activity_is_filtered_by_what_who_where_and_when(cohort: Cohort) -> None
 def test_pages_are_turned_and_keep_what_was_asked_for(cohort: Cohort, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(views, "PAGE_SIZE", 3)
     run_job(cohort)
-    client, told, query = browser(cohort.administrator), [], "verb=round."
+    client, reported, query = browser(cohort.administrator), [], "verb=round."
     for _ in range(20):
         answer = client.get(f"/activity/?{query}")
-        told += [row.event.id for row in answer.context["rows"]]
+        reported += [row.event.id for row in answer.context["rows"]]
         older = answer.context["older"]
         if older is None:
             break
         assert f"verb=round.&amp;before={older}" in answer.content.decode()
         query = f"verb=round.&before={older}"
-    assert told == list(Event.objects.filter(verb__startswith="round.").order_by("-id").values_list("id", flat=True))
+    assert reported == list(
+        Event.objects.filter(verb__startswith="round.").order_by("-id").values_list("id", flat=True)
+    )
     assert client.get("/activity/?before=rubbish").status_code == 200
     assert client.get(f"/activity/?before={10**30}").status_code == 200
 
@@ -91,8 +93,8 @@ def test_what_is_taken_away_is_bounded_and_runs_nothing(cohort: Cohort, monkeypa
     monkeypatch.setattr(views, "EXPORTED_MAX", 2)
     answer = client.get("/activity/events.json")
     assert "attachment" in answer["Content-Disposition"]
-    told = json.loads(answer.content)
-    assert (len(told["events"]), told["complete"]) == (2, False)
+    body = json.loads(answer.content)
+    assert (len(body["events"]), body["complete"]) == (2, False)
 
 
 def test_activity_page_needs_a_constant_number_of_queries(cohort: Cohort, django_assert_max_num_queries: Any) -> None:

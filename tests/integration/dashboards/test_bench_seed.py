@@ -31,9 +31,9 @@ GIVEN = {"IntConverter": 1, "UUIDConverter": UUID(int=0), "StringConverter": "no
 
 def seed(**size: int) -> dict[str, Any]:
     """Run it and read what it prints."""
-    told = StringIO()
-    call_command(Command(), DECLARATION, stdout=told, **{**SMALL, **size})
-    found: dict[str, Any] = json.loads(told.getvalue())
+    reported = StringIO()
+    call_command(Command(), DECLARATION, stdout=reported, **{**SMALL, **size})
+    found: dict[str, Any] = json.loads(reported.getvalue())
     return found
 
 

@@ -38,9 +38,9 @@ def test_the_chain_is_walked_when_somebody_asks(cohort: Cohort) -> None:
     assert "the chain holds" in page(client, chain=mine)
     victim = Link.objects.filter(chain=mine, position=2).get()
     forge("UPDATE audit_event SET actor_name = 'Somebody else' WHERE id = %s", victim.event_id)
-    told = page(client, chain=mine)
-    assert "The chain does not verify" in told
-    assert "chain.event_changed" in told
+    reported = page(client, chain=mine)
+    assert "The chain does not verify" in reported
+    assert "chain.event_changed" in reported
 
 
 def test_nobody_sees_a_chain_whose_audit_log_they_may_not_read(cohort: Cohort) -> None:

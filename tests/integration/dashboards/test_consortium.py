@@ -31,7 +31,7 @@ def test_for_whom_a_page_is_and_what_it_costs(cohort: Cohort, tab: str, django_a
         with django_assert_max_num_queries(26):
             page = client.get(path).content.decode()
         assert page.count('aria-current="page"') == 1
-    told = {
+    by_name = {
         "": f"/jobs/{job.id}/",
         "participants/": "Dana Data",
         "silos/": cohort.silo.name,
@@ -41,7 +41,7 @@ def test_for_whom_a_page_is_and_what_it_costs(cohort: Cohort, tab: str, django_a
         "activity/": "job.launched",
         "settings/": cohort.federation.consortium.slug,
     }
-    assert told[tab] in browser(cohort.administrator).get(path).content.decode()
+    assert by_name[tab] in browser(cohort.administrator).get(path).content.decode()
 
 
 def test_only_ones_own_colleagues_and_who_has_a_role_here_are_listed(cohort: Cohort) -> None:
@@ -101,8 +101,8 @@ def test_two_who_change_the_same_are_informed(cohort: Cohort) -> None:
     answer = client.post(path, {"name": "Mine", "description": "Typed for an hour.", "seen": seen})
     page = answer.content.decode()
     assert answer.status_code == 422
-    for told in ("Somebody else has changed this", "Came first.", "Typed for an hour.", 'value="Mine"'):
-        assert told in page
+    for one_report in ("Somebody else has changed this", "Came first.", "Typed for an hour.", 'value="Mine"'):
+        assert one_report in page
     consortium.refresh_from_db()
     assert consortium.name == "Theirs"
     saved = client.post(path, {"name": "Mine", "description": "Both.", "seen": answer.context["now_seen"]})

@@ -40,14 +40,14 @@ def page(client: Client, cohort: Cohort, **asked: str) -> str:
 def test_each_data_set_says_yes_or_the_code_that_says_no() -> None:
     cohort = agreed()
     client = browser(cohort.scientist)
-    told = page(client, cohort, category="health")
-    assert told.count("badge good") == 3
-    told = page(client, cohort, category="health", commercial="on")
-    assert told.count("badge good") == 2
-    assert "<code>NCU</code>" in told
-    assert told.index(cohort.federation.silos[1].silo.name) < told.index(cohort.federation.silos[0].silo.name)
-    told = page(client, cohort, category="population_origins")
-    assert (told.count("badge good"), told.count("<code>HMB</code>")) == (0, 3)
+    reported = page(client, cohort, category="health")
+    assert reported.count("badge good") == 3
+    reported = page(client, cohort, category="health", commercial="on")
+    assert reported.count("badge good") == 2
+    assert "<code>NCU</code>" in reported
+    assert reported.index(cohort.federation.silos[1].silo.name) < reported.index(cohort.federation.silos[0].silo.name)
+    reported = page(client, cohort, category="population_origins")
+    assert (reported.count("badge good"), reported.count("<code>HMB</code>")) == (0, 3)
 
 
 def test_what_the_agreement_does_not_cover_serves_nothing() -> None:
@@ -56,8 +56,8 @@ def test_what_the_agreement_does_not_cover_serves_nothing() -> None:
     assert uncovered is not None
     uncovered.name = "renamed"
     uncovered.save(update_fields=["name"])
-    told = page(browser(cohort.scientist), cohort, category="health")
-    assert (told.count("badge good"), told.count("<code>agreement.dataset</code>")) == (2, 1)
+    reported = page(browser(cohort.scientist), cohort, category="health")
+    assert (reported.count("badge good"), reported.count("<code>agreement.dataset</code>")) == (2, 1)
 
 
 def test_without_an_agreement_that_is_said() -> None:
@@ -67,12 +67,12 @@ def test_without_an_agreement_that_is_said() -> None:
 
 def test_a_wrong_code_is_reported_at_its_field_and_what_was_typed_stays() -> None:
     cohort = agreed()
-    told = page(browser(cohort.scientist), cohort, category="disease", diseases="heart failure")
-    assert 'value="heart failure"' in told
-    assert 'aria-invalid="true"' in told
-    assert "“heart failure” is not written as it has to be" in told
-    assert "pattern ^" not in told
-    assert "May serve it" not in told
+    reported = page(browser(cohort.scientist), cohort, category="disease", diseases="heart failure")
+    assert 'value="heart failure"' in reported
+    assert 'aria-invalid="true"' in reported
+    assert "“heart failure” is not written as it has to be" in reported
+    assert "pattern ^" not in reported
+    assert "May serve it" not in reported
 
 
 def test_the_only_consortium_need_not_be_chosen() -> None:
@@ -84,8 +84,8 @@ def test_the_only_consortium_need_not_be_chosen() -> None:
 def test_a_consortium_of_others_is_not_offered(django_assert_max_num_queries: Any) -> None:
     cohort = agreed()
     client = browser(cohort.outsider)
-    told = page(client, cohort, category="health")
-    assert cohort.federation.silos[0].silo.name not in told
+    reported = page(client, cohort, category="health")
+    assert cohort.federation.silos[0].silo.name not in reported
     assert Client().get(PATH).status_code == 302
     assert browser(cohort.scientist).post(PATH).status_code == 405
     with django_assert_max_num_queries(29):

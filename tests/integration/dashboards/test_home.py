@@ -91,7 +91,7 @@ def test_cards_and_jobs_show_how_it_goes(cohort: Cohort) -> None:
 
 
 def test_where_there_is_nothing_yet_each_role_is_informed_what_comes_next(cohort: Cohort) -> None:
-    told = {
+    by_name = {
         cohort.platform_admin: ("Take organisations in", "/organisations/"),
         cohort.administrator: ("Invite organisations", ""),
         cohort.steward: ("training plans to review", "/datasets/"),
@@ -99,7 +99,7 @@ def test_where_there_is_nothing_yet_each_role_is_informed_what_comes_next(cohort
         cohort.scientist: ("share a schema", "/datasets/"),
         cohort.neighbour: ("in the audit log", "/activity/"),
     }
-    for user, (text, link) in every(told.items()):
+    for user, (text, link) in every(by_name.items()):
         page = page_of(user)
         assert "What to do next" in page, user
         assert text in page

@@ -45,9 +45,9 @@ def test_convergence_has_every_silo_and_all_together(cohort: Cohort) -> None:
 def test_what_could_point_at_somebody_is_not_drawn(cohort: Cohort) -> None:
     job = run_job(cohort)
     job.request["limits"]["minimum_cell"] = 10**6
-    told = version_series.versions_of(job)
-    assert told
-    assert {score.figures.get("accuracy") for row in told for score in row.by_silo.values()} == {None}
+    versions = version_series.versions_of(job)
+    assert versions
+    assert {score.figures.get("accuracy") for row in versions for score in row.by_silo.values()} == {None}
 
 
 def test_very_long_jobs_are_thinned_and_keep_the_best(cohort: Cohort) -> None:
@@ -168,8 +168,8 @@ def test_a_download_shows_what_silos_did_and_how_the_model_did_there(cohort: Coh
     Silo.objects.filter(id=cohort.silo.id).update(name="=cmd()")
     client = browser(cohort.scientist)
     rows = {(row["round"], row["silo_id"]): row for row in json.loads(taken(client, job, "json"))["work"]}
-    told = list(csv.DictReader(io.StringIO(taken(client, job, "csv"))))
-    assert len(told) == len(rows) == Order.objects.filter(step__round__job=job).count()
+    listed = list(csv.DictReader(io.StringIO(taken(client, job, "csv"))))
+    assert len(listed) == len(rows) == Order.objects.filter(step__round__job=job).count()
     for order in every(
         Order.objects.filter(step__round__job=job).select_related("submission", "evaluation", "step__round")
     ):
@@ -181,7 +181,7 @@ def test_a_download_shows_what_silos_did_and_how_the_model_did_there(cohort: Coh
             order.evaluation.figures["accuracy"],
             order.evaluation.figures["loss"],
         )
-    mine = [row["silo"] for row in told if row["silo_id"] == str(cohort.silo.id)]
+    mine = [row["silo"] for row in listed if row["silo_id"] == str(cohort.silo.id)]
     assert set(mine) == {"'=cmd()"}
     assert {row["silo"] for row in rows.values()} >= {"=cmd()"}
     job.request["limits"]["minimum_cell"] = 10**6
@@ -206,10 +206,10 @@ def test_of_many_silos_the_lowest_the_middle_and_the_highest_are_drawn() -> None
 
 def test_how_far_silos_lie_apart_is_judged_by_the_database(cohort: Cohort) -> None:
     job = run_job(cohort)
-    told = [0.2, 0.5, 0.9]
+    listed = [0.2, 0.5, 0.9]
     for order in Order.objects.filter(step__round__job=job).select_related("evaluation"):
         place = [played.silo.id for played in cohort.federation.silos].index(order.silo_id)
-        Evaluation.objects.filter(order=order).update(figures={"accuracy": told[place], "loss": 1.0})
+        Evaluation.objects.filter(order=order).update(figures={"accuracy": listed[place], "loss": 1.0})
     rows = version_series.versions_of(job, spread=True)
     assert {row.spread.figures["accuracy"] for row in rows if row.spread} == {(0.9, 0.5, 0.2)}
     assert [bool(row.by_silo) for row in rows] == [row.is_best for row in rows]

@@ -81,10 +81,10 @@ def unmarked(texts: Iterable[str]) -> list[str]:
     found, depth = [], 0
     for text in texts:
         rest = []
-        for letter in text:
-            depth += (letter == BEGIN) - (letter == END)
+        for email in text:
+            depth += (email == BEGIN) - (email == END)
             if depth == 0:
-                rest.append(" " if letter == END else letter)
+                rest.append(" " if email == END else email)
         found.append("".join(rest))
     return found
 
@@ -222,11 +222,11 @@ def test_a_page_works_the_same_in_every_language(world: tuple[Cohort, Job, Job])
     cohort.scientist.language, cohort.scientist.time_zone = "de", "Europe/Berlin"
     cohort.scientist.save()
     for name, address in every(addresses.items()):
-        told = seen(client.get(address).content.decode())
-        assert _timeless(told, name) == _timeless(english[name], name), name
-        assert list(map(_numbers, told.figures)) == list(map(_numbers, english[name].figures)), name
+        text = seen(client.get(address).content.decode())
+        assert _timeless(text, name) == _timeless(english[name], name), name
+        assert list(map(_numbers, text.figures)) == list(map(_numbers, english[name].figures)), name
         if name not in NOT_OURS:
-            assert told.texts != english[name].texts, name
+            assert text.texts != english[name].texts, name
 
 
 def _timeless(page: Seen, name: str) -> list[tuple[str, str, str]]:
@@ -311,8 +311,8 @@ def test_what_the_browser_asks_for_is_spoken_to_strangers_and_rest_stays_english
 
 def test_a_person_s_choice_goes_before_the_browser_s(cohort: Cohort) -> None:
     client = german(cohort.scientist)
-    told = client.get("/account/", headers={"Accept-Language": "en"})
-    assert "Von jetzt an sprechen die Seiten so mit Ihnen." in told.content.decode()
+    response = client.get("/account/", headers={"Accept-Language": "en"})
+    assert "Von jetzt an sprechen die Seiten so mit Ihnen." in response.content.decode()
     nothing = client.get("/jobs/00000000-0000-4000-8000-000000000000/", headers={"Accept-Language": "en"})
     assert "Einen solchen Job gibt es nicht." in nothing.content.decode()
     nowhere = client.get("/no/such/address/", headers={"Accept-Language": "en"})
@@ -360,8 +360,8 @@ def test_notices_are_written_in_their_reader_s_language(cohort: Cohort, settings
     run_job(cohort, rounds=1)
     actions.gather(by=TEST)
     deliveries.deliver_due(by=TEST)
-    told = next(one for one in mail.outbox if one.to == [cohort.scientist.email])
-    assert told.subject.startswith("[Consilience] Fertig: ")
-    assert "Genauigkeit 0," in told.body
-    assert "Wählen Sie Ihre Benachrichtigungen:" in told.body
+    reported = next(one for one in mail.outbox if one.to == [cohort.scientist.email])
+    assert reported.subject.startswith("[Consilience] Fertig: ")
+    assert "Genauigkeit 0," in reported.body
+    assert "Wählen Sie Ihre Benachrichtigungen:" in reported.body
     assert Notice.objects.get(kind="job.completed").subject.startswith("Completed: ")

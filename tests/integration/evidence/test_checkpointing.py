@@ -59,8 +59,10 @@ def given(played: PlayedSilo) -> list[CheckpointOrder]:
     """The orders that a poll of the silo brings, as the platform has signed them."""
     key = issuing.signing_key().public
     found = fetch_deliverable_orders(played.silo, [])
-    assert all((handed.manifest, handed.inputs, handed.agreement) == (b"null", {}, None) for handed in found.orders)
-    return [documents.verify_document(CheckpointOrder, handed.order, [key]) for handed in found.orders]
+    assert all(
+        (delivered.manifest, delivered.inputs, delivered.agreement) == (b"null", {}, None) for delivered in found.orders
+    )
+    return [documents.verify_document(CheckpointOrder, delivered.order, [key]) for delivered in found.orders]
 
 
 def countersigned(played: PlayedSilo, order: CheckpointOrder) -> bytes:
@@ -72,7 +74,7 @@ def countersigned(played: PlayedSilo, order: CheckpointOrder) -> bytes:
 
 def refusal(played: PlayedSilo, order: CheckpointOrder, code: str = "checkpoint.forked", **changes: object) -> bytes:
     """What the trainer says to a head that it does not sign."""
-    said = {
+    by_name = {
         "order_id": order.order_id,
         "number": order.number,
         "silo_id": order.silo_id,
@@ -82,14 +84,14 @@ def refusal(played: PlayedSilo, order: CheckpointOrder, code: str = "checkpoint.
         "environment": ENVIRONMENT,
         "created_at": now(),
     }
-    return sign_document(documents.Refusal.model_validate(said | changes), played.identity)
+    return sign_document(documents.Refusal.model_validate(by_name | changes), played.identity)
 
 
 def test_a_head_is_ordered_until_this_silo_has_countersigned_it(federation: Federation) -> None:
     first, second = federation.silos[:2]
     (order,) = given(first)
-    said = read(AuditCheckpoint, payload_unverified(json.dumps(order.checkpoint).encode()))
-    assert said.chain == chain_of(federation.consortium.id)
+    parsed = read(AuditCheckpoint, payload_unverified(json.dumps(order.checkpoint).encode()))
+    assert parsed.chain == chain_of(federation.consortium.id)
     assert order.silo_id == first.silo.id
     assert sign_heads() == 0  # nothing has moved, and what is open is not ordered twice
     document = json.loads(countersigned(first, order))
@@ -117,15 +119,15 @@ def test_what_the_relay_holds_is_not_delivered_again(federation: Federation) -> 
 
 def follows(order: CheckpointOrder, kept: TreeHead) -> str | None:
     """Why the head of an order does not follow from one, by the proof that came along."""
-    said = read(AuditCheckpoint, payload_unverified(json.dumps(order.checkpoint).encode()))
+    document = read(AuditCheckpoint, payload_unverified(json.dumps(order.checkpoint).encode()))
     assert order.proof is not None
-    return why_not_after(kept, TreeHead(said.position, said.digest, said.root), order.proof.hashes)
+    return why_not_after(kept, TreeHead(document.position, document.digest, document.root), order.proof.hashes)
 
 
 def head_of(order: CheckpointOrder) -> TreeHead:
     """The head that is to be countersigned."""
-    said = read(AuditCheckpoint, payload_unverified(json.dumps(order.checkpoint).encode()))
-    return TreeHead(said.position, said.digest, said.root)
+    document = read(AuditCheckpoint, payload_unverified(json.dumps(order.checkpoint).encode()))
+    return TreeHead(document.position, document.digest, document.root)
 
 
 def test_each_head_is_proven_from_the_one_that_the_silo_keeps(federation: Federation) -> None:
@@ -149,13 +151,13 @@ def test_a_silo_that_keeps_another_head_shows_which_and_is_asked_again_at_once(f
     first = federation.silos[0]
     (order,) = given(first)
     kept = replace(head_of(order), root=None)
-    told = documents.KeptHead(**asdict(kept))
-    answer(document=refusal(first, order, "checkpoint.other_head", kept=told), by=first.silo)
+    by_name = documents.KeptHead(**asdict(kept))
+    answer(document=refusal(first, order, "checkpoint.other_head", kept=by_name), by=first.silo)
     assert Event.objects.get(verb__startswith="checkpoint.").verb == "checkpoint.refused"
     assert sign_heads() == 1
     (again,) = given(first)
     assert again.proof is not None
-    assert again.proof.follows == told
+    assert again.proof.follows == by_name
     assert follows(again, kept) is None
     assert audit_checkpoints.contradicted([chain_of(federation.consortium.id)]) == []
 
@@ -233,8 +235,8 @@ def test_a_refusal_is_kept_written_down_and_shown_until_the_silo_signs_again(
     event = Event.objects.get(verb="checkpoint.contradicted")
     assert (event.consortium_id, event.subject_id) == (federation.consortium.id, str(first.silo.id))
     assert event.detail["code"] == "checkpoint.forked"
-    (told,) = audit_checkpoints.contradicted([chain])
-    assert (told.silo, told.code) == (first.silo.name, "checkpoint.forked")
+    (reported,) = audit_checkpoints.contradicted([chain])
+    assert (reported.silo, reported.code) == (first.silo.name, "checkpoint.forked")
     client.force_login(federation.administrator)
     page = client.get("/activity/chains/").content.decode()
     assert f"{first.silo.name} does not countersign the audit log of" in page

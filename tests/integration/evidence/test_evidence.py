@@ -121,8 +121,8 @@ def test_the_bundle_of_a_job_holds_and_names_its_models(cohort: Cohort) -> None:
     assert report.checked["orders"] == report.checked["answers"] == Order.objects.filter(step__round__job=job).count()
     assert report.checked["events of the job"] == Event.objects.filter(job_id=job.id).count()
     assert report.checked["rounds"] == job.rounds_planned + 1
-    told = b"".join(entry.content for entry in read_bundle(bundle.splitlines(keepends=True)))
-    assert not [word for word in (other.name, str(other.id)) if word.encode() in told]
+    document = b"".join(entry.content for entry in read_bundle(bundle.splitlines(keepends=True)))
+    assert not [word for word in (other.name, str(other.id)) if word.encode() in document]
     assert job.agreement is not None
     assert report.agreement == job.agreement.digest
     assert job.model is not None
@@ -220,11 +220,11 @@ def test_what_the_platform_changes_in_its_database_no_longer_fits_its_log(cohort
     everybody_signs(cohort)
     last = Passport.objects.filter(version__model__jobs=job).latest("version__round_number")
     key = issuing.signing_key()
-    digest, said = open_passport(bytes(last.document), [key.public])
-    invented = sign_passport("sha256:" + "f" * 64, said, key)
+    digest, statement = open_passport(bytes(last.document), [key.public])
+    invented = sign_passport("sha256:" + "f" * 64, statement, key)
     Passport.objects.filter(pk=last.pk).update(document=invented)
     assert {"passport.not_in_log", "passport.other_model", "passport.left_out"} <= codes(report_of(job))
-    Passport.objects.filter(pk=last.pk).update(document=sign_passport(digest, said, key))
+    Passport.objects.filter(pk=last.pk).update(document=sign_passport(digest, statement, key))
     order = Order.objects.filter(step__round__job=job).latest("number")
     order.submission.delete()
     assert {"answer.left_out", "passport.other_evaluation"} <= codes(report_of(job))
@@ -355,10 +355,10 @@ def test_no_silo_spoils_a_job_s_evidence_by_one_answer(blob_root: Path, code: st
     assert (order, order.code) == (spoilt[0], code)
     assert not Submission.objects.filter(order=order).exists()
     assert not Evaluation.objects.filter(order=order).exists()
-    told = json.dumps(
+    events = json.dumps(
         [order.message, order.params, *Event.objects.filter(job_id=job.id).values_list("detail", flat=True)]
     )
-    assert "0.625" not in told
+    assert "0.625" not in events
     everybody_signs_in(federation)
     job.refresh_from_db()
     report = report_of(job)

@@ -116,8 +116,8 @@ def test_who_sees_the_model_takes_its_passport(cohort: Cohort) -> None:
         answer = client.get(address)
         return answer.status_code, answer.content
 
-    status, told = ask(cohort.scientist)
-    assert (status, json.loads(told)["code"]) == (409, "passport.not_yet")
+    status, reported = ask(cohort.scientist)
+    assert (status, json.loads(reported)["code"]) == (409, "passport.not_yet")
     passports.issue_missing(issuing.signing_key())
     assert ask(cohort.scientist) == (200, bytes(registry.Passport.objects.get(version=version).document))
     assert ask(cohort.outsider)[0] == ask(cohort.nobody)[0] == 404

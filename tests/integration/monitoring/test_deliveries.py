@@ -122,11 +122,11 @@ def test_what_fails_is_put_off_with_all_that_waits_for_the_same_address(cohort: 
         job = run_job(cohort)
         actions.gather(by=TEST)
         first = Delivery.objects.get(channel="webhook")
-        told = Notice.objects.get(id=first.notice_id)
+        reported = Notice.objects.get(id=first.notice_id)
         for number in range(3):
-            told.pk, told.event_id = None, told.event_id + 1000 + number
-            told.save()
-            Delivery.objects.create(notice=told, user=cohort.scientist, channel=Channel.WEBHOOK, webhook=webhook)
+            reported.pk, reported.event_id = None, reported.event_id + 1000 + number
+            reported.save()
+            Delivery.objects.create(notice=reported, user=cohort.scientist, channel=Channel.WEBHOOK, webhook=webhook)
         deliveries.deliver_due(by=TEST, seconds=LATE_S)
         assert server.calls == 1, "one try for all of them"
     waiting = Delivery.objects.filter(channel="webhook", state="pending", next_try_at__gt=timezone.now())
@@ -149,8 +149,8 @@ def test_what_waits_for_an_address_that_is_abandoned_is_abandoned_too(
         assert server.calls == 1
     webhook.refresh_from_db()
     assert webhook.disabled_at is not None
-    told = Delivery.objects.filter(webhook=webhook).values_list("state", "code")
-    assert list(told) == [("failed", "webhook.abandoned")] * 2
+    rows = Delivery.objects.filter(webhook=webhook).values_list("state", "code")
+    assert list(rows) == [("failed", "webhook.abandoned")] * 2
 
 
 def test_a_delivery_that_breaks_is_written_down_and_the_others_go_on(
@@ -200,8 +200,8 @@ def test_an_event_that_can_t_be_delivered_holds_no_other(
     assert "a fault of ours" in caplog.text
     monkeypatch.undo()
     actions.gather(by=TEST)
-    told = set(Notice.objects.filter(kind=Kind.JOB_COMPLETED).values_list("job_id", flat=True))
-    assert told == {job.id, again.id}
+    rows = set(Notice.objects.filter(kind=Kind.JOB_COMPLETED).values_list("job_id", flat=True))
+    assert rows == {job.id, again.id}
 
 
 def test_names_that_were_kept_with_an_end_of_line_are_reported_and_cleaned(cohort: Cohort) -> None:
@@ -209,11 +209,13 @@ def test_names_that_were_kept_with_an_end_of_line_are_reported_and_cleaned(cohor
     job = run_job(cohort)
     silo = cohort.silo
     twin = Silo.objects.create(organisation=silo.organisation, name="Ward 1", palette=7)
-    house = silo.organisation_id
+    member_organisation = silo.organisation_id
     with connection.cursor() as cursor:
         cursor.execute("UPDATE training_job SET name = %s WHERE id = %s", ["Heart\r\nBcc: all@example.org", job.id])
         cursor.execute("UPDATE silos_silo SET name = %s WHERE id = %s", ["Ward\u20281", silo.id])
-        cursor.execute("UPDATE accounts_organisation SET name = %s WHERE id = %s", ["\u202e\u200b", house])
+        cursor.execute(
+            "UPDATE accounts_organisation SET name = %s WHERE id = %s", ["\u202e\u200b", member_organisation]
+        )
         cursor.execute("UPDATE accounts_user SET full_name = %s WHERE id = %s", ["Ada\tLo\u0308w", cohort.it.pk])
     actions.gather(by=TEST)
     Notice.objects.filter(job_id=job.id).update(subject="Completed:\nHeart", names=None)
@@ -271,5 +273,5 @@ def test_who_may_no_longer_see_a_thing_is_informed_nothing_of_it(cohort: Cohort,
     assert waiting.exists() == (when == "while it waits")
     lose()
     deliveries.deliver_due(by=TEST, seconds=LATE_S)
-    assert not [letter for letter in mail.outbox if cohort.scientist.email in letter.to]
+    assert not [message for message in mail.outbox if cohort.scientist.email in message.to]
     assert not waiting.exclude(state="failed", code="delivery.not_permitted").exists()

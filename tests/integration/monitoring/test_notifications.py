@@ -43,14 +43,14 @@ class Receiver:
 @pytest.fixture
 def receiver(settings: Any) -> Iterator[Receiver]:
     settings.WEBHOOK_ALLOW_PRIVATE = True
-    told = Receiver()
+    reported = Receiver()
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"]))
-            told.got.append(({name.lower(): value for name, value in self.headers.items()}, body))
-            self.send_response(told.status)
-            if told.status == 302:
+            reported.got.append(({name.lower(): value for name, value in self.headers.items()}, body))
+            self.send_response(reported.status)
+            if reported.status == 302:
                 self.send_header("Location", "http://127.0.0.1:9/elsewhere")
             self.end_headers()
 
@@ -58,10 +58,10 @@ def receiver(settings: Any) -> Iterator[Receiver]:
             """Say nothing."""
 
     server = HTTPServer(("127.0.0.1", 0), Handler)
-    told.url = f"http://127.0.0.1:{server.server_port}/hook?x=1"
+    reported.url = f"http://127.0.0.1:{server.server_port}/hook?x=1"
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
-    yield told
+    yield reported
     server.shutdown()
     thread.join()
     server.server_close()
@@ -153,8 +153,8 @@ def test_a_webhook_is_called_with_a_signature_that_holds(cohort: Cohort, receive
     job = run_job(cohort)
     notify()
     ((headers, body),) = receiver.got
-    said = json.loads(body)
-    assert (said["type"], said["data"]["job_id"]) == ("job.completed", str(job.id))
+    body_read = json.loads(body)
+    assert (body_read["type"], body_read["data"]["job_id"]) == ("job.completed", str(job.id))
     stamp = int(headers["webhook-timestamp"])
     assert headers["webhook-signature"] == webhooks.signature(secret, headers["webhook-id"], stamp, body)
     notify()

@@ -59,25 +59,25 @@ def certificate(folder: Path, name: str) -> tuple[Path, Path]:
 
 @contextmanager
 def serving(folder: Path, name: str) -> Iterator[Secure]:
-    told = Secure()
+    reported = Secure()
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(*certificate(folder, name))
-    context.sni_callback = lambda _socket, asked, _context: told.asked_for.append(asked)
+    context.sni_callback = lambda _socket, asked, _context: reported.asked_for.append(asked)
     listener = socket.create_server(("127.0.0.1", 0))
-    told.port = listener.getsockname()[1]
+    reported.port = listener.getsockname()[1]
 
     def serve() -> None:
         try:
             with listener.accept()[0] as plain, context.wrap_socket(plain, server_side=True) as secure:
-                told.got.append(secure.recv(65536))
+                reported.got.append(secure.recv(65536))
                 secure.sendall(b"HTTP/1.1 204 No Content\r\n\r\n")
         except OSError:
-            told.got.append(b"")
+            reported.got.append(b"")
 
     thread = threading.Thread(target=serve, daemon=True)
     thread.start()
     try:
-        yield told
+        yield reported
     finally:
         thread.join(FAILS_AFTER_S)
         listener.close()

@@ -52,15 +52,15 @@ def test_the_same_review_twice_at_once_counts_once_and_two_people_s_are_two(fede
 
 def test_a_steward_s_verdict_twice_at_once_is_one_verdict(federation: Federation) -> None:
     plan = uploaded(federation.consortium, federation.administrator)
-    house = federation.silos[0].silo.organisation
+    member_organisation = federation.silos[0].silo.organisation
     speaking = partial(
         record_verdict,
         plan=plan,
-        organisation=house,
+        organisation=member_organisation,
         verdict="approved",
         seen_digest=plan.digest,
         shown_by="second factor",
-        by=steward_of(house),
+        by=steward_of(member_organisation),
     )
     assert at_once(speaking, speaking, speaking) == [""] * 3
     assert CodeApproval.objects.count() == 1
@@ -69,13 +69,14 @@ def test_a_steward_s_verdict_twice_at_once_is_one_verdict(federation: Federation
 def test_who_has_left_sees_no_plan_and_submits_nothing_for_it(federation: Federation) -> None:
     plan = uploaded(federation.consortium, federation.administrator)
     gone = federation.silos[1]
-    house = gone.silo.organisation
-    client = client_of(steward_of(house))
+    member_organisation = gone.silo.organisation
+    client = client_of(steward_of(member_organisation))
     place = f"/api/v1/plans/{plan.pk}/"
     assert client.get(place).status_code == 200
     accept_review(envelope=sealed_review(gone), by=gone.silo, via=Via.CONNECTOR)
     leave_consortium(
-        participation=Participation.objects.get(consortium=federation.consortium, organisation=house), by=TEST
+        participation=Participation.objects.get(consortium=federation.consortium, organisation=member_organisation),
+        by=TEST,
     )
     body: dict[str, object] = {"document": {}}
     answers = [
@@ -86,6 +87,8 @@ def test_who_has_left_sees_no_plan_and_submits_nothing_for_it(federation: Federa
         client.post(f"{place}propose/"),
     ]
     assert [(answer.status_code, answer.json()["code"]) for answer in answers] == [(404, "plan.not_found")] * 5
-    told = client_of(federation.administrator)
-    assert house.name not in {one["organisation"] for one in told.get(f"{place}reviews/").json()}
-    assert house.name not in {one["organisation"]["name"] for one in told.get(place).json()["members"]}
+    response = client_of(federation.administrator)
+    assert member_organisation.name not in {one["organisation"] for one in response.get(f"{place}reviews/").json()}
+    assert member_organisation.name not in {
+        one["organisation"]["name"] for one in response.get(place).json()["members"]
+    }

@@ -112,8 +112,8 @@ def test_a_token_needs_its_scope(cohort: Cohort, plan: TrainingPlan, door: Door)
 
 def test_lists_reveal_nothing_of_other_consortia(cohort: Cohort, plan: TrainingPlan) -> None:
     for who, seen in (("scientist", [str(plan.pk)]), ("neighbour", [str(plan.pk)]), ("outsider", []), ("nobody", [])):
-        told = client_of(getattr(cohort, who)).get("/api/v1/plans/").json()
-        assert [one["id"] for one in told["results"]] == seen, who
+        body = client_of(getattr(cohort, who)).get("/api/v1/plans/").json()
+        assert [one["id"] for one in body["results"]] == seen, who
 
 
 def test_no_endpoint_is_left_out() -> None:

@@ -198,15 +198,15 @@ def test_it_is_compared_with_what_the_organisation_approved_last(cohort: Cohort,
 
 
 def test_whether_the_agreement_names_it_and_what_to_do(cohort: Cohort, plan: TrainingPlan) -> None:
-    def said() -> str:
+    def statement() -> str:
         return " ".join(seen(browser(cohort.scientist).get(f"/plans/{plan.pk}/").content.decode()).texts)
 
-    assert "not named" in said()
+    assert "not named" in statement()
     version = proposed(cohort.federation, **named_in_terms(cohort, plan))
-    assert "named by the next version" in said()
+    assert "named by the next version" in statement()
     AgreementVersion.objects.filter(pk=version.pk).delete()
     agree_on(cohort.federation, SOURCE)
-    assert "which is in force, allows it" in said()
+    assert "which is in force, allows it" in statement()
     assert f"launch/?plan={plan.digest}" in browser(cohort.scientist).get(f"/plans/{plan.pk}/").content.decode()
 
 
@@ -247,14 +247,14 @@ def test_an_agreement_links_to_the_plans_that_it_names_and_its_form_offers_them(
 def test_a_steward_approves_with_a_fresh_code_once(cohort: Cohort, plan: TrainingPlan) -> None:
     secret = telephone(cohort.steward)
     client, address = browser(cohort.steward), review_of(cohort, plan)
-    said = {"verdict": "approved", "note": "Read line by line", "seen_digest": plan.digest}
-    wrong = client.post(address, {**said, "proof": "000000"})
+    by_name = {"verdict": "approved", "note": "Read line by line", "seen_digest": plan.digest}
+    wrong = client.post(address, {**by_name, "proof": "000000"})
     assert (wrong.status_code, list(wrong.context["review_form"].errors)) == (422, ["proof"])
     assert wrong.context["review_form"]["note"].value() == "Read line by line"
     silent = client.post(address, {"seen_digest": plan.digest, "proof": code(secret)})
     assert list(silent.context["review_form"].errors) == ["verdict"]
     for _ in range(2):  # a double click sends the same code again
-        assert client.post(address, {**said, "proof": code(secret)}).status_code == 302
+        assert client.post(address, {**by_name, "proof": code(secret)}).status_code == 302
     row = CodeApproval.objects.get()
     assert (row.verdict, row.note, row.shown_by, row.user) == (
         "approved",
@@ -262,11 +262,11 @@ def test_a_steward_approves_with_a_fresh_code_once(cohort: Cohort, plan: Trainin
         "second factor",
         cohort.steward,
     )
-    again = client.post(address, {**said, "verdict": "refused", "proof": code(secret)})
+    again = client.post(address, {**by_name, "verdict": "refused", "proof": code(secret)})
     assert again.status_code == 422, "a code works once"
-    client.post(address, {**said, "verdict": "refused", "proof": code(secret, steps_on=1)})
+    client.post(address, {**by_name, "verdict": "refused", "proof": code(secret, steps_on=1)})
     assert [one.verdict for one in CodeApproval.objects.all()] == ["approved", "refused"]
-    other = client.post(address, {**said, "seen_digest": "sha256:0", "note": "x", "proof": code(secret, steps_on=1)})
+    other = client.post(address, {**by_name, "seen_digest": "sha256:0", "note": "x", "proof": code(secret, steps_on=1)})
     assert other.status_code == 422
     texts = " ".join(seen(browser(cohort.neighbour).get(f"/plans/{plan.pk}/").content.decode()).texts)
     assert "Read line by line" in texts

@@ -113,14 +113,14 @@ def test_upload_by_file_and_by_text_and_the_source_comes_back(cohort: Cohort) ->
     body = {"consortium": consortium, "file": file, "propose": "true"}
     made = client.post("/api/v1/plans/", body, format="multipart")
     assert made.status_code == 201, made.content
-    told = made.json()
-    assert told["digest"] == digest_bytes(SOURCE)
-    assert told["proposed_at"]
-    assert told["is_in_agreement"] is False
-    assert {member["state"] for member in told["members"]} == {"pending"}
+    body_read = made.json()
+    assert body_read["digest"] == digest_bytes(SOURCE)
+    assert body_read["proposed_at"]
+    assert body_read["is_in_agreement"] is False
+    assert {member["state"] for member in body_read["members"]} == {"pending"}
     again = client.post("/api/v1/plans/", {"consortium": consortium, "text": SOURCE.decode()}, format="json")
-    assert (again.status_code, again.json()["id"]) == (200, told["id"])
-    source = client.get(f"/api/v1/plans/{told['id']}/source/", headers={"accept": "text/x-python"})
+    assert (again.status_code, again.json()["id"]) == (200, body_read["id"])
+    source = client.get(f"/api/v1/plans/{body_read['id']}/source/", headers={"accept": "text/x-python"})
     assert source.content == SOURCE
     assert source["Content-Type"].startswith("text/x-python")
     assert source["Content-Disposition"].startswith("attachment")
@@ -189,17 +189,24 @@ def test_a_person_s_newest_verdict_holds_and_the_same_again_is_nothing(cohort: C
 
 
 def test_a_plan_waits_for_a_steward_once_it_is_proposed_or_named(cohort: Cohort, plan: TrainingPlan) -> None:
-    steward, house = cohort.steward, cohort.silo.organisation
+    steward, member_organisation = cohort.steward, cohort.silo.organisation
     assert plans_waiting_for(steward, 20) == []
     propose(plan=plan, by=cohort.scientist)
     propose(plan=plan, by=cohort.scientist)
     assert Event.objects.filter(verb="plan.proposed").count() == 1
     assert [(one.plan, one.organisation, one.spoken) for one in plans_waiting_for(steward, 20)] == [
-        (plan, house, False)
+        (plan, member_organisation, False)
     ]
     assert plans_waiting_for(cohort.scientist, 20) == []
     assert plans_waiting_for(cohort.outsider, 20) == []
-    record_verdict(plan=plan, organisation=house, verdict="approved", seen_digest=plan.digest, shown_by="", by=steward)
+    record_verdict(
+        plan=plan,
+        organisation=member_organisation,
+        verdict="approved",
+        seen_digest=plan.digest,
+        shown_by="",
+        by=steward,
+    )
     assert plans_waiting_for(steward, 20) == []
     agree_on(cohort.federation, SOURCE, reviewers=2)
     assert [one.spoken for one in plans_waiting_for(steward, 20)] == [True]
@@ -287,13 +294,17 @@ def test_other_signatures_in_the_file_are_passed_over(cohort: Cohort) -> None:
 def test_a_key_that_counts_no_more_takes_its_reviews_along(cohort: Cohort, plan: TrainingPlan) -> None:
     played = cohort.federation.silos[0]
     hand_in(cohort, sealed_review(played))
-    house = played.silo.organisation
-    old = SignatoryKey.objects.get(organisation=house, state="active")
+    member_organisation = played.silo.organisation
+    old = SignatoryKey.objects.get(organisation=member_organisation, state="active")
     revoke_signatory_key(signatory_key=old, by=cohort.administrator)
-    add_signatory_key(organisation=house, public_key=PrivateKey.generate().public, by=cohort.administrator)
+    add_signatory_key(
+        organisation=member_organisation, public_key=PrivateKey.generate().public, by=cohort.administrator
+    )
     rows = organisation_review_rows(plan.consortium, [plan], wording_of(plan.consortium))[plan.pk]
     assert rows[0].state == "pending"
-    assert reviewers_at(plan.digest, {house.pk: played.signatory.public})[house.pk] == 1, "a trainer with the old pin"
+    assert reviewers_at(plan.digest, {member_organisation.pk: played.signatory.public})[member_organisation.pk] == 1, (
+        "a trainer with the old pin"
+    )
 
 
 def test_a_changed_row_counts_for_nothing(cohort: Cohort, plan: TrainingPlan) -> None:
@@ -307,19 +318,19 @@ def test_a_changed_row_counts_for_nothing(cohort: Cohort, plan: TrainingPlan) ->
 
 def test_the_list_of_reviews_is_what_the_command_line_reads(cohort: Cohort, plan: TrainingPlan) -> None:
     review_everywhere(cohort.federation)
-    told = client_of(cohort.scientist).get(f"/api/v1/plans/{plan.pk}/reviews/").json()
-    assert [one["organisation"] for one in told] == [one.silo.organisation.name for one in cohort.federation.silos]
-    assert all(set(one["envelope"]) == {"payload", "payloadType", "signatures"} for one in told)
+    body = client_of(cohort.scientist).get(f"/api/v1/plans/{plan.pk}/reviews/").json()
+    assert [one["organisation"] for one in body] == [one.silo.organisation.name for one in cohort.federation.silos]
+    assert all(set(one["envelope"]) == {"payload", "payloadType", "signatures"} for one in body)
     assert client_of(cohort.outsider).get("/api/v1/plans/").json()["results"] == []
 
 
 def test_the_plan_that_an_organisation_approved_last(cohort: Cohort, plan: TrainingPlan) -> None:
     newer = uploaded(cohort.federation.consortium, cohort.scientist, CHANGED)
-    house = cohort.silo.organisation
-    assert approved_last(newer, [house]) is None
+    member_organisation = cohort.silo.organisation
+    assert approved_last(newer, [member_organisation]) is None
     hand_in(cohort, sealed_review(cohort.federation.silos[0], plan))
-    assert approved_last(newer, [house]) == plan
-    assert approved_last(plan, [house]) is None
+    assert approved_last(newer, [member_organisation]) == plan
+    assert approved_last(plan, [member_organisation]) is None
     steward_of(cohort.federation.silos[1].silo.organisation)
     assert approved_last(newer, [cohort.federation.silos[1].silo.organisation]) is None
 

@@ -45,9 +45,9 @@ def test_a_model_and_its_versions(cohort: Cohort, scientist: APIClient) -> None:
     row = scientist.get("/api/v1/models/").json()["results"][0]
     assert (row["id"], row["job_id"], row["family"], row["parameters"]) == (str(model.id), str(job.id), "logistic", 14)
     assert row["best_version"] == row["latest_version"] == str(last_version(job).id)
-    told = scientist.get(f"/api/v1/models/{model.id}/").json()
-    assert told["layout"][0] == {"name": "linear.weight", "shape": [1, 13], "dtype": "F32"}
-    assert told["preprocessing"]["name"] == "heart-disease"
+    body = scientist.get(f"/api/v1/models/{model.id}/").json()
+    assert body["layout"][0] == {"name": "linear.weight", "shape": [1, 13], "dtype": "F32"}
+    assert body["preprocessing"]["name"] == "heart-disease"
     versions = scientist.get(f"/api/v1/models/{model.id}/versions/").json()["results"]
     assert [version["round_number"] for version in versions] == [0, 1, 2]
     assert [version["is_best"] for version in versions] == [False, False, True]

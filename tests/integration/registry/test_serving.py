@@ -78,6 +78,6 @@ def test_an_auc_of_all_silos_is_said_not_to_be_there(cohort: Cohort) -> None:
     client = client_of(cohort.scientist)
     combined = client.get(f"/api/v1/jobs/{job.id}/metrics/").json()["results"][-1]["combined"]
     version = client.get(f"/api/v1/models/{card['model_id']}/versions/?best=true").json()["results"][0]["metrics"]
-    for told in (card["metrics"]["combined"], combined, version):
-        assert told["auc"] is None
-        assert "can't be computed" in told["auc_unavailable"]
+    for one_report in (card["metrics"]["combined"], combined, version):
+        assert one_report["auc"] is None
+        assert "can't be computed" in one_report["auc_unavailable"]

@@ -49,23 +49,23 @@ def test_answering_the_offer_of_a_role(world: World, where: str, action: str) ->
     offer: models.Model
     if where == "organisation":
         offer = give_role(user=world.nobody, organisation=world.north, role="steward", by=world.administrator)
-        place, told = f"/role-offers/{offer.pk}/{action}/", b"North offers you a role: Steward"
+        place, reported = f"/role-offers/{offer.pk}/{action}/", b"North offers you a role: Steward"
     else:
         offer = give_consortium_role(
             user=world.nobody, consortium=world.consortium, role="consortium_administrator", by=world.administrator
         )
-        place, told = f"/consortium-role-offers/{offer.pk}/{action}/", b"Hearts offers you a role"
+        place, reported = f"/consortium-role-offers/{offer.pk}/{action}/", b"Hearts offers you a role"
     page = browser(world.nobody).get("/").content
-    assert told in page
+    assert reported in page
     assert b"takes a second factor" in page
-    assert told not in browser(world.it).get("/").content
+    assert reported not in browser(world.it).get("/").content
     assert Client().post(place)["Location"].startswith("/sign-in/")
     for who in ("administrator", "it", "outsider"):
         assert browser(getattr(world, who)).post(place).status_code == 404, who
     assert browser(world.nobody).get(place).status_code == 405
     answer = browser(world.nobody).post(place, follow=True)
     assert answer.status_code == 200
-    assert told not in answer.content
+    assert reported not in answer.content
     verb = {"accept": "role_offer.accepted", "decline": "role_offer.declined"}[action]
     assert Event.objects.get(verb=verb).actor_id == str(world.nobody.pk)
     held = world.nobody.organisation_roles.count() + ConsortiumRole.objects.filter(user=world.nobody).count()

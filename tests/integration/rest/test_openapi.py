@@ -73,15 +73,17 @@ def test_bodies_are_closed_and_bounded(document: dict[str, Any]) -> None:
         assert schemas[name]["additionalProperties"] is False
     for name, schema in every(schemas.items()):
         if name.endswith("Request") and name.startswith("New"):
-            for member, told in every(schema.get("properties", {}).items()):
-                if told.get("type") == "string" and "format" not in told and "enum" not in told:
-                    assert told.keys() & {"maxLength", "pattern"}, (name, member)
+            for member, one_report in every(schema.get("properties", {}).items()):
+                if one_report.get("type") == "string" and "format" not in one_report and "enum" not in one_report:
+                    assert one_report.keys() & {"maxLength", "pattern"}, (name, member)
 
 
 def test_each_list_is_answered_in_pages(document: dict[str, Any]) -> None:
     for name, operation in every(operations(document)):
-        told = operation["responses"].get("200", {}).get("content", {}).get("application/json", {}).get("schema", {})
-        if "Paginated" in str(told):
+        reported = (
+            operation["responses"].get("200", {}).get("content", {}).get("application/json", {}).get("schema", {})
+        )
+        if "Paginated" in str(reported):
             parameters = {one["name"]: one for one in operation["parameters"] if one["in"] == "query"}
             assert parameters["page_size"]["schema"]["maximum"] == 200, name
             assert "cursor" in parameters

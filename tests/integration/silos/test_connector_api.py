@@ -281,8 +281,8 @@ def test_a_silo_is_informed_which_of_its_updates_did_not_count(port: int, federa
         answers.answer(document=played.train(order, delta), by=played.silo)
     closing.close_step(step_id=order.round_step.id, by=TEST)
     beat = {"relay_version": "1", "trainer": None, "disk_free_bytes": 1 << 30, "clock_skew_s": 0.1}
-    (told,) = relay(port, federation, 0).post("/connector/v1/heartbeat", beat).json["rejected"]
-    assert told["code"] == "update.not_finite"
+    (reported,) = relay(port, federation, 0).post("/connector/v1/heartbeat", beat).json["rejected"]
+    assert reported["code"] == "update.not_finite"
     assert relay(port, federation, 1).post("/connector/v1/heartbeat", beat).json["rejected"] == []
     huge = relay(port, federation, 1).post("/connector/v1/heartbeat", {**beat, "clock_skew_s": 10**400})
     assert (huge.status, huge.code) == (400, "request.malformed")

@@ -42,8 +42,8 @@ def take_withdrawal(played: PlayedSilo, **changes: Any) -> Dataset | None:
 
 
 def registration_at(played: PlayedSilo, at: datetime) -> bytes:
-    said = documents.read(documents.DatasetRegistration, payload_unverified(registration(played)))
-    return documents.sign_document(said.model_copy(update={"registered_at": at}), played.identity)
+    document = documents.read(documents.DatasetRegistration, payload_unverified(registration(played)))
+    return documents.sign_document(document.model_copy(update={"registered_at": at}), played.identity)
 
 
 def last_event(verb: str) -> Event:
@@ -210,8 +210,8 @@ def test_what_a_trainer_signs_of_its_network_is_seen_by_members(cohort: Cohort, 
     register(played, network="none")
     register(played, network="allowed")
     register(played, network="allowed")
-    told = [event.detail["network"] for event in Event.objects.filter(verb="silo.network_stated").order_by("id")]
-    assert told == ["none", "allowed"], "once each"
+    events = [event.detail["network"] for event in Event.objects.filter(verb="silo.network_stated").order_by("id")]
+    assert events == ["none", "allowed"], "once each"
     client = browser(cohort.neighbour)
     assert client.get(f"/api/v1/silos/{played.silo.id}/").json()["trainer_network"] == "allowed"
     assert "--allow-network" in client.get(f"/silos/{played.silo.id}/").content.decode()
@@ -238,13 +238,13 @@ def test_what_a_later_connector_declares_besides_breaks_no_page_and_no_launch(
     cohort: Cohort, played: PlayedSilo
 ) -> None:
     """A field of a later minor version is read over; were it kept, one silo could break the pages of all."""
-    said = json.loads(payload_unverified(registration(played)))
-    said |= {"protocol": "1.9", "licence": "none"}
-    said["declaration"] |= {"steward": "Berta"}
-    said["declaration"]["columns"][0] |= {"sensitive": True}
-    said["declaration"]["steps"][0] |= {"reason": "as always"}
+    body = json.loads(payload_unverified(registration(played)))
+    body |= {"protocol": "1.9", "licence": "none"}
+    body["declaration"] |= {"steward": "Berta"}
+    body["declaration"]["columns"][0] |= {"sensitive": True}
+    body["declaration"]["steps"][0] |= {"reason": "as always"}
     payload_type = documents.DatasetRegistration.payload_type
-    sealed = envelope.sign(json.dumps(said).encode(), payload_type, played.identity)
+    sealed = envelope.sign(json.dumps(body).encode(), payload_type, played.identity)
     dataset = datasets.register(registration=sealed, by=played.silo)
     assert bytes(dataset.registration) == sealed
     assert declaration_of(dataset).schema_digest == dataset.schema_digest

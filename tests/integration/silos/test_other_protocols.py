@@ -135,10 +135,10 @@ def test_its_people_see_that_it_needs_an_upgrade(port: int, cohort: Cohort) -> N
     assert "Needs an upgrade" not in browser(cohort.it).get(f"/silos/{cohort.silo.id}/").content.decode()
     Silo.objects.filter(id=cohort.silo.id).update(capabilities=old)  # as version 0.1.0 told it
     check_told(post_1_0(port, "heartbeat", {}, played.transport, played.silo))
-    told = client_of(cohort.it).get(f"/api/v1/silos/{cohort.silo.id}/").json()
-    assert (told["needs_upgrade"], told["health"]) == (True, "refused")
-    assert told["last_refused_request"]["code"] == "protocol.version"
-    assert "Install the version that belongs to this platform" in told["last_refused_request"]["remedy"]
+    body = client_of(cohort.it).get(f"/api/v1/silos/{cohort.silo.id}/").json()
+    assert (body["needs_upgrade"], body["health"]) == (True, "refused")
+    assert body["last_refused_request"]["code"] == "protocol.version"
+    assert "Install the version that belongs to this platform" in body["last_refused_request"]["remedy"]
     listed = client_of(cohort.it).get("/api/v1/silos/").json()["results"]
     assert {row["id"]: row["needs_upgrade"] for row in listed}[str(cohort.silo.id)]
     assert "Needs an upgrade." in browser(cohort.it).get(f"/silos/{cohort.silo.id}/").content.decode()

@@ -77,8 +77,8 @@ def test_a_key_that_an_enrolment_brings_is_registered_only_with_the_confirmation
     home = cohort.elsewhere
     new = Presented(home)
     assert keys_of(home) == []
-    told = new.silo
-    assert (told.signatory, told.signatory_key) == (new.signatory.public, None)
+    reported = new.silo
+    assert (reported.signatory, reported.signatory_key) == (new.signatory.public, None)
 
     with pytest.raises(Unprocessable) as missing:
         new.confirm(signatory_fingerprint="")
@@ -207,9 +207,9 @@ def test_an_agreement_can_not_name_a_pending_key(cohort: Cohort) -> None:
 def test_page_and_rest_show_both_fingerprints_and_ask_for_both(cohort: Cohort) -> None:
     new = Presented(cohort.elsewhere)
     administrator, path = cohort.outsider, f"/api/v1/silos/{new.row.id}/"
-    told = client_of(administrator).get(path).json()
-    assert told["signatory"]["fingerprint"] == new.signatory.public.fingerprint
-    assert told["signatory_is_pending"]
+    body = client_of(administrator).get(path).json()
+    assert body["signatory"]["fingerprint"] == new.signatory.public.fingerprint
+    assert body["signatory_is_pending"]
     page = browser(administrator).get(f"/silos/{new.row.id}/").content.decode()
     for key in (new.identity, new.signatory):
         assert key.public.fingerprint in page

@@ -47,10 +47,10 @@ def earlier(cohort: Cohort, **ago: float) -> None:
 def test_a_clock_that_is_off_is_measured_and_shown_with_what_to_do(cohort: Cohort, skew_s: int, way: str) -> None:
     note_heartbeat(by=cohort.silo, report={"clock_skew_s": 0.7})
     assert ask(cohort, now=datetime.now(UTC) + timedelta(seconds=skew_s)) == "signature.clock"
-    told = client_of(cohort.it).get(f"/api/v1/silos/{cohort.silo.id}/").json()
-    assert (told["health"], told["last_refused_request"]["code"]) == ("refused", "signature.clock")
-    assert told["last_refused_request"]["clock_skew_s"] == pytest.approx(skew_s, abs=30)
-    assert "Set it by NTP" in told["last_refused_request"]["remedy"]
+    body = client_of(cohort.it).get(f"/api/v1/silos/{cohort.silo.id}/").json()
+    assert (body["health"], body["last_refused_request"]["code"]) == ("refused", "signature.clock")
+    assert body["last_refused_request"]["clock_skew_s"] == pytest.approx(skew_s, abs=30)
+    assert "Set it by NTP" in body["last_refused_request"]["remedy"]
     page = browser(cohort.it).get(f"/silos/{cohort.silo.id}/").content.decode()
     assert "signature.clock" in page
     assert way[6:] in page
@@ -59,8 +59,8 @@ def test_a_clock_that_is_off_is_measured_and_shown_with_what_to_do(cohort: Cohor
     # a heartbeat that is taken again ends it; what it was stays to be read
     earlier(cohort, minutes=1)
     note_heartbeat(by=cohort.silo, report={"clock_skew_s": 0.7})
-    told = client_of(cohort.it).get(f"/api/v1/silos/{cohort.silo.id}/").json()
-    assert (told["health"], told["last_refused_request"]["code"]) == ("online", "signature.clock")
+    body = client_of(cohort.it).get(f"/api/v1/silos/{cohort.silo.id}/").json()
+    assert (body["health"], body["last_refused_request"]["code"]) == ("online", "signature.clock")
     assert "Last refused request" in browser(cohort.it).get(f"/silos/{cohort.silo.id}/").content.decode()
 
 
@@ -79,8 +79,8 @@ def test_a_clock_that_is_off_is_shown_before_the_silo_is_confirmed(cohort: Cohor
 
 def test_others_see_that_it_is_refused_and_not_why(cohort: Cohort) -> None:
     ask(cohort, now=datetime.now(UTC) - timedelta(minutes=10))
-    told = client_of(cohort.neighbour).get(f"/api/v1/silos/{cohort.silo.id}/").json()
-    assert (told["health"], told["last_refused_request"]) == ("refused", None)
+    body = client_of(cohort.neighbour).get(f"/api/v1/silos/{cohort.silo.id}/").json()
+    assert (body["health"], body["last_refused_request"]) == ("refused", None)
     page = browser(cohort.neighbour).get(f"/silos/{cohort.silo.id}/").content.decode()
     assert "signature.clock" not in page
     assert client_of(cohort.outsider).get(f"/api/v1/silos/{cohort.silo.id}/").status_code == 404

@@ -69,8 +69,8 @@ def retired(key: PrivateKey) -> str:
 
 def test_the_command_rotates_the_key_and_says_what_is_left_to_do(keys: Keys) -> None:
     keys.public.chmod(0o444)
-    said = StringIO()
-    call_command("rotate_platform_key", stdout=said)
+    statement = StringIO()
+    call_command("rotate_platform_key", stdout=statement)
     new = PrivateKey.load(keys.private)
     assert new.public != keys.first.public
     assert chain(keys).current == new.public
@@ -81,7 +81,7 @@ def test_the_command_rotates_the_key_and_says_what_is_left_to_do(keys: Keys) -> 
     modes = {name: stat.S_IMODE((keys.private.parent / name).stat().st_mode) for name in keys.names()}
     assert modes == {"platform.key": 0o600, "platform.pub": 0o444, retired(keys.first): 0o600}
     for part in (new.public.fingerprint, "Restart every worker", "restart web", f"destroy {keys.private.parent}"):
-        assert part in said.getvalue()
+        assert part in statement.getvalue()
     event = Event.objects.get(verb="platform.key_rotated")
     assert event.detail == {
         "predecessor": keys.first.public.key_id,
@@ -211,17 +211,17 @@ def test_what_it_refuses_changes_nothing(keys: Keys, settings: Any, case: str) -
 # --- what workers sign, and what connectors are told --------------------------------------------------------------
 
 
-def handed(cohort: Cohort) -> Any:
+def delivered(cohort: Cohort) -> Any:
     """What the first silo's relay is told."""
     return fetch_deliverable_orders(cohort.silo, [])
 
 
 def test_a_poll_with_orders_brings_the_successions(keys: Keys, cohort: Cohort, blob_root: Path) -> None:
     run_job(cohort, rounds_answered=0)
-    assert handed(cohort).successions == ()
-    assert b"successions" not in handed(cohort).encode()
+    assert delivered(cohort).successions == ()
+    assert b"successions" not in delivered(cohort).encode()
     made = [keys.rotate(), keys.rotate()]
-    found = handed(cohort)
+    found = delivered(cohort)
     assert [bytes(one.succession.document) for one in made] == list(found.successions)
     assert found.encode().endswith(b'"cancelled":[],"successions":[' + b",".join(found.successions) + b"]}")
     assert fetch_deliverable_orders(cohort.silo, [cohort.silo.orders.get().id]).successions == (), (
@@ -234,12 +234,12 @@ def test_rotation_costs_a_poll_no_sql_statement(
 ) -> None:
     run_job(cohort, rounds_answered=0)
     with django_assert_num_queries(0):  # the look itself goes past Django's log
-        handed(cohort)
+        delivered(cohort)
     keys.rotate()
     with django_assert_num_queries(1):
-        assert len(handed(cohort).successions) == 1
+        assert len(delivered(cohort).successions) == 1
     with django_assert_num_queries(0):
-        assert len(handed(cohort).successions) == 1
+        assert len(delivered(cohort).successions) == 1
 
 
 def test_no_more_are_handed_along_than_are_read(keys: Keys) -> None:

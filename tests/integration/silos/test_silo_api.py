@@ -133,8 +133,8 @@ def test_health_is_for_all_and_its_figures_for_the_own_organisation(cohort: Coho
 def test_what_a_silo_says_of_itself_is_bounded_and_what_makes_no_sense_is_not_kept(
     cohort: Cohort, it: APIClient
 ) -> None:
-    told = {"memory_total_bytes": 8 << 30, "memory_free_bytes": 3 << 30, "gpus": ["NVIDIA A100", 7, "x" * 500]}
-    trainer = {"connector_version": "1.2\x00", "resources": told}
+    by_name = {"memory_total_bytes": 8 << 30, "memory_free_bytes": 3 << 30, "gpus": ["NVIDIA A100", 7, "x" * 500]}
+    trainer = {"connector_version": "1.2\x00", "resources": by_name}
     note_heartbeat(by=cohort.silo, report={"trainer": trainer, "latency_s": 0.0123, "clock_skew_s": -2})
     path = f"/api/v1/silos/{cohort.silo.id}/"
     own = it.get(path).json()
@@ -189,13 +189,13 @@ def test_an_organisation_that_left_is_seen_no_more(cohort: Cohort) -> None:
 
 
 def test_a_dataset_shows_its_declaration_and_no_path(cohort: Cohort) -> None:
-    told = client_of(cohort.neighbour).get(f"/api/v1/datasets/{cohort.dataset.id}/").json()
-    assert told["rows_coarse"] == 300
-    assert told["features"][0] == "age"
-    assert told["classes"] == ["healthy", "ill"]
-    assert {step["step"] for step in told["declaration"]["steps"]} >= {"target", "one_hot", "standardise"}
-    assert "path" not in str(told["declaration"])
-    assert "source" not in told["declaration"]
+    body = client_of(cohort.neighbour).get(f"/api/v1/datasets/{cohort.dataset.id}/").json()
+    assert body["rows_coarse"] == 300
+    assert body["features"][0] == "age"
+    assert body["classes"] == ["healthy", "ill"]
+    assert {step["step"] for step in body["declaration"]["steps"]} >= {"target", "one_hot", "standardise"}
+    assert "path" not in str(body["declaration"])
+    assert "source" not in body["declaration"]
 
 
 def test_datasets_are_found_and_the_withdrawn_ones_only_when_asked_for(cohort: Cohort) -> None:
@@ -239,9 +239,9 @@ def test_the_action_and_its_audit_event_are_one_transaction(cohort: Cohort, monk
 def test_a_certificate_that_no_manifest_could_hold_enrols_no_silo(cohort: Cohort) -> None:
     """A later connector's may say more, and any envelope may have more signatures: the job's manifest bounds both."""
     identity, signatory = PrivateKey.generate(), cohort.federation.silos[0].signatory
-    said = json.loads(payload_unverified(certificate(cohort.silo.organisation.name, identity, signatory)))
-    said |= {"protocol": "1.9", "more": "x" * 4000}
-    sealed = envelope.sign(json.dumps(said).encode(), documents.SiloCertificate.payload_type, signatory)
+    body = json.loads(payload_unverified(certificate(cohort.silo.organisation.name, identity, signatory)))
+    body |= {"protocol": "1.9", "more": "x" * 4000}
+    sealed = envelope.sign(json.dumps(body).encode(), documents.SiloCertificate.payload_type, signatory)
     silo = actions.create(organisation=cohort.silo.organisation, name="annexe", by=cohort.administrator)
     code, _ = actions.issue_code(silo=silo, by=cohort.administrator)
     with pytest.raises(Invalid) as refused:

@@ -54,8 +54,8 @@ def test_a_silo_from_its_name_to_its_confirmation(cohort: Cohort) -> None:
     assert "Is this your connector?" in page
 
     other = PrivateKey.generate().public.fingerprint
-    told = administrator.post(f"/silos/{silo.id}/confirm/", {"identity_fingerprint": other}, follow=True)
-    assert "not the fingerprint of the key that has presented itself" in told.content.decode()
+    response = administrator.post(f"/silos/{silo.id}/confirm/", {"identity_fingerprint": other}, follow=True)
+    assert "not the fingerprint of the key that has presented itself" in response.content.decode()
     silo.refresh_from_db()
     assert silo.state == SiloState.PRESENTED
     spoken = identity.public.fingerprint.replace(" ", "").upper()
@@ -92,9 +92,9 @@ def test_what_is_copied_to_the_premises_is_whole(cohort: Cohort) -> None:
     silo = actions.create(organisation=organisation, name="the annexe", by=cohort.it)
     silo.organisation.refresh_from_db()
     texts = enrolment.texts_for(silo, "ABCDE-FGHJK")
-    told = tomllib.loads(texts.configuration)
-    assert told["platform_url"] == settings.PUBLIC_URL
-    assert told["platform_key"] == selectors.platform_keys()[0].fingerprint
+    reported = tomllib.loads(texts.configuration)
+    assert reported["platform_url"] == settings.PUBLIC_URL
+    assert reported["platform_key"] == selectors.platform_keys()[0].fingerprint
     assert shlex.split(texts.signatory)[4] == 'O"Brien & $(Sons)'
     for commands in (texts.in_containers, texts.without_containers):
         assert "enrol --config connector.toml --code ABCDE-FGHJK\n" in commands
@@ -109,10 +109,10 @@ def test_what_is_copied_to_the_premises_is_whole(cohort: Cohort) -> None:
 def test_a_wrong_fingerprint_stays_in_the_field(cohort: Cohort) -> None:
     silo = present(cohort)
     other = PrivateKey.generate().public.fingerprint
-    told = browser(cohort.administrator).post(f"/silos/{silo.id}/confirm/", {"identity_fingerprint": other})
-    assert told.status_code == 422
-    assert "identity_fingerprint" in told.context["confirmation_form"].errors
-    assert f'value="{other}"' in told.content.decode()
+    reported = browser(cohort.administrator).post(f"/silos/{silo.id}/confirm/", {"identity_fingerprint": other})
+    assert reported.status_code == 422
+    assert "identity_fingerprint" in reported.context["confirmation_form"].errors
+    assert f'value="{other}"' in reported.content.decode()
 
 
 def test_a_silo_that_works_shows_how_it_does(
@@ -131,10 +131,10 @@ def test_a_silo_that_works_shows_how_it_does(
 
 
 def test_a_name_that_is_taken_is_reported(cohort: Cohort) -> None:
-    told = browser(cohort.it).post(
+    reported = browser(cohort.it).post(
         "/silos/new/", {"organisation": cohort.silo.organisation_id, "name": cohort.silo.name}, follow=True
     )
-    assert "has a silo of that name already" in told.content.decode()
+    assert "has a silo of that name already" in reported.content.decode()
     elsewhere = browser(cohort.it).post("/silos/new/", {"organisation": cohort.elsewhere.id, "name": "mine now"})
     assert elsewhere.status_code == 422
     assert not Silo.objects.filter(name="mine now").exists()
@@ -245,9 +245,9 @@ def test_a_withdrawn_dataset_is_offered_again_with_a_button(cohort: Cohort) -> N
     client.post(f"{page}withdraw/")
     assert "Offer again" in client.get(page).content.decode()
     assert "Offer again" not in browser(cohort.it).get(page).content.decode()
-    told = client.post(f"{page}offer/", follow=True).content.decode()
-    assert "is on offer again" in told
-    assert "Offer again" not in told
+    text = client.post(f"{page}offer/", follow=True).content.decode()
+    assert "is on offer again" in text
+    assert "Offer again" not in text
     assert str(cohort.dataset.id) in client.get("/datasets/").content.decode()
     assert "isn&#x27;t withdrawn" in client.post(f"{page}offer/", follow=True).content.decode()
 
@@ -278,9 +278,9 @@ def test_a_dataset_that_grew_tenfold_waits_for_its_own_steward(cohort: Cohort) -
     assert "registered about 12,000 rows, 300 count" in client.get("/").content.decode()
     assert "12,000 rows to be confirmed" in client.get("/datasets/").content.decode()
     assert "Confirm about 12,000 rows" in client.get(page).content.decode()
-    told = client.post(f"{page}rows/", {"rows_coarse": "1200"}, follow=True).content.decode()
-    assert "has registered another number of rows since" in told
-    told = client.post(f"{page}rows/", {"rows_coarse": "12000"}, follow=True).content.decode()
-    assert "count in jobs that begin from now on" in told
-    assert "Confirm about" not in told
+    text = client.post(f"{page}rows/", {"rows_coarse": "1200"}, follow=True).content.decode()
+    assert "has registered another number of rows since" in text
+    text = client.post(f"{page}rows/", {"rows_coarse": "12000"}, follow=True).content.decode()
+    assert "count in jobs that begin from now on" in text
+    assert "Confirm about" not in text
     assert "registered about" not in client.get("/").content.decode()

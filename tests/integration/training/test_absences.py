@@ -65,16 +65,16 @@ def test_a_job_that_completed_without_a_silo_says_so_everywhere(cohort: Cohort) 
         assert "Was zu tun ist:" in german
         assert "kann seine Daten nicht lesen" in german
         assert "silo-connector data check" in german
-    said = notice_text(Kind.JOB_COMPLETED, Event.objects.get(job_id=job.id, verb="job.completed"))
-    assert said is not None
-    assert f"{cohort.silo.name}: " in said.text
-    assert "data.unreadable" in said.text
-    told = asked(cohort.scientist, f"jobs/{job.id}/")
-    (line,) = told["absences"]
+    events = notice_text(Kind.JOB_COMPLETED, Event.objects.get(job_id=job.id, verb="job.completed"))
+    assert events is not None
+    assert f"{cohort.silo.name}: " in events.text
+    assert "data.unreadable" in events.text
+    reported = asked(cohort.scientist, f"jobs/{job.id}/")
+    (line,) = reported["absences"]
     assert (line["silo"]["id"], line["outcome"], line["code"], line["rounds"], line["last_round"]) == (
         str(cohort.silo.id), "refused", "data.unreadable", 3, 3,
     )  # fmt: skip
-    assert told["current_round"]["answered"] == 2
+    assert reported["current_round"]["answered"] == 2
     for user, path in ((cohort.it, "absences/"), (cohort.scientist, f"absences/?silo={cohort.silo.id}")):
         (line,) = asked(user, path)["results"]
         assert (line["job"]["id"], line["code"], line["rounds"]) == (str(job.id), "data.unreadable", 3)
@@ -132,11 +132,11 @@ def test_the_report_shows_what_not_waiting_gained_and_what_it_lost(cohort: Cohor
     assert late is not None
     answers.answer(document=late[0], by=late[1])
     members = series.members_of(job)
-    told = waited(series.round_times_of(job), series.work_of(job, (1, 2, 3)), members)
-    assert told.rounds == 3
+    reported = waited(series.round_times_of(job), series.work_of(job, (1, 2, 3)), members)
+    assert reported.rounds == 3
     # to the deadline where no answer ever came, to the late one where one did
-    assert 1900 < told.saved_s < 2100
-    (loss,) = told.losses
+    assert 1900 < reported.saved_s < 2100
+    (loss,) = reported.losses
     assert (loss.member.silo_id, loss.rounds, loss.late, loss.silent) == (cohort.silo.id, 3, 1, 0)
     page = browser(cohort.scientist).get(f"/jobs/{job.id}/report/").content.decode()
     assert "3 rounds closed without waiting for every silo" in page

@@ -72,8 +72,8 @@ def test_an_added_target_is_learned_reported_and_shown(
     best = next(version for version in versions if version.is_best)
     assert best.metrics["deviance"] == min(version.metrics["deviance"] for version in versions)
 
-    told = client_of(cohort.scientist).get(f"/api/v1/jobs/{job.id}/").json()
-    assert (told["target"]["name"], set(told["metrics"]["figures"])) == ("counts", {"deviance"})
+    body = client_of(cohort.scientist).get(f"/api/v1/jobs/{job.id}/").json()
+    assert (body["target"]["name"], set(body["metrics"]["figures"])) == ("counts", {"deviance"})
     assert card_of(best)["metrics"]["combined"]["figures"] == {"deviance": best.metrics["deviance"]}
     browsing = browser(cohort.scientist)
     for path in every(

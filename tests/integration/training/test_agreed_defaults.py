@@ -77,14 +77,16 @@ def test_every_reason_is_reported_at_once_with_what_is_allowed(federation: Feder
     del wrong["use"]
     with pytest.raises(Invalid) as caught:
         launch(consortium=federation.consortium, request=wrong, by=federation.scientist)
-    told = caught.value.fields
+    reported = caught.value.fields
     assert caught.value.code == "agreement.refused"
-    assert told.keys() == {"use", "rounds", "limits.update_norm_l2_max", "limits.minimum_cell"}, "each once, not a silo"
-    assert "Allowed: at most 200." in told["rounds"][0]
-    assert "Allowed: at most 1000." in told["limits.update_norm_l2_max"][0]
-    assert "Allowed: at least 10." in told["limits.minimum_cell"][0]
-    assert "HMB" in told["use"][0]
-    assert "Allowed: health, disease, methods." in told["use"][0]
+    assert reported.keys() == {"use", "rounds", "limits.update_norm_l2_max", "limits.minimum_cell"}, (
+        "each once, not a silo"
+    )
+    assert "Allowed: at most 200." in reported["rounds"][0]
+    assert "Allowed: at most 1000." in reported["limits.update_norm_l2_max"][0]
+    assert "Allowed: at least 10." in reported["limits.minimum_cell"][0]
+    assert "HMB" in reported["use"][0]
+    assert "Allowed: health, disease, methods." in reported["use"][0]
     assert not Job.objects.exists()
 
 
@@ -118,8 +120,8 @@ def test_the_form_begins_with_what_the_agreement_allows_and_can_be_sent_as_it_is
     shown = {name: value for name, value in form.data.items() if value is not None}
     assert (shown["limits.minimum_cell"], shown["limits.update_norm_l2_max"]) == (10, 1000.0)
     assert shown["use.category"] == "health"
-    said = {"name": "First try", "datasets": bare(federation)["datasets"], "protection": "clear"}
-    answer = client.post(path, shown | said)
+    by_name = {"name": "First try", "datasets": bare(federation)["datasets"], "protection": "clear"}
+    answer = client.post(path, shown | by_name)
     assert answer.status_code == 302, answer.context["form"].errors
     assert Job.objects.get().request["limits"]["minimum_cell"] == 10
 

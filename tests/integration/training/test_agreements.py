@@ -165,16 +165,16 @@ def test_a_member_that_suspends_gets_no_more_orders_and_the_job_waits_for_its_qu
     job = launched(federation, quorum=3)
     version = job.agreement
     assert version is not None
-    house = federation.silos[0].silo.organisation
+    member_organisation = federation.silos[0].silo.organisation
     suspension.suspend(
-        consortium=federation.consortium, organisation=house, reason="A question of consent.", by=steward
+        consortium=federation.consortium, organisation=member_organisation, reason="A question of consent.", by=steward
     )
     with pytest.raises(Invalid) as caught:
         launched(federation)
     assert caught.value.code == "agreement.suspended"
     job = answer_all(federation, job)
     assert (job.state, job.reason_code) == (JobState.PAUSED, "agreement.suspended")
-    suspension.lift(consortium=federation.consortium, organisation=house, by=steward)
+    suspension.lift(consortium=federation.consortium, organisation=member_organisation, by=steward)
     control.resume(job=job, by=federation.scientist)
     reopen(job_id=job.id, by=TEST)
     job.refresh_from_db()
@@ -269,15 +269,17 @@ def test_a_job_does_not_start_once_its_agreement_has_ended(
 
 def test_a_job_whose_agreement_is_suspended_before_it_starts_waits_without_an_order() -> None:
     federation = agreed()
-    job, house = queued(federation, quorum=3), federation.silos[0].silo.organisation
+    job, member_organisation = queued(federation, quorum=3), federation.silos[0].silo.organisation
     steward = steward_of(federation, 0)
-    suspension.suspend(consortium=federation.consortium, organisation=house, reason="A question.", by=steward)
+    suspension.suspend(
+        consortium=federation.consortium, organisation=member_organisation, reason="A question.", by=steward
+    )
     job = started(job)
     assert (job.state, job.reason_code) == (JobState.PAUSED, "agreement.suspended")
     assert not Order.objects.exists()
     page = browser(federation.scientist).get(f"/jobs/{job.id}/").content.decode()
     assert escape(RULES["agreement.suspended"].meaning) in page
-    suspension.lift(consortium=federation.consortium, organisation=house, by=steward)
+    suspension.lift(consortium=federation.consortium, organisation=member_organisation, by=steward)
     control.resume(job=job, by=federation.scientist)
     reopen(job_id=job.id, by=TEST)
     assert Order.objects.count() == 3

@@ -61,10 +61,10 @@ def test_what_a_silo_lacks_is_reported_at_launch_with_its_name_and_the_way_out(
     can(cohort.silo, **changes)
     error = refused(cohort)
     assert (error.code, list(error.fields)) == (code, ["datasets.0"])
-    (said,) = error.fields["datasets.0"]
-    assert said.startswith(f"{cohort.silo.name}: ")
-    assert f": {what}." in said
-    assert "upgrade the connector" in said
+    (statement,) = error.fields["datasets.0"]
+    assert statement.startswith(f"{cohort.silo.name}: ")
+    assert f": {what}." in statement
+    assert "upgrade the connector" in statement
     assert Job.objects.count() == before
 
 
@@ -75,7 +75,7 @@ def test_all_silos_and_all_that_they_lack_are_reported_at_once(cohort: Cohort) -
     can(third)
     error = refused(cohort)
     assert error.code == "silo.lacks"
-    assert {field: len(said) for field, said in error.fields.items()} == {"datasets.0": 3, "datasets.1": 1}
+    assert {field: len(one_report) for field, one_report in error.fields.items()} == {"datasets.0": 3, "datasets.1": 1}
     for silo in (first, second):
         can(silo, targets=[])
     error = refused(cohort)
@@ -131,9 +131,9 @@ def test_a_queued_job_is_asked_about_again_before_it_starts(cohort: Cohort, n_si
     assert (job.state, job.reason_code) == (state, "silo.protocol" if state == JobState.FAILED else "")
 
 
-def lacking(cohort: Cohort, task: str, mode: str, **told: list[str]) -> list[tuple[str, str]]:
+def lacking(cohort: Cohort, task: str, mode: str, **reported: list[str]) -> list[tuple[str, str]]:
     """What a silo that tells this lacks for a job."""
-    can(cohort.silo, **told)
+    can(cohort.silo, **reported)
     return [(one.code, one.what) for one in lacks(Silo.objects.get(id=cohort.silo.id), needs_of(task, mode))]
 
 

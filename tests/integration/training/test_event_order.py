@@ -127,9 +127,9 @@ def test_a_notice_is_sent_only_of_a_job_that_is_followed(cohort: Cohort, job: Jo
     listener, writer = begin(), begin()
     listener.autocommit = True
     listener.execute(f"LISTEN {notices.JOBS}")
-    for told in (other, job):  # a notice of the first would come first
-        write(writer, told, "test.event")
-        write(writer, told, "test.event")
+    for one_report in (other, job):  # a notice of the first would come first
+        write(writer, one_report, "test.event")
+        write(writer, one_report, "test.event")
         writer.commit()
     (notice,) = listener.notifies(timeout=FAILS_AFTER_S, stop_after=1)
     assert notice.payload == str(job.id)
@@ -182,7 +182,7 @@ def test_a_stream_does_not_end_before_the_job_s_last_event(job: Job, begin: Open
     assert _next_events(following) == ([], False), "held back by the other"
     control.cancel(job=job, by=System("test"))
     other.commit()
-    told = b""
+    reported = b""
     while not is_over(*(look := _next_events(following)), following):
-        told += b"".join(look[0])
-    assert b"job.cancelled" in told
+        reported += b"".join(look[0])
+    assert b"job.cancelled" in reported

@@ -38,13 +38,13 @@ def body_of(cohort: Cohort, **changes: Any) -> dict[str, Any]:
 
 def test_a_job_is_launched_and_reported(cohort: Cohort, scientist: APIClient) -> None:
     answer = scientist.post("/api/v1/jobs/", body_of(cohort, seed=5), format="json")
-    told = answer.json()
+    body = answer.json()
     job = Job.objects.get()
-    assert (answer.status_code, told["id"], told["state"]) == (201, str(job.id), "queued")
-    assert (told["rounds_planned"], told["quorum"], told["request"]["seed"]) == (2, 2, 5)
-    assert [member["order"] for member in told["cohort"]] == [None, None, None]
-    assert told["launched_by"]["full_name"] == "Dana Data"
-    assert scientist.get(f"/api/v1/jobs/{job.id}/").json() == told
+    assert (answer.status_code, body["id"], body["state"]) == (201, str(job.id), "queued")
+    assert (body["rounds_planned"], body["quorum"], body["request"]["seed"]) == (2, 2, 5)
+    assert [member["order"] for member in body["cohort"]] == [None, None, None]
+    assert body["launched_by"]["full_name"] == "Dana Data"
+    assert scientist.get(f"/api/v1/jobs/{job.id}/").json() == body
     assert scientist.get(f"/api/v1/jobs/{job.id}/manifest/").json()["code"] == "manifest.not_found"
 
 
@@ -183,18 +183,18 @@ def test_a_model_that_does_not_fit_is_refused(cohort: Cohort, scientist: APIClie
 
 
 def test_a_quote_shows_silos_rows_and_bytes(cohort: Cohort, scientist: APIClient) -> None:
-    told = scientist.post("/api/v1/jobs/quote/", body_of(cohort, quorum=None, rounds=10), format="json").json()
-    assert {row["silo"]["name"] for row in told["silos"]} == {played.silo.name for played in cohort.federation.silos}
-    assert (told["rows_coarse"], told["quorum"], told["parameters"]) == (900, 3, 14)
-    size = told["model_size_bytes"]
-    assert told["bytes_up_per_round"] == told["bytes_down_per_round"] == 3 * size
-    assert told["bytes_total"] == 10 * 6 * size + 3 * size
+    body = scientist.post("/api/v1/jobs/quote/", body_of(cohort, quorum=None, rounds=10), format="json").json()
+    assert {row["silo"]["name"] for row in body["silos"]} == {played.silo.name for played in cohort.federation.silos}
+    assert (body["rows_coarse"], body["quorum"], body["parameters"]) == (900, 3, 14)
+    size = body["model_size_bytes"]
+    assert body["bytes_up_per_round"] == body["bytes_down_per_round"] == 3 * size
+    assert body["bytes_total"] == 10 * 6 * size + 3 * size
     job = run_job(cohort, rounds=1)
     assert last_version(job).size_bytes == size
     version = str(last_version(job).id)
     look = body_of(cohort, task="evaluate", model=None, model_version=version)
-    told = scientist.post("/api/v1/jobs/quote/", look, format="json").json()
-    assert (told["rounds"], told["bytes_up_per_round"], told["bytes_total"]) == (0, 0, 3 * size)
+    body = scientist.post("/api/v1/jobs/quote/", look, format="json").json()
+    assert (body["rounds"], body["bytes_up_per_round"], body["bytes_total"]) == (0, 0, 3 * size)
 
 
 def test_rounds_metrics_and_manifest_of_a_finished_job(cohort: Cohort, scientist: APIClient) -> None:
@@ -213,13 +213,13 @@ def test_rounds_metrics_and_manifest_of_a_finished_job(cohort: Cohort, scientist
     assert [row["version_round"] for row in metrics] == [0, 1, 2]
     assert metrics[0]["combined"]["silos"] == 3
     assert metrics[0]["silos"][0]["rows_evaluated"] == 10
-    told = scientist.get(path).json()
-    assert (told["state"], told["rounds_closed"], told["metrics"]["accuracy"]) == ("completed", 3, 0.5)
-    assert told["best_version"]["round_number"] == 2
+    body = scientist.get(path).json()
+    assert (body["state"], body["rounds_closed"], body["metrics"]["accuracy"]) == ("completed", 3, 0.5)
+    assert body["best_version"]["round_number"] == 2
     envelope = scientist.get(f"{path}manifest/")
     assert envelope.content == bytes(job.manifest or b"")
     manifest = documents.read(documents.Manifest, payload_unverified(envelope.content))
-    assert str(manifest.job_id) == told["id"]
+    assert str(manifest.job_id) == body["id"]
 
 
 def test_what_could_point_at_somebody_is_left_out(cohort: Cohort, scientist: APIClient) -> None:
@@ -256,11 +256,11 @@ def test_the_cohort_shows_what_each_silo_does(cohort: Cohort, scientist: APIClie
     refusing, training = cohort.federation.played(first.silo_id), cohort.federation.played(second.silo_id)
     answers.answer(document=refusing.refuse(first), by=refusing.silo)
     answers.answer(document=training.train(second, 0.1), by=training.silo)
-    told = scientist.get(f"/api/v1/jobs/{job.id}/").json()
-    assert (told["current_round"]["number"], told["current_round"]["answered"]) == (1, 1)  # a refusal does not count
-    outcomes = {name: count for name, count in told["current_round"]["outcomes"].items() if count}
+    body = scientist.get(f"/api/v1/jobs/{job.id}/").json()
+    assert (body["current_round"]["number"], body["current_round"]["answered"]) == (1, 1)  # a refusal does not count
+    outcomes = {name: count for name, count in body["current_round"]["outcomes"].items() if count}
     assert outcomes == {"counted": 1, "refused": 1, "waiting": 1}
-    orders = {member["silo"]["id"]: member["order"] for member in told["cohort"]}
+    orders = {member["silo"]["id"]: member["order"] for member in body["cohort"]}
     assert orders[str(first.silo_id)]["state"] == "refused"
     assert orders[str(first.silo_id)]["code"] == "data.unreadable"
     assert orders[str(second.silo_id)]["state"] == "submitted"
@@ -277,8 +277,8 @@ def test_a_job_is_paused_resumed_and_cancelled_once_each(cohort: Cohort, scienti
     assert asked("pause") == (200, "paused")
     assert asked("pause") == (409, "job.wrong_state")
     paused = scientist.get(path).json()
-    told = {name: paused[name] for name in ("reason_code", "reason_params", "reason")}
-    assert told == {
+    by_name = {name: paused[name] for name in ("reason_code", "reason_params", "reason")}
+    assert by_name == {
         "reason_code": "job.paused_by_request",
         "reason_params": {"who": "Dana Data"},
         "reason": "Paused by Dana Data.",
@@ -327,9 +327,9 @@ def test_jobs_are_found_by_consortium_state_and_task(cohort: Cohort, scientist: 
 
 def test_the_events_so_far_go_on_after_the_last_that_is_known(cohort: Cohort, scientist: APIClient) -> None:
     path = f"/api/v1/jobs/{run_job(cohort, rounds=1).id}/events/"
-    told = scientist.get(path, headers={"Accept": "text/event-stream"})
-    assert told["Content-Type"].startswith("text/event-stream")
-    events = told.content.decode().strip().split("\n\n")
+    response = scientist.get(path, headers={"Accept": "text/event-stream"})
+    assert response["Content-Type"].startswith("text/event-stream")
+    events = response.content.decode().strip().split("\n\n")
     assert events[0].splitlines()[1] == "event: job.launched"
     assert events[-1].splitlines()[0] == "event: end"
     last = events[-2].splitlines()[0].removeprefix("id: ")
@@ -340,8 +340,8 @@ def test_the_events_so_far_go_on_after_the_last_that_is_known(cohort: Cohort, sc
 def test_every_job_of_a_revoked_silo_still_reads(cohort: Cohort, scientist: APIClient) -> None:
     job = run_job(cohort, rounds_answered=1)
     silo_actions.revoke(silo=cohort.silo, by=cohort.steward)
-    told = scientist.get(f"/api/v1/jobs/{job.id}/").json()
-    states = {member["silo"]["id"]: member["silo_state"] for member in told["cohort"]}
+    body = scientist.get(f"/api/v1/jobs/{job.id}/").json()
+    states = {member["silo"]["id"]: member["silo_state"] for member in body["cohort"]}
     assert states[str(cohort.silo.id)] == Silo.State.REVOKED
 
 

@@ -71,16 +71,16 @@ def test_a_round_s_state_lease_and_claims_stand_on_its_step(rows: Any) -> None:
 
 
 def test_orders_know_their_job_and_the_model_that_they_are_about(rows: Any) -> None:
-    told = rows("SELECT id, job_id, base_version_id FROM training_order WHERE step_id IS NOT NULL ORDER BY id")
-    assert told == [(21, 7, 70), (22, 8, 80)]
+    reported = rows("SELECT id, job_id, base_version_id FROM training_order WHERE step_id IS NOT NULL ORDER BY id")
+    assert reported == [(21, 7, 70), (22, 8, 80)]
 
 
 def test_the_orders_of_the_audit_log_are_among_the_others_with_what_became_of_them(rows: Any) -> None:
-    told = rows(
+    reported = rows(
         "SELECT id, kind, audit_checkpoint_id, number, state, code, settled_at IS NOT NULL FROM training_order "
         "WHERE step_id IS NULL ORDER BY id"
     )
-    assert told == [
+    assert reported == [
         (31, "checkpoint", 50, 1, "submitted", "", True),
         (32, "checkpoint", 51, 2, "refused", "checkpoint.forked", True),
         (33, "checkpoint", 50, 3, "expired", "", True),

@@ -43,8 +43,8 @@ def test_orders_are_signed_with_the_parameters_that_their_kind_knows(
 ) -> None:
     job = begin(monkeypatch, {"tone": "low"})
     for order in Order.objects.filter(step__round__job=job):
-        said = documents.read(documents.Order, payload_unverified(bytes(order.envelope)))
-        assert said.parameters == {"tone": "low"}
+        document = documents.read(documents.Order, payload_unverified(bytes(order.envelope)))
+        assert document.parameters == {"tone": "low"}
     assert Order.objects.count() == 3
 
 

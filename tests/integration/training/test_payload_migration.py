@@ -54,8 +54,10 @@ def test_an_answer_s_one_payload_is_its_update_and_an_answer_without_one_has_non
 
 
 def test_an_order_s_one_upload_is_that_of_its_update_finished_or_not(ask: Any) -> None:
-    told = ask("SELECT order_id, name, digest, size_bytes, finished_at IS NULL FROM training_upload ORDER BY order_id")
-    assert told == [(22, "update", "sha256:2", 5_000_000_000, False), (25, "update", "sha256:5", 7, True)]
+    reported = ask(
+        "SELECT order_id, name, digest, size_bytes, finished_at IS NULL FROM training_upload ORDER BY order_id"
+    )
+    assert reported == [(22, "update", "sha256:2", 5_000_000_000, False), (25, "update", "sha256:5", 7, True)]
     ask("INSERT INTO training_upload (order_id, name, digest, size_bytes) VALUES (25, 'seeds', 'sha256:6', 8)")
     with pytest.raises(IntegrityError), transaction.atomic():
         ask("INSERT INTO training_upload (order_id, digest, size_bytes) VALUES (26, 'sha256:6', 8)")  # of no name

@@ -69,9 +69,9 @@ def learned(cohort: Cohort, silos: list[WorkingSilo], **changes: Any) -> Job:
 
 def pooled(job: Job, number: int, name: str) -> float:
     """The mean over the rows of all silos, from what each has told."""
-    told = Evaluation.objects.filter(version__model=job.model, version__round_number=number)
-    assert told.count() == 3
-    return float(sum(one.figures[name] * one.rows for one in told) / sum(one.rows for one in told))
+    reported = Evaluation.objects.filter(version__model=job.model, version__round_number=number)
+    assert reported.count() == 3
+    return float(sum(one.figures[name] * one.rows for one in reported) / sum(one.rows for one in reported))
 
 
 def test_cholesterol_is_learned_from_the_hospitals_files(cohort: Cohort, silos: list[WorkingSilo]) -> None:
@@ -92,18 +92,18 @@ def test_cholesterol_is_learned_from_the_hospitals_files(cohort: Cohort, silos: 
 
 def test_rest_shows_a_number_s_figures_with_their_metrics(cohort: Cohort, silos: list[WorkingSilo]) -> None:
     job, client = learned(cohort, silos), client_of(cohort.scientist)
-    told = client.get(f"/api/v1/jobs/{job.id}/").json()
-    assert (told["target"]["name"], told["target"]["primary"], told["target"]["best_by"]) == ("real", "mae", "mse")
-    metrics = {metric["name"]: metric for metric in told["target"]["metrics"]}
+    body = client.get(f"/api/v1/jobs/{job.id}/").json()
+    assert (body["target"]["name"], body["target"]["primary"], body["target"]["best_by"]) == ("real", "mae", "mse")
+    metrics = {metric["name"]: metric for metric in body["target"]["metrics"]}
     assert {name: (one["better"], one["is_pooled"]) for name, one in metrics.items()} == {
         "mae": ("lower", True),
         "mse": ("lower", True),
         "r2": ("higher", False),
     }
-    assert set(told["metrics"]) == {"silos", "combination", "figures"}
-    assert set(told["metrics"]["figures"]) == {"mse", "mae"}
-    assert [set(one["evaluation"]["figures"]) for one in told["cohort"]] == [{"mse", "mae", "r2"}] * 3
-    assert {one["evaluation"]["accuracy"] for one in told["cohort"]} == {None}
+    assert set(body["metrics"]) == {"silos", "combination", "figures"}
+    assert set(body["metrics"]["figures"]) == {"mse", "mae"}
+    assert [set(one["evaluation"]["figures"]) for one in body["cohort"]] == [{"mse", "mae", "r2"}] * 3
+    assert {one["evaluation"]["accuracy"] for one in body["cohort"]} == {None}
     model = client.get(f"/api/v1/models/{job.model_id}/").json()
     assert (model["n_classes"], model["target"]["name"]) == (None, "real")
     card = client.get(f"/api/v1/model-versions/{model['best_version']}/card/").json()
@@ -116,17 +116,17 @@ def test_rest_shows_a_number_s_figures_with_their_metrics(cohort: Cohort, silos:
 
 def test_fields_of_classes_stay_and_figures_stand_beside_them(cohort: Cohort) -> None:
     job, client = run_job(cohort), client_of(cohort.scientist)
-    told = client.get(f"/api/v1/jobs/{job.id}/").json()
-    assert (told["metrics"]["accuracy"], told["metrics"]["auc"]) == (0.5, None)
-    assert told["metrics"]["figures"] == {"loss": told["metrics"]["loss"], "accuracy": 0.5}
-    assert (told["target"]["name"], told["target"]["primary"], told["target"]["best_by"]) == (
+    body = client.get(f"/api/v1/jobs/{job.id}/").json()
+    assert (body["metrics"]["accuracy"], body["metrics"]["auc"]) == (0.5, None)
+    assert body["metrics"]["figures"] == {"loss": body["metrics"]["loss"], "accuracy": 0.5}
+    assert (body["target"]["name"], body["target"]["primary"], body["target"]["best_by"]) == (
         "binary",
         "accuracy",
         "loss",
     )
-    one = told["cohort"][0]["evaluation"]
+    one = body["cohort"][0]["evaluation"]
     assert (one["accuracy"], one["loss"], one["auc"], one["confusion"]) == (0.5, one["figures"]["loss"], None, None)
-    card = client.get(f"/api/v1/model-versions/{told['best_version']['id']}/card/").json()
+    card = client.get(f"/api/v1/model-versions/{body['best_version']['id']}/card/").json()
     assert {"accuracy", "loss", "auc", "figures"} <= set(card["metrics"]["silos"][0])
 
 
@@ -162,9 +162,9 @@ def test_files_to_take_along_have_its_columns(cohort: Cohort, silos: list[Workin
     rows = list(csv.DictReader(io.StringIO(text)))
     assert [name for name in rows[0] if name.startswith("base_")] == ["base_mae", "base_mse", "base_r2"]
     assert all(float(row["base_mse"]) > 0 for row in rows)
-    told = json.loads(b"".join(browsing.get(f"/jobs/{job.id}/figures.json").streaming_content))  # type: ignore[attr-defined]
-    assert set(told["versions"][0]) == {"after_round", "figures", "best"}
-    assert set(told["versions"][0]["figures"]) == {"mse", "mae"}
+    body = json.loads(b"".join(browsing.get(f"/jobs/{job.id}/figures.json").streaming_content))  # type: ignore[attr-defined]
+    assert set(body["versions"][0]) == {"after_round", "figures", "best"}
+    assert set(body["versions"][0]["figures"]) == {"mse", "mae"}
 
 
 @pytest.mark.parametrize(
@@ -190,10 +190,10 @@ def test_a_poisoned_silo_breaks_neither_pages_nor_the_best_version(
         sealed = real(silo, order)
         if silo.played.silo.id != poisoned or order.round.number == 1:
             return sealed
-        said = documents.read(documents.Submission, payload_unverified(sealed))
-        assert said.evaluation is not None
-        report = said.evaluation.model_copy(update={"figures": figures})
-        return documents.sign_document(said.model_copy(update={"evaluation": report}), silo.played.identity)
+        document = documents.read(documents.Submission, payload_unverified(sealed))
+        assert document.evaluation is not None
+        report = document.evaluation.model_copy(update={"figures": figures})
+        return documents.sign_document(document.model_copy(update={"evaluation": report}), silo.played.identity)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(WorkingSilo, "carry_out", lies)
@@ -251,10 +251,10 @@ def test_its_evidence_holds_and_figures_that_nobody_signed_do_not(cohort: Cohort
     best = ModelVersion.objects.get(model=job.model, is_best=True)
     passport = Passport.objects.get(version=best)
     key = issuing.signing_key()
-    digest, said = open_passport(bytes(passport.document), [key.public])
-    assert said.evaluation.told == pytest.approx({name: best.metrics[name] for name in ("mse", "mae")})
-    better = said.evaluation.model_copy(update={"figures": {**said.evaluation.figures, "mse": 1.0}})
-    passport.document = sign_passport(digest, said.model_copy(update={"evaluation": better}), key)
+    digest, statement = open_passport(bytes(passport.document), [key.public])
+    assert statement.evaluation.told == pytest.approx({name: best.metrics[name] for name in ("mse", "mae")})
+    better = statement.evaluation.model_copy(update={"figures": {**statement.evaluation.figures, "mse": 1.0}})
+    passport.document = sign_passport(digest, statement.model_copy(update={"evaluation": better}), key)
     passport.save(update_fields=["document"])
-    told = [fault.what for fault in report_of(job).faults if fault.code == "passport.other_evaluation"]
-    assert [what.partition(".")[0] for what in told] == ["Its mse is 1"]
+    rows = [fault.what for fault in report_of(job).faults if fault.code == "passport.other_evaluation"]
+    assert [what.partition(".")[0] for what in rows] == ["Its mse is 1"]

@@ -46,8 +46,8 @@ def cohort() -> Cohort:
 
 def state_of(played: PlayedSilo, highest: int = 0, key: PrivateKey | None = None, **changes: Any) -> dict[str, Any]:
     """The sealed statement of a silo, as the trainer puts it into its status."""
-    said = {"silo_id": played.silo.id, "highest_number": highest, "made_at": now(), **changes}
-    sealed: dict[str, Any] = json.loads(sign_document(SiloState.model_validate(said), key or played.identity))
+    by_name = {"silo_id": played.silo.id, "highest_number": highest, "made_at": now(), **changes}
+    sealed: dict[str, Any] = json.loads(sign_document(SiloState.model_validate(by_name), key or played.identity))
     return sealed
 
 
@@ -89,7 +89,7 @@ def test_who_invents_heads_fills_nobodys_log(cohort: Cohort) -> None:
         send_heartbeat(first, state_of(first, heads=heads))
     given = []
     for place in range(500, 520):
-        said = LogAcceptance(
+        statement = LogAcceptance(
             identity_key=first.identity.public.encoded,
             signatory_key=first.signatory.public.encoded,
             chain=chain,
@@ -97,7 +97,7 @@ def test_who_invents_heads_fills_nobodys_log(cohort: Cohort) -> None:
             shown=invented(0),
             accepted_at=now(),
         )
-        given.append(json.loads(sign_document(said, first.signatory)))
+        given.append(json.loads(sign_document(statement, first.signatory)))
     for acceptance in given:
         send_heartbeat(first, state_of(first), acceptance)
     assert LostHead.objects.filter(silo_id=first.silo.id).count() == LOST_HEADS_MAX
@@ -121,7 +121,7 @@ def test_who_lies_burns_only_its_own_numbers_and_never_all(cohort: Cohort) -> No
 
 def refuse(played: PlayedSilo, order: Order, code: str, highest: int | None = None) -> None:
     """The trainer's signed no."""
-    said = Refusal(
+    statement = Refusal(
         order_id=order.id,
         number=order.number,
         silo_id=played.silo.id,
@@ -132,7 +132,7 @@ def refuse(played: PlayedSilo, order: Order, code: str, highest: int | None = No
         environment=ENVIRONMENT,
         created_at=now(),
     )
-    answers.answer(document=sign_document(said, played.identity), by=played.silo)
+    answers.answer(document=sign_document(statement, played.identity), by=played.silo)
 
 
 def refused_by_all(cohort: Cohort, job: Job, code: str, highest: int | None = None) -> Job:
@@ -239,7 +239,7 @@ def test_who_refused_a_broken_log_is_asked_again_once_it_is_accepted(cohort: Coh
     checkpoints.sign_heads(key)
     audit_checkpoints.issue_orders(key)
     order = Order.objects.get(silo=first.silo, kind="checkpoint")
-    said = Refusal(
+    by_name = Refusal(
         order_id=order.id,
         number=order.number,
         silo_id=first.silo.id,
@@ -250,7 +250,7 @@ def test_who_refused_a_broken_log_is_asked_again_once_it_is_accepted(cohort: Coh
         environment=ENVIRONMENT,
         created_at=now(),
     )
-    answers.answer(document=sign_document(said, first.identity), by=first.silo)
+    answers.answer(document=sign_document(by_name, first.identity), by=first.silo)
     asked = Order.objects.filter(silo=first.silo, kind="checkpoint")
     audit_checkpoints.issue_orders(key)
     assert asked.count() == 1, "who refused is left alone for an hour"

@@ -240,8 +240,8 @@ def test_an_update_whose_file_is_lost_is_rejected_with_a_code_and_the_others_cou
     lost.refresh_from_db()
     assert (lost.params, lost.message) == ({}, "")
     assert (lost.state, lost.message_text) == (OrderState.REJECTED, "The update's file is not there any more.")
-    told = Event.objects.get(verb="update.rejected", job_id=job.id)
-    assert told.detail["code"] == "update.missing"
+    events = Event.objects.get(verb="update.rejected", job_id=job.id)
+    assert events.detail["code"] == "update.missing"
 
 
 def test_at_the_deadline_the_quorum_decides(federation: Federation) -> None:

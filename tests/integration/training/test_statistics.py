@@ -32,18 +32,18 @@ AGE_EDGES = [20.0, 40.0, 50.0, 60.0, 80.0]
 
 def declared(edges: list[float] | None = None) -> dict[str, Any]:
     """Heart disease, with edges for the ages."""
-    told = without_edges()
-    for column in told["columns"]:
+    reported = without_edges()
+    for column in reported["columns"]:
         if column["name"] == "age":
             column["histogram_edges"] = edges or AGE_EDGES
-    return told
+    return reported
 
 
 def without_edges() -> dict[str, Any]:
     """Heart disease, with no histogram at all."""
-    told = {name: value for name, value in DECLARATION.items() if name != "source"}
-    columns = [{name: value for name, value in one.items() if name != "histogram_edges"} for one in told["columns"]]
-    return told | {"columns": columns}
+    by_name = {name: value for name, value in DECLARATION.items() if name != "source"}
+    columns = [{name: value for name, value in one.items() if name != "histogram_edges"} for one in by_name["columns"]]
+    return by_name | {"columns": columns}
 
 
 @pytest.fixture
@@ -168,8 +168,8 @@ def _with_small_cell(silo: CountingSilo, order: Order) -> bytes:
     from silo_connector.trainer.kinds.statistics import report_of
 
     del order
-    told = report_of((columns_of(silo.declaration)["age"],), silo.columns, 1)
-    return encode_report(told.model_copy(update={"minimum_cell": 5}))
+    report = report_of((columns_of(silo.declaration)["age"],), silo.columns, 1)
+    return encode_report(report.model_copy(update={"minimum_cell": 5}))
 
 
 def test_a_day_s_number_that_a_silo_has_reported_is_asked_at_launch(cohort: Cohort, silos: list[CountingSilo]) -> None:

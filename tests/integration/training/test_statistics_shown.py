@@ -44,11 +44,11 @@ def job(cohort: Cohort, silos: list[CountingSilo]) -> Job:
 def test_rest_shows_what_was_released_to_members_alone(cohort: Cohort, job: Job) -> None:
     address = f"/api/v1/jobs/{job.id}/statistics/"
     for who in (cohort.scientist, cohort.neighbour):
-        told = client_of(who).get(address).json()
+        body = client_of(who).get(address).json()
         pooled = ReleasedStatistics.objects.get(job=job).pooled
-        assert (told["silos"], told["rows"], told["minimum_cell"]) == (3, pooled.rows, 5)
-        assert [column["name"] for column in told["columns"]] == ["age", "sex", "chol"]
-        age = told["columns"][0]
+        assert (body["silos"], body["rows"], body["minimum_cell"]) == (3, pooled.rows, 5)
+        assert [column["name"] for column in body["columns"]] == ["age", "sex", "chol"]
+        age = body["columns"][0]
         assert [cell["kind"] for cell in age["cells"]] == ["missing", "below", *["bin"] * 4, "above"]
         assert [cell["count"] for cell in age["cells"][1:]] == [cell.count for cell in pooled.columns[0].cells]
     for outside in (cohort.outsider, cohort.nobody):
@@ -107,7 +107,7 @@ def test_the_form_launches_a_job_of_statistics_and_shows_what_is_wrong(
     address = f"/consortia/{cohort.federation.consortium.id}/statistics/"
     page = client.get(f"{address}?dataset={cohort.dataset.id}").content.decode()
     assert 'name="columns" value="age"' in page
-    said = {
+    by_name = {
         "name": "Ages",
         "datasets": [str(played.dataset.id) for played in cohort.federation.silos if played.dataset],
         "columns": ["age"],
@@ -117,11 +117,11 @@ def test_the_form_launches_a_job_of_statistics_and_shows_what_is_wrong(
         "retries_max": 0,
         "limits.minimum_cell": 5,
     }
-    wrong = client.post(address, said | {"columns": []})
+    wrong = client.post(address, by_name | {"columns": []})
     assert wrong.status_code == 422
     assert "Choose at least one column." in wrong.content.decode()
-    assert client.post(f"{address}preview/", said).status_code == 200
-    answer = client.post(address, said)
+    assert client.post(f"{address}preview/", by_name).status_code == 200
+    answer = client.post(address, by_name)
     assert answer.status_code == 302, answer.content.decode()
     job = Job.objects.get()
     assert (job.task, job.request["statistics"]) == ("statistics", {"columns": ["age"]})

@@ -70,10 +70,10 @@ def reserve(federation: Federation, job: Job) -> list[Order]:
 
 def reserved(played: PlayedSilo, order: Order, **changes: Any) -> bytes:
     """A silo's signed answer."""
-    said = documents.read(documents.Order, payload_unverified(bytes(order.envelope)))
+    document = documents.read(documents.Order, payload_unverified(bytes(order.envelope)))
     fields: dict[str, Any] = {
-        **said.model_dump(include={"order_id", "number", "kind", "silo_id", "job_id", "round", "attempt"}),
-        "manifest_digest": said.manifest_digest,
+        **document.model_dump(include={"order_id", "number", "kind", "silo_id", "job_id", "round", "attempt"}),
+        "manifest_digest": document.manifest_digest,
         "environment": ENVIRONMENT,
         "created_at": documents.now(),
     }
@@ -90,8 +90,8 @@ def test_it_is_offered_with_the_job_s_manifest(running: tuple[Federation, Job]) 
     order, *_ = reserve(federation, job)
     offered = {one.order_id: one for one in offered_to(federation.silos[0])}
     assert offered[order.id].manifest == job.manifest
-    said = documents.read(documents.Order, payload_unverified(offered[order.id].envelope))
-    assert (said.kind, said.round, said.parameters) == (OrderKind.RESERVE, 0, {"amount": 3})
+    document = documents.read(documents.Order, payload_unverified(offered[order.id].envelope))
+    assert (document.kind, document.round, document.parameters) == (OrderKind.RESERVE, 0, {"amount": 3})
 
 
 def test_an_answer_counts_at_once_and_once(running: tuple[Federation, Job]) -> None:

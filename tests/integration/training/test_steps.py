@@ -184,13 +184,13 @@ def test_pages_and_rest_show_the_steps_of_a_round(federation: Federation, protoc
     job = launched(federation, rounds=1)
     closing.close_step(step_id=answer(federation, job).id, by=TEST)
     client.force_login(federation.scientist)
-    (told,) = client.get(f"/api/v1/jobs/{job.id}/rounds/").json()["results"]
-    assert told["state"] == "open"
-    assert [(one["position"], one["kind"], one["state"], one["answered"]) for one in told["steps"]] == [
+    (body,) = client.get(f"/api/v1/jobs/{job.id}/rounds/").json()["results"]
+    assert body["state"] == "open"
+    assert [(one["position"], one["kind"], one["state"], one["answered"]) for one in body["steps"]] == [
         (1, "key_exchange", "closed", 3),
         (2, "train", "collecting", 0),
     ]
-    assert (told["kind"], len(told["orders"])) == ("train", 6)
+    assert (body["kind"], len(body["orders"])) == ("train", 6)
     page = client.get(f"/jobs/{job.id}/rounds/1/1/").content.decode()
     assert "Step 1:" in page
     assert "Step 2:" in page

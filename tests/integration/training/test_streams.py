@@ -97,9 +97,9 @@ def test_events_come_as_they_happen_until_the_job_has_ended(port: int, cohort: C
     later = threading.Timer(0.3, lambda: control.cancel(job=job, by=cohort.scientist))
     later.start()
     for stream in every(streams):
-        told = stream.next()
-        assert told["event"] == "job.cancelled"
-        assert json.loads(told["data"])["actor"] == "Dana Data"
+        reported = stream.next()
+        assert reported["event"] == "job.cancelled"
+        assert json.loads(reported["data"])["actor"] == "Dana Data"
         assert stream.next()["event"] == "round.abandoned"
         assert stream.next()["event"] == "end"
         assert stream.response.read() == b""
@@ -221,10 +221,10 @@ def test_who_may_no_longer_follow_hears_nothing_more(
     assert [streams[0].next()["event"] for _ in range(3)] == ["job.launched", "job.running", "round.opened"]
     lose(cohort)
     control.cancel(job=job, by=cohort.scientist)
-    told = streams[0].next()
-    assert told["event"] == "refused"
+    reported = streams[0].next()
+    assert reported["event"] == "refused"
     # between the two questions of one look, the role may go: the job is then seen, and not allowed
-    assert json.loads(told["data"])["code"] in {code, "permission.denied"}
+    assert json.loads(reported["data"])["code"] in {code, "permission.denied"}
     assert streams[0].response.read() == b""
 
 
@@ -236,6 +236,6 @@ def test_nor_do_they_stay_where_nothing_happens(
     streams.append(Stream(port, f"/api/v1/jobs/{job.id}/events/", session(cohort.neighbour)))
     assert streams[0].next()["event"] == "job.launched"
     lose_role(cohort)
-    while (told := streams[0].next())["event"] != "refused":
-        assert told["event"] in {"job.running", "round.opened"}
+    while (reported := streams[0].next())["event"] != "refused":
+        assert reported["event"] in {"job.running", "round.opened"}
     assert streams[0].response.read() == b""

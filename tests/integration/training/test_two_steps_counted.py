@@ -46,8 +46,8 @@ def test_the_list_of_rounds_counts_each_silo_once(played: tuple[Federation, Job]
     assert [(one.tally.included, one.tally.expected) for one in summaries] == [(3, 3), (3, 3)]
     assert [one.tally for one in summaries] == [RoundRow(one).tally for one in rounds_of(job).order_by("-opened_at")]
     client.force_login(federation.scientist)
-    told = client.get(f"/api/v1/jobs/{job.id}/rounds/").json()["results"]
-    assert {(one["answered"], one["expected"]) for one in told} == {(3, 3)}
+    body = client.get(f"/api/v1/jobs/{job.id}/rounds/").json()["results"]
+    assert {(one["answered"], one["expected"]) for one in body} == {(3, 3)}
 
 
 def test_a_round_whose_second_step_has_begun_counts_that_step(played: tuple[Federation, Job]) -> None:

@@ -42,7 +42,7 @@ def launched(federation: Federation, **changes: object) -> Job:
     return job
 
 
-def answered(federation: Federation, job: Job, told: dict[int, dict[str, Any]]) -> list[Order]:
+def answered(federation: Federation, job: Job, reported: dict[int, dict[str, Any]]) -> list[Order]:
     """All orders that are open, answered by what silos tell, by their places; the round is closed."""
     orders = {
         federation.silos.index(federation.played(order.silo_id)): order
@@ -50,7 +50,7 @@ def answered(federation: Federation, job: Job, told: dict[int, dict[str, Any]]) 
     }
     for place, order in orders.items():
         played = federation.silos[place]
-        answers.answer(document=played.train(order, **told.get(place, {"delta": 1.0})), by=played.silo)
+        answers.answer(document=played.train(order, **reported.get(place, {"delta": 1.0})), by=played.silo)
     closing.close_step(step_id=orders[0].round_step.id, by=TEST)
     found = [orders[place] for place in sorted(orders)]
     for order in found:

@@ -48,8 +48,8 @@ def test_the_command_prints_the_enrolment_code(
     monkeypatch.setattr("demo.__main__.time.time", lambda: 1234567890.0)
     secret = Home(tmp_path).second_factors(["steward@x"])["steward@x"]
     assert print_code(" Steward@X ") == 0
-    told = capsys.readouterr()
-    assert told.out == codes.code_at(secret, 1234567890) + "\n"
-    assert "for another 30 s" in told.err
+    output = capsys.readouterr()
+    assert output.out == codes.code_at(secret, 1234567890) + "\n"
+    assert "for another 30 s" in output.err
     assert print_code("scientist@x") == 1
     assert "steward@x" in capsys.readouterr().err

@@ -80,9 +80,11 @@ def test_a_child_dies_with_who_started_it(tmp_path: Path) -> None:
 
 def test_several_are_stopped_together(tmp_path: Path) -> None:
     """Each ends only when all have been told to: one after the other they would be killed."""
-    told, names = tmp_path / "told", [f"child-{number}" for number in range(4)]
-    told.mkdir()
-    children = [child(tmp_path, TOGETHER.format(folder=str(told), name=name, count=len(names)), name) for name in names]
+    reported, names = tmp_path / "told", [f"child-{number}" for number in range(4)]
+    reported.mkdir()
+    children = [
+        child(tmp_path, TOGETHER.format(folder=str(reported), name=name, count=len(names)), name) for name in names
+    ]
     for one in children:
         one.start()
     for one in children:

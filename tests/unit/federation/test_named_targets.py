@@ -108,7 +108,7 @@ def test_an_agreement_says_them_in_words() -> None:
     terms = agreement.terms.model_copy(
         update={"disclosure": DisclosureTerms(metrics=("auc", "mse", "r2"), minimum_cell=5)}
     )
-    said = next(
+    statement = next(
         clause for clause in clauses(agreement.model_copy(update={"terms": terms})) if clause.id == "disclosure"
     )
-    assert "area under the ROC curve, mean squared error, R² (share of variance explained)" in " ".join(said.lines)
+    assert "area under the ROC curve, mean squared error, R² (share of variance explained)" in " ".join(statement.lines)

@@ -41,12 +41,12 @@ def recorded(name: str) -> bytes:
     return (RECORDED / "documents" / f"{name}.json").read_bytes()
 
 
-def as_told(kept: Any, said: Any) -> Any:
+def as_told(kept: Any, statement: Any) -> Any:
     """What was read, without fields that came with 1.1: those have their defaults."""
-    if isinstance(said, dict) and isinstance(kept, dict):
-        return {key: as_told(kept[key], said[key]) for key in said}
-    if isinstance(said, list) and isinstance(kept, list) and len(said) == len(kept):
-        return [as_told(one, other) for one, other in zip(kept, said, strict=True)]
+    if isinstance(statement, dict) and isinstance(kept, dict):
+        return {key: as_told(kept[key], statement[key]) for key in statement}
+    if isinstance(statement, list) and isinstance(kept, list) and len(statement) == len(kept):
+        return [as_told(one, other) for one, other in zip(kept, statement, strict=True)]
     return kept
 
 
@@ -70,23 +70,23 @@ def test_every_kind_of_document_was_recorded() -> None:
 @pytest.mark.parametrize("name", KINDS)
 def test_a_recorded_document_is_read_as_what_it_said(name: str) -> None:
     payload = payload_unverified(recorded(name))
-    said = read(KINDS[name], payload)
-    assert said.protocol == "1.0"
-    kept, told = json.loads(said.model_dump_json()), as_today(KINDS[name].payload_type, json.loads(payload))
-    assert as_told(kept, told) == told, "nothing is read as something else"
+    statement = read(KINDS[name], payload)
+    assert statement.protocol == "1.0"
+    kept, body = json.loads(statement.model_dump_json()), as_today(KINDS[name].payload_type, json.loads(payload))
+    assert as_told(kept, body) == body, "nothing is read as something else"
 
 
 def test_terms_of_1_0_are_read_under_the_names_of_today_and_their_bytes_stay() -> None:
     sealed = recorded("agreement")
     opened = open_agreement(sealed)
-    said = json.loads(payload_unverified(sealed))
-    assert set(RENAMED) <= said["terms"].keys()
+    body = json.loads(payload_unverified(sealed))
+    assert set(RENAMED) <= body["terms"].keys()
     assert opened.complete, "the signatures hold over the recorded bytes"
     assert (opened.payload, opened.digest) == (payload_unverified(sealed), digest_bytes(payload_unverified(sealed)))
     terms = opened.agreement.terms
-    assert terms.training_limits.rounds_max == said["terms"]["work"]["rounds_max"]
-    assert terms.disclosure.minimum_cell == said["terms"]["leaving"]["minimum_cell"]
-    assert terms.amendment.running_jobs == said["terms"]["changes"]["running_jobs"]
+    assert terms.training_limits.rounds_max == body["terms"]["work"]["rounds_max"]
+    assert terms.disclosure.minimum_cell == body["terms"]["leaving"]["minimum_cell"]
+    assert terms.amendment.running_jobs == body["terms"]["changes"]["running_jobs"]
 
 
 @pytest.mark.parametrize(
@@ -100,20 +100,20 @@ def test_terms_of_1_0_are_read_under_the_names_of_today_and_their_bytes_stay() -
     ],
 )
 def test_an_agreement_of_1_0_has_no_term_that_1_0_did_not_know(path: tuple[str | int, ...], value: object) -> None:
-    said = json.loads(payload_unverified(recorded("agreement")))
-    within: Any = said["terms"]
+    body = json.loads(payload_unverified(recorded("agreement")))
+    within: Any = body["terms"]
     for part in path[:-1]:
         within = within[part]
     within[path[-1]] = value
     with pytest.raises(Invalid, match=r"document\.malformed"):
-        read(documents.Agreement, json.dumps(said).encode())
+        read(documents.Agreement, json.dumps(body).encode())
 
 
 def test_an_agreement_of_1_1_knows_the_names_of_today_only() -> None:
-    said = json.loads(payload_unverified(recorded("agreement"))) | {"protocol": "1.1"}
+    body = json.loads(payload_unverified(recorded("agreement"))) | {"protocol": "1.1"}
     with pytest.raises(Invalid, match=r"document\.malformed"):
-        read(documents.Agreement, json.dumps(said).encode())
-    read(documents.Agreement, json.dumps(said | {"terms": renamed(said["terms"])}).encode())
+        read(documents.Agreement, json.dumps(body).encode())
+    read(documents.Agreement, json.dumps(body | {"terms": renamed(body["terms"])}).encode())
 
 
 @pytest.mark.parametrize("name", ["refusal", "dataset-withdrawal", "platform-key-succession", "code-review"])
@@ -133,11 +133,11 @@ def test_old_names_are_read_into_new_fields_and_nothing_is_lost() -> None:
     old = json.loads(payload_unverified(recorded("train-order")))
     assert json.loads(order.inputs["model"].model_dump_json()) == old["model"]
     assert json.loads(order.outputs["update"].model_dump_json()) == {"kind": "update.f32", **old["upload"]}
-    said = read(documents.Submission, payload_unverified(recorded("submission")))
+    document = read(documents.Submission, payload_unverified(recorded("submission")))
     old = json.loads(payload_unverified(recorded("submission")))
-    assert json.loads(said.payloads["update"].model_dump_json()) == {"kind": "update.f32", **old["payload"]}
-    assert said.evaluation is not None
-    assert dict(said.evaluation.figures) == {name: old["evaluation"][name] for name in ("loss", "accuracy", "auc")}
+    assert json.loads(document.payloads["update"].model_dump_json()) == {"kind": "update.f32", **old["payload"]}
+    assert document.evaluation is not None
+    assert dict(document.evaluation.figures) == {name: old["evaluation"][name] for name in ("loss", "accuracy", "auc")}
 
 
 @pytest.mark.parametrize(
@@ -161,9 +161,9 @@ def test_what_1_0_did_not_have_is_malformed_in_it(name: str, more: dict[str, Any
 def test_a_table_of_counts_and_a_cost_of_1_0_are_read_as_today() -> None:
     payload = json.loads(payload_unverified(recorded("submission")))
     payload["evaluation"]["confusion"] = {"counts": [[8, 5], [3, 0]]}
-    said = read(documents.Submission, json.dumps(payload).encode())
-    assert said.evaluation is not None
-    assert said.evaluation.figures["confusion"] == ((8, 5), (3, 0))
+    statement = read(documents.Submission, json.dumps(payload).encode())
+    assert statement.evaluation is not None
+    assert statement.evaluation.figures["confusion"] == ((8, 5), (3, 0))
     manifest = json.loads(payload_unverified(recorded("manifest"))) | {"privacy": {"epsilon": 1.0, "delta": 1e-6}}
     read_now = read(documents.Manifest, json.dumps(manifest).encode())
     assert read_now.privacy_cost == documents.PrivacyCost(epsilon=1.0, delta=1e-6)

@@ -29,6 +29,6 @@ def test_a_vector_comes_to_what_it_expects(file: str, vector: dict[str, Any], co
 
 @pytest.mark.parametrize("file", FILES)
 def test_keys_are_those_of_their_seeds(file: str) -> None:
-    for told in every(content_of(file)["keys"].values()):
-        key = PrivateKey(Ed25519PrivateKey.from_private_bytes(bytes.fromhex(told["seed"])))
-        assert key.public.encoded == told["public_key"]
+    for one_report in every(content_of(file)["keys"].values()):
+        key = PrivateKey(Ed25519PrivateKey.from_private_bytes(bytes.fromhex(one_report["seed"])))
+        assert key.public.encoded == one_report["public_key"]

@@ -51,15 +51,15 @@ def test_an_unknown_field_of_a_known_version_is_malformed(version: str) -> None:
 
 
 def test_unknown_fields_of_a_later_version_are_carried_at_any_depth_and_said_again() -> None:
-    told = {**MANIFEST, "protocol": "1.7", "noise": {"sigma": 1.5}}
-    told["limits"] = {**told["limits"], "bytes_max": 7}
-    told["protection"] = {**told["protection"], "noise": "gaussian"}
-    told["cohort"] = [{**member, "region": ["CH"]} for member in told["cohort"]]
-    told["layout"] = [{**tensor, "tags": {"frozen": True}} for tensor in told["layout"]]
-    manifest = read(Manifest, json.dumps(told).encode())
+    by_name = {**MANIFEST, "protocol": "1.7", "noise": {"sigma": 1.5}}
+    by_name["limits"] = {**by_name["limits"], "bytes_max": 7}
+    by_name["protection"] = {**by_name["protection"], "noise": "gaussian"}
+    by_name["cohort"] = [{**member, "region": ["CH"]} for member in by_name["cohort"]]
+    by_name["layout"] = [{**tensor, "tags": {"frozen": True}} for tensor in by_name["layout"]]
+    manifest = read(Manifest, json.dumps(by_name).encode())
     assert manifest.layout == PLAYED.manifest.layout
     assert manifest.limits.update_norm_l2_max == PLAYED.manifest.limits.update_norm_l2_max
-    assert json.loads(manifest.model_dump_json()) == told
+    assert json.loads(manifest.model_dump_json()) == by_name
     assert read(Manifest, manifest.model_dump_json().encode()) == manifest
 
 
@@ -70,11 +70,11 @@ def test_a_later_version_is_no_excuse_for_what_is_known_and_wrong() -> None:
 
 @pytest.mark.parametrize("where", ["agreement", "terms", "term"])
 def test_an_agreement_of_a_later_version_with_an_unknown_term_is_refused(where: str) -> None:
-    told = json.loads(json.dumps(AGREEMENT))
-    place = {"agreement": told, "terms": told["terms"], "term": told["terms"]["cohort"]}[where]
-    assert read(Agreement, later(told)).version == AGREEMENT["version"]
+    body = json.loads(json.dumps(AGREEMENT))
+    place = {"agreement": body, "terms": body["terms"], "term": body["terms"]["cohort"]}[where]
+    assert read(Agreement, later(body)).version == AGREEMENT["version"]
     place["noise"] = 1
-    assert refused(Agreement, later(told))[0] == "document.malformed"
+    assert refused(Agreement, later(body))[0] == "document.malformed"
 
 
 CRITICAL: list[tuple[str, dict[str, Any]]] = [
@@ -103,17 +103,17 @@ def test_a_critical_field_that_is_not_understood_is_refused(_name: str, more: di
 def test_critical_fields_that_are_understood_are_read() -> None:
     order = read(Order, later(ORDER, critical=["round", "parameters"], noise=1))
     assert order.critical == ("round", "parameters")
-    told = {**MANIFEST, "critical": ["protection.mode", "cohort.dataset", "layout.shape", "limits"]}
-    assert read(Manifest, json.dumps(told).encode()).critical is not None
+    by_name = {**MANIFEST, "critical": ["protection.mode", "cohort.dataset", "layout.shape", "limits"]}
+    assert read(Manifest, json.dumps(by_name).encode()).critical is not None
 
 
 def test_a_critical_field_in_some_element_of_a_list_is_refused() -> None:
-    told = json.loads(json.dumps(MANIFEST))
-    told["cohort"][-1]["noise"] = 1
-    assert read(Manifest, later(told)).cohort[-1].model_extra == {"noise": 1}
-    assert refused(Manifest, later(told, critical=["cohort.noise"])) == ("protocol.critical", "cohort.noise")
-    told["layout"][0]["noise"] = 1
-    assert refused(Manifest, later(told, critical=["layout.noise"])) == ("protocol.critical", "layout.noise")
+    body = json.loads(json.dumps(MANIFEST))
+    body["cohort"][-1]["noise"] = 1
+    assert read(Manifest, later(body)).cohort[-1].model_extra == {"noise": 1}
+    assert refused(Manifest, later(body, critical=["cohort.noise"])) == ("protocol.critical", "cohort.noise")
+    body["layout"][0]["noise"] = 1
+    assert refused(Manifest, later(body, critical=["layout.noise"])) == ("protocol.critical", "layout.noise")
 
 
 def test_a_named_input_can_be_critical_and_its_unknown_part_not() -> None:

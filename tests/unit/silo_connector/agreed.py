@@ -39,14 +39,14 @@ def terms(members: Sequence[PublicKey], **changes: Any) -> Terms:
     return Terms.model_validate(content)
 
 
-def agreement(consortium_id: UUID, said: Terms, **changes: Any) -> Agreement:
+def agreement(consortium_id: UUID, statement: Terms, **changes: Any) -> Agreement:
     """The first version of an agreement with these terms."""
     content: dict[str, Any] = {
         "agreement_id": uuid4(),
         "consortium_id": consortium_id,
         "consortium": "Hearts",
         "version": 1,
-        "terms": said,
+        "terms": statement,
         "proposed_at": now(),
     }
     return Agreement.model_validate(content | changes)

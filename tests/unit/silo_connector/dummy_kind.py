@@ -46,5 +46,5 @@ class StateKind:
         return order
 
     def execute(self, work: StateOrder, incoming: Incoming, silo: SiloContext) -> Outcome:
-        said = SiloState(silo_id=work.silo_id, highest_number=work.highest_number, made_at=now())
-        return Outcome(incoming.name, sign_if_allowed(said, silo.key))
+        statement = SiloState(silo_id=work.silo_id, highest_number=work.highest_number, made_at=now())
+        return Outcome(incoming.name, sign_if_allowed(statement, silo.key))

@@ -58,14 +58,14 @@ def honest(site: Site, trainer: Trainer, manifest: Manifest, fill: float = 0.0, 
 
 def certificate(signatory: PrivateKey, identity: PrivateKey, *, by: PrivateKey | None = None, days: int = 30) -> str:
     """The word of a signatory for a silo's key; really signed by another key if one is given."""
-    said = SiloCertificate(
+    statement = SiloCertificate(
         organisation="Another",
         signatory_key=signatory.public.encoded,
         identity_key=identity.public.encoded,
         not_before=now() - timedelta(days=10),
         not_after=now() + timedelta(days=days),
     )
-    return sign_document(said, by or signatory).decode()
+    return sign_document(statement, by or signatory).decode()
 
 
 def silo_of(site: Site, signatory: PrivateKey, **changes: Any) -> CohortMember:

@@ -20,7 +20,7 @@ NEW = GOOD + "# and something new\n"
 
 def word_on(plan: Plan, by: PrivateKey, claimed: PrivateKey) -> bytes:
     """A review by one key that names another as its own."""
-    said = CodeReview.model_validate(
+    statement = CodeReview.model_validate(
         {
             "code_digest": plan.digest,
             "signatory_key": claimed.public.encoded,
@@ -29,7 +29,7 @@ def word_on(plan: Plan, by: PrivateKey, claimed: PrivateKey) -> bytes:
             "reviewed_at": now(),
         }
     )
-    return sign_review(said, by) if by == claimed else sign_document(said, by)
+    return sign_review(statement, by) if by == claimed else sign_document(statement, by)
 
 
 def planted(site: Site, plan: Plan, sealed: bytes) -> None:

@@ -256,8 +256,8 @@ def a_share_that_is_left_out(site: Site, trainer: Trainer) -> Order:
 @refused_as("agreement.organisation_share", "cohort")
 def weights_that_are_left_out_as_in_an_older_protocol(site: Site, trainer: Trainer) -> Order:
     manifest = site.job(weighting=None)
-    said = {"rows_coarse": None, "weight_max": None}
-    return play(site, manifest.model_copy(update={"cohort": (manifest.cohort[0].model_copy(update=said),)}))
+    by_name = {"rows_coarse": None, "weight_max": None}
+    return play(site, manifest.model_copy(update={"cohort": (manifest.cohort[0].model_copy(update=by_name),)}))
 
 
 @refused_as("manifest.weights")

@@ -132,8 +132,8 @@ class Site:
         unless told otherwise.
         """
         of_document = {name: changes.pop(name) for name in list(changes) if name in Agreement.model_fields}
-        said = agreed.terms([self.signatory.public, self.platform.partner.public], **changes)
-        document = agreed.agreement(self.platform.consortium_id, said, **of_document)
+        statement = agreed.terms([self.signatory.public, self.platform.partner.public], **changes)
+        document = agreed.agreement(self.platform.consortium_id, statement, **of_document)
         sealed = agreed.signed(document, *((self.signatory, self.platform.partner) if by is None else by))
         if keep:
             Journal(self.config.trainer_state).add(KEEPING_VERSION, agreement=open_agreement(sealed).digest)

@@ -29,8 +29,8 @@ def added(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def peeked(platform: FakePlatform) -> dict[str, Any]:
     """What the silo said last."""
-    said: dict[str, Any] = json.loads(payload_unverified(json.dumps(platform.submissions[-1]).encode()))
-    return said
+    body: dict[str, Any] = json.loads(payload_unverified(json.dumps(platform.submissions[-1]).encode()))
+    return body
 
 
 def asked(site: Site, platform: FakePlatform, **changes: Any) -> Order:
@@ -53,12 +53,12 @@ async def test_an_order_without_inputs_is_answered_with_two_payloads(
         assert not list((site.inbox / str(order.order_id)).glob("input-*"))
         trainer.process_inbox()
         await platform.until(lambda: platform.submissions)
-    said = platform.answered()
-    assert (said.kind, said.model_digest) == (OrderKind.CONSISTENCY, None)
-    assert {name: (one.kind, one.size_bytes) for name, one in said.payloads.items()} == {
+    statement = platform.answered()
+    assert (statement.kind, statement.model_digest) == (OrderKind.CONSISTENCY, None)
+    assert {name: (one.kind, one.size_bytes) for name, one in statement.payloads.items()} == {
         name: ("words.ascii", len(words)) for name, words in WORDS.items()
     }
-    assert {bytes(platform.kept[one.digest]) for one in said.payloads.values()} == set(WORDS.values())
+    assert {bytes(platform.kept[one.digest]) for one in statement.payloads.values()} == set(WORDS.values())
 
 
 async def test_an_update_leaves_under_the_added_mode(

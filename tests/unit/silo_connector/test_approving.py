@@ -214,8 +214,8 @@ async def test_what_can_not_be_approved_says_why(site: Site, file: Path, capsys:
     assert not list(site.outbox.glob("review-*"))
     (tmp_path / "plain").mkdir()
     plain = make_site(tmp_path / "plain", site.platform)
-    said = ["--config", plain.config.path, "--key", stranger, "--reviewer", "Ada"]
-    assert await refused(file, *said) == "signatory.missing"
+    rows = ["--config", plain.config.path, "--key", stranger, "--reviewer", "Ada"]
+    assert await refused(file, *rows) == "signatory.missing"
 
 
 def test_text_of_others_can_not_play_with_the_terminal(capsys: Shown) -> None:
@@ -299,14 +299,14 @@ async def test_a_review_that_the_platform_declines_is_put_aside_and_holds_here(
 
 
 async def test_a_silo_says_what_its_registries_have(site: Site) -> None:
-    told = identity.capabilities(site.config)
-    assert told["protocols"] == list(SPOKEN_VERSIONS)
+    reported = identity.capabilities(site.config)
+    assert reported["protocols"] == list(SPOKEN_VERSIONS)
     assert SPOKEN_VERSIONS[-1] == PROTOCOL_VERSION
-    assert told["kinds"] == sorted(kind.name for kind in KINDS.values())
-    assert told["protection"] == sorted(PROTECTIONS)
-    assert set(told["families"]) == set(FAMILIES) - {"plan"}
-    assert told["targets"] == sorted(TARGETS)
-    assert told["payloads"] == ["statistics.v1", "update.f32"], "of every kind of order"
+    assert reported["kinds"] == sorted(kind.name for kind in KINDS.values())
+    assert reported["protection"] == sorted(PROTECTIONS)
+    assert set(reported["families"]) == set(FAMILIES) - {"plan"}
+    assert reported["targets"] == sorted(TARGETS)
+    assert reported["payloads"] == ["statistics.v1", "update.f32"], "of every kind of order"
 
 
 async def test_a_kind_that_is_added_is_notified_to_the_platform(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -48,7 +48,7 @@ def ordered(
 ) -> CheckpointOrder:
     """An order to countersign a head of a log, with the proof from another; `key` signs the head instead of ours."""
     head, before = log.head(position), TRUE.head(after) if isinstance(after, int) else after
-    said = AuditCheckpoint(chain=CHAIN, made_at=now(), **asdict(head))
+    by_name = AuditCheckpoint(chain=CHAIN, made_at=now(), **asdict(head))
     proof = None
     if before is not None:
         hashes = log.proof(before, position) if before.position <= position else []
@@ -57,7 +57,7 @@ def ordered(
         "order_id": uuid4(),
         "number": next(NUMBERS),
         "silo_id": site.platform.silo_id,
-        "checkpoint": json.loads(sign_document(said, key or site.platform.key)),
+        "checkpoint": json.loads(sign_document(by_name, key or site.platform.key)),
         "proof": proof,
         "issued_at": now(),
         "expires_at": now() + timedelta(days=1),
@@ -91,9 +91,9 @@ def refused(site: Site, order: Any) -> str:
 
 def refusal(site: Site, order: Any) -> Refusal:
     """What it said instead of signing."""
-    said = verify_document(Refusal, document(site, order), [identity.identity_key(site.config).public])
-    assert (said.order_id, said.number, said.job_id) == (order.order_id, order.number, None)
-    return said
+    parsed = verify_document(Refusal, document(site, order), [identity.identity_key(site.config).public])
+    assert (parsed.order_id, parsed.number, parsed.job_id) == (order.order_id, order.number, None)
+    return parsed
 
 
 async def test_a_head_is_countersigned_over_the_same_bytes_and_kept(site: Site, trainer: Trainer) -> None:
@@ -105,8 +105,8 @@ async def test_a_head_is_countersigned_over_the_same_bytes_and_kept(site: Site, 
     give(site, trainer, second)
     assert signed(site, second).position == 11
     assert stored_heads(site.config.trainer_state) == {CHAIN: TRUE.head(11)}
-    told = [line for line in site.journal() if line["event"] == "checkpoint.countersigned"]
-    assert [(line["order_id"], line["position"]) for line in told] == [
+    rows = [line for line in site.journal() if line["event"] == "checkpoint.countersigned"]
+    assert [(line["order_id"], line["position"]) for line in rows] == [
         (str(first.order_id), 10),
         (str(second.order_id), 11),
     ]
@@ -192,8 +192,8 @@ async def test_a_head_that_was_kept_under_protocol_1_0_is_proven_by_inclusion(si
 
 async def test_a_head_without_a_root_is_never_signed(site: Site, trainer: Trainer) -> None:
     """What a platform of protocol 1.0 signs: from it nothing later could be proven."""
-    said = AuditCheckpoint(chain=CHAIN, made_at=now(), **asdict(replace(TRUE.head(10), root=None)))
-    bare = json.loads(sign_document(said, site.platform.key))
+    by_name = AuditCheckpoint(chain=CHAIN, made_at=now(), **asdict(replace(TRUE.head(10), root=None)))
+    bare = json.loads(sign_document(by_name, site.platform.key))
     first, later = ordered(site, 10, checkpoint=bare), ordered(site, 10, 9, checkpoint=bare)
     give(site, trainer, first)
     assert refused(site, first) == "checkpoint.unproven"
@@ -267,8 +267,8 @@ async def test_a_job_under_the_name_of_a_head_is_refused(site: Site, trainer: Tr
     order = site.order(manifest, kind="checkpoint")
     site.deliver(order, manifest)
     trainer.process_inbox()
-    said = verify_document(Refusal, document(site, order), [identity.identity_key(site.config).public])
-    assert said.code == "order.malformed"
+    parsed = verify_document(Refusal, document(site, order), [identity.identity_key(site.config).public])
+    assert parsed.code == "order.malformed"
 
 
 async def test_the_relay_takes_a_head_and_a_refusal_to_submissions(site: Site, trainer: Trainer) -> None:

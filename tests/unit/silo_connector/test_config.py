@@ -59,8 +59,8 @@ def test_plain_http_to_this_machine(tmp_path: Path, address: str) -> None:
 def test_plain_http_elsewhere_has_to_be_said(tmp_path: Path) -> None:
     with pytest.raises(Invalid, match="https"):
         load(tmp_path, {"platform_url": '"http://platform.example"'})
-    said: dict[str, str | None] = {"platform_url": '"http://platform.example"', "allow_plain_http": "true"}
-    assert load(tmp_path, said).is_plain_http
+    by_name: dict[str, str | None] = {"platform_url": '"http://platform.example"', "allow_plain_http": "true"}
+    assert load(tmp_path, by_name).is_plain_http
 
 
 @pytest.mark.parametrize(
@@ -151,13 +151,13 @@ def test_every_command_prints_every_mistake_with_its_line(
     file = tmp_path / "connector.toml"
     file.write_text(WRONG)
     assert main([*command, "--config", str(file)]) == 1
-    told = capsys.readouterr().err
-    assert "secret" not in told
+    output = capsys.readouterr().err
+    assert "secret" not in output
     if command[-1] == "runner":  # it reads its own part only
-        assert "line 20: runner.socket is missing" in told
-        assert "line 21: runner.cpu_s is true" in told
+        assert "line 20: runner.socket is missing" in output
+        assert "line 21: runner.cpu_s is true" in output
         return
-    head, *lines, _ = told.splitlines()
+    head, *lines, _ = output.splitlines()
     assert head == f"silo-connector: {file} has {len(FAULTS)} mistakes:"
     assert len(lines) == len(FAULTS)
     for line, (code, begin) in zip(lines, FAULTS, strict=True):
@@ -193,7 +193,7 @@ def test_the_runner_and_the_trainer_read_the_same_settings_of_the_runner(tmp_pat
         "cpus = 1",
         'socket = "%s"' % ("x" * 108),
     ):
-        told = []
+        rows = []
         for read in (configuration.load, runner_settings.load):
             file = tmp_path / "connector.toml"
             file.write_text(
@@ -201,8 +201,8 @@ def test_the_runner_and_the_trainer_read_the_same_settings_of_the_runner(tmp_pat
             )
             with pytest.raises(Invalid) as caught:
                 read(file)
-            told.append(caught.value.message)
-        assert told[0] == told[1]
+            rows.append(caught.value.message)
+        assert rows[0] == rows[1]
 
 
 LINES = """\

@@ -87,9 +87,9 @@ async def test_the_command_prints_a_table_or_json_and_says_by_its_code(
     assert "ok    data" in capsys.readouterr().out
     (site.folder / "tiny.csv").unlink()
     assert await asyncio.to_thread(main, ["doctor", "--config", config, "--json"]) == 1
-    told = json.loads(capsys.readouterr().out)
-    assert told["ok"] is False
-    (wrong,) = [finding for finding in told["findings"] if finding["state"] == "fail"]
+    body = json.loads(capsys.readouterr().out)
+    assert body["ok"] is False
+    (wrong,) = [finding for finding in body["findings"] if finding["state"] == "fail"]
     assert wrong["check"] == "data"
     assert wrong["remedy"]
 

@@ -91,8 +91,8 @@ async def test_a_file_that_cannot_be_used_is_named(
 ) -> None:
     absent = tmp_path / "absent.json"
     assert await cli("prepare", "--config", fresh.config.path, "--certificate", absent) == 1
-    assert f"{absent}: No such file or directory" in (told := capsys.readouterr().err)
-    assert "file.unusable" in told
+    assert f"{absent}: No such file or directory" in (output := capsys.readouterr().err)
+    assert "file.unusable" in output
 
 
 @pytest.mark.parametrize(
@@ -114,8 +114,8 @@ async def test_a_command_of_the_other_containers_side_is_informed_where_to_go(
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setattr(sys, "meta_path", [_Without(missing), *sys.meta_path])
     assert await cli(*command, "--config", fresh.config.path) == 1
-    assert "docker compose run --rm trainer" in (told := capsys.readouterr().err)
-    assert "command.elsewhere" in told
+    assert "docker compose run --rm trainer" in (output := capsys.readouterr().err)
+    assert "command.elsewhere" in output
 
 
 class _Without:
@@ -193,23 +193,23 @@ async def test_enrolling_again_makes_a_new_transport_key_and_keeps_the_identity(
 
 async def test_data_check_shows_what_is_wrong_on_the_terminal(fresh: Site, capsys: pytest.CaptureFixture[str]) -> None:
     assert await cli("data", "check", "--config", fresh.config.path) == 0
-    told = capsys.readouterr().out
-    assert "39 rows for training, 21 for testing" in told
-    assert read_declaration(fresh.folder / "tiny.toml").declaration.schema_digest in told
-    assert "1 a\n" in told
-    assert "2 b\n" in told
-    assert "y >0: 19 (48.7%), 11 (52.4%)" in told
+    output = capsys.readouterr().out
+    assert "39 rows for training, 21 for testing" in output
+    assert read_declaration(fresh.folder / "tiny.toml").declaration.schema_digest in output
+    assert "1 a\n" in output
+    assert "2 b\n" in output
+    assert "y >0: 19 (48.7%), 11 (52.4%)" in output
     (fresh.folder / "tiny.csv").write_text("a,b,y\n1,2,0\nx,2,1\n1,x,7\n")
     assert await cli("data", "check", "--config", fresh.config.path) == 1
-    told = capsys.readouterr().out
+    output = capsys.readouterr().out
     for line in (
         "line 3, column 'a': 'x' is not",
         "line 4, column 'b': 'x' is not",
         "line 4, column 'y': '7' is above",
     ):
-        assert line in told
-    assert told.count("data.bad_value") == 3
-    assert "tiny.csv" in told
+        assert line in output
+    assert output.count("data.bad_value") == 3
+    assert "tiny.csv" in output
 
 
 async def test_data_check_shows_all_that_is_wrong_with_a_declaration(
@@ -218,9 +218,9 @@ async def test_data_check_shows_all_that_is_wrong_with_a_declaration(
     file = fresh.folder / "tiny.toml"
     file.write_text(file.read_text().replace('"number"', '"numbre"', 1).replace("minimum = 0", 'minimum = "low"'))
     assert await cli("data", "check", "--config", fresh.config.path) == 1
-    told = capsys.readouterr().out
-    assert "column 'a', type: This has to be 'number'" in told
-    assert "column 'y', minimum: This has to be a number." in told
+    output = capsys.readouterr().out
+    assert "column 'a', type: This has to be 'number'" in output
+    assert "column 'y', minimum: This has to be a number." in output
 
 
 async def test_rows_of_one_class_alone_are_an_error_of_data_check(
@@ -228,9 +228,9 @@ async def test_rows_of_one_class_alone_are_an_error_of_data_check(
 ) -> None:
     (fresh.folder / "tiny.csv").write_text("a,b,y\n" + "1,2,1\n" * 9)
     assert await cli("data", "check", "--config", fresh.config.path) == 1
-    told = capsys.readouterr().out
-    assert "All rows are of one class, y >0" in told
-    assert "data.one_class" in told
+    output = capsys.readouterr().out
+    assert "All rows are of one class, y >0" in output
+    assert "data.one_class" in output
 
 
 async def test_a_command_line_that_makes_no_sense(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:

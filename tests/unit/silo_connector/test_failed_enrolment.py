@@ -44,11 +44,11 @@ def left_of(site: Site) -> set[str]:
 def is_whole(site: Site) -> bool:
     """Whether key, answer and what the trainer reads are in place, and belong together."""
     state, key = site.config.relay_state, site.platform.transport
-    handed = site.inbox / "enrolment" / spool.RESPONSE
+    delivered = site.inbox / "enrolment" / spool.RESPONSE
     return (
         left_of(site) == {TRANSPORT_KEY, ENROLMENT_FILE}
         and PrivateKey.load(state / TRANSPORT_KEY).public == key
-        and handed.read_bytes() == (state / ENROLMENT_FILE).read_bytes()
+        and delivered.read_bytes() == (state / ENROLMENT_FILE).read_bytes()
     )
 
 

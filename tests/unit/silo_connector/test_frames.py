@@ -167,21 +167,21 @@ def test_one_that_hangs_and_takes_no_connection_is_not_waited_for() -> None:
         path = Path(folder) / "x"
         listener.bind(str(path))
         listener.listen(0)
-        told: list[str] = []
+        rows: list[str] = []
 
         def connect() -> None:
             try:
                 with session(Runner(path, answer_timeout_s=1), 0.3):
                     pass
             except FederationError as error:
-                told.append(error.code)
+                rows.append(error.code)
 
         with socket.socket(socket.AF_UNIX) as first:
             first.connect(str(path))
             waiting = threading.Thread(target=connect, daemon=True)
             waiting.start()
             waiting.join(FAILS_AFTER_S)
-        assert told == ["code.no_runner"]
+        assert rows == ["code.no_runner"]
 
 
 def test_a_link_in_the_socket_s_place_is_not_followed(tmp_path: Path) -> None:

@@ -113,9 +113,9 @@ def test_a_command_says_what_to_do_about_a_full_disk(disk: Path, capsys: pytest.
     fill(disk)
     capsys.readouterr()
     assert main(["key", "certify", "--config", str(file), "--key", str(key)]) == 1
-    told = capsys.readouterr().err
-    assert "Make room" in told
-    assert "[journal.unwritable]" in told
+    output = capsys.readouterr().err
+    assert "Make room" in output
+    assert "[journal.unwritable]" in output
 
 
 @pytest.fixture
@@ -170,8 +170,8 @@ async def test_nothing_leaves_while_a_log_can_not_be_written_and_the_order_is_do
         assert not (site.outbox / str(order.order_id)).exists()
         assert (site.inbox / str(order.order_id)).exists()
         assert file.read_bytes() == whole
-        told = [vars(record).get("consilience_fields", {}).get("reason", "") for record in caplog.records]
-        assert any(one.startswith(code) and "Make room" in one for one in told), told
+        rows = [vars(record).get("consilience_fields", {}).get("reason", "") for record in caplog.records]
+        assert any(one.startswith(code) and "Make room" in one for one in rows), rows
         ballast.unlink()
         trainer.process_inbox()
         site.submission(order)

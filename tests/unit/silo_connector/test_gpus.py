@@ -87,10 +87,10 @@ async def test_the_trainer_hides_them_before_it_begins_and_says_so(policed: Site
         await kill(trainer)
     lines = [json.loads(line) for line in log.read_text().splitlines()]
     events = [line["event"] for line in lines]
-    told = next(line for line in lines if line["event"] == "gpu.share")
+    reported = next(line for line in lines if line["event"] == "gpu.share")
     assert events.index("gpu.share") < events.index("trainer.started")
-    assert told["share_max"] == float(share)
-    assert told["said"].startswith("No GPU is used") or not hidden
+    assert reported["share_max"] == float(share)
+    assert reported["said"].startswith("No GPU is used") or not hidden
 
 
 @pytest.mark.slow

@@ -37,7 +37,7 @@ async def carried(site: Site, order: Order, manifest: Manifest) -> Path:
     return folder
 
 
-def handed(platform: FakePlatform, order: Order) -> dict[str, Any]:
+def delivered(platform: FakePlatform, order: Order) -> dict[str, Any]:
     """What the platform sent last of an order."""
     payload = json.loads(sign_document(order, platform.key))["payload"]
     return [entry for entry in platform.handed if entry["order"]["payload"] == payload][-1]
@@ -79,8 +79,8 @@ async def test_the_second_order_of_a_job_comes_without_manifest_and_agreement(
     async with relaying(site):
         one = await carried(site, first, manifest)
         two = await carried(site, second, manifest)
-        assert isinstance(handed(platform, first)["manifest"], dict)
-        assert (handed(platform, second)["manifest"], handed(platform, second)["agreement"]) == envelopes(one)
+        assert isinstance(delivered(platform, first)["manifest"], dict)
+        assert (delivered(platform, second)["manifest"], delivered(platform, second)["agreement"]) == envelopes(one)
         assert envelopes(two) == envelopes(one)
         assert first.manifest_digest == envelopes(two)[0]
 
@@ -122,7 +122,7 @@ async def test_a_relay_that_was_killed_is_given_the_manifest_again(site: Site, p
         two = await carried(site, second, manifest)
     finally:
         await kill(relay)
-    assert isinstance(handed(platform, second)["manifest"], dict)
+    assert isinstance(delivered(platform, second)["manifest"], dict)
     assert envelopes(two) == envelopes(one)
 
 
@@ -142,7 +142,7 @@ async def test_a_trainer_that_was_killed_goes_on_with_a_manifest_that_does_not_c
         platform.issue(second, manifest)
         folder = site.inbox / str(second.order_id)
         await platform.until(folder.exists)
-        assert handed(platform, second)["manifest"] == second.manifest_digest
+        assert delivered(platform, second)["manifest"] == second.manifest_digest
         trainer = await site.start("trainer")
         await platform.until(lambda: len(platform.submissions) == 2)
     finally:

@@ -247,8 +247,8 @@ async def test_what_answers_byte_by_byte_is_abandoned_once_the_order_is_cancelle
     drip = "os.write(3, struct.pack('<4sIQ', b'CSP1', 60000, 0))\n"
     plan = plan_that(drip + "while True:\n    os.write(3, b' '); time.sleep(0.01)").encode()
     with session(site.config.runner, 1.0, should_stop) as opened:
-        told = {"n_features": 2, "target": "binary", "n_classes": 2}
-        opened.open(plan, {"layout": [["linear.weight", [1, 2]], ["linear.bias", [1]]], **told})
+        by_name = {"n_features": 2, "target": "binary", "n_classes": 2}
+        opened.open(plan, {"layout": [["linear.weight", [1, 2]], ["linear.bias", [1]]], **by_name})
         with pytest.raises(Stopped):
             opened.ask("outputs", {"do": "predict", "rows": 1}, [bytes(20)], 4)
     assert asked == 3

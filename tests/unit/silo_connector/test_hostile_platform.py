@@ -57,11 +57,11 @@ async def test_a_hostile_order_is_refused_and_journaled_and_nothing_leaves(
     (left,) = departures(site, order)
     assert (left["purpose"], left["digest"]) == ("document", digest_bytes((folder / spool.DOCUMENT).read_bytes()))
     assert not site.payloads(order)
-    told = [line for line in site.journal() if line.get("order_id") == str(order.order_id)]
-    events = [line["event"] for line in told]
+    rows = [line for line in site.journal() if line.get("order_id") == str(order.order_id)]
+    events = [line["event"] for line in rows]
     assert events in (["order.refused", "sent"], ["order.allowed", "order.refused", "sent"])
     assert ("order.allowed" in events) == (attack.code == "model.digest_mismatch"), "nothing was begun"
-    assert (told[-2]["code"], told[-2]["clause"]) == (attack.code, attack.clause)
+    assert (rows[-2]["code"], rows[-2]["clause"]) == (attack.code, attack.clause)
     verify(site.config.trainer_state)
 
 
@@ -112,15 +112,15 @@ async def test_only_agreed_figures_leave_and_none_about_a_cell_smaller_than_agre
     site: Site, trainer: Trainer
 ) -> None:
     site.agree(disclosure={"metrics": ["accuracy"], "minimum_cell": 5})
-    told = site.submission(honest(site, trainer, site.job(limits={"update_norm_l2_max": 1e4, "minimum_cell": 5})))
-    assert told.evaluation is not None
-    assert told.training is not None
-    assert set(told.evaluation.figures) == {"accuracy"}
-    assert told.training.loss is None
+    reported = site.submission(honest(site, trainer, site.job(limits={"update_norm_l2_max": 1e4, "minimum_cell": 5})))
+    assert reported.evaluation is not None
+    assert reported.training is not None
+    assert set(reported.evaluation.figures) == {"accuracy"}
+    assert reported.training.loss is None
     site.agree(disclosure={"minimum_cell": 22})
-    told = site.submission(honest(site, trainer, site.job(limits={"update_norm_l2_max": 1e4, "minimum_cell": 22})))
-    assert told.evaluation is not None
-    assert (told.evaluation.rows, told.evaluation.figures, told.evaluation.suppressed) == (0, {}, True)
+    reported = site.submission(honest(site, trainer, site.job(limits={"update_norm_l2_max": 1e4, "minimum_cell": 22})))
+    assert reported.evaluation is not None
+    assert (reported.evaluation.rows, reported.evaluation.figures, reported.evaluation.suppressed) == (0, {}, True)
 
 
 @pytest.mark.slow

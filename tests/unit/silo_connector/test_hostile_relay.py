@@ -87,8 +87,8 @@ def check_quarantined(site: Site, names: dict[str, str]) -> None:
     assert site.quarantined() == names
     assert not left(site)
     assert not [entry for entry in site.outbox.iterdir() if spool.is_order_id(entry.name)]
-    told = {line["kept_as"]: line["code"] for line in site.journal() if line["event"] == "inbox.quarantined"}
-    assert told == names
+    by_name = {line["kept_as"]: line["code"] for line in site.journal() if line["event"] == "inbox.quarantined"}
+    assert by_name == names
     verify(site.config.trainer_state)
 
 
@@ -226,8 +226,8 @@ async def test_what_is_put_into_the_outbox_beside_the_trainer_is_none_of_its_doi
     (planted / spool.DOCUMENT).write_text("{}")
     site.deliver(order, manifest)
     trainer.process_inbox()
-    told = [line for line in site.journal() if line.get("order_id") == str(order.order_id)]
-    assert [line["event"] for line in told] == ["order.allowed"]
+    rows = [line for line in site.journal() if line.get("order_id") == str(order.order_id)]
+    assert [line["event"] for line in rows] == ["order.allowed"]
     assert not left(site), "nothing of ours was handed over"
 
 

@@ -96,9 +96,9 @@ def ask(site: Site, trainer: Trainer, manifest: Manifest, **changes: Any) -> Ord
 
 def told(site: Site, asked: Order) -> StatisticsReport:
     """What left for it."""
-    said = site.submission(asked)
+    statement = site.submission(asked)
     payload = (site.outbox / str(asked.order_id) / spool.output_file(REPORT)).read_bytes()
-    assert (said.model_digest, said.payloads[REPORT].digest) == (None, digest_bytes(payload))
+    assert (statement.model_digest, statement.payloads[REPORT].digest) == (None, digest_bytes(payload))
     return read_report(payload)
 
 
@@ -342,7 +342,7 @@ def leaving(tmp_path: Path, site: Site, content: bytes, bounds: Bounds | None = 
     file = tmp_path / "report"
     file.write_bytes(content)
     asked = order(site, job(site))
-    said = Submission(
+    statement = Submission(
         order_id=asked.order_id,
         number=asked.number,
         kind=asked.kind,
@@ -359,10 +359,10 @@ def leaving(tmp_path: Path, site: Site, content: bytes, bounds: Bounds | None = 
     shape = ColumnShape("a", "number", edges=(0.0, 2.0, 4.0, 6.0))
     try:
         sign_if_allowed(
-            said,
+            statement,
             PrivateKey.generate(),
             bounds or StatisticsBounds(OrderKind.STATISTICS, (shape,), 5, Clear(), asked.outputs),
-            {REPORT: file} if said.payloads else {},
+            {REPORT: file} if statement.payloads else {},
         )
     except Invalid as error:
         return error.field

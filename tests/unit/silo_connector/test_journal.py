@@ -127,15 +127,15 @@ async def test_the_trainer_shows_what_it_allowed_refused_and_sent(
     site.deliver(late, manifest)
     (site.inbox / "stray").touch()
     trainer.process_inbox()
-    told = [line for line in site.journal() if line["event"] not in BEFORE]
-    assert [line["event"] for line in told if line.get("purpose") != "dataset"] == [
+    rows = [line for line in site.journal() if line["event"] not in BEFORE]
+    assert [line["event"] for line in rows if line.get("purpose") != "dataset"] == [
         *("order.allowed", "sent", "sent"),
         *("inbox.quarantined", "order.refused", "sent"),
     ]
     submission = site.submission(good)
     assert submission.payloads
-    assert submission.payloads["update"].digest in {line.get("digest") for line in told}
-    (refused,) = (line for line in told if line["event"] == "order.refused")
+    assert submission.payloads["update"].digest in {line.get("digest") for line in rows}
+    (refused,) = (line for line in rows if line["event"] == "order.refused")
     assert (refused["order_id"], refused["code"], refused["clause"]) == (
         str(late.order_id),
         "order.round_beyond",
@@ -172,8 +172,8 @@ def test_evidence_is_held_against_the_own_journal(
     played = Played(rounds=1)
     bundle = tmp_path / "evidence.jsonl"
     bundle.write_bytes(b"".join(write_bundle(played.entries(rounds=1))))
-    told = site.config.path.read_text().replace(site.config.platform_key, played.platform.public.fingerprint)
-    site.config.path.write_text(told)
+    text = site.config.path.read_text().replace(site.config.platform_key, played.platform.public.fingerprint)
+    site.config.path.write_text(text)
     words = ["verify", str(bundle), "--config", str(site.config.path)]
     assert main(words) == 0
     site.config.trainer_state.mkdir(parents=True, exist_ok=True)

@@ -106,5 +106,5 @@ def test_a_payload_that_is_called_document_is_taken_for_no_document(outcomes: Ou
     outcomes.hand_over(Outcome(order_id, b"{}", (SentPayload("document", digest_bytes(b"words"), 5),)))
     with Spool(tmp_path / "spool").place("outbox") as place, place.folder(order_id) as folder:
         assert folder.exists(spool.output_file("document"))
-    told = [json.loads(line) for line in (tmp_path / "journal.jsonl").read_text().splitlines()]
-    assert [line["digest"] for line in told if line["purpose"] == "document"] == [digest_bytes(b"{}")]
+    body = [json.loads(line) for line in (tmp_path / "journal.jsonl").read_text().splitlines()]
+    assert [line["digest"] for line in body if line["purpose"] == "document"] == [digest_bytes(b"{}")]

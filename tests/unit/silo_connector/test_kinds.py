@@ -57,22 +57,24 @@ def answered(site: Site, order: StateOrder, *more: AnyKind) -> bytes:
 
 async def test_a_kind_that_was_added_is_carried_out(site: Site) -> None:
     order = state_order(site)
-    said = verify_document(SiloState, answered(site, order, StateKind()), [identity.identity_key(site.config).public])
-    assert said.highest_number == 5
+    document = verify_document(
+        SiloState, answered(site, order, StateKind()), [identity.identity_key(site.config).public]
+    )
+    assert document.highest_number == 5
     assert not (site.inbox / str(order.order_id)).exists()
 
 
 async def test_what_a_new_kind_refuses_is_answered_with_a_refusal(site: Site) -> None:
     order = state_order(site, highest_number=8)
-    said = verify_document(Refusal, answered(site, order, StateKind()), [identity.identity_key(site.config).public])
-    assert (said.code, said.job_id) == ("order.malformed", order.job_id)
+    document = verify_document(Refusal, answered(site, order, StateKind()), [identity.identity_key(site.config).public])
+    assert (document.code, document.job_id) == ("order.malformed", order.job_id)
 
 
 async def test_an_unknown_kind_is_refused_with_a_stable_code(site: Site) -> None:
     order = state_order(site)
-    said = verify_document(Refusal, answered(site, order), [identity.identity_key(site.config).public])
-    assert said.code == "order.kind_not_supported"
-    assert said.message == REFUSALS["order.kind_not_supported"]
+    document = verify_document(Refusal, answered(site, order), [identity.identity_key(site.config).public])
+    assert document.code == "order.kind_not_supported"
+    assert document.message == REFUSALS["order.kind_not_supported"]
 
 
 async def test_a_kind_of_the_protocol_that_is_not_carried_out_is_refused(site: Site, trainer: Trainer) -> None:

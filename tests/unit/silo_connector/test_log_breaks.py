@@ -42,9 +42,9 @@ def noted(site: Site) -> list[dict[str, Any]]:
 async def test_the_highest_number_and_the_kept_heads_are_reported_signed(site: Site, trainer: Trainer) -> None:
     order = ordered(site, 10)
     give(site, trainer, order)
-    said = seen(site, trainer)
-    assert (said.highest_number, said.platform_older) == (order.number, False)
-    assert [(one.chain, one.position, one.digest) for one in said.heads] == [(CHAIN, 10, TRUE.head(10).digest)]
+    statement = seen(site, trainer)
+    assert (statement.highest_number, statement.platform_older) == (order.number, False)
+    assert [(one.chain, one.position, one.digest) for one in statement.heads] == [(CHAIN, 10, TRUE.head(10).digest)]
     before = trainer.seen
     trainer.process_inbox()
     assert trainer.seen is before, "nothing is signed anew while nothing changes"
@@ -54,8 +54,8 @@ async def test_a_number_that_was_used_is_refused_with_the_highest(site: Site, tr
     first = ordered(site, 10)
     again = ordered(site, 11, 10, number=first.number)
     give(site, trainer, first, again)
-    said = verify_document(Refusal, document(site, again), [identity.identity_key(site.config).public])
-    assert (said.code, said.highest_number) == ("order.number_reused", first.number)
+    parsed = verify_document(Refusal, document(site, again), [identity.identity_key(site.config).public])
+    assert (parsed.code, parsed.highest_number) == ("order.number_reused", first.number)
     assert [line["highest_number"] for line in noted(site)] == [first.number]
 
 
@@ -86,9 +86,9 @@ async def test_a_broken_log_is_signed_again_only_on_the_organisations_word(
     assert stored_breaks(state).standing == {}
     assert (heads_seen(state)[CHAIN], abandoned_heads(state)[CHAIN]) == ({FORGED.head(12)}, {TRUE.head(10)})
     trainer.process_inbox()
-    told = seen(site, trainer)
-    assert not told.platform_older
-    assert [one.position for one in told.heads] == [12]
+    reported = seen(site, trainer)
+    assert not reported.platform_older
+    assert [one.position for one in reported.heads] == [12]
     (sealed,) = trainer.seen.acceptances
     word_ = verify_document(LogAcceptance, json.dumps(sealed).encode(), [site.signatory.public])
     assert (word_.kept.position, word_.shown.position) == (10, 12)

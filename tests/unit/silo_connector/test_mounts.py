@@ -143,6 +143,6 @@ def test_the_doctor_says_what_is_to_be_mounted_how(
 
     monkeypatch.setattr(remote, "session", lambda *_: Opened())
     found = list(look_at_runner(Runner(Path("/run/x.socket"))))
-    assert [(one.state, one.detail) for one in found] == [(State.WARN, said) for said in says]
+    assert [(one.state, one.detail) for one in found] == [(State.WARN, one_report) for one_report in says]
     if NO_TRACES in missing:
         assert "noatime" in found[-1].remedy

@@ -73,7 +73,7 @@ async def test_a_policy_holds_from_the_next_order_and_an_unreadable_one_stops_al
     trainer.start()
     manifest = site.job()
     codes = []
-    said = [
+    rows = [
         "",
         'families = ["mlp"]',
         'families = ["mlp"]\ntell = true',
@@ -81,7 +81,7 @@ async def test_a_policy_holds_from_the_next_order_and_an_unreadable_one_stops_al
         "families = ['logistic']",
         None,
     ]
-    for number, text in enumerate(said, start=1):
+    for number, text in enumerate(rows, start=1):
         if text is None:
             (site.folder / "policy.toml").unlink()
         else:
@@ -156,9 +156,9 @@ async def test_a_head_that_waits_is_no_job(policed: Site, capsys: pytest.Capture
     folder.mkdir(parents=True)
     (folder / spool.ORDER).write_bytes(sign_document(head, policed.platform.key))
     assert await asyncio.to_thread(main, ["policy", "check", "--config", str(policed.config.path)]) == 0
-    told = capsys.readouterr().out
-    assert str(head.order_id) not in told
-    assert "No job is known here yet" in told
+    output = capsys.readouterr().out
+    assert str(head.order_id) not in output
+    assert "No job is known here yet" in output
 
 
 def test_the_share_of_memory_bounds_the_process(tmp_path: Path, policed: Site, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -127,7 +127,7 @@ async def test_false_successions_are_refused_each_with_its_code(site: Site, trai
         "succession.goes_back": [succession(old, NEW, 2), succession(NEW, NEWER, 1)],
         "succession.malformed": [sign_document(site.job(), old)],
     }
-    orders = {code: deliver(site, NEWER if "back" in code else NEW, *handed) for code, handed in cases.items()}
+    orders = {code: deliver(site, NEWER if "back" in code else NEW, *delivered) for code, delivered in cases.items()}
     trainer.process_inbox()
     assert {code: why_not(site, order) for code, order in orders.items()} == {code: code for code in cases}
     assert adopted(site) is None
@@ -282,9 +282,9 @@ async def test_the_doctor_says_which_key_and_how_it_came(site: Site, trainer: Tr
     assert await detail() == f"{pinned}, as pinned in connector.toml"
     deliver(site, NEW, succession(site.platform.key, NEW))
     trainer.process_inbox()
-    told = await detail()
-    assert told.startswith(f"{NEW.public.fingerprint}, by succession 1 of ")
-    assert told.endswith(f"pinned: {pinned}")
+    reported = await detail()
+    assert reported.startswith(f"{NEW.public.fingerprint}, by succession 1 of ")
+    assert reported.endswith(f"pinned: {pinned}")
 
 
 async def test_the_relay_passes_on_what_it_can_not_judge(site: Site, platform: FakePlatform) -> None:

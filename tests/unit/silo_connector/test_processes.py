@@ -227,10 +227,10 @@ async def test_a_trainer_with_a_network_refuses_to_start(site: Site) -> None:
     done = await asyncio.create_subprocess_exec(
         sys.executable, *arguments, env=environment, stderr=asyncio.subprocess.PIPE
     )
-    _, said = await asyncio.wait_for(done.communicate(), FAILS_AFTER_S)
+    _, statement = await asyncio.wait_for(done.communicate(), FAILS_AFTER_S)
     assert done.returncode == 1
-    assert b"trainer.network" in said
-    assert b"network_mode: none" in said
+    assert b"trainer.network" in statement
+    assert b"network_mode: none" in statement
 
 
 async def test_a_trainer_without_a_network_starts(site: Site) -> None:

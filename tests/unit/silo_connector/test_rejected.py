@@ -15,9 +15,9 @@ REJECTED = {"order_id": ORDER, "code": "update.not_finite", "message": "The upda
 
 def test_a_rejected_update_is_reported_once(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.WARNING):
-        told = report_rejected([REJECTED], set())
-        assert told == {ORDER}
-        assert report_rejected([REJECTED], told) == {ORDER}
+        reported = report_rejected([REJECTED], set())
+        assert reported == {ORDER}
+        assert report_rejected([REJECTED], reported) == {ORDER}
     assert len(caplog.records) == 1
 
 

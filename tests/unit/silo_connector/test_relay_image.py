@@ -43,7 +43,7 @@ def test_with_the_files_of_its_image_alone_it_can_be_loaded(tmp_path: Path) -> N
         f'platform_url = "https://p.example"\nplatform_key = "{"0" * 32}"\nspool = "s"\ntrainer_state = "t"\n'
         'relay_state = "r"\n'
     )
-    told = subprocess.run(
+    result = subprocess.run(
         [sys.executable, "-P", "-c", CODE],
         capture_output=True,
         text=True,
@@ -51,5 +51,5 @@ def test_with_the_files_of_its_image_alone_it_can_be_loaded(tmp_path: Path) -> N
         env={"PYTHONPATH": str(tmp_path)},
         timeout=FAILS_AFTER_S,
     )
-    assert told.returncode == 0, told.stderr
-    assert told.stdout == "p.example\n"
+    assert result.returncode == 0, result.stderr
+    assert result.stdout == "p.example\n"

@@ -17,8 +17,8 @@ def test_the_machine_s_memory_where_nothing_bounds_it(tmp_path: Path) -> None:
     cgroup = tmp_path / "cgroup"
     cgroup.mkdir()
     (cgroup / "memory.max").write_text("max\n")
-    told = resources(machine(tmp_path / "proc"), cgroup)
-    assert told == Resources(memory_total_bytes=1_024_000, memory_free_bytes=409_600)
+    reported = resources(machine(tmp_path / "proc"), cgroup)
+    assert reported == Resources(memory_total_bytes=1_024_000, memory_free_bytes=409_600)
 
 
 def test_a_container_s_limit_counts_where_it_is_tighter(tmp_path: Path) -> None:
@@ -26,8 +26,8 @@ def test_a_container_s_limit_counts_where_it_is_tighter(tmp_path: Path) -> None:
     cgroup.mkdir()
     (cgroup / "memory.max").write_text("500000\n")
     (cgroup / "memory.current").write_text("300000\n")
-    told = resources(proc, cgroup)
-    assert (told.memory_total_bytes, told.memory_free_bytes) == (500_000, 200_000)
+    reported = resources(proc, cgroup)
+    assert (reported.memory_total_bytes, reported.memory_free_bytes) == (500_000, 200_000)
     (cgroup / "memory.current").write_text("600000\n")
     assert resources(proc, cgroup).memory_free_bytes == 0
     (cgroup / "memory.max").write_text("99999999999\n")

@@ -131,7 +131,7 @@ async def test_the_doctor_looks_at_plans_and_runner(
 async def test_policy_check_says_what_would_be_done_with_a_plan(
     coding: Site, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    async def said() -> str:
+    async def statement() -> str:
         capsys.readouterr()
         assert await asyncio.to_thread(main, ["policy", "check", "--config", str(coding.config.path)]) == 0
         return capsys.readouterr().out
@@ -139,14 +139,14 @@ async def test_policy_check_says_what_would_be_done_with_a_plan(
     plan = read_plan(GOOD.encode())
     agreed_to(coding, plan)
     coding.deliver(coding.order(manifest := job_of(coding, plan)), manifest)
-    assert "no   agreement.code_review (code)" in await said()
+    assert "no   agreement.code_review (code)" in await statement()
     reviewed(coding, GOOD, "Ada")
-    assert "ok   It would be allowed." in await said()
+    assert "ok   It would be allowed." in await statement()
     text = coding.config.path.read_text()
     coding.config.path.write_text(text.partition("[runner]")[0])
-    assert "no   code.no_runner" in await said()
+    assert "no   code.no_runner" in await statement()
     (coding.folder / "policy.toml").write_text("")
-    assert "no   policy.code" in await said()
+    assert "no   policy.code" in await statement()
 
 
 async def test_a_runner_that_has_no_session_free_is_asked_again(coding: Site) -> None:
@@ -168,9 +168,9 @@ async def test_a_runner_that_has_no_session_free_is_asked_again(coding: Site) ->
 async def test_a_second_runner_on_the_same_socket_is_refused(runner: Runner) -> None:
     arguments = ["-m", "silo_connector", "run", "runner", "--config", str(runner.config)]
     second = await asyncio.create_subprocess_exec(sys.executable, *arguments, cwd=ROOT, stderr=asyncio.subprocess.PIPE)
-    _, said = await asyncio.wait_for(second.communicate(), FAILS_AFTER_S)
+    _, statement = await asyncio.wait_for(second.communicate(), FAILS_AFTER_S)
     assert second.returncode == 1
-    assert b"state.in_use" in said
+    assert b"state.in_use" in statement
     assert runner.process.poll() is None
 
 

@@ -32,8 +32,8 @@ def downloaded(site: Site, **changes: Any) -> Path:
     assert kept is not None
     of_document = {"agreement_id": kept.signed.agreement.agreement_id, "version": 2, "supersedes": kept.digest}
     of_document |= {name: changes.pop(name) for name in list(of_document) if name in changes}
-    said = agreed.terms([site.signatory.public, site.platform.partner.public], **changes)
-    document = agreed.agreement(site.platform.consortium_id, said, **of_document)
+    statement = agreed.terms([site.signatory.public, site.platform.partner.public], **changes)
+    document = agreed.agreement(site.platform.consortium_id, statement, **of_document)
     file = site.folder / f"{uuid4()}.json"
     file.write_bytes(agreed.signed(document, site.platform.partner))
     return file
@@ -70,8 +70,8 @@ async def test_signing_shows_the_text_the_changes_and_the_hash_keeps_it_and_queu
     sealed = (site.outbox / spool.agreement_folder(digest) / spool.DOCUMENT).read_bytes()
     assert open_agreement(sealed).signed_by == {site.signatory.public.key_id}
     assert open_agreement(sealed).digest == digest
-    told = site.journal()[-2:]
-    assert [(line["event"], line.get("purpose")) for line in told] == [
+    reported = site.journal()[-2:]
+    assert [(line["event"], line.get("purpose")) for line in reported] == [
         ("agreement.signed", None),
         ("sent", "agreement"),
     ]

@@ -74,9 +74,9 @@ def follow_the_platform_s_key(site: Site) -> None:
 def command(*arguments: object) -> Callable[[Site], None]:
     def run(site: Site) -> None:
         key = ["--key", str(site.folder / "signatory.key"), "--yes"]
-        said = [str(one) for one in arguments]
-        given = [str(site.folder / one) if one.endswith(".json") else one for one in said]
-        assert main([*given, "--config", str(site.config.path), *(key if said[0] != "suspend" else [])]) == 0
+        rows = [str(one) for one in arguments]
+        given = [str(site.folder / one) if one.endswith(".json") else one for one in rows]
+        assert main([*given, "--config", str(site.config.path), *(key if rows[0] != "suspend" else [])]) == 0
 
     return run
 

@@ -27,7 +27,7 @@ async def test_a_trainer_s_network_stands_in_what_it_signs(site: Site, network: 
     trainer.start()
     order = play(site, site.job())
     trainer.process_inbox()
-    assert [said.network for said in registrations(site, trainer)] == [network]
+    assert [one_report.network for one_report in registrations(site, trainer)] == [network]
     assert site.submission(order).environment.network == network
     trainer.close()
 

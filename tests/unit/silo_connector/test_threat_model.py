@@ -30,8 +30,8 @@ def test_every_row_names_a_test_that_there_is(paths: str) -> None:
     rows = sections()[paths]
     assert rows
     assert not [row["test"] for row in rows if row["test"] not in defined]
-    told = re.findall(r"^\| (?!attack|---)", TEXT, re.M)
-    assert len(told) == sum(map(len, sections().values())), "a row is not written as the others"
+    reported = re.findall(r"^\| (?!attack|---)", TEXT, re.M)
+    assert len(reported) == sum(map(len, sections().values())), "a row is not written as the others"
 
 
 def test_every_attack_of_a_hostile_platform_has_its_row_and_its_code() -> None:

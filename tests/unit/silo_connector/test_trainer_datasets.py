@@ -42,17 +42,17 @@ def taken(site: Site) -> list[Said]:
     keys = [identity.identity_key(site.config).public]
     journal = (site.config.trainer_state / egress_log.FILE).read_text().splitlines()
     journalled = {line["digest"] for line in map(json.loads, journal) if line["purpose"] == "dataset"}
-    said: list[Said] = []
+    rows: list[Said] = []
     for folder in site.outbox.glob("dataset-*"):
         assert spool.is_dataset_folder(folder.name)
         sealed = (folder / spool.DOCUMENT).read_bytes()
         assert digest_bytes(sealed) in journalled
         if json.loads(sealed)["payloadType"] == DatasetWithdrawal.payload_type:
-            said.append(verify_document(DatasetWithdrawal, sealed, keys))
+            rows.append(verify_document(DatasetWithdrawal, sealed, keys))
         else:
-            said.append(verify_document(DatasetRegistration, sealed, keys))
+            rows.append(verify_document(DatasetRegistration, sealed, keys))
         shutil.rmtree(folder)
-    return said
+    return rows
 
 
 async def test_a_dataset_that_is_declared_no_longer_is_withdrawn_once_and_registered_again(
@@ -78,9 +78,9 @@ async def test_a_dataset_that_gets_another_name_is_withdrawn_under_the_old_one(
     tiny = site.config.datasets[0]
     run(tiny)
     (site.folder / "tiny.toml").write_text(TINY.replace('name = "tiny"', 'name = "small"', 1))
-    said = run(tiny)
-    assert {one.declaration.name for one in said if isinstance(one, DatasetRegistration)} == {"small"}
-    assert {one.name for one in said if isinstance(one, DatasetWithdrawal)} == {"tiny"}
+    statement = run(tiny)
+    assert {one.declaration.name for one in statement if isinstance(one, DatasetRegistration)} == {"small"}
+    assert {one.name for one in statement if isinstance(one, DatasetWithdrawal)} == {"tiny"}
 
 
 @pytest.mark.parametrize("content", ["this is no TOML [", None])

@@ -44,9 +44,9 @@ async def test_a_countersignature_overtakes_a_training_and_the_update_is_equal_t
     assert trained(site, trainer, order, manifest) == expected
     assert not batches.before, "both were done"
     assert stored_heads(site.config.trainer_state) == {CHAIN: TRUE.head(10)}
-    told = events(site)
+    reported = events(site)
     places = [
-        told.index(event)
+        reported.index(event)
         for event in (
             ("order.allowed", str(order.order_id)),
             ("checkpoint.countersigned", str(head.order_id)),
@@ -65,8 +65,8 @@ async def test_an_urgent_order_that_waits_comes_before_an_older_training(site: S
     site.deliver(order, manifest)
     hand(site, head)
     trainer.process_inbox()
-    told = events(site)
-    assert told.index(("sent", str(head.order_id))) < told.index(("order.allowed", str(order.order_id)))
+    reported = events(site)
+    assert reported.index(("sent", str(head.order_id))) < reported.index(("order.allowed", str(order.order_id)))
 
 
 # --- training plans: the batches are computed by another process ------------------------------------------------------

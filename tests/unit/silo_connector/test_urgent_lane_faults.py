@@ -124,8 +124,8 @@ async def test_a_training_that_passes_itself_off_as_urgent_waits_for_its_turn(
     monkeypatch.setattr(Inbox, "kind_unverified", lies)
     batches.before = {AT: comes}
     trained(site, trainer, first, manifest)
-    told = events(site)
-    assert ("order.allowed", str(second.order_id)) not in told
+    reported = events(site)
+    assert ("order.allowed", str(second.order_id)) not in reported
     trainer.process_inbox()
     site.submission(second)
 

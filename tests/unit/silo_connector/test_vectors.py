@@ -54,7 +54,7 @@ def order_kind(sealed: bytes) -> str:
 
 def test_a_relay_carries_what_a_good_order_names() -> None:
     for _, vector, _ in ORDERS:
-        if (said := vector["expected"].get("ok")) is not None:
+        if (statement := vector["expected"].get("ok")) is not None:
             route = OrderTransfers.of_order(base64.b64decode(vector["bytes"]))
-            assert sorted(route.inputs) == said["inputs"]
-            assert sorted(route.outputs) == said["outputs"]
+            assert sorted(route.inputs) == statement["inputs"]
+            assert sorted(route.outputs) == statement["outputs"]

@@ -195,8 +195,8 @@ def skips(tree: ast.Module) -> Iterator[ast.AST]:
     """Tests that are skipped for a reason that is not in the list."""
     for name, call in calls(tree):
         if name.rpartition(".")[2] in {"skip", "skipif", "importorskip", "xfail"} and name.startswith("pytest."):
-            said = {node.value for node in ast.walk(call) if isinstance(node, ast.Constant)}
-            if not said & SKIPS:
+            by_name = {node.value for node in ast.walk(call) if isinstance(node, ast.Constant)}
+            if not by_name & SKIPS:
                 yield call
 
 

@@ -63,9 +63,9 @@ def test_a_language_is_whole_and_compiled(language: str) -> None:
     assert told(check=True) == ""
     assert "fuzzy" not in po_of(language).read_text()
     for message in every(read(po_of(language)).values()):
-        text, said = (one if isinstance(one, str) else (one or [""])[0] for one in (message.id, message.string))
-        assert sorted(TAGS.findall(text)) == sorted(TAGS.findall(said)), message
-        assert "%%" not in text or "%%" in said
+        text, statement = (one if isinstance(one, str) else (one or [""])[0] for one in (message.id, message.string))
+        assert sorted(TAGS.findall(text)) == sorted(TAGS.findall(statement)), message
+        assert "%%" not in text or "%%" in statement
 
 
 def test_writing_again_without_a_change_changes_no_byte(elsewhere: Path) -> None:
@@ -113,8 +113,8 @@ def test_gettext_reads_what_is_compiled(tmp_path: Path) -> None:
 
 def test_a_translation_that_loses_a_value_is_missing(tmp_path: Path) -> None:
     file, key = tmp_path / "django.po", "%(name)s has left"
-    for said, lacking in (("Jemand ist ausgetreten", [key]), ("%(name)s ist ausgetreten", [])):
-        file.write_text(f'msgid ""\nmsgstr "Language: de\\n"\n\nmsgid "{key}"\nmsgstr "{said}"\n')
+    for one_report, lacking in (("Jemand ist ausgetreten", [key]), ("%(name)s ist ausgetreten", [])):
+        file.write_text(f'msgid ""\nmsgstr "Language: de\\n"\n\nmsgid "{key}"\nmsgstr "{one_report}"\n')
         assert missing(translations("de", [key], read(file))) == lacking
 
 

@@ -34,13 +34,13 @@ def accept_countersignature(*, document: bytes, by: Silo) -> bool:
     """
     if by.identity is None:
         raise Untrusted("silo.unconfirmed", "This silo has no identity key.")
-    said = documents.verify_document(documents.AuditCheckpoint, document, [by.identity])
-    root = None if said.root is None else bytes.fromhex(said.root)
-    row = Checkpoint.objects.filter(chain=said.chain, position=said.position, root=root).first()
+    parsed = documents.verify_document(documents.AuditCheckpoint, document, [by.identity])
+    root = None if parsed.root is None else bytes.fromhex(parsed.root)
+    row = Checkpoint.objects.filter(chain=parsed.chain, position=parsed.position, root=root).first()
     if row is None or envelope.payload_unverified(bytes(row.document)) != envelope.payload_unverified(document):
         raise Invalid("checkpoint.unknown", "The platform has signed no such head.", "document")
     now = timezone.now()
-    record_kept_head(chain=said.chain, head=TreeHead(said.position, said.digest, said.root), by=by)
+    record_kept_head(chain=parsed.chain, head=TreeHead(parsed.position, parsed.digest, parsed.root), by=by)
     Order.objects.filter(silo=by, audit_checkpoint=row).move(OrderState.SUBMITTED, answered_at=now, ended_at=now)
     _, new = Countersignature.objects.get_or_create(
         checkpoint=row, silo_id=by.id, defaults={"document": document, "at": now}
@@ -49,7 +49,7 @@ def accept_countersignature(*, document: bytes, by: Silo) -> bool:
 
 
 @transaction.atomic
-def take_refusal(*, said: documents.Refusal, document: bytes, by: Silo) -> str:
+def take_refusal(*, statement: documents.Refusal, document: bytes, by: Silo) -> str:
     """Keep a silo's refusal to countersign, and write it down: its code. The same bytes again change nothing.
 
     Raises NotFound ``order.not_found``, Invalid ``submission.other_order``, Conflict ``order.already_answered``.
@@ -57,12 +57,12 @@ def take_refusal(*, said: documents.Refusal, document: bytes, by: Silo) -> str:
     order = (
         Order.objects.select_for_update(of=("self",))
         .select_related("audit_checkpoint")
-        .filter(id=said.order_id, silo=by, kind=OrderKind.CHECKPOINT.value)
+        .filter(id=statement.order_id, silo=by, kind=OrderKind.CHECKPOINT.value)
         .first()
     )
     if order is None:
         raise NotFound("order.not_found", "This silo was given no such order.")
-    if said.silo_id != by.id or said.number != order.number:
+    if statement.silo_id != by.id or statement.number != order.number:
         raise Invalid("submission.other_order", "The answer does not fit the order that it names.", "order_id")
     checkpoint = order.audit_checkpoint
     assert checkpoint is not None  # a constraint says so
@@ -73,19 +73,21 @@ def take_refusal(*, said: documents.Refusal, document: bytes, by: Silo) -> str:
         return order.code
     now = timezone.now()
     state = OrderState.LATE if order.state == OrderState.EXPIRED else OrderState.REFUSED
-    Order.objects.filter(id=order.id).move(state, answered_at=now, ended_at=now, code=said.code, message=said.message)
+    Order.objects.filter(id=order.id).move(
+        state, answered_at=now, ended_at=now, code=statement.code, message=statement.message
+    )
     RefusalDocument.objects.create(order=order, document=document, received_at=now)
-    if said.kept is not None:
-        record_kept_head(chain=checkpoint.chain, head=TreeHead(**said.kept.model_dump()), by=by, is_its_word=True)
+    if statement.kept is not None:
+        record_kept_head(chain=checkpoint.chain, head=TreeHead(**statement.kept.model_dump()), by=by, is_its_word=True)
     record(
         by=by,
-        verb="checkpoint.contradicted" if said.code in CONTRADICTIONS else "checkpoint.refused",
+        verb="checkpoint.contradicted" if statement.code in CONTRADICTIONS else "checkpoint.refused",
         subject=by,
         consortium_id=consortium_of(checkpoint.chain),
         organisation_id=by.organisation_id,
-        detail={"position": checkpoint.position, "code": said.code, "reason": said.message},
+        detail={"position": checkpoint.position, "code": statement.code, "reason": statement.message},
     )
-    return said.code
+    return statement.code
 
 
 class AuditCheckpointKind:
@@ -99,9 +101,9 @@ class AuditCheckpointKind:
         accept_countersignature(document=document, by=by)
         return OrderState.SUBMITTED
 
-    def refuse(self, said: documents.Refusal, document: bytes, by: Silo) -> str:
+    def refuse(self, statement: documents.Refusal, document: bytes, by: Silo) -> str:
         """Why it keeps another one."""
-        return take_refusal(said=said, document=document, by=by)
+        return take_refusal(statement=statement, document=document, by=by)
 
 
 STATEMENT_KIND = AuditCheckpointKind()

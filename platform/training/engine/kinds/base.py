@@ -81,7 +81,7 @@ class StepKind(Protocol):
         """
         ...
 
-    def accept(self, order: AnsweredOrder, said: Submission) -> None:
+    def accept(self, order: AnsweredOrder, statement: Submission) -> None:
         """Raise Invalid ``submission.*`` unless an answer is one to this kind of order.
 
         That it brings the payloads that were granted, and no other, was looked at before.
@@ -110,7 +110,7 @@ class SteplessKind(Protocol):
         """What an order of this kind holds, besides what every order does."""
         ...
 
-    def accept(self, order: AnsweredOrder, said: Submission) -> None:
+    def accept(self, order: AnsweredOrder, statement: Submission) -> None:
         """Raise Invalid ``submission.*`` unless an answer is one to this kind of order, as for `StepKind`."""
         ...
 
@@ -133,6 +133,6 @@ class StatementKind(Protocol):
         """Take an answer to one of these orders; what became of the order."""
         ...
 
-    def refuse(self, said: Refusal, document: bytes, by: Silo) -> str:
+    def refuse(self, statement: Refusal, document: bytes, by: Silo) -> str:
         """Take the refusal of one of these orders; its code."""
         ...

@@ -38,12 +38,12 @@ class Evaluate:
         del order_id
         return {"inputs": {MODEL: model_reference(round_.version, deadlines.expires_at)}}
 
-    def accept(self, order: AnsweredOrder, said: Submission) -> None:
+    def accept(self, order: AnsweredOrder, statement: Submission) -> None:
         """It is answered with an evaluation, and no update."""
         del order
-        if said.training is not None:
+        if statement.training is not None:
             raise Invalid("submission.training", "Only a train order is answered with a training.", "training")
-        if said.evaluation is None:
+        if statement.evaluation is None:
             raise Invalid("submission.evaluation", "An evaluate order is answered with an evaluation.", "evaluation")
 
     def close(self, claim: Claim, answers: Sequence[Answer]) -> Closed:

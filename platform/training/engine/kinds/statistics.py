@@ -48,10 +48,10 @@ class Statistics:
         """A grant to upload the report. What is asked stands in the manifest alone."""
         return {"outputs": {REPORT: upload_grant(round_, order_id, REPORT, PAYLOAD.name, deadlines.expires_at)}}
 
-    def accept(self, order: AnsweredOrder, said: Submission) -> None:
+    def accept(self, order: AnsweredOrder, statement: Submission) -> None:
         """It is answered with a report, and with nothing about a model."""
         del order
-        if said.training is not None or said.evaluation is not None:
+        if statement.training is not None or statement.evaluation is not None:
             raise Invalid("submission.payload", "An order for statistics is answered with no figure of a model.")
 
     def close(self, claim: Claim, answers: Sequence[Answer]) -> Closed:
@@ -78,8 +78,8 @@ class Statistics:
             reports[answer.order_id] = content, report
         for order_id in _cut_otherwise({order_id: report for order_id, (_, report) in reports.items()}):
             del reports[order_id]
-            told = "The silo cuts a column otherwise than most of the others."
-            rejected.append(Rejected(str(order_id), "statistics.edges_differ", told))
+            message_text = "The silo cuts a column otherwise than most of the others."
+            rejected.append(Rejected(str(order_id), "statistics.edges_differ", message_text))
         if len(reports) < claim.step.quorum:
             form = "%(accepted)s updates could be accepted, at least %(needed)s are needed."
             raise TooFewAcceptedError(Sentence(form, accepted=len(reports), needed=claim.step.quorum), rejected)

@@ -43,10 +43,10 @@ class Train:
             "outputs": {UPDATE: upload_grant(round_, order_id, UPDATE, kind, expires_at)},
         }
 
-    def accept(self, order: AnsweredOrder, said: Submission) -> None:
+    def accept(self, order: AnsweredOrder, statement: Submission) -> None:
         """It is answered with an update, and with what the training was like."""
         del order
-        if said.training is None:
+        if statement.training is None:
             raise Invalid("submission.training", "A train order is answered with what the training was.", "training")
 
     def close(self, claim: Claim, answers: Sequence[Answer]) -> Closed:

@@ -121,14 +121,14 @@ _SUBMIT = f"""
 
 
 def submit(
-    order: AnsweredOrder, said: Submission, *, document: bytes, document_digest: str, event: Mapping[str, object]
+    order: AnsweredOrder, statement: Submission, *, document: bytes, document_digest: str, event: Mapping[str, object]
 ) -> bool:
     """Keep an answer: the document as it came, what it reports, the order's new state, and the event that tells of it.
 
     Whole in itself. False, and nothing kept, if the order was not open any more.
     """
-    training, evaluation = said.training, said.evaluation
-    payloads = [{"name": name, **payload.model_dump()} for name, payload in said.payloads.items()]
+    training, evaluation = statement.training, statement.evaluation
+    payloads = [{"name": name, **payload.model_dump()} for name, payload in statement.payloads.items()]
     rows = database.fetch(
         _SUBMIT,
         {
@@ -138,13 +138,13 @@ def submit(
             "document": document,
             "document_digest": document_digest,
             "payloads": Jsonb(payloads),
-            "payload_size_bytes": sum(payload.size_bytes for payload in said.payloads.values()),
+            "payload_size_bytes": sum(payload.size_bytes for payload in statement.payloads.values()),
             "rows": training.rows if training else 0,
             "steps": training.steps if training else 0,
             "train_loss": training.loss if training else None,
             "update_norm_l2": training.update_norm_l2 if training else None,
-            "phases_s": Jsonb(dict(said.phases_s)),
-            "connector_version": said.environment.connector_version,
+            "phases_s": Jsonb(dict(statement.phases_s)),
+            "connector_version": statement.environment.connector_version,
             "test_rows": evaluation.rows if evaluation else None,
             "figures": Jsonb(evaluation.figures if evaluation else {}),
             "suppressed": evaluation.suppressed if evaluation else False,

@@ -34,9 +34,9 @@ class Greeting:
         del order_id
         return {"inputs": {"model": model_reference(round_.version, deadlines.expires_at)}}
 
-    def accept(self, order: AnsweredOrder, said: Submission) -> None:
+    def accept(self, order: AnsweredOrder, statement: Submission) -> None:
         """Whatever it says."""
-        del order, said
+        del order, statement
 
     def close(self, claim: Claim, answers: Sequence[Answer]) -> Closed:
         """All count."""

@@ -28,10 +28,10 @@ class Reserving:
         del job, order_id, deadlines
         return {"parameters": {"amount": 3}}
 
-    def accept(self, order: AnsweredOrder, said: Submission) -> None:
+    def accept(self, order: AnsweredOrder, statement: Submission) -> None:
         """With nothing beside it."""
         del order
-        if said.training is not None:
+        if statement.training is not None:
             raise Invalid("submission.payload", "Nobody has trained.")
 
     def settle(self, order_ids: Collection[UUID], state: OrderState, by: Actor) -> None:

@@ -32,9 +32,9 @@ class Words:
         until = deadlines.expires_at
         return {"outputs": {name: upload_grant(round_, order_id, name, "words.ascii", until) for name in OUTPUTS}}
 
-    def accept(self, order: AnsweredOrder, said: Submission) -> None:
+    def accept(self, order: AnsweredOrder, statement: Submission) -> None:
         """Whatever it says."""
-        del order, said
+        del order, statement
 
     def close(self, claim: Claim, answers: Sequence[Answer]) -> Closed:
         """All count."""

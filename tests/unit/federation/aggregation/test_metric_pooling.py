@@ -17,9 +17,9 @@ OTHERS = count(1)
 TWO = target_of("binary", 2)
 
 
-def combine(told: list[Measured], share_max: float | None) -> dict[str, object]:
+def combine(reported: list[Measured], share_max: float | None) -> dict[str, object]:
     """Over two classes."""
-    return combine_of(TWO, told, share_max)
+    return combine_of(TWO, reported, share_max)
 
 
 def silo(

@@ -50,10 +50,10 @@ def test_an_upgrade_says_the_same_and_each_added_term_at_its_default() -> None:
     before = read(Agreement, payload_1_0(agreement_of(terms_of()))).terms
     after = upgraded(before)
     for added in ADDED_BY_1_1:
-        said: Any = after
+        statement: Any = after
         for part in added.path.split("."):
-            said = getattr(said, part)
-        assert said == added.default
+            statement = getattr(statement, part)
+        assert statement == added.default
     assert after.model_copy(update={"clear_reason": ""}) == before
 
 

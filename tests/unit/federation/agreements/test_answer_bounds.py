@@ -121,7 +121,7 @@ def test_a_number_s_figures_have_bounds_too(found: set[str], bounds: AnswerBound
 
 
 def test_no_word_about_an_answer_repeats_what_may_not_be_known() -> None:
-    said = ANSWER.model_copy(update=tried(rows=3, figures={"accuracy": 0.123456, "auc": 0.654321}))
-    told = " ".join(what for _, what in faults_of(said, BOUNDS))
-    assert "auc" in told
-    assert not [figure for figure in ("0.123456", "0.654321", " 3 ") if figure in told]
+    statement = ANSWER.model_copy(update=tried(rows=3, figures={"accuracy": 0.123456, "auc": 0.654321}))
+    message = " ".join(what for _, what in faults_of(statement, BOUNDS))
+    assert "auc" in message
+    assert not [figure for figure in ("0.123456", "0.654321", " 3 ") if figure in message]

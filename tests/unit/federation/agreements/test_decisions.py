@@ -34,7 +34,7 @@ from tests.support.decision_cases import KEYS, NOW, Case, allowed_case
 Change = Callable[[Case], Case]
 
 
-def standing(**changes: Any) -> Change:
+def status(**changes: Any) -> Change:
     """The agreement stands otherwise."""
 
     def change(case: Case) -> Case:
@@ -133,13 +133,13 @@ def cohort(**changes: Any) -> Cohort:
 def agreed_in(protocol: str, case: Case) -> Case:
     """The agreement was written in another version of the protocol."""
     assert case.standing is not None
-    return standing(agreement=case.standing.agreement.model_copy(update={"protocol": protocol}))(case)
+    return status(agreement=case.standing.agreement.model_copy(update={"protocol": protocol}))(case)
 
 
 def unweighed(case: Case) -> Case:
     """The manifest says of no silo what it weighs."""
-    said = {"rows_coarse": None, "weight_max": None}
-    return case.asking(cohort=tuple(one.model_copy(update=said) for one in case.manifest.cohort))
+    by_name = {"rows_coarse": None, "weight_max": None}
+    return case.asking(cohort=tuple(one.model_copy(update=by_name) for one in case.manifest.cohort))
 
 
 def weighed(case: Case) -> Case:
@@ -147,9 +147,9 @@ def weighed(case: Case) -> Case:
     found = registered_of(case.manifest.cohort)
     assert found is not None
     weighting, weights = weigh(found, None, 0.8)
-    told = zip(case.manifest.cohort, weights, strict=True)
+    reported = zip(case.manifest.cohort, weights, strict=True)
     return case.asking(
-        weighting=weighting, cohort=tuple(one.model_copy(update={"weight_max": weight}) for one, weight in told)
+        weighting=weighting, cohort=tuple(one.model_copy(update={"weight_max": weight}) for one, weight in reported)
     )
 
 
@@ -203,11 +203,11 @@ REFUSED: list[tuple[str, str, Change]] = [
     ("agreement.protocol", "members", both(lambda case: agreed_in("1.0", case), job(protocol="1.0", weighting=None))),
     ("agreement.other_consortium", "members", job(consortium_id=UUID(int=7))),
     ("agreement.not_a_member", "members", lambda case: terms(members=case_members(case)[1:])(case)),
-    ("agreement.unsigned", "members", standing(signed_by=frozenset(key.public.key_id for key in KEYS[1:]))),
-    ("agreement.not_signed_here", "members", standing(newest_digest=None)),
-    ("agreement.suspended", "amendment", standing(suspended=True)),
-    ("agreement.superseded", "amendment", standing(newest_digest=DIGEST)),
-    ("agreement.superseded", "amendment", standing(newest_digest=DIGEST, begun=True)),
+    ("agreement.unsigned", "members", status(signed_by=frozenset(key.public.key_id for key in KEYS[1:]))),
+    ("agreement.not_signed_here", "members", status(newest_digest=None)),
+    ("agreement.suspended", "amendment", status(suspended=True)),
+    ("agreement.superseded", "amendment", status(newest_digest=DIGEST)),
+    ("agreement.superseded", "amendment", status(newest_digest=DIGEST, begun=True)),
     ("agreement.not_yet_valid", "validity", at(timedelta(days=-31))),
     ("agreement.expired", "validity", at(timedelta(days=335))),
     ("agreement.dataset", "datasets", place(dataset="something-else")),
@@ -292,7 +292,7 @@ def test_what_is_outside_the_agreement_is_refused_and_the_clause_named(code: str
 @pytest.mark.parametrize(
     "change",
     [
-        both(standing(newest_digest=DIGEST, begun=True), lambda case: case),
+        both(status(newest_digest=DIGEST, begun=True), lambda case: case),
         job(use=Purpose(category="disease", diseases=("ICD-10:I25", "ICD-10:I20.0"))),
         order(round=11, kind=OrderKind.EVALUATE),
         order(round=10),

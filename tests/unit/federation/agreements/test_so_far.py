@@ -99,9 +99,9 @@ def test_what_rests_on_a_term_that_is_wrong_is_not_notified(
 
 def test_whole_terms_are_judged_as_they_would_be_anyway() -> None:
     terms = plain(privacy=DP_OF_NOTHING, cohort={"minimum_participants": 9})
-    judged = list(faults_so_far(terms, FAMILIES, NOW))
-    assert judged == list(faults(Terms.model_validate(terms), FAMILIES, NOW))
-    assert len(judged) == 2
+    checked = list(faults_so_far(terms, FAMILIES, NOW))
+    assert checked == list(faults(Terms.model_validate(terms), FAMILIES, NOW))
+    assert len(checked) == 2
 
 
 def test_what_has_expired_is_reported_whatever_it_begins_with() -> None:

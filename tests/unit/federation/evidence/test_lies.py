@@ -69,9 +69,9 @@ def passport(number: int, weights: str | None = None, name: str | None = None, *
     """The documents with another passport, signed with the platform's real key, for or beside that of a round."""
     own = f"{bundle_parser.PASSPORT}{number}"
     sealed = next(entry.content for entry in DOCUMENTS if entry.name == own)
-    digest, said = open_passport(sealed, [PLAYED.platform.public])
-    said = Passport.model_validate(said.model_dump() | changes)
-    entry = Entry(name or own, sign_passport(weights or digest, said, PLAYED.platform))
+    digest, statement = open_passport(sealed, [PLAYED.platform.public])
+    statement = Passport.model_validate(statement.model_dump() | changes)
+    entry = Entry(name or own, sign_passport(weights or digest, statement, PLAYED.platform))
     return [*(one for one in DOCUMENTS if one.name != entry.name), entry]
 
 
@@ -101,12 +101,12 @@ ANSWER = f"{bundle_parser.ANSWER}{UUID(int=2 << 64)}"
 INVENTED = passport(ROUNDS, ELSE)
 INVENTED_TOLD = changed(
     changed(
-        changed(PLAYED.events(INVENTED), "round.closed", lambda said: said | {"model": ELSE}, at=ROUNDS - 1),
+        changed(PLAYED.events(INVENTED), "round.closed", lambda statement: statement | {"model": ELSE}, at=ROUNDS - 1),
         "job.completed",
-        lambda said: said | {"model": ELSE},
+        lambda statement: statement | {"model": ELSE},
     ),
     "passport.issued",
-    lambda said: said | {"model": ELSE},
+    lambda statement: statement | {"model": ELSE},
 )
 TWICE = passport(ROUNDS, name="passport/9", evaluation=Evaluation(silos=4, loss=0.5, accuracy=0.75).model_dump())
 CUT = [*PLAYED.events(of_rounds(2)), ("job.completed", {"evidence": {"model": model_of(2)}})]
@@ -155,19 +155,19 @@ LIES: dict[str, tuple[str, Callable[[], Report]]] = {
     "a final model that nobody has tried": ("answer.left_out", lambda: told(NOT_TRIED)),
     "a round closed with another model than the next began with": (
         "history.other_base",
-        lambda: told(DOCUMENTS, changed(EVENTS, "round.closed", lambda said: said | {"model": ELSE}, at=0)),
+        lambda: told(DOCUMENTS, changed(EVENTS, "round.closed", lambda statement: statement | {"model": ELSE}, at=0)),
     ),
     "an answer counted that was never taken": (
         "history.answer_uncounted",
-        lambda: told(DOCUMENTS, changed(EVENTS, "round.closed", lambda said: said | {"counted": {}}, at=0)),
+        lambda: told(DOCUMENTS, changed(EVENTS, "round.closed", lambda statement: statement | {"counted": {}}, at=0)),
     ),
     "a job that began with another manifest": (
         "history.other_manifest",
-        lambda: told(DOCUMENTS, changed(EVENTS, "job.running", lambda said: said | {"manifest": ELSE})),
+        lambda: told(DOCUMENTS, changed(EVENTS, "job.running", lambda statement: statement | {"manifest": ELSE})),
     ),
     "a job that is complete with another model": (
         "history.other_model",
-        lambda: told(DOCUMENTS, changed(EVENTS, "job.completed", lambda said: said | {"model": ELSE})),
+        lambda: told(DOCUMENTS, changed(EVENTS, "job.completed", lambda statement: statement | {"model": ELSE})),
     ),
     "an event without what it is about": (
         "event.malformed",
@@ -339,8 +339,8 @@ def test_a_job_of_today_is_not_taken_for_one_without_numbers(
 
 def answered_under_1_0(entry: Entry, played: Played) -> bytes:
     """An answer as a silo of protocol 1.0 would have signed it."""
-    said = documents.read(documents.Submission, payload_unverified(entry.content))
-    return sealed_as_1_0(said, played.identities[UUID(entry.name.partition("/")[2]).int & 0xFF])
+    document = documents.read(documents.Submission, payload_unverified(entry.content))
+    return sealed_as_1_0(document, played.identities[UUID(entry.name.partition("/")[2]).int & 0xFF])
 
 
 def test_a_recorded_bundle_of_protocol_1_0_is_limited_evidence(capsys: pytest.CaptureFixture[str]) -> None:

@@ -62,9 +62,11 @@ def round_of(entry: Entry) -> int:
 def with_passport(entries: Iterable[Entry], number: int, weights: str, **changes: object) -> list[Entry]:
     """These documents with the passport of a round signed anew."""
     name, found = f"{bundle_parser.PASSPORT}{number}", list(entries)
-    _, said = open_passport(next(one.content for one in found if one.name == name), [PLAYED.platform.public])
-    said = Passport.model_validate(said.model_dump() | changes)
-    return [one if one.name != name else Entry(name, sign_passport(weights, said, PLAYED.platform)) for one in found]
+    _, statement = open_passport(next(one.content for one in found if one.name == name), [PLAYED.platform.public])
+    statement = Passport.model_validate(statement.model_dump() | changes)
+    return [
+        one if one.name != name else Entry(name, sign_passport(weights, statement, PLAYED.platform)) for one in found
+    ]
 
 
 def ended_after(rounds: int, model: str, verb: str) -> Report:
@@ -74,9 +76,9 @@ def ended_after(rounds: int, model: str, verb: str) -> Report:
     events: list[Event] = []
     for name, detail in PLAYED.events(entries):
         assert isinstance(detail, dict)
-        told = detail.get("evidence") or {}
+        reported = detail.get("evidence") or {}
         if name in {"round.closed", "passport.issued"} and detail["round"] == rounds:
-            detail = detail | {"evidence": told | {"model": model}}
+            detail = detail | {"evidence": reported | {"model": model}}
         events.append((name, detail))
     issued = [event for event in events if event[0] == "passport.issued"]
     return verified(entries, [*(one for one in events if one[0] != "passport.issued"), (verb, {}), *issued])
@@ -94,8 +96,8 @@ def without_last(entries: Sequence[Entry], events: Sequence[Event]) -> tuple[lis
     """Passports and closing of the second round without its last silo, which tried the first round's model there."""
     names = {1: f"{bundle_parser.PASSPORT}1", 2: f"{bundle_parser.PASSPORT}2"}
     sealed = {number: next(one.content for one in entries if one.name == name) for number, name in names.items()}
-    digest, said = open_passport(sealed[2], [PLAYED.platform.public])
-    participants = [one.model_dump() for one in said.participants if str(one.order_id) != LAST]
+    digest, statement = open_passport(sealed[2], [PLAYED.platform.public])
+    participants = [one.model_dump() for one in statement.participants if str(one.order_id) != LAST]
     changed = with_passport(entries, 2, digest, participants=participants)
     tried = Evaluation(silos=3, loss=0.5, accuracy=0.75).model_dump()
     changed = with_passport(changed, 1, model_of(1), evaluation=tried)
@@ -103,12 +105,12 @@ def without_last(entries: Sequence[Entry], events: Sequence[Event]) -> tuple[lis
     found: list[Event] = []
     for verb, detail in events:
         assert isinstance(detail, dict)
-        told: dict[str, Any] = detail.get("evidence", {})
+        reported: dict[str, Any] = detail.get("evidence", {})
         if verb == "round.closed" and detail["round"] == 2:
-            counted = {key: value for key, value in told["counted"].items() if key != LAST}
-            detail = detail | {"evidence": told | {"counted": counted}}
+            counted = {key: value for key, value in reported["counted"].items() if key != LAST}
+            detail = detail | {"evidence": reported | {"counted": counted}}
         elif verb == "passport.issued" and detail["round"] in names:
-            detail = detail | {"evidence": told | {"passport": digests[names[detail["round"]]]}}
+            detail = detail | {"evidence": reported | {"passport": digests[names[detail["round"]]]}}
         found.append((verb, detail))
     return changed, found
 
@@ -136,8 +138,8 @@ def with_answer(**changes: Any) -> list[Entry]:
         documents.Order,
         payload_unverified(next(one.content for one in DOCUMENTS if one.name == f"{bundle_parser.ORDER}{LAST}")),
     )
-    said = answer_to(order).model_copy(update=changes)
-    sealed = documents.sign_document(said, PLAYED.identities[3])
+    statement = answer_to(order).model_copy(update=changes)
+    sealed = documents.sign_document(statement, PLAYED.identities[3])
     return [one if one.name != f"{bundle_parser.ANSWER}{LAST}" else Entry(one.name, sealed) for one in DOCUMENTS]
 
 
@@ -170,9 +172,9 @@ def rejected_unread(code: str, **changes: object) -> Report:
     place = next(number for number, event in enumerate(events) if is_answer_of_last(event))
     taken = events[place][1]
     assert isinstance(taken, dict)
-    told = {"order": LAST, "code": code, "evidence": taken["evidence"] | {"kept": False} | changes}
+    by_name = {"order": LAST, "code": code, "evidence": taken["evidence"] | {"kept": False} | changes}
     without = [entry for entry in entries if entry.name != f"{bundle_parser.ANSWER}{LAST}"]
-    return verified(without, [*events[: place + 1], ("update.rejected", told), *events[place + 1 :]])
+    return verified(without, [*events[: place + 1], ("update.rejected", by_name), *events[place + 1 :]])
 
 
 def test_an_answer_that_was_rejected_as_it_came_is_not_missed() -> None:
@@ -199,8 +201,8 @@ def own(order_id: str, **changes: Any) -> OwnOrder:
     """An order of the bundle as the journal of its silo has it."""
     names = {one.name: digest_bytes(one.content) for one in DOCUMENTS}
     order, answer = names.get(f"{bundle_parser.ORDER}{order_id}"), names.get(f"{bundle_parser.ANSWER}{order_id}", ELSE)
-    said: dict[str, Any] = {"order_id": order_id, "issued_at": NOW, "digest": order, "answers": frozenset({answer})}
-    return OwnOrder(**(said | changes))
+    by_name: dict[str, Any] = {"order_id": order_id, "issued_at": NOW, "digest": order, "answers": frozenset({answer})}
+    return OwnOrder(**(by_name | changes))
 
 
 HIDDEN = str(UUID(int=99))
@@ -240,7 +242,7 @@ def test_orders_that_were_lost_with_a_log_are_reported_as_a_limit() -> None:
     assert (codes(report), limits(report)) == (set(), {"evidence.log_restored", "order.left_out"})
 
 
-def judged(evaluation: Evaluation, **tried: Any) -> Report:
+def evaluated(evaluation: Evaluation, **tried: Any) -> Report:
     """The last silo has found this of the first round's model in the second round, and its passport says that."""
     entries = with_answer(evaluation=documents.EvaluationReport(**tried))
     answer = digest_bytes(next(one.content for one in entries if one.name == f"{bundle_parser.ANSWER}{LAST}"))
@@ -279,5 +281,5 @@ def test_a_passport_s_figures_are_those_that_the_silos_signed(
     silos: int, loss: float | None, accuracy: float | None, tried: dict[str, Any], holds: bool
 ) -> None:
     """Between the lowest and the highest is not enough: a platform would praise its model with the best silo's."""
-    report = judged(Evaluation(silos=silos, loss=loss, accuracy=accuracy), **tried)
+    report = evaluated(Evaluation(silos=silos, loss=loss, accuracy=accuracy), **tried)
     assert codes(report) == (set() if holds else {"passport.other_evaluation"})

@@ -28,8 +28,8 @@ def outdated(entry: Entry) -> Entry:
     if f"{kind}/" == bundle_parser.ORDER:
         order = documents.read(documents.Order, payload_unverified(entry.content))
         return replace(entry, content=sealed_as_1_0(order, PLAYED.platform))
-    said = documents.read(documents.Submission, payload_unverified(entry.content))
-    return replace(entry, content=sealed_as_1_0(said, PLAYED.identities[UUID(order_id).int & 0xFF]))
+    document = documents.read(documents.Submission, payload_unverified(entry.content))
+    return replace(entry, content=sealed_as_1_0(document, PLAYED.identities[UUID(order_id).int & 0xFF]))
 
 
 def verified(exchanged: Sequence[Entry]) -> Report:

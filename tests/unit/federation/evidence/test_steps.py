@@ -48,14 +48,14 @@ class PlayedTwoSteps(Played):
                     round=number,
                     kind="consistency",
                 )
-                said = documents.Submission(
+                statement = documents.Submission(
                     **order.model_dump(include={"order_id", "number", "kind", "silo_id", "job_id", "round", "attempt"}),
                     manifest_digest=order.manifest_digest,
                     environment=ENVIRONMENT,
                     created_at=NOW,
                 )
                 yield Entry(f"order/{order.order_id}", documents.sign_document(order, self.platform))
-                yield Entry(f"answer/{order.order_id}", documents.sign_document(said, self.identities[place]))
+                yield Entry(f"answer/{order.order_id}", documents.sign_document(statement, self.identities[place]))
         yield from super().exchanges(rounds)
 
     def events(self, entries: Sequence[Entry]) -> list[Event]:
@@ -68,13 +68,13 @@ class PlayedTwoSteps(Played):
             greetings = [str(greeting(detail.get("round", 0), place)) for place in range(SILOS)]
             answered = {key: digests.get(f"answer/{key}") for key in greetings}
             if verb == "round.opened":
-                said = detail["evidence"]
+                statement = detail["evidence"]
                 place = {"round": detail["round"], "attempt": 1}
                 orders = {key: digests.get(f"order/{key}") for key in greetings}
-                first = {"kind": "consistency", "model": said["model"], "orders": orders}
+                first = {"kind": "consistency", "model": statement["model"], "orders": orders}
                 events.append((verb, {**place, "evidence": first}))
                 events += [answer(detail["round"], key, digest) for key, digest in answered.items()]
-                second = {"kind": said["kind"], "orders": said["orders"]}
+                second = {"kind": statement["kind"], "orders": statement["orders"]}
                 events.append(("step.opened", {**place, "step": 2, "silos": SILOS, "evidence": second}))
                 continue
             if verb == "round.closed":
@@ -125,12 +125,16 @@ def told(played: PlayedTwoSteps, change: Changes) -> Report:
 
 def place_of(events: Sequence[Event], verb: str, number: int = 1) -> int:
     """Where the event of a round is."""
-    return next(at for at, (name, said) in enumerate(events) if name == verb and _detail(said).get("round") == number)
+    return next(
+        at
+        for at, (name, one_report) in enumerate(events)
+        if name == verb and _detail(one_report).get("round") == number
+    )
 
 
-def _detail(said: dict[str, Any] | bytes) -> dict[str, Any]:
-    assert isinstance(said, dict)
-    return said
+def _detail(statement: dict[str, Any] | bytes) -> dict[str, Any]:
+    assert isinstance(statement, dict)
+    return statement
 
 
 def detail_of(events: Sequence[Event], verb: str, number: int = 1) -> dict[str, Any]:

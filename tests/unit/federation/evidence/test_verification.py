@@ -63,8 +63,8 @@ def first(prefix: str) -> Entry:
 
 def resealed(entry: Entry, kind: type[documents.Document], key: PrivateKey, **changes: object) -> list[Entry]:
     """An entry that says something else and is signed anew."""
-    said = documents.read(kind, payload_unverified(entry.content))
-    return with_(entry.name, documents.sign_document(said.model_copy(update=changes), key))
+    document = documents.read(kind, payload_unverified(entry.content))
+    return with_(entry.name, documents.sign_document(document.model_copy(update=changes), key))
 
 
 def test_what_was_not_touched_holds() -> None:
@@ -200,8 +200,8 @@ CHANGED: list[tuple[str, str, Callable[[], list[Entry]]]] = [
     ("manifest, silo silo 1", "agreement.organisation_share", lambda: resealed_manifest(weighting=None)),
     (ANSWER.name, "answer.small_cell", lambda: resealed_answer(evaluation=documents.EvaluationReport(rows=4))),
     *(
-        (ANSWER.name, "agreement.trainer_network", lambda said=said: resealed_answer(environment=said))
-        for said in (
+        (ANSWER.name, "agreement.trainer_network", lambda statement=one_report: resealed_answer(environment=statement))
+        for one_report in (
             documents.Environment(connector_version="test", network="allowed"),
             documents.Environment(connector_version="test"),
         )
@@ -244,8 +244,8 @@ def test_a_cohort_that_counts_somebody_twice_is_named(name: str) -> None:
 def passport(number: int, weights: str | None = None, key: PrivateKey | None = None, **changes: object) -> list[Entry]:
     """The bundle with another passport for the weights after a round."""
     name = f"{bundle_parser.PASSPORT}{number}"
-    digest, said = open_passport(first(name).content, [PLAYED.platform.public])
-    sealed = sign_passport(weights or digest, said.model_copy(update=changes), key or PLAYED.platform)
+    digest, statement = open_passport(first(name).content, [PLAYED.platform.public])
+    sealed = sign_passport(weights or digest, statement.model_copy(update=changes), key or PLAYED.platform)
     return with_(name, sealed)
 
 
@@ -344,18 +344,18 @@ def test_the_program_runs_by_itself_and_binds_a_model_to_its_round(tmp_path: Pat
         )
         return done.returncode, json.loads(done.stdout)
 
-    status, told = run(str(bundle))
-    assert (status, told["holds"]) == (0, True)
-    status, told = run(str(model), str(bundle))
+    status, reported = run(str(bundle))
+    assert (status, reported["holds"]) == (0, True)
+    status, reported = run(str(model), str(bundle))
     assert status == 0
-    assert isinstance(told["checked"], dict)
-    assert told["checked"]["the model stood after round"] == 2
-    assert told["checked"]["answers that it was made from"] == 4
+    assert isinstance(reported["checked"], dict)
+    assert reported["checked"]["the model stood after round"] == 2
+    assert reported["checked"]["answers that it was made from"] == 4
     model.write_bytes(b"model 3")  # the last one
     assert run(str(model), str(bundle))[0] == 0
     model.write_bytes(b"another model")
-    status, told = run(str(model), str(bundle))
-    assert (status, told["holds"]) == (1, False)
+    status, reported = run(str(model), str(bundle))
+    assert (status, reported["holds"]) == (1, False)
     bundle.write_bytes(BUNDLE.replace(b"a", b"b", 1))
     assert run(str(bundle))[0] == 1
 
@@ -375,8 +375,8 @@ def test_nothing_in_a_bundle_acts_on_the_terminal_of_who_checks_it(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     bundle = tmp_path / "evidence.jsonl"
-    told = "order/\x1b[2J\x1b[HEverything holds.\x1b[8m\u202e\nEverything holds."
-    bundle.write_bytes(b"".join(write_bundle([*ENTRIES, Entry(told, b"{}")])))
+    message = "order/\x1b[2J\x1b[HEverything holds.\x1b[8m\u202e\nEverything holds."
+    bundle.write_bytes(b"".join(write_bundle([*ENTRIES, Entry(message, b"{}")])))
     assert main([str(bundle)]) == 1
     shown = capsys.readouterr().out
     assert not any(character in shown for character in "\x1b\u202e")

@@ -32,8 +32,8 @@ def review(reviewer: str = "Ada", verdict: str = "approved", day: int = 0, **cha
 
 
 def test_what_was_signed_is_read_again() -> None:
-    said = review(note="Read it twice.")
-    assert open_review(sign_review(said, KEY), KEY.public) == said
+    statement = review(note="Read it twice.")
+    assert open_review(sign_review(statement, KEY), KEY.public) == statement
 
 
 def test_another_key_signs_and_opens_nothing() -> None:
@@ -89,9 +89,9 @@ def test_one_person_is_not_two_by_another_way_to_write_the_name(another: str) ->
 
 
 def test_a_refusal_is_taken_back_by_nobody_whose_name_only_looks_alike() -> None:
-    said = [review("Ada", "refused"), review("\u0410da", day=1)]
-    assert reviewers_of(said, CODE) == 0
-    assert reviewers_of([*said, review("Ada", day=2)], CODE) == 1
+    rows = [review("Ada", "refused"), review("\u0410da", day=1)]
+    assert reviewers_of(rows, CODE) == 0
+    assert reviewers_of([*rows, review("Ada", day=2)], CODE) == 1
 
 
 def test_names_in_any_script_are_people() -> None:

@@ -40,16 +40,16 @@ def told_alike(cells: int, rows: int, minimum: int) -> dict[tuple[Cell, ...], li
 def withheld_cells(cells: int, minimum: int) -> Iterator[tuple[int, tuple[Cell, ...], set[int]]]:
     """Each withheld cell of every table: the rows, what is told, and the values that the cell could have."""
     for rows in range(minimum, ROWS_MAX[cells]):
-        for told, possible in told_alike(cells, rows, minimum).items():
-            for place in (place for place, cell in enumerate(told) if cell is None):
-                yield rows, told, {table[place] for table in possible}
+        for one_report, possible in told_alike(cells, rows, minimum).items():
+            for place in (place for place, cell in enumerate(one_report) if cell is None):
+                yield rows, one_report, {table[place] for table in possible}
 
 
 @pytest.mark.parametrize("minimum", [2, 3, 4, 5])
 @pytest.mark.parametrize("cells", sorted(ROWS_MAX))
 def test_an_attacker_who_knows_the_rule_finds_many_values_for_each_withheld_cell(cells: int, minimum: int) -> None:
-    for rows, told, values in every(withheld_cells(cells, minimum)):
-        assert len(values) >= minimum - 1, (rows, told, values)
+    for rows, one_report, values in every(withheld_cells(cells, minimum)):
+        assert len(values) >= minimum - 1, (rows, one_report, values)
 
 
 def test_the_attacker_finds_the_cell_where_only_small_cells_are_withheld() -> None:
@@ -73,11 +73,11 @@ SIZES = st.lists(st.integers(0, 40), min_size=2, max_size=12)
 
 @given(SIZES, st.integers(2, 10))
 def test_what_is_reported_adds_up_and_hides_enough(cells: list[int], minimum: int) -> None:
-    told = protect(cells, minimum)
-    shown = [cell for cell in told if cell is not None]
-    assert all(cell in (None, own) for cell, own in zip(told, cells, strict=True))
+    reported = protect(cells, minimum)
+    shown = [cell for cell in reported if cell is not None]
+    assert all(cell in (None, own) for cell, own in zip(reported, cells, strict=True))
     assert not any(0 < cell < minimum for cell in shown)
-    withheld = [own for cell, own in zip(told, cells, strict=True) if cell is None]
+    withheld = [own for cell, own in zip(reported, cells, strict=True) if cell is None]
     if shown and withheld:
         assert len(withheld) >= 2
         assert sum(withheld) >= minimum * len(withheld)
@@ -147,10 +147,10 @@ def test_the_pool_less_all_other_silos_is_no_more_than_the_silo_itself_shows() -
         possible[pool(reports_of([own, list(table)], minimum)).model_dump_json().encode()].add(table)
     checked = 0
     for alike in every(list(possible.values())):
-        told = {protect(table, minimum) for table in alike}
+        by_name = {protect(table, minimum) for table in alike}
         for place in range(4):
             values = {table[place] for table in alike}
             if any(0 < value < minimum for value in values):
-                assert len(values) >= minimum - 1, (told, values)
+                assert len(values) >= minimum - 1, (by_name, values)
                 checked += 1
     assert checked

@@ -25,8 +25,8 @@ VALUES = st.lists(st.floats(-1e6, 1e6), min_size=1, max_size=30)
 def report_of(values: list[float], shape: ColumnShape = SHAPE, minimum: int = 1) -> StatisticsReport:
     """A silo's, of values of which NaN is missing."""
     column = np.array(values)
-    told = measure_column(shape, np.isnan(column), column, None, minimum)
-    return StatisticsReport(minimum_cell=minimum, rows=len(values), columns=(told,))
+    reported = measure_column(shape, np.isnan(column), column, None, minimum)
+    return StatisticsReport(minimum_cell=minimum, rows=len(values), columns=(reported,))
 
 
 @given(st.lists(VALUES, min_size=1, max_size=5))
@@ -112,6 +112,6 @@ def test_a_silo_whose_mean_is_absurd_costs_the_pool_its_moments_and_no_more() ->
     column = usual.columns[0].model_copy(update={"mean": 1e30, "variance": 0.0})
     absurd = read_report(encode_report(usual.model_copy(update={"columns": (column,)})))
     pooled = read_pooled(encode_pooled(pool([usual, absurd])))
-    told = pooled.columns[0]
-    assert (told.mean, told.variance, told.moments_silos, told.moments_rows) == (None, None, 0, 0)
-    assert (pooled.silos, pooled.rows, told.count) == (2, 8, 8)
+    reported = pooled.columns[0]
+    assert (reported.mean, reported.variance, reported.moments_silos, reported.moments_rows) == (None, None, 0, 0)
+    assert (pooled.silos, pooled.rows, reported.count) == (2, 8, 8)

@@ -128,11 +128,11 @@ def test_whatever_is_put_into_a_document_it_is_read_within_bounds_or_refused_wit
         payload = json.dumps(replaced(VALID[name], path, by)).encode()
     except RecursionError:
         payload = b'{"protocol":' + b"[" * 5000 + b"]" * 5000 + b"}"
-    said = read_or_refuse(KINDS[name], payload)
-    if isinstance(said, FederationError):
-        check_refusal(said)
+    document = read_or_refuse(KINDS[name], payload)
+    if isinstance(document, FederationError):
+        check_refusal(document)
     else:
-        check_bounded(said.model_dump(exclude={"registration", "certificate"}))
+        check_bounded(document.model_dump(exclude={"registration", "certificate"}))
 
 
 @pytest.mark.parametrize(

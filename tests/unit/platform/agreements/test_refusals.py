@@ -35,6 +35,6 @@ def test_contradictions_are_said_in_german_also_those_with_numbers_and_names() -
     found = [fault.said for fault in faults(terms, frozenset({"mlp"}), NOW)]
     assert len(found) >= 4
     with translation.override("de"):
-        for said in every(found):
-            assert in_words(said) != said
-    assert [in_words(said) for said in found] == found
+        for one_report in every(found):
+            assert in_words(one_report) != one_report
+    assert [in_words(entry) for entry in found] == found

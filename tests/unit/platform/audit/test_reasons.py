@@ -82,14 +82,14 @@ def test_an_error_of_the_library_is_kept_by_what_stands_in_its_sentence() -> Non
 
 
 def test_what_somebody_else_said_is_kept_and_shown_as_it_was_said() -> None:
-    said = Reason.said("data.unreadable", "/data/x.csv is not a file.")
-    assert said == Reason("data.unreadable", None, "/data/x.csv is not a file.")
-    assert str(said) == "/data/x.csv is not a file."
+    statement = Reason.said("data.unreadable", "/data/x.csv is not a file.")
+    assert statement == Reason("data.unreadable", None, "/data/x.csv is not a file.")
+    assert str(statement) == "/data/x.csv is not a file."
     with translation.override("de"):
-        told = str(said)
-    assert told.startswith("Das Silo kann seine Daten nicht lesen.")
-    assert told.endswith("(/data/x.csv is not a file.)")
-    assert said.detail == {"code": "data.unreadable", "reason": "/data/x.csv is not a file."}
+        message = str(statement)
+    assert message.startswith("Das Silo kann seine Daten nicht lesen.")
+    assert message.endswith("(/data/x.csv is not a file.)")
+    assert statement.detail == {"code": "data.unreadable", "reason": "/data/x.csv is not a file."}
 
 
 def test_a_sentence_from_before_is_shown_as_it_was_kept() -> None:

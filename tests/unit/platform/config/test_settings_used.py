@@ -75,9 +75,9 @@ def is_read(name: str) -> bool:
 def test_every_variable_is_explained_and_every_one_that_is_explained_is_read() -> None:
     asked = [re.findall(r'\benv\.\w+\(\s*"(\w+)"', text) for text in (*sources(), SETTINGS.read_text())]
     read = {name for names in asked for name in names}
-    told = set(re.findall(r"^#?([A-Z][A-Z0-9_]+)=", (ROOT / ".env.sample").read_text(), re.MULTILINE))
+    content = set(re.findall(r"^#?([A-Z][A-Z0-9_]+)=", (ROOT / ".env.sample").read_text(), re.MULTILINE))
     assert "SECRET_KEY" in read
-    assert told - OF_COMPOSE == read
+    assert content - OF_COMPOSE == read
 
 
 def test_every_setting_is_used() -> None:

@@ -143,9 +143,9 @@ def evil_charts() -> list[Chart]:
 
 @pytest.mark.parametrize("chart", evil_charts())
 def test_no_text_of_a_figure_is_markup(chart: Chart) -> None:
-    told = list(texts_in(chart.figure))
-    assert sum(text == SHOWN_AS_IT_IS for _, text in told) >= 3
-    for key, text in every(told):
+    rows = list(texts_in(chart.figure))
+    assert sum(text == SHOWN_AS_IT_IS for _, text in rows) >= 3
+    for key, text in every(rows):
         bare = re.sub(r"%\{[xy](:\.\df)?\}|<br>|<extra></extra>", "", text) if key == "hovertemplate" else text
         assert not re.search(r"[<>$%]|&(?!(amp|lt|gt|#3[67]);)", bare), (key, text)
     assert chart.headings == (EVIL, EVIL), "the table's cells are escaped where they are written"

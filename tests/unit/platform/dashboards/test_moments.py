@@ -26,6 +26,6 @@ DAY = 86_400
     ],
 )
 def test_the_largest_whole_unit_is_said(age_s: float, english: str, german: str) -> None:
-    for language, said in (("en", english), ("de", german)):
+    for language, one_report in (("en", english), ("de", german)):
         with translation.override(language):
-            assert in_relation(age_s).replace("\xa0", " ") == said
+            assert in_relation(age_s).replace("\xa0", " ") == one_report

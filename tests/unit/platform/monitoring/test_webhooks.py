@@ -19,17 +19,17 @@ from rest.errors import Unprocessable
 def test_the_known_answer_of_standard_webhooks() -> None:
     # Standard Webhooks, reference implementations' test vector (standard-webhooks/standard-webhooks, libraries/)
     secret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
-    told = signature(secret, "msg_p5jXN8AQM9LWM0D4loKWxJek", 1614265330, b'{"test": 2432232314}')
-    assert told == "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE="
+    reported = signature(secret, "msg_p5jXN8AQM9LWM0D4loKWxJek", 1614265330, b'{"test": 2432232314}')
+    assert reported == "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE="
 
 
 def test_every_part_is_signed() -> None:
     secret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
-    told = {
+    by_name = {
         signature(secret, message_id, timestamp, body)
         for message_id, timestamp, body in [("a", 1, b"x"), ("b", 1, b"x"), ("a", 2, b"x"), ("a", 1, b"y")]
     }
-    assert len(told) == 4
+    assert len(by_name) == 4
 
 
 @pytest.mark.parametrize(

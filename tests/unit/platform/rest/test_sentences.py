@@ -29,15 +29,15 @@ class Asked(BaseModel):
 def test_faults_of_fields_are_said_in_german() -> None:
     with pytest.raises(ValidationError) as caught:
         Asked.model_validate({"name": "", "rounds": 1, "tags": [], "code": "x"})
-    told = [text for texts in refusal(caught.value, "x.y").fields.values() for text in texts]
+    rows = [text for texts in refusal(caught.value, "x.y").fields.values() for text in texts]
     with override("de"):
-        assert [in_words(text) for text in told] == [
+        assert [in_words(text) for text in rows] == [
             "Das darf nicht leer sein.",
             "Das muss mindestens 3 sein.",
             "Davon braucht es mindestens 2.",
             "Das muss geschrieben sein wie ^[A-Z]$",
         ]
-    assert [in_words(text) for text in told] == told
+    assert [in_words(text) for text in rows] == rows
 
 
 def test_a_text_that_was_put_together_and_no_sentence_stays_as_it_is() -> None:
@@ -66,11 +66,11 @@ def test_what_is_wrong_with_a_plan_is_said_in_german(source: bytes, german: str)
 
 
 def test_a_sentence_is_its_text_and_keeps_its_form_through_copies_and_forms() -> None:
-    said = Sentence("This has to be at least %(ge)s.", ge=3)
-    assert (said, json.dumps(said)) == ("This has to be at least 3.", '"This has to be at least 3."')
-    for copied in (copy.copy(said), copy.deepcopy(said), str(said)):
+    message = Sentence("This has to be at least %(ge)s.", ge=3)
+    assert (message, json.dumps(message)) == ("This has to be at least 3.", '"This has to be at least 3."')
+    for copied in (copy.copy(message), copy.deepcopy(message), str(message)):
         assert isinstance(copied, Sentence)
-        assert (copied, copied.form, copied.params) == (said, said.form, {"ge": 3})
-    assert isinstance(DjangoValidationError(said).messages[0], Sentence)
+        assert (copied, copied.form, copied.params) == (message, message.form, {"ge": 3})
+    assert isinstance(DjangoValidationError(message).messages[0], Sentence)
     with pytest.raises(KeyError):
         Sentence("This has to be at least %(ge)s.", other=3)

@@ -35,19 +35,19 @@ def limited(kind: type, monkeypatch: pytest.MonkeyPatch, cache: Any = None) -> A
 
 def test_a_person_has_so_many_requests_a_minute(monkeypatch: pytest.MonkeyPatch, view: Any) -> None:
     user = User(full_name="Ada")
-    told = [limited(PerUser, monkeypatch).allow_request(request_of(user), view) for _ in range(4)]
-    assert told == [True, True, True, False]
+    rows = [limited(PerUser, monkeypatch).allow_request(request_of(user), view) for _ in range(4)]
+    assert rows == [True, True, True, False]
     assert limited(PerUser, monkeypatch).allow_request(request_of(User(full_name="Bo")), view)
 
 
 def test_an_address_has_so_many_whatever_it_says_it_is(monkeypatch: pytest.MonkeyPatch, view: Any) -> None:
-    told = [
+    rows = [
         limited(PerAddress, monkeypatch).allow_request(
             request_of(AnonymousUser(), "192.0.2.77", f"10.0.0.{number}"), view
         )
         for number in range(4)
     ]
-    assert told == [True, True, True, False]
+    assert rows == [True, True, True, False]
 
 
 @pytest.mark.parametrize(("kind", "user"), [(PerUser, User(full_name="Ada")), (PerAddress, AnonymousUser())])
@@ -55,6 +55,6 @@ def test_without_redis_nobody_is_kept_out(
     kind: type, user: User | AnonymousUser, monkeypatch: pytest.MonkeyPatch, view: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
     gone = RedisCache("redis://127.0.0.1:1/0", {})
-    told = [limited(kind, monkeypatch, gone).allow_request(request_of(user), view) for _ in range(4)]
-    assert told == [True] * 4
+    rows = [limited(kind, monkeypatch, gone).allow_request(request_of(user), view) for _ in range(4)]
+    assert rows == [True] * 4
     assert "Redis is away" in caplog.text

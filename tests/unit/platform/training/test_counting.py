@@ -22,19 +22,19 @@ def test_every_state_has_one_outcome_and_every_outcome_a_state() -> None:
 
 
 def test_refused_and_expired_orders_are_not_answered_in_time() -> None:
-    told = tally(["submitted", "applied", "refused", "expired", "late", "rejected", "cancelled", "accepted"])
-    assert told == Tally(included=2, refused=1, missing=1, late=1, rejected=1, recalled=1, pending=1)
-    assert (told.expected, told.settled) == (8, 7)
-    assert sum(count for _, count in told.others) == 5
+    reported = tally(["submitted", "applied", "refused", "expired", "late", "rejected", "cancelled", "accepted"])
+    assert reported == Tally(included=2, refused=1, missing=1, late=1, rejected=1, recalled=1, pending=1)
+    assert (reported.expected, reported.settled) == (8, 7)
+    assert sum(count for _, count in reported.others) == 5
 
 
 @settings(max_examples=examples(100))
 @given(st.lists(st.sampled_from([state.value for state in OrderState]), max_size=30))
 def test_each_order_is_counted_once(states: list[str]) -> None:
-    told = tally(states)
-    assert told.expected == len(states)
-    assert told == tally_of({state: states.count(state) for state in set(states)})
-    assert told.included + told.pending + sum(count for _, count in told.others) == len(states)
+    reported = tally(states)
+    assert reported.expected == len(states)
+    assert reported == tally_of({state: states.count(state) for state in set(states)})
+    assert reported.included + reported.pending + sum(count for _, count in reported.others) == len(states)
 
 
 @pytest.mark.parametrize("code", [*REMEDIES, "data.malformed", "agreement.expired", "checkpoint.forked", "unheard.of"])

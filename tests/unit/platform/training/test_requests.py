@@ -85,9 +85,9 @@ def test_what_a_text_has_to_look_like_is_reported_by_an_example(changes: dict[st
 
 
 def test_all_values_that_a_field_may_have_are_reported_in_one_sentence() -> None:
-    (said,) = refused(use={"category": "helth"}).fields["use.category"]
-    assert "'health', 'disease'" in said
-    assert said.endswith("'clinical_care', 'credit_risk', 'fraud', 'aml' or 'stress_testing'.")
+    (statement,) = refused(use={"category": "helth"}).fields["use.category"]
+    assert "'health', 'disease'" in statement
+    assert statement.endswith("'clinical_care', 'credit_risk', 'fraud', 'aml' or 'stress_testing'.")
 
 
 @pytest.mark.parametrize("protection", [..., None, "clear"])

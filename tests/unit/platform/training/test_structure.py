@@ -39,9 +39,9 @@ def test_nobody_but_the_kinds_asks_which_kind_an_order_is_of() -> None:
             continue
         for node in ast.walk(ast.parse(source)):
             if isinstance(node, ast.Compare | ast.Match):
-                told = ast.unparse(node if isinstance(node, ast.Compare) else node.subject)
-                if "OrderKind." in told:
-                    asking.append((name, told))
+                reported = ast.unparse(node if isinstance(node, ast.Compare) else node.subject)
+                if "OrderKind." in reported:
+                    asking.append((name, reported))
     assert asking == []
 
 

@@ -26,7 +26,7 @@ def test_the_platform_reads_an_answer_as_the_vector_says(
             open_answer(sealed, key)
         assert caught.value.code == expected["error"]
         return
-    said = open_answer(sealed, key)
-    assert isinstance(said, Submission)
-    brought = {name: [one.kind, one.digest, one.size_bytes] for name, one in said.payloads.items()}
+    statement = open_answer(sealed, key)
+    assert isinstance(statement, Submission)
+    brought = {name: [one.kind, one.digest, one.size_bytes] for name, one in statement.payloads.items()}
     assert brought == expected["ok"]["payloads"]

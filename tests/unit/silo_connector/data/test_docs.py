@@ -39,11 +39,13 @@ def test_the_examples_do_what_they_say(example: tuple[str, str, str], tmp_path: 
     assert declaration.features() == tuple(name for name in expected[0] if name not in ("class", "for"))
     for part, rows in (("train", prepared.train), ("test", prepared.test)):
         found = [[*row, target] for row, target in zip(rows.features.tolist(), rows.labels.tolist(), strict=True)]
-        told = [[float(row[name]) for name in row if name != "for"] for row in expected if row.get("for", part) == part]
+        listed = [
+            [float(row[name]) for name in row if name != "for"] for row in expected if row.get("for", part) == part
+        ]
         if "for" in expected[0]:
-            np.testing.assert_allclose(found, told, rtol=1e-4, atol=1e-6)
+            np.testing.assert_allclose(found, listed, rtol=1e-4, atol=1e-6)
         else:
-            assert all(any(np.allclose(one, other, rtol=1e-4) for other in told) for one in found)
+            assert all(any(np.allclose(one, other, rtol=1e-4) for other in listed) for one in found)
     assert len(expected) == prepared.rows_total
 
 
