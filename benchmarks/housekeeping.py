@@ -1,7 +1,7 @@
 """How long each duty of the housekeeping takes on a platform with 10,000 models and their versions.
 
 The rows are made up (`synthetic_jobs`), on a real PostgreSQL. Each duty runs twice: `first` finds everything to be
-done, `again` finds nothing, as it does once a minute for years. Of each are told seconds, statements, rows read by
+done, `again` finds nothing, as it does once a minute for years. Of each are reported seconds, statements, rows read by
 PostgreSQL (of tables, and through indexes) and rows changed. The last line is JSON; the exit code is 1 where a duty
 that finds nothing takes longer than it may.
 """

@@ -66,7 +66,7 @@ class Rows:
 
 
 def _copy(kind: type[models.Model], rows: Iterable[models.Model]) -> None:
-    """Write rows by COPY, several times as fast as the ORM would. They are old: their moments are taken as said."""
+    """Write rows by COPY, several times as fast as the ORM would. They are old: their moments are taken as given."""
     fields = [one for one in kind._meta.concrete_fields if not isinstance(one, models.AutoField)]
     readers = [_reader(one) for one in fields]
     names = sql.SQL(", ").join([sql.Identifier(str(one.column)) for one in fields])

@@ -105,12 +105,12 @@ class Coordinator:
         return settings
 
     def _letters(self) -> str:
-        """Letters become files: nobody's real letter-box hears of the demo."""
+        """E-mails become files: nobody's real mailbox hears of the demo."""
         self.home.letters.mkdir(exist_ok=True, mode=0o700)
         return self.home.letters.as_uri()
 
     def _write_environment(self, settings: dict[str, str]) -> None:
-        """For whoever wants to run a command beside the demo: `set -a; . platform.env; python manage.py …`."""
+        """For anyone who wants to run a command beside the demo: `set -a; . platform.env; python manage.py …`."""
         path = self.home.root / "platform.env"
         with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as stream:
             stream.writelines(f"{name}='{value}'\n" for name, value in settings.items() if name not in os.environ)

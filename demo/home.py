@@ -52,7 +52,7 @@ class Home:
 
     @property
     def letters(self) -> Path:
-        """What the platform would send by e-mail, one file a letter."""
+        """What the platform would send by e-mail, one file an e-mail."""
         return self.root / "mail"
 
     def log(self, name: str) -> Path:

@@ -92,7 +92,7 @@ CONSORTIUM_ADMINISTRATOR = Person(f"administrator@{DOMAIN}", "Anneke de Vries", 
 DATA_SCIENTIST = Person(f"scientist@{DOMAIN}", "Tomás Herrera", "launches jobs")
 STEWARD = Person(f"steward@{DOMAIN}", "Pieter Bakker", "signs for the coordinator")
 AUDITOR = Person(f"auditor@{DOMAIN}", "Miriam Adler", "reads what was done")
-# Whoever administers something or is a steward shows a code when signing in.
+# Anyone who administers something or is a steward shows a code when signing in.
 WITH_SECOND_FACTOR = (
     PLATFORM_ADMINISTRATOR.email,
     CONSORTIUM_ADMINISTRATOR.email,

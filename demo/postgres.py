@@ -122,7 +122,9 @@ class Postgres:
         return self._socket_folder
 
     def prepare(self) -> None:
-        """Find the cluster its place, private to whoever runs it. From then on `url` is known, before any start."""
+        """Find the cluster its place, private to the user who runs it. From then on `url` is known, before any
+        start.
+        """
         user = self._runs_as
         self.folder.parent.mkdir(parents=True, exist_ok=True)
         if user and not self.folder.exists() and not can_enter(user, self.folder.parent.resolve()):

@@ -18,7 +18,7 @@ TAIL_LINES = 25
 
 
 class DemoError(Exception):
-    """The demo can't go on, and why; with the log that tells more, when there is one."""
+    """The demo can't go on, and why; with the log that reports more, when there is one."""
 
     def __init__(self, reason: str, log: Path | None = None) -> None:
         super().__init__(reason)
@@ -27,7 +27,7 @@ class DemoError(Exception):
 
 
 def dies_with_parent(stop_signal: signal.Signals = signal.SIGTERM) -> list[str]:
-    """The prefix that ends a child when whoever started it is killed outright; nothing where setpriv is missing."""
+    """The prefix that ends a child when its parent is killed outright; nothing where setpriv is missing."""
     setpriv = shutil.which("setpriv")
     return [setpriv, "--pdeathsig", stop_signal.name.removeprefix("SIG"), "--"] if setpriv else []
 
@@ -217,7 +217,7 @@ def run(
 
 
 def wait_until_gone(pid: int, timeout_s: float) -> bool:
-    """Whether a process ends in time; one that its parent has not yet been told of has ended."""
+    """Whether a process ends in time; one that its parent has not yet been informed of has ended."""
     deadline = time.monotonic() + timeout_s
     while _is_alive(pid):
         if time.monotonic() > deadline:

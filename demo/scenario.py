@@ -84,7 +84,7 @@ def check(screen: Screen, install_s: float) -> int:
 
 
 def _explained(error: Exception, home: Home) -> DemoError:
-    """What a person is told; a fault of our own leaves its trace in a log."""
+    """What a person is shown; a fault of our own leaves its trace in a log."""
     if isinstance(error, DemoError):
         return error
     home.logs.mkdir(parents=True, exist_ok=True)
@@ -95,7 +95,7 @@ def _explained(error: Exception, home: Home) -> DemoError:
 
 @contextmanager
 def _interrupted_by_signals() -> Iterator[None]:
-    """SIGTERM and SIGINT end the demo as Ctrl-C does, also where whoever started it had SIGINT ignored.
+    """SIGTERM and SIGINT end the demo as Ctrl-C does, also where its parent had SIGINT ignored.
 
     A shell that starts a command in the background has it ignore SIGINT, and Python then leaves it so.
     """

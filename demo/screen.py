@@ -50,7 +50,7 @@ class Screen:
 
     @contextmanager
     def watching(self, draw: Callable[[], RenderableType], line: Callable[[], str]) -> Iterator[None]:
-        """A picture redrawn again and again on a terminal; elsewhere `line`, whenever nothing else was said."""
+        """A picture redrawn again and again on a terminal; elsewhere `line`, whenever nothing else was stated."""
         if not self.live:
             with self._moving(line):
                 yield
@@ -85,7 +85,7 @@ class Screen:
                 self.say(f"  {line()}")
 
     def failure(self, error: DemoError) -> None:
-        """Why it can't go on, and the end of the log that tells more."""
+        """Why it can't go on, and the end of the log that reports more."""
         self.say(f"[red]✗[/] {error.reason}")
         if error.log is not None and (end := tail(error.log)):
             self.say(f"The end of {error.log}:")

@@ -46,7 +46,7 @@ class Signatory:
             self.command("key", "make", "--organisation", self.organisation, "--out", str(self.key))
 
     def sign(self, document: bytes, *more: str) -> bytes:
-        """Sign an agreement as it was downloaded; what comes out is handed in by a person."""
+        """Sign an agreement as it was downloaded; what comes out is submitted by a person."""
         given, signed = self.folder / "agreement.json", self.folder / "agreement.signed.json"
         given.write_bytes(document)
         self.command("sign", str(given), "--key", str(self.key), "--export", str(signed), "--yes", *more)

@@ -8,9 +8,9 @@ Fields = Mapping[str, Sequence[str]]
 
 
 class FederationError(Exception):
-    """Something a person or a peer must be told, with a stable dotted code.
+    """Something a person or a peer must be informed of, with a stable dotted code.
 
-    `message` is for whoever gets it and must be safe to show to them; `field` names the part of the input at fault
+    `message` is for anyone who gets it and must be safe to show to them; `field` names the part of the input at fault
     (dotted path, as in ``model.hidden``), when there is one; `fields` has what is wrong with each part, where more than
     one is.
     """
@@ -38,4 +38,4 @@ class Transient(FederationError):
 
 
 class Stopped(FederationError):
-    """What was under way was called off by whoever had asked for it: there is no result."""
+    """What was under way was called off by its caller: there is no result."""

@@ -1,4 +1,4 @@
-"""Sentences with names and numbers in them, which whoever shows them can say in another language."""
+"""Sentences with names and numbers in them, which anyone who shows them can say in another language."""
 
 from __future__ import annotations
 

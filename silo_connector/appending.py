@@ -12,7 +12,7 @@ from federation.errors import Transient
 class Unwritable(Transient, OSError):
     """A file that has to be written before anything leaves can't be: a full disk, a lost mount.
 
-    It is an OSError, so that whoever tries again after one does so here too.
+    It is an OSError, so that anyone who tries again after one does so here too.
     """
 
     def __init__(self, code: str, path: Path, error: OSError) -> None:
@@ -41,7 +41,7 @@ def append_whole(descriptor: int, data: bytes, path: Path, code: str, *, durable
         if durable:
             os.fsync(descriptor)
     except OSError as error:
-        with contextlib.suppress(OSError):  # then half a line stays; whoever writes next ends it, and it is no entry
+        with contextlib.suppress(OSError):  # then half a line stays; anyone who writes next ends it, and it is no entry
             os.ftruncate(descriptor, size_bytes)
             os.fsync(descriptor)
         raise Unwritable(code, path, error) from error

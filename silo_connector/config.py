@@ -24,7 +24,7 @@ class DatasetFile:
 
 @dataclass(frozen=True)
 class Limits:
-    """Bounds on what the platform may have us store, and on how small a count of ours may be that it is told."""
+    """Bounds on what the platform may have us store, and on how small a count of ours may be that it is reported."""
 
     model_bytes_max: int = 2 << 30
     disk_free_bytes_min: int = 256 << 20
@@ -70,7 +70,7 @@ class Config:
 def load(path: Path) -> Config:
     """Read and check the file.
 
-    Raises Invalid ``config.unreadable``, or ``config.invalid`` with all that is wrong: line, key, what stands there,
+    Raises Invalid ``config.unreadable``, or ``config.invalid`` with all that is wrong: line, key, what is there,
     what is expected.
     """
     from silo_connector.config_file import read_config

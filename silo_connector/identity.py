@@ -45,13 +45,15 @@ def make_signatory(organisation: str, key_file: Path) -> Signatory:
 
 
 def publish(path: Path, content: bytes) -> None:
-    """Write what is no secret and is carried elsewhere: whoever made it, the trainer's user must be able to read it."""
+    """Write what is no secret and is carried elsewhere: anyone who made it, the trainer's user must be able to read
+    it.
+    """
     path.write_bytes(content)
     path.chmod(0o644)
 
 
 def capabilities(config: Config) -> dict[str, Any]:
-    """What this connector can do, as the platform is told: all that is found here by looking, by its name.
+    """What this connector can do, as reported to the platform: all that is found here by looking, by its name.
 
     Training plans are among the families only where something runs them.
     """

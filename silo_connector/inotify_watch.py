@@ -17,7 +17,7 @@ _WANTED = Mask.MOVED_TO | Mask.ONLYDIR
 
 
 class Watch:
-    """Wakes whoever waits when a watched folder changes; a wake-up too many does no harm."""
+    """Wakes anyone who waits when a watched folder changes; a wake-up too many does no harm."""
 
     def __init__(self, *folders: Path) -> None:
         self._folders = folders

@@ -24,7 +24,7 @@ def acquire_process_lock(folder: Path, process: str) -> int:
 
 
 def running(folder: Path, process: str) -> int | None:
-    """The process id of whoever holds the lock (0 if it can't be told), or None when nobody does."""
+    """The id of the process that holds the lock (0 if it can't be determined), or None when nobody does."""
     try:
         descriptor = os.open(_file(folder, process), os.O_RDONLY | os.O_CLOEXEC)
     except OSError:
@@ -41,7 +41,7 @@ def running(folder: Path, process: str) -> int | None:
 
 
 def check_own(state: Path) -> None:
-    """Raise Invalid ``state.other_user`` where what we write could not be read by whoever runs the trainer."""
+    """Raise Invalid ``state.other_user`` where what we write could not be read by the one who runs the trainer."""
     try:
         owner = state.stat().st_uid
     except OSError as error:

@@ -1,6 +1,6 @@
 """The journal of what this silo did, refused, signed and sent: each line names the hash of the line before.
 
-Whoever changes, removes or inserts a line breaks the chain, and `silo-connector journal verify` says where. That its
+Anyone who changes, removes or inserts a line breaks the chain, and `silo-connector journal verify` says where. That its
 end was cut off no chain can show: the trainer's memory holds the head as it was at its last answer, and the system's
 log may hold all of it.
 """
@@ -56,7 +56,7 @@ class Journal:
     def add(self, event: str, *, durable: bool = True, **fields: object) -> None:
         """Write that something happened; if durable, it is on the disk when this returns, and all before it.
 
-        Raises Unwritable ``journal.unwritable``: the journal is as it was, and what is to be told must not be done.
+        Raises Unwritable ``journal.unwritable``: the journal is as it was, and what is to be reported must not be done.
         """
         while True:
             with _opened(self._path) as descriptor:
@@ -158,8 +158,8 @@ class Journal:
 def start_new_journal(state: Path, event: str, fields: Mapping[str, Any], syslog: Path | None = None) -> Path | None:
     """Put the journal aside and begin another with this line; at every moment one of the two is in place.
 
-    Returns where the old one's newest file is now, None where there was none. Whoever writes meanwhile writes into the
-    old one, or after the new one's first line.
+    Returns where the old one's newest file is now, None where there was none. Anyone who writes meanwhile writes
+    into the old one, or after the new one's first line.
     """
     path, partial = state / FILE, f".{FILE}.partial"
     (state / partial).unlink(missing_ok=True)
@@ -182,7 +182,7 @@ def start_new_journal(state: Path, event: str, fields: Mapping[str, Any], syslog
 def _opened(path: Path) -> Iterator[int]:
     """The journal, locked: the very file that has the name now, not one that was put aside while it was waited for.
 
-    Raises Invalid ``journal.unreadable`` for a symbolic link: whoever put it there has the journal elsewhere.
+    Raises Invalid ``journal.unreadable`` for a symbolic link: anyone who put it there has the journal elsewhere.
     """
     while True:
         try:

@@ -30,7 +30,7 @@ _MODE = 0o600
 
 @dataclass(frozen=True)
 class ReviewedPlan:
-    """A plan, and what people of the own organisation said of it, the oldest first."""
+    """A plan, and what people of the own organisation stated of it, the oldest first."""
 
     plan: Plan
     reviews: tuple[CodeReview, ...]
@@ -81,7 +81,7 @@ class PlanStore:
         if review.code_digest != plan.digest:
             raise Invalid("review.other_plan", f"The review is of {review.code_digest}, the file is {plan.digest}.")
         check_own(self._state)
-        self.find(plan.digest)  # what is damaged is told before anything is added to it
+        self.find(plan.digest)  # what is damaged is shown before anything is added to it
         self._path.mkdir(parents=True, exist_ok=True, mode=0o700)
         name = digest_bytes(sealed).removeprefix("sha256:")[:32]
         with SafeDir.open(self._path) as plans, plans.make_folder(plan.digest.removeprefix("sha256:")) as folder:

@@ -9,6 +9,6 @@ LANDLOCK = "landlock"
 SECCOMP = "seccomp"
 NO_TRACES = "no access times"
 MEASURES = (LIMITS, PRIVILEGES, NETWORK, LANDLOCK, SECCOMP, NO_TRACES)
-"""What is missing of these is said in the log and by the doctor."""
+"""What is missing of these is stated in the log and by the doctor."""
 NOBODY = "nobody"
 """Only where the runner is root, which it need not be."""

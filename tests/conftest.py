@@ -63,7 +63,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_configure_node(node: Any) -> None:
-    """Tell a process that will run tests where all migrations have run."""
+    """Report a process that will run tests where all migrations have run."""
     node.workerinput["migrated"] = str(node.config.stash[MIGRATED].folder)
 
 
@@ -81,7 +81,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Together:
     return Together(config, log)
 
 
-@pytest.hookimpl(tryfirst=True)  # before xdist tells of it, and after pytest-django has made an order of its own
+@pytest.hookimpl(tryfirst=True)  # before xdist reports it, and after pytest-django has made an order of its own
 def pytest_collection_finish(session: pytest.Session) -> None:
     """The long first: a long group that comes last is run by one process while the other waits."""
     slow = {item.path for item in session.items if item.get_closest_marker("slow")}

@@ -83,10 +83,11 @@ def aggregate(
     """Combine the good updates and apply them, in one pass over the files when all are good, else in two.
 
     `state_path` is the strategy's state after the last round (None in the first). `on_block` is called before every
-    block, so that whoever waits for the result hears of progress; what it raises ends the work. An update is rejected
-    with ``update.weight`` when its weight is no positive finite number, else with the codes of ``checks.py``. Raises
-    NothingAcceptedError, Invalid for what is wrong with the global model or the state, and FileNotFoundError where not
-    one update's file is there: that is no verdict on all silos, but on the store. Then nothing is left in `out_dir`.
+    block, so that anyone who waits for the result hears of progress; what it raises ends the work. An update is
+    rejected with ``update.weight`` when its weight is no positive finite number, else with the codes of
+    ``checks.py``. Raises NothingAcceptedError, Invalid for what is wrong with the global model or the state, and
+    FileNotFoundError where not one update's file is there: that is no verdict on all silos, but on the store. Then
+    nothing is left in `out_dir`.
     Raises Invalid ``strategy.needs_single_updates`` and ``strategy.uploads`` for a strategy that can't work with this
     combiner.
     """

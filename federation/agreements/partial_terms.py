@@ -1,4 +1,4 @@
-"""What contradicts itself in terms that are not whole yet: told with what is missing, not after it."""
+"""What contradicts itself in terms that are not whole yet: reported with what is missing, not after it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from federation.protocol.documents import Terms
 
 _TRIES_MAX = 10
 _FAULTS_MAX = 1000
-"""Of what is wrong in so many places, no more is told than that."""
+"""Of what is wrong in so many places, no more is reported than that."""
 _KEY = f"{'0' * 43}="
 _STAND_INS: dict[str, Any] = {
     "members": [{"organisation": "-", "signatory_key": _KEY}],

@@ -34,7 +34,7 @@ class Policy(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     tell: bool = False
-    """Whether a refusal by this policy names its rule; else it is told as ``refused.local_policy``."""
+    """Whether a refusal by this policy names its rule; else it is reported as ``refused.local_policy``."""
     time_zone: str = "UTC"
     quiet_hours: tuple[QuietHours, ...] = Field(default=(), max_length=20)
     epsilon_max: Annotated[float, Field(ge=0)] | None = None
@@ -43,7 +43,9 @@ class Policy(BaseModel):
     custom_code: Literal["never", "approved"] = "never"
     rounds_per_day_max: Annotated[int, Field(ge=0)] | None = None
     statistics_per_day_max: Annotated[int, Field(ge=0)] = 3
-    """How many jobs of statistics each data set answers a day, by UTC: many questions together tell more than each."""
+    """How many jobs of statistics each data set answers a day, by UTC: many questions together reveal more than
+    each.
+    """
     minimum_participants: Annotated[int, Field(ge=1)] = 1
     minimum_rows: Annotated[int, Field(ge=0)] = 0
     organisation_share_max: Annotated[float, Field(gt=0, le=1)] | None = None

@@ -1,4 +1,4 @@
-"""An agreement as people read it: the same clauses in the browser, on paper and in the signatory's terminal.
+"""An agreement as people read it: the same clauses in the browser, printed and in the signatory's terminal.
 
 The text is a function of the signed bytes alone, so that what is read is what is signed.
 """

@@ -8,12 +8,12 @@ from types import MappingProxyType
 from typing import Literal
 
 LOCAL_POLICY = "refused.local_policy"
-"""What a silo says that does not want to tell which of its own rules refused."""
+"""What a silo says that does not want to report which of its own rules refused."""
 
 
 @dataclass(frozen=True)
 class Rule:
-    """What a code means, and what whoever launched the job can do about it."""
+    """What a code means, and what the person who launched the job can do about it."""
 
     meaning: str
     remedy: str
@@ -182,7 +182,9 @@ class Violation:
     told_as: str = ""
     """The code that leaves the silo; `code` itself if empty."""
     allowed: Allowed | None = None
-    """What the agreement's term allows, for whoever launches. It stays on this side: a silo's answer has the code."""
+    """What the agreement's term allows, for the person who launches. It stays on this side: a silo's answer has the
+    code.
+    """
 
     @property
     def outward_code(self) -> str:
@@ -197,5 +199,5 @@ class Violation:
 
     @property
     def remedy(self) -> str:
-        """What whoever launched the job can do."""
+        """What the person who launched the job can do."""
         return RULES[self.code].remedy

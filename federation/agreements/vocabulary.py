@@ -13,7 +13,7 @@ from types import MappingProxyType
 
 @dataclass(frozen=True)
 class UseCode:
-    """A code: its id where it was published, a label, its definition, and how it is judged here."""
+    """A code: its id where it was published, a label, its definition, and how it is checked here."""
 
     code: str
     id: str

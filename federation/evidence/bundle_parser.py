@@ -50,7 +50,7 @@ class Evidence:
     passports: dict[str, bytes] = field(default_factory=dict)
     orders: dict[str, bytes] = field(default_factory=dict)
     reports: dict[str, bytes] = field(default_factory=dict)
-    """What silos have told of columns in a job of statistics, by the orders' names."""
+    """What silos have reported about columns in a job of statistics, by the orders' names."""
     released: bytes | None = None
     """What came of these."""
     answers: dict[str, bytes] = field(default_factory=dict)

@@ -100,7 +100,7 @@ def sign_passport(weights_digest: str, passport: Passport, key: PrivateKey) -> b
 
 
 def open_passport(sealed: bytes, keys: Iterable[PublicKey]) -> tuple[str, Passport]:
-    """The digest of the weights and what is said of them.
+    """The digest of the weights and what is stated about them.
 
     Raises what ``envelope.verify`` raises, and Invalid ``passport.malformed``.
     """

@@ -50,7 +50,7 @@ class Report:
     ended: str = ""
     """How the job ended, by its events: ``completed``, ``failed`` or ``cancelled``; empty where that isn't known."""
     released: tuple[str, ...] = ()
-    """The columns of which statistics were released, each with what was told of it."""
+    """The columns of which statistics were released, each with what was reported of it."""
     models: dict[str, int] = field(default_factory=dict)
     """The round after which each model that was sent out stood, by its digest."""
     passports: dict[str, Passport] = field(default_factory=dict)

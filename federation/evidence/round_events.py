@@ -1,4 +1,4 @@
-"""What the events of a job tell, sorted: rounds, their steps, and what was answered in each."""
+"""What the events of a job report, sorted: rounds, their steps, and what was answered in each."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class RoundEvents:
     number: int
     attempt: int
     work: OrderKind
-    """What the silos do in it, as the manifest says: train, evaluate, tell statistics."""
+    """What the silos do in it, as the manifest says: train, evaluate, report statistics."""
     kinds: tuple[OrderKind, ...]
     """Of its steps, in their order, as the job's protection mode says: one is the work, others may come before."""
     base: str | None
@@ -62,7 +62,7 @@ class RoundEvents:
 
 @dataclass
 class History:
-    """All that the events tell."""
+    """All that the events report."""
 
     rounds: list[RoundEvents] = field(default_factory=list)
     """Every attempt, in the order of their opening."""

@@ -20,7 +20,7 @@ from federation.targets import Target
 
 
 class Computation(Protocol):
-    """A model over weights that it shares with whoever trains it: they are changed in place."""
+    """A model over weights that it shares with the code that trains it: they are changed in place."""
 
     @property
     def parameters(self) -> Mapping[str, torch.nn.Parameter]:

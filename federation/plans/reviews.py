@@ -14,7 +14,7 @@ from federation.protocol.documents import CodeReview, sign_document, verify_docu
 from federation.protocol.keys import PrivateKey, PublicKey
 
 AHEAD_MAX = timedelta(hours=1)
-"""How far the clock of whoever signs may be ahead: the newest word counts, one from the future would for long."""
+"""How far the clock of the one who signs may be ahead: the newest word counts, one from the future would for long."""
 
 
 def sign_review(review: CodeReview, key: PrivateKey) -> bytes:

@@ -46,6 +46,6 @@ class Mode:
     def kinds_of_round(self, work: OrderKind) -> tuple[OrderKind, ...]:
         """The kinds of the steps of a round in which silos do this work, in their order.
 
-        The engine's protocol of the mode opens just these; whoever verifies evidence expects them.
+        The engine's protocol of the mode opens just these; anyone who verifies evidence expects them.
         """
         return (*self.steps_before, work, *self.steps_after)

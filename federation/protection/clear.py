@@ -9,7 +9,7 @@ from federation.protocol.documents.protection import Protection
 
 
 class Clear(Protection):
-    """Nothing to be said beyond the mode: nobody trains in clear by default."""
+    """Nothing to be stated beyond the mode: nobody trains in clear by default."""
 
     mode: Literal["clear"] = "clear"
 

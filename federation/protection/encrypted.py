@@ -14,7 +14,7 @@ BITS_MAX = {4096: 109, 8192: 218, 16384: 438}
 
 
 class Encrypted(Protection):
-    """What encryption needs to be told of.
+    """The parameters of encryption.
 
     Attributes:
         scheme: CKKS: approximate numbers, added up.

@@ -11,7 +11,7 @@ from federation.protocol.documents.protection import Protection
 
 
 class Masked(Protection):
-    """What masks need to be told of.
+    """The parameters of masks.
 
     Attributes:
         threshold: How many silos open a sum (t), 2 to 10,000. Privacy holds against a server with c colluding silos
@@ -19,7 +19,7 @@ class Masked(Protection):
         min_survivors: How many silos a sum that is opened has at least; not below 3, not above ``n``.
         ring: The integers are added up modulo this: unsigned words of 32 bits, little endian.
         clip: Each coordinate of an update is clipped to [-clip, clip] before it is rounded; above 0.
-        weighting: ``public``: rows are told, and the platform divides; ``hidden``: rows are a lane of the sum;
+        weighting: ``public``: rows are reported, and the platform divides; ``hidden``: rows are a lane of the sum;
             ``equal``: every silo counts the same.
     """
 

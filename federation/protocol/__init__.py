@@ -3,7 +3,7 @@
 PROTOCOL_VERSION = "1.1"
 """What is written."""
 SPOKEN_VERSIONS = (PROTOCOL_VERSION,)
-"""All that is spoken, the oldest first: whoever hears one of them can be talked with."""
+"""All that is spoken, the oldest first: anyone who hears one of them can be talked with."""
 INLINE_BYTES_MAX = 1 << 16
 """Artefacts up to this size travel inside the message that names them: small rounds are made of requests, not bytes."""
 HELD_DOCUMENTS_MAX = 32

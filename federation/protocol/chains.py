@@ -1,4 +1,4 @@
-"""A hash chain over records: whoever knows a later link can tell whether anything before it was changed.
+"""A hash chain over records: anyone who knows a later link can find out whether anything before it was changed.
 
 Each link is SHA-256 over the digest before it and the record's own bytes, with a label that says what is hashed; the
 first link follows a digest made from the chain's name alone. Records are kept and verified as the bytes that were

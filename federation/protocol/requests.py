@@ -260,7 +260,7 @@ class _KnownKeys(HTTPSignatureKeyResolver):
 
 
 class _Verifier(HTTPMessageVerifier):
-    """The library's verifier with our clock, which is judged once the signature holds: a stranger has no clock."""
+    """The library's verifier with our clock, which is checked once the signature holds: a stranger has no clock."""
 
     def __init__(self, resolve: Callable[[str], PublicKey | None], now: datetime) -> None:
         super().__init__(signature_algorithm=ED25519, key_resolver=_KnownKeys(resolve))

@@ -1,4 +1,4 @@
-"""How a silo tells how many rows it has: coarsely, and what its word is held to afterwards."""
+"""How a silo reports how many rows it has: coarsely, and what its word is held to afterwards."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from dataclasses import dataclass
 
 
 def coarse(rows: int) -> int:
-    """A number of rows as it may be told: two significant digits, and tens at the finest; halves go up."""
+    """A number of rows as it may be disclosed: two significant digits, and tens at the finest; halves go up."""
     step = _step(rows)
     return (rows + step // 2) // step * step
 
 
 def upper_edge(rows_coarse: int) -> int:
-    """The largest number of rows that is told as this coarse figure: the upper edge of its class."""
+    """The largest number of rows that is reported as this coarse figure: the upper edge of its class."""
     return rows_coarse + _step(rows_coarse) // 2 - 1
 
 
@@ -44,7 +44,7 @@ class RowLimits:
         return rows if rows <= self.weight_max else int(self.weight_max)
 
     def believed(self, rows: int) -> int:
-        """As many of these rows as the registration covers: what an honest silo tells where its data have grown."""
+        """As many of these rows as the registration covers: what an honest silo reports where its data have grown."""
         return rows if rows <= self.rows_max else int(self.rows_max)
 
 

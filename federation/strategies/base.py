@@ -31,7 +31,7 @@ class Strategy(BaseModel):
     title: ClassVar[str]
     when_to_use: ClassVar[str]
     rank: ClassVar[int] = 1000
-    """Where it stands among the others: the lowest is offered first."""
+    """Where it is among the others: the lowest is offered first."""
     moments: ClassVar[tuple[str, ...]] = ()
     updates_needed: ClassVar[UpdatesNeeded] = UpdatesNeeded.SUMS
     combiner: ClassVar[str] = "weighted_mean"

@@ -22,7 +22,7 @@ REPORTED_MAX = 1e30
 Counts = tuple[tuple[int, ...], ...]
 Figure = float | Counts
 Figures = Mapping[str, Figure]
-"""What a report says of a model: a number for each metric that may be told, and a table of counts."""
+"""What a report says of a model: a number for each metric that may be disclosed, and a table of counts."""
 
 
 class Better(StrEnum):
@@ -40,21 +40,21 @@ class Metric:
     """As agreements and reports write it."""
     title: str
     description: str
-    """What a silo tells of it after each round, as the caption of a chart."""
+    """What a silo reports of it after each round, as the caption of a chart."""
     better: Better
     minimum: float | None = None
     maximum: float | None = None
     """Between these every value lies; None where there is no such bound."""
     axis: str = ""
-    """What an axis says where its title alone would not tell the unit."""
+    """What an axis says where its title alone would not reveal the unit."""
     digits: int = 3
     """How many decimals a reader needs; of a metric with significant digits, those are written."""
     called: str = ""
     """As an agreement's text has it; its name where that says it all."""
     significant_digits: int | None = None
-    """With how many a silo tells it, where more of them would tell about single rows. None: as it was computed."""
+    """With how many a silo reports it, where more of them would reveal single rows. None: as it was computed."""
     decimals_told: int | None = None
-    """And with how many decimals at most, where what lies near zero would else be told more closely."""
+    """And with how many decimals at most, where what lies near zero would else be reported more closely."""
     counts_at_most_times_median: float | None = None
     """How many times the lower median of all silos' values one of them counts at most, where no bound is natural."""
     not_pooled_reason: str = ""
@@ -82,7 +82,7 @@ class Metric:
         return self.coarse(value) == value
 
     def coarse(self, value: float) -> float:
-        """A value as a silo tells it: rounded where the metric asks for it. What was rounded stays as it is."""
+        """A value as a silo reports it: rounded where the metric asks for it. What was rounded stays as it is."""
         if self.significant_digits is not None:
             value = float(f"{value:.{self.significant_digits - 1}e}")
         return value if self.decimals_told is None else round(value, self.decimals_told)
@@ -102,7 +102,7 @@ class Metric:
 
 @dataclass(frozen=True)
 class Measured:
-    """How a model does on some rows, as far as it may be told. `suppressed` says that something was withheld."""
+    """How a model does on some rows, as far as it may be disclosed. `suppressed` says that something was withheld."""
 
     figures: dict[str, Figure]
     suppressed: bool
@@ -117,7 +117,7 @@ class Target(ABC):
     name: ClassVar[str]
     title: ClassVar[str]
     rank: ClassVar[int] = 1000
-    """Where it stands among the others."""
+    """Where it is among the others."""
     label_dtype: ClassVar[str]
     metrics: ClassVar[tuple[Metric, ...]]
     """In the order in which pages show them."""
@@ -174,18 +174,18 @@ class Target(ABC):
         raise NotImplementedError(f"A {cls.name} target has classes.")
 
     def training_loss_told(self, loss: float, rows: int, minimum_cell: int) -> float | None:
-        """The loss of training on so many rows as a silo may tell it; None where it may not."""
+        """The loss of training on so many rows as a silo may disclose it; None where it may not."""
         del rows, minimum_cell
         return loss
 
     def check_training_loss(self, loss: float, rows: int, minimum_cell: int) -> None:
-        """Raise Invalid ``evaluation.figures`` for a loss of training that no silo may tell."""
+        """Raise Invalid ``evaluation.figures`` for a loss of training that no silo may disclose."""
         if self.training_loss_told(loss, rows, minimum_cell) != loss:
             raise Invalid("evaluation.figures", f"The loss of training is not told like this of {rows} rows.", "loss")
 
     @classmethod
     def figure_names(cls) -> tuple[str, ...]:
-        """All that a report may tell."""
+        """All that a report may disclose."""
         return (*(metric.name for metric in cls.metrics), *((cls.table,) if cls.table else ()))
 
     @classmethod
@@ -195,7 +195,7 @@ class Target(ABC):
 
     @classmethod
     def pooled_metrics(cls) -> tuple[Metric, ...]:
-        """Those that there are over all silos. A silo has to tell all of them to count."""
+        """Those that there are over all silos. A silo has to report all of them to count."""
         return tuple(metric for metric in cls.metrics if metric.is_pooled)
 
     def check(self, figures: Mapping[str, object], rows: int) -> None:

@@ -15,10 +15,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 DIGITS = 3
-"""Significant digits with which a silo tells how far a model is off. docs/adr/0049 says what more would tell."""
+"""Significant digits with which a silo reports how far a model is off. docs/adr/0049 says what more would reveal."""
 TIMES_MEDIAN = 10.0
 R2_LOWEST = -1e6
-"""A model that is worse than this is told as being so bad."""
+"""A model that is worse than this is reported as being so bad."""
 LABEL_MAX = 1e12
 """Beyond this no label lies: squares of differences, and their sums, stay finite in float32."""
 
@@ -121,7 +121,7 @@ class Real(Target):
         return False
 
     def training_loss_told(self, loss: float, rows: int, minimum_cell: int) -> float | None:
-        """Of the minimum cell or more rows, rounded; of one row and a known model it would tell that row's value."""
+        """Of the minimum cell or more rows, rounded; of one row and a known model it would reveal that row's value."""
         return MSE.coarse(loss) if rows >= minimum_cell and MSE.is_valid(MSE.coarse(loss)) else None
 
 

@@ -1,4 +1,4 @@
-"""To tell statistics of columns: about no model."""
+"""To report statistics of columns: about no model."""
 
 from __future__ import annotations
 

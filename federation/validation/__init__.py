@@ -1,4 +1,4 @@
-"""What comes from elsewhere, held to bounds at the door, and told by field where it is wrong.
+"""What comes from elsewhere, held to bounds at the door, and reported by field where it is wrong.
 
 Platform, connector and verifier read documents through this package alone, so that nothing is a bound on one side and
 none on the other.

@@ -52,7 +52,7 @@ def check_plain(value: object, *, integer_bits_max: float = INTEGER_BITS_MAX) ->
     """Raise Invalid where a JSON value holds what no document may.
 
     ``json.too_deep``, ``json.not_finite`` (a number, or an integer of more bits), ``json.nul`` and ``json.not_unicode``
-    (half a surrogate pair). Who judges each integer by its own field has no need of a bound on all.
+    (half a surrogate pair). Who checks each integer by its own field has no need of a bound on all.
     """
     waiting: list[tuple[object, int]] = [(value, 1)]
     while waiting:

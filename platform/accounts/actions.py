@@ -44,7 +44,7 @@ def edit_organisation(
 ) -> Organisation:
     """Correct what is known of an organisation; its slug stays, and its names before stay its own.
 
-    `seen` is the `facts_digest` that whoever edits had before them. Raises Conflict
+    `seen` is the `facts_digest` that the person who edits had before them. Raises Conflict
     `organisation.changed_meanwhile` where it is another one by now, `organisation.name_taken` where the name is, or
     was, another organisation's. None overwrites whatever is there.
     """
@@ -81,8 +81,8 @@ def create_user(
 ) -> User:
     """Make an account, with roles in an organisation. Without a password its owner sets one (see `accounts.welcome`).
 
-    `password_hash` is for many who share a password: it was judged and hashed before, which takes half a second.
-    `is_proved` is for commands: whoever runs one vouches that the account is its owner's.
+    `password_hash` is for many who share a password: it was checked and hashed before, which takes half a second.
+    `is_proved` is for commands: anyone who runs one vouches that the account is its owner's.
     Raises Conflict `email.not_configured` where a person makes it and no e-mail leaves, Django's ValidationError for a
     weak password.
     """
@@ -168,7 +168,7 @@ def deactivate_user(*, user: User, by: Actor) -> User:
 
 @transaction.atomic
 def reactivate_user(*, user: User, by: Actor) -> User:
-    """The account works again, with the roles it had; its owner signs in anew."""
+    """The account works again, with the roles it had; its owner signs in again."""
     user.is_active = True
     user.save(update_fields=["is_active"])
     record(by=by, verb="user.reactivated", subject=user)

@@ -1,4 +1,4 @@
-"""How allauth does things here: accounts are made by administrators, tries are counted and written down."""
+"""How allauth does things here: accounts are made by administrators, tries are counted and recorded."""
 
 from __future__ import annotations
 
@@ -140,7 +140,7 @@ class IdentityAdapter(DefaultSocialAccountAdapter):  # type: ignore[misc]
 
 
 def _with_confirmed_address(sociallogin: SocialLogin) -> User | None:
-    """Whoever has the address here, unless another identity of the same provider is theirs already."""
+    """The person who has the address here, unless another identity of the same provider is theirs already."""
     confirmed = (address.email for address in sociallogin.email_addresses if address.verified is True)
     known = (User.objects.with_address(email) for email in confirmed)
     user = next((one for one in known if one is not None and one.is_active), None)

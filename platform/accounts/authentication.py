@@ -35,12 +35,12 @@ class TokenAuthentication(authentication.BaseAuthentication):
         return token.user, token
 
     def authenticate_header(self, request: Request) -> str:
-        """How a stranger is told to present a token."""
+        """How a stranger is asked to present a token."""
         return CHALLENGE
 
 
 class SessionAuthentication(authentication.SessionAuthentication):
-    """Whoever signed in with the browser, with the second factor that a role of theirs asks for.
+    """Anyone who signed in with the browser, with the second factor that a role of theirs asks for.
 
     A page of another site can't act for them.
     """

@@ -12,7 +12,7 @@ from accounts.models import ApiToken, User
 def end_credentials(user: User) -> None:
     """End sessions and tokens; the password is the caller's to change. Links die with the password they were made for.
 
-    A second factor stays: who has lost theirs, or never had it, turns to whoever runs the platform.
+    A second factor stays: who has lost theirs, or never had it, turns to the operator.
     """
     known = UserSession.objects.filter(user=user)
     Session.objects.filter(session_key__in=list(known.values_list("session_key", flat=True))).delete()

@@ -1,4 +1,4 @@
-"""Letters that the workers send, asked for when the present transaction commits. A lost one is asked for again."""
+"""E-mails that the workers send, asked for when the present transaction commits. A lost one is asked for again."""
 
 from uuid import UUID
 

@@ -1,4 +1,4 @@
-"""Letters to people: plain text with a simple HTML twin. Sent by workers, never while a page is waited for."""
+"""E-mails to people: plain text with a simple HTML twin. Sent by workers, never while a page is waited for."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ def claim_name(organisation: Organisation, name: str) -> None:
     """Keep this name for the organisation, for ever.
 
     Raises Conflict ``organisation.name_taken``, Unprocessable ``organisation.name_mixed`` for a new name with a word in
-    two scripts that look alike. Two at once are told apart by the database's constraint, which has the same code.
+    two scripts that look alike. Two at once are distinguished by the database's constraint, which has the same code.
     """
     kept, is_new = OrganisationName.objects.get_or_create(
         likeness=likeness_of(name), defaults={"organisation": organisation, "name": name}

@@ -25,9 +25,9 @@ from rest.errors import Conflict
 
 @transaction.atomic
 def choose_password_by_link(*, user_id: UUID, token: str, password: str) -> User:
-    """Set the password of whoever followed a link out of an e-mail to this account's address, which proves it.
+    """Set the password of the one who followed a link out of an e-mail to this account's address, which proves it.
 
-    The account's row is locked before the link is judged, so that of many who use one link at once one succeeds.
+    The account's row is locked before the link is checked, so that of many who use one link at once one succeeds.
     Raises Conflict `link.used`, Django's ValidationError for a weak password.
     """
     locked = User.objects.select_for_update(no_key=True).get(pk=user_id)
@@ -51,7 +51,7 @@ def prove_by_identity(*, user: User, provider: str) -> User:
 
 @transaction.atomic
 def reset_unproved_account(*, user: User, by: Actor) -> User:
-    """Another organisation wants this person, and nobody has shown that the account is theirs: it starts anew.
+    """Another organisation wants this person, and nobody has shown that the account is theirs: it starts again.
 
     Password, sessions, tokens and earlier links end; a fresh link goes to the address. Of a proved account nothing
     ends. Raises Conflict `email.not_configured`.

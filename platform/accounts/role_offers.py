@@ -1,8 +1,9 @@
 """Roles given to people: at once where they are at home, elsewhere once they have accepted.
 
 A person's home is the organisation that made their account. A role anywhere else could lock them out until they have a
-second factor, and could go to whoever holds an account that is not theirs: so it is offered, and the person answers.
-So is a role at home, once the person has one elsewhere too: whoever made their account must not lock them out there.
+second factor, and could go to anyone who holds an account that is not theirs: so it is offered, and the person answers.
+So is a role at home, once the person has one elsewhere too: the person who made their account must not lock them out
+there.
 """
 
 from __future__ import annotations

@@ -61,7 +61,7 @@ def belonged_somewhere(user: User) -> bool:
 
 
 def people_of(organisation: Organisation) -> QuerySet[User]:
-    """Whoever holds a role in it, with those roles as `roles_here`."""
+    """Everyone who holds a role in it, with those roles as `roles_here`."""
     here = OrganisationRole.objects.filter(organisation=organisation).order_by("role")
     return User.objects.filter(pk__in=here.values("user")).prefetch_related(
         Prefetch("organisation_roles", queryset=here, to_attr="roles_here")

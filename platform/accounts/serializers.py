@@ -97,7 +97,7 @@ class NewUser(Input):
     )
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        """Roles are held somewhere. Whoever comes without one holds none until one is given to them."""
+        """Roles are held somewhere. Anyone who comes without one holds none until one is given to them."""
         if attrs["roles"] and "organisation" not in attrs:
             raise serializers.ValidationError({"organisation": ["Name the organisation of these roles."]})
         attrs["roles"] = sorted(set(attrs["roles"]))

@@ -1,4 +1,4 @@
-"""Judging who signs in, slowly for whoever guesses."""
+"""Checking who signs in, slowly for anyone who guesses."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _ADDRESS_LENGTH = 64
 def check_credentials(*, email: str, password: str, address: str) -> User:
     """The person whose these are. Raises Unauthenticated `sign_in.failed` or TooMany `sign_in.too_many`.
 
-    A try counts as failed before it is judged and is forgiven once it succeeds, so that guessing in parallel is
+    A try counts as failed before it is checked and is forgiven once it succeeds, so that guessing in parallel is
     no way around the limit.
     """
     what = normalise_email(email)

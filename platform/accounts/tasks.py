@@ -27,7 +27,7 @@ def forget() -> None:
     max_retries=_RETRIES,
 )
 def send_welcome(user_id: str) -> None:
-    """Doubled, there are two letters and either address works. Lost, an administrator asks for another."""
+    """Doubled, there are two e-mails and either address works. Lost, an administrator asks for another."""
     emails.send_welcome(UUID(user_id))
 
 
@@ -39,5 +39,5 @@ def send_welcome(user_id: str) -> None:
     max_retries=_RETRIES,
 )
 def send_password_reset(user_id: str) -> None:
-    """Doubled, there are two letters and either address works. Lost, the person asks again."""
+    """Doubled, there are two e-mails and either address works. Lost, the person asks again."""
     emails.send_password_reset(UUID(user_id))

@@ -52,15 +52,15 @@ class SignIn(LoginView):  # type: ignore[misc]
 
 
 class PasswordResetRequestView(PasswordResetView):  # type: ignore[misc]
-    """A letter with an address at which a new password is chosen."""
+    """An e-mail with an address at which a new password is chosen."""
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
-        """Without letters nobody can be helped here."""
+        """Without e-mails nobody can be helped here."""
         return {**super().get_context_data(**kwargs), "letters": settings.EMAIL_CONFIGURED}
 
 
 class NewPassword(PasswordResetFromKeyView):  # type: ignore[misc]
-    """What the letter leads to."""
+    """What the e-mail leads to."""
 
     success_url = reverse_lazy("sign-in")
 
@@ -131,7 +131,7 @@ def account(request: HttpRequest) -> HttpResponse:
 @require_POST
 @login_required
 def language(request: HttpRequest) -> HttpResponse:
-    """Keep one's language and time zone; what is said about it is said in the new language."""
+    """Keep one's language and time zone; what is stated about it is stated in the new language."""
     user = signed_in(request)
     with flash_result(request, gettext_lazy("From now on the pages speak to you like this.")):
         choose_language(user=user, **valid(LanguageForm(request.POST)), by=user)

@@ -12,6 +12,8 @@ from accounts.models import User
 
 
 def welcome_url(user: User) -> str:
-    """A fresh address for this person: whoever has it can take the account over, so it is shown once and not kept."""
+    """A fresh address for this person: anyone who has it can take the account over, so it is shown once and not
+    kept.
+    """
     parts = {"uidb64": urlsafe_base64_encode(force_bytes(user.pk)), "token": default_token_generator.make_token(user)}
     return settings.PUBLIC_URL + reverse("welcome", kwargs=parts)

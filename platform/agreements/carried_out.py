@@ -1,4 +1,4 @@
-"""Which code carries out each term of an agreement, what is written down when it does, and which test shows it.
+"""Which code carries out each term of an agreement, what is recorded when it does, and which test shows it.
 
 `docs/generated/terms.md` is made of this table. A test fails for a term without an entry, and for an entry that names
 code, an event, a code of refusal or a test that there is not.
@@ -35,7 +35,7 @@ class CarriedOut:
     code: tuple[str, ...]
     """Dotted paths of what does it."""
     events: tuple[str, ...]
-    """The verbs of the audit log that tell of it."""
+    """The verbs of the audit log that report it."""
     test: str
     """The id of a test that fails without it."""
     answered: tuple[str, ...] = ()
@@ -243,13 +243,13 @@ _OWN_TESTS = {
 
 
 def codes_of_use() -> dict[str, CarriedOut]:
-    """How each code of conditions of use is judged."""
+    """How each code of conditions of use is checked."""
     found = {code: _used(_OWN_TESTS.get(code, _PERMISSION)) for code in PERMISSIONS}
     return found | {code: _used(_OWN_TESTS.get(code, _MODIFIER)) for code in MODIFIERS}
 
 
 def carried_out(term: str) -> CarriedOut:
-    """How a term is carried out. A data set's own conditions of use are judged as those of the agreement are."""
+    """How a term is carried out. A data set's own conditions of use are checked as those of the agreement are."""
     return TERMS[f"purposes.{term.removeprefix(_USE)}" if term.startswith(_USE) else term]
 
 

@@ -91,7 +91,7 @@ def _read(text: str) -> datetime | None:
 
 
 def labelled(name: str, **more: Any) -> dict[str, Any]:
-    """Label and help of a term, and that the form itself requires nothing: what is missing is told with the rest."""
+    """Label and help of a term, and that the form itself requires nothing: what is missing is shown with the rest."""
     term = TERMS[name]
     return {"label": _(term.label), "help_text": _(term.help), "required": False, **more}
 

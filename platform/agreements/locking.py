@@ -56,7 +56,7 @@ def check_digest_is_current(locked: AgreementVersion, seen_digest: str | None) -
 
 
 def write_down(version: AgreementVersion, verb: str, detail: Mapping[str, Any], by: Actor) -> AgreementVersion:
-    """Write down what became of a version."""
+    """Records what became of a version."""
     record(
         by=by,
         verb=verb,

@@ -39,7 +39,8 @@ class Accounts:
     def ids_of(self, typed: Sequence[str]) -> tuple[list[str], list[str]]:
         """The ids of those that were typed, as addresses or ids, and what nobody here is known by.
 
-        One query at most. Of people elsewhere nothing is learned: whoever takes no part here is as unknown as nobody.
+        One query at most. Of people elsewhere nothing is learned: anyone who takes no part here is as unknown as
+        nobody.
         """
         unknown = [one for one in typed if one not in self.named]
         found: dict[str, str] = {one: one for one in typed if one in self.named}

@@ -9,7 +9,7 @@ from agreements.models import AgreementVersion, Recipient, Signature
 def resolve_recipients(version: AgreementVersion) -> None:
     """Keep which organisations the terms mean: members by the keys that signed, others by the name that they have now.
 
-    A name that no organisation has then means nobody, whoever takes it later.
+    A name that no organisation has then means nobody, no matter who takes it later.
     """
     found = {
         signature.organisation_id: signature.organisation.name

@@ -109,7 +109,7 @@ class PartyOut(serializers.Serializer[PartyRow]):
 class AddedTermOut(serializers.Serializer[AddedRow]):
     """A term that an older protocol did not have."""
 
-    path = serializers.CharField(help_text="Where it stands in `terms`.")
+    path = serializers.CharField(help_text="Where it is in `terms`.")
     default = serializers.CharField(allow_null=True, help_text="What an upgrade puts there.")
     current_value = serializers.CharField(source="now", allow_null=True, help_text="What this version says.")
     meaning = serializers.CharField(help_text="What the default means.")
@@ -210,7 +210,7 @@ class OpenSigning(Input):
 class ReasonRequired(Input):
     """Why."""
 
-    reason = serializers.CharField(max_length=2000, help_text="written down for good, where the other members read it")
+    reason = serializers.CharField(max_length=2000, help_text="recorded for good, where the other members read it")
 
 
 class ReasonOptional(Input):
@@ -234,4 +234,4 @@ class OrganisationScope(Input):
 class SuspensionIn(OrganisationScope):
     """For which of your organisations, and why."""
 
-    reason = serializers.CharField(max_length=2000, help_text="written down for good, where the other members read it")
+    reason = serializers.CharField(max_length=2000, help_text="recorded for good, where the other members read it")

@@ -25,7 +25,7 @@ class Unjudged(forms.Form):
     judged = True
 
     def full_clean(self) -> None:
-        """Judge it, unless it is only shown again."""
+        """Check it, unless it is only shown again."""
         if self.judged:
             super().full_clean()
             return
@@ -40,7 +40,7 @@ class UseForm(Unjudged):
         codes = [(use.code, f"{use.code}: {use.label}") for use in PERMISSIONS.values()]
         none = [("", _("nothing beyond the agreement's own purposes"))] if of_dataset else []
         self.fields["permission"] = one_of("use.permission", none + codes)
-        self.fields["permission"].widget.attrs["lang"] = "en"  # the codes are told as they were published
+        self.fields["permission"].widget.attrs["lang"] = "en"  # the codes are reported as they were published
         self.fields["diseases"] = LinesField(**labelled("use.diseases"))
         self.fields["finance"] = several("use.finance", choices(*FINANCE))
         self.fields["modifiers"] = several(
@@ -76,6 +76,6 @@ class UseForm(Unjudged):
         return iter(PERMISSIONS.values())
 
     def detail_fields(self) -> list[BoundField]:
-        """What single codes need to be judged."""
+        """What single codes need to be checked."""
         names = ("diseases", "finance", "countries", "institutions", "users", "projects")
         return [self[name] for name in (*names, "until", "moratorium_until", "research")]

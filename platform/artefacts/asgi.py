@@ -49,7 +49,7 @@ class Claimed:
 
 @dataclass(frozen=True)
 class Grant:
-    """An upload's address as it was handed out: for which output of which order, which artefact, and how large."""
+    """An upload's address as it was issued: for which output of which order, which artefact, and how large."""
 
     order_id: UUID
     name: str
@@ -98,7 +98,7 @@ class ArtefactsApplication:
             await answer_problem(send, error)
 
     async def _tell_progress(self, send: Send, grant: Grant) -> None:
-        """How much of it this grant has brought. Of what else the store has, nothing is told."""
+        """How much of it this grant has brought. Of what else the store has, nothing is reported."""
         digest = grant.digest
         claimed = await database.run_in_db_thread(self._claims.find, grant.order_id, grant.name, digest)
         offset, complete = 0, False

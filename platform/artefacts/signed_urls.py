@@ -1,6 +1,6 @@
-"""Short-lived addresses of artefacts: whoever holds one may fetch, or put, exactly that.
+"""Short-lived addresses of artefacts: anyone who holds one may fetch, or put, exactly that.
 
-An address carries its expiry and an HMAC-SHA256 over method, subject, bounds and expiry. They are handed out inside
+An address carries its expiry and an HMAC-SHA256 over method, subject, bounds and expiry. They are given out inside
 signed orders, so that a transfer needs no request signature of its own.
 """
 
@@ -43,7 +43,7 @@ def upload_url(order_id: UUID, name: str, *, size_bytes_max: int, expires_at_s: 
 
 
 def check_download(digest: str, *, expires: str, signature: str) -> None:
-    """Raise Untrusted ``grant.invalid`` or ``grant.expired`` unless the address was handed out here and is fresh."""
+    """Raise Untrusted ``grant.invalid`` or ``grant.expired`` unless the address was issued here and is fresh."""
     _check(_seal("get", digest, expires), signature, expires)
 
 

@@ -114,7 +114,7 @@ def remove_unneeded(digests: Collection[str], needed: Callable[[Collection[str]]
     """Delete those of these blobs that nobody needs: how many were there.
 
     `needed` says which of some digests rows name. It is asked for those of several folders at once, with these folders
-    locked: what is put afterwards is put anew.
+    locked: what is put afterwards is put again.
     """
     folders: defaultdict[str, list[str]] = defaultdict(list)
     for digest in digests:

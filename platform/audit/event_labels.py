@@ -1,4 +1,4 @@
-"""What the verbs of events say to people. What has no words here is told by its verb."""
+"""What the verbs of events say to people. What has no words here is shown by its verb."""
 
 from __future__ import annotations
 

@@ -1,9 +1,9 @@
 """Following the events of a job by their ids, without losing one that becomes visible after a later one.
 
 An event's id is drawn when it is written, and seen when its transaction commits. So the newest event that is visible
-says only how far ids had been drawn. Whoever drew a lower one holds a lock on the table until its transaction ends:
-once those who hold it now are gone, nothing below is missing any more (ADR 41). Notices are sent of the events of jobs
-that are followed, and of no others (ADR 42).
+says only how far ids had been drawn. A transaction that drew a lower one holds a lock on the table until its
+transaction ends: once those who hold it now are gone, nothing below is missing any more (ADR 41). Notices are sent
+of the events of jobs that are followed, and of no others (ADR 42).
 """
 
 from __future__ import annotations
@@ -52,14 +52,14 @@ class SettledEvents:
     def follow(self) -> None:
         """Have notices sent of this job's events for the next minute (`realtime.notices.JOBS`).
 
-        Whoever writes already may not know of it and send none: until they are gone there is something to wait for.
+        A writer that is at work may not know of it and send none: until they are gone there is something to wait for.
         """
         database.fetch(_FOLLOW, {"job": self.job_id, "seconds": FOLLOWED_FOR_S})
         self._unaware |= _writers()
 
     @property
     def is_waiting(self) -> bool:
-        """Whether there may be events of which no notice will tell: look again in a moment."""
+        """Whether there may be events of which there will be no notice: look again in a moment."""
         return self._newest is not None or bool(self._unaware)
 
     def next(self, limit: int) -> list[Event]:

@@ -9,7 +9,9 @@ from federation.protocol.merkle import Frontier
 from federation.protocol.tree_heads import TreeHead
 
 EVIDENCE = "evidence"
-"""What an event's detail has for verifiers, beside what it tells people: digests of the documents that it is about."""
+"""What an event's detail has for verifiers, beside what it reports to people: digests of the documents that it is
+about.
+"""
 
 
 class ActorKind(models.TextChoices):
@@ -23,7 +25,7 @@ class ActorKind(models.TextChoices):
 class Event(models.Model):
     """One thing that somebody did, written in the transaction that did it and never changed.
 
-    It points at nothing by foreign key: what it tells of may go, the event stays. A trigger forbids changing it.
+    It points at nothing by foreign key: what it reports may go, the event stays. A trigger forbids changing it.
     """
 
     id = models.BigAutoField(primary_key=True)
@@ -130,7 +132,7 @@ class Follower(models.Model):
 
     job_id = models.UUIDField(primary_key=True)
     until = models.DateTimeField()
-    """By the database's clock. Whoever goes on following says so again in time."""
+    """By the database's clock. Anyone who goes on following says so again in time."""
 
     def __str__(self) -> str:
         return f"of {self.job_id} until {self.until}"
@@ -196,7 +198,8 @@ class Countersignature(models.Model):
 
 
 class SiloHead(models.Model):
-    """The head of a chain that a silo keeps, as it has said last: by countersigning one, or by telling it in a refusal.
+    """The head of a chain that a silo keeps, as it has reported last: by countersigning one, or by naming it in a
+    refusal.
 
     The next head that it is to countersign is proven from this one.
     """
@@ -229,7 +232,7 @@ class LogRestored(models.Model):
 
     chain = models.CharField(max_length=50, db_index=True)
     position = models.BigIntegerField()
-    """How long the chain was here when the first silo told."""
+    """How long the chain was here when the first silo reported."""
     found_at = models.DateTimeField()
 
     def __str__(self) -> str:
@@ -237,7 +240,7 @@ class LogRestored(models.Model):
 
 
 class LostHead(models.Model):
-    """A head that a silo told, signed, and that the chain here does not lead through; its organisation's word."""
+    """A head that a silo reported, signed, and that the chain here does not lead through; its organisation's word."""
 
     restored = models.ForeignKey(LogRestored, on_delete=models.PROTECT, related_name="heads")
     silo_id = models.UUIDField()

@@ -12,14 +12,14 @@ from audit.reasons import detail_for_machines
 
 
 class ReasonParams(serializers.DictField):
-    """What stands in the sentence of a code."""
+    """What is in the sentence of a code."""
 
     child = serializers.JSONField()
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(
             allow_null=True,
-            help_text="What stands in the sentence of the code; null where somebody's own words are told.",
+            help_text="What is in the sentence of the code; null where somebody's own words are reported.",
             **kwargs,
         )
 
@@ -28,7 +28,7 @@ class EventOut(serializers.ModelSerializer[Event]):
     """One thing that somebody did."""
 
     detail = serializers.SerializerMethodField(
-        help_text="What the record tells besides. Where it has a code with params, `reason` says it in words."
+        help_text="What the record reports besides. Where it has a code with params, `reason` says it in words."
     )
 
     class Meta:

@@ -123,7 +123,7 @@ def broken(request: HttpRequest) -> HttpResponse:
 
 
 def under_maintenance(request: HttpRequest) -> HttpResponse:
-    """503, while the platform's keepers work on it."""
+    """503, while the platform's operators work on it."""
     wait = {"Retry-After": str(MAINTENANCE_RETRY_S)}
     problem = Unavailable("maintenance", "The platform is being worked on and will be back soon.", headers=wait)
     return _answer_bare(request, problem, "errors/503.html")

@@ -1,4 +1,4 @@
-"""Whether the platform is well, for whoever keeps it running: asked without signing in, and often.
+"""Whether the platform is well, for the operator: asked without signing in, and often.
 
 `/health/live` says that this process answers, `/health/ready` that what it stands on does too. Neither touches Django's
 middleware, threads or connection pool: they answer also where those are exhausted. What is away is named, never why.

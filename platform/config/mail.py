@@ -1,4 +1,4 @@
-"""How letters leave, from one address: `smtp://user:password@host:587?tls=start`, `file:///folder` or `console:`."""
+"""How e-mails leave, from one address: `smtp://user:password@host:587?tls=start`, `file:///folder` or `console:`."""
 
 from __future__ import annotations
 

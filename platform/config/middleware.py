@@ -66,7 +66,7 @@ class RequestIds(Middleware):
         request_id.set(request.request_id)  # type: ignore[attr-defined]
 
     def after(self, request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
-        """Tell it."""
+        """Report it."""
         response.headers["X-Request-Id"] = request.request_id  # type: ignore[attr-defined]
         return response
 
@@ -75,7 +75,7 @@ class BearerTokens(Middleware):
     """Only REST is asked with a token. (`config.asgi` asks the same of what Django does not answer.)"""
 
     def before(self, request: HttpRequest) -> HttpResponseBase | None:
-        """A problem detail, also for a page: whoever sends a token is a program."""
+        """A problem detail, also for a page: anyone who sends a token is a program."""
         try:
             check_bearer_place(request.path, request.headers.get("Authorization", ""))
         except BadRequest as problem:

@@ -123,7 +123,7 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 12}},
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
 ]
-# Whoever administers something, or is a steward, shows a second factor when signing in.
+# Anyone who administers something, or is a steward, shows a second factor when signing in.
 SIGN_IN_TOTP_REQUIRED = env.flag("SIGN_IN_TOTP_REQUIRED", default=True)
 LOGIN_URL = "sign-in"
 LOGIN_REDIRECT_URL = "home"
@@ -174,7 +174,7 @@ if OIDC_ISSUER:
         }
     ]
 
-# Letters are sent by the workers. Without an address for them, what they would say is shown once to who asked for it.
+# E-mails are sent by the workers. Without an address for them, what they would say is shown once to who asked for it.
 _email_url = env.text("EMAIL_URL", "console:" if DEBUG else "")
 EMAIL_CONFIGURED = bool(_email_url)
 globals().update(mail.settings_of(_email_url) if EMAIL_CONFIGURED else {})
@@ -327,7 +327,7 @@ LOGGING: dict[str, Any] = {
     "loggers": {
         "django.server": {"level": "WARNING"},
         "httpx": {"level": "WARNING"},
-        # a line for each task would be two for every sweep; failures are told all the same
+        # a line for each task would be two for every sweep; failures are reported all the same
         "celery.worker.strategy": {"level": "WARNING"},
         "celery.app.trace": {"level": "WARNING"},
     },

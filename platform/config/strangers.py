@@ -34,7 +34,7 @@ BODY_BYTES_MAX = 16 << 20
 
 
 class BoundedBodies:
-    """An application that reads whole bodies, Django, behind a bound on them: 64 kB for whoever is not signed in.
+    """An application that reads whole bodies, Django, behind a bound on them: 64 kB for anyone who is not signed in.
 
     Django itself writes a body of any size to a temporary file before it looks at the request.
     """
@@ -75,7 +75,7 @@ class _Counted:
         return {"type": "http.disconnect"} if self.is_too_large else message
 
     def unless_too_large(self, send: Send) -> Send:
-        """Only what was said before it was too large."""
+        """Only what was stated before it was too large."""
 
         async def guarded(message: dict[str, Any]) -> None:
             if not self.is_too_large:
@@ -111,7 +111,7 @@ class BoundedRequests:
 
 
 def is_signed_in(headers: Mapping[str, str]) -> bool:
-    """Whether a token or a session of a person comes along. What they may do is judged later."""
+    """Whether a token or a session of a person comes along. What they may do is checked later."""
     kind, _, secret = headers.get("authorization", "").partition(" ")
     if kind.lower() == "bearer":
         try:

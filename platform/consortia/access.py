@@ -16,7 +16,7 @@ from rest.lookups import get_or_not_found
 def access_consortium(
     user: User, consortium_id: UUID | str, permission: Permission = Permission.CONSORTIUM_VIEW
 ) -> Consortium:
-    """The consortium, for whoever sees it and may do this in it.
+    """The consortium, for everyone who sees it and may do this in it.
 
     Raises NotFound alike where it is absent or not theirs, Forbidden for the rest.
     """
@@ -38,7 +38,7 @@ def access_participation_to_leave(user: User, consortium_id: UUID, organisation_
 
 
 def access_participation_to_end(user: User, consortium_id: UUID, organisation_id: UUID) -> Participation:
-    """An organisation's place in a consortium, for whoever may take it away."""
+    """An organisation's place in a consortium, for anyone who may take it away."""
     return _participation(access_consortium(user, consortium_id, Permission.PARTICIPANT_REMOVE), organisation_id)
 
 
@@ -70,14 +70,14 @@ def access_invitation(user: User, invitation_id: UUID) -> Invitation:
 
 
 def access_invitation_to_answer(user: User, invitation_id: UUID) -> Invitation:
-    """An invitation, for whoever may answer it for the invited organisation."""
+    """An invitation, for anyone who may answer it for the invited organisation."""
     invitation = access_invitation(user, invitation_id)
     require(user, Permission.INVITATION_ANSWER, organisation=invitation.participation.organisation)
     return invitation
 
 
 def access_invitation_to_withdraw(user: User, invitation_id: UUID) -> Invitation:
-    """An invitation, for whoever may take it back for the consortium."""
+    """An invitation, for anyone who may take it back for the consortium."""
     invitation = access_invitation(user, invitation_id)
     require(user, Permission.PARTICIPANT_INVITE, consortium=invitation.participation.consortium)
     return invitation

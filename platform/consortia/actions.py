@@ -52,7 +52,7 @@ def edit_consortium(
 ) -> Consortium:
     """Say better what the consortium is for; its slug stays.
 
-    `seen` is the `description_digest` that whoever edits had before them. Raises Conflict
+    `seen` is the `description_digest` that the person who edits had before them. Raises Conflict
     `consortium.changed_meanwhile` where it is another one by now. None overwrites whatever is there.
     """
     locked = Consortium.objects.select_for_update(no_key=True).get(pk=consortium.pk)
@@ -74,7 +74,7 @@ def leave_consortium(*, participation: Participation, by: Actor) -> Participatio
 
 
 def end_participation(*, participation: Participation, reason: str, by: Actor) -> Participation:
-    """The consortium ends an organisation's participation. It is as if that had left, and the reason is written down.
+    """The consortium ends an organisation's participation. It is as if that had left, and the reason is recorded.
 
     Raises what `leave_consortium` raises, and Unprocessable `participation.reason_missing`.
     """

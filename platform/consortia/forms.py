@@ -37,7 +37,7 @@ class ConsortiumForm(forms.Form):
 
 
 class ConsortiumEditForm(forms.Form):
-    """What a consortium is called and for; `seen` names the description that whoever edits has before them."""
+    """What a consortium is called and for; `seen` names the description that the person who edits has before them."""
 
     name = NameFormField(label=_("Name"), max_length=200)
     description = forms.CharField(label=_("Description"), max_length=4000, required=False, widget=forms.Textarea)

@@ -24,7 +24,7 @@ def withdraw(*, offer: ConsortiumRoleOffer, by: Actor) -> ConsortiumRoleOffer:
 
 
 def record_answer(locked: ConsortiumRoleOffer, by: Actor) -> ConsortiumRoleOffer:
-    """Write down, in the transaction that notes it, how an offer has ended."""
+    """Records, in the transaction that notes it, how an offer has ended."""
     record(
         by=by,
         verb=f"role_offer.{locked.answer}",

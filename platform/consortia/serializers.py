@@ -41,7 +41,7 @@ class ConsortiumBrief(serializers.ModelSerializer[Consortium]):
 
 
 class ConsortiumEdit(Input):
-    """What may be said better."""
+    """What may be stated better."""
 
     name = NameInput(max_length=200)
     description = serializers.CharField(max_length=4000, allow_blank=True, default="")
@@ -69,7 +69,7 @@ class ParticipationOut(serializers.ModelSerializer[Participation]):
 class Removal(Input):
     """Why an organisation is removed."""
 
-    reason = serializers.CharField(max_length=2000, help_text="written down for good, where its people read it too")
+    reason = serializers.CharField(max_length=2000, help_text="recorded for good, where its people read it too")
 
 
 class NewInvitation(Input):
@@ -80,7 +80,7 @@ class NewInvitation(Input):
 
 
 class InvitedTo(serializers.ModelSerializer[Consortium]):
-    """What an invited organisation is told of a consortium before it joins."""
+    """What an invited organisation is shown of a consortium before it joins."""
 
     class Meta:
         model = Consortium

@@ -24,7 +24,7 @@ def plain(value: object) -> str:
 
 
 def attachment(text: str, content_type: str, name: str, ending: str) -> HttpResponse:
-    """A file to keep, named after what it tells of."""
+    """A file to keep, named after what it reports."""
     return HttpResponse(text, content_type=content_type, headers=_named(name, ending))
 
 

@@ -24,7 +24,7 @@ _UNITS_AHEAD = (
 
 
 def in_relation(age_s: float) -> str:
-    """In the largest whole unit, as `page.js` says it anew while the page is open."""
+    """In the largest whole unit, as `page.js` says it again while the page is open."""
     for length_s, words in _UNITS if age_s >= 0 else _UNITS_AHEAD:
         if (count := int(abs(age_s) // length_s)) >= 1:
             return str(words % {"count": count}).replace(f"{count} ", f"{count}\xa0")

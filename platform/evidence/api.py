@@ -20,7 +20,7 @@ from training.permissions import access_job
 
 
 class EvidenceRenderer(JSONRenderer):
-    """For clients that ask for lines of JSON; an error is told in JSON all the same."""
+    """For clients that ask for lines of JSON; an error is reported in JSON all the same."""
 
     media_type = "application/jsonl"
     format = "evidence"

@@ -1,6 +1,6 @@
 """Signed heads of the audit log, given to the silos to countersign: the orders, and which silos contradict.
 
-Each order brings the proof that its head follows from the one that the silo keeps, as it has said last. Who keeps a
+Each order brings the proof that its head follows from the one that the silo keeps, as it has reported last. Who keeps a
 head refuses another history of it: so no operator can rewrite the log unseen, also not if it grows again meanwhile.
 """
 
@@ -41,8 +41,8 @@ OTHER_HEAD = "checkpoint.other_head"
 ASKED_AT_ONCE = frozenset({OTHER_HEAD, "order.number_reused"})
 """After these the next order has another proof, or a number above what the silo knows."""
 KEPT_FOR = timedelta(days=31)
-"""For so long an answer may be said again."""
-_LOCK = 0x434E_4348  # of whoever issues these orders
+"""For so long an answer may be repeated."""
+_LOCK = 0x434E_4348  # of the one who issues these orders
 
 
 def issue_orders(key: PrivateKey) -> int:

@@ -1,1 +1,1 @@
-"""What people are told without looking: notifications by e-mail and by signed webhooks."""
+"""What people are notified of: notifications by e-mail and by signed webhooks."""

@@ -1,6 +1,7 @@
-"""Incidents: a silo refuses an order or the record, its update is rejected, its keys are revoked. Told once a day.
+"""Incidents: a silo refuses an order or the record, its update is rejected, its keys are revoked. Reported once a day.
 
-The record writes the first two down as the job's; whose silo it was is found here, so that its people are told as well.
+The record writes the first two down as the job's; whose silo it was is found here, so that its people are informed
+as well.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ TOLD_AGAIN_AFTER = timedelta(days=1)
 
 
 def silo_of(event: Event) -> Silo | None:
-    """The silo that an incident is about; None where it can't be told any more."""
+    """The silo that an incident is about; None where it can't be determined any more."""
     silos = Silo.objects.select_related("organisation")
     if event.verb in {Kind.SILO_REVOKED, Kind.RECORD_CHANGED}:
         return silos.filter(id=event.subject_id).first()
@@ -33,7 +34,7 @@ def silo_of(event: Event) -> Silo | None:
 
 
 def placed(event: Event) -> Event:
-    """The event with the organisation that it is about, for whoever is to be told there."""
+    """The event with the organisation that it is about, for anyone who is to be notified there."""
     silo = silo_of(event) if event.verb in INCIDENTS and event.organisation_id is None else None
     if silo is None:
         return event
@@ -43,7 +44,7 @@ def placed(event: Event) -> Event:
 
 
 def is_old_news(event: Event, path: str) -> bool:
-    """Whether the same was told of the same silo, in the same job, not long ago."""
+    """Whether the same was reported about the same silo, in the same job, not long ago."""
     before = Notice.objects.filter(kind=event.verb, job_id=event.job_id, path=path, event_id__lt=event.id)
     return (
         event.verb in INCIDENTS

@@ -1,4 +1,4 @@
-"""What there is to tell, who wants to be told how, and what became of telling them."""
+"""What there is to report, who wants to be notified how, and what became of notifying them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from monitoring.transitions import DeliveryState
 
 
 class Kind(models.TextChoices):
-    """What people can be told of."""
+    """What people can be notified of."""
 
     JOB_COMPLETED = "job.completed", _("a job completed")
     JOB_FAILED = "job.failed", _("a job failed")
@@ -33,7 +33,7 @@ class Kind(models.TextChoices):
 
 
 class Channel(models.TextChoices):
-    """How somebody is told."""
+    """How somebody is notified."""
 
     EMAIL = "email", _("e-mail")
     WEBHOOK = "webhook", _("webhook")
@@ -46,9 +46,11 @@ class Notice(models.Model):
     kind = models.CharField(max_length=40, choices=Kind.choices)
     at = models.DateTimeField()
     subject = models.CharField(max_length=300)
-    """In English, as it went to whoever chose no language."""
+    """In English, as it went to anyone who chose no language."""
     names = models.JSONField(null=True)
-    """What stands in the subject of this kind; None in notices from before, and where what it told of was gone."""
+    """What stands in the subject of this kind; None in notices from before, and where what it reported about was
+    gone.
+    """
     text = models.TextField()
     path = models.CharField(max_length=200)
     consortium_id = models.UUIDField(null=True)
@@ -77,7 +79,7 @@ class Choice(models.Model):
 
 
 class Webhook(models.Model):
-    """An address of somebody's own that is told of what its owner may know. Its secret is derived, never stored."""
+    """An address of somebody's own that is notified of what its owner may know. Its secret is derived, never stored."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="webhooks")
@@ -95,7 +97,7 @@ class Webhook(models.Model):
 
 
 class Delivery(models.Model):
-    """One notice to one person by one way: a row until it has arrived or was given up."""
+    """One notice to one person by one way: a row until it has arrived or was abandoned."""
 
     State = DeliveryState
 

@@ -1,4 +1,4 @@
-"""Who is told of what, unless they chose otherwise. Only people who may see the thing themselves."""
+"""Who is notified of what, unless they chose otherwise. Only people who may see the thing themselves."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ RULES: Mapping[Kind, Rule] = {
 
 
 def people_for(kind: Kind, event: Event) -> QuerySet[User]:
-    """Whoever may be told of this event."""
+    """Anyone who may be notified of this event."""
     rule = RULES[kind]
     wanted = Q(pk__in=[])
     if rule.launcher and event.job_id:

@@ -10,6 +10,6 @@ MONITOR = System("monitoring")
 
 @shared_task(name="monitoring.tasks.notify", soft_time_limit=300, time_limit=330)
 def notify() -> None:
-    """Make what is to be told, and send what is due."""
+    """Make what is to be reported, and send what is due."""
     actions.gather(by=MONITOR)
     deliveries.deliver_due(by=MONITOR)

@@ -1,4 +1,4 @@
-"""Pages: what oneself is told of, and how."""
+"""Pages: what one is notified of, and how."""
 
 from __future__ import annotations
 

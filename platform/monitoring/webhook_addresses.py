@@ -91,7 +91,7 @@ def check_ip(address: Address) -> None:
 
 
 def check_address(url: str) -> None:
-    """Raise Unprocessable ``webhook.*`` unless the address may be called, as far as its text tells."""
+    """Raise Unprocessable ``webhook.*`` unless the address may be called, as far as its text shows."""
     if len(url) > URL_LENGTH_MAX or not url.isprintable() or " " in url:
         raise Unprocessable(
             "webhook.address",

@@ -2,7 +2,7 @@
 
 Source: Standard Webhooks 1.0 (headers, signed content, secret). The address is resolved once, every answer of the
 resolver is checked, and the connection is made to exactly the address that was checked (`webhook_calls`): a name that
-resolves anew to something inside is not followed, nor is any redirect.
+resolves again to something inside is not followed, nor is any redirect.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def signature(secret: str, message_id: str, timestamp: int, body: bytes) -> str:
 
 
 def message_of(notice: Notice) -> dict[str, Any]:
-    """What is told of a notice: the kind, the words, ids and where to look; no figures and no names of people."""
+    """What is reported of a notice: the kind, the words, ids and where to look; no figures and no names of people."""
     return {
         "type": notice.kind,
         "timestamp": notice.at.isoformat(),

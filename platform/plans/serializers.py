@@ -1,4 +1,4 @@
-"""How plans and what is said of them look in JSON."""
+"""How plans and what is stated about them look in JSON."""
 
 from __future__ import annotations
 

@@ -69,7 +69,7 @@ class Connection(HttpToolsProtocol):
         open_connections[self._address] -= 1
         if open_connections[self._address] <= 0:
             del open_connections[self._address]
-        for cycle in self._unanswered:  # of several uvicorn tells the last one only
+        for cycle in self._unanswered:  # of several uvicorn reports the last one only
             cycle.disconnected = True
             cycle.message_event.set()
         super().connection_lost(exc)
@@ -177,7 +177,7 @@ class Connection(HttpToolsProtocol):
             self._refuse(408, "request.body_late", f"A body has to come with {BODY_BYTES_PER_S_MIN} bytes a second.")
 
     def _refuse(self, status: int, code: str, message: str) -> None:
-        """Say why, if nothing else is being said, and close."""
+        """Say why, if nothing else is being stated, and close."""
         cycle = self.cycle
         if not self.pipeline and (cycle is None or cycle.response_complete or not cycle.response_started):
             problem = {"type": f"urn:consilience:problem:{code}", "title": code, "status": status, "code": code}
@@ -188,7 +188,7 @@ class Connection(HttpToolsProtocol):
             )
             self.transport.write(STATUS_LINE[status] + head.encode() + body)
         for one in self._unanswered:
-            one.disconnected = True  # whoever answers it is told that nobody listens
+            one.disconnected = True  # the process that answers it learns that nobody listens
             one.message_event.set()
         self._close()
 

@@ -1,7 +1,7 @@
 """Short database work on behalf of the event loop: a thread for as long as it takes, no longer.
 
 The few threads keep their connections: handing one back to the pool and taking it again costs more than a small query.
-What waits holds neither. A connection that broke is let go, and whoever asked may try again.
+What waits holds neither. A connection that broke is let go, and anyone who asked may try again.
 """
 
 import asyncio
@@ -58,7 +58,7 @@ def libpq_parameters() -> dict[str, Any]:
 def fetch(statement: str, parameters: Mapping[str, object]) -> list[tuple[Any, ...]]:
     """Run one statement, prepared on the server, within whatever transaction there is; the rows that it returns.
 
-    For the few statements of every poll and every answer: to write them anew with the ORM takes several times as long
+    For the few statements of every poll and every answer: to write them again with the ORM takes several times as long
     as the database needs for them.
     """
     connection.ensure_connection()

@@ -1,6 +1,6 @@
 """One LISTEN connection a process, and everybody in the process who waits on it.
 
-A waiter registers, *then* looks at the database, then waits: a notice between the look and the wait is not lost.
+A waiter registers, *then* looks at the database, then waits: a notice between the check and the wait is not lost.
 After the connection was lost everybody is woken, since nobody knows what was missed.
 """
 
@@ -18,7 +18,7 @@ from realtime.notices import JOBS, ORDERS
 log = logging.getLogger(__name__)
 _RETRY_MIN_S, _RETRY_MAX_S = 0.2, 5.0
 PROBE_S = 10.0
-"""After so long without a word the server is asked, and after as long again without an answer it is given up."""
+"""After so long without a word the server is asked, and after as long again without an answer it is abandoned."""
 
 
 class Hub:
@@ -76,8 +76,8 @@ class Hub:
 async def _notices() -> AsyncIterator[list[tuple[str | None, str]]]:
     """The notices of a fresh connection, as many as have come at once; first [(None, "")], once it listens.
 
-    They are taken from libpq as soon as its socket can be read: the driver's own generator asks the event loop anew
-    for each, and a round brings a dozen. A server that says nothing for a while is asked, and given up if it does not
+    They are taken from libpq as soon as its socket can be read: the driver's own generator asks the event loop again
+    for each, and a round brings a dozen. A server that says nothing for a while is asked, and abandoned if it does not
     answer: TCP alone may not notice for hours that a way is cut. Raises psycopg.Error or OSError once it is gone.
     """
     connection = await psycopg.AsyncConnection.connect(**database.libpq_parameters(), autocommit=True)

@@ -1,4 +1,4 @@
-"""What wakes those who wait: PostgreSQL notices, sent on commit by whoever changed something."""
+"""What wakes those who wait: PostgreSQL notices, sent on commit by the one who changed something."""
 
 from uuid import UUID
 
@@ -13,6 +13,6 @@ _NOTIFY = "SELECT pg_notify(%(channel)s, subject::text) FROM unnest(%(subjects)s
 
 
 def notify(channel: str, subjects: list[UUID]) -> None:
-    """Wake whoever waits for any of these subjects: one statement."""
+    """Wake anyone who waits for any of these subjects: one statement."""
     if subjects:
         database.fetch(_NOTIFY, {"channel": channel, "subjects": subjects})

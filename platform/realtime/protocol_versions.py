@@ -1,4 +1,4 @@
-"""Which versions of the protocol a connector may speak, and what one that speaks an older one is told."""
+"""Which versions of the protocol a connector may speak, and what one that speaks an older one is shown."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ CODE = "protocol.version"
 _RETRY_AFTER_S = 300
 _READ_AT_ONCE = ("enrol", "enrolment-code", "orders", "heartbeat")
 """What asks again by itself: it logs the sentence. All else carries work, which is kept until the connector can send
-it: a connector of 1.0 gives up what it is refused for good, and comes back with what it is told to bring later."""
+it: a connector of 1.0 gives up what it is refused for good, and comes back with what it is instructed to bring
+later."""
 
 
 def check_version(headers: Mapping[str, str], path: str) -> None:

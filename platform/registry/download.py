@@ -38,7 +38,7 @@ def open_weights(version: ModelVersion) -> BinaryIO:
     if version.pruned_at is None:
         try:
             return store.path_of(version.digest).open("rb")
-        except FileNotFoundError:  # pruned between the look and the opening
+        except FileNotFoundError:  # pruned between the check and the opening
             pass
     raise Gone("model.pruned", "The weights of this version were deleted.")
 

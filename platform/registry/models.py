@@ -113,7 +113,7 @@ class Passport(models.Model):
 
 
 class ReleaseConfirmation(models.Model):
-    """A member's word that a version may be handed out, where the agreement asks each for it."""
+    """A member's word that a version may be released, where the agreement asks each for it."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     version = models.ForeignKey(ModelVersion, on_delete=models.CASCADE, related_name="confirmations")

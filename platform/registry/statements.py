@@ -1,4 +1,4 @@
-"""A version as each round keeps and judges it, in SQL."""
+"""A version as each round keeps and checks it, in SQL."""
 
 from __future__ import annotations
 

@@ -19,5 +19,5 @@ def ip_of(request: HttpRequest) -> str:
 
 
 def address_of(request: HttpRequest) -> str:
-    """The address of whoever asks; behind a proxy that we trust, what that one saw (`realtime.proxies`)."""
+    """The address of the one who asks; behind a proxy that we trust, what that one saw (`realtime.proxies`)."""
     return str(request.META.get("REMOTE_ADDR") or "")

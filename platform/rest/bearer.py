@@ -1,7 +1,7 @@
 """Where a bearer token may be presented: to the REST API, and nowhere else.
 
 Pages, signed addresses of artefacts and the connector API know who asks by other means. A token that comes with a
-request to them is a mistake of whoever asks, or somebody's attempt to be taken for a program: it is refused unread.
+request to them is a mistake of the one who asks, or somebody's attempt to be taken for a program: it is refused unread.
 """
 
 from __future__ import annotations

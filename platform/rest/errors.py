@@ -18,7 +18,7 @@ CHANGED_MEANWHILE = _(
 
 
 class Problem(FederationError):
-    """Something that whoever asked must be told, with the HTTP status that says it."""
+    """Something that anyone who asked must be informed of, with the HTTP status that says it."""
 
     status: ClassVar[int] = 400
 
@@ -54,13 +54,13 @@ class Forbidden(Problem):
 
 
 class NotFound(Problem):
-    """There is no such thing, or none that the one who asks may know of: the two are told alike."""
+    """There is no such thing, or none that the one who asks may know of: the two get the same answer."""
 
     status = 404
 
     @classmethod
     def of(cls, noun: str) -> NotFound:
-        """The not-found of a kind of thing; always the same, so that it tells nothing."""
+        """The not-found of a kind of thing; always the same, so that it reveals nothing."""
         return cls(f"{noun.replace(' ', '_')}.not_found", f"There is no such {noun}.")
 
 

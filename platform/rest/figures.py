@@ -1,4 +1,4 @@
-"""Targets and their figures as pages and the REST API tell them: what a target is called, how a figure is written."""
+"""Targets and their figures as pages and the REST API report them: what a target is called, how a figure is written."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from federation.targets import Better, Metric, Target, all_metrics
 
 NOTHING = "–"
 _LARGE, _SMALL = 6, -4
-"""Powers of ten from which on a figure is written with one: a silo may tell 1e30."""
+"""Powers of ten from which on a figure is written with one: a silo may disclose 1e30."""
 
 
 def target_in_words(target: Target) -> str:
@@ -38,7 +38,7 @@ def figure_written(metric: Metric, value: object) -> str:
 
 
 def numbers_in(figures: Mapping[str, object]) -> dict[str, float]:
-    """The metrics among what is told of a model, by their names."""
+    """The metrics among what is reported of a model, by their names."""
     known = all_metrics()
     return {
         name: float(value)
@@ -56,7 +56,7 @@ class MetricOut(serializers.Serializer[Metric]):
     minimum = serializers.FloatField(allow_null=True)
     maximum = serializers.FloatField(allow_null=True)
     significant_digits = serializers.IntegerField(
-        allow_null=True, help_text="With how many a silo tells it, so that it says less of single rows."
+        allow_null=True, help_text="With how many a silo reports it, so that it says less of single rows."
     )
     is_pooled = serializers.BooleanField(help_text="Whether there is one over all silos.")
     not_pooled_reason = serializers.CharField(help_text="Empty where there is one.")

@@ -1,4 +1,4 @@
-"""Answers that were given once and are given again to whoever repeats the request."""
+"""Answers that were given once and are given again to anyone who repeats the request."""
 
 from __future__ import annotations
 

@@ -22,13 +22,13 @@ def schema_document() -> bytes:
 
 @require_safe
 def schema(request: HttpRequest) -> HttpResponse:
-    """The document, for anybody: it tells how to ask, not what is there."""
+    """The document, for anybody: it describes how to ask, not what is there."""
     return HttpResponse(schema_document(), content_type=MEDIA_TYPE, headers={"Cache-Control": "public, max-age=300"})
 
 
 @require_safe
 def docs(request: HttpRequest) -> HttpResponse:
-    """The document to read and to try out, as whoever signed in."""
+    """The document to read and to try out, as anyone who signed in."""
     policy = "default-src 'self'; img-src 'self' data:; object-src 'none'; base-uri 'none'; form-action 'self'"
     page = render(request, "rest/docs.html")
     page.headers["Content-Security-Policy"] = f"{policy}; frame-ancestors 'none'"

@@ -1,4 +1,4 @@
-"""Who may knock at a REST door at all; what they may do behind it is judged per organisation and consortium."""
+"""Who may knock at a REST door at all; what they may do behind it is checked per organisation and consortium."""
 
 from __future__ import annotations
 

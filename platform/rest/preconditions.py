@@ -21,13 +21,15 @@ Handler = TypeVar("Handler", bound=Callable[..., Any])
 
 
 def conditional(handler: Handler) -> Handler:
-    """Say of a view's method that it tells the tag and, unless it only reads, honours `If-Match`: for the document."""
+    """Say of a view's method that it reports the tag and, unless it only reads, honours `If-Match`: for the
+    document.
+    """
     handler.is_conditional = True  # type: ignore[attr-defined]
     return handler
 
 
 def tag(digest: str) -> dict[str, str]:
-    """The header with which an answer says which wording it tells."""
+    """The header with which an answer says which wording it reports."""
     return {"ETag": f'"{digest}"'}
 
 

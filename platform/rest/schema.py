@@ -1,4 +1,4 @@
-"""How the OpenAPI document is made from the views: what every endpoint has in common is said here once."""
+"""How the OpenAPI document is made from the views: what every endpoint has in common is stated here once."""
 
 from __future__ import annotations
 

@@ -49,7 +49,7 @@ class PerUser(UserRateThrottle):
 
 
 class PerAddress(AnonRateThrottle):
-    """So many requests a minute for each address, for whoever did not sign in."""
+    """So many requests a minute for each address, for anyone who did not sign in."""
 
     @cached_property
     def cache(self) -> BaseCache:  # type: ignore[override]  # as above

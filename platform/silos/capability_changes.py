@@ -1,8 +1,8 @@
 """A silo that can do something else than before is an event of the audit log: an hour apart at the least.
 
-What is told is the relay's claim, in a request that the relay's own key has signed. A relay that tells something else
-with each heartbeat fills no log: while an event is younger than an hour none is added. A change that lasts is not
-lost by it, for each heartbeat is held against what the last event said.
+What is reported is the relay's claim, in a request that the relay's own key has signed. A relay that reports
+something else with each heartbeat fills no log: while an event is younger than an hour none is added. A change that
+lasts is not lost by it, for each heartbeat is held against what the last event said.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ def _noted(silo: Silo) -> Capabilities:
 
 
 def _change(old: Capabilities, new: Capabilities) -> dict[str, object]:
-    """For each name that tells something else what was told of it, and what is now: so many values at most."""
+    """For each name that reports something else what was reported of it, and what is now: so many values at most."""
     names = sorted(name for name in old.keys() | new.keys() if set(old.get(name, ())) != set(new.get(name, ())))
     if not names:
         return {}
@@ -72,7 +72,7 @@ class ChangeRow:
 
 
 def changed_rows(silo: Silo) -> Iterator[ChangeRow]:
-    """What the last event told."""
+    """What the last event reported."""
     change = silo.capabilities_change if isinstance(silo.capabilities_change, dict) else {}
     old, new = change.get("old", {}), change.get("new", {})
     for name in sorted(old.keys() | new.keys()):

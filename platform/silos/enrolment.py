@@ -1,4 +1,4 @@
-"""The way of a silo from its name to its first sign of life: where it stands, and what its IT copies on the way."""
+"""The way of a silo from its name to its first sign of life: where it is, and what its IT copies on the way."""
 
 from __future__ import annotations
 

@@ -51,7 +51,7 @@ class DatasetFilter(FilterSet):
         return queryset.filter(silo__in=selectors.silos_of(consortium).values("id"))
 
     def filter_queryset(self, queryset: QuerySet[Dataset]) -> QuerySet[Dataset]:
-        """Leave the withdrawn ones out, unless something was said of them."""
+        """Leave the withdrawn ones out, unless something was stated of them."""
         if self.form.cleaned_data.get("withdrawn") is None:
             queryset = queryset.filter(withdrawn_at=None)
         found: QuerySet[Dataset] = super().filter_queryset(queryset)

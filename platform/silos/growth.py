@@ -15,7 +15,7 @@ from silos.models import Dataset
 
 TIMES = 10
 LEAST = 10
-"""Below this many rows nothing is told of them, so that a factor of them would say nothing."""
+"""Below this many rows nothing is reported about them, so that a factor of them would say nothing."""
 
 
 def counted(earlier: Dataset | None, rows_coarse: int) -> dict[str, int | None]:

@@ -46,7 +46,7 @@ class Silo(models.Model):
     """What it could do by the last event about that; None before there was one."""
     capabilities_noted_at = models.DateTimeField(null=True)
     capabilities_change = models.JSONField(default=dict, db_default={})
-    """What that event told: `old` and `new`, by name."""
+    """What that event reported: `old` and `new`, by name."""
     clock_skew_s = models.FloatField(null=True)
     disk_free_bytes = models.BigIntegerField(null=True)
     memory_total_bytes = models.BigIntegerField(null=True)
@@ -55,9 +55,9 @@ class Silo(models.Model):
     latency_s = models.FloatField(null=True)
     orders_issued = models.BigIntegerField(default=0)
     numbers_ahead_at = models.DateTimeField(null=True)
-    """When it last told of a higher number than this platform knew: the platform is older than what the silo saw."""
+    """When it last reported a higher number than this platform knew: the platform is older than what the silo saw."""
     numbers_lost = models.BigIntegerField(default=0)
-    """How many of its orders this platform does not know, by what it told then."""
+    """How many of its orders this platform does not know, by what it reported then."""
     platform_older = models.BooleanField(default=False)
     """Whether it says that the audit log here is not the one that it keeps, and its organisation has not accepted."""
     palette = models.PositiveIntegerField(default=0)
@@ -127,7 +127,7 @@ class Silo(models.Model):
 
 
 class KeySuccession(models.Model):
-    """The platform's signing key handed on to the next: a document sealed by the predecessor, kept as it was signed."""
+    """The platform's signing key passed on to the next: a document sealed by the predecessor, kept as it was signed."""
 
     sequence = models.PositiveIntegerField()
     predecessor = models.CharField(max_length=40)

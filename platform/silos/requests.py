@@ -154,7 +154,7 @@ def _transport_key(silo_id: UUID, headers: Mapping[str, str]) -> PublicKey | Non
 
 
 def _remember_of(silo_id: UUID, transport: PublicKey, nonce: str) -> Silo:
-    """The silo as it is now, and its nonce written down, in one statement.
+    """The silo as it is now, and its nonce recorded, in one statement.
 
     Raises Untrusted ``signature.invalid`` when this is no longer its key, ``signature.replayed``.
     """

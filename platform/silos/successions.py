@@ -1,4 +1,6 @@
-"""How the platform's signing key has been handed on, as it is asked for: by polls, and by whoever is about to sign."""
+"""How the platform's signing key has been passed on, as it is asked for: by polls, and by the one who is about to
+sign.
+"""
 
 from __future__ import annotations
 
@@ -21,5 +23,5 @@ _HAS_SUCCESSOR = "SELECT EXISTS (SELECT FROM silos_keysuccession WHERE predecess
 
 
 def has_successor(key: PublicKey) -> bool:
-    """Whether this key of the platform has been handed on."""
+    """Whether this key of the platform has been passed on."""
     return bool(database.fetch(_HAS_SUCCESSOR, {"key_id": key.key_id})[0][0])

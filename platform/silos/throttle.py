@@ -33,7 +33,7 @@ def count_request(silo_id: UUID) -> None:
 
 
 def reset() -> None:
-    """Begin anew."""
+    """Begin again."""
     with _lock:
         _buckets.clear()
 

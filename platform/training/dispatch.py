@@ -31,7 +31,7 @@ DUTY_WAITS_PERIODS = 5
 """So many periods a duty of the housekeeping may wait for those before it, before it is sent again: a worker that was
 killed has taken its message along, and the broker gives that back only after its `visibility_timeout`."""
 _MARGIN_S = 0.02
-"""Whoever comes too early finds nothing to do."""
+"""A worker that comes too early finds nothing to do."""
 
 
 def start_job(job_id: UUID) -> None:

@@ -53,7 +53,7 @@ def _all_of(error: FederationError) -> list[tuple[str, str]]:
 
 
 def _classes(declaration: DatasetDeclaration, rows: Prepared) -> tuple[bool, list[str]]:
-    """Whether all rows are of one class, and what is said of the classes."""
+    """Whether all rows are of one class, and what is stated about the classes."""
     counts = _balance(declaration, rows)
     is_one_class = sum(train + test > 0 for _, train, test in counts) < 2
     return is_one_class, [
@@ -68,7 +68,9 @@ def _classes(declaration: DatasetDeclaration, rows: Prepared) -> tuple[bool, lis
 
 
 def _numbers(declaration: DatasetDeclaration, rows: Prepared) -> tuple[bool, list[str]]:
-    """Whether all rows have one number, and what is said of the numbers: on this terminal, to whoever has the file."""
+    """Whether all rows have one number, and what is stated about the numbers: on this terminal, to anyone who has
+    the file.
+    """
     found = [f"{declaration.target.column}, a {declaration.target_kind.name} target: lowest, mean, highest"]
     for name, part in (("training", rows.train), ("testing", rows.test)):
         low, mean, high = (float(judge(part.labels)) for judge in (np.min, np.mean, np.max))

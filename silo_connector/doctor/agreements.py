@@ -41,7 +41,7 @@ def look_at_agreements(config: Config) -> Iterator[Finding]:
     try:
         pinned = pinned_signatory(config)
     except FederationError:
-        return  # said with the keys
+        return  # reported with the keys
     if pinned is None:
         return
     store = Store(config.trainer_state, pinned.key)
@@ -89,7 +89,7 @@ def _uncovered(config: Config, kept: list[StoredAgreement], signatory: str) -> I
         try:
             name = read_dataset(file).declaration.name
         except FederationError:
-            continue  # said with the data
+            continue  # reported with the data
         if name not in covered:
             remedy = "Amend the agreement, or leave it: jobs on this data set are refused."
             yield warn("agreements", f"No agreement covers the data set {name}.", remedy)
@@ -118,7 +118,7 @@ def look_at_plans(config: Config) -> Iterator[Finding]:
     try:
         never = load_policy(config.policy).custom_code == "never"
     except Invalid:
-        return  # said with the policy
+        return  # reported with the policy
     if never:
         remedy = 'Set custom_code = "approved" in policy.toml, or take [runner] out of connector.toml.'
         yield warn("runner", "The policy runs no custom code (custom_code).", remedy)
@@ -167,7 +167,7 @@ def _room(config: Config) -> Iterator[Finding]:
     try:
         disk = os.statvfs(config.trainer_state)
     except OSError:
-        return  # said with the state
+        return  # reported with the state
     free_bytes = disk.f_bavail * disk.f_frsize
     if free_bytes < ROOM_BYTES_MIN:
         detail = f"{free_bytes / 2**20:.1f} MiB free at {config.trainer_state}"

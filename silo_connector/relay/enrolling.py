@@ -130,7 +130,7 @@ def _presented(place: Spool) -> tuple[bytes, bytes]:
 
 
 def _finish(config: Config) -> Enrolment:
-    """Put what the platform answered in place: the key first, so that whoever is cut off here can go on."""
+    """Put what the platform answered in place: the key first, so that anyone who is cut off here can go on."""
     with SafeDir.open(config.relay_state) as state:
         data = state.read(ANSWER, spool.SMALL_BYTES_MAX)
         if state.exists(NEW_KEY):

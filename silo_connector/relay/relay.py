@@ -35,7 +35,7 @@ _UNROUTABLE_SAID_MAX = 100
 
 
 class EnrolmentChanged(Exception):
-    """The relay has been enrolled anew while it ran."""
+    """The relay has been enrolled again while it ran."""
 
 
 class Relay:

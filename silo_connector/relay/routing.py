@@ -47,7 +47,7 @@ class UploadTarget:
 
 @dataclass(frozen=True)
 class OrderTransfers:
-    """An order as the relay reads it: without verification, so only for carrying. The trainer judges."""
+    """An order as the relay reads it: without verification, so only for carrying. The trainer checks."""
 
     order_id: str
     inputs: Mapping[str, InputSource] = field(default_factory=dict)

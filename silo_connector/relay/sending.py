@@ -149,7 +149,9 @@ class Sender:
         self._journalled.discard(outgoing.document_digest)
 
     async def _upload_unless_over(self, name: str, output: str, payload: OutgoingPayload, folder: SafeDir) -> None:
-        """An order that waits for no answer any more takes no bytes, but the document still: it tells what was late."""
+        """An order that waits for no answer any more takes no bytes, but the document still: it reports what was
+        late.
+        """
         try:
             await self._upload(name, output, payload, folder)
         except Declined as error:

@@ -76,7 +76,9 @@ def load(source: bytes, target: Target) -> Plan:
 
 
 def public_error(error: BaseException) -> dict[str, Any]:
-    """What is told of a plan's fault: a built-in type and a line, nothing that the plan could have written itself."""
+    """What is reported of a plan's fault: a built-in type and a line, nothing that the plan could have written
+    itself.
+    """
     line, trace = None, error.__traceback__
     while trace is not None:
         if trace.tb_frame.f_code.co_filename == FILE:

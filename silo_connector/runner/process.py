@@ -19,7 +19,7 @@ def main(config: RunnerSettings, *, allow_network: bool = False) -> NoReturn:
     """Becomes the runner. Raises Invalid ``runner.missing`` where connector.toml has none.
 
     The configuration and the environment (a proxy's password, perhaps) would be in the memory of every session: so the
-    program is started anew, with an empty environment but for what keeps it to one thread and from GPUs.
+    program is started again, with an empty environment but for what keeps it to one thread and from GPUs.
     """
     runner = config.runner
     if runner is None:

@@ -1,7 +1,7 @@
-"""The moment by which the trainer judges: never before one that it has seen, and refused where the clock is far behind.
+"""The moment by which the trainer checks: never before one that it has seen, and refused where the clock is far behind.
 
-Whoever sets a clock back brings an expired agreement, certificate or order to life. What was seen is the newest of the
-journal's lines, of the orders that were taken, and of this process' own readings.
+Anyone who sets a clock back brings an expired agreement, certificate or order to life. What was seen is the newest
+of the journal's lines, of the orders that were taken, and of this process' own readings.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from federation.protocol.documents import now
 
 TOLERANCE = timedelta(seconds=120)
-"""So far a clock may be set back (NTP does) before it is said; the seen moment counts meanwhile."""
+"""So far a clock may be set back (NTP does) before it is stated; the seen moment counts meanwhile."""
 NOTE_EVERY_S = 3600.0
 
 

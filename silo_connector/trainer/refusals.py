@@ -22,7 +22,9 @@ from federation.tasks import TASKS
 
 FALLBACK = "trainer.failed"
 POLICY = "policy"
-"""What a refusal names instead of a clause when it was the site's own policy, which is told only if the site wants."""
+"""What a refusal names instead of a clause when it was the site's own policy, which is reported only if the site
+wants.
+"""
 WHATS = frozenset({*PERMISSIONS, *MODIFIERS, *OrderKind})
 """What may stand in a refusal's sentence beside the words of the table: codes of documents that all members have."""
 
@@ -264,7 +266,7 @@ def is_standard_sentence(refusal: Refusal) -> bool:
 
 
 def may_name(refusal: Refusal) -> bool:
-    """Whether the rule that a refusal names goes with its code: a clause, or the policy where it is told."""
+    """Whether the rule that a refusal names goes with its code: a clause, or the policy where it is reported."""
     if refusal.rule is None:
         return True
     if refusal.code.startswith("policy."):

@@ -34,7 +34,7 @@ def may_pass(error: BaseException) -> bool:
 
 
 class Retries:
-    """How often each order has met a surprise, and when it is to be tried again. A restart begins anew."""
+    """How often each order has met a surprise, and when it is to be tried again. A restart begins again."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic, first_wait_s: float = FIRST_WAIT_S) -> None:
         self._clock = clock

@@ -2,7 +2,7 @@
 
 ROLES = ("platform_admin", "administrator", "scientist", "steward", "it", "neighbour", "outsider", "stranger", "token")
 
-# Whoever may do it: the administrator, but for these. Every request is theirs too, so that it comes to the action.
+# Anyone who may do it: the administrator, but for these. Every request is theirs too, so that it comes to the action.
 ABLE = {
     "GET /api/v1/model-versions/{version_id}/download/": "scientist",
     "POST /api/v1/model-versions/{version_id}/release/": "steward",

@@ -1,6 +1,6 @@
 """Every operation of the OpenAPI document, asked with good and bad input by people of several roles (Schemathesis).
 
-No answer is a 5xx, every answer is one that the document tells of, bad input is refused. Ids that were made up are
+No answer is a 5xx, every answer is one that the document reports, bad input is refused. Ids that were made up are
 mostly exchanged for real ones, so that requests come as far as the actions. Each request is undone afterwards.
 """
 

@@ -67,7 +67,7 @@ class Federation:
         return str(self.client.post("jobs/", request)["id"])
 
     def job(self, job_id: str) -> dict[str, Any]:
-        """The job as the platform tells it; while web is away, what is known is that it is away."""
+        """The job as the platform reports it; while web is away, what is known is that it is away."""
         try:
             return dict(self.client.get(f"jobs/{job_id}/"))
         except (OSError, DemoError):

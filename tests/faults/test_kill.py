@@ -41,13 +41,15 @@ def kill_in_the_middle_of_a_round(federation: Federation, *names: str) -> str:
 
 
 @pytest.mark.parametrize("names", PAIRS, ids=" and ".join)
-def test_two_killed_in_the_middle_of_a_round(federation: Federation, in_peace: str, names: tuple[str, str]) -> None:
+def test_a_round_survives_two_processes_that_are_killed(
+    federation: Federation, in_peace: str, names: tuple[str, str]
+) -> None:
     assert kill_in_the_middle_of_a_round(federation, *names) == in_peace
 
 
 @pytest.mark.long
 @pytest.mark.parametrize("name", [name for pair in PAIRS for name in pair])
-def test_one_killed_in_the_middle_of_a_round(federation: Federation, in_peace: str, name: str) -> None:
+def test_a_round_survives_a_process_that_is_killed(federation: Federation, in_peace: str, name: str) -> None:
     assert kill_in_the_middle_of_a_round(federation, name) == in_peace
 
 

@@ -31,7 +31,7 @@ def scientist(federation: Federation) -> Client:
 
 @pytest.fixture(scope="module")
 def runners(federation: Federation, scientist: Client) -> list[Child]:
-    """A runner beside every trainer; every silo has told the platform so."""
+    """A runner beside every trainer; every silo has reported it to the platform."""
     until(
         "every silo tells that it runs training plans",
         lambda: all("plan" in silo["capabilities"].get("families", ()) for silo in scientist.all("silos/")),

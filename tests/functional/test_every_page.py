@@ -110,7 +110,7 @@ def test_every_page_is_in_order(world: World, chromium: Browser) -> None:
 
 
 @pytest.mark.parametrize("role", ROLES)
-def test_everybody_s_own_way(world: World, chromium: Browser, role: str) -> None:
+def test_each_role_reaches_every_page_that_is_linked_for_it(world: World, chromium: Browser, role: str) -> None:
     """Each role, from the home page along every link of the way around, and what waits for them."""
     user = getattr(world.cohort, role)
     home = browser(user).get("/").content.decode()

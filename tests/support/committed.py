@@ -1,6 +1,6 @@
 """A world that is really committed, since the application has connections of its own, and stays for a whole module.
 
-For tests that leave it as they found it. What each of them would have to make anew is made once.
+For tests that leave it as they found it. What each of them would have to make again is made once.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """What was made through the actions, put into the database again row for row, for test after test.
 
 A consortium with its silos takes some three hundred questions to the database, its rows put back a few dozen. They are
-made anew each minute, so that nothing in them is older than tests expect, and whenever something is there already.
+made again each minute, so that nothing in them is older than tests expect, and whenever something is there already.
 """
 
 from __future__ import annotations

@@ -177,7 +177,7 @@ class Case:
 
 
 def allowed_case(**terms: Any) -> Case:
-    """A question that is answered with yes, under terms that are changed as told."""
+    """A question that is answered with yes, under terms that are changed as given."""
     agreement = agreement_of(terms_of(**terms))
     digest = digest_of(agreement)
     manifest = manifest_of(agreement)

@@ -1,8 +1,9 @@
 """The questions that every endpoint of the REST API is asked, whatever it is about.
 
-Does it work for who may; is a stranger told to sign in (401), somebody without the role refused (403), somebody of
-another consortium told that there is nothing (404); is a wrong method refused (405); does a token need its scope; is
-what changed written down, in the name of who did it? Each app has a table of its endpoints, and the world they are in.
+Does it work for who may; is a stranger asked to sign in (401), somebody without the role refused (403), somebody of
+another consortium answered that there is nothing (404); is a wrong method refused (405); does a token need its
+scope; is what changed recorded, in the name of who did it? Each app has a table of its endpoints, and the world they
+are in.
 """
 
 from __future__ import annotations
@@ -54,7 +55,7 @@ def with_who_may(doors: Iterable[Door]) -> list[Any]:
 
 
 def check_it_works(door: Door, ask: Ask, user: User, *, writes_more: bool = False) -> Any:
-    """It answers who may, and has written down what they did: `verb`, once; with `writes_more`, other things too."""
+    """It answers who may, and has recorded what they did: `verb`, once; with `writes_more`, other things too."""
     before = Event.objects.count()
     answer = ask(client_of(user), door.method)
     assert answer.status_code == door.status, answer.content

@@ -1,7 +1,7 @@
 """The test database emptied after tests that really commit: the tables with rows in them, and nothing else.
 
 Django's `flush` truncates every table and then sends the signals of a migration, by which content types, permissions
-and grants are made anew: the larger part of what a short test takes. Those stand here from the first migration on.
+and grants are made again: the larger part of what a short test takes. Those stand here from the first migration on.
 """
 
 from __future__ import annotations

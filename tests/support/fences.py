@@ -1,7 +1,7 @@
 """Fences of the kernel that tests need: name spaces, Landlock, system call filters, access times, a small disk.
 
-Where the kernel lacks one, the test fails: what protects patients' data has not been seen to work there. Whoever has to
-run the tests on such a kernel all the same names the fence in CONSILIENCE_TESTS_WITHOUT (several with commas).
+Where the kernel lacks one, the test fails: what protects patients' data has not been seen to work there. Anyone who
+has to run the tests on such a kernel all the same names the fence in CONSILIENCE_TESTS_WITHOUT (several with commas).
 """
 
 from __future__ import annotations

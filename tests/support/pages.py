@@ -12,7 +12,7 @@ from tests.support.cohort import Cohort
 from training.models import Job
 
 SPOKEN = {"aria-label", "title", "placeholder", "alt", "label"}
-"""Attributes that people read or hear; those that scripts say are told by their value's look."""
+"""Attributes that people read or hear; those that scripts say are reported by their value's look."""
 SILENT = {"script", "style", "code", "pre", "textarea"}
 WORDS_FOR_SCRIPTS = {
     *("data-just-now", "data-in-a-moment", "data-copied", "data-table", "data-other-schema", "data-same-silo"),

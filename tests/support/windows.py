@@ -25,7 +25,7 @@ FOLLOWED = """
         (plot) => Math.abs(plot.querySelector(".main-svg").getBoundingClientRect().width - plot.clientWidth) < 2
     )
 """
-"""Charts are drawn anew for a window of another width, after a moment."""
+"""Charts are drawn again for a window of another width, after a moment."""
 AT_ONCE = """
     () => {
         const sheet = new CSSStyleSheet();

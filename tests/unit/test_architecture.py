@@ -126,7 +126,7 @@ def test_every_action_says_by_whom() -> None:
     checked, wrong = 0, []
     for path in filter(writes, action_files()):
         for node in parsed(path).body:
-            reads = ("check_", "is_", "authenticate_", "hold")  # judge, find or lock; they write nothing
+            reads = ("check_", "is_", "authenticate_", "hold")  # check, find or lock; they write nothing
             if not isinstance(node, ast.FunctionDef) or node.name.startswith(("_", *reads)):
                 continue
             checked += 1
@@ -172,7 +172,7 @@ def views(patterns: list[URLPattern | URLResolver] | None = None, prefix: str = 
 
 
 def own_api_views() -> dict[str, type[APIView]]:
-    """Our REST views by address; those of drf-spectacular judge nobody's data."""
+    """Our REST views by address; those of drf-spectacular check nobody's data."""
     return {
         address: kind
         for address, kind in views()

@@ -70,7 +70,7 @@ def test_a_file_that_is_written_where_the_table_says_is_found(
 
 
 def test_the_name_of_a_protection_mode_stands_in_one_place() -> None:
-    """Whoever asks for a mode asks `federation.protection`: to add one, nothing else changes."""
+    """Anyone who asks for a mode asks `federation.protection`: to add one, nothing else changes."""
     named = re.compile(r"""(["'])(clear|masked|encrypted)\1""")
     found = [
         f"{path.relative_to(ROOT)}: {line.strip()}"
@@ -102,7 +102,9 @@ NAMES = set(TASKS)
 
 
 def asks_for_tasks(source: str) -> Iterator[str]:
-    """Where a program tells tasks or kinds of order apart: members of enumerations, names in comparisons and tables."""
+    """Where a program reports tasks or kinds of order apart: members of enumerations, names in comparisons and
+    tables.
+    """
 
     def names_one(node: ast.AST | None) -> bool:
         return any(isinstance(one, ast.Constant) and one.value in NAMES for one in ast.walk(node or ast.Pass()))

@@ -56,7 +56,7 @@ class OrganisationPlan(Plan):
 
 
 class ConsortiumPlan(Plan):
-    """Everything: whoever coordinates, and the members. One password for all, made anew for each demo.
+    """Everything: the coordinator and the members. One password for all, made again for each demo.
 
     `second_factors` are the secrets in people's authenticator apps, by e-mail address.
     """

@@ -25,7 +25,7 @@ class UpdatesRejectedError(Exception):
 
 @dataclass(frozen=True)
 class UpdateFigures:
-    """What a combiner that sees single updates tells about one. The cosine is None where a vector is zero."""
+    """What a combiner that sees single updates reports about one. The cosine is None where a vector is zero."""
 
     norm_l2: float
     cosine_to_mean: float | None
@@ -65,7 +65,7 @@ class Combine(Protocol):
     ) -> CombinedUpdate:
         """`updates` are the file and the weight of each; none may have a larger L2 norm than `norm_max`.
 
-        `on_block` is called before every block that is read, so that whoever waits hears of progress.
+        `on_block` is called before every block that is read, so that anyone who waits hears of progress.
         """
         ...
 

@@ -1,4 +1,6 @@
-"""A model that a training plan declares: its tensors are told here, what is computed with them only the plan knows."""
+"""A model that a training plan declares: its tensors are declared here, what is computed with them only the plan
+knows.
+"""
 
 from __future__ import annotations
 

@@ -38,7 +38,9 @@ Digest = Annotated[str, Field(pattern=DIGEST_PATTERN, max_length=71)]
 Code = Annotated[str, Field(pattern=r"^[a-z0-9_]+(\.[a-z0-9_]+)+$", max_length=80)]
 
 Network = Literal["none", "allowed"]
-"""What a trainer says of its network: that it found none when it began, or that it was told to do without that."""
+"""What a trainer says of its network: that it found none when it began, or that it was instructed to do without
+that.
+"""
 
 ARTEFACTS_MAX = 16
 """How many inputs an order has at most, and how many outputs."""

@@ -13,7 +13,9 @@ Hash = Annotated[str, Field(pattern=HASH_PATTERN)]
 
 
 class AuditCheckpoint(Document):
-    """The head of a chain (signed by the platform): whoever keeps it can tell later whether history was rewritten."""
+    """The head of a chain (signed by the platform): anyone who keeps it can find out later whether history was
+    rewritten.
+    """
 
     payload_type = "application/vnd.consilience.audit-checkpoint.v1+json"
 

@@ -118,7 +118,7 @@ class Manifest(Document):
     task: TaskName
     purpose: Text
     use: Purpose | None = None
-    """The purpose as it can be judged; `purpose` is the launcher's own words."""
+    """The purpose as it can be checked; `purpose` is the launcher's own words."""
     agreement_digest: Digest | None = None
     code_digest: Digest | None = None
     privacy: DifferentialPrivacy | None = None

@@ -1,4 +1,4 @@
-"""What the platform tells a silo to do."""
+"""What the platform instructs a silo to do."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ UPDATE = "update"
 
 
 class OrderKind(StrEnum):
-    """What a silo can be told to do. What this version does not carry out is refused: ``order.kind_not_supported``."""
+    """What a silo can be asked to do. What this version does not carry out is refused: ``order.kind_not_supported``."""
 
     TRAIN = "train"
     EVALUATE = "evaluate"

@@ -23,7 +23,7 @@ def _known(mode: str) -> str:
 
 
 class _Named(Protection):
-    """Of which only the mode is judged: there is no such mode."""
+    """Of which only the mode is checked: there is no such mode."""
 
     mode: Annotated[str, Field(max_length=40), AfterValidator(_known)]
 

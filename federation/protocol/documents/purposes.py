@@ -28,7 +28,7 @@ DiseaseCode = Annotated[str, Field(pattern=r"^(ICD-10:[A-Z][0-9]{0,2}(\.[0-9A-Z]
 
 
 class UseConditions(Part):
-    """What data may be used for: a permission, and modifiers with what they need to be judged."""
+    """What data may be used for: a permission, and modifiers with what they need to be checked."""
 
     permission: Permission
     diseases: tuple[DiseaseCode, ...] = Field(default=(), max_length=200)

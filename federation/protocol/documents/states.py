@@ -43,7 +43,7 @@ class LogAcceptance(Document):
     """A person's word that a silo may countersign a chain that does not follow from the head which it keeps.
 
     Signed by the organisation's signatory key, on premises. It stays in the trainer's journal, and goes to the platform
-    and into evidence: whoever reads either sees where the log breaks.
+    and into evidence: anyone who reads either sees where the log breaks.
     """
 
     payload_type = "application/vnd.consilience.log-acceptance.v1+json"
@@ -52,7 +52,7 @@ class LogAcceptance(Document):
     signatory_key: Encoded
     chain: Name
     kept: KeptHead
-    """The head that is given up: nothing that the platform shows leads through it."""
+    """The head that is abandoned: nothing that the platform shows leads through it."""
     shown: KeptHead
     """The head of the other log, from which this silo goes on."""
     accepted_at: UtcDatetime

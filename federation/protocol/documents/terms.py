@@ -89,7 +89,7 @@ class Privacy(Part):
 
 
 class Cohort(Part):
-    """How many must take part, so that nobody's part can be told from the sum."""
+    """How many must take part, so that nobody's part can be inferred from the sum."""
 
     minimum_participants: Annotated[int, Field(ge=1, le=10_000)]
     minimum_rows: Annotated[int, Field(ge=0, le=10**9)] = 0
@@ -148,4 +148,4 @@ class Terms(Part):
     retention: Retention = Field(default_factory=Retention)
     amendment: AmendmentTerms = Field(default_factory=AmendmentTerms)
     notes: Text = ""
-    """What the members want to say beyond this. It binds people; no machine judges it."""
+    """What the members want to say beyond this. It binds people; no machine checks it."""

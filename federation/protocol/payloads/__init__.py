@@ -31,7 +31,7 @@ def payload_kind(name: str) -> PayloadKind:
 
 
 def check_payload(name: str, file: BinaryIO, layout: Layout, protection: Protection) -> None:
-    """Judge a payload by its head and its length, as one of this kind.
+    """Check a payload by its head and its length, as one of this kind.
 
     Args:
         name: The kind.

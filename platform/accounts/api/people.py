@@ -106,7 +106,7 @@ class People(ListAPIView[User]):
     serializer_class = Person
 
     def get_queryset(self) -> QuerySet[User]:
-        """Whoever holds a role in it."""
+        """Everyone who holds a role in it."""
         return people_of(access_organisation(signed_in(self.request), self.kwargs["organisation_id"]))
 
 

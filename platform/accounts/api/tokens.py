@@ -1,4 +1,4 @@
-"""REST: one's own tokens. Made and revoked by whoever signed in, never by a token."""
+"""REST: one's own tokens. Made and revoked by the one who signed in, never by a token."""
 
 from __future__ import annotations
 

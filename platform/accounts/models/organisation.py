@@ -65,7 +65,7 @@ class Organisation(models.Model):
 
     @property
     def facts_digest(self) -> str:
-        """Which name, country and kind these are: whoever edits them says which they have seen."""
+        """Which name, country and kind these are: anyone who edits them says which they have seen."""
         return hashlib.sha256(f"{self.name}\0{self.country}\0{self.kind}".encode()).hexdigest()[:32]
 
 

@@ -13,7 +13,7 @@ from accounts.permissions import ORGANISATION_ROLES
 
 
 class OrganisationRole(models.Model):
-    """A role that a person holds in an organisation; whoever holds one belongs to it."""
+    """A role that a person holds in an organisation; anyone who holds one belongs to it."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="organisation_roles")

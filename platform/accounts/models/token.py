@@ -47,7 +47,7 @@ class ApiToken(models.Model):
     """A bearer token of a person, of which only the SHA-256 is kept.
 
     It is found by the hash of what was presented. No constant-time comparison is needed: the token has 256 random
-    bits, and what the index's timing could tell is about the hash of a guess, from which no better guess follows.
+    bits, and what the index's timing could reveal is about the hash of a guess, from which no better guess follows.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)

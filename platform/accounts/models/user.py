@@ -29,7 +29,7 @@ class UserManager(BaseUserManager["User"]):
         return found
 
     def with_address(self, email: str) -> User | None:
-        """Whoever is known by this address, None if nobody is.
+        """The person who is known by this address, None if nobody is.
 
         Of two accounts from before one address had one spelling, one still holds another (migration 0010): who writes
         just that one means that account.

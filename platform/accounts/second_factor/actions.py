@@ -33,15 +33,15 @@ def reset(*, user: User, by: Actor) -> None:
 
 
 def note_set_up(*, user: User, by: Actor) -> None:
-    """Write down, in the transaction that sets it up, that somebody has a second factor."""
+    """Records, in the transaction that sets it up, that somebody has a second factor."""
     record(by=by, verb="user.second_factor_set_up", subject=user, detail={"person": user.full_name})
 
 
 def note_removed(*, user: User, by: Actor) -> None:
-    """Write down, in the transaction that removes it, that somebody has none any more."""
+    """Records, in the transaction that removes it, that somebody has none any more."""
     record(by=by, verb="user.second_factor_removed", subject=user, detail={"person": user.full_name})
 
 
 def note_codes_renewed(*, user: User, by: Actor) -> None:
-    """Write down, in the transaction that makes them, that somebody has new recovery codes."""
+    """Records, in the transaction that makes them, that somebody has new recovery codes."""
     record(by=by, verb="user.recovery_codes_renewed", subject=user, detail={"person": user.full_name})

@@ -1,4 +1,4 @@
-"""Judging a code. All that is remembered of codes is in PostgreSQL, so that signing in works while Redis is away."""
+"""Checks a code. All that is remembered of codes is in PostgreSQL, so that signing in works while Redis is away."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def use_code(*, user: User, code: str, address: str) -> Authenticator:
     """The factor that this code is of; it won't do a second time.
 
     Raises Unauthenticated `second_factor.wrong` or TooMany `sign_in.too_many`. A try counts as failed before it is
-    judged, like that of a password.
+    checked, like that of a password.
     """
     what = f"second factor of {user.pk}"
     record_attempt(what, address, from_anywhere_max=TRIES_MAX)

@@ -35,7 +35,7 @@ class TakesCode(forms.Form):
         self.fields["code"] = _code_field(_("Six digits from your authenticator app, or one of your recovery codes"))
 
     def clean_code(self) -> str:
-        """Judge it, slowly for whoever guesses."""
+        """Check it, slowly for anyone who guesses."""
         code = str(self.cleaned_data["code"])
         try:
             self.authenticator = use_code(user=self.user, code=code, address=address_of(context.request))
@@ -68,7 +68,7 @@ class SetUpForm(ActivateTOTPForm):  # type: ignore[misc]
         self.fields["code"] = _code_field(_("The six digits that the app shows now"))
 
     def clean_code(self) -> str:
-        """Judge it. It is about a secret that whoever types it has before them, so guessing is no matter."""
+        """Check it. It is about a secret that the person who types it has before them, so guessing is no matter."""
         code = "".join(str(self.cleaned_data["code"]).split())
         if step_of(self.secret, code, time.time()) is None:
             raise forms.ValidationError(

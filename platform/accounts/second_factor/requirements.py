@@ -13,7 +13,7 @@ from accounts.models import User
 from accounts.permissions import Role
 from rest.errors import Forbidden
 
-# Whoever may change what others do, or speak for an organisation.
+# Anyone who may change what others do, or speak for an organisation.
 STRONG_ROLES = (Role.CONSORTIUM_ADMINISTRATOR, Role.ORGANISATION_ADMINISTRATOR, Role.STEWARD)
 _SHOWN = "second_factor_shown_by"
 _SHOWN_AT = "second_factor_shown_at"
@@ -37,7 +37,7 @@ def needs_second_factor(user: User) -> bool:
         return False
     if user.is_platform_administrator:
         return True
-    # `consortium_roles` is declared by consortia, which stands above this app: asked by its name, not imported.
+    # `consortium_roles` is declared by consortia, which is above this app: asked by its name, not imported.
     held = Q(organisation_roles__role__in=STRONG_ROLES) | Q(consortium_roles__role__in=STRONG_ROLES)
     return User.objects.filter(held, pk=user.pk).exists()
 

@@ -1,4 +1,4 @@
-"""Pages of the second factor: allauth's, with what is written down of them."""
+"""Pages of the second factor: allauth's, with what is recorded of them."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """What is done to versions whose time is over, or one of whose members is gone: the platform says so by itself.
 
-A member leaves, or revokes its key, in apps below this one, which know nothing of agreements. So nobody is told at
+A member leaves, or revokes its key, in apps below this one, which know nothing of agreements. So nobody is informed at
 that moment; it is asked whenever it matters (`selectors.in_force`, `accept_signature`), and the sweep writes it down.
 """
 

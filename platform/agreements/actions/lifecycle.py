@@ -40,9 +40,9 @@ def return_to_draft(*, version: AgreementVersion, by: Actor) -> AgreementVersion
 def open_signing(*, version: AgreementVersion, seen_digest: str | None = None, by: Actor) -> AgreementVersion:
     """Fix the bytes that every member is to sign.
 
-    `seen_digest` is the `terms_digest` of the wording that whoever opens it has read. Raises Conflict
+    `seen_digest` is the `terms_digest` of the wording that the person who opens it has read. Raises Conflict
     `agreement.changed_meanwhile` where it is another by now, Invalid `agreement.contradiction` and Unprocessable
-    `agreement.members` with what stands in the way, by field.
+    `agreement.members` with what prevents it, by field.
     """
     locked = lock_version(version)
     check_digest_is_current(locked, seen_digest)

@@ -1,4 +1,4 @@
-"""The bodies with which terms are handed in, as the OpenAPI document shows them; `agreements.terms` reads them."""
+"""The bodies with which terms are submitted, as the OpenAPI document shows them; `agreements.terms` reads them."""
 
 from __future__ import annotations
 

@@ -73,7 +73,7 @@ class OneVersion(APIView):
 
 
 class TextRenderer(JSONRenderer):
-    """For clients that ask for plain text; an error is told in JSON all the same."""
+    """For clients that ask for plain text; an error is reported in JSON all the same."""
 
     media_type = "text/plain"
     format = "text"
@@ -166,7 +166,7 @@ class OpenSigningView(APIView):
     @extend_schema(request=OpenSigning, responses=AgreementDetailOut)
     @idempotent()
     def post(self, request: Request, agreement_version_id: UUID) -> Response:
-        """Fix the bytes that every member is to sign. What stands in the way is told by field."""
+        """Fix the bytes that every member is to sign. What prevents it is shown by field."""
         user = signed_in(request)
         version = access_version(user, agreement_version_id, Permission.AGREEMENT_DRAFT)
         seen = validated(OpenSigning, request)["seen_digest"]
@@ -189,7 +189,7 @@ class Reopen(APIView):
 
 
 class Withdraw(APIView):
-    """A version is given up."""
+    """A version is abandoned."""
 
     scopes = {"POST": WRITE}
 

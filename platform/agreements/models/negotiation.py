@@ -1,4 +1,4 @@
-"""How a version came to its terms: every wording, and what was said about the clauses."""
+"""How a version came to its terms: every wording, and what was stated about the clauses."""
 
 from __future__ import annotations
 

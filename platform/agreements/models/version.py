@@ -35,7 +35,7 @@ class AgreementVersion(models.Model):
     state = models.CharField(max_length=12, choices=AgreementState.choices, default=AgreementState.DRAFT)
     reason_code = models.CharField(max_length=80, blank=True)
     reason_params = models.JSONField(null=True)
-    """What stands in the sentence of the code (`audit.reasons`); None where a person said why, or nobody did."""
+    """What is in the sentence of the code (`audit.reasons`); None where a person said why, or nobody did."""
     reason = models.TextField(max_length=2000, blank=True)
     terms = models.JSONField()
     payload = models.BinaryField(null=True)
@@ -106,7 +106,7 @@ class AgreementVersion(models.Model):
 
     @property
     def terms_digest(self) -> str:
-        """Which wording this is: whoever changes it says which they have seen."""
+        """Which wording this is: anyone who changes it says which they have seen."""
         return digest_of_terms(self.terms)
 
     @property

@@ -31,7 +31,7 @@ class Events(ListAPIView[Event]):
     filterset_class = EventFilter
 
     def get_queryset(self) -> QuerySet[Event]:
-        """Those that the asker may read; whoever names a consortium or an organisation may read its record."""
+        """Those that the asker may read; anyone who names a consortium or an organisation may read its record."""
         user = signed_in(self.request)
         if consortium_id := uuid_parameter(self.request, "consortium"):
             access_consortium(user, consortium_id, Permission.EVENT_VIEW)

@@ -43,5 +43,5 @@ class Consortium(db.Model):
 
     @property
     def description_digest(self) -> str:
-        """Which name and description these are: whoever edits them says which they have seen."""
+        """Which name and description these are: anyone who edits them says which they have seen."""
         return hashlib.sha256(f"{self.name}\0{self.description}".encode()).hexdigest()[:32]

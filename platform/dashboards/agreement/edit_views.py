@@ -71,7 +71,7 @@ def _first_terms(offer: Offer) -> dict[str, Any]:
 
 @login_required
 def edit(request: HttpRequest, agreement_version_id: UUID) -> HttpResponse:
-    """Change a draft, or counter-propose; who does is told when somebody else did so in the meantime."""
+    """Change a draft, or counter-propose; who does is informed when somebody else did so in the meantime."""
     user = signed_in(request)
     version = access_version_to_revise(user, agreement_version_id)
     if not version.is_open:
@@ -133,7 +133,7 @@ def _taken(form: TermsForm, work: Callable[[], AgreementVersion]) -> AgreementVe
     form.full_clean()
     try:
         if form.is_wrong:
-            check_wording(read_terms(form.said()))  # for what else is wrong: everything is told at once
+            check_wording(read_terms(form.said()))  # for what else is wrong: everything is reported at once
             return None
         return work()
     except (Forbidden, NotFound):

@@ -1,4 +1,4 @@
-"""Pages to read: a consortium's agreement and its versions, one version, two side by side, one on paper. Thin."""
+"""Pages to read: a consortium's agreement and its versions, one version, two side by side, one printed. Thin."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def overview(request: HttpRequest, consortium_id: UUID) -> HttpResponse:
 @require_safe
 @login_required
 def version(request: HttpRequest, agreement_version_id: UUID) -> HttpResponse:
-    """One version: where it stands, what can be done, what it says, who has signed."""
+    """One version: where it is, what can be done, what it says, who has signed."""
     user = signed_in(request)
     return version_page(request, access_version(user, agreement_version_id))
 
@@ -145,7 +145,7 @@ def compare(request: HttpRequest, agreement_version_id: UUID) -> HttpResponse:
 @require_safe
 @login_required
 def printable_text(request: HttpRequest, agreement_version_id: UUID) -> HttpResponse:
-    """The same text for paper, with the hash and the signatures."""
+    """The same text for printing, with the hash and the signatures."""
     user = signed_in(request)
     wanted = access_version(user, agreement_version_id)
     context = {
@@ -161,7 +161,7 @@ def printable_text(request: HttpRequest, agreement_version_id: UUID) -> HttpResp
 @login_required
 def agreement_pdf(request: HttpRequest, agreement_version_id: UUID) -> HttpResponse:
     """The same as a PDF, with the signed document attached."""
-    from dashboards.agreement.pdf import pdf_of  # half a second, for whoever asks for one
+    from dashboards.agreement.pdf import pdf_of  # half a second, for anyone who asks for one
 
     wanted = access_version(signed_in(request), agreement_version_id)
     agreement = agreement_of(wanted)

@@ -68,7 +68,7 @@ def grant(request: HttpRequest, consortium_id: UUID) -> HttpResponse:
 
 @login_required
 def settings(request: HttpRequest, consortium_id: UUID) -> HttpResponse:
-    """Name and description; who may change them is told when somebody else did so in the meantime."""
+    """Name and description; who may change them is informed when somebody else did so in the meantime."""
     user = signed_in(request)
     wanted = access_consortium(user, consortium_id)
     known = {"name": wanted.name, "description": wanted.description, "seen": wanted.description_digest}

@@ -1,1 +1,1 @@
-"""The page of one job: where it stands, how the model does, what every silo did."""
+"""The page of one job: where it is, how the model does, what every silo did."""

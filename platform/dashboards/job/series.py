@@ -220,7 +220,7 @@ def order_state_rows(job: Job, rounds: Iterable[int]) -> tuple[OrderStateRow, ..
 
 
 def _orders(job: Job, rounds: Iterable[int]) -> QuerySet[Order]:
-    """By their steps: of a silo's orders in a round, the last tells how far it came."""
+    """By their steps: of a silo's orders in a round, the last reports how far it came."""
     return Order.objects.filter(step__round__job=job, step__round__number__in=list(rounds)).order_by("step__position")
 
 

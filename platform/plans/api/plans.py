@@ -1,4 +1,4 @@
-"""REST: plans, their source, and what is said of them."""
+"""REST: plans, their source, and what is stated about them."""
 
 from __future__ import annotations
 
@@ -142,7 +142,7 @@ class OnePlan(APIView):
 
 
 class PythonRenderer(BaseRenderer):
-    """For clients that ask for Python; an error is told in JSON all the same."""
+    """For clients that ask for Python; an error is reported in JSON all the same."""
 
     media_type = "text/x-python"
     format = "python"
@@ -183,7 +183,7 @@ class ProposePlan(APIView):
     @extend_schema(request=None, responses=PlanDetailOut)
     @idempotent()
     def post(self, request: Request, plan_id: UUID) -> Response:
-        """Ask the members' stewards to read it; they are told."""
+        """Ask the members' stewards to read it; they are informed."""
         user = signed_in(request)
         plan = access_plan(user, plan_id, Permission.PLAN_UPLOAD)
         return Response(plan_json(actions.propose(plan=plan, by=user)))

@@ -8,9 +8,9 @@ from datetime import datetime, timedelta
 from training.waiting import BelowQuorum
 
 GRACE = timedelta(seconds=30)
-"""An order expires a little after its step's deadline: who answers in between is told that it is late."""
+"""An order expires a little after its step's deadline: who answers in between is informed that it is late."""
 PAUSED_FOR = timedelta(days=7)
-"""Orders of a step that is not given up for a lack of answers hold so long after its deadline."""
+"""Orders of a step that is not abandoned for a lack of answers hold so long after its deadline."""
 
 
 @dataclass(frozen=True)

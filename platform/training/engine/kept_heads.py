@@ -1,4 +1,4 @@
-"""Which heads of the audit log the silos keep, as they have said last, and the proofs that lead on from these."""
+"""Which heads of the audit log the silos keep, as they have reported last, and the proofs that lead on from these."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from silos.models import Silo
 def record_kept_head(*, chain: str, head: TreeHead, by: Silo, is_its_word: bool = False) -> None:
     """Remember which head a silo keeps. A countersigned one that comes late does not take back a later one.
 
-    What a silo tells by itself (`is_its_word`, in a refusal) counts as it is, also where it is an earlier one.
+    What a silo reports by itself (`is_its_word`, in a refusal) counts as it is, also where it is an earlier one.
     """
     now = timezone.now()
     SiloHead.objects.get_or_create(

@@ -1,4 +1,4 @@
-"""Payloads judged by their heads before anything is made of them: whatever kind of order they answer."""
+"""Payloads checked by their heads before anything is made of them: whatever kind of order they answer."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether a queued job may still start: judged again as it was at its launch, since the world goes on meanwhile."""
+"""Whether a queued job may still start: checked again as it was at its launch, since the world goes on meanwhile."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from training.models import Job
 from training.transitions import JobState
 
 _GONE = frozenset({"dataset.unknown", "silo.not_active"})
-"""What may be said of single data sets at a launch, and of which."""
+"""What may be stated of single data sets at a launch, and of which."""
 
 
 def start_blocker(job: Job) -> Stop | None:

@@ -1,4 +1,5 @@
-"""The claim on a job's first model: one worker makes it, for as long as it gives a sign of life, and not for ever anew.
+"""The claim on a job's first model: one worker makes it, for as long as it gives a sign of life, and not for ever
+again.
 
 How a family draws its first weights is its own affair, and may take longer than a lease. So the claim is renewed from
 beside the work, by a thread that lives as long as the worker's process does (ADR 57).
@@ -39,7 +40,7 @@ class StartClaim:
 
 
 def is_hopeless(job: Job) -> bool:
-    """Whether this (locked) job's first model has cost so many workers their lives that it is given up."""
+    """Whether this (locked) job's first model has cost so many workers their lives that it is abandoned."""
     return job.start_claims >= CLAIMS_MAX
 
 

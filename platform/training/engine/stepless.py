@@ -1,6 +1,7 @@
 """Orders of a job that belong to no step of a round: issued, counted, called back, expired.
 
-Each ends by itself, and nobody waits for the others: its kind is told what became of it (`kinds.base.SteplessKind`).
+Each ends by itself, and nobody waits for the others: its kind is reported what became of it
+(`kinds.base.SteplessKind`).
 """
 
 from __future__ import annotations
@@ -92,7 +93,7 @@ def count(order: AnsweredOrder, by: Actor) -> None:
 
 
 def settle(order: AnsweredOrder, state: OrderState, by: Actor) -> None:
-    """Tell its kind what became of a (locked) order, if it belongs to no step."""
+    """Report its kind what became of a (locked) order, if it belongs to no step."""
     if order.step_id is None:
         stepless_kind(order.kind).settle([order.order_id], state, by)
 
@@ -112,7 +113,7 @@ def expire(*, by: Actor) -> int:
 
 @transaction.atomic
 def _end(which: Q, state: OrderState, code: str, by: Actor) -> int:
-    # an answer that is being taken holds the row: whoever comes later finds the order answered, or ends it next time
+    # an answer that is being taken holds the row: anyone who comes later finds the order answered, or ends it next time
     is_bounded = state == OrderState.EXPIRED
     found = Order.objects.select_for_update(skip_locked=is_bounded).filter(which, step=None, state__in=OUTSTANDING)
     rows = list(found.order_by("pk").values_list("id", "kind", "silo_id")[: _AT_ONCE if is_bounded else None])

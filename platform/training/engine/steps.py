@@ -84,7 +84,7 @@ def claim(*, step_id: int) -> Claim | None:
 
 
 def is_hopeless(claim: Claim) -> bool:
-    """Whether a step has cost so many workers their lives that it is given up."""
+    """Whether a step has cost so many workers their lives that it is abandoned."""
     return claim.step.claims > CLAIMS_MAX or claim.step.claims_renewed > CLAIMS_RENEWED_MAX
 
 
@@ -115,7 +115,7 @@ def pause_stalled(*, by: Actor) -> int:
 def _pause(step_id: int, by: Actor) -> bool:
     step = Step.objects.select_related("round").get(id=step_id)
     with transaction.atomic():
-        # whoever has the job in hand may be closing this very step; the sweep comes again
+        # anyone who has the job in hand may be closing this very step; the sweep comes again
         job = Job.objects.select_for_update(skip_locked=True).filter(id=step.round.job_id).first()
         if job is None or job.state != JobState.RUNNING or step_id not in waiting.stalled_steps():
             return False

@@ -45,7 +45,7 @@ def nudge(*, by: Actor) -> dict[str, int]:
 
 
 def note_silent_silos(*, by: Actor) -> int:
-    """Write down, once, that a silo has not been heard of for a while."""
+    """Records, once, that a silo has not been heard of for a while."""
     silent_after = Value(timedelta(seconds=settings.SILO_SILENT_AFTER_S))
     limit = ExpressionWrapper(Now() - silent_after, output_field=DateTimeField())
     silent = Silo.objects.filter(state=Silo.State.ACTIVE, silent_since=None, last_seen_at__lt=limit)

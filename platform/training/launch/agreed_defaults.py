@@ -47,7 +47,8 @@ def rounds_under(terms: Terms | None) -> int:
 def form_defaults(version: AgreementVersion | None) -> dict[str, Any]:
     """What a launch form shows to begin with: the numbers above, and what the agreement's data may be used for.
 
-    Of the purpose only its kind and the diseases are proposed: what else it declares is for whoever launches to say.
+    Of the purpose only its kind and the diseases are proposed: what else it declares is for the person who launches
+    to say.
     """
     if version is None:
         return {}

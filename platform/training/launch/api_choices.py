@@ -49,7 +49,7 @@ class ModelFamilies(APIView):
 
     @extend_schema(responses=FamiliesOut)
     def get(self, request: Request) -> Response:
-        """Each with when to use it, and the JSON Schema of what may be said of it."""
+        """Each with when to use it, and the JSON Schema of what may be stated of it."""
         signed_in(request)
         return Response(FamiliesOut({"results": choices.model_families()}).data)
 

@@ -10,7 +10,9 @@ from training.protocols import PROTOCOLS
 
 
 def needs_of(task_name: str, mode: str | None, family: str | None = None, target: str | None = None) -> Needs:
-    """What must be told by a connector before it is given orders of such a job. None is for what is not known yet."""
+    """What must be informed of by a connector before it is given orders of such a job. None is for what is not known
+    yet.
+    """
     task = task_of(task_name)
     protocol = PROTOCOLS.get(mode or "")
     if protocol is None:

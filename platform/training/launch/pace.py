@@ -24,7 +24,7 @@ _USUAL = f"""
 def usual_s(silo_ids: Sequence[UUID], kind: OrderKind) -> float | None:
     """How long these silos took with their newest orders of this kind, whatever the job; None where they had none.
 
-    Orders of other kinds tell nothing of it: an exchange of keys takes seconds where a training takes hours.
+    Orders of other kinds reveals nothing of it: an exchange of keys takes seconds where a training takes hours.
     """
     ((seconds,),) = database.fetch(_USUAL, {"silos": list(silo_ids), "kind": kind.value})
     return None if seconds is None else float(seconds)

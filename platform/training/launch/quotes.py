@@ -1,4 +1,4 @@
-"""What a job would take, before it is launched: judged by the same checks, kept nowhere."""
+"""What a job would take, before it is launched: checked by the same checks, kept nowhere."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ class Quote:
 
     @property
     def waits_for_all(self) -> bool:
-        """Whether a round waits to its deadline for whoever does not answer."""
+        """Whether a round waits to its deadline for anyone who does not answer."""
         return mode(self.wait, quorum=self.quorum, silos=len(self.datasets)) == Wait.ALL
 
     @property
@@ -90,7 +90,9 @@ class Quote:
 
 
 def quote(*, consortium: Consortium, request: Mapping[str, Any], by: User) -> Quote:
-    """Weigh a launch request. Raises what launching it would raise, but for silos that may not join: it tells those."""
+    """Weigh a launch request. Raises what launching it would raise, but for silos that may not join: it reports
+    those.
+    """
     asked = read_request(request)
     datasets = check_datasets(consortium=consortium, asked=asked)
     asked = filled_in(asked, in_force(consortium), datasets)

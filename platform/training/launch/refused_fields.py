@@ -23,7 +23,7 @@ _FIELDS = {
     "agreement.minimum_participants": "quorum",
     "agreement.minimum_cell": "limits.minimum_cell",
 }
-"""The field of the request that a rule judges, where it judges one and no silo or data set."""
+"""The field of the request that a rule checks, where it checks one and no silo or data set."""
 
 
 def shared_refusals(found: Sequence[Verdict]) -> tuple[Violation, ...]:

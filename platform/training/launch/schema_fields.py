@@ -44,7 +44,7 @@ def _without_null(member: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def _field(name: str, member: Mapping[str, Any]) -> forms.Field:
-    """One field, with the bounds and the default that the schema tells."""
+    """One field, with the bounds and the default that the schema reports."""
     shared: dict[str, Any] = {
         "label": _(label_of(name)),
         "required": False,

@@ -32,9 +32,9 @@ class Job(models.Model):
     state = models.CharField(max_length=10, choices=JobState, default=JobState.QUEUED)
     reason_code = models.CharField(max_length=80, blank=True)
     reason_params = models.JSONField(null=True)
-    """What stands in the sentence of the code (`audit.reasons`); None where there are only words, or nothing to say."""
+    """What is in the sentence of the code (`audit.reasons`); None where there are only words, or nothing to say."""
     reason = models.TextField(blank=True)
-    """The words of whoever said it, where the code has no sentence; of rows from before, the English sentence."""
+    """The words of the one who wrote it, where the code has no sentence; of rows from before, the English sentence."""
     launched_by = models.ForeignKey("accounts.User", on_delete=models.PROTECT, related_name="+")
     request = models.JSONField()
     agreement = models.ForeignKey("agreements.AgreementVersion", null=True, on_delete=models.PROTECT, related_name="+")

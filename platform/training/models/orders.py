@@ -26,7 +26,7 @@ class OrderQuerySet(MovingQuerySet["Order", OrderState]):
 
 
 class Order(models.Model):
-    """What one silo is told to do, signed and once-only. Its state tells how far the silo has come with it.
+    """What one silo is to do, signed and once-only. Its state reports how far the silo has come with it.
 
     Nearly all belong to a step of a round. Those of a job's beginning and end belong to no step, and those of the audit
     log to no job.
@@ -51,9 +51,9 @@ class Order(models.Model):
     state = models.CharField(max_length=10, choices=OrderState, default=OrderState.ISSUED)
     code = models.CharField(max_length=80, blank=True)
     params = models.JSONField(null=True)
-    """What stands in the sentence of the code (`audit.reasons`); None where there are only words, or the code alone."""
+    """What is in the sentence of the code (`audit.reasons`); None where there are only words, or the code alone."""
     message = models.TextField(blank=True)
-    """The words of whoever said it: those of a refusal are the silo's own."""
+    """The words of the one who wrote it: those of a refusal are the silo's own."""
     clause = models.CharField(max_length=40, blank=True, default="", db_default="")
     """The clause of the agreement by which a silo refused it."""
     envelope = models.BinaryField()

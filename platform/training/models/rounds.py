@@ -23,7 +23,7 @@ class RoundQuerySet(MovingQuerySet["Round", RoundState]):
 
 
 class Round(models.Model):
-    """One exchange with the cohort over one global model. A round that was given up is tried again as a new attempt.
+    """One exchange with the cohort over one global model. A round that was abandoned is tried again as a new attempt.
 
     It is the list of steps that its protocol names (`training.protocols`); they are opened one after the other.
     """
@@ -80,7 +80,7 @@ class StepQuerySet(MovingQuerySet["Step", StepState]):
 class Step(models.Model):
     """One kind of order to everybody in a round, with its own quorum and deadline. Masks add steps, not states.
 
-    Whoever closes it holds its lease, and renews that while it works.
+    The worker that closes it holds its lease, and renews that while it works.
     """
 
     State = StepState

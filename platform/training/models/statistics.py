@@ -32,7 +32,9 @@ class ReleasedStatistics(models.Model):
 
 
 class StatisticsReport(models.Model):
-    """What one silo has told of it, as its signed answer names it: kept as evidence of how the figures came about."""
+    """What one silo has reported about it, as its signed answer names it: kept as evidence of how the figures came
+    about.
+    """
 
     order = models.OneToOneField(Order, primary_key=True, on_delete=models.CASCADE, related_name="statistics_report")
     document = models.BinaryField()

@@ -31,7 +31,7 @@ class Opening:
 
 
 OpensWith = Callable[[Opening], Combiner]
-"""Gives what makes one update of the round's. Raises FederationErrors for which the round is given up."""
+"""Gives what makes one update of the round's. Raises FederationErrors for which the round is abandoned."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class StepPlan:
     """
 
     kind: OrderKind
-    below: BelowQuorum = BelowQuorum.ABANDON
+    below_quorum: BelowQuorum = BelowQuorum.ABANDON
     quorum: int | None = None
     """How many answers it needs; None for the job's quorum."""
     deadline_s: float | None = None

@@ -27,7 +27,7 @@ from training.transitions import OrderState
 TOLD_FOR = timedelta(days=7)
 TOLD_MAX = 100
 ROUNDS_TOLD = 40
-"""Of a job so many of its last rounds are told; what was wrong before has been mended."""
+"""Of a job so many of its last rounds are reported; what was wrong before has been mended."""
 
 
 @dataclass(frozen=True)

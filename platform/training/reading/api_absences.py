@@ -31,7 +31,7 @@ class Absences(APIView):
     def get(self, request: Request) -> Response:
         """Of the silos of your organisations, or of one silo: what became of their orders, why, and what can be done.
 
-        Of another organisation's silo you are told what belongs to jobs that you see.
+        Of another organisation's silo you see what belongs to jobs that you see.
         """
         user = signed_in(request)
         which = _Which(data=request.query_params)

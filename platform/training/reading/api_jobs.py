@@ -47,7 +47,7 @@ class Jobs(ListAPIView[Job]):
     @extend_schema(request=JobLaunch, responses={201: JobDetailOut}, examples=EXAMPLES)
     @idempotent()
     def post(self, request: Request) -> Response:
-        """Launch a job: everything that can be known to be wrong is said now."""
+        """Launch a job: everything that can be known to be wrong is stated now."""
         user = signed_in(request)
         consortium, asked = _read_launch(request, user)
         job = launch(consortium=consortium, request=asked, by=user)

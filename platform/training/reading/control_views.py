@@ -66,7 +66,7 @@ def steer(request: HttpRequest, job_id: UUID, action: str) -> HttpResponse:
 
 
 def controls_for(job: Job) -> list[str]:
-    """What can be done to the job now by whoever may: names of `CONTROLS`."""
+    """What can be done to the job now by the one who may: names of `CONTROLS`."""
     possible = JOB[JobState(job.state)]
     names = [name for name, known in CONTROLS.items() if known[1] in possible]
     return [name for name in names if name != "resume"] if job.state == JobState.QUEUED else names

@@ -1,4 +1,4 @@
-"""What pages tell of many rounds at once, counted by the database."""
+"""What pages report about many rounds at once, counted by the database."""
 
 from __future__ import annotations
 

@@ -92,7 +92,7 @@ class JobStatus:
 
 
 _LONG = ("dataset__declaration", "dataset__registration", "silo__statement", "silo__certificate")
-"""What nobody needs of a silo to see where it stands."""
+"""What nobody needs of a silo to see where it is."""
 
 
 def job_status(job: Job) -> JobStatus:

@@ -1,4 +1,4 @@
-"""What small numbers must not tell. Pure."""
+"""What small numbers must not reveal. Pure."""
 
 from __future__ import annotations
 

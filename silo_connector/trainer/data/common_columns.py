@@ -47,7 +47,7 @@ def load_common(declaration: DatasetDeclaration, path: Path) -> CommonColumns:
 def fingerprint_of(declaration: DatasetDeclaration, columns: CommonColumns, minimum_cell: int) -> str:
     """A digest of all rows in whatever order, of how their columns are cut, and of what is withheld below.
 
-    Equal for the same rows under the same rule: what one minimum cell withholds another one may tell.
+    Equal for the same rows under the same rule: what one minimum cell withholds another one may reveal.
 
     A row is hashed to 64 bits by mixing its values' (the finaliser of S. Vigna's splitmix64); the sorted hashes of all
     rows, with the cells as declared, go into one SHA-256. Of a single row nothing is kept.

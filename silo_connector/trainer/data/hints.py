@@ -1,4 +1,4 @@
-"""What to do about a value that is not as declared, as far as its looks tell."""
+"""What to do about a value that is not as declared, as far as its looks show."""
 
 from __future__ import annotations
 

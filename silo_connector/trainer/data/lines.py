@@ -1,4 +1,4 @@
-"""Where a row is in its file, for whoever opens it in an editor. Read only when something is wrong."""
+"""Where a row is in its file, for anyone who opens it in an editor. Read only when something is wrong."""
 
 from __future__ import annotations
 
@@ -43,6 +43,6 @@ def _records(declaration: DatasetDeclaration, path: Path) -> Iterator[tuple[int,
                     yield last + 1, len(record)
                 last = reader.line_num
     except (OSError, csv.Error):
-        return  # it can't be told then, and the row's number has to do
+        return  # it can't be determined then, and the row's number has to do
     finally:
         csv.field_size_limit(before)

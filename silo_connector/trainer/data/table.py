@@ -87,7 +87,7 @@ class Typed:
 
 
 def read_column(column: Column, raw: pa.ChunkedArray, declaration: DatasetDeclaration, path: Path) -> Typed:
-    """A column as its declaration says. What is not is told with ``data.bad_value``, line and column.
+    """A column as its declaration says. What is not is shown with ``data.bad_value``, line and column.
 
     Raises DataError ``data.bad_type`` for a column that holds something else altogether.
     """

@@ -46,7 +46,7 @@ _RESOURCES = ("resources.memory_total_bytes", "resources.memory_free_bytes", "re
 def may_leave(kind: type[BaseModel], field: str) -> bool:
     """Whether a field of such a document may leave at all: listed below, a figure that some target has, or a payload.
 
-    Which figures of which job, and with which values, is judged after this by the job's target and agreement; which
+    Which figures of which job, and with which values, is checked after this by the job's target and agreement; which
     payloads, by the order.
     """
     figure = field.removeprefix("evaluation.figures.")

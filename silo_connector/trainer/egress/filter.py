@@ -76,7 +76,7 @@ class AnswerBounds(Protocol):
         """The kinds of payload that may go with the answer."""
 
     def check(self, submission: Submission, payloads: Mapping[str, Path]) -> None:
-        """Judge what stands in the answer and in its files. Raises Invalid ``egress.not_allowed``.
+        """Check what stands in the answer and in its files. Raises Invalid ``egress.not_allowed``.
 
         That the files are what was granted, and the bytes that the answer names, was looked at before.
         """
@@ -104,7 +104,7 @@ class Bounds:
 
     @property
     def payload_kinds(self) -> AbstractSet[str]:
-        """Those of the mode, without a kind whose contents nobody judges here."""
+        """Those of the mode, without a kind whose contents nobody checks here."""
         return mode_of(self.protection.mode).payload_kinds - {STATISTICS}
 
     def check(self, submission: Submission, payloads: Mapping[str, Path]) -> None:
@@ -155,7 +155,7 @@ class StatisticsBounds:
 
     @property
     def payload_kinds(self) -> AbstractSet[str]:
-        """Those of the mode: what stands in a report is judged here."""
+        """Those of the mode: what stands in a report is checked here."""
         return mode_of(self.protection.mode).payload_kinds
 
     def check(self, submission: Submission, payloads: Mapping[str, Path]) -> None:

@@ -28,7 +28,7 @@ class JobWork(Generic[T]):
 
 
 def allow(order: Order, task_of: Callable[[Manifest], T], incoming: Incoming, silo: SiloContext) -> JobWork[T]:
-    """Judge an order, what came with it, and whether it is allowed; the journal has it then. Raises Refused.
+    """Check an order, what came with it, and whether it is allowed; the journal has it then. Raises Refused.
 
     `task_of` says what the manifest makes of the order, and raises Refused where the two don't fit.
     """

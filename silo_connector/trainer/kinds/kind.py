@@ -77,7 +77,7 @@ class Kind(Protocol[Said, Work]):
     """The names of the parameters that such an order may have. One with another is refused before it is validated."""
 
     def payload_kinds(self) -> Collection[str]:
-        """The kinds of payload that answers may bring (``federation.protocol.payloads``): the platform is told."""
+        """The kinds of payload that answers may bring (``federation.protocol.payloads``): the platform is informed."""
 
     def validate(self, order: Said, incoming: Incoming, silo: SiloContext) -> Work:
         """What is to be done, if all that must hold does. Raises Refused."""

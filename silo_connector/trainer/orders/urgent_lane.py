@@ -13,7 +13,9 @@ LOG = Log("trainer")
 LOOK_EVERY_S = 0.5
 """So long at least a training goes on before the inbox is looked at again."""
 SERVED_AT_ONCE_MAX = 4
-"""No more orders than this are served between two batches: whoever sends many slows a training, and never stops it."""
+"""No more orders than this are served between two batches: anyone who sends many slows a training, and never stops
+it.
+"""
 
 READ_AT_ONCE_MAX = 32
 """So many orders at most are read between two batches, to find the urgent ones; each is read once in a training."""
@@ -40,7 +42,7 @@ class UrgentLane:
         self._is_faulty = False
 
     def begin(self) -> None:
-        """An order begins: whatever waits is looked at anew."""
+        """An order begins: whatever waits is looked at again."""
         self._passed_over.clear()
         self._is_faulty = False
 
@@ -56,7 +58,7 @@ class UrgentLane:
         try:
             self._serve_some()
         except Exception as error:
-            if not self._is_faulty:  # said once an order: the inbox is looked at again soon
+            if not self._is_faulty:  # reported once an order: the inbox is looked at again soon
                 LOG.error("inbox.fault", trace=error)
             self._is_faulty = True
         finally:

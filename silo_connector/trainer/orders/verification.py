@@ -1,4 +1,4 @@
-"""Judging an order before anything is done for it: who signed it, what it asks, and whether that is ours to do."""
+"""Checking an order before anything is done for it: who signed it, what it asks, and whether that is ours to do."""
 
 from __future__ import annotations
 
@@ -138,7 +138,7 @@ def _check_retired(key_ids: frozenset[str], order: OrderBase | Refused, chain: K
 def open_manifest(order: Order, sealed: bytes, trust: Trust) -> Manifest:
     """The manifest that came with an order, if it is the one that the order names. Raises Refused."""
     try:
-        # A job may outlive the key that signed its manifest: the order, whose key was judged, vouches for these bytes.
+        # A job may outlive the key that signed its manifest: the order, whose key was checked, vouches for these bytes.
         payload = envelope.verify(sealed, Manifest.payload_type, trust.platform.keys).payload
     except FederationError as error:
         raise Refused("manifest.untrusted", error.message) from error

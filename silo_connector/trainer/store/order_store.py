@@ -172,7 +172,7 @@ class Memory:
         return max(int(number), mark(self._database, silo_id))
 
     def silos(self) -> set[str]:
-        """The silos whose orders were taken: one, unless this trainer was enrolled anew."""
+        """The silos whose orders were taken: one, unless this trainer was enrolled again."""
         found = self._database.execute("SELECT silo_id FROM numbers UNION SELECT silo_id FROM number_marks")
         return {str(silo_id) for (silo_id,) in found}
 
@@ -190,11 +190,11 @@ class Memory:
         )
 
     def registered_names(self) -> set[str]:
-        """The datasets that the platform was told of, and not that they are declared no longer."""
+        """The datasets that the platform was informed of, and not that they are declared no longer."""
         return {str(name) for (name,) in self._database.execute("SELECT name FROM registrations")}
 
     def forget_registration(self, name: str) -> None:
-        """The dataset is withdrawn: declared again, it is registered anew."""
+        """The dataset is withdrawn: declared again, it is registered again."""
         self._database.execute("DELETE FROM registrations WHERE name = ?", (name,))
 
     def close(self) -> None:

@@ -71,7 +71,9 @@ class Outcomes:
         self.put(outcome.order_id, outcome.document, files)
 
     def put_journalled(self, document: bytes) -> None:
-        """Put a document about a dataset into the outbox. Each has a folder of its own: what was said before stays."""
+        """Put a document about a dataset into the outbox. Each has a folder of its own: what was stated before
+        stays.
+        """
         digest = digest_bytes(document)
         self._record(EgressEntry("dataset", digest, len(document)))
         self.put(spool.dataset_folder(digest), document)

@@ -3,7 +3,7 @@
 * An order is forgotten 62 days after it was seen last, with its number and its answer. No order lives longer than 31
   days and numbers only rise, so every number up to a forgotten one belongs to an order that is over: the highest of
   them is the mark, and an unknown number up to it is refused as used.
-* Of a job's orders those of its last round stay, by which the next one is judged, as long as the job does.
+* Of a job's orders those of its last round stay, by which the next one is checked, as long as the job does.
 * A job is forgotten 400 days after its last order. One that is unknown and was made before a forgotten one began is
   refused: it may be that one.
 

@@ -51,7 +51,7 @@ def compare(config: Config, memory: Memory) -> Past:
 
 
 def compared(config: Config) -> Past:
-    """The same, for whoever has no memory open. Raises as `compare`."""
+    """The same, for anyone who has no memory open. Raises as `compare`."""
     with opened_memory(config) as memory:
         return compare(config, memory)
 
@@ -60,7 +60,7 @@ def compared(config: Config) -> Past:
 def opened_memory(config: Config) -> Iterator[Memory]:
     """The trainer's memory, beside a trainer that may be running."""
     is_there = (config.trainer_state / MEMORY).exists()
-    memory = Memory(config.trainer_state if is_there else None)  # what is lost, only the trainer makes anew
+    memory = Memory(config.trainer_state if is_there else None)  # what is lost, only the trainer makes again
     try:
         yield memory
     finally:
@@ -138,7 +138,7 @@ def _heads(past: Past, config: Config, _pinned: Signatory | None) -> list[Older]
     try:
         kept = audit_checkpoints.stored_heads(config.trainer_state)
     except Invalid:
-        return []  # what can't be read is no reason to begin anew: countersigning is refused
+        return []  # what can't be read is no reason to begin again: countersigning is refused
     found = []
     for chain, head in sorted(past.heads.items()):
         ours = kept.get(chain)

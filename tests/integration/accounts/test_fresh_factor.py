@@ -78,7 +78,7 @@ def test_no_token_does_it_nor_a_session_that_showed_its_factor_long_ago(
     assert getattr(by_session, endpoint.method)(path, body, format="json").status_code == endpoint.status
 
 
-def test_nor_are_silos_confirmed_by_one(world: World, required: None) -> None:
+def test_a_token_confirms_no_silo(world: World, required: None) -> None:
     path = "/api/v1/silos/00000000-0000-4000-8000-000000000000/confirm/"
     telephone(world.administrator)
     _, secret = issue_token(

@@ -80,7 +80,7 @@ def test_rest_and_pages_say_so_at_the_field(world: World) -> None:
     facts = {"name": "South", "country": "CH", "kind": "hospital", "seen": world.north.facts_digest}
     page = browser(world.administrator).post(f"/organisations/{world.north.pk}/edit/", facts)
     assert (page.status_code, list(page.context["form"].errors)) == (422, ["name"])
-    # whoever is of another organisation renames nothing, whatever the name
+    # anyone who is of another organisation renames nothing, whatever the name
     assert client_of(world.outsider).patch(place, {"name": "South"}, format="json").status_code == 404
 
 

@@ -64,7 +64,7 @@ def test_who_administers_sets_it_up_before_anything_else(world: World, who: str)
 
 
 @pytest.mark.parametrize("who", ["it", "auditor", "scientist", "nobody"])
-def test_others_may_go_without(world: World, who: str) -> None:
+def test_roles_without_duty_may_sign_in_without_a_second_factor(world: World, who: str) -> None:
     client, answer = sign_in(getattr(world, who))
     assert answer["Location"] == "/"
     assert client.get("/").status_code == 200
@@ -302,7 +302,7 @@ RFC_6238 = [(59, "287082"), (1111111109, "081804"), (1234567890, "005924"), (200
 
 
 @pytest.mark.parametrize(("at", "digits"), RFC_6238)
-def test_codes_of_the_standard(at: int, digits: str) -> None:
+def test_one_time_codes_equal_those_of_the_standard(at: int, digits: str) -> None:
     import base64
 
     secret = base64.b32encode(b"12345678901234567890").decode()

@@ -76,7 +76,7 @@ def test_a_closed_account_reads_like_a_wrong_password(ada: User, client: Client)
         ("/\\evil.example", "/"),
     ],
 )
-def test_where_one_goes_after(ada: User, client: Client, wanted: str, went: str) -> None:
+def test_sign_in_leads_only_to_pages_of_this_platform(ada: User, client: Client, wanted: str, went: str) -> None:
     assert try_in(client, next=wanted)["Location"] == went
 
 

@@ -78,7 +78,7 @@ def test_a_token_needs_no_csrf_token(world: World) -> None:
     assert client.post("/api/v1/consortia/", body, format="json").status_code == 201
 
 
-def test_a_session_needs_one(world: World) -> None:
+def test_a_session_needs_a_csrf_token(world: World) -> None:
     client = APIClient(enforce_csrf_checks=True)
     client.force_login(world.administrator)
     body = {"name": "n", "slug": "s", "organisation": str(world.north.pk)}
@@ -103,7 +103,7 @@ def test_a_revoked_token_is_refused(world: World) -> None:
         revoke_token(token=token, by=world.it)
 
 
-def test_of_a_closed_account(world: World) -> None:
+def test_a_token_of_a_closed_account_is_unknown(world: World) -> None:
     _, secret = token_for(world.it, Scope.ACCOUNT_READ)
     deactivate_user(user=world.it, by=world.platform_admin)
     assert told(with_token(secret).get("/api/v1/me/")) == (401, "token.unknown")
@@ -160,7 +160,7 @@ def test_no_token_lives_for_ever(world: World, days: int) -> None:
         ({"expires_at": timezone.now() - timedelta(days=400)}, "api_token_expires_later"),
     ],
 )
-def test_the_database_knows_too(world: World, changed: dict[str, Any], constraint: str) -> None:
+def test_the_database_refuses_impossible_tokens(world: World, changed: dict[str, Any], constraint: str) -> None:
     token, _ = token_for(world.it, Scope.ACCOUNT_READ)
     with pytest.raises(IntegrityError, match=constraint), transaction.atomic():
         ApiToken.objects.filter(pk=token.pk).update(**changed)

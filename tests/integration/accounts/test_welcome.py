@@ -1,4 +1,4 @@
-"""Who may give whom a new address at which a password is chosen: whoever has it, has the account."""
+"""Who may give whom a new address at which a password is chosen: anyone who has it, has the account."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def test_an_account_of_another_organisation_is_not_won_by_giving_it_a_role(world
 
 
 @pytest.mark.parametrize("platform_admin", [True, False])
-def test_nor_is_one_that_the_platform_made(world: World, platform_admin: bool) -> None:
+def test_no_welcome_link_is_renewed_for_an_account_of_the_platform(world: World, platform_admin: bool) -> None:
     made = create_user(email="made@example.org", full_name="M", is_platform_administrator=platform_admin, by=TEST)
     grant_role(user=made, organisation=world.north, role=Role.AUDITOR, by=world.administrator)
     assert asked(world.administrator, made).status_code == 403

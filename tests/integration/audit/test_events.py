@@ -1,4 +1,4 @@
-"""Events: appended with what they tell of, and never changed."""
+"""Events: appended with what they report, and never changed."""
 
 from __future__ import annotations
 

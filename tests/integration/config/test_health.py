@@ -70,7 +70,7 @@ def test_health_only_answers_get(port: int) -> None:
         assert (answer.status, answer.code, answer.headers["allow"]) == (405, "method.not_allowed", "GET, HEAD")
 
 
-def test_the_database_is_away(
+def test_readiness_names_a_database_that_is_away(
     port: int, database: dict[str, Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     place, password = database["HOST"], database["PASSWORD"]
@@ -88,7 +88,9 @@ def test_the_database_is_away(
     assert ask(port, health.READY).status == 200
 
 
-def test_the_broker_is_away(port: int, database: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_readiness_names_a_broker_that_is_away(
+    port: int, database: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(settings, "CELERY_BROKER_URL", "redis://:a-secret@127.0.0.1:1/0")
     answer = ask(port, health.READY)
     assert (answer.status, answer.json["away"]) == (503, ["broker"])

@@ -65,6 +65,6 @@ def test_settings_say_which_proxy_is_meant(changes: dict[str, str], reported_val
 
 
 def test_no_server_of_ours_believes_headers_by_itself() -> None:
-    """uvicorn trusts whoever is on the same machine unless it is reported_value not to."""
+    """uvicorn trusts anyone who is on the same machine unless it is reported_value not to."""
     for path in ("deploy/Dockerfile", "demo/coordinator.py", "docs/operator.md"):
         assert "--no-proxy-headers" in (ROOT / path).read_text(), path

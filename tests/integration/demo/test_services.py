@@ -105,7 +105,7 @@ def test_a_server_left_by_an_earlier_run_is_ended(folder: Path, started: list[Po
         assert connection.execute("SELECT 1").fetchone() == (1,)
 
 
-def test_two_stand_side_by_side(folder: Path, started: list[Postgres]) -> None:
+def test_services_of_two_demos_run_side_by_side(folder: Path, started: list[Postgres]) -> None:
     for name in ("one", "two"):
         (folder / name).mkdir()
         made = cluster(folder / name, started)

@@ -33,14 +33,14 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture(autouse=True)
 def caught_up(cohort: Cohort, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Letters are sent, and what happened while the cohort was made has been told."""
+    """E-mails are sent, and what happened while the cohort was made has been reported."""
     monkeypatch.setattr(settings, "EMAIL_CONFIGURED", True)
     actions.gather(by=TEST)
     Delivery.objects.all().delete()
 
 
 def told() -> dict[str, list[str]]:
-    """What is told now, by address."""
+    """What is reported now, by address."""
     mail.outbox.clear()
     actions.gather(by=TEST)
     deliveries.deliver_due(by=TEST)

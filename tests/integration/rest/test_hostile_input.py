@@ -88,7 +88,7 @@ def test_a_cursor_of_another_list(client: APIClient, path: str, position: str) -
 
 
 @pytest.mark.parametrize("size", ["0", "-1", "201", "1e3", "٣", "9" * 5000, "", " "])
-def test_an_absurd_page_size(client: APIClient, size: str) -> None:
+def test_an_absurd_page_size_is_refused(client: APIClient, size: str) -> None:
     problem = checked(client.get("/api/v1/events/", {"page_size": size}), 422, "page_size.invalid")
     assert list(problem["fields"]) == ["page_size"]
 
@@ -128,7 +128,7 @@ def test_an_absurd_filter_is_refused(client: APIClient, name: str, value: str) -
         "",
     ],
 )
-def test_an_address_of_nothing(client: APIClient, path: str) -> None:
+def test_an_unknown_address_is_not_found_as_a_problem(client: APIClient, path: str) -> None:
     answer = client.get(f"/api/v1/{path}")
     assert answer.status_code == 404
     assert answer["Content-Type"] == "application/problem+json"

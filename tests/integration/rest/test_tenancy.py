@@ -1,7 +1,7 @@
 """Every endpoint of accounts, consortia and the record, asked the same questions.
 
-Does it work for who may; is a stranger told to sign in (401), somebody without the role refused (403), somebody of
-another consortium told that there is nothing (404); is a wrong method refused (405); is what changed written down?
+Does it work for who may; is a stranger asked to sign in (401), somebody without the role refused (403), somebody of
+another consortium answered that there is nothing (404); is a wrong method refused (405); is what changed recorded?
 """
 
 from __future__ import annotations

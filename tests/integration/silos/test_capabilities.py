@@ -38,7 +38,7 @@ def test_the_signed_statement_and_each_heartbeat_say_what_a_silo_can_do(cohort: 
 
 
 @pytest.mark.parametrize("report", [{}, {"trainer": None}, {"trainer": {}}, {"trainer": {"capabilities": "all"}}])
-def test_without_a_trainers_word_it_can_do_what_it_said_last(cohort: Cohort, report: dict[str, Any]) -> None:
+def test_a_silo_without_a_trainer_s_report_can_do_what_it_reported_last(cohort: Cohort, report: dict[str, Any]) -> None:
     note_heartbeat(by=cohort.silo, report=report)
     assert told_of(cohort) == capabilities()
 
@@ -91,7 +91,7 @@ def test_a_change_of_what_a_silo_can_do_is_an_event_and_a_heartbeat_is_none(coho
     assert "<dt>Protection</dt><dd>clear → clear, masked</dd>" in page
 
 
-def test_a_relay_that_tells_something_else_each_time_makes_no_more_than_an_event_an_hour(cohort: Cohort) -> None:
+def test_a_relay_that_shows_something_else_each_time_makes_no_more_than_an_event_an_hour(cohort: Cohort) -> None:
     for number in range(20):
         beat(cohort, capabilities(protection=["clear", f"mode_{number}"]))
     assert len(changes(cohort)) == 1
@@ -112,7 +112,7 @@ def test_a_change_that_was_taken_back_within_the_hour_is_no_event(cohort: Cohort
     assert len(changes(cohort)) == 1
 
 
-def test_what_an_event_tells_is_bounded(cohort: Cohort) -> None:
+def test_what_an_event_shows_is_bounded(cohort: Cohort) -> None:
     beat(cohort, capabilities(kinds=[f"kind_{number}" for number in range(VALUES_MAX)]))
     (change,) = changes(cohort)
     assert len(change["new"]["kinds"]) == VALUES_TOLD_MAX

@@ -116,7 +116,7 @@ def test_an_answer_can_t_name_what_another_silo_uploaded(port: int, federation: 
     mine.refresh_from_db()
     assert mine.state in OUTSTANDING
     assert not Submission.objects.exists()
-    assert put(port, mine, OTHER).json["complete"]  # whoever has the bytes may bring them
+    assert put(port, mine, OTHER).json["complete"]  # anyone who has the bytes may bring them
     assert answer_with(port, federation, mine, OTHER).json["state"] == "submitted"
 
 

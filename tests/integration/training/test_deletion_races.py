@@ -1,4 +1,4 @@
-"""What is deleted is needed by nobody, whoever begins to need it at the same moment."""
+"""What is deleted is needed by nobody, no matter who begins to need it at the same moment."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ def evaluation_of(cohort: Cohort, version: ModelVersion) -> Job:
 def test_a_blob_that_is_put_while_an_equal_one_is_deleted_is_there(
     blob_root: Path, transactional_db: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It is put between the look whether anybody needs it and the deletion."""
+    """It is put between the check whether anybody needs it and the deletion."""
     store.release(store.put_bytes(DATA, DIGEST))
     make_old(DIGEST)
     needed, looked, put = housekeeping.needed, Flag(), Flag()
@@ -241,7 +241,7 @@ def test_a_blob_whose_row_is_committed_while_it_is_judged_stays(blob_root: Path)
 
     def needed(digests: Collection[str]) -> set[str]:
         found = rows & set(digests)
-        rows.add(digest)  # right after the statement whoever put it commits its row, and lets go
+        rows.add(digest)  # right after the statement the one who put it commits its row, and lets go
         store.release(mark)
         return found
 

@@ -1,8 +1,8 @@
 """Every endpoint of silos, datasets, jobs and models, asked the same questions.
 
-Does it work for who may; is a stranger told to sign in (401), somebody without the role refused (403), somebody of
-another consortium told that there is nothing (404); is a wrong method refused (405); does a token need its scope; is
-what changed written down, once, in the name of who did it?
+Does it work for who may; is a stranger asked to sign in (401), somebody without the role refused (403), somebody of
+another consortium answered that there is nothing (404); is a wrong method refused (405); does a token need its
+scope; is what changed recorded, once, in the name of who did it?
 """
 
 from __future__ import annotations
@@ -301,7 +301,7 @@ def let_go(answer: Any) -> None:
 
 
 @pytest.mark.parametrize(("door", "who"), doors.with_who_may(DOORS))
-def test_works_for_who_may(scene: Scene, door: Door, who: str) -> None:
+def test_each_endpoint_works_for_who_may(scene: Scene, door: Door, who: str) -> None:
     let_go(doors.check_it_works(door, door.of(scene), getattr(scene.cohort, who), writes_more=True))
 
 

@@ -1,4 +1,4 @@
-"""The launch form while it is filled in: what it comes to, lines to copy, and an earlier job said again."""
+"""The launch form while it is filled in: what it comes to, lines to copy, and an earlier job repeated."""
 
 from __future__ import annotations
 

@@ -36,7 +36,7 @@ def running(blob_root: Path) -> tuple[Federation, Job]:
 
 @contextmanager
 def locked(table: str, key: UUID | int) -> Iterator[None]:
-    """Another connection has the row, until the block ends. Whoever waits for it fails, after a second."""
+    """Another connection has the row, until the block ends. Anyone who waits for it fails, after a second."""
     has_it, go_on = threading.Event(), threading.Event()
 
     def hold() -> None:
@@ -62,7 +62,7 @@ def locked(table: str, key: UUID | int) -> Iterator[None]:
             cursor.execute("RESET lock_timeout")
 
 
-def test_whoever_opens_a_round_passes_a_job_by_that_somebody_works_on(running: tuple[Federation, Job]) -> None:
+def test_who_opens_a_round_passes_a_job_by_that_somebody_works_on(running: tuple[Federation, Job]) -> None:
     _federation, job = running
     with transaction.atomic():
         rounds.abandon_open_round(job=Job.objects.select_for_update().get(id=job.id), by=TEST, code="test.stopped")
@@ -74,7 +74,7 @@ def test_whoever_opens_a_round_passes_a_job_by_that_somebody_works_on(running: t
     assert (opened.number, opened.attempt) == (1, 2)
 
 
-def test_whoever_claims_a_step_passes_it_by_while_somebody_ends_it(running: tuple[Federation, Job]) -> None:
+def test_who_claims_a_step_passes_it_by_while_somebody_ends_it(running: tuple[Federation, Job]) -> None:
     federation, job = running
     for order in Order.objects.filter(step__round__job=job):
         played = federation.played(order.silo_id)
@@ -88,10 +88,10 @@ def test_whoever_claims_a_step_passes_it_by_while_somebody_ends_it(running: tupl
     assert claim.step.claims == 1
 
 
-def test_whoever_pauses_a_job_for_want_of_answers_passes_it_by(running: tuple[Federation, Job]) -> None:
+def test_who_pauses_a_job_for_want_of_answers_passes_it_by(running: tuple[Federation, Job]) -> None:
     _federation, job = running
     past = timezone.now() - timedelta(seconds=1)
-    Step.objects.filter(round__job=job).update(deadline_at=past, below=BelowQuorum.PAUSE)
+    Step.objects.filter(round__job=job).update(deadline_at=past, below_quorum=BelowQuorum.PAUSE)
     with locked("training_job", job.id):
         assert steps.pause_stalled(by=TEST) == 0
     assert steps.pause_stalled(by=TEST) == 1

@@ -1,4 +1,4 @@
-"""Orders of the audit log push a silo's trainings out of the newest six by which its usual time is told."""
+"""Orders of the audit log push a silo's trainings out of the newest six by which its usual time is reported."""
 
 from __future__ import annotations
 

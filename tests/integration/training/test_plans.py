@@ -1,4 +1,4 @@
-"""Jobs by a training plan: who may join, what silos are told, and what the model remembers."""
+"""Jobs by a training plan: who may join, what silos are shown, and what the model remembers."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def codes(cohort: Cohort, plan: TrainingPlan) -> list[str]:
 
 
 def manifest_of(job: Job) -> documents.Manifest:
-    """What the silos are told."""
+    """What the silos are shown."""
     return documents.read(documents.Manifest, json_payload(bytes(job.manifest or b"")))
 
 
@@ -70,7 +70,7 @@ def test_a_silo_joins_once_its_organisation_has_signed_a_review(cohort: Cohort, 
     assert codes(cohort, plan) == ["", "agreement.code_review", ""]
 
 
-def test_two_reviewers_where_the_agreement_says_so(cohort: Cohort, plan: TrainingPlan) -> None:
+def test_a_job_needs_two_reviewers_where_the_agreement_says_so(cohort: Cohort, plan: TrainingPlan) -> None:
     agree_on(cohort.federation, SOURCE, reviewers=2)
     review_everywhere(cohort.federation)
     assert codes(cohort, plan) == ["agreement.code_review"] * 3

@@ -32,7 +32,7 @@ PER_ANSWER_S = 45.0
 
 
 class Passing:
-    """Time that passes when it is told to; who tries the step then."""
+    """Time that passes when it is instructed to; who tries the step then."""
 
     def __init__(self, step: Step) -> None:
         self.step = step

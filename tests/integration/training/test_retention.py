@@ -83,7 +83,7 @@ def leave(federation: Federation, place: int = 2) -> None:
 
 
 def download(federation: Federation, model: Model) -> tuple[int, str]:
-    """The answer to whoever asks for the last version."""
+    """The answer to a request for the last version."""
     final = model.versions.order_by("-round_number")[0]
     answer: Any = browser(federation.scientist).get(f"/api/v1/model-versions/{final.id}/download/")
     for close in answer._resource_closers:  # its own `close` would end the connection to the database
@@ -105,7 +105,7 @@ def try_it(federation: Federation, model: Model) -> Job:
 
 
 def told(verb: str) -> list[dict[str, Any]]:
-    """What events of this verb tell."""
+    """What events of this verb report."""
     return list(Event.objects.filter(verb=verb).values_list("detail", flat=True))
 
 

@@ -54,7 +54,7 @@ def test_a_round_whose_second_step_has_begun_counts_that_step(played: tuple[Fede
     federation, job = played
     all_greet(federation, job)
     (summary,) = round_summaries(job, round_ids(job))
-    assert (summary.kind, summary.tally.included, summary.tally.waiting) == ("train", 0, 3)
+    assert (summary.kind, summary.tally.included, summary.tally.pending) == ("train", 0, 3)
 
 
 def test_bytes_are_those_of_what_each_order_brings(played: tuple[Federation, Job]) -> None:

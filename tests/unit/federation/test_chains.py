@@ -65,7 +65,7 @@ def test_what_is_missing_swapped_or_cut_off_is_found() -> None:
     assert cut.code == "chain.head"
     assert isinstance(verify_chain("another", links), Break)
     rewritten = chain([b"a", b"x", b"c"])
-    assert verify_chain("test", rewritten) == 3  # whole in itself: only a head kept elsewhere tells
+    assert verify_chain("test", rewritten) == 3  # whole in itself: only a head kept elsewhere shows it
     assert isinstance(verify_chain("test", rewritten, head), Break)
 
 

@@ -301,7 +301,7 @@ def test_the_order_of_what_is_no_feature_means_nothing() -> None:
         (with_steps({**BASE["steps"][0], "columns": ["id", "months"]}, *BASE["steps"][1:4]), "feature", "2"),
     ],
 )
-def test_what_differs_is_named(other: dict[str, Any], part: str, name: str) -> None:
+def test_the_first_difference_of_two_declarations_is_named(other: dict[str, Any], part: str, name: str) -> None:
     first = differences(parse_declaration(BASE), parse_declaration(other))[0]
     assert (first.part, first.name) == (part, name)
     assert first.first != first.other

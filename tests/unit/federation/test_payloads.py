@@ -99,7 +99,7 @@ def test_statistics_are_written_in_one_way(data: bytes) -> None:
     assert refused("statistics.v1", data) == "payload.malformed"
 
 
-def test_statistics_are_bounded() -> None:
+def test_a_statistics_payload_beyond_its_bound_is_refused() -> None:
     data = statistics_v1.encode({"a": "x" * statistics_v1.SIZE_BYTES_MAX})
     assert refused("statistics.v1", data).startswith("payload.")
 

@@ -70,7 +70,7 @@ def test_a_key_chain_leads_from_root_to_current_key_in_any_order() -> None:
 
 
 def test_a_key_chain_begins_at_the_pinned_key() -> None:
-    """Whoever has pinned a later key can't verify what lies before it, and need not."""
+    """Anyone who has pinned a later key can't verify what lies before it, and need not."""
     chain = KeyChain(KEYS[2].public).verify_and_extend([link(0), link(1), link(2), link(3)], now=NOW)
     assert chain.keys == tuple(key.public for key in KEYS[2:5])
 
@@ -104,7 +104,7 @@ def test_a_key_chain_never_returns_to_an_earlier_key() -> None:
     assert refusal(chain_to(2), link(2, 2)) == "succession.goes_back"
 
 
-def test_two_successors_of_one_key() -> None:
+def test_two_successors_of_one_key_are_refused_as_forked() -> None:
     assert refusal(KeyChain(KEYS[0].public), link(0), link(0, 3)) == "succession.forked"
     assert refusal(chain_to(2), link(0, 3)) == "succession.forked"
     assert refusal(chain_to(2), link(1, made_at=at(4))) == "succession.forked"
@@ -150,12 +150,12 @@ def changed(change: Callable[[dict[str, Any]], object]) -> bytes:
         changed(lambda content: content.pop("made_at")),
     ],
 )
-def test_what_is_no_succession(sent_along: bytes) -> None:
+def test_malformed_successions_are_refused(sent_along: bytes) -> None:
     assert refusal(KeyChain(KEYS[0].public), sent_along) == "succession.malformed"
     assert refusal(KeyChain(KEYS[0].public), link(0), sent_along) == "succession.malformed", "all or nothing"
 
 
-def test_so_many_at_once_are_not_even_read() -> None:
+def test_too_many_successions_are_refused_unread() -> None:
     assert refusal(KeyChain(KEYS[0].public), *[b""] * (SUCCESSIONS_MAX + 1)) == "succession.malformed"
 
 

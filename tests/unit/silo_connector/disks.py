@@ -15,8 +15,8 @@ from tests.support.fences import is_missing
 def small_disk(folder: Path, size_kb: int = 64) -> Iterator[Path]:
     """The folder as a file system of its own, in memory.
 
-    Where nothing can be mounted the test fails: what happens on a full disk was not seen. Whoever has to go on all the
-    same names `small-disk` in CONSILIENCE_TESTS_WITHOUT.
+    Where nothing can be mounted the test fails: what happens on a full disk was not seen. Anyone who has to go on
+    all the same names `small-disk` in CONSILIENCE_TESTS_WITHOUT.
     """
     folder.mkdir()
     mounted = subprocess.run(

@@ -91,7 +91,7 @@ class FakePlatform:
     partner: PrivateKey = field(default_factory=PrivateKey.generate)
     """The signatory key of another member."""
     agreement: bytes | None = None
-    """The agreement under which jobs are launched, as it is handed out with orders."""
+    """The agreement under which jobs are launched, as it is sent with orders."""
     signatures: list[dict[str, Any]] = field(default_factory=list)
     reviews: list[dict[str, Any]] = field(default_factory=list)
     nonces: set[str] = field(default_factory=set)

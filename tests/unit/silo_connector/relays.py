@@ -97,6 +97,6 @@ async def given(site: Site, **changes: Any) -> tuple[Order, Manifest]:
 
 
 def dead(site: Site) -> dict[str, str]:
-    """Codes by what the relay has given up."""
+    """Codes by what the relay has abandoned."""
     reasons = (site.config.spool / "dead").glob("*.reason.json")
     return {file.name.removesuffix(".reason.json"): json.loads(file.read_text())["code"] for file in reasons}

@@ -1,4 +1,4 @@
-"""Heartbeats that come before their time, when the trainer can do something else than was told."""
+"""Heartbeats that come before their time, when the trainer can do something else than was reported."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def families(platform: FakePlatform) -> list[list[str]]:
     return [(beat["trainer"] or {}).get("capabilities", {}).get("families", []) for beat in platform.heartbeats]
 
 
-async def test_a_trainer_that_has_got_a_runner_is_told_of_at_once(site: Site, platform: FakePlatform) -> None:
+async def test_a_trainer_that_has_got_a_runner_is_informed_of_at_once(site: Site, platform: FakePlatform) -> None:
     tell(site, capabilities={"families": ["logistic"]}, state="idle")
     async with relaying(site):
         await platform.until(lambda: families(platform) == [["logistic"]])
@@ -39,7 +39,7 @@ async def test_a_trainer_that_has_got_a_runner_is_told_of_at_once(site: Site, pl
         await platform.until(lambda: families(platform) == [["logistic"], ["logistic", "plan"]])
 
 
-async def test_a_trainer_that_starts_after_its_relay_is_told_of_at_once(site: Site, platform: FakePlatform) -> None:
+async def test_a_trainer_that_starts_after_its_relay_is_informed_of_at_once(site: Site, platform: FakePlatform) -> None:
     async with relaying(site):
         await platform.until(lambda: families(platform) == [[]])
         tell(site, capabilities={"families": ["plan"]}, state="idle")

@@ -106,7 +106,7 @@ def set_clock(monkeypatch: pytest.MonkeyPatch, off: timedelta) -> None:
 async def test_hostile_a_clock_is_set_back_to_before_the_agreement_expired(
     site: Site, monkeypatch: pytest.MonkeyPatch, back: timedelta, code: str
 ) -> None:
-    """Far back it is said; a little, and the moment that was seen counts."""
+    """Far back it is stated; a little, and the moment that was seen counts."""
     run_once(site)  # the journal has seen this moment
     site.agree(validity={"not_before": now() - timedelta(days=9), "not_after": now() - back / 2})
     set_clock(monkeypatch, -back)

@@ -63,6 +63,6 @@ def test_a_tolerated_interface_may_be_there_but_no_route_through_it(tmp_path: Pa
         check_isolated(root, ["tunl0"])
 
 
-def test_not_knowing_is_refused(tmp_path: Path) -> None:
+def test_an_unreadable_network_state_is_refused(tmp_path: Path) -> None:
     with pytest.raises(Invalid, match=r"trainer\.network"):
         check_isolated(tmp_path)

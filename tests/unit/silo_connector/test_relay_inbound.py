@@ -229,7 +229,9 @@ async def test_what_lies_in_the_way_in_tmp_is_neither_followed_nor_fatal(site: S
     assert not list(victim.iterdir())
 
 
-async def test_without_disk_space_it_waits(site: Site, platform: FakePlatform, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_relay_waits_for_disk_space(
+    site: Site, platform: FakePlatform, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from silo_connector.relay.receiving import Receiver
 
     tries = iter([True, True])

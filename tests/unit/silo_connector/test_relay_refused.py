@@ -1,4 +1,4 @@
-"""A platform that takes nothing for now, or nothing more for an order: the relay backs off, or tells without it."""
+"""A platform that takes nothing for now, or nothing more for an order: the relay backs off, or reports without it."""
 
 from __future__ import annotations
 

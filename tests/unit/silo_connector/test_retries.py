@@ -134,7 +134,7 @@ async def test_an_order_waits_for_a_database_that_somebody_else_has_locked(
     assert patient._memory.take(str(order.order_id), str(order.silo_id), 1) == 2, "what was not begun was not counted"
 
 
-async def test_other_orders_are_done_while_one_waits(
+async def test_other_orders_are_executed_while_one_waits_for_its_retry(
     site: Site, patient: Trainer, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first, second = site.job(name="first"), site.job(name="second")

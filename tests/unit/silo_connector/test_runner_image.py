@@ -78,7 +78,7 @@ def test_the_sample_s_settings_of_the_runner_are_the_defaults(tmp_path: Path) ->
 
 
 @pytest.mark.slow
-def test_with_the_files_of_its_image_alone_it_starts(tmp_path: Path) -> None:
+def test_the_runner_starts_with_the_files_of_its_image_alone(tmp_path: Path) -> None:
     for line in re.findall(r"^COPY (?!--from)(.+)$", stage("runner"), re.M):
         *sources, target = line.split()
         folder = tmp_path / target.removeprefix("/srv/consilience/")

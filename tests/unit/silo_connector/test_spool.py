@@ -78,7 +78,7 @@ def test_an_odd_name_is_put_aside_under_a_plain_one(place: Spool, name: str) -> 
     assert not list((place.root / "inbox").iterdir())
 
 
-def test_the_oldest_make_room(place: Spool, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_oldest_quarantined_folders_are_deleted(place: Spool, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(spool, "KEPT_ASIDE_MAX", 3)
     ids = [str(uuid4()) for _ in range(5)]
     for age, order_id in enumerate(reversed(ids)):

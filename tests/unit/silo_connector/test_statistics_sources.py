@@ -123,7 +123,7 @@ def of_dataset(site: Site, manifest: Manifest, name: str) -> Manifest:
     return manifest.model_copy(update={"cohort": (member, *manifest.cohort[1:])})
 
 
-async def test_other_edges_under_another_name_tell_nothing_of_the_rows(site: Site) -> None:
+async def test_other_edges_under_another_name_reveal_nothing_of_the_rows(site: Site) -> None:
     told(counting(site), ask(site, job(site)))
     (site.folder / "link.csv").symlink_to(site.folder / "tiny.csv")
     second = OTHER_EDGES.replace('name = "tiny"', 'name = "second"').replace("tiny.csv", "link.csv")
@@ -160,7 +160,9 @@ def test_taking_the_journal_s_lines_twice_is_as_once(memory: Memory, rows: Path)
 
 
 @pytest.mark.parametrize("minimum_cell", [1, MINIMUM_CELL_LEAST - 1])
-async def test_no_statistics_are_told_where_a_withheld_cell_could_be_worked_out(site: Site, minimum_cell: int) -> None:
+async def test_no_statistics_are_reported_where_a_withheld_cell_could_be_worked_out(
+    site: Site, minimum_cell: int
+) -> None:
     counting(site)
     site.agree(**AGREED | {"disclosure": {"minimum_cell": minimum_cell}})
     text = (site.folder / "connector.toml").read_text()

@@ -81,7 +81,9 @@ async def test_a_known_authority_is_believed(tmp_path: Path, size_bytes: int) ->
 @pytest.mark.parametrize(
     ("address", "more"), [("127.0.0.1", ""), ("10.1.2.3", 'ca_file = "platform.pem"')], ids=["unknown", "other name"]
 )
-async def test_anybody_else_is_not(tmp_path: Path, address: str, more: str, size_bytes: int) -> None:
+async def test_a_certificate_of_another_authority_is_refused(
+    tmp_path: Path, address: str, more: str, size_bytes: int
+) -> None:
     platform, server = await serve(tmp_path, address)
     site = make_site(tmp_path, platform, more)
     with pytest.raises(Unreachable, match=r"(?i)certificate"):

@@ -248,7 +248,7 @@ async def test_data_may_become_fewer_while_a_job_runs_but_not_before_it_begins(s
 
 
 async def test_no_more_test_rows_are_reported_than_were_registered(site: Site, trainer: Trainer) -> None:
-    """Data that have grown since are used; they count as what was registered, and no cells are told."""
+    """Data that have grown since are used; they count as what was registered, and no cells are reported."""
     manifest = site.job(rows_coarse=10)
     order = site.order(manifest)
     site.deliver(order, manifest)

@@ -1,4 +1,4 @@
-"""An order is judged before anything is done for it: every way in which it can be wrong has its code."""
+"""An order is checked before anything is done for it: every way in which it can be wrong has its code."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Commands of `make check` that share a process: all are run, and the first that fails ends it and tells why."""
+"""Commands of `make check` that share a process: all are run, and the first that fails ends it and reports why."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ from tooling.po_files import Key
 
 
 class Command(BaseCommand):
-    """Write the files of every language anew, or check that they are whole and fresh."""
+    """Write the files of every language again, or check that they are whole and fresh."""
 
     help = "Collect marked strings into locale/*/LC_MESSAGES/django.po and compile them; with --check, only look."
 

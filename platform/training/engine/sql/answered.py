@@ -65,7 +65,7 @@ class AnsweredOrder:
 
     @cached_property
     def document(self) -> Order:
-        """What its silo was told, as it was signed."""
+        """What its silo was shown, as it was signed."""
         return read(Order, payload_unverified(bytes(self.envelope)))
 
     @cached_property

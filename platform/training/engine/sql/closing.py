@@ -108,7 +108,7 @@ _COUNTED_ANSWERS = f"""
 
 
 def answers(step_id: int) -> list[Answer]:
-    """What counts in a step, in the order of the silos' ids: sums are the same whoever was first."""
+    """What counts in a step, in the order of the silos' ids: sums do not depend on who was first."""
     return [answer for _position, answer in _answers_of(database.fetch(_ANSWERS, {"step": step_id}))]
 
 
@@ -147,7 +147,7 @@ _COUNTED = f"""
 
 
 def counted(round_id: UUID) -> dict[str, str]:
-    """The answers that have counted in a round that is settled: the orders' ids, and the documents' digests."""
+    """The answers that have counted in a round that is closed: the orders' ids, and the documents' digests."""
     return {str(order_id): digest for order_id, digest in database.fetch(_COUNTED, {"round": round_id})}
 
 
@@ -162,7 +162,7 @@ _MEASURED = f"""
 
 
 def measured(step_id: int) -> list[Measured]:
-    """What the silos told in a step of its round's global model, but for those whose answers were rejected."""
+    """What the silos reported in a step of its round's global model, but for those whose answers were rejected."""
     return [
         Measured(organisation, rows, json.loads(figures))
         for organisation, rows, figures in database.fetch(_MEASURED, {"step": step_id})

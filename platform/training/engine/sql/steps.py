@@ -1,4 +1,4 @@
-"""Steps as they are claimed, held and settled."""
+"""Steps as they are claimed, held and finished."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ _CLAIM = f"""
 
 @dataclass(frozen=True)
 class ClaimedStep:
-    """The step that whoever claimed it is to close."""
+    """The step that the worker which claimed it is to close."""
 
     step_id: int
     round_id: UUID

@@ -1,7 +1,7 @@
 """When a step takes no further answers, and how long it waits for whom (docs/adr/0032).
 
 Nothing of it is kept but what was decided at the opening: whether a step is due follows from its orders, at any
-moment, for whoever asks. A process that dies or a nudge that is lost changes nothing of it.
+moment, for anyone who asks. A process that dies or a nudge that is lost changes nothing of it.
 """
 
 from __future__ import annotations
@@ -119,7 +119,7 @@ _STALLED_STEPS = f"""
 
 
 def stalled_steps() -> list[int]:
-    """The steps of running jobs whose time is over without their quorum, and that are not given up for it."""
+    """The steps of running jobs whose time is over without their quorum, and that are not abandoned for it."""
     return [step_id for (step_id,) in database.fetch(_STALLED_STEPS, silent_after())]
 
 

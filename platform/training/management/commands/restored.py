@@ -15,7 +15,7 @@ class Command(BaseCommand):
     help = __doc__ or ""
 
     def handle(self, *_args: Any, **_options: Any) -> None:
-        """Tell it."""
+        """Report it."""
         behind, broken = numbers_lost(), breaks()
         for one in behind:
             self.stdout.write(f"{one.silo}: {one.orders_lost} orders lost, told {one.at:%Y-%m-%d %H:%M} UTC")

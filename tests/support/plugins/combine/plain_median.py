@@ -1,4 +1,4 @@
-"""The median of the updates, element by element; it tells neither norms nor cosines."""
+"""The median of the updates, element by element; it reports neither norms nor cosines."""
 
 from __future__ import annotations
 

@@ -43,7 +43,7 @@ class Summed:
 
 
 def _open(opening: Opening) -> Combiner:
-    """The sum, once all that is needed was said in the last step."""
+    """The sum, once all that is needed was stated in the last step."""
     OPENED.append(tuple(len(answers) for answers in opening.steps))
     if opening.protection.mode != Greeted.mode:
         raise Invalid("greeted.not_greeted", "This is another mode's round.")

@@ -30,7 +30,7 @@ class WordsKind:
         return ("words.ascii",)
 
     def validate(self, order: Order, incoming: Incoming, silo: SiloContext) -> ModelWork:
-        """What is to be said, if that is allowed. Raises Refused."""
+        """What is to be stated, if that is allowed. Raises Refused."""
 
         def task_of(manifest: Manifest) -> Task:
             task = validate_job_order(order, manifest, incoming.trust, silo.datasets.declarations)

@@ -112,7 +112,7 @@ def test_a_model_that_would_overflow_is_refused_and_nothing_is_left(tmp_path: Pa
     assert not out.exists()
 
 
-def test_state_needs_a_place(tmp_path: Path) -> None:
+def test_a_strategy_with_state_needs_a_place_for_it(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="needs a place"):
         apply(parse_strategy({"name": "fedadam"}), tmp_path, mean_of([tmp_path]), None, tmp_path / "next", None)
 

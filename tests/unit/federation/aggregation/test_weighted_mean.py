@@ -133,7 +133,7 @@ def test_weights_are_positive_and_finite(tmp_path: Path, weight: float) -> None:
     assert caught.value.code == "aggregation.weight"
 
 
-def test_nothing_has_no_mean() -> None:
+def test_a_mean_of_no_updates_is_refused() -> None:
     with pytest.raises(Invalid) as caught:
         PlaintextWeightedMean([], LAYOUT)
     assert caught.value.code == "aggregation.nothing_to_sum"

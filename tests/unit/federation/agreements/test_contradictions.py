@@ -1,4 +1,4 @@
-"""Terms that contradict one another are told at once, by field."""
+"""Terms that contradict one another are reported at once, by field."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ PLAN = "sha256:" + "1" * 64
 
 
 def changed(**changes: object) -> Terms:
-    """Terms with this said otherwise."""
+    """Terms with this changed."""
     return terms_of().model_copy(update=changes)
 
 

@@ -1,4 +1,4 @@
-"""docs/data-use-codes.md has every code, as the software judges it, with its source and licence."""
+"""docs/data-use-codes.md has every code, as the software checks it, with its source and licence."""
 
 from __future__ import annotations
 

@@ -263,7 +263,7 @@ def part(name: str, **changes: object) -> Callable[[Terms], Terms]:
 
 
 def every_dataset(**changes: object) -> Callable[[Terms], Terms]:
-    """Loosen what is said of every data set."""
+    """Loosen what is stated about every data set."""
     return lambda terms: terms.model_copy(
         update={"datasets": tuple(covered.model_copy(update=changes) for covered in terms.datasets)}
     )

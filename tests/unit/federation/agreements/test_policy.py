@@ -1,4 +1,4 @@
-"""``policy.toml``: what it says is read whole, and what is wrong is told by setting."""
+"""``policy.toml``: what it says is read whole, and what is wrong is shown by setting."""
 
 from __future__ import annotations
 

@@ -52,7 +52,7 @@ def checked(entries: list[Entry]) -> Report:
 
 
 def assert_sound(report: Report) -> None:
-    """No exception was caught by the last net, and all of it can be said."""
+    """No exception was caught by the last net, and all of it can be stated."""
     assert UNFORESEEN not in {fault.code for fault in report.faults}, report.faults
     for as_json in (False, True):
         with contextlib.redirect_stdout(io.TextIOWrapper(io.BytesIO(), encoding="utf-8")):
@@ -103,7 +103,7 @@ def test_events_that_say_anything_in_a_log_that_is_signed_and_countersigned(data
 
 @settings(max_examples=examples(60), deadline=None)
 @given(st.data())
-def test_entries_that_hold_anything(data: st.DataObject) -> None:
+def test_verifying_entries_of_any_content_ends_in_a_report(data: st.DataObject) -> None:
     victim = data.draw(st.sampled_from(ENTRIES))
     content = data.draw(
         st.one_of(
@@ -132,7 +132,9 @@ def in_a_file(folder: Path, bundle: bytes) -> Report:
 
 @settings(max_examples=examples(60), deadline=None)
 @given(st.data())
-def test_lines_that_are_anything(tmp_path_factory: pytest.TempPathFactory, data: st.DataObject) -> None:
+def test_verifying_lines_of_any_content_ends_in_a_report(
+    tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
+) -> None:
     lines = list(write_bundle(ENTRIES))
     number = data.draw(st.integers(0, len(lines) - 1))
     line = data.draw(
@@ -148,7 +150,7 @@ def test_lines_that_are_anything(tmp_path_factory: pytest.TempPathFactory, data:
 
 
 @pytest.mark.parametrize("leaf", LEAVES)
-def test_each_of_these_in_a_line_of_its_own_and_in_a_digest(tmp_path: Path, leaf: str) -> None:
+def test_odd_values_as_a_line_or_a_digest_end_in_a_report(tmp_path: Path, leaf: str) -> None:
     for line in (leaf, f'{{"content":"","digest":{leaf},"name":"order/1"}}', f'{{"end":{leaf}}}'):
         head = b'{"format":"consilience-evidence/v1"}\n'
         report = in_a_file(tmp_path, head + line.encode() + b"\n")

@@ -49,7 +49,7 @@ def test_without_its_reviews_a_job_with_code_does_not_hold() -> None:
     assert "0 of 1 people of Hospital 3" in report.faults[0].what
 
 
-def test_two_people_where_the_agreement_says_so() -> None:
+def test_evidence_needs_two_reviewers_where_the_agreement_says_so() -> None:
     assert codes(report_of(TWO, *all_but(TWO))) == [("code", "review.missing")] * 3
     again = [TWO.review(place + 3, place, reviewer="RITA  reader") for place in range(3)]
     assert codes(report_of(TWO, *all_but(TWO), *again)) == [("code", "review.missing")] * 3

@@ -1,4 +1,4 @@
-"""A passport tells each figure in one place: what readers see is what the verifier compares."""
+"""A passport reports each figure in one place: what readers see is what the verifier compares."""
 
 from __future__ import annotations
 

@@ -76,7 +76,7 @@ def test_what_can_not_be_laid_out(parameters: list[dict[str, Any]], code: str) -
     assert caught.value.code == code
 
 
-def test_nobody_can_build_it_without_the_plan() -> None:
+def test_a_plan_s_model_can_t_be_built_without_the_plan() -> None:
     family, spec = parse_model(ODD)
     with pytest.raises(Invalid, match=r"model\.needs_plan"):
         family.build(spec, 4, target_of(None, 2))

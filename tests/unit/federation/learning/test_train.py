@@ -181,7 +181,7 @@ def test_divergence_is_said_not_sent(logistic: Start) -> None:
     assert not logistic.path.with_name("update").exists()
 
 
-def test_no_rows_is_said(logistic: Start) -> None:
+def test_training_on_no_rows_is_refused(logistic: Start) -> None:
     empty = ArrayData(np.empty((0, 4), np.float32), np.empty(0, np.int64), target_of("binary", 2))
     with pytest.raises(Invalid) as caught:
         run(logistic, empty)

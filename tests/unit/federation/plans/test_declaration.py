@@ -42,7 +42,7 @@ def test_a_plan_declares_its_kind_and_has_the_hash_of_its_file() -> None:
     assert read_plan(GOOD.replace("\n", "\r\n").encode()).digest != plan.digest
 
 
-def test_all_functions_and_an_annotated_declaration() -> None:
+def test_a_plan_with_all_functions_and_an_annotated_declaration_is_read() -> None:
     more = "\ndef loss(outputs, target):\n    return outputs\ndef transform(features):\n    return features\n"
     source = GOOD.replace("PLAN =", "PLAN: dict =") + more
     assert read_plan(source.encode()).functions == {"predict", "loss", "transform"}

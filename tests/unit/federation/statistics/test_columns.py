@@ -61,7 +61,7 @@ def test_edges_rise_and_are_2_to_101_numbers(edges: list[Any]) -> None:
     assert len(columns_of(declared(histogram_edges=list(range(101))))["alter"].edges or ()) == 101
 
 
-def test_edges_belong_to_numbers() -> None:
+def test_histogram_edges_of_a_category_are_refused() -> None:
     plain = declared().model_dump(mode="json")
     plain["columns"][1]["histogram_edges"] = EDGES
     with pytest.raises(Invalid):

@@ -61,7 +61,7 @@ def found(path: str) -> Any:
 
 @cache
 def sources() -> tuple[str, ...]:
-    """The text of what judges and carries out."""
+    """The text of what checks and carries out."""
     folders = (
         "platform/registry",
         "platform/agreements",
@@ -84,6 +84,6 @@ def names_in(file: str) -> frozenset[str]:
     return frozenset(node.name for node in tree.body if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef))
 
 
-def test_the_form_tells_the_least_minimum_cell_of_statistics() -> None:
+def test_the_form_shows_the_least_minimum_cell_of_statistics() -> None:
     assert f"Statistics need {MINIMUM_CELL_LEAST} at least." in explanations.TERMS["disclosure.minimum_cell"].help
     assert f"of {MINIMUM_CELL_LEAST} at least" in MEANINGS["statistics.minimum_cell_least"]

@@ -63,7 +63,7 @@ def test_the_scheme_is_what_our_own_proxy_says(peer: str, reported_value: str, s
     assert OURS.seen_through(scope(peer, x_forwarded_proto=reported_value))["scheme"] == scheme
 
 
-def test_without_proxies_nobody_is_believed() -> None:
+def test_forwarded_headers_are_ignored_where_no_proxy_is_trusted() -> None:
     for peer in ("127.0.0.1", "::1", "10.0.0.1", None):
         seen = Proxies().seen_through(scope(peer, x_forwarded_for="1.2.3.4", x_forwarded_proto="https"))
         assert (seen["client"] and seen["client"][0], seen["scheme"]) == (peer, "http")

@@ -119,7 +119,7 @@ def test_every_member_of_a_request_that_is_a_name_is_one() -> None:
 
 
 @pytest.mark.parametrize("text", BAD)
-def test_each_door_says_so_at_the_field(text: str) -> None:
+def test_each_entry_point_reports_a_bad_name_at_its_field(text: str) -> None:
     for field in (NameFormField(), LinesField(), TextsField()):
         typed = text if isinstance(field, NameFormField) else text.replace("\n", "\t")
         with pytest.raises(forms.ValidationError):

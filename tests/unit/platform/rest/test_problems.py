@@ -66,7 +66,7 @@ def test_a_bug_stays_a_bug() -> None:
     assert handle(IntegrityError("a constraint that nobody named"), {}) is None
 
 
-def test_when_to_come_again() -> None:
+def test_a_problem_says_when_to_come_again() -> None:
     throttled, busy = handle(exceptions.Throttled(wait=2.5), {}), handle(Transient("a.b", "m"), {})
     assert throttled is not None
     assert busy is not None
@@ -74,7 +74,7 @@ def test_when_to_come_again() -> None:
     assert busy.headers["Retry-After"] == "5"
 
 
-def test_the_field_at_fault() -> None:
+def test_a_problem_names_the_field_at_fault() -> None:
     response = handle(Invalid("model.invalid", "Too wide.", "model.hidden.0"), {})
     assert response is not None
     assert response.data["fields"] == {"model.hidden.0": ["Too wide."]}
@@ -99,7 +99,7 @@ def test_nested_errors_become_dotted_paths() -> None:
     }
 
 
-def test_outside_of_rest_framework() -> None:
+def test_a_problem_outside_of_rest_framework_has_the_same_form() -> None:
     response = plain_response(errors.TooMany("a.b", "m", headers={"Retry-After": "7"}))
     assert response.status_code == 429
     assert response["Retry-After"] == "7"

@@ -1,4 +1,4 @@
-"""What small numbers must not tell."""
+"""What small numbers must not reveal."""
 
 from __future__ import annotations
 

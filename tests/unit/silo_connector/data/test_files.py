@@ -88,7 +88,7 @@ def test_the_values_are_those_of_the_file(plain: Prepared) -> None:
         ),
     ],
 )
-def test_the_same_rows_in_another_dress(
+def test_equal_rows_in_another_file_format_prepare_equally(
     tmp_path: Path, plain: Prepared, content: str | bytes, changes: dict[str, Any]
 ) -> None:
     assert same(read(tmp_path, content, declare(**changes)), plain)
@@ -293,7 +293,7 @@ def test_parquet_holds_the_same_rows(tmp_path: Path, plain: Prepared, changes: d
     assert same(load(declare(format="parquet"), path), plain)
 
 
-def test_missing_values_in_parquet(tmp_path: Path, plain: Prepared) -> None:
+def test_missing_values_in_parquet_are_recognised(tmp_path: Path, plain: Prepared) -> None:
     """A null, a NaN, the declared text and the declared number are all missing."""
     path = parquet(
         tmp_path,
@@ -306,7 +306,7 @@ def test_missing_values_in_parquet(tmp_path: Path, plain: Prepared) -> None:
     assert same(prepared, plain)
 
 
-def test_missing_values_in_csv(tmp_path: Path, plain: Prepared) -> None:
+def test_missing_values_in_csv_are_recognised(tmp_path: Path, plain: Prepared) -> None:
     """Nothing, the declared text, and the declared number however it is written."""
     more = ["?,car,1", ",car,1", " ? ,car,1", "-9,car,1", "-9.0,car,1", "1,car,-9", "1,,1", "1,?,1"]
     prepared = read(tmp_path, PLAIN + "".join(line + "\n" for line in more))

@@ -132,7 +132,7 @@ def test_a_value_that_is_not_mapped_is_named(tmp_path: Path) -> None:
         ("yyyy-mm-dd", "%Y-%m-%dT13:05:00Z"),
     ],
 )
-def test_a_split_by_date(tmp_path: Path, written: str, how: str) -> None:
+def test_rows_are_split_by_date(tmp_path: Path, written: str, how: str) -> None:
     days = np.arange("2019-12-26", "2020-01-07", dtype="datetime64[D]").tolist()
     declaration = by_date(written)
     lines = [f"{x},{kind},{y},{day.strftime(how)}" for (x, kind, y), day in zip(ROWS, days, strict=True)]

@@ -1,4 +1,4 @@
-"""What silo IT is told about values that are not as declared: all of it at once, and what to do."""
+"""What silo IT is shown about values that are not as declared: all of it at once, and what to do."""
 
 from __future__ import annotations
 
