@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from html import unescape
+from pathlib import Path
 
 import pytest
 from django.test import Client
@@ -22,10 +23,12 @@ from accounts.models import User
 from plans.actions import propose
 from tests.support.cohort import Cohort, browser, make_cohort, present, run_job
 from tests.support.committed import committed
+from tests.support.federation import DECLARATION
 from tests.support.live_platform import serving
 from tests.support.page_audit import NOTHING, complaints_of, signed_in, walk
 from tests.support.pages import pages_of
 from tests.support.plans import CHANGED, SOURCE, uploaded
+from tests.support.statistics_work import bring_columns, count_through
 from tests.support.windows import SCREENSHOTS, VIEWS
 from training.models import Job
 
@@ -34,6 +37,7 @@ pytestmark = [
     # whitenoise's static files; Django takes each into memory as a whole
     pytest.mark.filterwarnings("ignore:StreamingHttpResponse must consume synchronous iterators"),
 ]
+WITHOUT_SOURCE = {name: value for name, value in DECLARATION.items() if name != "source"}
 ROLES = ("platform_admin", "administrator", "scientist", "steward", "it", "neighbour", "nobody")
 LINK = re.compile(r'<a\b[^>]*?\shref="(/[^"#]*)')
 Templates = frozenset[str]
@@ -49,13 +53,20 @@ class World:
     cohort: Cohort
     done: Job
     running: Job
+    counted: Job
     port: int
     seen: set[str] = field(default_factory=set)
     drawn: set[Templates] = field(default_factory=set)
 
     def pages(self) -> dict[str, str]:
         """What the scientist may see."""
-        return pages_of(self.cohort, self.done, self.running)
+        counted = {
+            "job-of-statistics": f"/jobs/{self.counted.id}/",
+            "job-statistics": f"/jobs/{self.counted.id}/statistics/",
+            "job-of-statistics-report": f"/jobs/{self.counted.id}/report/",
+            "dataset-with-statistics": f"/datasets/{self.counted.seats.earliest('position').dataset_id}/",
+        }
+        return pages_of(self.cohort, self.done, self.running) | counted
 
     def new_pages(self, user: User | None, pages: Mapping[str, str]) -> dict[str, str]:
         """Those that no browser has shown yet. All are asked for: somebody who may see a page gets it."""
@@ -91,14 +102,20 @@ def db(
 
 
 @pytest.fixture(scope="module")
-def world(db: None) -> Iterator[World]:
+def world(db: None, heart_disease: Path) -> Iterator[World]:
     cohort = make_cohort()
     present(cohort)
+    silos = [
+        bring_columns(played, WITHOUT_SOURCE, heart_disease / f"processed.{name}.data")
+        for played, name in zip(cohort.federation.silos, ("cleveland", "hungarian", "va"), strict=True)
+    ]
+    cohort.federation.agree()
+    counted = count_through(cohort.federation, silos, "age", "sex", "cp", "chol")
     for source in (SOURCE, CHANGED):
         propose(plan=uploaded(cohort.federation.consortium, cohort.scientist, source), by=cohort.scientist)
     done, running = run_job(cohort, rounds=4), run_job(cohort, rounds_answered=1)
     with serving() as port:
-        yield World(cohort, done, running, port)
+        yield World(cohort, done, running, counted, port)
 
 
 def test_every_page_is_in_order(world: World, chromium: Browser) -> None:

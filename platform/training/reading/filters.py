@@ -5,6 +5,7 @@ from __future__ import annotations
 from uuid import UUID
 
 import django_filters
+from django import forms
 from django.db.models import QuerySet
 
 from accounts.access import signed_in
@@ -30,8 +31,14 @@ class JobFilter(FilterSet):
         return queryset.filter(consortium=access_consortium(signed_in(self.request), value))
 
 
+class WholeNumberFilter(django_filters.NumberFilter):
+    """A number without decimals: 0.5 is refused, and finds nothing by chance."""
+
+    field_class = forms.IntegerField
+
+
 class RoundFilter(FilterSet):
     """`?number=…&state=…`"""
 
-    number = django_filters.NumberFilter()
+    number = WholeNumberFilter()
     state = django_filters.ChoiceFilter(choices=RoundState.choices)
