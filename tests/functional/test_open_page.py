@@ -17,6 +17,7 @@ from audit.actions import record
 from tests.support.cohort import Cohort, browser, make_cohort, run_job
 from tests.support.federation import TEST
 from tests.support.live_platform import serving
+from tests.support.patience import attempts
 from training.engine import control
 from training.models import Job
 
@@ -63,12 +64,11 @@ class Watched:
 
     def until(self, reached: Callable[[], bool]) -> None:
         """Let time pass until so much was asked for."""
-        for _ in range(400):
+        for _ in attempts("the page has asked for more", every_s=0):
             if reached():
                 return
             self.page.clock.fast_forward(1000)
             self.page.wait_for_timeout(20)  # the network keeps the real time
-        raise AssertionError(f"the page asked for nothing more: {self.asked[-5:]}")
 
 
 @pytest.fixture

@@ -183,7 +183,8 @@ def check_parameters(order: OrderBase, known: Collection[str]) -> None:
 
     One that was passed over would have been signed, sent and answered as if it had been carried out.
     """
-    unknown = sorted(order.parameters.keys() - set(known)) if isinstance(order, Order) else []
+    given: Mapping[str, object] = getattr(order, "parameters", {})  # a checkpoint's order can't have any
+    unknown = sorted(given.keys() - set(known))
     if unknown:
         raise Refused("order.parameters", f"Orders of this kind have no parameter {unknown[0][:40]!r}.", "parameters")
 

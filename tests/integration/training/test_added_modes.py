@@ -29,6 +29,7 @@ from federation.evidence.verification import verify_evidence
 from federation.learning.weights import read_flat
 from federation.protocol.digests import digest_bytes
 from silos.models import Silo
+from tests.support.every import every
 from tests.support.federation import TEST, Federation, capabilities, make_federation
 from tests.support.greeted import GOOD, answer_last, carry_out, greet, launched_greeted, nothing_more, open_order, work
 from tests.support.plugins.added import OF_THE_PLATFORM, add_parts
@@ -196,7 +197,7 @@ def test_an_added_task_is_launched_ordered_answered_and_closed(
     called = launch(consortium=federation.consortium, request=asked, by=federation.scientist)
     start.start(job_id=called.id, by=TEST)
     for kind in ("consistency", "decrypt"):
-        for played in federation.silos:
+        for played in every(federation.silos):
             order = greet(called, played, GOOD)
             assert order.kind == kind
         closing.close_step(step_id=order.round_step.id, by=TEST)

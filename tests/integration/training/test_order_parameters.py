@@ -12,6 +12,7 @@ import pytest
 from federation.protocol import documents
 from federation.protocol.envelope import payload_unverified
 from silos.models import Silo
+from tests.support.every import every
 from tests.support.federation import TEST, capabilities, make_federation
 from tests.support.plugins.added import OF_THE_PLATFORM, add_parts
 from training.engine import start
@@ -29,7 +30,7 @@ def begin(monkeypatch: pytest.MonkeyPatch, parameters: Mapping[str, Any]) -> Job
     issue = words.Words.issue
     monkeypatch.setattr(words.Words, "issue", lambda *given: {**issue(*given), "parameters": dict(parameters)})
     federation = make_federation(agreed=False)
-    can = capabilities(protection=["clear", "greeted"], payloads=["update.f32", "words.ascii"])
+    can = capabilities(protection=["clear", "greeted"], payloads=["masked.u32", "words.ascii"])
     Silo.objects.update(capabilities=can)
     federation.agree(protection=("greeted",), clear_reason="They greet.")
     asked = federation.request(rounds=1, protection={"mode": "greeted", "language": "en"})
@@ -42,7 +43,7 @@ def test_orders_are_signed_with_the_parameters_that_their_kind_knows(
     monkeypatch: pytest.MonkeyPatch, blob_root: Path
 ) -> None:
     job = begin(monkeypatch, {"tone": "low"})
-    for order in Order.objects.filter(step__round__job=job):
+    for order in every(Order.objects.filter(step__round__job=job)):
         document = documents.read(documents.Order, payload_unverified(bytes(order.envelope)))
         assert document.parameters == {"tone": "low"}
     assert Order.objects.count() == 3

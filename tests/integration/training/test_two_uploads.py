@@ -27,6 +27,7 @@ from federation.protocol.digests import digest_bytes
 from federation.protocol.requests import PROTOCOL_HEADER
 from silos.models import Silo
 from tests.support.deletions import delete_what_has_served
+from tests.support.every import every
 from tests.support.federation import TEST, Federation, capabilities, make_federation
 from tests.support.live_platform import Client
 from tests.support.patience import FAILS_AFTER_S, until
@@ -147,7 +148,7 @@ def test_two_payloads_of_an_answer_come_at_once_through_a_web_that_is_killed(
     assert answers.answer(document=document, by=played.silo).state == OrderState.SUBMITTED
     assert Payload.objects.filter(order=order).count() == 2
     delete_what_has_served(by=TEST)
-    for data in said.values():
+    for data in every(said.values()):
         assert store.path_of(digest_bytes(data)).read_bytes() == data
     assert not list((Path(settings.BLOB_ROOT) / "uploads").rglob("*.part"))
 
@@ -156,7 +157,7 @@ def test_an_order_answered_with_equal_payloads_counts_with_both(web: Child, fede
     data, port = A[:90], port_of(web)
     for played in federation.silos:
         order = Order.objects.get(silo=played.silo)
-        for name in ("greeting", "signature"):
+        for name in every(("greeting", "signature")):
             assert Client(port).send("PUT", address(order, name, data), data).json["complete"]
         named = {"kind": "words.ascii", "digest": digest_bytes(data), "size_bytes": len(data)}
         payloads = {"greeting": named, "signature": named}
